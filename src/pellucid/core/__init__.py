@@ -1,0 +1,1 @@
+"""Types, checks and registries: what every floor above stands on."""

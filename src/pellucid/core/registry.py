@@ -1,0 +1,115 @@
+"""Names for things: ``"relu"`` finds `ReLU`, a typing slip finds advice, an object finds its description.
+
+Every activation, loss, layer … is a frozen dataclass entered in one `Registry`. A *specification*
+is what a person writes for it: the object itself, its name, or a table of its name and fields.
+``build`` turns a specification into the object, ``describe`` the object into the shortest
+specification, so that experiments can be written down as TOML and read again.
+"""
+
+import dataclasses
+import difflib
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any, Generic, TypeVar
+
+from pellucid.core.checks import InvalidValue, UnknownName
+
+Item = TypeVar("Item")
+Class = TypeVar("Class", bound=type)
+
+
+class Registry(Generic[Item]):
+    """The named classes of one kind.
+
+    Args:
+        kind: the singular noun of error messages, for example ``"activation"``.
+        base: the class that every entry inherits from.
+    """
+
+    def __init__(self, kind: str, base: type[Item]) -> None:
+        self.kind = kind
+        self.base = base
+        self._classes: dict[str, type[Item]] = {}
+
+    def register(self, name: str) -> Any:
+        """Class decorator that enters a dataclass under ``name``."""
+
+        def enter(cls: Class) -> Class:
+            if name in self._classes:
+                raise ValueError(f"two classes are named {name!r} among the {self.kind}s")
+            self._classes[name] = cls
+            cls.name = name
+            return cls
+
+        return enter
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._classes))
+
+    def find(self, name: str) -> type[Item]:
+        """The class entered under ``name``.
+
+        Raises:
+            UnknownName: with the nearest names, or all of them.
+        """
+        key = name.strip().lower().replace("-", "_").replace(" ", "_")
+        if key in self._classes:
+            return self._classes[key]
+        near = difflib.get_close_matches(key, self._classes, n=2, cutoff=0.6)
+        advice = f"Did you mean {' or '.join(map(repr, near))}?" if near else ""
+        raise UnknownName(
+            f"unknown {self.kind} {name!r}. {advice} Known: {', '.join(self)}.".replace("  ", " ")
+        )
+
+    def build(self, specification: Any) -> Item:
+        """The object of a name, of a table ``{"name": …, field: value}``, or the object itself.
+
+        Raises:
+            UnknownName: the name is not registered.
+            InvalidValue: the table has a field that the class lacks, or lacks one that it needs.
+        """
+        if isinstance(specification, self.base):
+            return specification
+        if isinstance(specification, str):
+            return self._construct(specification, {})
+        if isinstance(specification, Mapping) and "name" in specification:
+            fields = {key: value for key, value in specification.items() if key != "name"}
+            return self._construct(str(specification["name"]), fields)
+        raise InvalidValue(
+            f"{self.kind} must be a name, a table with a name, or a {self.base.__name__}. "
+            f"Received: {specification!r}. Known names: {', '.join(self)}."
+        )
+
+    def _construct(self, name: str, fields: Mapping[str, Any]) -> Item:
+        cls = self.find(name)
+        parameters = inspect.signature(cls).parameters
+        for field in fields:
+            if field not in parameters:
+                near = difflib.get_close_matches(field, parameters, n=1)
+                advice = f" Did you mean {near[0]!r}?" if near else ""
+                raise InvalidValue(
+                    f"{self.kind} {name!r} has no field {field!r}.{advice} "
+                    f"Fields: {', '.join(parameters) or 'none'}."
+                )
+        missing = [
+            key
+            for key, parameter in parameters.items()
+            if parameter.default is parameter.empty and key not in fields
+        ]
+        if missing:
+            raise InvalidValue(f"{self.kind} {name!r} needs a value for {', '.join(missing)}.")
+        return cls(**fields)
+
+
+def describe(item: Any) -> Any:
+    """The shortest specification of a registered object: its name, or a table of name and changed fields."""
+    if not dataclasses.is_dataclass(item) or isinstance(item, type):
+        return list(item) if isinstance(item, tuple) else item
+    fields: dict[str, Any] = {}
+    for field in dataclasses.fields(item):
+        value = describe(getattr(item, field.name))
+        if value is not None and value != describe(field.default):
+            fields[field.name] = value
+    name = item.name  # pyright: ignore[reportAttributeAccessIssue]
+    return {"name": name, **fields} if fields else name
+

@@ -1,0 +1,39 @@
+"""The words that every signature uses: arrays, keys, trees, and the letters of the axes.
+
+Axis letters in shape annotations: ``batch`` examples, ``inputs`` features in, ``units``
+neurons out, ``classes`` classes; ``...`` stands for any further axes.
+"""
+
+from typing import Any, TypeAlias
+
+import jax
+from jaxtyping import Array, Bool, Float, Int, Key, Num, PyTree
+
+Params: TypeAlias = dict[str, jax.Array]
+"""The trainable arrays of one layer by name, for example ``{"weights": W, "biases": b}``."""
+
+State: TypeAlias = dict[str, jax.Array]
+"""What a layer carries from step to step without training it (running statistics)."""
+
+Cache: TypeAlias = Any
+"""What ``forward`` leaves for ``backward``: any pytree."""
+
+Shape: TypeAlias = tuple[int, ...]
+"""The shape of one example: no batch axis."""
+
+Scalar: TypeAlias = Float[Array, ""]
+
+__all__ = [
+    "Array",
+    "Bool",
+    "Cache",
+    "Float",
+    "Int",
+    "Key",
+    "Num",
+    "Params",
+    "PyTree",
+    "Scalar",
+    "Shape",
+    "State",
+]

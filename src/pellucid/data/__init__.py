@@ -1,0 +1,1 @@
+"""Data: arrays, tables and named datasets."""

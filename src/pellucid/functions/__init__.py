@@ -1,0 +1,1 @@
+"""Functions with a slope: activations, losses, regularisers; initialisers, schedules and metrics."""

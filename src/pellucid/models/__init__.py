@@ -1,0 +1,1 @@
+"""Ready models built of the floors below."""
