@@ -130,7 +130,10 @@ SHARE = Interval(0, 1, closed="left")
 
 
 def constrained(default: Any, constraint: Constraint, help: str) -> Any:
-    """A dataclass field that ``validate`` checks; ``dataclasses.MISSING`` as default makes it required."""
+    """A dataclass field that ``validate`` checks.
+
+    ``dataclasses.MISSING`` as default makes it required; ``None`` as default makes it optional.
+    """
     return dataclasses.field(default=default, metadata={"constraint": constraint, "help": help})
 
 
@@ -149,6 +152,7 @@ def validate(instance: Any) -> None:
     """
     for field in dataclasses.fields(instance):
         constraint = field.metadata.get("constraint")
-        if constraint is not None:
+        value = getattr(instance, field.name)
+        if constraint is not None and not (value is None and field.default is None):
             name = f"{type(instance).__name__}.{field.name} ({field.metadata['help']})"
-            require(getattr(instance, field.name), constraint, name)
+            require(value, constraint, name)

@@ -53,6 +53,7 @@ class Registry(Generic[Item]):
             UnknownName: with the nearest names, or all of them.
         """
         key = name.strip().lower().replace("-", "_").replace(" ", "_")
+        key = key.replace("crossentropy", "cross_entropy")  # as Keras spells it
         if key in self._classes:
             return self._classes[key]
         near = difflib.get_close_matches(key, self._classes, n=2, cutoff=0.6)

@@ -4,6 +4,7 @@ Axis letters in shape annotations: ``batch`` examples, ``inputs`` features in, `
 neurons out, ``classes`` classes; ``...`` stands for any further axes.
 """
 
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import jax
@@ -21,6 +22,9 @@ Cache: TypeAlias = Any
 Shape: TypeAlias = tuple[int, ...]
 """The shape of one example: no batch axis."""
 
+Specification: TypeAlias = str | Mapping[str, Any]
+"""What a person writes for a registered object: its name, or a table of name and fields."""
+
 Scalar: TypeAlias = Float[Array, ""]
 
 __all__ = [
@@ -35,5 +39,6 @@ __all__ = [
     "PyTree",
     "Scalar",
     "Shape",
+    "Specification",
     "State",
 ]

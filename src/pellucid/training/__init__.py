@@ -1,1 +1,27 @@
-"""Training."""
+"""Training: the compiled program, the recorder, the loop around them."""
+
+from pellucid.training.epoch import Program, Rows, Scaling, advance, evaluate, steps_per_epoch
+from pellucid.training.history import History
+from pellucid.training.loop import EarlyStopping, Progress, Training
+from pellucid.training.recorder import MEASURES
+from pellucid.training.shuffle import permutation
+from pellucid.training.state import TrainingState, from_arrays, initial_state, to_arrays
+
+__all__ = [
+    "MEASURES",
+    "EarlyStopping",
+    "History",
+    "Program",
+    "Progress",
+    "Rows",
+    "Scaling",
+    "Training",
+    "TrainingState",
+    "advance",
+    "evaluate",
+    "from_arrays",
+    "initial_state",
+    "permutation",
+    "steps_per_epoch",
+    "to_arrays",
+]

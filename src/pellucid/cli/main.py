@@ -1,0 +1,52 @@
+"""``pellucid``: the verbs, the exit codes, the way errors are said."""
+
+import sys
+from typing import Any
+
+import click
+
+from pellucid.cli.data import data
+from pellucid.cli.train import train
+from pellucid.cli.use import evaluate, predict
+from pellucid.core.checks import DataError, PellucidError, StorageError, TrainingDiverged
+
+EXIT_CODES = {DataError: 3, StorageError: 4, TrainingDiverged: 5}
+"""2 for any other wrong value or usage, 130 for Ctrl-C."""
+
+
+class Verbs(click.Group):
+    """The group of verbs; says pellucid's own errors in one paragraph instead of a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb."""
+        try:
+            return super().invoke(ctx)
+        except PellucidError as error:
+            click.echo(f"pellucid: {error}", err=True)
+            code = next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 2)
+            sys.exit(code)
+
+
+@click.group(
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Examples:
+  pellucid train mnist-5k                          a first network, in seconds
+  pellucid train mnist --network 128-128           the reference network on all of MNIST
+  pellucid train houses.csv --target price         a table of your own
+  pellucid evaluate runs/houses-001 new.csv        how good it is on other rows
+  pellucid data list                               the datasets it knows
+
+\b
+Exit codes: 0 done · 2 wrong value or usage · 3 unusable data · 4 file cannot be read or written ·
+5 training diverged · 130 interrupted (the run can be resumed).
+Completion: eval "$(_PELLUCID_COMPLETE=bash_source pellucid)"   (also zsh_source, fish_source)""",
+)
+@click.version_option(package_name="pellucid")
+def main() -> None:
+    """Neural networks you can see through: train them, use them, look inside."""
+
+
+for verb in (train, predict, evaluate, data):
+    main.add_command(verb)

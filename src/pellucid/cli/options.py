@@ -1,0 +1,58 @@
+"""What several verbs share: specifications as text, messages to people, results to machines."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".parquet")
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
+
+
+def say(text: str) -> None:
+    """A line for people, on stderr."""
+    click.echo(text, err=True)
+
+
+def print_json(content: Any) -> None:
+    """A result for machines, on stdout."""
+    click.echo(json.dumps(content, indent=2))
+
+
+class Specification(click.ParamType):
+    """``name`` or ``name:field=value,field=value``, for example ``adam:beta1=0.8,clip_norm=1``."""
+
+    name = "name[:field=value,…]"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The name, or a table of name and fields."""
+        if not isinstance(value, str):
+            return value
+        name, _, fields = value.partition(":")
+        if not fields:
+            return name
+        table: dict[str, Any] = {"name": name}
+        for field in fields.split(","):
+            key, sign, text = field.partition("=")
+            if not sign:
+                self.fail(f"{field!r} in {value!r} is not of the form field=value.", param, ctx)
+            table[key.strip()] = _parsed(text.strip())
+        return table
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        try:
+            return float(text)  # TOML asks for 1.0e-3 where people write 1e-3
+        except ValueError:
+            return text
+
+
+def is_table(path: str) -> bool:
+    """Whether an argument names a table file rather than a dataset."""
+    return path.lower().endswith(TABLE_ENDINGS) or (Path(path).is_file() and not path.endswith(".toml"))

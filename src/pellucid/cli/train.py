@@ -1,0 +1,263 @@
+"""``pellucid train``."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pellucid.cli.options import Specification, as_json, is_table, print_json, say
+
+SPECIFICATION = Specification()
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  pellucid train mnist --network 128-128 --optimizer adam --learning-rate 1e-3 --batch-size 128
+  pellucid train iris --network 16 --optimizer momentum:momentum=0.95 --schedule cosine_decay:epochs=50 --epochs 50
+  pellucid train houses.csv --target price --ignore id --missing median --patience 10
+  pellucid train churn.csv --target left --class-weights balanced --network 64-32 --dropout 0.2
+  pellucid train mnist-5k --network network.toml --regularizer l1:strength=1e-4
+  pellucid train --resume runs/mnist-001
+  pellucid train runs/mnist-001/experiment.toml --seed 1
+
+\b
+A network file lists its layers in order:
+  [[layers]]
+  name = "dense"
+  units = 128
+  activation = "relu"
+"""
+)
+@click.argument("source", metavar="[DATA]", required=False)
+@click.option("--target", help="Column to predict, for a table.")
+@click.option("--ignore", multiple=True, metavar="COLUMN", help="Column to leave out; may be repeated.")
+@click.option("--categorical", multiple=True, metavar="COLUMN", help="Column of numbers that are categories.")
+@click.option(
+    "--missing",
+    type=click.Choice(["refuse", "drop", "mean", "median", "most_frequent"]),
+    default="refuse",
+    show_default=True,
+    help="What to do with missing values of a table.",
+)
+@click.option(
+    "--task", type=click.Choice(["binary", "multiclass", "regression"]), help="Task; inferred from the target if not given."
+)
+@click.option("--held-out", type=float, default=0.2, show_default=True, help="Share of a table's rows held out.")
+@click.option(
+    "--network", default="128", show_default=True, help="Units of the hidden layers (128-128), 'none', or a TOML file of layers."
+)
+@click.option("--activation", type=SPECIFICATION, default="relu", show_default=True, help="Of the hidden layers.")
+@click.option("--initializer", type=SPECIFICATION, default="he_normal", show_default=True, help="Of the hidden layers' weights.")
+@click.option("--dropout", type=float, default=0.0, show_default=True, help="Share dropped after each hidden layer, below 1.")
+@click.option("--loss", type=SPECIFICATION, help="Loss; chosen from the target if not given.")
+@click.option("--metric", type=SPECIFICATION, help="What is measured beside the loss.")
+@click.option("--optimizer", type=SPECIFICATION, default="adam", show_default=True, help="Optimizer and its hyperparameters.")
+@click.option("--learning-rate", type=float, help="Learning rate η; the optimizer's default if not given.")
+@click.option("--schedule", type=SPECIFICATION, help="Learning-rate schedule and its hyperparameters.")
+@click.option("--regularizer", type=SPECIFICATION, help="l1, l2 or elastic_net, with its strength.")
+@click.option("--epochs", type=int, default=None, help="Passes over the training rows.  [default: 10]")
+@click.option("--batch-size", help="Rows a step, or 'all'.  [default: 32]")
+@click.option("--class-weights", metavar="balanced|NAME=W,…", help="Weights of the classes.")
+@click.option("--patience", type=int, help="Early stopping: epochs without a better loss on a validation part.")
+@click.option("--validation", type=float, default=0.1, show_default=True, help="Share of the training rows watched by early stopping.")
+@click.option("--record-every", type=int, default=10, show_default=True, help="Steps between measurements of the layers; 0 for none.")
+@click.option("--seed", type=int, default=None, help="Seed of weights, order and split.  [default: 0]")
+@click.option("--run", "folder", type=click.Path(path_type=Path), help="Run folder.  [default: runs/NAME-NNN]")
+@click.option("--overwrite", is_flag=True, help="Replace the run folder if it is there.")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with this run.")
+@click.option("--checkpoint-every", type=float, default=10.0, show_default=True, help="Seconds between checkpoints.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+@as_json
+def train(source: str | None, resume: Path | None, as_json: bool, **options: Any) -> None:
+    """Train a network on DATA: the name of a dataset, a table file, or an experiment.toml.
+
+    The output layer and the loss are chosen from the target, and said. The run is saved to a folder with its settings,
+    weights, history and report; Ctrl-C leaves it resumable.
+    """
+    if resume is not None:
+        run = _resume(resume, source, options)
+    elif source is None:
+        raise click.UsageError("give DATA (a dataset's name, a table file, an experiment.toml) or --resume RUN.")
+    elif source.endswith(".toml"):
+        run = _repeat(Path(source), options)
+    else:
+        run = _begin(source, options)
+    if as_json:
+        print_json({"run": str(run.folder), "stopped": run.stopped, **run.result})
+    say(f"{run}\nrun saved to {run.folder} (report: {Path(run.folder) / 'report.html'})")
+    if run.stopped == "interrupted":
+        say(f"go on with: pellucid train --resume {run.folder}")
+        raise SystemExit(130)
+
+
+def _begin(source: str, options: dict[str, Any]) -> Any:
+    from pellucid.core.registry import describe
+    from pellucid.functions.losses import losses
+    from pellucid.functions.metrics import metrics
+    from pellucid.functions.regularizers import regularizers
+    from pellucid.models.experiment import Experiment, open_data
+    from pellucid.models.feedforward import OUTPUTS
+    from pellucid.models.train import run_experiment
+    from pellucid.optimizers import as_optimizer
+
+    seed = options["seed"] or 0
+    settings = _data_settings(source, options, seed)
+    data = open_data(settings)
+    say(str(data))
+    end = OUTPUTS[data.task]
+    network = _network(options, data)
+    optimizer = as_optimizer(_optimizer(options))
+    loss = losses.build(options["loss"] or end.loss)
+    say(f"output layer: {end.activation}, {data.outputs} wide ({end.reason}); loss: {loss.name}")
+    rows = len(data.train)
+    experiment = Experiment(
+        network=network.describe(),
+        loss=describe(loss),
+        metric=describe(metrics.build(options["metric"] or end.metric)),
+        optimizer=describe(optimizer),
+        regularizer=None if options["regularizer"] is None else describe(regularizers.build(options["regularizer"])),
+        epochs=10 if options["epochs"] is None else options["epochs"],
+        batch_size=_batch_size(options["batch_size"], rows, optimizer.full_batch),
+        seed=seed,
+        class_weights=_class_weights(options["class_weights"]),
+        patience=options["patience"],
+        validation=options["validation"],
+        record_every=options["record_every"],
+        data=settings,
+    )
+    from pellucid.network import summarize
+
+    say(str(summarize(network.accepting(data.input_shape), data.input_shape)))
+    folder = _new_folder(options["folder"], data.name, options["overwrite"])
+    return run_experiment(
+        experiment,
+        data,
+        folder=folder,
+        checkpoint_every=options["checkpoint_every"],
+        progress=not options["quiet"],
+    )
+
+
+def _repeat(path: Path, options: dict[str, Any]) -> Any:
+    from pellucid.models.experiment import Experiment, open_data
+    from pellucid.models.train import run_experiment
+    from pellucid.storage import read_toml
+
+    experiment = Experiment.from_dict(read_toml(path))
+    if options["seed"] is not None:
+        experiment.seed = options["seed"]
+    if options["epochs"] is not None:
+        experiment.epochs = options["epochs"]
+    data = open_data(experiment.data)
+    return run_experiment(
+        experiment,
+        data,
+        folder=_new_folder(options["folder"], data.name, options["overwrite"]),
+        checkpoint_every=options["checkpoint_every"],
+        progress=not options["quiet"],
+    )
+
+
+def _resume(folder: Path, source: str | None, options: dict[str, Any]) -> Any:
+    from pellucid.models.train import resume_run
+
+    if source is not None:
+        raise click.UsageError("--resume takes the data from the run: leave DATA out.")
+    return resume_run(
+        folder,
+        epochs=options["epochs"],
+        checkpoint_every=options["checkpoint_every"],
+        progress=not options["quiet"],
+    )
+
+
+def _data_settings(source: str, options: dict[str, Any], seed: int) -> dict[str, Any]:
+    if not is_table(source):
+        if options["target"] is not None:
+            raise click.UsageError(f"--target is for table files; {source!r} is not one (.csv, .tsv, .parquet).")
+        return {"name": source, "seed": seed}
+    if options["target"] is None:
+        raise click.UsageError("name the column to predict: --target COLUMN.")
+    settings: dict[str, Any] = {"file": str(Path(source).resolve()), "target": options["target"]}
+    settings |= {"held_out": options["held_out"], "missing": options["missing"], "seed": seed}
+    settings |= {name: list(options[name]) for name in ("ignore", "categorical") if options[name]}
+    return settings if options["task"] is None else settings | {"task": options["task"]}
+
+
+def _network(options: dict[str, Any], data: Any) -> Any:
+    from pellucid.models.feedforward import feedforward
+    from pellucid.network import Network
+    from pellucid.storage import read_toml
+
+    text = options["network"]
+    if text.endswith(".toml"):
+        return Network(*read_toml(Path(text)).get("layers", []))
+    try:
+        hidden = [] if text == "none" else [int(units) for units in text.split("-")]
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is neither units joined by dashes (128-128), nor 'none', nor a .toml file.", param_hint="--network"
+        ) from None
+    return feedforward(
+        hidden,
+        data,
+        activation=options["activation"],
+        dropout=options["dropout"],
+        weights=options["initializer"],
+    )
+
+
+def _optimizer(options: dict[str, Any]) -> Any:
+    given = options["optimizer"]
+    table = {"name": given} if isinstance(given, str) else dict(given)
+    rate = options["learning_rate"]
+    if options["schedule"] is not None:
+        schedule = options["schedule"]
+        schedule = {"name": schedule} if isinstance(schedule, str) else dict(schedule)
+        table["learning_rate"] = schedule | ({} if rate is None else {"learning_rate": rate})
+    elif rate is not None:
+        table["learning_rate"] = rate
+    return table
+
+
+def _batch_size(text: str | None, rows: int, full_batch: bool) -> int:
+    if text == "all" or (text is None and full_batch):
+        return rows
+    try:
+        return min(32, rows) if text is None else int(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is neither a whole number nor 'all'.", param_hint="--batch-size") from None
+
+
+def _class_weights(text: str | None) -> Any:
+    if text is None or text == "balanced":
+        return text
+    try:
+        pairs = (pair.rsplit("=", 1) for pair in text.split(","))
+        return {name.strip(): float(weight) for name, weight in pairs}
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is neither 'balanced' nor NAME=WEIGHT,NAME=WEIGHT.", param_hint="--class-weights"
+        ) from None
+
+
+def _new_folder(folder: Path | None, name: str, overwrite: bool) -> Path:
+    from pellucid.core.checks import StorageError
+    from pellucid.storage import RunFolder
+
+    if folder is None:
+        number = 1
+        while (path := Path("runs") / f"{name}-{number:03d}").exists():
+            number += 1
+        return path
+    if folder.exists() and any(folder.iterdir()):
+        if not RunFolder(folder).exists():
+            raise StorageError(f"{folder} is there and is not a run folder: choose another --run.")
+        if not overwrite:
+            raise StorageError(
+                f"{folder} holds a run. Go on with it (--resume {folder}), replace it (--overwrite), or choose another --run."
+            )
+        shutil.rmtree(folder)
+    return folder

@@ -1,0 +1,92 @@
+"""``pellucid predict`` and ``pellucid evaluate``."""
+
+import csv
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pellucid.cli.options import as_json, is_table, print_json, say
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  pellucid predict runs/houses-001 new.csv > predictions.csv
+  pellucid predict runs/mnist-001 mnist --limit 5 --json
+"""
+)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("source", metavar="DATA")
+@click.option("--limit", type=int, help="Only the first rows.")
+@as_json
+def predict(run: Path, source: str, limit: int | None, as_json: bool) -> None:
+    """Predict with a saved RUN for the rows of DATA: a table file, or a dataset's held-out rows.
+
+    Prints CSV on stdout: the prediction of each row and, for classes, its probability.
+    """
+    from pellucid.models import load_run
+
+    loaded = load_run(run)
+    x = source if is_table(source) else _held_out(source).x
+    x = loaded.encode(x)[:limit]
+    outputs, predictions = loaded.outputs(x), loaded.predict(x)
+    rows = [_row(prediction, output, loaded.facts.task) for prediction, output in zip(predictions, outputs, strict=True)]
+    if as_json:
+        print_json(rows)
+        return
+    writer = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]) if rows else ["prediction"])
+    writer.writeheader()
+    writer.writerows(rows)
+    say(f"{len(rows)} predictions")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  pellucid evaluate runs/mnist-001                 the held-out rows of its training
+  pellucid evaluate runs/houses-001 other.csv
+  pellucid evaluate runs/mnist-001 mnist-5k --json
+"""
+)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("source", metavar="[DATA]", required=False)
+@as_json
+def evaluate(run: Path, source: str | None, as_json: bool) -> None:
+    """Loss and metric of a saved RUN on DATA: a table file, a dataset's held-out rows, or its own held-out rows."""
+    from pellucid.models import load_run
+
+    loaded = load_run(run)
+    if source is None:
+        result = loaded.evaluate()
+    elif is_table(source):
+        result = loaded.evaluate(source)
+    else:
+        part = _held_out(source)
+        result = loaded.evaluate_part(part)
+    if as_json:
+        print_json(result)
+    else:
+        click.echo("\n".join(f"{name.replace('_', ' ')}: {value:.4f}" for name, value in result.items()))
+
+
+def _held_out(name: str) -> Any:
+    from pellucid.core.checks import DataError
+    from pellucid.data import load_dataset
+
+    part = load_dataset(name).held_out
+    if part is None:
+        raise DataError(f"the dataset {name!r} has no held-out rows.")
+    return part
+
+
+def _row(prediction: Any, output: Any, task: str) -> dict[str, Any]:
+    if task == "regression":
+        values = output.tolist()
+        names = ["prediction"] if len(values) == 1 else [f"prediction_{i + 1}" for i in range(len(values))]
+        return dict(zip(names, values, strict=True))
+    if task == "multilabel":
+        return {f"label_{i + 1}": int(label) for i, label in enumerate(prediction)}
+    probability = float(output.max()) if task == "multiclass" else float(max(output[0], 1 - output[0]))
+    return {"prediction": str(prediction), "probability": round(probability, 6)}

@@ -1,0 +1,371 @@
+"""Arrays made ready for training: checked, split, and told apart into inputs, targets and task.
+
+A `Dataset` keeps its inputs in their stored type (pixels stay uint8: a quarter of the memory, and faster to
+gather) and says by its `Preprocessing` how the program turns them into what the network sees. What is
+learnt from the data for that, such as means and spreads, is learnt from the training part alone.
+"""
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from pellucid.core.checks import DataError, Interval, OneOf, ShapeError, require
+from pellucid.data.encoding import Target, Task, as_inputs, infer_target
+
+_SHARE = Interval(0, 1, closed="neither")
+
+
+@dataclass(frozen=True, eq=False)
+class Preprocessing:
+    """What the program does to every batch before the network: ``x' = (x − shift) · scale``.
+
+    Args:
+        shift: float32, one number or an array over the trailing axes of an example.
+        scale: the same; never 0.
+
+    Raises:
+        DataError: a shift or scale that is not finite, or a scale of 0.
+
+    Example:
+        >>> Preprocessing(scale=1 / 255).apply_numpy(np.array([0, 255], np.uint8))
+        array([0., 1.], dtype=float32)
+    """
+
+    shift: Any = 0.0
+    scale: Any = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("shift", "scale"):
+            value = np.asarray(getattr(self, name), np.float32)
+            if not np.isfinite(value).all() or (name == "scale" and (value == 0).any()):
+                raise DataError(
+                    f"the {name} of a Preprocessing must be finite{' and not 0' * (name == 'scale')}. "
+                    f"Received: {getattr(self, name)}."
+                )
+            object.__setattr__(self, name, value)
+
+    def apply_numpy(self, x: np.ndarray) -> np.ndarray:
+        """The float32 array that the network sees for ``x``."""
+        return (np.asarray(x, np.float32) - self.shift) * self.scale
+
+    def to_dict(self) -> dict[str, np.ndarray]:
+        """The two arrays by name, as they are saved with a run."""
+        return {"shift": self.shift, "scale": self.scale}
+
+    @classmethod
+    def from_dict(cls, arrays: Mapping[str, Any]) -> "Preprocessing":
+        """The preprocessing that `to_dict` wrote down."""
+        return cls(shift=arrays["shift"], scale=arrays["scale"])
+
+    def __str__(self) -> str:
+        if self.shift.ndim or self.scale.ndim:
+            return "x' = (x − shift) · scale, feature by feature"
+        return f"x' = (x − {self.shift:g}) · {self.scale:g}"
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Examples and their targets, one to a row.
+
+    Args:
+        x: inputs ``(rows, …)``.
+        y: targets: multiclass int32 ``(rows,)`` of class numbers; binary float32 ``(rows, 1)`` of 0 and 1;
+            multilabel float32 ``(rows, labels)`` of 0 and 1; regression float32 ``(rows, outputs)``.
+
+    Raises:
+        ShapeError: ``x`` and ``y`` differ in rows.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+
+    def __post_init__(self) -> None:
+        if len(self.x) != len(self.y):
+            raise ShapeError(
+                f"x has {len(self.x)} rows and y has {len(self.y)}: each example needs exactly one target. "
+                f"Shapes received: x {self.x.shape}, y {self.y.shape}."
+            )
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def take(self, rows: Any) -> "Part":
+        """The part made of these rows, in this order."""
+        return Part(self.x[rows], self.y[rows])
+
+
+class Encoder(Protocol):
+    """What turns new raw input (table rows, messages) into the array ``x`` that a network was trained on."""
+
+    def encode(self, source: Any) -> np.ndarray:
+        """The array ``x`` for ``source``."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data that JSON can hold."""
+        ...
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset:
+    """Training data, held-out data, and what is known about them.
+
+    Args:
+        name: a short name for messages and run folders.
+        train: the examples to learn from.
+        held_out: examples that training never sees, to measure generalisation; or None.
+        task: what is predicted; it decides the output layer and the loss.
+        classes: names of the classes or labels, in the order of their numbers; empty for a regression.
+        features: names of the inputs of a table; may be empty.
+        preprocessing: what the program does to a batch of ``x``.
+        encoder: turns new raw input into ``x``; None where the input is an array already.
+        source: where the data come from.
+    """
+
+    name: str
+    train: Part
+    held_out: Part | None
+    task: Task
+    classes: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    preprocessing: Preprocessing = Preprocessing()
+    encoder: Encoder | None = None
+    source: str = "arrays in memory"
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one example."""
+        return self.train.x.shape[1:]
+
+    @property
+    def outputs(self) -> int:
+        """Number of output neurons: 1 if binary, the classes, the labels, or the regression's targets."""
+        return len(self.classes) if self.task == "multiclass" else self.train.y.shape[1]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all arrays and class names: equal data, equal fingerprint."""
+        digest = hashlib.sha256(repr((self.task, self.classes)).encode())
+        for part in (self.train, self.held_out):
+            for array in (part.x, part.y) if part else ():
+                digest.update(f"{array.dtype.str}{array.shape}".encode())
+                digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    def __repr__(self) -> str:
+        held_out = "none" if self.held_out is None else f"{len(self.held_out):,} examples"
+        names = ", ".join(self.classes[:10]) + (" …" if len(self.classes) > 10 else "")
+        known = f" ({len(self.classes)}: {names})" if self.classes else f" ({self.outputs} to predict)"
+        return "\n".join(
+            [
+                f"Dataset {self.name!r}",
+                f"  task      {self.task}{known}",
+                f"  train     {len(self.train):,} examples of shape {self.input_shape}, {self.train.x.dtype}",
+                f"  held out  {held_out}",
+                f"  input     {self.preprocessing}",
+                f"  source    {self.source}",
+            ]
+        )
+
+
+def make_dataset(
+    x: Any,
+    y: Any,
+    *,
+    name: str = "arrays",
+    task: Task | None = None,
+    classes: Sequence[str] | None = None,
+    held_out: float | tuple[Any, Any] | None = 0.2,
+    seed: int = 0,
+    preprocessing: Preprocessing | Literal["auto", "standardise", "none"] = "auto",
+    features: Sequence[str] = (),
+    encoder: Encoder | None = None,
+    source: str = "arrays in memory",
+) -> Dataset:
+    """A checked `Dataset` from two arrays.
+
+    The task is inferred from ``y`` unless given: text or booleans are classes; whole numbers are classes
+    where they repeat (two values, or at most max(20, √rows) and at most half the rows), else a regression;
+    other numbers are a regression; 2-D rows of 0 and 1 are one-hot classes where each sums to 1, else labels.
+
+    Args:
+        x: inputs ``(rows, …)``. uint8 and bool are kept in 8 bits, other numbers become float32.
+        y: targets ``(rows,)`` or ``(rows, outputs)``.
+        name: a short name for messages and run folders.
+        task: overrides the inference.
+        classes: class names in order; ``y`` then holds these names, or numbers from 0 to C − 1.
+        held_out: share of the rows to hold out, in (0, 1), drawn class by class; a pair ``(x, y)``; or None.
+        seed: of the draw.
+        preprocessing: ``"standardise"`` gives mean 0 and spread 1 over the training part (each feature of a
+            table, all values of an image or sequence together; what is constant is only shifted). ``"auto"``
+            standardises float tables, scales uint8 by 1/255 unless it is all 0 and 1, and leaves the rest.
+        features: names of the inputs.
+        encoder: kept in the dataset.
+        source: kept in the dataset.
+
+    Raises:
+        DataError: no rows, a value that is no finite number, one class only, a label outside ``classes``, a
+            class too small to split. The text names the row and column, counted from 0.
+        ShapeError: ``x`` and ``y``, or training and held-out part, do not fit together.
+
+    Example:
+        >>> data = make_dataset([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0], name="xor", held_out=None)
+        >>> data
+        Dataset 'xor'
+          task      binary (2: 0, 1)
+          train     4 examples of shape (2,), float32
+          held out  none
+          input     x' = (x − shift) · scale, feature by feature
+          source    arrays in memory
+
+    Where other libraries differ: scikit-learn leaves scaling to a pipeline and Keras to a layer; here it is
+    part of the data, so that prediction on new data repeats it exactly.
+    """
+    x, target = as_inputs(x), infer_target(y, task=task, classes=classes)
+    whole = Part(x, target.encode(y))
+    if features and x.shape[1:] != (len(features),):
+        raise ShapeError(
+            f"{len(features)} feature names for inputs of shape {x.shape[1:]}; give one per column."
+        )
+    if held_out is None:
+        train, rest = whole, None
+    elif isinstance(held_out, tuple):
+        train, rest = whole, _given_part(held_out, whole, target)
+    else:
+        require(held_out, _SHARE, "held_out", "Use held_out=None to train on all rows.")
+        stratify = target.task in ("binary", "multiclass")
+        rows = split_rows(whole.y, held_out, seed, stratify, target.classes)
+        train, rest = whole.take(rows[0]), whole.take(rows[1])
+    if not isinstance(preprocessing, Preprocessing):
+        require(preprocessing, OneOf(("auto", "standardise", "none")), "preprocessing")
+        preprocessing = _choose_preprocessing(train.x, preprocessing)
+    return Dataset(
+        name=name,
+        train=train,
+        held_out=rest,
+        task=target.task,
+        classes=target.classes,
+        features=tuple(features),
+        preprocessing=preprocessing,
+        encoder=encoder,
+        source=source,
+    )
+
+
+def _given_part(held_out: tuple[Any, Any], train: Part, target: Target) -> Part:
+    x = as_inputs(held_out[0])
+    if x.shape[1:] != train.x.shape[1:] or x.dtype != train.x.dtype:
+        raise ShapeError(
+            f"held-out examples are {x.dtype} of shape {x.shape[1:]}, training examples {train.x.dtype} of "
+            f"shape {train.x.shape[1:]}. Both must be alike."
+        )
+    part = Part(x, target.encode(held_out[1]))
+    if part.y.shape[1:] != train.y.shape[1:]:
+        raise ShapeError(
+            f"held-out targets have shape {part.y.shape[1:]}, training targets {train.y.shape[1:]}, per "
+            "example."
+        )
+    return part
+
+
+def standardise(x: np.ndarray) -> Preprocessing:
+    """The preprocessing that gives ``x`` mean 0 and spread 1: ``x' = (x − mean) · 1 / standard deviation``.
+
+    Args:
+        x: training inputs. A table ``(rows, features)`` is standardised feature by feature, anything of
+            more axes by one mean and one spread. What is constant gets scale 1.
+
+    Example:
+        >>> standardise(np.array([[1.0, 7.0], [3.0, 7.0]])).apply_numpy(np.array([[1.0, 7.0], [3.0, 7.0]]))
+        array([[-1.,  0.],
+               [ 1.,  0.]], dtype=float32)
+    """
+    axes = 0 if x.ndim == 2 else None
+    spread = np.std(x, axis=axes, dtype=np.float64)
+    # Rounding can leave a constant column a spread of 1e-17, so constancy is asked directly.
+    constant = (x.max(axis=axes) == x.min(axis=axes)) | (spread < np.finfo(np.float32).tiny)
+    return Preprocessing(np.mean(x, axis=axes, dtype=np.float64), 1 / np.where(constant, 1, spread))
+
+
+def _choose_preprocessing(x: np.ndarray, choice: str) -> Preprocessing:
+    if choice == "standardise" or (choice == "auto" and x.dtype != np.uint8 and x.ndim == 2):
+        return standardise(x)
+    if choice == "auto" and x.dtype == np.uint8 and x.max() > 1:
+        return Preprocessing(scale=1 / 255)
+    return Preprocessing()
+
+
+def split(part: Part, share: float, seed: int, stratify: bool) -> tuple[Part, Part]:
+    """Draw ``share`` of the rows at random into a second part.
+
+    Args:
+        part: what to split.
+        share: in (0, 1).
+        seed: of the draw; the same seed gives the same parts.
+        stratify: keep each class's share in both parts; ``y`` then holds one class number a row.
+
+    Returns:
+        The remaining part and the drawn part, both shuffled.
+
+    Raises:
+        DataError: too few rows, or a class too small for both parts.
+
+    Example:
+        >>> part = Part(np.arange(10)[:, None], np.array([0, 1] * 5))
+        >>> rest, drawn = split(part, 0.2, seed=0, stratify=True)
+        >>> len(rest), sorted(drawn.y.tolist())
+        (8, [0, 1])
+    """
+    rest, drawn = split_rows(part.y, share, seed, stratify)
+    return part.take(rest), part.take(drawn)
+
+
+def split_rows(
+    y: np.ndarray, share: float, seed: int, stratify: bool, classes: Sequence[str] = ()
+) -> tuple[np.ndarray, np.ndarray]:
+    """The row numbers of the two parts of `split`; ``classes`` names the classes in error texts."""
+    require(share, _SHARE, "the share to split off")
+    rows = len(y)
+    drawn = math.ceil(share * rows)  # as scikit-learn rounds
+    advice = "Give more rows, or split off nothing (held_out=None)."
+    if drawn >= rows:
+        raise DataError(f"{rows} rows cannot be split with a share of {share:g}. {advice}")
+    if stratify:
+        labels = y.reshape(rows)
+        values, counts = np.unique(labels, return_counts=True)
+        if counts.min() < 2:
+            number = int(values[counts.argmin()])
+            name = classes[number] if classes else number
+            raise DataError(
+                f"class {name!r} has only 1 row, so it cannot be in both parts of a split. Add rows, "
+                "remove or merge the class, pass task='regression' if the target is a quantity, or split "
+                "off nothing (held_out=None)."
+            )
+        if min(drawn, rows - drawn) < len(values):
+            raise DataError(
+                f"{rows} rows of {len(values)} classes cannot be split with a share of {share:g}: parts of "
+                f"{rows - drawn} and {drawn} rows do not have room for every class. {advice}"
+            )
+    from sklearn.model_selection import train_test_split  # lazily: it takes a second to import
+
+    rest, drawn_rows = train_test_split(
+        np.arange(rows), test_size=drawn, random_state=seed, stratify=y.reshape(rows) if stratify else None
+    )
+    return np.asarray(rest), np.asarray(drawn_rows)
+
+
+__all__ = [
+    "Dataset",
+    "Encoder",
+    "Part",
+    "Preprocessing",
+    "make_dataset",
+    "split",
+    "split_rows",
+    "standardise",
+]

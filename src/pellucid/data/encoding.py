@@ -1,0 +1,327 @@
+"""Raw inputs and targets into arrays that training accepts, or an error that names the place.
+
+Nothing is broadcast, filled in or guessed from a single odd value: what is wrong is refused with its row,
+column and value, counted from 0.
+"""
+
+import decimal
+import numbers
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from pellucid.core.checks import DataError, OneOf, ShapeError, require
+
+Task: TypeAlias = Literal["binary", "multiclass", "multilabel", "regression"]
+TASKS: tuple[Task, ...] = ("binary", "multiclass", "multilabel", "regression")
+
+
+def as_inputs(x: Any) -> np.ndarray:
+    """``x`` as an array to train on: uint8 kept, bool as uint8, other real numbers float32, all finite.
+
+    Args:
+        x: array-like ``(rows, …)`` of at least two axes.
+
+    Raises:
+        DataError: no rows, a value that is no finite number, or a column whose differences float32 would
+            lose; the text names the place.
+        ShapeError: fewer than two axes, or rows of different lengths.
+
+    Example:
+        >>> as_inputs([[1, 2.5]])
+        array([[1. , 2.5]], dtype=float32)
+    """
+    array = as_array(x, "x")
+    if array.ndim < 2:
+        raise ShapeError(
+            f"x must have a row per example and at least one column. Received shape {array.shape}. For a "
+            "single feature use x.reshape(-1, 1)."
+        )
+    if array.size == 0:
+        raise DataError(f"x is empty: shape {array.shape}. At least one row and one column are needed.")
+    if array.dtype in (np.bool_, np.uint8):
+        return array.astype(np.uint8, copy=False)
+    narrow = as_float32(array, "x")
+    if array.ndim == 2 and array.dtype.itemsize > 4:
+        for column in range(array.shape[1]):
+            refuse_lost_digits(array[:, column].astype(np.float64), f"column {column} of x")
+    return narrow
+
+
+def refuse_lost_digits(values: np.ndarray, name: str) -> None:
+    """Raise `DataError` where float32 would blur the differences within a column of float64."""
+    low, high = values.min(), values.max()
+    if high > low and np.finfo(np.float32).eps * np.abs(values).max() > 0.01 * values.std():
+        raise DataError(
+            f"{name} runs from {low:.15g} to {high:.15g}: float32 keeps about 7 digits and would lose the "
+            f"differences. Subtract a constant such as {low:.15g} from the column first."
+        )
+
+
+def as_array(values: Any, name: str) -> np.ndarray:
+    """``values`` as a NumPy array.
+
+    Raises:
+        ShapeError: rows that differ in length.
+    """
+    try:
+        return np.asarray(values)
+    except ValueError as error:  # NumPy: "inhomogeneous shape"
+        raise ShapeError(f"the rows of {name} differ in length or shape: {error}") from error
+
+
+def as_float32(array: np.ndarray, name: str) -> np.ndarray:
+    """``array`` in float32, every value finite.
+
+    Raises:
+        DataError: a value that is no real number, NaN, infinite, or beyond float32; naming its place.
+
+    Example:
+        >>> as_float32(np.array([1, 2]), "y")
+        array([1., 2.], dtype=float32)
+    """
+    if array.dtype.kind not in "biuf":
+        array = _real_numbers(array, name)
+    with np.errstate(over="ignore"):
+        narrow = np.ascontiguousarray(array, np.float32)
+    finite = np.isfinite(narrow)
+    if not finite.all():
+        index = tuple(np.argwhere(~finite)[0].tolist())
+        raise DataError(
+            f"{name} holds {array[index]} at {_place(index)}, one of {np.count_nonzero(~finite):,} values "
+            "that are not finite in float32. Remove these rows, fill them in, or rescale the column."
+        )
+    return narrow
+
+
+def _real_numbers(array: np.ndarray, name: str) -> np.ndarray:
+    """An array of objects as float64, where each is a real number."""
+    for index, value in np.ndenumerate(array):
+        if not isinstance(value, (numbers.Real, decimal.Decimal, np.bool_)):
+            raise DataError(
+                f"{name} holds {_plain(value)!r} ({type(value).__name__}) at {_place(index)}, which is no "
+                "real number. Use load_table for a table of mixed columns, or encode the column as "
+                "numbers."
+            )
+    return array.astype(np.float64)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _place(index: tuple[int, ...]) -> str:
+    row, *others = index
+    if not others:
+        return f"row {row}"
+    return f"row {row}, column {others[0]}" if len(others) == 1 else f"row {row}, position {tuple(others)}"
+
+
+@dataclass(frozen=True)
+class Target:
+    """How raw targets become arrays.
+
+    Args:
+        task: what is predicted.
+        classes: names of the classes or labels, in order; empty for a regression.
+        labels: the raw value of each class; empty where targets are rows of 0 and 1, and for a regression.
+    """
+
+    task: Task
+    classes: tuple[str, ...] = ()
+    labels: tuple[int | str, ...] = ()
+
+    def encode(self, y: Any) -> np.ndarray:
+        """``y`` as `Part` stores it: class numbers, rows of 0 and 1, or float32.
+
+        Raises:
+            DataError: a label that is none of ``labels``, or a value that is no finite number.
+
+        Example:
+            >>> Target("binary", ("ham", "spam"), ("ham", "spam")).encode(["spam", "ham"])
+            array([[1.],
+                   [0.]], dtype=float32)
+        """
+        array = _checked(y, self.task)
+        if self.task == "regression":
+            values = as_float32(array, "y")
+            return values.reshape(len(values), -1)
+        if not self.labels:
+            rows = _indicators(array, self.task)
+            return rows.argmax(axis=1).astype(np.int32) if self.task == "multiclass" else rows
+        known = {label: number for number, label in enumerate(self.labels)}
+        distinct, inverse = np.unique(_labels(array), return_inverse=True)
+        numbering = np.array([known.get(value, -1) for value in distinct.tolist()], np.int32)
+        values = numbering[inverse]
+        if (values < 0).any():
+            row = int(np.argmax(values < 0))
+            raise DataError(
+                f"y holds the label {_plain(array[row])!r} at row {row}, which is no known class. Allowed: "
+                f"{_listed(self.labels)}. Correct the label, or name all classes with classes=[…]."
+            )
+        return values.astype(np.float32)[:, None] if self.task == "binary" else values
+
+
+def infer_target(y: Any, *, task: Task | None = None, classes: Sequence[str] | None = None) -> Target:
+    """What ``y`` is a target of, as `make_dataset` describes it.
+
+    Args:
+        y: array-like ``(rows,)`` or ``(rows, outputs)``.
+        task: overrides the inference.
+        classes: names in order; ``y`` holds these names, or numbers from 0 to C − 1.
+
+    Raises:
+        DataError: no rows, one class only, a number of classes that the task or ``classes`` excludes.
+        InvalidValue: an unknown task.
+        ShapeError: more than two axes, or one axis for a multilabel task.
+
+    Example:
+        >>> infer_target([3, 7, 7, 3])
+        Target(task='binary', classes=('3', '7'), labels=(3, 7))
+        >>> infer_target([[0, 1, 1], [1, 0, 0]]).task
+        'multilabel'
+        >>> infer_target([0.5, 1.5, 2.0]).task
+        'regression'
+    """
+    if task is not None:
+        require(task, OneOf(TASKS), "task")
+    array = _checked(y, task)
+    task = task or _guess(array, classes)
+    if task == "regression":
+        return Target(task)
+    if array.ndim == 2:
+        return Target(task, _names_of_columns(array, task, classes))
+    return _infer_labels(array, task, classes)
+
+
+def _checked(y: Any, task: Task | None) -> np.ndarray:
+    """``y`` with the axes its task asks for, and free of NaN."""
+    array = as_array(y, "y")
+    if array.ndim not in (1, 2) or (array.ndim == 1 and task == "multilabel"):
+        raise ShapeError(
+            "y must have shape (rows,) or (rows, outputs), and (rows, labels) if multilabel. Received "
+            f"shape {array.shape}."
+        )
+    if array.size == 0:
+        raise DataError(f"y is empty: shape {array.shape}. At least one row is needed.")
+    if array.ndim == 2 and array.shape[1] == 1 and task != "multilabel":
+        array = array[:, 0]
+    if array.dtype == object:
+        kinds = {type(value) for value in array.flat}
+        if kinds <= {bool, np.bool_}:
+            array = array.astype(bool)
+        elif not any(issubclass(kind, str) for kind in kinds):
+            array = _real_numbers(array, "y")
+            whole = all(issubclass(kind, numbers.Integral) for kind in kinds)
+            array = array.astype(np.int64) if whole else array
+    if array.dtype.kind == "f":
+        as_float32(array, "y")  # NaN must be named here, before it could pass for a class
+    return array
+
+
+def _guess(array: np.ndarray, classes: Sequence[str] | None) -> Task:
+    if array.ndim == 2:
+        if array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all():
+            return "multilabel" if classes else "regression"
+        return "multiclass" if (array.sum(axis=1) == 1).all() else "multilabel"
+    if array.dtype.kind == "f" and not classes:
+        return "regression"
+    distinct = len(classes) if classes else len(np.unique(_labels(array)))
+    if distinct == 2:
+        return "binary"
+    few = min(max(20, len(array) ** 0.5), len(array) / 2)
+    return "regression" if array.dtype.kind in "iu" and distinct > few and not classes else "multiclass"
+
+
+def _infer_labels(array: np.ndarray, task: Task, classes: Sequence[str] | None) -> Target:
+    found = np.unique(_labels(array)).tolist()
+    if len(found) < 2:
+        raise DataError(
+            f"y holds one class only, {found[0]!r}: there is nothing to tell apart. Give examples of at "
+            "least two classes, or pass task='regression' if the target is a quantity."
+        )
+    if classes is None:
+        labels, names = tuple(found), tuple(map(str, found))
+    else:
+        names = tuple(classes)
+        labels = names if isinstance(found[0], str) else tuple(range(len(names)))
+    if len(set(names)) != len(names):
+        raise DataError(f"two classes have the same name. Received: {_listed(names)}.")
+    if task == "binary" and len(names) != 2:
+        raise DataError(
+            f"a binary target has exactly two classes. Received {len(names)}: {_listed(labels)}. Pass "
+            "task='multiclass', or correct the labels."
+        )
+    return Target(task, names, labels)
+
+
+def _labels(array: np.ndarray) -> np.ndarray:
+    """A column of labels as text or int64."""
+    if array.dtype.kind in "US" or array.dtype == bool:
+        return array.astype(str)
+    if array.dtype == object:
+        for row, value in enumerate(array):
+            if not isinstance(value, str):
+                raise DataError(
+                    f"y holds {value!r} ({type(value).__name__}) at row {row} among labels that are text. "
+                    "Fill in the label or remove the row."
+                )
+        return array.astype(str)
+    whole = as_float32(array, "y") == np.round(array) if array.dtype.kind == "f" else None
+    if whole is not None and not whole.all():
+        row = int(np.argmin(whole))
+        raise DataError(
+            f"y holds {array[row]} at row {row}: class labels are text, booleans or whole numbers. Pass "
+            "task='regression' to predict a quantity."
+        )
+    if array.dtype.kind not in "iuf":
+        raise DataError(f"y holds {array.dtype} values: class labels are text, booleans or whole numbers.")
+    return array.astype(np.int64)
+
+
+def _names_of_columns(array: np.ndarray, task: Task, classes: Sequence[str] | None) -> tuple[str, ...]:
+    if task == "binary":
+        raise ShapeError(f"a binary target is one column. Received shape {array.shape}.")
+    rows = _indicators(array, task)
+    if task == "multiclass" and np.count_nonzero(rows.any(axis=0)) < 2:
+        raise DataError(
+            f"y holds one class only, column {int(rows[0].argmax())}: there is nothing to tell apart. Give "
+            "examples of at least two classes."
+        )
+    if classes is not None and len(classes) != array.shape[1]:
+        raise DataError(f"{len(classes)} class names for {array.shape[1]} columns of y. Give one per column.")
+    return tuple(classes) if classes else tuple(map(str, range(array.shape[1])))
+
+
+def _indicators(array: np.ndarray, task: Task) -> np.ndarray:
+    """Rows of 0 and 1 in float32; exactly one 1 a row if multiclass."""
+    rows = as_float32(array, "y")
+    allowed = np.isin(rows, (0, 1))
+    if not allowed.all():
+        index = tuple(np.argwhere(~allowed)[0].tolist())
+        raise DataError(f"y holds {rows[index]:g} at {_place(index)}: a {task} target is rows of 0 and 1.")
+    if task == "multiclass" and (rows.sum(axis=1) != 1).any():
+        row = int(np.argmax(rows.sum(axis=1) != 1))
+        raise DataError(
+            f"row {row} of y has {rows[row].sum():g} ones: a one-hot row has exactly one. Pass "
+            "task='multilabel' where several labels may hold."
+        )
+    return rows
+
+
+def _listed(labels: Sequence[Any]) -> str:
+    return ", ".join(map(repr, labels[:20])) + (f" … ({len(labels)} in all)" if len(labels) > 20 else "")
+
+
+__all__ = [
+    "TASKS",
+    "Target",
+    "Task",
+    "as_array",
+    "as_float32",
+    "as_inputs",
+    "infer_target",
+    "refuse_lost_digits",
+]

@@ -1,0 +1,290 @@
+"""Tables as they come (CSV, Parquet, data frames, lists of rows) in one form: `Table`.
+
+Reading is strict: a ragged line, a header that repeats, a cell that cannot be are refused with their place.
+"""
+
+import csv
+import difflib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from pellucid.core.checks import DataError, MissingExtra
+
+Texts: TypeAlias = list[str | None]
+"""A column of text; None where the value is missing."""
+
+MISSING = frozenset({"", "na", "n/a", "nan", "null"})
+"""Cells that count as missing, in lower case."""
+
+DELIMITERS = ",;\t|"
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Columns of equal length.
+
+    Args:
+        name: a short name.
+        source: the file or frame, for error texts.
+        columns: by header, float64 (NaN where missing) or texts.
+        rows: their number.
+        places: for each row the number that a person finds it by.
+        unit: what that number counts: the file's ``"line"``, from 1, or the ``"row"``, from 0.
+        whole: headers of the numeric columns that hold whole numbers by type.
+    """
+
+    name: str
+    source: str
+    columns: Mapping[str, np.ndarray | Texts]
+    rows: int
+    places: Sequence[int]
+    unit: str = "row"
+    whole: frozenset[str] = frozenset()
+
+    def place(self, row: int) -> str:
+        """Where a person finds the row: ``line 17`` of a file, else ``row 15``."""
+        return f"{self.unit} {self.places[row]}"
+
+    def select(self, names: Iterable[str]) -> "Table":
+        """The table of these columns."""
+        return replace(self, columns={name: self.columns[name] for name in names})
+
+    def take(self, rows: np.ndarray) -> "Table":
+        """The table of these rows, in this order."""
+        columns = {
+            name: column[rows] if isinstance(column, np.ndarray) else [column[row] for row in rows]
+            for name, column in self.columns.items()
+        }
+        return replace(self, columns=columns, rows=len(rows), places=[self.places[row] for row in rows])
+
+    def require_column(self, name: str) -> None:
+        """Raise `DataError` with advice unless there is a column of that name."""
+        if name not in self.columns:
+            raise DataError(
+                f"{self.source} has no column {name!r}.{did_you_mean(name, list(self.columns))} Columns: "
+                f"{', '.join(map(repr, self.columns))}."
+            )
+
+    def numbers(self, name: str) -> np.ndarray:
+        """A column as float64, NaN where missing.
+
+        Raises:
+            DataError: a text that is no number, an infinite number, or no such column.
+        """
+        self.require_column(name)
+        column = self.columns[name]
+        if isinstance(column, np.ndarray):
+            values = column
+        else:
+            values = np.empty(self.rows)
+            for row, text in enumerate(column):
+                value = np.nan if text is None else number_of(text)
+                if value is None:
+                    raise DataError(
+                        f"column {name!r} holds the text {text!r} at {self.place(row)}, where a number is "
+                        "needed."
+                    )
+                values[row] = value
+        if np.isinf(values).any():
+            row = int(np.isinf(values).argmax())
+            raise DataError(
+                f"column {name!r} holds {values[row]} at {self.place(row)}. Correct the value, or leave "
+                "the cell empty if it is missing."
+            )
+        return values
+
+    def texts(self, name: str) -> Texts:
+        """A column as texts, None where missing; numbers as they are written: 3, 2.5."""
+        self.require_column(name)
+        column = self.columns[name]
+        return [_text(value) for value in column.tolist()] if isinstance(column, np.ndarray) else column
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """`` Did you mean 'age'?`` where a known name is near, else nothing."""
+    folded = {one.strip().lower(): one for one in known}
+    near = difflib.get_close_matches(name.strip().lower(), folded, n=1)
+    return f" Did you mean {folded[near[0]]!r}?" if near else ""
+
+
+def number_of(text: str) -> float | None:
+    """The number that a text writes, or None.
+
+    Example:
+        >>> number_of("1e3"), number_of("12 cm"), number_of("1_000")
+        (1000.0, None, None)
+    """
+    try:
+        return None if "_" in text else float(text)  # float allows 1_000, no other program does
+    except ValueError:
+        return None
+
+
+def _text(value: Any) -> str | None:
+    """A cell as text; None if it is missing."""
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        value = int(value)  # so that 3.0 in a frame and 3 in a file are the same category
+    text = "" if value is None else str(value).strip()
+    return None if text.lower() in MISSING else text
+
+
+def read_table(source: Any) -> Table:
+    """The table in a CSV or Parquet file, a data frame, or a list of ``{column: value}``.
+
+    Raises:
+        DataError: what cannot be read, is empty, ragged, or has headers that repeat.
+        MissingExtra: Parquet without pyarrow.
+    """
+    if isinstance(source, Table):
+        return source
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(source)
+        try:
+            return _READERS[path.suffix.lower()](path)
+        except KeyError:
+            raise DataError(
+                f"cannot tell what {str(path)!r} is by its ending {path.suffix!r}. Known: "
+                f"{', '.join(_READERS)}."
+            ) from None
+        except OSError as error:
+            raise DataError(f"cannot read {str(path)!r}: {error.strerror or error}.") from error
+    if isinstance(source, Sequence):
+        return _read_rows(source)
+    return _read_frame(source, "table", "the data frame")
+
+
+def _read_csv(path: Path) -> Table:
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            first = file.readline()
+            file.seek(0)
+            return _read_lines(csv.reader(file, delimiter=_delimiter(first), strict=True), path)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{str(path)!r} is not UTF-8 (it holds the byte {error.object[error.start]:#x}). Save it as "
+            "UTF-8 (in a spreadsheet: 'CSV UTF-8')."
+        ) from error
+
+
+def _delimiter(header: str) -> str:
+    """The separator found most often in the header, quoted parts left out."""
+    outside = "".join(header.split('"')[::2])
+    return max(DELIMITERS, key=outside.count)
+
+
+def _read_lines(lines: Any, path: Path) -> Table:
+    source = repr(str(path))
+    try:
+        header = [cell.strip() for cell in next(lines, [])]
+        if not any(header):
+            raise DataError(f"{source} is empty. The first line must hold the names of the columns.")
+        if all(number_of(cell) is not None for cell in header):
+            raise DataError(
+                f"the first line of {source} holds only numbers ({', '.join(header[:5])}). It must hold "
+                "the names of the columns."
+            )
+        _check_header(header, source)
+        columns: list[Texts] = [[] for _ in header]
+        starts: list[int] = []
+        start = lines.line_num + 1
+        for cells in lines:
+            if cells:  # a blank line says nothing
+                if len(cells) != len(header):
+                    raise DataError(
+                        f"line {start} of {source} has {len(cells)} cells where {len(header)} are expected "
+                        f"({', '.join(header)}). Received: {cells}. A cell that holds a separator must be "
+                        "quoted."
+                    )
+                starts.append(start)
+                for column, cell in zip(columns, cells, strict=True):
+                    column.append(_text(cell))
+            start = lines.line_num + 1
+    except csv.Error as error:
+        raise DataError(f"line {lines.line_num} of {source} is not CSV: {error}.") from error
+    if not starts:
+        raise DataError(f"{source} has a header and no rows.")
+    return Table(path.stem, str(path), dict(zip(header, columns, strict=True)), len(starts), starts, "line")
+
+
+def _check_header(header: Sequence[str], source: str) -> None:
+    for place, name in enumerate(header):
+        if not name:
+            raise DataError(f"column {place + 1} of {source} has no name in the header: {', '.join(header)}.")
+        if name in header[:place]:
+            raise DataError(
+                f"{source} has two columns named {name!r}, the {header.index(name) + 1}th and the "
+                f"{place + 1}th. Rename one of them."
+            )
+
+
+def _read_parquet(path: Path) -> Table:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise MissingExtra("pyarrow", "data", "Reading Parquet files") from error
+    try:
+        frame = pyarrow.parquet.read_table(path)
+    except pyarrow.ArrowException as error:
+        raise DataError(f"{str(path)!r} is not a Parquet file: {error}.") from error
+    return _read_frame(frame, path.stem, str(path))
+
+
+_READERS = {
+    ".csv": _read_csv,
+    ".tsv": _read_csv,
+    ".txt": _read_csv,
+    ".parquet": _read_parquet,
+    ".pq": _read_parquet,
+}
+
+
+def _read_rows(rows: Sequence[Any]) -> Table:
+    if not rows or not all(isinstance(row, Mapping) for row in rows):
+        raise DataError(
+            f"a list of rows must hold at least one {{column: value}} table. Received: {rows!r:.80}."
+        )
+    header = [str(name) for name in rows[0]]
+    for number, row in enumerate(rows):
+        if row.keys() != rows[0].keys():
+            raise DataError(
+                f"row {number} has the columns {', '.join(map(str, row))}; row 0 has {', '.join(header)}."
+            )
+    columns = {str(name): [_text(row[name]) for row in rows] for name in rows[0]}
+    return Table("table", "the list of rows", columns, len(rows), range(len(rows)))
+
+
+def _read_frame(frame: Any, name: str, source: str) -> Table:
+    import narwhals as nw
+
+    try:
+        data = nw.from_native(frame, eager_only=True)
+        _check_header([str(column) for column in data.columns], source)
+    except (TypeError, nw.exceptions.NarwhalsError) as error:
+        raise DataError(
+            "a table is a path, a data frame (pandas, Polars, PyArrow) or a list of rows. Received: "
+            f"{type(frame).__name__} ({error})."
+        ) from error
+    if not len(data):
+        raise DataError(f"{source} has no rows.")
+    columns: dict[str, np.ndarray | Texts] = {}
+    whole = set()
+    for column in data.columns:
+        series = data[column]
+        if series.dtype.is_numeric():
+            columns[column] = series.cast(nw.Float64).to_numpy().astype(np.float64)
+            whole |= {column} if series.dtype.is_integer() else set()
+        else:
+            null = series.is_null().to_list()
+            columns[column] = [
+                None if empty else _text(value) for value, empty in zip(series.to_list(), null, strict=True)
+            ]
+    return Table(name, source, columns, len(data), range(len(data)), whole=frozenset(whole))
+
+
+__all__ = ["Table", "Texts", "did_you_mean", "number_of", "read_table"]

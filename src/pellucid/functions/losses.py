@@ -1,0 +1,681 @@
+"""Losses: what training makes small, each next to its slope.
+
+Every loss takes *prediction, target*, in this order, gives one number for each example, and gives the slope
+of that number with respect to the prediction. The first axis counts the examples. How the examples are put
+together is the same for all losses (`Loss.shares`): the mean over the batch by default, the sum on request.
+With the mean, a learning rate that suits one batch size is near to suiting another; with the sum, gradients
+grow with the batch.
+
+Probabilities are cut off at ε before their logarithm is taken, ε being the spacing of the dtype at 1
+(1.2·10⁻⁷ in float32). So the loss of a confident mistake is large (up to 15.9 in float32) but finite. The
+slope is taken at the clipped probability and does not vanish there. A loss on logits needs no clipping:
+where an activation and a loss have such a fusion, `fuse` finds it.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar, Literal, TypeAlias, final
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.special import xlogy
+
+from pellucid.core.checks import POSITIVE, OneOf, ShapeError, constrained, validate
+from pellucid.core.registry import Registry
+from pellucid.core.types import Array, Bool, Float, Num, Scalar, Shape
+from pellucid.functions.activations import Activation, Sigmoid, Softmax
+
+Prediction: TypeAlias = Float[Array, "batch *outputs"]
+Target: TypeAlias = Num[Array, "batch *any"] | Bool[Array, "batch *any"]
+PerExample: TypeAlias = Float[Array, "batch"]
+Totals: TypeAlias = Float[Array, "batch *steps"]
+TargetKind: TypeAlias = Literal["numbers", "one_hot", "classes"]
+
+
+@dataclass(frozen=True)
+class Loss(ABC):
+    """A loss for each example, and how the examples are reduced to one number.
+
+    ``target_kind`` says what targets look like: ``"numbers"`` of the shape of the prediction;
+    ``"one_hot"``, a distribution over the last axis, of the shape of the prediction; or ``"classes"``,
+    integer labels of the shape of the prediction without its last axis.
+
+    Args:
+        reduction: ``"mean"`` or ``"sum"`` over the examples.
+
+    Raises:
+        InvalidValue: a field outside what is allowed.
+    """
+
+    _: KW_ONLY
+    reduction: Literal["mean", "sum"] = constrained("mean", OneOf(("mean", "sum")), "over the examples")
+
+    name: ClassVar[str]
+    target_kind: ClassVar[TargetKind]
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+    @abstractmethod
+    def value(self, prediction: Prediction, target: Target) -> PerExample:
+        """The loss of each example."""
+
+    @abstractmethod
+    def slope(self, prediction: Prediction, target: Target) -> Prediction:
+        """The slope of each example's loss with respect to its prediction, not yet reduced."""
+
+    @final
+    def check(self, prediction_shape: Shape, target_shape: Shape, target_dtype: Any) -> None:
+        """Refuse targets that do not fit the predictions; nothing is ever broadcast.
+
+        Raises:
+            ShapeError: with both shapes and what to do.
+
+        Example:
+            >>> MeanSquaredError().check((4, 1), (4,), "float32")  # doctest: +ELLIPSIS
+            Traceback (most recent call last):
+            ...
+            pellucid.core.checks.ShapeError: ... reshape the target to (4, 1). Nothing is broadcast.
+        """
+        check_target(self.target_kind, prediction_shape, target_shape, target_dtype, self.name)
+
+    @final
+    def shares(self, weights: PerExample) -> PerExample:
+        """What each example's loss, and its slope, is multiplied by in the reduction.
+
+        ``w / Σ w`` for the mean, ``w`` for the sum. An example of weight 0 has no part in either.
+
+        Args:
+            weights: one for each example, at least 0 and not all 0.
+        """
+        return weights / jnp.sum(weights) if self.reduction == "mean" else weights
+
+    @final
+    def __call__(self, prediction: Prediction, target: Target, weights: PerExample | None = None) -> Scalar:
+        """The reduced loss: ``Σ w l / Σ w`` for the mean, ``Σ w l`` for the sum.
+
+        Args:
+            prediction: (batch, …), what the network says.
+            target: what is true, of the shape that ``target_kind`` asks for.
+            weights: (batch,), one for each example, at least 0 and not all 0; all 1 when left out.
+
+        Raises:
+            ShapeError: prediction, target and weights do not fit together.
+        """
+        self.check(prediction.shape, target.shape, target.dtype)
+        if weights is None:
+            weights = jnp.ones(prediction.shape[:1], prediction.dtype)
+        if weights.shape != prediction.shape[:1]:
+            raise ShapeError(
+                f"{self.name}: weights must have one number for each of the {prediction.shape[0]} examples. "
+                f"Received: shape {weights.shape}."
+            )
+        return jnp.sum(self.shares(weights) * self.value(prediction, target))
+
+
+def check_target(
+    kind: TargetKind, prediction_shape: Shape, target_shape: Shape, target_dtype: Any, name: str
+) -> None:
+    """Refuse targets whose shape or dtype does not fit the predictions; ``name`` heads the message.
+
+    Raises:
+        ShapeError: with both shapes and what to do.
+    """
+    prediction_shape, target_shape = tuple(prediction_shape), tuple(target_shape)
+    whole = jnp.issubdtype(target_dtype, jnp.integer)
+    expected = prediction_shape[:-1] if kind == "classes" else prediction_shape
+    received = f"{name}: prediction {prediction_shape} and target {target_shape} ({target_dtype})"
+
+    if not prediction_shape:
+        raise ShapeError(f"{name}: the prediction has no axis; the first must count the examples.")
+    if kind != "numbers" and (len(prediction_shape) < 2 or prediction_shape[-1] < 2):
+        raise ShapeError(
+            f"{received}: the last axis of the prediction must hold at least 2 classes. For one probability "
+            "per example use a sigmoid output and binary_cross_entropy."
+        )
+    if kind == "classes" and target_shape == prediction_shape:
+        raise ShapeError(
+            f"{received}: integer labels of shape {expected} are needed, and these look one-hot. "
+            "Use the loss without 'sparse' in its name, or target.argmax(axis=-1)."
+        )
+    if kind == "one_hot" and target_shape == prediction_shape[:-1] and whole:
+        raise ShapeError(
+            f"{received}: one-hot targets of shape {expected} are needed, these look like integer labels. "
+            "Use the loss with 'sparse' in its name, or one-hot encode the labels."
+        )
+    if target_shape != expected:
+        same_size = math.prod(target_shape) == math.prod(expected)
+        advice = "reshape the target to" if same_size else "the target must have shape"
+        raise ShapeError(f"{received} differ: {advice} {expected}. Nothing is broadcast.")
+    if kind == "classes" and not whole:
+        raise ShapeError(f"{received}: labels must be integers. Use target.astype('int32').")
+
+
+losses = Registry("loss", Loss)
+"""Every loss by name."""
+
+
+# ------------------------------------------------------------------------- one term for each output
+
+
+class PerOutput(Loss):
+    """A loss that has a term for each output, put together over the outputs of an example.
+
+    ``over_outputs`` is ``"mean"`` unless the class says otherwise, so that the loss does not grow with the
+    number of outputs.
+    """
+
+    target_kind = "numbers"
+    over_outputs: ClassVar[Literal["mean", "sum"]] = "mean"
+
+    @abstractmethod
+    def term(self, prediction: Prediction, target: Prediction) -> Prediction:
+        """The term of each output."""
+
+    @abstractmethod
+    def term_slope(self, prediction: Prediction, target: Prediction) -> Prediction:
+        """The derivative of each term with respect to its prediction."""
+
+    @final
+    def value(self, prediction: Prediction, target: Target) -> PerExample:
+        """The mean, or sum, of the terms of an example."""
+        terms = self.term(prediction, target.astype(prediction.dtype))
+        return jnp.sum(terms, axis=tuple(range(1, terms.ndim))) / self._divisor(prediction)
+
+    @final
+    def slope(self, prediction: Prediction, target: Target) -> Prediction:
+        """The derivative of each term, divided like the terms."""
+        return self.term_slope(prediction, target.astype(prediction.dtype)) / self._divisor(prediction)
+
+    def _divisor(self, prediction: Prediction) -> int:
+        return math.prod(prediction.shape[1:]) if self.over_outputs == "mean" else 1
+
+
+@losses.register("mean_squared_error")
+@dataclass(frozen=True)
+class MeanSquaredError(PerOutput):
+    """The square of the error, ``(ŷ − y)²``; slope ``2 (ŷ − y)``. Averaged over the outputs of an example.
+
+    Punishes large errors most, so it is sensitive to outliers. It is also the reconstruction loss of an
+    autoencoder.
+
+    Args:
+        reduction: ``"mean"`` or ``"sum"`` over the examples.
+
+    Example:
+        >>> loss = MeanSquaredError()
+        >>> float(loss(jnp.array([[1.0], [5.0]]), jnp.array([[2.0], [2.0]])))
+        5.0
+
+    Others: no factor ½, as in PyTorch and Keras; textbooks and ``optax.l2_loss`` have one.
+    """
+
+    def term(self, prediction: Prediction, target: Prediction) -> Prediction:
+        """``(ŷ − y)²``."""
+        return jnp.square(prediction - target)
+
+    def term_slope(self, prediction: Prediction, target: Prediction) -> Prediction:
+        """``2 (ŷ − y)``."""
+        return 2 * (prediction - target)
+
+
+@losses.register("mean_absolute_error")
+@dataclass(frozen=True)
+class MeanAbsoluteError(PerOutput):
+    """The size of the error, ``|ŷ − y|``; slope ``sign(ŷ − y)``. Averaged over the outputs of an example.
+
+    Robust against outliers. Not differentiable where ŷ = y: the slope there is 0.
+
+    Args:
+        reduction: ``"mean"`` or ``"sum"`` over the examples.
+
+    Example:
+        >>> float(MeanAbsoluteError()(jnp.array([[1.0], [5.0]]), jnp.array([[2.0], [2.0]])))
+        2.0
+    """
+
+    def term(self, prediction: Prediction, target: Prediction) -> Prediction:
+        """``|ŷ − y|``."""
+        return jnp.abs(prediction - target)
+
+    def term_slope(self, prediction: Prediction, target: Prediction) -> Prediction:
+        """``sign(ŷ − y)``, 0 at 0."""
+        return jnp.sign(prediction - target)
+
+
+@losses.register("huber")
+@dataclass(frozen=True)
+class Huber(PerOutput):
+    """Squared near zero, absolute far away: ``½ e²`` where |e| ≤ δ, else ``δ (|e| − ½ δ)``.
+
+    The error is ``e = ŷ − y``, the slope e cut to [−δ, δ]. Averaged over the outputs of an example.
+
+    Args:
+        delta: the error from which the loss grows linearly, above 0.
+        reduction: ``"mean"`` or ``"sum"`` over the examples.
+
+    Raises:
+        InvalidValue: delta is not above 0.
+
+    Example:
+        >>> Huber(delta=1.0).value(jnp.array([[0.5], [3.0]]), jnp.array([[0.0], [0.0]])).tolist()
+        [0.125, 2.5]
+
+    Others: PyTorch's ``SmoothL1Loss`` is this loss divided by δ. ``optax.huber_loss`` broadcasts (4, 1)
+    with (4,).
+
+    Source: Huber, "Robust estimation of a location parameter", 1964.
+    """
+
+    delta: float = constrained(1.0, POSITIVE, "error from which the loss grows linearly")
+
+    def term(self, prediction: Prediction, target: Prediction) -> Prediction:
+        """``½ e²`` where |e| ≤ δ, else ``δ (|e| − ½ δ)``."""
+        # With c = min(|e|, δ), both branches are c (|e| − ½ c), and neither overflows where it is not used.
+        error = jnp.abs(prediction - target)
+        cut = jnp.minimum(error, self.delta)
+        return cut * (error - cut / 2)
+
+    def term_slope(self, prediction: Prediction, target: Prediction) -> Prediction:
+        """``e`` cut to [−δ, δ]."""
+        return jnp.clip(prediction - target, -self.delta, self.delta)
+
+
+@losses.register("log_cosh")
+@dataclass(frozen=True)
+class LogCosh(PerOutput):
+    """Smooth everywhere: ``Σ log cosh(ŷ − y)``; slope ``tanh(ŷ − y)``.
+
+    Like ½ e² for a small error e and like |e| − log 2 for a large one. A sum over outputs and, by default,
+    over examples, as its formula says; ``reduction="mean"`` averages over the examples. Computed as ``|e| +
+    log(1 + ½ (e^−2|e| − 1))``, which cannot overflow.
+
+    Args:
+        reduction: ``"sum"`` or ``"mean"`` over the examples.
+
+    Example:
+        >>> LogCosh().value(jnp.array([[0.0], [1e4]]), jnp.array([[0.0], [0.0]])).tolist()
+        [0.0, 9999.306640625]
+
+    Others: Keras averages over the outputs and over the examples.
+    """
+
+    _: KW_ONLY
+    reduction: Literal["mean", "sum"] = constrained("sum", OneOf(("mean", "sum")), "over the examples")
+
+    over_outputs = "sum"
+
+    def term(self, prediction: Prediction, target: Prediction) -> Prediction:
+        """``log cosh(ŷ − y)``."""
+        error = jnp.abs(prediction - target)
+        return error + jnp.log1p(jnp.expm1(-2 * error) / 2)
+
+    def term_slope(self, prediction: Prediction, target: Prediction) -> Prediction:
+        """``tanh(ŷ − y)``."""
+        return jnp.tanh(prediction - target)
+
+
+@losses.register("binary_cross_entropy")
+@dataclass(frozen=True)
+class BinaryCrossEntropy(PerOutput):
+    """For yes or no: ``−[y log ŷ + (1 − y) log(1 − ŷ)]``; slope ``(ŷ − y) / (ŷ (1 − ŷ))``.
+
+    ŷ is a probability, the output of a sigmoid, cut to [ε, 1 − ε]; y is 0 or 1, or a probability. Averaged
+    over the outputs of an example. It is also the reconstruction loss of black-and-white images.
+
+    Args:
+        reduction: ``"mean"`` or ``"sum"`` over the examples.
+
+    Example:
+        >>> loss = BinaryCrossEntropy()
+        >>> loss.slope(jnp.array([[0.5], [0.5]]), jnp.array([[1.0], [0.0]])).tolist()
+        [[-2.0], [2.0]]
+
+    Others: PyTorch cuts each logarithm at −100 instead; Keras clips at 10⁻⁷.
+    """
+
+    def term(self, prediction: Prediction, target: Prediction) -> Prediction:
+        """``−[y log ŷ + (1 − y) log(1 − ŷ)]``."""
+        p = jnp.clip(prediction, _epsilon(prediction), 1 - _epsilon(prediction))
+        return -(target * jnp.log(p) + (1 - target) * jnp.log1p(-p))
+
+    def term_slope(self, prediction: Prediction, target: Prediction) -> Prediction:
+        """``(ŷ − y) / (ŷ (1 − ŷ))``."""
+        p = jnp.clip(prediction, _epsilon(prediction), 1 - _epsilon(prediction))
+        return (p - target) / (p * (1 - p))
+
+
+@losses.register("sigmoid_binary_cross_entropy")
+@dataclass(frozen=True)
+class SigmoidBinaryCrossEntropy(PerOutput):
+    """Sigmoid and binary cross-entropy in one: ``log(1 + e^z) − y z`` of the logit z; slope ``σ(z) − y``.
+
+    Exact where the two apart would be clipped. Computed as ``max(z, 0) − y z + log(1 + e^−|z|)``. Averaged
+    over the outputs of an example.
+
+    Args:
+        reduction: ``"mean"`` or ``"sum"`` over the examples.
+
+    Example:
+        >>> loss = SigmoidBinaryCrossEntropy()
+        >>> loss.value(jnp.array([[1e4], [1e4]]), jnp.array([[0.0], [1.0]])).tolist()
+        [10000.0, 0.0]
+
+    Others: PyTorch's ``BCEWithLogitsLoss``, ``optax.sigmoid_binary_cross_entropy``.
+    """
+
+    def term(self, prediction: Prediction, target: Prediction) -> Prediction:
+        """``log(1 + e^z) − y z``."""
+        z = prediction
+        return jnp.maximum(z, 0) - target * z + jnp.log1p(jnp.exp(-jnp.abs(z)))
+
+    def term_slope(self, prediction: Prediction, target: Prediction) -> Prediction:
+        """``σ(z) − y``."""
+        return jax.nn.sigmoid(prediction) - target
+
+
+@losses.register("wasserstein")
+@dataclass(frozen=True)
+class Wasserstein(PerOutput):
+    """A critic's score, signed: ``−y ŷ`` with y = +1 for real and −1 for generated examples; slope ``−y``.
+
+    The critic ends in a linear layer; making the loss small makes real examples score above generated ones.
+    Over as many real as generated examples the mean is −½ (mean real score − mean generated score), and the
+    difference of the means estimates the Wasserstein distance if the critic is kept Lipschitz (by clipping
+    its weights or a gradient penalty). The generator is trained with y = +1 for its own examples. Averaged
+    over the outputs of an example.
+
+    Args:
+        reduction: ``"mean"`` or ``"sum"`` over the examples.
+
+    Example:
+        >>> score, real = jnp.array([[3.0], [1.0]]), jnp.array([[1.0], [-1.0]])
+        >>> float(Wasserstein()(score, real))
+        -1.0
+
+    Others: Keras examples often use y = −1 for real and the loss ``y ŷ``, which is the same.
+
+    Source: Arjovsky, Chintala & Bottou, "Wasserstein generative adversarial networks", 2017.
+    """
+
+    def term(self, prediction: Prediction, target: Prediction) -> Prediction:
+        """``−y ŷ``."""
+        return -target * prediction
+
+    def term_slope(self, prediction: Prediction, target: Prediction) -> Prediction:
+        """``−y``."""
+        return -target
+
+
+@losses.register("hinge")
+@dataclass(frozen=True)
+class Hinge(PerOutput):
+    """A margin of 1: ``max(0, 1 − y ŷ)`` with y = ±1; slope ``−y`` where y ŷ < 1, else 0.
+
+    At the kink y ŷ = 1 the slope is 0. Averaged over the outputs of an example.
+
+    Args:
+        reduction: ``"mean"`` or ``"sum"`` over the examples.
+
+    Example:
+        >>> Hinge().value(jnp.array([[0.5], [2.0]]), jnp.array([[-1.0], [1.0]])).tolist()
+        [1.5, 0.0]
+
+    Others: Keras turns labels 0 into −1; here targets are −1 and 1 from the start.
+
+    Source: Cortes & Vapnik, "Support-vector networks", 1995.
+    """
+
+    def term(self, prediction: Prediction, target: Prediction) -> Prediction:
+        """``max(0, 1 − y ŷ)``."""
+        return jnp.maximum(1 - target * prediction, 0)
+
+    def term_slope(self, prediction: Prediction, target: Prediction) -> Prediction:
+        """``−y`` where y ŷ < 1, else 0."""
+        return jnp.where(target * prediction < 1, -target, 0)
+
+
+@losses.register("squared_hinge")
+@dataclass(frozen=True)
+class SquaredHinge(PerOutput):
+    """A margin of 1, without a kink: ``max(0, 1 − y ŷ)²`` with y = ±1; slope ``−2 y max(0, 1 − y ŷ)``.
+
+    Averaged over the outputs of an example.
+
+    Args:
+        reduction: ``"mean"`` or ``"sum"`` over the examples.
+
+    Example:
+        >>> SquaredHinge().value(jnp.array([[0.5], [2.0]]), jnp.array([[-1.0], [1.0]])).tolist()
+        [2.25, 0.0]
+
+    Others: as for `Hinge`.
+    """
+
+    def term(self, prediction: Prediction, target: Prediction) -> Prediction:
+        """``max(0, 1 − y ŷ)²``."""
+        return jnp.square(jnp.maximum(1 - target * prediction, 0))
+
+    def term_slope(self, prediction: Prediction, target: Prediction) -> Prediction:
+        """``−2 y max(0, 1 − y ŷ)``."""
+        return -2 * target * jnp.maximum(1 - target * prediction, 0)
+
+
+# --------------------------------------------------------------- a distribution over the last axis
+
+
+class PerClass(Loss):
+    """A loss over the classes of the last axis, averaged over any axes between (the steps of a sequence)."""
+
+    @abstractmethod
+    def total(self, prediction: Prediction, target: Prediction) -> Totals:
+        """The loss summed over the classes; the target is one-hot, or a distribution."""
+
+    @abstractmethod
+    def total_slope(self, prediction: Prediction, target: Prediction) -> Prediction:
+        """The derivative of that sum with respect to the prediction."""
+
+    @final
+    def value(self, prediction: Prediction, target: Target) -> PerExample:
+        """The total of an example, averaged over the axes between."""
+        totals = self.total(prediction, self._distribution(prediction, target))
+        return jnp.sum(totals, axis=tuple(range(1, totals.ndim))) / math.prod(totals.shape[1:])
+
+    @final
+    def slope(self, prediction: Prediction, target: Target) -> Prediction:
+        """The derivative of each total, divided like the totals."""
+        slope = self.total_slope(prediction, self._distribution(prediction, target))
+        return slope / math.prod(prediction.shape[1:-1])
+
+    def _distribution(self, prediction: Prediction, target: Target) -> Prediction:
+        if self.target_kind == "one_hot":
+            return target.astype(prediction.dtype)
+        # One-hot by comparison with the class numbers: XLA fuses it with what follows, where a gather or
+        # scatter at the labels stands alone.
+        return jax.nn.one_hot(target.astype(jnp.int32), prediction.shape[-1], dtype=prediction.dtype)
+
+
+class CrossEntropy(PerClass):
+    """``−Σ_j y_j log ŷ_j`` of probabilities ŷ; slope ``−y / ŷ``."""
+
+    @final
+    def total(self, prediction: Prediction, target: Prediction) -> Totals:
+        """``−Σ_j y_j log ŷ_j``."""
+        return -jnp.sum(target * jnp.log(_above_zero(prediction)), axis=-1)
+
+    @final
+    def total_slope(self, prediction: Prediction, target: Prediction) -> Prediction:
+        """``−y / ŷ``."""
+        return -target / _above_zero(prediction)
+
+
+class LogitCrossEntropy(PerClass):
+    """``−Σ_j y_j log softmax(z)_j`` of logits z; slope ``softmax(z) Σ_j y_j − y``, where ``Σ_j y_j`` is 1."""
+
+    @final
+    def total(self, prediction: Prediction, target: Prediction) -> Totals:
+        """``−Σ_j y_j log softmax(z)_j``."""
+        return -jnp.sum(target * jax.nn.log_softmax(prediction, axis=-1), axis=-1)
+
+    @final
+    def total_slope(self, prediction: Prediction, target: Prediction) -> Prediction:
+        """``softmax(z) Σ_j y_j − y``."""
+        return jax.nn.softmax(prediction, axis=-1) * jnp.sum(target, axis=-1, keepdims=True) - target
+
+
+@losses.register("categorical_cross_entropy")
+@dataclass(frozen=True)
+class CategoricalCrossEntropy(CrossEntropy):
+    """For one class of many, one-hot: ``−Σ_j y_j log ŷ_j``; slope ``−y / ŷ``.
+
+    ŷ are probabilities, the output of a softmax, cut off below at ε. Written over a whole data set the
+    formula also sums over the examples; here their mean is the default, as in the frameworks, so that the
+    learning rate does not depend on the batch size.
+
+    Args:
+        reduction: ``"mean"`` or ``"sum"`` over the examples.
+
+    Example:
+        >>> loss = CategoricalCrossEntropy()
+        >>> loss.slope(jnp.array([[0.25, 0.75]]), jnp.array([[1.0, 0.0]])).tolist()
+        [[-4.0, -0.0]]
+
+    Others: Keras first divides the prediction by its sum. PyTorch's ``CrossEntropyLoss`` expects logits, as
+    `SoftmaxCrossEntropy` does here.
+    """
+
+    target_kind = "one_hot"
+
+
+@losses.register("sparse_categorical_cross_entropy")
+@dataclass(frozen=True)
+class SparseCategoricalCrossEntropy(CrossEntropy):
+    """For one class of many, by its number: ``−log ŷ_y``; slope ``−1 / ŷ_y`` at the class y, else 0.
+
+    The same numbers as `CategoricalCrossEntropy` from integer labels, which take one number for each
+    example, not one for each class. A compiled program cannot refuse a label that is no class: such an
+    example has loss and slope 0. Labels are checked where the data are read.
+
+    Args:
+        reduction: ``"mean"`` or ``"sum"`` over the examples.
+
+    Example:
+        >>> loss = SparseCategoricalCrossEntropy()
+        >>> loss.slope(jnp.array([[0.25, 0.75]]), jnp.array([0])).tolist()
+        [[-4.0, -0.0]]
+
+    Others: as for `CategoricalCrossEntropy`.
+    """
+
+    target_kind = "classes"
+
+
+@losses.register("softmax_cross_entropy")
+@dataclass(frozen=True)
+class SoftmaxCrossEntropy(LogitCrossEntropy):
+    """Softmax and categorical cross-entropy in one: ``−Σ_j y_j log softmax(z)_j``; slope ``softmax(z) − y``.
+
+    Of logits z and one-hot targets y. Exact where the two apart would be clipped. Targets that sum to
+    another number than 1 multiply the softmax by their sum.
+
+    Args:
+        reduction: ``"mean"`` or ``"sum"`` over the examples.
+
+    Example:
+        >>> loss, logits = SoftmaxCrossEntropy(), jnp.array([[1e4, 0.0]])
+        >>> loss.value(logits, jnp.array([[0.0, 1.0]])).tolist()
+        [10000.0]
+        >>> loss.slope(logits, jnp.array([[0.0, 1.0]])).tolist()
+        [[1.0, -1.0]]
+
+    Others: PyTorch's ``CrossEntropyLoss``, ``optax.softmax_cross_entropy``.
+    """
+
+    target_kind = "one_hot"
+
+
+@losses.register("sparse_softmax_cross_entropy")
+@dataclass(frozen=True)
+class SparseSoftmaxCrossEntropy(LogitCrossEntropy):
+    """Softmax and sparse categorical cross-entropy in one: ``−log softmax(z)_y``.
+
+    The slope is ``softmax(z)``, less 1 at the class y. Exact where the two apart would be clipped. A label
+    that is no class gives loss and slope 0, as in `SparseCategoricalCrossEntropy`.
+
+    Args:
+        reduction: ``"mean"`` or ``"sum"`` over the examples.
+
+    Example:
+        >>> SparseSoftmaxCrossEntropy().slope(jnp.array([[1e4, 0.0]]), jnp.array([1])).tolist()
+        [[1.0, -1.0]]
+
+    Others: PyTorch's ``CrossEntropyLoss``, ``optax.softmax_cross_entropy_with_integer_labels``.
+    """
+
+    target_kind = "classes"
+
+
+@losses.register("kl_divergence")
+@dataclass(frozen=True)
+class KLDivergence(PerClass):
+    """How far distribution ŷ is from distribution y: ``Σ_j y_j log(y_j / ŷ_j)``; slope ``−y / ŷ``.
+
+    Both are probabilities over the last axis; ``0 log 0 = 0``, and ŷ is cut off below at ε.
+
+    Args:
+        reduction: ``"mean"`` or ``"sum"`` over the examples.
+
+    Example:
+        >>> prediction, target = jnp.array([[0.5, 0.5], [0.5, 0.5]]), jnp.array([[0.5, 0.5], [1.0, 0.0]])
+        >>> KLDivergence().value(prediction, target).tolist()
+        [0.0, 0.6931471824645996]
+
+    Others: PyTorch's ``KLDivLoss`` takes log ŷ and by default averages over classes too (use
+    ``"batchmean"``).
+
+    Source: Kullback & Leibler, "On information and sufficiency", 1951.
+    """
+
+    target_kind = "one_hot"
+
+    def total(self, prediction: Prediction, target: Prediction) -> Totals:
+        """``Σ_j y_j log(y_j / ŷ_j)``."""
+        return jnp.sum(xlogy(target, target) - target * jnp.log(_above_zero(prediction)), axis=-1)
+
+    def total_slope(self, prediction: Prediction, target: Prediction) -> Prediction:
+        """``−y / ŷ``."""
+        return -target / _above_zero(prediction)
+
+
+def _epsilon(probability: Prediction) -> float:
+    return float(jnp.finfo(probability.dtype).eps)
+
+
+def _above_zero(probability: Prediction) -> Prediction:
+    return jnp.maximum(probability, _epsilon(probability))
+
+
+# ------------------------------------------------------------------------------------------ fusions
+
+FUSIONS: dict[tuple[type[Activation], type[Loss]], type[Loss]] = {
+    (Softmax, CategoricalCrossEntropy): SoftmaxCrossEntropy,
+    (Softmax, SparseCategoricalCrossEntropy): SparseSoftmaxCrossEntropy,
+    (Sigmoid, BinaryCrossEntropy): SigmoidBinaryCrossEntropy,
+}
+"""The loss on logits that equals an activation followed by a loss."""
+
+
+def fuse(activation: Activation, loss: Loss) -> Loss | None:
+    """The loss on logits that equals ``loss`` of ``activation``, or None where there is none.
+
+    Args:
+        activation: the last activation of a network.
+        loss: the loss of its output.
+
+    Example:
+        >>> fuse(Sigmoid(), BinaryCrossEntropy(reduction="sum"))
+        SigmoidBinaryCrossEntropy(reduction='sum')
+    """
+    fused = FUSIONS.get((type(activation), type(loss)))
+    return None if fused is None else fused(reduction=loss.reduction)

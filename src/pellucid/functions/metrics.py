@@ -1,0 +1,212 @@
+"""Metrics: how good predictions are, in terms that people use. They measure; they do not train.
+
+Like a loss, a metric takes *prediction, target* and gives one number for each example, so that the caller
+may weight and average them. A target whose shape does not fit is refused, never broadcast.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import jax.numpy as jnp
+
+from pellucid.core.checks import Interval, ShapeError, constrained, validate
+from pellucid.core.registry import Registry
+from pellucid.core.types import Array, Int
+from pellucid.functions.losses import (
+    BinaryCrossEntropy,
+    Hinge,
+    Loss,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    PerExample,
+    Prediction,
+    SigmoidBinaryCrossEntropy,
+    SquaredHinge,
+    Target,
+    check_target,
+)
+
+
+class Metric(ABC):
+    """A measure of each example's prediction; ``higher_is_better`` says which way is up."""
+
+    name: ClassVar[str]
+    higher_is_better: ClassVar[bool]
+
+    @abstractmethod
+    def value(self, prediction: Prediction, target: Target) -> PerExample:
+        """The metric of each example.
+
+        Raises:
+            ShapeError: prediction and target do not fit together.
+        """
+
+
+metrics = Registry("metric", Metric)
+"""Every metric by name."""
+
+
+@metrics.register("accuracy")
+@dataclass(frozen=True)
+class Accuracy(Metric):
+    """Whether the likeliest class is the true one: ``1 if argmax_j ŷ_j = y, else 0``.
+
+    Targets are integer labels or one-hot. Among equally likely classes the first is the prediction, as with
+    ``argmax``. Averaged over any axes between the first and the last.
+
+    Example:
+        >>> prediction = jnp.array([[0.1, 0.9], [0.8, 0.2]])
+        >>> Accuracy().value(prediction, jnp.array([1, 1])).tolist()
+        [1.0, 0.0]
+    """
+
+    higher_is_better = True
+
+    def value(self, prediction: Prediction, target: Target) -> PerExample:
+        """``1 if argmax_j ŷ_j = y, else 0``."""
+        labels = _labels(self.name, prediction, target)
+        likeliest = jnp.argmax(prediction, axis=-1).astype(labels.dtype)
+        return _example_mean((likeliest == labels).astype(prediction.dtype))
+
+
+@metrics.register("top_5_accuracy")
+@dataclass(frozen=True)
+class Top5Accuracy(Metric):
+    """Whether the true class is among the five likeliest: ``1 if fewer than 5 come before y, else 0``.
+
+    For at least six classes. Targets, ties and means as for `Accuracy`.
+
+    Example:
+        >>> prediction = jnp.array([[6.0, 5.0, 4.0, 3.0, 2.0, 1.0]] * 2)
+        >>> Top5Accuracy().value(prediction, jnp.array([4, 5])).tolist()
+        [1.0, 0.0]
+    """
+
+    higher_is_better = True
+
+    def value(self, prediction: Prediction, target: Target) -> PerExample:
+        """``1 if fewer than 5 classes come before y, else 0``."""
+        labels = _labels(self.name, prediction, target)
+        if prediction.shape[-1] < 6:
+            raise ShapeError(
+                f"{self.name} is always 1 for fewer than 6 classes. Received: prediction {prediction.shape}. "
+                "Use 'accuracy'."
+            )
+        return _example_mean((_classes_before(prediction, labels) < 5).astype(prediction.dtype))
+
+
+@metrics.register("binary_accuracy")
+@dataclass(frozen=True)
+class BinaryAccuracy(Metric):
+    """Whether yes or no is right: ``1 if (ŷ > threshold) = (y > threshold), else 0``.
+
+    Averaged over the outputs of an example.
+
+    Args:
+        threshold: ½ for probabilities, 0 for logits and for labels ±1. On the threshold means no.
+
+    Raises:
+        InvalidValue: threshold is not a finite number.
+
+    Example:
+        >>> BinaryAccuracy().value(jnp.array([[0.9], [0.5]]), jnp.array([[1], [1]])).tolist()
+        [1.0, 0.0]
+    """
+
+    threshold: float = constrained(0.5, Interval(), "above it means yes")
+
+    higher_is_better = True
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+    def value(self, prediction: Prediction, target: Target) -> PerExample:
+        """``1 if (ŷ > threshold) = (y > threshold), else 0``."""
+        check_target("numbers", prediction.shape, target.shape, target.dtype, self.name)
+        right = (prediction > self.threshold) == (target.astype(prediction.dtype) > self.threshold)
+        return _example_mean((right & ~jnp.isnan(prediction)).astype(prediction.dtype))
+
+
+@metrics.register("mean_squared_error")
+@dataclass(frozen=True)
+class SquaredError(Metric):
+    """The square of the error, ``(ŷ − y)²``, averaged over the outputs of an example.
+
+    Example:
+        >>> SquaredError().value(jnp.array([[1.0], [5.0]]), jnp.array([[2.0], [2.0]])).tolist()
+        [1.0, 9.0]
+    """
+
+    higher_is_better = False
+
+    def value(self, prediction: Prediction, target: Target) -> PerExample:
+        """``(ŷ − y)²``."""
+        check_target("numbers", prediction.shape, target.shape, target.dtype, self.name)
+        return MeanSquaredError().value(prediction, target)
+
+
+@metrics.register("mean_absolute_error")
+@dataclass(frozen=True)
+class AbsoluteError(Metric):
+    """The size of the error, ``|ŷ − y|``, averaged over the outputs of an example.
+
+    Example:
+        >>> AbsoluteError().value(jnp.array([[1.0], [5.0]]), jnp.array([[2.0], [2.0]])).tolist()
+        [1.0, 3.0]
+    """
+
+    higher_is_better = False
+
+    def value(self, prediction: Prediction, target: Target) -> PerExample:
+        """``|ŷ − y|``."""
+        check_target("numbers", prediction.shape, target.shape, target.dtype, self.name)
+        return MeanAbsoluteError().value(prediction, target)
+
+
+DEFAULT_METRICS: dict[type[Loss], Metric] = {
+    BinaryCrossEntropy: BinaryAccuracy(),
+    SigmoidBinaryCrossEntropy: BinaryAccuracy(threshold=0.0),
+    Hinge: BinaryAccuracy(threshold=0.0),
+    SquaredHinge: BinaryAccuracy(threshold=0.0),
+}
+"""What people read beside a loss, where its kind of target does not say."""
+
+
+def default_metric(loss: Loss) -> Metric:
+    """What people read beside a loss, where they do not choose.
+
+    Accuracy for classes, binary accuracy for yes or no, the mean absolute error for anything else.
+
+    Args:
+        loss: the loss that is trained on, applied to the same predictions as the metric will be.
+
+    Example:
+        >>> default_metric(MeanSquaredError())
+        AbsoluteError()
+    """
+    by_kind: Metric = AbsoluteError() if loss.target_kind == "numbers" else Accuracy()
+    return DEFAULT_METRICS.get(type(loss), by_kind)
+
+
+def _labels(name: str, prediction: Prediction, target: Target) -> Int[Array, "batch *steps"]:
+    if target.shape == prediction.shape:
+        check_target("one_hot", prediction.shape, target.shape, target.dtype, name)
+        return jnp.argmax(target, axis=-1).astype(jnp.int32)
+    check_target("classes", prediction.shape, target.shape, target.dtype, name)
+    return target.astype(jnp.int32)
+
+
+def _classes_before(prediction: Prediction, labels: Int[Array, "batch *steps"]) -> Int[Array, "batch *steps"]:
+    """How many classes come before the label when they are sorted by prediction, the largest first."""
+    classes = jnp.broadcast_to(jnp.arange(prediction.shape[-1], dtype=labels.dtype), prediction.shape)
+    labels = labels[..., None]
+    # A label that is no class has score −∞: it comes last.
+    score = jnp.max(jnp.where(classes == labels, prediction, -jnp.inf), axis=-1, keepdims=True)
+    # Written so that a class whose prediction is nan comes before the label.
+    behind = (score > prediction) | ((score == prediction) & (labels <= classes))
+    return jnp.sum(~behind, axis=-1, dtype=labels.dtype)
+
+
+def _example_mean(values: Prediction) -> PerExample:
+    return jnp.mean(values, axis=tuple(range(1, values.ndim)))

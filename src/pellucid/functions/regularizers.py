@@ -1,0 +1,189 @@
+"""Regularisers: penalties on the weights, added to the loss.
+
+A penalty enters training in two ways. Its smooth part adds its `slope` to the gradient of the loss. Its
+part with a kink at zero, the L1 penalty, is applied after the update as a `proximal` step,
+
+    ``prox(w) = argmin_v ½ (v − w)² + step · λ |v| = sign(w) · max(|w| − step · λ, 0)``,
+
+which sets small weights to exactly 0. Descent along a sub-gradient λ sign(w) cannot: near zero each update
+of size ``step · λ`` jumps past it to the other side, and the weight swings around zero for ever.
+
+A regulariser is `tunable`: its strengths may be arrays in the training state.
+
+Source: Beck & Teboulle, "A fast iterative shrinkage-thresholding algorithm for linear inverse problems",
+2009; Parikh & Boyd,
+"Proximal algorithms", 2014.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+import jax.numpy as jnp
+
+from pellucid.core.checks import NOT_NEGATIVE, constrained, validate
+from pellucid.core.registry import Registry
+from pellucid.core.tunable import tunable
+from pellucid.core.types import Array, Float, Scalar
+
+Weights: TypeAlias = Float[Array, "*shape"]
+
+
+class Regularizer(ABC):
+    """A penalty on an array of weights.
+
+    Raises:
+        InvalidValue: a strength below 0.
+    """
+
+    name: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+    @abstractmethod
+    def penalty(self, weights: Weights) -> Scalar:
+        """What is added to the loss."""
+
+    @abstractmethod
+    def slope(self, weights: Weights) -> Weights:
+        """The gradient of the smooth part of the penalty, to be added to the gradient of the loss."""
+
+    @abstractmethod
+    def proximal(self, weights: Weights, step: Scalar | float) -> Weights:
+        """The weights after the part of the penalty that has a kink at 0, given freshly updated weights.
+
+        Args:
+            weights: as they are after the update.
+            step: the learning rate of that update.
+        """
+
+
+regularizers = Registry("regularizer", Regularizer)
+"""Every regulariser by name."""
+
+
+def soft_threshold(weights: Weights, threshold: Scalar | float) -> Weights:
+    """Every weight moved towards 0 by ``threshold``, and no further: ``sign(w) · max(|w| − threshold, 0)``.
+
+    Example:
+        >>> soft_threshold(jnp.array([-3.0, 0.5, 2.0]), 1.0).tolist()
+        [-2.0, 0.0, 1.0]
+    """
+    return jnp.sign(weights) * jnp.maximum(jnp.abs(weights) - threshold, 0)
+
+
+@regularizers.register("l1")
+@tunable
+@dataclass(frozen=True)
+class L1(Regularizer):
+    """The lasso: ``λ Σ|w|``. Weights that the data do not need become exactly 0.
+
+    There is no smooth part, so the slope is 0; all of it is in the proximal step.
+
+    Args:
+        strength: λ, at least 0.
+
+    Raises:
+        InvalidValue: strength is below 0.
+
+    Example:
+        >>> lasso = L1(strength=0.5)
+        >>> float(lasso.penalty(jnp.array([-3.0, 1.0])))
+        2.0
+        >>> lasso.proximal(jnp.array([-3.0, 0.25]), step=1.0).tolist()
+        [-2.5, 0.0]
+
+    Others: Keras and PyTorch users add λ sign(w) to the gradient, which makes weights small but not 0.
+
+    Source: Tibshirani, "Regression shrinkage and selection via the lasso", 1996.
+    """
+
+    strength: float = constrained(1e-4, NOT_NEGATIVE, "λ of λ Σ|w|")
+
+    def penalty(self, weights: Weights) -> Scalar:
+        """``λ Σ|w|``."""
+        return self.strength * jnp.sum(jnp.abs(weights))
+
+    def slope(self, weights: Weights) -> Weights:
+        """``0``: the penalty has no smooth part."""
+        return jnp.zeros_like(weights)
+
+    def proximal(self, weights: Weights, step: Scalar | float) -> Weights:
+        """``sign(w) · max(|w| − step · λ, 0)``."""
+        return soft_threshold(weights, step * self.strength)
+
+
+@regularizers.register("l2")
+@tunable
+@dataclass(frozen=True)
+class L2(Regularizer):
+    """Ridge: ``λ Σ w²``, slope ``2 λ w``. All weights become smaller, none exactly 0.
+
+    Args:
+        strength: λ, at least 0.
+
+    Raises:
+        InvalidValue: strength is below 0.
+
+    Example:
+        >>> L2(strength=0.5).slope(jnp.array([-3.0, 1.0])).tolist()
+        [-3.0, 1.0]
+
+    Others: no factor ½, as in Keras. PyTorch's ``weight_decay=d`` adds ``d w`` to the gradient, so ``d = 2
+    λ``.
+
+    Source: Hoerl & Kennard, "Ridge regression: biased estimation for nonorthogonal problems", 1970.
+    """
+
+    strength: float = constrained(1e-4, NOT_NEGATIVE, "λ of λ Σ w²")
+
+    def penalty(self, weights: Weights) -> Scalar:
+        """``λ Σ w²``."""
+        return self.strength * jnp.sum(jnp.square(weights))
+
+    def slope(self, weights: Weights) -> Weights:
+        """``2 λ w``."""
+        return 2 * self.strength * weights
+
+    def proximal(self, weights: Weights, step: Scalar | float) -> Weights:
+        """``w``: the penalty has no kink."""
+        return weights
+
+
+@regularizers.register("elastic_net")
+@tunable
+@dataclass(frozen=True)
+class ElasticNet(Regularizer):
+    """Both: ``λ₁ Σ|w| + λ₂ Σ w²``. Zeros, as with L1, but correlated inputs share their weight.
+
+    Args:
+        l1: λ₁, at least 0.
+        l2: λ₂, at least 0.
+
+    Raises:
+        InvalidValue: a strength is below 0.
+
+    Example:
+        >>> float(ElasticNet(l1=0.5, l2=0.25).penalty(jnp.array([-2.0, 1.0])))
+        2.75
+
+    Others: scikit-learn has one strength and a ratio, and a factor ½ on the squares.
+
+    Source: Zou & Hastie, "Regularization and variable selection via the elastic net", 2005.
+    """
+
+    l1: float = constrained(1e-4, NOT_NEGATIVE, "λ₁ of λ₁ Σ|w|")
+    l2: float = constrained(1e-4, NOT_NEGATIVE, "λ₂ of λ₂ Σ w²")
+
+    def penalty(self, weights: Weights) -> Scalar:
+        """``λ₁ Σ|w| + λ₂ Σ w²``."""
+        return self.l1 * jnp.sum(jnp.abs(weights)) + self.l2 * jnp.sum(jnp.square(weights))
+
+    def slope(self, weights: Weights) -> Weights:
+        """``2 λ₂ w``, the slope of the smooth part."""
+        return 2 * self.l2 * weights
+
+    def proximal(self, weights: Weights, step: Scalar | float) -> Weights:
+        """``sign(w) · max(|w| − step · λ₁, 0)``."""
+        return soft_threshold(weights, step * self.l1)

@@ -1,0 +1,269 @@
+"""Learning-rate schedules: the rate as a function of how far training has come.
+
+Progress is counted in epochs, in fractions within one (``step / steps per epoch``), so that a schedule
+means the same at every batch size. A schedule is `tunable`: its numbers may be arrays in the training
+state, and a population may hold a different number in each member.
+"""
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass
+from typing import Any, ClassVar, TypeAlias
+
+import jax.numpy as jnp
+
+from pellucid.core.checks import NOT_NEGATIVE, POSITIVE, Interval, WholeNumber, constrained, require, validate
+from pellucid.core.registry import Registry
+from pellucid.core.tunable import nested, tunable
+from pellucid.core.types import Array, Float
+
+Progress: TypeAlias = Float[Array, "..."] | float
+Rate: TypeAlias = Float[Array, "..."]
+
+_FACTOR = Interval(0, 1, closed="right")
+
+
+class Schedule(ABC):
+    """A learning rate that changes while the network is trained.
+
+    Raises:
+        InvalidValue: a field outside what is allowed.
+    """
+
+    name: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+    @abstractmethod
+    def rate(self, progress: Progress) -> Rate:
+        """The learning rate after ``progress`` epochs, at least 0."""
+
+    def observe(self, losses: Sequence[float]) -> "Schedule":
+        """The schedule to go on with, given the monitored loss of every epoch so far.
+
+        Called between epochs, outside any program. Only `OnPlateau` looks at the losses; the others stay as
+        they are.
+        """
+        return self
+
+
+schedules = Registry("schedule", Schedule)
+"""Every learning-rate schedule by name."""
+
+
+def rate_at(learning_rate: Any, progress: Progress) -> Any:
+    """The learning rate after ``progress`` epochs: a schedule's rate, or a number as it is.
+
+    Args:
+        learning_rate: a number, an array, or a `Schedule`.
+        progress: epochs since the start of training, at least 0.
+
+    Example:
+        >>> rate_at(0.5, 3.0), float(rate_at(StepDecay(0.5, factor=0.5, every=2), 3.0))
+        (0.5, 0.25)
+    """
+    return learning_rate.rate(progress) if isinstance(learning_rate, Schedule) else learning_rate
+
+
+@schedules.register("step_decay")
+@tunable
+@dataclass(frozen=True)
+class StepDecay(Schedule):
+    """Cut by a factor every so many epochs: ``η(t) = η₀ · factor^⌊t / every⌋``.
+
+    Args:
+        learning_rate: η₀, above 0.
+        factor: what the rate is multiplied by, above 0 and at most 1.
+        every: epochs between two cuts, above 0.
+
+    Raises:
+        InvalidValue: a field outside what is allowed.
+
+    Example:
+        >>> StepDecay(1.0, factor=0.5, every=10).rate(jnp.array([0.0, 9.9, 10.0, 20.0])).tolist()
+        [1.0, 1.0, 0.5, 0.25]
+
+    Others: PyTorch's ``StepLR``, stepped once an epoch.
+    """
+
+    learning_rate: float = constrained(MISSING, POSITIVE, "at the start")
+    factor: float = constrained(0.1, _FACTOR, "what the rate is multiplied by")
+    every: float = constrained(10.0, POSITIVE, "epochs between two cuts")
+
+    def rate(self, progress: Progress) -> Rate:
+        """``η₀ · factor^⌊t / every⌋``."""
+        return self.learning_rate * jnp.power(self.factor, jnp.floor(progress / self.every))
+
+
+@schedules.register("exponential_decay")
+@tunable
+@dataclass(frozen=True)
+class ExponentialDecay(Schedule):
+    """Smaller by the same factor every epoch: ``η(t) = η₀ · factor^t``.
+
+    Args:
+        learning_rate: η₀, above 0.
+        factor: what the rate is multiplied by in an epoch, above 0 and at most 1.
+
+    Raises:
+        InvalidValue: a field outside what is allowed.
+
+    Example:
+        >>> ExponentialDecay(1.0, factor=0.25).rate(jnp.array([0.0, 0.5, 2.0])).tolist()
+        [1.0, 0.5, 0.0625]
+
+    Others: PyTorch's ``ExponentialLR`` changes only between epochs; this one falls within them too.
+    """
+
+    learning_rate: float = constrained(MISSING, POSITIVE, "at the start")
+    factor: float = constrained(0.95, _FACTOR, "what the rate is multiplied by in an epoch")
+
+    def rate(self, progress: Progress) -> Rate:
+        """``η₀ · factor^t``."""
+        return self.learning_rate * jnp.power(self.factor, progress)
+
+
+@schedules.register("cosine_decay")
+@tunable
+@dataclass(frozen=True)
+class CosineDecay(Schedule):
+    """Half a cosine wave down: ``η(t) = η₁ + ½ (η₀ − η₁) (1 + cos(π t / T))`` for t ≤ T, then η₁.
+
+    Args:
+        learning_rate: η₀, above 0.
+        epochs: T, the epochs until the final rate, above 0.
+        final: η₁, at least 0.
+
+    Raises:
+        InvalidValue: a field outside what is allowed.
+
+    Example:
+        >>> CosineDecay(1.0, epochs=10).rate(jnp.array([0.0, 10.0, 20.0])).tolist()
+        [1.0, 0.0, 0.0]
+
+    Others: PyTorch's ``CosineAnnealingLR`` rises again after T; ``optax.cosine_decay_schedule`` stays low,
+    as here.
+
+    Source: Loshchilov & Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017.
+    """
+
+    learning_rate: float = constrained(MISSING, POSITIVE, "at the start")
+    epochs: float = constrained(MISSING, POSITIVE, "epochs until the final rate")
+    final: float = constrained(0.0, NOT_NEGATIVE, "rate at the end")
+
+    def rate(self, progress: Progress) -> Rate:
+        """``η₁ + ½ (η₀ − η₁) (1 + cos(π min(t / T, 1)))``."""
+        share = jnp.minimum(progress / self.epochs, 1)
+        return self.final + (self.learning_rate - self.final) * (1 + jnp.cos(jnp.pi * share)) / 2
+
+
+@schedules.register("warm_up")
+@tunable
+@dataclass(frozen=True)
+class WarmUp(Schedule):
+    """A straight rise from 0, then another schedule: ``η(t) = min(t / T, 1) · η_inner(max(t − T, 0))``.
+
+    The inner schedule starts when the rise ends. In the very first step the rate is 0.
+
+    Args:
+        learning_rate: the rate after the rise: a number above 0, or a schedule.
+        epochs: T, the length of the rise, above 0.
+
+    Raises:
+        InvalidValue: a field outside what is allowed.
+
+    Example:
+        >>> WarmUp(1.0, epochs=4).rate(jnp.array([0.0, 1.0, 4.0, 9.0])).tolist()
+        [0.0, 0.25, 1.0, 1.0]
+        >>> WarmUp(CosineDecay(1.0, epochs=6), epochs=4).rate(jnp.array([2.0, 4.0, 10.0])).tolist()
+        [0.5, 1.0, 0.0]
+
+    Source: Goyal and others, "Accurate, large minibatch SGD: training ImageNet in 1 hour", 2017.
+    """
+
+    learning_rate: float | Schedule = nested(MISSING, "after the rise")  # noqa: RUF009
+    epochs: float = constrained(1.0, POSITIVE, "epochs of the rise")
+
+    def __post_init__(self) -> None:
+        if isinstance(self.learning_rate, (str, Mapping)):
+            object.__setattr__(self, "learning_rate", schedules.build(self.learning_rate))
+        if not isinstance(self.learning_rate, Schedule):
+            require(self.learning_rate, POSITIVE, "WarmUp.learning_rate", "A schedule is allowed too.")
+        validate(self)
+
+    def rate(self, progress: Progress) -> Rate:
+        """``min(t / T, 1) · η_inner(max(t − T, 0))``."""
+        inner = rate_at(self.learning_rate, jnp.maximum(progress - self.epochs, 0))
+        return jnp.minimum(progress / self.epochs, 1) * inner
+
+    def observe(self, losses: Sequence[float]) -> "WarmUp":
+        """The same rise, before the inner schedule that follows from the losses."""
+        if not isinstance(self.learning_rate, Schedule):
+            return self
+        return _changed(self, learning_rate=self.learning_rate.observe(losses))
+
+
+@schedules.register("on_plateau")
+@tunable
+@dataclass(frozen=True)
+class OnPlateau(Schedule):
+    """Cut by a factor when the loss improves no more: ``η = η₀ · scale``, ``scale = factor^cuts``.
+
+    A cut follows ``patience`` epochs in a row none of which fell more than ``min_delta`` below the lowest
+    loss so far; then counting starts again. A program cannot see whole epochs, so between epochs `observe`
+    works out ``scale`` from the losses of all epochs so far. It depends on nothing else: a run that was
+    stopped and resumed has the same rates.
+
+    Args:
+        learning_rate: η₀, above 0.
+        factor: what the rate is multiplied by in a cut, above 0 and at most 1.
+        patience: epochs without improvement before a cut.
+        min_delta: the fall of the loss that counts as an improvement, at least 0.
+        scale: the product of the cuts so far.
+
+    Raises:
+        InvalidValue: a field outside what is allowed.
+
+    Example:
+        >>> schedule = OnPlateau(1.0, factor=0.5, patience=2).observe([0.9, 0.8, 0.8, 0.8, 0.7])
+        >>> schedule.scale, float(schedule.rate(5.0))
+        (0.5, 0.5)
+
+    Others: PyTorch's ``ReduceLROnPlateau`` cuts one epoch later for the same patience, and by default asks
+    for a relative improvement of 10⁻⁴; Keras cuts when this one does.
+    """
+
+    learning_rate: float = constrained(MISSING, POSITIVE, "at the start")
+    factor: float = constrained(0.1, _FACTOR, "what the rate is multiplied by in a cut")
+    patience: int = constrained(5, WholeNumber(1), "epochs without improvement before a cut")
+    min_delta: float = constrained(1e-4, NOT_NEGATIVE, "fall of the loss that counts as an improvement")
+    scale: float = constrained(1.0, Interval(0, 1), "product of the cuts so far")
+
+    def rate(self, progress: Progress) -> Rate:
+        """``η₀ · scale``, whatever the progress."""
+        return jnp.full_like(progress, self.learning_rate * self.scale)
+
+    def observe(self, losses: Sequence[float]) -> "OnPlateau":
+        """The same schedule with the scale that follows from the losses of all epochs so far.
+
+        Args:
+            losses: the monitored loss of each epoch since the start of training; nan is no improvement.
+        """
+        best, waited, cuts = float("inf"), 0, 0
+        for loss in losses:
+            improved = loss < best - self.min_delta
+            best = min(best, loss) if improved else best
+            waited = 0 if improved else waited + 1
+            if waited == self.patience:
+                waited, cuts = 0, cuts + 1
+        return _changed(self, scale=self.factor**cuts)
+
+
+def _changed(schedule: Any, **fields: Any) -> Any:
+    # Not through __init__: fields that are arrays of the training state cannot be judged by a constraint.
+    changed = copy.copy(schedule)
+    for name, value in fields.items():
+        object.__setattr__(changed, name, value)
+    return changed

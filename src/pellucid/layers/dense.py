@@ -1,0 +1,97 @@
+"""The dense (fully connected) layer."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+
+from pellucid.core.checks import ShapeError, WholeNumber, constrained, validate
+from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, Specification, State
+from pellucid.functions.activations import Activation, activations
+from pellucid.functions.initializers import Initializer, initializers
+from pellucid.layers.layer import Layer, layers
+
+
+@layers.register("dense")
+@dataclass(frozen=True)
+class Dense(Layer):
+    """Every input joined to every unit: an affine map, followed by an activation if one is named.
+
+    Formula:
+        z = x·W + b; backward ∂L/∂W = xᵀ·dz, ∂L/∂b = Σ_batch dz, ∂L/∂x = dz·Wᵀ
+
+    To a network ``Dense(128, "relu")`` is two layers, the affine map and the activation, so that z
+    and a can both be read. Axes before the last are treated alike, as a batch of rows.
+
+    Args:
+        units: number of neurons, at least 1.
+        activation: name or object of the activation that follows; None for none.
+        weights: how the weights, shape (inputs, units), are initialised.
+        biases: how the biases, shape (units,), are initialised.
+        use_biases: False leaves the biases out.
+
+    Raises:
+        ShapeError: in ``forward``, when the inputs are not as many as the weights were made for.
+
+    Example:
+        >>> import jax
+        >>> params, state, shape = Dense(3).init(jax.random.key(0), (2,))
+        >>> params["weights"].shape, params["biases"].shape, shape
+        ((2, 3), (3,), (3,))
+
+    The default initialiser is He's normal, made for ReLU (He et al. 2015); Keras takes Glorot's uniform, PyTorch
+    a uniform of limit 1/√inputs.
+
+    Source: Rumelhart, Hinton, Williams, Learning representations by back-propagating errors, 1986.
+    """
+
+    units: int = constrained(dataclasses.MISSING, WholeNumber(1), "number of neurons")
+    activation: Activation | Specification | None = None
+    weights: Initializer | Specification = "he_normal"
+    biases: Initializer | Specification = "zeros"
+    use_biases: bool = True
+
+    def __post_init__(self) -> None:
+        validate(self)
+        if self.activation is not None:
+            object.__setattr__(self, "activation", activations.build(self.activation))
+        object.__setattr__(self, "weights", initializers.build(self.weights))
+        object.__setattr__(self, "biases", initializers.build(self.biases))
+
+    def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
+        """Weights (inputs, units) and biases (units,)."""
+        params = {"weights": initializers.build(self.weights)(key, (input_shape[-1], self.units))}
+        if self.use_biases:
+            params["biases"] = initializers.build(self.biases)(key, (self.units,))
+        return params, {}, (*input_shape[:-1], self.units)
+
+    def forward(
+        self,
+        params: Params,
+        state: State,
+        x: Float[Array, "batch *rows inputs"],
+        *,
+        key: Key[Array, ""] | None = None,
+        training: bool = False,
+    ) -> tuple[Float[Array, "batch *rows units"], State, Cache]:
+        """z = x·W + b."""
+        inputs = params["weights"].shape[0]
+        if x.shape[-1] != inputs:
+            raise ShapeError(
+                f"Dense({self.units}) was made for {inputs} inputs. Received: {x.shape[-1]}, in x of shape {x.shape}."
+            )
+        z = x @ params["weights"]
+        if self.use_biases:
+            z = z + jnp.broadcast_to(params["biases"], z.shape)
+        return z, state, x
+
+    def backward(
+        self, params: Params, cache: Cache, dy: Float[Array, "batch *rows units"]
+    ) -> tuple[Float[Array, "batch *rows inputs"], Params]:
+        """∂L/∂x = dz·Wᵀ, ∂L/∂W = xᵀ·dz, ∂L/∂b = Σ dz."""
+        x, dz = cache.reshape(-1, cache.shape[-1]), dy.reshape(-1, self.units)
+        dx = dy @ params["weights"].T
+        grads = {"weights": x.T @ dz}
+        if self.use_biases:
+            grads["biases"] = dz.sum(axis=0)
+        return dx, grads

@@ -1,0 +1,87 @@
+"""The contract of a layer: three functions over pytrees, held by a frozen dataclass of hyperparameters."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import jax
+
+from pellucid.core.registry import Registry
+from pellucid.core.types import Array, Cache, Key, Params, Shape, State
+
+
+class Layer(ABC):
+    """One layer of a network: structure only, no arrays.
+
+    A layer is a frozen, hashable dataclass with three methods::
+
+        init(key, input_shape)                         -> params, state, output_shape
+        forward(params, state, x, *, key, training)    -> y, state, cache
+        backward(params, cache, dy)                    -> dx, grads
+
+    ``x`` is batched, batch axis first; shapes given to ``init`` are those of one example. ``state``
+    is what is carried but not trained (running statistics), ``cache`` whatever ``backward`` needs.
+    All are pytrees, so a layer runs under ``jit``, ``scan`` and ``vmap``.
+
+    A layer that leaves ``backward`` out gets it derived from its ``forward`` by `jax.vjp`; the cache
+    is then the derivative itself.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from dataclasses import dataclass
+        >>> @layers.register("halve")
+        ... @dataclass(frozen=True)
+        ... class Halve(Layer):
+        ...     def init(self, key, input_shape):
+        ...         return {}, {}, input_shape
+        ...     def forward(self, params, state, x, *, key, training):
+        ...         return x / 2, state, None
+        >>> y, _, cache = Halve().forward({}, {}, jnp.ones((1, 2)), key=None, training=True)
+        >>> dx, grads = Halve().backward({}, cache, jnp.ones((1, 2)))
+        >>> dx.tolist()
+        [[0.5, 0.5]]
+    """
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
+        """Draw the parameters for examples of ``input_shape``; say the shape of one output."""
+
+    @abstractmethod
+    def forward(
+        self, params: Params, state: State, x: Array, *, key: Key[Array, ""] | None, training: bool
+    ) -> tuple[Array, State, Cache]:
+        """The outputs of a batch, the new state, and what ``backward`` needs."""
+
+    @abstractmethod
+    def backward(self, params: Params, cache: Cache, dy: Array) -> tuple[Array, Params]:
+        """From ``dy`` = ∂L/∂y to ``dx`` = ∂L/∂x and the gradients ∂L/∂params."""
+
+    def __init_subclass__(cls) -> None:
+        if "forward" in cls.__dict__ and "backward" not in cls.__dict__:
+            cls.forward = _keep_derivative(cls.forward)
+            cls.backward = _apply_derivative
+
+
+def _keep_derivative(forward: Callable[..., Any]) -> Callable[..., Any]:
+    def forward_with_derivative(
+        self: Layer, params: Params, state: State, x: Array, *, key: Any, training: bool
+    ) -> tuple[Array, State, Cache]:
+        def outputs(params: Params, x: Array) -> tuple[Array, State]:
+            y, new_state, _ = forward(self, params, state, x, key=key, training=training)
+            return y, new_state
+
+        y, pull_back, new_state = jax.vjp(outputs, params, x, has_aux=True)
+        return y, new_state, pull_back
+
+    return forward_with_derivative
+
+
+def _apply_derivative(self: Layer, params: Params, cache: Cache, dy: Array) -> tuple[Array, Params]:
+    grads, dx = cache(dy)
+    return dx, grads
+
+
+layers: Registry[Layer] = Registry("layer", Layer)  # pyright: ignore[reportAbstractUsage]
+"""Every layer by name; a layer of one's own joins with ``@layers.register("name")``."""

@@ -1,0 +1,90 @@
+"""Layers that only rearrange: flatten and reshape."""
+
+import math
+from dataclasses import dataclass
+
+from pellucid.core.checks import ShapeError
+from pellucid.core.types import Array, Cache, Key, Num, Params, Shape, State
+from pellucid.layers.layer import Layer, layers
+
+
+@layers.register("flatten")
+@dataclass(frozen=True)
+class Flatten(Layer):
+    """Each example as one vector, last axis running fastest.
+
+    Example:
+        >>> Flatten().init(None, (28, 28))[2]
+        (784,)
+    """
+
+    def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
+        """No parameters; all axes become one."""
+        return {}, {}, (math.prod(input_shape),)
+
+    def forward(
+        self,
+        params: Params,
+        state: State,
+        x: Num[Array, "batch ..."],
+        *,
+        key: Key[Array, ""] | None = None,
+        training: bool = False,
+    ) -> tuple[Num[Array, "batch units"], State, Cache]:
+        """(batch, …) → (batch, product of …)."""
+        return x.reshape(x.shape[0], math.prod(x.shape[1:])), state, x
+
+    def backward(
+        self, params: Params, cache: Cache, dy: Num[Array, "batch units"]
+    ) -> tuple[Num[Array, "batch ..."], Params]:
+        """Back to the shape that came in."""
+        return dy.reshape(cache.shape), {}
+
+
+@layers.register("reshape")
+@dataclass(frozen=True)
+class Reshape(Layer):
+    """Each example in another shape of the same size.
+
+    Args:
+        shape: the new shape of one example (no batch axis).
+
+    Raises:
+        ShapeError: at ``init``, when the sizes differ.
+
+    Example:
+        >>> Reshape((28, 28, 1)).init(None, (784,))[2]
+        (28, 28, 1)
+    """
+
+    shape: Shape | list[int]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", tuple(self.shape))
+
+    def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
+        """No parameters; the size must stay."""
+        if math.prod(input_shape) != math.prod(self.shape):
+            raise ShapeError(
+                f"Reshape cannot turn examples of shape {input_shape} ({math.prod(input_shape)} numbers) "
+                f"into {self.shape} ({math.prod(self.shape)} numbers): the sizes must be equal."
+            )
+        return {}, {}, self.shape
+
+    def forward(
+        self,
+        params: Params,
+        state: State,
+        x: Num[Array, "batch ..."],
+        *,
+        key: Key[Array, ""] | None = None,
+        training: bool = False,
+    ) -> tuple[Num[Array, "batch ..."], State, Cache]:
+        """(batch, …) → (batch, *shape)."""
+        return x.reshape(x.shape[0], *self.shape), state, x
+
+    def backward(
+        self, params: Params, cache: Cache, dy: Num[Array, "batch ..."]
+    ) -> tuple[Num[Array, "batch ..."], Params]:
+        """Back to the shape that came in."""
+        return dy.reshape(cache.shape), {}

@@ -1,0 +1,101 @@
+"""Progress for people, on stderr: a live bar on a terminal, a plain line an epoch elsewhere."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from pellucid.training import History
+from pellucid.training import Progress as Standing
+
+BETWEEN_LINES = 5.0
+"""Seconds between plain lines within an epoch, so that a slow one is seen to move."""
+
+
+class ProgressReport:
+    """Shows where a training stands; a context manager.
+
+    Args:
+        history: what the training measures.
+        epochs: how many it will make.
+        steps_per_epoch: steps of one epoch.
+    """
+
+    def __init__(self, history: History, epochs: int, steps_per_epoch: int) -> None:
+        self.history = history
+        self.epochs = epochs
+        self.total = epochs * steps_per_epoch
+        self.console = Console(file=sys.stderr, highlight=False)
+        self.bar: Progress | None = None
+        self.task: Any = None
+        self.shown_epochs = history.epochs_made
+        self.shown_at = time.monotonic()
+        self.rate = 0.0
+
+    def __enter__(self) -> "ProgressReport":
+        if self.console.is_terminal:
+            self.bar = Progress(
+                TextColumn("epoch {task.fields[epoch]}"), BarColumn(), TextColumn("{task.fields[text]}"),
+                console=self.console, transient=True,
+            )  # fmt: skip
+            self.bar.start()
+            self.task = self.bar.add_task("", total=self.total, epoch=f"1/{self.epochs}", text="compiling …")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def show(self, standing: Standing) -> None:
+        """Show one standing."""
+        if not standing.compiled:
+            rate = standing.examples / standing.seconds
+            self.rate = rate if self.rate == 0 else 0.7 * self.rate + 0.3 * rate
+        text = f"loss {standing.loss:.4f} · {self.history.metric_name} {standing.metric:.4f}{self._speed(standing)}"
+        self._epoch_lines()
+        if self.bar is not None:
+            epoch = min(standing.epoch + 1, self.epochs)
+            self.bar.update(self.task, completed=standing.step, epoch=f"{epoch}/{self.epochs}", text=text)
+        elif time.monotonic() - self.shown_at > BETWEEN_LINES:
+            self._line(f"step {standing.step}/{self.total}: {text}")
+
+    def _speed(self, standing: Standing) -> str:
+        if self.rate == 0:
+            return ""
+        left = (self.total - standing.step) * self.history.batch_size / self.rate
+        return f" · {self.rate:,.0f} examples/s · {_duration(left)} left"
+
+    def _epoch_lines(self) -> None:
+        table = self.history.epochs
+        made = self.history.epochs_made
+        for i in range(self.shown_epochs, made):
+            # Small networks make hundreds of epochs a second: then only some are worth a line.
+            if made - self.shown_epochs > 3 and i < made - 1:
+                continue
+            figures = " · ".join(
+                f"{name.replace('_', ' ')} {column[i]:.4f}"
+                for name, column in table.items()
+                if name not in ("epoch", "learning_rate")
+            )
+            self._line(f"epoch {i + 1}/{self.epochs}: {figures}")
+        self.shown_epochs = made
+
+    def _line(self, text: str) -> None:
+        self.console.print(text)
+        self.shown_at = time.monotonic()
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"

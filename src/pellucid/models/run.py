@@ -1,0 +1,290 @@
+"""A run: the network that a training left, with all that is needed to use it, save it and load it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pellucid.core.checks import DataError, ShapeError, StorageError
+from pellucid.core.types import Params, State
+from pellucid.data import Dataset, Part, Preprocessing, TableEncoder, encode_target
+from pellucid.functions.losses import Loss, losses
+from pellucid.functions.metrics import metrics
+from pellucid.models.experiment import Experiment
+from pellucid.models.report import render_report
+from pellucid.network import Network, Summary, summarize
+from pellucid.optimizers import as_optimizer
+from pellucid.storage import RunFolder
+from pellucid.training import History, Program, Scaling, from_arrays, initial_state, to_arrays
+
+PREDICTION_ROWS = 1024
+"""Rows of one forward pass in prediction."""
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What a run keeps of its data: how inputs are read and how outputs are named; no rows."""
+
+    name: str
+    task: str
+    classes: tuple[str, ...]
+    input_shape: tuple[int, ...]
+    outputs: int
+    rows: int
+    held_out_rows: int
+    fingerprint: str
+    preprocessing: Preprocessing
+    encoder: TableEncoder | None
+
+    @staticmethod
+    def of(data: Dataset) -> "DataFacts":
+        """The facts of a dataset."""
+        held_out = 0 if data.held_out is None else len(data.held_out.x)
+        return DataFacts(
+            data.name, data.task, data.classes, data.input_shape, data.outputs, len(data.train.x),
+            held_out, data.fingerprint, data.preprocessing, data.encoder,
+        )  # fmt: skip
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-like, without the preprocessing's arrays."""
+        plain = {
+            field.name: getattr(self, field.name) for field in fields(self) if field.name != "preprocessing"
+        }
+        return plain | {"encoder": None if self.encoder is None else self.encoder.to_dict()}
+
+    @staticmethod
+    def from_dict(plain: dict[str, Any], preprocessing: Preprocessing) -> "DataFacts":
+        """What ``to_dict`` wrote."""
+        encoder = None if plain["encoder"] is None else TableEncoder.from_dict(plain["encoder"])
+        tuples = {name: tuple(plain[name]) for name in ("classes", "input_shape")}
+        return DataFacts(**(plain | tuples | {"encoder": encoder, "preprocessing": preprocessing}))
+
+
+@dataclass
+class Run:
+    """A training that ended, or was interrupted, and the network that came of it.
+
+    Attributes:
+        network: the network, with a `Flatten` in front where the examples needed one.
+        params: the parameters to predict with: the best ones under early stopping, else the last.
+        history: per step, per epoch and per layer, as tables.
+        result: loss and metric on the held-out rows.
+        stopped: why it ended: ``"epochs"``, ``"early"`` or ``"interrupted"``.
+        folder: where it was saved; None if it was not.
+    """
+
+    network: Network
+    params: tuple[Params, ...]
+    layer_state: tuple[State, ...]
+    program: Program
+    experiment: Experiment
+    facts: DataFacts
+    history: History
+    result: dict[str, float]
+    stopped: str = "epochs"
+    folder: Path | None = None
+    training: Training | None = None
+
+    @property
+    def summary(self) -> Summary:
+        """The network as a table: layer, output shape, parameters, memory, multiply-adds."""
+        return summarize(self.network, self.facts.input_shape)
+
+    def encode(self, x: Any) -> np.ndarray:
+        """Examples as the network takes them: the rows of a table encoded, arrays checked for their shape.
+
+        Args:
+            x: an array of shape (rows, *input_shape); or, for a run on a table, a path or data frame.
+
+        Raises:
+            ShapeError: examples of another shape.
+        """
+        if self.facts.encoder is not None and not isinstance(x, (np.ndarray, jax.Array)):
+            x = self.facts.encoder.encode(x)
+        x = np.asarray(x)
+        self.network.check_input(x, self.facts.input_shape)
+        return x
+
+    def outputs(self, x: Any) -> np.ndarray:
+        """The network's outputs: probabilities of a classifier, numbers of a regression.
+
+        Args:
+            x: examples as they were trained on, shape (rows, *input_shape): unscaled, the run scales them. For a
+                network trained on a table also a path or data frame of the same columns.
+
+        Raises:
+            ShapeError: examples of another shape.
+        """
+        x = self.encode(x)
+        scaling = scaling_of(self.facts.preprocessing)
+        parts = [
+            _predict(
+                self.network, self.params, self.layer_state, scaling, _padded(x[i : i + PREDICTION_ROWS])
+            )
+            for i in range(0, len(x), PREDICTION_ROWS)
+        ]
+        if not parts:
+            return np.zeros((0, self.facts.outputs), np.float32)
+        return np.concatenate([np.asarray(part) for part in parts])[: len(x)]
+
+    def predict(self, x: Any) -> np.ndarray:
+        """The predictions: class names of a classifier (a column a label, 0 or 1, where there are several), else numbers.
+
+        Args:
+            x: examples, as for ``outputs``.
+        """
+        outputs = self.outputs(x)
+        if self.facts.task == "regression":
+            return outputs[:, 0] if self.facts.outputs == 1 else outputs
+        if self.facts.task == "multilabel":
+            return (outputs >= 0.5).astype(int)
+        chosen = (
+            outputs.argmax(axis=1) if self.facts.task == "multiclass" else (outputs[:, 0] >= 0.5).astype(int)
+        )
+        return np.array(self.facts.classes)[chosen]
+
+    def evaluate(self, x: Any = None, y: Any = None) -> dict[str, float]:
+        """Loss and metric on rows of one's own, or on the held-out rows of the training.
+
+        Args:
+            x: examples, as for ``outputs``; a path or data frame of a table holds the target too.
+            y: their targets: class names or numbers; None with a table or for the held-out rows.
+
+        Raises:
+            DataError: no rows to evaluate on, or targets that are none of the classes.
+            ShapeError: x and y differ in length, or in shape from what was trained on.
+        """
+        if x is None:
+            return dict(self.result)
+        if y is None:
+            if self.facts.encoder is None:
+                raise DataError("evaluate needs the targets y of the examples x.")
+            x, y = self.facts.encoder.encode(x), self.facts.encoder.encode_target(x)
+        else:
+            y = encode_target(y, task=self.facts.task, classes=self.facts.classes or None).y
+        return self.evaluate_part(Part(self.encode(x), y))
+
+    def evaluate_part(self, part: Part) -> dict[str, float]:
+        """Loss and metric on a part of a dataset of the same kind.
+
+        Raises:
+            ShapeError: examples or targets of another shape than those trained on.
+        """
+        outputs = self.outputs(part.x)
+        target = target_for(self.program.loss, part.y, self.facts.outputs)
+        self.program.loss.check(outputs.shape, target.shape, target.dtype)
+        loss, metric = _loss_and_metric(self.program, jnp.asarray(outputs), jnp.asarray(target))
+        return {"loss": float(loss), self.program.metric.name: float(metric)}
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the run folder: settings, weights, history, report.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        files = RunFolder(folder)
+        settings = self.experiment.to_dict()
+        files.write_experiment(settings)
+        files.write_manifest({"data": self.facts.to_dict(), "seed": self.experiment.seed})
+        arrays = to_arrays({"params": self.params, "layer_state": self.layer_state})
+        scaling = {
+            f"preprocessing/{name}": array for name, array in self.facts.preprocessing.to_dict().items()
+        }
+        files.write_weights(
+            arrays | scaling | {f"history/{k}": v for k, v in self.history.to_arrays().items()}
+        )
+        for name in ("epochs", "steps", "layers"):
+            files.write_table(name, getattr(self.history, name))
+        files.write_json("result.json", {"stopped": self.stopped, **self.result})
+        settings_text = (files.path / "experiment.toml").read_text()
+        page = render_report(self.facts.name, settings_text, self.summary, self.history, self.result)
+        files.write_text("report.html", page)
+        self.folder = files.path
+        return files.path
+
+    def __str__(self) -> str:
+        figures = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in self.result.items())
+        epochs = f"{self.history.epochs_made} epochs of {self.experiment.epochs}"
+        best = " (weights of the best epoch kept)" if self.experiment.patience is not None else ""
+        return f"{self.facts.name}: {epochs}, {self.stopped}{best}; held out: {figures or 'nothing'}"
+
+
+def load_run(folder: str | Path) -> Run:
+    """A saved run, ready to predict and evaluate.
+
+    Raises:
+        StorageError: no run there, or one that has no weights yet: resume it first.
+    """
+    files = RunFolder(folder)
+    experiment = Experiment.from_dict(files.read_experiment())
+    arrays = files.read_weights()
+    if arrays is None:
+        raise StorageError(f"the run {folder} has not ended: it has no weights yet. Resume it first.")
+    manifest = files.read_json("manifest.json")
+    scaling = Preprocessing.from_dict(under("preprocessing", arrays))
+    facts = DataFacts.from_dict(manifest["data"], scaling)
+    network = Network(*experiment.network).accepting(facts.input_shape)
+    program = program_of(experiment, network)
+    template = initial_state(network, as_optimizer("sgd"), None, facts.input_shape, 0)
+    tree = from_arrays({"params": template.params, "layer_state": template.layer_state}, arrays)
+    history = History.begin(program, facts.rows)
+    history.restore(under("history", arrays))
+    result = files.read_json("result.json")
+    stopped = result.pop("stopped")
+    return Run(
+        network, tree["params"], tree["layer_state"], program, experiment, facts, history, result,
+        stopped, files.path,
+    )  # fmt: skip
+
+
+def program_of(experiment: Experiment, network: Network) -> Program:
+    """What the compiled program of an experiment depends on."""
+    return Program(
+        network,
+        losses.build(experiment.loss),
+        metrics.build(experiment.metric),
+        experiment.batch_size,
+        experiment.record_every,
+    )
+
+
+def under(folder: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays whose names begin with ``folder/``, without it."""
+    prefix = folder + "/"
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def scaling_of(preprocessing: Preprocessing) -> Scaling:
+    """The preprocessing as the program takes it."""
+    return Scaling(
+        jnp.asarray(preprocessing.shift, jnp.float32), jnp.asarray(preprocessing.scale, jnp.float32)
+    )
+
+
+def target_for(loss: Loss, y: np.ndarray, outputs: int) -> np.ndarray:
+    """Stored targets as the loss takes them: class numbers one-hot where it asks for that."""
+    if loss.target_kind == "one_hot" and y.ndim == 1:
+        return np.eye(outputs, dtype=np.float32)[y]
+    return y
+
+
+def _padded(x: np.ndarray) -> np.ndarray:
+    """The rows of a short last batch, filled up to the full size so that nothing compiles for it."""
+    if len(x) == PREDICTION_ROWS:
+        return x
+    return np.concatenate([x, np.zeros((PREDICTION_ROWS - len(x), *x.shape[1:]), x.dtype)])
+
+
+@partial(jax.jit, static_argnums=0)
+def _predict(network: Network, params: Any, state: Any, scaling: Scaling, x: Any) -> Any:
+    return network.forward(params, state, scaling(x)).outputs[-1]
+
+
+@partial(jax.jit, static_argnums=0)
+def _loss_and_metric(program: Program, outputs: Any, y: Any) -> Any:
+    return program.loss(outputs, y), program.metric.value(outputs, y).mean()

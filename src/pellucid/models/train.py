@@ -1,0 +1,354 @@
+"""Training from one call: begin, go on, keep checkpoints."""
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pellucid.core.checks import InvalidValue, ShapeError, StorageError
+from pellucid.core.files import cache_folder
+from pellucid.core.registry import describe
+from pellucid.data import Dataset, Part, make_dataset, split
+from pellucid.functions.losses import Loss, losses
+from pellucid.functions.metrics import Metric, metrics
+from pellucid.functions.regularizers import Regularizer, regularizers
+from pellucid.functions.schedules import OnPlateau
+from pellucid.models.experiment import Experiment, check_counts, open_data
+from pellucid.models.feedforward import OUTPUTS, check_output, feedforward
+from pellucid.models.interrupt import Interrupt
+from pellucid.models.progress import ProgressReport
+from pellucid.models.run import DataFacts, Run, program_of, scaling_of, target_for, under
+from pellucid.network import Network, summarize
+from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
+from pellucid.storage import RunFolder, latest_checkpoint, load_checkpoint, save_checkpoint
+from pellucid.training import EarlyStopping, History, Rows, Training, from_arrays, initial_state, to_arrays
+
+
+def train(
+    network: Network | Sequence[int] | None,
+    data: Dataset | tuple[Any, Any],
+    *,
+    loss: Loss | str | Mapping[str, Any] | None = None,
+    optimizer: Any = "adam",
+    metric: Metric | str | None = None,
+    regularizer: Regularizer | str | Mapping[str, Any] | None = None,
+    epochs: int = 10,
+    batch_size: int | Literal["all"] | None = None,
+    seed: int = 0,
+    class_weights: Literal["balanced"] | Mapping[Any, float] | None = None,
+    sample_weights: Any = None,
+    early_stopping: EarlyStopping | int | None = None,
+    validation: float = 0.1,
+    record_every: int = 10,
+    folder: str | Path | None = None,
+    checkpoint_every: float = 10.0,
+    progress: bool = True,
+) -> Run:
+    """Train a network on data, compiled whole.
+
+    The held-out rows are evaluated at the end of each epoch and decide nothing. Where something has to be
+    decided during the training (early stopping, a schedule on plateaus), a validation part is taken from the training
+    rows, stratified by class, and watched instead; the held-out rows are then evaluated once, at the end.
+
+    Args:
+        network: a `Network`; or units of hidden layers, or None for one hidden layer of 128, completed by the output
+            layer that the target asks for.
+        data: a `Dataset`, or arrays ``(x, y)``, of which a fifth is then held out.
+        loss: name or object; by default the one that fits the target.
+        optimizer: name, object, or an `optax.GradientTransformation`.
+        metric: name or object of what is measured beside the loss.
+        regularizer: name or object: penalty on all weights, not on biases. The reported loss is without it.
+        epochs: passes over the training rows, at least 1.
+        batch_size: rows a step, or ``"all"``; by default 32, or all rows for gradient descent.
+        seed: decides initial weights, order of the rows and what layers draw.
+        class_weights: ``"balanced"`` (rows / (classes · rows of the class)), or a weight for each class name.
+        sample_weights: a weight for each training row, at least 0.
+        early_stopping: an `EarlyStopping`, or its patience in epochs.
+        validation: share of the training rows for the validation part, where one is needed.
+        record_every: steps between two measurements of the layers; 0 for none.
+        folder: run folder to save to, and to keep checkpoints in while training.
+        checkpoint_every: seconds between checkpoints, where there is a folder.
+        progress: show the progress on stderr.
+
+    Returns:
+        The run: network, history, results.
+
+    Raises:
+        InvalidValue: a hyperparameter outside what is allowed.
+        ShapeError: network, loss and target do not fit.
+        DataError: data that cannot be trained on.
+        TrainingDiverged: the loss is no longer finite; says at which step and layer.
+
+    Example:
+        >>> from pellucid.data import load_dataset
+        >>> run = train((16,), load_dataset("iris"), epochs=30, seed=0, progress=False)
+        >>> run.result["accuracy"] > 0.9
+        True
+    """
+    if isinstance(data, tuple):
+        data = make_dataset(*data, seed=seed)
+    end = OUTPUTS[data.task]
+    if not isinstance(network, Network):
+        network = feedforward((128,) if network is None else network, data)
+    chosen = as_optimizer(optimizer)
+    rows = len(data.train.x)
+    if isinstance(early_stopping, int):
+        early_stopping = EarlyStopping(early_stopping)
+    if batch_size is None:
+        batch_size = rows if chosen.full_batch else min(32, rows)
+    experiment = Experiment(
+        network=network.describe(),
+        loss=describe(losses.build(loss or end.loss)),
+        metric=describe(metrics.build(metric or end.metric)),
+        optimizer=describe(chosen) if isinstance(chosen, Optimizer) else chosen.name,
+        regularizer=None if regularizer is None else describe(regularizers.build(regularizer)),
+        epochs=epochs,
+        batch_size=rows if batch_size == "all" else batch_size,
+        seed=seed,
+        class_weights=dict(class_weights) if isinstance(class_weights, Mapping) else class_weights,
+        patience=None if early_stopping is None else early_stopping.patience,
+        min_delta=0.0 if early_stopping is None else early_stopping.min_delta,
+        validation=validation,
+        record_every=record_every,
+        data={"name": data.name, "source": data.source},
+    )
+    return run_experiment(
+        experiment, data, optimizer=chosen, network=network, sample_weights=sample_weights,
+        folder=folder, checkpoint_every=checkpoint_every, progress=progress,
+    )  # fmt: skip
+
+
+def run_experiment(
+    experiment: Experiment,
+    data: Dataset,
+    *,
+    optimizer: Optimizer | FromOptax | None = None,
+    network: Network | None = None,
+    sample_weights: Any = None,
+    folder: str | Path | None = None,
+    checkpoint_every: float = 10.0,
+    progress: bool = True,
+    resume: bool = False,
+) -> Run:
+    """Train what an experiment describes; go on from its folder's last checkpoint where ``resume`` says so.
+
+    Args:
+        experiment: the settings.
+        data: the dataset.
+        optimizer: the optimiser as an object, where the settings cannot describe it (Optax).
+        network: the network as an object, where its layers are not registered.
+        sample_weights: a weight for each training row.
+        folder: run folder to save to.
+        checkpoint_every: seconds between checkpoints.
+        progress: show the progress on stderr.
+        resume: go on from the last checkpoint of ``folder``.
+    """
+    _keep_compiled_programs()
+    training, network = _prepare(experiment, data, optimizer, network, sample_weights)
+    files = None if folder is None else RunFolder(folder)
+    if files is not None and resume:
+        _restore(training, files)
+    elif files is not None:
+        files.write_experiment(experiment.to_dict())
+        files.write_manifest({"data": DataFacts.of(data).to_dict(), "seed": experiment.seed})
+
+    stopped = _run(training, experiment, files, checkpoint_every, progress)
+    run = Run(
+        network, training.params, training.state.layer_state, training.program, experiment,
+        DataFacts.of(data), training.history, {}, stopped, training=training,
+    )  # fmt: skip
+    if data.held_out is not None and training.history.steps_made:
+        run.result |= run.evaluate_part(data.held_out)
+    if files is not None:
+        run.save(files.path)
+    return run
+
+
+def resume_run(
+    folder: str | Path,
+    data: Dataset | None = None,
+    *,
+    epochs: int | None = None,
+    optimizer: Any = None,
+    sample_weights: Any = None,
+    checkpoint_every: float = 10.0,
+    progress: bool = True,
+) -> Run:
+    """Go on with an interrupted or killed training, bit for bit as if it had never stopped.
+
+    Args:
+        folder: its run folder.
+        data: its data, where they came as arrays and cannot be loaded by name or path.
+        epochs: another number of epochs, to train longer than was planned.
+        optimizer: its optimiser, where it came from Optax.
+        sample_weights: its sample weights, where it had any.
+        checkpoint_every: seconds between checkpoints.
+        progress: show the progress on stderr.
+
+    Raises:
+        StorageError: no run there, a checkpoint that was altered, or data other than those of the run.
+    """
+    files = RunFolder(folder)
+    experiment = Experiment.from_dict(files.read_experiment())
+    if epochs is not None:
+        experiment.epochs = epochs
+        files.write_experiment(experiment.to_dict())
+    if data is None:
+        data = open_data(experiment.data)
+    recorded = files.read_json("manifest.json")["data"]["fingerprint"]
+    if data.fingerprint != recorded:
+        raise StorageError(
+            f"the data are not those of the run: their SHA-256 is {data.fingerprint[:12]}…, "
+            f"that of the run's data was {recorded[:12]}…. Give the same data, or begin a new run."
+        )
+    return run_experiment(
+        experiment, data, optimizer=None if optimizer is None else as_optimizer(optimizer),
+        sample_weights=sample_weights, folder=folder, checkpoint_every=checkpoint_every,
+        progress=progress, resume=True,
+    )  # fmt: skip
+
+
+def _prepare(
+    experiment: Experiment,
+    data: Dataset,
+    optimizer: Optimizer | FromOptax | None,
+    network: Network | None,
+    sample_weights: Any,
+) -> tuple[Training, Network]:
+    network = (network or Network(*experiment.network)).accepting(data.input_shape)
+    program = program_of(experiment, network)
+    optimizer = optimizer or as_optimizer(experiment.optimizer)
+    regularizer = None if experiment.regularizer is None else regularizers.build(experiment.regularizer)
+    check_output(network, summarize(network, data.input_shape).rows[-1].output_shape, program.loss, data)
+
+    stopping = None
+    if experiment.patience is not None:
+        stopping = EarlyStopping(experiment.patience, experiment.min_delta)
+    train_part, monitor = data.train, data.held_out
+    weights = _weights(experiment.class_weights, sample_weights, data)
+    if stopping is not None or isinstance(getattr(optimizer, "learning_rate", None), OnPlateau):
+        train_part, monitor, weights = _validation(data, weights, experiment)
+    check_counts(experiment.epochs, experiment.batch_size, len(train_part.x))
+
+    def rows(part: Part, weights: Any = None) -> Rows:
+        return Rows(jnp.asarray(part.x), jnp.asarray(target_for(program.loss, part.y, data.outputs)), weights)
+
+    training = Training(
+        program,
+        scaling_of(data.preprocessing),
+        rows(train_part, weights),
+        None if monitor is None else rows(monitor),
+        optimizer,
+        initial_state(network, optimizer, regularizer, data.input_shape, experiment.seed),
+        History.begin(program, len(train_part.x)),
+        stopping,
+    )
+    return training, network
+
+
+def _run(
+    training: Training, experiment: Experiment, files: RunFolder | None, every: float, progress: bool
+) -> str:
+    """Train to the end, or to Ctrl-C; say which it was. Whatever ends it, the last state is kept."""
+    report = ProgressReport(training.history, experiment.epochs, training.steps_per_epoch)
+    saved_at = time.monotonic()
+    try:
+        with Interrupt() as interrupt, report if progress else nullcontext():
+            for standing in training.run(experiment.epochs):
+                if progress:
+                    report.show(standing)
+                if interrupt.asked:
+                    return "interrupted"
+                if files is not None and time.monotonic() - saved_at >= every:
+                    _save_checkpoint(training, files)
+                    saved_at = time.monotonic()
+    finally:
+        if files is not None:
+            _save_checkpoint(training, files)
+    return "epochs" if training.history.epochs_made >= experiment.epochs else "early"
+
+
+def _save_checkpoint(training: Training, files: RunFolder) -> None:
+    arrays = to_arrays({"state": training.state})
+    if training.best_params is not None:
+        arrays |= to_arrays({"best": training.best_params})
+    arrays |= {f"history/{name}": array for name, array in training.history.to_arrays().items()}
+    save_checkpoint(files.checkpoints, training.history.steps_made, arrays, {})
+
+
+def _restore(training: Training, files: RunFolder) -> None:
+    path = latest_checkpoint(files.checkpoints)
+    if path is None:
+        return
+    arrays, _ = load_checkpoint(path)
+    training.state = from_arrays({"state": training.state}, arrays)["state"]
+    if any(name.startswith("best/") for name in arrays):
+        training.best_params = from_arrays({"best": training.state.params}, arrays)["best"]
+    training.history.restore(under("history", arrays))
+
+
+def _validation(data: Dataset, weights: Any, experiment: Experiment) -> tuple[Part, Part, Any]:
+    """The training rows without a validation part, that part, and the weights of the rows that are left."""
+    if not 0 < experiment.validation < 1:
+        raise InvalidValue(
+            f"validation must lie between 0 and 1, both excluded. Received: {experiment.validation!r}."
+        )
+    places = Part(np.arange(len(data.train)), data.train.y)
+    by_class = data.task in ("binary", "multiclass")
+    kept, watched = split(places, experiment.validation, experiment.seed, stratify=by_class)
+    kept_weights = None if weights is None else weights[kept.x]
+    return data.train.take(kept.x), data.train.take(watched.x), kept_weights
+
+
+def _weights(class_weights: Any, sample_weights: Any, data: Dataset) -> Any:
+    """One weight a training row, or None where all are alike."""
+    rows = len(data.train.x)
+    weights = None
+    if sample_weights is not None:
+        weights = np.asarray(sample_weights, np.float32)
+        if weights.shape != (rows,):
+            raise ShapeError(
+                f"sample_weights need shape ({rows},), one for each training row. Received: {weights.shape}."
+            )
+        if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+            raise InvalidValue("sample_weights must be finite, at least 0, and not all 0.")
+    if class_weights is not None:
+        of_class = _class_weights(class_weights, data)[data.train.y.reshape(rows).astype(int)]
+        weights = of_class if weights is None else weights * of_class
+    return None if weights is None else jnp.asarray(weights, jnp.float32)
+
+
+def _class_weights(class_weights: Any, data: Dataset) -> np.ndarray:
+    if data.task not in ("binary", "multiclass"):
+        raise InvalidValue(
+            f"class_weights need a target of classes; this one is {data.task}. Use sample_weights."
+        )
+    if class_weights == "balanced":
+        counts = np.bincount(data.train.y.reshape(-1).astype(int), minlength=len(data.classes))
+        return (len(data.train.x) / (len(data.classes) * np.maximum(counts, 1))).astype(np.float32)
+    if not isinstance(class_weights, Mapping):
+        raise InvalidValue(
+            f'class_weights must be "balanced" or a weight for each class. Received: {class_weights!r}.'
+        )
+    given = {str(name): weight for name, weight in class_weights.items()}
+    for name, weight in given.items():
+        if name not in data.classes:
+            raise InvalidValue(
+                f"class_weights name the class {name!r}; the classes are {', '.join(data.classes)}."
+            )
+        if not weight >= 0:
+            raise InvalidValue(f"class_weights must be at least 0. Received: {weight!r} for {name!r}.")
+    return np.array([given.get(name, 1.0) for name in data.classes], np.float32)
+
+
+def _keep_compiled_programs() -> None:
+    """Turn the persistent compilation cache on: the second start of a program takes a tenth of the first."""
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "xla"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

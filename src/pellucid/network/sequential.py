@@ -1,0 +1,136 @@
+"""The sequential network: layers one after another."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import jax
+
+from pellucid.core.checks import InvalidValue, ShapeError
+from pellucid.core.registry import describe
+from pellucid.core.types import Array, Cache, Key, Params, Shape, State
+from pellucid.layers import Activation, Dense, Flatten, Layer, layers
+
+
+class ForwardPass(NamedTuple):
+    """What forward propagation leaves, one entry a layer."""
+
+    outputs: tuple[Array, ...]
+    """z of every affine map, a of every activation, in order; the last is the prediction."""
+    state: tuple[State, ...]
+    caches: tuple[Cache, ...]
+
+
+@dataclass(frozen=True, init=False)
+class Network:
+    """Layers one after another, from the input to the prediction (subject 1.2, 1.3).
+
+    A layer with an ``activation`` counts as two, the map and the activation, so that z and a are
+    both visible. A network holds structure only: its parameters are a tuple with one dict a layer.
+
+    Args:
+        layers: `Layer` objects, or their names or tables (``{"name": "dense", "units": 10}``).
+
+    Raises:
+        InvalidValue: no layers, or something that is not a layer.
+
+    Example:
+        >>> network = Network(Dense(4, "relu"), Dense(3, "softmax"))
+        >>> network.names
+        ('dense_1', 'relu_1', 'dense_2', 'softmax_1')
+        >>> params, state, shape = network.init(jax.random.key(0), (2,))
+        >>> network.forward(params, state, jax.numpy.ones((5, 2))).outputs[-1].shape
+        (5, 3)
+    """
+
+    layers: tuple[Layer, ...]
+
+    def __init__(self, *specifications: Layer | str | Mapping[str, Any]) -> None:
+        if not specifications:
+            raise InvalidValue("a network needs at least one layer, for example Dense(10, 'softmax').")
+        split = tuple(part for given in specifications for part in _split(layers.build(given)))
+        object.__setattr__(self, "layers", split)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """A name for each layer: what it is and its number among its like."""
+        counts: dict[str, int] = {}
+        names: list[str] = []
+        for layer in self.layers:
+            kind = layer.function.name if isinstance(layer, Activation) else layer.name  # pyright: ignore[reportAttributeAccessIssue]
+            counts[kind] = counts.get(kind, 0) + 1
+            names.append(f"{kind}_{counts[kind]}")
+        return tuple(names)
+
+    def init(
+        self, key: Key[Array, ""], input_shape: Shape
+    ) -> tuple[tuple[Params, ...], tuple[State, ...], Shape]:
+        """Draw all parameters for examples of ``input_shape``; say the shape of one prediction."""
+        params: list[Params] = []
+        state: list[State] = []
+        shape = input_shape
+        for i, layer in enumerate(self.layers):
+            layer_params, layer_state, shape = layer.init(jax.random.fold_in(key, i), shape)
+            params.append(layer_params)
+            state.append(layer_state)
+        return tuple(params), tuple(state), shape
+
+    def forward(
+        self,
+        params: tuple[Params, ...],
+        state: tuple[State, ...],
+        x: Array,
+        *,
+        key: Key[Array, ""] | None = None,
+        training: bool = False,
+    ) -> ForwardPass:
+        """Forward propagation, keeping every output and every cache.
+
+        Args:
+            params: from ``init``.
+            state: from ``init`` or the last step.
+            x: a batch, shape (batch, *input_shape).
+            key: random key for layers that draw (dropout); needed in training only.
+            training: training or prediction mode.
+        """
+        outputs: list[Array] = []
+        new_state: list[State] = []
+        caches: list[Cache] = []
+        for i, layer in enumerate(self.layers):
+            layer_key = None if key is None else jax.random.fold_in(key, i)
+            x, layer_state, cache = layer.forward(params[i], state[i], x, key=layer_key, training=training)
+            outputs.append(x)
+            new_state.append(layer_state)
+            caches.append(cache)
+        return ForwardPass(tuple(outputs), tuple(new_state), tuple(caches))
+
+    def accepting(self, input_shape: Shape) -> "Network":
+        """This network, with a `Flatten` in front where it begins dense and the examples are not vectors.
+
+        Example:
+            >>> Network(Dense(10)).accepting((28, 28)).names
+            ('flatten_1', 'dense_1')
+        """
+        if isinstance(self.layers[0], Dense) and len(input_shape) != 1:
+            return Network(Flatten(), *self.layers)
+        return self
+
+    def check_input(self, x: Any, input_shape: Shape) -> None:
+        """Raise `ShapeError` unless ``x`` is a batch of examples of ``input_shape``."""
+        if tuple(x.shape[1:]) != tuple(input_shape):
+            raise ShapeError(
+                f"the network takes batches of shape (batch, {', '.join(map(str, input_shape))}). "
+                f"Received: {tuple(x.shape)}."
+                + (" For one example, put it in a batch of one: x[None]." if x.shape == input_shape else "")
+            )
+
+    def describe(self) -> list[Any]:
+        """The layers as specifications, to be written down; ``Network(*description)`` builds it again."""
+        return [describe(layer) for layer in self.layers]
+
+
+def _split(layer: Layer) -> tuple[Layer, ...]:
+    function = getattr(layer, "activation", None)
+    if function is None:
+        return (layer,)
+    return replace(layer, activation=None), Activation(function)  # pyright: ignore[reportArgumentType]

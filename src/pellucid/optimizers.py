@@ -1,0 +1,521 @@
+"""Optimisers: the rule of one array each, and the tree walk that they share.
+
+An optimiser is a frozen dataclass of hyperparameters. ``init(params)`` makes its state, in which those
+hyperparameters are arrays: readable, schedulable, saved, mapped over by ``vmap``; another value never
+recompiles. ``update(grads, state, params)`` moves every array of the parameters by its rule::
+
+    w ← w − η · direction(g, w, slots, t)
+
+Any `optax.GradientTransformation` is accepted in the same places (`as_optimizer`).
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from pellucid.core.checks import NOT_NEGATIVE, POSITIVE, SHARE, InvalidValue, constrained, require, validate
+from pellucid.core.registry import Registry
+from pellucid.core.tunable import as_arrays, nested, tunable
+from pellucid.core.types import Array, Float, PyTree, Scalar
+from pellucid.functions.schedules import Schedule, rate_at, schedules
+
+Slots = dict[str, Array]
+
+
+class OptimizerState(NamedTuple):
+    """What an optimiser carries from step to step."""
+
+    rule: Any
+    """The optimiser itself, its hyperparameters as arrays."""
+    step: Array
+    """Updates made so far."""
+    slots: dict[str, PyTree]
+    """Running averages by name (``momentum``, ``square`` …), each shaped as the parameters."""
+
+
+class Update(NamedTuple):
+    """The outcome of one update."""
+
+    params: PyTree
+    state: OptimizerState
+    learning_rate: Scalar
+    """The rate η in force, after the schedule."""
+
+
+class Optimizer(ABC):
+    """One update rule.
+
+    A concrete optimiser names its ``slots`` and states the ``direction`` of a single array; the base applies it to all,
+    after clipping the gradient and with the learning rate that the schedule gives.
+    """
+
+    name: ClassVar[str]
+    slots: ClassVar[tuple[str, ...]] = ()
+    full_batch: ClassVar[bool] = False
+    learning_rate: float | Schedule
+
+    @abstractmethod
+    def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
+        """The direction that η multiplies, for one array.
+
+        Args:
+            g: gradient of the loss for this array.
+            w: the array itself.
+            slots: this array's running averages.
+            t: number of this update, from 1.
+        """
+
+    def init(self, params: PyTree) -> OptimizerState:
+        """The state before the first update: averages zero, hyperparameters as arrays of the parameters' dtype."""
+        leaves = jax.tree.leaves(params)
+        dtype = leaves[0].dtype if leaves else jnp.float32
+        slots = {slot: jax.tree.map(jnp.zeros_like, params) for slot in self.slots}
+        return OptimizerState(as_arrays(self, dtype), jnp.zeros((), jnp.int32), slots)
+
+    @staticmethod
+    def update(
+        grads: PyTree, state: OptimizerState, params: PyTree, progress: Scalar | None = None
+    ) -> Update:
+        """One update of every array.
+
+        Args:
+            grads: gradients, shaped as ``params``.
+            state: from ``init`` or the last update.
+            params: the parameters.
+            progress: epochs passed, for the schedule; the number of updates where it is None.
+        """
+        rule = state.rule
+        t = (state.step + 1).astype(jax.tree.leaves(params)[0].dtype)
+        learning_rate = rate_at(rule.learning_rate, t - 1 if progress is None else progress)
+        grads = clip(grads, rule.clip_norm, rule.clip_value)
+
+        leaves, tree = jax.tree.flatten(params)
+        columns = {slot: jax.tree.leaves(state.slots[slot]) for slot in rule.slots}
+        new_leaves: list[Array] = []
+        new_columns: dict[str, list[Array]] = {slot: [] for slot in rule.slots}
+        for i, (g, w) in enumerate(zip(jax.tree.leaves(grads), leaves, strict=True)):
+            direction, slots = rule.direction(g, w, {slot: columns[slot][i] for slot in columns}, t)
+            new_leaves.append(w - learning_rate * direction)
+            for slot in columns:
+                new_columns[slot].append(slots[slot])
+        new_slots = {slot: jax.tree.unflatten(tree, column) for slot, column in new_columns.items()}
+        new_state = OptimizerState(rule, state.step + 1, new_slots)
+        return Update(jax.tree.unflatten(tree, new_leaves), new_state, learning_rate)
+
+
+def clip(grads: PyTree, norm: Float[Array, ""] | None, value: Float[Array, ""] | None) -> PyTree:
+    """Gradient clipping: by value, then by the norm of all gradients together.
+
+    Formula:
+        g ← min(max(g, −value), value); g ← g · min(1, norm / ‖g‖₂)
+
+    Source: Pascanu, Mikolov, Bengio, On the difficulty of training recurrent neural networks, 2013.
+    """
+    if value is not None:
+        grads = jax.tree.map(lambda g: jnp.clip(g, -value, value), grads)
+    if norm is not None:
+        total = jnp.sqrt(sum((g * g).sum() for g in jax.tree.leaves(grads)))
+        factor = norm / jnp.maximum(norm, total)
+        grads = jax.tree.map(lambda g: g * factor, grads)
+    return grads
+
+
+optimizers: Registry[Optimizer] = Registry("optimizer", Optimizer)  # pyright: ignore[reportAbstractUsage]
+"""Every optimiser by name."""
+
+
+def _check(rule: Any) -> None:
+    if isinstance(rule.learning_rate, (str, dict)):
+        object.__setattr__(rule, "learning_rate", schedules.build(rule.learning_rate))
+    if not isinstance(rule.learning_rate, Schedule):
+        require(rule.learning_rate, POSITIVE, f"{type(rule).__name__}.learning_rate", "Usual values: 1e-4 to 1e-1.")
+    validate(rule)
+
+
+def _clip_norm() -> Any:
+    return constrained(None, POSITIVE, "largest norm of all gradients together")
+
+
+def _clip_value() -> Any:
+    return constrained(None, POSITIVE, "largest size of any gradient")
+
+
+@optimizers.register("sgd")
+@tunable
+@dataclass(frozen=True)
+class SGD(Optimizer):
+    """Stochastic gradient descent, on mini-batches (subject 6.2).
+
+    Formula:
+        w ← w − η g
+
+    Args:
+        learning_rate: η > 0, or a schedule.
+        clip_norm: largest norm of all gradients together; None for no limit.
+        clip_value: largest size of any one gradient; None for no limit.
+
+    Example:
+        >>> rule = SGD(learning_rate=0.5)
+        >>> w = {"weights": jnp.array([1.0])}
+        >>> rule.update({"weights": jnp.array([0.2])}, rule.init(w), w).params["weights"].tolist()
+        [0.8999999761581421]
+
+    Source: Robbins, Monro, A stochastic approximation method, 1951.
+    """
+
+    learning_rate: float | Schedule = nested(0.01, "learning rate")
+    clip_norm: float | None = _clip_norm()
+    clip_value: float | None = _clip_value()
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
+        """g."""
+        return g, slots
+
+
+@optimizers.register("gradient_descent")
+@tunable
+@dataclass(frozen=True)
+class GradientDescent(Optimizer):
+    """Gradient descent on all the data at once (subject 6.1).
+
+    Formula:
+        w ← w − η g, g over the whole training set
+
+    The rule is that of `SGD`; training with it takes the whole training set as its batch unless a batch size is given.
+
+    Args:
+        learning_rate: η > 0, or a schedule.
+        clip_norm: largest norm of all gradients together; None for no limit.
+        clip_value: largest size of any one gradient; None for no limit.
+
+    Example:
+        >>> GradientDescent().full_batch, SGD().full_batch
+        (True, False)
+
+    Source: Cauchy, Méthode générale pour la résolution des systèmes d'équations simultanées, 1847.
+    """
+
+    full_batch: ClassVar[bool] = True
+    learning_rate: float | Schedule = nested(0.01, "learning rate")
+    clip_norm: float | None = _clip_norm()
+    clip_value: float | None = _clip_value()
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
+        """g."""
+        return g, slots
+
+
+@optimizers.register("momentum")
+@tunable
+@dataclass(frozen=True)
+class Momentum(Optimizer):
+    """SGD with momentum (subject 6.3): smooths, speeds up, damps oscillation.
+
+    Formula:
+        v ← β v + (1 − β) g; w ← w − η v
+
+    Args:
+        learning_rate: η > 0, or a schedule.
+        momentum: β, 0 ≤ β < 1.
+        average: True for the exponential average above; False for ``v ← β v + g``.
+        clip_norm: largest norm of all gradients together; None for no limit.
+        clip_value: largest size of any one gradient; None for no limit.
+
+    PyTorch and Keras leave the factor (1 − β) out (``average=False``): the same rate then moves 1/(1 − β) times as far.
+
+    Example:
+        >>> Momentum(0.1).momentum
+        0.9
+
+    Source: Polyak, Some methods of speeding up the convergence of iteration methods, 1964.
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ("momentum",)
+    learning_rate: float | Schedule = nested(0.01, "learning rate")
+    momentum: float = constrained(0.9, SHARE, "decay of the running average")
+    average: bool = True
+    clip_norm: float | None = _clip_norm()
+    clip_value: float | None = _clip_value()
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
+        """v ← β v + (1 − β) g."""
+        v = self.momentum * slots["momentum"] + (g * (1 - self.momentum) if self.average else g)
+        return v, {"momentum": v}
+
+
+@optimizers.register("nesterov")
+@tunable
+@dataclass(frozen=True)
+class Nesterov(Optimizer):
+    """Nesterov's momentum: the gradient of the point that the momentum leads to (subject 6.6).
+
+    Formula:
+        v ← β v + g; w ← w − η (g + β v)
+
+    Args:
+        learning_rate: η > 0, or a schedule.
+        momentum: β, 0 ≤ β < 1.
+        clip_norm: largest norm of all gradients together; None for no limit.
+        clip_value: largest size of any one gradient; None for no limit.
+
+    Example:
+        >>> Nesterov(0.1).momentum
+        0.9
+
+    Source: Nesterov, A method of solving a convex programming problem with convergence rate O(1/k²), 1983;
+    in this form Sutskever et al., On the importance of initialization and momentum in deep learning, 2013.
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ("momentum",)
+    learning_rate: float | Schedule = nested(0.01, "learning rate")
+    momentum: float = constrained(0.9, SHARE, "decay of the running sum")
+    clip_norm: float | None = _clip_norm()
+    clip_value: float | None = _clip_value()
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
+        """g + β v, v ← β v + g."""
+        v = self.momentum * slots["momentum"] + g
+        return g + self.momentum * v, {"momentum": v}
+
+
+@optimizers.register("adagrad")
+@tunable
+@dataclass(frozen=True)
+class Adagrad(Optimizer):
+    """Adagrad: the rate of each weight shrinks with all the gradients it has seen (subject 6.6).
+
+    Formula:
+        s ← s + g²; w ← w − η g / (√s + ε)
+
+    Args:
+        learning_rate: η > 0, or a schedule.
+        epsilon: ε > 0.
+        clip_norm: largest norm of all gradients together; None for no limit.
+        clip_value: largest size of any one gradient; None for no limit.
+
+    Example:
+        >>> Adagrad().learning_rate
+        0.01
+
+    Keras and Optax start s at 0.1; this and PyTorch at 0.
+
+    Source: Duchi, Hazan, Singer, Adaptive subgradient methods for online learning and stochastic optimization, 2011.
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ("square",)
+    learning_rate: float | Schedule = nested(0.01, "learning rate")
+    epsilon: float = constrained(1e-10, POSITIVE, "keeps the division finite")
+    clip_norm: float | None = _clip_norm()
+    clip_value: float | None = _clip_value()
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
+        """g / (√s + ε), s ← s + g²."""
+        s = slots["square"] + g * g
+        return g / (jnp.sqrt(s) + self.epsilon), {"square": s}
+
+
+@optimizers.register("rmsprop")
+@tunable
+@dataclass(frozen=True)
+class RMSprop(Optimizer):
+    """RMSprop: the rate of each weight scaled by its recent gradient magnitudes (subject 6.4).
+
+    Formula:
+        s ← ρ s + (1 − ρ) g²; w ← w − η g / (√s + ε)
+
+    Args:
+        learning_rate: η > 0, or a schedule.
+        decay: ρ, 0 ≤ ρ < 1 (PyTorch's default is 0.99 and its name alpha; Keras calls it rho).
+        epsilon: ε > 0, outside the root (Optax by default puts it inside).
+        clip_norm: largest norm of all gradients together; None for no limit.
+        clip_value: largest size of any one gradient; None for no limit.
+
+    Example:
+        >>> RMSprop().decay
+        0.9
+
+    Source: Tieleman, Hinton, Lecture 6.5, Neural networks for machine learning, 2012.
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ("square",)
+    learning_rate: float | Schedule = nested(0.001, "learning rate")
+    decay: float = constrained(0.9, SHARE, "decay of the mean square")
+    epsilon: float = constrained(1e-8, POSITIVE, "keeps the division finite")
+    clip_norm: float | None = _clip_norm()
+    clip_value: float | None = _clip_value()
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
+        """g / (√s + ε), s ← ρ s + (1 − ρ) g²."""
+        s = self.decay * slots["square"] + (1 - self.decay) * (g * g)
+        return g / (jnp.sqrt(s) + self.epsilon), {"square": s}
+
+
+def _adam_direction(rule: Any, g: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
+    m = rule.beta1 * slots["momentum"] + (1 - rule.beta1) * g
+    v = rule.beta2 * slots["square"] + (1 - rule.beta2) * (g * g)
+    # The corrections are scalars, so they cost one multiplication each and no pass over the array.
+    m_hat = m * (1 / (1 - rule.beta1**t))
+    v_hat = v * (1 / (1 - rule.beta2**t))
+    return m_hat / (jnp.sqrt(v_hat) + rule.epsilon), {"momentum": m, "square": v}
+
+
+@optimizers.register("adam")
+@tunable
+@dataclass(frozen=True)
+class Adam(Optimizer):
+    """Adam: momentum with adaptive rates (subject 6.5).
+
+    Formula:
+        m ← β₁ m + (1 − β₁) g; v ← β₂ v + (1 − β₂) g²;
+        m̂ = m / (1 − β₁ᵗ); v̂ = v / (1 − β₂ᵗ); w ← w − η m̂ / (√v̂ + ε)
+
+    Args:
+        learning_rate: η > 0, or a schedule.
+        beta1: β₁, 0 ≤ β₁ < 1.
+        beta2: β₂, 0 ≤ β₂ < 1.
+        epsilon: ε > 0 (Keras takes 1e-7).
+        clip_norm: largest norm of all gradients together; None for no limit.
+        clip_value: largest size of any one gradient; None for no limit.
+
+    Example:
+        >>> Adam().learning_rate, Adam().beta2
+        (0.001, 0.999)
+
+    Source: Kingma, Ba, Adam: a method for stochastic optimization, 2015.
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ("momentum", "square")
+    learning_rate: float | Schedule = nested(0.001, "learning rate")
+    beta1: float = constrained(0.9, SHARE, "decay of the mean gradient")
+    beta2: float = constrained(0.999, SHARE, "decay of the mean square")
+    epsilon: float = constrained(1e-8, POSITIVE, "keeps the division finite")
+    clip_norm: float | None = _clip_norm()
+    clip_value: float | None = _clip_value()
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
+        """m̂ / (√v̂ + ε)."""
+        return _adam_direction(self, g, slots, t)
+
+
+@optimizers.register("adamw")
+@tunable
+@dataclass(frozen=True)
+class AdamW(Optimizer):
+    """Adam with the weight decay kept apart from the gradient (subject 6.6).
+
+    Formula:
+        w ← w − η (m̂ / (√v̂ + ε) + λ w), m̂ and v̂ as in `Adam`
+
+    Args:
+        learning_rate: η > 0, or a schedule.
+        weight_decay: λ ≥ 0; biases decay too, as in PyTorch and Optax.
+        beta1: β₁, 0 ≤ β₁ < 1.
+        beta2: β₂, 0 ≤ β₂ < 1.
+        epsilon: ε > 0.
+        clip_norm: largest norm of all gradients together; None for no limit.
+        clip_value: largest size of any one gradient; None for no limit.
+
+    Example:
+        >>> AdamW().weight_decay
+        0.01
+
+    Source: Loshchilov, Hutter, Decoupled weight decay regularization, 2019.
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ("momentum", "square")
+    learning_rate: float | Schedule = nested(0.001, "learning rate")
+    weight_decay: float = constrained(0.01, NOT_NEGATIVE, "strength of the decay")
+    beta1: float = constrained(0.9, SHARE, "decay of the mean gradient")
+    beta2: float = constrained(0.999, SHARE, "decay of the mean square")
+    epsilon: float = constrained(1e-8, POSITIVE, "keeps the division finite")
+    clip_norm: float | None = _clip_norm()
+    clip_value: float | None = _clip_value()
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
+        """m̂ / (√v̂ + ε) + λ w."""
+        direction, slots = _adam_direction(self, g, slots, t)
+        return direction + self.weight_decay * w, slots
+
+
+@dataclass(frozen=True)
+class FromOptax:
+    """An `optax.GradientTransformation` in an optimiser's place.
+
+    Its hyperparameters stay inside it, so another value is another program; it cannot be written into an
+    ``experiment.toml``, so resuming takes it as an argument again.
+    """
+
+    transformation: Any
+    name: ClassVar[str] = "optax"
+    full_batch: ClassVar[bool] = False
+
+    def init(self, params: PyTree) -> OptimizerState:
+        """Optax's own state, under the slot ``optax``."""
+        state = self.transformation.init(params)
+        return OptimizerState(_Held(self), jnp.zeros((), jnp.int32), {"optax": state})
+
+    @staticmethod
+    def update(
+        grads: PyTree, state: OptimizerState, params: PyTree, progress: Scalar | None = None
+    ) -> Update:
+        """``params + updates``, as `optax.apply_updates` does. The rate is inside Optax: reported as NaN."""
+        updates, slots = state.rule.held.transformation.update(grads, state.slots["optax"], params)
+        new_params = jax.tree.map(lambda w, u: w + u.astype(w.dtype), params, updates)
+        new_state = OptimizerState(state.rule, state.step + 1, {"optax": slots})
+        return Update(new_params, new_state, jnp.asarray(jnp.nan, jnp.float32))
+
+
+@jax.tree_util.register_static
+@dataclass(frozen=True)
+class _Held:
+    held: FromOptax
+
+    def update(self, *arguments: Any) -> Update:
+        return FromOptax.update(*arguments)
+
+
+def as_optimizer(specification: Any) -> Optimizer | FromOptax:
+    """The optimiser of a name, a table, an `Optimizer` or an `optax.GradientTransformation`.
+
+    Raises:
+        UnknownName: no optimiser of that name.
+        InvalidValue: none of these.
+
+    Example:
+        >>> as_optimizer("adam")
+        Adam(learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08, clip_norm=None, clip_value=None)
+    """
+    if isinstance(specification, FromOptax):
+        return specification
+    if hasattr(specification, "init") and not isinstance(specification, Optimizer):
+        if not callable(getattr(specification, "update", None)):
+            raise InvalidValue(f"not an optimizer: {specification!r} has init but no update.")
+        return FromOptax(specification)
+    return optimizers.build(specification)

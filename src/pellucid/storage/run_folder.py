@@ -1,0 +1,123 @@
+"""The folder of a run: everything needed to read it, use it, and make it again.
+
+    experiment.toml      all settings, to run it again
+    manifest.json        versions, data and their hash, seed
+    checkpoints/         the newest states, each safetensors + JSON
+    weights.safetensors  the parameters to predict with
+    history/             epochs, steps and layers as JSON lines
+    report.html          settings, network and results, to look at
+
+Every file is written to a temporary name, flushed to the disk and renamed, so that a reader finds
+the old file or the new one, never half of one.
+"""
+
+import importlib.metadata
+import platform
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import tomli_w
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from pellucid.core.checks import StorageError
+from pellucid.core.files import write_bytes
+
+PACKAGES = ("pellucid", "jax", "jaxlib", "numpy")
+
+
+class RunFolder:
+    """The files of one run by name.
+
+    Args:
+        path: the folder; made when the first file is written.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.checkpoints = self.path / "checkpoints"
+
+    def exists(self) -> bool:
+        """Whether a run was begun here."""
+        return (self.path / "experiment.toml").exists()
+
+    def require(self) -> None:
+        """Raise `StorageError` unless a run was begun here."""
+        if not self.exists():
+            raise StorageError(
+                f"{self.path} is not a run folder: it has no experiment.toml. "
+                "Give the folder that a training printed as its run."
+            )
+
+    def write_experiment(self, settings: dict[str, Any]) -> None:
+        """Write ``experiment.toml``."""
+        self._write("experiment.toml", tomli_w.dumps(settings).encode())
+
+    def read_experiment(self) -> dict[str, Any]:
+        """Read ``experiment.toml``."""
+        self.require()
+        return read_toml(self.path / "experiment.toml")
+
+    def write_manifest(self, facts: dict[str, Any]) -> None:
+        """Write ``manifest.json``: the given facts, and the versions in use."""
+        versions = {package: importlib.metadata.version(package) for package in PACKAGES}
+        versions["python"] = platform.python_version()
+        self.write_json("manifest.json", {"versions": versions, "platform": platform.machine(), **facts})
+
+    def write_json(self, name: str, content: Any) -> None:
+        """Write a JSON file, indented."""
+        self._write(name, msgspec.json.format(msgspec.json.encode(content)) + b"\n")
+
+    def read_json(self, name: str) -> Any:
+        """Read a JSON file."""
+        try:
+            return msgspec.json.decode((self.path / name).read_bytes())
+        except (FileNotFoundError, msgspec.DecodeError) as error:
+            raise StorageError(f"{self.path / name} cannot be read ({error}).") from error
+
+    def write_weights(self, arrays: dict[str, np.ndarray]) -> None:
+        """Write ``weights.safetensors``."""
+        content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+        self._write("weights.safetensors", content)
+
+    def read_weights(self) -> dict[str, np.ndarray] | None:
+        """Read ``weights.safetensors``; None where the run has not got that far."""
+        path = self.path / "weights.safetensors"
+        if not path.exists():
+            return None
+        try:
+            return load(path.read_bytes())
+        except SafetensorError as error:
+            raise StorageError(f"{path} is cut or altered ({error}); resume the run to write it again.") from error
+
+    def write_table(self, name: str, table: dict[str, np.ndarray]) -> None:
+        """Write a table of columns as JSON lines under ``history/``."""
+        names = list(table)
+        rows: Iterable[tuple] = zip(*(column.tolist() for column in table.values()), strict=True)
+        lines = [msgspec.json.encode(dict(zip(names, row, strict=True))) for row in rows]
+        self._write(f"history/{name}.jsonl", b"".join(line + b"\n" for line in lines))
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file."""
+        self._write(name, text.encode())
+
+    def _write(self, name: str, content: bytes) -> None:
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, content)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file as tables.
+
+    Raises:
+        StorageError: there is none, or it is not sound.
+    """
+    try:
+        return tomllib.loads(path.read_text())
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StorageError(f"{path} cannot be read as TOML: {error}.") from error

@@ -1,0 +1,170 @@
+"""The loop around the program: how far to run before a person is shown where it stands, and when to end."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pellucid.core.checks import NOT_NEGATIVE, TrainingDiverged, WholeNumber, constrained, validate
+from pellucid.core.types import Params
+from pellucid.functions.schedules import OnPlateau
+from pellucid.training.divergence import explain_divergence
+from pellucid.training.epoch import CAPACITY, Program, Rows, Scaling, advance, steps_per_epoch
+from pellucid.training.history import History
+from pellucid.training.state import TrainingState, with_numbers
+
+SECONDS_PER_CALL = 0.25
+"""Aim for the length of one call of the program: a person sees progress four times a second."""
+FIRST_CALL = 8
+"""Steps of the first call, whose speed is not known yet."""
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """End the training when the held-out loss no longer falls; keep the best weights (subject 7.3).
+
+    Args:
+        patience: epochs without a new best loss before the end, at least 1.
+        min_delta: how much lower a loss must be to count as better.
+
+    Example:
+        >>> EarlyStopping(patience=2).epochs_to_wait([0.5, 0.4, 0.45])
+        1
+
+    Source: Prechelt, Early stopping – but when?, 1998.
+    """
+
+    patience: int = constrained(5, WholeNumber(1), "epochs without improvement before the end")
+    min_delta: float = constrained(0.0, NOT_NEGATIVE, "least improvement that counts")
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+    def best_epoch(self, losses: Any) -> int:
+        """Index of the last epoch that improved on all before it by more than ``min_delta``."""
+        best = 0
+        for epoch, loss in enumerate(losses):
+            if loss < losses[best] - self.min_delta:
+                best = epoch
+        return best
+
+    def epochs_to_wait(self, losses: Any) -> int:
+        """Epochs left without improvement before the end; 0 or less ends the training."""
+        return self.patience - (len(losses) - 1 - self.best_epoch(losses))
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands after one call of the program."""
+
+    step: int
+    epoch: int
+    """Epochs ended."""
+    loss: float
+    metric: float
+    examples: int
+    """Rows trained on by this call."""
+    seconds: float
+    """What this call took."""
+    compiled: bool
+    """Whether this call also compiled or loaded the program, so that its time says nothing of its speed."""
+
+
+@dataclass
+class Training:
+    """A training under way: the program, its data, its state, and what was measured so far.
+
+    The state after a given step depends on the seed alone, never on where the calls were cut; so a training that is
+    saved after any call and taken up again ends with the same bits.
+    """
+
+    program: Program
+    scaling: Scaling
+    train: Rows
+    monitor: Rows | None
+    """Held-out rows evaluated at the end of each epoch."""
+    optimizer: Any
+    state: TrainingState
+    history: History
+    stopping: EarlyStopping | None = None
+    best_params: tuple[Params, ...] | None = None
+    """Parameters of the best epoch so far, where early stopping is on."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of one epoch."""
+        return steps_per_epoch(self.train.x.shape[0], self.program.batch_size)
+
+    @property
+    def params(self) -> tuple[Params, ...]:
+        """The parameters to predict with: the best ones under early stopping, else the last."""
+        return self.state.params if self.best_params is None else self.best_params
+
+    def ended(self, epochs: int) -> bool:
+        """Whether all epochs are made, or early stopping has ended the training."""
+        if self.history.epochs_made >= epochs:
+            return True
+        losses = self.history.held_out[:, 0]
+        return self.stopping is not None and len(losses) > 0 and self.stopping.epochs_to_wait(losses) <= 0
+
+    def run(self, epochs: int) -> Iterator[Progress]:
+        """Train to the end of ``epochs``, yielding after every call; the state is consistent at each yield.
+
+        Raises:
+            TrainingDiverged: a loss is not finite; the state is then that before the bad step.
+        """
+        per_epoch = self.steps_per_epoch
+        decides = self.stopping is not None or isinstance(self._schedule(), OnPlateau)
+        seconds_per_step = None
+        while not self.ended(epochs):
+            start = self.history.steps_made
+            size = FIRST_CALL if seconds_per_step is None else int(SECONDS_PER_CALL / seconds_per_step)
+            stop = min(start + max(1, min(size, CAPACITY)), epochs * per_epoch)
+            if decides:
+                stop = min(stop, (start // per_epoch + 1) * per_epoch)
+            began = time.perf_counter()
+            self._call(start, stop)
+            seconds = time.perf_counter() - began
+            yield Progress(
+                stop,
+                self.history.epochs_made,
+                *(float(number) for number in self.history.step_rows[-1, :2]),
+                examples=(stop - start) * self.program.batch_size,
+                seconds=seconds,
+                compiled=seconds_per_step is None,
+            )
+            seconds_per_step = 0.0 if seconds_per_step is None else seconds / (stop - start)
+            seconds_per_step = max(seconds_per_step, SECONDS_PER_CALL / CAPACITY)
+
+    def _call(self, start: int, stop: int) -> None:
+        before = self.state
+        arguments = (self.scaling, self.train, self.monitor)
+        state, records = advance(self.program, before, *arguments, jnp.asarray(stop, jnp.int32))
+        losses = np.asarray(records.steps)[: stop - start, 0]
+        if not np.isfinite(losses).all():
+            bad = start + int(np.argmin(np.isfinite(losses)))
+            self.state, records = advance(self.program, before, *arguments, jnp.asarray(bad, jnp.int32))
+            self.history.append(records, bad - start, self.monitor is not None)
+            raise TrainingDiverged(explain_divergence(self.program, self.state, self.scaling, self.train))
+        self.state = state
+        self.history.append(records, stop - start, self.monitor is not None)
+        if stop % self.steps_per_epoch == 0:
+            self._decide()
+
+    def _decide(self) -> None:
+        """What is decided at the end of an epoch, from the history alone."""
+        losses = self.history.held_out[:, 0]
+        schedule = self._schedule()
+        if isinstance(schedule, OnPlateau):
+            watched = losses if len(losses) else self.history.epochs["loss"]
+            observed = schedule.observe([float(loss) for loss in watched])
+            self.state = with_numbers(self.state, replace(self.optimizer, learning_rate=observed))
+        if self.stopping is not None and self.stopping.best_epoch(losses) == len(losses) - 1:
+            self.best_params = jax.tree.map(jnp.copy, self.state.params)
+
+    def _schedule(self) -> Any:
+        return getattr(self.optimizer, "learning_rate", None)

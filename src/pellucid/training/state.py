@@ -1,0 +1,93 @@
+"""The state of a training: everything that a step reads and writes."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pellucid.core.checks import StorageError
+from pellucid.core.tunable import as_arrays
+from pellucid.core.types import Array, Key, Params, PyTree, Shape, State
+from pellucid.functions.regularizers import Regularizer
+from pellucid.network import Network
+from pellucid.optimizers import FromOptax, Optimizer, OptimizerState
+
+
+class TrainingState(NamedTuple):
+    """What one step hands to the next; a pytree of arrays, saved and resumed to the bit."""
+
+    params: tuple[Params, ...]
+    layer_state: tuple[State, ...]
+    optimizer: OptimizerState
+    regularizer: Regularizer | None
+    """Its strengths are arrays, as the optimiser's hyperparameters are."""
+    step: Array
+    """Steps made so far."""
+    key: Key[Array, ""]
+    """Source of the order of the rows and of what layers draw; never changes."""
+
+
+# Compiled whole: drawing layer by layer would compile a dozen small programs, one after another.
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def initial_state(
+    network: Network,
+    optimizer: Optimizer | FromOptax,
+    regularizer: Regularizer | None,
+    input_shape: Shape,
+    seed: int | Array,
+) -> TrainingState:
+    """The state before the first step, drawn from ``seed``."""
+    init_key, training_key = jax.random.split(jax.random.key(seed))
+    params, layer_state, _ = network.init(init_key, input_shape)
+    return TrainingState(
+        params,
+        layer_state,
+        optimizer.init(params),
+        as_arrays(regularizer),
+        jnp.zeros((), jnp.int32),
+        training_key,
+    )
+
+
+def with_numbers(state: TrainingState, optimizer: Any) -> TrainingState:
+    """The state with the hyperparameters of another optimiser of the same kind; nothing recompiles."""
+    dtype = jax.tree.leaves(state.params)[0].dtype
+    return state._replace(optimizer=state.optimizer._replace(rule=as_arrays(optimizer, dtype)))
+
+
+def to_arrays(tree: PyTree) -> dict[str, np.ndarray]:
+    """The leaves of a tree by their path, as NumPy arrays to be saved; random keys as their numbers."""
+    return {path: np.asarray(_key_data(leaf)) for path, leaf in _paths(tree)}
+
+
+def from_arrays(template: PyTree, arrays: dict[str, np.ndarray]) -> PyTree:
+    """The tree of ``template`` with the arrays that ``to_arrays`` named.
+
+    Raises:
+        StorageError: an array is missing, or has another shape or dtype than the template's.
+    """
+    leaves: list[Array] = []
+    for path, leaf in _paths(template):
+        expected = _key_data(leaf)
+        found = arrays.get(path)
+        if found is None or found.shape != expected.shape or found.dtype != expected.dtype:
+            got = "missing" if found is None else f"{found.dtype}{list(found.shape)}"
+            raise StorageError(
+                f"the saved array {path} does not fit this experiment: expected "
+                f"{expected.dtype}{list(expected.shape)}, found {got}. "
+                "Network, optimizer and data must be those of the saved run."
+            )
+        array = jnp.asarray(found)
+        leaves.append(jax.random.wrap_key_data(array) if expected is not leaf else array)
+    return jax.tree.unflatten(jax.tree.structure(template), leaves)
+
+
+def _paths(tree: PyTree) -> list[tuple[str, Array]]:
+    flat, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return [(jax.tree_util.keystr(path, simple=True, separator="/"), leaf) for path, leaf in flat]
+
+
+def _key_data(leaf: Array) -> Array:
+    return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf

@@ -1,0 +1,49 @@
+"""The strict laboratory: no silent promotion of dtype or rank, warnings are errors, shapes checked at each call."""
+
+import os
+from pathlib import Path
+
+from jaxtyping import install_import_hook
+
+# Before the first import of the package: every annotated shape in it is checked by beartype.
+install_import_hook(
+    ["pellucid.functions", "pellucid.layers", "pellucid.network", "pellucid.training"],
+    "typechecker.check",
+)
+
+import jax
+import numpy as np
+import pytest
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache(tmp_path_factory):
+    """Downloads of the tests go to a folder of their own; compiled programs too."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["PELLUCID_CACHE"] = str(folder)
+    return folder
+
+
+@pytest.fixture
+def float64():
+    """Double precision inside one test."""
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real data; the test is skipped, saying so, where there is none."""
+    folder = os.environ.get("PELLUCID_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("needs the real data: set PELLUCID_DATA to their folder")
+    return Path(folder)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Random numbers of a fixed seed."""
+    return np.random.default_rng(0)

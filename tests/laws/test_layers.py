@@ -1,0 +1,186 @@
+"""Every layer against the same laws. Adding a layer means adding one row to `ROWS`; a test holds the table complete."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pellucid.core.checks import ShapeError
+from pellucid.core.registry import describe
+from pellucid.functions.activations import activations
+from pellucid.layers import Activation, Dense, Dropout, Flatten, Layer, Reshape, layers
+from pellucid.network import Network
+from pellucid.training import from_arrays, to_arrays
+
+SMOOTH = [name for name in activations if name != "step"]
+
+
+@dataclass(frozen=True)
+class Row:
+    layer: Layer
+    input_shape: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{describe(self.layer)}"
+
+
+ROWS = [
+    Row(Dense(4), (3,)),
+    Row(Dense(1, use_biases=False), (5,)),
+    Row(Dense(4), (6, 3)),
+    Row(Dropout(0.4), (7,)),
+    Row(Dropout(0.0), (2, 3)),
+    Row(Flatten(), (2, 3, 4)),
+    Row(Flatten(), (3,)),
+    Row(Reshape((3, 2)), (6,)),
+    *[Row(Activation(name), (4,)) for name in activations],
+    Row(Activation({"name": "leaky_relu", "alpha": 0.2}), (2, 3)),
+]
+every_layer = pytest.mark.parametrize("row", ROWS, ids=str)
+
+
+def set_up(row: Row, seed: int, batch: int = 5, dtype=jnp.float32):
+    keys = jax.random.split(jax.random.key(seed), 4)
+    params, state, output_shape = row.layer.init(keys[0], row.input_shape)
+    params = jax.tree.map(lambda w: (w + 0.1).astype(dtype), params)
+    x = jax.random.normal(keys[1], (batch, *row.input_shape), dtype)
+    dy = jax.random.normal(keys[2], (batch, *output_shape), dtype)
+    return params, state, x, dy, keys[3]
+
+
+def test_the_table_has_every_layer():
+    assert {row.layer.name for row in ROWS} == {
+        name for name in layers if layers.find(name).__module__.startswith("pellucid.")
+    }
+
+
+@every_layer
+@settings(max_examples=4, deadline=None)
+@given(seed=st.integers(0, 2**16), batch=st.sampled_from([1, 4]))
+def test_backward_equals_the_vjp_of_forward(row, seed, batch):
+    params, state, x, dy, key = set_up(row, seed, batch)
+
+    def outputs(params, x):
+        return row.layer.forward(params, state, x, key=key, training=True)[0]
+
+    _, _, cache = row.layer.forward(params, state, x, key=key, training=True)
+    dx, grads = row.layer.backward(params, cache, dy)
+    grads_oracle, dx_oracle = jax.vjp(outputs, params, x)[1](dy)
+    np.testing.assert_allclose(dx, dx_oracle, rtol=1e-5, atol=1e-5)
+    assert jax.tree.structure(grads) == jax.tree.structure(grads_oracle)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), grads, grads_oracle)
+
+
+@every_layer
+def test_backward_equals_finite_differences(row, float64):
+    if row.layer == Activation("step"):
+        pytest.skip("a step has no slope to difference across its jump")
+    params, state, x, dy, key = set_up(row, 3, dtype=jnp.float64)
+    x = jnp.where(jnp.abs(x) < 1e-3, 0.5, x)  # away from the kinks at 0
+
+    def value(params, x):
+        y = row.layer.forward(params, state, x, key=key, training=True)[0]
+        return (y * dy).sum()
+
+    _, _, cache = row.layer.forward(params, state, x, key=key, training=True)
+    dx, grads = row.layer.backward(params, cache, dy)
+    step = 1e-6
+    direction = jax.tree.map(lambda a: jnp.cos(jnp.arange(a.size, dtype=a.dtype)).reshape(a.shape), (params, x))
+    ahead, behind = (jax.tree.map(lambda a, d: a + s * step * d, (params, x), direction) for s in (1, -1))
+    measured = (value(*ahead) - value(*behind)) / (2 * step)
+    predicted = sum((g * d).sum() for g, d in zip(jax.tree.leaves((grads, dx)), jax.tree.leaves(direction), strict=True))
+    np.testing.assert_allclose(predicted, measured, rtol=1e-6, atol=1e-8)
+
+
+@every_layer
+def test_a_batch_equals_its_examples_one_by_one(row):
+    params, state, x, _, _ = set_up(row, 1)
+    together = row.layer.forward(params, state, x, key=None, training=False)[0]
+    alone = [row.layer.forward(params, state, x[i : i + 1], key=None, training=False)[0] for i in range(len(x))]
+    np.testing.assert_allclose(together, jnp.concatenate(alone), rtol=1e-6, atol=1e-6)
+
+
+@every_layer
+def test_survives_jit_scan_and_vmap(row):
+    params, state, x, dy, key = set_up(row, 2)
+
+    def step(x):
+        y, _, cache = row.layer.forward(params, state, x, key=key, training=True)
+        return y, row.layer.backward(params, cache, dy)
+
+    expected = step(x)
+    stacked = jnp.stack([x, x])
+    for outcome in (
+        jax.jit(step)(x),
+        jax.tree.map(lambda a: a[1], jax.lax.scan(lambda c, x: (c, step(x)), 0, stacked)[1]),
+        jax.tree.map(lambda a: a[1], jax.vmap(step)(stacked)),
+    ):
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), outcome, expected)
+
+
+@every_layer
+def test_keeps_the_dtype(row, float64):
+    params, state, x, dy, key = set_up(row, 2, dtype=jnp.float64)
+    y, _, cache = row.layer.forward(params, state, x, key=key, training=True)
+    assert all(leaf.dtype == jnp.float64 for leaf in jax.tree.leaves((y, row.layer.backward(params, cache, dy))))
+
+
+@every_layer
+def test_saves_and_loads_to_the_same_bits(row):
+    params, state, *_ = set_up(row, 4)
+    again = from_arrays((params, state), to_arrays((params, state)))
+    jax.tree.map(np.testing.assert_array_equal, again, (params, state))
+
+
+@every_layer
+def test_its_description_builds_it_again(row):
+    assert layers.build(describe(row.layer)) == row.layer
+    assert Network(*Network(row.layer).describe()) == Network(row.layer)
+
+
+@every_layer
+def test_says_its_output_shape(row):
+    params, state, x, _, _ = set_up(row, 5)
+    _, _, output_shape = row.layer.init(jax.random.key(0), row.input_shape)
+    assert row.layer.forward(params, state, x, key=None, training=False)[0].shape == (5, *output_shape)
+
+
+def test_dense_refuses_inputs_of_another_width():
+    params, state, _ = Dense(3).init(jax.random.key(0), (4,))
+    with pytest.raises(ShapeError, match=r"Dense.*4.*5"):
+        Dense(3).forward(params, state, jnp.ones((2, 5)))
+
+
+def test_reshape_refuses_another_size():
+    with pytest.raises(ShapeError, match=r"\(5,\).*\(2, 3\)"):
+        Reshape((2, 3)).init(None, (5,))
+
+
+def test_dropout_drops_its_share_and_keeps_the_mean():
+    x = jnp.ones((200, 500))
+    y, _, _ = Dropout(0.3).forward({}, {}, x, key=jax.random.key(0), training=True)
+    assert abs(float((y == 0).mean()) - 0.3) < 0.01
+    assert abs(float(y.mean()) - 1.0) < 0.01
+
+
+def test_a_layer_without_backward_has_it_derived():
+    @dataclass(frozen=True)
+    class Squared(Layer):
+        name = "squared"
+
+        def init(self, key, input_shape):
+            return {"weights": jnp.full(input_shape, 2.0)}, {}, input_shape
+
+        def forward(self, params, state, x, *, key, training):
+            return x * x * jnp.broadcast_to(params["weights"], x.shape), state, None
+
+    params, state, _ = Squared().init(None, (3,))
+    x = jnp.array([[1.0, 2.0, 3.0]])
+    y, _, cache = Squared().forward(params, state, x, key=None, training=True)
+    dx, grads = Squared().backward(params, cache, jnp.ones_like(y))
+    np.testing.assert_allclose(dx, 4 * x)
+    np.testing.assert_allclose(grads["weights"], (x * x)[0])

@@ -1,0 +1,365 @@
+"""Every loss of the registry against the laws of a function with a slope."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pellucid.core.checks import InvalidValue, ShapeError
+from pellucid.core.registry import describe
+from pellucid.functions.activations import activations
+from pellucid.functions.losses import (
+    BinaryCrossEntropy,
+    CategoricalCrossEntropy,
+    Huber,
+    KLDivergence,
+    LogCosh,
+    MeanSquaredError,
+    SparseCategoricalCrossEntropy,
+    SparseSoftmaxCrossEntropy,
+    fuse,
+    losses,
+)
+
+ITEMS = [losses.build(name) for name in losses] + [Huber(delta=0.4)]
+EVERY = pytest.mark.parametrize("loss", ITEMS, ids=str)
+
+# Losses whose prediction is a probability, or a distribution; the others take any number.
+PROBABILITY = {"binary_cross_entropy"}
+DISTRIBUTION = {"categorical_cross_entropy", "sparse_categorical_cross_entropy", "kl_divergence"}
+YES_NO = {"binary_cross_entropy", "sigmoid_binary_cross_entropy"}
+PLUS_MINUS = {"wasserstein", "hinge", "squared_hinge"}
+
+functional = torch.nn.functional
+# One number for each example, from a prediction (batch, outputs) and a target.
+TORCH = {
+    "mean_squared_error": lambda item, p, t: functional.mse_loss(p, t, reduction="none").mean(1),
+    "mean_absolute_error": lambda item, p, t: functional.l1_loss(p, t, reduction="none").mean(1),
+    "huber": lambda item, p, t: functional.huber_loss(p, t, reduction="none", delta=item.delta).mean(1),
+    "log_cosh": lambda item, p, t: torch.log(torch.cosh(p - t)).sum(1),
+    "binary_cross_entropy": lambda item, p, t: functional.binary_cross_entropy(p, t, reduction="none").mean(1),
+    "sigmoid_binary_cross_entropy": lambda item, p, t: functional.binary_cross_entropy_with_logits(
+        p, t, reduction="none"
+    ).mean(1),
+    "categorical_cross_entropy": lambda item, p, t: -(t * torch.log(p)).sum(1),
+    "sparse_categorical_cross_entropy": lambda item, p, t: functional.nll_loss(
+        torch.log(p), t, reduction="none"
+    ),
+    "softmax_cross_entropy": lambda item, p, t: functional.cross_entropy(p, t, reduction="none"),
+    "sparse_softmax_cross_entropy": lambda item, p, t: functional.cross_entropy(p, t, reduction="none"),
+    "kl_divergence": lambda item, p, t: functional.kl_div(torch.log(p), t, reduction="none").sum(1),
+    "wasserstein": lambda item, p, t: -(p * t).mean(1),
+    "hinge": lambda item, p, t: torch.relu(1 - p * t).mean(1),
+    "squared_hinge": lambda item, p, t: torch.relu(1 - p * t).square().mean(1),
+}
+
+
+def draw(loss, rng, shape, dtype=np.float32):
+    """A prediction of ``shape`` and a target, in the loss's domain and away from its kinks."""
+    prediction = 2 * rng.normal(size=shape)
+    if loss.name in PROBABILITY:
+        prediction = rng.uniform(0.05, 0.95, size=shape)
+    if loss.name in DISTRIBUTION:
+        prediction = rng.dirichlet(np.full(shape[-1], 3.0), size=shape[:-1]) * 0.9 + 0.1 / shape[-1]
+    classes = rng.integers(0, shape[-1], size=shape[:-1])
+    if loss.target_kind == "classes":
+        target = classes
+    elif loss.name == "kl_divergence":
+        target = rng.dirichlet(np.ones(shape[-1]), size=shape[:-1])
+    elif loss.target_kind == "one_hot":
+        target = np.eye(shape[-1])[classes]
+    elif loss.name in YES_NO:
+        target = rng.integers(0, 2, size=shape).astype(float)
+    elif loss.name in PLUS_MINUS:
+        target = rng.choice([-1.0, 1.0], size=shape)
+        prediction = np.where(np.abs(prediction * target - 1) < 0.02, prediction + 0.1, prediction)
+    else:
+        target = rng.normal(size=shape)
+        for kink in (0.0, getattr(loss, "delta", 0.0)):
+            near = np.abs(np.abs(prediction - target) - kink) < 0.02
+            prediction = np.where(near, prediction + 0.1 * np.sign(prediction - target), prediction)
+    kind = np.int32 if loss.target_kind == "classes" else dtype
+    return jnp.asarray(prediction.astype(dtype)), jnp.asarray(target.astype(kind))
+
+
+def test_tables_cover_the_registry():
+    assert set(TORCH) == set(losses)
+
+
+@EVERY
+@settings(max_examples=5, deadline=None)
+@given(
+    batch=st.integers(1, 3),
+    steps=st.lists(st.integers(1, 2), max_size=1),
+    outputs=st.integers(2, 4),
+    seed=st.integers(0, 2**31),
+)
+def test_slope_is_the_vector_jacobian_product(loss, batch, steps, outputs, seed):
+    prediction, target = draw(loss, np.random.default_rng(seed), (batch, *steps, outputs))
+    value, pull = jax.vjp(lambda p: loss.value(p, target), prediction)
+    assert value.shape == (batch,)
+    np.testing.assert_allclose(
+        loss.slope(prediction, target), pull(jnp.ones_like(value))[0], rtol=2e-5, atol=2e-6
+    )
+
+
+@EVERY
+def test_slope_is_the_finite_difference(loss):
+    with jax.enable_x64(True):
+        rng = np.random.default_rng(1)
+        prediction, target = draw(loss, rng, (40, 3), np.float64)
+        direction, h = rng.normal(size=prediction.shape), 1e-6
+        change = (
+            loss.value(prediction + h * direction, target) - loss.value(prediction - h * direction, target)
+        ) / (2 * h)
+        slope = np.asarray(loss.slope(prediction, target))
+    np.testing.assert_allclose(np.sum(slope * direction, axis=1), change, rtol=1e-6, atol=1e-7)
+
+
+@EVERY
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_reduction_and_shares_are_one_thing(loss, reduction):
+    loss = losses.build({"name": loss.name, "reduction": reduction})
+    rng = np.random.default_rng(2)
+    prediction, target = draw(loss, rng, (6, 3))
+    weights = jnp.asarray([1.0, 2.0, 0.0, 0.5, 1.0, 3.0])
+    each = np.asarray(loss.value(prediction, target))
+    for w in (None, weights):
+        plain = np.ones(6) if w is None else np.asarray(w)
+        expected = np.sum(plain * each) / (np.sum(plain) if reduction == "mean" else 1)
+        np.testing.assert_allclose(loss(prediction, target, w), expected, rtol=1e-5)
+    gradient = jax.grad(loss)(prediction, target, weights)
+    by_hand = loss.shares(weights)[:, None] * loss.slope(prediction, target)
+    np.testing.assert_allclose(by_hand, gradient, rtol=1e-5, atol=1e-6)
+
+
+@EVERY
+def test_an_example_of_weight_zero_has_no_part(loss):
+    prediction, target = draw(loss, np.random.default_rng(3), (5, 3))
+    padded = loss(prediction, target, jnp.asarray([1.0, 1.0, 1.0, 0.0, 0.0]))
+    np.testing.assert_allclose(padded, loss(prediction[:3], target[:3]), rtol=1e-6)
+
+
+@EVERY
+def test_finite_at_the_edges(loss):
+    far = [0.0, 1.0] if loss.name in PROBABILITY | DISTRIBUTION else [-1e4, 1e4]
+    prediction = jnp.asarray(list(itertools.product(far, repeat=2)), jnp.float32)
+    low = -1.0 if loss.name in PLUS_MINUS else 0.0
+    for pair in ((1.0, low), (low, 1.0)):
+        target = jnp.asarray([pair] * 4, jnp.float32)
+        if loss.target_kind == "classes":
+            target = jnp.argmax(target, axis=-1)
+        assert np.all(np.isfinite(loss.value(prediction, target)))
+        assert np.all(np.isfinite(loss.slope(prediction, target)))
+
+
+@EVERY
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_dtype_is_kept(loss, dtype):
+    with jax.enable_x64(True):
+        prediction, target = draw(loss, np.random.default_rng(4), (4, 3), np.dtype(dtype))
+        assert loss.value(prediction, target).dtype == dtype
+        assert loss.slope(prediction, target).dtype == dtype
+        assert loss(prediction, target).dtype == dtype
+
+
+@EVERY
+def test_survives_jit_scan_and_vmap(loss):
+    rng = np.random.default_rng(5)
+    drawn = [draw(loss, rng, (4, 3)) for _ in range(3)]
+    prediction, target = (jnp.stack(parts) for parts in zip(*drawn, strict=True))
+
+    def all_three(prediction, target):
+        return loss(prediction, target), loss.value(prediction, target), loss.slope(prediction, target)
+
+    expected = [all_three(*pair) for pair in drawn]
+    expected = [np.stack(parts) for parts in zip(*expected, strict=True)]
+    mapped = jax.jit(jax.vmap(all_three))(prediction, target)
+    _, scanned = jax.jit(
+        lambda p, t: jax.lax.scan(lambda carry, pair: (carry, all_three(*pair)), 0, (p, t))
+    )(prediction, target)
+    for one, two, three in zip(expected, mapped, scanned, strict=True):
+        np.testing.assert_allclose(two, one, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(three, one, rtol=1e-5, atol=1e-6)
+
+
+@EVERY
+def test_agrees_with_pytorch(loss):
+    with jax.enable_x64(True):
+        prediction, target = draw(loss, np.random.default_rng(6), (20, 4), np.float64)
+        value, slope = loss.value(prediction, target), loss.slope(prediction, target)
+    there = torch.tensor(np.array(prediction), requires_grad=True)
+    labels = torch.tensor(np.array(target))
+    labels = labels.long() if loss.target_kind == "classes" else labels
+    expected = TORCH[loss.name](loss, there, labels)
+    expected.sum().backward()
+    np.testing.assert_allclose(value, expected.detach(), rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(slope, there.grad, rtol=1e-10, atol=1e-10)
+
+
+@EVERY
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_described_and_built_again(loss, reduction):
+    loss = losses.build({"name": loss.name, "reduction": reduction})
+    assert losses.build(describe(loss)) == loss
+    assert losses.build(loss.name) == type(loss)()
+
+
+@EVERY
+def test_shapes_that_differ_are_refused(loss):
+    prediction, target = draw(loss, np.random.default_rng(7), (4, 3))
+    for wrong in (target[:3], target[..., None], target[:, None]):
+        with pytest.raises(ShapeError, match=r"\(4, 3\)") as error:
+            loss(prediction, wrong)
+        assert str(wrong.shape) in str(error.value)
+    with pytest.raises(ShapeError, match="weights"):
+        loss(prediction, target, jnp.ones((4, 1)))
+
+
+@pytest.mark.parametrize(
+    ("name", "prediction", "target", "dtype", "advice"),
+    [
+        ("mean_squared_error", (4, 1), (4,), "float32", r"reshape the target to \(4, 1\)"),
+        ("mean_squared_error", (4,), (4, 1), "float32", r"reshape the target to \(4,\)"),
+        ("mean_squared_error", (4, 2), (4, 3), "float32", r"must have shape \(4, 2\)"),
+        ("categorical_cross_entropy", (4, 3), (4,), "int32", "sparse"),
+        ("sparse_categorical_cross_entropy", (4, 3), (4, 3), "float32", "one-hot"),
+        ("sparse_categorical_cross_entropy", (4, 3), (4, 1), "int32", r"reshape the target to \(4,\)"),
+        ("sparse_categorical_cross_entropy", (4, 3), (4,), "float32", "astype"),
+        ("sparse_softmax_cross_entropy", (4, 1), (4,), "int32", "binary_cross_entropy"),
+        ("softmax_cross_entropy", (4, 1), (4, 1), "float32", "binary_cross_entropy"),
+        ("mean_squared_error", (), (), "float32", "first must count the examples"),
+    ],
+)
+def test_refusals_say_what_to_do(name, prediction, target, dtype, advice):
+    with pytest.raises(ShapeError, match=advice):
+        losses.build(name).check(prediction, target, dtype)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int32"])
+def test_targets_may_be_stored_small(dtype):
+    prediction = jnp.asarray([[0.2], [0.7]])
+    whole = jnp.asarray([[0], [1]], dtype)
+    for loss in (BinaryCrossEntropy(), MeanSquaredError()):
+        expected = loss(prediction, whole.astype(jnp.float32))
+        assert loss(prediction, whole) == expected
+        assert loss.slope(prediction, whole).dtype == prediction.dtype
+
+
+def test_labels_stored_in_a_byte_do_not_wrap_around():
+    prediction = jnp.full((1, 300), 1 / 300)
+    slope = SparseCategoricalCrossEntropy().slope(prediction, jnp.asarray([10], jnp.uint8))
+    assert np.flatnonzero(slope).tolist() == [10]
+
+
+@pytest.mark.parametrize("name", ["sparse_categorical_cross_entropy", "sparse_softmax_cross_entropy"])
+def test_a_label_that_is_no_class_counts_for_nothing(name):
+    loss, prediction = losses.build(name), jnp.asarray([[0.3, 0.7], [0.3, 0.7]])
+    labels = jnp.asarray([-1, 2])
+    assert not np.any(loss.value(prediction, labels))
+    assert not np.any(loss.slope(prediction, labels))
+
+
+@pytest.mark.parametrize("pair", ["categorical_cross_entropy", "softmax_cross_entropy"])
+def test_sparse_labels_give_the_numbers_of_one_hot(pair):
+    dense, sparse = losses.build(pair), losses.build(f"sparse_{pair}")
+    prediction, target = draw(dense, np.random.default_rng(8), (5, 2, 4))
+    labels = jnp.argmax(target, axis=-1)
+    np.testing.assert_array_equal(sparse.value(prediction, labels), dense.value(prediction, target))
+    np.testing.assert_array_equal(sparse.slope(prediction, labels), dense.slope(prediction, target))
+
+
+PAIRS = list(itertools.product(activations, losses))
+FUSED = {
+    ("softmax", "categorical_cross_entropy"): "softmax_cross_entropy",
+    ("softmax", "sparse_categorical_cross_entropy"): "sparse_softmax_cross_entropy",
+    ("sigmoid", "binary_cross_entropy"): "sigmoid_binary_cross_entropy",
+}
+
+
+def test_only_the_stated_pairs_fuse():
+    found = {}
+    for activation, name in PAIRS:
+        loss = losses.build({"name": name, "reduction": "sum"})
+        fused = fuse(activations.build(activation), loss)
+        if fused is not None:
+            assert fused.reduction == "sum"
+            assert fused.target_kind == loss.target_kind
+            found[activation, name] = fused.name
+    assert found == FUSED
+
+
+@pytest.mark.parametrize("pair", sorted(FUSED), ids="-".join)
+def test_a_fusion_equals_its_two_factors(pair):
+    activation, loss = activations.build(pair[0]), losses.build(pair[1])
+    fused = fuse(activation, loss)
+    assert fused is not None
+    with jax.enable_x64(True):
+        _, target = draw(loss, np.random.default_rng(9), (10, 4), np.float64)
+        z = jnp.asarray(np.random.default_rng(10).normal(size=(10, 4)))
+        a = activation.value(z)
+        np.testing.assert_allclose(fused.value(z, target), loss.value(a, target), rtol=1e-10)
+        dz = activation.backward(z, a, loss.slope(a, target))
+        np.testing.assert_allclose(fused.slope(z, target), dz, rtol=1e-10, atol=1e-12)
+
+
+def test_fusions_are_exact_at_large_logits():
+    softmax = SparseSoftmaxCrossEntropy()
+    logits = jnp.asarray([[1e4, -1e4, 0.0]] * 3)
+    labels = jnp.arange(3)
+    assert softmax.value(logits, labels).tolist() == [0.0, 2e4, 1e4]
+    assert softmax.slope(logits, labels).tolist() == [[0, 0, 0], [1, -1, 0], [1, 0, -1]]
+    sigmoid = losses.build("sigmoid_binary_cross_entropy")
+    z, y = jnp.asarray([[1e4], [1e4], [-1e4], [20.0]]), jnp.asarray([[0.0], [1.0], [1.0], [1.0]])
+    np.testing.assert_allclose(sigmoid.value(z, y), [1e4, 0, 1e4, 2.0611536e-09], rtol=1e-6)
+    np.testing.assert_allclose(sigmoid.slope(z, y), [[1], [0], [-1], [0]], atol=1e-7)
+
+
+def test_a_confident_mistake_still_has_a_slope():
+    assert float(BinaryCrossEntropy().slope(jnp.zeros((1, 1)), jnp.ones((1, 1)))[0, 0]) < -1e6
+    mistaken = CategoricalCrossEntropy().slope(jnp.asarray([[0.0, 1.0]]), jnp.asarray([[1.0, 0.0]]))
+    assert float(mistaken[0, 0]) < -1e6
+    assert float(CategoricalCrossEntropy()(jnp.asarray([[0.0, 1.0]]), jnp.asarray([[0.0, 1.0]]))) == 0
+
+
+def test_slopes_at_ties():
+    zero, one = jnp.zeros((1, 1)), jnp.ones((1, 1))
+    assert losses.build("mean_absolute_error").slope(one, one).item() == 0
+    assert losses.build("hinge").slope(one, one).item() == 0
+    assert losses.build("squared_hinge").slope(one, one).item() == 0
+    assert Huber(delta=1.0).slope(one, zero).item() == 1
+
+
+def test_log_cosh_sums_by_default_and_keeps_small_errors():
+    prediction, target = jnp.asarray([[1e-3, 0.0], [2e-3, 1e-3]]), jnp.zeros((2, 2))
+    expected = (1e-6 + 4e-6 + 1e-6) / 2
+    np.testing.assert_allclose(LogCosh()(prediction, target), expected, rtol=1e-3)
+    np.testing.assert_allclose(LogCosh(reduction="mean")(prediction, target), expected / 2, rtol=1e-3)
+
+
+def test_kl_divergence_is_zero_between_equals_and_above_zero_otherwise():
+    rng = np.random.default_rng(11)
+    p, q = (jnp.asarray(rng.dirichlet(np.ones(5), size=50), jnp.float32) for _ in range(2))
+    np.testing.assert_allclose(KLDivergence().value(p, p), 0, atol=1e-6)
+    assert np.all(np.asarray(KLDivergence().value(p, q)) > 0)
+    certain = jnp.asarray([[0.0, 1.0]])
+    assert float(KLDivergence()(certain, certain)) == 0
+
+
+def test_sequences_are_averaged_over_their_steps():
+    loss = SparseSoftmaxCrossEntropy()
+    prediction, target = draw(loss, np.random.default_rng(12), (2, 5, 4))
+    steps = jnp.stack([loss.value(prediction[:, t], target[:, t]) for t in range(5)])
+    np.testing.assert_allclose(loss.value(prediction, target), jnp.mean(steps, axis=0), rtol=1e-6)
+
+
+def test_wrong_fields_are_refused():
+    with pytest.raises(InvalidValue, match="delta"):
+        Huber(delta=0.0)
+    with pytest.raises(InvalidValue, match="reduction"):
+        losses.build({"name": "huber", "reduction": "none"})
