@@ -1,4 +1,4 @@
-"""The perceptron against the rule by hand, Novikoff's bound, scikit-learn, and proofs that are worked out again."""
+"""The perceptron against the rule by hand, Novikoff's bound and scikit-learn; proofs worked out again."""
 
 import os
 from fractions import Fraction
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.datasets import load_iris
 from sklearn.linear_model import Perceptron as SklearnPerceptron
 from sklearn.svm import SVC
 
@@ -30,7 +30,7 @@ XOR = [0, 1, 1, 0]
 
 @st.composite
 def whole_numbers(draw, rows=(2, 8), inputs=(1, 3)):
-    """A small table of whole numbers with two classes: one shape, so that the pass is compiled only once each."""
+    """A small table of whole numbers with two classes; few shapes, since each is compiled."""
     shape = draw(st.sampled_from([(rows[0], inputs[0]), (5, 2), (rows[1], inputs[1])]))
     x = draw(arrays(np.int64, shape, elements=st.integers(-3, 3)))
     y = draw(arrays(np.int64, shape[0], elements=st.integers(0, 1)))
@@ -55,7 +55,7 @@ def rule_in_fractions(x, y, rate, weights, bias, epochs):
     return mistakes, [float(w) for w in weights], float(bias), [float(t / visits) for t in total]
 
 
-# ------------------------------------------------------------------------------------------- the learning rule
+# ------------------------------------------------------------------------------------------ the learning rule
 
 
 @settings(max_examples=60, deadline=None)
@@ -197,7 +197,7 @@ def test_and_from_zeros_step_by_step_as_worked_by_hand(capsys):
         assert step.bias_change == step.error == step.y - step.prediction
     fitted.print_steps()
     printed = capsys.readouterr().out.splitlines()
-    assert printed[2].split() == "1 0 (0,0) 0 0 1 -1 (0,0) -1 (0,0) -1".split()
+    assert printed[2].split() == ["1", "0", "(0,0)", "0", "0", "1", "-1", "(0,0)", "-1", "(0,0)", "-1"]
     assert len(printed) == 2 + len(by_hand)
 
 
@@ -286,6 +286,7 @@ def test_separable_wherever_a_hard_margin_support_vector_machine_separates(shift
         rng = np.random.default_rng(seed)
         x, y = rng.normal(size=(14, 3)), np.arange(14) % 2
         x += 1.2 * y[:, None]
+        x = 2 * (x - x.min(axis=0)) / np.ptp(x, axis=0) - 1
         machine = SVC(kernel="linear", C=1e5).fit(x, y)
         widest = 1 / np.linalg.norm(machine.coef_)
         separated = bool((machine.predict(x) == y).all())
@@ -294,7 +295,7 @@ def test_separable_wherever_a_hard_margin_support_vector_machine_separates(shift
         if isinstance(proof, Separable):
             assert proof.verify(x + shift, y)
             assert not proof.verify(x + shift, 1 - y)
-            # Equivalence of norms: the 1-norm gap's plane is within √inputs of the widest margin.
+            # Of inputs that fill [−1, 1] the program's plane is within √inputs of the widest: ‖w‖₂ ≤ √inputs max |w|.
             assert widest / np.sqrt(3) * (1 - 1e-3) <= proof.margin <= widest * (1 + 1e-3)
         verdicts.add(separated)
     assert verdicts == {True, False}
@@ -305,7 +306,7 @@ def test_boundary_cases():
     touching = separability([[0, 0], [2, 0], [1, 0], [1, 1]], [0, 0, 1, 1])
     assert isinstance(touching, NotSeparable)
     assert str(touching.certificate) == "½·(0,0) + ½·(2,0) = (1,0) = (1, 0)"
-    # A perceptron counts z = 0 as class 1; strict separation and the perceptron's are the same on finite data.
+    # A perceptron counts z = 0 as class 1; on finite data that separates no more than strict separation.
     fitted = Perceptron(weights=[1.0]).fit([[0.0], [-1e-9]], [1, 0])
     assert fitted.mistakes_per_epoch == (0,)
     assert isinstance(separability([[0.0], [-1e-9]], [1, 0]), Separable)
@@ -313,14 +314,24 @@ def test_boundary_cases():
 
 
 def test_too_few_epochs_on_separable_data_are_told_from_impossible_ones():
-    x, y = load_breast_cancer(return_X_y=True)
-    fitted = Perceptron(max_epochs=3).fit(x[:200, :10], y[:200])
-    assert not fitted.converged
-    assert isinstance(fitted.separability, Separable | NotSeparable)
-    short = Perceptron(max_epochs=2).fit(TABLE, [0, 0, 0, 1])
-    bound = separability(TABLE, [0, 0, 0, 1]).mistake_bound(TABLE, Perceptron())
+    x, y = TABLE, [0, 0, 0, 1]
+    short = Perceptron(max_epochs=2).fit(x, y)
+    assert isinstance(short.separability, Separable)
+    bound = short.separability.mistake_bound(x, short.perceptron)
     assert f"at most {bound} mistakes" in short.verdict
     assert "of which 5 are made. Raise max_epochs." in short.verdict
+    assert Perceptron(max_epochs=bound + 1).fit(x, y).verdict.startswith("Converged")
+
+
+def test_what_is_known_of_fishers_irises():
+    x, species = load_iris(return_X_y=True)
+    setosa, versicolor, virginica = (separability(x, species == kind) for kind in range(3))
+    assert isinstance(setosa, Separable)
+    assert setosa.verify(x, species == 0)
+    for kind, proof in ((1, versicolor), (2, virginica)):
+        assert isinstance(proof, NotSeparable)
+        assert proof.certificate.exact
+        assert proof.certificate.verify(x, species == kind)
 
 
 # ----------------------------------------------------------------------------------------------- bad input
@@ -348,15 +359,10 @@ def test_data_that_cannot_be_learnt_are_refused_by_name(x, y, error, text):
 
 
 def test_hyperparameters_are_checked():
-    for bad in (
-        {"learning_rate": 0},
-        {"max_epochs": 0},
-        {"bias": np.inf},
-        {"weights": [np.nan]},
-        {"seed": -1},
-    ):
-        with pytest.raises(InvalidValue, match=next(iter(bad))):
-            Perceptron(**bad)
+    values = {"learning_rate": 0, "max_epochs": 0, "bias": np.inf, "weights": [np.nan], "seed": -1}
+    for name, value in values.items():
+        with pytest.raises(InvalidValue, match=name):
+            Perceptron(**{name: value})
     with pytest.raises(ShapeError, match="3 weights and x has 2 inputs"):
         Perceptron(weights=[1, 2, 3]).fit(TABLE, XOR)
     with pytest.raises(ShapeError, match=r"fitted on 2 inputs. Received: x of shape \(1, 3\)"):
@@ -392,14 +398,15 @@ def test_spam_is_told_by_its_words(messages):
 
 
 def test_averaging_steadies_a_short_training(messages):
-    pairs = [
+    texts, labels = messages
+    last, mean = (
         [
-            spam_detection(*messages, Perceptron(max_epochs=1, shuffle=True, seed=s, averaged=a), seed=s)
-            for a in (False, True)
+            spam_detection(
+                texts, labels, Perceptron(max_epochs=1, shuffle=True, seed=s, averaged=averaged), seed=s
+            )
+            for s in range(4)
         ]
-        for s in range(5)
-    ]
-    last, mean = np.array([[result.accuracy for result in pair] for pair in pairs]).T
-    assert mean.mean() > last.mean()
-    precision_last, precision_mean = np.array([[result.precision for result in pair] for pair in pairs]).T
-    assert precision_mean.std() < precision_last.std()
+        for averaged in (False, True)
+    )
+    assert np.mean([r.accuracy for r in mean]) > np.mean([r.accuracy for r in last])
+    assert np.std([r.precision for r in mean]) < np.std([r.precision for r in last])

@@ -90,6 +90,16 @@ def sha256(content: str | os.PathLike[str] | bytes) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def cache_folder() -> Path:
+    """The user's cache of downloaded datasets and compiled programs.
+
+    ``PELLUCID_CACHE``, else ``$XDG_CACHE_HOME/pellucid``, else ``~/.cache/pellucid``.
+    """
+    if chosen := os.environ.get("PELLUCID_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pellucid"
+
+
 def _sync_folder(folder: Path) -> None:
     """Force the folder's list of names to the disk: without it a power cut may undo the rename."""
     if os.name != "posix":  # elsewhere a folder cannot be opened

@@ -21,7 +21,7 @@ Kind: TypeAlias = Literal["numeric", "categorical"]
 Missing: TypeAlias = Literal["refuse", "drop", "mean", "median", "most_frequent"]
 
 MOST_CATEGORIES = 100
-"""A text column of more distinct values than this, or (past ten) than half the rows, is an identifier or prose."""
+"""More distinct texts than this, or (past ten) than half the rows, are identifiers or prose, no categories."""
 
 MOSTLY_NUMBERS = 0.9
 """From this share of numbers on, a text in a column is taken for an error and not for a category."""

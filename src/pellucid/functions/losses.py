@@ -28,6 +28,9 @@ from pellucid.functions.activations import Activation, Sigmoid, Softmax
 
 Prediction: TypeAlias = Float[Array, "batch *outputs"]
 Target: TypeAlias = Num[Array, "batch *any"] | Bool[Array, "batch *any"]
+Anything: TypeAlias = Num[Array, "..."] | Bool[Array, "..."]
+"""Where shapes are checked by hand, with advice."""
+
 PerExample: TypeAlias = Float[Array, "batch"]
 Totals: TypeAlias = Float[Array, "batch *steps"]
 TargetKind: TypeAlias = Literal["numbers", "one_hot", "classes"]
@@ -92,7 +95,7 @@ class Loss(ABC):
         return weights / jnp.sum(weights) if self.reduction == "mean" else weights
 
     @final
-    def __call__(self, prediction: Prediction, target: Target, weights: PerExample | None = None) -> Scalar:
+    def __call__(self, prediction: Anything, target: Anything, weights: Anything | None = None) -> Scalar:
         """The reduced loss: ``Σ w l / Σ w`` for the mean, ``Σ w l`` for the sum.
 
         Args:

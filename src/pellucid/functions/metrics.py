@@ -14,6 +14,7 @@ from pellucid.core.checks import Interval, ShapeError, constrained, validate
 from pellucid.core.registry import Registry
 from pellucid.core.types import Array, Int
 from pellucid.functions.losses import (
+    Anything,
     BinaryCrossEntropy,
     Hinge,
     Loss,
@@ -23,7 +24,6 @@ from pellucid.functions.losses import (
     Prediction,
     SigmoidBinaryCrossEntropy,
     SquaredHinge,
-    Target,
     check_target,
 )
 
@@ -35,7 +35,7 @@ class Metric(ABC):
     higher_is_better: ClassVar[bool]
 
     @abstractmethod
-    def value(self, prediction: Prediction, target: Target) -> PerExample:
+    def value(self, prediction: Prediction, target: Anything) -> PerExample:
         """The metric of each example.
 
         Raises:
@@ -63,7 +63,7 @@ class Accuracy(Metric):
 
     higher_is_better = True
 
-    def value(self, prediction: Prediction, target: Target) -> PerExample:
+    def value(self, prediction: Prediction, target: Anything) -> PerExample:
         """``1 if argmax_j ŷ_j = y, else 0``."""
         labels = _labels(self.name, prediction, target)
         likeliest = jnp.argmax(prediction, axis=-1).astype(labels.dtype)
@@ -85,7 +85,7 @@ class Top5Accuracy(Metric):
 
     higher_is_better = True
 
-    def value(self, prediction: Prediction, target: Target) -> PerExample:
+    def value(self, prediction: Prediction, target: Anything) -> PerExample:
         """``1 if fewer than 5 classes come before y, else 0``."""
         labels = _labels(self.name, prediction, target)
         if prediction.shape[-1] < 6:
@@ -121,7 +121,7 @@ class BinaryAccuracy(Metric):
     def __post_init__(self) -> None:
         validate(self)
 
-    def value(self, prediction: Prediction, target: Target) -> PerExample:
+    def value(self, prediction: Prediction, target: Anything) -> PerExample:
         """``1 if (ŷ > threshold) = (y > threshold), else 0``."""
         check_target("numbers", prediction.shape, target.shape, target.dtype, self.name)
         right = (prediction > self.threshold) == (target.astype(prediction.dtype) > self.threshold)
@@ -140,7 +140,7 @@ class SquaredError(Metric):
 
     higher_is_better = False
 
-    def value(self, prediction: Prediction, target: Target) -> PerExample:
+    def value(self, prediction: Prediction, target: Anything) -> PerExample:
         """``(ŷ − y)²``."""
         check_target("numbers", prediction.shape, target.shape, target.dtype, self.name)
         return MeanSquaredError().value(prediction, target)
@@ -158,7 +158,7 @@ class AbsoluteError(Metric):
 
     higher_is_better = False
 
-    def value(self, prediction: Prediction, target: Target) -> PerExample:
+    def value(self, prediction: Prediction, target: Anything) -> PerExample:
         """``|ŷ − y|``."""
         check_target("numbers", prediction.shape, target.shape, target.dtype, self.name)
         return MeanAbsoluteError().value(prediction, target)
@@ -189,7 +189,7 @@ def default_metric(loss: Loss) -> Metric:
     return DEFAULT_METRICS.get(type(loss), by_kind)
 
 
-def _labels(name: str, prediction: Prediction, target: Target) -> Int[Array, "batch *steps"]:
+def _labels(name: str, prediction: Prediction, target: Anything) -> Int[Array, "batch *steps"]:
     if target.shape == prediction.shape:
         check_target("one_hot", prediction.shape, target.shape, target.dtype, name)
         return jnp.argmax(target, axis=-1).astype(jnp.int32)

@@ -70,13 +70,9 @@ def open_data(settings: dict[str, Any]) -> Dataset:
     """The dataset that an experiment's ``data`` table names: a registered one, or a table file.
 
     Raises:
-        StorageError: the data came as arrays, which only the caller can give again.
+        DataError: no dataset of that name, as where the data came as arrays, which only the caller can give again.
     """
+    options = {name: value for name, value in settings.items() if name not in ("file", "name")}
     if "file" in settings:
-        options = {name: value for name, value in settings.items() if name != "file"}
         return load_table(settings["file"], **options)
-    if settings.get("source") == "arrays":
-        raise StorageError(
-            "the data of this run came as arrays: give them again, resume_run(folder, data=…)."
-        )
-    return load_dataset(settings["name"])
+    return load_dataset(settings["name"], **options)

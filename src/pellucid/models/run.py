@@ -12,7 +12,8 @@ import numpy as np
 
 from pellucid.core.checks import DataError, ShapeError, StorageError
 from pellucid.core.types import Params, State
-from pellucid.data import Dataset, Part, Preprocessing, TableEncoder, encode_target
+from pellucid.data import Dataset, Part, Preprocessing, TableEncoder
+from pellucid.data.encoding import Target, Task
 from pellucid.functions.losses import Loss, losses
 from pellucid.functions.metrics import metrics
 from pellucid.models.experiment import Experiment
@@ -20,7 +21,7 @@ from pellucid.models.report import render_report
 from pellucid.network import Network, Summary, summarize
 from pellucid.optimizers import as_optimizer
 from pellucid.storage import RunFolder
-from pellucid.training import History, Program, Scaling, from_arrays, initial_state, to_arrays
+from pellucid.training import History, Program, Scaling, Training, from_arrays, initial_state, to_arrays
 
 PREDICTION_ROWS = 1024
 """Rows of one forward pass in prediction."""
@@ -31,7 +32,7 @@ class DataFacts:
     """What a run keeps of its data: how inputs are read and how outputs are named; no rows."""
 
     name: str
-    task: str
+    task: Task
     classes: tuple[str, ...]
     input_shape: tuple[int, ...]
     outputs: int
@@ -49,6 +50,17 @@ class DataFacts:
             data.name, data.task, data.classes, data.input_shape, data.outputs, len(data.train.x),
             held_out, data.fingerprint, data.preprocessing, data.encoder,
         )  # fmt: skip
+
+    def encode_target(self, y: Any) -> np.ndarray:
+        """Targets of one's own as they are stored: class names (or what was called so) as class numbers.
+
+        Raises:
+            DataError: a label that is none of the classes.
+        """
+        y = np.asarray(y)
+        if not self.classes or y.ndim != 1:
+            return Target(self.task, self.classes).encode(y)
+        return Target(self.task, self.classes, self.classes).encode(y.astype(str))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-like, without the preprocessing's arrays."""
@@ -164,10 +176,8 @@ class Run:
         if y is None:
             if self.facts.encoder is None:
                 raise DataError("evaluate needs the targets y of the examples x.")
-            x, y = self.facts.encoder.encode(x), self.facts.encoder.encode_target(x)
-        else:
-            y = encode_target(y, task=self.facts.task, classes=self.facts.classes or None).y
-        return self.evaluate_part(Part(self.encode(x), y))
+            y = self.facts.encoder.target_values(x)
+        return self.evaluate_part(Part(self.encode(x), self.facts.encode_target(y)))
 
     def evaluate_part(self, part: Part) -> dict[str, float]:
         """Loss and metric on a part of a dataset of the same kind.

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.core.checks import InvalidValue, ShapeError, StorageError
+from pellucid.core.checks import InvalidValue, ShapeError, StorageError, UnknownName
 from pellucid.core.files import cache_folder
 from pellucid.core.registry import describe
 from pellucid.data import Dataset, Part, make_dataset, split
@@ -115,7 +115,7 @@ def train(
         min_delta=0.0 if early_stopping is None else early_stopping.min_delta,
         validation=validation,
         record_every=record_every,
-        data={"name": data.name, "source": data.source},
+        data={"name": data.name},
     )
     return run_experiment(
         experiment, data, optimizer=chosen, network=network, sample_weights=sample_weights,
@@ -199,7 +199,13 @@ def resume_run(
         experiment.epochs = epochs
         files.write_experiment(experiment.to_dict())
     if data is None:
-        data = open_data(experiment.data)
+        try:
+            data = open_data(experiment.data)
+        except UnknownName as error:
+            raise StorageError(
+                f"the data of this run, {experiment.data['name']!r}, are no dataset known by name: give them again, "
+                "resume_run(folder, data)."
+            ) from error
     recorded = files.read_json("manifest.json")["data"]["fingerprint"]
     if data.fingerprint != recorded:
         raise StorageError(
