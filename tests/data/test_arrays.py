@@ -268,7 +268,9 @@ def test_labels_outside_the_given_classes_are_named_with_row_and_allowed_values(
 
 
 def test_given_classes_keep_their_order():
-    data = make_dataset(table(4), ["low", "high", "mid", "low"], classes=["low", "mid", "high"], held_out=None)
+    data = make_dataset(
+        table(4), ["low", "high", "mid", "low"], classes=["low", "mid", "high"], held_out=None
+    )
     assert data.train.y.tolist() == [0, 2, 1, 0]
 
 

@@ -3,11 +3,13 @@
 One compiled program for each loss and one shape serve most laws: compiling is what takes the time here.
 """
 
+import dataclasses
 import itertools
 from functools import partial
 
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -47,7 +49,9 @@ TORCH = {
     "mean_absolute_error": lambda item, p, t: functional.l1_loss(p, t, reduction="none").mean(1),
     "huber": lambda item, p, t: functional.huber_loss(p, t, reduction="none", delta=item.delta).mean(1),
     "log_cosh": lambda item, p, t: torch.log(torch.cosh(p - t)).sum(1),
-    "binary_cross_entropy": lambda item, p, t: functional.binary_cross_entropy(p, t, reduction="none").mean(1),
+    "binary_cross_entropy": lambda item, p, t: functional.binary_cross_entropy(p, t, reduction="none").mean(
+        1
+    ),
     "sigmoid_binary_cross_entropy": lambda item, p, t: functional.binary_cross_entropy_with_logits(
         p, t, reduction="none"
     ).mean(1),
@@ -138,33 +142,28 @@ def test_slope_is_the_finite_difference(loss, float64):
     np.testing.assert_allclose(np.sum(slope * direction, axis=1), change, rtol=1e-6, atol=1e-7)
 
 
-@EVERY
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
-def test_reduction_and_shares_are_one_thing(loss, reduction):
-    loss = losses.build({"name": loss.name, "reduction": reduction})
-    prediction, target = draw(loss, np.random.default_rng(2), SHAPE)
-    weights = jnp.asarray(np.random.default_rng(3).integers(0, 4, size=SHAPE[0]) / 2, jnp.float32)
-    value, slope = map(np.asarray, value_and_slope(loss, prediction, target))
-
-    @jax.jit
-    def unweighted_weighted_gradient_shares(p, t, w):
-        return loss(p, t), loss(p, t, w), jax.grad(loss)(p, t, w), loss.shares(w)
-
-    plain, weighted, gradient, shares = unweighted_weighted_gradient_shares(prediction, target, weights)
-    mean = reduction == "mean"
-    np.testing.assert_allclose(plain, np.mean(value) if mean else np.sum(value), rtol=1e-5)
-    total = np.sum(weights * value)
-    np.testing.assert_allclose(weighted, total / np.sum(weights) if mean else total, rtol=1e-5)
-    np.testing.assert_allclose(np.asarray(shares)[:, None] * slope, gradient, rtol=1e-5, atol=1e-6)
+@jax.jit
+def every_reduction(drawn, weights):
+    """By loss and reduction: plain, weighted, the gradient of weighted, and value, slope and shares."""
+    results = {}
+    for item, reduction in itertools.product(ITEMS, ("mean", "sum")):
+        loss, pair = dataclasses.replace(item, reduction=reduction), drawn[str(item)]
+        weighted, gradient = jax.value_and_grad(loss)(*pair, weights)
+        each = loss.value(*pair), loss.slope(*pair), loss.shares(weights)
+        results[f"{item.name} {reduction}"] = loss(*pair), weighted, gradient, *each
+    return results
 
 
-@EVERY
-def test_padding_of_weight_zero_changes_nothing(loss):
-    prediction, target = draw(loss, np.random.default_rng(3), SHAPE)
-    weights = jnp.arange(SHAPE[0]) < 15
-    padded = loss(prediction, target, weights.astype(jnp.float32))
-    value = np.asarray(value_and_slope(loss, prediction, target)[0])[:15]
-    np.testing.assert_allclose(padded, getattr(np, loss.reduction)(value), rtol=1e-6)
+def test_reduction_and_shares_are_one_thing():
+    drawn = {str(loss): draw(loss, np.random.default_rng(2), SHAPE) for loss in ITEMS}
+    weights = np.random.default_rng(3).integers(0, 4, size=SHAPE[0]).astype(np.float32) / 2
+    assert 0 in weights
+    for name, results in every_reduction(drawn, weights).items():
+        plain, weighted, gradient, value, slope, shares = map(np.asarray, results)
+        mean, total = name.endswith("mean"), np.sum(weights * value)
+        np.testing.assert_allclose(plain, np.mean(value) if mean else np.sum(value), rtol=1e-5, err_msg=name)
+        np.testing.assert_allclose(weighted, total / np.sum(weights) if mean else total, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(shares[:, None] * slope, gradient, rtol=1e-5, atol=1e-6, err_msg=name)
 
 
 @EVERY
@@ -379,8 +378,10 @@ def test_sequences_are_averaged_over_their_steps():
     np.testing.assert_allclose(loss.value(prediction, target), jnp.mean(steps, axis=0), rtol=1e-6)
 
 
-def test_wrong_fields_are_refused():
+def test_wrong_fields_are_refused(monkeypatch):
     with pytest.raises(InvalidValue, match="delta"):
         Huber(delta=0.0)
-    with jaxtyping_off(), pytest.raises(InvalidValue, match="reduction"):
+    # As a user has it: without the type checker of the tests, which would come first.
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(InvalidValue, match="reduction"):
         losses.build({"name": "huber", "reduction": "none"})

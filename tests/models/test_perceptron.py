@@ -295,7 +295,7 @@ def test_separable_wherever_a_hard_margin_support_vector_machine_separates(shift
         if isinstance(proof, Separable):
             assert proof.verify(x + shift, y)
             assert not proof.verify(x + shift, 1 - y)
-            # Of inputs that fill [−1, 1] the program's plane is within √inputs of the widest: ‖w‖₂ ≤ √inputs max |w|.
+            # Inputs that fill [−1, 1] are not scaled; then ‖w‖₂ ≤ √inputs max |w| keeps the margins close.
             assert widest / np.sqrt(3) * (1 - 1e-3) <= proof.margin <= widest * (1 + 1e-3)
         verdicts.add(separated)
     assert verdicts == {True, False}

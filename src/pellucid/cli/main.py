@@ -50,3 +50,6 @@ def main() -> None:
 
 for verb in (train, predict, evaluate, data):
     main.add_command(verb)
+
+if __name__ == "__main__":
+    main()

@@ -54,6 +54,10 @@ class Table:
         """The table of these columns."""
         return replace(self, columns={name: self.columns[name] for name in names})
 
+    def with_numbers(self, names: Iterable[str]) -> "Table":
+        """The table with these columns of text read as numbers, by `numbers`."""
+        return replace(self, columns={**self.columns, **{name: self.numbers(name) for name in names}})
+
     def take(self, rows: np.ndarray) -> "Table":
         """The table of these rows, in this order."""
         columns = {
@@ -129,8 +133,12 @@ def _text(value: Any) -> str | None:
     """A cell as text; None if it is missing."""
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         value = int(value)  # so that 3.0 in a frame and 3 in a file are the same category
-    text = "" if value is None else str(value).strip()
-    return None if text.lower() in MISSING else text
+    return None if value is None else _cell(str(value))
+
+
+def _cell(text: str) -> str | None:
+    text = text.strip()
+    return None if len(text) < 5 and text.lower() in MISSING else text
 
 
 def read_table(source: Any) -> Table:
@@ -202,7 +210,7 @@ def _read_lines(lines: Any, path: Path) -> Table:
                     )
                 starts.append(start)
                 for column, cell in zip(columns, cells, strict=True):
-                    column.append(_text(cell))
+                    column.append(_cell(cell))
             start = lines.line_num + 1
     except csv.Error as error:
         raise DataError(f"line {lines.line_num} of {source} is not CSV: {error}.") from error
@@ -217,8 +225,8 @@ def _check_header(header: Sequence[str], source: str) -> None:
             raise DataError(f"column {place + 1} of {source} has no name in the header: {', '.join(header)}.")
         if name in header[:place]:
             raise DataError(
-                f"{source} has two columns named {name!r}, the {header.index(name) + 1}th and the "
-                f"{place + 1}th. Rename one of them."
+                f"{source} has two columns named {name!r} (columns {header.index(name) + 1} and "
+                f"{place + 1}). Rename one of them."
             )
 
 
@@ -264,18 +272,20 @@ def _read_frame(frame: Any, name: str, source: str) -> Table:
 
     try:
         data = nw.from_native(frame, eager_only=True)
-        _check_header([str(column) for column in data.columns], source)
-    except (TypeError, nw.exceptions.NarwhalsError) as error:
+    except TypeError as error:
         raise DataError(
             "a table is a path, a data frame (pandas, Polars, PyArrow) or a list of rows. Received: "
-            f"{type(frame).__name__} ({error})."
+            f"{type(frame).__name__}."
         ) from error
+    except nw.exceptions.NarwhalsError as error:
+        raise DataError(f"{source} cannot be read: {error}") from error
+    header = [str(column) for column in data.columns]
+    _check_header(header, source)
     if not len(data):
         raise DataError(f"{source} has no rows.")
     columns: dict[str, np.ndarray | Texts] = {}
     whole = set()
-    for column in data.columns:
-        series = data[column]
+    for column, series in zip(header, data.iter_columns(), strict=True):
         if series.dtype.is_numeric():
             columns[column] = series.cast(nw.Float64).to_numpy().astype(np.float64)
             whole |= {column} if series.dtype.is_integer() else set()

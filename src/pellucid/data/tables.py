@@ -21,7 +21,7 @@ Kind: TypeAlias = Literal["numeric", "categorical"]
 Missing: TypeAlias = Literal["refuse", "drop", "mean", "median", "most_frequent"]
 
 MOST_CATEGORIES = 100
-"""More distinct texts than this, or (past ten) than half the rows, are identifiers or prose, no categories."""
+"""More distinct texts than this, or (past ten) than half the rows, count as identifiers or prose."""
 
 MOSTLY_NUMBERS = 0.9
 """From this share of numbers on, a text in a column is taken for an error and not for a category."""
@@ -209,6 +209,7 @@ def load_table(
         raise DataError(f"{table.source} has no column left to predict {target!r} from.")
     table = table.select([*inputs, target])
     kinds: dict[str, Kind] = {name: _kind(table, name, categorical) for name in inputs}
+    table = table.with_numbers(name for name, kind in kinds.items() if kind == "numeric")
     if missing == "drop":
         table = _drop_missing(table)
 

@@ -15,7 +15,8 @@ from pellucid.core.checks import DataError, WholeNumber, require
 class Vocabulary:
     """The words that a network knows, in the order of its inputs.
 
-    ``x_i = 1`` if the message holds word i, else 0. Words are runs of two or more letters, digits or underscores, in lower case.
+    ``x_i = 1`` if the message holds word i, else 0. Words are runs of two or more letters, digits or
+    underscores, in lower case.
 
     Args:
         words: distinct, at least one.

@@ -168,7 +168,7 @@ class WarmUp(Schedule):
     The inner schedule starts when the rise ends. In the very first step the rate is 0.
 
     Args:
-        learning_rate: the rate after the rise: a number above 0, or a schedule.
+        learning_rate: the rate after the rise: a number above 0, a schedule, or the table that describes one.
         epochs: T, the length of the rise, above 0.
 
     Raises:
@@ -183,11 +183,11 @@ class WarmUp(Schedule):
     Source: Goyal and others, "Accurate, large minibatch SGD: training ImageNet in 1 hour", 2017.
     """
 
-    learning_rate: float | Schedule = nested(MISSING, "after the rise")  # noqa: RUF009
+    learning_rate: float | Schedule | Mapping[str, Any] = nested(MISSING, "after the rise")  # noqa: RUF009
     epochs: float = constrained(1.0, POSITIVE, "epochs of the rise")
 
     def __post_init__(self) -> None:
-        if isinstance(self.learning_rate, (str, Mapping)):
+        if isinstance(self.learning_rate, Mapping):
             object.__setattr__(self, "learning_rate", schedules.build(self.learning_rate))
         if not isinstance(self.learning_rate, Schedule):
             require(self.learning_rate, POSITIVE, "WarmUp.learning_rate", "A schedule is allowed too.")

@@ -8,7 +8,7 @@ from pellucid.core.checks import InvalidValue, StorageError
 from pellucid.data import Dataset, load_dataset, load_table
 
 
-class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The settings of one training, as ``experiment.toml`` holds them.
 
     Layers, loss, optimiser and the rest are *specifications*: a name, or a table of name and fields.
@@ -34,8 +34,8 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_
     data: dict[str, Any] = {}  # noqa: RUF012 (msgspec copies it)
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings that differ from the defaults, for TOML."""
-        return msgspec.to_builtins(self)
+        """All settings that are set, for TOML, which knows no null."""
+        return {name: value for name, value in msgspec.to_builtins(self).items() if value is not None}
 
     @staticmethod
     def from_dict(settings: dict[str, Any]) -> "Experiment":

@@ -28,6 +28,7 @@ from pellucid.core.checks import (
     constrained,
     validate,
 )
+from pellucid.data.arrays import split_rows
 from pellucid.data.text import Vocabulary, bag_of_words
 from pellucid.functions.activations import Step
 
@@ -185,9 +186,9 @@ def _epoch(
 ) -> tuple[Any, jax.Array, Any]:
     """One pass over the examples, as one compiled loop.
 
-    ``corrections`` is Σ (y − ŷ) (x, 1) over the mistakes so far; weights and bias are start + η ·
-    corrections. In ``late`` each correction counts as often as there were visits before it, so that the mean of
-    the corrections after every visit is corrections − late / visits.
+    ``corrections`` is Σ (y − ŷ) (x, 1) over the mistakes so far, so that (w, b) is start + η · corrections.
+    In ``late`` each correction counts as often as there were visits before it, so that the mean of the
+    corrections after every visit is corrections − late / visits.
     """
 
     def visit(carry: Any, row: jax.Array) -> Any:
@@ -555,11 +556,11 @@ def separability(x: Any, y: Any) -> Separable | NotSeparable:
         maximise γ subject to w·x_i + b ≥ γ on class 1, w·x_j + b ≤ −γ on class 0, |w_k| ≤ 1,
         every input first scaled to lie in [−1, 1]
 
-    Why it decides: by the duality of linear programs 2γ is the least ‖Σ α_i x_i − Σ β_j x_j‖₁ over mixtures α
-    of class 1 and β of class 0, the distance of their convex hulls in the 1-norm. So γ > 0 gives a hyperplane,
-    and γ = 0 gives, in the dual solution, a point of both hulls. The boundary makes no third case: a perceptron
-    needs z ≥ 0 on class 1 and z < 0 on class 0; the examples being finitely many, z ≤ −ε on class 0 for some
-    ε > 0, and with b + ε/2 both are strict. Conversely, hulls that share a point allow neither.
+    Why it decides: by the duality of linear programs 2γ is the least ‖Σ α_i x_i − Σ β_j x_j‖₁ over mixtures
+    α of class 1 and β of class 0, the distance of their convex hulls in the 1-norm. So γ > 0 gives a
+    hyperplane, and γ = 0 gives, in the dual solution, a point of both hulls. The tie z = 0 adds no third
+    case: a perceptron needs z ≥ 0 on class 1 and z < 0 on class 0; as the examples are finitely many, z ≤ −ε
+    on class 0 for some ε > 0, and with b + ε/2 both are strict. Hulls that share a point allow neither.
 
     Whatever the program rounds, the answer is checked. A hyperplane is returned only if every example lies on
     its side by more than rounding explains; a certificate of at most `EXACT_EXAMPLES` examples is solved
@@ -604,8 +605,8 @@ def separability(x: Any, y: Any) -> Separable | NotSeparable:
     if certificate.verify(x, y):
         return NotSeparable(certificate)
     raise DataError(
-        "the two classes touch so nearly that float64 cannot tell whether they overlap: their nearest mixtures "
-        f"differ by {certificate.residual:.1g} of an input's size, and {TOLERANCE:g} is the limit. "
+        "the two classes touch so nearly that float64 cannot tell whether they overlap: their nearest "
+        f"mixtures differ by {certificate.residual:.1g} of an input's size, and {TOLERANCE:g} is the limit. "
         "Scale the inputs to similar sizes, or subtract what they have in common."
     )
 
@@ -627,8 +628,8 @@ def _widest_gap(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     from scipy import sparse
     from scipy.optimize import linprog
 
-    # Inputs scaled to [−1, 1] keep the program's own tolerances harmless. Only columns without a zero are shifted:
-    # the zeros are what makes a table of words small.
+    # Inputs scaled to [−1, 1] keep the program's own tolerances harmless. Only columns without a zero are
+    # shifted: the zeros are what makes a table of words small.
     columns = sparse.csc_array(x, dtype=np.float64)
     low, high = columns.min(axis=0).toarray(), columns.max(axis=0).toarray()
     shift = np.where((low > 0) | (high < 0), (low + high) / 2, 0.0)
@@ -666,7 +667,7 @@ def _certificate(
 
 
 def _exact_shares(zeros: np.ndarray, ones: np.ndarray) -> list[Fraction] | None:
-    """The only β and α with Σ β = Σ α = 1 and equal mixtures, by elimination; None if not unique or negative."""
+    """The β and α with Σ β = Σ α = 1 and equal mixtures, by elimination; None if not unique and ≥ 0."""
     unknowns = len(zeros) + len(ones)
     coordinates = np.concatenate([zeros.astype(np.float64), -ones.astype(np.float64)]).T
     equations = [
@@ -745,7 +746,8 @@ class SpamDetection:
     def __str__(self) -> str:
         return (
             f"{len(self.fitted.x):,} messages, {len(self.vocabulary):,} words, {self.fitted.epochs} epochs\n"
-            f"held out: accuracy {self.accuracy:.1%}, precision {self.precision:.1%}, recall {self.recall:.1%}\n"
+            f"held out: accuracy {self.accuracy:.1%}, precision {self.precision:.1%}, "
+            f"recall {self.recall:.1%}\n"
             f"for spam: {', '.join(self.spam_words)}\nagainst: {', '.join(self.ham_words)}"
         )
 
@@ -770,30 +772,30 @@ def spam_detection(
         The perceptron, its vocabulary and its held-out figures.
 
     Raises:
-        DataError: the labels are not of two classes.
+        ShapeError: there is not one label for each text.
+        DataError: the labels are not of two classes, or there are too few of one to hold any out.
 
     Example:
         >>> print(spam_detection(["win cash now", "see you soon"] * 10, ["spam", "ham"] * 10))
         16 messages, 6 words, 2 epochs
         held out: accuracy 100.0%, precision 100.0%, recall 100.0%
-        for spam: x
-        against: x
+        for spam: win, now, cash
+        against: see, soon, you
 
     Source: Almeida, Gómez Hidalgo & Yamakami, "Contributions to the study of SMS spam filtering", 2011.
     """
     from sklearn.metrics import accuracy_score, precision_score, recall_score
-    from sklearn.model_selection import train_test_split
 
-    rows = np.arange(len(texts))
-    train_rows, held_rows = train_test_split(rows, test_size=0.2, stratify=labels, random_state=seed)
-    train, held_out = ([texts[row] for row in part] for part in (train_rows, held_rows))
-    train_labels, target = np.asarray(labels)[train_rows], np.asarray(labels)[held_rows]
+    classes, y = _two_classes(labels, len(texts))
+    parts = split_rows(y, 0.2, seed, stratify=True, classes=[str(name) for name in classes])
+    train, held_out = ([texts[int(row)] for row in rows] for rows in parts)
+    train_labels, target = (np.asarray(classes)[y[rows]] for rows in parts)
     vocabulary = bag_of_words(train, minimum_count=1)  # a rare word may be all that tells two messages apart
     perceptron = perceptron or Perceptron(shuffle=True, averaged=True, seed=seed)
     fitted = perceptron.fit(vocabulary.encode(train), train_labels)
     prediction = fitted.predict(vocabulary.encode(held_out))
     spam, ham = fitted.strongest_inputs(vocabulary.words)
-    looked_for = {"pos_label": fitted.classes[1], "zero_division": 0.0}
+    looked_for = {"pos_label": classes[1], "zero_division": 0.0}
     return SpamDetection(
         fitted,
         vocabulary,
@@ -805,7 +807,7 @@ def spam_detection(
     )
 
 
-# ----------------------------------------------------------------------------------------- reading and writing
+# ---------------------------------------------------------------------------------------- reading and writing
 
 
 def _table(x: Any) -> np.ndarray:

@@ -11,6 +11,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from pellucid.training import History
 from pellucid.training import Progress as Standing
 
+EPOCH_LINES = 50
+"""At most so many epochs are given a line: small networks make hundreds a second."""
 BETWEEN_LINES = 5.0
 """Seconds between plain lines within an epoch, so that a slow one is seen to move."""
 
@@ -34,6 +36,7 @@ class ProgressReport:
         self.shown_epochs = history.epochs_made
         self.shown_at = time.monotonic()
         self.rate = 0.0
+        self.every = -(-epochs // EPOCH_LINES)
 
     def __enter__(self) -> "ProgressReport":
         if self.console.is_terminal:
@@ -77,8 +80,7 @@ class ProgressReport:
         table = self.history.epochs
         made = self.history.epochs_made
         for i in range(self.shown_epochs, made):
-            # Small networks make hundreds of epochs a second: then only some are worth a line.
-            if made - self.shown_epochs > 3 and i < made - 1:
+            if (i + 1) % self.every and i + 1 != self.epochs:
                 continue
             figures = " · ".join(
                 f"{name.replace('_', ' ')} {column[i]:.4f}"
@@ -89,7 +91,7 @@ class ProgressReport:
         self.shown_epochs = made
 
     def _line(self, text: str) -> None:
-        self.console.print(text)
+        self.console.print(text, soft_wrap=True)
         self.shown_at = time.monotonic()
 
 

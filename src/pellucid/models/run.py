@@ -219,9 +219,14 @@ class Run:
 
     def __str__(self) -> str:
         figures = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in self.result.items())
-        epochs = f"{self.history.epochs_made} epochs of {self.experiment.epochs}"
-        best = " (weights of the best epoch kept)" if self.experiment.patience is not None else ""
-        return f"{self.facts.name}: {epochs}, {self.stopped}{best}; held out: {figures or 'nothing'}"
+        ends = {
+            "epochs": "",
+            "early": ", stopped early: the loss on the validation part no longer fell",
+            "interrupted": ", interrupted",
+        }
+        best = "; weights of the best epoch kept" if self.experiment.patience is not None else ""
+        made = f"{self.history.epochs_made} of {self.experiment.epochs} epochs{ends[self.stopped]}{best}"
+        return f"{self.facts.name}: {made}\nheld-out rows: {figures or 'none'}"
 
 
 def load_run(folder: str | Path) -> Run:

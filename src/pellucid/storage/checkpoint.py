@@ -32,7 +32,7 @@ def save_checkpoint(folder: Path, step: int, arrays: dict[str, np.ndarray], fact
         StorageError: it cannot be written; the checkpoints before it are untouched.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    content = save({name: np.asarray(array, order="C") for name, array in arrays.items()})
     path = folder / f"step-{step:09d}.safetensors"
     write_bytes(path, content)
     record = {"step": step, "sha256": sha256(content), "facts": facts}

@@ -81,7 +81,7 @@ class RunFolder:
 
     def write_weights(self, arrays: dict[str, np.ndarray]) -> None:
         """Write ``weights.safetensors``."""
-        content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+        content = save({name: np.asarray(array, order="C") for name, array in arrays.items()})
         self._write("weights.safetensors", content)
 
     def read_weights(self) -> dict[str, np.ndarray] | None:

@@ -1,0 +1,261 @@
+"""The contenders of the training workloads: the same network, the same data, each as its users would write it.
+
+Every one trains on every row, shuffles every epoch, and evaluates nothing while the time is taken. Peers get the rows
+as float32 numbers already scaled, and are written in the faster way where there is a choice.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks.measure import Run, Unavailable
+
+LEARNING_RATE = 1e-3
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is trained: data, network, batch size.
+
+    Args:
+        data: ``mnist``, ``mnist-5k`` or ``digits``; all training rows, and held-out rows to predict.
+        hidden: units of the hidden layers, ReLU; ten softmax outputs follow.
+        batch_size: rows of a step.
+        epochs: epochs of a round.
+    """
+
+    data: str
+    hidden: tuple[int, ...]
+    batch_size: int
+    epochs: int = 1
+
+    def dataset(self) -> Any:
+        """The dataset as pellucid holds it: pixels as they are stored, and their scale."""
+        if self.data == "digits":
+            from sklearn.datasets import load_digits
+
+            from pellucid.data import Preprocessing, make_dataset
+
+            x, y = load_digits(return_X_y=True)
+            return make_dataset(
+                x.astype(np.uint8), y, task="multiclass", held_out=0, preprocessing=Preprocessing(scale=1 / 16)
+            )
+        from pellucid.data import load_dataset
+
+        return load_dataset(self.data)
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """The training rows as the peers hold them: flat, float32, scaled; and their classes."""
+        dataset = self.dataset()
+        return flat(dataset.train.x, dataset), np.asarray(dataset.train.y)
+
+
+def flat(x: np.ndarray, dataset: Any) -> np.ndarray:
+    """Examples as rows of scaled float32 numbers."""
+    return x.reshape(len(x), -1).astype(np.float32) * np.float32(dataset.preprocessing.scale)
+
+
+class Contender(NamedTuple):
+    """A network ready to be trained.
+
+    Args:
+        train: trains for that many epochs, and returns when all of it is done.
+        predict: the classes of flat float32 rows.
+    """
+
+    train: Callable[[int], None]
+    predict: Callable[[np.ndarray], np.ndarray]
+
+
+def per_step(build: Callable[..., Contender], task: Task, **options: Any) -> Run:
+    """A contender warmed up by one epoch, timed over the epochs of a round: milliseconds a step."""
+    contender = build(task, **options)
+    contender.train(1)
+    steps = task.epochs * -(-len(task.dataset().train) // task.batch_size)
+
+    def run() -> float:
+        began = time.perf_counter()
+        contender.train(task.epochs)
+        return (time.perf_counter() - began) * 1e3 / steps
+
+    return run
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def pellucid(task: Task, record_every: int = 10) -> Contender:
+    """The library as it is: the program of `pellucid.train`, without run folder and progress bar."""
+    import jax.numpy as jnp
+
+    from pellucid.functions.losses import losses
+    from pellucid.functions.metrics import metrics
+    from pellucid.models.feedforward import feedforward
+    from pellucid.models.run import scaling_of
+    from pellucid.optimizers import Adam
+    from pellucid.training import History, Program, Rows, Training, initial_state
+
+    dataset = task.dataset()
+    network = feedforward(task.hidden, dataset).accepting(dataset.input_shape)
+    program = Program(
+        network,
+        losses.build("sparse_categorical_cross_entropy"),
+        metrics.build("accuracy"),
+        task.batch_size,
+        record_every,
+    )
+    optimizer = Adam(LEARNING_RATE)
+    training = Training(
+        program,
+        scaling_of(dataset.preprocessing),
+        Rows(jnp.asarray(dataset.train.x), jnp.asarray(dataset.train.y)),
+        None,
+        optimizer,
+        initial_state(network, optimizer, None, dataset.input_shape, 0),
+        History.begin(program, len(dataset.train)),
+    )
+
+    def train(epochs: int) -> None:
+        for _ in training.run(training.history.epochs_made + epochs):
+            pass
+
+    def predict(x: np.ndarray) -> np.ndarray:
+        rows = jnp.asarray(x).reshape(-1, *dataset.input_shape)
+        outputs = network.forward(training.params, training.state.layer_state, rows).outputs[-1]
+        return np.asarray(outputs.argmax(axis=1))
+
+    return Contender(train, predict)
+
+
+def pytorch(
+    task: Task, fused: bool | None = None, compiled: bool = False, threads: int | None = None, seed: int = 0
+) -> Contender:
+    """PyTorch. Rows are taken by index from a tensor in memory, which is faster than a ``DataLoader``."""
+    import torch
+    from torch import nn
+
+    torch.set_num_threads(threads or cores())
+    torch.manual_seed(seed)
+    x, y = task.arrays()
+    x, y = torch.from_numpy(x), torch.from_numpy(y.astype(np.int64))
+    widths = (x.shape[1], *task.hidden)
+    layers: list[nn.Module] = []
+    for inputs, units in zip(widths[:-1], widths[1:], strict=True):
+        layers += [nn.Linear(inputs, units), nn.ReLU()]
+    model = nn.Sequential(*layers, nn.Linear(widths[-1], 10))
+    called = torch.compile(model) if compiled else model
+    loss_function = nn.CrossEntropyLoss()
+    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=fused)
+
+    def train(epochs: int) -> None:
+        for _ in range(epochs):
+            for rows in torch.randperm(len(x)).split(task.batch_size):
+                optimizer.zero_grad(set_to_none=True)
+                loss_function(called(x[rows]), y[rows]).backward()
+                optimizer.step()
+
+    def predict(x: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return model(torch.from_numpy(x)).argmax(dim=1).numpy()
+
+    if compiled:
+        try:
+            called(x[: task.batch_size])
+        except Exception as error:
+            reason = str(error).strip().splitlines()[0]
+            raise Unavailable(f"torch.compile does not work on this machine: {reason}") from error
+    return Contender(train, predict)
+
+
+def keras(task: Task) -> Contender:
+    """Keras 3 on JAX: ``model.fit``. No metrics, which would slow it down."""
+    os.environ["KERAS_BACKEND"] = "jax"
+    import keras as k
+
+    k.utils.set_random_seed(0)
+    x, y = task.arrays()
+    model = k.Sequential(
+        [
+            k.Input(x.shape[1:]),
+            *(k.layers.Dense(units, activation="relu") for units in task.hidden),
+            k.layers.Dense(10),
+        ]
+    )
+    model.compile(
+        optimizer=k.optimizers.Adam(LEARNING_RATE), loss=k.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+
+    def train(epochs: int) -> None:
+        model.fit(x, y, batch_size=task.batch_size, epochs=epochs, shuffle=True, verbose=0)
+
+    return Contender(train, lambda x: np.argmax(model.predict(x, verbose=0), axis=1))
+
+
+def flax(task: Task) -> Contender:
+    """Flax (linen) and Optax: a jitted step in a Python loop. Rows are gathered inside the step, which is faster."""
+    from functools import partial
+
+    import jax
+    import jax.numpy as jnp
+    import optax
+    from flax import linen
+    from flax.training.train_state import TrainState
+
+    class Network(linen.Module):
+        @linen.compact
+        def __call__(self, x: jax.Array) -> jax.Array:
+            for units in task.hidden:
+                x = linen.relu(linen.Dense(units)(x))
+            return linen.Dense(10)(x)
+
+    x, y = (jnp.asarray(array) for array in task.arrays())
+    network = Network()
+    state = TrainState.create(
+        apply_fn=network.apply,
+        params=network.init(jax.random.key(0), x[:1])["params"],
+        tx=optax.adam(LEARNING_RATE),
+    )
+
+    @partial(jax.jit, donate_argnums=0)
+    def step(state: TrainState, rows: jax.Array) -> TrainState:
+        def loss(params: Any) -> jax.Array:
+            logits = state.apply_fn({"params": params}, x[rows])
+            return optax.softmax_cross_entropy_with_integer_labels(logits, y[rows]).mean()
+
+        return state.apply_gradients(grads=jax.grad(loss)(state.params))
+
+    rng = np.random.default_rng(0)
+
+    def train(epochs: int) -> None:
+        nonlocal state
+        for _ in range(epochs):
+            order = rng.permutation(len(x)).astype(np.int32)
+            for start in range(0, len(x), task.batch_size):
+                state = step(state, order[start : start + task.batch_size])
+        jax.block_until_ready(state)
+
+    return Contender(
+        train, lambda x: np.asarray(state.apply_fn({"params": state.params}, x)).argmax(axis=1)
+    )
+
+
+def scikit_learn(task: Task) -> Contender:
+    """scikit-learn's ``MLPClassifier``: ``partial_fit`` is one epoch of mini-batches. No L2 penalty, as for the others."""
+    from sklearn.neural_network import MLPClassifier
+
+    x, y = task.arrays()
+    model = MLPClassifier(
+        task.hidden, batch_size=task.batch_size, learning_rate_init=LEARNING_RATE, alpha=0.0, random_state=0
+    )
+
+    def train(epochs: int) -> None:
+        for _ in range(epochs):
+            model.partial_fit(x, y, classes=range(10))
+
+    return Contender(train, lambda x: np.asarray(model.predict(x)))
