@@ -42,7 +42,11 @@ class Task:
 
             x, y = load_digits(return_X_y=True)
             return make_dataset(
-                x.astype(np.uint8), y, task="multiclass", held_out=0, preprocessing=Preprocessing(scale=1 / 16)
+                x.astype(np.uint8),
+                y,
+                task="multiclass",
+                held_out=None,
+                preprocessing=Preprocessing(scale=1 / 16),
             )
         from pellucid.data import load_dataset
 
@@ -188,7 +192,8 @@ def keras(task: Task) -> Contender:
         ]
     )
     model.compile(
-        optimizer=k.optimizers.Adam(LEARNING_RATE), loss=k.losses.SparseCategoricalCrossentropy(from_logits=True)
+        optimizer=k.optimizers.Adam(LEARNING_RATE),
+        loss=k.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
 
     def train(epochs: int) -> None:
@@ -223,7 +228,7 @@ def flax(task: Task) -> Contender:
     )
 
     @partial(jax.jit, donate_argnums=0)
-    def step(state: TrainState, rows: jax.Array) -> TrainState:
+    def step(state: TrainState, x: jax.Array, y: jax.Array, rows: jax.Array) -> TrainState:
         def loss(params: Any) -> jax.Array:
             logits = state.apply_fn({"params": params}, x[rows])
             return optax.softmax_cross_entropy_with_integer_labels(logits, y[rows]).mean()
@@ -237,12 +242,10 @@ def flax(task: Task) -> Contender:
         for _ in range(epochs):
             order = rng.permutation(len(x)).astype(np.int32)
             for start in range(0, len(x), task.batch_size):
-                state = step(state, order[start : start + task.batch_size])
+                state = step(state, x, y, order[start : start + task.batch_size])
         jax.block_until_ready(state)
 
-    return Contender(
-        train, lambda x: np.asarray(state.apply_fn({"params": state.params}, x)).argmax(axis=1)
-    )
+    return Contender(train, lambda x: np.asarray(state.apply_fn({"params": state.params}, x)).argmax(axis=1))
 
 
 def scikit_learn(task: Task) -> Contender:

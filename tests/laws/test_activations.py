@@ -91,7 +91,7 @@ def test_tables_cover_the_registry():
     assert set(SLOPE_AT_KINK) == set(KINKS)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(shape=st.lists(st.integers(1, 4), min_size=1, max_size=3), seed=st.integers(0, 2**31))
 def test_backward_is_the_vector_jacobian_product(shape, seed):
     rng = np.random.default_rng(seed)

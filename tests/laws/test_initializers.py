@@ -1,6 +1,7 @@
 """Every initialiser of the registry: the distribution it states, from a key alone."""
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -99,11 +100,12 @@ def test_scaled_initializers_refuse_biases(name):
 
 
 def test_the_key_alone_decides_alone_and_in_vmap():
+    def both(item, keys):
+        return item(keys[0], (6, 4)), jax.vmap(partial(item, shape=(6, 4)))(keys)
+
     @jax.jit
     def alone_and_mapped(keys):
-        return {
-            str(item): (item(keys[0], (6, 4)), jax.vmap(lambda k: item(k, (6, 4)))(keys)) for item in ITEMS
-        }
+        return {str(item): both(item, keys) for item in ITEMS}
 
     drawn = alone_and_mapped(jax.random.split(jax.random.key(5), 2))
     for item in ITEMS:

@@ -64,24 +64,29 @@ def test_dtype_and_shape_are_kept_with_numbers_and_with_arrays(regularizer, floa
 
 @EVERY
 def test_survives_jit_scan_and_a_population_of_strengths(regularizer):
-    weights = jnp.asarray(np.random.default_rng(2).normal(size=(4, 3)), jnp.float32)
+    weights = np.random.default_rng(2).normal(size=(4, 3)).astype(np.float32)
 
+    @jax.jit
     def all_three(item, weights):
         return item.penalty(weights), item.slope(weights), item.proximal(weights, 0.1)
 
     expected = all_three(regularizer, weights)
-    doubled = jax.tree.map(lambda strength: 2 * strength, as_arrays(regularizer))
-    population = jax.tree.map(lambda *pair: jnp.stack(pair), as_arrays(regularizer), doubled)
-    members = jax.jit(jax.vmap(all_three, in_axes=(0, None)))(population, weights)
-    _, scanned = jax.jit(
-        lambda rows: jax.lax.scan(lambda carry, row: (carry, all_three(regularizer, row)), 0, rows)
-    )(weights)
-    np.testing.assert_allclose(jnp.sum(scanned[0]), expected[0], rtol=1e-5)
+    numbers = as_arrays(regularizer, np.float32)
+    doubled = jax.tree.map(lambda strength: 2 * strength, numbers)
+    population = jax.tree.map(lambda *pair: np.stack(pair), numbers, doubled)
+
+    @jax.jit
+    def members_and_rows(population, weights):
+        members = jax.vmap(all_three, in_axes=(0, None))(population, weights)
+        return members, jax.lax.scan(lambda carry, row: (carry, all_three(numbers, row)), 0, weights)[1]
+
+    members, rows = members_and_rows(population, weights)
     for place, want in enumerate(expected):
         np.testing.assert_allclose(members[place][0], want, rtol=1e-5, atol=1e-7)
     for place, want in enumerate(all_three(doubled, weights)):
         np.testing.assert_allclose(members[place][1], want, rtol=1e-5, atol=1e-7)
-    np.testing.assert_allclose(scanned[2], expected[2], rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(np.sum(rows[0]), expected[0], rtol=1e-5)
+    np.testing.assert_allclose(rows[2], expected[2], rtol=1e-5, atol=1e-7)
 
 
 @EVERY

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.core.checks import DataError, UnknownName
-from pellucid.core.files import sha256, write_bytes
+from pellucid.core.files import cache_folder, sha256, write_bytes
 from pellucid.data.arrays import Dataset, Part, Preprocessing, make_dataset
 from pellucid.data.download import Progress, download
 
@@ -127,16 +127,9 @@ _MNIST_FILES = {
 }
 
 
-def _cache_folder() -> Path:
-    """The user's cache of downloaded datasets."""
-    if chosen := os.environ.get("PELLUCID_CACHE"):
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pellucid"
-
-
 def _mnist_place() -> Path | None:
     """The first folder that holds all four files, as gzip or uncompressed."""
-    folders = [_cache_folder() / "mnist"]
+    folders = [cache_folder() / "mnist"]
     if data := os.environ.get("PELLUCID_DATA"):
         folders.insert(0, Path(data) / "mnist")
     for folder in folders:
@@ -171,7 +164,7 @@ def _check_mnist(content: bytes, name: str, origin: str, advice: str) -> None:
 
 def _fetch_mnist(progress: Progress | None) -> Path:
     """Download what is missing into the cache, check it, and keep it unpacked, which reads 5 times faster."""
-    folder = _cache_folder() / "mnist"
+    folder = cache_folder() / "mnist"
     base = (os.environ.get("PELLUCID_MNIST_URL") or MNIST_URL).rstrip("/")
     total, before = sum(size for size, _ in _MNIST_FILES.values()), 0
     for name, (size, _) in _MNIST_FILES.items():

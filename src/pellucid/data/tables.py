@@ -141,6 +141,16 @@ class TableEncoder:
         table = read_table(source)
         return np.concatenate([column.encode(table) for column in self.columns], axis=1)
 
+    def target_values(self, source: Any) -> Any:
+        """The values of the target column, as they stand in a table that has one.
+
+        Raises:
+            DataError: no such column, or a value missing.
+        """
+        table = read_table(source)
+        table.require_column(self.target)
+        return _target_values(table, self.target, self.task)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data that JSON can hold."""
         return asdict(self)

@@ -114,7 +114,8 @@ class Loss(ABC):
                 f"{self.name}: weights must have one number for each of the {prediction.shape[0]} examples. "
                 f"Received: shape {weights.shape}."
             )
-        return jnp.sum(self.shares(weights) * self.value(prediction, target))
+        shares = self.shares(weights.astype(prediction.dtype))
+        return jnp.sum(shares * self.value(prediction, target))
 
 
 def check_target(

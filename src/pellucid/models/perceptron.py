@@ -260,7 +260,7 @@ class FittedPerceptron:
     classes: tuple[Any, Any]
     corrections: np.ndarray
     mistakes_per_epoch: tuple[int, ...]
-    steps: tuple[LearningStep, ...]
+    steps: tuple[LearningStep, ...] = field(repr=False)
     x: np.ndarray = field(repr=False)
     y: np.ndarray = field(repr=False)
 

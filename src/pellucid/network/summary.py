@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.extend.core import jaxprs_in_params
 
 from pellucid.core.types import Shape
 from pellucid.network.sequential import Network
@@ -110,7 +111,7 @@ def _products(jaxpr: Any) -> int:
             left = equation.invars[0].aval.shape
             output = math.prod(equation.outvars[0].aval.shape)
             total += output * math.prod(left[axis] for axis in contracted)
-        for inner in jax.core.jaxprs_in_params(equation.params):
+        for inner in jaxprs_in_params(equation.params):
             total += _products(inner)
     return total
 

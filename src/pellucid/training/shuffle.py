@@ -9,14 +9,15 @@ import jax.numpy as jnp
 
 from pellucid.core.types import Array, Int, Key
 
-ROUNDS = 6
+ROUNDS = 10
+"""Fewer leave traces in very small tables: with 6 rounds, 8 rows fail a χ² test of their places, with 10 they pass."""
 
 
 def permutation(key: Key[Array, ""], rows: int) -> Int[Array, " rows"]:
     """A pseudo-random permutation of 0 … rows − 1.
 
     Formula:
-        Numbers of 2h bits, in halves (l, r); each of six rounds takes (l, r) to (r, l ⊕ F(r, kᵢ)), which is
+        Numbers of 2h bits, in halves (l, r); each of ten rounds takes (l, r) to (r, l ⊕ F(r, kᵢ)), which is
         one to one whatever F is. A result of ``rows`` or more goes round again until it falls below
         (cycle walking), which keeps the map one to one on 0 … rows − 1.
 

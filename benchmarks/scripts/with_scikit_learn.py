@@ -1,0 +1,20 @@
+"""MNIST from start to finish in scikit-learn."""
+
+import pickle
+import warnings
+
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
+
+from benchmarks.scripts.mnist import arguments, read, report
+
+folder, epochs, output = arguments()
+x, y, test_x, test_y = read(folder)
+model = MLPClassifier((128, 128), batch_size=128, alpha=0.0, max_iter=epochs, random_state=0)
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", ConvergenceWarning)  # so few epochs are meant
+    model.fit(x, y)
+accuracy = model.score(test_x, test_y)
+with open(output / "model.pickle", "wb") as file:
+    pickle.dump(model, file)
+report(accuracy)
