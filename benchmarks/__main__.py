@@ -39,7 +39,7 @@ def main(
     for name in names or WORKLOADS:
         say(f"== {name} ==")
         facts = machine.describe()
-        # Each workload in a fresh process: what one leaves behind in memory and threads is not the next one's.
+        # Each workload in a fresh process: what one leaves in memory and threads is not the next one's.
         with fresh_process() as process:
             cases = process.submit(WORKLOADS[name].measure, settings).result()
         result = Result(cases, facts, settings.rounds, quick)

@@ -67,8 +67,9 @@ def _mean(case: Case, contender: str) -> float:
 WORKLOAD = Workload(
     "accuracy",
     "Test accuracy on MNIST",
-    "784–128–128–10, Adam at 1e-3, batch 128, 10 epochs, the 10,000 test rows. A round is a whole training with another "
-    "seed. Targets are held against means; initial weights are each library's own.",
+    "784–128–128–10, Adam at 1e-3, batch 128, 10 epochs, the 10,000 test rows. A round is a whole "
+    "training with another seed. Targets are held against means; initial weights are each library's "
+    "own.",
     measure,
     (
         Target("test accuracy", "mean of at least 0.977", lambda case: _mean(case, "pellucid"), 0.977),

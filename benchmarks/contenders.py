@@ -1,13 +1,14 @@
-"""The contenders of the training workloads: the same network, the same data, each as its users would write it.
+"""The contenders of the training workloads: the same network and data, each as its users would write it.
 
-Every one trains on every row, shuffles every epoch, and evaluates nothing while the time is taken. Peers get the rows
-as float32 numbers already scaled, and are written in the faster way where there is a choice.
+Every one trains on every row, shuffles every epoch, and evaluates nothing while the time is taken. Peers get
+the rows as float32 numbers already scaled, and are written in the faster way where there is a choice.
 """
 
 import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -150,7 +151,7 @@ def pytorch(
     x, y = torch.from_numpy(x), torch.from_numpy(y.astype(np.int64))
     widths = (x.shape[1], *task.hidden)
     layers: list[nn.Module] = []
-    for inputs, units in zip(widths[:-1], widths[1:], strict=True):
+    for inputs, units in pairwise(widths):
         layers += [nn.Linear(inputs, units), nn.ReLU()]
     model = nn.Sequential(*layers, nn.Linear(widths[-1], 10))
     called = torch.compile(model) if compiled else model
@@ -184,7 +185,7 @@ def keras(task: Task) -> Contender:
 
     k.utils.set_random_seed(0)
     x, y = task.arrays()
-    model = k.Sequential(
+    model: Any = k.Sequential(
         [
             k.Input(x.shape[1:]),
             *(k.layers.Dense(units, activation="relu") for units in task.hidden),
@@ -203,7 +204,7 @@ def keras(task: Task) -> Contender:
 
 
 def flax(task: Task) -> Contender:
-    """Flax (linen) and Optax: a jitted step in a Python loop. Rows are gathered inside the step, which is faster."""
+    """Flax (linen) and Optax: a jitted step in a Python loop, which gathers its rows itself: that is faster."""
     from functools import partial
 
     import jax
@@ -249,11 +250,11 @@ def flax(task: Task) -> Contender:
 
 
 def scikit_learn(task: Task) -> Contender:
-    """scikit-learn's ``MLPClassifier``: ``partial_fit`` is one epoch of mini-batches. No L2 penalty, as for the others."""
+    """scikit-learn's ``MLPClassifier``, whose ``partial_fit`` is one epoch; without its L2 penalty."""
     from sklearn.neural_network import MLPClassifier
 
     x, y = task.arrays()
-    model = MLPClassifier(
+    model: Any = MLPClassifier(
         task.hidden, batch_size=task.batch_size, learning_rate_init=LEARNING_RATE, alpha=0.0, random_state=0
     )
 

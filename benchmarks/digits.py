@@ -23,8 +23,8 @@ def measure(settings: Settings) -> list[Case]:
 WORKLOAD = Workload(
     "digits",
     "Training 64–32–10 on scikit-learn's digits",
-    "1,797 rows, batch 32, ReLU, softmax cross-entropy, Adam at 1e-3; a round is 50 epochs. So small a network leaves only "
-    "what a library costs by itself. PyTorch is at its best here on one thread.",
+    "1,797 rows, batch 32, ReLU, softmax cross-entropy, Adam at 1e-3; a round is 50 epochs. So small a "
+    "network leaves only what a library costs by itself. PyTorch is at its best here on one thread.",
     measure,
     (
         faster_than(

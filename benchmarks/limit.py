@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def _products(task: Task, array: Callable[[np.ndarray], Any], multiply: Callable
         return array(rng.normal(size=shape).astype(np.float32))
 
     products = []
-    for i, (inputs, units) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+    for i, (inputs, units) in enumerate(pairwise(widths)):
         a, W, dz = draw(task.batch_size, inputs), draw(inputs, units), draw(task.batch_size, units)
         products += [(a, W, draw(task.batch_size, units)), (a.T, dz, draw(inputs, units))]
         if i:
@@ -70,8 +71,9 @@ def measure(settings: Settings) -> list[Case]:
 WORKLOAD = Workload(
     "limit",
     "How far from the limit",
-    "The eight matrix products of a step of 784–128–128–10 (three forward, three for the slopes of the weights, two for those "
-    "of the inputs), without anything else, on arrays that stay in place. Nothing that trains this network can be faster "
-    "than the fastest of them: its ratio is the share of the limit that pellucid reaches.",
+    "The eight matrix products of a step of 784–128–128–10 (three forward, three for the slopes of the "
+    "weights, two for those of the inputs), without anything else, on arrays that stay in place. "
+    "Nothing that trains this network can be faster than the fastest of them: its ratio is the share of "
+    "the limit that pellucid reaches.",
     measure,
 )

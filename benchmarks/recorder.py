@@ -31,7 +31,8 @@ def _cost(recorder: str) -> Callable[[Case], float]:
 WORKLOAD = Workload(
     "recorder",
     "What measuring every layer costs",
-    "784–128–128–10 on MNIST as above, the layers measured never, every tenth step, and every step; in one process.",
+    "784–128–128–10 on MNIST as above, the layers measured never, every tenth step, and every step; in "
+    "one process.",
     measure,
     (
         Target(

@@ -14,6 +14,8 @@ from benchmarks.workload import Workload
 from benchmarks.workloads import WORKLOADS
 from pellucid.core.files import write_bytes
 
+TARGET_HEAD = ["case", "target", "reached", "result"]
+
 
 @dataclass
 class Result:
@@ -54,7 +56,7 @@ def write_results(path: Path, results: dict[str, Result]) -> None:
 
 def case_table(case: Case) -> tuple[list[str], list[list[str]]]:
     """Head and rows of a case: medians, and ratios to the reference, with their quartiles."""
-    head = ["contender", f"median, {case.unit}", "25–75 %", f"ratio to {case.reference}", "25–75 %"]
+    head = ["contender", f"median, {case.unit}", "25–75 %", "ratio", "25–75 %"]
     rows = []
     for name in case.samples:
         own, ratio = case.spread(name), case.ratio(name)
@@ -67,7 +69,7 @@ def case_table(case: Case) -> tuple[list[str], list[list[str]]]:
 def target_table(workload: Workload, cases: list[Case]) -> tuple[list[str], list[list[str]]]:
     """Head and rows of a workload's targets."""
     rows = [[target.case, target.text, *target.judge(cases)] for target in workload.targets]
-    return ["case", "target", "reached", "result"], rows
+    return TARGET_HEAD, rows
 
 
 def _range(spread: Spread, form: str) -> str:
@@ -99,9 +101,10 @@ def _lines(results: dict[str, Result]) -> Iterator[str]:
     yield "# Benchmarks\n"
     yield "<!-- Written by `python -m benchmarks --render` from `benchmarks/results.json`: do not edit. -->\n"
     yield (
-        "Every contender does the same work in turn, round after round; the figures are medians over the rounds. A ratio is taken "
-        "within each round, over the reference's figure of that round, and then its median and quartiles are given: noise that "
-        "lasts longer than a round falls out. A target is met where the median meets it.\n\n"
+        "Every contender does the same work in turn, round after round; the figures are medians over "
+        "the rounds. A ratio is taken within each round, over the reference's figure of that round, and "
+        "then its median and quartiles are given: noise that lasts longer than a round falls out. A "
+        "target is met where the median meets it.\n\n"
         "To repeat them: [benchmarks/README.md](../benchmarks/README.md).\n"
     )
     yield "## Targets\n"

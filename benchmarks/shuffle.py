@@ -45,7 +45,8 @@ def measure(settings: Settings) -> list[Case]:
 WORKLOAD = Workload(
     "shuffle",
     "Permuting 60,000 rows",
-    "pellucid permutes the rows inside the compiled program by a Feistel network, JAX by sorting random keys, NumPy by "
-    "Fisher and Yates's exchange. NumPy's order would have to be handed to the program at each epoch besides.",
+    "pellucid permutes the rows inside the compiled program by a Feistel network, JAX by sorting random "
+    "keys, NumPy by Fisher and Yates's exchange. NumPy's order would have to be handed to the program "
+    "at each epoch besides.",
     measure,
 )

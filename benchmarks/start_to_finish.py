@@ -77,28 +77,15 @@ def measure(settings: Settings) -> list[Case]:
     with tempfile.TemporaryDirectory() as temporary:
 
         def pellucid(cache: Path, epochs: int) -> Process:
-            command = [
-                str(Path(sys.executable).with_name("pellucid")),
-                "train",
-                "mnist",
-                "--network",
-                "128-128",
-            ]
-            command += ["--batch-size", "128", "--epochs", str(epochs), "--quiet", "--json"]
-            command += ["--run", f"{temporary}/run", "--overwrite"]
+            command = [str(Path(sys.executable).with_name("pellucid")), "train", "mnist"]
+            command += ["--network", "128-128", "--batch-size", "128", "--epochs", str(epochs)]
+            command += ["--run", f"{temporary}/run", "--overwrite", "--quiet", "--json"]
             return run_process(command, {"PELLUCID_CACHE": str(cache), "PELLUCID_DATA": str(mnist.parent)})
 
         def peer(name: str, epochs: int) -> Process:
             script = "with_" + name.split()[0].lower().replace("-", "_")
-            command = [
-                sys.executable,
-                "-m",
-                f"benchmarks.scripts.{script}",
-                str(mnist),
-                str(epochs),
-                temporary,
-            ]
-            return run_process(command, {})
+            command = [sys.executable, "-m", f"benchmarks.scripts.{script}"]
+            return run_process([*command, str(mnist), str(epochs), temporary], {})
 
         # Once for the disk: what is measured is not how long it takes to read the libraries from it.
         say("start_to_finish: warming up")
@@ -110,9 +97,7 @@ def measure(settings: Settings) -> list[Case]:
             results = {FIRST: pellucid(cache, epochs), SECOND: pellucid(cache, epochs)}
             results |= {name: peer(name, epochs) for name in peers}
             for name, result in results.items():
-                say(
-                    f"start_to_finish: round {number + 1} of {settings.rounds}, {name}: {result.seconds:.2f} s"
-                )
+                say(f"round {number + 1} of {settings.rounds}, {name}: {result.seconds:.2f} s")
                 for case, figure in zip(cases, result, strict=True):
                     case.samples.setdefault(name, []).append(figure)
     return cases
@@ -127,11 +112,12 @@ def _memory(case: Case) -> float | None:
 WORKLOAD = Workload(
     "start_to_finish",
     "From the command to the saved weights",
-    "784–128–128–10 on MNIST, batch 128, 5 epochs: `pellucid train mnist --network 128-128` against scripts "
-    "(`benchmarks/scripts`) that read the same files, train, evaluate on the test rows and save the weights. Whole processes, "
-    "with the start of Python, imports and compilation. pellucid's first start has an empty compilation cache, its second "
-    "start the cache that the first one left; it also evaluates after every epoch, records, and writes a report. Memory is the "
-    "largest resident set of the process.",
+    "784–128–128–10 on MNIST, batch 128, 5 epochs: `pellucid train mnist --network 128-128` against "
+    "scripts (`benchmarks/scripts`) that read the same files, train, evaluate on the test rows and save "
+    "the weights. Whole processes, with the start of Python, imports and compilation. pellucid's first "
+    "start has an empty compilation cache, its second start the cache that the first one left; it also "
+    "evaluates after every epoch, records, and writes a report. Memory is the largest resident set of "
+    "the process.",
     measure,
     (
         Target(

@@ -1,6 +1,7 @@
 """MNIST from start to finish in Keras on JAX."""
 
 import os
+from typing import Any
 
 os.environ["KERAS_BACKEND"] = "jax"
 
@@ -11,7 +12,7 @@ from benchmarks.scripts.mnist import arguments, read, report
 folder, epochs, output = arguments()
 x, y, test_x, test_y = read(folder)
 keras.utils.set_random_seed(0)
-model = keras.Sequential(
+model: Any = keras.Sequential(
     [
         keras.Input((784,)),
         keras.layers.Dense(128, activation="relu"),

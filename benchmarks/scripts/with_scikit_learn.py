@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
@@ -10,7 +11,7 @@ from benchmarks.scripts.mnist import arguments, read, report
 
 folder, epochs, output = arguments()
 x, y, test_x, test_y = read(folder)
-model = MLPClassifier((128, 128), batch_size=128, alpha=0.0, max_iter=epochs, random_state=0)
+model: Any = MLPClassifier((128, 128), batch_size=128, alpha=0.0, max_iter=epochs, random_state=0)
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", ConvergenceWarning)  # so few epochs are meant
     model.fit(x, y)
