@@ -22,7 +22,8 @@ check: $(VENV)/.installed-test $(VENV)/.installed-check
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks
 
-docs: $(VENV)/.installed-bench
+docs: demo $(VENV)/.installed-test
+	$(BIN)/python tools/draw_demo.py
 	$(BIN)/python -m benchmarks --render
 
 format: $(VENV)/.installed-check

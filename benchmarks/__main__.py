@@ -36,9 +36,9 @@ def main(
         say(f"written: {PAGE}")
         return
     settings = Settings(rounds or (2 if quick else 5), quick)
+    facts = machine.describe()
     for name in names or WORKLOADS:
         say(f"== {name} ==")
-        facts = machine.describe()
         # Each workload in a fresh process: what one leaves in memory and threads is not the next one's.
         with fresh_process() as process:
             cases = process.submit(WORKLOADS[name].measure, settings).result()

@@ -204,7 +204,7 @@ def keras(task: Task) -> Contender:
 
 
 def flax(task: Task) -> Contender:
-    """Flax (linen) and Optax: a jitted step in a Python loop, which gathers its rows itself: that is faster."""
+    """Flax (linen) and Optax: a jitted step in a Python loop; the step gathers its rows: that is faster."""
     from functools import partial
 
     import jax
@@ -254,9 +254,8 @@ def scikit_learn(task: Task) -> Contender:
     from sklearn.neural_network import MLPClassifier
 
     x, y = task.arrays()
-    model: Any = MLPClassifier(
-        task.hidden, batch_size=task.batch_size, learning_rate_init=LEARNING_RATE, alpha=0.0, random_state=0
-    )
+    settings: dict[str, Any] = {"batch_size": task.batch_size, "learning_rate_init": LEARNING_RATE}
+    model = MLPClassifier(task.hidden, **settings, alpha=0.0, random_state=0)
 
     def train(epochs: int) -> None:
         for _ in range(epochs):

@@ -89,7 +89,7 @@ class Worker:
         self._pool = fresh_process()
         try:
             self._pool.submit(_build, build).result()
-        except ImportError as error:
+        except ModuleNotFoundError as error:
             self.close()
             raise Unavailable(str(error)) from error
         except Unavailable:
@@ -130,6 +130,8 @@ def compare(case: Case, builds: Mapping[str, Callable[[], Run]], rounds: int) ->
             try:
                 workers[name] = Worker(build)
             except Unavailable as reason:
+                if name == case.reference:
+                    raise
                 case.skipped[name] = str(reason)
                 say(f"{case.name}: {name} is left out: {reason}")
         return alternate(case, workers, rounds)

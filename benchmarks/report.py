@@ -55,7 +55,7 @@ def write_results(path: Path, results: dict[str, Result]) -> None:
 
 
 def case_table(case: Case) -> tuple[list[str], list[list[str]]]:
-    """Head and rows of a case: medians, and ratios to the reference, with their quartiles."""
+    """Head and rows of a case: medians, and ratios to the reference (marked 1), with their quartiles."""
     head = ["contender", f"median, {case.unit}", "25–75 %", "ratio", "25–75 %"]
     rows = []
     for name in case.samples:
@@ -108,9 +108,7 @@ def _lines(results: dict[str, Result]) -> Iterator[str]:
         "To repeat them: [benchmarks/README.md](../benchmarks/README.md).\n"
     )
     yield "## Targets\n"
-    yield from _markdown(
-        ["workload", *target_table(next(iter(WORKLOADS.values())), [])[0]], _all_targets(results)
-    )
+    yield from _markdown(["workload", *TARGET_HEAD], _all_targets(results))
     for name, workload in WORKLOADS.items():
         yield f"## {workload.title}\n"
         yield f"`python -m benchmarks {name}`\n\n{workload.text}\n"
@@ -123,6 +121,7 @@ def _lines(results: dict[str, Result]) -> Iterator[str]:
         for case in result.cases:
             yield f"### {case.name}\n"
             yield from _markdown(*case_table(case))
+            yield f"Ratios are to {case.reference}.\n"
         facts = ", ".join(f"{key} {value}" for key, value in result.machine.items())
         yield f"{result.rounds} rounds. {facts}.\n"
 

@@ -52,7 +52,7 @@ def run_process(command: list[str], environment: Mapping[str, str]) -> Process:
             errors.seek(0)
             raise RuntimeError(f"{' '.join(command)} failed:\n{errors.read()[-2000:]}")
         output.seek(0)
-        printed = json.loads(output.read().strip().splitlines()[-1])
+        printed = json.loads(output.read())
     # Linux counts in kB, macOS in bytes.
     unit = 1e6 if sys.platform == "darwin" else 1e3
     return Process(seconds, usage.ru_maxrss / unit, printed["accuracy"])

@@ -13,7 +13,17 @@ from pellucid.functions.regularizers import regularizers
 from pellucid.functions.schedules import schedules
 from pellucid.layers import Dense
 from pellucid.network import Network, backpropagate
-from pellucid.optimizers import SGD, Adam, AdamW, FromOptax, Momentum, Nesterov, RMSprop, as_optimizer, optimizers
+from pellucid.optimizers import (
+    SGD,
+    Adam,
+    AdamW,
+    FromOptax,
+    Momentum,
+    Nesterov,
+    RMSprop,
+    as_optimizer,
+    optimizers,
+)
 
 torch = pytest.importorskip("torch")
 every_optimizer = pytest.mark.parametrize("name", list(optimizers))
@@ -67,7 +77,9 @@ def test_100_steps_follow_pytorch(name, penalty, float64, rng):
     regularizer = None if penalty is None else regularizers.build({"name": "l2", "strength": penalty})
     x, y = rng.normal(size=(320, 20)), rng.integers(0, 10, 320)
 
-    weights = [torch.tensor(np.asarray(p[k]), requires_grad=True) for p in params for k in p if k == "weights"]
+    weights = [
+        torch.tensor(np.asarray(p[k]), requires_grad=True) for p in params for k in p if k == "weights"
+    ]
     biases = [torch.tensor(np.asarray(p[k]), requires_grad=True) for p in params for k in p if k == "biases"]
     oracle = make_oracle([{"params": weights, "weight_decay": 2 * (penalty or 0)}, {"params": biases}], 0)
     if name == "adamw":
@@ -176,14 +188,16 @@ def test_many_rates_at_once_by_vmap(name):
 def test_its_description_builds_it_again(name):
     rule = optimizers.build({"name": name, "learning_rate": 0.123, "clip_norm": 2.0})
     assert optimizers.build(describe(rule)) == rule
-    scheduled = optimizers.build({"name": name, "learning_rate": {"name": "cosine_decay", "learning_rate": 0.1, "epochs": 5}})
+    scheduled = optimizers.build(
+        {"name": name, "learning_rate": {"name": "cosine_decay", "learning_rate": 0.1, "epochs": 5}}
+    )
     assert optimizers.build(describe(scheduled)) == scheduled
 
 
 @every_optimizer
 @pytest.mark.parametrize("rate", [-0.1, 0, float("nan"), float("inf"), "fast", None, True])
 def test_refuses_a_rate_that_is_none(name, rate):
-    with pytest.raises((InvalidValue, ValueError), match="learning_rate|learning-rate|schedule"):
+    with pytest.raises((InvalidValue, ValueError), match=r"learning_rate|learning-rate|schedule"):
         optimizers.build({"name": name, "learning_rate": rate})
 
 

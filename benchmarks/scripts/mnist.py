@@ -20,7 +20,9 @@ def read(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     def part(stem: str) -> tuple[np.ndarray, np.ndarray]:
         images = np.frombuffer(_content(folder / f"{stem}-images-idx3-ubyte"), np.uint8, offset=16)
         classes = np.frombuffer(_content(folder / f"{stem}-labels-idx1-ubyte"), np.uint8, offset=8)
-        return images.reshape(-1, 784).astype(np.float32) / 255, classes.astype(np.int64)
+        # In one go: astype and then a division would hold the rows twice.
+        pixels = np.divide(images.reshape(-1, 784), 255, dtype=np.float32)
+        return pixels, classes.astype(np.int64)
 
     return (*part("train"), *part("t10k"))
 

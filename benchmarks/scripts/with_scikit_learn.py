@@ -11,7 +11,8 @@ from benchmarks.scripts.mnist import arguments, read, report
 
 folder, epochs, output = arguments()
 x, y, test_x, test_y = read(folder)
-model: Any = MLPClassifier((128, 128), batch_size=128, alpha=0.0, max_iter=epochs, random_state=0)
+settings: dict[str, Any] = {"batch_size": 128, "max_iter": epochs}
+model = MLPClassifier((128, 128), **settings, alpha=0.0, random_state=0)
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", ConvergenceWarning)  # so few epochs are meant
     model.fit(x, y)

@@ -123,7 +123,7 @@ def clip(grads: PyTree, norm: Float[Array, ""] | None, value: Float[Array, ""] |
     return grads
 
 
-optimizers: Registry[Optimizer] = Registry("optimizer", Optimizer)  # pyright: ignore[reportAbstractUsage]
+optimizers: Registry[Optimizer] = Registry("optimizer", Optimizer)
 """Every optimiser by name."""
 
 
@@ -131,7 +131,12 @@ def _check(rule: Any) -> None:
     if isinstance(rule.learning_rate, (str, dict)):
         object.__setattr__(rule, "learning_rate", schedules.build(rule.learning_rate))
     if not isinstance(rule.learning_rate, Schedule):
-        require(rule.learning_rate, POSITIVE, f"{type(rule).__name__}.learning_rate", "Usual values: 1e-4 to 1e-1.")
+        require(
+            rule.learning_rate,
+            POSITIVE,
+            f"{type(rule).__name__}.learning_rate",
+            "Usual values: 1e-4 to 1e-1.",
+        )
     validate(rule)
 
 
@@ -174,7 +179,7 @@ class SGD(Optimizer):
         _check(self)
 
     def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
-        """g."""
+        """G."""
         return g, slots
 
 
@@ -210,7 +215,7 @@ class GradientDescent(Optimizer):
         _check(self)
 
     def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
-        """g."""
+        """G."""
         return g, slots
 
 
@@ -250,7 +255,7 @@ class Momentum(Optimizer):
         _check(self)
 
     def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
-        """v ← β v + (1 − β) g."""
+        """V ← β v + (1 − β) g."""
         v = self.momentum * slots["momentum"] + (g * (1 - self.momentum) if self.average else g)
         return v, {"momentum": v}
 
@@ -288,7 +293,7 @@ class Nesterov(Optimizer):
         _check(self)
 
     def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
-        """g + β v, v ← β v + g."""
+        """G + β v, v ← β v + g."""
         v = self.momentum * slots["momentum"] + g
         return g + self.momentum * v, {"momentum": v}
 
@@ -327,7 +332,7 @@ class Adagrad(Optimizer):
         _check(self)
 
     def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
-        """g / (√s + ε), s ← s + g²."""
+        """G / (√s + ε), s ← s + g²."""
         s = slots["square"] + g * g
         return g / (jnp.sqrt(s) + self.epsilon), {"square": s}
 
@@ -366,7 +371,7 @@ class RMSprop(Optimizer):
         _check(self)
 
     def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
-        """g / (√s + ε), s ← ρ s + (1 − ρ) g²."""
+        """G / (√s + ε), s ← ρ s + (1 − ρ) g²."""
         s = self.decay * slots["square"] + (1 - self.decay) * (g * g)
         return g / (jnp.sqrt(s) + self.epsilon), {"square": s}
 

@@ -89,10 +89,14 @@ def test_backward_equals_finite_differences(row, float64):
     _, _, cache = row.layer.forward(params, state, x, key=key, training=True)
     dx, grads = row.layer.backward(params, cache, dy)
     step = 1e-6
-    direction = jax.tree.map(lambda a: jnp.cos(jnp.arange(a.size, dtype=a.dtype)).reshape(a.shape), (params, x))
-    ahead, behind = (jax.tree.map(lambda a, d: a + s * step * d, (params, x), direction) for s in (1, -1))
+    direction = jax.tree.map(
+        lambda a: jnp.cos(jnp.arange(a.size, dtype=a.dtype)).reshape(a.shape), (params, x)
+    )
+    ahead, behind = (jax.tree.map(lambda a, d, s=s: a + s * step * d, (params, x), direction) for s in (1, -1))
     measured = (value(*ahead) - value(*behind)) / (2 * step)
-    predicted = sum((g * d).sum() for g, d in zip(jax.tree.leaves((grads, dx)), jax.tree.leaves(direction), strict=True))
+    predicted = sum(
+        (g * d).sum() for g, d in zip(jax.tree.leaves((grads, dx)), jax.tree.leaves(direction), strict=True)
+    )
     np.testing.assert_allclose(predicted, measured, rtol=1e-6, atol=1e-8)
 
 
@@ -100,7 +104,9 @@ def test_backward_equals_finite_differences(row, float64):
 def test_a_batch_equals_its_examples_one_by_one(row):
     params, state, x, _, _ = set_up(row, 1)
     together = row.layer.forward(params, state, x, key=None, training=False)[0]
-    alone = [row.layer.forward(params, state, x[i : i + 1], key=None, training=False)[0] for i in range(len(x))]
+    alone = [
+        row.layer.forward(params, state, x[i : i + 1], key=None, training=False)[0] for i in range(len(x))
+    ]
     np.testing.assert_allclose(together, jnp.concatenate(alone), rtol=1e-6, atol=1e-6)
 
 
@@ -126,7 +132,9 @@ def test_survives_jit_scan_and_vmap(row):
 def test_keeps_the_dtype(row, float64):
     params, state, x, dy, key = set_up(row, 2, dtype=jnp.float64)
     y, _, cache = row.layer.forward(params, state, x, key=key, training=True)
-    assert all(leaf.dtype == jnp.float64 for leaf in jax.tree.leaves((y, row.layer.backward(params, cache, dy))))
+    assert all(
+        leaf.dtype == jnp.float64 for leaf in jax.tree.leaves((y, row.layer.backward(params, cache, dy)))
+    )
 
 
 @every_layer

@@ -64,7 +64,10 @@ def newest(folder: Path) -> str | None:
 
 def test_ctrl_c_leaves_a_resumable_run(tmp_path):
     folder = tmp_path / "run"
-    process = run(["mnist-5k", "--network", "64", "--epochs", "2000", "--run", str(folder), "--json"], stdout=subprocess.PIPE)
+    process = run(
+        ["mnist-5k", "--network", "64", "--epochs", "2000", "--run", str(folder), "--json"],
+        stdout=subprocess.PIPE,
+    )
     while "epoch" not in (process.stderr.readline()):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
@@ -76,4 +79,6 @@ def test_ctrl_c_leaves_a_resumable_run(tmp_path):
     again = run(["--resume", str(folder), "--epochs", "1", "--json"], stdout=subprocess.PIPE)
     out, said = again.communicate(timeout=60)
     assert again.returncode == 0, said
-    assert json.loads(out)["accuracy"] == made["accuracy"]  # nothing left to train: the weights are those kept
+    assert (
+        json.loads(out)["accuracy"] == made["accuracy"]
+    )  # nothing left to train: the weights are those kept

@@ -29,9 +29,16 @@ def list_(as_json: bool) -> None:
     for heading in ("name", "rows", "shape", "task", "here", "licence, origin"):
         table.add_column(heading)
     for info in infos:
-        shape = "×".join(map(str, info.shape))
+        shape = "×".join(map(str, info.input_shape))
         here = "yes" if info.available else "to fetch"
-        table.add_row(info.name, f"{info.rows:,}", shape, info.task, here, f"{info.licence}; {info.source}")
+        table.add_row(
+            info.name,
+            f"{info.train:,} + {info.held_out:,}",
+            shape,
+            info.task,
+            here,
+            f"{info.licence}; {info.source}",
+        )
     Console().print(table)
 
 

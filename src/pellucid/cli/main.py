@@ -25,6 +25,9 @@ class Verbs(click.Group):
             click.echo(f"pellucid: {error}", err=True)
             code = next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 2)
             sys.exit(code)
+        except KeyboardInterrupt:
+            click.echo("pellucid: interrupted", err=True)
+            sys.exit(130)
 
 
 @click.group(

@@ -1,10 +1,10 @@
 """``pellucid train``."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from pellucid.cli.options import Specification, as_json, is_table, print_json, say
 
@@ -42,32 +42,82 @@ A network file lists its layers in order:
     help="What to do with missing values of a table.",
 )
 @click.option(
-    "--task", type=click.Choice(["binary", "multiclass", "regression"]), help="Task; inferred from the target if not given."
+    "--task",
+    type=click.Choice(["binary", "multiclass", "regression"]),
+    help="Task; inferred from the target if not given.",
 )
-@click.option("--held-out", type=float, default=0.2, show_default=True, help="Share of a table's rows held out.")
 @click.option(
-    "--network", default="128", show_default=True, help="Units of the hidden layers (128-128), 'none', or a TOML file of layers."
+    "--held-out", type=float, default=0.2, show_default=True, help="Share of a table's rows held out."
 )
-@click.option("--activation", type=SPECIFICATION, default="relu", show_default=True, help="Of the hidden layers.")
-@click.option("--initializer", type=SPECIFICATION, default="he_normal", show_default=True, help="Of the hidden layers' weights.")
-@click.option("--dropout", type=float, default=0.0, show_default=True, help="Share dropped after each hidden layer, below 1.")
+@click.option(
+    "--network",
+    default="128",
+    show_default=True,
+    help="Units of the hidden layers (128-128), 'none', or a TOML file of layers.",
+)
+@click.option(
+    "--activation", type=SPECIFICATION, default="relu", show_default=True, help="Of the hidden layers."
+)
+@click.option(
+    "--initializer",
+    type=SPECIFICATION,
+    default="he_normal",
+    show_default=True,
+    help="Of the hidden layers' weights.",
+)
+@click.option(
+    "--dropout",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Share dropped after each hidden layer, below 1.",
+)
 @click.option("--loss", type=SPECIFICATION, help="Loss; chosen from the target if not given.")
 @click.option("--metric", type=SPECIFICATION, help="What is measured beside the loss.")
-@click.option("--optimizer", type=SPECIFICATION, default="adam", show_default=True, help="Optimizer and its hyperparameters.")
+@click.option(
+    "--optimizer",
+    type=SPECIFICATION,
+    default="adam",
+    show_default=True,
+    help="Optimizer and its hyperparameters.",
+)
 @click.option("--learning-rate", type=float, help="Learning rate η; the optimizer's default if not given.")
 @click.option("--schedule", type=SPECIFICATION, help="Learning-rate schedule and its hyperparameters.")
 @click.option("--regularizer", type=SPECIFICATION, help="l1, l2 or elastic_net, with its strength.")
 @click.option("--epochs", type=int, default=None, help="Passes over the training rows.  [default: 10]")
 @click.option("--batch-size", help="Rows a step, or 'all'.  [default: 32]")
 @click.option("--class-weights", metavar="balanced|NAME=W,…", help="Weights of the classes.")
-@click.option("--patience", type=int, help="Early stopping: epochs without a better loss on a validation part.")
-@click.option("--validation", type=float, default=0.1, show_default=True, help="Share of the training rows watched by early stopping.")
-@click.option("--record-every", type=int, default=10, show_default=True, help="Steps between measurements of the layers; 0 for none.")
-@click.option("--seed", type=int, default=None, help="Seed of weights, order and split.  [default: 0]")
-@click.option("--run", "folder", type=click.Path(path_type=Path), help="Run folder.  [default: runs/NAME-NNN]")
+@click.option(
+    "--patience", type=int, help="Early stopping: epochs without a better loss on a validation part."
+)
+@click.option(
+    "--validation",
+    type=float,
+    default=0.1,
+    show_default=True,
+    help="Share of the training rows watched by early stopping.",
+)
+@click.option(
+    "--record-every",
+    type=int,
+    default=10,
+    show_default=True,
+    help="Steps between measurements of the layers; 0 for none.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=None,
+    help="Seed of weights, order and split.  [default: 0]",
+)
+@click.option(
+    "--run", "folder", type=click.Path(path_type=Path), help="Run folder.  [default: runs/NAME-NNN]"
+)
 @click.option("--overwrite", is_flag=True, help="Replace the run folder if it is there.")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with this run.")
-@click.option("--checkpoint-every", type=float, default=10.0, show_default=True, help="Seconds between checkpoints.")
+@click.option(
+    "--checkpoint-every", type=float, default=10.0, show_default=True, help="Seconds between checkpoints."
+)
 @click.option("--quiet", is_flag=True, help="No progress.")
 @as_json
 def train(source: str | None, resume: Path | None, as_json: bool, **options: Any) -> None:
@@ -79,7 +129,9 @@ def train(source: str | None, resume: Path | None, as_json: bool, **options: Any
     if resume is not None:
         run = _resume(resume, source, options)
     elif source is None:
-        raise click.UsageError("give DATA (a dataset's name, a table file, an experiment.toml) or --resume RUN.")
+        raise click.UsageError(
+            "give DATA (a dataset's name, a table file, an experiment.toml) or --resume RUN."
+        )
     elif source.endswith(".toml"):
         run = _repeat(Path(source), options)
     else:
@@ -117,7 +169,9 @@ def _begin(source: str, options: dict[str, Any]) -> Any:
         loss=describe(loss),
         metric=describe(metrics.build(options["metric"] or end.metric)),
         optimizer=describe(optimizer),
-        regularizer=None if options["regularizer"] is None else describe(regularizers.build(options["regularizer"])),
+        regularizer=None
+        if options["regularizer"] is None
+        else describe(regularizers.build(options["regularizer"])),
         epochs=10 if options["epochs"] is None else options["epochs"],
         batch_size=_batch_size(options["batch_size"], rows, optimizer.full_batch),
         seed=seed,
@@ -130,11 +184,11 @@ def _begin(source: str, options: dict[str, Any]) -> Any:
     from pellucid.network import summarize
 
     say(str(summarize(network.accepting(data.input_shape), data.input_shape)))
-    folder = _new_folder(options["folder"], data.name, options["overwrite"])
     return run_experiment(
         experiment,
         data,
-        folder=folder,
+        folder=options["folder"] or _free_folder(data.name),
+        overwrite=options["overwrite"],
         checkpoint_every=options["checkpoint_every"],
         progress=not options["quiet"],
     )
@@ -145,16 +199,20 @@ def _repeat(path: Path, options: dict[str, Any]) -> Any:
     from pellucid.models.train import run_experiment
     from pellucid.storage import read_toml
 
+    _settled("the experiment", {"source", "seed", "epochs", "folder", "overwrite"})
     experiment = Experiment.from_dict(read_toml(path))
     if options["seed"] is not None:
         experiment.seed = options["seed"]
+        if "seed" in experiment.data:
+            experiment.data["seed"] = options["seed"]
     if options["epochs"] is not None:
         experiment.epochs = options["epochs"]
     data = open_data(experiment.data)
     return run_experiment(
         experiment,
         data,
-        folder=_new_folder(options["folder"], data.name, options["overwrite"]),
+        folder=options["folder"] or _free_folder(data.name),
+        overwrite=options["overwrite"],
         checkpoint_every=options["checkpoint_every"],
         progress=not options["quiet"],
     )
@@ -165,6 +223,7 @@ def _resume(folder: Path, source: str | None, options: dict[str, Any]) -> Any:
 
     if source is not None:
         raise click.UsageError("--resume takes the data from the run: leave DATA out.")
+    _settled("the run", {"resume", "epochs"})
     return resume_run(
         folder,
         epochs=options["epochs"],
@@ -173,10 +232,30 @@ def _resume(folder: Path, source: str | None, options: dict[str, Any]) -> Any:
     )
 
 
+def _settled(by: str, open_ones: set[str]) -> None:
+    """Refuse options that ``by`` has settled already; passing over them would deceive."""
+    context = click.get_current_context()
+    open_ones |= {"checkpoint_every", "quiet", "as_json"}
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name is not None
+        and parameter.name not in open_ones
+        and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise click.UsageError(
+            f"{', '.join(given)}: settled by {by}. Leave it out; or change a copy of experiment.toml and "
+            "give that as DATA."
+        )
+
+
 def _data_settings(source: str, options: dict[str, Any], seed: int) -> dict[str, Any]:
     if not is_table(source):
         if options["target"] is not None:
-            raise click.UsageError(f"--target is for table files; {source!r} is not one (.csv, .tsv, .parquet).")
+            raise click.UsageError(
+                f"--target is for table files; {source!r} is not one (.csv, .tsv, .parquet)."
+            )
         return {"name": source, "seed": seed}
     if options["target"] is None:
         raise click.UsageError("name the column to predict: --target COLUMN.")
@@ -187,18 +266,27 @@ def _data_settings(source: str, options: dict[str, Any], seed: int) -> dict[str,
 
 
 def _network(options: dict[str, Any], data: Any) -> Any:
+    from pellucid.core.checks import InvalidValue
     from pellucid.models.feedforward import feedforward
     from pellucid.network import Network
     from pellucid.storage import read_toml
 
     text = options["network"]
     if text.endswith(".toml"):
-        return Network(*read_toml(Path(text)).get("layers", []))
+        content = read_toml(Path(text))
+        listed = content.get("layers")
+        if content.keys() != {"layers"} or not isinstance(listed, list):
+            raise InvalidValue(
+                f"{text} must list the layers as [[layers]] tables and nothing else. "
+                f"Received: {', '.join(content) or 'nothing'}."
+            )
+        return Network(*listed)
     try:
         hidden = [] if text == "none" else [int(units) for units in text.split("-")]
     except ValueError:
         raise click.BadParameter(
-            f"{text!r} is neither units joined by dashes (128-128), nor 'none', nor a .toml file.", param_hint="--network"
+            f"{text!r} is neither units joined by dashes (128-128), nor 'none', nor a .toml file.",
+            param_hint="--network",
         ) from None
     return feedforward(
         hidden,
@@ -211,7 +299,7 @@ def _network(options: dict[str, Any], data: Any) -> Any:
 
 def _optimizer(options: dict[str, Any]) -> Any:
     given = options["optimizer"]
-    table = {"name": given} if isinstance(given, str) else dict(given)
+    table: dict[str, Any] = {"name": given} if isinstance(given, str) else dict(given)
     rate = options["learning_rate"]
     if options["schedule"] is not None:
         schedule = options["schedule"]
@@ -228,7 +316,9 @@ def _batch_size(text: str | None, rows: int, full_batch: bool) -> int:
     try:
         return min(32, rows) if text is None else int(text)
     except ValueError:
-        raise click.BadParameter(f"{text!r} is neither a whole number nor 'all'.", param_hint="--batch-size") from None
+        raise click.BadParameter(
+            f"{text!r} is neither a whole number nor 'all'.", param_hint="--batch-size"
+        ) from None
 
 
 def _class_weights(text: str | None) -> Any:
@@ -243,21 +333,8 @@ def _class_weights(text: str | None) -> Any:
         ) from None
 
 
-def _new_folder(folder: Path | None, name: str, overwrite: bool) -> Path:
-    from pellucid.core.checks import StorageError
-    from pellucid.storage import RunFolder
-
-    if folder is None:
-        number = 1
-        while (path := Path("runs") / f"{name}-{number:03d}").exists():
-            number += 1
-        return path
-    if folder.exists() and any(folder.iterdir()):
-        if not RunFolder(folder).exists():
-            raise StorageError(f"{folder} is there and is not a run folder: choose another --run.")
-        if not overwrite:
-            raise StorageError(
-                f"{folder} holds a run. Go on with it (--resume {folder}), replace it (--overwrite), or choose another --run."
-            )
-        shutil.rmtree(folder)
-    return folder
+def _free_folder(name: str) -> Path:
+    number = 1
+    while (path := Path("runs") / f"{name}-{number:03d}").exists():
+        number += 1
+    return path

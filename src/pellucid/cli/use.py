@@ -19,7 +19,7 @@ Examples:
 )
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("source", metavar="DATA")
-@click.option("--limit", type=int, help="Only the first rows.")
+@click.option("--limit", type=click.IntRange(min=0), help="Only the first rows.")
 @as_json
 def predict(run: Path, source: str, limit: int | None, as_json: bool) -> None:
     """Predict with a saved RUN for the rows of DATA: a table file, or a dataset's held-out rows.
@@ -32,7 +32,10 @@ def predict(run: Path, source: str, limit: int | None, as_json: bool) -> None:
     x = source if is_table(source) else _held_out(source).x
     x = loaded.encode(x)[:limit]
     outputs, predictions = loaded.outputs(x), loaded.predict(x)
-    rows = [_row(prediction, output, loaded.facts.task) for prediction, output in zip(predictions, outputs, strict=True)]
+    rows = [
+        _row(prediction, output, loaded.facts.task)
+        for prediction, output in zip(predictions, outputs, strict=True)
+    ]
     if as_json:
         print_json(rows)
         return

@@ -79,8 +79,9 @@ class Interval:
             return False
         if not math.isfinite(value):
             return False
-        above = value >= self.low if self.closed in ("both", "left") else value > self.low
-        below = value <= self.high if self.closed in ("both", "right") else value < self.high
+        number = float(value)
+        above = number >= self.low if self.closed in ("both", "left") else number > self.low
+        below = number <= self.high if self.closed in ("both", "right") else number < self.high
         return above and below
 
     def __str__(self) -> str:
@@ -98,9 +99,7 @@ class WholeNumber:
     def allows(self, value: Any) -> bool:
         """Whether ``value`` is an integer no smaller than ``low``."""
         return (
-            isinstance(value, numbers.Integral)
-            and not isinstance(value, bool)
-            and value >= self.low  # pyright: ignore[reportOperatorIssue]
+            isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= self.low  # pyright: ignore[reportOperatorIssue]
         )
 
     def __str__(self) -> str:

@@ -114,6 +114,7 @@ def _sync_folder(folder: Path) -> None:
 _ADVICE = {
     errno.ENOSPC: "Free some space, or choose a folder on another disk.",
     getattr(errno, "EDQUOT", -1): "Your quota is used up: delete files, or choose a folder on another disk.",
+    errno.EFBIG: "The limit on a file's size (ulimit -f) is reached: raise it, or choose another disk.",
     errno.EACCES: "Choose a folder that you may write to, or change its permissions.",
     errno.EPERM: "Choose a folder that you may write to, or change its permissions.",
     errno.EROFS: "The file system is read-only: choose another folder.",

@@ -9,7 +9,7 @@ specification, so that experiments can be written down as TOML and read again.
 import dataclasses
 import difflib
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 from pellucid.core.checks import InvalidValue, UnknownName
@@ -31,13 +31,13 @@ class Registry(Generic[Item]):
         self.base = base
         self._classes: dict[str, type[Item]] = {}
 
-    def register(self, name: str) -> Any:
+    def register(self, name: str) -> Callable[[Class], Class]:
         """Class decorator that enters a dataclass under ``name``."""
 
         def enter(cls: Class) -> Class:
             if name in self._classes:
                 raise ValueError(f"two classes are named {name!r} among the {self.kind}s")
-            self._classes[name] = cls
+            self._classes[name] = cls  # pyright: ignore[reportArgumentType]
             cls.name = name
             return cls
 
@@ -113,4 +113,3 @@ def describe(item: Any) -> Any:
             fields[field.name] = value
     name = item.name  # pyright: ignore[reportAttributeAccessIssue]
     return {"name": name, **fields} if fields else name
-

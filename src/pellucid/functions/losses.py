@@ -90,9 +90,12 @@ class Loss(ABC):
         ``w / Σ w`` for the mean, ``w`` for the sum. An example of weight 0 has no part in either.
 
         Args:
-            weights: one for each example, at least 0 and not all 0.
+            weights: one for each example, at least 0.
         """
-        return weights / jnp.sum(weights) if self.reduction == "mean" else weights
+        if self.reduction == "sum":
+            return weights
+        # Not below the least positive number: examples that all weigh 0 have loss 0, not NaN.
+        return weights / jnp.maximum(jnp.sum(weights), jnp.finfo(weights.dtype).tiny)
 
     @final
     def __call__(self, prediction: Anything, target: Anything, weights: Anything | None = None) -> Scalar:
@@ -101,7 +104,7 @@ class Loss(ABC):
         Args:
             prediction: (batch, …), what the network says.
             target: what is true, of the shape that ``target_kind`` asks for.
-            weights: (batch,), one for each example, at least 0 and not all 0; all 1 when left out.
+            weights: (batch,), one for each example, at least 0; all 1 when left out.
 
         Raises:
             ShapeError: prediction, target and weights do not fit together.

@@ -183,7 +183,7 @@ class WarmUp(Schedule):
     Source: Goyal and others, "Accurate, large minibatch SGD: training ImageNet in 1 hour", 2017.
     """
 
-    learning_rate: float | Schedule | Mapping[str, Any] = nested(MISSING, "after the rise")  # noqa: RUF009
+    learning_rate: float | Schedule | Mapping[str, Any] = nested(MISSING, "after the rise")
     epochs: float = constrained(1.0, POSITIVE, "epochs of the rise")
 
     def __post_init__(self) -> None:

@@ -47,13 +47,13 @@ class Activation(Layer):
         key: Key[Array, ""] | None = None,
         training: bool = False,
     ) -> tuple[Float[Array, "batch *units"], State, Cache]:
-        """a = f(z)."""
+        """A = f(z)."""
         a = activations.build(self.function).value(x)
         return a, state, (x, a)
 
     def backward(
         self, params: Params, cache: Cache, dy: Float[Array, "batch *units"]
     ) -> tuple[Float[Array, "batch *units"], Params]:
-        """dz = da · ∂a/∂z."""
+        """Dz = da · ∂a/∂z."""
         z, a = cache
         return activations.build(self.function).backward(z, a, dy), {}

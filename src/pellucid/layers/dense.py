@@ -74,7 +74,7 @@ class Dense(Layer):
         key: Key[Array, ""] | None = None,
         training: bool = False,
     ) -> tuple[Float[Array, "batch *rows units"], State, Cache]:
-        """z = x·W + b."""
+        """Z = x·W + b."""
         inputs = params["weights"].shape[0]
         if x.shape[-1] != inputs:
             raise ShapeError(

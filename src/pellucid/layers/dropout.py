@@ -55,7 +55,7 @@ class Dropout(Layer):
         key: Key[Array, ""] | None = None,
         training: bool = False,
     ) -> tuple[Float[Array, "batch *units"], State, Cache]:
-        """y = x · m / (1 − p) in training, y = x in prediction."""
+        """Y = x · m / (1 − p) in training, y = x in prediction."""
         if not training or self.rate == 0:
             return x, state, None
         if key is None:
@@ -67,5 +67,5 @@ class Dropout(Layer):
     def backward(
         self, params: Params, cache: Cache, dy: Float[Array, "batch *units"]
     ) -> tuple[Float[Array, "batch *units"], Params]:
-        """dx = dy · m / (1 − p)."""
+        """Dx = dy · m / (1 − p)."""
         return (dy if cache is None else dy * cache), {}

@@ -83,5 +83,5 @@ def _apply_derivative(self: Layer, params: Params, cache: Cache, dy: Array) -> t
     return dx, grads
 
 
-layers: Registry[Layer] = Registry("layer", Layer)  # pyright: ignore[reportAbstractUsage]
+layers: Registry[Layer] = Registry("layer", Layer)
 """Every layer by name; a layer of one's own joins with ``@layers.register("name")``."""

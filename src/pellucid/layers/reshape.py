@@ -69,7 +69,7 @@ class Reshape(Layer):
                 f"Reshape cannot turn examples of shape {input_shape} ({math.prod(input_shape)} numbers) "
                 f"into {self.shape} ({math.prod(self.shape)} numbers): the sizes must be equal."
             )
-        return {}, {}, self.shape
+        return {}, {}, tuple(self.shape)
 
     def forward(
         self,

@@ -2,20 +2,10 @@
 
 from pellucid.models.experiment import Experiment
 from pellucid.models.feedforward import feedforward
-from pellucid.models.perceptron import (
-    Certificate,
-    FittedPerceptron,
-    Gate,
-    LearningStep,
-    NotSeparable,
-    Perceptron,
-    Separable,
-    SpamDetection,
-    and_gate,
-    separability,
-    spam_detection,
-)
+from pellucid.models.perceptron import FittedPerceptron, Gate, LearningStep, Perceptron, and_gate
 from pellucid.models.run import Run, load_run
+from pellucid.models.separability import Certificate, NotSeparable, Separable, separability
+from pellucid.models.spam import SpamDetection, spam_detection
 from pellucid.models.train import resume_run, train
 
 __all__ = [

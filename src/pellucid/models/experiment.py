@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from pellucid.core.checks import InvalidValue, StorageError
+from pellucid.core.checks import InvalidValue, StorageError, WholeNumber, require
 from pellucid.data import Dataset, load_dataset, load_table
 
 
@@ -31,11 +31,15 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     min_delta: float = 0.0
     validation: float = 0.1
     record_every: int = 10
-    data: dict[str, Any] = {}  # noqa: RUF012 (msgspec copies it)
+    data: dict[str, Any] = {}
 
     def to_dict(self) -> dict[str, Any]:
-        """All settings that are set, for TOML, which knows no null."""
-        return {name: value for name, value in msgspec.to_builtins(self).items() if value is not None}
+        """All settings that are set, for TOML, which knows no null; NumPy's numbers as Python's."""
+        return {
+            name: value
+            for name, value in msgspec.to_builtins(self, enc_hook=lambda number: number.item()).items()
+            if value is not None
+        }
 
     @staticmethod
     def from_dict(settings: dict[str, Any]) -> "Experiment":
@@ -47,21 +51,23 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         try:
             return msgspec.convert(settings, Experiment)
         except msgspec.ValidationError as error:
-            raise StorageError(f"experiment.toml does not describe an experiment: {error}.") from error
+            fields = ", ".join(Experiment.__struct_fields__)
+            raise StorageError(
+                f"experiment.toml does not describe an experiment: {error}. Its fields: {fields}."
+            ) from error
 
 
-def check_counts(epochs: Any, batch_size: Any, rows: int) -> None:
-    """Refuse epochs or a batch size that cannot be trained with.
+def check_counts(experiment: Experiment, rows: int) -> None:
+    """Refuse epochs, a batch size, a seed … that cannot be trained with on ``rows`` rows.
 
     Raises:
         InvalidValue: naming the value and what is allowed.
     """
-    for name, value in (("epochs", epochs), ("batch_size", batch_size)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise InvalidValue(f"{name} must be a whole number of at least 1. Received: {value!r}.")
-    if batch_size > rows:
+    for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0), ("record_every", 0)):
+        require(getattr(experiment, name), WholeNumber(least), name)
+    if experiment.batch_size > rows:
         raise InvalidValue(
-            f"batch_size is {batch_size}, but the training part has only {rows} rows. "
+            f"batch_size is {experiment.batch_size}, but the training part has only {rows} rows. "
             f'Take at most {rows}, or batch_size="all" for gradient descent on all rows at once.'
         )
 

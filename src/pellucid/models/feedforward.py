@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pellucid.core.checks import ShapeError, WholeNumber, require
+from pellucid.core.checks import InvalidValue, ShapeError, WholeNumber, require
 from pellucid.core.types import Shape
 from pellucid.data import Dataset
-from pellucid.functions.activations import Activation
+from pellucid.functions.activations import Activation as ActivationFunction
+from pellucid.functions.activations import activations
 from pellucid.functions.losses import Loss, losses
-from pellucid.layers import Dense, Dropout, Layer
+from pellucid.layers import Activation, Dense, Dropout, Layer
 from pellucid.network import Network
 
 
@@ -23,18 +24,30 @@ class Output(NamedTuple):
 
 OUTPUTS = {
     "binary": Output(
-        "sigmoid", "binary_cross_entropy", "binary_accuracy", "two classes: one sigmoid neuron, the probability of the second"
+        activation="sigmoid",
+        loss="binary_cross_entropy",
+        metric="binary_accuracy",
+        reason="two classes: one sigmoid neuron, the probability of the second",
     ),
     "multiclass": Output(
-        "softmax", "sparse_categorical_cross_entropy", "accuracy", "one softmax neuron a class, probabilities that sum to 1"
+        activation="softmax",
+        loss="sparse_categorical_cross_entropy",
+        metric="accuracy",
+        reason="one softmax neuron a class, probabilities that sum to 1",
     ),
     "multilabel": Output(
-        "sigmoid", "binary_cross_entropy", "binary_accuracy", "one sigmoid neuron a label, each a probability of its own"
+        activation="sigmoid",
+        loss="binary_cross_entropy",
+        metric="binary_accuracy",
+        reason="one sigmoid neuron a label, each a probability of its own",
     ),
     "regression": Output(
-        "linear", "mean_squared_error", "mean_absolute_error", "one linear neuron a number to predict"
+        activation="linear",
+        loss="mean_squared_error",
+        metric="mean_absolute_error",
+        reason="one linear neuron a number to predict",
     ),
-}  # fmt: skip
+}
 """The output layer, loss and metric by task: the defaults of subject 3.1."""
 
 
@@ -42,7 +55,7 @@ def feedforward(
     hidden: Sequence[int],
     data: Dataset,
     *,
-    activation: Activation | str = "relu",
+    activation: ActivationFunction | str = "relu",
     dropout: float = 0.0,
     weights: str = "he_normal",
 ) -> Network:
@@ -95,3 +108,58 @@ def check_output(network: Network, output_shape: Shape, loss: Loss, data: Datase
             f"the loss {loss.name!r} does not fit the target of {data.name!r} ({data.task}). "
             f"Fitting losses: {', '.join(fitting)}."
         )
+
+
+LOGITS = {
+    "sigmoid_binary_cross_entropy": "binary_cross_entropy",
+    "softmax_cross_entropy": "categorical_cross_entropy",
+    "sparse_softmax_cross_entropy": "sparse_categorical_cross_entropy",
+}
+"""Losses of logits, each with the loss that takes the activation's output instead."""
+
+PROBABILITIES = (*LOGITS.values(), "kl_divergence")
+"""Losses of probabilities."""
+
+BETWEEN = {
+    "binary_cross_entropy": (0, 1),
+    "sigmoid_binary_cross_entropy": (0, 1),
+    "hinge": (-1, 1),
+    "squared_hinge": (-1, 1),
+    "wasserstein": (-1, 1),
+}
+"""The least and greatest target that a loss is made for; where the least is −1 nothing lies between."""
+
+
+def check_loss(network: Network, loss: Loss, data: Dataset) -> None:
+    """Refuse a loss that would train in silence on what it is not made for.
+
+    Raises:
+        InvalidValue: logits asked of an output with an activation, probabilities of one without, or targets
+            outside the loss's range.
+    """
+    last = network.layers[-1]
+    # A custom layer may end a network as it likes.
+    function = last.function if isinstance(last, Activation) else None
+    if function is None and isinstance(last, Dense):
+        function = activations.build("linear")
+    if isinstance(function, ActivationFunction):
+        bounded = function.range[0] >= 0 and function.range[1] <= 1
+        if loss.name in LOGITS and bounded:
+            raise InvalidValue(
+                f"the loss {loss.name!r} takes logits, but the network ends in {function.name}. End it without an "
+                f"activation, or take {LOGITS[loss.name]!r}, which with {function.name} is computed as exactly."
+            )
+        if loss.name in PROBABILITIES and not bounded:
+            raise InvalidValue(
+                f"the loss {loss.name!r} takes probabilities, but the network ends in {function.name}, whose range "
+                f"is {function.range}. End it with sigmoid or softmax, or take another loss."
+            )
+    if loss.name in BETWEEN:
+        low, high = BETWEEN[loss.name]
+        y = data.train.y
+        if y.min() < low or y.max() > high or (low < 0 and (abs(y) != 1).any()):
+            raise InvalidValue(
+                f"the loss {loss.name!r} takes targets {'of −1 and 1' if low < 0 else 'from 0 to 1'}; those of "
+                f"{data.name!r} run from {y.min():g} to {y.max():g}. "
+                f"The usual loss here ({data.task}) is {OUTPUTS[data.task].loss!r}."
+            )

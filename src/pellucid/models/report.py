@@ -7,7 +7,8 @@ from pellucid.network import Summary
 from pellucid.training import History
 
 STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#111;background:#fff}"
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;"
+    "padding:0 1rem;color:#111;background:#fff}"
     "table{border-collapse:collapse}td,th{padding:.2rem .8rem;text-align:right;border-bottom:1px solid #ccc}"
     "td:first-child,th:first-child{text-align:left}pre{overflow-x:auto}div{overflow-x:auto}"
 )
@@ -42,7 +43,7 @@ def render_report(
         f"<h2>Result</h2><table>{results}</table>"
         f"<h2>Network</h2><pre>{html.escape(str(summary))}</pre>"
         f"<h2>Epochs</h2><div><table><tr>{head}</tr>{rows}</table></div>"
-        f"<h2>Settings</h2><p>To run it again: <code>pellucid train --experiment experiment.toml</code></p>"
+        f"<h2>Settings</h2><p>To run it again: <code>pellucid train experiment.toml</code></p>"
         f"<pre>{html.escape(settings)}</pre></body></html>\n"
     )
 

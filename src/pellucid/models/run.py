@@ -1,6 +1,5 @@
 """A run: the network that a training left, with all that is needed to use it, save it and load it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -10,13 +9,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.core.checks import DataError, ShapeError, StorageError
+from pellucid.core.checks import DataError, StorageError
 from pellucid.core.types import Params, State
-from pellucid.data import Dataset, Part, Preprocessing, TableEncoder
-from pellucid.data.encoding import Target, Task
+from pellucid.data import Dataset, Encoder, Part, Preprocessing, TableEncoder, Vocabulary
+from pellucid.data.encoding import Target, Task, as_array, as_float32
 from pellucid.functions.losses import Loss, losses
 from pellucid.functions.metrics import metrics
 from pellucid.models.experiment import Experiment
+from pellucid.models.figures import draw_history
 from pellucid.models.report import render_report
 from pellucid.network import Network, Summary, summarize
 from pellucid.optimizers import as_optimizer
@@ -40,7 +40,7 @@ class DataFacts:
     held_out_rows: int
     fingerprint: str
     preprocessing: Preprocessing
-    encoder: TableEncoder | None
+    encoder: Encoder | None
 
     @staticmethod
     def of(data: Dataset) -> "DataFacts":
@@ -52,15 +52,36 @@ class DataFacts:
         )  # fmt: skip
 
     def encode_target(self, y: Any) -> np.ndarray:
-        """Targets of one's own as they are stored: class names (or what was called so) as class numbers.
+        """Targets of one's own as they are stored: class names or numbers, 1-D or one column, as class numbers.
 
         Raises:
             DataError: a label that is none of the classes.
         """
-        y = np.asarray(y)
-        if not self.classes or y.ndim != 1:
-            return Target(self.task, self.classes).encode(y)
-        return Target(self.task, self.classes, self.classes).encode(y.astype(str))
+        y = as_array(y, "y")
+        if y.dtype == object:  # a column of a data frame
+            y = np.array(y.tolist())
+        columns = 1 if y.ndim == 1 else y.shape[-1]
+        labels: tuple[int | str, ...] = ()
+        if self.classes and columns == 1 and self.task != "multilabel":
+            labels = self._labels_of(y)
+        return Target(self.task, self.classes, labels).encode(y)
+
+    def _labels_of(self, y: np.ndarray) -> tuple[int | str, ...]:
+        """What each class is called in ``y``: by name; or, where no name is a number, by its number."""
+        if y.dtype.kind not in "iuf":
+            return self.classes
+        if any(map(_whole, self.classes)):
+            return tuple(int(name) if _whole(name) else name for name in self.classes)
+        return tuple(range(len(self.classes)))
+
+    @property
+    def class_values(self) -> np.ndarray:
+        """The classes as predictions give them: numbers and booleans as such, all else as text."""
+        if all(map(_whole, self.classes)):
+            return np.array([int(name) for name in self.classes])
+        if set(self.classes) <= {"False", "True"}:
+            return np.array([name == "True" for name in self.classes])
+        return np.array(self.classes)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-like, without the preprocessing's arrays."""
@@ -72,9 +93,10 @@ class DataFacts:
     @staticmethod
     def from_dict(plain: dict[str, Any], preprocessing: Preprocessing) -> "DataFacts":
         """What ``to_dict`` wrote."""
-        encoder = None if plain["encoder"] is None else TableEncoder.from_dict(plain["encoder"])
+        encoder = None if plain["encoder"] is None else _restore_encoder(plain["encoder"])
         tuples = {name: tuple(plain[name]) for name in ("classes", "input_shape")}
-        return DataFacts(**(plain | tuples | {"encoder": encoder, "preprocessing": preprocessing}))
+        facts: dict[str, Any] = plain | tuples | {"encoder": encoder, "preprocessing": preprocessing}
+        return DataFacts(**facts)
 
 
 @dataclass
@@ -114,13 +136,14 @@ class Run:
             x: an array of shape (rows, *input_shape); or, for a run on a table, a path or data frame.
 
         Raises:
+            DataError: a value that is no finite number; the text names its place.
             ShapeError: examples of another shape.
         """
         if self.facts.encoder is not None and not isinstance(x, (np.ndarray, jax.Array)):
             x = self.facts.encoder.encode(x)
-        x = np.asarray(x)
+        x = as_array(x, "x")
         self.network.check_input(x, self.facts.input_shape)
-        return x
+        return x if x.dtype == np.uint8 else as_float32(x, "x")
 
     def outputs(self, x: Any) -> np.ndarray:
         """The network's outputs: probabilities of a classifier, numbers of a regression.
@@ -158,7 +181,7 @@ class Run:
         chosen = (
             outputs.argmax(axis=1) if self.facts.task == "multiclass" else (outputs[:, 0] >= 0.5).astype(int)
         )
-        return np.array(self.facts.classes)[chosen]
+        return self.facts.class_values[chosen]
 
     def evaluate(self, x: Any = None, y: Any = None) -> dict[str, float]:
         """Loss and metric on rows of one's own, or on the held-out rows of the training.
@@ -174,7 +197,7 @@ class Run:
         if x is None:
             return dict(self.result)
         if y is None:
-            if self.facts.encoder is None:
+            if not isinstance(self.facts.encoder, TableEncoder):
                 raise DataError("evaluate needs the targets y of the examples x.")
             y = self.facts.encoder.target_values(x)
         return self.evaluate_part(Part(self.encode(x), self.facts.encode_target(y)))
@@ -191,13 +214,19 @@ class Run:
         loss, metric = _loss_and_metric(self.program, jnp.asarray(outputs), jnp.asarray(target))
         return {"loss": float(loss), self.program.metric.name: float(metric)}
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write the run folder: settings, weights, history, report.
 
+        Args:
+            folder: where to; may be the folder that the run was saved to before.
+            overwrite: replace another run that is there.
+
         Raises:
-            StorageError: it cannot be written.
+            StorageError: another run is there, or it cannot be written.
         """
         files = RunFolder(folder)
+        if files.path != self.folder:
+            files.begin(overwrite)
         settings = self.experiment.to_dict()
         files.write_experiment(settings)
         files.write_manifest({"data": self.facts.to_dict(), "seed": self.experiment.seed})
@@ -217,6 +246,14 @@ class Run:
         self.folder = files.path
         return files.path
 
+    def plot(self) -> Any:
+        """A matplotlib figure of the training: loss, metric, gradients and updates.
+
+        Raises:
+            MissingExtra: matplotlib is not installed.
+        """
+        return draw_history(self.history)
+
     def __str__(self) -> str:
         figures = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in self.result.items())
         ends = {
@@ -231,6 +268,9 @@ class Run:
 
 def load_run(folder: str | Path) -> Run:
     """A saved run, ready to predict and evaluate.
+
+    Args:
+        folder: its run folder.
 
     Raises:
         StorageError: no run there, or one that has no weights yet: resume it first.
@@ -281,11 +321,19 @@ def scaling_of(preprocessing: Preprocessing) -> Scaling:
     )
 
 
+def _restore_encoder(plain: dict[str, Any]) -> Encoder:
+    return TableEncoder.from_dict(plain) if "columns" in plain else Vocabulary.from_dict(plain)
+
+
 def target_for(loss: Loss, y: np.ndarray, outputs: int) -> np.ndarray:
     """Stored targets as the loss takes them: class numbers one-hot where it asks for that."""
     if loss.target_kind == "one_hot" and y.ndim == 1:
         return np.eye(outputs, dtype=np.float32)[y]
     return y
+
+
+def _whole(name: str) -> bool:
+    return name.removeprefix("-").isdecimal()
 
 
 def _padded(x: np.ndarray) -> np.ndarray:

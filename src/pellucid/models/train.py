@@ -10,8 +10,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.core.checks import InvalidValue, ShapeError, StorageError, UnknownName
-from pellucid.core.files import cache_folder
+from pellucid.core.checks import (
+    NOT_NEGATIVE,
+    InvalidValue,
+    ShapeError,
+    StorageError,
+    UnknownName,
+    require,
+)
+from pellucid.core.files import cache_folder, sha256
 from pellucid.core.registry import describe
 from pellucid.data import Dataset, Part, make_dataset, split
 from pellucid.functions.losses import Loss, losses
@@ -19,7 +26,7 @@ from pellucid.functions.metrics import Metric, metrics
 from pellucid.functions.regularizers import Regularizer, regularizers
 from pellucid.functions.schedules import OnPlateau
 from pellucid.models.experiment import Experiment, check_counts, open_data
-from pellucid.models.feedforward import OUTPUTS, check_output, feedforward
+from pellucid.models.feedforward import OUTPUTS, check_loss, check_output, feedforward
 from pellucid.models.interrupt import Interrupt
 from pellucid.models.progress import ProgressReport
 from pellucid.models.run import DataFacts, Run, program_of, scaling_of, target_for, under
@@ -46,6 +53,7 @@ def train(
     validation: float = 0.1,
     record_every: int = 10,
     folder: str | Path | None = None,
+    overwrite: bool = False,
     checkpoint_every: float = 10.0,
     progress: bool = True,
 ) -> Run:
@@ -72,6 +80,7 @@ def train(
         validation: share of the training rows for the validation part, where one is needed.
         record_every: steps between two measurements of the layers; 0 for none.
         folder: run folder to save to, and to keep checkpoints in while training.
+        overwrite: replace the run that ``folder`` holds already.
         checkpoint_every: seconds between checkpoints, where there is a folder.
         progress: show the progress on stderr.
 
@@ -82,6 +91,7 @@ def train(
         InvalidValue: a hyperparameter outside what is allowed.
         ShapeError: network, loss and target do not fit.
         DataError: data that cannot be trained on.
+        StorageError: the folder holds a run already, or cannot be written.
         TrainingDiverged: the loss is no longer finite; says at which step and layer.
 
     Example:
@@ -92,6 +102,11 @@ def train(
     """
     if isinstance(data, tuple):
         data = make_dataset(*data, seed=seed)
+    if not isinstance(data, Dataset):
+        raise InvalidValue(
+            f"data must be a Dataset or a pair of arrays (x, y). Received: {data!r:.60}. "
+            "A dataset by name: load_dataset(name); a table: load_table(path, target=column)."
+        )
     end = OUTPUTS[data.task]
     if not isinstance(network, Network):
         network = feedforward((128,) if network is None else network, data)
@@ -110,7 +125,7 @@ def train(
         epochs=epochs,
         batch_size=rows if batch_size == "all" else batch_size,
         seed=seed,
-        class_weights=dict(class_weights) if isinstance(class_weights, Mapping) else class_weights,
+        class_weights=_by_name(class_weights),
         patience=None if early_stopping is None else early_stopping.patience,
         min_delta=0.0 if early_stopping is None else early_stopping.min_delta,
         validation=validation,
@@ -119,7 +134,7 @@ def train(
     )
     return run_experiment(
         experiment, data, optimizer=chosen, network=network, sample_weights=sample_weights,
-        folder=folder, checkpoint_every=checkpoint_every, progress=progress,
+        folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress,
     )  # fmt: skip
 
 
@@ -131,6 +146,7 @@ def run_experiment(
     network: Network | None = None,
     sample_weights: Any = None,
     folder: str | Path | None = None,
+    overwrite: bool = False,
     checkpoint_every: float = 10.0,
     progress: bool = True,
     resume: bool = False,
@@ -144,6 +160,7 @@ def run_experiment(
         network: the network as an object, where its layers are not registered.
         sample_weights: a weight for each training row.
         folder: run folder to save to.
+        overwrite: replace the run that ``folder`` holds already.
         checkpoint_every: seconds between checkpoints.
         progress: show the progress on stderr.
         resume: go on from the last checkpoint of ``folder``.
@@ -151,11 +168,14 @@ def run_experiment(
     _keep_compiled_programs()
     training, network = _prepare(experiment, data, optimizer, network, sample_weights)
     files = None if folder is None else RunFolder(folder)
-    if files is not None and resume:
-        _restore(training, files)
-    elif files is not None:
+    # Only now, with all settings checked, is anything written: a slip costs no earlier run.
+    if files is not None:
+        if resume:
+            _restore(training, files)
+        else:
+            files.begin(overwrite)
+            files.write_manifest({"data": DataFacts.of(data).to_dict(), "seed": experiment.seed})
         files.write_experiment(experiment.to_dict())
-        files.write_manifest({"data": DataFacts.of(data).to_dict(), "seed": experiment.seed})
 
     stopped = _run(training, experiment, files, checkpoint_every, progress)
     run = Run(
@@ -165,6 +185,7 @@ def run_experiment(
     if data.held_out is not None and training.history.steps_made:
         run.result |= run.evaluate_part(data.held_out)
     if files is not None:
+        run.folder = files.path
         run.save(files.path)
     return run
 
@@ -197,7 +218,6 @@ def resume_run(
     experiment = Experiment.from_dict(files.read_experiment())
     if epochs is not None:
         experiment.epochs = epochs
-        files.write_experiment(experiment.to_dict())
     if data is None:
         try:
             data = open_data(experiment.data)
@@ -231,6 +251,7 @@ def _prepare(
     optimizer = optimizer or as_optimizer(experiment.optimizer)
     regularizer = None if experiment.regularizer is None else regularizers.build(experiment.regularizer)
     check_output(network, summarize(network, data.input_shape).rows[-1].output_shape, program.loss, data)
+    check_loss(network, program.loss, data)
 
     stopping = None
     if experiment.patience is not None:
@@ -239,7 +260,7 @@ def _prepare(
     weights = _weights(experiment.class_weights, sample_weights, data)
     if stopping is not None or isinstance(getattr(optimizer, "learning_rate", None), OnPlateau):
         train_part, monitor, weights = _validation(data, weights, experiment)
-    check_counts(experiment.epochs, experiment.batch_size, len(train_part.x))
+    check_counts(experiment, len(train_part.x))
 
     def rows(part: Part, weights: Any = None) -> Rows:
         return Rows(jnp.asarray(part.x), jnp.asarray(target_for(program.loss, part.y, data.outputs)), weights)
@@ -284,18 +305,28 @@ def _save_checkpoint(training: Training, files: RunFolder) -> None:
     if training.best_params is not None:
         arrays |= to_arrays({"best": training.best_params})
     arrays |= {f"history/{name}": array for name, array in training.history.to_arrays().items()}
-    save_checkpoint(files.checkpoints, training.history.steps_made, arrays, {})
+    facts = {"weights": _fingerprint(training.train.weights)}
+    save_checkpoint(files.checkpoints, training.history.steps_made, arrays, facts)
 
 
 def _restore(training: Training, files: RunFolder) -> None:
     path = latest_checkpoint(files.checkpoints)
     if path is None:
         return
-    arrays, _ = load_checkpoint(path)
+    arrays, facts = load_checkpoint(path)
+    if facts.get("weights") != _fingerprint(training.train.weights):
+        raise StorageError(
+            "the weights of the training rows are not those of the run. Give the same sample_weights, "
+            "or begin a new run."
+        )
     training.state = from_arrays({"state": training.state}, arrays)["state"]
     if any(name.startswith("best/") for name in arrays):
         training.best_params = from_arrays({"best": training.state.params}, arrays)["best"]
     training.history.restore(under("history", arrays))
+
+
+def _fingerprint(weights: Any) -> str | None:
+    return None if weights is None else sha256(np.asarray(weights).tobytes())
 
 
 def _validation(data: Dataset, weights: Any, experiment: Experiment) -> tuple[Part, Part, Any]:
@@ -329,6 +360,13 @@ def _weights(class_weights: Any, sample_weights: Any, data: Dataset) -> Any:
     return None if weights is None else jnp.asarray(weights, jnp.float32)
 
 
+def _by_name(class_weights: Any) -> Any:
+    """Class weights as experiment.toml holds them, whose keys are text."""
+    if not isinstance(class_weights, Mapping):
+        return class_weights
+    return {str(name): weight for name, weight in class_weights.items()}
+
+
 def _class_weights(class_weights: Any, data: Dataset) -> np.ndarray:
     if data.task not in ("binary", "multiclass"):
         raise InvalidValue(
@@ -341,20 +379,19 @@ def _class_weights(class_weights: Any, data: Dataset) -> np.ndarray:
         raise InvalidValue(
             f'class_weights must be "balanced" or a weight for each class. Received: {class_weights!r}.'
         )
-    given = {str(name): weight for name, weight in class_weights.items()}
+    given = _by_name(class_weights)
     for name, weight in given.items():
         if name not in data.classes:
             raise InvalidValue(
                 f"class_weights name the class {name!r}; the classes are {', '.join(data.classes)}."
             )
-        if not weight >= 0:
-            raise InvalidValue(f"class_weights must be at least 0. Received: {weight!r} for {name!r}.")
+        require(weight, NOT_NEGATIVE, f"the class weight of {name!r}")
     return np.array([given.get(name, 1.0) for name in data.classes], np.float32)
 
 
 def _keep_compiled_programs() -> None:
     """Turn the persistent compilation cache on: the second start of a program takes a tenth of the first."""
-    if jax.config.jax_compilation_cache_dir is None:
+    if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
         jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "xla"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

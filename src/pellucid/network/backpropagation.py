@@ -1,11 +1,9 @@
 """Backpropagation: the chain rule from the loss to every weight, layer by layer (subject 3.4).
 
-    ∂L/∂W = ∂L/∂a · ∂a/∂z · ∂z/∂W
+∂L/∂W = ∂L/∂a · ∂a/∂z · ∂z/∂W
 """
 
 from typing import NamedTuple
-
-import jax.numpy as jnp
 
 from pellucid.core.types import Array, Float, Key, Params, Scalar, State
 from pellucid.functions.losses import Loss, fuse
@@ -77,9 +75,7 @@ def backpropagate(
         last -= 1
     criterion, output = fused or loss, forward.outputs[last]
 
-    # The largest of sum and the least positive number: a batch whose weights are all zero has loss 0, not NaN.
-    total = jnp.maximum(weights.sum(), jnp.finfo(weights.dtype).tiny)
-    share = weights / total if loss.reduction == "mean" else weights
+    share = loss.shares(weights)
     value = (criterion.value(output, target) * share).sum()
     slope = criterion.slope(output, target)
     delta = slope * share.reshape(share.shape + (1,) * (slope.ndim - 1))

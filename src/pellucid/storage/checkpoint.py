@@ -31,7 +31,6 @@ def save_checkpoint(folder: Path, step: int, arrays: dict[str, np.ndarray], fact
     Raises:
         StorageError: it cannot be written; the checkpoints before it are untouched.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     content = save({name: np.asarray(array, order="C") for name, array in arrays.items()})
     path = folder / f"step-{step:09d}.safetensors"
     write_bytes(path, content)
@@ -52,17 +51,20 @@ def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     try:
         record = msgspec.json.decode(path.with_suffix(".json").read_bytes())
         content = path.with_suffix(".safetensors").read_bytes()
-        if sha256(content) != record["sha256"]:
-            raise StorageError(
-                f"the checkpoint {path.name} is not what was written: its SHA-256 is {sha256(content)[:12]}…, "
-                f"recorded was {record['sha256'][:12]}…. It was cut or altered: "
-                "remove it to go on from an older one."
-            )
-        return load(content), record["facts"]
-    except (FileNotFoundError, SafetensorError, msgspec.DecodeError, KeyError, TypeError) as error:
+        recorded, facts = record["sha256"], record["facts"]
+        arrays = load(content) if sha256(content) == recorded else None
+    except (OSError, SafetensorError, msgspec.DecodeError, KeyError, TypeError) as error:
+        raise StorageError(f"the checkpoint {path.name} cannot be read ({error}). {_remove(path)}") from error
+    if arrays is None:
         raise StorageError(
-            f"the checkpoint {path.name} cannot be read ({error}): remove it to go on from an older one."
-        ) from error
+            f"the checkpoint {path.name} is not what was written: its SHA-256 is {sha256(content)[:12]}…, "
+            f"recorded was {recorded[:12]}…. It was cut or altered. {_remove(path)}"
+        )
+    return arrays, facts
+
+
+def _remove(path: Path) -> str:
+    return f"Remove {path.with_suffix('.json')} to go on from the checkpoint before it."
 
 
 def latest_checkpoint(folder: Path) -> Path | None:

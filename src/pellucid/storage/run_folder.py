@@ -13,6 +13,7 @@ the old file or the new one, never half of one.
 
 import importlib.metadata
 import platform
+import shutil
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,7 +26,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from pellucid.core.checks import StorageError
-from pellucid.core.files import write_bytes
+from pellucid.core.files import storage_error, write_bytes
 
 PACKAGES = ("pellucid", "jax", "jaxlib", "numpy")
 
@@ -53,6 +54,28 @@ class RunFolder:
                 "Give the folder that a training printed as its run."
             )
 
+    def begin(self, overwrite: bool = False) -> None:
+        """Make room for a new run; a run that is here already goes only where ``overwrite`` says so.
+
+        Raises:
+            StorageError: there is a run, or a file or folder that is something else.
+        """
+        if not self.path.exists():
+            return
+        if not self.path.is_dir() or (not self.exists() and any(self.path.iterdir())):
+            raise StorageError(f"{self.path} is there and is not a run folder: choose another folder.")
+        if not self.exists():
+            return
+        if not overwrite:
+            raise StorageError(
+                f"{self.path} holds a run. Go on with it (--resume {self.path}, or resume_run), replace it "
+                "(--overwrite, or overwrite=True), or choose another folder."
+            )
+        try:
+            shutil.rmtree(self.path)
+        except OSError as error:
+            raise storage_error(self.path, error) from error
+
     def write_experiment(self, settings: dict[str, Any]) -> None:
         """Write ``experiment.toml``."""
         self._write("experiment.toml", tomli_w.dumps(settings).encode())
@@ -76,7 +99,7 @@ class RunFolder:
         """Read a JSON file."""
         try:
             return msgspec.json.decode((self.path / name).read_bytes())
-        except (FileNotFoundError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError) as error:
             raise StorageError(f"{self.path / name} cannot be read ({error}).") from error
 
     def write_weights(self, arrays: dict[str, np.ndarray]) -> None:
@@ -91,8 +114,10 @@ class RunFolder:
             return None
         try:
             return load(path.read_bytes())
-        except SafetensorError as error:
-            raise StorageError(f"{path} is cut or altered ({error}); resume the run to write it again.") from error
+        except (OSError, SafetensorError) as error:
+            raise StorageError(
+                f"{path} is cut or altered ({error}); resume the run to write it again."
+            ) from error
 
     def write_table(self, name: str, table: dict[str, np.ndarray]) -> None:
         """Write a table of columns as JSON lines under ``history/``."""
@@ -106,9 +131,7 @@ class RunFolder:
         self._write(name, text.encode())
 
     def _write(self, name: str, content: bytes) -> None:
-        path = self.path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, content)
+        write_bytes(self.path / name, content)
 
 
 def read_toml(path: Path) -> dict[str, Any]:

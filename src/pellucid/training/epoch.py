@@ -120,7 +120,7 @@ def advance(
         state, records, sound = carry
         measured = jax.lax.cond(
             (state.step == (number + 1) * per_epoch) & sound,
-            lambda: evaluate(program, state, scaling, held_out),
+            partial(evaluate, program, state, scaling, held_out),
             lambda: jnp.full(2, jnp.nan, jnp.float32),
         )
         place = number - start // per_epoch
@@ -157,7 +157,9 @@ def one_step(
     weights = batch.weights
     metric = (program.metric.value(pass_.outputs[-1], batch.target) * weights).sum() / weights.sum()
     row = jnp.stack([pass_.loss, metric, update.learning_rate.astype(pass_.loss.dtype)])
-    steps = records.steps.at[state.step - start].set(row.astype(jnp.float32))
+    # Not .at[].set(), whose check of the bounds costs three more kernels a step.
+    place = (state.step - start, jnp.int32(0))
+    steps = jax.lax.dynamic_update_slice(records.steps, row.astype(jnp.float32)[None], place)
     layers = records.layers
     if program.record_every:
         layers = jax.lax.cond(

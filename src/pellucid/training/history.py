@@ -37,9 +37,7 @@ class History:
     def begin(program: Program, rows: int) -> "History":
         """An empty history for a program and its number of training rows."""
         network = program.network
-        history = History(
-            network.names, program.metric.name, rows, program.batch_size, program.record_every
-        )
+        history = History(network.names, program.metric.name, rows, program.batch_size, program.record_every)
         history.layer_measures = np.zeros((0, len(network.layers), len(MEASURES)), np.float32)
         return history
 
@@ -60,9 +58,7 @@ class History:
         self.step_rows = np.concatenate([self.step_rows, np.asarray(records.steps)[:steps]])
         if self.record_every:
             recorded = -(-stop // self.record_every) - -(-start // self.record_every)
-            self.layer_measures = np.concatenate(
-                [self.layer_measures, np.asarray(records.layers)[:recorded]]
-            )
+            self.layer_measures = np.concatenate([self.layer_measures, np.asarray(records.layers)[:recorded]])
         if evaluated:
             ended = stop // per_epoch - start // per_epoch
             self.held_out = np.concatenate([self.held_out, np.asarray(records.epochs)[:ended]])

@@ -19,8 +19,8 @@ from pellucid.training.state import TrainingState, with_numbers
 
 SECONDS_PER_CALL = 0.25
 """Aim for the length of one call of the program: a person sees progress four times a second."""
-FIRST_CALL = 8
-"""Steps of the first call, whose speed is not known yet."""
+FIRST_CALLS = 4
+"""Steps of the first two calls: the one compiles, the other tells the speed."""
 
 
 @dataclass(frozen=True)
@@ -120,9 +120,10 @@ class Training:
         per_epoch = self.steps_per_epoch
         decides = self.stopping is not None or isinstance(self._schedule(), OnPlateau)
         seconds_per_step = None
+        compiled = True
         while not self.ended(epochs):
             start = self.history.steps_made
-            size = FIRST_CALL if seconds_per_step is None else int(SECONDS_PER_CALL / seconds_per_step)
+            size = FIRST_CALLS if seconds_per_step is None else int(SECONDS_PER_CALL / seconds_per_step)
             stop = min(start + max(1, min(size, CAPACITY)), epochs * per_epoch)
             if decides:
                 stop = min(stop, (start // per_epoch + 1) * per_epoch)
@@ -135,10 +136,11 @@ class Training:
                 *(float(number) for number in self.history.step_rows[-1, :2]),
                 examples=(stop - start) * self.program.batch_size,
                 seconds=seconds,
-                compiled=seconds_per_step is None,
+                compiled=compiled,
             )
-            seconds_per_step = 0.0 if seconds_per_step is None else seconds / (stop - start)
-            seconds_per_step = max(seconds_per_step, SECONDS_PER_CALL / CAPACITY)
+            if not compiled:
+                seconds_per_step = max(seconds / (stop - start), SECONDS_PER_CALL / CAPACITY)
+            compiled = False
 
     def _call(self, start: int, stop: int) -> None:
         before = self.state

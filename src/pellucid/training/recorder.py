@@ -56,7 +56,15 @@ def _measure(layer: object, params: dict, new_params: dict, output: Array, grads
     spread = jnp.sqrt(jnp.maximum((output * output).mean() - mean * mean, 0))
     zero = (output == 0).mean(dtype=output.dtype)
     sound = jnp.isfinite(mean) & jnp.isfinite(sum((g.sum() for g in jax.tree.leaves(grads)), mean))
-    return [gradient_norm, update_ratio, mean, spread, zero, _saturated(layer, output), sound.astype(output.dtype)]
+    return [
+        gradient_norm,
+        update_ratio,
+        mean,
+        spread,
+        zero,
+        _saturated(layer, output),
+        sound.astype(output.dtype),
+    ]
 
 
 def _norm(array: Array) -> Array:

@@ -1,0 +1,71 @@
+"""Examples of two classes, read as the perceptron and its proofs need them: in their own type, unscaled.
+
+`pellucid.data` stores inputs in float32 or uint8; a rule and a proof that are exact need the numbers as given.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from pellucid.core.checks import DataError, ShapeError
+
+
+def as_table(x: Any) -> np.ndarray:
+    """The examples as an array of shape (rows, inputs) of finite numbers, in the type they came in.
+
+    Raises:
+        ShapeError: not a table of at least one row and one input.
+        DataError: something other than finite numbers, naming its place.
+
+    Example:
+        >>> as_table([[0, 1], [1, 1]]).shape
+        (2, 2)
+    """
+    x = np.asarray(x)
+    if x.ndim != 2 or 0 in x.shape:
+        raise ShapeError(
+            f"x must have shape (rows, inputs), with at least one of each. Received: shape {x.shape}. "
+            "Write one example as [[…]], one input as a column."
+        )
+    if x.dtype.kind not in "biuf":
+        raise DataError(
+            f"x must hold numbers. Received: an array of {x.dtype}. Encode names as numbers first."
+        )
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
+        row, column = np.argwhere(~np.isfinite(x))[0].tolist()
+        raise DataError(f"x must be finite. Received: {x[row, column]} at row {row}, column {column}.")
+    return x
+
+
+def as_two_classes(y: Any, rows: int) -> tuple[tuple[Any, Any], np.ndarray]:
+    """The two values of y in order, and y as 0 and 1.
+
+    Raises:
+        ShapeError: not one value for each row.
+        DataError: other than two values, or values that are no class.
+
+    Example:
+        >>> as_two_classes(["spam", "ham", "spam"], 3)
+        (('ham', 'spam'), array([1, 0, 1]))
+    """
+    y = np.asarray(y)
+    if y.dtype.kind == "O" and all(isinstance(value, str) for value in y.flat):
+        y = y.astype(str)
+    if y.shape != (rows,):
+        raise ShapeError(
+            f"y must hold one class for each row of x, shape ({rows},). Received: shape {y.shape}."
+        )
+    if y.dtype.kind not in "biufU" or (y.dtype.kind == "f" and not np.isfinite(y).all()):
+        kind = "numbers that are not finite" if y.dtype.kind == "f" else f"an array of {y.dtype}"
+        raise DataError(f"y must be 0 and 1, False and True, or two names. Received: {kind}.")
+    classes, y = np.unique(y, return_inverse=True)
+    if len(classes) != 2:
+        raise DataError(
+            f"a perceptron tells two classes apart. Received: y with {len(classes)} of them, "
+            f"{', '.join(map(repr, classes[:5].tolist()))}{', …' if len(classes) > 5 else ''}."
+        )
+    first, second = classes.tolist()
+    return (first, second), y
+
+
+__all__ = ["as_table", "as_two_classes"]

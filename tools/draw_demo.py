@@ -1,0 +1,5 @@
+"""Draw the README's picture from the run that `make demo` leaves."""
+
+import pellucid as pel
+
+pel.load_run("runs/demo").plot().savefig("docs/images/demo.png", dpi=110)
