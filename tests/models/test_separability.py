@@ -132,3 +132,10 @@ def test_what_is_known_of_fishers_irises():
         assert isinstance(proof, NotSeparable)
         assert proof.certificate.exact
         assert proof.certificate.verify(x, species == kind)
+
+
+def test_a_certificate_does_not_verify_on_fewer_examples():
+    found = separability(TABLE, XOR)
+    assert isinstance(found, NotSeparable)
+    x, y = (np.asarray(array)[:3] for array in (TABLE, XOR))
+    assert not found.certificate.verify(x, y)

@@ -298,13 +298,16 @@ def _network(options: dict[str, Any], data: Any) -> Any:
 
 
 def _optimizer(options: dict[str, Any]) -> Any:
+    from pellucid.optimizers import optimizers
+
     given = options["optimizer"]
     table: dict[str, Any] = {"name": given} if isinstance(given, str) else dict(given)
     rate = options["learning_rate"]
     if options["schedule"] is not None:
         schedule = options["schedule"]
         schedule = {"name": schedule} if isinstance(schedule, str) else dict(schedule)
-        table["learning_rate"] = schedule | ({} if rate is None else {"learning_rate": rate})
+        usual = optimizers.build(table["name"]).learning_rate  # pyright: ignore[reportAttributeAccessIssue]
+        table["learning_rate"] = {"learning_rate": usual if rate is None else rate} | schedule
     elif rate is not None:
         table["learning_rate"] = rate
     return table

@@ -168,7 +168,9 @@ class Run:
         return np.concatenate([np.asarray(part) for part in parts])[: len(x)]
 
     def predict(self, x: Any) -> np.ndarray:
-        """The predictions: class names of a classifier (a column a label, 0 or 1, where there are several), else numbers.
+        """The predictions: classes of a classifier (a column of 0 and 1 for each label of several), else numbers.
+
+        Classes whose names are all whole numbers, or False and True, come as such, all others as text.
 
         Args:
             x: examples, as for ``outputs``.

@@ -162,7 +162,8 @@ class Certificate:
         _, y = as_two_classes(y, len(x))
         allowed = 0.0 if self.exact else TOLERANCE
         return (
-            all(
+            all(row < len(x) for side in self.rows for row in side)
+            and all(
                 np.array_equal(x[list(rows)], kept) for rows, kept in zip(self.rows, self.points, strict=True)
             )
             and all((y[list(rows)] == side).all() for side, rows in enumerate(self.rows))

@@ -20,7 +20,7 @@ from pellucid.training.recorder import MEASURES, measure_layers
 from pellucid.training.shuffle import permutation
 from pellucid.training.state import TrainingState
 
-CAPACITY = 1024
+CAPACITY = 4096
 """Most steps of one call: the room for their measurements."""
 EVALUATION_ROWS = 1024
 """Rows of one forward pass in evaluation."""
@@ -109,22 +109,37 @@ def advance(
         order = epoch_order(state, rows, program.batch_size)
         end = jnp.minimum(stop, (number + 1) * per_epoch)
 
-        def step(carry: tuple) -> tuple:
-            return one_step(program, carry[0], carry[1], scaling, train, order, start)
+        def step(carry: tuple, measured: bool) -> tuple:
+            return one_step(program, carry[0], carry[1], scaling, train, order, start, measured)
 
-        carry = jax.lax.while_loop(
-            lambda carry: (carry[0].step < end) & carry[2], step, (state, records, jnp.asarray(True))
-        )
+        def runs(carry: tuple) -> Array:
+            return (carry[0].step < end) & carry[2]
+
+        def group(carry: tuple) -> tuple:
+            """The steps up to one whose layers are measured, and that one."""
+            every = program.record_every
+            if not every:
+                return jax.lax.while_loop(runs, partial(step, measured=False), carry)
+            for measured in (False, True):
+                carry = jax.lax.while_loop(
+                    lambda carry, measured=measured: runs(carry) & ((carry[0].step % every == 0) == measured),
+                    partial(step, measured=measured),
+                    carry,
+                )
+            return carry
+
+        # Two loops rather than a condition inside the step, which costs small networks a fifth of it.
+        carry = jax.lax.while_loop(runs, group, (state, records, jnp.asarray(True)))
         if held_out is None:
             return carry
         state, records, sound = carry
-        measured = jax.lax.cond(
+        figures = jax.lax.cond(
             (state.step == (number + 1) * per_epoch) & sound,
             partial(evaluate, program, state, scaling, held_out),
             lambda: jnp.full(2, jnp.nan, jnp.float32),
         )
         place = number - start // per_epoch
-        return state, records._replace(epochs=records.epochs.at[place].set(measured)), sound
+        return state, records._replace(epochs=records.epochs.at[place].set(figures)), sound
 
     state, records, _ = jax.lax.while_loop(
         lambda carry: (carry[0].step < stop) & carry[2], epoch, (state, records, jnp.asarray(True))
@@ -140,6 +155,7 @@ def one_step(
     train: Rows,
     order: Array,
     start: Array,
+    measured: bool,
 ) -> tuple[TrainingState, Records, Array]:
     """One step: batch, forward, backward, update, measurements."""
     batch = take_batch(program, state, scaling, train, order)
@@ -154,21 +170,16 @@ def one_step(
     update = state.optimizer.rule.update(grads, state.optimizer, state.params, progress)
     params = _proximal(state.regularizer, update.params, update.learning_rate)
 
-    weights = batch.weights
-    metric = (program.metric.value(pass_.outputs[-1], batch.target) * weights).sum() / weights.sum()
+    share = batch.weights / jnp.maximum(batch.weights.sum(), jnp.finfo(batch.weights.dtype).tiny)
+    metric = (program.metric.value(pass_.outputs[-1], batch.target) * share).sum()
     row = jnp.stack([pass_.loss, metric, update.learning_rate.astype(pass_.loss.dtype)])
     # Not .at[].set(), whose check of the bounds costs three more kernels a step.
     place = (state.step - start, jnp.int32(0))
     steps = jax.lax.dynamic_update_slice(records.steps, row.astype(jnp.float32)[None], place)
     layers = records.layers
-    if program.record_every:
-        layers = jax.lax.cond(
-            state.step % program.record_every == 0,
-            lambda: layers.at[_recorded(state.step, program) - _recorded(start, program)].set(
-                measure_layers(program.network, state.params, params, pass_)
-            ),
-            lambda: layers,
-        )
+    if measured:
+        place = _recorded(state.step, program) - _recorded(start, program)
+        layers = layers.at[place].set(measure_layers(program.network, state.params, params, pass_))
     new_state = state._replace(
         params=params, layer_state=pass_.state, optimizer=update.state, step=state.step + 1
     )

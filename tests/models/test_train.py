@@ -1,0 +1,374 @@
+"""Training from one call, and what can be done with the run."""
+
+import errno
+import os
+import signal
+import threading
+import time
+
+import jax
+import numpy as np
+import pandas
+import pytest
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris
+
+import pellucid as pel
+from pellucid.core.checks import DataError, InvalidValue, ShapeError, StorageError, UnknownName
+
+IRIS = pel.load_dataset("iris")
+SMALL = {"epochs": 4, "progress": False}
+
+
+def same_bits(one, other):
+    jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def close(one, other):
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), one, other)
+
+
+def parities():
+    """Three labels of each handwritten digit: even, at least five, prime."""
+    digits = load_digits()
+    labels = np.stack([digits.target % 2 == 0, digits.target >= 5, np.isin(digits.target, (2, 3, 5, 7))], axis=1)
+    return pel.make_dataset(digits.data.astype(np.float32), labels.astype(int), name="parities")
+
+
+TASKS = {
+    "binary": lambda: pel.load_dataset("breast-cancer"),
+    "multiclass": lambda: pel.load_dataset("digits"),
+    "multilabel": parities,
+    "regression": lambda: pel.load_dataset("diabetes"),
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_each_task_learns_and_a_loaded_run_predicts_the_same_bits(task, tmp_path):
+    data = TASKS[task]()
+    assert data.task == task
+    run = pel.train((32,), data, optimizer=pel.Adam(0.01), epochs=25, progress=False)
+    name = run.program.metric.name
+    x, y = data.held_out.x, data.held_out.y
+    if task == "regression":
+        assert run.result[name] < 0.75 * np.abs(y - data.train.y.mean()).mean()  # better than the mean
+    else:
+        assert run.result[name] > 0.9
+    assert run.evaluate(x, y) == pytest.approx(run.result)
+    assert run.evaluate() == run.result
+    run.save(tmp_path / "run")
+    loaded = pel.load_run(tmp_path / "run")
+    np.testing.assert_array_equal(loaded.outputs(x), run.outputs(x))
+    np.testing.assert_array_equal(loaded.predict(x), run.predict(x))
+    assert loaded.predict(x).dtype == run.predict(x).dtype
+    same_bits(loaded.params, run.params)
+    assert loaded.result == run.result
+    assert str(loaded) == str(run)
+    assert str(loaded.history) == str(run.history)
+    # One by one or together, the prediction is the same.
+    np.testing.assert_allclose(loaded.outputs(x[:1]), run.outputs(x)[:1], rtol=1e-5)
+    assert run.predict(x[:0]).shape[0] == 0
+
+
+@pytest.fixture(scope="module")
+def iris_run(tmp_path_factory):
+    """A finished run of a few epochs, in a folder."""
+    return pel.train((8,), IRIS, folder=tmp_path_factory.mktemp("runs") / "iris", **SMALL)
+
+
+NAMINGS = {
+    "text": (["malignant", "benign"], np.str_),
+    "numbers": ([3, -7], np.int64),
+    "whole floats": ([0.0, 1.0], np.int64),
+    "booleans": ([False, True], np.bool_),
+    "digits with a text": (["1", "2nd"], np.str_),
+}
+
+
+@pytest.mark.parametrize("naming", NAMINGS)
+def test_predictions_and_targets_speak_the_callers_names(naming, tmp_path):
+    names, kind = NAMINGS[naming]
+    x, target = load_breast_cancer(return_X_y=True)
+    y = np.array(names)[target]
+    run = pel.train((8,), (x, y), epochs=6, optimizer=pel.Adam(0.02), progress=False)
+    run.save(tmp_path / "run")
+    for one in (run, pel.load_run(tmp_path / "run")):
+        predicted = one.predict(x)
+        assert np.issubdtype(predicted.dtype, kind)
+        right = (predicted == y).mean()
+        assert right > 0.9
+        for form in (y, y[:, None], y.tolist(), y.astype(object), pandas.Series(y.tolist())):
+            assert one.evaluate(x, form)["binary_accuracy"] == pytest.approx(right)
+    with pytest.raises(DataError, match="no known class"):
+        run.evaluate(x[:2], ["other", "other"])
+
+
+def test_class_numbers_are_taken_where_names_are_text(iris_run):
+    x, y = load_iris(return_X_y=True)
+    names = load_iris().target_names
+    assert iris_run.evaluate(x, y) == iris_run.evaluate(x, names[y])
+    with pytest.raises(DataError, match=r"label 3 at row 0.*Allowed: 0, 1, 2"):
+        iris_run.evaluate(x[:1], [3])
+    with pytest.raises(DataError, match=r"label 'rose' at row 1.*'setosa', 'versicolor', 'virginica'"):
+        iris_run.evaluate(x[:2], ["setosa", "rose"])
+    with pytest.raises(DataError, match=r"0\.5 at row 0.*whole numbers"):
+        iris_run.evaluate(x[:2], [0.5, 1])
+
+
+def test_examples_that_do_not_fit_are_refused(iris_run):
+    x, y = IRIS.held_out.x, IRIS.held_out.y
+    with pytest.raises(ShapeError, match=r"\(batch, 4\)\. Received: \(30, 3\)"):
+        iris_run.predict(x[:, :3])
+    with pytest.raises(ShapeError, match=r"x\[None\]"):
+        iris_run.predict(x[0])
+    with pytest.raises(ShapeError, match="differ in length"):
+        iris_run.predict([[1, 2, 3, 4], [1, 2]])
+    broken = x.copy()
+    broken[7, 2] = np.nan
+    with pytest.raises(DataError, match="nan at row 7, column 2"):
+        iris_run.predict(broken)
+    with pytest.raises(DataError, match="'a'"):
+        iris_run.predict([["a", "b", "c", "d"]])
+    with pytest.raises(ShapeError, match="x has 30 rows and y has 29"):
+        iris_run.evaluate(x, y[:-1])
+    with pytest.raises(DataError, match="needs the targets y"):
+        iris_run.evaluate(x)
+
+
+def test_whole_numbers_lists_and_jax_arrays_predict_as_floats_do(iris_run):
+    x = np.round(IRIS.held_out.x)
+    expected = iris_run.outputs(x)
+    for form in (x.astype(int), x.tolist(), x.astype(np.float64), jax.numpy.asarray(x), x.astype(np.uint8)):
+        np.testing.assert_array_equal(iris_run.outputs(form), expected)
+
+
+# ------------------------------------------------------------------------------------------- weights of rows
+
+
+def recall(run, x, y, name):
+    return (run.predict(x)[y == name] == name).mean()
+
+
+def test_balanced_class_weights_raise_the_recall_of_a_rare_class():
+    """Which digits are an eight? One in ten; a linear network answers no too often."""
+    digits = load_digits()
+    x, y = digits.data.astype(np.float32), digits.target == 8
+    gains = []
+    for seed in range(3):
+        data = pel.make_dataset(x, y, seed=seed)
+        x_new, y_new = data.held_out.x, data.held_out.y[:, 0] == 1
+        plain, balanced = (
+            pel.train((), data, epochs=3, seed=seed, class_weights=weights, progress=False)
+            for weights in (None, "balanced")
+        )
+        gains.append(recall(balanced, x_new, y_new, True) - recall(plain, x_new, y_new, True))
+    assert min(gains) > 0.1
+    # By definition rows / (classes · rows of the class), which may also be given by name.
+    share = data.train.y.mean()
+    given = {True: 1 / (2 * share), False: 1 / (2 * (1 - share))}
+    same = pel.train((), data, epochs=3, seed=2, class_weights=given, progress=False)
+    close(same.params, balanced.params)
+
+
+FULL = {"optimizer": pel.GradientDescent(0.1), "epochs": 20, "progress": False, "record_every": 0}
+
+
+def unscaled(x, y):
+    return pel.make_dataset(x, y, held_out=None, preprocessing="none")
+
+
+def test_a_row_of_weight_two_counts_as_two_rows():
+    x, y = IRIS.train.x, IRIS.train.y
+    twice = np.arange(len(x)) % 3 == 0
+    weighted = pel.train((8,), unscaled(x, y), sample_weights=1.0 + twice, **FULL)
+    doubled = pel.train((8,), unscaled(np.concatenate([x, x[twice]]), np.concatenate([y, y[twice]])), **FULL)
+    close(weighted.params, doubled.params)
+
+
+def test_a_row_of_weight_zero_counts_as_none_whatever_its_label():
+    x, y = IRIS.train.x, IRIS.train.y
+    spoilt = np.arange(len(x)) % 4 == 0
+    wrong = np.where(spoilt, (y + 1) % 3, y)
+    weighted = pel.train((8,), unscaled(x, wrong), sample_weights=1.0 - spoilt, **FULL)
+    without = pel.train((8,), unscaled(x[~spoilt], y[~spoilt]), **FULL)
+    close(weighted.params, without.params)
+
+
+# --------------------------------------------------------------------------------------------- ends and goes on
+
+
+def test_early_stopping_keeps_the_best_epoch_and_is_told_from_the_end():
+    run = pel.train((8,), IRIS, epochs=400, optimizer=pel.Adam(0.1), early_stopping=4, progress=False)
+    watched = run.history.epochs["held_out_loss"]
+    assert run.stopped == "early"
+    assert len(watched) < 400
+    assert len(watched) == int(np.argmin(watched)) + 1 + 4
+    assert "stopped early" in str(run)
+    shorter = pel.train((8,), IRIS, epochs=int(np.argmin(watched)) + 1, optimizer=pel.Adam(0.1), early_stopping=4,
+                        progress=False)  # fmt: skip
+    assert shorter.stopped == "epochs"
+    same_bits(run.params, shorter.params)
+    assert run.result == shorter.result
+
+
+def test_ctrl_c_returns_the_run_and_it_goes_on_to_the_same_bits(tmp_path):
+    folder = tmp_path / "run"
+    settings = {"checkpoint_every": 0, "progress": False, "seed": 2}
+    handler = signal.getsignal(signal.SIGINT)
+
+    def press_ctrl_c():
+        while not list(folder.glob("checkpoints/*.json")):  # till the training is well under way
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=press_ctrl_c)
+    thread.start()
+    run = pel.train((8,), IRIS, epochs=100_000, folder=folder, **settings)
+    thread.join()
+    assert run.stopped == "interrupted"
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert 0 < run.history.steps_made < 400_000
+    assert "interrupted" in str(run)
+    assert run.predict(IRIS.held_out.x).shape == (30,)
+    assert pel.load_run(folder).stopped == "interrupted"
+    epochs = run.history.epochs_made + 3
+    again = pel.resume_run(folder, epochs=epochs, progress=False)
+    assert again.stopped == "epochs"
+    same_bits(again.params, pel.train((8,), IRIS, epochs=epochs, progress=False, seed=2).params)
+
+
+def test_a_disk_that_fills_up_while_training_loses_nothing(tmp_path, monkeypatch):
+    """Whichever write fails first, the run goes on afterwards to the bits of the undisturbed one."""
+    expected = pel.train((8,), IRIS, folder=tmp_path / "whole", **SMALL)
+    real = os.fsync
+    for failing in (1, 5, 8, 11, 16):
+        folder, calls = tmp_path / f"full-{failing}", []
+
+        def full(descriptor, failing=failing, calls=calls):
+            calls.append(descriptor)
+            if len(calls) >= failing:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            real(descriptor)
+
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(StorageError, match=r"cannot write .*No space left on device.*Free some space"):
+            pel.train((8,), IRIS, folder=folder, checkpoint_every=0, **SMALL)
+        monkeypatch.setattr(os, "fsync", real)
+        assert not list(folder.rglob("*.tmp"))
+        if (folder / "experiment.toml").exists():
+            again = pel.resume_run(folder, progress=False)
+        else:  # nothing had begun: the same call may be made again
+            again = pel.train((8,), IRIS, folder=folder, **SMALL)
+        same_bits(again.params, expected.params)
+        for name in ("weights.safetensors", "history/steps.jsonl", "result.json"):
+            assert (folder / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), (failing, name)
+
+
+def test_arrays_and_sample_weights_must_be_given_again(tmp_path):
+    x, y = IRIS.train.x, IRIS.train.y
+    data = pel.make_dataset(x, y, name="mine")
+    weights = np.linspace(0, 1, len(data.train))
+    pel.train((8,), data, sample_weights=weights, folder=tmp_path / "run", **SMALL)
+    with pytest.raises(StorageError, match=r"'mine'.*resume_run\(folder, data\)"):
+        pel.resume_run(tmp_path / "run", epochs=6)
+    with pytest.raises(StorageError, match=r"weights of the training rows.*Give the same sample_weights"):
+        pel.resume_run(tmp_path / "run", data, epochs=6)
+    with pytest.raises(StorageError, match=r"not those of the run.*SHA-256"):
+        pel.resume_run(tmp_path / "run", pel.make_dataset(x + 1, y, name="mine"), epochs=6)
+    again = pel.resume_run(tmp_path / "run", data, epochs=6, sample_weights=weights, progress=False)
+    whole = pel.train((8,), data, sample_weights=weights, epochs=6, progress=False)
+    same_bits(again.params, whole.params)
+
+
+def test_a_folder_with_a_run_is_replaced_only_on_demand(iris_run, tmp_path):
+    folder = iris_run.folder
+    before = (folder / "experiment.toml").read_bytes()
+    with pytest.raises(StorageError, match=r"holds a run.*overwrite=True"):
+        pel.train((8,), IRIS, folder=folder, seed=1, **SMALL)
+    other = pel.train((8,), IRIS, seed=1, **SMALL)
+    with pytest.raises(StorageError, match="holds a run"):
+        other.save(folder)
+    assert (folder / "experiment.toml").read_bytes() == before
+    iris_run.save(folder)  # its own folder: nothing is lost
+    assert list((folder / "checkpoints").iterdir())
+    iris_run.save(tmp_path / "copy")
+    other.save(tmp_path / "copy", overwrite=True)
+    same_bits(pel.load_run(tmp_path / "copy").params, other.params)
+
+
+def test_numpy_numbers_and_class_weights_by_number_can_be_written_down(tmp_path):
+    x, y = load_breast_cancer(return_X_y=True)
+    run = pel.train(
+        (np.int64(4),), (x, y), epochs=np.int64(2), batch_size=np.int32(64), class_weights={0: np.float32(2), 1: 1},
+        folder=tmp_path / "run", progress=False,
+    )  # fmt: skip
+    same_bits(pel.load_run(tmp_path / "run").params, run.params)
+    assert pel.load_run(tmp_path / "run").experiment.class_weights == {"0": 2.0, "1": 1}
+
+
+def test_progress_is_silent_where_it_is_not_wanted(capfd):
+    pel.train((8,), IRIS, **SMALL)
+    assert capfd.readouterr() == ("", "")
+    pel.train((8,), IRIS, epochs=4)
+    out, said = capfd.readouterr()
+    assert out == ""
+    assert [line.partition(":")[0] for line in said.splitlines()] == [f"epoch {i}/4" for i in range(1, 5)]
+
+
+# ----------------------------------------------------------------------------------------------------- bad input
+
+
+def test_a_run_that_was_cut_before_its_end_has_no_weights_yet(tmp_path, iris_run):
+    (tmp_path / "experiment.toml").write_bytes((iris_run.folder / "experiment.toml").read_bytes())
+    with pytest.raises(StorageError, match="has not ended: it has no weights yet. Resume it first"):
+        pel.load_run(tmp_path)
+
+
+WRONG = {
+    "activation": ({"network": pel.Network(pel.Dense(3))}, InvalidValue, r"takes probabilities.*ends in linear"),
+    "width": ({"network": pel.Network(pel.Dense(4, "softmax"))}, ShapeError, r"shape \(4,\).*needs \(3,\)"),
+    "hidden": ({"network": (8, 0)}, InvalidValue, r"units of a hidden layer.*at least 1.*Received: 0"),
+    "data": ({"data": "iris"}, InvalidValue, r"Dataset or a pair of arrays.*'iris'.*load_dataset"),
+    "loss": ({"loss": "huberr"}, UnknownName, "Did you mean 'huber'"),
+    "loss for the task": ({"loss": "huber"}, ShapeError, r"'huber' does not fit.*multiclass"),
+    "optimizer": ({"optimizer": "admw"}, UnknownName, "Did you mean 'adamw'"),
+    "epochs": ({"epochs": 0}, InvalidValue, "epochs must be a whole number of at least 1. Received: 0"),
+    "half epochs": ({"epochs": 1.5}, InvalidValue, r"epochs must be a whole number.*Received: 1\.5"),
+    "batch": ({"batch_size": 500}, InvalidValue, r'batch_size is 500.*120 rows.*batch_size="all"'),
+    "batch with validation": (
+        {"batch_size": 120, "early_stopping": 2}, InvalidValue, r"batch_size is 120.*only 108 rows",
+    ),
+    "seed": ({"seed": -1}, InvalidValue, "seed must be a whole number of at least 0. Received: -1"),
+    "patience": ({"early_stopping": 0}, InvalidValue, r"EarlyStopping\.patience.*Received: 0"),
+    "class weights": ({"class_weights": "balance"}, InvalidValue, r'must be "balanced" or.*\'balance\''),
+    "class": ({"class_weights": {"rose": 1}}, InvalidValue, r"'rose'.*setosa, versicolor, virginica"),
+    "infinite weight": ({"class_weights": {"setosa": np.inf}}, InvalidValue, r"'setosa'.*Received: inf"),
+    "text as weight": ({"class_weights": {"setosa": "2"}}, InvalidValue, r"'setosa'.*Received: '2'"),
+    "number of weights": ({"sample_weights": np.ones(3)}, ShapeError, r"\(120,\).*Received: \(3,\)"),
+    "negative weights": ({"sample_weights": -np.ones(120)}, InvalidValue, "at least 0"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_settings_that_are_not_allowed_leave_the_folder_alone(case, iris_run):
+    changed, kind, said = WRONG[case]
+    settings = {"network": (8,), "data": IRIS, "folder": iris_run.folder, "overwrite": True, **SMALL} | changed
+    with pytest.raises(kind, match=said):
+        pel.train(settings.pop("network"), settings.pop("data"), **settings)
+    assert pel.load_run(iris_run.folder).result == iris_run.result
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "kind", "said"),
+    [
+        ([[1.0], [np.nan]], [0, 1], DataError, "nan at row 1, column 0"),
+        ([[1.0], ["two"]], [0, 1], DataError, "'two'"),
+        ([[1.0], [2.0]], [0, 0], DataError, "one class only"),
+        ([[1.0], [2.0]], [0, 1, 1], ShapeError, "2 rows and y has 3"),
+        ([1.0, 2.0], [0, 1], ShapeError, "reshape"),
+        (np.zeros((0, 2)), np.zeros(0), DataError, "empty"),
+        ([[1.0], [2.0, 3.0]], [0, 1], ShapeError, "differ in length"),
+    ],
+)
+def test_arrays_that_cannot_be_trained_on(x, y, kind, said):
+    with pytest.raises(kind, match=said):
+        pel.train(None, (x, y))
