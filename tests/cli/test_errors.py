@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from pellucid.cli.main import main
 
 GOOD = "height,weight,sort\n" + "".join(f"{i},{i * 0.5},{'ab'[i % 2]}\n" for i in range(1, 41))
-SHORT = ["--network", "4", "--epochs", "2", "--quiet"]
+SHORT = ["--network", "8", "--epochs", "2", "--quiet"]
 
 
 def pellucid(*arguments):
@@ -24,9 +24,7 @@ def pellucid(*arguments):
 
 
 def contents(folder):
-    return {
-        str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()
-    }
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +108,8 @@ SETTINGS = [
     (["--seed", "-1"], ["--seed", "-1"]),
     (["--network", "16,16"], ["'16,16'", "128-128"]),
     (["--network", "0"], ["units of a hidden layer", "at least 1", "Received: 0"]),
-    (["--loss", "mean_squared_error"], ["'mean_squared_error' does not fit", "multiclass", "sparse_categorical_cross_entropy"]),
-    (["--loss", "sparse_softmax_cross_entropy"], ["takes logits", "ends in softmax", "'sparse_categorical_cross_entropy'"]),
+    (["--loss", "mean_squared_error"], ["'mean_squared_error' does not fit", "multiclass"]),
+    (["--loss", "sparse_softmax_cross_entropy"], ["takes logits", "take 'sparse_categorical_cross_entropy'"]),
     (["--class-weights", "setsa=2"], ["'setsa'", "setosa, versicolor, virginica"]),
     (["--class-weights", "setosa=-2"], ["'setosa'", "Received: -2.0"]),
     (["--class-weights", "setosa"], ["'setosa'", "NAME=WEIGHT"]),
@@ -225,7 +223,11 @@ def test_a_wrong_number_of_epochs_does_not_spoil_the_run(copy):
 def test_an_altered_experiment(copy, old, new, said):
     path = copy / "experiment.toml"
     path.write_text(path.read_text().replace(old, new))
-    for arguments in (["train", path, "--run", copy / "new"], ["train", "--resume", copy], ["evaluate", copy]):
+    for arguments in (
+        ["train", path, "--run", copy / "new"],
+        ["train", "--resume", copy],
+        ["evaluate", copy],
+    ):
         code, text = pellucid(*arguments)
         assert code == 4
         assert all(part in text for part in said), text
@@ -268,7 +270,7 @@ def test_cut_weights_are_told_and_written_again_by_a_resume(copy):
 def test_other_data_under_the_old_name(tmp_path):
     table, run = tmp_path / "table.csv", tmp_path / "run"
     table.write_text(GOOD)
-    assert pellucid("train", table, "--target", "sort", *SHORT, "--run", run)[0] == 0
+    assert pellucid("train", table, "--target", "sort", *SHORT, "--network", "none", "--run", run)[0] == 0
     table.write_text(GOOD.replace("\n7,3.5,", "\n7,3.6,"))
     before = contents(run)
     code, text = pellucid("train", "--resume", run, "--epochs", "4")
@@ -302,13 +304,13 @@ def test_divergence_has_its_own_code_and_names_step_and_layer(tmp_path):
 @pytest.mark.skipif(os.name != "posix", reason="limits on a file's size are POSIX")
 def test_a_full_disk_costs_only_what_was_not_yet_written(tmp_path):
     """A real limit on the size of files, reached in the middle of a training."""
-    settings = ["train", "iris", "--network", "64-64", "--quiet"]
+    settings = ["train", "iris", "--network", "8", "--quiet"]
     run, whole = tmp_path / "run", tmp_path / "whole"
     assert pellucid(*settings, "--epochs", "2", "--run", run)[0] == 0
     assert pellucid(*settings, "--epochs", "8", "--run", whole)[0] == 0
     before = contents(run)
     program = (
-        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000));"
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (3_000, 3_000));"
         "from pellucid.cli.main import main; main()"
     )
     arguments = ["train", "--resume", str(run), "--epochs", "8", "--checkpoint-every", "0", "--quiet"]

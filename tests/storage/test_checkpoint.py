@@ -97,7 +97,15 @@ def damage_json(path, content):
         lambda path: damage_json(path, b'{"step": 1}'),
         lambda path: damage_json(path, path.with_suffix(".json").read_bytes()[:-9]),
     ],
-    ids=["no arrays", "cut arrays", "empty arrays", "empty JSON", "other JSON", "JSON without hash", "cut JSON"],
+    ids=[
+        "no arrays",
+        "cut arrays",
+        "empty arrays",
+        "empty JSON",
+        "other JSON",
+        "JSON without hash",
+        "cut JSON",
+    ],
 )
 def test_damage_is_told_with_the_way_out(tmp_path, damage):
     save_checkpoint(tmp_path, 1, arrays_of(1), {})

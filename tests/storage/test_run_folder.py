@@ -33,7 +33,9 @@ def test_everything_written_is_read_again(tmp_path):
 
 def test_tables_are_json_lines(tmp_path):
     files = RunFolder(tmp_path)
-    files.write_table("epochs", {"epoch": np.array([1, 2]), "loss": np.array([0.5, np.nan]), "name": np.array(["a", "b"])})
+    files.write_table(
+        "epochs", {"epoch": np.array([1, 2]), "loss": np.array([0.5, np.nan]), "name": np.array(["a", "b"])}
+    )
     lines = (tmp_path / "history" / "epochs.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == [
         {"epoch": 1, "loss": 0.5, "name": "a"},
@@ -50,7 +52,9 @@ def test_a_failed_write_leaves_the_file_before_it(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(StorageError, match=r"weights\.safetensors.*No space left.*previous file is untouched"):
+    with pytest.raises(
+        StorageError, match=r"weights\.safetensors.*No space left.*previous file is untouched"
+    ):
         files.write_weights({"w": np.ones(3, np.float32)})
     assert os.listdir(tmp_path) == ["weights.safetensors"]
     assert (tmp_path / "weights.safetensors").read_bytes() == before

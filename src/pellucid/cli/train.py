@@ -306,7 +306,7 @@ def _optimizer(options: dict[str, Any]) -> Any:
     if options["schedule"] is not None:
         schedule = options["schedule"]
         schedule = {"name": schedule} if isinstance(schedule, str) else dict(schedule)
-        usual = optimizers.build(table["name"]).learning_rate  # pyright: ignore[reportAttributeAccessIssue]
+        usual = optimizers.build(table["name"]).learning_rate
         table["learning_rate"] = {"learning_rate": usual if rate is None else rate} | schedule
     elif rate is not None:
         table["learning_rate"] = rate

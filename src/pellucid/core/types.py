@@ -7,8 +7,12 @@ neurons out, ``classes`` classes; ``...`` stands for any further axes.
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-import jax
-from jaxtyping import Array, Bool, Float, Int, Key, Num, PyTree
+from pellucid.core.xla import run_small_loops_on_one_thread
+
+run_small_loops_on_one_thread()
+
+import jax  # noqa: E402
+from jaxtyping import Array, Bool, Float, Int, Key, Num, PyTree  # noqa: E402
 
 Params: TypeAlias = dict[str, jax.Array]
 """The trainable arrays of one layer by name, for example ``{"weights": W, "biases": b}``."""

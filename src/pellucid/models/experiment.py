@@ -1,11 +1,15 @@
 """An experiment as plain data: everything needed to run a training again."""
 
+from numbers import Integral
 from typing import Any
 
 import msgspec
 
 from pellucid.core.checks import InvalidValue, StorageError, WholeNumber, require
 from pellucid.data import Dataset, load_dataset, load_table
+
+COUNTS = {"epochs": 1, "batch_size": 1, "seed": 0, "record_every": 0}
+"""Settings that are whole numbers, with the least value of each."""
 
 
 class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -32,6 +36,12 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     validation: float = 0.1
     record_every: int = 10
     data: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        for name in COUNTS:
+            value = getattr(self, name)
+            if isinstance(value, Integral) and not isinstance(value, bool):  # NumPy's as Python's
+                setattr(self, name, int(value))
 
     def to_dict(self) -> dict[str, Any]:
         """All settings that are set, for TOML, which knows no null; NumPy's numbers as Python's."""
@@ -63,7 +73,7 @@ def check_counts(experiment: Experiment, rows: int) -> None:
     Raises:
         InvalidValue: naming the value and what is allowed.
     """
-    for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0), ("record_every", 0)):
+    for name, least in COUNTS.items():
         require(getattr(experiment, name), WholeNumber(least), name)
     if experiment.batch_size > rows:
         raise InvalidValue(

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import msgspec
 import numpy as np
 
 from pellucid.core.checks import (
@@ -217,7 +218,7 @@ def resume_run(
     files = RunFolder(folder)
     experiment = Experiment.from_dict(files.read_experiment())
     if epochs is not None:
-        experiment.epochs = epochs
+        experiment = msgspec.structs.replace(experiment, epochs=epochs)
     if data is None:
         try:
             data = open_data(experiment.data)

@@ -28,27 +28,27 @@ def explain_divergence(program: Program, state: TrainingState, scaling: Scaling,
         key=jax.random.fold_in(state.key, -1 - state.step),
     )  # fmt: skip
     where = f"The loss is not finite at step {step} (epoch {step // per_epoch + 1}). "
-    resumable = " The state before this step is kept; the run can be resumed with other hyperparameters."
+    kept = " A run folder keeps the state before this step."
     if not _finite(batch.x):
-        return where + "The inputs of its batch already hold NaN or infinity: look at the data." + resumable
+        return where + "The inputs of its batch already hold NaN or infinity: look at the data." + kept
     for name, params, output in zip(program.network.names, state.params, pass_.outputs, strict=True):
         for key, array in params.items():
             if not _finite(array):
                 return (
                     f"{where}First affected: the {key} of layer {name}. The update before it overflowed: "
-                    "lower the learning rate, or clip the gradient (clip_norm=1)." + resumable
+                    "lower the learning rate, or clip the gradient (clip_norm=1)." + kept
                 )
         if not _finite(output):
             size = max((float(jnp.abs(w).max()) for w in params.values()), default=0.0)
             return (
                 f"{where}First affected: the output of layer {name}, whose largest weight is {size:.3g}. "
                 "The weights have grown too large: lower the learning rate, clip the gradient (clip_norm=1), "
-                "or standardise the inputs." + resumable
+                "or standardise the inputs." + kept
             )
     return (
         f"{where}All layers' outputs are finite; the loss {program.loss.name!r} itself overflows or is undefined "
         "on them: look at the targets, the scale of the predictions and the match of output activation and loss."
-        + resumable
+        + kept
     )
 
 
