@@ -130,7 +130,7 @@ def test_settings_that_are_not_allowed_cost_no_earlier_run(run, options, said):
     ("data", "options", "said"),
     [
         ("diabetes", ["--loss", "binary_cross_entropy"], ["takes probabilities", "ends in linear"]),
-        ("diabetes", ["--loss", "sigmoid_binary_cross_entropy"], ["from 0 to 1", "run from", "mean_squared_error"]),
+        ("breast-cancer", ["--loss", "sigmoid_binary_cross_entropy"], ["takes logits", "End the network with sigmoid"]),
         ("diabetes", ["--loss", "sparse_categorical_cross_entropy"], ["does not fit", "regression", "huber"]),
         ("diabetes", ["--class-weights", "balanced"], ["regression", "sample_weights"]),
         ("breast-cancer", ["--loss", "hinge"], ["of −1 and 1", "run from 0 to 1", "binary_cross_entropy"]),

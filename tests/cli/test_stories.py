@@ -236,7 +236,7 @@ def test_resumed_for_more_epochs_equals_the_longer_run(tmp_path, settings):
 
 def test_early_stopping_ends_before_the_epochs_do_and_says_so(tmp_path):
     result = pellucid(
-        "train", *STOPPED, "--learning-rate", 0.1, "--epochs", 400, "--run", tmp_path / "run", "--json",
+        "train", *STOPPED, "--learning-rate", 0.5, "--epochs", 400, "--run", tmp_path / "run", "--json",
     )  # fmt: skip
     assert json.loads(result.stdout)["stopped"] == "early"
     assert "stopped early" in result.stderr

@@ -325,6 +325,7 @@ def test_a_run_that_was_cut_before_its_end_has_no_weights_yet(tmp_path, iris_run
         pel.load_run(tmp_path)
 
 
+PROBABILITY = pel.Network(pel.Dense(1, "sigmoid"))
 WRONG = {
     "activation": ({"network": pel.Network(pel.Dense(3))}, InvalidValue, r"takes probabilities.*ends in linear"),
     "width": ({"network": pel.Network(pel.Dense(4, "softmax"))}, ShapeError, r"shape \(4,\).*needs \(3,\)"),
@@ -333,6 +334,10 @@ WRONG = {
     "loss": ({"loss": "huberr"}, UnknownName, "Did you mean 'huber'"),
     "loss for the task": ({"loss": "huber"}, ShapeError, r"'huber' does not fit.*multiclass"),
     "optimizer": ({"optimizer": "admw"}, UnknownName, "Did you mean 'adamw'"),
+    "targets of the loss": (
+        {"network": PROBABILITY, "data": pel.load_dataset("diabetes"), "loss": "binary_cross_entropy"}, InvalidValue,
+        r"targets from 0 to 1; those of 'diabetes' run from 25 to 346.*mean_squared_error",
+    ),
     "epochs": ({"epochs": 0}, InvalidValue, "epochs must be a whole number of at least 1. Received: 0"),
     "half epochs": ({"epochs": 1.5}, InvalidValue, r"epochs must be a whole number.*Received: 1\.5"),
     "batch": ({"batch_size": 500}, InvalidValue, r'batch_size is 500.*120 rows.*batch_size="all"'),

@@ -115,14 +115,13 @@ LOGITS = {
     "softmax_cross_entropy": "categorical_cross_entropy",
     "sparse_softmax_cross_entropy": "sparse_categorical_cross_entropy",
 }
-"""Losses of logits, each with the loss that takes the activation's output instead."""
+"""Losses of logits, each with the one of probabilities that the network turns into it."""
 
 PROBABILITIES = (*LOGITS.values(), "kl_divergence")
 """Losses of probabilities."""
 
 BETWEEN = {
     "binary_cross_entropy": (0, 1),
-    "sigmoid_binary_cross_entropy": (0, 1),
     "hinge": (-1, 1),
     "squared_hinge": (-1, 1),
     "wasserstein": (-1, 1),
@@ -134,9 +133,14 @@ def check_loss(network: Network, loss: Loss, data: Dataset) -> None:
     """Refuse a loss that would train in silence on what it is not made for.
 
     Raises:
-        InvalidValue: logits asked of an output with an activation, probabilities of one without, or targets
-            outside the loss's range.
+        InvalidValue: a loss of logits, a loss of probabilities on an output that gives none, or targets outside
+            the loss's range.
     """
+    if loss.name in LOGITS:
+        raise InvalidValue(
+            f"the loss {loss.name!r} takes logits, but a run predicts by probabilities. End the network with "
+            f"{OUTPUTS[data.task].activation} and take {LOGITS[loss.name]!r}: together they are computed as exactly."
+        )
     last = network.layers[-1]
     # A custom layer may end a network as it likes.
     function = last.function if isinstance(last, Activation) else None
@@ -144,11 +148,6 @@ def check_loss(network: Network, loss: Loss, data: Dataset) -> None:
         function = activations.build("linear")
     if isinstance(function, ActivationFunction):
         bounded = function.range[0] >= 0 and function.range[1] <= 1
-        if loss.name in LOGITS and bounded:
-            raise InvalidValue(
-                f"the loss {loss.name!r} takes logits, but the network ends in {function.name}. End it without an "
-                f"activation, or take {LOGITS[loss.name]!r}, which with {function.name} is computed as exactly."
-            )
         if loss.name in PROBABILITIES and not bounded:
             raise InvalidValue(
                 f"the loss {loss.name!r} takes probabilities, but the network ends in {function.name}, whose range "

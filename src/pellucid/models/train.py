@@ -97,7 +97,8 @@ def train(
 
     Example:
         >>> from pellucid.data import load_dataset
-        >>> run = train((16,), load_dataset("iris"), epochs=30, seed=0, progress=False)
+        >>> from pellucid.optimizers import Adam
+        >>> run = train((16,), load_dataset("iris"), optimizer=Adam(0.02), epochs=30, progress=False)
         >>> run.result["accuracy"] > 0.9
         True
     """
