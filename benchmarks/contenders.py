@@ -95,7 +95,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def pellucid(task: Task, record_every: int = 10) -> Contender:
+def pellucid(task: Task, record_every: int = 20) -> Contender:
     """The library as it is: the program of `pellucid.train`, without run folder and progress bar."""
     import jax.numpy as jnp
 

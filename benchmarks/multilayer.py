@@ -41,7 +41,7 @@ WORKLOAD = Workload(
     "ReLU, softmax cross-entropy, Adam at 1e-3, all 60,000 rows, every core for everyone. A round is "
     "one whole epoch with its shuffling and its short last batch, without evaluation; the figure is its "
     "time over its number of steps. Every contender had one epoch to warm up. pellucid trains as "
-    "`pellucid.train` does, the recorder at its default (every tenth step) and pixels as uint8; the "
+    "`pellucid.train` does, the recorder at its default (every twentieth step) and pixels as uint8; the "
     "others hold float32 rows. PyTorch takes rows by index from a tensor in memory, which is faster "
     "than a `DataLoader`; Keras measures no metric; the Flax step gathers its rows inside the program.",
     measure,

@@ -6,7 +6,7 @@ from benchmarks.measure import Case, alternate
 from benchmarks.multilayer import HIDDEN
 from benchmarks.workload import Settings, Target, Workload
 
-DEFAULT = "every tenth step (default)"
+DEFAULT = "every twentieth step (default)"
 EVERY = (("off", 0), (DEFAULT, 10), ("every step", 1))
 
 
@@ -28,7 +28,7 @@ def _cost(case: Case) -> float:
 WORKLOAD = Workload(
     "recorder",
     "What measuring every layer costs",
-    "784–128–128–10 on MNIST as above, the layers measured never, every tenth step, and every step; in "
+    "784–128–128–10 on MNIST as above, the layers measured never, every twentieth step, and every step; in "
     "one process.",
     measure,
     (

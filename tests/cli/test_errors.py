@@ -255,14 +255,15 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_it_goes_on(run, copy, d
         assert (copy / name).read_bytes() == (tmp_path / "long" / name).read_bytes()
 
 
-def test_cut_weights_are_told_and_written_again_by_a_resume(copy):
+@pytest.mark.parametrize("damage", [lambda whole: whole[:-10], lambda whole: whole[:-9] + b"?" + whole[-8:]])
+def test_cut_or_altered_weights_are_told_and_written_again_by_a_resume(copy, damage):
     path = copy / "weights.safetensors"
     whole = path.read_bytes()
-    path.write_bytes(whole[:-10])
+    path.write_bytes(damage(whole))
     code, text = pellucid("evaluate", copy)
     assert code == 4
     assert "weights.safetensors is cut or altered" in text
-    assert "resume" in text
+    assert "Resume" in text
     assert pellucid("train", "--resume", copy, "--quiet")[0] == 0
     assert path.read_bytes() == whole
 

@@ -56,7 +56,7 @@ def test_a_failed_write_leaves_the_file_before_it(tmp_path, monkeypatch):
         StorageError, match=r"weights\.safetensors.*No space left.*previous file is untouched"
     ):
         files.write_weights({"w": np.ones(3, np.float32)})
-    assert os.listdir(tmp_path) == ["weights.safetensors"]
+    assert sorted(os.listdir(tmp_path)) == ["weights.safetensors", "weights.sha256"]
     assert (tmp_path / "weights.safetensors").read_bytes() == before
 
 

@@ -100,7 +100,7 @@ A network file lists its layers in order:
 @click.option(
     "--record-every",
     type=int,
-    default=10,
+    default=20,
     show_default=True,
     help="Steps between measurements of the layers; 0 for none.",
 )

@@ -34,7 +34,7 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     patience: int | None = None
     min_delta: float = 0.0
     validation: float = 0.1
-    record_every: int = 10
+    record_every: int = 20
     data: dict[str, Any] = {}
 
     def __post_init__(self) -> None:

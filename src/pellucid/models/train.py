@@ -52,7 +52,7 @@ def train(
     sample_weights: Any = None,
     early_stopping: EarlyStopping | int | None = None,
     validation: float = 0.1,
-    record_every: int = 10,
+    record_every: int = 20,
     folder: str | Path | None = None,
     overwrite: bool = False,
     checkpoint_every: float = 10.0,

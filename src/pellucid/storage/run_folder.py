@@ -4,6 +4,7 @@
     manifest.json        versions, data and their hash, seed
     checkpoints/         the newest states, each safetensors + JSON
     weights.safetensors  the parameters to predict with
+    weights.sha256       the hash of that file, as sha256sum writes and checks it
     history/             epochs, steps and layers as JSON lines
     report.html          settings, network and results, to look at
 
@@ -26,7 +27,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from pellucid.core.checks import StorageError
-from pellucid.core.files import storage_error, write_bytes
+from pellucid.core.files import sha256, storage_error, write_bytes
 
 PACKAGES = ("pellucid", "jax", "jaxlib", "numpy")
 
@@ -106,6 +107,7 @@ class RunFolder:
         """Write ``weights.safetensors``."""
         content = save({name: np.asarray(array, order="C") for name, array in arrays.items()})
         self._write("weights.safetensors", content)
+        self._write("weights.sha256", f"{sha256(content)}  weights.safetensors\n".encode())
 
     def read_weights(self) -> dict[str, np.ndarray] | None:
         """Read ``weights.safetensors``; None where the run has not got that far."""
@@ -113,10 +115,19 @@ class RunFolder:
         if not path.exists():
             return None
         try:
-            return load(path.read_bytes())
-        except (OSError, SafetensorError) as error:
+            content = path.read_bytes()
+            recorded = (self.path / "weights.sha256").read_text().split()[0]
+            if sha256(content) != recorded:
+                raise StorageError(
+                    f"{path} is cut or altered: its SHA-256 is {sha256(content)[:12]}…, weights.sha256 says "
+                    f"{recorded[:12]}…. Resume the run to write it again."
+                )
+            return load(content)
+        except StorageError:
+            raise
+        except (OSError, IndexError, SafetensorError) as error:
             raise StorageError(
-                f"{path} is cut or altered ({error}); resume the run to write it again."
+                f"{path} cannot be read ({error}); resume the run to write it again."
             ) from error
 
     def write_table(self, name: str, table: dict[str, np.ndarray]) -> None:

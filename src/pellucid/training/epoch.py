@@ -62,7 +62,7 @@ class Program:
     loss: Loss
     metric: Metric
     batch_size: int
-    record_every: int = 10
+    record_every: int = 20
 
 
 class Records(NamedTuple):

@@ -6,7 +6,6 @@ nothing calls back to Python, and come out with the loss.
 
 import math
 
-import jax
 import jax.numpy as jnp
 
 from pellucid.core.types import Array, Float
@@ -55,7 +54,7 @@ def _measure(layer: object, params: dict, new_params: dict, output: Array, grads
     mean = output.mean()
     spread = jnp.sqrt(jnp.maximum((output * output).mean() - mean * mean, 0))
     zero = (output == 0).mean(dtype=output.dtype)
-    sound = jnp.isfinite(mean) & jnp.isfinite(sum((g.sum() for g in jax.tree.leaves(grads)), mean))
+    sound = jnp.isfinite(sum((_norm(g) for g in grads.values()), mean))
     return [
         gradient_norm,
         update_ratio,

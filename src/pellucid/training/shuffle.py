@@ -1,7 +1,7 @@
 """A permutation of the rows, made inside the program without sorting.
 
 Sorting random keys costs 25 to 35 ms for 60,000 rows on two cores, a tenth of an epoch of the reference
-network; this Feistel network costs 0.5 ms (``benchmarks/shuffle.py``).
+network; this Feistel network costs 1 ms (``python -m benchmarks shuffle``).
 """
 
 import jax
