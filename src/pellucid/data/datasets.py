@@ -189,10 +189,19 @@ def _load_mnist(entry: "_Entry", seed: int) -> Dataset:
     folder = fetch("mnist")
     parts = []
     for stem in ("train", "t10k"):
-        x = np.frombuffer(_read_mnist(folder, f"{stem}-images-idx3-ubyte"), np.uint8, offset=16)
+        x = _aligned(np.frombuffer(_read_mnist(folder, f"{stem}-images-idx3-ubyte"), np.uint8, offset=16))
         y = np.frombuffer(_read_mnist(folder, f"{stem}-labels-idx1-ubyte"), np.uint8, offset=8)
         parts.append(Part(x.reshape(-1, 28, 28), y.astype(np.int32)))
     return _digits(entry, *parts)
+
+
+def _aligned(pixels: np.ndarray) -> np.ndarray:
+    """A copy that begins at a multiple of 64 bytes: jax on a CPU uses it in place, which saves its 47 MB."""
+    room = np.empty(pixels.nbytes + 64, np.uint8)
+    start = -room.ctypes.data % 64
+    copy = room[start : start + pixels.nbytes]
+    copy[:] = pixels
+    return copy
 
 
 def _digits(entry: "_Entry", train: Part, held_out: Part) -> Dataset:
