@@ -92,7 +92,9 @@ def test_backward_equals_finite_differences(row, float64):
     direction = jax.tree.map(
         lambda a: jnp.cos(jnp.arange(a.size, dtype=a.dtype)).reshape(a.shape), (params, x)
     )
-    ahead, behind = (jax.tree.map(lambda a, d, s=s: a + s * step * d, (params, x), direction) for s in (1, -1))
+    ahead, behind = (
+        jax.tree.map(lambda a, d, s=s: a + s * step * d, (params, x), direction) for s in (1, -1)
+    )
     measured = (value(*ahead) - value(*behind)) / (2 * step)
     predicted = sum(
         (g * d).sum() for g, d in zip(jax.tree.leaves((grads, dx)), jax.tree.leaves(direction), strict=True)

@@ -265,7 +265,9 @@ def _prepare(
     check_counts(experiment, len(train_part.x))
 
     def rows(part: Part, weights: Any = None) -> Rows:
-        return Rows(jax.device_put(part.x), jnp.asarray(target_for(program.loss, part.y, data.outputs)), weights)
+        return Rows(
+            jax.device_put(part.x), jnp.asarray(target_for(program.loss, part.y, data.outputs)), weights
+        )
 
     training = Training(
         program,
