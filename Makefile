@@ -10,7 +10,7 @@ demo: $(VENV)/.installed
 	$(BIN)/pellucid train mnist-5k --network 128-128 --epochs 10 --run runs/demo --overwrite
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests --numprocesses 2 --dist worksteal
 
 check: $(VENV)/.installed-test $(VENV)/.installed-check
 	$(BIN)/ruff check src tests benchmarks
