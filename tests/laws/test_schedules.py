@@ -147,7 +147,7 @@ def torch_rates(make, epochs):
         (ExponentialDecay(0.2, 0.9), lambda o: torch.optim.lr_scheduler.ExponentialLR(o, 0.9)),
         (CosineDecay(0.2, epochs=15.0), lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 15)),
     ],
-    ids=str,
+    ids=["step_decay", "exponential_decay", "cosine_decay"],
 )
 def test_agrees_with_pytorch(schedule, make):
     np.testing.assert_allclose(schedule.rate(jnp.arange(15.0)), torch_rates(make, 15), rtol=1e-5, atol=1e-7)
