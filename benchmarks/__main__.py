@@ -7,13 +7,21 @@ from rich.console import Console
 
 from benchmarks import machine
 from benchmarks.measure import fresh_process, say
-from benchmarks.report import Result, print_result, read_results, render, write_results
+from benchmarks.report import (
+    Result,
+    print_result,
+    read_results,
+    render,
+    render_comparison,
+    write_results,
+)
 from benchmarks.workload import Settings
 from benchmarks.workloads import WORKLOADS
 from pellucid.core.files import write_bytes
 
 RESULTS = Path(__file__).parent / "results.json"
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+README = Path(__file__).parents[1] / "README.md"
 
 
 @click.command(epilog="Workloads: " + ", ".join(WORKLOADS))
@@ -32,8 +40,10 @@ def main(
     """Run the workloads of these names, or all of them, and keep what they measured."""
     path = output or RESULTS
     if render_only:
-        write_bytes(PAGE, render(read_results(path)).encode())
-        say(f"written: {PAGE}")
+        results = read_results(path)
+        write_bytes(PAGE, render(results).encode())
+        write_bytes(README, render_comparison(README.read_text(), results).encode())
+        say(f"written: {PAGE}, {README}")
         return
     settings = Settings(rounds or (2 if quick else 5), quick)
     facts = machine.describe()

@@ -92,6 +92,22 @@ def _rich(title: str, head: list[str], rows: list[list[str]]) -> Table:
     return table
 
 
+MARKS = ("<!-- comparison -->", "<!-- end of comparison -->")
+"""Where the README holds the short comparison, which is written from the results too."""
+
+
+def render_comparison(readme: str, results: dict[str, Result]) -> str:
+    """The README with the times of the reference network, as ratios to pellucid's, between its marks."""
+    before, rest = readme.split(MARKS[0])
+    _, after = rest.split(MARKS[1])
+    cases = results["multilayer"].cases if "multilayer" in results else []
+    names = [name for name in cases[0].samples if name != cases[0].reference] if cases else []
+    rows = [[name, *(f"{case.ratio(name).median:.2f}×" for case in cases)] for name in names]
+    head = ["time of a step, over pellucid's", *(case.name for case in cases)]
+    table = "\n".join(_markdown(head, rows)) if cases else ""
+    return f"{before}{MARKS[0]}\n\n{table}\n{MARKS[1]}{after}"
+
+
 def render(results: dict[str, Result]) -> str:
     """The page of all workloads, in the order of their table."""
     return "\n".join(_lines(results))

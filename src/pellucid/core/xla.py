@@ -2,8 +2,8 @@
 
 On a CPU, XLA hands the kernels of a loop to a pool of threads, which for a small network costs more than the kernels
 themselves. A loop whose arrays take fewer bytes than a threshold is run by one thread instead; XLA's own threshold is
-lower than most small networks. For 64–32–10 on scikit-learn's digits, batch 32, a step takes 15 % less time on two
-idle cores and 40 % less where one of them is busy (``python -m benchmarks digits``).
+lower than most small networks. For 64–32–10 on scikit-learn's digits, batch 32, a step took 15 % less time on two
+idle cores and 40 % less where one of them was busy, with this setting against without.
 """
 
 import os
