@@ -206,6 +206,14 @@ def test_plateau_lowers_the_rate_when_nothing_improves():
     assert rates[-1] < 0.3e-9
 
 
+def test_plateau_after_a_warm_up_lowers_the_rate_too():
+    plateau = {"name": "on_plateau", "learning_rate": 1e-9, "patience": 2, "factor": 0.5, "min_delta": 1e-3}
+    optimizer = SGD(schedules.build({"name": "warm_up", "learning_rate": plateau, "epochs": 1.0}))
+    rates = finish(make(optimizer=optimizer), 8).history.epochs["learning_rate"]
+    assert rates[1] == pytest.approx(1e-9)
+    assert rates[-1] < 0.3e-9
+
+
 def test_early_stopping_keeps_the_best_weights():
     training = finish(
         make(

@@ -267,3 +267,15 @@ def _changed(schedule: Any, **fields: Any) -> Any:
     for name, value in fields.items():
         object.__setattr__(changed, name, value)
     return changed
+
+
+def watches_loss(learning_rate: Any) -> bool:
+    """Whether a learning rate depends on the losses of the epochs: `OnPlateau`, also after a `WarmUp`.
+
+    Example:
+        >>> watches_loss(WarmUp(OnPlateau(0.1))), watches_loss(CosineDecay(0.1, epochs=5)), watches_loss(0.1)
+        (True, False, False)
+    """
+    if isinstance(learning_rate, WarmUp):
+        return watches_loss(learning_rate.learning_rate)
+    return isinstance(learning_rate, OnPlateau)

@@ -25,7 +25,7 @@ from pellucid.data import Dataset, Part, make_dataset, split
 from pellucid.functions.losses import Loss, losses
 from pellucid.functions.metrics import Metric, metrics
 from pellucid.functions.regularizers import Regularizer, regularizers
-from pellucid.functions.schedules import OnPlateau
+from pellucid.functions.schedules import watches_loss
 from pellucid.models.experiment import Experiment, check_counts, open_data
 from pellucid.models.feedforward import OUTPUTS, check_loss, check_output, feedforward
 from pellucid.models.interrupt import Interrupt
@@ -260,7 +260,7 @@ def _prepare(
         stopping = EarlyStopping(experiment.patience, experiment.min_delta)
     train_part, monitor = data.train, data.held_out
     weights = _weights(experiment.class_weights, sample_weights, data)
-    if stopping is not None or isinstance(getattr(optimizer, "learning_rate", None), OnPlateau):
+    if stopping is not None or watches_loss(getattr(optimizer, "learning_rate", None)):
         train_part, monitor, weights = _validation(data, weights, experiment)
     check_counts(experiment, len(train_part.x))
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from pellucid.core.checks import NOT_NEGATIVE, TrainingDiverged, WholeNumber, constrained, validate
 from pellucid.core.types import Params
-from pellucid.functions.schedules import OnPlateau
+from pellucid.functions.schedules import watches_loss
 from pellucid.training.divergence import explain_divergence
 from pellucid.training.epoch import CAPACITY, Program, Rows, Scaling, advance, steps_per_epoch
 from pellucid.training.history import History
@@ -118,7 +118,7 @@ class Training:
             TrainingDiverged: a loss is not finite; the state is then that before the bad step.
         """
         per_epoch = self.steps_per_epoch
-        decides = self.stopping is not None or isinstance(self._schedule(), OnPlateau)
+        decides = self.stopping is not None or watches_loss(self._schedule())
         seconds_per_step = None
         compiled = True
         while not self.ended(epochs):
@@ -161,7 +161,7 @@ class Training:
         """What is decided at the end of an epoch, from the history alone."""
         losses = self.history.held_out[:, 0]
         schedule = self._schedule()
-        if isinstance(schedule, OnPlateau):
+        if watches_loss(schedule):
             watched = losses if len(losses) else self.history.epochs["loss"]
             observed = schedule.observe([float(loss) for loss in watched])
             self.state = with_numbers(self.state, replace(self.optimizer, learning_rate=observed))
