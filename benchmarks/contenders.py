@@ -104,11 +104,11 @@ def pellucid(task: Task, record_every: int = 20) -> Contender:
     from pellucid.models.feedforward import feedforward
     from pellucid.models.run import scaling_of
     from pellucid.optimizers import Adam
-    from pellucid.training import History, Program, Rows, Training, initial_state
+    from pellucid.training import History, Rows, Supervised, Training, initial_state
 
     dataset = task.dataset()
     network = feedforward(task.hidden, dataset).accepting(dataset.input_shape)
-    program = Program(
+    program = Supervised(
         network,
         losses.build("sparse_categorical_cross_entropy"),
         metrics.build("accuracy"),

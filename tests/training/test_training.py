@@ -17,9 +17,9 @@ from pellucid.training import (
     MEASURES,
     EarlyStopping,
     History,
-    Program,
     Rows,
     Scaling,
+    Supervised,
     Training,
     advance,
     initial_state,
@@ -49,7 +49,7 @@ def make(
 ):
     network = network or Network(Dense(8, "relu"), Dense(3, "softmax"))
     optimizer = optimizer or Adam(0.01)
-    program = Program(
+    program = Supervised(
         network,
         losses.build("sparse_categorical_cross_entropy"),
         metrics.build("accuracy"),
@@ -280,7 +280,7 @@ def test_recording_changes_no_weight(every):
 
 def test_divergence_names_the_step_and_the_layer_and_keeps_the_state_before():
     network = Network(Dense(8), Dense(1))
-    program = Program(network, losses.build("mean_squared_error"), metrics.build("mean_squared_error"), 16)
+    program = Supervised(network, losses.build("mean_squared_error"), metrics.build("mean_squared_error"), 16)
     x, _ = rows_of(0)
     train = Rows(jnp.asarray(x * 10), jnp.asarray(x[:, :1]))
     optimizer = SGD(1e3)

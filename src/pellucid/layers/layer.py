@@ -43,6 +43,12 @@ class Layer(ABC):
     """
 
     name: ClassVar[str]
+    activation_inside: ClassVar[bool] = False
+    """True where the field ``activation`` acts inside the layer (a recurrence) instead of after it, so that a network
+    does not split the layer in two."""
+    mixes_examples: ClassVar[bool] = False
+    """True where an example's output depends on the other examples of its batch (batch normalisation). ``forward`` then
+    also takes ``counted``, shape (batch,), booleans: False for the rows that only fill up a short batch."""
 
     @abstractmethod
     def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
@@ -66,10 +72,10 @@ class Layer(ABC):
 
 def _keep_derivative(forward: Callable[..., Any]) -> Callable[..., Any]:
     def forward_with_derivative(
-        self: Layer, params: Params, state: State, x: Array, *, key: Any, training: bool
+        self: Layer, params: Params, state: State, x: Array, *, key: Any, training: bool, **more: Any
     ) -> tuple[Array, State, Cache]:
         def outputs(params: Params, x: Array) -> tuple[Array, State]:
-            y, new_state, _ = forward(self, params, state, x, key=key, training=training)
+            y, new_state, _ = forward(self, params, state, x, key=key, training=training, **more)
             return y, new_state
 
         y, pull_back, new_state = jax.vjp(outputs, params, x, has_aux=True)

@@ -21,7 +21,7 @@ from pellucid.models.report import render_report
 from pellucid.network import Network, Summary, summarize
 from pellucid.optimizers import as_optimizer
 from pellucid.storage import RunFolder
-from pellucid.training import History, Program, Scaling, Training, from_arrays, initial_state, to_arrays
+from pellucid.training import History, Scaling, Supervised, Training, from_arrays, initial_state, to_arrays
 
 PREDICTION_ROWS = 1024
 """Rows of one forward pass in prediction."""
@@ -115,7 +115,7 @@ class Run:
     network: Network
     params: tuple[Params, ...]
     layer_state: tuple[State, ...]
-    program: Program
+    program: Supervised
     experiment: Experiment
     facts: DataFacts
     history: History
@@ -299,9 +299,9 @@ def load_run(folder: str | Path) -> Run:
     )  # fmt: skip
 
 
-def program_of(experiment: Experiment, network: Network) -> Program:
+def program_of(experiment: Experiment, network: Network) -> Supervised:
     """What the compiled program of an experiment depends on."""
-    return Program(
+    return Supervised(
         network,
         losses.build(experiment.loss),
         metrics.build(experiment.metric),
@@ -351,5 +351,5 @@ def _predict(network: Network, params: Any, state: Any, scaling: Scaling, x: Any
 
 
 @partial(jax.jit, static_argnums=0)
-def _loss_and_metric(program: Program, outputs: Any, y: Any) -> Any:
+def _loss_and_metric(program: Supervised, outputs: Any, y: Any) -> Any:
     return program.loss(outputs, y), program.metric.value(outputs, y).mean()

@@ -34,7 +34,16 @@ from pellucid.models.run import DataFacts, Run, program_of, scaling_of, target_f
 from pellucid.network import Network, summarize
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
 from pellucid.storage import RunFolder, latest_checkpoint, load_checkpoint, save_checkpoint
-from pellucid.training import EarlyStopping, History, Rows, Training, from_arrays, initial_state, to_arrays
+from pellucid.training import (
+    EarlyStopping,
+    History,
+    Rows,
+    Supervised,
+    Training,
+    from_arrays,
+    initial_state,
+    to_arrays,
+)
 
 
 def train(
@@ -168,7 +177,7 @@ def run_experiment(
         resume: go on from the last checkpoint of ``folder``.
     """
     _keep_compiled_programs()
-    training, network = _prepare(experiment, data, optimizer, network, sample_weights)
+    program, training = _prepare(experiment, data, optimizer, network, sample_weights)
     files = None if folder is None else RunFolder(folder)
     # Only now, with all settings checked, is anything written: a slip costs no earlier run.
     if files is not None:
@@ -181,7 +190,7 @@ def run_experiment(
 
     stopped = _run(training, experiment, files, checkpoint_every, progress)
     run = Run(
-        network, training.params, training.state.layer_state, training.program, experiment,
+        program.network, training.params, training.state.layer_state, program, experiment,
         DataFacts.of(data), training.history, {}, stopped, training=training,
     )  # fmt: skip
     if data.held_out is not None and training.history.steps_made:
@@ -247,7 +256,7 @@ def _prepare(
     optimizer: Optimizer | FromOptax | None,
     network: Network | None,
     sample_weights: Any,
-) -> tuple[Training, Network]:
+) -> tuple[Supervised, Training]:
     network = (network or Network(*experiment.network)).accepting(data.input_shape)
     program = program_of(experiment, network)
     optimizer = optimizer or as_optimizer(experiment.optimizer)
@@ -279,7 +288,7 @@ def _prepare(
         History.begin(program, len(train_part.x)),
         stopping,
     )
-    return training, network
+    return program, training
 
 
 def _run(

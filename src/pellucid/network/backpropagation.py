@@ -67,7 +67,7 @@ def backpropagate(
         >>> float(result.loss), result.grads[0]["weights"].ravel().tolist()  # (3 − 1)², 2·(3 − 1)·x
         (4.0, [4.0, 8.0])
     """
-    forward = network.forward(params, state, x, key=key, training=training)
+    forward = network.forward(params, state, x, key=key, training=training, counted=weights > 0)
     last = len(network.layers) - 1
     activation = network.layers[last]
     fused = fuse(activation.function, loss) if isinstance(activation, Activation) and last else None  # pyright: ignore[reportArgumentType]
@@ -79,10 +79,5 @@ def backpropagate(
     value = (criterion.value(output, target) * share).sum()
     slope = criterion.slope(output, target)
     delta = slope * share.reshape(share.shape + (1,) * (slope.ndim - 1))
-
-    deltas: list[Array | None] = [None] * len(network.layers)
-    grads: list[Params] = [{} for _ in network.layers]
-    for i in range(last, -1, -1):
-        deltas[i] = delta
-        delta, grads[i] = network.layers[i].backward(params[i], forward.caches[i], delta)
-    return Backpropagation(value, forward.outputs, tuple(deltas), tuple(grads), forward.state)
+    _, deltas, grads = network.backward(params, forward.caches, {last: delta})
+    return Backpropagation(value, forward.outputs, deltas, grads, forward.state)

@@ -8,7 +8,7 @@ import jax
 
 from pellucid.core.checks import InvalidValue, ShapeError
 from pellucid.core.registry import describe
-from pellucid.core.types import Array, Cache, Key, Params, Shape, State
+from pellucid.core.types import Array, Bool, Cache, Key, Params, Shape, State
 from pellucid.layers import Activation, Dense, Flatten, Layer, layers
 
 
@@ -19,6 +19,17 @@ class ForwardPass(NamedTuple):
     """z of every affine map, a of every activation, in order; the last is the prediction."""
     state: tuple[State, ...]
     caches: tuple[Cache, ...]
+
+
+class BackwardPass(NamedTuple):
+    """What the chain rule gives on its way back, one entry a layer."""
+
+    dx: Array
+    """∂L/∂x, the slope of the loss for the network's input."""
+    deltas: tuple[Array | None, ...]
+    """∂L/∂output of each layer; None for a layer that the slopes came in before."""
+    grads: tuple[Params, ...]
+    """∂L/∂params of each layer."""
 
 
 @dataclass(frozen=True, init=False)
@@ -83,6 +94,7 @@ class Network:
         *,
         key: Key[Array, ""] | None = None,
         training: bool = False,
+        counted: Bool[Array, " batch"] | None = None,
     ) -> ForwardPass:
         """Forward propagation, keeping every output and every cache.
 
@@ -92,17 +104,44 @@ class Network:
             x: a batch, shape (batch, *input_shape).
             key: random key for layers that draw (dropout); needed in training only.
             training: training or prediction mode.
+            counted: False for rows that only fill up a short batch: a layer that mixes the examples of a batch leaves
+                them out. None: all count.
         """
         outputs: list[Array] = []
         new_state: list[State] = []
         caches: list[Cache] = []
         for i, layer in enumerate(self.layers):
             layer_key = None if key is None else jax.random.fold_in(key, i)
-            x, layer_state, cache = layer.forward(params[i], state[i], x, key=layer_key, training=training)
+            more = {"counted": counted} if layer.mixes_examples else {}
+            x, layer_state, cache = layer.forward(
+                params[i], state[i], x, key=layer_key, training=training, **more
+            )
             outputs.append(x)
             new_state.append(layer_state)
             caches.append(cache)
         return ForwardPass(tuple(outputs), tuple(new_state), tuple(caches))
+
+    def backward(
+        self, params: tuple[Params, ...], caches: tuple[Cache, ...], slopes: Mapping[int, Array]
+    ) -> BackwardPass:
+        """The layers in reverse, each turning the slope of its output into that of its input.
+
+        Args:
+            params: those of the forward pass.
+            caches: what the forward pass left.
+            slopes: ∂L/∂output by the number of the layer it belongs to; from the last of them on backwards all
+                layers are passed, and the slopes of others are added where they belong.
+        """
+        deltas: list[Array | None] = [None] * len(self.layers)
+        grads: list[Params] = [{} for _ in self.layers]
+        last = max(slopes)
+        delta = slopes[last]
+        for i in range(last, -1, -1):
+            if i in slopes and i != last:
+                delta = delta + slopes[i]
+            deltas[i] = delta
+            delta, grads[i] = self.layers[i].backward(params[i], caches[i], delta)
+        return BackwardPass(delta, tuple(deltas), tuple(grads))
 
     def accepting(self, input_shape: Shape) -> "Network":
         """This network, with a `Flatten` in front where it begins dense and the examples are not vectors.
@@ -131,6 +170,6 @@ class Network:
 
 def _split(layer: Layer) -> tuple[Layer, ...]:
     function = getattr(layer, "activation", None)
-    if function is None:
+    if function is None or layer.activation_inside:
         return (layer,)
     return replace(layer, activation=None), Activation(function)  # pyright: ignore[reportArgumentType]

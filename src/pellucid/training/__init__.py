@@ -1,11 +1,12 @@
 """Training: the compiled program, the recorder, the loop around them."""
 
-from pellucid.training.epoch import Program, Rows, Scaling, advance, evaluate, steps_per_epoch
+from pellucid.training.epoch import Program, Rows, Scaling, Step, advance, steps_per_epoch
 from pellucid.training.history import History
 from pellucid.training.loop import EarlyStopping, Progress, Training
 from pellucid.training.recorder import MEASURES
 from pellucid.training.shuffle import permutation
 from pellucid.training.state import TrainingState, from_arrays, initial_state, to_arrays
+from pellucid.training.supervised import Supervised
 
 __all__ = [
     "MEASURES",
@@ -15,10 +16,11 @@ __all__ = [
     "Progress",
     "Rows",
     "Scaling",
+    "Step",
+    "Supervised",
     "Training",
     "TrainingState",
     "advance",
-    "evaluate",
     "from_arrays",
     "initial_state",
     "permutation",

@@ -5,33 +5,36 @@ program. It runs from any step to any other without recompiling, so the loop aro
 wants to see progress, and a resumed training passes through the very same states.
 """
 
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.types import Array
-from pellucid.functions.losses import Loss
-from pellucid.functions.metrics import Metric
-from pellucid.network import Network, backpropagate
-from pellucid.training.recorder import MEASURES, measure_layers
+from pellucid.core.types import Array, PyTree
+from pellucid.training.recorder import MEASURES
 from pellucid.training.shuffle import permutation
 from pellucid.training.state import TrainingState
 
 CAPACITY = 4096
 """Most steps of one call: the room for their measurements."""
-EVALUATION_ROWS = 1024
-"""Rows of one forward pass in evaluation."""
 
 
 class Rows(NamedTuple):
-    """Examples as they are stored: inputs, targets, and a weight each (None: all alike)."""
+    """Examples as they are stored."""
 
-    x: Array
-    y: Array
+    x: PyTree
+    """Inputs, rows first; several arrays where the network has several inputs."""
+    y: PyTree | None
+    """Targets; None where the inputs, scaled, are the targets themselves (an autoencoder)."""
     weights: Array | None = None
+    """One an example; None: all alike."""
+
+    @property
+    def rows(self) -> int:
+        """How many examples."""
+        return jax.tree.leaves(self.x)[0].shape[0]
 
 
 class Scaling(NamedTuple):
@@ -40,29 +43,57 @@ class Scaling(NamedTuple):
     shift: Array
     scale: Array
 
-    def __call__(self, x: Array) -> Array:
-        """Scaled inputs, in the dtype of ``scale``."""
-        shift, scale = (jnp.broadcast_to(number, x.shape) for number in self)
-        return (x.astype(self.scale.dtype) - shift) * scale
+    def __call__(self, x: PyTree) -> PyTree:
+        """Scaled inputs, in the dtype of ``scale``; each array alike where there are several."""
+
+        def scaled(x: Array) -> Array:
+            shift, scale = (jnp.broadcast_to(number, x.shape) for number in self)
+            return (x.astype(self.scale.dtype) - shift) * scale
+
+        return jax.tree.map(scaled, x)
 
 
-@dataclass(frozen=True)
-class Program:
-    """All that the compiled program depends on: structure, no numbers.
+class Step(NamedTuple):
+    """What one step of a program leaves."""
 
-    Args:
-        network: the network.
-        loss: its loss.
-        metric: what is measured beside the loss.
-        batch_size: rows of a step.
-        record_every: steps between two measurements of the layers; 0 for none.
+    state: TrainingState
+    figures: Array
+    """(3,): loss, metric, learning rate. A loss that is not finite ends the training."""
+    layers: Array | None
+    """(layers, measures), where the step was asked to measure them."""
+
+
+class Program(ABC):
+    """What is compiled: a frozen, hashable dataclass of structure without numbers, and its step.
+
+    ``batch_size`` is the rows that one step takes, ``record_every`` the steps between two measurements of the
+    layers (0 for none).
     """
 
-    network: Network
-    loss: Loss
-    metric: Metric
     batch_size: int
-    record_every: int = 20
+    record_every: int
+
+    @property
+    @abstractmethod
+    def layer_names(self) -> tuple[str, ...]:
+        """The layers that are measured."""
+
+    @property
+    @abstractmethod
+    def metric_name(self) -> str:
+        """What is measured beside the loss."""
+
+    @abstractmethod
+    def step(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array, measured: bool) -> Step:
+        """One step: batch, forward, backward, update, measurements."""
+
+    @abstractmethod
+    def evaluate(self, state: TrainingState, scaling: Scaling, part: Rows) -> Array:
+        """(2,): loss and metric over all rows of ``part``, in prediction mode."""
+
+    @abstractmethod
+    def explain_divergence(self, state: TrainingState, scaling: Scaling, train: Rows) -> str:
+        """Why the step that ``state`` is at has no finite loss, and what to look at."""
 
 
 class Records(NamedTuple):
@@ -94,14 +125,23 @@ def advance(
 
     Stops early, after the first step whose loss is not finite.
     """
-    rows = train.x.shape[0]
+    rows = train.rows
     per_epoch = steps_per_epoch(rows, program.batch_size)
     start = state.step
     records = Records(
         jnp.zeros((CAPACITY, 3), jnp.float32),
-        jnp.zeros((_recorded(CAPACITY, program), len(program.network.layers), len(MEASURES)), jnp.float32),
+        jnp.zeros((_recorded(CAPACITY, program), len(program.layer_names), len(MEASURES)), jnp.float32),
         jnp.zeros((CAPACITY // per_epoch + 2, 2), jnp.float32),
     )
+
+    def write(records: Records, step: Array, made: Step) -> Records:
+        # Not .at[].set(), whose check of the bounds costs three more kernels a step.
+        place = (step - start, jnp.int32(0))
+        steps = jax.lax.dynamic_update_slice(records.steps, made.figures.astype(jnp.float32)[None], place)
+        layers = records.layers
+        if made.layers is not None:
+            layers = layers.at[_recorded(step, program) - _recorded(start, program)].set(made.layers)
+        return records._replace(steps=steps, layers=layers)
 
     def epoch(carry: tuple) -> tuple:
         state, records, _ = carry
@@ -110,7 +150,9 @@ def advance(
         end = jnp.minimum(stop, (number + 1) * per_epoch)
 
         def step(carry: tuple, measured: bool) -> tuple:
-            return one_step(program, carry[0], carry[1], scaling, train, order, start, measured)
+            state, records, _ = carry
+            made = program.step(state, scaling, train, order, measured)
+            return made.state, write(records, state.step, made), jnp.isfinite(made.figures[0])
 
         def runs(carry: tuple) -> Array:
             return (carry[0].step < end) & carry[2]
@@ -135,7 +177,7 @@ def advance(
         state, records, sound = carry
         figures = jax.lax.cond(
             (state.step == (number + 1) * per_epoch) & sound,
-            partial(evaluate, program, state, scaling, held_out),
+            partial(program.evaluate, state, scaling, held_out),
             lambda: jnp.full(2, jnp.nan, jnp.float32),
         )
         place = number - start // per_epoch
@@ -147,45 +189,6 @@ def advance(
     return state, records
 
 
-def one_step(
-    program: Program,
-    state: TrainingState,
-    records: Records,
-    scaling: Scaling,
-    train: Rows,
-    order: Array,
-    start: Array,
-    measured: bool,
-) -> tuple[TrainingState, Records, Array]:
-    """One step: batch, forward, backward, update, measurements."""
-    batch = take_batch(program, state, scaling, train, order)
-    pass_ = backpropagate(
-        program.network, program.loss, state.params, state.layer_state, *batch,
-        key=jax.random.fold_in(state.key, -1 - state.step),
-    )  # fmt: skip
-    sound = jnp.isfinite(pass_.loss)
-    progress = state.step.astype(batch.x.dtype) / steps_per_epoch(train.x.shape[0], program.batch_size)
-
-    grads = _add_slope(state.regularizer, state.params, pass_.grads)
-    update = state.optimizer.rule.update(grads, state.optimizer, state.params, progress)
-    params = _proximal(state.regularizer, update.params, update.learning_rate)
-
-    share = batch.weights / jnp.maximum(batch.weights.sum(), jnp.finfo(batch.weights.dtype).tiny)
-    metric = (program.metric.value(pass_.outputs[-1], batch.target) * share).sum()
-    row = jnp.stack([pass_.loss, metric, update.learning_rate.astype(pass_.loss.dtype)])
-    # Not .at[].set(), whose check of the bounds costs three more kernels a step.
-    place = (state.step - start, jnp.int32(0))
-    steps = jax.lax.dynamic_update_slice(records.steps, row.astype(jnp.float32)[None], place)
-    layers = records.layers
-    if measured:
-        place = _recorded(state.step, program) - _recorded(start, program)
-        layers = layers.at[place].set(measure_layers(program.network, state.params, params, pass_))
-    new_state = state._replace(
-        params=params, layer_state=pass_.state, optimizer=update.state, step=state.step + 1
-    )
-    return new_state, Records(steps, layers, records.epochs), sound
-
-
 def epoch_order(state: TrainingState, rows: int, batch_size: int) -> Array:
     """The rows in the order of the epoch that ``state`` is in, begun again to fill the last batch."""
     per_epoch = steps_per_epoch(rows, batch_size)
@@ -193,65 +196,18 @@ def epoch_order(state: TrainingState, rows: int, batch_size: int) -> Array:
     return jnp.concatenate([order, order[: per_epoch * batch_size - rows]])
 
 
-class Batch(NamedTuple):
-    """The rows of one step, scaled."""
+def rows_of_step(program: Program, state: TrainingState, order: Array) -> tuple[Array, Array]:
+    """Which rows the step that ``state`` is at takes, and at which place of the epoch's order they begin."""
+    size = program.batch_size
+    first = state.step % (order.shape[0] // size) * size
+    return jax.lax.dynamic_slice_in_dim(order, first, size), first
 
-    x: Array
-    target: Array
-    weights: Array
 
-
-def take_batch(program: Program, state: TrainingState, scaling: Scaling, train: Rows, order: Array) -> Batch:
-    """The batch of the step that ``state`` is at."""
-    rows, size = train.x.shape[0], program.batch_size
-    first = state.step % steps_per_epoch(rows, size) * size
-    chosen = jax.lax.dynamic_slice_in_dim(order, first, size)
-    x = scaling(jnp.take(train.x, chosen, axis=0, mode="clip"))
-    # The last batch is filled up with rows that weigh nothing.
-    weights = (first + jnp.arange(size) < rows).astype(x.dtype)
-    if train.weights is not None:
-        weights = weights * jnp.take(train.weights, chosen, mode="clip")
-    return Batch(x, jnp.take(train.y, chosen, axis=0, mode="clip"), weights)
+def take(rows: PyTree, chosen: Array) -> PyTree:
+    """The chosen rows of an array, or of each of several."""
+    return jax.tree.map(lambda array: jnp.take(array, chosen, axis=0, mode="clip"), rows)
 
 
 def _recorded(step: Any, program: Program) -> Any:
     """How many steps before ``step`` have their layers measured."""
     return -(-step // program.record_every) if program.record_every else 0
-
-
-def _add_slope(regularizer: Any, params: tuple, grads: tuple) -> tuple:
-    if regularizer is None:
-        return grads
-    return tuple(
-        {name: g + regularizer.slope(p[name]) if name == "weights" else g for name, g in layer.items()}
-        for layer, p in zip(grads, params, strict=True)
-    )
-
-
-def _proximal(regularizer: Any, params: tuple, learning_rate: Array) -> tuple:
-    if regularizer is None:
-        return params
-    return tuple(
-        {name: regularizer.proximal(w, learning_rate) if name == "weights" else w for name, w in p.items()}
-        for p in params
-    )
-
-
-def evaluate(program: Program, state: TrainingState, scaling: Scaling, part: Rows) -> Array:
-    """Loss and metric over all rows of ``part``, in prediction mode."""
-    rows = part.x.shape[0]
-    size = min(rows, EVALUATION_ROWS)
-
-    def add(i: Array, totals: Array) -> Array:
-        places = i * size + jnp.arange(size)
-        chosen = jnp.minimum(places, rows - 1)
-        x, y = scaling(part.x[chosen]), part.y[chosen]
-        prediction = program.network.forward(state.params, state.layer_state, x).outputs[-1]
-        real = (places < rows).astype(x.dtype)
-        loss = (program.loss.value(prediction, y) * real).sum()
-        metric = (program.metric.value(prediction, y) * real).sum()
-        return totals + jnp.stack([loss, metric]).astype(jnp.float32)
-
-    totals = jax.lax.fori_loop(0, -(-rows // size), add, jnp.zeros(2, jnp.float32))
-    divisor = jnp.asarray([rows if program.loss.reduction == "mean" else 1, rows], jnp.float32)
-    return totals / divisor

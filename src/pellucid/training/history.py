@@ -36,9 +36,9 @@ class History:
     @staticmethod
     def begin(program: Program, rows: int) -> "History":
         """An empty history for a program and its number of training rows."""
-        network = program.network
-        history = History(network.names, program.metric.name, rows, program.batch_size, program.record_every)
-        history.layer_measures = np.zeros((0, len(network.layers), len(MEASURES)), np.float32)
+        names = program.layer_names
+        history = History(names, program.metric_name, rows, program.batch_size, program.record_every)
+        history.layer_measures = np.zeros((0, len(names), len(MEASURES)), np.float32)
         return history
 
     @property

@@ -12,7 +12,6 @@ import numpy as np
 from pellucid.core.checks import NOT_NEGATIVE, TrainingDiverged, WholeNumber, constrained, validate
 from pellucid.core.types import Params
 from pellucid.functions.schedules import watches_loss
-from pellucid.training.divergence import explain_divergence
 from pellucid.training.epoch import CAPACITY, Program, Rows, Scaling, advance, steps_per_epoch
 from pellucid.training.history import History
 from pellucid.training.state import TrainingState, with_numbers
@@ -97,7 +96,7 @@ class Training:
     @property
     def steps_per_epoch(self) -> int:
         """Steps of one epoch."""
-        return steps_per_epoch(self.train.x.shape[0], self.program.batch_size)
+        return steps_per_epoch(self.train.rows, self.program.batch_size)
 
     @property
     def params(self) -> tuple[Params, ...]:
@@ -151,7 +150,7 @@ class Training:
             bad = start + int(np.argmin(np.isfinite(losses)))
             self.state, records = advance(self.program, before, *arguments, jnp.asarray(bad, jnp.int32))
             self.history.append(records, bad - start, self.monitor is not None)
-            raise TrainingDiverged(explain_divergence(self.program, self.state, self.scaling, self.train))
+            raise TrainingDiverged(self.program.explain_divergence(self.state, self.scaling, self.train))
         self.state = state
         self.history.append(records, stop - start, self.monitor is not None)
         if stop % self.steps_per_epoch == 0:

@@ -6,6 +6,7 @@ nothing calls back to Python, and come out with the loss.
 
 import math
 
+import jax
 import jax.numpy as jnp
 
 from pellucid.core.types import Array, Float
@@ -54,7 +55,7 @@ def _measure(layer: object, params: dict, new_params: dict, output: Array, grads
     mean = output.mean()
     spread = jnp.sqrt(jnp.maximum((output * output).mean() - mean * mean, 0))
     zero = (output == 0).mean(dtype=output.dtype)
-    sound = jnp.isfinite(sum((_norm(g) for g in grads.values()), mean))
+    sound = jnp.isfinite(sum((_norm(g) for g in jax.tree.leaves(grads)), mean))
     return [
         gradient_norm,
         update_ratio,

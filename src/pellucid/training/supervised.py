@@ -1,0 +1,156 @@
+"""Supervised training: a network learns targets."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from pellucid.core.types import Array, PyTree
+from pellucid.functions.losses import Loss
+from pellucid.functions.metrics import Metric
+from pellucid.network import Network, backpropagate
+from pellucid.training.divergence import explain_divergence
+from pellucid.training.epoch import (
+    Program,
+    Rows,
+    Scaling,
+    Step,
+    epoch_order,
+    rows_of_step,
+    steps_per_epoch,
+    take,
+)
+from pellucid.training.recorder import measure_layers
+from pellucid.training.state import TrainingState
+
+EVALUATION_ROWS = 1024
+"""Rows of one forward pass in evaluation."""
+PENALISED = ("weights", "recurrent")
+"""The parameters that a regulariser acts on: all weights, no biases."""
+
+
+class Batch(NamedTuple):
+    """The rows of one step, scaled."""
+
+    x: PyTree
+    target: PyTree
+    weights: Array
+
+
+@dataclass(frozen=True)
+class Supervised(Program):
+    """A network, its loss and its metric.
+
+    Args:
+        network: the network.
+        loss: its loss.
+        metric: what is measured beside the loss.
+        batch_size: rows of a step.
+        record_every: steps between two measurements of the layers; 0 for none.
+    """
+
+    network: Network
+    loss: Loss
+    metric: Metric
+    batch_size: int
+    record_every: int = 20
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """Those of the network."""
+        return self.network.names
+
+    @property
+    def metric_name(self) -> str:
+        """That of the metric."""
+        return self.metric.name
+
+    def step(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array, measured: bool) -> Step:
+        """One step: batch, forward, backward, update, measurements."""
+        batch = self.take_batch(state, scaling, train, order)
+        pass_ = backpropagate(
+            self.network, self.loss, state.params, state.layer_state, *batch, key=self.key_of(state)
+        )
+        progress = state.step.astype(batch.weights.dtype) / steps_per_epoch(train.rows, self.batch_size)
+
+        grads = _add_slope(state.regularizer, state.params, pass_.grads)
+        update = state.optimizer.rule.update(grads, state.optimizer, state.params, progress)
+        params = _proximal(state.regularizer, update.params, update.learning_rate)
+
+        share = batch.weights / jnp.maximum(batch.weights.sum(), jnp.finfo(batch.weights.dtype).tiny)
+        metric = (self.metric.value(pass_.outputs[-1], batch.target) * share).sum()
+        figures = jnp.stack([pass_.loss, metric, update.learning_rate.astype(pass_.loss.dtype)])
+        layers = measure_layers(self.network, state.params, params, pass_) if measured else None
+        new_state = state._replace(
+            params=params, layer_state=pass_.state, optimizer=update.state, step=state.step + 1
+        )
+        return Step(new_state, figures, layers)
+
+    def key_of(self, state: TrainingState) -> Array:
+        """The random key of what the layers draw in the step that ``state`` is at."""
+        return jax.random.fold_in(state.key, -1 - state.step)
+
+    def take_batch(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array) -> Batch:
+        """The batch of the step that ``state`` is at."""
+        chosen, first = rows_of_step(self, state, order)
+        x = scaling(take(train.x, chosen))
+        target = x if train.y is None else take(train.y, chosen)
+        # The last batch is filled up with rows that weigh nothing.
+        weights = (first + jnp.arange(self.batch_size) < train.rows).astype(scaling.scale.dtype)
+        if train.weights is not None:
+            weights = weights * take(train.weights, chosen)
+        return Batch(x, target, weights)
+
+    def evaluate(self, state: TrainingState, scaling: Scaling, part: Rows) -> Array:
+        """Loss and metric over all rows of ``part``, in prediction mode."""
+        rows = part.rows
+        size = min(rows, EVALUATION_ROWS)
+
+        def add(i: Array, totals: Array) -> Array:
+            places = i * size + jnp.arange(size)
+            chosen = jnp.minimum(places, rows - 1)
+            x = scaling(take(part.x, chosen))
+            y = x if part.y is None else take(part.y, chosen)
+            prediction = self.network.forward(state.params, state.layer_state, x).outputs[-1]
+            real = (places < rows).astype(prediction.dtype)
+            loss = (self.loss.value(prediction, y) * real).sum()
+            metric = (self.metric.value(prediction, y) * real).sum()
+            return totals + jnp.stack([loss, metric]).astype(jnp.float32)
+
+        totals = jax.lax.fori_loop(0, -(-rows // size), add, jnp.zeros(2, jnp.float32))
+        divisor = jnp.asarray([rows if self.loss.reduction == "mean" else 1, rows], jnp.float32)
+        return totals / divisor
+
+    def explain_divergence(self, state: TrainingState, scaling: Scaling, train: Rows) -> str:
+        """The first thing in the bad step that is not finite."""
+        order = epoch_order(state, train.rows, self.batch_size)
+        batch = self.take_batch(state, scaling, train, order)
+        pass_ = backpropagate(
+            self.network, self.loss, state.params, state.layer_state, *batch, key=self.key_of(state)
+        )
+        epoch = int(state.step) // steps_per_epoch(train.rows, self.batch_size) + 1
+        return explain_divergence(
+            self.network, self.loss, state.params, batch.x, pass_, int(state.step), epoch
+        )
+
+
+def _add_slope(regularizer: Any, params: PyTree, grads: PyTree) -> PyTree:
+    if regularizer is None:
+        return grads
+    return _of_weights(lambda g, w: g + regularizer.slope(w), grads, params)
+
+
+def _proximal(regularizer: Any, params: PyTree, learning_rate: Array) -> PyTree:
+    if regularizer is None:
+        return params
+    return _of_weights(lambda w: regularizer.proximal(w, learning_rate), params)
+
+
+def _of_weights(change: Any, first: PyTree, *others: PyTree) -> PyTree:
+    """The first tree with its weights changed."""
+
+    def changed(path: Any, leaf: Array, *more: Array) -> Array:
+        return change(leaf, *more) if path[-1].key in PENALISED else leaf
+
+    return jax.tree_util.tree_map_with_path(changed, first, *others)
