@@ -27,12 +27,14 @@ class Task:
         hidden: units of the hidden layers, ReLU; ten softmax outputs follow.
         batch_size: rows of a step.
         epochs: epochs of a round.
+        network: ``cnn``, ``lstm`` or ``autoencoder`` instead, as pellucid builds them by these names.
     """
 
     data: str
     hidden: tuple[int, ...]
     batch_size: int
     epochs: int = 1
+    network: str | None = None
 
     def dataset(self) -> Any:
         """The dataset as pellucid holds it: pixels as they are stored, and their scale."""
@@ -101,17 +103,22 @@ def pellucid(task: Task, record_every: int = 20) -> Contender:
 
     from pellucid.functions.losses import losses
     from pellucid.functions.metrics import metrics
-    from pellucid.models.feedforward import feedforward
+    from pellucid.models.feedforward import OUTPUTS, feedforward
+    from pellucid.models.named import build_model
     from pellucid.models.run import scaling_of
     from pellucid.optimizers import Adam
     from pellucid.training import History, Rows, Supervised, Training, initial_state
 
     dataset = task.dataset()
-    network = feedforward(task.hidden, dataset).accepting(dataset.input_shape)
+    if task.network is None:
+        network = feedforward(dataset, task.hidden).accepting(dataset.input_shape)
+    else:
+        network, dataset = build_model(task.network, dataset)
+    end = OUTPUTS[dataset.task]
     program = Supervised(
         network,
-        losses.build("sparse_categorical_cross_entropy"),
-        metrics.build("accuracy"),
+        losses.build(end.loss),
+        metrics.build(end.metric),
         task.batch_size,
         record_every,
     )
@@ -119,7 +126,10 @@ def pellucid(task: Task, record_every: int = 20) -> Contender:
     training = Training(
         program,
         scaling_of(dataset.preprocessing),
-        Rows(jnp.asarray(dataset.train.x), jnp.asarray(dataset.train.y)),
+        Rows(
+            jnp.asarray(dataset.train.x),
+            None if task.network == "autoencoder" else jnp.asarray(dataset.train.y),
+        ),
         None,
         optimizer,
         initial_state(network, optimizer, None, dataset.input_shape, 0),
@@ -139,7 +149,12 @@ def pellucid(task: Task, record_every: int = 20) -> Contender:
 
 
 def pytorch(
-    task: Task, fused: bool | None = None, compiled: bool = False, threads: int | None = None, seed: int = 0
+    task: Task,
+    fused: bool | None = None,
+    compiled: bool = False,
+    threads: int | None = None,
+    channels_last: bool = False,
+    seed: int = 0,
 ) -> Contender:
     """PyTorch. Rows are taken by index from a tensor in memory, which is faster than a ``DataLoader``."""
     import torch
@@ -147,15 +162,16 @@ def pytorch(
 
     torch.set_num_threads(threads or cores())
     torch.manual_seed(seed)
+    form = torch.channels_last if channels_last else torch.contiguous_format
     x, y = task.arrays()
-    x, y = torch.from_numpy(x), torch.from_numpy(y.astype(np.int64))
-    widths = (x.shape[1], *task.hidden)
-    layers: list[nn.Module] = []
-    for inputs, units in pairwise(widths):
-        layers += [nn.Linear(inputs, units), nn.ReLU()]
-    model = nn.Sequential(*layers, nn.Linear(widths[-1], 10))
+    shape = {"cnn": (1, 28, 28), "lstm": (28, 28)}.get(task.network or "", x.shape[1:])
+    x, y = torch.from_numpy(x).reshape(-1, *shape), torch.from_numpy(y.astype(np.int64))
+    x = x.to(memory_format=form) if channels_last else x
+    model = _torch_network(task, x.shape[-1]).to(memory_format=form)
     called = torch.compile(model) if compiled else model
     loss_function = nn.CrossEntropyLoss()
+    if task.network == "autoencoder":
+        loss_function, y = nn.MSELoss(), x
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=fused)
 
     def train(epochs: int) -> None:
@@ -167,7 +183,8 @@ def pytorch(
 
     def predict(x: np.ndarray) -> np.ndarray:
         with torch.no_grad():
-            return model(torch.from_numpy(x)).argmax(dim=1).numpy()
+            parts = torch.from_numpy(x).reshape(-1, *shape).split(1000)
+            return torch.cat([model(part).argmax(dim=1) for part in parts]).numpy()
 
     if compiled:
         try:
@@ -176,6 +193,40 @@ def pytorch(
             reason = str(error).strip().splitlines()[0]
             raise Unavailable(f"torch.compile does not work on this machine: {reason}") from error
     return Contender(train, predict)
+
+
+def _torch_network(task: Task, inputs: int) -> Any:
+    """The network that pellucid builds by the same name, as PyTorch's users write it."""
+    from torch import nn
+
+    if task.network == "cnn":
+        convolutions = [
+            nn.Conv2d(1, 32, 3),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(32, 64, 3),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+        ]
+        return nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(1600, 128), nn.ReLU(), nn.Linear(128, 10))
+    if task.network == "lstm":
+
+        class Reader(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.lstm, self.head = nn.LSTM(inputs, 128, batch_first=True), nn.Linear(128, 10)
+
+            def forward(self, x: Any) -> Any:
+                return self.head(self.lstm(x)[0][:, -1])
+
+        return Reader()
+    autoencoder = task.network == "autoencoder"
+    widths = (inputs, *((128, 32, 128, inputs) if autoencoder else (*task.hidden, 10)))
+    layers: list[nn.Module] = []
+    for width, units in pairwise(widths):
+        linear = autoencoder and units == 32  # the code
+        layers += [nn.Linear(width, units), nn.Identity() if linear else nn.ReLU()]
+    return nn.Sequential(*layers[:-1], nn.Sigmoid() if autoencoder else nn.Identity())
 
 
 def keras(task: Task) -> Contender:

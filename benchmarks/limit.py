@@ -13,6 +13,40 @@ from benchmarks.measure import Case, compare
 from benchmarks.multilayer import BATCH_SIZES, HIDDEN
 from benchmarks.workload import Settings, Workload
 
+Product = tuple[int, int, int, int]
+"""Rows, inner length, columns, and how often a step takes it."""
+
+
+def dense_products(batch: int, widths: tuple[int, ...]) -> list[Product]:
+    """a·W, aᵀ·dz and dz·Wᵀ of each layer; the first needs no slope of its inputs."""
+    products = []
+    for i, (inputs, units) in enumerate(pairwise(widths)):
+        products += [(batch, inputs, units, 1), (inputs, batch, units, 1)]
+        products += [(batch, units, inputs, 1)] if i else []
+    return products
+
+
+def products_of(task: Task) -> list[Product]:
+    """All matrix products of one step, convolutions as patches times a matrix."""
+    batch = task.batch_size
+    if task.network == "cnn":
+        first, second = batch * 26 * 26, batch * 11 * 11
+        convolutions = [(first, 9, 32, 1), (9, first, 32, 1)]
+        convolutions += [(second, 288, 64, 1), (288, second, 64, 1), (second, 64, 288, 1)]
+        return [*convolutions, (batch, 128, 1600, 1), *dense_products(batch, (1600, 128, 10))]
+    if task.network == "lstm":
+        times, units, gates = 28, 128, 512
+        whole = [
+            (batch * times, 28, gates, 1),
+            (28, batch * times, gates, 1),
+            (units, batch * times, gates, 1),
+        ]
+        return [*whole, (batch, units, gates, times), (batch, gates, units, times), *dense_products(batch, (units, 10)),
+                (batch, 10, units, 1)]  # fmt: skip
+    if task.network == "autoencoder":
+        return dense_products(batch, (784, 128, 32, 128, 784))
+    return dense_products(batch, (784, *task.hidden, 10))
+
 
 def numpy_products(task: Task) -> Contender:
     """NumPy, which calls OpenBLAS."""
@@ -28,26 +62,23 @@ def torch_products(task: Task) -> Contender:
 
 
 def _products(task: Task, array: Callable[[np.ndarray], Any], multiply: Callable[..., Any]) -> Contender:
-    """All products a·W, aᵀ·dz and dz·Wᵀ of one step; the first layer needs no slope of its inputs."""
-    x, _ = task.arrays()
-    widths = (x.shape[1], *task.hidden, 10)
     rng = np.random.default_rng(0)
 
     def draw(*shape: int) -> Any:
         return array(rng.normal(size=shape).astype(np.float32))
 
-    products = []
-    for i, (inputs, units) in enumerate(pairwise(widths)):
-        a, W, dz = draw(task.batch_size, inputs), draw(inputs, units), draw(task.batch_size, units)
-        products += [(a, W, draw(task.batch_size, units)), (a.T, dz, draw(inputs, units))]
-        if i:
-            products.append((dz, W.T, draw(task.batch_size, inputs)))
-    steps = -(-len(x) // task.batch_size)
+    # A left side with fewer rows than columns is a transposed one, as it comes in aᵀ·dz.
+    products = [
+        (draw(m, k) if m >= k else draw(k, m).T, draw(k, n), draw(m, n), count)
+        for m, k, n, count in products_of(task)
+    ]
+    steps = -(-len(task.dataset().train) // task.batch_size)
 
     def train(epochs: int) -> None:
         for _ in range(epochs * steps):
-            for left, right, out in products:
-                multiply(left, right, out=out)
+            for left, right, out, count in products:
+                for _ in range(count):
+                    multiply(left, right, out=out)
 
     return Contender(train, lambda x: np.zeros(len(x), int))
 

@@ -7,7 +7,7 @@ from benchmarks.multilayer import HIDDEN
 from benchmarks.workload import Settings, Target, Workload
 
 DEFAULT = "every twentieth step (default)"
-EVERY = (("off", 0), (DEFAULT, 10), ("every step", 1))
+EVERY = (("off", 0), (DEFAULT, 20), ("every step", 1))
 
 
 def measure(settings: Settings) -> list[Case]:

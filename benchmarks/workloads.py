@@ -1,8 +1,28 @@
 """The table of workloads, in the order of the report. Adding one adds a line here."""
 
-from benchmarks import accuracy, digits, limit, multilayer, recorder, shuffle, start_to_finish
+from benchmarks import (
+    accuracy,
+    autoencoders,
+    digits,
+    limit,
+    multilayer,
+    networks,
+    recorder,
+    shuffle,
+    start_to_finish,
+)
 
 WORKLOADS = {
     module.WORKLOAD.name: module.WORKLOAD
-    for module in (multilayer, limit, digits, start_to_finish, accuracy, recorder, shuffle)
+    for module in (
+        multilayer,
+        limit,
+        digits,
+        networks,
+        start_to_finish,
+        accuracy,
+        autoencoders,
+        recorder,
+        shuffle,
+    )
 }

@@ -1,6 +1,8 @@
 """Every layer against the same laws. Adding a layer means adding one row to `ROWS`; a test holds the table complete."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +14,38 @@ from hypothesis import strategies as st
 from pellucid.core.checks import ShapeError
 from pellucid.core.registry import describe
 from pellucid.functions.activations import activations
-from pellucid.layers import Activation, Dense, Dropout, Flatten, Layer, Reshape, layers
-from pellucid.network import Network
+from pellucid.layers import (
+    Activation,
+    Add,
+    Attention,
+    AveragePool1D,
+    AveragePool2D,
+    BatchNorm,
+    Code,
+    Concatenate,
+    Conv1D,
+    Conv2D,
+    ConvTranspose1D,
+    ConvTranspose2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    GlobalAveragePool,
+    GlobalMaxPool,
+    Layer,
+    LayerNorm,
+    LeakyIntegrateAndFire,
+    MaskingNoise,
+    MaxPool1D,
+    MaxPool2D,
+    MeanOverTime,
+    Multiply,
+    Repeat,
+    Reshape,
+    layers,
+)
+from pellucid.network import Graph, Network, build_network
 from pellucid.training import from_arrays, to_arrays
 
 SMOOTH = [name for name in activations if name != "step"]
@@ -22,10 +54,36 @@ SMOOTH = [name for name in activations if name != "step"]
 @dataclass(frozen=True)
 class Row:
     layer: Layer
-    input_shape: tuple[int, ...]
+    input_shape: tuple[Any, ...]
+    """A tuple of shapes for a layer that reads several arrays."""
+    oracle: Callable[..., Any] | None = None
+    """What stands for ``forward`` in the derivative, where the layer is not to have its own (a spike's slope)."""
 
     def __str__(self) -> str:
         return f"{describe(self.layer)}"
+
+
+def spiking_oracle(leak, threshold, sharpness):
+    """A spiking layer, reset to zero, with the surrogate slope for the step, unrolled in time, to be derived by JAX."""
+
+    @jax.custom_jvp
+    def step(z):
+        return jnp.heaviside(z, jnp.ones((), z.dtype))
+
+    @step.defjvp
+    def _(primals, tangents):
+        (z,), (dz,) = primals, tangents
+        return step(z), dz / (sharpness * jnp.abs(z) + 1) ** 2
+
+    def forward(params, state, x, *, key, training):
+        potential, spikes = jnp.zeros_like(x[:, 0]), []
+        for t in range(x.shape[1]):
+            before = jax.lax.stop_gradient(spikes[-1]) if spikes else jnp.zeros_like(potential)
+            potential = leak * jnp.where(before == 1, 0, potential) + x[:, t]
+            spikes.append(step(potential - threshold))
+        return jnp.stack(spikes, axis=1), state, None
+
+    return forward
 
 
 ROWS = [
@@ -37,8 +95,38 @@ ROWS = [
     Row(Flatten(), (2, 3, 4)),
     Row(Flatten(), (3,)),
     Row(Reshape((3, 2)), (6,)),
+    Row(Conv2D(4, 3), (5, 6, 2)),
+    Row(Conv2D(4, 3), (5, 6, 1)),
+    Row(Conv2D(6, (2, 3), stride=(2, 1), padding="same", groups=2, use_biases=False), (5, 4, 4)),
+    Row(Conv2D(4, 3, groups=2, dilation=2), (6, 5, 2)),
+    Row(Conv1D(3, 3, stride=2), (8, 2)),
+    Row(ConvTranspose2D(4, 3, stride=2, padding="same"), (3, 2, 2)),
+    Row(ConvTranspose1D(4, 2, stride=3, groups=2), (4, 4)),
+    Row(MaxPool2D(2), (5, 4, 2)),
+    Row(MaxPool2D(3, stride=2, padding="same"), (5, 4, 2)),
+    Row(MaxPool1D(2), (6, 3)),
+    Row(AveragePool2D(2, padding="same"), (5, 4, 2)),
+    Row(AveragePool1D(3, stride=1), (5, 2)),
+    Row(GlobalAveragePool(), (3, 4, 2)),
+    Row(GlobalMaxPool(), (3, 4, 2)),
+    Row(Code(), (4,)),
+    Row(Code({"name": "l1_activity", "strength": 0.3}), (2, 3)),
+    Row(Code({"name": "kl_activity", "target": 0.2, "strength": 0.3}), (4,)),
     *[Row(Activation(name), (4,)) for name in activations],
     Row(Activation({"name": "leaky_relu", "alpha": 0.2}), (2, 3)),
+    Row(BatchNorm(), (4,)),
+    Row(BatchNorm(scale=False, shift=False, update_statistics=False), (3, 2, 4)),
+    Row(LayerNorm(), (3, 4)),
+    Row(LayerNorm(scale=False, shift=False), (4,)),
+    Row(GaussianNoise(0.3), (2, 3)),
+    Row(MaskingNoise(0.3), (7,)),
+    Row(Repeat(3), (4,)),
+    Row(MeanOverTime(), (5, 4)),
+    Row(Add(), ((3,), (3,), (3,))),
+    Row(Multiply(), ((2, 3), (2, 3), (2, 3))),
+    Row(Concatenate(), ((4, 2), (4, 3))),
+    Row(Attention(mask_value=0.0), ((3, 2), (4, 2))),
+    Row(LeakyIntegrateAndFire(leak=0.7, threshold=0.5, reset="zero"), (4, 3), spiking_oracle(0.7, 0.5, 5.0)),
 ]
 every_layer = pytest.mark.parametrize("row", ROWS, ids=str)
 
@@ -47,7 +135,9 @@ def set_up(row: Row, seed: int, batch: int = 5, dtype=jnp.float32):
     keys = jax.random.split(jax.random.key(seed), 4)
     params, state, output_shape = row.layer.init(keys[0], row.input_shape)
     params = jax.tree.map(lambda w: (w + 0.1).astype(dtype), params)
-    x = jax.random.normal(keys[1], (batch, *row.input_shape), dtype)
+    shapes = (row.input_shape,) if row.layer.inputs == 1 else row.input_shape
+    x = tuple(jax.random.normal(jax.random.fold_in(keys[1], i), (batch, *s), dtype) for i, s in enumerate(shapes))
+    x = x[0] if row.layer.inputs == 1 else x
     dy = jax.random.normal(keys[2], (batch, *output_shape), dtype)
     return params, state, x, dy, keys[3]
 
@@ -65,26 +155,29 @@ def test_backward_equals_the_vjp_of_forward(row, seed, batch):
     params, state, x, dy, key = set_up(row, seed, batch)
 
     def outputs(params, x):
-        return row.layer.forward(params, state, x, key=key, training=True)[0]
+        y, new_state, _ = (row.oracle or row.layer.forward)(params, state, x, key=key, training=True)
+        return y, new_state.get("penalty", jnp.zeros(()))
 
-    _, _, cache = row.layer.forward(params, state, x, key=key, training=True)
+    y, _, cache = row.layer.forward(params, state, x, key=key, training=True)
     dx, grads = row.layer.backward(params, cache, dy)
-    grads_oracle, dx_oracle = jax.vjp(outputs, params, x)[1](dy)
-    np.testing.assert_allclose(dx, dx_oracle, rtol=1e-5, atol=1e-5)
+    (y_oracle, _), pull_back = jax.vjp(outputs, params, x)
+    grads_oracle, dx_oracle = pull_back((dy, jnp.ones(())))
+    np.testing.assert_allclose(y, y_oracle, rtol=1e-5, atol=1e-5)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), dx, dx_oracle)
     assert jax.tree.structure(grads) == jax.tree.structure(grads_oracle)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), grads, grads_oracle)
 
 
 @every_layer
 def test_backward_equals_finite_differences(row, float64):
-    if row.layer == Activation("step"):
+    if row.layer == Activation("step") or row.oracle is not None:
         pytest.skip("a step has no slope to difference across its jump")
     params, state, x, dy, key = set_up(row, 3, dtype=jnp.float64)
-    x = jnp.where(jnp.abs(x) < 1e-3, 0.5, x)  # away from the kinks at 0
+    x = jax.tree.map(lambda x: jnp.where(jnp.abs(x) < 1e-3, 0.5, x), x)  # away from the kinks at 0
 
     def value(params, x):
-        y = row.layer.forward(params, state, x, key=key, training=True)[0]
-        return (y * dy).sum()
+        y, new_state, _ = row.layer.forward(params, state, x, key=key, training=True)
+        return (y * dy).sum() + new_state.get("penalty", 0.0)
 
     _, _, cache = row.layer.forward(params, state, x, key=key, training=True)
     dx, grads = row.layer.backward(params, cache, dy)
@@ -107,7 +200,8 @@ def test_a_batch_equals_its_examples_one_by_one(row):
     params, state, x, _, _ = set_up(row, 1)
     together = row.layer.forward(params, state, x, key=None, training=False)[0]
     alone = [
-        row.layer.forward(params, state, x[i : i + 1], key=None, training=False)[0] for i in range(len(x))
+        row.layer.forward(params, state, jax.tree.map(lambda x, i=i: x[i : i + 1], x), key=None, training=False)[0]
+        for i in range(len(together))
     ]
     np.testing.assert_allclose(together, jnp.concatenate(alone), rtol=1e-6, atol=1e-6)
 
@@ -121,7 +215,7 @@ def test_survives_jit_scan_and_vmap(row):
         return y, row.layer.backward(params, cache, dy)
 
     expected = step(x)
-    stacked = jnp.stack([x, x])
+    stacked = jax.tree.map(lambda x: jnp.stack([x, x]), x)
     for outcome in (
         jax.jit(step)(x),
         jax.tree.map(lambda a: a[1], jax.lax.scan(lambda c, x: (c, step(x)), 0, stacked)[1]),
@@ -149,7 +243,13 @@ def test_saves_and_loads_to_the_same_bits(row):
 @every_layer
 def test_its_description_builds_it_again(row):
     assert layers.build(describe(row.layer)) == row.layer
-    assert Network(*Network(row.layer).describe()) == Network(row.layer)
+    names = tuple(f"x{i}" for i in range(len(row.input_shape)))
+    network = (
+        Network(row.layer)
+        if row.layer.inputs == 1
+        else Graph(inputs=names, nodes={"y": (row.layer, names)}, outputs="y")
+    )
+    assert build_network(network.describe()) == network
 
 
 @every_layer

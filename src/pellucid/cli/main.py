@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from pellucid.cli.data import data
+from pellucid.cli.gan import sample
 from pellucid.cli.train import train
 from pellucid.cli.use import evaluate, predict
 from pellucid.core.checks import DataError, PellucidError, StorageError, TrainingDiverged
@@ -39,6 +40,7 @@ Examples:
   pellucid train mnist --network 128-128           the reference network on all of MNIST
   pellucid train houses.csv --target price         a table of your own
   pellucid evaluate runs/houses-001 new.csv        how good it is on other rows
+  pellucid sample runs/mnist-002 --output new.png   what a GAN makes
   pellucid data list                               the datasets it knows
 
 \b
@@ -51,7 +53,7 @@ def main() -> None:
     """Neural networks you can see through: train them, use them, look inside."""
 
 
-for verb in (train, predict, evaluate, data):
+for verb in (train, predict, evaluate, sample, data):
     main.add_command(verb)
 
 if __name__ == "__main__":

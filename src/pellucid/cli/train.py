@@ -6,6 +6,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from pellucid.cli.gan import begin_gan, is_gan
 from pellucid.cli.options import Specification, as_json, is_table, print_json, say
 
 SPECIFICATION = Specification()
@@ -18,6 +19,10 @@ Examples:
   pellucid train iris --network 16 --optimizer momentum:momentum=0.95 --schedule cosine_decay:epochs=50 --epochs 50
   pellucid train houses.csv --target price --ignore id --missing median --patience 10
   pellucid train churn.csv --target left --class-weights balanced --network 64-32 --dropout 0.2
+  pellucid train mnist --network cnn --batch-size 128 --epochs 5
+  pellucid train mnist --network lstm:bidirectional=true --batch-size 128
+  pellucid train mnist --network autoencoder:code=16,noise=0.3,sparsity=kl_activity --batch-size 128
+  pellucid train mnist --network wgan:critic_steps=3 --epochs 100
   pellucid train mnist-5k --network network.toml --regularizer l1:strength=1e-4
   pellucid train --resume runs/mnist-001
   pellucid train runs/mnist-001/experiment.toml --seed 1
@@ -28,6 +33,16 @@ A network file lists its layers in order:
   name = "dense"
   units = 128
   activation = "relu"
+
+\b
+or names them, with what each reads, where the network branches:
+  inputs = "x"
+  outputs = "out"
+  [nodes.out]
+  name = "dense"
+  units = 3
+  activation = "softmax"
+  reads = "x"
 """
 )
 @click.argument("source", metavar="[DATA]", required=False)
@@ -53,7 +68,8 @@ A network file lists its layers in order:
     "--network",
     default="128",
     show_default=True,
-    help="Units of the hidden layers (128-128), 'none', or a TOML file of layers.",
+    help="Units of the hidden layers (128-128), 'none', a network by name (cnn, lstm, autoencoder, gan, wgan …) with "
+    "its fields, or a TOML file of layers or nodes.",
 )
 @click.option(
     "--activation", type=SPECIFICATION, default="relu", show_default=True, help="Of the hidden layers."
@@ -158,8 +174,15 @@ def _begin(source: str, options: dict[str, Any]) -> Any:
     settings = _data_settings(source, options, seed)
     data = open_data(settings)
     say(str(data))
+    if is_gan(options["network"]):
+        open_ones = {"source", "network", "epochs", "batch_size", "seed", "record_every", "folder", "overwrite"}
+        _settled("the GAN", open_ones | {"optimizer", "learning_rate", "schedule", "target", "ignore", "categorical"})
+        options["folder"] = options["folder"] or _free_folder(data.name)
+        return begin_gan(data, settings, options, _optimizer)
+    network, data = _network(options, data)
+    if data.task == "reconstruction":
+        settings["task"] = data.task
     end = OUTPUTS[data.task]
-    network = _network(options, data)
     optimizer = as_optimizer(_optimizer(options))
     loss = losses.build(options["loss"] or end.loss)
     say(f"output layer: {end.activation}, {data.outputs} wide ({end.reason}); loss: {loss.name}")
@@ -195,12 +218,13 @@ def _begin(source: str, options: dict[str, Any]) -> Any:
 
 
 def _repeat(path: Path, options: dict[str, Any]) -> Any:
-    from pellucid.models.experiment import Experiment, open_data
+    from pellucid.models.experiment import GanExperiment, experiment_of, open_data
+    from pellucid.models.gan import run_gan
     from pellucid.models.train import run_experiment
     from pellucid.storage import read_toml
 
     _settled("the experiment", {"source", "seed", "epochs", "folder", "overwrite"})
-    experiment = Experiment.from_dict(read_toml(path))
+    experiment = experiment_of(read_toml(path))
     if options["seed"] is not None:
         experiment.seed = options["seed"]
         if "seed" in experiment.data:
@@ -208,7 +232,8 @@ def _repeat(path: Path, options: dict[str, Any]) -> Any:
     if options["epochs"] is not None:
         experiment.epochs = options["epochs"]
     data = open_data(experiment.data)
-    return run_experiment(
+    again: Any = run_gan if isinstance(experiment, GanExperiment) else run_experiment
+    return again(
         experiment,
         data,
         folder=options["folder"] or _free_folder(data.name),
@@ -219,12 +244,15 @@ def _repeat(path: Path, options: dict[str, Any]) -> Any:
 
 
 def _resume(folder: Path, source: str | None, options: dict[str, Any]) -> Any:
+    from pellucid.models.gan import resume_gan
     from pellucid.models.train import resume_run
+    from pellucid.storage import RunFolder
 
     if source is not None:
         raise click.UsageError("--resume takes the data from the run: leave DATA out.")
     _settled("the run", {"resume", "epochs"})
-    return resume_run(
+    again: Any = resume_gan if "generator" in RunFolder(folder).read_experiment() else resume_run
+    return again(
         folder,
         epochs=options["epochs"],
         checkpoint_every=options["checkpoint_every"],
@@ -234,20 +262,21 @@ def _resume(folder: Path, source: str | None, options: dict[str, Any]) -> Any:
 
 def _settled(by: str, open_ones: set[str]) -> None:
     """Refuse options that ``by`` has settled already; passing over them would deceive."""
-    context = click.get_current_context()
     open_ones |= {"checkpoint_every", "quiet", "as_json"}
     given = [
         parameter.opts[0]
-        for parameter in context.command.params
-        if parameter.name is not None
-        and parameter.name not in open_ones
-        and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+        for parameter in click.get_current_context().command.params
+        if parameter.name is not None and parameter.name not in open_ones and _is_given(parameter.name)
     ]
     if given:
         raise click.UsageError(
             f"{', '.join(given)}: settled by {by}. Leave it out; or change a copy of experiment.toml and "
             "give that as DATA."
         )
+
+
+def _is_given(name: str) -> bool:
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def _data_settings(source: str, options: dict[str, Any], seed: int) -> dict[str, Any]:
@@ -265,36 +294,38 @@ def _data_settings(source: str, options: dict[str, Any], seed: int) -> dict[str,
     return settings if options["task"] is None else settings | {"task": options["task"]}
 
 
-def _network(options: dict[str, Any], data: Any) -> Any:
-    from pellucid.core.checks import InvalidValue
+def _network(options: dict[str, Any], data: Any) -> tuple[Any, Any]:
+    """The network, and the data as it takes them: an autoencoder's targets are its inputs."""
     from pellucid.models.feedforward import feedforward
-    from pellucid.network import Network
+    from pellucid.models.named import build_model
+    from pellucid.network import build_network
     from pellucid.storage import read_toml
 
     text = options["network"]
     if text.endswith(".toml"):
-        content = read_toml(Path(text))
-        listed = content.get("layers")
-        if content.keys() != {"layers"} or not isinstance(listed, list):
-            raise InvalidValue(
-                f"{text} must list the layers as [[layers]] tables and nothing else. "
-                f"Received: {', '.join(content) or 'nothing'}."
-            )
-        return Network(*listed)
+        return build_network(read_toml(Path(text))), data
+    if text != "none" and not text.replace("-", "").isdecimal():
+        named = SPECIFICATION.convert(text, None, None)
+        given = ("activation", "dropout", "initializer")
+        return build_model(
+            ({"name": named} if isinstance(named, str) else named)
+            | {name: options[name] for name in given if _is_given(name)},
+            data,
+        )
     try:
         hidden = [] if text == "none" else [int(units) for units in text.split("-")]
     except ValueError:
         raise click.BadParameter(
-            f"{text!r} is neither units joined by dashes (128-128), nor 'none', nor a .toml file.",
-            param_hint="--network",
+            f"{text!r} is not units joined by dashes, such as 128-128.", param_hint="--network"
         ) from None
-    return feedforward(
-        hidden,
+    network = feedforward(
         data,
+        hidden,
         activation=options["activation"],
         dropout=options["dropout"],
         weights=options["initializer"],
     )
+    return network, data
 
 
 def _optimizer(options: dict[str, Any]) -> Any:

@@ -26,6 +26,9 @@ Cache: TypeAlias = Any
 Shape: TypeAlias = tuple[int, ...]
 """The shape of one example: no batch axis."""
 
+Shapes: TypeAlias = Shape | tuple[Shape, ...]
+"""The shape of one example; a tuple of shapes for a network with several inputs or outputs."""
+
 Specification: TypeAlias = str | Mapping[str, Any]
 """What a person writes for a registered object: its name, or a table of name and fields."""
 
@@ -43,6 +46,7 @@ __all__ = [
     "PyTree",
     "Scalar",
     "Shape",
+    "Shapes",
     "Specification",
     "State",
 ]

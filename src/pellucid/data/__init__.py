@@ -1,24 +1,31 @@
 """Data: arrays, tables and named datasets."""
 
-from pellucid.data.arrays import Dataset, Encoder, Part, Preprocessing, make_dataset, split
+from pellucid.data.arrays import Dataset, Encoder, Part, Preprocessing, make_dataset, reconstruction, split
 from pellucid.data.datasets import DatasetInfo, fetch, list_datasets, load_dataset
+from pellucid.data.points import Coverage, GaussianMixture, gaussian_grid, gaussian_ring, mode_coverage
 from pellucid.data.tables import TableEncoder, load_table
 from pellucid.data.text import Vocabulary, bag_of_words, load_messages
 
 __all__ = [
+    "Coverage",
     "Dataset",
     "DatasetInfo",
     "Encoder",
+    "GaussianMixture",
     "Part",
     "Preprocessing",
     "TableEncoder",
     "Vocabulary",
     "bag_of_words",
     "fetch",
+    "gaussian_grid",
+    "gaussian_ring",
     "list_datasets",
     "load_dataset",
     "load_messages",
     "load_table",
     "make_dataset",
+    "mode_coverage",
+    "reconstruction",
     "split",
 ]

@@ -8,7 +8,7 @@ learnt from the data for that, such as means and spreads, is learnt from the tra
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
@@ -52,6 +52,10 @@ class Preprocessing:
     def apply_numpy(self, x: np.ndarray) -> np.ndarray:
         """The float32 array that the network sees for ``x``."""
         return (np.asarray(x, np.float32) - self.shift) * self.scale
+
+    def invert_numpy(self, x: np.ndarray) -> np.ndarray:
+        """What was stored, from what the network sees."""
+        return x / self.scale + self.shift
 
     def to_dict(self) -> dict[str, np.ndarray]:
         """The two arrays by name, as they are saved with a run."""
@@ -145,6 +149,8 @@ class Dataset:
     @property
     def outputs(self) -> int:
         """Number of output neurons: 1 if binary, the classes, the labels, or the regression's targets."""
+        if self.task == "reconstruction":
+            return math.prod(self.input_shape)
         return len(self.classes) if self.task == "multiclass" else self.train.y.shape[1]
 
     @cached_property
@@ -257,6 +263,21 @@ def make_dataset(
     )
 
 
+def reconstruction(data: Dataset) -> Dataset:
+    """The same examples with themselves as targets, for an autoencoder; nothing is copied.
+
+    Args:
+        data: any dataset; its targets are left out.
+
+    Example:
+        >>> whole = reconstruction(make_dataset(np.eye(10), list("abcdefghij"), task="multiclass", held_out=None))
+        >>> whole.task, whole.outputs
+        ('reconstruction', 10)
+    """
+    parts = [None if part is None else Part(part.x, part.x) for part in (data.train, data.held_out)]
+    return replace(data, train=parts[0], held_out=parts[1], task="reconstruction", classes=())
+
+
 def _given_part(held_out: tuple[Any, Any], train: Part, target: Target) -> Part:
     x = as_inputs(held_out[0])
     if x.shape[1:] != train.x.shape[1:] or x.dtype != train.x.dtype:
@@ -365,6 +386,7 @@ __all__ = [
     "Part",
     "Preprocessing",
     "make_dataset",
+    "reconstruction",
     "split",
     "split_rows",
     "standardise",

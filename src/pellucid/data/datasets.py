@@ -21,6 +21,7 @@ from pellucid.core.checks import DataError, UnknownName
 from pellucid.core.files import cache_folder, sha256, write_bytes
 from pellucid.data.arrays import Dataset, Part, Preprocessing, make_dataset
 from pellucid.data.download import Progress, download
+from pellucid.data.points import GaussianMixture, gaussian_grid, gaussian_ring
 
 MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 """Where MNIST is downloaded from, unless the environment variable ``PELLUCID_MNIST_URL`` names a mirror."""
@@ -85,7 +86,7 @@ def list_datasets() -> list[DatasetInfo]:
 
     Example:
         >>> [info.name for info in list_datasets()]
-        ['breast-cancer', 'diabetes', 'digits', 'iris', 'mnist', 'mnist-5k', 'wine']
+        ['breast-cancer', 'diabetes', 'digits', 'gaussian-grid', 'gaussian-ring', 'iris', 'mnist', 'mnist-5k', 'wine']
     """
     return [
         DatasetInfo(available=entry.place() is not None, **entry.facts)
@@ -260,6 +261,16 @@ def _load_sklearn(entry: "_Entry", seed: int) -> Dataset:
     )
 
 
+# ---- Points of a plane ----
+
+_MIXTURES: dict[str, GaussianMixture] = {"gaussian-grid": gaussian_grid(), "gaussian-ring": gaussian_ring()}
+
+
+def _draw_points(entry: "_Entry", seed: int) -> Dataset:
+    name, rows = entry.facts["name"], entry.facts["train"]
+    return _MIXTURES[name].dataset(rows, seed, name)
+
+
 # ---- The table ----
 
 
@@ -371,6 +382,22 @@ _ENTRIES = {
             outputs=1,
             source="Efron, Hastie, Johnstone, Tibshirani, 2004, by scikit-learn",
             licence="not stated",
+        ),
+        *(
+            _entry(
+                _draw_points,
+                lambda: Path(__file__).parent / "points.py",
+                name=name,
+                title=f"points from {len(mixture.centres)} Gaussians of known centres, for a GAN to cover",
+                train=50_000,
+                held_out=0,
+                input_shape=(2,),
+                task="multiclass",
+                outputs=len(mixture.centres),
+                source="drawn by pellucid",
+                licence="Apache-2.0",
+            )
+            for name, mixture in _MIXTURES.items()
         ),
     )
 }

@@ -14,7 +14,8 @@ import numpy as np
 
 from pellucid.core.checks import DataError, OneOf, ShapeError, require
 
-Task: TypeAlias = Literal["binary", "multiclass", "multilabel", "regression"]
+Task: TypeAlias = Literal["binary", "multiclass", "multilabel", "regression", "reconstruction"]
+"""What is predicted; in a reconstruction, the inputs themselves."""
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "multilabel", "regression")
 
 

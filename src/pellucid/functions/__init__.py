@@ -43,6 +43,7 @@ from pellucid.functions.losses import (
     CategoricalCrossEntropy,
     Hinge,
     Huber,
+    JointLoss,
     KLDivergence,
     LogCosh,
     Loss,
@@ -78,6 +79,7 @@ from pellucid.functions.schedules import (
     rate_at,
     schedules,
 )
+from pellucid.functions.sparsity import KLActivity, L1Activity, Sparsity, sparsities
 
 __all__ = [
     "AbsoluteError",
@@ -102,7 +104,10 @@ __all__ = [
     "Hinge",
     "Huber",
     "Initializer",
+    "JointLoss",
+    "KLActivity",
     "KLDivergence",
+    "L1Activity",
     "L1",
     "L2",
     "LeakyReLU",
@@ -133,6 +138,7 @@ __all__ = [
     "SparseSoftmaxCrossEntropy",
     "SquaredError",
     "SquaredHinge",
+    "Sparsity",
     "Step",
     "StepDecay",
     "Tanh",
@@ -152,4 +158,5 @@ __all__ = [
     "rate_at",
     "regularizers",
     "schedules",
+    "sparsities",
 ]

@@ -14,14 +14,24 @@ where an activation and a loss have such a fusion, `fuse` finds it.
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, fields
 from typing import Any, ClassVar, Literal, TypeAlias, final
 
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import xlogy
 
-from pellucid.core.checks import POSITIVE, OneOf, ShapeError, constrained, validate
+from pellucid.core.checks import (
+    NOT_NEGATIVE,
+    POSITIVE,
+    InvalidValue,
+    OneOf,
+    ShapeError,
+    WholeNumber,
+    constrained,
+    require,
+    validate,
+)
 from pellucid.core.registry import Registry
 from pellucid.core.types import Array, Bool, Float, Num, Scalar, Shape
 from pellucid.functions.activations import Activation, Sigmoid, Softmax
@@ -487,20 +497,33 @@ class PerClass(Loss):
     def value(self, prediction: Prediction, target: Target) -> PerExample:
         """The total of an example, averaged over the axes between."""
         totals = self.total(prediction, self._distribution(prediction, target))
-        return jnp.sum(totals, axis=tuple(range(1, totals.ndim))) / math.prod(totals.shape[1:])
+        return jnp.sum(totals, axis=tuple(range(1, totals.ndim))) / self._steps(prediction, target)
 
     @final
     def slope(self, prediction: Prediction, target: Target) -> Prediction:
         """The derivative of each total, divided like the totals."""
         slope = self.total_slope(prediction, self._distribution(prediction, target))
-        return slope / math.prod(prediction.shape[1:-1])
+        steps = self._steps(prediction, target)
+        return slope / (steps if isinstance(steps, int) else steps.reshape(-1, *(1,) * (slope.ndim - 1)))
 
     def _distribution(self, prediction: Prediction, target: Target) -> Prediction:
         if self.target_kind == "one_hot":
             return target.astype(prediction.dtype)
+        labels = target.astype(jnp.int32)
+        ignored = getattr(self, "ignore", None)
+        if ignored is not None:
+            labels = jnp.where(labels == ignored, -1, labels)  # no class: a row of zeros
         # One-hot by comparison with the class numbers: XLA fuses it with what follows, where a gather or
         # scatter at the labels stands alone.
-        return jax.nn.one_hot(target.astype(jnp.int32), prediction.shape[-1], dtype=prediction.dtype)
+        return jax.nn.one_hot(labels, prediction.shape[-1], dtype=prediction.dtype)
+
+    def _steps(self, prediction: Prediction, target: Target) -> int | PerExample:
+        """The number of steps that count, of each example where it differs from one to the other."""
+        ignored = getattr(self, "ignore", None)
+        if ignored is None:
+            return math.prod(prediction.shape[1:-1])
+        counted = jnp.sum(target != ignored, axis=tuple(range(1, target.ndim)), dtype=jnp.int32)
+        return jnp.maximum(counted, 1).astype(prediction.dtype)
 
 
 class CrossEntropy(PerClass):
@@ -566,6 +589,8 @@ class SparseCategoricalCrossEntropy(CrossEntropy):
 
     Args:
         reduction: ``"mean"`` or ``"sum"`` over the examples.
+        ignore: a class whose steps cost nothing, such as the padding of sequences; the loss of an example is then
+            the mean over its other steps, and 0 where there are none. None: all steps count.
 
     Example:
         >>> loss = SparseCategoricalCrossEntropy()
@@ -574,6 +599,9 @@ class SparseCategoricalCrossEntropy(CrossEntropy):
 
     Others: as for `CategoricalCrossEntropy`.
     """
+
+    _: KW_ONLY
+    ignore: int | None = constrained(None, WholeNumber(0), "class whose steps cost nothing")
 
     target_kind = "classes"
 
@@ -612,13 +640,19 @@ class SparseSoftmaxCrossEntropy(LogitCrossEntropy):
 
     Args:
         reduction: ``"mean"`` or ``"sum"`` over the examples.
+        ignore: a class whose steps cost nothing, such as the padding of sequences; the loss of an example is then
+            the mean over its other steps, and 0 where there are none. None: all steps count.
 
     Example:
         >>> SparseSoftmaxCrossEntropy().slope(jnp.array([[1e4, 0.0]]), jnp.array([1])).tolist()
         [[1.0, -1.0]]
 
-    Others: PyTorch's ``CrossEntropyLoss``, ``optax.softmax_cross_entropy_with_integer_labels``.
+    Others: PyTorch's ``CrossEntropyLoss``, whose ``ignore_index`` averages over all counted steps of the batch at once,
+    so that long sentences weigh more; ``optax.softmax_cross_entropy_with_integer_labels``.
     """
+
+    _: KW_ONLY
+    ignore: int | None = constrained(None, WholeNumber(0), "class whose steps cost nothing")
 
     target_kind = "classes"
 
@@ -663,6 +697,63 @@ def _above_zero(probability: Prediction) -> Prediction:
     return jnp.maximum(probability, _epsilon(probability))
 
 
+# ---------------------------------------------------------------------------------- several outputs
+
+
+@dataclass(frozen=True)
+class JointLoss:
+    """The losses of a network with several outputs, added up: ``L = Σ_k w_k L_k(ŷ_k, y_k)``.
+
+    Args:
+        losses: one loss for each output, in their order: names, tables or objects.
+        weights: w_k, one number for each loss, at least 0; None: all 1.
+
+    Raises:
+        InvalidValue: no losses, or not one weight for each.
+
+    Example:
+        >>> loss = JointLoss(("mean_squared_error", "mean_absolute_error"), (1.0, 0.5))
+        >>> float(loss((jnp.array([[3.0]]), jnp.array([[4.0]])), (jnp.array([[1.0]]), jnp.array([[0.0]]))))
+        6.0
+    """
+
+    losses: tuple[Any, ...]
+    weights: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        parts = tuple(losses.build(loss) for loss in self.losses)
+        weights = (1.0,) * len(parts) if self.weights is None else tuple(self.weights)
+        if not parts or len(weights) != len(parts):
+            raise InvalidValue(
+                f"a JointLoss needs one weight for each loss. Received: {len(parts)} losses, {len(weights)} weights."
+            )
+        for weight in weights:
+            require(weight, NOT_NEGATIVE, "the weight of a loss")
+        object.__setattr__(self, "losses", parts)
+        object.__setattr__(self, "weights", weights)
+
+    @property
+    def parts(self) -> tuple[tuple[Loss, float], ...]:
+        """Each loss with its weight."""
+        return tuple(zip(self.losses, self.weights or (), strict=True))
+
+    def __call__(
+        self, prediction: tuple[Anything, ...], target: tuple[Anything, ...], weights: Anything | None = None
+    ) -> Scalar:
+        """The reduced losses, weighted and added up.
+
+        Args:
+            prediction: one array an output.
+            target: one array an output.
+            weights: (batch,), one for each example, the same for all outputs; all 1 when left out.
+        """
+        terms = [
+            weight * loss(y_hat, y, weights)
+            for (loss, weight), y_hat, y in zip(self.parts, prediction, target, strict=True)
+        ]
+        return sum(terms[1:], start=terms[0])
+
+
 # ------------------------------------------------------------------------------------------ fusions
 
 FUSIONS: dict[tuple[type[Activation], type[Loss]], type[Loss]] = {
@@ -685,4 +776,6 @@ def fuse(activation: Activation, loss: Loss) -> Loss | None:
         SigmoidBinaryCrossEntropy(reduction='sum')
     """
     fused = FUSIONS.get((type(activation), type(loss)))
-    return None if fused is None else fused(reduction=loss.reduction)
+    return (
+        None if fused is None else fused(**{field.name: getattr(loss, field.name) for field in fields(loss)})
+    )

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from pellucid.core.checks import Interval, ShapeError, constrained, validate
+from pellucid.core.checks import Interval, ShapeError, WholeNumber, constrained, validate
 from pellucid.core.registry import Registry
 from pellucid.core.types import Array, Int
 from pellucid.functions.losses import (
@@ -55,19 +55,35 @@ class Accuracy(Metric):
     Targets are integer labels or one-hot. Among equally likely classes the first is the prediction, as with
     ``argmax``. Averaged over any axes between the first and the last.
 
+    Args:
+        ignore: a class whose steps are not counted, such as the padding of sequences. None: all steps count.
+
+    Raises:
+        InvalidValue: ``ignore`` is no class number.
+
     Example:
         >>> prediction = jnp.array([[0.1, 0.9], [0.8, 0.2]])
         >>> Accuracy().value(prediction, jnp.array([1, 1])).tolist()
         [1.0, 0.0]
     """
 
+    ignore: int | None = constrained(None, WholeNumber(0), "class whose steps are not counted")
+
     higher_is_better = True
+
+    def __post_init__(self) -> None:
+        validate(self)
 
     def value(self, prediction: Prediction, target: Anything) -> PerExample:
         """``1 if argmax_j ŷ_j = y, else 0``."""
         labels = _labels(self.name, prediction, target)
         likeliest = jnp.argmax(prediction, axis=-1).astype(labels.dtype)
-        return _example_mean((likeliest == labels).astype(prediction.dtype))
+        right = (likeliest == labels).astype(prediction.dtype)
+        if self.ignore is None:
+            return _example_mean(right)
+        counted = (labels != self.ignore).astype(prediction.dtype)
+        axes = tuple(range(1, labels.ndim))
+        return jnp.sum(right * counted, axis=axes) / jnp.maximum(jnp.sum(counted, axis=axes), 1)
 
 
 @metrics.register("top_5_accuracy")

@@ -1,9 +1,54 @@
 """Layers: each a frozen dataclass with its own forward and backward."""
 
 from pellucid.layers.activation import Activation
+from pellucid.layers.attention import Attention
+from pellucid.layers.code import Code
+from pellucid.layers.convolution import Conv1D, Conv2D, ConvTranspose1D, ConvTranspose2D
 from pellucid.layers.dense import Dense
 from pellucid.layers.dropout import Dropout
 from pellucid.layers.layer import Layer, layers
+from pellucid.layers.merge import Add, Concatenate, Multiply
+from pellucid.layers.noise import GaussianNoise, MaskingNoise
+from pellucid.layers.normalization import BatchNorm, LayerNorm
+from pellucid.layers.pooling import (
+    AveragePool1D,
+    AveragePool2D,
+    GlobalAveragePool,
+    GlobalMaxPool,
+    MaxPool1D,
+    MaxPool2D,
+)
 from pellucid.layers.reshape import Flatten, Reshape
+from pellucid.layers.spiking import LeakyIntegrateAndFire, MeanOverTime, Repeat
 
-__all__ = ["Activation", "Dense", "Dropout", "Flatten", "Layer", "Reshape", "layers"]
+__all__ = [
+    "Activation",
+    "Add",
+    "Attention",
+    "AveragePool1D",
+    "AveragePool2D",
+    "BatchNorm",
+    "Code",
+    "Concatenate",
+    "Conv1D",
+    "Conv2D",
+    "ConvTranspose1D",
+    "ConvTranspose2D",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "GaussianNoise",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "Layer",
+    "LayerNorm",
+    "LeakyIntegrateAndFire",
+    "MaskingNoise",
+    "MaxPool1D",
+    "MaxPool2D",
+    "MeanOverTime",
+    "Multiply",
+    "Repeat",
+    "Reshape",
+    "layers",
+]

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import jax
 
 from pellucid.core.registry import Registry
-from pellucid.core.types import Array, Cache, Key, Params, Shape, State
+from pellucid.core.types import Array, Cache, Key, Params, PyTree, Shape, State
 
 
 class Layer(ABC):
@@ -43,6 +43,9 @@ class Layer(ABC):
     """
 
     name: ClassVar[str]
+    inputs: ClassVar[int | None] = 1
+    """How many arrays the layer reads; None for any number. Where it is not 1, ``x``, ``dx`` and the shapes given to
+    ``init`` are tuples, and only a `Graph` can hold the layer."""
     activation_inside: ClassVar[bool] = False
     """True where the field ``activation`` acts inside the layer (a recurrence) instead of after it, so that a network
     does not split the layer in two."""
@@ -51,17 +54,17 @@ class Layer(ABC):
     also takes ``counted``, shape (batch,), booleans: False for the rows that only fill up a short batch."""
 
     @abstractmethod
-    def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
+    def init(self, key: Key[Array, ""], input_shape: Any) -> tuple[Params, State, Shape]:
         """Draw the parameters for examples of ``input_shape``; say the shape of one output."""
 
     @abstractmethod
     def forward(
-        self, params: Params, state: State, x: Array, *, key: Key[Array, ""] | None, training: bool
+        self, params: Params, state: State, x: PyTree, *, key: Key[Array, ""] | None, training: bool
     ) -> tuple[Array, State, Cache]:
         """The outputs of a batch, the new state, and what ``backward`` needs."""
 
     @abstractmethod
-    def backward(self, params: Params, cache: Cache, dy: Array) -> tuple[Array, Params]:
+    def backward(self, params: Params, cache: Cache, dy: Array) -> tuple[PyTree, Params]:
         """From ``dy`` = ∂L/∂y to ``dx`` = ∂L/∂x and the gradients ∂L/∂params."""
 
     def __init_subclass__(cls) -> None:
@@ -72,9 +75,9 @@ class Layer(ABC):
 
 def _keep_derivative(forward: Callable[..., Any]) -> Callable[..., Any]:
     def forward_with_derivative(
-        self: Layer, params: Params, state: State, x: Array, *, key: Any, training: bool, **more: Any
+        self: Layer, params: Params, state: State, x: PyTree, *, key: Any, training: bool, **more: Any
     ) -> tuple[Array, State, Cache]:
-        def outputs(params: Params, x: Array) -> tuple[Array, State]:
+        def outputs(params: Params, x: PyTree) -> tuple[Array, State]:
             y, new_state, _ = forward(self, params, state, x, key=key, training=training, **more)
             return y, new_state
 
@@ -84,7 +87,7 @@ def _keep_derivative(forward: Callable[..., Any]) -> Callable[..., Any]:
     return forward_with_derivative
 
 
-def _apply_derivative(self: Layer, params: Params, cache: Cache, dy: Array) -> tuple[Array, Params]:
+def _apply_derivative(self: Layer, params: Params, cache: Cache, dy: Array) -> tuple[PyTree, Params]:
     grads, dx = cache(dy)
     return dx, grads
 

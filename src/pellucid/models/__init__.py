@@ -1,29 +1,48 @@
 """Ready models built of the floors below, training from one call, and runs."""
 
+from pellucid.models.autoencoder import Autoencoder, autoencoder, convolutional_autoencoder
+from pellucid.models.convolutional import convolutional
 from pellucid.models.experiment import Experiment
 from pellucid.models.feedforward import feedforward
+from pellucid.models.gan import GanRun, gan_networks, load_gan, resume_gan, train_gan
+from pellucid.models.neuron import BiologicalNeuron, FiringRateCurve, Recording, firing_rate_curve
 from pellucid.models.perceptron import FittedPerceptron, Gate, LearningStep, Perceptron, and_gate
 from pellucid.models.run import Run, load_run
 from pellucid.models.separability import Certificate, NotSeparable, Separable, separability
 from pellucid.models.spam import SpamDetection, spam_detection
+from pellucid.models.spiking import spiking
 from pellucid.models.train import resume_run, train
 
 __all__ = [
+    "Autoencoder",
+    "BiologicalNeuron",
     "Certificate",
     "Experiment",
+    "FiringRateCurve",
     "FittedPerceptron",
+    "GanRun",
     "Gate",
     "LearningStep",
     "NotSeparable",
     "Perceptron",
+    "Recording",
     "Run",
     "Separable",
     "SpamDetection",
     "and_gate",
+    "autoencoder",
+    "convolutional",
+    "convolutional_autoencoder",
     "feedforward",
+    "firing_rate_curve",
+    "gan_networks",
+    "load_gan",
     "load_run",
+    "resume_gan",
     "resume_run",
     "separability",
     "spam_detection",
+    "spiking",
     "train",
+    "train_gan",
 ]

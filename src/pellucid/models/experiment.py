@@ -1,18 +1,67 @@
 """An experiment as plain data: everything needed to run a training again."""
 
 from numbers import Integral
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import msgspec
 
 from pellucid.core.checks import InvalidValue, StorageError, WholeNumber, require
-from pellucid.data import Dataset, load_dataset, load_table
+from pellucid.data import Dataset, load_dataset, load_table, reconstruction
 
 COUNTS = {"epochs": 1, "batch_size": 1, "seed": 0, "record_every": 0}
-"""Settings that are whole numbers, with the least value of each."""
+"""Settings of every training that are whole numbers, with the least value of each."""
 
 
-class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class Settings(msgspec.Struct):
+    """What the experiments of all kinds of training share: reading, writing, checking."""
+
+    counts: ClassVar[dict[str, int]] = COUNTS
+
+    def __post_init__(self) -> None:
+        for name in self.counts:
+            value = getattr(self, name)
+            if isinstance(value, Integral) and not isinstance(value, bool):  # NumPy's as Python's
+                setattr(self, name, int(value))
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings that are set, for TOML, which knows no null; NumPy's numbers as Python's."""
+        return {
+            name: value
+            for name, value in msgspec.to_builtins(self, enc_hook=lambda number: number.item()).items()
+            if value is not None
+        }
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, Any]) -> Self:
+        """The experiment of a table read from TOML.
+
+        Raises:
+            StorageError: a field is missing, unknown, or of the wrong type.
+        """
+        if "generator" in settings and cls is not GanExperiment:
+            raise StorageError(
+                "this is the experiment of a GAN: load it with load_gan, go on with resume_gan, sample it with "
+                "pellucid sample."
+            )
+        try:
+            return msgspec.convert(settings, cls)
+        except msgspec.ValidationError as error:
+            fields = ", ".join(cls.__struct_fields__)
+            raise StorageError(
+                f"experiment.toml does not describe an experiment: {error}. Its fields: {fields}."
+            ) from error
+
+    def check_counts(self) -> None:
+        """Refuse epochs, a seed … that are no whole numbers, or too small.
+
+        Raises:
+            InvalidValue: naming the value and what is allowed.
+        """
+        for name, least in self.counts.items():
+            require(getattr(self, name), WholeNumber(least), name)
+
+
+class Experiment(Settings, kw_only=True, forbid_unknown_fields=True):
     """The settings of one training, as ``experiment.toml`` holds them.
 
     Layers, loss, optimiser and the rest are *specifications*: a name, or a table of name and fields.
@@ -22,7 +71,7 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         10
     """
 
-    network: list[Any]
+    network: list[Any] | dict[str, Any]
     loss: Any
     metric: Any
     optimizer: Any
@@ -37,34 +86,39 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     record_every: int = 20
     data: dict[str, Any] = {}
 
-    def __post_init__(self) -> None:
-        for name in COUNTS:
-            value = getattr(self, name)
-            if isinstance(value, Integral) and not isinstance(value, bool):  # NumPy's as Python's
-                setattr(self, name, int(value))
 
-    def to_dict(self) -> dict[str, Any]:
-        """All settings that are set, for TOML, which knows no null; NumPy's numbers as Python's."""
-        return {
-            name: value
-            for name, value in msgspec.to_builtins(self, enc_hook=lambda number: number.item()).items()
-            if value is not None
-        }
+class GanExperiment(Settings, kw_only=True, forbid_unknown_fields=True):
+    """The settings of one adversarial training, told from an `Experiment` by its ``generator``.
 
-    @staticmethod
-    def from_dict(settings: dict[str, Any]) -> "Experiment":
-        """The experiment of a table read from TOML.
+    Example:
+        >>> GanExperiment(generator=["flatten"], critic=["flatten"], latent=2, optimizer="adam").critic_steps
+        5
+    """
 
-        Raises:
-            StorageError: a field is missing, unknown, or of the wrong type.
-        """
-        try:
-            return msgspec.convert(settings, Experiment)
-        except msgspec.ValidationError as error:
-            fields = ", ".join(Experiment.__struct_fields__)
-            raise StorageError(
-                f"experiment.toml does not describe an experiment: {error}. Its fields: {fields}."
-            ) from error
+    counts: ClassVar[dict[str, int]] = COUNTS | {"latent": 1, "critic_steps": 1}
+
+    generator: list[Any]
+    critic: list[Any]
+    latent: int
+    loss: str = "wasserstein"
+    restraint: Any = None
+    optimizer: Any
+    critic_optimizer: Any = None
+    critic_steps: int = 5
+    epochs: int = 100
+    batch_size: int = 64
+    seed: int = 0
+    record_every: int = 20
+    data: dict[str, Any] = {}
+
+
+def experiment_of(settings: dict[str, Any]) -> Experiment | GanExperiment:
+    """The experiment that ``experiment.toml`` describes, of whichever kind.
+
+    Raises:
+        StorageError: a field is missing, unknown, or of the wrong type.
+    """
+    return (GanExperiment if "generator" in settings else Experiment).from_dict(settings)
 
 
 def check_counts(experiment: Experiment, rows: int) -> None:
@@ -73,8 +127,7 @@ def check_counts(experiment: Experiment, rows: int) -> None:
     Raises:
         InvalidValue: naming the value and what is allowed.
     """
-    for name, least in COUNTS.items():
-        require(getattr(experiment, name), WholeNumber(least), name)
+    experiment.check_counts()
     if experiment.batch_size > rows:
         raise InvalidValue(
             f"batch_size is {experiment.batch_size}, but the training part has only {rows} rows. "
@@ -89,6 +142,12 @@ def open_data(settings: dict[str, Any]) -> Dataset:
         DataError: no dataset of that name, as where the data came as arrays, which only the caller can give again.
     """
     options = {name: value for name, value in settings.items() if name not in ("file", "name")}
-    if "file" in settings:
-        return load_table(settings["file"], **options)
-    return load_dataset(settings["name"], **options)
+    to_itself = options.get("task") == "reconstruction"
+    if to_itself:
+        del options["task"]
+    data = (
+        load_table(settings["file"], **options)
+        if "file" in settings
+        else load_dataset(settings["name"], **options)
+    )
+    return reconstruction(data) if to_itself else data

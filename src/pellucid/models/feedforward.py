@@ -10,7 +10,7 @@ from pellucid.functions.activations import Activation as ActivationFunction
 from pellucid.functions.activations import activations
 from pellucid.functions.losses import Loss, losses
 from pellucid.layers import Activation, Dense, Dropout, Layer
-from pellucid.network import Network
+from pellucid.network import AnyNetwork, Network
 
 
 class Output(NamedTuple):
@@ -47,13 +47,19 @@ OUTPUTS = {
         metric="mean_absolute_error",
         reason="one linear neuron a number to predict",
     ),
+    "reconstruction": Output(
+        activation="linear",
+        loss="mean_squared_error",
+        metric="mean_absolute_error",
+        reason="the inputs again, in their own shape",
+    ),
 }
 """The output layer, loss and metric by task: the defaults of subject 3.1."""
 
 
 def feedforward(
-    hidden: Sequence[int],
     data: Dataset,
+    hidden: Sequence[int] = (128,),
     *,
     activation: ActivationFunction | str = "relu",
     dropout: float = 0.0,
@@ -62,8 +68,8 @@ def feedforward(
     """Dense hidden layers, then the output layer that the target of ``data`` asks for.
 
     Args:
-        hidden: units of each hidden layer; empty for none.
         data: the dataset whose task decides the output layer.
+        hidden: units of each hidden layer; empty for none.
         activation: of the hidden layers.
         dropout: share of neurons dropped after each hidden layer, 0 ≤ p < 1; 0 for no dropout.
         weights: initialiser of the hidden layers' weights; the output layer takes Glorot's uniform.
@@ -73,7 +79,7 @@ def feedforward(
 
     Example:
         >>> from pellucid.data import load_dataset
-        >>> feedforward((128, 128), load_dataset("mnist-5k")).names
+        >>> feedforward(load_dataset("mnist-5k"), (128, 128)).names
         ('dense_1', 'relu_1', 'dense_2', 'relu_2', 'dense_3', 'softmax_1')
     """
     layers: list[Layer] = []
@@ -82,22 +88,34 @@ def feedforward(
         layers.append(Dense(units, activation, weights=weights))
         if dropout:
             layers.append(Dropout(dropout))
+    return Network(*layers, output_layer(data))
+
+
+def output_layer(data: Dataset) -> Dense:
+    """The dense layer that a network for ``data`` ends with.
+
+    Example:
+        >>> from pellucid.data import load_dataset
+        >>> output_layer(load_dataset("breast-cancer")).units
+        1
+    """
     end = OUTPUTS[data.task]
     ending = None if end.activation == "linear" else end.activation
-    return Network(*layers, Dense(data.outputs, ending, weights="glorot_uniform"))
+    return Dense(data.outputs, ending, weights="glorot_uniform")
 
 
-def check_output(network: Network, output_shape: Shape, loss: Loss, data: Dataset) -> None:
+def check_output(network: AnyNetwork, output_shape: Shape, loss: Loss, data: Dataset) -> None:
     """Refuse a network whose output does not fit the target of ``data``, or its loss.
 
     Raises:
         ShapeError: naming the output, the target and the layer that would fit.
     """
-    if output_shape != (data.outputs,):
+    expected = data.input_shape if data.task == "reconstruction" else (data.outputs,)
+    if output_shape != expected:
         end = OUTPUTS[data.task]
         advice = f'Dense({data.outputs}, "{end.activation}")'
         raise ShapeError(
-            f"the network's output has shape {output_shape}, the target of {data.name!r} needs ({data.outputs},) "
+            f"the network's output has shape {output_shape}, the target of {data.name!r} needs {expected} "
             f"({data.task}: {end.reason}). End the network with {advice}."
         )
     kinds = {"multiclass": ("classes", "one_hot"), "binary": ("numbers",), "multilabel": ("numbers",)}
@@ -129,7 +147,7 @@ BETWEEN = {
 """The least and greatest target that a loss is made for; where the least is −1 nothing lies between."""
 
 
-def check_loss(network: Network, loss: Loss, data: Dataset) -> None:
+def check_loss(network: AnyNetwork, loss: Loss, data: Dataset) -> None:
     """Refuse a loss that would train in silence on what it is not made for.
 
     Raises:
@@ -156,6 +174,8 @@ def check_loss(network: Network, loss: Loss, data: Dataset) -> None:
     if loss.name in BETWEEN:
         low, high = BETWEEN[loss.name]
         y = data.train.y
+        if data.task == "reconstruction":
+            y = data.preprocessing.apply_numpy(y)
         if y.min() < low or y.max() > high or (low < 0 and (abs(y) != 1).any()):
             raise InvalidValue(
                 f"the loss {loss.name!r} takes targets {'of −1 and 1' if low < 0 else 'from 0 to 1'}; those of "

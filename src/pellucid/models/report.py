@@ -15,14 +15,14 @@ STYLE = (
 
 
 def render_report(
-    title: str, settings: str, summary: Summary, history: History, result: dict[str, Any]
+    title: str, settings: str, summary: Summary | str, history: History, result: dict[str, Any]
 ) -> str:
     """The page as HTML.
 
     Args:
         title: what was trained on what.
         settings: the experiment as TOML.
-        summary: the network's table.
+        summary: the network's table, or those of several.
         history: what was measured.
         result: the figures on the held-out rows.
     """

@@ -18,7 +18,7 @@ from pellucid.functions.metrics import metrics
 from pellucid.models.experiment import Experiment
 from pellucid.models.figures import draw_history
 from pellucid.models.report import render_report
-from pellucid.network import Network, Summary, summarize
+from pellucid.network import AnyNetwork, Summary, build_network, summarize
 from pellucid.optimizers import as_optimizer
 from pellucid.storage import RunFolder
 from pellucid.training import History, Scaling, Supervised, Training, from_arrays, initial_state, to_arrays
@@ -112,7 +112,7 @@ class Run:
         folder: where it was saved; None if it was not.
     """
 
-    network: Network
+    network: AnyNetwork
     params: tuple[Params, ...]
     layer_state: tuple[State, ...]
     program: Supervised
@@ -155,20 +155,13 @@ class Run:
         Raises:
             ShapeError: examples of another shape.
         """
-        x = self.encode(x)
         scaling = scaling_of(self.facts.preprocessing)
-        parts = [
-            _predict(
-                self.network, self.params, self.layer_state, scaling, _padded(x[i : i + PREDICTION_ROWS])
-            )
-            for i in range(0, len(x), PREDICTION_ROWS)
-        ]
-        if not parts:
-            return np.zeros((0, self.facts.outputs), np.float32)
-        return np.concatenate([np.asarray(part) for part in parts])[: len(x)]
+        return outputs_of(self.network, self.params, self.layer_state, self.encode(x), scaling)
 
     def predict(self, x: Any) -> np.ndarray:
         """The predictions: classes of a classifier (a column of 0 and 1 for each label of several), else numbers.
+
+        An autoencoder predicts its inputs, in the units that they came in.
 
         Classes whose names are all whole numbers, or False and True, come as such, all others as text.
 
@@ -176,6 +169,8 @@ class Run:
             x: examples, as for ``outputs``.
         """
         outputs = self.outputs(x)
+        if self.facts.task == "reconstruction":
+            return self.facts.preprocessing.invert_numpy(outputs)
         if self.facts.task == "regression":
             return outputs[:, 0] if self.facts.outputs == 1 else outputs
         if self.facts.task == "multilabel":
@@ -190,7 +185,7 @@ class Run:
 
         Args:
             x: examples, as for ``outputs``; a path or data frame of a table holds the target too.
-            y: their targets: class names or numbers; None with a table or for the held-out rows.
+            y: their targets: class names or numbers; None with a table, for the held-out rows or for an autoencoder.
 
         Raises:
             DataError: no rows to evaluate on, or targets that are none of the classes.
@@ -198,6 +193,9 @@ class Run:
         """
         if x is None:
             return dict(self.result)
+        if self.facts.task == "reconstruction":
+            x = self.encode(x)
+            return self.evaluate_part(Part(x, x))
         if y is None:
             if not isinstance(self.facts.encoder, TableEncoder):
                 raise DataError("evaluate needs the targets y of the examples x.")
@@ -211,7 +209,10 @@ class Run:
             ShapeError: examples or targets of another shape than those trained on.
         """
         outputs = self.outputs(part.x)
-        target = target_for(self.program.loss, part.y, self.facts.outputs)
+        if self.facts.task == "reconstruction":
+            target = self.facts.preprocessing.apply_numpy(part.x)
+        else:
+            target = target_for(self.program.loss, part.y, self.facts.outputs)
         self.program.loss.check(outputs.shape, target.shape, target.dtype)
         loss, metric = _loss_and_metric(self.program, jnp.asarray(outputs), jnp.asarray(target))
         return {"loss": float(loss), self.program.metric.name: float(metric)}
@@ -285,7 +286,7 @@ def load_run(folder: str | Path) -> Run:
     manifest = files.read_json("manifest.json")
     scaling = Preprocessing.from_dict(under("preprocessing", arrays))
     facts = DataFacts.from_dict(manifest["data"], scaling)
-    network = Network(*experiment.network).accepting(facts.input_shape)
+    network = build_network(experiment.network).accepting(facts.input_shape)
     program = program_of(experiment, network)
     template = initial_state(network, as_optimizer("sgd"), None, facts.input_shape, 0)
     tree = from_arrays({"params": template.params, "layer_state": template.layer_state}, arrays)
@@ -299,7 +300,7 @@ def load_run(folder: str | Path) -> Run:
     )  # fmt: skip
 
 
-def program_of(experiment: Experiment, network: Network) -> Supervised:
+def program_of(experiment: Experiment, network: AnyNetwork) -> Supervised:
     """What the compiled program of an experiment depends on."""
     return Supervised(
         network,
@@ -338,6 +339,13 @@ def _whole(name: str) -> bool:
     return name.removeprefix("-").isdecimal()
 
 
+def outputs_of(network: AnyNetwork, params: Any, state: Any, x: np.ndarray, scaling: Scaling) -> np.ndarray:
+    """The outputs of a network for stored rows, scaled in the program, part by part."""
+    starts = range(0, max(len(x), 1), PREDICTION_ROWS)
+    parts = [_predict(network, params, state, scaling, _padded(x[i : i + PREDICTION_ROWS])) for i in starts]
+    return np.concatenate([np.asarray(part) for part in parts])[: len(x)]
+
+
 def _padded(x: np.ndarray) -> np.ndarray:
     """The rows of a short last batch, filled up to the full size so that nothing compiles for it."""
     if len(x) == PREDICTION_ROWS:
@@ -346,7 +354,7 @@ def _padded(x: np.ndarray) -> np.ndarray:
 
 
 @partial(jax.jit, static_argnums=0)
-def _predict(network: Network, params: Any, state: Any, scaling: Scaling, x: Any) -> Any:
+def _predict(network: AnyNetwork, params: Any, state: Any, scaling: Scaling, x: Any) -> Any:
     return network.forward(params, state, scaling(x)).outputs[-1]
 
 

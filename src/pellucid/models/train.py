@@ -1,8 +1,6 @@
 """Training from one call: begin, go on, keep checkpoints."""
 
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,39 +13,35 @@ from pellucid.core.checks import (
     NOT_NEGATIVE,
     InvalidValue,
     ShapeError,
-    StorageError,
-    UnknownName,
     require,
 )
-from pellucid.core.files import cache_folder, sha256
 from pellucid.core.registry import describe
+from pellucid.core.types import Specification
 from pellucid.data import Dataset, Part, make_dataset, split
 from pellucid.functions.losses import Loss, losses
 from pellucid.functions.metrics import Metric, metrics
 from pellucid.functions.regularizers import Regularizer, regularizers
 from pellucid.functions.schedules import watches_loss
-from pellucid.models.experiment import Experiment, check_counts, open_data
+from pellucid.models.experiment import Experiment, check_counts
 from pellucid.models.feedforward import OUTPUTS, check_loss, check_output, feedforward
-from pellucid.models.interrupt import Interrupt
-from pellucid.models.progress import ProgressReport
-from pellucid.models.run import DataFacts, Run, program_of, scaling_of, target_for, under
-from pellucid.network import Network, summarize
+from pellucid.models.keeping import data_of_run, keep_compiled_programs, restore, run_to_the_end
+from pellucid.models.named import build_model
+from pellucid.models.run import DataFacts, Run, program_of, scaling_of, target_for
+from pellucid.network import AnyNetwork, build_network, summarize
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
-from pellucid.storage import RunFolder, latest_checkpoint, load_checkpoint, save_checkpoint
+from pellucid.storage import RunFolder
 from pellucid.training import (
     EarlyStopping,
     History,
     Rows,
     Supervised,
     Training,
-    from_arrays,
     initial_state,
-    to_arrays,
 )
 
 
 def train(
-    network: Network | Sequence[int] | None,
+    network: AnyNetwork | Specification | Sequence[int] | None,
     data: Dataset | tuple[Any, Any],
     *,
     loss: Loss | str | Mapping[str, Any] | None = None,
@@ -74,8 +68,9 @@ def train(
     rows, stratified by class, and watched instead; the held-out rows are then evaluated once, at the end.
 
     Args:
-        network: a `Network`; or units of hidden layers, or None for one hidden layer of 128, completed by the output
-            layer that the target asks for.
+        network: a `Network` or a `Graph`; a name, or a table of name and fields (``"cnn"``, ``{"name": "lstm", "units": [64]}``);
+            or units of hidden layers, or None for one hidden layer of 128. All but the first are completed by the
+            output layer that the target asks for.
         data: a `Dataset`, or arrays ``(x, y)``, of which a fifth is then held out.
         loss: name or object; by default the one that fits the target.
         optimizer: name, object, or an `optax.GradientTransformation`.
@@ -118,9 +113,11 @@ def train(
             f"data must be a Dataset or a pair of arrays (x, y). Received: {data!r:.60}. "
             "A dataset by name: load_dataset(name); a table: load_table(path, target=column)."
         )
+    if isinstance(network, (str, Mapping)):
+        network, data = build_model(network, data)
+    elif not isinstance(network, AnyNetwork):
+        network = feedforward(data, (128,) if network is None else network)
     end = OUTPUTS[data.task]
-    if not isinstance(network, Network):
-        network = feedforward((128,) if network is None else network, data)
     chosen = as_optimizer(optimizer)
     rows = len(data.train.x)
     if isinstance(early_stopping, int):
@@ -141,7 +138,7 @@ def train(
         min_delta=0.0 if early_stopping is None else early_stopping.min_delta,
         validation=validation,
         record_every=record_every,
-        data={"name": data.name},
+        data={"name": data.name} | ({"task": data.task} if data.task == "reconstruction" else {}),
     )
     return run_experiment(
         experiment, data, optimizer=chosen, network=network, sample_weights=sample_weights,
@@ -154,7 +151,7 @@ def run_experiment(
     data: Dataset,
     *,
     optimizer: Optimizer | FromOptax | None = None,
-    network: Network | None = None,
+    network: AnyNetwork | None = None,
     sample_weights: Any = None,
     folder: str | Path | None = None,
     overwrite: bool = False,
@@ -176,19 +173,19 @@ def run_experiment(
         progress: show the progress on stderr.
         resume: go on from the last checkpoint of ``folder``.
     """
-    _keep_compiled_programs()
+    keep_compiled_programs()
     program, training = _prepare(experiment, data, optimizer, network, sample_weights)
     files = None if folder is None else RunFolder(folder)
     # Only now, with all settings checked, is anything written: a slip costs no earlier run.
     if files is not None:
         if resume:
-            _restore(training, files)
+            restore(training, files)
         else:
             files.begin(overwrite)
             files.write_manifest({"data": DataFacts.of(data).to_dict(), "seed": experiment.seed})
         files.write_experiment(experiment.to_dict())
 
-    stopped = _run(training, experiment, files, checkpoint_every, progress)
+    stopped = run_to_the_end(training, experiment.epochs, files, checkpoint_every, progress)
     run = Run(
         program.network, training.params, training.state.layer_state, program, experiment,
         DataFacts.of(data), training.history, {}, stopped, training=training,
@@ -229,20 +226,7 @@ def resume_run(
     experiment = Experiment.from_dict(files.read_experiment())
     if epochs is not None:
         experiment = msgspec.structs.replace(experiment, epochs=epochs)
-    if data is None:
-        try:
-            data = open_data(experiment.data)
-        except UnknownName as error:
-            raise StorageError(
-                f"the data of this run, {experiment.data['name']!r}, are no dataset known by name: give them again, "
-                "resume_run(folder, data)."
-            ) from error
-    recorded = files.read_json("manifest.json")["data"]["fingerprint"]
-    if data.fingerprint != recorded:
-        raise StorageError(
-            f"the data are not those of the run: their SHA-256 is {data.fingerprint[:12]}…, "
-            f"that of the run's data was {recorded[:12]}…. Give the same data, or begin a new run."
-        )
+    data = data_of_run(files, experiment.data, data)
     return run_experiment(
         experiment, data, optimizer=None if optimizer is None else as_optimizer(optimizer),
         sample_weights=sample_weights, folder=folder, checkpoint_every=checkpoint_every,
@@ -254,10 +238,10 @@ def _prepare(
     experiment: Experiment,
     data: Dataset,
     optimizer: Optimizer | FromOptax | None,
-    network: Network | None,
+    network: AnyNetwork | None,
     sample_weights: Any,
 ) -> tuple[Supervised, Training]:
-    network = (network or Network(*experiment.network)).accepting(data.input_shape)
+    network = (network or build_network(experiment.network)).accepting(data.input_shape)
     program = program_of(experiment, network)
     optimizer = optimizer or as_optimizer(experiment.optimizer)
     regularizer = None if experiment.regularizer is None else regularizers.build(experiment.regularizer)
@@ -274,9 +258,10 @@ def _prepare(
     check_counts(experiment, len(train_part.x))
 
     def rows(part: Part, weights: Any = None) -> Rows:
-        return Rows(
-            jax.device_put(part.x), jnp.asarray(target_for(program.loss, part.y, data.outputs)), weights
-        )
+        if data.task == "reconstruction":
+            return Rows(jax.device_put(part.x), None, weights)
+        y = jnp.asarray(target_for(program.loss, part.y, data.outputs))
+        return Rows(jax.device_put(part.x), y, weights)
 
     training = Training(
         program,
@@ -289,57 +274,6 @@ def _prepare(
         stopping,
     )
     return program, training
-
-
-def _run(
-    training: Training, experiment: Experiment, files: RunFolder | None, every: float, progress: bool
-) -> str:
-    """Train to the end, or to Ctrl-C; say which it was. Whatever ends it, the last state is kept."""
-    report = ProgressReport(training.history, experiment.epochs, training.steps_per_epoch)
-    saved_at = time.monotonic()
-    try:
-        with Interrupt() as interrupt, report if progress else nullcontext():
-            for standing in training.run(experiment.epochs):
-                if progress:
-                    report.show(standing)
-                if interrupt.asked:
-                    return "interrupted"
-                if files is not None and time.monotonic() - saved_at >= every:
-                    _save_checkpoint(training, files)
-                    saved_at = time.monotonic()
-    finally:
-        if files is not None:
-            _save_checkpoint(training, files)
-    return "epochs" if training.history.epochs_made >= experiment.epochs else "early"
-
-
-def _save_checkpoint(training: Training, files: RunFolder) -> None:
-    arrays = to_arrays({"state": training.state})
-    if training.best_params is not None:
-        arrays |= to_arrays({"best": training.best_params})
-    arrays |= {f"history/{name}": array for name, array in training.history.to_arrays().items()}
-    facts = {"weights": _fingerprint(training.train.weights)}
-    save_checkpoint(files.checkpoints, training.history.steps_made, arrays, facts)
-
-
-def _restore(training: Training, files: RunFolder) -> None:
-    path = latest_checkpoint(files.checkpoints)
-    if path is None:
-        return
-    arrays, facts = load_checkpoint(path)
-    if facts.get("weights") != _fingerprint(training.train.weights):
-        raise StorageError(
-            "the weights of the training rows are not those of the run. Give the same sample_weights, "
-            "or begin a new run."
-        )
-    training.state = from_arrays({"state": training.state}, arrays)["state"]
-    if any(name.startswith("best/") for name in arrays):
-        training.best_params = from_arrays({"best": training.state.params}, arrays)["best"]
-    training.history.restore(under("history", arrays))
-
-
-def _fingerprint(weights: Any) -> str | None:
-    return None if weights is None else sha256(np.asarray(weights).tobytes())
 
 
 def _validation(data: Dataset, weights: Any, experiment: Experiment) -> tuple[Part, Part, Any]:
@@ -400,11 +334,3 @@ def _class_weights(class_weights: Any, data: Dataset) -> np.ndarray:
             )
         require(weight, NOT_NEGATIVE, f"the class weight of {name!r}")
     return np.array([given.get(name, 1.0) for name in data.classes], np.float32)
-
-
-def _keep_compiled_programs() -> None:
-    """Turn the persistent compilation cache on: the second start of a program takes a tenth of the first."""
-    if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
-        jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "xla"))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

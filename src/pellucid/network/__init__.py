@@ -1,7 +1,19 @@
 """Networks and their backpropagation."""
 
 from pellucid.network.backpropagation import Backpropagation, backpropagate
-from pellucid.network.sequential import ForwardPass, Network
+from pellucid.network.graph import AnyNetwork, Graph, build_network
+from pellucid.network.sequential import BackwardPass, ForwardPass, Network
 from pellucid.network.summary import Summary, summarize
 
-__all__ = ["Backpropagation", "ForwardPass", "Network", "Summary", "backpropagate", "summarize"]
+__all__ = [
+    "AnyNetwork",
+    "Backpropagation",
+    "BackwardPass",
+    "ForwardPass",
+    "Graph",
+    "Network",
+    "Summary",
+    "backpropagate",
+    "build_network",
+    "summarize",
+]

@@ -5,10 +5,11 @@
 
 from typing import NamedTuple
 
-from pellucid.core.types import Array, Float, Key, Params, Scalar, State
-from pellucid.functions.losses import Loss, fuse
+from pellucid.core.checks import InvalidValue
+from pellucid.core.types import Array, Float, Key, Params, PyTree, Scalar, State
+from pellucid.functions.losses import JointLoss, Loss, fuse
 from pellucid.layers import Activation
-from pellucid.network.sequential import Network
+from pellucid.network.graph import AnyNetwork
 
 
 class Backpropagation(NamedTuple):
@@ -22,19 +23,19 @@ class Backpropagation(NamedTuple):
     outputs: tuple[Array, ...]
     """Forward: z of every affine map, a of every activation."""
     deltas: tuple[Array | None, ...]
-    """Backward: ∂L/∂output for each layer; None for an output that a fused loss steps over."""
+    """Backward: ∂L/∂output for each layer; None for an output that a fused loss steps over or that none depends on."""
     grads: tuple[Params, ...]
     """∂L/∂params for each layer."""
     state: tuple[State, ...]
 
 
 def backpropagate(
-    network: Network,
-    loss: Loss,
+    network: AnyNetwork,
+    loss: Loss | JointLoss,
     params: tuple[Params, ...],
     state: tuple[State, ...],
-    x: Array,
-    target: Array,
+    x: PyTree,
+    target: PyTree,
     weights: Float[Array, " batch"],
     *,
     key: Key[Array, ""] | None = None,
@@ -46,20 +47,25 @@ def backpropagate(
     cross-entropy) their product is taken in one stable step, from the logits.
 
     Args:
-        network: the network.
-        loss: its loss; with ``reduction`` "mean" L = Σ wᵢ lᵢ / Σ wᵢ, with "sum" L = Σ wᵢ lᵢ.
+        network: a `Network` or a `Graph`.
+        loss: its loss; with ``reduction`` "mean" L = Σ wᵢ lᵢ / Σ wᵢ, with "sum" L = Σ wᵢ lᵢ. A `JointLoss` for a
+            graph with several outputs.
         params: from ``network.init``.
         state: from ``network.init`` or the last step.
-        x: a batch of inputs, shape (batch, …).
-        target: its targets, as the loss takes them.
+        x: a batch of inputs, shape (batch, …); one array for each input of a graph with several.
+        target: its targets, as the loss takes them; one array for each output of a graph with several.
         weights: one weight an example, shape (batch,); 0 leaves an example out.
         key: random key for layers that draw.
         training: training or prediction mode of the layers.
+
+    Raises:
+        InvalidValue: not as many losses as the network has outputs.
 
     Example:
         >>> import jax, jax.numpy as jnp
         >>> from pellucid.functions.losses import MeanSquaredError
         >>> from pellucid.layers import Dense
+        >>> from pellucid.network.sequential import Network
         >>> network = Network(Dense(1, weights="ones"))
         >>> params, state, _ = network.init(jax.random.key(0), (2,))
         >>> x, y = jnp.array([[1.0, 2.0]]), jnp.array([[1.0]])
@@ -67,17 +73,32 @@ def backpropagate(
         >>> float(result.loss), result.grads[0]["weights"].ravel().tolist()  # (3 − 1)², 2·(3 − 1)·x
         (4.0, [4.0, 8.0])
     """
+    parts = loss.parts if isinstance(loss, JointLoss) else ((loss, 1.0),)
+    targets = target if isinstance(loss, JointLoss) else (target,)
+    if len(parts) != len(network.ends):
+        raise InvalidValue(
+            f"a network with {len(network.ends)} outputs needs as many losses, joined by JointLoss. "
+            f"Received: {len(parts)}."
+        )
     forward = network.forward(params, state, x, key=key, training=training, counted=weights > 0)
-    last = len(network.layers) - 1
-    activation = network.layers[last]
-    fused = fuse(activation.function, loss) if isinstance(activation, Activation) and last else None  # pyright: ignore[reportArgumentType]
-    if fused is not None:
-        last -= 1
-    criterion, output = fused or loss, forward.outputs[last]
+    terms: list[Scalar] = []
+    slopes: dict[int, Array] = {}
+    for (part, scale), end, y in zip(parts, network.ends, targets, strict=True):
+        criterion, number = _fused(network, part, end)
+        output, share = forward.outputs[number], scale * part.shares(weights)
+        terms.append((criterion.value(output, y) * share).sum())
+        slope = criterion.slope(output, y)
+        slope = slope * share.reshape(share.shape + (1,) * (slope.ndim - 1))
+        slopes[number] = slopes[number] + slope if number in slopes else slope
+    _, deltas, grads = network.backward(params, forward.caches, slopes)
+    return Backpropagation(sum(terms[1:], start=terms[0]), forward.outputs, deltas, grads, forward.state)
 
-    share = loss.shares(weights)
-    value = (criterion.value(output, target) * share).sum()
-    slope = criterion.slope(output, target)
-    delta = slope * share.reshape(share.shape + (1,) * (slope.ndim - 1))
-    _, deltas, grads = network.backward(params, forward.caches, {last: delta})
-    return Backpropagation(value, forward.outputs, deltas, grads, forward.state)
+
+def _fused(network: AnyNetwork, loss: Loss, end: int) -> tuple[Loss, int]:
+    """The loss to differentiate, and the number of the layer whose output it takes."""
+    layer, read = network.layers[end], network.reads[end][0]
+    if isinstance(layer, Activation) and read not in network.inputs:
+        fused = fuse(layer.function, loss)  # pyright: ignore[reportArgumentType]
+        if fused is not None:
+            return fused, network.names.index(read)
+    return loss, end

@@ -8,8 +8,8 @@ import jax
 
 from pellucid.core.checks import InvalidValue, ShapeError
 from pellucid.core.registry import describe
-from pellucid.core.types import Array, Bool, Cache, Key, Params, Shape, State
-from pellucid.layers import Activation, Dense, Flatten, Layer, layers
+from pellucid.core.types import Array, Bool, Cache, Key, Params, PyTree, Shape, State
+from pellucid.layers import Activation, Dense, Flatten, Layer, Reshape, layers
 
 
 class ForwardPass(NamedTuple):
@@ -24,10 +24,10 @@ class ForwardPass(NamedTuple):
 class BackwardPass(NamedTuple):
     """What the chain rule gives on its way back, one entry a layer."""
 
-    dx: Array
-    """∂L/∂x, the slope of the loss for the network's input."""
+    dx: PyTree
+    """∂L/∂x, the slope of the loss for the network's input; a tuple for several, None where nothing came through."""
     deltas: tuple[Array | None, ...]
-    """∂L/∂output of each layer; None for a layer that the slopes came in before."""
+    """∂L/∂output of each layer; None for a layer that the slopes came in before or passed by."""
     grads: tuple[Params, ...]
     """∂L/∂params of each layer."""
 
@@ -43,7 +43,7 @@ class Network:
         layers: `Layer` objects, or their names or tables (``{"name": "dense", "units": 10}``).
 
     Raises:
-        InvalidValue: no layers, or something that is not a layer.
+        InvalidValue: no layers, something that is not a layer, or a layer that reads several.
 
     Example:
         >>> network = Network(Dense(4, "relu"), Dense(3, "softmax"))
@@ -59,7 +59,10 @@ class Network:
     def __init__(self, *specifications: Layer | str | Mapping[str, Any]) -> None:
         if not specifications:
             raise InvalidValue("a network needs at least one layer, for example Dense(10, 'softmax').")
-        split = tuple(part for given in specifications for part in _split(layers.build(given)))
+        split = tuple(part for given in specifications for part in split_activation(layers.build(given)))
+        for layer in split:
+            if layer.inputs != 1:
+                raise InvalidValue(f"{layer.name!r} reads several layers; describe the network as a Graph.")
         object.__setattr__(self, "layers", split)
 
     @property
@@ -72,6 +75,21 @@ class Network:
             counts[kind] = counts.get(kind, 0) + 1
             names.append(f"{kind}_{counts[kind]}")
         return tuple(names)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The name of its input, as ``reads`` gives it."""
+        return ("input",)
+
+    @property
+    def reads(self) -> tuple[tuple[str, ...], ...]:
+        """What each layer reads: the layer before it."""
+        return tuple((name,) for name in self.inputs + self.names[:-1])
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """The number of the layer whose output is the prediction: the last."""
+        return (len(self.layers) - 1,)
 
     def init(
         self, key: Key[Array, ""], input_shape: Shape
@@ -144,14 +162,19 @@ class Network:
         return BackwardPass(delta, tuple(deltas), tuple(grads))
 
     def accepting(self, input_shape: Shape) -> "Network":
-        """This network, with a `Flatten` in front where it begins dense and the examples are not vectors.
+        """This network, with a layer in front that brings examples into the shape that the first layer takes.
+
+        A `Flatten` before a dense layer; a `Reshape` that adds the axis of channels before a convolution or pooling.
 
         Example:
             >>> Network(Dense(10)).accepting((28, 28)).names
             ('flatten_1', 'dense_1')
         """
-        if isinstance(self.layers[0], Dense) and len(input_shape) != 1:
+        first, axes = self.layers[0], len(input_shape)
+        if isinstance(first, Dense) and axes != 1:
             return Network(Flatten(), *self.layers)
+        if getattr(first, "rank", None) == axes:
+            return Network(Reshape((*input_shape, 1)), *self.layers)
         return self
 
     def check_input(self, x: Any, input_shape: Shape) -> None:
@@ -168,7 +191,8 @@ class Network:
         return [describe(layer) for layer in self.layers]
 
 
-def _split(layer: Layer) -> tuple[Layer, ...]:
+def split_activation(layer: Layer) -> tuple[Layer, ...]:
+    """The layer without its activation, and the activation; or the layer alone, where it has none outside."""
     function = getattr(layer, "activation", None)
     if function is None or layer.activation_inside:
         return (layer,)

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import jaxprs_in_params
 
-from pellucid.core.types import Shape
-from pellucid.network.sequential import Network
+from pellucid.core.types import Shape, Shapes
+from pellucid.network.graph import AnyNetwork, Graph
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,16 @@ class Row:
     """Bytes of its parameters and of one example's output, in float32."""
     multiply_adds: int
     """Of one example's forward pass: the products of its matrix multiplications and convolutions."""
+    reads: tuple[str, ...] = ()
+    """What a node of a graph reads; empty in a sequential network."""
 
 
 @dataclass(frozen=True)
 class Summary:
     """The table of a network for examples of one shape; printing it draws it."""
 
-    input_shape: Shape
+    inputs: dict[str, Any]
+    """The shape of one example by the name of the input."""
     rows: tuple[Row, ...]
 
     @property
@@ -43,19 +46,21 @@ class Summary:
         return sum(row.multiply_adds for row in self.rows)
 
     def __str__(self) -> str:
-        cells = [("layer", "output", "parameters", "memory", "multiply-adds")]
-        cells.append(("input", _shape(self.input_shape), "", "", ""))
+        cells = [("layer", "reads", "output", "parameters", "memory", "multiply-adds")]
+        cells += [(name, "", _shape(shape), "", "", "") for name, shape in self.inputs.items()]
         for row in self.rows:
             numbers = (row.parameters, row.multiply_adds)
             parameters, products = (f"{number:,}" if number else "–" for number in numbers)
-            cells.append((row.layer, _shape(row.output_shape), parameters, _memory(row.memory), products))
+            reads, output = ", ".join(row.reads), _shape(row.output_shape)
+            cells.append((row.layer, reads, output, parameters, _memory(row.memory), products))
         memory = _memory(sum(row.memory for row in self.rows))
-        cells.append(("total", "", f"{self.parameters:,}", memory, f"{self.multiply_adds:,}"))
-        widths = [max(len(line[column]) for line in cells) for column in range(5)]
+        cells.append(("total", "", "", f"{self.parameters:,}", memory, f"{self.multiply_adds:,}"))
+        columns = [0, *([1] if any(row.reads for row in self.rows) else []), 2, 3, 4, 5]
+        widths = {column: max(len(line[column]) for line in cells) for column in columns}
         lines = [
             "  ".join(
-                text.ljust(width) if column < 2 else text.rjust(width)
-                for column, (text, width) in enumerate(zip(line, widths, strict=True))
+                line[column].ljust(width) if column < 3 else line[column].rjust(width)
+                for column, width in widths.items()
             ).rstrip()
             for line in cells
         ]
@@ -63,11 +68,16 @@ class Summary:
         return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
 
-def summarize(network: Network, input_shape: Shape) -> Summary:
+def summarize(network: AnyNetwork, input_shape: Shapes) -> Summary:
     """The table of ``network`` for examples of ``input_shape``. Nothing is computed: shapes only.
+
+    Args:
+        network: a `Network`, or a `Graph`, whose table also shows what each node reads.
+        input_shape: the shape of one example; one for each input of a graph with several.
 
     Example:
         >>> from pellucid.layers import Dense
+        >>> from pellucid.network.sequential import Network
         >>> print(summarize(Network(Dense(128, "relu"), Dense(10, "softmax")), (784,)))
         layer      output  parameters     memory  multiply-adds
         ───────────────────────────────────────────────────────
@@ -79,27 +89,32 @@ def summarize(network: Network, input_shape: Shape) -> Summary:
         ───────────────────────────────────────────────────────
         total                 101,770  398.6 KiB        101,632
     """
+    graph = isinstance(network, Graph)
+    inputs = dict(
+        zip(network.inputs, network.each_input(input_shape) if graph else (input_shape,), strict=True)
+    )
+    shapes: dict[str, Any] = dict(inputs)
     rows: list[Row] = []
-    shape = input_shape
-    for name, layer in zip(network.names, network.layers, strict=True):
-        output_shapes: list[Shape] = []
+    for name, layer, reads in zip(network.names, network.layers, network.reads, strict=True):
+        given = tuple(shapes[read] for read in reads)
+        shape = given[0] if layer.inputs == 1 else given
 
-        def init(key: Any, layer: Any = layer, shape: Shape = shape, found: Any = output_shapes) -> Any:
-            params, state, output_shape = layer.init(key, shape)
-            found.append(output_shape)
+        def init(key: Any, name: str = name, layer: Any = layer, shape: Any = shape) -> Any:
+            params, state, shapes[name] = layer.init(key, shape)
             return params, state
 
         params, state = jax.eval_shape(init, jax.random.key(0))
-        x = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
+        arrays = tuple(jax.ShapeDtypeStruct((1, *one), jnp.float32) for one in given)
 
         def forward(params: Any, state: Any, x: Any, layer: Any = layer) -> Any:
             return layer.forward(params, state, x, key=None, training=False)[0]
 
+        x = arrays[0] if layer.inputs == 1 else arrays
         products = _products(jax.make_jaxpr(forward)(params, state, x).jaxpr)
         count = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
-        shape = output_shapes[0]
-        rows.append(Row(name, shape, count, 4 * (count + math.prod(shape)), products))
-    return Summary(input_shape, tuple(rows))
+        memory = 4 * (count + math.prod(shapes[name]))
+        rows.append(Row(name, shapes[name], count, memory, products, reads if graph else ()))
+    return Summary(inputs, tuple(rows))
 
 
 def _products(jaxpr: Any) -> int:

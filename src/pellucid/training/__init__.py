@@ -1,29 +1,36 @@
 """Training: the compiled program, the recorder, the loop around them."""
 
+from pellucid.training.adversarial import Adversarial
 from pellucid.training.epoch import Program, Rows, Scaling, Step, advance, steps_per_epoch
 from pellucid.training.history import History
 from pellucid.training.loop import EarlyStopping, Progress, Training
 from pellucid.training.recorder import MEASURES
+from pellucid.training.restraints import GradientPenalty, Restraint, WeightClipping, restraints
 from pellucid.training.shuffle import permutation
 from pellucid.training.state import TrainingState, from_arrays, initial_state, to_arrays
 from pellucid.training.supervised import Supervised
 
 __all__ = [
     "MEASURES",
+    "Adversarial",
     "EarlyStopping",
+    "GradientPenalty",
     "History",
     "Program",
     "Progress",
+    "Restraint",
     "Rows",
     "Scaling",
     "Step",
     "Supervised",
     "Training",
     "TrainingState",
+    "WeightClipping",
     "advance",
     "from_arrays",
     "initial_state",
     "permutation",
+    "restraints",
     "steps_per_epoch",
     "to_arrays",
 ]

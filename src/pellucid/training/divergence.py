@@ -3,13 +3,13 @@
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.types import Params, PyTree
+from pellucid.core.types import Array, Params, PyTree
 from pellucid.functions.losses import Loss
-from pellucid.network import Backpropagation, Network
+from pellucid.network import AnyNetwork, Backpropagation
 
 
 def explain_divergence(
-    network: Network,
+    network: AnyNetwork,
     loss: Loss,
     params: tuple[Params, ...],
     x: PyTree,
@@ -32,25 +32,39 @@ def explain_divergence(
     kept = " A run folder keeps the state before this step."
     if not _finite(x):
         return where + "The inputs of its batch already hold NaN or infinity: look at the data." + kept
-    for name, of_layer, output in zip(network.names, params, pass_.outputs, strict=True):
-        for key, array in of_layer.items():
-            if not _finite(array):
-                return (
-                    f"{where}First affected: the {key} of layer {name}. The update before it overflowed: "
-                    "lower the learning rate, or clip the gradient (clip_norm=1)." + kept
-                )
-        if not _finite(output):
-            size = max((float(jnp.abs(w).max()) for w in jax.tree.leaves(of_layer)), default=0.0)
-            return (
-                f"{where}First affected: the output of layer {name}, whose largest weight is {size:.3g}. "
-                "The weights have grown too large: lower the learning rate, clip the gradient (clip_norm=1), "
-                "or standardise the inputs." + kept
-            )
+    found = first_affected(network, params, pass_.outputs)
+    if found is not None:
+        return where + found + kept
     return (
         f"{where}All layers' outputs are finite; the loss {loss.name!r} itself overflows or is undefined "
         "on them: look at the targets, the scale of the predictions and the match of output activation and loss."
         + kept
     )
+
+
+def first_affected(network: AnyNetwork, params: tuple[Params, ...], outputs: tuple[Array, ...]) -> str | None:
+    """Name the first layer whose parameters or outputs are not finite, and what to do; None where all are.
+
+    Args:
+        network: the network.
+        params: its parameters.
+        outputs: what its layers gave with them.
+    """
+    for name, of_layer, output in zip(network.names, params, outputs, strict=True):
+        for key, array in of_layer.items():
+            if not _finite(array):
+                return (
+                    f"First affected: the {key} of layer {name}. The update before it overflowed: "
+                    "lower the learning rate, or clip the gradient (clip_norm=1)."
+                )
+        if not _finite(output):
+            size = max((float(jnp.abs(w).max()) for w in jax.tree.leaves(of_layer)), default=0.0)
+            return (
+                f"First affected: the output of layer {name}, whose largest weight is {size:.3g}. "
+                "The weights have grown too large: lower the learning rate, clip the gradient (clip_norm=1), "
+                "or standardise the inputs."
+            )
+    return None
 
 
 def _finite(tree: PyTree) -> bool:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from pellucid.core.types import Array, Float
 from pellucid.functions.activations import activations
 from pellucid.layers import Activation
-from pellucid.network import Backpropagation, Network
+from pellucid.network import AnyNetwork, Backpropagation
 
 MEASURES = (
     "gradient_norm",
@@ -35,7 +35,7 @@ MEASURES = (
 
 
 def measure_layers(
-    network: Network, params: tuple, new_params: tuple, pass_: Backpropagation
+    network: AnyNetwork, params: tuple, new_params: tuple, pass_: Backpropagation
 ) -> Float[Array, "layers measures"]:
     """All measures of all layers for one step."""
     rows = [

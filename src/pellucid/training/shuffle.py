@@ -38,7 +38,7 @@ def permutation(key: Key[Array, ""], rows: int) -> Int[Array, " rows"]:
     """
     half = max(1, ((rows - 1).bit_length() + 1) // 2)
     mask = jnp.uint32((1 << half) - 1)
-    keys = jax.random.bits(key, (ROUNDS,))
+    keys = jax.random.bits(key, (ROUNDS,), jnp.uint32)
 
     def once(number: Array) -> Array:
         left, right = number >> half, number & mask

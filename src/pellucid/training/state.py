@@ -9,19 +9,20 @@ import numpy as np
 
 from pellucid.core.checks import StorageError
 from pellucid.core.tunable import as_arrays
-from pellucid.core.types import Array, Key, Params, PyTree, Shape, State
+from pellucid.core.types import Array, Key, PyTree, Shapes
 from pellucid.functions.regularizers import Regularizer
-from pellucid.network import Network
-from pellucid.optimizers import FromOptax, Optimizer, OptimizerState
+from pellucid.network import AnyNetwork
+from pellucid.optimizers import FromOptax, Optimizer
 
 
 class TrainingState(NamedTuple):
     """What one step hands to the next; a pytree of arrays, saved and resumed to the bit."""
 
-    params: tuple[Params, ...]
-    layer_state: tuple[State, ...]
-    optimizer: OptimizerState
-    regularizer: Regularizer | None
+    params: PyTree
+    """One dict a layer; where several networks are trained, those of each by its name, and so below."""
+    layer_state: PyTree
+    optimizer: PyTree
+    regularizer: PyTree
     """Its strengths are arrays, as the optimiser's hyperparameters are."""
     step: Array
     """Steps made so far."""
@@ -32,15 +33,15 @@ class TrainingState(NamedTuple):
 # Compiled whole: drawing layer by layer would compile a dozen small programs, one after another.
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))
 def initial_state(
-    network: Network,
+    network: AnyNetwork,
     optimizer: Optimizer | FromOptax,
     regularizer: Regularizer | None,
-    input_shape: Shape,
+    input_shape: Shapes,
     seed: int | Array,
 ) -> TrainingState:
     """The state before the first step, drawn from ``seed``."""
     init_key, training_key = jax.random.split(jax.random.key(seed))
-    params, layer_state, _ = network.init(init_key, input_shape)
+    params, layer_state, _ = network.init(init_key, input_shape)  # pyright: ignore[reportArgumentType]
     return TrainingState(
         params,
         layer_state,

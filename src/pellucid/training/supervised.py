@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from pellucid.core.types import Array, PyTree
 from pellucid.functions.losses import Loss
 from pellucid.functions.metrics import Metric
-from pellucid.network import Network, backpropagate
+from pellucid.network import AnyNetwork, backpropagate
 from pellucid.training.divergence import explain_divergence
 from pellucid.training.epoch import (
     Program,
@@ -50,7 +50,7 @@ class Supervised(Program):
         record_every: steps between two measurements of the layers; 0 for none.
     """
 
-    network: Network
+    network: AnyNetwork
     loss: Loss
     metric: Metric
     batch_size: int

@@ -1,0 +1,106 @@
+"""Dot-product attention: for each step of one sequence, the steps of another that matter to it."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from pellucid.core.checks import Interval, ShapeError, constrained, validate
+from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, State
+from pellucid.layers.layer import Layer, layers
+
+
+class Attended(NamedTuple):
+    """What a forward pass of `Attention` leaves."""
+
+    query: Float[Array, "batch queries features"]
+    keys: Float[Array, "batch steps features"]
+    weights: Float[Array, "batch queries steps"]
+    """How much each query looks at each key step: rows that sum to 1, or to 0 where all steps are left out."""
+
+
+@layers.register("attention")
+@dataclass(frozen=True)
+class Attention(Layer):
+    """Dot-product attention of a query on a sequence whose steps are keys and values at once.
+
+    Formula:
+        scores S = s · Q·Kᵀ, weights A = softmax over the steps of S, context C = A·K, with s = 1/√features;
+        backward dA = dC·Kᵀ, dS = A ⊙ (dA − Σ_steps A ⊙ dA), dQ = s · dS·K, dK = Aᵀ·dC + s · dSᵀ·Q
+
+    Reads two inputs, the query (batch, queries, features) and the keys (batch, steps, features). It has no
+    parameters: projections are `Dense` layers before it. Query and keys may be the same node (self-attention).
+
+    Args:
+        scaled: True for s = 1/√features, which keeps the softmax out of saturation; False for s = 1 (Luong).
+        mask_value: a key step whose features all equal it is left out: its weight is 0. None leaves out none.
+
+    Raises:
+        ShapeError: at ``init``, when query and keys are no sequences or differ in their features.
+        InvalidValue: a mask value that is not a finite number.
+
+    Example:
+        >>> query, keys = jnp.ones((1, 1, 2)), jnp.array([[[1.0, 1.0], [1.0, 1.0], [0.0, 0.0]]])
+        >>> context, _, cache = Attention(mask_value=0).forward({}, {}, (query, keys))
+        >>> cache.weights.tolist(), context.tolist()
+        ([[[0.5, 0.5, 0.0]]], [[[1.0, 1.0]]])
+
+    Keras's ``Attention`` does not scale unless told to; PyTorch's ``scaled_dot_product_attention`` always does.
+
+    Source: Luong, Pham, Manning, Effective approaches to attention-based neural machine translation, 2015;
+    Vaswani et al., Attention is all you need, 2017.
+    """
+
+    scaled: bool = True
+    mask_value: float | None = constrained(None, Interval(), "features of a step that is left out")
+
+    inputs = 2
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+    def init(self, key: Key[Array, ""] | None, input_shape: tuple[Shape, ...]) -> tuple[Params, State, Shape]:
+        """No parameters; a context for each query."""
+        query, keys = input_shape
+        if len(query) != 2 or len(keys) != 2 or query[-1] != keys[-1]:
+            raise ShapeError(
+                "Attention needs a query (queries, features) and keys (steps, features) of as many features. "
+                f"Received: {query} and {keys}. A Dense layer before it brings them to the same width."
+            )
+        return {}, {}, query
+
+    def forward(
+        self,
+        params: Params,
+        state: State,
+        x: tuple[Float[Array, "batch queries features"], Float[Array, "batch steps features"]],
+        *,
+        key: Key[Array, ""] | None = None,
+        training: bool = False,
+    ) -> tuple[Float[Array, "batch queries features"], State, Cache]:
+        """C = softmax(s · Q·Kᵀ)·K."""
+        query, keys = x
+        scores = self._scale(query) * jnp.einsum("bqf,btf->bqt", query, keys)
+        if self.mask_value is None:
+            weights = jax.nn.softmax(scores, axis=-1)
+        else:
+            counted = jnp.broadcast_to((keys != self.mask_value).any(axis=-1)[:, None, :], scores.shape)
+            # The lowest finite number, not −∞: a row whose steps are all left out must not become NaN.
+            weights = jax.nn.softmax(jnp.where(counted, scores, jnp.finfo(scores.dtype).min), axis=-1)
+            weights = jnp.where(counted, weights, 0)
+        return jnp.einsum("bqt,btf->bqf", weights, keys), state, Attended(query, keys, weights)
+
+    def backward(
+        self, params: Params, cache: Cache, dy: Float[Array, "batch queries features"]
+    ) -> tuple[tuple[Float[Array, "batch queries features"], Float[Array, "batch steps features"]], Params]:
+        """DQ = s · dS·K, dK = Aᵀ·dC + s · dSᵀ·Q."""
+        query, keys, weights = cache
+        dweights = jnp.einsum("bqf,btf->bqt", dy, keys)
+        dscores = weights * (dweights - (weights * dweights).sum(axis=-1, keepdims=True)) * self._scale(query)
+        dquery = jnp.einsum("bqt,btf->bqf", dscores, keys)
+        dkeys = jnp.einsum("bqt,bqf->btf", weights, dy) + jnp.einsum("bqt,bqf->btf", dscores, query)
+        return (dquery, dkeys), {}
+
+    def _scale(self, query: Array) -> float:
+        return query.shape[-1] ** -0.5 if self.scaled else 1.0

@@ -1,0 +1,331 @@
+"""Convolution and its transpose, over sequences and images."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+import jax.numpy as jnp
+
+from pellucid.core.checks import InvalidValue, OneOf, ShapeError, WholeNumber, constrained, validate
+from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, Specification, State
+from pellucid.functions.activations import Activation, activations
+from pellucid.functions.initializers import Initializer, initializers
+from pellucid.functions.patches import (
+    Windows,
+    check_rank,
+    convolve,
+    lengths,
+    slide,
+    slide_back,
+    slope_of_input,
+    slope_of_weights,
+)
+from pellucid.layers.layer import Layer, layers
+
+Images: TypeAlias = Float[Array, "batch *spatial channels"]
+Maps: TypeAlias = Float[Array, "batch *positions filters"]
+
+
+@dataclass(frozen=True)
+class Convolutional(Layer):
+    """What all convolutions share: their fields, which `Conv2D` explains, weights and biases."""
+
+    filters: int = constrained(dataclasses.MISSING, WholeNumber(1), "number of filters")
+    kernel: int | Shape | list[int]
+    activation: Activation | Specification | None = None
+    stride: int | Shape | list[int] = 1
+    padding: str = constrained("valid", OneOf(("valid", "same")), "what happens at the edges")
+    dilation: int | Shape | list[int] = 1
+    groups: int = constrained(1, WholeNumber(1), "groups that channels and filters fall into")
+    weights: Initializer | Specification = "he_normal"
+    biases: Initializer | Specification = "zeros"
+    use_biases: bool = True
+
+    rank: ClassVar[int]
+
+    def __post_init__(self) -> None:
+        validate(self)
+        kind = type(self).__name__
+        for name in ("kernel", "stride", "dilation"):
+            object.__setattr__(self, name, lengths(getattr(self, name), self.rank, f"{kind}.{name}"))
+        if self.filters % self.groups:
+            raise InvalidValue(f"{kind}: {self.filters} filters do not fall into {self.groups} equal groups.")
+        if self.activation is not None:
+            object.__setattr__(self, "activation", activations.build(self.activation))
+        object.__setattr__(self, "weights", initializers.build(self.weights))
+        object.__setattr__(self, "biases", initializers.build(self.biases))
+
+    def draw(self, key: Key[Array, ""], input_shape: Shape) -> Params:
+        """Weights (kernel…, channels / groups, filters) and biases (filters,)."""
+        check_rank(type(self).__name__, input_shape, self.rank)
+        channels = input_shape[-1]
+        if channels % self.groups:
+            raise ShapeError(
+                f"{type(self).__name__} cannot split {channels} channels into {self.groups} equal groups. "
+                f"Received: examples of shape {input_shape}; groups must divide the channels."
+            )
+        kernel = (self.kernel,) * self.rank if isinstance(self.kernel, int) else tuple(self.kernel)
+        shape = (*kernel, channels // self.groups, self.filters)
+        params = {"weights": initializers.build(self.weights)(key, shape)}
+        if self.use_biases:
+            params["biases"] = initializers.build(self.biases)(key, (self.filters,))
+        return params
+
+    def check_input(self, params: Params, x: Array) -> None:
+        """Refuse a batch of other channels than the weights were made for."""
+        check_rank(type(self).__name__, x.shape[1:], self.rank)
+        channels = params["weights"].shape[-2] * self.groups
+        if x.shape[-1] != channels:
+            raise ShapeError(
+                f"{type(self).__name__}({self.filters}) was made for {channels} channels. "
+                f"Received: {x.shape[-1]}, in x of shape {x.shape}."
+            )
+
+    def add_biases(self, params: Params, z: Maps) -> Maps:
+        """Z + b."""
+        return z + jnp.broadcast_to(params["biases"], z.shape) if self.use_biases else z
+
+    def slopes(self, weights: Array, dz: Maps) -> Params:
+        """∂L/∂W and ∂L/∂b = Σ_batch,positions dz, by name."""
+        return {"weights": weights} | ({"biases": dz.sum(range(dz.ndim - 1))} if self.use_biases else {})
+
+
+class Convolution(Convolutional):
+    """The forward and backward pass of a convolution over any number of spatial axes."""
+
+    def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
+        """Weights (kernel…, channels / groups, filters) and biases (filters,)."""
+        params = self.draw(key, input_shape)
+        return params, {}, (*self.windows(input_shape[:-1]).outputs, self.filters)
+
+    def windows(self, spatial: Shape) -> Windows:
+        """How the kernel slides over an input of that extent."""
+        return slide(type(self).__name__, spatial, self.kernel, self.stride, self.padding, self.dilation)  # pyright: ignore[reportArgumentType]
+
+    def forward(
+        self,
+        params: Params,
+        state: State,
+        x: Images,
+        *,
+        key: Key[Array, ""] | None = None,
+        training: bool = False,
+    ) -> tuple[Maps, State, Cache]:
+        """Z = x ⋆ W + b."""
+        self.check_input(params, x)
+        z = convolve(x, params["weights"], self.windows(x.shape[1:-1]), self.groups)
+        return self.add_biases(params, z), state, x
+
+    def backward(self, params: Params, cache: Cache, dy: Maps) -> tuple[Images, Params]:
+        """∂L/∂x, ∂L/∂W, ∂L/∂b = Σ dz."""
+        windows = self.windows(cache.shape[1:-1])
+        dx = slope_of_input(dy, params["weights"], windows, self.groups)
+        return dx, self.slopes(slope_of_weights(cache, dy, windows, self.groups), dy)
+
+
+class TransposedConvolution(Convolutional):
+    """The forward and backward pass of a transposed convolution: those of a convolution, exchanged."""
+
+    def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
+        """Weights (kernel…, channels / groups, filters) and biases (filters,)."""
+        params = self.draw(key, input_shape)
+        return params, {}, (*self.windows(input_shape[:-1]).inputs, self.filters)
+
+    def windows(self, spatial: Shape) -> Windows:
+        """How the kernel slides over the *output*, from an input of that extent."""
+        return slide_back(spatial, self.kernel, self.stride, self.padding, self.dilation)  # pyright: ignore[reportArgumentType]
+
+    def exchange(self, weights: Array) -> Array:
+        """From (kernel…, channels / groups, filters) to (kernel…, filters / groups, channels), group by group."""
+        *kernel, channels, filters = weights.shape
+        split = weights.reshape(*kernel, channels, self.groups, filters // self.groups)
+        return split.swapaxes(-1, -3).reshape(*kernel, filters // self.groups, self.groups * channels)
+
+    def forward(
+        self,
+        params: Params,
+        state: State,
+        x: Images,
+        *,
+        key: Key[Array, ""] | None = None,
+        training: bool = False,
+    ) -> tuple[Maps, State, Cache]:
+        """Z = x ⋆ᵀ W + b, the slope of a convolution's input."""
+        self.check_input(params, x)
+        windows = self.windows(x.shape[1:-1])
+        z = slope_of_input(x, self.exchange(params["weights"]), windows, self.groups)
+        return self.add_biases(params, z), state, x
+
+    def backward(self, params: Params, cache: Cache, dy: Maps) -> tuple[Images, Params]:
+        """∂L/∂x by a convolution of dz, ∂L/∂W with x and dz exchanged, ∂L/∂b = Σ dz."""
+        windows = self.windows(cache.shape[1:-1])
+        dx = convolve(dy, self.exchange(params["weights"]), windows, self.groups)
+        dW = slope_of_weights(dy, cache, windows, self.groups)
+        *kernel, _, channels = dW.shape
+        split = dW.reshape(*kernel, -1, self.groups, channels // self.groups).swapaxes(-1, -3)
+        return dx, self.slopes(split.reshape(params["weights"].shape), dy)
+
+
+@layers.register("conv2d")
+@dataclass(frozen=True)
+class Conv2D(Convolution):
+    """Filters that slide over an image (subject 1.4): the same few weights at every position.
+
+    Formula:
+        z[h, w, f] = Σ_i,j,c x[h·s + i·d, w·s + j·d, c] · W[i, j, c, f] + b[f], with stride s and dilation d;
+        backward ∂L/∂W[i, j, c, f] = Σ_batch,h,w x[h·s + i·d, w·s + j·d, c] · dz[h, w, f], ∂L/∂b = Σ_batch,h,w dz,
+        ∂L/∂x: every dz[h, w, f] · W[i, j, c, f] is added at the place it came from
+
+    Images have the shape (batch, height, width, channels). To a network ``Conv2D(32, 3, "relu")`` is two layers,
+    as with `Dense`.
+
+    Args:
+        filters: number of filters, the channels of the output, at least 1.
+        kernel: height and width of the filters; one number for both.
+        activation: name or object of the activation that follows; None for none.
+        stride: how far a filter moves from one output to the next; one number, or one an axis.
+        padding: "valid", only where the filter lies inside the image; "same", zeros around it, so that stride 1 keeps
+            the size.
+        dilation: distance between the places a filter sees; 1 for neighbours.
+        groups: filters fall into so many groups, each of which sees its own share of the channels; as many as there
+            are channels for a depthwise convolution.
+        weights: how the weights, shape (*kernel, channels / groups, filters), are initialised.
+        biases: how the biases, shape (filters,), are initialised.
+        use_biases: False leaves the biases out.
+
+    Raises:
+        InvalidValue: filters that do not fall into equal groups.
+        ShapeError: at ``init``, examples without three axes, channels that do not fall into equal groups, or a filter
+            larger than the image with "valid"; in ``forward``, other channels than the weights were made for.
+
+    Example:
+        >>> import jax
+        >>> params, state, shape = Conv2D(32, 3).init(jax.random.key(0), (28, 28, 1))
+        >>> params["weights"].shape, shape
+        ((3, 3, 1, 32), (26, 26, 32))
+        >>> Conv2D(32, 3, stride=2, padding="same").init(jax.random.key(0), (28, 28, 1))[2]
+        (14, 14, 32)
+
+    It is the cross-correlation that all libraries call convolution: filters are not flipped. "same" pads as Keras does,
+    an odd zero below and on the right.
+
+    Source: LeCun et al., Gradient-based learning applied to document recognition, 1998; dilation: Yu & Koltun,
+    Multi-scale context aggregation by dilated convolutions, 2016.
+    """
+
+    rank = 2
+
+
+@layers.register("conv1d")
+@dataclass(frozen=True)
+class Conv1D(Convolution):
+    """Filters that slide over a sequence: the same few weights at every time.
+
+    Formula:
+        z[t, f] = Σ_i,c x[t·s + i·d, c] · W[i, c, f] + b[f], with stride s and dilation d; backward as in `Conv2D`
+
+    Sequences have the shape (batch, time, features).
+
+    Args:
+        filters: number of filters, the features of the output, at least 1.
+        kernel: how many times a filter sees.
+        activation: name or object of the activation that follows; None for none.
+        stride: how far a filter moves from one output to the next.
+        padding: "valid" or "same", as in `Conv2D`.
+        dilation: distance between the times a filter sees.
+        groups: groups that features and filters fall into, as in `Conv2D`.
+        weights: how the weights, shape (kernel, features / groups, filters), are initialised.
+        biases: how the biases, shape (filters,), are initialised.
+        use_biases: False leaves the biases out.
+
+    Raises:
+        InvalidValue: as in `Conv2D`.
+        ShapeError: as in `Conv2D`.
+
+    Example:
+        >>> import jax
+        >>> params, state, shape = Conv1D(8, 5).init(jax.random.key(0), (100, 3))
+        >>> params["weights"].shape, shape
+        ((5, 3, 8), (96, 8))
+
+    Source: as for `Conv2D`.
+    """
+
+    rank = 1
+
+
+@layers.register("conv2d_transpose")
+@dataclass(frozen=True)
+class ConvTranspose2D(TransposedConvolution):
+    """Each pixel spread out over a filter: the way from a small image to a large one (subject 1.7).
+
+    Formula:
+        z[h·s + i·d, w·s + j·d, f] += x[h, w, c] · W[i, j, c, f], then + b[f]: what a convolution does to its slopes on
+        the way back; backward ∂L/∂x is therefore a convolution of dz, ∂L/∂W that of `Conv2D` with x and dz exchanged
+
+    Args:
+        filters: number of filters, the channels of the output, at least 1.
+        kernel: height and width of the filters; one number for both.
+        activation: name or object of the activation that follows; None for none.
+        stride: how far apart in the output two neighbours of the input lie; one number, or one an axis.
+        padding: "valid", an output of size · stride + max(kernel − stride, 0); "same", of size · stride.
+        dilation: distance between the places a filter reaches.
+        groups: groups that channels and filters fall into, as in `Conv2D`.
+        weights: how the weights, shape (*kernel, channels / groups, filters), are initialised.
+        biases: how the biases, shape (filters,), are initialised.
+        use_biases: False leaves the biases out.
+
+    Raises:
+        InvalidValue: filters that do not fall into equal groups.
+        ShapeError: at ``init``, examples without three axes, or channels that do not fall into equal groups; in
+            ``forward``, other channels than the weights were made for.
+
+    Example:
+        >>> import jax
+        >>> params, state, shape = ConvTranspose2D(8, 4, stride=2, padding="same").init(jax.random.key(0), (7, 7, 16))
+        >>> params["weights"].shape, shape
+        ((4, 4, 16, 8), (14, 14, 8))
+
+    Keras and PyTorch keep the weights with filters before channels. Output sizes are those of Keras; PyTorch's
+    "valid" is smaller where the stride is larger than the kernel.
+
+    Source: Zeiler et al., Deconvolutional networks, 2010; Dumoulin & Visin, A guide to convolution arithmetic for deep
+    learning, 2016.
+    """
+
+    rank = 2
+
+
+@layers.register("conv1d_transpose")
+@dataclass(frozen=True)
+class ConvTranspose1D(TransposedConvolution):
+    """Each time spread out over a filter: the way from a short sequence to a long one.
+
+    Formula:
+        z[t·s + i·d, f] += x[t, c] · W[i, c, f], then + b[f]; backward as in `ConvTranspose2D`
+
+    Args:
+        filters: number of filters, the features of the output, at least 1.
+        kernel: how many times a filter reaches.
+        activation: name or object of the activation that follows; None for none.
+        stride: how far apart in the output two neighbours of the input lie.
+        padding: "valid" or "same", as in `ConvTranspose2D`.
+        dilation: distance between the times a filter reaches.
+        groups: groups that features and filters fall into, as in `Conv2D`.
+        weights: how the weights, shape (kernel, features / groups, filters), are initialised.
+        biases: how the biases, shape (filters,), are initialised.
+        use_biases: False leaves the biases out.
+
+    Raises:
+        InvalidValue: as in `ConvTranspose2D`.
+        ShapeError: as in `ConvTranspose2D`.
+
+    Example:
+        >>> import jax
+        >>> ConvTranspose1D(8, 3, stride=2).init(jax.random.key(0), (10, 4))[2]
+        (21, 8)
+
+    Source: as for `ConvTranspose2D`.
+    """
+
+    rank = 1

@@ -1,0 +1,207 @@
+"""Normalisation: activations kept balanced, over the batch or within each example."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import jax.numpy as jnp
+
+from pellucid.core.checks import POSITIVE, SHARE, constrained, validate
+from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, State
+from pellucid.layers.layer import Layer, layers
+
+
+@layers.register("batch_norm")
+@dataclass(frozen=True)
+class BatchNorm(Layer):
+    """Each unit normalised over the batch, then scaled and shifted by learnt numbers (subject 7.9).
+
+    Formula:
+        training: μ, σ² = mean and variance of x over every axis but the last; prediction: the running ones
+
+        x̂ = (x − μ) / √(σ² + ε), y = γ·x̂ + β; backward, the means over the same axes,
+        ∂L/∂x = γ / √(σ² + ε) · (dy − mean(dy) − x̂·mean(dy·x̂)), ∂L/∂γ = Σ dy·x̂, ∂L/∂β = Σ dy
+
+        state: running ← momentum · running + (1 − momentum) · batch's, the variance with n / (n − 1)
+
+    It takes (batch, units) as well as images (batch, height, width, channels), which it normalises by channel. n is
+    how many numbers a mean is of. A batch of one vector (n = 1) is its own mean: in training y = β then, and the
+    running statistics stay as they are; one image still has the mean of its pixels. γ is the parameter "scale", β
+    is "shift"; regularisers act on "weights", so neither is penalised.
+
+    Args:
+        momentum: share of the running statistics kept at each step, 0 ≤ momentum < 1.
+        epsilon: added to the variance, above 0.
+        scale: False leaves out γ, shape (units,), which begins at 1.
+        shift: False leaves out β, shape (units,), which begins at 0.
+        update_statistics: False keeps the running statistics as they are.
+
+    Raises:
+        InvalidValue: a momentum or epsilon outside its range.
+
+    Example:
+        >>> layer = BatchNorm(momentum=0.5)
+        >>> params, state, _ = layer.init(None, (1,))
+        >>> y, state, _ = layer.forward(params, state, jnp.array([[1.0], [3.0]]), training=True)
+        >>> y.round(3).tolist(), state["mean"].tolist(), state["variance"].tolist()
+        ([[-1.0], [1.0]], [1.0], [1.5])
+
+    PyTorch's ``momentum=0.1`` is this 0.9, and it refuses n = 1; Keras has the running variance with n as well,
+    momentum 0.99 and ε = 10⁻³.
+
+    Source: Ioffe, Szegedy, Batch normalization: accelerating deep network training by reducing internal covariate
+    shift, 2015.
+    """
+
+    mixes_examples: ClassVar[bool] = True
+
+    momentum: float = constrained(0.9, SHARE, "share of the running statistics kept at each step")
+    epsilon: float = constrained(1e-5, POSITIVE, "added to the variance")
+    scale: bool = True
+    shift: bool = True
+    update_statistics: bool = True
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+    def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
+        """Scale 1 and shift 0; running mean 0 and variance 1, each (units,)."""
+        units = input_shape[-1:]
+        state = {"mean": jnp.zeros(units), "variance": jnp.ones(units)}
+        return _scale_and_shift(units, self.scale, self.shift), state, input_shape
+
+    def forward(
+        self,
+        params: Params,
+        state: State,
+        x: Float[Array, "batch *places units"],
+        *,
+        key: Key[Array, ""] | None = None,
+        training: bool = False,
+        counted: Bool[Array, " batch"] | None = None,
+    ) -> tuple[Float[Array, "batch *places units"], State, Cache]:
+        """Y = γ·x̂ + β. Rows that are not ``counted`` have no part in the statistics."""
+        if not training:
+            mean, variance, mask, n = state["mean"], state["variance"], None, None
+        else:
+            axes = tuple(range(x.ndim - 1))
+            mask = None if counted is None else counted.reshape(-1, *[1] * len(axes))
+            rows = x.shape[0] if counted is None else counted.sum()
+            n = jnp.asarray(rows * math.prod(x.shape[1:-1]), x.dtype)
+            mean = x.sum(axes, where=mask) / jnp.maximum(n, 1)
+            # The mean is taken off first: E[x²] − μ² cancels where the mean is large.
+            squares = jnp.square(x - jnp.broadcast_to(mean, x.shape)).sum(axes, where=mask)
+            variance = squares / jnp.maximum(n, 1)
+            if self.update_statistics:
+                kept = jnp.where(n > 1, jnp.asarray(self.momentum, x.dtype), jnp.ones((), x.dtype))
+                estimates = {"mean": mean, "variance": squares / jnp.maximum(n - 1, 1)}
+                state = {name: kept * state[name] + (1 - kept) * estimates[name] for name in state}
+        inverse = 1 / jnp.sqrt(variance + self.epsilon)
+        normal = (x - jnp.broadcast_to(mean, x.shape)) * jnp.broadcast_to(inverse, x.shape)
+        return _scaled_and_shifted(params, normal), state, (normal, inverse, mask, n)
+
+    def backward(
+        self, params: Params, cache: Cache, dy: Float[Array, "batch *places units"]
+    ) -> tuple[Float[Array, "batch *places units"], Params]:
+        """∂L/∂x = γ / √(σ² + ε) · (dy − mean(dy) − x̂·mean(dy·x̂)) in training, γ / √(σ² + ε) · dy in prediction."""
+        normal, inverse, mask, n = cache
+        axes = tuple(range(dy.ndim - 1))
+        sums = {"scale": (dy * normal).sum(axes, where=mask), "shift": dy.sum(axes, where=mask)}
+        slope = inverse * params["scale"] if self.scale else inverse
+        dx = dy
+        if n is not None:
+            along, common = (
+                jnp.broadcast_to(sums[name] / jnp.maximum(n, 1), dy.shape) for name in ("scale", "shift")
+            )
+            dx = dx - common - normal * along
+        if mask is not None:
+            dx = jnp.where(mask, dx, jnp.zeros((), dx.dtype))
+        return dx * jnp.broadcast_to(slope, dx.shape), {name: sums[name] for name in params}
+
+
+@layers.register("layer_norm")
+@dataclass(frozen=True)
+class LayerNorm(Layer):
+    """Each example normalised over its units, then scaled and shifted by learnt numbers.
+
+    Formula:
+        μ, σ² = mean and variance of x over the last axis
+
+        x̂ = (x − μ) / √(σ² + ε), y = γ·x̂ + β; backward, g = γ·dy, the means over the last axis,
+        ∂L/∂x = (g − mean(g) − x̂·mean(g·x̂)) / √(σ² + ε), ∂L/∂γ = Σ dy·x̂, ∂L/∂β = Σ dy over the other axes
+
+    No example depends on another, and training and prediction are alike; so it suits sequences and small batches.
+    γ is the parameter "scale", β is "shift"; regularisers act on "weights", so neither is penalised.
+
+    Args:
+        epsilon: added to the variance, above 0.
+        scale: False leaves out γ, shape (units,), which begins at 1.
+        shift: False leaves out β, shape (units,), which begins at 0.
+
+    Raises:
+        InvalidValue: an epsilon that is not above 0.
+
+    Example:
+        >>> params, state, _ = LayerNorm().init(None, (2,))
+        >>> LayerNorm().forward(params, state, jnp.array([[1.0, 3.0]]))[0].round(3).tolist()
+        [[-1.0, 1.0]]
+
+    Keras has ε = 10⁻³; PyTorch can normalise over several last axes.
+
+    Source: Ba, Kiros, Hinton, Layer normalization, 2016.
+    """
+
+    epsilon: float = constrained(1e-5, POSITIVE, "added to the variance")
+    scale: bool = True
+    shift: bool = True
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+    def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
+        """Scale 1 and shift 0, each (units,)."""
+        return _scale_and_shift(input_shape[-1:], self.scale, self.shift), {}, input_shape
+
+    def forward(
+        self,
+        params: Params,
+        state: State,
+        x: Float[Array, "batch *places units"],
+        *,
+        key: Key[Array, ""] | None = None,
+        training: bool = False,
+    ) -> tuple[Float[Array, "batch *places units"], State, Cache]:
+        """Y = γ·x̂ + β."""
+        centred = x - x.mean(-1, keepdims=True)
+        inverse = 1 / jnp.sqrt(jnp.square(centred).mean(-1, keepdims=True) + self.epsilon)
+        normal = centred * inverse
+        return _scaled_and_shifted(params, normal), state, (normal, inverse)
+
+    def backward(
+        self, params: Params, cache: Cache, dy: Float[Array, "batch *places units"]
+    ) -> tuple[Float[Array, "batch *places units"], Params]:
+        """∂L/∂x = (g − mean(g) − x̂·mean(g·x̂)) / √(σ² + ε)."""
+        normal, inverse = cache
+        axes = tuple(range(dy.ndim - 1))
+        sums = {"scale": (dy * normal).sum(axes), "shift": dy.sum(axes)}
+        g = dy * jnp.broadcast_to(params["scale"], dy.shape) if self.scale else dy
+        dx = (g - g.mean(-1, keepdims=True) - normal * (g * normal).mean(-1, keepdims=True)) * inverse
+        return dx, {name: sums[name] for name in params}
+
+
+def _scale_and_shift(units: Shape, scale: bool, shift: bool) -> Params:
+    params: Params = {}
+    if scale:
+        params["scale"] = jnp.ones(units)
+    if shift:
+        params["shift"] = jnp.zeros(units)
+    return params
+
+
+def _scaled_and_shifted(params: Params, normal: Array) -> Array:
+    y = normal
+    if "scale" in params:
+        y = y * jnp.broadcast_to(params["scale"], y.shape)
+    if "shift" in params:
+        y = y + jnp.broadcast_to(params["shift"], y.shape)
+    return y

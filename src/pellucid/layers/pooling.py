@@ -1,0 +1,325 @@
+"""Pooling over sequences and images: the largest or the mean of each window, or of all there is."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+import jax.numpy as jnp
+from jax import lax
+
+from pellucid.core.checks import OneOf, ShapeError, constrained, validate
+from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, State
+from pellucid.functions.patches import Windows, check_rank, lengths, scatter, slide, views
+from pellucid.layers.layer import Layer, layers
+
+Images: TypeAlias = Float[Array, "batch *spatial channels"]
+Pooled: TypeAlias = Float[Array, "batch *positions channels"]
+
+
+@dataclass(frozen=True)
+class Pooling(Layer):
+    """What the poolings over windows share: their fields, which `MaxPool2D` explains."""
+
+    size: int | Shape | list[int] = 2
+    stride: int | Shape | list[int] | None = None
+    padding: str = constrained("valid", OneOf(("valid", "same")), "what happens at the edges")
+
+    rank: ClassVar[int]
+
+    def __post_init__(self) -> None:
+        validate(self)
+        for name in ("size", "stride"):
+            given = getattr(self, name)
+            if given is not None:
+                object.__setattr__(self, name, lengths(given, self.rank, f"{type(self).__name__}.{name}"))
+        if self.stride == self.size:
+            object.__setattr__(self, "stride", None)
+
+    def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
+        """No parameters; fewer positions, the same channels."""
+        return {}, {}, (*self.windows(input_shape).outputs, input_shape[-1])
+
+    def windows(self, shape: Shape) -> Windows:
+        """How the window slides over examples of that shape."""
+        check_rank(type(self).__name__, shape, self.rank)
+        return slide(type(self).__name__, shape[:-1], self.size, self.stride or self.size, self.padding)  # pyright: ignore[reportArgumentType]
+
+
+class MaxPooling(Pooling):
+    """The forward and backward pass of max pooling over any number of spatial axes."""
+
+    def forward(
+        self,
+        params: Params,
+        state: State,
+        x: Images,
+        *,
+        key: Key[Array, ""] | None = None,
+        training: bool = False,
+    ) -> tuple[Pooled, State, Cache]:
+        """Y = the largest of each window; kept with the place in the window where it was."""
+        y, *others = views(x, self.windows(x.shape[1:]), fill=-math.inf)
+        # One byte a window: the backward pass then reads a sixteenth of what comparing x with y again would.
+        place = jnp.zeros(y.shape, jnp.int8 if len(others) < 128 else jnp.int32)
+        for number, view in enumerate(others, 1):
+            place = jnp.where(view > y, jnp.asarray(number, place.dtype), place)
+            y = jnp.maximum(y, view)
+        return y, state, (x, lax.optimization_barrier(place))
+
+    def backward(self, params: Params, cache: Cache, dy: Pooled) -> tuple[Images, Params]:
+        """Dx = dy at the place of the largest, 0 elsewhere."""
+        x, place = cache
+        windows = self.windows(x.shape[1:])
+        nothing = jnp.zeros((), dy.dtype)
+        return scatter(
+            [jnp.where(place == number, dy, nothing) for number in range(math.prod(windows.size))], windows
+        ), {}
+
+
+class AveragePooling(Pooling):
+    """The forward and backward pass of average pooling over any number of spatial axes."""
+
+    def counted(self, windows: Windows, x: Array) -> Array:
+        """How many places of each window lie in the input, in the shape of y; the compiler makes it a constant."""
+        y = sum(views(jnp.ones((1, *x.shape[1:-1], 1), x.dtype), windows))
+        return jnp.broadcast_to(y, (x.shape[0], *windows.outputs, x.shape[-1]))
+
+    def forward(
+        self,
+        params: Params,
+        state: State,
+        x: Images,
+        *,
+        key: Key[Array, ""] | None = None,
+        training: bool = False,
+    ) -> tuple[Pooled, State, Cache]:
+        """Y = the sum of each window over how many of its places lie in the input."""
+        windows = self.windows(x.shape[1:])
+        return sum(views(x, windows)) / self.counted(windows, x), state, x
+
+    def backward(self, params: Params, cache: Cache, dy: Pooled) -> tuple[Images, Params]:
+        """Dx = at each place, dy of its windows over their numbers of places."""
+        windows = self.windows(cache.shape[1:])
+        share = dy / self.counted(windows, cache)
+        return scatter([share] * math.prod(windows.size), windows), {}
+
+
+@dataclass(frozen=True)
+class GlobalPooling(Layer):
+    """What the poolings over everything share: one number a channel is left."""
+
+    def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
+        """No parameters; the channels alone are left."""
+        self.check(input_shape)
+        return {}, {}, input_shape[-1:]
+
+    def check(self, shape: Shape) -> None:
+        """Refuse examples without a spatial axis."""
+        if len(shape) < 2:
+            raise ShapeError(
+                f"{type(self).__name__} takes examples with at least one axis before the channels, such as "
+                f"(height, width, channels) or (time, features). Received: {tuple(shape)}."
+            )
+
+
+@layers.register("max_pool2d")
+@dataclass(frozen=True)
+class MaxPool2D(MaxPooling):
+    """The largest value of each window of an image, channel by channel (subject 1.4).
+
+    Formula:
+        y[h, w, c] = max_i,j x[h·s + i, w·s + j, c]; backward ∂L/∂x = dy at the place of the maximum, 0 elsewhere, summed
+        over the windows that a place belongs to
+
+    Images have the shape (batch, height, width, channels). Where several places of a window are equally large, the
+    slope goes to the first, row by row.
+
+    Args:
+        size: height and width of the windows; one number for both.
+        stride: how far a window moves from one output to the next; None for ``size``, windows side by side.
+        padding: "valid", only where the window lies inside the image, so that rows and columns left over are not seen;
+            "same", windows may reach beyond the edges, where nothing is.
+
+    Raises:
+        ShapeError: examples without three axes, or a window larger than the image with "valid".
+
+    Example:
+        >>> x = jnp.array([[1.0, 5.0], [5.0, 2.0]]).reshape(1, 2, 2, 1)
+        >>> y, _, cache = MaxPool2D(2).forward({}, {}, x)
+        >>> y.ravel().tolist(), MaxPool2D(2).backward({}, cache, y)[0].ravel().tolist()
+        ([5.0], [0.0, 5.0, 0.0, 0.0])
+
+    The first of equals in PyTorch too; differentiating ``jnp.max`` shares the slope among them.
+
+    Source: Riesenhuber & Poggio, Hierarchical models of object recognition in cortex, 1999; Scherer et al., Evaluation of
+    pooling operations in convolutional architectures for object recognition, 2010.
+    """
+
+    rank = 2
+
+
+@layers.register("max_pool1d")
+@dataclass(frozen=True)
+class MaxPool1D(MaxPooling):
+    """The largest value of each window of a sequence, feature by feature.
+
+    Formula:
+        y[t, c] = max_i x[t·s + i, c]; backward as in `MaxPool2D`
+
+    Args:
+        size: times of a window.
+        stride: how far a window moves from one output to the next; None for ``size``.
+        padding: "valid" or "same", as in `MaxPool2D`.
+
+    Raises:
+        ShapeError: as in `MaxPool2D`.
+
+    Example:
+        >>> MaxPool1D(2).forward({}, {}, jnp.array([[[1.0], [3.0], [2.0], [0.0]]]))[0].ravel().tolist()
+        [3.0, 2.0]
+
+    Source: as for `MaxPool2D`.
+    """
+
+    rank = 1
+
+
+@layers.register("average_pool2d")
+@dataclass(frozen=True)
+class AveragePool2D(AveragePooling):
+    """The mean of each window of an image, channel by channel.
+
+    Formula:
+        y[h, w, c] = Σ_i,j x[h·s + i, w·s + j, c] / n; backward: each place gets dy / n of every window it belongs to
+
+    n counts the places of a window inside the image: with "same", padding is left out of the mean.
+
+    Args:
+        size: height and width of the windows; one number for both.
+        stride: how far a window moves from one output to the next; None for ``size``, windows side by side.
+        padding: "valid" or "same", as in `MaxPool2D`.
+
+    Raises:
+        ShapeError: examples without three axes, or a window larger than the image with "valid".
+
+    Example:
+        >>> x = jnp.array([[1.0, 5.0], [5.0, 2.0]]).reshape(1, 2, 2, 1)
+        >>> AveragePool2D(2).forward({}, {}, x)[0].ravel().tolist()
+        [3.25]
+
+    Keras counts as here; PyTorch counts padding too, unless ``count_include_pad=False``.
+
+    Source: LeCun et al., Gradient-based learning applied to document recognition, 1998.
+    """
+
+    rank = 2
+
+
+@layers.register("average_pool1d")
+@dataclass(frozen=True)
+class AveragePool1D(AveragePooling):
+    """The mean of each window of a sequence, feature by feature.
+
+    Formula:
+        y[t, c] = Σ_i x[t·s + i, c] / n; n and backward as in `AveragePool2D`
+
+    Args:
+        size: times of a window.
+        stride: how far a window moves from one output to the next; None for ``size``.
+        padding: "valid" or "same", as in `MaxPool2D`.
+
+    Raises:
+        ShapeError: as in `AveragePool2D`.
+
+    Example:
+        >>> AveragePool1D(2).forward({}, {}, jnp.array([[[1.0], [3.0], [2.0], [0.0]]]))[0].ravel().tolist()
+        [2.0, 1.0]
+
+    Source: as for `AveragePool2D`.
+    """
+
+    rank = 1
+
+
+@layers.register("global_average_pool")
+@dataclass(frozen=True)
+class GlobalAveragePool(GlobalPooling):
+    """The mean over all places, one number a channel: the end of a network that takes images of any size.
+
+    Formula:
+        y[c] = Σ_places x[place, c] / n; backward ∂L/∂x[place, c] = dy[c] / n
+
+    Raises:
+        ShapeError: examples without a spatial axis.
+
+    Example:
+        >>> GlobalAveragePool().forward({}, {}, jnp.arange(8.0).reshape(1, 2, 2, 2))[0].tolist()
+        [[3.0, 4.0]]
+
+    Source: Lin, Chen & Yan, Network in network, 2014.
+    """
+
+    def forward(
+        self,
+        params: Params,
+        state: State,
+        x: Images,
+        *,
+        key: Key[Array, ""] | None = None,
+        training: bool = False,
+    ) -> tuple[Float[Array, "batch channels"], State, Cache]:
+        """Y = the mean of each channel."""
+        self.check(x.shape[1:])
+        return x.mean(axis=range(1, x.ndim - 1)), state, x
+
+    def backward(
+        self, params: Params, cache: Cache, dy: Float[Array, "batch channels"]
+    ) -> tuple[Images, Params]:
+        """Dx = dy / n everywhere."""
+        batch, *spatial, channels = cache.shape
+        share = (dy / math.prod(spatial)).reshape(batch, *(1 for _ in spatial), channels)
+        return jnp.broadcast_to(share, cache.shape), {}
+
+
+@layers.register("global_max_pool")
+@dataclass(frozen=True)
+class GlobalMaxPool(GlobalPooling):
+    """The maximum over all places, one number a channel: whether a feature is anywhere.
+
+    Formula:
+        y[c] = max_places x[place, c]; backward ∂L/∂x[place, c] = dy[c] at the maximum, 0 elsewhere
+
+    Where several places are equally large, the slope goes to the first, as in `MaxPool2D`.
+
+    Raises:
+        ShapeError: examples without a spatial axis.
+
+    Example:
+        >>> GlobalMaxPool().forward({}, {}, jnp.arange(8.0).reshape(1, 2, 2, 2))[0].tolist()
+        [[6.0, 7.0]]
+
+    Source: Oquab et al., Is object localization for free?, 2015.
+    """
+
+    def forward(
+        self,
+        params: Params,
+        state: State,
+        x: Images,
+        *,
+        key: Key[Array, ""] | None = None,
+        training: bool = False,
+    ) -> tuple[Float[Array, "batch channels"], State, Cache]:
+        """Y = the largest of each channel."""
+        self.check(x.shape[1:])
+        return x.max(axis=range(1, x.ndim - 1)), state, x
+
+    def backward(
+        self, params: Params, cache: Cache, dy: Float[Array, "batch channels"]
+    ) -> tuple[Images, Params]:
+        """Dx = dy at the first largest, 0 elsewhere."""
+        places = cache.reshape(cache.shape[0], -1, cache.shape[-1])
+        numbers = jnp.arange(places.shape[1]).reshape(1, -1, 1)
+        first = jnp.argmax(places, axis=1, keepdims=True)
+        dx = jnp.where(first == numbers, dy[:, None], jnp.zeros((), dy.dtype))
+        return dx.reshape(cache.shape), {}

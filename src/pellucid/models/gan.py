@@ -1,0 +1,536 @@
+"""Generative adversarial networks from one call: train, sample, save, take up again (subject 1.7, 5.10)."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pellucid.core.checks import InvalidValue, ShapeError, StorageError, WholeNumber, require
+from pellucid.core.registry import describe
+from pellucid.data import Dataset, Part, Preprocessing, make_dataset
+from pellucid.functions.schedules import watches_loss
+from pellucid.layers import Activation, Dense, Reshape
+from pellucid.models.experiment import GanExperiment
+from pellucid.models.figures import draw_history, draw_samples
+from pellucid.models.keeping import data_of_run, keep_compiled_programs, restore, run_to_the_end
+from pellucid.models.report import render_report
+from pellucid.models.run import DataFacts, outputs_of, scaling_of, under
+from pellucid.network import Network, summarize
+from pellucid.optimizers import Adam, as_optimizer
+from pellucid.storage import RunFolder
+from pellucid.training import (
+    Adversarial,
+    GradientPenalty,
+    History,
+    Restraint,
+    Rows,
+    Scaling,
+    Training,
+    from_arrays,
+    restraints,
+    to_arrays,
+)
+from pellucid.training.adversarial import GAMES
+
+LEAKY = {"name": "leaky_relu", "alpha": 0.2}
+
+
+class Custom(NamedTuple):
+    """What goes with a loss where nothing else is asked for."""
+
+    critic_steps: int
+    restrained: bool
+    optimizer: Adam
+
+
+CUSTOMS = {
+    "gan": Custom(1, False, Adam(2e-4, beta1=0.5)),
+    "minimax": Custom(1, False, Adam(2e-4, beta1=0.5)),
+    "wasserstein": Custom(5, True, Adam(5e-4, beta1=0.5, beta2=0.9)),
+}
+"""By loss; the first two after Radford et al. 2016, the third after Gulrajani et al. 2017."""
+
+
+@dataclass
+class GanRun:
+    """A generator and a critic that were trained against each other.
+
+    Attributes:
+        params: parameters by network: those of ``generator`` averaged over the last of its steps.
+        history: per step, per epoch and per layer, as tables; ``loss`` is the critic's, without its penalty.
+        result: both losses in the last epoch.
+        stopped: why it ended: ``"epochs"`` or ``"interrupted"``.
+        folder: where it was saved; None if it was not.
+    """
+
+    program: Adversarial
+    params: dict[str, Any]
+    layer_state: dict[str, Any]
+    experiment: GanExperiment
+    facts: DataFacts
+    history: History
+    stopped: str = "epochs"
+    folder: Path | None = None
+    training: Training | None = None
+
+    @property
+    def result(self) -> dict[str, float]:
+        """Both losses in the last whole epoch; on held-out rows too, where there are any."""
+        table = self.history.epochs
+        if not self.history.epochs_made:
+            return {}
+        return {name: float(table[name][-1]) for name in table if name not in ("epoch", "learning_rate")}
+
+    def sample(self, count: int, seed: int = 0) -> np.ndarray:
+        """New examples, in the units of the data.
+
+        Args:
+            count: how many, at least 1.
+            seed: of the noise; the same seed gives the same examples.
+
+        Returns:
+            Shape (count, *input_shape), float32.
+
+        Raises:
+            InvalidValue: a count below 1.
+        """
+        require(count, WholeNumber(1), "count")
+        noise = np.asarray(jax.random.normal(jax.random.key(seed), (count, self.program.latent)))
+        return self.facts.preprocessing.invert_numpy(self._outputs("generator", noise, _AS_THEY_ARE))
+
+    def score(self, x: Any) -> np.ndarray:
+        """The critic's score D of examples in the units of the data, shape (rows,): higher for more real."""
+        scaling = scaling_of(self.facts.preprocessing)
+        return self._outputs("critic", np.asarray(x), scaling)[:, 0]
+
+    def _outputs(self, player: str, x: np.ndarray, scaling: Scaling) -> np.ndarray:
+        network = getattr(self.program, player)
+        return outputs_of(network, self.params[player], self.layer_state[player], x, scaling)
+
+    def draw(self, count: int = 64, seed: int = 0) -> Any:
+        """A matplotlib figure of samples: images side by side, or points of a plane.
+
+        Args:
+            count: how many.
+            seed: of the noise.
+
+        Raises:
+            MissingExtra: matplotlib is not installed.
+            ShapeError: examples that are neither images nor points of a plane.
+        """
+        return draw_samples(self.sample(count, seed))
+
+    def plot(self) -> Any:
+        """A matplotlib figure of the training: both losses, gradients and updates.
+
+        Raises:
+            MissingExtra: matplotlib is not installed.
+        """
+        return draw_history(self.history)
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the run folder: settings, weights, history, report.
+
+        Args:
+            folder: where to; may be the folder that the run was saved to before.
+            overwrite: replace another run that is there.
+
+        Raises:
+            StorageError: another run is there, or it cannot be written.
+        """
+        files = RunFolder(folder)
+        if files.path != self.folder:
+            files.begin(overwrite)
+        files.write_experiment(self.experiment.to_dict())
+        files.write_manifest({"data": self.facts.to_dict(), "seed": self.experiment.seed})
+        arrays = to_arrays({"params": self.params, "layer_state": self.layer_state})
+        for part, content in (
+            ("preprocessing", self.facts.preprocessing.to_dict()),
+            ("history", self.history.to_arrays()),
+        ):
+            arrays |= {f"{part}/{name}": array for name, array in content.items()}
+        files.write_weights(arrays)
+        for name in ("epochs", "steps", "layers"):
+            files.write_table(name, getattr(self.history, name))
+        files.write_json("result.json", {"stopped": self.stopped, **self.result})
+        settings = (files.path / "experiment.toml").read_text()
+        tables = self.summary(self.program, self.facts.input_shape)
+        page = render_report(self.facts.name, settings, tables, self.history, self.result)
+        files.write_text("report.html", page)
+        self.folder = files.path
+        return files.path
+
+    @staticmethod
+    def summary(program: Adversarial, input_shape: tuple[int, ...]) -> str:
+        """Both networks as tables."""
+        generator = summarize(program.generator, (program.latent,))
+        return f"generator\n{generator}\n\ncritic\n{summarize(program.critic, input_shape)}"
+
+    def __str__(self) -> str:
+        figures = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in self.result.items())
+        end = ", interrupted" if self.stopped == "interrupted" else ""
+        made = f"{self.history.epochs_made} of {self.experiment.epochs} epochs{end}"
+        return f"{self.facts.name}, {self.experiment.loss}: {made}\nlast epoch: {figures or 'none'}"
+
+
+_AS_THEY_ARE = Scaling(jnp.zeros((), jnp.float32), jnp.ones((), jnp.float32))
+
+
+def gan_networks(data: Dataset) -> tuple[Network, Network, int]:
+    """A generator, a critic and the size of the generator's noise, dense, for the examples of a dataset.
+
+    Vectors: three hidden layers of 64 and as many numbers of noise as an example has. Images: hidden layers of
+    256 and 512 and 64 numbers of noise. The generator ends in a sigmoid where all examples, scaled, lie in [0, 1].
+
+    Args:
+        data: the dataset.
+
+    Example:
+        >>> from pellucid.data import load_dataset
+        >>> generator, critic, latent = gan_networks(load_dataset("digits"))
+        >>> generator.names[-3:], critic.names[0], latent
+        (('dense_3', 'sigmoid_1', 'reshape_1'), 'flatten_1', 64)
+    """
+    shape = data.input_shape
+    x = data.train.x
+    seen = data.preprocessing.apply_numpy(np.stack([x.min(axis=0), x.max(axis=0)]))
+    end = "sigmoid" if seen.min() >= 0 and seen.max() <= 1 else None
+    if len(shape) == 1:
+        hidden = [Dense(64, "relu")] * 3
+        return Network(*hidden, Dense(shape[0], end)), Network(*hidden, Dense(1)), shape[0]
+    generator = Network(
+        Dense(256, LEAKY),
+        Dense(512, LEAKY),
+        Dense(math.prod(shape), end, weights="glorot_uniform"),
+        Reshape(shape),
+    )
+    critic = Network(Dense(512, LEAKY), Dense(256, LEAKY), Dense(1, weights="glorot_uniform"))
+    return generator, critic.accepting(shape), 64
+
+
+def train_gan(
+    generator: Network | None,
+    critic: Network | None,
+    data: Dataset | Any,
+    *,
+    latent: int | None = None,
+    loss: Literal["wasserstein", "gan", "minimax"] = "wasserstein",
+    restraint: Restraint | str | Mapping[str, Any] | None = "auto",
+    optimizer: Any = None,
+    critic_optimizer: Any = None,
+    critic_steps: int | None = None,
+    epochs: int = 100,
+    batch_size: int = 64,
+    seed: int = 0,
+    record_every: int = 20,
+    folder: str | Path | None = None,
+    overwrite: bool = False,
+    checkpoint_every: float = 10.0,
+    progress: bool = True,
+) -> GanRun:
+    """Train a generator and a critic against each other, all updates of both compiled as one program.
+
+    Held-out rows, where the data have any, are judged at the end of each epoch and decide nothing: a critic loss far
+    below theirs says that the critic knows its rows by heart.
+
+    Args:
+        generator: makes an example of noise; None for that of `gan_networks`.
+        critic: one number for an example, without an activation: a score or logit; None for that of `gan_networks`.
+        data: a `Dataset`, or an array of examples (rows, …). Targets are left out.
+        latent: numbers of noise that the generator starts from; by default that of `gan_networks`.
+        loss: ``wasserstein``; ``gan``, which does not saturate; or ``minimax``, which does.
+        restraint: what holds the critic: a name or object of `pellucid.training.restraints`, None for nothing;
+            ``"auto"`` for a gradient penalty under the Wasserstein loss, of strength 0.1 for vectors and 10 for
+            images, else None.
+        optimizer: the generator's, name or object; by default Adam with small momentum, see `CUSTOMS`.
+        critic_optimizer: the critic's; by default the same.
+        critic_steps: critic updates to one of the generator; by default 5 under the Wasserstein loss, else 1.
+        epochs: passes over the training rows, of which each critic update takes its own, at least 1.
+        batch_size: rows of one update, of either player.
+        seed: decides initial weights, order of the rows, noise.
+        record_every: steps between two measurements of the layers; 0 for none.
+        folder: run folder to save to, and to keep checkpoints in while training.
+        overwrite: replace the run that ``folder`` holds already.
+        checkpoint_every: seconds between checkpoints, where there is a folder.
+        progress: show the progress on stderr.
+
+    Returns:
+        The run: samples, history.
+
+    Raises:
+        InvalidValue: a hyperparameter outside what is allowed, a critic that cannot be one.
+        ShapeError: generator, critic and examples do not fit.
+        DataError: data that cannot be trained on.
+        StorageError: the folder holds a run already, or cannot be written.
+        TrainingDiverged: a loss is no longer finite; says at which step, in which network and layer.
+
+    Example:
+        >>> from pellucid.data.points import gaussian_ring
+        >>> run = train_gan(None, None, gaussian_ring().dataset(500), epochs=1, batch_size=20, progress=False)
+        >>> run.sample(3).shape
+        (3, 2)
+
+    Source: Goodfellow et al., Generative adversarial nets, 2014; Arjovsky et al., Wasserstein GAN, 2017; Gulrajani
+    et al., Improved training of Wasserstein GANs, 2017.
+    """
+    if not isinstance(data, Dataset):
+        x = np.asarray(data)
+        data = make_dataset(x, np.zeros(len(x), np.float32), task="regression", held_out=None)
+    experiment = experiment_for(
+        generator, critic, data, latent=latent, loss=loss, restraint=restraint, optimizer=optimizer,
+        critic_optimizer=critic_optimizer, critic_steps=critic_steps, epochs=epochs, batch_size=batch_size,
+        seed=seed, record_every=record_every,
+    )  # fmt: skip
+    return run_gan(
+        experiment,
+        data,
+        folder=folder,
+        overwrite=overwrite,
+        checkpoint_every=checkpoint_every,
+        progress=progress,
+    )
+
+
+def experiment_for(
+    generator: Network | None,
+    critic: Network | None,
+    data: Dataset,
+    *,
+    latent: int | None = None,
+    loss: str = "wasserstein",
+    restraint: Restraint | str | Mapping[str, Any] | None = "auto",
+    optimizer: Any = None,
+    critic_optimizer: Any = None,
+    critic_steps: int | None = None,
+    settings: dict[str, Any] | None = None,
+    **counts: int,
+) -> GanExperiment:
+    """The experiment of the arguments of `train_gan`, with the defaults that loss and data ask for.
+
+    ``settings`` say how the data are opened again, by default by their name; ``counts`` are epochs, batch_size, seed
+    and record_every.
+    """
+    if loss not in GAMES:
+        raise InvalidValue(f"loss must be one of {', '.join(map(repr, GAMES))}. Received: {loss!r}.")
+    custom = CUSTOMS[loss]
+    usual = gan_networks(data)
+    if restraint == "auto":
+        restraint = (
+            GradientPenalty(0.1 if len(data.input_shape) == 1 else 10.0) if custom.restrained else None
+        )
+    return GanExperiment(
+        generator=(generator or usual[0]).describe(),
+        critic=(critic or usual[1]).describe(),
+        latent=usual[2] if latent is None else latent,
+        loss=loss,
+        restraint=None if restraint is None else describe(restraints.build(restraint)),
+        optimizer=describe(_registered(custom.optimizer if optimizer is None else optimizer)),
+        critic_optimizer=None if critic_optimizer is None else describe(_registered(critic_optimizer)),
+        critic_steps=custom.critic_steps if critic_steps is None else critic_steps,
+        data=settings or {"name": data.name},
+        **counts,
+    )
+
+
+def _registered(optimizer: Any) -> Any:
+    optimizer = as_optimizer(optimizer)
+    if watches_loss(getattr(optimizer, "learning_rate", None)):
+        raise InvalidValue(
+            "a schedule on plateaus waits for a loss to fall; those of two players need not. Take cosine_decay."
+        )
+    if optimizer.name == "optax":
+        raise InvalidValue(
+            "the optimizers of a GAN are written into its experiment.toml, which Optax's cannot be. Take one by name."
+        )
+    return optimizer
+
+
+def run_gan(
+    experiment: GanExperiment,
+    data: Dataset,
+    *,
+    folder: str | Path | None = None,
+    overwrite: bool = False,
+    checkpoint_every: float = 10.0,
+    progress: bool = True,
+    resume: bool = False,
+) -> GanRun:
+    """Train what an experiment describes; go on from its folder's last checkpoint where ``resume`` says so.
+
+    Args:
+        experiment: the settings.
+        data: the dataset.
+        folder: run folder to save to.
+        overwrite: replace the run that ``folder`` holds already.
+        checkpoint_every: seconds between checkpoints.
+        progress: show the progress on stderr.
+        resume: go on from the last checkpoint of ``folder``.
+    """
+    keep_compiled_programs()
+    training = _prepare(experiment, data)
+    files = None if folder is None else RunFolder(folder)
+    if files is not None:
+        if resume:
+            restore(training, files)
+        else:
+            files.begin(overwrite)
+            files.write_manifest({"data": DataFacts.of(data).to_dict(), "seed": experiment.seed})
+        files.write_experiment(experiment.to_dict())
+    stopped = run_to_the_end(training, experiment.epochs, files, checkpoint_every, progress)
+    program, state = training.program, training.state
+    assert isinstance(program, Adversarial)
+    run = GanRun(
+        program, {"generator": state.params["average"], "critic": state.params["critic"]}, state.layer_state,
+        experiment, DataFacts.of(data), training.history, stopped, training=training,
+    )  # fmt: skip
+    if files is not None:
+        run.folder = files.path
+        run.save(files.path)
+    return run
+
+
+def resume_gan(
+    folder: str | Path,
+    data: Dataset | None = None,
+    *,
+    epochs: int | None = None,
+    checkpoint_every: float = 10.0,
+    progress: bool = True,
+) -> GanRun:
+    """Go on with an interrupted or killed GAN, bit for bit as if it had never stopped.
+
+    Args:
+        folder: its run folder.
+        data: its data, where they came as arrays and cannot be loaded by name.
+        epochs: another number of epochs, to train longer than was planned.
+        checkpoint_every: seconds between checkpoints.
+        progress: show the progress on stderr.
+
+    Raises:
+        StorageError: no GAN there, a checkpoint that was altered, or data other than those of the run.
+    """
+    files = RunFolder(folder)
+    experiment = GanExperiment.from_dict(files.read_experiment())
+    experiment.epochs = experiment.epochs if epochs is None else epochs
+    data = data_of_run(files, experiment.data, data)
+    return run_gan(
+        experiment, data, folder=files.path, checkpoint_every=checkpoint_every, progress=progress, resume=True
+    )
+
+
+def load_gan(folder: str | Path) -> GanRun:
+    """A saved GAN, ready to sample.
+
+    Args:
+        folder: its run folder.
+
+    Raises:
+        StorageError: no GAN there, or one that has no weights yet: resume it first.
+    """
+    files = RunFolder(folder)
+    experiment = GanExperiment.from_dict(files.read_experiment())
+    arrays = files.read_weights()
+    if arrays is None:
+        raise StorageError(f"the run {folder} has not ended: it has no weights yet. Resume it first.")
+    facts = DataFacts.from_dict(
+        files.read_json("manifest.json")["data"], Preprocessing.from_dict(under("preprocessing", arrays))
+    )
+    program = program_of_gan(experiment)
+    state = program.init(as_optimizer("sgd"), as_optimizer("sgd"), None, facts.input_shape, 0)
+    params = {player: state.params[player] for player in ("generator", "critic")}
+    tree = from_arrays({"params": params, "layer_state": state.layer_state}, arrays)
+    history = History.begin(program, facts.rows)
+    history.restore(under("history", arrays))
+    return GanRun(
+        program, tree["params"], tree["layer_state"], experiment, facts, history,
+        files.read_json("result.json")["stopped"], files.path,
+    )  # fmt: skip
+
+
+def program_of_gan(experiment: GanExperiment) -> Adversarial:
+    """What the compiled program of an experiment depends on."""
+    return Adversarial(
+        Network(*experiment.generator),
+        Network(*experiment.critic),
+        experiment.latent,
+        experiment.loss,
+        experiment.batch_size * experiment.critic_steps,
+        experiment.critic_steps,
+        experiment.record_every,
+    )
+
+
+def _prepare(experiment: GanExperiment, data: Dataset) -> Training:
+    experiment.check_counts()
+    program = program_of_gan(experiment)
+    check_players(program, data)
+    rows = len(data.train)
+    if program.batch_size > rows:
+        raise InvalidValue(
+            f"a step takes batch_size · critic_steps = {program.batch_size} rows, but the training part has {rows}. "
+            f"Take a batch_size of at most {rows // experiment.critic_steps}."
+        )
+    optimizer = as_optimizer(experiment.optimizer)
+    other = as_optimizer(experiment.critic_optimizer or experiment.optimizer)
+    restraint = None if experiment.restraint is None else restraints.build(experiment.restraint)
+
+    def rows_of(part: Part | None) -> Rows | None:
+        return None if part is None else Rows(jax.device_put(part.x), None)
+
+    train = rows_of(data.train)
+    assert train is not None
+    return Training(
+        program,
+        scaling_of(data.preprocessing),
+        train,
+        rows_of(data.held_out),
+        optimizer,
+        program.init(optimizer, other, restraint, data.input_shape, experiment.seed),
+        History.begin(program, rows),
+    )
+
+
+def check_players(program: Adversarial, data: Dataset) -> None:
+    """Refuse networks that cannot play against each other on ``data``.
+
+    Raises:
+        ShapeError: a generator that makes no examples, or a critic that gives more than a number.
+        InvalidValue: a critic that ends in an activation with bounds, or that mixes examples.
+    """
+    shape = data.input_shape
+    made = summarize(program.generator, (program.latent,)).rows[-1].output_shape
+    if made != shape:
+        raise ShapeError(
+            f"the generator's output has shape {made}, the examples of {data.name!r} have {shape}. End it with "
+            f"Dense({math.prod(shape)})" + (f", Reshape({shape})." if len(shape) > 1 else ".")
+        )
+    judged = summarize(program.critic, shape).rows[-1].output_shape
+    if judged != (1,):
+        advice = "End it with Flatten(), Dense(1)." if len(judged) > 1 else "End it with Dense(1)."
+        raise ShapeError(
+            f"the critic gives one number for an example; its output has shape {judged}. {advice}"
+        )
+    last = program.critic.layers[-1]
+    if isinstance(last, Activation):
+        raise InvalidValue(
+            f"the critic must end without an activation, in a score or logit. Received: {program.critic.names[-1]}. "
+            "The losses take the sigmoid themselves, where there is one."
+        )
+    mixing = [
+        n
+        for n, layer in zip(program.critic.names, program.critic.layers, strict=True)
+        if layer.mixes_examples
+    ]
+    if mixing:
+        raise InvalidValue(
+            f"the critic's layer {mixing[0]} mixes the examples of a batch, so that no example has a score of its own. "
+            "Take LayerNorm."
+        )
+
+
+__all__ = ["GanRun", "gan_networks", "load_gan", "resume_gan", "run_gan", "train_gan"]

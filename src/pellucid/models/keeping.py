@@ -1,0 +1,121 @@
+"""What every training from one call shares: the loop with progress and Ctrl-C, checkpoints, taking a run up again."""
+
+import time
+from contextlib import nullcontext
+from typing import Any
+
+import jax
+import numpy as np
+
+from pellucid.core.checks import StorageError, UnknownName
+from pellucid.core.files import cache_folder, sha256
+from pellucid.data import Dataset
+from pellucid.models.experiment import open_data
+from pellucid.models.interrupt import Interrupt
+from pellucid.models.progress import ProgressReport
+from pellucid.models.run import under
+from pellucid.storage import RunFolder, latest_checkpoint, load_checkpoint, save_checkpoint
+from pellucid.training import Training, from_arrays, to_arrays
+
+
+def run_to_the_end(
+    training: Training, epochs: int, files: RunFolder | None, every: float, progress: bool
+) -> str:
+    """Train to the end, or to Ctrl-C; say which it was. Whatever ends it, the last state is kept.
+
+    Args:
+        training: the training, from wherever it is.
+        epochs: epochs in all.
+        files: run folder for the checkpoints; None for none.
+        every: seconds between checkpoints.
+        progress: show the progress on stderr.
+
+    Returns:
+        ``"epochs"``, ``"early"`` or ``"interrupted"``.
+    """
+    report = ProgressReport(training.history, epochs, training.steps_per_epoch)
+    saved_at = time.monotonic()
+    try:
+        with Interrupt() as interrupt, report if progress else nullcontext():
+            for standing in training.run(epochs):
+                if progress:
+                    report.show(standing)
+                if interrupt.asked:
+                    return "interrupted"
+                if files is not None and time.monotonic() - saved_at >= every:
+                    _save_checkpoint(training, files)
+                    saved_at = time.monotonic()
+    finally:
+        if files is not None:
+            _save_checkpoint(training, files)
+    return "epochs" if training.history.epochs_made >= epochs else "early"
+
+
+def _save_checkpoint(training: Training, files: RunFolder) -> None:
+    arrays = to_arrays({"state": training.state})
+    if training.best_params is not None:
+        arrays |= to_arrays({"best": training.best_params})
+    arrays |= {f"history/{name}": array for name, array in training.history.to_arrays().items()}
+    facts = {"weights": _fingerprint(training.train.weights)}
+    save_checkpoint(files.checkpoints, training.history.steps_made, arrays, facts)
+
+
+def restore(training: Training, files: RunFolder) -> None:
+    """Put a training where the last checkpoint of its folder was; leave it at its beginning where there is none.
+
+    Raises:
+        StorageError: a checkpoint that was altered, or of other settings or weights of the rows.
+    """
+    path = latest_checkpoint(files.checkpoints)
+    if path is None:
+        return
+    arrays, facts = load_checkpoint(path)
+    if facts.get("weights") != _fingerprint(training.train.weights):
+        raise StorageError(
+            "the weights of the training rows are not those of the run. Give the same sample_weights, "
+            "or begin a new run."
+        )
+    training.state = from_arrays({"state": training.state}, arrays)["state"]
+    if any(name.startswith("best/") for name in arrays):
+        training.best_params = from_arrays({"best": training.state.params}, arrays)["best"]
+    training.history.restore(under("history", arrays))
+
+
+def _fingerprint(weights: Any) -> str | None:
+    return None if weights is None else sha256(np.asarray(weights).tobytes())
+
+
+def data_of_run(files: RunFolder, settings: dict[str, Any], data: Dataset | None) -> Dataset:
+    """The data that a run was trained on.
+
+    Args:
+        files: its folder.
+        settings: the ``data`` of its experiment.
+        data: its data, where they came as arrays and cannot be loaded by name or path.
+
+    Raises:
+        StorageError: data other than those of the run, or data without a name that were not given.
+    """
+    if data is None:
+        try:
+            data = open_data(settings)
+        except UnknownName as error:
+            raise StorageError(
+                f"the data of this run, {settings['name']!r}, are no dataset known by name: give them again, "
+                "resume_run(folder, data)."
+            ) from error
+    recorded = files.read_json("manifest.json")["data"]["fingerprint"]
+    if data.fingerprint != recorded:
+        raise StorageError(
+            f"the data are not those of the run: their SHA-256 is {data.fingerprint[:12]}…, "
+            f"that of the run's data was {recorded[:12]}…. Give the same data, or begin a new run."
+        )
+    return data
+
+
+def keep_compiled_programs() -> None:
+    """Turn the persistent compilation cache on: the second start of a program takes a tenth of the first."""
+    if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
+        jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "xla"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -1,0 +1,114 @@
+"""Autoencoders on real digits: reconstruction, denoising, sparse codes, both halves."""
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+import pellucid as pel
+from pellucid.core.checks import InvalidValue, ShapeError, UnknownName
+from pellucid.functions.sparsity import KLActivity
+from pellucid.models.named import MODELS, build_model
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return pel.load_dataset("digits")
+
+
+def train(specification, data, **options):
+    options = {"optimizer": pel.Adam(3e-3), "epochs": 40, "progress": False} | options
+    return pel.Autoencoder(pel.train(specification, data, **options))
+
+
+def test_a_denoising_autoencoder_is_better_than_pca(digits):
+    """With as many numbers a digit; and it gives back clean digits from spoilt ones."""
+    trained = train({"name": "autoencoder", "hidden": [128], "code": 6, "noise": 0.1}, digits, epochs=100)
+    x, clean = digits.train.x.reshape(-1, 64) / 16, digits.held_out.x.reshape(-1, 64) / 16
+    pca = PCA(6).fit(x)
+    of_pca = np.square(pca.inverse_transform(pca.transform(clean)) - clean).mean()
+    assert trained.run.result["loss"] < of_pca
+    assert trained.errors(digits.held_out.x).mean() == pytest.approx(trained.run.result["loss"], rel=1e-5)
+
+    spoilt = digits.held_out.x * (np.random.default_rng(0).random(digits.held_out.x.shape) > 0.2)
+    spoilt = spoilt.astype(np.uint8)
+    mended = trained.reconstruct(spoilt) / 16
+    whole = digits.held_out.x / 16
+    assert np.square(mended - whole).mean() < 0.5 * np.square(spoilt / 16 - whole).mean()
+
+
+def test_both_halves_make_the_whole_and_survive_saving(digits, tmp_path):
+    trained = train("autoencoder", digits, epochs=3)
+    codes = trained.transform(digits.held_out.x)
+    assert codes.shape == (360, 32)
+    np.testing.assert_allclose(
+        trained.inverse_transform(codes), trained.reconstruct(digits.held_out.x), rtol=1e-5, atol=1e-4
+    )
+    trained.run.save(tmp_path / "run")
+    again = pel.Autoencoder.load(tmp_path / "run")
+    np.testing.assert_array_equal(again.transform(digits.held_out.x), codes)
+    assert again.run.evaluate() == trained.run.result
+    assert again.run.evaluate(digits.held_out.x) == pytest.approx(trained.run.result)
+
+
+def test_a_resumed_autoencoder_ends_with_the_same_bits(tmp_path):
+    whole = pel.train("autoencoder", pel.load_dataset("digits"), epochs=4, progress=False)
+    pel.train("autoencoder", pel.load_dataset("digits"), epochs=2, folder=tmp_path / "run", progress=False)
+    resumed = pel.resume_run(tmp_path / "run", epochs=4, progress=False)
+    for a, b in zip(whole.params, resumed.params, strict=True):
+        for name in a:
+            np.testing.assert_array_equal(a[name], b[name])
+
+
+def test_the_divergence_brings_the_mean_activity_to_its_target(digits):
+    penalty = KLActivity(target=0.1, strength=0.01)
+    specification = {"name": "autoencoder", "hidden": [64], "code": 64}
+    sparse = train(specification | {"sparsity": penalty}, digits)
+    free = train(specification | {"sparsity": KLActivity(target=0.1, strength=0.0)}, digits)
+    activity, without = (run.transform(digits.train.x).mean() for run in (sparse, free))
+    assert activity == pytest.approx(0.1, rel=0.2)
+    assert without > 0.2
+
+
+def test_l1_makes_activations_exactly_zero(digits):
+    specification = {"name": "autoencoder", "hidden": [], "code": 64}
+    shares = []
+    for strength in (0.0, 1e-3):
+        sparsity = {"name": "l1_activity", "strength": strength}
+        shares.append(
+            (train(specification | {"sparsity": sparsity}, digits).transform(digits.train.x) == 0).mean()
+        )
+    assert shares[1] > shares[0] + 0.1
+
+
+def test_a_convolutional_one_learns_images_and_refuses_odd_sides(digits):
+    trained = train({"name": "convolutional_autoencoder", "filters": [8, 16], "code": 16}, digits, epochs=20)
+    assert trained.run.result["loss"] < 0.5 * np.var(digits.held_out.x / 16)
+    assert trained.transform(digits.held_out.x).shape == (360, 16)
+    with pytest.raises(ShapeError, match=r"16 divides.*\(8, 8\)"):
+        build_model({"name": "convolutional_autoencoder", "filters": [4, 4, 4, 4]}, digits)
+
+
+def test_tables_are_given_back_in_their_own_units():
+    data = pel.load_dataset("wine")
+    trained = train({"name": "autoencoder", "hidden": [32], "code": 6}, data, epochs=200)
+    given_back = trained.reconstruct(data.held_out.x)
+    correlation = np.corrcoef(given_back[:, 12], data.held_out.x[:, 12])[0, 1]
+    assert correlation > 0.8
+    assert 0.5 < given_back[:, 12].mean() / data.held_out.x[:, 12].mean() < 1.5
+
+
+def test_what_is_no_autoencoder_or_unknown_is_refused(digits):
+    with pytest.raises(InvalidValue, match="no Code layer"):
+        pel.Autoencoder(pel.train((4,), digits, epochs=1, progress=False))
+    with pytest.raises(UnknownName, match="autoencodr.*Did you mean 'autoencoder'"):
+        pel.train("autoencodr", digits)
+    with pytest.raises(InvalidValue, match="no field 'depth'"):
+        pel.train({"name": "autoencoder", "depth": 3}, digits)
+    with pytest.raises(InvalidValue, match="units of a layer"):
+        pel.train({"name": "autoencoder", "code": 0}, digits)
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_every_named_network_fits_the_digits(name, digits):
+    network, data = build_model(name, digits)
+    assert pel.summarize(network, data.input_shape).parameters > 0

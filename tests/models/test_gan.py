@@ -1,0 +1,189 @@
+"""Generative adversarial networks from one call: what they cover, what is kept, what is refused."""
+
+import json
+import os
+import signal
+import threading
+import time
+
+import jax
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import pellucid as pel
+from pellucid.cli.main import main
+from pellucid.core.checks import InvalidValue, ShapeError, StorageError
+from pellucid.data import GaussianMixture, mode_coverage
+from pellucid.models.figures import draw_samples
+
+TWO = GaussianMixture(((-1.0, 0.0), (1.0, 0.0)), 0.1)
+POINTS = TWO.dataset(600, seed=3, name="two")
+SMALL = {"epochs": 3, "batch_size": 20, "critic_steps": 2, "progress": False}
+NETWORKS = (
+    pel.Network(pel.Dense(16, "relu"), pel.Dense(2)),
+    pel.Network(pel.Dense(16, "relu"), pel.Dense(1)),
+)
+
+
+def same_bits(one, other):
+    jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def test_wgan_gp_covers_the_ring_from_one_call():
+    ring = pel.gaussian_ring(spread=0.1)
+    run = pel.train_gan(
+        None,
+        None,
+        ring.dataset(5000),
+        optimizer=pel.Adam(1e-3, beta1=0.5, beta2=0.9),
+        epochs=100,
+        progress=False,
+    )
+    coverage = ring.coverage(run.sample(4000))
+    assert coverage.covered == 8
+    assert coverage.high_quality > 0.7
+    assert run.result.keys() == {"loss", "generator_loss"}
+    assert -run.result["loss"] < 0.2  # the critic's estimate of the distance that is left
+    scores = run.score(ring.dataset(500, seed=9).train.x).mean(), run.score(np.full((5, 2), 6.0)).mean()
+    assert scores[0] > scores[1]
+
+
+def test_what_is_saved_samples_the_same_bits(tmp_path):
+    run = pel.train_gan(*NETWORKS, POINTS, folder=tmp_path / "run", **SMALL)
+    loaded = pel.load_gan(tmp_path / "run")
+    same_bits(loaded.params, run.params)
+    np.testing.assert_array_equal(loaded.sample(5, seed=2), run.sample(5, seed=2))
+    assert not np.array_equal(loaded.sample(5, seed=2), loaded.sample(5, seed=3))
+    np.testing.assert_array_equal(loaded.sample(1500)[:5], loaded.sample(1500)[:5])
+    assert loaded.result == run.result
+    assert str(loaded) == str(run)
+    assert "two, wasserstein: 3 of 3 epochs" in str(run)
+    assert "critic" in (tmp_path / "run" / "report.html").read_text()
+    with pytest.raises(StorageError, match="load_gan"):
+        pel.load_run(tmp_path / "run")
+    with pytest.raises(StorageError, match="holds a run"):
+        pel.train_gan(*NETWORKS, POINTS, folder=tmp_path / "run", **SMALL)
+
+
+def test_ctrl_c_returns_the_run_and_it_goes_on_to_the_same_bits(tmp_path):
+    folder = tmp_path / "run"
+
+    def press_ctrl_c():
+        while not list(folder.glob("checkpoints/*.json")):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=press_ctrl_c)
+    thread.start()
+    settings = SMALL | {"epochs": 100_000}
+    run = pel.train_gan(*NETWORKS, POINTS, folder=folder, checkpoint_every=0, **settings)
+    thread.join()
+    assert run.stopped == "interrupted"
+    epochs = run.history.epochs_made + 3
+    with pytest.raises(StorageError, match="resume_gan"):
+        pel.resume_run(folder)
+    again = pel.resume_gan(folder, POINTS, epochs=epochs, progress=False)
+    assert again.stopped == "epochs"
+    whole = pel.train_gan(*NETWORKS, POINTS, **(SMALL | {"epochs": epochs}))
+    same_bits(again.params, whole.params)
+    same_bits(again.history.step_rows, whole.history.step_rows)
+
+
+def test_images_are_made_in_their_own_units(tmp_path):
+    data = pel.load_dataset("digits")
+    run = pel.train_gan(None, None, data, loss="gan", epochs=2, progress=False)
+    samples = run.sample(9)
+    assert samples.shape == (9, 8, 8)
+    assert samples.min() >= 0
+    assert samples.max() <= 16
+    assert run.history.epochs.keys() >= {"held_out_loss", "held_out_generator_loss"}
+    run.draw(9).savefig(tmp_path / "digits.png")
+    run.plot().savefig(tmp_path / "history.png")
+    with pytest.raises(ShapeError, match="images or as points"):
+        draw_samples(np.zeros((3, 5)))
+
+
+def test_arrays_and_convolutions_are_taken():
+    x = np.random.default_rng(0).random((60, 4, 4, 1)).astype(np.float32)
+    generator = pel.Network(
+        pel.Dense(8, "relu"),
+        pel.Reshape((2, 2, 2)),
+        pel.ConvTranspose2D(1, 4, "sigmoid", stride=2, padding="same"),
+    )
+    critic = pel.Network(
+        pel.Conv2D(4, 3, "leaky_relu", stride=2, padding="same"), pel.Flatten(), pel.Dense(1)
+    )
+    run = pel.train_gan(generator, critic, x, latent=3, epochs=1, batch_size=10, progress=False)
+    assert run.sample(2).shape == (2, 4, 4, 1)
+    assert run.program.critic_steps == 5
+
+
+def test_coverage_counts_modes_and_samples_on_them():
+    centres = np.array([[0.0, 0.0], [2.0, 0.0]])
+    samples = np.array([[0.0, 0.29], [0.31, 0.0], [2.0, 0.0], [1.0, 0.0]])
+    coverage = mode_coverage(samples, centres, 0.1)
+    assert (coverage.covered, coverage.modes, coverage.high_quality) == (2, 2, 0.5)
+    few = np.concatenate([np.zeros((89, 2)), np.tile([[2.0, 0.0]], (11, 1))])
+    assert mode_coverage(few, centres, 0.1).covered == 1  # 11 of 100, its fair share 50
+    assert mode_coverage(np.concatenate([few, [[2.0, 0.0]] * 2]), centres, 0.1).covered == 1
+    true = pel.gaussian_grid().coverage(pel.gaussian_grid().dataset(5000).train.x)
+    assert true.covered == 25
+    assert true.high_quality == pytest.approx(1 - np.exp(-4.5), abs=0.005)
+    with pytest.raises(ShapeError, match="2"):
+        mode_coverage(np.zeros((3, 1)), centres, 0.1)
+
+
+DENSE = pel.Dense(1)
+
+
+@pytest.mark.parametrize(
+    ("networks", "fields", "error", "said"),
+    [
+        ((pel.Network(pel.Dense(3)), None), {}, ShapeError, r"generator's output.*\(3,\).*Dense\(2\)"),
+        ((None, pel.Network(pel.Dense(2))), {}, ShapeError, r"critic gives one number.*\(2,\)"),
+        ((None, pel.Network(pel.Dense(1, "sigmoid"))), {}, InvalidValue, "without an activation"),
+        ((None, pel.Network(pel.BatchNorm(), DENSE)), {}, InvalidValue, "LayerNorm"),
+        ((None, None), {"loss": "hinge"}, InvalidValue, "'gan', 'minimax', 'wasserstein'"),
+        ((None, None), {"batch_size": 200}, InvalidValue, "at most 120"),
+        ((None, None), {"critic_steps": 0}, InvalidValue, "critic_steps"),
+        ((None, None), {"latent": 0}, InvalidValue, "latent"),
+        (
+            (None, None),
+            {"optimizer": pel.Adam({"name": "on_plateau", "learning_rate": 0.1})},
+            InvalidValue,
+            "cosine_decay",
+        ),
+    ],
+)
+def test_what_cannot_be_played_is_refused(networks, fields, error, said):
+    with pytest.raises(error, match=said):
+        pel.train_gan(*networks, POINTS, progress=False, **fields)
+
+
+def command(*words):
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+def test_the_command_line_trains_goes_on_and_samples(tmp_path):
+    folder = tmp_path / "run"
+    words = ["train", "digits", "--network", "wgan:critic_steps=2,latent=8", "--learning-rate", "1e-3"]
+    result = command(*words, "--epochs", 1, "--run", folder, "--quiet", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["stopped"] == "epochs"
+    settings = pel.load_gan(folder).experiment
+    assert settings.optimizer == {"name": "adam", "beta1": 0.5, "beta2": 0.9}  # 1e-3 is Adam's own rate
+    assert (settings.latent, settings.critic_steps, settings.data["seed"]) == (8, 2, 0)
+    assert command("train", "--resume", folder, "--epochs", 2, "--quiet").exit_code == 0
+    again = command("train", folder / "experiment.toml", "--run", tmp_path / "again", "--quiet")
+    assert again.exit_code == 0, again.output
+    same_bits(pel.load_gan(folder).params, pel.load_gan(tmp_path / "again").params)
+    for name in ("new.png", "new.npy"):
+        assert command("sample", folder, "--count", 4, "--output", tmp_path / name).exit_code == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "new.npy"), pel.load_gan(folder).sample(4))
+    refused = command("train", "digits", "--network", "gan", "--dropout", "0.2")
+    assert refused.exit_code == 2
+    assert "--dropout" in refused.output
+    unknown = command("train", "digits", "--network", "gan:units=3")
+    assert "no field 'units'" in unknown.output
+    assert command("predict", folder, "digits").exit_code == 4
