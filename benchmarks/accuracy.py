@@ -81,6 +81,10 @@ def measure(settings: Settings) -> list[Case]:
     return cases
 
 
+def _mean(case: Case, contender: str) -> float:
+    return float(np.mean(case.samples[contender]))
+
+
 def _lead(case: Case) -> float:
     return _mean(case, "pellucid") - _mean(case, "PyTorch")
 
@@ -88,9 +92,9 @@ def _lead(case: Case) -> float:
 WORKLOAD = Workload(
     "accuracy",
     "Test accuracy on MNIST",
-    "60,000 digits, Adam at 1e-3, batch 128, the 10,000 test rows: 784–128–128–10 for 10 epochs; the CNN of the networks "
-    "above for 6; the LSTM for 8. A round is a whole training with another seed (three seeds for CNN and LSTM). Targets "
-    "are held against means; initial weights are each library's own.",
+    "60,000 digits, Adam at 1e-3, batch 128, the 10,000 test rows: 784–128–128–10 for 10 epochs; the CNN of the "
+    "networks above for 6; the LSTM for 8. A round is a whole training with another seed (three seeds for CNN and "
+    "LSTM). Targets are held against means; initial weights are each library's own.",
     measure,
     tuple(
         target

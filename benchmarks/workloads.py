@@ -4,6 +4,7 @@ from benchmarks import (
     accuracy,
     autoencoders,
     digits,
+    gan,
     limit,
     multilayer,
     networks,
@@ -22,6 +23,7 @@ WORKLOADS = {
         start_to_finish,
         accuracy,
         autoencoders,
+        gan,
         recorder,
         shuffle,
     )

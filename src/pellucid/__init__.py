@@ -24,14 +24,30 @@ if TYPE_CHECKING:
         TrainingDiverged,
         UnknownName,
     )
-    from pellucid.data import Dataset, list_datasets, load_dataset, load_table, make_dataset, reconstruction
+    from pellucid.data import (
+        Dataset,
+        gaussian_grid,
+        gaussian_ring,
+        list_datasets,
+        load_dataset,
+        load_pairs,
+        load_table,
+        make_dataset,
+        mode_coverage,
+        prepare_translations,
+        reconstruction,
+    )
     from pellucid.layers import (
+        GRU,
+        LSTM,
+        RNN,
         Activation,
         Add,
         Attention,
         AveragePool1D,
         AveragePool2D,
         BatchNorm,
+        Bidirectional,
         Code,
         Concatenate,
         Conv1D,
@@ -40,6 +56,7 @@ if TYPE_CHECKING:
         ConvTranspose2D,
         Dense,
         Dropout,
+        Embedding,
         Flatten,
         GaussianNoise,
         GlobalAveragePool,
@@ -58,22 +75,30 @@ if TYPE_CHECKING:
     from pellucid.models import (
         Autoencoder,
         BiologicalNeuron,
+        GanRun,
         Perceptron,
         Run,
+        Translator,
         autoencoder,
         convolutional,
         convolutional_autoencoder,
         feedforward,
         firing_rate_curve,
+        gan_networks,
+        load_gan,
         load_run,
+        recurrent,
+        resume_gan,
         resume_run,
         separability,
         spiking,
         train,
+        train_gan,
+        translator,
     )
     from pellucid.network import Graph, Network, backpropagate, summarize
     from pellucid.optimizers import SGD, Adagrad, Adam, AdamW, GradientDescent, Momentum, Nesterov, RMSprop
-    from pellucid.training import EarlyStopping
+    from pellucid.training import EarlyStopping, GradientPenalty, WeightClipping
 
 _HOMES = {
     "pellucid.core.checks": (
@@ -81,25 +106,28 @@ _HOMES = {
         "TrainingDiverged", "UnknownName",
     ),
     "pellucid.data": (
-        "Dataset", "list_datasets", "load_dataset", "load_table", "make_dataset", "reconstruction",
+        "Dataset", "gaussian_grid", "gaussian_ring", "list_datasets", "load_dataset", "load_pairs",
+        "load_table", "make_dataset", "mode_coverage", "prepare_translations", "reconstruction",
     ),
     "pellucid.layers": (
-        "Activation", "Add", "Attention", "AveragePool1D", "AveragePool2D", "BatchNorm", "Code",
-        "Concatenate", "Conv1D", "Conv2D", "ConvTranspose1D", "ConvTranspose2D", "Dense", "Dropout",
-        "Flatten", "GaussianNoise", "GlobalAveragePool", "GlobalMaxPool", "Layer", "LayerNorm",
-        "LeakyIntegrateAndFire", "MaskingNoise", "MaxPool1D", "MaxPool2D", "MeanOverTime", "Multiply",
-        "Repeat", "Reshape",
+        "Activation", "Add", "Attention", "AveragePool1D", "AveragePool2D", "BatchNorm",
+        "Bidirectional", "Code", "Concatenate", "Conv1D", "Conv2D", "ConvTranspose1D",
+        "ConvTranspose2D", "Dense", "Dropout", "Embedding", "Flatten", "GRU", "GaussianNoise",
+        "GlobalAveragePool", "GlobalMaxPool", "LSTM", "Layer", "LayerNorm",
+        "LeakyIntegrateAndFire", "MaskingNoise", "MaxPool1D", "MaxPool2D", "MeanOverTime",
+        "Multiply", "RNN", "Repeat", "Reshape",
     ),
     "pellucid.models": (
-        "Autoencoder", "BiologicalNeuron", "Perceptron", "Run", "autoencoder", "convolutional",
-        "convolutional_autoencoder", "feedforward", "firing_rate_curve", "load_run", "resume_run",
-        "separability", "spiking", "train",
+        "Autoencoder", "BiologicalNeuron", "GanRun", "Perceptron", "Run", "Translator", "autoencoder",
+        "convolutional", "convolutional_autoencoder", "feedforward", "firing_rate_curve", "gan_networks",
+        "load_gan", "load_run", "recurrent", "resume_gan", "resume_run", "separability", "spiking",
+        "train", "train_gan", "translator",
     ),
     "pellucid.network": ("Graph", "Network", "backpropagate", "summarize"),
     "pellucid.optimizers": (
         "SGD", "Adagrad", "Adam", "AdamW", "GradientDescent", "Momentum", "Nesterov", "RMSprop",
     ),
-    "pellucid.training": ("EarlyStopping",),
+    "pellucid.training": ("EarlyStopping", "GradientPenalty", "WeightClipping"),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -116,6 +144,7 @@ __all__ = [
     "AveragePool1D",
     "AveragePool2D",
     "BatchNorm",
+    "Bidirectional",
     "BiologicalNeuron",
     "Code",
     "Concatenate",
@@ -128,7 +157,9 @@ __all__ = [
     "Dense",
     "Dropout",
     "EarlyStopping",
+    "Embedding",
     "Flatten",
+    "GRU",
     "GanRun",
     "GaussianNoise",
     "GlobalAveragePool",
@@ -137,6 +168,7 @@ __all__ = [
     "GradientPenalty",
     "Graph",
     "InvalidValue",
+    "LSTM",
     "Layer",
     "LayerNorm",
     "LeakyIntegrateAndFire",
@@ -152,6 +184,7 @@ __all__ = [
     "PellucidError",
     "Perceptron",
     "RMSprop",
+    "RNN",
     "Repeat",
     "Reshape",
     "Run",
@@ -159,6 +192,7 @@ __all__ = [
     "ShapeError",
     "StorageError",
     "TrainingDiverged",
+    "Translator",
     "UnknownName",
     "WeightClipping",
     "autoencoder",
@@ -173,11 +207,14 @@ __all__ = [
     "list_datasets",
     "load_dataset",
     "load_gan",
+    "load_pairs",
     "load_run",
     "load_table",
     "make_dataset",
     "mode_coverage",
+    "prepare_translations",
     "reconstruction",
+    "recurrent",
     "resume_gan",
     "resume_run",
     "separability",
@@ -185,6 +222,7 @@ __all__ = [
     "summarize",
     "train",
     "train_gan",
+    "translator",
 ]
 
 

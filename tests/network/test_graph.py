@@ -11,7 +11,7 @@ from pellucid.cli.main import main
 from pellucid.core.checks import InvalidValue, ShapeError, UnknownName
 from pellucid.functions.losses import JointLoss, SparseCategoricalCrossEntropy, losses
 from pellucid.functions.metrics import metrics
-from pellucid.layers import Add, Attention, Concatenate, Dense, Dropout, Multiply
+from pellucid.layers import LSTM, Add, Attention, Concatenate, Dense, Dropout, Multiply
 from pellucid.network import Graph, Network, backpropagate, build_network, summarize
 from pellucid.optimizers import as_optimizer
 from pellucid.training import Rows, Scaling, Supervised, initial_state
@@ -203,6 +203,10 @@ def test_the_table_shows_what_each_node_reads():
     assert "query" in two
     assert "3×4" in two
     assert "reads" not in str(summarize(Network(Dense(2)), (4,)))
+
+
+def test_the_table_counts_the_products_of_every_time_step():
+    assert summarize(Network(LSTM(8)), (5, 3)).multiply_adds == 5 * (3 * 32 + 8 * 32)
 
 
 def node(layer, reads="x"):

@@ -7,7 +7,7 @@ import pytest
 
 from pellucid.core.checks import InvalidValue, TrainingDiverged
 from pellucid.core.registry import describe
-from pellucid.layers import BatchNorm, Dense, Dropout
+from pellucid.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten
 from pellucid.network import Network
 from pellucid.optimizers import SGD, Adam
 from pellucid.training import (
@@ -100,6 +100,22 @@ def test_gradients_of_both_players_are_those_of_the_written_out_game(loss, restr
     pass_ = program.generator_pass(state, Player.of(state, "critic"), key)
     expected = jax.value_and_grad(generator_objective)(own["generator"])
     allclose((pass_.loss, pass_.grads), expected)
+
+
+def test_the_penalty_of_a_convolutional_critic_is_derived_too(float64):
+    critic = Network(Conv2D(2, 3, "leaky_relu", stride=2, padding="same"), Flatten(), Dense(1))
+    params, state, _ = doubled((*critic.init(jax.random.key(0), (4, 4, 1))[:2], ()))
+    real, generated = jnp.asarray(np.random.default_rng(0).normal(size=(2, 3, 4, 4, 1)))
+    key = jax.random.key(2)
+    value, grads = GradientPenalty(2.0).penalty(critic, params, state, real, generated, key)
+    line = between(real, generated, jax.random.uniform(jax.random.split(key)[0], (3,)))
+
+    def written_out(params):
+        score = lambda x: scores(critic, params, state, x[None])[0, 0]  # noqa: E731
+        length = jnp.sqrt((jax.vmap(jax.grad(score))(line) ** 2).sum((1, 2, 3)))
+        return 2.0 * ((length - 1) ** 2).mean()
+
+    allclose((value, grads), jax.value_and_grad(written_out)(params))
 
 
 def torch_network(network, params):
@@ -259,7 +275,7 @@ def test_divergence_names_the_player_and_the_layer():
     with pytest.raises(TrainingDiverged, match=r"In the critic: .*dense_"):
         for _ in training.run(5):
             pass
-    training = training_of(program)
+    training = training_of(program, GradientPenalty())
     training.train = Rows(training.train.x.at[5, 1].set(jnp.nan), None)
     with pytest.raises(TrainingDiverged, match=r"In the critic: |already hold NaN"):
         for _ in training.run(1):

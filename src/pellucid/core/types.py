@@ -14,8 +14,9 @@ run_small_loops_on_one_thread()
 import jax  # noqa: E402
 from jaxtyping import Array, Bool, Float, Int, Key, Num, PyTree  # noqa: E402
 
-Params: TypeAlias = dict[str, jax.Array]
-"""The trainable arrays of one layer by name, for example ``{"weights": W, "biases": b}``."""
+Params: TypeAlias = dict[str, Any]
+"""The trainable arrays of one layer by name, for example ``{"weights": W, "biases": b}``; a layer made of layers
+nests theirs."""
 
 State: TypeAlias = dict[str, jax.Array]
 """What a layer carries from step to step without training it (running statistics)."""

@@ -5,6 +5,7 @@ from pellucid.data.datasets import DatasetInfo, fetch, list_datasets, load_datas
 from pellucid.data.points import Coverage, GaussianMixture, gaussian_grid, gaussian_ring, mode_coverage
 from pellucid.data.tables import TableEncoder, load_table
 from pellucid.data.text import Vocabulary, bag_of_words, load_messages
+from pellucid.data.translation import Lexicon, Translations, load_pairs, prepare_translations
 
 __all__ = [
     "Coverage",
@@ -12,9 +13,11 @@ __all__ = [
     "DatasetInfo",
     "Encoder",
     "GaussianMixture",
+    "Lexicon",
     "Part",
     "Preprocessing",
     "TableEncoder",
+    "Translations",
     "Vocabulary",
     "bag_of_words",
     "fetch",
@@ -23,9 +26,11 @@ __all__ = [
     "list_datasets",
     "load_dataset",
     "load_messages",
+    "load_pairs",
     "load_table",
     "make_dataset",
     "mode_coverage",
+    "prepare_translations",
     "reconstruction",
     "split",
 ]

@@ -8,9 +8,9 @@ and added (`scatter`). Convolution is then a matrix product, in one of two ways 
 
 XLA's own gradient for the weights is ruinous on a CPU: the step of a small network with two convolutions takes 100 ms
 at batch 32. Measured there, on 2 cores, for a 3×3 convolution of 13×13×32 to 64 channels (ms, batch 32 / 128):
-forward by patches 0.80 / 4.1, directly 1.5 / 7.8; slope of the input by patches 0.78 / 3.3, directly 1.1 / 4.4; the bare
-product of the forward pass 0.73 / 3.2. Working on a few examples at a time, to keep patches in the cache, takes
-longer (1.1 / 4.5), as small products run on one core.
+forward by patches 0.80 / 4.1, directly 1.5 / 7.8; slope of the input by patches 0.78 / 3.3, directly 1.1 / 4.4; the
+bare product of the forward pass 0.73 / 3.2. Working on a few examples at a time, to keep the patches in the cache,
+takes longer (1.1 / 4.5): small products run on one core.
 """
 
 import math
@@ -22,6 +22,7 @@ from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from pellucid.core.checks import InvalidValue, ShapeError, WholeNumber
@@ -42,7 +43,7 @@ def lengths(value: Any, rank: int, name: str) -> int | Shape:
         >>> lengths([3, 3], 2, "kernel"), lengths((3, 5), 2, "kernel")
         (3, (3, 5))
     """
-    several = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,) * rank
+    several: Shape = tuple(value) if isinstance(value, tuple | list) else (value,) * rank
     if len(several) != rank or not all(WholeNumber(1).allows(length) for length in several):
         text = f"{name} must be a whole number of at least 1"
         raise InvalidValue(f"{text}{f' or {rank} of them' if rank > 1 else ''}. Received: {value!r}.")
@@ -181,8 +182,6 @@ def views(x: Images, windows: Windows, fill: float = 0.0) -> list[Array]:
     """
     if any(map(any, windows.padding)):
         x = jnp.pad(x, ((0, 0), *windows.padding, (0, 0)), constant_values=fill)
-    # Without the barrier the compiler computes x again for every view.
-    x = lax.optimization_barrier(x)
     batch, channels = x.shape[0], x.shape[-1]
     reach = [(o - 1) * s + 1 for o, s in zip(windows.outputs, windows.stride, strict=True)]
     return [
@@ -225,9 +224,24 @@ def scatter(pieces: Sequence[Array], windows: Windows) -> Images:
         ]
         return lax.pad(piece, zero, ((0, 0, 0), *edges, (0, 0, 0)))
 
-    return sum(map(shifted, pieces, _offsets(windows)))  # pyright: ignore[reportReturnType]
+    return _materialized(sum(map(shifted, pieces, _offsets(windows))))  # pyright: ignore[reportArgumentType]
 
 
+def _materialized(x: Array) -> Array:
+    """``x`` as an array in memory, which the compiler does not compute anew for each of its readers.
+
+    Windows of two places, the second always beyond the edge, are summed: a pass that XLA neither removes nor fuses.
+    The sum of nine pieces that the backward pass of a 2×2 pooling reads was else made four times over.
+    """
+    beyond, ones = x.shape[1], (1,) * (x.ndim - 2)
+    padding = ((0, 0), (0, beyond), *((0, 0) for _ in ones))
+    zero = np.zeros((), x.dtype)  # a constant, without which the sum is no sum to JAX and has no derivative
+    return lax.reduce_window(
+        x, zero, lax.add, (1, 2, *ones), (1, 1, *ones), padding, window_dilation=(1, beyond, *ones)
+    )
+
+
+@partial(jax.jit, static_argnums=(2, 3))
 def convolve(x: Images, weights: Weights, windows: Windows, groups: int) -> Maps:
     """Z: at every position of the window, its places times the weights.
 
@@ -244,6 +258,7 @@ def convolve(x: Images, weights: Weights, windows: Windows, groups: int) -> Maps
     )  # fmt: skip
 
 
+@partial(jax.jit, static_argnums=(2, 3))
 def slope_of_input(dz: Maps, weights: Weights, windows: Windows, groups: int) -> Images:
     """∂L/∂x of `convolve` from ``dz`` = ∂L/∂z; also the forward pass of a transposed convolution."""
     return lax.platform_dependent(
@@ -253,6 +268,7 @@ def slope_of_input(dz: Maps, weights: Weights, windows: Windows, groups: int) ->
     )  # fmt: skip
 
 
+@partial(jax.jit, static_argnums=(2, 3))
 def slope_of_weights(x: Images, dz: Maps, windows: Windows, groups: int) -> Weights:
     """∂L/∂W of `convolve` from ``dz`` = ∂L/∂z."""
     return lax.platform_dependent(
@@ -262,16 +278,10 @@ def slope_of_weights(x: Images, dz: Maps, windows: Windows, groups: int) -> Weig
     )  # fmt: skip
 
 
-MOST_PLACES = 25
-"""Up to so many places, a convolution of one channel is a sum of multiples of its views, which fuses with what follows:
-28×28×1 to 32 filters takes 0.12 ms at batch 32 for 3×3 and 0.28 for 5×5, as a product 0.38 and 0.41; for 7×7 0.84 against
-0.49."""
-
-
 def convolve_by_patches(x: Images, weights: Weights, windows: Windows, groups: int) -> Maps:
-    """`convolve` as one product of patches and weights; with one channel a group, as a sum over the places."""
+    """`convolve` as one product of patches and weights; depthwise, as a sum over the places."""
     channels, filters = weights.shape[-2:]
-    if channels == 1 and (groups > 1 or math.prod(windows.size) <= MOST_PLACES):
+    if channels == 1 and groups > 1:
         places = zip(views(x, windows), weights.reshape(-1, filters), strict=True)
         return sum(
             _widen(view, filters) * jnp.broadcast_to(w, (*view.shape[:-1], filters)) for view, w in places

@@ -6,7 +6,10 @@ from pellucid.layers.code import Code
 from pellucid.layers.convolution import Conv1D, Conv2D, ConvTranspose1D, ConvTranspose2D
 from pellucid.layers.dense import Dense
 from pellucid.layers.dropout import Dropout
+from pellucid.layers.embedding import Embedding
+from pellucid.layers.gru import GRU
 from pellucid.layers.layer import Layer, layers
+from pellucid.layers.lstm import LSTM
 from pellucid.layers.merge import Add, Concatenate, Multiply
 from pellucid.layers.noise import GaussianNoise, MaskingNoise
 from pellucid.layers.normalization import BatchNorm, LayerNorm
@@ -18,6 +21,7 @@ from pellucid.layers.pooling import (
     MaxPool1D,
     MaxPool2D,
 )
+from pellucid.layers.recurrent import RNN, Bidirectional
 from pellucid.layers.reshape import Flatten, Reshape
 from pellucid.layers.spiking import LeakyIntegrateAndFire, MeanOverTime, Repeat
 
@@ -28,6 +32,7 @@ __all__ = [
     "AveragePool1D",
     "AveragePool2D",
     "BatchNorm",
+    "Bidirectional",
     "Code",
     "Concatenate",
     "Conv1D",
@@ -36,10 +41,13 @@ __all__ = [
     "ConvTranspose2D",
     "Dense",
     "Dropout",
+    "Embedding",
     "Flatten",
+    "GRU",
     "GaussianNoise",
     "GlobalAveragePool",
     "GlobalMaxPool",
+    "LSTM",
     "Layer",
     "LayerNorm",
     "LeakyIntegrateAndFire",
@@ -48,6 +56,7 @@ __all__ = [
     "MaxPool2D",
     "MeanOverTime",
     "Multiply",
+    "RNN",
     "Repeat",
     "Reshape",
     "layers",

@@ -31,7 +31,7 @@ class Convolutional(Layer):
     """What all convolutions share: their fields, which `Conv2D` explains, weights and biases."""
 
     filters: int = constrained(dataclasses.MISSING, WholeNumber(1), "number of filters")
-    kernel: int | Shape | list[int]
+    kernel: int | Shape | list[int] = dataclasses.field(default=dataclasses.MISSING)  # pyright: ignore[reportAssignmentType]
     activation: Activation | Specification | None = None
     stride: int | Shape | list[int] = 1
     padding: str = constrained("valid", OneOf(("valid", "same")), "what happens at the edges")

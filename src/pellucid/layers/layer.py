@@ -92,5 +92,20 @@ def _apply_derivative(self: Layer, params: Params, cache: Cache, dy: Array) -> t
     return dx, grads
 
 
+WEIGHTS = ("weights", "recurrent")
+"""Names of the parameters that are weights: what a regulariser acts on and the recorder measures; not biases, not scales."""
+
+
+def weights_of(params: Params) -> list[Array]:
+    """The weights among a layer's parameters, nested ones too.
+
+    Example:
+        >>> [w.item() for w in weights_of({"forward": {"weights": jax.numpy.ones(()), "biases": jax.numpy.zeros(())}})]
+        [1.0]
+    """
+    flat, _ = jax.tree_util.tree_flatten_with_path(params)
+    return [leaf for path, leaf in flat if path[-1].key in WEIGHTS]
+
+
 layers: Registry[Layer] = Registry("layer", Layer)
 """Every layer by name; a layer of one's own joins with ``@layers.register("name")``."""

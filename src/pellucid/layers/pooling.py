@@ -57,23 +57,30 @@ class MaxPooling(Pooling):
         key: Key[Array, ""] | None = None,
         training: bool = False,
     ) -> tuple[Pooled, State, Cache]:
-        """Y = the largest of each window; kept with the place in the window where it was."""
-        y, *others = views(x, self.windows(x.shape[1:]), fill=-math.inf)
-        # One byte a window: the backward pass then reads a sixteenth of what comparing x with y again would.
-        place = jnp.zeros(y.shape, jnp.int8 if len(others) < 128 else jnp.int32)
-        for number, view in enumerate(others, 1):
-            place = jnp.where(view > y, jnp.asarray(number, place.dtype), place)
-            y = jnp.maximum(y, view)
-        return y, state, (x, lax.optimization_barrier(place))
+        """Y = the largest of each window."""
+        windows = self.windows(x.shape[1:])
+        # The maximum of `views` takes half as long, but the compiler then computes it again for everyone who reads y:
+        # the step of a small network with two convolutions takes 4.2 ms with this, 4.6 with that, at batch 32.
+        y = lax.reduce_window(
+            x,
+            -jnp.inf,
+            lax.max,
+            (1, *windows.size, 1),
+            (1, *windows.stride, 1),
+            ((0, 0), *windows.padding, (0, 0)),
+        )
+        return y, state, (x, y)
 
     def backward(self, params: Params, cache: Cache, dy: Pooled) -> tuple[Images, Params]:
         """Dx = dy at the place of the largest, 0 elsewhere."""
-        x, place = cache
+        x, y = cache
         windows = self.windows(x.shape[1:])
-        nothing = jnp.zeros((), dy.dtype)
-        return scatter(
-            [jnp.where(place == number, dy, nothing) for number in range(math.prod(windows.size))], windows
-        ), {}
+        pieces: list[Array] = []
+        for view in views(x, windows, fill=-math.inf):
+            here = view == y
+            pieces.append(jnp.where(here, dy, jnp.zeros_like(dy)))
+            dy = jnp.where(here, jnp.zeros_like(dy), dy)
+        return scatter(pieces, windows), {}
 
 
 class AveragePooling(Pooling):
@@ -128,8 +135,8 @@ class MaxPool2D(MaxPooling):
     """The largest value of each window of an image, channel by channel (subject 1.4).
 
     Formula:
-        y[h, w, c] = max_i,j x[h·s + i, w·s + j, c]; backward ∂L/∂x = dy at the place of the maximum, 0 elsewhere, summed
-        over the windows that a place belongs to
+        y[h, w, c] = max_i,j x[h·s + i, w·s + j, c]; backward ∂L/∂x = dy at the place of the maximum, 0 elsewhere,
+        summed over the windows that a place belongs to
 
     Images have the shape (batch, height, width, channels). Where several places of a window are equally large, the
     slope goes to the first, row by row.
@@ -151,8 +158,8 @@ class MaxPool2D(MaxPooling):
 
     The first of equals in PyTorch too; differentiating ``jnp.max`` shares the slope among them.
 
-    Source: Riesenhuber & Poggio, Hierarchical models of object recognition in cortex, 1999; Scherer et al., Evaluation of
-    pooling operations in convolutional architectures for object recognition, 2010.
+    Source: Riesenhuber & Poggio, Hierarchical models of object recognition in cortex, 1999; Scherer et al., Evaluation
+    of pooling operations in convolutional architectures for object recognition, 2010.
     """
 
     rank = 2

@@ -7,11 +7,13 @@ from pellucid.models.feedforward import feedforward
 from pellucid.models.gan import GanRun, gan_networks, load_gan, resume_gan, train_gan
 from pellucid.models.neuron import BiologicalNeuron, FiringRateCurve, Recording, firing_rate_curve
 from pellucid.models.perceptron import FittedPerceptron, Gate, LearningStep, Perceptron, and_gate
+from pellucid.models.recurrent import recurrent
 from pellucid.models.run import Run, load_run
 from pellucid.models.separability import Certificate, NotSeparable, Separable, separability
 from pellucid.models.spam import SpamDetection, spam_detection
 from pellucid.models.spiking import spiking
 from pellucid.models.train import resume_run, train
+from pellucid.models.translation import Translator, translator
 
 __all__ = [
     "Autoencoder",
@@ -29,6 +31,7 @@ __all__ = [
     "Run",
     "Separable",
     "SpamDetection",
+    "Translator",
     "and_gate",
     "autoencoder",
     "convolutional",
@@ -38,6 +41,7 @@ __all__ = [
     "gan_networks",
     "load_gan",
     "load_run",
+    "recurrent",
     "resume_gan",
     "resume_run",
     "separability",
@@ -45,4 +49,5 @@ __all__ = [
     "spiking",
     "train",
     "train_gan",
+    "translator",
 ]

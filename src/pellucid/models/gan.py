@@ -372,7 +372,7 @@ def run_gan(
         resume: go on from the last checkpoint of ``folder``.
     """
     keep_compiled_programs()
-    training = _prepare(experiment, data)
+    training = training_of(experiment, data)
     files = None if folder is None else RunFolder(folder)
     if files is not None:
         if resume:
@@ -465,7 +465,13 @@ def program_of_gan(experiment: GanExperiment) -> Adversarial:
     )
 
 
-def _prepare(experiment: GanExperiment, data: Dataset) -> Training:
+def training_of(experiment: GanExperiment, data: Dataset) -> Training:
+    """The training of an experiment, at its beginning.
+
+    Raises:
+        InvalidValue: settings outside what is allowed.
+        ShapeError: networks that do not fit the data.
+    """
     experiment.check_counts()
     program = program_of_gan(experiment)
     check_players(program, data)

@@ -11,6 +11,7 @@ from pellucid.core.types import Specification
 from pellucid.data import Dataset, reconstruction
 from pellucid.models.autoencoder import autoencoder, convolutional_autoencoder
 from pellucid.models.convolutional import convolutional
+from pellucid.models.recurrent import recurrent
 from pellucid.models.spiking import spiking
 from pellucid.network import Network
 
@@ -28,6 +29,9 @@ MODELS = {
     "autoencoder": Model(autoencoder, to_itself=True),
     "cnn": Model(convolutional),
     "convolutional_autoencoder": Model(convolutional_autoencoder, to_itself=True),
+    "gru": Model(partial(recurrent, kind="gru")),
+    "lstm": Model(partial(recurrent, kind="lstm")),
+    "rnn": Model(partial(recurrent, kind="rnn")),
     "spiking": Model(spiking),
 }
 """Every network by name; adding one adds a row."""

@@ -118,16 +118,24 @@ def summarize(network: AnyNetwork, input_shape: Shapes) -> Summary:
 
 
 def _products(jaxpr: Any) -> int:
-    """Multiply-adds of the matrix products of a traced program."""
+    """Multiply-adds of the matrix products and convolutions of a traced program."""
     total = 0
     for equation in jaxpr.eqns:
-        if equation.primitive.name == "dot_general":
+        name, output = equation.primitive.name, math.prod(equation.outvars[0].aval.shape)
+        inner = [_products(one) for one in jaxprs_in_params(equation.params)]
+        if name == "dot_general":
             ((contracted, _), _) = equation.params["dimension_numbers"]
             left = equation.invars[0].aval.shape
-            output = math.prod(equation.outvars[0].aval.shape)
             total += output * math.prod(left[axis] for axis in contracted)
-        for inner in jaxprs_in_params(equation.params):
-            total += _products(inner)
+        elif name == "conv_general_dilated":
+            weights = equation.invars[1].aval.shape
+            total += output * math.prod(weights[:-1])
+        elif name == "cond":  # one way for each platform: the first that has products
+            total += next(filter(None, inner), 0)
+        elif name == "scan":
+            total += equation.params["length"] * sum(inner)
+        else:
+            total += sum(inner)
     return total
 
 

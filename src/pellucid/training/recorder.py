@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from pellucid.core.types import Array, Float
 from pellucid.functions.activations import activations
 from pellucid.layers import Activation
+from pellucid.layers.layer import weights_of
 from pellucid.network import AnyNetwork, Backpropagation
 
 MEASURES = (
@@ -48,14 +49,15 @@ def measure_layers(
 def _measure(layer: object, params: dict, new_params: dict, output: Array, grads: dict) -> list[Array]:
     nothing = jnp.asarray(jnp.nan, output.dtype)
     gradient_norm = update_ratio = nothing
-    if "weights" in grads:
-        gradient_norm = _norm(grads["weights"])
-        update = new_params["weights"] - params["weights"]
-        update_ratio = _norm(update) / jnp.maximum(_norm(params["weights"]), jnp.finfo(output.dtype).tiny)
+    weights = weights_of(params)
+    if weights:
+        gradient_norm = _norm(weights_of(grads))
+        update = [new - old for new, old in zip(weights_of(new_params), weights, strict=True)]
+        update_ratio = _norm(update) / jnp.maximum(_norm(weights), jnp.finfo(output.dtype).tiny)
     mean = output.mean()
     spread = jnp.sqrt(jnp.maximum((output * output).mean() - mean * mean, 0))
     zero = (output == 0).mean(dtype=output.dtype)
-    sound = jnp.isfinite(sum((_norm(g) for g in jax.tree.leaves(grads)), mean))
+    sound = jnp.isfinite(_norm(jax.tree.leaves(grads)) + mean)
     return [
         gradient_norm,
         update_ratio,
@@ -67,8 +69,8 @@ def _measure(layer: object, params: dict, new_params: dict, output: Array, grads
     ]
 
 
-def _norm(array: Array) -> Array:
-    return jnp.sqrt((array * array).sum())
+def _norm(arrays: list[Array]) -> Array:
+    return jnp.sqrt(sum([(array * array).sum() for array in arrays]))
 
 
 def _saturated(layer: object, output: Array) -> Array:

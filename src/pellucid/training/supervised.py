@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from pellucid.core.types import Array, PyTree
 from pellucid.functions.losses import Loss
 from pellucid.functions.metrics import Metric
+from pellucid.layers.layer import WEIGHTS
 from pellucid.network import AnyNetwork, backpropagate
 from pellucid.training.divergence import explain_divergence
 from pellucid.training.epoch import (
@@ -26,8 +27,6 @@ from pellucid.training.state import TrainingState
 
 EVALUATION_ROWS = 1024
 """Rows of one forward pass in evaluation."""
-PENALISED = ("weights", "recurrent")
-"""The parameters that a regulariser acts on: all weights, no biases."""
 
 
 class Batch(NamedTuple):
@@ -151,6 +150,6 @@ def _of_weights(change: Any, first: PyTree, *others: PyTree) -> PyTree:
     """The first tree with its weights changed."""
 
     def changed(path: Any, leaf: Array, *more: Array) -> Array:
-        return change(leaf, *more) if path[-1].key in PENALISED else leaf
+        return change(leaf, *more) if path[-1].key in WEIGHTS else leaf
 
     return jax.tree_util.tree_map_with_path(changed, first, *others)

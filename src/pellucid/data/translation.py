@@ -1,0 +1,322 @@
+"""Sentence pairs for translation: words as numbers, and a part held out by distinct sentences."""
+
+import hashlib
+import io
+import math
+import os
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pellucid.core.checks import DataError, Interval, WholeNumber, require
+
+SPECIAL = ("<pad>", "<start>", "<end>", "<unknown>")
+"""The first words of every lexicon, by their numbers 0 to 3."""
+PAD, START, END, UNKNOWN = range(4)
+
+_WORD = re.compile(r"[^\W_]+'?|[^\w\s]")
+
+
+def words_of(sentence: str) -> list[str]:
+    """The words and marks of a sentence, in lower case; an apostrophe ends a word.
+
+    Example:
+        >>> words_of("J’ai froid !")
+        ["j'", 'ai', 'froid', '!']
+    """
+    return _WORD.findall(sentence.lower().replace("’", "'"))
+
+
+def sentence_of(words: Iterable[str]) -> str:
+    """Words and marks put together again.
+
+    Example:
+        >>> sentence_of(["est", "-", "ce", "qu'", "il", "pleut", "?"])
+        "est-ce qu'il pleut?"
+    """
+    text = re.sub(r" ([.,?!;:%)])", r"\1", " ".join(words))
+    return text.replace("' ", "'").replace(" - ", "-").replace("( ", "(")
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """The words of a language by number; the first four stand for padding, start, end and all other words.
+
+    Args:
+        words: distinct, `SPECIAL` first.
+
+    Raises:
+        DataError: other words first, or the same word twice.
+
+    Example:
+        >>> lexicon = Lexicon.of([["see", "you"], ["you", "win"]], minimum_count=2)
+        >>> lexicon.words, lexicon.encode(["you", "lose"])
+        (('<pad>', '<start>', '<end>', '<unknown>', 'you'), [4, 3])
+    """
+
+    words: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.words[:4] != SPECIAL or len(set(self.words)) != len(self.words):
+            raise DataError(f"a lexicon is a list of distinct words that begins with {', '.join(SPECIAL)}.")
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @staticmethod
+    def of(sentences: Iterable[Sequence[str]], minimum_count: int) -> "Lexicon":
+        """The words that occur at least ``minimum_count`` times, the most frequent first."""
+        counts = Counter(word for sentence in sentences for word in sentence)
+        kept = [word for word, count in counts.items() if count >= minimum_count]
+        return Lexicon((*SPECIAL, *sorted(kept, key=lambda word: (-counts[word], word))))
+
+    @cached_property
+    def numbers(self) -> Mapping[str, int]:
+        """The number of each word."""
+        return {word: number for number, word in enumerate(self.words)}
+
+    def encode(self, words: Iterable[str]) -> list[int]:
+        """The numbers of some words; of one that is not known, that of ``<unknown>``."""
+        return [self.numbers.get(word, UNKNOWN) for word in words]
+
+    def decode(self, numbers: Iterable[Any]) -> list[str]:
+        """The words of some numbers, up to the first ``<end>``."""
+        words = []
+        for number in numbers:
+            if number == END:
+                break
+            words.append(self.words[int(number)])
+        return words
+
+
+class Rectangles(NamedTuple):
+    """Sentence pairs as arrays of word numbers, int32."""
+
+    source: np.ndarray
+    """(pairs, source_steps), padded in front, so that a recurrent layer's state before the first word is its zero."""
+    shifted: np.ndarray
+    """(pairs, target_steps): ``<start>`` and the target, what the decoder reads."""
+    target: np.ndarray
+    """(pairs, target_steps): the target and ``<end>``, what it learns to say."""
+
+
+@dataclass(frozen=True, eq=False)
+class Translations:
+    """Sentence pairs, their words by number, and which are held out.
+
+    Attributes:
+        source: the words of the language to read; from the training pairs alone.
+        target: the words of the language to write.
+        train: sentence pairs to learn from.
+        held_out: pairs whose source sentence is in no training pair.
+        source_steps: words of the longest source.
+        target_steps: words of the longest target, and one for the end.
+    """
+
+    source: Lexicon
+    target: Lexicon
+    train: tuple[tuple[str, str], ...]
+    held_out: tuple[tuple[str, str], ...]
+    source_steps: int
+    target_steps: int
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all pairs and words."""
+        return hashlib.sha256(
+            repr((self.train, self.held_out, self.source.words, self.target.words)).encode()
+        ).hexdigest()
+
+    def rectangles(self, pairs: Sequence[tuple[str, str]]) -> Rectangles:
+        """Sentence pairs as arrays."""
+        target = [self.target.encode(words_of(target)) for _, target in pairs]
+        return Rectangles(
+            encode_sources([source for source, _ in pairs], self.source, self.source_steps),
+            np.array([_filled([START, *numbers], self.target_steps) for numbers in target], np.int32),
+            np.array([_filled([*numbers, END], self.target_steps) for numbers in target], np.int32),
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"Translations: {len(self.train):,} pairs to train, {len(self.held_out):,} held out; "
+            f"{len(self.source):,} and {len(self.target):,} words; "
+            f"at most {self.source_steps} and {self.target_steps - 1} words a sentence"
+        )
+
+
+def encode_sources(sentences: Sequence[str], lexicon: Lexicon, steps: int) -> np.ndarray:
+    """Sentences as rows of word numbers, padded in front to ``steps``.
+
+    Raises:
+        DataError: a sentence without words, or of more words than ``steps``.
+    """
+    rows = []
+    for sentence in sentences:
+        words = words_of(sentence)
+        if not 0 < len(words) <= steps:
+            raise DataError(
+                f"a sentence must have 1 to {steps} words and marks. Received {len(words)}: {sentence[:60]!r}."
+            )
+        rows.append([PAD] * (steps - len(words)) + lexicon.encode(words))
+    return np.array(rows, np.int32).reshape(len(sentences), steps)
+
+
+def load_pairs(
+    path: str | os.PathLike[str] | None = None, *, maximum_words: int = 5
+) -> list[tuple[str, str]]:
+    r"""Pairs of an English sentence and its French translation, as Tatoeba and Anki collect them.
+
+    Args:
+        path: a zip file that holds ``fra.txt``, or a text file of lines ``source TAB target``; by default
+            ``translation/fra-eng.zip`` in the folder that the environment variable ``PELLUCID_DATA`` names.
+        maximum_words: pairs whose source has more words (between spaces), or whose target has more than twice as many
+            words and marks, are left out; at least 1.
+
+    Raises:
+        DataError: no such file, or a line without TAB.
+        InvalidValue: ``maximum_words`` below 1.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "pairs.txt"
+        >>> _ = path.write_text("Go.\tVa !\nI would have been there by now.\tJ'y serais.\n")
+        >>> load_pairs(path)
+        [('Go.', 'Va !')]
+
+    Source: Tatoeba project, https://www.manythings.org/anki, CC BY 2.0.
+    """
+    require(maximum_words, WholeNumber(1), "maximum_words")
+    if path is None:
+        path = Path(os.environ.get("PELLUCID_DATA", ".")) / "translation" / "fra-eng.zip"
+    try:
+        content = Path(path).read_bytes()
+        if zipfile.is_zipfile(io.BytesIO(content)):
+            content = zipfile.ZipFile(io.BytesIO(content)).read("fra.txt")
+        lines = content.decode("utf-8").removesuffix("\n").split("\n")
+    except (OSError, KeyError, UnicodeDecodeError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"cannot read the sentence pairs in {str(path)!r}: {error}. Download fra-eng.zip from "
+            "https://www.manythings.org/anki and give its path, or put it at translation/fra-eng.zip in the folder "
+            "that the environment variable PELLUCID_DATA names."
+        ) from error
+    pairs = []
+    for number, line in enumerate(lines, start=1):
+        source, tab, rest = line.partition("\t")
+        target = rest.partition("\t")[0]
+        if not tab:
+            raise DataError(f"line {number} of {str(path)!r} is not 'source TAB target': {line[:60]!r}.")
+        if len(source.split()) <= maximum_words and len(words_of(target)) <= 2 * maximum_words:
+            pairs.append((source, target))
+    return pairs
+
+
+def prepare_translations(
+    pairs: Sequence[tuple[str, str]], *, minimum_count: int = 3, held_out: float = 0.1, seed: int = 0
+) -> Translations:
+    """Split sentence pairs and number their words.
+
+    All translations of a sentence fall into the same part, so that no held-out sentence has been seen.
+
+    Args:
+        pairs: source and target, as of `load_pairs`.
+        minimum_count: rarer words of the training pairs are ``<unknown>``; at least 1.
+        held_out: share of the distinct source sentences to hold out, in (0, 1).
+        seed: of the draw.
+
+    Raises:
+        DataError: too few sentences to split.
+        InvalidValue: a count below 1, or a share outside (0, 1).
+
+    Example:
+        >>> pairs = [("Go.", "Va !"), ("Go.", "Allez !"), ("Run.", "Cours !"), ("Stop.", "Arrête !")]
+        >>> prepare_translations(pairs, minimum_count=1, held_out=0.3)
+        Translations: 3 pairs to train, 1 held out; 7 and 8 words; at most 2 and 2 words a sentence
+    """
+    require(minimum_count, WholeNumber(1), "minimum_count")
+    require(held_out, Interval(0, 1, closed="neither"), "held_out")
+    sentences = sorted({" ".join(words_of(source)) for source, _ in pairs})
+    count = max(1, int(held_out * len(sentences)))
+    if len(sentences) <= count:
+        raise DataError(f"{len(sentences)} distinct sentences are too few to hold any out.")
+    drawn = {sentences[i] for i in np.random.default_rng(seed).permutation(len(sentences))[:count]}
+    parts: tuple[list[tuple[str, str]], list[tuple[str, str]]] = ([], [])
+    for source, target in pairs:
+        parts[" ".join(words_of(source)) in drawn].append((source, target))
+    train, rest = parts
+    return Translations(
+        Lexicon.of((words_of(source) for source, _ in train), minimum_count),
+        Lexicon.of((words_of(target) for _, target in train), minimum_count),
+        tuple(train),
+        tuple(rest),
+        max(len(words_of(source)) for source, _ in pairs),
+        max(len(words_of(target)) for _, target in pairs) + 1,
+    )
+
+
+def bleu(found: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]) -> float:
+    """BLEU of some translations together: how many of their runs of 1 to 4 words are in a right translation.
+
+    Formula:
+        BLEU = min(1, e^(1 − r/c)) · (p₁ p₂ p₃ p₄)^¼, p_n the share of n-word runs found in a reference, each at most as
+        often as there; c the words found, r the words of the references nearest in length
+
+    Args:
+        found: the words of each translation.
+        references: for each, the words of every right one.
+
+    Returns:
+        0 to 1; 0 where no run of 4 words is right.
+
+    Example:
+        >>> round(bleu([["il", "fait", "très", "beau", "ici"]], [[["il", "fait", "très", "beau"]]]), 3)
+        0.669
+
+    Source: Papineni, Roukos, Ward, Zhu, BLEU: a method for automatic evaluation of machine translation, 2002.
+    """
+    logarithms = []
+    for n in range(1, 5):
+        right = total = 0
+        for words, known in zip(found, references, strict=True):
+            runs = _runs(words, n)
+            most: Mapping[Any, int] = Counter()
+            for reference in known:
+                most |= _runs(reference, n)
+            right += sum(min(count, most[run]) for run, count in runs.items())
+            total += sum(runs.values())
+        if right == 0:
+            return 0.0
+        logarithms.append(math.log(right / total))
+    length = sum(map(len, found))
+    nearest = sum(
+        min((len(reference) for reference in known), key=lambda n: (abs(n - len(words)), n))
+        for words, known in zip(found, references, strict=True)
+    )
+    return math.exp(min(0.0, 1 - nearest / length) + sum(logarithms) / 4)
+
+
+def _runs(words: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
+    return Counter(tuple(words[i : i + n]) for i in range(len(words) - n + 1))
+
+
+def _filled(numbers: list[int], steps: int) -> list[int]:
+    return numbers[:steps] + [PAD] * (steps - len(numbers))
+
+
+__all__ = [
+    "Lexicon",
+    "Rectangles",
+    "Translations",
+    "bleu",
+    "encode_sources",
+    "load_pairs",
+    "prepare_translations",
+    "sentence_of",
+    "words_of",
+]

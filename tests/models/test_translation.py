@@ -1,0 +1,197 @@
+"""Translation on real sentence pairs, and the loss that leaves padding out."""
+
+import os
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+
+import pellucid as pel
+from pellucid.core.checks import DataError, InvalidValue, StorageError
+from pellucid.data.translation import (
+    END,
+    PAD,
+    START,
+    UNKNOWN,
+    Lexicon,
+    bleu,
+    load_pairs,
+    prepare_translations,
+    sentence_of,
+    words_of,
+)
+from pellucid.functions.activations import Softmax
+from pellucid.functions.losses import SparseCategoricalCrossEntropy, SparseSoftmaxCrossEntropy, fuse
+from pellucid.functions.metrics import Accuracy
+from pellucid.models.translation import Translator, translator
+from pellucid.network import backpropagate
+
+
+@pytest.fixture(scope="module")
+def data():
+    path = Path(os.environ.get("PELLUCID_DATA", "")) / "translation" / "fra-eng.zip"
+    if not path.is_file():
+        pytest.skip("PELLUCID_DATA does not name a folder with translation/fra-eng.zip")
+    pairs = load_pairs(path)
+    assert len(pairs) == 62_947
+    return prepare_translations(pairs[1000:9000:24], minimum_count=1)
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "translator"
+    graph = translator(data, embedding=32, units=64, dropout=0.0)
+    settings = {"optimizer": pel.Adam(0.01), "batch_size": 16, "progress": False}
+    return graph, settings, folder, Translator.train(data, graph, epochs=25, folder=folder, **settings)
+
+
+def test_sentences_become_numbers_and_words_again(data):
+    words = words_of("Qu’est-ce que c’est ? J'ai 12 ans.")
+    assert words == ["qu'", "est", "-", "ce", "que", "c'", "est", "?", "j'", "ai", "12", "ans", "."]
+    assert sentence_of(words) == "qu'est-ce que c'est? j'ai 12 ans."
+    source, target = data.train[7]
+    arrays = data.rectangles([(source, target)])
+    numbers = data.target.encode(words_of(target))
+    assert arrays.target[0, : len(numbers) + 1].tolist() == [*numbers, END]
+    assert arrays.shifted[0, : len(numbers) + 1].tolist() == [START, *numbers]
+    assert not arrays.target[0, len(numbers) + 1 :].any()
+    assert arrays.source[0, -1] == data.source.encode(words_of(source))[-1]
+    assert (arrays.source == PAD)[0, : data.source_steps - len(words_of(source))].all()
+    assert data.target.decode(arrays.target[0]) == words_of(target)
+    assert data.source.encode(["never seen"]) == [UNKNOWN]
+
+
+def test_no_held_out_sentence_is_trained_on(data):
+    seen, held_out = (
+        {" ".join(words_of(source)) for source, _ in part} for part in (data.train, data.held_out)
+    )
+    assert len(held_out) == int(0.1 * len(seen | held_out))
+    assert not seen & held_out
+
+
+def test_a_translator_memorises_what_it_has_read(data, trained):
+    made = trained[3]
+    assert made.history.epochs["accuracy"][-1] > 0.9
+    figures = made.evaluate(data.train)
+    assert figures["exact"] > 0.6
+    assert figures["bleu"] > 0.6
+    assert made.translate([]) == []
+    sentences = [source for source, _ in data.train[:3]]
+    assert made.translate(sentences)[1:2] == made.translate(sentences[1:2])
+
+
+def test_attention_looks_at_the_words_alone(data, trained):
+    source = data.train[0][0]
+    alignment = trained[3].alignment(source)
+    assert alignment.source == words_of(source)
+    assert alignment.weights.shape == (len(alignment.target), len(alignment.source))
+    np.testing.assert_allclose(alignment.weights.sum(axis=1), 1, rtol=1e-5)
+    assert sentence_of(alignment.target) == trained[3].translate([source])[0]
+
+
+def test_a_loaded_translator_is_the_same(data, trained, tmp_path):
+    _, _, folder, made = trained
+    sentences = [source for source, _ in data.held_out]
+    for place in (folder, made.save(tmp_path / "copy")):
+        loaded = Translator.load(place)
+        assert loaded.translate(sentences) == made.translate(sentences)
+        assert loaded.result == made.result
+        assert str(loaded.history) == str(made.history)
+        assert str(loaded.summary) == str(made.summary)
+        jax.tree.map(np.testing.assert_array_equal, loaded.params, made.params)
+    assert not list(folder.rglob("*.pkl"))
+    with pytest.raises(StorageError, match="holds a run"):
+        made.save(folder)
+
+
+def test_a_resumed_training_ends_with_the_same_bits(data, trained, tmp_path):
+    graph, settings, _, _ = trained
+    whole = Translator.train(data, graph, epochs=2, **settings)
+    Translator.train(data, graph, epochs=1, folder=tmp_path / "run", **settings)
+    resumed = Translator.train(data, graph, epochs=2, folder=tmp_path / "run", resume=True, **settings)
+    jax.tree.map(np.testing.assert_array_equal, resumed.params, whole.params)
+    others = prepare_translations(data.train, minimum_count=1)
+    with pytest.raises(StorageError, match="not those of the run"):
+        Translator.train(others, graph, epochs=2, folder=tmp_path / "run", resume=True, **settings)
+
+
+def test_gradients_equal_those_of_jax(data, float64):
+    graph = translator(data, embedding=3, units=4, dropout=0.0)
+    params, state, _ = graph.init(jax.random.key(0), ((data.source_steps,), (data.target_steps,)))
+    params = jax.tree.map(lambda w: w.astype(jnp.float64), params)
+    arrays = data.rectangles(data.train[:5])
+    x, target = (jnp.asarray(arrays.source), jnp.asarray(arrays.shifted)), jnp.asarray(arrays.target)
+    loss = SparseCategoricalCrossEntropy(ignore=PAD)
+
+    def value(params, x):
+        return loss(graph.forward(params, state, x).outputs[-1], target)
+
+    found = jax.jit(lambda p, x: backpropagate(graph, loss, p, state, x, target, jnp.ones(5)))(params, x)
+    expected, grads = jax.jit(jax.value_and_grad(value))(params, x)
+    np.testing.assert_allclose(found.loss, expected, rtol=1e-9)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-11), found.grads, grads)
+
+
+def test_refuses_what_it_cannot_read(data, trained, tmp_path):
+    made = trained[3]
+    with pytest.raises(DataError, match=r"1 to \d+ words.*Received 0"):
+        made.translate([" "])
+    with pytest.raises(DataError, match=r"Received 40"):
+        made.translate(["go " * 40])
+    with pytest.raises(DataError, match="manythings"):
+        load_pairs(tmp_path / "none.zip")
+    (tmp_path / "bad.txt").write_text("no tab here\n")
+    with pytest.raises(DataError, match=r"line 1 .*source TAB target"):
+        load_pairs(tmp_path / "bad.txt")
+    with pytest.raises(DataError, match="too few to hold any out"):
+        prepare_translations([("Go.", "Va !")])
+    with pytest.raises(DataError, match="begins with <pad>"):
+        Lexicon(("go",))
+    with pytest.raises(InvalidValue, match="units"):
+        translator(data, units=0)
+
+
+def test_bleu_of_an_example_by_hand():
+    # 5 of 6 words (one a too many), 3 of 5 pairs, 2 of 4 triples, 1 of 3 quadruples; 6 words against 7.
+    found, right = ["the", "cat", "sat", "on", "the", "mat"], ["the", "cat", "sat", "on", "a", "mat", "now"]
+    by_hand = (5 / 6 * 3 / 5 * 2 / 4 * 1 / 3) ** 0.25 * np.exp(1 - 7 / 6)
+    assert bleu([found], [[right]]) == pytest.approx(by_hand)
+    assert bleu([found], [[right, found]]) == pytest.approx(1)
+    assert bleu([["a"]], [[["b"]]]) == 0
+
+
+def test_ignored_steps_cost_nothing(rng, float64):
+    """The loss of an example is the mean over its counted steps, as PyTorch has it for one example alone."""
+    logits = jnp.asarray(rng.normal(size=(4, 5, 6)))
+    target = rng.integers(1, 6, (4, 5)) * (np.arange(5) < np.array([[5], [3], [1], [0]]))
+    loss = SparseSoftmaxCrossEntropy(ignore=0)
+    assert fuse(Softmax(), SparseCategoricalCrossEntropy(ignore=0)) == loss
+    value, slope = loss.value(logits, jnp.asarray(target)), loss.slope(logits, jnp.asarray(target))
+    for i in range(3):
+        z = torch.tensor(np.array(logits[i]), requires_grad=True)
+        expected = torch.nn.functional.cross_entropy(z, torch.tensor(target[i]), ignore_index=0)
+        expected.backward()
+        np.testing.assert_allclose(value[i], expected.detach(), rtol=1e-8)
+        np.testing.assert_allclose(slope[i], z.grad, rtol=1e-8, atol=1e-12)
+    assert value[3] == 0
+    assert not np.asarray(slope[3]).any()
+    shares = jax.nn.softmax(logits)
+    apart = SparseCategoricalCrossEntropy(ignore=0)
+    np.testing.assert_allclose(apart.value(shares, jnp.asarray(target)), value, rtol=1e-8)
+    np.testing.assert_allclose(
+        apart.slope(shares, jnp.asarray(target)),
+        jax.grad(lambda p: apart.value(p, jnp.asarray(target)).sum())(shares),
+        rtol=1e-8,
+    )
+    # Where an example is one step, there is nothing to average over.
+    one = SparseSoftmaxCrossEntropy(ignore=0).value(logits[:, 0], jnp.asarray(target[:, 0]))
+    assert one[3] == 0
+    right = Accuracy(ignore=0).value(shares, jnp.asarray(target))
+    chosen = np.asarray(logits).argmax(axis=-1)
+    expected = [(chosen[i] == target[i])[target[i] != 0].mean() for i in range(3)]
+    np.testing.assert_allclose(right, [*expected, 0])
+    with pytest.raises(InvalidValue, match="ignore"):
+        SparseSoftmaxCrossEntropy(ignore=-1)
