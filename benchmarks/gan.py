@@ -140,12 +140,11 @@ def pytorch_step(epochs: int, fused: bool | None = None, threads: int | None = N
 
 def measure(settings: Settings) -> list[Case]:
     """The step against PyTorch, then the modes of ring and grid."""
-    epochs = 1 if settings.quick else 3
     builds = {
-        "pellucid": partial(pellucid_step, epochs),
-        EAGER[0]: partial(pytorch_step, epochs),
-        EAGER[1]: partial(pytorch_step, epochs, fused=True),
-        EAGER[2]: partial(pytorch_step, epochs, fused=True, threads=1),
+        "pellucid": partial(pellucid_step, 4),
+        EAGER[0]: partial(pytorch_step, 1),
+        EAGER[1]: partial(pytorch_step, 1, fused=True),
+        EAGER[2]: partial(pytorch_step, 1, fused=True, threads=1),
     }
     cases = [compare(Case("ring, one step", "ms/step", "pellucid"), builds, settings.rounds)]
     for name in EPOCHS:

@@ -4,9 +4,9 @@ import sys
 from typing import Any
 
 import numpy as np
+from benchmarks.gan import CONTENDERS, EPOCHS, mixture_of, train
 from matplotlib.figure import Figure
 
-from benchmarks.gan import CONTENDERS, EPOCHS, mixture_of, train
 from pellucid.models import load_gan
 from pellucid.models.figures import COLOURS
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -127,7 +128,7 @@ ROWS = [
     Row(GlobalMaxPool(), (3, 4, 2)),
     Row(Code(), (4,)),
     Row(Code({"name": "l1_activity", "strength": 0.3}), (2, 3)),
-    Row(Code({"name": "kl_activity", "target": 0.2, "strength": 0.3}), (4,)),
+    Row(Code({"name": "kl_activity", "target": 0.2, "strength": 0.3}), (4,), inputs=jax.nn.sigmoid),
     *[Row(Activation(name), (4,)) for name in activations],
     Row(Activation({"name": "leaky_relu", "alpha": 0.2}), (2, 3)),
     Row(BatchNorm(), (4,)),
@@ -152,16 +153,51 @@ ROWS = [
 every_layer = pytest.mark.parametrize("row", ROWS, ids=str)
 
 
-def set_up(row: Row, seed: int, batch: int = 5, dtype=jnp.float32):
-    keys = jax.random.split(jax.random.key(seed), 4)
+BATCH = 3
+
+
+def set_up(row: Row, seed: int = 0, dtype=jnp.float32):
+    rng, keys = np.random.default_rng(seed), jax.random.split(jax.random.key(seed))
     params, state, output_shape = row.layer.init(keys[0], row.input_shape)
     params = jax.tree.map(lambda w: (w + 0.1).astype(dtype), params)
-    shapes = (row.input_shape,) if row.layer.inputs == 1 else row.input_shape
-    x = tuple(jax.random.normal(jax.random.fold_in(keys[1], i), (batch, *s), dtype) for i, s in enumerate(shapes))
-    x = x[0] if row.layer.inputs == 1 else x
+
+    def draw(shape):
+        return jnp.asarray(rng.normal(size=(BATCH, *shape)), dtype)
+
+    x = draw(row.input_shape) if row.layer.inputs == 1 else tuple(map(draw, row.input_shape))
     x = x if row.inputs is None else row.inputs(x)
-    dy = jax.random.normal(keys[2], (batch, *output_shape), dtype)
-    return params, state, x, dy, keys[3]
+    return params, state, x, draw(output_shape), keys[1]
+
+
+# Compiled whole, and once for all laws: operation by operation, a loop over time would compile at every call.
+@partial(jax.jit, static_argnums=0)
+def train(row: Row, params, state, x, dy, key):
+    """Output, penalty, dx and grads by the layer's own forward and backward."""
+    y, new_state, cache = row.layer.forward(params, state, x, key=key, training=True)
+    return y, new_state.get("penalty", jnp.zeros((), y.dtype)), *row.layer.backward(params, cache, dy)
+
+
+@partial(jax.jit, static_argnums=0)
+def derive(row: Row, params, state, x, dy, key):
+    """The same by `jax.vjp`."""
+
+    def outputs(params, x):
+        y, new_state, _ = (row.oracle or row.layer.forward)(params, state, x, key=key, training=True)
+        return y, new_state.get("penalty", jnp.zeros((), y.dtype))
+
+    (y, penalty), pull_back = jax.vjp(outputs, params, x)
+    grads, dx = pull_back((dy, jnp.ones((), y.dtype)))
+    return y, penalty, dx, grads
+
+
+@partial(jax.jit, static_argnums=0)
+def predict(row: Row, params, state, x):
+    return row.layer.forward(params, state, x, key=None, training=False)[0]
+
+
+def assert_close(ours, theirs, rtol=1e-5, atol=1e-5):
+    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=atol), ours, theirs)
 
 
 def test_the_table_has_every_layer():
@@ -172,38 +208,25 @@ def test_the_table_has_every_layer():
 
 @every_layer
 @settings(max_examples=4, deadline=None)
-@given(seed=st.integers(0, 2**16), batch=st.sampled_from([1, 4]))
-def test_backward_equals_the_vjp_of_forward(row, seed, batch):
-    params, state, x, dy, key = set_up(row, seed, batch)
-
-    def outputs(params, x):
-        y, new_state, _ = (row.oracle or row.layer.forward)(params, state, x, key=key, training=True)
-        return y, new_state.get("penalty", jnp.zeros(()))
-
-    y, _, cache = row.layer.forward(params, state, x, key=key, training=True)
-    dx, grads = row.layer.backward(params, cache, dy)
-    (y_oracle, _), pull_back = jax.vjp(outputs, params, x)
-    grads_oracle, dx_oracle = pull_back((dy, jnp.ones(())))
-    np.testing.assert_allclose(y, y_oracle, rtol=1e-5, atol=1e-5)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), dx, dx_oracle)
-    assert jax.tree.structure(grads) == jax.tree.structure(grads_oracle)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), grads, grads_oracle)
+@given(seed=st.integers(0, 2**16))
+def test_backward_equals_the_vjp_of_forward(row, seed):
+    arrays = set_up(row, seed)
+    assert_close(train(row, *arrays), derive(row, *arrays))
 
 
 @every_layer
 def test_backward_equals_finite_differences(row, float64):
     if row.layer == Activation("step") or row.oracle is not None:
         pytest.skip("a step has no slope to difference across its jump")
-    params, state, x, dy, key = set_up(row, 3, dtype=jnp.float64)
+    params, state, x, dy, key = set_up(row, dtype=jnp.float64)
     if row.inputs is None:
         x = jax.tree.map(lambda x: jnp.where(jnp.abs(x) < 1e-3, 0.5, x), x)  # away from the kinks at 0
+    _, _, dx, grads = train(row, params, state, x, dy, key)
 
     def value(params, x):
-        y, new_state, _ = row.layer.forward(params, state, x, key=key, training=True)
-        return (y * dy).sum() + new_state.get("penalty", 0.0)
+        y, penalty, _, _ = train(row, params, state, x, dy, key)
+        return (y * dy).sum() + penalty
 
-    _, _, cache = row.layer.forward(params, state, x, key=key, training=True)
-    dx, grads = row.layer.backward(params, cache, dy)
     step = 1e-6
     direction = jax.tree.map(
         lambda a: jnp.cos(jnp.arange(a.size, dtype=a.dtype)).reshape(a.shape), (params, x)
@@ -222,45 +245,38 @@ def test_backward_equals_finite_differences(row, float64):
 
 @every_layer
 def test_a_batch_equals_its_examples_one_by_one(row):
-    params, state, x, _, _ = set_up(row, 1)
-    together = row.layer.forward(params, state, x, key=None, training=False)[0]
+    params, state, x, _, _ = set_up(row)
+    together = predict(row, params, state, x)
     alone = [
-        row.layer.forward(params, state, jax.tree.map(lambda x, i=i: x[i : i + 1], x), key=None, training=False)[0]
+        predict(row, params, state, jax.tree.map(lambda x, i=i: x[i : i + 1], x))
         for i in range(len(together))
     ]
     np.testing.assert_allclose(together, jnp.concatenate(alone), rtol=1e-6, atol=1e-6)
 
 
 @every_layer
-def test_survives_jit_scan_and_vmap(row):
-    params, state, x, dy, key = set_up(row, 2)
+def test_survives_scan_and_vmap(row):
+    params, state, x, dy, key = set_up(row)
+    expected = train(row, params, state, x, dy, key)
+    stacked = jax.tree.map(lambda x: jnp.stack([x, x]), x)
 
     def step(x):
-        y, _, cache = row.layer.forward(params, state, x, key=key, training=True)
-        return y, row.layer.backward(params, cache, dy)
+        return train(row, params, state, x, dy, key)
 
-    expected = step(x)
-    stacked = jax.tree.map(lambda x: jnp.stack([x, x]), x)
-    for outcome in (
-        jax.jit(step)(x),
-        jax.tree.map(lambda a: a[1], jax.lax.scan(lambda c, x: (c, step(x)), 0, stacked)[1]),
-        jax.tree.map(lambda a: a[1], jax.vmap(step)(stacked)),
-    ):
-        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), outcome, expected)
+    twice = jax.tree.map(lambda x: jnp.stack([x, x]), stacked)
+    _, outcome = jax.lax.scan(lambda carry, x: (carry, jax.vmap(step)(x)), 0, twice)
+    assert_close(jax.tree.map(lambda a: a[1, 1], outcome), expected)
 
 
 @every_layer
 def test_keeps_the_dtype(row, float64):
-    params, state, x, dy, key = set_up(row, 2, dtype=jnp.float64)
-    y, _, cache = row.layer.forward(params, state, x, key=key, training=True)
-    assert all(
-        leaf.dtype == jnp.float64 for leaf in jax.tree.leaves((y, row.layer.backward(params, cache, dy)))
-    )
+    outcome = train(row, *set_up(row, dtype=jnp.float64))
+    assert all(leaf.dtype == jnp.float64 for leaf in jax.tree.leaves(outcome))
 
 
 @every_layer
 def test_saves_and_loads_to_the_same_bits(row):
-    params, state, *_ = set_up(row, 4)
+    params, state, *_ = set_up(row)
     again = from_arrays((params, state), to_arrays((params, state)))
     jax.tree.map(np.testing.assert_array_equal, again, (params, state))
 
@@ -279,9 +295,9 @@ def test_its_description_builds_it_again(row):
 
 @every_layer
 def test_says_its_output_shape(row):
-    params, state, x, _, _ = set_up(row, 5)
+    params, state, x, _, _ = set_up(row)
     _, _, output_shape = row.layer.init(jax.random.key(0), row.input_shape)
-    assert row.layer.forward(params, state, x, key=None, training=False)[0].shape == (5, *output_shape)
+    assert predict(row, params, state, x).shape == (BATCH, *output_shape)
 
 
 def test_dense_refuses_inputs_of_another_width():
