@@ -6,6 +6,7 @@ from benchmarks import (
     digits,
     gan,
     limit,
+    memory,
     multilayer,
     networks,
     recorder,
@@ -24,6 +25,7 @@ WORKLOADS = {
         accuracy,
         autoencoders,
         gan,
+        memory,
         recorder,
         shuffle,
     )

@@ -19,7 +19,7 @@ from pellucid.models.figures import draw_samples
 
 TWO = GaussianMixture(((-1.0, 0.0), (1.0, 0.0)), 0.1)
 POINTS = TWO.dataset(600, seed=3, name="two")
-SMALL = {"epochs": 3, "batch_size": 20, "critic_steps": 2, "progress": False}
+SMALL = {"epochs": 3, "batch_size": 20, "critic_steps": 2, "record_every": 0, "progress": False}
 NETWORKS = (
     pel.Network(pel.Dense(16, "relu"), pel.Dense(2)),
     pel.Network(pel.Dense(16, "relu"), pel.Dense(1)),
@@ -38,6 +38,7 @@ def test_wgan_gp_covers_the_ring_from_one_call():
         ring.dataset(5000),
         optimizer=pel.Adam(1e-3, beta1=0.5, beta2=0.9),
         epochs=100,
+        record_every=0,
         progress=False,
     )
     coverage = ring.coverage(run.sample(4000))
@@ -94,7 +95,7 @@ def test_images_are_made_in_their_own_units(tmp_path):
     data = pel.load_dataset("digits")
     run = pel.train_gan(
         None, None, data, latent=8, critic_steps=2, optimizer=pel.Adam(beta1=0.5, beta2=0.9), epochs=2,
-        progress=False,
+        record_every=0, progress=False,
     )  # fmt: skip
     samples = run.sample(9)
     assert samples.shape == (9, 8, 8)
@@ -117,7 +118,9 @@ def test_arrays_and_convolutions_are_taken():
     critic = pel.Network(
         pel.Conv2D(4, 3, "leaky_relu", stride=2, padding="same"), pel.Flatten(), pel.Dense(1)
     )
-    run = pel.train_gan(generator, critic, x, latent=3, epochs=1, batch_size=10, progress=False)
+    run = pel.train_gan(
+        generator, critic, x, latent=3, epochs=1, batch_size=10, record_every=0, progress=False
+    )
     assert run.sample(2).shape == (2, 4, 4, 1)
     assert run.program.critic_steps == 5
 
@@ -171,7 +174,7 @@ def command(*words):
 def test_the_command_line_trains_goes_on_and_samples(tmp_path):
     folder = tmp_path / "run"
     words = ["train", "digits", "--network", "wgan:critic_steps=2,latent=8", "--learning-rate", "1e-3"]
-    result = command(*words, "--epochs", 1, "--run", folder, "--quiet", "--json")
+    result = command(*words, "--record-every", 0, "--epochs", 1, "--run", folder, "--quiet", "--json")
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["stopped"] == "epochs"
     settings = pel.load_gan(folder).experiment

@@ -69,11 +69,11 @@ def test_a_sequence_is_a_regression_too():
 
 
 def test_what_does_not_fit_is_refused(digits):
-    with pytest.raises(UnknownName, match="autoencodr.*Did you mean 'autoencoder'"):
+    with pytest.raises(UnknownName, match=r"autoencodr.*Did you mean 'autoencoder'"):
         pel.train("autoencodr", digits)
-    with pytest.raises(InvalidValue, match="no field 'depth'.*Fields: hidden"):
+    with pytest.raises(InvalidValue, match=r"no field 'depth'.*Fields: hidden"):
         pel.train({"name": "autoencoder", "depth": 3}, digits)
-    with pytest.raises(ShapeError, match="takes images.*iris"):
+    with pytest.raises(ShapeError, match=r"takes images.*iris"):
         pel.train("cnn", pel.load_dataset("iris"))
     images = pel.make_dataset(np.zeros((4, 6, 6, 3), np.uint8), [0, 1, 0, 1], held_out=None)
     with pytest.raises(ShapeError, match=r"sequences.*\(6, 6, 3\)"):

@@ -24,18 +24,19 @@ Examples:
 def predict(run: Path, source: str, limit: int | None, as_json: bool) -> None:
     """Predict with a saved RUN for the rows of DATA: a table file, or a dataset's held-out rows.
 
-    Prints CSV on stdout: the prediction of each row and, for classes, its probability.
+    Prints CSV on stdout: the prediction of each row and, for classes, its probability; for an autoencoder, the mean
+    squared error of each row.
     """
-    from pellucid.models import load_run
+    from pellucid.models import Autoencoder, load_run
 
     loaded = load_run(run)
     x = source if is_table(source) else _held_out(source).x
     x = loaded.encode(x)[:limit]
-    outputs, predictions = loaded.outputs(x), loaded.predict(x)
-    rows = [
-        _row(prediction, output, loaded.facts.task)
-        for prediction, output in zip(predictions, outputs, strict=True)
-    ]
+    if loaded.facts.task == "reconstruction":
+        rows = [{"error": round(float(error), 6)} for error in Autoencoder(loaded).errors(x)]
+    else:
+        pairs = zip(loaded.predict(x), loaded.outputs(x), strict=True)
+        rows = [_row(prediction, output, loaded.facts.task) for prediction, output in pairs]
     if as_json:
         print_json(rows)
         return

@@ -93,7 +93,7 @@ def _apply_derivative(self: Layer, params: Params, cache: Cache, dy: Array) -> t
 
 
 WEIGHTS = ("weights", "recurrent")
-"""Names of the parameters that are weights: what a regulariser acts on and the recorder measures; not biases, not scales."""
+"""Names of the parameters that are weights: what a regulariser acts on and the recorder measures."""
 
 
 def weights_of(params: Params) -> list[Array]:

@@ -68,9 +68,9 @@ def train(
     rows, stratified by class, and watched instead; the held-out rows are then evaluated once, at the end.
 
     Args:
-        network: a `Network` or a `Graph`; a name, or a table of name and fields (``"cnn"``, ``{"name": "lstm", "units": [64]}``);
-            or units of hidden layers, or None for one hidden layer of 128. All but the first are completed by the
-            output layer that the target asks for.
+        network: a `Network` or a `Graph`; a name, or a table of name and fields (``"cnn"``,
+            ``{"name": "lstm", "units": [64]}``); or units of hidden layers, or None for one hidden layer of 128. All
+            but the first are completed by the output layer that the target asks for.
         data: a `Dataset`, or arrays ``(x, y)``, of which a fifth is then held out.
         loss: name or object; by default the one that fits the target.
         optimizer: name, object, or an `optax.GradientTransformation`.
