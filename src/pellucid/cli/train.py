@@ -175,8 +175,20 @@ def _begin(source: str, options: dict[str, Any]) -> Any:
     data = open_data(settings)
     say(str(data))
     if is_gan(options["network"]):
-        open_ones = {"source", "network", "epochs", "batch_size", "seed", "record_every", "folder", "overwrite"}
-        _settled("the GAN", open_ones | {"optimizer", "learning_rate", "schedule", "target", "ignore", "categorical"})
+        open_ones = {
+            "source",
+            "network",
+            "epochs",
+            "batch_size",
+            "seed",
+            "record_every",
+            "folder",
+            "overwrite",
+        }
+        _settled(
+            "the GAN",
+            open_ones | {"optimizer", "learning_rate", "schedule", "target", "ignore", "categorical"},
+        )
         options["folder"] = options["folder"] or _free_folder(data.name)
         return begin_gan(data, settings, options, _optimizer)
     network, data = _network(options, data)
@@ -304,7 +316,7 @@ def _network(options: dict[str, Any], data: Any) -> tuple[Any, Any]:
     text = options["network"]
     if text.endswith(".toml"):
         return build_network(read_toml(Path(text))), data
-    if text != "none" and not text.replace("-", "").isdecimal():
+    if text != "none" and not text[:1].isdecimal():
         named = SPECIFICATION.convert(text, None, None)
         given = ("activation", "dropout", "initializer")
         return build_model(

@@ -118,16 +118,25 @@ class LSTM(Layer):
         """∂L/∂z of each gate step by step, last to first; then every gradient in one product over all times."""
         i, f, g, o = (cache[name] for name in ("input", "forget", "candidate", "output"))
         tanh_c = jnp.tanh(cache["cell"])
-        # The factors that do not depend on what comes from later, for all times at once.
-        by_cell = (g * i * (1 - i), sequences.before(cache["cell"]) * f * (1 - f), i * (1 - g * g))
-        factors = (*by_cell, tanh_c * o * (1 - o), o * (1 - tanh_c * tanh_c), f, cache["real"])
+        # The factors that do not depend on what comes from later, for all times at once. Those of the gates lie in one
+        # array: as four, of a power of two in size, they evict each other from the cache (batch 128: 12 ms against 6).
+        by_gate = jnp.concatenate(
+            [
+                g * i * (1 - i),
+                sequences.before(cache["cell"]) * f * (1 - f),
+                i * (1 - g * g),
+                tanh_c * o * (1 - o),
+            ],
+            axis=2,
+        )
+        factors = (by_gate, o * (1 - tanh_c * tanh_c), f, cache["real"])
         transposed = params["recurrent"].T
 
         def step(carry: Any, factors: Any) -> tuple[Any, Any]:
-            (dh, dc), (by_i, by_f, by_g, by_o, by_c, f, real) = carry, factors
+            (dh, dc), (by_gate, by_c, f, real) = carry, factors
             real_dh, later_dc = sequences.keep(real, dh, jnp.zeros_like(dh)), dc
             dc = sequences.keep(real, dc, jnp.zeros_like(dc)) + real_dh * by_c
-            dz = jnp.concatenate([dc * by_i, dc * by_f, dc * by_g, real_dh * by_o], axis=1)
+            dz = by_gate * jnp.concatenate([dc, dc, dc, real_dh], axis=1)
             new_dh = dz @ transposed
             if real is not None:
                 new_dh = jnp.where(real, new_dh, dh)

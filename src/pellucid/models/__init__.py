@@ -4,7 +4,8 @@ from pellucid.models.autoencoder import Autoencoder, autoencoder, convolutional_
 from pellucid.models.convolutional import convolutional
 from pellucid.models.experiment import Experiment
 from pellucid.models.feedforward import feedforward
-from pellucid.models.gan import GanRun, gan_networks, load_gan, resume_gan, train_gan
+from pellucid.models.gan import gan_networks, resume_gan, train_gan
+from pellucid.models.gan_run import GanRun, load_gan
 from pellucid.models.neuron import BiologicalNeuron, FiringRateCurve, Recording, firing_rate_curve
 from pellucid.models.perceptron import FittedPerceptron, Gate, LearningStep, Perceptron, and_gate
 from pellucid.models.recurrent import recurrent

@@ -56,7 +56,11 @@ def convolutional(
     for count in filters:
         require(count, WholeNumber(1), "filters of a convolution")
         if normalize:
-            layers += [Conv2D(count, kernel, padding=padding, use_biases=False), BatchNorm(), Activation(activation)]
+            layers += [
+                Conv2D(count, kernel, padding=padding, use_biases=False),
+                BatchNorm(),
+                Activation(activation),
+            ]
         else:
             layers.append(Conv2D(count, kernel, activation, padding=padding))
         layers.append(MaxPool2D(2))

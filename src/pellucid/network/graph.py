@@ -252,10 +252,11 @@ def build_network(description: Any) -> AnyNetwork:
         >>> build_network({"inputs": "x", "outputs": "a", "nodes": {"a": {"name": "flatten", "reads": "x"}}}).names
         ('a',)
     """
+    listed = description
     if isinstance(description, Mapping) and description.keys() == {"layers"}:
-        description = description["layers"]
-    if isinstance(description, list):
-        return Network(*description)
+        listed = description["layers"]
+    if isinstance(listed, list):
+        return Network(*listed)
     if isinstance(description, Mapping) and description.keys() == {"inputs", "nodes", "outputs"}:
         return Graph(**description)
     keys = description if isinstance(description, Mapping) else ()
