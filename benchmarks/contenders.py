@@ -28,6 +28,7 @@ class Task:
         batch_size: rows of a step.
         epochs: epochs of a round.
         network: ``cnn``, ``lstm`` or ``autoencoder`` instead, as pellucid builds them by these names.
+        dropout: share dropped after the dense hidden layer of the ``cnn``.
     """
 
     data: str
@@ -35,6 +36,7 @@ class Task:
     batch_size: int
     epochs: int = 1
     network: str | None = None
+    dropout: float = 0.0
 
     def dataset(self) -> Any:
         """The dataset as pellucid holds it: pixels as they are stored, and their scale."""
@@ -175,6 +177,7 @@ def pytorch(
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=fused)
 
     def train(epochs: int) -> None:
+        model.train()
         for _ in range(epochs):
             for rows in torch.randperm(len(x)).split(task.batch_size):
                 optimizer.zero_grad(set_to_none=True)
@@ -182,6 +185,7 @@ def pytorch(
                 optimizer.step()
 
     def predict(x: np.ndarray) -> np.ndarray:
+        model.eval()
         with torch.no_grad():
             parts = torch.from_numpy(x).reshape(-1, *shape).split(1000)
             return torch.cat([model(part).argmax(dim=1) for part in parts]).numpy()
@@ -208,7 +212,14 @@ def _torch_network(task: Task, inputs: int) -> Any:
             nn.ReLU(),
             nn.MaxPool2d(2),
         ]
-        return nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(1600, 128), nn.ReLU(), nn.Linear(128, 10))
+        return nn.Sequential(
+            *convolutions,
+            nn.Flatten(),
+            nn.Linear(1600, 128),
+            nn.ReLU(),
+            nn.Dropout(task.dropout),
+            nn.Linear(128, 10),
+        )
     if task.network == "lstm":
 
         class Reader(nn.Module):

@@ -3,6 +3,7 @@
 from benchmarks import (
     accuracy,
     autoencoders,
+    compile,
     digits,
     gan,
     limit,
@@ -22,6 +23,7 @@ WORKLOADS = {
         digits,
         networks,
         start_to_finish,
+        compile,
         accuracy,
         autoencoders,
         gan,

@@ -229,6 +229,15 @@ def test_many_seeds_at_once_equal_one_after_another(rng):
         )
 
 
+def test_memory_opens_the_forget_gate_as_far_as_it_closes_the_input_gate():
+    params, _, _ = LSTM(50, memory=100).init(jax.random.key(0), (TIME, FEATURES))
+    entered, kept, candidate, output = jnp.split(params["biases"], 4)
+    np.testing.assert_array_equal(entered, -kept)
+    assert 0 <= kept.min() < kept.max() <= np.log(99)
+    assert not candidate.any()
+    assert not output.any()
+
+
 def test_first_values():
     params, _, _ = LSTM(UNITS).init(jax.random.key(0), (TIME, FEATURES))
     np.testing.assert_array_equal(

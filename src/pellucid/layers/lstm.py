@@ -37,6 +37,9 @@ class LSTM(Layer):
         recurrent_weights: how those of the state, shape (units, 4·units), are; they are called "recurrent".
         biases: how the biases, shape (4·units,), are initialised.
         forget_bias: the forget gate's biases begin higher by this much, so that the cell remembers at first.
+        memory: for long times, how many steps the cells remember at first, at least 3: each forget gate begins with a
+            bias of log u, u between 1 and memory − 1, and the input gate beside it with −log u, so that what enters
+            does not wash out what is kept. None for ``forget_bias`` alone.
 
     Raises:
         ShapeError: examples that are not (time, features), or of other features than in ``init``.
@@ -53,7 +56,7 @@ class LSTM(Layer):
 
     Source: Hochreiter & Schmidhuber, Long short-term memory, 1997; Gers, Schmidhuber & Cummins, Learning to forget,
     2000 (forget gate); Jozefowicz, Zaremba & Sutskever, An empirical exploration of recurrent network architectures,
-    2015 (its bias).
+    2015 (its bias); Tallec & Ollivier, Can recurrent neural networks warp time?, 2018 (``memory``).
     """
 
     units: int = constrained(dataclasses.MISSING, WholeNumber(1), "number of cells")
@@ -63,6 +66,7 @@ class LSTM(Layer):
     recurrent_weights: Initializer | Specification = "orthogonal"
     biases: Initializer | Specification = "zeros"
     forget_bias: float = constrained(1.0, Interval(), "first bias of the forget gate")
+    memory: int | None = constrained(None, WholeNumber(3), "steps remembered at first")
 
     def __post_init__(self) -> None:
         validate(self)
@@ -72,12 +76,17 @@ class LSTM(Layer):
     def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
         """Weights (features, 4·units), recurrent (units, 4·units) and biases (4·units,)."""
         output_shape = sequences.sequence_shape(self, input_shape)
-        keys, units = jax.random.split(key, 3), self.units
+        keys, units = jax.random.split(key, 4), self.units
         biases = initializers.build(self.biases)(keys[2], (4 * units,))
+        if self.memory is None:
+            kept = jnp.full(units, self.forget_bias, biases.dtype)
+        else:
+            kept = jnp.log(jax.random.uniform(keys[3], (units,), biases.dtype, 1.0, self.memory - 1.0))
+            biases = biases.at[:units].add(-kept)
         params = {
             "weights": initializers.build(self.weights)(keys[0], (input_shape[1], 4 * units)),
             "recurrent": initializers.build(self.recurrent_weights)(keys[1], (units, 4 * units)),
-            "biases": biases.at[units : 2 * units].add(self.forget_bias),
+            "biases": biases.at[units : 2 * units].add(kept),
         }
         return params, {}, output_shape
 
