@@ -37,9 +37,7 @@ def test_a_dataset_is_what_the_list_says(info):
     assert np.isfinite(seen).all()
     assert -10 < seen.min() <= 0
     assert 1 <= seen.max() < 20
-    no_row_in_both = {row.tobytes() for row in data.train.x}.isdisjoint(
-        row.tobytes() for row in held_out.x
-    )
+    no_row_in_both = {row.tobytes() for row in data.train.x}.isdisjoint(row.tobytes() for row in held_out.x)
     assert no_row_in_both or info.name == "iris"  # Fisher measured two flowers alike
 
 

@@ -102,7 +102,7 @@ def convolutional_autoencoder(
         >>> from pellucid.data import load_dataset
         >>> network = convolutional_autoencoder(load_dataset("mnist-5k"), (8,), 16)
         >>> network.names[1:4], network.names[-3:]
-        (('conv2d_1', 'relu_1', 'flatten_1'), ('conv2d_transpose_1', 'reshape_2', 'sigmoid_1'))
+        (('conv2d_1', 'relu_1', 'flatten_1'), ('conv2d_transpose_1', 'reshape_3', 'sigmoid_1'))
 
     Source: Masci et al., Stacked convolutional auto-encoders for hierarchical feature extraction, 2011.
     """

@@ -4,22 +4,24 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+
 import jax
 import numpy as np
-from pellucid.core.checks import InvalidValue, ShapeError, StorageError
+
+from pellucid.core.checks import InvalidValue, ShapeError
 from pellucid.core.registry import describe
 from pellucid.data import Dataset, Part, make_dataset
 from pellucid.functions.schedules import watches_loss
 from pellucid.layers import Activation, Dense, Reshape
 from pellucid.models.experiment import GanExperiment
+from pellucid.models.gan_run import GanRun, load_gan, program_of_gan
 from pellucid.models.keeping import data_of_run, keep_compiled_programs, restore, run_to_the_end
-from pellucid.models.run import DataFacts, scaling_of, under
+from pellucid.models.run import DataFacts, scaling_of
 from pellucid.network import Network, summarize
 from pellucid.optimizers import Adam, as_optimizer
 from pellucid.storage import RunFolder
 from pellucid.training import Adversarial, GradientPenalty, History, Restraint, Rows, Training, restraints
 from pellucid.training.adversarial import GAMES
-from pellucid.models.gan_run import GanRun, load_gan, program_of_gan
 
 LEAKY = {"name": "leaky_relu", "alpha": 0.2}
 

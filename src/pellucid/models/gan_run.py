@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
-from pellucid.core.checks import InvalidValue, ShapeError, StorageError, WholeNumber, require
+
+from pellucid.core.checks import StorageError, WholeNumber, require
 from pellucid.data import Preprocessing
 from pellucid.models.experiment import GanExperiment
 from pellucid.models.figures import draw_history, draw_samples
-from pellucid.models.keeping import restore
 from pellucid.models.report import render_report
 from pellucid.models.run import DataFacts, outputs_of, scaling_of, under
 from pellucid.network import Network, summarize
