@@ -8,12 +8,13 @@ from pellucid.models.gan import gan_networks, resume_gan, train_gan
 from pellucid.models.gan_run import GanRun, load_gan
 from pellucid.models.neuron import BiologicalNeuron, FiringRateCurve, Recording, firing_rate_curve
 from pellucid.models.perceptron import FittedPerceptron, Gate, LearningStep, Perceptron, and_gate
+from pellucid.models.population import train_population, vary
 from pellucid.models.recurrent import recurrent
 from pellucid.models.run import Run, load_run
 from pellucid.models.separability import Certificate, NotSeparable, Separable, separability
 from pellucid.models.spam import SpamDetection, spam_detection
 from pellucid.models.spiking import spiking
-from pellucid.models.train import resume_run, train
+from pellucid.models.train import Plan, plan, resume_run, train
 from pellucid.models.translation import Translator, translator
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "LearningStep",
     "NotSeparable",
     "Perceptron",
+    "Plan",
     "Recording",
     "Run",
     "Separable",
@@ -42,6 +44,7 @@ __all__ = [
     "gan_networks",
     "load_gan",
     "load_run",
+    "plan",
     "recurrent",
     "resume_gan",
     "resume_run",
@@ -50,5 +53,7 @@ __all__ = [
     "spiking",
     "train",
     "train_gan",
+    "train_population",
     "translator",
+    "vary",
 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -106,6 +106,52 @@ def train(
         >>> run.result["accuracy"] > 0.9
         True
     """
+    planned = plan(
+        network, data, loss=loss, optimizer=optimizer, metric=metric, regularizer=regularizer, epochs=epochs,
+        batch_size=batch_size, seed=seed, class_weights=class_weights, early_stopping=early_stopping,
+        validation=validation, record_every=record_every,
+    )  # fmt: skip
+    return run_experiment(
+        planned.experiment, planned.data, optimizer=planned.optimizer, network=planned.network,
+        sample_weights=sample_weights, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every,
+        progress=progress,
+    )  # fmt: skip
+
+
+class Plan(NamedTuple):
+    """A training that is settled and checked for its words, not yet begun."""
+
+    experiment: Experiment
+    """Its settings as plain data."""
+    data: Dataset
+    """The dataset, as the network takes it: an autoencoder's targets are its inputs."""
+    network: AnyNetwork
+    optimizer: Optimizer | FromOptax
+
+
+def plan(
+    network: AnyNetwork | Specification | Sequence[int] | None,
+    data: Dataset | tuple[Any, Any],
+    *,
+    loss: Loss | str | Mapping[str, Any] | None = None,
+    optimizer: Any = "adam",
+    metric: Metric | str | None = None,
+    regularizer: Regularizer | str | Mapping[str, Any] | None = None,
+    epochs: int = 10,
+    batch_size: int | Literal["all"] | None = None,
+    seed: int = 0,
+    class_weights: Literal["balanced"] | Mapping[Any, float] | None = None,
+    early_stopping: EarlyStopping | int | None = None,
+    validation: float = 0.1,
+    record_every: int = 20,
+) -> Plan:
+    """The experiment that `train` would run with these arguments, which are explained there.
+
+    Example:
+        >>> from pellucid.data import load_dataset
+        >>> plan((16,), load_dataset("iris")).experiment.loss
+        'sparse_categorical_cross_entropy'
+    """
     if isinstance(data, tuple):
         data = make_dataset(*data, seed=seed)
     if not isinstance(data, Dataset):
@@ -140,10 +186,7 @@ def train(
         record_every=record_every,
         data={"name": data.name} | ({"task": data.task} if data.task == "reconstruction" else {}),
     )
-    return run_experiment(
-        experiment, data, optimizer=chosen, network=network, sample_weights=sample_weights,
-        folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress,
-    )  # fmt: skip
+    return Plan(experiment, data, network, chosen)
 
 
 def run_experiment(
@@ -174,7 +217,7 @@ def run_experiment(
         resume: go on from the last checkpoint of ``folder``.
     """
     keep_compiled_programs()
-    program, training = _prepare(experiment, data, optimizer, network, sample_weights)
+    program, training = prepare(experiment, data, optimizer, network, sample_weights)
     files = None if folder is None else RunFolder(folder)
     # Only now, with all settings checked, is anything written: a slip costs no earlier run.
     if files is not None:
@@ -234,13 +277,19 @@ def resume_run(
     )  # fmt: skip
 
 
-def _prepare(
+def prepare(
     experiment: Experiment,
     data: Dataset,
     optimizer: Optimizer | FromOptax | None,
     network: AnyNetwork | None,
     sample_weights: Any,
 ) -> tuple[Supervised, Training]:
+    """The program of an experiment, and its training at the beginning.
+
+    Raises:
+        InvalidValue: a setting outside what is allowed.
+        ShapeError: network, loss and target do not fit.
+    """
     network = (network or build_network(experiment.network)).accepting(data.input_shape)
     program = program_of(experiment, network)
     optimizer = optimizer or as_optimizer(experiment.optimizer)

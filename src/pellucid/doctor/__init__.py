@@ -1,0 +1,1 @@
+"""Why a network does not learn, and what fixes it, proven by experiment."""

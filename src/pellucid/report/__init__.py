@@ -1,0 +1,1 @@
+"""Pages and figures: self-contained HTML, drawn from what was measured."""
