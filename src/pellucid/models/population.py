@@ -56,9 +56,9 @@ def train_population(
     keep_compiled_programs()
     runs = []
     for i, (experiment, dataset) in enumerate(zip(experiments, datasets, strict=True)):
-        program, training = prepare(
-            experiment, dataset, optimizers and optimizers[i], networks and networks[i], None
-        )
+        optimizer = None if optimizers is None else optimizers[i]
+        network = None if networks is None else networks[i]
+        program, training = prepare(experiment, dataset, optimizer, network, None)
         stopped = "epochs"
         try:
             for _ in training.run(experiment.epochs):
