@@ -1,0 +1,152 @@
+"""How sure a comparison of trainings is: intervals, paired tests, effect sizes.
+
+Trainings with the same seed see the same rows in the same order, so that two settings are compared pair by
+pair: what a seed does to both alike drops out, and few seeds tell much.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+from pellucid.core.checks import Interval, ShapeError, require
+
+CONFIDENCE = Interval(0, 1, closed="neither")
+
+
+class Estimate(NamedTuple):
+    """What some values say of the mean that they are drawn around."""
+
+    mean: float
+    spread: float
+    """Standard deviation of the values, by n − 1; NaN for one value."""
+    low: float
+    """Lower end of the mean's interval."""
+    high: float
+    count: int
+    """Values that are numbers."""
+
+
+class Paired(NamedTuple):
+    """What pairs of values say of the difference between their means."""
+
+    difference: float
+    """Mean of a − b."""
+    interval: tuple[float, float]
+    """Of that mean."""
+    p: float
+    """How likely so large a difference of either sign would be if there were none (paired t-test)."""
+    d: float
+    """Effect size: the mean difference in standard deviations of the differences. 0.2 is small, 0.8 is large."""
+    count: int
+    """Pairs in which both are numbers."""
+
+
+def interval(values: Any, confidence: float = 0.95) -> Estimate:
+    """Mean, spread, and the interval that holds the true mean in so many of all repetitions.
+
+    Formula:
+        mean ± t · s / √n, where t is Student's quantile for n − 1 degrees of freedom
+
+    Args:
+        values: numbers, shape (n,); NaN, as of a training that diverged, is left out.
+        confidence: between 0 and 1.
+
+    Returns:
+        The estimate; its ends are NaN for fewer than two values.
+
+    Raises:
+        InvalidValue: a confidence outside 0 to 1.
+        ShapeError: values of more than one axis.
+
+    Example:
+        >>> found = interval([0.95, 0.96, 0.97])
+        >>> round(found.mean, 3), round(found.low, 3), round(found.high, 3)
+        (0.96, 0.935, 0.985)
+
+    Source: Student, The probable error of a mean, 1908.
+    """
+    require(confidence, CONFIDENCE, "confidence")
+    numbers = _numbers(values)
+    numbers = numbers[np.isfinite(numbers)]
+    count = len(numbers)
+    mean = float(numbers.mean()) if count else np.nan
+    if count < 2:
+        return Estimate(mean, np.nan, np.nan, np.nan, count)
+    spread = float(numbers.std(ddof=1))
+    margin = float(stdtrit(count - 1, (1 + confidence) / 2)) * spread / np.sqrt(count)
+    return Estimate(mean, spread, float(mean - margin), float(mean + margin), count)
+
+
+def paired(a: Any, b: Any, confidence: float = 0.95) -> Paired:
+    """Whether ``a`` differs from ``b``, value by value of the same seed.
+
+    Formula:
+        δ = a − b; t = δ̄ / (s / √n), p by Student's distribution for n − 1 degrees of freedom; d = δ̄ / s
+
+    Args:
+        a: numbers, shape (n,).
+        b: their partners, shape (n,). A pair with a NaN is left out.
+        confidence: of the interval, between 0 and 1.
+
+    Returns:
+        The difference; for fewer than two pairs all but it is NaN. Where all differences are the same, p is 1 if
+        they are 0, else 0, and d is 0 or infinite.
+
+    Raises:
+        InvalidValue: a confidence outside 0 to 1.
+        ShapeError: not as many values in ``a`` as in ``b``.
+
+    Example:
+        >>> found = paired([0.95, 0.96, 0.97], [0.93, 0.95, 0.95])
+        >>> round(found.difference, 4), round(found.p, 3), round(found.d, 2)
+        (0.0167, 0.038, 2.89)
+
+    Source: Student, The probable error of a mean, 1908; Cohen, Statistical power analysis for the behavioral
+    sciences, 1988 (d of paired samples).
+    """
+    first, second = _numbers(a), _numbers(b)
+    if first.shape != second.shape:
+        raise ShapeError(
+            f"paired values must be as many in a as in b. Received: {len(first)} and {len(second)}."
+        )
+    differences = first - second
+    found = interval(differences, confidence)
+    if found.count < 2:
+        return Paired(found.mean, (np.nan, np.nan), np.nan, np.nan, found.count)
+    if found.spread == 0:
+        d = float(np.copysign(np.inf, found.mean)) if found.mean else 0.0
+    else:
+        d = found.mean / found.spread
+    p = float(2 * stdtr(found.count - 1, -abs(d) * np.sqrt(found.count)))
+    return Paired(found.mean, (found.low, found.high), p, d, found.count)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values corrected for being several: the chance of even one false discovery among them.
+
+    Formula:
+        sorted upwards, pᵢ ← max(pᵢ₋₁, min(1, (m − i) · pᵢ)), i from 0; m counts those that are numbers
+
+    Args:
+        p_values: one a test; NaN stays NaN.
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
+
+    Source: Holm, A simple sequentially rejective multiple test procedure, 1979.
+    """
+    corrected = np.asarray(p_values, float).copy()
+    order = np.argsort(corrected)[: int(np.isfinite(corrected).sum())]
+    steps = corrected[order] * np.arange(len(order), 0, -1)
+    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1)
+    return corrected.tolist()
+
+
+def _numbers(values: Any) -> np.ndarray:
+    numbers = np.asarray(values, float)
+    if numbers.ndim != 1:
+        raise ShapeError(f"values must have one axis. Received: shape {numbers.shape}.")
+    return numbers
