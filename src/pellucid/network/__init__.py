@@ -1,6 +1,6 @@
 """Networks and their backpropagation."""
 
-from pellucid.network.backpropagation import Backpropagation, backpropagate
+from pellucid.network.backpropagation import Backpropagation, backpropagate, differentiated_loss
 from pellucid.network.graph import AnyNetwork, Graph, build_network
 from pellucid.network.sequential import BackwardPass, ForwardPass, Network
 from pellucid.network.summary import Summary, summarize
@@ -15,5 +15,6 @@ __all__ = [
     "Summary",
     "backpropagate",
     "build_network",
+    "differentiated_loss",
     "summarize",
 ]

@@ -84,7 +84,7 @@ def backpropagate(
     terms: list[Scalar] = []
     slopes: dict[int, Array] = {}
     for (part, scale), end, y in zip(parts, network.ends, targets, strict=True):
-        criterion, number = _fused(network, part, end)
+        criterion, number = differentiated_loss(network, part, end)
         output, share = forward.outputs[number], scale * part.shares(weights)
         terms.append((criterion.value(output, y) * share).sum())
         slope = criterion.slope(output, y)
@@ -94,8 +94,14 @@ def backpropagate(
     return Backpropagation(sum(terms[1:], start=terms[0]), forward.outputs, deltas, grads, forward.state)
 
 
-def _fused(network: AnyNetwork, loss: Loss, end: int) -> tuple[Loss, int]:
-    """The loss to differentiate, and the number of the layer whose output it takes."""
+def differentiated_loss(network: AnyNetwork, loss: Loss, end: int) -> tuple[Loss, int]:
+    """The loss to differentiate, and the number of the layer whose output it takes: fused with the end where they pair.
+
+    Args:
+        network: the network.
+        loss: the loss of one of its outputs.
+        end: the number of the layer of that output.
+    """
     layer, read = network.layers[end], network.reads[end][0]
     if isinstance(layer, Activation) and read not in network.inputs:
         fused = fuse(layer.function, loss)  # pyright: ignore[reportArgumentType]
