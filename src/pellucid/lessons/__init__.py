@@ -1,1 +1,29 @@
-"""The claims of the subject, each measured."""
+"""The claims of the subject, each measured: ``lesson("deep-linear")`` runs its experiment and computes the verdict.
+
+A lesson file registers its claims when it is imported, so each is named here.
+"""
+
+from pellucid.lessons import activations
+from pellucid.lessons.claims import Condition, Lesson, Measured, claim, find_lesson, list_lessons
+from pellucid.lessons.panels import Curve, Curves, Dots, Images, Points
+from pellucid.lessons.quantity import Quantity
+from pellucid.lessons.study import LessonResult, lesson, train_variants
+
+__all__ = [
+    "Condition",
+    "Curve",
+    "Curves",
+    "Dots",
+    "Images",
+    "Lesson",
+    "LessonResult",
+    "Measured",
+    "Points",
+    "Quantity",
+    "activations",
+    "claim",
+    "find_lesson",
+    "lesson",
+    "list_lessons",
+    "train_variants",
+]

@@ -1,0 +1,149 @@
+"""Studying a lesson: its experiment run, its figures kept, its verdict computed."""
+
+import time
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from pellucid.data import Dataset
+from pellucid.lessons.claims import VERDICTS, Lesson, check_seeds, find_lesson
+from pellucid.lessons.panels import Panel, draw_panels
+from pellucid.lessons.quantity import Quantity, quantities_by_name
+from pellucid.models.population import train_population
+from pellucid.models.run import Run
+from pellucid.models.train import plan
+
+
+class LessonResult(msgspec.Struct, frozen=True, dict=True):
+    """What a lesson measured. The verdict is computed from it by the lesson's rule and stored nowhere.
+
+    Args:
+        name: of the lesson.
+        seeds: that it was measured with.
+        quantities: the figures.
+        panels: the pictures, as data.
+        seconds: that it took.
+    """
+
+    name: str
+    seeds: tuple[int, ...]
+    quantities: tuple[Quantity, ...]
+    panels: tuple[Panel, ...]
+    seconds: float
+
+    @property
+    def lesson(self) -> Lesson:
+        """The lesson."""
+        return find_lesson(self.name)
+
+    @cached_property
+    def figures(self) -> dict[str, Quantity]:
+        """The measured quantities by name."""
+        return quantities_by_name(self.quantities)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the claim holds here, by the rule."""
+        return self.lesson.holds(self.figures)
+
+    @property
+    def verdict(self) -> str:
+        """``"holds"`` or ``"does not hold here"``."""
+        return VERDICTS[self.holds]
+
+    def figure(self) -> Any:
+        """A ``matplotlib.figure.Figure`` of the experiment.
+
+        Raises:
+            MissingExtra: matplotlib is not installed.
+        """
+        return draw_panels(self.panels)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain data, the verdict too."""
+        lesson = self.lesson
+        return {
+            "number": lesson.number,
+            "name": lesson.name,
+            "claim": lesson.claim,
+            "items": list(lesson.items),
+            "experiment": lesson.experiment,
+            "rule": lesson.rule_text,
+            "verdict": self.verdict,
+            "seeds": list(self.seeds),
+            "seconds": round(self.seconds, 2),
+            "figures": {
+                quantity.name: {
+                    "mean": quantity.mean,
+                    "low": quantity.low,
+                    "high": quantity.high,
+                    "unit": quantity.unit,
+                    "values": list(quantity.values),
+                }
+                for quantity in self.quantities
+            },
+        }
+
+    def __str__(self) -> str:
+        lesson = self.lesson
+        width = max(len(quantity.name) for quantity in self.quantities)
+        lines = [f"{lesson.number} {lesson.claim}", "", lesson.experiment, ""]
+        lines += [f"  {quantity.name.ljust(width)}  {quantity}" for quantity in self.quantities]
+        lines += ["", lesson.rule_text, f"→ {self.verdict}"]
+        return "\n".join(lines)
+
+
+def lesson(name: str | int, *, seeds: int = 5, seed: int = 0) -> LessonResult:
+    """Put a claim of the subject to the test: run its experiment, compute the verdict.
+
+    Args:
+        name: of the lesson, or the number of its claim; see `list_lessons`.
+        seeds: how many seeds, at least 2.
+        seed: the first of them.
+
+    Raises:
+        UnknownName: no such lesson.
+        InvalidValue: fewer than two seeds.
+
+    Example:
+        >>> result = lesson("deep-linear", seeds=2)
+        >>> result.verdict
+        'holds'
+    """
+    found = find_lesson(name)
+    check_seeds(seeds)
+    chosen = tuple(range(seed, seed + seeds))
+    started = time.perf_counter()
+    measured = found.measure(chosen)
+    return LessonResult(
+        found.name,
+        chosen,
+        tuple(measured.quantities),
+        tuple(measured.panels),
+        time.perf_counter() - started,
+    )
+
+
+def train_variants(
+    data: Dataset, seeds: Sequence[int], variants: Mapping[str, Mapping[str, Any]], **shared: Any
+) -> dict[str, list[Run]]:
+    """Train variants that differ in stated settings, each with the same seeds: paired experiments.
+
+    Args:
+        data: the dataset of all.
+        seeds: of initial weights and order of rows; equal for all variants.
+        variants: settings of `pellucid.models.train.plan` that are a variant's own, by its label.
+        **shared: settings that all share.
+
+    Returns:
+        The runs by label, in the order of the seeds.
+    """
+    plans = [
+        plan(data=data, seed=seed, **{**shared, **settings})
+        for settings in variants.values()
+        for seed in seeds
+    ]
+    runs = iter(train_population([planned.experiment for planned in plans], data))
+    return {label: [next(runs) for _ in seeds] for label in variants}
