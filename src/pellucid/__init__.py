@@ -75,11 +75,13 @@ if TYPE_CHECKING:
     from pellucid.models import (
         Autoencoder,
         BiologicalNeuron,
+        Comparison,
         GanRun,
         Perceptron,
         Run,
         Translator,
         autoencoder,
+        compare,
         convolutional,
         convolutional_autoencoder,
         feedforward,
@@ -97,7 +99,19 @@ if TYPE_CHECKING:
         translator,
     )
     from pellucid.network import Graph, Network, backpropagate, summarize
-    from pellucid.optimizers import SGD, Adagrad, Adam, AdamW, GradientDescent, Momentum, Nesterov, RMSprop
+    from pellucid.optimizers import (
+        SGD,
+        Adadelta,
+        Adagrad,
+        Adam,
+        Adamax,
+        AdamW,
+        GradientDescent,
+        Momentum,
+        NAdam,
+        Nesterov,
+        RMSprop,
+    )
     from pellucid.training import EarlyStopping, GradientPenalty, WeightClipping
 
 _HOMES = {
@@ -118,14 +132,15 @@ _HOMES = {
         "Multiply", "RNN", "Repeat", "Reshape",
     ),
     "pellucid.models": (
-        "Autoencoder", "BiologicalNeuron", "GanRun", "Perceptron", "Run", "Translator", "autoencoder",
+        "Autoencoder", "BiologicalNeuron", "Comparison", "GanRun", "Perceptron", "Run", "Translator", "autoencoder",
         "convolutional", "convolutional_autoencoder", "feedforward", "firing_rate_curve", "gan_networks",
         "load_gan", "load_run", "recurrent", "resume_gan", "resume_run", "separability", "spiking",
         "train", "train_gan", "translator",
     ),
     "pellucid.network": ("Graph", "Network", "backpropagate", "summarize"),
     "pellucid.optimizers": (
-        "SGD", "Adagrad", "Adam", "AdamW", "GradientDescent", "Momentum", "Nesterov", "RMSprop",
+        "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "GradientDescent", "Momentum", "NAdam",
+        "Nesterov", "RMSprop",
     ),
     "pellucid.training": ("EarlyStopping", "GradientPenalty", "WeightClipping"),
 }  # fmt: skip
@@ -135,9 +150,11 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Activation",
+    "Adadelta",
     "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
     "Add",
     "Attention",
     "Autoencoder",
@@ -147,6 +164,7 @@ __all__ = [
     "Bidirectional",
     "BiologicalNeuron",
     "Code",
+    "Comparison",
     "Concatenate",
     "Conv1D",
     "Conv2D",
@@ -179,6 +197,7 @@ __all__ = [
     "MissingExtra",
     "Momentum",
     "Multiply",
+    "NAdam",
     "Nesterov",
     "Network",
     "PellucidError",
@@ -197,6 +216,7 @@ __all__ = [
     "WeightClipping",
     "autoencoder",
     "backpropagate",
+    "compare",
     "convolutional",
     "convolutional_autoencoder",
     "feedforward",

@@ -1,6 +1,7 @@
 """Ready models built of the floors below, training from one call, and runs."""
 
 from pellucid.models.autoencoder import Autoencoder, autoencoder, convolutional_autoencoder
+from pellucid.models.compare import Comparison, compare
 from pellucid.models.convolutional import convolutional
 from pellucid.models.experiment import Experiment
 from pellucid.models.feedforward import feedforward
@@ -21,6 +22,7 @@ __all__ = [
     "Autoencoder",
     "BiologicalNeuron",
     "Certificate",
+    "Comparison",
     "Experiment",
     "FiringRateCurve",
     "FittedPerceptron",
@@ -37,6 +39,7 @@ __all__ = [
     "Translator",
     "and_gate",
     "autoencoder",
+    "compare",
     "convolutional",
     "convolutional_autoencoder",
     "feedforward",
