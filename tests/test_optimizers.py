@@ -19,6 +19,7 @@ from pellucid.optimizers import (
     AdamW,
     FromOptax,
     Momentum,
+    NAdam,
     Nesterov,
     RMSprop,
     as_optimizer,
@@ -56,6 +57,18 @@ ORACLES = {
     "adagrad": (
         optimizers.build({"name": "adagrad", "learning_rate": 0.01}),
         lambda p, d: torch.optim.Adagrad(p, 0.01, weight_decay=d),
+    ),
+    "adadelta": (
+        optimizers.build("adadelta"),
+        lambda p, d: torch.optim.Adadelta(p, 1.0, rho=0.9, eps=1e-6, weight_decay=d),
+    ),
+    "adagrad, begun at 0.1": (
+        optimizers.build({"name": "adagrad", "initial_accumulator": 0.1}),
+        lambda p, d: torch.optim.Adagrad(p, 0.01, initial_accumulator_value=0.1, weight_decay=d),
+    ),
+    "adamax": (
+        optimizers.build("adamax"),
+        lambda p, d: torch.optim.Adamax(p, 0.002, weight_decay=d),
     ),
     "adamw": (
         AdamW(0.001, weight_decay=0.05),
@@ -123,6 +136,7 @@ def test_100_steps_follow_pytorch(name, penalty, float64, rng):
         (Momentum(0.1, average=False), optax.sgd(0.1, momentum=0.9)),
         (Nesterov(0.1), optax.sgd(0.1, momentum=0.9, nesterov=True)),
         (Adam(0.01), optax.adam(0.01)),
+        (NAdam(0.01), optax.nadam(0.01)),
         (AdamW(0.01, weight_decay=0.1), optax.adamw(0.01, weight_decay=0.1)),
         (SGD(0.1, clip_norm=0.5), optax.chain(optax.clip_by_global_norm(0.5), optax.sgd(0.1))),
         (SGD(0.1, clip_value=0.2), optax.chain(optax.clip(0.2), optax.sgd(0.1))),

@@ -43,6 +43,8 @@ class Update(NamedTuple):
     state: OptimizerState
     learning_rate: Scalar
     """The rate η in force, after the schedule."""
+    changes: PyTree
+    """What was added to the parameters."""
 
 
 class Optimizer(ABC):
@@ -95,15 +97,18 @@ class Optimizer(ABC):
         leaves, tree = jax.tree.flatten(params)
         columns = {slot: jax.tree.leaves(state.slots[slot]) for slot in rule.slots}
         new_leaves: list[Array] = []
+        changes: list[Array] = []
         new_columns: dict[str, list[Array]] = {slot: [] for slot in rule.slots}
         for i, (g, w) in enumerate(zip(jax.tree.leaves(grads), leaves, strict=True)):
             direction, slots = rule.direction(g, w, {slot: columns[slot][i] for slot in columns}, t)
-            new_leaves.append(w - learning_rate * direction)
+            changes.append(-learning_rate * direction)
+            new_leaves.append(w + changes[-1])
             for slot in columns:
                 new_columns[slot].append(slots[slot])
         new_slots = {slot: jax.tree.unflatten(tree, column) for slot, column in new_columns.items()}
         new_state = OptimizerState(rule, state.step + 1, new_slots)
-        return Update(jax.tree.unflatten(tree, new_leaves), new_state, learning_rate)
+        params, moved = (jax.tree.unflatten(tree, arrays) for arrays in (new_leaves, changes))
+        return Update(params, new_state, learning_rate, moved)
 
 
 def clip(grads: PyTree, norm: Float[Array, ""] | None, value: Float[Array, ""] | None) -> PyTree:
@@ -309,6 +314,7 @@ class Adagrad(Optimizer):
 
     Args:
         learning_rate: η > 0, or a schedule.
+        initial_accumulator: s before the first update, at least 0.
         epsilon: ε > 0.
         clip_norm: largest norm of all gradients together; None for no limit.
         clip_value: largest size of any one gradient; None for no limit.
@@ -317,13 +323,14 @@ class Adagrad(Optimizer):
         >>> Adagrad().learning_rate
         0.01
 
-    Keras and Optax start s at 0.1; this and PyTorch at 0.
+    Keras and Optax start s at 0.1 (``initial_accumulator=0.1``); this and PyTorch at 0.
 
     Source: Duchi, Hazan, Singer, Adaptive subgradient methods for online learning and stochastic optimization, 2011.
     """
 
     slots: ClassVar[tuple[str, ...]] = ("square",)
     learning_rate: float | Schedule = nested(0.01, "learning rate")
+    initial_accumulator: float = constrained(0.0, NOT_NEGATIVE, "sum of squares before the first update")
     epsilon: float = constrained(1e-10, POSITIVE, "keeps the division finite")
     clip_norm: float | None = _clip_norm()
     clip_value: float | None = _clip_value()
@@ -332,9 +339,52 @@ class Adagrad(Optimizer):
         _check(self)
 
     def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
-        """G / (√s + ε), s ← s + g²."""
-        s = slots["square"] + g * g
-        return g / (jnp.sqrt(s) + self.epsilon), {"square": s}
+        """G / (√s + ε), s ← s + g²; the slot holds s without its start."""
+        square = slots["square"] + g * g
+        return g / (jnp.sqrt(self.initial_accumulator + square) + self.epsilon), {"square": square}
+
+
+@optimizers.register("adadelta")
+@tunable
+@dataclass(frozen=True)
+class Adadelta(Optimizer):
+    """Adadelta: Adagrad with a fading memory, in the units of the weights.
+
+    Formula:
+        s ← ρ s + (1 − ρ) g²; Δ = g √(u + ε) / √(s + ε); u ← ρ u + (1 − ρ) Δ²; w ← w − η Δ
+
+    Args:
+        learning_rate: η > 0, or a schedule; 1 in the paper.
+        decay: ρ, 0 ≤ ρ < 1 (Keras calls it rho, its default is 0.95).
+        epsilon: ε > 0; it decides how large the first steps are (Keras takes 1e-7).
+        clip_norm: largest norm of all gradients together; None for no limit.
+        clip_value: largest size of any one gradient; None for no limit.
+
+    Example:
+        >>> Adadelta().learning_rate
+        1.0
+
+    Keras's default rate is 0.001, a thousandth of the paper's.
+
+    Source: Zeiler, ADADELTA: an adaptive learning rate method, 2012.
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ("square", "update")
+    learning_rate: float | Schedule = nested(1.0, "learning rate")
+    decay: float = constrained(0.9, SHARE, "decay of both mean squares")
+    epsilon: float = constrained(1e-6, POSITIVE, "starts the steps, keeps the division finite")
+    clip_norm: float | None = _clip_norm()
+    clip_value: float | None = _clip_value()
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
+        """Δ = g √(u + ε) / √(s + ε)."""
+        s = self.decay * slots["square"] + (1 - self.decay) * (g * g)
+        step = g * jnp.sqrt((slots["update"] + self.epsilon) / (s + self.epsilon))
+        u = self.decay * slots["update"] + (1 - self.decay) * (step * step)
+        return step, {"square": s, "update": u}
 
 
 @optimizers.register("rmsprop")
@@ -426,6 +476,96 @@ class Adam(Optimizer):
         return _adam_direction(self, g, slots, t)
 
 
+@optimizers.register("nadam")
+@tunable
+@dataclass(frozen=True)
+class NAdam(Optimizer):
+    """Adam with Nesterov's look ahead.
+
+    Formula:
+        m̂ = β₁ m / (1 − β₁ᵗ⁺¹) + (1 − β₁) g / (1 − β₁ᵗ); w ← w − η m̂ / (√v̂ + ε), m, v and v̂ as in `Adam`
+
+    Args:
+        learning_rate: η > 0, or a schedule.
+        beta1: β₁, 0 ≤ β₁ < 1.
+        beta2: β₂, 0 ≤ β₂ < 1.
+        epsilon: ε > 0 (Keras takes 1e-7).
+        clip_norm: largest norm of all gradients together; None for no limit.
+        clip_value: largest size of any one gradient; None for no limit.
+
+    Example:
+        >>> NAdam().learning_rate
+        0.001
+
+    As Optax's ``nadam``; PyTorch and Keras let β₁ grow during the first steps.
+
+    Source: Dozat, Incorporating Nesterov momentum into Adam, 2016.
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ("momentum", "square")
+    learning_rate: float | Schedule = nested(0.001, "learning rate")
+    beta1: float = constrained(0.9, SHARE, "decay of the mean gradient")
+    beta2: float = constrained(0.999, SHARE, "decay of the mean square")
+    epsilon: float = constrained(1e-8, POSITIVE, "keeps the division finite")
+    clip_norm: float | None = _clip_norm()
+    clip_value: float | None = _clip_value()
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
+        """m̂ / (√v̂ + ε)."""
+        m = self.beta1 * slots["momentum"] + (1 - self.beta1) * g
+        v = self.beta2 * slots["square"] + (1 - self.beta2) * (g * g)
+        m_hat = m * (self.beta1 / (1 - self.beta1 ** (t + 1))) + g * ((1 - self.beta1) / (1 - self.beta1**t))
+        v_hat = v * (1 / (1 - self.beta2**t))
+        return m_hat / (jnp.sqrt(v_hat) + self.epsilon), {"momentum": m, "square": v}
+
+
+@optimizers.register("adamax")
+@tunable
+@dataclass(frozen=True)
+class Adamax(Optimizer):
+    """Adam with the largest recent gradient in the place of the mean square.
+
+    Formula:
+        m ← β₁ m + (1 − β₁) g; u ← max(β₂ u, |g| + ε); w ← w − η m / ((1 − β₁ᵗ) u)
+
+    Args:
+        learning_rate: η > 0, or a schedule.
+        beta1: β₁, 0 ≤ β₁ < 1.
+        beta2: β₂, 0 ≤ β₂ < 1.
+        epsilon: ε > 0.
+        clip_norm: largest norm of all gradients together; None for no limit.
+        clip_value: largest size of any one gradient; None for no limit.
+
+    Example:
+        >>> Adamax().learning_rate
+        0.002
+
+    As PyTorch's; Keras's default rate is 0.001.
+
+    Source: Kingma, Ba, Adam: a method for stochastic optimization, 2015, section 7.1.
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ("momentum", "largest")
+    learning_rate: float | Schedule = nested(0.002, "learning rate")
+    beta1: float = constrained(0.9, SHARE, "decay of the mean gradient")
+    beta2: float = constrained(0.999, SHARE, "decay of the largest gradient")
+    epsilon: float = constrained(1e-8, POSITIVE, "keeps the division finite")
+    clip_norm: float | None = _clip_norm()
+    clip_value: float | None = _clip_value()
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
+        """M / ((1 − β₁ᵗ) u)."""
+        m = self.beta1 * slots["momentum"] + (1 - self.beta1) * g
+        u = jnp.maximum(self.beta2 * slots["largest"], jnp.abs(g) + self.epsilon)
+        return m / (u * (1 - self.beta1**t)), {"momentum": m, "largest": u}
+
+
 @optimizers.register("adamw")
 @tunable
 @dataclass(frozen=True)
@@ -492,9 +632,10 @@ class FromOptax:
     ) -> Update:
         """``params + updates``, as `optax.apply_updates` does. The rate is inside Optax: reported as NaN."""
         updates, slots = state.rule.held.transformation.update(grads, state.slots["optax"], params)
-        new_params = jax.tree.map(lambda w, u: w + u.astype(w.dtype), params, updates)
+        changes = jax.tree.map(lambda w, u: u.astype(w.dtype), params, updates)
+        new_params = jax.tree.map(jnp.add, params, changes)
         new_state = OptimizerState(state.rule, state.step + 1, {"optax": slots})
-        return Update(new_params, new_state, jnp.asarray(jnp.nan, jnp.float32))
+        return Update(new_params, new_state, jnp.asarray(jnp.nan, jnp.float32), changes)
 
 
 @jax.tree_util.register_static
