@@ -36,6 +36,7 @@ from pellucid.layers import (
     Dropout,
     Embedding,
     Flatten,
+    Frozen,
     GaussianNoise,
     GlobalAveragePool,
     GlobalMaxPool,
@@ -137,6 +138,7 @@ ROWS = [
     Row(LayerNorm(scale=False, shift=False), (4,)),
     Row(GaussianNoise(0.3), (2, 3)),
     Row(MaskingNoise(0.3), (7,)),
+    Row(Frozen(Dense(3)), (4,)),
     Row(Repeat(3), (4,)),
     Row(MeanOverTime(), (5, 4)),
     Row(Add(), ((3,), (3,), (3,))),
@@ -160,6 +162,8 @@ def set_up(row: Row, seed: int = 0, dtype=jnp.float32):
     rng, keys = np.random.default_rng(seed), jax.random.split(jax.random.key(seed))
     params, state, output_shape = row.layer.init(keys[0], row.input_shape)
     params = jax.tree.map(lambda w: (w + 0.1).astype(dtype), params)
+    if isinstance(row.layer, Frozen):  # its parameters are in the state
+        state = jax.tree.map(lambda w: w.astype(dtype), state)
 
     def draw(shape):
         return jnp.asarray(rng.normal(size=(BATCH, *shape)), dtype)

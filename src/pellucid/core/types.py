@@ -18,8 +18,8 @@ Params: TypeAlias = dict[str, Any]
 """The trainable arrays of one layer by name, for example ``{"weights": W, "biases": b}``; a layer made of layers
 nests theirs."""
 
-State: TypeAlias = dict[str, jax.Array]
-"""What a layer carries from step to step without training it (running statistics)."""
+State: TypeAlias = dict[str, Any]
+"""What a layer carries from step to step without training it (running statistics); of a frozen layer nested once more."""
 
 Cache: TypeAlias = Any
 """What ``forward`` leaves for ``backward``: any pytree."""

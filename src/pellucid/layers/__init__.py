@@ -7,6 +7,7 @@ from pellucid.layers.convolution import Conv1D, Conv2D, ConvTranspose1D, ConvTra
 from pellucid.layers.dense import Dense
 from pellucid.layers.dropout import Dropout
 from pellucid.layers.embedding import Embedding
+from pellucid.layers.frozen import Frozen
 from pellucid.layers.gru import GRU
 from pellucid.layers.layer import Layer, layers
 from pellucid.layers.lstm import LSTM
@@ -43,6 +44,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "Frozen",
     "GRU",
     "GaussianNoise",
     "GlobalAveragePool",
