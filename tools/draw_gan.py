@@ -8,7 +8,7 @@ from benchmarks.gan import CONTENDERS, EPOCHS, mixture_of, train
 from matplotlib.figure import Figure
 
 from pellucid.models import load_gan
-from pellucid.models.figures import COLOURS
+from pellucid.report.figures import COLOURS
 
 SHOWN = 2000
 

@@ -15,7 +15,7 @@ import pellucid as pel
 from pellucid.cli.main import main
 from pellucid.core.checks import InvalidValue, ShapeError, StorageError
 from pellucid.data import GaussianMixture, mode_coverage
-from pellucid.models.figures import draw_samples
+from pellucid.report.figures import draw_samples
 
 TWO = GaussianMixture(((-1.0, 0.0), (1.0, 0.0)), 0.1)
 POINTS = TWO.dataset(600, seed=3, name="two")

@@ -91,8 +91,8 @@ def sample(run: Path, count: int, seed: int, output: Path, as_json: bool) -> Non
     import numpy as np
 
     from pellucid.core.files import write_bytes
-    from pellucid.models.figures import draw_samples
     from pellucid.models.gan_run import load_gan
+    from pellucid.report.figures import draw_samples
 
     samples = load_gan(run).sample(count, seed)
     content = io.BytesIO()

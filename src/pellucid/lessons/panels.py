@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from pellucid.core.checks import MissingExtra
-from pellucid.models.figures import COLOURS, STYLES
+from pellucid.report.figures import COLOURS, STYLES
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 Log = Literal["", "x", "y", "xy"]

@@ -11,7 +11,7 @@ import numpy as np
 from pellucid.core.checks import StorageError, WholeNumber, require
 from pellucid.data import Preprocessing
 from pellucid.models.experiment import GanExperiment
-from pellucid.models.figures import draw_history, draw_samples
+from pellucid.report.figures import draw_history, draw_samples
 from pellucid.models.report import render_report
 from pellucid.models.run import DataFacts, outputs_of, scaling_of, under
 from pellucid.network import Network, summarize

@@ -18,7 +18,7 @@ from pellucid.core.checks import (
     require,
     validate,
 )
-from pellucid.models.figures import COLOURS, STYLES
+from pellucid.report.figures import COLOURS, STYLES
 
 
 class Comparison(NamedTuple):

@@ -16,7 +16,7 @@ from pellucid.data.encoding import Target, Task, as_array, as_float32
 from pellucid.functions.losses import Loss, losses
 from pellucid.functions.metrics import metrics
 from pellucid.models.experiment import Experiment
-from pellucid.models.figures import draw_history
+from pellucid.report.figures import draw_history
 from pellucid.models.report import render_report
 from pellucid.network import AnyNetwork, Summary, build_network, summarize
 from pellucid.optimizers import as_optimizer
