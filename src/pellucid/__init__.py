@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         prepare_translations,
         reconstruction,
     )
+    from pellucid.explain.catalogue import show
     from pellucid.layers import (
         GRU,
         LSTM,
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
         Repeat,
         Reshape,
     )
+    from pellucid.lessons import lesson, list_lessons
     from pellucid.models import (
         Autoencoder,
         BiologicalNeuron,
@@ -124,6 +126,7 @@ _HOMES = {
         "Dataset", "gaussian_grid", "gaussian_ring", "list_datasets", "load_dataset", "load_pairs",
         "load_table", "make_dataset", "mode_coverage", "prepare_translations", "reconstruction",
     ),
+    "pellucid.explain.catalogue": ("show",),
     "pellucid.layers": (
         "Activation", "Add", "Attention", "AveragePool1D", "AveragePool2D", "BatchNorm",
         "Bidirectional", "Code", "Concatenate", "Conv1D", "Conv2D", "ConvTranspose1D",
@@ -132,6 +135,7 @@ _HOMES = {
         "LeakyIntegrateAndFire", "MaskingNoise", "MaxPool1D", "MaxPool2D", "MeanOverTime",
         "Multiply", "RNN", "Repeat", "Reshape",
     ),
+    "pellucid.lessons": ("lesson", "list_lessons"),
     "pellucid.models": (
         "Autoencoder", "BiologicalNeuron", "Comparison", "GanRun", "Perceptron", "Run", "Translator", "autoencoder",
         "convolutional", "convolutional_autoencoder", "feedforward", "firing_rate_curve", "gan_networks",
@@ -226,7 +230,9 @@ __all__ = [
     "gan_networks",
     "gaussian_grid",
     "gaussian_ring",
+    "lesson",
     "list_datasets",
+    "list_lessons",
     "load_dataset",
     "load_gan",
     "load_pairs",
@@ -240,6 +246,7 @@ __all__ = [
     "resume_gan",
     "resume_run",
     "separability",
+    "show",
     "spiking",
     "summarize",
     "train",

@@ -7,6 +7,8 @@ import click
 
 from pellucid.cli.data import data
 from pellucid.cli.gan import sample
+from pellucid.cli.lesson import lesson
+from pellucid.cli.show import show
 from pellucid.cli.train import train
 from pellucid.cli.use import evaluate, predict
 from pellucid.core.checks import DataError, PellucidError, StorageError, TrainingDiverged
@@ -41,6 +43,8 @@ Examples:
   pellucid train houses.csv --target price         a table of your own
   pellucid evaluate runs/houses-001 new.csv        how good it is on other rows
   pellucid sample runs/mnist-002 --output new.png   what a GAN makes
+  pellucid lesson dying-relu                       put a claim of the field to the test
+  pellucid show relu                               an activation, loss, optimizer … on one page
   pellucid data list                               the datasets it knows
 
 \b
@@ -53,7 +57,7 @@ def main() -> None:
     """Neural networks you can see through: train them, use them, look inside."""
 
 
-for verb in (train, predict, evaluate, sample, data):
+for verb in (train, predict, evaluate, sample, lesson, show, data):
     main.add_command(verb)
 
 if __name__ == "__main__":

@@ -21,10 +21,10 @@ from pellucid.network import Network
     items=("4.1", "3.9"),
     reason="W₃(W₂(W₁x + b₁) + b₂) + b₃ is again Wx + b, with W = W₃W₂W₁: a product of matrices is one matrix. "
     "Depth pays only with something that is not linear between the layers.",
-    experiment="Three layers of 32, 32 and 10 units on 8×8 digits, 20 epochs of Adam, linear between them. To the trained "
-    "network's outputs on the held-out rows the best single linear layer is fitted by least squares; what is left over "
-    "is the share that no linear layer computes. The same is done with ReLU between the layers, as a control: the "
-    "measurement must be able to find something.",
+    experiment="Three layers of 32, 32 and 10 units on 8×8 digits, 20 epochs of Adam, linear between them. The best "
+    "single linear layer is fitted by least squares to the trained network's outputs on the held-out rows; what is "
+    "left over is the share that no linear layer computes. The same is done with ReLU between the layers, as a "
+    "control: the measurement must be able to find something.",
     rule=(
         Condition("share beyond one linear layer, linear", "below", 1e-4),
         Condition("share beyond one linear layer, relu", "above", 1e-2),

@@ -20,7 +20,10 @@ does not. It is written down before the experiment runs and knows nothing but th
 """
 
 import difflib
+import hashlib
+import inspect
 import operator
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -96,6 +99,12 @@ class Lesson:
     experiment: str
     rule: tuple[Condition, ...]
     measure: Callable[[Sequence[int]], Measured]
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the file that the lesson is written in, so that an old result is told from a new one."""
+        source = inspect.getsource(sys.modules[self.measure.__module__])
+        return hashlib.sha256(source.encode()).hexdigest()[:16]
 
     @property
     def rule_text(self) -> str:

@@ -8,14 +8,11 @@ import msgspec
 import numpy as np
 
 from pellucid.core.checks import InvalidValue
+from pellucid.models.statistics import interval
 
 
 class Quantity(msgspec.Struct, frozen=True):
     """A measured quantity: one value for each seed, or for each round of a timing.
-
-    Formula:
-        mean ± t · s / √n, with s the standard deviation over n values, t the 97.5 % point of Student's distribution of
-        n − 1 degrees of freedom
 
     Args:
         name: what it is.
@@ -51,23 +48,17 @@ class Quantity(msgspec.Struct, frozen=True):
     @property
     def mean(self) -> float:
         """Mean of the values."""
-        return float(np.mean(self.values))
+        return interval(self.values).mean
 
     @property
     def low(self) -> float:
         """Lower end of the 95 % interval of the mean."""
-        return self.mean - self._half_width()
+        return interval(self.values).low
 
     @property
     def high(self) -> float:
         """Upper end of the 95 % interval of the mean."""
-        return self.mean + self._half_width()
-
-    def _half_width(self) -> float:
-        from scipy.stats import t
-
-        count = len(self.values)
-        return float(t.ppf(0.975, count - 1) * np.std(self.values, ddof=1) / math.sqrt(count))
+        return interval(self.values).high
 
     def minus(self, other: "Quantity", name: str) -> "Quantity":
         """The paired difference, seed by seed."""
@@ -87,10 +78,10 @@ def number(value: float) -> str:
 
     Example:
         >>> number(-1234.5), number(0.00001234), number(0.0)
-        ('−1234', '1.23e−05', '0')
+        ('−1234', '1.23e−5', '0')
     """
     text = f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
-    return text.replace("-", "−")
+    return text.replace("e-0", "e-").replace("e+0", "e+").replace("-", "−")
 
 
 def quantities_by_name(quantities: Sequence[Quantity]) -> dict[str, Quantity]:

@@ -25,6 +25,7 @@ class LessonResult(msgspec.Struct, frozen=True, dict=True):
         quantities: the figures.
         panels: the pictures, as data.
         seconds: that it took.
+        fingerprint: of the lesson as it was then.
     """
 
     name: str
@@ -32,6 +33,7 @@ class LessonResult(msgspec.Struct, frozen=True, dict=True):
     quantities: tuple[Quantity, ...]
     panels: tuple[Panel, ...]
     seconds: float
+    fingerprint: str
 
     @property
     def lesson(self) -> Lesson:
@@ -123,6 +125,7 @@ def lesson(name: str | int, *, seeds: int = 5, seed: int = 0) -> LessonResult:
         tuple(measured.quantities),
         tuple(measured.panels),
         time.perf_counter() - started,
+        found.fingerprint,
     )
 
 
