@@ -10,7 +10,7 @@ import numpy as np
 from pellucid.explain.catalogue.docstrings import formula
 from pellucid.explain.catalogue.kind import Kind, Text
 from pellucid.explain.catalogue.page import Content, Curve, Facts, Formulas, Range, Table, write
-from pellucid.explain.catalogue.plots import draw_family
+from pellucid.explain.catalogue.plots import draw_family, new_figure
 from pellucid.functions.activations import Activation, Elementwise, activations
 
 TEXTS = {
@@ -232,7 +232,9 @@ def _row(activation: Activation) -> Mapping[str, Any]:
 
 def _draw(items: Mapping[str, Activation]) -> Any:
     z = np.linspace(-4, 4, 401, dtype=np.float32)
-    return draw_family("z", z, {name: value_and_slope(item, z) for name, item in items.items()})
+    rows = -(-len(items) // 5)
+    curves = {name: value_and_slope(item, z) for name, item in items.items()}
+    return draw_family(new_figure((11.5, 2.1 * rows + 0.3)), "z", z, curves)
 
 
 KIND = Kind(

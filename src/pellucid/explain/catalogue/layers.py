@@ -369,10 +369,13 @@ def _row(layer: Layer) -> Mapping[str, Any]:
 
 
 def _picture(array: Any) -> np.ndarray:
-    """One example as a picture: channels side by side, vectors folded into rows."""
+    """One example as a picture: up to four channels as tiles, vectors folded into rows."""
     array = np.asarray(array, float)
     if array.ndim == 3:
-        return np.concatenate([array[..., channel] for channel in range(min(array.shape[-1], 4))], axis=1)
+        channels = [array[..., channel] for channel in range(min(array.shape[-1], 4))]
+        if len(channels) < 4:
+            return np.concatenate(channels, axis=1)
+        return np.block([channels[:2], channels[2:]])
     if array.ndim == 1:
         columns = 28 if array.size % 28 == 0 and array.size > 28 else min(array.size, 16)
         padded = np.full(-(-array.size // columns) * columns, np.nan)

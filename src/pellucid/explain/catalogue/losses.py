@@ -11,9 +11,10 @@ import numpy as np
 from pellucid.explain.catalogue.docstrings import formula
 from pellucid.explain.catalogue.kind import Kind, Text
 from pellucid.explain.catalogue.page import Content, Curve, Facts, Formulas, Range, Table
-from pellucid.explain.catalogue.plots import draw_family
+from pellucid.explain.catalogue.plots import draw_family, new_figure, tidy
 from pellucid.functions.losses import FUSIONS, Loss, PerClass, PerOutput, losses
 from pellucid.functions.metrics import default_metric
+from pellucid.report.figures import COLOURS, STYLES
 
 TEXTS = {
     "mean_squared_error": Text(
@@ -242,16 +243,28 @@ def _row(loss: Loss) -> Mapping[str, Any]:
 
 
 def _draw(items: Mapping[str, Loss]) -> Any:
-    across, pairs = {}, {}
+    figure = new_figure((11.5, 8.6))
+    top, bottom = figure.subfigures(2, 1, height_ratios=[3.4, 5.2])
+    of_error = {name: loss for name, loss in items.items() if probe_of(loss) is ERROR}
+    e = np.linspace(ERROR.low, ERROR.high, 401, dtype=np.float32)
+    curves = {name: value_and_slope(loss, e) for name, loss in of_error.items()}
+    for part, (axes, title) in enumerate(zip(top.subplots(1, 2), ("loss", "slope"), strict=True)):
+        for number, (name, pair) in enumerate(curves.items()):
+            look = {"color": COLOURS[number % len(COLOURS)], "ls": STYLES[number % len(STYLES)], "lw": 2}
+            axes.plot(e, pair[part], label=name, **look)
+        axes.set(title=f"{title} against the error", xlabel=ERROR.label, ylim=((0, 8), (-3, 3))[part])
+        tidy(axes)
+    top.axes[0].legend(frameon=False)
+    across, pairs, limits = {}, {}, {}
     for name, loss in items.items():
-        probe = probe_of(loss)
-        across[name] = np.linspace(probe.low, probe.high, 401, dtype=np.float32)
-        pairs[name] = value_and_slope(loss, across[name])
-    return draw_family(
-        "error ŷ − y; for classes the probability or the logit of what is true; for margins and critics the score",
-        across,
-        pairs,
-    )
+        if name not in of_error:
+            probe = probe_of(loss)
+            across[name] = np.linspace(probe.low, probe.high, 401, dtype=np.float32)
+            pairs[name] = value_and_slope(loss, across[name])
+            limits |= {name: (-10, 6)} if probe.label.startswith(("probability", "share")) else {}
+    label = "probability or logit of what is true; for margins and critics the score"
+    draw_family(bottom, label, across, pairs, limits)
+    return figure
 
 
 KIND = Kind(

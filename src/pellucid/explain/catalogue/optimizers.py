@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -98,7 +98,7 @@ RATES = [float(f"{rate:.2g}") for rate in np.logspace(-3.5, 0.75, 35)]
 
 
 class Walk(NamedTuple):
-    """The way down the valley with the best of `RATES`."""
+    """The way down the valley with the best of `RATES` that never climbs above the start."""
 
     rate: float
     steps: int | None
@@ -134,24 +134,19 @@ def _walk(rule: Any, steps: int) -> tuple[jax.Array, jax.Array]:
     return path, (curvature * path**2).sum(axis=1) / 2
 
 
+@cache
 def walk(rule: Optimizer) -> Walk:
-    """Down the valley with each of `RATES`; the one that is at the bottom first."""
-    best: Walk | None = None
+    """Down the valley with each of `RATES` that never climbs above the start; the one that is at the bottom first."""
+    walks = []
     for rate in RATES:
         path, heights = map(
             np.asarray, _walk(as_arrays(dataclasses.replace(rule, learning_rate=rate)), STEPS)
         )
-        above = np.flatnonzero(~(heights < NEAR))
-        steps = int(above[-1]) + 1 if len(above) and above[-1] < STEPS else None
-        score = (steps is None, steps or 0, float(np.nan_to_num(heights[-1], nan=np.inf)))
-        if best is None or score < (
-            best.steps is None,
-            best.steps or 0,
-            float(np.nan_to_num(best.heights[-1], nan=np.inf)),
-        ):
-            best = Walk(rate, steps, path, heights)
-    assert best is not None
-    return best
+        if not (heights <= heights[0] * 1.0001).all():
+            break  # larger rates climb higher
+        last = int(np.flatnonzero(heights >= NEAR)[-1])
+        walks.append(Walk(rate, last + 1 if last < STEPS else None, path, heights))
+    return min(walks, key=lambda each: (each.steps or STEPS + 1, each.heights[-1]))
 
 
 def _walked(found: Walk) -> str:
@@ -226,7 +221,7 @@ def draw_walks(items: Mapping[str, Optimizer]) -> Any:
         axes.plot(heights, color=COLOURS[number % len(COLOURS)], ls=style, lw=1.5, label=name)
     axes.axhline(NEAR, color="0.6", lw=0.8)
     axes.set(yscale="log", xlabel="step", ylabel="height", ylim=(1e-8, 100))
-    axes.legend(frameon=False, fontsize=8, ncols=3)
+    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     tidy(axes)
     return figure
 

@@ -1,5 +1,6 @@
 """Curves drawn with dots in a terminal, and by matplotlib."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,33 +81,39 @@ def tidy(axes: Any) -> None:
 
 
 def draw_family(
-    x_label: str, x: Any, values_and_slopes: Any, limits: tuple[float, float] | None = None
+    figure: Any,
+    x_label: str,
+    x: Any,
+    values_and_slopes: Mapping[str, Any],
+    limits: Mapping[str, tuple[float, float]] | None = None,
 ) -> Any:
-    """Small panels alike, one a function: its value drawn through, its slope dashed.
+    """Small panels alike in a figure, one a function: its value drawn through, its slope dashed.
 
     Args:
+        figure: an empty figure, or part of one.
         x_label: of every panel.
         x: where they were measured; one array, or one by name.
         values_and_slopes: a pair of arrays by name.
-        limits: of the vertical axis; None for each panel's own.
+        limits: of the vertical axis by name, where not all is to be seen.
+
+    Returns:
+        The figure.
     """
     columns = min(5, len(values_and_slopes))
     rows = -(-len(values_and_slopes) // columns)
-    figure = new_figure((2.3 * columns, 2.1 * rows + 0.3))
     panels = figure.subplots(rows, columns, squeeze=False).flat
     for axes, (name, (value, slope)) in zip(panels, values_and_slopes.items(), strict=False):
-        across = x[name] if isinstance(x, dict) else x
+        across = x[name] if isinstance(x, Mapping) else x
         axes.plot(across, value, color=COLOURS[0], lw=2, label="value")
         axes.plot(across, slope, color=COLOURS[1], ls="--", lw=1.5, label="slope")
-        axes.set_title(name, fontsize=10)
+        axes.set_title(name, fontsize=10 if len(name) < 22 else 7.5)
         axes.tick_params(labelsize=8)
-        if limits:
-            axes.set_ylim(*limits)
+        if limits and name in limits:
+            axes.set_ylim(*limits[name])
         tidy(axes)
-    for axes in list(figure.axes)[len(values_and_slopes) :]:
+    for axes in panels:
         axes.set_axis_off()
     figure.supxlabel(x_label, fontsize=10)
-    figure.legend(
-        *figure.axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2, frameon=False
-    )
+    handles = figure.axes[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside upper right", ncols=2, frameon=False)
     return figure

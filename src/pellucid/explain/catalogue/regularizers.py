@@ -98,7 +98,7 @@ def _measured(penalty: Regularizer) -> Mapping[str, Content]:
     return {
         "graph": (
             Curve("penalty", "w", w, _penalties(penalty, w)),
-            Curve("after a step of 1 with the penalty alone", "w", w, shrunk(penalty, w, 1.0)),
+            Curve("w after a step of ½, penalty alone", "w", w, shrunk(penalty, w, 0.5)),
         ),
         "behaviour": Facts(
             {
@@ -145,7 +145,7 @@ def _draw(items: Mapping[str, Regularizer]) -> Any:
     for number, (name, penalty) in enumerate(items.items()):
         look = {"color": COLOURS[number % len(COLOURS)], "ls": STYLES[number % len(STYLES)], "lw": 2}
         shape.plot(w, _penalties(penalty, w), label=name, **look)
-        step.plot(w, shrunk(penalty, w, 1.0), label=name, **look)
+        step.plot(w, shrunk(penalty, w, 0.5), label=name, **look)
         flat = np.unique(np.abs(plane))
         along = dict(zip(flat.tolist(), _penalties(penalty, flat).tolist(), strict=True))
         height = np.vectorize(along.get)(np.abs(plane).astype(float)).sum(axis=-1)
@@ -154,8 +154,8 @@ def _draw(items: Mapping[str, Regularizer]) -> Any:
             plane[..., 0], plane[..., 1], height, levels=[one], colors=look["color"], linestyles=look["ls"]
         )
     shape.set(title="penalty of one weight", xlabel="w")
-    step.set(title="after a step of 1 with the penalty alone", xlabel="w")
-    level.set(title="two weights that cost as much as (1, 0)", xlabel="w₁", ylabel="w₂", aspect="equal")
+    step.set(title="w after a step of ½, penalty alone", xlabel="w")
+    level.set(title="weights that cost as much as (1, 0)", xlabel="w₁", ylabel="w₂", aspect="equal")
     shape.legend(frameon=False)
     for axes in (shape, step, level):
         tidy(axes)

@@ -96,9 +96,10 @@ def _row(schedule: Schedule) -> Mapping[str, Any]:
 def _draw(items: Mapping[str, Schedule]) -> Any:
     figure = new_figure((8, 3.4))
     axes = figure.subplots()
+    styles = (*STYLES, (0, (8, 2, 1, 2, 1, 2)))
     t = np.linspace(0, EPOCHS, 301)
     for number, (name, item) in enumerate(items.items()):
-        axes.plot(t, rates(item, t), color=COLOURS[number], ls=STYLES[number % len(STYLES)], lw=2, label=name)
+        axes.plot(t, rates(item, t), color=COLOURS[number], ls=styles[number % len(styles)], lw=2, label=name)
     axes.set(xlabel="epochs", ylabel="learning rate")
     axes.legend(frameon=False)
     tidy(axes)
