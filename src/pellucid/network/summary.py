@@ -110,19 +110,19 @@ def summarize(network: AnyNetwork, input_shape: Shapes) -> Summary:
             return layer.forward(params, state, x, key=None, training=False)[0]
 
         x = arrays[0] if layer.inputs == 1 else arrays
-        products = _products(jax.make_jaxpr(forward)(params, state, x).jaxpr)
+        products = count_products(jax.make_jaxpr(forward)(params, state, x).jaxpr)
         count = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
         memory = 4 * (count + math.prod(shapes[name]))
         rows.append(Row(name, shapes[name], count, memory, products, reads if graph else ()))
     return Summary(inputs, tuple(rows))
 
 
-def _products(jaxpr: Any) -> int:
-    """Multiply-adds of the matrix products and convolutions of a traced program."""
+def count_products(jaxpr: Any) -> int:
+    """Multiply-adds of the matrix products and convolutions of a traced program (a ``jaxpr``)."""
     total = 0
     for equation in jaxpr.eqns:
         name, output = equation.primitive.name, math.prod(equation.outvars[0].aval.shape)
-        inner = [_products(one) for one in jaxprs_in_params(equation.params)]
+        inner = [count_products(one) for one in jaxprs_in_params(equation.params)]
         if name == "dot_general":
             ((contracted, _), _) = equation.params["dimension_numbers"]
             left = equation.invars[0].aval.shape
