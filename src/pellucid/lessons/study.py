@@ -1,19 +1,24 @@
 """Studying a lesson: its experiment run, its figures kept, its verdict computed."""
 
 import time
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import msgspec
+import numpy as np
 
 from pellucid.data import Dataset
+from pellucid.functions.losses import losses
 from pellucid.lessons.claims import VERDICTS, Lesson, check_seeds, find_lesson
 from pellucid.lessons.panels import Panel, draw_panels
 from pellucid.lessons.quantity import Quantity, quantities_by_name
 from pellucid.models.population import train_population
 from pellucid.models.run import Run
 from pellucid.models.train import plan
+from pellucid.network import Backpropagation, Network, backpropagate
 
 
 class LessonResult(msgspec.Struct, frozen=True, dict=True):
@@ -130,23 +135,106 @@ def lesson(name: str | int, *, seeds: int = 5, seed: int = 0) -> LessonResult:
 
 
 def train_variants(
-    data: Dataset, seeds: Sequence[int], variants: Mapping[str, Mapping[str, Any]], **shared: Any
+    data: Dataset | Callable[[int], Dataset],
+    seeds: Sequence[int],
+    variants: Mapping[str, Mapping[str, Any]],
+    **shared: Any,
 ) -> dict[str, list[Run]]:
     """Train variants that differ in stated settings, each with the same seeds: paired experiments.
 
     Args:
-        data: the dataset of all.
+        data: the dataset of all, or the dataset of each seed.
         seeds: of initial weights and order of rows; equal for all variants.
-        variants: settings of `pellucid.models.train.plan` that are a variant's own, by its label.
+        variants: settings of `pellucid.models.train.plan` that are a variant's own, by its label; its ``data`` too.
         **shared: settings that all share.
 
     Returns:
         The runs by label, in the order of the seeds.
     """
-    plans = [
-        plan(data=data, seed=seed, **{**shared, **settings})
-        for settings in variants.values()
-        for seed in seeds
-    ]
-    runs = iter(train_population([planned.experiment for planned in plans], data))
+    plans = []
+    for settings in variants.values():
+        for seed in seeds:
+            chosen = {"data": data, **shared, **settings}
+            dataset = chosen["data"] if isinstance(chosen["data"], Dataset) else chosen["data"](seed)
+            plans.append(plan(**{**chosen, "data": dataset}, seed=seed))
+    trained = train_population(
+        [planned.experiment for planned in plans],
+        [planned.data for planned in plans],
+        networks=[planned.network for planned in plans],
+    )
+    runs = iter(trained)
     return {label: [next(runs) for _ in seeds] for label in variants}
+
+
+def at_best_rate(
+    data: Dataset | Callable[[int], Dataset],
+    seeds: Sequence[int],
+    variants: Mapping[str, Mapping[str, Any]],
+    rates: Sequence[float],
+    score: Callable[[Run], float],
+    optimizer: str = "sgd",
+    **shared: Any,
+) -> dict[str, tuple[float, list[Run]]]:
+    """Train each variant at several learning rates and keep its best, so that none wins by a rate that suits it.
+
+    Args:
+        data: the dataset of all, or the dataset of each seed.
+        seeds: equal for all variants and rates.
+        variants: settings that are a variant's own, by its label.
+        rates: learning rates to try.
+        score: of a run; the rate with the lowest mean over the seeds is the best. NaN, as of a training that diverged,
+            is the worst.
+        optimizer: name of the optimiser.
+        **shared: settings that all share.
+
+    Returns:
+        The best rate and its runs, by label.
+    """
+    tried = {
+        (label, rate): {**settings, "optimizer": {"name": optimizer, "learning_rate": rate}}
+        for label, settings in variants.items()
+        for rate in rates
+    }
+    names = {f"{label} at {rate}": (label, rate) for label, rate in tried}
+    runs = train_variants(data, seeds, {name: tried[key] for name, key in names.items()}, **shared)
+    best: dict[str, tuple[float, list[Run]]] = {}
+    for label in variants:
+        scores = {
+            rate: np.nan_to_num(np.mean([score(run) for run in runs[name]]), nan=np.inf)
+            for name, (of, rate) in names.items()
+            if of == label
+        }
+        rate = min(scores, key=scores.__getitem__)
+        best[label] = (rate, runs[f"{label} at {rate}"])
+    return best
+
+
+def first_gradients(
+    network: Network, data: Dataset, seeds: Sequence[int], rows: int = 512
+) -> Backpropagation:
+    """Forward and backward pass of the network as it is drawn, before any training, over the first training rows.
+
+    Args:
+        network: a classifier's network.
+        data: a dataset of several classes.
+        seeds: of the weights.
+        rows: how many examples.
+
+    Returns:
+        All outputs, deltas and gradients; their first axis counts the seeds.
+    """
+    x = jnp.asarray(data.preprocessing.apply_numpy(data.train.x[:rows]))
+    y = jnp.asarray(data.train.y[:rows])
+    keys = jnp.stack([jax.random.key(seed) for seed in seeds])
+    return _first_gradients(network, keys, x, y)
+
+
+@partial(jax.jit, static_argnums=0)
+def _first_gradients(network: Network, keys: Any, x: Any, y: Any) -> Backpropagation:
+    loss = losses.build("sparse_categorical_cross_entropy")
+
+    def of_seed(key: Any) -> Backpropagation:
+        params, state, _ = network.init(key, x.shape[1:])
+        return backpropagate(network, loss, params, state, x, y, jnp.ones(len(x)))
+
+    return jax.vmap(of_seed)(keys)
