@@ -1,5 +1,6 @@
 """A run: the network that a training left, with all that is needed to use it, save it and load it."""
 
+import importlib
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -216,6 +217,22 @@ class Run:
         self.program.loss.check(outputs.shape, target.shape, target.dtype)
         loss, metric = _loss_and_metric(self.program, jnp.asarray(outputs), jnp.asarray(target))
         return {"loss": float(loss), self.program.metric.name: float(metric)}
+
+    def explain(self, x: Any, y: Any = None, *, neuron: str | None = None, weight: str | None = None) -> Any:
+        """One example through the network with every number, each derivative checked; see `pellucid.explain`.
+
+        Args:
+            x: one example, as for ``outputs``.
+            y: its target: a class name or number, or numbers; None for an autoencoder.
+            neuron: ``"LAYER:UNIT"``, the neuron whose largest gradient is followed.
+            weight: ``"LAYER:i,j"``, the weight that is followed.
+
+        Returns:
+            A `pellucid.explain.Explanation`.
+        """
+        # Explaining stands on a floor above: by name, so that this one does not import it.
+        explaining = importlib.import_module("pellucid.explain")
+        return explaining.explain(self, x, y, neuron=neuron, weight=weight)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write the run folder: settings, weights, history, report.
