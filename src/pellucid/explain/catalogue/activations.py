@@ -118,14 +118,17 @@ FAR = np.concatenate([[-1e4, -1e3], np.linspace(-128, 128, 8193), [1e3, 1e4]]).a
 
 def value_and_slope(activation: Activation, z: Any) -> tuple[np.ndarray, np.ndarray]:
     """A and ∂a/∂z for numbers z in float32; of softmax the first of two outputs, for logits (z, 0)."""
-    z = jnp.asarray(z, jnp.float32)
+    count = len(z)
+    z = jnp.asarray(
+        np.resize(np.asarray(z, np.float32), len(FAR))
+    )  # one shape for all: each is compiled once
     if isinstance(activation, Elementwise):
         a = activation.value(z)
-        return np.asarray(a), np.asarray(activation.slope(z, a))
+        return np.asarray(a)[:count], np.asarray(activation.slope(z, a))[:count]
     logits = jnp.stack([z, jnp.zeros_like(z)], axis=-1)
     a = activation.value(logits)
     first = jnp.broadcast_to(jnp.array([1.0, 0.0]), logits.shape)
-    return np.asarray(a)[:, 0], np.asarray(activation.backward(logits, a, first))[:, 0]
+    return np.asarray(a)[:count, 0], np.asarray(activation.backward(logits, a, first))[:count, 0]
 
 
 def measured_range(activation: Activation) -> Range:

@@ -30,7 +30,8 @@ def section(item: Any, heading: str, classes: Mapping[str, type] | None = None) 
     found = match.group(1).split("\n\n")[0] if heading in ("Others", "Source") else match.group(1)
     if heading == "Formula":  # until the first paragraph that is not indented
         lines = [line for line in re.split(r"\n(?=\S)", match.group(1))[0].splitlines() if line.strip()]
-        return "; ".join(line.strip().rstrip(";") for line in _joined(lines))
+        text = "; ".join(line.strip().rstrip(";") for line in _joined(lines))
+        return re.sub(" +", " ", text.replace("`", ""))
     found = " ".join(found.replace("``", "").split())
     reference = _AS_FOR.match(found)
     if reference and classes and reference.group(1) in classes:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import jax
@@ -287,27 +287,33 @@ class Shown:
     """A layer and what it makes of the digits."""
 
     def __init__(self, layer: Layer) -> None:
-        shape = example_of(layer).shape
-        inputs = 1 if layer.inputs == 1 else 2
-        self.x = digits(shape) if inputs == 1 else (digits(shape), digits(shape)[::-1])
-        self.input_shape = shape if inputs == 1 else (shape, shape)
+        shape, self.layer = example_of(layer).shape, layer
+        one = layer.inputs == 1
+        self.input_shape = shape if one else (shape, shape)
+        self.x = digits(shape) if one else (digits(shape), digits(shape)[::-1])
         self.params, self.state, self.output_shape = layer.init(jax.random.key(0), self.input_shape)
-        more = {"counted": jnp.ones(DIGITS, bool)} if layer.mixes_examples else {}
+        nodes = {"y": (layer, ("a", "b"))}
+        network: Any = Network(layer) if one else Graph(inputs=("a", "b"), nodes=nodes, outputs="y")
+        self.row = summarize(network, self.input_shape).rows[0]
 
-        def forward(training: bool) -> np.ndarray:
-            key = jax.random.key(1)
-            return np.asarray(
-                layer.forward(self.params, self.state, self.x, key=key, training=training, **more)[0]
-            )
+    @cached_property
+    def prediction(self) -> np.ndarray:
+        """The outputs in prediction."""
+        return self._forward(training=False)
 
-        self.prediction, self.training = forward(False), forward(True)
-        network: Any = (
-            Network(layer)
-            if inputs == 1
-            else Graph(inputs=("a", "b"), nodes={"y": (layer, ("a", "b"))}, outputs="y")
-        )
-        row = summarize(network, self.input_shape).rows[0]
-        self.parameters, self.multiply_adds, self.memory = row.parameters, row.multiply_adds, row.memory
+    @cached_property
+    def training(self) -> np.ndarray:
+        """The outputs in training."""
+        return self._forward(training=True)
+
+    def _forward(self, *, training: bool) -> np.ndarray:
+        more = {"counted": jnp.ones(DIGITS, bool)} if self.layer.mixes_examples else {}
+
+        @jax.jit
+        def forward(params: Any, state: Any, x: Any) -> Any:
+            return self.layer.forward(params, state, x, key=jax.random.key(1), training=training, **more)[0]
+
+        return np.asarray(forward(self.params, self.state, self.x))
 
 
 @cache
@@ -329,15 +335,15 @@ def _formulas(layer: Layer) -> Formulas:
 def facts(layer: Layer) -> Facts:
     """Shapes and counts of a layer on a digit."""
     seen, example = shown(layer), example_of(layer)
-    count = f"{seen.parameters:,}"
+    count = f"{seen.row.parameters:,}"
     known = {
         "reads": "two arrays" if layer.inputs is None or layer.inputs == 2 else "one array",
         "input": seen.input_shape
         if layer.inputs == 1
         else f"{seen.input_shape[0]} and {seen.input_shape[1]}",
         "output": seen.output_shape,
-        "parameters": f"{count} = {example.parameters}" if seen.parameters else "none",
-        "multiply-adds of an example": seen.multiply_adds,
+        "parameters": f"{count} = {example.parameters}" if seen.row.parameters else "none",
+        "multiply-adds of an example": seen.row.multiply_adds,
         "training and prediction": "alike"
         if np.array_equal(seen.training, seen.prediction)
         else f"differ: here by up to {float(np.abs(seen.training - seen.prediction).max()):.3g}",
@@ -361,9 +367,9 @@ def _row(layer: Layer) -> Mapping[str, Any]:
     return {
         "input": example_of(layer).shape,
         "output": seen.output_shape,
-        "parameters": seen.parameters,
+        "parameters": seen.row.parameters,
         "count": example_of(layer).parameters,
-        "multiply-adds": seen.multiply_adds,
+        "multiply-adds": seen.row.multiply_adds,
         "training": "as prediction" if np.array_equal(seen.training, seen.prediction) else "differs",
     }
 

@@ -160,6 +160,10 @@ PROBES = {
 """Losses that are not functions of the error alone."""
 
 
+POINTS = 401
+"""Of a graph."""
+
+
 def probe_of(loss: Loss) -> Probe:
     """What is varied to measure a loss."""
     return PROBES.get(loss.name, ERROR)
@@ -168,7 +172,10 @@ def probe_of(loss: Loss) -> Probe:
 def value_and_slope(loss: Loss, x: Any) -> tuple[np.ndarray, np.ndarray]:
     """The loss of one example and its slope on the varied prediction, for each number of x, in float32."""
     probe = probe_of(loss)
-    first = jnp.asarray(x, jnp.float32)[:, None]
+    count = len(x)
+    first = jnp.asarray(np.resize(np.asarray(x, np.float32), POINTS))[
+        :, None
+    ]  # one shape: each is compiled once
     second = {"": None, "rest": 1 - first, "zero": jnp.zeros_like(first)}[probe.pair]
     prediction = first if second is None else jnp.concatenate([first, second], axis=1)
     if loss.target_kind == "classes":
@@ -176,7 +183,8 @@ def value_and_slope(loss: Loss, x: Any) -> tuple[np.ndarray, np.ndarray]:
     else:
         row = jnp.array([probe.target] if second is None else [probe.target, 1 - probe.target])
         target = jnp.broadcast_to(row, prediction.shape)
-    return np.asarray(loss.value(prediction, target)), np.asarray(loss.slope(prediction, target))[:, 0]
+    value, slope = loss.value(prediction, target), loss.slope(prediction, target)
+    return np.asarray(value)[:count], np.asarray(slope)[:count, 0]
 
 
 def facts(loss: Loss) -> Facts:
@@ -216,7 +224,7 @@ def _formulas(loss: Loss) -> Formulas:
 
 def _measured(loss: Loss) -> Mapping[str, Content]:
     probe = probe_of(loss)
-    x = np.linspace(probe.low, probe.high, 401, dtype=np.float32)
+    x = np.linspace(probe.low, probe.high, POINTS, dtype=np.float32)
     value, slope = value_and_slope(loss, x)
     values, slopes = (map(float, part) for part in value_and_slope(loss, probe.points))
     heading = probe.label.split(" of ")[0].split(",")[0]
@@ -246,7 +254,7 @@ def _draw(items: Mapping[str, Loss]) -> Any:
     figure = new_figure((11.5, 8.6))
     top, bottom = figure.subfigures(2, 1, height_ratios=[3.4, 5.2])
     of_error = {name: loss for name, loss in items.items() if probe_of(loss) is ERROR}
-    e = np.linspace(ERROR.low, ERROR.high, 401, dtype=np.float32)
+    e = np.linspace(ERROR.low, ERROR.high, POINTS, dtype=np.float32)
     curves = {name: value_and_slope(loss, e) for name, loss in of_error.items()}
     for part, (axes, title) in enumerate(zip(top.subplots(1, 2), ("loss", "slope"), strict=True)):
         for number, (name, pair) in enumerate(curves.items()):
@@ -259,7 +267,7 @@ def _draw(items: Mapping[str, Loss]) -> Any:
     for name, loss in items.items():
         if name not in of_error:
             probe = probe_of(loss)
-            across[name] = np.linspace(probe.low, probe.high, 401, dtype=np.float32)
+            across[name] = np.linspace(probe.low, probe.high, POINTS, dtype=np.float32)
             pairs[name] = value_and_slope(loss, across[name])
             limits |= {name: (-10, 6)} if probe.label.startswith(("probability", "share")) else {}
     label = "probability or logit of what is true; for margins and critics the score"

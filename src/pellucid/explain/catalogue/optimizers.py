@@ -172,7 +172,8 @@ def _measured(rule: Optimizer) -> Mapping[str, Content]:
             {
                 "memory": f"{len(rule.slots)} numbers a weight ({', '.join(rule.slots) or 'none'})",
                 "batch": "all the training data" if rule.full_batch else "mini-batches",
-                "down the valley": f"½ (w₁² + {write(CURVATURE[1])} w₂²): {_walked(found)} at the best rate, {write(found.rate)}",
+                "down the valley": f"{_walked(found)} at the best rate, {write(found.rate)}",
+                "the valley": f"½ (w₁² + {write(CURVATURE[1])} w₂²), from {START} to {NEAR} above its bottom",
             }
         ),
         "step for a constant gradient, in units of η": Table(

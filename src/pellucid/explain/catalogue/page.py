@@ -27,6 +27,8 @@ from pellucid.explain.catalogue.plots import draw_curves, plot_in_text
 
 WIDTH = 100
 """Columns of ``str(page)``; a terminal gives its own width."""
+LONG = 150
+"""Characters from which a formula is not turned into LaTeX."""
 
 
 class Range(NamedTuple):
@@ -157,20 +159,19 @@ class Page:
 
     __repr__ = __str__
 
-    def markdown(self, image: str | None = None) -> str:
+    def markdown(self, image: str | None = None, level: int = 1) -> str:
         """The page as Markdown, formulas as LaTeX.
 
         Args:
-            image: path of the figure, which takes the place of the curves; None leaves them out.
+            image: path of the figure; None leaves it out.
+            level: of the page's heading.
         """
-        lines = [f"# {self.title}"]
-        if image and not self.curves:
+        lines = [f"{'#' * level} {self.title}"]
+        if image:
             lines.append(f"![{self.title}]({image})")
         for heading, part in self.sections.items():
-            if isinstance(part, tuple):
-                lines += [f"![{part[0].title}]({image})"] if image else []
-            else:
-                lines += [f"## {heading[0].upper()}{heading[1:]}", _in_markdown(part)]
+            if not isinstance(part, tuple):
+                lines += [f"{'#' * (level + 1)} {heading[0].upper()}{heading[1:]}", _in_markdown(part)]
         return "\n\n".join(lines) + "\n"
 
     def _repr_html_(self) -> str:
@@ -228,7 +229,7 @@ def _in_terminal(part: Content) -> RenderableType:
     if isinstance(part, Table):
         for i, (heading, right) in enumerate(zip(part.headings, _numeric(part), strict=True)):
             side = "right" if right else "left"
-            grid.add_column(RichText(heading, style="dim"), justify=side, no_wrap=i == 0)
+            grid.add_column(RichText(heading, style="dim"), justify=side, no_wrap=i == 0, overflow="fold")
         rows: Iterator[tuple[Any, ...]] | Any = part.rows
     else:
         grid.add_column(no_wrap=True, style="dim")
@@ -243,13 +244,19 @@ def _in_markdown(part: Content) -> str:
     if isinstance(part, str):
         return part
     if isinstance(part, Formulas):
-        blocks = (f"{label}:\n\n```math\n{as_latex(formula)}\n```" for label, formula in part.items())
-        return "\n\n".join(blocks)
+        return "\n\n".join(f"{label}:\n\n{_formula_block(formula)}" for label, formula in part.items())
     headings, rows, right = _as_rows(part)
     lines = ["| " + " | ".join(headings) + " |"]
     lines.append("|" + "|".join("---:" if aligned else "---" for aligned in right) + "|")
     lines += ["| " + " | ".join(write(cell).replace("|", "\\|") for cell in row) + " |" for row in rows]
     return "\n".join(lines)
+
+
+def _formula_block(formula: str) -> str:
+    """LaTeX; a long formula is half prose and stays as it is written, a line for each part."""
+    if len(formula) > LONG:
+        return "```text\n" + "\n".join(line.strip() for line in formula.split(";")) + "\n```"
+    return f"```math\n{as_latex(formula)}\n```"
 
 
 def _in_html(part: Content) -> str:

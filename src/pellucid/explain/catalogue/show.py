@@ -15,6 +15,7 @@ from pellucid.explain.catalogue import (
     regularizers,
     schedules,
 )
+from pellucid.explain.catalogue.comparisons import COMPARISONS
 from pellucid.explain.catalogue.docstrings import summary
 from pellucid.explain.catalogue.kind import Kind
 from pellucid.explain.catalogue.page import Content, Facts, Page
@@ -30,7 +31,6 @@ KINDS: tuple[Kind, ...] = (
     metrics.KIND,
     layers.KIND,
 )
-COMPARISONS: Mapping[str, Any] = {}
 
 
 def show(name: Any = None, *, kind: str | None = None) -> Page:
