@@ -1,0 +1,362 @@
+"""What the doctor measures of a training: the network before and after, the data, the scores. No judgement here."""
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pellucid.core.checks import DataError
+from pellucid.functions.activations import Activation as Function
+from pellucid.layers import Activation, BatchNorm, Dropout, Frozen, Layer
+from pellucid.layers.layer import weights_of
+from pellucid.models.run import Run, outputs_of
+from pellucid.network import backpropagate
+from pellucid.training import initial_state
+
+PROBE_ROWS = 256
+"""Rows of the batch on which the network is looked at."""
+
+LOGITS = ("sigmoid_binary_cross_entropy", "softmax_cross_entropy", "sparse_softmax_cross_entropy")
+PROBABILITIES = (
+    "binary_cross_entropy", "categorical_cross_entropy", "sparse_categorical_cross_entropy", "kl_divergence",
+    "negative_log_of_output",
+)  # fmt: skip
+MARGINS = ("hinge", "squared_hinge", "categorical_hinge")
+DISTANCES = ("mean_squared_error", "mean_absolute_error", "huber", "log_cosh")
+
+
+class Look(NamedTuple):
+    """The network on the probe batch, as NumPy arrays."""
+
+    loss: float
+    outputs: tuple[np.ndarray, ...]
+    deltas: tuple[np.ndarray | None, ...]
+    grads: tuple[dict[str, Any], ...]
+
+
+class Hidden(NamedTuple):
+    """One activation inside the network."""
+
+    number: int
+    """Of its layer."""
+    function: Function
+    start: np.ndarray
+    """Its outputs before training, rows first."""
+    end: np.ndarray
+
+
+@dataclass
+class Examination:
+    """A run and everything measured of it, each thing when it is first asked for."""
+
+    run: Run
+
+    def __post_init__(self) -> None:
+        if self.run.training is None:
+            raise DataError("the doctor needs the rows of the training, which this run does not hold.")
+
+    # ------------------------------------------------------------------------------------ the program
+
+    @property
+    def training(self) -> Any:
+        """The training that the run came of."""
+        return self.run.training
+
+    @property
+    def network(self) -> Any:
+        """The network."""
+        return self.run.network
+
+    @property
+    def loss(self) -> Any:
+        """The loss."""
+        return self.run.program.loss
+
+    @property
+    def task(self) -> str:
+        """What is predicted."""
+        return self.run.facts.task
+
+    @property
+    def classifies(self) -> bool:
+        """One class of several for each example."""
+        return self.task in ("binary", "multiclass")
+
+    @cached_property
+    def rate(self) -> float:
+        """The learning rate, of the last step where a schedule changes it."""
+        rates = self.run.history.step_rows[:, 2]
+        rate = self.training.optimizer.learning_rate
+        return float(rate) if isinstance(rate, (int, float)) else float(rates[-1]) if len(rates) else np.nan
+
+    @cached_property
+    def penalties(self) -> tuple[float, float]:
+        """(λ₁, λ₂) of the penalties on the weights."""
+        rule = self.training.state.regularizer
+        if rule is None:
+            return 0.0, 0.0
+        strength = float(getattr(rule, "strength", 0.0))
+        l1 = float(getattr(rule, "l1", strength if rule.name == "l1" else 0.0))
+        l2 = float(getattr(rule, "l2", strength if rule.name == "l2" else 0.0))
+        return l1, l2
+
+    @cached_property
+    def last(self) -> Function | None:
+        """The activation of the output; None where the network ends in a layer with none."""
+        layer = self.network.layers[-1]
+        return layer.function if isinstance(layer, Activation) else None
+
+    @property
+    def last_name(self) -> str:
+        """Its name, ``"linear"`` for none; that of a layer of one's own."""
+        layer = self.network.layers[-1]
+        if self.last is not None:
+            return self.last.name
+        return (
+            "linear"
+            if hasattr(layer, "weights") or isinstance(layer, Frozen)
+            else getattr(layer, "name", "own")
+        )
+
+    @cached_property
+    def maps(self) -> tuple[int, ...]:
+        """The numbers of the layers with weights, frozen ones too."""
+        return tuple(
+            i for i, layer in enumerate(self.network.layers)
+            if isinstance(layer, Frozen) or weights_of(self.params_start[i])
+        )  # fmt: skip
+
+    def weights(self, number: int, params: Any = None) -> list[np.ndarray]:
+        """The weights of a layer, at the start unless told otherwise."""
+        tree = (self.params_start if params is None else params)[number]
+        if isinstance(self.network.layers[number], Frozen):
+            tree = self.state_start.layer_state[number]["params"]
+        return [np.asarray(w) for w in weights_of(tree)]
+
+    @cached_property
+    def linear(self) -> bool:
+        """Whether nothing in the network but its output activation bends a line."""
+        inner = self.network.layers[:-1] if self.last is not None else self.network.layers
+        return not any(_bends(layer) for layer in inner)
+
+    # ---------------------------------------------------------------------------------------- the rows
+
+    @cached_property
+    def x(self) -> np.ndarray:
+        """Training inputs as the network sees them."""
+        return np.asarray(self.training.scaling(jnp.asarray(self.training.train.x)))
+
+    @cached_property
+    def y(self) -> np.ndarray:
+        """Training targets as the loss takes them."""
+        train = self.training.train
+        return self.x if train.y is None else np.asarray(train.y)
+
+    @cached_property
+    def x_new(self) -> np.ndarray | None:
+        """Held-out inputs."""
+        monitor = self.training.monitor
+        return None if monitor is None else np.asarray(self.training.scaling(jnp.asarray(monitor.x)))
+
+    @cached_property
+    def y_new(self) -> np.ndarray | None:
+        """Held-out targets."""
+        monitor = self.training.monitor
+        if monitor is None:
+            return None
+        return self.x_new if monitor.y is None else np.asarray(monitor.y)
+
+    def flat(self, x: np.ndarray) -> np.ndarray:
+        """Examples as rows of numbers."""
+        return x.reshape(len(x), -1)
+
+    @cached_property
+    def labels(self) -> np.ndarray | None:
+        """Class numbers of the training rows; None where there are no classes."""
+        return self.labels_of(self.y)
+
+    @cached_property
+    def labels_new(self) -> np.ndarray | None:
+        """Class numbers of the held-out rows."""
+        return None if self.y_new is None else self.labels_of(self.y_new)
+
+    def labels_of(self, y: np.ndarray) -> np.ndarray | None:
+        """Targets as class numbers."""
+        if not self.classifies:
+            return None
+        if y.ndim == 2 and y.shape[1] > 1:
+            return y.argmax(1)
+        return y.reshape(len(y)).astype(int)
+
+    # ------------------------------------------------------------------------- the network on its rows
+
+    @cached_property
+    def state_start(self) -> Any:
+        """The training's state before its first step, drawn again."""
+        return initial_state(
+            self.network, self.training.optimizer, None, self.run.facts.input_shape, self.run.experiment.seed
+        )
+
+    @property
+    def params_start(self) -> Any:
+        """The parameters before training."""
+        return self.state_start.params
+
+    @cached_property
+    def probe(self) -> np.ndarray:
+        """The rows that the network is looked at with: drawn once, without regard to their order."""
+        rows = np.arange(len(self.x))
+        return rows if len(rows) <= PROBE_ROWS else np.random.default_rng(0).permutation(rows)[:PROBE_ROWS]
+
+    def look(self, params: Any, state: Any, rows: np.ndarray | None = None) -> Look:
+        """Forward and backward pass over some training rows, in training mode."""
+        rows = self.probe if rows is None else rows
+        found = _look(
+            self.network, self.loss, params, state, jnp.asarray(self.x[rows]), jnp.asarray(self.y[rows])
+        )
+        return Look(
+            float(found.loss),
+            tuple(np.asarray(output) for output in found.outputs),
+            tuple(None if delta is None else np.asarray(delta) for delta in found.deltas),
+            jax.tree.map(np.asarray, found.grads),
+        )
+
+    @cached_property
+    def start(self) -> Look:
+        """Before training."""
+        return self.look(self.params_start, self.state_start.layer_state)
+
+    @cached_property
+    def end(self) -> Look:
+        """After training."""
+        return self.look(self.run.params, self.run.layer_state)
+
+    @cached_property
+    def hidden(self) -> tuple[Hidden, ...]:
+        """The activations inside the network."""
+        layers = self.network.layers[:-1]
+        return tuple(
+            Hidden(i, layer.function, self.start.outputs[i], self.end.outputs[i])  # pyright: ignore[reportArgumentType]
+            for i, layer in enumerate(layers)
+            if isinstance(layer, Activation)
+        )
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Outputs in prediction mode."""
+        return _outputs(self.network, self.run.params, self.run.layer_state, x)
+
+    @cached_property
+    def prediction(self) -> np.ndarray:
+        """Outputs for the training rows."""
+        return self.predict(self.x)
+
+    @cached_property
+    def prediction_new(self) -> np.ndarray | None:
+        """Outputs for the held-out rows."""
+        return None if self.x_new is None else self.predict(self.x_new)
+
+    def decide(self, outputs: np.ndarray) -> np.ndarray:
+        """The classes that outputs name."""
+        if outputs.shape[-1] > 1:
+            return np.nan_to_num(outputs, nan=-np.inf).argmax(-1)
+        middle = 0.0 if self.loss.name in LOGITS + MARGINS else 0.5
+        return (outputs.reshape(len(outputs)) > middle).astype(int)
+
+    def skill(self, outputs: np.ndarray, y: np.ndarray) -> float:
+        """How far outputs are on the way from guessing (0) to perfect (1): see `skill_of_classes`, `skill_of_numbers`."""
+        if not self.classifies:
+            if self.task == "multilabel":
+                middle = 0.0 if self.loss.name in LOGITS else 0.5
+                right = ((outputs > middle) == (y > 0.5)).mean()
+                common = np.maximum(y.mean(0), 1 - y.mean(0)).mean()
+                return float(max(0.0, (right - common) / max(1 - common, 1e-9)))
+            return skill_of_numbers(outputs, y)
+        return skill_of_classes(self.decide(outputs), self.labels_of(y))
+
+    @cached_property
+    def skill_train(self) -> float:
+        """Skill on the training rows."""
+        return self.skill(self.prediction, self.y)
+
+    @cached_property
+    def skill_new(self) -> float:
+        """Skill on the held-out rows; on the training rows where there are none."""
+        if self.prediction_new is None or self.y_new is None:
+            return self.skill_train
+        return self.skill(self.prediction_new, self.y_new)
+
+    # ------------------------------------------------------------------------------------- the history
+
+    @cached_property
+    def losses(self) -> np.ndarray:
+        """Mean training loss of each epoch; of each step where not one epoch was finished."""
+        epochs = np.asarray(self.run.history.epochs["loss"])
+        return epochs if len(epochs) else np.asarray(self.run.history.step_rows[:, 0], np.float64)
+
+    @property
+    def steps(self) -> int:
+        """Updates made."""
+        return self.run.history.steps_made
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the loss ceased to be finite."""
+        return self.run.stopped == "diverged" or not np.isfinite(self.losses).all()
+
+    def measure(self, name: str) -> np.ndarray:
+        """(recorded steps, layers) of one of the recorder's measures; no rows where it was not recorded."""
+        table = self.run.history.layers
+        layers = len(self.network.names)
+        return np.asarray(table[name]).reshape(-1, layers) if name in table else np.zeros((0, layers))
+
+
+def skill_of_classes(decided: np.ndarray, labels: np.ndarray) -> float:
+    """Mean recall of the classes, from guessing (0) to perfect (1); never below 0."""
+    values = np.unique(labels)
+    recall = np.mean([(decided[labels == value] == value).mean() for value in values])
+    if len(values) < 2:
+        return float(recall)
+    return float(max(0.0, (recall - 1 / len(values)) / (1 - 1 / len(values))))
+
+
+def skill_of_numbers(outputs: np.ndarray, y: np.ndarray) -> float:
+    """Variance explained, 0 where negative or not finite."""
+    y = y.reshape(len(y), -1).astype(np.float64)
+    outputs = outputs.reshape(len(outputs), -1).astype(np.float64)
+    if outputs.shape != y.shape or not np.isfinite(outputs).all():
+        return 0.0
+    total = ((y - y.mean(0)) ** 2).sum()
+    return float(max(0.0, 1 - ((outputs - y) ** 2).sum() / max(total, 1e-12)))
+
+
+def _bends(layer: Layer) -> bool:
+    if isinstance(layer, Activation):
+        return layer.function.name != "linear"  # pyright: ignore[reportAttributeAccessIssue]
+    plain = (
+        "dense",
+        "conv2d",
+        "conv1d",
+        "flatten",
+        "reshape",
+        "dropout",
+        "batch_norm",
+        "frozen",
+        "gaussian_noise",
+    )
+    return getattr(layer, "name", "") not in plain and not isinstance(layer, (BatchNorm, Dropout))
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _look(network: Any, loss: Any, params: Any, state: Any, x: Any, y: Any) -> Any:
+    ones = jnp.ones(x.shape[0], x.dtype)
+    return backpropagate(network, loss, params, state, x, y, ones, key=jax.random.key(0))
+
+
+def _outputs(network: Any, params: Any, state: Any, x: np.ndarray) -> np.ndarray:
+    from pellucid.training import Scaling
+
+    plain = Scaling(jnp.zeros((), jnp.float32), jnp.ones((), jnp.float32))
+    return outputs_of(network, params, state, x, plain)

@@ -1,0 +1,160 @@
+"""What plain methods reach on the same rows, and what the rows say of themselves: the doctor's yardstick.
+
+A training is called sick only by comparison. Nearest neighbours judge the labels; a linear model and a support vector
+machine say how much of the task is linear, and how much there is to learn at all.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from pellucid.doctor.examination import Examination, skill_of_classes, skill_of_numbers
+
+ROWS = 1000
+"""Most rows that the plain methods learn from."""
+NEIGHBOURS = 5
+
+
+@dataclass
+class Reference:
+    """Plain methods on the rows of an examination; all figures are skills, 0 for guessing and 1 for perfect."""
+
+    examination: Examination
+
+    @cached_property
+    def possible(self) -> bool:
+        """Whether there is a table of classes or numbers to learn from, with held-out rows."""
+        e = self.examination
+        return e.task in ("binary", "multiclass", "regression") and e.x_new is not None and len(e.x) > 1
+
+    @cached_property
+    def rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """Training and held-out inputs: rows of numbers, imputed and standardised by the training rows."""
+        e = self.examination
+        train, new = e.flat(e.x).astype(np.float64), e.flat(e.x_new).astype(np.float64)
+        train[~np.isfinite(train)] = np.nan
+        new[~np.isfinite(new)] = np.nan
+        mean, spread = np.nan_to_num(np.nanmean(train, 0)), np.nanstd(train, 0)
+        spread = np.where(spread > 1e-12, spread, 1)
+        return tuple(np.nan_to_num((part - mean) / spread).clip(-50, 50) for part in (train, new))  # pyright: ignore
+
+    @cached_property
+    def chosen(self) -> np.ndarray:
+        """The training rows that the plain methods learn from."""
+        rows = len(self.rows[0])
+        return np.random.default_rng(0).permutation(rows)[:ROWS]
+
+    @cached_property
+    def targets(self) -> tuple[np.ndarray, np.ndarray]:
+        """Class numbers, or numbers, of both parts."""
+        e = self.examination
+        if e.classifies:
+            return e.labels, e.labels_new  # pyright: ignore[reportReturnType]
+        return e.y.reshape(len(e.y), -1), e.y_new.reshape(len(e.y_new), -1)  # pyright: ignore
+
+    def skill(self, decided: np.ndarray, target: np.ndarray) -> float:
+        """Of classes or numbers."""
+        of = skill_of_classes if self.examination.classifies else skill_of_numbers
+        return of(decided, target)
+
+    def _learn(self, method: Any) -> tuple[float, float]:
+        """Skill on training and held-out rows of a method that learns the training rows."""
+        import warnings
+
+        x, x_new = self.rows
+        y, y_new = self.targets
+        x, y = x[self.chosen], y[self.chosen]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a plain method that has not converged is still a yardstick
+            method.fit(x, y if self.examination.classifies or y.shape[1] > 1 else y[:, 0])
+        return self.skill(method.predict(x), y), self.skill(method.predict(x_new), y_new)
+
+    @cached_property
+    def linear(self) -> tuple[float, float]:
+        """A linear model: skill on training and held-out rows."""
+        from sklearn.linear_model import LogisticRegression, Ridge
+
+        if self._one_class:
+            return 1.0, 1.0
+        return self._learn(LogisticRegression(max_iter=200) if self.examination.classifies else Ridge(1.0))
+
+    @cached_property
+    def curved(self) -> tuple[float, float]:
+        """A support vector machine: skill on training and held-out rows."""
+        from sklearn.kernel_ridge import KernelRidge
+        from sklearn.svm import SVC, SVR
+
+        if self._one_class:
+            return 1.0, 1.0
+        if self.examination.classifies:
+            return self._learn(SVC(C=10.0))
+        if self.targets[0].shape[1] > 1:
+            return self._learn(KernelRidge(alpha=0.1, kernel="rbf"))
+        scale = float(self.targets[0].std()) or 1.0
+        return self._learn(SVR(C=10.0 * scale, epsilon=0.05 * scale))
+
+    @property
+    def _one_class(self) -> bool:
+        return self.examination.classifies and len(np.unique(self.targets[0][self.chosen])) < 2
+
+    @cached_property
+    def of_train(self) -> float:
+        """Nearest neighbours among the training rows, each row left out in turn: do like rows have like labels?"""
+        return self._neighbours(self.rows[0][self.chosen], self.targets[0][self.chosen])
+
+    @cached_property
+    def of_new(self) -> float:
+        """The same among the held-out rows."""
+        return self._neighbours(self.rows[1][:ROWS], self.targets[1][:ROWS])
+
+    @cached_property
+    def across(self) -> float:
+        """Held-out rows named by the training rows nearest to them."""
+        x, y = self.rows[0][self.chosen], self.targets[0][self.chosen]
+        return self.skill(self._vote(x, y, self.rows[1], False), self.targets[1])
+
+    def _neighbours(self, x: np.ndarray, y: np.ndarray) -> float:
+        if len(x) < 30:
+            return 0.0
+        return self.skill(self._vote(x, y, x, True), y)
+
+    def _vote(self, x: np.ndarray, y: np.ndarray, asked: np.ndarray, leave_out: bool) -> np.ndarray:
+        from sklearn.neighbors import NearestNeighbors
+
+        count = min(NEIGHBOURS + leave_out, len(x))
+        near = NearestNeighbors(n_neighbors=count).fit(x).kneighbors(asked, return_distance=False)
+        votes = y[near[:, 1:] if leave_out else near]
+        if not self.examination.classifies:
+            return votes.mean(1)
+        counts = np.stack([(votes == value).sum(1) for value in range(int(y.max()) + 1)], 1)
+        return counts.argmax(1)
+
+    @cached_property
+    def best(self) -> float:
+        """The best of them on the held-out rows: what there is to reach."""
+        if not self.possible:
+            return np.nan
+        return max(self.linear[1], self.curved[1], self.across, self.of_new)
+
+    @cached_property
+    def shortfall(self) -> float:
+        """How far the network stays behind the best plain method on the held-out rows."""
+        return float(self.best - self.examination.skill_new) if self.possible else np.nan
+
+    @cached_property
+    def healthy(self) -> bool:
+        """Whether the network is near enough to what there is to reach that nothing need be wrong.
+
+        A tenth of the skill, or a twentieth in all, is within what seeds and the choice of a method change on some
+        hundred held-out rows.
+        """
+        e = self.examination
+        if e.diverged:
+            return False
+        if not self.possible:
+            return True
+        rows = len(self.targets[1])
+        noise = 2 * np.sqrt(max(self.best * (1 - self.best), 0.01) / rows)
+        return self.shortfall <= max(0.05, 0.1 * self.best, noise)

@@ -1,0 +1,138 @@
+"""A training taken apart: the parts that a remedy may change, and how a trained network is judged afterwards."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pellucid.core.checks import DataError
+from pellucid.core.tunable import as_arrays
+from pellucid.data.encoding import Task
+from pellucid.doctor.examination import LOGITS, MARGINS
+from pellucid.models.run import Run, outputs_of
+from pellucid.training import History, Rows, Scaling, Supervised, Training, initial_state
+from pellucid.training.state import with_numbers
+
+Judge = Callable[[np.ndarray, np.ndarray], float]
+"""(decided, truth) of the held-out rows → a score, higher is better."""
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """Everything that a training is made of, but for its seed.
+
+    Args:
+        program: network, loss, metric, batch size, shuffling.
+        optimizer: the optimiser.
+        regularizer: penalty on the weights, or None.
+        epochs: passes over the training rows.
+        scaling: preprocessing of the inputs.
+        train: training rows, targets as the loss takes them.
+        held_out: inputs of the held-out rows.
+        labels: training targets as they are: class numbers (rows,), or numbers (rows, outputs).
+        truth: the same of the held-out rows. No remedy touches it.
+        task: what is predicted.
+        classes: how many there are; 0 for numbers.
+        input_shape: of one example.
+        shift: what was taken off the targets.
+        spread: what they were then divided by.
+    """
+
+    program: Supervised
+    optimizer: Any
+    regularizer: Any
+    epochs: int
+    scaling: Scaling
+    train: Rows
+    held_out: np.ndarray
+    labels: np.ndarray
+    truth: np.ndarray
+    task: Task
+    classes: int
+    input_shape: Any
+    shift: Any = 0.0
+    spread: Any = 1.0
+
+    @staticmethod
+    def of(run: Run) -> "Setup":
+        """The parts of a run.
+
+        Raises:
+            DataError: the run does not hold its rows, has no held-out ones, or is not about classes or numbers.
+        """
+        training = run.training
+        if training is None:
+            raise DataError(
+                "the doctor needs the rows of the training: load the run with load_training(folder)."
+            )
+        if training.monitor is None or training.monitor.y is None:
+            raise DataError("a proof is judged on held-out targets; this training has none.")
+        task, classes = run.facts.task, len(run.facts.classes)
+        labels, truth = (_plain(part.y, task) for part in (training.train, training.monitor))
+        program = replace(run.program, record_every=0)
+        return Setup(
+            program, training.optimizer, training.state.regularizer, run.experiment.epochs, training.scaling,
+            training.train, np.asarray(training.monitor.x), labels, truth, task, classes, run.facts.input_shape,
+        )  # fmt: skip
+
+    @property
+    def x(self) -> np.ndarray:
+        """Training inputs as they are stored."""
+        return np.asarray(self.train.x)
+
+    def training(self, seed: int) -> Training:
+        """The training of one seed, at its beginning."""
+        # Numbers are put in afterwards: what an initial state is compiled for does not depend on them.
+        optimizer = self.optimizer
+        if isinstance(optimizer.learning_rate, (int, float)):
+            optimizer = replace(optimizer, learning_rate=0.01)
+        drawn = initial_state(self.program.network, optimizer, None, self.input_shape, jnp.uint32(seed))
+        state = with_numbers(drawn, self.optimizer)._replace(regularizer=as_arrays(self.regularizer))
+        history = History.begin(self.program, self.train.rows)
+        return Training(self.program, self.scaling, self.train, None, self.optimizer, state, history)
+
+    def decide(self, outputs: np.ndarray) -> np.ndarray:
+        """What outputs say: class numbers, yes or no of each label, or numbers in the units of the data."""
+        if self.task == "regression":
+            return outputs.reshape(len(outputs), -1) * self.spread + self.shift
+        middle = 0.0 if self.program.loss.name in LOGITS + MARGINS else 0.5
+        if self.task == "multilabel":
+            return (outputs > middle).astype(int)
+        if outputs.shape[-1] > 1:
+            return np.nan_to_num(outputs, nan=-np.inf).argmax(-1)
+        return (outputs.reshape(len(outputs)) > middle).astype(int)
+
+    def score(self, training: Training, judge: Judge) -> float:
+        """How good a trained network is on the held-out rows."""
+        outputs = outputs_of(
+            self.program.network, training.params, training.state.layer_state, self.held_out, self.scaling
+        )
+        return judge(self.decide(outputs), self.truth)
+
+    def with_targets(self, y: np.ndarray, **changes: Any) -> "Setup":
+        """Other targets for the loss."""
+        return replace(self, train=self.train._replace(y=jnp.asarray(y)), **changes)
+
+    def with_rows(self, kept: np.ndarray) -> "Setup":
+        """Only some of the training rows, or some of them several times."""
+        train = jax.tree.map(lambda array: jnp.asarray(np.asarray(array)[kept]), self.train)
+        size = min(self.program.batch_size, len(kept))
+        program = replace(self.program, batch_size=size)
+        return replace(self, train=train, labels=self.labels[kept], program=program)
+
+    def with_inputs(self, x: np.ndarray, held_out: np.ndarray, **changes: Any) -> "Setup":
+        """Other inputs."""
+        train = self.train._replace(x=jnp.asarray(x))
+        return replace(self, train=train, held_out=held_out, input_shape=x.shape[1:], **changes)
+
+
+def _plain(y: Any, task: Task) -> np.ndarray:
+    y = np.asarray(y)
+    if task not in ("binary", "multiclass"):
+        return y.reshape(len(y), -1)
+    if y.ndim == 2 and y.shape[1] > 1:
+        return y.argmax(1)
+    return y.reshape(len(y)).astype(int)
