@@ -11,6 +11,8 @@ Example:
 """
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
         prepare_translations,
         reconstruction,
     )
+    from pellucid.explain import Explanation, explain
     from pellucid.explain.catalogue import show
     from pellucid.layers import (
         GRU,
@@ -126,6 +129,7 @@ _HOMES = {
         "Dataset", "gaussian_grid", "gaussian_ring", "list_datasets", "load_dataset", "load_pairs",
         "load_table", "make_dataset", "mode_coverage", "prepare_translations", "reconstruction",
     ),
+    "pellucid.explain": ("Explanation", "explain"),
     "pellucid.explain.catalogue": ("show",),
     "pellucid.layers": (
         "Activation", "Add", "Attention", "AveragePool1D", "AveragePool2D", "BatchNorm",
@@ -181,6 +185,7 @@ __all__ = [
     "Dropout",
     "EarlyStopping",
     "Embedding",
+    "Explanation",
     "Flatten",
     "Frozen",
     "GRU",
@@ -225,6 +230,7 @@ __all__ = [
     "compare",
     "convolutional",
     "convolutional_autoencoder",
+    "explain",
     "feedforward",
     "firing_rate_curve",
     "gan_networks",
@@ -253,6 +259,18 @@ __all__ = [
     "train_gan",
     "translator",
 ]
+
+
+class _Face(ModuleType):
+    """This module, whose public names no submodule takes: ``explain`` is the function, its package is imported by name."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # When a submodule is first imported, the import system sets it here under its name.
+        if not (isinstance(value, ModuleType) and name in _MODULE_OF):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Face
 
 
 def __getattr__(name: str) -> Any:

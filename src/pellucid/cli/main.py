@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from pellucid.cli.data import data
+from pellucid.cli.explain import explain
 from pellucid.cli.gan import sample
 from pellucid.cli.lesson import lesson
 from pellucid.cli.show import show
@@ -42,6 +43,7 @@ Examples:
   pellucid train mnist --network 128-128           the reference network on all of MNIST
   pellucid train houses.csv --target price         a table of your own
   pellucid evaluate runs/houses-001 new.csv        how good it is on other rows
+  pellucid explain runs/mnist-001 --example 3      every number of one example, checked
   pellucid sample runs/mnist-002 --output new.png   what a GAN makes
   pellucid lesson dying-relu                       put a claim of the field to the test
   pellucid show relu                               an activation, loss, optimizer … on one page
@@ -57,7 +59,7 @@ def main() -> None:
     """Neural networks you can see through: train them, use them, look inside."""
 
 
-for verb in (train, predict, evaluate, sample, lesson, show, data):
+for verb in (train, predict, evaluate, explain, sample, lesson, show, data):
     main.add_command(verb)
 
 if __name__ == "__main__":

@@ -156,6 +156,7 @@ class Walk:
         grads = tuple(self._own_grads(i) for i in range(len(self.network.layers)))
         aim = aim_at(self.network, grads, self.outputs, neuron, weight)
         chosen = self._chosen(run, params, grads, aim)
+        chosen_checks = len(self.requests)
         coupled = self._coupled()
         self._sample()
         point = Point(self.x, self.params, tuple(jnp.zeros((1, *output.shape)) for output in self.outputs))
@@ -180,6 +181,7 @@ class Walk:
             loss,
             chosen,
             tuple(checks),
+            chosen_checks,
             coupled,
             attribution,
             tuple(self.recurrent.values()),

@@ -211,7 +211,7 @@ def _render(node: ast.expr, numbers: dict[str, float]) -> Math:
 def _operation(node: ast.BinOp, left: Math, right: Math) -> Math:
     if isinstance(node.op, ast.Div):
         return Math(
-            f"{_bracketed(left, 1).text} / {_bracketed(right, 2).text}",
+            f"{_leading(left, 1).text} / {_bracketed(right, 2).text}",
             rf"\frac{{{left.latex}}}{{{right.latex}}}",
             f"<mfrac><mrow>{left.mathml}</mrow><mrow>{right.mathml}</mrow></mfrac>",
             1,
@@ -225,11 +225,16 @@ def _operation(node: ast.BinOp, left: Math, right: Math) -> Math:
             2,
         )
     level, *signs = _OPERATORS[type(node.op)]
-    left = left if level == 0 else _bracketed(left, level)
+    left = left if level == 0 else _leading(left, level)
     # What stands on the right of a minus is bracketed where it is a sum or a negative number.
     right = _bracketed(right, level + (isinstance(node.op, ast.Sub) or right.text.startswith(MINUS)))
     text, latex, mathml = (sign.join((left[k], right[k])) for k, sign in enumerate(signs))
     return Math(text, latex, f"<mrow>{mathml}</mrow>", level)
+
+
+def _leading(part: Math, level: int) -> Math:
+    """The first factor of a product, in which a negative number needs no brackets."""
+    return part if part.text.startswith(MINUS) and " " not in part.text else _bracketed(part, level)
 
 
 def _bracketed(part: Math, level: int) -> Math:

@@ -192,7 +192,8 @@ class Explanation:
         layers: every layer, in order.
         loss: the loss.
         chosen: the weight that is followed, its neuron and its update.
-        checks: every derivative that was compared with central differences.
+        checks: every derivative that was compared with central differences, those of the chosen weight first.
+        chosen_checks: how many those are.
         coupled: both factors at a softmax that ends the network; None where it ends otherwise.
         attribution: which inputs moved the answer; None for an input of whole numbers (words).
         recurrent: gates and state over time of each recurrent layer.
@@ -205,6 +206,7 @@ class Explanation:
     loss: LossNumbers
     chosen: Chosen
     checks: tuple[Check, ...]
+    chosen_checks: int
     coupled: Coupled | None = None
     attribution: Attribution | None = None
     recurrent: tuple[Through, ...] = field(default=())
@@ -248,11 +250,7 @@ class Explanation:
         return as_latex(self)
 
     def to_html(self) -> str:
-        """A self-contained HTML page.
-
-        Raises:
-            MissingExtra: pictures are to be drawn and matplotlib is not installed.
-        """
+        """A self-contained HTML page."""
         from pellucid.explain.page import as_html
 
         return as_html(self)

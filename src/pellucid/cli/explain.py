@@ -1,0 +1,71 @@
+"""``pellucid explain``."""
+
+import json
+from pathlib import Path
+
+import click
+
+from pellucid.cli.options import say
+
+FORMATS = ("terminal", "json", "markdown", "latex", "html")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  pellucid explain runs/mnist-001 --example 3
+  pellucid explain runs/mnist-001 --example 3 --neuron relu_1:17
+  pellucid explain runs/mnist-001 --example 3 --weight dense_2:17,4
+  pellucid explain runs/mnist-001 --example 3 --format html --output three.html
+"""
+)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--example", type=click.IntRange(0), default=0, show_default=True, help="Which held-out row.")
+@click.option("--neuron", metavar="LAYER:UNIT", help="Follow the weight of this neuron with the largest gradient.")
+@click.option("--weight", metavar="LAYER[:ARRAY]:I,J", help="Follow this weight; ARRAY as in dense_1:biases:3.")
+@click.option(
+    "--format", "form", type=click.Choice(FORMATS), help="By default what the ending of --output says, else terminal."
+)
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file.")
+def explain(
+    run: Path, example: int, neuron: str | None, weight: str | None, form: str | None, output: Path | None
+) -> None:
+    """One example through the network of a saved RUN: every number forward and backward, checked.
+
+    Inputs, every z and a, the loss, then the chain rule back to a weight, its update and the new weight. Every
+    derivative is compared with central differences in float64, and the relative error shown. Without --neuron or
+    --weight the weight with the largest gradient in the last layer is followed.
+    """
+    from rich.console import Console
+
+    from pellucid.core.checks import InvalidValue
+    from pellucid.core.files import write_bytes
+    from pellucid.explain import explain_row
+    from pellucid.explain.render import print_on
+    from pellucid.models import load_run
+    from pellucid.models.experiment import open_data
+
+    endings = {".json": "json", ".md": "markdown", ".tex": "latex", ".html": "html", ".htm": "html", ".txt": "terminal"}
+    if form is None:
+        form = "terminal" if output is None else endings.get(output.suffix.lower())
+    if form is None:
+        raise InvalidValue(f"the ending of {output} names no format. Endings: {', '.join(endings)}; or give --format.")
+    loaded = load_run(run)
+    data = open_data(loaded.experiment.data)
+    part, said = (data.train, "training rows") if data.held_out is None else (data.held_out, "held-out rows")
+    told = explain_row(loaded, part, example, said, neuron=neuron, weight=weight)
+    if form == "terminal" and output is None:
+        print_on(Console(), told)
+        return
+    text = {
+        "terminal": lambda: str(told),
+        "json": lambda: json.dumps(told.to_dict(), indent=1) + "\n",
+        "markdown": told.to_markdown,
+        "latex": told.to_latex,
+        "html": told.to_html,
+    }[form]()
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    write_bytes(output, text.encode())
+    say(f"{told.facts.title}, in {output}; worst relative error of a derivative {told.worst_error:.1e}")

@@ -1,0 +1,476 @@
+"""An explanation told in order, once for all its forms: headings, sentences, formulas, tables, pictures."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from pellucid.explain.difference import STEPS, Check
+from pellucid.explain.formula import SYMBOLS, Line, Math, below, number, slope, symbol
+from pellucid.explain.numbers import Explanation, LayerNumbers
+
+SHOWN = 8
+"""Numbers of an array that are shown one by one where it has more; the page and the JSON have all."""
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A calculation, line by line."""
+
+    lines: tuple[Line, ...]
+
+
+Cell: TypeAlias = str | float | int | Math
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; numbers are aligned on the right."""
+
+    head: tuple[Cell, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+class Picture(NamedTuple):
+    """An array to be looked at."""
+
+    label: str
+    array: np.ndarray
+    signed: bool
+    """Whether it holds numbers on both sides of 0, which is then in the middle of the scale."""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Pictures side by side; only the page shows them."""
+
+    caption: str
+    pictures: tuple[Picture, ...]
+    wide: bool = False
+
+
+Block: TypeAlias = Heading | Text | Lines | Table | Gallery
+
+COMPUTES = {
+    "dense": "z = x·W + b",
+    "conv1d": "z = x ⋆ W + b",
+    "conv2d": "z = x ⋆ W + b",
+    "conv1d_transpose": "z = x ⋆ᵀ W + b",
+    "conv2d_transpose": "z = x ⋆ᵀ W + b",
+    "rnn": "h ← f(x·W + h·R + b)",
+    "lstm": "c ← f·c + i·g, h ← o·tanh(c)",
+    "gru": "h ← u·h + (1 − u)·n",
+    "add": "Σ x",
+    "multiply": "Π x",
+    "batch_norm": "γ·(x − μ)/√(σ² + ε) + β",
+    "layer_norm": "γ·(x − μ)/√(σ² + ε) + β",
+    "max_pool1d": "max over windows",
+    "max_pool2d": "max over windows",
+    "average_pool1d": "mean over windows",
+    "average_pool2d": "mean over windows",
+    "flatten": "the same numbers in a row",
+    "reshape": "the same numbers in another shape",
+    "dropout": "unchanged in prediction",
+    "embedding": "W[x]",
+}
+VALUES = {"sigmoid": "1 / (1 + exp(-z))", "tanh": "tanh(z)", "relu": "max(0, z)", "linear": "z"}
+DERIVATIVES = {"sigmoid": "a * (1 - a)", "tanh": "1 - a**2"}
+LOSSES = {
+    "binary_cross_entropy": ("-(y * log(yhat) + (1 - y) * log(1 - yhat))", "(yhat - y) / (yhat * (1 - yhat))"),
+    "mean_squared_error": ("(yhat - y)**2", "2 * (yhat - y)"),
+    "mean_absolute_error": ("abs(yhat - y)", "sign(yhat - y)"),
+}
+"""The loss of a single output and its slope."""
+
+
+def story(told: Explanation) -> list[Block]:
+    """The whole explanation in order."""
+    return [
+        *_head(told),
+        *_forward(told),
+        *_neuron(told),
+        *_loss(told),
+        *_backward(told),
+        *_chain(told),
+        *_update(told),
+        *_checks(told),
+        *_inputs(told),
+        *_images(told),
+        *_time(told),
+    ]
+
+
+def _head(told: Explanation) -> list[Block]:
+    facts = told.facts
+    rows = (
+        ("target", facts.target),
+        ("prediction", facts.prediction),
+        ("loss", f"{told.loss.name}, {told.loss.value:.6g}"),
+        ("worst relative error of a derivative", f"{told.worst_error:.1e}, of {_count(told)} checked by central differences"),
+    )
+    return [Table(("", ""), rows), Text(" ".join(facts.remarks))]
+
+
+def _count(told: Explanation) -> int:
+    return sum(check.status == "checked" for check in told.checks)
+
+
+def _forward(told: Explanation) -> list[Block]:
+    rows = [("x", "the input", _shape(told.x), _some(told.x))]
+    rows += [(layer.name, _computes(layer), _shape(layer.output), _some(layer.output)) for layer in told.layers]
+    return [Heading("Forward: every z and a"), Table(("layer", "computes", "shape", "numbers"), tuple(rows))]
+
+
+def _computes(layer: LayerNumbers) -> str:
+    return f"a = {layer.kind}(z)" if layer.activation else COMPUTES.get(layer.kind, layer.kind.replace("_", " "))
+
+
+def _neuron(told: Explanation) -> list[Block]:
+    chosen = told.chosen
+    if not chosen.inputs:
+        return []
+    blocks: list[Block] = [
+        Heading(f"The neuron {_place(chosen.layer, chosen.place)}: its sum"),
+        Text(
+            ("At the time at which the weight matters most, the" if told.recurrent and chosen.activation is None else "The")
+            + " neuron adds up what it reads, each number times its weight, and the bias."
+        ),
+    ]
+    head = chosen.inputs[:SHOWN]
+    rest = chosen.inputs[SHOWN:]
+    w, x = SYMBOLS["w"], SYMBOLS["x"]
+    rows: list[tuple[Cell, ...]] = [(_place("w", one.index), one.weight, one.value, one.weight * one.value) for one in head]
+    if rest:
+        rows.append((f"{len(rest)} more", "", "", sum(one.weight * one.value for one in rest)))
+    rows += [("bias", "", "", chosen.bias), ("z", "", "", chosen.z)]
+    product = Math(f"{w.text} · {x.text}", rf"{w.latex} \cdot {x.latex}", f"{w.mathml}<mo>·</mo>{x.mathml}")
+    blocks.append(Table(("", w, x, product), tuple(rows)))
+    term = next((one for one in chosen.terms if one.place == chosen.place), None)
+    if term is not None and term.a is not None and chosen.function is not None:
+        source = VALUES.get(chosen.function, repr(term.a))
+        blocks.append(Lines((Line("a", source, {"z": term.z}),)))
+    return blocks
+
+
+def _loss(told: Explanation) -> list[Block]:
+    loss = told.loss
+    blocks: list[Block] = [Heading("The loss"), Text(f"{loss.name.replace('_', ' ')}. {loss.formula}")]
+    if loss.name.endswith("categorical_cross_entropy") and loss.prediction.ndim == 1:
+        label = int(loss.target.argmax()) if loss.target.ndim else int(loss.target)
+        if loss.target.ndim == 0 or loss.target.max() == 1:
+            blocks.append(Lines((Line("L", "-log(yhat_y)", {"yhat_y": float(loss.prediction[label])}),)))
+            return blocks
+    if loss.name in LOSSES and loss.prediction.size == 1:
+        numbers = {"yhat": loss.prediction.item(), "y": loss.target.item()}
+        return [*blocks, Lines((Line("L", LOSSES[loss.name][0], numbers),))]
+    return [*blocks, Lines((Line("L", repr(loss.value), {}),))]
+
+
+def _backward(told: Explanation) -> list[Block]:
+    rows = []
+    for layer in reversed(told.layers):
+        grads = ", ".join(f"{name} {np.linalg.norm(grad):.4g}" for name, grad in layer.grads.items())
+        slopes = "–" if layer.slope is None else _some(layer.slope)
+        rows.append((layer.name, slopes, grads or "–"))
+    rows.append(("x", _some(told.x_slope), "–"))
+    head = ("layer", slope(SYMBOLS["L"], symbol("out", r"\text{out}")), "size of the gradient, ‖∂L/∂W‖")
+    return [
+        Heading("Backward: every slope of the loss"),
+        Text("From the loss to the input; z of a map, a of an activation."),
+        Table(head, tuple(rows)),
+    ]
+
+
+def _chain(told: Explanation) -> list[Block]:
+    chosen = told.chosen
+    weight = _place(f"{chosen.layer}.{chosen.parameter}", chosen.index)
+    blocks: list[Block] = [
+        Heading(f"The chain rule for {weight}"),
+        Text(f"The weight is {number(chosen.weight).text}. ∂L/∂w = ∂L/∂a · ∂a/∂z · ∂z/∂w, factor by factor."),
+    ]
+    if told.coupled is not None and told.coupled.layer == chosen.activation:
+        blocks += _softmax(told)
+    elif chosen.terms:
+        blocks += _comes_back(told)
+    if not chosen.terms:
+        return [*blocks, Text("No output depends on it for this example: ∂L/∂w = 0.")]
+    term = chosen.terms[0]
+    lines = []
+    if term.dL_da is not None and term.da_dz is not None and chosen.function is not None:
+        lines.append(_slope_of_loss(told, term.dL_da) or Line("dL_da", repr(term.dL_da), {}))
+        lines.append(Line("da_dz", DERIVATIVES.get(chosen.function, repr(term.da_dz)), {"a": term.a or 0.0}))
+        lines.append(Line("dL_dz", "dL_da * da_dz", {"dL_da": term.dL_da, "da_dz": term.da_dz}))
+    else:
+        found = None if chosen.activation else _slope_of_loss(told, term.dL_dz, "dL_dz")
+        lines.append(found or Line("dL_dz", repr(term.dL_dz), {}))
+    lines.append(Line("dz_dw", repr(term.dz_dw), {}))
+    if len(chosen.terms) == 1:
+        numbers = {"dL_dz": term.dL_dz, "dz_dw": term.dz_dw}
+        blocks.append(Lines((*lines, Line("dL_dw", "dL_dz * dz_dw", numbers))))
+    else:
+        what = "times" if any(one.layer == chosen.layer for one in told.recurrent) else "places"
+        blocks += [
+            Text(f"The weight acts at {len(chosen.terms)} {what}; the factors where it matters most:"),
+            Lines(tuple(lines)),
+            Text(f"The gradient is the sum over all {what}:"),
+            _terms(told),
+        ]
+    blocks += [Text("The same derivatives by central differences:"), _compared(told)]
+    return blocks
+
+
+def _slope_of_loss(told: Explanation, value: float, name: str = "dL_da") -> Line | None:
+    """The slope of the loss for the prediction with its numbers, where the chosen neuron is the only output."""
+    end = told.layers[-1].name
+    if told.loss.name not in LOSSES or told.loss.prediction.size != 1 or end not in (told.chosen.layer, told.chosen.activation):
+        return None
+    line = Line(name, LOSSES[told.loss.name][1], {"yhat": told.loss.prediction.item(), "y": told.loss.target.item()})
+    return line if np.isclose(line.value, value, rtol=1e-9) else None
+
+
+def _softmax(told: Explanation) -> list[Block]:
+    coupled, chosen = told.coupled, told.chosen
+    assert coupled is not None
+    j = chosen.place[-1]
+    order = sorted(range(len(coupled.a)), key=lambda k: -abs(coupled.dL_da[k] * coupled.jacobian[k, j]))
+    a_k = below(SYMBOLS["a"], "k")
+    z_j = below(SYMBOLS["z"], str(j))
+    left, right = SYMBOLS["dL_da_k"], slope(a_k, z_j)
+    product = Math(f"{left.text} · {right.text}", rf"{left.latex} \cdot {right.latex}", f"{left.mathml}<mo>·</mo>{right.mathml}")
+    rows: list[tuple[Cell, ...]] = [
+        (str(k), float(coupled.a[k]), float(coupled.dL_da[k]), float(coupled.jacobian[k, j]), float(coupled.dL_da[k] * coupled.jacobian[k, j]))
+        for k in sorted(order[: 2 * SHOWN])
+    ]
+    rows.append(("sum", "", "", "", float(coupled.product[j])))
+    fused = (
+        f"Backpropagation takes softmax and loss in one step, ∂L/∂z = a − y: {number(float(coupled.fused[j])).text} here. "
+        if coupled.paired
+        else f"Backpropagation gives {number(float(coupled.fused[j])).text}. "
+    )
+    return [
+        Text("Every output of the softmax depends on every z: ∂L/∂z is a sum over them, and ∂a_k/∂z_j = a_k (δ_kj − a_j)."),
+        Table(("k", a_k, left, right, product), tuple(rows)),
+        Text(f"{fused}The two differ by at most {coupled.difference:.1e} over all {len(coupled.a)} z."),
+    ]
+
+
+def _comes_back(told: Explanation) -> list[Block]:
+    """∂L/∂a of a hidden neuron, from the dense layer that reads it."""
+    chosen = told.chosen
+    reader = next((one for one in told.layers if one.reads == (chosen.activation or chosen.layer,)), None)
+    if reader is None or reader.kind != "dense" or reader.slope is None or reader.slope.ndim != 1 or len(chosen.place) != 1:
+        return []
+    weights = reader.params["weights"][chosen.place[0]]
+    products = weights * reader.slope
+    order = np.argsort(-abs(products), kind="stable")[:SHOWN]
+    rows: list[tuple[Cell, ...]] = [
+        (_place(reader.name, (int(k),)), float(weights[k]), float(reader.slope[k]), float(products[k])) for k in order
+    ]
+    if len(products) > SHOWN:
+        rows.append((f"{len(products) - SHOWN} more", "", "", float(products.sum() - products[order].sum())))
+    rows.append(("sum", "", "", float(products.sum())))
+    w_k, z_k = below(SYMBOLS["w"], "k"), below(SYMBOLS["z"], "k")
+    d = slope(SYMBOLS["L"], z_k)
+    product = Math(f"{w_k.text} · {d.text}", rf"{w_k.latex} \cdot {d.latex}", f"{w_k.mathml}<mo>·</mo>{d.mathml}")
+    return [
+        Text(f"What comes back to it: ∂L/∂a is the sum over the neurons of {reader.name} that read it."),
+        Table(("neuron", w_k, d, product), tuple(rows)),
+    ]
+
+
+def _terms(told: Explanation) -> Table:
+    chosen = told.chosen
+    shown, rest = chosen.terms[:SHOWN], chosen.terms[SHOWN:]
+    through = next((one for one in told.recurrent if one.layer == chosen.layer), None)
+    gated = shown[0].a is not None
+    rows: list[tuple[Cell, ...]] = []
+    for term in shown:
+        where = f"time {term.place[0]}" if through else _place("", term.place)
+        middle = (term.a, term.da_dz) if gated else ()
+        rows.append((where, term.z, *middle, term.dL_dz, term.dz_dw, term.product))  # pyright: ignore[reportArgumentType]
+    blank = ("",) * (3 + 2 * gated)
+    if rest:
+        rows.append((f"{len(rest)} more", *blank, sum(term.product for term in rest)))
+    rows.append(("sum, ∂L/∂w", *blank, sum(term.product for term in chosen.terms)))
+    s = SYMBOLS
+    middle = (s["a"], s["da_dz"]) if gated else ()
+    product = Math(
+        f"{s['dL_dz'].text} · {s['dz_dw'].text}", rf"{s['dL_dz'].latex} \cdot {s['dz_dw'].latex}",
+        f"{s['dL_dz'].mathml}<mo>·</mo>{s['dz_dw'].mathml}",
+    )  # fmt: skip
+    return Table(("", s["z"], *middle, s["dL_dz"], s["dz_dw"], product), tuple(rows))
+
+
+def _compared(told: Explanation) -> Table:
+    rows = tuple(
+        (check.of, check.exact, check.difference, f"{check.error:.1e}" if check.status == "checked" else check.status)
+        for check in told.checks[: told.chosen_checks]
+    )
+    return Table(("derivative", "chain rule", "central difference", "relative error"), rows)
+
+
+def _update(told: Explanation) -> list[Block]:
+    update = told.chosen.update
+    blocks: list[Block] = [
+        Heading("The update, and the new weight"),
+        Text(f"As if this example were the whole batch, by {update.source}."),
+    ]
+    if update.lines:
+        blocks.append(Lines(update.lines))
+    before, after = number(update.before).text, number(update.after).text
+    return [*blocks, Text(f"The weight goes from {before} to {after}, by {number(update.after - update.before).text}.")]
+
+
+def _checks(told: Explanation) -> list[Block]:
+    parts: dict[str, list[Check]] = {}
+    for check in told.checks:
+        parts.setdefault(check.part, []).append(check)
+    rows = []
+    for part, checks in parts.items():
+        compared = [check for check in checks if check.status == "checked"]
+        worst = max(compared, key=lambda check: check.error, default=None)
+        error = "–" if worst is None else f"{worst.error:.1e}"
+        rows.append((part, len(compared), error, len(checks) - len(compared)))
+    rows.append(("all", _count(told), f"{told.worst_error:.1e}", len(told.checks) - _count(told)))
+    text = (
+        f"Of every array the largest two slopes and some drawn by chance. Central differences (f(x + h) − f(x − h)) / 2h in "
+        f"float64 for {len(STEPS)} steps h from {STEPS[0]:.1g} to {STEPS[-1]:.1g} times the size of the number (where above 1), "
+        "extrapolated to h → 0. The relative error is the distance over the larger of the two values, or, where both are "
+        "smaller, over the least slope that differences of such losses can tell to six digits."
+    )
+    kinks, surrogates = told.left_out("kink"), told.left_out("surrogate")
+    below_resolution = sum(
+        check.status == "checked" and max(abs(check.exact), abs(check.difference)) < check.resolution for check in told.checks
+    )
+    if below_resolution:
+        text += f" {below_resolution} slopes are smaller than that (0 among them)."
+    if kinks:
+        text += (
+            f" {len(kinks)} lie at a kink, where the slopes on the two sides differ and there is no derivative (as that of "
+            f"ReLU at 0); they are left out: {', '.join(check.of for check in kinks[:4])}{' …' * (len(kinks) > 4)}."
+        )
+    if surrogates:
+        text += (
+            f" {len(surrogates)} go through spiking neurons, whose slope is by design not the derivative but a surrogate; "
+            "they are left out."
+        )
+    return [Heading("The check"), Text(text), Table(("derivatives for", "compared", "worst relative error", "left out"), tuple(rows))]
+
+
+def _inputs(told: Explanation) -> list[Block]:
+    found = told.attribution
+    if found is None:
+        return []
+    order = np.argsort(-abs(found.integrated).reshape(-1), kind="stable")[:SHOWN]
+    rows: list[tuple[Cell, ...]] = []
+    for at in order:
+        place = np.unravel_index(at, found.integrated.shape)
+        name = told.facts.features[at] if found.integrated.ndim == 1 and told.facts.features else _place("x", place)
+        rows.append((name, float(told.x[place]), float(found.gradient[place]), float(found.integrated[place])))
+    total = float(found.integrated.sum())
+    rows.append(("all, summed", "", float(found.gradient.sum()), total))
+    blocks: list[Block] = [
+        Heading("Which inputs moved the answer"),
+        Text(
+            f"The answer f is {found.output}: f(x) = {found.value:.6g}; for an input of 0 (as the network sees it) "
+            f"f(x₀) = {found.baseline:.6g}. Integrated gradients share the difference {found.value - found.baseline:.6g} out "
+            f"among the inputs: they sum to {total:.6g}, a relative error of {found.completeness_error:.1e} with "
+            f"{found.points} points. Gradient × input is the first-order share; its sum need not fit."
+        ),
+        Table(("input", "x", "gradient × input", "integrated gradient"), tuple(rows)),
+    ]
+    if _image(told.x) is not None:
+        pictures = (
+            Picture("the input", _image(told.x), False),  # pyright: ignore[reportArgumentType]
+            Picture("gradient × input", _image(found.gradient), True),  # pyright: ignore[reportArgumentType]
+            Picture("integrated gradients", _image(found.integrated), True),  # pyright: ignore[reportArgumentType]
+        )
+        blocks.append(Gallery("Of the second and third: dark moved the answer up, light moved it down, the grey between them is 0.", pictures))
+    return blocks
+
+
+def _images(told: Explanation) -> list[Block]:
+    """Filters and feature maps of convolutions."""
+    blocks: list[Block] = []
+    for layer in told.layers:
+        if layer.kind != "conv2d":
+            continue
+        if not blocks:
+            blocks.append(Heading("Filters and feature maps"))
+        weights = layer.params["weights"]
+        count = min(weights.shape[-1], 2 * SHOWN)
+        filters = tuple(Picture(f"filter {f}", weights[..., f].mean(axis=2), True) for f in range(count))
+        channels = weights.shape[2]
+        averaged = f", the mean over its {channels} channels" if channels > 1 else ""
+        blocks.append(Gallery(f"{layer.name}: filters{averaged}. Dark: above 0; light: below.", filters))
+        after = next((one for one in told.layers if one.reads == (layer.name,) and one.activation), layer)
+        maps = tuple(Picture(f"map {f}", after.output[..., f], bool(after.output.min() < 0)) for f in range(count))
+        blocks.append(Gallery(f"{after.name}: feature maps, dark for large, each on a scale of its own.", maps))
+    return blocks
+
+
+def _time(told: Explanation) -> list[Block]:
+    blocks: list[Block] = []
+    for through in told.recurrent:
+        unit = told.chosen.index[-1] % through.state.shape[1] if through.layer == told.chosen.layer else int(abs(through.state[-1]).argmax())
+        times = np.unique(np.linspace(0, len(through.x) - 1, min(len(through.x), 2 * SHOWN)).astype(int))
+        gates = [*through.gates]
+        columns = [(gate.name, gate.a) for gate in gates]
+        if through.cell is not None:
+            columns.append(("cell c", through.cell))
+        columns.append(("state h", through.state))
+        rows = tuple(
+            (str(t), *(float(array[t, unit]) for _, array in columns), float(np.linalg.norm(np.stack([gate.slope[t] for gate in gates]))))
+            for t in times
+        )
+        blocks += [
+            Heading(f"Through time: {through.layer}"),
+            Text(f"Gates and state of unit {unit}, and the size of ∂L/∂z over all gates and units: how much each time still matters."),
+            Table(("time", *(name for name, _ in columns), "‖∂L/∂z‖"), rows),
+            Gallery(
+                f"{through.layer}: units from top to bottom, time from left to right, dark for large.",
+                tuple(Picture(name, array.T, bool(array.min() < 0)) for name, array in columns)
+                + (Picture("‖∂L/∂z‖", np.sqrt(sum(gate.slope**2 for gate in gates)).T, False),),  # pyright: ignore[reportArgumentType]
+                wide=True,
+            ),
+        ]
+    return blocks
+
+
+def _image(array: np.ndarray) -> np.ndarray | None:
+    """A picture of an example that is one; None for vectors, and for sequences too short to see."""
+    if array.ndim == 3:
+        array = array.mean(axis=2)
+    return array if array.ndim == 2 and min(array.shape) > 1 else None
+
+
+def _shape(array: np.ndarray) -> str:
+    return "×".join(map(str, array.shape)) or "1"
+
+
+def _some(array: np.ndarray) -> str:
+    """All numbers of a small array, the largest of another."""
+    flat = array.reshape(-1)
+    if flat.size <= SHOWN:
+        return "  ".join(f"{one:.4g}".replace("-", "−") for one in flat)
+    order = np.sort(np.argsort(-abs(flat), kind="stable")[: SHOWN // 2])
+    shown = "  ".join(f"{_place('', np.unravel_index(at, array.shape))} {flat[at]:.4g}".replace("-", "−") for at in order)
+    return f"{shown}  … largest 4 of {flat.size:,}"
+
+
+def _place(name: str, index: Any) -> str:
+    return f"{name}[{', '.join(str(int(i)) for i in index)}]"
