@@ -24,6 +24,7 @@ bench: $(VENV)/.installed-bench
 
 docs: demo $(VENV)/.installed-test
 	$(BIN)/python tools/draw_demo.py
+	$(BIN)/python tools/make_catalogue.py
 	$(BIN)/python -m benchmarks --render
 
 format: $(VENV)/.installed-check

@@ -135,8 +135,7 @@ def _row(penalty: Regularizer) -> Mapping[str, Any]:
     }
 
 
-def draw(items: Mapping[str, Regularizer]) -> Any:
-    """The shapes of the penalties, what a step does to a weight, and pairs of weights of equal cost."""
+def _draw(items: Mapping[str, Regularizer]) -> Any:
     figure = new_figure((10, 3.4))
     shape, step, level = figure.subplots(1, 3)
     w = np.linspace(-2, 2, 161, dtype=np.float32)
@@ -216,7 +215,7 @@ KIND = Kind(
     formulas=_formulas,
     measured=_measured,
     row=_row,
-    draw=draw,
+    draw=_draw,
     examples=EXAMPLES,
 )
 
