@@ -99,7 +99,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def pellucid(task: Task, record_every: int = 20) -> Contender:
+def pellucid(
+    task: Task, record_every: int = 20, record: tuple[str, ...] | None = None, histograms_every: int = 0
+) -> Contender:
     """The library as it is: the program of `pellucid.train`, without run folder and progress bar."""
     import jax.numpy as jnp
 
@@ -109,7 +111,7 @@ def pellucid(task: Task, record_every: int = 20) -> Contender:
     from pellucid.models.named import build_model
     from pellucid.models.run import scaling_of
     from pellucid.optimizers import Adam
-    from pellucid.training import History, Rows, Supervised, Training, initial_state
+    from pellucid.training import DEFAULT_GROUPS, History, Rows, Supervised, Training, initial_state
 
     dataset = task.dataset()
     if task.network is None:
@@ -123,6 +125,8 @@ def pellucid(task: Task, record_every: int = 20) -> Contender:
         metrics.build(end.metric),
         task.batch_size,
         record_every,
+        DEFAULT_GROUPS if record is None else record,
+        histograms_every,
     )
     optimizer = Adam(LEARNING_RATE)
     training = Training(
@@ -134,7 +138,7 @@ def pellucid(task: Task, record_every: int = 20) -> Contender:
         ),
         None,
         optimizer,
-        initial_state(network, optimizer, None, dataset.input_shape, 0),
+        initial_state(network, optimizer, None, dataset.input_shape, 0, recorder=program.recorder),
         History.begin(program, len(dataset.train)),
     )
 

@@ -11,7 +11,6 @@ from pellucid.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten
 from pellucid.network import Network
 from pellucid.optimizers import SGD, Adam
 from pellucid.training import (
-    MEASURES,
     Adversarial,
     GradientPenalty,
     History,
@@ -219,7 +218,7 @@ def test_a_step_does_not_depend_on_where_calls_were_cut():
         np.testing.assert_array_equal,
         jax.tree.leaves(state._replace(key=0)), jax.tree.leaves(second._replace(key=0)),
     )  # fmt: skip
-    assert records.layers.shape[1:] == (len(program.layer_names), len(MEASURES))
+    assert records.layers.shape[1:] == (len(program.layer_names), len(program.recorder.measures))
     assert np.isfinite(records.layers[1, :, 2]).all()
     assert program.layer_names[0] == "generator/dense_1"
     assert program.layer_names[-1] == "critic/dense_3"

@@ -14,7 +14,6 @@ from pellucid.layers import Dense, Dropout
 from pellucid.network import Network, backpropagate
 from pellucid.optimizers import SGD, Adam
 from pellucid.training import (
-    MEASURES,
     EarlyStopping,
     History,
     Rows,
@@ -231,39 +230,6 @@ def test_early_stopping_keeps_the_best_weights():
     assert float(training.program.loss(prediction, training.monitor.y)) == pytest.approx(
         losses[best], rel=1e-5
     )
-
-
-def test_recorder_measures_what_it_says():
-    training = make(record_every=1, optimizer=SGD(0.1))
-    before = training.state
-    training._call(0, 1)
-    order = permutation(jax.random.fold_in(before.key, 0), ROWS)[:16]
-    program = training.program
-    pass_ = backpropagate(
-        program.network,
-        program.loss,
-        before.params,
-        ({},) * 4,
-        training.train.x[order],
-        training.train.y[order],
-        jnp.ones(16),
-    )
-    measured = {name: training.history.layer_measures[0, :, i] for i, name in enumerate(MEASURES)}
-    w, new_w, g = before.params[0]["weights"], training.state.params[0]["weights"], pass_.grads[0]["weights"]
-    assert measured["gradient_norm"][0] == pytest.approx(float(jnp.linalg.norm(g)), rel=1e-5)
-    ratio = float(jnp.linalg.norm(new_w - w) / jnp.linalg.norm(w))
-    assert measured["update_ratio"][0] == pytest.approx(ratio, rel=1e-4)
-    for i, output in enumerate(pass_.outputs):
-        assert measured["activation_mean"][i] == pytest.approx(float(output.mean()), abs=1e-6)
-        assert measured["activation_spread"][i] == pytest.approx(float(output.std()), rel=1e-4)
-        assert measured["share_zero"][i] == pytest.approx(float((output == 0).mean(dtype=jnp.float32)))
-    softmax = np.asarray(pass_.outputs[-1])
-    assert measured["share_saturated"][-1] == pytest.approx(((softmax < 0.01) | (softmax > 0.99)).mean())
-    assert np.isnan(measured["share_saturated"][1])  # ReLU has no upper end to saturate at
-    assert np.isnan(measured["gradient_norm"][1])
-    assert (measured["finite"] == 1).all()
-    table = training.history.layers
-    assert list(table["layer"]) == list(program.network.names)
 
 
 @pytest.mark.parametrize("every", [0, 1, 7])

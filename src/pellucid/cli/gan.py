@@ -54,7 +54,8 @@ def begin_gan(
         fields["optimizer"] = optimizer_of(options | {"optimizer": chosen})
     counts = {"epochs": options["epochs"], "batch_size": options["batch_size"]}
     fields |= {name: int(value) for name, value in counts.items() if value is not None}
-    fields |= {"seed": options["seed"] or 0, "record_every": options["record_every"]}
+    fields |= {"seed": options["seed"] or 0}
+    fields |= {name: options[name] for name in ("record_every", "record", "histograms_every")}
     experiment = experiment_for(None, None, data, settings=settings, **fields)
     say(GanRun.summary(program_of_gan(experiment), data.input_shape))
     return run_gan(

@@ -121,6 +121,27 @@ or names them, with what each reads, where the network branches:
     help="Steps between measurements of the layers; 0 for none.",
 )
 @click.option(
+    "--record",
+    default="activations,gradients,updates,weights",
+    show_default=True,
+    callback=lambda context, option, text: tuple(group.strip() for group in text.split(",")),
+    help="What is measured of the layers; also: noise.",
+)
+@click.option(
+    "--histograms-every",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Steps between histograms of what is measured; 0 for none.",
+)
+@click.option(
+    "--snapshots",
+    type=int,
+    default=0,
+    show_default=True,
+    help="States along the training to keep at most, for pellucid replay; 0 for none.",
+)
+@click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
     default=None,
@@ -182,6 +203,8 @@ def _begin(source: str, options: dict[str, Any]) -> Any:
             "batch_size",
             "seed",
             "record_every",
+            "record",
+            "histograms_every",
             "folder",
             "overwrite",
         }
@@ -214,6 +237,9 @@ def _begin(source: str, options: dict[str, Any]) -> Any:
         patience=options["patience"],
         validation=options["validation"],
         record_every=options["record_every"],
+        record=options["record"],
+        histograms_every=options["histograms_every"],
+        snapshots=options["snapshots"],
         data=settings,
     )
     from pellucid.network import summarize

@@ -7,8 +7,9 @@ import msgspec
 
 from pellucid.core.checks import InvalidValue, StorageError, WholeNumber, require
 from pellucid.data import Dataset, load_dataset, load_table, reconstruction
+from pellucid.training.recorder import DEFAULT_GROUPS
 
-COUNTS = {"epochs": 1, "batch_size": 1, "seed": 0, "record_every": 0}
+COUNTS = {"epochs": 1, "batch_size": 1, "seed": 0, "record_every": 0, "histograms_every": 0}
 """Settings of every training that are whole numbers, with the least value of each."""
 
 
@@ -71,6 +72,8 @@ class Experiment(Settings, kw_only=True, forbid_unknown_fields=True):
         10
     """
 
+    counts: ClassVar[dict[str, int]] = COUNTS | {"snapshots": 0}
+
     network: list[Any] | dict[str, Any]
     loss: Any
     metric: Any
@@ -84,6 +87,9 @@ class Experiment(Settings, kw_only=True, forbid_unknown_fields=True):
     min_delta: float = 0.0
     validation: float = 0.1
     record_every: int = 20
+    record: tuple[str, ...] = DEFAULT_GROUPS
+    histograms_every: int = 0
+    snapshots: int = 0
     data: dict[str, Any] = {}
 
 
@@ -109,6 +115,8 @@ class GanExperiment(Settings, kw_only=True, forbid_unknown_fields=True):
     batch_size: int = 64
     seed: int = 0
     record_every: int = 20
+    record: tuple[str, ...] = DEFAULT_GROUPS
+    histograms_every: int = 0
     data: dict[str, Any] = {}
 
 

@@ -1,7 +1,7 @@
 """Generative adversarial networks from one call: train, sample, save, take up again (subject 1.7, 5.10)."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -20,7 +20,16 @@ from pellucid.models.run import DataFacts, scaling_of
 from pellucid.network import Network, summarize
 from pellucid.optimizers import Adam, as_optimizer
 from pellucid.storage import RunFolder
-from pellucid.training import Adversarial, GradientPenalty, History, Restraint, Rows, Training, restraints
+from pellucid.training import (
+    DEFAULT_GROUPS,
+    Adversarial,
+    GradientPenalty,
+    History,
+    Restraint,
+    Rows,
+    Training,
+    restraints,
+)
 from pellucid.training.adversarial import GAMES
 
 LEAKY = {"name": "leaky_relu", "alpha": 0.2}
@@ -89,6 +98,8 @@ def train_gan(
     batch_size: int = 64,
     seed: int = 0,
     record_every: int = 20,
+    record: Sequence[str] = DEFAULT_GROUPS,
+    histograms_every: int = 0,
     folder: str | Path | None = None,
     overwrite: bool = False,
     checkpoint_every: float = 10.0,
@@ -115,6 +126,8 @@ def train_gan(
         batch_size: rows of one update, of either player.
         seed: decides initial weights, order of the rows, noise.
         record_every: steps between two measurements of the layers; 0 for none.
+        record: what is measured of them, as in `train`.
+        histograms_every: steps between two histograms of the same; 0 for none.
         folder: run folder to save to, and to keep checkpoints in while training.
         overwrite: replace the run that ``folder`` holds already.
         checkpoint_every: seconds between checkpoints, where there is a folder.
@@ -145,7 +158,7 @@ def train_gan(
     experiment = experiment_for(
         generator, critic, data, latent=latent, loss=loss, restraint=restraint, optimizer=optimizer,
         critic_optimizer=critic_optimizer, critic_steps=critic_steps, epochs=epochs, batch_size=batch_size,
-        seed=seed, record_every=record_every,
+        seed=seed, record_every=record_every, record=tuple(record), histograms_every=histograms_every,
     )  # fmt: skip
     return run_gan(
         experiment,
@@ -169,12 +182,12 @@ def experiment_for(
     critic_optimizer: Any = None,
     critic_steps: int | None = None,
     settings: dict[str, Any] | None = None,
-    **counts: int,
+    **counts: Any,
 ) -> GanExperiment:
     """The experiment of the arguments of `train_gan`, with the defaults that loss and data ask for.
 
     ``settings`` say how the data are opened again, by default by their name; ``counts`` are epochs, batch_size, seed
-    and record_every.
+    and those of the recorder.
     """
     if loss not in GAMES:
         raise InvalidValue(f"loss must be one of {', '.join(map(repr, GAMES))}. Received: {loss!r}.")
@@ -247,7 +260,7 @@ def run_gan(
     assert isinstance(program, Adversarial)
     run = GanRun(
         program, {"generator": state.params["average"], "critic": state.params["critic"]}, state.layer_state,
-        experiment, DataFacts.of(data), training.history, stopped, training=training,
+        experiment, DataFacts.of(data), training.history, stopped, training=training, data=data,
     )  # fmt: skip
     if files is not None:
         run.folder = files.path

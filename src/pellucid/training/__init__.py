@@ -4,13 +4,15 @@ from pellucid.training.adversarial import Adversarial
 from pellucid.training.epoch import Program, Rows, Scaling, Step, advance, steps_per_epoch
 from pellucid.training.history import History
 from pellucid.training.loop import EarlyStopping, Progress, Training
-from pellucid.training.recorder import MEASURES
+from pellucid.training.recorder import DEFAULT_GROUPS, GROUPS, MEASURES, Recorder
 from pellucid.training.restraints import GradientPenalty, Restraint, WeightClipping, restraints
 from pellucid.training.shuffle import permutation
 from pellucid.training.state import TrainingState, from_arrays, initial_state, to_arrays
 from pellucid.training.supervised import Supervised
 
 __all__ = [
+    "DEFAULT_GROUPS",
+    "GROUPS",
     "MEASURES",
     "Adversarial",
     "EarlyStopping",
@@ -18,6 +20,7 @@ __all__ = [
     "History",
     "Program",
     "Progress",
+    "Recorder",
     "Restraint",
     "Rows",
     "Scaling",

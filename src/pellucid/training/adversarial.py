@@ -27,7 +27,7 @@ from pellucid.training.epoch import (
     steps_per_epoch,
     take,
 )
-from pellucid.training.recorder import measure_layers
+from pellucid.training.recorder import DEFAULT_GROUPS, unit_layers
 from pellucid.training.restraints import Restraint
 from pellucid.training.state import TrainingState
 
@@ -101,6 +101,8 @@ class Adversarial(Program):
         batch_size: rows of a step, those of all critic updates together: a multiple of ``critic_steps``.
         critic_steps: critic updates in a step.
         record_every: steps between two measurements of the layers; 0 for none.
+        record: what is measured of them, of the critic in the last of its updates.
+        histograms_every: steps between two histograms; 0 for none.
 
     Raises:
         InvalidValue: a field outside what is allowed.
@@ -117,6 +119,8 @@ class Adversarial(Program):
     batch_size: int = constrained(320, WholeNumber(1), "rows of all critic updates of a step")
     critic_steps: int = constrained(5, WholeNumber(1), "critic updates in a step")
     record_every: int = constrained(20, WholeNumber(0), "steps between two measurements of the layers")
+    record: tuple[str, ...] = DEFAULT_GROUPS
+    histograms_every: int = 0
 
     def __post_init__(self) -> None:
         validate(self)
@@ -133,6 +137,15 @@ class Adversarial(Program):
             f"{player}/{name}"
             for player, network in (("generator", self.generator), ("critic", self.critic))
             for name in network.names
+        )
+
+    @property
+    def unit_layers(self) -> tuple[str, ...]:
+        """The activations of both networks."""
+        return tuple(
+            f"{player}/{name}"
+            for player, network in (("generator", self.generator), ("critic", self.critic))
+            for name in unit_layers(network)
         )
 
     @property
@@ -156,32 +169,45 @@ class Adversarial(Program):
         """The state before the first step, drawn from ``seed``."""
         return _initial_state(self, optimizer, critic_optimizer, restraint, input_shape, seed)
 
+    def begin_records(
+        self, params: dict[str, Any], layer_state: dict[str, Any], shapes: dict[str, Shape]
+    ) -> dict[str, Any] | None:
+        """The recorder's memory of both players before the first step; None where it remembers nothing."""
+        begun = {
+            name: self.recorder.begin(network, params[name], layer_state[name], shapes[name])
+            for name, network in (("generator", self.generator), ("critic", self.critic))
+        }
+        return None if None in begun.values() else begun
+
     def step(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array, measured: bool) -> Step:
         """The critic's updates, then the generator's."""
         real, keys = self.take_batch(state, scaling, train, order)
         progress = state.step.astype(real.dtype) / steps_per_epoch(train.rows, self.batch_size)
 
-        def critic_step(critic: Player, given: tuple[Array, Array]) -> tuple[Player, tuple[Array, Any]]:
-            new, pass_ = self.update_critic(state, critic, *given, progress)
-            layers = measure_layers(self.critic, critic.params, new.params, pass_) if measured else None
-            return new, (pass_.loss, layers)
+        def critic_step(critic: Player, given: tuple[Array, Array]) -> tuple[Player, Array]:
+            new, pass_, _ = self.update_critic(state, critic, *given, progress)
+            return new, pass_.loss
 
-        critic, (critic_losses, critic_layers) = jax.lax.scan(
-            critic_step, Player.of(state, "critic"), (real, keys[:-1])
-        )
+        # The last update alone is measured.
+        unmeasured = self.critic_steps - measured
+        critic = Player.of(state, "critic")
+        critic_losses = jnp.zeros(0, real.dtype)
+        if unmeasured:
+            critic, critic_losses = jax.lax.scan(critic_step, critic, (real[:unmeasured], keys[:unmeasured]))
+        critic_pass = critic_changes = None
+        if measured:
+            critic, critic_pass, critic_changes = self.update_critic(
+                state, critic, real[-1], keys[-2], progress
+            )
+        critic_loss = critic_losses[-1] if critic_pass is None else critic_pass.loss
         before = state.params["generator"]
         pass_ = self.generator_pass(state, critic, keys[-1])
         optimizer = state.optimizer["generator"]
         update = optimizer.rule.update(pass_.grads, optimizer, before, progress)
 
-        critic_loss = critic_losses[-1]
         # The loop looks at the first figure alone: neither player may go on without the other.
         critic_loss = jnp.where(jnp.isfinite(pass_.loss), critic_loss, jnp.nan)
         figures = jnp.stack([critic_loss, pass_.loss, update.learning_rate.astype(critic_loss.dtype)])
-        layers = None
-        if measured:
-            of_generator = measure_layers(self.generator, before, update.params, pass_)
-            layers = jnp.concatenate([of_generator, critic_layers[-1]])
         params = {
             "generator": update.params,
             "critic": critic.params,
@@ -193,7 +219,23 @@ class Adversarial(Program):
             optimizer={"generator": update.state, "critic": critic.optimizer},
             step=state.step + 1,
         )
-        return Step(new_state, figures, layers)
+        if critic_pass is None:
+            return Step(new_state, figures, None)
+        memory = state.recorder or {"generator": None, "critic": None}
+        seen = {
+            name: self.recorder.measure(network, params[name], changes, its_pass, memory[name], state.step)
+            for name, network, changes, its_pass in (
+                ("generator", self.generator, update.changes, pass_),
+                ("critic", self.critic, critic_changes, critic_pass),
+            )
+        }
+        layers, histograms = (
+            None if seen["critic"][i] is None else jnp.concatenate([seen["generator"][i], seen["critic"][i]])
+            for i in range(2)
+        )
+        if state.recorder is not None:
+            new_state = new_state._replace(recorder={name: its.memory for name, its in seen.items()})
+        return Step(new_state, figures, layers, histograms)
 
     def take_batch(
         self, state: TrainingState, scaling: Scaling, train: Rows, order: Array
@@ -214,12 +256,15 @@ class Adversarial(Program):
         real: Float[Array, "batch *shape"],
         key: Key[Array, ""],
         progress: Scalar,
-    ) -> tuple[Player, Backpropagation]:
-        """The critic after one update, and the pass that led to it; arguments as for ``critic_pass``."""
+    ) -> tuple[Player, Backpropagation, tuple[Params, ...]]:
+        """The critic after one update, the pass that led to it, and what it added; arguments as for ``critic_pass``."""
         pass_ = self.critic_pass(state, critic, real, key)
         update = critic.optimizer.rule.update(pass_.grads, critic.optimizer, critic.params, progress)
-        params = update.params if state.regularizer is None else state.regularizer.project(update.params)
-        return Player(params, pass_.state, update.state), pass_
+        params, changes = update.params, update.changes
+        if state.regularizer is not None:
+            params = state.regularizer.project(params)
+            changes = jax.tree.map(jnp.subtract, params, critic.params)
+        return Player(params, pass_.state, update.state), pass_, changes
 
     def critic_pass(
         self, state: TrainingState, critic: Player, real: Float[Array, "batch *shape"], key: Key[Array, ""]
@@ -335,7 +380,7 @@ class Adversarial(Program):
             return f"{where}In the generator: {found}"
         critic, progress = Player.of(state, "critic"), (state.step / per_epoch).astype(batches.dtype)
         for real, key in zip(batches, keys, strict=False):
-            new, pass_ = self.update_critic(state, critic, real, key, progress)
+            new, pass_, _ = self.update_critic(state, critic, real, key, progress)
             found = first_affected(self.critic, critic.params, pass_.outputs)
             if found is not None:
                 return f"{where}In the critic: {found}"
@@ -365,6 +410,11 @@ def _initial_state(
         as_arrays(restraint, jax.tree.leaves(critic)[0].dtype),
         jnp.zeros((), jnp.int32),
         training_key,
+        program.begin_records(
+            {"generator": generator, "critic": critic},
+            {"generator": generator_state, "critic": critic_state},
+            {"generator": (program.latent,), "critic": input_shape},
+        ),
     )
 
 

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from pellucid.core.types import Array, PyTree
-from pellucid.training.recorder import MEASURES
+from pellucid.training.recorder import BINS, Recorder
 from pellucid.training.shuffle import permutation
 from pellucid.training.state import TrainingState
 
@@ -61,17 +61,26 @@ class Step(NamedTuple):
     """(3,): loss, metric, learning rate. A loss that is not finite ends the training."""
     layers: Array | None
     """(layers, measures), where the step was asked to measure them."""
+    histograms: Array | None = None
+    """(layers, kinds, numbers), where the program takes histograms; see `pellucid.training.recorder.Seen`."""
 
 
 class Program(ABC):
     """What is compiled: a frozen, hashable dataclass of structure without numbers, and its step.
 
-    ``batch_size`` is the rows that one step takes, ``record_every`` the steps between two measurements of the
-    layers (0 for none).
+    ``batch_size`` is the rows that one step takes; ``record_every``, ``record`` and ``histograms_every`` are the fields
+    of its `Recorder`.
     """
 
     batch_size: int
     record_every: int
+    record: tuple[str, ...]
+    histograms_every: int
+
+    @property
+    def recorder(self) -> Recorder:
+        """What is measured, and how often."""
+        return Recorder(self.record_every, self.record, self.histograms_every)
 
     @property
     @abstractmethod
@@ -82,6 +91,11 @@ class Program(ABC):
     @abstractmethod
     def metric_name(self) -> str:
         """What is measured beside the loss."""
+
+    @property
+    @abstractmethod
+    def unit_layers(self) -> tuple[str, ...]:
+        """The layers whose units the recorder watches, in the order of its memory."""
 
     @abstractmethod
     def step(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array, measured: bool) -> Step:
@@ -103,8 +117,12 @@ class Records(NamedTuple):
     """(capacity, 3): loss, metric, learning rate."""
     layers: Array
     """(room, layers, measures), one entry for every ``record_every``-th step."""
+    histograms: Array | None
+    """(room, layers, kinds, numbers), one entry for every ``histograms_every``-th step."""
     epochs: Array
     """(room, 2): loss and metric on the held-out rows, one entry for each epoch that ended."""
+    memory: PyTree = None
+    """What the recorder remembers after the last step."""
 
 
 def steps_per_epoch(rows: int, batch_size: int) -> int:
@@ -125,12 +143,35 @@ def advance(
 
     Stops early, after the first step whose loss is not finite.
     """
+    return run_steps(program, state, scaling, train, held_out, stop)
+
+
+def run_steps(
+    program: Program,
+    state: TrainingState,
+    scaling: Scaling,
+    train: Rows,
+    held_out: Rows | None,
+    stop: Array,
+    *,
+    together: bool = False,
+) -> tuple[TrainingState, Records]:
+    """What `advance` compiles; ``together`` with others, under ``vmap``, where no member decides when to end.
+
+    A member whose loss is not finite then stays as it was before that step, while the others go on: were it to end
+    the loop, each step would have to choose between all that the loop carries, records included.
+    """
     rows = train.rows
     per_epoch = steps_per_epoch(rows, program.batch_size)
     start = state.step
+    layers, recorder = len(program.layer_names), program.recorder
+    every, histograms_every = recorder.every, recorder.histograms_every
     records = Records(
         jnp.zeros((CAPACITY, 3), jnp.float32),
-        jnp.zeros((_recorded(CAPACITY, program), len(program.layer_names), len(MEASURES)), jnp.float32),
+        jnp.zeros((times(every, CAPACITY), layers, len(recorder.measures)), jnp.float32),
+        jnp.zeros((times(histograms_every, CAPACITY), layers, len(recorder.kinds), 2 + BINS), jnp.float32)
+        if histograms_every
+        else None,
         jnp.zeros((CAPACITY // per_epoch + 2, 2), jnp.float32),
     )
 
@@ -138,28 +179,33 @@ def advance(
         # Not .at[].set(), whose check of the bounds costs three more kernels a step.
         place = (step - start, jnp.int32(0))
         steps = jax.lax.dynamic_update_slice(records.steps, made.figures.astype(jnp.float32)[None], place)
-        layers = records.layers
+        layers, histograms = records.layers, records.histograms
         if made.layers is not None:
-            layers = layers.at[_recorded(step, program) - _recorded(start, program)].set(made.layers)
-        return records._replace(steps=steps, layers=layers)
+            layers = layers.at[times(every, step) - times(every, start)].set(made.layers)
+        if made.histograms is not None:
+            # In a step without histograms this is the place of the next ones, which overwrite it.
+            place = times(histograms_every, step) - times(histograms_every, start)
+            histograms = histograms.at[place].set(made.histograms)
+        return records._replace(steps=steps, layers=layers, histograms=histograms)
 
     def epoch(carry: tuple) -> tuple:
-        state, records, _ = carry
+        state = carry[0]
         number = state.step // per_epoch
         order = epoch_order(state, rows, program.batch_size)
         end = jnp.minimum(stop, (number + 1) * per_epoch)
 
         def step(carry: tuple, measured: bool) -> tuple:
-            state, records, _ = carry
+            state, records, sound = carry
             made = program.step(state, scaling, train, order, measured)
-            return made.state, write(records, state.step, made), jnp.isfinite(made.figures[0])
+            sound = sound & jnp.isfinite(made.figures[0])
+            after = _chosen(sound, made.state, state) if together else made.state
+            return after, write(records, state.step, made), sound
 
         def runs(carry: tuple) -> Array:
-            return (carry[0].step < end) & carry[2]
+            return carry[0].step < end if together else (carry[0].step < end) & carry[2]
 
         def group(carry: tuple) -> tuple:
             """The steps up to one whose layers are measured, and that one."""
-            every = program.record_every
             if not every:
                 return jax.lax.while_loop(runs, partial(step, measured=False), carry)
             for measured in (False, True):
@@ -171,12 +217,13 @@ def advance(
             return carry
 
         # Two loops rather than a condition inside the step, which costs small networks a fifth of it.
-        carry = jax.lax.while_loop(runs, group, (state, records, jnp.asarray(True)))
+        carry = jax.lax.while_loop(runs, group, carry)
         if held_out is None:
             return carry
         state, records, sound = carry
+        ended = state.step == (number + 1) * per_epoch
         figures = jax.lax.cond(
-            (state.step == (number + 1) * per_epoch) & sound,
+            ended if together else ended & sound,
             partial(program.evaluate, state, scaling, held_out),
             lambda: jnp.full(2, jnp.nan, jnp.float32),
         )
@@ -184,9 +231,20 @@ def advance(
         return state, records._replace(epochs=records.epochs.at[place].set(figures)), sound
 
     state, records, _ = jax.lax.while_loop(
-        lambda carry: (carry[0].step < stop) & carry[2], epoch, (state, records, jnp.asarray(True))
+        lambda carry: carry[0].step < stop if together else (carry[0].step < stop) & carry[2],
+        epoch,
+        (state, records, jnp.asarray(True)),
     )
-    return state, records
+    return state, records._replace(memory=state.recorder)
+
+
+def _chosen(sound: Array, new: TrainingState, old: TrainingState) -> TrainingState:
+    """The new state where the step was sound, else the old one; the step counts in any case."""
+
+    def chosen(new: Array, old: Array) -> Array:
+        return new if new is old else jnp.where(sound, new, old)
+
+    return jax.tree.map(chosen, new, old)._replace(step=new.step)
 
 
 def epoch_order(state: TrainingState, rows: int, batch_size: int) -> Array:
@@ -208,6 +266,6 @@ def take(rows: PyTree, chosen: Array) -> PyTree:
     return jax.tree.map(lambda array: jnp.take(array, chosen, axis=0, mode="clip"), rows)
 
 
-def _recorded(step: Any, program: Program) -> Any:
-    """How many steps before ``step`` have their layers measured."""
-    return -(-step // program.record_every) if program.record_every else 0
+def times(every: int, step: Any) -> Any:
+    """How many of the steps before ``step`` are those that something is done in, each ``every``-th from 0."""
+    return -(-step // every) if every else 0

@@ -13,6 +13,7 @@ from pellucid.core.types import Array, Key, PyTree, Shapes
 from pellucid.functions.regularizers import Regularizer
 from pellucid.network import AnyNetwork
 from pellucid.optimizers import FromOptax, Optimizer
+from pellucid.training.recorder import Recorder
 
 
 class TrainingState(NamedTuple):
@@ -28,18 +29,22 @@ class TrainingState(NamedTuple):
     """Steps made so far."""
     key: Key[Array, ""]
     """Source of the order of the rows and of what layers draw; never changes."""
+    recorder: PyTree = None
+    """What the recorder remembers from one measured step to the next; None where it remembers nothing."""
 
 
 # Compiled whole: drawing layer by layer would compile a dozen small programs, one after another.
-@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+@partial(jax.jit, static_argnums=(0, 1, 2, 3), static_argnames="recorder")
 def initial_state(
     network: AnyNetwork,
     optimizer: Optimizer | FromOptax,
     regularizer: Regularizer | None,
     input_shape: Shapes,
     seed: int | Array,
+    *,
+    recorder: Recorder | None = None,
 ) -> TrainingState:
-    """The state before the first step, drawn from ``seed``."""
+    """The state before the first step, drawn from ``seed``; with what ``recorder`` has to remember."""
     init_key, training_key = jax.random.split(jax.random.key(seed))
     params, layer_state, _ = network.init(init_key, input_shape)  # pyright: ignore[reportArgumentType]
     return TrainingState(
@@ -49,6 +54,7 @@ def initial_state(
         as_arrays(regularizer),
         jnp.zeros((), jnp.int32),
         training_key,
+        None if recorder is None else recorder.begin(network, params, layer_state, input_shape),
     )
 
 

@@ -22,7 +22,7 @@ from pellucid.training.epoch import (
     steps_per_epoch,
     take,
 )
-from pellucid.training.recorder import measure_layers
+from pellucid.training.recorder import DEFAULT_GROUPS, unit_layers
 from pellucid.training.state import TrainingState
 
 EVALUATION_ROWS = 1024
@@ -47,6 +47,9 @@ class Supervised(Program):
         metric: what is measured beside the loss.
         batch_size: rows of a step.
         record_every: steps between two measurements of the layers; 0 for none.
+        record: what is measured of them, see `pellucid.training.recorder.GROUPS`.
+        histograms_every: steps between two histograms; 0 for none.
+        shuffle: False takes the rows in their own order in every epoch.
     """
 
     network: AnyNetwork
@@ -54,6 +57,9 @@ class Supervised(Program):
     metric: Metric
     batch_size: int
     record_every: int = 20
+    record: tuple[str, ...] = DEFAULT_GROUPS
+    histograms_every: int = 0
+    shuffle: bool = True
 
     @property
     def layer_names(self) -> tuple[str, ...]:
@@ -64,6 +70,11 @@ class Supervised(Program):
     def metric_name(self) -> str:
         """That of the metric."""
         return self.metric.name
+
+    @property
+    def unit_layers(self) -> tuple[str, ...]:
+        """The activations of the network."""
+        return unit_layers(self.network)
 
     def step(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array, measured: bool) -> Step:
         """One step: batch, forward, backward, update, measurements."""
@@ -80,11 +91,16 @@ class Supervised(Program):
         share = batch.weights / jnp.maximum(batch.weights.sum(), jnp.finfo(batch.weights.dtype).tiny)
         metric = (self.metric.value(pass_.outputs[-1], batch.target) * share).sum()
         figures = jnp.stack([pass_.loss, metric, update.learning_rate.astype(pass_.loss.dtype)])
-        layers = measure_layers(self.network, state.params, params, pass_) if measured else None
         new_state = state._replace(
             params=params, layer_state=pass_.state, optimizer=update.state, step=state.step + 1
         )
-        return Step(new_state, figures, layers)
+        if not measured:
+            return Step(new_state, figures, None)
+        changes = (
+            update.changes if state.regularizer is None else jax.tree.map(jnp.subtract, params, state.params)
+        )
+        seen = self.recorder.measure(self.network, params, changes, pass_, state.recorder, state.step)
+        return Step(new_state._replace(recorder=seen.memory), figures, seen.layers, seen.histograms)
 
     def key_of(self, state: TrainingState) -> Array:
         """The random key of what the layers draw in the step that ``state`` is at."""
@@ -92,6 +108,8 @@ class Supervised(Program):
 
     def take_batch(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array) -> Batch:
         """The batch of the step that ``state`` is at."""
+        if not self.shuffle:
+            order = jnp.arange(order.shape[0]) % train.rows
         chosen, first = rows_of_step(self, state, order)
         x = scaling(take(train.x, chosen))
         target = x if train.y is None else take(train.y, chosen)
