@@ -24,8 +24,10 @@ SIGNIFICANCE = 0.05
 """Largest corrected p of a proven difference."""
 EFFECT = 0.5
 """Smallest effect size of one, in standard deviations of the paired differences."""
-RACE = ((2, 4), (3, 2))
+RACE = ((1, 4), (2, 2))
 """Rounds of a race: how many further seeds, and how many candidates are kept after them."""
+SURE = 2
+"""Candidates that each round of a race trains however long it takes."""
 FRESH = 1000
 """First of the seeds of the last test, which no race has seen."""
 USUAL = (
@@ -237,11 +239,10 @@ def _rounds(field_: _Field, arms: list[Arm], end: float, others: list[Arm] | Non
     for more, kept in RACE:
         seeds += range(len(seeds), len(seeds) + more)
         field_.train(field_.original, seeds)
-        for arm in running:
-            if time.perf_counter() > end and arm.scores:
+        for place, arm in enumerate(running):
+            if time.perf_counter() > end and place >= SURE:
                 break
-            if time.perf_counter() <= end:
-                field_.train(arm, seeds)
+            field_.train(arm, seeds)
         running = _sorted([arm for arm in running if arm.scores])[:kept]
     return _sorted([arm for arm in [*arms, *(others or [])] if arm.scores])
 
