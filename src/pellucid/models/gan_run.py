@@ -121,8 +121,8 @@ class GanRun:
         ):
             arrays |= {f"{part}/{name}": array for name, array in content.items()}
         files.write_weights(arrays)
-        for name in ("epochs", "steps", "layers"):
-            files.write_table(name, getattr(self.history, name))
+        for name, table in self.history.tables.items():
+            files.write_table(name, table)
         files.write_json("result.json", {"stopped": self.stopped, **self.result})
         settings = (files.path / "experiment.toml").read_text()
         tables = self.summary(self.program, self.facts.input_shape)
@@ -183,4 +183,6 @@ def program_of_gan(experiment: GanExperiment) -> Adversarial:
         experiment.batch_size * experiment.critic_steps,
         experiment.critic_steps,
         experiment.record_every,
+        experiment.record,
+        experiment.histograms_every,
     )

@@ -257,8 +257,8 @@ class Run:
         files.write_weights(
             arrays | scaling | {f"history/{k}": v for k, v in self.history.to_arrays().items()}
         )
-        for name in ("epochs", "steps", "layers"):
-            files.write_table(name, getattr(self.history, name))
+        for name, table in self.history.tables.items():
+            files.write_table(name, table)
         files.write_json("result.json", {"stopped": self.stopped, **self.result})
         settings_text = (files.path / "experiment.toml").read_text()
         page = render_report(self.facts.name, settings_text, self.summary, self.history, self.result)
@@ -325,6 +325,8 @@ def program_of(experiment: Experiment, network: AnyNetwork) -> Supervised:
         metrics.build(experiment.metric),
         experiment.batch_size,
         experiment.record_every,
+        experiment.record,
+        experiment.histograms_every,
     )
 
 

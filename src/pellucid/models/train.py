@@ -31,6 +31,7 @@ from pellucid.network import AnyNetwork, build_network, summarize
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
 from pellucid.storage import RunFolder
 from pellucid.training import (
+    DEFAULT_GROUPS,
     EarlyStopping,
     History,
     Rows,
@@ -56,6 +57,9 @@ def train(
     early_stopping: EarlyStopping | int | None = None,
     validation: float = 0.1,
     record_every: int = 20,
+    record: Sequence[str] = DEFAULT_GROUPS,
+    histograms_every: int = 0,
+    snapshots: int = 0,
     folder: str | Path | None = None,
     overwrite: bool = False,
     checkpoint_every: float = 10.0,
@@ -84,6 +88,10 @@ def train(
         early_stopping: an `EarlyStopping`, or its patience in epochs.
         validation: share of the training rows for the validation part, where one is needed.
         record_every: steps between two measurements of the layers; 0 for none.
+        record: what is measured of them: any of ``"activations"``, ``"gradients"``, ``"updates"``, ``"weights"`` and
+            ``"noise"``, the signal-to-noise of the gradient. What is left out is not computed.
+        histograms_every: steps between two histograms of the same, a multiple of ``record_every``; 0 for none.
+        snapshots: how many states along the training to keep at most, evenly spaced; 0 for none.
         folder: run folder to save to, and to keep checkpoints in while training.
         overwrite: replace the run that ``folder`` holds already.
         checkpoint_every: seconds between checkpoints, where there is a folder.
@@ -109,7 +117,8 @@ def train(
     planned = plan(
         network, data, loss=loss, optimizer=optimizer, metric=metric, regularizer=regularizer, epochs=epochs,
         batch_size=batch_size, seed=seed, class_weights=class_weights, early_stopping=early_stopping,
-        validation=validation, record_every=record_every,
+        validation=validation, record_every=record_every, record=record, histograms_every=histograms_every,
+        snapshots=snapshots,
     )  # fmt: skip
     return run_experiment(
         planned.experiment, planned.data, optimizer=planned.optimizer, network=planned.network,
@@ -144,6 +153,9 @@ def plan(
     early_stopping: EarlyStopping | int | None = None,
     validation: float = 0.1,
     record_every: int = 20,
+    record: Sequence[str] = DEFAULT_GROUPS,
+    histograms_every: int = 0,
+    snapshots: int = 0,
 ) -> Plan:
     """The experiment that `train` would run with these arguments, which are explained there.
 
@@ -184,6 +196,9 @@ def plan(
         min_delta=0.0 if early_stopping is None else early_stopping.min_delta,
         validation=validation,
         record_every=record_every,
+        record=tuple(record),
+        histograms_every=histograms_every,
+        snapshots=snapshots,
         data={"name": data.name} | ({"task": data.task} if data.task == "reconstruction" else {}),
     )
     return Plan(experiment, data, network, chosen)
@@ -318,7 +333,9 @@ def prepare(
         rows(train_part, weights),
         None if monitor is None else rows(monitor),
         optimizer,
-        initial_state(network, optimizer, regularizer, data.input_shape, experiment.seed),
+        initial_state(
+            network, optimizer, regularizer, data.input_shape, experiment.seed, recorder=program.recorder
+        ),
         History.begin(program, len(train_part.x)),
         stopping,
     )
