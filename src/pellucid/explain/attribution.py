@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.types import Array, PyTree
+from pellucid.explain.formula import place as place_of
 from pellucid.explain.numbers import Attribution
 from pellucid.layers import Activation, Embedding
 from pellucid.network import AnyNetwork
@@ -59,7 +60,7 @@ def attribute(
     if isinstance(layer, Activation) and layer.function.name in ("softmax", "sigmoid"):  # pyright: ignore[reportAttributeAccessIssue]
         end, answer = network.names.index(network.reads[end][0]), "z"
     index = np.unravel_index(place, outputs[end].shape)
-    words = f"{answer} of {network.names[end]}[{', '.join(map(str, index))}]"
+    words = f"{answer} of {place_of(network.names[end], index)}"
     slopes = partial(_slopes, network, end, place, params, state)
     value, gradient = slopes(x)
     baseline = float(slopes(jnp.zeros_like(x))[0][0])
@@ -80,7 +81,9 @@ def attribute(
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
-def _slopes(network: AnyNetwork, end: int, place: int, params: PyTree, state: PyTree, x: Array) -> tuple[Any, Any]:
+def _slopes(
+    network: AnyNetwork, end: int, place: int, params: PyTree, state: PyTree, x: Array
+) -> tuple[Any, Any]:
     """The answer of each example of a batch, and its slope for the input, by the layers' own backward."""
     forward = network.forward(params, state, x)
     output = forward.outputs[end]

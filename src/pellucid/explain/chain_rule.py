@@ -16,6 +16,7 @@ from pellucid.data import Part
 from pellucid.explain.attribution import attribute
 from pellucid.explain.choice import Aim, aim_at, describe_weight
 from pellucid.explain.difference import Point, Request, run_checks
+from pellucid.explain.formula import place
 from pellucid.explain.gates import RECURRENT, Opened, Through, open_in_time, through_time
 from pellucid.explain.numbers import (
     Chosen,
@@ -27,7 +28,15 @@ from pellucid.explain.numbers import (
 )
 from pellucid.explain.update import double, next_update
 from pellucid.functions.losses import Loss
-from pellucid.layers import Activation, BatchNorm, Dropout, Embedding, GaussianNoise, LeakyIntegrateAndFire, MaskingNoise
+from pellucid.layers import (
+    Activation,
+    BatchNorm,
+    Dropout,
+    Embedding,
+    GaussianNoise,
+    LeakyIntegrateAndFire,
+    MaskingNoise,
+)
 from pellucid.models import Run
 from pellucid.models.run import target_for
 from pellucid.network import AnyNetwork, differentiated_loss
@@ -38,7 +47,9 @@ COUPLED = 64
 """Most classes of which the Jacobian is shown."""
 
 
-def explain(run: Run, x: Any, y: Any = None, *, neuron: str | None = None, weight: str | None = None) -> Explanation:
+def explain(
+    run: Run, x: Any, y: Any = None, *, neuron: str | None = None, weight: str | None = None
+) -> Explanation:
     """One example through a network, with every number, each derivative checked against central differences.
 
     Everything is computed in float64, from the weights as they were trained, in prediction mode (dropout and noise off,
@@ -109,7 +120,9 @@ def _explain(
     run: Run, raw: np.ndarray, y: np.ndarray | None, said: str, neuron: str | None, weight: str | None
 ) -> Explanation:
     with jax.enable_x64(True):
-        scaled = (raw.astype(np.float64) - run.facts.preprocessing.shift.astype(np.float64)) * run.facts.preprocessing.scale
+        scaled = (
+            raw.astype(np.float64) - run.facts.preprocessing.shift.astype(np.float64)
+        ) * run.facts.preprocessing.scale
         x = jnp.asarray(scaled, jnp.float64)
         target = x if y is None else jnp.asarray(target_for(run.program.loss, y, run.facts.outputs))
         if jnp.issubdtype(target.dtype, jnp.floating):
@@ -154,7 +167,7 @@ class Walk:
     ) -> Explanation:
         """All of it."""
         grads = tuple(self._own_grads(i) for i in range(len(self.network.layers)))
-        aim = aim_at(self.network, grads, self.outputs, neuron, weight)
+        aim = aim_at(self.network, grads, self.outputs, neuron, weight, self._reached)
         chosen = self._chosen(run, params, grads, aim)
         chosen_checks = len(self.requests)
         coupled = self._coupled()
@@ -167,7 +180,7 @@ class Walk:
         attribution = attribute(self.network, self.params, self.state, self.x, self.outputs, run.facts.task)
         loss = LossNumbers(
             self.loss.name,
-            (type(self.loss).__doc__ or "").split("\n")[0],
+            (type(self.loss).__doc__ or "").split("\n")[0].replace("`", ""),
             float(self.value),
             self.outputs[self.network.ends[0]],
             np.asarray(self.target)[0],
@@ -194,6 +207,22 @@ class Walk:
         through = self.recurrent[self.network.names[i]]
         return self.grads[i] | {"weights": self.grads[i]["weights"][: through.x.shape[1]]}
 
+    def _reached(self, layer: int, unit: int) -> PyTree:
+        """∂z/∂ the parameters of a layer, summed over all places of one of its units."""
+        given = [
+            jnp.asarray(self.outputs[self.network.names.index(name)])[None]
+            if name in self.network.names
+            else self.x
+            for name in self.network.reads[layer]
+        ]
+        one, own = self.network.layers[layer], self.params[layer]
+        y, _, cache = one.forward(
+            own, self.state[layer], given[0] if one.inputs == 1 else tuple(given), key=None, training=False
+        )
+        grads = one.backward(own, cache, jnp.zeros_like(y).at[..., unit].set(1.0))[1]
+        through = self.recurrent.get(self.network.names[layer])
+        return grads if through is None else grads | {"weights": grads["weights"][: through.x.shape[1]]}
+
     def _chosen(self, run: Run, params: PyTree, grads: PyTree, aim: Aim) -> Chosen:
         update = next_update(run, params, grads, aim.layer, aim.parameter, aim.index)
         through = self.recurrent.get(self.network.names[aim.layer])
@@ -206,7 +235,7 @@ class Walk:
         shape = _leaf(self.params[aim.layer], aim.parameter).shape
         at = int(np.ravel_multi_index(aim.index, shape))
         part = f"{chosen.layer}.{aim.parameter}"
-        weight = f"{part}{list(aim.index)}"
+        weight = place(part, aim.index)
         self._ask(aim.layer, f"∂L/∂{weight}", part, leaf, at, 0, chosen.gradient)
         for term in chosen.terms[:3]:
             if through is not None:
@@ -217,18 +246,33 @@ class Walk:
                     f"{chosen.layer}.z", f"params/{aim.layer}/weights", row * columns + term.place[1], 0, term.dL_dz,
                 )  # fmt: skip
                 continue
-            place = int(np.ravel_multi_index(term.place, self.outputs[aim.layer].shape))
-            where = f"[{', '.join(map(str, term.place))}]"
-            z = f"{chosen.layer}{where}"
-            self._ask(aim.layer, f"∂L/∂{z}", chosen.layer, f"outputs/{aim.layer}", place, 0, term.dL_dz)
-            self._ask(aim.layer, f"∂{z}/∂{weight}", f"∂z/∂w of {chosen.layer}", leaf, at, self._watch(aim.layer, place), term.dz_dw)
+            at_z = int(np.ravel_multi_index(term.place, self.outputs[aim.layer].shape))
+            z = place(chosen.layer, term.place)
+            self._ask(aim.layer, f"∂L/∂{z}", chosen.layer, f"outputs/{aim.layer}", at_z, 0, term.dL_dz)
+            self._ask(
+                aim.layer,
+                f"∂{z}/∂{weight}",
+                f"∂z/∂w of {chosen.layer}",
+                leaf,
+                at,
+                self._watch(aim.layer, at_z),
+                term.dz_dw,
+            )
             if term.da_dz is not None and term.dL_da is not None and chosen.activation is not None:
                 after = self.network.names.index(chosen.activation)
-                a = f"{chosen.activation}{where}"
-                self._ask(after, f"∂L/∂{a}", chosen.activation, f"outputs/{after}", place, self._way(after), term.dL_da)
+                a = place(chosen.activation, term.place)
                 self._ask(
-                    aim.layer, f"∂{a}/∂{z}", f"∂a/∂z of {chosen.activation}", f"outputs/{aim.layer}", place,
-                    self._watch(after, place), term.da_dz,
+                    after,
+                    f"∂L/∂{a}",
+                    chosen.activation,
+                    f"outputs/{after}",
+                    at_z,
+                    self._way(after),
+                    term.dL_da,
+                )
+                self._ask(
+                    aim.layer, f"∂{a}/∂{z}", f"∂a/∂z of {chosen.activation}", f"outputs/{aim.layer}", at_z,
+                    self._watch(after, at_z), term.da_dz,
                 )  # fmt: skip
         return chosen
 
@@ -270,30 +314,44 @@ class Walk:
         def places(slopes: np.ndarray) -> list[int]:
             flat = abs(slopes.reshape(-1))
             largest = np.argsort(-flat, kind="stable")[:2]
-            return sorted({*map(int, largest), *map(int, random.choice(flat.size, min(SAMPLE, flat.size), False))})[:SAMPLE]
+            return sorted(
+                {*map(int, largest), *map(int, random.choice(flat.size, min(SAMPLE, flat.size), False))}
+            )[:SAMPLE]
 
         for i, name in enumerate(self.network.names):
             for path, grad in flat_params(self.grads[i]).items():
                 for at in places(grad):
-                    place = f"{name}.{path}", list(map(int, np.unravel_index(at, grad.shape)))
+                    index, part = np.unravel_index(at, grad.shape), f"{name}.{path}"
                     features = self.recurrent[name].x.shape[1] if name in self.recurrent else None
-                    if path == "weights" and features is not None and place[1][0] >= features:
-                        said, part = f"∂L/∂z of {name}, time {place[1][0] - features}, column {place[1][1]}", f"{name}.z"
+                    if path == "weights" and features is not None and index[0] >= features:
+                        said = f"∂L/∂z of {name}, time {index[0] - features}, column {index[1]}"
+                        part = f"{name}.z"
                     else:
-                        said, part = f"∂L/∂{place[0]}{place[1]}", place[0]
+                        said = f"∂L/∂{place(part, index)}"
                     self._ask(i, said, part, f"params/{i}/{path}", at, 0, float(grad.reshape(-1)[at]))
             slope = self.slope_of(i)
             if slope is not None and i not in (self.network.ends if self.paired else ()):
                 for at in places(slope):
-                    index = ", ".join(map(str, np.unravel_index(at, slope.shape)))
-                    self._ask(i, f"∂L/∂{name}[{index}]", name, f"outputs/{i}", at, self._way(i), float(slope.reshape(-1)[at]))
-        reads_input = [layer for layer, reads in zip(self.network.layers, self.network.reads, strict=True) if reads[0] in self.network.inputs]
+                    where = place(name, np.unravel_index(at, slope.shape))
+                    self._ask(
+                        i,
+                        f"∂L/∂{where}",
+                        name,
+                        f"outputs/{i}",
+                        at,
+                        self._way(i),
+                        float(slope.reshape(-1)[at]),
+                    )
+        reads_input = [
+            layer
+            for layer, reads in zip(self.network.layers, self.network.reads, strict=True)
+            if reads[0] in self.network.inputs
+        ]
         if not any(isinstance(layer, Embedding) for layer in reads_input):
             dx = np.asarray(self.dx)[0]
             for at in places(dx):
-                index = ", ".join(map(str, np.unravel_index(at, dx.shape)))
-                exact = float(dx.reshape(-1)[at])
-                self.requests.append(Request(f"∂L/∂x[{index}]", "x", "x", at, 0, exact, bool(self._surrogate)))
+                where, exact = place("x", np.unravel_index(at, dx.shape)), float(dx.reshape(-1)[at])
+                self.requests.append(Request(f"∂L/∂{where}", "x", "x", at, 0, exact, bool(self._surrogate)))
 
     def slope_of(self, i: int) -> np.ndarray | None:
         """∂L/∂ the output of a layer, that which a fused loss steps over included."""
@@ -328,13 +386,17 @@ class Walk:
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _both_ways(network: AnyNetwork, loss: Loss, params: PyTree, state: PyTree, x: Array, target: Array) -> tuple[Any, ...]:
+def _both_ways(
+    network: AnyNetwork, loss: Loss, params: PyTree, state: PyTree, x: Array, target: Array
+) -> tuple[Any, ...]:
     """Forward, the loss and its slope, and backward, in prediction mode."""
     forward = network.forward(params, state, x)
     criterion, number = differentiated_loss(network, loss, network.ends[0])
     prediction = forward.outputs[network.ends[0]]
     value = criterion.value(forward.outputs[number], target)[0]
-    back = network.backward(params, forward.caches, {number: criterion.slope(forward.outputs[number], target)})
+    back = network.backward(
+        params, forward.caches, {number: criterion.slope(forward.outputs[number], target)}
+    )
     caches = [
         cache if isinstance(layer, Opened) else None
         for layer, cache in zip(network.layers, forward.caches, strict=True)

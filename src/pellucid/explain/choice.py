@@ -1,6 +1,7 @@
 """The weight that is followed: which it is, and every way from it to the loss."""
 
 import difflib
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -31,7 +32,12 @@ class Aim(NamedTuple):
 
 
 def aim_at(
-    network: AnyNetwork, grads: tuple[PyTree, ...], outputs: list[np.ndarray], neuron: str | None, weight: str | None
+    network: AnyNetwork,
+    grads: tuple[PyTree, ...],
+    outputs: list[np.ndarray],
+    neuron: str | None,
+    weight: str | None,
+    reached: Callable[[int, int], PyTree],
 ) -> Aim:
     """The weight that was asked for, or the one with the largest gradient.
 
@@ -41,6 +47,8 @@ def aim_at(
         outputs: what every layer gave.
         neuron: ``"LAYER:UNIT"`` or None.
         weight: ``"LAYER:i,j"``, ``"LAYER:ARRAY:i,j"`` or None.
+        reached: ∂z/∂ the parameters of a layer for one of its units; where nothing comes back to a neuron, the weight
+            that moves its z most is followed.
 
     Raises:
         InvalidValue: both, or a place that is not there.
@@ -51,21 +59,24 @@ def aim_at(
     if weight is not None:
         return _weight(network, grads, weight)
     if neuron is None:
-        weighted = [i for i, one in enumerate(grads) if "weights" in _arrays(one) or _arrays(one)]
+        weighted = [i for i, one in enumerate(grads) if _arrays(one)]
         if not weighted:
             raise InvalidValue("the network has no weights, so there is no gradient to follow.")
         layer = next((i for i in reversed(weighted) if "weights" in _arrays(grads[i])), weighted[-1])
         arrays = _arrays(grads[layer])
         name = "weights" if "weights" in arrays else next(iter(arrays))
-        return Aim(layer, name, _largest(arrays[name]))
+        return Aim(layer, name, _largest(abs(arrays[name])))
     name, _, text = neuron.rpartition(":")
     layer = _layer(network, grads, name, neuron, "LAYER:UNIT, for example dense_1:3")
-    arrays = _arrays(grads[layer])
-    array = arrays["weights" if "weights" in arrays else next(iter(arrays))]
     units = outputs[layer].shape[-1]
     (unit,) = check_place(_numbers(text, neuron), (units,), f"the layer {network.names[layer]!r}")
-    columns = np.arange(array.shape[-1]) % units == unit
-    return Aim(layer, "weights" if "weights" in arrays else next(iter(arrays)), _largest(np.where(columns, array, 0.0), columns))
+    arrays = _arrays(grads[layer])
+    array = "weights" if "weights" in arrays else next(iter(arrays))
+    own = np.arange(arrays[array].shape[-1]) % units == unit
+    sizes = np.where(own, abs(arrays[array]), -1.0)
+    if sizes.max() == 0:
+        sizes = np.where(own, abs(_arrays(reached(layer, unit))[array]), -1.0)
+    return Aim(layer, array, _largest(sizes))
 
 
 def _weight(network: AnyNetwork, grads: tuple[PyTree, ...], weight: str) -> Aim:
@@ -93,7 +104,11 @@ def _layer(network: AnyNetwork, grads: tuple[PyTree, ...], name: str, given: str
         advice = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
         raise UnknownName(f"no layer is named {name!r}.{advice} Layers: {', '.join(network.names)}.")
     layer = network.names.index(name)
-    while not _arrays(grads[layer]) and isinstance(network.layers[layer], Activation) and network.reads[layer][0] in network.names:
+    while (
+        not _arrays(grads[layer])
+        and isinstance(network.layers[layer], Activation)
+        and network.reads[layer][0] in network.names
+    ):
         layer = network.names.index(network.reads[layer][0])
     if not _arrays(grads[layer]):
         having = [one for one, its in zip(network.names, grads, strict=True) if _arrays(its)]
@@ -110,7 +125,9 @@ def _numbers(text: str, given: str) -> tuple[int, ...]:
     try:
         return tuple(int(one) for one in text.split(","))
     except ValueError:
-        raise InvalidValue(f"a place is whole numbers with commas between, as in 3,4. Received: {given!r}.") from None
+        raise InvalidValue(
+            f"a place is whole numbers with commas between, as in 3,4. Received: {given!r}."
+        ) from None
 
 
 def check_place(index: tuple[int, ...], shape: tuple[int, ...], what: str) -> tuple[int, ...]:
@@ -127,9 +144,8 @@ def check_place(index: tuple[int, ...], shape: tuple[int, ...], what: str) -> tu
     return tuple(i % n for i, n in zip(index, shape, strict=True))
 
 
-def _largest(array: np.ndarray, among: np.ndarray | None = None) -> tuple[int, ...]:
-    sizes = abs(array) if among is None else np.where(among, abs(array), -1.0)
-    return tuple(int(i) for i in np.unravel_index(int(sizes.argmax()), array.shape))
+def _largest(array: np.ndarray) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.unravel_index(int(array.argmax()), array.shape))
 
 
 def describe_weight(
@@ -161,7 +177,10 @@ def describe_weight(
     if through is not None:
         return _through_time(network.names[aim.layer], params[aim.layer], aim, through, update, gradient)
     layer, own = network.layers[aim.layer], params[aim.layer]
-    given = [jnp.asarray(outputs[network.names.index(name)])[None] if name in network.names else x for name in network.reads[aim.layer]]
+    given = [
+        jnp.asarray(outputs[network.names.index(name)])[None] if name in network.names else x
+        for name in network.reads[aim.layer]
+    ]
     read = given[0] if layer.inputs == 1 else tuple(given)
 
     def output(own: PyTree) -> Array:
@@ -189,7 +208,9 @@ def describe_weight(
             slope = function.slope(one, jnp.asarray(a[place])[None])
             whole = {"a": float(a[place]), "dL_da": float(slopes[after][place]), "da_dz": float(slope[0])}
         terms.append(
-            Term(place=place, z=float(z[place]), dL_dz=float(dL_dz[place]), dz_dw=float(dz_dw[place]), **whole)
+            Term(
+                place=place, z=float(z[place]), dL_dz=float(dL_dz[place]), dz_dw=float(dz_dw[place]), **whole
+            )
         )
     place = terms[0].place if terms else (0,) * z.ndim
     inputs, bias = _summands(layer, own, output, place, z.shape, aim)
@@ -210,7 +231,9 @@ def describe_weight(
     )
 
 
-def _summands(layer: Any, own: PyTree, output: Any, place: tuple[int, ...], shape: tuple[int, ...], aim: Aim) -> tuple[list[Input], float]:
+def _summands(
+    layer: Any, own: PyTree, output: Any, place: tuple[int, ...], shape: tuple[int, ...], aim: Aim
+) -> tuple[list[Input], float]:
     """The summands w·∂z/∂w of one z, largest first, and the bias: empty where z is no such sum of its weights."""
     if not set(own) <= {"weights", "biases"} or "weights" not in own:
         return [], 0.0
@@ -222,13 +245,15 @@ def _summands(layer: Any, own: PyTree, output: Any, place: tuple[int, ...], shap
     if not np.isclose((weights * values).sum() + bias, float(z[(0, *place)]), rtol=1e-9, atol=1e-12):
         return [], 0.0
     found = [
-        Input(tuple(int(i) for i in index), float(weights[tuple(index)]), float(values[tuple(index)]))
+        Input("w", tuple(int(i) for i in index), float(weights[tuple(index)]), float(values[tuple(index)]))
         for index in np.argwhere(values != 0)
     ]
     return sorted(found, key=lambda one: (one.index != aim.index, -abs(one.weight * one.value))), bias
 
 
-def _through_time(name: str, own: PyTree, aim: Aim, through: Through, update: Update, gradient: float) -> Chosen:
+def _through_time(
+    name: str, own: PyTree, aim: Aim, through: Through, update: Update, gradient: float
+) -> Chosen:
     """The ways of a recurrent layer's weight to the loss, one for each time."""
     column, units = aim.index[-1], through.state.shape[1]
     gate, unit = through.gates[column // units], column % units
@@ -241,7 +266,15 @@ def _through_time(name: str, own: PyTree, aim: Aim, through: Through, update: Up
     if through.kind == "gru" and gate.name == "candidate" and aim.parameter.startswith("recurrent"):
         factor = factor * through.gates[0].a[:, unit]  # the reset gate stands between
     terms = [
-        Term((t, column), float(gate.z[t, unit]), float(gate.a[t, unit]), None, float(gate.derivative[t, unit]), float(gate.slope[t, unit]), float(factor[t]))
+        Term(
+            (t, column),
+            float(gate.z[t, unit]),
+            float(gate.a[t, unit]),
+            None,
+            float(gate.derivative[t, unit]),
+            float(gate.slope[t, unit]),
+            float(factor[t]),
+        )
         for t in range(len(factor))
         if through.real[t]
     ]
@@ -249,9 +282,10 @@ def _through_time(name: str, own: PyTree, aim: Aim, through: Through, update: Up
     time = terms[0].place[0] if terms else 0
     features = through.x.shape[1]
     inputs = [
-        Input((i, column), float(own["weights"][i, column]), float(through.x[time, i])) for i in range(features)
+        Input("w", (i, column), float(own["weights"][i, column]), float(through.x[time, i]))
+        for i in range(features)
     ] + [
-        Input((features + i, column), float(own["recurrent"][i, column]), float(through.before[time, i]))
+        Input("r", (i, column), float(own["recurrent"][i, column]), float(through.before[time, i]))
         for i in range(units)
     ]
     inputs.sort(key=lambda one: -abs(one.weight * one.value))

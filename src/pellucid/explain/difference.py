@@ -102,7 +102,9 @@ def run_checks(
     names = leaf_paths(point)
     sizes = [np.asarray(leaf).reshape(-1) for leaf in jax.tree.leaves(point)]
     moved = sorted({(names.index(request.leaf), request.place) for request in requests})
-    scale = np.array([max(1.0, 2.0 ** np.ceil(np.log2(max(abs(sizes[leaf][at]), 1e-300)))) for leaf, at in moved])
+    scale = np.array(
+        [max(1.0, 2.0 ** np.ceil(np.log2(max(abs(sizes[leaf][at]), 1e-300)))) for leaf, at in moved]
+    )
     h = scale[:, None] * np.array(STEPS)
     steps = np.stack([h, -h], axis=-1)
     leaves = np.repeat([leaf for leaf, _ in moved], steps[0].size)

@@ -11,8 +11,9 @@ import ast
 import functools
 import html
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 MINUS = "−"
 
@@ -72,7 +73,7 @@ def number(value: float) -> Math:
     >>> number(-1.5e-7).text, number(-1.5e-7).latex
     ('−1.5e−07', '-1.5 \\\\times 10^{-7}')
     """
-    text = f"{value:.6g}"
+    text = f"{value + 0.0:.6g}"  # + 0.0: no −0
     mantissa, _, exponent = text.partition("e")
     latex, power = mantissa, ""
     if exponent:
@@ -82,7 +83,18 @@ def number(value: float) -> Math:
     if value < 0:
         mathml = f"<mo form='prefix'>{MINUS}</mo>{mathml}"
     # A number below 0 or with a power of ten is put in brackets where it stands in a product.
-    return Math(text.replace("-", MINUS), latex, f"<mrow>{mathml}</mrow>", 0 if value < 0 else 2 if power else 3)
+    return Math(
+        text.replace("-", MINUS), latex, f"<mrow>{mathml}</mrow>", 0 if value < 0 else 2 if power else 3
+    )
+
+
+def place(name: str, index: Iterable[Any]) -> str:
+    """An array's name with a place in it.
+
+    >>> place("w", (3, 4))
+    'w[3,4]'
+    """
+    return f"{name}[{','.join(str(int(i)) for i in index)}]"
 
 
 def _subscript(index: str) -> str:
@@ -120,7 +132,15 @@ SYMBOLS: dict[str, Math] = {letter: symbol(letter) for letter in "Lzawygmvsutxbn
     "c": symbol("c"),
     "delta": symbol("δ", r"\delta"),
 }
-FUNCTIONS = {"exp": math.exp, "log": math.log, "tanh": math.tanh, "sqrt": math.sqrt, "max": max, "abs": abs, "sign": lambda x: math.copysign(1.0, x) if x else 0.0}
+FUNCTIONS = {
+    "exp": math.exp,
+    "log": math.log,
+    "tanh": math.tanh,
+    "sqrt": math.sqrt,
+    "max": max,
+    "abs": abs,
+    "sign": lambda x: math.copysign(1.0, x) if x else 0.0,
+}
 _OPERATORS = {
     ast.Add: (0, " + ", " + ", "<mo>+</mo>"),
     ast.Sub: (0, f" {MINUS} ", " - ", f"<mo>{MINUS}</mo>"),
@@ -150,7 +170,9 @@ class Line:
     def value(self) -> float:
         """What it comes to."""
         # The sources are this package's own constants, never a user's text.
-        return float(eval(compile(self._tree, "formula", "eval"), {"__builtins__": {}}, FUNCTIONS | self.numbers))
+        return float(
+            eval(compile(self._tree, "formula", "eval"), {"__builtins__": {}}, FUNCTIONS | self.numbers)
+        )
 
     @functools.cached_property
     def _tree(self) -> ast.Expression:
@@ -189,7 +211,8 @@ class Line:
         signs = ["←" if self.becomes else "="] + ["="] * len(rest)
         pieces = [f"<math><mrow>{head.mathml}</mrow></math>"]
         pieces += [
-            f"<math><mrow><mo>{sign}</mo>{side.mathml}</mrow></math>" for sign, side in zip(signs, rest, strict=False)
+            f"<math><mrow><mo>{sign}</mo>{side.mathml}</mrow></math>"
+            for sign, side in zip(signs, rest, strict=False)
         ]
         return " ".join(pieces)
 
@@ -201,7 +224,12 @@ def _render(node: ast.expr, numbers: dict[str, float]) -> Math:
         return number(cast(float, node.value))
     if isinstance(node, ast.UnaryOp):
         inner = _bracketed(_render(node.operand, numbers), 1)
-        return Math(f"{MINUS}{inner.text}", f"-{inner.latex}", f"<mrow><mo form='prefix'>{MINUS}</mo>{inner.mathml}</mrow>", 0)
+        return Math(
+            f"{MINUS}{inner.text}",
+            f"-{inner.latex}",
+            f"<mrow><mo form='prefix'>{MINUS}</mo>{inner.mathml}</mrow>",
+            0,
+        )
     if isinstance(node, ast.BinOp):
         return _operation(node, _render(node.left, numbers), _render(node.right, numbers))
     call = cast(ast.Call, node)
@@ -219,7 +247,12 @@ def _operation(node: ast.BinOp, left: Math, right: Math) -> Math:
     if isinstance(node.op, ast.Pow):
         base = _bracketed(left, 3)
         return Math(
-            base.text + (right.text.translate(str.maketrans("0123456789t", "⁰¹²³⁴⁵⁶⁷⁸⁹ᵗ")) if right.text.isalnum() else f"^({right.text})"),
+            base.text
+            + (
+                right.text.translate(str.maketrans("0123456789t", "⁰¹²³⁴⁵⁶⁷⁸⁹ᵗ"))
+                if right.text.isalnum()
+                else f"^({right.text})"
+            ),
             f"{base.latex}^{{{right.latex}}}",
             f"<msup><mrow>{base.mathml}</mrow>{right.mathml}</msup>",
             2,
@@ -240,7 +273,9 @@ def _leading(part: Math, level: int) -> Math:
 def _bracketed(part: Math, level: int) -> Math:
     if part.binds >= level:
         return part
-    return Math(f"({part.text})", rf"\left({part.latex}\right)", f"<mrow><mo>(</mo>{part.mathml}<mo>)</mo></mrow>")
+    return Math(
+        f"({part.text})", rf"\left({part.latex}\right)", f"<mrow><mo>(</mo>{part.mathml}<mo>)</mo></mrow>"
+    )
 
 
 def _call(name: str, given: list[Math]) -> Math:
@@ -250,12 +285,20 @@ def _call(name: str, given: list[Math]) -> Math:
         return Math(text, rf"\sqrt{{{inner.latex}}}", f"<msqrt>{inner.mathml}</msqrt>")
     if name == "exp":
         inner = given[0]
-        return Math(f"e^({inner.text})", f"e^{{{inner.latex}}}", f"<msup><mi>e</mi><mrow>{inner.mathml}</mrow></msup>")
+        return Math(
+            f"e^({inner.text})", f"e^{{{inner.latex}}}", f"<msup><mi>e</mi><mrow>{inner.mathml}</mrow></msup>"
+        )
     if name == "abs":
         inner = given[0]
-        return Math(f"|{inner.text}|", rf"\left|{inner.latex}\right|", f"<mrow><mo>|</mo>{inner.mathml}<mo>|</mo></mrow>")
+        return Math(
+            f"|{inner.text}|",
+            rf"\left|{inner.latex}\right|",
+            f"<mrow><mo>|</mo>{inner.mathml}<mo>|</mo></mrow>",
+        )
     shown = rf"\operatorname{{{name}}}" if name == "sign" else rf"\{name}"
     text, latex, mathml = (", ".join(one[k] for one in given) for k in range(3))
     return Math(
-        f"{name}({text})", rf"{shown}\left({latex}\right)", f"<mrow><mi>{name}</mi><mo>(</mo>{mathml.replace(', ', '<mo>,</mo>')}<mo>)</mo></mrow>"
+        f"{name}({text})",
+        rf"{shown}\left({latex}\right)",
+        f"<mrow><mi>{name}</mi><mo stretchy='false'>(</mo>{mathml.replace(', ', '<mo>,</mo>')}<mo stretchy='false'>)</mo></mrow>",
     )

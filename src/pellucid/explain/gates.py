@@ -53,7 +53,9 @@ class Opened(Layer):
         value = getattr(self.layer, "mask_value", None)
         if value is not None:  # a step of padding must stay padding
             times = jnp.where((x != value).any(axis=2, keepdims=True), times, jnp.asarray(value, x.dtype))
-        return self.layer.forward(params, state, jnp.concatenate([x, times], axis=2), key=key, training=training)
+        return self.layer.forward(
+            params, state, jnp.concatenate([x, times], axis=2), key=key, training=training
+        )
 
     def backward(self, params: Params, cache: Cache, dy: Array) -> tuple[Array, Params]:
         """The layer's own backward pass, without the slopes of the inputs that were added."""
@@ -149,4 +151,3 @@ def through_time(name: str, layer: Opened, params: Params, cache: Cache, grads: 
     return Through(
         name, layer.layer.name, x, tuple(gates), before, kept["state"], kept.get("cell"), real
     )  # fmt: skip
-

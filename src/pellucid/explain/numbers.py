@@ -57,6 +57,8 @@ class Term(NamedTuple):
 class Input(NamedTuple):
     """One summand of z = Σ w·∂z/∂w + b."""
 
+    name: str
+    """``w``; ``r`` for a weight of the state of a recurrent layer."""
     index: tuple[int, ...]
     weight: float
     value: float
@@ -229,7 +231,9 @@ class Explanation:
         for layer in self.layers:
             if layer.name == name:
                 return layer
-        raise UnknownName(f"no layer is named {name!r}. Layers: {', '.join(one.name for one in self.layers)}.")
+        raise UnknownName(
+            f"no layer is named {name!r}. Layers: {', '.join(one.name for one in self.layers)}."
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Every number as JSON-like data."""

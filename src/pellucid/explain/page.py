@@ -1,8 +1,10 @@
 """An explanation as one HTML page: MathML formulas, pictures inside, nothing fetched, readable in grey and on a phone."""
 
+import numpy as np
+
 from pellucid.explain.formula import Math, number
 from pellucid.explain.numbers import Explanation
-from pellucid.explain.story import Block, Cell, Gallery, Heading, Lines, Picture, Table, Text, story
+from pellucid.explain.story import Block, Cell, Gallery, Heading, Lines, Numbers, Picture, Table, Text, story
 from pellucid.report import page as html
 from pellucid.report.page import Content, Html
 from pellucid.report.picture import grey, png
@@ -37,12 +39,27 @@ def _piece(block: Block) -> Html:
             if not any(head):
                 return html.facts((str(name), _content(value)) for name, value in rows)
             right = [k for k in range(len(head)) if any(isinstance(row[k], int | float) for row in rows)]
-            return html.table([_content(cell) for cell in head], [[_content(cell) for cell in row] for row in rows], right=right)
+            return html.table(
+                [_content(cell) for cell in head],
+                [[_content(cell) for cell in row] for row in rows],
+                right=right,
+            )
         case Gallery(caption, pictures, wide):
             shown = html.figures(*(_figure(picture) for picture in pictures), kind=None if wide else "small")
             return html.join(html.paragraph(caption), shown)
+        case Numbers(label, array):
+            return html.element("details", html.element("summary", label), html.code_block(_written(array)))
         case Heading(text):
             return html.element("h3", text)
+
+
+def _written(array: np.ndarray) -> str:
+    return np.array2string(
+        array,
+        max_line_width=100,
+        threshold=array.size + 1,
+        formatter={"float_kind": lambda one: f"{one + 0.0:.4g}"},
+    )
 
 
 def _content(cell: Cell) -> Content:
@@ -59,6 +76,4 @@ def _figure(picture: Picture) -> Html:
         high = max(abs(low), abs(high))
         low = -high
     rows, columns = array.shape
-    return html.figure(
-        html.image(png(255 - grey(array, low, high)), f"{said}; {rows} by {columns}"), said
-    )
+    return html.figure(html.image(png(255 - grey(array, low, high)), f"{said}; {rows} by {columns}"), said)

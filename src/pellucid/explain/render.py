@@ -12,7 +12,7 @@ from rich.text import Text as RichText
 
 from pellucid.explain.formula import Line, Math, number, tex
 from pellucid.explain.numbers import Explanation, LayerNumbers
-from pellucid.explain.story import Cell, Gallery, Heading, Lines, Table, Text, story
+from pellucid.explain.story import Cell, Heading, Lines, Table, Text, in_words
 
 WIDTH = 110
 """Columns of the text where there is no terminal to ask."""
@@ -38,7 +38,7 @@ def as_text(told: Explanation) -> str:
 def print_on(console: Console, told: Explanation) -> None:
     """Print an explanation on a rich console."""
     console.print(RichText(told.facts.title, style="bold"))
-    for block in story(told):
+    for block in in_words(told):
         match block:
             case Heading(text):
                 console.print()
@@ -50,14 +50,14 @@ def print_on(console: Console, told: Explanation) -> None:
                     console.print(RichText(f"  {line.text}"))
             case Table():
                 console.print(_rich_table(block))
-            case Gallery():
-                pass  # pictures are on the page
 
 
 def _rich_table(table: Table) -> RichTable:
     drawn = RichTable(box=None, pad_edge=False, show_header=any(_words(cell) for cell in table.head))
     for column, cell in enumerate(table.head):
-        drawn.add_column(_words(cell), justify="right" if _numeric(table, column) else "left", overflow="fold")
+        drawn.add_column(
+            _words(cell), justify="right" if _numeric(table, column) else "left", overflow="fold"
+        )
     for row in table.rows:
         drawn.add_row(*(RichText(_words(cell)) for cell in row))
     return drawn
@@ -80,7 +80,7 @@ def as_markdown(told: Explanation) -> str:
 
 
 def _markdown(told: Explanation) -> Iterator[str]:
-    for block in story(told):
+    for block in in_words(told):
         match block:
             case Heading(text):
                 yield f"## {text}"
@@ -92,10 +92,12 @@ def _markdown(told: Explanation) -> Iterator[str]:
                 marks = ["---:" if _numeric(block, column) else "---" for column in range(len(head))]
                 yield "\n".join(
                     "| " + " | ".join(cells) + " |"
-                    for cells in ([_marked(cell) for cell in head], marks, *([_marked(cell) for cell in row] for row in rows))
+                    for cells in (
+                        [_marked(cell) for cell in head],
+                        marks,
+                        *([_marked(cell) for cell in row] for row in rows),
+                    )
                 )
-            case Gallery():
-                pass
 
 
 def _marked(cell: Cell) -> str:
@@ -113,24 +115,28 @@ def as_latex(told: Explanation) -> str:
 
 
 def _latex(told: Explanation) -> Iterator[str]:
-    for block in story(told):
+    for block in in_words(told):
         match block:
             case Heading(text):
                 yield f"\\section*{{{_escaped(text)}}}"
             case Text(text):
                 yield _escaped(text)
             case Lines(lines):
-                yield "\\begin{align*}\n" + " \\\\\n".join(_aligned(line) for line in lines) + "\n\\end{align*}"
+                yield (
+                    "\\begin{align*}\n" + " \\\\\n".join(_aligned(line) for line in lines) + "\n\\end{align*}"
+                )
             case Table(head, rows):
                 # The first and the text columns may be long: they are set as paragraphs.
-                wide = [not _numeric(block, column) and any(len(_words(row[column])) > 40 for row in rows) for column in range(len(head))]
+                wide = [
+                    not _numeric(block, column) and any(len(_words(row[column])) > 40 for row in rows)
+                    for column in range(len(head))
+                ]
                 columns = "".join(
-                    "p{7cm}" if wide[column] else "r" if _numeric(block, column) else "l" for column in range(len(head))
+                    "p{7cm}" if wide[column] else "r" if _numeric(block, column) else "l"
+                    for column in range(len(head))
                 )
                 lines = [" & ".join(_set(cell) for cell in row) for row in (head, *rows)]
                 yield f"\\begin{{longtable}}{{{columns}}}\n" + " \\\\\n".join(lines) + "\n\\end{longtable}"
-            case Gallery():
-                pass
 
 
 def _aligned(line: Line) -> str:
@@ -208,7 +214,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     if is_dataclass(value) and not isinstance(value, type):
-        fields = {name: getattr(value, name) for name in value.__dataclass_fields__ if name not in ("update", "terms", "inputs")}
+        fields = {
+            name: getattr(value, name)
+            for name in value.__dataclass_fields__
+            if name not in ("update", "terms", "inputs")
+        }
         return _plain(fields)
     if isinstance(value, dict):
         return {key: _plain(one) for key, one in value.items()}

@@ -6,11 +6,14 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from pellucid.explain.difference import STEPS, Check
-from pellucid.explain.formula import SYMBOLS, Line, Math, below, number, slope, symbol
+from pellucid.explain.formula import SYMBOLS, Line, Math, below, number, place, slope, symbol
 from pellucid.explain.numbers import Explanation, LayerNumbers
 
 SHOWN = 8
 """Numbers of an array that are shown one by one where it has more; the page and the JSON have all."""
+
+MOST = 4096
+"""Numbers of an array that the page holds; larger ones are in the JSON."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,15 @@ class Gallery:
     wide: bool = False
 
 
-Block: TypeAlias = Heading | Text | Lines | Table | Gallery
+@dataclass(frozen=True)
+class Numbers:
+    """All numbers of an array; only the page shows them, folded away."""
+
+    label: str
+    array: np.ndarray
+
+
+Block: TypeAlias = Heading | Text | Lines | Table | Gallery | Numbers
 
 COMPUTES = {
     "dense": "z = x·W + b",
@@ -90,11 +101,26 @@ COMPUTES = {
 VALUES = {"sigmoid": "1 / (1 + exp(-z))", "tanh": "tanh(z)", "relu": "max(0, z)", "linear": "z"}
 DERIVATIVES = {"sigmoid": "a * (1 - a)", "tanh": "1 - a**2"}
 LOSSES = {
-    "binary_cross_entropy": ("-(y * log(yhat) + (1 - y) * log(1 - yhat))", "(yhat - y) / (yhat * (1 - yhat))"),
+    "binary_cross_entropy": (
+        "-(y * log(yhat) + (1 - y) * log(1 - yhat))",
+        "(yhat - y) / (yhat * (1 - yhat))",
+    ),
     "mean_squared_error": ("(yhat - y)**2", "2 * (yhat - y)"),
     "mean_absolute_error": ("abs(yhat - y)", "sign(yhat - y)"),
 }
 """The loss of a single output and its slope."""
+
+
+def in_words(told: Explanation) -> list[Block]:
+    """The story without what only a page can show, and without headings that nothing is left below."""
+    kept: list[Block] = []
+    for block in story(told):
+        if isinstance(block, Gallery | Numbers):
+            continue
+        if isinstance(block, Heading) and kept and isinstance(kept[-1], Heading):
+            kept.pop()
+        kept.append(block)
+    return kept[:-1] if isinstance(kept[-1], Heading) else kept
 
 
 def story(told: Explanation) -> list[Block]:
@@ -119,8 +145,11 @@ def _head(told: Explanation) -> list[Block]:
     rows = (
         ("target", facts.target),
         ("prediction", facts.prediction),
-        ("loss", f"{told.loss.name}, {told.loss.value:.6g}"),
-        ("worst relative error of a derivative", f"{told.worst_error:.1e}, of {_count(told)} checked by central differences"),
+        ("loss", f"{number(told.loss.value).text}, {told.loss.name.replace('_', ' ')}"),
+        (
+            "worst relative error of a derivative",
+            f"{told.worst_error:.1e}, of {_count(told)} checked by central differences",
+        ),
     )
     return [Table(("", ""), rows), Text(" ".join(facts.remarks))]
 
@@ -131,12 +160,24 @@ def _count(told: Explanation) -> int:
 
 def _forward(told: Explanation) -> list[Block]:
     rows = [("x", "the input", _shape(told.x), _some(told.x))]
-    rows += [(layer.name, _computes(layer), _shape(layer.output), _some(layer.output)) for layer in told.layers]
-    return [Heading("Forward: every z and a"), Table(("layer", "computes", "shape", "numbers"), tuple(rows))]
+    rows += [
+        (layer.name, _computes(layer), _shape(layer.output), _some(layer.output)) for layer in told.layers
+    ]
+    every = [Numbers(f"x, {_shape(told.x)}", told.x)]
+    every += [Numbers(f"{layer.name}, {_shape(layer.output)}", layer.output) for layer in told.layers]
+    head = ("layer", "computes", "shape", "numbers")
+    return [Heading("Forward: every z and a"), Table(head, tuple(rows)), *_all_of(every)]
+
+
+def _all_of(arrays: list[Numbers]) -> list[Block]:
+    """Those that are not in the table above already, and not too long to read."""
+    return [one for one in arrays if 2 * SHOWN < one.array.size <= MOST]
 
 
 def _computes(layer: LayerNumbers) -> str:
-    return f"a = {layer.kind}(z)" if layer.activation else COMPUTES.get(layer.kind, layer.kind.replace("_", " "))
+    return (
+        f"a = {layer.kind}(z)" if layer.activation else COMPUTES.get(layer.kind, layer.kind.replace("_", " "))
+    )
 
 
 def _neuron(told: Explanation) -> list[Block]:
@@ -144,16 +185,22 @@ def _neuron(told: Explanation) -> list[Block]:
     if not chosen.inputs:
         return []
     blocks: list[Block] = [
-        Heading(f"The neuron {_place(chosen.layer, chosen.place)}: its sum"),
+        Heading(f"The neuron {place(chosen.layer, chosen.place)}: its sum"),
         Text(
-            ("At the time at which the weight matters most, the" if told.recurrent and chosen.activation is None else "The")
+            (
+                "At the time at which the weight matters most, the"
+                if told.recurrent and chosen.activation is None
+                else "The"
+            )
             + " neuron adds up what it reads, each number times its weight, and the bias."
         ),
     ]
     head = chosen.inputs[:SHOWN]
     rest = chosen.inputs[SHOWN:]
     w, x = SYMBOLS["w"], SYMBOLS["x"]
-    rows: list[tuple[Cell, ...]] = [(_place("w", one.index), one.weight, one.value, one.weight * one.value) for one in head]
+    rows: list[tuple[Cell, ...]] = [
+        (place(one.name, one.index), one.weight, one.value, one.weight * one.value) for one in head
+    ]
     if rest:
         rows.append((f"{len(rest)} more", "", "", sum(one.weight * one.value for one in rest)))
     rows += [("bias", "", "", chosen.bias), ("z", "", "", chosen.z)]
@@ -192,12 +239,19 @@ def _backward(told: Explanation) -> list[Block]:
         Heading("Backward: every slope of the loss"),
         Text("From the loss to the input; z of a map, a of an activation."),
         Table(head, tuple(rows)),
+        *_all_of(
+            [
+                Numbers(f"∂L/∂{one.name}, {_shape(one.slope)}", one.slope)
+                for one in told.layers
+                if one.slope is not None
+            ]
+        ),
     ]
 
 
 def _chain(told: Explanation) -> list[Block]:
     chosen = told.chosen
-    weight = _place(f"{chosen.layer}.{chosen.parameter}", chosen.index)
+    weight = place(f"{chosen.layer}.{chosen.parameter}", chosen.index)
     blocks: list[Block] = [
         Heading(f"The chain rule for {weight}"),
         Text(f"The weight is {number(chosen.weight).text}. ∂L/∂w = ∂L/∂a · ∂a/∂z · ∂z/∂w, factor by factor."),
@@ -236,9 +290,15 @@ def _chain(told: Explanation) -> list[Block]:
 def _slope_of_loss(told: Explanation, value: float, name: str = "dL_da") -> Line | None:
     """The slope of the loss for the prediction with its numbers, where the chosen neuron is the only output."""
     end = told.layers[-1].name
-    if told.loss.name not in LOSSES or told.loss.prediction.size != 1 or end not in (told.chosen.layer, told.chosen.activation):
+    if (
+        told.loss.name not in LOSSES
+        or told.loss.prediction.size != 1
+        or end not in (told.chosen.layer, told.chosen.activation)
+    ):
         return None
-    line = Line(name, LOSSES[told.loss.name][1], {"yhat": told.loss.prediction.item(), "y": told.loss.target.item()})
+    line = Line(
+        name, LOSSES[told.loss.name][1], {"yhat": told.loss.prediction.item(), "y": told.loss.target.item()}
+    )
     return line if np.isclose(line.value, value, rtol=1e-9) else None
 
 
@@ -250,9 +310,19 @@ def _softmax(told: Explanation) -> list[Block]:
     a_k = below(SYMBOLS["a"], "k")
     z_j = below(SYMBOLS["z"], str(j))
     left, right = SYMBOLS["dL_da_k"], slope(a_k, z_j)
-    product = Math(f"{left.text} · {right.text}", rf"{left.latex} \cdot {right.latex}", f"{left.mathml}<mo>·</mo>{right.mathml}")
+    product = Math(
+        f"{left.text} · {right.text}",
+        rf"{left.latex} \cdot {right.latex}",
+        f"{left.mathml}<mo>·</mo>{right.mathml}",
+    )
     rows: list[tuple[Cell, ...]] = [
-        (str(k), float(coupled.a[k]), float(coupled.dL_da[k]), float(coupled.jacobian[k, j]), float(coupled.dL_da[k] * coupled.jacobian[k, j]))
+        (
+            str(k),
+            float(coupled.a[k]),
+            float(coupled.dL_da[k]),
+            float(coupled.jacobian[k, j]),
+            float(coupled.dL_da[k] * coupled.jacobian[k, j]),
+        )
         for k in sorted(order[: 2 * SHOWN])
     ]
     rows.append(("sum", "", "", "", float(coupled.product[j])))
@@ -262,7 +332,9 @@ def _softmax(told: Explanation) -> list[Block]:
         else f"Backpropagation gives {number(float(coupled.fused[j])).text}. "
     )
     return [
-        Text("Every output of the softmax depends on every z: ∂L/∂z is a sum over them, and ∂a_k/∂z_j = a_k (δ_kj − a_j)."),
+        Text(
+            "Every output of the softmax depends on every z: ∂L/∂z is a sum over them, and ∂a_k/∂z_j = a_k (δ_kj − a_j)."
+        ),
         Table(("k", a_k, left, right, product), tuple(rows)),
         Text(f"{fused}The two differ by at most {coupled.difference:.1e} over all {len(coupled.a)} z."),
     ]
@@ -272,20 +344,29 @@ def _comes_back(told: Explanation) -> list[Block]:
     """∂L/∂a of a hidden neuron, from the dense layer that reads it."""
     chosen = told.chosen
     reader = next((one for one in told.layers if one.reads == (chosen.activation or chosen.layer,)), None)
-    if reader is None or reader.kind != "dense" or reader.slope is None or reader.slope.ndim != 1 or len(chosen.place) != 1:
+    if (
+        reader is None
+        or reader.kind != "dense"
+        or reader.slope is None
+        or reader.slope.ndim != 1
+        or len(chosen.place) != 1
+    ):
         return []
     weights = reader.params["weights"][chosen.place[0]]
     products = weights * reader.slope
     order = np.argsort(-abs(products), kind="stable")[:SHOWN]
     rows: list[tuple[Cell, ...]] = [
-        (_place(reader.name, (int(k),)), float(weights[k]), float(reader.slope[k]), float(products[k])) for k in order
+        (place(reader.name, (int(k),)), float(weights[k]), float(reader.slope[k]), float(products[k]))
+        for k in order
     ]
     if len(products) > SHOWN:
         rows.append((f"{len(products) - SHOWN} more", "", "", float(products.sum() - products[order].sum())))
     rows.append(("sum", "", "", float(products.sum())))
     w_k, z_k = below(SYMBOLS["w"], "k"), below(SYMBOLS["z"], "k")
     d = slope(SYMBOLS["L"], z_k)
-    product = Math(f"{w_k.text} · {d.text}", rf"{w_k.latex} \cdot {d.latex}", f"{w_k.mathml}<mo>·</mo>{d.mathml}")
+    product = Math(
+        f"{w_k.text} · {d.text}", rf"{w_k.latex} \cdot {d.latex}", f"{w_k.mathml}<mo>·</mo>{d.mathml}"
+    )
     return [
         Text(f"What comes back to it: ∂L/∂a is the sum over the neurons of {reader.name} that read it."),
         Table(("neuron", w_k, d, product), tuple(rows)),
@@ -294,12 +375,13 @@ def _comes_back(told: Explanation) -> list[Block]:
 
 def _terms(told: Explanation) -> Table:
     chosen = told.chosen
-    shown, rest = chosen.terms[:SHOWN], chosen.terms[SHOWN:]
+    count = max(1, sum(term.product != 0 for term in chosen.terms[:SHOWN]))
+    shown, rest = chosen.terms[:count], chosen.terms[count:]
     through = next((one for one in told.recurrent if one.layer == chosen.layer), None)
     gated = shown[0].a is not None
     rows: list[tuple[Cell, ...]] = []
     for term in shown:
-        where = f"time {term.place[0]}" if through else _place("", term.place)
+        where = f"time {term.place[0]}" if through else place("", term.place)
         middle = (term.a, term.da_dz) if gated else ()
         rows.append((where, term.z, *middle, term.dL_dz, term.dz_dw, term.product))  # pyright: ignore[reportArgumentType]
     blank = ("",) * (3 + 2 * gated)
@@ -317,7 +399,12 @@ def _terms(told: Explanation) -> Table:
 
 def _compared(told: Explanation) -> Table:
     rows = tuple(
-        (check.of, check.exact, check.difference, f"{check.error:.1e}" if check.status == "checked" else check.status)
+        (
+            check.of,
+            check.exact,
+            check.difference,
+            f"{check.error:.1e}" if check.status == "checked" else check.status,
+        )
         for check in told.checks[: told.chosen_checks]
     )
     return Table(("derivative", "chain rule", "central difference", "relative error"), rows)
@@ -332,7 +419,10 @@ def _update(told: Explanation) -> list[Block]:
     if update.lines:
         blocks.append(Lines(update.lines))
     before, after = number(update.before).text, number(update.after).text
-    return [*blocks, Text(f"The weight goes from {before} to {after}, by {number(update.after - update.before).text}.")]
+    return [
+        *blocks,
+        Text(f"The weight goes from {before} to {after}, by {number(update.after - update.before).text}."),
+    ]
 
 
 def _checks(told: Explanation) -> list[Block]:
@@ -354,7 +444,8 @@ def _checks(told: Explanation) -> list[Block]:
     )
     kinks, surrogates = told.left_out("kink"), told.left_out("surrogate")
     below_resolution = sum(
-        check.status == "checked" and max(abs(check.exact), abs(check.difference)) < check.resolution for check in told.checks
+        check.status == "checked" and max(abs(check.exact), abs(check.difference)) < check.resolution
+        for check in told.checks
     )
     if below_resolution:
         text += f" {below_resolution} slopes are smaller than that (0 among them)."
@@ -368,7 +459,11 @@ def _checks(told: Explanation) -> list[Block]:
             f" {len(surrogates)} go through spiking neurons, whose slope is by design not the derivative but a surrogate; "
             "they are left out."
         )
-    return [Heading("The check"), Text(text), Table(("derivatives for", "compared", "worst relative error", "left out"), tuple(rows))]
+    return [
+        Heading("The check"),
+        Text(text),
+        Table(("derivatives for", "compared", "worst relative error", "left out"), tuple(rows)),
+    ]
 
 
 def _inputs(told: Explanation) -> list[Block]:
@@ -378,17 +473,24 @@ def _inputs(told: Explanation) -> list[Block]:
     order = np.argsort(-abs(found.integrated).reshape(-1), kind="stable")[:SHOWN]
     rows: list[tuple[Cell, ...]] = []
     for at in order:
-        place = np.unravel_index(at, found.integrated.shape)
-        name = told.facts.features[at] if found.integrated.ndim == 1 and told.facts.features else _place("x", place)
-        rows.append((name, float(told.x[place]), float(found.gradient[place]), float(found.integrated[place])))
+        index = np.unravel_index(at, found.integrated.shape)
+        name = (
+            told.facts.features[at]
+            if found.integrated.ndim == 1 and told.facts.features
+            else place("x", index)
+        )
+        rows.append(
+            (name, float(told.x[index]), float(found.gradient[index]), float(found.integrated[index]))
+        )
     total = float(found.integrated.sum())
     rows.append(("all, summed", "", float(found.gradient.sum()), total))
     blocks: list[Block] = [
         Heading("Which inputs moved the answer"),
         Text(
-            f"The answer f is {found.output}: f(x) = {found.value:.6g}; for an input of 0 (as the network sees it) "
-            f"f(x₀) = {found.baseline:.6g}. Integrated gradients share the difference {found.value - found.baseline:.6g} out "
-            f"among the inputs: they sum to {total:.6g}, a relative error of {found.completeness_error:.1e} with "
+            f"The answer f is {found.output}: f(x) = {number(found.value).text}; for an input of 0 (as the network sees it) "
+            f"f(x₀) = {number(found.baseline).text}. Integrated gradients share the difference "
+            f"{number(found.value - found.baseline).text} out "
+            f"among the inputs: they sum to {number(total).text}, a relative error of {found.completeness_error:.1e} with "
             f"{found.points} points. Gradient × input is the first-order share; its sum need not fit."
         ),
         Table(("input", "x", "gradient × input", "integrated gradient"), tuple(rows)),
@@ -399,7 +501,12 @@ def _inputs(told: Explanation) -> list[Block]:
             Picture("gradient × input", _image(found.gradient), True),  # pyright: ignore[reportArgumentType]
             Picture("integrated gradients", _image(found.integrated), True),  # pyright: ignore[reportArgumentType]
         )
-        blocks.append(Gallery("Of the second and third: dark moved the answer up, light moved it down, the grey between them is 0.", pictures))
+        blocks.append(
+            Gallery(
+                "Of the second and third: dark moved the answer up, light moved it down, the grey between them is 0.",
+                pictures,
+            )
+        )
     return blocks
 
 
@@ -418,15 +525,23 @@ def _images(told: Explanation) -> list[Block]:
         averaged = f", the mean over its {channels} channels" if channels > 1 else ""
         blocks.append(Gallery(f"{layer.name}: filters{averaged}. Dark: above 0; light: below.", filters))
         after = next((one for one in told.layers if one.reads == (layer.name,) and one.activation), layer)
-        maps = tuple(Picture(f"map {f}", after.output[..., f], bool(after.output.min() < 0)) for f in range(count))
-        blocks.append(Gallery(f"{after.name}: feature maps, dark for large, each on a scale of its own.", maps))
+        maps = tuple(
+            Picture(f"map {f}", after.output[..., f], bool(after.output.min() < 0)) for f in range(count)
+        )
+        blocks.append(
+            Gallery(f"{after.name}: feature maps, dark for large, each on a scale of its own.", maps)
+        )
     return blocks
 
 
 def _time(told: Explanation) -> list[Block]:
     blocks: list[Block] = []
     for through in told.recurrent:
-        unit = told.chosen.index[-1] % through.state.shape[1] if through.layer == told.chosen.layer else int(abs(through.state[-1]).argmax())
+        unit = (
+            told.chosen.index[-1] % through.state.shape[1]
+            if through.layer == told.chosen.layer
+            else int(abs(through.state[-1]).argmax())
+        )
         times = np.unique(np.linspace(0, len(through.x) - 1, min(len(through.x), 2 * SHOWN)).astype(int))
         gates = [*through.gates]
         columns = [(gate.name, gate.a) for gate in gates]
@@ -434,12 +549,18 @@ def _time(told: Explanation) -> list[Block]:
             columns.append(("cell c", through.cell))
         columns.append(("state h", through.state))
         rows = tuple(
-            (str(t), *(float(array[t, unit]) for _, array in columns), float(np.linalg.norm(np.stack([gate.slope[t] for gate in gates]))))
+            (
+                str(t),
+                *(float(array[t, unit]) for _, array in columns),
+                float(np.linalg.norm(np.stack([gate.slope[t] for gate in gates]))),
+            )
             for t in times
         )
         blocks += [
             Heading(f"Through time: {through.layer}"),
-            Text(f"Gates and state of unit {unit}, and the size of ∂L/∂z over all gates and units: how much each time still matters."),
+            Text(
+                f"Gates and state of unit {unit}, and the size of ∂L/∂z over all gates and units: how much each time still matters."
+            ),
             Table(("time", *(name for name, _ in columns), "‖∂L/∂z‖"), rows),
             Gallery(
                 f"{through.layer}: units from top to bottom, time from left to right, dark for large.",
@@ -465,12 +586,12 @@ def _shape(array: np.ndarray) -> str:
 def _some(array: np.ndarray) -> str:
     """All numbers of a small array, the largest of another."""
     flat = array.reshape(-1)
-    if flat.size <= SHOWN:
-        return "  ".join(f"{one:.4g}".replace("-", "−") for one in flat)
+    if flat.size <= 2 * SHOWN:
+        return "  ".join(_short(one) for one in flat)
     order = np.sort(np.argsort(-abs(flat), kind="stable")[: SHOWN // 2])
-    shown = "  ".join(f"{_place('', np.unravel_index(at, array.shape))} {flat[at]:.4g}".replace("-", "−") for at in order)
+    shown = "  ".join(f"{place('', np.unravel_index(at, array.shape))} {_short(flat[at])}" for at in order)
     return f"{shown}  … largest 4 of {flat.size:,}"
 
 
-def _place(name: str, index: Any) -> str:
-    return f"{name}[{', '.join(str(int(i)) for i in index)}]"
+def _short(value: float) -> str:
+    return f"{value + 0.0:.4g}".replace("-", "−")

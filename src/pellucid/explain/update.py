@@ -103,7 +103,9 @@ def standing_of(run: Run) -> Standing:
         return Standing(None, 0.0, "no state of the run's optimiser is kept")
     pairs = zip(jax.tree.leaves(state.params), jax.tree.leaves(run.params), strict=True)
     if not all(np.array_equal(one, other) for one, other in pairs):
-        return Standing(None, 0.0, "the weights are those of the best epoch, the optimiser's state that of the last")
+        return Standing(
+            None, 0.0, "the weights are those of the best epoch, the optimiser's state that of the last"
+        )
     epochs = run.history.epochs_made
     per_epoch = run.history.steps_made / epochs if epochs else run.history.steps_made + 1
     return Standing(state, float(state.step) / per_epoch, "")
@@ -176,9 +178,13 @@ def _rule_lines(
     lines: list[Line] = []
     if rule.clip_norm is not None or rule.clip_value is not None:
         clipped = pick(clip(grads, rule.clip_norm, rule.clip_value))
-        lines.append(Line("g", "c * g", {"c": clipped / gradient if gradient else 1.0, "g": gradient}, becomes=True))
+        lines.append(
+            Line("g", "c * g", {"c": clipped / gradient if gradient else 1.0, "g": gradient}, becomes=True)
+        )
         gradient = clipped
-    numbers = {letter: float(getattr(rule, field)) for field, letter in NUMBERS.items() if hasattr(rule, field)}
+    numbers = {
+        letter: float(getattr(rule, field)) for field, letter in NUMBERS.items() if hasattr(rule, field)
+    }
     numbers |= {"g": gradient, "w": weight, "eta": rate, "t": float(optimizer.step + 1)}
     for name, source, slot in RULES[rule.name]:
         if slot:
