@@ -1,17 +1,58 @@
 """Many trainings at once: experiments that share their structure run as one program."""
 
-from collections.abc import Sequence
-from typing import Any
+import copy
+import dataclasses
+import sys
+import time
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from functools import partial
+from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import msgspec
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pellucid.core.checks import InvalidValue, TrainingDiverged
 from pellucid.data import Dataset
+from pellucid.functions.initializers import Initializer, initializers
+from pellucid.layers import Layer
 from pellucid.models.experiment import Experiment
 from pellucid.models.keeping import keep_compiled_programs
 from pellucid.models.run import DataFacts, Run
-from pellucid.models.train import prepare
+from pellucid.models.train import Ready, make_ready, summary_of
 from pellucid.network import AnyNetwork
+from pellucid.optimizers import FromOptax, Optimizer
+from pellucid.training import Supervised, Training, TrainingState, advance, initial_state, steps_per_epoch
+from pellucid.training.populations import AXES, Population, members_of, threads, to_device
+
+PRODUCTS = 1_000_000
+"""Most multiply-adds of a step's forward pass that members are trained side by side with.
+
+Measured on two cores, two threads, as time of a step and member one after another over side by side: 3.1 for 2–8–1 at
+batch 32 (1,000 multiply-adds), 1.2 for 64–32–10 (75,000) and 64–64–64–10, 1.1 for 784–32–10 (0.8 million); but 0.9 for
+784–128–128–10 (4 million) and 0.9 for an LSTM of 128 units. ``python -m benchmarks populations`` measures it again.
+"""
+
+
+class Trained(NamedTuple):
+    """One training of many."""
+
+    run: Run
+    seconds: float
+    """What it took; an even share where several were trained together, compiling included."""
+
+
+class Member(NamedTuple):
+    """One training to be made."""
+
+    experiment: Experiment
+    data: Dataset
+    ready: Ready
 
 
 def train_population(
@@ -24,7 +65,9 @@ def train_population(
 ) -> list[Run]:
     """Train many experiments; those that differ in seeds and numbers alone share one compiled program.
 
-    A training whose loss is no longer finite ends there and harms no other: its run says ``stopped == "diverged"``.
+    Each run is what `train` would give for its experiment, up to rounding. Small networks are trained side by side in
+    one program, larger ones one after another (`PRODUCTS`); either way every processor core has its part. A
+    training whose loss is no longer finite ends there and harms no other: its run says ``stopped == "diverged"``.
 
     Args:
         experiments: the settings of each.
@@ -48,31 +91,215 @@ def train_population(
         >>> len(train_population(seeds, iris))
         3
     """
+    found = train_timed(experiments, data, networks=networks, optimizers=optimizers, progress=progress)
+    return [trained.run for trained in found]
+
+
+def train_timed(
+    experiments: Sequence[Experiment],
+    data: Dataset | Sequence[Dataset],
+    *,
+    networks: Sequence[AnyNetwork] | None = None,
+    optimizers: Sequence[Any] | None = None,
+    progress: bool = False,
+) -> list[Trained]:
+    """What `train_population` does, and how long each training took."""
     datasets = [data] * len(experiments) if isinstance(data, Dataset) else list(data)
     if len(datasets) != len(experiments):
         raise InvalidValue(
             f"{len(experiments)} experiments need as many datasets. Received: {len(datasets)}."
         )
     keep_compiled_programs()
-    runs = []
-    for i, (experiment, dataset) in enumerate(zip(experiments, datasets, strict=True)):
-        optimizer = None if optimizers is None else optimizers[i]
+    members = _members(experiments, datasets, networks, optimizers)
+    groups: dict[Hashable, list[int]] = {}
+    for i, member in enumerate(members):
+        groups.setdefault(_structure(member), []).append(i)
+    trained: dict[int, Trained] = {}
+    bar = _bar() if progress else nullcontext()
+    with bar:
+        made = _counter(bar, members)
+        for places in groups.values():
+            group = [members[i] for i in places]
+            began = time.perf_counter()
+            method = _side_by_side if _worth_stacking(group[0]) else _one_after_another
+            runs = method(group, made)
+            seconds = (time.perf_counter() - began) / len(group)
+            trained |= {i: Trained(run, seconds) for i, run in zip(places, runs, strict=True)}
+    return [trained[i] for i in range(len(members))]
+
+
+def _members(
+    experiments: Sequence[Experiment], datasets: list[Dataset], networks: Any, optimizers: Any
+) -> list[Member]:
+    """The trainings, checked: once for all seeds of a setting, which share what they are made of."""
+    known: dict[Hashable, Ready] = {}
+    members: list[Member] = []
+    for i, (experiment, data) in enumerate(zip(experiments, datasets, strict=True)):
         network = None if networks is None else networks[i]
-        program, training = prepare(experiment, dataset, optimizer, network, None)
-        stopped = "epochs"
-        try:
-            for _ in training.run(experiment.epochs):
-                pass
-        except TrainingDiverged:
-            stopped = "diverged"
-        run = Run(
-            program.network, training.params, training.state.layer_state, program, experiment,
-            DataFacts.of(dataset), training.history, {}, stopped, training=training,
-        )  # fmt: skip
-        if dataset.held_out is not None and training.history.steps_made:
-            run.result |= run.evaluate_part(dataset.held_out)
-        runs.append(run)
+        optimizer = None if optimizers is None else optimizers[i]
+        settings = msgspec.structs.replace(experiment, seed=0).to_dict()
+        key = (msgspec.json.encode(settings), id(data), id(network), id(optimizer))
+        ready = known.get(key)
+        if ready is None or ready.decides:
+            ready = known[key] = make_ready(experiment, data, optimizer, network)
+        experiment.check_counts()
+        members.append(Member(experiment, data, ready))
+    return members
+
+
+def _structure(member: Member) -> Hashable:
+    """What members must have in common to be trained by one program on the same rows."""
+    experiment, data, ready = member
+    optimizer: Any = ready.optimizer
+    return (
+        _without_initializers(ready.program),
+        id(data),
+        experiment.epochs,
+        msgspec.json.encode(experiment.class_weights),
+        id(optimizer) if isinstance(optimizer, FromOptax) else jax.tree.structure(optimizer),
+        jax.tree.structure(ready.regularizer),
+        ready.decides,
+    )
+
+
+def _without_initializers(item: Any) -> Any:
+    """The same structure with zeros for every initialiser: the program does not depend on them."""
+    if isinstance(item, Initializer):
+        return initializers.build("zeros")
+    if isinstance(item, tuple):
+        return tuple(map(_without_initializers, item))
+    if isinstance(item, (Supervised, AnyNetwork, Layer)):
+        bare = copy.copy(item)
+        for field in dataclasses.fields(item):
+            object.__setattr__(bare, field.name, _without_initializers(getattr(item, field.name)))
+        return bare
+    return item
+
+
+def _worth_stacking(member: Member) -> bool:
+    ready = member.ready
+    if ready.decides:
+        return False
+    if jax.default_backend() != "cpu":
+        return True
+    products = summary_of(ready.program.network, ready.input_shape).multiply_adds
+    return products * ready.program.batch_size <= PRODUCTS
+
+
+def _side_by_side(group: list[Member], made: Callable[[float], None]) -> list[Run]:
+    """All members as one program, on a thread for each core."""
+    first = group[0].ready
+    program = _without_initializers(first.program)
+    population = Population(program, first.scaling, first.train, first.monitor, _draw_all(group))
+    per_epoch = steps_per_epoch(first.train.rows, program.batch_size)
+    for steps in population.run(group[0].experiment.epochs):
+        made(len(group) * steps / per_epoch)
+    runs = []
+    states = zip(population.states, population.histories, population.diverged, strict=True)
+    for (experiment, data, ready), (state, history, diverged) in zip(group, states, strict=True):
+        training = ready.training(to_device(state))
+        training.history = history
+        runs.append(_run(experiment, data, training, "diverged" if diverged else "epochs"))
     return runs
+
+
+def _one_after_another(group: list[Member], made: Callable[[float], None]) -> list[Run]:
+    """Each member by the program of `train`, as many at a time as there are cores."""
+    trainings = [member.ready.training(member.ready.draw(member.experiment.seed)) for member in group]
+    for training in trainings:
+        training.program = _without_initializers(training.program)
+    first = trainings[0]
+    # Compiled before the threads begin, which would compile it once each.
+    arguments = (first.state, first.scaling, first.train, first.monitor, jnp.asarray(0, jnp.int32))
+    jax.block_until_ready(advance(first.program, *arguments))
+
+    def train(member: Member, training: Training) -> str:
+        done = 0.0
+        try:
+            for standing in training.run(member.experiment.epochs):
+                made(standing.step / training.steps_per_epoch - done)
+                done = standing.step / training.steps_per_epoch
+        except TrainingDiverged:
+            return "diverged"
+        return "epochs" if training.history.epochs_made >= member.experiment.epochs else "early"
+
+    with ThreadPoolExecutor(threads()) as pool:
+        stopped = list(pool.map(train, group, trainings))
+    for member, training in zip(group, trainings, strict=True):
+        training.program = member.ready.program
+    return [
+        _run(member.experiment, member.data, training, reason)
+        for member, training, reason in zip(group, trainings, stopped, strict=True)
+    ]
+
+
+def _draw_all(group: list[Member]) -> list[TrainingState]:
+    """The state of each member before its first step: drawn by its seed, with its own hyperparameters."""
+    alike: dict[AnyNetwork, list[int]] = {}
+    for i, member in enumerate(group):
+        alike.setdefault(member.ready.program.network, []).append(i)
+    states: dict[int, TrainingState] = {}
+    first = group[0].ready
+    for network, places in alike.items():
+        seeds = np.array([group[i].experiment.seed for i in places], np.uint32)
+        # One program for all rates and strengths: those of the first are replaced below.
+        drawn = members_of(
+            _draw(
+                network, first.optimizer, first.regularizer, first.input_shape, first.program.recorder, seeds
+            )
+        )
+        states |= dict(zip(places, drawn, strict=True))
+    return [_with_numbers(states[i], member.ready) for i, member in enumerate(group)]
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
+def _draw(
+    network: AnyNetwork, optimizer: Any, regularizer: Any, input_shape: Any, recorder: Any, seeds: Any
+) -> TrainingState:
+    def draw(seed: Any) -> TrainingState:
+        return initial_state(network, optimizer, regularizer, input_shape, seed, recorder=recorder)
+
+    return jax.vmap(draw, out_axes=AXES)(seeds)
+
+
+def _with_numbers(state: TrainingState, ready: Ready) -> TrainingState:
+    as_numbers = partial(jax.tree.map, lambda number: np.asarray(number, np.float32))
+    optimizer = state.optimizer
+    if isinstance(ready.optimizer, Optimizer):
+        optimizer = optimizer._replace(rule=as_numbers(ready.optimizer))
+    return state._replace(optimizer=optimizer, regularizer=as_numbers(ready.regularizer))
+
+
+def _run(experiment: Experiment, data: Dataset, training: Training, stopped: str) -> Run:
+    history = training.history
+    run = Run(
+        training.program.network, training.params, training.state.layer_state, training.program, experiment,
+        DataFacts.of(data), history, {}, stopped, training=training,
+    )  # fmt: skip
+    if data.held_out is None or not history.steps_made:
+        return run
+    if stopped == "epochs" and training.stopping is None and len(history.held_out) == history.epochs_made:
+        loss, metric = history.held_out[-1].tolist()
+        run.result = {"loss": loss, training.program.metric_name: metric}
+    else:
+        run.result = run.evaluate_part(data.held_out)
+    return run
+
+
+def _bar() -> Progress:
+    console = Console(file=sys.stderr, highlight=False)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def _counter(bar: Any, members: list[Member]) -> Callable[[float], None]:
+    """Moves the bar by epochs of one member."""
+    if not isinstance(bar, Progress):
+        return lambda epochs: None
+    task = bar.add_task(
+        f"{len(members)} trainings", total=sum(member.experiment.epochs for member in members)
+    )
+    return lambda epochs: bar.advance(task, epochs)
 
 
 def vary(experiment: Experiment, changes: dict[str, Any]) -> Experiment:

@@ -1,6 +1,7 @@
 """Training from one call: begin, go on, keep checkpoints."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -16,7 +17,7 @@ from pellucid.core.checks import (
     require,
 )
 from pellucid.core.registry import describe
-from pellucid.core.types import Specification
+from pellucid.core.types import Array, Specification
 from pellucid.data import Dataset, Part, make_dataset, split
 from pellucid.functions.losses import Loss, losses
 from pellucid.functions.metrics import Metric, metrics
@@ -35,8 +36,10 @@ from pellucid.training import (
     EarlyStopping,
     History,
     Rows,
+    Scaling,
     Supervised,
     Training,
+    TrainingState,
     initial_state,
 )
 
@@ -292,6 +295,46 @@ def resume_run(
     )  # fmt: skip
 
 
+# The trainings of a population ask for the same table again and again, each time tracing the network.
+summary_of = lru_cache(maxsize=64)(summarize)
+
+
+class Ready(NamedTuple):
+    """A training whose settings fit its data; its state is not drawn yet."""
+
+    program: Supervised
+    optimizer: Optimizer | FromOptax
+    regularizer: Regularizer | None
+    input_shape: tuple[int, ...]
+    scaling: Scaling
+    train: Rows
+    monitor: Rows | None
+    stopping: EarlyStopping | None
+    decides: bool
+    """Whether something is decided during the training, on a validation part that the seed chooses."""
+
+    def draw(self, seed: int | Array) -> TrainingState:
+        """The state before the first step."""
+        return initial_state(
+            self.program.network, self.optimizer, self.regularizer, self.input_shape, seed,
+            recorder=self.program.recorder,
+        )  # fmt: skip
+
+    def training(self, state: TrainingState) -> Training:
+        """The training, from ``state`` on."""
+        history = History.begin(self.program, self.train.rows)
+        return Training(
+            self.program,
+            self.scaling,
+            self.train,
+            self.monitor,
+            self.optimizer,
+            state,
+            history,
+            self.stopping,
+        )
+
+
 def prepare(
     experiment: Experiment,
     data: Dataset,
@@ -299,7 +342,19 @@ def prepare(
     network: AnyNetwork | None,
     sample_weights: Any,
 ) -> tuple[Supervised, Training]:
-    """The program of an experiment, and its training at the beginning.
+    """The program of an experiment, and its training at the beginning; raises as ``make_ready``."""
+    ready = make_ready(experiment, data, optimizer, network, sample_weights)
+    return ready.program, ready.training(ready.draw(experiment.seed))
+
+
+def make_ready(
+    experiment: Experiment,
+    data: Dataset,
+    optimizer: Optimizer | FromOptax | None,
+    network: AnyNetwork | None,
+    sample_weights: Any = None,
+) -> Ready:
+    """The parts of an experiment's training, checked.
 
     Raises:
         InvalidValue: a setting outside what is allowed.
@@ -309,7 +364,7 @@ def prepare(
     program = program_of(experiment, network)
     optimizer = optimizer or as_optimizer(experiment.optimizer)
     regularizer = None if experiment.regularizer is None else regularizers.build(experiment.regularizer)
-    check_output(network, summarize(network, data.input_shape).rows[-1].output_shape, program.loss, data)
+    check_output(network, summary_of(network, data.input_shape).rows[-1].output_shape, program.loss, data)
     check_loss(network, program.loss, data)
 
     stopping = None
@@ -317,7 +372,8 @@ def prepare(
         stopping = EarlyStopping(experiment.patience, experiment.min_delta)
     train_part, monitor = data.train, data.held_out
     weights = _weights(experiment.class_weights, sample_weights, data)
-    if stopping is not None or watches_loss(getattr(optimizer, "learning_rate", None)):
+    decides = stopping is not None or watches_loss(getattr(optimizer, "learning_rate", None))
+    if decides:
         train_part, monitor, weights = _validation(data, weights, experiment)
     check_counts(experiment, len(train_part.x))
 
@@ -327,19 +383,17 @@ def prepare(
         y = jnp.asarray(target_for(program.loss, part.y, data.outputs))
         return Rows(jax.device_put(part.x), y, weights)
 
-    training = Training(
+    return Ready(
         program,
+        optimizer,
+        regularizer,
+        data.input_shape,
         scaling_of(data.preprocessing),
         rows(train_part, weights),
         None if monitor is None else rows(monitor),
-        optimizer,
-        initial_state(
-            network, optimizer, regularizer, data.input_shape, experiment.seed, recorder=program.recorder
-        ),
-        History.begin(program, len(train_part.x)),
         stopping,
+        decides,
     )
-    return program, training
 
 
 def _validation(data: Dataset, weights: Any, experiment: Experiment) -> tuple[Part, Part, Any]:
