@@ -185,7 +185,7 @@ def uninformative_features(s: Subject) -> Evidence | None:
         return None
     x = _finite(s)
     columns = x.shape[1]
-    if columns < 5 or s.e.task == "regression" and s.e.y.shape[1] > 1:
+    if columns < 5 or (s.e.task == "regression" and s.e.y.shape[1] > 1):
         return None
     constant = x.std(0) < 1e-9
     large = constant & (np.abs(x.mean(0)) > 5 * (np.abs(x[:, ~constant]).mean() if (~constant).any() else 1))
@@ -284,7 +284,7 @@ def wrong_output_size(s: Subject) -> Evidence | None:
     """Outputs that are not as many as the classes or targets."""
     outputs = s.e.prediction.shape[-1]
     wanted = len(s.e.run.facts.classes) if s.e.task == "multiclass" else s.e.y.shape[-1]
-    if outputs == wanted or s.e.task == "multiclass" and outputs == 1 and wanted == 2:
+    if outputs == wanted or (s.e.task == "multiclass" and outputs == 1 and wanted == 2):
         return None
     if s.e.loss.name in MARGINS and wanted <= 2:
         return None
@@ -375,10 +375,8 @@ def output_activation_range(s: Subject) -> Evidence | None:
         return None
     if s.e.loss.name in LOGITS and last.name in ("relu", "softplus"):
         return Evidence(0.96, {}, f"logits take any sign, and {last.name} gives none below 0")
-    if (
-        s.e.loss.name not in DISTANCES + MARGINS + PROBABILITIES
-        or last.name == "softmax"
-        and s.e.prediction.shape[-1] == 1
+    if s.e.loss.name not in DISTANCES + MARGINS + PROBABILITIES or (
+        last.name == "softmax" and s.e.prediction.shape[-1] == 1
     ):
         return None
     if s.e.loss.name in MARGINS:
@@ -416,7 +414,7 @@ def wrong_loss(s: Subject) -> Evidence | None:
         )
     if name in DISTANCES and s.e.last_name in ("softmax", "sigmoid"):
         return Evidence(
-            0.8 if outputs > 1 else 0.5,
+            0.89 if outputs > 1 else 0.5,
             {},
             f"{name} of probabilities is flat where the network is wrong and sure of it",
         )
@@ -462,7 +460,7 @@ def frozen_parameters(s: Subject) -> Evidence | None:
             continue
         before, after = s.e.weights(i), s.e.weights(i, s.run.params)
         still += all(np.array_equal(b, a) for b, a in zip(before, after, strict=True)) and s.e.steps > 5
-    if not frozen + still or still and not frozen:
+    if not frozen + still or (still and not frozen):
         return None
     last = isinstance(s.e.network.layers[s.e.maps[-1]], Frozen)
     return Evidence(
@@ -502,10 +500,11 @@ def bad_init_large(s: Subject) -> Evidence | None:
     """Initial weights far larger than the number of inputs allows."""
     ratio, layers = _init_ratio(s)
     biases = max((float(np.abs(p["biases"]).max()) for p in s.e.params_start if "biases" in p), default=0.0)
-    if layers == 0 or ratio < 3.5 and biases < 3:
+    if layers == 0 or (ratio < 3.5 and biases < 3):
         return None
     return Evidence(
-        min(0.93, 0.5 + 0.25 * math.log10(max(ratio, biases)) + 0.15 * (layers > 1)), {"spread / Glorot's": ratio, "largest bias": biases},
+        min(0.93, 0.5 + 0.25 * math.log10(max(ratio, biases)) + 0.15 * (layers > 1)),
+        {"spread / Glorot's": ratio, "largest bias": biases},
         f"the initial weights are {ratio:.3g} times Glorot's",
     )  # fmt: skip
 
@@ -565,7 +564,7 @@ def _finite(s: Subject) -> np.ndarray:
 
 
 def _order(column: np.ndarray, wanted: np.ndarray) -> float:
-    """How well a column tells the wanted rows from the others: 0.5 not at all, 1 without a slip (the AUC, either way)."""
+    """How well a column tells the wanted rows from the others, as the AUC, either way up: 0.5 not at all, 1 wholly."""
     yes = int(wanted.sum())
     if yes in (0, len(wanted)):
         return 0.5

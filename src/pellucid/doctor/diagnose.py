@@ -4,12 +4,14 @@ import numpy as np
 
 from pellucid.doctor.before import BEFORE
 from pellucid.doctor.findings import Finding
+from pellucid.doctor.gan import diagnose_gan
 from pellucid.doctor.rule import Subject
 from pellucid.doctor.rules import RULES
+from pellucid.models.gan_run import GanRun
 from pellucid.models.run import Run
 
 
-def diagnose(run: Run) -> list[Finding]:
+def diagnose(run: Run | GanRun) -> list[Finding]:
     """Why a training did not learn as it could: its findings, likeliest first.
 
     Args:
@@ -22,6 +24,8 @@ def diagnose(run: Run) -> list[Finding]:
     Raises:
         DataError: the run does not hold its rows.
     """
+    if isinstance(run, GanRun):
+        return diagnose_gan(run)
     subject = Subject(run)
     best: dict[str, Finding] = {}
     with np.errstate(all="ignore"):  # a sick network's numbers overflow: that is what is looked for

@@ -266,7 +266,7 @@ class Examination:
         return (outputs.reshape(len(outputs)) > middle).astype(int)
 
     def skill(self, outputs: np.ndarray, y: np.ndarray) -> float:
-        """How far outputs are on the way from guessing (0) to perfect (1): see `skill_of_classes`, `skill_of_numbers`."""
+        """How far outputs are on the way from guessing, 0, to perfect, 1."""
         if not self.classifies:
             if self.task == "multilabel":
                 middle = 0.0 if self.loss.name in LOGITS else 0.5

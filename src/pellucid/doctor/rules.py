@@ -45,7 +45,7 @@ def learning_rate_too_low(s: Subject) -> Evidence | None:
     update, fall = _update(s), _falling(s)
     sure = 0.55 + 0.3 * min(gain, 1) + 0.1 * (update < 3e-4) - 0.15 * (update > 3e-3)
     return Evidence(
-        sure, {"gain of a larger rate": gain, "median update / weights": update, "share of the fall in the last fifth": fall},
+        sure, {"gain of a larger rate": gain, "median update / weights": update, "fall in the last fifth": fall},
         f"an update moves the weights by {update:.1g} of their size; a larger rate gains {gain:.2f} of skill",
     )  # fmt: skip
 
@@ -67,7 +67,7 @@ def too_few_epochs(s: Subject) -> Evidence | None:
         + 0.1 * (update > 1e-3 and e.steps < 200)
     )
     return Evidence(
-        sure, {"gain of more epochs": gain, "updates": e.steps, "share of the fall in the last fifth": fall},
+        sure, {"gain of more epochs": gain, "updates": e.steps, "fall in the last fifth": fall},
         f"after {e.steps} updates the loss was still falling; eight times as many gain {gain:.2f} of skill",
     )  # fmt: skip
 
@@ -93,7 +93,7 @@ def batch_too_small(s: Subject) -> Evidence | None:
     """One or a few rows a step, and a smaller step helps."""
     e = s.e
     size = e.run.program.batch_size
-    if s.reference.healthy and not e.diverged or size > 4 or len(e.x) < 100:
+    if (s.reference.healthy and not e.diverged) or size > 4 or len(e.x) < 100:
         return None
     gain = max(s.trials.slower.values()) - e.skill_new
     if gain < GAIN:
@@ -215,7 +215,7 @@ def overfitting(s: Subject) -> Evidence | None:
     gap = e.skill_train - e.skill_new
     numbers = {"last held-out loss / least": rise, "least at": when, "skill gap": gap}
     fits = e.skill_train > 0.75
-    if fits and rise > 1.5 and when < 0.7 and (gap > 0.1 or rise > 2.5):
+    if fits and rise > 1.5 and when < 0.7 and (gap > 0.1 or (rise > 2.5 and gap > 0.02)):
         sure = 0.55 + 0.15 * (rise > 3) + 0.15 * (gap > 0.25) + 0.1 * (not s.reference.healthy)
         return Evidence(
             sure,
@@ -368,7 +368,7 @@ def saturated_units(s: Subject) -> Evidence | None:
     if max(before, after) < 0.4:
         return None
     return Evidence(
-        0.45 + 0.3 * max(before, after) * (before > 0.4),
+        0.4 + 0.28 * max(before, after) * (before > 0.4),
         {"at the start": before, "at the end": after},
         f"{max(before, after):.0%} of a layer's outputs are at the end of their range",
     )

@@ -1,7 +1,7 @@
 """Short trials: the same training with one number changed, on the same seed and the same compiled program.
 
-A learning rate, a penalty, the preprocessing and the initial weights are arguments of the program, so that a trial costs
-its steps and no compilation. A cause is named where its removal alone brings the network on.
+A learning rate, a penalty, the preprocessing and the initial weights are arguments of the program, so that a trial
+costs its steps and no compilation. A cause is named where its removal alone brings the network on.
 """
 
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ class Trials:
     examination: Examination
 
     def outcome(self, *, rate: float = 1.0, longer: float = 1.0, **changes: Any) -> float:
-        """Skill on the held-out rows after the training with ``rate`` times its learning rate, ``longer`` times as long.
+        """Skill on the held-out rows after the training, with changes.
 
         Args:
             rate: factor of the learning rate.
