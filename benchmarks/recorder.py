@@ -6,38 +6,54 @@ from benchmarks.measure import Case, alternate
 from benchmarks.multilayer import HIDDEN
 from benchmarks.workload import Settings, Target, Workload
 
-DEFAULT = "every twentieth step (default)"
-EVERY = (("off", 0), (DEFAULT, 20), ("every step", 1))
+OFF = "off"
+DEFAULT = "default: scalars every 20th step"
+SCALARS = "scalars every step"
+EVERYTHING = "everything, histograms and noise too, every 50th step"
+RECORDERS = {
+    OFF: {"record_every": 0},
+    DEFAULT: {},
+    SCALARS: {"record_every": 1},
+    EVERYTHING: {
+        "record_every": 50,
+        "record": ("activations", "gradients", "updates", "weights", "noise"),
+        "histograms_every": 50,
+    },
+}
+CASES = {
+    "784–128–128–10, batch 128": Task("mnist", HIDDEN, 128),
+    "CNN, batch 32": Task("mnist-5k", (), 32, 2, "cnn"),
+}
+BOUNDS = {DEFAULT: 1.05, SCALARS: 1.05, EVERYTHING: 1.10}
 
 
 def measure(settings: Settings) -> list[Case]:
     """The same training with and without, in one process."""
-    data = "mnist-5k" if settings.quick else "mnist"
     cases = []
-    for batch_size in (32, 128):
-        task = Task(data, HIDDEN, batch_size)
-        runs = {name: per_step(contenders.pellucid, task, record_every=every) for name, every in EVERY}
-        cases.append(alternate(Case(f"batch {batch_size}", "ms/step", "off"), runs, settings.rounds))
+    for name, task in CASES.items():
+        if settings.quick:
+            task = Task("mnist-5k", task.hidden, task.batch_size, 1, task.network)
+        runs = {what: per_step(contenders.pellucid, task, **options) for what, options in RECORDERS.items()}
+        cases.append(alternate(Case(name, "ms/step", OFF), runs, settings.rounds))
     return cases
-
-
-def _cost(case: Case) -> float:
-    return case.ratio(DEFAULT).median
 
 
 WORKLOAD = Workload(
     "recorder",
     "What measuring every layer costs",
-    "784–128–128–10 on MNIST as above, the layers measured never, every twentieth step, and every step; in "
-    "one process.",
+    "The reference network and the CNN as above, in one process, the recorder off and on. Scalars: mean, spread, zeros, "
+    "saturation and dead units of the activations, norms of gradients, updates and weights. Everything: those, "
+    "signal-to-noise, and histograms of activations, gradients, updates and weights.",
     measure,
-    (
+    tuple(
         Target(
-            "batch 128",
-            "the default costs at most 5 %",
-            _cost,
-            1.05,
+            case,
+            f"{what}: at most {bound - 1:.0%}",
+            lambda measured, what=what: measured.ratio(what).median,
+            bound,
             at_least=False,
-        ),
+        )
+        for case in CASES
+        for what, bound in BOUNDS.items()
     ),
 )

@@ -57,7 +57,15 @@ def _save_checkpoint(training: Training, files: RunFolder) -> None:
         arrays |= to_arrays({"best": training.best_params})
     arrays |= {f"history/{name}": array for name, array in training.history.to_arrays().items()}
     facts = {"weights": _fingerprint(training.train.weights)}
-    save_checkpoint(files.checkpoints, training.history.steps_made, arrays, facts)
+    taker, step = training.snapshots, training.history.steps_made
+    if taker is not None:
+        for taken, snapshot in taker.taken.items():
+            files.write_snapshot(taken, snapshot)
+        taker.taken.clear()
+    save_checkpoint(files.checkpoints, step, arrays, facts)
+    if taker is not None:
+        # Only now: going on from this checkpoint needs none of those that it no longer keeps.
+        files.keep_snapshots(taker.kept(files.snapshot_steps(), step))
 
 
 def restore(training: Training, files: RunFolder) -> None:

@@ -16,13 +16,24 @@ from pellucid.data import Dataset, Encoder, Part, Preprocessing, TableEncoder, V
 from pellucid.data.encoding import Target, Task, as_array, as_float32
 from pellucid.functions.losses import Loss, losses
 from pellucid.functions.metrics import metrics
+from pellucid.functions.regularizers import regularizers
 from pellucid.models.experiment import Experiment
 from pellucid.report.figures import draw_history
 from pellucid.models.report import render_report
 from pellucid.network import AnyNetwork, Summary, build_network, summarize
 from pellucid.optimizers import as_optimizer
 from pellucid.storage import RunFolder
-from pellucid.training import History, Scaling, Supervised, Training, from_arrays, initial_state, to_arrays
+from pellucid.training import (
+    History,
+    Scaling,
+    Snapshots,
+    Supervised,
+    Training,
+    arrays_of,
+    from_arrays,
+    initial_state,
+    to_arrays,
+)
 
 PREDICTION_ROWS = 1024
 """Rows of one forward pass in prediction."""
@@ -124,6 +135,35 @@ class Run:
     stopped: str = "epochs"
     folder: Path | None = None
     training: Training | None = None
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """The states along the training by the number of steps made; none unless it was asked for them.
+
+        Raises:
+            StorageError: of a loaded run whose optimiser came from Optax, which its folder cannot describe.
+        """
+        if self.training is not None:
+            template = self.training.state
+        else:
+            regularizer = self.experiment.regularizer
+            if self.experiment.optimizer == "optax":
+                raise StorageError(
+                    "the optimizer of this run came from Optax, so its states cannot be read from its folder. "
+                    "Train it again and use the run that train returns."
+                )
+            template = initial_state(
+                self.network,
+                as_optimizer(self.experiment.optimizer),
+                None if regularizer is None else regularizers.build(regularizer),
+                self.facts.input_shape,
+                self.experiment.seed,
+            )
+        if self.folder is not None:
+            files = RunFolder(self.folder)
+            return Snapshots(tuple(files.snapshot_steps()), files.read_snapshot, template)
+        taken = {} if self.training is None or self.training.snapshots is None else self.training.snapshots.taken
+        return Snapshots(tuple(taken), taken.__getitem__, template)
 
     @property
     def summary(self) -> Summary:
@@ -259,6 +299,9 @@ class Run:
         )
         for name, table in self.history.tables.items():
             files.write_table(name, table)
+        if files.path != self.folder and self.experiment.snapshots:
+            for step, state in self.snapshots.items():
+                files.write_snapshot(step, arrays_of(state))
         files.write_json("result.json", {"stopped": self.stopped, **self.result})
         settings_text = (files.path / "experiment.toml").read_text()
         page = render_report(self.facts.name, settings_text, self.summary, self.history, self.result)

@@ -36,6 +36,7 @@ from pellucid.training import (
     EarlyStopping,
     History,
     Rows,
+    SnapshotTaker,
     Scaling,
     Supervised,
     Training,
@@ -236,6 +237,8 @@ def run_experiment(
     """
     keep_compiled_programs()
     program, training = prepare(experiment, data, optimizer, network, sample_weights)
+    if experiment.snapshots:
+        training.snapshots = SnapshotTaker(experiment.snapshots)
     files = None if folder is None else RunFolder(folder)
     # Only now, with all settings checked, is anything written: a slip costs no earlier run.
     if files is not None:

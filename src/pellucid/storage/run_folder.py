@@ -5,7 +5,8 @@
     checkpoints/         the newest states, each safetensors + JSON
     weights.safetensors  the parameters to predict with
     weights.sha256       the hash of that file, as sha256sum writes and checks it
-    history/             epochs, steps and layers as JSON lines
+    history/             epochs, steps, layers, units and histograms as JSON lines
+    snapshots/           states along the training, each safetensors, where any were asked for
     report.html          settings, network and results, to look at
 
 Every file is written to a temporary name, flushed to the disk and renamed, so that a reader finds
@@ -130,6 +131,34 @@ class RunFolder:
                 f"{path} cannot be read ({error}); resume the run to write it again."
             ) from error
 
+    def write_snapshot(self, step: int, arrays: dict[str, np.ndarray]) -> None:
+        """Write the snapshot of a step."""
+        content = save({name: np.asarray(array, order="C") for name, array in arrays.items()})
+        self._write(_snapshot_name(step), content)
+
+    def read_snapshot(self, step: int) -> dict[str, np.ndarray]:
+        """Read the snapshot of a step."""
+        path = self.path / _snapshot_name(step)
+        try:
+            return load(path.read_bytes())
+        except (OSError, SafetensorError) as error:
+            raise StorageError(
+                f"the snapshot {path} cannot be read ({error}). Train the experiment again to have it."
+            ) from error
+
+    def snapshot_steps(self) -> list[int]:
+        """The steps that have a snapshot."""
+        return sorted(
+            int(path.stem.removeprefix("step-")) for path in self.path.glob("snapshots/step-*.safetensors")
+        )
+
+    def keep_snapshots(self, steps: Iterable[int]) -> None:
+        """Remove all snapshots but those of ``steps``."""
+        kept = set(steps)
+        for step in self.snapshot_steps():
+            if step not in kept:
+                (self.path / _snapshot_name(step)).unlink()
+
     def write_table(self, name: str, table: dict[str, np.ndarray]) -> None:
         """Write a table of columns as JSON lines under ``history/``."""
         names = list(table)
@@ -143,6 +172,10 @@ class RunFolder:
 
     def _write(self, name: str, content: bytes) -> None:
         write_bytes(self.path / name, content)
+
+
+def _snapshot_name(step: int) -> str:
+    return f"snapshots/step-{step:09d}.safetensors"
 
 
 def read_toml(path: Path) -> dict[str, Any]:

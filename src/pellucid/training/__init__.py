@@ -7,6 +7,7 @@ from pellucid.training.loop import EarlyStopping, Progress, Training
 from pellucid.training.recorder import DEFAULT_GROUPS, GROUPS, MEASURES, Recorder
 from pellucid.training.restraints import GradientPenalty, Restraint, WeightClipping, restraints
 from pellucid.training.shuffle import permutation
+from pellucid.training.snapshots import Snapshots, SnapshotTaker, arrays_of
 from pellucid.training.state import TrainingState, from_arrays, initial_state, to_arrays
 from pellucid.training.supervised import Supervised
 
@@ -24,12 +25,15 @@ __all__ = [
     "Restraint",
     "Rows",
     "Scaling",
+    "SnapshotTaker",
+    "Snapshots",
     "Step",
     "Supervised",
     "Training",
     "TrainingState",
     "WeightClipping",
     "advance",
+    "arrays_of",
     "from_arrays",
     "initial_state",
     "permutation",

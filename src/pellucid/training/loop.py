@@ -14,6 +14,7 @@ from pellucid.core.types import Params
 from pellucid.functions.schedules import watches_loss
 from pellucid.training.epoch import CAPACITY, Program, Rows, Scaling, advance, steps_per_epoch
 from pellucid.training.history import History
+from pellucid.training.snapshots import SnapshotTaker, next_due
 from pellucid.training.state import TrainingState, with_numbers
 
 SECONDS_PER_CALL = 0.25
@@ -92,6 +93,8 @@ class Training:
     stopping: EarlyStopping | None = None
     best_params: tuple[Params, ...] | None = None
     """Parameters of the best epoch so far, where early stopping is on."""
+    snapshots: SnapshotTaker | None = None
+    """Takes the snapshots, where there are to be any."""
 
     @property
     def steps_per_epoch(self) -> int:
@@ -120,12 +123,16 @@ class Training:
         decides = self.stopping is not None or watches_loss(self._schedule())
         seconds_per_step = None
         compiled = True
+        if self.snapshots is not None:
+            self.snapshots.follow(self.state)
         while not self.ended(epochs):
             start = self.history.steps_made
             size = FIRST_CALLS if seconds_per_step is None else int(SECONDS_PER_CALL / seconds_per_step)
             stop = min(start + max(1, min(size, CAPACITY)), epochs * per_epoch)
             if decides:
                 stop = min(stop, (start // per_epoch + 1) * per_epoch)
+            if self.snapshots is not None:
+                stop = min(stop, next_due(start, self.snapshots.most))
             began = time.perf_counter()
             self._call(start, stop)
             seconds = time.perf_counter() - began
@@ -155,6 +162,8 @@ class Training:
         self.history.append(records, stop - start, self.monitor is not None)
         if stop % self.steps_per_epoch == 0:
             self._decide()
+        if self.snapshots is not None:
+            self.snapshots.follow(self.state)
 
     def _decide(self) -> None:
         """What is decided at the end of an epoch, from the history alone."""

@@ -1,0 +1,102 @@
+"""Snapshots: states along a training, so many at most, evenly spaced however long it goes on.
+
+They are taken at the steps 0, d, 2d, 3d …; where that would be more than are to be kept, d doubles and every
+second one is dropped. Which steps have one depends on the step alone that the training is at, so a resumed training
+keeps the same as one that was never stopped.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pellucid.core.checks import WholeNumber, constrained, validate
+from pellucid.training.state import TrainingState, from_arrays, to_arrays
+
+Arrays = dict[str, np.ndarray]
+
+
+def interval(step: int, most: int) -> int:
+    """The steps between two snapshots of a training that is at ``step``: a power of two.
+
+    Example:
+        >>> [interval(step, most=4) for step in (3, 4, 7, 8, 100)]
+        [1, 2, 2, 4, 32]
+    """
+    return 1 << max(0, (step // most).bit_length())
+
+
+def next_due(step: int, most: int) -> int:
+    """The first step after ``step`` that has a snapshot.
+
+    Example:
+        >>> next_due(4, most=4), next_due(7, most=4)
+        (6, 8)
+    """
+    due = step + 1
+    while due % (every := interval(due, most)):
+        due += every - due % every
+    return due
+
+
+@dataclass
+class SnapshotTaker:
+    """Takes the snapshots of a training under way and holds them until they are written.
+
+    Args:
+        most: snapshots kept at most, at least 2.
+
+    Example:
+        >>> SnapshotTaker(4).kept(range(100), at=100)
+        [0, 32, 64, 96]
+    """
+
+    most: int = constrained(50, WholeNumber(2), "snapshots kept at most")
+    taken: dict[int, Arrays] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+    def kept(self, steps: "Mapping[int, Arrays] | range | list[int]", at: int) -> list[int]:
+        """Those of ``steps`` whose snapshots a training that is at step ``at`` keeps."""
+        every = interval(at, self.most)
+        return [step for step in steps if step <= at and step % every == 0]
+
+    def follow(self, state: TrainingState) -> None:
+        """Take the snapshot of a state whose step has one; drop those no longer kept."""
+        step = int(state.step)
+        if step % interval(step, self.most) == 0:
+            self.taken[step] = arrays_of(state)
+        self.taken = {step: self.taken[step] for step in self.kept(self.taken, step)}
+
+
+def arrays_of(state: TrainingState) -> Arrays:
+    """A state as named arrays, without the recorder's memory."""
+    return to_arrays({"state": state._replace(recorder=None)})
+
+
+@dataclass(frozen=True)
+class Snapshots(Mapping[int, TrainingState]):
+    """The states along a training by the number of steps made; each is read when it is asked for.
+
+    Args:
+        steps: the steps that have one.
+        read: the arrays of one of them.
+        template: a state of the same shapes.
+    """
+
+    steps: tuple[int, ...]
+    read: Callable[[int], Arrays]
+    template: TrainingState
+
+    def __getitem__(self, step: int) -> TrainingState:
+        if step not in self.steps:
+            raise KeyError(step)
+        template = self.template._replace(recorder=None)
+        return from_arrays({"state": template}, self.read(step))["state"]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.steps)
+
+    def __len__(self) -> int:
+        return len(self.steps)
