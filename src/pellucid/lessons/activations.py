@@ -23,12 +23,16 @@ from pellucid.network import Network
     "deep-linear",
     "A deep linear network computes no more than one linear layer.",
     items=("4.1", "3.9"),
-    reason="W₃(W₂(W₁x + b₁) + b₂) + b₃ is again Wx + b, with W = W₃W₂W₁: a product of matrices is one matrix. "
-    "Depth pays only with something that is not linear between the layers.",
-    experiment="Three layers of 32, 32 and 10 units on 8×8 digits, 20 epochs of Adam, linear between them. The best "
-    "single linear layer is fitted by least squares to the trained network's outputs on the held-out rows; what is "
-    "left over is the share that no linear layer computes. The same is done with ReLU between the layers, as a "
-    "control: the measurement must be able to find something.",
+    reason="""
+    W₃(W₂(W₁x + b₁) + b₂) + b₃ is again Wx + b, with W = W₃W₂W₁: a product of matrices is one matrix. Depth pays
+    only with something that is not linear between the layers.
+    """,
+    experiment="""
+    Three layers of 32, 32 and 10 units on 8×8 digits, 20 epochs of Adam, linear between them. The best single
+    linear layer is fitted by least squares to the trained network's outputs on the held-out rows; what is left
+    over is the share that no linear layer computes. The same is done with ReLU between the layers, as a
+    control: the measurement must be able to find something.
+    """,
     rule=(
         Condition("share beyond one linear layer, linear", "below", 1e-4),
         Condition("share beyond one linear layer, relu", "above", 1e-2),
@@ -85,11 +89,15 @@ DEPTH = 10
     "vanishing-gradients",
     "Sigmoid gradients vanish with depth, ReLU's do not.",
     items=("4.2", "4.6", "3.4"),
-    reason="Each layer multiplies ∂L/∂z by f′(z) on its way back. The sigmoid's slope a(1 − a) is at most ¼; ten of "
-    "them make at most a millionth. ReLU's slope is 1 wherever a neuron is active, and He's initial weights make up for "
-    "those that are not.",
-    experiment="Ten hidden layers of 32 units on 8×8 digits, the same initial weights (He) for both. Before any "
-    "training the norm of ∂L/∂W is taken over 512 rows in each hidden layer. Then both are trained, 15 epochs of Adam.",
+    reason="""
+    Each layer multiplies ∂L/∂z by f′(z) on its way back. The sigmoid's slope a(1 − a) is at most ¼; ten of them
+    make at most a millionth. ReLU's slope is 1 wherever a neuron is active, and He's initial weights make up
+    for those that are not.
+    """,
+    experiment="""
+    Ten hidden layers of 32 units on 8×8 digits, the same initial weights (He) for both. Before any training the
+    norm of ∂L/∂W is taken over 512 rows in each hidden layer. Then both are trained, 15 epochs of Adam.
+    """,
     rule=(
         Condition("log₁₀ of first over last hidden layer's gradient, sigmoid", "below", -3.0),
         Condition("log₁₀ of first over last hidden layer's gradient, relu", "above", -1.0),
@@ -133,11 +141,15 @@ def vanishing_gradients(seeds: Sequence[int]) -> Measured:
     "tanh-against-sigmoid",
     "Tanh trains faster than sigmoid in hidden layers.",
     items=("4.2", "4.3"),
-    reason="Tanh's slope reaches 1, four times the sigmoid's, so more of the gradient comes through; and its values "
-    "lie around zero instead of around ½.",
-    experiment="Two hidden layers of 32 units on 8×8 digits, SGD with the same initial weights (Glorot), at rates "
-    "0.03, 0.1, 0.3, 1 and 3. Each activation is taken at the rate with which it needs the fewest epochs until its training "
-    "loss is below 0.2; 40 where it never is.",
+    reason="""
+    Tanh's slope reaches 1, four times the sigmoid's, so more of the gradient comes through; and its values lie
+    around zero instead of around ½.
+    """,
+    experiment="""
+    Two hidden layers of 32 units on 8×8 digits, SGD with the same initial weights (Glorot), at rates 0.03, 0.1,
+    0.3, 1 and 3. Each activation is taken at the rate with which it needs the fewest epochs until its training
+    loss is below 0.2; 40 where it never is.
+    """,
     rule=(Condition("epochs to a loss of 0.2, tanh − sigmoid", "below", 0.0),),
 )
 def tanh_against_sigmoid(seeds: Sequence[int]) -> Measured:
@@ -173,11 +185,15 @@ def _epochs_needed(run: Run) -> float:
     "tanh-vanishes",
     "Tanh's gradient still vanishes at large |x|.",
     items=("4.3",),
-    reason="tanh′(z) = 1 − tanh²(z) is about 4e^−2|z|: a thousandth at |z| = 4. A neuron driven far from zero passes "
-    "hardly any gradient.",
-    experiment="One hidden layer of 64 units on 8×8 digits, initial weights by Glorot. The pixels are multiplied by 1, "
-    "3, 10 and 30, which drives the neurons ever farther from zero, and the norm of ∂L/∂z that comes through the hidden "
-    "layer is divided by the norm of the ∂L/∂a that came to it. ReLU beside it as a control.",
+    reason="""
+    tanh′(z) = 1 − tanh²(z) is about 4e^−2|z|: a thousandth at |z| = 4. A neuron driven far from zero passes
+    hardly any gradient.
+    """,
+    experiment="""
+    One hidden layer of 64 units on 8×8 digits, initial weights by Glorot. The pixels are multiplied by 1, 3, 10
+    and 30, which drives the neurons ever farther from zero, and the norm of ∂L/∂z that comes through the hidden
+    layer is divided by the norm of the ∂L/∂a that came to it. ReLU beside it as a control.
+    """,
     rule=(
         Condition("share of the gradient that passes, tanh, inputs × 30", "below", 0.2),
         Condition("share of the gradient that passes, relu, inputs × 30", "above", 0.5),
@@ -212,7 +228,7 @@ def tanh_vanishes(seeds: Sequence[int]) -> Measured:
         [
             Curves(
                 "through one hidden layer", "inputs multiplied by", "‖∂L/∂z‖ / ‖∂L/∂a‖",
-                [Curve.of(name, sizes, values) for name, values in passed.items()], log="xy",
+                [Curve.of(name, sizes, values) for name, values in passed.items()], log="x",
             )
         ],
     )  # fmt: skip
@@ -248,12 +264,16 @@ class CentredSigmoid(Elementwise):
     "zero-centred",
     "Zero-centred activations give better updates.",
     items=("4.2", "4.3", "4.6"),
-    reason="Where all inputs of a neuron are positive, its weights' gradient a·∂L/∂z has one sign for all of them: they "
-    "can only grow together or shrink together, and the descent zigzags.",
-    experiment="Two hidden layers of 32 units on 8×8 digits, with the sigmoid and with the sigmoid − ½, which differ "
-    "in their centre and in nothing else. For each example and neuron of the second hidden layer: the share of the "
-    "weights' gradient that has the sign of the majority. Then SGD at rates 0.3, 1, 3 and 10, each activation at its "
-    "best; the training loss after 15 epochs.",
+    reason="""
+    Where all inputs of a neuron are positive, its weights' gradient a·∂L/∂z has one sign for all of them: they
+    can only grow together or shrink together, and the descent zigzags.
+    """,
+    experiment="""
+    Two hidden layers of 32 units on 8×8 digits, with the sigmoid and with the sigmoid − ½, which differ in
+    their centre and in nothing else. For each example and neuron of the second hidden layer: the share of the
+    weights' gradient that has the sign of the majority. Then SGD at rates 0.3, 1, 3 and 10, each activation at
+    its best; the training loss after 15 epochs.
+    """,
     rule=(
         Condition("training loss after 15 epochs, centred / sigmoid", "below", 1.0),
         Condition("gradients of one sign, centred − sigmoid", "below", 0.0),

@@ -129,13 +129,17 @@ def claim(
     experiment: str,
     rule: tuple[Condition, ...],
 ) -> Callable[[Callable[[Sequence[int]], Measured]], Lesson]:
-    """Decorator that makes a lesson of the function that measures; the fields are those of `Lesson`."""
+    """Decorator that makes a lesson of the function that measures; the fields are those of `Lesson`.
+
+    Line breaks within the texts are not kept.
+    """
 
     def enter(measure: Callable[[Sequence[int]], Measured]) -> Lesson:
         taken = {lesson.number for lesson in _LESSONS.values()}
         if name in _LESSONS or number in taken or not 1 <= number <= CLAIMS:
             raise ValueError(f"lesson {number} {name!r}: number or name is taken, or there is no such claim")
-        _LESSONS[name] = Lesson(number, name, text, items, reason, experiment, rule, measure)
+        words, plan = " ".join(reason.split()), " ".join(experiment.split())
+        _LESSONS[name] = Lesson(number, name, text, items, words, plan, rule, measure)
         return _LESSONS[name]
 
     return enter
