@@ -30,8 +30,8 @@ def attribute(
         gradient × input: x_i · ∂f/∂x_i; integrated gradients: IG_i = (x_i − x₀_i) · ∫₀¹ ∂f/∂x_i (x₀ + t (x − x₀)) dt,
         which sum to f(x) − f(x₀)
 
-    The baseline x₀ is 0 as the network sees it: a black image, or the mean of a standardised column. f is the pre-activation
-    of the predicted class, or the predicted number. The integral is taken by the midpoint rule, with twice the
+    The baseline x₀ is 0 as the network sees it: a black image, or the mean of a standardised column. f is the
+    pre-activation of the predicted class, or the predicted number. The integral is taken by the midpoint rule, with twice the
     points until it is complete to a thousandth.
 
     Args:

@@ -18,7 +18,7 @@ from pellucid.functions.losses import Loss
 from pellucid.network import AnyNetwork, differentiated_loss
 
 STEPS = tuple(2.0**-k for k in range(5, 18, 2))
-"""Steps h, each a quarter of the one before, times the size of the number where that is above 1. Powers of 2 are exact."""
+"""Steps h, each a quarter of the one before; times the size of the number where that is above 1. All are exact."""
 KINK = 1e-4
 """Where the slopes on the two sides of a number differ by this share of them for h → 0, the number lies at a kink."""
 

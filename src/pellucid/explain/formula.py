@@ -68,10 +68,10 @@ def slope(top: Math, bottom: Math) -> Math:
 
 
 def number(value: float) -> Math:
-    """A number to six digits.
+    r"""A number to six digits.
 
     >>> number(-1.5e-7).text, number(-1.5e-7).latex
-    ('−1.5e−07', '-1.5 \\\\times 10^{-7}')
+    ('−1.5e−07', '-1.5 \\times 10^{-7}')
     """
     text = f"{value + 0.0:.6g}"  # + 0.0: no −0
     mantissa, _, exponent = text.partition("e")
@@ -297,8 +297,6 @@ def _call(name: str, given: list[Math]) -> Math:
         )
     shown = rf"\operatorname{{{name}}}" if name == "sign" else rf"\{name}"
     text, latex, mathml = (", ".join(one[k] for one in given) for k in range(3))
-    return Math(
-        f"{name}({text})",
-        rf"{shown}\left({latex}\right)",
-        f"<mrow><mi>{name}</mi><mo stretchy='false'>(</mo>{mathml.replace(', ', '<mo>,</mo>')}<mo stretchy='false'>)</mo></mrow>",
-    )
+    opening, closing = ("<mo stretchy='false'>" + bracket + "</mo>" for bracket in "()")
+    mathml = f"<mrow><mi>{name}</mi>{opening}{mathml.replace(', ', '<mo>,</mo>')}{closing}</mrow>"
+    return Math(f"{name}({text})", rf"{shown}\left({latex}\right)", mathml)

@@ -43,9 +43,9 @@ class Term(NamedTuple):
     z: float
     a: float | None
     """The activation of z, where there is one that acts on z alone."""
-    dL_da: float | None
+    dL_da: float | None  # noqa: N815
     da_dz: float | None
-    dL_dz: float
+    dL_dz: float  # noqa: N815
     dz_dw: float
 
     @property
@@ -83,7 +83,7 @@ class Coupled:
     layer: str
     z: np.ndarray
     a: np.ndarray
-    dL_da: np.ndarray
+    dL_da: np.ndarray  # noqa: N815
     jacobian: np.ndarray
     product: np.ndarray
     fused: np.ndarray

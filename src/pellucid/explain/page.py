@@ -1,10 +1,11 @@
-"""An explanation as one HTML page: MathML formulas, pictures inside, nothing fetched, readable in grey and on a phone."""
+"""An explanation as one HTML page: MathML, pictures inside, nothing fetched, readable in grey and on a phone."""
 
 import numpy as np
 
+from pellucid.explain.blocks import Block, Cell, Gallery, Heading, Lines, Numbers, Picture, Table, Text
 from pellucid.explain.formula import Math, number
 from pellucid.explain.numbers import Explanation
-from pellucid.explain.story import Block, Cell, Gallery, Heading, Lines, Numbers, Picture, Table, Text, story
+from pellucid.explain.story import story
 from pellucid.report import page as html
 from pellucid.report.page import Content, Html
 from pellucid.report.picture import grey, png

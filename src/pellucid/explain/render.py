@@ -1,7 +1,7 @@
 """An explanation as text for the terminal, as Markdown, as LaTeX and as plain data."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, is_dataclass
+from dataclasses import is_dataclass
 from io import StringIO
 from typing import Any
 
@@ -10,20 +10,22 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
+from pellucid.explain.blocks import Cell, Heading, Lines, Table, Text
 from pellucid.explain.formula import Line, Math, number, tex
 from pellucid.explain.numbers import Explanation, LayerNumbers
-from pellucid.explain.story import Cell, Heading, Lines, Table, Text, in_words
+from pellucid.explain.story import in_words
 
 WIDTH = 110
 """Columns of the text where there is no terminal to ask."""
 MOST_NUMBERS = 10_000
 """Arrays of weights with more numbers are given to JSON by their shape and size alone."""
 UNICODE = {
-    "∂": r"$\partial$", "·": r"$\cdot$", "×": r"$\times$", "−": "$-$", "⋆ᵀ": r"$\star^{T}$", "⋆": r"$\star$", "…": r"\dots{}",
-    "Σ": r"$\Sigma$", "Π": r"$\Pi$", "√": r"$\surd$", "σ²": r"$\sigma^2$", "σ": r"$\sigma$", "μ": r"$\mu$", "γ": r"$\gamma$",
-    "β": r"$\beta$", "ε": r"$\varepsilon$", "δ": r"$\delta$", "η": r"$\eta$", "←": r"$\leftarrow$", "→": r"$\to$", "‖": r"$\|$",
-    "₀": "$_0$", "²": "$^2$", "ŷ": r"$\hat{y}$", "½": r"$\frac{1}{2}$", "≤": r"$\le$", "≥": r"$\ge$", "′": "$'$", "^": r"\^{}",
-    "|": "$|$", "{": r"\{", "}": r"\}", "–": "--",
+    "∂": r"$\partial$", "·": r"$\cdot$", "×": r"$\times$", "−": "$-$", "⋆ᵀ": r"$\star^{T}$", "⋆": r"$\star$",
+    "…": r"\dots{}", "Σ": r"$\Sigma$", "Π": r"$\Pi$", "√": r"$\surd$", "σ²": r"$\sigma^2$", "σ": r"$\sigma$",
+    "μ": r"$\mu$", "γ": r"$\gamma$", "β": r"$\beta$", "ε": r"$\varepsilon$", "δ": r"$\delta$", "η": r"$\eta$",
+    "←": r"$\leftarrow$", "→": r"$\to$", "‖": r"$\|$", "₀": "$_0$", "²": "$^2$", "ŷ": r"$\hat{y}$",
+    "½": r"$\frac{1}{2}$", "≤": r"$\le$", "≥": r"$\ge$", "′": "$'$", "^": r"\^{}", "|": "$|$", "{": r"\{",
+    "}": r"\}", "–": "--",
 }  # fmt: skip
 """Characters that pdflatex does not know, or reads as commands."""
 
@@ -180,7 +182,9 @@ def as_dict(told: Explanation) -> dict[str, Any]:
             "update": {
                 "rule": chosen.update.rule,
                 "source": chosen.update.source,
-                "lines": [{"text": line.text, "latex": line.latex, "value": line.value} for line in chosen.update.lines],
+                "lines": [
+                    {"text": line.text, "latex": line.latex, "value": line.value} for line in chosen.update.lines
+                ],
                 "before": chosen.update.before,
                 "after": chosen.update.after,
             },

@@ -1,80 +1,28 @@
 """An explanation told in order, once for all its forms: headings, sentences, formulas, tables, pictures."""
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
-
 import numpy as np
 
+from pellucid.explain.blocks import (
+    SHOWN,
+    Block,
+    Cell,
+    Gallery,
+    Heading,
+    Lines,
+    Numbers,
+    Table,
+    Text,
+    shape_of,
+    some_of,
+)
 from pellucid.explain.difference import STEPS, Check
 from pellucid.explain.formula import SYMBOLS, Line, Math, below, number, place, slope, symbol
+from pellucid.explain.looking import images, inputs, over_time
 from pellucid.explain.numbers import Explanation, LayerNumbers
-
-SHOWN = 8
-"""Numbers of an array that are shown one by one where it has more; the page and the JSON have all."""
 
 MOST = 4096
 """Numbers of an array that the page holds; larger ones are in the JSON."""
 
-
-@dataclass(frozen=True)
-class Heading:
-    """A heading."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Text:
-    """A paragraph."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Lines:
-    """A calculation, line by line."""
-
-    lines: tuple[Line, ...]
-
-
-Cell: TypeAlias = str | float | int | Math
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table; numbers are aligned on the right."""
-
-    head: tuple[Cell, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-
-
-class Picture(NamedTuple):
-    """An array to be looked at."""
-
-    label: str
-    array: np.ndarray
-    signed: bool
-    """Whether it holds numbers on both sides of 0, which is then in the middle of the scale."""
-
-
-@dataclass(frozen=True)
-class Gallery:
-    """Pictures side by side; only the page shows them."""
-
-    caption: str
-    pictures: tuple[Picture, ...]
-    wide: bool = False
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """All numbers of an array; only the page shows them, folded away."""
-
-    label: str
-    array: np.ndarray
-
-
-Block: TypeAlias = Heading | Text | Lines | Table | Gallery | Numbers
 
 COMPUTES = {
     "dense": "z = x·W + b",
@@ -134,9 +82,9 @@ def story(told: Explanation) -> list[Block]:
         *_chain(told),
         *_update(told),
         *_checks(told),
-        *_inputs(told),
-        *_images(told),
-        *_time(told),
+        *inputs(told),
+        *images(told),
+        *over_time(told),
     ]
 
 
@@ -159,12 +107,12 @@ def _count(told: Explanation) -> int:
 
 
 def _forward(told: Explanation) -> list[Block]:
-    rows = [("x", "the input", _shape(told.x), _some(told.x))]
+    rows = [("x", "the input", shape_of(told.x), some_of(told.x))]
     rows += [
-        (layer.name, _computes(layer), _shape(layer.output), _some(layer.output)) for layer in told.layers
+        (layer.name, _computes(layer), shape_of(layer.output), some_of(layer.output)) for layer in told.layers
     ]
-    every = [Numbers(f"x, {_shape(told.x)}", told.x)]
-    every += [Numbers(f"{layer.name}, {_shape(layer.output)}", layer.output) for layer in told.layers]
+    every = [Numbers(f"x, {shape_of(told.x)}", told.x)]
+    every += [Numbers(f"{layer.name}, {shape_of(layer.output)}", layer.output) for layer in told.layers]
     head = ("layer", "computes", "shape", "numbers")
     return [Heading("Forward: every z and a"), Table(head, tuple(rows)), *_all_of(every)]
 
@@ -231,9 +179,9 @@ def _backward(told: Explanation) -> list[Block]:
     rows = []
     for layer in reversed(told.layers):
         grads = ", ".join(f"{name} {np.linalg.norm(grad):.4g}" for name, grad in layer.grads.items())
-        slopes = "–" if layer.slope is None else _some(layer.slope)
+        slopes = "–" if layer.slope is None else some_of(layer.slope)
         rows.append((layer.name, slopes, grads or "–"))
-    rows.append(("x", _some(told.x_slope), "–"))
+    rows.append(("x", some_of(told.x_slope), "–"))
     head = ("layer", slope(SYMBOLS["L"], symbol("out", r"\text{out}")), "size of the gradient, ‖∂L/∂W‖")
     return [
         Heading("Backward: every slope of the loss"),
@@ -241,7 +189,7 @@ def _backward(told: Explanation) -> list[Block]:
         Table(head, tuple(rows)),
         *_all_of(
             [
-                Numbers(f"∂L/∂{one.name}, {_shape(one.slope)}", one.slope)
+                Numbers(f"∂L/∂{one.name}, {shape_of(one.slope)}", one.slope)
                 for one in told.layers
                 if one.slope is not None
             ]
@@ -326,14 +274,16 @@ def _softmax(told: Explanation) -> list[Block]:
         for k in sorted(order[: 2 * SHOWN])
     ]
     rows.append(("sum", "", "", "", float(coupled.product[j])))
+    delta = number(float(coupled.fused[j])).text
     fused = (
-        f"Backpropagation takes softmax and loss in one step, ∂L/∂z = a − y: {number(float(coupled.fused[j])).text} here. "
+        f"Backpropagation takes softmax and loss in one step, ∂L/∂z = a − y: {delta} here. "
         if coupled.paired
-        else f"Backpropagation gives {number(float(coupled.fused[j])).text}. "
+        else f"Backpropagation gives {delta}. "
     )
     return [
         Text(
-            "Every output of the softmax depends on every z: ∂L/∂z is a sum over them, and ∂a_k/∂z_j = a_k (δ_kj − a_j)."
+            "Every output of the softmax depends on every z: ∂L/∂z is a sum over them, "
+            "and ∂a_k/∂z_j = a_k (δ_kj − a_j)."
         ),
         Table(("k", a_k, left, right, product), tuple(rows)),
         Text(f"{fused}The two differ by at most {coupled.difference:.1e} over all {len(coupled.a)} z."),
@@ -437,10 +387,11 @@ def _checks(told: Explanation) -> list[Block]:
         rows.append((part, len(compared), error, len(checks) - len(compared)))
     rows.append(("all", _count(told), f"{told.worst_error:.1e}", len(told.checks) - _count(told)))
     text = (
-        f"Of every array the largest two slopes and some drawn by chance. Central differences (f(x + h) − f(x − h)) / 2h in "
-        f"float64 for {len(STEPS)} steps h from {STEPS[0]:.1g} to {STEPS[-1]:.1g} times the size of the number (where above 1), "
-        "extrapolated to h → 0. The relative error is the distance over the larger of the two values, or, where both are "
-        "smaller, over the least slope that differences of such losses can tell to six digits."
+        "Of every array the largest two slopes and some drawn by chance. Central differences "
+        f"(f(x + h) − f(x − h)) / 2h in float64 for {len(STEPS)} steps h from {STEPS[0]:.1g} to {STEPS[-1]:.1g} (times the "
+        "size of the number where that is above 1), extrapolated to h → 0. The relative error is the distance over the "
+        "larger of the two values, or, where both are smaller, over the least slope that differences of such values can "
+        "tell to six digits."
     )
     kinks, surrogates = told.left_out("kink"), told.left_out("surrogate")
     below_resolution = sum(
@@ -451,147 +402,17 @@ def _checks(told: Explanation) -> list[Block]:
         text += f" {below_resolution} slopes are smaller than that (0 among them)."
     if kinks:
         text += (
-            f" {len(kinks)} lie at a kink, where the slopes on the two sides differ and there is no derivative (as that of "
-            f"ReLU at 0); they are left out: {', '.join(check.of for check in kinks[:4])}{' …' * (len(kinks) > 4)}."
+            f" {len(kinks)} lie at a kink, where the slopes on the two sides differ and there is no derivative (as "
+            "of ReLU at 0, or where two numbers of a pooling window are equal); they are left out: "
+            f"{', '.join(check.of for check in kinks[:4])}{' …' * (len(kinks) > 4)}."
         )
     if surrogates:
         text += (
-            f" {len(surrogates)} go through spiking neurons, whose slope is by design not the derivative but a surrogate; "
-            "they are left out."
+            f" {len(surrogates)} go through spiking neurons, whose slope is by design not the derivative but a "
+            "surrogate; they are left out."
         )
     return [
         Heading("The check"),
         Text(text),
         Table(("derivatives for", "compared", "worst relative error", "left out"), tuple(rows)),
     ]
-
-
-def _inputs(told: Explanation) -> list[Block]:
-    found = told.attribution
-    if found is None:
-        return []
-    order = np.argsort(-abs(found.integrated).reshape(-1), kind="stable")[:SHOWN]
-    rows: list[tuple[Cell, ...]] = []
-    for at in order:
-        index = np.unravel_index(at, found.integrated.shape)
-        name = (
-            told.facts.features[at]
-            if found.integrated.ndim == 1 and told.facts.features
-            else place("x", index)
-        )
-        rows.append(
-            (name, float(told.x[index]), float(found.gradient[index]), float(found.integrated[index]))
-        )
-    total = float(found.integrated.sum())
-    rows.append(("all, summed", "", float(found.gradient.sum()), total))
-    blocks: list[Block] = [
-        Heading("Which inputs moved the answer"),
-        Text(
-            f"The answer f is {found.output}: f(x) = {number(found.value).text}; for an input of 0 (as the network sees it) "
-            f"f(x₀) = {number(found.baseline).text}. Integrated gradients share the difference "
-            f"{number(found.value - found.baseline).text} out "
-            f"among the inputs: they sum to {number(total).text}, a relative error of {found.completeness_error:.1e} with "
-            f"{found.points} points. Gradient × input is the first-order share; its sum need not fit."
-        ),
-        Table(("input", "x", "gradient × input", "integrated gradient"), tuple(rows)),
-    ]
-    if _image(told.x) is not None:
-        pictures = (
-            Picture("the input", _image(told.x), False),  # pyright: ignore[reportArgumentType]
-            Picture("gradient × input", _image(found.gradient), True),  # pyright: ignore[reportArgumentType]
-            Picture("integrated gradients", _image(found.integrated), True),  # pyright: ignore[reportArgumentType]
-        )
-        blocks.append(
-            Gallery(
-                "Of the second and third: dark moved the answer up, light moved it down, the grey between them is 0.",
-                pictures,
-            )
-        )
-    return blocks
-
-
-def _images(told: Explanation) -> list[Block]:
-    """Filters and feature maps of convolutions."""
-    blocks: list[Block] = []
-    for layer in told.layers:
-        if layer.kind != "conv2d":
-            continue
-        if not blocks:
-            blocks.append(Heading("Filters and feature maps"))
-        weights = layer.params["weights"]
-        count = min(weights.shape[-1], 2 * SHOWN)
-        filters = tuple(Picture(f"filter {f}", weights[..., f].mean(axis=2), True) for f in range(count))
-        channels = weights.shape[2]
-        averaged = f", the mean over its {channels} channels" if channels > 1 else ""
-        blocks.append(Gallery(f"{layer.name}: filters{averaged}. Dark: above 0; light: below.", filters))
-        after = next((one for one in told.layers if one.reads == (layer.name,) and one.activation), layer)
-        maps = tuple(
-            Picture(f"map {f}", after.output[..., f], bool(after.output.min() < 0)) for f in range(count)
-        )
-        blocks.append(
-            Gallery(f"{after.name}: feature maps, dark for large, each on a scale of its own.", maps)
-        )
-    return blocks
-
-
-def _time(told: Explanation) -> list[Block]:
-    blocks: list[Block] = []
-    for through in told.recurrent:
-        unit = (
-            told.chosen.index[-1] % through.state.shape[1]
-            if through.layer == told.chosen.layer
-            else int(abs(through.state[-1]).argmax())
-        )
-        times = np.unique(np.linspace(0, len(through.x) - 1, min(len(through.x), 2 * SHOWN)).astype(int))
-        gates = [*through.gates]
-        columns = [(gate.name, gate.a) for gate in gates]
-        if through.cell is not None:
-            columns.append(("cell c", through.cell))
-        columns.append(("state h", through.state))
-        rows = tuple(
-            (
-                str(t),
-                *(float(array[t, unit]) for _, array in columns),
-                float(np.linalg.norm(np.stack([gate.slope[t] for gate in gates]))),
-            )
-            for t in times
-        )
-        blocks += [
-            Heading(f"Through time: {through.layer}"),
-            Text(
-                f"Gates and state of unit {unit}, and the size of ∂L/∂z over all gates and units: how much each time still matters."
-            ),
-            Table(("time", *(name for name, _ in columns), "‖∂L/∂z‖"), rows),
-            Gallery(
-                f"{through.layer}: units from top to bottom, time from left to right, dark for large.",
-                tuple(Picture(name, array.T, bool(array.min() < 0)) for name, array in columns)
-                + (Picture("‖∂L/∂z‖", np.sqrt(sum(gate.slope**2 for gate in gates)).T, False),),  # pyright: ignore[reportArgumentType]
-                wide=True,
-            ),
-        ]
-    return blocks
-
-
-def _image(array: np.ndarray) -> np.ndarray | None:
-    """A picture of an example that is one; None for vectors, and for sequences too short to see."""
-    if array.ndim == 3:
-        array = array.mean(axis=2)
-    return array if array.ndim == 2 and min(array.shape) > 1 else None
-
-
-def _shape(array: np.ndarray) -> str:
-    return "×".join(map(str, array.shape)) or "1"
-
-
-def _some(array: np.ndarray) -> str:
-    """All numbers of a small array, the largest of another."""
-    flat = array.reshape(-1)
-    if flat.size <= 2 * SHOWN:
-        return "  ".join(_short(one) for one in flat)
-    order = np.sort(np.argsort(-abs(flat), kind="stable")[: SHOWN // 2])
-    shown = "  ".join(f"{place('', np.unravel_index(at, array.shape))} {_short(flat[at])}" for at in order)
-    return f"{shown}  … largest 4 of {flat.size:,}"
-
-
-def _short(value: float) -> str:
-    return f"{value + 0.0:.4g}".replace("-", "−")
