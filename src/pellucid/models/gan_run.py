@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.checks import StorageError, WholeNumber, require
-from pellucid.data import Preprocessing
+from pellucid.data import Dataset, Preprocessing
 from pellucid.models.experiment import GanExperiment
-from pellucid.report.figures import draw_history, draw_samples
-from pellucid.models.report import render_report
+from pellucid.models.pages import page_of_gan
 from pellucid.models.run import DataFacts, outputs_of, scaling_of, under
 from pellucid.network import Network, summarize
 from pellucid.optimizers import as_optimizer
+from pellucid.report.figures import draw_history, draw_samples
 from pellucid.storage import RunFolder
 from pellucid.training import Adversarial, History, Scaling, Training, from_arrays, to_arrays
 
@@ -32,6 +32,7 @@ class GanRun:
         result: both losses in the last epoch.
         stopped: why it ended: ``"epochs"`` or ``"interrupted"``.
         folder: where it was saved; None if it was not.
+        data: what it was trained on; None for a run that was loaded.
     """
 
     program: Adversarial
@@ -43,6 +44,7 @@ class GanRun:
     stopped: str = "epochs"
     folder: Path | None = None
     training: Training | None = None
+    data: Dataset | None = None
 
     @property
     def result(self) -> dict[str, float]:
@@ -124,10 +126,10 @@ class GanRun:
         for name, table in self.history.tables.items():
             files.write_table(name, table)
         files.write_json("result.json", {"stopped": self.stopped, **self.result})
-        settings = (files.path / "experiment.toml").read_text()
-        tables = self.summary(self.program, self.facts.input_shape)
-        page = render_report(self.facts.name, settings, tables, self.history, self.result)
-        files.write_text("report.html", page)
+        written = None if self.folder is None else self.folder / "report.html"
+        # Without its data a run cannot be judged again: a loaded one keeps the page that it has.
+        kept = self.data is None and written is not None and written.exists()
+        files.write_text("report.html", written.read_text() if kept else page_of_gan(self, files))
         self.folder = files.path
         return files.path
 

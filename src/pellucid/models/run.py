@@ -18,10 +18,10 @@ from pellucid.functions.losses import Loss, losses
 from pellucid.functions.metrics import metrics
 from pellucid.functions.regularizers import regularizers
 from pellucid.models.experiment import Experiment
-from pellucid.report.figures import draw_history
-from pellucid.models.report import render_report
+from pellucid.models.pages import page_of_run
 from pellucid.network import AnyNetwork, Summary, build_network, summarize
 from pellucid.optimizers import as_optimizer
+from pellucid.report.figures import draw_history
 from pellucid.storage import RunFolder
 from pellucid.training import (
     History,
@@ -122,6 +122,7 @@ class Run:
         result: loss and metric on the held-out rows.
         stopped: why it ended: ``"epochs"``, ``"early"`` or ``"interrupted"``.
         folder: where it was saved; None if it was not.
+        data: what it was trained on; None for a run that was loaded.
     """
 
     network: AnyNetwork
@@ -135,6 +136,7 @@ class Run:
     stopped: str = "epochs"
     folder: Path | None = None
     training: Training | None = None
+    data: Dataset | None = None
 
     @property
     def snapshots(self) -> Snapshots:
@@ -249,7 +251,14 @@ class Run:
         Raises:
             ShapeError: examples or targets of another shape than those trained on.
         """
-        outputs = self.outputs(part.x)
+        return self.figures(self.outputs(part.x), part)
+
+    def figures(self, outputs: np.ndarray, part: Part) -> dict[str, float]:
+        """Loss and metric of the network's outputs, or of any others, for the rows of a part.
+
+        Raises:
+            ShapeError: outputs or targets of another shape than those trained on.
+        """
         if self.facts.task == "reconstruction":
             target = self.facts.preprocessing.apply_numpy(part.x)
         else:
@@ -273,6 +282,30 @@ class Run:
         # Explaining stands on a floor above: by name, so that this one does not import it.
         explaining = importlib.import_module("pellucid.explain")
         return explaining.explain(self, x, y, neuron=neuron, weight=weight)
+
+    def diagnose(self, data: Dataset | None = None) -> Any:
+        """Why this training did not learn as it could, likeliest cause first; see `pellucid.diagnose`.
+
+        Args:
+            data: its data, where the run was loaded and they came as arrays.
+
+        Returns:
+            A list of `pellucid.Finding`.
+        """
+        # The doctor lies a floor above.
+        return importlib.import_module("pellucid.doctor").diagnose(self, data)
+
+    def prove(self, data: Dataset | None = None, **options: Any) -> Any:
+        """What fixes this training, tried by experiment; see `pellucid.prove`.
+
+        Args:
+            data: its data, where the run was loaded and its data came as arrays.
+            options: those of `pellucid.prove`.
+
+        Returns:
+            A `pellucid.doctor.Proof`.
+        """
+        return importlib.import_module("pellucid.doctor").prove(self, data, **options)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write the run folder: settings, weights, history, report.
@@ -303,9 +336,10 @@ class Run:
             for step, state in self.snapshots.items():
                 files.write_snapshot(step, arrays_of(state))
         files.write_json("result.json", {"stopped": self.stopped, **self.result})
-        settings_text = (files.path / "experiment.toml").read_text()
-        page = render_report(self.facts.name, settings_text, self.summary, self.history, self.result)
-        files.write_text("report.html", page)
+        written = None if self.folder is None else self.folder / "report.html"
+        # Without its data a run cannot be judged again: a loaded one keeps the page that it has.
+        kept = self.data is None and written is not None and written.exists()
+        files.write_text("report.html", written.read_text() if kept else page_of_run(self, files))
         self.folder = files.path
         return files.path
 

@@ -36,8 +36,8 @@ from pellucid.training import (
     EarlyStopping,
     History,
     Rows,
-    SnapshotTaker,
     Scaling,
+    SnapshotTaker,
     Supervised,
     Training,
     TrainingState,
@@ -252,7 +252,7 @@ def run_experiment(
     stopped = run_to_the_end(training, experiment.epochs, files, checkpoint_every, progress)
     run = Run(
         program.network, training.params, training.state.layer_state, program, experiment,
-        DataFacts.of(data), training.history, {}, stopped, training=training,
+        DataFacts.of(data), training.history, {}, stopped, training=training, data=data,
     )  # fmt: skip
     if data.held_out is not None and training.history.steps_made:
         run.result |= run.evaluate_part(data.held_out)

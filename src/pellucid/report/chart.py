@@ -82,13 +82,13 @@ class Axis:
         """Round numbers along it, four to eight."""
         if self.log:
             return _log_ticks(self.low, self.high)
-        step = _round_step((self.high - self.low) / 5)
+        step = _round_step((self.high - self.low) / 6)
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
         return [i * step for i in range(first, last + 1)]
 
 
 def line_chart(
-    title: str, series: Sequence[Series], *, x_label: str, log: bool | None = None, whole: bool = False
+    title: str, series: Sequence[Series], *, x_label: str, log: bool | None = None, shares: bool = False
 ) -> Html:
     """Lines over one axis.
 
@@ -97,7 +97,7 @@ def line_chart(
         series: the lines; one without a finite number is left out.
         x_label: of the horizontal axis.
         log: whether the vertical axis is logarithmic; None: where the numbers are positive and span a factor of 30.
-        whole: whether the vertical axis begins at 0 and is not stretched beyond 1, as for shares.
+        shares: whether the vertical axis runs from 0 to 1.
 
     Returns:
         The chart; a sentence where there is nothing to draw.
@@ -107,14 +107,14 @@ def line_chart(
         return element("p", f"{title}: nothing was measured.", class_="quiet")
     numbers = _finite(array for one in kept for array in (one.y, one.low, one.high) if array is not None)
     if log is None:
-        log = bool((numbers > 0).all() and numbers.max() > 30 * numbers.min())
+        log = not shares and bool((numbers > 0).all() and numbers.max() > 30 * numbers.min())
     if log:
         numbers = numbers[numbers > 0]
     log = log and len(numbers) > 0
     frame = _Frame(title + (", log scale" if log else ""), [one.name for one in kept])
     x = _axis(_finite(one.x for one in kept), LEFT, WIDTH - RIGHT)
-    bounds = np.array([0.0, max(1.0, numbers.max())]) if whole else numbers
-    y = _axis(bounds, frame.bottom, frame.top, log, margin=0.0 if whole else 0.04)
+    bounds = np.array([0.0, 1.0]) if shares else numbers
+    y = _axis(bounds, frame.bottom, frame.top, log, margin=0.0 if shares else 0.04)
     marks = [_line(one, place, x, y) for place, one in enumerate(kept)]
     return frame.draw(x, y, x_label, *marks)
 

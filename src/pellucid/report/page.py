@@ -34,18 +34,29 @@ pre{background:#f5f5f5;padding:.8rem 1rem;border-radius:.3rem;overflow-x:auto;ma
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 caption{text-align:left;padding-bottom:.3rem;font-size:.92rem}
 th,td{padding:.28rem .75rem;text-align:left;border-bottom:1px solid #dedede;vertical-align:top}
-thead th{border-bottom:2px solid #888;vertical-align:bottom}
+thead th{border-bottom:2px solid #888;vertical-align:bottom;white-space:nowrap}
 th{font-weight:600}
 th:first-child,td:first-child{padding-left:0}
 .n{text-align:right;white-space:nowrap}
 figure{margin:0;min-width:0}
 figure svg,figure img{display:block;width:100%;height:auto}
 figcaption{font-size:.92rem;line-height:1.4;margin-top:.2rem}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,19rem),1fr));gap:1.4rem 1.6rem;
+.figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,19rem),1fr));gap:1.4rem 1.6rem;
 margin:1rem 0;align-items:start}
-.figures.wide{grid-template-columns:1fr}
+.figures.large{grid-template-columns:repeat(auto-fill,minmax(min(100%,28rem),1fr))}
 .figures.small{grid-template-columns:repeat(auto-fill,minmax(6.5rem,1fr));gap:1rem}
 .figures.small img{image-rendering:pixelated;border:1px solid #ccc}
+.pixels img{image-rendering:pixelated}
+.chain{display:flex;flex-wrap:wrap;gap:.6rem 1.9rem;list-style:none;padding:0 1.6rem 0 0;margin:1rem 0;max-width:none}
+.chain li{position:relative;border:1.5px solid #444;border-radius:.35rem;padding:.35rem .7rem;line-height:1.35}
+.chain li:not(:last-child)::after{content:"→";position:absolute;right:-1.55rem;top:50%;
+transform:translateY(-50%);color:#555}
+.chain b,.chain span{display:block}
+.chain span{font-size:.82rem;color:#444}
+.confusion td{text-align:right;min-width:2.6rem;border:1px solid #fff}
+.confusion th{font-weight:500;border:0}
+details{margin:.8rem 0}
+summary{cursor:pointer}
 .note{border-left:4px solid #777;background:#f5f5f5;padding:.5rem .9rem;margin:1rem 0;max-width:46rem}
 @media print{body{max-width:none;padding:0}h2{break-after:avoid}figure{break-inside:avoid}}
 """
@@ -128,19 +139,28 @@ def contents(titles: Iterable[str]) -> Html:
     return element("nav", Html(" ".join(links)), aria_label="Contents")
 
 
-def table(head: Sequence[Content], rows: Iterable[Sequence[Content]], caption: str = "") -> Html:
-    """A table, which scrolls where it is too wide. Columns of numbers stand right; the first names the row.
+def table(
+    head: Sequence[Content],
+    rows: Iterable[Sequence[Content]],
+    caption: str = "",
+    *,
+    right: Iterable[int] | None = None,
+) -> Html:
+    """A table, which scrolls where it is too wide.
 
     Args:
         head: the name of each column.
         rows: the cells of each row.
         caption: what the table shows.
+        right: the columns that stand right; by default those of numbers.
     """
     rows = [list(row) for row in rows]
-    numeric = [
-        bool(rows) and all(row[i] is None or _is_number(row[i]) for row in rows) for i in range(len(head))
-    ]
-    kinds = ["n" if right else None for right in numeric]
+    if right is None:
+        right = [
+            i for i in range(len(head)) if rows and all(row[i] is None or _is_number(row[i]) for row in rows)
+        ]
+    chosen = set(right)
+    kinds = ["n" if i in chosen else None for i in range(len(head))]
     top = (element("th", cell, scope="col", class_=kind) for cell, kind in zip(head, kinds, strict=True))
     body = (
         element(
@@ -175,7 +195,7 @@ def figure(picture: Html, *caption: Content) -> Html:
 
 
 def figures(*shown: Html, kind: str | None = None) -> Html:
-    """Figures side by side where there is room; ``kind`` is ``"wide"`` for one a row, ``"small"`` for many."""
+    """Figures side by side where there is room; ``kind`` is ``"large"`` for two a row, ``"small"`` for many."""
     return element("div", *shown, class_=" ".join(filter(None, ("figures", kind))))
 
 
@@ -199,14 +219,16 @@ def page(title: str, *content: Content, lang: str = "en") -> str:
 
 
 def number(value: float) -> str:
-    """A number as it is read: whole ones with their thousands set apart, others to four digits.
+    """A number as it is read: large ones with their thousands set apart, others to four digits.
 
     Example:
-        >>> number(60000), number(0.98765), number(float("nan"))
-        ('60,000', '0.9877', '–')
+        >>> number(60000), number(0.98765), number(1234.5), number(float("nan"))
+        ('60,000', '0.9877', '1,234', '–')
     """
     if isinstance(value, float) or not hasattr(value, "__index__"):
-        return "–" if math.isnan(value) else f"{float(value):.4g}"
+        if math.isnan(value):
+            return "–"
+        return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{float(value):.4g}"
     return f"{int(value):,}"
 
 

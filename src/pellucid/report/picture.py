@@ -35,13 +35,23 @@ def grey(x: np.ndarray, low: float | None = None, high: float | None = None) -> 
     return np.rint(np.clip((x - low) / (high - low), 0, 1) * 255).astype(np.uint8)
 
 
+def shades(x: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Examples (count, height, width[, channels]) as pixels: dark for large where they are grey, else their colours."""
+    pixels = grey(x, low, high)
+    if pixels.ndim == 4:
+        pixels = pixels[..., 0] if pixels.shape[-1] == 1 else pixels[..., :3]
+    return 255 - pixels if pixels.ndim == 3 else pixels
+
+
+def limits(x: np.ndarray) -> tuple[float, float]:
+    """The numbers that are shown as the two ends of the scale."""
+    return float(x.min()), float(x.max())
+
+
 def example(x: np.ndarray, low: float, high: float) -> str:
-    """One example (height, width[, channels]) as the address of a PNG, dark for large where it is grey."""
+    """One example (height, width[, channels]) as the address of a PNG."""
     step = -(-max(x.shape[:2]) // LARGEST_SIDE)
-    shown = grey(x[::step, ::step], low, high)
-    if shown.ndim == 3 and shown.shape[2] == 1:
-        shown = shown[..., 0]
-    return png(255 - shown if shown.ndim == 2 else shown[..., :3])
+    return png(shades(x[None, ::step, ::step], low, high)[0])
 
 
 def montage(tiles: np.ndarray, columns: int | None = None) -> str:
