@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         prepare_translations,
         reconstruction,
     )
+    from pellucid.doctor import Checkup, Finding, check, diagnose, prove
     from pellucid.explain import Explanation, explain
     from pellucid.explain.catalogue import show
     from pellucid.layers import (
@@ -129,6 +130,7 @@ _HOMES = {
         "Dataset", "gaussian_grid", "gaussian_ring", "list_datasets", "load_dataset", "load_pairs",
         "load_table", "make_dataset", "mode_coverage", "prepare_translations", "reconstruction",
     ),
+    "pellucid.doctor": ("Checkup", "Finding", "check", "diagnose", "prove"),
     "pellucid.explain": ("Explanation", "explain"),
     "pellucid.explain.catalogue": ("show",),
     "pellucid.layers": (
@@ -172,6 +174,7 @@ __all__ = [
     "BatchNorm",
     "Bidirectional",
     "BiologicalNeuron",
+    "Checkup",
     "Code",
     "Comparison",
     "Concatenate",
@@ -186,6 +189,7 @@ __all__ = [
     "EarlyStopping",
     "Embedding",
     "Explanation",
+    "Finding",
     "Flatten",
     "Frozen",
     "GRU",
@@ -227,9 +231,11 @@ __all__ = [
     "WeightClipping",
     "autoencoder",
     "backpropagate",
+    "check",
     "compare",
     "convolutional",
     "convolutional_autoencoder",
+    "diagnose",
     "explain",
     "feedforward",
     "firing_rate_curve",
@@ -247,6 +253,7 @@ __all__ = [
     "make_dataset",
     "mode_coverage",
     "prepare_translations",
+    "prove",
     "reconstruction",
     "recurrent",
     "resume_gan",

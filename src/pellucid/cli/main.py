@@ -6,9 +6,11 @@ from typing import Any
 import click
 
 from pellucid.cli.data import data
+from pellucid.cli.doctor import check, diagnose
 from pellucid.cli.explain import explain
 from pellucid.cli.gan import sample
 from pellucid.cli.lesson import lesson
+from pellucid.cli.prove import prove
 from pellucid.cli.show import show
 from pellucid.cli.train import train
 from pellucid.cli.use import evaluate, predict
@@ -50,7 +52,7 @@ Examples:
   pellucid data list                               the datasets it knows
 
 \b
-Exit codes: 0 done · 2 wrong value or usage · 3 unusable data · 4 file cannot be read or written ·
+Exit codes: 0 done · 1 problems found · 2 wrong value or usage · 3 unusable data · 4 file cannot be read or written ·
 5 training diverged · 130 interrupted (the run can be resumed).
 Completion: eval "$(_PELLUCID_COMPLETE=bash_source pellucid)"   (also zsh_source, fish_source)""",
 )
@@ -59,7 +61,7 @@ def main() -> None:
     """Neural networks you can see through: train them, use them, look inside."""
 
 
-for verb in (train, predict, evaluate, explain, sample, lesson, show, data):
+for verb in (train, predict, evaluate, explain, check, diagnose, prove, sample, lesson, show, data):
     main.add_command(verb)
 
 if __name__ == "__main__":

@@ -231,41 +231,38 @@ def no_shuffle(s: Subject) -> Evidence | None:
     )
 
 
-@rule("class_imbalance", "below a fifth of an even share a class is cheap to ignore")
+@rule(
+    "class_imbalance",
+    "below a tenth of the commonest class a class can be ignored at the price of a tenth of the loss",
+)
 def class_imbalance(s: Subject) -> Evidence | None:
-    """Rare classes that are found far less often than common ones."""
-    if (
-        not s.e.classifies
-        or s.e.labels is None
-        or s.e.labels_new is None
-        or s.e.training.train.weights is not None
-    ):
+    """Classes that are rare, with rows that all weigh alike."""
+    if not s.e.classifies or s.e.labels is None or s.e.training.train.weights is not None:
         return None
-    values, counts = np.unique(s.e.labels, return_counts=True)
-    if len(values) < 2:
-        return None
-    rare = values[counts < 0.5 * counts.max() if len(values) == 2 else counts < 0.34 * counts.max()]
-    if not len(rare) or s.e.prediction_new is None:
-        return None
-    decided, truth = s.e.decide(s.e.prediction_new), s.e.labels_new
-    recall = {
-        value: float((decided[truth == value] == value).mean()) for value in values if (truth == value).any()
-    }
-    of_rare = np.mean([recall[value] for value in rare if value in recall] or [1.0])
-    of_common = np.mean([recall[value] for value in recall if value not in rare] or [0.0])
+    _, counts = np.unique(s.e.labels, return_counts=True)
     share = float(counts.min() / counts.max())
-    numbers = {"rarest / commonest": share, "recall of rare classes": of_rare, "of common classes": of_common}
-    if of_rare > of_common - 0.2:
+    if share > 0.1:
         return None
-    odds = (
-        0.6
-        + 0.3 * float(of_common > 0.7) * (1 - of_rare)
-        - 0.2 * float(of_common < 0.5)
-        - 0.2 * (share > 0.3)
-    )
     return Evidence(
-        odds, numbers, f"rare classes are found with {of_rare:.0%}, common ones with {of_common:.0%}"
+        0.32, {"rarest / commonest": share}, f"the rarest class has {share:.1%} of the rows of the commonest"
     )
+
+
+@rule("label_errors", "rows that are the same cannot have two labels; a few may differ by chance")
+def conflicting_labels(s: Subject) -> Evidence | None:
+    """Equal rows of different classes."""
+    if not s.e.classifies or s.e.labels is None:
+        return None
+    _, twins = np.unique(s.e.flat(s.e.x), axis=0, return_inverse=True)
+    twins = twins.reshape(-1)
+    labels = s.e.labels
+    low, high = (np.full(twins.max() + 1, start) for start in (labels.max(), labels.min()))
+    np.minimum.at(low, twins, labels)
+    np.maximum.at(high, twins, labels)
+    share = float((low != high)[twins].mean())
+    if share < 0.05:
+        return None
+    return Evidence(0.4, {"share of rows": share}, f"{share:.0%} of the rows have a twin of another class")
 
 
 # ------------------------------------------------------------------------------- output, loss, target

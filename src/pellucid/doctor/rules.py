@@ -231,6 +231,46 @@ def overfitting(s: Subject) -> Evidence | None:
     return None
 
 
+@rule(
+    "class_imbalance",
+    "a class that is ignored because of its share is found far less often than the common ones",
+)
+def class_imbalance(s: Subject) -> Evidence | None:
+    """Rare classes that are found far less often than common ones."""
+    if (
+        not s.e.classifies
+        or s.e.labels is None
+        or s.e.labels_new is None
+        or s.e.training.train.weights is not None
+    ):
+        return None
+    values, counts = np.unique(s.e.labels, return_counts=True)
+    if len(values) < 2:
+        return None
+    rare = values[counts < 0.5 * counts.max() if len(values) == 2 else counts < 0.34 * counts.max()]
+    if not len(rare) or s.e.prediction_new is None:
+        return None
+    decided, truth = s.e.decide(s.e.prediction_new), s.e.labels_new
+    recall = {
+        value: float((decided[truth == value] == value).mean()) for value in values if (truth == value).any()
+    }
+    of_rare = np.mean([recall[value] for value in rare if value in recall] or [1.0])
+    of_common = np.mean([recall[value] for value in recall if value not in rare] or [0.0])
+    share = float(counts.min() / counts.max())
+    numbers = {"rarest / commonest": share, "recall of rare classes": of_rare, "of common classes": of_common}
+    if of_rare > of_common - 0.2:
+        return None
+    odds = (
+        0.6
+        + 0.3 * float(of_common > 0.7) * (1 - of_rare)
+        - 0.2 * float(of_common < 0.5)
+        - 0.2 * (share > 0.3)
+    )
+    return Evidence(
+        odds, numbers, f"rare classes are found with {of_rare:.0%}, common ones with {of_common:.0%}"
+    )
+
+
 @rule("missing_hidden_activation", "a chain of linear layers is one linear layer")
 def missing_hidden_activation(s: Subject) -> Evidence | None:
     """Hidden layers without an activation on a task that a line does not solve."""
