@@ -11,12 +11,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import tomli_w
 
-from pellucid.core.checks import TrainingDiverged, WholeNumber, require
+from pellucid.core.checks import InvalidValue, TrainingDiverged, WholeNumber, require
+from pellucid.data import Dataset
+from pellucid.doctor.diagnose import diagnose
 from pellucid.doctor.examination import skill_of_classes, skill_of_numbers
 from pellucid.doctor.findings import Finding
 from pellucid.doctor.remedies import REMEDIES, Candidate, candidates
-from pellucid.doctor.setup import Judge, Setup
+from pellucid.doctor.setup import Judge, Setup, with_rows
+from pellucid.models.experiment import Experiment
 from pellucid.models.run import Run
 from pellucid.models.statistics import Paired, holm, paired
 
@@ -63,6 +67,17 @@ class Arm:
         """Whether it beats the original."""
         return self.test is not None and self.p < SIGNIFICANCE and self.test.d >= EFFECT
 
+    @property
+    def changes(self) -> int:
+        """How many remedies it takes."""
+        return 0 if self.candidate is None else 1 + self.candidate.remedy.count(" + ")
+
+    def beats(self, other: "Arm") -> bool:
+        """Whether it is better than another on the fresh seeds of both."""
+        both = [seed for seed in self.scores if seed in other.scores and seed >= FRESH]
+        found = paired([self.scores[seed] for seed in both], [other.scores[seed] for seed in both])
+        return found.p < SIGNIFICANCE and found.d >= EFFECT
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-like."""
         plain: dict[str, Any] = {"remedy": None, "change": "the original"}
@@ -94,8 +109,12 @@ class Proof:
 
     @property
     def best(self) -> Arm | None:
-        """The best proven candidate; None where nothing tried beats the original."""
-        return next((arm for arm in self.tried if arm.proven), None)
+        """The best proven candidate, a single change unless two together are better by the same test; None for none."""
+        proven = [arm for arm in self.tried if arm.proven]
+        for arm in sorted(proven, key=lambda arm: arm.changes):
+            if not any(other.beats(arm) for other in proven):
+                return arm
+        return None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-like."""
@@ -144,8 +163,9 @@ def skill(decided: np.ndarray, truth: np.ndarray) -> float:
 
 def prove(
     run: Run,
-    findings: Sequence[Finding],
+    data: Dataset | None = None,
     *,
+    findings: Sequence[Finding] | None = None,
     judge: Judge = skill,
     seeds: int = 10,
     budget: float = 60.0,
@@ -155,8 +175,10 @@ def prove(
     """Try what may help, and say what does.
 
     Args:
-        run: the training that does not learn, with its rows.
-        findings: what the doctor says of it, the likeliest first; their remedies are tried in this order.
+        run: the training that does not learn.
+        data: its data, where the run was loaded and its data came as arrays.
+        findings: what the doctor says of it, the likeliest first, whose remedies are tried in this order; None asks
+            `diagnose`.
         judge: (decided, truth) of the held-out rows → a score, higher is better.
         seeds: paired seeds of the last test, at least 3.
         budget: seconds of each arm's race; it is looked at between trainings.
@@ -170,16 +192,27 @@ def prove(
         DataError: no rows, or no held-out targets to judge on.
         InvalidValue: fewer than 3 seeds.
 
+    Example:
+        >>> from pellucid.data import load_dataset
+        >>> from pellucid.models.train import train
+        >>> from pellucid.optimizers import SGD
+        >>> run = train((8,), load_dataset("iris"), optimizer=SGD(1e-5), epochs=10, progress=False)
+        >>> found = prove(run, findings=[Finding("learning_rate_too_low", "problem", 0.9)], seeds=3, most=2, random_arm=False)
+        >>> found.best.proven
+        True
+
     Source: Jamieson, Talwalkar, Non-stochastic best arm identification, 2016 (dropping losers by halves);
     Holm, 1979 (several tests).
     """
     require(seeds, WholeNumber(3), "seeds")
     began = time.perf_counter()
+    run = with_rows(run, data)
+    if findings is None:
+        findings = diagnose(run)
     setup = Setup.of(run)
     field_ = _Field(setup, judge)
     guided = _race(field_, _guided(findings, most), budget)
-    finalists = guided[: RACE[-1][1]]
-    _test(field_, finalists, seeds)
+    _test(field_, _finalists(guided), seeds)
     trainings = field_.trainings
     chance = None
     if random_arm:
@@ -252,6 +285,12 @@ def _sorted(arms: list[Arm]) -> list[Arm]:
     return sorted(arms, key=lambda arm: (len(arm.scores), arm.mean), reverse=True)
 
 
+def _finalists(arms: list[Arm]) -> list[Arm]:
+    """The best single change and the best of all, or the two best single ones."""
+    single = next((arm for arm in arms if arm.changes == 1), None)
+    return ([] if single is None else [single]) + [arm for arm in arms if arm is not single][:1]
+
+
 def _test(field_: _Field, finalists: list[Arm], seeds: int) -> None:
     """Hold arms against the original on seeds that no race has seen."""
     fresh = range(FRESH, FRESH + seeds)
@@ -292,3 +331,16 @@ def _first(setup: Setup, names: Sequence[str], most: int) -> list[Candidate]:
         if len(found) >= most:
             break
     return list(found.values())[:most]
+
+
+def repaired_settings(proof: Proof, original: Experiment) -> str:
+    """The settings of the best proven change as TOML, with the evidence in comments.
+
+    Raises:
+        InvalidValue: nothing was proven, or the change is one of the data.
+    """
+    if proof.best is None or proof.best.candidate is None:
+        raise InvalidValue("nothing tried beats the original: there is nothing to apply.")
+    settings = proof.best.candidate.setup.experiment(original).to_dict()
+    evidence = "".join(f"# {line}\n" for line in str(proof).splitlines())
+    return f"# Repaired: {proof.best.candidate.change}\n#\n{evidence}\n{tomli_w.dumps(settings)}"

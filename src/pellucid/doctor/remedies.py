@@ -93,7 +93,7 @@ def _smaller_rate(setup: Setup) -> list[tuple[str, Setup]]:
 
 @remedy("larger learning rate")
 def _larger_rate(setup: Setup) -> list[tuple[str, Setup]]:
-    return _rate(setup, 10, 100)
+    return _rate(setup, 10, 100, 1000)
 
 
 @remedy("learning rate above 0")
@@ -104,6 +104,8 @@ def _positive_rate(setup: Setup) -> list[tuple[str, Setup]]:
 
 @remedy("adam")
 def _adam(setup: Setup) -> list[tuple[str, Setup]]:
+    if setup.optimizer.name == "adam":
+        return []
     return [
         (
             f"optimizer {setup.optimizer.name} → adam, learning rate {rate:g}",
@@ -177,7 +179,7 @@ def _balanced(setup: Setup) -> list[tuple[str, Setup]]:
     counts = np.bincount(setup.labels, minlength=setup.classes)
     weights = len(setup.labels) / ((counts > 0).sum() * np.maximum(counts, 1))
     train = setup.train._replace(weights=jnp.asarray(weights[setup.labels], jnp.float32))
-    return [("each class weighs alike", replace(setup, train=train))]
+    return [("each class weighs alike", replace(setup, train=train, class_weights="balanced"))]
 
 
 @remedy("oversample rare classes")
@@ -218,7 +220,8 @@ def _standard(x: np.ndarray) -> np.ndarray:
 
 
 def _scaled(setup: Setup, shift: Any, scale: Any) -> Setup:
-    return replace(setup, scaling=Scaling(jnp.asarray(shift, jnp.float32), jnp.asarray(scale, jnp.float32)))
+    scaling = Scaling(jnp.asarray(shift, jnp.float32), jnp.asarray(scale, jnp.float32))
+    return replace(setup, scaling=scaling, same_data=False)
 
 
 @remedy("standardise the inputs")
@@ -307,7 +310,9 @@ def _targets(setup: Setup) -> list[tuple[str, Setup]]:
     return [
         (
             change,
-            setup.with_targets(((y - shift) / by).astype(np.float32).reshape(shape), shift=shift, spread=by),
+            setup.with_targets(
+                ((y - shift) / by).astype(np.float32).reshape(shape), shift=shift, spread=by, same_data=False
+            ),
         )
         for change, (shift, by) in ways.items()
     ]

@@ -6,13 +6,20 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import msgspec
 import numpy as np
 
-from pellucid.core.checks import DataError
+from pellucid.core.checks import DataError, InvalidValue
+from pellucid.core.registry import describe
 from pellucid.core.tunable import as_arrays
+from pellucid.data import Dataset
 from pellucid.data.encoding import Task
 from pellucid.doctor.examination import LOGITS, MARGINS
+from pellucid.models.experiment import Experiment
+from pellucid.models.keeping import data_of_run
 from pellucid.models.run import Run, outputs_of
+from pellucid.models.train import prepare
+from pellucid.storage import RunFolder
 from pellucid.training import History, Rows, Scaling, Supervised, Training, initial_state
 from pellucid.training.state import with_numbers
 
@@ -39,6 +46,8 @@ class Setup:
         input_shape: of one example.
         shift: what was taken off the targets.
         spread: what they were then divided by.
+        class_weights: those of the experiment.
+        same_data: False where a remedy changed rows, columns, inputs or the scale of targets.
     """
 
     program: Supervised
@@ -55,6 +64,8 @@ class Setup:
     input_shape: Any
     shift: Any = 0.0
     spread: Any = 1.0
+    class_weights: Any = None
+    same_data: bool = True
 
     @staticmethod
     def of(run: Run) -> "Setup":
@@ -66,7 +77,7 @@ class Setup:
         training = run.training
         if training is None:
             raise DataError(
-                "the doctor needs the rows of the training: load the run with load_training(folder)."
+                "a proof needs the rows of the training, which this run does not hold. Give its data: prove(run, data)."
             )
         if training.monitor is None or training.monitor.y is None:
             raise DataError("a proof is judged on held-out targets; this training has none.")
@@ -76,6 +87,7 @@ class Setup:
         return Setup(
             program, training.optimizer, training.state.regularizer, run.experiment.epochs, training.scaling,
             training.train, np.asarray(training.monitor.x), labels, truth, task, classes, run.facts.input_shape,
+            class_weights=run.experiment.class_weights,
         )  # fmt: skip
 
     @property
@@ -112,6 +124,29 @@ class Setup:
         )
         return judge(self.decide(outputs), self.truth)
 
+    def experiment(self, original: Experiment) -> Experiment:
+        """The settings of this training, where ``original`` holds those that it came from.
+
+        Raises:
+            InvalidValue: the change is one of the data, which settings do not hold.
+        """
+        if not self.same_data:
+            raise InvalidValue(
+                "the change that helps is one of the data, which experiment.toml does not hold: make it where the data "
+                "are made, and train again."
+            )
+        program = self.program
+        return msgspec.structs.replace(
+            original,
+            network=program.network.describe(),
+            loss=describe(program.loss),
+            optimizer=describe(self.optimizer),
+            regularizer=None if self.regularizer is None else describe(self.regularizer),
+            epochs=self.epochs,
+            batch_size=program.batch_size,
+            class_weights=self.class_weights,
+        )
+
     def with_targets(self, y: np.ndarray, **changes: Any) -> "Setup":
         """Other targets for the loss."""
         return replace(self, train=self.train._replace(y=jnp.asarray(y)), **changes)
@@ -121,12 +156,29 @@ class Setup:
         train = jax.tree.map(lambda array: jnp.asarray(np.asarray(array)[kept]), self.train)
         size = min(self.program.batch_size, len(kept))
         program = replace(self.program, batch_size=size)
-        return replace(self, train=train, labels=self.labels[kept], program=program)
+        return replace(self, train=train, labels=self.labels[kept], program=program, same_data=False)
 
     def with_inputs(self, x: np.ndarray, held_out: np.ndarray, **changes: Any) -> "Setup":
         """Other inputs."""
         train = self.train._replace(x=jnp.asarray(x))
-        return replace(self, train=train, held_out=held_out, input_shape=x.shape[1:], **changes)
+        changes = {"input_shape": x.shape[1:], "same_data": False} | changes
+        return replace(self, train=train, held_out=held_out, **changes)
+
+
+def with_rows(run: Run, data: Dataset | None = None) -> Run:
+    """A run with the rows of its training: itself where it holds them, else a copy for which they are opened again.
+
+    Args:
+        run: the run.
+        data: its data, where they came as arrays.
+
+    Raises:
+        StorageError: no data by that name, or other data than those of the run.
+    """
+    if run.training is not None or run.folder is None:
+        return run
+    data = data_of_run(RunFolder(run.folder), run.experiment.data, data)
+    return replace(run, training=prepare(run.experiment, data, None, None, None)[1])
 
 
 def _plain(y: Any, task: Task) -> np.ndarray:
