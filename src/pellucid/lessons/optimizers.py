@@ -89,15 +89,16 @@ def learning_rate(seeds: Sequence[int]) -> Measured:
             Quantity.of("left after 2 epochs, schedule / lowest fixed rate", schedule[:, 1] / fixed[low][:, 1]),
         ],
         [
-            Curves(
-                "fixed rates; the schedule's level beside them", "learning rate", "loss above the lowest",
-                [
-                    Curve.of("fixed, after 2 epochs", RATES, by_rate[:, 1]),
-                    Curve.of("fixed, at the end", RATES, by_rate[:, -1]),
-                    Curve.of("schedule, after 2 epochs", RATES, level[:, 1]),
-                    Curve.of("schedule, at the end", RATES, level[:, -1]),
-                ],
-                log="xy",
+            *(
+                Curves(
+                    title, "learning rate", "loss above the lowest",
+                    [
+                        Curve.of("fixed rate", RATES, by_rate[:, epoch]),
+                        Curve.of("schedule's level", RATES, level[:, epoch]),
+                    ],
+                    log="xy",
+                )
+                for title, epoch in (("after 2 epochs (gap: diverged)", 1), ("at the end (gap: diverged)", -1))
             ),
             Curves(
                 "along the training", "epoch", "loss above the lowest",
@@ -190,7 +191,7 @@ def momentum(seeds: Sequence[int]) -> Measured:
             ),
             Curves(
                 f"until the loss stays below {GOAL}", "learning rate", f"steps ({STEPS}: not reached)",
-                [Curve.of(kind, rates, np.array([steps[kind, rate] for rate in rates]).T) for kind in kinds], log="xy",
+                [Curve.of(kind, rates, np.array([steps[kind, rate] for rate in rates]).T) for kind in kinds], log="x",
             ),
         ],
     )  # fmt: skip
