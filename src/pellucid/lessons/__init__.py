@@ -3,7 +3,7 @@
 A lesson file registers its claims when it is imported, so each is named here.
 """
 
-from pellucid.lessons import activations, costs, losses, optimizers, regularization, saturation
+from pellucid.lessons import activations, costs, losses, networks, neurons, optimizers, regularization, saturation
 from pellucid.lessons.claims import Condition, Lesson, Measured, claim, find_lesson, list_lessons
 from pellucid.lessons.panels import Curve, Curves, Dots, Images, Points
 from pellucid.lessons.quantity import Quantity
@@ -27,6 +27,8 @@ __all__ = [
     "lesson",
     "list_lessons",
     "losses",
+    "networks",
+    "neurons",
     "optimizers",
     "regularization",
     "saturation",
