@@ -524,7 +524,9 @@ def run_of(case: Case, seed: int = 0) -> Run | GanRun:
     batch_size = min(program["batch_size"], len(data.train.x))
     metric = _metric(case, data, outputs, np.asarray(train.y))
     supervised = Supervised(network, loss, metric, batch_size, shuffle=program.get("shuffle", True))
-    state = initial_state(network, optimizer, regularizer, data.input_shape, seed)
+    state = initial_state(
+        network, optimizer, regularizer, data.input_shape, seed, recorder=supervised.recorder
+    )
     training = Training(
         supervised, AS_IT_IS, train, rows(data.held_out), optimizer, state,
         History.begin(supervised, len(data.train.x)),

@@ -72,8 +72,7 @@ class Optimizer(ABC):
 
     def init(self, params: PyTree) -> OptimizerState:
         """The state before the first update: averages zero, hyperparameters as arrays of the parameters' dtype."""
-        leaves = jax.tree.leaves(params)
-        dtype = leaves[0].dtype if leaves else jnp.float32
+        dtype = dtype_of(params)
         slots = {slot: jax.tree.map(jnp.zeros_like, params) for slot in self.slots}
         return OptimizerState(as_arrays(self, dtype), jnp.zeros((), jnp.int32), slots)
 
@@ -90,7 +89,7 @@ class Optimizer(ABC):
             progress: epochs passed, for the schedule; the number of updates where it is None.
         """
         rule = state.rule
-        t = (state.step + 1).astype(jax.tree.leaves(params)[0].dtype)
+        t = (state.step + 1).astype(dtype_of(params))
         learning_rate = rate_at(rule.learning_rate, t - 1 if progress is None else progress)
         grads = clip(grads, rule.clip_norm, rule.clip_value)
 
@@ -109,6 +108,12 @@ class Optimizer(ABC):
         new_state = OptimizerState(rule, state.step + 1, new_slots)
         params, moved = (jax.tree.unflatten(tree, arrays) for arrays in (new_leaves, changes))
         return Update(params, new_state, learning_rate, moved)
+
+
+def dtype_of(params: PyTree) -> Any:
+    """The dtype of parameters; float32 where there are none, as where every layer is frozen."""
+    leaves = jax.tree.leaves(params)
+    return leaves[0].dtype if leaves else jnp.float32
 
 
 def clip(grads: PyTree, norm: Float[Array, ""] | None, value: Float[Array, ""] | None) -> PyTree:

@@ -28,8 +28,9 @@ Examples:
 def check(source: str, target: str | None, network: str, as_json: bool) -> None:
     """Look at a training before its first step: DATA is a dataset, a table file, or an experiment.toml.
 
-    Says what is wrong with rows and program, holds the first loss against that of guessing and the backward pass against
-    a finite difference, and lets the network learn one small batch by heart. Ends with code 1 where a problem was found.
+    Says what is wrong with rows and program, holds the first loss against that of guessing and the backward pass
+    against a finite difference, and lets the network learn one small batch by heart. Ends with code 1 where a problem
+    was found.
     """
     from pellucid.doctor.check import check_plan
     from pellucid.models.train import plan

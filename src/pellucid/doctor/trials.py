@@ -13,12 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.checks import TrainingDiverged
-from pellucid.core.tunable import as_arrays
 from pellucid.doctor.examination import Examination
 from pellucid.functions.initializers import initializers
 from pellucid.layers import Frozen
 from pellucid.models.run import outputs_of
 from pellucid.training import History, Scaling, Training
+from pellucid.training.state import with_numbers
 
 STEPS = 6000
 """Most steps of one trial."""
@@ -52,8 +52,7 @@ class Trials:
             state = state._replace(regularizer=changes["regularizer"])
         if "params" in changes:
             state = state._replace(params=changes["params"])
-        dtype = jax.tree.leaves(state.params)[0].dtype
-        state = state._replace(optimizer=state.optimizer._replace(rule=as_arrays(optimizer, dtype)))
+        state = with_numbers(state, optimizer)
         rows, shift, spread = training.train, 0.0, 1.0
         if "y" in changes:
             shift, spread = changes["y"]

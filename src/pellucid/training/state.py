@@ -12,7 +12,7 @@ from pellucid.core.tunable import as_arrays
 from pellucid.core.types import Array, Key, PyTree, Shapes
 from pellucid.functions.regularizers import Regularizer
 from pellucid.network import AnyNetwork
-from pellucid.optimizers import FromOptax, Optimizer
+from pellucid.optimizers import FromOptax, Optimizer, dtype_of
 from pellucid.training.recorder import Recorder
 
 
@@ -60,7 +60,7 @@ def initial_state(
 
 def with_numbers(state: TrainingState, optimizer: Any) -> TrainingState:
     """The state with the hyperparameters of another optimiser of the same kind; nothing recompiles."""
-    dtype = jax.tree.leaves(state.params)[0].dtype
+    dtype = dtype_of(state.params)
     return state._replace(optimizer=state.optimizer._replace(rule=as_arrays(optimizer, dtype)))
 
 
