@@ -27,8 +27,8 @@ PASSES = 1000
     "A perceptron learns AND and cannot learn XOR; a multilayer network can.",
     items=("2.5", "2.7", "3.9"),
     reason="""A perceptron says 1 on one side of a straight line. No line has (0,1) and (1,0) on one side and
-    (0,0) and (1,1) on the other: the middle of either pair is the same point. Two lines do it, which is what a
-    hidden layer draws.""",
+    (0,0) and (1,1) on the other: ½·(0,0) + ½·(1,1) = ½·(0,1) + ½·(1,0) = (½, ½), one point that would have to
+    be on both sides. Two lines do it, which is what a hidden layer draws.""",
     experiment=f"""The four rows of each gate. The perceptron begins at random weights of spread 1, visits the
     rows in random order and stops after a pass without a mistake, or after {PASSES} passes. XOR's certificate
     (a point that is a mixture of either class) is checked in fractions by `verify`. The network, 2–4–1 with
@@ -127,6 +127,7 @@ def firing_rate(seeds: Sequence[int]) -> Measured:
     best = explained["rectified line"]
     onsets = [curve.onset / _neuron(seed).rheobase for curve, seed in zip(curves, seeds, strict=True)]
     tops = np.array([curve.measured.max() for curve in curves])[:, None]
+    off = [abs(curve.measured - curve.rectified).max() / curve.measured.max() for curve in curves]
     measured, line = (
         np.stack([getattr(curve, name) for curve in curves]) for name in ("measured", "rectified")
     )
