@@ -174,7 +174,9 @@ def regularization() -> Page:
         formula = next(iter(kind.formulas(item).values())).split(";")[0]
         rows.append((name, acts[kind.singular], formula, text.pro, text.con, text.used, text.subject))
     headings = ("name", "acts on", "formula", "for", "against", "used", "subject")
-    return Page("regularization", "Regularisation (subject 7.4–7.9)", {"comparison": Table(headings, tuple(rows))})
+    return Page(
+        "regularization", "Regularisation (subject 7.4–7.9)", {"comparison": Table(headings, tuple(rows))}
+    )
 
 
 COMPARISONS: Mapping[str, Callable[[], Page]] = {

@@ -6,8 +6,8 @@ SYMBOLS = {
     "α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ", "δ": r"\delta ", "ε": r"\varepsilon ", "η": r"\eta ",
     "θ": r"\theta ", "λ": r"\lambda ", "μ": r"\mu ", "ρ": r"\rho ", "σ": r"\sigma ", "τ": r"\tau ",
     "φ": r"\varphi ", "Φ": r"\Phi ", "π": r"\pi ", "Δ": r"\Delta ", "Σ": r"\sum ", "Π": r"\prod ",
-    "∂": r"\partial ", "∇": r"\nabla ", "−": "-", "·": r"\cdot ", "×": r"\times ", "≤": r"\le ", "≥": r"\ge ",
-    "≠": r"\ne ", "←": r"\leftarrow ", "½": r"\tfrac12 ", "∞": r"\infty ", "⊙": r"\odot ", "⌊": r"\lfloor ",
+    "∂": r"\partial ", "∇": r"\nabla ", "−": "-", "·": r"\cdot ", "×": r"\times ", "≤": r"\leq ", "≥": r"\geq ",
+    "≠": r"\neq ", "←": r"\leftarrow ", "½": r"\tfrac12 ", "∞": r"\infty ", "⊙": r"\odot ", "⌊": r"\lfloor ",
     "⌋": r"\rfloor ", "…": r"\dots ", "′": "'", "ŷ": r"\hat y", "ρ̂": r"\hat\rho ", "m̂": r"\hat m",
     "v̂": r"\hat v", "x̂": r"\hat x", "~": r"\sim ", "{": r"\{", "}": r"\}", "%": r"\%",
 }  # fmt: skip

@@ -131,7 +131,7 @@ def _walk(rule: Any, steps: int) -> tuple[jax.Array, jax.Array]:
 
     _, path = jax.lax.scan(step, (first, state), None, length=steps)
     path = jnp.concatenate([first[None], path])
-    return path, (curvature * path**2).sum(axis=1) / 2
+    return path, (curvature[None] * path**2).sum(axis=1) / 2
 
 
 @cache

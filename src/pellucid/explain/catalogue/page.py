@@ -84,7 +84,7 @@ class Page:
         draw: draws a figure of its own; None where the curves are the figure, or where there is none.
 
     Example:
-        >>> from pellucid.explain import show
+        >>> from pellucid.explain.catalogue import show
         >>> page = show("relu")
         >>> page.data["formula"]
         {'f(z)': 'max(0, z)', 'f′(z)': '1 where z > 0, else 0'}

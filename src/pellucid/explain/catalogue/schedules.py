@@ -63,9 +63,7 @@ POINTS = (0.0, 0.5, 1.0, 5.0, 10.0, 15.0, 20.0, 30.0)
 
 def rates(schedule: Schedule, epochs: Any) -> np.ndarray:
     """The rate after so many epochs, each decided by the losses of the whole epochs before."""
-    return np.array(
-        [float(schedule.observe(LOSSES[: int(t)]).rate(np.float32(t))) for t in np.asarray(epochs)]
-    )
+    return np.array([float(schedule.observe(LOSSES[: int(t)]).rate(float(t))) for t in np.asarray(epochs)])
 
 
 def _formulas(schedule: Schedule) -> Formulas:

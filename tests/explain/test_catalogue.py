@@ -1,0 +1,331 @@
+"""The catalogue says of every item what is true: formulas, slopes, ranges and counts are held against the functions."""
+
+import json
+import re
+from functools import partial
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import sympy
+from click.testing import CliRunner
+from matplotlib.mathtext import MathTextParser
+from rich.cells import cell_len
+from sympy.parsing import sympy_parser
+
+import pellucid as pel
+from pellucid.cli.main import main
+from pellucid.core.checks import UnknownName
+from pellucid.explain.catalogue import activations, layers, losses, optimizers, regularizers
+from pellucid.explain.catalogue.comparisons import COMPARISONS, count_passes, reference_network
+from pellucid.explain.catalogue.docstrings import section
+from pellucid.explain.catalogue.kind import hyperparameters
+from pellucid.explain.catalogue.latex import as_latex
+from pellucid.explain.catalogue.page import Range, write
+from pellucid.explain.catalogue.plots import plot_in_text
+from pellucid.explain.catalogue.show import KINDS
+from pellucid.functions.activations import Elementwise
+from pellucid.functions.losses import PerOutput
+
+EVERY_KIND = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+ELEMENTWISE = [
+    item for name in activations.KIND.names() if isinstance(item := activations.KIND.item(name), Elementwise)
+]
+LOSSES = [losses.KIND.item(name) for name in losses.KIND.names()]
+
+# As the subject states them.
+RANGES = {
+    "linear": "(−∞, ∞)",
+    "sigmoid": "(0, 1)",
+    "tanh": "(−1, 1)",
+    "hard_tanh": "[−1, 1]",
+    "softmax": "(0, 1)",
+    "relu": "[0, ∞)",
+    "step": "[0, 1]",
+    "leaky_relu": "(−∞, ∞)",
+    "elu": "(−1, ∞)",
+    "selu": "(−1.758, ∞)",
+    "gelu": "[−0.17, ∞)",
+    "silu": "[−0.2785, ∞)",
+    "softplus": "(0, ∞)",
+    "softsign": "(−1, 1)",
+    "hard_sigmoid": "[0, 1]",
+}
+
+
+# ------------------------------------------------------------------------------- nothing is missing
+
+
+@EVERY_KIND
+def test_every_item_has_a_text_and_a_source(kind):
+    own = {name for name in kind.registry if kind.registry.find(name).__module__.startswith("pellucid")}
+    assert own == set(kind.texts), "one text for each item"
+    for name, text in kind.texts.items():
+        cls = kind.registry.find(name)
+        assert all((text.pro, text.con, text.used)), name
+        assert re.fullmatch(r"\d(\.\d+)?([–,] ?\d(\.\d+)?)*", text.subject), name
+        assert bool(text.source) != bool(section(cls, "Source")), f"{name}: a source, once"
+
+
+@EVERY_KIND
+def test_formulas_become_latex(kind):
+    parser = MathTextParser("path")
+    for name in kind.names():
+        for formula in kind.formulas(kind.item(name)).values():
+            for line in formula.split(";"):
+                latex = as_latex(line)
+                assert latex.count("{") == latex.count("}"), (name, latex)
+                known = latex.replace(r"\lvert", "|").replace(r"\rvert", "|").replace('"', "")
+                known = known.replace(r"\tfrac12", r"\frac{1}{2}")  # what mathtext lacks
+                parser.parse(f"${known}$")
+
+
+# ------------------------------------------------------- what is stated is what the function computes
+
+
+def as_function(formula, variables):
+    """A formula of the docstrings as a function of NumPy arrays."""
+    table = str.maketrans({"−": "-", "·": "*", "²": "**2", "½": "(1/2)", "ŷ": "p", "λ": "L"})
+    names = {name: sympy.Symbol(name, real=True) for name in ("z", "a", "e", "p", "y", "alpha", "delta", "L")}
+    names |= {"σ": lambda z: 1 / (1 + sympy.exp(-z)), "max": sympy.Max, "min": sympy.Min, "log": sympy.log}
+    names |= {"φ": lambda z: sympy.exp(-z * z / 2) / sympy.sqrt(2 * sympy.pi)}
+    names |= {"Φ": lambda z: (1 + sympy.erf(z / sympy.sqrt(2))) / 2, "sign": sympy.sign, "tanh": sympy.tanh}
+    names |= {
+        "log_cosh": lambda e: sympy.log(sympy.cosh(e)),
+        "clip": lambda e, d: sympy.Max(-d, sympy.Min(e, d)),
+    }
+
+    def parsed(text):
+        text = text.translate(table).replace("α", "alpha").replace("δ", "delta")
+        text = re.sub(r"\|([^|]+)\|", r"Abs(\1)", text)
+        text = re.sub(r"log (\w)", r"log(\1)", text)
+        text = re.sub(r"\be\^(-?\w+)", r"exp(\1)", text)
+        rules = (*sympy_parser.standard_transformations, sympy_parser.implicit_multiplication)
+        return sympy_parser.parse_expr(text, names, rules)
+
+    formula = formula.replace("log cosh", "log_cosh").replace("[", "(").replace("]", ")")
+    formula = re.sub(r", 0 at 0| everywhere", "", formula).replace("e cut to (−δ, δ)", "clip(e, δ)")
+    pieces = re.findall(r"([^,]+?) (?:if|where) ([^,]+)", formula)
+    if pieces:
+        branches = [
+            (
+                parsed(value),
+                parsed(
+                    re.sub(r"(.+) ≤ (.+) ≤ (.+)", r"\2 <= \3", when).replace("≥", ">=").replace("≤", "<=")
+                ),
+            )
+            for value, when in pieces
+        ]
+        otherwise = re.search(r"else ([^=]+)", formula)
+        last = [(parsed(otherwise.group(1)), True)] if otherwise else []
+        expression = sympy.Piecewise(*branches, *last)
+    else:
+        expression = parsed(formula)
+    return sympy.lambdify([names[name] for name in variables], expression, ["scipy", "numpy"])
+
+
+@pytest.mark.parametrize("item", ELEMENTWISE, ids=lambda item: item.name)
+def test_stated_value_and_derivative_of_an_activation(item, float64):
+    z = np.linspace(-4.03, 4.07, 50)  # no kink is met
+    a = np.asarray(item.value(jnp.asarray(z)))
+    stated, slope = activations.KIND.formulas(item).values()
+    alpha = {"selu": 1.6732632423543772}.get(item.name, getattr(item, "alpha", 0.0))
+    given = (z, a, alpha, 1.0507009873554805)
+    variables = ("z", "a", "alpha", "L")
+    np.testing.assert_allclose(
+        np.broadcast_to(as_function(stated, variables)(*given), z.shape), a, rtol=1e-9, atol=1e-12
+    )
+    h = 1e-6
+    difference = np.asarray(item.value(jnp.asarray(z + h)) - item.value(jnp.asarray(z - h))) / (2 * h)
+    computed = np.broadcast_to(as_function(slope, variables)(*given), z.shape)
+    np.testing.assert_allclose(computed, difference, rtol=1e-6, atol=1e-7)
+
+
+def test_ranges_kinks_and_saturation_of_activations():
+    for name in activations.KIND.names():
+        known = activations.facts(activations.KIND.item(name))
+        assert str(known["range"]) == RANGES[name], name
+    assert set(RANGES) == set(activations.KIND.names())
+    kinks = {item.name: activations.kinks(item) for item in ELEMENTWISE}
+    assert {name for name, found in kinks.items() if found} == {
+        "relu", "leaky_relu", "selu", "step", "hard_tanh", "hard_sigmoid"
+    }  # fmt: skip
+    assert kinks["relu"] == [(0.0, 0.0, 1.0, 0.0)]
+    assert [z for z, *_ in kinks["hard_sigmoid"]] == [-3, 3]
+    sigmoid = activations.facts(activations.KIND.item("sigmoid"))
+    assert sigmoid["slope exactly 0"] == "z ≤ −87.3, z ≥ 16.7"  # 1 − a is 0 once a rounds to 1
+    assert sigmoid["largest slope"] == "0.25 at z = 0"
+    assert sigmoid["gradient kept by a layer"] < 0.25
+
+
+@pytest.mark.parametrize(
+    "loss", [loss for loss in LOSSES if isinstance(loss, PerOutput)], ids=lambda loss: loss.name
+)
+def test_stated_value_and_slope_of_a_loss(loss):
+    rng = np.random.default_rng(0)
+    p, y = rng.uniform(0.05, 0.95, (2, 30))
+    if loss.name in ("hinge", "squared_hinge", "wasserstein"):
+        p, y = rng.normal(0, 2, 30), rng.choice([-1.0, 1.0], 30)
+    elif losses.probe_of(loss) is losses.ERROR:
+        p, y = rng.normal(0, 2, (2, 30))
+    given = [jnp.asarray(part, jnp.float32) for part in (p, y)]
+    value, slope = losses.KIND.formulas(loss).values()
+    variables = {"e": p - y, "p": p, "y": y, "z": p, "delta": 1.0}
+    for text, computed in ((value, loss.term(*given)), (slope, loss.term_slope(*given))):
+        stated = as_function(text, tuple(variables))(*variables.values())
+        np.testing.assert_allclose(computed, np.broadcast_to(stated, p.shape), rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+def test_measured_slope_and_range_of_a_loss(loss):
+    probe, h = losses.probe_of(loss), 1e-2
+    x = np.linspace(probe.low + 0.05, probe.high - 0.05, 30)
+    value, slope = losses.value_and_slope(loss, x)
+    difference = (losses.value_and_slope(loss, x + h)[0] - losses.value_and_slope(loss, x - h)[0]) / (2 * h)
+    if probe.pair != "rest":  # there the second probability moves too
+        np.testing.assert_allclose(slope, difference, rtol=0.05, atol=0.05)
+    assert value.min() >= probe.range.low - 1e-6
+    assert (value.min() < 0.2)
+    assert (value.max() > 0.6)
+    assert np.isfinite(losses.value_and_slope(loss, probe.points[1:-1])).all()
+
+
+# ------------------------------------------------------------------------------ optimisers and layers
+
+
+def test_defaults_and_constraints_come_from_the_fields():
+    table = hyperparameters(pel.Adam())
+    rows = {row[0]: dict(zip(table.headings, row, strict=True)) for row in table.rows}
+    assert rows["beta2"] == {
+        "name": "beta2", "default": 0.999, "allowed": "[0, 1)", "meaning": "β₂, 0 ≤ β₂ < 1."
+    }  # fmt: skip
+    changed = pel.show(pel.Adam(learning_rate=0.5)).data["hyperparameters"][0]
+    assert (changed["default"], changed["here"]) == (0.001, 0.5)
+
+
+def test_steps_of_optimisers_for_small_and_large_gradients():
+    first = {name: [optimizers.step_sizes(item, g, 1)[0] for g in (1e-3, 1e3)] for name, item in
+             ((name, optimizers.KIND.item(name)) for name in ("sgd", "momentum", "adam", "rmsprop"))}  # fmt: skip
+    np.testing.assert_allclose(first["sgd"], [1e-3, 1e3], rtol=1e-6)
+    np.testing.assert_allclose(first["momentum"], [1e-4, 1e2], rtol=1e-5)
+    np.testing.assert_allclose(first["adam"], [1, 1], rtol=1e-4)
+    np.testing.assert_allclose(first["rmsprop"], [10**0.5] * 2, rtol=1e-3)
+    walks = {name: optimizers.walk(optimizers.KIND.item(name)) for name in ("sgd", "nesterov")}
+    assert walks["sgd"].rate < 2 / optimizers.CURVATURE[1], "beyond it descent diverges"
+    assert walks["nesterov"].steps < walks["sgd"].steps
+
+
+def test_l1_makes_zeros_and_l2_does_not():
+    steps = {
+        name: regularizers.steps_to_zero(regularizers.KIND.item(name)) for name in ("l1", "l2", "elastic_net")
+    }
+    assert steps["l1"] == 20  # 1 / (rate · λ)
+    assert steps["l2"] is None
+    assert steps["elastic_net"]
+
+
+@pytest.mark.parametrize("name", layers.KIND.names())
+def test_the_count_of_parameters_is_the_formula_s(name):
+    layer = layers.KIND.item(name)
+    seen, example = layers.shown(layer), layers.example_of(layer)
+    fields = {
+        key: value[0] if isinstance(value, tuple) and value else value for key, value in vars(layer).items()
+    }
+    names = {**fields, "inputs": example.shape[-1]}
+    if name == "bidirectional":
+        names["layer"] = layers.shown(layer.layer).row.parameters
+    formula = example.parameters.replace("·", "*").replace("²", "**2")
+    assert eval(formula, {}, names) == seen.row.parameters
+
+
+def test_products_of_both_directions():
+    passes = count_passes(reference_network(), (784,), batch=3)
+    dense = [each for each in passes if each.parameters]
+    for first, each in zip([True, False, False], dense, strict=True):
+        products = 3 * each.shape_in[0] * each.shape_out[0]
+        assert (each.forward, each.to_parameters) == (products, products)
+        assert each.to_inputs == (0 if first else products)
+    assert sum(each.parameters for each in passes) == 118_282
+
+
+# --------------------------------------------------------------------------------------------- pages
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sigmoid",
+        "softmax",
+        "huber",
+        "adam",
+        "kl_activity",
+        "he_normal",
+        "warm_up",
+        "accuracy",
+        "lstm",
+        "dropout",
+    ],
+)
+def test_a_page_is_text_markdown_html_json_and_a_figure(name, tmp_path):
+    page = pel.show(name)
+    text, content = str(page), page.data
+    assert max(map(cell_len, text.splitlines())) <= 100
+    for rendered in (
+        text,
+        page.markdown("figure.svg"),
+        page._repr_html_(),
+        json.dumps(content, allow_nan=False, ensure_ascii=False),
+    ):
+        assert name in rendered
+        assert "nan" not in rendered.replace("nan  ", "") or name == "accuracy"
+    for heading in page.sections:
+        assert heading in text
+    page.save_figure(tmp_path / "a.svg")
+    page.save_figure(tmp_path / "b.svg")
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+
+
+@pytest.mark.parametrize("name", [*COMPARISONS, "activations", "losses", "regularisers", "schedules"])
+def test_comparisons(name):
+    page = pel.show(name)
+    assert str(page)
+    assert "nan" not in json.dumps(page.data, allow_nan=False)
+    if page.has_figure:
+        assert page.figure().axes
+
+
+def test_names_are_found_or_advised():
+    assert "relu" in pel.show().data["activations"]
+    assert pel.show({"name": "leaky_relu", "alpha": 0.3}).data["hyperparameters"][0]["here"] == 0.3
+    assert pel.show("mean_squared_error").title.endswith("loss")
+    assert pel.show("mean_squared_error", kind="metrics").title.endswith("metric")
+    with pytest.raises(UnknownName, match="'relu'"):
+        pel.show("rellu")
+    with pytest.raises(UnknownName, match="Known: activations"):
+        pel.show("relu", kind="things")
+
+
+def test_the_command(tmp_path):
+    run = partial(CliRunner().invoke, main)
+    shown = run(["show", "leaky_relu:alpha=0.3", "--json"])
+    assert json.loads(shown.stdout)["behaviour"]["range"]["low"] == "-inf"
+    assert "⠀" in run(["show", "tanh"]).stdout
+    for ending in ("png", "md"):
+        assert run(["show", "tanh", "--output", str(tmp_path / f"tanh.{ending}")]).exit_code == 0
+    assert "\\frac{e^{z}" in (tmp_path / "tanh.md").read_text()
+    wrong = run(["show", "tanhh"])
+    assert wrong.exit_code == 2
+    assert "Did you mean 'tanh'" in wrong.stderr
+
+
+def test_a_curve_in_text():
+    x = np.linspace(0, 1, 50)
+    lines = plot_in_text(activations.Curve("y", "x", x, x), width=4, height=2).splitlines()
+    assert lines[1:3] == ["1 ┤⠀⠀⡠⠊", "0 ┤⡠⠊⠀⠀"]
+
+
+def test_numbers_are_written_for_people():
+    assert [write(value) for value in (-0.5, 1e-30, float("inf"), 1234567, None, True, (2, 3))] == [
+        "−0.5", "1e−30", "∞", "1,234,567", "–", "yes", "2×3"
+    ]  # fmt: skip
+    assert str(Range(-1.0, float("inf"), True)) == "[−1, ∞)"
