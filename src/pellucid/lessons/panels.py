@@ -57,6 +57,8 @@ class Curves(msgspec.Struct, frozen=True, tag="curves"):
             axes.fill_between(curve.x, y.min(axis=0), y.max(axis=0), color=colour, alpha=0.18, lw=0)
         axes.set(xlabel=self.x_label, ylabel=self.y_label)
         _scale(axes, self.log)
+        if "x" not in self.log and all(place == int(place) for curve in self.curves for place in curve.x):
+            axes.xaxis.get_major_locator().set_params(integer=True)  # there is no half epoch
         if len(self.curves) > 1:
             axes.legend(frameon=False)
 
