@@ -14,6 +14,7 @@ Examples:
   pellucid lesson                                  all claims
   pellucid lesson dying-relu                       run its experiment
   pellucid lesson 9 --seeds 10 --figure dying.png  by number, more seeds, with its picture
+  pellucid lesson xor                              a network worked by hand: also and, forward-and-backward
   pellucid lesson --all --output lessons           all of them, as pages to read; can be interrupted
 """
 )
@@ -53,7 +54,11 @@ def lesson(
         _list(as_json)
     else:
         from pellucid.lessons import lesson as study
+        from pellucid.lessons.walkthroughs import WALKTHROUGHS, walk_through
 
+        if name in WALKTHROUGHS:
+            _show(walk_through(name), figure, as_json)
+            return
         result = study(name, seeds=seeds, seed=seed)
         if figure is not None:
             _save(result, figure)
@@ -61,6 +66,18 @@ def lesson(
             print_json(result.to_dict())
         else:
             click.echo(result)
+
+
+def _show(page: Any, figure: Path | None, as_json: bool) -> None:
+    from rich.console import Console
+
+    if figure is not None:
+        page.save_figure(figure)
+        say(f"figure: {figure}")
+    if as_json:
+        print_json(page.data)
+    else:
+        Console().print(page)
 
 
 def _list(as_json: bool) -> None:
@@ -75,7 +92,7 @@ def _list(as_json: bool) -> None:
     width = max(len(x.name) for x in lessons)
     for x in lessons:
         click.echo(f"{x.number:>2}  {x.name.ljust(width)}  {x.claim}")
-    say("\npellucid lesson NAME puts one to the test.")
+    say("\npellucid lesson NAME puts one to the test. Worked step by step: and, xor, forward-and-backward.")
 
 
 def _study_all(output: Path, seeds: int, seed: int, markdown: bool, as_json: bool) -> None:

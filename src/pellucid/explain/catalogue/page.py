@@ -191,7 +191,7 @@ def write(value: Any) -> str:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if isinstance(value, int):
-        return f"{value:,}"
+        return f"{value:,}".replace("-", "−")
     if isinstance(value, float | np.floating):
         if math.isinf(value):
             return "∞" if value > 0 else "−∞"
