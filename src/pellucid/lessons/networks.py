@@ -33,7 +33,8 @@ GAN_EPOCHS = 12
     critic, three hidden layers of 64, the same rows seen ({GAN_EPOCHS} epochs, batches of 64), each with its
     usual Adam and a rate that falls to 0: the Wasserstein loss with a gradient penalty and five critic steps to
     one of the generator, from 0.002; the plain loss, with one and so five times as many generator steps, from
-    0.001. A mode counts as covered with a quarter of its fair share of 5,000 samples, those within 3σ alone.""",
+    0.001. A mode counts as covered with a quarter of its fair share of 5,000 samples, those within 3σ alone.
+    Drawn is the seed in which the plain one covers least.""",
     rule=(
         Condition("modes lost, plain GAN", "above", 0.0),
         Condition("modes covered, Wasserstein − plain", "above", 0.0),
@@ -56,15 +57,11 @@ def wasserstein_modes(seeds: Sequence[int]) -> Measured:
     }
     coverage = {name: [grid.coverage(points) for points in of_name] for name, of_name in samples.items()}
     covered = {name: np.array([one.covered for one in of_name]) for name, of_name in coverage.items()}
-    real = grid.dataset(rows=2000).train.x
+    worst = int(covered["plain"].argmin())
+    real = grid.dataset(rows=450).train.x.tolist()
     shown = [
-        Points(
-            f"{name}, first seed",
-            "x",
-            "y",
-            {"real": real[:500].tolist(), "generated": of_name[0][:1000].tolist()},
-        )
-        for name, of_name in samples.items()
+        Points(name, "x", "y", {"real": real, "generated": points[worst][:1000].tolist()})
+        for name, points in samples.items()
     ]
     return Measured(
         [
@@ -239,7 +236,7 @@ def batch_norm(seeds: Sequence[int]) -> Measured:
         [
             Curves(
                 "what goes into the ReLUs", "hidden layer", "spread",
-                [Curve.of(name, layers, values) for name, values in spreads.items()], log="y",
+                [Curve.of(name, layers, values) for name, values in spreads.items()],
             ),
             Curves(
                 "neurons that are nearly always on or off", "hidden layer", "share of the neurons",

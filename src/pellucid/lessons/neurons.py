@@ -105,9 +105,9 @@ def _says(title: str, model: FittedPerceptron | Run) -> Points:
     "firing-rate",
     "A spiking neuron's firing rate follows a rectified curve of its input, as an artificial neuron's activation does.",
     items=("2.1", "2.2", "4.6"),
-    reason="""Below the rheobase the leak wins and there is no spike, however long one waits; above it the
-    threshold is reached the sooner the stronger the input. Just above it the rate rises steeply, as 1/log,
-    which no straight line does.""",
+    reason="""Below the rheobase, the least constant current that makes it fire, the leak wins and there is no
+    spike, however long one waits; above it the threshold is reached the sooner the stronger the input. Just
+    above it the rate rises steeply, as 1/log, which no straight line does.""",
     experiment="""A leaky integrate-and-fire neuron of random properties for each seed (threshold 10 to 30 mV
     above rest, 5 to 20 MΩ, 5 to 30 ms), one second under each of 61 constant currents from −3 to 3 rheobases.
     By least squares three curves of two or three numbers are fitted to the rates: a rectified line (a ReLU of

@@ -99,7 +99,9 @@ class Points(msgspec.Struct, frozen=True, tag="points"):
             axes.plot(x, y, marker, color=colour, ms=3.5, mew=0, alpha=0.7, label=label)
         axes.set(xlabel=self.x_label, ylabel=self.y_label)
         if len(self.groups) > 1:
-            axes.legend(frameon=False)
+            axes.legend(
+                frameon=False, markerscale=2, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3
+            )
 
 
 class Images(msgspec.Struct, frozen=True, tag="images"):
@@ -145,7 +147,13 @@ def draw_panels(panels: tuple[Panel, ...]) -> Any:
 
 
 def _scale(axes: Any, log: Log) -> None:
-    if "x" in log:
-        axes.set_xscale("log")
-    if "y" in log:
-        axes.set_yscale("log")
+    from matplotlib.ticker import LogLocator
+
+    for name, axis, scale in (("x", axes.xaxis, axes.set_xscale), ("y", axes.yaxis, axes.set_yscale)):
+        if name in log:
+            scale("log")
+            low, high = axes.get_xlim() if name == "x" else axes.get_ylim()
+            if high < 100 * low:  # too few powers of ten to read by
+                axis.set_minor_locator(LogLocator(subs=(2, 5)))
+                axis.set_major_formatter("{x:g}")
+                axis.set_minor_formatter("{x:g}")
