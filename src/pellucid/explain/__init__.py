@@ -2,5 +2,6 @@
 
 from pellucid.explain.chain_rule import explain, explain_row
 from pellucid.explain.numbers import Explanation
+from pellucid.explain.through_time import ThroughTime, through_time
 
-__all__ = ["Explanation", "explain", "explain_row"]
+__all__ = ["Explanation", "ThroughTime", "explain", "explain_row", "through_time"]

@@ -31,8 +31,8 @@ def attribute(
         which sum to f(x) − f(x₀)
 
     The baseline x₀ is 0 as the network sees it: a black image, or the mean of a standardised column. f is the
-    pre-activation of the predicted class, or the predicted number. The integral is taken by the midpoint rule, with twice the
-    points until it is complete to a thousandth.
+    pre-activation of the predicted class, or the predicted number. The integral is taken by the midpoint rule, with
+    twice the points until it is complete to a thousandth.
 
     Args:
         network: the network.

@@ -83,7 +83,9 @@ def some_of(array: np.ndarray) -> str:
     if flat.size <= 2 * SHOWN:
         return "  ".join(short(one) for one in flat)
     order = np.sort(np.argsort(-abs(flat), kind="stable")[: SHOWN // 2])
-    shown = "  ".join(f"{place('', np.unravel_index(at, array.shape))} {short(flat[at])}" for at in order)
+    shown = "  ".join(
+        f"{place('', np.unravel_index(at, array.shape))}\N{NO-BREAK SPACE}{short(flat[at])}" for at in order
+    )
     return f"{shown}  … largest 4 of {flat.size:,}"
 
 

@@ -43,8 +43,8 @@ def explain(
             row.
         y: its target: a class name or number, or numbers. None for an autoencoder, whose target is x.
         neuron: ``"LAYER:UNIT"``, the neuron whose largest gradient is followed; ``"conv2d_1:3"`` is a filter.
-        weight: ``"LAYER:i,j"``, the weight that is followed; ``"LAYER:biases:j"`` for another array than the weights. By
-            default that with the largest gradient in the last layer that has weights.
+        weight: ``"LAYER:i,j"``, the weight that is followed; ``"LAYER:biases:j"`` for another array than the weights.
+            By default that with the largest gradient in the last layer that has weights.
 
     Returns:
         The explanation: print it, or take ``to_dict()``, ``to_markdown()``, ``to_latex()``, ``to_html()``.

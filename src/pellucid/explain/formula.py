@@ -209,9 +209,9 @@ class Line:
         """As a MathML element; it may break before every equals sign."""
         head, *rest = self.parts
         signs = ["←" if self.becomes else "="] + ["="] * len(rest)
-        pieces = [f"<math><mrow>{head.mathml}</mrow></math>"]
+        pieces = [f"<math displaystyle='true'><mrow>{head.mathml}</mrow></math>"]
         pieces += [
-            f"<math><mrow><mo>{sign}</mo>{side.mathml}</mrow></math>"
+            f"<math displaystyle='true'><mrow><mo>{sign}</mo>{side.mathml}</mrow></math>"
             for sign, side in zip(signs, rest, strict=False)
         ]
         return " ".join(pieces)

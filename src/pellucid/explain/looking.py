@@ -32,7 +32,8 @@ def inputs(told: Explanation) -> list[Block]:
             f"The answer f is {found.output}: f(x) = {number(found.value).text}; for an input of 0 (as the network "
             f"sees it) f(x₀) = {number(found.baseline).text}. Integrated gradients share the difference "
             f"{number(found.value - found.baseline).text} out among the inputs: they sum to {number(total).text}, "
-            f"a relative error of {found.completeness_error:.1e} with {found.points} points. Gradient × input is the first-order share; its sum need not fit."
+            f"a relative error of {found.completeness_error:.1e} with {found.points} points. "
+            "Gradient × input is the first-order share; its sum need not fit."
         ),
         Table(("input", "x", "gradient × input", "integrated gradient"), tuple(rows)),
     ]

@@ -65,7 +65,7 @@ def _written(array: np.ndarray) -> str:
 
 def _content(cell: Cell) -> Content:
     if isinstance(cell, Math):
-        return Html(f"<math>{cell.mathml}</math>")
+        return Html(f"<math displaystyle='true'>{cell.mathml}</math>")
     return number(cell).text if isinstance(cell, float) else str(cell)
 
 

@@ -388,10 +388,10 @@ def _checks(told: Explanation) -> list[Block]:
     rows.append(("all", _count(told), f"{told.worst_error:.1e}", len(told.checks) - _count(told)))
     text = (
         "Of every array the largest two slopes and some drawn by chance. Central differences "
-        f"(f(x + h) − f(x − h)) / 2h in float64 for {len(STEPS)} steps h from {STEPS[0]:.1g} to {STEPS[-1]:.1g} (times the "
-        "size of the number where that is above 1), extrapolated to h → 0. The relative error is the distance over the "
-        "larger of the two values, or, where both are smaller, over the least slope that differences of such values can "
-        "tell to six digits."
+        f"(f(x + h) − f(x − h)) / 2h in float64 for {len(STEPS)} steps h from {STEPS[0]:.1g} to {STEPS[-1]:.1g} "
+        "(times the size of the number where that is above 1), extrapolated to h → 0. The relative error is the "
+        "distance over the larger of the two values, or, where both are smaller, over the least slope that "
+        "differences of such values can tell to six digits."
     )
     kinks, surrogates = told.left_out("kink"), told.left_out("surrogate")
     below_resolution = sum(

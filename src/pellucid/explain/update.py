@@ -157,7 +157,7 @@ def next_update(
         lines.append(Line("g", "dL_dw", {"dL_dw": gradient}))
     update = optimizer.rule.update(total, optimizer, params, jnp.asarray(standing.progress, jnp.float64))
     rate = float(update.learning_rate)
-    lines += _rule_lines(optimizer, total, pick, lines[-1].value, pick(params), rate)
+    lines += rule_lines(optimizer, total, pick, lines[-1].value, pick(params), rate)
     after = update.params
     if penalised:
         after = jax.tree.map(lambda w: regularizer.proximal(w, update.learning_rate), after)
@@ -168,7 +168,7 @@ def next_update(
     return Update(getattr(optimizer.rule, "name", "optax"), source, tuple(lines), pick(params), pick(after))
 
 
-def _rule_lines(
+def rule_lines(
     optimizer: OptimizerState, grads: PyTree, pick: Any, gradient: float, weight: float, rate: float
 ) -> list[Line]:
     """The lines of the rule for one weight; none for Optax, whose rule is not known here."""
