@@ -102,6 +102,9 @@ or names them, with what each reads, where the network branches:
 @click.option("--regularizer", type=SPECIFICATION, help="l1, l2 or elastic_net, with its strength.")
 @click.option("--epochs", type=int, default=None, help="Passes over the training rows.  [default: 10]")
 @click.option("--batch-size", help="Rows a step, or 'all'.  [default: 32]")
+@click.option(
+    "--shuffle/--no-shuffle", default=True, help="A new order of the rows in each epoch.  [default: shuffle]"
+)
 @click.option("--class-weights", metavar="balanced|NAME=W,…", help="Weights of the classes.")
 @click.option(
     "--patience", type=int, help="Early stopping: epochs without a better loss on a validation part."
@@ -232,6 +235,7 @@ def _begin(source: str, options: dict[str, Any]) -> Any:
         else describe(regularizers.build(options["regularizer"])),
         epochs=10 if options["epochs"] is None else options["epochs"],
         batch_size=_batch_size(options["batch_size"], rows, optimizer.full_batch),
+        shuffle=options["shuffle"],
         seed=seed,
         class_weights=_class_weights(options["class_weights"]),
         patience=options["patience"],

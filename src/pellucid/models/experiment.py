@@ -81,6 +81,7 @@ class Experiment(Settings, kw_only=True, forbid_unknown_fields=True):
     regularizer: Any = None
     epochs: int = 10
     batch_size: int = 32
+    shuffle: bool = True
     seed: int = 0
     class_weights: Any = None
     patience: int | None = None

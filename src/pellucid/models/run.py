@@ -404,6 +404,7 @@ def program_of(experiment: Experiment, network: AnyNetwork) -> Supervised:
         experiment.record_every,
         experiment.record,
         experiment.histograms_every,
+        experiment.shuffle,
     )
 
 

@@ -55,6 +55,7 @@ def train(
     regularizer: Regularizer | str | Mapping[str, Any] | None = None,
     epochs: int = 10,
     batch_size: int | Literal["all"] | None = None,
+    shuffle: bool = True,
     seed: int = 0,
     class_weights: Literal["balanced"] | Mapping[Any, float] | None = None,
     sample_weights: Any = None,
@@ -86,6 +87,7 @@ def train(
         regularizer: name or object: penalty on all weights, not on biases. The reported loss is without it.
         epochs: passes over the training rows, at least 1.
         batch_size: rows a step, or ``"all"``; by default 32, or all rows for gradient descent.
+        shuffle: draw a new order of the training rows for each epoch; False takes them as they come.
         seed: decides initial weights, order of the rows and what layers draw.
         class_weights: ``"balanced"`` (rows / (classes · rows of the class)), or a weight for each class name.
         sample_weights: a weight for each training row, at least 0.
@@ -120,9 +122,9 @@ def train(
     """
     planned = plan(
         network, data, loss=loss, optimizer=optimizer, metric=metric, regularizer=regularizer, epochs=epochs,
-        batch_size=batch_size, seed=seed, class_weights=class_weights, early_stopping=early_stopping,
-        validation=validation, record_every=record_every, record=record, histograms_every=histograms_every,
-        snapshots=snapshots,
+        batch_size=batch_size, shuffle=shuffle, seed=seed, class_weights=class_weights,
+        early_stopping=early_stopping, validation=validation, record_every=record_every, record=record,
+        histograms_every=histograms_every, snapshots=snapshots,
     )  # fmt: skip
     return run_experiment(
         planned.experiment, planned.data, optimizer=planned.optimizer, network=planned.network,
@@ -152,6 +154,7 @@ def plan(
     regularizer: Regularizer | str | Mapping[str, Any] | None = None,
     epochs: int = 10,
     batch_size: int | Literal["all"] | None = None,
+    shuffle: bool = True,
     seed: int = 0,
     class_weights: Literal["balanced"] | Mapping[Any, float] | None = None,
     early_stopping: EarlyStopping | int | None = None,
@@ -194,6 +197,7 @@ def plan(
         regularizer=None if regularizer is None else describe(regularizers.build(regularizer)),
         epochs=epochs,
         batch_size=rows if batch_size == "all" else batch_size,
+        shuffle=shuffle,
         seed=seed,
         class_weights=_by_name(class_weights),
         patience=None if early_stopping is None else early_stopping.patience,
