@@ -143,7 +143,7 @@ def label_errors(s: Subject) -> Evidence | None:
     r = s.reference
     if not r.possible or len(s.e.x) < 50 or len(r.targets[1]) < 50:
         return None
-    own, of_new, across = r.of_train, r.of_new, max(r.across, r.curved[1])
+    (own, of_new), across = r.agreement, max(r.across, r.curved[1])
     numbers = {
         "neighbours agree in training": own,
         "on held-out rows": of_new,

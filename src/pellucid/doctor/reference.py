@@ -100,14 +100,34 @@ class Reference:
         return self.examination.classifies and len(np.unique(self.targets[0][self.chosen])) < 2
 
     @cached_property
-    def of_train(self) -> float:
-        """Nearest neighbours among the training rows, each row left out in turn: do like rows have like labels?"""
-        return self._neighbours(self.rows[0][self.chosen], self.targets[0][self.chosen])
+    def agreement(self) -> tuple[float, float]:
+        """Do like rows have like labels, among the training rows and among the held-out rows?
+
+        For classes Cohen's κ, the agreement beyond that of chance, which rare classes do not lower; for numbers the
+        variance explained.
+        """
+        x, y = self.rows[0][self.chosen], self.targets[0][self.chosen]
+        agree = []
+        for target, guess in ((y, self._guess(x, y)), (self.targets[1][:ROWS], self._guess_new)):
+            if guess is None:
+                agree.append(0.0)
+            elif not self.examination.classifies:
+                agree.append(skill_of_numbers(guess, target))
+            else:
+                chance = sum(
+                    (guess == value).mean() * (target == value).mean() for value in np.unique(target)
+                )
+                agree.append(float(((guess == target).mean() - chance) / max(1 - chance, 1e-9)))
+        return agree[0], agree[1]
+
+    @cached_property
+    def _guess_new(self) -> np.ndarray | None:
+        return self._guess(self.rows[1][:ROWS], self.targets[1][:ROWS])
 
     @cached_property
     def of_new(self) -> float:
-        """The same among the held-out rows."""
-        return self._neighbours(self.rows[1][:ROWS], self.targets[1][:ROWS])
+        """Skill on the held-out rows of what is learnt from other held-out rows."""
+        return 0.0 if self._guess_new is None else self.skill(self._guess_new, self.targets[1][:ROWS])
 
     @cached_property
     def across(self) -> float:
@@ -115,11 +135,11 @@ class Reference:
         x, y = self.rows[0][self.chosen], self.targets[0][self.chosen]
         return self.skill(self._vote(x, y, self.rows[1], False), self.targets[1])
 
-    def _neighbours(self, x: np.ndarray, y: np.ndarray) -> float:
-        """Of neighbours, or of a support vector machine learnt in thirds where it is better."""
+    def _guess(self, x: np.ndarray, y: np.ndarray) -> np.ndarray | None:
+        """Each row's target by its neighbours; by a support vector machine learnt in thirds where that is better."""
         if len(x) < 30:
-            return 0.0
-        near = self.skill(self._vote(x, y, x, True), y)
+            return None
+        near = self._vote(x, y, x, True)
         if not self.examination.classifies or len(np.unique(y)) < 2:
             return near
         from sklearn.svm import SVC
@@ -130,7 +150,7 @@ class Reference:
             if len(np.unique(y[part != i])) < 2:
                 return near
             guess[part == i] = SVC(C=10.0).fit(x[part != i], y[part != i]).predict(x[part == i])
-        return max(near, self.skill(guess, y))
+        return max((near, guess), key=lambda decided: self.skill(decided, y))
 
     def _vote(self, x: np.ndarray, y: np.ndarray, asked: np.ndarray, leave_out: bool) -> np.ndarray:
         from sklearn.neighbors import NearestNeighbors

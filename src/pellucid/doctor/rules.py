@@ -77,7 +77,14 @@ def batch_too_large(s: Subject) -> Evidence | None:
     """Few updates because a batch takes most of the rows."""
     e = s.e
     per_epoch = e.steps / max(len(e.losses), 1)
-    if s.reference.healthy or e.diverged or per_epoch > 4 or len(e.x) < 64 or e.steps > 400:
+    if (
+        s.reference.healthy
+        or e.diverged
+        or per_epoch > 4
+        or e.run.experiment.epochs < 8
+        or len(e.x) < 64
+        or e.steps > 400
+    ):
         return None
     gain = s.trials.longer - e.skill_new
     if gain < GAIN:
