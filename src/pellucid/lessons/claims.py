@@ -16,7 +16,7 @@ A lesson file holds one function a claim, under the decorator `claim`::
         return Measured([Quantity("greatest difference", values)], [Curves(...)])
 
 The rule is data: its text and its verdict come from the same conditions, so that neither can say what the other
-does not. It is written down before the experiment runs and knows nothing but the measured quantities.
+does not, and it knows nothing but the measured quantities.
 """
 
 import difflib
@@ -110,6 +110,10 @@ class Lesson:
     def rule_text(self) -> str:
         """The rule as a sentence."""
         return "Holds if " + ", and ".join(map(str, self.rule)) + "."
+
+    def judged(self, quantities: Mapping[str, Quantity]) -> list[tuple[str, bool]]:
+        """Each condition of the rule as text, and whether the quantities meet it."""
+        return [(str(condition), condition.is_met(quantities)) for condition in self.rule]
 
     def holds(self, quantities: Mapping[str, Quantity]) -> bool:
         """Whether the quantities meet every condition of the rule."""

@@ -17,7 +17,7 @@ import msgspec
 
 from pellucid.core.files import write_bytes
 from pellucid.lessons.claims import check_seeds, list_lessons
-from pellucid.lessons.quantity import number
+from pellucid.lessons.quantity import Quantity, number
 from pellucid.lessons.study import LessonResult, lesson
 from pellucid.report import page as html
 
@@ -44,7 +44,7 @@ def study_all(folder: Path, seeds: int, seed: int) -> Iterator[LessonResult]:
             or result.fingerprint != found.fingerprint
         ):
             result = lesson(found.name, seeds=seeds, seed=seed)
-            write_bytes(path, msgspec.json.format(msgspec.json.encode(result), indent=0))
+            write_bytes(path, msgspec.json.encode(result))
         yield result
 
 
@@ -91,9 +91,8 @@ def html_index(results: list[LessonResult]) -> str:
 def html_page(result: LessonResult) -> str:
     """One lesson."""
     found = result.lesson
-    rows = [
-        (q.name, number(q.mean), f"{number(q.low)} to {number(q.high)}", q.unit) for q in result.quantities
-    ]
+    rows = [(labelled(q), number(q.mean), f"{number(q.low)} to {number(q.high)}") for q in result.quantities]
+    judged = found.judged(result.figures)
     data = "data:image/png;base64," + base64.b64encode(picture(result)).decode()
     return html.page(
         f"{found.number} {found.claim}",
@@ -104,10 +103,14 @@ def html_page(result: LessonResult) -> str:
         ),
         html.section("Why it should be so", html.paragraph(found.reason)),
         html.section("Experiment", html.paragraph(found.experiment)),
-        html.section("Rule", html.paragraph(found.rule_text)),
+        html.section(
+            "Rule",
+            html.paragraph("The claim holds if all of this is met:"),
+            html.bullets(html.join(text, ": ", html.element("strong", MET[met])) for text, met in judged),
+        ),
         html.section(
             "What was measured",
-            html.table((counted(result), "mean", "95 % interval", "unit"), rows),
+            html.table((counted(result), "mean", "95 % interval"), rows),
             html.figures(html.figure(html.image(data, f"{found.claim} What was measured."), LEGEND), kind="wide"),
         ),
     )  # fmt: skip
@@ -124,7 +127,7 @@ def write_markdown(folder: Path, results: list[LessonResult]) -> None:
 def markdown_index(results: list[LessonResult]) -> str:
     """The table of all verdicts."""
     rows = [
-        f"| {r.lesson.number} | [{r.lesson.claim}]({r.name}.md) | {', '.join(r.lesson.items)} | **{r.verdict}** |"
+        f"| {r.lesson.number} | [{_cell(r.lesson.claim)}]({r.name}.md) | {', '.join(r.lesson.items)} | **{r.verdict}** |"
         for r in results
     ]
     return "\n".join(
@@ -138,7 +141,7 @@ def summary(results: list[LessonResult]) -> str:
     return (
         f"Claims that are often made of neural networks, each put to the test on stated data with "
         f"{len(results[0].seeds)} seeds. {held} of {len(results)} hold here. Each verdict is computed from the "
-        "measured figures by a rule that was written down before the experiment ran; none is entered by hand."
+        "measured figures by the rule on its page; none is entered by hand."
     )
 
 
@@ -146,7 +149,7 @@ def markdown_page(result: LessonResult) -> str:
     """One lesson."""
     found = result.lesson
     figures = [
-        f"| {q.name} | {number(q.mean)} | {number(q.low)} to {number(q.high)} | {q.unit} |"
+        f"| {_cell(labelled(q))} | {number(q.mean)} | {number(q.low)} to {number(q.high)} |"
         for q in result.quantities
     ]
     return "\n".join(
@@ -161,10 +164,12 @@ def markdown_page(result: LessonResult) -> str:
             "",
             f"**Experiment.** {found.experiment}",
             "",
-            f"**Rule.** {found.rule_text}",
+            "**Rule.** The claim holds if all of this is met:",
             "",
-            f"| measured, {counted(result)} | mean | 95 % interval | unit |",
-            "|-|-|-|-|",
+            *(f"- {text}: **{MET[met]}**" for text, met in found.judged(result.figures)),
+            "",
+            f"| measured, {counted(result)} | mean | 95 % interval |",
+            "|-|-|-|",
             *figures,
             "",
             f"![{found.claim}]({found.name}.png)",
@@ -175,9 +180,20 @@ def markdown_page(result: LessonResult) -> str:
     )
 
 
+MET = {True: "met", False: "not met"}
 LEGEND = "Lines: means over the seeds; bands: from the lowest seed to the highest; dots: one a seed; bars: their means."
 
 
 def counted(result: LessonResult) -> str:
     """Which seeds."""
     return f"seeds {result.seeds[0]} to {result.seeds[-1]}"
+
+
+def labelled(quantity: Quantity) -> str:
+    """Its name, and its unit where it has one."""
+    return f"{quantity.name}, {quantity.unit}" if quantity.unit else quantity.name
+
+
+def _cell(text: str) -> str:
+    """Text in a cell of a Markdown table, where a bar would end it."""
+    return text.replace("|", "\\|")

@@ -98,7 +98,9 @@ class LessonResult(msgspec.Struct, frozen=True, dict=True):
         width = max(len(quantity.name) for quantity in self.quantities)
         lines = [f"{lesson.number} {lesson.claim}", "", lesson.experiment, ""]
         lines += [f"  {quantity.name.ljust(width)}  {quantity}" for quantity in self.quantities]
-        lines += ["", lesson.rule_text, f"→ {self.verdict}"]
+        lines += ["", "Holds if all of this is met:"]
+        lines += [f"  {'met' if met else 'NOT MET':8}{text}" for text, met in lesson.judged(self.figures)]
+        lines += [f"→ {self.verdict}"]
         return "\n".join(lines)
 
 
@@ -128,10 +130,23 @@ def lesson(name: str | int, *, seeds: int = 5, seed: int = 0) -> LessonResult:
         found.name,
         chosen,
         tuple(measured.quantities),
-        tuple(measured.panels),
+        tuple(map(_rounded, measured.panels)),
         time.perf_counter() - started,
         found.fingerprint,
     )
+
+
+def _rounded(panel: Panel) -> Panel:
+    """The panel with numbers of five digits: a picture shows no more, and a result's file is a third as long."""
+    return msgspec.convert(_five_digits(msgspec.to_builtins(panel)), Panel)
+
+
+def _five_digits(plain: Any) -> Any:
+    if isinstance(plain, dict):
+        return {name: _five_digits(value) for name, value in plain.items()}
+    if isinstance(plain, (list, tuple)):
+        return [_five_digits(value) for value in plain]
+    return float(f"{plain:.5g}") if isinstance(plain, float) else plain
 
 
 def train_variants(
