@@ -121,7 +121,9 @@ def train_timed(
         for places in groups.values():
             group = [members[i] for i in places]
             began = time.perf_counter()
-            method = _side_by_side if _worth_stacking(group[0]) else _one_after_another
+            first = group[0].ready
+            together = not first.decides and worth_stacking(first.program, first.input_shape)
+            method = _side_by_side if together else _one_after_another
             runs = method(group, made)
             seconds = (time.perf_counter() - began) / len(group)
             trained |= {i: Trained(run, seconds) for i, run in zip(places, runs, strict=True)}
@@ -152,7 +154,7 @@ def _structure(member: Member) -> Hashable:
     experiment, data, ready = member
     optimizer: Any = ready.optimizer
     return (
-        _without_initializers(ready.program),
+        without_initializers(ready.program),
         id(data),
         experiment.epochs,
         msgspec.json.encode(experiment.class_weights),
@@ -162,44 +164,41 @@ def _structure(member: Member) -> Hashable:
     )
 
 
-def _without_initializers(item: Any) -> Any:
-    """The same structure with zeros for every initialiser: the program does not depend on them."""
+def without_initializers(item: Any) -> Any:
+    """A program, or a part of one, with zeros for every initialiser: what is compiled does not depend on them."""
     if isinstance(item, Initializer):
         return initializers.build("zeros")
     if isinstance(item, tuple):
-        return tuple(map(_without_initializers, item))
+        return tuple(map(without_initializers, item))
     if isinstance(item, (Supervised, AnyNetwork, Layer)):
         bare = copy.copy(item)
         for field in dataclasses.fields(item):
-            object.__setattr__(bare, field.name, _without_initializers(getattr(item, field.name)))
+            object.__setattr__(bare, field.name, without_initializers(getattr(item, field.name)))
         return bare
     return item
 
 
-def _worth_stacking(member: Member) -> bool:
-    ready = member.ready
-    if ready.decides:
-        return False
+def worth_stacking(program: Supervised, input_shape: Any) -> bool:
+    """Whether members train faster side by side in one program than one after another, see `PRODUCTS`."""
     if jax.default_backend() != "cpu":
         return True
-    products = summary_of(ready.program.network, ready.input_shape).multiply_adds
-    return products * ready.program.batch_size <= PRODUCTS
+    return summary_of(program.network, input_shape).multiply_adds * program.batch_size <= PRODUCTS
 
 
 def _side_by_side(group: list[Member], made: Callable[[float], None]) -> list[Run]:
     """All members as one program, on a thread for each core."""
     first = group[0].ready
-    program = _without_initializers(first.program)
+    program = without_initializers(first.program)
     population = Population(program, first.scaling, first.train, first.monitor, _draw_all(group))
     per_epoch = steps_per_epoch(first.train.rows, program.batch_size)
     for steps in population.run(group[0].experiment.epochs):
         made(len(group) * steps / per_epoch)
     runs = []
     states = zip(population.states, population.histories, population.diverged, strict=True)
-    for (experiment, data, ready), (state, history, diverged) in zip(group, states, strict=True):
-        training = ready.training(to_device(state))
+    for member, (state, history, diverged) in zip(group, states, strict=True):
+        training = member.ready.training(to_device(state))
         training.history = history
-        runs.append(_run(experiment, data, training, "diverged" if diverged else "epochs"))
+        runs.append(_run(member, training, "diverged" if diverged else "epochs"))
     return runs
 
 
@@ -207,7 +206,7 @@ def _one_after_another(group: list[Member], made: Callable[[float], None]) -> li
     """Each member by the program of `train`, as many at a time as there are cores."""
     trainings = [member.ready.training(member.ready.draw(member.experiment.seed)) for member in group]
     for training in trainings:
-        training.program = _without_initializers(training.program)
+        training.program = without_initializers(training.program)
     first = trainings[0]
     # Compiled before the threads begin, which would compile it once each.
     arguments = (first.state, first.scaling, first.train, first.monitor, jnp.asarray(0, jnp.int32))
@@ -227,10 +226,7 @@ def _one_after_another(group: list[Member], made: Callable[[float], None]) -> li
         stopped = list(pool.map(train, group, trainings))
     for member, training in zip(group, trainings, strict=True):
         training.program = member.ready.program
-    return [
-        _run(member.experiment, member.data, training, reason)
-        for member, training, reason in zip(group, trainings, stopped, strict=True)
-    ]
+    return [_run(*made) for made in zip(group, trainings, stopped, strict=True)]
 
 
 def _draw_all(group: list[Member]) -> list[TrainingState]:
@@ -270,17 +266,18 @@ def _with_numbers(state: TrainingState, ready: Ready) -> TrainingState:
     return state._replace(optimizer=optimizer, regularizer=as_numbers(ready.regularizer))
 
 
-def _run(experiment: Experiment, data: Dataset, training: Training, stopped: str) -> Run:
-    history = training.history
+def _run(member: Member, training: Training, stopped: str) -> Run:
+    data, history, program = member.data, training.history, training.program
     run = Run(
-        training.program.network, training.params, training.state.layer_state, training.program, experiment,
-        DataFacts.of(data), history, {}, stopped, training=training,
+        program.network, training.params, training.state.layer_state, program, member.experiment,
+        DataFacts.of(data), history, {}, stopped, training=training, data=data,
     )  # fmt: skip
     if data.held_out is None or not history.steps_made:
         return run
-    if stopped == "epochs" and training.stopping is None and len(history.held_out) == history.epochs_made:
+    if stopped == "epochs" and not member.ready.decides:
+        # Evaluated already, by the program itself.
         loss, metric = history.held_out[-1].tolist()
-        run.result = {"loss": loss, training.program.metric_name: metric}
+        run.result = {"loss": loss, program.metric_name: metric}
     else:
         run.result = run.evaluate_part(data.held_out)
     return run
