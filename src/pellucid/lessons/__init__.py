@@ -3,11 +3,21 @@
 A lesson file registers its claims when it is imported, so each is named here.
 """
 
-from pellucid.lessons import activations, costs, losses, networks, neurons, optimizers, regularization, saturation
+from pellucid.lessons import (
+    activations,
+    costs,
+    losses,
+    networks,
+    neurons,
+    optimizers,
+    regularization,
+    saturation,
+)
 from pellucid.lessons.claims import Condition, Lesson, Measured, claim, find_lesson, list_lessons
 from pellucid.lessons.panels import Curve, Curves, Dots, Images, Points
 from pellucid.lessons.quantity import Quantity
 from pellucid.lessons.study import LessonResult, lesson, train_variants
+from pellucid.lessons.walkthroughs import walk_through
 
 __all__ = [
     "Condition",
@@ -33,4 +43,5 @@ __all__ = [
     "regularization",
     "saturation",
     "train_variants",
+    "walk_through",
 ]
