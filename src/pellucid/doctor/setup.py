@@ -1,6 +1,8 @@
 """A training taken apart: the parts that a remedy may change, and how a trained network is judged afterwards."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +11,7 @@ import jax.numpy as jnp
 import msgspec
 import numpy as np
 
-from pellucid.core.checks import DataError, InvalidValue
+from pellucid.core.checks import DataError, InvalidValue, TrainingDiverged
 from pellucid.core.registry import describe
 from pellucid.core.tunable import as_arrays
 from pellucid.data import Dataset
@@ -17,11 +19,13 @@ from pellucid.data.encoding import Task
 from pellucid.doctor.examination import LOGITS, MARGINS
 from pellucid.models.experiment import Experiment
 from pellucid.models.keeping import data_of_run
+from pellucid.models.population import without_initializers, worth_stacking
 from pellucid.models.run import Run, outputs_of
 from pellucid.models.train import prepare
 from pellucid.storage import RunFolder
-from pellucid.training import History, Rows, Scaling, Supervised, Training, initial_state
-from pellucid.training.state import with_numbers
+from pellucid.training import History, Rows, Scaling, Supervised, Training, advance, initial_state
+from pellucid.training.populations import Population, threads, to_device
+from pellucid.training.state import TrainingState, with_numbers
 
 Judge = Callable[[np.ndarray, np.ndarray], float]
 """(decided, truth) of the held-out rows → a score, higher is better."""
@@ -151,6 +155,12 @@ class Setup:
         """Other targets for the loss."""
         return replace(self, train=self.train._replace(y=jnp.asarray(y)), **changes)
 
+    @property
+    def structure(self) -> Hashable:
+        """What trainings must have in common to be made by one program on the same rows."""
+        numbers = jax.tree.structure((self.optimizer, self.regularizer))
+        return without_initializers(self.program), numbers, self.epochs, id(self.train), id(self.scaling)
+
     def with_rows(self, kept: np.ndarray) -> "Setup":
         """Only some of the training rows, or some of them several times."""
         train = jax.tree.map(lambda array: jnp.asarray(np.asarray(array)[kept]), self.train)
@@ -188,3 +198,53 @@ def _plain(y: Any, task: Task) -> np.ndarray:
     if y.ndim == 2 and y.shape[1] > 1:
         return y.argmax(1)
     return y.reshape(len(y)).astype(int)
+
+
+def train_all(members: Sequence[tuple[Setup, int]]) -> list[Training]:
+    """Train setups by their seeds; those of one structure share a compiled program, and both cores have their part.
+
+    A training whose loss is no longer finite ends there: its history is shorter than its epochs.
+    """
+    groups: dict[Hashable, list[int]] = {}
+    for i, (setup, _) in enumerate(members):
+        groups.setdefault(setup.structure, []).append(i)
+    trainings = [setup.training(seed) for setup, seed in members]
+    for places in groups.values():
+        setup, group = members[places[0]][0], [trainings[i] for i in places]
+        if len(group) > 1 and worth_stacking(setup.program, setup.input_shape):
+            _side_by_side(group, setup.epochs)
+        else:
+            _one_after_another(group, setup.epochs)
+    return trainings
+
+
+def _side_by_side(group: list[Training], epochs: int) -> None:
+    first = group[0]
+    states = [_on_host(training.state) for training in group]
+    population = Population(without_initializers(first.program), first.scaling, first.train, None, states)
+    for _ in population.run(epochs):
+        pass
+    for training, state, history in zip(group, population.states, population.histories, strict=True):
+        training.state, training.history = to_device(state), history
+
+
+def _on_host(state: TrainingState) -> TrainingState:
+    host = jax.tree.map(np.asarray, state._replace(key=jax.random.key_data(state.key)))
+    return host._replace(step=np.asarray(host.step))
+
+
+def _one_after_another(group: list[Training], epochs: int) -> None:
+    for training in group:
+        training.program = without_initializers(training.program)
+    first = group[0]
+    # Compiled before the threads begin, which would compile it once each.
+    arguments = (first.state, first.scaling, first.train, None, jnp.asarray(0, jnp.int32))
+    jax.block_until_ready(advance(first.program, *arguments))
+
+    def train(training: Training) -> None:
+        with suppress(TrainingDiverged):
+            for _ in training.run(epochs):
+                pass
+
+    with ThreadPoolExecutor(threads()) as pool:
+        list(pool.map(train, group))

@@ -1,0 +1,114 @@
+"""Proofs: what helps is found and tested on fresh seeds, what does not is said."""
+
+import numpy as np
+import pytest
+
+import pellucid as pel
+from pellucid.core.checks import DataError, InvalidValue
+from pellucid.doctor import Finding, repaired_settings
+from pellucid.doctor.proof import FRESH, Arm, skill
+from pellucid.doctor.remedies import REMEDIES, candidates
+from pellucid.doctor.setup import Setup, train_all
+from pellucid.doctor.vocabulary import VOCABULARY
+from pellucid.models.experiment import Experiment
+from pellucid.models.statistics import paired
+from pellucid.models.train import run_experiment
+from pellucid.storage import read_toml
+
+IRIS = pel.load_dataset("iris")
+
+
+def _run(optimizer, network=(8,), epochs=15, **settings):
+    return pel.train(network, IRIS, optimizer=optimizer, epochs=epochs, progress=False, **settings)
+
+
+@pytest.fixture(scope="module")
+def slow():
+    return _run(pel.SGD(1e-5))
+
+
+@pytest.mark.parametrize("name", sorted(REMEDIES))
+def test_a_remedy_changes_the_training_and_leaves_the_truth_alone(slow, name):
+    setup = Setup.of(slow)
+    for candidate in candidates(name, setup):
+        assert candidate.change
+        assert candidate.setup is not setup
+        assert candidate.setup.truth is setup.truth
+        assert candidate.setup.task == "multiclass"
+
+
+def test_the_remedies_of_the_vocabulary_that_are_made_are_known_by_these_names():
+    named = {name for cause in VOCABULARY.values() for name in cause.remedies}
+    assert set(REMEDIES) <= named
+
+
+def test_a_training_that_crawls_is_repaired(slow, tmp_path):
+    proof = pel.prove(slow, findings=[Finding("learning_rate_too_low", "problem", 0.9)], seeds=4, most=2)
+    assert proof.best is not None
+    assert proof.best.test.difference > 0.5
+    fresh = range(FRESH, FRESH + 4)
+    scores = [[arm.scores[seed] for seed in fresh] for arm in (proof.best, proof.original)]
+    assert proof.best.test == paired(*scores)
+    assert "PROVEN" in str(proof)
+    assert proof.random is not None
+
+    path = tmp_path / "repaired.toml"
+    path.write_text(repaired_settings(proof, slow.experiment))
+    settings = Experiment.from_dict(read_toml(path))
+    again = run_experiment(settings, IRIS, progress=False)
+    assert again.result["accuracy"] > 0.75 > slow.result["accuracy"]
+
+
+def test_what_trains_well_is_left_alone():
+    healthy = _run(pel.Adam(0.02), network=(16,), epochs=40)
+    proof = pel.prove(healthy, findings=[], seeds=3, most=2, random_arm=False)
+    assert proof.best is None or proof.best.test.difference < 0.1
+    if proof.best is None:
+        assert "nothing tried beats the original" in str(proof)
+        with pytest.raises(InvalidValue, match="nothing to apply"):
+            repaired_settings(proof, healthy.experiment)
+
+
+def test_two_faults_are_repaired_together():
+    data = pel.make_dataset(IRIS.train.x * 1e-4, IRIS.train.y, task="multiclass", seed=0)
+    run = pel.train((8,), data, optimizer=pel.SGD(1e-4), epochs=20, progress=False)
+    findings = [
+        Finding("inputs_scaled_too_small", "problem", 0.6),
+        Finding("learning_rate_too_low", "problem", 0.5),
+    ]
+    proof = pel.prove(run, findings=findings, seeds=3, most=4, random_arm=False)
+    assert proof.best is not None
+    assert proof.best.mean > 0.8
+
+
+def test_side_by_side_is_one_after_another(slow):
+    setup = Setup.of(slow)
+    together = train_all([(setup, 3), (setup, 4)])
+    for seed, training in zip((3, 4), together, strict=True):
+        (alone,) = train_all([(setup, seed)])
+        np.testing.assert_allclose(alone.history.step_rows[:, 0], training.history.step_rows[:, 0], rtol=1e-4)
+
+
+def test_an_arm_beats_another_only_by_its_fresh_seeds():
+    lucky = Arm(None, {0: 1.0, 1: 1.0, FRESH: 0.5, FRESH + 1: 0.5, FRESH + 2: 0.5})
+    sound = Arm(None, {0: 0.0, 1: 0.0, FRESH: 0.9, FRESH + 1: 0.92, FRESH + 2: 0.91})
+    assert sound.beats(lucky)
+    assert not lucky.beats(sound)
+
+
+def test_skill_is_zero_for_guessing_and_one_for_perfect():
+    labels = np.array([0, 0, 0, 1])
+    assert skill(np.zeros(4, int), labels) == 0
+    assert skill(labels, labels) == 1
+    numbers = np.array([[1.0], [2.0], [3.0]])
+    assert skill(np.full((3, 1), 2.0), numbers) == 0
+    assert skill(numbers, numbers) == 1
+
+
+def test_a_proof_needs_held_out_targets_and_seeds(slow):
+    with pytest.raises(InvalidValue, match="seeds"):
+        pel.prove(slow, findings=[], seeds=2)
+    alone = pel.make_dataset(IRIS.train.x, IRIS.train.y, task="multiclass", held_out=None)
+    run = pel.train((4,), alone, epochs=1, progress=False)
+    with pytest.raises(DataError, match="held-out"):
+        pel.prove(run, findings=[])
