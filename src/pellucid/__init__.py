@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         reconstruction,
     )
     from pellucid.doctor import Checkup, Finding, check, diagnose, prove
-    from pellucid.explain import Explanation, explain
+    from pellucid.explain import Explanation, ThroughTime, explain, through_time
     from pellucid.explain.catalogue import show
     from pellucid.layers import (
         GRU,
@@ -131,7 +131,7 @@ _HOMES = {
         "load_table", "make_dataset", "mode_coverage", "prepare_translations", "reconstruction",
     ),
     "pellucid.doctor": ("Checkup", "Finding", "check", "diagnose", "prove"),
-    "pellucid.explain": ("Explanation", "explain"),
+    "pellucid.explain": ("Explanation", "ThroughTime", "explain", "through_time"),
     "pellucid.explain.catalogue": ("show",),
     "pellucid.layers": (
         "Activation", "Add", "Attention", "AveragePool1D", "AveragePool2D", "BatchNorm",
@@ -225,6 +225,7 @@ __all__ = [
     "SGD",
     "ShapeError",
     "StorageError",
+    "ThroughTime",
     "TrainingDiverged",
     "Translator",
     "UnknownName",
@@ -262,6 +263,7 @@ __all__ = [
     "show",
     "spiking",
     "summarize",
+    "through_time",
     "train",
     "train_gan",
     "translator",

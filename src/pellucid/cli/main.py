@@ -11,6 +11,7 @@ from pellucid.cli.explain import explain
 from pellucid.cli.gan import sample
 from pellucid.cli.lesson import lesson
 from pellucid.cli.prove import prove
+from pellucid.cli.replay import replay
 from pellucid.cli.show import show
 from pellucid.cli.train import train
 from pellucid.cli.use import evaluate, predict
@@ -46,6 +47,7 @@ Examples:
   pellucid train houses.csv --target price         a table of your own
   pellucid evaluate runs/houses-001 new.csv        how good it is on other rows
   pellucid explain runs/mnist-001 --example 3      every number of one example, checked
+  pellucid replay runs/mnist-001 --layer dense_1   how its weights moved (train with --snapshots 50)
   pellucid sample runs/mnist-002 --output new.png   what a GAN makes
   pellucid lesson dying-relu                       put a claim of the field to the test
   pellucid show relu                               an activation, loss, optimizer … on one page
@@ -61,7 +63,7 @@ def main() -> None:
     """Neural networks you can see through: train them, use them, look inside."""
 
 
-for verb in (train, predict, evaluate, explain, check, diagnose, prove, sample, lesson, show, data):
+for verb in (train, predict, evaluate, explain, check, diagnose, prove, replay, sample, lesson, show, data):
     main.add_command(verb)
 
 if __name__ == "__main__":

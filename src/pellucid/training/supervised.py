@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.types import Array, PyTree
+from pellucid.core.types import Array, PyTree, Scalar
 from pellucid.functions.losses import Loss
 from pellucid.functions.metrics import Metric
 from pellucid.layers.layer import WEIGHTS
 from pellucid.network import AnyNetwork, backpropagate
+from pellucid.optimizers import Update
 from pellucid.training.divergence import explain_divergence
 from pellucid.training.epoch import (
     Program,
@@ -84,23 +85,29 @@ class Supervised(Program):
         )
         progress = state.step.astype(batch.weights.dtype) / steps_per_epoch(train.rows, self.batch_size)
 
-        grads = _add_slope(state.regularizer, state.params, pass_.grads)
-        update = state.optimizer.rule.update(grads, state.optimizer, state.params, progress)
-        params = _proximal(state.regularizer, update.params, update.learning_rate)
+        update = self.update(state, pass_.grads, progress)
 
         share = batch.weights / jnp.maximum(batch.weights.sum(), jnp.finfo(batch.weights.dtype).tiny)
         metric = (self.metric.value(pass_.outputs[-1], batch.target) * share).sum()
         figures = jnp.stack([pass_.loss, metric, update.learning_rate.astype(pass_.loss.dtype)])
         new_state = state._replace(
-            params=params, layer_state=pass_.state, optimizer=update.state, step=state.step + 1
+            params=update.params, layer_state=pass_.state, optimizer=update.state, step=state.step + 1
         )
         if not measured:
             return Step(new_state, figures, None)
-        changes = (
-            update.changes if state.regularizer is None else jax.tree.map(jnp.subtract, params, state.params)
+        seen = self.recorder.measure(
+            self.network, update.params, update.changes, pass_, state.recorder, state.step
         )
-        seen = self.recorder.measure(self.network, params, changes, pass_, state.recorder, state.step)
         return Step(new_state._replace(recorder=seen.memory), figures, seen.layers, seen.histograms)
+
+    def update(self, state: TrainingState, grads: PyTree, progress: Scalar) -> Update:
+        """What the optimiser and the regulariser make of the gradients of the loss, ``progress`` epochs on."""
+        grads = _add_slope(state.regularizer, state.params, grads)
+        update = state.optimizer.rule.update(grads, state.optimizer, state.params, progress)
+        if state.regularizer is None:
+            return update
+        params = _proximal(state.regularizer, update.params, update.learning_rate)
+        return update._replace(params=params, changes=jax.tree.map(jnp.subtract, params, state.params))
 
     def key_of(self, state: TrainingState) -> Array:
         """The random key of what the layers draw in the step that ``state`` is at."""
@@ -159,8 +166,6 @@ def _add_slope(regularizer: Any, params: PyTree, grads: PyTree) -> PyTree:
 
 
 def _proximal(regularizer: Any, params: PyTree, learning_rate: Array) -> PyTree:
-    if regularizer is None:
-        return params
     return _of_weights(lambda w: regularizer.proximal(w, learning_rate), params)
 
 
