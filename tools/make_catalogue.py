@@ -1,20 +1,23 @@
-"""Write docs/catalogue: a page for each kind with its comparison, its figure and its items, and the other comparisons."""
+"""Write docs/catalogue: a page a kind with comparison, figure and items; the other comparisons; the walk-throughs."""
 
 from pathlib import Path
 
 from pellucid.explain.catalogue.comparisons import COMPARISONS
 from pellucid.explain.catalogue.show import KINDS
+from pellucid.lessons.walkthroughs import WALKTHROUGHS
 
 FOLDER = Path("docs/catalogue")
 FOLDER.mkdir(exist_ok=True)
 
 lines = [
     "# The catalogue",
-    "Every activation, loss, optimiser, regulariser, initialiser, schedule, metric and layer, read from the objects and "
-    "measured from them. `pellucid show NAME` prints a page, `pellucid show activations` a comparison; in Python "
-    '`pel.show("relu")`. These pages are written by `python tools/make_catalogue.py`.',
+    "Every activation, loss, optimiser, regulariser, initialiser, schedule, metric and layer, read from the objects "
+    "and measured from them. `pellucid show NAME` prints a page, `pellucid show activations` a comparison; in Python "
+    '`pel.show("relu")`. The last three pages work an example by hand, number by number: `pellucid lesson and`, '
+    "`pellucid lesson xor`, `pellucid lesson forward-and-backward`. `python tools/make_catalogue.py` writes them all.",
 ]
-for page, pages in [(kind.comparison(), kind) for kind in KINDS] + [(make(), None) for make in COMPARISONS.values()]:
+others = [(make(), None) for make in (*COMPARISONS.values(), *WALKTHROUGHS.values())]
+for page, pages in [(kind.comparison(), kind) for kind in KINDS] + others:
     image = None
     if page.has_figure:
         image = f"{page.name}.png"
@@ -25,4 +28,6 @@ for page, pages in [(kind.comparison(), kind) for kind in KINDS] + [(make(), Non
     (FOLDER / f"{page.name}.md").write_text(text, encoding="utf-8")
     listed = ": " + ", ".join(pages.names()) if pages is not None else ""
     lines.append(f"- [{page.title}]({page.name}.md){listed}")
-(FOLDER / "README.md").write_text("\n\n".join(lines[:2]) + "\n\n" + "\n".join(lines[2:]) + "\n", encoding="utf-8")
+(FOLDER / "README.md").write_text(
+    "\n\n".join(lines[:2]) + "\n\n" + "\n".join(lines[2:]) + "\n", encoding="utf-8"
+)

@@ -128,6 +128,7 @@ def xor_network() -> Network:
     return Network(Dense(2, "tanh", weights="glorot_uniform"), Dense(1, "sigmoid", weights="glorot_uniform"))
 
 
+@jax.jit
 def xor_step(params: Any) -> Step:
     """Forward, loss, backward and update of all four rows at once."""
     network, rule = xor_network(), SGD(XOR_RATE)
@@ -279,9 +280,10 @@ def _central_differences(params: Any) -> Any:
         x, y = (jnp.asarray(part, jnp.float64) for part in (XOR_X, XOR_Y))
         leaves, tree = jax.tree.flatten(jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params))
 
-        def loss(leaves: list[np.ndarray]) -> float:
-            held = jax.tree.unflatten(tree, [jnp.asarray(leaf) for leaf in leaves])
-            return float(BinaryCrossEntropy()(network.forward(held, state, x).outputs[-1], y))
+        @jax.jit
+        def loss(leaves: list[Any]) -> jax.Array:
+            held = jax.tree.unflatten(tree, leaves)
+            return BinaryCrossEntropy()(network.forward(held, state, x).outputs[-1], y)
 
         slopes = [np.zeros_like(leaf) for leaf in leaves]
         for i, leaf in enumerate(leaves):
@@ -289,7 +291,7 @@ def _central_differences(params: Any) -> Any:
                 shift = np.zeros_like(leaf)
                 shift[at] = h
                 up, down = ([*leaves[:i], leaf + side * shift, *leaves[i + 1 :]] for side in (1, -1))
-                slopes[i][at] = (loss(up) - loss(down)) / (2 * h)
+                slopes[i][at] = float(loss(up) - loss(down)) / (2 * h)
         return jax.tree.unflatten(tree, slopes)
 
 
