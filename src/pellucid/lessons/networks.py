@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from pellucid.data import Dataset, gaussian_grid, load_dataset, make_dataset, reconstruction
+from pellucid.functions.schedules import CosineDecay
 from pellucid.layers import LSTM, RNN, Activation, BatchNorm, Dense, Flatten, Layer
 from pellucid.lessons.claims import Condition, Measured, claim
 from pellucid.lessons.panels import Curve, Curves, Dots, Images, Points
@@ -45,7 +47,7 @@ def wasserstein_modes(seeds: Sequence[int]) -> Measured:
     grid = gaussian_grid(side=3)
 
     def play(seed: int, loss: Any, rate: float, beta2: float) -> GanRun:
-        falling = {"name": "cosine_decay", "learning_rate": rate, "epochs": GAN_EPOCHS}
+        falling = CosineDecay(rate, epochs=GAN_EPOCHS)
         return train_gan(
             None, None, grid.dataset(seed=seed), loss=loss, optimizer=Adam(falling, beta1=0.5, beta2=beta2),
             epochs=GAN_EPOCHS, seed=seed, record_every=0, progress=False,
@@ -249,7 +251,7 @@ def batch_norm(seeds: Sequence[int]) -> Measured:
 def _into_activations(run: Run, data: Dataset) -> np.ndarray:
     """What the hidden activations receive for the held-out rows, shape (layers, rows, neurons)."""
     assert data.held_out is not None
-    x = data.preprocessing.apply_numpy(data.held_out.x)
+    x = jnp.asarray(data.preprocessing.apply_numpy(data.held_out.x))
     outputs = run.network.forward(run.params, run.layer_state, x).outputs
     places = [i for i, layer in enumerate(run.network.layers) if isinstance(layer, Activation)]
     return np.stack([np.asarray(outputs[i - 1]) for i in places[:DEPTH]])

@@ -308,28 +308,28 @@ TABLES = 100
 def l1_drops(seeds: Sequence[int]) -> Measured:
     """Many small tables, all fitted side by side."""
     penalties = {"L1": L1(0.1), "L2": L2(0.1)}
-    shares = {name: np.zeros((len(seeds), len(CORRELATIONS))) for name in penalties}
-    ratios, pairs = [], {}
+    weights = {name: np.zeros((len(seeds), len(CORRELATIONS), TABLES, 6)) for name in penalties}
     for row, seed in enumerate(seeds):
         for column, correlation in enumerate(CORRELATIONS):
             x, y = _correlated_tables(np.random.default_rng([seed, column]), correlation)
-            weights = {name: np.asarray(_fit(penalty, x, y)) for name, penalty in penalties.items()}
-            dropped = {name: (of_name[:, :2] == 0).any(axis=1) for name, of_name in weights.items()}
-            for name in penalties:
-                shares[name][row, column] = dropped[name].mean()
-        # On rows where all features are independent the error is the noise and what each weight is off by.
-        errors = {
-            name: 1 + ((of_name - [1, 1, 0, 0, 0, 0]) ** 2).sum(axis=1) for name, of_name in weights.items()
-        }
-        ratio = (errors["L1"] / errors["L2"])[dropped["L1"]]
-        ratios.append(ratio.mean() if len(ratio) else 1.0)
-        pairs = pairs or {name: of_name[:, :2].tolist() for name, of_name in weights.items()}
-    first, last = 0, len(CORRELATIONS) - 1
+            for name, penalty in penalties.items():
+                weights[name][row, column] = _fit(penalty, x, y)
+    dropped = {name: (values[..., :2] == 0).any(axis=-1) for name, values in weights.items()}
+    shares = {name: values.mean(axis=-1) for name, values in dropped.items()}
+    # On rows where all features are independent the error is the noise and what each weight is off by.
+    errors = {
+        name: 1 + ((values[:, -1] - [1, 1, 0, 0, 0, 0]) ** 2).sum(axis=-1) for name, values in weights.items()
+    }
+    ratios = [
+        (l1 / l2)[lost].mean() if lost.any() else 1.0
+        for l1, l2, lost in zip(errors["L1"], errors["L2"], dropped["L1"][:, -1], strict=True)
+    ]
+    pairs = {name: values[0, -1, :, :2].tolist() for name, values in weights.items()}
     return Measured(
         [
-            Quantity.of("dropped by L1, correlation 0", shares["L1"][:, first]),
-            Quantity.of("dropped by L1, correlation 0.99", shares["L1"][:, last]),
-            Quantity.of("dropped by L2, correlation 0.99", shares["L2"][:, last]),
+            Quantity.of("dropped by L1, correlation 0", shares["L1"][:, 0]),
+            Quantity.of("dropped by L1, correlation 0.99", shares["L1"][:, -1]),
+            Quantity.of("dropped by L2, correlation 0.99", shares["L2"][:, -1]),
             Quantity.of("error where they go apart, L1 / L2, one dropped", ratios),
         ],
         [
