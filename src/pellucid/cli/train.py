@@ -195,7 +195,7 @@ def _begin(source: str, options: dict[str, Any]) -> Any:
     from pellucid.optimizers import as_optimizer
 
     seed = options["seed"] or 0
-    settings = _data_settings(source, options, seed)
+    settings = data_settings(source, options, seed)
     data = open_data(settings)
     say(str(data))
     if is_gan(options["network"]):
@@ -321,7 +321,8 @@ def _is_given(name: str) -> bool:
     return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
-def _data_settings(source: str, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def data_settings(source: str, options: dict[str, Any], seed: int) -> dict[str, Any]:
+    """How the data of the options are opened."""
     if not is_table(source):
         if options["target"] is not None:
             raise click.UsageError(
@@ -354,20 +355,24 @@ def _network(options: dict[str, Any], data: Any) -> tuple[Any, Any]:
             | {name: options[name] for name in given if _is_given(name)},
             data,
         )
-    try:
-        hidden = [] if text == "none" else [int(units) for units in text.split("-")]
-    except ValueError:
-        raise click.BadParameter(
-            f"{text!r} is not units joined by dashes, such as 128-128.", param_hint="--network"
-        ) from None
     network = feedforward(
         data,
-        hidden,
+        hidden_units(text),
         activation=options["activation"],
         dropout=options["dropout"],
         weights=options["initializer"],
     )
     return network, data
+
+
+def hidden_units(text: str) -> list[int]:
+    """The units of the hidden layers: ``128-64``, or ``none``."""
+    try:
+        return [] if text == "none" else [int(units) for units in text.split("-")]
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is not units joined by dashes, such as 128-128.", param_hint="--network"
+        ) from None
 
 
 def _optimizer(options: dict[str, Any]) -> Any:

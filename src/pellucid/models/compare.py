@@ -2,7 +2,6 @@
 
 import inspect
 import itertools
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -14,12 +13,13 @@ from pellucid.core.checks import DataError, InvalidValue, WholeNumber, require
 from pellucid.data import Dataset, make_dataset
 from pellucid.models.feedforward import feedforward
 from pellucid.models.named import build_model
-from pellucid.models.population import train_population, vary
+from pellucid.models.population import train_timed, vary
 from pellucid.models.run import Run
 from pellucid.models.statistics import Estimate, Paired, holm, interval, paired
 from pellucid.models.train import Plan, plan
 from pellucid.network import AnyNetwork, build_network
 from pellucid.optimizers import as_optimizer
+from pellucid.report.comparison import draw_comparison
 
 OF_NETWORK = {"activation": "activation", "dropout": "dropout", "initializer": "weights"}
 """Settings of a network given by its units or its name, with what `feedforward` calls them."""
@@ -169,6 +169,23 @@ class Comparison:
             for i, setting in enumerate(self.settings)
         ]
 
+    def plot(self, figure: str | None = None) -> Any:
+        """A matplotlib figure: each setting with its seeds and interval, and the learning curves.
+
+        Raises:
+            MissingExtra: matplotlib is not installed.
+        """
+        name = figure or self.figure
+        return draw_comparison(
+            self.labels,
+            self.values(name),
+            np.array([(row.estimate.low, row.estimate.high) for row in self.rows(name)]),
+            self.curves(name),
+            name=_words(name),
+            reference=self.reference(name),
+            higher_is_better=self.higher_is_better(name),
+        )
+
     def to_dict(self, figure: str | None = None) -> dict[str, Any]:
         """The table as plain data; what is no number is None."""
         rows = []
@@ -212,8 +229,7 @@ class Comparison:
             )
             for line in lines
         ]
-        name = self.figure.replace("held_out_", "").replace("_", " ")
-        return "\n".join([f"{name} on the held-out rows, {len(self.seeds)} seeds", *table])
+        return "\n".join([f"{_words(self.figure)}, {len(self.seeds)} seeds", *table])
 
     def _check(self, name: str) -> None:
         known = [column for column in self.runs[0][0].history.epochs if column != "epoch"]
@@ -272,18 +288,18 @@ def compare(
         msgspec.structs.replace(planned.experiment, seed=seed) for planned in plans for seed in chosen
     ]
     many = [planned for planned in plans for _ in chosen]
-    began = time.perf_counter()
-    runs = train_population(
+    trained = train_timed(
         experiments,
         [planned.data for planned in many],
         networks=[planned.network for planned in many],
         optimizers=[planned.optimizer for planned in many],
         progress=progress,
     )
-    seconds = (time.perf_counter() - began) / len(plans)
-    count = len(chosen)
-    by_setting = tuple(tuple(runs[i * count : (i + 1) * count]) for i in range(len(plans)))
-    return Comparison(combinations, chosen, by_setting, (seconds,) * len(plans), against)
+    starts = range(0, len(trained), len(chosen))
+    by_setting = [trained[start : start + len(chosen)] for start in starts]
+    runs = tuple(tuple(one.run for one in of_setting) for of_setting in by_setting)
+    seconds = tuple(sum(one.seconds for one in of_setting) for of_setting in by_setting)
+    return Comparison(combinations, chosen, runs, seconds, against)
 
 
 def settle(data: Dataset, settings: Mapping[str, Any]) -> Plan:
@@ -341,6 +357,12 @@ def _combinations(over: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Any], ..
             advice = "seeds takes the seeds" if name == "seed" else "settings are compared by one metric"
             raise InvalidValue(f"{name} cannot be compared over: {advice}.")
     return tuple(dict(zip(over, values, strict=True)) for values in itertools.product(*over.values()))
+
+
+def _words(figure: str) -> str:
+    if figure.startswith("held_out_"):
+        return f"{figure.removeprefix('held_out_').replace('_', ' ')} on the held-out rows"
+    return f"{figure.replace('_', ' ')} on the training rows"
 
 
 def _shown(value: Any) -> str:

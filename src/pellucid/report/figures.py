@@ -27,7 +27,7 @@ def draw_samples(samples: np.ndarray, real: np.ndarray | None = None) -> Any:
         MissingExtra: matplotlib is not installed.
         ShapeError: samples that are neither images nor points of a plane.
     """
-    figure_of = _figure("drawing samples")
+    figure_of = figure_class("drawing samples")
     if samples.shape[1:] == (2,):
         figure = figure_of(figsize=(5, 5), layout="constrained")
         axes = figure.subplots()
@@ -51,7 +51,8 @@ def draw_samples(samples: np.ndarray, real: np.ndarray | None = None) -> Any:
     return figure
 
 
-def _figure(task: str) -> Any:
+def figure_class(task: str) -> Any:
+    """Matplotlib's ``Figure``, which needs no display; raises `MissingExtra` where it is not installed."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -71,7 +72,7 @@ def draw_history(history: History) -> Any:
     Raises:
         MissingExtra: matplotlib is not installed.
     """
-    figure = _figure("drawing a run")(figsize=(11, 6.5), layout="constrained")
+    figure = figure_class("drawing a run")(figsize=(11, 6.5), layout="constrained")
     (loss, metric), (gradients, updates) = figure.subplots(2, 2)
     for axes, name in ((loss, "loss"), (metric, history.metric_name)):
         _draw_epochs(axes, history, name)
