@@ -7,7 +7,7 @@ import numpy as np
 
 from pellucid.data import Dataset, Part
 from pellucid.report.examples import show_examples
-from pellucid.report.page import Content, Html, element, paragraph, section, table
+from pellucid.report.page import Content, Html, element, paragraph, scrolling, section, table
 
 MOST_CLASSES = 20
 """Of a confusion matrix; of more classes the pairs most often confused are listed."""
@@ -108,11 +108,9 @@ def _confusion(counts: np.ndarray, names: Sequence[str]) -> Html:
         total = int(counts[i].sum())
         cells = [_shaded(int(count), count / max(total, 1), bold=i == j) for j, count in enumerate(counts[i])]
         body.append(element("tr", element("th", name, scope="row"), *cells, element("td", total, class_="n")))
-    caption = element(
-        "caption", "How many rows of each true class (rows) were predicted as each class (columns)"
-    )
-    whole = element("table", caption, element("thead", head), element("tbody", *body), class_="confusion")
-    return element("div", whole, class_="scroll", tabindex="0")
+    whole = element("table", element("thead", head), element("tbody", *body), class_="confusion")
+    caption = "How many rows of each true class (rows) were predicted as each class (columns)"
+    return scrolling(whole, caption)
 
 
 def _shaded(count: int, share: float, bold: bool) -> Html:

@@ -23,7 +23,7 @@ h2{font-size:1.35rem;margin-top:2.6rem;padding-top:.7rem;border-top:1px solid #d
 h3{font-size:1.05rem;margin-top:1.6rem}
 p,ul,ol{max-width:46rem;margin:.7rem 0}
 .lead{font-size:1.1rem}
-.quiet,figcaption,caption{color:#555}
+.quiet,figcaption{color:#555}
 a{color:#0b5394}
 nav{margin:1rem 0;line-height:1.9}
 nav a{margin-right:1.1rem;white-space:nowrap}
@@ -32,7 +32,6 @@ code{overflow-wrap:anywhere}
 pre{background:#f5f5f5;padding:.8rem 1rem;border-radius:.3rem;overflow-x:auto;margin:.8rem 0}
 .scroll{overflow-x:auto;max-width:100%;margin:.8rem 0}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-caption{text-align:left;padding-bottom:.3rem;font-size:.92rem}
 th,td{padding:.28rem .75rem;text-align:left;border-bottom:1px solid #dedede;vertical-align:top}
 thead th{border-bottom:2px solid #888;vertical-align:bottom;white-space:nowrap}
 th{font-weight:600}
@@ -40,7 +39,7 @@ th:first-child,td:first-child{padding-left:0}
 .n{text-align:right;white-space:nowrap}
 figure{margin:0;min-width:0}
 figure svg,figure img{display:block;width:100%;height:auto}
-figcaption{font-size:.92rem;line-height:1.4;margin-top:.2rem}
+figcaption{font-size:.92rem;line-height:1.4;margin-top:.2rem;max-width:46rem}
 .figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,19rem),1fr));gap:1.4rem 1.6rem;
 margin:1rem 0;align-items:start}
 .figures.large{grid-template-columns:repeat(auto-fill,minmax(min(100%,28rem),1fr))}
@@ -169,24 +168,22 @@ def table(
         )
         for row in rows
     )
-    return element(
-        "div",
-        element(
-            "table",
-            element("caption", caption) if caption else None,
-            element("thead", element("tr", *top)),
-            element("tbody", *body),
-        ),
-        class_="scroll",
-        tabindex="0",
+    return scrolling(
+        element("table", element("thead", element("tr", *top)), element("tbody", *body)), caption
     )
+
+
+def scrolling(wide: Html, caption: str = "") -> Html:
+    """Something that may be wider than the page and then scrolls by itself, below what it shows."""
+    box = element("div", wide, class_="scroll", tabindex="0")
+    return element("figure", element("figcaption", caption), box) if caption else box
 
 
 def facts(pairs: Mapping[str, Content] | Iterable[tuple[str, Content]]) -> Html:
     """Names and their values, one to a row."""
     given = pairs.items() if isinstance(pairs, Mapping) else pairs
     rows = (element("tr", element("th", name, scope="row"), element("td", value)) for name, value in given)
-    return element("div", element("table", element("tbody", *rows)), class_="scroll", tabindex="0")
+    return scrolling(element("table", element("tbody", *rows)))
 
 
 def figure(picture: Html, *caption: Content) -> Html:

@@ -104,7 +104,7 @@ def _neurons(trained: Trained) -> Html | None:
     outputs = trained.outputs if len(trained.outputs) == sizes[-1] else ()
     left = 14 + 6.8 * min(20, max(map(len, inputs)))
     right = 14 + 6.8 * min(20, max(map(len, outputs), default=0))
-    width, gap = 480.0, 22.0
+    width, gap = 400.0, 21.0
     height = max(120.0, gap * max(sizes) + 30)
     xs = np.linspace(left, width - right, len(sizes))
     ys = [height / 2 - 8 + gap * (np.arange(size) - (size - 1) / 2) for size in sizes]
@@ -192,7 +192,7 @@ def _filters(weights: np.ndarray) -> tuple[np.ndarray, str]:
 def _histogram(name: str, weights: list[np.ndarray]) -> Html:
     flat = np.concatenate([array.ravel() for array in weights]).astype(float)
     finite = flat[np.isfinite(flat)]
-    counts, edges = np.histogram(finite, BINS)
+    counts, edges = np.histogram(finite, min(BINS, 8 + int(math.sqrt(len(finite)))))
     zeros = float((flat == 0).mean())
     caption = (
         f"{flat.size:,} weights, mean {number(float(finite.mean()))}, spread {number(float(finite.std()))}"
