@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from pellucid.cli.compare import compare
 from pellucid.cli.data import data
 from pellucid.cli.doctor import check, diagnose
 from pellucid.cli.explain import explain
@@ -50,6 +51,7 @@ Examples:
   pellucid replay runs/mnist-001 --layer dense_1   how its weights moved (train with --snapshots 50)
   pellucid sample runs/mnist-002 --output new.png   what a GAN makes
   pellucid lesson dying-relu                       put a claim of the field to the test
+  pellucid compare digits --over activation=relu,tanh   settings against one another, by the same seeds
   pellucid show relu                               an activation, loss, optimizer … on one page
   pellucid data list                               the datasets it knows
 
@@ -63,7 +65,21 @@ def main() -> None:
     """Neural networks you can see through: train them, use them, look inside."""
 
 
-for verb in (train, predict, evaluate, explain, check, diagnose, prove, replay, sample, lesson, show, data):
+for verb in (
+    train,
+    predict,
+    evaluate,
+    explain,
+    check,
+    diagnose,
+    prove,
+    compare,
+    replay,
+    sample,
+    lesson,
+    show,
+    data,
+):
     main.add_command(verb)
 
 if __name__ == "__main__":
