@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from pellucid.data import Dataset, Preprocessing, load_dataset
@@ -75,7 +76,7 @@ def deep_linear(seeds: Sequence[int]) -> Measured:
 
 def _beyond_linear(run: Run, x: np.ndarray) -> float:
     """Share of the logits' spread that the best affine map of x leaves over."""
-    logits = np.asarray(run.network.forward(run.params, run.layer_state, x).outputs[-2], float)
+    logits = np.asarray(run.network.forward(run.params, run.layer_state, jnp.asarray(x)).outputs[-2], float)
     design = np.column_stack([x.astype(float), np.ones(len(x))])
     rest = logits - design @ np.linalg.lstsq(design, logits)[0]
     return float(np.linalg.norm(rest) / np.linalg.norm(logits - logits.mean(axis=0)))

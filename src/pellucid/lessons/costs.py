@@ -17,6 +17,7 @@ from pellucid.lessons.claims import Condition, Measured, claim
 from pellucid.lessons.panels import Curve, Curves, Dots
 from pellucid.lessons.quantity import Quantity
 from pellucid.lessons.study import train_variants
+from pellucid.models.run import Run
 from pellucid.network import Network, backpropagate
 
 ROUNDS = 25
@@ -162,9 +163,7 @@ def sparse_labels(seeds: Sequence[int]) -> Measured:
         network=(32,), epochs=10, record_every=0,
     )  # fmt: skip
     size = {
-        kind: Quantity.of(
-            f"bytes of the labels, {kind}", [run.training.train.y.nbytes for run in of_kind], "bytes"
-        )
+        kind: Quantity.of(f"bytes of the labels, {kind}", map(_label_bytes, of_kind), "bytes")
         for kind, of_kind in runs.items()
     }
     steps = {kind: np.array([run.history.steps["loss"] for run in of_kind]) for kind, of_kind in runs.items()}
@@ -192,3 +191,9 @@ def sparse_labels(seeds: Sequence[int]) -> Measured:
             ),
         ],
     )  # fmt: skip
+
+
+def _label_bytes(run: Run) -> int:
+    """Bytes of the labels that a training holds on the device."""
+    assert run.training is not None
+    return np.asarray(run.training.train.y).nbytes

@@ -127,8 +127,9 @@ def write_markdown(folder: Path, results: list[LessonResult]) -> None:
 def markdown_index(results: list[LessonResult]) -> str:
     """The table of all verdicts."""
     rows = [
-        f"| {r.lesson.number} | [{_cell(r.lesson.claim)}]({r.name}.md) | {', '.join(r.lesson.items)} | **{r.verdict}** |"
-        for r in results
+        f"| {result.lesson.number} | [{_cell(result.lesson.claim)}]({result.name}.md) "
+        f"| {', '.join(result.lesson.items)} | **{result.verdict}** |"
+        for result in results
     ]
     return "\n".join(
         ["# Lessons", "", summary(results), "", "| | claim | subject | verdict |", "|-|-|-|-|", *rows, ""]

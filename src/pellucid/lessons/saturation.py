@@ -251,7 +251,7 @@ def _active(run: Run, params: Any, x: jnp.ndarray) -> np.ndarray:
     """Which neurons of the last hidden layer have z above 0 for some row."""
     places = [i for i, layer in enumerate(run.network.layers) if isinstance(layer, Activation)]
     z = run.network.forward(params, run.layer_state, x).outputs[places[-2] - 1]
-    return (np.asarray(z) > 0).any(axis=0)
+    return np.asarray((z > 0).any(axis=0))
 
 
 def _one_hidden(activation: str, units: int, weights: str = "he_normal") -> Network:
