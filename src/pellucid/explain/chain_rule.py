@@ -101,6 +101,13 @@ def explain_row(
 def _explain(
     run: Run, raw: np.ndarray, y: np.ndarray | None, said: str, neuron: str | None, weight: str | None
 ) -> Explanation:
+    shapes = {row.layer: row.output_shape for row in run.summary.rows} | dict.fromkeys(
+        run.network.inputs, run.facts.input_shape
+    )
+    times = [
+        shapes[reads[0]][0] if isinstance(layer, RECURRENT) else None
+        for layer, reads in zip(run.network.layers, run.network.reads, strict=True)
+    ]
     with jax.enable_x64(True):
         scaled = (
             raw.astype(np.float64) - run.facts.preprocessing.shift.astype(np.float64)
@@ -109,13 +116,6 @@ def _explain(
         target = x if y is None else jnp.asarray(target_for(run.program.loss, y, run.facts.outputs))
         if jnp.issubdtype(target.dtype, jnp.floating):
             target = target.astype(jnp.float64)
-        shapes = {row.layer: row.output_shape for row in run.summary.rows} | dict.fromkeys(
-            run.network.inputs, run.facts.input_shape
-        )
-        times = [
-            shapes[reads[0]][0] if isinstance(layer, RECURRENT) else None
-            for layer, reads in zip(run.network.layers, run.network.reads, strict=True)
-        ]
         own = double(run.params)
         network, params = open_in_time(run.network, own, times)
         walk = Walk(network, run.program.loss, params, double(run.layer_state), x, target)

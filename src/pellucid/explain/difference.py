@@ -7,11 +7,12 @@ central differences, extrapolated to h → 0.
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 
 from pellucid.core.types import Array, PyTree
 from pellucid.functions.losses import Loss
@@ -101,27 +102,26 @@ def run_checks(
         watched: layer and place of each output that is differentiated beside the loss.
         requests: the derivatives.
     """
-    names = leaf_paths(point)
-    sizes = [np.asarray(leaf).reshape(-1) for leaf in jax.tree.leaves(point)]
-    moved = sorted({(names.index(request.leaf), request.place) for request in requests})
-    scale = np.array(
-        [max(1.0, 2.0 ** np.ceil(np.log2(max(abs(sizes[leaf][at]), 1e-300)))) for leaf, at in moved]
-    )
+    names, leaves = leaf_paths(point), [np.asarray(leaf).reshape(-1) for leaf in jax.tree.leaves(point)]
+    first = dict(zip(names, np.cumsum([0] + [leaf.size for leaf in leaves]), strict=False))
+    every = np.concatenate(leaves)
+    moved = sorted({int(first[request.leaf]) + request.place for request in requests})
+    scale = 2.0 ** np.ceil(np.log2(np.maximum(abs(every[moved]), 1.0)))
     h = scale[:, None] * np.array(STEPS)
     steps = np.stack([h, -h], axis=-1)
-    leaves = np.repeat([leaf for leaf, _ in moved], steps[0].size)
-    places = np.repeat([at for _, at in moved], steps[0].size)
+    places = np.repeat(moved, steps[0].size)
+    # The point itself is the first: nothing is moved there.
     values = np.asarray(
         _values(
             network, loss, state, point, target, tuple(watched),
-            jnp.asarray(leaves), jnp.asarray(places), jnp.asarray(steps.reshape(-1)),
+            jnp.asarray([0, *places]), jnp.asarray([0.0, *steps.reshape(-1)]),
         )
     )  # fmt: skip
     at_point, around = values[0], values[1:].reshape(len(moved), len(STEPS), 2, -1)
-    row_of = {key: row for row, key in enumerate(moved)}
+    row_of = {place: row for row, place in enumerate(moved)}
     checks = []
     for request in requests:
-        row = row_of[names.index(request.leaf), request.place]
+        row = row_of[int(first[request.leaf]) + request.place]
         pair = around[row, :, :, request.watched]
         checks.append(_compare(request, h[row], pair, float(at_point[request.watched])))
     return checks
@@ -193,27 +193,23 @@ def _values(
     point: Point,
     target: Array,
     watched: tuple[tuple[int, int], ...],
-    leaves: Array,
     places: Array,
     steps: Array,
 ) -> Array:
-    """Loss and watched outputs at the point itself, and with one number moved: one row a step."""
-    numbers, tree = jax.tree.flatten(point)
+    """Loss and watched outputs with the number at one place moved by a step: one row a step."""
+    # All numbers in one row, so that one place in it is moved: with a scatter into every array the program takes twice
+    # as long to compile.
+    row, as_point = ravel_pytree(point)
     fused, number = differentiated_loss(network, loss, network.ends[0])
 
-    def at(moved: Any) -> Array:
-        leaf, place, step = moved
-        arrays = [
-            array.reshape(-1).at[place].add(jnp.where(leaf == k, step, 0.0), mode="drop").reshape(array.shape)
-            for k, array in enumerate(numbers)
-        ]
-        outputs = outputs_with(network, state, jax.tree.unflatten(tree, arrays))
+    def at(moved: tuple[Array, Array]) -> Array:
+        place, step = moved
+        there = jax.lax.dynamic_slice(row, (place,), (1,)) + step
+        outputs = outputs_with(network, state, as_point(jax.lax.dynamic_update_slice(row, there, (place,))))
         losses = [fused.value(outputs[number], target)[0], loss.value(outputs[network.ends[0]], target)[0]]
         return jnp.stack(losses + [outputs[layer].reshape(-1)[place] for layer, place in watched])
 
-    nowhere = (jnp.zeros((1,), leaves.dtype), jnp.zeros((1,), places.dtype), jnp.zeros((1,), steps.dtype))
-    points = tuple(jnp.concatenate(pair) for pair in zip(nowhere, (leaves, places, steps), strict=True))
-    return jax.lax.map(at, points)
+    return jax.lax.map(at, (places, steps))
 
 
 def outputs_with(network: AnyNetwork, state: PyTree, point: Point) -> list[Array]:

@@ -186,9 +186,8 @@ def rule_lines(
         letter: float(getattr(rule, field)) for field, letter in NUMBERS.items() if hasattr(rule, field)
     }
     numbers |= {"g": gradient, "w": weight, "eta": rate, "t": float(optimizer.step + 1)}
+    numbers |= {name: pick(optimizer.slots[slot]) for name, _, slot in RULES[rule.name] if slot}
     for name, source, slot in RULES[rule.name]:
-        if slot:
-            numbers[name] = pick(optimizer.slots[slot])
         if rule.name == "momentum" and name == "v" and not rule.average:
             source = "beta * v + g"
         line = Line(name, source, dict(numbers), becomes=bool(slot) or name == "w")
