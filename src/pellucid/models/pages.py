@@ -28,7 +28,7 @@ def page_of_run(run: Run, files: RunFolder) -> str:
     constant: dict[str, float] = {}
     judged = Html("")
     if data is not None and data.held_out is not None and run.result:
-        outputs = run.outputs(data.held_out.x)
+        outputs = run.outputs(data.held_out.x) if run.held_out_outputs is None else run.held_out_outputs
         judged = judge(data, outputs)
         constant = _constant_figures(run, outputs)
     names = facts.classes if facts.task == "multiclass" else facts.classes[1:]
@@ -104,7 +104,7 @@ def page_of_gan(run: GanRun, files: RunFolder) -> str:
     }
     return RunPage(
         title=run.facts.name,
-        story=f"{_how_long(run)}.",
+        story=f"{_how_long(run)}. “loss” is the critic's, without the penalty that restrains it.",
         settings=run.experiment.to_dict(),
         toml=(files.path / "experiment.toml").read_text(),
         manifest=files.read_json("manifest.json"),

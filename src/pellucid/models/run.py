@@ -1,7 +1,7 @@
 """A run: the network that a training left, with all that is needed to use it, save it and load it."""
 
 import importlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -123,6 +123,7 @@ class Run:
         stopped: why it ended: ``"epochs"``, ``"early"`` or ``"interrupted"``.
         folder: where it was saved; None if it was not.
         data: what it was trained on; None for a run that was loaded.
+        held_out_outputs: the outputs for its held-out rows, kept where a page of the run needs them again.
     """
 
     network: AnyNetwork
@@ -137,6 +138,7 @@ class Run:
     folder: Path | None = None
     training: Training | None = None
     data: Dataset | None = None
+    held_out_outputs: np.ndarray | None = field(default=None, repr=False)
 
     @property
     def snapshots(self) -> Snapshots:

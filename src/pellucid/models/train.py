@@ -259,7 +259,9 @@ def run_experiment(
         DataFacts.of(data), training.history, {}, stopped, training=training, data=data,
     )  # fmt: skip
     if data.held_out is not None and training.history.steps_made:
-        run.result |= run.evaluate_part(data.held_out)
+        outputs = run.outputs(data.held_out.x)
+        run.result |= run.figures(outputs, data.held_out)
+        run.held_out_outputs = None if files is None else outputs
     if files is not None:
         run.folder = files.path
         run.save(files.path)

@@ -33,6 +33,7 @@ def curves(history: History, watched: str) -> Html:
         # Of a loss or an error the logarithm shows the end; of a share, such as accuracy, it hides it.
         log = None if name.endswith(("loss", "error")) else False
         charts.append(figure(line_chart(_words(name), lines, x_label="epoch", log=log)))
+    after = f" “{watched}” is measured at the end of each epoch." if "held_out_loss" in epochs else ""
     rates = steps["learning_rate"]
     rate = ""
     if len(rates) and rates.min() == rates.max():
@@ -43,8 +44,8 @@ def curves(history: History, watched: str) -> Html:
     return Html(
         figures(*charts)
         + paragraph(
-            "Training figures are those of each batch before its update, averaged over neighbours, with their range "
-            f"as a band; “{watched}” is measured at the end of each epoch.{rate}",
+            "Training figures are those of each batch before its update; where there are many, neighbours are averaged "
+            f"and a band shows their range.{after}{rate}",
             kind="quiet",
         )
         + _epochs_table(history, watched)
