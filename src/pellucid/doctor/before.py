@@ -492,31 +492,29 @@ def hidden_softmax(s: Subject) -> Evidence | None:
     return Evidence(0.96, {"layers": count}, f"{count} hidden layers end in softmax") if count else None
 
 
-@rule("bad_init_large", "four times Glorot's spread multiplies by four at every layer")
+@rule("bad_init_large", "three times He's spread multiplies by three at every layer")
 def bad_init_large(s: Subject) -> Evidence | None:
-    """Initial weights far larger than the number of inputs allows."""
-    ratio, layers = _init_ratio(s)
-    biases = max((float(np.abs(p["biases"]).max()) for p in s.e.params_start if "biases" in p), default=0.0)
-    if layers == 0 or (ratio < 3.5 and biases < 3):
+    """Initial weights or biases far larger than the number of inputs allows."""
+    ratio, _, layers = init_ratio(s)
+    bias = max((float(np.abs(p["biases"]).max()) for p in s.e.params_start if "biases" in p), default=0.0)
+    if layers == 0 or (ratio < 2.5 and bias < 3):
         return None
+    sure = 0.5 + 0.25 * math.log10(max(ratio, bias)) + 0.15 * (layers > 1)
     return Evidence(
-        min(0.93, 0.5 + 0.25 * math.log10(max(ratio, biases)) + 0.15 * (layers > 1)),
-        {"spread / Glorot's": ratio, "largest bias": biases},
-        f"the initial weights are {ratio:.3g} times Glorot's",
-    )  # fmt: skip
+        min(0.93, sure),
+        {"spread / He's": ratio, "largest bias": bias},
+        f"the initial weights are {ratio:.3g} times He's",
+    )
 
 
 @rule("bad_init_small", "a tenth of Glorot's spread divides by ten at every layer")
 def bad_init_small(s: Subject) -> Evidence | None:
     """Initial weights so small that the signal dies out between the layers."""
-    ratio, layers = _init_ratio(s, smallest=True)
+    _, ratio, layers = init_ratio(s)
     if not 0 < ratio < 0.15 or layers < 2:
         return None
-    return Evidence(
-        0.94 if ratio < 0.05 else 0.6,
-        {"spread / Glorot's": ratio},
-        f"the initial weights are {ratio:.2g} times Glorot's",
-    )
+    sure = 0.94 if ratio < 0.05 else 0.6
+    return Evidence(sure, {"spread / Glorot's": ratio}, f"the initial weights are {ratio:.2g} times Glorot's")
 
 
 @rule("gradient_ascent", "the first step, made small, must bring the loss down")
@@ -614,15 +612,17 @@ def _mixes(s: Subject) -> float:
     return moved / max(size, 1e-12) if np.isfinite(moved) else 0.0
 
 
-def _init_ratio(s: Subject, smallest: bool = False) -> tuple[float, int]:
-    """The spread of the initial weights against Glorot's, the extreme of the layers; and the layers there are."""
-    ratios = []
+def init_ratio(s: Subject) -> tuple[float, float, int]:
+    """The spread of the initial weights: the largest against He's, the median against Glorot's; how many layers."""
+    of_he, of_glorot = [], []
     for i in s.e.maps:
         for w in s.e.weights(i)[:1]:
             inputs = int(np.prod(w.shape[:-1]))
             outputs = w.shape[-1] * int(np.prod(w.shape[:-2]))
-            if w.size > 3 and np.abs(w).max() > 0:
-                ratios.append(float(np.sqrt((w**2).mean()) / math.sqrt(2 / (inputs + outputs))))
-    if not ratios:
-        return 1.0, 0
-    return (float(np.median(ratios)) if smallest else max(ratios)), len(ratios)
+            size = float(np.sqrt((w.astype(np.float64) ** 2).mean()))
+            if w.size > 3 and size > 0:
+                of_he.append(size / math.sqrt(2 / inputs))
+                of_glorot.append(size / math.sqrt(2 / (inputs + outputs)))
+    if not of_he:
+        return 1.0, 1.0, 0
+    return max(of_he), float(np.median(of_glorot)), len(of_he)

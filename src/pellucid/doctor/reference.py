@@ -176,17 +176,22 @@ class Reference:
         return float(self.best - self.examination.skill_new) if self.possible else np.nan
 
     @cached_property
-    def healthy(self) -> bool:
-        """Whether the network is near enough to what there is to reach that nothing need be wrong.
+    def tolerance(self) -> float:
+        """The shortfall that need not mean anything.
 
-        A tenth of the skill, or a twentieth in all, is within what seeds and the choice of a method change on some
-        hundred held-out rows.
+        A tenth of the skill is what the choice of a method is worth; two standard deviations of the difference between
+        two shares of n held-out rows are what drawing those rows is worth.
         """
-        e = self.examination
-        if e.diverged:
+        rows, values = len(self.targets[1]), len(np.unique(self.targets[1]))
+        noise = 0.0
+        if self.examination.classifies and values > 1:
+            right = 1 / values + self.best * (1 - 1 / values)
+            noise = 2 * np.sqrt(2 * max(right * (1 - right), 1 / rows) / rows) / (1 - 1 / values)
+        return float(max(0.05, 0.1 * self.best, noise))
+
+    @cached_property
+    def healthy(self) -> bool:
+        """Whether the network is near enough to what there is to reach that nothing need be wrong."""
+        if self.examination.diverged:
             return False
-        if not self.possible:
-            return True
-        rows = len(self.targets[1])
-        noise = 2 * np.sqrt(max(self.best * (1 - self.best), 0.01) / rows)
-        return self.shortfall <= max(0.05, 0.1 * self.best, noise)
+        return not self.possible or self.shortfall <= self.tolerance

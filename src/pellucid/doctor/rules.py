@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pellucid.doctor.before import init_ratio
 from pellucid.doctor.rule import Evidence, Rule, Subject, table_of
 from pellucid.layers import Dropout
 
@@ -35,7 +36,7 @@ def learning_rate_too_high(s: Subject) -> Evidence | None:
 
 @rule("learning_rate_too_low", "a larger step alone must help: that is what the name means")
 def learning_rate_too_low(s: Subject) -> Evidence | None:
-    """Ten or a hundred times the rate learns what this rate did not."""
+    """A larger rate learns what this rate did not."""
     e = s.e
     if s.reference.healthy or e.diverged or e.rate <= 0:
         return None
@@ -166,18 +167,16 @@ def targets_not_scaled(s: Subject) -> Evidence | None:
 @rule("bad_init_large", "drawn anew at Glorot's size, the same training must learn")
 def bad_init_large(s: Subject) -> Evidence | None:
     """Weights of Glorot's size learn what these did not."""
-    from pellucid.doctor.before import _init_ratio
-
-    ratio, layers = _init_ratio(s)
-    if s.reference.healthy or ratio < 2.5 or not layers:
+    ratio, _, layers = init_ratio(s)
+    if s.reference.healthy or ratio < 2 or not layers:
         return None
     gain = s.trials.drawn_anew - s.e.skill_new
     if gain < GAIN:
         return None
     return Evidence(
         0.75 + 0.2 * min(gain, 1),
-        {"spread / Glorot's": ratio, "gain of Glorot's": gain},
-        f"the initial weights are {ratio:.3g} times Glorot's",
+        {"spread / He's": ratio, "gain of Glorot's": gain},
+        f"the initial weights are {ratio:.3g} times He's",
     )
 
 
