@@ -12,9 +12,10 @@ FOLDER.mkdir(exist_ok=True)
 lines = [
     "# The catalogue",
     "Every activation, loss, optimiser, regulariser, initialiser, schedule, metric and layer, read from the objects "
-    "and measured from them. `pellucid show NAME` prints a page, `pellucid show activations` a comparison; in Python "
-    '`pel.show("relu")`. The last three pages work an example by hand, number by number: `pellucid lesson and`, '
-    "`pellucid lesson xor`, `pellucid lesson forward-and-backward`. `python tools/make_catalogue.py` writes them all.",
+    "and measured from them. `pellucid show NAME` prints a page, `pellucid show activations` a comparison; in "
+    'Python `pel.show("relu")`. The last three pages work an example by hand, number by number: '
+    "`pellucid lesson and-by-hand`, `xor-by-hand`, `forward-and-backward`. All are written by "
+    "`python tools/make_catalogue.py`.",
 ]
 others = [(make(), None) for make in (*COMPARISONS.values(), *WALKTHROUGHS.values())]
 for page, pages in [(kind.comparison(), kind) for kind in KINDS] + others:

@@ -185,8 +185,8 @@ def test_measured_slope_and_range_of_a_loss(loss):
     if probe.pair != "rest":  # there the second probability moves too
         np.testing.assert_allclose(slope, difference, rtol=0.05, atol=0.05)
     assert value.min() >= probe.range.low - 1e-6
-    assert (value.min() < 0.2)
-    assert (value.max() > 0.6)
+    assert value.min() < 0.2
+    assert value.max() > 0.6
     assert np.isfinite(losses.value_and_slope(loss, probe.points[1:-1])).all()
 
 

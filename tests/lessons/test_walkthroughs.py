@@ -31,7 +31,7 @@ def number(text):
 
 
 def test_every_row_of_and_follows_the_rule(pages):
-    data = pages["and"].data
+    data = pages["and-by-hand"].data
     given, learnt = (data[key] for key in data if key.startswith("from_"))
     assert [row["z"] for row in given] == [-0.7, -0.2, -0.2, 0.3]
     assert all(row["ŷ"] == row["y"] for row in given)
@@ -58,7 +58,7 @@ def test_every_number_of_a_step_on_xor(pages):
     a1 = np.tanh(z1)
     z2 = a1 @ V + c
     y_hat = 1 / (1 + np.exp(-z2))
-    data = pages["xor"].data
+    data = pages["xor-by-hand"].data
     forward = np.array([list(row.values()) for row in data["first_step,_forward"]])
     loss = -(XOR_Y * np.log(y_hat) + (1 - XOR_Y) * np.log(1 - y_hat))
     np.testing.assert_allclose(
@@ -85,8 +85,10 @@ def test_xor_is_solved_from_here(pages):
     trained = train_xor(params)
     made = xor_step(trained.params)
     np.testing.assert_array_equal(np.asarray(made.outputs[3]) > 0.5, XOR_Y > 0.5)
-    assert "Linearly separable" in pages["xor"].data["solved"]["the_hidden_layer_has_made_it_separable"]
-    assert "Not linearly separable" in pages["xor"].data["task"]
+    assert (
+        "Linearly separable" in pages["xor-by-hand"].data["solved"]["the_hidden_layer_has_made_it_separable"]
+    )
+    assert "Not linearly separable" in pages["xor-by-hand"].data["task"]
 
 
 def test_a_step_on_a_digit_lowers_its_loss(pages):
@@ -107,9 +109,9 @@ def test_text_markdown_and_json(pages, name):
 
 
 def test_the_command_and_a_slip(tmp_path):
-    shown = CliRunner().invoke(main, ["lesson", "and", "--figure", str(tmp_path / "and.svg")])
+    shown = CliRunner().invoke(main, ["lesson", "and-by-hand", "--figure", str(tmp_path / "and.svg")])
     assert shown.exit_code == 0
     assert "(0.5, 0.5)" in shown.stdout
     assert (tmp_path / "and.svg").exists()
-    with pytest.raises(UnknownName, match="'xor'"):
-        walk_through("xorr")
+    with pytest.raises(UnknownName, match="'xor-by-hand'"):
+        walk_through("xor-by-hnd")

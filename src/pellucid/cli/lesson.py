@@ -14,7 +14,7 @@ Examples:
   pellucid lesson                                  all claims
   pellucid lesson dying-relu                       run its experiment
   pellucid lesson 9 --seeds 10 --figure dying.png  by number, more seeds, with its picture
-  pellucid lesson xor                              a network worked by hand: also and, forward-and-backward
+  pellucid lesson xor-by-hand                      every number; also and-by-hand, forward-and-backward
   pellucid lesson --all --output lessons           all of them, as pages to read; can be interrupted
 """
 )
@@ -92,7 +92,9 @@ def _list(as_json: bool) -> None:
     width = max(len(x.name) for x in lessons)
     for x in lessons:
         click.echo(f"{x.number:>2}  {x.name.ljust(width)}  {x.claim}")
-    say("\npellucid lesson NAME puts one to the test. Worked step by step: and, xor, forward-and-backward.")
+    say(
+        "\npellucid lesson NAME puts one to the test. Worked step by step: and-by-hand, xor-by-hand, forward-and-backward."
+    )
 
 
 def _study_all(output: Path, seeds: int, seed: int, markdown: bool, as_json: bool) -> None:

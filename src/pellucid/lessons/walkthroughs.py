@@ -55,7 +55,7 @@ def and_by_hand() -> Page:
             }
         ),
     }
-    return Page("and", "AND by the perceptron, step by step (subject 2.4, 2.5)", sections)
+    return Page("and-by-hand", "AND by the perceptron, step by step (subject 2.4, 2.5)", sections)
 
 
 def _bound(fitted: FittedPerceptron) -> str:
@@ -199,7 +199,7 @@ def xor_by_hand() -> Page:
             }
         ),
     }
-    return Page("xor", "XOR by a 2–2–1 network, step by step (subject 2.7, 3.4, 3.5)", sections)
+    return Page("xor-by-hand", "XOR by a 2–2–1 network, step by step (subject 2.7, 3.4, 3.5)", sections)
 
 
 def _xor_forward(step: Step) -> Table:
@@ -364,8 +364,8 @@ def _zeros(array: Any) -> float:
 
 
 WALKTHROUGHS: Mapping[str, Callable[[], Page]] = {
-    "and": and_by_hand,
-    "xor": xor_by_hand,
+    "and-by-hand": and_by_hand,
+    "xor-by-hand": xor_by_hand,
     "forward-and-backward": a_step_on_a_digit,
 }
 """By name."""
@@ -375,13 +375,13 @@ def walk_through(name: str) -> Page:
     """A worked example with every number; print it, or take its ``markdown()``, ``data`` or ``figure()``.
 
     Args:
-        name: ``"and"``, ``"xor"`` or ``"forward-and-backward"``.
+        name: ``"and-by-hand"``, ``"xor-by-hand"`` or ``"forward-and-backward"``.
 
     Raises:
         UnknownName: no such example.
 
     Example:
-        >>> walk_through("and").data["learnt"]["mistakes"]
+        >>> walk_through("and-by-hand").data["learnt"]["mistakes"]
         11
     """
     if name in WALKTHROUGHS:
