@@ -164,7 +164,11 @@ class _Measured:
 
 
 def _chart(flow: _Flow | None, title: str, options: dict[str, Any]) -> Html | None:
-    return None if flow is None else line_chart(title, flow.series(), x_label="step", **options)
+    if flow is None:
+        return None
+    # A line alone has no legend.
+    title = title if len(flow.names) > 1 else f"{title}, {flow.names[0]}"
+    return line_chart(title, flow.series(), x_label="step", **options)
 
 
 def _gradients_by_depth(measured: _Measured) -> Html | None:

@@ -7,7 +7,7 @@
     weights.sha256       the hash of that file, as sha256sum writes and checks it
     history/             epochs, steps, layers, units and histograms as JSON lines
     snapshots/           states along the training, each safetensors, where any were asked for
-    report.html          settings, network and results, to look at
+    report.html          the run to look at: result, curves, mistakes, weights
 
 Every file is written to a temporary name, flushed to the disk and renamed, so that a reader finds
 the old file or the new one, never half of one.
