@@ -6,7 +6,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from pellucid.cli.options import Specification, as_json, print_json, say
+from pellucid.cli.options import as_json, print_json, say
 from pellucid.cli.train import SPECIFICATION, data_settings, hidden_units, train
 
 SHARED = (
@@ -74,7 +74,7 @@ def compare(
     data = open_data(data_settings(source, options, seed=0))
     say(str(data))
     common = {
-        name: options[name] if name != "batch_size" else _number(options[name])
+        name: options[name] if name != "batch_size" else _value(options[name])
         for name in SHARED[SHARED.index("network") :]
         if _is_given(name)
     }
@@ -105,18 +105,22 @@ def _values(text: str) -> tuple[str, list[Any]]:
             pieces[-1] += f",{piece}"
         else:
             pieces.append(piece)
-    convert = _network if name == "network" else _number
+    convert = _network if name == "network" else _value
     return name, [convert(piece.strip()) for piece in pieces]
 
 
-def _number(text: Any) -> Any:
-    """A number where the text is one, else a specification."""
+def _value(text: str) -> Any:
+    """A number, true or false where the text is one, else a specification."""
     for kind in (int, float):
         try:
             return kind(text)
         except ValueError:
             continue
-    return Specification().convert(text, None, None)
+    return (
+        {"true": True, "false": False}[text]
+        if text in ("true", "false")
+        else SPECIFICATION.convert(text, None, None)
+    )
 
 
 def _network(text: str) -> Any:
