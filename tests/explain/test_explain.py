@@ -108,7 +108,11 @@ NETWORKS = {
         {"weight": "conv2d_1:1,1,0,2"},
     ),
     "lstm": ("digits", {"name": "lstm", "units": [12]}, {"weight": "lstm_1:recurrent:3,14"}),
-    "gru": ("digits", pel.Network(pel.GRU(6, mask_value=0.0), pel.Dense(10, "softmax")), {"weight": "gru_1:recurrent:1,13"}),
+    "gru": (
+        "digits",
+        pel.Network(pel.GRU(6, mask_value=0.0), pel.Dense(10, "softmax")),
+        {"weight": "gru_1:recurrent:1,13"},
+    ),
     "graph": (
         "diabetes",
         pel.Graph(

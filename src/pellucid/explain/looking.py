@@ -47,6 +47,7 @@ def inputs(told: Explanation) -> list[Block]:
             Gallery(
                 "Of the second and third: dark moved the answer up, light moved it down, the grey between them is 0.",
                 pictures,
+                wide=True,
             )
         )
     return blocks

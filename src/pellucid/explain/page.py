@@ -12,7 +12,7 @@ from pellucid.report.picture import grey, png
 
 STYLE = Html(
     "<style>.line{margin:.4rem 0 .4rem 1rem}.line math{margin-right:.3em}math{font-size:1.06em}"
-    "td math,th math{white-space:nowrap}</style>"
+    "td math,th math{white-space:nowrap}.figures img{image-rendering:pixelated;border:1px solid #ccc}</style>"
 )
 """What a calculation needs beside the style of all pages."""
 
