@@ -146,8 +146,8 @@ WORKLOAD = Workload(
     "1,437 rows, batch 32, 20 epochs of Adam, the 360 held-out rows evaluated after each. The figure is the time over "
     "the number of trainings: 64 of `train_population`, 4 of PyTorch's loop, whose trainings follow one another and "
     "all take as long. The second case is the first call of all 64 in seconds, with an empty compilation cache. The "
-    "shapes below compare the two methods of `train_population`, members side by side in one program and one after another, "
-    "both on a thread for each core: their ratio is what the rule of `PRODUCTS` rests on.",
+    "shapes below compare the two methods of `train_population`, members side by side in one program and one after "
+    "another, both on a thread for each core: their ratio is what the rule of `PRODUCTS` rests on.",
     measure,
     (
         faster_than(
