@@ -92,9 +92,8 @@ def _list(as_json: bool) -> None:
     width = max(len(x.name) for x in lessons)
     for x in lessons:
         click.echo(f"{x.number:>2}  {x.name.ljust(width)}  {x.claim}")
-    say(
-        "\npellucid lesson NAME puts one to the test. Worked step by step: and-by-hand, xor-by-hand, forward-and-backward."
-    )
+    say("\npellucid lesson NAME puts one to the test.")
+    say("Worked step by step: and-by-hand, xor-by-hand, forward-and-backward.")
 
 
 def _study_all(output: Path, seeds: int, seed: int, markdown: bool, as_json: bool) -> None:
