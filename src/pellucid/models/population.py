@@ -135,6 +135,7 @@ def _members(
 ) -> list[Member]:
     """The trainings, checked: once for all seeds of a setting, which share what they are made of."""
     known: dict[Hashable, Ready] = {}
+    rows: dict[Hashable, Ready] = {}
     members: list[Member] = []
     for i, (experiment, data) in enumerate(zip(experiments, datasets, strict=True)):
         network = None if networks is None else networks[i]
@@ -143,7 +144,17 @@ def _members(
         key = (msgspec.json.encode(settings), id(data), id(network), id(optimizer))
         ready = known.get(key)
         if ready is None or ready.decides:
-            ready = known[key] = make_ready(experiment, data, optimizer, network)
+            ready = make_ready(experiment, data, optimizer, network)
+            if not ready.decides:
+                # The rows of one dataset once, not once a setting.
+                alike = (
+                    id(data),
+                    ready.program.loss.target_kind,
+                    msgspec.json.encode(experiment.class_weights),
+                )
+                first = rows.setdefault(alike, ready)
+                ready = ready._replace(train=first.train, monitor=first.monitor)
+            known[key] = ready
         experiment.check_counts()
         members.append(Member(experiment, data, ready))
     return members
@@ -204,7 +215,8 @@ def _side_by_side(group: list[Member], made: Callable[[float], None]) -> list[Ru
 
 def _one_after_another(group: list[Member], made: Callable[[float], None]) -> list[Run]:
     """Each member by the program of `train`, as many at a time as there are cores."""
-    trainings = [member.ready.training(member.ready.draw(member.experiment.seed)) for member in group]
+    states = zip(group, _draw_all(group), strict=True)
+    trainings = [member.ready.training(to_device(state)) for member, state in states]
     for training in trainings:
         training.program = without_initializers(training.program)
     first = trainings[0]
