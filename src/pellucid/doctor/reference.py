@@ -133,13 +133,13 @@ class Reference:
     def across(self) -> float:
         """Held-out rows named by the training rows nearest to them."""
         x, y = self.rows[0][self.chosen], self.targets[0][self.chosen]
-        return self.skill(self._vote(x, y, self.rows[1], False), self.targets[1])
+        return self.skill(self.vote(x, y, self.rows[1], False), self.targets[1])
 
     def _guess(self, x: np.ndarray, y: np.ndarray) -> np.ndarray | None:
         """Each row's target by its neighbours; by a support vector machine learnt in thirds where that is better."""
         if len(x) < 30:
             return None
-        near = self._vote(x, y, x, True)
+        near = self.vote(x, y, x, True)
         if not self.examination.classifies or len(np.unique(y)) < 2:
             return near
         from sklearn.svm import SVC
@@ -152,7 +152,8 @@ class Reference:
             guess[part == i] = SVC(C=10.0).fit(x[part != i], y[part != i]).predict(x[part == i])
         return max((near, guess), key=lambda decided: self.skill(decided, y))
 
-    def _vote(self, x: np.ndarray, y: np.ndarray, asked: np.ndarray, leave_out: bool) -> np.ndarray:
+    def vote(self, x: np.ndarray, y: np.ndarray, asked: np.ndarray, leave_out: bool) -> np.ndarray:
+        """The targets that the nearest rows give those asked for; ``leave_out``: without each row itself."""
         from sklearn.neighbors import NearestNeighbors
 
         count = min(NEIGHBOURS + leave_out, len(x))
@@ -187,7 +188,7 @@ class Reference:
         if self.examination.classifies and values > 1:
             right = 1 / values + self.best * (1 - 1 / values)
             noise = 2 * np.sqrt(2 * max(right * (1 - right), 1 / rows) / rows) / (1 - 1 / values)
-        return float(max(0.05, 0.1 * self.best, noise))
+        return float(max(0.05, 0.1 * self.best, min(noise, 0.2)))
 
     @cached_property
     def healthy(self) -> bool:
