@@ -144,7 +144,7 @@ _HOMES = {
     "pellucid.lessons": ("lesson", "list_lessons"),
     "pellucid.models": (
         "Autoencoder", "BiologicalNeuron", "Comparison", "GanRun", "Perceptron", "Run", "Translator", "autoencoder",
-        "convolutional", "convolutional_autoencoder", "feedforward", "firing_rate_curve", "gan_networks",
+        "compare", "convolutional", "convolutional_autoencoder", "feedforward", "firing_rate_curve", "gan_networks",
         "load_gan", "load_run", "recurrent", "resume_gan", "resume_run", "separability", "spiking",
         "train", "train_gan", "translator",
     ),
