@@ -33,9 +33,9 @@ from pellucid.training.populations import AXES, Population, members_of, threads,
 PRODUCTS = 1_000_000
 """Most multiply-adds of a step's forward pass that members are trained side by side with.
 
-Measured on two cores, two threads, as time of a step and member one after another over side by side: 3.1 for 2–8–1 at
-batch 32 (1,000 multiply-adds), 1.2 for 64–32–10 (75,000) and 64–64–64–10, 1.1 for 784–32–10 (0.8 million); but 0.9 for
-784–128–128–10 (4 million) and 0.9 for an LSTM of 128 units. ``python -m benchmarks populations`` measures it again.
+Time of a training one after another over side by side, both on two threads of two cores (``python -m benchmarks
+populations``): 2.5 for 4–8–3 at batch 32 (2,000 multiply-adds), 1.6 for 64–32–10 (75,000), 1.7 for it at batch 128,
+1.3 for 64–64–64–10 (0.3 million), 1.2 for 784–32–10 (0.8 million); but 0.9 for 784–128–128–10 (4 million).
 """
 
 
