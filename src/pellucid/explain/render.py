@@ -1,5 +1,6 @@
 """An explanation as text for the terminal, as Markdown, as LaTeX and as plain data."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import is_dataclass
 from io import StringIO
@@ -20,8 +21,8 @@ WIDTH = 110
 MOST_NUMBERS = 10_000
 """Arrays of weights with more numbers are given to JSON by their shape and size alone."""
 UNICODE = {
-    "∂": r"$\partial$", "·": r"$\cdot$", "×": r"$\times$", "−": "$-$", "⋆ᵀ": r"$\star^{T}$", "⋆": r"$\star$",
-    "…": r"\dots{}", "Σ": r"$\Sigma$", "Π": r"$\Pi$", "√": r"$\surd$", "σ²": r"$\sigma^2$", "σ": r"$\sigma$",
+    "\N{NO-BREAK SPACE}": "~", "∂": r"$\partial$", "·": r"$\cdot$", "×": r"$\times$", "−": "$-$", "⋆ᵀ": r"$\star^{T}$",
+    "⋆": r"$\star$", "…": r"\dots{}", "Σ": r"$\Sigma$", "Π": r"$\Pi$", "√": r"$\surd$", "σ²": r"$\sigma^2$", "σ": r"$\sigma$",
     "μ": r"$\mu$", "γ": r"$\gamma$", "β": r"$\beta$", "ε": r"$\varepsilon$", "δ": r"$\delta$", "η": r"$\eta$",
     "←": r"$\leftarrow$", "→": r"$\to$", "‖": r"$\|$", "₀": "$_0$", "²": "$^2$", "ŷ": r"$\hat{y}$",
     "½": r"$\frac{1}{2}$", "≤": r"$\le$", "≥": r"$\ge$", "′": "$'$", "^": r"\^{}", "|": "$|$", "{": r"\{",
@@ -137,7 +138,8 @@ def _latex(told: Explanation) -> Iterator[str]:
                     "p{7cm}" if wide[column] else "r" if _numeric(block, column) else "l"
                     for column in range(len(head))
                 )
-                lines = [" & ".join(_set(cell) for cell in row) for row in (head, *rows)]
+                shown = (head, *rows) if any(head) else rows
+                lines = [" & ".join(_set(cell) for cell in row) for row in shown]
                 yield f"\\begin{{longtable}}{{{columns}}}\n" + " \\\\\n".join(lines) + "\n\\end{longtable}"
 
 
@@ -150,15 +152,16 @@ def _aligned(line: Line) -> str:
 def _set(cell: Cell) -> str:
     if isinstance(cell, float):
         return f"${number(cell).latex}$"
-    return f"${cell.latex}$" if isinstance(cell, Math) else _escaped(_words(cell))
+    if isinstance(cell, Math):
+        return f"${cell.latex}$"
+    words = _escaped(_words(cell))
+    return "{}" + words if words.startswith("[") else words  # after a line's end [ would begin a distance
 
 
 def _escaped(text: str) -> str:
     text = tex(text.replace("\\", "/"))
-    for character, command in UNICODE.items():
-        # Braces that the escapes above have put there themselves do not occur: tex() writes none.
-        text = text.replace(character, command) if character not in "{}" else text
-    return text
+    # In one pass: the commands hold characters that are replaced themselves.
+    return re.sub("|".join(map(re.escape, UNICODE)), lambda found: UNICODE[found[0]], text)
 
 
 def as_dict(told: Explanation) -> dict[str, Any]:
