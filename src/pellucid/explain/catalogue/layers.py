@@ -393,7 +393,7 @@ def _picture(array: Any) -> np.ndarray:
 def draw_layer(layer: Layer) -> Any:
     """A digit before and after a layer whose weights are drawn with seed 0; in training too, where that differs."""
     seen = shown(layer)
-    pictures = [("input", seen.x if layer.inputs == 1 else seen.x[0])]
+    pictures: list[tuple[str, Any]] = [("input", seen.x if layer.inputs == 1 else seen.x[0])]
     if layer.inputs != 1:
         pictures.append(("second input", seen.x[1]))
     pictures.append(("output", seen.prediction))

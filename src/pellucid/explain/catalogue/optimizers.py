@@ -139,9 +139,8 @@ def walk(rule: Optimizer) -> Walk:
     """Down the valley with each of `RATES` that never climbs above the start; the one that is at the bottom first."""
     walks = []
     for rate in RATES:
-        path, heights = map(
-            np.asarray, _walk(as_arrays(dataclasses.replace(rule, learning_rate=rate)), STEPS)
-        )
+        tried: Any = dataclasses.replace(rule, learning_rate=rate)  # pyright: ignore[reportArgumentType]
+        path, heights = map(np.asarray, _walk(as_arrays(tried), STEPS))
         if not (heights <= heights[0] * 1.0001).all():
             break  # larger rates climb higher
         last = int(np.flatnonzero(heights >= NEAR)[-1])
