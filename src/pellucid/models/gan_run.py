@@ -11,7 +11,7 @@ import numpy as np
 from pellucid.core.checks import StorageError, WholeNumber, require
 from pellucid.data import Dataset, Preprocessing
 from pellucid.models.experiment import GanExperiment
-from pellucid.models.pages import page_of_gan
+from pellucid.models.pages import kept_page, page_of_gan
 from pellucid.models.run import DataFacts, outputs_of, scaling_of, under
 from pellucid.network import Network, summarize
 from pellucid.optimizers import as_optimizer
@@ -126,10 +126,7 @@ class GanRun:
         for name, table in self.history.tables.items():
             files.write_table(name, table)
         files.write_json("result.json", {"stopped": self.stopped, **self.result})
-        written = None if self.folder is None else self.folder / "report.html"
-        # Without its data a run cannot be judged again: a loaded one keeps the page that it has.
-        kept = self.data is None and written is not None and written.exists()
-        files.write_text("report.html", written.read_text() if kept else page_of_gan(self, files))
+        files.write_text("report.html", kept_page(self) or page_of_gan(self, files))
         self.folder = files.path
         return files.path
 

@@ -39,7 +39,7 @@ def page_of_run(run: Run, files: RunFolder) -> str:
         title=facts.name,
         story=_story(run, constant),
         settings=run.experiment.to_dict(),
-        toml=(files.path / "experiment.toml").read_text(),
+        toml=(files.path / "experiment.toml").read_text(encoding="utf-8"),
         manifest=files.read_json("manifest.json"),
         history=run.history,
         networks={"": trained},
@@ -48,6 +48,14 @@ def page_of_run(run: Run, files: RunFolder) -> str:
         watched="validation" if _validated(run) else "held out",
         judged=judged,
     ).render()
+
+
+def kept_page(run: Run | GanRun) -> str | None:
+    """The page that a loaded run was written with: without its data it cannot be judged again. Else None."""
+    if run.data is not None or run.folder is None:
+        return None
+    path = run.folder / "report.html"
+    return path.read_text(encoding="utf-8") if path.exists() else None
 
 
 def _story(run: Run, constant: dict[str, float]) -> str:
@@ -106,7 +114,7 @@ def page_of_gan(run: GanRun, files: RunFolder) -> str:
         title=run.facts.name,
         story=f"{_how_long(run)}. “loss” is the critic's, without the penalty that restrains it.",
         settings=run.experiment.to_dict(),
-        toml=(files.path / "experiment.toml").read_text(),
+        toml=(files.path / "experiment.toml").read_text(encoding="utf-8"),
         manifest=files.read_json("manifest.json"),
         history=run.history,
         networks=networks,

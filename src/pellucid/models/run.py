@@ -18,7 +18,7 @@ from pellucid.functions.losses import Loss, losses
 from pellucid.functions.metrics import metrics
 from pellucid.functions.regularizers import regularizers
 from pellucid.models.experiment import Experiment
-from pellucid.models.pages import page_of_run
+from pellucid.models.pages import kept_page, page_of_run
 from pellucid.network import AnyNetwork, Summary, build_network, summarize
 from pellucid.optimizers import as_optimizer
 from pellucid.report.figures import draw_history
@@ -338,10 +338,7 @@ class Run:
             for step, state in self.snapshots.items():
                 files.write_snapshot(step, arrays_of(state))
         files.write_json("result.json", {"stopped": self.stopped, **self.result})
-        written = None if self.folder is None else self.folder / "report.html"
-        # Without its data a run cannot be judged again: a loaded one keeps the page that it has.
-        kept = self.data is None and written is not None and written.exists()
-        files.write_text("report.html", written.read_text() if kept else page_of_run(self, files))
+        files.write_text("report.html", kept_page(self) or page_of_run(self, files))
         self.folder = files.path
         return files.path
 

@@ -163,7 +163,7 @@ def dot_chart(
     left = 20 + 6.4 * min(18, max(map(len, names)))
     x = _axis(numbers if len(numbers) else np.array([0.1, 1.0]), left, WIDTH - RIGHT - 6, log, margin=0.03)
     y = Axis(-0.5, len(names) - 0.5, frame.top, frame.bottom)
-    rows = [_text(left - 8, y(row) + 4, name[:18], anchor="end") for row, name in enumerate(names)]
+    rows = [_text(left - 8, float(y(row)) + 4, name[:18], anchor="end") for row, name in enumerate(names)]
     marks = []
     for place, one in enumerate(series):
         colour = COLOURS[place % len(COLOURS)]
@@ -226,7 +226,7 @@ def _line(series: Series, place: int, x: Axis, y: Axis) -> Html:
     marks = []
     across, up = x(series.x), y(series.y)
     if series.low is not None and series.high is not None:
-        low = np.clip(np.nan_to_num(y(series.low), nan=y.start, neginf=y.start), *sorted((y.start, y.end)))
+        low = np.nan_to_num(y(series.low), nan=y.start, neginf=y.start).clip(y.end, y.start)
         band = np.isfinite(up)
         outline = [*zip(across[band], y(series.high)[band], strict=True)]
         outline += [*zip(across[band][::-1], low[band][::-1], strict=True)]

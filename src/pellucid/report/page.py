@@ -9,7 +9,7 @@ Pages are read on any width: figures stand side by side where there is room, wid
 
 import html as _html
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 STYLE = """
@@ -179,10 +179,9 @@ def scrolling(wide: Html, caption: str = "") -> Html:
     return element("figure", element("figcaption", caption), box) if caption else box
 
 
-def facts(pairs: Mapping[str, Content] | Iterable[tuple[str, Content]]) -> Html:
+def facts(pairs: Iterable[tuple[str, Content]]) -> Html:
     """Names and their values, one to a row."""
-    given = pairs.items() if isinstance(pairs, Mapping) else pairs
-    rows = (element("tr", element("th", name, scope="row"), element("td", value)) for name, value in given)
+    rows = (element("tr", element("th", name, scope="row"), element("td", value)) for name, value in pairs)
     return scrolling(element("table", element("tbody", *rows)))
 
 

@@ -110,7 +110,7 @@ class RunPage:
             "shape of an example": "×".join(map(str, of["input_shape"])) or "1",
             "SHA-256 of all arrays": code(of["fingerprint"]),
         }  # fmt: skip
-        return facts({name: value for name, value in shown.items() if value is not None})
+        return facts((name, value) for name, value in shown.items() if value is not None)
 
     def _again(self) -> Html:
         versions = dict(self.manifest["versions"]) | {"machine": self.manifest["platform"]}
