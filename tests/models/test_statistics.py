@@ -42,8 +42,9 @@ def test_an_interval_holds_the_mean_as_often_as_it_says():
 
 
 def test_edges():
-    assert paired([1.0, 2.0], [1.0, 2.0])[2:4] == (1.0, 0.0)
-    assert paired([2.0, 3.0], [1.0, 2.0])[2:4] == (0.0, np.inf)
+    same, shifted = paired([1.0, 2.0], [1.0, 2.0]), paired([2.0, 3.0], [1.0, 2.0])
+    assert (same.p, same.d) == (1.0, 0.0)
+    assert (shifted.p, shifted.d) == (0.0, np.inf)
     one = paired([1.0, np.nan], [0.5, 2.0])
     assert (one.difference, one.count) == (0.5, 1)
     assert np.isnan(one.p)

@@ -3,7 +3,7 @@
 import inspect
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -192,8 +192,8 @@ class Comparison:
         for row, values in zip(self.rows(figure), self.values(figure).tolist(), strict=True):
             difference = None
             if row.against is not None:
-                difference = row.against._asdict() | {"p_corrected": row.p}
-            plain = {"setting": row.setting, **row.estimate._asdict(), "against_reference": difference}
+                difference = asdict(row.against) | {"p_corrected": row.p}
+            plain = {"setting": row.setting, **asdict(row.estimate), "against_reference": difference}
             rows.append(plain | {"diverged": row.diverged, "seconds": row.seconds, "values": values})
         return _plain(
             {

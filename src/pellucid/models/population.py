@@ -279,7 +279,7 @@ def _with_numbers(state: TrainingState, ready: Ready) -> TrainingState:
 
 
 def _run(member: Member, training: Training, stopped: str) -> Run:
-    data, history, program = member.data, training.history, training.program
+    data, history, program = member.data, training.history, member.ready.program
     run = Run(
         program.network, training.params, training.state.layer_state, program, member.experiment,
         DataFacts.of(data), history, {}, stopped, training=training, data=data,

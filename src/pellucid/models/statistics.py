@@ -5,7 +5,8 @@ pair: what a seed does to both alike drops out, and few seeds tell much.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
@@ -15,7 +16,8 @@ from pellucid.core.checks import Interval, ShapeError, require
 CONFIDENCE = Interval(0, 1, closed="neither")
 
 
-class Estimate(NamedTuple):
+@dataclass(frozen=True)
+class Estimate:
     """What some values say of the mean that they are drawn around."""
 
     mean: float
@@ -28,7 +30,8 @@ class Estimate(NamedTuple):
     """Values that are numbers."""
 
 
-class Paired(NamedTuple):
+@dataclass(frozen=True)
+class Paired:
     """What pairs of values say of the difference between their means."""
 
     difference: float

@@ -38,7 +38,8 @@ FIRST_STEPS = 16
 SECONDS_PER_CALL = 0.5
 """Aim for the length of one call."""
 
-AXES: Any = TrainingState(*[0] * len(TrainingState._fields))._replace(step=None)
+_FIRST: list[Any] = [0] * len(TrainingState._fields)
+AXES: Any = TrainingState(*_FIRST)._replace(step=None)
 """Members lie along the first axis of all leaves of a stack but the step, which they share."""
 
 
