@@ -121,6 +121,7 @@ def test_the_command_line_lists_runs_and_draws(tmp_path):
     assert figure.read_text().startswith("<?xml")
     assert runner.invoke(main, ["lesson", "softmax", "--all"]).exit_code == 2
     assert runner.invoke(main, ["lesson", "soft"]).exit_code == 2
+    assert runner.invoke(main, ["lesson", "softmax", "--figure", "softmax.doc"]).exit_code == 2
 
 
 def test_all_lessons_are_written_as_pages_and_results_are_reused(tmp_path, monkeypatch):

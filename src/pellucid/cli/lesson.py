@@ -7,6 +7,8 @@ import click
 
 from pellucid.cli.options import as_json, print_json, say
 
+PICTURES = (".png", ".svg", ".pdf")
+
 
 @click.command(
     epilog="""\b
@@ -48,6 +50,8 @@ def lesson(
     """
     if name is not None and everything:
         raise click.UsageError("give the NAME of one lesson, or --all, not both.")
+    if figure is not None and figure.suffix.lower() not in PICTURES:
+        raise click.UsageError(f"--figure must end in {', '.join(PICTURES)}. Received: {figure}")
     if everything:
         _study_all(output, seeds, seed, markdown, as_json)
     elif name is None:
@@ -116,6 +120,6 @@ def _save(result: Any, path: Path) -> None:
 
     try:
         result.figure().savefig(path, dpi=130)
-    except (OSError, ValueError) as error:  # an unknown ending is a ValueError
+    except OSError as error:
         raise StorageError(f"the figure cannot be written to {path}: {error}") from error
     say(f"figure: {path}")

@@ -111,7 +111,7 @@ def html_page(result: LessonResult) -> str:
         html.section(
             "What was measured",
             html.table((counted(result), "mean", "95 % interval"), rows),
-            html.figures(html.figure(html.image(data, f"{found.claim} What was measured."), LEGEND), kind="wide"),
+            html.figure(html.image(data, f"{found.claim} What was measured."), LEGEND),
         ),
     )  # fmt: skip
 
