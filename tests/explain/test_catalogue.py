@@ -155,7 +155,7 @@ def test_ranges_kinks_and_saturation_of_activations():
     sigmoid = activations.facts(activations.KIND.item("sigmoid"))
     assert sigmoid["slope exactly 0"] == "z ≤ −87.3, z ≥ 16.7"  # 1 − a is 0 once a rounds to 1
     assert sigmoid["largest slope"] == "0.25 at z = 0"
-    assert sigmoid["gradient kept by a layer"] < 0.25
+    assert sigmoid["rms slope for normal z"] < 0.25
 
 
 @pytest.mark.parametrize(

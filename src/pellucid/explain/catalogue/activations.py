@@ -194,7 +194,7 @@ def facts(activation: Activation) -> Facts:
             "slope below 0.001": _outside(np.abs(slope_far) < 1e-3),
             "slope exactly 0": _outside(slope_far == 0),
             "mean of a for normal z": round(_over_normal(a, between), 3) + 0.0,
-            "gradient kept by a layer": round(math.sqrt(_over_normal(slope**2, between)), 3),
+            "rms slope for normal z": round(math.sqrt(_over_normal(slope**2, between)), 3),
         }
     )
 
@@ -229,7 +229,7 @@ def _row(activation: Activation) -> Mapping[str, Any]:
         "largest slope": float(np.max(value_and_slope(activation, FAR)[1])),
         "slope below 0.001": known["slope below 0.001"],
         "mean of a": known["mean of a for normal z"],
-        "gradient kept": known["gradient kept by a layer"],
+        "rms slope": known["rms slope for normal z"],
     }
 
 
