@@ -117,7 +117,7 @@ class Comparison:
         found = np.full((len(self.settings), len(self.seeds), epochs), np.nan)
         for i, runs in enumerate(self.runs):
             for j, run in enumerate(runs):
-                column = run.history.epochs[name]
+                column = run.history.epochs.get(name, ())  # nothing where it diverged in its first epoch
                 found[i, j, : len(column)] = column
         return found
 
@@ -232,7 +232,8 @@ class Comparison:
         return "\n".join([f"{_words(self.figure)}, {len(self.seeds)} seeds", *table])
 
     def _check(self, name: str) -> None:
-        known = [column for column in self.runs[0][0].history.epochs if column != "epoch"]
+        metric = self.runs[0][0].program.metric_name
+        known = ("loss", metric, "held_out_loss", f"held_out_{metric}", "learning_rate")
         if name not in known:
             raise InvalidValue(f"no figure {name!r} was recorded. Figures: {', '.join(known)}.")
 
