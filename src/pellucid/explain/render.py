@@ -22,7 +22,8 @@ MOST_NUMBERS = 10_000
 """Arrays of weights with more numbers are given to JSON by their shape and size alone."""
 UNICODE = {
     "\N{NO-BREAK SPACE}": "~", "∂": r"$\partial$", "·": r"$\cdot$", "×": r"$\times$", "−": "$-$", "⋆ᵀ": r"$\star^{T}$",
-    "⋆": r"$\star$", "…": r"\dots{}", "Σ": r"$\Sigma$", "Π": r"$\Pi$", "√": r"$\surd$", "σ²": r"$\sigma^2$", "σ": r"$\sigma$",
+    "⋆": r"$\star$",
+    "…": r"\dots{}", "Σ": r"$\Sigma$", "Π": r"$\Pi$", "√": r"$\surd$", "σ²": r"$\sigma^2$", "σ": r"$\sigma$",
     "μ": r"$\mu$", "γ": r"$\gamma$", "β": r"$\beta$", "ε": r"$\varepsilon$", "δ": r"$\delta$", "η": r"$\eta$",
     "←": r"$\leftarrow$", "→": r"$\to$", "‖": r"$\|$", "₀": "$_0$", "²": "$^2$", "ŷ": r"$\hat{y}$",
     "½": r"$\frac{1}{2}$", "≤": r"$\le$", "≥": r"$\ge$", "′": "$'$", "^": r"\^{}", "|": "$|$", "{": r"\{",
