@@ -122,13 +122,12 @@ def _transform(
             for axis in ("x", "y"):
                 arrays[f"{axis}_{part}"] = arrays[f"{axis}_{part}"][sound]
         return
-    if op in ("standardise", "min_max", "impute_mean"):
-        finite = np.where(np.isfinite(train), train, np.nan)
-        low, high = np.nanmin(finite, axes), np.nanmax(finite, axes)
-        mean, spread = np.nanmean(finite, axes, dtype=np.float64), np.nanstd(finite, axes, dtype=np.float64)
-        width = np.where(high > low, high - low, 1)
-        spread = np.where(spread > 0, spread, 1)
-        bottom, top = numbers.get("low", 0), numbers.get("high", 1)
+    finite = np.where(np.isfinite(train), train, np.nan)
+    low, high = np.nanmin(finite, axes), np.nanmax(finite, axes)
+    mean, spread = np.nanmean(finite, axes, dtype=np.float64), np.nanstd(finite, axes, dtype=np.float64)
+    width = np.where(high > low, high - low, 1)
+    spread = np.where(spread > 0, spread, 1)
+    bottom, top = numbers.get("low", 0), numbers.get("high", 1)
     steps = {
         "divide": lambda x: x / numbers["by"],
         "multiply": lambda x: x * numbers["by"],
@@ -157,8 +156,8 @@ def dataset_of(case: Case) -> Dataset:
     arrays = arrays_of(case)
     task = case.program["task"]
     if task == "perceptron":  # labels −1 and +1
-        for part in ("y_train", "y_test"):
-            arrays[part] = (arrays[part] > 0).astype(np.float32)
+        for labels in ("y_train", "y_test"):
+            arrays[labels] = (arrays[labels] > 0).astype(np.float32)
     y = arrays["y_train"]
     columns = 1 if y.ndim == 1 else y.shape[1]
     classes: tuple[str, ...] = ()
@@ -376,7 +375,7 @@ def network_of(layers: list[dict[str, Any]], batch_softmax: bool = False) -> Net
     for layer in layers:
         made += _layers(layer)
     if batch_softmax:
-        made[-1] = BatchSoftmax()
+        made[-1] = BatchSoftmax()  # pyright: ignore[reportAbstractUsage] (the base derives backward)
     return Network(*made)
 
 
@@ -527,8 +526,9 @@ def run_of(case: Case, seed: int = 0) -> Run | GanRun:
     state = initial_state(
         network, optimizer, regularizer, data.input_shape, seed, recorder=supervised.recorder
     )
+    held_out = None if data.held_out is None else rows(data.held_out)
     training = Training(
-        supervised, AS_IT_IS, train, rows(data.held_out), optimizer, state,
+        supervised, AS_IT_IS, train, held_out, optimizer, state,
         History.begin(supervised, len(data.train.x)),
     )  # fmt: skip
     stopped = _train(training, program["epochs"])
@@ -575,8 +575,8 @@ def gan_run_of(case: Case, seed: int = 0) -> GanRun:
         batch_size=program["batch_size"] * steps_of_critic, critic_steps=steps_of_critic,
     )  # fmt: skip
     both = program["optimizer"]
-    makers = [optimizer_of(both.get(player, both)) for player in ("generator", "discriminator")]
-    state = adversarial.init(*makers, None, x.shape[1:], seed)
+    maker, judge = (optimizer_of(both.get(player, both)) for player in ("generator", "discriminator"))
+    state = adversarial.init(maker, judge, None, x.shape[1:], seed)
     per_epoch = -(-len(x) // adversarial.batch_size)
     training = Training(
         adversarial,
@@ -590,7 +590,7 @@ def gan_run_of(case: Case, seed: int = 0) -> GanRun:
     stopped = _train(training, -(-program["steps"] // per_epoch))
     data = Dataset("arrays", Part(x, x), None, "reconstruction")
     experiment = GanExperiment(
-        generator=["flatten"], critic=["flatten"], latent=program["latent"], optimizer=makers[0].name
+        generator=["flatten"], critic=["flatten"], latent=program["latent"], optimizer=maker.name
     )
     params = {name: training.state.params[name] for name in ("generator", "critic")}
     return GanRun(

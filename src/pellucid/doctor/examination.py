@@ -10,6 +10,7 @@ import numpy as np
 
 from pellucid.core.checks import DataError
 from pellucid.functions.activations import Activation as Function
+from pellucid.functions.activations import activations
 from pellucid.layers import Activation, BatchNorm, Dropout, Frozen, Layer
 from pellucid.layers.layer import weights_of
 from pellucid.models.run import Run, outputs_of
@@ -107,7 +108,7 @@ class Examination:
     def last(self) -> Function | None:
         """The activation of the output; None where the network ends in a layer with none."""
         layer = self.network.layers[-1]
-        return layer.function if isinstance(layer, Activation) else None
+        return activations.build(layer.function) if isinstance(layer, Activation) else None
 
     @property
     def last_name(self) -> str:
@@ -274,7 +275,9 @@ class Examination:
                 common = np.maximum(y.mean(0), 1 - y.mean(0)).mean()
                 return float(max(0.0, (right - common) / max(1 - common, 1e-9)))
             return skill_of_numbers(outputs, y)
-        return skill_of_classes(self.decide(outputs), self.labels_of(y))
+        labels = self.labels_of(y)
+        assert labels is not None  # there are classes
+        return skill_of_classes(self.decide(outputs), labels)
 
     @cached_property
     def skill_train(self) -> float:

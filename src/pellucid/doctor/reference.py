@@ -33,12 +33,14 @@ class Reference:
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
         """Training and held-out inputs: rows of numbers, imputed and standardised by the training rows."""
         e = self.examination
+        assert e.x_new is not None  # as ``possible`` says
         train, new = e.flat(e.x).astype(np.float64), e.flat(e.x_new).astype(np.float64)
         train[~np.isfinite(train)] = np.nan
         new[~np.isfinite(new)] = np.nan
         mean, spread = np.nan_to_num(np.nanmean(train, 0)), np.nanstd(train, 0)
         spread = np.where(spread > 1e-12, spread, 1)
-        return tuple(np.nan_to_num((part - mean) / spread).clip(-50, 50) for part in (train, new))  # pyright: ignore
+        train, new = (np.nan_to_num((part - mean) / spread).clip(-50, 50) for part in (train, new))
+        return train, new
 
     @cached_property
     def chosen(self) -> np.ndarray:
@@ -91,7 +93,7 @@ class Reference:
         if self.examination.classifies:
             return self._learn(SVC(C=10.0))
         if self.targets[0].shape[1] > 1:
-            return self._learn(KernelRidge(alpha=0.1, kernel="rbf"))
+            return self._learn(KernelRidge(alpha=0.1, kernel="rbf"))  # pyright: ignore[reportArgumentType]
         scale = float(self.targets[0].std()) or 1.0
         return self._learn(SVR(C=10.0 * scale, epsilon=0.05 * scale))
 

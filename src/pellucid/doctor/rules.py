@@ -260,8 +260,8 @@ def class_imbalance(s: Subject) -> Evidence | None:
     recall = {
         value: float((decided[truth == value] == value).mean()) for value in values if (truth == value).any()
     }
-    of_rare = np.mean([recall[value] for value in rare if value in recall] or [1.0])
-    of_common = np.mean([recall[value] for value in recall if value not in rare] or [0.0])
+    of_rare = float(np.mean([recall[value] for value in rare if value in recall] or [1.0]))
+    of_common = float(np.mean([recall[value] for value in recall if value not in rare] or [0.0]))
     share = float(counts.min() / counts.max())
     numbers = {"rarest / commonest": share, "recall of rare classes": of_rare, "of common classes": of_common}
     if of_rare > of_common - 0.2:

@@ -83,8 +83,10 @@ class Trials:
 
     @cached_property
     def faster(self) -> dict[float, float]:
-        """A larger learning rate: ten and a hundred times, and where that is still too little what moves the weights by
-        a hundredth of their size in a step."""
+        """A larger learning rate, ten and a hundred times.
+
+        Where that is still too little, also the one that moves the weights by a hundredth of their size in a step.
+        """
         ratios = self.examination.measure("update_ratio")
         usual = float(np.nanmedian(ratios)) if np.isfinite(ratios).any() else 0.0
         factors = [10.0, 100.0, *([1e-2 / usual] if 0 < usual < 1e-4 else [])]

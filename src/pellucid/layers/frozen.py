@@ -71,5 +71,6 @@ class Frozen(Layer):
         self, params: Params, cache: Cache, dy: Float[Array, "batch *outputs"]
     ) -> tuple[Any, Params]:
         """∂L/∂x of the layer; no gradients."""
-        dx, _ = layers.build(self.layer).backward(*cache, dy)
+        frozen, inner = cache
+        dx, _ = layers.build(self.layer).backward(frozen, inner, dy)
         return dx, {}
