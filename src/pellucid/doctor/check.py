@@ -137,6 +137,7 @@ def gradient_error(s: Subject) -> float:
     x, y, ones = jnp.asarray(e.x[rows]), jnp.asarray(e.y[rows]), jnp.ones(len(rows), jnp.float32)
     state, key = e.state_start.layer_state, jax.random.key(0)
 
+    @jax.jit
     def passed(params: Any) -> Any:
         return backpropagate(e.network, e.loss, params, state, x, y, ones, key=key)
 
