@@ -206,7 +206,7 @@ class Comparison:
 
     def __str__(self) -> str:
         reference = self.reference()
-        lines = [
+        lines: list[tuple[str, ...]] = [
             ("setting", "mean", "sd", "95 % interval", "difference", "95 % interval", "p (Holm)", "d", "s")
         ]
         for i, (label, row) in enumerate(zip(self.labels, self.rows(), strict=True)):
