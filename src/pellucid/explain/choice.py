@@ -28,7 +28,7 @@ class Aim(NamedTuple):
 
     layer: int
     parameter: str
-    index: tuple[int, ...]
+    index: tuple[int, ...]  # pyright: ignore[reportIncompatibleMethodOverride]
 
 
 def aim_at(
@@ -198,15 +198,16 @@ def describe_weight(
     terms = []
     places = np.argwhere(dz_dw != 0)
     weights = [abs(dL_dz[tuple(place)] * dz_dw[tuple(place)]) for place in places]
-    if after is not None:
-        a, function = outputs[after], network.layers[after].function  # pyright: ignore[reportAttributeAccessIssue]
+    function = None if after is None else network.layers[after].function  # pyright: ignore[reportAttributeAccessIssue]
     for k in np.argsort(-np.array(weights), kind="stable") if len(places) else ():
         place = tuple(int(i) for i in places[k])
         whole: dict[str, float | None] = {"a": None, "dL_da": None, "da_dz": None}
-        if after is not None and isinstance(function, Elementwise) and slopes[after] is not None:
+        back = None if after is None else slopes[after]
+        if after is not None and isinstance(function, Elementwise) and back is not None:
+            a = outputs[after]
             one = jnp.asarray(z[place])[None]
             slope = function.slope(one, jnp.asarray(a[place])[None])
-            whole = {"a": float(a[place]), "dL_da": float(slopes[after][place]), "da_dz": float(slope[0])}
+            whole = {"a": float(a[place]), "dL_da": float(back[place]), "da_dz": float(slope[0])}
         terms.append(
             Term(
                 place=place, z=float(z[place]), dL_dz=float(dL_dz[place]), dz_dw=float(dz_dw[place]), **whole
@@ -217,7 +218,7 @@ def describe_weight(
     return Chosen(
         network.names[aim.layer],
         None if after is None else network.names[after],
-        None if after is None else function.name,
+        None if function is None else function.name,
         aim.parameter,
         aim.index,
         place,

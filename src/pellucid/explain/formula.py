@@ -26,6 +26,11 @@ class Math(NamedTuple):
     mathml: str
     binds: int = 3
 
+    @property
+    def notations(self) -> tuple[str, str, str]:
+        """Text, LaTeX and MathML."""
+        return self.text, self.latex, self.mathml
+
 
 def symbol(text: str, latex: str | None = None) -> Math:
     """A letter, or a word where it is longer."""
@@ -191,7 +196,7 @@ class Line:
         return tuple(sides)
 
     def _joined(self, notation: int, first: str, equal: str) -> str:
-        head, *rest = (part[notation] for part in self.parts)
+        head, *rest = (part.notations[notation] for part in self.parts)
         return head + (first if self.becomes else equal) + equal.join(rest)
 
     @property
@@ -261,7 +266,7 @@ def _operation(node: ast.BinOp, left: Math, right: Math) -> Math:
     left = left if level == 0 else _leading(left, level)
     # What stands on the right of a minus is bracketed where it is a sum or a negative number.
     right = _bracketed(right, level + (isinstance(node.op, ast.Sub) or right.text.startswith(MINUS)))
-    text, latex, mathml = (sign.join((left[k], right[k])) for k, sign in enumerate(signs))
+    text, latex, mathml = (sign.join((left.notations[k], right.notations[k])) for k, sign in enumerate(signs))
     return Math(text, latex, f"<mrow>{mathml}</mrow>", level)
 
 
@@ -296,7 +301,7 @@ def _call(name: str, given: list[Math]) -> Math:
             f"<mrow><mo>|</mo>{inner.mathml}<mo>|</mo></mrow>",
         )
     shown = rf"\operatorname{{{name}}}" if name == "sign" else rf"\{name}"
-    text, latex, mathml = (", ".join(one[k] for one in given) for k in range(3))
+    text, latex, mathml = (", ".join(one.notations[k] for one in given) for k in range(3))
     opening, closing = ("<mo stretchy='false'>" + bracket + "</mo>" for bracket in "()")
     mathml = f"<mrow><mi>{name}</mi>{opening}{mathml.replace(', ', '<mo>,</mo>')}{closing}</mrow>"
     return Math(f"{name}({text})", rf"{shown}\left({latex}\right)", mathml)

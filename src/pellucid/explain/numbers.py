@@ -59,7 +59,7 @@ class Input(NamedTuple):
 
     name: str
     """``w``; ``r`` for a weight of the state of a recurrent layer."""
-    index: tuple[int, ...]
+    index: tuple[int, ...]  # pyright: ignore[reportIncompatibleMethodOverride]
     weight: float
     value: float
     """∂z/∂w: what the weight is multiplied by."""

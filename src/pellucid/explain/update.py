@@ -159,7 +159,7 @@ def next_update(
     rate = float(update.learning_rate)
     lines += rule_lines(optimizer, total, pick, lines[-1].value, pick(params), rate)
     after = update.params
-    if penalised:
+    if penalised and regularizer is not None:
         after = jax.tree.map(lambda w: regularizer.proximal(w, update.learning_rate), after)
         l1 = float(getattr(regularizer, "l1", getattr(regularizer, "strength", 0.0)))
         if not isinstance(regularizer, L2):
@@ -208,5 +208,5 @@ def _rate_written(optimizer: Any) -> float:
     """The learning rate that an experiment names, at its beginning; 0.01 where Optax holds it."""
     if optimizer == "optax":
         return 0.01
-    rate = as_optimizer(optimizer).learning_rate
+    rate = getattr(as_optimizer(optimizer), "learning_rate", 0.01)
     return float(rate.rate(0.0)) if isinstance(rate, Schedule) else float(rate)

@@ -186,6 +186,8 @@ class Walk:
             return None
         before = self.network.names.index(read)
         fused = self.slopes[before]
+        if fused is None:
+            return None
         # Of a sequence of softmaxes, the one that the loss pulls at most.
         rows = abs(fused).reshape(-1, fused.shape[-1]).max(axis=1)
         row = int(rows.argmax())
