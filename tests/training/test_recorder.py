@@ -141,13 +141,13 @@ def test_signal_to_noise_of_gradients_with_known_noise(rng):
     recorder = Recorder(groups=("noise",))
     network = Network(Dense(1))
     params, state, _ = network.init(jax.random.key(0), (50,))
-    memory = recorder.begin(network, params, state, (50,))
+    average = recorder.begin(network, params, state, (50,)).mean
     mean = np.full((50, 1), 3 / np.sqrt(50), np.float32)
-    step = jax.jit(lambda memory, g: _signal_to_noise(memory, ({"weights": g},)))
+    step = jax.jit(lambda mean, g: _signal_to_noise(mean, ({"weights": g},)))
     powers = []
     for _ in range(4000):
         noise = rng.normal(size=(50, 1)) * 6 / np.sqrt(50)
-        memory, found = step(memory, jnp.asarray(mean + noise, jnp.float32))
+        average, found = step(average, jnp.asarray(mean + noise, jnp.float32))
         powers.append(float(found[0]) ** 2)
     assert np.isnan(powers[0])
     assert np.nanmedian(powers[50:]) == pytest.approx(0.25, rel=0.15)

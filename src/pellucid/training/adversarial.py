@@ -190,16 +190,14 @@ class Adversarial(Program):
 
         # The last update alone is measured.
         unmeasured = self.critic_steps - measured
-        critic = Player.of(state, "critic")
-        critic_losses = jnp.zeros(0, real.dtype)
+        critic, critic_loss = Player.of(state, "critic"), jnp.asarray(jnp.nan, real.dtype)
         if unmeasured:
-            critic, critic_losses = jax.lax.scan(critic_step, critic, (real[:unmeasured], keys[:unmeasured]))
-        critic_pass = critic_changes = None
+            critic, losses = jax.lax.scan(critic_step, critic, (real[:unmeasured], keys[:unmeasured]))
+            critic_loss = losses[-1]
+        last = None
         if measured:
-            critic, critic_pass, critic_changes = self.update_critic(
-                state, critic, real[-1], keys[-2], progress
-            )
-        critic_loss = critic_losses[-1] if critic_pass is None else critic_pass.loss
+            last = self.update_critic(state, critic, real[-1], keys[-2], progress)
+            critic, critic_loss = last[0], last[1].loss
         before = state.params["generator"]
         pass_ = self.generator_pass(state, critic, keys[-1])
         optimizer = state.optimizer["generator"]
@@ -219,22 +217,21 @@ class Adversarial(Program):
             optimizer={"generator": update.state, "critic": critic.optimizer},
             step=state.step + 1,
         )
-        if critic_pass is None:
+        if last is None:
             return Step(new_state, figures, None)
         memory = state.recorder or {"generator": None, "critic": None}
-        seen = {
-            name: self.recorder.measure(network, params[name], changes, its_pass, memory[name], state.step)
-            for name, network, changes, its_pass in (
-                ("generator", self.generator, update.changes, pass_),
-                ("critic", self.critic, critic_changes, critic_pass),
-            )
-        }
-        layers, histograms = (
-            None if seen["critic"][i] is None else jnp.concatenate([seen["generator"][i], seen["critic"][i]])
-            for i in range(2)
+        measure, number = self.recorder.measure, state.step
+        of_generator = measure(
+            self.generator, update.params, update.changes, pass_, memory["generator"], number
         )
+        of_critic = measure(self.critic, critic.params, last[2], last[1], memory["critic"], number)
         if state.recorder is not None:
-            new_state = new_state._replace(recorder={name: its.memory for name, its in seen.items()})
+            memory = {"generator": of_generator.memory, "critic": of_critic.memory}
+            new_state = new_state._replace(recorder=memory)
+        layers = jnp.concatenate([of_generator.layers, of_critic.layers])
+        histograms = None
+        if of_generator.histograms is not None and of_critic.histograms is not None:
+            histograms = jnp.concatenate([of_generator.histograms, of_critic.histograms])
         return Step(new_state, figures, layers, histograms)
 
     def take_batch(

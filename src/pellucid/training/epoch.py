@@ -182,7 +182,7 @@ def run_steps(
         layers, histograms = records.layers, records.histograms
         if made.layers is not None:
             layers = layers.at[times(every, step) - times(every, start)].set(made.layers)
-        if made.histograms is not None:
+        if histograms is not None and made.histograms is not None:
             # In a step without histograms this is the place of the next ones, which overwrite it.
             place = times(histograms_every, step) - times(histograms_every, start)
             histograms = histograms.at[place].set(made.histograms)

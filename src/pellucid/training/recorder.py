@@ -44,8 +44,8 @@ MEASURES = (
 - ``weight_norm``: ‖W‖₂ after the update.
 - ``weight_zeros``: share of weights that are exactly zero after the update.
 - ``signal_to_noise``: ‖E g‖₂ / √E‖g − E g‖², the size of the gradient that the batches agree on against what each
-  adds by chance (see `Memory`). Below 1 the noise is the larger; a batch of B / (signal-to-noise)² rows instead of
-  B would have as much of the one as of the other, which McCandlish et al. call the noise scale.
+  adds by chance (see `MeanGradient`). Below 1 the noise is the larger; a batch of B / (signal-to-noise)² rows instead
+  of B would have as much of the one as of the other, which McCandlish et al. call the noise scale.
 
 Outputs are measured on the first rows of the batch, as many as hold `SAMPLE` numbers of that layer.
 """
@@ -69,7 +69,7 @@ GROUPS = {
 ALLOWED = f"any of {', '.join(GROUPS)}"
 DEFAULT_GROUPS = ("activations", "gradients", "updates", "weights")
 
-SAMPLE = 65_536
+SAMPLE = 32_768
 """Numbers of a layer's output that are read: all of most dense layers, some rows of a convolution's."""
 PASSED_OVER = (Flatten, Reshape)
 """Layers whose outputs are those of the layer before, or the inputs: not measured again."""
@@ -79,8 +79,8 @@ DECAY = 0.9
 """Of the mean gradient: it looks back over about the last 1 / (1 − 0.9) = 10 measured steps."""
 
 
-class Memory(NamedTuple):
-    """What the recorder carries from one measured step to the next, within the training state.
+class MeanGradient(NamedTuple):
+    """Averages over the last measured steps that tell the gradient from its noise.
 
     Formula:
         ḡ ← β ḡ + (1 − β) g, s ← β s + (1 − β) ‖g‖², both divided by 1 − βᵗ
@@ -94,14 +94,21 @@ class Memory(NamedTuple):
     different noise that are solved for it); Kingma, Ba, Adam, 2015 (averages with their bias corrected).
     """
 
+    gradient: PyTree
+    """ḡ before its correction: the weights of each layer."""
+    square: Array
+    """(layers,): s before its correction."""
+    number: Array
+    """t."""
+
+
+class Memory(NamedTuple):
+    """What the recorder carries from one measured step to the next, within the training state."""
+
     active: tuple[Array, ...]
     """The last measured step in which each unit was not zero, −1 for never; one array for each activation."""
-    gradient: PyTree
-    """ḡ before its correction: the weights of each layer. None where noise is not measured."""
-    square: Array | None
-    """(layers,): s before its correction."""
-    count: Array | None
-    """t."""
+    mean: MeanGradient | None
+    """None where noise is not measured."""
 
 
 class Seen(NamedTuple):
@@ -180,10 +187,11 @@ class Recorder:
                 )
                 if _has_units(layer)
             )
-        if "noise" not in self.groups:
-            return Memory(active, None, None, None)
-        gradient = [[jnp.zeros_like(w) for w in weights_of(of_layer)] for of_layer in params]
-        return Memory(active, gradient, jnp.zeros(len(params), jnp.float32), jnp.zeros((), jnp.int32))
+        mean = None
+        if "noise" in self.groups:
+            gradient = [[jnp.zeros_like(w) for w in weights_of(of_layer)] for of_layer in params]
+            mean = MeanGradient(gradient, jnp.zeros(len(params), jnp.float32), jnp.zeros((), jnp.int32))
+        return Memory(active, mean)
 
     def measure(
         self,
@@ -216,9 +224,8 @@ class Recorder:
                 row["update_ratio"] = _norm(weights_of(changes[i])) / jnp.maximum(_norm(weights), tiny)
             if "weights" in self.groups and weights:
                 row["weight_norm"] = _norm(weights)
-                row["weight_zeros"] = sum([(w == 0).sum(dtype=w.dtype) for w in weights]) / sum(
-                    w.size for w in weights
-                )
+                zeros = [(w == 0).sum(dtype=w.dtype) for w in weights]
+                row["weight_zeros"] = jnp.stack(zeros).sum() / sum(w.size for w in weights)
             if "activations" in self.groups and not isinstance(layer, PASSED_OVER):
                 silent = _of_output(layer, _sample(pass_.outputs[i]), row)
                 if silent is not None and memory is not None:
@@ -227,10 +234,13 @@ class Recorder:
             for measure, column in found.items():
                 column.append(jnp.asarray(row.get(measure, jnp.nan), jnp.float32))
         if memory is not None:
-            memory = memory._replace(active=tuple(active))
-            if "noise" in self.groups:
-                memory, found["signal_to_noise"] = _signal_to_noise(memory, pass_.grads)
-        histograms = self._histograms(network, params, changes, pass_, step) if self.histograms_every else None
+            mean = memory.mean
+            if mean is not None:
+                mean, found["signal_to_noise"] = _signal_to_noise(mean, pass_.grads)
+            memory = Memory(tuple(active), mean)
+        histograms = (
+            self._histograms(network, params, changes, pass_, step) if self.histograms_every else None
+        )
         return Seen(jnp.stack([jnp.stack(column) for column in found.values()], axis=1), histograms, memory)
 
     def _histograms(
@@ -318,23 +328,23 @@ def _norm(arrays: list[Array]) -> Array:
     return jnp.sqrt(sum([(array * array).sum() for array in arrays]))
 
 
-def _signal_to_noise(memory: Memory, grads: tuple) -> tuple[Memory, list[Array]]:
-    """The memory with one more gradient, and the signal-to-noise of each layer."""
+def _signal_to_noise(mean: MeanGradient, grads: tuple) -> tuple[MeanGradient, list[Array]]:
+    """The averages with one more gradient, and the signal-to-noise of each layer."""
     of_layers = [weights_of(of_layer) for of_layer in grads]
-    gradient = jax.tree.map(lambda mean, g: DECAY * mean + (1 - DECAY) * g, memory.gradient, of_layers)
+    gradient = jax.tree.map(lambda mean, g: DECAY * mean + (1 - DECAY) * g, mean.gradient, of_layers)
     squares = jnp.stack([jnp.square(_norm(of_layer)) if of_layer else jnp.nan for of_layer in of_layers])
-    square = DECAY * memory.square + (1 - DECAY) * squares.astype(jnp.float32)
-    count = memory.count + 1
-    left = DECAY ** count.astype(jnp.float32)
+    square = DECAY * mean.square + (1 - DECAY) * squares.astype(jnp.float32)
+    number = mean.number + 1
+    left = DECAY ** number.astype(jnp.float32)
     kept = (1 - DECAY) * (1 + left) / ((1 + DECAY) * (1 - left))
     found: list[Array] = []
-    for i, mean in enumerate(gradient):
+    for i, of_layer in enumerate(gradient):
         total = square[i] / (1 - left)
-        of_mean = jnp.square(_norm(mean) / (1 - left)) if mean else jnp.asarray(jnp.nan)
+        of_mean = jnp.square(_norm(of_layer) / (1 - left)) if of_layer else jnp.asarray(jnp.nan)
         signal, noise = jnp.maximum(of_mean - kept * total, 0), total - of_mean
         # Of the first gradient alone nothing can be told: rounding over rounding.
-        found.append(jnp.where(count > 1, jnp.sqrt(signal / noise), jnp.nan).astype(jnp.float32))
-    return memory._replace(gradient=gradient, square=square, count=count), found
+        found.append(jnp.where(number > 1, jnp.sqrt(signal / noise), jnp.nan).astype(jnp.float32))
+    return MeanGradient(gradient, square, number), found
 
 
 def histogram(arrays: list[Array]) -> Float[Array, " numbers"]:
