@@ -271,7 +271,7 @@ __all__ = [
 
 
 class _Face(ModuleType):
-    """This module, whose public names no submodule takes: ``explain`` is the function, its package is imported by name."""
+    """This module, whose public names no submodule takes: ``explain`` is the function, not its package."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         # When a submodule is first imported, the import system sets it here under its name.

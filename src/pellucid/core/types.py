@@ -11,7 +11,6 @@ from pellucid.core.xla import run_small_loops_on_one_thread
 
 run_small_loops_on_one_thread()
 
-import jax  # noqa: E402
 from jaxtyping import Array, Bool, Float, Int, Key, Num, PyTree  # noqa: E402
 
 Params: TypeAlias = dict[str, Any]
@@ -19,7 +18,7 @@ Params: TypeAlias = dict[str, Any]
 nests theirs."""
 
 State: TypeAlias = dict[str, Any]
-"""What a layer carries from step to step without training it (running statistics); of a frozen layer nested once more."""
+"""What a layer carries from step to step without training it (running statistics); nested where it holds a layer."""
 
 Cache: TypeAlias = Any
 """What ``forward`` leaves for ``backward``: any pytree."""

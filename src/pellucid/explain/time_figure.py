@@ -29,11 +29,10 @@ def draw(told: "ThroughTime") -> Any:
     curves = 4 if told.kind == "neuron" else 3
     pictures = 0.0 if told.pictures is None else _height_of_pictures(told)
     figure = Figure(figsize=(9, 2.0 * curves + pictures + 0.4), layout="constrained")
-    upper, lower = (
-        (figure, None)
-        if told.pictures is None
-        else figure.subfigures(2, 1, height_ratios=(2.0 * curves + 0.4, pictures))
-    )
+    upper: Any = figure
+    lower: Any = None
+    if told.pictures is not None:
+        upper, lower = figure.subfigures(2, 1, height_ratios=(2.0 * curves + 0.4, pictures))  # pyright: ignore[reportGeneralTypeIssues]
     axes = list(upper.subplots(curves, 1, sharex=True))
     _draw_curves(told, axes)
     upper.suptitle(f"{told.kind} {told.name}", x=0.01, ha="left", fontweight="bold")

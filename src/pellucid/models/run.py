@@ -166,7 +166,9 @@ class Run:
         if self.folder is not None:
             files = RunFolder(self.folder)
             return Snapshots(tuple(files.snapshot_steps()), files.read_snapshot, template)
-        taken = {} if self.training is None or self.training.snapshots is None else self.training.snapshots.taken
+        taken = (
+            {} if self.training is None or self.training.snapshots is None else self.training.snapshots.taken
+        )
         return Snapshots(tuple(taken), taken.__getitem__, template)
 
     @property
