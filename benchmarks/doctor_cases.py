@@ -433,10 +433,11 @@ def _initializer(settings: dict[str, Any]) -> Any:
 # ------------------------------------------------------------------------------------------- optimiser
 
 
-@optimizers.register("averaged_perceptron")
 @dataclass(frozen=True)
 class Averaged(SGD):
     """The perceptron's rule, with the mean of all weights kept to predict with."""
+
+    name: ClassVar[str] = "averaged_perceptron"
 
     slots: ClassVar[tuple[str, ...]] = ("mean",)
 
@@ -463,7 +464,8 @@ def optimizer_of(settings: dict[str, Any]) -> Any:
         raise ValueError("RMSprop with momentum is not translated")
     if name == "adadelta":  # as Keras has it
         settings = {"decay": 0.95, "epsilon": 1e-7} | settings
-    built = optimizers.build({"name": name, "learning_rate": abs(rate) or 1e-30, **settings})
+    settings["learning_rate"] = abs(rate) or 1e-30
+    built = Averaged(**settings) if name == Averaged.name else optimizers.build({"name": name, **settings})
     if rate < 0:
         object.__setattr__(built, "learning_rate", rate)
     return built

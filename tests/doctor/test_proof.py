@@ -43,14 +43,15 @@ def test_the_remedies_of_the_vocabulary_that_are_made_are_known_by_these_names()
 
 
 def test_a_training_that_crawls_is_repaired(slow, tmp_path):
-    proof = pel.prove(slow, findings=[Finding("learning_rate_too_low", "problem", 0.9)], seeds=4, most=2)
+    proof = pel.prove(
+        slow, findings=[Finding("learning_rate_too_low", "problem", 0.9)], seeds=4, most=3, random_arm=False
+    )
     assert proof.best is not None
     assert proof.best.test.difference > 0.5
     fresh = range(FRESH, FRESH + 4)
     scores = [[arm.scores[seed] for seed in fresh] for arm in (proof.best, proof.original)]
     assert proof.best.test == paired(*scores)
     assert "PROVEN" in str(proof)
-    assert proof.random is not None
 
     path = tmp_path / "repaired.toml"
     path.write_text(repaired_settings(proof, slow.experiment))
@@ -61,7 +62,8 @@ def test_a_training_that_crawls_is_repaired(slow, tmp_path):
 
 def test_what_trains_well_is_left_alone():
     healthy = _run(pel.Adam(0.02), network=(16,), epochs=40)
-    proof = pel.prove(healthy, findings=[], seeds=3, most=2, random_arm=False)
+    proof = pel.prove(healthy, findings=[], seeds=3, most=1)
+    assert proof.random is not None
     assert proof.best is None or proof.best.test.difference < 0.1
     if proof.best is None:
         assert "nothing tried beats the original" in str(proof)
@@ -71,12 +73,12 @@ def test_what_trains_well_is_left_alone():
 
 def test_two_faults_are_repaired_together():
     data = pel.make_dataset(IRIS.train.x * 1e-4, IRIS.train.y, task="multiclass", seed=0)
-    run = pel.train((8,), data, optimizer=pel.SGD(1e-4), epochs=20, progress=False)
+    run = pel.train((8,), data, optimizer=pel.SGD(1e-4), epochs=40, progress=False)
     findings = [
         Finding("inputs_scaled_too_small", "problem", 0.6),
         Finding("learning_rate_too_low", "problem", 0.5),
     ]
-    proof = pel.prove(run, findings=findings, seeds=3, most=4, random_arm=False)
+    proof = pel.prove(run, findings=findings, seeds=5, most=4, random_arm=False)
     assert proof.best is not None
     assert proof.best.mean > 0.8
 
