@@ -196,9 +196,9 @@ def prove(
         >>> from pellucid.data import load_dataset
         >>> from pellucid.models.train import train
         >>> from pellucid.optimizers import SGD
-        >>> run = train((8,), load_dataset("iris"), optimizer=SGD(1e-5), epochs=10, progress=False)
+        >>> run = train((8,), load_dataset("iris"), optimizer=SGD(1e-4), epochs=20, progress=False)
         >>> slow = Finding("learning_rate_too_low", "problem", 0.9)
-        >>> found = prove(run, findings=[slow], seeds=3, most=2, random_arm=False)
+        >>> found = prove(run, findings=[slow], seeds=5, most=3, random_arm=False)
         >>> found.best.proven
         True
 
