@@ -179,7 +179,8 @@ def prove(
         data: its data, where the run was loaded and its data came as arrays.
         findings: what the doctor says of it, the likeliest first, whose remedies are tried in this order; None asks
             `diagnose`.
-        judge: (decided, truth) of the held-out rows → a score, higher is better.
+        judge: (decided, truth) of the held-out rows → a score of at least 0, higher is better; a training that diverges
+            scores 0.
         seeds: paired seeds of the last test, at least 3.
         budget: seconds of each arm's race; it is looked at between trainings.
         most: candidates that begin the race.
