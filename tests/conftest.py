@@ -27,6 +27,19 @@ def cache(tmp_path_factory):
     return folder
 
 
+MAPS = 30_000
+"""Of the 65,530 memory maps that Linux gives a process; a training's compiled program takes some hundred."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def room_for_programs():
+    """Compiled programs are let go before there are so many that the process would be ended."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > MAPS:
+        jax.clear_caches()
+
+
 @pytest.fixture
 def float64():
     """Double precision inside one test."""
