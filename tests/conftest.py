@@ -27,7 +27,7 @@ def cache(tmp_path_factory):
     return folder
 
 
-MAPS = 30_000
+MAPS = 20_000
 """Of the 65,530 memory maps that Linux gives a process; a training's compiled program takes some hundred."""
 
 
