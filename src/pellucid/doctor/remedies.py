@@ -37,6 +37,9 @@ class Candidate:
         return Candidate(f"{self.remedy} + {other.remedy}", f"{self.change}; {other.change}", other.setup)
 
 
+ENOUGH = 30
+"""Fewest rows that say anything of neighbours and of columns."""
+
 Make = Callable[[Setup], list[tuple[str, Setup]]]
 """The trainings of a remedy with the change in words; none where it does not apply."""
 
@@ -196,7 +199,7 @@ def _relabel(setup: Setup) -> list[tuple[str, Setup]]:
     from sklearn.model_selection import cross_val_predict
     from sklearn.neighbors import KNeighborsClassifier
 
-    if setup.classes == 0 or setup.task == "multilabel":
+    if setup.classes == 0 or setup.task == "multilabel" or len(setup.labels) < ENOUGH:
         return []
     x = _standard(setup.x.reshape(len(setup.x), -1))
     told = cross_val_predict(KNeighborsClassifier(7), np.nan_to_num(x), setup.labels, cv=5)
@@ -263,10 +266,12 @@ def _relation(x: np.ndarray, y: np.ndarray, setup: Setup) -> np.ndarray:
     from sklearn.feature_selection import f_classif, f_regression
 
     x = np.nan_to_num(_standard(x))
+    varied = x.std(axis=0) > 0
+    p = np.ones(x.shape[1])
     with np.errstate(all="ignore"):
-        if setup.classes:
-            return np.nan_to_num(f_classif(x, y)[1], nan=1.0)
-        return np.nan_to_num(f_regression(x, y[:, 0])[1], nan=1.0)
+        found = f_classif(x[:, varied], y) if setup.classes else f_regression(x[:, varied], y[:, 0])
+    p[varied] = np.nan_to_num(found[1], nan=1.0)
+    return p
 
 
 def _columns(setup: Setup, kept: np.ndarray) -> list[tuple[str, Setup]]:
@@ -284,14 +289,14 @@ def _columns(setup: Setup, kept: np.ndarray) -> list[tuple[str, Setup]]:
 
 @remedy("keep the informative columns")
 def _informative(setup: Setup) -> list[tuple[str, Setup]]:
-    if setup.x.ndim != 2 or setup.task == "multilabel":
+    if setup.x.ndim != 2 or setup.task == "multilabel" or len(setup.labels) < ENOUGH:
         return []
     return _columns(setup, np.flatnonzero(_relation(setup.x, setup.labels, setup) < 0.01))
 
 
 @remedy("drop the leaking columns")
 def _leaking(setup: Setup) -> list[tuple[str, Setup]]:
-    if setup.x.ndim != 2 or setup.task == "multilabel":
+    if setup.x.ndim != 2 or setup.task == "multilabel" or len(setup.labels) < ENOUGH:
         return []
     strong = _relation(setup.x, setup.labels, setup) < 1e-6
     gone = _relation(setup.held_out, setup.truth, setup) > 1e-3
