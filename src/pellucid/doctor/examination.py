@@ -11,6 +11,7 @@ import numpy as np
 from pellucid.core.checks import DataError
 from pellucid.functions.activations import Activation as Function
 from pellucid.functions.activations import activations
+from pellucid.functions.losses import Loss
 from pellucid.layers import Activation, BatchNorm, Dropout, Frozen, Layer
 from pellucid.layers.layer import weights_of
 from pellucid.models.run import Run, outputs_of
@@ -186,11 +187,7 @@ class Examination:
 
     def labels_of(self, y: np.ndarray) -> np.ndarray | None:
         """Targets as class numbers."""
-        if not self.classifies:
-            return None
-        if y.ndim == 2 and y.shape[1] > 1:
-            return y.argmax(1)
-        return y.reshape(len(y)).astype(int)
+        return class_numbers(y) if self.classifies else None
 
     # ------------------------------------------------------------------------- the network on its rows
 
@@ -261,10 +258,7 @@ class Examination:
 
     def decide(self, outputs: np.ndarray) -> np.ndarray:
         """The classes that outputs name."""
-        if outputs.shape[-1] > 1:
-            return np.nan_to_num(outputs, nan=-np.inf).argmax(-1)
-        middle = 0.0 if self.loss.name in LOGITS + MARGINS else 0.5
-        return (outputs.reshape(len(outputs)) > middle).astype(int)
+        return classes_named(outputs, self.loss)
 
     def skill(self, outputs: np.ndarray, y: np.ndarray) -> float:
         """How far outputs are on the way from guessing, 0, to perfect, 1."""
@@ -314,6 +308,23 @@ class Examination:
         table = self.run.history.layers
         layers = len(self.network.names)
         return np.asarray(table[name]).reshape(-1, layers) if name in table else np.zeros((0, layers))
+
+
+def class_numbers(y: np.ndarray) -> np.ndarray:
+    """Targets of classes as their numbers: one-hot, a column, or numbers already."""
+    return y.argmax(1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(len(y)).astype(int)
+
+
+def threshold_of(loss: Loss) -> float:
+    """Above which an output says yes: 0 of logits and margins, one half of probabilities."""
+    return 0.0 if loss.name in LOGITS + MARGINS else 0.5
+
+
+def classes_named(outputs: np.ndarray, loss: Loss) -> np.ndarray:
+    """The classes that outputs name."""
+    if outputs.shape[-1] > 1:
+        return np.nan_to_num(outputs, nan=-np.inf).argmax(-1)
+    return (outputs.reshape(len(outputs)) > threshold_of(loss)).astype(int)
 
 
 def skill_of_classes(decided: np.ndarray, labels: np.ndarray) -> float:

@@ -1,7 +1,6 @@
 """A training taken apart: the parts that a remedy may change, and how a trained network is judged afterwards."""
 
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,15 +15,15 @@ from pellucid.core.registry import describe
 from pellucid.core.tunable import as_arrays
 from pellucid.data import Dataset
 from pellucid.data.encoding import Task
-from pellucid.doctor.examination import LOGITS, MARGINS
+from pellucid.doctor.examination import class_numbers, classes_named, threshold_of
 from pellucid.models.experiment import Experiment
 from pellucid.models.keeping import data_of_run
 from pellucid.models.population import without_initializers, worth_stacking
 from pellucid.models.run import Run, outputs_of
 from pellucid.models.train import prepare
 from pellucid.storage import RunFolder
-from pellucid.training import History, Rows, Scaling, Supervised, Training, advance, initial_state
-from pellucid.training.populations import Population, threads, to_device
+from pellucid.training import History, Rows, Scaling, Supervised, Training, initial_state
+from pellucid.training.populations import Population, run_in_threads, to_device
 from pellucid.training.state import TrainingState, with_numbers
 
 Judge = Callable[[np.ndarray, np.ndarray], float]
@@ -114,12 +113,9 @@ class Setup:
         """What outputs say: class numbers, yes or no of each label, or numbers in the units of the data."""
         if self.task == "regression":
             return outputs.reshape(len(outputs), -1) * self.spread + self.shift
-        middle = 0.0 if self.program.loss.name in LOGITS + MARGINS else 0.5
         if self.task == "multilabel":
-            return (outputs > middle).astype(int)
-        if outputs.shape[-1] > 1:
-            return np.nan_to_num(outputs, nan=-np.inf).argmax(-1)
-        return (outputs.reshape(len(outputs)) > middle).astype(int)
+            return (outputs > threshold_of(self.program.loss)).astype(int)
+        return classes_named(outputs, self.program.loss)
 
     def score(self, training: Training, judge: Judge) -> float:
         """How good a trained network is on the held-out rows."""
@@ -193,11 +189,7 @@ def with_rows(run: Run, data: Dataset | None = None) -> Run:
 
 def _plain(y: Any, task: Task) -> np.ndarray:
     y = np.asarray(y)
-    if task not in ("binary", "multiclass"):
-        return y.reshape(len(y), -1)
-    if y.ndim == 2 and y.shape[1] > 1:
-        return y.argmax(1)
-    return y.reshape(len(y)).astype(int)
+    return class_numbers(y) if task in ("binary", "multiclass") else y.reshape(len(y), -1)
 
 
 def train_all(members: Sequence[tuple[Setup, int]]) -> list[Training]:
@@ -236,15 +228,10 @@ def _on_host(state: TrainingState) -> TrainingState:
 def _one_after_another(group: list[Training], epochs: int) -> None:
     for training in group:
         training.program = without_initializers(training.program)
-    first = group[0]
-    # Compiled before the threads begin, which would compile it once each.
-    arguments = (first.state, first.scaling, first.train, None, jnp.asarray(0, jnp.int32))
-    jax.block_until_ready(advance(first.program, *arguments))
 
     def train(training: Training) -> None:
         with suppress(TrainingDiverged):
             for _ in training.run(epochs):
                 pass
 
-    with ThreadPoolExecutor(threads()) as pool:
-        list(pool.map(train, group))
+    run_in_threads(group, train)

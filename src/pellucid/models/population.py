@@ -5,13 +5,11 @@ import dataclasses
 import sys
 import time
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import msgspec
 import numpy as np
 from rich.console import Console
@@ -27,8 +25,8 @@ from pellucid.models.run import DataFacts, Run
 from pellucid.models.train import Ready, make_ready, summary_of
 from pellucid.network import AnyNetwork
 from pellucid.optimizers import FromOptax, Optimizer
-from pellucid.training import Supervised, Training, TrainingState, advance, initial_state, steps_per_epoch
-from pellucid.training.populations import AXES, Population, members_of, threads, to_device
+from pellucid.training import Supervised, Training, TrainingState, initial_state, steps_per_epoch
+from pellucid.training.populations import AXES, Population, members_of, run_in_threads, to_device
 
 PRODUCTS = 1_000_000
 """Most multiply-adds of a step's forward pass that members are trained side by side with.
@@ -219,23 +217,19 @@ def _one_after_another(group: list[Member], made: Callable[[float], None]) -> li
     trainings = [member.ready.training(to_device(state)) for member, state in states]
     for training in trainings:
         training.program = without_initializers(training.program)
-    first = trainings[0]
-    # Compiled before the threads begin, which would compile it once each.
-    arguments = (first.state, first.scaling, first.train, first.monitor, jnp.asarray(0, jnp.int32))
-    jax.block_until_ready(advance(first.program, *arguments))
+    epochs = group[0].experiment.epochs
 
-    def train(member: Member, training: Training) -> str:
+    def train(training: Training) -> str:
         done = 0.0
         try:
-            for standing in training.run(member.experiment.epochs):
+            for standing in training.run(epochs):
                 made(standing.step / training.steps_per_epoch - done)
                 done = standing.step / training.steps_per_epoch
         except TrainingDiverged:
             return "diverged"
-        return "epochs" if training.history.epochs_made >= member.experiment.epochs else "early"
+        return "epochs" if training.history.epochs_made >= epochs else "early"
 
-    with ThreadPoolExecutor(threads()) as pool:
-        stopped = list(pool.map(train, group, trainings))
+    stopped = run_in_threads(trainings, train)
     for member, training in zip(group, trainings, strict=True):
         training.program = member.ready.program
     return [_run(*made) for made in zip(group, trainings, stopped, strict=True)]

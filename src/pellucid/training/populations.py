@@ -7,7 +7,7 @@ that they are at and the rows, is not mapped over: the loops of the program keep
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -23,10 +23,12 @@ from pellucid.training.epoch import (
     Records,
     Rows,
     Scaling,
+    advance,
     run_steps,
     steps_per_epoch,
 )
 from pellucid.training.history import History
+from pellucid.training.loop import Training
 from pellucid.training.state import TrainingState
 
 WIDTH = 32
@@ -155,6 +157,16 @@ class Population:
             sound = np.isfinite(records.steps[:steps, 0])
             self.diverged[i] = not sound.all()
             history.append(records, steps if sound.all() else int(sound.argmin()), self.monitor is not None)
+
+
+def run_in_threads(trainings: Sequence[Training], run: Callable[[Training], Any]) -> list[Any]:
+    """What ``run`` gives for each training of one structure, as many at a time as `threads` says."""
+    first = trainings[0]
+    # Compiled before the threads begin, which would compile it once each.
+    arguments = (first.state, first.scaling, first.train, first.monitor, jnp.asarray(0, jnp.int32))
+    jax.block_until_ready(advance(first.program, *arguments))
+    with ThreadPoolExecutor(threads()) as pool:
+        return list(pool.map(run, trainings))
 
 
 def threads() -> int:
