@@ -183,8 +183,16 @@ def dataset_of(case: Case) -> Dataset:
 # --------------------------------------------------------------------------- losses that nobody should use
 
 
+class Differentiated(Loss):
+    """A loss whose slope is derived from its value."""
+
+    def slope(self, prediction: Array, target: Array) -> Array:
+        """Its derivative."""
+        return jax.grad(lambda p: self.value(p, target).sum())(prediction)
+
+
 @dataclass(frozen=True)
-class DividedCrossEntropy(Loss):
+class DividedCrossEntropy(Differentiated):
     """``−Σ_j y_j log(ŷ_j / Σ ŷ)``, clipped at 1e-7, as Keras takes it of whatever the network gives."""
 
     name: ClassVar[str] = "categorical_cross_entropy"
@@ -201,13 +209,9 @@ class DividedCrossEntropy(Loss):
         share = jnp.clip(prediction / prediction.sum(axis=-1, keepdims=True), 1e-7, 1 - 1e-7)
         return -(target * jnp.log(share)).sum(axis=-1)
 
-    def slope(self, prediction: Array, target: Array) -> Array:
-        """Its derivative."""
-        return jax.grad(lambda p: self.value(p, target).sum())(prediction)
-
 
 @dataclass(frozen=True)
-class NegativeOutput(Loss):
+class NegativeOutput(Differentiated):
     """``−log ŷ_y`` without a look at the other classes, or at what ŷ is."""
 
     name: ClassVar[str] = "negative_log_of_output"
@@ -217,13 +221,9 @@ class NegativeOutput(Loss):
         """The loss of each example."""
         return -jnp.log(jnp.maximum((target * prediction).sum(axis=-1), 1e-7))
 
-    def slope(self, prediction: Array, target: Array) -> Array:
-        """Its derivative."""
-        return jax.grad(lambda p: self.value(p, target).sum())(prediction)
-
 
 @dataclass(frozen=True)
-class BroadcastError(Loss):
+class BroadcastError(Differentiated):
     """The targets have lost their last axis, so that every output is compared with every target of the batch."""
 
     name: ClassVar[str] = "mean_squared_error"
@@ -235,10 +235,6 @@ class BroadcastError(Loss):
         """The loss of each example: its mean over the targets of the batch."""
         error = prediction.reshape(-1, 1) - target.astype(prediction.dtype).reshape(1, -1)
         return (jnp.abs(error) if self.absolute else error**2).mean(axis=1)
-
-    def slope(self, prediction: Array, target: Array) -> Array:
-        """Its derivative."""
-        return jax.grad(lambda p: self.value(p, target).sum())(prediction)
 
 
 class ZeroOne(PerOutput):
@@ -273,7 +269,7 @@ class SquaredHingeOfZeroOne(ZeroOne):
 
 
 @dataclass(frozen=True)
-class CategoricalHinge(Loss):
+class CategoricalHinge(Differentiated):
     """``max(0, 1 + max_{j≠y} ŷ_j − ŷ_y)``."""
 
     name: ClassVar[str] = "categorical_hinge"
@@ -283,10 +279,6 @@ class CategoricalHinge(Loss):
         """The loss of each example."""
         right = (target * prediction).sum(axis=-1)
         return jnp.maximum(1 + ((1 - target) * prediction).max(axis=-1) - right, 0)
-
-    def slope(self, prediction: Array, target: Array) -> Array:
-        """Its derivative."""
-        return jax.grad(lambda p: self.value(p, target).sum())(prediction)
 
 
 @dataclass(frozen=True)
