@@ -1,0 +1,151 @@
+"""The losses of the cases, those that nobody should use among them."""
+
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar, Literal
+
+import jax
+import jax.numpy as jnp
+
+from pellucid.core.types import Array
+from pellucid.functions.losses import Loss, PerOutput, losses
+
+
+class Differentiated(Loss):
+    """A loss whose slope is derived from its value."""
+
+    def slope(self, prediction: Array, target: Array) -> Array:
+        """Its derivative."""
+        return jax.grad(lambda p: self.value(p, target).sum())(prediction)
+
+
+@dataclass(frozen=True)
+class DividedCrossEntropy(Differentiated):
+    """``−Σ_j y_j log(ŷ_j / Σ ŷ)``, clipped at 1e-7, as Keras takes it of whatever the network gives."""
+
+    name: ClassVar[str] = "categorical_cross_entropy"
+    target_kind: ClassVar[Literal["one_hot"]] = "one_hot"
+    _: KW_ONLY
+    raw_log: bool = False
+    """No clipping: the logarithm of 0 is −∞."""
+
+    def value(self, prediction: Array, target: Array) -> Array:
+        """The loss of each example."""
+        if self.raw_log:
+            return -(target * jnp.log(prediction)).sum(axis=-1)
+        # Keras clips after dividing; a sum of 0 gives NaN there too.
+        share = jnp.clip(prediction / prediction.sum(axis=-1, keepdims=True), 1e-7, 1 - 1e-7)
+        return -(target * jnp.log(share)).sum(axis=-1)
+
+
+@dataclass(frozen=True)
+class NegativeOutput(Differentiated):
+    """``−log ŷ_y`` without a look at the other classes, or at what ŷ is."""
+
+    name: ClassVar[str] = "negative_log_of_output"
+    target_kind: ClassVar[Literal["one_hot"]] = "one_hot"
+
+    def value(self, prediction: Array, target: Array) -> Array:
+        """The loss of each example."""
+        return -jnp.log(jnp.maximum((target * prediction).sum(axis=-1), 1e-7))
+
+
+@dataclass(frozen=True)
+class BroadcastError(Differentiated):
+    """The targets have lost their last axis, so that every output is compared with every target of the batch."""
+
+    name: ClassVar[str] = "mean_squared_error"
+    target_kind: ClassVar[Literal["numbers"]] = "numbers"
+    _: KW_ONLY
+    absolute: bool = False
+
+    def value(self, prediction: Array, target: Array) -> Array:
+        """The loss of each example: its mean over the targets of the batch."""
+        error = prediction.reshape(-1, 1) - target.astype(prediction.dtype).reshape(1, -1)
+        return (jnp.abs(error) if self.absolute else error**2).mean(axis=1)
+
+
+class ZeroOne(PerOutput):
+    """A margin loss whose labels 0 and 1 are read as −1 and +1."""
+
+    power: ClassVar[int] = 1
+
+    def term(self, prediction: Array, target: Array) -> Array:
+        """``max(0, 1 − y ŷ)`` to a power."""
+        return jnp.maximum(1 - (2 * target - 1) * prediction, 0) ** self.power
+
+    def term_slope(self, prediction: Array, target: Array) -> Array:
+        """Its derivative."""
+        sign = 2 * target - 1
+        gap = jnp.maximum(1 - sign * prediction, 0)
+        return -sign * jnp.where(gap > 0, self.power * gap ** (self.power - 1), 0)
+
+
+@dataclass(frozen=True)
+class HingeOfZeroOne(ZeroOne):
+    """``max(0, 1 − y ŷ)``."""
+
+    name: ClassVar[str] = "hinge"
+
+
+@dataclass(frozen=True)
+class SquaredHingeOfZeroOne(ZeroOne):
+    """``max(0, 1 − y ŷ)²``."""
+
+    name: ClassVar[str] = "squared_hinge"
+    power: ClassVar[int] = 2
+
+
+@dataclass(frozen=True)
+class CategoricalHinge(Differentiated):
+    """``max(0, 1 + max_{j≠y} ŷ_j − ŷ_y)``."""
+
+    name: ClassVar[str] = "categorical_hinge"
+    target_kind: ClassVar[Literal["one_hot"]] = "one_hot"
+
+    def value(self, prediction: Array, target: Array) -> Array:
+        """The loss of each example."""
+        right = (target * prediction).sum(axis=-1)
+        return jnp.maximum(1 + ((1 - target) * prediction).max(axis=-1) - right, 0)
+
+
+@dataclass(frozen=True)
+class Mistakes(PerOutput):
+    """Rosenblatt's rule as a loss: the slope of a mistake, passed straight through the step, is ŷ − y."""
+
+    name: ClassVar[str] = "perceptron"
+
+    def term(self, prediction: Array, target: Array) -> Array:
+        """``|ŷ − y|``."""
+        return jnp.abs(prediction - target)
+
+    def term_slope(self, prediction: Array, target: Array) -> Array:
+        """``ŷ − y``."""
+        return prediction - target
+
+
+def loss_of(program: dict[str, Any]) -> Loss:
+    """The loss of a case, with its options."""
+    options = program.get("loss_options") or {}
+    reduction = options.get("reduction", "mean")
+    name = program["loss"]
+    if options.get("target_rank") == 1:
+        return BroadcastError(absolute=name == "mean_absolute_error", reduction=reduction)
+    own = {
+        "categorical_cross_entropy": DividedCrossEntropy,
+        "negative_log_of_output": NegativeOutput,
+        "hinge": HingeOfZeroOne,
+        "squared_hinge": SquaredHingeOfZeroOne,
+        "categorical_hinge": CategoricalHinge,
+        "perceptron": Mistakes,
+    }
+    logits = {
+        "binary_cross_entropy_from_logits": "sigmoid_binary_cross_entropy",
+        "categorical_cross_entropy_from_logits": "softmax_cross_entropy",
+        "sparse_categorical_cross_entropy_from_logits": "sparse_softmax_cross_entropy",
+    }
+    if options.get("raw_log"):
+        return DividedCrossEntropy(raw_log=True, reduction=reduction)
+    ends_in_softmax = program["network"][-1].get("activation") == "softmax" and "softmax_axis" not in options
+    if name in own and not (name == "categorical_cross_entropy" and ends_in_softmax):
+        return own[name](reduction=reduction)
+    return losses.build({"name": logits.get(name, name), "reduction": reduction})

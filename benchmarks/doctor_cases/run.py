@@ -1,0 +1,152 @@
+"""A case's program, trained as it is."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks.doctor_cases.case import Case
+from benchmarks.doctor_cases.data import arrays_of, dataset_of
+from benchmarks.doctor_cases.layers import network_of
+from benchmarks.doctor_cases.losses import loss_of
+from benchmarks.doctor_cases.optimizers import Averaged, optimizer_of
+from pellucid.core.checks import TrainingDiverged
+from pellucid.core.types import Array
+from pellucid.data import Dataset, Part
+from pellucid.functions.metrics import Metric, metrics
+from pellucid.functions.regularizers import ElasticNet
+from pellucid.models.experiment import Experiment, GanExperiment
+from pellucid.models.gan_run import GanRun
+from pellucid.models.run import DataFacts, Run
+from pellucid.training import Adversarial, History, Rows, Scaling, Supervised, Training, initial_state
+
+AS_IT_IS = Scaling(jnp.zeros((), jnp.float32), jnp.ones((), jnp.float32))
+
+
+@dataclass(frozen=True)
+class Unmeasured(Metric):
+    """No metric fits what this program compares."""
+
+    name: ClassVar[str] = "unmeasured"
+    higher_is_better: ClassVar[bool] = True
+
+    def value(self, prediction: Array, target: Array) -> Array:
+        """0."""
+        return jnp.zeros(prediction.shape[0], prediction.dtype)
+
+
+def _metric(case: Case, data: Dataset, outputs: int, targets: np.ndarray) -> Metric:
+    if data.task == "regression":
+        return metrics.build("mean_absolute_error")
+    if outputs > 1 and data.task == "multiclass":
+        return metrics.build("accuracy")
+    if targets.shape[1:] == (outputs,):
+        logits = "logits" in case.program["loss"] or "hinge" in case.program["loss"]
+        return metrics.build({"name": "binary_accuracy", "threshold": 0.0 if logits else 0.5})
+    return Unmeasured()
+
+
+def run_of(case: Case, seed: int = 0) -> Run | GanRun:
+    """Train the program of a case as it is."""
+    if case.program["task"] == "gan":
+        return gan_run_of(case, seed)
+    program, data = case.program, dataset_of(case)
+    options = program.get("loss_options") or {}
+    network = network_of(program["network"], options.get("softmax_axis") == "batch")
+    network = network.accepting(data.input_shape)
+    loss, optimizer = loss_of(program), optimizer_of(program["optimizer"])
+    outputs = network.init(jax.random.key(0), data.input_shape)[2][-1]
+    regularizer = _regularizer(program)
+
+    def rows(part: Part) -> Rows:
+        y = part.y
+        if data.task == "multiclass" and loss.target_kind != "classes":
+            one_hot = program["data"].get("one_hot") or loss.target_kind == "one_hot"
+            y = np.eye(len(data.classes), dtype=np.float32)[y] if one_hot else y[:, None].astype(np.float32)
+        return Rows(jax.device_put(part.x), jnp.asarray(y))
+
+    train = rows(data.train)
+    if program.get("class_weights") == "balanced":
+        labels = data.train.y.reshape(-1).astype(int)
+        counts = np.bincount(labels, minlength=len(data.classes))
+        weights = len(labels) / ((counts > 0).sum() * np.maximum(counts, 1))
+        train = train._replace(weights=jnp.asarray(weights[labels], jnp.float32))
+    batch_size = min(program["batch_size"], len(data.train.x))
+    metric = _metric(case, data, outputs, np.asarray(train.y))
+    supervised = Supervised(network, loss, metric, batch_size, shuffle=program.get("shuffle", True))
+    state = initial_state(
+        network, optimizer, regularizer, data.input_shape, seed, recorder=supervised.recorder
+    )
+    held_out = None if data.held_out is None else rows(data.held_out)
+    training = Training(
+        supervised, AS_IT_IS, train, held_out, optimizer, state,
+        History.begin(supervised, len(data.train.x)),
+    )  # fmt: skip
+    stopped = _train(training, program["epochs"])
+    params = training.params
+    if isinstance(optimizer, Averaged):
+        params = training.state.optimizer.slots["mean"]
+    experiment = Experiment(
+        network=["flatten"], loss=loss.name, metric=metric.name, optimizer=optimizer.name,
+        epochs=program["epochs"], batch_size=batch_size, seed=seed, class_weights=program.get("class_weights"),
+    )  # fmt: skip
+    return Run(
+        network, params, training.state.layer_state, supervised, experiment, DataFacts.of(data),
+        training.history, {}, stopped, training=training,
+    )  # fmt: skip
+
+
+def _train(training: Training, epochs: int) -> str:
+    try:
+        for _ in training.run(epochs):
+            pass
+    except TrainingDiverged:
+        return "diverged"
+    return "epochs"
+
+
+def _regularizer(program: dict[str, Any]) -> Any:
+    """What is on every kernel; a layer's own must be the same on all, as it is in the cases."""
+    common = program.get("regularization") or {}
+    kernels = [layer["weights"] for layer in program["network"] if "weights" in layer]
+    l1, l2 = (
+        common.get(name, 0.0) + max(kernel.get(name, 0.0) for kernel in kernels) for name in ("l1", "l2")
+    )
+    return ElasticNet(l1=l1, l2=l2) if l1 or l2 else None
+
+
+def gan_run_of(case: Case, seed: int = 0) -> GanRun:
+    """Train the two networks of a case as it says."""
+    program, arrays = case.program, arrays_of(case)
+    x = arrays["x_train"]
+    steps_of_critic = program.get("discriminator_steps") or 1
+    adversarial = Adversarial(
+        network_of(program["network"]["generator"]), network_of(program["network"]["discriminator"]),
+        latent=program["latent"], loss={"gan": "gan", "gan_minimax": "minimax"}[program["loss"]],
+        batch_size=program["batch_size"] * steps_of_critic, critic_steps=steps_of_critic,
+    )  # fmt: skip
+    both = program["optimizer"]
+    maker, judge = (optimizer_of(both.get(player, both)) for player in ("generator", "discriminator"))
+    state = adversarial.init(maker, judge, None, x.shape[1:], seed)
+    per_epoch = -(-len(x) // adversarial.batch_size)
+    training = Training(
+        adversarial,
+        AS_IT_IS,
+        Rows(jax.device_put(x), None),
+        None,
+        None,
+        state,
+        History.begin(adversarial, len(x)),
+    )
+    stopped = _train(training, -(-program["steps"] // per_epoch))
+    data = Dataset("arrays", Part(x, x), None, "reconstruction")
+    experiment = GanExperiment(
+        generator=["flatten"], critic=["flatten"], latent=program["latent"], optimizer=maker.name
+    )
+    params = {name: training.state.params[name] for name in ("generator", "critic")}
+    return GanRun(
+        adversarial, params, training.state.layer_state, experiment, DataFacts.of(data), training.history,
+        stopped, training=training,
+    )  # fmt: skip
