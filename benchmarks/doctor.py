@@ -1,22 +1,28 @@
-"""How often the doctor names the true cause: ``python -m benchmarks.doctor --cases FOLDER``.
+"""How often the doctor is right: ``python -m benchmarks.doctor --cases FOLDER``.
 
-Every case is trained as it is and the doctor is handed the run. A third of the cases, by a hash of their names, is
-set aside: the doctor was not tuned on it, and it is reported apart.
+Every case of a folder is trained as it is, the doctor is handed the run and names the cause; of every faulty one it
+then proves a repair, with `pellucid.prove`. It never sees the case. A third of the cases, by a hash of their names, is
+set aside: the doctor was not tuned on it, and it is reported apart. A case that fails is a failure of the doctor.
 """
 
 import json
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import click
+import jax
+import msgspec
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.doctor_cases import Case, read_cases, run_of
+from benchmarks.doctor_repairs import Repair, repair
+from benchmarks.doctor_repairs import summary as summary_of_repairs
 from pellucid.doctor import Finding, diagnose
 from pellucid.doctor.rule import Subject
 from pellucid.models.gan_run import GanRun
@@ -31,16 +37,13 @@ CHANGES = {
     "bad_init_large": lambda trials: trials.drawn_anew,
     "over_regularised": lambda trials: trials.unpenalised,
 }
-"""What the rival tries: a change, under the label that it would confirm."""
+"""What the rival of the diagnosis tries: a change, under the label that it would confirm."""
 
 
 @dataclass
 class Score:
-    """One case, scored."""
+    """One diagnosis, scored."""
 
-    case: str
-    origin: str
-    aside: bool
     seconds: float
     found: list[str]
     """Labels, likeliest first."""
@@ -54,6 +57,27 @@ class Score:
     """The best of as many random changes as the doctor made trials is the cure of a true cause."""
 
 
+@dataclass
+class Outcome:
+    """What came of one case."""
+
+    case: str
+    origin: str
+    aside: bool
+    faults: tuple[str, ...]
+    seconds: float
+    """What all took: training, diagnosis, proof."""
+    score: Score | None = None
+    """None where it was not asked for or failed."""
+    repair: Repair | None = None
+    error: str = ""
+
+    @property
+    def faulty(self) -> bool:
+        """Whether there is something to name and to repair."""
+        return self.origin != "control"
+
+
 def score(
     case: Case, findings: list[Finding], seconds: float, rival: str, equivalents: dict[str, list[str]]
 ) -> Score:
@@ -64,7 +88,7 @@ def score(
     sound = not set(problems) - set(case.tolerated)
     control = case.origin == "control"
     return Score(
-        case.identity, case.origin, case.aside, seconds, found, problems,
+        seconds, found, problems,
         first=sound if control else bool(found) and found[0] in accepted,
         strict=sound if control else bool(found) and found[0] == case.primary,
         within_three=sound if control else bool(accepted & set(found[:3])),
@@ -72,17 +96,29 @@ def score(
     )  # fmt: skip
 
 
-def examine(case: Case, with_rival: bool) -> tuple[list[Finding], float, str]:
-    """The findings of a case, the seconds they took, and what the rival would name."""
-    run = run_of(case)
+def examine(case: Case, only: str | None, budget: float, equivalents: dict[str, list[str]]) -> Outcome:
+    """Train a case, diagnose it, prove its repair."""
     began = time.perf_counter()
-    findings = diagnose(run)
-    seconds = time.perf_counter() - began
-    rival = _rival(run, findings) if with_rival and not isinstance(run, GanRun) and case.faults else ""
-    return findings, seconds, rival
+    outcome = Outcome(case.identity, case.origin, case.aside, case.faults, 0.0)
+    try:
+        run = run_of(case)
+        asked = time.perf_counter()
+        findings = diagnose(run)
+        seconds = time.perf_counter() - asked
+        if only != "repairs":
+            rival = "" if only or not outcome.faulty or isinstance(run, GanRun) else _rival(run)
+            outcome.score = score(case, findings, seconds, rival, equivalents)
+        if only != "diagnose" and outcome.faulty:
+            outcome.repair = repair(case, run, findings, budget)
+            outcome.repair.seconds += seconds
+    except Exception as error:  # whatever it is, the other cases go on
+        outcome.error = f"{type(error).__name__}: {error}"
+    outcome.seconds = time.perf_counter() - began
+    jax.clear_caches()  # the next case has other programs
+    return outcome
 
 
-def _rival(run: Any, findings: list[Finding]) -> str:
+def _rival(run: Any) -> str:
     """Four random changes, as many as the doctor makes in the median; the label of the one that gained most."""
     rng = np.random.default_rng(run.history.rows)
     tried = rng.choice(sorted(CHANGES), 4, replace=False)
@@ -97,23 +133,44 @@ def _rival(run: Any, findings: list[Finding]) -> str:
     return max(gains, key=lambda label: gains[label])
 
 
-def summary(scores: list[Score]) -> dict[str, Any]:
-    """The shares of some cases, by origin."""
+def outcomes(
+    cases: list[Case], kept: Path | None, only: str | None, budget: float, equivalents: dict[str, list[str]]
+) -> Iterator[Outcome]:
+    """The outcome of each case; those that ``kept`` holds already are read there, new ones are added to it."""
+    lines = kept.read_text().splitlines() if kept is not None and kept.exists() else []
+    known = {one.case: one for one in (msgspec.json.decode(line, type=Outcome) for line in lines)}
+    for case in cases:
+        if case.identity in known:
+            yield known[case.identity]
+            continue
+        outcome = examine(case, only, budget, equivalents)
+        if kept is not None:
+            with kept.open("a") as file:
+                file.write(msgspec.json.encode(outcome).decode() + "\n")
+        yield outcome
+
+
+def summary(some: list[Outcome]) -> dict[str, Any]:
+    """The shares of some cases, by origin; what failed counts against the doctor."""
     of: dict[str, Any] = {}
     for origin in ("real", "injected", "control"):
-        part = [one for one in scores if one.origin == origin]
+        part = [one for one in some if one.origin == origin]
         if not part:
             continue
-        share = lambda name, part=part: float(np.mean([getattr(one, name) for one in part]))  # noqa: E731
-        if origin == "control":
-            of[origin] = {"cases": len(part), "false alarms": 1 - share("first")}
-        else:
-            of[origin] = {
-                "cases": len(part), "rank 1": share("first"), "strict": share("strict"),
-                "top 3": share("within_three"), "random changes": share("rival"),
-            }  # fmt: skip
-    if scores:
-        of["seconds a case"] = float(np.median([one.seconds for one in scores]))
+        row: dict[str, Any] = {"cases": len(part), "failed": sum(bool(one.error) for one in part)}
+        share = lambda name, part=part: float(  # noqa: E731
+            np.mean([one.score is not None and getattr(one.score, name) for one in part])
+        )
+        if any(one.score for one in part):
+            if origin == "control":
+                row["false alarms"] = 1 - share("first")
+            else:
+                row |= {"rank 1": share("first"), "strict": share("strict"), "top 3": share("within_three")}
+                row["random changes"] = share("rival")
+            row["seconds a diagnosis"] = float(np.median([one.score.seconds for one in part if one.score]))
+        if any(one.repair for one in part):
+            row["repairs"] = summary_of_repairs([one.repair for one in part])
+        of[origin] = row
     return of
 
 
@@ -121,65 +178,112 @@ def summary(scores: list[Score]) -> dict[str, Any]:
 @click.option(
     "--cases", "folder", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
 )
-@click.option("--json", "as_json", is_flag=True, help="The scores on stdout, for machines.")
-@click.option("--only", type=click.Choice(["diagnose"]), help="Diagnose, without the rivals.")
+@click.option("--json", "as_json", is_flag=True, help="The results on stdout, for machines.")
+@click.option(
+    "--only", type=click.Choice(["diagnose", "repairs"]), help="One half, without the rival's diagnoses."
+)
 @click.option("--part", type=click.Choice(["tuned", "aside"]), help="One part of the cases alone.")
-def main(folder: Path, as_json: bool, only: str | None, part: str | None) -> None:
-    """Train every case of a folder, diagnose it, and say how often the doctor is right."""
+@click.option("--every", default=1, show_default=True, help="Take each so-many-th case.")
+@click.option("--budget", default=8.0, show_default=True, help="Seconds of each race of candidates.")
+@click.option(
+    "--keep", "kept", type=click.Path(dir_okay=False, path_type=Path),
+    help="Add each outcome to this file as it ends; what it holds already is not done again.",
+)  # fmt: skip
+def main(
+    folder: Path,
+    as_json: bool,
+    only: str | None,
+    part: str | None,
+    every: int,
+    budget: float,
+    kept: Path | None,
+) -> None:
+    """Train every case of a folder, diagnose it, prove its repair, and say how often the doctor is right."""
     keep_compiled_programs()
     vocabulary = json.loads((folder / "faults.json").read_text())["labels"]
     equivalents = {label: entry["equivalents"] for label, entry in vocabulary.items()}
-    scores: list[Score] = []
-    answers: dict[str, Case] = {}
-    for case in read_cases(folder):
-        if part is not None and case.aside != (part == "aside"):
-            continue
-        answers[case.identity] = case
-        scores.append(score(case, *examine(case, only is None), equivalents))
-        click.echo(f"{'.' if scores[-1].first else 'x'} {case.identity}", err=True)
+    cases = [case for case in read_cases(folder) if part is None or case.aside == (part == "aside")]
+    if only == "repairs":
+        cases = [case for case in cases if case.faults]
+    done: list[Outcome] = []
+    for one in outcomes(cases[::every], kept, only, budget, equivalents):
+        done.append(one)
+        click.echo(_line(one), err=True)
 
     parts = {
-        "tuned on": [s for s in scores if not s.aside],
-        "set aside": [s for s in scores if s.aside],
-        "all": scores,
+        "tuned on": [o for o in done if not o.aside],
+        "set aside": [o for o in done if o.aside],
     }
+    if all(parts.values()):
+        parts["all"] = done
     table = {name: summary(some) for name, some in parts.items() if some}
-    faulty = [case for case in answers.values() if case.faults]
-    commonest, _ = (
-        Counter(label for case in faulty for label in case.faults).most_common(1)[0] if faulty else ("", 0)
-    )
-    common_share = float(np.mean([commonest in case.faults for case in faulty])) if faulty else 0.0
+    faulty = [one for one in done if one.faulty]
+    labels = Counter(label for one in faulty for label in one.faults).most_common(1)
+    commonest = labels[0][0] if labels else ""
+    rival = {"label": commonest, "share": labels[0][1] / len(faulty) if labels else 0.0}
     if as_json:
-        rival = {"commonest label": commonest, "share": common_share}
-        click.echo(
-            json.dumps({"summary": table, "rival": rival, "cases": [asdict(one) for one in scores]}, indent=1)
-        )
+        plain = {"summary": table, "commonest label": rival, "cases": [asdict(one) for one in done]}
+        click.echo(json.dumps(plain, indent=1))
         return
-    _print(table, scores, answers, commonest, common_share)
-
-
-def _print(
-    table: dict[str, Any], scores: list[Score], answers: dict[str, Case], commonest: str, common_share: float
-) -> None:
     console = Console(width=160)
-    cases = Table("", "case", "seconds", "true causes", "found (! problem)", title="Cases")
-    for one in scores:
-        found = " ".join(label + "!" * (label in one.problems) for label in one.found[:3])
-        mark = "" if one.first else "x"
-        cases.add_row(mark, one.case, f"{one.seconds:.1f}", " ".join(answers[one.case].faults), found)
-    console.print(cases)
+    console.print(_cases(done))
     for name, of in table.items():
-        shares = Table(name, "cases", "rank 1", "strict", "top 3", "random changes", "false alarms")
-        for origin, row in of.items():
-            if isinstance(row, dict):
-                cells = (
-                    row.get(column)
-                    for column in ("rank 1", "strict", "top 3", "random changes", "false alarms")
-                )
-                shares.add_row(origin, str(row["cases"]), *("" if c is None else f"{c:.0%}" for c in cells))
-        console.print(shares)
-        console.print(f"median {of['seconds a case']:.1f} s a case")
-    console.print(f"always naming {commonest}: {common_share:.0%}")
+        console.print(_shares(name, of))
+    if only != "repairs":
+        console.print(f"always naming {commonest}: {rival['share']:.0%}")
+
+
+def _line(one: Outcome) -> str:
+    """A case in a line, while the rest is under way."""
+    marks = (
+        "!"
+        if one.error
+        else "".join(
+            "." if good else "x"
+            for good in (one.score and one.score.first, one.repair and bool(one.repair.change))
+            if good is not None
+        )
+    )
+    return f"{marks:2} {one.case} {one.seconds:.0f} s {one.error}"
+
+
+def _cases(done: list[Outcome]) -> Table:
+    table = Table(
+        "", "case", "seconds", "true causes", "found (! problem)", "proven repair", "by chance", title="Cases"
+    )
+    for one in done:
+        mark, found, repaired, chance = "", "", "", ""
+        if one.score is not None:
+            mark = "" if one.score.first else "x"
+            found = " ".join(label + "!" * (label in one.score.problems) for label in one.score.found[:3])
+        if one.repair is not None:
+            repaired = f"{one.repair.gain:+.3f} {one.repair.change}" if one.repair.change else "none"
+            chance = f"{one.repair.random_gain:+.3f}" if one.repair.random else "none"
+        table.add_row(
+            "!" if one.error else mark, one.case, f"{one.seconds:.1f}", " ".join(one.faults), one.error or found,
+            repaired, chance,
+        )  # fmt: skip
+    return table
+
+
+def _shares(name: str, of: dict[str, Any]) -> Table:
+    columns = ("rank 1", "strict", "top 3", "random changes", "false alarms")
+    of_repairs = ("repaired", "by random changes")
+    table = Table(name, "cases", "failed", *columns, "s", *of_repairs, "gain", "by random", "s")
+
+    def percent(row: dict[str, Any], column: str) -> str:
+        return f"{row[column]:.0%}" if column in row else ""
+
+    for origin, row in of.items():
+        cells = [str(row["cases"]), str(row["failed"]), *(percent(row, column) for column in columns)]
+        cells.append(f"{row['seconds a diagnosis']:.1f}" if "seconds a diagnosis" in row else "")
+        repairs = row.get("repairs")
+        if repairs:
+            cells += [percent(repairs, column) for column in of_repairs]
+            cells += [f"{repairs['gain']:+.3f}", f"{repairs['gain of random changes']:+.3f}"]
+            cells.append(f"{repairs['seconds']:.1f}")
+        table.add_row(origin, *cells)
+    return table
 
 
 if __name__ == "__main__":

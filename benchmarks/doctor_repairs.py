@@ -1,0 +1,65 @@
+"""Whether the doctor's proof repairs the program of a case, beside as many changes drawn at random."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.doctor_cases import Case
+from pellucid.doctor import Finding, prove
+from pellucid.doctor.proof import skill
+from pellucid.doctor.setup import Judge
+
+
+def _share_right(decided: np.ndarray, truth: np.ndarray) -> float:
+    return float((decided == truth).mean()) if decided.shape == truth.shape else 0.0
+
+
+JUDGES: dict[str, Judge] = {"accuracy": _share_right, "bit_accuracy": _share_right}
+"""By a case's metric; all others by skill: mean recall, variance explained, which orders as the squared error does."""
+
+
+@dataclass
+class Repair:
+    """What came of one case."""
+
+    change: str
+    """The proven change; empty where nothing tried beats the original."""
+    gain: float
+    """What it adds to the score on fresh seeds."""
+    random: bool
+    """Whether the best of as many random changes was proven too."""
+    random_gain: float
+    trainings: int
+    seconds: float
+    proof: dict[str, Any]
+    """All that was tried."""
+
+
+def repair(case: Case, run: Any, findings: list[Finding], budget: float) -> Repair:
+    """The proof of a trained and diagnosed case, by the measure that its author judges by."""
+    proof = prove(run, findings=findings, judge=JUDGES.get(case.program["metric"], skill), budget=budget)
+    best, chance = proof.best, proof.random
+    return Repair(
+        change=best.candidate.change if best is not None and best.candidate is not None else "",
+        gain=best.test.difference if best is not None and best.test is not None else 0.0,
+        random=chance is not None and chance.proven,
+        random_gain=chance.test.difference if chance is not None and chance.proven and chance.test else 0.0,
+        trainings=proof.trainings,
+        seconds=proof.seconds,
+        proof=proof.to_dict(),
+    )
+
+
+def summary(repairs: list[Repair | None]) -> dict[str, float]:
+    """The shares, mean gains and medians of some faulty cases; None for one that failed counts as not repaired."""
+    made = [one for one in repairs if one is not None]
+    share = lambda proven: float(np.sum(proven) / len(repairs))  # noqa: E731
+    return {
+        "cases": len(repairs),
+        "repaired": share([bool(one.change) for one in made]),
+        "gain": share([one.gain for one in made]),
+        "by random changes": share([one.random for one in made]),
+        "gain of random changes": share([one.random_gain for one in made]),
+        "seconds": float(np.median([one.seconds for one in made])) if made else float("nan"),
+    }
