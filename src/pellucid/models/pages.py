@@ -8,6 +8,7 @@ import numpy as np
 
 from pellucid.functions.schedules import watches_loss
 from pellucid.network import summarize
+from pellucid.optimizers import as_optimizer
 from pellucid.report.constant import constant_output
 from pellucid.report.judged import judge
 from pellucid.report.page import Html, number
@@ -47,6 +48,8 @@ def page_of_run(run: Run, files: RunFolder) -> str:
         constant=constant,
         watched="validation" if _validated(run) else "held out",
         judged=judged,
+        findings=files.read_verdict("findings"),
+        proof=files.read_verdict("proof"),
     ).render()
 
 
@@ -91,8 +94,15 @@ def _constant_figures(run: Run, outputs: np.ndarray) -> dict[str, float]:
 
 def _validated(run: Run) -> bool:
     """Whether the rows evaluated after each epoch were a validation part."""
-    rate = None if run.training is None else getattr(run.training.optimizer, "learning_rate", None)
-    return run.experiment.patience is not None or watches_loss(rate)
+    if run.experiment.patience is not None:
+        return True
+    if run.training is not None:
+        optimizer = run.training.optimizer
+    elif run.experiment.optimizer == "optax":
+        return False
+    else:
+        optimizer = as_optimizer(run.experiment.optimizer)
+    return watches_loss(getattr(optimizer, "learning_rate", None))
 
 
 def page_of_gan(run: GanRun, files: RunFolder) -> str:
@@ -120,4 +130,6 @@ def page_of_gan(run: GanRun, files: RunFolder) -> str:
         networks=networks,
         result=run.result,
         judged=judged,
+        findings=files.read_verdict("findings"),
+        proof=files.read_verdict("proof"),
     ).render()

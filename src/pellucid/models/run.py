@@ -290,6 +290,8 @@ class Run:
     def diagnose(self, data: Dataset | None = None) -> Any:
         """Why this training did not learn as it could, likeliest cause first; see `pellucid.diagnose`.
 
+        Of a saved run the findings are also written to its ``findings.json`` and shown on its ``report.html``.
+
         Args:
             data: its data, where the run was loaded and they came as arrays.
 
@@ -297,10 +299,12 @@ class Run:
             A list of `pellucid.Finding`.
         """
         # The doctor lies a floor above.
-        return importlib.import_module("pellucid.doctor").diagnose(self, data)
+        return importlib.import_module("pellucid.doctor.keep").diagnose_and_keep(self, data)
 
     def prove(self, data: Dataset | None = None, **options: Any) -> Any:
         """What fixes this training, tried by experiment; see `pellucid.prove`.
+
+        Of a saved run the proof is also written to its ``proof.json`` and shown on its ``report.html``.
 
         Args:
             data: its data, where the run was loaded and its data came as arrays.
@@ -309,7 +313,7 @@ class Run:
         Returns:
             A `pellucid.doctor.Proof`.
         """
-        return importlib.import_module("pellucid.doctor").prove(self, data, **options)
+        return importlib.import_module("pellucid.doctor.keep").prove_and_keep(self, data, **options)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write the run folder: settings, weights, history, report.

@@ -148,9 +148,7 @@ def bar_chart(title: str, edges: np.ndarray, counts: np.ndarray, *, x_label: str
         for a, b, top in zip(left, right, tops, strict=True)
         if top < y.start
     )
-    return frame.draw(
-        x, y, x_label, _mark("path", d=bars, fill=COLOURS[0], stroke="#fff", stroke_width="0.4")
-    )
+    return frame.draw(x, y, x_label, mark("path", d=bars, fill=COLOURS[0], stroke="#fff", stroke_width="0.4"))
 
 
 def dot_chart(
@@ -163,7 +161,7 @@ def dot_chart(
     left = 20 + 6.4 * min(18, max(map(len, names)))
     x = _axis(numbers if len(numbers) else np.array([0.1, 1.0]), left, WIDTH - RIGHT - 6, log, margin=0.03)
     y = Axis(-0.5, len(names) - 0.5, frame.top, frame.bottom)
-    rows = [_text(left - 8, float(y(row)) + 4, name[:18], anchor="end") for row, name in enumerate(names)]
+    rows = [text_at(left - 8, float(y(row)) + 4, name[:18], anchor="end") for row, name in enumerate(names)]
     marks = []
     for place, one in enumerate(series):
         colour = COLOURS[place % len(COLOURS)]
@@ -173,6 +171,50 @@ def dot_chart(
             if np.isfinite(across)
         ]
     return frame.draw(x, None, x_label, *rows, *marks, left=left)
+
+
+def strip_chart(title: str, strips: Sequence[tuple[str, np.ndarray, Any, int]], *, x_label: str) -> Html:
+    """Repeated values of several things, one below the other on one axis, their means with intervals, a line at 0.
+
+    Args:
+        title: what is drawn, above it.
+        strips: name, values (n,), the ends of the mean's interval or None, and the place of its colour.
+        x_label: of the horizontal axis.
+    """
+    each = 40
+    frame = _Frame(title, height=76 + each * len(strips))
+    ends = [np.asarray(interval, float) for _, _, interval, _ in strips if interval is not None]
+    x = _axis(
+        _finite([np.zeros(1), *(values for _, values, _, _ in strips), *ends]),
+        8,
+        WIDTH - RIGHT - 6,
+        margin=0.04,
+    )
+    marks = [
+        mark(
+            "path",
+            d=f"M{float(x(0.0)):.1f} {frame.top:.1f}V{frame.bottom:.1f}",
+            stroke="#777",
+            stroke_dasharray="4 3",
+        )
+    ]
+    for row, (name, values, interval, place) in enumerate(strips):
+        colour, line = COLOURS[place % len(COLOURS)], frame.top + each * (row + 0.72)
+        short = name if len(name) <= 54 else f"{name[:53]}…"
+        marks.append(text_at(0, line - 15, short))
+        marks += [
+            mark("path", d=_SHAPES[0](float(at), line), fill=colour, fill_opacity="0.3")
+            for at in x(values)
+            if np.isfinite(at)
+        ]
+        if interval is not None and np.isfinite(interval).all():
+            low, high = (float(end) for end in x(interval))
+            marks.append(
+                mark("path", d=f"M{low:.1f} {line + 7:.1f}H{high:.1f}", stroke=colour, stroke_width="2.4")
+            )
+        if np.isfinite(values).any():
+            marks.append(_marker(place, float(x(values[np.isfinite(values)].mean())), line + 7, colour))
+    return frame.draw(x, None, x_label, *marks, left=8)
 
 
 class _Frame:
@@ -189,7 +231,7 @@ class _Frame:
             self.legend += [
                 _stroke(f"M{across:.1f} {down - 4:.1f}h20", place),
                 _marker(place, across + 10, down - 4, COLOURS[place % len(COLOURS)]),
-                _text(across + 25, down, name),
+                text_at(across + 25, down, name),
             ]
             across += wide + 8
         self.top = (down if self.legend else 16) + 14
@@ -197,20 +239,20 @@ class _Frame:
         self.bottom = self.height - BOTTOM
 
     def draw(self, x: Axis, y: Axis | None, x_label: str, *marks: Html, left: float = LEFT) -> Html:
-        right, parts = WIDTH - RIGHT, [_text(0, 13, self.title, weight="600"), *self.legend]
+        right, parts = WIDTH - RIGHT, [text_at(0, 13, self.title, weight="600"), *self.legend]
         for value, place in zip(x.ticks, x(x.ticks), strict=True):
-            parts.append(_mark("path", d=f"M{place:.1f} {self.bottom:.1f}v4", stroke="#777"))
-            parts.append(_text(place, self.bottom + 17, _tick(value, x.log), anchor="middle"))
+            parts.append(mark("path", d=f"M{place:.1f} {self.bottom:.1f}v4", stroke="#777"))
+            parts.append(text_at(place, self.bottom + 17, _tick(value, x.log), anchor="middle"))
             if y is None:
                 parts.append(
-                    _mark("path", d=f"M{place:.1f} {self.top:.1f}V{self.bottom:.1f}", stroke="#e2e2e2")
+                    mark("path", d=f"M{place:.1f} {self.top:.1f}V{self.bottom:.1f}", stroke="#e2e2e2")
                 )
         if y is not None:
             for value, place in zip(y.ticks, y(y.ticks), strict=True):
-                parts.append(_mark("path", d=f"M{left:.1f} {place:.1f}H{right:.1f}", stroke="#e2e2e2"))
-                parts.append(_text(left - 6, place + 4, _tick(value, y.log), anchor="end"))
-        base = _mark("path", d=f"M{left:.1f} {self.bottom:.1f}H{right:.1f}", stroke="#777")
-        label = _text((left + right) / 2, self.height - 6, x_label, anchor="middle", fill="#555")
+                parts.append(mark("path", d=f"M{left:.1f} {place:.1f}H{right:.1f}", stroke="#e2e2e2"))
+                parts.append(text_at(left - 6, place + 4, _tick(value, y.log), anchor="end"))
+        base = mark("path", d=f"M{left:.1f} {self.bottom:.1f}H{right:.1f}", stroke="#777")
+        label = text_at((left + right) / 2, self.height - 6, x_label, anchor="middle", fill="#555")
         return drawing(WIDTH, self.height, self.title, *parts, *marks, base, label)
 
 
@@ -231,7 +273,7 @@ def _line(series: Series, place: int, x: Axis, y: Axis) -> Html:
         outline = [*zip(across[band], y(series.high)[band], strict=True)]
         outline += [*zip(across[band][::-1], low[band][::-1], strict=True)]
         points = " ".join(f"{a:.1f},{b:.1f}" for a, b in outline)
-        marks.append(_mark("polygon", points=points, fill=COLOURS[place % len(COLOURS)], fill_opacity="0.16"))
+        marks.append(mark("polygon", points=points, fill=COLOURS[place % len(COLOURS)], fill_opacity="0.16"))
     marks.append(_stroke(_steps(across, up), place))
     seen = np.flatnonzero(np.isfinite(up))
     # Shifted from line to line, so that markers of lines upon each other are all seen.
@@ -257,19 +299,19 @@ def _steps(across: np.ndarray, up: np.ndarray) -> str:
 
 
 def _path(across: np.ndarray, up: np.ndarray, **attributes: str) -> Html:
-    return _mark("path", d=_steps(across, up), **attributes)
+    return mark("path", d=_steps(across, up), **attributes)
 
 
 def _stroke(path: str, place: int) -> Html:
     dash = DASHES[place % len(DASHES)] or None
     colour = COLOURS[place % len(COLOURS)]
-    return _mark("path", d=path, stroke=colour, stroke_width="1.6", stroke_dasharray=dash)
+    return mark("path", d=path, stroke=colour, stroke_width="1.6", stroke_dasharray=dash)
 
 
 def _dots(series: Series, place: int, x: Axis, y: Axis) -> Html:
     """All points as one path of strokes without length, whose round ends are the dots."""
     dots = "".join(f"M{a:.1f} {b:.1f}h0" for a, b in zip(x(series.x), y(series.y), strict=True))
-    return _mark(
+    return mark(
         "path", d=dots, stroke=COLOURS[place % len(COLOURS)], stroke_width="4" if place == 0 else "3",
         stroke_linecap="round" if place == 0 else "square", stroke_opacity="0.55",
     )  # fmt: skip
@@ -288,10 +330,10 @@ def _marker(place: int, across: float, up: float, colour: str) -> Html:
     shape = _SHAPES[place % len(_SHAPES)](float(across), float(up))
     # Past the last colour the markers are hollow.
     fill = colour if place < len(COLOURS) else "#fff"
-    return _mark("path", d=shape, fill=fill, stroke=colour)
+    return mark("path", d=shape, fill=fill, stroke=colour)
 
 
-def _text(
+def text_at(
     across: float,
     up: float,
     text: str,
@@ -300,13 +342,15 @@ def _text(
     fill: str = "#222",
     weight: str | None = None,
 ) -> Html:
+    """A text, whose line stands at ``up`` pixels."""
     return element(
         "text", text, x=f"{float(across):.1f}", y=f"{float(up):.1f}", text_anchor=anchor, fill=fill,
         font_weight=weight,
     )  # fmt: skip
 
 
-def _mark(name: str, **attributes: str | None) -> Html:
+def mark(name: str, **attributes: str | None) -> Html:
+    """An element of a drawing without contents."""
     written = "".join(f' {key.replace("_", "-")}="{value}"' for key, value in attributes.items() if value)
     return Html(f"<{name}{written}/>")
 

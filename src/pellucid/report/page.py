@@ -57,6 +57,12 @@ transform:translateY(-50%);color:#555}
 details{margin:.8rem 0}
 summary{cursor:pointer}
 .note{border-left:4px solid #777;background:#f5f5f5;padding:.5rem .9rem;margin:1rem 0;max-width:46rem}
+.finding{border-left:4px solid #0072B2;padding:.1rem 0 .1rem .9rem;margin:1.1rem 0;max-width:46rem}
+.finding.problem{border-color:#D55E00}
+.finding.warning{border-color:#E69F00}
+.finding h3{margin-top:.2rem}
+.finding p{margin:.35rem 0}
+.odds svg{width:7.5rem;height:.65rem}
 @media print{body{max-width:none;padding:0}h2{break-after:avoid}figure{break-inside:avoid}}
 """
 

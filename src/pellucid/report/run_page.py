@@ -1,10 +1,11 @@
 """The page that every run ends with: its result, how it came about, what the network is, and how to make it again."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pellucid.report.findings import findings_section
 from pellucid.report.flow import curves, flow
 from pellucid.report.page import (
     Content,
@@ -18,6 +19,7 @@ from pellucid.report.page import (
     section,
     table,
 )
+from pellucid.report.proof import proof_section
 from pellucid.report.weights import Trained, architecture, weight_pictures
 from pellucid.training import History
 
@@ -38,6 +40,8 @@ class RunPage:
         constant: the same figures of always predicting the same, where that can be said.
         watched: what the rows are called that were evaluated after each epoch.
         judged: sections on the predictions.
+        findings: what the doctor found, as plain data, the likeliest first; None where it was not asked.
+        proof: what was tried to fix it, as plain data; None where nothing was.
     """
 
     title: str
@@ -51,10 +55,16 @@ class RunPage:
     constant: Mapping[str, float] = field(default_factory=dict)
     watched: str = "held out"
     judged: Html = Html("")
+    findings: Sequence[Mapping[str, Any]] | None = None
+    proof: Mapping[str, Any] | None = None
 
     def render(self) -> str:
         """The page as HTML."""
         sections = [section("Result", paragraph(self.story, kind="lead"), self._result())]
+        if self.findings is not None:
+            sections.append(findings_section(self.findings))
+        if self.proof is not None:
+            sections.append(proof_section(self.proof))
         sections.append(section("Curves", curves(self.history, self.watched)))
         if self.judged:
             sections.append(self.judged)

@@ -7,7 +7,9 @@
     weights.sha256       the hash of that file, as sha256sum writes and checks it
     history/             epochs, steps, layers, units and histograms as JSON lines
     snapshots/           states along the training, each safetensors, where any were asked for
-    report.html          the run to look at: result, curves, mistakes, weights
+    findings.json        what the doctor found, where it was asked, and of which weights
+    proof.json           what was tried to fix the training, likewise
+    report.html          the run to look at: result, findings, curves, mistakes, weights
 
 Every file is written to a temporary name, flushed to the disk and renamed, so that a reader finds
 the old file or the new one, never half of one.
@@ -103,6 +105,21 @@ class RunFolder:
             return msgspec.json.decode((self.path / name).read_bytes())
         except (OSError, msgspec.DecodeError) as error:
             raise StorageError(f"{self.path / name} cannot be read ({error}).") from error
+
+    def write_verdict(self, name: str, content: Any) -> None:
+        """Write what was found out about the weights that are here now as ``NAME.json``."""
+        self.write_json(f"{name}.json", {"weights": self._hash_of_weights(), name: content})
+
+    def read_verdict(self, name: str) -> Any:
+        """Read it; None where there is none, or where the run was trained further since."""
+        if not (self.path / f"{name}.json").exists():
+            return None
+        found = self.read_json(f"{name}.json")
+        return found[name] if found["weights"] == self._hash_of_weights() else None
+
+    def _hash_of_weights(self) -> str | None:
+        path = self.path / "weights.sha256"
+        return path.read_text().split()[0] if path.exists() else None
 
     def write_weights(self, arrays: dict[str, np.ndarray]) -> None:
         """Write ``weights.safetensors``."""
