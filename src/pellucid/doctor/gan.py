@@ -1,9 +1,17 @@
-"""A GAN's rules: what the samples leave out of the data."""
+"""A GAN's rules: what the samples leave out of the data, and which player is to blame."""
+
+import math
+from dataclasses import replace
 
 import numpy as np
 
+from pellucid.core.checks import DataError
+from pellucid.data import Dataset
 from pellucid.doctor.findings import Finding
+from pellucid.models.gan import training_of
 from pellucid.models.gan_run import GanRun
+from pellucid.models.keeping import data_of_run
+from pellucid.storage import RunFolder
 
 POINTS = 2000
 """Most real rows, and as many samples, that are compared."""
@@ -13,9 +21,24 @@ SCARCE = 0.2
 """Surroundings with less than this share of the samples they should hold count as left out."""
 COVERED = 0.7
 """Below this share of covered rows a part of the data is left out: a quarter is two modes of eight."""
+DOMINANT = 0.3
+"""A critic dominates where its loss is lower than that of guessing, 2 ln 2, by this share: it then gives more than
+four fifths of the certainty to the right side, and the generator's slope through it is small or points nowhere."""
 
 
-def coverage(run: GanRun) -> float:
+def with_gan_rows(run: GanRun, data: Dataset | None = None) -> GanRun:
+    """A run with the rows of its training: itself where it holds them, else a copy for which they are opened again.
+
+    Raises:
+        StorageError: no data by that name, or other data than those of the run.
+    """
+    if run.training is not None or run.folder is None:
+        return run
+    data = data_of_run(RunFolder(run.folder), run.experiment.data, data)
+    return replace(run, training=training_of(run.experiment, data), data=data)
+
+
+def coverage_of(run: GanRun) -> float:
     """The share of the real rows around which samples are not scarce.
 
     Formula:
@@ -25,12 +48,16 @@ def coverage(run: GanRun) -> float:
     Args:
         run: a run with the rows of its training.
 
+    Raises:
+        DataError: the run does not hold its rows.
+
     Source: Naeem, Oh, Uh, Choi, Yoo, Reliable fidelity and diversity metrics for generative models, 2020, whose
     coverage asks for one sample.
     """
     from sklearn.neighbors import NearestNeighbors
 
-    assert run.training is not None
+    if run.training is None:
+        raise DataError("the doctor needs the rows of the training, which this run does not hold.")
     rows = np.asarray(run.training.train.x)
     rows = rows.reshape(len(rows), -1)
     real = rows[np.random.default_rng(0).permutation(len(rows))[:POINTS]]
@@ -44,14 +71,33 @@ def coverage(run: GanRun) -> float:
     return float((nearest <= around).mean())
 
 
-def diagnose_gan(run: GanRun) -> list[Finding]:
-    """The findings of a GAN's run."""
-    share = coverage(run)
+def dominance(run: GanRun) -> float:
+    """How far the critic's loss lies below that of guessing: 0 where it guesses, 1 where it is sure and right.
+
+    Formula:
+        1 − L_D / (2 ln 2), over the last tenth of the epochs; NaN under the Wasserstein loss, whose score has no scale
+    """
+    losses = np.asarray(run.history.epochs.get("loss", ()))
+    if run.program.loss == "wasserstein" or not len(losses):
+        return math.nan
+    return float(1 - losses[-max(1, len(losses) // 10) :].mean() / (2 * math.log(2)))
+
+
+def diagnose_gan(run: GanRun, data: Dataset | None = None) -> list[Finding]:
+    """The findings of a GAN's run, likeliest first.
+
+    Args:
+        run: a run; of one that was loaded, the rows are opened again by the name of its data.
+        data: its data, where they came as arrays.
+    """
+    run = with_gan_rows(run, data)
+    share, surplus = coverage_of(run), dominance(run)
     if share >= COVERED:
         return []
-    return [
-        Finding(
-            "mode_collapse", "problem", 0.9, {"share of real rows covered": share},
-            f"samples come near to {share:.0%} of the real rows",
-        )
-    ]  # fmt: skip
+    numbers = {"share of real rows covered": share, "critic's lead over guessing": surplus}
+    said = f"samples come near to {share:.0%} of the real rows"
+    findings = [Finding("mode_collapse", "problem", 0.9, numbers, said)]
+    if surplus > DOMINANT:
+        why = f"the critic's loss is {surplus:.0%} below that of guessing; {said}"
+        findings.append(Finding("dominant_critic", "problem", 0.6, numbers, why))
+    return findings

@@ -113,7 +113,16 @@ VOCABULARY: dict[str, Cause] = {
     ),
     "mode_collapse": Cause(
         "the generator covers only part of the data",
-        ("a stronger critic", "Wasserstein loss with gradient penalty"),
+        ("larger critic rate", "Wasserstein loss with gradient penalty", "adam", "more critic steps"),
+    ),
+    "dominant_critic": Cause(
+        "the critic tells samples from real rows so surely that its slope teaches the generator little",
+        (
+            "smaller critic rate",
+            "gradient penalty",
+            "loss that does not saturate",
+            "Wasserstein loss with gradient penalty",
+        ),
     ),
 }
 """Every label, with its definition and remedies."""
