@@ -1,5 +1,6 @@
 """A run of a GAN: the two networks that a training left, with all that is needed to use, save and load them."""
 
+import importlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,24 @@ class GanRun:
             MissingExtra: matplotlib is not installed.
         """
         return draw_history(self.history)
+
+    def diagnose(self, data: Dataset | None = None) -> Any:
+        """What the samples leave out of the data, and which player is to blame; see `pellucid.diagnose`.
+
+        Args:
+            data: its data, where the run was loaded and its data came as arrays.
+        """
+        # The doctor stands above the models: it is asked for when it is needed.
+        return importlib.import_module("pellucid.doctor").diagnose(self, data)
+
+    def prove(self, data: Dataset | None = None, **options: Any) -> Any:
+        """What fixes this training, tried by experiment; see `pellucid.prove`.
+
+        Args:
+            data: as for `diagnose`.
+            options: those of `pellucid.prove`.
+        """
+        return importlib.import_module("pellucid.doctor").prove(self, data, **options)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write the run folder: settings, weights, history, report.
