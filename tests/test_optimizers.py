@@ -53,6 +53,10 @@ ORACLES = {
         RMSprop(0.001, decay=0.9, epsilon=1e-8),
         lambda p, d: torch.optim.RMSprop(p, 0.001, alpha=0.9, eps=1e-8, weight_decay=d),
     ),
+    "rmsprop, momentum": (
+        RMSprop(0.001, decay=0.9, epsilon=1e-8, momentum=0.8),
+        lambda p, d: torch.optim.RMSprop(p, 0.001, alpha=0.9, eps=1e-8, momentum=0.8, weight_decay=d),
+    ),
     "adam": (Adam(0.001), lambda p, d: torch.optim.Adam(p, 0.001, weight_decay=d)),
     "adagrad": (
         optimizers.build({"name": "adagrad", "learning_rate": 0.01}),

@@ -399,12 +399,13 @@ class RMSprop(Optimizer):
     """RMSprop: the rate of each weight scaled by its recent gradient magnitudes (subject 6.4).
 
     Formula:
-        s ← ρ s + (1 − ρ) g²; w ← w − η g / (√s + ε)
+        s ← ρ s + (1 − ρ) g²; w ← w − η g / (√s + ε); with momentum μ: v ← μ v + g / (√s + ε); w ← w − η v
 
     Args:
         learning_rate: η > 0, or a schedule.
         decay: ρ, 0 ≤ ρ < 1 (PyTorch's default is 0.99 and its name alpha; Keras calls it rho).
         epsilon: ε > 0, outside the root (Optax by default puts it inside).
+        momentum: μ, 0 ≤ μ < 1, of a running sum of the scaled gradients; None keeps no such sum.
         clip_norm: largest norm of all gradients together; None for no limit.
         clip_value: largest size of any one gradient; None for no limit.
 
@@ -415,20 +416,29 @@ class RMSprop(Optimizer):
     Source: Tieleman, Hinton, Lecture 6.5, Neural networks for machine learning, 2012.
     """
 
-    slots: ClassVar[tuple[str, ...]] = ("square",)
     learning_rate: float | Schedule = nested(0.001, "learning rate")
     decay: float = constrained(0.9, SHARE, "decay of the mean square")
     epsilon: float = constrained(1e-8, POSITIVE, "keeps the division finite")
+    momentum: float | None = constrained(None, SHARE, "decay of a running sum of the scaled gradients")
     clip_norm: float | None = _clip_norm()
     clip_value: float | None = _clip_value()
 
     def __post_init__(self) -> None:
         _check(self)
 
+    @property
+    def slots(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The running sum is kept only where there is momentum."""
+        return ("square",) if self.momentum is None else ("square", "momentum")
+
     def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
-        """G / (√s + ε), s ← ρ s + (1 − ρ) g²."""
+        """G / (√s + ε), s ← ρ s + (1 − ρ) g²; or the running sum of that."""
         s = self.decay * slots["square"] + (1 - self.decay) * (g * g)
-        return g / (jnp.sqrt(s) + self.epsilon), {"square": s}
+        scaled = g / (jnp.sqrt(s) + self.epsilon)
+        if self.momentum is None:
+            return scaled, {"square": s}
+        v = self.momentum * slots["momentum"] + scaled
+        return v, {"square": s, "momentum": v}
 
 
 def _adam_direction(rule: Any, g: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:

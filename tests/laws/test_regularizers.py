@@ -10,10 +10,22 @@ from sklearn.linear_model import Lasso, Ridge
 from pellucid.core.checks import InvalidValue
 from pellucid.core.registry import describe
 from pellucid.core.tunable import as_arrays
+from pellucid.functions.losses import MeanSquaredError
+from pellucid.functions.metrics import AbsoluteError
 from pellucid.functions.regularizers import L1, L2, ElasticNet, regularizers
+from pellucid.layers import Dense
+from pellucid.network import Network
+from pellucid.optimizers import SGD
+from pellucid.training import Supervised, initial_state
 
 ITEMS = [regularizers.build(name) for name in regularizers]
-ITEMS += [L1(strength=0.3), L2(strength=0.3), ElasticNet(l1=0.3, l2=0.2), L1(strength=0.0)]
+ITEMS += [
+    L1(strength=0.3),
+    L2(strength=0.3),
+    ElasticNet(l1=0.3, l2=0.2),
+    L1(strength=0.0),
+    L2(layers=("dense_1",)),
+]
 EVERY = pytest.mark.parametrize("regularizer", ITEMS, ids=str)
 
 # The strength of the part with a kink, λ Σ|w|; the rest of the penalty is smooth.
@@ -147,3 +159,21 @@ def test_strengths_below_zero_are_refused(strength):
     for name, field in (("l1", "strength"), ("l2", "strength"), ("elastic_net", "l1"), ("elastic_net", "l2")):
         with pytest.raises(InvalidValue, match=field):
             regularizers.build({"name": name, field: strength})
+
+
+def test_only_the_layers_named_are_penalised():
+    """Without a gradient of the loss, each layer's weights move by its penalty alone."""
+    network = Network(Dense(3, "tanh", biases="ones"), Dense(2))
+    program = Supervised(network, MeanSquaredError(), AbsoluteError(), 4)
+    for rule in (L2(strength=0.5, layers=("dense_2",)), L1(strength=0.5, layers=("dense_2",))):
+        state = initial_state(network, SGD(0.1), rule, (4,), 0)
+        nothing = jax.tree.map(jnp.zeros_like, state.params)
+        moved = program.update(state, nothing, jnp.zeros(())).params
+        for before, after in zip(state.params[:2], moved[:2], strict=True):
+            jax.tree.map(np.testing.assert_array_equal, before, after)
+        w = state.params[2]["weights"]
+        expected = w - 0.1 * w if rule.name == "l2" else np.sign(w) * np.maximum(np.abs(w) - 0.05, 0)
+        np.testing.assert_allclose(moved[2]["weights"], expected, rtol=1e-6)
+        np.testing.assert_array_equal(moved[2]["biases"], state.params[2]["biases"])
+    with pytest.raises(InvalidValue, match=r"dense_9.*dense_1, tanh_1, dense_2"):
+        initial_state(network, SGD(0.1), L2(layers=("dense_9",)), (4,), 0)

@@ -33,6 +33,11 @@ RULES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("w", "w - eta * step", ""),
     ),
     "rmsprop": (("s", "rho * s + (1 - rho) * g**2", "square"), ("w", "w - eta * g / (sqrt(s) + eps)", "")),
+    "rmsprop with momentum": (
+        ("s", "rho * s + (1 - rho) * g**2", "square"),
+        ("v", "beta * v + g / (sqrt(s) + eps)", "momentum"),
+        ("w", "w - eta * v", ""),
+    ),
     "adam": (MOMENT, SQUARE, *HATS, ("w", "w - eta * mhat / (sqrt(vhat) + eps)", "")),
     "adamw": (MOMENT, SQUARE, *HATS, ("w", "w - eta * (mhat / (sqrt(vhat) + eps) + lam * w)", "")),
     "nadam": (
@@ -141,13 +146,22 @@ def next_update(
         optimizer, regularizer = double(state.optimizer), double(state.regularizer)
         name_of_rule = getattr(state.optimizer.rule, "name", "optax")
         source = f"the run's own {name_of_rule}, from its state after step {int(state.step):,}"
-    penalised = regularizer is not None and name.split("/")[-1] in WEIGHTS
+    names = run.network.names
+    penalised = (
+        regularizer is not None and name.split("/")[-1] in WEIGHTS and regularizer.covers(names[layer])
+    )
     gradient = pick(grads)
     lines: list[Line] = []
     total = grads
     if regularizer is not None:
         total = jax.tree_util.tree_map_with_path(
-            lambda path, g, w: g + regularizer.slope(w) if path[-1].key in WEIGHTS else g, grads, params
+            lambda path, g, w: (
+                g + regularizer.slope(w)
+                if path[-1].key in WEIGHTS and regularizer.covers(names[path[0].idx])
+                else g
+            ),
+            grads,
+            params,
         )
     if penalised and isinstance(regularizer, L2 | ElasticNet):
         strength = float(regularizer.strength if isinstance(regularizer, L2) else regularizer.l2)
@@ -183,11 +197,16 @@ def rule_lines(
         )
         gradient = clipped
     numbers = {
-        letter: float(getattr(rule, field)) for field, letter in NUMBERS.items() if hasattr(rule, field)
+        letter: float(getattr(rule, field))
+        for field, letter in NUMBERS.items()
+        if getattr(rule, field, None) is not None
     }
     numbers |= {"g": gradient, "w": weight, "eta": rate, "t": float(optimizer.step + 1)}
-    numbers |= {name: pick(optimizer.slots[slot]) for name, _, slot in RULES[rule.name] if slot}
-    for name, source, slot in RULES[rule.name]:
+    steps = RULES[
+        "rmsprop with momentum" if rule.name == "rmsprop" and "momentum" in optimizer.slots else rule.name
+    ]
+    numbers |= {name: pick(optimizer.slots[slot]) for name, _, slot in steps if slot}
+    for name, source, slot in steps:
         if rule.name == "momentum" and name == "v" and not rule.average:
             source = "beta * v + g"
         line = Line(name, source, dict(numbers), becomes=bool(slot) or name == "w")

@@ -53,7 +53,7 @@ class Accuracy(Metric):
     """Whether the likeliest class is the true one: ``1 if argmax_j ŷ_j = y, else 0``.
 
     Targets are integer labels or one-hot. Among equally likely classes the first is the prediction, as with
-    ``argmax``. Averaged over any axes between the first and the last.
+    ``argmax``; where one is nan, none is likeliest. Averaged over any axes between the first and the last.
 
     Args:
         ignore: a class whose steps are not counted, such as the padding of sequences. None: all steps count.
@@ -78,7 +78,8 @@ class Accuracy(Metric):
         """``1 if argmax_j ŷ_j = y, else 0``."""
         labels = _labels(self.name, prediction, target)
         likeliest = jnp.argmax(prediction, axis=-1).astype(labels.dtype)
-        right = (likeliest == labels).astype(prediction.dtype)
+        known = ~jnp.isnan(prediction).any(axis=-1)
+        right = ((likeliest == labels) & known).astype(prediction.dtype)
         if self.ignore is None:
             return _example_mean(right)
         counted = (labels != self.ignore).astype(prediction.dtype)

@@ -16,7 +16,7 @@ Source: Beck & Teboulle, "A fast iterative shrinkage-thresholding algorithm for 
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar, TypeAlias
 
 import jax.numpy as jnp
@@ -29,17 +29,30 @@ from pellucid.core.types import Array, Float, Scalar
 Weights: TypeAlias = Float[Array, "*shape"]
 
 
+@dataclass(frozen=True)
 class Regularizer(ABC):
     """A penalty on an array of weights.
+
+    Args:
+        layers: names of the layers whose weights it acts on, such as ``("dense_1",)``; None for all.
 
     Raises:
         InvalidValue: a strength below 0.
     """
 
+    _: KW_ONLY
+    layers: tuple[str, ...] | list[str] | None = None
+
     name: ClassVar[str]
 
     def __post_init__(self) -> None:
+        if self.layers is not None:
+            object.__setattr__(self, "layers", tuple(self.layers))
         validate(self)
+
+    def covers(self, layer: str) -> bool:
+        """Whether it acts on the weights of a layer."""
+        return self.layers is None or layer in self.layers
 
     @abstractmethod
     def penalty(self, weights: Weights) -> Scalar:
@@ -83,6 +96,7 @@ class L1(Regularizer):
 
     Args:
         strength: λ, at least 0.
+        layers: names of the layers it acts on; None for all.
 
     Raises:
         InvalidValue: strength is below 0.
@@ -122,6 +136,7 @@ class L2(Regularizer):
 
     Args:
         strength: λ, at least 0.
+        layers: names of the layers it acts on; None for all.
 
     Raises:
         InvalidValue: strength is below 0.
@@ -160,6 +175,7 @@ class ElasticNet(Regularizer):
     Args:
         l1: λ₁, at least 0.
         l2: λ₂, at least 0.
+        layers: names of the layers it acts on; None for all.
 
     Raises:
         InvalidValue: a strength is below 0.

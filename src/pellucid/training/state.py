@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.core.checks import StorageError
+from pellucid.core.checks import InvalidValue, StorageError
 from pellucid.core.tunable import as_arrays
 from pellucid.core.types import Array, Key, PyTree, Shapes
 from pellucid.functions.regularizers import Regularizer
@@ -44,7 +44,17 @@ def initial_state(
     *,
     recorder: Recorder | None = None,
 ) -> TrainingState:
-    """The state before the first step, drawn from ``seed``; with what ``recorder`` has to remember."""
+    """The state before the first step, drawn from ``seed``; with what ``recorder`` has to remember.
+
+    Raises:
+        InvalidValue: a regulariser of a layer that the network lacks.
+    """
+    unknown = set(regularizer.layers or ()) - set(network.names) if regularizer is not None else set()
+    if unknown:
+        raise InvalidValue(
+            f"regularizer.layers names {', '.join(sorted(unknown))}, which the network lacks. "
+            f"Its layers: {', '.join(network.names)}."
+        )
     init_key, training_key = jax.random.split(jax.random.key(seed))
     params, layer_state, _ = network.init(init_key, input_shape)  # pyright: ignore[reportArgumentType]
     return TrainingState(

@@ -1,5 +1,6 @@
 """Supervised training: a network learns targets."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 from pellucid.core.types import Array, PyTree, Scalar
 from pellucid.functions.losses import Loss
 from pellucid.functions.metrics import Metric
+from pellucid.functions.regularizers import Regularizer
 from pellucid.layers.layer import WEIGHTS
 from pellucid.network import AnyNetwork, backpropagate
 from pellucid.optimizers import Update
@@ -102,12 +104,23 @@ class Supervised(Program):
 
     def update(self, state: TrainingState, grads: PyTree, progress: Scalar) -> Update:
         """What the optimiser and the regulariser make of the gradients of the loss, ``progress`` epochs on."""
-        grads = _add_slope(state.regularizer, state.params, grads)
+        rule = state.regularizer
+        if rule is not None:
+            grads = self._penalised(rule, lambda g, w: g + rule.slope(w), grads, state.params)
         update = state.optimizer.rule.update(grads, state.optimizer, state.params, progress)
-        if state.regularizer is None:
+        if rule is None:
             return update
-        params = _proximal(state.regularizer, update.params, update.learning_rate)
+        params = self._penalised(rule, lambda w: rule.proximal(w, update.learning_rate), update.params)
         return update._replace(params=params, changes=jax.tree.map(jnp.subtract, params, state.params))
+
+    def _penalised(self, rule: Regularizer, change: Callable[..., Array], *trees: PyTree) -> PyTree:
+        """The first tree with its weights changed, in the layers that the regulariser covers."""
+
+        def changed(path: Any, leaf: Array, *more: Array) -> Array:
+            penalised = path[-1].key in WEIGHTS and rule.covers(self.layer_names[path[0].idx])
+            return change(leaf, *more) if penalised else leaf
+
+        return jax.tree_util.tree_map_with_path(changed, *trees)
 
     def key_of(self, state: TrainingState) -> Array:
         """The random key of what the layers draw in the step that ``state`` is at."""
@@ -157,22 +170,3 @@ class Supervised(Program):
         return explain_divergence(
             self.network, self.loss, state.params, batch.x, pass_, int(state.step), epoch
         )
-
-
-def _add_slope(regularizer: Any, params: PyTree, grads: PyTree) -> PyTree:
-    if regularizer is None:
-        return grads
-    return _of_weights(lambda g, w: g + regularizer.slope(w), grads, params)
-
-
-def _proximal(regularizer: Any, params: PyTree, learning_rate: Array) -> PyTree:
-    return _of_weights(lambda w: regularizer.proximal(w, learning_rate), params)
-
-
-def _of_weights(change: Any, first: PyTree, *others: PyTree) -> PyTree:
-    """The first tree with its weights changed."""
-
-    def changed(path: Any, leaf: Array, *more: Array) -> Array:
-        return change(leaf, *more) if path[-1].key in WEIGHTS else leaf
-
-    return jax.tree_util.tree_map_with_path(changed, first, *others)
