@@ -13,6 +13,7 @@ from benchmarks.doctor_cases.layers import network_of
 from benchmarks.doctor_cases.losses import loss_of
 from benchmarks.doctor_cases.optimizers import Averaged, optimizer_of
 from pellucid.core.checks import TrainingDiverged
+from pellucid.core.registry import describe
 from pellucid.core.types import Array
 from pellucid.data import Dataset, Part
 from pellucid.functions.metrics import Metric, metrics
@@ -143,8 +144,11 @@ def gan_run_of(case: Case, seed: int = 0) -> GanRun:
     stopped = _train(training, -(-program["steps"] // per_epoch))
     data = Dataset("arrays", Part(x, x), None, "reconstruction")
     experiment = GanExperiment(
-        generator=["flatten"], critic=["flatten"], latent=program["latent"], optimizer=maker.name
-    )
+        generator=adversarial.generator.describe(), critic=adversarial.critic.describe(),
+        latent=program["latent"], loss=adversarial.loss, optimizer=describe(maker),
+        critic_optimizer=describe(judge), critic_steps=steps_of_critic, batch_size=program["batch_size"],
+        epochs=training.history.epochs_made, seed=seed,
+    )  # fmt: skip
     params = {name: training.state.params[name] for name in ("generator", "critic")}
     return GanRun(
         adversarial, params, training.state.layer_state, experiment, DataFacts.of(data), training.history,

@@ -67,6 +67,12 @@ class GanSetup:
         )  # fmt: skip
 
     @property
+    def steps(self) -> int:
+        """Updates of the critic in the whole training."""
+        of_epoch = -(-self.train.rows // self.program.batch_size)
+        return self.epochs * of_epoch * self.program.critic_steps
+
+    @property
     def structure(self) -> Hashable:
         """What the compiled program depends on: equal for setups that differ in numbers alone."""
         kinds = (self.optimizer.name, self.critic_optimizer.name, type(self.restraint).__name__)
