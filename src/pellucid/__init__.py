@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pellucid.core.checks import (
         DataError,
+        DoctorWarning,
         InvalidValue,
         MissingExtra,
         PellucidError,
@@ -123,7 +124,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "pellucid.core.checks": (
-        "DataError", "InvalidValue", "MissingExtra", "PellucidError", "ShapeError", "StorageError",
+        "DataError", "DoctorWarning", "InvalidValue", "MissingExtra", "PellucidError", "ShapeError", "StorageError",
         "TrainingDiverged", "UnknownName",
     ),
     "pellucid.data": (
@@ -185,6 +186,7 @@ __all__ = [
     "DataError",
     "Dataset",
     "Dense",
+    "DoctorWarning",
     "Dropout",
     "EarlyStopping",
     "Embedding",

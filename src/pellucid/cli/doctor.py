@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from pellucid.cli.findings import print_findings
 from pellucid.cli.options import as_json, is_table, print_json, say
 
 PROBLEMS = 1
@@ -44,7 +45,9 @@ def check(source: str, target: str | None, network: str, as_json: bool) -> None:
     if as_json:
         print_json({"findings": [one.to_dict() for one in checkup.findings], "facts": checkup.facts})
     else:
-        click.echo(str(checkup))
+        for name, value in checkup.facts.items():
+            click.echo(f"{name}: {value:.4g}")
+        print_findings(checkup.findings, "nothing found")
     if checkup.problems:
         raise SystemExit(PROBLEMS)
 
@@ -62,22 +65,29 @@ def diagnose(folder: Path, as_json: bool) -> None:
     """Name the likeliest causes why the training of RUN did not learn as it could, with their evidence.
 
     The network is held against plain methods on the same rows; causes are tried by short trainings on the same seed.
-    Ends with code 1 where a problem was found. What fixes it, proven: pellucid prove RUN.
+    The findings are kept as findings.json in RUN and shown on its report.html. Ends with code 1 where a problem was
+    found. What fixes it, proven: pellucid prove RUN.
     """
-    from pellucid.doctor import diagnose as find_causes
-    from pellucid.models.run import load_run
+    from pellucid.doctor.keep import diagnose_and_keep
 
-    findings = find_causes(load_run(folder))
+    findings = diagnose_and_keep(load_any(folder))
     if as_json:
         print_json([finding.to_dict() for finding in findings])
     else:
-        click.echo(
-            "\n".join(map(str, findings)) or "nothing found: the network learns as well as plain methods do"
-        )
-    problems = [finding for finding in findings if finding.severity == "problem"]
-    if problems:
+        print_findings(findings, "nothing found: the network learns as well as plain methods do")
+    say(f"written to {folder / 'findings.json'} and {folder / 'report.html'}")
+    if any(finding.severity == "problem" for finding in findings):
         say(f"what fixes it, proven by experiment: pellucid prove {folder}")
         raise SystemExit(PROBLEMS)
+
+
+def load_any(folder: Path) -> Any:
+    """A saved run, of one network or of a GAN's two."""
+    from pellucid.models.gan_run import load_gan
+    from pellucid.models.run import load_run
+    from pellucid.storage import RunFolder
+
+    return load_gan(folder) if "generator" in RunFolder(folder).read_experiment() else load_run(folder)
 
 
 def _data(source: str, target: str | None) -> Any:

@@ -1,6 +1,7 @@
 """What several verbs share: specifications as text, messages to people, results to machines."""
 
 import json
+import math
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,16 @@ def say(text: str) -> None:
 
 
 def print_json(content: Any) -> None:
-    """A result for machines, on stdout."""
-    click.echo(json.dumps(content, indent=2))
+    """A result for machines, on stdout; what JSON has no number for, such as infinity, is null."""
+    click.echo(json.dumps(_plain(content), indent=2, allow_nan=False))
+
+
+def _plain(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {name: _plain(value) for name, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_plain(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 class Specification(click.ParamType):

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import click
 
+from pellucid.cli.findings import print_proof
 from pellucid.cli.options import as_json, print_json, say
+from pellucid.core.files import write_bytes
 
 
 @click.command(
@@ -29,20 +31,22 @@ def prove(folder: Path, seeds: int, budget: float, random: bool, write: bool, as
     """Try what may help the training of RUN, and say what does.
 
     The original and its remedies are trained on the same seeds and judged on the held-out rows by a paired test, beside
-    as many changes drawn at random. Ends with code 1 where nothing tried beats the original.
+    as many changes drawn at random. The proof is kept as proof.json in RUN and shown on its report.html. Ends with
+    code 1 where nothing tried beats the original.
     """
-    from pellucid.doctor import prove as try_remedies
     from pellucid.doctor import repaired_settings
     from pellucid.models.run import load_run
 
     run = load_run(folder)
-    found = try_remedies(run, seeds=seeds, budget=budget, random_arm=random)
+    found = run.prove(seeds=seeds, budget=budget, random_arm=random)
     if as_json:
         print_json(found.to_dict())
-    say(str(found))
+    else:
+        print_proof(found.to_dict())
+    say(f"written to {folder / 'proof.json'} and {folder / 'report.html'}")
     if found.best is None:
         raise SystemExit(1)
     if write:
         path = folder / "repaired.toml"
-        path.write_text(repaired_settings(found, run.experiment))
+        write_bytes(path, repaired_settings(found, run.experiment).encode())
         say(f"repaired settings: {path}; train with them: pellucid train {path}")

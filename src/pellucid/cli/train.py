@@ -249,14 +249,35 @@ def _begin(source: str, options: dict[str, Any]) -> Any:
     from pellucid.network import summarize
 
     say(str(summarize(network.accepting(data.input_shape), data.input_shape)))
+    folder = options["folder"] or _free_folder(data.name)
     return run_experiment(
         experiment,
         data,
-        folder=options["folder"] or _free_folder(data.name),
+        folder=folder,
         overwrite=options["overwrite"],
         checkpoint_every=options["checkpoint_every"],
         progress=not options["quiet"],
+        before=lambda run: _tell_problems(run, folder / "experiment.toml"),
     )
+
+
+def _tell_problems(run: Any, settings: Path) -> None:
+    """One line for each thing that is certainly wrong before the first step."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from pellucid.doctor.glance import glance
+
+    console = Console(stderr=True, highlight=False)
+    problems = glance(run)
+    for finding in problems:
+        name = finding.label.replace("_", " ")
+        text = Text.assemble(
+            (f"problem: {name}", "bold red"), f" ({finding.probability:.0%}): {finding.because}"
+        )
+        console.print(text, soft_wrap=True)
+    if problems:
+        console.print(f"it is trained all the same; more: pellucid check {settings}", soft_wrap=True)
 
 
 def _repeat(path: Path, options: dict[str, Any]) -> Any:
@@ -274,14 +295,17 @@ def _repeat(path: Path, options: dict[str, Any]) -> Any:
     if options["epochs"] is not None:
         experiment.epochs = options["epochs"]
     data = open_data(experiment.data)
-    again: Any = run_gan if isinstance(experiment, GanExperiment) else run_experiment
-    return again(
-        experiment,
-        data,
-        folder=options["folder"] or _free_folder(data.name),
-        overwrite=options["overwrite"],
-        checkpoint_every=options["checkpoint_every"],
-        progress=not options["quiet"],
+    folder = options["folder"] or _free_folder(data.name)
+    kept: dict[str, Any] = {
+        "folder": folder,
+        "overwrite": options["overwrite"],
+        "checkpoint_every": options["checkpoint_every"],
+        "progress": not options["quiet"],
+    }
+    if isinstance(experiment, GanExperiment):
+        return run_gan(experiment, data, **kept)
+    return run_experiment(
+        experiment, data, before=lambda run: _tell_problems(run, folder / "experiment.toml"), **kept
     )
 
 

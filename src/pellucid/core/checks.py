@@ -11,6 +11,8 @@ The exceptions::
     ├── MissingExtra      (ImportError)  an optional dependency that is not installed
     └── TrainingDiverged  (ArithmeticError)  a loss or gradient that is not finite
 
+and one warning, `DoctorWarning` (UserWarning): a training that begins although something is certainly wrong.
+
 A constraint is declared once, on the dataclass field it limits::
 
     @dataclass(frozen=True)
@@ -63,6 +65,10 @@ class MissingExtra(PellucidError, ImportError):
 
 class TrainingDiverged(PellucidError, ArithmeticError):
     """A loss, gradient or weight that is no longer finite."""
+
+
+class DoctorWarning(UserWarning):
+    """A training that begins although something is certainly wrong with its program or rows."""
 
 
 @dataclass(frozen=True)

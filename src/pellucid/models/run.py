@@ -120,7 +120,7 @@ class Run:
         params: the parameters to predict with: the best ones under early stopping, else the last.
         history: per step, per epoch and per layer, as tables.
         result: loss and metric on the held-out rows.
-        stopped: why it ended: ``"epochs"``, ``"early"`` or ``"interrupted"``.
+        stopped: why it ended: ``"epochs"``, ``"early"``, ``"interrupted"``, or ``"diverged"`` where it was loaded.
         folder: where it was saved; None if it was not.
         data: what it was trained on; None for a run that was loaded.
         held_out_outputs: the outputs for its held-out rows, kept where a page of the run needs them again.
@@ -362,6 +362,7 @@ class Run:
             "epochs": "",
             "early": ", stopped early: the loss on the validation part no longer fell",
             "interrupted": ", interrupted",
+            "diverged": ", diverged: the loss ceased to be finite",
         }
         best = "; weights of the best epoch kept" if self.experiment.patience is not None else ""
         made = f"{self.history.epochs_made} of {self.experiment.epochs} epochs{ends[self.stopped]}{best}"

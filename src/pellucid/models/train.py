@@ -1,6 +1,7 @@
 """Training from one call: begin, go on, keep checkpoints."""
 
-from collections.abc import Mapping, Sequence
+import importlib
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -14,6 +15,7 @@ from pellucid.core.checks import (
     NOT_NEGATIVE,
     InvalidValue,
     ShapeError,
+    TrainingDiverged,
     require,
 )
 from pellucid.core.registry import describe
@@ -113,6 +115,9 @@ def train(
         StorageError: the folder holds a run already, or cannot be written.
         TrainingDiverged: the loss is no longer finite; says at which step and layer.
 
+    Warns:
+        DoctorWarning: something is certainly wrong with the program or the rows; the training is made all the same.
+
     Example:
         >>> from pellucid.data import load_dataset
         >>> from pellucid.optimizers import Adam
@@ -129,8 +134,13 @@ def train(
     return run_experiment(
         planned.experiment, planned.data, optimizer=planned.optimizer, network=planned.network,
         sample_weights=sample_weights, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every,
-        progress=progress,
+        progress=progress, before=_warn_of_problems,
     )  # fmt: skip
+
+
+def _warn_of_problems(run: Run) -> None:
+    # The doctor lies a floor above.
+    importlib.import_module("pellucid.doctor.glance").warn_of_problems(run)
 
 
 class Plan(NamedTuple):
@@ -224,6 +234,7 @@ def run_experiment(
     checkpoint_every: float = 10.0,
     progress: bool = True,
     resume: bool = False,
+    before: Callable[[Run], None] | None = None,
 ) -> Run:
     """Train what an experiment describes; go on from its folder's last checkpoint where ``resume`` says so.
 
@@ -238,6 +249,7 @@ def run_experiment(
         checkpoint_every: seconds between checkpoints.
         progress: show the progress on stderr.
         resume: go on from the last checkpoint of ``folder``.
+        before: is shown the training before its first step, as a run.
     """
     keep_compiled_programs()
     program, training = prepare(experiment, data, optimizer, network, sample_weights)
@@ -253,11 +265,21 @@ def run_experiment(
             files.write_manifest({"data": DataFacts.of(data).to_dict(), "seed": experiment.seed})
         files.write_experiment(experiment.to_dict())
 
-    stopped = run_to_the_end(training, experiment.epochs, files, checkpoint_every, progress)
-    run = Run(
-        program.network, training.params, training.state.layer_state, program, experiment,
-        DataFacts.of(data), training.history, {}, stopped, training=training, data=data,
-    )  # fmt: skip
+    def run_now(stopped: str) -> Run:
+        return Run(
+            program.network, training.params, training.state.layer_state, program, experiment,
+            DataFacts.of(data), training.history, {}, stopped, training=training, data=data,
+        )  # fmt: skip
+
+    if before is not None and not training.history.steps_made:
+        before(run_now("epochs"))
+    try:
+        stopped = run_to_the_end(training, experiment.epochs, files, checkpoint_every, progress)
+    except TrainingDiverged:
+        if files is not None:  # so that it can be diagnosed
+            run_now("diverged").save(files.path)
+        raise
+    run = run_now(stopped)
     if data.held_out is not None and training.history.steps_made:
         outputs = run.outputs(data.held_out.x)
         run.result |= run.figures(outputs, data.held_out)
