@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.doctor_cases import Case
 from pellucid.doctor import Finding, prove
 from pellucid.doctor.proof import skill
-from pellucid.doctor.setup import Judge
+from pellucid.doctor.race import Judge
 
 
 def _share_right(decided: np.ndarray, truth: np.ndarray) -> float:
@@ -31,6 +31,7 @@ class Repair:
     """Whether the best of as many random changes was proven too."""
     random_gain: float
     trainings: int
+    random_trainings: int
     seconds: float
     proof: dict[str, Any]
     """All that was tried."""
@@ -46,6 +47,7 @@ def repair(case: Case, run: Any, findings: list[Finding], budget: float) -> Repa
         random=chance is not None and chance.proven,
         random_gain=chance.test.difference if chance is not None and chance.proven and chance.test else 0.0,
         trainings=proof.trainings,
+        random_trainings=proof.random_trainings,
         seconds=proof.seconds,
         proof=proof.to_dict(),
     )

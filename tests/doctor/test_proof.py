@@ -6,7 +6,8 @@ import pytest
 import pellucid as pel
 from pellucid.core.checks import DataError, InvalidValue
 from pellucid.doctor import Finding, repaired_settings
-from pellucid.doctor.proof import FRESH, Arm, skill
+from pellucid.doctor.proof import skill
+from pellucid.doctor.race import FRESH, Arm
 from pellucid.doctor.remedies import REMEDIES, candidates
 from pellucid.doctor.setup import Setup, train_all
 from pellucid.doctor.vocabulary import VOCABULARY
@@ -86,8 +87,8 @@ def test_two_faults_are_repaired_together():
 def test_side_by_side_is_one_after_another(slow):
     setup = Setup.of(slow)
     together = train_all([(setup, 3), (setup, 4)])
-    for seed, training in zip((3, 4), together, strict=True):
-        (alone,) = train_all([(setup, seed)])
+    for seed, (training, _) in zip((3, 4), together, strict=True):
+        ((alone, _),) = train_all([(setup, seed)])
         np.testing.assert_allclose(alone.history.step_rows[:, 0], training.history.step_rows[:, 0], rtol=1e-4)
 
 

@@ -1,92 +1,48 @@
 """Proof by experiment: the original and its remedies trained on the same seeds, judged on held-out rows.
 
-Candidates race: all are trained on a few seeds, the losers are dropped, the rest on more seeds. What is left is held
-against the original on seeds that no race has seen, by a paired test. Beside it races as large a field of changes drawn
-at random: a doctor that does no better has found nothing.
+Candidates race; what is left is held against the original on seeds that no race has seen, by a paired test. Beside it
+races as large a field of changes drawn at random: a doctor that does no better has found nothing.
 """
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import jax
 import numpy as np
 import tomli_w
 
 from pellucid.core.checks import InvalidValue, WholeNumber, require
 from pellucid.data import Dataset
 from pellucid.doctor.diagnose import diagnose
-from pellucid.doctor.examination import skill_of_classes, skill_of_numbers
+from pellucid.doctor.examination import Examination, skill_of_classes, skill_of_numbers
 from pellucid.doctor.findings import Finding
-from pellucid.doctor.remedies import REMEDIES, Candidate, candidates
-from pellucid.doctor.setup import Judge, Setup, train_all, with_rows
+from pellucid.doctor.race import (
+    Arm,
+    Candidate,
+    Field,
+    Judge,
+    Propose,
+    Watch,
+    finalists,
+    ordered,
+    race,
+    test,
+)
+from pellucid.doctor.reference import Reference
+from pellucid.doctor.remedies import REMEDIES, candidates
+from pellucid.doctor.setup import Setup, train_all, with_rows
 from pellucid.models.experiment import Experiment
 from pellucid.models.run import Run
-from pellucid.models.statistics import Paired, holm, paired
 
-SIGNIFICANCE = 0.05
-"""Largest corrected p of a proven difference."""
-EFFECT = 0.5
-"""Smallest effect size of one, in standard deviations of the paired differences."""
-RACE = ((1, 4), (2, 2))
-"""Rounds of a race: how many further seeds, and how many candidates are kept after them."""
-SURE = 4
-"""Candidates trained at a time; so many each round of a race trains however long it takes."""
-FRESH = 1000
-"""First of the seeds of the last test, which no race has seen."""
 USUAL = (
-    "adam", "smaller learning rate", "larger learning rate", "standardise the inputs", "relu in the hidden layers",
-    "He initialisation", "more epochs", "a fitting loss",
+    "adam", "larger learning rate", "smaller learning rate", "standardise the inputs", "relu in the hidden layers",
+    "a fitting loss", "He initialisation", "more epochs",
 )  # fmt: skip
 """Remedies that are tried after those of the findings: what most often helps."""
-
-
-@dataclass
-class Arm:
-    """One training setting and its scores.
-
-    Args:
-        candidate: the changed training; None for the original.
-        scores: by seed, higher is better.
-        test: against the original on fresh seeds; None where it was dropped before.
-        p: the p of that test, corrected for the number of candidates tested (Holm).
-    """
-
-    candidate: Candidate | None
-    scores: dict[int, float] = field(default_factory=dict)
-    test: Paired | None = None
-    p: float = np.nan
-
-    @property
-    def mean(self) -> float:
-        """Mean score over all seeds so far."""
-        return float(np.mean(list(self.scores.values())))
-
-    @property
-    def proven(self) -> bool:
-        """Whether it beats the original."""
-        return self.test is not None and self.p < SIGNIFICANCE and self.test.d >= EFFECT
-
-    @property
-    def changes(self) -> int:
-        """How many remedies it takes."""
-        return 0 if self.candidate is None else 1 + self.candidate.remedy.count(" + ")
-
-    def beats(self, other: "Arm") -> bool:
-        """Whether it is better than another on the fresh seeds of both."""
-        both = [seed for seed in self.scores if seed in other.scores and seed >= FRESH]
-        found = paired([self.scores[seed] for seed in both], [other.scores[seed] for seed in both])
-        return found.p < SIGNIFICANCE and found.d >= EFFECT
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-like."""
-        plain: dict[str, Any] = {"remedy": None, "change": "the original"}
-        if self.candidate is not None:
-            plain = {"remedy": self.candidate.remedy, "change": self.candidate.change}
-        plain |= {"mean": self.mean, "seeds": len(self.scores), "proven": self.proven}
-        if self.test is not None:
-            plain |= {"difference": self.test.difference, "p": self.p, "d": self.test.d}
-        return plain
+MORE_FINALISTS = 2
+"""Arms that are tested where the winners of the race prove nothing."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +54,7 @@ class Proof:
         tried: all candidates, the best first.
         random: the best of the changes drawn at random, tried with as many trainings; None without that arm.
         trainings: how many were made for the candidates and the original.
+        random_trainings: how many for the changes drawn at random, beside the original's.
         seconds: what all took.
     """
 
@@ -105,6 +62,7 @@ class Proof:
     tried: tuple[Arm, ...]
     random: Arm | None
     trainings: int
+    random_trainings: int
     seconds: float
 
     @property
@@ -124,6 +82,7 @@ class Proof:
             "tried": [arm.to_dict() for arm in self.tried],
             "random": None if self.random is None else self.random.to_dict(),
             "trainings": self.trainings,
+            "random_trainings": self.random_trainings,
             "seconds": round(self.seconds, 2),
         }
 
@@ -171,6 +130,7 @@ def prove(
     budget: float = 60.0,
     most: int = 12,
     random_arm: bool = True,
+    progress: Watch | None = None,
 ) -> Proof:
     """Try what may help, and say what does.
 
@@ -185,6 +145,7 @@ def prove(
         budget: seconds of each arm's race; it is looked at between trainings.
         most: candidates that begin the race.
         random_arm: also try as many changes drawn at random.
+        progress: is called before trainings are made.
 
     Returns:
         The proof.
@@ -212,123 +173,77 @@ def prove(
     if findings is None:
         findings = diagnose(run)
     setup = Setup.of(run)
-    field_ = _Field(setup, judge)
-    guided = _race(field_, _guided(findings, most), budget)
-    _test(field_, _finalists(guided), seeds)
-    trainings = field_.trainings
-    chance = None
-    if random_arm:
-        drawn = _race(field_, _drawn(np.random.default_rng(0), len(guided)), budget)[:1]
-        _test(field_, drawn, seeds)
-        chance = drawn[0] if drawn else None
-    order = sorted(guided, key=lambda arm: (arm.proven, arm.test is not None, arm.mean), reverse=True)
-    return Proof(field_.original, tuple(order), chance, trainings, time.perf_counter() - began)
-
-
-class _Field:
-    """Trains arms, and remembers what the original scores on each seed."""
-
-    def __init__(self, setup: Setup, judge: Judge) -> None:
-        self.setup, self.judge = setup, judge
-        self.original = Arm(None)
-        self.trainings = 0
-
-    def train(self, arms: Sequence[Arm], seeds: Sequence[int]) -> None:
-        """Score arms on some seeds; a training that diverges scores 0."""
-        open_ones = [(arm, seed) for arm in arms for seed in seeds if seed not in arm.scores]
-        trainings = train_all([(self.setup_of(arm), seed) for arm, seed in open_ones])
-        self.trainings += len(trainings)
-        for (arm, seed), training in zip(open_ones, trainings, strict=True):
-            setup = self.setup_of(arm)
-            ended = training.history.epochs_made >= setup.epochs
-            score = setup.score(training, self.judge) if ended else 0.0
-            arm.scores[seed] = score if np.isfinite(score) else 0.0
-
-    def setup_of(self, arm: Arm) -> Setup:
-        """What an arm trains."""
-        return self.setup if arm.candidate is None else arm.candidate.setup
-
-
-Propose = Callable[[Setup, frozenset[str]], list[Candidate]]
-"""(training to begin with, remedies already in it) → what to try on it."""
-
-
-def _race(field_: _Field, propose: Propose, budget: float) -> list[Arm]:
-    """All arms, the best first: single changes, then changes on top of the best of them."""
-    end = time.perf_counter() + budget
-    first = _rounds(field_, [Arm(one) for one in propose(field_.setup, frozenset())], end)
-    winner = first[0].candidate if first else None
-    if winner is None:
-        return first
-    second = [Arm(winner.then(one)) for one in propose(winner.setup, frozenset({winner.remedy}))]
-    return _rounds(field_, second[: max(3, len(first) // 2)], end, first)
-
-
-def _rounds(field_: _Field, arms: list[Arm], end: float, others: list[Arm] | None = None) -> list[Arm]:
-    """The arms in the order of their success, and ``others`` that raced before them among these."""
-    running = list(arms)
-    seeds: list[int] = []
-    for more, kept in RACE:
-        seeds += range(len(seeds), len(seeds) + more)
-        # In small groups, between which the time is looked at.
-        for place in range(0, len(running), SURE):
-            if time.perf_counter() > end and place:
-                break
-            field_.train(running[place : place + SURE], seeds)
-        running = _sorted([arm for arm in running if arm.scores])[:kept]
-    return _sorted([arm for arm in [*arms, *(others or [])] if arm.scores])
-
-
-def _sorted(arms: list[Arm]) -> list[Arm]:
-    """Those trained on most seeds first, the better before the worse."""
-    return sorted(arms, key=lambda arm: (len(arm.scores), arm.mean), reverse=True)
-
-
-def _finalists(arms: list[Arm]) -> list[Arm]:
-    """The best single change and the best of all, or the two best single ones."""
-    single = next((arm for arm in arms if arm.changes == 1), None)
-    return ([] if single is None else [single]) + [arm for arm in arms if arm is not single][:1]
-
-
-def _test(field_: _Field, finalists: list[Arm], seeds: int) -> None:
-    """Hold arms against the original on seeds that no race has seen."""
-    fresh = range(FRESH, FRESH + seeds)
-    field_.train([field_.original, *finalists], fresh)
-    for arm in finalists:
-        arm.test = paired(
-            np.array([arm.scores[seed] for seed in fresh]),
-            np.array([field_.original.scores[seed] for seed in fresh]),
-        )
-    corrected = holm([arm.test.p for arm in finalists if arm.test is not None])
-    for arm, p in zip(finalists, corrected, strict=True):
-        arm.p = p
-
-
-def _guided(findings: Sequence[Finding], most: int) -> Propose:
-    """The remedies of the findings, the likeliest first, then the usual ones."""
     names = dict.fromkeys([name for finding in findings for name in finding.remedies] + list(USUAL))
-    return lambda setup, held: _first(setup, [name for name in names if name not in held], most)
+    field_ = Field(setup, judge, reachable(run, judge), train_all, progress)
+    tried, random, trainings, of_random = experiments(
+        field_, _guided(names), _drawn(np.random.default_rng(0)), most, seeds, budget, random_arm
+    )
+    jax.clear_caches()  # a process has room for some hundred compiled programs
+    return Proof(field_.original, tried, random, trainings, of_random, time.perf_counter() - began)
 
 
-def _drawn(rng: np.random.Generator, most: int) -> Propose:
-    """Changes drawn at random from all remedies."""
+def experiments(
+    field_: Field, guided: Propose, drawn: Propose, most: int, seeds: int, budget: float, random_arm: bool
+) -> tuple[tuple[Arm, ...], Arm | None, int, int]:
+    """Race and test what is proposed, then as many changes drawn at random.
+
+    Returns:
+        The arms tried, the best first; the best of those drawn at random; how many trainings each of the two took.
+    """
+    first, second = race(field_, guided, (most, max(3, most // 2)), budget)
+    finals = finalists(first, second)
+    test(field_, finals, seeds)
+    if not any(arm.proven for arm in finals):
+        # What the race put behind by luck; all that are tested share one correction.
+        others = [arm for arm in ordered([*first, *second]) if arm not in finals]
+        finals = [*finals, *others[:MORE_FINALISTS]]
+        test(field_, finals, seeds)
+    trainings = field_.trainings
+    order = sorted(
+        ordered([*first, *second]), key=lambda arm: (arm.proven, arm.test is not None), reverse=True
+    )
+    if not random_arm:
+        return tuple(order), None, trainings, 0
+    first, second = race(field_, drawn, (len(first), len(second)), budget)
+    chance = finalists(first, second)[-len(finals) :]
+    test(field_, chance, seeds)
+    chance.sort(key=lambda arm: (arm.proven, arm.mean), reverse=True)
+    return tuple(order), chance[0] if chance else None, trainings, field_.trainings - trainings
+
+
+def reachable(run: Run, judge: Judge) -> float:
+    """The best score of plain methods on the held-out rows, NaN where they have no place."""
+
+    class Judged(Reference):
+        def skill(self, decided: np.ndarray, target: np.ndarray) -> float:
+            return judge(np.asarray(decided).reshape(target.shape), target)
+
+    with np.errstate(all="ignore"):
+        return Judged(Examination(run)).best
+
+
+def _guided(names: Iterable[str]) -> Propose:
+    """The remedies of these names, in their order."""
+    return lambda setup, held: _changes([name for name in names if name not in held], setup)
+
+
+def _drawn(rng: np.random.Generator) -> Propose:
+    """All changes that there are, in an order drawn at random."""
 
     def propose(setup: Setup, held: frozenset[str]) -> list[Candidate]:
-        names = [name for name in REMEDIES if name not in held]
-        return _first(setup, [names[i] for i in rng.permutation(len(names))], most)
+        found = _changes([name for name in REMEDIES if name not in held], setup)
+        return [found[i] for i in rng.permutation(len(found))]
 
     return propose
 
 
-def _first(setup: Setup, names: Sequence[str], most: int) -> list[Candidate]:
-    """The first candidates of these remedies, each change once."""
+def _changes(names: Iterable[str], setup: Setup) -> list[Candidate]:
+    """The candidates of these remedies, each change once."""
     found: dict[str, Candidate] = {}
     for name in names:
         for candidate in candidates(name, setup):
             found.setdefault(candidate.change, candidate)
-        if len(found) >= most:
-            break
-    return list(found.values())[:most]
+    return list(found.values())
 
 
 def repaired_settings(proof: Proof, original: Experiment) -> str:

@@ -1,7 +1,7 @@
 """What may help, by name: each remedy turns a training into one or more others. To be proven, not believed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.checks import InvalidValue, ShapeError
+from pellucid.doctor.race import Candidate
 from pellucid.doctor.setup import Setup
 from pellucid.functions.losses import losses
 from pellucid.layers import Activation, BatchNorm, Dense, Dropout, Frozen, Layer
@@ -16,26 +17,6 @@ from pellucid.models.feedforward import OUTPUTS
 from pellucid.network import Network
 from pellucid.optimizers import Adam, Momentum
 from pellucid.training import Scaling
-
-
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """A training to try.
-
-    Args:
-        remedy: the name of the remedy that made it.
-        change: what was changed, in words and numbers.
-        setup: the changed training.
-    """
-
-    remedy: str
-    change: str
-    setup: Setup
-
-    def then(self, other: "Candidate") -> "Candidate":
-        """This one, said together with what was done to it."""
-        return Candidate(f"{self.remedy} + {other.remedy}", f"{self.change}; {other.change}", other.setup)
-
 
 ENOUGH = 30
 """Fewest rows that say anything of neighbours and of columns."""

@@ -1,8 +1,12 @@
 """A training taken apart: the parts that a remedy may change, and how a trained network is judged afterwards."""
 
-from collections.abc import Callable, Hashable, Sequence
+import time
+from collections.abc import Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import zip_longest
+from threading import Lock
 from typing import Any
 
 import jax
@@ -16,18 +20,25 @@ from pellucid.core.tunable import as_arrays
 from pellucid.data import Dataset
 from pellucid.data.encoding import Task
 from pellucid.doctor.examination import class_numbers, classes_named, threshold_of
+from pellucid.doctor.race import Judge, Trainable, Trained
 from pellucid.models.experiment import Experiment
 from pellucid.models.keeping import data_of_run
 from pellucid.models.population import without_initializers, worth_stacking
 from pellucid.models.run import Run, outputs_of
 from pellucid.models.train import prepare
 from pellucid.storage import RunFolder
-from pellucid.training import History, Rows, Scaling, Supervised, Training, initial_state
-from pellucid.training.populations import Population, run_in_threads, to_device
+from pellucid.training import (
+    History,
+    Rows,
+    Scaling,
+    Supervised,
+    Training,
+    advance,
+    initial_state,
+    steps_per_epoch,
+)
+from pellucid.training.populations import Population, threads, to_device
 from pellucid.training.state import TrainingState, with_numbers
-
-Judge = Callable[[np.ndarray, np.ndarray], float]
-"""(decided, truth) of the held-out rows → a score, higher is better."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +117,9 @@ class Setup:
             optimizer = replace(optimizer, learning_rate=0.01)
         drawn = initial_state(self.program.network, optimizer, None, self.input_shape, jnp.uint32(seed))
         state = with_numbers(drawn, self.optimizer)._replace(regularizer=as_arrays(self.regularizer))
-        history = History.begin(self.program, self.train.rows)
-        return Training(self.program, self.scaling, self.train, None, self.optimizer, state, history)
+        program = without_initializers(self.program)
+        history = History.begin(program, self.train.rows)
+        return Training(program, self.scaling, self.train, None, self.optimizer, state, history)
 
     def decide(self, outputs: np.ndarray) -> np.ndarray:
         """What outputs say: class numbers, yes or no of each label, or numbers in the units of the data."""
@@ -157,6 +169,16 @@ class Setup:
         numbers = jax.tree.structure((self.optimizer, self.regularizer))
         return without_initializers(self.program), numbers, self.epochs, id(self.train), id(self.scaling)
 
+    @property
+    def stackable(self) -> bool:
+        """Whether seeds train faster side by side in one program than one after another."""
+        return worth_stacking(self.program, self.input_shape)
+
+    @property
+    def steps(self) -> int:
+        """Updates of the whole training."""
+        return self.epochs * steps_per_epoch(self.train.rows, self.program.batch_size)
+
     def with_rows(self, kept: np.ndarray) -> "Setup":
         """Only some of the training rows, or some of them several times."""
         train = jax.tree.map(lambda array: jnp.asarray(np.asarray(array)[kept]), self.train)
@@ -192,46 +214,62 @@ def _plain(y: Any, task: Task) -> np.ndarray:
     return class_numbers(y) if task in ("binary", "multiclass") else y.reshape(len(y), -1)
 
 
-def train_all(members: Sequence[tuple[Setup, int]]) -> list[Training]:
-    """Train setups by their seeds; those of one structure share a compiled program, and both cores have their part.
+STACKED = 20_000
+"""Fewest steps of all members that another program, which makes them side by side, is compiled for."""
+
+
+def train_all(members: Sequence[tuple[Trainable, int]]) -> list[Trained]:
+    """Train setups by their seeds; those of one structure share a compiled program, and all cores have their part.
 
     A training whose loss is no longer finite ends there: its history is shorter than its epochs.
     """
     groups: dict[Hashable, list[int]] = {}
     for i, (setup, _) in enumerate(members):
         groups.setdefault(setup.structure, []).append(i)
-    trainings = [setup.training(seed) for setup, seed in members]
+    found: dict[int, Trained] = {}
+    alone: list[list[int]] = []
     for places in groups.values():
-        setup, group = members[places[0]][0], [trainings[i] for i in places]
-        if len(group) > 1 and worth_stacking(setup.program, setup.input_shape):
-            _side_by_side(group, setup.epochs)
+        setup = members[places[0]][0]
+        if len(places) > 1 and setup.stackable and len(places) * setup.steps >= STACKED:
+            found |= zip(places, _side_by_side([members[i] for i in places]), strict=True)
         else:
-            _one_after_another(group, setup.epochs)
-    return trainings
+            alone.append(places)
+    locks = {i: lock for places in alone for lock in [Lock()] for i in places}
+
+    def train(i: int) -> Trained:
+        setup, seed = members[i]
+        with locks[i]:  # compiled by the first of a structure alone
+            training = setup.training(seed)
+            nothing = jnp.asarray(0, jnp.int32)
+            arguments = (training.state, training.scaling, training.train, training.monitor, nothing)
+            jax.block_until_ready(advance(training.program, *arguments))
+        began = time.perf_counter()
+        with suppress(TrainingDiverged):
+            for _ in training.run(setup.epochs):
+                pass
+        return Trained(training, time.perf_counter() - began)
+
+    # One of each structure first, so that programs are compiled at the same time.
+    order = [i for turn in zip_longest(*alone) for i in turn if i is not None]
+    with ThreadPoolExecutor(threads()) as pool:
+        found |= zip(order, pool.map(train, order), strict=True)
+    return [found[i] for i in range(len(members))]
 
 
-def _side_by_side(group: list[Training], epochs: int) -> None:
+def _side_by_side(members: Sequence[tuple[Trainable, int]]) -> list[Trained]:
+    group = [setup.training(seed) for setup, seed in members]
     first = group[0]
     states = [_on_host(training.state) for training in group]
-    population = Population(without_initializers(first.program), first.scaling, first.train, None, states)
-    for _ in population.run(epochs):
+    population = Population(first.program, first.scaling, first.train, None, states)
+    began = time.perf_counter()
+    for _ in population.run(members[0][0].epochs):
         pass
+    seconds = (time.perf_counter() - began) / len(group)
     for training, state, history in zip(group, population.states, population.histories, strict=True):
         training.state, training.history = to_device(state), history
+    return [Trained(training, seconds) for training in group]
 
 
 def _on_host(state: TrainingState) -> TrainingState:
     host = jax.tree.map(np.asarray, state._replace(key=jax.random.key_data(state.key)))
     return host._replace(step=np.asarray(host.step))
-
-
-def _one_after_another(group: list[Training], epochs: int) -> None:
-    for training in group:
-        training.program = without_initializers(training.program)
-
-    def train(training: Training) -> None:
-        with suppress(TrainingDiverged):
-            for _ in training.run(epochs):
-                pass
-
-    run_in_threads(group, train)
