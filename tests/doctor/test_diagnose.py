@@ -65,7 +65,7 @@ def case(tmp_path_factory):
 
 
 def test_every_rule_names_a_cause_of_the_vocabulary():
-    labels = {rule.label for rule in (*BEFORE, *RULES)} | {"mode_collapse"}
+    labels = {rule.label for rule in (*BEFORE, *RULES)} | {"mode_collapse", "dominant_critic"}
     assert labels == set(VOCABULARY)
     assert all(cause.definition and cause.remedies for cause in VOCABULARY.values())
 

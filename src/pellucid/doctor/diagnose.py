@@ -1,24 +1,35 @@
 """From evidence to a ranking: the findings of a run, likeliest cause first."""
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 import numpy as np
 
 from pellucid.data import Dataset
 from pellucid.doctor.before import BEFORE
 from pellucid.doctor.findings import Finding
 from pellucid.doctor.gan import diagnose_gan
-from pellucid.doctor.rule import Subject
+from pellucid.doctor.limits import Limit
+from pellucid.doctor.rule import Rule, Subject
 from pellucid.doctor.rules import RULES
 from pellucid.doctor.setup import with_rows
 from pellucid.models.gan_run import GanRun
 from pellucid.models.run import Run
 
+SURE = Limit(0.3, "a cause that is as likely as not one of three is worth an alarm, but no less likely one")
+"""From this probability on a finding is a problem, where the network is not healthy."""
+RIVAL = 0.85
+"""A cause of at least this share of the first one's probability fits as well."""
 
-def diagnose(run: Run | GanRun, data: Dataset | None = None) -> list[Finding]:
+
+def diagnose(run: Run | GanRun, data: Dataset | None = None, *, trials: bool = True) -> list[Finding]:
     """Why a training did not learn as it could: its findings, likeliest first.
 
     Args:
         run: a run; of one that was loaded, the rows are opened again by the name of its data.
         data: its data, where they came as arrays and cannot be opened by name.
+        trials: whether short trainings with one number changed may be made, which decide between causes. Without
+            them program, rows and records are read alone: cheaper, and less sure.
 
     Returns:
         Findings; none where nothing was found. Of severity ``"problem"`` only where the network stays behind what plain
@@ -37,18 +48,36 @@ def diagnose(run: Run | GanRun, data: Dataset | None = None) -> list[Finding]:
     """
     if isinstance(run, GanRun):
         return diagnose_gan(run)
-    subject = Subject(with_rows(run, data))
+    return findings_of(Subject(with_rows(run, data), trials))
+
+
+def findings_of(
+    subject: Subject, rules: Iterable[Rule] = (*BEFORE, *RULES), sure: float = SURE.value
+) -> list[Finding]:
+    """What rules find in a subject, likeliest first; of two of one label the surer."""
     best: dict[str, Finding] = {}
     with np.errstate(all="ignore"):  # a sick network's numbers overflow: that is what is looked for
         healthy = subject.reference.healthy
-        for rule in (*BEFORE, *RULES):
+        for rule in rules:
             found = rule.find(subject)
             if found is None:
                 continue
-            severity = "problem" if not healthy and found.probability >= 0.3 else "warning"
+            severity = "problem" if not healthy and found.probability >= sure else "warning"
             finding = Finding(
                 rule.label, severity, min(found.probability, 0.995), found.numbers, found.because
             )
             if rule.label not in best or best[rule.label].probability < finding.probability:
                 best[rule.label] = finding
-    return sorted(best.values(), key=lambda finding: -finding.probability)
+    return _with_rivals(sorted(best.values(), key=lambda finding: -finding.probability))
+
+
+def _with_rivals(findings: list[Finding]) -> list[Finding]:
+    """Say so where other causes fit nearly as well as the first."""
+    if not findings:
+        return findings
+    first, *others = findings
+    near = [other.name for other in others if other.probability >= RIVAL * first.probability]
+    if not near:
+        return findings
+    because = f"{first.because}; {', '.join(near)} would fit as well"
+    return [replace(first, because=because), *others]

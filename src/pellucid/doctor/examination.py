@@ -18,6 +18,8 @@ from pellucid.models.run import Run, outputs_of
 from pellucid.network import backpropagate
 from pellucid.training import initial_state
 
+SAMPLE = 4000
+"""Rows that statistics of the inputs, and the skill on the training rows, are taken of."""
 PROBE_ROWS = 256
 """Rows of the batch on which the network is looked at."""
 
@@ -105,6 +107,14 @@ class Examination:
         l2 = float(getattr(rule, "l2", strength if rule.name == "l2" else 0.0))
         return l1, l2
 
+    @property
+    def penalty_share(self) -> float:
+        """The penalty on the weights after training by the loss of the last epoch, which does not hold it."""
+        l1, l2 = self.penalties
+        weights = [np.asarray(w, np.float64) for params in self.run.params for w in weights_of(params)]
+        penalty = sum(l1 * np.abs(w).sum() + l2 * (w**2).sum() for w in weights)
+        return float(penalty / max(abs(float(self.losses[-1])), 1e-12)) if len(self.losses) else np.nan
+
     @cached_property
     def last(self) -> Function | None:
         """The activation of the output; None where the network ends in a layer with none."""
@@ -137,6 +147,11 @@ class Examination:
         if isinstance(self.network.layers[number], Frozen):
             tree = self.state_start.layer_state[number]["params"]
         return [np.asarray(w) for w in weights_of(tree)]
+
+    @cached_property
+    def outputs(self) -> int:
+        """Numbers that the network gives for an example."""
+        return self.start.outputs[-1].shape[-1]
 
     @cached_property
     def linear(self) -> bool:
@@ -204,6 +219,11 @@ class Examination:
         return self.state_start.params
 
     @cached_property
+    def sample(self) -> np.ndarray:
+        """The training rows that statistics are taken of, in their order: all, or some drawn once."""
+        return drawn(len(self.x), SAMPLE)
+
+    @cached_property
     def probe(self) -> np.ndarray:
         """The rows that the network is looked at with: drawn once, without regard to their order."""
         rows = np.arange(len(self.x))
@@ -248,8 +268,8 @@ class Examination:
 
     @cached_property
     def prediction(self) -> np.ndarray:
-        """Outputs for the training rows."""
-        return self.predict(self.x)
+        """Outputs for the sample of the training rows."""
+        return self.predict(self.x[self.sample])
 
     @cached_property
     def prediction_new(self) -> np.ndarray | None:
@@ -276,7 +296,7 @@ class Examination:
     @cached_property
     def skill_train(self) -> float:
         """Skill on the training rows."""
-        return self.skill(self.prediction, self.y)
+        return self.skill(self.prediction, self.y[self.sample])
 
     @cached_property
     def skill_new(self) -> float:
@@ -308,6 +328,13 @@ class Examination:
         table = self.run.history.layers
         layers = len(self.network.names)
         return np.asarray(table[name]).reshape(-1, layers) if name in table else np.zeros((0, layers))
+
+
+def drawn(rows: int, most: int) -> np.ndarray:
+    """The numbers of all rows, or of some drawn once, in their order."""
+    if rows <= most:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(0).permutation(rows)[:most])
 
 
 def class_numbers(y: np.ndarray) -> np.ndarray:

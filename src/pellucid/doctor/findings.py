@@ -33,6 +33,11 @@ class Finding:
     because: str = ""
 
     @property
+    def name(self) -> str:
+        """The label in words."""
+        return self.label.replace("_", " ")
+
+    @property
     def definition(self) -> str:
         """What the label means."""
         return VOCABULARY[self.label].definition
@@ -55,8 +60,7 @@ class Finding:
         }
 
     def __str__(self) -> str:
-        name = self.label.replace("_", " ")
-        lines = [f"{self.severity}: {name} ({self.probability:.0%})"]
+        lines = [f"{self.severity}: {self.name} ({self.probability:.0%})"]
         if self.because:
             lines.append(f"  {self.because}")
         lines.append(f"  may help: {', '.join(self.remedies)}")

@@ -4,17 +4,28 @@ A training is called sick only by comparison. Nearest neighbours judge the label
 machine say how much of the task is linear, and how much there is to learn at all.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from pellucid.doctor.examination import Examination, skill_of_classes, skill_of_numbers
+from pellucid.doctor.examination import Examination, class_numbers, drawn, skill_of_classes, skill_of_numbers
+from pellucid.doctor.limits import Limit, values
 
 ROWS = 1000
-"""Most rows that the plain methods learn from."""
+"""Most rows that the plain methods learn from, and most held-out rows that they are judged on."""
 NEIGHBOURS = 5
+
+HEALTH = {
+    "share": Limit(0.1, "of the best skill: what the choice of a method is worth"),
+    "least": Limit(0.05, "of skill: where there is next to nothing to reach, nothing need be wrong"),
+    "errors": Limit(2, "standard deviations of the difference between two shares of the held-out rows"),
+    "most": Limit(
+        0.2, "of skill: with so few rows that drawing them is worth more, more is still a shortfall"
+    ),
+}
+"""How far a network may stay behind the best plain method."""
 
 
 @dataclass
@@ -22,6 +33,7 @@ class Reference:
     """Plain methods on the rows of an examination; all figures are skills, 0 for guessing and 1 for perfect."""
 
     examination: Examination
+    limits: dict[str, Limit] = field(default_factory=lambda: HEALTH)
 
     @cached_property
     def possible(self) -> bool:
@@ -34,7 +46,7 @@ class Reference:
         """Training and held-out inputs: rows of numbers, imputed and standardised by the training rows."""
         e = self.examination
         assert e.x_new is not None  # as ``possible`` says
-        train, new = e.flat(e.x).astype(np.float64), e.flat(e.x_new).astype(np.float64)
+        train, new = (e.flat(x).astype(np.float64) for x in (e.x[e.sample], e.x_new[self._new]))
         train[~np.isfinite(train)] = np.nan
         new[~np.isfinite(new)] = np.nan
         mean, spread = np.nan_to_num(np.nanmean(train, 0)), np.nanstd(train, 0)
@@ -52,9 +64,16 @@ class Reference:
     def targets(self) -> tuple[np.ndarray, np.ndarray]:
         """Class numbers, or numbers, of both parts."""
         e = self.examination
+        assert e.y_new is not None  # as ``possible`` says
+        y, y_new = e.y[e.sample], e.y_new[self._new]
         if e.classifies:
-            return e.labels, e.labels_new  # pyright: ignore[reportReturnType]
-        return e.y.reshape(len(e.y), -1), e.y_new.reshape(len(e.y_new), -1)  # pyright: ignore
+            return class_numbers(y), class_numbers(y_new)
+        return y.reshape(len(y), -1), y_new.reshape(len(y_new), -1)
+
+    @cached_property
+    def _new(self) -> np.ndarray:
+        assert self.examination.x_new is not None  # as ``possible`` says
+        return drawn(len(self.examination.x_new), ROWS)
 
     def skill(self, decided: np.ndarray, target: np.ndarray) -> float:
         """Of classes or numbers."""
@@ -178,23 +197,24 @@ class Reference:
         """How far the network stays behind the best plain method on the held-out rows."""
         return float(self.best - self.examination.skill_new) if self.possible else np.nan
 
-    @cached_property
+    @property
     def tolerance(self) -> float:
-        """The shortfall that need not mean anything.
-
-        A tenth of the skill is what the choice of a method is worth; two standard deviations of the difference between
-        two shares of n held-out rows are what drawing those rows is worth.
-        """
-        rows, values = len(self.targets[1]), len(np.unique(self.targets[1]))
+        """The shortfall that need not mean anything."""
+        limits = values(self.limits)
+        rows, classes = len(self.targets[1]), len(np.unique(self.targets[1]))
         noise = 0.0
-        if self.examination.classifies and values > 1:
-            right = 1 / values + self.best * (1 - 1 / values)
-            noise = 2 * np.sqrt(2 * max(right * (1 - right), 1 / rows) / rows) / (1 - 1 / values)
-        return float(max(0.05, 0.1 * self.best, min(noise, 0.2)))
+        if self.examination.classifies and classes > 1:
+            right = 1 / classes + self.best * (1 - 1 / classes)
+            noise = np.sqrt(2 * max(right * (1 - right), 1 / rows) / rows) / (1 - 1 / classes)
+        drawing = min(limits["errors"] * noise, limits["most"])
+        return float(max(limits["least"], limits["share"] * self.best, drawing))
 
-    @cached_property
+    @property
     def healthy(self) -> bool:
         """Whether the network is near enough to what there is to reach that nothing need be wrong."""
-        if self.examination.diverged:
+        e = self.examination
+        if e.diverged:
             return False
-        return not self.possible or self.shortfall <= self.tolerance
+        if not self.possible or 1 - e.skill_new <= self.limits["share"].value:
+            return True  # no plain method need be asked
+        return self.shortfall <= self.tolerance

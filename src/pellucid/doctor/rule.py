@@ -1,4 +1,4 @@
-"""A rule: one cause, the evidence it asks for, and why its threshold lies where it does."""
+"""A rule is data: a cause, the evidence it asks for, and its limits, each with the reason why it lies where it does."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,8 +6,10 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from pellucid.doctor.examination import Examination
+from pellucid.doctor.limits import Limit, values
 from pellucid.doctor.reference import Reference
 from pellucid.doctor.trials import Trials
+from pellucid.doctor.vocabulary import VOCABULARY
 from pellucid.models.run import Run
 
 
@@ -21,9 +23,15 @@ class Evidence(NamedTuple):
 
 @dataclass
 class Subject:
-    """What a rule may ask: the examination, the yardstick, the trials."""
+    """What a rule may ask: the examination, the yardstick, the trials.
+
+    Args:
+        run: the run.
+        with_trials: whether trials may be made; without them rules judge by the records alone.
+    """
 
     run: Run
+    with_trials: bool = True
 
     @cached_property
     def e(self) -> Examination:
@@ -40,23 +48,52 @@ class Subject:
         """The same training with one number changed."""
         return Trials(self.e)
 
+    def gain(self, cure: str) -> float | None:
+        """What a trial adds to the skill, the best of them where there are several; None where none may be made."""
+        if not self.with_trials:
+            return None
+        reached = getattr(self.trials, cure)
+        return (max(reached.values()) if isinstance(reached, dict) else reached) - self.e.skill_new
 
-class Rule(NamedTuple):
-    """One entry of a table of rules."""
+
+@dataclass(frozen=True)
+class Rule:
+    """One entry of a table of rules.
+
+    Args:
+        label: the cause, a key of `VOCABULARY`.
+        judge: from a subject and the limits by name to evidence, or None where the cause does not show.
+        reason: why this evidence speaks for this cause.
+        limits: what the evidence is held against, by name.
+    """
 
     label: str
-    find: Callable[[Subject], Evidence | None]
+    judge: Callable[..., Evidence | None]
     reason: str
-    """Why its thresholds lie where they do."""
+    limits: dict[str, Limit]
+
+    def find(self, subject: Subject) -> Evidence | None:
+        """The evidence for this cause in a subject."""
+        return self.judge(subject, **values(self.limits))
+
+    @property
+    def explanation(self) -> str:
+        """What the cause means."""
+        return VOCABULARY[self.label].definition
+
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """What may help, by name."""
+        return VOCABULARY[self.label].remedies
 
 
-def table_of(rules: list[Rule]) -> Callable[[str, str], Callable[[Any], Any]]:
-    """A decorator that enters a function of a `Subject` into ``rules`` under a label."""
+def table_of(rules: list[Rule]) -> Callable[..., Callable[[Any], Any]]:
+    """A decorator that enters a function of a `Subject` into ``rules``: its label, its reason, its limits by name."""
 
-    def rule(label: str, reason: str) -> Callable[[Any], Any]:
-        def enter(find: Callable[[Subject], Evidence | None]) -> Callable[[Subject], Evidence | None]:
-            rules.append(Rule(label, find, reason))
-            return find
+    def rule(label: str, reason: str, **limits: Limit) -> Callable[[Any], Any]:
+        def enter(judge: Callable[..., Evidence | None]) -> Callable[..., Evidence | None]:
+            rules.append(Rule(label, judge, reason, limits))
+            return judge
 
         return enter
 

@@ -1,0 +1,210 @@
+"""What can be said of the targets before a single step: do like rows agree, does a column tell them, in what order?"""
+
+import numpy as np
+
+from pellucid.doctor.limits import Limit
+from pellucid.doctor.rule import Evidence, Rule, Subject, table_of
+
+LABELS: list[Rule] = []
+"""Rules that read the targets."""
+rule = table_of(LABELS)
+
+FEW_ROWS = 30
+"""With fewer a column tells the label by chance."""
+ENOUGH_ROWS = 50
+"""With fewer neighbours are too far away to agree."""
+COLUMNS = 500
+"""Most columns that are each held against the target."""
+
+
+@rule(
+    "label_leakage",
+    "a column that tells the label in training and not on held-out rows is no property of the example",
+    slips=Limit(0.005, "1 less the area under its curve: it orders the classes almost without a slip"),
+    strays=Limit(
+        0.02, "1 less the correlation with a number: nothing measured follows its target so closely"
+    ),
+    lost=Limit(0.2, "of either on held-out rows, where a true column would be as good as before"),
+)
+def label_leakage(s: Subject, slips: float, strays: float, lost: float) -> Evidence | None:
+    """A column that gives the label away in training, but not on held-out rows."""
+    if not s.reference.possible or len(s.e.x) < FEW_ROWS:
+        return None
+    x, new = s.reference.rows
+    if x.shape[1] > COLUMNS:
+        return None
+    y, y_new = s.reference.targets
+    if s.e.classifies:
+        wanted = [(y == value, y_new == value) for value in np.unique(y)]
+        tell = [(_order(x[:, j], w), _order(new[:, j], v)) for j in range(x.shape[1]) for w, v in wanted]
+    else:
+        tell = [(_together(x[:, j], y[:, 0]), _together(new[:, j], y_new[:, 0])) for j in range(x.shape[1])]
+    told, after = np.array(tell).T
+    leaks = (1 - told < (slips if s.e.classifies else strays)) & (told - after > lost)
+    if not leaks.any():
+        return None
+    which = int(np.flatnonzero(leaks)[0])
+    return Evidence(
+        0.97, {"columns": int(leaks.sum()), "in training": float(told[which]), "on held-out rows": float(after[which])},
+        f"a column tells the label with {told[which]:.3f} in training and {after[which]:.2f} on held-out rows",
+    )  # fmt: skip
+
+
+@rule(
+    "label_errors",
+    "rows that are alike agree in the held-out part: there is something to learn that the training labels deny",
+    learnable=Limit(0.35, "the agreement of like held-out rows from which on there is something to deny"),
+    scrambled=Limit(0.25, "of the held-out agreement: shuffled labels agree as chance does"),
+    crossed=Limit(0.4, "of the held-out agreement: shuffled labels do not name held-out rows either"),
+    swap=Limit(0.08, "the skill that renaming classes may gain by chance"),
+    noisy=Limit(
+        0.2, "of the held-out agreement: flipped labels lower it by their share, drawing rows by less"
+    ),
+    slope=Limit(2, "numbers of like rows have the same size in both parts, give or take noise"),
+)
+def label_errors(
+    s: Subject, learnable: float, scrambled: float, crossed: float, swap: float, noisy: float, slope: float
+) -> Evidence | None:
+    """Training labels that like rows disagree on, or that name the held-out classes otherwise."""
+    r = s.reference
+    if not r.possible or len(s.e.x) < ENOUGH_ROWS or len(r.targets[1]) < ENOUGH_ROWS or r.healthy:
+        return None
+    (own, of_new), across = r.agreement, max(r.across, r.curved[1])
+    numbers = {
+        "neighbours agree in training": own, "on held-out rows": of_new, "training names held-out": across
+    }  # fmt: skip
+    disagree = f"neighbours agree with {of_new:.2f} on held-out rows, with {own:.2f} in training"
+    if of_new > learnable and own < scrambled * of_new and across < crossed * of_new:
+        return Evidence(0.97, numbers, disagree)
+    if s.e.classifies and of_new > learnable and own > 0.5 * of_new and across < own - 0.1:
+        renamed = _renamed(s)
+        if renamed > across + swap:
+            return Evidence(
+                0.96, numbers | {"with classes renamed": renamed},
+                f"held-out rows are named right with {renamed:.2f} instead of {across:.2f} once classes are swapped",
+            )  # fmt: skip
+    if (
+        s.e.classifies
+        and of_new > 0.5
+        and own < (1 - noisy) * of_new
+        and len(s.e.x) >= 0.9 * len(r.targets[1])
+    ):
+        return Evidence(0.93, numbers, disagree)
+    if not s.e.classifies and own > learnable:
+        times = _slope(s)
+        if not 1 / slope < times < slope:
+            return Evidence(
+                0.9, numbers | {"slope": times},
+                f"held-out targets are {times:.2g} times those of like training rows",
+            )  # fmt: skip
+    return None
+
+
+@rule(
+    "label_errors",
+    "rows that are the same cannot have two labels",
+    share=Limit(0.05, "of the rows: a few may differ by chance, or by what was not measured"),
+)
+def conflicting_labels(s: Subject, share: float) -> Evidence | None:
+    """Equal rows of different classes."""
+    if not s.e.classifies or s.e.labels is None:
+        return None
+    _, twins = np.unique(s.e.flat(s.e.x[s.e.sample]), axis=0, return_inverse=True)
+    twins = twins.reshape(-1)
+    labels = s.e.labels[s.e.sample]
+    low, high = (np.full(twins.max() + 1, start) for start in (labels.max(), labels.min()))
+    np.minimum.at(low, twins, labels)
+    np.maximum.at(high, twins, labels)
+    of_rows = float((low != high)[twins].mean())
+    if of_rows < share:
+        return None
+    return Evidence(
+        0.4, {"share of rows": of_rows}, f"{of_rows:.0%} of the rows have a twin of another class"
+    )
+
+
+@rule(
+    "no_shuffle",
+    "with labels in order a batch holds one class, and the last class seen wins",
+    ordered=Limit(0.5, "of the way from chance to perfect order"),
+    unordered=Limit(0.2, "1 less the correlation of a number with its place"),
+)
+def no_shuffle(s: Subject, ordered: float, unordered: float) -> Evidence | None:
+    """Rows in the order of their labels, taken in that order."""
+    if s.e.run.program.shuffle:
+        return None
+    y = s.e.labels if s.e.classifies else s.e.y[:, 0]
+    if y is None or len(y) < 10 or s.e.run.program.batch_size >= len(y):
+        return None
+    if s.e.classifies:
+        same = float((y[1:] == y[:-1]).mean())
+        usual = float(sum((y == value).mean() ** 2 for value in np.unique(y)))
+        in_order = same > usual + ordered * (1 - usual)
+    else:
+        same, usual = abs(float(np.corrcoef(y, np.arange(len(y)))[0, 1])), 0.0
+        in_order = 1 - same < unordered
+    if not in_order:
+        return None
+    said = f"{same:.0%} of neighbouring rows have the same label"
+    if not s.e.classifies:
+        said = f"the targets follow the order of the rows with a correlation of {same:.2f}"
+    return Evidence(0.95, {"neighbouring rows alike": same, "by chance": usual}, said)
+
+
+@rule(
+    "class_imbalance",
+    "a rare class can be ignored at the price of its share of the loss",
+    share=Limit(0.1, "of the commonest class: below, ignoring it costs less than a tenth"),
+)
+def class_imbalance(s: Subject, share: float) -> Evidence | None:
+    """Classes that are rare, with rows that all weigh alike."""
+    if not s.e.classifies or s.e.labels is None or s.e.training.train.weights is not None:
+        return None
+    _, counts = np.unique(s.e.labels, return_counts=True)
+    rarest = float(counts.min() / counts.max())
+    if rarest > share:
+        return None
+    said = f"the rarest class has {rarest:.1%} of the rows of the commonest"
+    return Evidence(0.32, {"rarest / commonest": rarest}, said)
+
+
+def _order(column: np.ndarray, wanted: np.ndarray) -> float:
+    """How well a column tells the wanted rows from the others, as the AUC, either way up: 0.5 not at all, 1 wholly."""
+    yes = int(wanted.sum())
+    if yes in (0, len(wanted)):
+        return 0.5
+    from scipy.stats import rankdata
+
+    ranks = rankdata(column)
+    area = (ranks[wanted].sum() - yes * (yes + 1) / 2) / (yes * (len(wanted) - yes))
+    return float(max(area, 1 - area))
+
+
+def _together(column: np.ndarray, y: np.ndarray) -> float:
+    if column.std() < 1e-12 or y.std() < 1e-12:
+        return 0.0
+    return float(abs(np.corrcoef(column, y)[0, 1]))
+
+
+def _renamed(s: Subject) -> float:
+    """Skill of the plain methods on the held-out rows once their classes are renamed in the best way."""
+    from scipy.optimize import linear_sum_assignment
+
+    r = s.reference
+    x, y = r.rows[0][r.chosen], r.targets[0][r.chosen]
+    decided = r.vote(x, y, r.rows[1], False)
+    truth = r.targets[1]
+    count = int(max(y.max(), truth.max())) + 1
+    table = np.zeros((count, count))
+    np.add.at(table, (decided, truth), 1)
+    _, names = linear_sum_assignment(-table)
+    return r.skill(names[decided], truth)
+
+
+def _slope(s: Subject) -> float:
+    """How many times the nearest training rows' targets the held-out targets are."""
+    r = s.reference
+    x, y = r.rows[0][r.chosen], r.targets[0][r.chosen]
+    guess, truth = r.vote(x, y, r.rows[1], False)[:, 0], r.targets[1][:, 0]
+    guess, truth = guess - guess.mean(), truth - truth.mean()
+    return float((truth**2).mean() ** 0.5 / max((guess**2).mean() ** 0.5, 1e-12))

@@ -1,0 +1,129 @@
+"""Causes in what flows through the layers: slopes that vanish or explode, units that are dead or flat."""
+
+import numpy as np
+
+from pellucid.doctor.limits import Limit, above, below
+from pellucid.doctor.records import not_finite
+from pellucid.doctor.rule import Evidence, Rule, Subject, table_of
+
+SIGNALS: list[Rule] = []
+"""Rules that read the layers' outputs and slopes."""
+rule = table_of(SIGNALS)
+
+CURVED = ("sigmoid", "tanh", "hard_sigmoid", "softsign", "softmax")
+"""Activations whose slope is below 1 nearly everywhere."""
+
+
+@rule(
+    "vanishing_gradient",
+    "what reaches the first layer sets how fast it learns",
+    ratio=Limit(0.03, "of the last layer's slopes: the first layer learns thirty times slower"),
+    tiny=Limit(1e-3, "of the last layer's slopes: the first layer does not learn at all"),
+)
+def vanishing_gradient(s: Subject, ratio: float, tiny: float) -> Evidence | None:
+    """Gradients that shrink towards the input."""
+    e = s.e
+    if s.reference.healthy or len(e.maps) < 3:
+        return None
+    sizes = [_delta(e.start.deltas, i) for i in e.maps]
+    sizes = [size for size in sizes if size is not None and np.isfinite(size)]
+    if len(sizes) < 3 or sizes[-1] == 0:
+        return None
+    found = sizes[0] / sizes[-1]
+    if found > ratio:
+        return None
+    curved = any(h.function.name in CURVED for h in e.hidden)
+    return Evidence(
+        (0.8 if curved else 0.45) + 0.1 * below(found, tiny), {"first / last": found},
+        f"the first layer's slopes are {found:.1g} of the last layer's",
+    )  # fmt: skip
+
+
+@rule(
+    "exploding_gradient",
+    "a gradient that grows by powers of ten through layers or time steps",
+    in_time=Limit(10, "through time steps: one step then moves the weights by all that they are"),
+    length=Limit(1e3, "without time steps: a usual gradient has a length of 1 or less"),
+)
+def exploding_gradient(s: Subject, in_time: float, length: float) -> Evidence | None:
+    """Gradients that grow towards the input, or without bound in time."""
+    e = s.e
+    norms = e.measure("gradient_norm")
+    largest = float(np.nanmax(norms)) if norms.size and np.isfinite(norms).any() else 0.0
+    recurrent = any("recurrent" in params for params in e.params_start)
+    lengths = (float(np.sqrt(sum((g**2).sum() for g in grads.values()))) for grads in e.start.grads if grads)
+    start = max(lengths, default=0.0)
+    numbers = {"largest gradient norm": largest, "at the start": start}
+    if recurrent and not s.reference.healthy and max(largest, start) > in_time:
+        said = f"through the time steps the gradient grew to {max(largest, start):.2g}"
+        return Evidence(0.9, numbers, said)
+    if e.diverged:
+        return Evidence(0.45, numbers, f"numbers ceased to be finite{not_finite(e)}")
+    if largest > length:
+        return Evidence(0.45, numbers, f"the gradient grew to {largest:.2g}")
+    return None
+
+
+@rule(
+    "saturated_units",
+    "within 1 % of the end of its range a unit passes on less than a twentieth of the slope",
+    share=Limit(0.4, "of a layer's outputs: trained units are often sure, but not of every second row"),
+)
+def saturated_units(s: Subject, share: float) -> Evidence | None:
+    """Sigmoid-like units in their flat parts."""
+    if s.reference.healthy:
+        return None
+    shares = [
+        (_flat(h.start, h.function.range), _flat(h.end, h.function.range))
+        for h in s.e.hidden
+        if np.isfinite(h.function.range).all() and h.function.name != "softmax"
+    ]
+    if not shares:
+        return None
+    before, after = (max(part) for part in zip(*shares, strict=True))
+    most = max(before, after)
+    if most < share:
+        return None
+    return Evidence(
+        0.4 + 0.28 * most * above(before, share, 16), {"at the start": before, "at the end": after},
+        f"{most:.0%} of a layer's outputs are at the end of their range",
+    )  # fmt: skip
+
+
+@rule(
+    "dead_relu",
+    "a unit that is 0 for every row gets no gradient, and stays so",
+    start=Limit(0.5, "of a layer before the first step: at most a few are dead by chance"),
+    end=Limit(0.4, "of a layer after training: healthy ones lose a fifth at times"),
+)
+def dead_relu(s: Subject, start: float, end: float) -> Evidence | None:
+    """Rectified units that are zero for every row."""
+    if s.reference.healthy:
+        return None
+    shares = [(_dead(h.start), _dead(h.end)) for h in s.e.hidden if h.function.name == "relu"]
+    if not shares:
+        return None
+    before, after = (max(part) for part in zip(*shares, strict=True))
+    numbers = {"at the start": before, "at the end": after}
+    if before > start:
+        said = f"{before:.0%} of a layer's units are zero for every row before the first step"
+        return Evidence(0.92, numbers, said)
+    if after < end:
+        return None
+    said = f"{after:.0%} of a layer's units are zero for every row at the end"
+    return Evidence(0.4 + 0.42 * after, numbers, said)
+
+
+def _delta(deltas: tuple, number: int) -> float | None:
+    delta = deltas[number]
+    return None if delta is None else float(np.sqrt((delta.astype(np.float64) ** 2).mean()))
+
+
+def _flat(outputs: np.ndarray, ends: tuple[float, float]) -> float:
+    low, high = ends
+    margin = 0.01 * (high - low)
+    return float(((outputs < low + margin) | (outputs > high - margin)).mean())
+
+
+def _dead(outputs: np.ndarray) -> float:
+    return float((outputs.reshape(-1, outputs.shape[-1]) == 0).all(0).mean())

@@ -1,0 +1,233 @@
+"""Causes in how a training steps: the rate, the epochs, the batch, the size of inputs and targets.
+
+A trial decides where one may be made: the cause is named where its removal alone brings the network on. Without
+trials the records give a lower probability, and several causes fit.
+"""
+
+import numpy as np
+
+from pellucid.doctor.initial import init_ratio
+from pellucid.doctor.limits import HELPS, Limit, above, below
+from pellucid.doctor.records import falling, jump, not_finite, oscillation, update_ratio, worst_jump
+from pellucid.doctor.rows import LARGE_TARGETS
+from pellucid.doctor.rule import Evidence, Rule, Subject, table_of
+
+STEPS: list[Rule] = []
+"""Rules of which most ask for a trial."""
+rule = table_of(STEPS)
+
+SMALL_STEP = Limit(3e-4, "of the weights: a thousand such steps move them by a third of their size at most")
+
+
+@rule(
+    "learning_rate_too_high",
+    "a smaller step alone must help: that is what the name means",
+    gain=HELPS,
+    step=Limit(0.03, "of the weights: thirty such steps replace them; a hundredth or less is usual"),
+    rise=Limit(2, "times the first loss: a training that learns goes down"),
+    up=Limit(0.3, "of the later epochs: a rate that fits sends few of them up"),
+)
+def learning_rate_too_high(s: Subject, gain: float, step: float, rise: float, up: float) -> Evidence | None:
+    """A tenth or a hundredth of the rate learns what this rate did not."""
+    e = s.e
+    if s.reference.healthy and not e.diverged:
+        return None
+    update, unsteady = update_ratio(e), oscillation(e)
+    numbers = {
+        "last loss / least": jump(e), "greatest loss / first": worst_jump(e), "median update / weights": update,
+        "share of epochs that went up": unsteady,
+    }  # fmt: skip
+    said = (
+        f"the loss ceased to be finite{not_finite(e)}"
+        if e.diverged
+        else f"the loss ended at {e.losses[-1]:.3g}"
+    )
+    won = s.gain("slower")
+    if won is None:
+        wild = max(above(update, step), above(worst_jump(e), rise), 0.5 * above(unsteady, up))
+        return Evidence(0.1 + 0.5 * wild, numbers, said) if wild > 0.4 else None
+    if won < gain:
+        return None
+    numbers["gain of a smaller rate"] = won
+    sure = 0.6 + 0.3 * min(won, 1) + 0.05 * e.diverged
+    return Evidence(sure, numbers, f"{said}; a smaller rate gains {won:.2f} of skill")
+
+
+@rule(
+    "learning_rate_too_low",
+    "a larger step alone must help: that is what the name means",
+    gain=HELPS,
+    small=SMALL_STEP,
+    fair=Limit(3e-3, "of the weights: with such steps another cause is likelier"),
+)
+def learning_rate_too_low(s: Subject, gain: float, small: float, fair: float) -> Evidence | None:
+    """A larger rate learns what this rate did not."""
+    e = s.e
+    if s.reference.healthy or e.diverged or e.rate <= 0:
+        return None
+    update = update_ratio(e)
+    numbers = {"median update / weights": update, "fall in the last fifth": falling(e)}
+    said = f"an update moves the weights by {update:.1g} of their size"
+    won = s.gain("faster")
+    if won is None:
+        little = below(update, small, 2)
+        return Evidence(0.1 + 0.55 * little, numbers, said) if little > 0.4 else None
+    if won < gain:
+        return None
+    sure = 0.55 + 0.3 * min(won, 1) + 0.1 * below(update, small) - 0.15 * above(update, fair)
+    return Evidence(
+        sure, numbers | {"gain of a larger rate": won}, f"{said}; a larger rate gains {won:.2f} of skill"
+    )
+
+
+@rule(
+    "too_few_epochs",
+    "more epochs alone must help, and the loss must still be falling",
+    gain=HELPS,
+    few=Limit(2, "epochs: hardly any network has learnt after two"),
+    step=Limit(1e-3, "of the weights: the step is a fair one, so it is the number that lacks"),
+    steps=Limit(200, "updates: fewer than most rules need to settle"),
+    fall=Limit(0.1, "of the fall in the last fifth: a training that is done falls less"),
+)
+def too_few_epochs(
+    s: Subject, gain: float, few: float, step: float, steps: float, fall: float
+) -> Evidence | None:
+    """Eight times the epochs learn what these did not."""
+    e = s.e
+    if s.reference.healthy or e.diverged:
+        return None
+    update, last = update_ratio(e), falling(e)
+    short = 0.15 * below(e.run.experiment.epochs, 1.25 * few, 8) + 0.1 * above(update, step) * below(
+        e.steps, steps
+    )
+    numbers = {"updates": e.steps, "fall in the last fifth": last}
+    won = s.gain("longer")
+    if won is None:
+        still = max(above(last, fall, 2), float(np.isnan(last))) * above(update, step / 3, 2)
+        said = f"after {e.steps} updates the loss was still falling"
+        return Evidence(0.2 + 0.3 * still + short, numbers, said) if still > 0.4 else None
+    if won < gain:
+        return None
+    return Evidence(
+        0.5 + 0.25 * min(won, 1) + short, numbers | {"gain of more epochs": won},
+        f"after {e.steps} updates the loss was still falling; eight times as many gain {won:.2f} of skill",
+    )  # fmt: skip
+
+
+@rule(
+    "batch_too_large",
+    "an epoch of one or two updates learns as much as one or two updates",
+    gain=HELPS,
+    per_epoch=Limit(4, "updates an epoch: the batch holds a quarter of the rows or more"),
+    epochs=Limit(8, "epochs: of fewer, it is the epochs that lack"),
+    steps=Limit(400, "updates in all: of more, it is not their number that lacks"),
+)
+def batch_too_large(
+    s: Subject, gain: float, per_epoch: float, epochs: float, steps: float
+) -> Evidence | None:
+    """Few updates because a batch takes most of the rows."""
+    e = s.e
+    each = e.steps / max(len(e.losses), 1)
+    few = each > per_epoch or e.run.experiment.epochs < epochs or e.steps > steps
+    if s.reference.healthy or e.diverged or few or len(e.x) < 64:
+        return None
+    numbers = {"updates an epoch": each, "updates": e.steps}
+    said = f"{e.run.program.batch_size} rows a batch leave {e.steps} updates in all"
+    won = s.gain("longer")
+    if won is None:
+        return Evidence(0.6, numbers, said)
+    return Evidence(0.9, numbers | {"gain of more": won}, said) if won >= gain else None
+
+
+@rule(
+    "batch_too_small",
+    "one row's gradient is noise of the size of the gradient or more",
+    gain=HELPS,
+    rows=Limit(4, "rows: the mean of five halves the noise at least"),
+)
+def batch_too_small(s: Subject, gain: float, rows: float) -> Evidence | None:
+    """One or a few rows a step, and a smaller step helps."""
+    e = s.e
+    size = e.run.program.batch_size
+    if (s.reference.healthy and not e.diverged) or size > rows or len(e.x) < 100:
+        return None
+    said = f"each update is made from {size} rows" if size > 1 else "each update is made from one row"
+    won = s.gain("slower")
+    if won is None:
+        return Evidence(0.35, {"batch": size}, said)
+    if won < gain:
+        return None
+    return Evidence(0.5 if e.diverged else 0.86, {"batch": size, "gain of a smaller rate": won}, said)
+
+
+@rule("weak_optimizer", "a rule whose steps shrink or are too short for every rate", gain=HELPS)
+def weak_optimizer(s: Subject, gain: float) -> Evidence | None:
+    """Plain descent where even a larger rate does not do."""
+    e = s.e
+    name = getattr(e.training.optimizer, "name", "")
+    if s.reference.healthy or e.diverged or name not in ("sgd", "adagrad", "adadelta", "gradient_descent"):
+        return None
+    faster, longer = s.gain("faster"), s.gain("longer")
+    if faster is None or longer is None:
+        return Evidence(0.2, {}, f"{name} is slow on most tasks")
+    won = max(faster, longer)
+    return Evidence(0.4, {"gain of a larger rate": won}, f"{name} is slow here") if won > gain else None
+
+
+@rule(
+    "inputs_not_scaled",
+    "standardising alone must help",
+    gain=HELPS,
+    size=Limit(2, "standardised inputs have 1, and at twice that little changes"),
+    large=Limit(20, "a first layer's slopes are twenty times those of the others"),
+)
+def inputs_not_scaled(s: Subject, gain: float, size: float, large: float) -> Evidence | None:
+    """Standardised inputs learn what these did not."""
+    e = s.e
+    if s.reference.healthy or not np.isfinite(e.x).all():
+        return None
+    found = float(np.sqrt((e.x.astype(np.float64) ** 2).mean()))
+    won = s.gain("standardised") if found >= size else None
+    if won is None or won < gain:
+        return None
+    return Evidence(
+        0.62 + 0.3 * min(won, 1) + 0.05 * above(found, large),
+        {"root mean square": found, "gain of standardised inputs": won},
+        f"the inputs have a root mean square of {found:.3g}; standardised they gain {won:.2f} of skill",
+    )
+
+
+@rule("targets_not_scaled", "standardising the targets alone must help", gain=HELPS, large=LARGE_TARGETS)
+def targets_not_scaled(s: Subject, gain: float, large: float) -> Evidence | None:
+    """Standardised targets learn what these did not."""
+    e = s.e
+    if s.reference.healthy or e.task != "regression":
+        return None
+    size = float(np.sqrt((e.y.astype(np.float64) ** 2).mean()))
+    won = s.gain("scaled_targets") if size >= large else None
+    if won is None or won < gain:
+        return None
+    return Evidence(
+        0.55 + 0.3 * min(won, 1), {"root mean square": size, "gain of standardised targets": won},
+        f"the targets have a root mean square of {size:.3g}; standardised they gain {won:.2f} of skill",
+    )  # fmt: skip
+
+
+@rule(
+    "bad_init_large",
+    "drawn anew at Glorot's size, the same training must learn",
+    gain=HELPS,
+    spread=Limit(2, "times He's: the usual rules differ by less from each other"),
+)
+def bad_init_large(s: Subject, gain: float, spread: float) -> Evidence | None:
+    """Weights of Glorot's size learn what these did not."""
+    ratio, _, layers = init_ratio(s)
+    if s.reference.healthy or ratio < spread or not layers:
+        return None
+    won = s.gain("drawn_anew")
+    if won is None or won < gain:
+        return None
+    return Evidence(
+        0.75 + 0.2 * min(won, 1), {"spread / He's": ratio, "gain of Glorot's": won},
+        f"the initial weights are {ratio:.3g} times He's; of Glorot's size they gain {won:.2f} of skill",
+    )  # fmt: skip
