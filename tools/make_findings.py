@@ -1,0 +1,245 @@
+"""Write docs/findings: a page for each cause that the doctor knows, from its tables, and how it was fixed in a case.
+
+``python tools/make_findings.py`` writes the pages again from what is kept in docs/findings/cases.json;
+``--cases FOLDER --proofs FILE`` measures anew: FILE is what ``python -m benchmarks.doctor --cases FOLDER --keep FILE``
+kept, and the faulty program of each page is trained once for its curves.
+"""
+
+import argparse
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pellucid.doctor import gan
+from pellucid.doctor.before import BEFORE
+from pellucid.doctor.rules import RULES
+from pellucid.doctor.vocabulary import VOCABULARY
+from pellucid.report.chart import Series, line_chart, strip_chart
+from pellucid.report.proof import paired_differences
+
+FOLDER = Path("docs/findings")
+KEPT = FOLDER / "cases.json"
+POINTS = 60
+"""Of a curve that is kept."""
+
+
+def main() -> None:
+    """Read the command line, measure where asked, and write the pages."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cases", type=Path, help="folder of cases to measure anew")
+    parser.add_argument("--proofs", type=Path, help="what benchmarks.doctor --keep wrote of it")
+    given = parser.parse_args()
+    kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    if given.cases and given.proofs:
+        measure(given.cases, given.proofs, kept)
+    texts = tomllib.loads((FOLDER / "texts.toml").read_text())
+    for label in VOCABULARY:
+        (FOLDER / f"{label}.md").write_text(page(label, texts[label], kept.get(label)))
+    (FOLDER / "index.md").write_text(index(kept))
+
+
+# ---------------------------------------------------------------------------------------------- measuring
+
+
+def measure(folder: Path, proofs: Path, kept: dict[str, Any]) -> None:
+    """Keep a case for each label: of those not set aside the one with that primary fault proven fastest."""
+    from benchmarks.doctor_cases import read_cases, run_of
+
+    from pellucid.models.keeping import keep_compiled_programs
+
+    keep_compiled_programs()
+    lines = [json.loads(line) for line in proofs.read_text().splitlines()]
+    proven = {
+        line["case"]: line["repair"] for line in lines if line.get("repair") and line["repair"]["change"]
+    }
+    cases = [case for case in read_cases(folder) if not case.aside and case.identity in proven]
+    for label in VOCABULARY:
+        fitting = sorted(
+            (case for case in cases if label in case.faults),
+            key=lambda case: (case.primary != label, proven[case.identity]["seconds"]),
+        )
+        if not fitting:
+            continue
+        case, proof = fitting[0], proven[fitting[0].identity]["proof"]
+        if label in kept and kept[label]["case"] == case.identity and kept[label]["proof"] == tested(proof):
+            continue
+        plain = json.loads((folder / f"{case.identity}.json").read_text())
+        kept[label] = {
+            "case": case.identity, "title": plain["title"], "primary": case.primary, "proof": tested(proof),
+            "curves": curves(run_of(case)),
+        }  # fmt: skip
+        KEPT.write_text(json.dumps(kept, indent=1) + "\n")
+        print(label, case.identity, flush=True)
+
+
+def tested(proof: dict[str, Any]) -> dict[str, Any]:
+    """A proof without what was dropped early, which pages do not show."""
+    dropped = sum(arm.get("p") is None for arm in proof["tried"])
+    shown = [arm for arm in proof["tried"] if arm.get("p") is not None]
+    return {
+        "original": proof["original"], "best": proof["best"], "tried": shown, "dropped": dropped,
+        "random": proof.get("random"),
+    }  # fmt: skip
+
+
+def curves(run: Any) -> dict[str, list[float | None]]:
+    """The loss of each epoch, on training and held-out rows."""
+    epochs = run.history.epochs
+    count = len(epochs["epoch"])
+    at = np.unique(np.linspace(0, count - 1, min(count, POINTS)).astype(int)) if count else np.zeros(0, int)
+    names = {"epoch": "epoch", "training": "loss", "held out": "held_out_loss"}
+    columns = {name: np.asarray(epochs[column])[at] for name, column in names.items() if column in epochs}
+    return {
+        name: [float(f"{value:.5g}") if np.isfinite(value) else None for value in column.tolist()]
+        for name, column in columns.items()
+    }
+
+
+# ------------------------------------------------------------------------------------------------- writing
+
+
+def page(label: str, text: dict[str, str], case: dict[str, Any] | None) -> str:
+    """The page of a finding."""
+    cause = VOCABULARY[label]
+    parts = [f"# {label.replace('_', ' ').capitalize()}", f"*{sentence(cause.definition)}*", text["what"]]
+    if "formula" in text:
+        parts.append(f"    {text['formula']}")
+    parts += ["## How it is detected", *detected(label)]
+    parts += ["## What looks alike", text["alike"]]
+    remedies = [f"- {remedy}" for remedy in cause.remedies]
+    parts += [
+        "## What may help",
+        "\n".join(remedies),
+        "Which of them does, `pellucid prove RUN` tries on your training.",
+    ]
+    if case is not None:
+        parts += ["## How it was fixed", *fixed(label, case)]
+    parts.append(
+        "All findings: [index](index.md). Written by `python tools/make_findings.py` from the doctor's tables."
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def detected(label: str) -> list[str]:
+    """The rules of a label, with their limits."""
+    if label == "mode_collapse":
+        return [
+            f"A real row counts as covered where the samples around it are at least {gan.SCARCE:.0%} of what its "
+            f"surroundings, which hold {gan.AROUND:.0%} of the real rows, should have. Less than {gan.COVERED:.0%} of "
+            "covered rows is mode collapse."
+        ]
+    if label == "dominant_critic":
+        return [
+            "The losses and scores of both players are read ([gan.py](../../src/pellucid/doctor/gan.py))."
+        ]
+    parts: list[str] = []
+    for rule in (*BEFORE, *RULES):
+        if rule.label != label:
+            continue
+        when = "before the first step" if rule in BEFORE else "after the training"
+        doc = (rule.judge.__doc__ or "").strip().splitlines()[0]
+        parts.append(f"{sentence(doc)} Looked for {when}. The evidence speaks for it because: {rule.reason}.")
+        if rule.limits:
+            rows = [
+                f"| {name.replace('_', ' ')} | {limit.value:.4g} | {limit.reason} |"
+                for name, limit in rule.limits.items()
+            ]
+            parts.append("\n".join(["| limit | value | why it lies there |", "|---|---|---|", *rows]))
+    return parts
+
+
+def fixed(label: str, case: dict[str, Any]) -> list[str]:
+    """What a proof found in a case."""
+    proof, best = case["proof"], case["proof"]["best"]
+    told = f"{case['title'].rstrip('.')} (case `{case['case']}`)."
+    if case["primary"] != label:
+        primary = f"[{case['primary'].replace('_', ' ')}]({case['primary']}.md)"
+        told += f" Its primary fault is {primary}; this one holds as well."
+    count = best.get("count") or 10
+    effect = "∞" if best["d"] is None else f"{best['d']:.2f}"
+    figures = (
+        f"The original scores {proof['original']['mean']:.3f} on the held-out rows (0 is guessing, 1 perfect). With "
+        f"**{best['change']}** the score is {best['difference']:+.3f} over {count} paired seeds "
+        f"(p {best['p']:.1g}, d {effect}). "
+    )
+    if proof["dropped"]:
+        figures += f"{proof['dropped']} other changes were dropped on the way. "
+    random = proof.get("random")
+    if random is not None and random.get("difference") is not None:
+        figures += f"The best of as many random changes: {random['difference']:+.3f}."
+    parts = [told, figures.strip(), f"![Loss of the faulty program]({draw(label, case)})"]
+    strips = draw_strips(label, case)
+    if strips:
+        parts.append(f"![Scores of the changes, paired by seed]({strips})")
+    return parts
+
+
+def draw(label: str, case: dict[str, Any]) -> str:
+    """The loss of the faulty program; the name of the picture."""
+    of = {
+        name: np.array([np.nan if v is None else v for v in values])
+        for name, values in case["curves"].items()
+    }
+    lines = [Series(name, of["epoch"], of[name]) for name in ("training", "held out") if name in of]
+    return write_picture(f"{label}.svg", line_chart("loss of the faulty program", lines, x_label="epoch"))
+
+
+def draw_strips(label: str, case: dict[str, Any]) -> str | None:
+    """The scores of the tested changes against the original, seed by seed; None where they were not kept."""
+    proof = case["proof"]
+    arms = [(arm["change"], arm, int(not arm["proven"])) for arm in proof["tried"]]
+    if proof.get("random") and proof["random"].get("p") is not None:
+        arms.append((f"random: {proof['random']['change']}", proof["random"], 2))
+    strips = [
+        (name, differences, arm.get("interval"), place)
+        for name, arm, place in arms
+        if len(differences := paired_differences(arm, proof["original"]))
+    ]
+    if not strips:
+        return None
+    chart = strip_chart("Better than the original", strips, x_label="difference of the score, paired by seed")
+    return write_picture(f"{label}_proof.svg", chart)
+
+
+def write_picture(name: str, chart: str) -> str:
+    """An SVG that stands alone, on white."""
+    style = 'xmlns="http://www.w3.org/2000/svg" width="540" style="background:#fff" font-family="sans-serif" '
+    (FOLDER / name).write_text(chart.replace("<svg ", f"<svg {style}", 1) + "\n")
+    return name
+
+
+def index(kept: dict[str, Any]) -> str:
+    """The page that lists all."""
+    lines = [
+        f"| [{label.replace('_', ' ')}]({label}.md) | {cause.definition} | {_fix(kept.get(label))} |"
+        for label, cause in VOCABULARY.items()
+    ]
+    return "\n".join(
+        [
+            "# Findings", "",
+            "What the doctor finds, a page each: what it is, how it is detected, what looks alike, and how it was "
+            "fixed in a case. How the doctor judges: [the doctor](../doctor.md); how a change is proven: "
+            "[proofs](../prove.md).", "",
+            "| finding | meaning | fixed in a case by |", "|---|---|---|", *lines, "",
+        ]
+    )  # fmt: skip
+
+
+def _fix(case: dict[str, Any] | None) -> str:
+    return (
+        ""
+        if case is None
+        else f"{case['proof']['best']['change']} ({case['proof']['best']['difference']:+.2f})"
+    )
+
+
+def sentence(text: str) -> str:
+    """A clause as a sentence."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+if __name__ == "__main__":
+    main()
