@@ -1,0 +1,82 @@
+"""Remedies of the end of the network: output, loss, and the targets as the loss takes them."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from pellucid.doctor.remedies.network import has_weights, layers_of
+from pellucid.doctor.remedies.table import remedy
+from pellucid.doctor.setup import Setup
+from pellucid.functions.losses import losses
+from pellucid.layers import Activation, Dense
+from pellucid.models.feedforward import OUTPUTS
+from pellucid.network import Network
+
+
+@remedy("standardise the targets", "scale the targets into the range")
+def _targets(setup: Setup) -> list[tuple[str, Setup]]:
+    if setup.task != "regression":
+        return []
+    y = setup.labels.astype(np.float64)
+    mean, spread = y.mean(0), np.where(y.std(0) > 0, y.std(0), 1)
+    low, width = y.min(0), np.where(np.ptp(y, 0) > 0, np.ptp(y, 0), 1)
+    shape = np.asarray(setup.train.y).shape
+    ways = {"targets standardised": (mean, spread), "targets scaled to 0 … 1": (low, width)}
+    return [
+        (
+            change,
+            setup.with_targets(
+                ((y - shift) / by).astype(np.float32).reshape(shape), shift=shift, spread=by, same_data=False
+            ),
+        )
+        for change, (shift, by) in ways.items()
+    ]
+
+
+def _end(setup: Setup) -> Setup:
+    """The output layer and the loss that the task asks for, the targets as that loss takes them."""
+    wanted = OUTPUTS[setup.task]
+    units = setup.classes if setup.task == "multiclass" else 1 if setup.classes else setup.labels.shape[1]
+    units = setup.labels.shape[1] if setup.task == "multilabel" else units
+    body = list(layers_of(setup))
+    while body and not has_weights(body[-1]):
+        body.pop()
+    last = body.pop() if body else Dense(1)
+    weights = {
+        name: getattr(last, name) for name in ("weights", "biases", "use_biases") if hasattr(last, name)
+    }
+    body += [
+        Dense(units, **weights) if isinstance(last, Dense) else Dense(units),
+        Activation(wanted.activation),
+    ]
+    y = setup.labels
+    if setup.task == "binary":
+        y = y[:, None]
+    y = y.astype(np.int32) if setup.task == "multiclass" else y.astype(np.float32)
+    program = replace(setup.program, network=Network(*body), loss=losses.build(wanted.loss))
+    return setup.with_targets(y, program=program, shift=0.0, spread=1.0)
+
+
+@remedy(
+    "the output the loss asks for", "a fitting loss", "softmax or sigmoid output", "sigmoid output", "linear output",
+    "one unit a class", "cross-entropy", "squared error", "the loss of logits", "targets of the outputs' shape",
+)  # fmt: skip
+def _fitting_end(setup: Setup) -> list[tuple[str, Setup]]:
+    if not layers_of(setup):
+        return []
+    made = _end(setup)
+    wanted = OUTPUTS[setup.task]
+    return [(f"{wanted.activation} output and {wanted.loss.replace('_', ' ')}", made)]
+
+
+@remedy("mean instead of sum")
+def _mean(setup: Setup) -> list[tuple[str, Setup]]:
+    loss = setup.program.loss
+    if loss.reduction == "mean":
+        return []
+    return [
+        (
+            "loss averaged",
+            replace(setup, program=replace(setup.program, loss=replace(loss, reduction="mean"))),
+        )
+    ]
