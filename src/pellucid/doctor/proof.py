@@ -5,9 +5,9 @@ races as large a field of changes drawn at random: a doctor that does no better 
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -18,6 +18,9 @@ from pellucid.data import Dataset
 from pellucid.doctor.diagnose import diagnose
 from pellucid.doctor.examination import Examination, skill_of_classes, skill_of_numbers
 from pellucid.doctor.findings import Finding
+from pellucid.doctor.gan import with_gan_rows
+from pellucid.doctor.gan_remedies import GAN_REMEDIES, gan_candidates
+from pellucid.doctor.gan_setup import GanSetup
 from pellucid.doctor.race import (
     Arm,
     Candidate,
@@ -33,7 +36,8 @@ from pellucid.doctor.race import (
 from pellucid.doctor.reference import Reference
 from pellucid.doctor.remedies import REMEDIES, candidates
 from pellucid.doctor.setup import Setup, train_all, with_rows
-from pellucid.models.experiment import Experiment
+from pellucid.models.experiment import Experiment, GanExperiment
+from pellucid.models.gan_run import GanRun
 from pellucid.models.run import Run
 
 USUAL = (
@@ -121,11 +125,11 @@ def skill(decided: np.ndarray, truth: np.ndarray) -> float:
 
 
 def prove(
-    run: Run,
+    run: Run | GanRun,
     data: Dataset | None = None,
     *,
     findings: Sequence[Finding] | None = None,
-    judge: Judge = skill,
+    judge: Callable[..., float] | None = None,
     seeds: int = 10,
     budget: float = 60.0,
     most: int = 12,
@@ -139,8 +143,8 @@ def prove(
         data: its data, where the run was loaded and its data came as arrays.
         findings: what the doctor says of it, the likeliest first, whose remedies are tried in this order; None asks
             `diagnose`.
-        judge: (decided, truth) of the held-out rows → a score of at least 0, higher is better; a training that diverges
-            scores 0.
+        judge: (decided, truth) of the held-out rows → a score of at least 0, higher is better; None for `skill`. Of a
+            GAN: samples → score; None for the share of the real rows that they cover. What diverges scores 0.
         seeds: paired seeds of the last test, at least 3.
         budget: seconds of each arm's race; it is looked at between trainings.
         most: candidates that begin the race.
@@ -169,17 +173,42 @@ def prove(
     """
     require(seeds, WholeNumber(3), "seeds")
     began = time.perf_counter()
-    run = with_rows(run, data)
+    parts = _parts_of_gan(run, data, judge) if isinstance(run, GanRun) else _parts_of(run, data, judge)
     if findings is None:
-        findings = diagnose(run)
-    setup = Setup.of(run)
-    names = dict.fromkeys([name for finding in findings for name in finding.remedies] + list(USUAL))
-    field_ = Field(setup, judge, reachable(run, judge), train_all, progress)
-    tried, random, trainings, of_random = experiments(
-        field_, _guided(names), _drawn(np.random.default_rng(0)), most, seeds, budget, random_arm
-    )
+        findings = diagnose(parts.run)
+    names = dict.fromkeys([name for finding in findings for name in finding.remedies] + list(parts.usual))
+    field_ = Field(parts.setup, parts.judge, parts.goal, train_all, progress)
+    guided = _guided(names, parts.make)
+    drawn = _drawn(np.random.default_rng(0), parts.table, parts.make)
+    tried, random, trainings, of_random = experiments(field_, guided, drawn, most, seeds, budget, random_arm)
     jax.clear_caches()  # a process has room for some hundred compiled programs
     return Proof(field_.original, tried, random, trainings, of_random, time.perf_counter() - began)
+
+
+class _Parts(NamedTuple):
+    """What a proof needs of a run, supervised or adversarial."""
+
+    run: Run | GanRun
+    setup: Any
+    judge: Any
+    goal: float
+    """The score that there is to reach; NaN where that is not known."""
+    table: Iterable[str]
+    """The names of all remedies."""
+    usual: Iterable[str]
+    """Those that are tried after the findings'."""
+    make: Callable[[str, Any], list[Candidate]]
+    """(remedy, setup) → the changed trainings."""
+
+
+def _parts_of(run: Run, data: Dataset | None, judge: Any) -> _Parts:
+    run, judge = with_rows(run, data), judge or skill
+    return _Parts(run, Setup.of(run), judge, reachable(run, judge), REMEDIES, USUAL, candidates)
+
+
+def _parts_of_gan(run: GanRun, data: Dataset | None, judge: Any) -> _Parts:
+    run = with_gan_rows(run, data)
+    return _Parts(run, GanSetup.of(run), judge, 1.0, GAN_REMEDIES, GAN_REMEDIES, gan_candidates)
 
 
 def experiments(
@@ -191,11 +220,11 @@ def experiments(
         The arms tried, the best first; the best of those drawn at random; how many trainings each of the two took.
     """
     first, second = race(field_, guided, (most, max(3, most // 2)), budget)
-    finals = finalists(first, second)
+    finals = finalists(field_, first, second)
     test(field_, finals, seeds)
     if not any(arm.proven for arm in finals):
         # What the race put behind by luck; all that are tested share one correction.
-        others = [arm for arm in ordered([*first, *second]) if arm not in finals]
+        others = [arm for arm in ordered([*first, *second]) if arm not in finals and field_.gain(arm) > 0]
         finals = [*finals, *others[:MORE_FINALISTS]]
         test(field_, finals, seeds)
     trainings = field_.trainings
@@ -205,9 +234,9 @@ def experiments(
     if not random_arm:
         return tuple(order), None, trainings, 0
     first, second = race(field_, drawn, (len(first), len(second)), budget)
-    chance = finalists(first, second)[-len(finals) :]
+    chance = finalists(field_, first, second)[: max(1, len(finals))]
     test(field_, chance, seeds)
-    chance.sort(key=lambda arm: (arm.proven, arm.mean), reverse=True)
+    chance = sorted(chance, key=lambda arm: (arm.proven, arm.mean), reverse=True) or ordered(first)
     return tuple(order), chance[0] if chance else None, trainings, field_.trainings - trainings
 
 
@@ -222,31 +251,35 @@ def reachable(run: Run, judge: Judge) -> float:
         return Judged(Examination(run)).best
 
 
-def _guided(names: Iterable[str]) -> Propose:
+def _guided(names: Iterable[str], make: Callable[[str, Any], list[Candidate]]) -> Propose:
     """The remedies of these names, in their order."""
-    return lambda setup, held: _changes([name for name in names if name not in held], setup)
+    return lambda setup, held: _changes([name for name in names if name not in held], setup, make)
 
 
-def _drawn(rng: np.random.Generator) -> Propose:
+def _drawn(
+    rng: np.random.Generator, table: Iterable[str], make: Callable[[str, Any], list[Candidate]]
+) -> Propose:
     """All changes that there are, in an order drawn at random."""
 
-    def propose(setup: Setup, held: frozenset[str]) -> list[Candidate]:
-        found = _changes([name for name in REMEDIES if name not in held], setup)
+    def propose(setup: Any, held: frozenset[str]) -> list[Candidate]:
+        found = _changes([name for name in table if name not in held], setup, make)
         return [found[i] for i in rng.permutation(len(found))]
 
     return propose
 
 
-def _changes(names: Iterable[str], setup: Setup) -> list[Candidate]:
+def _changes(
+    names: Iterable[str], setup: Any, make: Callable[[str, Any], list[Candidate]]
+) -> list[Candidate]:
     """The candidates of these remedies, each change once."""
     found: dict[str, Candidate] = {}
     for name in names:
-        for candidate in candidates(name, setup):
+        for candidate in make(name, setup):
             found.setdefault(candidate.change, candidate)
     return list(found.values())
 
 
-def repaired_settings(proof: Proof, original: Experiment) -> str:
+def repaired_settings(proof: Proof, original: Experiment | GanExperiment) -> str:
     """The settings of the best proven change as TOML, with the evidence in comments.
 
     Raises:

@@ -194,6 +194,10 @@ class Field:
     def _setup(self, arm: Arm) -> Any:
         return self.setup if arm.candidate is None else arm.candidate.setup
 
+    def gain(self, arm: Arm) -> float:
+        """What an arm adds to the original, by the seeds that it was trained on."""
+        return arm.mean - float(np.mean([self.original.scores[seed] for seed in arm.scores]))
+
     def reached(self, arm: Arm, gain: float) -> bool:
         """Whether an arm is as good as can be, and better than the original on each seed by ``gain`` at least."""
         pairs = [(score, self.original.scores[seed]) for seed, score in arm.scores.items()]
@@ -250,9 +254,10 @@ def ordered(arms: Sequence[Arm]) -> list[Arm]:
     )
 
 
-def finalists(first: list[Arm], second: list[Arm]) -> list[Arm]:
-    """The best single change, and the best of those on top of it where it did better in the race."""
-    return first[:1] + [arm for arm in second[:1] if arm.mean > first[0].mean]
+def finalists(field_: Field, first: list[Arm], second: list[Arm]) -> list[Arm]:
+    """The best single change, and the best of those on top of it where it did better; none that gained nothing."""
+    best = first[:1] + [arm for arm in second[:1] if arm.mean > first[0].mean]
+    return [arm for arm in best if field_.gain(arm) > 0]
 
 
 def test(field_: Field, arms: Sequence[Arm], seeds: int) -> None:
