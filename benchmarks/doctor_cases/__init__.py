@@ -5,7 +5,7 @@ takes probabilities on raw outputs, a softmax over the batch, a negative learnin
 cases did it; the odd layers and losses are classes of this folder.
 """
 
-from benchmarks.doctor_cases.case import READ, Case, read_cases
+from benchmarks.doctor_cases.case import READ, CannotTranslate, Case, read_cases
 from benchmarks.doctor_cases.data import arrays_of, dataset_of
 from benchmarks.doctor_cases.layers import network_of
 from benchmarks.doctor_cases.losses import loss_of
@@ -14,6 +14,7 @@ from benchmarks.doctor_cases.run import gan_run_of, run_of
 
 __all__ = [
     "READ",
+    "CannotTranslate",
     "Case",
     "arrays_of",
     "dataset_of",

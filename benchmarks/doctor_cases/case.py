@@ -14,6 +14,10 @@ READ = (
 """The fields that a program's author has; nothing else of a case is read to make its run."""
 
 
+class CannotTranslate(ValueError):
+    """A program with something that pellucid has no counterpart of."""
+
+
 @dataclass(frozen=True)
 class Case:
     """One file: the program, and apart from it the answers to score with."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.doctor_cases.case import Case
+from benchmarks.doctor_cases.case import CannotTranslate, Case
 from pellucid.data import Dataset, Part
 from pellucid.data.encoding import Task
 
@@ -25,6 +25,8 @@ def arrays_of(case: Case) -> dict[str, np.ndarray]:
             x = x.reshape(len(x), -1)
         if settings.get("channels"):
             x = x.reshape(*x.shape, 1)  # images are height, width, channel here
+        elif x.ndim == 4:
+            x = np.moveaxis(x, 1, -1)
         arrays[f"x_{part}"] = x
     for step in settings.get("transform", []):
         _transform(arrays, **step)
@@ -40,8 +42,9 @@ def _transform(
         _oversample(arrays)
         return
     if op == "drop_non_finite_rows":
-        for part in ("train", "test"):
-            sound = np.isfinite(arrays[f"x_{part}"].reshape(len(arrays[f"x_{part}"]), -1)).all(1)
+        for part in (only,) if only else ("train", "test"):
+            checked = arrays[f"{target}_{part}"]
+            sound = np.isfinite(checked.reshape(len(checked), -1)).all(1)
             for axis in ("x", "y"):
                 arrays[f"{axis}_{part}"] = arrays[f"{axis}_{part}"][sound]
         return
@@ -63,12 +66,17 @@ def _transform(
         "keep_columns": lambda x: x[:, numbers["columns"]],
         "reverse_columns": lambda x: x[:, ::-1],
     }
+    if op not in steps:
+        raise CannotTranslate(
+            f"data step {op!r}. Known: {', '.join(steps)}, oversample, drop_non_finite_rows."
+        )
     for part in (only,) if only else ("train", "test"):
         arrays[f"{target}_{part}"] = np.asarray(steps[op](arrays[f"{target}_{part}"]), np.float32)
 
 
 def _oversample(arrays: dict[str, np.ndarray]) -> None:
-    y = arrays["y_train"].reshape(len(arrays["y_train"]))
+    y = arrays["y_train"].reshape(len(arrays["y_train"]), -1)
+    y = y[:, 0] if y.shape[1] == 1 else y.argmax(1)
     values, counts = np.unique(y, return_counts=True)
     rows = np.concatenate([np.resize(np.flatnonzero(y == value), counts.max()) for value in values])
     arrays["x_train"], arrays["y_train"] = arrays["x_train"][rows], arrays["y_train"][rows]
@@ -85,13 +93,14 @@ def dataset_of(case: Case) -> Dataset:
     columns = 1 if y.ndim == 1 else y.shape[1]
     classes: tuple[str, ...] = ()
     kind: Task = "regression"
-    if task in ("binary", "perceptron", "multiclass") and columns == 1:
+    whole = np.array_equal(y, np.round(y)) and y.min() >= 0
+    if task in ("binary", "perceptron", "multiclass") and columns == 1 and whole:
         one_hot = case.program["data"].get("one_hot")
         kind = "multiclass" if task == "multiclass" or one_hot else "binary"
         classes = tuple(str(i) for i in range(int(np.nanmax(y)) + 1))
-    elif task == "multiclass":
+    elif task == "multiclass" and columns > 1:
         kind, classes = "multiclass", tuple(str(i) for i in range(columns))
-    elif task in ("binary", "multilabel"):
+    elif task == "multilabel" or (task == "binary" and columns > 1):
         kind, classes = "multilabel", tuple(str(i) for i in range(columns))
 
     def part(name: str) -> Part:

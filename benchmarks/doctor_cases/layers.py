@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import jax
 
+from benchmarks.doctor_cases.case import CannotTranslate
 from pellucid.core.types import Array
 from pellucid.functions.initializers import initializers
 from pellucid.layers import (
@@ -20,7 +21,7 @@ from pellucid.layers import (
     Layer,
     MaxPool2D,
 )
-from pellucid.network import Network
+from pellucid.network import AnyNetwork, Network
 
 
 @dataclass(frozen=True)
@@ -76,13 +77,15 @@ def _layers(layer: dict[str, Any]) -> list[Layer]:
     if kind == "dense":
         made: Layer = Dense(layer["units"], use_biases=layer.get("use_bias", True), **weights)
     elif kind == "conv2d":
-        fields = {name: layer[name] for name in ("filters", "kernel", "stride", "padding")}
-        made = Conv2D(**fields, **weights)
+        fields = {name: layer[name] for name in ("filters", "kernel", "stride", "padding") if name in layer}
+        made = Conv2D(**fields, use_biases=layer.get("use_bias", True), **weights)
     elif kind in ("lstm", "simple_rnn"):
         if "recurrent" in layer:
             weights["recurrent_weights"] = _initializer(layer["recurrent"])
         if kind == "simple_rnn" and activation:
-            weights["activation"] = activation
+            weights["activation"] = _function(layer)
+        elif activation not in (None, "tanh"):
+            raise CannotTranslate(f"an LSTM with activation {activation!r}; those of pellucid have tanh.")
         build = LSTM if kind == "lstm" else RNN
         return _maybe_frozen(
             build(layer["units"], return_sequences=layer.get("return_sequences", False), **weights), layer
@@ -92,13 +95,18 @@ def _layers(layer: dict[str, Any]) -> list[Layer]:
     elif kind == "dropout":
         made = Dropout(layer["rate"])
     elif kind == "batch_norm":
+        learnt = layer.get("trainable", True)  # without its scale and shift it has nothing to learn
         made = BatchNorm(
-            momentum=layer.get("momentum", 0.9), update_statistics=layer.get("update_statistics", True)
-        )
+            momentum=layer.get("momentum", 0.9), update_statistics=layer.get("update_statistics", True),
+            scale=learnt, shift=learnt,
+        )  # fmt: skip
+        layer = layer | {"trainable": True}
     elif kind == "flatten":
         made = Flatten()
-    else:
+    elif kind == "activation":
         return [_activation(layer)]
+    else:
+        raise CannotTranslate(f"layer type {kind!r}.")
     return _maybe_frozen(made, layer) + ([] if activation in (None, "linear") else [_activation(layer)])
 
 
@@ -110,9 +118,29 @@ def _activation(layer: dict[str, Any]) -> Layer:
     name = layer["activation"]
     if name == "step":
         return Threshold()
-    return Activation({"name": name, "alpha": layer.get("alpha", 0.01)} if name == "leaky_relu" else name)
+    return Activation(_function(layer))
+
+
+def _function(layer: dict[str, Any]) -> Any:
+    return {"name": layer["activation"]} | ({"alpha": layer["alpha"]} if "alpha" in layer else {})
 
 
 def _initializer(settings: dict[str, Any]) -> Any:
     fields = {name: value for name, value in settings.items() if name in ("value", "limit", "std", "gain")}
+    if any(fields.get(spread) == 0 for spread in ("limit", "std", "gain")):
+        return initializers.build("zeros")
     return initializers.build({"name": settings["init"], **fields})
+
+
+KERNELS = ("dense", "conv2d", "lstm", "simple_rnn")
+
+
+def kernels_of(layers: list[dict[str, Any]], network: AnyNetwork) -> dict[str, dict[str, Any]]:
+    """The layers of a case that have kernels, by the names that they have in the network."""
+    described = [layer for layer in layers if layer["type"] in KERNELS]
+    names = [
+        name
+        for name, layer in zip(network.names, network.layers, strict=True)
+        if isinstance(layer, (Dense, Conv2D, LSTM, RNN, Frozen))
+    ]
+    return dict(zip(names, described, strict=True))

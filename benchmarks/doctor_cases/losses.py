@@ -6,8 +6,10 @@ from typing import Any, ClassVar, Literal
 import jax
 import jax.numpy as jnp
 
+from benchmarks.doctor_cases.case import CannotTranslate
+from pellucid.core.checks import UnknownName
 from pellucid.core.types import Array
-from pellucid.functions.losses import Loss, PerOutput, losses
+from pellucid.functions.losses import BinaryCrossEntropy, Loss, PerOutput, losses
 
 
 class Differentiated(Loss):
@@ -38,6 +40,24 @@ class DividedCrossEntropy(Differentiated):
 
 
 @dataclass(frozen=True)
+class BinaryOfAnything(BinaryCrossEntropy):
+    """Binary cross-entropy of outputs that are no sigmoid's: outside the clipped range its slope is 0, as in Keras."""
+
+    _: KW_ONLY
+    raw_log: bool = False
+    """No clipping: the logarithm of 0 is −∞, that of a negative number NaN."""
+
+    def term(self, prediction: Array, target: Array) -> Array:
+        """``−[y log ŷ + (1 − y) log(1 − ŷ)]``."""
+        p = prediction if self.raw_log else jnp.clip(prediction, 1e-7, 1 - 1e-7)
+        return -(target * jnp.log(p) + (1 - target) * jnp.log(1 - p))
+
+    def term_slope(self, prediction: Array, target: Array) -> Array:
+        """Its derivative."""
+        return jax.grad(lambda p: self.term(p, target).sum())(prediction)
+
+
+@dataclass(frozen=True)
 class NegativeOutput(Differentiated):
     """``−log ŷ_y`` without a look at the other classes, or at what ŷ is."""
 
@@ -50,18 +70,24 @@ class NegativeOutput(Differentiated):
 
 
 @dataclass(frozen=True)
-class BroadcastError(Differentiated):
-    """The targets have lost their last axis, so that every output is compared with every target of the batch."""
+class Broadcast(Differentiated):
+    """The targets have lost their last axis, so that every output is compared with every target of the batch.
+
+    Args:
+        terms: the loss that compares them.
+    """
 
     name: ClassVar[str] = "mean_squared_error"
     target_kind: ClassVar[Literal["numbers"]] = "numbers"
-    _: KW_ONLY
-    absolute: bool = False
+    terms: PerOutput
 
     def value(self, prediction: Array, target: Array) -> Array:
         """The loss of each example: its mean over the targets of the batch."""
-        error = prediction.reshape(-1, 1) - target.astype(prediction.dtype).reshape(1, -1)
-        return (jnp.abs(error) if self.absolute else error**2).mean(axis=1)
+        outputs, targets = prediction.reshape(-1, 1), target.astype(prediction.dtype).reshape(1, -1)
+        shape = (outputs.shape[0], targets.shape[1])
+        return self.terms.term(jnp.broadcast_to(outputs, shape), jnp.broadcast_to(targets, shape)).mean(
+            axis=1
+        )
 
 
 class ZeroOne(PerOutput):
@@ -126,12 +152,22 @@ class Mistakes(PerOutput):
 def loss_of(program: dict[str, Any]) -> Loss:
     """The loss of a case, with its options."""
     options = program.get("loss_options") or {}
-    reduction = options.get("reduction", "mean")
+    unknown = set(options) - {"reduction", "raw_log", "softmax_axis", "target_rank"}
+    if unknown:
+        raise CannotTranslate(f"loss option {', '.join(sorted(unknown))}.")
+    loss = _loss(program, options)
+    if options.get("target_rank") != 1 or loss.target_kind == "classes":
+        return loss
+    if not isinstance(loss, PerOutput) or program["network"][-1].get("units", 1) != 1:
+        raise CannotTranslate(f"targets of rank 1 with {program['loss']} of several outputs.")
+    return Broadcast(loss, reduction=loss.reduction)
+
+
+def _loss(program: dict[str, Any], options: dict[str, Any]) -> Loss:
+    reduction, raw = options.get("reduction", "mean"), bool(options.get("raw_log"))
     name = program["loss"]
-    if options.get("target_rank") == 1:
-        return BroadcastError(absolute=name == "mean_absolute_error", reduction=reduction)
+    last = program["network"][-1].get("activation") if "softmax_axis" not in options else "softmax_of_batch"
     own = {
-        "categorical_cross_entropy": DividedCrossEntropy,
         "negative_log_of_output": NegativeOutput,
         "hinge": HingeOfZeroOne,
         "squared_hinge": SquaredHingeOfZeroOne,
@@ -143,9 +179,15 @@ def loss_of(program: dict[str, Any]) -> Loss:
         "categorical_cross_entropy_from_logits": "softmax_cross_entropy",
         "sparse_categorical_cross_entropy_from_logits": "sparse_softmax_cross_entropy",
     }
-    if options.get("raw_log"):
-        return DividedCrossEntropy(raw_log=True, reduction=reduction)
-    ends_in_softmax = program["network"][-1].get("activation") == "softmax" and "softmax_axis" not in options
-    if name in own and not (name == "categorical_cross_entropy" and ends_in_softmax):
+    if name in own:
         return own[name](reduction=reduction)
-    return losses.build({"name": logits.get(name, name), "reduction": reduction})
+    if name == "binary_cross_entropy" and (raw or last != "sigmoid"):
+        return BinaryOfAnything(raw_log=raw, reduction=reduction)
+    if name in ("categorical_cross_entropy", "sparse_categorical_cross_entropy") and (
+        raw or last != "softmax"
+    ):
+        return DividedCrossEntropy(raw_log=raw, reduction=reduction)
+    try:
+        return losses.build({"name": logits.get(name, name), "reduction": reduction})
+    except UnknownName as error:
+        raise CannotTranslate(str(error)) from error

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.doctor_cases.case import Case
+from benchmarks.doctor_cases.case import CannotTranslate, Case
 from benchmarks.doctor_cases.data import arrays_of, dataset_of
-from benchmarks.doctor_cases.layers import network_of
+from benchmarks.doctor_cases.layers import kernels_of, network_of
 from benchmarks.doctor_cases.losses import loss_of
 from benchmarks.doctor_cases.optimizers import Averaged, optimizer_of
 from pellucid.core.checks import TrainingDiverged
@@ -21,6 +21,7 @@ from pellucid.functions.regularizers import ElasticNet
 from pellucid.models.experiment import Experiment, GanExperiment
 from pellucid.models.gan_run import GanRun
 from pellucid.models.run import DataFacts, Run
+from pellucid.network import AnyNetwork
 from pellucid.training import Adversarial, History, Rows, Scaling, Supervised, Training, initial_state
 
 AS_IT_IS = Scaling(jnp.zeros((), jnp.float32), jnp.ones((), jnp.float32))
@@ -45,7 +46,10 @@ def _metric(case: Case, data: Dataset, outputs: int, targets: np.ndarray) -> Met
         return metrics.build("accuracy")
     if targets.shape[1:] == (outputs,):
         logits = "logits" in case.program["loss"] or "hinge" in case.program["loss"]
-        return metrics.build({"name": "binary_accuracy", "threshold": 0.0 if logits else 0.5})
+        middle = case.program.get("threshold")
+        if middle is None:
+            middle = 0.0 if logits else 0.5
+        return metrics.build({"name": "binary_accuracy", "threshold": middle})
     return Unmeasured()
 
 
@@ -59,7 +63,7 @@ def run_of(case: Case, seed: int = 0) -> Run | GanRun:
     network = network.accepting(data.input_shape)
     loss, optimizer = loss_of(program), optimizer_of(program["optimizer"])
     outputs = network.init(jax.random.key(0), data.input_shape)[2][-1]
-    regularizer = _regularizer(program)
+    regularizer = regularizer_of(program, network)
 
     def rows(part: Part) -> Rows:
         y = part.y
@@ -99,6 +103,9 @@ def run_of(case: Case, seed: int = 0) -> Run | GanRun:
     )  # fmt: skip
 
 
+GAN_LOSSES = {"gan": "gan", "gan_minimax": "minimax"}
+
+
 def _train(training: Training, epochs: int) -> str:
     try:
         for _ in training.run(epochs):
@@ -108,24 +115,37 @@ def _train(training: Training, epochs: int) -> str:
     return "epochs"
 
 
-def _regularizer(program: dict[str, Any]) -> Any:
-    """What is on every kernel; a layer's own must be the same on all, as it is in the cases."""
+def regularizer_of(program: dict[str, Any], network: AnyNetwork) -> ElasticNet | None:
+    """The penalty on every kernel, or on some where layers have their own."""
     common = program.get("regularization") or {}
-    kernels = [layer["weights"] for layer in program["network"] if "weights" in layer]
-    l1, l2 = (
-        common.get(name, 0.0) + max(kernel.get(name, 0.0) for kernel in kernels) for name in ("l1", "l2")
-    )
-    return ElasticNet(l1=l1, l2=l2) if l1 or l2 else None
+
+    def strengths(layer: dict[str, Any]) -> tuple[float, float]:
+        own = layer.get("weights") or {}
+        l1, l2 = ((common.get(name) or 0.0) + (own.get(name) or 0.0) for name in ("l1", "l2"))
+        return l1, l2
+
+    of = {name: strengths(layer) for name, layer in kernels_of(program["network"], network).items()}
+    penalised = tuple(name for name, both in of.items() if any(both))
+    if not penalised:
+        return None
+    if len({of[name] for name in penalised}) > 1:
+        raise CannotTranslate(f"layers of different penalties: {of}.")
+    l1, l2 = of[penalised[0]]
+    return ElasticNet(l1=l1, l2=l2, layers=None if len(penalised) == len(of) else penalised)
 
 
 def gan_run_of(case: Case, seed: int = 0) -> GanRun:
     """Train the two networks of a case as it says."""
     program, arrays = case.program, arrays_of(case)
+    if program["network"].get("pack", 1) not in (None, 1):
+        raise CannotTranslate("a discriminator that judges packs of examples.")
+    if program["loss"] not in GAN_LOSSES:
+        raise CannotTranslate(f"loss {program['loss']!r} of a GAN. Known: {', '.join(GAN_LOSSES)}.")
     x = arrays["x_train"]
     steps_of_critic = program.get("discriminator_steps") or 1
     adversarial = Adversarial(
         network_of(program["network"]["generator"]), network_of(program["network"]["discriminator"]),
-        latent=program["latent"], loss={"gan": "gan", "gan_minimax": "minimax"}[program["loss"]],
+        latent=program["latent"], loss=GAN_LOSSES[program["loss"]],
         batch_size=program["batch_size"] * steps_of_critic, critic_steps=steps_of_critic,
     )  # fmt: skip
     both = program["optimizer"]
