@@ -1,5 +1,7 @@
 """Proofs: what helps is found and tested on fresh seeds, what does not is said."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ import pellucid as pel
 from pellucid.core.checks import DataError, InvalidValue
 from pellucid.doctor import Finding, repaired_settings
 from pellucid.doctor.proof import skill
-from pellucid.doctor.race import FRESH, Arm
+from pellucid.doctor.race import FRESH, SURE, Arm, Candidate, Field, Trained, race
 from pellucid.doctor.remedies import REMEDIES, candidates
 from pellucid.doctor.setup import Setup, train_all
 from pellucid.doctor.vocabulary import VOCABULARY
@@ -115,3 +117,58 @@ def test_a_proof_needs_held_out_targets_and_seeds(slow):
     run = pel.train((4,), alone, epochs=1, progress=False)
     with pytest.raises(DataError, match="held-out"):
         pel.prove(run, findings=[])
+
+
+class _Fake:
+    """A training whose score is known."""
+
+    epochs, steps = 1, 100
+
+    def __init__(self, value):
+        self.value = value
+
+    def score(self, training, judge):
+        return self.value
+
+
+def _field(original, goal):
+    ended = SimpleNamespace(history=SimpleNamespace(epochs_made=1, steps_made=100))
+    return Field(_Fake(original), None, goal, lambda members: [Trained(ended, 0.0) for _ in members])
+
+
+def _propose(singles, pairs=()):
+    def propose(setup, held):
+        values = pairs if held else singles
+        return [Candidate(f"r{i}{len(held)}", f"{value}", _Fake(value)) for i, value in enumerate(values)]
+
+    return propose
+
+
+def test_a_race_ends_where_there_is_nothing_more_to_reach():
+    field = _field(0.1, 0.9)
+    first, second = race(field, _propose([0.2, 0.88, 0.1, 0.3, 0.9, 0.9]), (12, 6), 60)
+    assert [arm.mean for arm in first] == pytest.approx([0.88, 0.3, 0.2, 0.1])
+    assert second == []
+    assert field.trainings == SURE + 1
+
+
+def test_a_race_goes_on_with_changes_on_top_of_a_winner_that_leaves_something_to_reach():
+    field = _field(0.1, 0.9)
+    first, second = race(field, _propose([0.2, 0.5, 0.1, 0.3, 0.4], [0.3, 0.85]), (12, 6), 60)
+    assert [arm.mean for arm in first] == pytest.approx([0.5, 0.4, 0.3, 0.2, 0.1])
+    assert [arm.mean for arm in second] == pytest.approx([0.85, 0.3])
+    assert second[0].candidate.remedy == "r10 + r11"
+    assert second[0].changes == 2
+
+
+def test_a_good_original_ends_no_race_and_slow_changes_come_last():
+    field = _field(0.89, 0.9)
+    slow = _Fake(0.95)
+    slow.steps = 1000
+    arms = [Candidate("slow", "slow", slow), *_propose([0.88] * 6)(None, ())]
+    first, _ = race(field, lambda setup, held: [] if held else arms, (12, 6), 60)
+    assert len(first) == 7
+    assert list(first[0].scores) == [0, 1, 2]
+    assert first[0].candidate.change == "slow"
+    brief = race(_field(0.89, 0.9), lambda setup, held: [] if held else arms, (12, 6), 0.0)[0]
+    assert len(brief) == SURE
