@@ -27,17 +27,13 @@ def cache(tmp_path_factory):
     return folder
 
 
-MAPS = 20_000
-"""Of the 65,530 memory maps that Linux gives a process; a training's compiled program takes some hundred."""
-
-
 @pytest.fixture(autouse=True, scope="module")
 def room_for_programs():
-    """Compiled programs are let go before there are so many that the process would be ended."""
+    """Not only trainings compile: programs are let go after a module too, before the process would be ended."""
     yield
-    maps = Path("/proc/self/maps")
-    if maps.exists() and maps.read_bytes().count(b"\n") > MAPS:
-        jax.clear_caches()
+    from pellucid.training.programs import make_room
+
+    make_room()
 
 
 @pytest.fixture

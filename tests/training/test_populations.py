@@ -9,7 +9,7 @@ from pellucid.core.checks import InvalidValue, TrainingDiverged
 from pellucid.functions.schedules import CosineDecay
 from pellucid.models.population import train_population, vary
 from pellucid.models.train import make_ready, plan, prepare, run_experiment
-from pellucid.training import populations
+from pellucid.training import populations, programs
 from pellucid.training.populations import Population, advance_together
 
 IRIS = pel.load_dataset("iris")
@@ -157,3 +157,19 @@ def test_datasets_must_be_as_many_as_experiments():
         train_population([experiment()] * 2, [IRIS])
     with pytest.raises(InvalidValue, match="seed must be a whole number"):
         train_population([vary(experiment(), {"seed": -1})], IRIS)
+
+
+@pytest.mark.skipif(not programs.maps_in_use(), reason="needs /proc/self/maps")
+def test_programs_done_with_are_let_go_and_kept_until_then(monkeypatch):
+    """A process with many trainings of different structure never has more memory maps than of a few."""
+    before = programs.maps_in_use()
+    train_population([experiment(network=(3,))], IRIS)
+    one = programs.maps_in_use() - before
+    held = advance_together._cache_size()
+    train_population([experiment(network=(3,), seed=1)], IRIS)
+    assert advance_together._cache_size() == held
+    monkeypatch.setattr(programs, "MAPS", before + one // 2)
+    for width in (4, 5, 6):
+        train_population([experiment(network=(width,))], IRIS)
+    assert advance_together._cache_size() < 3
+    assert programs.maps_in_use() < before + 2.5 * one

@@ -14,6 +14,7 @@ from pellucid.core.types import Params
 from pellucid.functions.schedules import watches_loss
 from pellucid.training.epoch import CAPACITY, Program, Rows, Scaling, advance, steps_per_epoch
 from pellucid.training.history import History
+from pellucid.training.programs import make_room
 from pellucid.training.snapshots import SnapshotTaker, next_due
 from pellucid.training.state import TrainingState, with_numbers
 
@@ -119,6 +120,7 @@ class Training:
         Raises:
             TrainingDiverged: a loss is not finite; the state is then that before the bad step.
         """
+        make_room()
         per_epoch = self.steps_per_epoch
         decides = self.stopping is not None or watches_loss(self._schedule())
         seconds_per_step = None

@@ -29,6 +29,7 @@ from pellucid.training.epoch import (
 )
 from pellucid.training.history import History
 from pellucid.training.loop import Training
+from pellucid.training.programs import make_room
 from pellucid.training.state import TrainingState
 
 WIDTH = 32
@@ -110,6 +111,7 @@ class Population:
     def run(self, epochs: int) -> Iterator[int]:
         """Train to the end of ``epochs``, yielding after every call how many steps each member made."""
         end = epochs * steps_per_epoch(self.train.rows, self.program.batch_size)
+        make_room()
         # Compiled before the threads begin, which would compile it once each.
         jax.block_until_ready(self._advance(self._stacks[0], self.step))
         size = FIRST_STEPS
@@ -162,6 +164,7 @@ class Population:
 def run_in_threads(trainings: Sequence[Training], run: Callable[[Training], Any]) -> list[Any]:
     """What ``run`` gives for each training of one structure, as many at a time as `threads` says."""
     first = trainings[0]
+    make_room()
     # Compiled before the threads begin, which would compile it once each.
     arguments = (first.state, first.scaling, first.train, first.monitor, jnp.asarray(0, jnp.int32))
     jax.block_until_ready(advance(first.program, *arguments))
