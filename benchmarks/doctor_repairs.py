@@ -1,22 +1,43 @@
 """Whether the doctor's proof repairs the program of a case, beside as many changes drawn at random."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from benchmarks.doctor_cases import Case
 from pellucid.doctor import Finding, prove
-from pellucid.doctor.proof import skill
-from pellucid.doctor.race import Judge
+
+
+MODE = 0.02
+"""Least share of the samples that must lie near a centre for it to be reached."""
+
+
+def judge_of(case: Case) -> Callable[..., float] | None:
+    """The measure that a case's author judges by, higher is better.
+
+    None, for all that is neither a share of right answers nor of modes reached, is the doctor's own: mean recall, or
+    variance explained, which orders as the squared error does.
+    """
+    metric = case.program["metric"]
+    if metric in ("accuracy", "bit_accuracy"):
+        return _share_right
+    if metric == "modes":
+        with np.load(case.folder / case.program["data"]["file"]) as archive:
+            centres = archive["centres"]
+        return partial(_modes, centres=centres, radius=case.program["data"]["radius"])
+    return None
 
 
 def _share_right(decided: np.ndarray, truth: np.ndarray) -> float:
     return float((decided == truth).mean()) if decided.shape == truth.shape else 0.0
 
 
-JUDGES: dict[str, Judge] = {"accuracy": _share_right, "bit_accuracy": _share_right}
-"""By a case's metric; all others by skill: mean recall, variance explained, which orders as the squared error does."""
+def _modes(samples: np.ndarray, *, centres: np.ndarray, radius: float) -> float:
+    near = np.linalg.norm(np.asarray(samples)[:, None] - centres, axis=2) < radius
+    return float((near.mean(0) >= MODE).mean())
 
 
 @dataclass
@@ -39,7 +60,7 @@ class Repair:
 
 def repair(case: Case, run: Any, findings: list[Finding], budget: float) -> Repair:
     """The proof of a trained and diagnosed case, by the measure that its author judges by."""
-    proof = prove(run, findings=findings, judge=JUDGES.get(case.program["metric"], skill), budget=budget)
+    proof = prove(run, findings=findings, judge=judge_of(case), budget=budget)
     best, chance = proof.best, proof.random
     return Repair(
         change=best.candidate.change if best is not None and best.candidate is not None else "",
