@@ -10,7 +10,6 @@ import numpy as np
 from benchmarks.doctor_cases import Case
 from pellucid.doctor import Finding, prove
 
-
 MODE = 0.02
 """Least share of the samples that must lie near a centre for it to be reached."""
 

@@ -104,10 +104,12 @@ class Proof:
                 f"  {verdict}  {arm.test.difference:+.3f} (p {arm.p:.2g}, d {arm.test.d:.2f}, {arm.test.count} "
                 f"fresh seeds): {change}"
             )
-        if self.random is not None and self.random.test is not None and self.random.candidate is not None:
+        if self.random is not None and self.random.candidate is not None:
+            gained = (
+                f"{self.random.test.difference:+.3f}" if self.random.test is not None else "nothing gained"
+            )
             lines.append(
-                f"random changes, as many trainings: {self.random.test.difference:+.3f} at best "
-                f"({self.random.candidate.change})"
+                f"random changes, as many trainings: {gained} at best ({self.random.candidate.change})"
             )
         best = self.best.candidate if self.best else None
         ends = f"best: {best.change}" if best else "nothing tried beats the original"
