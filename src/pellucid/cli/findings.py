@@ -39,9 +39,9 @@ def print_findings(findings: Sequence[Any], nothing: str) -> None:
         if evidence:
             rows.add_row("numbers", "; ".join(f"{name} {_short(value)}" for name, value in evidence.items()))
         rows.add_row("may help", ", ".join(finding.remedies))
-        if place == 0:
-            rows.add_row("more", Text(page_of(finding.label), overflow="fold"))
-        console.print(Padding(rows, (0, 0, 1 if place + 1 < len(findings) else 0, 2)))
+        console.print(Padding(rows, (0, 0, 0, 2)))
+        more = Text.assemble(("  more      ", "dim"), page_of(finding.label))
+        console.print(more, soft_wrap=True, end="\n\n" if place + 1 < len(findings) else "\n")
 
 
 def print_proof(proof: Mapping[str, Any]) -> None:
