@@ -5,7 +5,6 @@ from typing import Any
 
 import click
 
-from pellucid.cli.findings import print_findings
 from pellucid.cli.options import as_json, is_table, print_json, say
 
 PROBLEMS = 1
@@ -33,6 +32,7 @@ def check(source: str, target: str | None, network: str, as_json: bool) -> None:
     against a finite difference, and lets the network learn one small batch by heart. Ends with code 1 where a problem
     was found.
     """
+    from pellucid.cli.findings import print_findings
     from pellucid.doctor.check import check_plan
     from pellucid.models.train import plan
 
@@ -68,6 +68,7 @@ def diagnose(folder: Path, as_json: bool) -> None:
     The findings are kept as findings.json in RUN and shown on its report.html. Ends with code 1 where a problem was
     found. What fixes it, proven: pellucid prove RUN.
     """
+    from pellucid.cli.findings import print_findings
     from pellucid.doctor.keep import diagnose_and_keep
 
     findings = diagnose_and_keep(load_any(folder))

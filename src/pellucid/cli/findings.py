@@ -1,10 +1,19 @@
 """Findings and proofs as people read them in a terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
 from rich.padding import Padding
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -42,6 +51,33 @@ def print_findings(findings: Sequence[Any], nothing: str) -> None:
         console.print(Padding(rows, (0, 0, 0, 2)))
         more = Text.assemble(("  more      ", "dim"), page_of(finding.label))
         console.print(more, soft_wrap=True, end="\n\n" if place + 1 < len(findings) else "\n")
+
+
+@contextmanager
+def racing() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on stderr while candidates race: what is under way, trainings made, the time that those begun still take.
+
+    Yields:
+        What `prove` is to tell its progress to. Where stderr is no terminal, each stage is one line.
+    """
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        told: list[str] = []
+
+        def line(stage: str, made: int, planned: int) -> None:
+            if stage not in told:
+                told.append(stage)
+                console.print(f"{stage} …", soft_wrap=True)
+
+        yield line
+        return
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("trainings"),
+        TimeElapsedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("diagnosing", total=None)
+        yield lambda stage, made, planned: bar.update(task, description=stage, completed=made, total=planned)
 
 
 def print_proof(proof: Mapping[str, Any]) -> None:

@@ -109,7 +109,7 @@ class GanRun:
             data: its data, where the run was loaded and its data came as arrays.
         """
         # The doctor stands above the models: it is asked for when it is needed.
-        return importlib.import_module("pellucid.doctor").diagnose(self, data)
+        return importlib.import_module("pellucid.doctor.keep").diagnose_and_keep(self, data)
 
     def prove(self, data: Dataset | None = None, **options: Any) -> Any:
         """What fixes this training, tried by experiment; see `pellucid.prove`.
@@ -118,7 +118,7 @@ class GanRun:
             data: as for `diagnose`.
             options: those of `pellucid.prove`.
         """
-        return importlib.import_module("pellucid.doctor").prove(self, data, **options)
+        return importlib.import_module("pellucid.doctor.keep").prove_and_keep(self, data, **options)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write the run folder: settings, weights, history, report.
