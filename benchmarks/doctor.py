@@ -184,7 +184,7 @@ def summary(some: list[Outcome]) -> dict[str, Any]:
 )
 @click.option("--part", type=click.Choice(["tuned", "aside"]), help="One part of the cases alone.")
 @click.option("--every", default=1, show_default=True, help="Take each so-many-th case.")
-@click.option("--budget", default=8.0, show_default=True, help="Seconds of each race of candidates.")
+@click.option("--budget", default=15.0, show_default=True, help="Seconds of each race of candidates.")
 @click.option(
     "--keep", "kept", type=click.Path(dir_okay=False, path_type=Path),
     help="Add each outcome to this file as it ends; what it holds already is not done again.",
