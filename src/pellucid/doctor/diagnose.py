@@ -47,7 +47,7 @@ def diagnose(run: Run | GanRun, data: Dataset | None = None, *, trials: bool = T
         'learning_rate_too_low'
     """
     if isinstance(run, GanRun):
-        return diagnose_gan(run)
+        return diagnose_gan(run, data)
     return findings_of(Subject(with_rows(run, data), trials))
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from pellucid.doctor.gan_setup import GanSetup
+from pellucid.doctor.race import Candidate
 from pellucid.models.gan import CUSTOMS
 from pellucid.optimizers import Adam
 from pellucid.training import GradientPenalty
@@ -22,6 +23,18 @@ def _remedy(name: str) -> Callable[[Callable[[GanSetup], Changed]], Callable[[Ga
         return make
 
     return enter
+
+
+def gan_candidates(name: str, setup: GanSetup) -> list[Candidate]:
+    """The trainings that a remedy makes of one; none where it does not apply.
+
+    Example:
+        >>> gan_candidates("no such remedy", None)
+        []
+    """
+    if name not in GAN_REMEDIES:
+        return []
+    return [Candidate(name, change, made) for change, made in GAN_REMEDIES[name](setup)]
 
 
 def _with_rate(optimizer: Any, factor: float) -> tuple[str, Any] | None:
