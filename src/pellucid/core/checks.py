@@ -23,8 +23,10 @@ and drives the validation, the error text and the command line's help.
 """
 
 import dataclasses
+import difflib
 import math
 import numbers
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -161,3 +163,14 @@ def validate(instance: Any) -> None:
         if constraint is not None and not (value is None and field.default is None):
             name = f"{type(instance).__name__}.{field.name} ({field.metadata['help']})"
             require(value, constraint, name)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Advice for a name that is not known, with a space in front: the nearest known ones; empty where none is near.
+
+    Example:
+        >>> did_you_mean("rule", ("relu", "tanh"))
+        " Did you mean 'relu'?"
+    """
+    near = difflib.get_close_matches(name, list(known), n=2)
+    return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""

@@ -7,12 +7,11 @@ specification, so that experiments can be written down as TOML and read again.
 """
 
 import dataclasses
-import difflib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
-from pellucid.core.checks import InvalidValue, UnknownName
+from pellucid.core.checks import InvalidValue, UnknownName, did_you_mean
 
 Item = TypeVar("Item")
 Class = TypeVar("Class", bound=type)
@@ -56,11 +55,8 @@ class Registry(Generic[Item]):
         key = key.replace("crossentropy", "cross_entropy")  # as Keras spells it
         if key in self._classes:
             return self._classes[key]
-        near = difflib.get_close_matches(key, self._classes, n=2, cutoff=0.6)
-        advice = f"Did you mean {' or '.join(map(repr, near))}?" if near else ""
-        raise UnknownName(
-            f"unknown {self.kind} {name!r}. {advice} Known: {', '.join(self)}.".replace("  ", " ")
-        )
+        advice = did_you_mean(key, self._classes)
+        raise UnknownName(f"unknown {self.kind} {name!r}.{advice} Known: {', '.join(self)}.")
 
     def build(self, specification: Any) -> Item:
         """The object of a name, of a table ``{"name": …, field: value}``, or the object itself.
@@ -86,10 +82,8 @@ class Registry(Generic[Item]):
         parameters = inspect.signature(cls).parameters
         for field in fields:
             if field not in parameters:
-                near = difflib.get_close_matches(field, parameters, n=1)
-                advice = f" Did you mean {near[0]!r}?" if near else ""
                 raise InvalidValue(
-                    f"{self.kind} {name!r} has no field {field!r}.{advice} "
+                    f"{self.kind} {name!r} has no field {field!r}.{did_you_mean(field, parameters)} "
                     f"Fields: {', '.join(parameters) or 'none'}."
                 )
         missing = [

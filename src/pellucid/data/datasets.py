@@ -5,7 +5,6 @@ A dataset is looked for in the folder named by ``PELLUCID_DATA``, then in the us
 the cache last. What is read is checked by SHA-256 each time: for MNIST that costs 0.03 s.
 """
 
-import difflib
 import gzip
 import importlib.util
 import os
@@ -17,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.checks import DataError, UnknownName
+from pellucid.core.checks import DataError, UnknownName, did_you_mean
 from pellucid.core.files import cache_folder, sha256, write_bytes
 from pellucid.data.arrays import Dataset, Part, Preprocessing, make_dataset
 from pellucid.data.download import Progress, download
@@ -407,9 +406,8 @@ def _find(name: str) -> _Entry:
     key = name.strip().lower().replace("_", "-")
     if key in _ENTRIES:
         return _ENTRIES[key]
-    near = difflib.get_close_matches(key, _ENTRIES, n=2)
-    advice = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
-    raise UnknownName(f"unknown dataset {name!r}. {advice}Known: {', '.join(sorted(_ENTRIES))}.")
+    advice = did_you_mean(key, _ENTRIES)
+    raise UnknownName(f"unknown dataset {name!r}.{advice} Known: {', '.join(sorted(_ENTRIES))}.")
 
 
 __all__ = ["DatasetInfo", "fetch", "list_datasets", "load_dataset"]

@@ -1,12 +1,11 @@
 """Networks by name: ``train("cnn", data)``, ``pellucid train mnist --network lstm``."""
 
-import difflib
 import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from pellucid.core.checks import InvalidValue, UnknownName
+from pellucid.core.checks import InvalidValue, UnknownName, did_you_mean
 from pellucid.core.types import Specification
 from pellucid.data import Dataset, reconstruction
 from pellucid.models.autoencoder import autoencoder, convolutional_autoencoder
@@ -60,9 +59,9 @@ def build_model(specification: Specification, data: Dataset) -> tuple[Network, D
     fields = {"name": specification} if isinstance(specification, str) else dict(specification)
     name = str(fields.pop("name", None))
     if name not in MODELS:
-        near = difflib.get_close_matches(name, MODELS, n=2)
-        advice = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
-        raise UnknownName(f"unknown network {name!r}. {advice}Known: {', '.join(MODELS)}.")
+        raise UnknownName(
+            f"unknown network {name!r}.{did_you_mean(name, MODELS)} Known: {', '.join(MODELS)}."
+        )
     model = MODELS[name]
     known = [field for field in inspect.signature(model.build).parameters if field not in ("data", "kind")]
     for field in fields:

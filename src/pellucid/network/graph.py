@@ -1,6 +1,5 @@
 """The graph network: layers that branch and merge, with several inputs and outputs."""
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -8,7 +7,7 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.checks import InvalidValue, ShapeError, UnknownName
+from pellucid.core.checks import InvalidValue, ShapeError, UnknownName, did_you_mean
 from pellucid.core.registry import describe
 from pellucid.core.types import Array, Bool, Cache, Key, Params, PyTree, Shapes, State
 from pellucid.layers import Layer, layers
@@ -308,10 +307,9 @@ def _check_names(
     ]
     for says, name, allowed in readers + [("the output is", name, tuple(nodes)) for name in outputs]:
         if name not in allowed:
-            near = difflib.get_close_matches(name, allowed, n=2)
-            advice = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
             raise UnknownName(
-                f"{says} {name!r}, which the graph does not have.{advice} Known: {', '.join(allowed)}."
+                f"{says} {name!r}, which the graph does not have.{did_you_mean(name, allowed)} "
+                f"Known: {', '.join(allowed)}."
             )
 
 
