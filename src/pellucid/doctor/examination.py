@@ -115,6 +115,15 @@ class Examination:
         penalty = sum(l1 * np.abs(w).sum() + l2 * (w**2).sum() for w in weights)
         return float(penalty / max(abs(float(self.losses[-1])), 1e-12)) if len(self.losses) else np.nan
 
+    @property
+    def shrinkage(self) -> float:
+        """The length of all weights after training by that before."""
+        after, before = (
+            sum(float((np.asarray(w, np.float64) ** 2).sum()) for params in tree for w in weights_of(params))
+            for tree in (self.run.params, self.params_start)
+        )
+        return float(np.sqrt(after / max(before, 1e-12)))
+
     @cached_property
     def last(self) -> Function | None:
         """The activation of the output; None where the network ends in a layer with none."""
@@ -189,6 +198,12 @@ class Examination:
     def flat(self, x: np.ndarray) -> np.ndarray:
         """Examples as rows of numbers."""
         return x.reshape(len(x), -1)
+
+    @cached_property
+    def finite(self) -> np.ndarray:
+        """The sample of the training inputs as rows of numbers, 0 where they are no numbers."""
+        x = self.flat(self.x[self.sample]).astype(np.float64)
+        return np.where(np.isfinite(x), x, 0)
 
     @cached_property
     def labels(self) -> np.ndarray | None:

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from pellucid.doctor.limits import HELPS, Limit, above, below
+from pellucid.doctor.limits import Limit, above, below
+from pellucid.doctor.records import worst_jump
 from pellucid.doctor.rule import Evidence, Rule, Subject, table_of
 from pellucid.layers import Dropout
 
@@ -19,8 +20,12 @@ BEND = Limit(0.1, "of skill between a curved model and a line: less is the choic
     gain=Limit(0.1, "a penalty gains nothing by chance: it is the same seed"),
     dropped=Limit(0.7, "of the units: what is left of a layer is a third of it"),
     unlearnt=Limit(0.2, "of the skill in training: dropout lowers it a little by design"),
+    heavy=Limit(0.3, "times the loss: the penalty is a good part of what is made small"),
+    shrunk=Limit(4, "times smaller: weights that learn grow"),
 )
-def over_regularised(s: Subject, gain: float, dropped: float, unlearnt: float) -> Evidence | None:
+def over_regularised(
+    s: Subject, gain: float, dropped: float, unlearnt: float, heavy: float, shrunk: float
+) -> Evidence | None:
     """A penalty or dropout that drowns the loss."""
     e = s.e
     if s.reference.healthy:
@@ -35,12 +40,9 @@ def over_regularised(s: Subject, gain: float, dropped: float, unlearnt: float) -
     numbers = {"l1": l1, "l2": l2, "penalty / loss at the end": e.penalty_share}
     won = s.gain("unpenalised")
     if won is None:
-        sure = 0.2 + 0.5 * above(e.penalty_share, 0.3, 2)
-        return (
-            Evidence(sure, numbers, f"the penalty is {e.penalty_share:.2g} times the loss")
-            if sure > 0.3
-            else None
-        )
+        drowned = max(above(e.penalty_share, heavy, 2), above(1 / max(e.shrinkage, 1e-9), shrunk))
+        said = f"the penalty is {e.penalty_share:.2g} times the loss, the weights {e.shrinkage:.2g} of what they were"
+        return Evidence(0.2 + 0.65 * drowned, numbers, said) if drowned > 0.3 else None
     if won < gain:
         return None
     return Evidence(
@@ -60,10 +62,10 @@ def over_regularised(s: Subject, gain: float, dropped: float, unlearnt: float) -
     ),
     steep=Limit(2.7, "times its least: such a rise speaks for itself"),
     wide=Limit(0.28, "of skill: as wide a gap speaks for itself"),
-    slower=HELPS,
+    wild=Limit(2, "times the first loss: the steps threw the training about before it fitted anything"),
 )
 def overfitting(
-    s: Subject, learnt: float, rise: float, late: float, gap: float, steep: float, wide: float, slower: float
+    s: Subject, learnt: float, rise: float, late: float, gap: float, steep: float, wide: float, wild: float
 ) -> Evidence | None:
     """Training rows learnt, held-out rows not; or a held-out loss that rises."""
     e = s.e
@@ -80,8 +82,7 @@ def overfitting(
     if rose > rise and after > late and (apart > gap or (rose > steep and apart > 0.02)):
         sure = 0.55 + 0.15 * above(rose, steep) + 0.15 * above(apart, wide)
         if not s.reference.healthy:
-            # Where a smaller rate alone does better on held-out rows, the rise is its symptom.
-            sure += -0.15 if (s.gain("slower") or 0.0) > slower else 0.1
+            sure += 0.1 - 0.25 * above(worst_jump(e), wild)  # a training that was thrown about has not fitted
         said = f"the held-out loss rose to {rose:.2g} times its least while the training loss fell"
         return Evidence(sure, numbers, said)
     if apart > wide:
@@ -148,7 +149,7 @@ def not_linearly_separable(s: Subject, bend: float, mistaken: float) -> Evidence
     perceptron = e.loss.name == "perceptron"
     if len(e.maps) != 1 or not (perceptron or (e.linear and e.classifies and not s.reference.healthy)):
         return None
-    curved, linear = s.reference.curved[0], s.reference.linear[0]
+    curved, linear = s.reference.curved[0], s.reference.line
     if perceptron:
         if 1 - linear < mistaken:
             return None

@@ -1,6 +1,7 @@
 """What can be said of the network's parameters before a single step: how they are drawn, kept and moved."""
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -83,29 +84,27 @@ def bad_init_large(s: Subject, spread: float, bias: float) -> Evidence | None:
     "bad_init_small",
     "a tenth of Glorot's spread divides the signal by ten at every layer",
     spread=Limit(0.15, "times Glorot's: two such layers pass on a fiftieth"),
-    tiny=Limit(0.05, "times Glorot's: two such layers pass on less than a hundredth"),
+    left=Limit(0.0025, "of the signal after all layers: what reaches the output is lost among its biases"),
 )
-def bad_init_small(s: Subject, spread: float, tiny: float) -> Evidence | None:
+def bad_init_small(s: Subject, spread: float, left: float) -> Evidence | None:
     """Initial weights so small that the signal dies out between the layers."""
     _, ratio, layers = init_ratio(s)
     if not 0 < ratio < spread or layers < 2:
         return None
     said = f"the initial weights are {ratio:.2g} times Glorot's"
-    return Evidence(0.94 if ratio < tiny else 0.6, {"spread / Glorot's": ratio}, said)
+    return Evidence(0.94 if ratio**layers < left else 0.6, {"spread / Glorot's": ratio}, said)
 
 
 @rule("gradient_ascent", "the first step, made small, must bring the loss down")
 def gradient_ascent(s: Subject) -> Evidence | None:
     """An update that points up the loss."""
     e = s.e
+    if len(e.losses) > 1 and e.losses[-1] < e.losses[0]:
+        return None
     state, grads = e.state_start.optimizer, jax.tree.map(jnp.asarray, e.start.grads)
     if not jax.tree.leaves(e.params_start) or not np.isfinite(e.start.loss):
         return None
-    update = state.rule.update(grads, state, e.params_start, jnp.zeros(()))
-    moved = jax.tree.map(
-        lambda new, old, g: float(((new - old) * g).sum()), update.params, e.params_start, grads
-    )
-    along = sum(jax.tree.leaves(moved))
+    along = float(_along(state, grads, e.params_start))
     if not along > 0:
         return None
     return Evidence(
@@ -116,10 +115,16 @@ def gradient_ascent(s: Subject) -> Evidence | None:
 @rule("missing_bias", "without an offset a layer gives 0 for 0")
 def missing_bias(s: Subject) -> Evidence | None:
     """Layers without biases where the targets have an offset."""
-    bare = [i for i in s.e.maps if getattr(s.e.network.layers[i], "use_biases", True) is False]
-    if len(bare) < len(s.e.maps) or not bare:
+    if not without_biases(s):
         return None
-    return Evidence(0.9, {"layers": len(bare)}, f"{len(bare)} layers have no biases")
+    layers = len(s.e.maps)
+    return Evidence(0.9, {"layers": layers}, f"none of the layers with weights, {layers} in all, has biases")
+
+
+def without_biases(s: Subject) -> bool:
+    """Whether no layer with weights has biases."""
+    bare = [getattr(s.e.network.layers[i], "use_biases", True) is False for i in s.e.maps]
+    return bool(bare) and all(bare)
 
 
 def init_ratio(s: Subject) -> tuple[float, float, int]:
@@ -136,3 +141,12 @@ def init_ratio(s: Subject) -> tuple[float, float, int]:
     if not of_he:
         return 1.0, 1.0, 0
     return max(of_he), float(np.median(of_glorot)), len(of_he)
+
+
+@jax.jit
+def _along(state: Any, grads: Any, params: Any) -> Any:
+    """The slope of the loss along the first update."""
+    moved = state.rule.update(grads, state, params, jnp.zeros(())).params
+    return sum(
+        jax.tree.leaves(jax.tree.map(lambda new, old, g: ((new - old) * g).sum(), moved, params, grads))
+    )

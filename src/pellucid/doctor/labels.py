@@ -30,9 +30,9 @@ def label_leakage(s: Subject, slips: float, strays: float, lost: float) -> Evide
     """A column that gives the label away in training, but not on held-out rows."""
     if not s.reference.possible or len(s.e.x) < FEW_ROWS:
         return None
-    x, new = s.reference.rows
-    if x.shape[1] > COLUMNS:
+    if np.prod(s.e.x.shape[1:]) > COLUMNS:
         return None
+    x, new = s.reference.rows
     y, y_new = s.reference.targets
     if s.e.classifies:
         wanted = [(y == value, y_new == value) for value in np.unique(y)]
@@ -109,8 +109,8 @@ def conflicting_labels(s: Subject, share: float) -> Evidence | None:
     """Equal rows of different classes."""
     if not s.e.classifies or s.e.labels is None:
         return None
-    _, twins = np.unique(s.e.flat(s.e.x[s.e.sample]), axis=0, return_inverse=True)
-    twins = twins.reshape(-1)
+    numbers: dict[bytes, int] = {}
+    twins = np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in s.e.x[s.e.sample]])
     labels = s.e.labels[s.e.sample]
     low, high = (np.full(twins.max() + 1, start) for start in (labels.max(), labels.min()))
     np.minimum.at(low, twins, labels)

@@ -166,12 +166,11 @@ def loss_scale(s: Subject, large: float) -> Evidence | None:
 
 
 def _mixes(s: Subject) -> float:
-    """How far an example's prediction moves when the examples beside it change."""
+    """How far an example's prediction moves when the examples beside it become like it."""
     x = s.e.x[s.e.probe[:8]]
     if len(x) < 2 or not np.isfinite(x).all():
         return 0.0
-    together = s.e.network.forward(s.run.params, s.run.layer_state, jnp.asarray(x)).outputs[-1]
-    alone = s.e.network.forward(s.run.params, s.run.layer_state, jnp.asarray(x[:1])).outputs[-1]
-    moved = float(jnp.abs(together[0] - alone[0]).max())
-    size = float(jnp.abs(alone).max())
+    together, alone = s.e.predict(x)[0], s.e.predict(np.repeat(x[:1], len(x), 0))[0]
+    moved = float(np.abs(together - alone).max())
+    size = float(np.abs(alone).max())
     return moved / max(size, 1e-12) if np.isfinite(moved) else 0.0

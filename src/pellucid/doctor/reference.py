@@ -102,6 +102,16 @@ class Reference:
         return self._learn(LogisticRegression(max_iter=200) if self.examination.classifies else Ridge(1.0))
 
     @cached_property
+    def line(self) -> float:
+        """The skill on the training rows of a line made to separate them: hardly bound, rare classes as heavy."""
+        from sklearn.linear_model import LogisticRegression
+
+        if self._one_class:
+            return 1.0
+        method = LogisticRegression(C=100.0, class_weight="balanced", max_iter=500)
+        return max(self.linear[0], self._learn(method)[0])
+
+    @cached_property
     def curved(self) -> tuple[float, float]:
         """A support vector machine: skill on training and held-out rows."""
         from sklearn.kernel_ridge import KernelRidge
@@ -217,4 +227,7 @@ class Reference:
             return False
         if not self.possible or 1 - e.skill_new <= self.limits["share"].value:
             return True  # no plain method need be asked
+        surely = e.skill_new + max(limit.value for name, limit in self.limits.items() if name != "errors")
+        if self.across > surely or self.linear[1] > surely:
+            return False  # nor need the slower ones
         return self.shortfall <= self.tolerance

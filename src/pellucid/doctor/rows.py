@@ -39,7 +39,7 @@ def non_finite_inputs(s: Subject) -> Evidence | None:
 )
 def inputs_not_scaled(s: Subject, large: float, uneven: float, uneven_size: float) -> Evidence | None:
     """Inputs far from size 1, or of very different sizes, and nothing that normalises them."""
-    x = finite(s)
+    x = s.e.finite
     if any(isinstance(layer, BatchNorm) for layer in s.e.network.layers[:2]):
         return None
     table = x.shape[1] < TABLE
@@ -65,7 +65,7 @@ def inputs_not_scaled(s: Subject, large: float, uneven: float, uneven_size: floa
 )
 def inputs_scaled_too_small(s: Subject, small: float) -> Evidence | None:
     """Inputs so small that the first layer sees next to nothing."""
-    size = float(np.sqrt((finite(s) ** 2).mean()))
+    size = float(np.sqrt((s.e.finite**2).mean()))
     if size > small or size == 0:
         return None
     return Evidence(0.9, {"root mean square": size}, f"the inputs have a root mean square of {size:.3g}")
@@ -102,7 +102,7 @@ def train_test_mismatch(s: Subject, shift: float, wider: float, chance: float) -
     """Held-out inputs of other means or spreads than the training inputs."""
     if s.e.x_new is None:
         return None
-    x, new = finite(s), s.e.flat(s.e.x_new)
+    x, new = s.e.finite, s.e.flat(s.e.x_new)
     new = np.where(np.isfinite(new), new, 0)
     floor = max(float(x.std()) * 0.05, 1e-12)
     spread, spread_new = np.maximum(x.std(0), floor), np.maximum(new.std(0), floor)
@@ -132,7 +132,7 @@ def uninformative_features(s: Subject, large: float, crowd: float, noise: float)
     """Constant or pure-noise columns."""
     if not s.reference.possible or s.e.x.ndim != 2 or s.e.x.shape[1] > COLUMNS or s.e.diverged:
         return None
-    x = finite(s)
+    x = s.e.finite
     columns = x.shape[1]
     if columns < 5 or (s.e.task == "regression" and s.e.y.shape[1] > 1):
         return None
@@ -155,9 +155,3 @@ def uninformative_features(s: Subject, large: float, crowd: float, noise: float)
         0.92, {"columns": columns, "rows": len(x), "share unrelated to the target": share},
         f"{share:.0%} of {columns} columns are unrelated to the target, with {len(x)} rows",
     )  # fmt: skip
-
-
-def finite(s: Subject) -> np.ndarray:
-    """The sample of the training inputs as rows of numbers, 0 where they are no numbers."""
-    x = s.e.flat(s.e.x[s.e.sample]).astype(np.float64)
-    return np.where(np.isfinite(x), x, 0)

@@ -6,7 +6,7 @@ trials the records give a lower probability, and several causes fit.
 
 import numpy as np
 
-from pellucid.doctor.initial import init_ratio
+from pellucid.doctor.initial import init_ratio, without_biases
 from pellucid.doctor.limits import HELPS, Limit, above, below
 from pellucid.doctor.records import falling, jump, not_finite, oscillation, update_ratio, worst_jump
 from pellucid.doctor.rows import LARGE_TARGETS
@@ -70,7 +70,7 @@ def learning_rate_too_low(s: Subject, gain: float, small: float, fair: float) ->
     said = f"an update moves the weights by {update:.1g} of their size"
     won = s.gain("faster")
     if won is None:
-        little = below(update, small, 2)
+        little = below(update, small, 2) if update > 0 else 0.0  # nothing moves: dead units, or no slope
         return Evidence(0.1 + 0.55 * little, numbers, said) if little > 0.4 else None
     if won < gain:
         return None
@@ -106,12 +106,11 @@ def too_few_epochs(
         still = max(above(last, fall, 2), float(np.isnan(last))) * above(update, step / 3, 2)
         said = f"after {e.steps} updates the loss was still falling"
         return Evidence(0.2 + 0.3 * still + short, numbers, said) if still > 0.4 else None
+    numbers["gain of more epochs"] = won
+    said = f"after {e.steps} updates the loss was still falling; eight times as many gain {won:.2f} of skill"
     if won < gain:
-        return None
-    return Evidence(
-        0.5 + 0.25 * min(won, 1) + short, numbers | {"gain of more epochs": won},
-        f"after {e.steps} updates the loss was still falling; eight times as many gain {won:.2f} of skill",
-    )  # fmt: skip
+        return Evidence(0.28 * won / gain, numbers, said) if won > gain / 2 and last > fall else None
+    return Evidence(0.5 + 0.25 * min(won, 1) + short, numbers, said)
 
 
 @rule(
@@ -135,7 +134,7 @@ def batch_too_large(
     said = f"{e.run.program.batch_size} rows a batch leave {e.steps} updates in all"
     won = s.gain("longer")
     if won is None:
-        return Evidence(0.6, numbers, said)
+        return Evidence(0.3 + 0.3 * below(each, 0.75 * per_epoch), numbers, said)
     return Evidence(0.9, numbers | {"gain of more": won}, said) if won >= gain else None
 
 
@@ -180,8 +179,11 @@ def weak_optimizer(s: Subject, gain: float) -> Evidence | None:
     gain=HELPS,
     size=Limit(2, "standardised inputs have 1, and at twice that little changes"),
     large=Limit(20, "a first layer's slopes are twenty times those of the others"),
+    offset=Limit(
+        1, "spreads that the mean lies off 0: without biases it is the offset that standardising takes away"
+    ),
 )
-def inputs_not_scaled(s: Subject, gain: float, size: float, large: float) -> Evidence | None:
+def inputs_not_scaled(s: Subject, gain: float, size: float, large: float, offset: float) -> Evidence | None:
     """Standardised inputs learn what these did not."""
     e = s.e
     if s.reference.healthy or not np.isfinite(e.x).all():
@@ -190,8 +192,10 @@ def inputs_not_scaled(s: Subject, gain: float, size: float, large: float) -> Evi
     won = s.gain("standardised") if found >= size else None
     if won is None or won < gain:
         return None
+    x = s.e.finite
+    off = float(np.median(np.abs(x.mean(0)) / np.maximum(x.std(0), 1e-12))) if without_biases(s) else 0.0
     return Evidence(
-        0.62 + 0.3 * min(won, 1) + 0.05 * above(found, large),
+        0.62 + 0.3 * min(won, 1) + 0.05 * above(found, large) - 0.2 * above(off, offset),
         {"root mean square": found, "gain of standardised inputs": won},
         f"the inputs have a root mean square of {found:.3g}; standardised they gain {won:.2f} of skill",
     )

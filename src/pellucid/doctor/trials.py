@@ -85,11 +85,12 @@ class Trials:
     def faster(self) -> dict[float, float]:
         """A larger learning rate, ten and a hundred times.
 
-        Where that is still too little, also the one that moves the weights by a hundredth of their size in a step.
+        Where that is still too little, also those that move the weights by a thousandth and a hundredth of their
+        size in a step.
         """
         ratios = self.examination.measure("update_ratio")
         usual = float(np.nanmedian(ratios)) if np.isfinite(ratios).any() else 0.0
-        factors = [10.0, 100.0, *([1e-2 / usual] if 0 < usual < 1e-4 else [])]
+        factors = [10.0, 100.0, *([1e-3 / usual, 1e-2 / usual] if 0 < usual < 1e-4 else [])]
         return {factor: self.outcome(rate=factor) for factor in factors}
 
     @cached_property
