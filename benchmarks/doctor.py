@@ -228,7 +228,8 @@ def main(
     console = Console(width=160)
     console.print(_cases(done))
     for name, of in table.items():
-        console.print(_shares(name, of))
+        for shares in _tables(name, of):
+            console.print(shares)
     if only != "repairs":
         console.print(f"always naming {commonest}: {rival['share']:.0%}")
 
@@ -266,24 +267,27 @@ def _cases(done: list[Outcome]) -> Table:
     return table
 
 
-def _shares(name: str, of: dict[str, Any]) -> Table:
-    columns = ("rank 1", "strict", "top 3", "random changes", "false alarms")
-    of_repairs = ("repaired", "by random changes")
-    table = Table(name, "cases", "failed", *columns, "s", *of_repairs, "gain", "by random", "s")
-
-    def percent(row: dict[str, Any], column: str) -> str:
-        return f"{row[column]:.0%}" if column in row else ""
-
-    for origin, row in of.items():
-        cells = [str(row["cases"]), str(row["failed"]), *(percent(row, column) for column in columns)]
-        cells.append(f"{row['seconds a diagnosis']:.1f}" if "seconds a diagnosis" in row else "")
-        repairs = row.get("repairs")
-        if repairs:
-            cells += [percent(repairs, column) for column in of_repairs]
-            cells += [f"{repairs['gain']:+.3f}", f"{repairs['gain of random changes']:+.3f}"]
-            cells.append(f"{repairs['seconds']:.1f}")
-        table.add_row(origin, *cells)
-    return table
+def _tables(name: str, of: dict[str, Any]) -> Iterator[Table]:
+    """The shares of a part: of its diagnoses and of its repairs, where they were made."""
+    shares = ("rank 1", "strict", "top 3", "random changes", "false alarms")
+    if any("seconds a diagnosis" in row for row in of.values()):
+        table = Table(name, "cases", "failed", *shares, "seconds", title="Diagnoses")
+        for origin, row in of.items():
+            cells = (f"{row[column]:.0%}" if column in row else "" for column in shares)
+            seconds = f"{row.get('seconds a diagnosis', np.nan):.1f}"
+            table.add_row(origin, str(row["cases"]), str(row["failed"]), *cells, seconds)
+        yield table
+    shares = ("repaired", "by random changes", "as good by random changes")
+    gains = ("gain", "gain of random changes")
+    if any("repairs" in row for row in of.values()):
+        table = Table(name, "cases", *shares, *gains, "trainings", "seconds", title="Proven repairs")
+        for origin, row in of.items():
+            if repairs := row.get("repairs"):
+                cells = [f"{repairs[column]:.0%}" for column in shares]
+                cells += [f"{repairs[column]:+.3f}" for column in gains]
+                cells += [f"{repairs['trainings']:.0f}", f"{repairs['seconds']:.1f}"]
+                table.add_row(origin, str(repairs["cases"]), *cells)
+        yield table
 
 
 if __name__ == "__main__":

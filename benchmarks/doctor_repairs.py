@@ -39,6 +39,10 @@ def _modes(samples: np.ndarray, *, centres: np.ndarray, radius: float) -> float:
     return float((near.mean(0) >= MODE).mean())
 
 
+ALIKE = 0.9
+"""Share of the doctor's gain at which random changes did as well."""
+
+
 @dataclass
 class Repair:
     """What came of one case."""
@@ -83,5 +87,9 @@ def summary(repairs: list[Repair | None]) -> dict[str, float]:
         "gain": share([one.gain for one in made]),
         "by random changes": share([one.random for one in made]),
         "gain of random changes": share([one.random_gain for one in made]),
+        "as good by random changes": share(
+            [one.random and one.random_gain >= ALIKE * one.gain for one in made]
+        ),
+        "trainings": float(np.median([one.trainings for one in made])) if made else float("nan"),
         "seconds": float(np.median([one.seconds for one in made])) if made else float("nan"),
     }
