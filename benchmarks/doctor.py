@@ -223,7 +223,7 @@ def main(
     rival = {"label": commonest, "share": labels[0][1] / len(faulty) if labels else 0.0}
     if as_json:
         plain = {"summary": table, "commonest label": rival, "cases": [asdict(one) for one in done]}
-        click.echo(json.dumps(plain, indent=1))
+        click.echo(msgspec.json.format(msgspec.json.encode(plain), indent=1).decode())
         return
     console = Console(width=160)
     console.print(_cases(done))
