@@ -8,7 +8,6 @@ changes, or on a healthy case whether there is a problem; and which limits do th
 import json
 from collections import Counter
 from collections.abc import Iterator
-from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,8 +48,6 @@ def answer(subject: Subject, limits: Limits, control: bool) -> str:
     def moved(place: int, rule: Rule) -> Rule:
         return replace(rule, limits=own(f"{rule.label} {place}"))
 
-    subject = copy(subject)
-    subject.reference = copy(subject.reference)
     subject.reference.limits = own("health")
     rules = [moved(place, rule) for place, rule in enumerate((*BEFORE, *RULES))]
     found = findings_of(subject, rules, limits["diagnose", "sure"].value)
