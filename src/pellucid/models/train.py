@@ -277,7 +277,9 @@ def run_experiment(
         stopped = run_to_the_end(training, experiment.epochs, files, checkpoint_every, progress)
     except TrainingDiverged:
         if files is not None:  # so that it can be diagnosed
-            run_now("diverged").save(files.path)
+            diverged = run_now("diverged")
+            diverged.folder = files.path
+            diverged.save(files.path)
         raise
     run = run_now(stopped)
     if data.held_out is not None and training.history.steps_made:
