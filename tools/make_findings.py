@@ -170,20 +170,28 @@ def fixed(label: str, case: dict[str, Any]) -> list[str]:
     random = proof.get("random")
     if random is not None and random.get("difference") is not None:
         figures += f"The best of as many random changes: {random['difference']:+.3f}."
-    parts = [told, figures.strip(), f"![Loss of the faulty program]({draw(label, case)})"]
+    loss = draw(label, case)
+    picture = (
+        f"![Loss of the faulty program]({loss})"
+        if loss
+        else "Its loss was never finite at the end of an epoch."
+    )
+    parts = [told, figures.strip(), picture]
     strips = draw_strips(label, case)
     if strips:
         parts.append(f"![Scores of the changes, paired by seed]({strips})")
     return parts
 
 
-def draw(label: str, case: dict[str, Any]) -> str:
-    """The loss of the faulty program; the name of the picture."""
+def draw(label: str, case: dict[str, Any]) -> str | None:
+    """The loss of the faulty program: the name of the picture, None where it was never finite."""
     of = {
         name: np.array([np.nan if v is None else v for v in values])
         for name, values in case["curves"].items()
     }
     lines = [Series(name, of["epoch"], of[name]) for name in ("training", "held out") if name in of]
+    if not any(np.isfinite(line.y).any() for line in lines):
+        return None
     return write_picture(f"{label}.svg", line_chart("loss of the faulty program", lines, x_label="epoch"))
 
 
