@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import time
+from typing import Any
 
 import click
 
@@ -28,9 +29,9 @@ def measure(name: str, faulty: bool) -> dict[str, object]:
     from pellucid.network import Network
 
     units, data, settings, rate = TRAININGS[name]
-    network: object = units
+    network: Any = units
     if name == "convolution":
-        network = Network(Conv2D(*units, 3, "relu"), MaxPool2D(2), Flatten(), Dense(10, "softmax"))
+        network = Network(Conv2D(units[0], 3, "relu"), MaxPool2D(2), Flatten(), Dense(10, "softmax"))
     rows = pel.load_dataset(data)
     began = time.perf_counter()
     run = pel.train(
