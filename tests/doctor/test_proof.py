@@ -75,7 +75,7 @@ def test_what_trains_well_is_left_alone():
 
 
 def test_two_faults_are_repaired_together():
-    data = pel.make_dataset(IRIS.train.x * 1e-4, IRIS.train.y, task="multiclass", seed=0)
+    data = pel.make_dataset(IRIS.train.x * 1e-3, IRIS.train.y, task="multiclass", preprocessing="none")
     run = pel.train((8,), data, optimizer=pel.SGD(1e-4), epochs=40, progress=False)
     findings = [
         Finding("inputs_scaled_too_small", "problem", 0.6),
@@ -84,6 +84,7 @@ def test_two_faults_are_repaired_together():
     proof = pel.prove(run, findings=findings, seeds=5, most=4, random_arm=False)
     assert proof.best is not None
     assert proof.best.mean > 0.8
+    assert proof.best.changes == 2
 
 
 def test_side_by_side_is_one_after_another(slow):
