@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import pellucid as pel
-from pellucid.core.checks import DataError, InvalidValue
+from pellucid.core.checks import DataError, DoctorWarning, InvalidValue
 from pellucid.doctor import Finding, repaired_settings
 from pellucid.doctor.proof import skill
 from pellucid.doctor.race import FRESH, SURE, Arm, Candidate, Field, Trained, race
@@ -76,7 +76,8 @@ def test_what_trains_well_is_left_alone():
 
 def test_two_faults_are_repaired_together():
     data = pel.make_dataset(IRIS.train.x * 1e-3, IRIS.train.y, task="multiclass", preprocessing="none")
-    run = pel.train((8,), data, optimizer=pel.SGD(1e-4), epochs=40, progress=False)
+    with pytest.warns(DoctorWarning, match="inputs scaled too small"):
+        run = pel.train((8,), data, optimizer=pel.SGD(1e-4), epochs=40, progress=False)
     findings = [
         Finding("inputs_scaled_too_small", "problem", 0.6),
         Finding("learning_rate_too_low", "problem", 0.5),
