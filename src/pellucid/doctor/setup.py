@@ -152,6 +152,7 @@ class Setup:
             original,
             network=program.network.describe(),
             loss=describe(program.loss),
+            metric=describe(program.metric),
             optimizer=describe(self.optimizer),
             regularizer=None if self.regularizer is None else describe(self.regularizer),
             epochs=self.epochs,

@@ -8,6 +8,7 @@ from pellucid.doctor.remedies.network import has_weights, layers_of
 from pellucid.doctor.remedies.table import remedy
 from pellucid.doctor.setup import Setup
 from pellucid.functions.losses import losses
+from pellucid.functions.metrics import metrics
 from pellucid.layers import Activation, Dense
 from pellucid.models.feedforward import OUTPUTS
 from pellucid.network import Network
@@ -53,7 +54,8 @@ def _end(setup: Setup) -> Setup:
     if setup.task == "binary":
         y = y[:, None]
     y = y.astype(np.int32) if setup.task == "multiclass" else y.astype(np.float32)
-    program = replace(setup.program, network=Network(*body), loss=losses.build(wanted.loss))
+    loss, metric = losses.build(wanted.loss), metrics.build(wanted.metric)
+    program = replace(setup.program, network=Network(*body), loss=loss, metric=metric)
     return setup.with_targets(y, program=program, shift=0.0, spread=1.0)
 
 
