@@ -1,5 +1,6 @@
 """Proofs: what helps is found and tested on fresh seeds, what does not is said."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +14,7 @@ from pellucid.doctor.race import FRESH, SURE, Arm, Candidate, Field, Trained, ra
 from pellucid.doctor.remedies import REMEDIES, candidates
 from pellucid.doctor.setup import Setup, train_all
 from pellucid.doctor.vocabulary import VOCABULARY
+from pellucid.functions.metrics import metrics
 from pellucid.models.experiment import Experiment
 from pellucid.models.statistics import paired
 from pellucid.models.train import run_experiment
@@ -94,6 +96,14 @@ def test_side_by_side_is_one_after_another(slow):
     for seed, (training, _) in zip((3, 4), together, strict=True):
         ((alone, _),) = train_all([(setup, seed)])
         np.testing.assert_allclose(alone.history.step_rows[:, 0], training.history.step_rows[:, 0], rtol=1e-4)
+
+
+def test_what_does_not_fit_together_is_not_trained_and_harms_no_other(slow):
+    setup = Setup.of(slow)
+    wrong = replace(setup, program=replace(setup.program, metric=metrics.build("binary_accuracy")))
+    nothing, made = train_all([(wrong, 0), (setup, 0)])
+    assert nothing.training is None
+    assert made.training.history.epochs_made == setup.epochs
 
 
 def test_an_arm_beats_another_only_by_its_fresh_seeds():

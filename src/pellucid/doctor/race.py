@@ -138,7 +138,8 @@ class Arm:
 class Trained(NamedTuple):
     """A training that was made."""
 
-    training: Training
+    training: Training | None
+    """None where what was to be trained does not fit together."""
     seconds: float
     """What its steps took, without compiling."""
 
@@ -185,6 +186,9 @@ class Field:
         self.trainings += len(missing)
         for (arm, seed), (training, seconds) in zip(missing, made, strict=True):
             setup = self._setup(arm)
+            if training is None:
+                arm.scores[seed] = 0.0
+                continue
             if training.history.steps_made:
                 self.pace = max(self.pace, seconds / training.history.steps_made)
             ended = training.history.epochs_made >= setup.epochs

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import msgspec
 import numpy as np
 
-from pellucid.core.checks import DataError, InvalidValue, TrainingDiverged
+from pellucid.core.checks import DataError, InvalidValue, ShapeError, TrainingDiverged
 from pellucid.core.registry import describe
 from pellucid.core.tunable import as_arrays
 from pellucid.data import Dataset
@@ -222,7 +222,8 @@ STACKED = 20_000
 def train_all(members: Sequence[tuple[Trainable, int]]) -> list[Trained]:
     """Train setups by their seeds; those of one structure share a compiled program, and all cores have their part.
 
-    A training whose loss is no longer finite ends there: its history is shorter than its epochs.
+    A training whose loss is no longer finite ends there: its history is shorter than its epochs. There is none where
+    the parts of a setup do not fit together.
     """
     groups: dict[Hashable, list[int]] = {}
     for i, (setup, _) in enumerate(members):
@@ -240,10 +241,13 @@ def train_all(members: Sequence[tuple[Trainable, int]]) -> list[Trained]:
     def train(i: int) -> Trained:
         setup, seed = members[i]
         with locks[i]:  # compiled by the first of a structure alone
-            training = setup.training(seed)
-            nothing = jnp.asarray(0, jnp.int32)
-            arguments = (training.state, training.scaling, training.train, training.monitor, nothing)
-            jax.block_until_ready(advance(training.program, *arguments))
+            try:
+                training = setup.training(seed)
+                nothing = jnp.asarray(0, jnp.int32)
+                arguments = (training.state, training.scaling, training.train, training.monitor, nothing)
+                jax.block_until_ready(advance(training.program, *arguments))
+            except (InvalidValue, ShapeError):
+                return Trained(None, 0.0)
         began = time.perf_counter()
         with suppress(TrainingDiverged):
             for _ in training.run(setup.epochs):
