@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pellucid.doctor.limits import Limit, above, below
+from pellucid.doctor.limits import HELPS, Limit, above, below
 from pellucid.doctor.records import not_finite
 from pellucid.doctor.rule import Evidence, Rule, Subject, table_of
 
@@ -95,8 +95,9 @@ def saturated_units(s: Subject, share: float) -> Evidence | None:
     "a unit that is 0 for every row gets no gradient, and stays so",
     start=Limit(0.5, "of a layer before the first step: at most a few are dead by chance"),
     end=Limit(0.4, "of a layer after training: healthy ones lose a fifth at times"),
+    gain=HELPS,
 )
-def dead_relu(s: Subject, start: float, end: float) -> Evidence | None:
+def dead_relu(s: Subject, start: float, end: float, gain: float) -> Evidence | None:
     """Rectified units that are zero for every row."""
     if s.reference.healthy:
         return None
@@ -111,6 +112,8 @@ def dead_relu(s: Subject, start: float, end: float) -> Evidence | None:
     if after < end:
         return None
     said = f"{after:.0%} of a layer's units are zero for every row at the end"
+    if (s.gain("slower") or 0.0) > gain:
+        return Evidence(0.55, numbers, f"{said}; a smaller rate alone helps")  # the rate is the cause
     return Evidence(0.4 + 0.42 * after, numbers, said)
 
 
