@@ -41,8 +41,8 @@ from pellucid.models.gan_run import GanRun
 from pellucid.models.run import Run
 
 USUAL = (
-    "adam", "larger learning rate", "smaller learning rate", "standardise the inputs", "relu in the hidden layers",
-    "a fitting loss", "He initialisation", "more epochs",
+    "a fitting loss", "adam", "standardise the inputs", "relu in the hidden layers", "larger learning rate",
+    "smaller learning rate", "He initialisation", "more epochs",
 )  # fmt: skip
 """Remedies that are tried after those of the findings: what most often helps."""
 MORE_FINALISTS = 2
