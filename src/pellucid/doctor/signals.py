@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pellucid.doctor.examination import Hidden
 from pellucid.doctor.limits import HELPS, Limit, above, below
 from pellucid.doctor.records import not_finite
 from pellucid.doctor.rule import Evidence, Rule, Subject, table_of
@@ -19,8 +20,11 @@ CURVED = ("sigmoid", "tanh", "hard_sigmoid", "softsign", "softmax")
     "what reaches the first layer sets how fast it learns",
     ratio=Limit(0.03, "of the last layer's slopes: the first layer learns thirty times slower"),
     tiny=Limit(1e-3, "of the last layer's slopes: the first layer does not learn at all"),
+    flat=Limit(
+        0.4, "of a layer's outputs at the start: then it is what drove them there that stops the slopes"
+    ),
 )
-def vanishing_gradient(s: Subject, ratio: float, tiny: float) -> Evidence | None:
+def vanishing_gradient(s: Subject, ratio: float, tiny: float, flat: float) -> Evidence | None:
     """Gradients that shrink towards the input."""
     e = s.e
     if s.reference.healthy or len(e.maps) < 3:
@@ -33,8 +37,10 @@ def vanishing_gradient(s: Subject, ratio: float, tiny: float) -> Evidence | None
     if found > ratio:
         return None
     curved = any(h.function.name in CURVED for h in e.hidden)
+    driven = max((_flat(h.start, h.function.range) for h in _bounded(s)), default=0.0)
     return Evidence(
-        (0.8 if curved else 0.45) + 0.1 * below(found, tiny), {"first / last": found},
+        (0.8 if curved else 0.45) + 0.1 * below(found, tiny) - 0.2 * above(driven, flat),
+        {"first / last": found, "flat at the start": driven},
         f"the first layer's slopes are {found:.1g} of the last layer's",
     )  # fmt: skip
 
@@ -73,11 +79,7 @@ def saturated_units(s: Subject, share: float) -> Evidence | None:
     """Sigmoid-like units in their flat parts."""
     if s.reference.healthy:
         return None
-    shares = [
-        (_flat(h.start, h.function.range), _flat(h.end, h.function.range))
-        for h in s.e.hidden
-        if np.isfinite(h.function.range).all() and h.function.name != "softmax"
-    ]
+    shares = [(_flat(h.start, h.function.range), _flat(h.end, h.function.range)) for h in _bounded(s)]
     if not shares:
         return None
     before, after = (max(part) for part in zip(*shares, strict=True))
@@ -120,6 +122,11 @@ def dead_relu(s: Subject, start: float, end: float, gain: float) -> Evidence | N
 def _delta(deltas: tuple, number: int) -> float | None:
     delta = deltas[number]
     return None if delta is None else float(np.sqrt((delta.astype(np.float64) ** 2).mean()))
+
+
+def _bounded(s: Subject) -> list[Hidden]:
+    """The hidden activations that have two ends, a unit by itself."""
+    return [h for h in s.e.hidden if np.isfinite(h.function.range).all() and h.function.name != "softmax"]
 
 
 def _flat(outputs: np.ndarray, ends: tuple[float, float]) -> float:

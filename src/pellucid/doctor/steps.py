@@ -178,7 +178,9 @@ def weak_optimizer(s: Subject, gain: float) -> Evidence | None:
     "standardising alone must help",
     gain=HELPS,
     size=Limit(2, "standardised inputs have 1, and at twice that little changes"),
-    large=Limit(20, "a first layer's slopes are twenty times those of the others"),
+    large=Limit(
+        20, "a first layer's slopes are twenty times those of the others; below, a smaller rate is as likely"
+    ),
     offset=Limit(
         1, "spreads that the mean lies off 0: without biases it is the offset that standardising takes away"
     ),
@@ -195,7 +197,7 @@ def inputs_not_scaled(s: Subject, gain: float, size: float, large: float, offset
     x = s.e.finite
     off = float(np.median(np.abs(x.mean(0)) / np.maximum(x.std(0), 1e-12))) if without_biases(s) else 0.0
     return Evidence(
-        0.62 + 0.3 * min(won, 1) + 0.05 * above(found, large) - 0.2 * above(off, offset),
+        0.55 + 0.3 * min(won, 1) + 0.12 * above(found, large) - 0.2 * above(off, offset),
         {"root mean square": found, "gain of standardised inputs": won},
         f"the inputs have a root mean square of {found:.3g}; standardised they gain {won:.2f} of skill",
     )
