@@ -29,11 +29,13 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(autouse=True, scope="module")
 def room_for_programs():
-    """Not only trainings compile: programs are let go after a module too, before the process would be ended."""
-    yield
-    from pellucid.training.programs import make_room
+    """Programs are let go between modules; inside one they are kept, for some tests count what is compiled."""
+    from pellucid.training import programs
 
-    make_room()
+    programs.make_room()
+    room, programs.MAPS = programs.MAPS, 50_000
+    yield
+    programs.MAPS = room
 
 
 @pytest.fixture

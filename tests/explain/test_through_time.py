@@ -42,7 +42,8 @@ def test_a_neuron_that_dies_is_said_to():
     network = pel.Network(
         pel.Dense(4, "relu", biases={"name": "constant", "value": -50.0}), pel.Dense(3, "softmax")
     )
-    run = pel.train(network, pel.load_dataset("iris"), epochs=1, snapshots=4, progress=False)
+    with pytest.warns(pel.DoctorWarning, match="bad init large"):
+        run = pel.train(network, pel.load_dataset("iris"), epochs=1, snapshots=4, progress=False)
     told = pel.through_time(run, neuron="dense_1:1")
     assert (told.table["share_active"] == 0).all()
     assert (told.table["gradient"] == 0).all()

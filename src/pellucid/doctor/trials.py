@@ -116,8 +116,8 @@ class Trials:
     def scaled_targets(self) -> float:
         """Standardised targets."""
         y = self.examination.y
-        spread = y.std(0)
-        return self.outcome(y=(y.mean(0), np.where(spread > 0, spread, 1).astype(np.float32)))
+        spread = y.std(0, keepdims=True)
+        return self.outcome(y=(y.mean(0, keepdims=True), np.where(spread > 0, spread, 1).astype(np.float32)))
 
     @cached_property
     def drawn_anew(self) -> float:
