@@ -169,7 +169,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Advice for a name that is not known, with a space in front: the nearest known ones; empty where none is near.
 
     Example:
-        >>> did_you_mean("rule", ("relu", "tanh"))
+        >>> did_you_mean("rellu", ("relu", "tanh"))
         " Did you mean 'relu'?"
     """
     near = difflib.get_close_matches(name, list(known), n=2)
