@@ -53,8 +53,8 @@ class Score:
     strict: bool
     """Rank 1 is the primary cause."""
     within_three: bool
-    rival: bool
-    """The best of as many random changes as the doctor made trials is the cure of a true cause."""
+    rival: bool | None
+    """The best of as many random changes as the doctor made trials is the cure of a true cause; None if not tried."""
 
 
 @dataclass
@@ -92,7 +92,7 @@ def score(
         first=sound if control else bool(found) and found[0] in accepted,
         strict=sound if control else bool(found) and found[0] == case.primary,
         within_three=sound if control else bool(accepted & set(found[:3])),
-        rival=not control and rival in accepted,
+        rival=rival in accepted if rival else None,
     )  # fmt: skip
 
 
@@ -166,7 +166,8 @@ def summary(some: list[Outcome]) -> dict[str, Any]:
                 row["false alarms"] = 1 - share("first")
             else:
                 row |= {"rank 1": share("first"), "strict": share("strict"), "top 3": share("within_three")}
-                row["random changes"] = share("rival")
+                tried = [one.score.rival for one in part if one.score and one.score.rival is not None]
+                row |= {"random changes": float(np.mean(tried))} if tried else {}
             row["seconds a diagnosis"] = float(np.median([one.score.seconds for one in part if one.score]))
         if any(one.repair for one in part):
             row["repairs"] = summary_of_repairs([one.repair for one in part])
