@@ -19,8 +19,10 @@ AROUND = 0.05
 """The share of the real rows that a row's surroundings hold: less than any mode worth the name."""
 SCARCE = 0.2
 """Surroundings with less than this share of the samples they should hold count as left out."""
-COVERED = 0.7
-"""Below this share of covered rows a part of the data is left out: a quarter is two modes of eight."""
+REACH = 2.0
+"""How many times as far as the real rows of its surroundings a sample may lie: what is blurred is not left out."""
+COVERED = 0.8
+"""Below this share of covered rows a part of the data is left out: a fifth is more than one mode of eight."""
 DOMINANT = 0.3
 """A critic dominates where its loss is lower than that of guessing, 2 ln 2, by this share: it then gives more than
 four fifths of the certainty to the right side, and the generator's slope through it is small or points nowhere."""
@@ -42,8 +44,8 @@ def coverage_of(run: GanRun) -> float:
     """The share of the real rows around which samples are not scarce.
 
     Formula:
-        share of rows x of which at least ``SCARCE · AROUND`` of the samples lie within r(x), the distance within which
-        ``AROUND`` of the real rows lie
+        share of rows x of which at least ``SCARCE · AROUND`` of the samples lie within ``REACH`` · r(x), r(x) the
+        distance within which ``AROUND`` of the real rows lie
 
     Args:
         run: a run with the rows of its training.
@@ -68,7 +70,7 @@ def coverage_of(run: GanRun) -> float:
     around = NearestNeighbors(n_neighbors=count).fit(real).kneighbors(real)[0][:, -1]
     wanted = max(1, round(SCARCE * count))
     nearest = NearestNeighbors(n_neighbors=wanted).fit(samples).kneighbors(real)[0][:, -1]
-    return float((nearest <= around).mean())
+    return float((nearest <= REACH * around).mean())
 
 
 def dominance(run: GanRun) -> float:
