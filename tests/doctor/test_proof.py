@@ -184,3 +184,10 @@ def test_a_good_original_ends_no_race_and_slow_changes_come_last():
     assert first[0].candidate.change == "slow"
     brief = race(_field(0.89, 0.9), lambda setup, held: [] if held else arms, (12, 6), 0.0)[0]
     assert len(brief) == SURE
+
+
+def test_remedies_inside_the_network_leave_a_graph_alone():
+    graph = SimpleNamespace(program=SimpleNamespace(network=None))
+    inside = [name for name, make in REMEDIES.items() if make.__module__.endswith("remedies.network")]
+    assert len(inside) > 10
+    assert all(candidates(name, graph) == [] for name in inside)

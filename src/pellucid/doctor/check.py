@@ -13,7 +13,7 @@ from pellucid.data import Dataset
 from pellucid.doctor.before import BEFORE
 from pellucid.doctor.examination import DISTANCES, LOGITS, PROBABILITIES
 from pellucid.doctor.findings import Finding
-from pellucid.doctor.rule import Subject
+from pellucid.doctor.rule import Evidence, Rule, Subject
 from pellucid.models.run import DataFacts, Run
 from pellucid.models.train import Plan, plan, prepare
 from pellucid.network import backpropagate
@@ -84,16 +84,13 @@ def check_plan(planned: Plan) -> Checkup:
     )  # fmt: skip
     subject = Subject(run)
     with np.errstate(all="ignore"):
-        findings = [
-            _finding(rule.label, found) for rule in BEFORE if (found := rule.find(subject)) is not None
-        ]
+        findings = [_finding(rule, found) for rule in BEFORE if (found := rule.find(subject)) is not None]
         facts = _facts(subject, planned.data)
     return Checkup(tuple(sorted(findings, key=lambda finding: -finding.probability)), facts)
 
 
-def _finding(label: str, found: Any) -> Finding:
-    severity = "problem" if found.probability >= CERTAIN else "warning"
-    return Finding(label, severity, min(found.probability, 0.995), found.numbers, found.because)
+def _finding(rule: Rule, found: Evidence) -> Finding:
+    return rule.finding(found, "problem" if found.probability >= CERTAIN else "warning")
 
 
 def _facts(s: Subject, data: Dataset) -> dict[str, float]:

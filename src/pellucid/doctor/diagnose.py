@@ -63,9 +63,7 @@ def findings_of(
             if found is None:
                 continue
             severity = "problem" if not healthy and found.probability >= sure else "warning"
-            finding = Finding(
-                rule.label, severity, min(found.probability, 0.995), found.numbers, found.because
-            )
+            finding = rule.finding(found, severity)
             if rule.label not in best or best[rule.label].probability < finding.probability:
                 best[rule.label] = finding
     return _with_rivals(sorted(best.values(), key=lambda finding: -finding.probability))

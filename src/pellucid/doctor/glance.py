@@ -50,9 +50,7 @@ def glance(run: Run) -> list[Finding]:
         for rule in BEFORE:
             evidence = None if rule.label in PASSES else rule.find(subject)
             if evidence is not None and evidence.probability >= CERTAIN:
-                found.append(
-                    Finding(rule.label, "problem", min(evidence.probability, 0.995), evidence.numbers, evidence.because)
-                )  # fmt: skip
+                found.append(rule.finding(evidence, "problem"))
     return sorted(found, key=lambda finding: -finding.probability)
 
 

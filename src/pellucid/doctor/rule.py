@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from pellucid.doctor.examination import Examination
+from pellucid.doctor.findings import Finding, Severity
 from pellucid.doctor.limits import Limit, values
 from pellucid.doctor.reference import Reference
 from pellucid.doctor.trials import Trials
@@ -75,6 +76,11 @@ class Rule:
     def find(self, subject: Subject) -> Evidence | None:
         """The evidence for this cause in a subject."""
         return self.judge(subject, **values(self.limits))
+
+    def finding(self, evidence: Evidence, severity: Severity) -> Finding:
+        """What the evidence is told as; nothing is wholly certain."""
+        sure = min(evidence.probability, 0.995)
+        return Finding(self.label, severity, sure, evidence.numbers, evidence.because)
 
     @property
     def explanation(self) -> str:

@@ -33,11 +33,10 @@ from pellucid.training import (
     Scaling,
     Supervised,
     Training,
-    advance,
     initial_state,
     steps_per_epoch,
 )
-from pellucid.training.populations import Population, threads, to_device
+from pellucid.training.populations import Population, compile_ahead, threads, to_device
 from pellucid.training.state import TrainingState, with_numbers
 
 
@@ -243,9 +242,7 @@ def train_all(members: Sequence[tuple[Trainable, int]]) -> list[Trained]:
         with locks[i]:  # compiled by the first of a structure alone
             try:
                 training = setup.training(seed)
-                nothing = jnp.asarray(0, jnp.int32)
-                arguments = (training.state, training.scaling, training.train, training.monitor, nothing)
-                jax.block_until_ready(advance(training.program, *arguments))
+                compile_ahead(training)
             except (InvalidValue, ShapeError):
                 return Trained(None, 0.0)
         began = time.perf_counter()

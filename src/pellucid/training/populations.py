@@ -163,13 +163,17 @@ class Population:
 
 def run_in_threads(trainings: Sequence[Training], run: Callable[[Training], Any]) -> list[Any]:
     """What ``run`` gives for each training of one structure, as many at a time as `threads` says."""
-    first = trainings[0]
     make_room()
-    # Compiled before the threads begin, which would compile it once each.
-    arguments = (first.state, first.scaling, first.train, first.monitor, jnp.asarray(0, jnp.int32))
-    jax.block_until_ready(advance(first.program, *arguments))
+    compile_ahead(trainings[0])  # the threads would compile it once each
     with ThreadPoolExecutor(threads()) as pool:
         return list(pool.map(run, trainings))
+
+
+def compile_ahead(training: Training) -> None:
+    """Have the program of a training compiled, without a step."""
+    nothing = jnp.asarray(0, jnp.int32)
+    arguments = (training.state, training.scaling, training.train, training.monitor, nothing)
+    jax.block_until_ready(advance(training.program, *arguments))
 
 
 def threads() -> int:

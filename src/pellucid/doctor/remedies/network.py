@@ -38,9 +38,8 @@ def _activated(setup: Setup, function: Any) -> list[Layer]:
     """Every hidden dense or convolutional layer followed by this activation alone."""
     made: list[Layer] = []
     hidden = set(_hidden(setup))
-    layers = layers_of(setup)
-    last = max((i for i, layer in enumerate(layers) if has_weights(layer)), default=0)
-    for i, layer in enumerate(layers):
+    last = _last(setup)
+    for i, layer in enumerate(layers_of(setup)):
         if isinstance(layer, Activation) and i < last:
             continue
         made.append(layer)
@@ -154,7 +153,8 @@ def _shallower(setup: Setup) -> list[tuple[str, Setup]]:
 
 
 def _last(setup: Setup) -> int:
-    return max(i for i, layer in enumerate(layers_of(setup)) if has_weights(layer))
+    """The number of the last layer with weights; 0 of none, as of a graph."""
+    return max((i for i, layer in enumerate(layers_of(setup)) if has_weights(layer)), default=0)
 
 
 @remedy("dropout")
