@@ -27,6 +27,7 @@ from pellucid.doctor import Finding, diagnose
 from pellucid.doctor.rule import Subject
 from pellucid.models.gan_run import GanRun
 from pellucid.models.keeping import keep_compiled_programs
+from pellucid.models.run import Run
 
 CHANGES = {
     "learning_rate_too_high": lambda trials: max(trials.slower.values()),
@@ -67,6 +68,8 @@ class Outcome:
     faults: tuple[str, ...]
     seconds: float
     """What all took: training, diagnosis, proof."""
+    training: float = 0.0
+    """What the training took, compiled, with its outputs for the held-out rows."""
     score: Score | None = None
     """None where it was not asked for or failed."""
     repair: Repair | None = None
@@ -102,13 +105,16 @@ def examine(case: Case, only: str | None, budget: float, equivalents: dict[str, 
     outcome = Outcome(case.identity, case.origin, case.aside, case.faults, 0.0)
     try:
         run = run_of(case)
+        if isinstance(run, Run) and run.training is not None and run.training.monitor is not None:
+            run.outputs(np.asarray(run.training.monitor.x))  # as ``pellucid.train`` does at its end
         asked = time.perf_counter()
-        findings = diagnose(run)
+        outcome.training = asked - began
+        findings = diagnose(run, trials=only != "records")
         seconds = time.perf_counter() - asked
         if only != "repairs":
             rival = "" if only or not outcome.faulty or isinstance(run, GanRun) else _rival(run)
             outcome.score = score(case, findings, seconds, rival, equivalents)
-        if only != "diagnose" and outcome.faulty:
+        if only not in ("diagnose", "records") and outcome.faulty:
             outcome.repair = repair(case, run, findings, budget)
             outcome.repair.seconds += seconds
     except Exception as error:  # whatever it is, the other cases go on
@@ -168,7 +174,9 @@ def summary(some: list[Outcome]) -> dict[str, Any]:
                 row |= {"rank 1": share("first"), "strict": share("strict"), "top 3": share("within_three")}
                 tried = [one.score.rival for one in part if one.score and one.score.rival is not None]
                 row |= {"random changes": float(np.mean(tried))} if tried else {}
-            row["seconds a diagnosis"] = float(np.median([one.score.seconds for one in part if one.score]))
+            scored = [(one.score.seconds, one.training) for one in part if one.score]
+            row["seconds a diagnosis"] = float(np.median([seconds for seconds, _ in scored]))
+            row["of the training"] = float(np.median([seconds / training for seconds, training in scored]))
         if any(one.repair for one in part):
             row["repairs"] = summary_of_repairs([one.repair for one in part])
         of[origin] = row
@@ -181,7 +189,9 @@ def summary(some: list[Outcome]) -> dict[str, Any]:
 )
 @click.option("--json", "as_json", is_flag=True, help="The results on stdout, for machines.")
 @click.option(
-    "--only", type=click.Choice(["diagnose", "repairs"]), help="One half, without the rival's diagnoses."
+    "--only",
+    type=click.Choice(["diagnose", "records", "repairs"]),
+    help="One half, without the rival's diagnoses; records: diagnoses without trials.",
 )
 @click.option("--part", type=click.Choice(["tuned", "aside"]), help="One part of the cases alone.")
 @click.option("--every", default=1, show_default=True, help="Take each so-many-th case.")
@@ -272,11 +282,12 @@ def _tables(name: str, of: dict[str, Any]) -> Iterator[Table]:
     """The shares of a part: of its diagnoses and of its repairs, where they were made."""
     shares = ("rank 1", "strict", "top 3", "random changes", "false alarms")
     if any("seconds a diagnosis" in row for row in of.values()):
-        table = Table(name, "cases", "failed", *shares, "seconds", title="Diagnoses")
+        table = Table(name, "cases", "failed", *shares, "seconds", "of the training", title="Diagnoses")
         for origin, row in of.items():
             cells = (f"{row[column]:.0%}" if column in row else "" for column in shares)
-            seconds = f"{row.get('seconds a diagnosis', np.nan):.1f}"
-            table.add_row(origin, str(row["cases"]), str(row["failed"]), *cells, seconds)
+            seconds = f"{row.get('seconds a diagnosis', np.nan):.2f}"
+            of_training = f"{row.get('of the training', np.nan):.0%}"
+            table.add_row(origin, str(row["cases"]), str(row["failed"]), *cells, seconds, of_training)
         yield table
     shares = ("repaired", "by random changes", "as good by random changes")
     gains = ("gain", "gain of random changes")

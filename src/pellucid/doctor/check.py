@@ -111,7 +111,7 @@ def guessing_loss(s: Subject) -> float | None:
 
     A first loss far above it speaks of weights or inputs that are too large.
     """
-    name, outputs = s.e.loss.name, s.e.start.outputs[-1].shape[-1]
+    name, outputs = s.e.loss.name, s.e.outputs
     if name in PROBABILITIES + LOGITS:
         binary = "binary" in name
         return math.log(2) if binary else math.log(outputs)
@@ -154,9 +154,10 @@ def gradient_error(s: Subject) -> float:
 def by_heart(s: Subject) -> float:
     """Skill on one small batch after 300 steps of Adam on it alone: 1 where the network can learn at all."""
     e = s.e
-    rows = e.probe[:BATCH]
-    if not np.isfinite(e.x[rows]).all():
+    batch = e.probe[:BATCH]
+    if not np.isfinite(e.x[batch]).all():
         return 0.0
+    rows = e.sample[batch]
     train = jax.tree.map(lambda array: jnp.asarray(np.asarray(array)[rows]), e.training.train)
     optimizer = Adam(0.01)
     program = replace(e.run.program, batch_size=len(rows), record_every=0, histograms_every=0)
@@ -170,8 +171,8 @@ def by_heart(s: Subject) -> float:
     except TrainingDiverged:
         return 0.0
     run = replace(e.run, params=training.params, layer_state=training.state.layer_state)
-    outputs = Subject(run).e.predict(e.x[rows])
-    return e.skill(outputs, e.y[rows])
+    outputs = Subject(run).e.predict(e.x[batch])
+    return e.skill(outputs, e.y[batch])
 
 
 def receptive_size(s: Subject) -> int:

@@ -15,13 +15,18 @@ from pellucid.functions.losses import Loss
 from pellucid.layers import Activation, BatchNorm, Dropout, Frozen, Layer
 from pellucid.layers.layer import weights_of
 from pellucid.models.run import Run, outputs_of
+from pellucid.models.train import summary_of
 from pellucid.network import backpropagate
 from pellucid.training import initial_state
 
-SAMPLE = 4000
-"""Rows that statistics of the inputs, and the skill on the training rows, are taken of."""
+SAMPLE, FEWER = 4000, 1024
+"""Most rows of a part that are read; without looks, as many as one prediction takes."""
 PROBE_ROWS = 256
 """Rows of the batch on which the network is looked at."""
+RECORDS = 4
+"""Fewest measurements of the recorder that tell of the layers, and how many tell of their end."""
+RECORDED_BATCH = 16
+"""Fewest rows of a batch on which a unit that is always 0 means something."""
 
 LOGITS = ("sigmoid_binary_cross_entropy", "softmax_cross_entropy", "sparse_softmax_cross_entropy")
 PROBABILITIES = (
@@ -47,16 +52,25 @@ class Hidden(NamedTuple):
     number: int
     """Of its layer."""
     function: Function
-    start: np.ndarray
-    """Its outputs before training, rows first."""
-    end: np.ndarray
+
+    @property
+    def bounded(self) -> bool:
+        """Whether it has two ends, a unit by itself."""
+        return bool(np.isfinite(self.function.range).all()) and self.function.name != "softmax"
 
 
 @dataclass
 class Examination:
-    """A run and everything measured of it, each thing when it is first asked for."""
+    """A run and everything measured of it, each thing when it is first asked for.
+
+    Args:
+        run: the run.
+        looks: whether the network is looked at, with a forward and a backward pass that are compiled for it; without,
+            the recorder's measures tell of the layers, where there are enough of them.
+    """
 
     run: Run
+    looks: bool = True
 
     def __post_init__(self) -> None:
         if self.run.training is None:
@@ -158,9 +172,14 @@ class Examination:
         return [np.asarray(w) for w in weights_of(tree)]
 
     @cached_property
+    def output_shape(self) -> tuple[int, ...]:
+        """Of what the network gives for an example."""
+        return summary_of(self.network, self.run.facts.input_shape).rows[-1].output_shape
+
+    @property
     def outputs(self) -> int:
         """Numbers that the network gives for an example."""
-        return self.start.outputs[-1].shape[-1]
+        return self.output_shape[-1]
 
     @cached_property
     def linear(self) -> bool:
@@ -170,44 +189,50 @@ class Examination:
 
     # ---------------------------------------------------------------------------------------- the rows
 
+    @property
+    def rows(self) -> int:
+        """Training rows."""
+        return self.training.train.rows
+
+    def scaled(self, x: Any) -> np.ndarray:
+        """Stored inputs as the network sees them."""
+        shift, scale = (np.asarray(number) for number in self.training.scaling)
+        return (np.asarray(x).astype(scale.dtype) - shift) * scale
+
     @cached_property
     def x(self) -> np.ndarray:
-        """Training inputs as the network sees them."""
-        return np.asarray(self.training.scaling(jnp.asarray(self.training.train.x)))
+        """The sample of the training inputs."""
+        return self.scaled(np.asarray(self.training.train.x)[self.sample])
 
     @cached_property
     def y(self) -> np.ndarray:
-        """Training targets as the loss takes them."""
+        """The sample's targets, as the loss takes them."""
         train = self.training.train
-        return self.x if train.y is None else np.asarray(train.y)
+        return self.x if train.y is None else np.asarray(train.y)[self.sample]
 
     @cached_property
     def x_new(self) -> np.ndarray | None:
-        """Held-out inputs."""
+        """Held-out inputs: all, or some drawn once."""
         monitor = self.training.monitor
-        return None if monitor is None else np.asarray(self.training.scaling(jnp.asarray(monitor.x)))
+        return None if monitor is None else self.scaled(np.asarray(monitor.x)[self.sample_new])
 
     @cached_property
     def y_new(self) -> np.ndarray | None:
-        """Held-out targets."""
+        """Their targets."""
         monitor = self.training.monitor
         if monitor is None:
             return None
-        return self.x_new if monitor.y is None else np.asarray(monitor.y)
-
-    def flat(self, x: np.ndarray) -> np.ndarray:
-        """Examples as rows of numbers."""
-        return x.reshape(len(x), -1)
+        return self.x_new if monitor.y is None else np.asarray(monitor.y)[self.sample_new]
 
     @cached_property
     def finite(self) -> np.ndarray:
-        """The sample of the training inputs as rows of numbers, 0 where they are no numbers."""
-        x = self.flat(self.x[self.sample]).astype(np.float64)
+        """The sample's inputs as rows of numbers, 0 where they are no numbers."""
+        x = as_rows(self.x).astype(np.float64)
         return np.where(np.isfinite(x), x, 0)
 
     @cached_property
     def labels(self) -> np.ndarray | None:
-        """Class numbers of the training rows; None where there are no classes."""
+        """Class numbers of the sample; None where there are no classes."""
         return self.labels_of(self.y)
 
     @cached_property
@@ -223,10 +248,11 @@ class Examination:
 
     @cached_property
     def state_start(self) -> Any:
-        """The training's state before its first step, drawn again."""
+        """The training's state before its first step, drawn again, by the program that drew it."""
         return initial_state(
-            self.network, self.training.optimizer, None, self.run.facts.input_shape, self.run.experiment.seed
-        )
+            self.network, self.training.optimizer, None, self.run.facts.input_shape, self.run.experiment.seed,
+            recorder=self.run.program.recorder,
+        )  # fmt: skip
 
     @property
     def params_start(self) -> Any:
@@ -235,21 +261,24 @@ class Examination:
 
     @cached_property
     def sample(self) -> np.ndarray:
-        """The training rows that statistics are taken of, in their order: all, or some drawn once."""
-        return drawn(len(self.x), SAMPLE)
+        """The numbers of the training rows that are read, in their order: all, or some drawn once."""
+        return drawn(self.rows, SAMPLE if self.looks else FEWER)
+
+    @cached_property
+    def sample_new(self) -> np.ndarray:
+        """The same of the held-out rows."""
+        return drawn(self.training.monitor.rows, SAMPLE if self.looks else FEWER)
 
     @cached_property
     def probe(self) -> np.ndarray:
-        """The rows that the network is looked at with: drawn once, without regard to their order."""
+        """The rows of the sample that the network is looked at with: drawn once, without regard to their order."""
         rows = np.arange(len(self.x))
         return rows if len(rows) <= PROBE_ROWS else np.random.default_rng(0).permutation(rows)[:PROBE_ROWS]
 
-    def look(self, params: Any, state: Any, rows: np.ndarray | None = None) -> Look:
-        """Forward and backward pass over some training rows, in training mode."""
-        rows = self.probe if rows is None else rows
-        found = _look(
-            self.network, self.loss, params, state, jnp.asarray(self.x[rows]), jnp.asarray(self.y[rows])
-        )
+    def look(self, params: Any, state: Any) -> Look:
+        """Forward and backward pass over the probe, in training mode."""
+        x, y = jnp.asarray(self.x[self.probe]), jnp.asarray(self.y[self.probe])
+        found = _look(self.network, self.loss, params, state, x, y)
         return Look(
             float(found.loss),
             tuple(np.asarray(output) for output in found.outputs),
@@ -268,14 +297,64 @@ class Examination:
         return self.look(self.run.params, self.run.layer_state)
 
     @cached_property
+    def recorded(self) -> bool:
+        """Whether the recorder is asked of the layers, and saw enough of them."""
+        if self.looks or self.run.program.batch_size < RECORDED_BATCH:
+            return False
+        seen = (self.measure(name) for name in ("dead_units", "share_saturated", "gradient_norm"))
+        return min(len(rows) for rows in seen) >= RECORDS
+
+    @cached_property
     def hidden(self) -> tuple[Hidden, ...]:
         """The activations inside the network."""
         layers = self.network.layers[:-1]
         return tuple(
-            Hidden(i, layer.function, self.start.outputs[i], self.end.outputs[i])  # pyright: ignore[reportArgumentType]
+            Hidden(i, layer.function)  # pyright: ignore[reportArgumentType]
             for i, layer in enumerate(layers)
             if isinstance(layer, Activation)
         )
+
+    def dead(self, hidden: Hidden) -> tuple[float, float]:
+        """The share of an activation's units that are 0 for every row, before training and after."""
+        if not self.recorded:
+            return _dead(self.start.outputs[hidden.number]), _dead(self.end.outputs[hidden.number])
+        history, name = self.run.history, self.network.names[hidden.number]
+        active = history.active[history.unit_layers.index(name)]
+        last = (len(self.measure("dead_units")) - RECORDS) * history.recorder.every
+        first = float(self.measure("dead_units")[0, hidden.number]) / len(active)
+        return first, float((active <= last).mean())
+
+    def flat(self, hidden: Hidden) -> tuple[float, float]:
+        """The share of its outputs that are within 1 % of the end of its range, before training and after."""
+        if not self.recorded:
+            ends = hidden.function.range
+            outputs = (self.start.outputs[hidden.number], self.end.outputs[hidden.number])
+            return _at_end(outputs[0], ends), _at_end(outputs[1], ends)
+        shares = self.measure("share_saturated")[:, hidden.number]
+        return float(shares[0]), float(shares[-RECORDS:].mean())
+
+    @cached_property
+    def slopes(self) -> list[float]:
+        """The size of the slopes at each layer with weights, before training; those that are known.
+
+        Of a look that of ∂L/∂z, of the recorder that of ∂L/∂W.
+        """
+        if self.recorded:
+            sizes = [float(self.measure("gradient_norm")[0, i]) for i in self.maps]
+        else:
+            sizes = [_size(self.start.deltas[i]) for i in self.maps]
+        return [size for size in sizes if np.isfinite(size)]
+
+    @cached_property
+    def gradient_lengths(self) -> tuple[float, float]:
+        """‖∂L/∂W‖ of the layer where it is longest, before training and in all that was measured."""
+        norms = self.measure("gradient_norm")
+        if not len(norms):
+            norms = np.array(
+                [[np.sqrt(sum((g**2).sum() for g in grads.values())) for grads in self.start.grads]]
+            )
+        known = np.nan_to_num(norms, nan=0.0, posinf=0.0)
+        return float(known[0].max()), float(known.max())
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Outputs in prediction mode."""
@@ -284,7 +363,7 @@ class Examination:
     @cached_property
     def prediction(self) -> np.ndarray:
         """Outputs for the sample of the training rows."""
-        return self.predict(self.x[self.sample])
+        return self.predict(self.x)
 
     @cached_property
     def prediction_new(self) -> np.ndarray | None:
@@ -310,8 +389,8 @@ class Examination:
 
     @cached_property
     def skill_train(self) -> float:
-        """Skill on the training rows."""
-        return self.skill(self.prediction, self.y[self.sample])
+        """Skill on the sample of the training rows."""
+        return self.skill(self.prediction, self.y)
 
     @cached_property
     def skill_new(self) -> float:
@@ -343,6 +422,11 @@ class Examination:
         table = self.run.history.layers
         layers = len(self.network.names)
         return np.asarray(table[name]).reshape(-1, layers) if name in table else np.zeros((0, layers))
+
+
+def as_rows(x: np.ndarray) -> np.ndarray:
+    """Examples as rows of numbers."""
+    return x.reshape(len(x), -1)
 
 
 def drawn(rows: int, most: int) -> np.ndarray:
@@ -386,6 +470,20 @@ def skill_of_numbers(outputs: np.ndarray, y: np.ndarray) -> float:
         return 0.0
     total = ((y - y.mean(0)) ** 2).sum()
     return float(max(0.0, 1 - ((outputs - y) ** 2).sum() / max(total, 1e-12)))
+
+
+def _dead(outputs: np.ndarray) -> float:
+    return float((outputs.reshape(-1, outputs.shape[-1]) == 0).all(0).mean())
+
+
+def _at_end(outputs: np.ndarray, ends: tuple[float, float]) -> float:
+    low, high = ends
+    margin = 0.01 * (high - low)
+    return float(((outputs < low + margin) | (outputs > high - margin)).mean())
+
+
+def _size(delta: np.ndarray | None) -> float:
+    return np.nan if delta is None else float(np.sqrt((delta.astype(np.float64) ** 2).mean()))
 
 
 def _bends(layer: Layer) -> bool:

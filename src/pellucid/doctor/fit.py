@@ -177,7 +177,7 @@ def under_capacity(
     if s.reference.healthy or e.diverged or not s.reference.possible:
         return None
     hidden = [e.weights(i)[0].shape[-1] for i in e.maps[:-1]]
-    reach = max(s.reference.curved[0], s.reference.linear[0])
+    reach = s.reference.curved[0]
     if reach - e.skill_train < short:
         return None
     numbers = {"units": hidden, "skill in training": e.skill_train, "plain method": reach}

@@ -13,21 +13,15 @@ import numpy as np
 from pellucid.core.checks import DoctorWarning
 from pellucid.doctor.before import BEFORE
 from pellucid.doctor.check import CERTAIN
-from pellucid.doctor.examination import Hidden
 from pellucid.doctor.findings import Finding
 from pellucid.doctor.rule import Subject
-from pellucid.layers import Activation
 from pellucid.models.run import Run
-from pellucid.models.train import summary_of
 from pellucid.network import Network
 from pellucid.training import Rows
 
 ROWS = 512
 """Most rows of a part that are read, evenly spaced, so that sorted ones stay sorted: they take milliseconds."""
-NOTHING = np.zeros(0)
-PASSES = frozenset(
-    {"target_shape", "gradient_ascent", "output_loss_mismatch", "label_errors", "label_leakage"}
-)
+PASSES = frozenset({"output_loss_mismatch", "label_errors", "label_leakage"})
 """Causes whose rules send rows through the network or hold plain methods against them: seconds, left to `check`."""
 
 
@@ -42,9 +36,9 @@ def glance(run: Run) -> list[Finding]:
     """
     if not isinstance(run.network, Network):
         return []  # the rules read layers in a row
-    subject = Subject(_some_rows(run))
     assert run.training is not None  # it begins
-    _fill(subject, run)
+    subject = Subject(_some_rows(run), with_trials=False)
+    subject.e.state_start = run.training.state
     found = []
     with np.errstate(all="ignore"):
         for rule in BEFORE:
@@ -64,24 +58,6 @@ def warn_of_problems(run: Run) -> None:
             DoctorWarning,
             stacklevel=5,  # whoever called train
         )
-
-
-def _fill(subject: Subject, run: Run) -> None:
-    """Give an examination what it would compile a program for."""
-    e, scale = subject.e, run.facts.preprocessing.apply_numpy
-    assert e.run.training is not None  # it begins
-    e.state_start = e.run.training.state
-    e.x = scale(np.asarray(e.run.training.train.x))
-    if e.run.training.monitor is not None:
-        e.x_new = scale(np.asarray(e.run.training.monitor.x))
-    # Of the outputs these rules read the shape alone, of the activations the name.
-    shape = summary_of(run.network, run.facts.input_shape).rows[-1].output_shape
-    e.prediction, e.outputs = np.zeros((len(e.x), *shape), np.float32), shape[-1]
-    e.hidden = tuple(
-        Hidden(i, layer.function, NOTHING, NOTHING)  # pyright: ignore[reportArgumentType]
-        for i, layer in enumerate(run.network.layers[:-1])
-        if isinstance(layer, Activation)
-    )
 
 
 def _some_rows(run: Run) -> Run:

@@ -99,7 +99,9 @@ def bad_init_small(s: Subject, spread: float, left: float) -> Evidence | None:
 def gradient_ascent(s: Subject) -> Evidence | None:
     """An update that points up the loss."""
     e = s.e
-    if len(e.losses) > 1 and e.losses[-1] < e.losses[0]:
+    if e.rate < 0:
+        return Evidence(0.995, {"learning rate": e.rate}, f"the learning rate is negative: {e.rate:g}")
+    if not e.looks or (len(e.losses) > 1 and e.losses[-1] < e.losses[0]):
         return None
     state, grads = e.state_start.optimizer, jax.tree.map(jnp.asarray, e.start.grads)
     if not jax.tree.leaves(e.params_start) or not np.isfinite(e.start.loss):

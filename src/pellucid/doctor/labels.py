@@ -28,18 +28,14 @@ COLUMNS = 500
 )
 def label_leakage(s: Subject, slips: float, strays: float, lost: float) -> Evidence | None:
     """A column that gives the label away in training, but not on held-out rows."""
-    if not s.reference.possible or len(s.e.x) < FEW_ROWS:
+    if not s.reference.possible or s.e.rows < FEW_ROWS:
         return None
     if np.prod(s.e.x.shape[1:]) > COLUMNS:
         return None
     x, new = s.reference.rows
     y, y_new = s.reference.targets
-    if s.e.classifies:
-        wanted = [(y == value, y_new == value) for value in np.unique(y)]
-        tell = [(_order(x[:, j], w), _order(new[:, j], v)) for j in range(x.shape[1]) for w, v in wanted]
-    else:
-        tell = [(_together(x[:, j], y[:, 0]), _together(new[:, j], y_new[:, 0])) for j in range(x.shape[1])]
-    told, after = np.array(tell).T
+    tell = _orders if s.e.classifies else _follows
+    told, after = tell(x, y, y), tell(new, y_new, y)
     leaks = (1 - told < (slips if s.e.classifies else strays)) & (told - after > lost)
     if not leaks.any():
         return None
@@ -67,7 +63,7 @@ def label_errors(
 ) -> Evidence | None:
     """Training labels that like rows disagree on, or that name the held-out classes otherwise."""
     r = s.reference
-    if not r.possible or len(s.e.x) < ENOUGH_ROWS or len(r.targets[1]) < ENOUGH_ROWS or r.healthy:
+    if not r.possible or s.e.rows < ENOUGH_ROWS or len(r.targets[1]) < ENOUGH_ROWS or r.healthy:
         return None
     (own, of_new), across = r.agreement, max(r.across, r.curved[1])
     numbers = {
@@ -83,12 +79,7 @@ def label_errors(
                 0.96, numbers | {"with classes renamed": renamed},
                 f"held-out rows are named right with {renamed:.2f} instead of {across:.2f} once classes are swapped",
             )  # fmt: skip
-    if (
-        s.e.classifies
-        and of_new > 0.5
-        and own < (1 - noisy) * of_new
-        and len(s.e.x) >= 0.9 * len(r.targets[1])
-    ):
+    if s.e.classifies and of_new > 0.5 and own < (1 - noisy) * of_new and s.e.rows >= 0.9 * len(r.targets[1]):
         return Evidence(0.93, numbers, disagree)
     if not s.e.classifies and own > learnable:
         times = _slope(s)
@@ -110,8 +101,8 @@ def conflicting_labels(s: Subject, share: float) -> Evidence | None:
     if not s.e.classifies or s.e.labels is None:
         return None
     numbers: dict[bytes, int] = {}
-    twins = np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in s.e.x[s.e.sample]])
-    labels = s.e.labels[s.e.sample]
+    twins = np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in s.e.x])
+    labels = s.e.labels
     low, high = (np.full(twins.max() + 1, start) for start in (labels.max(), labels.min()))
     np.minimum.at(low, twins, labels)
     np.maximum.at(high, twins, labels)
@@ -134,7 +125,7 @@ def no_shuffle(s: Subject, ordered: float, unordered: float) -> Evidence | None:
     if s.e.run.program.shuffle:
         return None
     y = s.e.labels if s.e.classifies else s.e.y[:, 0]
-    if y is None or len(y) < 10 or s.e.run.program.batch_size >= len(y):
+    if y is None or len(y) < 10 or s.e.run.program.batch_size >= s.e.rows:
         return None
     if s.e.classifies:
         same = float((y[1:] == y[:-1]).mean())
@@ -168,22 +159,30 @@ def class_imbalance(s: Subject, share: float) -> Evidence | None:
     return Evidence(0.32, {"rarest / commonest": rarest}, said)
 
 
-def _order(column: np.ndarray, wanted: np.ndarray) -> float:
-    """How well a column tells the wanted rows from the others, as the AUC, either way up: 0.5 not at all, 1 wholly."""
-    yes = int(wanted.sum())
-    if yes in (0, len(wanted)):
-        return 0.5
-    from scipy.stats import rankdata
+def _orders(x: np.ndarray, y: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """How well each column tells each class from the others: its AUC either way up, 0.5 not at all, 1 wholly.
 
-    ranks = rankdata(column)
-    area = (ranks[wanted].sum() - yes * (yes + 1) / 2) / (yes * (len(wanted) - yes))
-    return float(max(area, 1 - area))
+    Formula:
+        AUC = (R − m (m + 1) / 2) / (m (n − m)), R the sum of the ranks of the m rows of the class
+
+    Source: Mann, Whitney, On a test of whether one of two random variables is stochastically larger, 1947.
+    """
+    ranks = np.empty_like(x)
+    for j, column in enumerate(x.T):
+        ordered = np.sort(column)
+        ranks[:, j] = (np.searchsorted(ordered, column) + np.searchsorted(ordered, column, "right") + 1) / 2
+    wanted = (y[:, None] == np.unique(classes)).astype(float)
+    yes = wanted.sum(0)
+    pairs = yes * (len(y) - yes)
+    area = np.where(pairs > 0, (ranks.T @ wanted - yes * (yes + 1) / 2) / np.maximum(pairs, 1), 0.5)
+    return np.maximum(area, 1 - area).ravel()
 
 
-def _together(column: np.ndarray, y: np.ndarray) -> float:
-    if column.std() < 1e-12 or y.std() < 1e-12:
-        return 0.0
-    return float(abs(np.corrcoef(column, y)[0, 1]))
+def _follows(x: np.ndarray, y: np.ndarray, _: np.ndarray) -> np.ndarray:
+    """The correlation of each column with the first target, without its sign."""
+    x, y = x - x.mean(0), y[:, 0] - y[:, 0].mean()
+    sizes = np.sqrt((x**2).sum(0) * (y**2).sum())
+    return np.where(sizes > 1e-9, np.abs(y @ x) / np.maximum(sizes, 1e-9), 0.0)
 
 
 def _renamed(s: Subject) -> float:
@@ -191,10 +190,8 @@ def _renamed(s: Subject) -> float:
     from scipy.optimize import linear_sum_assignment
 
     r = s.reference
-    x, y = r.rows[0][r.chosen], r.targets[0][r.chosen]
-    decided = r.vote(x, y, r.rows[1], False)
-    truth = r.targets[1]
-    count = int(max(y.max(), truth.max())) + 1
+    decided, truth = r.named, r.targets[1]
+    count = int(max(decided.max(), truth.max())) + 1
     table = np.zeros((count, count))
     np.add.at(table, (decided, truth), 1)
     _, names = linear_sum_assignment(-table)
@@ -204,7 +201,6 @@ def _renamed(s: Subject) -> float:
 def _slope(s: Subject) -> float:
     """How many times the nearest training rows' targets the held-out targets are."""
     r = s.reference
-    x, y = r.rows[0][r.chosen], r.targets[0][r.chosen]
-    guess, truth = r.vote(x, y, r.rows[1], False)[:, 0], r.targets[1][:, 0]
+    guess, truth = r.named[:, 0], r.targets[1][:, 0]
     guess, truth = guess - guess.mean(), truth - truth.mean()
     return float((truth**2).mean() ** 0.5 / max((guess**2).mean() ** 0.5, 1e-12))

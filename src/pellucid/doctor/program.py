@@ -1,7 +1,12 @@
 """What can be said of output, loss and target before a single step: most is certain whatever the seed."""
 
+from collections.abc import Iterator
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import jaxprs_in_params
 
 from pellucid.doctor.examination import DISTANCES, LOGITS, MARGINS, PROBABILITIES
 from pellucid.doctor.limits import Limit
@@ -39,27 +44,21 @@ def wrong_output_size(s: Subject) -> Evidence | None:
     )
 
 
-@rule(
-    "target_shape",
-    "each example's loss must be its own: it may not change when the targets of the others do",
-    changed=ROUNDING,
-)
-def target_shape(s: Subject, changed: float) -> Evidence | None:
-    """A loss in which an output is compared with the targets of other examples."""
-    rows = s.e.probe[:16]
-    if len(rows) < 3:
+@rule("target_shape", "each example's loss must be its own, made of its own target alone")
+def target_shape(s: Subject) -> Evidence | None:
+    """A loss that holds every output of a batch against every target of it."""
+    rows = s.e.outputs + 2  # a number of rows that is no number of outputs
+
+    def given(like: tuple[int, ...], dtype: Any) -> Any:
+        return jax.ShapeDtypeStruct((rows, *like), dtype)
+
+    outputs = given(s.e.output_shape, jnp.float32)
+    made = jax.make_jaxpr(s.e.loss.value)(outputs, given(s.e.y.shape[1:], s.e.y.dtype))
+    crossed = [shape for shape in _shapes(made.jaxpr) if shape.count(rows) > 1]
+    if not crossed:
         return None
-    outputs = jnp.asarray(s.e.start.outputs[-1][: len(rows)])
-    y = np.asarray(s.e.y[s.e.probe[: len(rows)]])
-    turned = np.concatenate([y[:1], y[1:][::-1] + (y.max() - y[1:][::-1]) * (y.dtype.kind == "f")])
-    before = np.asarray(s.e.loss.value(outputs, jnp.asarray(y)))
-    after = np.asarray(s.e.loss.value(outputs, jnp.asarray(turned.astype(y.dtype))))
-    change = float(abs(after[0] - before[0]))
-    if not change > changed * max(abs(float(before[0])), 1e-6):
-        return None
-    return Evidence(
-        0.985, {"change": change}, "the loss of one example changes with the targets of the others"
-    )
+    said = f"the loss of {rows} examples is made of a table of {' by '.join(map(str, crossed[0]))} numbers"
+    return Evidence(0.985, {}, f"{said}: each output is held against the targets of all")
 
 
 @rule(
@@ -166,11 +165,18 @@ def loss_scale(s: Subject, large: float) -> Evidence | None:
 
 
 def _mixes(s: Subject) -> float:
-    """How far an example's prediction moves when the examples beside it become like it."""
-    x = s.e.x[s.e.probe[:8]]
-    if len(x) < 2 or not np.isfinite(x).all():
+    """How far an example's prediction moves when other examples stand beside it."""
+    e = s.e
+    if len(e.x) < 2 or not np.isfinite(e.x[0]).all():
         return 0.0
-    together, alone = s.e.predict(x)[0], s.e.predict(np.repeat(x[:1], len(x), 0))[0]
-    moved = float(np.abs(together - alone).max())
-    size = float(np.abs(alone).max())
+    alone = e.predict(e.x[:1])[0]
+    moved, size = float(np.abs(e.prediction[0] - alone).max()), float(np.abs(alone).max())
     return moved / max(size, 1e-12) if np.isfinite(moved) else 0.0
+
+
+def _shapes(jaxpr: Any) -> Iterator[tuple[int, ...]]:
+    """Of all that a traced function makes, the functions that it calls too."""
+    for equation in jaxpr.eqns:
+        yield from (made.aval.shape for made in equation.outvars)
+        for inner in jaxprs_in_params(equation.params):
+            yield from _shapes(inner)

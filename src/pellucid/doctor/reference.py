@@ -1,21 +1,32 @@
 """What plain methods reach on the same rows, and what the rows say of themselves: the doctor's yardstick.
 
-A training is called sick only by comparison. Nearest neighbours judge the labels; a linear model and a support vector
-machine say how much of the task is linear, and how much there is to learn at all.
+A training is called sick only by comparison. Nearest neighbours and kernel ridge regression share one table of
+distances: together they say how much there is to learn, and whether like rows have like labels. A linear model says how
+much of it is linear.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from pellucid.doctor.examination import Examination, class_numbers, drawn, skill_of_classes, skill_of_numbers
+from pellucid.doctor.examination import (
+    Examination,
+    as_rows,
+    class_numbers,
+    drawn,
+    skill_of_classes,
+    skill_of_numbers,
+)
 from pellucid.doctor.limits import Limit, values
 
-ROWS = 1000
-"""Most rows that the plain methods learn from, and most held-out rows that they are judged on."""
+ROWS, FEWER_ROWS = 1000, 500
+"""Most rows that the plain methods learn from, and most held-out rows that they are judged on; without trials."""
 NEIGHBOURS = 5
+RIDGE = 0.1
+"""λ of the kernel ridge regression, whose kernel is 1 at distance 0: a tenth of what one row says is noise."""
 
 HEALTH = {
     "share": Limit(0.1, "of the best skill: what the choice of a method is worth"),
@@ -28,25 +39,64 @@ HEALTH = {
 """How far a network may stay behind the best plain method."""
 
 
+class Curve(NamedTuple):
+    """Kernel ridge regression on some rows: the smoothest curve near their targets.
+
+    Formula:
+        k(a, b) = exp(−‖a − b‖² / (d · Var x)); c = (K + λI)⁻¹ t; t̂(x) = Σ_i c_i k(x, x_i)
+
+    Without row i itself it would give that row t_i − c_i / (K + λI)⁻¹_ii: every row is asked of a curve that has not
+    seen it, at no further cost.
+
+    Source: Saunders, Gammerman, Vovk, Ridge regression learning algorithm in dual variables, 1998.
+    """
+
+    width: float
+    weights: np.ndarray
+    fitted: np.ndarray
+    """Of the rows themselves."""
+    left_out: np.ndarray
+    """Of each row, by the others."""
+
+    @staticmethod
+    def through(distances: np.ndarray, targets: np.ndarray, width: float) -> "Curve":
+        """The curve through rows of known squared distances."""
+        kernel = np.exp(-distances / width)
+        inverse = np.linalg.inv(kernel + RIDGE * np.eye(len(kernel), dtype=kernel.dtype))
+        weights = inverse @ targets
+        return Curve(width, weights, kernel @ weights, targets - weights / np.diag(inverse)[:, None])
+
+    def at(self, distances: np.ndarray) -> np.ndarray:
+        """Its values at (asked, rows) squared distances."""
+        return np.exp(-distances / self.width) @ self.weights
+
+
 @dataclass
 class Reference:
-    """Plain methods on the rows of an examination; all figures are skills, 0 for guessing and 1 for perfect."""
+    """Plain methods on the rows of an examination; all figures are skills, 0 for guessing and 1 for perfect.
+
+    Args:
+        examination: of the network.
+        thorough: whether all methods are asked, of more rows.
+        limits: how far the network may stay behind.
+    """
 
     examination: Examination
+    thorough: bool = True
     limits: dict[str, Limit] = field(default_factory=lambda: HEALTH)
 
     @cached_property
     def possible(self) -> bool:
         """Whether there is a table of classes or numbers to learn from, with held-out rows."""
         e = self.examination
-        return e.task in ("binary", "multiclass", "regression") and e.x_new is not None and len(e.x) > 1
+        return e.task in ("binary", "multiclass", "regression") and e.x_new is not None and e.rows > 1
 
     @cached_property
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
         """Training and held-out inputs: rows of numbers, imputed and standardised by the training rows."""
         e = self.examination
         assert e.x_new is not None  # as ``possible`` says
-        train, new = (e.flat(x).astype(np.float64) for x in (e.x[e.sample], e.x_new[self._new]))
+        train, new = (as_rows(x).astype(np.float64) for x in (e.x[self._chosen], e.x_new[self._new]))
         train[~np.isfinite(train)] = np.nan
         new[~np.isfinite(new)] = np.nan
         mean, spread = np.nan_to_num(np.nanmean(train, 0)), np.nanstd(train, 0)
@@ -55,38 +105,42 @@ class Reference:
         return train, new
 
     @cached_property
-    def chosen(self) -> np.ndarray:
-        """The training rows that the plain methods learn from."""
-        rows = len(self.rows[0])
-        return np.random.default_rng(0).permutation(rows)[:ROWS]
-
-    @cached_property
     def targets(self) -> tuple[np.ndarray, np.ndarray]:
         """Class numbers, or numbers, of both parts."""
         e = self.examination
         assert e.y_new is not None  # as ``possible`` says
-        y, y_new = e.y[e.sample], e.y_new[self._new]
+        y, y_new = e.y[self._chosen], e.y_new[self._new]
         if e.classifies:
             return class_numbers(y), class_numbers(y_new)
-        return y.reshape(len(y), -1), y_new.reshape(len(y_new), -1)
+        return as_rows(y), as_rows(y_new)
+
+    @property
+    def _most(self) -> int:
+        return ROWS if self.thorough else FEWER_ROWS
+
+    @cached_property
+    def _chosen(self) -> np.ndarray:
+        """Of the sample, those that the plain methods learn from."""
+        return np.random.default_rng(0).permutation(len(self.examination.x))[: self._most]
 
     @cached_property
     def _new(self) -> np.ndarray:
+        """Of the held-out rows, those that they are judged on."""
         assert self.examination.x_new is not None  # as ``possible`` says
-        return drawn(len(self.examination.x_new), ROWS)
+        return drawn(len(self.examination.x_new), self._most)
 
     def skill(self, decided: np.ndarray, target: np.ndarray) -> float:
         """Of classes or numbers."""
         of = skill_of_classes if self.examination.classifies else skill_of_numbers
         return of(decided, target)
 
+    # ------------------------------------------------------------------------------------- linear models
+
     def _learn(self, method: Any) -> tuple[float, float]:
         """Skill on training and held-out rows of a method that learns the training rows."""
         import warnings
 
-        x, x_new = self.rows
-        y, y_new = self.targets
-        x, y = x[self.chosen], y[self.chosen]
+        (x, x_new), (y, y_new) = self.rows, self.targets
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a plain method that has not converged is still a yardstick
             method.fit(x, y if self.examination.classifies or y.shape[1] > 1 else y[:, 0])
@@ -111,24 +165,62 @@ class Reference:
         method = LogisticRegression(C=100.0, class_weight="balanced", max_iter=500)
         return max(self.linear[0], self._learn(method)[0])
 
-    @cached_property
-    def curved(self) -> tuple[float, float]:
-        """A support vector machine: skill on training and held-out rows."""
-        from sklearn.kernel_ridge import KernelRidge
-        from sklearn.svm import SVC, SVR
-
-        if self._one_class:
-            return 1.0, 1.0
-        if self.examination.classifies:
-            return self._learn(SVC(C=10.0))
-        if self.targets[0].shape[1] > 1:
-            return self._learn(KernelRidge(alpha=0.1, kernel="rbf"))  # pyright: ignore[reportArgumentType]
-        scale = float(self.targets[0].std()) or 1.0
-        return self._learn(SVR(C=10.0 * scale, epsilon=0.05 * scale))
-
     @property
     def _one_class(self) -> bool:
-        return self.examination.classifies and len(np.unique(self.targets[0][self.chosen])) < 2
+        return self.examination.classifies and len(np.unique(self.targets[0])) < 2
+
+    # ------------------------------------------------------------------- curves and neighbours, by distances
+
+    @cached_property
+    def _distances(self) -> np.ndarray:
+        """From training row to training row, squared."""
+        return _distances(self.rows[0], self.rows[0])
+
+    @cached_property
+    def _distances_new(self) -> np.ndarray:
+        """From held-out row to training row."""
+        return _distances(self.rows[1], self.rows[0])
+
+    def _curve(self, distances: np.ndarray, x: np.ndarray, y: np.ndarray) -> Curve:
+        return Curve.through(distances, self._coded(y), float(x.shape[1] * max(x.var(), 1e-9)))
+
+    def _coded(self, y: np.ndarray) -> np.ndarray:
+        """Targets of a curve: 1 for the class of a row and −1 for the others, or numbers of mean 0 and spread 1."""
+        if self.examination.classifies:
+            return np.where(y[:, None] == np.unique(y), 1, -1).astype(np.float32)
+        return ((y - y.mean(0)) / np.maximum(y.std(0), 1e-12)).astype(np.float32)
+
+    def _decided(self, coded: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Classes or numbers from what a curve through ``y`` gives."""
+        if self.examination.classifies:
+            return np.unique(y)[coded.argmax(1)]
+        return coded * np.maximum(y.std(0), 1e-12) + y.mean(0)
+
+    @cached_property
+    def _curve_of_train(self) -> Curve:
+        return self._curve(self._distances, self.rows[0], self.targets[0])
+
+    @cached_property
+    def curved(self) -> tuple[float, float]:
+        """A curve: skill on training and held-out rows."""
+        (y, y_new), curve = self.targets, self._curve_of_train
+        fitted, new = self._decided(curve.fitted, y), self._decided(curve.at(self._distances_new), y)
+        return self.skill(fitted, y), self.skill(new, y_new)
+
+    @cached_property
+    def named(self) -> np.ndarray:
+        """The targets that the nearest training rows give the held-out rows."""
+        return self._vote(self._distances_new, self.targets[0])
+
+    @cached_property
+    def across(self) -> float:
+        """The skill of the nearest training rows on the held-out rows."""
+        return self.skill(self.named, self.targets[1])
+
+    @cached_property
+    def of_new(self) -> float:
+        """Skill on the held-out rows of what is learnt from other held-out rows."""
+        return 0.0 if self._guess_new is None else self.skill(self._guess_new, self.targets[1])
 
     @cached_property
     def agreement(self) -> tuple[float, float]:
@@ -137,70 +229,55 @@ class Reference:
         For classes Cohen's κ, the agreement beyond that of chance, which rare classes do not lower; for numbers the
         variance explained.
         """
-        x, y = self.rows[0][self.chosen], self.targets[0][self.chosen]
-        agree = []
-        for target, guess in ((y, self._guess(x, y)), (self.targets[1][:ROWS], self._guess_new)):
-            if guess is None:
-                agree.append(0.0)
-            elif not self.examination.classifies:
-                agree.append(skill_of_numbers(guess, target))
-            else:
-                chance = sum(
-                    (guess == value).mean() * (target == value).mean() for value in np.unique(target)
-                )
-                agree.append(float(((guess == target).mean() - chance) / max(1 - chance, 1e-9)))
-        return agree[0], agree[1]
+        y, y_new = self.targets
+        guess = self._guess(self._distances, y, lambda: self._curve_of_train)
+        return self._agree(guess, y), self._agree(self._guess_new, y_new)
+
+    def _agree(self, guess: np.ndarray | None, target: np.ndarray) -> float:
+        if guess is None:
+            return 0.0
+        if not self.examination.classifies:
+            return skill_of_numbers(guess, target)
+        chance = sum((guess == value).mean() * (target == value).mean() for value in np.unique(target))
+        return float(((guess == target).mean() - chance) / max(1 - chance, 1e-9))
 
     @cached_property
     def _guess_new(self) -> np.ndarray | None:
-        return self._guess(self.rows[1][:ROWS], self.targets[1][:ROWS])
+        x, y = self.rows[1], self.targets[1]
+        distances = _distances(x, x)
+        return self._guess(distances, y, lambda: self._curve(distances, x, y))
 
-    @cached_property
-    def of_new(self) -> float:
-        """Skill on the held-out rows of what is learnt from other held-out rows."""
-        return 0.0 if self._guess_new is None else self.skill(self._guess_new, self.targets[1][:ROWS])
-
-    @cached_property
-    def across(self) -> float:
-        """Held-out rows named by the training rows nearest to them."""
-        x, y = self.rows[0][self.chosen], self.targets[0][self.chosen]
-        return self.skill(self.vote(x, y, self.rows[1], False), self.targets[1])
-
-    def _guess(self, x: np.ndarray, y: np.ndarray) -> np.ndarray | None:
-        """Each row's target by its neighbours; by a support vector machine learnt in thirds where that is better."""
-        if len(x) < 30:
+    def _guess(self, distances: np.ndarray, y: np.ndarray, curve: Callable[[], Curve]) -> np.ndarray | None:
+        """Each row's target by the others: its neighbours, or a curve where that is better."""
+        if len(y) < 30:
             return None
-        near = self.vote(x, y, x, True)
+        apart = distances.copy()
+        np.fill_diagonal(apart, np.inf)
+        near = self._vote(apart, y)
         if not self.examination.classifies or len(np.unique(y)) < 2:
             return near
-        from sklearn.svm import SVC
+        left_out = self._decided(curve().left_out, y)
+        return max((near, left_out), key=lambda decided: self.skill(decided, y))
 
-        guess = np.empty(len(y), y.dtype)
-        part = np.random.default_rng(1).permutation(len(y)) % 3
-        for i in range(3):
-            if len(np.unique(y[part != i])) < 2:
-                return near
-            guess[part == i] = SVC(C=10.0).fit(x[part != i], y[part != i]).predict(x[part == i])
-        return max((near, guess), key=lambda decided: self.skill(decided, y))
-
-    def vote(self, x: np.ndarray, y: np.ndarray, asked: np.ndarray, leave_out: bool) -> np.ndarray:
-        """The targets that the nearest rows give those asked for; ``leave_out``: without each row itself."""
-        from sklearn.neighbors import NearestNeighbors
-
-        count = min(NEIGHBOURS + leave_out, len(x))
-        near = NearestNeighbors(n_neighbors=count).fit(x).kneighbors(asked, return_distance=False)
-        votes = y[near[:, 1:] if leave_out else near]
+    def _vote(self, distances: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """The targets that the nearest rows give; none is nearest to itself where its distance is infinite."""
+        count = min(NEIGHBOURS, len(y))
+        near = np.argpartition(distances, count - 1, axis=1)[:, :count]
+        votes = y[near]
         if not self.examination.classifies:
             return votes.mean(1)
         counts = np.stack([(votes == value).sum(1) for value in range(int(y.max()) + 1)], 1)
         return counts.argmax(1)
+
+    # ------------------------------------------------------------------------------------- the comparison
 
     @cached_property
     def best(self) -> float:
         """The best of them on the held-out rows: what there is to reach."""
         if not self.possible:
             return np.nan
-        return max(self.linear[1], self.curved[1], self.across, self.of_new)
+        quick = max(self.curved[1], self.across, self.of_new)
+        return max(quick, self.linear[1]) if self.thorough else quick
 
     @cached_property
     def shortfall(self) -> float:
@@ -228,6 +305,12 @@ class Reference:
         if not self.possible or 1 - e.skill_new <= self.limits["share"].value:
             return True  # no plain method need be asked
         surely = e.skill_new + max(limit.value for name, limit in self.limits.items() if name != "errors")
-        if self.across > surely or self.linear[1] > surely:
-            return False  # nor need the slower ones
+        if self.across > surely or self.curved[1] > surely:
+            return False  # nor need the slower one
         return self.shortfall <= self.tolerance
+
+
+def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Squared, from each row of ``a`` to each of ``b``; in single precision, which is enough to tell who is near."""
+    a, b = a.astype(np.float32), b.astype(np.float32)
+    return np.maximum((a * a).sum(1)[:, None] + (b * b).sum(1) - 2 * a @ b.T, 0)

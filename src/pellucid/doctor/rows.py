@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from pellucid.doctor.examination import as_rows
 from pellucid.doctor.limits import Limit
 from pellucid.doctor.rule import Evidence, Rule, Subject, table_of
 from pellucid.layers import BatchNorm
@@ -21,8 +22,10 @@ COLUMNS = 1000
 @rule("non_finite_inputs", "one such number makes every weight that it meets NaN")
 def non_finite_inputs(s: Subject) -> Evidence | None:
     """NaN or infinity among the training inputs."""
-    x = s.e.flat(s.e.x)
-    rows = int((~np.isfinite(x)).any(1).sum())
+    x = np.asarray(s.e.training.train.x)
+    if x.dtype.kind in "biu":
+        return None
+    rows = int((~np.isfinite(as_rows(x))).any(1).sum())
     if not rows:
         return None
     return Evidence(0.99, {"rows": rows}, f"{rows} of {len(x)} training rows hold NaN or infinity")
@@ -102,7 +105,7 @@ def train_test_mismatch(s: Subject, shift: float, wider: float, chance: float) -
     """Held-out inputs of other means or spreads than the training inputs."""
     if s.e.x_new is None:
         return None
-    x, new = s.e.finite, s.e.flat(s.e.x_new)
+    x, new = s.e.finite, as_rows(s.e.x_new)
     new = np.where(np.isfinite(new), new, 0)
     floor = max(float(x.std()) * 0.05, 1e-12)
     spread, spread_new = np.maximum(x.std(0), floor), np.maximum(new.std(0), floor)
@@ -125,15 +128,18 @@ def train_test_mismatch(s: Subject, shift: float, wider: float, chance: float) -
     "uninformative_features",
     "a column without spread cannot tell anything; noise columns drown the rest when they outnumber the rows",
     large=Limit(5, "times the other columns' size: such a constant outweighs them in every unit"),
+    copied=Limit(0.5, "of the columns: what the copies tell then weighs more than all else"),
     crowd=Limit(2, "columns a row: there is always a combination of noise that fits"),
     noise=Limit(0.7, "the share of columns unrelated to the target at three standard errors"),
 )
-def uninformative_features(s: Subject, large: float, crowd: float, noise: float) -> Evidence | None:
-    """Constant or pure-noise columns."""
+def uninformative_features(
+    s: Subject, large: float, copied: float, crowd: float, noise: float
+) -> Evidence | None:
+    """Constant, duplicated or pure-noise columns."""
     if not s.reference.possible or s.e.x.ndim != 2 or s.e.x.shape[1] > COLUMNS or s.e.diverged:
         return None
     x = s.e.finite
-    columns = x.shape[1]
+    rows, columns = x.shape
     if columns < 5 or (s.e.task == "regression" and s.e.y.shape[1] > 1):
         return None
     constant = x.std(0) < 1e-9
@@ -141,17 +147,25 @@ def uninformative_features(s: Subject, large: float, crowd: float, noise: float)
     swamping = int((constant & (np.abs(x.mean(0)) > large * usual)).sum())
     if swamping:
         return Evidence(0.8, {"large constant columns": swamping}, f"{swamping} columns are a large constant")
-    if columns <= crowd * len(x):
+    copies = duplicated(x[:, ~constant])
+    if copies > copied * columns:
+        said = f"{copies} of {columns} columns are copies of others"
+        return Evidence(0.7, {"columns": columns, "duplicated": copies}, said)
+    if columns <= crowd * rows:
         return None
-    y = s.reference.targets[0]
-    wanted = np.eye(int(y.max()) + 1)[y] if s.e.classifies else y
+    wanted = np.eye(int(s.e.labels.max()) + 1)[s.e.labels] if s.e.labels is not None else s.e.y
     standard = (x - x.mean(0)) / np.where(constant, 1, x.std(0))
     wanted = (wanted - wanted.mean(0)) / np.maximum(wanted.std(0), 1e-9)
-    related = np.abs(standard.T @ wanted / len(x)).max(1)
-    share = float((related < 3 / math.sqrt(len(x))).mean())
+    related = np.abs(standard.T @ wanted / rows).max(1)
+    share = float((related < 3 / math.sqrt(rows)).mean())
     if share < noise:
         return None
     return Evidence(
-        0.92, {"columns": columns, "rows": len(x), "share unrelated to the target": share},
-        f"{share:.0%} of {columns} columns are unrelated to the target, with {len(x)} rows",
+        0.92, {"columns": columns, "rows": rows, "share unrelated to the target": share},
+        f"{share:.0%} of {columns} columns are unrelated to the target, with {rows} rows",
     )  # fmt: skip
+
+
+def duplicated(x: np.ndarray) -> int:
+    """Columns that are copies of an earlier one."""
+    return x.shape[1] - len({column.tobytes() for column in x.T})

@@ -28,7 +28,7 @@ class Subject:
 
     Args:
         run: the run.
-        with_trials: whether trials may be made; without them rules judge by the records alone.
+        with_trials: whether trials may be made, and all plain methods asked. Without, rules judge by the records.
     """
 
     run: Run
@@ -37,12 +37,12 @@ class Subject:
     @cached_property
     def e(self) -> Examination:
         """What is measured of the run."""
-        return Examination(self.run)
+        return Examination(self.run, looks=self.with_trials)
 
     @cached_property
     def reference(self) -> Reference:
         """What plain methods reach."""
-        return Reference(self.e)
+        return Reference(self.e, thorough=self.with_trials)
 
     @cached_property
     def trials(self) -> Trials:

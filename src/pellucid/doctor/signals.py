@@ -1,8 +1,5 @@
 """Causes in what flows through the layers: slopes that vanish or explode, units that are dead or flat."""
 
-import numpy as np
-
-from pellucid.doctor.examination import Hidden
 from pellucid.doctor.limits import HELPS, Limit, above, below
 from pellucid.doctor.records import not_finite
 from pellucid.doctor.rule import Evidence, Rule, Subject, table_of
@@ -29,15 +26,14 @@ def vanishing_gradient(s: Subject, ratio: float, tiny: float, flat: float) -> Ev
     e = s.e
     if s.reference.healthy or len(e.maps) < 3:
         return None
-    sizes = [_delta(e.start.deltas, i) for i in e.maps]
-    sizes = [size for size in sizes if size is not None and np.isfinite(size)]
+    sizes = e.slopes
     if len(sizes) < 3 or sizes[-1] == 0:
         return None
     found = sizes[0] / sizes[-1]
     if found > ratio:
         return None
     curved = any(h.function.name in CURVED for h in e.hidden)
-    driven = max((_flat(h.start, h.function.range) for h in _bounded(s)), default=0.0)
+    driven = max((e.flat(h)[0] for h in e.hidden if h.bounded), default=0.0)
     return Evidence(
         (0.8 if curved else 0.45) + 0.1 * below(found, tiny) - 0.2 * above(driven, flat),
         {"first / last": found, "flat at the start": driven},
@@ -54,14 +50,11 @@ def vanishing_gradient(s: Subject, ratio: float, tiny: float, flat: float) -> Ev
 def exploding_gradient(s: Subject, in_time: float, length: float) -> Evidence | None:
     """Gradients that grow towards the input, or without bound in time."""
     e = s.e
-    norms = e.measure("gradient_norm")
-    largest = float(np.nanmax(norms)) if norms.size and np.isfinite(norms).any() else 0.0
+    start, largest = e.gradient_lengths
     recurrent = any("recurrent" in params for params in e.params_start)
-    lengths = (float(np.sqrt(sum((g**2).sum() for g in grads.values()))) for grads in e.start.grads if grads)
-    start = max(lengths, default=0.0)
     numbers = {"largest gradient norm": largest, "at the start": start}
-    if recurrent and not s.reference.healthy and max(largest, start) > in_time:
-        said = f"through the time steps the gradient grew to {max(largest, start):.2g}"
+    if recurrent and not s.reference.healthy and largest > in_time:
+        said = f"through the time steps the gradient grew to {largest:.2g}"
         return Evidence(0.9, numbers, said)
     if e.diverged:
         return Evidence(0.45, numbers, f"numbers ceased to be finite{not_finite(e)}")
@@ -79,7 +72,7 @@ def saturated_units(s: Subject, share: float) -> Evidence | None:
     """Sigmoid-like units in their flat parts."""
     if s.reference.healthy:
         return None
-    shares = [(_flat(h.start, h.function.range), _flat(h.end, h.function.range)) for h in _bounded(s)]
+    shares = [s.e.flat(h) for h in s.e.hidden if h.bounded]
     if not shares:
         return None
     before, after = (max(part) for part in zip(*shares, strict=True))
@@ -103,7 +96,7 @@ def dead_relu(s: Subject, start: float, end: float, gain: float) -> Evidence | N
     """Rectified units that are zero for every row."""
     if s.reference.healthy:
         return None
-    shares = [(_dead(h.start), _dead(h.end)) for h in s.e.hidden if h.function.name == "relu"]
+    shares = [s.e.dead(h) for h in s.e.hidden if h.function.name == "relu"]
     if not shares:
         return None
     before, after = (max(part) for part in zip(*shares, strict=True))
@@ -117,23 +110,3 @@ def dead_relu(s: Subject, start: float, end: float, gain: float) -> Evidence | N
     if (s.gain("slower") or 0.0) > gain:
         return Evidence(0.55, numbers, f"{said}; a smaller rate alone helps")  # the rate is the cause
     return Evidence(0.4 + 0.42 * after, numbers, said)
-
-
-def _delta(deltas: tuple, number: int) -> float | None:
-    delta = deltas[number]
-    return None if delta is None else float(np.sqrt((delta.astype(np.float64) ** 2).mean()))
-
-
-def _bounded(s: Subject) -> list[Hidden]:
-    """The hidden activations that have two ends, a unit by itself."""
-    return [h for h in s.e.hidden if np.isfinite(h.function.range).all() and h.function.name != "softmax"]
-
-
-def _flat(outputs: np.ndarray, ends: tuple[float, float]) -> float:
-    low, high = ends
-    margin = 0.01 * (high - low)
-    return float(((outputs < low + margin) | (outputs > high - margin)).mean())
-
-
-def _dead(outputs: np.ndarray) -> float:
-    return float((outputs.reshape(-1, outputs.shape[-1]) == 0).all(0).mean())

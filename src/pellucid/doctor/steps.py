@@ -128,7 +128,7 @@ def batch_too_large(
     e = s.e
     each = e.steps / max(len(e.losses), 1)
     few = each > per_epoch or e.run.experiment.epochs < epochs or e.steps > steps
-    if s.reference.healthy or e.diverged or few or len(e.x) < 64:
+    if s.reference.healthy or e.diverged or few or e.rows < 64:
         return None
     numbers = {"updates an epoch": each, "updates": e.steps}
     said = f"{e.run.program.batch_size} rows a batch leave {e.steps} updates in all"
@@ -148,7 +148,7 @@ def batch_too_small(s: Subject, gain: float, rows: float) -> Evidence | None:
     """One or a few rows a step, and a smaller step helps."""
     e = s.e
     size = e.run.program.batch_size
-    if (s.reference.healthy and not e.diverged) or size > rows or len(e.x) < 100:
+    if (s.reference.healthy and not e.diverged) or size > rows or e.rows < 100:
         return None
     said = f"each update is made from {size} rows" if size > 1 else "each update is made from one row"
     won = s.gain("slower")

@@ -66,9 +66,11 @@ class Trials:
                 pass
         except TrainingDiverged:
             return 0.0
-        x = e.training.monitor.x if e.training.monitor is not None else e.training.train.x
-        y = e.y_new if e.y_new is not None else e.y
-        outputs = outputs_of(e.network, trial.params, trial.state.layer_state, np.asarray(x), scaling)
+        judged, rows, y = e.training.train.x, e.sample, e.y
+        if e.y_new is not None:
+            judged, rows, y = e.training.monitor.x, e.sample_new, e.y_new
+        x = np.asarray(judged)[rows]
+        outputs = outputs_of(e.network, trial.params, trial.state.layer_state, x, scaling)
         return e.skill(outputs * spread + shift, y)
 
     @cached_property
