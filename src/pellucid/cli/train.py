@@ -182,6 +182,15 @@ def train(source: str | None, resume: Path | None, as_json: bool, **options: Any
     if run.stopped == "interrupted":
         say(f"go on with: pellucid train --resume {run.folder}")
         raise SystemExit(130)
+    _tell_suspicion(run)
+
+
+def _tell_suspicion(run: Any) -> None:
+    from pellucid.doctor.diagnose import suspicion
+    from pellucid.models.run import Run
+
+    if isinstance(run, Run) and (suspected := suspicion(run)):
+        say(f"the doctor suspects {suspected}; make sure with: pellucid diagnose {run.folder}")
 
 
 def _begin(source: str, options: dict[str, Any]) -> Any:

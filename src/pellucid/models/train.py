@@ -1,6 +1,7 @@
 """Training from one call: begin, go on, keep checkpoints."""
 
 import importlib
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -103,7 +104,7 @@ def train(
         folder: run folder to save to, and to keep checkpoints in while training.
         overwrite: replace the run that ``folder`` holds already.
         checkpoint_every: seconds between checkpoints, where there is a folder.
-        progress: show the progress on stderr.
+        progress: show the progress on stderr, and at the end what held the training back, if anything did.
 
     Returns:
         The run: network, history, results.
@@ -131,16 +132,23 @@ def train(
         early_stopping=early_stopping, validation=validation, record_every=record_every, record=record,
         histograms_every=histograms_every, snapshots=snapshots,
     )  # fmt: skip
-    return run_experiment(
+    run = run_experiment(
         planned.experiment, planned.data, optimizer=planned.optimizer, network=planned.network,
         sample_weights=sample_weights, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every,
         progress=progress, before=_warn_of_problems,
     )  # fmt: skip
+    if progress and run.stopped != "interrupted" and (suspected := _suspicion(run)):
+        print(f"the doctor suspects {suspected}; run.diagnose() makes sure", file=sys.stderr)
+    return run
 
 
+# The doctor lies a floor above.
 def _warn_of_problems(run: Run) -> None:
-    # The doctor lies a floor above.
     importlib.import_module("pellucid.doctor.glance").warn_of_problems(run)
+
+
+def _suspicion(run: Run) -> str | None:
+    return importlib.import_module("pellucid.doctor.diagnose").suspicion(run)
 
 
 class Plan(NamedTuple):
