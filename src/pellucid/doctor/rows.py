@@ -54,6 +54,7 @@ def inputs_not_scaled(s: Subject, large: float, uneven: float, uneven_size: floa
     if size < large and not (ratio > uneven and size > uneven_size):
         return None
     odds = 0.45 + 0.15 * min(2, math.log10(max(size, 1))) + 0.05 * (ratio > uneven)
+    odds -= 0.2 * s.refuted("standardised")
     numbers = {"root mean square": size, "largest spread / smallest": ratio, "mean / spread": offset}
     return Evidence(
         odds, numbers | {"largest column": float(np.sqrt((x**2).mean(0)).max())},
@@ -88,7 +89,7 @@ def targets_not_scaled(s: Subject, large: float) -> Evidence | None:
     if size < large:
         return None
     return Evidence(
-        0.35 + 0.1 * min(3, math.log10(size / large + 1)),
+        0.35 + 0.1 * min(3, math.log10(size / large + 1)) - 0.2 * s.refuted("scaled_targets"),
         {"root mean square": size},
         f"the targets have a root mean square of {size:.3g}",
     )

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from pellucid.doctor.examination import Examination
 from pellucid.doctor.findings import Finding, Severity
-from pellucid.doctor.limits import Limit, values
+from pellucid.doctor.limits import HELPS, Limit, values
 from pellucid.doctor.reference import Reference
 from pellucid.doctor.trials import Trials
 from pellucid.doctor.vocabulary import VOCABULARY
@@ -55,6 +55,13 @@ class Subject:
             return None
         reached = getattr(self.trials, cure)
         return (max(reached.values()) if isinstance(reached, dict) else reached) - self.e.skill_new
+
+    def refuted(self, cure: str) -> bool:
+        """Whether a trial of a finished training shows that a cure gains nothing: what looks odd is not what ails it."""
+        if not self.with_trials or not self.e.steps or self.reference.healthy:
+            return False
+        gain = self.gain(cure)
+        return gain is not None and gain < HELPS.value
 
 
 @dataclass(frozen=True)
