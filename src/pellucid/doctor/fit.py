@@ -189,4 +189,5 @@ def under_capacity(
     least = min(hidden, default=99)
     if least < narrow or (least < bottleneck and least < e.outputs):
         return Evidence(0.82, numbers, f"a hidden layer has {least} units; {said}")
-    return Evidence(0.2 + 0.15 * below(least, 10), numbers, said)
+    rested = all(s.refuted(cure) for cure in ("slower", "faster", "longer"))
+    return Evidence(0.2 + 0.15 * below(least, 10) + 0.2 * rested, numbers, said)
