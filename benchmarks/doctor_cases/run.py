@@ -21,6 +21,7 @@ from pellucid.functions.regularizers import ElasticNet
 from pellucid.models.experiment import Experiment, GanExperiment
 from pellucid.models.gan_run import GanRun
 from pellucid.models.run import DataFacts, Run
+from pellucid.models.train import summary_of
 from pellucid.network import AnyNetwork
 from pellucid.training import Adversarial, History, Rows, Scaling, Supervised, Training, initial_state
 
@@ -62,7 +63,7 @@ def run_of(case: Case, seed: int = 0) -> Run | GanRun:
     network = network_of(program["network"], options.get("softmax_axis") == "batch")
     network = network.accepting(data.input_shape)
     loss, optimizer = loss_of(program), optimizer_of(program["optimizer"])
-    outputs = network.init(jax.random.key(0), data.input_shape)[2][-1]
+    outputs = summary_of(network, data.input_shape).rows[-1].output_shape[-1]
     regularizer = regularizer_of(program, network)
 
     def rows(part: Part) -> Rows:
@@ -95,6 +96,7 @@ def run_of(case: Case, seed: int = 0) -> Run | GanRun:
         params = training.state.optimizer.slots["mean"]
     experiment = Experiment(
         network=["flatten"], loss=loss.name, metric=metric.name, optimizer=optimizer.name,
+        regularizer=None if regularizer is None else describe(regularizer),
         epochs=program["epochs"], batch_size=batch_size, seed=seed, class_weights=program.get("class_weights"),
     )  # fmt: skip
     return Run(

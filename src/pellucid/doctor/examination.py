@@ -12,6 +12,7 @@ from pellucid.core.checks import DataError
 from pellucid.functions.activations import Activation as Function
 from pellucid.functions.activations import activations
 from pellucid.functions.losses import Loss
+from pellucid.functions.regularizers import regularizers
 from pellucid.layers import Activation, BatchNorm, Dropout, Frozen, Layer
 from pellucid.layers.layer import weights_of
 from pellucid.models.run import Run, outputs_of
@@ -23,9 +24,10 @@ SAMPLE, FEWER = 4000, 1024
 """Most rows of a part that are read; without looks, as many as one prediction takes."""
 PROBE_ROWS = 256
 """Rows of the batch on which the network is looked at."""
+ACCURACIES = ("accuracy", "binary_accuracy")
 RECORDS = 4
-"""Fewest measurements of the recorder that tell of the layers, and how many tell of their end."""
-RECORDED_BATCH = 16
+"""Last measurements of the recorder that tell of the end of a training."""
+RECORDED_BATCH = 8
 """Fewest rows of a batch on which a unit that is always 0 means something."""
 
 LOGITS = ("sigmoid_binary_cross_entropy", "softmax_cross_entropy", "sparse_softmax_cross_entropy")
@@ -249,9 +251,11 @@ class Examination:
     @cached_property
     def state_start(self) -> Any:
         """The training's state before its first step, drawn again, by the program that drew it."""
+        told = self.run.experiment.regularizer
+        regularizer = None if told is None else regularizers.build(told)
         return initial_state(
-            self.network, self.training.optimizer, None, self.run.facts.input_shape, self.run.experiment.seed,
-            recorder=self.run.program.recorder,
+            self.network, self.training.optimizer, regularizer, self.run.facts.input_shape,
+            self.run.experiment.seed, recorder=self.run.program.recorder,
         )  # fmt: skip
 
     @property
@@ -302,7 +306,7 @@ class Examination:
         if self.looks or self.run.program.batch_size < RECORDED_BATCH:
             return False
         seen = (self.measure(name) for name in ("dead_units", "share_saturated", "gradient_norm"))
-        return min(len(rows) for rows in seen) >= RECORDS
+        return min(len(rows) for rows in seen) > 1
 
     @cached_property
     def hidden(self) -> tuple[Hidden, ...]:
@@ -320,9 +324,9 @@ class Examination:
             return _dead(self.start.outputs[hidden.number]), _dead(self.end.outputs[hidden.number])
         history, name = self.run.history, self.network.names[hidden.number]
         active = history.active[history.unit_layers.index(name)]
-        last = (len(self.measure("dead_units")) - RECORDS) * history.recorder.every
-        first = float(self.measure("dead_units")[0, hidden.number]) / len(active)
-        return first, float((active <= last).mean())
+        dead = self.measure("dead_units")[:, hidden.number]
+        last = len(dead) - min(RECORDS, len(dead) - 1)
+        return float(dead[0]) / len(active), float((active < last * history.recorder.every).mean())
 
     def flat(self, hidden: Hidden) -> tuple[float, float]:
         """The share of its outputs that are within 1 % of the end of its range, before training and after."""
@@ -357,18 +361,19 @@ class Examination:
         return float(known[0].max()), float(known.max())
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """Outputs in prediction mode."""
-        return _outputs(self.network, self.run.params, self.run.layer_state, x)
+        """Outputs for stored inputs, by the program that evaluated the training."""
+        return outputs_of(self.network, self.run.params, self.run.layer_state, x, self.training.scaling)
 
     @cached_property
     def prediction(self) -> np.ndarray:
         """Outputs for the sample of the training rows."""
-        return self.predict(self.x)
+        return self.predict(np.asarray(self.training.train.x)[self.sample])
 
     @cached_property
     def prediction_new(self) -> np.ndarray | None:
         """Outputs for the held-out rows."""
-        return None if self.x_new is None else self.predict(self.x_new)
+        monitor = self.training.monitor
+        return None if monitor is None else self.predict(np.asarray(monitor.x)[self.sample_new])
 
     def decide(self, outputs: np.ndarray) -> np.ndarray:
         """The classes that outputs name."""
@@ -389,8 +394,12 @@ class Examination:
 
     @cached_property
     def skill_train(self) -> float:
-        """Skill on the sample of the training rows."""
-        return self.skill(self.prediction, self.y)
+        """Skill on the sample of the training rows; without looks by the accuracy of the last epoch, if it is known."""
+        table, name = self.run.history.epochs, self.run.history.metric_name
+        if self.looks or self.labels is None or name not in ACCURACIES or not len(table["epoch"]):
+            return self.skill(self.prediction, self.y)
+        commonest = float(np.unique(self.labels, return_counts=True)[1].max() / len(self.labels))
+        return float(max(0.0, (table[name][-1] - commonest) / max(1 - commonest, 1e-9)))
 
     @cached_property
     def skill_new(self) -> float:
@@ -507,10 +516,3 @@ def _bends(layer: Layer) -> bool:
 def _look(network: Any, loss: Any, params: Any, state: Any, x: Any, y: Any) -> Any:
     ones = jnp.ones(x.shape[0], x.dtype)
     return backpropagate(network, loss, params, state, x, y, ones, key=jax.random.key(0))
-
-
-def _outputs(network: Any, params: Any, state: Any, x: np.ndarray) -> np.ndarray:
-    from pellucid.training import Scaling
-
-    plain = Scaling(jnp.zeros((), jnp.float32), jnp.ones((), jnp.float32))
-    return outputs_of(network, params, state, x, plain)

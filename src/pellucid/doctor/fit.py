@@ -73,9 +73,11 @@ def overfitting(
     if "held_out_loss" not in table or len(table["epoch"]) < 3 or e.diverged:
         return None
     held = np.asarray(table["held_out_loss"])
-    if not np.isfinite(held).all() or e.skill_train < learnt:
+    if not np.isfinite(held).all():
         return None
     rose = float(held[-1] / max(held.min(), 1e-9))
+    if (rose <= rise and held[-1] <= rise * e.losses[-1]) or e.skill_train < learnt:
+        return None
     after = float(1 - held.argmin() / len(held))
     apart = e.skill_train - e.skill_new
     numbers = {"last held-out loss / least": rose, "epochs after the least": after, "skill gap": apart}

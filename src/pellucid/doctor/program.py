@@ -167,11 +167,17 @@ def loss_scale(s: Subject, large: float) -> Evidence | None:
 def _mixes(s: Subject) -> float:
     """How far an example's prediction moves when other examples stand beside it."""
     e = s.e
-    if len(e.x) < 2 or not np.isfinite(e.x[0]).all():
+    if len(e.x) < 2 or not np.isfinite(e.x[0]).all() or not (e.looks or _of_ones_own(e.network)):
         return 0.0
-    alone = e.predict(e.x[:1])[0]
+    alone = e.predict(np.asarray(e.training.train.x)[e.sample[:1]])[0]
     moved, size = float(np.abs(e.prediction[0] - alone).max()), float(np.abs(alone).max())
     return moved / max(size, 1e-12) if np.isfinite(moved) else 0.0
+
+
+def _of_ones_own(network: Any) -> bool:
+    """Whether a layer or an activation is not pellucid's, whose predictions look at one example at a time."""
+    parts = (part for layer in network.layers for part in (layer, getattr(layer, "function", layer)))
+    return any(type(part).__module__.partition(".")[0] != "pellucid" for part in parts)
 
 
 def _shapes(jaxpr: Any) -> Iterator[tuple[int, ...]]:

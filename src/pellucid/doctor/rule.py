@@ -57,7 +57,7 @@ class Subject:
         return (max(reached.values()) if isinstance(reached, dict) else reached) - self.e.skill_new
 
     def refuted(self, cure: str) -> bool:
-        """Whether a trial of a finished training shows that a cure gains nothing: what looks odd is not what ails it."""
+        """Whether a trial of a finished training shows that a cure gains nothing."""
         if not self.with_trials or not self.e.steps or self.reference.healthy:
             return False
         gain = self.gain(cure)
