@@ -2,7 +2,7 @@
 
 Every limit of every rule, and of what counts as healthy, is multiplied by a random number of its own between 0.75 and
 1.25, and each case is diagnosed again from the measures and trials already made. Counted is how often the first cause
-changes, or on a healthy case whether there is a problem; and which limits do that alone.
+changes, or on a healthy case whether there is a problem; with ``--alone`` also which limits do that alone.
 """
 
 import json
@@ -84,15 +84,15 @@ def subjects(folder: Path, part: str | None) -> Iterator[tuple[Case, Subject]]:
             yield case, Subject(run)
 
 
-def measure(case: Case, subject: Subject, draws: int) -> dict[str, Any]:
-    """How many of the draws change the answer to a case, and the limits that do so alone."""
+def measure(case: Case, subject: Subject, draws: int, alone: bool) -> dict[str, Any]:
+    """How many of the draws change the answer to a case, and where asked the limits that do so alone."""
     rng, limits, control = np.random.default_rng(0), all_limits(), case.origin == "control"
     usual = answer(subject, limits, control)
     others = [answer(subject, shaken(limits, rng), control) for _ in range(draws)]
     return {
         "case": case.identity, "origin": case.origin, "answer": usual,
         "changed": sum(other != usual for other in others), "draws": draws,
-        "alone": list(culprits(subject, limits, control)),
+        "alone": list(culprits(subject, limits, control)) if alone else [],
     }  # fmt: skip
 
 
@@ -104,13 +104,16 @@ def measure(case: Case, subject: Subject, draws: int) -> dict[str, Any]:
 @click.option(
     "--draws", default=10, show_default=True, help="Sets of limits that each case is diagnosed with."
 )
+@click.option(
+    "--alone", is_flag=True, help="Also name the limits that change a diagnosis alone: ten times as long."
+)
 @click.option("--json", "as_json", is_flag=True, help="On stdout, for machines.")
-def main(folder: Path, part: str | None, draws: int, as_json: bool) -> None:
+def main(folder: Path, part: str | None, draws: int, alone: bool, as_json: bool) -> None:
     """Diagnose every case of a folder under moved limits, and count the diagnoses that change."""
     keep_compiled_programs()
     rows = []
     for number, (case, subject) in enumerate(subjects(folder, part)):
-        rows.append(measure(case, subject, draws))
+        rows.append(measure(case, subject, draws, alone))
         click.echo(f"{case.identity} {rows[-1]['changed']}/{draws}", err=True)
         if number % 20 == 19:
             jax.clear_caches()  # a process may hold so many compiled programs and no more
@@ -122,9 +125,8 @@ def main(folder: Path, part: str | None, draws: int, as_json: bool) -> None:
     click.echo(f"{share:.1%} of {draws * len(rows)} diagnoses change, with {moved}")
     for row in rows:
         if row["changed"]:
-            click.echo(
-                f"{row['case']}: {row['answer']}, {row['changed']} of {draws}; alone: {', '.join(row['alone'])}"
-            )
+            by_itself = f"; alone: {', '.join(row['alone'])}" if alone else ""
+            click.echo(f"{row['case']}: {row['answer']}, {row['changed']} of {draws}{by_itself}")
     for limit, count in Counter(limit for row in rows for limit in row["alone"]).most_common(10):
         click.echo(f"{count:3d} {limit}")
 

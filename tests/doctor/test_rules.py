@@ -81,3 +81,62 @@ def test_near_a_limit_there_is_no_cliff():
     assert np.diff(grades).max() < 0.1
     assert above(1.0, 1.0) == below(1.0, 1.0) == 0.5
     assert above(float("nan"), 1.0) == below(float("nan"), 1.0) == 0
+
+
+def test_without_trials_nothing_is_compiled(caplog):
+    """Program, records and rows tell: the network is sent through the program that evaluated it, and no other."""
+    run = trained(net(), optimizer=pel.SGD(1e-5), epochs=60)
+    with jax.log_compiles():
+        assert diagnose(run, trials=False)[0].label == "learning_rate_too_low"
+        assert "Compiling" not in caplog.text
+        diagnose(run)
+        assert "Compiling" in caplog.text
+
+
+def test_what_the_recorder_tells_of_the_layers_is_what_a_look_tells():
+    dead = net(units=32, function="relu", first=Normal(0.5))
+    run = trained(dead, optimizer=pel.SGD(3.0), epochs=25)
+    looked, told = (Subject(run, trials).e for trials in (True, False))
+    assert told.recorded
+    assert not looked.recorded
+    for hidden in told.hidden:
+        np.testing.assert_allclose(told.dead(hidden), looked.dead(hidden), atol=0.15)
+    run = trained(net(function="tanh", first=Normal(4.0)), epochs=25)
+    looked, told = (Subject(run, trials).e for trials in (True, False))
+    for hidden in told.hidden:
+        np.testing.assert_allclose(told.flat(hidden), looked.flat(hidden), atol=0.15)
+
+
+def test_a_training_ends_with_what_held_it_back(capsys):
+    trained(net(), optimizer=pel.SGD(1e-5), progress=True)
+    assert "the doctor suspects learning rate too low" in capsys.readouterr().err
+    trained(net(), progress=True)
+    assert "doctor" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("columns", "constant", "copies", "said"),
+    [
+        (lambda x: np.concatenate([x] + [x[:, :1]] * 6, 1), 0, 6, "6 of 10 columns are copies"),
+        (
+            lambda x: np.concatenate([x, np.random.default_rng(0).normal(size=(len(x), 400))], 1),
+            0,
+            0,
+            "unrelated",
+        ),
+        (
+            lambda x: np.concatenate([x, np.full((len(x), 3), 1e3)], 1),
+            3,
+            0,
+            None,
+        ),  # 0 once they are standardised
+    ],
+    ids=["copies", "noise", "constants"],
+)
+def test_columns_that_tell_nothing(columns, constant, copies, said):
+    iris = pel.load_dataset("iris")
+    checkup = pel.check((16,), pel.data.make_dataset(columns(iris.train.x).astype(np.float32), iris.train.y))
+    found = [finding for finding in checkup.findings if finding.label == "uninformative_features"]
+    assert found[0].because.find(said) >= 0 if said else not found
+    assert checkup.facts["constant columns"] == constant
+    assert checkup.facts["columns that are copies of others"] == copies
