@@ -53,13 +53,21 @@ def label_leakage(s: Subject, slips: float, strays: float, lost: float) -> Evide
     scrambled=Limit(0.25, "of the held-out agreement: shuffled labels agree as chance does"),
     crossed=Limit(0.4, "of the held-out agreement: shuffled labels do not name held-out rows either"),
     swap=Limit(0.08, "the skill that renaming classes may gain by chance"),
+    restored=Limit(0.6, "of the held-out agreement: renaming what was swapped makes it whole again"),
     noisy=Limit(
         0.2, "of the held-out agreement: flipped labels lower it by their share, drawing rows by less"
     ),
     slope=Limit(2, "numbers of like rows have the same size in both parts, give or take noise"),
 )
 def label_errors(
-    s: Subject, learnable: float, scrambled: float, crossed: float, swap: float, noisy: float, slope: float
+    s: Subject,
+    learnable: float,
+    scrambled: float,
+    crossed: float,
+    swap: float,
+    restored: float,
+    noisy: float,
+    slope: float,
 ) -> Evidence | None:
     """Training labels that like rows disagree on, or that name the held-out classes otherwise."""
     r = s.reference
@@ -74,7 +82,7 @@ def label_errors(
         return Evidence(0.97, numbers, disagree)
     if s.e.classifies and of_new > learnable and own > 0.5 * of_new and across < own - 0.1:
         renamed = _renamed(s)
-        if renamed > across + swap:
+        if renamed > max(across + swap, restored * of_new):
             return Evidence(
                 0.96, numbers | {"with classes renamed": renamed},
                 f"held-out rows are named right with {renamed:.2f} instead of {across:.2f} once classes are swapped",

@@ -100,10 +100,15 @@ def targets_not_scaled(s: Subject, large: float) -> Evidence | None:
     "both parts are drawn from one source, unless they were prepared apart",
     shift=Limit(0.5, "half a spread, in most columns, is far outside what drawing rows does"),
     wider=Limit(math.log(2), "a spread doubled or halved in most columns is not chance either"),
+    related=Limit(
+        0.3, "of correlation, root mean square over the pairs of columns: other columns stand in their places"
+    ),
     chance=Limit(3, "of so many standard errors: with few rows means differ by themselves"),
 )
-def train_test_mismatch(s: Subject, shift: float, wider: float, chance: float) -> Evidence | None:
-    """Held-out inputs of other means or spreads than the training inputs."""
+def train_test_mismatch(
+    s: Subject, shift: float, wider: float, related: float, chance: float
+) -> Evidence | None:
+    """Held-out inputs of other means or spreads than the training inputs, or of columns that go together otherwise."""
     if s.e.x_new is None:
         return None
     x, new = s.e.finite, as_rows(s.e.x_new)
@@ -118,7 +123,11 @@ def train_test_mismatch(s: Subject, shift: float, wider: float, chance: float) -
     off = float(np.median(moved))
     widened = float(np.median(np.abs(np.log(spread_new / spread))[alive]))
     if off < max(shift, noise) and widened < max(wider, 2 * noise):
-        return None
+        apart = _related_otherwise(x[:, alive], new[:, alive]) if alive.sum() < TABLE else 0.0
+        if apart < related + noise / chance:
+            return None
+        said = f"columns that go together in training do not in the held-out rows: correlations {apart:.2f} apart"
+        return Evidence(0.97, {"correlations apart": apart}, said)
     return Evidence(
         0.96, {"shift in spreads": off, "spread against training": math.exp(widened)},
         f"in the median column the held-out mean lies {off:.2g} spreads off the training mean",
@@ -165,6 +174,15 @@ def uninformative_features(
         0.92, {"columns": columns, "rows": rows, "share unrelated to the target": share},
         f"{share:.0%} of {columns} columns are unrelated to the target, with {rows} rows",
     )  # fmt: skip
+
+
+def _related_otherwise(x: np.ndarray, new: np.ndarray) -> float:
+    """How far the correlations of the columns lie apart in two parts: root mean square over the pairs."""
+    if x.shape[1] < 3 or min(len(x), len(new)) < 10:
+        return 0.0
+    apart = np.nan_to_num(np.corrcoef(x.T)) - np.nan_to_num(np.corrcoef(new.T))
+    pairs = x.shape[1] * (x.shape[1] - 1)
+    return float(math.sqrt((apart**2).sum() / pairs))
 
 
 def duplicated(x: np.ndarray) -> int:
