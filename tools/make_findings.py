@@ -64,7 +64,10 @@ def measure(folder: Path, proofs: Path, kept: dict[str, Any]) -> None:
         if not fitting:
             continue
         case, proof = fitting[0], proven[fitting[0].identity]["proof"]
-        if label in kept and kept[label]["case"] == case.identity and kept[label]["proof"] == tested(proof):
+        same = (
+            label in kept and kept[label]["case"] == case.identity and kept[label]["proof"] == tested(proof)
+        )
+        if same or (label in kept and case.aside):
             continue
         plain = json.loads((folder / f"{case.identity}.json").read_text())
         kept[label] = {

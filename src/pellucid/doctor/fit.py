@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pellucid.doctor.limits import Limit, above, below
+from pellucid.doctor.limits import THROWN, Limit, above, below
 from pellucid.doctor.records import worst_jump
 from pellucid.doctor.rule import Evidence, Rule, Subject, table_of
 from pellucid.layers import Dropout
@@ -62,10 +62,10 @@ def over_regularised(
     ),
     steep=Limit(2.7, "times its least: such a rise speaks for itself"),
     wide=Limit(0.28, "of skill: as wide a gap speaks for itself"),
-    wild=Limit(2, "times the first loss: the steps threw the training about before it fitted anything"),
+    thrown=THROWN,
 )
 def overfitting(
-    s: Subject, learnt: float, rise: float, late: float, gap: float, steep: float, wide: float, wild: float
+    s: Subject, learnt: float, rise: float, late: float, gap: float, steep: float, wide: float, thrown: float
 ) -> Evidence | None:
     """Training rows learnt, held-out rows not; or a held-out loss that rises."""
     e = s.e
@@ -83,8 +83,8 @@ def overfitting(
     numbers = {"last held-out loss / least": rose, "epochs after the least": after, "skill gap": apart}
     if rose > rise and after > late and (apart > gap or (rose > steep and apart > 0.02)):
         sure = 0.55 + 0.15 * above(rose, steep) + 0.15 * above(apart, wide)
-        if not s.reference.healthy:
-            sure += 0.1 - 0.25 * above(worst_jump(e), wild)  # a training that was thrown about has not fitted
+        if not s.reference.healthy:  # a training that was thrown about has not fitted
+            sure += 0.1 - 0.25 * above(worst_jump(e), thrown)
         said = f"the held-out loss rose to {rose:.2g} times its least while the training loss fell"
         return Evidence(sure, numbers, said)
     if apart > wide:

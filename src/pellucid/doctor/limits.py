@@ -12,6 +12,10 @@ class Limit(NamedTuple):
 
 HELPS = Limit(0.15, "seeds alone rarely add more to the skill")
 """What a trial must gain before its change counts as a cure."""
+THROWN = Limit(
+    2, "times the first loss: a training that learns goes down; steps that are too large throw it up"
+)
+"""The greatest loss from which on a training counts as thrown about."""
 
 
 def values(limits: dict[str, Limit]) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """Causes in what flows through the layers: slopes that vanish or explode, units that are dead or flat."""
 
-from pellucid.doctor.limits import HELPS, Limit, above, below
-from pellucid.doctor.records import not_finite
+from pellucid.doctor.limits import HELPS, THROWN, Limit, above, below
+from pellucid.doctor.records import not_finite, worst_jump
 from pellucid.doctor.rule import Evidence, Rule, Subject, table_of
 
 SIGNALS: list[Rule] = []
@@ -91,8 +91,9 @@ def saturated_units(s: Subject, share: float) -> Evidence | None:
     start=Limit(0.5, "of a layer before the first step: at most a few are dead by chance"),
     end=Limit(0.4, "of a layer after training: healthy ones lose a fifth at times"),
     gain=HELPS,
+    thrown=THROWN,
 )
-def dead_relu(s: Subject, start: float, end: float, gain: float) -> Evidence | None:
+def dead_relu(s: Subject, start: float, end: float, gain: float, thrown: float) -> Evidence | None:
     """Rectified units that are zero for every row."""
     if s.reference.healthy:
         return None
@@ -107,6 +108,11 @@ def dead_relu(s: Subject, start: float, end: float, gain: float) -> Evidence | N
     if after < end:
         return None
     said = f"{after:.0%} of a layer's units are zero for every row at the end"
-    if (s.gain("slower") or 0.0) > gain:
+    slower = s.gain("slower")
+    if slower is None and worst_jump(s.e) > thrown:
+        return Evidence(
+            0.55, numbers, f"{said}, after steps that threw the loss up"
+        )  # the rate may be the cause
+    if slower is not None and slower > gain:
         return Evidence(0.55, numbers, f"{said}; a smaller rate alone helps")  # the rate is the cause
     return Evidence(0.4 + 0.42 * after, numbers, said)

@@ -7,7 +7,7 @@ trials the records give a lower probability, and several causes fit.
 import numpy as np
 
 from pellucid.doctor.initial import init_ratio, without_biases
-from pellucid.doctor.limits import HELPS, Limit, above, below
+from pellucid.doctor.limits import HELPS, THROWN, Limit, above, below
 from pellucid.doctor.records import falling, jump, not_finite, oscillation, update_ratio, worst_jump
 from pellucid.doctor.rows import LARGE_TARGETS
 from pellucid.doctor.rule import Evidence, Rule, Subject, table_of
@@ -24,7 +24,7 @@ SMALL_STEP = Limit(3e-4, "of the weights: a thousand such steps move them by a t
     "a smaller step alone must help: that is what the name means",
     gain=HELPS,
     step=Limit(0.03, "of the weights: thirty such steps replace them; a hundredth or less is usual"),
-    rise=Limit(2, "times the first loss: a training that learns goes down"),
+    rise=THROWN,
     up=Limit(0.3, "of the later epochs: a rate that fits sends few of them up"),
 )
 def learning_rate_too_high(s: Subject, gain: float, step: float, rise: float, up: float) -> Evidence | None:
@@ -59,8 +59,11 @@ def learning_rate_too_high(s: Subject, gain: float, step: float, rise: float, up
     gain=HELPS,
     small=SMALL_STEP,
     fair=Limit(3e-3, "of the weights: with such steps another cause is likelier"),
+    thrown=THROWN,
 )
-def learning_rate_too_low(s: Subject, gain: float, small: float, fair: float) -> Evidence | None:
+def learning_rate_too_low(
+    s: Subject, gain: float, small: float, fair: float, thrown: float
+) -> Evidence | None:
     """A larger rate learns what this rate did not."""
     e = s.e
     if s.reference.healthy or e.diverged or e.rate <= 0:
@@ -70,7 +73,8 @@ def learning_rate_too_low(s: Subject, gain: float, small: float, fair: float) ->
     said = f"an update moves the weights by {update:.1g} of their size"
     won = s.gain("faster")
     if won is None:
-        little = below(update, small, 2) if update > 0 else 0.0  # nothing moves: dead units, or no slope
+        # Where nothing moves, or not any more, units are dead or flat.
+        little = below(update, small, 2) if update > 0 and worst_jump(e) < thrown else 0.0
         return Evidence(0.1 + 0.55 * little, numbers, said) if little > 0.4 else None
     if won < gain:
         return None
