@@ -85,7 +85,7 @@ def test_near_a_limit_there_is_no_cliff():
 
 def test_without_trials_nothing_is_compiled(caplog):
     """Program, records and rows tell: the network is sent through the program that evaluated it, and no other."""
-    run = trained(net(), optimizer=pel.SGD(1e-5), epochs=60)
+    run = trained(net(units=23), optimizer=pel.SGD(1e-5), epochs=60)  # a network that no other test looks at
     with jax.log_compiles():
         assert diagnose(run, trials=False)[0].label == "learning_rate_too_low"
         assert "Compiling" not in caplog.text
