@@ -1,6 +1,7 @@
 """Rules are data with reasons; what is certain is found without a trial; looking changes nothing."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -11,10 +12,12 @@ from pellucid.doctor import diagnose
 from pellucid.doctor.before import BEFORE
 from pellucid.doctor.diagnose import findings_of
 from pellucid.doctor.limits import above, below
+from pellucid.doctor.program import target_shape
 from pellucid.doctor.reference import HEALTH
 from pellucid.doctor.rule import Subject
 from pellucid.doctor.rules import RULES
 from pellucid.functions.initializers import Constant, Normal
+from pellucid.functions.losses import losses
 from pellucid.functions.regularizers import L2
 from pellucid.layers import Dense
 from pellucid.network import Network
@@ -140,3 +143,11 @@ def test_columns_that_tell_nothing(columns, constant, copies, said):
     assert found[0].because.find(said) >= 0 if said else not found
     assert checkup.facts["constant columns"] == constant
     assert checkup.facts["columns that are copies of others"] == copies
+
+
+@pytest.mark.parametrize("steps", [3, 4, 5, 7])
+def test_a_loss_at_each_step_holds_no_target_against_those_of_other_examples(steps):
+    """Whatever the number of steps beside that of the classes, 3: an axis of steps is none of examples."""
+    loss = losses.build("sparse_categorical_cross_entropy")
+    e = SimpleNamespace(outputs=3, output_shape=(steps, 3), y=np.zeros((2, steps), np.int32), loss=loss)
+    assert target_shape(SimpleNamespace(e=e)) is None

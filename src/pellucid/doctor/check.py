@@ -13,7 +13,7 @@ from pellucid.data import Dataset
 from pellucid.doctor.before import BEFORE
 from pellucid.doctor.examination import DISTANCES, LOGITS, PROBABILITIES
 from pellucid.doctor.findings import Finding
-from pellucid.doctor.rows import COLUMNS, duplicated
+from pellucid.doctor.rows import COLUMNS, duplicated, without_spread
 from pellucid.doctor.rule import Evidence, Rule, Subject
 from pellucid.models.run import DataFacts, Run
 from pellucid.models.train import Plan, plan, prepare
@@ -102,7 +102,7 @@ def _facts(s: Subject, data: Dataset) -> dict[str, float]:
     facts["error of the backward pass"] = gradient_error(s)
     facts["skill on one batch learnt by heart"] = by_heart(s)
     if s.e.x.ndim == 2 and s.e.x.shape[1] <= COLUMNS:
-        constant = s.e.finite.std(0) < 1e-9
+        constant = without_spread(s.e.finite)
         facts["constant columns"] = int(constant.sum())
         facts["columns that are copies of others"] = duplicated(s.e.finite[:, ~constant])
     size = receptive_size(s)

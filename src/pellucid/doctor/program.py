@@ -47,7 +47,7 @@ def wrong_output_size(s: Subject) -> Evidence | None:
 @rule("target_shape", "each example's loss must be its own, made of its own target alone")
 def target_shape(s: Subject) -> Evidence | None:
     """A loss that holds every output of a batch against every target of it."""
-    rows = s.e.outputs + 2  # a number of rows that is no number of outputs
+    rows = max((*s.e.output_shape, *s.e.y.shape[1:])) + 2  # a number that no other axis has
 
     def given(like: tuple[int, ...], dtype: Any) -> Any:
         return jax.ShapeDtypeStruct((rows, *like), dtype)

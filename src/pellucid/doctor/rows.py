@@ -152,7 +152,7 @@ def uninformative_features(
     rows, columns = x.shape
     if columns < 5 or (s.e.task == "regression" and s.e.y.shape[1] > 1):
         return None
-    constant = x.std(0) < 1e-9
+    constant = without_spread(x)
     usual = np.abs(x[:, ~constant]).mean() if (~constant).any() else 1
     swamping = int((constant & (np.abs(x.mean(0)) > large * usual)).sum())
     if swamping:
@@ -183,6 +183,11 @@ def _related_otherwise(x: np.ndarray, new: np.ndarray) -> float:
     apart = np.nan_to_num(np.corrcoef(x.T)) - np.nan_to_num(np.corrcoef(new.T))
     pairs = x.shape[1] * (x.shape[1] - 1)
     return float(math.sqrt((apart**2).sum() / pairs))
+
+
+def without_spread(x: np.ndarray) -> np.ndarray:
+    """Which columns are constant."""
+    return x.std(0) < 1e-9
 
 
 def duplicated(x: np.ndarray) -> int:

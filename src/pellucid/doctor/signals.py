@@ -109,10 +109,8 @@ def dead_relu(s: Subject, start: float, end: float, gain: float, thrown: float) 
         return None
     said = f"{after:.0%} of a layer's units are zero for every row at the end"
     slower = s.gain("slower")
-    if slower is None and worst_jump(s.e) > thrown:
-        return Evidence(
-            0.55, numbers, f"{said}, after steps that threw the loss up"
-        )  # the rate may be the cause
-    if slower is not None and slower > gain:
-        return Evidence(0.55, numbers, f"{said}; a smaller rate alone helps")  # the rate is the cause
+    if slower is None and worst_jump(s.e) > thrown:  # the rate may be the cause
+        return Evidence(0.55, numbers, f"{said}, after steps that threw the loss up")
+    if slower is not None and slower > gain:  # the rate is the cause
+        return Evidence(0.55, numbers, f"{said}; a smaller rate alone helps")
     return Evidence(0.4 + 0.42 * after, numbers, said)
