@@ -109,7 +109,7 @@ def pellucid(
     from pellucid.functions.metrics import metrics
     from pellucid.models.feedforward import OUTPUTS, feedforward
     from pellucid.models.named import build_model
-    from pellucid.models.run import scaling_of
+    from pellucid.models.scaling import scaling_of
     from pellucid.optimizers import Adam
     from pellucid.training import DEFAULT_GROUPS, History, Rows, Supervised, Training, initial_state
 

@@ -98,6 +98,7 @@ def run_of(case: Case, seed: int = 0) -> Run | GanRun:
         network=["flatten"], loss=loss.name, metric=metric.name, optimizer=optimizer.name,
         regularizer=None if regularizer is None else describe(regularizer),
         epochs=program["epochs"], batch_size=batch_size, seed=seed, class_weights=program.get("class_weights"),
+        scale_inputs="none", scale_targets="none",
     )  # fmt: skip
     return Run(
         network, params, training.state.layer_state, supervised, experiment, DataFacts.of(data),

@@ -10,6 +10,7 @@ from pellucid.cli.gan import begin_gan, is_gan
 from pellucid.cli.options import Specification, as_json, is_table, print_json, say
 
 SPECIFICATION = Specification()
+CHOICES = ("auto", "standardise", "min_max", "none")
 
 
 @click.command(
@@ -107,6 +108,21 @@ or names them, with what each reads, where the network branches:
 )
 @click.option("--class-weights", metavar="balanced|NAME=W,…", help="Weights of the classes.")
 @click.option(
+    "--scale-inputs",
+    type=click.Choice(CHOICES),
+    default="auto",
+    show_default=True,
+    help="How inputs are scaled; auto: tables standardised, pixels by 1/255.",
+)
+@click.option(
+    "--scale-targets",
+    type=click.Choice(CHOICES),
+    default="auto",
+    show_default=True,
+    help="How the targets of a regression are scaled for training; auto: standardised, where output and loss allow it. "
+    "Predictions and metrics are in the target's own units.",
+)
+@click.option(
     "--patience", type=int, help="Early stopping: epochs without a better loss on a validation part."
 )
 @click.option(
@@ -200,6 +216,7 @@ def _begin(source: str, options: dict[str, Any]) -> Any:
     from pellucid.functions.regularizers import regularizers
     from pellucid.models.experiment import Experiment, open_data
     from pellucid.models.feedforward import OUTPUTS
+    from pellucid.models.scaling import scaled_inputs
     from pellucid.models.train import run_experiment
     from pellucid.optimizers import as_optimizer
 
@@ -226,7 +243,7 @@ def _begin(source: str, options: dict[str, Any]) -> Any:
         )
         options["folder"] = options["folder"] or _free_folder(data.name)
         return begin_gan(data, settings, options, _optimizer)
-    network, data = _network(options, data)
+    network, data = _network(options, scaled_inputs(data, options["scale_inputs"]))
     if data.task == "reconstruction":
         settings["task"] = data.task
     end = OUTPUTS[data.task]
@@ -247,6 +264,8 @@ def _begin(source: str, options: dict[str, Any]) -> Any:
         shuffle=options["shuffle"],
         seed=seed,
         class_weights=_class_weights(options["class_weights"]),
+        scale_inputs=options["scale_inputs"],
+        scale_targets=options["scale_targets"],
         patience=options["patience"],
         validation=options["validation"],
         record_every=options["record_every"],

@@ -1,6 +1,15 @@
 """Data: arrays, tables and named datasets."""
 
-from pellucid.data.arrays import Dataset, Encoder, Part, Preprocessing, make_dataset, reconstruction, split
+from pellucid.data.arrays import (
+    SCALINGS,
+    Dataset,
+    Encoder,
+    Part,
+    Preprocessing,
+    make_dataset,
+    reconstruction,
+    split,
+)
 from pellucid.data.datasets import DatasetInfo, fetch, list_datasets, load_dataset
 from pellucid.data.points import Coverage, GaussianMixture, gaussian_grid, gaussian_ring, mode_coverage
 from pellucid.data.tables import TableEncoder, load_table
@@ -8,6 +17,7 @@ from pellucid.data.text import Vocabulary, bag_of_words, load_messages
 from pellucid.data.translation import Lexicon, Translations, load_pairs, prepare_translations
 
 __all__ = [
+    "SCALINGS",
     "Coverage",
     "Dataset",
     "DatasetInfo",

@@ -7,7 +7,7 @@ learnt from the data for that, such as means and spreads, is learnt from the tra
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, Protocol
@@ -56,6 +56,11 @@ class Preprocessing:
     def invert_numpy(self, x: np.ndarray) -> np.ndarray:
         """What was stored, from what the network sees."""
         return x / self.scale + self.shift
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether nothing is changed."""
+        return bool((self.shift == 0).all() and (self.scale == 1).all())
 
     def to_dict(self) -> dict[str, np.ndarray]:
         """The two arrays by name, as they are saved with a run."""
@@ -127,6 +132,8 @@ class Dataset:
         classes: names of the classes or labels, in the order of their numbers; empty for a regression.
         features: names of the inputs of a table; may be empty.
         preprocessing: what the program does to a batch of ``x``.
+        target_preprocessing: the same for the targets of a regression: ``y' = (y − shift) · scale``. Predictions are
+            given back in the units of ``y``.
         encoder: turns new raw input into ``x``; None where the input is an array already.
         source: where the data come from.
     """
@@ -138,6 +145,7 @@ class Dataset:
     classes: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     preprocessing: Preprocessing = Preprocessing()
+    target_preprocessing: Preprocessing = Preprocessing()
     encoder: Encoder | None = None
     source: str = "arrays in memory"
 
@@ -188,7 +196,7 @@ def make_dataset(
     classes: Sequence[str] | None = None,
     held_out: float | tuple[Any, Any] | None = 0.2,
     seed: int = 0,
-    preprocessing: Preprocessing | Literal["auto", "standardise", "none"] = "auto",
+    preprocessing: Preprocessing | Literal["auto", "standardise", "min_max", "none"] = "auto",
     features: Sequence[str] = (),
     encoder: Encoder | None = None,
     source: str = "arrays in memory",
@@ -208,8 +216,9 @@ def make_dataset(
         held_out: share of the rows to hold out, in (0, 1), drawn class by class; a pair ``(x, y)``; or None.
         seed: of the draw.
         preprocessing: ``"standardise"`` gives mean 0 and spread 1 over the training part (each feature of a
-            table, all values of an image or sequence together; what is constant is only shifted). ``"auto"``
-            standardises float tables, scales uint8 by 1/255 unless it is all 0 and 1, and leaves the rest.
+            table, all values of an image or sequence together; what is constant is only shifted), ``"min_max"`` the
+            range 0 … 1. ``"auto"`` standardises float tables, scales uint8 by 1/255 unless it is all 0 and 1, and
+            leaves the rest.
         features: names of the inputs.
         encoder: kept in the dataset.
         source: kept in the dataset.
@@ -248,7 +257,7 @@ def make_dataset(
         rows = split_rows(whole.y, held_out, seed, stratify, target.classes)
         train, rest = whole.take(rows[0]), whole.take(rows[1])
     if not isinstance(preprocessing, Preprocessing):
-        require(preprocessing, OneOf(("auto", "standardise", "none")), "preprocessing")
+        require(preprocessing, OneOf(("auto", *SCALINGS)), "preprocessing")
         preprocessing = _choose_preprocessing(train.x, preprocessing)
     return Dataset(
         name=name,
@@ -313,12 +322,36 @@ def standardise(x: np.ndarray) -> Preprocessing:
     return Preprocessing(np.mean(x, axis=axes, dtype=np.float64), 1 / np.where(constant, 1, spread))
 
 
+def min_max(x: np.ndarray) -> Preprocessing:
+    """The preprocessing that brings ``x`` into the range 0 … 1: ``x' = (x − min) · 1 / (max − min)``.
+
+    Args:
+        x: training inputs; by feature or as a whole as in `standardise`. What is constant gets scale 1.
+
+    Example:
+        >>> min_max(np.array([[1.0, 7.0], [3.0, 7.0]])).apply_numpy(np.array([[1.0, 7.0], [3.0, 7.0]]))
+        array([[0., 0.],
+               [1., 0.]], dtype=float32)
+    """
+    axes = 0 if x.ndim == 2 else None
+    low, high = x.min(axis=axes).astype(np.float64), x.max(axis=axes).astype(np.float64)
+    return Preprocessing(low, 1 / np.where(high > low, high - low, 1))
+
+
+SCALINGS: dict[str, Callable[[np.ndarray], Preprocessing]] = {
+    "standardise": standardise,
+    "min_max": min_max,
+    "none": lambda x: Preprocessing(),
+}
+"""Ways to scale inputs, or the targets of a regression, by name; each is learnt from the training rows."""
+
+
 def _choose_preprocessing(x: np.ndarray, choice: str) -> Preprocessing:
-    if choice == "standardise" or (choice == "auto" and x.dtype != np.uint8 and x.ndim == 2):
-        return standardise(x)
-    if choice == "auto" and x.dtype == np.uint8 and x.max() > 1:
-        return Preprocessing(scale=1 / 255)
-    return Preprocessing()
+    if choice in SCALINGS:
+        return SCALINGS[choice](x)
+    if x.dtype == np.uint8:
+        return Preprocessing(scale=1 / 255) if x.max() > 1 else Preprocessing()
+    return standardise(x) if x.ndim == 2 else Preprocessing()
 
 
 def split(part: Part, share: float, seed: int, stratify: bool) -> tuple[Part, Part]:
@@ -381,11 +414,13 @@ def split_rows(
 
 
 __all__ = [
+    "SCALINGS",
     "Dataset",
     "Encoder",
     "Part",
     "Preprocessing",
     "make_dataset",
+    "min_max",
     "reconstruction",
     "split",
     "split_rows",

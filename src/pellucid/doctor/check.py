@@ -77,10 +77,10 @@ def check(network: Any, data: Any, **settings: Any) -> Checkup:
 
 def check_plan(planned: Plan) -> Checkup:
     """The check of a training that is settled."""
-    program, training = prepare(planned.experiment, planned.data, planned.optimizer, planned.network, None)
-    state = training.state
+    ready, training = prepare(planned.experiment, planned.data, planned.optimizer, planned.network, None)
+    state, program = training.state, ready.program
     run = Run(
-        program.network, state.params, state.layer_state, program, planned.experiment, DataFacts.of(planned.data),
+        program.network, state.params, state.layer_state, program, planned.experiment, DataFacts.of(ready.data),
         training.history, {}, training=training,
     )  # fmt: skip
     subject = Subject(run)

@@ -198,7 +198,7 @@ class Examination:
 
     def scaled(self, x: Any) -> np.ndarray:
         """Stored inputs as the network sees them."""
-        shift, scale = (np.asarray(number) for number in self.training.scaling)
+        shift, scale = (np.asarray(number) for number in self.training.scaling[:2])
         return (np.asarray(x).astype(scale.dtype) - shift) * scale
 
     @cached_property

@@ -17,14 +17,15 @@ import numpy as np
 from pellucid.core.checks import DataError, InvalidValue, ShapeError, TrainingDiverged
 from pellucid.core.registry import describe
 from pellucid.core.tunable import as_arrays
-from pellucid.data import Dataset
+from pellucid.data import SCALINGS, Dataset
 from pellucid.data.encoding import Task
 from pellucid.doctor.examination import class_numbers, classes_named, threshold_of
 from pellucid.doctor.race import Judge, Trainable, Trained
 from pellucid.models.experiment import Experiment
 from pellucid.models.keeping import data_of_run
 from pellucid.models.population import without_initializers, worth_stacking
-from pellucid.models.run import Run, outputs_of
+from pellucid.models.run import DataFacts, Run, outputs_of
+from pellucid.models.scaling import ScalingChoice, scaling_of
 from pellucid.models.train import prepare
 from pellucid.storage import RunFolder
 from pellucid.training import (
@@ -60,7 +61,9 @@ class Setup:
         shift: what was taken off the targets.
         spread: what they were then divided by.
         class_weights: those of the experiment.
-        same_data: False where a remedy changed rows, columns, inputs or the scale of targets.
+        scale_inputs: how the inputs are scaled, as the experiment says it.
+        scale_targets: how the targets are scaled, as the experiment says it.
+        same_data: False where a remedy changed rows, columns or inputs.
     """
 
     program: Supervised
@@ -78,6 +81,8 @@ class Setup:
     shift: Any = 0.0
     spread: Any = 1.0
     class_weights: Any = None
+    scale_inputs: ScalingChoice = "auto"
+    scale_targets: ScalingChoice = "auto"
     same_data: bool = True
 
     @staticmethod
@@ -95,12 +100,14 @@ class Setup:
         if training.monitor is None or training.monitor.y is None:
             raise DataError("a proof is judged on held-out targets; this training has none.")
         task, classes = run.facts.task, len(run.facts.classes)
-        labels, truth = (_plain(part.y, task) for part in (training.train, training.monitor))
+        labels, truth = (_plain(part.y, run.facts) for part in (training.train, training.monitor))
         program = replace(run.program, record_every=0)
+        targets, experiment = run.facts.target_preprocessing, run.experiment
         return Setup(
-            program, training.optimizer, training.state.regularizer, run.experiment.epochs, training.scaling,
+            program, training.optimizer, training.state.regularizer, experiment.epochs, training.scaling,
             training.train, np.asarray(training.monitor.x), labels, truth, task, classes, run.facts.input_shape,
-            class_weights=run.experiment.class_weights,
+            targets.shift, 1 / targets.scale, experiment.class_weights, experiment.scale_inputs,
+            experiment.scale_targets,
         )  # fmt: skip
 
     @property
@@ -157,11 +164,28 @@ class Setup:
             epochs=self.epochs,
             batch_size=program.batch_size,
             class_weights=self.class_weights,
+            scale_inputs=self.scale_inputs,
+            scale_targets=self.scale_targets,
         )
 
     def with_targets(self, y: np.ndarray, **changes: Any) -> "Setup":
         """Other targets for the loss."""
         return replace(self, train=self.train._replace(y=jnp.asarray(y)), **changes)
+
+    def with_inputs_scaled(self, choice: ScalingChoice) -> "Setup":
+        """Inputs scaled as ``choice`` says, by the training rows; values that are not finite are left out of that."""
+        x = self.x
+        if not (finite := np.isfinite(x)).all():
+            x = np.where(finite, x, np.nanmean(np.where(finite, x, np.nan), 0, keepdims=True))
+        scaled = scaling_of(SCALINGS[choice](np.nan_to_num(x)))
+        scaling = self.scaling._replace(shift=scaled.shift, scale=scaled.scale)
+        return replace(self, scaling=scaling, scale_inputs=choice)
+
+    def with_targets_scaled(self, choice: ScalingChoice) -> "Setup":
+        """Targets of a regression scaled as ``choice`` says, by the training rows."""
+        targets = SCALINGS[choice](self.labels)
+        y = targets.apply_numpy(self.labels).reshape(np.asarray(self.train.y).shape)
+        return self.with_targets(y, shift=targets.shift, spread=1 / targets.scale, scale_targets=choice)
 
     @property
     def structure(self) -> Hashable:
@@ -209,9 +233,12 @@ def with_rows(run: Run, data: Dataset | None = None) -> Run:
     return replace(run, training=prepare(run.experiment, data, None, None, None)[1])
 
 
-def _plain(y: Any, task: Task) -> np.ndarray:
+def _plain(y: Any, facts: DataFacts) -> np.ndarray:
+    """Targets as they are: class numbers, or numbers in their own units."""
     y = np.asarray(y)
-    return class_numbers(y) if task in ("binary", "multiclass") else y.reshape(len(y), -1)
+    if facts.task in ("binary", "multiclass"):
+        return class_numbers(y)
+    return facts.target_preprocessing.invert_numpy(y.reshape(len(y), -1))
 
 
 STACKED = 20_000

@@ -17,7 +17,7 @@ from pellucid.doctor.examination import Examination
 from pellucid.functions.initializers import initializers
 from pellucid.layers import Frozen
 from pellucid.models.run import outputs_of
-from pellucid.training import History, Scaling, Training
+from pellucid.training import History, Training
 from pellucid.training.state import with_numbers
 
 STEPS = 6000
@@ -109,8 +109,9 @@ class Trials:
         scale = 1 / np.where(spread > 1e-12, spread, 1)
         base = self.examination.training.scaling
         shift = np.asarray(base.shift) + mean / np.asarray(base.scale)
-        scaling = Scaling(
-            jnp.asarray(shift, jnp.float32), jnp.asarray(scale * np.asarray(base.scale), jnp.float32)
+        scaling = base._replace(
+            shift=jnp.asarray(shift, jnp.float32),
+            scale=jnp.asarray(scale * np.asarray(base.scale), jnp.float32),
         )
         return self.outcome(scaling=scaling)
 

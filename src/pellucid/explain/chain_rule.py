@@ -27,6 +27,7 @@ from pellucid.layers import (
 )
 from pellucid.models import Run
 from pellucid.models.run import target_for
+from pellucid.models.scaling import describe_targets
 
 
 def explain(
@@ -113,13 +114,22 @@ def _explain(
             raw.astype(np.float64) - run.facts.preprocessing.shift.astype(np.float64)
         ) * run.facts.preprocessing.scale
         x = jnp.asarray(scaled, jnp.float64)
-        target = x if y is None else jnp.asarray(target_for(run.program.loss, y, run.facts.outputs))
+        target = x if y is None else jnp.asarray(_as_trained(run, y))
         if jnp.issubdtype(target.dtype, jnp.floating):
             target = target.astype(jnp.float64)
         own = double(run.params)
         network, params = open_in_time(run.network, own, times)
         walk = Walk(network, run.program.loss, params, double(run.layer_state), x, target)
         return walk.explanation(run, own, facts_of(run, said, walk.loss_numbers), neuron, weight)
+
+
+def _as_trained(run: Run, y: np.ndarray) -> np.ndarray:
+    """Stored targets as the loss takes them, scaled where the training scaled them."""
+    scaling = run.facts.target_preprocessing
+    target = target_for(run.program.loss, y, run.facts.outputs)
+    if scaling.is_identity:
+        return target
+    return (target.astype(np.float64) - scaling.shift) * scaling.scale.astype(np.float64)
 
 
 def facts_of(run: Run, said: str, loss: LossNumbers) -> Facts:
@@ -137,9 +147,12 @@ def facts_of(run: Run, said: str, loss: LossNumbers) -> Facts:
     else:
         true, says = (
             ", ".join(f"{number:.6g}" for number in array.reshape(-1)[:6]) + (" …" if array.size > 6 else "")
-            for array in (target, prediction)
+            for array in (run.facts.target_preprocessing.invert_numpy(end) for end in (target, prediction))
         )
     remarks = ["Computed in float64 from the trained float32 weights, in prediction mode, as a batch of one."]
+    scaled = describe_targets(run.facts.target_preprocessing)
+    if scaled:
+        remarks.append(f"The t{scaled[1:]}; the numbers of the last layer and of the loss are those of y'.")
     layers = run.network.layers
     if any(isinstance(layer, Dropout | GaussianNoise | MaskingNoise) for layer in layers):
         remarks.append("Dropout and noise are off, as they are in prediction.")

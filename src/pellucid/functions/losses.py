@@ -66,6 +66,8 @@ class Loss(ABC):
 
     name: ClassVar[str]
     target_kind: ClassVar[TargetKind]
+    of_difference: ClassVar[bool] = False
+    """Whether the loss depends on prediction − target alone, so that targets may be shifted and scaled for training."""
 
     def __post_init__(self) -> None:
         validate(self)
@@ -228,6 +230,8 @@ class MeanSquaredError(PerOutput):
     Others: no factor ½, as in PyTorch and Keras; textbooks and ``optax.l2_loss`` have one.
     """
 
+    of_difference: ClassVar[bool] = True
+
     def term(self, prediction: Prediction, target: Prediction) -> Prediction:
         """``(ŷ − y)²``."""
         return jnp.square(prediction - target)
@@ -251,6 +255,8 @@ class MeanAbsoluteError(PerOutput):
         >>> float(MeanAbsoluteError()(jnp.array([[1.0], [5.0]]), jnp.array([[2.0], [2.0]])))
         2.0
     """
+
+    of_difference: ClassVar[bool] = True
 
     def term(self, prediction: Prediction, target: Prediction) -> Prediction:
         """``|ŷ − y|``."""
@@ -285,6 +291,8 @@ class Huber(PerOutput):
     Source: Huber, "Robust estimation of a location parameter", 1964.
     """
 
+    of_difference: ClassVar[bool] = True
+
     delta: float = constrained(1.0, POSITIVE, "error from which the loss grows linearly")
 
     def term(self, prediction: Prediction, target: Prediction) -> Prediction:
@@ -317,6 +325,8 @@ class LogCosh(PerOutput):
 
     Others: Keras averages over the outputs and over the examples.
     """
+
+    of_difference: ClassVar[bool] = True
 
     _: KW_ONLY
     reduction: Literal["mean", "sum"] = constrained("sum", OneOf(("mean", "sum")), "over the examples")

@@ -23,7 +23,8 @@ from pellucid.layers import (
     MaskingNoise,
     Reshape,
 )
-from pellucid.models.run import Run, load_run, outputs_of, scaling_of
+from pellucid.models.run import Run, load_run, outputs_of
+from pellucid.models.scaling import scaling_of
 from pellucid.network import Network
 
 CODE_ACTIVATIONS = {"l1_activity": "relu", "kl_activity": "sigmoid"}

@@ -7,6 +7,7 @@ import msgspec
 
 from pellucid.core.checks import InvalidValue, StorageError, WholeNumber, require
 from pellucid.data import Dataset, load_dataset, load_table, reconstruction
+from pellucid.models.scaling import ScalingChoice
 from pellucid.training.recorder import DEFAULT_GROUPS
 
 COUNTS = {"epochs": 1, "batch_size": 1, "seed": 0, "record_every": 0, "histograms_every": 0}
@@ -84,6 +85,8 @@ class Experiment(Settings, kw_only=True, forbid_unknown_fields=True):
     shuffle: bool = True
     seed: int = 0
     class_weights: Any = None
+    scale_inputs: ScalingChoice = "auto"
+    scale_targets: ScalingChoice = "auto"
     patience: int | None = None
     min_delta: float = 0.0
     validation: float = 0.1

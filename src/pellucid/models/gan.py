@@ -16,7 +16,8 @@ from pellucid.layers import Activation, Dense, Reshape
 from pellucid.models.experiment import GanExperiment
 from pellucid.models.gan_run import GanRun, load_gan, program_of_gan
 from pellucid.models.keeping import data_of_run, keep_compiled_programs, restore, run_to_the_end
-from pellucid.models.run import DataFacts, scaling_of
+from pellucid.models.run import DataFacts
+from pellucid.models.scaling import scaling_of
 from pellucid.network import Network, summarize
 from pellucid.optimizers import Adam, as_optimizer
 from pellucid.storage import RunFolder

@@ -10,10 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.checks import StorageError, WholeNumber, require
-from pellucid.data import Dataset, Preprocessing
+from pellucid.data import Dataset
 from pellucid.models.experiment import GanExperiment
 from pellucid.models.pages import kept_page, page_of_gan
-from pellucid.models.run import DataFacts, outputs_of, scaling_of, under
+from pellucid.models.run import DataFacts, outputs_of, under
+from pellucid.models.scaling import scaling_of
 from pellucid.network import Network, summarize
 from pellucid.optimizers import as_optimizer
 from pellucid.report.figures import draw_history, draw_samples
@@ -136,12 +137,8 @@ class GanRun:
         files.write_experiment(self.experiment.to_dict())
         files.write_manifest({"data": self.facts.to_dict(), "seed": self.experiment.seed})
         arrays = to_arrays({"params": self.params, "layer_state": self.layer_state})
-        for part, content in (
-            ("preprocessing", self.facts.preprocessing.to_dict()),
-            ("history", self.history.to_arrays()),
-        ):
-            arrays |= {f"{part}/{name}": array for name, array in content.items()}
-        files.write_weights(arrays)
+        history = {f"history/{name}": array for name, array in self.history.to_arrays().items()}
+        files.write_weights(arrays | self.facts.to_arrays() | history)
         for name, table in self.history.tables.items():
             files.write_table(name, table)
         files.write_json("result.json", {"stopped": self.stopped, **self.result})
@@ -176,9 +173,7 @@ def load_gan(folder: str | Path) -> GanRun:
     arrays = files.read_weights()
     if arrays is None:
         raise StorageError(f"the run {folder} has not ended: it has no weights yet. Resume it first.")
-    facts = DataFacts.from_dict(
-        files.read_json("manifest.json")["data"], Preprocessing.from_dict(under("preprocessing", arrays))
-    )
+    facts = DataFacts.from_dict(files.read_json("manifest.json")["data"], arrays)
     program = program_of_gan(experiment)
     state = program.init(as_optimizer("sgd"), as_optimizer("sgd"), None, facts.input_shape, 0)
     params = {player: state.params[player] for player in ("generator", "critic")}

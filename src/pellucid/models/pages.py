@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pellucid.data import Dataset
 from pellucid.functions.schedules import watches_loss
+from pellucid.models.scaling import describe_targets
 from pellucid.network import summarize
 from pellucid.optimizers import as_optimizer
 from pellucid.report.constant import constant_output
@@ -25,13 +28,14 @@ if TYPE_CHECKING:
 
 def page_of_run(run: Run, files: RunFolder) -> str:
     """The page of a supervised run or an autoencoder, whose other files are written already."""
-    data, facts = run.data, run.facts
+    facts = run.facts
+    data = None if run.data is None else replace(run.data, preprocessing=facts.preprocessing)
     constant: dict[str, float] = {}
     judged = Html("")
     if data is not None and data.held_out is not None and run.result:
         outputs = run.outputs(data.held_out.x) if run.held_out_outputs is None else run.held_out_outputs
         judged = judge(data, outputs)
-        constant = _constant_figures(run, outputs)
+        constant = _constant_figures(run, data, outputs)
     names = facts.classes if facts.task == "multiclass" else facts.classes[1:]
     trained = Trained(
         run.network, run.params, run.summary, facts.input_shape, () if data is None else data.features, names
@@ -70,7 +74,8 @@ def _story(run: Run, constant: dict[str, float]) -> str:
     text = f"{what} {number(run.result[name])} on {run.facts.held_out_rows:,} held-out rows"
     if name in constant:
         text += f"; always predicting the same gives {number(constant[name])}"
-    return f"{text}. {made}."
+    scaled = describe_targets(run.facts.target_preprocessing)
+    return f"{text}. {made}." + (f" {scaled[0].upper()}{scaled[1:]}." if scaled else "")
 
 
 def _how_long(run: Run | GanRun) -> str:
@@ -78,10 +83,8 @@ def _how_long(run: Run | GanRun) -> str:
     return str(run).splitlines()[0].split(": ", 1)[1]
 
 
-def _constant_figures(run: Run, outputs: np.ndarray) -> dict[str, float]:
+def _constant_figures(run: Run, data: Dataset, outputs: np.ndarray) -> dict[str, float]:
     """Loss and metric of always giving the mean of the training targets."""
-    data = run.data
-    assert data is not None
     assert data.held_out is not None
     if run.facts.task == "reconstruction":
         mean = data.preprocessing.apply_numpy(data.train.x.mean(axis=0, dtype=float))

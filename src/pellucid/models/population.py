@@ -120,7 +120,7 @@ def train_timed(
             group = [members[i] for i in places]
             began = time.perf_counter()
             first = group[0].ready
-            together = not first.decides and worth_stacking(first.program, first.input_shape)
+            together = not first.decides and worth_stacking(first.program, first.data.input_shape)
             method = _side_by_side if together else _one_after_another
             runs = method(group, made)
             seconds = (time.perf_counter() - began) / len(group)
@@ -149,6 +149,7 @@ def _members(
                     id(data),
                     ready.program.loss.target_kind,
                     msgspec.json.encode(experiment.class_weights),
+                    ready.scaled_targets,
                 )
                 first = rows.setdefault(alike, ready)
                 ready = ready._replace(train=first.train, monitor=first.monitor)
@@ -167,6 +168,8 @@ def _structure(member: Member) -> Hashable:
         id(data),
         experiment.epochs,
         msgspec.json.encode(experiment.class_weights),
+        experiment.scale_inputs,
+        ready.scaled_targets,
         id(optimizer) if isinstance(optimizer, FromOptax) else jax.tree.structure(optimizer),
         jax.tree.structure(ready.regularizer),
         ready.decides,
@@ -247,7 +250,12 @@ def _draw_all(group: list[Member]) -> list[TrainingState]:
         # One program for all rates and strengths: those of the first are replaced below.
         drawn = members_of(
             _draw(
-                network, first.optimizer, first.regularizer, first.input_shape, first.program.recorder, seeds
+                network,
+                first.optimizer,
+                first.regularizer,
+                first.data.input_shape,
+                first.program.recorder,
+                seeds,
             )
         )
         states |= dict(zip(places, drawn, strict=True))
@@ -276,7 +284,7 @@ def _run(member: Member, training: Training, stopped: str) -> Run:
     data, history, program = member.data, training.history, member.ready.program
     run = Run(
         program.network, training.params, training.state.layer_state, program, member.experiment,
-        DataFacts.of(data), history, {}, stopped, training=training, data=data,
+        DataFacts.of(member.ready.data), history, {}, stopped, training=training, data=data,
     )  # fmt: skip
     if data.held_out is None or not history.steps_made:
         return run

@@ -19,6 +19,7 @@ from pellucid.functions.metrics import metrics
 from pellucid.functions.regularizers import regularizers
 from pellucid.models.experiment import Experiment
 from pellucid.models.pages import kept_page, page_of_run
+from pellucid.models.scaling import scaling_of
 from pellucid.network import AnyNetwork, Summary, build_network, summarize
 from pellucid.optimizers import as_optimizer
 from pellucid.report.figures import draw_history
@@ -37,6 +38,8 @@ from pellucid.training import (
 
 PREDICTION_ROWS = 1024
 """Rows of one forward pass in prediction."""
+PREPARED = ("preprocessing", "target_preprocessing")
+"""The facts of a dataset that are arrays."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class DataFacts:
     held_out_rows: int
     fingerprint: str
     preprocessing: Preprocessing
+    target_preprocessing: Preprocessing
     encoder: Encoder | None
 
     @staticmethod
@@ -60,7 +64,7 @@ class DataFacts:
         held_out = 0 if data.held_out is None else len(data.held_out.x)
         return DataFacts(
             data.name, data.task, data.classes, data.input_shape, data.outputs, len(data.train.x),
-            held_out, data.fingerprint, data.preprocessing, data.encoder,
+            held_out, data.fingerprint, data.preprocessing, data.target_preprocessing, data.encoder,
         )  # fmt: skip
 
     def encode_target(self, y: Any) -> np.ndarray:
@@ -96,18 +100,27 @@ class DataFacts:
         return np.array(self.classes)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-like, without the preprocessing's arrays."""
+        """JSON-like, without the arrays of `PREPARED`."""
         plain = {
-            field.name: getattr(self, field.name) for field in fields(self) if field.name != "preprocessing"
+            field.name: getattr(self, field.name) for field in fields(self) if field.name not in PREPARED
         }
         return plain | {"encoder": None if self.encoder is None else self.encoder.to_dict()}
 
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """The arrays that ``to_dict`` leaves out."""
+        return {
+            f"{part}/{name}": array
+            for part in PREPARED
+            for name, array in getattr(self, part).to_dict().items()
+        }
+
     @staticmethod
-    def from_dict(plain: dict[str, Any], preprocessing: Preprocessing) -> "DataFacts":
-        """What ``to_dict`` wrote."""
+    def from_dict(plain: dict[str, Any], arrays: dict[str, np.ndarray]) -> "DataFacts":
+        """What ``to_dict`` and ``to_arrays`` wrote."""
         encoder = None if plain["encoder"] is None else _restore_encoder(plain["encoder"])
         tuples = {name: tuple(plain[name]) for name in ("classes", "input_shape")}
-        facts: dict[str, Any] = plain | tuples | {"encoder": encoder, "preprocessing": preprocessing}
+        prepared = {part: Preprocessing.from_dict(under(part, arrays)) for part in PREPARED}
+        facts: dict[str, Any] = plain | tuples | {"encoder": encoder} | prepared
         return DataFacts(**facts)
 
 
@@ -193,7 +206,7 @@ class Run:
         return x if x.dtype == np.uint8 else as_float32(x, "x")
 
     def outputs(self, x: Any) -> np.ndarray:
-        """The network's outputs: probabilities of a classifier, numbers of a regression.
+        """The network's outputs: probabilities of a classifier, numbers of a regression in the target's own units.
 
         Args:
             x: examples as they were trained on, shape (rows, *input_shape): unscaled, the run scales them. For a
@@ -203,7 +216,8 @@ class Run:
             ShapeError: examples of another shape.
         """
         scaling = scaling_of(self.facts.preprocessing)
-        return outputs_of(self.network, self.params, self.layer_state, self.encode(x), scaling)
+        outputs = outputs_of(self.network, self.params, self.layer_state, self.encode(x), scaling)
+        return self.facts.target_preprocessing.invert_numpy(outputs)
 
     def predict(self, x: Any) -> np.ndarray:
         """The predictions: classes of a classifier (a column of 0 and 1 for each label of several), else numbers.
@@ -260,6 +274,8 @@ class Run:
     def figures(self, outputs: np.ndarray, part: Part) -> dict[str, float]:
         """Loss and metric of the network's outputs, or of any others, for the rows of a part.
 
+        Where targets were scaled for training, the loss is of the scaled ones, the metric in the target's own units.
+
         Raises:
             ShapeError: outputs or targets of another shape than those trained on.
         """
@@ -268,7 +284,10 @@ class Run:
         else:
             target = target_for(self.program.loss, part.y, self.facts.outputs)
         self.program.loss.check(outputs.shape, target.shape, target.dtype)
-        loss, metric = _loss_and_metric(self.program, jnp.asarray(outputs), jnp.asarray(target))
+        if not self.facts.target_preprocessing.is_identity:
+            outputs, target = map(self.facts.target_preprocessing.apply_numpy, (outputs, target))
+        scaling = scaling_of(self.facts.preprocessing, self.facts.target_preprocessing)
+        loss, metric = _loss_and_metric(self.program, scaling, jnp.asarray(outputs), jnp.asarray(target))
         return {"loss": float(loss), self.program.metric.name: float(metric)}
 
     def explain(self, x: Any, y: Any = None, *, neuron: str | None = None, weight: str | None = None) -> Any:
@@ -332,11 +351,8 @@ class Run:
         files.write_experiment(settings)
         files.write_manifest({"data": self.facts.to_dict(), "seed": self.experiment.seed})
         arrays = to_arrays({"params": self.params, "layer_state": self.layer_state})
-        scaling = {
-            f"preprocessing/{name}": array for name, array in self.facts.preprocessing.to_dict().items()
-        }
         files.write_weights(
-            arrays | scaling | {f"history/{k}": v for k, v in self.history.to_arrays().items()}
+            arrays | self.facts.to_arrays() | {f"history/{k}": v for k, v in self.history.to_arrays().items()}
         )
         for name, table in self.history.tables.items():
             files.write_table(name, table)
@@ -384,8 +400,7 @@ def load_run(folder: str | Path) -> Run:
     if arrays is None:
         raise StorageError(f"the run {folder} has not ended: it has no weights yet. Resume it first.")
     manifest = files.read_json("manifest.json")
-    scaling = Preprocessing.from_dict(under("preprocessing", arrays))
-    facts = DataFacts.from_dict(manifest["data"], scaling)
+    facts = DataFacts.from_dict(manifest["data"], arrays)
     network = build_network(experiment.network).accepting(facts.input_shape)
     program = program_of(experiment, network)
     template = initial_state(network, as_optimizer("sgd"), None, facts.input_shape, 0)
@@ -420,13 +435,6 @@ def under(folder: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
-def scaling_of(preprocessing: Preprocessing) -> Scaling:
-    """The preprocessing as the program takes it."""
-    return Scaling(
-        jnp.asarray(preprocessing.shift, jnp.float32), jnp.asarray(preprocessing.scale, jnp.float32)
-    )
-
-
 def _restore_encoder(plain: dict[str, Any]) -> Encoder:
     return TableEncoder.from_dict(plain) if "columns" in plain else Vocabulary.from_dict(plain)
 
@@ -444,6 +452,7 @@ def _whole(name: str) -> bool:
 
 def outputs_of(network: AnyNetwork, params: Any, state: Any, x: np.ndarray, scaling: Scaling) -> np.ndarray:
     """The outputs of a network for stored rows, scaled in the program, part by part."""
+    scaling = scaling._replace(targets=None)
     starts = range(0, max(len(x), 1), PREDICTION_ROWS)
     parts = [_predict(network, params, state, scaling, _padded(x[i : i + PREDICTION_ROWS])) for i in starts]
     return np.concatenate([np.asarray(part) for part in parts])[: len(x)]
@@ -462,5 +471,5 @@ def _predict(network: AnyNetwork, params: Any, state: Any, scaling: Scaling, x: 
 
 
 @partial(jax.jit, static_argnums=0)
-def _loss_and_metric(program: Supervised, outputs: Any, y: Any) -> Any:
-    return program.loss(outputs, y), program.metric.value(outputs, y).mean()
+def _loss_and_metric(program: Supervised, scaling: Scaling, outputs: Any, y: Any) -> Any:
+    return program.loss(outputs, y), program.metric_of(outputs, y, scaling).mean()

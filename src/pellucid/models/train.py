@@ -30,7 +30,8 @@ from pellucid.models.experiment import Experiment, check_counts
 from pellucid.models.feedforward import OUTPUTS, check_loss, check_output, feedforward
 from pellucid.models.keeping import data_of_run, keep_compiled_programs, restore, run_to_the_end
 from pellucid.models.named import build_model
-from pellucid.models.run import DataFacts, Run, program_of, scaling_of, target_for
+from pellucid.models.run import DataFacts, Run, program_of, target_for
+from pellucid.models.scaling import ScalingChoice, describe_targets, scaled_inputs, scaled_targets, scaling_of
 from pellucid.network import AnyNetwork, build_network, summarize
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
 from pellucid.storage import RunFolder
@@ -62,6 +63,8 @@ def train(
     seed: int = 0,
     class_weights: Literal["balanced"] | Mapping[Any, float] | None = None,
     sample_weights: Any = None,
+    scale_inputs: ScalingChoice = "auto",
+    scale_targets: ScalingChoice = "auto",
     early_stopping: EarlyStopping | int | None = None,
     validation: float = 0.1,
     record_every: int = 20,
@@ -94,6 +97,11 @@ def train(
         seed: decides initial weights, order of the rows and what layers draw.
         class_weights: ``"balanced"`` (rows / (classes · rows of the class)), or a weight for each class name.
         sample_weights: a weight for each training row, at least 0.
+        scale_inputs: ``"auto"`` takes the dataset's own preprocessing; ``"standardise"`` (mean 0, standard deviation
+            1), ``"min_max"`` (0 … 1) and ``"none"`` replace it.
+        scale_targets: the same for the targets of a regression. ``"auto"`` standardises each output, where the last
+            layer has no bounds and the loss depends on prediction − target alone. The loss is then that of the scaled
+            targets; predictions and metrics are in the target's own units.
         early_stopping: an `EarlyStopping`, or its patience in epochs.
         validation: share of the training rows for the validation part, where one is needed.
         record_every: steps between two measurements of the layers; 0 for none.
@@ -129,8 +137,9 @@ def train(
     planned = plan(
         network, data, loss=loss, optimizer=optimizer, metric=metric, regularizer=regularizer, epochs=epochs,
         batch_size=batch_size, shuffle=shuffle, seed=seed, class_weights=class_weights,
-        early_stopping=early_stopping, validation=validation, record_every=record_every, record=record,
-        histograms_every=histograms_every, snapshots=snapshots,
+        scale_inputs=scale_inputs, scale_targets=scale_targets, early_stopping=early_stopping,
+        validation=validation, record_every=record_every, record=record, histograms_every=histograms_every,
+        snapshots=snapshots,
     )  # fmt: skip
     run = run_experiment(
         planned.experiment, planned.data, optimizer=planned.optimizer, network=planned.network,
@@ -175,6 +184,8 @@ def plan(
     shuffle: bool = True,
     seed: int = 0,
     class_weights: Literal["balanced"] | Mapping[Any, float] | None = None,
+    scale_inputs: ScalingChoice = "auto",
+    scale_targets: ScalingChoice = "auto",
     early_stopping: EarlyStopping | int | None = None,
     validation: float = 0.1,
     record_every: int = 20,
@@ -197,7 +208,7 @@ def plan(
             "A dataset by name: load_dataset(name); a table: load_table(path, target=column)."
         )
     if isinstance(network, (str, Mapping)):
-        network, data = build_model(network, data)
+        network, data = build_model(network, scaled_inputs(data, scale_inputs))
     elif not isinstance(network, AnyNetwork):
         network = feedforward(data, (128,) if network is None else network)
     end = OUTPUTS[data.task]
@@ -218,6 +229,8 @@ def plan(
         shuffle=shuffle,
         seed=seed,
         class_weights=_by_name(class_weights),
+        scale_inputs=scale_inputs,
+        scale_targets=scale_targets,
         patience=None if early_stopping is None else early_stopping.patience,
         min_delta=0.0 if early_stopping is None else early_stopping.min_delta,
         validation=validation,
@@ -260,7 +273,8 @@ def run_experiment(
         before: is shown the training before its first step, as a run.
     """
     keep_compiled_programs()
-    program, training = prepare(experiment, data, optimizer, network, sample_weights)
+    ready, training = prepare(experiment, data, optimizer, network, sample_weights)
+    program, facts = ready.program, DataFacts.of(ready.data)
     if experiment.snapshots:
         training.snapshots = SnapshotTaker(experiment.snapshots)
     files = None if folder is None else RunFolder(folder)
@@ -270,15 +284,17 @@ def run_experiment(
             restore(training, files)
         else:
             files.begin(overwrite)
-            files.write_manifest({"data": DataFacts.of(data).to_dict(), "seed": experiment.seed})
+            files.write_manifest({"data": facts.to_dict(), "seed": experiment.seed})
         files.write_experiment(experiment.to_dict())
 
     def run_now(stopped: str) -> Run:
         return Run(
             program.network, training.params, training.state.layer_state, program, experiment,
-            DataFacts.of(data), training.history, {}, stopped, training=training, data=data,
+            facts, training.history, {}, stopped, training=training, data=data,
         )  # fmt: skip
 
+    if progress and (scaled := describe_targets(facts.target_preprocessing)):
+        print(scaled, file=sys.stderr)
     if before is not None and not training.history.steps_made:
         before(run_now("epochs"))
     try:
@@ -344,9 +360,10 @@ class Ready(NamedTuple):
     """A training whose settings fit its data; its state is not drawn yet."""
 
     program: Supervised
+    data: Dataset
+    """With inputs and targets scaled as the settings say."""
     optimizer: Optimizer | FromOptax
     regularizer: Regularizer | None
-    input_shape: tuple[int, ...]
     scaling: Scaling
     train: Rows
     monitor: Rows | None
@@ -354,10 +371,16 @@ class Ready(NamedTuple):
     decides: bool
     """Whether something is decided during the training, on a validation part that the seed chooses."""
 
+    @property
+    def scaled_targets(self) -> bytes:
+        """What the scaling of the targets is: equal bytes, equal scaling."""
+        targets = self.data.target_preprocessing
+        return targets.shift.tobytes() + targets.scale.tobytes()
+
     def draw(self, seed: int | Array) -> TrainingState:
         """The state before the first step."""
         return initial_state(
-            self.program.network, self.optimizer, self.regularizer, self.input_shape, seed,
+            self.program.network, self.optimizer, self.regularizer, self.data.input_shape, seed,
             recorder=self.program.recorder,
         )  # fmt: skip
 
@@ -382,10 +405,10 @@ def prepare(
     optimizer: Optimizer | FromOptax | None,
     network: AnyNetwork | None,
     sample_weights: Any,
-) -> tuple[Supervised, Training]:
-    """The program of an experiment, and its training at the beginning; raises as ``make_ready``."""
+) -> tuple[Ready, Training]:
+    """The parts of an experiment's training, and the training at its beginning; raises as ``make_ready``."""
     ready = make_ready(experiment, data, optimizer, network, sample_weights)
-    return ready.program, ready.training(ready.draw(experiment.seed))
+    return ready, ready.training(ready.draw(experiment.seed))
 
 
 def make_ready(
@@ -403,6 +426,8 @@ def make_ready(
     """
     network = (network or build_network(experiment.network)).accepting(data.input_shape)
     program = program_of(experiment, network)
+    data = scaled_inputs(data, experiment.scale_inputs)
+    data = scaled_targets(data, experiment.scale_targets, network, program.loss)
     optimizer = optimizer or as_optimizer(experiment.optimizer)
     regularizer = None if experiment.regularizer is None else regularizers.build(experiment.regularizer)
     check_output(network, summary_of(network, data.input_shape).rows[-1].output_shape, program.loss, data)
@@ -421,15 +446,17 @@ def make_ready(
     def rows(part: Part, weights: Any = None) -> Rows:
         if data.task == "reconstruction":
             return Rows(jax.device_put(part.x), None, weights)
-        y = jnp.asarray(target_for(program.loss, part.y, data.outputs))
-        return Rows(jax.device_put(part.x), y, weights)
+        y = target_for(program.loss, part.y, data.outputs)
+        if not data.target_preprocessing.is_identity:
+            y = data.target_preprocessing.apply_numpy(y)
+        return Rows(jax.device_put(part.x), jnp.asarray(y), weights)
 
     return Ready(
         program,
+        data,
         optimizer,
         regularizer,
-        data.input_shape,
-        scaling_of(data.preprocessing),
+        scaling_of(data.preprocessing, data.target_preprocessing),
         rows(train_part, weights),
         None if monitor is None else rows(monitor),
         stopping,

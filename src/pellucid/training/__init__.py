@@ -1,7 +1,7 @@
 """Training: the compiled program, the recorder, the loop around them."""
 
 from pellucid.training.adversarial import Adversarial
-from pellucid.training.epoch import Program, Rows, Scaling, Step, advance, steps_per_epoch
+from pellucid.training.epoch import Program, Rows, Scaling, Step, TargetScaling, advance, steps_per_epoch
 from pellucid.training.history import History
 from pellucid.training.loop import EarlyStopping, Progress, Training
 from pellucid.training.recorder import DEFAULT_GROUPS, GROUPS, MEASURES, Recorder
@@ -29,6 +29,7 @@ __all__ = [
     "Snapshots",
     "Step",
     "Supervised",
+    "TargetScaling",
     "Training",
     "TrainingState",
     "WeightClipping",

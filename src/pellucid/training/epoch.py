@@ -37,20 +37,38 @@ class Rows(NamedTuple):
         return jax.tree.leaves(self.x)[0].shape[0]
 
 
-class Scaling(NamedTuple):
-    """The preprocessing of a batch: (x − shift) · scale."""
+class TargetScaling(NamedTuple):
+    """How stored targets were scaled for the loss, ``y' = (y − shift) · scale``, one number for each output."""
 
     shift: Array
     scale: Array
+
+    def invert(self, y: Array) -> Array:
+        """Targets or predictions in the target's own units: ``y = y' / scale + shift``."""
+        shift, scale = (jnp.broadcast_to(number.astype(y.dtype), y.shape) for number in self)
+        return y / scale + shift
+
+
+class Scaling(NamedTuple):
+    """The preprocessing of a batch: (x − shift) · scale, and how its targets, stored scaled already, came to be so."""
+
+    shift: Array
+    scale: Array
+    targets: TargetScaling | None = None
+    """None where targets are stored as they are."""
 
     def __call__(self, x: PyTree) -> PyTree:
         """Scaled inputs, in the dtype of ``scale``; each array alike where there are several."""
 
         def scaled(x: Array) -> Array:
-            shift, scale = (jnp.broadcast_to(number, x.shape) for number in self)
+            shift, scale = (jnp.broadcast_to(number, x.shape) for number in (self.shift, self.scale))
             return (x.astype(self.scale.dtype) - shift) * scale
 
         return jax.tree.map(scaled, x)
+
+    def own_units(self, y: PyTree) -> PyTree:
+        """Scaled targets, or predictions of them, in the target's own units."""
+        return y if self.targets is None else self.targets.invert(y)
 
 
 class Step(NamedTuple):

@@ -90,7 +90,7 @@ class Supervised(Program):
         update = self.update(state, pass_.grads, progress)
 
         share = batch.weights / jnp.maximum(batch.weights.sum(), jnp.finfo(batch.weights.dtype).tiny)
-        metric = (self.metric.value(pass_.outputs[-1], batch.target) * share).sum()
+        metric = (self.metric_of(pass_.outputs[-1], batch.target, scaling) * share).sum()
         figures = jnp.stack([pass_.loss, metric, update.learning_rate.astype(pass_.loss.dtype)])
         new_state = state._replace(
             params=update.params, layer_state=pass_.state, optimizer=update.state, step=state.step + 1
@@ -122,6 +122,10 @@ class Supervised(Program):
 
         return jax.tree_util.tree_map_with_path(changed, *trees)
 
+    def metric_of(self, prediction: PyTree, target: PyTree, scaling: Scaling) -> Array:
+        """The metric of each example, in the target's own units."""
+        return self.metric.value(scaling.own_units(prediction), scaling.own_units(target))
+
     def key_of(self, state: TrainingState) -> Array:
         """The random key of what the layers draw in the step that ``state`` is at."""
         return jax.random.fold_in(state.key, -1 - state.step)
@@ -152,7 +156,7 @@ class Supervised(Program):
             prediction = self.network.forward(state.params, state.layer_state, x).outputs[-1]
             real = (places < rows).astype(prediction.dtype)
             loss = (self.loss.value(prediction, y) * real).sum()
-            metric = (self.metric.value(prediction, y) * real).sum()
+            metric = (self.metric_of(prediction, y, scaling) * real).sum()
             return totals + jnp.stack([loss, metric]).astype(jnp.float32)
 
         totals = jax.lax.fori_loop(0, -(-rows // size), add, jnp.zeros(2, jnp.float32))

@@ -18,19 +18,9 @@ from pellucid.network import Network
 def _targets(setup: Setup) -> list[tuple[str, Setup]]:
     if setup.task != "regression":
         return []
-    y = setup.labels.astype(np.float64)
-    mean, spread = y.mean(0), np.where(y.std(0) > 0, y.std(0), 1)
-    low, width = y.min(0), np.where(np.ptp(y, 0) > 0, np.ptp(y, 0), 1)
-    shape = np.asarray(setup.train.y).shape
-    ways = {"targets standardised": (mean, spread), "targets scaled to 0 … 1": (low, width)}
     return [
-        (
-            change,
-            setup.with_targets(
-                ((y - shift) / by).astype(np.float32).reshape(shape), shift=shift, spread=by, same_data=False
-            ),
-        )
-        for change, (shift, by) in ways.items()
+        ("targets standardised", setup.with_targets_scaled("standardise")),
+        ("targets scaled to 0 … 1", setup.with_targets_scaled("min_max")),
     ]
 
 
@@ -56,7 +46,11 @@ def _end(setup: Setup) -> Setup:
     y = y.astype(np.int32) if setup.task == "multiclass" else y.astype(np.float32)
     loss, metric = losses.build(wanted.loss), metrics.build(wanted.metric)
     program = replace(setup.program, network=Network(*body), loss=loss, metric=metric)
-    return setup.with_targets(y, program=program, shift=0.0, spread=1.0)
+    ended = setup.with_targets(y, program=program, shift=0.0, spread=1.0)
+    if setup.task != "regression" or setup.scale_targets == "none":
+        return ended
+    # What "auto" does with this end.
+    return ended.with_targets_scaled("standardise" if setup.scale_targets == "auto" else setup.scale_targets)
 
 
 @remedy(

@@ -8,7 +8,6 @@ import numpy as np
 
 from pellucid.doctor.remedies.table import remedy
 from pellucid.doctor.setup import Setup
-from pellucid.training import Scaling
 
 ENOUGH = 30
 """Fewest rows that say anything of neighbours and of columns."""
@@ -58,29 +57,20 @@ def _standard(x: np.ndarray) -> np.ndarray:
     return ((x - mean) / spread).astype(np.float32)
 
 
-def _scaled(setup: Setup, shift: Any, scale: Any) -> Setup:
-    scaling = Scaling(jnp.asarray(shift, jnp.float32), jnp.asarray(scale, jnp.float32))
-    return replace(setup, scaling=scaling, same_data=False)
-
-
 @remedy("standardise the inputs")
 def _standardise(setup: Setup) -> list[tuple[str, Setup]]:
-    mean, spread = _statistics(setup.x)
-    return [("inputs standardised by the training rows", _scaled(setup, mean, 1 / spread))]
+    return [("inputs standardised by the training rows", setup.with_inputs_scaled("standardise"))]
 
 
 @remedy("min-max the inputs")
 def _min_max(setup: Setup) -> list[tuple[str, Setup]]:
-    x = np.where(np.isfinite(setup.x), setup.x, np.nan)
-    axes = 0 if x.ndim == 2 else None
-    low, high = np.nanmin(x, axes), np.nanmax(x, axes)
-    return [("inputs scaled to 0 … 1", _scaled(setup, low, 1 / np.where(high > low, high - low, 1)))]
+    return [("inputs scaled to 0 … 1", setup.with_inputs_scaled("min_max"))]
 
 
 @remedy("prepare both alike")
 def _alike(setup: Setup) -> list[tuple[str, Setup]]:
     parts = _standard(setup.x), _standard(setup.held_out)
-    plain = Scaling(jnp.zeros((), jnp.float32), jnp.ones((), jnp.float32))
+    plain = setup.scaling._replace(shift=jnp.zeros((), jnp.float32), scale=jnp.ones((), jnp.float32))
     return [("both parts standardised", setup.with_inputs(*parts, scaling=plain))]
 
 
@@ -113,12 +103,11 @@ def _relation(x: np.ndarray, y: np.ndarray, setup: Setup) -> np.ndarray:
 def _columns(setup: Setup, kept: np.ndarray) -> list[tuple[str, Setup]]:
     if setup.x.ndim != 2 or not 0 < len(kept) < setup.x.shape[1]:
         return []
-    scaling = Scaling(
-        *(
-            number if number.ndim == 0 or number.shape[-1] == 1 else number[..., kept]
-            for number in setup.scaling
-        )
+    shift, scale = (
+        number if number.ndim == 0 or number.shape[-1] == 1 else number[..., kept]
+        for number in (setup.scaling.shift, setup.scaling.scale)
     )
+    scaling = setup.scaling._replace(shift=shift, scale=scale)
     made = setup.with_inputs(setup.x[:, kept], setup.held_out[:, kept], scaling=scaling)
     return [(f"{len(kept)} of {setup.x.shape[1]} columns kept", made)]
 

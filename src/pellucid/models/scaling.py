@@ -1,0 +1,106 @@
+"""Scaling of inputs and targets, as the settings of an experiment ask for it."""
+
+from dataclasses import replace
+from typing import Any, Literal, TypeAlias
+
+import jax.numpy as jnp
+import numpy as np
+
+from pellucid.core.checks import InvalidValue, OneOf, require
+from pellucid.data import SCALINGS, Dataset, Preprocessing
+from pellucid.functions.losses import Loss
+from pellucid.layers import Activation, Conv1D, Conv2D, ConvTranspose1D, ConvTranspose2D, Dense, Frozen
+from pellucid.network import AnyNetwork
+from pellucid.training import Scaling, TargetScaling
+
+ScalingChoice: TypeAlias = Literal["auto", "standardise", "min_max", "none"]
+CHOICES = ("auto", *SCALINGS)
+AFFINE = (Dense, Conv1D, Conv2D, ConvTranspose1D, ConvTranspose2D)
+"""Layers whose output has no bounds; of others, a user's own among them, it is not known."""
+
+
+def scaled_inputs(data: Dataset, choice: str) -> Dataset:
+    """The dataset with its inputs scaled as ``choice`` says; ``"auto"`` leaves it as it was made.
+
+    Raises:
+        InvalidValue: an unknown choice.
+
+    Example:
+        >>> from pellucid.data import load_dataset
+        >>> scaled_inputs(load_dataset("mnist-5k"), "none").preprocessing.is_identity
+        True
+    """
+    require(choice, OneOf(CHOICES), "scale_inputs")
+    if choice == "auto":
+        return data
+    return replace(data, preprocessing=SCALINGS[choice](data.train.x))
+
+
+def scaled_targets(data: Dataset, choice: str, network: AnyNetwork, loss: Loss) -> Dataset:
+    """The dataset with the targets of a regression scaled as ``choice`` says.
+
+    ``"auto"`` standardises, ``y' = (y − mean) / standard deviation`` of each output over the training rows, where
+    network and loss allow it: the output has no bounds, and the loss depends on prediction − target alone. A network
+    begins with outputs near 0; without this, targets in the hundreds of thousands take it many thousands of steps to
+    reach.
+
+    Raises:
+        InvalidValue: an unknown choice, or one for targets that are no numbers.
+    """
+    require(choice, OneOf(CHOICES), "scale_targets")
+    if choice == "auto":
+        fits = data.task == "regression" and loss.of_difference and _unbounded(network)
+        choice = "standardise" if fits else "none"
+    elif choice != "none" and data.task != "regression":
+        raise InvalidValue(
+            f"scale_targets={choice!r} needs a target of numbers; that of {data.name!r} is {data.task}. "
+            'Leave it at "auto".'
+        )
+    if choice == "none":
+        return data
+    return replace(data, target_preprocessing=SCALINGS[choice](data.train.y))
+
+
+def _unbounded(network: AnyNetwork) -> bool:
+    """Whether the output may be any number: an affine map, or an activation without bounds, ends the network."""
+    last: Any = network.layers[network.ends[0]]
+    if isinstance(last, Activation):
+        return bool(np.isinf(last.function.range).all())  # pyright: ignore[reportAttributeAccessIssue]
+    return isinstance(last.layer if isinstance(last, Frozen) else last, AFFINE)
+
+
+def scaling_of(preprocessing: Preprocessing, targets: Preprocessing | None = None) -> Scaling:
+    """The preprocessing as the program takes it.
+
+    Args:
+        preprocessing: of the inputs.
+        targets: of the targets, if they are scaled.
+    """
+    shift, scale = (jnp.asarray(number) for number in (preprocessing.shift, preprocessing.scale))
+    if targets is None or targets.is_identity:
+        return Scaling(shift, scale)
+    return Scaling(shift, scale, TargetScaling(jnp.asarray(targets.shift), jnp.asarray(targets.scale)))
+
+
+def describe_targets(targets: Preprocessing) -> str | None:
+    """How the targets are scaled, in a line; None where they are not.
+
+    Example:
+        >>> describe_targets(Preprocessing(shift=350_000, scale=1 / 90_000))
+        "targets scaled for training: y' = (y − 350,000) / 90,000; the loss is of y', predictions and metrics of y"
+    """
+    if targets.is_identity:
+        return None
+    shift, spread = (np.atleast_1d(number) for number in (targets.shift, 1 / targets.scale))
+    if len(spread) == 1:
+        rule = f"y' = (y − {_number(shift[0])}) / {_number(spread[0])}"
+    else:
+        rule = f"y' = (y − shift) / spread for each of {len(spread)} outputs"
+    return f"targets scaled for training: {rule}; the loss is of y', predictions and metrics of y"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+__all__ = ["CHOICES", "ScalingChoice", "describe_targets", "scaled_inputs", "scaled_targets", "scaling_of"]
