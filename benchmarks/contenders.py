@@ -148,7 +148,7 @@ def pellucid(
 
     def predict(x: np.ndarray) -> np.ndarray:
         rows = jnp.asarray(x).reshape(-1, *dataset.input_shape)
-        outputs = network.forward(training.params, training.state.layer_state, rows).outputs[-1]
+        outputs = network.forward(training.params, training.layer_state, rows).outputs[-1]
         return np.asarray(outputs.argmax(axis=1))
 
     return Contender(train, predict)

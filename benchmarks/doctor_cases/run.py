@@ -101,7 +101,7 @@ def run_of(case: Case, seed: int = 0) -> Run | GanRun:
         scale_inputs="none", scale_targets="none",
     )  # fmt: skip
     return Run(
-        network, params, training.state.layer_state, supervised, experiment, DataFacts.of(data),
+        network, params, training.layer_state, supervised, experiment, DataFacts.of(data),
         training.history, {}, stopped, training=training,
     )  # fmt: skip
 

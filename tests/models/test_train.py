@@ -14,6 +14,9 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 
 import pellucid as pel
 from pellucid.core.checks import DataError, InvalidValue, ShapeError, StorageError, UnknownName
+from pellucid.data import Part
+from pellucid.models.population import train_population
+from pellucid.models.train import plan
 
 IRIS = pel.load_dataset("iris")
 SMALL = {"epochs": 4, "progress": False}
@@ -210,6 +213,51 @@ def test_early_stopping_keeps_the_best_epoch_and_is_told_from_the_end():
     assert shorter.stopped == "epochs"
     same_bits(run.params, shorter.params)
     assert run.result == shorter.result
+
+
+def noisy():
+    """Two classes that a wide network soon learns by heart."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(120, 6)).astype(np.float32)
+    y = (x[:, 0] + 0.5 * x[:, 1] + 0.6 * rng.normal(size=120) > 0).astype(int)
+    return pel.make_dataset(x, y, name="noisy", seed=0)
+
+
+NOISY = noisy()
+NORMALISED = pel.Network(pel.Dense(16), pel.BatchNorm(), pel.Activation("relu"), pel.Dense(1, "sigmoid"))
+STATISTICS = {"optimizer": pel.Adam(0.05), "batch_size": 16, "early_stopping": 4, "progress": False}
+
+
+def as_trained(folder):
+    return pel.train(NORMALISED, NOISY, epochs=60, **STATISTICS)
+
+
+def among_others(folder):
+    planned = plan(NORMALISED, NOISY, epochs=60, **{k: v for k, v in STATISTICS.items() if k != "progress"})
+    return train_population([planned.experiment] * 2, NOISY)[1]
+
+
+def resumed(folder):
+    best = as_trained(folder).best_epoch
+    pel.train(NORMALISED, NOISY, epochs=best + 1, folder=folder, **STATISTICS)
+    return pel.resume_run(folder, NOISY, epochs=60, progress=False)
+
+
+@pytest.mark.parametrize("way", [as_trained, among_others, resumed])
+def test_the_best_epochs_running_statistics_are_kept_with_its_weights(way, tmp_path):
+    run = way(tmp_path / "resumed")
+    losses = run.history.epochs["held_out_loss"]
+    assert run.stopped == "early"
+    assert run.best_epoch == int(np.argmin(losses)) + 1 < len(losses)
+    watched = run.training.monitor
+    part = Part(np.asarray(watched.x), np.asarray(watched.y))
+    assert run.evaluate_part(part)["loss"] == pytest.approx(losses.min(), rel=1e-5)
+    run.save(tmp_path / "saved")
+    loaded = pel.load_run(tmp_path / "saved")
+    same_bits(loaded.layer_state, run.layer_state)
+    assert str(loaded) == str(run)
+    assert f"{len(losses)} of 60 epochs" in str(run)
+    assert f"best epoch kept, number {run.best_epoch}" in str(run)
 
 
 def test_ctrl_c_returns_the_run_and_it_goes_on_to_the_same_bits(tmp_path):

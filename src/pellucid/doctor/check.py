@@ -175,7 +175,7 @@ def by_heart(s: Subject) -> float:
             pass
     except TrainingDiverged:
         return 0.0
-    run = replace(e.run, params=training.params, layer_state=training.state.layer_state)
+    run = replace(e.run, params=training.params, layer_state=training.layer_state)
     outputs = Subject(run).e.predict(np.asarray(train.x))
     return e.skill(outputs, e.y[batch])
 

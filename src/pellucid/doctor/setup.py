@@ -22,12 +22,10 @@ from pellucid.data.encoding import Task
 from pellucid.doctor.examination import class_numbers, classes_named, threshold_of
 from pellucid.doctor.race import Judge, Trainable, Trained
 from pellucid.models.experiment import Experiment
-from pellucid.models.keeping import data_of_run
 from pellucid.models.population import without_initializers, worth_stacking
 from pellucid.models.run import DataFacts, Run, outputs_of
 from pellucid.models.scaling import ScalingChoice, scaling_of
-from pellucid.models.train import prepare
-from pellucid.storage import RunFolder
+from pellucid.models.train import training_again
 from pellucid.training import (
     History,
     Rows,
@@ -138,7 +136,7 @@ class Setup:
     def score(self, training: Training, judge: Judge) -> float:
         """How good a trained network is on the held-out rows."""
         outputs = outputs_of(
-            self.program.network, training.params, training.state.layer_state, self.held_out, self.scaling
+            self.program.network, training.params, training.layer_state, self.held_out, self.scaling
         )
         return judge(self.decide(outputs), self.truth)
 
@@ -225,12 +223,11 @@ def with_rows(run: Run, data: Dataset | None = None) -> Run:
         data: its data, where they came as arrays.
 
     Raises:
-        StorageError: no data by that name, or other data than those of the run.
+        StorageError: no data by that name, other data than those of the run, or an optimiser from Optax.
     """
     if run.training is not None or run.folder is None:
         return run
-    data = data_of_run(RunFolder(run.folder), run.experiment.data, data)
-    return replace(run, training=prepare(run.experiment, data, None, None, None)[1])
+    return replace(run, training=training_again(run, data))
 
 
 def _plain(y: Any, facts: DataFacts) -> np.ndarray:

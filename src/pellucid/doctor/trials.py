@@ -70,7 +70,7 @@ class Trials:
         if e.y_new is not None:
             judged, rows, y = e.training.monitor.x, e.sample_new, e.y_new
         x = np.asarray(judged)[rows]
-        outputs = outputs_of(e.network, trial.params, trial.state.layer_state, x, scaling)
+        outputs = outputs_of(e.network, trial.params, trial.layer_state, x, scaling)
         return e.skill(outputs * spread + shift, y)
 
     @cached_property

@@ -19,10 +19,8 @@ from pellucid.explain.choice import check_place
 from pellucid.explain.time_figure import draw
 from pellucid.layers import Activation
 from pellucid.models import Run
-from pellucid.models.keeping import data_of_run
-from pellucid.models.train import prepare
+from pellucid.models.train import training_again
 from pellucid.network import AnyNetwork, backpropagate
-from pellucid.storage import RunFolder
 from pellucid.training import Supervised, TrainingState, steps_per_epoch
 from pellucid.training.epoch import take
 
@@ -187,11 +185,7 @@ def through_time(
 
 def _batch(run: Run, data: Dataset | None) -> tuple[Supervised, tuple[Any, Any, Any], int]:
     """The program, the scaled rows with targets and weights, and the steps of an epoch."""
-    training = run.training
-    if training is None:
-        assert run.folder is not None
-        data = data_of_run(RunFolder(run.folder), run.experiment.data, data)
-        _, training = prepare(run.experiment, data, None, run.network, None)
+    training = run.training or training_again(run, data)
     train, count = training.train, training.train.rows
     chosen = jnp.asarray(np.random.default_rng(0).permutation(count)[:ROWS])
     x = training.scaling(take(train.x, chosen))

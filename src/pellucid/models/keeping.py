@@ -7,9 +7,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from pellucid.core.checks import StorageError, UnknownName
+from pellucid.core.checks import InvalidValue, StorageError, UnknownName
 from pellucid.core.files import cache_folder, sha256
-from pellucid.data import Dataset
+from pellucid.data import Dataset, make_dataset, reconstruction
 from pellucid.models.experiment import open_data
 from pellucid.models.interrupt import Interrupt
 from pellucid.models.progress import ProgressReport
@@ -53,8 +53,8 @@ def run_to_the_end(
 
 def _save_checkpoint(training: Training, files: RunFolder) -> None:
     arrays = to_arrays({"state": training.state})
-    if training.best_params is not None:
-        arrays |= to_arrays({"best": training.best_params})
+    if training.best is not None:
+        arrays |= to_arrays({"best": training.best})
     arrays |= {f"history/{name}": array for name, array in training.history.to_arrays().items()}
     facts = {"weights": _fingerprint(training.train.weights)}
     taker, step = training.snapshots, training.history.steps_made
@@ -85,7 +85,7 @@ def restore(training: Training, files: RunFolder) -> None:
         )
     training.state = from_arrays({"state": training.state}, arrays)["state"]
     if any(name.startswith("best/") for name in arrays):
-        training.best_params = from_arrays({"best": training.state.params}, arrays)["best"]
+        training.best = from_arrays({"best": training.learned}, arrays)["best"]
     training.history.restore(under("history", arrays))
 
 
@@ -93,26 +93,35 @@ def _fingerprint(weights: Any) -> str | None:
     return None if weights is None else sha256(np.asarray(weights).tobytes())
 
 
-def data_of_run(files: RunFolder, settings: dict[str, Any], data: Dataset | None) -> Dataset:
-    """The data that a run was trained on.
+def data_of_run(files: RunFolder, settings: dict[str, Any], data: Any) -> Dataset:
+    """The data that a run was trained on, as its network takes them.
 
     Args:
         files: its folder.
         settings: the ``data`` of its experiment.
-        data: its data, where they came as arrays and cannot be loaded by name or path.
+        data: its data as they were given to `train`, where they came as arrays and cannot be loaded by name or path.
 
     Raises:
+        InvalidValue: neither a dataset nor a pair of arrays.
         StorageError: data other than those of the run, or data without a name that were not given.
     """
+    manifest = files.read_json("manifest.json")
+    if isinstance(data, tuple):
+        data = make_dataset(*data, seed=manifest["seed"])
     if data is None:
         try:
             data = open_data(settings)
         except UnknownName as error:
+            kind = "gan" if "generator" in files.read_experiment() else "run"
             raise StorageError(
-                f"the data of this run, {settings['name']!r}, are no dataset known by name: give them again, "
-                "resume_run(folder, data)."
+                f"the data of this run, {settings['name']!r}, are no dataset known by name: give them again, from "
+                f"Python: resume_{kind}(folder, data), load_{kind}(folder).diagnose(data)."
             ) from error
-    recorded = files.read_json("manifest.json")["data"]["fingerprint"]
+    elif not isinstance(data, Dataset):
+        raise InvalidValue(f"data must be a Dataset or a pair of arrays (x, y). Received: {data!r:.60}.")
+    elif settings.get("task") == "reconstruction" and data.task != "reconstruction":
+        data = reconstruction(data)  # an autoencoder's targets are its inputs
+    recorded = manifest["data"]["fingerprint"]
     if data.fingerprint != recorded:
         raise StorageError(
             f"the data are not those of the run: their SHA-256 is {data.fingerprint[:12]}…, "

@@ -283,7 +283,7 @@ def _with_numbers(state: TrainingState, ready: Ready) -> TrainingState:
 def _run(member: Member, training: Training, stopped: str) -> Run:
     data, history, program = member.data, training.history, member.ready.program
     run = Run(
-        program.network, training.params, training.state.layer_state, program, member.experiment,
+        program.network, training.params, training.layer_state, program, member.experiment,
         DataFacts.of(member.ready.data), history, {}, stopped, training=training, data=data,
     )  # fmt: skip
     if data.held_out is None or not history.steps_made:

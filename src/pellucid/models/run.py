@@ -25,6 +25,7 @@ from pellucid.optimizers import as_optimizer
 from pellucid.report.figures import draw_history
 from pellucid.storage import RunFolder
 from pellucid.training import (
+    EarlyStopping,
     History,
     Scaling,
     Snapshots,
@@ -137,6 +138,7 @@ class Run:
         folder: where it was saved; None if it was not.
         data: what it was trained on; None for a run that was loaded.
         held_out_outputs: the outputs for its held-out rows, kept where a page of the run needs them again.
+        row_weights: what each row of the training weighed, of a run that was loaded; None where all weighed the same.
     """
 
     network: AnyNetwork
@@ -152,6 +154,15 @@ class Run:
     training: Training | None = None
     data: Dataset | None = None
     held_out_outputs: np.ndarray | None = field(default=None, repr=False)
+    row_weights: np.ndarray | None = field(default=None, repr=False)
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch whose network was kept, counted from 1; None without early stopping, which keeps the last."""
+        losses = self.history.held_out[:, 0]
+        if self.experiment.patience is None or not len(losses):
+            return None
+        return EarlyStopping(self.experiment.patience, self.experiment.min_delta).best_epoch(losses) + 1
 
     @property
     def snapshots(self) -> Snapshots:
@@ -351,9 +362,10 @@ class Run:
         files.write_experiment(settings)
         files.write_manifest({"data": self.facts.to_dict(), "seed": self.experiment.seed})
         arrays = to_arrays({"params": self.params, "layer_state": self.layer_state})
-        files.write_weights(
-            arrays | self.facts.to_arrays() | {f"history/{k}": v for k, v in self.history.to_arrays().items()}
-        )
+        history = {f"history/{name}": array for name, array in self.history.to_arrays().items()}
+        weights = self.row_weights if self.training is None else self.training.train.weights
+        rows = {} if weights is None else {"row_weights": np.asarray(weights)}
+        files.write_weights(arrays | self.facts.to_arrays() | history | rows)
         for name, table in self.history.tables.items():
             files.write_table(name, table)
         if files.path != self.folder and self.experiment.snapshots:
@@ -380,7 +392,9 @@ class Run:
             "interrupted": ", interrupted",
             "diverged": ", diverged: the loss ceased to be finite",
         }
-        best = "; weights of the best epoch kept" if self.experiment.patience is not None else ""
+        best = (
+            "" if self.best_epoch is None else f"; weights of the best epoch kept, number {self.best_epoch}"
+        )
         made = f"{self.history.epochs_made} of {self.experiment.epochs} epochs{ends[self.stopped]}{best}"
         return f"{self.facts.name}: {made}\nheld-out rows: {figures or 'none'}"
 
@@ -411,7 +425,7 @@ def load_run(folder: str | Path) -> Run:
     stopped = result.pop("stopped")
     return Run(
         network, tree["params"], tree["layer_state"], program, experiment, facts, history, result,
-        stopped, files.path,
+        stopped, files.path, row_weights=arrays.get("row_weights"),
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from pellucid.core.checks import (
     NOT_NEGATIVE,
     InvalidValue,
     ShapeError,
+    StorageError,
     TrainingDiverged,
     require,
 )
@@ -289,7 +290,7 @@ def run_experiment(
 
     def run_now(stopped: str) -> Run:
         return Run(
-            program.network, training.params, training.state.layer_state, program, experiment,
+            program.network, training.params, training.layer_state, program, experiment,
             facts, training.history, {}, stopped, training=training, data=data,
         )  # fmt: skip
 
@@ -409,6 +410,30 @@ def prepare(
     """The parts of an experiment's training, and the training at its beginning; raises as ``make_ready``."""
     ready = make_ready(experiment, data, optimizer, network, sample_weights)
     return ready, ready.training(ready.draw(experiment.seed))
+
+
+def training_again(run: Run, data: Dataset | None = None) -> Training:
+    """The training of a run that was loaded, at its beginning, on the rows and with the weights that it had.
+
+    Args:
+        run: a run with a folder.
+        data: its data, where they came as arrays.
+
+    Raises:
+        StorageError: no data by that name, other data than those of the run, or an optimiser that its folder cannot
+            describe.
+    """
+    assert run.folder is not None
+    if run.experiment.optimizer == "optax":
+        raise StorageError(
+            "the optimizer of this run came from Optax, which its folder cannot describe: its training cannot be made "
+            "again from there. Ask the run that train or resume_run returns."
+        )
+    data = data_of_run(RunFolder(run.folder), run.experiment.data, data)
+    training = prepare(run.experiment, data, None, run.network, None)[1]
+    if run.row_weights is not None:
+        training.train = training.train._replace(weights=jnp.asarray(run.row_weights))
+    return training
 
 
 def make_ready(

@@ -216,7 +216,7 @@ class Translator:
             files.write_experiment(experiment.to_dict())
         stopped = run_to_the_end(training, epochs, files, checkpoint_every, progress)
         made = Translator(
-            network, training.params, training.state.layer_state, data.source, data.target, data.source_steps,
+            network, training.params, training.layer_state, data.source, data.target, data.source_steps,
             data.target_steps, experiment, training.history, {}, stopped,
         )  # fmt: skip
         made.result |= made.evaluate(data.held_out)

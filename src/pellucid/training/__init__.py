@@ -3,7 +3,7 @@
 from pellucid.training.adversarial import Adversarial
 from pellucid.training.epoch import Program, Rows, Scaling, Step, TargetScaling, advance, steps_per_epoch
 from pellucid.training.history import History
-from pellucid.training.loop import EarlyStopping, Progress, Training
+from pellucid.training.loop import EarlyStopping, Learned, Progress, Training
 from pellucid.training.recorder import DEFAULT_GROUPS, GROUPS, MEASURES, Recorder
 from pellucid.training.restraints import GradientPenalty, Restraint, WeightClipping, restraints
 from pellucid.training.shuffle import permutation
@@ -19,6 +19,7 @@ __all__ = [
     "EarlyStopping",
     "GradientPenalty",
     "History",
+    "Learned",
     "Program",
     "Progress",
     "Recorder",

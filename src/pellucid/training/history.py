@@ -204,11 +204,13 @@ class History:
     def to_arrays(self) -> dict[str, np.ndarray]:
         """The measurements as named arrays, to be saved."""
         arrays = {"steps": self.step_rows, "layers": self.layer_measures, "held_out": self.held_out}
+        arrays |= {"rows": np.asarray(self.rows)}
         arrays |= {f"active/{i}": active for i, active in enumerate(self.active)}
         return arrays | ({"histograms": self.histogram_numbers} if self.recorder.histograms_every else {})
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take over measurements that ``to_arrays`` named."""
+        """Take over measurements that ``to_arrays`` named, and the number of rows that they were made on."""
+        self.rows = int(arrays.get("rows", self.rows))
         self.step_rows, self.layer_measures, self.held_out = (
             arrays[name] for name in ("steps", "layers", "held_out")
         )

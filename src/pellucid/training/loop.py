@@ -3,14 +3,13 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.checks import NOT_NEGATIVE, TrainingDiverged, WholeNumber, constrained, validate
-from pellucid.core.types import Params
+from pellucid.core.types import PyTree
 from pellucid.functions.schedules import watches_loss
 from pellucid.training.epoch import CAPACITY, Program, Rows, Scaling, advance, steps_per_epoch
 from pellucid.training.history import History
@@ -26,7 +25,10 @@ FIRST_CALLS = 4
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """End the training when the held-out loss no longer falls; keep the best weights (subject 7.3).
+    """End the training when the held-out loss no longer falls; keep the network of the best epoch (subject 7.3).
+
+    Kept is all that it predicts with: the parameters, and with them what its layers carry, such as the running mean and
+    variance of a batch normalisation, which would else be those of a later epoch.
 
     Args:
         patience: epochs without a new best loss before the end, at least 1.
@@ -56,6 +58,14 @@ class EarlyStopping:
     def epochs_to_wait(self, losses: Any) -> int:
         """Epochs left without improvement before the end; 0 or less ends the training."""
         return self.patience - (len(losses) - 1 - self.best_epoch(losses))
+
+
+class Learned(NamedTuple):
+    """What a network predicts with: all of a training's state that belongs to one epoch and no other."""
+
+    params: PyTree
+    layer_state: PyTree
+    """What its layers carry, running statistics among it."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +102,8 @@ class Training:
     state: TrainingState
     history: History
     stopping: EarlyStopping | None = None
-    best_params: tuple[Params, ...] | None = None
-    """Parameters of the best epoch so far, where early stopping is on."""
+    best: Learned | None = None
+    """The network of the best epoch so far, where early stopping is on."""
     snapshots: SnapshotTaker | None = None
     """Takes the snapshots, where there are to be any."""
 
@@ -103,9 +113,19 @@ class Training:
         return steps_per_epoch(self.train.rows, self.program.batch_size)
 
     @property
-    def params(self) -> tuple[Params, ...]:
-        """The parameters to predict with: the best ones under early stopping, else the last."""
-        return self.state.params if self.best_params is None else self.best_params
+    def learned(self) -> Learned:
+        """What to predict with: that of the best epoch under early stopping, else the last."""
+        return Learned(self.state.params, self.state.layer_state) if self.best is None else self.best
+
+    @property
+    def params(self) -> PyTree:
+        """The parameters to predict with."""
+        return self.learned.params
+
+    @property
+    def layer_state(self) -> PyTree:
+        """What the layers carry in prediction, of the same epoch as the parameters."""
+        return self.learned.layer_state
 
     def ended(self, epochs: int) -> bool:
         """Whether all epochs are made, or early stopping has ended the training."""
@@ -176,7 +196,7 @@ class Training:
             observed = schedule.observe([float(loss) for loss in watched])
             self.state = with_numbers(self.state, replace(self.optimizer, learning_rate=observed))
         if self.stopping is not None and self.stopping.best_epoch(losses) == len(losses) - 1:
-            self.best_params = jax.tree.map(jnp.copy, self.state.params)
+            self.best = Learned(self.state.params, self.state.layer_state)
 
     def _schedule(self) -> Any:
         return getattr(self.optimizer, "learning_rate", None)
