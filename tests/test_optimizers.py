@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import optax.contrib
 import pytest
 
 from pellucid.core.checks import InvalidValue
@@ -155,10 +156,131 @@ def test_follows_optax(ours, theirs, rng):
     for _ in range(30):
         grads = jax.tree.map(lambda w: jnp.asarray(rng.normal(size=w.shape), jnp.float32), params)
         update = ours.update(grads, mine[1], mine[0])
-        with jax.numpy_dtype_promotion("standard"):  # Optax's own code counts on it
-            other = accepted.update(grads, its[1], its[0])
+        other = accepted.update(grads, its[1], its[0])
         mine, its = (update.params, update.state), (other.params, other.state)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-6), mine[0], its[0])
+
+
+RATE = 0.01
+FIRST = {"weights": True, "biases": False}
+OPTAX = {
+    **{
+        name: getattr(optax, name)(RATE)
+        for name in (
+            "adabelief", "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamaxw", "adamw", "adan",
+            "amsgrad", "fromage", "lamb", "lars", "lion", "nadam", "nadamw", "novograd", "optimistic_adam_v2",
+            "radam", "rmsprop", "rprop", "sgd", "sign_sgd", "signum", "sm3", "yogi",
+        )
+    },
+    **{
+        f"contrib.{name}": getattr(optax.contrib, name)(RATE)
+        for name in (
+            "acprop", "ademamix", "adopt", "cocob", "dadapt_adamw", "dog", "madgrad", "muon", "prodigy",
+            "schedule_free_adamw", "schedule_free_sgd", "simplified_ademamix",
+        )
+    },
+    "noisy_sgd": optax.noisy_sgd(RATE, key=0),
+    "sgd with momentum": optax.sgd(RATE, 0.9, nesterov=True),
+    "optimistic_gradient_descent": optax.optimistic_gradient_descent(RATE),
+    "lbfgs without a line search": optax.lbfgs(RATE, linesearch=None),
+    "sam": optax.contrib.sam(optax.sgd(RATE), optax.sgd(RATE)),
+    "mechanize": optax.contrib.mechanize(optax.sgd(RATE)),
+    "MultiSteps": optax.MultiSteps(optax.adam(RATE), 2),
+    "MultiSteps as a transformation": optax.MultiSteps(optax.adam(RATE), 2).gradient_transformation(),
+    "apply_every": optax.chain(optax.apply_every(2), optax.sgd(RATE)),
+    "schedule": optax.sgd(optax.cosine_decay_schedule(RATE, 20)),
+    "clipped chain": optax.chain(optax.clip_by_global_norm(0.1), optax.adam(optax.linear_schedule(RATE, 0.0, 9))),
+    "inject_hyperparams": optax.inject_hyperparams(optax.adamw)(learning_rate=RATE),
+    "masked": optax.masked(optax.sgd(RATE), lambda params: jax.tree.map(lambda w: w.ndim > 1, params)),
+    "weight decay by a tree": optax.adamw(RATE, mask=(FIRST, {}, FIRST)),
+    "partition": optax.partition(
+        {True: optax.sgd(RATE), False: optax.set_to_zero()}, (FIRST, {}, FIRST)
+    ),
+    "apply_if_finite": optax.apply_if_finite(optax.adam(RATE), 3),
+    "ema": optax.chain(optax.adam(RATE), optax.ema(0.9)),
+    "add_noise": optax.chain(optax.add_noise(0.1, 0.5, key=0), optax.sgd(RATE)),
+    "adaptive_grad_clip": optax.chain(optax.adaptive_grad_clip(0.1), optax.sgd(RATE)),
+    "normalize": optax.chain(optax.contrib.normalize(), optax.sgd(RATE)),
+}  # fmt: skip
+REFUSED = {
+    "lbfgs": (
+        optax.lbfgs(),
+        r"needs 'value', 'grad', and 'value_fn'.*Use optax\.lbfgs\(0\.1, linesearch=None\)",
+    ),
+    "reduce_on_plateau": (
+        optax.chain(optax.sgd(RATE), optax.contrib.reduce_on_plateau()),
+        r"reduce_on_plateau needs 'value'.*Use Adam\(OnPlateau\(0\.001\)\)",
+    ),
+    "polyak_sgd": (optax.polyak_sgd(), "needs 'value'.*Use optax.sgd"),
+    "backtracking": (optax.scale_by_backtracking_linesearch(3), "needs 'value'.*Use a learning rate"),
+    "momo": (optax.contrib.momo(), "momo needs 'value'.*Use \"adam\""),
+    "sophia": (optax.contrib.sophia(RATE), 'obj_fn must be provided.*Use "adam"'),
+    "lookahead": (optax.lookahead(optax.sgd(RATE), 5, 0.5), "fast.*Use its inner optimizer alone"),
+    "a mask of other layers": (optax.adamw(RATE, mask={"weights": True}), "tuple with one dictionary"),
+}
+NETWORK = Network(Dense(4, "relu"), Dense(1))
+"""The network whose parameters the optimisers of Optax are given."""
+
+
+@pytest.mark.parametrize("x64", [False, True], ids=["float32", "x64"])
+def test_every_optax_optimizer_takes_a_network(x64):
+    """Parameters and state keep shapes and dtypes, so that a training can loop over the updates."""
+    with jax.enable_x64(x64):
+        params, _, _ = NETWORK.init(jax.random.key(0), (3,))
+        for name, transformation in OPTAX.items():
+            rule = as_optimizer(transformation)
+            state = jax.eval_shape(rule.init, params)
+            update = jax.eval_shape(rule.update, params, state, params)
+            assert (update.params, update.state) == (jax.eval_shape(lambda: params), state), name
+
+
+def test_optax_optimizers_move_a_network_as_optax_does():
+    """Two updates of each: the parameters that `optax.apply_updates` gives, and the rate where Optax tells it."""
+    names = ("contrib.muon", "MultiSteps", "inject_hyperparams", "masked", "partition", "apply_if_finite")
+
+    @jax.jit
+    def both(params):
+        results = {}
+        for name in names:
+            transformation, expected = OPTAX[name], params
+            rule = as_optimizer(transformation)
+            state, theirs, update = rule.init(params), transformation.init(params), None
+            for _ in range(2):
+                update = rule.update(params, state, params if update is None else update.params)
+                state = update.state
+                with jax.numpy_dtype_promotion("standard"):  # Optax's own code counts on it
+                    updates, theirs = transformation.update(params, theirs, expected)
+                    expected = optax.apply_updates(expected, updates)
+            results[name] = update.params, expected, update.learning_rate
+        return results
+
+    params, _, _ = NETWORK.init(jax.random.key(0), (3,))
+    for name, (mine, expected, rate) in both(params).items():
+        for ours, theirs in zip(*map(jax.tree.leaves, (mine, expected)), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7, err_msg=name)
+        assert any(np.any(a != b) for a, b in zip(*map(jax.tree.leaves, (mine, params)), strict=True)), name
+        assert rate == np.float32(RATE) if name == "inject_hyperparams" else np.isnan(rate), name
+
+
+@pytest.mark.parametrize("name", list(REFUSED))
+def test_what_needs_more_than_gradients_is_refused_with_what_to_use(name):
+    transformation, text = REFUSED[name]
+    params, _, _ = NETWORK.init(jax.random.key(0), (3,))
+    with pytest.raises(InvalidValue, match=text):
+        as_optimizer(transformation).init(params)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        (optax.adam, r"optax\.adam makes an optimizer: call it"),
+        (Adam, r"Adam is a class\. Write Adam\(…\)"),
+        ("optax", r"came from Optax.*give it again"),
+    ],
+)
+def test_an_optimizer_that_is_none_says_what_to_write(wrong, text):
+    with pytest.raises(InvalidValue, match=text):
+        as_optimizer(wrong)
 
 
 @every_optimizer

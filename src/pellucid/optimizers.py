@@ -9,8 +9,14 @@ recompiles. ``update(grads, state, params)`` moves every array of the parameters
 Any `optax.GradientTransformation` is accepted in the same places (`as_optimizer`).
 """
 
+import dataclasses
+import inspect
+import traceback
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -624,42 +630,109 @@ class AdamW(Optimizer):
         return direction + self.weight_decay * w, slots
 
 
+@jax.tree_util.register_static
 @dataclass(frozen=True)
 class FromOptax:
     """An `optax.GradientTransformation` in an optimiser's place.
 
     Its hyperparameters stay inside it, so another value is another program; it cannot be written into an
-    ``experiment.toml``, so resuming takes it as an argument again.
+    ``experiment.toml``, so resuming takes it as an argument again. The learning rate is known, and reported, where
+    `optax.inject_hyperparams` keeps it in the state; else it is reported as NaN.
     """
 
-    transformation: Any
+    transformation: Any = dataclasses.field(metadata={"described": False})
     name: ClassVar[str] = "optax"
     full_batch: ClassVar[bool] = False
+    learning_rate: ClassVar[None] = None
+    """Inside the transformation, where nothing else reads or changes it."""
 
     def init(self, params: PyTree) -> OptimizerState:
-        """Optax's own state, under the slot ``optax``."""
-        state = self.transformation.init(params)
-        return OptimizerState(_Held(self), jnp.zeros((), jnp.int32), {"optax": state})
+        """Optax's own state, under the slot ``optax``; one update is tried on shapes alone.
+
+        Raises:
+            InvalidValue: the transformation needs more than gradients and parameters, or does not fit these.
+        """
+        try:
+            with _optax_promotion():
+                slots = self.transformation.init(params)
+            state = OptimizerState(self, jnp.zeros((), jnp.int32), {"optax": slots})
+            update = jax.eval_shape(lambda: self.update(params, state, params))
+        except Exception as error:
+            raise InvalidValue(_why_not(error)) from error
+        if _shapes(update.state) != _shapes(state):
+            raise InvalidValue(
+                "the Optax optimizer cannot be taken: the state after an update has other shapes or dtypes than the "
+                "one that its init returns."
+            )
+        return state
 
     @staticmethod
     def update(
         grads: PyTree, state: OptimizerState, params: PyTree, progress: Scalar | None = None
     ) -> Update:
-        """``params + updates``, as `optax.apply_updates` does. The rate is inside Optax: reported as NaN."""
-        updates, slots = state.rule.held.transformation.update(grads, state.slots["optax"], params)
+        """``params + updates``, as `optax.apply_updates` does."""
+        rule, held = state.rule, state.slots["optax"]
+        with _optax_promotion():
+            updates, slots = rule.transformation.update(grads, held, params)
         changes = jax.tree.map(lambda w, u: u.astype(w.dtype), params, updates)
         new_params = jax.tree.map(jnp.add, params, changes)
-        new_state = OptimizerState(state.rule, state.step + 1, {"optax": slots})
-        return Update(new_params, new_state, jnp.asarray(jnp.nan, jnp.float32), changes)
+        # Numbers that a transformation computes in another precision than it was given would not fit the loop.
+        slots = jax.tree.map(lambda old, new: jnp.asarray(new, jnp.asarray(old).dtype), held, slots)
+        rate = rule.rate_of(slots)
+        rate = jnp.asarray(jnp.nan if rate is None else rate, jnp.float32)
+        return Update(new_params, OptimizerState(rule, state.step + 1, {"optax": slots}), rate, changes)
+
+    @staticmethod
+    def rate_of(slots: PyTree) -> Scalar | None:
+        """The learning rate that `optax.inject_hyperparams` keeps in Optax's state; None where there is not one."""
+        leaves, _ = jax.tree_util.tree_flatten_with_path(slots)
+        rates = [
+            leaf
+            for path, leaf in leaves
+            if jax.tree_util.keystr(path, simple=True, separator="/").endswith("hyperparams/learning_rate")
+        ]
+        return rates[0] if len(rates) == 1 else None
 
 
-@jax.tree_util.register_static
-@dataclass(frozen=True)
-class _Held:
-    held: FromOptax
+@contextmanager
+def _optax_promotion() -> Iterator[None]:
+    """JAX's usual promotion, which Optax's code counts on where the user's own is stricter."""
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        yield
 
-    def update(self, *arguments: Any) -> Update:
-        return FromOptax.update(*arguments)
+
+def _shapes(tree: PyTree) -> Any:
+    leaves, structure = jax.tree.flatten(tree)
+    return structure, [(jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves]
+
+
+INSTEAD = {
+    "reduce_on_plateau": "Adam(OnPlateau(0.001)), whose schedule watches the loss of the validation part",
+    "scale_by_zoom_linesearch": "optax.lbfgs(0.1, linesearch=None), with a learning rate instead of the line search",
+    "scale_by_backtracking_linesearch": "a learning rate instead of the line search, as in optax.sgd(0.1)",
+    "scale_by_polyak": 'optax.sgd(0.1), or "adam"',
+    "lookahead": "its inner optimizer alone, as in optax.adam(1e-3)",
+}
+"""What to use in the place of an Optax transformation that needs more than gradients and parameters."""
+
+
+def _why_not(error: Exception) -> str:
+    """Why an Optax transformation cannot be taken, from what it raised."""
+    files = {Path(frame.filename).stem for frame in traceback.extract_tb(error.__traceback__)}
+    text = str(error)
+    source = text.partition(".<locals>")[0]
+    named = next((name for name in INSTEAD if name == source or name in files), source)
+    instead = INSTEAD.get(named, '"adam", or another of Optax\'s')
+    if isinstance(error, TypeError) and "missing" in text and ".<locals>" in text:
+        needed = text.partition("missing")[2].partition(": ")[2]
+        return (
+            f"the Optax optimizer {named} needs {needed} at each update; a training gives it the gradients and "
+            f"parameters alone. Use {instead}."
+        )
+    return (
+        "the Optax optimizer cannot be used: from gradients and parameters alone, each a tuple with one dictionary of "
+        f"arrays for each layer, it raises {type(error).__name__}: {text.rstrip('.')}. Use {instead}."
+    )
 
 
 def as_optimizer(specification: Any) -> Optimizer | FromOptax:
@@ -667,7 +740,8 @@ def as_optimizer(specification: Any) -> Optimizer | FromOptax:
 
     Raises:
         UnknownName: no optimiser of that name.
-        InvalidValue: none of these.
+        InvalidValue: none of these; or the word ``"optax"``, by which the settings of a run name an optimiser that they
+            cannot describe.
 
     Example:
         >>> as_optimizer("adam")
@@ -675,7 +749,18 @@ def as_optimizer(specification: Any) -> Optimizer | FromOptax:
     """
     if isinstance(specification, FromOptax):
         return specification
-    if hasattr(specification, "init") and not isinstance(specification, Optimizer):
+    if isinstance(specification, str) and specification == FromOptax.name:
+        raise InvalidValue(
+            "the optimizer of this training came from Optax, which its settings cannot describe. To go on, give it "
+            "again: resume_run(folder, optimizer=optax.adam(1e-3)). A loaded run predicts, evaluates and explains; to "
+            "diagnose it or try what helps, train it again and use the run that train returns."
+        )
+    if inspect.isroutine(specification) and (specification.__module__ or "").startswith("optax"):
+        name = specification.__name__
+        raise InvalidValue(
+            f"the function optax.{name} makes an optimizer: call it, as in optax.{name}(1e-3)."
+        )
+    if hasattr(specification, "init") and not isinstance(specification, Optimizer | type):
         if not callable(getattr(specification, "update", None)):
             raise InvalidValue(f"not an optimizer: {specification!r} has init but no update.")
         return FromOptax(specification)

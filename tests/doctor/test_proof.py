@@ -4,6 +4,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import optax
 import pytest
 
 import pellucid as pel
@@ -191,3 +192,22 @@ def test_remedies_inside_the_network_leave_a_graph_alone():
     inside = [name for name, make in REMEDIES.items() if make.__module__.endswith("remedies.network")]
     assert len(inside) > 10
     assert all(candidates(name, graph) == [] for name in inside)
+
+
+def test_a_training_by_optax_is_examined_and_its_numbers_left_alone():
+    """What stands inside the transformation is not changed, and the proof says so; everything else is tried."""
+    run = _run(optax.sgd(1e-4), epochs=5)
+    assert run.diagnose()
+    setup = Setup.of(run)
+    changes = [made.change for name in REMEDIES for made in candidates(name, setup)]
+    assert "optimizer optax → adam, learning rate 0.01" in changes
+    assert not [
+        change for change in changes if change.startswith(("learning rate", "gradient clipped", "l1"))
+    ]
+    weak = Finding("weak_optimizer", "problem", 0.9)
+    proof = pel.prove(run, findings=[weak], seeds=3, most=2, random_arm=False)
+    assert "not tried: another learning rate" in str(proof)
+    longer = candidates("more epochs", setup)[0]
+    proven = Arm(longer, {FRESH: 1.0}, paired([1.0, 1.1, 1.2], [0.1, 0.2, 0.1]), p=0.0)
+    with pytest.raises(InvalidValue, match=r"cannot hold the Optax optimizer.*epochs 5 → 20"):
+        repaired_settings(replace(proof, tried=(proven,)), run.experiment)

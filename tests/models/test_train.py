@@ -8,6 +8,7 @@ import time
 
 import jax
 import numpy as np
+import optax
 import pandas
 import pytest
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris
@@ -327,6 +328,43 @@ def test_arrays_and_sample_weights_must_be_given_again(tmp_path):
     again = pel.resume_run(tmp_path / "run", data, epochs=6, sample_weights=weights, progress=False)
     whole = pel.train((8,), data, sample_weights=weights, epochs=6, progress=False)
     same_bits(again.params, whole.params)
+
+
+def test_an_optax_optimizer_is_given_again_to_resume(tmp_path):
+    """The line of the documentation trains, and is resumed to the same bits where the optimiser is given again."""
+    lion = optax.lion(1e-3)
+    run = pel.train((8,), IRIS, optimizer=lion, folder=tmp_path / "run", **SMALL)
+    assert run.history.epochs["loss"][-1] < run.history.epochs["loss"][0]
+    assert np.isnan(run.history.epochs["learning_rate"]).all()
+    loaded = pel.load_run(tmp_path / "run")
+    same_bits(loaded.params, run.params)
+    for asks_for_it in (lambda: pel.resume_run(tmp_path / "run", epochs=6), loaded.diagnose):
+        with pytest.raises(
+            InvalidValue, match=r"came from Optax.*give it again: resume_run\(folder, optimizer"
+        ):
+            asks_for_it()
+    again = pel.resume_run(tmp_path / "run", optimizer=lion, epochs=6, progress=False)
+    same_bits(again.params, pel.train((8,), IRIS, optimizer=lion, epochs=6, progress=False).params)
+
+
+def test_optax_rates_that_are_told_are_recorded_and_serve_a_penalty():
+    """L1 needs the learning rate of each update: taken where Optax tells it, else refused before the first step."""
+    halved = optax.exponential_decay(0.02, 4, 0.5, staircase=True)  # four updates an epoch
+    told = optax.inject_hyperparams(optax.adam)(learning_rate=halved)
+    run = pel.train((8,), IRIS, optimizer=told, regularizer="l1", epochs=2, progress=False)
+    np.testing.assert_allclose(run.history.epochs["learning_rate"], [0.02, 0.01])
+    np.testing.assert_allclose(run.history.steps["learning_rate"][3:5], [0.02, 0.01])
+    assert all(np.isfinite(w).all() for w in jax.tree.leaves(run.params))
+    with pytest.raises(InvalidValue, match=r"'l1' needs the learning rate.*inject_hyperparams"):
+        pel.train((8,), IRIS, optimizer=optax.adam(0.01), regularizer="l1", **SMALL)
+
+
+def test_four_accumulated_batches_are_one():
+    """`optax.MultiSteps`: four batches of 30 rows move the weights as one of 120 does."""
+    settings = {"shuffle": False, "epochs": 5, "progress": False}
+    whole = pel.train((8,), IRIS, optimizer=pel.Adam(0.01), batch_size=120, **settings)
+    parts = optax.MultiSteps(optax.adam(0.01), 4)
+    close(pel.train((8,), IRIS, optimizer=parts, batch_size=30, **settings).params, whole.params)
 
 
 def test_a_folder_with_a_run_is_replaced_only_on_demand(iris_run, tmp_path):

@@ -72,6 +72,9 @@ class Registry(Generic[Item]):
         if isinstance(specification, Mapping) and "name" in specification:
             fields = {key: value for key, value in specification.items() if key != "name"}
             return self._construct(str(specification["name"]), fields)
+        if isinstance(specification, type) and issubclass(specification, self.base):
+            name = specification.__name__
+            raise InvalidValue(f"{self.kind}: {name} is a class. Write {name}(…), an object of it.")
         raise InvalidValue(
             f"{self.kind} must be a name, a table with a name, or a {self.base.__name__}. "
             f"Received: {specification!r}. Known names: {', '.join(self)}."
@@ -97,11 +100,16 @@ class Registry(Generic[Item]):
 
 
 def describe(item: Any) -> Any:
-    """The shortest specification of a registered object: its name, or a table of name and changed fields."""
+    """The shortest specification of a registered object: its name, or a table of name and changed fields.
+
+    A field with the metadata ``described=False`` is left out.
+    """
     if not dataclasses.is_dataclass(item) or isinstance(item, type):
         return list(item) if isinstance(item, tuple) else item
     fields: dict[str, Any] = {}
     for field in dataclasses.fields(item):
+        if not field.metadata.get("described", True):
+            continue
         value = describe(getattr(item, field.name))
         if value is not None and value != describe(field.default):
             fields[field.name] = value

@@ -39,12 +39,17 @@ from pellucid.doctor.setup import Setup, train_all, with_rows
 from pellucid.models.experiment import Experiment, GanExperiment
 from pellucid.models.gan_run import GanRun
 from pellucid.models.run import Run
+from pellucid.optimizers import FromOptax
 
 USUAL = (
     "a fitting loss", "adam", "standardise the inputs", "relu in the hidden layers", "larger learning rate",
     "smaller learning rate", "He initialisation", "more epochs",
 )  # fmt: skip
 """Remedies that are tried after those of the findings: what most often helps."""
+OF_OPTAX = (
+    "not tried: another learning rate, clipping or L1 penalty, for the optimizer came from Optax and keeps its numbers "
+    "to itself; train with one of pellucid's to have them tried"
+)
 MORE_FINALISTS = 2
 """Arms that are tested where the winners of the race prove nothing."""
 
@@ -60,6 +65,7 @@ class Proof:
         trainings: how many were made for the candidates and the original.
         random_trainings: how many for the changes drawn at random, beside the original's.
         seconds: what all took.
+        untried: what could not be changed, and why; empty where nothing stood in the way.
     """
 
     original: Arm
@@ -68,6 +74,7 @@ class Proof:
     trainings: int
     random_trainings: int
     seconds: float
+    untried: str = ""
 
     @property
     def best(self) -> Arm | None:
@@ -88,6 +95,7 @@ class Proof:
             "trainings": self.trainings,
             "random_trainings": self.random_trainings,
             "seconds": round(self.seconds, 2),
+            "untried": self.untried,
         }
 
     def __str__(self) -> str:
@@ -113,6 +121,8 @@ class Proof:
             )
         best = self.best.candidate if self.best else None
         ends = f"best: {best.change}" if best else "nothing tried beats the original"
+        if self.untried:
+            lines.append(self.untried)
         lines.append(f"{ends}   ({self.trainings} trainings, {self.seconds:.0f} s)")
         return "\n".join(lines)
 
@@ -184,7 +194,8 @@ def prove(
     drawn = _drawn(np.random.default_rng(0), parts.table, parts.make)
     tried, random, trainings, of_random = experiments(field_, guided, drawn, most, seeds, budget, random_arm)
     jax.clear_caches()  # a process has room for some hundred compiled programs
-    return Proof(field_.original, tried, random, trainings, of_random, time.perf_counter() - began)
+    untried = OF_OPTAX if isinstance(parts.setup.optimizer, FromOptax) else ""
+    return Proof(field_.original, tried, random, trainings, of_random, time.perf_counter() - began, untried)
 
 
 class _Parts(NamedTuple):
@@ -290,5 +301,10 @@ def repaired_settings(proof: Proof, original: Experiment | GanExperiment) -> str
     if proof.best is None or proof.best.candidate is None:
         raise InvalidValue("nothing tried beats the original: there is nothing to apply.")
     settings = proof.best.candidate.setup.experiment(original).to_dict()
+    if settings["optimizer"] == FromOptax.name:
+        raise InvalidValue(
+            f"experiment.toml cannot hold the Optax optimizer of this training. Make the change in your program: "
+            f"{proof.best.candidate.change}."
+        )
     evidence = "".join(f"# {line}\n" for line in str(proof).splitlines())
     return f"# Repaired: {proof.best.candidate.change}\n#\n{evidence}\n{tomli_w.dumps(settings)}"

@@ -24,7 +24,6 @@ from pellucid.models.keeping import keep_compiled_programs
 from pellucid.models.run import DataFacts, Run
 from pellucid.models.train import Ready, make_ready, summary_of
 from pellucid.network import AnyNetwork
-from pellucid.optimizers import FromOptax, Optimizer
 from pellucid.training import Supervised, Training, TrainingState, initial_state, steps_per_epoch
 from pellucid.training.populations import AXES, Population, members_of, run_in_threads, to_device
 
@@ -162,7 +161,6 @@ def _members(
 def _structure(member: Member) -> Hashable:
     """What members must have in common to be trained by one program on the same rows."""
     experiment, data, ready = member
-    optimizer: Any = ready.optimizer
     return (
         without_initializers(ready.program),
         id(data),
@@ -170,7 +168,7 @@ def _structure(member: Member) -> Hashable:
         msgspec.json.encode(experiment.class_weights),
         experiment.scale_inputs,
         ready.scaled_targets,
-        id(optimizer) if isinstance(optimizer, FromOptax) else jax.tree.structure(optimizer),
+        jax.tree.structure(ready.optimizer),
         jax.tree.structure(ready.regularizer),
         ready.decides,
     )
@@ -274,9 +272,7 @@ def _draw(
 
 def _with_numbers(state: TrainingState, ready: Ready) -> TrainingState:
     as_numbers = partial(jax.tree.map, lambda number: np.asarray(number, np.float32))
-    optimizer = state.optimizer
-    if isinstance(ready.optimizer, Optimizer):
-        optimizer = optimizer._replace(rule=as_numbers(ready.optimizer))
+    optimizer = state.optimizer._replace(rule=as_numbers(ready.optimizer))
     return state._replace(optimizer=optimizer, regularizer=as_numbers(ready.regularizer))
 
 

@@ -223,7 +223,7 @@ def plan(
         network=network.describe(),
         loss=describe(losses.build(loss or end.loss)),
         metric=describe(metrics.build(metric or end.metric)),
-        optimizer=describe(chosen) if isinstance(chosen, Optimizer) else chosen.name,
+        optimizer=describe(chosen),
         regularizer=None if regularizer is None else describe(regularizers.build(regularizer)),
         epochs=epochs,
         batch_size=rows if batch_size == "all" else batch_size,

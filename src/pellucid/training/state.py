@@ -12,7 +12,7 @@ from pellucid.core.tunable import as_arrays
 from pellucid.core.types import Array, Key, PyTree, Shapes
 from pellucid.functions.regularizers import Regularizer
 from pellucid.network import AnyNetwork
-from pellucid.optimizers import FromOptax, Optimizer, dtype_of
+from pellucid.optimizers import FromOptax, Optimizer, OptimizerState, dtype_of
 from pellucid.training.recorder import Recorder
 
 
@@ -47,7 +47,8 @@ def initial_state(
     """The state before the first step, drawn from ``seed``; with what ``recorder`` has to remember.
 
     Raises:
-        InvalidValue: a regulariser of a layer that the network lacks.
+        InvalidValue: a regulariser of a layer that the network lacks, or one that needs the learning rate beside an
+            optimiser that keeps it to itself.
     """
     unknown = set(regularizer.layers or ()) - set(network.names) if regularizer is not None else set()
     if unknown:
@@ -57,15 +58,30 @@ def initial_state(
         )
     init_key, training_key = jax.random.split(jax.random.key(seed))
     params, layer_state, _ = network.init(init_key, input_shape)  # pyright: ignore[reportArgumentType]
+    optimizer_state = optimizer.init(params)
+    if regularizer is not None and isinstance(optimizer, FromOptax):
+        _check_rate(regularizer, optimizer, optimizer_state)
     return TrainingState(
         params,
         layer_state,
-        optimizer.init(params),
+        optimizer_state,
         as_arrays(regularizer),
         jnp.zeros((), jnp.int32),
         training_key,
         None if recorder is None else recorder.begin(network, params, layer_state, input_shape),
     )
+
+
+def _check_rate(regularizer: Regularizer, optimizer: FromOptax, state: OptimizerState) -> None:
+    with jax.ensure_compile_time_eval():
+        unknown = regularizer.proximal(jnp.ones(1), jnp.nan)
+        needed = bool(jnp.isnan(unknown).any())
+    if needed and optimizer.rate_of(state.slots) is None:
+        raise InvalidValue(
+            f"the regularizer {regularizer.name!r} needs the learning rate of each update, which the Optax optimizer "
+            "keeps to itself. Make it with optax.inject_hyperparams, as in "
+            "optax.inject_hyperparams(optax.adam)(learning_rate=1e-3), or take one of pellucid's."
+        )
 
 
 def with_numbers(state: TrainingState, optimizer: Any) -> TrainingState:

@@ -7,7 +7,7 @@ import jax
 from pellucid.doctor.remedies.table import remedy
 from pellucid.doctor.setup import Setup
 from pellucid.functions.regularizers import regularizers
-from pellucid.optimizers import Adam, Momentum
+from pellucid.optimizers import Adam, FromOptax, Momentum
 
 
 def _rate(setup: Setup, *factors: float) -> list[tuple[str, Setup]]:
@@ -64,6 +64,8 @@ def _momentum(setup: Setup) -> list[tuple[str, Setup]]:
 
 @remedy("gradient clipping")
 def _clip(setup: Setup) -> list[tuple[str, Setup]]:
+    if isinstance(setup.optimizer, FromOptax):  # takes no number from outside
+        return []
     return [("gradient clipped to norm 1", replace(setup, optimizer=replace(setup.optimizer, clip_norm=1.0)))]
 
 
@@ -119,6 +121,8 @@ def _weaker(setup: Setup) -> list[tuple[str, Setup]]:
 
 
 def _penalised(setup: Setup, kind: str) -> list[tuple[str, Setup]]:
+    if kind == "l1" and isinstance(setup.optimizer, FromOptax):  # its step needs the learning rate
+        return []
     strengths = (1e-3, 1e-2)
     return [
         (
