@@ -17,13 +17,14 @@ from pellucid.layers import Activation, BatchNorm, Dropout, Frozen, Layer
 from pellucid.layers.layer import weights_of
 from pellucid.models.run import Run, outputs_of
 from pellucid.models.train import summary_of
-from pellucid.network import backpropagate
+from pellucid.network import backpropagate, rows_that_fit
+from pellucid.network.memory import SINGLE_PASS
 from pellucid.training import initial_state
 
 SAMPLE, FEWER = 4000, 1024
-"""Most rows of a part that are read; without looks, as many as one prediction takes."""
+"""Most rows of a part that are read; fewer without looks."""
 PROBE_ROWS = 256
-"""Rows of the batch on which the network is looked at."""
+"""Most rows of the batch on which the network is looked at."""
 ACCURACIES = ("accuracy", "binary_accuracy")
 RECORDS = 4
 """Last measurements of the recorder that tell of the end of a training."""
@@ -277,7 +278,8 @@ class Examination:
     def probe(self) -> np.ndarray:
         """The rows of the sample that the network is looked at with: drawn once, without regard to their order."""
         rows = np.arange(len(self.x))
-        return rows if len(rows) <= PROBE_ROWS else np.random.default_rng(0).permutation(rows)[:PROBE_ROWS]
+        most = min(PROBE_ROWS, rows_that_fit(self.network, self.run.facts.input_shape, SINGLE_PASS))
+        return rows if len(rows) <= most else np.random.default_rng(0).permutation(rows)[:most]
 
     def look(self, params: Any, state: Any) -> Look:
         """Forward and backward pass over the probe, in training mode."""
@@ -362,7 +364,9 @@ class Examination:
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Outputs for stored inputs, by the program that evaluated the training."""
-        return outputs_of(self.network, self.run.params, self.run.layer_state, x, self.training.scaling)
+        like = self.run.facts.held_out_rows or None
+        run = self.run
+        return outputs_of(self.network, run.params, run.layer_state, x, self.training.scaling, like=like)
 
     @cached_property
     def prediction(self) -> np.ndarray:

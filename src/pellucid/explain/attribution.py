@@ -11,7 +11,8 @@ from pellucid.core.types import Array, PyTree
 from pellucid.explain.formula import place as place_of
 from pellucid.explain.numbers import Attribution
 from pellucid.layers import Activation, Embedding
-from pellucid.network import AnyNetwork
+from pellucid.network import AnyNetwork, rows_that_fit
+from pellucid.network.memory import SINGLE_PASS
 
 CHUNK = 64
 """Points of one forward and backward pass."""
@@ -65,11 +66,12 @@ def attribute(
     value, gradient = slopes(x)
     baseline = float(slopes(jnp.zeros_like(x))[0][0])
     points, integrated = CHUNK, np.zeros(x.shape[1:])
+    together = min(CHUNK, rows_that_fit(network, x.shape[1:], SINGLE_PASS))
     while True:
         middles = (np.arange(points) + 0.5) / points
         total = np.zeros(x.shape[1:])
-        for start in range(0, points, CHUNK):
-            t = middles[start : start + CHUNK].reshape(-1, *[1] * (x.ndim - 1))
+        for start in range(0, points, together):
+            t = middles[start : start + together].reshape(-1, *[1] * (x.ndim - 1))
             total += np.asarray(slopes(jnp.asarray(t * np.asarray(x)))[1]).sum(axis=0)
         integrated = np.asarray(x)[0] * total / points
         found = Attribution(

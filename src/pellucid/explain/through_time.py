@@ -20,7 +20,8 @@ from pellucid.explain.time_figure import draw
 from pellucid.layers import Activation
 from pellucid.models import Run
 from pellucid.models.train import training_again
-from pellucid.network import AnyNetwork, backpropagate
+from pellucid.network import AnyNetwork, backpropagate, rows_that_fit
+from pellucid.network.memory import SINGLE_PASS
 from pellucid.training import Supervised, TrainingState, steps_per_epoch
 from pellucid.training.epoch import take
 
@@ -187,7 +188,8 @@ def _batch(run: Run, data: Dataset | None) -> tuple[Supervised, tuple[Any, Any, 
     """The program, the scaled rows with targets and weights, and the steps of an epoch."""
     training = run.training or training_again(run, data)
     train, count = training.train, training.train.rows
-    chosen = jnp.asarray(np.random.default_rng(0).permutation(count)[:ROWS])
+    most = min(ROWS, rows_that_fit(run.network, run.facts.input_shape, SINGLE_PASS))
+    chosen = jnp.asarray(np.random.default_rng(0).permutation(count)[:most])
     x = training.scaling(take(train.x, chosen))
     target = x if train.y is None else take(train.y, chosen)
     weights = jnp.ones(len(chosen), jnp.float32) if train.weights is None else take(train.weights, chosen)

@@ -20,7 +20,7 @@ from pellucid.functions.regularizers import regularizers
 from pellucid.models.experiment import Experiment
 from pellucid.models.pages import kept_page, page_of_run
 from pellucid.models.scaling import scaling_of
-from pellucid.network import AnyNetwork, Summary, build_network, summarize
+from pellucid.network import AnyNetwork, Summary, build_network, power_of_two, rows_at_once, summarize
 from pellucid.optimizers import as_optimizer
 from pellucid.report.figures import draw_history
 from pellucid.storage import RunFolder
@@ -37,8 +37,8 @@ from pellucid.training import (
     to_arrays,
 )
 
-PREDICTION_ROWS = 1024
-"""Rows of one forward pass in prediction."""
+FEWEST = 64
+"""Rows that loss and metric are computed for at least, so that they are compiled for few sizes."""
 PREPARED = ("preprocessing", "target_preprocessing")
 """The facts of a dataset that are arrays."""
 
@@ -298,8 +298,9 @@ class Run:
         if not self.facts.target_preprocessing.is_identity:
             outputs, target = map(self.facts.target_preprocessing.apply_numpy, (outputs, target))
         scaling = scaling_of(self.facts.preprocessing, self.facts.target_preprocessing)
-        loss, metric = _loss_and_metric(self.program, scaling, jnp.asarray(outputs), jnp.asarray(target))
-        return {"loss": float(loss), self.program.metric.name: float(metric)}
+        loss, metric = _loss_and_metric(self.program, scaling, outputs, target)
+        total = loss.mean() if self.program.loss.reduction == "mean" else loss.sum()
+        return {"loss": float(total), self.program.metric.name: float(metric.mean())}
 
     def explain(self, x: Any, y: Any = None, *, neuron: str | None = None, weight: str | None = None) -> Any:
         """One example through the network with every number, each derivative checked; see `pellucid.explain`.
@@ -464,19 +465,31 @@ def _whole(name: str) -> bool:
     return name.removeprefix("-").isdecimal()
 
 
-def outputs_of(network: AnyNetwork, params: Any, state: Any, x: np.ndarray, scaling: Scaling) -> np.ndarray:
-    """The outputs of a network for stored rows, scaled in the program, part by part."""
+def outputs_of(
+    network: AnyNetwork, params: Any, state: Any, x: np.ndarray, scaling: Scaling, *, like: int | None = None
+) -> np.ndarray:
+    """The outputs of a network for stored rows, scaled in the program, batch by batch.
+
+    Args:
+        network: the network.
+        params: its parameters.
+        state: its layers' state.
+        x: the rows.
+        scaling: of the inputs.
+        like: take batches of the size that so many rows are predicted in, for which it is compiled already.
+    """
     scaling = scaling._replace(targets=None)
-    starts = range(0, max(len(x), 1), PREDICTION_ROWS)
-    parts = [_predict(network, params, state, scaling, _padded(x[i : i + PREDICTION_ROWS])) for i in starts]
+    size = rows_at_once(network, x.shape[1:], like or len(x))
+    starts = range(0, max(len(x), 1), size)
+    parts = [_predict(network, params, state, scaling, _filled(x[i : i + size], size)) for i in starts]
     return np.concatenate([np.asarray(part) for part in parts])[: len(x)]
 
 
-def _padded(x: np.ndarray) -> np.ndarray:
-    """The rows of a short last batch, filled up to the full size so that nothing compiles for it."""
-    if len(x) == PREDICTION_ROWS:
+def _filled(x: np.ndarray, size: int) -> np.ndarray:
+    """The rows of a short batch, filled up with zeros so that nothing is compiled for it."""
+    if len(x) == size:
         return x
-    return np.concatenate([x, np.zeros((PREDICTION_ROWS - len(x), *x.shape[1:]), x.dtype)])
+    return np.concatenate([x, np.zeros((size - len(x), *x.shape[1:]), x.dtype)])
 
 
 @partial(jax.jit, static_argnums=0)
@@ -484,6 +497,17 @@ def _predict(network: AnyNetwork, params: Any, state: Any, scaling: Scaling, x: 
     return network.forward(params, state, scaling(x)).outputs[-1]
 
 
+def _loss_and_metric(
+    program: Supervised, scaling: Scaling, outputs: np.ndarray, y: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Loss and metric of each example, in double precision: their means do not depend on where batches are cut."""
+    # The first row again and again: zeros may be no target.
+    places = np.minimum(np.arange(power_of_two(max(len(y), FEWEST))), len(y)) % len(y)
+    found = _of_examples(program, scaling, jnp.asarray(outputs[places]), jnp.asarray(y[places]))
+    loss, metric = (np.asarray(one, np.float64)[: len(y)] for one in found)
+    return loss, metric
+
+
 @partial(jax.jit, static_argnums=0)
-def _loss_and_metric(program: Supervised, scaling: Scaling, outputs: Any, y: Any) -> Any:
-    return program.loss(outputs, y), program.metric_of(outputs, y, scaling).mean()
+def _of_examples(program: Supervised, scaling: Scaling, outputs: Any, y: Any) -> Any:
+    return program.loss.value(outputs, y), program.metric_of(outputs, y, scaling)

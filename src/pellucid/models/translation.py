@@ -28,13 +28,13 @@ from pellucid.layers import LSTM, Attention, Concatenate, Dense, Dropout, Embedd
 from pellucid.models.experiment import Experiment, check_counts
 from pellucid.models.keeping import keep_compiled_programs, restore, run_to_the_end
 from pellucid.models.run import program_of, under
-from pellucid.network import Graph, Summary, build_network, summarize
+from pellucid.network import Graph, Summary, build_network, power_of_two, summarize
 from pellucid.optimizers import Optimizer, as_optimizer
 from pellucid.storage import RunFolder
 from pellucid.training import History, Rows, Scaling, Training, from_arrays, initial_state, to_arrays
 
 SENTENCES = 256
-"""Sentences translated at once."""
+"""Most sentences translated at once."""
 
 
 def translator(data: Translations, *, embedding: int = 64, units: int = 128, dropout: float = 0.2) -> Graph:
@@ -338,7 +338,8 @@ class Translator:
         parts = [np.zeros((0, self.target_steps), np.int32)]
         for i in range(0, len(source), SENTENCES):
             part = source[i : i + SENTENCES]
-            filled = np.concatenate([part, np.repeat(part[:1], SENTENCES - len(part), axis=0)])
+            missing = power_of_two(len(part)) - len(part)
+            filled = np.concatenate([part, np.repeat(part[:1], missing, axis=0)])
             written = _greedy(
                 self.network, self.target_steps, self.params, self.layer_state, jnp.asarray(filled)
             )

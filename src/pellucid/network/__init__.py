@@ -2,6 +2,7 @@
 
 from pellucid.network.backpropagation import Backpropagation, backpropagate, differentiated_loss
 from pellucid.network.graph import AnyNetwork, Graph, build_network
+from pellucid.network.memory import power_of_two, rows_at_once, rows_that_fit
 from pellucid.network.sequential import BackwardPass, ForwardPass, Network
 from pellucid.network.summary import Summary, summarize
 
@@ -16,5 +17,8 @@ __all__ = [
     "backpropagate",
     "build_network",
     "differentiated_loss",
+    "power_of_two",
+    "rows_at_once",
+    "rows_that_fit",
     "summarize",
 ]

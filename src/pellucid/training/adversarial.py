@@ -14,7 +14,7 @@ from pellucid.core.checks import InvalidValue, OneOf, WholeNumber, constrained, 
 from pellucid.core.tunable import as_arrays
 from pellucid.core.types import Array, Float, Key, Params, Scalar, Shape, State
 from pellucid.functions.losses import Loss, SigmoidBinaryCrossEntropy, Wasserstein
-from pellucid.network import Backpropagation, ForwardPass, Network
+from pellucid.network import Backpropagation, ForwardPass, Network, rows_that_fit
 from pellucid.optimizers import FromOptax, Optimizer, OptimizerState
 from pellucid.training.divergence import first_affected
 from pellucid.training.epoch import (
@@ -24,15 +24,13 @@ from pellucid.training.epoch import (
     Step,
     epoch_order,
     rows_of_step,
+    shapes_of,
     steps_per_epoch,
     take,
 )
 from pellucid.training.recorder import DEFAULT_GROUPS, unit_layers
 from pellucid.training.restraints import Restraint
 from pellucid.training.state import TrainingState
-
-EVALUATION_ROWS = 1024
-"""Rows of one forward pass in evaluation."""
 
 
 class Game(NamedTuple):
@@ -342,8 +340,12 @@ class Adversarial(Program):
         A critic loss well below that of the training rows says that the critic knows them by heart.
         """
         rows = part.rows
-        size = min(rows, EVALUATION_ROWS)
-        parts = -(-rows // size)
+        fitting = (
+            rows_that_fit(self.generator, (self.latent,)),
+            rows_that_fit(self.critic, shapes_of(part.x)) // 2,  # real and generated rows together
+        )
+        parts = -(-rows // max(1, min(fitting)))
+        size = -(-rows // parts)
 
         def add(i: Array, totals: Array) -> Array:
             # The last rows are taken twice rather than left out: a mean over whole parts.

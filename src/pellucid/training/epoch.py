@@ -284,6 +284,12 @@ def take(rows: PyTree, chosen: Array) -> PyTree:
     return jax.tree.map(lambda array: jnp.take(array, chosen, axis=0, mode="clip"), rows)
 
 
+def shapes_of(rows: PyTree) -> Any:
+    """The shape of one example; of each of its arrays where there are several."""
+    shapes = tuple(tuple(array.shape[1:]) for array in jax.tree.leaves(rows))
+    return shapes if isinstance(rows, tuple) else shapes[0]
+
+
 def times(every: int, step: Any) -> Any:
     """How many of the steps before ``step`` are those that something is done in, each ``every``-th from 0."""
     return -(-step // every) if every else 0

@@ -12,7 +12,7 @@ from pellucid.functions.losses import Loss
 from pellucid.functions.metrics import Metric
 from pellucid.functions.regularizers import Regularizer
 from pellucid.layers.layer import WEIGHTS
-from pellucid.network import AnyNetwork, backpropagate
+from pellucid.network import AnyNetwork, backpropagate, rows_that_fit
 from pellucid.optimizers import Update
 from pellucid.training.divergence import explain_divergence
 from pellucid.training.epoch import (
@@ -22,14 +22,12 @@ from pellucid.training.epoch import (
     Step,
     epoch_order,
     rows_of_step,
+    shapes_of,
     steps_per_epoch,
     take,
 )
 from pellucid.training.recorder import DEFAULT_GROUPS, unit_layers
 from pellucid.training.state import TrainingState
-
-EVALUATION_ROWS = 1024
-"""Rows of one forward pass in evaluation."""
 
 
 class Batch(NamedTuple):
@@ -146,7 +144,8 @@ class Supervised(Program):
     def evaluate(self, state: TrainingState, scaling: Scaling, part: Rows) -> Array:
         """Loss and metric over all rows of ``part``, in prediction mode."""
         rows = part.rows
-        size = min(rows, EVALUATION_ROWS)
+        parts = -(-rows // rows_that_fit(self.network, shapes_of(part.x)))
+        size = -(-rows // parts)
 
         def add(i: Array, totals: Array) -> Array:
             places = i * size + jnp.arange(size)
@@ -159,7 +158,7 @@ class Supervised(Program):
             metric = (self.metric_of(prediction, y, scaling) * real).sum()
             return totals + jnp.stack([loss, metric]).astype(jnp.float32)
 
-        totals = jax.lax.fori_loop(0, -(-rows // size), add, jnp.zeros(2, jnp.float32))
+        totals = jax.lax.fori_loop(0, parts, add, jnp.zeros(2, jnp.float32))
         divisor = jnp.asarray([rows if self.loss.reduction == "mean" else 1, rows], jnp.float32)
         return totals / divisor
 
