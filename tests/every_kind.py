@@ -4,10 +4,11 @@ import json
 import sys
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 import pellucid as pel
-from pellucid.core.checks import StorageError
+from pellucid.core.checks import InvalidValue
 from pellucid.doctor.diagnose import diagnose
 from pellucid.functions.schedules import OnPlateau
 
@@ -91,12 +92,13 @@ def reload(folder: Path) -> dict:
         run = pel.load_run(folder / kind)
         found[kind] = told(run, None if data is KINDS["by name, class weights"][1] else data)
     whole = pel.load_run(folder / STOPPED)
-    found["diagnosed"] = [finding.to_dict() for finding in whole.diagnose(DATA["regression"])]
+    diagnosed = [finding.to_dict() for finding in whole.diagnose(DATA["regression"])]
+    found["diagnosed"] = json.loads(msgspec.json.encode(diagnosed))  # as files are written, NaN as null
     few = {"findings": [], "seeds": 3, "most": 1, "budget": 1.0, "random_arm": False}
     found["proven"] = whole.prove(DATA["regression"], **few).trainings
     try:
         pel.load_run(folder / "optax").diagnose()
-    except StorageError as error:
+    except InvalidValue as error:
         found["optax"] = str(error)
     return found
 

@@ -11,7 +11,11 @@ from pellucid.network.memory import bytes_of_example, power_of_two, rows_at_once
 from pellucid.training import Scaling
 
 IMAGES = pel.Network(
-    pel.Conv2D(16, 3, "relu"), pel.MaxPool2D(2), pel.Conv2D(16, 3, "relu"), pel.GlobalAveragePool(), pel.Dense(1)
+    pel.Conv2D(16, 3, "relu"),
+    pel.MaxPool2D(2),
+    pel.Conv2D(16, 3, "relu"),
+    pel.GlobalAveragePool(),
+    pel.Dense(1),
 )
 SEQUENCES = pel.Network(pel.LSTM(32), pel.Dense(1))
 TABLE = pel.Network(pel.Dense(16, "relu"), pel.Dense(1))
@@ -19,9 +23,7 @@ CASES = [(IMAGES, (96, 96, 3)), (SEQUENCES, (2000, 4)), (TABLE, (4,))]
 NAMES = ["images", "sequences", "table"]
 
 
-@pytest.mark.parametrize(
-    ("network", "shape"), [(IMAGES, (16, 16, 3)), (SEQUENCES, (100, 4))], ids=NAMES[:2]
-)
+@pytest.mark.parametrize(("network", "shape"), [(IMAGES, (16, 16, 3)), (SEQUENCES, (100, 4))], ids=NAMES[:2])
 def test_an_example_adds_what_the_compiled_program_needs_for_it(network, shape):
     params, state, _ = network.init(jax.random.key(0), shape)
     few, more = (

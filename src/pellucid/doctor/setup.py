@@ -223,7 +223,8 @@ def with_rows(run: Run, data: Dataset | None = None) -> Run:
         data: its data, where they came as arrays.
 
     Raises:
-        StorageError: no data by that name, other data than those of the run, or an optimiser from Optax.
+        StorageError: no data by that name, or other data than those of the run.
+        InvalidValue: an optimiser from Optax, which its folder cannot describe.
     """
     if run.training is not None or run.folder is None:
         return run

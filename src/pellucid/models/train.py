@@ -16,7 +16,6 @@ from pellucid.core.checks import (
     NOT_NEGATIVE,
     InvalidValue,
     ShapeError,
-    StorageError,
     TrainingDiverged,
     require,
 )
@@ -420,15 +419,10 @@ def training_again(run: Run, data: Dataset | None = None) -> Training:
         data: its data, where they came as arrays.
 
     Raises:
-        StorageError: no data by that name, other data than those of the run, or an optimiser that its folder cannot
-            describe.
+        StorageError: no data by that name, or other data than those of the run.
+        InvalidValue: an optimiser from Optax, which its folder cannot describe.
     """
     assert run.folder is not None
-    if run.experiment.optimizer == "optax":
-        raise StorageError(
-            "the optimizer of this run came from Optax, which its folder cannot describe: its training cannot be made "
-            "again from there. Ask the run that train or resume_run returns."
-        )
     data = data_of_run(RunFolder(run.folder), run.experiment.data, data)
     training = prepare(run.experiment, data, None, run.network, None)[1]
     if run.row_weights is not None:
