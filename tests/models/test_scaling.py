@@ -7,6 +7,7 @@ import pytest
 import pellucid as pel
 from pellucid.core.checks import InvalidValue
 from pellucid.data import load_dataset, make_dataset
+from pellucid.doctor.findings import Finding
 from pellucid.doctor.remedies import candidates
 from pellucid.doctor.setup import Setup
 from pellucid.functions.losses import losses
@@ -123,6 +124,7 @@ def test_choices_that_cannot_be_are_refused(houses):
         ("standardise the inputs", "scale_inputs"),
         ("min-max the inputs", "scale_inputs"),
         ("standardise the targets", "scale_targets"),
+        ("scale the targets into the range", "scale_targets"),
     ],
 )
 def test_a_remedy_that_scales_is_written_down_and_trains_to_what_the_trial_reached(remedy, setting, houses):
@@ -163,3 +165,14 @@ def test_a_population_keeps_scalings_apart(houses):
     for experiment, run in zip(experiments, together, strict=True):
         alone = run_experiment(experiment, houses, progress=False)
         assert run.result == pytest.approx(alone.result, rel=1e-4)
+
+
+def test_scaling_is_tried_before_the_rate_that_would_only_make_up_for_it(houses):
+    raw = pel.train((4,), houses, scale_targets="none", epochs=5, progress=False, record_every=0)
+    findings = [
+        Finding(label, "problem", p)
+        for label, p in (("learning_rate_too_low", 0.9), ("targets_not_scaled", 0.5))
+    ]
+    proof = raw.prove(findings=findings, seeds=3, most=4, random_arm=False)
+    assert proof.best.proven
+    assert proof.best.candidate.setup.experiment(raw.experiment).scale_targets == "standardise"

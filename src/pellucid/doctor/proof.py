@@ -46,6 +46,12 @@ USUAL = (
     "smaller learning rate", "He initialisation", "more epochs",
 )  # fmt: skip
 """Remedies that are tried after those of the findings: what most often helps."""
+SCALES = (
+    "standardise inputs and targets", "standardise the targets", "standardise the inputs", "min-max the inputs",
+    "scale the targets into the range",
+)  # fmt: skip
+"""Remedies of the findings that are tried first, whatever their rank: a learning rate that is proven on raw numbers only
+makes up for their size."""
 OF_OPTAX = (
     "not tried: another learning rate, clipping or L1 penalty, for the optimizer came from Optax and keeps its numbers "
     "to itself; train with one of pellucid's to have them tried"
@@ -153,8 +159,8 @@ def prove(
     Args:
         run: the training that does not learn.
         data: its data, where the run was loaded and its data came as arrays.
-        findings: what the doctor says of it, the likeliest first, whose remedies are tried in this order; None asks
-            `diagnose`.
+        findings: what the doctor says of it, the likeliest first, whose remedies are tried in this order, those that
+            scale inputs or targets before all others; None asks `diagnose`.
         judge: (decided, truth) of the held-out rows → a score of at least 0, higher is better; None for `skill`. Of a
             GAN: samples → score; None for the share of the real rows that they cover. What diverges scores 0.
         seeds: paired seeds of the last test, at least 3.
@@ -188,7 +194,8 @@ def prove(
     parts = _parts_of_gan(run, data, judge) if isinstance(run, GanRun) else _parts_of(run, data, judge)
     if findings is None:
         findings = diagnose(parts.run)
-    names = dict.fromkeys([name for finding in findings for name in finding.remedies] + list(parts.usual))
+    named = [name for finding in findings for name in finding.remedies]
+    names = dict.fromkeys(sorted(named, key=lambda name: name not in SCALES) + list(parts.usual))
     field_ = Field(parts.setup, parts.judge, parts.goal, train_all, progress)
     guided = _guided(names, parts.make)
     drawn = _drawn(np.random.default_rng(0), parts.table, parts.make)

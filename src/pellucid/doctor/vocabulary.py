@@ -37,7 +37,8 @@ VOCABULARY: dict[str, Cause] = {
     ),
     "inputs_scaled_too_small": Cause("the inputs were scaled down too far", ("standardise the inputs",)),
     "targets_not_scaled": Cause(
-        "the targets are far larger than a fresh network produces", ("standardise the targets",)
+        "the targets are far larger than a fresh network produces",
+        ("standardise the targets", "standardise inputs and targets"),
     ),
     "non_finite_inputs": Cause("NaN or infinity among the inputs", ("impute the values", "drop the rows")),
     "uninformative_features": Cause(

@@ -14,14 +14,26 @@ from pellucid.models.feedforward import OUTPUTS
 from pellucid.network import Network
 
 
-@remedy("standardise the targets", "scale the targets into the range")
+@remedy("standardise the targets")
 def _targets(setup: Setup) -> list[tuple[str, Setup]]:
     if setup.task != "regression":
         return []
-    return [
-        ("targets standardised", setup.with_targets_scaled("standardise")),
-        ("targets scaled to 0 … 1", setup.with_targets_scaled("min_max")),
-    ]
+    return [("targets standardised", setup.with_targets_scaled("standardise"))]
+
+
+@remedy("standardise inputs and targets")
+def _both(setup: Setup) -> list[tuple[str, Setup]]:
+    if setup.task != "regression" or setup.scale_inputs == "standardise":
+        return []
+    both = setup.with_inputs_scaled("standardise").with_targets_scaled("standardise")
+    return [("inputs and targets standardised", both)]
+
+
+@remedy("scale the targets into the range")
+def _into_range(setup: Setup) -> list[tuple[str, Setup]]:
+    if setup.task != "regression":
+        return []
+    return [("targets scaled to 0 … 1", setup.with_targets_scaled("min_max"))]
 
 
 def _end(setup: Setup) -> Setup:
