@@ -187,7 +187,9 @@ def test_padded_steps_change_nothing(name):
     [
         Network(Dense(3, "relu"), LSTM(3, mask_value=-1.0), Dense(2)),
         Network(RNN(3, return_sequences=True, mask_value=-1.0), LayerNorm(), GlobalAveragePool(), Dense(2)),
-        Network(BatchNorm(), GRU(3, return_sequences=True, mask_value=-1.0), Activation("relu"), RNN(3), Dense(2)),
+        Network(
+            BatchNorm(), GRU(3, return_sequences=True, mask_value=-1.0), Activation("relu"), RNN(3), Dense(2)
+        ),
     ],
     ids=["before", "after", "both"],
 )

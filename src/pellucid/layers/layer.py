@@ -54,9 +54,9 @@ class Layer(ABC):
     """True where an example's output depends on the other examples of its batch (batch normalisation). ``forward`` then
     also takes ``counted``, shape (batch,), booleans: False for the rows that only fill up a short batch."""
     masks: ClassVar[Literal["passes", "ends", "makes"] | None] = None
-    """What becomes of the mask of padded steps, (batch, time), that arrives beside ``x``. ``"passes"``: the steps of the
-    output are those of the input, and the mask goes on with them (``output_mask``); ``"ends"``: the output has no
-    steps; ``"makes"``: the mask begins here. None: the layer mixes steps, so a network with padding refuses it."""
+    """What becomes of the mask of padded steps, (batch, time), that arrives beside ``x``. ``"passes"``: it goes on with
+    the output (``output_mask``), whose steps are those of the input; ``"ends"``: the output has no steps; ``"makes"``:
+    the mask begins here. None: the layer mixes steps, so a network with padding refuses it."""
     takes_mask: ClassVar[bool] = False
     """True where ``forward`` also takes ``mask``, True at real steps, to leave padding out; a tuple, with None for an
     input without padding, where ``x`` is one."""

@@ -26,9 +26,9 @@ class BatchNorm(Layer):
         state: running ← momentum · running + (1 − momentum) · batch's, the variance with n / (n − 1)
 
     It takes (batch, units) as well as images (batch, height, width, channels), which it normalises by channel. n is
-    how many numbers a mean is of; padded steps of sequences are none of them. A batch of one vector (n = 1) is its own mean: in training y = β then, and the
-    running statistics stay as they are; one image still has the mean of its pixels. γ is the parameter "scale", β
-    is "shift"; regularisers act on "weights", so neither is penalised.
+    how many numbers a mean is of; padded steps of sequences are none of them. A batch of one vector (n = 1) is its own
+    mean: in training y = β then, and the running statistics stay as they are; one image still has the mean of its
+    pixels. γ is the parameter "scale", β is "shift"; regularisers act on "weights", so neither is penalised.
 
     Args:
         momentum: share of the running statistics kept at each step, 0 ≤ momentum < 1.

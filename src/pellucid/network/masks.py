@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from pellucid.core.checks import InvalidValue
 from pellucid.core.types import Array, Bool
@@ -51,7 +52,7 @@ class Masks:
     def __init__(self, network: Structure, inputs: Mapping[str, Any]) -> None:
         self.network, self.names, self.reads = network, network.names, network.reads
         self.values = padding_values(network)
-        self.of: dict[str, Bool[Array, "batch *places"]] = {}
+        self.of: dict[str, Bool[Array, batch * places]] = {}
         for name, x in inputs.items():
             self._compare(name, x)
 
@@ -88,6 +89,26 @@ class Masks:
         """Find the padding of a sequence by its value."""
         if name in self.values and x.ndim > 2:
             self.of[name] = (x != self.values[name]).any(axis=-1)
+
+
+def declares_padding(network: Structure) -> bool:
+    """Whether any layer of a network says what padding is."""
+    return bool(padding_values(network)) or any(layer.masks == "makes" for layer in network.layers)
+
+
+def padding_of_input(network: Structure, input_shape: tuple[int, ...]) -> Any:
+    """The features of a padded step of the network's input, shape (features,); None where they say nothing.
+
+    Args:
+        network: a network of one input.
+        input_shape: of one example.
+    """
+    for name, value in padding_values(network).items():
+        layer = None if name in network.inputs else network.layers[network.names.index(name)]
+        shape = input_shape if layer is None else tuple(layer.shape)  # pyright: ignore[reportAttributeAccessIssue]
+        if len(shape) > 1:
+            return np.full(shape[-1], value, np.float32)
+    return None
 
 
 def mask_arguments(layer: Layer, masks: tuple[Any, ...]) -> dict[str, Any]:
@@ -159,8 +180,7 @@ def check_masks(network: Structure, shapes: Mapping[str, tuple[int, ...]] | None
     Raises:
         InvalidValue: naming the layer.
     """
-    declared = padding_values(network)
-    if not declared and not any(layer.masks == "makes" for layer in network.layers):
+    if not declares_padding(network):
         return
     if shapes is not None:
         arrays = {name: jax.ShapeDtypeStruct((1, *shape), jnp.float32) for name, shape in shapes.items()}

@@ -306,7 +306,9 @@ class Adversarial(Program):
         dx = self.critic.backward(critic.params, judged.caches, {len(self.critic.layers) - 1: slope}).dx
         last = len(self.generator.layers) - 1
         backward = self.generator.backward(state.params["generator"], forward.caches, {last: dx})
-        return Backpropagation(value, forward.outputs, backward.deltas, backward.grads, forward.state, forward.masks)
+        return Backpropagation(
+            value, forward.outputs, backward.deltas, backward.grads, forward.state, forward.masks
+        )
 
     def generate(
         self, state: TrainingState, noise_key: Key[Array, ""], layer_key: Key[Array, ""], rows: int
