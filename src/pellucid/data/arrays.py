@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from pellucid.core.checks import DataError, Interval, OneOf, ShapeError, require
+from pellucid.core.padding import keep_padding
 from pellucid.data.encoding import Target, Task, as_inputs, infer_target
 
 _SHARE = Interval(0, 1, closed="neither")
@@ -27,6 +28,7 @@ class Preprocessing:
     Args:
         shift: float32, one number or an array over the trailing axes of an example.
         scale: the same; never 0.
+        padding: the features of a padded step of a sequence, which stays as it is; None where there is no padding.
 
     Raises:
         DataError: a shift or scale that is not finite, or a scale of 0.
@@ -38,8 +40,11 @@ class Preprocessing:
 
     shift: Any = 0.0
     scale: Any = 1.0
+    padding: Any = None
 
     def __post_init__(self) -> None:
+        if self.padding is not None:
+            object.__setattr__(self, "padding", np.asarray(self.padding, np.float32))
         for name in ("shift", "scale"):
             value = np.asarray(getattr(self, name), np.float32)
             if not np.isfinite(value).all() or (name == "scale" and (value == 0).any()):
@@ -51,7 +56,9 @@ class Preprocessing:
 
     def apply_numpy(self, x: np.ndarray) -> np.ndarray:
         """The float32 array that the network sees for ``x``."""
-        return (np.asarray(x, np.float32) - self.shift) * self.scale
+        x = np.asarray(x, np.float32)
+        scaled = (x - self.shift) * self.scale
+        return scaled if self.padding is None else keep_padding(np, x, scaled, self.padding)
 
     def invert_numpy(self, x: np.ndarray) -> np.ndarray:
         """What was stored, from what the network sees."""
@@ -63,13 +70,14 @@ class Preprocessing:
         return bool((self.shift == 0).all() and (self.scale == 1).all())
 
     def to_dict(self) -> dict[str, np.ndarray]:
-        """The two arrays by name, as they are saved with a run."""
-        return {"shift": self.shift, "scale": self.scale}
+        """The arrays by name, as they are saved with a run."""
+        plain = {"shift": self.shift, "scale": self.scale}
+        return plain if self.padding is None else plain | {"padding": self.padding}
 
     @classmethod
     def from_dict(cls, arrays: Mapping[str, Any]) -> "Preprocessing":
         """The preprocessing that `to_dict` wrote down."""
-        return cls(shift=arrays["shift"], scale=arrays["scale"])
+        return cls(shift=arrays["shift"], scale=arrays["scale"], padding=arrays.get("padding"))
 
     def __str__(self) -> str:
         if self.shift.ndim or self.scale.ndim:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.checks import DataError
+from pellucid.core.padding import keep_padding
 from pellucid.functions.activations import Activation as Function
 from pellucid.functions.activations import activations
 from pellucid.functions.losses import Loss
@@ -199,8 +200,11 @@ class Examination:
 
     def scaled(self, x: Any) -> np.ndarray:
         """Stored inputs as the network sees them."""
-        shift, scale = (np.asarray(number) for number in self.training.scaling[:2])
-        return (np.asarray(x).astype(scale.dtype) - shift) * scale
+        scaling = self.training.scaling
+        shift, scale = (np.asarray(number) for number in (scaling.shift, scaling.scale))
+        x = np.asarray(x).astype(scale.dtype)
+        scaled = (x - shift) * scale
+        return scaled if scaling.padding is None else keep_padding(np, x, scaled, np.asarray(scaling.padding))
 
     @cached_property
     def x(self) -> np.ndarray:

@@ -8,6 +8,7 @@ from pellucid.doctor.examination import as_rows
 from pellucid.doctor.limits import Limit
 from pellucid.doctor.rule import Evidence, Rule, Subject, table_of
 from pellucid.layers import BatchNorm
+from pellucid.network import token_layer
 
 ROWS: list[Rule] = []
 """Rules that read the inputs."""
@@ -43,7 +44,7 @@ def non_finite_inputs(s: Subject) -> Evidence | None:
 def inputs_not_scaled(s: Subject, large: float, uneven: float, uneven_size: float) -> Evidence | None:
     """Inputs far from size 1, or of very different sizes, and nothing that normalises them."""
     x = s.e.finite
-    if any(isinstance(layer, BatchNorm) for layer in s.e.network.layers[:2]):
+    if token_layer(s.e.network) or any(isinstance(layer, BatchNorm) for layer in s.e.network.layers[:2]):
         return None
     table = x.shape[1] < TABLE
     size = float(np.sqrt((x**2).mean()))

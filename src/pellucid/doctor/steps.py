@@ -11,6 +11,7 @@ from pellucid.doctor.limits import HELPS, THROWN, Limit, above, below
 from pellucid.doctor.records import falling, jump, not_finite, oscillation, update_ratio, worst_jump
 from pellucid.doctor.rows import LARGE_TARGETS
 from pellucid.doctor.rule import Evidence, Rule, Subject, table_of
+from pellucid.network import token_layer
 
 STEPS: list[Rule] = []
 """Rules of which most ask for a trial."""
@@ -192,7 +193,7 @@ def weak_optimizer(s: Subject, gain: float) -> Evidence | None:
 def inputs_not_scaled(s: Subject, gain: float, size: float, large: float, offset: float) -> Evidence | None:
     """Standardised inputs learn what these did not."""
     e = s.e
-    if s.reference.healthy or not np.isfinite(e.x).all():
+    if s.reference.healthy or token_layer(e.network) or not np.isfinite(e.x).all():
         return None
     found = float(np.sqrt((e.x.astype(np.float64) ** 2).mean()))
     won = s.gain("standardised") if found >= size else None

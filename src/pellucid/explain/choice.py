@@ -1,7 +1,7 @@
 """The weight that is followed: which it is, and every way from it to the loss."""
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -15,7 +15,7 @@ from pellucid.explain.numbers import Chosen, Input, Term
 from pellucid.explain.update import Update
 from pellucid.functions import Elementwise
 from pellucid.layers import Activation
-from pellucid.network import AnyNetwork
+from pellucid.network import AnyNetwork, mask_arguments
 
 INPUTS = 8
 """Summands of z that are shown one by one."""
@@ -154,6 +154,7 @@ def describe_weight(
     state: PyTree,
     x: Array,
     outputs: list[np.ndarray],
+    masks: Mapping[str, Array],
     slopes: list[np.ndarray | None],
     aim: Aim,
     through: Through | None,
@@ -168,6 +169,7 @@ def describe_weight(
         state: its layers' state.
         x: a batch of one.
         outputs: what every layer gave, without the batch axis.
+        masks: the real steps of inputs and outputs with padding, by name.
         slopes: ∂L/∂ each of them, that which a fused loss steps over included.
         aim: the weight.
         through: its layer through time, where it is recurrent.
@@ -182,9 +184,10 @@ def describe_weight(
         for name in network.reads[aim.layer]
     ]
     read = given[0] if layer.inputs == 1 else tuple(given)
+    real = mask_arguments(layer, tuple(masks.get(name) for name in network.reads[aim.layer]))
 
     def output(own: PyTree) -> Array:
-        return layer.forward(own, state[aim.layer], read, key=None, training=False)[0]
+        return layer.forward(own, state[aim.layer], read, key=None, training=False, **real)[0]
 
     z = outputs[aim.layer]
     direction = jax.tree.map(jnp.zeros_like, own)

@@ -5,6 +5,7 @@ weight, an input, an output of a layer) is moved by a step. From the values at `
 central differences, extrapolated to h → 0.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, NamedTuple
@@ -16,7 +17,8 @@ from jax.flatten_util import ravel_pytree
 
 from pellucid.core.types import Array, PyTree
 from pellucid.functions.losses import Loss
-from pellucid.network import AnyNetwork, differentiated_loss
+from pellucid.functions.masking import masked_value
+from pellucid.network import AnyNetwork, differentiated_loss, mask_arguments
 
 STEPS = tuple(2.0**-k for k in range(5, 18, 2))
 """Steps h, each a quarter of the one before; times the size of the number where that is above 1. All are exact."""
@@ -88,6 +90,7 @@ def run_checks(
     state: PyTree,
     point: Point,
     target: Array,
+    masks: Mapping[str, Array],
     watched: list[tuple[int, int]],
     requests: list[Request],
 ) -> list[Check]:
@@ -99,6 +102,7 @@ def run_checks(
         state: its layers' state.
         point: where the derivatives are taken; ``outputs`` all 0.
         target: what is true.
+        masks: the real steps of inputs and outputs with padding, by name; they stay while numbers are moved.
         watched: layer and place of each output that is differentiated beside the loss.
         requests: the derivatives.
     """
@@ -113,7 +117,7 @@ def run_checks(
     # The point itself is the first: nothing is moved there.
     values = np.asarray(
         _values(
-            network, loss, state, point, target, tuple(watched),
+            network, loss, state, point, target, tuple(watched), masks,
             jnp.asarray([0, *places]), jnp.asarray([0.0, *steps.reshape(-1)]),
         )
     )  # fmt: skip
@@ -193,6 +197,7 @@ def _values(
     point: Point,
     target: Array,
     watched: tuple[tuple[int, int], ...],
+    masks: Mapping[str, Array],
     places: Array,
     steps: Array,
 ) -> Array:
@@ -205,20 +210,25 @@ def _values(
     def at(moved: tuple[Array, Array]) -> Array:
         place, step = moved
         there = jax.lax.dynamic_slice(row, (place,), (1,)) + step
-        outputs = outputs_with(network, state, as_point(jax.lax.dynamic_update_slice(row, there, (place,))))
-        losses = [fused.value(outputs[number], target)[0], loss.value(outputs[network.ends[0]], target)[0]]
+        there = as_point(jax.lax.dynamic_update_slice(row, there, (place,)))
+        outputs = outputs_with(network, state, there, masks)
+        real = masks.get(network.names[network.ends[0]])
+        losses = [
+            masked_value(part, outputs[end], target, real)[0]
+            for part, end in ((fused, number), (loss, network.ends[0]))
+        ]
         return jnp.stack(losses + [outputs[layer].reshape(-1)[place] for layer, place in watched])
 
     return jax.lax.map(at, (places, steps))
 
 
-def outputs_with(network: AnyNetwork, state: PyTree, point: Point) -> list[Array]:
+def outputs_with(network: AnyNetwork, state: PyTree, point: Point, masks: Mapping[str, Array]) -> list[Array]:
     """The output of every layer, with what the point adds to it passed on."""
     values: dict[str, Array] = {network.inputs[0]: point.x}
     for i, layer in enumerate(network.layers):
         given = tuple(values[read] for read in network.reads[i])
-        y = layer.forward(
-            point.params[i], state[i], given[0] if layer.inputs == 1 else given, key=None, training=False
-        )[0]
+        x = given[0] if layer.inputs == 1 else given
+        real = mask_arguments(layer, tuple(masks.get(read) for read in network.reads[i]))
+        y = layer.forward(point.params[i], state[i], x, key=None, training=False, **real)[0]
         values[network.names[i]] = y + point.outputs[i]
     return [values[name] for name in network.names]

@@ -41,20 +41,39 @@ class Opened(Layer):
         """That of the layer."""
         return self.layer.name
 
+    @property
+    def mask_value(self) -> float | None:
+        """That of the layer."""
+        return self.layer.mask_value
+
+    @property
+    def masks(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """As for the layer."""
+        return self.layer.masks
+
+    takes_mask = True
+
     def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
         """That of the layer; its parameters are widened by `open_in_time`."""
         return self.layer.init(key, input_shape)
 
     def forward(
-        self, params: Params, state: State, x: Array, *, key: Any = None, training: bool = False
+        self,
+        params: Params,
+        state: State,
+        x: Array,
+        *,
+        key: Any = None,
+        training: bool = False,
+        mask: Array | None = None,
     ) -> tuple[Array, State, Cache]:
         """The layer's own forward pass."""
         times = jnp.broadcast_to(jnp.eye(x.shape[1], dtype=x.dtype), (x.shape[0], x.shape[1], x.shape[1]))
-        value = getattr(self.layer, "mask_value", None)
-        if value is not None:  # a step of padding must stay padding
+        value = self.mask_value
+        if value is not None and mask is None:  # a step of padding must stay padding
             times = jnp.where((x != value).any(axis=2, keepdims=True), times, jnp.asarray(value, x.dtype))
         return self.layer.forward(
-            params, state, jnp.concatenate([x, times], axis=2), key=key, training=training
+            params, state, jnp.concatenate([x, times], axis=2), key=key, training=training, mask=mask
         )
 
     def backward(self, params: Params, cache: Cache, dy: Array) -> tuple[Array, Params]:

@@ -23,13 +23,14 @@ from pellucid.explain.numbers import (
 )
 from pellucid.explain.update import next_update
 from pellucid.functions.losses import Loss
+from pellucid.functions.masking import masked_slope, masked_value
 from pellucid.layers import (
     Activation,
     Embedding,
     LeakyIntegrateAndFire,
 )
 from pellucid.models import Run
-from pellucid.network import AnyNetwork, differentiated_loss
+from pellucid.network import AnyNetwork, differentiated_loss, mask_arguments
 
 SAMPLE = 6
 """Derivatives of each array that are compared with central differences: its largest two and others by chance."""
@@ -46,7 +47,7 @@ class Walk:
         self.network, self.loss, self.params, self.state = network, loss, params, state
         self.x, self.target = x, target
         passed = _both_ways(network, loss, params, state, x, target)
-        self.value, self.loss_slope, self.dx, outputs, deltas, self.grads, caches = passed
+        self.value, self.loss_slope, self.dx, outputs, deltas, self.grads, caches, self.masks = passed
         self.outputs = [np.asarray(output)[0] for output in outputs]
         self.slopes = [None if delta is None else np.asarray(delta)[0] for delta in deltas]
         self.paired = differentiated_loss(network, loss, network.ends[0])[1] != network.ends[0]
@@ -71,7 +72,7 @@ class Walk:
         self._sample()
         point = Point(self.x, self.params, tuple(jnp.zeros((1, *output.shape)) for output in self.outputs))
         checks = run_checks(
-            self.network, self.loss, self.state, point, self.target, self.watched, self.requests
+            self.network, self.loss, self.state, point, self.target, self.masks, self.watched, self.requests
         )
         layers = tuple(self._numbers(i, params[i], grads[i]) for i in range(len(self.network.layers)))
         attribution = attribute(self.network, self.params, self.state, self.x, self.outputs, run.facts.task)
@@ -117,9 +118,9 @@ class Walk:
             for name in self.network.reads[layer]
         ]
         one, own = self.network.layers[layer], self.params[layer]
-        y, _, cache = one.forward(
-            own, self.state[layer], given[0] if one.inputs == 1 else tuple(given), key=None, training=False
-        )
+        masks = mask_arguments(one, tuple(self.masks.get(name) for name in self.network.reads[layer]))
+        x = given[0] if one.inputs == 1 else tuple(given)
+        y, _, cache = one.forward(own, self.state[layer], x, key=None, training=False, **masks)
         grads = one.backward(own, cache, jnp.zeros_like(y).at[..., unit].set(1.0))[1]
         through = self.recurrent.get(self.network.names[layer])
         return grads if through is None else grads | {"weights": grads["weights"][: through.x.shape[1]]}
@@ -128,7 +129,7 @@ class Walk:
         update = next_update(run, params, grads, aim.layer, aim.parameter, aim.index)
         through = self.recurrent.get(self.network.names[aim.layer])
         chosen = describe_weight(
-            self.network, self.params, self.state, self.x, self.outputs,
+            self.network, self.params, self.state, self.x, self.outputs, self.masks,
             [self.slope_of(i) for i in range(len(self.outputs))], aim, through, update,
             float(_leaf(grads[aim.layer], aim.parameter)[aim.index]),
         )  # fmt: skip
@@ -296,15 +297,18 @@ def _both_ways(
     forward = network.forward(params, state, x)
     criterion, number = differentiated_loss(network, loss, network.ends[0])
     prediction = forward.outputs[network.ends[0]]
-    value = criterion.value(forward.outputs[number], target)[0]
-    back = network.backward(
-        params, forward.caches, {number: criterion.slope(forward.outputs[number], target)}
-    )
+    mask = forward.masks.get(network.names[network.ends[0]])
+    value = masked_value(criterion, forward.outputs[number], target, mask)[0]
+    slope = masked_slope(criterion, forward.outputs[number], target, mask)
+    back = network.backward(params, forward.caches, {number: slope})
     caches = [
         cache if isinstance(layer, Opened) else None
         for layer, cache in zip(network.layers, forward.caches, strict=True)
     ]
-    return value, loss.slope(prediction, target), back.dx, forward.outputs, back.deltas, back.grads, caches
+    return (
+        value, masked_slope(loss, prediction, target, mask), back.dx, forward.outputs, back.deltas, back.grads, caches,
+        forward.masks,
+    )  # fmt: skip
 
 
 def _before_spikes(network: AnyNetwork) -> set[int]:

@@ -26,7 +26,7 @@ import numpy as np
 from jax import lax
 
 from pellucid.core.checks import InvalidValue, ShapeError, WholeNumber
-from pellucid.core.types import Array, Float, Shape
+from pellucid.core.types import Array, Bool, Float, Shape
 
 Images: TypeAlias = Float[Array, "batch *spatial channels"]
 Maps: TypeAlias = Float[Array, "batch *positions filters"]
@@ -193,6 +193,16 @@ def views(x: Images, windows: Windows, fill: float = 0.0) -> list[Array]:
         )
         for offset in _offsets(windows)
     ]
+
+
+def all_of_window(mask: Bool[Array, "batch time"], windows: Windows) -> Bool[Array, "batch outputs"]:
+    """The windows over time whose every place is True.
+
+    Example:
+        >>> all_of_window(jnp.array([[True, True, False]]), slide("Conv1D", (3,), 2)).tolist()
+        [[True, False]]
+    """
+    return jnp.stack(views(mask[..., None].astype(jnp.float32), windows)).min(axis=0)[..., 0] > 0
 
 
 def scatter(pieces: Sequence[Array], windows: Windows) -> Images:

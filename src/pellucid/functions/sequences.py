@@ -49,9 +49,47 @@ def check_sequences(layer: Any, x: Array, weights: Array) -> None:
         )
 
 
-def real_steps(x: Steps, mask_value: float | None) -> Real | None:
-    """Which steps are not padding: those with a feature unlike ``mask_value``; None where there is no padding."""
+def real_steps(x: Steps, mask_value: float | None, mask: Bool[Array, "batch time"] | None) -> Real | None:
+    """Which steps are not padding; None where there is no padding.
+
+    Those of ``mask``; where a layer is used without a network, which carries the mask, those with a feature unlike
+    ``mask_value``.
+    """
+    if mask is not None:
+        return mask.T[..., None]
     return None if mask_value is None else (x != mask_value).any(axis=2, keepdims=True)
+
+
+def real_in_all(masks: tuple[Bool[Array, "batch ..."] | None, ...]) -> Bool[Array, "batch ..."] | None:
+    """The steps that are real in each of several arrays; one without a mask (None) has no padding.
+
+    Example:
+        >>> real_in_all((jnp.array([[True, True]]), None, jnp.array([[True, False]]))).tolist()
+        [[True, False]]
+    """
+    given = [mask for mask in masks if mask is not None]
+    if not given:
+        return None
+    places = max(mask.ndim for mask in given)
+    shape = next(mask.shape for mask in given if mask.ndim == places)
+    real = jnp.ones(shape, bool)
+    for mask in given:
+        real = real & spread_over(mask, shape)
+    return real
+
+
+def spread_over(mask: Bool[Array, "batch ..."], shape: Shape) -> Bool[Array, "..."]:
+    """A mask for arrays of ``shape``, whose first axes are those of the mask."""
+    return jnp.broadcast_to(mask.reshape(*mask.shape, *(1,) * (len(shape) - mask.ndim)), shape)
+
+
+def mean_shares(
+    mask: Bool[Array, "batch *places"], x: Float[Array, "batch ..."]
+) -> Float[Array, "batch ..."]:
+    """What each place of ``x`` is multiplied by in the mean over the real places of an example: 1/n, or 0 at padding."""
+    real = spread_over(mask, (*x.shape[:-1], 1)).astype(x.dtype)
+    counts = real.sum(axis=tuple(range(1, real.ndim)), keepdims=True)
+    return real / jnp.maximum(counts, 1)
 
 
 def keep(real: Array | None, new: Array, old: Array) -> Array:
@@ -89,7 +127,7 @@ def outputs(layer: Any, h: Steps, real: Array | None) -> Array:
     """The states of all times as (batch, time, units), padding as padding again; or the last as (batch, units)."""
     if not layer.return_sequences:
         return h[-1]
-    return time_major(h if real is None else jnp.where(real, h, layer.mask_value))
+    return time_major(h if real is None else jnp.where(real, h, layer.mask_value or 0))
 
 
 def through_time_backward(

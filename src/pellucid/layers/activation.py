@@ -29,6 +29,8 @@ class Activation(Layer):
         [[0.0, 2.0]]
     """
 
+    masks = "passes"
+
     function: ActivationFunction | Specification
 
     def __post_init__(self) -> None:

@@ -1,13 +1,13 @@
 """Dot-product attention: for each step of one sequence, the steps of another that matter to it."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from pellucid.core.checks import Interval, ShapeError, constrained, validate
-from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, State
+from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, State
 from pellucid.layers.layer import Layer, layers
 
 
@@ -34,7 +34,8 @@ class Attention(Layer):
 
     Args:
         scaled: True for s = 1/√features, which keeps the softmax out of saturation; False for s = 1 (Luong).
-        mask_value: a key step whose features all equal it is left out: its weight is 0. None leaves out none.
+        mask_value: a key step whose features all equal it is left out: its weight is 0. In a network, the steps of its
+            input are meant, as for `LSTM`. None leaves out only the padding that another layer declares.
 
     Raises:
         ShapeError: at ``init``, when query and keys are no sequences or differ in their features.
@@ -56,9 +57,15 @@ class Attention(Layer):
     mask_value: float | None = constrained(None, Interval(), "features of a step that is left out")
 
     inputs = 2
+    masks = "passes"
+    takes_mask = True
 
     def __post_init__(self) -> None:
         validate(self)
+
+    def output_mask(self, x: Any, mask: Any) -> Any:
+        """That of the query: there is a context for each of its steps."""
+        return mask[0]
 
     def init(self, key: Key[Array, ""] | None, input_shape: tuple[Shape, ...]) -> tuple[Params, State, Shape]:
         """No parameters; a context for each query."""
@@ -78,14 +85,18 @@ class Attention(Layer):
         *,
         key: Key[Array, ""] | None = None,
         training: bool = False,
+        mask: tuple[Bool[Array, "batch queries"] | None, Bool[Array, "batch steps"] | None] = (None, None),
     ) -> tuple[Float[Array, "batch queries features"], State, Cache]:
-        """C = softmax(s · Q·Kᵀ)·K."""
+        """C = softmax(s · Q·Kᵀ)·K, over the real steps of K."""
         query, keys = x
         scores = self._scale(query) * jnp.einsum("bqf,btf->bqt", query, keys)
-        if self.mask_value is None:
+        real = mask[1]
+        if real is None and self.mask_value is not None:
+            real = (keys != self.mask_value).any(axis=-1)
+        if real is None:
             weights = jax.nn.softmax(scores, axis=-1)
         else:
-            counted = jnp.broadcast_to((keys != self.mask_value).any(axis=-1)[:, None, :], scores.shape)
+            counted = jnp.broadcast_to(real[:, None, :], scores.shape)
             # The lowest finite number, not −∞: a row whose steps are all left out must not become NaN.
             weights = jax.nn.softmax(jnp.where(counted, scores, jnp.finfo(scores.dtype).min), axis=-1)
             weights = jnp.where(counted, weights, 0)

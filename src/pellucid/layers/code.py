@@ -1,6 +1,7 @@
 """The code of an autoencoder."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import jax.numpy as jnp
 
@@ -35,6 +36,11 @@ class Code(Layer):
 
     sparsity: Sparsity | Specification | None = None
     mixes_examples = True
+
+    @property
+    def masks(self) -> Literal["passes"] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """A penalty is of the activations of all steps together."""
+        return "passes" if self.sparsity is None else None
 
     def __post_init__(self) -> None:
         if self.sparsity is not None:

@@ -2,16 +2,17 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import jax.numpy as jnp
 
 from pellucid.core.checks import InvalidValue, OneOf, ShapeError, WholeNumber, constrained, validate
-from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, Specification, State
+from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, Specification, State
 from pellucid.functions.activations import Activation, activations
 from pellucid.functions.initializers import Initializer, initializers
 from pellucid.functions.patches import (
     Windows,
+    all_of_window,
     check_rank,
     convolve,
     lengths,
@@ -93,6 +94,17 @@ class Convolutional(Layer):
 class Convolution(Convolutional):
     """The forward and backward pass of a convolution over any number of spatial axes."""
 
+    takes_mask = True
+
+    @property
+    def masks(self) -> Literal["passes"] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Over time, unless "same" would place the windows by the length, padding included."""
+        return "passes" if self.rank == 1 and (self.padding == "valid" or self.stride == 1) else None
+
+    def output_mask(self, x: Images, mask: Bool[Array, "batch time"]) -> Bool[Array, "batch outputs"]:
+        """With "valid" the outputs that see real steps alone, with "same" those of the real steps."""
+        return mask if self.padding == "same" else all_of_window(mask, self.windows(x.shape[1:-1]))
+
     def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
         """Weights (kernel…, channels / groups, filters) and biases (filters,)."""
         params = self.draw(key, input_shape)
@@ -110,17 +122,23 @@ class Convolution(Convolutional):
         *,
         key: Key[Array, ""] | None = None,
         training: bool = False,
+        mask: Bool[Array, "batch time"] | None = None,
     ) -> tuple[Maps, State, Cache]:
-        """Z = x ⋆ W + b."""
+        """Z = x ⋆ W + b; padded steps are 0, like what lies beyond the ends of a sequence."""
         self.check_input(params, x)
+        if mask is not None:
+            x = jnp.where(mask[..., None], x, jnp.zeros((), x.dtype))
         z = convolve(x, params["weights"], self.windows(x.shape[1:-1]), self.groups)
-        return self.add_biases(params, z), state, x
+        return self.add_biases(params, z), state, (x, mask)
 
     def backward(self, params: Params, cache: Cache, dy: Maps) -> tuple[Images, Params]:
         """∂L/∂x, ∂L/∂W, ∂L/∂b = Σ dz."""
-        windows = self.windows(cache.shape[1:-1])
+        x, mask = cache
+        windows = self.windows(x.shape[1:-1])
         dx = slope_of_input(dy, params["weights"], windows, self.groups)
-        return dx, self.slopes(slope_of_weights(cache, dy, windows, self.groups), dy)
+        if mask is not None:
+            dx = jnp.where(mask[..., None], dx, jnp.zeros((), dx.dtype))
+        return dx, self.slopes(slope_of_weights(x, dy, windows, self.groups), dy)
 
 
 class TransposedConvolution(Convolutional):
@@ -224,7 +242,8 @@ class Conv1D(Convolution):
     Formula:
         z[t, f] = Σ_i,c x[t·s + i·d, c] · W[i, c, f] + b[f], with stride s and dilation d; backward as in `Conv2D`
 
-    Sequences have the shape (batch, time, features).
+    Sequences have the shape (batch, time, features). Padded steps count as 0; with "valid" only outputs that see real
+    steps alone are steps for the layers after it, with "same" those of the real steps (stride 1 only).
 
     Args:
         filters: number of filters, the features of the output, at least 1.

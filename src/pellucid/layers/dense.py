@@ -45,6 +45,8 @@ class Dense(Layer):
     Source: Rumelhart, Hinton, Williams, Learning representations by back-propagating errors, 1986.
     """
 
+    masks = "passes"
+
     units: int = constrained(dataclasses.MISSING, WholeNumber(1), "number of neurons")
     activation: Activation | Specification | None = None
     weights: Initializer | Specification = "he_normal"

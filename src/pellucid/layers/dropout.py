@@ -37,6 +37,8 @@ class Dropout(Layer):
     Source: Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, 2014.
     """
 
+    masks = "passes"
+
     rate: float = constrained(0.5, SHARE, "share of neurons dropped in training")
 
     def __post_init__(self) -> None:

@@ -47,6 +47,25 @@ class Frozen(Layer):
                 f"write Frozen(Dense(8)), Activation('relu'). Received: {describe(layer)!r}."
             )
 
+    @property
+    def mask_value(self) -> float | None:
+        """That of the layer."""
+        return getattr(self.layer, "mask_value", None)
+
+    @property
+    def masks(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """As for the layer."""
+        return self.layer.masks  # pyright: ignore[reportAttributeAccessIssue]
+
+    @property
+    def takes_mask(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """As for the layer."""
+        return self.layer.takes_mask  # pyright: ignore[reportAttributeAccessIssue]
+
+    def output_mask(self, x: Any, mask: Any) -> Any:
+        """As for the layer."""
+        return layers.build(self.layer).output_mask(x, mask)
+
     def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
         """No parameters; those of the layer, and its state, in the state."""
         params, state, shape = layers.build(self.layer).init(key, input_shape)
@@ -60,10 +79,11 @@ class Frozen(Layer):
         *,
         key: Key[Array, ""] | None = None,
         training: bool = False,
+        **masks: Any,
     ) -> tuple[Float[Array, "batch *outputs"], State, Cache]:
         """The layer's own output."""
         y, inner, cache = layers.build(self.layer).forward(
-            state["params"], state["state"], x, key=key, training=training
+            state["params"], state["state"], x, key=key, training=training, **masks
         )
         return y, {"params": state["params"], "state": inner}, (state["params"], cache)
 

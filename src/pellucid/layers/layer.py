@@ -2,12 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import jax
 
 from pellucid.core.registry import Registry
-from pellucid.core.types import Array, Cache, Key, Params, PyTree, Shape, State
+from pellucid.core.types import Array, Bool, Cache, Key, Params, PyTree, Shape, State
+from pellucid.functions.sequences import real_in_all
 
 
 class Layer(ABC):
@@ -52,6 +53,13 @@ class Layer(ABC):
     mixes_examples: ClassVar[bool] = False
     """True where an example's output depends on the other examples of its batch (batch normalisation). ``forward`` then
     also takes ``counted``, shape (batch,), booleans: False for the rows that only fill up a short batch."""
+    masks: ClassVar[Literal["passes", "ends", "makes"] | None] = None
+    """What becomes of the mask of padded steps, (batch, time), that arrives beside ``x``. ``"passes"``: it goes on with
+    the output (``output_mask``), whose steps are those of the input; ``"ends"``: the output has no steps; ``"makes"``:
+    the mask begins here. None: the layer mixes steps, so a network with padding refuses it."""
+    takes_mask: ClassVar[bool] = False
+    """True where ``forward`` also takes ``mask``, True at real steps, to leave padding out; a tuple, with None for an
+    input without padding, where ``x`` is one."""
 
     @abstractmethod
     def init(self, key: Key[Array, ""], input_shape: Any) -> tuple[Params, State, Shape]:
@@ -66,6 +74,15 @@ class Layer(ABC):
     @abstractmethod
     def backward(self, params: Params, cache: Cache, dy: Array) -> tuple[PyTree, Params]:
         """From ``dy`` = ∂L/∂y to ``dx`` = ∂L/∂x and the gradients ∂L/∂params."""
+
+    def output_mask(self, x: PyTree, mask: Any) -> Bool[Array, "batch *places"] | None:
+        """The mask of the outputs: that of the inputs; of several, a step is real where it is real in all of them.
+
+        Args:
+            x: what the layer read.
+            mask: its mask; for several inputs a tuple, with None for those without padding.
+        """
+        return real_in_all(mask) if isinstance(mask, tuple) else mask
 
     def __init_subclass__(cls) -> None:
         if "forward" in cls.__dict__ and "backward" not in cls.__dict__:

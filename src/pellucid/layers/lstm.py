@@ -2,13 +2,13 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 
 from pellucid.core.checks import Interval, WholeNumber, constrained, validate
-from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, Specification, State
+from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, Specification, State
 from pellucid.functions import sequences
 from pellucid.functions.initializers import Initializer, initializers
 from pellucid.layers.layer import Layer, layers
@@ -31,8 +31,9 @@ class LSTM(Layer):
         return_sequences: True gives the state after every step, (batch, time, units), as a layer stacked on top reads
             it; False the last state, (batch, units).
         mask_value: a step whose features all equal it is padding: the state is carried over it unchanged, so that
-            the last state is that of the short sequence alone; with ``return_sequences`` its output is padding again,
-            for the layer on top. None for no padding.
+            the last state is that of the short sequence alone; with ``return_sequences`` its output is padding again.
+            In a network, the steps of its input are meant: the padding found there is carried through the layers up to
+            this one and on. None for no padding but that which another layer declares.
         weights: how the weights of the inputs, shape (features, 4·units), are initialised.
         recurrent_weights: how those of the state, shape (units, 4·units), are; they are called "recurrent".
         biases: how the biases, shape (4·units,), are initialised.
@@ -59,6 +60,8 @@ class LSTM(Layer):
     2015 (its bias); Tallec & Ollivier, Can recurrent neural networks warp time?, 2018 (``memory``).
     """
 
+    takes_mask = True
+
     units: int = constrained(dataclasses.MISSING, WholeNumber(1), "number of cells")
     return_sequences: bool = False
     mask_value: float | None = constrained(None, Interval(), "value of padding")
@@ -72,6 +75,11 @@ class LSTM(Layer):
         validate(self)
         for field in ("weights", "recurrent_weights", "biases"):
             object.__setattr__(self, field, initializers.build(getattr(self, field)))
+
+    @property
+    def masks(self) -> Literal["passes", "ends"]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Padding goes on where the steps do."""
+        return "passes" if self.return_sequences else "ends"
 
     def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
         """Weights (features, 4·units), recurrent (units, 4·units) and biases (4·units,)."""
@@ -98,11 +106,12 @@ class LSTM(Layer):
         *,
         key: Key[Array, ""] | None = None,
         training: bool = False,
+        mask: Bool[Array, "batch time"] | None = None,
     ) -> tuple[Float[Array, "batch *time units"], State, Cache]:
         """C ← f·c + i·g, h ← o·tanh(c), step by step; the cache holds every gate at every time under its name."""
         sequences.check_sequences(self, x, params["weights"])
         xs = sequences.time_major(x)
-        real = sequences.real_steps(xs, self.mask_value)
+        real = sequences.real_steps(xs, self.mask_value, mask)
 
         def step(carry: Any, arrays: Any) -> tuple[Any, Any]:
             (h, c), (z, real) = carry, arrays

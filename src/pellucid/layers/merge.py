@@ -18,6 +18,8 @@ class Add(Layer):
     Formula:
         y = Σ_k x_k; backward ∂L/∂x_k = dy
 
+    A step is padding where it is padding in any input.
+
     Raises:
         ShapeError: inputs of different shapes; nothing is broadcast.
 
@@ -29,6 +31,7 @@ class Add(Layer):
     """
 
     inputs = None
+    masks = "passes"
 
     def init(self, key: Key[Array, ""] | None, input_shape: tuple[Shape, ...]) -> tuple[Params, State, Shape]:
         """No parameters; the shape that all inputs have."""
@@ -61,6 +64,8 @@ class Multiply(Layer):
     Formula:
         y = Π_k x_k; backward ∂L/∂x_k = dy · Π_{j≠k} x_j
 
+    A step is padding where it is padding in any input.
+
     Raises:
         ShapeError: inputs of different shapes; nothing is broadcast.
 
@@ -70,6 +75,7 @@ class Multiply(Layer):
     """
 
     inputs = None
+    masks = "passes"
 
     def init(self, key: Key[Array, ""] | None, input_shape: tuple[Shape, ...]) -> tuple[Params, State, Shape]:
         """No parameters; the shape that all inputs have."""
@@ -103,6 +109,8 @@ class Concatenate(Layer):
     Formula:
         y = [x_1, x_2, …]; backward ∂L/∂x_k = the part of dy that came from x_k
 
+    A step is padding where it is padding in any input.
+
     Raises:
         ShapeError: inputs that differ in an axis before the last.
 
@@ -112,6 +120,7 @@ class Concatenate(Layer):
     """
 
     inputs = None
+    masks = "passes"
 
     def init(self, key: Key[Array, ""] | None, input_shape: tuple[Shape, ...]) -> tuple[Params, State, Shape]:
         """No parameters; the last axes add up."""

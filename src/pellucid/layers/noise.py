@@ -35,6 +35,8 @@ class GaussianNoise(Layer):
     autoencoders, 2008.
     """
 
+    masks = "passes"
+
     spread: float = constrained(0.1, NOT_NEGATIVE, "standard deviation of the noise")
 
     def __post_init__(self) -> None:
@@ -94,6 +96,8 @@ class MaskingNoise(Layer):
     Source: Vincent, Larochelle, Bengio, Manzagol, Extracting and composing robust features with denoising
     autoencoders, 2008.
     """
+
+    masks = "passes"
 
     rate: float = constrained(0.25, SHARE, "share of inputs set to 0 in training")
 

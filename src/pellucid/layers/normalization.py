@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from pellucid.core.checks import POSITIVE, SHARE, constrained, validate
 from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, State
+from pellucid.functions.sequences import real_in_all
 from pellucid.layers.layer import Layer, layers
 
 
@@ -25,9 +26,9 @@ class BatchNorm(Layer):
         state: running ← momentum · running + (1 − momentum) · batch's, the variance with n / (n − 1)
 
     It takes (batch, units) as well as images (batch, height, width, channels), which it normalises by channel. n is
-    how many numbers a mean is of. A batch of one vector (n = 1) is its own mean: in training y = β then, and the
-    running statistics stay as they are; one image still has the mean of its pixels. γ is the parameter "scale", β
-    is "shift"; regularisers act on "weights", so neither is penalised.
+    how many numbers a mean is of; padded steps of sequences are none of them. A batch of one vector (n = 1) is its own
+    mean: in training y = β then, and the running statistics stay as they are; one image still has the mean of its
+    pixels. γ is the parameter "scale", β is "shift"; regularisers act on "weights", so neither is penalised.
 
     Args:
         momentum: share of the running statistics kept at each step, 0 ≤ momentum < 1.
@@ -54,6 +55,8 @@ class BatchNorm(Layer):
     """
 
     mixes_examples: ClassVar[bool] = True
+    masks = "passes"
+    takes_mask = True
 
     momentum: float = constrained(0.9, SHARE, "share of the running statistics kept at each step")
     epsilon: float = constrained(1e-5, POSITIVE, "added to the variance")
@@ -79,18 +82,20 @@ class BatchNorm(Layer):
         key: Key[Array, ""] | None = None,
         training: bool = False,
         counted: Bool[Array, " batch"] | None = None,
+        mask: Bool[Array, "batch *steps"] | None = None,
     ) -> tuple[Float[Array, "batch *places units"], State, Cache]:
-        """Y = γ·x̂ + β. Rows that are not ``counted`` have no part in the statistics."""
+        """Y = γ·x̂ + β. Rows that are not ``counted`` and steps of padding have no part in the statistics."""
         if not training:
-            mean, variance, mask, n = state["mean"], state["variance"], None, None
+            mean, variance, where, n = state["mean"], state["variance"], None, None
         else:
             axes = tuple(range(x.ndim - 1))
-            mask = None if counted is None else counted.reshape(-1, *[1] * len(axes))
-            rows = x.shape[0] if counted is None else counted.sum()
-            n = jnp.asarray(rows * math.prod(x.shape[1:-1]), x.dtype)
-            mean = x.sum(axes, where=mask) / jnp.maximum(n, 1)
+            where = real_in_all((counted, mask))
+            rows = x.shape[0] if where is None else where.sum()
+            n = jnp.asarray(rows * math.prod(x.shape[1 if where is None else where.ndim : -1]), x.dtype)
+            where = None if where is None else where.reshape(*where.shape, *[1] * (x.ndim - where.ndim))
+            mean = x.sum(axes, where=where) / jnp.maximum(n, 1)
             # The mean is taken off first: E[x²] − μ² cancels where the mean is large.
-            squares = jnp.square(x - jnp.broadcast_to(mean, x.shape)).sum(axes, where=mask)
+            squares = jnp.square(x - jnp.broadcast_to(mean, x.shape)).sum(axes, where=where)
             variance = squares / jnp.maximum(n, 1)
             if self.update_statistics:
                 kept = jnp.where(n > 1, jnp.asarray(self.momentum, x.dtype), jnp.ones((), x.dtype))
@@ -98,15 +103,15 @@ class BatchNorm(Layer):
                 state = {name: kept * state[name] + (1 - kept) * estimates[name] for name in state}
         inverse = 1 / jnp.sqrt(variance + self.epsilon)
         normal = (x - jnp.broadcast_to(mean, x.shape)) * jnp.broadcast_to(inverse, x.shape)
-        return _scaled_and_shifted(params, normal), state, (normal, inverse, mask, n)
+        return _scaled_and_shifted(params, normal), state, (normal, inverse, where, n)
 
     def backward(
         self, params: Params, cache: Cache, dy: Float[Array, "batch *places units"]
     ) -> tuple[Float[Array, "batch *places units"], Params]:
         """∂L/∂x = γ / √(σ² + ε) · (dy − mean(dy) − x̂·mean(dy·x̂)) in training, γ / √(σ² + ε) · dy in prediction."""
-        normal, inverse, mask, n = cache
+        normal, inverse, where, n = cache
         axes = tuple(range(dy.ndim - 1))
-        sums = {"scale": (dy * normal).sum(axes, where=mask), "shift": dy.sum(axes, where=mask)}
+        sums = {"scale": (dy * normal).sum(axes, where=where), "shift": dy.sum(axes, where=where)}
         slope = inverse * params["scale"] if self.scale else inverse
         dx = dy
         if n is not None:
@@ -114,8 +119,8 @@ class BatchNorm(Layer):
                 jnp.broadcast_to(sums[name] / jnp.maximum(n, 1), dy.shape) for name in ("scale", "shift")
             )
             dx = dx - common - normal * along
-        if mask is not None:
-            dx = jnp.where(mask, dx, jnp.zeros((), dx.dtype))
+        if where is not None:
+            dx = jnp.where(where, dx, jnp.zeros((), dx.dtype))
         return dx * jnp.broadcast_to(slope, dx.shape), {name: sums[name] for name in params}
 
 
@@ -150,6 +155,8 @@ class LayerNorm(Layer):
 
     Source: Ba, Kiros, Hinton, Layer normalization, 2016.
     """
+
+    masks = "passes"
 
     epsilon: float = constrained(1e-5, POSITIVE, "added to the variance")
     scale: bool = True

@@ -2,14 +2,15 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import jax.numpy as jnp
 from jax import lax
 
 from pellucid.core.checks import OneOf, ShapeError, constrained, validate
-from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, State
-from pellucid.functions.patches import Windows, check_rank, lengths, scatter, slide, views
+from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, State
+from pellucid.functions.patches import Windows, all_of_window, check_rank, lengths, scatter, slide, views
+from pellucid.functions.sequences import mean_shares, spread_over
 from pellucid.layers.layer import Layer, layers
 
 Images: TypeAlias = Float[Array, "batch *spatial channels"]
@@ -38,6 +39,15 @@ class Pooling(Layer):
     def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
         """No parameters; fewer positions, the same channels."""
         return {}, {}, (*self.windows(input_shape).outputs, input_shape[-1])
+
+    @property
+    def masks(self) -> Literal["passes"] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Over time, unless windows reach beyond the ends."""
+        return "passes" if self.rank == 1 and self.padding == "valid" else None
+
+    def output_mask(self, x: Images, mask: Bool[Array, "batch time"]) -> Bool[Array, "batch outputs"]:
+        """The windows that see real steps alone, as in a sequence without padding."""
+        return all_of_window(mask, self.windows(x.shape[1:]))
 
     def windows(self, shape: Shape) -> Windows:
         """How the window slides over examples of that shape."""
@@ -115,6 +125,9 @@ class AveragePooling(Pooling):
 class GlobalPooling(Layer):
     """What the poolings over everything share: one number a channel is left."""
 
+    masks = "ends"
+    takes_mask = True
+
     def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
         """No parameters; the channels alone are left."""
         self.check(input_shape)
@@ -176,7 +189,8 @@ class MaxPool1D(MaxPooling):
     Args:
         size: times of a window.
         stride: how far a window moves from one output to the next; None for ``size``.
-        padding: "valid" or "same", as in `MaxPool2D`.
+        padding: "valid" or "same", as in `MaxPool2D`. Of sequences with padded steps, "valid" alone: windows that see
+            a padded step are then none of the outputs.
 
     Raises:
         ShapeError: as in `MaxPool2D`.
@@ -233,7 +247,8 @@ class AveragePool1D(AveragePooling):
     Args:
         size: times of a window.
         stride: how far a window moves from one output to the next; None for ``size``.
-        padding: "valid" or "same", as in `MaxPool2D`.
+        padding: "valid" or "same", as in `MaxPool2D`. Of sequences with padded steps, "valid" alone: windows that see
+            a padded step are then none of the outputs.
 
     Raises:
         ShapeError: as in `AveragePool2D`.
@@ -256,6 +271,8 @@ class GlobalAveragePool(GlobalPooling):
     Formula:
         y[c] = Σ_places x[place, c] / n; backward ∂L/∂x[place, c] = dy[c] / n
 
+    Padded steps of a sequence are left out of sum and n; the mean of a sequence without a real step is 0.
+
     Raises:
         ShapeError: examples without a spatial axis.
 
@@ -274,18 +291,26 @@ class GlobalAveragePool(GlobalPooling):
         *,
         key: Key[Array, ""] | None = None,
         training: bool = False,
+        mask: Bool[Array, "batch *steps"] | None = None,
     ) -> tuple[Float[Array, "batch channels"], State, Cache]:
         """Y = the mean of each channel."""
         self.check(x.shape[1:])
-        return x.mean(axis=range(1, x.ndim - 1)), state, x
+        axes = tuple(range(1, x.ndim - 1))
+        if mask is None:
+            return x.mean(axis=axes), state, (x, None)
+        shares = mean_shares(mask, x)
+        return (x * jnp.broadcast_to(shares, x.shape)).sum(axis=axes), state, (x, shares)
 
     def backward(
         self, params: Params, cache: Cache, dy: Float[Array, "batch channels"]
     ) -> tuple[Images, Params]:
-        """Dx = dy / n everywhere."""
-        batch, *spatial, channels = cache.shape
-        share = (dy / math.prod(spatial)).reshape(batch, *(1 for _ in spatial), channels)
-        return jnp.broadcast_to(share, cache.shape), {}
+        """Dx = dy / n at every place, 0 at padding."""
+        x, shares = cache
+        batch, *spatial, channels = x.shape
+        dy = dy.reshape(batch, *(1 for _ in spatial), channels)
+        if shares is None:
+            return jnp.broadcast_to(dy / math.prod(spatial), x.shape), {}
+        return jnp.broadcast_to(dy, x.shape) * jnp.broadcast_to(shares, x.shape), {}
 
 
 @layers.register("global_max_pool")
@@ -296,7 +321,8 @@ class GlobalMaxPool(GlobalPooling):
     Formula:
         y[c] = max_places x[place, c]; backward ∂L/∂x[place, c] = dy[c] at the maximum, 0 elsewhere
 
-    Where several places are equally large, the slope goes to the first, as in `MaxPool2D`.
+    Where several places are equally large, the slope goes to the first, as in `MaxPool2D`. Padded steps of a sequence
+    are left out; a sequence without a real step gives 0.
 
     Raises:
         ShapeError: examples without a spatial axis.
@@ -316,17 +342,25 @@ class GlobalMaxPool(GlobalPooling):
         *,
         key: Key[Array, ""] | None = None,
         training: bool = False,
+        mask: Bool[Array, "batch *steps"] | None = None,
     ) -> tuple[Float[Array, "batch channels"], State, Cache]:
         """Y = the largest of each channel."""
         self.check(x.shape[1:])
-        return x.max(axis=range(1, x.ndim - 1)), state, x
+        axes = tuple(range(1, x.ndim - 1))
+        if mask is None:
+            return x.max(axis=axes), state, (x, None)
+        real = spread_over(mask, x.shape)
+        y = x.max(axis=axes, where=real, initial=-jnp.inf)
+        return jnp.where(real.any(axis=axes), y, jnp.zeros((), x.dtype)), state, (x, real)
 
     def backward(
         self, params: Params, cache: Cache, dy: Float[Array, "batch channels"]
     ) -> tuple[Images, Params]:
         """Dx = dy at the first largest, 0 elsewhere."""
-        places = cache.reshape(cache.shape[0], -1, cache.shape[-1])
+        x, real = cache
+        values = x if real is None else jnp.where(real, x, jnp.asarray(-jnp.inf, x.dtype))
+        places = values.reshape(x.shape[0], -1, x.shape[-1])
         numbers = jnp.arange(places.shape[1]).reshape(1, -1, 1)
         first = jnp.argmax(places, axis=1, keepdims=True)
-        dx = jnp.where(first == numbers, dy[:, None], jnp.zeros((), dy.dtype))
-        return dx.reshape(cache.shape), {}
+        dx = jnp.where(first == numbers, dy[:, None], jnp.zeros((), dy.dtype)).reshape(x.shape)
+        return dx if real is None else jnp.where(real, dx, jnp.zeros((), dx.dtype)), {}

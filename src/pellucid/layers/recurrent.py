@@ -2,14 +2,14 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 
 from pellucid.core.checks import Interval, InvalidValue, OneOf, WholeNumber, constrained, validate
 from pellucid.core.registry import describe
-from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, Specification, State
+from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, Specification, State
 from pellucid.functions import sequences
 from pellucid.functions.activations import Activation, activations
 from pellucid.functions.initializers import Initializer, initializers
@@ -33,8 +33,9 @@ class RNN(Layer):
         return_sequences: True gives the state after every step, (batch, time, units), as a layer stacked on top reads
             it; False the last state, (batch, units).
         mask_value: a step whose features all equal it is padding: the state is carried over it unchanged, so that
-            the last state is that of the short sequence alone; with ``return_sequences`` its output is padding again,
-            for the layer on top. None for no padding.
+            the last state is that of the short sequence alone; with ``return_sequences`` its output is padding again.
+            In a network, the steps of its input are meant: the padding found there is carried through the layers up to
+            this one and on. None for no padding but that which another layer declares.
         weights: how the weights of the inputs, shape (features, units), are initialised.
         recurrent_weights: how those of the state, shape (units, units), are; they are called "recurrent".
         biases: how the biases, shape (units,), are initialised.
@@ -53,6 +54,7 @@ class RNN(Layer):
     """
 
     activation_inside = True
+    takes_mask = True
 
     units: int = constrained(dataclasses.MISSING, WholeNumber(1), "number of neurons")
     activation: Activation | Specification = "tanh"
@@ -67,6 +69,11 @@ class RNN(Layer):
         object.__setattr__(self, "activation", activations.build(self.activation))
         for field in ("weights", "recurrent_weights", "biases"):
             object.__setattr__(self, field, initializers.build(getattr(self, field)))
+
+    @property
+    def masks(self) -> Literal["passes", "ends"]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Padding goes on where the steps do."""
+        return "passes" if self.return_sequences else "ends"
 
     def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
         """Weights (features, units), recurrent (units, units) and biases (units,)."""
@@ -87,11 +94,12 @@ class RNN(Layer):
         *,
         key: Key[Array, ""] | None = None,
         training: bool = False,
+        mask: Bool[Array, "batch time"] | None = None,
     ) -> tuple[Float[Array, "batch *time units"], State, Cache]:
         """H ← f(x·W + h·R + b), step by step."""
         sequences.check_sequences(self, x, params["weights"])
         xs = sequences.time_major(x)
-        real = sequences.real_steps(xs, self.mask_value)
+        real = sequences.real_steps(xs, self.mask_value, mask)
         function = activations.build(self.activation)
 
         def step(h: Array, arrays: Any) -> tuple[Any, Any]:
@@ -171,6 +179,21 @@ class Bidirectional(Layer):
                 f"Bidirectional.layer must be a recurrent layer: rnn, lstm or gru. Received: {describe(self.layer)!r}."
             )
 
+    @property
+    def mask_value(self) -> float | None:
+        """That of the layer."""
+        return getattr(self.layer, "mask_value", None)
+
+    @property
+    def masks(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """As for the layer."""
+        return self.layer.masks  # pyright: ignore[reportAttributeAccessIssue]
+
+    @property
+    def takes_mask(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """As for the layer."""
+        return self.layer.takes_mask  # pyright: ignore[reportAttributeAccessIssue]
+
     def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
         """The parameters of both directions, nested under "forward" and "backward"."""
         layer, keys = layers.build(self.layer), jax.random.split(key)
@@ -187,11 +210,15 @@ class Bidirectional(Layer):
         *,
         key: Key[Array, ""] | None = None,
         training: bool = False,
+        mask: Bool[Array, "batch time"] | None = None,
     ) -> tuple[Float[Array, "batch *time units"], State, Cache]:
         """Both directions, each in its order, joined in the order of time."""
         layer = layers.build(self.layer)
-        ahead, _, cache = layer.forward(params["forward"], {}, x, key=None, training=training)
-        back, _, back_cache = layer.forward(params["backward"], {}, x[:, ::-1], key=None, training=training)
+        masks = ({}, {}) if mask is None else ({"mask": mask}, {"mask": mask[:, ::-1]})
+        ahead, _, cache = layer.forward(params["forward"], {}, x, key=None, training=training, **masks[0])
+        back, _, back_cache = layer.forward(
+            params["backward"], {}, x[:, ::-1], key=None, training=training, **masks[1]
+        )
         back = self._in_time(back)
         y = jnp.concatenate([ahead, back], axis=-1) if self.merge == "concatenate" else ahead + back
         return y, state, {"forward": cache, "backward": back_cache}

@@ -3,8 +3,11 @@
 import math
 from dataclasses import dataclass
 
+import jax.numpy as jnp
+
 from pellucid.core.checks import ShapeError
-from pellucid.core.types import Array, Cache, Key, Num, Params, Shape, State
+from pellucid.core.types import Array, Bool, Cache, Key, Num, Params, Shape, State
+from pellucid.functions.sequences import spread_over
 from pellucid.layers.layer import Layer, layers
 
 
@@ -13,10 +16,15 @@ from pellucid.layers.layer import Layer, layers
 class Flatten(Layer):
     """Each example as one vector, last axis running fastest.
 
+    Padded steps of a sequence become 0, so that they add nothing to what a layer of weights makes of the vector.
+
     Example:
         >>> Flatten().init(None, (28, 28))[2]
         (784,)
     """
+
+    masks = "ends"
+    takes_mask = True
 
     def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
         """No parameters; all axes become one."""
@@ -30,21 +38,28 @@ class Flatten(Layer):
         *,
         key: Key[Array, ""] | None = None,
         training: bool = False,
+        mask: Bool[Array, "batch *steps"] | None = None,
     ) -> tuple[Num[Array, "batch units"], State, Cache]:
         """(batch, …) → (batch, product of …)."""
-        return x.reshape(x.shape[0], math.prod(x.shape[1:])), state, x
+        real = None if mask is None else spread_over(mask, x.shape)
+        y = x if real is None else jnp.where(real, x, jnp.zeros((), x.dtype))
+        return y.reshape(x.shape[0], math.prod(x.shape[1:])), state, (x, real)
 
     def backward(
         self, params: Params, cache: Cache, dy: Num[Array, "batch units"]
     ) -> tuple[Num[Array, "batch ..."], Params]:
         """Back to the shape that came in."""
-        return dy.reshape(cache.shape), {}
+        x, real = cache
+        dx = dy.reshape(x.shape)
+        return dx if real is None else jnp.where(real, dx, jnp.zeros((), dx.dtype)), {}
 
 
 @layers.register("reshape")
 @dataclass(frozen=True)
 class Reshape(Layer):
     """Each example in another shape of the same size.
+
+    With padding, the axes of the steps must stay as they are, as from (time, 6) to (time, 2, 3).
 
     Args:
         shape: the new shape of one example (no batch axis).
@@ -56,6 +71,8 @@ class Reshape(Layer):
         >>> Reshape((28, 28, 1)).init(None, (784,))[2]
         (28, 28, 1)
     """
+
+    masks = "passes"
 
     shape: Shape | list[int]
 

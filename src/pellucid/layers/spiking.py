@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from pellucid.core.checks import POSITIVE, Interval, OneOf, WholeNumber, constrained, validate
-from pellucid.core.types import Array, Cache, Float, Key, Num, Params, Shape, State
+from pellucid.core.types import Array, Bool, Cache, Float, Key, Num, Params, Shape, State
+from pellucid.functions.sequences import keep, spread_over
 from pellucid.layers.layer import Layer, layers
 
 
@@ -25,6 +26,8 @@ class LeakyIntegrateAndFire(Layer):
 
         backward, with the surrogate slope h(v) = 1 / (1 + sharpness · |v − threshold|)²,
         δ_t = ds_t · h(v_t) + r_t · δ_{t+1}, ∂L/∂I_t = δ_t; r_t = leak, or leak · (1 − s_t) with reset "zero"
+
+    Over padded steps the potential is carried unchanged, without a spike.
 
     A spike has slope 0 everywhere but at the threshold, so nothing would be learnt through it; backward takes the
     slope h in its place, a smooth bump around the threshold. The reset counts as a constant there: no slope flows
@@ -53,6 +56,9 @@ class LeakyIntegrateAndFire(Layer):
     learning in spiking neural networks, 2019; the slope h is that of Zenke, Ganguli, SuperSpike, 2018.
     """
 
+    masks = "passes"
+    takes_mask = True
+
     leak: float = constrained(0.9, Interval(0, 1), "share of the membrane potential kept at each step")
     threshold: float = constrained(1.0, POSITIVE, "potential at which a neuron spikes")
     reset: str = constrained("subtract", OneOf(("subtract", "zero")), "after a spike")
@@ -73,35 +79,43 @@ class LeakyIntegrateAndFire(Layer):
         *,
         key: Key[Array, ""] | None = None,
         training: bool = False,
+        mask: Bool[Array, "batch time"] | None = None,
     ) -> tuple[Float[Array, "batch time *units"], State, Cache]:
         """Currents I to spikes s, both (batch, time, units)."""
 
-        def step(v: Array, current: Array) -> tuple[Array, Array]:
-            spike = self._spikes(v)
-            kept = v * (1 - spike) if self.reset == "zero" else v
+        def step(before: Array, arrays: tuple[Array, Array | None]) -> tuple[Array, Array]:
+            current, real = arrays
+            spike = self._spikes(before)
+            kept = before * (1 - spike) if self.reset == "zero" else before
             v = self.leak * kept + current
             if self.reset == "subtract":
                 v = v - self.threshold * spike
+            v = keep(real, v, before)
             return v, v
 
         currents = x.swapaxes(0, 1)
-        _, potentials = jax.lax.scan(step, jnp.zeros_like(currents[0]), currents)
-        return self._spikes(potentials).swapaxes(0, 1), state, potentials
+        real = None if mask is None else spread_over(mask, x.shape).swapaxes(0, 1)
+        _, potentials = jax.lax.scan(step, jnp.zeros_like(currents[0]), (currents, real))
+        spikes = keep(real, self._spikes(potentials), jnp.zeros_like(potentials))
+        return spikes.swapaxes(0, 1), state, (potentials, real)
 
     def backward(
         self, params: Params, cache: Cache, dy: Float[Array, "batch time *units"]
     ) -> tuple[Float[Array, "batch time *units"], Params]:
         """δ_t = ds_t · h(v_t) + r_t · δ_{t+1}, from the last step to the first."""
-        slope = 1 / (1 + self.sharpness * jnp.abs(cache - self.threshold)) ** 2
-        kept = 1 - self._spikes(cache) if self.reset == "zero" else jnp.ones_like(cache)
+        potentials, real = cache
+        slope = 1 / (1 + self.sharpness * jnp.abs(potentials - self.threshold)) ** 2
+        kept = 1 - self._spikes(potentials) if self.reset == "zero" else jnp.ones_like(potentials)
 
-        def step(delta: Array, at_t: tuple[Array, Array]) -> tuple[Array, Array]:
-            through_spike, kept = at_t
-            delta = through_spike + self.leak * kept * delta
-            return delta, delta
+        def step(later: Array, at_t: tuple[Array, Array, Array | None]) -> tuple[Array, Array]:
+            through_spike, kept, real = at_t
+            delta = through_spike + self.leak * kept * later
+            return keep(real, delta, later), keep(real, delta, jnp.zeros_like(delta))
 
         through_spikes = dy.swapaxes(0, 1) * slope
-        _, deltas = jax.lax.scan(step, jnp.zeros_like(cache[0]), (through_spikes, kept), reverse=True)
+        _, deltas = jax.lax.scan(
+            step, jnp.zeros_like(potentials[0]), (through_spikes, kept, real), reverse=True
+        )
         return deltas.swapaxes(0, 1), {}
 
     def _spikes(self, v: Array) -> Array:
@@ -163,10 +177,15 @@ class MeanOverTime(Layer):
     Formula:
         y = 1/T Σ_t x_t; backward dx_t = dy / T
 
+    Padded steps are left out of sum and T; the mean of a sequence without a real step is 0.
+
     Example:
         >>> MeanOverTime().forward({}, {}, jnp.array([[[0.0], [1.0], [0.0], [1.0]]]))[0].tolist()
         [[0.5]]
     """
+
+    masks = "ends"
+    takes_mask = True
 
     def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
         """No parameters; the time axis, the first, goes."""
@@ -180,12 +199,22 @@ class MeanOverTime(Layer):
         *,
         key: Key[Array, ""] | None = None,
         training: bool = False,
+        mask: Bool[Array, "batch time ..."] | None = None,
     ) -> tuple[Float[Array, "batch *units"], State, Cache]:
         """(batch, time, …) → (batch, …)."""
-        return x.mean(axis=1), state, x
+        if mask is None:
+            return x.mean(axis=1), state, (x, None)
+        real = mask.astype(x.dtype)
+        shares = (real / jnp.maximum(real.sum(axis=1, keepdims=True), 1)).reshape(
+            *mask.shape, *(1 for _ in x.shape[mask.ndim :])
+        )
+        return (x * jnp.broadcast_to(shares, x.shape)).sum(axis=1), state, (x, shares)
 
     def backward(
         self, params: Params, cache: Cache, dy: Float[Array, "batch *units"]
     ) -> tuple[Float[Array, "batch time *units"], Params]:
-        """Dx_t = dy / T."""
-        return jnp.broadcast_to(dy[:, None] / cache.shape[1], cache.shape), {}
+        """Dx_t = dy / T, 0 at padding."""
+        x, shares = cache
+        if shares is None:
+            return jnp.broadcast_to(dy[:, None] / x.shape[1], x.shape), {}
+        return jnp.broadcast_to(dy[:, None], x.shape) * jnp.broadcast_to(shares, x.shape), {}

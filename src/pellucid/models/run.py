@@ -15,12 +15,22 @@ from pellucid.core.types import Params, State
 from pellucid.data import Dataset, Encoder, Part, Preprocessing, TableEncoder, Vocabulary
 from pellucid.data.encoding import Target, Task, as_array, as_float32
 from pellucid.functions.losses import Loss, losses
+from pellucid.functions.masking import masked_value
 from pellucid.functions.metrics import metrics
 from pellucid.functions.regularizers import regularizers
 from pellucid.models.experiment import Experiment
 from pellucid.models.pages import kept_page, page_of_run
 from pellucid.models.scaling import scaling_of
-from pellucid.network import AnyNetwork, Summary, build_network, power_of_two, rows_at_once, summarize
+from pellucid.network import (
+    AnyNetwork,
+    Summary,
+    build_network,
+    check_tokens,
+    declares_padding,
+    power_of_two,
+    rows_at_once,
+    summarize,
+)
 from pellucid.optimizers import as_optimizer
 from pellucid.report.figures import draw_history
 from pellucid.storage import RunFolder
@@ -207,13 +217,15 @@ class Run:
             x: an array of shape (rows, *input_shape); or, for a run on a table, a path or data frame.
 
         Raises:
-            DataError: a value that is no finite number; the text names its place.
+            DataError: a value that is no finite number, or a token that the network's embedding does not know; the text
+                names its place.
             ShapeError: examples of another shape.
         """
         if self.facts.encoder is not None and not isinstance(x, (np.ndarray, jax.Array)):
             x = self.facts.encoder.encode(x)
         x = as_array(x, "x")
         self.network.check_input(x, self.facts.input_shape)
+        check_tokens(self.network, x)
         return x if x.dtype == np.uint8 else as_float32(x, "x")
 
     def outputs(self, x: Any) -> np.ndarray:
@@ -298,9 +310,18 @@ class Run:
         if not self.facts.target_preprocessing.is_identity:
             outputs, target = map(self.facts.target_preprocessing.apply_numpy, (outputs, target))
         scaling = scaling_of(self.facts.preprocessing, self.facts.target_preprocessing)
-        loss, metric = _loss_and_metric(self.program, scaling, outputs, target)
+        loss, metric = _loss_and_metric(self.program, scaling, outputs, target, self._mask(part.x))
         total = loss.mean() if self.program.loss.reduction == "mean" else loss.sum()
         return {"loss": float(total), self.program.metric.name: float(metric.mean())}
+
+    def _mask(self, x: np.ndarray) -> np.ndarray | None:
+        """The real steps of the outputs for stored rows, where the network answers at each step of padded sequences."""
+        if not declares_padding(self.network):
+            return None
+        found = _output_mask(
+            self.network, self.params, self.layer_state, scaling_of(self.facts.preprocessing), x
+        )
+        return None if found is None else np.asarray(found)
 
     def explain(self, x: Any, y: Any = None, *, neuron: str | None = None, weight: str | None = None) -> Any:
         """One example through the network with every number, each derivative checked; see `pellucid.explain`.
@@ -493,21 +514,28 @@ def _filled(x: np.ndarray, size: int) -> np.ndarray:
 
 
 @partial(jax.jit, static_argnums=0)
+def _output_mask(network: AnyNetwork, params: Any, state: Any, scaling: Scaling, x: Any) -> Any:
+    # The compiler leaves out all that the mask does not depend on.
+    return network.forward(params, state, scaling(x)).masks.get(network.names[network.ends[0]])
+
+
+@partial(jax.jit, static_argnums=0)
 def _predict(network: AnyNetwork, params: Any, state: Any, scaling: Scaling, x: Any) -> Any:
     return network.forward(params, state, scaling(x)).outputs[-1]
 
 
 def _loss_and_metric(
-    program: Supervised, scaling: Scaling, outputs: np.ndarray, y: np.ndarray
+    program: Supervised, scaling: Scaling, outputs: np.ndarray, y: np.ndarray, mask: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Loss and metric of each example, in double precision: their means do not depend on where batches are cut."""
     # The first row again and again: zeros may be no target.
     places = np.minimum(np.arange(power_of_two(max(len(y), FEWEST))), len(y)) % len(y)
-    found = _of_examples(program, scaling, jnp.asarray(outputs[places]), jnp.asarray(y[places]))
+    real = None if mask is None else jnp.asarray(mask[places])
+    found = _of_examples(program, scaling, jnp.asarray(outputs[places]), jnp.asarray(y[places]), real)
     loss, metric = (np.asarray(one, np.float64)[: len(y)] for one in found)
     return loss, metric
 
 
 @partial(jax.jit, static_argnums=0)
-def _of_examples(program: Supervised, scaling: Scaling, outputs: Any, y: Any) -> Any:
-    return program.loss.value(outputs, y), program.metric_of(outputs, y, scaling)
+def _of_examples(program: Supervised, scaling: Scaling, outputs: Any, y: Any, mask: Any) -> Any:
+    return masked_value(program.loss, outputs, y, mask), program.metric_of(outputs, y, scaling, mask)

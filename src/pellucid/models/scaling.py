@@ -10,7 +10,7 @@ from pellucid.core.checks import InvalidValue, OneOf, require
 from pellucid.data import SCALINGS, Dataset, Preprocessing
 from pellucid.functions.losses import Loss
 from pellucid.layers import Activation, Conv1D, Conv2D, ConvTranspose1D, ConvTranspose2D, Dense, Frozen
-from pellucid.network import AnyNetwork
+from pellucid.network import AnyNetwork, check_tokens, padding_of_input, token_layer
 from pellucid.training import Scaling, TargetScaling
 
 ScalingChoice: TypeAlias = Literal["auto", "standardise", "min_max", "none"]
@@ -34,6 +34,56 @@ def scaled_inputs(data: Dataset, choice: str) -> Dataset:
     if choice == "auto":
         return data
     return replace(data, preprocessing=SCALINGS[choice](data.train.x))
+
+
+def network_inputs(data: Dataset, choice: str, network: AnyNetwork) -> Dataset:
+    """The dataset with its inputs scaled as ``choice`` says and as the network can read them.
+
+    Tokens are never scaled: an `Embedding` looks them up by their number. Of padded sequences the real steps alone are
+    scaled, all by one mean and one standard deviation (or range), learnt from them alone.
+
+    Raises:
+        DataError: tokens that the embedding has no vector for.
+        InvalidValue: an unknown choice, or one for tokens.
+    """
+    plain = scaled_inputs(data, choice)
+    layer = token_layer(network)
+    if layer is not None:
+        if choice not in ("auto", "none"):
+            raise InvalidValue(
+                f"scale_inputs={choice!r} would change the tokens that Embedding({layer.vocabulary}, {layer.units}) "
+                'looks up. Leave it at "auto".'
+            )
+        for part, name in ((data.train, "the training part"), (data.held_out, "the held-out part")):
+            if part is not None:
+                check_tokens(network, part.x, name)
+        return replace(data, preprocessing=Preprocessing())
+    padding = padding_of_input(network, data.input_shape)
+    if padding is None or plain.preprocessing.is_identity:
+        return plain
+    return replace(plain, preprocessing=_beside_padding(plain, padding))
+
+
+def _beside_padding(data: Dataset, padding: np.ndarray) -> Preprocessing:
+    """The preprocessing of a dataset, learnt again from its real steps where it was learnt from all."""
+    made = data.preprocessing
+    steps = data.train.x.reshape(-1, len(padding))
+    real = steps[(steps != padding).any(axis=1)]
+    for learn in SCALINGS.values():
+        learnt = learn(data.train.x)
+        alike = np.array_equal(learnt.shift, made.shift) and np.array_equal(learnt.scale, made.scale)
+        if alike and len(real):
+            made = learn(real[None])
+            break
+    return replace(made, padding=padding)
+
+
+def describe_inputs(data: Dataset, network: AnyNetwork) -> str | None:
+    """Why inputs are not scaled as the dataset says; None where they are."""
+    layer = token_layer(network)
+    if layer is None or data.preprocessing.is_identity:
+        return None
+    return f"inputs not scaled: Embedding({layer.vocabulary}, {layer.units}) reads them as tokens"
 
 
 def scaled_targets(data: Dataset, choice: str, network: AnyNetwork, loss: Loss) -> Dataset:
@@ -77,9 +127,11 @@ def scaling_of(preprocessing: Preprocessing, targets: Preprocessing | None = Non
         targets: of the targets, if they are scaled.
     """
     shift, scale = (jnp.asarray(number) for number in (preprocessing.shift, preprocessing.scale))
+    padding = None if preprocessing.padding is None else jnp.asarray(preprocessing.padding)
     if targets is None or targets.is_identity:
-        return Scaling(shift, scale)
-    return Scaling(shift, scale, TargetScaling(jnp.asarray(targets.shift), jnp.asarray(targets.scale)))
+        return Scaling(shift, scale, padding=padding)
+    of_targets = TargetScaling(jnp.asarray(targets.shift), jnp.asarray(targets.scale))
+    return Scaling(shift, scale, of_targets, padding)
 
 
 def describe_targets(targets: Preprocessing) -> str | None:
@@ -103,4 +155,13 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-__all__ = ["CHOICES", "ScalingChoice", "describe_targets", "scaled_inputs", "scaled_targets", "scaling_of"]
+__all__ = [
+    "CHOICES",
+    "ScalingChoice",
+    "describe_inputs",
+    "describe_targets",
+    "network_inputs",
+    "scaled_inputs",
+    "scaled_targets",
+    "scaling_of",
+]

@@ -22,6 +22,7 @@ from pellucid.core.checks import (
 from pellucid.core.registry import describe
 from pellucid.core.types import Array, Specification
 from pellucid.data import Dataset, Part, make_dataset, split
+from pellucid.data.encoding import as_array
 from pellucid.functions.losses import Loss, losses
 from pellucid.functions.metrics import Metric, metrics
 from pellucid.functions.regularizers import Regularizer, regularizers
@@ -31,8 +32,16 @@ from pellucid.models.feedforward import OUTPUTS, check_loss, check_output, feedf
 from pellucid.models.keeping import data_of_run, keep_compiled_programs, restore, run_to_the_end
 from pellucid.models.named import build_model
 from pellucid.models.run import DataFacts, Run, program_of, target_for
-from pellucid.models.scaling import ScalingChoice, describe_targets, scaled_inputs, scaled_targets, scaling_of
-from pellucid.network import AnyNetwork, build_network, summarize
+from pellucid.models.scaling import (
+    ScalingChoice,
+    describe_inputs,
+    describe_targets,
+    network_inputs,
+    scaled_inputs,
+    scaled_targets,
+    scaling_of,
+)
+from pellucid.network import AnyNetwork, build_network, check_tokens, summarize
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
 from pellucid.storage import RunFolder
 from pellucid.training import (
@@ -201,6 +210,8 @@ def plan(
         'sparse_categorical_cross_entropy'
     """
     if isinstance(data, tuple):
+        if isinstance(network, AnyNetwork):  # here rows still have the numbers that they were given with
+            check_tokens(network, as_array(data[0], "x"), "the training data x")
         data = make_dataset(*data, seed=seed)
     if not isinstance(data, Dataset):
         raise InvalidValue(
@@ -293,8 +304,9 @@ def run_experiment(
             facts, training.history, {}, stopped, training=training, data=data,
         )  # fmt: skip
 
-    if progress and (scaled := describe_targets(facts.target_preprocessing)):
-        print(scaled, file=sys.stderr)
+    for said in (describe_inputs(data, program.network), describe_targets(facts.target_preprocessing)):
+        if progress and said:
+            print(said, file=sys.stderr)
     if before is not None and not training.history.steps_made:
         before(run_now("epochs"))
     try:
@@ -445,7 +457,7 @@ def make_ready(
     """
     network = (network or build_network(experiment.network)).accepting(data.input_shape)
     program = program_of(experiment, network)
-    data = scaled_inputs(data, experiment.scale_inputs)
+    data = network_inputs(data, experiment.scale_inputs, network)
     data = scaled_targets(data, experiment.scale_targets, network, program.loss)
     optimizer = optimizer or as_optimizer(experiment.optimizer)
     regularizer = None if experiment.regularizer is None else regularizers.build(experiment.regularizer)

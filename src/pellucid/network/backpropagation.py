@@ -3,11 +3,13 @@
 ∂L/∂W = ∂L/∂a · ∂a/∂z · ∂z/∂W
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from pellucid.core.checks import InvalidValue
-from pellucid.core.types import Array, Float, Key, Params, PyTree, Scalar, State
+from pellucid.core.types import Array, Bool, Float, Key, Params, PyTree, Scalar, State
 from pellucid.functions.losses import JointLoss, Loss, fuse
+from pellucid.functions.masking import masked_slope, masked_value
 from pellucid.layers import Activation
 from pellucid.network.graph import AnyNetwork
 
@@ -27,6 +29,8 @@ class Backpropagation(NamedTuple):
     grads: tuple[Params, ...]
     """∂L/∂params for each layer."""
     state: tuple[State, ...]
+    masks: Mapping[str, Bool[Array, "batch *places"]]
+    """True at real steps, for each output that has padding, by the name of its layer."""
 
 
 def backpropagate(
@@ -44,7 +48,8 @@ def backpropagate(
     """Forward through the layers, the loss's slope, then the layers in reverse.
 
     Where the last activation and the loss pair up (softmax with a cross-entropy, sigmoid with binary
-    cross-entropy) their product is taken in one stable step, from the logits.
+    cross-entropy) their product is taken in one stable step, from the logits. Where the network answers at each step of
+    a sequence, padded steps cost nothing.
 
     Args:
         network: a `Network` or a `Graph`.
@@ -86,12 +91,14 @@ def backpropagate(
     for (part, scale), end, y in zip(parts, network.ends, targets, strict=True):
         criterion, number = differentiated_loss(network, part, end)
         output, share = forward.outputs[number], scale * part.shares(weights)
-        terms.append((criterion.value(output, y) * share).sum())
-        slope = criterion.slope(output, y)
+        mask = forward.masks.get(network.names[end])
+        terms.append((masked_value(criterion, output, y, mask) * share).sum())
+        slope = masked_slope(criterion, output, y, mask)
         slope = slope * share.reshape(share.shape + (1,) * (slope.ndim - 1))
         slopes[number] = slopes[number] + slope if number in slopes else slope
     _, deltas, grads = network.backward(params, forward.caches, slopes)
-    return Backpropagation(sum(terms[1:], start=terms[0]), forward.outputs, deltas, grads, forward.state)
+    value = sum(terms[1:], start=terms[0])
+    return Backpropagation(value, forward.outputs, deltas, grads, forward.state, forward.masks)
 
 
 def differentiated_loss(network: AnyNetwork, loss: Loss, end: int) -> tuple[Loss, int]:

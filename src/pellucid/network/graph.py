@@ -11,6 +11,7 @@ from pellucid.core.checks import InvalidValue, ShapeError, UnknownName, did_you_
 from pellucid.core.registry import describe
 from pellucid.core.types import Array, Bool, Cache, Key, Params, PyTree, Shapes, State
 from pellucid.layers import Layer, layers
+from pellucid.network.masks import Masks, check_masks
 from pellucid.network.sequential import BackwardPass, ForwardPass, Network, split_activation
 
 Names: TypeAlias = str | Sequence[str]
@@ -37,7 +38,7 @@ class Graph:
 
     Raises:
         InvalidValue: nodes in a circle, nodes or inputs that no output depends on, a layer that reads too many or
-            too few, a name given twice.
+            too few, a name given twice, a layer that cannot keep the padding apart that another makes.
         UnknownName: a node that reads, or an output that is, nothing of the graph.
 
     Example:
@@ -99,6 +100,7 @@ class Graph:
             ("outputs", outputs),
         ):
             object.__setattr__(self, field, value)
+        check_masks(self)
 
     @property
     def ends(self) -> tuple[int, ...]:
@@ -116,6 +118,7 @@ class Graph:
             layer_params, layer_state, shapes[name] = layer.init(jax.random.fold_in(key, i), shape)
             params.append(layer_params)
             state.append(layer_state)
+        check_masks(self, shapes)
         predicted = tuple(shapes[name] for name in self.outputs)
         return tuple(params), tuple(state), _one_or_several(predicted)
 
@@ -142,15 +145,18 @@ class Graph:
         values: dict[str, Any] = dict(zip(self.inputs, self.each_input(x), strict=True))
         new_state: list[State] = []
         caches: list[Cache] = []
+        masks = Masks(self, values)
         for i, (name, layer, given) in enumerate(self._walk(values)):
             layer_key = None if key is None else jax.random.fold_in(key, i)
             more = {"counted": counted} if layer.mixes_examples else {}
             values[name], layer_state, cache = layer.forward(
-                params[i], state[i], given, key=layer_key, training=training, **more
+                params[i], state[i], given, key=layer_key, training=training, **more, **masks.arguments(i)
             )
+            masks.add(i, given, values[name])
             new_state.append(layer_state)
             caches.append(cache)
-        return ForwardPass(tuple(values[name] for name in self.names), tuple(new_state), tuple(caches))
+        outputs = tuple(values[name] for name in self.names)
+        return ForwardPass(outputs, tuple(new_state), tuple(caches), masks.of)
 
     def backward(
         self, params: tuple[Params, ...], caches: tuple[Cache, ...], slopes: Mapping[int, Array]

@@ -10,6 +10,7 @@ from pellucid.core.checks import InvalidValue, ShapeError
 from pellucid.core.registry import describe
 from pellucid.core.types import Array, Bool, Cache, Key, Params, PyTree, Shape, State
 from pellucid.layers import Activation, Dense, Flatten, Layer, Reshape, layers
+from pellucid.network.masks import Masks, check_masks
 
 
 class ForwardPass(NamedTuple):
@@ -19,6 +20,8 @@ class ForwardPass(NamedTuple):
     """z of every affine map, a of every activation, in order; the last is the prediction."""
     state: tuple[State, ...]
     caches: tuple[Cache, ...]
+    masks: Mapping[str, Bool[Array, "batch *places"]]
+    """True at real steps: the mask of each input and each layer's output that has padding, by name."""
 
 
 class BackwardPass(NamedTuple):
@@ -43,7 +46,8 @@ class Network:
         layers: `Layer` objects, or their names or tables (``{"name": "dense", "units": 10}``).
 
     Raises:
-        InvalidValue: no layers, something that is not a layer, or a layer that reads several.
+        InvalidValue: no layers, something that is not a layer, a layer that reads several, or one that cannot keep
+            the padding apart that a layer before it makes.
 
     Example:
         >>> network = Network(Dense(4, "relu"), Dense(3, "softmax"))
@@ -64,6 +68,7 @@ class Network:
             if layer.inputs != 1:
                 raise InvalidValue(f"{layer.name!r} reads several layers; describe the network as a Graph.")
         object.__setattr__(self, "layers", split)
+        check_masks(self)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -94,15 +99,21 @@ class Network:
     def init(
         self, key: Key[Array, ""], input_shape: Shape
     ) -> tuple[tuple[Params, ...], tuple[State, ...], Shape]:
-        """Draw all parameters for examples of ``input_shape``; say the shape of one prediction."""
+        """Draw all parameters for examples of ``input_shape``; say the shape of one prediction.
+
+        Raises:
+            InvalidValue: a layer that cannot keep padded steps apart from real ones.
+        """
         params: list[Params] = []
         state: list[State] = []
-        shape = input_shape
+        shapes = [input_shape]
         for i, layer in enumerate(self.layers):
-            layer_params, layer_state, shape = layer.init(jax.random.fold_in(key, i), shape)
+            layer_params, layer_state, shape = layer.init(jax.random.fold_in(key, i), shapes[-1])
             params.append(layer_params)
             state.append(layer_state)
-        return tuple(params), tuple(state), shape
+            shapes.append(shape)
+        check_masks(self, dict(zip(self.inputs + self.names, shapes, strict=True)))
+        return tuple(params), tuple(state), shapes[-1]
 
     def forward(
         self,
@@ -128,16 +139,19 @@ class Network:
         outputs: list[Array] = []
         new_state: list[State] = []
         caches: list[Cache] = []
+        masks = Masks(self, {"input": x})
         for i, layer in enumerate(self.layers):
             layer_key = None if key is None else jax.random.fold_in(key, i)
             more = {"counted": counted} if layer.mixes_examples else {}
-            x, layer_state, cache = layer.forward(
-                params[i], state[i], x, key=layer_key, training=training, **more
+            y, layer_state, cache = layer.forward(
+                params[i], state[i], x, key=layer_key, training=training, **more, **masks.arguments(i)
             )
-            outputs.append(x)
+            masks.add(i, x, y)
+            outputs.append(y)
             new_state.append(layer_state)
             caches.append(cache)
-        return ForwardPass(tuple(outputs), tuple(new_state), tuple(caches))
+            x = y
+        return ForwardPass(tuple(outputs), tuple(new_state), tuple(caches), masks.of)
 
     def backward(
         self, params: tuple[Params, ...], caches: tuple[Cache, ...], slopes: Mapping[int, Array]

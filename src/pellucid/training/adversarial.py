@@ -287,7 +287,7 @@ class Adversarial(Program):
             penalty = state.regularizer.penalty(*of_critic, real, generated, penalty_key)
             if penalty is not None:
                 grads = jax.tree.map(jnp.add, grads, penalty[1])
-        return Backpropagation(value, forward.outputs, backward.deltas, grads, forward.state)
+        return Backpropagation(value, forward.outputs, backward.deltas, grads, forward.state, forward.masks)
 
     def generator_pass(self, state: TrainingState, critic: Player, key: Key[Array, ""]) -> Backpropagation:
         """The generator's loss and its gradients: back through the critic to its input, then on.
@@ -306,7 +306,9 @@ class Adversarial(Program):
         dx = self.critic.backward(critic.params, judged.caches, {len(self.critic.layers) - 1: slope}).dx
         last = len(self.generator.layers) - 1
         backward = self.generator.backward(state.params["generator"], forward.caches, {last: dx})
-        return Backpropagation(value, forward.outputs, backward.deltas, backward.grads, forward.state)
+        return Backpropagation(
+            value, forward.outputs, backward.deltas, backward.grads, forward.state, forward.masks
+        )
 
     def generate(
         self, state: TrainingState, noise_key: Key[Array, ""], layer_key: Key[Array, ""], rows: int

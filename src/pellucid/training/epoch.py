@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from pellucid.core.padding import keep_padding
 from pellucid.core.types import Array, PyTree
 from pellucid.training.recorder import BINS, Recorder
 from pellucid.training.shuffle import permutation
@@ -56,13 +57,17 @@ class Scaling(NamedTuple):
     scale: Array
     targets: TargetScaling | None = None
     """None where targets are stored as they are."""
+    padding: Array | None = None
+    """The features of a padded step of a sequence, which stays as it is; None where there is no padding."""
 
     def __call__(self, x: PyTree) -> PyTree:
         """Scaled inputs, in the dtype of ``scale``; each array alike where there are several."""
 
         def scaled(x: Array) -> Array:
             shift, scale = (jnp.broadcast_to(number, x.shape) for number in (self.shift, self.scale))
-            return (x.astype(self.scale.dtype) - shift) * scale
+            x = x.astype(self.scale.dtype)
+            scaled = (x - shift) * scale
+            return scaled if self.padding is None else keep_padding(jnp, x, scaled, self.padding)
 
         return jax.tree.map(scaled, x)
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from pellucid.core.types import Array, PyTree, Scalar
 from pellucid.functions.losses import Loss
+from pellucid.functions.masking import masked_value
 from pellucid.functions.metrics import Metric
 from pellucid.functions.regularizers import Regularizer
 from pellucid.layers.layer import WEIGHTS
@@ -88,7 +89,8 @@ class Supervised(Program):
         update = self.update(state, pass_.grads, progress)
 
         share = batch.weights / jnp.maximum(batch.weights.sum(), jnp.finfo(batch.weights.dtype).tiny)
-        metric = (self.metric_of(pass_.outputs[-1], batch.target, scaling) * share).sum()
+        mask = pass_.masks.get(self.layer_names[-1])
+        metric = (self.metric_of(pass_.outputs[-1], batch.target, scaling, mask) * share).sum()
         figures = jnp.stack([pass_.loss, metric, update.learning_rate.astype(pass_.loss.dtype)])
         new_state = state._replace(
             params=update.params, layer_state=pass_.state, optimizer=update.state, step=state.step + 1
@@ -120,9 +122,11 @@ class Supervised(Program):
 
         return jax.tree_util.tree_map_with_path(changed, *trees)
 
-    def metric_of(self, prediction: PyTree, target: PyTree, scaling: Scaling) -> Array:
-        """The metric of each example, in the target's own units."""
-        return self.metric.value(scaling.own_units(prediction), scaling.own_units(target))
+    def metric_of(
+        self, prediction: PyTree, target: PyTree, scaling: Scaling, mask: Array | None = None
+    ) -> Array:
+        """The metric of each example, in the target's own units, over the real steps where it is of each step."""
+        return masked_value(self.metric, scaling.own_units(prediction), scaling.own_units(target), mask)
 
     def key_of(self, state: TrainingState) -> Array:
         """The random key of what the layers draw in the step that ``state`` is at."""
@@ -152,10 +156,11 @@ class Supervised(Program):
             chosen = jnp.minimum(places, rows - 1)
             x = scaling(take(part.x, chosen))
             y = x if part.y is None else take(part.y, chosen)
-            prediction = self.network.forward(state.params, state.layer_state, x).outputs[-1]
+            forward = self.network.forward(state.params, state.layer_state, x)
+            prediction, mask = forward.outputs[-1], forward.masks.get(self.layer_names[-1])
             real = (places < rows).astype(prediction.dtype)
-            loss = (self.loss.value(prediction, y) * real).sum()
-            metric = (self.metric_of(prediction, y, scaling) * real).sum()
+            loss = (masked_value(self.loss, prediction, y, mask) * real).sum()
+            metric = (self.metric_of(prediction, y, scaling, mask) * real).sum()
             return totals + jnp.stack([loss, metric]).astype(jnp.float32)
 
         totals = jax.lax.fori_loop(0, parts, add, jnp.zeros(2, jnp.float32))

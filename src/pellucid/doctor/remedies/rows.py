@@ -8,6 +8,8 @@ import numpy as np
 
 from pellucid.doctor.remedies.table import remedy
 from pellucid.doctor.setup import Setup
+from pellucid.models.scaling import ScalingChoice
+from pellucid.network import token_layer
 
 ENOUGH = 30
 """Fewest rows that say anything of neighbours and of columns."""
@@ -57,14 +59,20 @@ def _standard(x: np.ndarray) -> np.ndarray:
     return ((x - mean) / spread).astype(np.float32)
 
 
+def _scaled(setup: Setup, choice: ScalingChoice, change: str) -> list[tuple[str, Setup]]:
+    if token_layer(setup.program.network) is not None:  # tokens are looked up, not measured
+        return []
+    return [(change, setup.with_inputs_scaled(choice))]
+
+
 @remedy("standardise the inputs")
 def _standardise(setup: Setup) -> list[tuple[str, Setup]]:
-    return [("inputs standardised by the training rows", setup.with_inputs_scaled("standardise"))]
+    return _scaled(setup, "standardise", "inputs standardised by the training rows")
 
 
 @remedy("min-max the inputs")
 def _min_max(setup: Setup) -> list[tuple[str, Setup]]:
-    return [("inputs scaled to 0 … 1", setup.with_inputs_scaled("min_max"))]
+    return _scaled(setup, "min_max", "inputs scaled to 0 … 1")
 
 
 @remedy("prepare both alike")

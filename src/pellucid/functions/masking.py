@@ -1,0 +1,77 @@
+"""Losses and metrics of predictions at each step, of which some are padding.
+
+Each step is taken for an example of its own. The loss of an example is then put together from its real steps alone:
+their mean, or their sum for a loss that sums over the outputs. So padding costs nothing, and a short sequence weighs as
+much as a long one; a sequence without a real step has loss 0.
+"""
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from pellucid.core.types import Array, Bool, Float
+from pellucid.functions.losses import Anything, Loss, PerExample, Prediction
+from pellucid.functions.metrics import Metric
+
+Mask = Bool[Array, "batch *steps"]
+
+
+def masked_value(
+    measure: Loss | Metric, prediction: Prediction, target: Anything, mask: Mask | None
+) -> PerExample:
+    """The loss or metric of each example over its real steps.
+
+    Args:
+        measure: a loss, or a metric.
+        prediction: (batch, …).
+        target: as the measure takes it.
+        mask: True at real steps, the first axes of the prediction; None where there is no padding.
+
+    Example:
+        >>> from pellucid.functions.losses import MeanSquaredError
+        >>> prediction, target = jnp.array([[[1.0], [9.0]]]), jnp.zeros((1, 2, 1))
+        >>> masked_value(MeanSquaredError(), prediction, target, jnp.array([[True, False]])).tolist()
+        [1.0]
+    """
+    if mask is None:
+        return measure.value(prediction, target)
+    each = measure.value(_steps(prediction, mask), _steps(target, mask)).reshape(mask.shape)
+    shares = _shares(measure, target, mask, each.dtype)
+    return (jnp.where(mask, each, jnp.zeros((), each.dtype)) * shares).sum(axis=tuple(range(1, mask.ndim)))
+
+
+def masked_slope(loss: Loss, prediction: Prediction, target: Anything, mask: Mask | None) -> Prediction:
+    """The slope of `masked_value` with respect to the prediction; 0 at padding.
+
+    Args:
+        loss: the loss.
+        prediction: (batch, …).
+        target: as the loss takes it.
+        mask: True at real steps; None where there is no padding.
+    """
+    if mask is None:
+        return loss.slope(prediction, target)
+    each = loss.slope(_steps(prediction, mask), _steps(target, mask)).reshape(prediction.shape)
+    shares = _shares(loss, target, mask, each.dtype)
+    places = (*mask.shape, *(1,) * (each.ndim - mask.ndim))
+    return jnp.where(mask.reshape(places), each, jnp.zeros((), each.dtype)) * shares.reshape(places)
+
+
+def _steps(array: Any, mask: Mask) -> Any:
+    """Each step as an example."""
+    return array.reshape(-1, *array.shape[mask.ndim :])
+
+
+def _shares(measure: Loss | Metric, target: Any, mask: Mask, dtype: Any) -> Float[Array, "batch *steps"]:
+    """What each step is multiplied by: 1/n of the n real steps of its example, 0 at padding; 1 for a sum."""
+    counted = mask.astype(dtype)
+    if getattr(measure, "over_outputs", "mean") == "sum":
+        return counted
+    ignored = getattr(measure, "ignore", None)
+    if ignored is not None and target.shape == mask.shape:
+        counted = jnp.where(target == ignored, 0, counted)
+    n = counted.sum(axis=tuple(range(1, mask.ndim)), keepdims=True)
+    return counted / jnp.maximum(n, 1)
+
+
+__all__ = ["masked_slope", "masked_value"]
