@@ -50,8 +50,8 @@ SCALES = (
     "standardise inputs and targets", "standardise the targets", "standardise the inputs", "min-max the inputs",
     "scale the targets into the range",
 )  # fmt: skip
-"""Remedies of the findings that are tried first, whatever their rank: a learning rate that is proven on raw numbers only
-makes up for their size."""
+"""Remedies of the findings that are tried first, whatever their rank: a learning rate that is proven on raw numbers
+only makes up for their size."""
 OF_OPTAX = (
     "not tried: another learning rate, clipping or L1 penalty, for the optimizer came from Optax and keeps its numbers "
     "to itself; train with one of pellucid's to have them tried"
