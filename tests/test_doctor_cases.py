@@ -327,3 +327,29 @@ def test_what_has_no_counterpart_is_said(case):
     ):
         with pytest.raises(CannotTranslate):
             run_of(case(**changes))
+
+
+@pytest.mark.parametrize("activation", ["linear", "softmax"])
+def test_a_softmax_over_the_batch_takes_no_layer_of_weights_away(activation, case):
+    """With or without an activation to put aside, the penalties find each kernel that the program describes."""
+    layers = [dense(4, "relu"), dense(3, activation)]
+    made = network_of(layers, batch_softmax=True)
+    assert [layer.name for layer in made.layers] == ["dense", "activation", "dense", "batch_softmax"]
+    options = {"loss_options": {"softmax_axis": "batch"}, "regularization": {"l1": 0.0, "l2": 0.01}}
+    loss = "categorical_cross_entropy" + "_from_logits" * (activation == "linear")
+    run = run_of(case("multiclass", network=layers, loss=loss, data={"one_hot": True}, **options))
+    assert np.isfinite(run.history.losses).all()
+
+
+def test_targets_that_broadcast_give_a_loss_for_each_example_also_of_several_places():
+    """Every output at every place is held against the targets of all: one number an example comes of it."""
+    settings = {
+        "loss": "mean_squared_error",
+        "loss_options": {"target_rank": 1},
+        "network": [{"type": "flatten"}],
+    }
+    loss = loss_of(settings)
+    prediction, target = jnp.arange(12.0).reshape(4, 3, 1), jnp.array([[0.0], [1.0], [2.0], [5.0]])
+    expected = ((np.arange(12.0).reshape(4, 3, 1) - np.array([0.0, 1.0, 2.0, 5.0])) ** 2).mean((1, 2))
+    np.testing.assert_allclose(loss.value(prediction, target), expected)
+    assert loss.slope(prediction, target).shape == prediction.shape

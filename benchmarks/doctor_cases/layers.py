@@ -64,7 +64,9 @@ def network_of(layers: list[dict[str, Any]], batch_softmax: bool = False) -> Net
     for layer in layers:
         made += _layers(layer)
     if batch_softmax:
-        made[-1] = BatchSoftmax()  # pyright: ignore[reportAbstractUsage] (the base derives backward)
+        if isinstance(made[-1], Activation):
+            made.pop()
+        made.append(BatchSoftmax())  # pyright: ignore[reportAbstractUsage] (the base derives backward)
     return Network(*made)
 
 

@@ -83,11 +83,11 @@ class Broadcast(Differentiated):
 
     def value(self, prediction: Array, target: Array) -> Array:
         """The loss of each example: its mean over the targets of the batch."""
-        outputs, targets = prediction.reshape(-1, 1), target.astype(prediction.dtype).reshape(1, -1)
-        shape = (outputs.shape[0], targets.shape[1])
-        return self.terms.term(jnp.broadcast_to(outputs, shape), jnp.broadcast_to(targets, shape)).mean(
-            axis=1
-        )
+        batch, targets = prediction.shape[0], target.astype(prediction.dtype).reshape(1, 1, -1)
+        outputs = prediction.reshape(batch, -1, 1)  # a number at each of several places is compared at each
+        shape = (*outputs.shape[:2], targets.shape[2])
+        terms = self.terms.term(jnp.broadcast_to(outputs, shape), jnp.broadcast_to(targets, shape))
+        return terms.mean(axis=(1, 2))
 
 
 class ZeroOne(PerOutput):
@@ -181,6 +181,10 @@ def _loss(program: dict[str, Any], options: dict[str, Any]) -> Loss:
     }
     if name in own:
         return own[name](reduction=reduction)
+    if "softmax_axis" in options and name.startswith("categorical") and name in logits:
+        return NegativeOutput(
+            reduction=reduction
+        )  # the layer gives the softmax, over the batch, of these logits
     if name == "binary_cross_entropy" and (raw or last != "sigmoid"):
         return BinaryOfAnything(raw_log=raw, reduction=reduction)
     if name in ("categorical_cross_entropy", "sparse_categorical_cross_entropy") and (

@@ -10,16 +10,17 @@ import pytest
 import pellucid as pel
 from pellucid.doctor import diagnose
 from pellucid.doctor.before import BEFORE
-from pellucid.doctor.diagnose import findings_of
+from pellucid.doctor.diagnose import BELOW, SYMPTOMS, findings_of
+from pellucid.doctor.labels import label_errors
 from pellucid.doctor.limits import above, below
 from pellucid.doctor.program import target_shape
 from pellucid.doctor.reference import HEALTH
-from pellucid.doctor.rule import Subject
+from pellucid.doctor.rule import Evidence, Rule, Subject
 from pellucid.doctor.rules import RULES
 from pellucid.functions.initializers import Constant, Normal
 from pellucid.functions.losses import losses
 from pellucid.functions.regularizers import L2
-from pellucid.layers import Dense
+from pellucid.layers import Dense, Dropout
 from pellucid.network import Network
 
 
@@ -151,3 +152,85 @@ def test_a_loss_at_each_step_holds_no_target_against_those_of_other_examples(ste
     loss = losses.build("sparse_categorical_cross_entropy")
     e = SimpleNamespace(outputs=3, output_shape=(steps, 3), y=np.zeros((2, steps), np.int32), loss=loss)
     assert target_shape(SimpleNamespace(e=e)) is None
+
+
+def ruled(**found):
+    """A table of rules that find labels with probabilities, whatever they are asked of."""
+    return [Rule(label, lambda s, p=p: Evidence(p, {}, "given"), "given", {}) for label, p in found.items()]
+
+
+SICK = SimpleNamespace(reference=SimpleNamespace(healthy=False))
+
+
+@pytest.mark.parametrize("symptom", SYMPTOMS)
+def test_a_symptom_ranks_below_a_likely_cause_of_it_and_above_an_unlikely_one(symptom):
+    for cause in SYMPTOMS[symptom]:
+        first, second = findings_of(SICK, ruled(**{symptom: 0.9, cause: 0.6}))
+        assert (first.label, second.label) == (cause, symptom)
+        assert second.probability == pytest.approx(BELOW * 0.6)
+        assert cause.replace("_", " ") in second.because
+        assert findings_of(SICK, ruled(**{symptom: 0.9, cause: 0.3}))[0].label == symptom
+    assert findings_of(SICK, ruled(**{symptom: 0.9, "label_errors": 0.6}))[0].label == symptom
+
+
+def blobs(scale=1.0, offset=0.0, columns=4, **changes):
+    """Three classes, each around its own place, of inputs of some size, some way off 0."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 300)
+    x = (rng.normal(size=(300, columns)) + 3 * np.eye(3, columns)[labels]) * scale + offset
+    return pel.data.make_dataset(x.astype(np.float32), labels, **changes)
+
+
+def first_of(network, data, **settings):
+    findings = diagnose(trained(network, data, **{"scale_inputs": "none", "batch_size": 32} | settings))
+    return findings[0].label, findings
+
+
+@pytest.mark.filterwarnings("ignore::pellucid.core.checks.DoctorWarning")
+def test_units_that_large_inputs_kill_are_told_of_as_large_inputs():
+    """All units are dead at the end; scaled inputs alone bring the network on: so it is the inputs that are named."""
+    label, findings = first_of(net(units=16), blobs(1000.0, 4000.0), optimizer=pel.SGD(0.01), epochs=15)
+    assert label == "inputs_not_scaled", findings
+
+
+@pytest.mark.filterwarnings("ignore::pellucid.core.checks.DoctorWarning")
+def test_dropped_inputs_are_not_taken_for_too_few_units():
+    network = Network(Dropout(0.65), Dense(16, "relu"), Dropout(0.6), Dense(3, "softmax"))
+    label, findings = first_of(network, blobs(columns=3), optimizer=pel.Adam(0.02), epochs=20)
+    assert label == "over_regularised", findings
+
+
+def test_a_training_that_is_only_slow_is_warned_of():
+    """It has reached what plain methods reach, nearly, and eight times the epochs reach more: no problem, a warning."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 2)).astype(np.float32)
+    bits = pel.data.make_dataset(
+        x, np.stack([x[:, 0] > 0, x[:, 1] > 0, x[:, 0] > x[:, 1]], 1).astype(np.float32)
+    )
+    run = trained(
+        Network(Dense(16, "relu"), Dense(3, "sigmoid")), bits, loss="binary_cross_entropy", epochs=2,
+        optimizer=pel.Adam(0.001), batch_size=32,
+    )  # fmt: skip
+    findings = diagnose(run)
+    assert findings[0].label in ("too_few_epochs", "learning_rate_too_low"), findings
+    assert {finding.severity for finding in findings} == {"warning"}
+
+
+def test_a_trial_is_the_training_itself_but_for_its_change():
+    """On the same seed, rows in the same order, with the program that made it: unchanged, it ends where that ended."""
+    subject = Subject(trained(net(), epochs=3))
+    assert subject.trials.again == subject.e.skill_new
+
+
+@pytest.mark.parametrize(("times", "found"), [(1.0, False), (4.0, True)])
+def test_numbers_of_many_columns_are_held_against_each_other_as_a_whole(times, found):
+    """Neighbours that agree a little are a pale copy of the truth, and no sign of labels of another size."""
+    rng = np.random.default_rng(0)
+    truth = np.concatenate([np.zeros((80, 1)), rng.normal(size=(80, 5))], 1)
+    reference = SimpleNamespace(
+        possible=True, healthy=False, targets=(truth, times * truth), named=0.4 * truth + rng.normal(size=(80, 6)) / 3,
+        agreement=(0.5, 0.5), across=0.5, curved=(0.5, 0.5),
+    )  # fmt: skip
+    e = SimpleNamespace(rows=80, classifies=False)
+    rule = next(one for one in BEFORE if one.judge is label_errors)
+    assert (rule.find(SimpleNamespace(reference=reference, e=e)) is not None) == found

@@ -18,6 +18,26 @@ from pellucid.models.run import Run
 
 SURE = Limit(0.3, "a cause that is as likely as not one of three is worth an alarm, but no less likely one")
 """From this probability on a finding is a problem, where the network is not healthy."""
+SYMPTOMS = {
+    "dead_relu": (
+        "inputs_not_scaled", "targets_not_scaled", "learning_rate_too_high", "batch_too_small", "loss_scale",
+        "bad_init_large", "output_activation_range",
+    ),
+    "saturated_units": (
+        "inputs_not_scaled", "targets_not_scaled", "learning_rate_too_high", "batch_too_small", "bad_init_large",
+    ),
+    "exploding_gradient": (
+        "inputs_not_scaled", "targets_not_scaled", "learning_rate_too_high", "loss_scale", "bad_init_large",
+    ),
+    "vanishing_gradient": (
+        "inputs_not_scaled", "inputs_scaled_too_small", "learning_rate_too_high", "bad_init_large", "bad_init_small",
+        "hidden_softmax",
+    ),
+}  # fmt: skip
+"""What a finding may be the mark of: it ranks below such a cause wherever one is likely."""
+LIKELY = Limit(0.5, "a cause from which on its mark is its own no longer: it is likelier than not")
+BELOW = 0.9
+"""Of the cause's probability, that of its symptom at most."""
 RIVAL = 0.85
 """A cause of at least this share of the first one's probability fits as well."""
 
@@ -76,7 +96,21 @@ def findings_of(
             finding = rule.finding(found, severity)
             if rule.label not in best or best[rule.label].probability < finding.probability:
                 best[rule.label] = finding
-    return _with_rivals(sorted(best.values(), key=lambda finding: -finding.probability))
+    found = [_below_its_cause(finding, best) for finding in best.values()]
+    return _with_rivals(sorted(found, key=lambda finding: -finding.probability))
+
+
+def _below_its_cause(finding: Finding, found: dict[str, Finding]) -> Finding:
+    """A symptom, made less likely than the likeliest cause that brings it about."""
+    causes = [found[label] for label in SYMPTOMS.get(finding.label, ()) if label in found]
+    cause = max(causes, key=lambda one: one.probability, default=None)
+    if cause is None or cause.probability < LIKELY.value or finding.probability < BELOW * cause.probability:
+        return finding
+    return replace(
+        finding,
+        probability=BELOW * cause.probability,
+        because=f"{finding.because}; {cause.name} brings this about",
+    )
 
 
 def _with_rivals(findings: list[Finding]) -> list[Finding]:

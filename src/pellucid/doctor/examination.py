@@ -238,6 +238,13 @@ class Examination:
         return np.where(np.isfinite(x), x, 0)
 
     @cached_property
+    def standard(self) -> tuple[np.ndarray, np.ndarray]:
+        """What standardises the inputs, mean and 1 / spread: of a table by column, of anything else as a whole."""
+        axes = 0 if self.x.ndim == 2 else None
+        mean, spread = np.nanmean(self.x, axes), np.nanstd(self.x, axes)
+        return mean, 1 / np.where(spread > 1e-12, spread, 1)
+
+    @cached_property
     def labels(self) -> np.ndarray | None:
         """Class numbers of the sample; None where there are no classes."""
         return self.labels_of(self.y)
@@ -285,9 +292,9 @@ class Examination:
         most = min(PROBE_ROWS, rows_that_fit(self.network, self.run.facts.input_shape, SINGLE_PASS))
         return rows if len(rows) <= most else np.random.default_rng(0).permutation(rows)[:most]
 
-    def look(self, params: Any, state: Any) -> Look:
-        """Forward and backward pass over the probe, in training mode."""
-        x, y = jnp.asarray(self.x[self.probe]), jnp.asarray(self.y[self.probe])
+    def look(self, params: Any, state: Any, x: np.ndarray | None = None) -> Look:
+        """Forward and backward pass over the probe, or over other inputs in its place, in training mode."""
+        x, y = jnp.asarray(self.x[self.probe] if x is None else x), jnp.asarray(self.y[self.probe])
         found = _look(self.network, self.loss, params, state, x, y)
         return Look(
             float(found.loss),
@@ -300,6 +307,13 @@ class Examination:
     def start(self) -> Look:
         """Before training."""
         return self.look(self.params_start, self.state_start.layer_state)
+
+    @cached_property
+    def start_scaled(self) -> Look:
+        """Before training, with standardised inputs."""
+        mean, scale = self.standard
+        x = ((self.x[self.probe] - mean) * scale).astype(self.x.dtype)
+        return self.look(self.params_start, self.state_start.layer_state, x)
 
     @cached_property
     def end(self) -> Look:
@@ -333,6 +347,10 @@ class Examination:
         dead = self.measure("dead_units")[:, hidden.number]
         last = len(dead) - min(RECORDS, len(dead) - 1)
         return float(dead[0]) / len(active), float((active < last * history.recorder.every).mean())
+
+    def dead_if_scaled(self, hidden: Hidden) -> float:
+        """The share of an activation's units that are 0 for every row before training, were the inputs standardised."""
+        return _dead(self.start_scaled.outputs[hidden.number])
 
     def flat(self, hidden: Hidden) -> tuple[float, float]:
         """The share of its outputs that are within 1 % of the end of its range, before training and after."""

@@ -11,6 +11,7 @@ FIT: list[Rule] = []
 """Rules that hold the network against plain methods, and the training rows against the held-out ones."""
 rule = table_of(FIT)
 
+CLOSES = Limit(0.9, "of the shortfall: the same layers then do as well as the plain methods, and suffice")
 BEND = Limit(0.1, "of skill between a curved model and a line: less is the choice of the method")
 
 
@@ -19,21 +20,33 @@ BEND = Limit(0.1, "of skill between a curved model and a line: less is the choic
     "without the penalty, or the dropout, the training rows must be learnt better",
     gain=Limit(0.1, "a penalty gains nothing by chance: it is the same seed"),
     dropped=Limit(0.7, "of the units: what is left of a layer is a third of it"),
+    half=Limit(0.45, "of the units: a layer of the usual size can spare fewer"),
     unlearnt=Limit(0.2, "of the skill in training: dropout lowers it a little by design"),
     heavy=Limit(0.3, "times the loss: the penalty is a good part of what is made small"),
     shrunk=Limit(4, "times smaller: weights that learn grow"),
 )
 def over_regularised(
-    s: Subject, gain: float, dropped: float, unlearnt: float, heavy: float, shrunk: float
+    s: Subject, gain: float, dropped: float, half: float, unlearnt: float, heavy: float, shrunk: float
 ) -> Evidence | None:
     """A penalty or dropout that drowns the loss."""
     e = s.e
     if s.reference.healthy:
         return None
-    rate = max((layer.rate for layer in e.network.layers if isinstance(layer, Dropout)), default=0.0)
-    if rate >= dropped and e.skill_train < (1 - unlearnt) * s.reference.best:
+    layers = e.network.layers
+    rates = [(layer.rate, i < e.maps[0]) for i, layer in enumerate(layers) if isinstance(layer, Dropout)]
+    rate, of_inputs = max(rates, default=(0.0, False))
+    if rate and e.skill_train < (1 - unlearnt) * s.reference.best:
         numbers = {"dropout": rate, "skill in training": e.skill_train}
-        return Evidence(0.85, numbers, f"{rate:.0%} of the units are dropped")
+        said = f"{rate:.0%} of the {'inputs' if of_inputs else 'units'} are dropped"
+        asked = rate >= half or any(first for _, first in rates)
+        won = s.gain("undropped") if asked and rate < dropped else None
+        if rate >= dropped:
+            return Evidence(0.85, numbers, said)
+        if won is not None and won >= gain:
+            numbers["gain without"] = won
+            return Evidence(
+                0.7 + 0.25 * min(won * 2, 1), numbers, f"{said}; without the skill gains {won:.2f}"
+            )
     l1, l2 = e.penalties
     if not l1 and not l2:
         return None
@@ -143,9 +156,10 @@ def missing_hidden_activation(s: Subject, bend: float) -> Evidence | None:
     "not_linearly_separable",
     "where a curved model learns the training rows and no line does",
     bend=BEND,
+    closes=CLOSES,
     mistaken=Limit(0.01, "of skill: a line that separates the classes learns the training rows wholly"),
 )
-def not_linearly_separable(s: Subject, bend: float, mistaken: float) -> Evidence | None:
+def not_linearly_separable(s: Subject, bend: float, closes: float, mistaken: float) -> Evidence | None:
     """One layer on classes that no line separates."""
     e = s.e
     perceptron = e.loss.name == "perceptron"
@@ -156,7 +170,7 @@ def not_linearly_separable(s: Subject, bend: float, mistaken: float) -> Evidence
         if 1 - linear < mistaken:
             return None
         said = "no line separates the classes, and the perceptron's rule never settles"
-        return Evidence(0.95, {"linear model": linear}, said)
+        return Evidence(0.95 if s.closed < closes else 0.5, {"linear model": linear}, said)
     if curved - linear < bend:
         return None
     numbers = {"curved model": curved, "linear model": linear}
@@ -168,11 +182,12 @@ def not_linearly_separable(s: Subject, bend: float, mistaken: float) -> Evidence
     "where a plain method learns the training rows and the network, having come to rest, does not",
     short=Limit(0.1, "of skill in training"),
     bend=BEND,
+    closes=CLOSES,
     narrow=Limit(3.5, "units: fewer than four cannot hold apart what most tasks ask for"),
     bottleneck=Limit(5, "units, fewer than the outputs: the classes have to share directions"),
 )
 def under_capacity(
-    s: Subject, short: float, bend: float, narrow: float, bottleneck: float
+    s: Subject, short: float, bend: float, closes: float, narrow: float, bottleneck: float
 ) -> Evidence | None:
     """Too few units for what there is to learn."""
     e = s.e
@@ -189,6 +204,8 @@ def under_capacity(
             return None
         return Evidence(0.75, numbers, f"the network is linear; {said}")
     least = min(hidden, default=99)
+    if s.closed > closes:
+        return None
     if least < narrow or (least < bottleneck and least < e.outputs):
         return Evidence(0.82, numbers, f"a hidden layer has {least} units; {said}")
     rested = all(s.refuted(cure) for cure in ("slower", "faster", "longer"))

@@ -58,6 +58,9 @@ def label_leakage(s: Subject, slips: float, strays: float, lost: float) -> Evide
         0.2, "of the held-out agreement: flipped labels lower it by their share, drawing rows by less"
     ),
     slope=Limit(2, "numbers of like rows have the same size in both parts, give or take noise"),
+    alike=Limit(
+        0.5, "correlation of held-out targets with like training rows': of less, a slope means nothing"
+    ),
 )
 def label_errors(
     s: Subject,
@@ -68,6 +71,7 @@ def label_errors(
     restored: float,
     noisy: float,
     slope: float,
+    alike: float,
 ) -> Evidence | None:
     """Training labels that like rows disagree on, or that name the held-out classes otherwise."""
     r = s.reference
@@ -90,8 +94,8 @@ def label_errors(
     if s.e.classifies and of_new > 0.5 and own < (1 - noisy) * of_new and s.e.rows >= 0.9 * len(r.targets[1]):
         return Evidence(0.93, numbers, disagree)
     if not s.e.classifies and own > learnable:
-        times = _slope(s)
-        if not 1 / slope < times < slope:
+        times, related = _slope(s)
+        if related > alike and not 1 / slope < times < slope:
             return Evidence(
                 0.9, numbers | {"slope": times},
                 f"held-out targets are {times:.2g} times those of like training rows",
@@ -206,9 +210,13 @@ def _renamed(s: Subject) -> float:
     return r.skill(names[decided], truth)
 
 
-def _slope(s: Subject) -> float:
-    """How many times the nearest training rows' targets the held-out targets are."""
+def _slope(s: Subject) -> tuple[float, float]:
+    """How many times the nearest training rows' targets the held-out targets are, and their correlation.
+
+    Formula:
+        β = Σ ĝ t / Σ ĝ², r = Σ ĝ t / √(Σ ĝ² Σ t²), over all outputs, each less its mean; ĝ the neighbours' mean
+    """
     r = s.reference
-    guess, truth = r.named[:, 0], r.targets[1][:, 0]
-    guess, truth = guess - guess.mean(), truth - truth.mean()
-    return float((truth**2).mean() ** 0.5 / max((guess**2).mean() ** 0.5, 1e-12))
+    guess, truth = (part - part.mean(0) for part in (r.named, r.targets[1]))
+    both, own, other = (float((a * b).sum()) for a, b in ((guess, truth), (guess, guess), (truth, truth)))
+    return both / max(own, 1e-12), both / max((own * other) ** 0.5, 1e-12)

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from pellucid.doctor.examination import Examination
 from pellucid.doctor.findings import Finding, Severity
-from pellucid.doctor.limits import HELPS, Limit, values
+from pellucid.doctor.limits import HELPS, WORTH, Limit, values
+from pellucid.doctor.records import falling
 from pellucid.doctor.reference import Reference
 from pellucid.doctor.trials import Trials
 from pellucid.doctor.vocabulary import VOCABULARY
@@ -20,6 +21,14 @@ class Evidence(NamedTuple):
     probability: float
     numbers: dict[str, Any]
     because: str
+
+
+MISSING = Limit(0.05, "of skill: a network that has all but so much has learnt")
+STILL_FALLING = Limit(0.03, "of the fall in the last fifth: a training that is done falls less")
+FEW_STEPS = Limit(400, "updates: with more, a loss that has come to rest has learnt what it will")
+DEAD = Limit(0.5, "of a layer before the first step: at most a few are dead by chance")
+CURES = ("slower", "faster", "longer", "standardised", "scaled_targets")
+"""The trials that cost no compilation and fit every program; the last of numbers alone."""
 
 
 @dataclass
@@ -55,6 +64,48 @@ class Subject:
             return None
         reached = getattr(self.trials, cure)
         return (max(reached.values()) if isinstance(reached, dict) else reached) - self.e.skill_new
+
+    @cached_property
+    def slow(self) -> bool:
+        """Whether a network that does as well as plain methods, or has none beside it, could have gone further.
+
+        Trials tell; they are made where the loss was still falling, or few updates were made.
+        """
+        e = self.e
+        measured = e.classifies or e.task in ("regression", "multilabel")
+        if not (self.with_trials and measured and self.reference.healthy) or e.diverged or e.rate <= 0:
+            return False
+        unfinished = e.steps < FEW_STEPS.value or falling(e) > STILL_FALLING.value
+        return unfinished and 1 - e.skill_new > MISSING.value
+
+    @property
+    def suspect(self) -> bool:
+        """Whether causes in the steps are looked for: the network stays behind, or its training was slow."""
+        return not self.reference.healthy or self.slow
+
+    @property
+    def worth(self) -> float:
+        """What a trial must gain to be told of."""
+        return WORTH.value * (1 - self.e.skill_new) if self.slow else HELPS.value
+
+    @cached_property
+    def closed(self) -> float:
+        """The share of the shortfall that the best trial with the same layers closes."""
+        if not self.with_trials or self.reference.healthy or self.e.diverged:
+            return 0.0
+        cures = CURES if self.e.task == "regression" else CURES[:-1]
+        gains = [gain for cure in cures if (gain := self.gain(cure)) is not None]
+        return max(gains) / max(self.reference.shortfall, 1e-9)
+
+    @cached_property
+    def revived(self) -> float:
+        """The share of a layer's rectified units that are 0 for every row at the start, and not of scaled inputs."""
+        e = self.e
+        if not self.with_trials:
+            return 0.0
+        rectified = [h for h in e.hidden if h.function.name == "relu"]
+        pairs = ((e.dead(h)[0], e.dead_if_scaled(h)) for h in rectified)
+        return max((before - scaled for before, scaled in pairs if scaled < DEAD.value), default=0.0)
 
     def refuted(self, cure: str) -> bool:
         """Whether a trial of a finished training shows that a cure gains nothing."""

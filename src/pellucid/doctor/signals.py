@@ -2,7 +2,7 @@
 
 from pellucid.doctor.limits import HELPS, THROWN, Limit, above, below
 from pellucid.doctor.records import not_finite, worst_jump
-from pellucid.doctor.rule import Evidence, Rule, Subject, table_of
+from pellucid.doctor.rule import DEAD, Evidence, Rule, Subject, table_of
 
 SIGNALS: list[Rule] = []
 """Rules that read the layers' outputs and slopes."""
@@ -17,25 +17,27 @@ CURVED = ("sigmoid", "tanh", "hard_sigmoid", "softsign", "softmax")
     "what reaches the first layer sets how fast it learns",
     ratio=Limit(0.03, "of the last layer's slopes: the first layer learns thirty times slower"),
     tiny=Limit(1e-3, "of the last layer's slopes: the first layer does not learn at all"),
+    deep=Limit(6, "layers with weights: in fewer it is not their number that makes slopes vanish"),
     flat=Limit(
         0.4, "of a layer's outputs at the start: then it is what drove them there that stops the slopes"
     ),
 )
-def vanishing_gradient(s: Subject, ratio: float, tiny: float, flat: float) -> Evidence | None:
+def vanishing_gradient(s: Subject, ratio: float, tiny: float, deep: float, flat: float) -> Evidence | None:
     """Gradients that shrink towards the input."""
     e = s.e
     if s.reference.healthy or len(e.maps) < 3:
         return None
     sizes = e.slopes
-    if len(sizes) < 3 or sizes[-1] == 0:
-        return None
+    if len(sizes) < 3 or sizes[-1] == 0 or not any(w.any() for w in e.weights(e.maps[-1])):
+        return None  # weights that begin at 0 pass nothing back in the first step, and something from then on
     found = sizes[0] / sizes[-1]
     if found > ratio:
         return None
     curved = any(h.function.name in CURVED for h in e.hidden)
     driven = max((e.flat(h)[0] for h in e.hidden if h.bounded), default=0.0)
+    none = 0.1 + 0.25 * (not curved and len(e.maps) >= deep)
     return Evidence(
-        (0.8 if curved else 0.45) + 0.1 * below(found, tiny) - 0.2 * above(driven, flat),
+        (0.8 if curved else 0.45) + none * below(found, tiny) - 0.2 * above(driven, flat),
         {"first / last": found, "flat at the start": driven},
         f"the first layer's slopes are {found:.1g} of the last layer's",
     )  # fmt: skip
@@ -88,7 +90,7 @@ def saturated_units(s: Subject, share: float) -> Evidence | None:
 @rule(
     "dead_relu",
     "a unit that is 0 for every row gets no gradient, and stays so",
-    start=Limit(0.5, "of a layer before the first step: at most a few are dead by chance"),
+    start=DEAD,
     end=Limit(0.4, "of a layer after training: healthy ones lose a fifth at times"),
     gain=HELPS,
     thrown=THROWN,
@@ -104,7 +106,7 @@ def dead_relu(s: Subject, start: float, end: float, gain: float, thrown: float) 
     numbers = {"at the start": before, "at the end": after}
     if before > start:
         said = f"{before:.0%} of a layer's units are zero for every row before the first step"
-        return Evidence(0.92, numbers, said)
+        return Evidence(0.55 if s.revived else 0.92, numbers, said)
     if after < end:
         return None
     said = f"{after:.0%} of a layer's units are zero for every row at the end"

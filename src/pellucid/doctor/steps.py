@@ -11,6 +11,7 @@ from pellucid.doctor.limits import HELPS, THROWN, Limit, above, below
 from pellucid.doctor.records import falling, jump, not_finite, oscillation, update_ratio, worst_jump
 from pellucid.doctor.rows import LARGE_TARGETS
 from pellucid.doctor.rule import Evidence, Rule, Subject, table_of
+from pellucid.doctor.trials import USUAL_BATCH
 from pellucid.network import token_layer
 
 STEPS: list[Rule] = []
@@ -61,13 +62,14 @@ def learning_rate_too_high(s: Subject, gain: float, step: float, rise: float, up
     small=SMALL_STEP,
     fair=Limit(3e-3, "of the weights: with such steps another cause is likelier"),
     thrown=THROWN,
+    as_good=Limit(0.9, "of what a larger rate gains: as much, but for what a seed is worth"),
 )
 def learning_rate_too_low(
-    s: Subject, gain: float, small: float, fair: float, thrown: float
+    s: Subject, gain: float, small: float, fair: float, thrown: float, as_good: float
 ) -> Evidence | None:
     """A larger rate learns what this rate did not."""
     e = s.e
-    if s.reference.healthy or e.diverged or e.rate <= 0:
+    if not s.suspect or e.diverged or e.rate <= 0:
         return None
     update = update_ratio(e)
     numbers = {"median update / weights": update, "fall in the last fifth": falling(e)}
@@ -77,12 +79,16 @@ def learning_rate_too_low(
         # Where nothing moves, or not any more, units are dead or flat.
         little = below(update, small, 2) if update > 0 and worst_jump(e) < thrown else 0.0
         return Evidence(0.1 + 0.55 * little, numbers, said) if little > 0.4 else None
-    if won < gain:
+    if won < (s.worth if s.slow else gain):
         return None
     sure = 0.55 + 0.3 * min(won, 1) + 0.1 * below(update, small) - 0.15 * above(update, fair)
+    longer = s.gain("longer") or 0.0
+    if longer > as_good * won:  # the step is one of the usual size, so it is their number that lacks
+        sure -= 0.2 * above(update, small)
     return Evidence(
-        sure, numbers | {"gain of a larger rate": won}, f"{said}; a larger rate gains {won:.2f} of skill"
-    )
+        _told(s, sure, won), numbers | {"gain of a larger rate": won},
+        f"{said}; a larger rate gains {won:.2f} of skill",
+    )  # fmt: skip
 
 
 @rule(
@@ -99,7 +105,7 @@ def too_few_epochs(
 ) -> Evidence | None:
     """Eight times the epochs learn what these did not."""
     e = s.e
-    if s.reference.healthy or e.diverged:
+    if not s.suspect or e.diverged:
         return None
     update, last = update_ratio(e), falling(e)
     short = 0.15 * below(e.run.experiment.epochs, 1.25 * few, 8) + 0.1 * above(update, step) * below(
@@ -113,34 +119,41 @@ def too_few_epochs(
         return Evidence(0.2 + 0.3 * still + short, numbers, said) if still > 0.4 else None
     numbers["gain of more epochs"] = won
     said = f"after {e.steps} updates the loss was still falling; eight times as many gain {won:.2f} of skill"
+    gain = s.worth if s.slow else gain
     if won < gain:
         return Evidence(0.28 * won / gain, numbers, said) if won > gain / 2 and last > fall else None
-    return Evidence(0.5 + 0.25 * min(won, 1) + short, numbers, said)
+    return Evidence(_told(s, 0.5 + 0.25 * min(won, 1) + short, won), numbers, said)
 
 
 @rule(
     "batch_too_large",
     "an epoch of one or two updates learns as much as one or two updates",
     gain=HELPS,
-    per_epoch=Limit(4, "updates an epoch: the batch holds a quarter of the rows or more"),
+    per_epoch=Limit(8, "updates an epoch: the batch holds an eighth of the rows or more"),
+    few_updates=Limit(4, "updates an epoch: the batch holds a quarter of the rows or more"),
     epochs=Limit(8, "epochs: of fewer, it is the epochs that lack"),
     steps=Limit(400, "updates in all: of more, it is not their number that lacks"),
 )
 def batch_too_large(
-    s: Subject, gain: float, per_epoch: float, epochs: float, steps: float
+    s: Subject, gain: float, per_epoch: float, few_updates: float, epochs: float, steps: float
 ) -> Evidence | None:
-    """Few updates because a batch takes most of the rows."""
+    """Few updates because a batch takes many of the rows."""
     e = s.e
     each = e.steps / max(len(e.losses), 1)
-    few = each > per_epoch or e.run.experiment.epochs < epochs or e.steps > steps
-    if s.reference.healthy or e.diverged or few or e.rows < 64:
+    large = e.run.program.batch_size >= 2 * USUAL_BATCH
+    if not (s.suspect and large) or e.diverged or e.steps > steps or each > per_epoch:
         return None
     numbers = {"updates an epoch": each, "updates": e.steps}
     said = f"{e.run.program.batch_size} rows a batch leave {e.steps} updates in all"
-    won = s.gain("longer")
-    if won is None:
-        return Evidence(0.3 + 0.3 * below(each, 0.75 * per_epoch), numbers, said)
-    return Evidence(0.9, numbers | {"gain of more": won}, said) if won >= gain else None
+    few = each <= few_updates and e.run.experiment.epochs >= epochs
+    if not s.with_trials:
+        return Evidence(0.3 + 0.3 * below(each, 0.75 * few_updates), numbers, said) if few else None
+    won = s.gain("smaller_batch") or 0.0
+    if won < (s.worth if s.slow else gain):
+        return None
+    numbers["gain of a smaller batch"] = won
+    said += f"; {USUAL_BATCH} rows a batch gain {won:.2f} of skill"
+    return Evidence(_told(s, 0.9 if few else 0.55 + 0.3 * min(won, 1), won), numbers, said)
 
 
 @rule(
@@ -153,15 +166,24 @@ def batch_too_small(s: Subject, gain: float, rows: float) -> Evidence | None:
     """One or a few rows a step, and a smaller step helps."""
     e = s.e
     size = e.run.program.batch_size
-    if (s.reference.healthy and not e.diverged) or size > rows or e.rows < 100:
+    if (not s.suspect and not e.diverged) or size > rows or e.rows < 100:
         return None
     said = f"each update is made from {size} rows" if size > 1 else "each update is made from one row"
+    if s.slow:  # it learns: whether it is held back by its noise a larger batch tells
+        won = s.gain("larger_batch") or 0.0
+        numbers = {"batch": size, "gain of a larger batch": won}
+        return Evidence(_told(s, 0.6, won), numbers, said) if won >= 0.5 * s.worth else None
     won = s.gain("slower")
     if won is None:
         return Evidence(0.35, {"batch": size}, said)
     if won < gain:
         return None
     return Evidence(0.5 if e.diverged else 0.86, {"batch": size, "gain of a smaller rate": won}, said)
+
+
+def _told(s: Subject, sure: float, won: float) -> float:
+    """How sure a cause is that a trial of this gain speaks for: less where the network does well as it is."""
+    return min(sure, 0.2 + 0.4 * won / max(1 - s.e.skill_new, 1e-9)) if s.slow else sure
 
 
 @rule("weak_optimizer", "a rule whose steps shrink or are too short for every rate", gain=HELPS)
@@ -197,8 +219,16 @@ def inputs_not_scaled(s: Subject, gain: float, size: float, large: float, offset
         return None
     found = float(np.sqrt((e.x.astype(np.float64) ** 2).mean()))
     won = s.gain("standardised") if found >= size else None
-    if won is None or won < gain:
+    if won is None:
         return None
+    revived = s.revived
+    if won < gain and not revived:
+        return None
+    if won < gain:
+        return Evidence(
+            0.75, {"root mean square": found, "dead before the first step": revived},
+            f"the inputs have a root mean square of {found:.3g}; standardised they bring dead units to life",
+        )  # fmt: skip
     x = s.e.finite
     off = float(np.median(np.abs(x.mean(0)) / np.maximum(x.std(0), 1e-12))) if without_biases(s) else 0.0
     return Evidence(

@@ -1,7 +1,8 @@
-"""Short trials: the same training with one number changed, on the same seed and the same compiled program.
+"""Short trials: the same training with one thing changed, on the same seed, and the gain in skill that comes of it.
 
-A learning rate, a penalty, the preprocessing and the initial weights are arguments of the program, so that a trial
-costs its steps and no compilation. A cause is named where its removal alone brings the network on.
+A learning rate, a penalty, the preprocessing and the initial weights are arguments of the compiled program, so that
+a trial costs its steps and no compilation; another batch or another network is compiled, and asked for last. A cause
+is named where its removal alone brings the network on.
 """
 
 from dataclasses import dataclass, replace
@@ -14,14 +15,19 @@ import numpy as np
 
 from pellucid.core.checks import TrainingDiverged
 from pellucid.doctor.examination import Examination
-from pellucid.functions.initializers import initializers
-from pellucid.layers import Frozen
+from pellucid.functions.initializers import fans
+from pellucid.layers import Dropout, Frozen
 from pellucid.models.run import outputs_of
-from pellucid.training import History, Training
+from pellucid.network import Network
+from pellucid.training import History, Rows, Training
 from pellucid.training.state import with_numbers
 
 STEPS = 6000
 """Most steps of one trial."""
+SECONDS = 4.0
+"""A trial of more epochs is cut here, and what it has reached by then counts: at most too little is said of it."""
+USUAL_BATCH = 32
+"""Rows of a batch that is neither too small nor too large for most trainings."""
 
 
 @dataclass
@@ -36,7 +42,8 @@ class Trials:
         Args:
             rate: factor of the learning rate.
             longer: factor of the epochs.
-            changes: ``scaling``, ``y`` (shift and spread taken off the targets), ``params``, ``regularizer``.
+            changes: ``inputs`` (a scaling, and the rows that it takes), ``y`` (shift and spread taken off the targets),
+                ``params``, ``regularizer``, ``program``.
         """
         e = self.examination
         training = e.training
@@ -45,32 +52,35 @@ class Trials:
             if not isinstance(optimizer.learning_rate, (int, float)):
                 return 0.0
             optimizer = _with_rate(optimizer, optimizer.learning_rate * rate)
-        state = e.state_start._replace(
-            key=jax.random.key(e.run.experiment.seed), regularizer=training.state.regularizer
-        )
-        if "regularizer" in changes:
-            state = state._replace(regularizer=changes["regularizer"])
-        if "params" in changes:
-            state = state._replace(params=changes["params"])
-        state = with_numbers(state, optimizer)
-        rows, shift, spread = training.train, 0.0, 1.0
+        given = {"regularizer": training.state.regularizer} | {
+            name: changes[name] for name in ("regularizer", "params") if name in changes
+        }
+        state = with_numbers(e.state_start._replace(**given), optimizer)
+        scaling, rows, monitor = changes.get("inputs", (training.scaling, training.train, training.monitor))
+        shift, spread = changes.get("y", (0.0, 1.0))
         if "y" in changes:
-            shift, spread = changes["y"]
-            rows = rows._replace(y=(jnp.asarray(rows.y) - shift) / spread)
-        program = replace(e.run.program, record_every=0)
-        scaling = changes.get("scaling", training.scaling)
-        trial = Training(program, scaling, rows, None, optimizer, state, History.begin(program, rows.rows))
+            rows, monitor = (
+                part and part._replace(y=jnp.asarray((np.asarray(part.y) - shift) / spread, part.y.dtype))
+                for part in (rows, monitor)
+            )
+        # The run's own program, with the recorder and the held-out rows, is compiled already.
+        program = changes.get("program", e.run.program)
+        trial = Training(program, scaling, rows, monitor, optimizer, state, History.begin(program, rows.rows))
         epochs = max(1, min(round(e.run.experiment.epochs * longer), STEPS // trial.steps_per_epoch))
+        seconds = 0.0
         try:
-            for _ in trial.run(epochs):
-                pass
+            for progress in trial.run(epochs):
+                seconds += progress.seconds * (not progress.compiled)
+                if longer > 1 and seconds > SECONDS:
+                    break
         except TrainingDiverged:
             return 0.0
-        judged, rows, y = e.training.train.x, e.sample, e.y
+        judged, sample, y = rows, e.sample, e.y
         if e.y_new is not None:
-            judged, rows, y = e.training.monitor.x, e.sample_new, e.y_new
-        x = np.asarray(judged)[rows]
-        outputs = outputs_of(e.network, trial.params, trial.layer_state, x, scaling)
+            judged, sample, y = monitor, e.sample_new, e.y_new
+        x = np.asarray(judged.x)[sample]
+        like = e.run.facts.held_out_rows or None
+        outputs = outputs_of(program.network, trial.params, trial.layer_state, x, scaling, like=like)
         return e.skill(outputs * spread + shift, y)
 
     @cached_property
@@ -103,17 +113,25 @@ class Trials:
     @cached_property
     def standardised(self) -> float:
         """Standardised inputs: a table by column, anything else as a whole."""
-        x = self.examination.x
-        axes = 0 if x.ndim == 2 else None
-        mean, spread = np.nanmean(x, axes), np.nanstd(x, axes)
-        scale = 1 / np.where(spread > 1e-12, spread, 1)
-        base = self.examination.training.scaling
-        shift = np.asarray(base.shift) + mean / np.asarray(base.scale)
-        scaling = base._replace(
-            shift=jnp.asarray(shift, jnp.float32),
-            scale=jnp.asarray(scale * np.asarray(base.scale), jnp.float32),
-        )
-        return self.outcome(scaling=scaling)
+        e = self.examination
+        training = e.training
+        mean, scale = e.standard
+        base = training.scaling
+        if jnp.shape(mean) == jnp.shape(base.shift) or np.asarray(training.train.x).dtype.kind != "f":
+            scaling = base._replace(
+                shift=jnp.asarray(np.asarray(base.shift) + mean / np.asarray(base.scale), jnp.float32),
+                scale=jnp.asarray(scale * np.asarray(base.scale), jnp.float32),
+            )
+            return self.outcome(inputs=(scaling, training.train, training.monitor))
+
+        def rows(part: Rows | None) -> Rows | None:
+            """The part whose rows the scaling of the training makes standardised ones."""
+            if part is None:
+                return None
+            x = (e.scaled(part.x) - mean) * scale / np.asarray(base.scale) + np.asarray(base.shift)
+            return part._replace(x=jnp.asarray(x, part.x.dtype))
+
+        return self.outcome(inputs=(base, rows(training.train), rows(training.monitor)))
 
     @cached_property
     def scaled_targets(self) -> float:
@@ -125,23 +143,42 @@ class Trials:
     @cached_property
     def drawn_anew(self) -> float:
         """Weights of Glorot's size, biases 0."""
-        e = self.examination
-        key = jax.random.key(1)
+        rng = np.random.default_rng(1)
 
         def draw(path: Any, leaf: Any) -> Any:
             if path[-1].key not in ("weights", "recurrent"):
                 return jnp.zeros_like(leaf) if path[-1].key == "biases" else leaf
-            place = jax.random.fold_in(key, path[0].idx * 7 + len(path[-1].key))
-            name = "orthogonal" if path[-1].key == "recurrent" else "glorot_uniform"
-            return initializers.build(name)(place, leaf.shape)
+            limit = np.sqrt(6 / sum(fans(leaf.shape)))
+            return jnp.asarray(rng.uniform(-limit, limit, leaf.shape), leaf.dtype)
 
-        return self.outcome(params=jax.tree_util.tree_map_with_path(draw, e.params_start))
+        return self.outcome(params=jax.tree_util.tree_map_with_path(draw, self.examination.params_start))
 
     @cached_property
     def unpenalised(self) -> float:
         """No penalty on the weights."""
         none = jax.tree.map(jnp.zeros_like, self.examination.training.state.regularizer)
         return self.outcome(regularizer=none)
+
+    @cached_property
+    def smaller_batch(self) -> float:
+        """Batches of the usual size, which make more updates in as many epochs."""
+        return self.outcome(program=replace(self.examination.run.program, batch_size=USUAL_BATCH))
+
+    @cached_property
+    def larger_batch(self) -> float:
+        """Batches of the usual size, and as many epochs as still leave fewer updates."""
+        size = self.examination.run.program.batch_size
+        program = replace(self.examination.run.program, batch_size=USUAL_BATCH)
+        return self.outcome(program=program, longer=max(1.0, USUAL_BATCH / size / 4))
+
+    @cached_property
+    def undropped(self) -> float:
+        """No dropout."""
+        e = self.examination
+        layers = (
+            replace(layer, rate=0.0) if isinstance(layer, Dropout) else layer for layer in e.network.layers
+        )
+        return self.outcome(program=replace(e.run.program, network=Network(*layers)))
 
 
 def _with_rate(optimizer: Any, rate: float) -> Any:

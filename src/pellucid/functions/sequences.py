@@ -86,7 +86,7 @@ def spread_over(mask: Bool[Array, "batch ..."], shape: Shape) -> Bool[Array, "..
 def mean_shares(
     mask: Bool[Array, "batch *places"], x: Float[Array, "batch ..."]
 ) -> Float[Array, "batch ..."]:
-    """What each place of ``x`` is multiplied by in the mean over the real places of an example: 1/n, or 0 at padding."""
+    """What each place of ``x`` is multiplied by in the mean over an example's real places: 1/n, or 0 at padding."""
     real = spread_over(mask, (*x.shape[:-1], 1)).astype(x.dtype)
     counts = real.sum(axis=tuple(range(1, real.ndim)), keepdims=True)
     return real / jnp.maximum(counts, 1)
