@@ -6,6 +6,7 @@ trials the records give a lower probability, and several causes fit.
 
 import numpy as np
 
+from pellucid.doctor.findings import counted
 from pellucid.doctor.initial import init_ratio, without_biases
 from pellucid.doctor.limits import HELPS, THROWN, Limit, above, below
 from pellucid.doctor.records import falling, jump, not_finite, oscillation, update_ratio, worst_jump
@@ -96,7 +97,7 @@ def learning_rate_too_low(
 def too_few_epochs(
     s: Subject, gain: float, few: float, step: float, steps: float, fall: float
 ) -> Evidence | None:
-    """Eight times the epochs learn what these did not."""
+    """More epochs learn what these did not."""
     e = s.e
     if s.reference.healthy or e.diverged:
         return None
@@ -108,12 +109,17 @@ def too_few_epochs(
     won = s.gain("longer")
     if won is None:
         still = max(above(last, fall, 2), float(np.isnan(last))) * above(update, step / 3, 2)
-        said = f"after {e.steps} updates the loss was still falling"
+        said = f"after {counted(e.steps, 'update')} the loss was still falling"
         return Evidence(0.2 + 0.3 * still + short, numbers, said) if still > 0.4 else None
     numbers["gain of more epochs"] = won
-    said = f"after {e.steps} updates the loss was still falling; eight times as many gain {won:.2f} of skill"
-    if won < gain:
-        return Evidence(0.28 * won / gain, numbers, said) if won > gain / 2 and last > fall else None
+    times = f"{s.trials.times:.0f} times as many gain"
+    said = f"after {counted(e.steps, 'update')} the loss was still falling; {times} {won:.2f} of skill"
+    if won >= gain / 2 and last > fall and won < gain:
+        return Evidence(0.28 * won / gain, numbers, said)
+    if won < gain:  # of a handful of updates that is no refutation: the step is small besides
+        handful = 0.45 * below(e.steps, steps / 4)
+        said = f"there were only {counted(e.steps, 'update')}; at this rate even {times} little skill ({won:.2f})"
+        return Evidence(handful, numbers, said) if handful > 0.3 else None
     return Evidence(0.5 + 0.25 * min(won, 1) + short, numbers, said)
 
 
@@ -135,7 +141,7 @@ def batch_too_large(
     if s.reference.healthy or e.diverged or few or e.rows < 64:
         return None
     numbers = {"updates an epoch": each, "updates": e.steps}
-    said = f"{e.run.program.batch_size} rows a batch leave {e.steps} updates in all"
+    said = f"batches of {e.run.program.batch_size} rows leave {counted(e.steps, 'update')} in all"
     won = s.gain("longer")
     if won is None:
         return Evidence(0.3 + 0.3 * below(each, 0.75 * per_epoch), numbers, said)

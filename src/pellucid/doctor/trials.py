@@ -22,6 +22,10 @@ from pellucid.training.state import with_numbers
 
 STEPS = 6000
 """Most steps of one trial."""
+LONGER = 8.0
+"""How many times the epochs a trial of more epochs makes, at least."""
+SETTLED = 1000
+"""Fewest steps of such a trial: of five updates, eight times as many have hardly begun to learn."""
 
 
 @dataclass
@@ -95,10 +99,15 @@ class Trials:
         factors = [10.0, 100.0, *([1e-3 / usual, 1e-2 / usual] if 0 < usual < 1e-4 else [])]
         return {factor: self.outcome(rate=factor) for factor in factors}
 
+    @property
+    def times(self) -> float:
+        """How many times the epochs ``longer`` makes."""
+        return max(LONGER, SETTLED / max(self.examination.steps, 1))
+
     @cached_property
     def longer(self) -> float:
-        """Eight times the epochs."""
-        return self.outcome(longer=8.0)
+        """More epochs: eight times as many, and no fewer steps than most rules need to settle."""
+        return self.outcome(longer=self.times)
 
     @cached_property
     def standardised(self) -> float:
