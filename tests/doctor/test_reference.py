@@ -7,9 +7,10 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 import pellucid as pel
+from pellucid.doctor.chance import NEIGHBOURS, RIDGE, distances_between
 from pellucid.doctor.examination import skill_of_classes, skill_of_numbers
 from pellucid.doctor.labels import _follows, _orders
-from pellucid.doctor.reference import NEIGHBOURS, RIDGE, Curve, _distances
+from pellucid.doctor.reference import Curve
 from pellucid.doctor.rule import Subject
 
 WIDTH = 3.0
@@ -23,7 +24,7 @@ def rows():
 
 
 def curve_through(x, targets):
-    return Curve.through(_distances(x, x), targets, WIDTH)
+    return Curve.through(distances_between(x, x), targets, WIDTH)
 
 
 def test_a_curve_is_kernel_ridge_regression(rows):
@@ -31,7 +32,7 @@ def test_a_curve_is_kernel_ridge_regression(rows):
     oracle = KernelRidge(alpha=RIDGE, kernel="rbf", gamma=1 / WIDTH).fit(x, targets)
     found = curve_through(x, targets)
     np.testing.assert_allclose(found.fitted, oracle.predict(x), atol=1e-4)
-    np.testing.assert_allclose(found.at(_distances(new, x)), oracle.predict(new), atol=1e-4)
+    np.testing.assert_allclose(found.at(distances_between(new, x)), oracle.predict(new), atol=1e-4)
 
 
 def test_what_a_curve_gives_a_row_left_out_is_what_it_gives_without_it(rows):
@@ -41,7 +42,7 @@ def test_what_a_curve_gives_a_row_left_out_is_what_it_gives_without_it(rows):
         others = np.arange(len(x)) != row
         without = curve_through(x[others], targets[others])
         np.testing.assert_allclose(
-            left_out[row], without.at(_distances(x[row : row + 1], x[others]))[0], atol=1e-4
+            left_out[row], without.at(distances_between(x[row : row + 1], x[others]))[0], atol=1e-4
         )
 
 

@@ -290,21 +290,19 @@ def _begin(source: str, options: dict[str, Any]) -> Any:
 
 
 def _tell_problems(run: Any, settings: Path) -> None:
-    """One line for each thing that is certainly wrong before the first step."""
+    """One line for each thing that is certainly wrong, or to be known, before the first step."""
     from rich.console import Console
     from rich.text import Text
 
+    from pellucid.cli.findings import COLOURS
     from pellucid.doctor.glance import glance
 
     console = Console(stderr=True, highlight=False)
-    problems = glance(run)
-    for finding in problems:
-        name = finding.label.replace("_", " ")
-        text = Text.assemble(
-            (f"problem: {name}", "bold red"), f" ({finding.probability:.0%}): {finding.because}"
-        )
-        console.print(text, soft_wrap=True)
-    if problems:
+    found = glance(run)
+    for finding in found:
+        head = (f"{finding.severity}: {finding.name}", f"bold {COLOURS[finding.severity]}")
+        console.print(Text.assemble(head, f" ({finding.probability:.0%}): {finding.because}"), soft_wrap=True)
+    if found:
         console.print(f"it is trained all the same; more: pellucid check {settings}", soft_wrap=True)
 
 

@@ -91,7 +91,8 @@ def check_plan(planned: Plan) -> Checkup:
 
 
 def _finding(rule: Rule, found: Evidence) -> Finding:
-    return rule.finding(found, "problem" if found.probability >= CERTAIN else "warning")
+    certain = found.holds_back and found.probability >= CERTAIN
+    return rule.finding(found, "problem" if certain else "warning")
 
 
 def _facts(s: Subject, data: Dataset) -> dict[str, float]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from pellucid.data import Dataset
 from pellucid.doctor.before import BEFORE
-from pellucid.doctor.findings import Finding
+from pellucid.doctor.findings import SEVERITIES, Finding
 from pellucid.doctor.gan import diagnose_gan
 from pellucid.doctor.limits import Limit
 from pellucid.doctor.rule import Rule, Subject
@@ -75,10 +75,16 @@ def diagnose(run: Run | GanRun, data: Dataset | None = None, *, trials: bool = T
 def suspicion(run: Run) -> str | None:
     """What held a training back by its records alone, the likeliest cause in a line; None where there is no problem.
 
-    It adds a few hundredths to the time of the training; `diagnose` makes sure.
+    Also that there is nothing to learn, which is no fault of the network. It adds a few hundredths to the time of the
+    training; `diagnose` makes sure.
     """
-    problem = next((found for found in diagnose(run, trials=False) if found.severity == "problem"), None)
-    return problem and f"{problem.name} ({problem.probability:.0%}): {problem.because}"
+    told = (
+        finding
+        for finding in diagnose(run, trials=False)
+        if finding.severity == "problem" or finding.label == "no_signal"
+    )
+    first = next(told, None)
+    return first and f"{first.name} ({first.probability:.0%}): {first.because}"
 
 
 def findings_of(
@@ -92,12 +98,18 @@ def findings_of(
             found = rule.find(subject)
             if found is None:
                 continue
-            severity = "problem" if not healthy and found.probability >= sure else "warning"
+            sick = not healthy and found.holds_back and found.probability >= sure
+            severity = "problem" if sick else "warning"
             finding = rule.finding(found, severity)
             if rule.label not in best or best[rule.label].probability < finding.probability:
                 best[rule.label] = finding
     found = [_below_its_cause(finding, best) for finding in best.values()]
-    return _with_rivals(sorted(found, key=lambda finding: -finding.probability))
+    return _with_rivals(sorted(found, key=_order))
+
+
+def _order(finding: Finding) -> tuple[int, float]:
+    """Problems first, the likeliest first among them."""
+    return SEVERITIES.index(finding.severity), -finding.probability
 
 
 def _below_its_cause(finding: Finding, found: dict[str, Finding]) -> Finding:

@@ -1,5 +1,6 @@
 """What the doctor says: a finding is a named cause with its evidence, never a symptom alone."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -70,3 +71,27 @@ class Finding:
 def _plain(value: Any) -> Any:
     number = value.item() if hasattr(value, "item") else value
     return round(number, 6) if isinstance(number, float) else number
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things in words.
+
+    Example:
+        >>> counted(1, "row"), counted(2, "row"), counted(3, "class")
+        ('1 row', '2 rows', '3 classes')
+    """
+    plural = "" if number == 1 else "es" if noun.endswith(("s", "x", "ch")) else "s"
+    return f"{number} {noun}{plural}"
+
+
+def percent(share: float) -> str:
+    """A share in per cent, with the digits that tell it from none and from all.
+
+    Example:
+        >>> percent(0.124), percent(0.0004), percent(0.9983), percent(1.0), percent(1e-9)
+        ('12%', '0.04%', '99.8%', '100%', 'under 0.01%')
+    """
+    least = 100 * min(abs(share), abs(1 - share))
+    if 0 < least < 0.01:
+        return "under 0.01%" if share < 0.5 else "over 99.99%"
+    return f"{100 * share:.{max(0, -math.floor(math.log10(least))) if least else 0}f}%"

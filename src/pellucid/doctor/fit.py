@@ -131,7 +131,7 @@ def class_imbalance(s: Subject, rare: float, rare_of_many: float, missed: float)
     of_rare = float(np.mean([recall[value] for value in few if value in recall] or [1.0]))
     of_common = float(np.mean([recall[value] for value in recall if value not in few] or [0.0]))
     share = float(counts.min() / counts.max())
-    if of_rare > of_common - missed:
+    if of_rare > of_common - missed or s.reference.recalls(few):
         return None
     odds = 0.6 + 0.3 * above(of_common, 0.7, 16) * (1 - of_rare)
     odds -= 0.2 * below(of_common, 0.5, 16) + 0.2 * above(share, 0.3)

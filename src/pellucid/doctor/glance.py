@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from pellucid.core.checks import DoctorWarning
+from pellucid.doctor.alone import ALONE
 from pellucid.doctor.before import BEFORE
 from pellucid.doctor.check import CERTAIN
 from pellucid.doctor.findings import Finding
@@ -21,39 +22,43 @@ from pellucid.training import Rows
 
 ROWS = 512
 """Most rows of a part that are read, evenly spaced, so that sorted ones stay sorted: they take milliseconds."""
-PASSES = frozenset({"output_loss_mismatch", "label_errors", "label_leakage"})
+PASSES = frozenset({"output_loss_mismatch", "label_errors"})
 """Causes whose rules send rows through the network or hold plain methods against them: seconds, left to `check`."""
+TOLD = frozenset({"label_leakage"})
+"""Causes that keep no network from learning, and of which one has to know before it is believed."""
 
 
 def glance(run: Run) -> list[Finding]:
-    """What is certainly wrong with a training that has made no step yet.
+    """What is certainly wrong with a training that has made no step yet, and what makes its result worthless.
 
     Args:
         run: the training at its beginning, as a run.
 
     Returns:
-        Findings of severity ``"problem"``, likeliest first.
+        Findings, likeliest first: of severity ``"problem"``, and ``"warning"`` of a column that tells the target.
     """
-    if not isinstance(run.network, Network):
-        return []  # the rules read layers in a row
+    rules = BEFORE if isinstance(run.network, Network) else ALONE  # the others read layers in a row
     assert run.training is not None  # it begins
     subject = Subject(_some_rows(run), with_trials=False)
     subject.e.state_start = run.training.state
     found = []
     with np.errstate(all="ignore"):
-        for rule in BEFORE:
+        for rule in rules:
             evidence = None if rule.label in PASSES else rule.find(subject)
-            if evidence is not None and evidence.probability >= CERTAIN:
+            if evidence is None:
+                continue
+            if evidence.holds_back and evidence.probability >= CERTAIN:
                 found.append(rule.finding(evidence, "problem"))
+            elif rule.label in TOLD:
+                found.append(rule.finding(evidence, "warning"))
     return sorted(found, key=lambda finding: -finding.probability)
 
 
 def warn_of_problems(run: Run) -> None:
-    """Warn of each problem that a glance finds; the training goes on."""
+    """Warn of each finding of a glance; the training goes on."""
     for finding in glance(run):
-        name = finding.label.replace("_", " ")
         warnings.warn(
-            f"{name} ({finding.probability:.0%}): {finding.because}. May help: {', '.join(finding.remedies)}. "
+            f"{finding.name} ({finding.probability:.0%}): {finding.because}. May help: {', '.join(finding.remedies)}. "
             "pellucid.check(network, data) says more.",
             DoctorWarning,
             stacklevel=5,  # whoever called train

@@ -77,6 +77,8 @@ def label_errors(
     r = s.reference
     if not r.possible or s.e.rows < ENOUGH_ROWS or len(r.targets[1]) < ENOUGH_ROWS or r.healthy:
         return None
+    if s.e.task == "multilabel":
+        return None  # like rows with other labels may still share most of them
     (own, of_new), across = r.agreement, max(r.across, r.curved[1])
     numbers = {
         "neighbours agree in training": own, "on held-out rows": of_new, "training names held-out": across
@@ -163,10 +165,12 @@ def class_imbalance(s: Subject, share: float) -> Evidence | None:
     """Classes that are rare, with rows that all weigh alike."""
     if not s.e.classifies or s.e.labels is None or s.e.training.train.weights is not None:
         return None
-    _, counts = np.unique(s.e.labels, return_counts=True)
+    classes, counts = np.unique(s.e.labels, return_counts=True)
     rarest = float(counts.min() / counts.max())
     if rarest > share:
         return None
+    if s.e.steps and s.reference.recalls(classes[counts <= share * counts.max()]):
+        return None  # trained, and not ignored
     said = f"the rarest class has {rarest:.1%} of the rows of the commonest"
     return Evidence(0.32, {"rarest / commonest": rarest}, said)
 

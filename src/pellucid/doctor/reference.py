@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pellucid.doctor.chance import NEIGHBOURS, RIDGE, Chance, distances_between
 from pellucid.doctor.examination import (
     Examination,
     as_rows,
@@ -22,11 +23,10 @@ from pellucid.doctor.examination import (
 )
 from pellucid.doctor.limits import Limit, values
 
+JUDGED = ("binary", "multiclass", "multilabel", "regression")
+"""Tasks that plain methods can be asked to solve, where an example has one target."""
 ROWS, FEWER_ROWS = 1000, 400
 """Most rows that the plain methods learn from, and most held-out rows that they are judged on; without trials."""
-NEIGHBOURS = 5
-RIDGE = 0.1
-"""λ of the kernel ridge regression, whose kernel is 1 at distance 0: a tenth of what one row says is noise."""
 
 HEALTH = {
     "share": Limit(0.1, "of the best skill: what the choice of a method is worth"),
@@ -37,6 +37,9 @@ HEALTH = {
     ),
 }
 """How far a network may stay behind the best plain method."""
+
+RECALL = Limit(0.15, "of recall: what the choice of a method and the draw of some dozen rare rows are worth")
+"""How far a network may find a class less often than the best plain method."""
 
 
 class Curve(NamedTuple):
@@ -86,10 +89,16 @@ class Reference:
     limits: dict[str, Limit] = field(default_factory=lambda: HEALTH)
 
     @cached_property
+    def chance(self) -> Chance:
+        """Whether there is anything to learn."""
+        return Chance(self.examination, self.thorough)
+
+    @cached_property
     def possible(self) -> bool:
-        """Whether there is a table of classes or numbers to learn from, with held-out rows."""
+        """Whether there is a table of classes, labels or numbers to learn from, with held-out rows."""
         e = self.examination
-        return e.task in ("binary", "multiclass", "regression") and e.x_new is not None and e.rows > 1
+        table = e.task in JUDGED and len(e.output_shape) == 1
+        return table and e.x_new is not None and e.rows > 1
 
     @cached_property
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
@@ -130,9 +139,16 @@ class Reference:
         return drawn(len(self.examination.x_new), self._most)
 
     def skill(self, decided: np.ndarray, target: np.ndarray) -> float:
-        """Of classes or numbers."""
+        """Of classes, labels or numbers."""
+        if self._labels:
+            return skill_of_labels(decided, target)
         of = skill_of_classes if self.examination.classifies else skill_of_numbers
         return of(decided, target)
+
+    @property
+    def _labels(self) -> bool:
+        """Whether several labels may hold at once."""
+        return self.examination.task == "multilabel"
 
     # ------------------------------------------------------------------------------------- linear models
 
@@ -144,7 +160,10 @@ class Reference:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a plain method that has not converged is still a yardstick
             method.fit(x, y if self.examination.classifies or y.shape[1] > 1 else y[:, 0])
-        return self.skill(method.predict(x), y), self.skill(method.predict(x_new), y_new)
+        decided, new = (method.predict(part).reshape(len(part), *y.shape[1:]) for part in (x, x_new))
+        if self._labels:
+            decided, new = ((part > 0.5).astype(int) for part in (decided, new))
+        return self.skill(decided, y), self.skill(new, y_new)
 
     @cached_property
     def linear(self) -> tuple[float, float]:
@@ -178,26 +197,30 @@ class Reference:
     @cached_property
     def _distances(self) -> np.ndarray:
         """From training row to training row, squared."""
-        return _distances(self.rows[0], self.rows[0])
+        return distances_between(self.rows[0], self.rows[0])
 
     @cached_property
     def _distances_new(self) -> np.ndarray:
         """From held-out row to training row."""
-        return _distances(self.rows[1], self.rows[0])
+        return distances_between(self.rows[1], self.rows[0])
 
     def _curve(self, distances: np.ndarray, x: np.ndarray, y: np.ndarray) -> Curve:
         return Curve.through(distances, self._coded(y), float(x.shape[1] * max(x.var(), 1e-9)))
 
     def _coded(self, y: np.ndarray) -> np.ndarray:
-        """Targets of a curve: 1 for the class of a row and −1 for the others, or numbers of mean 0 and spread 1."""
+        """Targets of a curve: 1 for a row's class or labels and −1 for the others, or standardised numbers."""
         if self.examination.classifies:
             return np.where(y[:, None] == np.unique(y), 1, -1).astype(np.float32)
+        if self._labels:
+            return np.where(y > 0.5, 1, -1).astype(np.float32)
         return ((y - y.mean(0)) / np.maximum(y.std(0), 1e-12)).astype(np.float32)
 
     def _decided(self, coded: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Classes or numbers from what a curve through ``y`` gives."""
         if self.examination.classifies:
             return np.unique(y)[coded.argmax(1)]
+        if self._labels:
+            return (coded > 0).astype(int)
         return coded * np.maximum(y.std(0), 1e-12) + y.mean(0)
 
     @cached_property
@@ -207,9 +230,15 @@ class Reference:
     @cached_property
     def curved(self) -> tuple[float, float]:
         """A curve: skill on training and held-out rows."""
-        (y, y_new), curve = self.targets, self._curve_of_train
-        fitted, new = self._decided(curve.fitted, y), self._decided(curve.at(self._distances_new), y)
-        return self.skill(fitted, y), self.skill(new, y_new)
+        y, y_new = self.targets
+        return self.skill(self._decided(self._curve_of_train.fitted, y), y), self.skill(
+            self._curved_new, y_new
+        )
+
+    @cached_property
+    def _curved_new(self) -> np.ndarray:
+        """What it gives the held-out rows."""
+        return self._decided(self._curve_of_train.at(self._distances_new), self.targets[0])
 
     @cached_property
     def named(self) -> np.ndarray:
@@ -241,14 +270,14 @@ class Reference:
         if guess is None:
             return 0.0
         if not self.examination.classifies:
-            return skill_of_numbers(guess, target)
+            return self.skill(guess, target)
         chance = sum((guess == value).mean() * (target == value).mean() for value in np.unique(target))
         return float(((guess == target).mean() - chance) / max(1 - chance, 1e-9))
 
     @cached_property
     def _guess_new(self) -> np.ndarray | None:
         x, y = self.rows[1], self.targets[1]
-        distances = _distances(x, x)
+        distances = distances_between(x, x)
         return self._guess(distances, y, lambda: self._curve(distances, x, y))
 
     def _guess(self, distances: np.ndarray, y: np.ndarray, curve: Callable[[], Curve]) -> np.ndarray | None:
@@ -268,6 +297,8 @@ class Reference:
         count = min(NEIGHBOURS, len(y))
         near = np.argpartition(distances, count - 1, axis=1)[:, :count]
         votes = y[near]
+        if self._labels:
+            return (votes.mean(1) > 0.5).astype(int)
         if not self.examination.classifies:
             return votes.mean(1)
         counts = np.stack([(votes == value).sum(1) for value in range(int(y.max()) + 1)], 1)
@@ -280,8 +311,30 @@ class Reference:
         """The best of them on the held-out rows: what there is to reach."""
         if not self.possible:
             return np.nan
-        quick = max(self.curved[1], self.across, self.of_new)
-        return max(quick, self.linear[1]) if self.thorough else quick
+        return max(self.reached.values())
+
+    @cached_property
+    def reached(self) -> dict[str, float]:
+        """What each of them reaches on the held-out rows."""
+        quick = {
+            "nearest neighbours": self.across,
+            "kernel ridge regression": self.curved[1],
+            "neighbours among the held-out rows": self.of_new,
+        }
+        return quick | ({"a linear model": self.linear[1]} if self.thorough else {})
+
+    def recalls(self, classes: np.ndarray) -> bool:
+        """Whether a network that learns as well as plain methods also finds these classes as often as they do."""
+        e = self.examination
+        if not self.possible or not self.healthy or e.prediction_new is None or e.diverged:
+            return False
+        truth = self.targets[1]
+        decided = (e.decide(e.prediction_new[self._new]), self.named, self._curved_new)
+        there = np.intersect1d(classes, truth)
+        own, *plain = (
+            np.mean([(one[truth == value] == value).mean() for value in there] or [1.0]) for one in decided
+        )
+        return bool(own >= max(plain) - RECALL.value)
 
     @cached_property
     def shortfall(self) -> float:
@@ -297,6 +350,10 @@ class Reference:
         if self.examination.classifies and classes > 1:
             right = 1 / classes + self.best * (1 - 1 / classes)
             noise = np.sqrt(2 * max(right * (1 - right), 1 / rows) / rows) / (1 - 1 / classes)
+        if self._labels:
+            common = _common(self.targets[1])
+            right = common + self.best * (1 - common)
+            noise = np.sqrt(2 * max(right * (1 - right), 1 / rows) / rows) / max(1 - common, 1e-9)
         drawing = min(limits["errors"] * noise, limits["most"])
         return float(max(limits["least"], limits["share"] * self.best, drawing))
 
@@ -308,13 +365,41 @@ class Reference:
             return False
         if not self.possible or 1 - e.skill_new <= self.limits["share"].value:
             return True  # no plain method need be asked
+        if not self.chance.found:
+            return True  # nobody can learn what is not there
         surely = e.skill_new + max(limit.value for name, limit in self.limits.items() if name != "errors")
         if self.across > surely or self.curved[1] > surely:
             return False  # nor need the slower one
         return self.shortfall <= self.tolerance
 
+    @property
+    def compared(self) -> str:
+        """How the network does beside the plain methods: a sentence with the figures."""
+        e = self.examination
+        if not self.possible:
+            if e.x_new is None:
+                return "there are no held-out rows, so that nothing is known of new ones"
+            return f"there is no plain method to compare it with, where the task is {e.task}"
+        best = max(self.reached, key=lambda name: self.reached[name])
+        measure = "mean recall of the classes" if e.classifies else "variance explained"
+        figures = (
+            f"on held-out rows its skill is {e.skill_new:.2f}, that of the best plain method, {best}, {self.best:.2f} "
+            f"(0 is guessing, 1 perfect: {'labels right' if self._labels else measure})"
+        )
+        if not self.healthy:
+            return f"the network stays behind plain methods: {figures}"
+        if self.shortfall <= 0.005:
+            return f"the network learns as well as plain methods do: {figures}"
+        return f"the network learns nearly as well as plain methods do: {figures}"
 
-def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Squared, from each row of ``a`` to each of ``b``; in single precision, which is enough to tell who is near."""
-    a, b = a.astype(np.float32), b.astype(np.float32)
-    return np.maximum((a * a).sum(1)[:, None] + (b * b).sum(1) - 2 * a @ b.T, 0)
+
+def skill_of_labels(decided: np.ndarray, labels: np.ndarray) -> float:
+    """Labels right, from always naming the commonest value of each (0) to perfect (1); never below 0."""
+    common = _common(labels)
+    right = ((decided > 0.5) == (labels > 0.5)).mean()
+    return float(max(0.0, (right - common) / max(1 - common, 1e-9)))
+
+
+def _common(labels: np.ndarray) -> float:
+    """The share of labels that are right where the commonest value of each is named."""
+    return float(np.maximum(labels.mean(0), 1 - labels.mean(0)).mean())

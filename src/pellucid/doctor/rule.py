@@ -21,6 +21,8 @@ class Evidence(NamedTuple):
     probability: float
     numbers: dict[str, Any]
     because: str
+    holds_back: bool = True
+    """Whether it can keep a network behind what plain methods reach; what cannot is never called a problem."""
 
 
 MISSING = Limit(0.05, "of skill: a network that has all but so much has learnt")

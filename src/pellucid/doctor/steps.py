@@ -6,6 +6,7 @@ trials the records give a lower probability, and several causes fit.
 
 import numpy as np
 
+from pellucid.doctor.findings import counted
 from pellucid.doctor.initial import init_ratio, without_biases
 from pellucid.doctor.limits import HELPS, THROWN, Limit, above, below
 from pellucid.doctor.records import falling, jump, not_finite, oscillation, update_ratio, worst_jump
@@ -103,7 +104,7 @@ def learning_rate_too_low(
 def too_few_epochs(
     s: Subject, gain: float, few: float, step: float, steps: float, fall: float
 ) -> Evidence | None:
-    """Eight times the epochs learn what these did not."""
+    """More epochs learn what these did not."""
     e = s.e
     if not s.suspect or e.diverged:
         return None
@@ -115,14 +116,20 @@ def too_few_epochs(
     won = s.gain("longer")
     if won is None:
         still = max(above(last, fall, 2), float(np.isnan(last))) * above(update, step / 3, 2)
-        said = f"after {e.steps} updates the loss was still falling"
+        said = f"after {counted(e.steps, 'update')} the loss was still falling"
         return Evidence(0.2 + 0.3 * still + short, numbers, said) if still > 0.4 else None
     numbers["gain of more epochs"] = won
-    said = f"after {e.steps} updates the loss was still falling; eight times as many gain {won:.2f} of skill"
+    times = f"{s.trials.times:.0f} times as many gain"
+    said = f"after {counted(e.steps, 'update')} the loss was still falling; {times} {won:.2f} of skill"
     gain = s.worth if s.slow else gain
-    if won < gain:
-        return Evidence(0.28 * won / gain, numbers, said) if won > gain / 2 and last > fall else None
-    return Evidence(_told(s, 0.5 + 0.25 * min(won, 1) + short, won), numbers, said)
+    if won >= gain:
+        return Evidence(_told(s, 0.5 + 0.25 * min(won, 1) + short, won), numbers, said)
+    if won > gain / 2 and last > fall:
+        return Evidence(0.28 * won / gain, numbers, said)
+    # Of a handful of updates that is no refutation: the step is small besides.
+    said = f"there were only {counted(e.steps, 'update')}; at this rate even {times} little skill ({won:.2f})"
+    handful = 0.45 * below(e.steps, steps / 4)
+    return Evidence(handful, numbers, said) if handful > 0.3 else None
 
 
 @rule(
@@ -144,7 +151,7 @@ def batch_too_large(
     if not (s.suspect and large) or e.diverged or e.steps > steps or each > per_epoch:
         return None
     numbers = {"updates an epoch": each, "updates": e.steps}
-    said = f"{e.run.program.batch_size} rows a batch leave {e.steps} updates in all"
+    said = f"batches of {e.run.program.batch_size} rows leave {counted(e.steps, 'update')} in all"
     few = each <= few_updates and e.run.experiment.epochs >= epochs
     if not s.with_trials:
         return Evidence(0.3 + 0.3 * below(each, 0.75 * few_updates), numbers, said) if few else None

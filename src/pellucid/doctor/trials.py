@@ -28,6 +28,10 @@ SECONDS = 4.0
 """A trial of more epochs is cut here, and what it has reached by then counts: at most too little is said of it."""
 USUAL_BATCH = 32
 """Rows of a batch that is neither too small nor too large for most trainings."""
+LONGER = 8.0
+"""How many times the epochs a trial of more epochs makes, at least."""
+SETTLED = 1000
+"""Fewest steps of such a trial: of five updates, eight times as many have hardly begun to learn."""
 
 
 @dataclass
@@ -105,10 +109,15 @@ class Trials:
         factors = [10.0, 100.0, *([1e-3 / usual, 1e-2 / usual] if 0 < usual < 1e-4 else [])]
         return {factor: self.outcome(rate=factor) for factor in factors}
 
+    @property
+    def times(self) -> float:
+        """How many times the epochs ``longer`` makes."""
+        return max(LONGER, SETTLED / max(self.examination.steps, 1))
+
     @cached_property
     def longer(self) -> float:
-        """Eight times the epochs."""
-        return self.outcome(longer=8.0)
+        """More epochs: eight times as many, and no fewer steps than most rules need to settle."""
+        return self.outcome(longer=self.times)
 
     @cached_property
     def standardised(self) -> float:

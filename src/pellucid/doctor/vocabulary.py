@@ -48,6 +48,10 @@ VOCABULARY: dict[str, Cause] = {
     "label_leakage": Cause(
         "an input tells the label in training but not in use", ("drop the leaking columns",)
     ),
+    "no_signal": Cause(
+        "the inputs tell nothing of the targets: no method does better than guessing",
+        ("give each row its own label", "other inputs", "more rows"),
+    ),
     "label_errors": Cause("labels are wrong", ("correct the labels", "fewer epochs", "L2 penalty")),
     "class_imbalance": Cause(
         "rare classes are ignored because of their small share",

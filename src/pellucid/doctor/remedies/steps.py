@@ -6,6 +6,7 @@ import jax
 
 from pellucid.doctor.remedies.table import remedy
 from pellucid.doctor.setup import Setup
+from pellucid.doctor.trials import SETTLED
 from pellucid.functions.regularizers import regularizers
 from pellucid.optimizers import Adam, FromOptax, Momentum
 
@@ -76,7 +77,10 @@ def _epochs(setup: Setup, *numbers: float) -> list[tuple[str, Setup]]:
 
 @remedy("more epochs")
 def _more_epochs(setup: Setup) -> list[tuple[str, Setup]]:
-    return _epochs(setup, setup.epochs * 4, setup.epochs * 10)
+    settled = SETTLED / (
+        setup.steps / setup.epochs
+    )  # of a handful of updates, ten times as many are still few
+    return _epochs(setup, setup.epochs * 4, setup.epochs * 10, max(settled, setup.epochs * 10))
 
 
 @remedy("fewer epochs")
