@@ -16,6 +16,9 @@ def arrays_of(case: Case) -> dict[str, np.ndarray]:
     settings = case.program["data"]
     with np.load(case.folder / settings["file"]) as archive:
         arrays = {name: archive[name].astype(np.float32) for name in ARRAYS}
+        for step in settings.get("transform", []):
+            if step["op"] == "use_array":  # in a repair: the rows as they should have been
+                arrays[f"{step.get('target', 'x')}_train"] = archive[step["array"]].astype(np.float32)
     for part in ("train", "test"):
         rows = settings.get(f"{part}_rows")
         for axis in ("x", "y"):
@@ -29,7 +32,8 @@ def arrays_of(case: Case) -> dict[str, np.ndarray]:
             x = np.moveaxis(x, 1, -1)
         arrays[f"x_{part}"] = x
     for step in settings.get("transform", []):
-        _transform(arrays, **step)
+        if step["op"] != "use_array":
+            _transform(arrays, **step)
     return arrays
 
 

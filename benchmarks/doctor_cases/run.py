@@ -1,6 +1,6 @@
 """A case's program, trained as it is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import jax
@@ -14,6 +14,7 @@ from benchmarks.doctor_cases.losses import loss_of
 from benchmarks.doctor_cases.optimizers import Averaged, optimizer_of
 from pellucid.core.checks import TrainingDiverged
 from pellucid.core.registry import describe
+from pellucid.core.tunable import as_arrays
 from pellucid.core.types import Array
 from pellucid.data import Dataset, Part
 from pellucid.functions.metrics import Metric, metrics
@@ -23,6 +24,7 @@ from pellucid.models.gan_run import GanRun
 from pellucid.models.run import DataFacts, Run
 from pellucid.models.train import summary_of
 from pellucid.network import AnyNetwork
+from pellucid.optimizers import SGD
 from pellucid.training import Adversarial, History, Rows, Scaling, Supervised, Training, initial_state
 
 AS_IT_IS = Scaling(jnp.zeros((), jnp.float32), jnp.ones((), jnp.float32))
@@ -58,6 +60,27 @@ def run_of(case: Case, seed: int = 0) -> Run | GanRun:
     """Train the program of a case as it is."""
     if case.program["task"] == "gan":
         return gan_run_of(case, seed)
+    data, training = training_of(case, seed)
+    supervised, optimizer, epochs = training.program, training.optimizer, case.program["epochs"]
+    regularizer = regularizer_of(case.program, supervised.network)
+    stopped = train(training, epochs)
+    params = training.params
+    if isinstance(optimizer, Averaged):
+        params = training.state.optimizer.slots["mean"]
+    experiment = Experiment(
+        network=["flatten"], loss=supervised.loss.name, metric=supervised.metric.name, optimizer=optimizer.name,
+        regularizer=None if regularizer is None else describe(regularizer),
+        epochs=epochs, batch_size=supervised.batch_size, seed=seed,
+        class_weights=case.program.get("class_weights"), scale_inputs="none", scale_targets="none",
+    )  # fmt: skip
+    return Run(
+        supervised.network, params, training.layer_state, supervised, experiment, DataFacts.of(data),
+        training.history, {}, stopped, training=training,
+    )  # fmt: skip
+
+
+def training_of(case: Case, seed: int = 0, recorded: bool = True) -> tuple[Dataset, Training]:
+    """The data of a case and its training, before the first step; with nothing measured unless ``recorded``."""
     program, data = case.program, dataset_of(case)
     options = program.get("loss_options") or {}
     network = network_of(program["network"], options.get("softmax_axis") == "batch")
@@ -82,34 +105,26 @@ def run_of(case: Case, seed: int = 0) -> Run | GanRun:
     batch_size = min(program["batch_size"], len(data.train.x))
     metric = _metric(case, data, outputs, np.asarray(train.y))
     supervised = Supervised(network, loss, metric, batch_size, shuffle=program.get("shuffle", True))
-    state = initial_state(
-        network, optimizer, regularizer, data.input_shape, seed, recorder=supervised.recorder
-    )
-    held_out = None if data.held_out is None else rows(data.held_out)
-    training = Training(
+    if recorded:
+        state = initial_state(
+            network, optimizer, regularizer, data.input_shape, seed, recorder=supervised.recorder
+        )
+    else:  # drawn by one program for all optimisers and rates
+        supervised = replace(supervised, record_every=0)
+        state = initial_state(network, SGD(), None, data.input_shape, seed)
+        numbers = {"optimizer": optimizer.init(state.params), "regularizer": as_arrays(regularizer)}
+        state = state._replace(**numbers)
+    held_out = rows(data.held_out) if recorded and data.held_out is not None else None
+    return data, Training(
         supervised, AS_IT_IS, train, held_out, optimizer, state,
         History.begin(supervised, len(data.train.x)),
-    )  # fmt: skip
-    stopped = _train(training, program["epochs"])
-    params = training.params
-    if isinstance(optimizer, Averaged):
-        params = training.state.optimizer.slots["mean"]
-    experiment = Experiment(
-        network=["flatten"], loss=loss.name, metric=metric.name, optimizer=optimizer.name,
-        regularizer=None if regularizer is None else describe(regularizer),
-        epochs=program["epochs"], batch_size=batch_size, seed=seed, class_weights=program.get("class_weights"),
-        scale_inputs="none", scale_targets="none",
-    )  # fmt: skip
-    return Run(
-        network, params, training.layer_state, supervised, experiment, DataFacts.of(data),
-        training.history, {}, stopped, training=training,
     )  # fmt: skip
 
 
 GAN_LOSSES = {"gan": "gan", "gan_minimax": "minimax"}
 
 
-def _train(training: Training, epochs: int) -> str:
+def train(training: Training, epochs: int) -> str:
     try:
         for _ in training.run(epochs):
             pass
@@ -164,7 +179,7 @@ def gan_run_of(case: Case, seed: int = 0) -> GanRun:
         state,
         History.begin(adversarial, len(x)),
     )
-    stopped = _train(training, -(-program["steps"] // per_epoch))
+    stopped = train(training, -(-program["steps"] // per_epoch))
     data = Dataset("arrays", Part(x, x), None, "reconstruction")
     experiment = GanExperiment(
         generator=adversarial.generator.describe(), critic=adversarial.critic.describe(),
