@@ -51,7 +51,9 @@ def test_verified_as_it_stands(name):
     assert passes(found["fix"])
     assert found["primary"] in found["faults"]
     assert set(found["faults"]) <= set(program.repairs)
-    best = max(found["alone"][label]["fixed_mean"] for label in program.repairs if passes(found["alone"][label]))
+    best = max(
+        found["alone"][label]["fixed_mean"] for label in program.repairs if passes(found["alone"][label])
+    )
     assert found["alone"][found["primary"]]["fixed_mean"] >= best - 0.01
 
 

@@ -1,4 +1,4 @@
-"""The data of the programs: scikit-learn's own, and some drawn from a seed; rows of training first, then those held out."""
+"""The data of the programs: scikit-learn's own, and some drawn from a seed; a part of the rows is held out."""
 
 from collections.abc import Callable
 from typing import Any
@@ -130,14 +130,16 @@ def moons() -> Arrays:
 @data
 def moons_of_labels_in_doubt() -> Arrays:
     """Half moons of which a fifth of all labels, held-out ones too, are the other: nobody gets more than 0.8."""
-    return _with_noise(split(*datasets.make_moons(1500, noise=0.1, random_state=12), held_out=0.5), 0.2, 3, True)
+    return _with_noise(
+        split(*datasets.make_moons(1500, noise=0.1, random_state=12), held_out=0.5), 0.2, 3, True
+    )
 
 
 @data
 def moons_far_off() -> Arrays:
     """Half moons around (30, −20)."""
     x, y = datasets.make_moons(600, noise=0.15, random_state=13)
-    return split(x + [30, -20], y)
+    return split(x + np.array([30, -20]), y)
 
 
 @data
@@ -227,7 +229,10 @@ def sensors() -> Arrays:
 def wine_with_number() -> Arrays:
     """Wines with a column that holds the grower in training, and anything elsewhere."""
     arrays, rng = wine(), np.random.default_rng(23)
-    extra = {"x_train": arrays["y_train"], "x_test": rng.integers(0, 3, len(arrays["y_test"])).astype(np.float32)}
+    extra = {
+        "x_train": arrays["y_train"],
+        "x_test": rng.integers(0, 3, len(arrays["y_test"])).astype(np.float32),
+    }
     return arrays | {axis: np.column_stack([arrays[axis], 400 * column]) for axis, column in extra.items()}
 
 
@@ -283,7 +288,14 @@ def power() -> Arrays:
     rng = np.random.default_rng(29)
     warm, vacuum = rng.uniform(2, 37, 800), rng.uniform(25, 82, 800)
     pressure, humid = rng.normal(1013, 6, 800), rng.uniform(25, 100, 800)
-    mw = 497 - 1.7 * warm - 0.23 * vacuum + 0.06 * (pressure - 1013) - 0.0025 * humid * warm + 9 * np.sin(warm / 6)
+    mw = (
+        497
+        - 1.7 * warm
+        - 0.23 * vacuum
+        + 0.06 * (pressure - 1013)
+        - 0.0025 * humid * warm
+        + 9 * np.sin(warm / 6)
+    )
     return split(np.stack([warm, vacuum, pressure, humid], 1), mw + rng.normal(0, 3, 800))
 
 
@@ -331,7 +343,8 @@ def long_tailed() -> Arrays:
     x = rng.normal(size=(600, 6))
     arrays = split(x, x @ rng.normal(size=6))
     wild = rng.random(len(arrays["y_train"])) < 0.08
-    return arrays | {"y_train": arrays["y_train"] + (wild * rng.normal(0, 15, len(wild))).astype(np.float32)}
+    off = (wild * rng.normal(0, 15, len(wild))).astype(np.float32)
+    return arrays | {"y_train": arrays["y_train"] + off, "y_train_true": arrays["y_train"]}
 
 
 @data

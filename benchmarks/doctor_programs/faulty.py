@@ -1,11 +1,12 @@
 """Faulty programs, a row each: what was written, and the changes that mend its faults one by one."""
 
+from typing import Any
+
 from benchmarks.doctor_programs.program import (
     BCE,
     CCE,
     FLAT,
     MAE,
-    MIN_MAX,
     MSE,
     SPARSE,
     STANDARDISE,
@@ -27,6 +28,7 @@ from benchmarks.doctor_programs.program import (
 SCALED = {"data.transform": [STANDARDISE]}
 SCALED_Y = {"data.transform": [STANDARDISE_Y]}
 OF_16 = [{"op": "divide", "by": 16}]
+TRUE_LABELS = {"op": "use_array", "target": "y", "array": "y_train_true"}
 IMAGE = {"channels": 1}
 TEN, THREE, YES = (10, "softmax"), (3, "softmax"), (1, "sigmoid")
 
@@ -51,6 +53,12 @@ def batch(rows: int) -> dict[str, int]:
     return {"batch_size": rows}
 
 
+def first(columns: int) -> dict[str, Any]:
+    """The first columns alone."""
+    return {"op": "keep_columns", "columns": list(range(columns))}
+
+
+# fmt: off
 KILLED = (
     Program(
         "house-prices-first-try", "Price of a house, the loss does not move from 1e11", "regression",
@@ -220,8 +228,8 @@ HELD_BACK = (
         repairs={"over_regularised": {"regularization": None}},
     ),
     Program(
-        "sparse-words", "L1 of 0.05 for sparse words, and few epochs", "multiclass",
-        "spam", mlp(16, out=THREE), CCE, adam(0.001), 6, 64, one_hot=True, settings={"regularization": {"l1": 0.05}},
+        "sparse-words", "L1 of a half for sparse words, and few epochs", "multiclass",
+        "spam", mlp(16, out=THREE), CCE, adam(0.001), 6, 64, one_hot=True, settings={"regularization": {"l1": 0.5}},
         repairs={"over_regularised": {"regularization": None}, "too_few_epochs": epochs(30),
                  "learning_rate_too_low": rate(0.01)},
         fix=("over_regularised", "too_few_epochs"),
@@ -229,8 +237,7 @@ HELD_BACK = (
     Program(
         "more-columns-more-better", "150 columns that say nothing, 144 rows", "binary",
         "sensors", mlp(64, 64, out=YES), BCE, adam(0.001), 60, 16, transform=[STANDARDISE],
-        repairs={"uninformative_features": {"data.transform": [{"op": "keep_columns", "columns": [0, 1, 2, 3, 4]},
-                                                               STANDARDISE]},
+        repairs={"uninformative_features": {"data.transform": [first(5), STANDARDISE]},
                  "overfitting": {"regularization": {"l1": 0.02}}},
         fix=("uninformative_features",),
     ),
@@ -250,7 +257,8 @@ FLAT_PARTS = (
     Program(
         "six-sigmoid-layers", "Deep is better: six sigmoid layers", "multiclass",
         "digits", mlp(32, 32, 32, 32, 32, 32, by="sigmoid", out=TEN), SPARSE, sgd(0.1), 20, 32, transform=OF_16,
-        repairs={"vanishing_gradient": activation("relu", 0, 1, 2, 3, 4, 5), "weak_optimizer": {"optimizer": adam(0.003)}},
+        repairs={"vanishing_gradient": activation("relu", 0, 1, 2, 3, 4, 5),
+                 "weak_optimizer": {"optimizer": adam(0.003)}},
         fix=("vanishing_gradient",),
     ),
     Program(
@@ -275,9 +283,9 @@ FLAT_PARTS = (
     Program(
         "what-was-first", "The first of thirty numbers, with a simple recurrent layer", "binary",
         "first_word", [rnn(16), dense(1, "sigmoid")], BCE, sgd(0.05), 15, 32,
-        repairs={"vanishing_gradient": {"network.0": lstm(16), "optimizer": adam(0.02)},
-                 "weak_optimizer": {"optimizer": adam(0.003)}, "learning_rate_too_low": rate(0.5)},
-        fix=("vanishing_gradient",),
+        repairs={"weak_optimizer": {"optimizer": adam(0.003)}, "learning_rate_too_low": rate(0.5),
+                 "too_few_epochs": epochs(60)},
+        fix=("weak_optimizer",),
     ),
     Program(
         "sum-of-a-list", "A ReLU recurrent layer adds numbers from 0 to 99: nan", "regression",
@@ -330,7 +338,7 @@ OUTPUTS = (
     ),
     Program(
         "no-sigmoid", "Binary cross-entropy of a raw output", "binary",
-        "moons", mlp(16, 16), BCE, adam(0.005), 25, 32,
+        "moons", mlp(16, 16), BCE, sgd(0.1), 30, 32,
         repairs={"missing_output_activation": activation("sigmoid", 2)},
     ),
     Program(
@@ -354,7 +362,7 @@ OUTPUTS = (
     ),
     Program(
         "tanh-for-yes-or-no", "tanh at the end with binary cross-entropy", "binary",
-        "circles", mlp(16, out=(1, "tanh")), BCE, adam(0.01), 40, 32,
+        "cancer", mlp(16, out=(1, "tanh")), BCE, sgd(0.2), 30, 32, transform=[STANDARDISE],
         repairs={"output_loss_mismatch": activation("sigmoid", 1)},
     ),
     Program(
@@ -379,7 +387,8 @@ OUTPUTS = (
     Program(
         "wild-values", "Some wild targets, squared error", "regression",
         "long_tailed", mlp(64, 64), MSE, adam(0.003), 60, 32, "r2",
-        repairs={"label_errors": {"loss": MAE}, "overfitting": epochs(5)},
+        repairs={"label_errors": {"data.transform": [TRUE_LABELS]}, "wrong_loss": {"loss": MAE},
+                 "overfitting": epochs(5)},
         fix=("label_errors",),
     ),
 )
@@ -392,7 +401,7 @@ ROWS = (
     ),
     Program(
         "wine-in-order", "Wine sorted and raw, shuffle=False", "multiclass",
-        "wine_in_order", mlp(16, out=THREE), CCE, adam(0.01), 15, 8, one_hot=True, settings={"shuffle": False},
+        "wine_in_order", mlp(16, out=THREE), CCE, sgd(0.1), 20, 16, one_hot=True, settings={"shuffle": False},
         repairs={"no_shuffle": {"shuffle": True}, "inputs_not_scaled": SCALED},
     ),
     Program(
@@ -412,33 +421,31 @@ ROWS = (
     Program(
         "labelled-by-interns", "Half of the labels of the digits are wrong", "multiclass",
         "digits_by_hand", mlp(64, out=TEN), SPARSE, adam(0.002), 40, 32, transform=OF_16,
-        repairs={"label_errors": {"data.transform": [{"op": "use_array", "target": "y", "array": "y_train_true"}, *OF_16]},
+        repairs={"label_errors": {"data.transform": [TRUE_LABELS, *OF_16]},
                  "overfitting": epochs(5)},
         fix=("label_errors",),
     ),
     Program(
         "tumours-by-hand", "Two fifths of the labels are wrong", "binary",
         "cancer_by_hand", mlp(32, out=YES), BCE, adam(0.003), 40, 32, transform=[STANDARDISE],
-        repairs={"label_errors": {"data.transform": [{"op": "use_array", "target": "y", "array": "y_train_true"},
-                                                     STANDARDISE]},
+        repairs={"label_errors": {"data.transform": [TRUE_LABELS, STANDARDISE]},
                  "overfitting": {"regularization": {"l2": 0.1}}},
         fix=("label_errors",),
     ),
     Program(
         "merged-tables", "Labels merged on the wrong key, raw columns", "multiclass",
         "wine_joined", mlp(16, out=THREE), SPARSE, adam(0.005), 40, 16, transform=[STANDARDISE],
-        repairs={"label_errors": {"data.transform": [{"op": "use_array", "target": "y", "array": "y_train_true"},
-                                                     STANDARDISE]}},
+        repairs={"label_errors": {"data.transform": [TRUE_LABELS, STANDARDISE]}},
     ),
     Program(
         "patient-code", "A code filled in after the diagnosis", "binary",
         "cancer_with_code", mlp(16, out=YES), BCE, adam(0.005), 30, 32, transform=[STANDARDISE],
-        repairs={"label_leakage": {"data.transform": [{"op": "keep_columns", "columns": list(range(30))}, STANDARDISE]}},
+        repairs={"label_leakage": {"data.transform": [first(30), STANDARDISE]}},
     ),
     Program(
         "bottle-number", "A number of the bottle among the columns", "multiclass",
-        "wine_with_number", mlp(16, out=THREE), CCE, adam(0.01), 30, 16, one_hot=True, transform=[STANDARDISE],
-        repairs={"label_leakage": {"data.transform": [{"op": "keep_columns", "columns": list(range(13))}, STANDARDISE]}},
+        "wine_with_number", mlp(16, out=THREE), CCE, adam(0.01), 60, 16, one_hot=True,
+        repairs={"label_leakage": {"data.transform": [first(13)]}, "inputs_not_scaled": SCALED},
     ),
     Program(
         "empty-cells", "Empty cells: the loss is nan", "binary",
@@ -480,8 +487,8 @@ MADE_WRONG = (
     ),
     Program(
         "no-bias", "use_bias=False on Celsius to Fahrenheit", "regression",
-        "fahrenheit", [dense(1, use_bias=False)], MSE, sgd(1e-4), 60, 16, "r2",
-        repairs={"missing_bias": {"network.0.use_bias": True}, "inputs_not_scaled": SCALED},
+        "fahrenheit", [dense(1, use_bias=False)], MSE, sgd(0.02), 60, 16, "r2", [STANDARDISE],
+        repairs={"missing_bias": {"network.0.use_bias": True}},
     ),
     Program(
         "rings-without-activation", "Three layers, no activation, small rate", "binary",
@@ -516,7 +523,7 @@ MADE_WRONG = (
         "blobs", [dense(4, "relu", trainable=False), dense(4, "relu", trainable=False), dense(5, "softmax")], SPARSE,
         adam(0.01), 40, 32, transform=[STANDARDISE],
         repairs={"frozen_parameters": {"network.0.trainable": True, "network.1.trainable": True},
-                 "under_capacity": {"network.0.units": 64, "network.1.units": 64}},
+                 "under_capacity": {"network.0.units": 12, "network.1.units": 12}},
         fix=("frozen_parameters",),
     ),
     Program(
@@ -550,5 +557,68 @@ MADE_WRONG = (
     ),
 )
 
-FAULTY: tuple[Program, ...] = (*KILLED, *SLOW, *HELD_BACK, *FLAT_PARTS, *OUTPUTS, *ROWS, *MADE_WRONG)
+MORE = (
+    Program(
+        "spirals-in-a-hurry", "Two spirals, a good network, eight epochs", "binary",
+        "spirals", mlp(32, 32, by="tanh", out=YES), BCE, adam(0.005), 8, 32,
+        repairs={"too_few_epochs": epochs(60), "learning_rate_too_low": rate(0.03), "batch_too_large": batch(8)},
+        fix=("too_few_epochs",),
+    ),
+    Program(
+        "digits-one-epoch", "A CNN on digits, one epoch", "multiclass",
+        "digit_images", [conv(8), pool(), FLAT, dense(32, "relu"), dense(10, "softmax")], SPARSE, adam(0.001), 1, 32,
+        transform=OF_16, of_data=IMAGE,
+        repairs={"too_few_epochs": epochs(15), "learning_rate_too_low": rate(0.01)}, fix=("too_few_epochs",),
+    ),
+    Program(
+        "majority-at-once", "An LSTM, all series in one batch", "binary",
+        "majority", [lstm(16), dense(1, "sigmoid")], BCE, adam(0.003), 8, 490,
+        repairs={"batch_too_large": batch(16), "too_few_epochs": epochs(40), "learning_rate_too_low": rate(0.03)},
+        fix=("batch_too_large",),
+    ),
+    Program(
+        "tumours-one-by-one", "Row by row at a rate of 0.5", "binary",
+        "cancer", mlp(16, 16, out=YES), BCE, sgd(0.5), 5, 1, transform=[STANDARDISE],
+        repairs={"batch_too_small": batch(32), "learning_rate_too_high": rate(0.01)},
+        fix=("batch_too_small",),
+    ),
+    Program(
+        "crosses-dropped", "A CNN with dropout of the image and of the layer before the last", "binary",
+        "crosses", [dropout(0.7), conv(8, 5), pool(), FLAT, dense(32, "relu"), dropout(0.7), dense(1, "sigmoid")], BCE,
+        adam(0.003), 15, 32, transform=[STANDARDISE], of_data=IMAGE,
+        repairs={"over_regularised": {"network.0.rate": 0.0, "network.5.rate": 0.0}, "too_few_epochs": epochs(45)},
+        fix=("over_regularised",),
+    ),
+    Program(
+        "tags-penalised", "Several tags a row, a penalty and a small rate", "multilabel",
+        "genres", mlp(32, out=(5, "sigmoid")), BCE, sgd(0.01), 20, 32, "bit_accuracy", [STANDARDISE],
+        settings={"regularization": {"l2": 0.2}},
+        repairs={"over_regularised": {"regularization": None}, "learning_rate_too_low": rate(0.3),
+                 "too_few_epochs": epochs(80)},
+        fix=("over_regularised", "learning_rate_too_low"),
+    ),
+    Program(
+        "megawatts", "Inputs scaled, megawatts as they are, SGD", "regression",
+        "power", mlp(64, 32), MSE, sgd(0.01), 40, 32, "r2", [STANDARDISE],
+        repairs={"targets_not_scaled": {"data.transform": [STANDARDISE, STANDARDISE_Y]},
+                 "learning_rate_too_high": rate(1e-5), "dead_relu": activation("leaky_relu", 0, 1)},
+        fix=("targets_not_scaled",),
+    ),
+    Program(
+        "words-too-fast", "Counts of words, a deep network, Adam at 0.2", "multiclass",
+        "spam", mlp(64, 64, 32, out=THREE), SPARSE, adam(0.2), 20, 32,
+        repairs={"learning_rate_too_high": rate(0.002), "dead_relu": activation("leaky_relu", 0, 1, 2)},
+        fix=("learning_rate_too_high",),
+    ),
+    Program(
+        "bars-dense", "Pixels of 0 to 255 in a dense network", "multiclass",
+        "bars", [FLAT, *mlp(64, 32, out=THREE)], CCE, adam(0.02), 15, 32, one_hot=True, of_data=IMAGE,
+        repairs={"inputs_not_scaled": {"data.transform": [STANDARDISE]}, "learning_rate_too_high": rate(0.0005),
+                 "dead_relu": activation("leaky_relu", 1, 2)},
+        fix=("inputs_not_scaled",),
+    ),
+)
+# fmt: on
+
+FAULTY: tuple[Program, ...] = (*KILLED, *SLOW, *HELD_BACK, *FLAT_PARTS, *OUTPUTS, *ROWS, *MADE_WRONG, *MORE)
 """All of them."""

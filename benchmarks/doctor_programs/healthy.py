@@ -1,4 +1,4 @@
-"""Healthy programs, a row each, with a score that another method reaches on the same rows and by how much less will do."""
+"""Healthy programs, a row each, with a score that another method reaches on the same rows and its tolerance."""
 
 from benchmarks.doctor_programs.program import (
     BCE,
@@ -31,6 +31,7 @@ TEN, THREE, YES = (10, "softmax"), (3, "softmax"), (1, "sigmoid")
 LINE, SVM, RIDGE = "logistic regression", "support vector machine", "ridge regression"
 PCA, MADE, TREES, NEAREST = "principal components", "construction", "random forest", "nearest neighbours"
 
+# fmt: off
 CLASSES = (
     Program(
         "iris-patient", "Iris, a small rate and enough epochs", "multiclass",
@@ -232,6 +233,8 @@ NUMBERS = (
         "houses", mlp(32, 16), MSE, adam(0.003), 50, 32, "r2", BOTH, reference=(0.9856, 0.025, SVM),
     ),
 )
+
+# fmt: on
 
 HEALTHY: tuple[Program, ...] = (*CLASSES, *NUMBERS)
 """All of them."""

@@ -120,7 +120,8 @@ def _score(case: Case, seed: int) -> float:
     program, state = training.program, training.state
     stop = case.program["epochs"] * training.steps_per_epoch
     sound = True
-    while sound and state.step < stop:  # not the training's own loop, which explains at length why one diverges
+    # Not the training's own loop, which explains at length why one diverges.
+    while sound and state.step < stop:
         end = min(int(state.step) + CAPACITY, stop)
         state, _ = advance(program, state, training.scaling, training.train, None, jnp.int32(end))
         sound = int(state.step) == end

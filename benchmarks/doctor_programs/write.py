@@ -65,6 +65,9 @@ def case_of(program: Program) -> dict[str, Any]:
         "origin": "real",
         "primary_fault": found["primary"],
         "faults": sorted(found["faults"], key=lambda label: label != found["primary"]),
-        "fixes": [whole, *(fix for fix in alone if passes(fix["verified"]) and fix["change"] != program.fixing())],
+        "fixes": [
+            whole,
+            *(fix for fix in alone if passes(fix["verified"]) and fix["change"] != program.fixing()),
+        ],
         "fixes_that_failed": [fix for fix in alone if not passes(fix["verified"])],
     }
