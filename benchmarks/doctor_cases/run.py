@@ -63,7 +63,7 @@ def run_of(case: Case, seed: int = 0) -> Run | GanRun:
     data, training = training_of(case, seed)
     supervised, optimizer, epochs = training.program, training.optimizer, case.program["epochs"]
     regularizer = regularizer_of(case.program, supervised.network)
-    stopped = train(training, epochs)
+    stopped = _train(training, epochs)
     params = training.params
     if isinstance(optimizer, Averaged):
         params = training.state.optimizer.slots["mean"]
@@ -124,7 +124,7 @@ def training_of(case: Case, seed: int = 0, recorded: bool = True) -> tuple[Datas
 GAN_LOSSES = {"gan": "gan", "gan_minimax": "minimax"}
 
 
-def train(training: Training, epochs: int) -> str:
+def _train(training: Training, epochs: int) -> str:
     try:
         for _ in training.run(epochs):
             pass
@@ -179,7 +179,7 @@ def gan_run_of(case: Case, seed: int = 0) -> GanRun:
         state,
         History.begin(adversarial, len(x)),
     )
-    stopped = train(training, -(-program["steps"] // per_epoch))
+    stopped = _train(training, -(-program["steps"] // per_epoch))
     data = Dataset("arrays", Part(x, x), None, "reconstruction")
     experiment = GanExperiment(
         generator=adversarial.generator.describe(), critic=adversarial.critic.describe(),
