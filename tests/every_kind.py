@@ -18,7 +18,7 @@ X = RNG.normal(size=(ROWS, 4)).astype(np.float32)
 NUMBERS = (X[:, 0] - 2 * X[:, 1] + 0.1 * RNG.normal(size=ROWS)).astype(np.float32)
 BINARY = (NUMBERS > 0).astype(int)
 CLASSES = np.digitize(NUMBERS, [-1, 1])
-LABELS = np.stack([BINARY, X[:, 2] > 0], axis=1).astype(int)
+LABELS = np.stack([BINARY, X[:, 2] + X[:, 3] > 0], axis=1).astype(int)
 IMAGES = RNG.normal(size=(ROWS, 6, 6, 1)).astype(np.float32) + BINARY[:, None, None, None]
 
 

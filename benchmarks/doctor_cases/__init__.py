@@ -10,7 +10,7 @@ from benchmarks.doctor_cases.data import arrays_of, dataset_of
 from benchmarks.doctor_cases.layers import network_of
 from benchmarks.doctor_cases.losses import loss_of
 from benchmarks.doctor_cases.optimizers import optimizer_of
-from benchmarks.doctor_cases.run import gan_run_of, run_of, train, training_of
+from benchmarks.doctor_cases.run import gan_run_of, run_of, training_of
 
 __all__ = [
     "READ",
@@ -24,6 +24,5 @@ __all__ = [
     "optimizer_of",
     "read_cases",
     "run_of",
-    "train",
     "training_of",
 ]

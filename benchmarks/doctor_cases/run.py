@@ -63,7 +63,7 @@ def run_of(case: Case, seed: int = 0) -> Run | GanRun:
     data, training = training_of(case, seed)
     supervised, optimizer, epochs = training.program, training.optimizer, case.program["epochs"]
     regularizer = regularizer_of(case.program, supervised.network)
-    stopped = train(training, epochs)
+    stopped = _train(training, epochs)
     params = training.params
     if isinstance(optimizer, Averaged):
         params = training.state.optimizer.slots["mean"]
@@ -71,10 +71,10 @@ def run_of(case: Case, seed: int = 0) -> Run | GanRun:
         network=["flatten"], loss=supervised.loss.name, metric=supervised.metric.name, optimizer=optimizer.name,
         regularizer=None if regularizer is None else describe(regularizer),
         epochs=epochs, batch_size=supervised.batch_size, seed=seed,
-        class_weights=case.program.get("class_weights"),
+        class_weights=case.program.get("class_weights"), scale_inputs="none", scale_targets="none",
     )  # fmt: skip
     return Run(
-        supervised.network, params, training.state.layer_state, supervised, experiment, DataFacts.of(data),
+        supervised.network, params, training.layer_state, supervised, experiment, DataFacts.of(data),
         training.history, {}, stopped, training=training,
     )  # fmt: skip
 
@@ -124,7 +124,7 @@ def training_of(case: Case, seed: int = 0, recorded: bool = True) -> tuple[Datas
 GAN_LOSSES = {"gan": "gan", "gan_minimax": "minimax"}
 
 
-def train(training: Training, epochs: int) -> str:
+def _train(training: Training, epochs: int) -> str:
     try:
         for _ in training.run(epochs):
             pass
@@ -179,7 +179,7 @@ def gan_run_of(case: Case, seed: int = 0) -> GanRun:
         state,
         History.begin(adversarial, len(x)),
     )
-    stopped = train(training, -(-program["steps"] // per_epoch))
+    stopped = _train(training, -(-program["steps"] // per_epoch))
     data = Dataset("arrays", Part(x, x), None, "reconstruction")
     experiment = GanExperiment(
         generator=adversarial.generator.describe(), critic=adversarial.critic.describe(),

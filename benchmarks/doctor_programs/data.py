@@ -86,21 +86,9 @@ def diabetes() -> Arrays:
 
 
 @data
-def iris_in_order() -> Arrays:
-    """The flowers, sorted by class."""
-    return _sorted(iris())
-
-
-@data
 def digits_in_order() -> Arrays:
     """The digits, sorted by class."""
     return _sorted(digits())
-
-
-@data
-def wine_in_order() -> Arrays:
-    """The wines, sorted by class."""
-    return _sorted(wine())
 
 
 @data

@@ -361,11 +361,6 @@ OUTPUTS = (
         fix=("wrong_loss",),
     ),
     Program(
-        "tanh-for-yes-or-no", "tanh at the end with binary cross-entropy", "binary",
-        "cancer", mlp(16, out=(1, "tanh")), BCE, sgd(0.2), 30, 32, transform=[STANDARDISE],
-        repairs={"output_loss_mismatch": activation("sigmoid", 1)},
-    ),
-    Program(
         "shape-of-y", "The targets have lost an axis", "regression",
         "friedman", mlp(32, 32), MSE, adam(0.005), 40, 32, "r2", [STANDARDISE, STANDARDISE_Y],
         settings={"loss_options": {"target_rank": 1}},
@@ -384,13 +379,6 @@ OUTPUTS = (
         repairs={"wrong_loss": {"loss": BCE}, "class_imbalance": {"class_weights": "balanced"}},
         settings={"class_weights": None},
     ),
-    Program(
-        "wild-values", "Some wild targets, squared error", "regression",
-        "long_tailed", mlp(64, 64), MSE, adam(0.003), 60, 32, "r2",
-        repairs={"label_errors": {"data.transform": [TRUE_LABELS]}, "wrong_loss": {"loss": MAE},
-                 "overfitting": epochs(5)},
-        fix=("label_errors",),
-    ),
 )
 
 ROWS = (
@@ -398,11 +386,6 @@ ROWS = (
         "digits-in-order", "Digits sorted, shuffle=False", "multiclass",
         "digits_in_order", mlp(32, out=TEN), SPARSE, sgd(0.1), 10, 32, transform=OF_16, settings={"shuffle": False},
         repairs={"no_shuffle": {"shuffle": True}},
-    ),
-    Program(
-        "wine-in-order", "Wine sorted and raw, shuffle=False", "multiclass",
-        "wine_in_order", mlp(16, out=THREE), CCE, sgd(0.1), 20, 16, one_hot=True, settings={"shuffle": False},
-        repairs={"no_shuffle": {"shuffle": True}, "inputs_not_scaled": SCALED},
     ),
     Program(
         "card-frauds", "One fraud in 25 is never found", "binary",
@@ -443,11 +426,6 @@ ROWS = (
         repairs={"label_leakage": {"data.transform": [first(30), STANDARDISE]}},
     ),
     Program(
-        "bottle-number", "A number of the bottle among the columns", "multiclass",
-        "wine_with_number", mlp(16, out=THREE), CCE, adam(0.01), 60, 16, one_hot=True,
-        repairs={"label_leakage": {"data.transform": [first(13)]}, "inputs_not_scaled": SCALED},
-    ),
-    Program(
         "empty-cells", "Empty cells: the loss is nan", "binary",
         "cancer_with_gaps", mlp(16, out=YES), BCE, adam(0.003), 20, 32, transform=[STANDARDISE],
         repairs={"non_finite_inputs": {"data.transform": [{"op": "impute_mean"}, STANDARDISE]}},
@@ -484,11 +462,6 @@ MADE_WRONG = (
         "iris", mlp(8, by="tanh", out=THREE, init={"init": "constant", "value": 0.5}), CCE, sgd(0.1), 40, 16,
         one_hot=True, transform=[STANDARDISE],
         repairs={"constant_init": {f"network.{i}.weights": {"init": "glorot_uniform"} for i in range(2)}},
-    ),
-    Program(
-        "no-bias", "use_bias=False on Celsius to Fahrenheit", "regression",
-        "fahrenheit", [dense(1, use_bias=False)], MSE, sgd(0.02), 60, 16, "r2", [STANDARDISE],
-        repairs={"missing_bias": {"network.0.use_bias": True}},
     ),
     Program(
         "rings-without-activation", "Three layers, no activation, small rate", "binary",
@@ -565,29 +538,10 @@ MORE = (
         fix=("too_few_epochs",),
     ),
     Program(
-        "digits-one-epoch", "A CNN on digits, one epoch", "multiclass",
-        "digit_images", [conv(8), pool(), FLAT, dense(32, "relu"), dense(10, "softmax")], SPARSE, adam(0.001), 1, 32,
-        transform=OF_16, of_data=IMAGE,
-        repairs={"too_few_epochs": epochs(15), "learning_rate_too_low": rate(0.01)}, fix=("too_few_epochs",),
-    ),
-    Program(
-        "majority-at-once", "An LSTM, all series in one batch", "binary",
-        "majority", [lstm(16), dense(1, "sigmoid")], BCE, adam(0.003), 8, 490,
-        repairs={"batch_too_large": batch(16), "too_few_epochs": epochs(40), "learning_rate_too_low": rate(0.03)},
-        fix=("batch_too_large",),
-    ),
-    Program(
         "tumours-one-by-one", "Row by row at a rate of 0.5", "binary",
         "cancer", mlp(16, 16, out=YES), BCE, sgd(0.5), 5, 1, transform=[STANDARDISE],
         repairs={"batch_too_small": batch(32), "learning_rate_too_high": rate(0.01)},
         fix=("batch_too_small",),
-    ),
-    Program(
-        "crosses-dropped", "A CNN with dropout of the image and of the layer before the last", "binary",
-        "crosses", [dropout(0.7), conv(8, 5), pool(), FLAT, dense(32, "relu"), dropout(0.7), dense(1, "sigmoid")], BCE,
-        adam(0.003), 15, 32, transform=[STANDARDISE], of_data=IMAGE,
-        repairs={"over_regularised": {"network.0.rate": 0.0, "network.5.rate": 0.0}, "too_few_epochs": epochs(45)},
-        fix=("over_regularised",),
     ),
     Program(
         "tags-penalised", "Several tags a row, a penalty and a small rate", "multilabel",
@@ -603,12 +557,6 @@ MORE = (
         repairs={"targets_not_scaled": {"data.transform": [STANDARDISE, STANDARDISE_Y]},
                  "learning_rate_too_high": rate(1e-5), "dead_relu": activation("leaky_relu", 0, 1)},
         fix=("targets_not_scaled",),
-    ),
-    Program(
-        "words-too-fast", "Counts of words, a deep network, Adam at 0.2", "multiclass",
-        "spam", mlp(64, 64, 32, out=THREE), SPARSE, adam(0.2), 20, 32,
-        repairs={"learning_rate_too_high": rate(0.002), "dead_relu": activation("leaky_relu", 0, 1, 2)},
-        fix=("learning_rate_too_high",),
     ),
     Program(
         "bars-dense", "Pixels of 0 to 255 in a dense network", "multiclass",

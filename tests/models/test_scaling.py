@@ -22,7 +22,7 @@ def prices(rng, outputs=1):
     """Houses: a price in hundreds of thousands; and, where asked for, a number of rooms."""
     x = rng.normal(size=(300, 3)).astype(np.float32)
     price = 300_000 + 90_000 * x[:, 0] - 30_000 * x[:, 1] + rng.normal(0, 10_000, 300)
-    rooms = 4 + x[:, 2] + rng.normal(0, 0.1, 300)
+    rooms = 4 + x[:, 2] - 0.5 * x[:, 0] + rng.normal(0, 0.1, 300)
     return make_dataset(x, np.stack([price, rooms], axis=1)[:, :outputs], task="regression", name="houses")
 
 
