@@ -3,6 +3,12 @@
 import os
 from pathlib import Path
 
+# Most of the time of the tests is compiling, and no test looks at speed: XLA optimises nothing and leaves out its
+# emitters of fused loops, whose setting up takes more than half of the compilation of a small program. Before the
+# first import of jax; the processes that tests start have the same. Flags of one's own come last and win.
+FAST_TO_COMPILE = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+os.environ["XLA_FLAGS"] = f"{FAST_TO_COMPILE} {os.environ.get('XLA_FLAGS', '')}".strip()
+
 from jaxtyping import install_import_hook
 
 # Before the first import of the package: every annotated shape in it is checked by beartype.
