@@ -5,6 +5,7 @@ import pytest
 
 import pellucid as pel
 from pellucid.core.checks import DataError, InvalidValue
+from pellucid.data import Preprocessing, reconstruction
 from pellucid.models.train import make_ready, plan
 
 VOCABULARY, TIME = 50, 6
@@ -41,7 +42,7 @@ def run():
     ],
     ids=["network", "frozen", "bidirectional", "graph"],
 )
-@pytest.mark.parametrize("preprocessing", ["auto", "standardise", pel.Preprocessing(1.0, 0.5)])
+@pytest.mark.parametrize("preprocessing", ["auto", "standardise", Preprocessing(1.0, 0.5)])
 def test_tokens_are_never_scaled(network, preprocessing):
     data = pel.make_dataset(*words(), preprocessing=preprocessing)
     assert not data.preprocessing.is_identity
@@ -131,7 +132,7 @@ def test_padding_is_not_scaled_and_has_no_part_in_the_statistics():
 
 def test_a_real_step_at_the_mean_is_no_padding():
     x = SERIES[:, :, :1].copy()
-    made = pel.Preprocessing(shift=20.0, scale=0.2)
+    made = Preprocessing(shift=20.0, scale=0.2)
     x[0, 0] = 20.0
     _, ready = scaled_by(RECURRENT, x, made)
     seen = np.asarray(ready.scaling(x))
@@ -164,7 +165,7 @@ def test_a_column_of_numbers_keeps_its_padding(tmp_path):
 def test_an_autoencoder_of_sequences_is_judged_on_real_steps():
     """Its outputs at padding are whatever they are; loss and metric leave them out, in training and afterwards."""
     network = pel.Network(pel.RNN(4, return_sequences=True, mask_value=0.0), pel.Dense(2))
-    data = pel.data.reconstruction(pel.make_dataset(SERIES, LABELS, preprocessing="none", seed=0))
+    data = reconstruction(pel.make_dataset(SERIES, LABELS, preprocessing="none", seed=0))
     run = pel.train(network, data, loss="mean_squared_error", metric="mean_squared_error", **SETTINGS)
     x = data.held_out.x
     real = (x != 0).any(axis=-1)
