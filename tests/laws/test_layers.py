@@ -162,8 +162,7 @@ def set_up(row: Row, seed: int = 0, dtype=jnp.float32):
     rng, keys = np.random.default_rng(seed), jax.random.split(jax.random.key(seed))
     params, state, output_shape = row.layer.init(keys[0], row.input_shape)
     params = jax.tree.map(lambda w: (w + 0.1).astype(dtype), params)
-    if isinstance(row.layer, Frozen):  # its parameters are in the state
-        state = jax.tree.map(lambda w: w.astype(dtype), state)
+    state = jax.tree.map(lambda w: w.astype(dtype), state)
 
     def draw(shape):
         return jnp.asarray(rng.normal(size=(BATCH, *shape)), dtype)
@@ -276,6 +275,25 @@ def test_survives_scan_and_vmap(row):
 def test_keeps_the_dtype(row, float64):
     outcome = train(row, *set_up(row, dtype=jnp.float64))
     assert all(leaf.dtype == jnp.float64 for leaf in jax.tree.leaves(outcome))
+
+
+@every_layer
+@pytest.mark.parametrize("training", [False, True], ids=["predicting", "training"])
+def test_stays_in_float32_where_jax_may_use_more(row, training, float64):
+    """A layer is drawn in float32, and a training loop needs the state that it was begun with."""
+    one = row.layer.inputs == 1
+    shapes = (row.input_shape,) if one else row.input_shape
+    x = tuple(jax.ShapeDtypeStruct((BATCH, *shape), jnp.float32) for shape in shapes)
+    x = x[0] if one else x
+
+    def passes(key, x):
+        params, state, _ = row.layer.init(key, row.input_shape)
+        y, new_state, cache = row.layer.forward(params, state, x, key=key, training=training)
+        return params, state, new_state, y, row.layer.backward(params, cache, y) if training else ()
+
+    params, state, new_state, *others = jax.eval_shape(passes, jax.random.key(0), x)
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves((params, state, new_state, others)))
+    assert new_state == state
 
 
 @every_layer

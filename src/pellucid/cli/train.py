@@ -211,11 +211,10 @@ def _tell_suspicion(run: Any) -> None:
 
 def _begin(source: str, options: dict[str, Any]) -> Any:
     from pellucid.core.registry import describe
-    from pellucid.functions.losses import losses
     from pellucid.functions.metrics import metrics
     from pellucid.functions.regularizers import regularizers
     from pellucid.models.experiment import Experiment, open_data
-    from pellucid.models.feedforward import OUTPUTS
+    from pellucid.models.feedforward import OUTPUTS, RAW, loss_and_network
     from pellucid.models.scaling import scaled_inputs
     from pellucid.models.train import run_experiment
     from pellucid.optimizers import as_optimizer
@@ -248,8 +247,11 @@ def _begin(source: str, options: dict[str, Any]) -> Any:
         settings["task"] = data.task
     end = OUTPUTS[data.task]
     optimizer = as_optimizer(_optimizer(options))
-    loss = losses.build(options["loss"] or end.loss)
-    say(f"output layer: {end.activation}, {data.outputs} wide ({end.reason}); loss: {loss.name}")
+    loss, ended = loss_and_network(options["loss"], network, data)
+    if not options["network"].endswith(".toml"):
+        network = ended
+    activation = "linear" if loss.reads in RAW else end.activation
+    say(f"output layer: {activation}, {data.outputs} wide ({end.reason}); loss: {loss.name}")
     rows = len(data.train)
     experiment = Experiment(
         network=network.describe(),

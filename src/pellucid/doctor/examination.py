@@ -409,9 +409,9 @@ class Examination:
         """How far outputs are on the way from guessing, 0, to perfect, 1."""
         if not self.classifies:
             if self.task == "multilabel":
-                middle = 0.0 if self.loss.name in LOGITS else 0.5
-                right = ((outputs > middle) == (y > 0.5)).mean()
-                common = np.maximum(y.mean(0), 1 - y.mean(0)).mean()
+                yes = y > 0.5
+                right = ((outputs > threshold_of(self.loss)) == yes).mean()
+                common = np.maximum(yes.mean(0), 1 - yes.mean(0)).mean()
                 return float(max(0.0, (right - common) / max(1 - common, 1e-9)))
             return skill_of_numbers(outputs, y)
         labels = self.labels_of(y)
@@ -472,13 +472,13 @@ def drawn(rows: int, most: int) -> np.ndarray:
 
 
 def class_numbers(y: np.ndarray) -> np.ndarray:
-    """Targets of classes as their numbers: one-hot, a column, or numbers already."""
-    return y.argmax(1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(len(y)).astype(int)
+    """Targets of classes as their numbers: one-hot, a column (of 0 and 1, or −1 and 1), or numbers already."""
+    return y.argmax(1) if y.ndim == 2 and y.shape[1] > 1 else np.maximum(y.reshape(len(y)), 0).astype(int)
 
 
 def threshold_of(loss: Loss) -> float:
     """Above which an output says yes: 0 of logits and margins, one half of probabilities."""
-    return 0.0 if loss.name in LOGITS + MARGINS else 0.5
+    return 0.0 if loss.name in LOGITS + MARGINS else loss.threshold
 
 
 def classes_named(outputs: np.ndarray, loss: Loss) -> np.ndarray:

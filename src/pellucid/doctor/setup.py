@@ -99,7 +99,7 @@ class Setup:
             raise DataError("a proof is judged on held-out targets; this training has none.")
         task, classes = run.facts.task, len(run.facts.classes)
         labels, truth = (_plain(part.y, run.facts) for part in (training.train, training.monitor))
-        program = replace(run.program, record_every=0)
+        program = replace(run.program, record_every=0, histograms_every=0)
         targets, experiment = run.facts.target_preprocessing, run.experiment
         return Setup(
             program, training.optimizer, training.state.regularizer, experiment.epochs, training.scaling,
@@ -236,6 +236,8 @@ def _plain(y: Any, facts: DataFacts) -> np.ndarray:
     y = np.asarray(y)
     if facts.task in ("binary", "multiclass"):
         return class_numbers(y)
+    if facts.task == "multilabel":
+        return np.maximum(y, 0)  # −1 for no, where the loss reads margins
     return facts.target_preprocessing.invert_numpy(y.reshape(len(y), -1))
 
 

@@ -141,9 +141,11 @@ def facts_of(run: Run, said: str, loss: LossNumbers) -> Facts:
         best = int(prediction.argmax())
         true, says = classes[label], f"{classes[best]}, with {prediction[best]:.6g}"
     elif task == "binary":
-        true = classes[int(target.reshape(-1)[0] >= 0.5)]
-        probability = float(prediction.reshape(-1)[0])
-        says = f"{classes[int(probability >= 0.5)]}, with {max(probability, 1 - probability):.6g}"
+        loss_of = run.program.loss
+        true = classes[int(target.reshape(-1)[0] > 0.5)]
+        output = float(prediction.reshape(-1)[0])
+        sure = f"{loss_of.reads} of {output:.6g}" if loss_of.threshold == 0 else f"{max(output, 1 - output):.6g}"
+        says = f"{classes[int(output > loss_of.threshold)]}, with {sure}"
     else:
         true, says = (
             ", ".join(f"{number:.6g}" for number in array.reshape(-1)[:6]) + (" …" if array.size > 6 else "")

@@ -44,6 +44,7 @@ Anything: TypeAlias = Num[Array, "..."] | Bool[Array, "..."]
 PerExample: TypeAlias = Float[Array, "batch"]
 Totals: TypeAlias = Float[Array, "batch *steps"]
 TargetKind: TypeAlias = Literal["numbers", "one_hot", "classes"]
+Reads: TypeAlias = Literal["numbers", "probabilities", "logits", "margins", "scores"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,10 @@ class Loss(ABC):
     ``target_kind`` says what targets look like: ``"numbers"`` of the shape of the prediction;
     ``"one_hot"``, a distribution over the last axis, of the shape of the prediction; or ``"classes"``,
     integer labels of the shape of the prediction without its last axis.
+
+    ``reads`` says what predictions are: ``"numbers"``; ``"probabilities"`` between 0 and 1; ``"logits"``, of which the
+    loss takes the sigmoid or softmax itself; ``"margins"``, above 0 for yes and below for no, whose targets are −1 and
+    1; or ``"scores"``, which mean nothing by themselves (a critic's).
 
     Args:
         reduction: ``"mean"`` or ``"sum"`` over the examples.
@@ -68,6 +73,12 @@ class Loss(ABC):
     target_kind: ClassVar[TargetKind]
     of_difference: ClassVar[bool] = False
     """Whether the loss depends on prediction − target alone, so that targets may be shifted and scaled for training."""
+    reads: ClassVar[Reads] = "numbers"
+
+    @property
+    def threshold(self) -> float:
+        """The prediction above which yes or no is yes: 0 for logits and margins, else ½."""
+        return 0.0 if self.reads in ("logits", "margins") else 0.5
 
     def __post_init__(self) -> None:
         validate(self)
@@ -362,6 +373,8 @@ class BinaryCrossEntropy(PerOutput):
     Others: PyTorch cuts each logarithm at −100 instead; Keras clips at 10⁻⁷.
     """
 
+    reads = "probabilities"
+
     def term(self, prediction: Prediction, target: Prediction) -> Prediction:
         """``−[y log ŷ + (1 − y) log(1 − ŷ)]``."""
         p = jnp.clip(prediction, _epsilon(prediction), 1 - _epsilon(prediction))
@@ -391,6 +404,8 @@ class SigmoidBinaryCrossEntropy(PerOutput):
 
     Others: PyTorch's ``BCEWithLogitsLoss``, ``optax.sigmoid_binary_cross_entropy``.
     """
+
+    reads = "logits"
 
     def term(self, prediction: Prediction, target: Prediction) -> Prediction:
         """``log(1 + e^z) − y z``."""
@@ -426,6 +441,8 @@ class Wasserstein(PerOutput):
     Source: Arjovsky, Chintala & Bottou, "Wasserstein generative adversarial networks", 2017.
     """
 
+    reads = "scores"
+
     def term(self, prediction: Prediction, target: Prediction) -> Prediction:
         """``−y ŷ``."""
         return -target * prediction
@@ -454,6 +471,8 @@ class Hinge(PerOutput):
     Source: Cortes & Vapnik, "Support-vector networks", 1995.
     """
 
+    reads = "margins"
+
     def term(self, prediction: Prediction, target: Prediction) -> Prediction:
         """``max(0, 1 − y ŷ)``."""
         return jnp.maximum(1 - target * prediction, 0)
@@ -479,6 +498,8 @@ class SquaredHinge(PerOutput):
 
     Others: as for `Hinge`.
     """
+
+    reads = "margins"
 
     def term(self, prediction: Prediction, target: Prediction) -> Prediction:
         """``max(0, 1 − y ŷ)²``."""
@@ -539,6 +560,8 @@ class PerClass(Loss):
 class CrossEntropy(PerClass):
     """``−Σ_j y_j log ŷ_j`` of probabilities ŷ; slope ``−y / ŷ``."""
 
+    reads = "probabilities"
+
     @final
     def total(self, prediction: Prediction, target: Prediction) -> Totals:
         """``−Σ_j y_j log ŷ_j``."""
@@ -552,6 +575,8 @@ class CrossEntropy(PerClass):
 
 class LogitCrossEntropy(PerClass):
     """``−Σ_j y_j log softmax(z)_j`` of logits z; slope ``softmax(z) Σ_j y_j − y``, where ``Σ_j y_j`` is 1."""
+
+    reads = "logits"
 
     @final
     def total(self, prediction: Prediction, target: Prediction) -> Totals:
@@ -687,6 +712,8 @@ class KLDivergence(PerClass):
 
     Source: Kullback & Leibler, "On information and sufficiency", 1951.
     """
+
+    reads = "probabilities"
 
     target_kind = "one_hot"
 

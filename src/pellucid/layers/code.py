@@ -48,7 +48,7 @@ class Code(Layer):
 
     def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
         """No parameters; the shape stays."""
-        return {}, {} if self.sparsity is None else {"penalty": jnp.zeros(())}, input_shape
+        return {}, {} if self.sparsity is None else {"penalty": jnp.zeros((), jnp.float32)}, input_shape
 
     def forward(
         self,

@@ -70,7 +70,7 @@ class BatchNorm(Layer):
     def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
         """Scale 1 and shift 0; running mean 0 and variance 1, each (units,)."""
         units = input_shape[-1:]
-        state = {"mean": jnp.zeros(units), "variance": jnp.ones(units)}
+        state = {"mean": jnp.zeros(units, jnp.float32), "variance": jnp.ones(units, jnp.float32)}
         return _scale_and_shift(units, self.scale, self.shift), state, input_shape
 
     def forward(
@@ -199,9 +199,9 @@ class LayerNorm(Layer):
 def _scale_and_shift(units: Shape, scale: bool, shift: bool) -> Params:
     params: Params = {}
     if scale:
-        params["scale"] = jnp.ones(units)
+        params["scale"] = jnp.ones(units, jnp.float32)
     if shift:
-        params["shift"] = jnp.zeros(units)
+        params["shift"] = jnp.zeros(units, jnp.float32)
     return params
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from pellucid.core.checks import DataError, InvalidValue, WholeNumber, require
 from pellucid.data import Dataset, make_dataset
-from pellucid.models.feedforward import feedforward
+from pellucid.models.feedforward import feedforward, loss_and_network
 from pellucid.models.named import build_model
 from pellucid.models.population import train_timed, vary
 from pellucid.models.run import Run
@@ -319,7 +319,10 @@ def settle(data: Dataset, settings: Mapping[str, Any]) -> Plan:
                 f"there is no setting {name!r}. Settings: {known}; or a dotted name within one."
             )
     fields = {name: whole.pop(name) for name in OF_NETWORK if name in whole}
-    network, data = _network(whole.pop("network", None), fields, data)
+    given = whole.pop("network", None)
+    network, data = _network(given, fields, data)
+    if not isinstance(given, AnyNetwork):
+        _, network = loss_and_network(whole.get("loss"), network, data)
     planned = plan(network, data, **whole)
     if not inner:
         return planned

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pellucid.core.checks import InvalidValue, ShapeError, WholeNumber, require
-from pellucid.core.types import Shape
+from pellucid.core.types import Shape, Specification
 from pellucid.data import Dataset
 from pellucid.functions.activations import Activation as ActivationFunction
 from pellucid.functions.activations import activations
 from pellucid.functions.losses import Loss, losses
+from pellucid.functions.metrics import BinaryAccuracy, Metric, metrics
 from pellucid.layers import Activation, Dense, Dropout, Layer
 from pellucid.network import AnyNetwork, Network
 
@@ -104,6 +105,57 @@ def output_layer(data: Dataset) -> Dense:
     return Dense(data.outputs, ending, weights="glorot_uniform")
 
 
+def loss_and_network(loss: Loss | Specification | None, network: AnyNetwork, data: Dataset) -> tuple[Loss, AnyNetwork]:
+    """The loss of a training, by default that of the task, and a network made for its task, which ends as it asks for.
+
+    A loss of logits or margins takes the network without its last activation.
+
+    Example:
+        >>> from pellucid.data import load_dataset
+        >>> data = load_dataset("breast-cancer")
+        >>> loss_and_network("hinge", feedforward(data, (8,)), data)[1].names
+        ('dense_1', 'relu_1', 'dense_2')
+    """
+    built = losses.build(OUTPUTS[data.task].loss if loss is None else loss)
+    if built.reads in RAW and data.task in OF_CLASSES and isinstance(network.layers[-1], Activation):
+        network = Network(*network.layers[:-1])
+    return built, network
+
+
+def fitting_metric(metric: Metric | Specification, loss: Loss) -> Metric:
+    """The metric of a training: yes and no are told apart where the loss tells them apart, unless a threshold is given.
+
+    Example:
+        >>> fitting_metric("binary_accuracy", losses.build("hinge"))
+        BinaryAccuracy(threshold=0.0)
+    """
+    built = metrics.build(metric)
+    if built == BinaryAccuracy():
+        return BinaryAccuracy(loss.threshold)
+    return built
+
+
+RAW = ("logits", "margins")
+"""What losses read that a network gives without an activation at its end."""
+
+OF_CLASSES = ("binary", "multiclass", "multilabel")
+"""Tasks whose predictions are classes, whatever number stands for them."""
+
+
+def fits(loss: Loss | type[Loss], task: str) -> bool:
+    """Whether a loss is made for the targets of a task; a margin for each class serves several classes too.
+
+    Example:
+        >>> [task for task in OUTPUTS if fits(losses.find("hinge"), task)]
+        ['binary', 'multiclass', 'multilabel']
+    """
+    if loss.reads == "scores":
+        return False
+    if task == "multiclass":
+        return loss.target_kind != "numbers" or loss.reads == "margins"
+    return loss.target_kind == "numbers" and (task in OF_CLASSES or loss.reads not in RAW)
+
+
 def check_output(network: AnyNetwork, output_shape: Shape, loss: Loss, data: Dataset) -> None:
     """Refuse a network whose output does not fit the target of ``data``, or its loss.
 
@@ -113,19 +165,32 @@ def check_output(network: AnyNetwork, output_shape: Shape, loss: Loss, data: Dat
     expected = data.input_shape if data.task == "reconstruction" else (data.outputs,)
     if output_shape != expected:
         end = OUTPUTS[data.task]
-        advice = f'Dense({data.outputs}, "{end.activation}")'
+        activation = "linear" if loss.reads in RAW else end.activation
+        advice = f'Dense({data.outputs}, "{activation}")'
         raise ShapeError(
             f"the network's output has shape {output_shape}, the target of {data.name!r} needs {expected} "
             f"({data.task}: {end.reason}). End the network with {advice}."
         )
-    kinds = {"multiclass": ("classes", "one_hot"), "binary": ("numbers",), "multilabel": ("numbers",)}
-    allowed = kinds.get(data.task, ("numbers",))
-    if loss.target_kind not in allowed:
-        fitting = [name for name in losses if losses.find(name).target_kind in allowed]
+    if not fits(loss, data.task):
+        fitting = [name for name in losses if fits(losses.find(name), data.task)]
         raise ShapeError(
-            f"the loss {loss.name!r} does not fit the target of {data.name!r} ({data.task}). "
+            f"the loss {loss.name!r} does not fit the target of {data.name!r} ({data.task}).{_why_not(loss, data.task)} "
             f"Fitting losses: {', '.join(fitting)}."
         )
+
+
+def _why_not(loss: Loss, task: str) -> str:
+    if loss.reads == "scores":
+        return " Its value has no least one: it is a critic's, for train_gan."
+    if task in OF_CLASSES or loss.target_kind != "numbers":
+        return ""
+    classes = ' If the targets are two classes, say so: make_dataset(x, y, task="binary").' * (task == "regression")
+    if loss.reads == "margins":
+        return f" It tells classes apart.{classes}"
+    return (
+        f" Its predictions are logits, not numbers: for targets between 0 and 1 end the network with sigmoid and take "
+        f"{LOGITS.get(loss.name, 'binary_cross_entropy')!r}, together they are computed as exactly.{classes}"
+    )
 
 
 LOGITS = {
@@ -135,50 +200,37 @@ LOGITS = {
 }
 """Losses of logits, each with the one of probabilities that the network turns into it."""
 
-PROBABILITIES = (*LOGITS.values(), "kl_divergence")
-"""Losses of probabilities."""
-
-BETWEEN = {
-    "binary_cross_entropy": (0, 1),
-    "hinge": (-1, 1),
-    "squared_hinge": (-1, 1),
-    "wasserstein": (-1, 1),
-}
-"""The least and greatest target that a loss is made for; where the least is −1 nothing lies between."""
-
 
 def check_loss(network: AnyNetwork, loss: Loss, data: Dataset) -> None:
     """Refuse a loss that would train in silence on what it is not made for.
 
     Raises:
-        InvalidValue: a loss of logits, a loss of probabilities on an output that gives none, or targets outside
-            the loss's range.
+        InvalidValue: a loss of logits, margins or probabilities on an output that gives none, or probabilities as
+            targets that are none.
     """
-    if loss.name in LOGITS:
-        raise InvalidValue(
-            f"the loss {loss.name!r} takes logits, but a run predicts by probabilities. End the network with "
-            f"{OUTPUTS[data.task].activation} and take {LOGITS[loss.name]!r}: together they are computed as exactly."
-        )
     last = network.layers[-1]
     # A custom layer may end a network as it likes.
     function = last.function if isinstance(last, Activation) else None
     if function is None and isinstance(last, Dense):
         function = activations.build("linear")
     if isinstance(function, ActivationFunction):
-        bounded = function.range[0] >= 0 and function.range[1] <= 1
-        if loss.name in PROBABILITIES and not bounded:
+        if loss.reads == "probabilities" and not (function.range[0] >= 0 and function.range[1] <= 1):
             raise InvalidValue(
                 f"the loss {loss.name!r} takes probabilities, but the network ends in {function.name}, whose range "
                 f"is {function.range}. End it with sigmoid or softmax, or take another loss."
             )
-    if loss.name in BETWEEN:
-        low, high = BETWEEN[loss.name]
+        if loss.reads in RAW and function.range[0] >= 0:
+            other = f", or take {LOGITS[loss.name]!r}" if loss.name in LOGITS else ""
+            raise InvalidValue(
+                f"the loss {loss.name!r} takes {loss.reads}, of any sign, but the network ends in {function.name}, whose "
+                f'range is {function.range}. End it with Dense({data.outputs}, "linear"){other}.'
+            )
+    if loss.reads == "probabilities" and loss.target_kind == "numbers":
         y = data.train.y
         if data.task == "reconstruction":
             y = data.preprocessing.apply_numpy(y)
-        if y.min() < low or y.max() > high or (low < 0 and (abs(y) != 1).any()):
+        if y.min() < 0 or y.max() > 1:
             raise InvalidValue(
-                f"the loss {loss.name!r} takes targets {'of −1 and 1' if low < 0 else 'from 0 to 1'}; those of "
-                f"{data.name!r} run from {y.min():g} to {y.max():g}. "
-                f"The usual loss here ({data.task}) is {OUTPUTS[data.task].loss!r}."
+                f"the loss {loss.name!r} takes targets from 0 to 1; those of {data.name!r} run from {y.min():g} to "
+                f"{y.max():g}. The usual loss here ({data.task}) is {OUTPUTS[data.task].loss!r}."
             )

@@ -34,7 +34,7 @@ def page_of_run(run: Run, files: RunFolder) -> str:
     judged = Html("")
     if data is not None and data.held_out is not None and run.result:
         outputs = run.outputs(data.held_out.x) if run.held_out_outputs is None else run.held_out_outputs
-        judged = judge(data, outputs)
+        judged = judge(data, outputs, run.program.loss.reads)
         constant = _constant_figures(run, data, outputs)
     names = facts.classes if facts.task == "multiclass" else facts.classes[1:]
     trained = Trained(

@@ -147,6 +147,7 @@ def _members(
                 alike = (
                     id(data),
                     ready.program.loss.target_kind,
+                    ready.program.loss.reads,
                     msgspec.json.encode(experiment.class_weights),
                     ready.scaled_targets,
                 )

@@ -16,9 +16,9 @@ from pellucid.data import Dataset, Encoder, Part, Preprocessing, TableEncoder, V
 from pellucid.data.encoding import Target, Task, as_array, as_float32
 from pellucid.functions.losses import Loss, losses
 from pellucid.functions.masking import masked_value
-from pellucid.functions.metrics import metrics
 from pellucid.functions.regularizers import regularizers
 from pellucid.models.experiment import Experiment
+from pellucid.models.feedforward import fitting_metric
 from pellucid.models.pages import kept_page, page_of_run
 from pellucid.models.scaling import scaling_of
 from pellucid.network import (
@@ -229,7 +229,9 @@ class Run:
         return x if x.dtype == np.uint8 else as_float32(x, "x")
 
     def outputs(self, x: Any) -> np.ndarray:
-        """The network's outputs: probabilities of a classifier, numbers of a regression in the target's own units.
+        """The network's outputs: numbers of a regression in the target's own units, probabilities of a classifier.
+
+        A loss of logits or margins leaves those: above 0 for yes, or the largest for the class.
 
         Args:
             x: examples as they were trained on, shape (rows, *input_shape): unscaled, the run scales them. For a
@@ -257,11 +259,10 @@ class Run:
             return self.facts.preprocessing.invert_numpy(outputs)
         if self.facts.task == "regression":
             return outputs[:, 0] if self.facts.outputs == 1 else outputs
+        yes = outputs > self.program.loss.threshold  # as the accuracy counts
         if self.facts.task == "multilabel":
-            return (outputs >= 0.5).astype(int)
-        chosen = (
-            outputs.argmax(axis=1) if self.facts.task == "multiclass" else (outputs[:, 0] >= 0.5).astype(int)
-        )
+            return yes.astype(int)
+        chosen = outputs.argmax(axis=1) if self.facts.task == "multiclass" else yes[:, 0].astype(int)
         return self.facts.class_values[chosen]
 
     def evaluate(self, x: Any = None, y: Any = None) -> dict[str, float]:
@@ -311,8 +312,7 @@ class Run:
             outputs, target = map(self.facts.target_preprocessing.apply_numpy, (outputs, target))
         scaling = scaling_of(self.facts.preprocessing, self.facts.target_preprocessing)
         loss, metric = _loss_and_metric(self.program, scaling, outputs, target, self._mask(part.x))
-        total = loss.mean() if self.program.loss.reduction == "mean" else loss.sum()
-        return {"loss": float(total), self.program.metric.name: float(metric.mean())}
+        return {"loss": float(loss.mean()), self.program.metric.name: float(metric.mean())}
 
     def _mask(self, x: np.ndarray) -> np.ndarray | None:
         """The real steps of the outputs for stored rows, where the network answers at each step of padded sequences."""
@@ -453,10 +453,11 @@ def load_run(folder: str | Path) -> Run:
 
 def program_of(experiment: Experiment, network: AnyNetwork) -> Supervised:
     """What the compiled program of an experiment depends on."""
+    loss = losses.build(experiment.loss)
     return Supervised(
         network,
-        losses.build(experiment.loss),
-        metrics.build(experiment.metric),
+        loss,
+        fitting_metric(experiment.metric, loss),
         experiment.batch_size,
         experiment.record_every,
         experiment.record,
@@ -476,10 +477,11 @@ def _restore_encoder(plain: dict[str, Any]) -> Encoder:
 
 
 def target_for(loss: Loss, y: np.ndarray, outputs: int) -> np.ndarray:
-    """Stored targets as the loss takes them: class numbers one-hot where it asks for that."""
-    if loss.target_kind == "one_hot" and y.ndim == 1:
-        return np.eye(outputs, dtype=np.float32)[y]
-    return y
+    """Stored targets as the loss takes them: class numbers one-hot where it asks for that, yes and no as 1 and −1."""
+    one_hot = loss.target_kind == "one_hot" or loss.reads == "margins"
+    if one_hot and y.ndim == 1:
+        y = np.eye(outputs, dtype=np.float32)[y]
+    return 2 * y - 1 if loss.reads == "margins" else y
 
 
 def _whole(name: str) -> bool:

@@ -28,7 +28,7 @@ from pellucid.functions.metrics import Metric, metrics
 from pellucid.functions.regularizers import Regularizer, regularizers
 from pellucid.functions.schedules import watches_loss
 from pellucid.models.experiment import Experiment, check_counts
-from pellucid.models.feedforward import OUTPUTS, check_loss, check_output, feedforward
+from pellucid.models.feedforward import OUTPUTS, check_loss, check_output, feedforward, loss_and_network
 from pellucid.models.keeping import data_of_run, keep_compiled_programs, restore, run_to_the_end
 from pellucid.models.named import build_model
 from pellucid.models.run import DataFacts, Run, program_of, target_for
@@ -218,11 +218,14 @@ def plan(
             f"data must be a Dataset or a pair of arrays (x, y). Received: {data!r:.60}. "
             "A dataset by name: load_dataset(name); a table: load_table(path, target=column)."
         )
-    if isinstance(network, (str, Mapping)):
-        network, data = build_model(network, scaled_inputs(data, scale_inputs))
-    elif not isinstance(network, AnyNetwork):
-        network = feedforward(data, (128,) if network is None else network)
-    end = OUTPUTS[data.task]
+    if isinstance(network, AnyNetwork):
+        loss = losses.build(OUTPUTS[data.task].loss if loss is None else loss)
+    else:
+        if isinstance(network, (str, Mapping)):
+            network, data = build_model(network, scaled_inputs(data, scale_inputs))
+        else:
+            network = feedforward(data, (128,) if network is None else network)
+        loss, network = loss_and_network(loss, network, data)
     chosen = as_optimizer(optimizer)
     rows = len(data.train.x)
     if isinstance(early_stopping, int):
@@ -231,8 +234,8 @@ def plan(
         batch_size = rows if chosen.full_batch else min(32, rows)
     experiment = Experiment(
         network=network.describe(),
-        loss=describe(losses.build(loss or end.loss)),
-        metric=describe(metrics.build(metric or end.metric)),
+        loss=describe(loss),
+        metric=describe(metrics.build(OUTPUTS[data.task].metric if metric is None else metric)),
         optimizer=describe(chosen),
         regularizer=None if regularizer is None else describe(regularizers.build(regularizer)),
         epochs=epochs,

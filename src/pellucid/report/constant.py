@@ -2,11 +2,13 @@
 
 import numpy as np
 
-from pellucid.functions.losses import LogitCrossEntropy, Loss, SigmoidBinaryCrossEntropy
+from pellucid.functions.losses import Hinge, LogitCrossEntropy, Loss, SigmoidBinaryCrossEntropy
 
 
 def constant_output(loss: Loss, target: np.ndarray, outputs: int) -> np.ndarray:
-    """The output that is best for all rows alike under squared error and cross-entropy: the mean of the targets.
+    """The output that is best for all rows alike: the mean of the targets under squared error and cross-entropy.
+
+    Of a hinge it is the margin 1 of the more frequent answer, of its square the mean of −1 and 1.
 
     Args:
         loss: says whether outputs are logits, which are then those of the mean.
@@ -28,6 +30,10 @@ def constant_output(loss: Loss, target: np.ndarray, outputs: int) -> np.ndarray:
     tiny = np.finfo(np.float32).eps
     if isinstance(loss, LogitCrossEntropy):
         mean = np.log(np.maximum(mean, tiny))
+    elif loss.reads == "margins":
+        if isinstance(loss, Hinge):
+            mean = mean >= 0.5
+        mean = 2.0 * mean - 1
     elif isinstance(loss, SigmoidBinaryCrossEntropy):
         share = np.clip(mean, tiny, 1 - tiny)
         mean = np.log(share / (1 - share))

@@ -18,12 +18,13 @@ OF_TASK: dict[str, Callable[[Dataset, Part, np.ndarray], Html]] = {
 }
 
 
-def judge(data: Dataset, outputs: np.ndarray) -> Html:
+def judge(data: Dataset, outputs: np.ndarray, reads: str | None = None) -> Html:
     """The sections on what a network predicts for the held-out rows of its data.
 
     Args:
         data: the dataset.
         outputs: the network's outputs for its held-out rows, shape (rows, …): probabilities or logits of a classifier.
+        reads: what the loss reads in them, see `pellucid.functions.losses.Loss`; None: told by their range.
 
     Returns:
         The sections; nothing without held-out rows, or for an answer at each step of a sequence.
@@ -35,4 +36,18 @@ def judge(data: Dataset, outputs: np.ndarray) -> Html:
     if not sound.all():
         count = int((~sound).sum())
         return section("Predictions", paragraph(f"{count:,} held-out rows have outputs that are not finite."))
-    return OF_TASK[data.task](data, part, outputs)
+    remark = Html("")
+    if reads is not None and data.task in ("binary", "multiclass", "multilabel"):
+        outputs = _probabilities(outputs, reads, data.task)
+        if reads == "margins":
+            text = "The loss reads margins, not probabilities: what is shown as such is their sigmoid or softmax."
+            remark = section("Margins", paragraph(text))
+    return Html(remark + OF_TASK[data.task](data, part, outputs))
+
+
+def _probabilities(outputs: np.ndarray, reads: str, task: str) -> np.ndarray:
+    x = np.asarray(outputs, float)
+    if reads not in ("logits", "margins"):
+        return np.clip(x, 0, 1)  # numbers fitted to 0 and 1 leave that range
+    powers = np.exp(x - x.max(axis=1, keepdims=True)) if task == "multiclass" else 1 / (1 + np.exp(-np.clip(x, -500, 500)))
+    return powers / powers.sum(axis=1, keepdims=True) if task == "multiclass" else powers

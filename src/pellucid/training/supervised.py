@@ -88,10 +88,11 @@ class Supervised(Program):
 
         update = self.update(state, pass_.grads, progress)
 
-        share = batch.weights / jnp.maximum(batch.weights.sum(), jnp.finfo(batch.weights.dtype).tiny)
+        share = batch.weights / _positive(batch.weights.sum())
         mask = pass_.masks.get(self.layer_names[-1])
         metric = (self.metric_of(pass_.outputs[-1], batch.target, scaling, mask) * share).sum()
-        figures = jnp.stack([pass_.loss, metric, update.learning_rate.astype(pass_.loss.dtype)])
+        loss = pass_.loss if self.loss.reduction == "mean" else pass_.loss / _positive(batch.weights.sum())
+        figures = jnp.stack([loss, metric, update.learning_rate.astype(pass_.loss.dtype)])
         new_state = state._replace(
             params=update.params, layer_state=pass_.state, optimizer=update.state, step=state.step + 1
         )
@@ -146,7 +147,7 @@ class Supervised(Program):
         return Batch(x, target, weights)
 
     def evaluate(self, state: TrainingState, scaling: Scaling, part: Rows) -> Array:
-        """Loss and metric over all rows of ``part``, in prediction mode."""
+        """Mean loss and metric of the rows of ``part``, in prediction mode, whatever the loss trains on."""
         rows = part.rows
         parts = -(-rows // rows_that_fit(self.network, shapes_of(part.x)))
         size = -(-rows // parts)
@@ -164,8 +165,7 @@ class Supervised(Program):
             return totals + jnp.stack([loss, metric]).astype(jnp.float32)
 
         totals = jax.lax.fori_loop(0, parts, add, jnp.zeros(2, jnp.float32))
-        divisor = jnp.asarray([rows if self.loss.reduction == "mean" else 1, rows], jnp.float32)
-        return totals / divisor
+        return totals / rows
 
     def explain_divergence(self, state: TrainingState, scaling: Scaling, train: Rows) -> str:
         """The first thing in the bad step that is not finite."""
@@ -178,3 +178,8 @@ class Supervised(Program):
         return explain_divergence(
             self.network, self.loss, state.params, batch.x, pass_, int(state.step), epoch
         )
+
+
+def _positive(total: Scalar) -> Scalar:
+    """A divisor, not 0 where all weights are."""
+    return jnp.maximum(total, jnp.finfo(total.dtype).tiny)
