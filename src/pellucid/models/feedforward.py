@@ -105,7 +105,9 @@ def output_layer(data: Dataset) -> Dense:
     return Dense(data.outputs, ending, weights="glorot_uniform")
 
 
-def loss_and_network(loss: Loss | Specification | None, network: AnyNetwork, data: Dataset) -> tuple[Loss, AnyNetwork]:
+def loss_and_network(
+    loss: Loss | Specification | None, network: AnyNetwork, data: Dataset
+) -> tuple[Loss, AnyNetwork]:
     """The loss of a training, by default that of the task, and a network made for its task, which ends as it asks for.
 
     A loss of logits or margins takes the network without its last activation.
@@ -184,7 +186,9 @@ def _why_not(loss: Loss, task: str) -> str:
         return " Its value has no least one: it is a critic's, for train_gan."
     if task in OF_CLASSES or loss.target_kind != "numbers":
         return ""
-    classes = ' If the targets are two classes, say so: make_dataset(x, y, task="binary").' * (task == "regression")
+    classes = ' If the targets are two classes, say so: make_dataset(x, y, task="binary").' * (
+        task == "regression"
+    )
     if loss.reads == "margins":
         return f" It tells classes apart.{classes}"
     return (
