@@ -6,6 +6,7 @@ from typing import NamedTuple
 from pellucid.core.checks import InvalidValue, ShapeError, WholeNumber, require
 from pellucid.core.types import Shape
 from pellucid.data import Dataset
+from pellucid.data.encoding import kind_of
 from pellucid.functions.activations import Activation as ActivationFunction
 from pellucid.functions.activations import activations
 from pellucid.functions.losses import Loss, losses
@@ -83,7 +84,16 @@ def feedforward(
         ('dense_1', 'relu_1', 'dense_2', 'relu_2', 'dense_3', 'softmax_1')
     """
     layers: list[Layer] = []
+    if not isinstance(hidden, Sequence):
+        raise InvalidValue(
+            "a network is given as a Network, a name, or the units of its hidden layers, such as (64, 32). "
+            f"Received: {hidden!r:.60}."
+        )
     for units in hidden:
+        if isinstance(units, Layer):
+            raise InvalidValue(
+                f"layers are put together by Network(*layers). Received: {kind_of(hidden)} of layers."
+            )
         require(units, WholeNumber(1), "units of a hidden layer")
         layers.append(Dense(units, activation, weights=weights))
         if dropout:
@@ -112,11 +122,9 @@ def check_output(network: AnyNetwork, output_shape: Shape, loss: Loss, data: Dat
     """
     expected = data.input_shape if data.task == "reconstruction" else (data.outputs,)
     if output_shape != expected:
-        end = OUTPUTS[data.task]
-        advice = f'Dense({data.outputs}, "{end.activation}")'
         raise ShapeError(
             f"the network's output has shape {output_shape}, the target of {data.name!r} needs {expected} "
-            f"({data.task}: {end.reason}). End the network with {advice}."
+            f"({data.task}: {OUTPUTS[data.task].reason}). {_ending(output_shape, data)}"
         )
     kinds = {"multiclass": ("classes", "one_hot"), "binary": ("numbers",), "multilabel": ("numbers",)}
     allowed = kinds.get(data.task, ("numbers",))
@@ -126,6 +134,27 @@ def check_output(network: AnyNetwork, output_shape: Shape, loss: Loss, data: Dat
             f"the loss {loss.name!r} does not fit the target of {data.name!r} ({data.task}). "
             f"Fitting losses: {', '.join(fitting)}."
         )
+
+
+def _ending(output_shape: Shape, data: Dataset) -> str:
+    """How to end a network whose output, of ``output_shape``, does not fit the target of ``data``."""
+    end = OUTPUTS[data.task]
+    advice = f'End the network with Dense({data.outputs}, "{end.activation}").'
+    if data.task == "reconstruction" or len(output_shape) < 2:
+        return advice
+    steps, *units = output_shape
+    if data.task == "regression" and data.outputs == steps > 1:
+        if units == [1]:
+            return f"A number at each of {steps} steps: put Flatten() behind the last layer."
+        return (
+            f"The network gives {units[-1]} numbers at each of {steps} steps. Class labels at each time step are not "
+            "supported by train yet; numbers are: end the network with Dense(1) and Flatten(). One class for a whole "
+            "sequence is supported too: y of shape (rows,), and a last recurrent layer without return_sequences."
+        )
+    return (
+        f"The network gives {units[-1]} numbers at each of {steps} steps or places: leave out return_sequences=True "
+        f"of the last recurrent layer, or put Flatten() or GlobalAveragePool() before the last dense layer. {advice}"
+    )
 
 
 LOGITS = {
