@@ -16,8 +16,9 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 import pellucid as pel
 from pellucid.core.checks import DataError, InvalidValue, ShapeError, StorageError, UnknownName
 from pellucid.data import Part
+from pellucid.models.experiment import Experiment
 from pellucid.models.population import train_population
-from pellucid.models.train import plan
+from pellucid.models.train import make_ready, plan
 
 IRIS = pel.load_dataset("iris")
 SMALL = {"epochs": 4, "progress": False}
@@ -197,6 +198,116 @@ def test_a_row_of_weight_zero_counts_as_none_whatever_its_label():
     weighted = pel.train((), unscaled(x, wrong), sample_weights=1.0 - spoilt, **FULL)
     without = pel.train((), unscaled(x[~spoilt], y[~spoilt]), **FULL)
     close(weighted.params, without.params)
+
+
+def half_wrong():
+    """Rows of one number: where it is above 0 the target is wrong and weighs 0; the others say 1."""
+    x = np.random.default_rng(0).normal(size=(100, 1)).astype(np.float32)
+    wrong = x[:, 0] > 0
+    return x, np.where(wrong, 100.0, 1.0).astype(np.float32), np.where(wrong, 0.0, 1.0)
+
+
+WAYS = {
+    "arrays": lambda x, y, w, fit: fit((x, y), sample_weights=w),
+    "a dataset": lambda x, y, w, fit: fit(pel.make_dataset(x, y, weights=w)),
+    "a table": lambda x, y, w, fit: fit(
+        pel.load_table(pandas.DataFrame({"x": x[:, 0], "y": y, "w": w}), target="y", weights="w")
+    ),
+    "a split by hand": lambda x, y, w, fit: fit(
+        pel.make_dataset(x[20:], y[20:], weights=w[20:], held_out=(x[:20], y[:20], w[:20]))
+    ),
+    "training rows": lambda x, y, w, fit: fit(pel.make_dataset(x, y, held_out=None), sample_weights=w),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_weights_stay_with_their_rows_through_every_split(way):
+    x, y, w = half_wrong()
+    network = pel.Network(pel.Dense(1, weights="zeros"))
+    settings = {"optimizer": pel.Adam(0.1), "epochs": 80, "early_stopping": 30, "record_every": 0}
+    run = WAYS[way](
+        x, y, w, lambda data, **more: pel.train(network, data, progress=False, **settings, **more)
+    )
+    assert run.predict(np.array([[-1.0]])) == pytest.approx(1, abs=0.02)
+    if run.result:
+        assert run.result["loss"] < 0.01
+    assert run.history.epochs["held_out_loss"].min() < 0.01  # of the validation part
+    assert run.evaluate(x, y, weights=w)["loss"] < 0.01 < run.evaluate(x, y)["loss"]
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, "all"])
+def test_figures_of_an_epoch_are_weighted_means_whatever_the_batches(batch_size):
+    x, y, _ = half_wrong()
+    w = np.linspace(0.1, 5, len(x))
+    data = pel.make_dataset(x, y, weights=w, preprocessing="none")
+    network = pel.Network(pel.Dense(1, weights="ones"))
+    still = pel.SGD(1e-30)  # so that every step sees the same network
+    run = pel.train(network, data, optimizer=still, batch_size=batch_size, epochs=1, progress=False)
+    figures = run.history.epochs
+    for part, name in ((data.train, ""), (data.held_out, "held_out_")):
+        error = np.abs(part.x - part.y)[:, 0]
+        np.testing.assert_allclose(
+            figures[f"{name}loss"], np.average(error**2, weights=part.weights), rtol=1e-5
+        )
+        mean = np.average(error, weights=part.weights)
+        np.testing.assert_allclose(figures[f"{name}mean_absolute_error"], mean, rtol=1e-5)
+
+
+def test_weights_do_not_cancel_at_batch_size_one():
+    x, y = np.ones((4, 1), np.float32), np.array([1.0, 1.0, -1.0, -1.0], np.float32)
+    data = pel.make_dataset(x, y, weights=[3, 3, 1, 1], held_out=None, preprocessing="none")
+    network = pel.Network(pel.Dense(1, weights="zeros"))
+    run = pel.train(
+        network, data, batch_size=1, optimizer=pel.SGD(1e-30), shuffle=False, epochs=1, progress=False
+    )
+    np.testing.assert_allclose(
+        run.history.steps["loss"], [1.5, 1.5, 0.5, 0.5], rtol=1e-6
+    )  # by the mean weight, 2
+    run = pel.train(network, data, batch_size=1, optimizer=pel.SGD(0.01), epochs=200, progress=False)
+    assert run.predict(x)[0] == pytest.approx((3 * 1 + 1 * -1) / 4, abs=0.05)
+
+
+def test_gans_refuse_weights():
+    data = pel.make_dataset(np.eye(40, 2), np.arange(40.0), weights=np.ones(40))
+    with pytest.raises(InvalidValue, match="a GAN takes all its rows alike"):
+        pel.train_gan(None, None, data, epochs=1, batch_size=2, progress=False)
+
+
+ON_PLATEAU = {"name": "on_plateau", "learning_rate": 0.01}
+BATCHES = {
+    "all": {"batch_size": "all"},
+    "gradient descent": {"optimizer": "gradient_descent"},
+    "the usual": {},
+}
+
+
+@pytest.mark.parametrize("rows", [100, 42])
+@pytest.mark.parametrize(
+    "decides", [{"early_stopping": 5}, {"optimizer": pel.SGD(ON_PLATEAU)}], ids=["stops", "rate"]
+)
+@pytest.mark.parametrize("batch", BATCHES)
+def test_rows_of_a_step_are_counted_without_the_validation_part(batch, decides, rows):
+    x = np.random.default_rng(0).normal(size=(rows, 3)).astype(np.float32)
+    for more in ({}, decides):
+        planned = plan((2,), (x, x[:, 0]), **BATCHES[batch] | more)
+        experiment, ready = planned.experiment, make_ready(planned.experiment, planned.data, None, None)
+        kept = len(planned.data.train) - (
+            0 if ready.monitor.rows == len(planned.data.held_out) else ready.monitor.rows
+        )
+        assert ready.train.rows == kept == experiment.training_rows(len(planned.data.train))
+        assert ready.decides == experiment.decides == bool(more)
+        if experiment.batch_size != "all":
+            assert experiment.batch_size == min(32, kept)
+        assert ready.program.batch_size == (kept if experiment.batch_size == "all" else min(32, kept))
+        assert Experiment.from_dict(experiment.to_dict()) == experiment
+
+
+def test_a_loaded_run_of_all_rows_knows_its_steps(tmp_path):
+    run = pel.train((8,), IRIS, batch_size="all", early_stopping=2, folder=tmp_path / "run", **SMALL)
+    loaded = pel.load_run(tmp_path / "run")
+    assert loaded.experiment.batch_size == "all"
+    assert loaded.program == run.program
+    assert loaded.history.epochs_made == run.history.epochs_made == 4
 
 
 # --------------------------------------------------------------------------------------------- ends and goes on
@@ -428,7 +539,8 @@ WRONG = {
     ),
     "epochs": ({"epochs": 0}, InvalidValue, "epochs must be a whole number of at least 1. Received: 0"),
     "half epochs": ({"epochs": 1.5}, InvalidValue, r"epochs must be a whole number.*Received: 1\.5"),
-    "batch": ({"batch_size": 500}, InvalidValue, r'batch_size is 500.*120 rows.*batch_size="all"'),
+    "batch": ({"batch_size": 500}, InvalidValue, r'batch_size is 500.*120 rows.*"all"'),
+    "batch in words": ({"batch_size": "al"}, InvalidValue, r"whole number of at least 1, or \"all\".*'al'"),
     "batch with validation": (
         {"batch_size": 120, "early_stopping": 2}, InvalidValue, r"batch_size is 120.*only 108 rows",
     ),
@@ -438,8 +550,14 @@ WRONG = {
     "class": ({"class_weights": {"rose": 1}}, InvalidValue, r"'rose'.*setosa, versicolor, virginica"),
     "infinite weight": ({"class_weights": {"setosa": np.inf}}, InvalidValue, r"'setosa'.*Received: inf"),
     "text as weight": ({"class_weights": {"setosa": "2"}}, InvalidValue, r"'setosa'.*Received: '2'"),
-    "number of weights": ({"sample_weights": np.ones(3)}, ShapeError, r"\(120,\).*Received: \(3,\)"),
-    "negative weights": ({"sample_weights": -np.ones(120)}, InvalidValue, "at least 0"),
+    "number of weights": ({"sample_weights": np.ones(3)}, ShapeError, r"120 rows need as many.*Received: 3 weights"),
+    "weights of all rows": ({"sample_weights": np.ones(150)}, InvalidValue, r"all 150 rows.*make_dataset"),
+    "negative weights": ({"sample_weights": -np.ones(120)}, DataError, "-1 at row 0.*at least 0"),
+    "weights of 0": ({"sample_weights": np.zeros(120)}, DataError, "all weights are 0"),
+    "weights twice": (
+        {"data": pel.make_dataset(np.eye(20), np.arange(20.0), weights=np.ones(20)), "sample_weights": np.ones(16)},
+        InvalidValue, "have weights already",
+    ),
 }  # fmt: skip
 
 

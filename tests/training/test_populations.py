@@ -107,7 +107,7 @@ def test_a_member_that_diverges_ends_before_its_bad_step_and_harms_no_other(prod
     check_same(good, alone(given[0]))
     check_same(other, alone(given[2]))
 
-    _, expected = prepare(given[1], IRIS, None, None, None)
+    _, expected = prepare(given[1], IRIS, None, None)
     with pytest.raises(TrainingDiverged):
         list(expected.run(20))
     assert bad.stopped == "diverged"

@@ -10,8 +10,8 @@ from pellucid.cli.options import as_json, print_json, say
 from pellucid.cli.train import SPECIFICATION, data_settings, hidden_units, train
 
 SHARED = (
-    "target", "ignore", "categorical", "missing", "task", "held_out", "network", "activation", "initializer", "dropout",
-    "loss", "metric", "optimizer", "learning_rate", "regularizer", "epochs", "batch_size",
+    "target", "weights", "ignore", "categorical", "missing", "task", "held_out", "network", "activation", "initializer",
+    "dropout", "loss", "metric", "optimizer", "learning_rate", "regularizer", "epochs", "batch_size",
 )  # fmt: skip
 """Options of ``pellucid train`` that mean the same here."""
 

@@ -48,6 +48,7 @@ or names them, with what each reads, where the network branches:
 )
 @click.argument("source", metavar="[DATA]", required=False)
 @click.option("--target", help="Column to predict, for a table.")
+@click.option("--weights", metavar="COLUMN", help="Column of what each row weighs, at least 0; for a table.")
 @click.option("--ignore", multiple=True, metavar="COLUMN", help="Column to leave out; may be repeated.")
 @click.option("--categorical", multiple=True, metavar="COLUMN", help="Column of numbers that are categories.")
 @click.option(
@@ -213,7 +214,7 @@ def _begin(source: str, options: dict[str, Any]) -> Any:
     from pellucid.core.registry import describe
     from pellucid.functions.metrics import metrics
     from pellucid.functions.regularizers import regularizers
-    from pellucid.models.experiment import Experiment, open_data
+    from pellucid.models.experiment import Experiment, open_data, with_usual_batch_size
     from pellucid.models.feedforward import OUTPUTS, RAW, loss_and_network
     from pellucid.models.scaling import scaled_inputs
     from pellucid.models.train import run_experiment
@@ -252,7 +253,6 @@ def _begin(source: str, options: dict[str, Any]) -> Any:
         network = ended
     activation = "linear" if loss.reads in RAW else end.activation
     say(f"output layer: {activation}, {data.outputs} wide ({end.reason}); loss: {loss.name}")
-    rows = len(data.train)
     experiment = Experiment(
         network=network.describe(),
         loss=describe(loss),
@@ -262,7 +262,7 @@ def _begin(source: str, options: dict[str, Any]) -> Any:
         if options["regularizer"] is None
         else describe(regularizers.build(options["regularizer"])),
         epochs=10 if options["epochs"] is None else options["epochs"],
-        batch_size=_batch_size(options["batch_size"], rows, optimizer.full_batch),
+        batch_size=_batch_size(options["batch_size"]),
         shuffle=options["shuffle"],
         seed=seed,
         class_weights=_class_weights(options["class_weights"]),
@@ -276,6 +276,8 @@ def _begin(source: str, options: dict[str, Any]) -> Any:
         snapshots=options["snapshots"],
         data=settings,
     )
+    if options["batch_size"] is None:
+        experiment = with_usual_batch_size(experiment, len(data.train), optimizer.full_batch)
     from pellucid.network import summarize
 
     say(str(summarize(network.accepting(data.input_shape), data.input_shape)))
@@ -376,16 +378,18 @@ def _is_given(name: str) -> bool:
 def data_settings(source: str, options: dict[str, Any], seed: int) -> dict[str, Any]:
     """How the data of the options are opened."""
     if not is_table(source):
-        if options["target"] is not None:
-            raise click.UsageError(
-                f"--target is for table files; {source!r} is not one (.csv, .tsv, .parquet)."
-            )
+        for name in ("target", "weights"):
+            if options.get(name) is not None:
+                raise click.UsageError(
+                    f"--{name} is for table files; {source!r} is not one (.csv, .tsv, .parquet)."
+                )
         return {"name": source, "seed": seed}
     if options["target"] is None:
         raise click.UsageError("name the column to predict: --target COLUMN.")
     settings: dict[str, Any] = {"file": str(Path(source).resolve()), "target": options["target"]}
     settings |= {"held_out": options["held_out"], "missing": options["missing"], "seed": seed}
     settings |= {name: list(options[name]) for name in ("ignore", "categorical") if options[name]}
+    settings |= {"weights": options["weights"]} if options.get("weights") else {}
     return settings if options["task"] is None else settings | {"task": options["task"]}
 
 
@@ -443,11 +447,11 @@ def _optimizer(options: dict[str, Any]) -> Any:
     return table
 
 
-def _batch_size(text: str | None, rows: int, full_batch: bool) -> int:
-    if text == "all" or (text is None and full_batch):
-        return rows
+def _batch_size(text: str | None) -> Any:
+    if text is None or text == "all":
+        return "all"
     try:
-        return min(32, rows) if text is None else int(text)
+        return int(text)
     except ValueError:
         raise click.BadParameter(
             f"{text!r} is neither a whole number nor 'all'.", param_hint="--batch-size"

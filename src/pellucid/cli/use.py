@@ -30,6 +30,8 @@ def predict(run: Path, source: str, limit: int | None, as_json: bool) -> None:
     from pellucid.models import Autoencoder, load_run
 
     loaded = load_run(run)
+    if is_table(source):
+        _needs_table(loaded, source)
     x = source if is_table(source) else _held_out(source).x
     x = loaded.encode(x)[:limit]
     if loaded.facts.task == "reconstruction":
@@ -65,6 +67,7 @@ def evaluate(run: Path, source: str | None, as_json: bool) -> None:
     if source is None:
         result = loaded.evaluate()
     elif is_table(source):
+        _needs_table(loaded, source)
         result = loaded.evaluate(source)
     else:
         part = _held_out(source)
@@ -73,6 +76,18 @@ def evaluate(run: Path, source: str | None, as_json: bool) -> None:
         print_json(result)
     else:
         click.echo("\n".join(f"{name.replace('_', ' ')}: {value:.4f}" for name, value in result.items()))
+
+
+def _needs_table(loaded: Any, source: str) -> None:
+    """Refuse a table for a run that was trained on arrays, or on a dataset of arrays."""
+    from pellucid.core.checks import DataError
+
+    if loaded.facts.encoder is None:
+        raise DataError(
+            f"{source!r} is a table, and this run was trained on {loaded.facts.name!r}, which is no table: it holds no "
+            "columns to read one by. Give the name of a dataset of the same kind; or train on a table, pellucid train "
+            "TABLE --target COLUMN, and predict with that run; or read the file in Python and use load_run(folder)."
+        )
 
 
 def _held_out(name: str) -> Any:

@@ -16,7 +16,7 @@ import numpy as np
 
 from pellucid.core.checks import DataError, Interval, OneOf, ShapeError, require
 from pellucid.core.padding import keep_padding
-from pellucid.data.encoding import Target, Task, as_inputs, infer_target
+from pellucid.data.encoding import Target, Task, as_array, as_float32, as_inputs, infer_target
 
 _SHARE = Interval(0, 1, closed="neither")
 
@@ -93,13 +93,15 @@ class Part:
         x: inputs ``(rows, …)``.
         y: targets: multiclass int32 ``(rows,)`` of class numbers; binary float32 ``(rows, 1)`` of 0 and 1;
             multilabel float32 ``(rows, labels)`` of 0 and 1; regression float32 ``(rows, outputs)``.
+        weights: what each row weighs, float32 ``(rows,)``, at least 0; None where all weigh the same.
 
     Raises:
-        ShapeError: ``x`` and ``y`` differ in rows.
+        ShapeError: ``x``, ``y`` and ``weights`` differ in rows.
     """
 
     x: np.ndarray
     y: np.ndarray
+    weights: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if len(self.x) != len(self.y):
@@ -107,13 +109,17 @@ class Part:
                 f"x has {len(self.x)} rows and y has {len(self.y)}: each example needs exactly one target. "
                 f"Shapes received: x {self.x.shape}, y {self.y.shape}."
             )
+        if self.weights is not None and self.weights.shape != (len(self.x),):
+            raise ShapeError(
+                f"{len(self.x)} rows need as many weights, one for each. Received: {_shape_of(self.weights)}."
+            )
 
     def __len__(self) -> int:
         return len(self.x)
 
     def take(self, rows: Any) -> "Part":
         """The part made of these rows, in this order."""
-        return Part(self.x[rows], self.y[rows])
+        return Part(self.x[rows], self.y[rows], None if self.weights is None else self.weights[rows])
 
 
 class Encoder(Protocol):
@@ -189,6 +195,7 @@ class Dataset:
                 f"  task      {self.task}{known}",
                 f"  train     {len(self.train):,} examples of shape {self.input_shape}, {self.train.x.dtype}",
                 f"  held out  {held_out}",
+                *([] if self.train.weights is None else ["  weights   one for each row"]),
                 f"  input     {self.preprocessing}",
                 f"  source    {self.source}",
             ]
@@ -202,7 +209,8 @@ def make_dataset(
     name: str = "arrays",
     task: Task | None = None,
     classes: Sequence[str] | None = None,
-    held_out: float | tuple[Any, Any] | None = 0.2,
+    weights: Any = None,
+    held_out: float | tuple[Any, ...] | None = 0.2,
     seed: int = 0,
     preprocessing: Preprocessing | Literal["auto", "standardise", "min_max", "none"] = "auto",
     features: Sequence[str] = (),
@@ -221,7 +229,9 @@ def make_dataset(
         name: a short name for messages and run folders.
         task: overrides the inference.
         classes: class names in order; ``y`` then holds these names, or numbers from 0 to C − 1.
-        held_out: share of the rows to hold out, in (0, 1), drawn class by class; a pair ``(x, y)``; or None.
+        weights: a weight for each row, at least 0; it stays with its row when rows are held out.
+        held_out: share of the rows to hold out, in (0, 1), drawn class by class; a pair ``(x, y)``, or ``(x, y,
+            weights)``; or None.
         seed: of the draw.
         preprocessing: ``"standardise"`` gives mean 0 and spread 1 over the training part (each feature of a
             table, all values of an image or sequence together; what is constant is only shifted), ``"min_max"`` the
@@ -250,7 +260,7 @@ def make_dataset(
     part of the data, so that prediction on new data repeats it exactly.
     """
     x, target = as_inputs(x), infer_target(y, task=task, classes=classes)
-    whole = Part(x, target.encode(y))
+    whole = Part(x, target.encode(y), as_weights(weights, len(x)))
     if features and x.shape[1:] != (len(features),):
         raise ShapeError(
             f"{len(features)} feature names for inputs of shape {x.shape[1:]}; give one per column."
@@ -291,18 +301,61 @@ def reconstruction(data: Dataset) -> Dataset:
         >>> whole.task, whole.outputs
         ('reconstruction', 10)
     """
-    parts = [None if part is None else Part(part.x, part.x) for part in (data.train, data.held_out)]
+    parts = [
+        None if part is None else Part(part.x, part.x, part.weights) for part in (data.train, data.held_out)
+    ]
     return replace(data, train=parts[0], held_out=parts[1], task="reconstruction", classes=())
 
 
-def _given_part(held_out: tuple[Any, Any], train: Part, target: Target) -> Part:
+def as_weights(weights: Any, rows: int) -> np.ndarray | None:
+    """Weights as `Part` stores them; None where there are none.
+
+    Args:
+        weights: one for each row, or None.
+        rows: how many rows there are.
+
+    Raises:
+        ShapeError: not one number for each row.
+        DataError: a weight that is below 0 or no finite number, or none above 0.
+
+    Example:
+        >>> as_weights([1, 0, 2.5], 3)
+        array([1. , 0. , 2.5], dtype=float32)
+    """
+    if weights is None:
+        return None
+    array = as_array(weights, "weights")
+    if array.shape in ((rows, 1), (1, rows)):
+        array = array.reshape(rows)
+    if array.shape != (rows,):
+        raise ShapeError(f"{rows} rows need as many weights, one for each. Received: {_shape_of(array)}.")
+    array = as_float32(array, "weights")
+    if (array < 0).any():
+        row = int(np.argmax(array < 0))
+        raise DataError(
+            f"weights holds {array[row]:g} at row {row}: a weight is at least 0; 0 leaves a row out."
+        )
+    if not array.any():
+        raise DataError("all weights are 0: there is no row left to learn from.")
+    return array
+
+
+def _shape_of(array: np.ndarray) -> str:
+    return f"{len(array):,} weights" if array.ndim == 1 else f"an array of shape {array.shape}"
+
+
+def _given_part(held_out: tuple[Any, ...], train: Part, target: Target) -> Part:
+    if len(held_out) not in (2, 3):
+        raise ShapeError(f"held_out is a pair (x, y), or (x, y, weights). Received: {len(held_out)} values.")
     x = as_inputs(held_out[0])
     if x.shape[1:] != train.x.shape[1:] or x.dtype != train.x.dtype:
         raise ShapeError(
             f"held-out examples are {x.dtype} of shape {x.shape[1:]}, training examples {train.x.dtype} of "
             f"shape {train.x.shape[1:]}. Both must be alike."
         )
-    part = Part(x, target.encode(held_out[1]))
+    part = Part(
+        x, target.encode(held_out[1]), as_weights(held_out[2], len(x)) if len(held_out) == 3 else None
+    )
     if part.y.shape[1:] != train.y.shape[1:]:
         raise ShapeError(
             f"held-out targets have shape {part.y.shape[1:]}, training targets {train.y.shape[1:]}, per "
@@ -427,6 +480,7 @@ __all__ = [
     "Encoder",
     "Part",
     "Preprocessing",
+    "as_weights",
     "make_dataset",
     "min_max",
     "reconstruction",

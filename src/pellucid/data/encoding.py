@@ -4,9 +4,11 @@ Nothing is broadcast, filled in or guessed from a single odd value: what is wron
 column and value, counted from 0.
 """
 
+import datetime
 import decimal
 import numbers
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -16,6 +18,11 @@ from pellucid.core.checks import DataError, OneOf, ShapeError, require
 
 Task: TypeAlias = Literal["binary", "multiclass", "multilabel", "regression", "reconstruction"]
 """What is predicted; in a reconstruction, the inputs themselves."""
+SEVERAL_AS_ONE = (
+    "Numbers can be predicted all together: y.reshape(len(y), -1), and a network that ends in a dense layer of as many "
+    "units."
+)
+"""What is possible with a target at each step."""
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "multilabel", "regression")
 
 
@@ -38,7 +45,7 @@ def as_inputs(x: Any) -> np.ndarray:
     if array.ndim < 2:
         raise ShapeError(
             f"x must have a row per example and at least one column. Received shape {array.shape}. For a "
-            "single feature use x.reshape(-1, 1)."
+            "single feature use x.reshape(-1, 1), for a single example x.reshape(1, -1)."
         )
     if array.size == 0:
         raise DataError(f"x is empty: shape {array.shape}. At least one row and one column are needed.")
@@ -62,15 +69,83 @@ def refuse_lost_digits(values: np.ndarray, name: str) -> None:
 
 
 def as_array(values: Any, name: str) -> np.ndarray:
-    """``values`` as a NumPy array.
+    """``values`` as a NumPy array of at least one axis.
 
     Raises:
-        ShapeError: rows that differ in length.
+        DataError: what is no array, such as a path, a generator or a sparse matrix; names it, and what to give instead.
+        ShapeError: rows that differ in length, or a single number.
+
+    Example:
+        >>> as_array({1.0, 2.0}, "x")
+        Traceback (most recent call last):
+        ...
+        pellucid.core.checks.DataError: x is a set, which has no order. Give an array, or a list of rows.
     """
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise DataError(
+            f"{name} is a masked array, and what its mask hides would be used as it is. Fill it in, "
+            f"{name}.filled(…), or leave the rows out."
+        )
+    if (advice := _instead_of(values, name)) is not None:
+        raise DataError(f"{name} is {advice}")
     try:
-        return np.asarray(values)
+        array = np.asarray(values)
     except ValueError as error:  # NumPy: "inhomogeneous shape"
         raise ShapeError(f"the rows of {name} differ in length or shape: {error}") from error
+    except (RuntimeError, TypeError) as error:  # a tensor that records gradients, or lies on another device
+        raise DataError(
+            f"{name} is {kind_of(values)} that gives no array: {error} For a tensor of PyTorch: "
+            f"{name}.detach().cpu().numpy()."
+        ) from error
+    if array.ndim == 0 and array.dtype == object:
+        raise DataError(f"{name} is {kind_of(values)}, which is no array. Give an array, or a list of rows.")
+    if array.ndim == 0:
+        raise ShapeError(
+            f"{name} is the single value {_plain(array[()])!r}. Give an array, or a list of rows."
+        )
+    if array.dtype.names:
+        raise DataError(
+            f"{name} is an array of records ({', '.join(array.dtype.names)}). Give a plain array, "
+            f"numpy.lib.recfunctions.structured_to_unstructured({name})."
+        )
+    return array
+
+
+def _instead_of(values: Any, name: str) -> str | None:
+    """What a thing is that is often given for an array, and what to give; None where it may be one."""
+    if values is None:
+        return "None. Give an array, or a list of rows."
+    if isinstance(values, (str, bytes, os.PathLike)):
+        shown = (
+            f"the text {values!r:.80}" if isinstance(values, (str, bytes)) else f"the path {str(values)!r}"
+        )
+        return (
+            f"{shown}, and an array is wanted. Read a file first: np.load(path), np.loadtxt(path, delimiter=','), or "
+            "load_table(path, target=column) for a table of named columns."
+        )
+    if hasattr(values, "toarray"):
+        return f"a sparse matrix ({type(values).__name__}). Give {name}.toarray()."
+    if isinstance(values, Mapping):
+        return (
+            f"a table of columns ({type(values).__name__}). Give np.column_stack(list({name}.values())), or "
+            "load_table(pandas.DataFrame(…), target=column)."
+        )
+    if isinstance(values, Set):
+        return f"{kind_of(values)}, which has no order. Give an array, or a list of rows."
+    if isinstance(values, Iterator):
+        return f"{kind_of(values)}, which can be read once only. Give list({name})."
+    return None
+
+
+def kind_of(value: Any) -> str:
+    """The type of a value with its article, for messages.
+
+    Example:
+        >>> kind_of(np.zeros(3)), kind_of([])
+        ('an ndarray', 'a list')
+    """
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' or name.startswith('nd') else 'a'} {name}"
 
 
 def as_float32(array: np.ndarray, name: str) -> np.ndarray:
@@ -103,10 +178,18 @@ def _real_numbers(array: np.ndarray, name: str) -> np.ndarray:
         if not isinstance(value, (numbers.Real, decimal.Decimal, np.bool_)):
             raise DataError(
                 f"{name} holds {_plain(value)!r} ({type(value).__name__}) at {_place(index)}, which is no "
-                "real number. Use load_table for a table of mixed columns, or encode the column as "
-                "numbers."
+                f"real number. {_encode_it(value)}"
             )
     return array.astype(np.float64)
+
+
+def _encode_it(value: Any) -> str:
+    """What to do with a value that is no real number."""
+    if isinstance(value, (datetime.date, np.datetime64, np.timedelta64)):
+        return "Give times as numbers, such as days since a first one, or as columns of year, month, day."
+    if isinstance(value, numbers.Complex):
+        return "Give real and imaginary part as two columns."
+    return "Use load_table for a table of mixed columns, or encode the column as numbers."
 
 
 def _plain(value: Any) -> Any:
@@ -200,6 +283,11 @@ def infer_target(y: Any, *, task: Task | None = None, classes: Sequence[str] | N
 def _checked(y: Any, task: Task | None) -> np.ndarray:
     """``y`` with the axes its task asks for, and free of NaN."""
     array = as_array(y, "y")
+    if array.ndim > 2:
+        raise ShapeError(
+            f"y has shape {array.shape}: a target at each time step, or at each pixel, is not supported by train yet. "
+            f"A target is one number or class an example, (rows,), or several, (rows, outputs). {SEVERAL_AS_ONE}"
+        )
     if array.ndim not in (1, 2) or (array.ndim == 1 and task == "multilabel"):
         raise ShapeError(
             "y must have shape (rows,) or (rows, outputs), and (rows, labels) if multilabel. Received "
@@ -302,7 +390,10 @@ def _indicators(array: np.ndarray, task: Task) -> np.ndarray:
     allowed = np.isin(rows, (0, 1))
     if not allowed.all():
         index = tuple(np.argwhere(~allowed)[0].tolist())
-        raise DataError(f"y holds {rows[index]:g} at {_place(index)}: a {task} target is rows of 0 and 1.")
+        raise DataError(
+            f"y holds {rows[index]:g} at {_place(index)}: a {task} target of several columns is rows of 0 and 1. Give "
+            "one label a row, of shape (rows,); a label at each time step is not supported by train yet."
+        )
     if task == "multiclass" and (rows.sum(axis=1) != 1).any():
         row = int(np.argmax(rows.sum(axis=1) != 1))
         raise DataError(
@@ -324,5 +415,6 @@ __all__ = [
     "as_float32",
     "as_inputs",
     "infer_target",
+    "kind_of",
     "refuse_lost_digits",
 ]

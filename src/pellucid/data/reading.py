@@ -273,9 +273,13 @@ def _read_frame(frame: Any, name: str, source: str) -> Table:
     try:
         data = nw.from_native(frame, eager_only=True)
     except TypeError as error:
+        instead = {
+            "ndarray": " For arrays: make_dataset(x, y).",
+            "dict": " For columns: pandas.DataFrame(…).",
+        }.get(type(frame).__name__, "")
         raise DataError(
             "a table is a path, a data frame (pandas, Polars, PyArrow) or a list of rows. Received: "
-            f"{type(frame).__name__}."
+            f"{type(frame).__name__}.{instead}"
         ) from error
     except nw.exceptions.NarwhalsError as error:
         raise DataError(f"{source} cannot be read: {error}") from error

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from pellucid.core.checks import DataError, OneOf, require
-from pellucid.data.arrays import Dataset, Part, Preprocessing, split_rows, standardise
+from pellucid.data.arrays import Dataset, Part, Preprocessing, as_weights, split_rows, standardise
 from pellucid.data.encoding import Task, infer_target, refuse_lost_digits
 from pellucid.data.reading import Table, Texts, did_you_mean, number_of, read_table
 
@@ -169,6 +169,7 @@ def load_table(
     target: str,
     *,
     task: Task | None = None,
+    weights: str | None = None,
     missing: Missing = "refuse",
     held_out: float | None = 0.2,
     seed: int = 0,
@@ -185,6 +186,8 @@ def load_table(
             line) or a Parquet file; or a pandas, Polars or PyArrow frame; or a list of ``{column: value}``.
         target: header of the column to predict.
         task: overrides what `make_dataset` infers from the target.
+        weights: header of the column of what each row weighs, numbers of at least 0; it is no input. A weight is never
+            filled in.
         missing: ``"refuse"``; ``"drop"`` the rows; or fill in the training rows' ``"mean"``, ``"median"`` or
             ``"most_frequent"`` value (text columns always get the most frequent). A missing target is never
             filled in.
@@ -212,12 +215,15 @@ def load_table(
     """
     require(missing, OneOf(("refuse", "drop", "mean", "median", "most_frequent")), "missing")
     table = read_table(source)
-    for name in (target, *ignore, *categorical):
+    set_apart = [target] if weights is None else [target, weights]
+    for name in (*set_apart, *ignore, *categorical):
         table.require_column(name)
-    inputs = [name for name in table.columns if name != target and name not in ignore]
+    if weights == target:
+        raise DataError(f"the target {target!r} cannot be the column of weights too.")
+    inputs = [name for name in table.columns if name not in set_apart and name not in ignore]
     if not inputs:
         raise DataError(f"{table.source} has no column left to predict {target!r} from.")
-    table = table.select([*inputs, target])
+    table = table.select([*inputs, *set_apart])
     kinds: dict[str, Kind] = {name: _kind(table, name, categorical) for name in inputs}
     table = table.with_numbers(name for name, kind in kinds.items() if kind == "numeric")
     if missing == "drop":
@@ -235,10 +241,11 @@ def load_table(
     columns = tuple(_fit_column(table, training, name, kinds[name], missing) for name in inputs)
     encoder = TableEncoder(columns, target, what.task, what.classes)
     x = np.concatenate([column.encode(table) for column in columns], axis=1)
+    whole = Part(x, y, None if weights is None else _weights(table, weights))
     return Dataset(
         name=table.name,
-        train=Part(x[rows], y[rows]),
-        held_out=None if drawn is None else Part(x[drawn], y[drawn]),
+        train=whole.take(rows),
+        held_out=None if drawn is None else whole.take(drawn),
         task=what.task,
         classes=what.classes,
         features=encoder.features,
@@ -319,6 +326,28 @@ def _target_values(table: Table, target: str, task: Task | None) -> Any:
         return column
     whole = all(text is not None and text.lstrip("+-").isdecimal() for text in column)
     return np.array(numbers).astype(np.int64 if whole else np.float64)
+
+
+def _weights(table: Table, name: str) -> np.ndarray:
+    """The column of weights, each a number of at least 0."""
+    column = table.columns[name]
+    numbers = column if isinstance(column, np.ndarray) else [number_of(text or "") for text in column]
+    values = np.array([np.nan if number is None else number for number in numbers], np.float64)
+    wrong = ~(np.isfinite(values) & (values >= 0))
+    if wrong.any():
+        row = int(wrong.argmax())
+        held = "no value" if column[row] is None or column[row] != column[row] else repr(_plain(column[row]))
+        raise DataError(
+            f"the column of weights {name!r} holds {held} at {table.place(row)}: a weight is a number of at least 0, "
+            "and 0 leaves a row out. A weight cannot be filled in: correct it, or drop its row with missing='drop'."
+        )
+    weights = as_weights(values, table.rows)
+    assert weights is not None
+    return weights
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _drop_missing(table: Table) -> Table:

@@ -77,7 +77,7 @@ def check(network: Any, data: Any, **settings: Any) -> Checkup:
 
 def check_plan(planned: Plan) -> Checkup:
     """The check of a training that is settled."""
-    ready, training = prepare(planned.experiment, planned.data, planned.optimizer, planned.network, None)
+    ready, training = prepare(planned.experiment, planned.data, planned.optimizer, planned.network)
     state, program = training.state, ready.program
     run = Run(
         program.network, state.params, state.layer_state, program, planned.experiment, DataFacts.of(ready.data),

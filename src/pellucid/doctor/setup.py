@@ -160,7 +160,9 @@ class Setup:
             optimizer=describe(self.optimizer),
             regularizer=None if self.regularizer is None else describe(self.regularizer),
             epochs=self.epochs,
-            batch_size=program.batch_size,
+            batch_size=original.batch_size
+            if original.rows_of_step(self.train.rows) == program.batch_size
+            else program.batch_size,
             class_weights=self.class_weights,
             scale_inputs=self.scale_inputs,
             scale_targets=self.scale_targets,

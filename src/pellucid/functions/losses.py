@@ -107,18 +107,20 @@ class Loss(ABC):
         check_target(self.target_kind, prediction_shape, target_shape, target_dtype, self.name)
 
     @final
-    def shares(self, weights: PerExample) -> PerExample:
+    def shares(self, weights: PerExample, total: Scalar | None = None) -> PerExample:
         """What each example's loss, and its slope, is multiplied by in the reduction.
 
-        ``w / Σ w`` for the mean, ``w`` for the sum. An example of weight 0 has no part in either.
+        ``w / total`` for the mean, ``w`` for the sum. An example of weight 0 has no part in either.
 
         Args:
             weights: one for each example, at least 0.
+            total: what the mean divides by; Σ w when left out.
         """
         if self.reduction == "sum":
             return weights
         # Not below the least positive number: examples that all weigh 0 have loss 0, not NaN.
-        return weights / jnp.maximum(jnp.sum(weights), jnp.finfo(weights.dtype).tiny)
+        total = jnp.sum(weights) if total is None else total
+        return weights / jnp.maximum(total, jnp.finfo(weights.dtype).tiny)
 
     @final
     def __call__(self, prediction: Anything, target: Anything, weights: Anything | None = None) -> Scalar:

@@ -1,13 +1,16 @@
 """An experiment as plain data: everything needed to run a training again."""
 
+import math
 from numbers import Integral
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import msgspec
 
 from pellucid.core.checks import InvalidValue, StorageError, WholeNumber, require
 from pellucid.data import Dataset, load_dataset, load_table, reconstruction
+from pellucid.functions.schedules import watches_loss
 from pellucid.models.scaling import ScalingChoice
+from pellucid.optimizers import as_optimizer
 from pellucid.training.recorder import DEFAULT_GROUPS
 
 COUNTS = {"epochs": 1, "batch_size": 1, "seed": 0, "record_every": 0, "histograms_every": 0}
@@ -81,7 +84,7 @@ class Experiment(Settings, kw_only=True, forbid_unknown_fields=True):
     optimizer: Any
     regularizer: Any = None
     epochs: int = 10
-    batch_size: int = 32
+    batch_size: int | Literal["all"] = 32
     shuffle: bool = True
     seed: int = 0
     class_weights: Any = None
@@ -95,6 +98,47 @@ class Experiment(Settings, kw_only=True, forbid_unknown_fields=True):
     histograms_every: int = 0
     snapshots: int = 0
     data: dict[str, Any] = {}
+
+    def check_counts(self) -> None:
+        """Refuse epochs, a seed … that are no whole numbers, or too small; ``batch_size`` may be ``"all"`` too."""
+        if isinstance(self.batch_size, str) and self.batch_size != "all":
+            raise InvalidValue(
+                f'batch_size must be a whole number of at least 1, or "all". Received: {self.batch_size!r}.'
+            )
+        for name, least in self.counts.items():
+            if name != "batch_size" or self.batch_size != "all":
+                require(getattr(self, name), WholeNumber(least), name)
+
+    def training_rows(self, rows: int) -> int:
+        """How many of ``rows`` rows are trained on: without the validation part, where something is decided on one."""
+        return rows - (math.ceil(self.validation * rows) if self.decides else 0)
+
+    @property
+    def decides(self) -> bool:
+        """Whether something is decided during the training (early stopping, a schedule on plateaus)."""
+        # An optimiser from Optax is not described, and its schedules see no loss.
+        rate = None if self.optimizer == "optax" else as_optimizer(self.optimizer).learning_rate
+        return self.patience is not None or watches_loss(rate)
+
+    def rows_of_step(self, rows: int) -> int:
+        """The rows of one step, where ``rows`` are trained on."""
+        return rows if self.batch_size == "all" else self.batch_size
+
+
+USUAL_BATCH_SIZE = 32
+"""Rows of a step where nothing is said."""
+
+
+def with_usual_batch_size(experiment: Experiment, rows: int, full_batch: bool) -> Experiment:
+    """The experiment with the batch size that is taken where none is given: all rows, or 32, for few rows fewer.
+
+    Args:
+        experiment: the settings.
+        rows: training rows of its data, those for validation included.
+        full_batch: whether its optimiser takes all rows at once.
+    """
+    few = max(1, experiment.training_rows(rows))
+    return msgspec.structs.replace(experiment, batch_size="all" if full_batch else min(USUAL_BATCH_SIZE, few))
 
 
 class GanExperiment(Settings, kw_only=True, forbid_unknown_fields=True):
@@ -140,10 +184,11 @@ def check_counts(experiment: Experiment, rows: int) -> None:
         InvalidValue: naming the value and what is allowed.
     """
     experiment.check_counts()
-    if experiment.batch_size > rows:
+    if experiment.batch_size != "all" and experiment.batch_size > rows:
         raise InvalidValue(
-            f"batch_size is {experiment.batch_size}, but the training part has only {rows} rows. "
-            f'Take at most {rows}, or batch_size="all" for gradient descent on all rows at once.'
+            f"batch_size is {experiment.batch_size}, but there are only {rows} rows to train on"
+            f"{', without those for validation' if experiment.decides else ''}. "
+            f'Take at most {rows}, or "all" for gradient descent on all rows at once.'
         )
 
 

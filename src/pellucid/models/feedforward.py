@@ -6,6 +6,7 @@ from typing import NamedTuple
 from pellucid.core.checks import InvalidValue, ShapeError, WholeNumber, require
 from pellucid.core.types import Shape, Specification
 from pellucid.data import Dataset
+from pellucid.data.encoding import kind_of
 from pellucid.functions.activations import Activation as ActivationFunction
 from pellucid.functions.activations import activations
 from pellucid.functions.losses import Loss, losses
@@ -84,7 +85,16 @@ def feedforward(
         ('dense_1', 'relu_1', 'dense_2', 'relu_2', 'dense_3', 'softmax_1')
     """
     layers: list[Layer] = []
+    if not isinstance(hidden, Sequence):
+        raise InvalidValue(
+            "a network is given as a Network, a name, or the units of its hidden layers, such as (64, 32). "
+            f"Received: {hidden!r:.60}."
+        )
     for units in hidden:
+        if isinstance(units, Layer):
+            raise InvalidValue(
+                f"layers are put together by Network(*layers). Received: {kind_of(hidden)} of layers."
+            )
         require(units, WholeNumber(1), "units of a hidden layer")
         layers.append(Dense(units, activation, weights=weights))
         if dropout:
@@ -166,12 +176,9 @@ def check_output(network: AnyNetwork, output_shape: Shape, loss: Loss, data: Dat
     """
     expected = data.input_shape if data.task == "reconstruction" else (data.outputs,)
     if output_shape != expected:
-        end = OUTPUTS[data.task]
-        activation = "linear" if loss.reads in RAW else end.activation
-        advice = f'Dense({data.outputs}, "{activation}")'
         raise ShapeError(
             f"the network's output has shape {output_shape}, the target of {data.name!r} needs {expected} "
-            f"({data.task}: {end.reason}). End the network with {advice}."
+            f"({data.task}: {OUTPUTS[data.task].reason}). {_ending(output_shape, loss, data)}"
         )
     if not fits(loss, data.task):
         fitting = [name for name in losses if fits(losses.find(name), data.task)]
@@ -194,6 +201,27 @@ def _why_not(loss: Loss, task: str) -> str:
     return (
         f" Its predictions are logits, not numbers: for targets between 0 and 1 end the network with sigmoid and take "
         f"{LOGITS.get(loss.name, 'binary_cross_entropy')!r}, together they are computed as exactly.{classes}"
+    )
+
+
+def _ending(output_shape: Shape, loss: Loss, data: Dataset) -> str:
+    """How to end a network whose output, of ``output_shape``, does not fit the target of ``data``."""
+    activation = "linear" if loss.reads in RAW else OUTPUTS[data.task].activation
+    advice = f'End the network with Dense({data.outputs}, "{activation}").'
+    if data.task == "reconstruction" or len(output_shape) < 2:
+        return advice
+    steps, *units = output_shape
+    if data.task == "regression" and data.outputs == steps > 1:
+        if units == [1]:
+            return f"A number at each of {steps} steps: put Flatten() behind the last layer."
+        return (
+            f"The network gives {units[-1]} numbers at each of {steps} steps. Class labels at each time step are not "
+            "supported by train yet; numbers are: end the network with Dense(1) and Flatten(). One class for a whole "
+            "sequence is supported too: y of shape (rows,), and a last recurrent layer without return_sequences."
+        )
+    return (
+        f"The network gives {units[-1]} numbers at each of {steps} steps or places: leave out return_sequences=True "
+        f"of the last recurrent layer, or put Flatten() or GlobalAveragePool() before the last dense layer. {advice}"
     )
 
 
@@ -226,8 +254,8 @@ def check_loss(network: AnyNetwork, loss: Loss, data: Dataset) -> None:
         if loss.reads in RAW and function.range[0] >= 0:
             other = f", or take {LOGITS[loss.name]!r}" if loss.name in LOGITS else ""
             raise InvalidValue(
-                f"the loss {loss.name!r} takes {loss.reads}, of any sign, but the network ends in {function.name}, whose "
-                f'range is {function.range}. End it with Dense({data.outputs}, "linear"){other}.'
+                f"the loss {loss.name!r} takes {loss.reads}, of any sign, but the network ends in {function.name}, "
+                f'whose range is {function.range}. End it with Dense({data.outputs}, "linear"){other}.'
             )
     if loss.reads == "probabilities" and loss.target_kind == "numbers":
         y = data.train.y

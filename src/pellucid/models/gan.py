@@ -306,6 +306,10 @@ def training_of(experiment: GanExperiment, data: Dataset) -> Training:
         ShapeError: networks that do not fit the data.
     """
     experiment.check_counts()
+    if data.train.weights is not None:
+        raise InvalidValue(
+            f"the rows of {data.name!r} have weights, and a GAN takes all its rows alike: leave the weights out."
+        )
     program = program_of_gan(experiment)
     check_players(program, data)
     rows = len(data.train)

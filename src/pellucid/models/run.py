@@ -3,6 +3,7 @@
 import importlib
 from dataclasses import dataclass, field, fields
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from pellucid.core.checks import DataError, StorageError
 from pellucid.core.types import Params, State
 from pellucid.data import Dataset, Encoder, Part, Preprocessing, TableEncoder, Vocabulary
+from pellucid.data.arrays import as_weights
 from pellucid.data.encoding import Target, Task, as_array, as_float32
 from pellucid.functions.losses import Loss, losses
 from pellucid.functions.masking import masked_value
@@ -223,6 +225,12 @@ class Run:
         """
         if self.facts.encoder is not None and not isinstance(x, (np.ndarray, jax.Array)):
             x = self.facts.encoder.encode(x)
+        if isinstance(x, (str, PathLike)):
+            raise DataError(
+                f"{str(x)!r} is a file, and {self.facts.name!r} was trained on arrays: it holds no columns to read a "
+                f"table by. Give an array of shape (rows, {', '.join(map(str, self.facts.input_shape))}), such as "
+                "np.loadtxt(path, delimiter=',', skiprows=1); or train on a table, load_table(path, target=column)."
+            )
         x = as_array(x, "x")
         self.network.check_input(x, self.facts.input_shape)
         check_tokens(self.network, x)
@@ -265,27 +273,32 @@ class Run:
         chosen = outputs.argmax(axis=1) if self.facts.task == "multiclass" else yes[:, 0].astype(int)
         return self.facts.class_values[chosen]
 
-    def evaluate(self, x: Any = None, y: Any = None) -> dict[str, float]:
+    def evaluate(self, x: Any = None, y: Any = None, *, weights: Any = None) -> dict[str, float]:
         """Loss and metric on rows of one's own, or on the held-out rows of the training.
 
         Args:
             x: examples, as for ``outputs``; a path or data frame of a table holds the target too.
             y: their targets: class names or numbers; None with a table, for the held-out rows or for an autoencoder.
+            weights: what each row weighs: the figures are then Σ w l / Σ w.
 
         Raises:
             DataError: no rows to evaluate on, or targets that are none of the classes.
             ShapeError: x and y differ in length, or in shape from what was trained on.
         """
         if x is None:
+            if weights is not None:
+                raise DataError("weights are of rows: give the examples x that they belong to, too.")
             return dict(self.result)
         if self.facts.task == "reconstruction":
             x = self.encode(x)
-            return self.evaluate_part(Part(x, x))
+            return self.evaluate_part(Part(x, x, as_weights(weights, len(x))))
         if y is None:
             if not isinstance(self.facts.encoder, TableEncoder):
+                self.encode(x)  # says where x is no examples either
                 raise DataError("evaluate needs the targets y of the examples x.")
             y = self.facts.encoder.target_values(x)
-        return self.evaluate_part(Part(self.encode(x), self.facts.encode_target(y)))
+        x = self.encode(x)
+        return self.evaluate_part(Part(x, self.facts.encode_target(y), as_weights(weights, len(x))))
 
     def evaluate_part(self, part: Part) -> dict[str, float]:
         """Loss and metric on a part of a dataset of the same kind.
@@ -312,7 +325,10 @@ class Run:
             outputs, target = map(self.facts.target_preprocessing.apply_numpy, (outputs, target))
         scaling = scaling_of(self.facts.preprocessing, self.facts.target_preprocessing)
         loss, metric = _loss_and_metric(self.program, scaling, outputs, target, self._mask(part.x))
-        return {"loss": float(loss.mean()), self.program.metric.name: float(metric.mean())}
+        return {
+            "loss": float(np.average(loss, weights=part.weights)),
+            self.program.metric.name: float(np.average(metric, weights=part.weights)),
+        }
 
     def _mask(self, x: np.ndarray) -> np.ndarray | None:
         """The real steps of the outputs for stored rows, where the network answers at each step of padded sequences."""
@@ -438,10 +454,11 @@ def load_run(folder: str | Path) -> Run:
     manifest = files.read_json("manifest.json")
     facts = DataFacts.from_dict(manifest["data"], arrays)
     network = build_network(experiment.network).accepting(facts.input_shape)
-    program = program_of(experiment, network)
+    rows = experiment.training_rows(facts.rows)
+    program = program_of(experiment, network, rows)
     template = initial_state(network, as_optimizer("sgd"), None, facts.input_shape, 0)
     tree = from_arrays({"params": template.params, "layer_state": template.layer_state}, arrays)
-    history = History.begin(program, facts.rows)
+    history = History.begin(program, rows)
     history.restore(under("history", arrays))
     result = files.read_json("result.json")
     stopped = result.pop("stopped")
@@ -451,14 +468,14 @@ def load_run(folder: str | Path) -> Run:
     )  # fmt: skip
 
 
-def program_of(experiment: Experiment, network: AnyNetwork) -> Supervised:
-    """What the compiled program of an experiment depends on."""
+def program_of(experiment: Experiment, network: AnyNetwork, rows: int) -> Supervised:
+    """What the compiled program of an experiment depends on; ``rows`` are trained on."""
     loss = losses.build(experiment.loss)
     return Supervised(
         network,
         loss,
         fitting_metric(experiment.metric, loss),
-        experiment.batch_size,
+        experiment.rows_of_step(rows),
         experiment.record_every,
         experiment.record,
         experiment.histograms_every,

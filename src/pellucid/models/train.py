@@ -3,7 +3,9 @@
 import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -14,20 +16,20 @@ import numpy as np
 
 from pellucid.core.checks import (
     NOT_NEGATIVE,
+    DataError,
     InvalidValue,
-    ShapeError,
     TrainingDiverged,
     require,
 )
 from pellucid.core.registry import describe
 from pellucid.core.types import Array, Specification
 from pellucid.data import Dataset, Part, make_dataset, split
-from pellucid.data.encoding import as_array
+from pellucid.data.arrays import as_weights
+from pellucid.data.encoding import as_array, kind_of
 from pellucid.functions.losses import Loss, losses
 from pellucid.functions.metrics import Metric, metrics
 from pellucid.functions.regularizers import Regularizer, regularizers
-from pellucid.functions.schedules import watches_loss
-from pellucid.models.experiment import Experiment, check_counts
+from pellucid.models.experiment import Experiment, check_counts, with_usual_batch_size
 from pellucid.models.feedforward import OUTPUTS, check_loss, check_output, feedforward, loss_and_network
 from pellucid.models.keeping import data_of_run, keep_compiled_programs, restore, run_to_the_end
 from pellucid.models.named import build_model
@@ -101,11 +103,14 @@ def train(
         metric: name or object of what is measured beside the loss.
         regularizer: name or object: penalty on all weights, not on biases. The reported loss is without it.
         epochs: passes over the training rows, at least 1.
-        batch_size: rows a step, or ``"all"``; by default 32, or all rows for gradient descent.
+        batch_size: rows a step, or ``"all"`` of those that are trained on; by default 32, or all for gradient descent.
         shuffle: draw a new order of the training rows for each epoch; False takes them as they come.
         seed: decides initial weights, order of the rows and what layers draw.
-        class_weights: ``"balanced"`` (rows / (classes · rows of the class)), or a weight for each class name.
-        sample_weights: a weight for each training row, at least 0.
+        class_weights: ``"balanced"`` (rows / (classes · rows of the class)), or a weight for each class name. They
+            weigh the training rows alone: held-out figures are without them.
+        sample_weights: a weight for each row of ``(x, y)``, at least 0, which stays with its row when rows are held out
+            or set aside for validation, and counts in their figures too. For a `Dataset`, give the weights to
+            ``make_dataset(x, y, weights=…)``; or one for each row of ``data.train``, in its order.
         scale_inputs: ``"auto"`` takes the dataset's own preprocessing; ``"standardise"`` (mean 0, standard deviation
             1), ``"min_max"`` (0 … 1) and ``"none"`` replace it.
         scale_targets: the same for the targets of a regression. ``"auto"`` standardises each output, where the last
@@ -143,6 +148,7 @@ def train(
         >>> run.result["accuracy"] > 0.9
         True
     """
+    data = _with_weights(data, sample_weights, seed, network)
     planned = plan(
         network, data, loss=loss, optimizer=optimizer, metric=metric, regularizer=regularizer, epochs=epochs,
         batch_size=batch_size, shuffle=shuffle, seed=seed, class_weights=class_weights,
@@ -152,7 +158,7 @@ def train(
     )  # fmt: skip
     run = run_experiment(
         planned.experiment, planned.data, optimizer=planned.optimizer, network=planned.network,
-        sample_weights=sample_weights, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every,
+        folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every,
         progress=progress, before=_warn_of_problems,
     )  # fmt: skip
     if progress and run.stopped != "interrupted" and (suspected := _suspicion(run)):
@@ -209,15 +215,7 @@ def plan(
         >>> plan((16,), load_dataset("iris")).experiment.loss
         'sparse_categorical_cross_entropy'
     """
-    if isinstance(data, tuple):
-        if isinstance(network, AnyNetwork):  # here rows still have the numbers that they were given with
-            check_tokens(network, as_array(data[0], "x"), "the training data x")
-        data = make_dataset(*data, seed=seed)
-    if not isinstance(data, Dataset):
-        raise InvalidValue(
-            f"data must be a Dataset or a pair of arrays (x, y). Received: {data!r:.60}. "
-            "A dataset by name: load_dataset(name); a table: load_table(path, target=column)."
-        )
+    data = _dataset(data, seed, network=network)
     if isinstance(network, AnyNetwork):
         loss = losses.build(OUTPUTS[data.task].loss if loss is None else loss)
     else:
@@ -227,11 +225,8 @@ def plan(
             network = feedforward(data, (128,) if network is None else network)
         loss, network = loss_and_network(loss, network, data)
     chosen = as_optimizer(optimizer)
-    rows = len(data.train.x)
     if isinstance(early_stopping, int):
         early_stopping = EarlyStopping(early_stopping)
-    if batch_size is None:
-        batch_size = rows if chosen.full_batch else min(32, rows)
     experiment = Experiment(
         network=network.describe(),
         loss=describe(loss),
@@ -239,7 +234,7 @@ def plan(
         optimizer=describe(chosen),
         regularizer=None if regularizer is None else describe(regularizers.build(regularizer)),
         epochs=epochs,
-        batch_size=rows if batch_size == "all" else batch_size,
+        batch_size="all" if batch_size is None else batch_size,
         shuffle=shuffle,
         seed=seed,
         class_weights=_by_name(class_weights),
@@ -254,7 +249,28 @@ def plan(
         snapshots=snapshots,
         data={"name": data.name} | ({"task": data.task} if data.task == "reconstruction" else {}),
     )
+    if batch_size is None:
+        experiment = with_usual_batch_size(experiment, len(data.train), chosen.full_batch)
     return Plan(experiment, data, network, chosen)
+
+
+def _dataset(data: Any, seed: int, *, weights: Any = None, network: Any = None) -> Dataset:
+    """The dataset that is given, or made of a pair of arrays."""
+    if isinstance(data, Dataset):
+        return data
+    if isinstance(data, tuple) and len(data) == 2:
+        if isinstance(network, AnyNetwork):  # here rows still have the numbers that they were given with
+            check_tokens(network, as_array(data[0], "x"), "the training data x")
+        return make_dataset(*data, weights=weights, seed=seed)
+    received = repr(data) if isinstance(data, (str, PathLike)) else kind_of(data)
+    if isinstance(data, (tuple, list)):
+        received += f" of {len(data)}"
+    raise InvalidValue(
+        f"data must be a Dataset or a pair of arrays (x, y). Received: {received}. A dataset by name: "
+        "load_dataset(name); a table, in a file or a data frame: load_table(table, target=column); arrays with weights "
+        "or a held-out part: "
+        "make_dataset(x, y, …)."
+    )
 
 
 def run_experiment(
@@ -263,7 +279,6 @@ def run_experiment(
     *,
     optimizer: Optimizer | FromOptax | None = None,
     network: AnyNetwork | None = None,
-    sample_weights: Any = None,
     folder: str | Path | None = None,
     overwrite: bool = False,
     checkpoint_every: float = 10.0,
@@ -278,7 +293,6 @@ def run_experiment(
         data: the dataset.
         optimizer: the optimiser as an object, where the settings cannot describe it (Optax).
         network: the network as an object, where its layers are not registered.
-        sample_weights: a weight for each training row.
         folder: run folder to save to.
         overwrite: replace the run that ``folder`` holds already.
         checkpoint_every: seconds between checkpoints.
@@ -287,7 +301,7 @@ def run_experiment(
         before: is shown the training before its first step, as a run.
     """
     keep_compiled_programs()
-    ready, training = prepare(experiment, data, optimizer, network, sample_weights)
+    ready, training = prepare(experiment, data, optimizer, network)
     program, facts = ready.program, DataFacts.of(ready.data)
     if experiment.snapshots:
         training.snapshots = SnapshotTaker(experiment.snapshots)
@@ -348,7 +362,7 @@ def resume_run(
         data: its data, where they came as arrays and cannot be loaded by name or path.
         epochs: another number of epochs, to train longer than was planned.
         optimizer: its optimiser, where it came from Optax.
-        sample_weights: its sample weights, where it had any.
+        sample_weights: its weights, where it had any and ``data`` does not hold them: one for each training row.
         checkpoint_every: seconds between checkpoints.
         progress: show the progress on stderr.
 
@@ -359,11 +373,10 @@ def resume_run(
     experiment = Experiment.from_dict(files.read_experiment())
     if epochs is not None:
         experiment = msgspec.structs.replace(experiment, epochs=epochs)
-    data = data_of_run(files, experiment.data, data)
+    data = _with_weights(data_of_run(files, experiment.data, data), sample_weights, experiment.seed)
     return run_experiment(
         experiment, data, optimizer=None if optimizer is None else as_optimizer(optimizer),
-        sample_weights=sample_weights, folder=folder, checkpoint_every=checkpoint_every,
-        progress=progress, resume=True,
+        folder=folder, checkpoint_every=checkpoint_every, progress=progress, resume=True,
     )  # fmt: skip
 
 
@@ -419,10 +432,9 @@ def prepare(
     data: Dataset,
     optimizer: Optimizer | FromOptax | None,
     network: AnyNetwork | None,
-    sample_weights: Any,
 ) -> tuple[Ready, Training]:
     """The parts of an experiment's training, and the training at its beginning; raises as ``make_ready``."""
-    ready = make_ready(experiment, data, optimizer, network, sample_weights)
+    ready = make_ready(experiment, data, optimizer, network)
     return ready, ready.training(ready.draw(experiment.seed))
 
 
@@ -439,7 +451,7 @@ def training_again(run: Run, data: Dataset | None = None) -> Training:
     """
     assert run.folder is not None
     data = data_of_run(RunFolder(run.folder), run.experiment.data, data)
-    training = prepare(run.experiment, data, None, run.network, None)[1]
+    training = prepare(run.experiment, data, None, run.network)[1]
     if run.row_weights is not None:
         training.train = training.train._replace(weights=jnp.asarray(run.row_weights))
     return training
@@ -450,7 +462,6 @@ def make_ready(
     data: Dataset,
     optimizer: Optimizer | FromOptax | None,
     network: AnyNetwork | None,
-    sample_weights: Any = None,
 ) -> Ready:
     """The parts of an experiment's training, checked.
 
@@ -459,25 +470,23 @@ def make_ready(
         ShapeError: network, loss and target do not fit.
     """
     network = (network or build_network(experiment.network)).accepting(data.input_shape)
-    program = program_of(experiment, network)
     data = network_inputs(data, experiment.scale_inputs, network)
-    data = scaled_targets(data, experiment.scale_targets, network, program.loss)
+    data = scaled_targets(data, experiment.scale_targets, network, losses.build(experiment.loss))
     optimizer = optimizer or as_optimizer(experiment.optimizer)
     regularizer = None if experiment.regularizer is None else regularizers.build(experiment.regularizer)
-    check_output(network, summary_of(network, data.input_shape).rows[-1].output_shape, program.loss, data)
-    check_loss(network, program.loss, data)
-
     stopping = None
     if experiment.patience is not None:
         stopping = EarlyStopping(experiment.patience, experiment.min_delta)
     train_part, monitor = data.train, data.held_out
-    weights = _weights(experiment.class_weights, sample_weights, data)
-    decides = stopping is not None or watches_loss(getattr(optimizer, "learning_rate", None))
-    if decides:
-        train_part, monitor, weights = _validation(data, weights, experiment)
-    check_counts(experiment, len(train_part.x))
+    if experiment.decides:
+        train_part, monitor = _validation(data, experiment)
+    check_counts(experiment, len(train_part))
+    program = program_of(experiment, network, len(train_part))
+    check_output(network, summary_of(network, data.input_shape).rows[-1].output_shape, program.loss, data)
+    check_loss(network, program.loss, data)
 
-    def rows(part: Part, weights: Any = None) -> Rows:
+    def rows(part: Part, weights: np.ndarray | None) -> Rows:
+        weights = None if weights is None else jnp.asarray(weights)
         if data.task == "reconstruction":
             return Rows(jax.device_put(part.x), None, weights)
         y = target_for(program.loss, part.y, data.outputs)
@@ -491,15 +500,15 @@ def make_ready(
         optimizer,
         regularizer,
         scaling_of(data.preprocessing, data.target_preprocessing),
-        rows(train_part, weights),
-        None if monitor is None else rows(monitor),
+        rows(train_part, _weights(train_part, experiment.class_weights, data)),
+        None if monitor is None else rows(monitor, _known_weights(monitor)),
         stopping,
-        decides,
+        experiment.decides,
     )
 
 
-def _validation(data: Dataset, weights: Any, experiment: Experiment) -> tuple[Part, Part, Any]:
-    """The training rows without a validation part, that part, and the weights of the rows that are left."""
+def _validation(data: Dataset, experiment: Experiment) -> tuple[Part, Part]:
+    """The training rows without a validation part, and that part."""
     if not 0 < experiment.validation < 1:
         raise InvalidValue(
             f"validation must lie between 0 and 1, both excluded. Received: {experiment.validation!r}."
@@ -507,26 +516,52 @@ def _validation(data: Dataset, weights: Any, experiment: Experiment) -> tuple[Pa
     places = Part(np.arange(len(data.train)), data.train.y)
     by_class = data.task in ("binary", "multiclass")
     kept, watched = split(places, experiment.validation, experiment.seed, stratify=by_class)
-    kept_weights = None if weights is None else weights[kept.x]
-    return data.train.take(kept.x), data.train.take(watched.x), kept_weights
+    return data.train.take(kept.x), data.train.take(watched.x)
 
 
-def _weights(class_weights: Any, sample_weights: Any, data: Dataset) -> Any:
-    """One weight a training row, or None where all are alike."""
-    rows = len(data.train.x)
-    weights = None
-    if sample_weights is not None:
-        weights = np.asarray(sample_weights, np.float32)
-        if weights.shape != (rows,):
-            raise ShapeError(
-                f"sample_weights need shape ({rows},), one for each training row. Received: {weights.shape}."
-            )
-        if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
-            raise InvalidValue("sample_weights must be finite, at least 0, and not all 0.")
+def _with_weights(data: Any, sample_weights: Any, seed: int, network: Any = None) -> Any:
+    """The data with the weights of their rows, where weights are given beside them."""
+    if sample_weights is None:
+        return data
+    if not isinstance(data, Dataset):
+        return _dataset(data, seed, weights=sample_weights, network=network)
+    rows, held_out = len(data.train), 0 if data.held_out is None else len(data.held_out)
+    if data.train.weights is not None:
+        raise InvalidValue(f"the rows of {data.name!r} have weights already: leave sample_weights out.")
+    given = as_array(sample_weights, "sample_weights")
+    if held_out and given.shape == (rows + held_out,):
+        raise InvalidValue(
+            f"sample_weights has one number for each of all {rows + held_out} rows, but {held_out} of them are held "
+            "out, and which weight belongs to which row is not known here. Give the weights where the rows are split: "
+            "make_dataset(x, y, weights=…), or load_table(path, target, weights=column)."
+        )
+    return replace(data, train=replace(data.train, weights=as_weights(given, rows)))
+
+
+def _weights(part: Part, class_weights: Any, data: Dataset) -> np.ndarray | None:
+    """What each training row weighs, of its own and by its class; of mean 1. None where all weigh the same."""
+    weights = _known_weights(part)
     if class_weights is not None:
-        of_class = _class_weights(class_weights, data)[data.train.y.reshape(rows).astype(int)]
+        of_class = _class_weights(class_weights, data)[part.y.reshape(len(part)).astype(int)]
         weights = of_class if weights is None else weights * of_class
-    return None if weights is None else jnp.asarray(weights, jnp.float32)
+    if weights is None:
+        return None
+    mean = weights.mean(dtype=np.float64)
+    if mean == 0:
+        raise InvalidValue(
+            "class_weights give every row to train on the weight 0: nothing is left to learn from."
+        )
+    return (weights / mean).astype(np.float32)
+
+
+def _known_weights(part: Part) -> np.ndarray | None:
+    """The weights of the rows of a part, which must not all be 0."""
+    if part.weights is not None and not part.weights.any():
+        raise DataError(
+            f"the {len(part)} rows of one part of the split all weigh 0, so that nothing can be said of them. Give "
+            "more rows that weigh something, or another seed."
+        )
+    return part.weights
 
 
 def _by_name(class_weights: Any) -> Any:

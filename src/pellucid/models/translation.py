@@ -187,7 +187,7 @@ class Translator:
         )
         check_counts(experiment, len(data.train))
         keep_compiled_programs()
-        program = program_of(experiment, network)
+        program = program_of(experiment, network, len(data.train))
         parts = [data.rectangles(pairs) for pairs in (data.train, data.held_out)]
         train, held_out = (
             Rows((jnp.asarray(part.source), jnp.asarray(part.shifted)), jnp.asarray(part.target))
@@ -304,7 +304,7 @@ class Translator:
         shapes = ((words["source_steps"],), (words["target_steps"],))
         template = initial_state(network, as_optimizer("sgd"), None, shapes, 0)
         tree = from_arrays({"params": template.params, "layer_state": template.layer_state}, arrays)
-        history = History.begin(program_of(experiment, network), words["rows"])
+        history = History.begin(program_of(experiment, network, words["rows"]), words["rows"])
         history.restore(under("history", arrays))
         result = files.read_json("result.json")
         stopped = result.pop("stopped")

@@ -41,6 +41,7 @@ def backpropagate(
     x: PyTree,
     target: PyTree,
     weights: Float[Array, " batch"],
+    total: Scalar | None = None,
     *,
     key: Key[Array, ""] | None = None,
     training: bool = True,
@@ -53,13 +54,14 @@ def backpropagate(
 
     Args:
         network: a `Network` or a `Graph`.
-        loss: its loss; with ``reduction`` "mean" L = Σ wᵢ lᵢ / Σ wᵢ, with "sum" L = Σ wᵢ lᵢ. A `JointLoss` for a
+        loss: its loss; with ``reduction`` "mean" L = Σ wᵢ lᵢ / total, with "sum" L = Σ wᵢ lᵢ. A `JointLoss` for a
             graph with several outputs.
         params: from ``network.init``.
         state: from ``network.init`` or the last step.
         x: a batch of inputs, shape (batch, …); one array for each input of a graph with several.
         target: its targets, as the loss takes them; one array for each output of a graph with several.
         weights: one weight an example, shape (batch,); 0 leaves an example out.
+        total: what a mean divides by; Σ wᵢ when left out.
         key: random key for layers that draw.
         training: training or prediction mode of the layers.
 
@@ -90,7 +92,7 @@ def backpropagate(
     slopes: dict[int, Array] = {}
     for (part, scale), end, y in zip(parts, network.ends, targets, strict=True):
         criterion, number = differentiated_loss(network, part, end)
-        output, share = forward.outputs[number], scale * part.shares(weights)
+        output, share = forward.outputs[number], scale * part.shares(weights, total)
         mask = forward.masks.get(network.names[end])
         terms.append((masked_value(criterion, output, y, mask) * share).sum())
         slope = masked_slope(criterion, output, y, mask)

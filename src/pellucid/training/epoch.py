@@ -30,7 +30,7 @@ class Rows(NamedTuple):
     y: PyTree | None
     """Targets; None where the inputs, scaled, are the targets themselves (an autoencoder)."""
     weights: Array | None = None
-    """One an example; None: all alike."""
+    """One an example; None: all alike. Those of training rows have mean 1."""
 
     @property
     def rows(self) -> int:

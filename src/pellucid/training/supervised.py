@@ -37,6 +37,13 @@ class Batch(NamedTuple):
     x: PyTree
     target: PyTree
     weights: Array
+    """0 for a row that only fills up a short batch."""
+    total: Array
+    """What the step's mean divides by: its rows, whatever they weigh.
+
+    Weights of training rows have mean 1, so L = Σ wᵢ lᵢ / B. Divided by their own Σ wᵢ, a row's weight would depend on
+    the rows that it happens to meet, and at B = 1 it would cancel.
+    """
 
 
 @dataclass(frozen=True)
@@ -88,10 +95,10 @@ class Supervised(Program):
 
         update = self.update(state, pass_.grads, progress)
 
-        share = batch.weights / _positive(batch.weights.sum())
         mask = pass_.masks.get(self.layer_names[-1])
-        metric = (self.metric_of(pass_.outputs[-1], batch.target, scaling, mask) * share).sum()
-        loss = pass_.loss if self.loss.reduction == "mean" else pass_.loss / _positive(batch.weights.sum())
+        each = self.metric_of(pass_.outputs[-1], batch.target, scaling, mask)
+        metric = (each * batch.weights).sum() / batch.total
+        loss = pass_.loss if self.loss.reduction == "mean" else pass_.loss / batch.total
         figures = jnp.stack([loss, metric, update.learning_rate.astype(pass_.loss.dtype)])
         new_state = state._replace(
             params=update.params, layer_state=pass_.state, optimizer=update.state, step=state.step + 1
@@ -142,12 +149,16 @@ class Supervised(Program):
         target = x if train.y is None else take(train.y, chosen)
         # The last batch is filled up with rows that weigh nothing.
         weights = (first + jnp.arange(self.batch_size) < train.rows).astype(scaling.scale.dtype)
+        total = weights.sum()
         if train.weights is not None:
-            weights = weights * take(train.weights, chosen)
-        return Batch(x, target, weights)
+            weights = weights * take(train.weights, chosen).astype(weights.dtype)
+        return Batch(x, target, weights, total)
 
     def evaluate(self, state: TrainingState, scaling: Scaling, part: Rows) -> Array:
-        """Mean loss and metric of the rows of ``part``, in prediction mode, whatever the loss trains on."""
+        """Mean loss and metric of the rows of ``part``, in prediction mode, whatever the loss trains on.
+
+        Σ w l / Σ w where the rows have weights.
+        """
         rows = part.rows
         parts = -(-rows // rows_that_fit(self.network, shapes_of(part.x)))
         size = -(-rows // parts)
@@ -159,13 +170,16 @@ class Supervised(Program):
             y = x if part.y is None else take(part.y, chosen)
             forward = self.network.forward(state.params, state.layer_state, x)
             prediction, mask = forward.outputs[-1], forward.masks.get(self.layer_names[-1])
-            real = (places < rows).astype(prediction.dtype)
-            loss = (masked_value(self.loss, prediction, y, mask) * real).sum()
-            metric = (self.metric_of(prediction, y, scaling, mask) * real).sum()
+            weights = (places < rows).astype(prediction.dtype)
+            if part.weights is not None:
+                weights = weights * take(part.weights, chosen).astype(prediction.dtype)
+            loss = (masked_value(self.loss, prediction, y, mask) * weights).sum()
+            metric = (self.metric_of(prediction, y, scaling, mask) * weights).sum()
             return totals + jnp.stack([loss, metric]).astype(jnp.float32)
 
         totals = jax.lax.fori_loop(0, parts, add, jnp.zeros(2, jnp.float32))
-        return totals / rows
+        weighed = jnp.asarray(rows) if part.weights is None else part.weights.sum()
+        return totals / weighed.astype(jnp.float32)
 
     def explain_divergence(self, state: TrainingState, scaling: Scaling, train: Rows) -> str:
         """The first thing in the bad step that is not finite."""
@@ -178,8 +192,3 @@ class Supervised(Program):
         return explain_divergence(
             self.network, self.loss, state.params, batch.x, pass_, int(state.step), epoch
         )
-
-
-def _positive(total: Scalar) -> Scalar:
-    """A divisor, not 0 where all weights are."""
-    return jnp.maximum(total, jnp.finfo(total.dtype).tiny)

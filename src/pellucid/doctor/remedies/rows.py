@@ -17,11 +17,14 @@ ENOUGH = 30
 
 @remedy("balanced class weights")
 def _balanced(setup: Setup) -> list[tuple[str, Setup]]:
-    if setup.classes == 0 or setup.task == "multilabel":
+    if setup.classes == 0 or setup.task == "multilabel" or setup.class_weights == "balanced":
         return []
     counts = np.bincount(setup.labels, minlength=setup.classes)
     weights = len(setup.labels) / ((counts > 0).sum() * np.maximum(counts, 1))
-    train = setup.train._replace(weights=jnp.asarray(weights[setup.labels], jnp.float32))
+    of_rows = weights[setup.labels]
+    if setup.train.weights is not None and setup.class_weights is None:
+        of_rows = of_rows * np.asarray(setup.train.weights)
+    train = setup.train._replace(weights=jnp.asarray(of_rows / of_rows.mean(), jnp.float32))
     return [("each class weighs alike", replace(setup, train=train, class_weights="balanced"))]
 
 
