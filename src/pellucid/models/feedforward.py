@@ -183,8 +183,8 @@ def check_output(network: AnyNetwork, output_shape: Shape, loss: Loss, data: Dat
     if not fits(loss, data.task):
         fitting = [name for name in losses if fits(losses.find(name), data.task)]
         raise ShapeError(
-            f"the loss {loss.name!r} does not fit the target of {data.name!r} ({data.task}).{_why_not(loss, data.task)} "
-            f"Fitting losses: {', '.join(fitting)}."
+            f"the loss {loss.name!r} does not fit the target of {data.name!r} ({data.task})."
+            f"{_why_not(loss, data.task)} Fitting losses: {', '.join(fitting)}."
         )
 
 
