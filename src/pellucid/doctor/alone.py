@@ -44,7 +44,8 @@ class Column(NamedTuple):
     rows=Limit(30, "different rows: with fewer a column tells the target by chance"),
     rare=Limit(10, "rows beside the commonest class: with fewer there is next to nothing to be told"),
     slips=Limit(
-        0.005, "of the mistakes of always naming the commonest class, beside one at each border of two classes"
+        0.005,
+        "of the mistakes of always naming the commonest class, beside one at each border of two classes",
     ),
     strays=Limit(0.02, "of the variance: nothing measured follows its target so closely"),
     others=Limit(0.5, "of the columns: where half of them tell the target the data are easy"),

@@ -144,7 +144,9 @@ def facts_of(run: Run, said: str, loss: LossNumbers) -> Facts:
         loss_of = run.program.loss
         true = classes[int(target.reshape(-1)[0] > 0.5)]
         output = float(prediction.reshape(-1)[0])
-        sure = f"{loss_of.reads} of {output:.6g}" if loss_of.threshold == 0 else f"{max(output, 1 - output):.6g}"
+        sure = (
+            f"{loss_of.reads} of {output:.6g}" if loss_of.threshold == 0 else f"{max(output, 1 - output):.6g}"
+        )
         says = f"{classes[int(output > loss_of.threshold)]}, with {sure}"
     else:
         true, says = (

@@ -105,7 +105,9 @@ def output_layer(data: Dataset) -> Dense:
     return Dense(data.outputs, ending, weights="glorot_uniform")
 
 
-def loss_and_network(loss: Loss | Specification | None, network: AnyNetwork, data: Dataset) -> tuple[Loss, AnyNetwork]:
+def loss_and_network(
+    loss: Loss | Specification | None, network: AnyNetwork, data: Dataset
+) -> tuple[Loss, AnyNetwork]:
     """The loss of a training, by default that of the task, and a network made for its task, which ends as it asks for.
 
     A loss of logits or margins takes the network without its last activation.
@@ -174,8 +176,8 @@ def check_output(network: AnyNetwork, output_shape: Shape, loss: Loss, data: Dat
     if not fits(loss, data.task):
         fitting = [name for name in losses if fits(losses.find(name), data.task)]
         raise ShapeError(
-            f"the loss {loss.name!r} does not fit the target of {data.name!r} ({data.task}).{_why_not(loss, data.task)} "
-            f"Fitting losses: {', '.join(fitting)}."
+            f"the loss {loss.name!r} does not fit the target of {data.name!r} ({data.task})."
+            f"{_why_not(loss, data.task)} Fitting losses: {', '.join(fitting)}."
         )
 
 
@@ -184,7 +186,9 @@ def _why_not(loss: Loss, task: str) -> str:
         return " Its value has no least one: it is a critic's, for train_gan."
     if task in OF_CLASSES or loss.target_kind != "numbers":
         return ""
-    classes = ' If the targets are two classes, say so: make_dataset(x, y, task="binary").' * (task == "regression")
+    classes = ' If the targets are two classes, say so: make_dataset(x, y, task="binary").' * (
+        task == "regression"
+    )
     if loss.reads == "margins":
         return f" It tells classes apart.{classes}"
     return (
@@ -222,8 +226,8 @@ def check_loss(network: AnyNetwork, loss: Loss, data: Dataset) -> None:
         if loss.reads in RAW and function.range[0] >= 0:
             other = f", or take {LOGITS[loss.name]!r}" if loss.name in LOGITS else ""
             raise InvalidValue(
-                f"the loss {loss.name!r} takes {loss.reads}, of any sign, but the network ends in {function.name}, whose "
-                f'range is {function.range}. End it with Dense({data.outputs}, "linear"){other}.'
+                f"the loss {loss.name!r} takes {loss.reads}, of any sign, but the network ends in {function.name}, "
+                f'whose range is {function.range}. End it with Dense({data.outputs}, "linear"){other}.'
             )
     if loss.reads == "probabilities" and loss.target_kind == "numbers":
         y = data.train.y

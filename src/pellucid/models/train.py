@@ -21,7 +21,7 @@ from pellucid.core.checks import (
 )
 from pellucid.core.registry import describe
 from pellucid.core.types import Array, Specification
-from pellucid.data import Dataset, Part, make_dataset, split
+from pellucid.data import Dataset, Part, split
 from pellucid.data.encoding import as_array
 from pellucid.functions.losses import Loss, losses
 from pellucid.functions.metrics import Metric, metrics
@@ -29,9 +29,11 @@ from pellucid.functions.regularizers import Regularizer, regularizers
 from pellucid.functions.schedules import watches_loss
 from pellucid.models.experiment import Experiment, check_counts
 from pellucid.models.feedforward import OUTPUTS, check_loss, check_output, feedforward, loss_and_network
+from pellucid.models.given import dataset_of
 from pellucid.models.keeping import data_of_run, keep_compiled_programs, restore, run_to_the_end
 from pellucid.models.named import build_model
-from pellucid.models.run import DataFacts, Run, program_of, target_for
+from pellucid.models.own_loss import check_own_loss
+from pellucid.models.run import DataFacts, Run, program_of, target_for, warn_of_not_finite
 from pellucid.models.scaling import (
     ScalingChoice,
     describe_inputs,
@@ -42,7 +44,7 @@ from pellucid.models.scaling import (
     scaling_of,
 )
 from pellucid.network import AnyNetwork, build_network, check_tokens, summarize
-from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
+from pellucid.optimizers import FromOptax, Optimizer, as_optimizer, optimizers
 from pellucid.storage import RunFolder
 from pellucid.training import (
     DEFAULT_GROUPS,
@@ -95,7 +97,7 @@ def train(
         network: a `Network` or a `Graph`; a name, or a table of name and fields (``"cnn"``,
             ``{"name": "lstm", "units": [64]}``); or units of hidden layers, or None for one hidden layer of 128. All
             but the first are completed by the output layer that the target asks for.
-        data: a `Dataset`, or arrays ``(x, y)``, of which a fifth is then held out.
+        data: a `Dataset`, or arrays ``(x, y)``, of which a fifth is then held out; for an autoencoder ``x`` alone.
         loss: name or object; by default the one that fits the target.
         optimizer: name, object, or an `optax.GradientTransformation`.
         metric: name or object of what is measured beside the loss.
@@ -209,15 +211,10 @@ def plan(
         >>> plan((16,), load_dataset("iris")).experiment.loss
         'sparse_categorical_cross_entropy'
     """
-    if isinstance(data, tuple):
-        if isinstance(network, AnyNetwork):  # here rows still have the numbers that they were given with
-            check_tokens(network, as_array(data[0], "x"), "the training data x")
-        data = make_dataset(*data, seed=seed)
-    if not isinstance(data, Dataset):
-        raise InvalidValue(
-            f"data must be a Dataset or a pair of arrays (x, y). Received: {data!r:.60}. "
-            "A dataset by name: load_dataset(name); a table: load_table(path, target=column)."
-        )
+    if isinstance(data, tuple) and isinstance(network, AnyNetwork):
+        # Here rows still have the numbers that they were given with.
+        check_tokens(network, as_array(data[0], "x"), "the training data x")
+    data = dataset_of(data, network, loss, seed)
     if isinstance(network, AnyNetwork):
         loss = losses.build(OUTPUTS[data.task].loss if loss is None else loss)
     else:
@@ -234,10 +231,10 @@ def plan(
         batch_size = rows if chosen.full_batch else min(32, rows)
     experiment = Experiment(
         network=network.describe(),
-        loss=describe(loss),
-        metric=describe(metrics.build(OUTPUTS[data.task].metric if metric is None else metric)),
-        optimizer=describe(chosen),
-        regularizer=None if regularizer is None else describe(regularizers.build(regularizer)),
+        loss=losses.describe(loss),
+        metric=metrics.describe(OUTPUTS[data.task].metric if metric is None else metric),
+        optimizer=describe(chosen) if isinstance(chosen, FromOptax) else optimizers.describe(chosen),
+        regularizer=None if regularizer is None else regularizers.describe(regularizer),
         epochs=epochs,
         batch_size=rows if batch_size == "all" else batch_size,
         shuffle=shuffle,
@@ -325,6 +322,7 @@ def run_experiment(
         outputs = run.outputs(data.held_out.x)
         run.result |= run.figures(outputs, data.held_out)
         run.held_out_outputs = None if files is None else outputs
+        warn_of_not_finite(run, outputs)
     if files is not None:
         run.folder = files.path
         run.save(files.path)
@@ -423,7 +421,9 @@ def prepare(
 ) -> tuple[Ready, Training]:
     """The parts of an experiment's training, and the training at its beginning; raises as ``make_ready``."""
     ready = make_ready(experiment, data, optimizer, network, sample_weights)
-    return ready, ready.training(ready.draw(experiment.seed))
+    training = ready.training(ready.draw(experiment.seed))
+    check_own_loss(training)
+    return ready, training
 
 
 def training_again(run: Run, data: Dataset | None = None) -> Training:
