@@ -3,9 +3,7 @@
 import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
-from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -23,17 +21,17 @@ from pellucid.core.checks import (
 )
 from pellucid.core.registry import describe
 from pellucid.core.types import Array, Specification
-from pellucid.data import Dataset, Part, make_dataset, split
-from pellucid.data.arrays import as_weights
-from pellucid.data.encoding import as_array, kind_of
+from pellucid.data import Dataset, Part, split
 from pellucid.functions.losses import Loss, losses
 from pellucid.functions.metrics import Metric, metrics
 from pellucid.functions.regularizers import Regularizer, regularizers
 from pellucid.models.experiment import Experiment, check_counts, with_usual_batch_size
 from pellucid.models.feedforward import OUTPUTS, check_loss, check_output, feedforward, loss_and_network
+from pellucid.models.given import dataset_of, with_weights
 from pellucid.models.keeping import data_of_run, keep_compiled_programs, restore, run_to_the_end
 from pellucid.models.named import build_model
-from pellucid.models.run import DataFacts, Run, program_of, target_for
+from pellucid.models.own_loss import check_own_loss
+from pellucid.models.run import DataFacts, Run, program_of, target_for, warn_of_not_finite
 from pellucid.models.scaling import (
     ScalingChoice,
     describe_inputs,
@@ -43,8 +41,8 @@ from pellucid.models.scaling import (
     scaled_targets,
     scaling_of,
 )
-from pellucid.network import AnyNetwork, build_network, check_tokens, summarize
-from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
+from pellucid.network import AnyNetwork, build_network, summarize
+from pellucid.optimizers import FromOptax, Optimizer, as_optimizer, optimizers
 from pellucid.storage import RunFolder
 from pellucid.training import (
     DEFAULT_GROUPS,
@@ -97,7 +95,7 @@ def train(
         network: a `Network` or a `Graph`; a name, or a table of name and fields (``"cnn"``,
             ``{"name": "lstm", "units": [64]}``); or units of hidden layers, or None for one hidden layer of 128. All
             but the first are completed by the output layer that the target asks for.
-        data: a `Dataset`, or arrays ``(x, y)``, of which a fifth is then held out.
+        data: a `Dataset`, or arrays ``(x, y)``, of which a fifth is then held out; for an autoencoder ``x`` alone.
         loss: name or object; by default the one that fits the target.
         optimizer: name, object, or an `optax.GradientTransformation`.
         metric: name or object of what is measured beside the loss.
@@ -148,7 +146,7 @@ def train(
         >>> run.result["accuracy"] > 0.9
         True
     """
-    data = _with_weights(data, sample_weights, seed, network)
+    data = dataset_of(data, network, loss, seed, sample_weights)
     planned = plan(
         network, data, loss=loss, optimizer=optimizer, metric=metric, regularizer=regularizer, epochs=epochs,
         batch_size=batch_size, shuffle=shuffle, seed=seed, class_weights=class_weights,
@@ -215,7 +213,7 @@ def plan(
         >>> plan((16,), load_dataset("iris")).experiment.loss
         'sparse_categorical_cross_entropy'
     """
-    data = _dataset(data, seed, network=network)
+    data = dataset_of(data, network, loss, seed)
     if isinstance(network, AnyNetwork):
         loss = losses.build(OUTPUTS[data.task].loss if loss is None else loss)
     else:
@@ -229,10 +227,10 @@ def plan(
         early_stopping = EarlyStopping(early_stopping)
     experiment = Experiment(
         network=network.describe(),
-        loss=describe(loss),
-        metric=describe(metrics.build(OUTPUTS[data.task].metric if metric is None else metric)),
-        optimizer=describe(chosen),
-        regularizer=None if regularizer is None else describe(regularizers.build(regularizer)),
+        loss=losses.describe(loss),
+        metric=metrics.describe(OUTPUTS[data.task].metric if metric is None else metric),
+        optimizer=describe(chosen) if isinstance(chosen, FromOptax) else optimizers.describe(chosen),
+        regularizer=None if regularizer is None else regularizers.describe(regularizer),
         epochs=epochs,
         batch_size="all" if batch_size is None else batch_size,
         shuffle=shuffle,
@@ -252,25 +250,6 @@ def plan(
     if batch_size is None:
         experiment = with_usual_batch_size(experiment, len(data.train), chosen.full_batch)
     return Plan(experiment, data, network, chosen)
-
-
-def _dataset(data: Any, seed: int, *, weights: Any = None, network: Any = None) -> Dataset:
-    """The dataset that is given, or made of a pair of arrays."""
-    if isinstance(data, Dataset):
-        return data
-    if isinstance(data, tuple) and len(data) == 2:
-        if isinstance(network, AnyNetwork):  # here rows still have the numbers that they were given with
-            check_tokens(network, as_array(data[0], "x"), "the training data x")
-        return make_dataset(*data, weights=weights, seed=seed)
-    received = repr(data) if isinstance(data, (str, PathLike)) else kind_of(data)
-    if isinstance(data, (tuple, list)):
-        received += f" of {len(data)}"
-    raise InvalidValue(
-        f"data must be a Dataset or a pair of arrays (x, y). Received: {received}. A dataset by name: "
-        "load_dataset(name); a table, in a file or a data frame: load_table(table, target=column); arrays with weights "
-        "or a held-out part: "
-        "make_dataset(x, y, …)."
-    )
 
 
 def run_experiment(
@@ -339,6 +318,7 @@ def run_experiment(
         outputs = run.outputs(data.held_out.x)
         run.result |= run.figures(outputs, data.held_out)
         run.held_out_outputs = None if files is None else outputs
+        warn_of_not_finite(run, outputs)
     if files is not None:
         run.folder = files.path
         run.save(files.path)
@@ -373,7 +353,7 @@ def resume_run(
     experiment = Experiment.from_dict(files.read_experiment())
     if epochs is not None:
         experiment = msgspec.structs.replace(experiment, epochs=epochs)
-    data = _with_weights(data_of_run(files, experiment.data, data), sample_weights, experiment.seed)
+    data = with_weights(data_of_run(files, experiment.data, data), sample_weights)
     return run_experiment(
         experiment, data, optimizer=None if optimizer is None else as_optimizer(optimizer),
         folder=folder, checkpoint_every=checkpoint_every, progress=progress, resume=True,
@@ -435,7 +415,9 @@ def prepare(
 ) -> tuple[Ready, Training]:
     """The parts of an experiment's training, and the training at its beginning; raises as ``make_ready``."""
     ready = make_ready(experiment, data, optimizer, network)
-    return ready, ready.training(ready.draw(experiment.seed))
+    training = ready.training(ready.draw(experiment.seed))
+    check_own_loss(training)
+    return ready, training
 
 
 def training_again(run: Run, data: Dataset | None = None) -> Training:
@@ -517,25 +499,6 @@ def _validation(data: Dataset, experiment: Experiment) -> tuple[Part, Part]:
     by_class = data.task in ("binary", "multiclass")
     kept, watched = split(places, experiment.validation, experiment.seed, stratify=by_class)
     return data.train.take(kept.x), data.train.take(watched.x)
-
-
-def _with_weights(data: Any, sample_weights: Any, seed: int, network: Any = None) -> Any:
-    """The data with the weights of their rows, where weights are given beside them."""
-    if sample_weights is None:
-        return data
-    if not isinstance(data, Dataset):
-        return _dataset(data, seed, weights=sample_weights, network=network)
-    rows, held_out = len(data.train), 0 if data.held_out is None else len(data.held_out)
-    if data.train.weights is not None:
-        raise InvalidValue(f"the rows of {data.name!r} have weights already: leave sample_weights out.")
-    given = as_array(sample_weights, "sample_weights")
-    if held_out and given.shape == (rows + held_out,):
-        raise InvalidValue(
-            f"sample_weights has one number for each of all {rows + held_out} rows, but {held_out} of them are held "
-            "out, and which weight belongs to which row is not known here. Give the weights where the rows are split: "
-            "make_dataset(x, y, weights=…), or load_table(path, target, weights=column)."
-        )
-    return replace(data, train=replace(data.train, weights=as_weights(given, rows)))
 
 
 def _weights(part: Part, class_weights: Any, data: Dataset) -> np.ndarray | None:
