@@ -1,14 +1,18 @@
 """make_dataset: what is kept, what is inferred, what is refused and where."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import scipy.sparse
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.preprocessing import StandardScaler
 
 from pellucid.core.checks import DataError, InvalidValue, ShapeError
-from pellucid.data.arrays import Part, Preprocessing, make_dataset, split, standardise
+from pellucid.data.arrays import Part, Preprocessing, make_dataset, reconstruction, split, standardise
 
 X = np.arange(80, dtype=np.float64).reshape(40, 2) ** 1.5
 
@@ -217,11 +221,19 @@ def test_nan_in_an_image_and_in_a_target_is_named_with_its_place():
         make_dataset(table(3), np.array(["a", None, "b"], dtype=object))
 
 
-@pytest.mark.parametrize("value", ["three", None, 1 + 2j, np.datetime64("2024-01-01")])
-def test_what_is_no_number_is_refused_with_its_place(value):
+@pytest.mark.parametrize(
+    ("value", "advice"),
+    [
+        ("three", "load_table"),
+        (None, "load_table"),
+        (1 + 2j, "real and imaginary part as two columns"),
+        (np.datetime64("2024-01-01"), "days since a first one"),
+    ],
+)
+def test_what_is_no_number_is_refused_with_its_place(value, advice):
     x = np.array([[1, 2], [3, 4]], dtype=object)
     x[1, 0] = value
-    with pytest.raises(DataError, match=r"at row 1, column 0, which is no real number.*load_table"):
+    with pytest.raises(DataError, match=r"at row 1, column 0, which is no real number.*" + advice):
         make_dataset(x, [0, 1])
 
 
@@ -235,6 +247,81 @@ def test_a_column_whose_differences_float32_would_lose_is_refused():
     x[:, 1] = 1_700_000_000 + np.arange(10)
     with pytest.raises(DataError, match=r"column 1 of x runs from 1700000000 to 1700000009"):
         make_dataset(x, [0, 1] * 5)
+
+
+OTHER_THINGS = {
+    "a path": (lambda: "houses.csv", "the text 'houses.csv', and an array is wanted.*np.load.*load_table"),
+    "a path object": (lambda: Path("houses.csv"), "the path 'houses.csv'.*load_table"),
+    "a generator": (lambda: (row for row in X), r"a generator, which can be read once only. Give list\("),
+    "a sparse matrix": (
+        lambda: scipy.sparse.csr_array(X),
+        r"a sparse matrix \(csr_array\). Give [xy].toarray\(\)",
+    ),
+    "a set": (lambda: {1.0, 2.0}, "a set, which has no order"),
+    "columns": (lambda: {"a": [1.0], "b": [2.0]}, r"a table of columns \(dict\). Give np.column_stack"),
+    "nothing": (lambda: None, "None. Give an array"),
+    "an object": (object, "an object, which is no array"),
+    "a function": (lambda: len, "a builtin_function_or_method, which is no array"),
+    "one number": (lambda: 3.5, "the single value 3.5"),
+    "a mask": (lambda: np.ma.masked_less(X, 5.0), r"a masked array.*filled\(…\)"),
+    "records": (lambda: np.zeros(40, [("a", "f4"), ("b", "f4")]), r"an array of records \(a, b\)"),
+    "a tensor with gradients": (
+        lambda: torch.ones(40, 2, requires_grad=True),
+        r"a Tensor that gives no array.*detach\(\).cpu\(\).numpy\(\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("thing", OTHER_THINGS)
+def test_what_is_no_array_is_named_with_what_to_give(thing):
+    make, said = OTHER_THINGS[thing]
+    for x, y, name in ((make(), np.arange(40.0), "x"), (X, make(), "y")):
+        with pytest.raises((DataError, ShapeError), match=f"^{name} is {said}"):
+            make_dataset(x, y)
+
+
+def test_a_target_at_each_step_is_said_not_to_be_supported():
+    x = np.zeros((6, 5, 2))
+    with pytest.raises(
+        ShapeError, match=r"y has shape \(6, 5, 1\): a target at each time step.*not supported.*reshape"
+    ):
+        make_dataset(x, np.zeros((6, 5, 1)))
+    with pytest.raises(
+        DataError, match=r"y holds 2 at row 1, column 1.*label at each time step is not supported"
+    ):
+        make_dataset(x, np.array([[0, 1], [1, 2]] * 3), task="multiclass")
+
+
+# ---- weights ----
+
+
+def test_weights_stay_with_their_rows():
+    x = np.arange(50.0)[:, None] * [1, 2]
+    data = make_dataset(x, x[:, 0], weights=x[:, 0], seed=3)
+    for part in (data.train, data.held_out):
+        np.testing.assert_array_equal(part.weights, part.x[:, 0])
+    rest, drawn = split(data.train, 0.25, seed=0, stratify=False)
+    for part in (rest, drawn, data.train.take([3, 1]), reconstruction(data).train):
+        np.testing.assert_array_equal(part.weights, part.x[:, 0])
+    assert "one for each row" in str(data)
+    by_hand = make_dataset(x[:40], x[:40, 0], weights=x[:40, 0], held_out=(x[40:], x[40:, 0], x[40:, 0]))
+    np.testing.assert_array_equal(by_hand.held_out.weights, x[40:, 0])
+
+
+@pytest.mark.parametrize(
+    ("weights", "kind", "said"),
+    [
+        (np.ones(39), ShapeError, "40 rows need as many weights, one for each. Received: 39 weights"),
+        (np.ones((40, 2)), ShapeError, r"an array of shape \(40, 2\)"),
+        (-np.ones(40), DataError, "-1 at row 0: a weight is at least 0"),
+        (np.full(40, np.nan), DataError, "weights holds nan at row 0"),
+        (np.zeros(40), DataError, "all weights are 0"),
+        ("heavy", DataError, "weights is the text 'heavy'"),
+    ],
+)
+def test_weights_that_are_none_are_refused(weights, kind, said):
+    with pytest.raises(kind, match=said):
+        make_dataset(X, np.arange(40.0), weights=weights)
 
 
 def test_rows_that_differ_are_refused():

@@ -329,3 +329,21 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
 def test_an_unknown_way_with_missing_values_is_refused(tmp_path):
     with pytest.raises(InvalidValue, match=r"'refuse', 'drop', 'mean'.*'zero'"):
         load_table(write(tmp_path, lines(*TEN)), "ill", missing="zero")
+
+
+def test_a_column_of_weights_goes_with_its_rows_and_is_no_input():
+    rows = [{"a": float(i), "w": i % 3, "y": 2.0 * i} for i in range(30)]
+    data = load_table(rows, target="y", weights="w")
+    assert data.features == ("a",)
+    for part in (data.train, data.held_out):
+        np.testing.assert_array_equal(part.weights, part.x[:, 0] % 3)
+
+
+@pytest.mark.parametrize(("value", "said"), [("-1", "'-1'"), ("much", "'much'"), ("", "no value")])
+def test_a_weight_that_is_none_is_refused_with_its_line(tmp_path, value, said):
+    path = tmp_path / "weighted.csv"
+    path.write_text(f"a,w,y\n1,1,2.5\n2,{value},3.5\n3,1,4.5\n")
+    with pytest.raises(DataError, match=f"weights 'w' holds {said} at line 3"):
+        load_table(path, target="y", weights="w", held_out=None)
+    with pytest.raises(DataError, match="cannot be the column of weights too"):
+        load_table(path, target="y", weights="y")
