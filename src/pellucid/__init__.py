@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         InvalidValue,
         MissingExtra,
         PellucidError,
+        ResumeWarning,
         ShapeError,
         StorageError,
         TrainingDiverged,
@@ -124,8 +125,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "pellucid.core.checks": (
-        "DataError", "DoctorWarning", "InvalidValue", "MissingExtra", "PellucidError", "ShapeError", "StorageError",
-        "TrainingDiverged", "UnknownName",
+        "DataError", "DoctorWarning", "InvalidValue", "MissingExtra", "PellucidError", "ResumeWarning", "ShapeError",
+        "StorageError", "TrainingDiverged", "UnknownName",
     ),
     "pellucid.data": (
         "Dataset", "gaussian_grid", "gaussian_ring", "list_datasets", "load_dataset", "load_pairs",
@@ -223,6 +224,7 @@ __all__ = [
     "RNN",
     "Repeat",
     "Reshape",
+    "ResumeWarning",
     "Run",
     "SGD",
     "ShapeError",

@@ -130,7 +130,11 @@ def test_settings_that_are_not_allowed_cost_no_earlier_run(run, options, said):
     ("data", "options", "said"),
     [
         ("diabetes", ["--loss", "binary_cross_entropy"], ["takes probabilities", "ends in linear"]),
-        ("diabetes", ["--loss", "sigmoid_binary_cross_entropy"], ["logits, not numbers", "take 'binary_cross_entropy'"]),
+        (
+            "diabetes",
+            ["--loss", "sigmoid_binary_cross_entropy"],
+            ["logits, not numbers", "take 'binary_cross_entropy'"],
+        ),
         ("diabetes", ["--loss", "sparse_categorical_cross_entropy"], ["does not fit", "regression", "huber"]),
         ("diabetes", ["--class-weights", "balanced"], ["regression", "sample_weights"]),
         ("diabetes", ["--loss", "hinge"], ["tells classes apart", 'task="binary"', "huber"]),

@@ -241,7 +241,17 @@ def test_early_stopping_ends_before_the_epochs_do_and_says_so(tmp_path):
     assert json.loads(result.stdout)["stopped"] == "early"
     assert "stopped early" in result.stderr
     assert "weights of the best epoch kept" in result.stderr
-    assert pel.load_run(tmp_path / "run").stopped == "early"
+    run = pel.load_run(tmp_path / "run")
+    assert run.stopped == "early"
+    again = ("train", "--resume", tmp_path / "run", "--quiet")
+    told = " ".join(pellucid(*again).stderr.split())
+    assert "no step was made" in told
+    assert f"not fallen since epoch {run.best_epoch}" in told
+    more = run.history.epochs_made + 1
+    pellucid(*again, "--patience", 60, "--epochs", more, "--learning-rate", 0.01)
+    run = pel.load_run(tmp_path / "run")
+    assert (run.experiment.patience, run.history.epochs_made) == (60, more)
+    assert run.history.steps["learning_rate"][-1] == np.float32(0.01)
 
 
 def test_runs_without_a_name_are_numbered(tmp_path, monkeypatch):

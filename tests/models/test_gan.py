@@ -15,6 +15,7 @@ import pellucid as pel
 from pellucid.cli.main import main
 from pellucid.core.checks import InvalidValue, ShapeError, StorageError
 from pellucid.data import GaussianMixture, mode_coverage
+from pellucid.functions.schedules import CosineDecay
 from pellucid.report.figures import draw_samples
 
 TWO = GaussianMixture(((-1.0, 0.0), (1.0, 0.0)), 0.1)
@@ -89,6 +90,25 @@ def test_ctrl_c_returns_the_run_and_it_goes_on_to_the_same_bits(tmp_path):
     whole = pel.train_gan(*NETWORKS, POINTS, **(SMALL | {"epochs": epochs}))
     same_bits(again.params, whole.params)
     same_bits(again.history.step_rows, whole.history.step_rows)
+
+
+def test_a_gan_goes_on_with_another_rate_and_optimiser(tmp_path):
+    pel.train_gan(*NETWORKS, POINTS, folder=tmp_path / "gan", **SMALL)
+    made = SMALL["epochs"]
+    slow = pel.resume_gan(tmp_path / "gan", POINTS, epochs=made + 1, learning_rate=1e-5, progress=False)
+    assert float(slow.history.step_rows[-1, 2]) == pytest.approx(1e-5)
+    other = pel.resume_gan(
+        tmp_path / "gan", POINTS, epochs=made + 2, critic_optimizer=pel.SGD(0.1), progress=False
+    )
+    players = other.training.state.optimizer
+    assert len(players["generator"].slots) > len(players["critic"].slots) == 0
+    loaded = pel.load_gan(tmp_path / "gan")
+    changed = [set(entry["changed"]) for entry in loaded.resumed]
+    assert changed == [{"optimizer", "epochs"}, {"critic_optimizer", "epochs"}]
+    with pytest.warns(pel.ResumeWarning, match=r"all .* epochs.*resume_gan"):
+        pel.resume_gan(tmp_path / "gan", POINTS, progress=False)
+    with pytest.raises(InvalidValue, match="from the beginning"):
+        pel.resume_gan(tmp_path / "gan", POINTS, optimizer=pel.Adam(CosineDecay(0.1, epochs=3)))
 
 
 def test_images_are_made_in_their_own_units(tmp_path):

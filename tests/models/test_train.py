@@ -1,8 +1,11 @@
 """Training from one call, and what can be done with the run."""
 
 import errno
+import json
 import os
+import shutil
 import signal
+import sys
 import threading
 import time
 
@@ -15,10 +18,15 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 
 import pellucid as pel
 from pellucid.core.checks import DataError, InvalidValue, ShapeError, StorageError, UnknownName
+from pellucid.core.registry import describe
 from pellucid.data import Part
+from pellucid.doctor.race import Arm, Candidate
+from pellucid.doctor.setup import Setup
+from pellucid.functions.schedules import CosineDecay
 from pellucid.models.experiment import Experiment
 from pellucid.models.population import train_population
 from pellucid.models.train import make_ready, plan
+from pellucid.optimizers import as_optimizer
 
 IRIS = pel.load_dataset("iris")
 SMALL = {"epochs": 4, "progress": False}
@@ -425,6 +433,158 @@ def test_a_disk_that_fills_up_while_training_loses_nothing(tmp_path, monkeypatch
         same_bits(again.params, expected.params)
         for name in ("weights.safetensors", "history/steps.jsonl", "result.json"):
             assert (folder / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), (failing, name)
+
+
+RESUMED = {
+    "rate": ({"learning_rate": 1e-4}, {"name": "adam", "learning_rate": 1e-4}),
+    "optimiser of the kind": ({"optimizer": pel.Adam(1e-4, beta1=0.5)}, None),
+    "optimiser of another": ({"optimizer": "sgd"}, "sgd"),
+    "with its rate": ({"optimizer": "sgd", "learning_rate": 0.2}, {"name": "sgd", "learning_rate": 0.2}),
+    "optax": ({"optimizer": optax.sgd(0.1)}, "optax"),
+}
+
+
+@pytest.fixture(scope="module")
+def two_epochs(tmp_path_factory):
+    """A run that is resumed in many ways; each takes a copy."""
+    folder = tmp_path_factory.mktemp("runs") / "two"
+    return pel.train(
+        (8,), IRIS, optimizer=pel.Adam(0.02), epochs=2, snapshots=4, folder=folder, progress=False
+    ).folder
+
+
+@pytest.mark.parametrize("change", RESUMED)
+def test_a_resumed_run_takes_another_optimiser_and_writes_it_down(change, two_epochs, tmp_path):
+    settings, written = RESUMED[change]
+    shutil.copytree(two_epochs, tmp_path / "run")
+    run = pel.resume_run(tmp_path / "run", epochs=4, progress=False, **settings)
+    chosen = as_optimizer(settings.get("optimizer", "adam"))
+    rate = settings.get("learning_rate", getattr(chosen, "learning_rate", np.nan))
+    used = run.history.steps["learning_rate"]
+    np.testing.assert_allclose(used[:8], 0.02, rtol=1e-6)
+    if change != "optax":  # which may tell its rate or not
+        np.testing.assert_allclose(used[8:], rate, rtol=1e-6)
+    # The running averages of the same kind go on, with the count of its updates.
+    assert int(run.training.state.optimizer.step) == (16 if chosen.name == "adam" else 8)
+    loaded = pel.load_run(tmp_path / "run")
+    assert loaded.experiment.optimizer == (describe(chosen) if written is None else written)
+    (entry,) = loaded.resumed
+    assert (entry["epoch"], entry["step"]) == (2, 8)
+    assert entry["changed"]["optimizer"]["before"] == {"name": "adam", "learning_rate": 0.02}
+    assert entry["changed"]["epochs"] == {"before": 2, "after": 4}
+    assert "resumed" in (tmp_path / "run/report.html").read_text()
+    if change != "optax":
+        # The states before and after it are read with the optimiser of their time.
+        first, *_, last = (len(state.optimizer.slots) for state in loaded.snapshots.values())
+        assert (first, last) == (2, len(run.training.state.optimizer.slots))
+        again = pel.resume_run(tmp_path / "run", epochs=5, progress=False)  # and from there bit for bit
+        assert len(again.resumed) == 2
+        assert float(again.history.steps["learning_rate"][-1]) == pytest.approx(rate)
+
+
+def test_a_killed_run_that_was_resumed_with_another_optimiser_is_not_mixed_up(
+    two_epochs, tmp_path, monkeypatch
+):
+    """The settings are written before the first checkpoint with them: a kill in between leaves the old state."""
+    shutil.copytree(two_epochs, tmp_path / "run")
+    expected = pel.resume_run(
+        shutil.copytree(two_epochs, tmp_path / "whole"), epochs=4, optimizer="sgd", progress=False
+    )
+    monkeypatch.setattr(sys.modules["pellucid.models.train"], "run_to_the_end", lambda *rest: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        pel.resume_run(tmp_path / "run", epochs=4, optimizer="sgd", progress=False)
+    monkeypatch.undo()
+    assert pel.load_run(tmp_path / "run").experiment.optimizer == "sgd"
+    same_bits(pel.resume_run(tmp_path / "run", progress=False).params, expected.params)
+
+
+REFUSED = {
+    "fewer epochs": ({"epochs": 1}, r"epochs counts all of a run, and 2 are made.*Received: 1"),
+    "patience": ({"early_stopping": 3}, "begun without it.*Begin a new run with it"),
+    "schedule": ({"optimizer": pel.Adam(CosineDecay(0.1, epochs=3))}, "cosine_decay.*from the beginning"),
+    "all rows": ({"optimizer": pel.GradientDescent(0.1)}, r"all rows a step.*of 32\. Take sgd"),
+    "rate of optax": ({"optimizer": optax.sgd(0.1), "learning_rate": 1.0}, "holds its rate inside"),
+    "no rate": ({"learning_rate": -1.0}, "learning_rate"),
+}
+
+
+@pytest.mark.parametrize("change", REFUSED)
+def test_what_a_resumed_run_cannot_take_is_refused_by_name(change, two_epochs):
+    settings, said = REFUSED[change]
+    before = (two_epochs / "experiment.toml").read_bytes()
+    with pytest.raises(InvalidValue, match=said):
+        pel.resume_run(two_epochs, **{"epochs": 4} | settings, progress=False)
+    assert (two_epochs / "experiment.toml").read_bytes() == before
+
+
+def test_after_an_early_stop_more_patience_goes_on_and_nothing_less_is_silent(tmp_path):
+    settings = STATISTICS | {"early_stopping": 2}
+    run = pel.train(NORMALISED, NOISY, epochs=40, folder=tmp_path / "run", **settings)
+    assert run.stopped == "early"
+    made, before = run.history.epochs_made, (tmp_path / "run/experiment.toml").read_bytes()
+    said = rf"stopped early after {made} epochs.*since epoch {run.best_epoch}.*early_stopping=4.*--patience 4"
+    for changes in ({}, {"epochs": 50}, {"learning_rate": 1e-4}):
+        with pytest.warns(pel.ResumeWarning, match=said):
+            same = pel.resume_run(tmp_path / "run", NOISY, progress=False, **changes)
+        assert same.history.epochs_made == made
+        assert (
+            tmp_path / "run/experiment.toml"
+        ).read_bytes() == before  # what had no part in it is not recorded
+    again = pel.resume_run(tmp_path / "run", NOISY, early_stopping=4, progress=False)
+    whole = pel.train(NORMALISED, NOISY, epochs=40, **STATISTICS)
+    assert again.history.epochs_made == whole.history.epochs_made > made
+    same_bits((again.params, again.layer_state), (whole.params, whole.layer_state))
+    assert pel.load_run(tmp_path / "run").experiment.patience == 4
+
+
+def test_what_the_terminal_says_of_a_training_stays_in_its_folder(tmp_path, capfd):
+    run = pel.train((8,), IRIS, epochs=2, optimizer=pel.SGD(1e-4), folder=tmp_path / "run")
+    said = capfd.readouterr().err.splitlines()[-1]
+    suspicion = said.removeprefix("the doctor suspects ").partition(";")[0]
+    kept = json.loads((tmp_path / "run/notes.json").read_text())
+    assert kept["suspicion"] == suspicion
+    assert kept["ended"] == str(run).splitlines()
+    assert kept["choices"][0].startswith("output layer: softmax, 3 wide")
+    loaded = pel.load_run(tmp_path / "run")
+    assert loaded.notes == run.notes
+    page = (tmp_path / "run/report.html").read_text()
+    for text in (suspicion, *kept["choices"]):
+        assert text.replace("'", "&#x27;") in page or text in page
+    # Nothing of it is lost where the training goes on, but what it was suspected of before.
+    more = pel.resume_run(tmp_path / "run", epochs=30, learning_rate=0.5, progress=False)
+    assert more.notes.choices == run.notes.choices
+    assert more.notes.suspicion != suspicion
+
+
+def test_objects_print_in_a_line_without_their_data(two_epochs, iris_run):
+    arm = Arm(Candidate("adam", "optimizer sgd → adam", Setup.of(iris_run)), {0: 0.5})
+    things = (
+        iris_run,
+        iris_run.training,
+        iris_run.history,
+        Setup.of(iris_run),
+        arm,
+        arm.candidate,
+        pel.load_run(two_epochs),
+    )
+    for thing in things:
+        for text in (repr(thing), str(thing) if thing is arm else ""):
+            assert "\n" not in text, type(thing)
+            assert len(text) < 400, (type(thing), text)
+    assert str(arm) == "0.500 over 1 seeds: optimizer sgd → adam"
+
+
+def test_a_run_with_all_epochs_made_says_so(two_epochs):
+    with pytest.warns(pel.ResumeWarning, match=r"all 2 epochs.*resume_run\(.*epochs=4\)"):
+        pel.resume_run(two_epochs, progress=False)
+
+
+def test_a_run_with_an_optimiser_from_optax_asks_for_it(tmp_path):
+    pel.train((8,), IRIS, optimizer=optax.sgd(0.1), folder=tmp_path / "run", **SMALL)
+    with pytest.raises(InvalidValue, match=r"came from Optax.*give it again: resume_run"):
+        pel.resume_run(tmp_path / "run", epochs=6)
+    run = pel.resume_run(tmp_path / "run", optimizer=optax.sgd(0.1), epochs=6, progress=False)
+    same_bits(run.params, pel.train((8,), IRIS, optimizer=optax.sgd(0.1), **SMALL | {"epochs": 6}).params)
 
 
 def test_arrays_and_sample_weights_must_be_given_again(tmp_path):

@@ -116,6 +116,15 @@ def test_a_resumed_training_ends_with_the_same_bits(data, trained, tmp_path):
     others = prepare_translations(data.train, minimum_count=1)
     with pytest.raises(StorageError, match="not those of the run"):
         Translator.train(others, graph, epochs=2, folder=tmp_path / "run", resume=True, **settings)
+    # Other settings are taken or refused, what is left out is as it was.
+    again = {"folder": tmp_path / "run", "resume": True, "progress": False}
+    slower = Translator.train(data, optimizer=pel.Adam(1e-5), epochs=3, **again)
+    assert float(slower.history.step_rows[-1, 2]) == pytest.approx(1e-5)
+    assert Translator.load(tmp_path / "run").experiment.optimizer == {"name": "adam", "learning_rate": 1e-5}
+    with pytest.raises(InvalidValue, match="batch_size: this run was begun with another"):
+        Translator.train(data, epochs=4, batch_size=7, **again)
+    with pytest.raises(InvalidValue, match=r"optimizer: no step was made: all 3 epochs.*epochs=6"):
+        Translator.train(data, optimizer=pel.Adam(1e-3), **again)
 
 
 def test_gradients_equal_those_of_jax(data, float64):

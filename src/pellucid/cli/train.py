@@ -1,5 +1,6 @@
 """``pellucid train``."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ Examples:
   pellucid train mnist --network wgan:critic_steps=3 --epochs 100
   pellucid train mnist-5k --network network.toml --regularizer l1:strength=1e-4
   pellucid train --resume runs/mnist-001
+  pellucid train --resume runs/mnist-001 --epochs 20 --learning-rate 1e-4
   pellucid train runs/mnist-001/experiment.toml --seed 1
 
 \b
@@ -171,7 +173,12 @@ or names them, with what each reads, where the network branches:
     "--run", "folder", type=click.Path(path_type=Path), help="Run folder.  [default: runs/NAME-NNN]"
 )
 @click.option("--overwrite", is_flag=True, help="Replace the run folder if it is there.")
-@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with this run.")
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Go on with this run; --epochs, --optimizer, --learning-rate and --patience may be others.",
+)
 @click.option(
     "--checkpoint-every", type=float, default=10.0, show_default=True, help="Seconds between checkpoints."
 )
@@ -203,11 +210,10 @@ def train(source: str | None, resume: Path | None, as_json: bool, **options: Any
 
 
 def _tell_suspicion(run: Any) -> None:
-    from pellucid.doctor.diagnose import suspicion
     from pellucid.models.run import Run
 
-    if isinstance(run, Run) and (suspected := suspicion(run)):
-        say(f"the doctor suspects {suspected}; make sure with: pellucid diagnose {run.folder}")
+    if isinstance(run, Run) and run.notes.suspicion:
+        say(f"the doctor suspects {run.notes.suspicion}; make sure with: pellucid diagnose {run.folder}")
 
 
 def _begin(source: str, options: dict[str, Any]) -> Any:
@@ -215,9 +221,9 @@ def _begin(source: str, options: dict[str, Any]) -> Any:
     from pellucid.functions.metrics import metrics
     from pellucid.functions.regularizers import regularizers
     from pellucid.models.experiment import Experiment, open_data, with_usual_batch_size
-    from pellucid.models.feedforward import OUTPUTS, RAW, loss_and_network
+    from pellucid.models.feedforward import OUTPUTS, RAW, choices_of, loss_and_network
     from pellucid.models.scaling import scaled_inputs
-    from pellucid.models.train import run_experiment
+    from pellucid.models.train import run_experiment, suspicion_of
     from pellucid.optimizers import as_optimizer
 
     seed = options["seed"] or 0
@@ -280,6 +286,12 @@ def _begin(source: str, options: dict[str, Any]) -> Any:
         experiment = with_usual_batch_size(experiment, len(data.train), optimizer.full_batch)
     from pellucid.network import summarize
 
+    asked_for = {
+        "output layer": options["network"].endswith(".toml"),
+        "loss": options["loss"] is not None,
+        "metric": options["metric"] is not None,
+    }
+    choices = choices_of(data, experiment, asked_for)
     say(str(summarize(network.accepting(data.input_shape), data.input_shape)))
     folder = options["folder"] or _free_folder(data.name)
     return run_experiment(
@@ -289,17 +301,19 @@ def _begin(source: str, options: dict[str, Any]) -> Any:
         overwrite=options["overwrite"],
         checkpoint_every=options["checkpoint_every"],
         progress=not options["quiet"],
+        choices=choices,
         before=lambda run: _tell_problems(run, folder / "experiment.toml"),
+        after=suspicion_of,
     )
 
 
-def _tell_problems(run: Any, settings: Path) -> None:
-    """One line for each thing that is certainly wrong, or to be known, before the first step."""
+def _tell_problems(run: Any, settings: Path) -> list[str]:
+    """One line for each thing that is certainly wrong, or to be known, before the first step; told, and returned."""
     from rich.console import Console
     from rich.text import Text
 
     from pellucid.cli.findings import COLOURS
-    from pellucid.doctor.glance import glance
+    from pellucid.doctor.glance import glance, in_words
 
     console = Console(stderr=True, highlight=False)
     found = glance(run)
@@ -308,12 +322,13 @@ def _tell_problems(run: Any, settings: Path) -> None:
         console.print(Text.assemble(head, f" ({finding.probability:.0%}): {finding.because}"), soft_wrap=True)
     if found:
         console.print(f"it is trained all the same; more: pellucid check {settings}", soft_wrap=True)
+    return [in_words(finding) for finding in found]
 
 
 def _repeat(path: Path, options: dict[str, Any]) -> Any:
     from pellucid.models.experiment import GanExperiment, experiment_of, open_data
     from pellucid.models.gan import run_gan
-    from pellucid.models.train import run_experiment
+    from pellucid.models.train import run_experiment, suspicion_of
     from pellucid.storage import read_toml
 
     _settled("the experiment", {"source", "seed", "epochs", "folder", "overwrite"})
@@ -335,25 +350,39 @@ def _repeat(path: Path, options: dict[str, Any]) -> Any:
     if isinstance(experiment, GanExperiment):
         return run_gan(experiment, data, **kept)
     return run_experiment(
-        experiment, data, before=lambda run: _tell_problems(run, folder / "experiment.toml"), **kept
+        experiment,
+        data,
+        before=lambda run: _tell_problems(run, folder / "experiment.toml"),
+        after=suspicion_of,
+        **kept,
     )
 
 
 def _resume(folder: Path, source: str | None, options: dict[str, Any]) -> Any:
+    from pellucid.core.checks import ResumeWarning
     from pellucid.models.gan import resume_gan
     from pellucid.models.train import resume_run
     from pellucid.storage import RunFolder
 
     if source is not None:
         raise click.UsageError("--resume takes the data from the run: leave DATA out.")
-    _settled("the run", {"resume", "epochs"})
-    again: Any = resume_gan if "generator" in RunFolder(folder).read_experiment() else resume_run
-    return again(
-        folder,
-        epochs=options["epochs"],
-        checkpoint_every=options["checkpoint_every"],
-        progress=not options["quiet"],
-    )
+    gan = "generator" in RunFolder(folder).read_experiment()
+    open_ones = {"resume", "epochs", "optimizer", "learning_rate"}
+    _settled("the run", open_ones if gan else open_ones | {"patience"})
+    changes = {name: options[name] for name in ("epochs", "learning_rate")}
+    if _is_given("optimizer"):
+        changes["optimizer"] = options["optimizer"]
+    if not gan:
+        changes["early_stopping"] = options["patience"]
+    again: Any = resume_gan if gan else resume_run
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", ResumeWarning)
+        run = again(
+            folder, checkpoint_every=options["checkpoint_every"], progress=not options["quiet"], **changes
+        )
+    for warning in said:
+        say(str(warning.message))
+    return run
 
 
 def _settled(by: str, open_ones: set[str]) -> None:

@@ -11,7 +11,8 @@ The exceptions::
     ├── MissingExtra      (ImportError)  an optional dependency that is not installed
     └── TrainingDiverged  (ArithmeticError)  a loss or gradient that is not finite
 
-and one warning, `DoctorWarning` (UserWarning): a training that begins although something is certainly wrong.
+and two warnings (UserWarning): `DoctorWarning`, of a training that begins although something is certainly wrong, and
+`ResumeWarning`, of one that is resumed and has nothing left to do.
 
 A constraint is declared once, on the dataclass field it limits::
 
@@ -71,6 +72,10 @@ class TrainingDiverged(PellucidError, ArithmeticError):
 
 class DoctorWarning(UserWarning):
     """A training that begins although something is certainly wrong with its program or rows."""
+
+
+class ResumeWarning(UserWarning):
+    """A training that is resumed although it has nothing left to do."""
 
 
 @dataclass(frozen=True)

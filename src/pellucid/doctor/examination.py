@@ -294,8 +294,8 @@ class Examination:
 
     def look(self, params: Any, state: Any, x: np.ndarray | None = None) -> Look:
         """Forward and backward pass over the probe, or over other inputs in its place, in training mode."""
-        x, y = jnp.asarray(self.x[self.probe] if x is None else x), jnp.asarray(self.y[self.probe])
-        found = _look(self.network, self.loss, params, state, x, y)
+        inputs = jnp.asarray(self.x[self.probe] if x is None else x)
+        found = _look(self.network, self.loss, params, state, inputs, jnp.asarray(self.y[self.probe]))
         return Look(
             float(found.loss),
             tuple(np.asarray(output) for output in found.outputs),

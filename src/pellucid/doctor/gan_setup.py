@@ -66,6 +66,9 @@ class GanSetup:
             training.scaling, training.train, run.facts,
         )  # fmt: skip
 
+    def __repr__(self) -> str:
+        return f"<GanSetup of {self.train.rows} rows, {self.epochs} epochs>"
+
     @property
     def steps(self) -> int:
         """Updates of the critic in the whole training."""

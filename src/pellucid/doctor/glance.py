@@ -54,15 +54,27 @@ def glance(run: Run) -> list[Finding]:
     return sorted(found, key=lambda finding: -finding.probability)
 
 
-def warn_of_problems(run: Run) -> None:
-    """Warn of each finding of a glance; the training goes on."""
+def warn_of_problems(run: Run) -> list[str]:
+    """Warn of each finding of a glance; the training goes on.
+
+    Returns:
+        The findings in words.
+    """
+    said = []
     for finding in glance(run):
+        help_ = f"May help: {', '.join(finding.remedies)}."
+        said.append(f"{in_words(finding)}. {help_}")
         warnings.warn(
-            f"{finding.name} ({finding.probability:.0%}): {finding.because}. May help: {', '.join(finding.remedies)}. "
-            "pellucid.check(network, data) says more.",
+            f"{said[-1]} pellucid.check(network, data) says more.",
             DoctorWarning,
-            stacklevel=5,  # whoever called train
+            stacklevel=6,  # whoever called train
         )
+    return said
+
+
+def in_words(finding: Finding) -> str:
+    """A finding in a line: what, how sure, why."""
+    return f"{finding.name} ({finding.probability:.0%}): {finding.because}"
 
 
 def _some_rows(run: Run) -> Run:

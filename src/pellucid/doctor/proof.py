@@ -113,11 +113,7 @@ class Proof:
             if arm.test is None:
                 lines.append(f"  dropped   {arm.mean:.3f} after {len(arm.scores)} seeds: {change}")
                 continue
-            verdict = "PROVEN  " if arm.proven else "unproven"
-            lines.append(
-                f"  {verdict}  {arm.test.difference:+.3f} (p {arm.p:.2g}, d {arm.test.d:.2f}, {arm.test.count} "
-                f"fresh seeds): {change}"
-            )
+            lines.append(f"  {arm}")
         if self.random is not None and self.random.candidate is not None:
             gained = (
                 f"{self.random.test.difference:+.3f}" if self.random.test is not None else "nothing gained"

@@ -111,6 +111,16 @@ class Arm:
         """Whether it beats the original."""
         return self.test is not None and self.p < SIGNIFICANCE and self.test.d >= EFFECT
 
+    def __str__(self) -> str:
+        change = "the original" if self.candidate is None else self.candidate.change
+        if self.candidate is None or self.test is None:
+            return f"{self.mean:.3f} over {len(self.scores)} seeds: {change}"
+        verdict = "PROVEN  " if self.proven else "unproven"
+        return (
+            f"{verdict}  {self.test.difference:+.3f} (p {self.p:.2g}, d {self.test.d:.2f}, {self.test.count} "
+            f"fresh seeds): {change}"
+        )
+
     @property
     def changes(self) -> int:
         """How many remedies it takes."""

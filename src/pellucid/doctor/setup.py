@@ -108,6 +108,9 @@ class Setup:
             experiment.scale_targets,
         )  # fmt: skip
 
+    def __repr__(self) -> str:
+        return f"<Setup of {self.train.rows} rows, {self.epochs} epochs>"
+
     @property
     def x(self) -> np.ndarray:
         """Training inputs as they are stored."""

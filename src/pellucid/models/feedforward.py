@@ -1,7 +1,7 @@
 """The feed-forward network, with the output layer and the loss that the target asks for (subject 1.3, 3.1)."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from pellucid.core.checks import InvalidValue, ShapeError, WholeNumber, require
 from pellucid.core.types import Shape, Specification
@@ -12,6 +12,7 @@ from pellucid.functions.activations import activations
 from pellucid.functions.losses import Loss, losses
 from pellucid.functions.metrics import BinaryAccuracy, Metric, metrics
 from pellucid.layers import Activation, Dense, Dropout, Layer
+from pellucid.models.experiment import Experiment
 from pellucid.network import AnyNetwork, Network
 
 
@@ -57,6 +58,33 @@ OUTPUTS = {
     ),
 }
 """The output layer, loss and metric by task: the defaults of subject 3.1."""
+
+
+def choices_of(data: Dataset, experiment: Experiment, asked_for: Mapping[str, bool]) -> tuple[str, ...]:
+    """What was chosen for a target where nothing was asked for, in words.
+
+    Args:
+        data: the dataset, as the network takes it.
+        experiment: the settings.
+        asked_for: whether the output layer, the loss and the metric were.
+
+    Example:
+        >>> from pellucid.data import load_dataset
+        >>> from pellucid.models.train import plan
+        >>> plan((8,), load_dataset("iris")).choices[1]
+        'loss: sparse_categorical_cross_entropy'
+    """
+    end = OUTPUTS[data.task]
+    words = {
+        "output layer": f"{end.activation}, {data.outputs} wide ({end.reason})",
+        "loss": _name(experiment.loss),
+        "metric": _name(experiment.metric),
+    }
+    return tuple(f"{what}: {text}" for what, text in words.items() if not asked_for[what])
+
+
+def _name(written: Any) -> str:
+    return written if isinstance(written, str) else written["name"]
 
 
 def feedforward(

@@ -1,14 +1,16 @@
 """Generative adversarial networks from one call: train, sample, save, take up again (subject 1.7, 5.10)."""
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import jax
+import msgspec
 import numpy as np
 
-from pellucid.core.checks import InvalidValue, ShapeError
+from pellucid.core.checks import InvalidValue, ResumeWarning, ShapeError
 from pellucid.core.registry import describe
 from pellucid.data import Dataset, Part, make_dataset
 from pellucid.functions.schedules import watches_loss
@@ -16,6 +18,7 @@ from pellucid.layers import Activation, Dense, Reshape
 from pellucid.models.experiment import GanExperiment
 from pellucid.models.gan_run import GanRun, load_gan, program_of_gan
 from pellucid.models.keeping import data_of_run, keep_compiled_programs, restore, run_to_the_end
+from pellucid.models.resuming import changed, nothing_left, refuse_fewer_epochs, resumed_optimizer
 from pellucid.models.run import DataFacts
 from pellucid.models.scaling import scaling_of
 from pellucid.network import Network, summarize
@@ -233,9 +236,8 @@ def run_gan(
     overwrite: bool = False,
     checkpoint_every: float = 10.0,
     progress: bool = True,
-    resume: bool = False,
 ) -> GanRun:
-    """Train what an experiment describes; go on from its folder's last checkpoint where ``resume`` says so.
+    """Train what an experiment describes.
 
     Args:
         experiment: the settings.
@@ -244,25 +246,43 @@ def run_gan(
         overwrite: replace the run that ``folder`` holds already.
         checkpoint_every: seconds between checkpoints.
         progress: show the progress on stderr.
-        resume: go on from the last checkpoint of ``folder``.
     """
     keep_compiled_programs()
     training = training_of(experiment, data)
     files = None if folder is None else RunFolder(folder)
     if files is not None:
-        if resume:
-            restore(training, files)
-        else:
-            files.begin(overwrite)
-            files.write_manifest({"data": DataFacts.of(data).to_dict(), "seed": experiment.seed})
+        files.begin(overwrite)
+    return _to_the_end(experiment, data, training, files, checkpoint_every, progress)
+
+
+def _to_the_end(
+    experiment: GanExperiment,
+    data: Dataset,
+    training: Training,
+    files: RunFolder | None,
+    checkpoint_every: float,
+    progress: bool,
+    resumed: Sequence[dict[str, Any]] = (),
+) -> GanRun:
+    """Train from wherever the training is, and save what came of it."""
+
+    def run_now(stopped: str) -> GanRun:
+        program, state = training.program, training.state
+        assert isinstance(program, Adversarial)
+        return GanRun(
+            program, {"generator": state.params["average"], "critic": state.params["critic"]}, state.layer_state,
+            experiment, DataFacts.of(data), training.history, stopped, training=training, data=data,
+            resumed=tuple(resumed),
+        )  # fmt: skip
+
+    if files is not None:
+        files.write_manifest(run_now("epochs").manifest)
         files.write_experiment(experiment.to_dict())
-    stopped = run_to_the_end(training, experiment.epochs, files, checkpoint_every, progress)
-    program, state = training.program, training.state
-    assert isinstance(program, Adversarial)
-    run = GanRun(
-        program, {"generator": state.params["average"], "critic": state.params["critic"]}, state.layer_state,
-        experiment, DataFacts.of(data), training.history, stopped, training=training, data=data,
-    )  # fmt: skip
+    run = run_now(
+        run_to_the_end(
+            training, experiment.epochs, files, checkpoint_every, progress, _optimizers(experiment)
+        )
+    )
     if files is not None:
         run.folder = files.path
         run.save(files.path)
@@ -274,28 +294,79 @@ def resume_gan(
     data: Dataset | None = None,
     *,
     epochs: int | None = None,
+    optimizer: Any = None,
+    critic_optimizer: Any = None,
+    learning_rate: float | None = None,
     checkpoint_every: float = 10.0,
     progress: bool = True,
 ) -> GanRun:
-    """Go on with an interrupted or killed GAN, bit for bit as if it had never stopped.
+    """Go on with a GAN that was interrupted, killed or has ended, bit for bit as if it had never stopped.
+
+    Changes are taken and written down as by `resume_run`.
 
     Args:
         folder: its run folder.
         data: its data, where they came as arrays and cannot be loaded by name.
-        epochs: another number of epochs, to train longer than was planned.
+        epochs: another number of epochs in all, to train longer than was planned.
+        optimizer: another optimiser; of the critic too, where it has none of its own.
+        critic_optimizer: another optimiser of the critic.
+        learning_rate: another learning rate of both.
         checkpoint_every: seconds between checkpoints.
         progress: show the progress on stderr.
 
     Raises:
         StorageError: no GAN there, a checkpoint that was altered, or data other than those of the run.
+        InvalidValue: a change that the run does not allow.
+
+    Warns:
+        ResumeWarning: no step was made, since all epochs are made.
     """
     files = RunFolder(folder)
-    experiment = GanExperiment.from_dict(files.read_experiment())
-    experiment.epochs = experiment.epochs if epochs is None else epochs
-    data = data_of_run(files, experiment.data, data)
-    return run_gan(
-        experiment, data, folder=files.path, checkpoint_every=checkpoint_every, progress=progress, resume=True
-    )
+    saved = GanExperiment.from_dict(files.read_experiment())
+    experiment = _resettled(saved, epochs, optimizer, critic_optimizer, learning_rate)
+    data = data_of_run(files, saved.data, data)
+    keep_compiled_programs()
+    training = _taken_up(experiment, data, files)
+    refuse_fewer_epochs(training, epochs)
+    if training.ended(experiment.epochs):
+        if files.has("report.html"):
+            said = nothing_left(training, experiment.epochs, "resume_gan", files.path)
+            warnings.warn(said, ResumeWarning, stacklevel=2)
+        if training.ended(saved.epochs) and experiment != saved:  # what changes nothing is not written down
+            experiment, training = saved, _taken_up(saved, data, files)
+    resumed = files.read_json("manifest.json").get("resumed", []) + changed(saved, experiment, training)
+    return _to_the_end(experiment, data, training, files, checkpoint_every, progress, resumed)
+
+
+def _resettled(
+    saved: GanExperiment, epochs: int | None, optimizer: Any, critic_optimizer: Any, learning_rate: Any
+) -> GanExperiment:
+    """The settings that a GAN goes on with."""
+    changes: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
+    given = {"optimizer": optimizer, "critic_optimizer": critic_optimizer}
+    for player, other in given.items():
+        before = getattr(saved, player)
+        if before is None and other is None:
+            continue  # a critic that has the generator's
+        chosen = resumed_optimizer(
+            saved.optimizer if before is None else before, other, learning_rate, saved.batch_size
+        )
+        if before is None or as_optimizer(before) != chosen:
+            changes[player] = describe(_registered(chosen))
+    return msgspec.structs.replace(saved, **changes)
+
+
+def _taken_up(experiment: GanExperiment, data: Dataset, files: RunFolder) -> Training:
+    """The training of an experiment, where the last checkpoint of its folder is."""
+    training = training_of(experiment, data)
+    restore(training, files, _optimizers(experiment))
+    return training
+
+
+def _optimizers(experiment: GanExperiment) -> dict[str, Any]:
+    settings = experiment.to_dict()
+    own = settings["optimizer"]
+    return {"optimizer/generator": own, "optimizer/critic": settings.get("critic_optimizer", own)}
 
 
 def training_of(experiment: GanExperiment, data: Dataset) -> Training:

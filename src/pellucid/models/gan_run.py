@@ -35,6 +35,7 @@ class GanRun:
         stopped: why it ended: ``"epochs"`` or ``"interrupted"``.
         folder: where it was saved; None if it was not.
         data: what it was trained on; None for a run that was loaded.
+        resumed: where settings changed when it was resumed: epoch, step, and what each was before and after.
     """
 
     program: Adversarial
@@ -47,6 +48,13 @@ class GanRun:
     folder: Path | None = None
     training: Training | None = None
     data: Dataset | None = None
+    resumed: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What ``manifest.json`` holds beside the versions in use: the data, and what else repeating it takes."""
+        again = {"resumed": list(self.resumed)} if self.resumed else {}
+        return {"data": self.facts.to_dict(), "seed": self.experiment.seed, **again}
 
     @property
     def result(self) -> dict[str, float]:
@@ -135,7 +143,7 @@ class GanRun:
         if files.path != self.folder:
             files.begin(overwrite)
         files.write_experiment(self.experiment.to_dict())
-        files.write_manifest({"data": self.facts.to_dict(), "seed": self.experiment.seed})
+        files.write_manifest(self.manifest)
         arrays = to_arrays({"params": self.params, "layer_state": self.layer_state})
         history = {f"history/{name}": array for name, array in self.history.to_arrays().items()}
         files.write_weights(arrays | self.facts.to_arrays() | history)
@@ -151,6 +159,9 @@ class GanRun:
         """Both networks as tables."""
         generator = summarize(program.generator, (program.latent,))
         return f"generator\n{generator}\n\ncritic\n{summarize(program.critic, input_shape)}"
+
+    def __repr__(self) -> str:
+        return f"<GanRun {' · '.join(str(self).splitlines())}>"
 
     def __str__(self) -> str:
         figures = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in self.result.items())
@@ -173,7 +184,8 @@ def load_gan(folder: str | Path) -> GanRun:
     arrays = files.read_weights()
     if arrays is None:
         raise StorageError(f"the run {folder} has not ended: it has no weights yet. Resume it first.")
-    facts = DataFacts.from_dict(files.read_json("manifest.json")["data"], arrays)
+    manifest = files.read_json("manifest.json")
+    facts = DataFacts.from_dict(manifest["data"], arrays)
     program = program_of_gan(experiment)
     state = program.init(as_optimizer("sgd"), as_optimizer("sgd"), None, facts.input_shape, 0)
     params = {player: state.params[player] for player in ("generator", "critic")}
@@ -182,7 +194,7 @@ def load_gan(folder: str | Path) -> GanRun:
     history.restore(under("history", arrays))
     return GanRun(
         program, tree["params"], tree["layer_state"], experiment, facts, history,
-        files.read_json("result.json")["stopped"], files.path,
+        files.read_json("result.json")["stopped"], files.path, resumed=tuple(manifest.get("resumed", ())),
     )  # fmt: skip
 
 

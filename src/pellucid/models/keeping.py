@@ -1,6 +1,7 @@
 """What every training from one call shares: the loop with progress and Ctrl-C, checkpoints, taking a run up again."""
 
 import time
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -14,12 +15,22 @@ from pellucid.models.experiment import open_data
 from pellucid.models.interrupt import Interrupt
 from pellucid.models.progress import ProgressReport
 from pellucid.models.run import under
+from pellucid.optimizers import OptimizerState
 from pellucid.storage import RunFolder, latest_checkpoint, load_checkpoint, save_checkpoint
 from pellucid.training import Training, from_arrays, to_arrays
 
+Optimizers = Mapping[str, Any]
+"""Each optimiser of a training as ``experiment.toml`` holds it, by its place in the state: ``"optimizer"``, or
+``"optimizer/critic"`` …"""
+
 
 def run_to_the_end(
-    training: Training, epochs: int, files: RunFolder | None, every: float, progress: bool
+    training: Training,
+    epochs: int,
+    files: RunFolder | None,
+    every: float,
+    progress: bool,
+    optimizers: Optimizers,
 ) -> str:
     """Train to the end, or to Ctrl-C; say which it was. Whatever ends it, the last state is kept.
 
@@ -29,6 +40,7 @@ def run_to_the_end(
         files: run folder for the checkpoints; None for none.
         every: seconds between checkpoints.
         progress: show the progress on stderr.
+        optimizers: what it is trained with; a checkpoint says so, for one that is resumed with others.
 
     Returns:
         ``"epochs"``, ``"early"`` or ``"interrupted"``.
@@ -43,20 +55,20 @@ def run_to_the_end(
                 if interrupt.asked:
                     return "interrupted"
                 if files is not None and time.monotonic() - saved_at >= every:
-                    _save_checkpoint(training, files)
+                    _save_checkpoint(training, files, optimizers)
                     saved_at = time.monotonic()
     finally:
         if files is not None:
-            _save_checkpoint(training, files)
+            _save_checkpoint(training, files, optimizers)
     return "epochs" if training.history.epochs_made >= epochs else "early"
 
 
-def _save_checkpoint(training: Training, files: RunFolder) -> None:
+def _save_checkpoint(training: Training, files: RunFolder, optimizers: Optimizers) -> None:
     arrays = to_arrays({"state": training.state})
     if training.best is not None:
         arrays |= to_arrays({"best": training.best})
     arrays |= {f"history/{name}": array for name, array in training.history.to_arrays().items()}
-    facts = {"weights": _fingerprint(training.train.weights)}
+    facts = {"weights": _fingerprint(training.train.weights), "optimizers": optimizers}
     taker, step = training.snapshots, training.history.steps_made
     if taker is not None:
         for taken, snapshot in taker.taken.items():
@@ -68,8 +80,16 @@ def _save_checkpoint(training: Training, files: RunFolder) -> None:
         files.keep_snapshots(taker.kept(files.snapshot_steps(), step))
 
 
-def restore(training: Training, files: RunFolder) -> None:
+def restore(training: Training, files: RunFolder, optimizers: Optimizers) -> None:
     """Put a training where the last checkpoint of its folder was; leave it at its beginning where there is none.
+
+    An optimiser that is not the checkpoint's goes on with its own hyperparameters: with the running averages of the
+    checkpoint where it is of the same kind, else with new ones.
+
+    Args:
+        training: the training, at its beginning.
+        files: its folder.
+        optimizers: what it is trained with from here on.
 
     Raises:
         StorageError: a checkpoint that was altered, or of other settings or weights of the rows.
@@ -83,10 +103,37 @@ def restore(training: Training, files: RunFolder) -> None:
             "the weights of the training rows are not those of the run. Give the same sample_weights, "
             "or begin a new run."
         )
-    training.state = from_arrays({"state": training.state}, arrays)["state"]
+    own = training.state.optimizer
+    training.state = from_arrays({"state": training.state._replace(optimizer=None)}, arrays)["state"]
+    before = facts.get("optimizers", optimizers)
+    taken = {
+        place: _taken_up(own if place == "optimizer" else own[place.partition("/")[2]], f"state/{place}", arrays,
+                         before[place], now)
+        for place, now in optimizers.items()
+    }  # fmt: skip
+    state = taken.get("optimizer", {place.partition("/")[2]: one for place, one in taken.items()})
+    training.state = training.state._replace(optimizer=state)
     if any(name.startswith("best/") for name in arrays):
         training.best = from_arrays({"best": training.learned}, arrays)["best"]
     training.history.restore(under("history", arrays))
+    if before != optimizers:
+        training.follow_losses()
+
+
+def _taken_up(
+    fresh: OptimizerState, path: str, arrays: dict[str, np.ndarray], before: Any, now: Any
+) -> OptimizerState:
+    """The state of one optimiser, of which ``fresh`` is that at the beginning, as a checkpoint leaves it."""
+    if before == now:
+        return from_arrays({path: fresh}, arrays)[path]
+    if _kind(before) != _kind(now):
+        return fresh
+    averages = from_arrays({path: fresh._replace(rule=None)}, arrays)[path]
+    return averages._replace(rule=fresh.rule)
+
+
+def _kind(written: Any) -> str:
+    return written if isinstance(written, str) else written["name"]
 
 
 def _fingerprint(weights: Any) -> str | None:

@@ -1,5 +1,7 @@
 """A loss of one's own, checked before the first step: training follows its slope, whether or not that is one."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,10 +26,11 @@ def check_own_loss(training: Training) -> None:
         ShapeError: not one value for each example, or a slope of another shape than the prediction.
         InvalidValue: a slope that is none, with the numbers.
     """
-    loss = training.program.loss
+    program: Any = training.program
+    loss, network = program.loss, program.network
     if type(loss).__module__.partition(".")[0] == "pellucid":
         return
-    rows, state, network = training.train, training.state, training.program.network
+    rows, state = training.train, training.state
     chosen = jnp.arange(min(ROWS, rows.rows))
     x = training.scaling(take(rows.x, chosen))
     prediction = np.asarray(network.forward(state.params, state.layer_state, x).outputs[-1])

@@ -43,6 +43,7 @@ def page_of_run(run: Run, files: RunFolder) -> str:
     return RunPage(
         title=facts.name,
         story=_story(run, constant),
+        notes=run.notes.rows,
         settings=run.experiment.to_dict(),
         toml=(files.path / "experiment.toml").read_text(encoding="utf-8"),
         manifest=files.read_json("manifest.json"),

@@ -22,6 +22,7 @@ from pellucid.functions.masking import masked_value
 from pellucid.functions.regularizers import regularizers
 from pellucid.models.experiment import Experiment
 from pellucid.models.feedforward import fitting_metric
+from pellucid.models.notes import Notes
 from pellucid.models.pages import kept_page, page_of_run
 from pellucid.models.scaling import scaling_of
 from pellucid.network import (
@@ -44,6 +45,7 @@ from pellucid.training import (
     Snapshots,
     Supervised,
     Training,
+    TrainingState,
     arrays_of,
     from_arrays,
     initial_state,
@@ -152,6 +154,8 @@ class Run:
         data: what it was trained on; None for a run that was loaded.
         held_out_outputs: the outputs for its held-out rows, kept where a page of the run needs them again.
         row_weights: what each row of the training weighed, of a run that was loaded; None where all weighed the same.
+        resumed: where settings changed when it was resumed: epoch, step, and what each was before and after.
+        notes: what was said of it: choices, problems before its first step, what the doctor suspects.
     """
 
     network: AnyNetwork
@@ -168,6 +172,14 @@ class Run:
     data: Dataset | None = None
     held_out_outputs: np.ndarray | None = field(default=None, repr=False)
     row_weights: np.ndarray | None = field(default=None, repr=False)
+    resumed: tuple[dict[str, Any], ...] = ()
+    notes: Notes = Notes()
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What ``manifest.json`` holds beside the versions in use: the data, and what else repeating it takes."""
+        again = {"resumed": list(self.resumed)} if self.resumed else {}
+        return {"data": self.facts.to_dict(), "seed": self.experiment.seed, **again}
 
     @property
     def best_epoch(self) -> int | None:
@@ -184,29 +196,37 @@ class Run:
         Raises:
             StorageError: of a loaded run whose optimiser came from Optax, which its folder cannot describe.
         """
-        if self.training is not None:
-            template = self.training.state
-        else:
-            regularizer = self.experiment.regularizer
-            if self.experiment.optimizer == "optax":
-                raise StorageError(
-                    "the optimizer of this run came from Optax, so its states cannot be read from its folder. "
-                    "Train it again and use the run that train returns."
-                )
-            template = initial_state(
-                self.network,
-                as_optimizer(self.experiment.optimizer),
-                None if regularizer is None else regularizers.build(regularizer),
-                self.facts.input_shape,
-                self.experiment.seed,
-            )
         if self.folder is not None:
             files = RunFolder(self.folder)
-            return Snapshots(tuple(files.snapshot_steps()), files.read_snapshot, template)
+            return Snapshots(tuple(files.snapshot_steps()), files.read_snapshot, self._template)
         taken = (
             {} if self.training is None or self.training.snapshots is None else self.training.snapshots.taken
         )
-        return Snapshots(tuple(taken), taken.__getitem__, template)
+        return Snapshots(tuple(taken), taken.__getitem__, self._template)
+
+    def _template(self, step: int) -> TrainingState:
+        """A state of the shapes that the training had at a step, before which it may have had another optimiser."""
+        changes = [
+            change["changed"]["optimizer"]["before"]
+            for change in self.resumed
+            if "optimizer" in change["changed"] and step < change["step"]
+        ]
+        optimizer = changes[0] if changes else self.experiment.optimizer
+        if not changes and self.training is not None:
+            return self.training.state
+        if optimizer == "optax":
+            raise StorageError(
+                "the optimizer of this run came from Optax, so its states cannot be read from its folder. "
+                "Train it again and use the run that train returns."
+            )
+        regularizer = self.experiment.regularizer
+        return initial_state(
+            self.network,
+            as_optimizer(optimizer),
+            None if regularizer is None else regularizers.build(regularizer),
+            self.facts.input_shape,
+            self.experiment.seed,
+        )
 
     @property
     def summary(self) -> Summary:
@@ -399,7 +419,7 @@ class Run:
             files.begin(overwrite)
         settings = self.experiment.to_dict()
         files.write_experiment(settings)
-        files.write_manifest({"data": self.facts.to_dict(), "seed": self.experiment.seed})
+        files.write_manifest(self.manifest)
         arrays = to_arrays({"params": self.params, "layer_state": self.layer_state})
         history = {f"history/{name}": array for name, array in self.history.to_arrays().items()}
         weights = self.row_weights if self.training is None else self.training.train.weights
@@ -411,6 +431,7 @@ class Run:
             for step, state in self.snapshots.items():
                 files.write_snapshot(step, arrays_of(state))
         files.write_json("result.json", {"stopped": self.stopped, **self.result})
+        files.write_json("notes.json", {"ended": str(self).splitlines(), **self.notes.to_dict()})
         files.write_text("report.html", kept_page(self) or page_of_run(self, files))
         self.folder = files.path
         return files.path
@@ -422,6 +443,9 @@ class Run:
             MissingExtra: matplotlib is not installed.
         """
         return draw_history(self.history)
+
+    def __repr__(self) -> str:
+        return f"<Run {' · '.join(str(self).splitlines())}>"
 
     def __str__(self) -> str:
         figures = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in self.result.items())
@@ -458,7 +482,7 @@ def warn_of_not_finite(run: Run, outputs: np.ndarray) -> None:
     """
     if not run.not_finite:
         return
-    bad = ~np.isfinite(outputs.reshape(len(outputs), -1)).all(axis=1)
+    bad = np.asarray(~np.isfinite(outputs.reshape(len(outputs), -1)).all(axis=1))
     if bad.any():
         cause = (
             f"{bad.sum():,} of {len(bad):,} have outputs that are not finite, the first is row {bad.argmax()}"
@@ -501,7 +525,13 @@ def load_run(folder: str | Path) -> Run:
     return Run(
         network, tree["params"], tree["layer_state"], program, experiment, facts, history, result,
         stopped, files.path, row_weights=arrays.get("row_weights"),
+        resumed=tuple(manifest.get("resumed", ())), notes=notes_of(files),
     )  # fmt: skip
+
+
+def notes_of(files: RunFolder) -> Notes:
+    """What was said of the training of a folder."""
+    return Notes.from_dict(files.read_json("notes.json") if files.has("notes.json") else {})
 
 
 def program_of(experiment: Experiment, network: AnyNetwork, rows: int) -> Supervised:

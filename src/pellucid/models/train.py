@@ -2,20 +2,22 @@
 
 import importlib
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import msgspec
 import numpy as np
 
 from pellucid.core.checks import (
     NOT_NEGATIVE,
     DataError,
     InvalidValue,
+    ResumeWarning,
     TrainingDiverged,
     require,
 )
@@ -26,12 +28,27 @@ from pellucid.functions.losses import Loss, losses
 from pellucid.functions.metrics import Metric, metrics
 from pellucid.functions.regularizers import Regularizer, regularizers
 from pellucid.models.experiment import Experiment, check_counts, with_usual_batch_size
-from pellucid.models.feedforward import OUTPUTS, check_loss, check_output, feedforward, loss_and_network
+from pellucid.models.feedforward import (
+    OUTPUTS,
+    check_loss,
+    check_output,
+    choices_of,
+    feedforward,
+    loss_and_network,
+)
 from pellucid.models.given import dataset_of, with_weights
 from pellucid.models.keeping import data_of_run, keep_compiled_programs, restore, run_to_the_end
 from pellucid.models.named import build_model
+from pellucid.models.notes import Notes
 from pellucid.models.own_loss import check_own_loss
-from pellucid.models.run import DataFacts, Run, program_of, target_for, warn_of_not_finite
+from pellucid.models.resuming import (
+    changed,
+    nothing_left,
+    refuse_fewer_epochs,
+    resettled,
+    resumed_optimizer,
+)
+from pellucid.models.run import DataFacts, Run, notes_of, program_of, target_for, warn_of_not_finite
 from pellucid.models.scaling import (
     ScalingChoice,
     describe_inputs,
@@ -157,19 +174,20 @@ def train(
     run = run_experiment(
         planned.experiment, planned.data, optimizer=planned.optimizer, network=planned.network,
         folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every,
-        progress=progress, before=_warn_of_problems,
+        progress=progress, choices=planned.choices, before=_warn_of_problems, after=suspicion_of,
     )  # fmt: skip
-    if progress and run.stopped != "interrupted" and (suspected := _suspicion(run)):
-        print(f"the doctor suspects {suspected}; run.diagnose() makes sure", file=sys.stderr)
+    if progress and run.notes.suspicion:
+        print(f"the doctor suspects {run.notes.suspicion}; run.diagnose() makes sure", file=sys.stderr)
     return run
 
 
 # The doctor lies a floor above.
-def _warn_of_problems(run: Run) -> None:
-    importlib.import_module("pellucid.doctor.glance").warn_of_problems(run)
+def _warn_of_problems(run: Run) -> list[str]:
+    return importlib.import_module("pellucid.doctor.glance").warn_of_problems(run)
 
 
-def _suspicion(run: Run) -> str | None:
+def suspicion_of(run: Run) -> str | None:
+    """What the doctor suspects by the records of a run alone."""
     return importlib.import_module("pellucid.doctor.diagnose").suspicion(run)
 
 
@@ -182,6 +200,8 @@ class Plan(NamedTuple):
     """The dataset, as the network takes it: an autoencoder's targets are its inputs."""
     network: AnyNetwork
     optimizer: Optimizer | FromOptax
+    choices: tuple[str, ...] = ()
+    """What was chosen where nothing was asked for, in words."""
 
 
 def plan(
@@ -213,6 +233,11 @@ def plan(
         >>> plan((16,), load_dataset("iris")).experiment.loss
         'sparse_categorical_cross_entropy'
     """
+    asked_for = {
+        "output layer": isinstance(network, AnyNetwork),
+        "loss": loss is not None,
+        "metric": metric is not None,
+    }
     data = dataset_of(data, network, loss, seed)
     if isinstance(network, AnyNetwork):
         loss = losses.build(OUTPUTS[data.task].loss if loss is None else loss)
@@ -249,7 +274,7 @@ def plan(
     )
     if batch_size is None:
         experiment = with_usual_batch_size(experiment, len(data.train), chosen.full_batch)
-    return Plan(experiment, data, network, chosen)
+    return Plan(experiment, data, network, chosen, choices_of(data, experiment, asked_for))
 
 
 def run_experiment(
@@ -262,10 +287,11 @@ def run_experiment(
     overwrite: bool = False,
     checkpoint_every: float = 10.0,
     progress: bool = True,
-    resume: bool = False,
-    before: Callable[[Run], None] | None = None,
+    choices: Sequence[str] = (),
+    before: Callable[[Run], Sequence[str] | None] | None = None,
+    after: Callable[[Run], str | None] | None = None,
 ) -> Run:
-    """Train what an experiment describes; go on from its folder's last checkpoint where ``resume`` says so.
+    """Train what an experiment describes.
 
     Args:
         experiment: the settings.
@@ -276,39 +302,65 @@ def run_experiment(
         overwrite: replace the run that ``folder`` holds already.
         checkpoint_every: seconds between checkpoints.
         progress: show the progress on stderr.
-        resume: go on from the last checkpoint of ``folder``.
-        before: is shown the training before its first step, as a run.
+        choices: what was chosen where nothing was asked for, to be kept with the run.
+        before: is shown the training before its first step, as a run; says what is wrong with it.
+        after: is shown it at its end; says what it suspects. Asked where that is shown or kept.
     """
     keep_compiled_programs()
     ready, training = prepare(experiment, data, optimizer, network)
-    program, facts = ready.program, DataFacts.of(ready.data)
-    if experiment.snapshots:
-        training.snapshots = SnapshotTaker(experiment.snapshots)
     files = None if folder is None else RunFolder(folder)
     # Only now, with all settings checked, is anything written: a slip costs no earlier run.
     if files is not None:
-        if resume:
-            restore(training, files)
-        else:
-            files.begin(overwrite)
-            files.write_manifest({"data": facts.to_dict(), "seed": experiment.seed})
-        files.write_experiment(experiment.to_dict())
+        files.begin(overwrite)
+    return _to_the_end(
+        experiment, data, ready, training, files, checkpoint_every, progress, Notes(tuple(choices)), before, after
+    )  # fmt: skip
+
+
+def _to_the_end(
+    experiment: Experiment,
+    data: Dataset,
+    ready: "Ready",
+    training: Training,
+    files: RunFolder | None,
+    checkpoint_every: float,
+    progress: bool,
+    notes: Notes,
+    before: Callable[[Run], Sequence[str] | None] | None = None,
+    after: Callable[[Run], str | None] | None = None,
+    resumed: Sequence[dict[str, Any]] = (),
+) -> Run:
+    """Train from wherever the training is, and save what came of it."""
+    program, facts = ready.program, DataFacts.of(ready.data)
+    if experiment.snapshots:
+        training.snapshots = SnapshotTaker(experiment.snapshots)
 
     def run_now(stopped: str) -> Run:
         return Run(
-            program.network, training.params, training.layer_state, program, experiment,
-            facts, training.history, {}, stopped, training=training, data=data,
+            program.network, training.params, training.layer_state, program, experiment, facts,
+            training.history, {}, stopped, training=training, data=data, resumed=tuple(resumed), notes=notes,
         )  # fmt: skip
 
+    if files is not None:
+        files.write_manifest(run_now("epochs").manifest)
+        files.write_experiment(experiment.to_dict())
+    begins = not training.history.steps_made
     for said in (describe_inputs(data, program.network), describe_targets(facts.target_preprocessing)):
-        if progress and said:
+        if said and progress:
             print(said, file=sys.stderr)
-    if before is not None and not training.history.steps_made:
-        before(run_now("epochs"))
+        if said and said not in notes.choices:
+            notes = replace(notes, choices=(*notes.choices, said))
+    if before is not None and begins:
+        notes = replace(notes, problems=tuple(before(run_now("epochs")) or ()))
+    if files is not None:
+        files.write_json("notes.json", notes.to_dict())
     try:
-        stopped = run_to_the_end(training, experiment.epochs, files, checkpoint_every, progress)
-    except TrainingDiverged:
+        stopped = run_to_the_end(
+            training, experiment.epochs, files, checkpoint_every, progress, _optimizers(experiment)
+        )
+    except TrainingDiverged as error:
         if files is not None:  # so that it can be diagnosed
+            notes = replace(notes, failure=str(error))
             diverged = run_now("diverged")
             diverged.folder = files.path
             diverged.save(files.path)
@@ -319,6 +371,9 @@ def run_experiment(
         run.result |= run.figures(outputs, data.held_out)
         run.held_out_outputs = None if files is None else outputs
         warn_of_not_finite(run, outputs)
+    shown = progress or files is not None
+    if after is not None and shown and stopped != "interrupted" and training.history.steps_made:
+        run.notes = replace(run.notes, suspicion=after(run))
     if files is not None:
         run.folder = files.path
         run.save(files.path)
@@ -331,33 +386,71 @@ def resume_run(
     *,
     epochs: int | None = None,
     optimizer: Any = None,
+    learning_rate: float | None = None,
+    early_stopping: EarlyStopping | int | None = None,
     sample_weights: Any = None,
     checkpoint_every: float = 10.0,
     progress: bool = True,
 ) -> Run:
-    """Go on with an interrupted or killed training, bit for bit as if it had never stopped.
+    """Go on with a training that was interrupted, killed or has ended; without changes bit for bit as if it had never
+    stopped.
+
+    What is changed holds from here on; ``experiment.toml`` then holds the new settings, ``manifest.json`` under
+    ``resumed`` what they were before and at which step they changed. The running averages of an optimiser (its
+    momentum) are kept where the new one is of the same kind, and begin anew where it is of another.
 
     Args:
         folder: its run folder.
         data: its data, where they came as arrays and cannot be loaded by name or path.
-        epochs: another number of epochs, to train longer than was planned.
-        optimizer: its optimiser, where it came from Optax.
+        epochs: another number of epochs in all, to train longer than was planned.
+        optimizer: another optimiser, name or object; one that came from Optax is given again.
+        learning_rate: another learning rate, for the optimiser of the run or for ``optimizer``.
+        early_stopping: another patience, of a run that has one; more of it goes on after an early stop.
         sample_weights: its weights, where it had any and ``data`` does not hold them: one for each training row.
         checkpoint_every: seconds between checkpoints.
         progress: show the progress on stderr.
 
     Raises:
         StorageError: no run there, a checkpoint that was altered, or data other than those of the run.
+        InvalidValue: a change that the run does not allow, such as a patience where it has no early stopping.
+
+    Warns:
+        ResumeWarning: no step was made, since the training has ended; says what to give that it goes on.
     """
     files = RunFolder(folder)
-    experiment = Experiment.from_dict(files.read_experiment())
-    if epochs is not None:
-        experiment = msgspec.structs.replace(experiment, epochs=epochs)
-    data = with_weights(data_of_run(files, experiment.data, data), sample_weights)
-    return run_experiment(
-        experiment, data, optimizer=None if optimizer is None else as_optimizer(optimizer),
-        folder=folder, checkpoint_every=checkpoint_every, progress=progress, resume=True,
+    saved = Experiment.from_dict(files.read_experiment())
+    chosen = resumed_optimizer(saved.optimizer, optimizer, learning_rate, saved.batch_size)
+    experiment = resettled(saved, epochs, chosen, early_stopping)
+    data = with_weights(data_of_run(files, saved.data, data), sample_weights)
+    keep_compiled_programs()
+    ready, training = _taken_up(experiment, data, chosen, files)
+    refuse_fewer_epochs(training, epochs)
+    if training.ended(experiment.epochs):
+        if files.has("report.html"):
+            said = nothing_left(training, experiment.epochs, "resume_run", files.path)
+            warnings.warn(said, ResumeWarning, stacklevel=2)
+        if training.ended(saved.epochs) and experiment != saved:  # what changes nothing is not written down
+            chosen = chosen if saved.optimizer == "optax" else as_optimizer(saved.optimizer)
+            experiment = saved
+            ready, training = _taken_up(saved, data, chosen, files)
+    resumed = files.read_json("manifest.json").get("resumed", []) + changed(saved, experiment, training)
+    notes = replace(notes_of(files), failure=None, suspicion=None)
+    return _to_the_end(
+        experiment, data, ready, training, files, checkpoint_every, progress, notes, after=suspicion_of, resumed=resumed
     )  # fmt: skip
+
+
+def _taken_up(
+    experiment: Experiment, data: Dataset, optimizer: Optimizer | FromOptax, files: RunFolder
+) -> "tuple[Ready, Training]":
+    """The training of an experiment, where the last checkpoint of its folder is."""
+    ready, training = prepare(experiment, data, optimizer, None)
+    restore(training, files, _optimizers(experiment))
+    return ready, training
+
+
+def _optimizers(experiment: Experiment) -> dict[str, Any]:
+    return {"optimizer": experiment.to_dict()["optimizer"]}
 
 
 # The trainings of a population ask for the same table again and again, each time tracing the network.
@@ -468,13 +561,13 @@ def make_ready(
     check_loss(network, program.loss, data)
 
     def rows(part: Part, weights: np.ndarray | None) -> Rows:
-        weights = None if weights is None else jnp.asarray(weights)
+        weighed = None if weights is None else jnp.asarray(weights)
         if data.task == "reconstruction":
-            return Rows(jax.device_put(part.x), None, weights)
+            return Rows(jax.device_put(part.x), None, weighed)
         y = target_for(program.loss, part.y, data.outputs)
         if not data.target_preprocessing.is_identity:
             y = data.target_preprocessing.apply_numpy(y)
-        return Rows(jax.device_put(part.x), jnp.asarray(y), weights)
+        return Rows(jax.device_put(part.x), jnp.asarray(y), weighed)
 
     return Ready(
         program,

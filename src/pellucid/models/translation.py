@@ -1,5 +1,6 @@
 """Translation: an encoder reads a sentence, a decoder writes it in another language, attention joins them."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.core.checks import SHARE, StorageError, WholeNumber, require
+from pellucid.core.checks import SHARE, InvalidValue, ResumeWarning, StorageError, WholeNumber, require
 from pellucid.core.registry import describe
 from pellucid.core.types import Params, State
 from pellucid.data.translation import (
@@ -27,9 +28,10 @@ from pellucid.data.translation import (
 from pellucid.layers import LSTM, Attention, Concatenate, Dense, Dropout, Embedding, MeanOverTime, Repeat
 from pellucid.models.experiment import Experiment, check_counts
 from pellucid.models.keeping import keep_compiled_programs, restore, run_to_the_end
+from pellucid.models.resuming import changed, refuse_fewer_epochs, resettled, resumed_optimizer
 from pellucid.models.run import program_of, under
 from pellucid.network import Graph, Summary, build_network, power_of_two, summarize
-from pellucid.optimizers import Optimizer, as_optimizer
+from pellucid.optimizers import as_optimizer
 from pellucid.storage import RunFolder
 from pellucid.training import History, Rows, Scaling, Training, from_arrays, initial_state, to_arrays
 
@@ -130,6 +132,13 @@ class Translator:
     result: dict[str, float]
     stopped: str = "epochs"
 
+    def __repr__(self) -> str:
+        figures = ", ".join(f"{name} {value:.4f}" for name, value in self.result.items())
+        words = f"{len(self.source)} → {len(self.target)} words"
+        return (
+            f"<Translator {words}: {self.history.epochs_made} of {self.experiment.epochs} epochs; {figures}>"
+        )
+
     @property
     def summary(self) -> Summary:
         """The network as a table."""
@@ -140,11 +149,11 @@ class Translator:
         data: Translations,
         network: Graph | None = None,
         *,
-        optimizer: Any = "adam",
-        epochs: int = 10,
-        batch_size: int = 64,
-        seed: int = 0,
-        record_every: int = 20,
+        optimizer: Any = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        seed: int | None = None,
+        record_every: int | None = None,
         folder: str | Path | None = None,
         overwrite: bool = False,
         resume: bool = False,
@@ -156,35 +165,52 @@ class Translator:
         Args:
             data: the sentence pairs.
             network: a graph as of `translator`; None for that of the default sizes.
-            optimizer: name, table or object.
-            epochs: passes over the training pairs, at least 1.
-            batch_size: pairs a step.
-            seed: decides initial weights, order of the pairs and what dropout draws.
-            record_every: steps between two measurements of the layers; 0 for none.
+            optimizer: name, table or object; by default Adam.
+            epochs: passes over the training pairs, at least 1; by default 10.
+            batch_size: pairs a step; by default 64.
+            seed: decides initial weights, order of the pairs and what dropout draws; by default 0.
+            record_every: steps between two measurements of the layers, 0 for none; by default 20.
             folder: run folder to save to, and to keep checkpoints in while training.
             overwrite: replace the run that ``folder`` holds already.
-            resume: go on from the last checkpoint of ``folder``, bit for bit as if it had never stopped.
+            resume: go on from the last checkpoint of ``folder``, bit for bit as if it had never stopped. What is None
+                is then as in the run; another optimiser and number of epochs are taken and written down as by
+                `resume_run`.
             checkpoint_every: seconds between checkpoints.
             progress: show the progress on stderr.
 
         Raises:
-            InvalidValue: a hyperparameter outside what is allowed.
-            StorageError: the folder holds a run already, or one of other data or settings.
+            InvalidValue: a hyperparameter outside what is allowed, or one that a resumed run cannot change.
+            StorageError: the folder holds a run already, or one of other data.
             TrainingDiverged: the loss is no longer finite.
+
+        Warns:
+            ResumeWarning: no step was made, since all epochs are made.
         """
-        chosen = as_optimizer(optimizer)
-        network = network or translator(data)
-        experiment = Experiment(
-            network=network.describe(),
-            loss={"name": "sparse_categorical_cross_entropy", "ignore": PAD},
-            metric={"name": "accuracy", "ignore": PAD},
-            optimizer=describe(chosen) if isinstance(chosen, Optimizer) else chosen.name,
-            epochs=epochs,
-            batch_size=batch_size,
-            seed=seed,
-            record_every=record_every,
-            data={"name": "translations"},
-        )
+        files = None if folder is None else RunFolder(folder)
+        saved = None
+        if resume and files is not None:
+            saved = Experiment.from_dict(files.read_experiment())
+            chosen = resumed_optimizer(saved.optimizer, optimizer, None, saved.batch_size)
+            network = network or build_network(saved.network)  # pyright: ignore[reportAssignmentType]
+            experiment = resettled(saved, epochs, chosen, None)
+            _refuse_others(
+                saved, network=network, batch_size=batch_size, seed=seed, record_every=record_every
+            )
+        else:
+            chosen = as_optimizer("adam" if optimizer is None else optimizer)
+            network = network or translator(data)
+            experiment = Experiment(
+                network=network.describe(),
+                loss={"name": "sparse_categorical_cross_entropy", "ignore": PAD},
+                metric={"name": "accuracy", "ignore": PAD},
+                optimizer=describe(chosen),
+                epochs=10 if epochs is None else epochs,
+                batch_size=64 if batch_size is None else batch_size,
+                seed=0 if seed is None else seed,
+                record_every=20 if record_every is None else record_every,
+                data={"name": "translations"},
+            )
+        assert isinstance(network, Graph)
         check_counts(experiment, len(data.train))
         keep_compiled_programs()
         program = program_of(experiment, network, len(data.train))
@@ -200,21 +226,36 @@ class Translator:
             train,
             held_out,
             chosen,
-            initial_state(network, chosen, None, shapes, seed),
+            initial_state(network, chosen, None, shapes, experiment.seed),
             History.begin(program, train.rows),
         )
-        files = None if folder is None else RunFolder(folder)
-        if files is not None and resume:
-            if files.read_json("manifest.json")["data"]["fingerprint"] != data.fingerprint:
+        optimizers = {"optimizer": experiment.to_dict()["optimizer"]}
+        resumed: list[Any] = []
+        if saved is not None and files is not None:
+            manifest = files.read_json("manifest.json")
+            if manifest["data"]["fingerprint"] != data.fingerprint:
                 raise StorageError(
                     "the sentence pairs are not those of the run. Give the same, or begin a new run."
                 )
-            restore(training, files)
+            restore(training, files, optimizers)
+            refuse_fewer_epochs(training, epochs)
+            if training.ended(experiment.epochs):
+                made = training.history.epochs_made
+                said = (
+                    f"no step was made: all {made} epochs of {folder} are made. Give more: epochs={2 * made}."
+                )
+                if experiment.optimizer != saved.optimizer:
+                    raise InvalidValue(f"optimizer: {said}")
+                if files.has("result.json"):
+                    warnings.warn(said, ResumeWarning, stacklevel=2)
+            resumed = manifest.get("resumed", []) + changed(saved, experiment, training)
         elif files is not None:
             files.begin(overwrite)
-            files.write_manifest({"data": _facts(data), "seed": seed})
+        if files is not None:
+            again = {"resumed": resumed} if resumed else {}
+            files.write_manifest({"data": _facts(data), "seed": experiment.seed, **again})
             files.write_experiment(experiment.to_dict())
-        stopped = run_to_the_end(training, epochs, files, checkpoint_every, progress)
+        stopped = run_to_the_end(training, experiment.epochs, files, checkpoint_every, progress, optimizers)
         made = Translator(
             network, training.params, training.layer_state, data.source, data.target, data.source_steps,
             data.target_steps, experiment, training.history, {}, stopped,
@@ -366,6 +407,17 @@ def _greedy(network: Graph, steps: int, params: Any, state: Any, source: Any) ->
 def _attention(network: Graph, params: Any, state: Any, x: Any) -> Any:
     """The weights of the node ``context``, from its cache."""
     return network.forward(params, state, x).caches[network.names.index("context")].weights
+
+
+def _refuse_others(saved: Experiment, *, network: Any, **others: Any) -> None:
+    """Refuse to resume a run with settings that it was not begun with."""
+    others["network"] = network.describe()
+    for name, value in others.items():
+        if value is not None and value != getattr(saved, name):
+            raise InvalidValue(
+                f"{name}: this run was begun with another, which cannot change when it is resumed. Leave it out, "
+                "or begin a new run."
+            )
 
 
 def _facts(data: Translations) -> dict[str, Any]:

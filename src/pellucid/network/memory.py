@@ -79,7 +79,7 @@ def bytes_of_example(network: AnyNetwork, input_shape: Shapes) -> int:
     shapes: Any = network.each_input(input_shape) if isinstance(network, Graph) else (input_shape,)
 
     def fullest(rows: int) -> int:
-        inputs = tuple(jax.ShapeDtypeStruct((rows, *shape), jnp.float32) for shape in shapes)
+        inputs: Any = tuple(jax.ShapeDtypeStruct((rows, *shape), jnp.float32) for shape in shapes)
         x = inputs if len(inputs) > 1 else inputs[0]
         traced = jax.make_jaxpr(lambda *given: network.forward(*given).outputs[-1])(params, state, x)
         return _fullest(traced.jaxpr) + 4 * sum(math.prod(one.shape) for one in inputs)

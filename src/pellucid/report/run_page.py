@@ -42,6 +42,7 @@ class RunPage:
         judged: sections on the predictions.
         findings: what the doctor found, as plain data, the likeliest first; None where it was not asked.
         proof: what was tried to fix it, as plain data; None where nothing was.
+        notes: what was said of the training while it was made, each with its kind.
     """
 
     title: str
@@ -57,10 +58,13 @@ class RunPage:
     judged: Html = Html("")
     findings: Sequence[Mapping[str, Any]] | None = None
     proof: Mapping[str, Any] | None = None
+    notes: Sequence[tuple[str, str]] = ()
 
     def render(self) -> str:
         """The page as HTML."""
         sections = [section("Result", paragraph(self.story, kind="lead"), self._result())]
+        if self.notes:
+            sections.append(section("Notes", facts(self.notes)))
         if self.findings is not None:
             sections.append(findings_section(self.findings))
         if self.proof is not None:
@@ -129,9 +133,32 @@ class RunPage:
                 "In the folder of this run: ", code("pellucid train experiment.toml"),
                 ". The same versions on the same kind of machine give the same numbers, bit for bit.",
             )
+            + self._resumed()
             + code_block(self.toml)
             + table(("made with", "version"), list(versions.items()))
         )  # fmt: skip
+
+    def _resumed(self) -> Html:
+        """What stands in the way of repeating a run from the beginning: settings that changed on its way."""
+        changes = self.manifest.get("resumed", ())
+        if not changes:
+            return Html("")
+        rows = [
+            [change["epoch"], change["step"], _words(name), *(_plain(values[when]) for when in ("before", "after"))]
+            for change in changes
+            for name, values in change["changed"].items()
+        ]  # fmt: skip
+        return Html(
+            paragraph(
+                "It was resumed with other settings, of which these are the last: repeated from the beginning it is "
+                "another training."
+            )
+            + table(("after epoch", "after step", "setting", "before", "from there on"), rows)
+        )
+
+
+def _plain(value: Any) -> Content:
+    return value if isinstance(value, (str, int, float)) else code(json.dumps(value))
 
 
 def _contents(sections: list[Html]) -> Html:
@@ -143,10 +170,7 @@ def _contents(sections: list[Html]) -> Html:
 
 def _settings(settings: Mapping[str, Any]) -> list[tuple[str, Content]]:
     """Settings as rows: tables and lists as the code that a person would write."""
-    return [
-        (_words(name), value if isinstance(value, (str, int, float)) else code(json.dumps(value)))
-        for name, value in settings.items()
-    ]
+    return [(_words(name), _plain(value)) for name, value in settings.items()]
 
 
 def _words(name: str) -> str:

@@ -7,6 +7,7 @@
     weights.sha256       the hash of that file, as sha256sum writes and checks it
     history/             epochs, steps, layers, units and histograms as JSON lines
     snapshots/           states along the training, each safetensors, where any were asked for
+    notes.json           what was said of the training: how it ended, what was chosen, warned of, suspected
     findings.json        what the doctor found, where it was asked, and of which weights
     proof.json           what was tried to fix the training, likewise
     report.html          the run to look at: result, findings, curves, mistakes, weights
@@ -79,6 +80,10 @@ class RunFolder:
             shutil.rmtree(self.path)
         except OSError as error:
             raise storage_error(self.path, error) from error
+
+    def has(self, name: str) -> bool:
+        """Whether a file is there."""
+        return (self.path / name).exists()
 
     def write_experiment(self, settings: dict[str, Any]) -> None:
         """Write ``experiment.toml``."""

@@ -218,6 +218,9 @@ class History:
         names = [f"active/{i}" for i in range(len(self.unit_layers))]
         self.active = tuple(arrays[name] for name in names if name in arrays)
 
+    def __repr__(self) -> str:
+        return f"<History {self.epochs_made} epochs, {self.steps_made} steps, {self.rows} rows>"
+
     def __str__(self) -> str:
         table = self.epochs
         lines = ["  ".join(name.rjust(max(8, len(name))) for name in table)]

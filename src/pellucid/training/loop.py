@@ -107,6 +107,9 @@ class Training:
     snapshots: SnapshotTaker | None = None
     """Takes the snapshots, where there are to be any."""
 
+    def __repr__(self) -> str:
+        return f"<Training of {self.train.rows} rows, at step {self.history.steps_made}>"
+
     @property
     def steps_per_epoch(self) -> int:
         """Steps of one epoch."""
@@ -190,13 +193,19 @@ class Training:
     def _decide(self) -> None:
         """What is decided at the end of an epoch, from the history alone."""
         losses = self.history.held_out[:, 0]
-        schedule = self._schedule()
-        if watches_loss(schedule):
-            watched = losses if len(losses) else self.history.epochs["loss"]
-            observed = schedule.observe([float(loss) for loss in watched])
-            self.state = with_numbers(self.state, replace(self.optimizer, learning_rate=observed))
+        self.follow_losses()
         if self.stopping is not None and self.stopping.best_epoch(losses) == len(losses) - 1:
             self.best = Learned(self.state.params, self.state.layer_state)
+
+    def follow_losses(self) -> None:
+        """Set the learning rate that the losses of the epochs so far ask for, where a schedule watches them."""
+        schedule = self._schedule()
+        if not watches_loss(schedule):
+            return
+        losses = self.history.held_out[:, 0]
+        watched = losses if len(losses) else self.history.epochs["loss"]
+        observed = schedule.observe([float(loss) for loss in watched])
+        self.state = with_numbers(self.state, replace(self.optimizer, learning_rate=observed))
 
     def _schedule(self) -> Any:
         return getattr(self.optimizer, "learning_rate", None)

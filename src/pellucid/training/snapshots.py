@@ -82,17 +82,17 @@ class Snapshots(Mapping[int, TrainingState]):
     Args:
         steps: the steps that have one.
         read: the arrays of one of them.
-        template: a state of the same shapes.
+        template: a state of the same shapes as that of a step.
     """
 
     steps: tuple[int, ...]
     read: Callable[[int], Arrays]
-    template: TrainingState
+    template: Callable[[int], TrainingState]
 
     def __getitem__(self, step: int) -> TrainingState:
         if step not in self.steps:
             raise KeyError(step)
-        template = self.template._replace(recorder=None)
+        template = self.template(step)._replace(recorder=None)
         return from_arrays({"state": template}, self.read(step))["state"]
 
     def __iter__(self) -> Iterator[int]:

@@ -1,0 +1,48 @@
+"""What is said of a training on the terminal, kept with the run."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What was said of a training while it was made, as ``notes.json`` and the page of the run keep it.
+
+    Args:
+        choices: what was chosen where nothing was asked for, such as the output layer and the loss.
+        problems: what was certainly wrong before its first step, as `pellucid.DoctorWarning` said it.
+        failure: why it could not go on, where it diverged.
+        suspicion: what held it back by its records alone, if anything did; `Run.diagnose` makes sure.
+    """
+
+    choices: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    failure: str | None = None
+    suspicion: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-like."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @staticmethod
+    def from_dict(plain: dict[str, Any]) -> "Notes":
+        """What ``to_dict`` wrote; what else is there is passed over."""
+        return Notes(
+            tuple(plain.get("choices", ())),
+            tuple(plain.get("problems", ())),
+            plain.get("failure"),
+            plain.get("suspicion"),
+        )
+
+    @property
+    def rows(self) -> list[tuple[str, str]]:
+        """Each note and of which kind it is."""
+        pairs = [("chosen", self.choices), ("problem before the first step", self.problems)]
+        rows = [(kind, text) for kind, texts in pairs for text in texts]
+        if self.failure is not None:
+            rows.append(("ended by", self.failure))
+        if self.suspicion is not None:
+            rows.append(
+                ("the doctor suspects", f"{self.suspicion} (by its records alone; a diagnosis makes sure)")
+            )
+        return rows
