@@ -14,6 +14,7 @@ from pellucid.core.checks import DoctorWarning
 from pellucid.doctor.alone import ALONE
 from pellucid.doctor.before import BEFORE
 from pellucid.doctor.check import CERTAIN
+from pellucid.doctor.diagnose import with_offers
 from pellucid.doctor.findings import Finding
 from pellucid.doctor.rule import Subject
 from pellucid.models.run import Run
@@ -51,15 +52,16 @@ def glance(run: Run) -> list[Finding]:
                 found.append(rule.finding(evidence, "problem"))
             elif rule.label in TOLD:
                 found.append(rule.finding(evidence, "warning"))
-    return sorted(found, key=lambda finding: -finding.probability)
+    return with_offers(sorted(found, key=lambda finding: -finding.probability), subject.run)
 
 
 def warn_of_problems(run: Run) -> None:
     """Warn of each finding of a glance; the training goes on."""
     for finding in glance(run):
         warnings.warn(
-            f"{finding.name} ({finding.probability:.0%}): {finding.because}. May help: {', '.join(finding.remedies)}. "
-            "pellucid.check(network, data) says more.",
+            f"{finding.name} ({finding.probability:.0%}): {finding.because}. "
+            + (f"May help: {', '.join(finding.remedies)}. " if finding.remedies else "")
+            + "pellucid.check(network, data) says more.",
             DoctorWarning,
             stacklevel=5,  # whoever called train
         )
