@@ -82,7 +82,7 @@ def check_plan(planned: Plan) -> Checkup:
     state, program = training.state, ready.program
     run = Run(
         program.network, state.params, state.layer_state, program, planned.experiment, DataFacts.of(ready.data),
-        training.history, {}, training=training,
+        training.history, {}, training=training, data=ready.data,
     )  # fmt: skip
     subject = Subject(run)
     with np.errstate(all="ignore"):

@@ -102,7 +102,7 @@ def counted(number: int, noun: str) -> str:
         >>> counted(1, "row"), counted(2, "row"), counted(3, "class")
         ('1 row', '2 rows', '3 classes')
     """
-    plural = "" if number == 1 else "es" if noun.endswith(("s", "x", "ch")) else "s"
+    plural = "" if number == 1 else "es" if noun.endswith(("s", "x", "tch")) else "s"
     return f"{number} {noun}{plural}"
 
 

@@ -44,7 +44,7 @@ def label_leakage(s: Subject, slips: float, strays: float, lost: float) -> Evide
     measure = "AUC" if s.e.classifies else "correlation"
     return Evidence(
         0.97, {"columns": int(leaks.sum()), "in training": float(told[which]), "on held-out rows": float(after[which])},
-        f"a column tells the target of training rows ({measure} {told[which]:.3f}), not of new ones ({after[which]:.2f})",
+        f"a column tells the target of training rows ({measure} {told[which]:.3f}), not of others ({after[which]:.2f})",
     )  # fmt: skip
 
 

@@ -127,8 +127,8 @@ def drift(s: Subject, shift: float, some: float, follows: float, chance: float) 
     typical = float(np.median(off[changing]))
     said = (
         f"the inputs change along the order of the rows: in {changing.sum()} of {counted(len(off), 'column')} the "
-        f"held-out mean lies {typical:.2g} standard deviations from the training mean, and the training rows change along "
-        "their order too, as where rows come in the order of time and the last are held out"
+        f"held-out mean lies {typical:.2g} standard deviations from the training mean, and the training rows change "
+        "along their order too, as where rows come in the order of time and the last are held out"
     )
     numbers = {
         "columns": int(changing.sum()),
