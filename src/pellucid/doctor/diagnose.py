@@ -152,8 +152,12 @@ def _with_rivals(findings: list[Finding]) -> list[Finding]:
     if not findings:
         return findings
     first, *others = findings
-    near = [other.name for other in others if other.probability >= RIVAL * first.probability]
-    if not near:
+    near = [
+        other.name
+        for other in others
+        if other.severity == "problem" and other.probability >= RIVAL * first.probability
+    ]
+    if not near:  # what keeps no network behind explains nothing
         return findings
     because = f"{first.because}; {', '.join(near)} would fit as well"
     return [replace(first, because=because), *others]
