@@ -75,7 +75,7 @@ def diagnose(folder: Path, as_json: bool) -> None:
     if as_json:
         print_json([finding.to_dict() for finding in findings])
     else:
-        print_findings(findings, "nothing found: the network learns as well as plain methods do")
+        print_findings(findings, str(findings))
     say(f"written to {folder / 'findings.json'} and {folder / 'report.html'}")
     if any(finding.severity == "problem" for finding in findings):
         say(f"what fixes it, proven by experiment: pellucid prove {folder}")

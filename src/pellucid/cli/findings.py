@@ -47,7 +47,8 @@ def print_findings(findings: Sequence[Any], nothing: str) -> None:
         evidence = finding.to_dict()["evidence"]
         if evidence:
             rows.add_row("numbers", "; ".join(f"{name} {_short(value)}" for name, value in evidence.items()))
-        rows.add_row("may help", ", ".join(finding.remedies))
+        if finding.remedies:
+            rows.add_row("may help", ", ".join(finding.remedies))
         console.print(Padding(rows, (0, 0, 0, 2)))
         more = Text.assemble(("  more      ", "dim"), page_of(finding.label))
         console.print(more, soft_wrap=True, end="\n\n" if place + 1 < len(findings) else "\n")

@@ -11,6 +11,7 @@ import numpy as np
 from pellucid.core.checks import TrainingDiverged
 from pellucid.data import Dataset
 from pellucid.doctor.before import BEFORE
+from pellucid.doctor.diagnose import with_offers
 from pellucid.doctor.examination import DISTANCES, LOGITS, PROBABILITIES
 from pellucid.doctor.findings import Finding
 from pellucid.doctor.rows import COLUMNS, duplicated, without_spread
@@ -81,12 +82,13 @@ def check_plan(planned: Plan) -> Checkup:
     state, program = training.state, ready.program
     run = Run(
         program.network, state.params, state.layer_state, program, planned.experiment, DataFacts.of(ready.data),
-        training.history, {}, training=training,
+        training.history, {}, training=training, data=ready.data,
     )  # fmt: skip
     subject = Subject(run)
     with np.errstate(all="ignore"):
         findings = [_finding(rule, found) for rule in BEFORE if (found := rule.find(subject)) is not None]
         facts = _facts(subject, planned.data)
+    findings = with_offers(findings, run)
     return Checkup(tuple(sorted(findings, key=lambda finding: -finding.probability)), facts)
 
 

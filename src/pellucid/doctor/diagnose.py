@@ -7,9 +7,12 @@ import numpy as np
 
 from pellucid.data import Dataset
 from pellucid.doctor.before import BEFORE
-from pellucid.doctor.findings import SEVERITIES, Finding
-from pellucid.doctor.gan import diagnose_gan
+from pellucid.doctor.findings import SEVERITIES, Finding, Findings
+from pellucid.doctor.gan import diagnose_gan, with_gan_rows
+from pellucid.doctor.gan_remedies import gan_offered
+from pellucid.doctor.gan_setup import GanSetup
 from pellucid.doctor.limits import Limit
+from pellucid.doctor.remedies import offered, setup_to_offer
 from pellucid.doctor.rule import Rule, Subject
 from pellucid.doctor.rules import RULES
 from pellucid.doctor.setup import with_rows
@@ -38,11 +41,13 @@ SYMPTOMS = {
 LIKELY = Limit(0.5, "a cause from which on its mark is its own no longer: it is likelier than not")
 BELOW = 0.9
 """Of the cause's probability, that of its symptom at most."""
+OF_GAN = "the samples come near to as many of the real rows as they should"
+"""What is known of a GAN in which nothing was found."""
 RIVAL = 0.85
 """A cause of at least this share of the first one's probability fits as well."""
 
 
-def diagnose(run: Run | GanRun, data: Dataset | None = None, *, trials: bool = True) -> list[Finding]:
+def diagnose(run: Run | GanRun, data: Dataset | None = None, *, trials: bool = True) -> Findings:
     """Why a training did not learn as it could: its findings, likeliest first.
 
     Args:
@@ -53,8 +58,8 @@ def diagnose(run: Run | GanRun, data: Dataset | None = None, *, trials: bool = T
             That is less sure.
 
     Returns:
-        Findings; none where nothing was found. Of severity ``"problem"`` only where the network stays behind what plain
-        methods reach on the same rows, or diverged.
+        Findings; none where nothing was found, and then ``print`` tells what the network was compared with. Of severity
+        ``"problem"`` only where the network stays behind what plain methods reach on the same rows, or diverged.
 
     Raises:
         StorageError: a loaded run whose data have no name, or are others than those given.
@@ -68,8 +73,25 @@ def diagnose(run: Run | GanRun, data: Dataset | None = None, *, trials: bool = T
         'learning_rate_too_low'
     """
     if isinstance(run, GanRun):
-        return diagnose_gan(run, data)
-    return findings_of(Subject(with_rows(run, data), trials))
+        run = with_gan_rows(run, data)
+        found, setup = diagnose_gan(run), GanSetup.of(run)
+        offers = [gan_offered(finding.remedies, setup) for finding in found]
+        return Findings(map(_offering, found, offers), OF_GAN)
+    subject = Subject(with_rows(run, data), trials)
+    return Findings(with_offers(findings_of(subject), subject.run), subject.reference)
+
+
+def with_offers(findings: Iterable[Finding], run: Run) -> list[Finding]:
+    """Findings that offer nothing which the run has already."""
+    findings = list(findings)
+    setup = setup_to_offer(run) if findings else None
+    if setup is None:
+        return findings
+    return [_offering(finding, offered(finding.remedies, setup)) for finding in findings]
+
+
+def _offering(finding: Finding, offers: tuple[str, ...]) -> Finding:
+    return replace(finding, offers=offers)
 
 
 def suspicion(run: Run) -> str | None:
@@ -130,8 +152,12 @@ def _with_rivals(findings: list[Finding]) -> list[Finding]:
     if not findings:
         return findings
     first, *others = findings
-    near = [other.name for other in others if other.probability >= RIVAL * first.probability]
-    if not near:
+    near = [
+        other.name
+        for other in others
+        if other.severity == "problem" and other.probability >= RIVAL * first.probability
+    ]
+    if not near:  # what keeps no network behind explains nothing
         return findings
     because = f"{first.because}; {', '.join(near)} would fit as well"
     return [replace(first, because=because), *others]

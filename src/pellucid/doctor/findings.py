@@ -1,6 +1,7 @@
 """What the doctor says: a finding is a named cause with its evidence, never a symptom alone."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ class Finding:
         probability: how sure the doctor is that this cause holds here, in [0, 1].
         evidence: the numbers that speak for it, by name.
         because: one sentence with these numbers, in the subject's words.
+        offers: those remedies that would change this training; None where that was not asked.
 
     Example:
         >>> Finding("learning_rate_too_high", "problem", 0.9, {"loss rose by": 3.0}, "the loss rose").remedies[0]
@@ -32,6 +34,7 @@ class Finding:
     probability: float
     evidence: dict[str, Any] = field(default_factory=dict)
     because: str = ""
+    offers: tuple[str, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -45,8 +48,8 @@ class Finding:
 
     @property
     def remedies(self) -> tuple[str, ...]:
-        """What may help, by name; to be proven, not believed."""
-        return VOCABULARY[self.label].remedies
+        """What may help, by name, but for what the training has already; to be proven, not believed."""
+        return VOCABULARY[self.label].remedies if self.offers is None else self.offers
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-like."""
@@ -64,13 +67,32 @@ class Finding:
         lines = [f"{self.severity}: {self.name} ({self.probability:.0%})"]
         if self.because:
             lines.append(f"  {self.because}")
-        lines.append(f"  may help: {', '.join(self.remedies)}")
+        if self.remedies:
+            lines.append(f"  may help: {', '.join(self.remedies)}")
         return "\n".join(lines)
 
 
 def _plain(value: Any) -> Any:
     number = value.item() if hasattr(value, "item") else value
     return round(number, 6) if isinstance(number, float) else number
+
+
+class Findings(list[Finding]):
+    """What a diagnosis found, likeliest first, and how the network does beside plain methods."""
+
+    def __init__(self, findings: Iterable[Finding] = (), compared: Any = "") -> None:
+        super().__init__(findings)
+        self._compared = compared
+
+    @property
+    def compared(self) -> str:
+        """How the network does beside plain methods on the same rows, in a sentence with the figures."""
+        if not isinstance(self._compared, str):  # plain methods are asked only now
+            self._compared = self._compared.compared
+        return self._compared
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self)) or f"nothing found: {self.compared}"
 
 
 def counted(number: int, noun: str) -> str:
@@ -80,7 +102,7 @@ def counted(number: int, noun: str) -> str:
         >>> counted(1, "row"), counted(2, "row"), counted(3, "class")
         ('1 row', '2 rows', '3 classes')
     """
-    plural = "" if number == 1 else "es" if noun.endswith(("s", "x", "ch")) else "s"
+    plural = "" if number == 1 else "es" if noun.endswith(("s", "x", "tch")) else "s"
     return f"{number} {noun}{plural}"
 
 

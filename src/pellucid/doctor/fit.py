@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pellucid.doctor.findings import counted, percent
 from pellucid.doctor.limits import THROWN, Limit, above, below
 from pellucid.doctor.records import worst_jump
 from pellucid.doctor.rule import Evidence, Rule, Subject, table_of
@@ -101,7 +102,7 @@ def overfitting(
         said = f"the held-out loss rose to {rose:.2g} times its least while the training loss fell"
         return Evidence(sure, numbers, said)
     if apart > wide:
-        said = f"training rows are learnt with {e.skill_train:.2f}, held-out rows with {e.skill_new:.2f}"
+        said = f"the skill on training rows is {e.skill_train:.2f}, on held-out rows {e.skill_new:.2f}"
         return Evidence(0.5, numbers, said)
     return None
 
@@ -137,7 +138,7 @@ def class_imbalance(s: Subject, rare: float, rare_of_many: float, missed: float)
     odds -= 0.2 * below(of_common, 0.5, 16) + 0.2 * above(share, 0.3)
     return Evidence(
         odds, {"rarest / commonest": share, "recall of rare classes": of_rare, "of common classes": of_common},
-        f"rare classes are found with {of_rare:.0%}, common ones with {of_common:.0%}",
+        f"the recall of rare classes is {percent(of_rare)}, that of common ones {percent(of_common)}",
     )  # fmt: skip
 
 
@@ -198,7 +199,7 @@ def under_capacity(
     if reach - e.skill_train < short:
         return None
     numbers = {"units": hidden, "skill in training": e.skill_train, "plain method": reach}
-    said = f"training rows are learnt with {e.skill_train:.2f}, where {reach:.2f} is possible"
+    said = f"the skill on training rows is {e.skill_train:.2f}, where {reach:.2f} is possible"
     if not hidden and e.linear:
         if s.reference.curved[0] - s.reference.linear[0] < bend:
             return None
@@ -207,6 +208,6 @@ def under_capacity(
     if s.closed > closes:
         return None
     if least < narrow or (least < bottleneck and least < e.outputs):
-        return Evidence(0.82, numbers, f"a hidden layer has {least} units; {said}")
+        return Evidence(0.82, numbers, f"a hidden layer has {counted(least, 'unit')}; {said}")
     rested = all(s.refuted(cure) for cure in ("slower", "faster", "longer"))
     return Evidence(0.2 + 0.15 * below(least, 10) + 0.2 * rested, numbers, said)

@@ -7,7 +7,7 @@ import numpy as np
 
 from pellucid.core.checks import DataError
 from pellucid.data import Dataset
-from pellucid.doctor.findings import Finding
+from pellucid.doctor.findings import Finding, percent
 from pellucid.models.gan import training_of
 from pellucid.models.gan_run import GanRun
 from pellucid.models.keeping import data_of_run
@@ -97,7 +97,7 @@ def diagnose_gan(run: GanRun, data: Dataset | None = None) -> list[Finding]:
     if share >= COVERED:
         return []
     numbers = {"share of real rows covered": share, "critic's lead over guessing": surplus}
-    said = f"samples come near to {share:.0%} of the real rows"
+    said = f"samples come near to {percent(share)} of the real rows"
     findings = [Finding("mode_collapse", "problem", 0.9, numbers, said)]
     if surplus > DOMINANT:
         why = f"the critic's loss is {surplus:.0%} below that of guessing; {said}"

@@ -1,6 +1,6 @@
 """What may help a GAN, by name: each remedy turns an adversarial training into one or more others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -34,7 +34,21 @@ def gan_candidates(name: str, setup: GanSetup) -> list[Candidate]:
     """
     if name not in GAN_REMEDIES:
         return []
-    return [Candidate(name, change, made) for change, made in GAN_REMEDIES[name](setup)]
+    return [
+        Candidate(name, change, made)
+        for change, made in GAN_REMEDIES[name](setup)
+        if _parts(made) != _parts(setup)
+    ]
+
+
+def gan_offered(names: Iterable[str], setup: GanSetup) -> tuple[str, ...]:
+    """Those of some remedies that would change a training."""
+    return tuple(name for name in names if gan_candidates(name, setup))
+
+
+def _parts(setup: GanSetup) -> tuple[Any, ...]:
+    """What a remedy may change."""
+    return setup.program, setup.optimizer, setup.critic_optimizer, setup.restraint, setup.epochs
 
 
 def _with_rate(optimizer: Any, factor: float) -> tuple[str, Any] | None:

@@ -14,6 +14,7 @@ from pellucid.core.checks import DoctorWarning
 from pellucid.doctor.alone import ALONE
 from pellucid.doctor.before import BEFORE
 from pellucid.doctor.check import CERTAIN
+from pellucid.doctor.diagnose import with_offers
 from pellucid.doctor.findings import Finding
 from pellucid.doctor.rule import Subject
 from pellucid.models.run import Run
@@ -51,7 +52,7 @@ def glance(run: Run) -> list[Finding]:
                 found.append(rule.finding(evidence, "problem"))
             elif rule.label in TOLD:
                 found.append(rule.finding(evidence, "warning"))
-    return sorted(found, key=lambda finding: -finding.probability)
+    return with_offers(sorted(found, key=lambda finding: -finding.probability), subject.run)
 
 
 def warn_of_problems(run: Run) -> list[str]:
@@ -62,8 +63,8 @@ def warn_of_problems(run: Run) -> list[str]:
     """
     said = []
     for finding in glance(run):
-        help_ = f"May help: {', '.join(finding.remedies)}."
-        said.append(f"{in_words(finding)}. {help_}")
+        help_ = f" May help: {', '.join(finding.remedies)}." if finding.remedies else ""
+        said.append(f"{in_words(finding)}.{help_}")
         warnings.warn(
             f"{said[-1]} pellucid.check(network, data) says more.",
             DoctorWarning,

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pellucid.doctor.findings import counted
 from pellucid.doctor.limits import Limit
 from pellucid.doctor.rule import Evidence, Rule, Subject, table_of
 from pellucid.layers import BatchNorm, Frozen
@@ -32,7 +33,9 @@ def frozen_parameters(s: Subject) -> Evidence | None:
     if not frozen:
         return None
     last = isinstance(layers[s.e.maps[-1]], Frozen)
-    said = f"{frozen} of {len(s.e.maps)} layers with weights are frozen"
+    said = (
+        f"of {counted(len(s.e.maps), 'layer')} with weights {frozen} {'is' if frozen == 1 else 'are'} frozen"
+    )
     return Evidence(0.97 if last else 0.88, {"frozen": frozen, "layers": len(s.e.maps)}, said)
 
 
@@ -58,7 +61,11 @@ def constant_init(s: Subject, apart: float) -> Evidence | None:
 def hidden_softmax(s: Subject) -> Evidence | None:
     """A softmax inside the network."""
     count = sum(h.function.name == "softmax" for h in s.e.hidden)
-    return Evidence(0.96, {"layers": count}, f"{count} hidden layers end in softmax") if count else None
+    return (
+        Evidence(0.96, {"layers": count}, f"softmax follows {counted(count, 'hidden layer')}")
+        if count
+        else None
+    )
 
 
 @rule(
@@ -120,7 +127,7 @@ def missing_bias(s: Subject) -> Evidence | None:
     if not without_biases(s):
         return None
     layers = len(s.e.maps)
-    return Evidence(0.9, {"layers": layers}, f"none of the layers with weights, {layers} in all, has biases")
+    return Evidence(0.9, {"layers": layers}, f"no layer with weights has biases ({counted(layers, 'layer')})")
 
 
 def without_biases(s: Subject) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pellucid.data import Dataset
 from pellucid.doctor.diagnose import diagnose
-from pellucid.doctor.findings import Finding
+from pellucid.doctor.findings import Finding, Findings
 from pellucid.doctor.proof import Proof, prove
 from pellucid.models.gan_run import GanRun
 from pellucid.models.keeping import data_of_run
@@ -15,7 +15,7 @@ from pellucid.models.run import Run
 from pellucid.storage import RunFolder
 
 
-def diagnose_and_keep(run: Run | GanRun, data: Dataset | None = None) -> list[Finding]:
+def diagnose_and_keep(run: Run | GanRun, data: Dataset | None = None) -> Findings:
     """The findings of `diagnose`; of a run with a folder also as ``findings.json`` and on ``report.html``.
 
     Args:
@@ -24,7 +24,9 @@ def diagnose_and_keep(run: Run | GanRun, data: Dataset | None = None) -> list[Fi
     """
     data = _data_of(run, data)
     findings = diagnose(run, data)
-    _keep(run, data, "findings", [finding.to_dict() for finding in findings])
+    plain = [finding.to_dict() for finding in findings]
+    if run.folder is not None:
+        _keep(run, data, "findings", plain, compared=findings.compared)
     return findings
 
 
@@ -58,11 +60,11 @@ def _data_of(run: Run | GanRun, data: Dataset | None) -> Dataset | None:
     return data_of_run(RunFolder(run.folder), run.experiment.data, data)
 
 
-def _keep(run: Run | GanRun, data: Dataset | None, name: str, content: Any) -> None:
+def _keep(run: Run | GanRun, data: Dataset | None, name: str, content: Any, **beside: Any) -> None:
     if run.folder is None:
         return
     files = RunFolder(run.folder)
-    files.write_verdict(name, content)
+    files.write_verdict(name, content, **beside)
     if isinstance(run, GanRun):
         page = page_of_gan(replace(run, data=data), files)
     else:

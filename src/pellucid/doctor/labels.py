@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pellucid.doctor.findings import percent
 from pellucid.doctor.limits import Limit
 from pellucid.doctor.rule import Evidence, Rule, Subject, table_of
 
@@ -40,9 +41,10 @@ def label_leakage(s: Subject, slips: float, strays: float, lost: float) -> Evide
     if not leaks.any():
         return None
     which = int(np.flatnonzero(leaks)[0])
+    measure = "AUC" if s.e.classifies else "correlation"
     return Evidence(
         0.97, {"columns": int(leaks.sum()), "in training": float(told[which]), "on held-out rows": float(after[which])},
-        f"a column tells the label with {told[which]:.3f} in training and {after[which]:.2f} on held-out rows",
+        f"a column tells the target of training rows ({measure} {told[which]:.3f}), not of others ({after[which]:.2f})",
     )  # fmt: skip
 
 
@@ -124,7 +126,7 @@ def conflicting_labels(s: Subject, share: float) -> Evidence | None:
     if of_rows < share:
         return None
     return Evidence(
-        0.4, {"share of rows": of_rows}, f"{of_rows:.0%} of the rows have a twin of another class"
+        0.4, {"share of rows": of_rows}, f"{percent(of_rows)} of the rows have a twin of another class"
     )
 
 
@@ -150,7 +152,7 @@ def no_shuffle(s: Subject, ordered: float, unordered: float) -> Evidence | None:
         in_order = 1 - same < unordered
     if not in_order:
         return None
-    said = f"{same:.0%} of neighbouring rows have the same label"
+    said = f"{percent(same)} of neighbouring rows have the same label"
     if not s.e.classifies:
         said = f"the targets follow the order of the rows with a correlation of {same:.2f}"
     return Evidence(0.95, {"neighbouring rows alike": same, "by chance": usual}, said)
@@ -171,7 +173,7 @@ def class_imbalance(s: Subject, share: float) -> Evidence | None:
         return None
     if s.e.steps and s.reference.recalls(classes[counts <= share * counts.max()]):
         return None  # trained, and not ignored
-    said = f"the rarest class has {rarest:.1%} of the rows of the commonest"
+    said = f"the rarest class has {percent(rarest)} of the rows of the commonest"
     return Evidence(0.32, {"rarest / commonest": rarest}, said)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from jax.extend.core import jaxprs_in_params
 
 from pellucid.doctor.examination import DISTANCES, LOGITS, MARGINS, PROBABILITIES
+from pellucid.doctor.findings import counted, percent
 from pellucid.doctor.limits import Limit
 from pellucid.doctor.rule import Evidence, Rule, Subject, table_of
 
@@ -40,7 +41,9 @@ def wrong_output_size(s: Subject) -> Evidence | None:
         return None
     sure = 0.97 if outputs < wanted else 0.6
     return Evidence(
-        sure, {"outputs": outputs, "wanted": wanted}, f"{outputs} outputs for {wanted} classes or targets"
+        sure,
+        {"outputs": outputs, "wanted": wanted},
+        f"{counted(outputs, 'output')} for {wanted} classes or targets",
     )
 
 
@@ -124,7 +127,7 @@ def output_activation_range(s: Subject, beyond: float, share: float, many: float
     return Evidence(
         0.97 if outside > many else 0.7,
         {"share of targets": outside, "least": float(y.min()), "greatest": float(y.max())},
-        f"{outside:.0%} of the targets lie outside {last.name}'s range from {low:g} to {high:g}",
+        f"{percent(outside)} of the targets lie outside {last.name}'s range from {low:g} to {high:g}",
     )
 
 

@@ -375,6 +375,10 @@ class Reference:
     @property
     def compared(self) -> str:
         """How the network does beside the plain methods: a sentence with the figures."""
+        with np.errstate(all="ignore"):
+            return self._compared()
+
+    def _compared(self) -> str:
         e = self.examination
         if not self.possible:
             if e.x_new is None:

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from pellucid.doctor.examination import as_rows
+from pellucid.doctor.findings import counted, percent
 from pellucid.doctor.limits import Limit
 from pellucid.doctor.rule import Evidence, Rule, Subject, table_of
 from pellucid.layers import BatchNorm
@@ -16,6 +17,10 @@ rule = table_of(ROWS)
 
 TABLE = 100
 """Up to so many columns each is looked at as a quantity of its own; beyond, they are pixels or words."""
+BLOCKS = 5
+"""Parts of the training rows, in their order, whose means tell whether the rows change along it."""
+DRIFT_ROWS = 100
+"""Fewest training rows of which that is asked."""
 COLUMNS = 1000
 """Up to so many columns each is held against the target."""
 
@@ -29,7 +34,7 @@ def non_finite_inputs(s: Subject) -> Evidence | None:
     rows = int((~np.isfinite(as_rows(x))).any(1).sum())
     if not rows:
         return None
-    return Evidence(0.99, {"rows": rows}, f"{rows} of {len(x)} training rows hold NaN or infinity")
+    return Evidence(0.99, {"rows": rows}, f"{rows} of {counted(len(x), 'training row')} hold NaN or infinity")
 
 
 @rule(
@@ -97,6 +102,65 @@ def targets_not_scaled(s: Subject, large: float) -> Evidence | None:
 
 
 @rule(
+    "drift",
+    "rows taken in their order differ from the mean of the training rows as the held-out rows do",
+    shift=Limit(0.5, "half a standard deviation, in most columns, is far outside what drawing rows does"),
+    some=Limit(0.1, "of the columns: what changes with time need not be most of them"),
+    follows=Limit(
+        0.5, "of the held-out rows' shift, within the training rows: shuffled rows show none of it"
+    ),
+    chance=Limit(4, "standard errors of the mean of a block of rows"),
+)
+def drift(s: Subject, shift: float, some: float, follows: float, chance: float) -> Evidence | None:
+    """Held-out inputs that differ from the training inputs as the training rows differ along their order."""
+    shifts = _shifts(s)
+    if shifts is None:
+        return None
+    off, along = shifts
+    noise = chance * math.sqrt(BLOCKS / len(s.e.x))
+    moved = off > max(shift, noise)
+    if moved.mean() < some or moved.sum() == 0:
+        return None
+    changing = (along > np.maximum(follows * off, noise)) & moved
+    if changing.sum() <= 0.5 * moved.sum():
+        return None
+    typical = float(np.median(off[changing]))
+    said = (
+        f"the inputs change along the order of the rows: in {changing.sum()} of {counted(len(off), 'column')} the "
+        f"held-out mean lies {typical:.2g} standard deviations from the training mean, and the training rows change "
+        "along their order too, as where rows come in the order of time and the last are held out"
+    )
+    numbers = {
+        "columns": int(changing.sum()),
+        "shift": typical,
+        "shift within the training rows": float(np.median(along[changing])),
+    }
+    return Evidence(0.85, numbers, said)
+
+
+def drifts(s: Subject) -> bool:
+    """Whether the held-out rows differ from the training rows as those do along their order."""
+    found = next(rule for rule in ROWS if rule.label == "drift")
+    return found.find(s) is not None
+
+
+def _shifts(s: Subject) -> tuple[np.ndarray, np.ndarray] | None:
+    """Of each column, in standard deviations: how far the held-out mean, and the farthest block, lie from the mean."""
+    if s.e.x_new is None or len(s.e.x) < DRIFT_ROWS:
+        return None
+    x, new = s.e.finite, as_rows(s.e.x_new)
+    new = np.where(np.isfinite(new), new, 0)
+    spread = x.std(0)
+    alive = spread > max(float(x.std()) * 0.05, 1e-12)
+    if not alive.any() or alive.sum() > COLUMNS:
+        return None
+    mean = x.mean(0)
+    blocks = np.stack([part.mean(0) for part in np.array_split(x, BLOCKS)])
+    off, along = np.abs(new.mean(0) - mean), np.abs(blocks - mean).max(0)
+    return (off / np.maximum(spread, 1e-12))[alive], (along / np.maximum(spread, 1e-12))[alive]
+
+
+@rule(
     "train_test_mismatch",
     "both parts are drawn from one source, unless they were prepared apart",
     shift=Limit(0.5, "half a spread, in most columns, is far outside what drawing rows does"),
@@ -114,6 +178,8 @@ def train_test_mismatch(
         return None
     x, new = s.e.finite, as_rows(s.e.x_new)
     new = np.where(np.isfinite(new), new, 0)
+    if drifts(s):
+        return None
     floor = max(float(x.std()) * 0.05, 1e-12)
     spread, spread_new = np.maximum(x.std(0), floor), np.maximum(new.std(0), floor)
     alive = (x.std(0) > floor) | (new.std(0) > floor)
@@ -129,10 +195,13 @@ def train_test_mismatch(
             return None
         said = f"columns that go together in training do not in the held-out rows: correlations {apart:.2f} apart"
         return Evidence(0.97, {"correlations apart": apart}, said)
-    return Evidence(
-        0.96, {"shift in spreads": off, "spread against training": math.exp(widened)},
-        f"in the median column the held-out mean lies {off:.2g} spreads off the training mean",
-    )  # fmt: skip
+    times = float(np.exp(np.median(np.log(spread_new / spread)[alive])))
+    numbers = {"shift in standard deviations": off, "standard deviation against training": times}
+    if off >= max(shift, noise):
+        said = f"in the median column the held-out mean lies {off:.2g} standard deviations from the training mean"
+    else:
+        said = f"in the median column the held-out standard deviation is {times:.2g} times that of training"
+    return Evidence(0.96, numbers, said)
 
 
 @rule(
@@ -157,7 +226,9 @@ def uninformative_features(
     usual = np.abs(x[:, ~constant]).mean() if (~constant).any() else 1
     swamping = int((constant & (np.abs(x.mean(0)) > large * usual)).sum())
     if swamping:
-        return Evidence(0.8, {"large constant columns": swamping}, f"{swamping} columns are a large constant")
+        return Evidence(
+            0.8, {"large constant columns": swamping}, f"{counted(swamping, 'column')} hold a large constant"
+        )
     copies = duplicated(x[:, ~constant])
     if copies > copied * columns:
         said = f"{copies} of {columns} columns are copies of others"
@@ -173,7 +244,7 @@ def uninformative_features(
         return None
     return Evidence(
         0.92, {"columns": columns, "rows": rows, "share unrelated to the target": share},
-        f"{share:.0%} of {columns} columns are unrelated to the target, with {rows} rows",
+        f"{percent(share)} of {columns} columns are unrelated to the target, with {counted(rows, 'row')}",
     )  # fmt: skip
 
 

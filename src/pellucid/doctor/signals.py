@@ -1,5 +1,6 @@
 """Causes in what flows through the layers: slopes that vanish or explode, units that are dead or flat."""
 
+from pellucid.doctor.findings import percent
 from pellucid.doctor.limits import HELPS, THROWN, Limit, above, below
 from pellucid.doctor.records import not_finite, worst_jump
 from pellucid.doctor.rule import DEAD, Evidence, Rule, Subject, table_of
@@ -39,7 +40,7 @@ def vanishing_gradient(s: Subject, ratio: float, tiny: float, deep: float, flat:
     return Evidence(
         (0.8 if curved else 0.45) + none * below(found, tiny) - 0.2 * above(driven, flat),
         {"first / last": found, "flat at the start": driven},
-        f"the first layer's slopes are {found:.1g} of the last layer's",
+        f"the first layer's gradients are {found:.1g} of the last layer's",
     )  # fmt: skip
 
 
@@ -83,7 +84,7 @@ def saturated_units(s: Subject, share: float) -> Evidence | None:
         return None
     return Evidence(
         0.4 + 0.28 * most * above(before, share, 16), {"at the start": before, "at the end": after},
-        f"{most:.0%} of a layer's outputs are at the end of their range",
+        f"{percent(most)} of a layer's outputs are at the end of their range",
     )  # fmt: skip
 
 
@@ -105,14 +106,14 @@ def dead_relu(s: Subject, start: float, end: float, gain: float, thrown: float) 
     before, after = (max(part) for part in zip(*shares, strict=True))
     numbers = {"at the start": before, "at the end": after}
     if before > start:
-        said = f"{before:.0%} of a layer's units are zero for every row before the first step"
+        said = f"{percent(before)} of a layer's units are zero for every row before the first step"
         return Evidence(0.55 if s.revived else 0.92, numbers, said)
     if after < end:
         return None
-    said = f"{after:.0%} of a layer's units are zero for every row at the end"
+    said = f"{percent(after)} of a layer's units are zero for every row at the end"
     slower = s.gain("slower")
     if slower is None and worst_jump(s.e) > thrown:  # the rate may be the cause
-        return Evidence(0.55, numbers, f"{said}, after steps that threw the loss up")
+        return Evidence(0.55, numbers, f"{said}, after steps that made the loss spike")
     if slower is not None and slower > gain:  # the rate is the cause
         return Evidence(0.55, numbers, f"{said}; a smaller rate alone helps")
     return Evidence(0.4 + 0.42 * after, numbers, said)

@@ -41,7 +41,7 @@ def learning_rate_too_high(s: Subject, gain: float, step: float, rise: float, up
         "share of epochs that went up": unsteady,
     }  # fmt: skip
     said = (
-        f"the loss ceased to be finite{not_finite(e)}"
+        f"the loss became NaN or infinite{not_finite(e)}"
         if e.diverged
         else f"the loss ended at {e.losses[-1]:.3g}"
     )
@@ -75,6 +75,8 @@ def learning_rate_too_low(
     update = update_ratio(e)
     numbers = {"median update / weights": update, "fall in the last fifth": falling(e)}
     said = f"an update moves the weights by {update:.1g} of their size"
+    if np.isnan(update):
+        said = f"the loss ended at {e.losses[-1]:.3g}"  # the size of updates was not recorded
     won = s.gain("faster")
     if won is None:
         # Where nothing moves, or not any more, units are dead or flat.

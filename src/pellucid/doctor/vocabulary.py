@@ -57,6 +57,10 @@ VOCABULARY: dict[str, Cause] = {
         "rare classes are ignored because of their small share",
         ("balanced class weights", "oversample rare classes"),
     ),
+    "drift": Cause(
+        "the inputs change along the order of the rows, as over time, and the held-out rows come last",
+        ("train on the latest rows", "columns relative to the past", "train again as rows come in"),
+    ),
     "train_test_mismatch": Cause(
         "training and held-out rows are prepared differently", ("prepare both alike",)
     ),

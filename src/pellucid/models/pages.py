@@ -54,6 +54,7 @@ def page_of_run(run: Run, files: RunFolder) -> str:
         watched="validation" if _validated(run) else "held out",
         judged=judged,
         findings=files.read_verdict("findings"),
+        compared=files.read_verdict("findings", "compared"),
         proof=files.read_verdict("proof"),
     ).render()
 
@@ -135,5 +136,6 @@ def page_of_gan(run: GanRun, files: RunFolder) -> str:
         result=run.result,
         judged=judged,
         findings=files.read_verdict("findings"),
+        compared=files.read_verdict("findings", "compared"),
         proof=files.read_verdict("proof"),
     ).render()

@@ -22,16 +22,15 @@ def page_of(label: str) -> str:
     return f"{PAGES}/{label}.md"
 
 
-def findings_section(findings: Sequence[Mapping[str, Any]]) -> Html:
+def findings_section(findings: Sequence[Mapping[str, Any]], compared: str | None = None) -> Html:
     """The section of a diagnosis.
 
     Args:
         findings: likeliest first, as `Finding.to_dict` gives them.
+        compared: how the network does beside plain methods, in a sentence.
     """
     if not findings:
-        return section(
-            "Findings", paragraph("Nothing was found: the network learns as well as plain methods do.")
-        )
+        return section("Findings", paragraph(f"Nothing was found{f': {compared}' if compared else ''}."))
     return section(
         "Findings",
         paragraph(

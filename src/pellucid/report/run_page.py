@@ -41,6 +41,7 @@ class RunPage:
         watched: what the rows are called that were evaluated after each epoch.
         judged: sections on the predictions.
         findings: what the doctor found, as plain data, the likeliest first; None where it was not asked.
+        compared: how the network does beside plain methods, in a sentence; None where it was not asked.
         proof: what was tried to fix it, as plain data; None where nothing was.
         notes: what was said of the training while it was made, each with its kind.
     """
@@ -57,6 +58,7 @@ class RunPage:
     watched: str = "held out"
     judged: Html = Html("")
     findings: Sequence[Mapping[str, Any]] | None = None
+    compared: str | None = None
     proof: Mapping[str, Any] | None = None
     notes: Sequence[tuple[str, str]] = ()
 
@@ -66,7 +68,7 @@ class RunPage:
         if self.notes:
             sections.append(section("Notes", facts(self.notes)))
         if self.findings is not None:
-            sections.append(findings_section(self.findings))
+            sections.append(findings_section(self.findings, self.compared))
         if self.proof is not None:
             sections.append(proof_section(self.proof))
         sections.append(section("Curves", curves(self.history, self.watched)))

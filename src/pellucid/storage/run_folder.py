@@ -111,16 +111,16 @@ class RunFolder:
         except (OSError, msgspec.DecodeError) as error:
             raise StorageError(f"{self.path / name} cannot be read ({error}).") from error
 
-    def write_verdict(self, name: str, content: Any) -> None:
+    def write_verdict(self, name: str, content: Any, **beside: Any) -> None:
         """Write what was found out about the weights that are here now as ``NAME.json``."""
-        self.write_json(f"{name}.json", {"weights": self._hash_of_weights(), name: content})
+        self.write_json(f"{name}.json", {"weights": self._hash_of_weights(), name: content, **beside})
 
-    def read_verdict(self, name: str) -> Any:
-        """Read it; None where there is none, or where the run was trained further since."""
+    def read_verdict(self, name: str, key: str | None = None) -> Any:
+        """Read it, or what stands beside it; None where there is none, or the run was trained further since."""
         if not (self.path / f"{name}.json").exists():
             return None
         found = self.read_json(f"{name}.json")
-        return found[name] if found["weights"] == self._hash_of_weights() else None
+        return found.get(key or name) if found["weights"] == self._hash_of_weights() else None
 
     def _hash_of_weights(self) -> str | None:
         path = self.path / "weights.sha256"

@@ -52,12 +52,18 @@ def _activated(setup: Setup, function: Any) -> list[Layer]:
 def _relu(setup: Setup) -> list[tuple[str, Setup]]:
     layers = _activated(setup, "relu")
     plain = _changed(setup, "relu in the hidden layers", layers)
+    if not plain:
+        return []
     drawn = _drawn(layers, "he_normal")
     return plain + _changed(setup, "relu in the hidden layers, He initialisation", drawn)
 
 
 @remedy("leaky relu")
 def _leaky(setup: Setup) -> list[tuple[str, Setup]]:
+    if any(
+        isinstance(layer, Activation) and layer.function.name == "leaky_relu" for layer in layers_of(setup)
+    ):
+        return []
     layers = _drawn(_activated(setup, {"name": "leaky_relu", "alpha": 0.1}), "he_normal")
     return _changed(setup, "leaky relu in the hidden layers, He initialisation", layers)
 
@@ -97,6 +103,8 @@ def _biases(setup: Setup) -> list[tuple[str, Setup]]:
 @remedy("batch normalisation")
 def _normalised(setup: Setup) -> list[tuple[str, Setup]]:
     hidden, made = set(_hidden(setup)), []
+    if any(isinstance(layer, BatchNorm) for layer in layers_of(setup)):
+        return []
     for i, layer in enumerate(layers_of(setup)):
         made += [layer, BatchNorm()] if i in hidden and not hasattr(layer, "return_sequences") else [layer]
     return _changed(setup, "batch normalisation after each hidden layer", made)
@@ -171,5 +179,8 @@ def _dropped(setup: Setup) -> list[tuple[str, Setup]]:
 @remedy("less dropout")
 def _undropped(setup: Setup) -> list[tuple[str, Setup]]:
     layers = [layer for layer in layers_of(setup) if not isinstance(layer, Dropout)]
-    light = [replace(layer, rate=0.1) if isinstance(layer, Dropout) else layer for layer in layers_of(setup)]
+    light = [
+        replace(layer, rate=min(layer.rate, 0.1)) if isinstance(layer, Dropout) else layer
+        for layer in layers_of(setup)
+    ]
     return _changed(setup, "no dropout", layers) + _changed(setup, "dropout of 0.1", light)

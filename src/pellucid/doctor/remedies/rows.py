@@ -33,11 +33,13 @@ def _oversample(setup: Setup) -> list[tuple[str, Setup]]:
     if setup.classes == 0 or setup.task == "multilabel":
         return []
     counts = np.bincount(setup.labels, minlength=setup.classes)
+    if np.ptp(counts[counts > 0]) == 0:
+        return []
     places = [np.resize(np.flatnonzero(setup.labels == c), counts.max()) for c in np.flatnonzero(counts)]
     return [("rows of rare classes repeated", setup.with_rows(np.concatenate(places)))]
 
 
-@remedy("correct the labels")
+@remedy("correct the labels", slow=True)
 def _relabel(setup: Setup) -> list[tuple[str, Setup]]:
     from sklearn.model_selection import cross_val_predict
     from sklearn.neighbors import KNeighborsClassifier
@@ -47,6 +49,8 @@ def _relabel(setup: Setup) -> list[tuple[str, Setup]]:
     x = _standard(setup.x.reshape(len(setup.x), -1))
     told = cross_val_predict(KNeighborsClassifier(7), np.nan_to_num(x), setup.labels, cv=5)
     kept = np.flatnonzero(told == setup.labels)
+    if len(kept) == len(x):
+        return []
     return [(f"{len(x) - len(kept)} rows left out that their neighbours contradict", setup.with_rows(kept))]
 
 
@@ -78,6 +82,14 @@ def _min_max(setup: Setup) -> list[tuple[str, Setup]]:
     return _scaled(setup, "min_max", "inputs scaled to 0 … 1")
 
 
+@remedy("train on the latest rows")
+def _latest(setup: Setup) -> list[tuple[str, Setup]]:
+    rows = setup.train.rows
+    if rows < 2 * ENOUGH:
+        return []
+    return [("the later half of the training rows", setup.with_rows(np.arange(rows // 2, rows)))]
+
+
 @remedy("prepare both alike")
 def _alike(setup: Setup) -> list[tuple[str, Setup]]:
     parts = _standard(setup.x), _standard(setup.held_out)
@@ -87,6 +99,8 @@ def _alike(setup: Setup) -> list[tuple[str, Setup]]:
 
 @remedy("impute the values")
 def _impute(setup: Setup) -> list[tuple[str, Setup]]:
+    if np.isfinite(setup.x).all() and np.isfinite(setup.held_out).all():
+        return []
     mean, _ = _statistics(setup.x)
     parts = [np.where(np.isfinite(x), x, mean).astype(np.float32) for x in (setup.x, setup.held_out)]
     return [("blanks filled with the mean", setup.with_inputs(*parts))]
@@ -94,6 +108,8 @@ def _impute(setup: Setup) -> list[tuple[str, Setup]]:
 
 @remedy("drop the rows")
 def _drop(setup: Setup) -> list[tuple[str, Setup]]:
+    if np.isfinite(setup.x).all():
+        return []
     ((_, imputed),) = _impute(setup)
     sound = np.isfinite(setup.x.reshape(len(setup.x), -1)).all(1)
     return [(f"{(~sound).sum()} rows with blanks dropped", imputed.with_rows(np.flatnonzero(sound)))]
@@ -123,14 +139,14 @@ def _columns(setup: Setup, kept: np.ndarray) -> list[tuple[str, Setup]]:
     return [(f"{len(kept)} of {setup.x.shape[1]} columns kept", made)]
 
 
-@remedy("keep the informative columns")
+@remedy("keep the informative columns", slow=True)
 def _informative(setup: Setup) -> list[tuple[str, Setup]]:
     if setup.x.ndim != 2 or setup.task == "multilabel" or len(setup.labels) < ENOUGH:
         return []
     return _columns(setup, np.flatnonzero(_relation(setup.x, setup.labels, setup) < 0.01))
 
 
-@remedy("drop the leaking columns")
+@remedy("drop the leaking columns", slow=True)
 def _leaking(setup: Setup) -> list[tuple[str, Setup]]:
     if setup.x.ndim != 2 or setup.task == "multilabel" or len(setup.labels) < ENOUGH:
         return []
