@@ -54,8 +54,9 @@ class Opened(Layer):
     takes_mask = True
 
     def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
-        """That of the layer; its parameters are widened by `open_in_time`."""
-        return self.layer.init(key, input_shape)
+        """That of the layer, for the features and the times; `open_in_time` puts 0 for the weights of the times."""
+        time, features = input_shape
+        return self.layer.init(key, (time, features + time))
 
     def forward(
         self,
