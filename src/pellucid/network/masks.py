@@ -38,7 +38,10 @@ class Structure(Protocol):
         """What each layer reads."""
         ...
 
-    layers: tuple[Layer, ...]
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers."""
+        ...
 
 
 class Masks:
