@@ -55,7 +55,7 @@ class Masks:
     def __init__(self, network: Structure, inputs: Mapping[str, Any]) -> None:
         self.network, self.names, self.reads = network, network.names, network.reads
         self.values = padding_values(network)
-        self.of: dict[str, Bool[Array, batch * places]] = {}
+        self.of: dict[str, Array] = {}
         for name, x in inputs.items():
             self._compare(name, x)
 
