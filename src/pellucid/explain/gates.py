@@ -54,9 +54,9 @@ class Opened(Layer):
     takes_mask = True
 
     def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
-        """That of the layer, for the features and the times; `open_in_time` puts 0 for the weights of the times."""
-        time, features = input_shape
-        return self.layer.init(key, (time, features + time))
+        """That of the layer, with weights of 0 for the inputs that open it."""
+        params, state, shape = self.layer.init(key, input_shape)
+        return _widened(params, input_shape[0]), state, shape
 
     def forward(
         self,
@@ -94,13 +94,18 @@ def open_in_time(network: AnyNetwork, params: PyTree, steps: list[int | None]) -
     layers, widened = list(network.layers), list(params)
     for i, layer in enumerate(network.layers):
         if isinstance(layer, RECURRENT):
-            weights = params[i]["weights"]
-            zeros = jnp.zeros((steps[i], weights.shape[1]), weights.dtype)
             layers[i] = Opened(layer)
-            widened[i] = params[i] | {"weights": jnp.concatenate([weights, zeros])}
+            widened[i] = _widened(params[i], steps[i])
     opened = copy.copy(network)
     object.__setattr__(opened, "layers", tuple(layers))
     return opened, tuple(widened)
+
+
+def _widened(params: Params, steps: int | None) -> Params:
+    """A recurrent layer's parameters with weights of 0 for one more input a step."""
+    weights = params["weights"]
+    zeros = jnp.zeros((steps, weights.shape[1]), weights.dtype)
+    return params | {"weights": jnp.concatenate([weights, zeros])}
 
 
 class Gate(NamedTuple):
