@@ -136,6 +136,7 @@ def test_settings_that_are_not_allowed_cost_no_earlier_run(run, options, said):
         ("breast-cancer", ["--loss", "hinge"], ["of −1 and 1", "run from 0 to 1", "binary_cross_entropy"]),
         ("iriss", [], ["unknown dataset 'iriss'", "Did you mean 'iris'"]),
         ("iris", ["--target", "species"], ["--target is for table files"]),
+        ("iris", ["--weights", "petal"], ["--weights is for table files"]),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_the_task(tmp_path, data, options, said):
