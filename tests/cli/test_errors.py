@@ -140,6 +140,7 @@ def test_settings_that_are_not_allowed_cost_no_earlier_run(run, options, said):
         ("diabetes", ["--loss", "hinge"], ["tells classes apart", 'task="binary"', "huber"]),
         ("iriss", [], ["unknown dataset 'iriss'", "Did you mean 'iris'"]),
         ("iris", ["--target", "species"], ["--target is for table files"]),
+        ("iris", ["--weights", "petal"], ["--weights is for table files"]),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_the_task(tmp_path, data, options, said):
