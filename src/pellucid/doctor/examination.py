@@ -308,12 +308,10 @@ class Examination:
         """Before training."""
         return self.look(self.params_start, self.state_start.layer_state)
 
-    @cached_property
-    def start_scaled(self) -> Look:
-        """Before training, with standardised inputs."""
+    def look_scaled(self, params: Any, state: Any) -> Look:
+        """The same with standardised inputs."""
         mean, scale = self.standard
-        x = ((self.x[self.probe] - mean) * scale).astype(self.x.dtype)
-        return self.look(self.params_start, self.state_start.layer_state, x)
+        return self.look(params, state, ((self.x[self.probe] - mean) * scale).astype(self.x.dtype))
 
     @cached_property
     def end(self) -> Look:
@@ -341,16 +339,12 @@ class Examination:
     def dead(self, hidden: Hidden) -> tuple[float, float]:
         """The share of an activation's units that are 0 for every row, before training and after."""
         if not self.recorded:
-            return _dead(self.start.outputs[hidden.number]), _dead(self.end.outputs[hidden.number])
+            return dead_share(self.start.outputs[hidden.number]), dead_share(self.end.outputs[hidden.number])
         history, name = self.run.history, self.network.names[hidden.number]
         active = history.active[history.unit_layers.index(name)]
         dead = self.measure("dead_units")[:, hidden.number]
         last = len(dead) - min(RECORDS, len(dead) - 1)
         return float(dead[0]) / len(active), float((active < last * history.recorder.every).mean())
-
-    def dead_if_scaled(self, hidden: Hidden) -> float:
-        """The share of an activation's units that are 0 for every row before training, were the inputs standardised."""
-        return _dead(self.start_scaled.outputs[hidden.number])
 
     def flat(self, hidden: Hidden) -> tuple[float, float]:
         """The share of its outputs that are within 1 % of the end of its range, before training and after."""
@@ -507,7 +501,8 @@ def skill_of_numbers(outputs: np.ndarray, y: np.ndarray) -> float:
     return float(max(0.0, 1 - ((outputs - y) ** 2).sum() / max(total, 1e-12)))
 
 
-def _dead(outputs: np.ndarray) -> float:
+def dead_share(outputs: np.ndarray) -> float:
+    """The share of units that are 0 for every row."""
     return float((outputs.reshape(-1, outputs.shape[-1]) == 0).all(0).mean())
 
 

@@ -12,7 +12,9 @@ FIT: list[Rule] = []
 """Rules that hold the network against plain methods, and the training rows against the held-out ones."""
 rule = table_of(FIT)
 
-CLOSES = Limit(0.9, "of the shortfall: the same layers then do as well as the plain methods, and suffice")
+CLOSES = Limit(
+    0.9, "of the shortfall: the same layers and classes then do as well as the plain methods, and suffice"
+)
 BEND = Limit(0.1, "of skill between a curved model and a line: less is the choice of the method")
 
 
@@ -113,8 +115,11 @@ def overfitting(
     rare=Limit(0.5, "of the commonest class, where there are two"),
     rare_of_many=Limit(0.34, "of the commonest class, where there are more: sizes differ by themselves"),
     missed=Limit(0.2, "of recall below the common classes'"),
+    closes=CLOSES,
 )
-def class_imbalance(s: Subject, rare: float, rare_of_many: float, missed: float) -> Evidence | None:
+def class_imbalance(
+    s: Subject, rare: float, rare_of_many: float, missed: float, closes: float
+) -> Evidence | None:
     """Rare classes that are found far less often than common ones."""
     e = s.e
     if not e.classifies or e.labels is None or e.labels_new is None or e.training.train.weights is not None:
@@ -135,7 +140,7 @@ def class_imbalance(s: Subject, rare: float, rare_of_many: float, missed: float)
     if of_rare > of_common - missed or s.reference.recalls(few):
         return None
     odds = 0.6 + 0.3 * above(of_common, 0.7, 16) * (1 - of_rare)
-    odds -= 0.2 * below(of_common, 0.5, 16) + 0.2 * above(share, 0.3)
+    odds -= 0.2 * below(of_common, 0.5, 16) + 0.2 * above(share, 0.3) + 0.3 * (s.closed > closes)
     return Evidence(
         odds, {"rarest / commonest": share, "recall of rare classes": of_rare, "of common classes": of_common},
         f"the recall of rare classes is {percent(of_rare)}, that of common ones {percent(of_common)}",
@@ -171,7 +176,9 @@ def not_linearly_separable(s: Subject, bend: float, closes: float, mistaken: flo
         if 1 - linear < mistaken:
             return None
         said = "no line separates the classes, and the perceptron's rule never settles"
-        return Evidence(0.95 if s.closed < closes else 0.5, {"linear model": linear}, said)
+        sure = 0.95 if s.closed < closes else 0.5
+        sure -= 0.1 * (linear > closes)  # of a line that all but separates them it may not be the classes
+        return Evidence(sure, {"linear model": linear}, said)
     if curved - linear < bend:
         return None
     numbers = {"curved model": curved, "linear model": linear}

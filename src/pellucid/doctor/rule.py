@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from pellucid.doctor.examination import Examination
+from pellucid.doctor.examination import Examination, dead_share
 from pellucid.doctor.findings import Finding, Severity
 from pellucid.doctor.limits import HELPS, WORTH, Limit, values
 from pellucid.doctor.records import falling
@@ -29,6 +29,7 @@ MISSING = Limit(0.05, "of skill: a network that has all but so much has learnt")
 STILL_FALLING = Limit(0.03, "of the fall in the last fifth: a training that is done falls less")
 FEW_STEPS = Limit(400, "updates: with more, a loss that has come to rest has learnt what it will")
 DEAD = Limit(0.5, "of a layer before the first step: at most a few are dead by chance")
+LIVES = Limit(0.3, "of a layer that other inputs bring to life: units come and go by chance, a few at a time")
 CURES = ("slower", "faster", "longer", "standardised", "scaled_targets")
 """The trials that cost no compilation and fit every program; the last of numbers alone."""
 
@@ -101,13 +102,28 @@ class Subject:
 
     @cached_property
     def revived(self) -> float:
-        """The share of a layer's rectified units that are 0 for every row at the start, and not of scaled inputs."""
+        """The share of a layer's rectified units that are 0 for every row, and would not be of standardised inputs.
+
+        Before the first step, or at the end of the training and of the trial.
+        """
         e = self.e
-        if not self.with_trials:
-            return 0.0
         rectified = [h for h in e.hidden if h.function.name == "relu"]
-        pairs = ((e.dead(h)[0], e.dead_if_scaled(h)) for h in rectified)
-        return max((before - scaled for before, scaled in pairs if scaled < DEAD.value), default=0.0)
+        if not self.with_trials or self.reference.healthy or not rectified:
+            return 0.0
+        self.gain("standardised")
+        looks = [e.look_scaled(e.params_start, e.state_start.layer_state)]
+        looks += [e.look_scaled(*end) for end in [self.trials.ends.get("standardised")] if end]
+        shares = [
+            (e.dead(h)[when], dead_share(look.outputs[h.number]))
+            for when, look in enumerate(looks)
+            for h in rectified
+        ]
+        return max((found - left for found, left in shares if left < found / 2), default=0.0)
+
+    @cached_property
+    def of_both(self) -> float:
+        """What standardised inputs and targets together add to the skill."""
+        return (self.gain("scaled_both") or 0.0) if self.e.task == "regression" else 0.0
 
     def refuted(self, cure: str) -> bool:
         """Whether a trial of a finished training shows that a cure gains nothing."""

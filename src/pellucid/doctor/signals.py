@@ -3,7 +3,7 @@
 from pellucid.doctor.findings import percent
 from pellucid.doctor.limits import HELPS, THROWN, Limit, above, below
 from pellucid.doctor.records import not_finite, worst_jump
-from pellucid.doctor.rule import DEAD, Evidence, Rule, Subject, table_of
+from pellucid.doctor.rule import DEAD, LIVES, Evidence, Rule, Subject, table_of
 
 SIGNALS: list[Rule] = []
 """Rules that read the layers' outputs and slopes."""
@@ -94,9 +94,12 @@ def saturated_units(s: Subject, share: float) -> Evidence | None:
     start=DEAD,
     end=Limit(0.4, "of a layer after training: healthy ones lose a fifth at times"),
     gain=HELPS,
+    lives=LIVES,
     thrown=THROWN,
 )
-def dead_relu(s: Subject, start: float, end: float, gain: float, thrown: float) -> Evidence | None:
+def dead_relu(
+    s: Subject, start: float, end: float, gain: float, lives: float, thrown: float
+) -> Evidence | None:
     """Rectified units that are zero for every row."""
     if s.reference.healthy:
         return None
@@ -107,7 +110,7 @@ def dead_relu(s: Subject, start: float, end: float, gain: float, thrown: float) 
     numbers = {"at the start": before, "at the end": after}
     if before > start:
         said = f"{percent(before)} of a layer's units are zero for every row before the first step"
-        return Evidence(0.55 if s.revived else 0.92, numbers, said)
+        return Evidence(0.55 if s.revived > lives else 0.92, numbers, said)
     if after < end:
         return None
     said = f"{percent(after)} of a layer's units are zero for every row at the end"
@@ -116,4 +119,6 @@ def dead_relu(s: Subject, start: float, end: float, gain: float, thrown: float) 
         return Evidence(0.55, numbers, f"{said}, after steps that made the loss spike")
     if slower is not None and slower > gain:  # the rate is the cause
         return Evidence(0.55, numbers, f"{said}; a smaller rate alone helps")
+    if s.revived > lives:
+        return Evidence(0.55, numbers, f"{said}; with standardised inputs they are not")
     return Evidence(0.4 + 0.42 * after, numbers, said)

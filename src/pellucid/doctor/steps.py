@@ -11,7 +11,7 @@ from pellucid.doctor.initial import init_ratio, without_biases
 from pellucid.doctor.limits import HELPS, THROWN, Limit, above, below
 from pellucid.doctor.records import falling, jump, not_finite, oscillation, update_ratio, worst_jump
 from pellucid.doctor.rows import LARGE_TARGETS
-from pellucid.doctor.rule import Evidence, Rule, Subject, table_of
+from pellucid.doctor.rule import LIVES, Evidence, Rule, Subject, table_of
 from pellucid.doctor.trials import USUAL_BATCH
 from pellucid.network import token_layer
 
@@ -19,6 +19,7 @@ STEPS: list[Rule] = []
 """Rules of which most ask for a trial."""
 rule = table_of(STEPS)
 
+AS_GOOD = Limit(0.9, "of what another trial gains: as much, but for what a seed is worth")
 SMALL_STEP = Limit(3e-4, "of the weights: a thousand such steps move them by a third of their size at most")
 
 
@@ -63,7 +64,7 @@ def learning_rate_too_high(s: Subject, gain: float, step: float, rise: float, up
     small=SMALL_STEP,
     fair=Limit(3e-3, "of the weights: with such steps another cause is likelier"),
     thrown=THROWN,
-    as_good=Limit(0.9, "of what a larger rate gains: as much, but for what a seed is worth"),
+    as_good=AS_GOOD,
 )
 def learning_rate_too_low(
     s: Subject, gain: float, small: float, fair: float, thrown: float, as_good: float
@@ -170,24 +171,29 @@ def batch_too_large(
     "one row's gradient is noise of the size of the gradient or more",
     gain=HELPS,
     rows=Limit(4, "rows: the mean of five halves the noise at least"),
+    as_good=AS_GOOD,
 )
-def batch_too_small(s: Subject, gain: float, rows: float) -> Evidence | None:
+def batch_too_small(s: Subject, gain: float, rows: float, as_good: float) -> Evidence | None:
     """One or a few rows a step, and a smaller step helps."""
     e = s.e
     size = e.run.program.batch_size
     if (not s.suspect and not e.diverged) or size > rows or e.rows < 100:
         return None
     said = f"each update is made from {size} rows" if size > 1 else "each update is made from one row"
-    if s.slow:  # it learns: whether it is held back by its noise a larger batch tells
+    if s.slow:  # it learns: how far its noise holds it back a larger batch tells
         won = s.gain("larger_batch") or 0.0
-        numbers = {"batch": size, "gain of a larger batch": won}
-        return Evidence(_told(s, 0.6, won), numbers, said) if won >= 0.5 * s.worth else None
+        return Evidence(max(0.3, _told(s, 0.6, won)), {"batch": size, "gain of a larger batch": won}, said)
     won = s.gain("slower")
     if won is None:
         return Evidence(0.35, {"batch": size}, said)
     if won < gain:
         return None
-    return Evidence(0.5 if e.diverged else 0.86, {"batch": size, "gain of a smaller rate": won}, said)
+    larger = s.gain("larger_batch") or 0.0
+    numbers = {"batch": size, "gain of a smaller rate": won, "gain of a larger batch": larger}
+    if larger < gain:
+        return Evidence(0.5, numbers, said)
+    said += f"; {USUAL_BATCH} rows a batch gain {larger:.2f} of skill"
+    return Evidence(0.92 if larger > as_good * won else 0.8, numbers, said)
 
 
 def _told(s: Subject, sure: float, won: float) -> float:
@@ -220,8 +226,11 @@ def weak_optimizer(s: Subject, gain: float) -> Evidence | None:
     offset=Limit(
         1, "spreads that the mean lies off 0: without biases it is the offset that standardising takes away"
     ),
+    lives=LIVES,
 )
-def inputs_not_scaled(s: Subject, gain: float, size: float, large: float, offset: float) -> Evidence | None:
+def inputs_not_scaled(
+    s: Subject, gain: float, size: float, large: float, offset: float, lives: float
+) -> Evidence | None:
     """Standardised inputs learn what these did not."""
     e = s.e
     if s.reference.healthy or token_layer(e.network) or not np.isfinite(e.x).all():
@@ -230,20 +239,28 @@ def inputs_not_scaled(s: Subject, gain: float, size: float, large: float, offset
     won = s.gain("standardised") if found >= size else None
     if won is None:
         return None
-    revived = s.revived
-    if won < gain and not revived:
-        return None
+    said = f"the inputs have a root mean square of {found:.3g}; standardised they"
     if won < gain:
-        return Evidence(
-            0.75, {"root mean square": found, "dead before the first step": revived},
-            f"the inputs have a root mean square of {found:.3g}; standardised they bring dead units to life",
-        )  # fmt: skip
+        with_more = max(s.gain("standardised_slower") or 0.0, s.of_both)
+        if with_more >= gain:
+            numbers = {"root mean square": found, "gain with a smaller rate or scaled targets": with_more}
+            sure = 0.5 + 0.3 * min(with_more, 1) + 0.12 * above(found, large)
+            return Evidence(
+                sure, numbers, f"{said} gain {with_more:.2f} of skill, with a smaller rate or scaled targets"
+            )
+        if s.revived > lives:
+            return Evidence(
+                0.65,
+                {"root mean square": found, "brought to life": s.revived},
+                f"{said} bring dead units to life",
+            )
+        return None
     x = s.e.finite
     off = float(np.median(np.abs(x.mean(0)) / np.maximum(x.std(0), 1e-12))) if without_biases(s) else 0.0
     return Evidence(
         0.55 + 0.3 * min(won, 1) + 0.12 * above(found, large) - 0.2 * above(off, offset),
         {"root mean square": found, "gain of standardised inputs": won},
-        f"the inputs have a root mean square of {found:.3g}; standardised they gain {won:.2f} of skill",
+        f"{said} gain {won:.2f} of skill",
     )
 
 
@@ -255,11 +272,17 @@ def targets_not_scaled(s: Subject, gain: float, large: float) -> Evidence | None
         return None
     size = float(np.sqrt((e.y.astype(np.float64) ** 2).mean()))
     won = s.gain("scaled_targets") if size >= large else None
-    if won is None or won < gain:
+    if won is None:
+        return None
+    numbers = {"root mean square": size, "gain of standardised targets": won}
+    said = f"the targets have a root mean square of {size:.3g}; standardised they gain"
+    if won >= gain:
+        return Evidence(0.55 + 0.3 * min(won, 1), numbers, f"{said} {won:.2f} of skill")
+    if s.of_both < gain:
         return None
     return Evidence(
-        0.55 + 0.3 * min(won, 1), {"root mean square": size, "gain of standardised targets": won},
-        f"the targets have a root mean square of {size:.3g}; standardised they gain {won:.2f} of skill",
+        0.5 + 0.3 * min(s.of_both, 1), numbers | {"gain with scaled inputs": s.of_both},
+        f"{said} {s.of_both:.2f} of skill, with scaled inputs",
     )  # fmt: skip
 
 

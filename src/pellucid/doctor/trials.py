@@ -5,7 +5,7 @@ a trial costs its steps and no compilation; another batch or another network is 
 is named where its removal alone brings the network on.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,13 +19,15 @@ from pellucid.functions.initializers import fans
 from pellucid.layers import Dropout, Frozen
 from pellucid.models.run import outputs_of
 from pellucid.network import Network
-from pellucid.training import History, Rows, Training
+from pellucid.training import History, Rows, Scaling, Training
 from pellucid.training.state import with_numbers
 
 STEPS = 6000
 """Most steps of one trial."""
 SECONDS = 4.0
 """A trial of more epochs is cut here, and what it has reached by then counts: at most too little is said of it."""
+LEARNT = 0.9
+"""A skill that no other rate need be tried beyond."""
 USUAL_BATCH = 32
 """Rows of a batch that is neither too small nor too large for most trainings."""
 LONGER = 8.0
@@ -39,13 +41,16 @@ class Trials:
     """Trials of an examination; each is made when its outcome is first asked for."""
 
     examination: Examination
+    ends: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    """Parameters and layers' state that a trial ended with, of those that kept them."""
 
-    def outcome(self, *, rate: float = 1.0, longer: float = 1.0, **changes: Any) -> float:
+    def outcome(self, *, rate: float = 1.0, longer: float = 1.0, keep: str = "", **changes: Any) -> float:
         """Skill on the held-out rows after the training, with changes.
 
         Args:
             rate: factor of the learning rate.
             longer: factor of the epochs.
+            keep: a name to keep the network under that it ended with.
             changes: ``inputs`` (a scaling, and the rows that it takes), ``y`` (shift and spread taken off the targets),
                 ``params``, ``regularizer``, ``program``.
         """
@@ -79,6 +84,8 @@ class Trials:
                     break
         except TrainingDiverged:
             return 0.0
+        if keep:
+            self.ends[keep] = trial.params, trial.layer_state
         judged, sample, y = rows, e.sample, e.y
         if e.y_new is not None:
             judged, sample, y = monitor, e.sample_new, e.y_new
@@ -95,7 +102,7 @@ class Trials:
     @cached_property
     def slower(self) -> dict[float, float]:
         """A smaller learning rate."""
-        return {factor: self.outcome(rate=factor) for factor in (0.1, 0.01)}
+        return self._of_rates((0.1, 0.01))
 
     @cached_property
     def faster(self) -> dict[float, float]:
@@ -106,8 +113,17 @@ class Trials:
         """
         ratios = self.examination.measure("update_ratio")
         usual = float(np.nanmedian(ratios)) if np.isfinite(ratios).any() else 0.0
-        factors = [10.0, 100.0, *([1e-3 / usual, 1e-2 / usual] if 0 < usual < 1e-4 else [])]
-        return {factor: self.outcome(rate=factor) for factor in factors}
+        # Where all but nothing moves, units are dead or flat, and no rate is large enough.
+        return self._of_rates((10.0, 100.0, *((1e-3 / usual, 1e-2 / usual) if 1e-7 < usual < 1e-4 else ())))
+
+    def _of_rates(self, factors: tuple[float, ...]) -> dict[float, float]:
+        """The outcome of each factor of the rate, up to one that leaves nothing to look for."""
+        reached: dict[float, float] = {}
+        for factor in factors:
+            reached[factor] = self.outcome(rate=factor)
+            if reached[factor] >= LEARNT:
+                break
+        return reached
 
     @property
     def times(self) -> float:
@@ -122,6 +138,26 @@ class Trials:
     @cached_property
     def standardised(self) -> float:
         """Standardised inputs: a table by column, anything else as a whole."""
+        return self.outcome(inputs=self._standard_inputs, keep="standardised")
+
+    @cached_property
+    def scaled_targets(self) -> float:
+        """Standardised targets."""
+        return self.outcome(y=self._standard_targets)
+
+    @cached_property
+    def scaled_both(self) -> float:
+        """Standardised inputs and targets: where both are large, neither alone need help."""
+        return self.outcome(inputs=self._standard_inputs, y=self._standard_targets)
+
+    @cached_property
+    def standardised_slower(self) -> float:
+        """Standardised inputs and a tenth of the rate, which may each be in the way of the other."""
+        return self.outcome(inputs=self._standard_inputs, rate=0.1)
+
+    @cached_property
+    def _standard_inputs(self) -> tuple[Scaling, Rows, Rows | None]:
+        """The scaling and the rows of standardised inputs, in the shapes that the program is compiled for."""
         e = self.examination
         training = e.training
         mean, scale = e.standard
@@ -131,23 +167,21 @@ class Trials:
                 shift=jnp.asarray(np.asarray(base.shift) + mean / np.asarray(base.scale), jnp.float32),
                 scale=jnp.asarray(scale * np.asarray(base.scale), jnp.float32),
             )
-            return self.outcome(inputs=(scaling, training.train, training.monitor))
+            return scaling, training.train, training.monitor
 
-        def rows(part: Rows | None) -> Rows | None:
-            """The part whose rows the scaling of the training makes standardised ones."""
-            if part is None:
-                return None
+        def rows(part: Rows) -> Rows:
+            """The part with stored rows of which the scaling of the training makes standardised ones."""
             x = (e.scaled(part.x) - mean) * scale / np.asarray(base.scale) + np.asarray(base.shift)
             return part._replace(x=jnp.asarray(x, part.x.dtype))
 
-        return self.outcome(inputs=(base, rows(training.train), rows(training.monitor)))
+        return base, rows(training.train), training.monitor and rows(training.monitor)
 
     @cached_property
-    def scaled_targets(self) -> float:
-        """Standardised targets."""
+    def _standard_targets(self) -> tuple[np.ndarray, np.ndarray]:
+        """Shift and spread of the targets."""
         y = self.examination.y
         spread = y.std(0, keepdims=True)
-        return self.outcome(y=(y.mean(0, keepdims=True), np.where(spread > 0, spread, 1).astype(np.float32)))
+        return y.mean(0, keepdims=True), np.where(spread > 0, spread, 1).astype(np.float32)
 
     @cached_property
     def drawn_anew(self) -> float:
