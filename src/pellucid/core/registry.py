@@ -8,6 +8,7 @@ specification, so that experiments can be written down as TOML and read again.
 
 import dataclasses
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -15,6 +16,10 @@ from pellucid.core.checks import InvalidValue, UnknownName, did_you_mean
 
 Item = TypeVar("Item")
 Class = TypeVar("Class", bound=type)
+
+
+REGISTRIES: list["Registry[Any]"] = []
+"""Every registry that there is."""
 
 
 class Registry(Generic[Item]):
@@ -29,6 +34,7 @@ class Registry(Generic[Item]):
         self.kind = kind
         self.base = base
         self._classes: dict[str, type[Item]] = {}
+        REGISTRIES.append(self)
 
     def register(self, name: str) -> Callable[[Class], Class]:
         """Class decorator that enters a dataclass under ``name``."""
@@ -56,7 +62,10 @@ class Registry(Generic[Item]):
         if key in self._classes:
             return self._classes[key]
         advice = did_you_mean(key, self._classes)
-        raise UnknownName(f"unknown {self.kind} {name!r}.{advice} Known: {', '.join(self)}.")
+        own = (
+            "" if advice else f" One of your own must be registered first: @{self.plural}.register({name!r})."
+        )
+        raise UnknownName(f"unknown {self.kind} {name!r}.{advice} Known: {', '.join(self)}.{own}")
 
     def build(self, specification: Any) -> Item:
         """The object of a name, of a table ``{"name": …, field: value}``, or the object itself.
@@ -77,8 +86,38 @@ class Registry(Generic[Item]):
             raise InvalidValue(f"{self.kind}: {name} is a class. Write {name}(…), an object of it.")
         raise InvalidValue(
             f"{self.kind} must be a name, a table with a name, or a {self.base.__name__}. "
-            f"Received: {specification!r}. Known names: {', '.join(self)}."
+            f"Received: {specification!r}. Known names: {', '.join(self)}. One of your own is a class that inherits "
+            f"from {self.base.__name__}, see {self.base.__module__}."
         )
+
+    def describe(self, specification: Any) -> Any:
+        """The description of what ``build`` makes, from which it can be built again.
+
+        Raises:
+            InvalidValue: an object of a class that is not registered; the text says how to register it.
+        """
+        item = self.build(specification)
+        cls = type(item)
+        if self._classes.get(getattr(cls, "name", "")) is not cls:
+            raise InvalidValue(
+                f"the {self.kind} {cls.__name__} is not registered, so a run with it could not be saved and read "
+                f"again. {self.how_to_register(cls.__name__)}"
+            )
+        return describe(item)
+
+    def how_to_register(self, name: str) -> str:
+        """What to write above a class of one's own, of this name."""
+        snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+        return (
+            f'Write @{self.plural}.register("{snake}") above @dataclass(frozen=True) and its class, with '
+            f"{self.plural} from {self.base.__module__}."
+        )
+
+    @property
+    def plural(self) -> str:
+        """The name of the registry itself, as modules spell it."""
+        *_, last = self.kind.split()
+        return {"loss": "losses", "penalty": "sparsities"}.get(last, f"{last}s")
 
     def _construct(self, name: str, fields: Mapping[str, Any]) -> Item:
         cls = self.find(name)
@@ -113,5 +152,20 @@ def describe(item: Any) -> Any:
         value = describe(getattr(item, field.name))
         if value is not None and value != describe(field.default):
             fields[field.name] = value
-    name = item.name  # pyright: ignore[reportAttributeAccessIssue]
+    name = name_of(item)
     return {"name": name, **fields} if fields else name
+
+
+def name_of(item: Any) -> str:
+    """The name that an object's class was registered by.
+
+    Raises:
+        InvalidValue: it has none; the text says how to register it.
+    """
+    name = getattr(item, "name", None)
+    if name is None:
+        own = type(item).__name__
+        of = next((registry for registry in REGISTRIES if isinstance(item, registry.base)), None)
+        advice = "" if of is None else f" {of.how_to_register(own)}"
+        raise InvalidValue(f"{own} has no name, by which a run could be saved and read again.{advice}")
+    return name

@@ -204,7 +204,7 @@ class Dataset:
 
 def make_dataset(
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     name: str = "arrays",
     task: Task | None = None,
@@ -225,7 +225,8 @@ def make_dataset(
 
     Args:
         x: inputs ``(rows, …)``. uint8 and bool are kept in 8 bits, other numbers become float32.
-        y: targets ``(rows,)`` or ``(rows, outputs)``.
+        y: targets ``(rows,)`` or ``(rows, outputs)``; None where the inputs themselves are to be learnt, by an
+            autoencoder.
         name: a short name for messages and run folders.
         task: overrides the inference.
         classes: class names in order; ``y`` then holds these names, or numbers from 0 to C − 1.
@@ -259,6 +260,22 @@ def make_dataset(
     Where other libraries differ: scikit-learn leaves scaling to a pipeline and Keras to a layer; here it is
     part of the data, so that prediction on new data repeats it exactly.
     """
+    if y is None:
+        if isinstance(held_out, tuple):
+            held_out = (held_out[0], np.zeros(len(held_out[0])), *held_out[2:])
+        y = np.zeros(len(as_array(x, "x")))
+        alike = {"name": name, "held_out": held_out, "seed": seed, "preprocessing": preprocessing}
+        made = make_dataset(
+            x,
+            y,
+            task="regression",
+            weights=weights,
+            features=features,
+            encoder=encoder,
+            source=source,
+            **alike,
+        )
+        return reconstruction(made)
     x, target = as_inputs(x), infer_target(y, task=task, classes=classes)
     whole = Part(x, target.encode(y), as_weights(weights, len(x)))
     if features and x.shape[1:] != (len(features),):

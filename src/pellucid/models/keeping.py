@@ -106,8 +106,11 @@ def data_of_run(files: RunFolder, settings: dict[str, Any], data: Any) -> Datase
         StorageError: data other than those of the run, or data without a name that were not given.
     """
     manifest = files.read_json("manifest.json")
+    if settings.get("task") == "reconstruction" and hasattr(data, "__array__"):
+        data = (data, None)
     if isinstance(data, tuple):
-        data = make_dataset(*data, seed=manifest["seed"])
+        task = "binary" if manifest["data"].get("task") == "binary" else None
+        data = make_dataset(*data, seed=manifest["seed"], task=task)
     if data is None:
         try:
             data = open_data(settings)

@@ -1,6 +1,7 @@
 """A run: the network that a training left, with all that is needed to use it, save it and load it."""
 
 import importlib
+import warnings
 from dataclasses import dataclass, field, fields
 from functools import partial
 from os import PathLike
@@ -11,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.core.checks import DataError, StorageError
+from pellucid.core.checks import DataError, DoctorWarning, StorageError
 from pellucid.core.types import Params, State
 from pellucid.data import Dataset, Encoder, Part, Preprocessing, TableEncoder, Vocabulary
 from pellucid.data.arrays import as_weights
@@ -434,7 +435,41 @@ class Run:
             "" if self.best_epoch is None else f"; weights of the best epoch kept, number {self.best_epoch}"
         )
         made = f"{self.history.epochs_made} of {self.experiment.epochs} epochs{ends[self.stopped]}{best}"
-        return f"{self.facts.name}: {made}\nheld-out rows: {figures or 'none'}"
+        lines = [f"{self.facts.name}: {made}", f"held-out rows: {figures or 'none'}"]
+        return "\n".join([*lines, self.not_finite] if self.not_finite else lines)
+
+    @property
+    def not_finite(self) -> str:
+        """Which figures of the held-out rows are not finite, in a sentence; empty where all are."""
+        names = [name.replace("_", " ") for name, value in self.result.items() if not np.isfinite(value)]
+        if not names:
+            return ""
+        return (
+            f"the {' and '.join(names)} of the held-out rows {'is' if len(names) == 1 else 'are'} not finite"
+        )
+
+
+def warn_of_not_finite(run: Run, outputs: np.ndarray) -> None:
+    """Warn of a held-out loss or metric that is not finite, and name the first row whose outputs are not.
+
+    Args:
+        run: the run, with its result.
+        outputs: its outputs for the held-out rows.
+    """
+    if not run.not_finite:
+        return
+    bad = ~np.isfinite(outputs.reshape(len(outputs), -1)).all(axis=1)
+    if bad.any():
+        cause = (
+            f"{bad.sum():,} of {len(bad):,} have outputs that are not finite, the first is row {bad.argmax()}"
+        )
+    else:
+        cause = "all outputs are finite, so it is the loss or the metric itself that is not defined for some"
+    warnings.warn(
+        f"{run.not_finite}: {cause}. Compare that row with the training rows: a value far outside of theirs overflows.",
+        DoctorWarning,
+        stacklevel=4,
+    )
 
 
 def load_run(folder: str | Path) -> Run:
@@ -462,6 +497,7 @@ def load_run(folder: str | Path) -> Run:
     history.restore(under("history", arrays))
     result = files.read_json("result.json")
     stopped = result.pop("stopped")
+    result = {name: np.nan if value is None else value for name, value in result.items()}  # JSON has no NaN
     return Run(
         network, tree["params"], tree["layer_state"], program, experiment, facts, history, result,
         stopped, files.path, row_weights=arrays.get("row_weights"),

@@ -31,9 +31,11 @@ from pellucid.functions.metrics import Metric, metrics
 from pellucid.functions.regularizers import Regularizer, regularizers
 from pellucid.models.experiment import Experiment, check_counts, with_usual_batch_size
 from pellucid.models.feedforward import OUTPUTS, check_loss, check_output, feedforward, loss_and_network
+from pellucid.models.given import task_of, with_targets
 from pellucid.models.keeping import data_of_run, keep_compiled_programs, restore, run_to_the_end
 from pellucid.models.named import build_model
-from pellucid.models.run import DataFacts, Run, program_of, target_for
+from pellucid.models.own_loss import check_own_loss
+from pellucid.models.run import DataFacts, Run, program_of, target_for, warn_of_not_finite
 from pellucid.models.scaling import (
     ScalingChoice,
     describe_inputs,
@@ -44,7 +46,7 @@ from pellucid.models.scaling import (
     scaling_of,
 )
 from pellucid.network import AnyNetwork, build_network, check_tokens, summarize
-from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
+from pellucid.optimizers import FromOptax, Optimizer, as_optimizer, optimizers
 from pellucid.storage import RunFolder
 from pellucid.training import (
     DEFAULT_GROUPS,
@@ -97,7 +99,7 @@ def train(
         network: a `Network` or a `Graph`; a name, or a table of name and fields (``"cnn"``,
             ``{"name": "lstm", "units": [64]}``); or units of hidden layers, or None for one hidden layer of 128. All
             but the first are completed by the output layer that the target asks for.
-        data: a `Dataset`, or arrays ``(x, y)``, of which a fifth is then held out.
+        data: a `Dataset`, or arrays ``(x, y)``, of which a fifth is then held out; for an autoencoder ``x`` alone.
         loss: name or object; by default the one that fits the target.
         optimizer: name, object, or an `optax.GradientTransformation`.
         metric: name or object of what is measured beside the loss.
@@ -148,7 +150,7 @@ def train(
         >>> run.result["accuracy"] > 0.9
         True
     """
-    data = _with_weights(data, sample_weights, seed, network)
+    data = _with_weights(data, sample_weights, seed, network, loss)
     planned = plan(
         network, data, loss=loss, optimizer=optimizer, metric=metric, regularizer=regularizer, epochs=epochs,
         batch_size=batch_size, shuffle=shuffle, seed=seed, class_weights=class_weights,
@@ -215,7 +217,7 @@ def plan(
         >>> plan((16,), load_dataset("iris")).experiment.loss
         'sparse_categorical_cross_entropy'
     """
-    data = _dataset(data, seed, network=network)
+    data = _dataset(data, seed, network=network, loss=loss)
     if isinstance(network, AnyNetwork):
         loss = losses.build(OUTPUTS[data.task].loss if loss is None else loss)
     else:
@@ -229,10 +231,10 @@ def plan(
         early_stopping = EarlyStopping(early_stopping)
     experiment = Experiment(
         network=network.describe(),
-        loss=describe(loss),
-        metric=describe(metrics.build(OUTPUTS[data.task].metric if metric is None else metric)),
-        optimizer=describe(chosen),
-        regularizer=None if regularizer is None else describe(regularizers.build(regularizer)),
+        loss=losses.describe(loss),
+        metric=metrics.describe(OUTPUTS[data.task].metric if metric is None else metric),
+        optimizer=describe(chosen) if isinstance(chosen, FromOptax) else optimizers.describe(chosen),
+        regularizer=None if regularizer is None else regularizers.describe(regularizer),
         epochs=epochs,
         batch_size="all" if batch_size is None else batch_size,
         shuffle=shuffle,
@@ -254,14 +256,15 @@ def plan(
     return Plan(experiment, data, network, chosen)
 
 
-def _dataset(data: Any, seed: int, *, weights: Any = None, network: Any = None) -> Dataset:
-    """The dataset that is given, or made of a pair of arrays."""
+def _dataset(data: Any, seed: int, *, weights: Any = None, network: Any = None, loss: Any = None) -> Dataset:
+    """The dataset that is given, or made of a pair of arrays, or of inputs alone for an autoencoder."""
     if isinstance(data, Dataset):
         return data
+    data = with_targets(data, network)
     if isinstance(data, tuple) and len(data) == 2:
         if isinstance(network, AnyNetwork):  # here rows still have the numbers that they were given with
             check_tokens(network, as_array(data[0], "x"), "the training data x")
-        return make_dataset(*data, weights=weights, seed=seed)
+        return make_dataset(*data, weights=weights, seed=seed, task=task_of(data[1], loss))
     received = repr(data) if isinstance(data, (str, PathLike)) else kind_of(data)
     if isinstance(data, (tuple, list)):
         received += f" of {len(data)}"
@@ -339,6 +342,7 @@ def run_experiment(
         outputs = run.outputs(data.held_out.x)
         run.result |= run.figures(outputs, data.held_out)
         run.held_out_outputs = None if files is None else outputs
+        warn_of_not_finite(run, outputs)
     if files is not None:
         run.folder = files.path
         run.save(files.path)
@@ -435,7 +439,9 @@ def prepare(
 ) -> tuple[Ready, Training]:
     """The parts of an experiment's training, and the training at its beginning; raises as ``make_ready``."""
     ready = make_ready(experiment, data, optimizer, network)
-    return ready, ready.training(ready.draw(experiment.seed))
+    training = ready.training(ready.draw(experiment.seed))
+    check_own_loss(training)
+    return ready, training
 
 
 def training_again(run: Run, data: Dataset | None = None) -> Training:
@@ -519,12 +525,12 @@ def _validation(data: Dataset, experiment: Experiment) -> tuple[Part, Part]:
     return data.train.take(kept.x), data.train.take(watched.x)
 
 
-def _with_weights(data: Any, sample_weights: Any, seed: int, network: Any = None) -> Any:
+def _with_weights(data: Any, sample_weights: Any, seed: int, network: Any = None, loss: Any = None) -> Any:
     """The data with the weights of their rows, where weights are given beside them."""
     if sample_weights is None:
         return data
     if not isinstance(data, Dataset):
-        return _dataset(data, seed, weights=sample_weights, network=network)
+        return _dataset(data, seed, weights=sample_weights, network=network, loss=loss)
     rows, held_out = len(data.train), 0 if data.held_out is None else len(data.held_out)
     if data.train.weights is not None:
         raise InvalidValue(f"the rows of {data.name!r} have weights already: leave sample_weights out.")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 
 from pellucid.core.checks import InvalidValue, ShapeError
-from pellucid.core.registry import describe
+from pellucid.core.registry import describe, name_of
 from pellucid.core.types import Array, Bool, Cache, Key, Params, PyTree, Shape, State
 from pellucid.layers import Activation, Dense, Flatten, Layer, Reshape, layers
 from pellucid.network.masks import Masks, check_masks
@@ -76,7 +76,7 @@ class Network:
         counts: dict[str, int] = {}
         names: list[str] = []
         for layer in self.layers:
-            kind = layer.function.name if isinstance(layer, Activation) else layer.name  # pyright: ignore[reportAttributeAccessIssue]
+            kind = name_of(layer.function if isinstance(layer, Activation) else layer)
             counts[kind] = counts.get(kind, 0) + 1
             names.append(f"{kind}_{counts[kind]}")
         return tuple(names)

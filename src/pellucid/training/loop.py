@@ -49,7 +49,7 @@ class EarlyStopping:
 
     def best_epoch(self, losses: Any) -> int:
         """Index of the last epoch that improved on all before it by more than ``min_delta``."""
-        best = 0
+        best, losses = 0, [loss if loss == loss else float("inf") for loss in losses]  # NaN is no improvement
         for epoch, loss in enumerate(losses):
             if loss < losses[best] - self.min_delta:
                 best = epoch
