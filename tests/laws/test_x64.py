@@ -90,8 +90,7 @@ def test_a_whole_training():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(60, 4))
     network = pel.Network(
-        pel.Dense(4), pel.BatchNorm(), pel.Activation("tanh"), pel.LayerNorm(), pel.Dropout(0.1),
-        pel.Dense(1, "sigmoid"),
+        pel.Dense(4), pel.BatchNorm(), pel.Activation("tanh"), pel.LayerNorm(), pel.Dense(1, "sigmoid"),
     )  # fmt: skip
     settings = {"early_stopping": 3, "class_weights": "balanced", "histograms_every": 20, "snapshots": 2}
     train = partial(pel.train, network, (x, (x[:, 0] > 0).astype(int)), epochs=2)

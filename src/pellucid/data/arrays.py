@@ -262,11 +262,18 @@ def make_dataset(
     """
     if y is None:
         if isinstance(held_out, tuple):
-            held_out = (held_out[0], np.zeros(len(held_out[0])))
+            held_out = (held_out[0], np.zeros(len(held_out[0])), *held_out[2:])
         y = np.zeros(len(as_array(x, "x")))
         alike = {"name": name, "held_out": held_out, "seed": seed, "preprocessing": preprocessing}
         made = make_dataset(
-            x, y, task="regression", features=features, encoder=encoder, source=source, **alike
+            x,
+            y,
+            task="regression",
+            weights=weights,
+            features=features,
+            encoder=encoder,
+            source=source,
+            **alike,
         )
         return reconstruction(made)
     x, target = as_inputs(x), infer_target(y, task=task, classes=classes)
