@@ -142,6 +142,8 @@ class Chance:
         """The network, and what plain methods learn from the training rows, on held-out rows."""
         e = self.examination
         assert e.prediction_new is not None  # there are held-out rows, as ``possible`` says
+        assert e.x_new is not None
+        assert e.y_new is not None
         of_network = self._test_of_predictions((self._scores(e.prediction_new),), self._coded(e.y_new))
         if 4 * of_network <= LEVEL.value:
             return of_network
@@ -169,6 +171,8 @@ class Chance:
     def _among_held_out(self) -> float:
         """The same on held-out rows, where the training targets alone may be wrong."""
         e = self.examination
+        assert e.x_new is not None  # as ``possible`` says
+        assert e.y_new is not None
         some = self._some(len(e.x_new))
         return self._test_of_others(self._inputs(e.x_new[some]), self._coded(e.y_new[some]))
 
