@@ -53,6 +53,7 @@ def permutation_test(statistic: Statistic, rows: int, orders: int) -> float:
     """
     rng = np.random.default_rng(0)
     values = statistic(np.arange(rows)[None]).astype(np.float64)
+    reached = np.ones(1, bool)
     while len(values) <= orders:
         dealt = statistic(rng.permuted(np.tile(np.arange(rows), (CHUNK, 1)), axis=1))
         values = np.concatenate([values, dealt])
