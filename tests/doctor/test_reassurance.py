@@ -15,7 +15,7 @@ from pellucid.doctor.before import BEFORE
 from pellucid.doctor.chance import LEVEL, Chance, permutation_test
 from pellucid.doctor.diagnose import suspicion
 from pellucid.doctor.examination import classes_named
-from pellucid.doctor.findings import counted, percent
+from pellucid.doctor.findings import Findings, counted, percent
 from pellucid.doctor.limits import values
 from pellucid.doctor.remedies import REMEDIES, candidates, offered
 from pellucid.doctor.remedies.table import same
@@ -129,10 +129,10 @@ def test_shuffled_labels_are_said_to_hold_no_signal(shuffled_run):
 
 def test_a_healthy_network_is_compared_in_figures():
     run = pel.train((16,), pel.load_dataset("iris"), optimizer=pel.Adam(0.02), epochs=30, progress=False)
-    found = diagnose(run)
-    assert not found
-    assert "on held-out rows its skill is" in str(found)
-    assert "that of the best plain method" in found.compared
+    found = diagnose(run, trials=False)
+    assert not [finding for finding in found if finding.severity == "problem"]
+    assert "the network learns as well as plain methods do: on held-out rows its skill is" in found.compared
+    assert str(Findings([], found.compared)).startswith("nothing found: the network learns as well")
 
 
 # ------------------------------------------------------------------------------------- a column that tells all

@@ -71,7 +71,7 @@ def a_column_alone(
         told = np.array([tells(column, target) for column in columns])
         allowed = 1 - (_allowance(target, slips) if classes else strays)
         alone = np.flatnonzero(told >= allowed)
-        copies = [i for i in alone if classes and told[i] == 1 and _as_many(columns[i], target)]
+        copies = [int(i) for i in alone if classes and told[i] == 1 and _as_many(columns[i], target)]
         rest = np.delete(told, alone).max(initial=0)
         stands_out = len(alone) < others * len(columns) and (1 - told[alone] <= fewer * (1 - rest)).any()
         if len(alone) and (stands_out or copies):

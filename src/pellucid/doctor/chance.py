@@ -53,6 +53,7 @@ def permutation_test(statistic: Statistic, rows: int, orders: int) -> float:
     """
     rng = np.random.default_rng(0)
     values = statistic(np.arange(rows)[None]).astype(np.float64)
+    reached = np.ones(1, bool)
     while len(values) <= orders:
         dealt = statistic(rng.permuted(np.tile(np.arange(rows), (CHUNK, 1)), axis=1))
         values = np.concatenate([values, dealt])
@@ -142,6 +143,8 @@ class Chance:
         """The network, and what plain methods learn from the training rows, on held-out rows."""
         e = self.examination
         assert e.prediction_new is not None  # there are held-out rows, as ``possible`` says
+        assert e.x_new is not None
+        assert e.y_new is not None
         of_network = self._test_of_predictions((self._scores(e.prediction_new),), self._coded(e.y_new))
         if 4 * of_network <= LEVEL.value:
             return of_network
@@ -169,6 +172,8 @@ class Chance:
     def _among_held_out(self) -> float:
         """The same on held-out rows, where the training targets alone may be wrong."""
         e = self.examination
+        assert e.x_new is not None  # as ``possible`` says
+        assert e.y_new is not None
         some = self._some(len(e.x_new))
         return self._test_of_others(self._inputs(e.x_new[some]), self._coded(e.y_new[some]))
 

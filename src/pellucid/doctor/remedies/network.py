@@ -61,7 +61,8 @@ def _relu(setup: Setup) -> list[tuple[str, Setup]]:
 @remedy("leaky relu")
 def _leaky(setup: Setup) -> list[tuple[str, Setup]]:
     if any(
-        isinstance(layer, Activation) and layer.function.name == "leaky_relu" for layer in layers_of(setup)
+        isinstance(layer, Activation) and getattr(layer.function, "name", "") == "leaky_relu"
+        for layer in layers_of(setup)
     ):
         return []
     layers = _drawn(_activated(setup, {"name": "leaky_relu", "alpha": 0.1}), "he_normal")
