@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
@@ -83,3 +84,22 @@ def test_a_method_that_reaches_less_than_the_network_leaves_it_healthy():
         reference = Subject(run, trials).reference
         assert reference.healthy
         assert 0 <= reference.best <= 1
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.2])
+def test_a_network_that_gives_its_inputs_is_held_against_as_many_principal_components(noise):
+    """Six columns of rank 4 through two units: what these cannot hold is no sign of a fault."""
+    rng = np.random.default_rng(0)
+    y = (rng.normal(size=(200, 4)) @ rng.normal(size=(4, 6))).astype(np.float32)
+    x = (y + noise * rng.normal(size=y.shape)).astype(np.float32)
+    network = pel.Network(pel.Dense(2), pel.Dense(6))
+    run = pel.train(network, pel.data.make_dataset(x, y), optimizer=pel.Adam(0.02), epochs=60, progress=False)
+    subject = Subject(run)
+    assert subject.e.reconstructs
+    assert subject.e.narrowest == 2
+    train, new = subject.reference.targets
+    oracle = PCA(2).fit(train)
+    expected = skill_of_numbers(oracle.inverse_transform(oracle.transform(new)), new)
+    assert subject.reference.best == pytest.approx(expected, abs=1e-3)
+    assert expected < 0.95
+    assert not [finding for finding in run.diagnose() if finding.severity == "problem"]

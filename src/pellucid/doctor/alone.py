@@ -58,7 +58,7 @@ def a_column_alone(
     e = s.e
     if e.task not in ("binary", "multiclass", "multilabel", "regression") or len(e.output_shape) > 1:
         return None
-    if e.x.ndim != 2 or e.x.shape[1] > COLUMNS:
+    if e.x.ndim != 2 or e.x.shape[1] > COLUMNS or e.reconstructs:
         return None
     x, y = _rows(e)
     columns = columns_of(e.run, x)

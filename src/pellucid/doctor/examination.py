@@ -29,6 +29,8 @@ PROBE_ROWS = 256
 ACCURACIES = ("accuracy", "binary_accuracy")
 RECORDS = 4
 """Last measurements of the recorder that tell of the end of a training."""
+SAME_COLUMN = 0.9
+"""A target that goes with its input as closely is that input, scaled or with noise; of so many all are."""
 RECORDED_BATCH = 8
 """Fewest rows of a batch on which a unit that is always 0 means something."""
 
@@ -184,6 +186,22 @@ class Examination:
     def outputs(self) -> int:
         """Numbers that the network gives for an example."""
         return self.output_shape[-1]
+
+    @cached_property
+    def narrowest(self) -> int:
+        """The fewest numbers that an example is turned into between input and output."""
+        rows = summary_of(self.network, self.run.facts.input_shape).rows
+        return min(int(np.prod(row.output_shape)) for row in rows)
+
+    @cached_property
+    def reconstructs(self) -> bool:
+        """Whether each target is a column of the inputs, or nearly: an autoencoder, by whatever name."""
+        x, y = self.finite, as_rows(self.y)
+        if self.task != "regression" or y.shape != x.shape or x.shape[1] < 2 or len(x) < 3:
+            return False
+        x, y = x - x.mean(0), y - y.mean(0)
+        sizes = np.sqrt((x**2).sum(0) * (y**2).sum(0))
+        return bool((np.abs((x * y).sum(0)) >= SAME_COLUMN * sizes).mean() > SAME_COLUMN)
 
     @cached_property
     def linear(self) -> bool:

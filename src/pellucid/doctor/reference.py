@@ -311,6 +311,8 @@ class Reference:
         """The best of them on the held-out rows: what there is to reach."""
         if not self.possible:
             return np.nan
+        if self.examination.reconstructs:
+            return self.components
         return max(self.reached.values())
 
     @cached_property
@@ -335,6 +337,18 @@ class Reference:
             np.mean([(one[truth == value] == value).mean() for value in there] or [1.0]) for one in decided
         )
         return bool(own >= max(plain) - RECALL.value)
+
+    @cached_property
+    def components(self) -> float:
+        """Skill of as many principal components as the network's narrowest layer has units, where inputs are targets.
+
+        To copy a row is no feat, and what nearest rows and curves do of it no yardstick; to keep it in few numbers is.
+        """
+        y, y_new = self.targets
+        mean = y.mean(0)
+        _, _, axes = np.linalg.svd(y - mean, full_matrices=False)
+        axes = axes[: self.examination.narrowest]
+        return skill_of_numbers((y_new - mean) @ axes.T @ axes + mean, y_new)
 
     @cached_property
     def shortfall(self) -> float:
@@ -368,7 +382,7 @@ class Reference:
         if not self.chance.found:
             return True  # nobody can learn what is not there
         surely = e.skill_new + max(limit.value for name, limit in self.limits.items() if name != "errors")
-        if self.across > surely or self.curved[1] > surely:
+        if not e.reconstructs and (self.across > surely or self.curved[1] > surely):
             return False  # nor need the slower one
         return self.shortfall <= self.tolerance
 
