@@ -15,12 +15,12 @@ from pellucid.doctor.labels import label_errors
 from pellucid.doctor.limits import above, below
 from pellucid.doctor.program import target_shape
 from pellucid.doctor.reference import HEALTH
-from pellucid.doctor.rule import Evidence, Rule, Subject
+from pellucid.doctor.rule import OF_INPUTS, Evidence, Rule, Subject
 from pellucid.doctor.rules import RULES
 from pellucid.functions.initializers import Constant, Normal
 from pellucid.functions.losses import losses
 from pellucid.functions.regularizers import L2
-from pellucid.layers import Dense, Dropout
+from pellucid.layers import Dense, Dropout, Embedding, Flatten
 from pellucid.network import Network
 
 
@@ -234,3 +234,10 @@ def test_numbers_of_many_columns_are_held_against_each_other_as_a_whole(times, f
     e = SimpleNamespace(rows=80, classifies=False)
     rule = next(one for one in BEFORE if one.judge is label_errors)
     assert (rule.find(SimpleNamespace(reference=reference, e=e)) is not None) == found
+
+
+def test_tokens_are_not_tried_as_standardised_numbers():
+    """An embedding looks rows up by whole numbers: no other inputs are tried."""
+    run = SimpleNamespace(training=True, network=Network(Embedding(9, 4), Flatten(), Dense(3, "softmax")))
+    subject = Subject(run)  # pyright: ignore[reportArgumentType]
+    assert all(subject.gain(cure) is None for cure in OF_INPUTS)

@@ -13,6 +13,7 @@ from pellucid.doctor.reference import Reference
 from pellucid.doctor.trials import Trials
 from pellucid.doctor.vocabulary import VOCABULARY
 from pellucid.models.run import Run
+from pellucid.network.tokens import token_layer
 
 
 class Evidence(NamedTuple):
@@ -30,6 +31,8 @@ STILL_FALLING = Limit(0.03, "of the fall in the last fifth: a training that is d
 FEW_STEPS = Limit(400, "updates: with more, a loss that has come to rest has learnt what it will")
 DEAD = Limit(0.5, "of a layer before the first step: at most a few are dead by chance")
 LIVES = Limit(0.3, "of a layer that other inputs bring to life: units come and go by chance, a few at a time")
+OF_INPUTS = ("standardised", "standardised_slower", "scaled_both")
+"""The trials with other inputs, of which there are none where the inputs are numbers of tokens."""
 CURES = ("slower", "faster", "longer", "standardised", "scaled_targets")
 """The trials that cost no compilation and fit every program; the last of numbers alone."""
 
@@ -63,7 +66,7 @@ class Subject:
 
     def gain(self, cure: str) -> float | None:
         """What a trial adds to the skill, the best of them where there are several; None where none may be made."""
-        if not self.with_trials:
+        if not self.with_trials or (cure in OF_INPUTS and token_layer(self.e.network) is not None):
             return None
         reached = getattr(self.trials, cure)
         return (max(reached.values()) if isinstance(reached, dict) else reached) - self.e.skill_new
