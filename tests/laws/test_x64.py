@@ -93,7 +93,7 @@ def test_a_whole_training():
         pel.Dense(4), pel.BatchNorm(), pel.Activation("tanh"), pel.LayerNorm(), pel.Dense(1, "sigmoid"),
     )  # fmt: skip
     settings = {"early_stopping": 3, "class_weights": "balanced", "histograms_every": 20, "snapshots": 2}
-    train = partial(pel.train, network, (x, (x[:, 0] > 0).astype(int)), epochs=2)
+    train = partial(pel.train, network, (x, (x.sum(axis=1) > 0).astype(int)), epochs=2)
     with jax.numpy_dtype_promotion("standard"):
         plain = train(progress=False, **settings)
         with jax.enable_x64(True):

@@ -207,5 +207,7 @@ def _targets(e: Any, y: np.ndarray) -> list[np.ndarray]:
         return [class_numbers(y)]
     columns = as_rows(y).astype(np.float64).T[:LABELS]
     return [
-        column.astype(int) if e.task == "multilabel" else column for column in columns if np.ptp(column) > 0
+        (column > 0).astype(int) if e.task == "multilabel" else column
+        for column in columns
+        if np.ptp(column) > 0
     ]
