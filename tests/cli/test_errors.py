@@ -192,9 +192,9 @@ def test_a_folder_that_is_no_run(tmp_path, verb):
 
 
 def test_options_that_the_run_has_settled_are_not_passed_over(copy):
-    code, text = pellucid("train", "--resume", copy, "--learning-rate", "0.1", "--network", "8")
+    code, text = pellucid("train", "--resume", copy, "--dropout", "0.1", "--network", "8")
     assert code == 2
-    assert "--network, --learning-rate: settled by the run" in text
+    assert "--network, --dropout: settled by the run" in text
     code, text = pellucid("train", copy / "experiment.toml", "--dropout", "0.1")
     assert code == 2
     assert "--dropout: settled by the experiment" in text
@@ -325,7 +325,8 @@ def test_a_full_disk_costs_only_what_was_not_yet_written(tmp_path):
     after = contents(run)
     assert after.keys() == before.keys()  # no half-written file is left
     changed = {name for name in before if after[name] != before[name]}
-    assert changed == {"experiment.toml"}  # which holds the new number of epochs
+    # The new number of epochs, that it was changed, and what was said of it.
+    assert changed == {"experiment.toml", "manifest.json", "notes.json"}
     assert pellucid("train", "--resume", run, "--epochs", "8", "--quiet")[0] == 0
     for name in ("weights.safetensors", "history/steps.jsonl", "result.json", "report.html"):
         assert (run / name).read_bytes() == (whole / name).read_bytes(), name

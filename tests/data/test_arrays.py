@@ -276,6 +276,8 @@ OTHER_THINGS = {
 def test_what_is_no_array_is_named_with_what_to_give(thing):
     make, said = OTHER_THINGS[thing]
     for x, y, name in ((make(), np.arange(40.0), "x"), (X, make(), "y")):
+        if y is None:  # inputs alone: what an autoencoder learns from
+            continue
         with pytest.raises((DataError, ShapeError), match=f"^{name} is {said}"):
             make_dataset(x, y)
 

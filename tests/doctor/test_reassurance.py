@@ -148,7 +148,8 @@ def alone(data):
     parts = data.train, data.held_out
     x, x_new = (data.preprocessing.apply_numpy(part.x) for part in parts)
     e = SimpleNamespace(
-        task=data.task, classifies=data.task in TASKS[:2], output_shape=(data.outputs,), x=x, x_new=x_new,
+        task=data.task, classifies=data.task in TASKS[:2], reconstructs=False, output_shape=(data.outputs,), x=x,
+        x_new=x_new,
         y=data.train.y, y_new=data.held_out.y,
         run=SimpleNamespace(facts=SimpleNamespace(encoder=data.encoder), data=data),
     )  # fmt: skip

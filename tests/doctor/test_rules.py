@@ -208,7 +208,7 @@ def test_a_training_that_is_only_slow_is_warned_of():
         x, np.stack([x[:, 0] > 0, x[:, 1] > 0, x[:, 0] > x[:, 1]], 1).astype(np.float32)
     )
     run = trained(
-        Network(Dense(16, "relu"), Dense(3, "sigmoid")), bits, loss="binary_cross_entropy", epochs=2,
+        Network(Dense(16, "relu"), Dense(3, "sigmoid")), bits, loss="binary_cross_entropy", epochs=12,
         optimizer=pel.Adam(0.001), batch_size=32,
     )  # fmt: skip
     findings = diagnose(run)
@@ -231,7 +231,7 @@ def test_numbers_of_many_columns_are_held_against_each_other_as_a_whole(times, f
         possible=True, healthy=False, targets=(truth, times * truth), named=0.4 * truth + rng.normal(size=(80, 6)) / 3,
         agreement=(0.5, 0.5), across=0.5, curved=(0.5, 0.5),
     )  # fmt: skip
-    e = SimpleNamespace(rows=80, classifies=False)
+    e = SimpleNamespace(rows=80, task="regression", classifies=False)
     rule = next(one for one in BEFORE if one.judge is label_errors)
     assert (rule.find(SimpleNamespace(reference=reference, e=e)) is not None) == found
 

@@ -102,9 +102,9 @@ def test_a_batch_filled_up_is_the_short_batch(shape, real, rng, float64):
     np.testing.assert_allclose(full_y[:real], y, **close)
     np.testing.assert_allclose(full_dx[:real], dx, **close)
     assert not full_dx[real:].any()
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, **close), (full_grads, full_state), (grads, state)
-    )
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **close), full_grads, grads)
+    # Running averages are kept in float32, whatever the inputs are.
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), full_state, state)
 
 
 def test_one_vector_gives_the_shift_and_leaves_the_statistics():

@@ -26,7 +26,7 @@ def test_the_simulation_is_the_layer(neuron, rng, float64):
     recording = neuron.run(impulses)
     layer = LeakyIntegrateAndFire(neuron.leak, threshold=neuron.threshold - neuron.rest, reset="zero")
     current = jnp.asarray((1 - neuron.leak) * neuron.resistance * impulses)[None, :, None]
-    spikes, _, potentials = layer.forward({}, {}, current)
+    spikes, _, (potentials, _) = layer.forward({}, {}, current)
     assert 20 < recording.spikes.sum() < 1000
     np.testing.assert_array_equal(recording.spikes, spikes[0, :, 0])
     np.testing.assert_allclose(recording.potential, neuron.rest + potentials[:, 0, 0], rtol=1e-12)

@@ -1,5 +1,6 @@
 """Tokens reach an embedding as they are, or are refused; padded sequences are scaled by their real steps alone."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -127,7 +128,7 @@ def test_padding_is_not_scaled_and_has_no_part_in_the_statistics():
     np.testing.assert_array_equal(seen[~real], 0)
     assert abs(seen[real].mean()) < 1e-5
     assert abs(seen[real].std() - 1) < 1e-5
-    np.testing.assert_allclose(np.asarray(ready.scaling(x)), seen, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(np.asarray(ready.scaling(jnp.asarray(x))), seen, rtol=1e-6, atol=1e-6)
 
 
 def test_a_real_step_at_the_mean_is_no_padding():
@@ -135,7 +136,7 @@ def test_a_real_step_at_the_mean_is_no_padding():
     made = Preprocessing(shift=20.0, scale=0.2)
     x[0, 0] = 20.0
     _, ready = scaled_by(RECURRENT, x, made)
-    seen = np.asarray(ready.scaling(x))
+    seen = np.asarray(ready.scaling(jnp.asarray(x)))
     assert seen[0, 0, 0] != 0
     assert abs(seen[0, 0, 0]) < 1e-30
     np.testing.assert_array_equal((seen == 0).all(axis=-1), (x == 0).all(axis=-1))

@@ -109,7 +109,7 @@ def test_every_run_ends_with_a_page(kind, tmp_path):
 
 def test_runs_without_held_out_rows_or_measured_layers_have_a_page(tmp_path):
     x = np.random.default_rng(0).standard_normal((40, 3)).astype(np.float32)
-    data = pel.make_dataset(x, x[:, 0] > 0, held_out=None)
+    data = pel.make_dataset(x, x[:, 0] + x[:, 1] > 0, held_out=None)
     pel.train((4,), data, epochs=1, record_every=0, folder=tmp_path / "run", progress=False)
     text = (tmp_path / "run" / "report.html").read_text()
     Tags(text)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import pellucid as pel
+
 KILLS = 20
 COMMAND = [sys.executable, "-m", "pellucid.cli.main", "train"]
 ARGUMENTS = [
@@ -76,7 +78,8 @@ def test_ctrl_c_leaves_a_resumable_run(tmp_path):
     assert json.loads(out)["stopped"] == "interrupted"
     assert f"--resume {folder}" in said
     made = json.loads(out)
-    again = run(["--resume", str(folder), "--epochs", "1", "--json"], stdout=subprocess.PIPE)
+    epochs = pel.load_run(folder).history.epochs_made
+    again = run(["--resume", str(folder), "--epochs", str(epochs), "--json"], stdout=subprocess.PIPE)
     out, said = again.communicate(timeout=60)
     assert again.returncode == 0, said
     assert (

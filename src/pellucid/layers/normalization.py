@@ -86,7 +86,8 @@ class BatchNorm(Layer):
     ) -> tuple[Float[Array, "batch *places units"], State, Cache]:
         """Y = γ·x̂ + β. Rows that are not ``counted`` and steps of padding have no part in the statistics."""
         if not training:
-            mean, variance, where, n = state["mean"], state["variance"], None, None
+            mean, variance = (state[name].astype(x.dtype) for name in ("mean", "variance"))
+            where, n = None, None
         else:
             axes = tuple(range(x.ndim - 1))
             where = real_in_all((counted, mask))
@@ -98,9 +99,9 @@ class BatchNorm(Layer):
             squares = jnp.square(x - jnp.broadcast_to(mean, x.shape)).sum(axes, where=where)
             variance = squares / jnp.maximum(n, 1)
             if self.update_statistics:
-                kept = jnp.where(n > 1, jnp.asarray(self.momentum, x.dtype), jnp.ones((), x.dtype))
                 estimates = {"mean": mean, "variance": squares / jnp.maximum(n - 1, 1)}
-                state = {name: kept * state[name] + (1 - kept) * estimates[name] for name in state}
+                kept = jnp.where(n > 1, self.momentum, 1.0)
+                state = {name: _moved(state[name], estimates[name], kept) for name in state}
         inverse = 1 / jnp.sqrt(variance + self.epsilon)
         normal = (x - jnp.broadcast_to(mean, x.shape)) * jnp.broadcast_to(inverse, x.shape)
         return _scaled_and_shifted(params, normal), state, (normal, inverse, where, n)
@@ -203,6 +204,12 @@ def _scale_and_shift(units: Shape, scale: bool, shift: bool) -> Params:
     if shift:
         params["shift"] = jnp.zeros(units, jnp.float32)
     return params
+
+
+def _moved(average: Array, estimate: Array, kept: Array) -> Array:
+    """A running average after another estimate, in its own dtype."""
+    kept = kept.astype(average.dtype)
+    return kept * average + (1 - kept) * estimate.astype(average.dtype)
 
 
 def _scaled_and_shifted(params: Params, normal: Array) -> Array:

@@ -90,8 +90,8 @@ def _learns_inputs(network: Any) -> bool:
 def _needs_targets(given: str) -> str:
     names = ", ".join(f'"{name}"' for name, model in MODELS.items() if model.to_itself)
     return (
-        f"this network learns targets: give (x, y). Received: {given}. Inputs alone are enough for an autoencoder: "
-        f"{names}; or, with a Network of your own, (x, None)."
+        f"data must be a Dataset or a pair of arrays (x, y): this network learns targets. Received: {given}. That is "
+        f"enough for an autoencoder: {names}; or, with a Network of your own, as (x, None)."
     )
 
 

@@ -23,6 +23,9 @@ from pellucid.report.proof import proof_section
 from pellucid.report.weights import Trained, architecture, weight_pictures
 from pellucid.training import History
 
+LATER = ("epochs", "patience")
+"""Settings that end a training later and change nothing before: with them from the beginning it is the same."""
+
 
 @dataclass(frozen=True)
 class RunPage:
@@ -142,14 +145,14 @@ class RunPage:
 
     def _resumed(self) -> Html:
         """What stands in the way of repeating a run from the beginning: settings that changed on its way."""
-        changes = self.manifest.get("resumed", ())
-        if not changes:
-            return Html("")
         rows = [
             [change["epoch"], change["step"], _words(name), *(_plain(values[when]) for when in ("before", "after"))]
-            for change in changes
+            for change in self.manifest.get("resumed", ())
             for name, values in change["changed"].items()
+            if name not in LATER
         ]  # fmt: skip
+        if not rows:
+            return Html("")
         return Html(
             paragraph(
                 "It was resumed with other settings, of which these are the last: repeated from the beginning it is "

@@ -73,7 +73,9 @@ def _drawn(layers: list[Layer], initializer: str) -> list[Layer]:
     def drawn(layer: Layer) -> Layer:
         if not hasattr(layer, "weights"):
             return layer
-        fields: dict[str, Any] = {"weights": initializer, "biases": "zeros"}
+        fields: dict[str, Any] = {"weights": initializer}
+        if hasattr(layer, "biases"):
+            fields |= {"biases": "zeros"}
         if hasattr(layer, "recurrent_weights"):
             fields |= {"weights": "glorot_uniform", "recurrent_weights": "orthogonal"}
         return replace(layer, **fields)  # pyright: ignore[reportArgumentType]
