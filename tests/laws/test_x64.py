@@ -91,7 +91,8 @@ def test_a_whole_training():
     x = rng.normal(size=(60, 4))
     network = pel.Network(
         # Without biases: before a normalisation their gradient is rounding alone, which Adam makes steps of.
-        pel.Dense(4, use_biases=False), pel.BatchNorm(), pel.Activation("tanh"), pel.LayerNorm(), pel.Dense(1, "sigmoid"),
+        pel.Dense(4, use_biases=False), pel.BatchNorm(), pel.Activation("tanh"), pel.LayerNorm(),
+        pel.Dense(1, "sigmoid"),
     )  # fmt: skip
     settings = {"early_stopping": 3, "class_weights": "balanced", "histograms_every": 20, "snapshots": 2}
     train = partial(pel.train, network, (x, (x.sum(axis=1) > 0).astype(int)), epochs=2)
