@@ -159,7 +159,28 @@ def ruled(**found):
     return [Rule(label, lambda s, p=p: Evidence(p, {}, "given"), "given", {}) for label, p in found.items()]
 
 
-SICK = SimpleNamespace(reference=SimpleNamespace(healthy=False))
+SICK = SimpleNamespace(reference=SimpleNamespace(healthy=False), trials_made=frozenset())
+
+
+@pytest.mark.parametrize(
+    ("gains", "first"),
+    [
+        ({"standardised": 0.02, "scaled_targets": 0.6}, "targets_not_scaled"),
+        ({"standardised": 0.5, "scaled_targets": 0.6}, "inputs_not_scaled"),
+        ({"standardised": 0.02}, "inputs_not_scaled"),
+        ({"scaled_targets": 0.6}, "inputs_not_scaled"),
+    ],
+)
+def test_of_two_causes_the_first_is_the_one_whose_repair_alone_gains_more_where_trials_of_both_tell(
+    gains, first
+):
+    subject = SimpleNamespace(reference=SICK.reference, trials_made=frozenset(gains), gain=gains.get)
+    rules = ruled(inputs_not_scaled=0.9, overfitting=0.5, targets_not_scaled=0.4)
+    findings = findings_of(subject, rules)
+    assert findings[0].label == first
+    assert [finding.probability for finding in findings] == sorted(
+        (f.probability for f in findings), reverse=True
+    )
 
 
 @pytest.mark.parametrize("symptom", SYMPTOMS)

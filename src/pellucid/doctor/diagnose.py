@@ -11,7 +11,7 @@ from pellucid.doctor.findings import SEVERITIES, Finding, Findings
 from pellucid.doctor.gan import diagnose_gan, with_gan_rows
 from pellucid.doctor.gan_remedies import gan_offered
 from pellucid.doctor.gan_setup import GanSetup
-from pellucid.doctor.limits import Limit
+from pellucid.doctor.limits import HELPS, Limit
 from pellucid.doctor.remedies import offered, setup_to_offer
 from pellucid.doctor.rule import Rule, Subject
 from pellucid.doctor.rules import RULES
@@ -40,7 +40,21 @@ SYMPTOMS = {
 """What a finding may be the mark of: it ranks below such a cause wherever one is likely."""
 LIKELY = Limit(0.5, "a cause from which on its mark is its own no longer: it is likelier than not")
 BELOW = 0.9
-"""Of the cause's probability, that of its symptom at most."""
+"""Of a cause's probability, that of its symptom, or of a cause whose repair alone gains less, at most."""
+CURES_ALONE = {
+    "learning_rate_too_high": ("slower",),
+    "learning_rate_too_low": ("faster",),
+    "too_few_epochs": ("longer",),
+    "batch_too_large": ("smaller_batch",),
+    "batch_too_small": ("larger_batch",),
+    "inputs_not_scaled": ("standardised",),
+    "inputs_scaled_too_small": ("standardised",),
+    "targets_not_scaled": ("scaled_targets",),
+    "over_regularised": ("unpenalised", "undropped"),
+    "bad_init_large": ("drawn_anew",),
+    "bad_init_small": ("drawn_anew",),
+}
+"""The trials that repair a cause alone: where two causes hold, the one whose repair gains more is the first."""
 OF_GAN = "the samples come near to as many of the real rows as they should"
 """What is known of a GAN in which nothing was found."""
 RIVAL = 0.85
@@ -126,12 +140,37 @@ def findings_of(
             if rule.label not in best or best[rule.label].probability < finding.probability:
                 best[rule.label] = finding
     found = [_below_its_cause(finding, best) for finding in best.values()]
-    return _with_rivals(sorted(found, key=_order))
+    return _with_rivals(_by_trials(sorted(found, key=_order), subject))
 
 
 def _order(finding: Finding) -> tuple[int, float]:
     """Problems first, the likeliest first among them."""
     return SEVERITIES.index(finding.severity), -finding.probability
+
+
+def _by_trials(findings: list[Finding], subject: Subject) -> list[Finding]:
+    """The problems in their order, but before the first the one whose repair alone gains more, by trials of both."""
+    problems = [finding for finding in findings if finding.severity == "problem"]
+    gains = {
+        finding.label: gain for finding in problems if (gain := _alone(finding.label, subject)) is not None
+    }
+    if not problems or problems[0].label not in gains:
+        return findings
+    first, best = problems[0], max(problems, key=lambda finding: gains.get(finding.label, -1.0))
+    if gains[best.label] - gains[first.label] < HELPS.value:
+        return findings
+    because = f"{best.because}; repaired alone it gains {gains[best.label]:.2f} of skill"
+    others = [finding for finding in findings if finding not in (first, best)]
+    before = replace(best, probability=first.probability, because=because)
+    return sorted([before, replace(first, probability=BELOW * first.probability), *others], key=_order)
+
+
+def _alone(label: str, subject: Subject) -> float | None:
+    """What the trials of a cause's repair gained; None where none was made."""
+    made = subject.trials_made
+    return max(
+        (subject.gain(cure) or 0.0 for cure in CURES_ALONE.get(label, ()) if cure in made), default=None
+    )
 
 
 def _below_its_cause(finding: Finding, found: dict[str, Finding]) -> Finding:

@@ -176,7 +176,9 @@ def not_linearly_separable(s: Subject, bend: float, closes: float, mistaken: flo
         if 1 - linear < mistaken:
             return None
         said = "no line separates the classes, and the perceptron's rule never settles"
-        sure = 0.95 if s.closed < closes else 0.5
+        # From weights of 0 its decisions do not depend on the rate: of the trials, scaled inputs alone tell against it.
+        scaled = (s.gain("standardised") or 0.0) / max(s.reference.shortfall, 1e-9)
+        sure = 0.95 if scaled < closes else 0.5
         sure -= 0.1 * (linear > closes)  # of a line that all but separates them it may not be the classes
         return Evidence(sure, {"linear model": linear}, said)
     if curved - linear < bend:

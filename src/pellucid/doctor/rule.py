@@ -64,6 +64,12 @@ class Subject:
         """The same training with one number changed."""
         return Trials(self.e)
 
+    @property
+    def trials_made(self) -> frozenset[str]:
+        """The trials whose outcomes were asked for."""
+        made = self.__dict__.get("trials")
+        return frozenset() if made is None else frozenset(made.__dict__)
+
     def gain(self, cure: str) -> float | None:
         """What a trial adds to the skill, the best of them where there are several; None where none may be made."""
         if not self.with_trials or (cure in OF_INPUTS and token_layer(self.e.network) is not None):

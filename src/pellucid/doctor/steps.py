@@ -177,7 +177,8 @@ def batch_too_small(s: Subject, gain: float, rows: float, as_good: float) -> Evi
     """One or a few rows a step, and a smaller step helps."""
     e = s.e
     size = e.run.program.batch_size
-    if (not s.suspect and not e.diverged) or size > rows or e.rows < 100:
+    by_rows = e.loss.name == "perceptron"  # the rule takes one row at a time
+    if (not s.suspect and not e.diverged) or size > rows or e.rows < 100 or by_rows:
         return None
     said = f"each update is made from {size} rows" if size > 1 else "each update is made from one row"
     if s.slow:  # it learns: how far its noise holds it back a larger batch tells
