@@ -14,6 +14,7 @@ from pellucid.doctor.diagnose import BELOW, SYMPTOMS, findings_of
 from pellucid.doctor.labels import label_errors
 from pellucid.doctor.limits import above, below
 from pellucid.doctor.program import target_shape
+from pellucid.doctor.records import falling
 from pellucid.doctor.reference import HEALTH
 from pellucid.doctor.rule import OF_INPUTS, Evidence, Rule, Subject
 from pellucid.doctor.rules import RULES
@@ -262,3 +263,11 @@ def test_tokens_are_not_tried_as_standardised_numbers():
     run = SimpleNamespace(training=True, network=Network(Embedding(9, 4), Flatten(), Dense(3, "softmax")))
     subject = Subject(run)  # pyright: ignore[reportArgumentType]
     assert all(subject.gain(cure) is None for cure in OF_INPUTS)
+
+
+@pytest.mark.parametrize(
+    ("losses", "share"), [([5, 4, 3, 2, 1], 0.25), ([1, 1, 1, 1, 2], -1), ([2, 1, 1, 1, 1], 0)]
+)
+def test_the_share_that_fell_last_is_a_share_even_of_a_loss_that_rose(losses, share):
+    history = SimpleNamespace(step_rows=np.repeat(np.array(losses, float), 2)[:, None])
+    assert falling(SimpleNamespace(run=SimpleNamespace(history=history))) == share

@@ -12,12 +12,12 @@ def update_ratio(e: Examination) -> float:
 
 
 def falling(e: Examination) -> float:
-    """The share of the whole fall of the loss that fell in the last fifth of the steps; NaN of less than ten."""
+    """The share of the loss's fall that fell in the last fifth of the steps, −1 to 1; NaN of less than ten."""
     losses = e.run.history.step_rows[:, 0]
     if len(losses) < 10:
         return float("nan")
     parts = [float(part.mean()) for part in np.array_split(losses, 5)]
-    return (parts[3] - parts[4]) / max(parts[0] - parts[4], 1e-12)
+    return float(np.clip((parts[3] - parts[4]) / max(parts[0] - parts[4], 1e-12), -1, 1))
 
 
 def jump(e: Examination) -> float:
