@@ -313,7 +313,7 @@ def _tell_problems(run: Any, settings: Path) -> list[str]:
     from rich.text import Text
 
     from pellucid.cli.findings import COLOURS
-    from pellucid.doctor.glance import glance, in_words
+    from pellucid.doctor.glance import glance
 
     console = Console(stderr=True, highlight=False)
     found = glance(run)
@@ -322,7 +322,7 @@ def _tell_problems(run: Any, settings: Path) -> list[str]:
         console.print(Text.assemble(head, f" ({finding.probability:.0%}): {finding.because}"), soft_wrap=True)
     if found:
         console.print(f"it is trained all the same; more: pellucid check {settings}", soft_wrap=True)
-    return [in_words(finding) for finding in found]
+    return [finding.line for finding in found]
 
 
 def _repeat(path: Path, options: dict[str, Any]) -> Any:

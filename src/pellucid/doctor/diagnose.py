@@ -120,7 +120,7 @@ def suspicion(run: Run) -> str | None:
         if finding.severity == "problem" or finding.label == "no_signal"
     )
     first = next(told, None)
-    return first and f"{first.name} ({first.probability:.0%}): {first.because}"
+    return first and first.line
 
 
 def findings_of(

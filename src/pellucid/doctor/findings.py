@@ -42,6 +42,11 @@ class Finding:
         return self.label.replace("_", " ")
 
     @property
+    def line(self) -> str:
+        """What, how sure, why."""
+        return f"{self.name} ({self.probability:.0%}): {self.because}"
+
+    @property
     def definition(self) -> str:
         """What the label means."""
         return VOCABULARY[self.label].definition

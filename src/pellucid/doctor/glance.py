@@ -64,18 +64,13 @@ def warn_of_problems(run: Run) -> list[str]:
     said = []
     for finding in glance(run):
         help_ = f" May help: {', '.join(finding.remedies)}." if finding.remedies else ""
-        said.append(f"{in_words(finding)}.{help_}")
+        said.append(f"{finding.line}.{help_}")
         warnings.warn(
             f"{said[-1]} pellucid.check(network, data) says more.",
             DoctorWarning,
             stacklevel=6,  # whoever called train
         )
     return said
-
-
-def in_words(finding: Finding) -> str:
-    """A finding in a line: what, how sure, why."""
-    return f"{finding.name} ({finding.probability:.0%}): {finding.because}"
 
 
 def _some_rows(run: Run) -> Run:

@@ -11,7 +11,8 @@ from pellucid.core.checks import InvalidValue
 from pellucid.data import Dataset, make_dataset
 from pellucid.data.arrays import as_weights
 from pellucid.data.encoding import Task, as_array, kind_of
-from pellucid.functions.losses import Loss, losses
+from pellucid.functions.losses import losses
+from pellucid.models.feedforward import RAW
 from pellucid.models.named import MODELS
 from pellucid.network import AnyNetwork, check_tokens
 
@@ -97,15 +98,10 @@ def _needs_targets(given: str) -> str:
 
 def _task_of(y: Any, loss: Any) -> Task | None:
     """``"binary"`` where a loss that tells classes apart is given two whole numbers as floats."""
-    if loss is None or not tells_classes_apart(losses.build(loss)):
+    if loss is None or losses.build(loss).reads not in RAW:
         return None
     array = as_array(y, "y")
     if array.dtype.kind != "f" or array.size != len(array):
         return None
     values = np.unique(array[np.isfinite(array)])
     return "binary" if len(values) == 2 and (values == np.round(values)).all() else None
-
-
-def tells_classes_apart(loss: Loss) -> bool:
-    """Whether a loss reads its predictions as classes or labels."""
-    return loss.reads in ("logits", "margins")

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pellucid.data import Dataset
-from pellucid.functions.schedules import watches_loss
 from pellucid.models.scaling import describe_targets
 from pellucid.network import summarize
-from pellucid.optimizers import as_optimizer
 from pellucid.report.constant import constant_output
 from pellucid.report.judged import judge
 from pellucid.report.page import Html, number
@@ -51,7 +49,7 @@ def page_of_run(run: Run, files: RunFolder) -> str:
         networks={"": trained},
         result=run.result,
         constant=constant,
-        watched="validation" if _validated(run) else "held out",
+        watched="validation" if run.experiment.decides else "held out",
         judged=judged,
         findings=files.read_verdict("findings"),
         compared=files.read_verdict("findings", "compared"),
@@ -95,19 +93,6 @@ def _constant_figures(run: Run, data: Dataset, outputs: np.ndarray) -> dict[str,
     else:
         mean = constant_output(run.program.loss, data.train.y, run.facts.outputs)
     return run.figures(np.broadcast_to(mean, outputs.shape), data.held_out)
-
-
-def _validated(run: Run) -> bool:
-    """Whether the rows evaluated after each epoch were a validation part."""
-    if run.experiment.patience is not None:
-        return True
-    if run.training is not None:
-        optimizer = run.training.optimizer
-    elif run.experiment.optimizer == "optax":
-        return False
-    else:
-        optimizer = as_optimizer(run.experiment.optimizer)
-    return watches_loss(getattr(optimizer, "learning_rate", None))
 
 
 def page_of_gan(run: GanRun, files: RunFolder) -> str:

@@ -7,7 +7,7 @@ import msgspec
 
 from pellucid.core.checks import InvalidValue
 from pellucid.core.registry import describe
-from pellucid.functions.schedules import Schedule, watches_loss
+from pellucid.functions.schedules import Schedule
 from pellucid.models.experiment import Experiment, GanExperiment
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
 from pellucid.training import EarlyStopping, Training
@@ -69,7 +69,7 @@ def resettled(
     if early_stopping is not None:
         changes["patience"] = _patience(saved, early_stopping)
     wanted = msgspec.structs.replace(saved, **changes)
-    if watches(saved) and not watches(wanted):
+    if saved.decides and not wanted.decides:
         raise InvalidValue(
             "optimizer: the schedule of this run is decided by a validation part of its rows, without which they would "
             "be others. Keep the schedule, or begin a new run."
@@ -92,15 +92,6 @@ def _patience(saved: Experiment, early_stopping: EarlyStopping | int) -> int:
             f"{given.min_delta}. Change the patience alone, or begin a new run."
         )
     return given.patience
-
-
-def watches(experiment: Experiment) -> bool:
-    """Whether a validation part is taken from the rows of an experiment, to decide something by its loss."""
-    if experiment.patience is not None:
-        return True
-    if experiment.optimizer == "optax":
-        return False  # its rate is inside
-    return watches_loss(getattr(as_optimizer(experiment.optimizer), "learning_rate", None))
 
 
 def changed(
