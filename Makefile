@@ -17,7 +17,7 @@ check: $(VENV)/.installed-test $(VENV)/.installed-check
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
-	$(BIN)/python -m pytest --doctest-modules src/pellucid -o addopts=-q
+	$(BIN)/python -m pytest --doctest-modules src -o addopts=-q
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks

@@ -105,12 +105,12 @@ def pellucid(
     """The library as it is: the program of `pellucid.train`, without run folder and progress bar."""
     import jax.numpy as jnp
 
+    from pellucid.architectures.by_name import build_model
+    from pellucid.architectures.feedforward import OUTPUTS, feedforward
     from pellucid.functions.losses import losses
     from pellucid.functions.metrics import metrics
-    from pellucid.models.feedforward import OUTPUTS, feedforward
-    from pellucid.models.named import build_model
-    from pellucid.models.scaling import scaling_of
     from pellucid.optimizers import Adam
+    from pellucid.runs.scaling import scaling_of
     from pellucid.training import DEFAULT_GROUPS, History, Rows, Supervised, Training, initial_state
 
     dataset = task.dataset()

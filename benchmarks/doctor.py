@@ -25,9 +25,9 @@ from benchmarks.doctor_repairs import Repair, repair
 from benchmarks.doctor_repairs import summary as summary_of_repairs
 from pellucid.doctor import Finding, diagnose
 from pellucid.doctor.rule import Subject
-from pellucid.models.gan_run import GanRun
-from pellucid.models.keeping import keep_compiled_programs
-from pellucid.models.run import Run
+from pellucid.runs.gan_run import GanRun
+from pellucid.runs.keeping import keep_compiled_programs
+from pellucid.runs.run import Run
 
 CHANGES = {
     "learning_rate_too_high": lambda trials: max(trials.slower.values()),

@@ -23,8 +23,8 @@ from pellucid.doctor.limits import Limit
 from pellucid.doctor.reference import HEALTH
 from pellucid.doctor.rule import Rule, Subject
 from pellucid.doctor.rules import RULES
-from pellucid.models.gan_run import GanRun
-from pellucid.models.keeping import keep_compiled_programs
+from pellucid.runs.gan_run import GanRun
+from pellucid.runs.keeping import keep_compiled_programs
 
 SPREAD = 0.25
 Limits = dict[tuple[str, str], Limit]

@@ -31,7 +31,7 @@ def pellucid(epochs: int, first_call: bool = False) -> Run:
     import jax
 
     experiments, data = population("digits", (32,), 32, epochs)
-    from pellucid.models import train_population
+    from pellucid.runs.many import train_population
 
     if first_call:
         jax.config.update("jax_enable_compilation_cache", False)
@@ -51,7 +51,8 @@ def pellucid(epochs: int, first_call: bool = False) -> Run:
 def population(name: str, hidden: tuple[int, ...], batch_size: int, epochs: int, members: int = 64) -> tuple:
     """The experiments, and their data."""
     from pellucid.data import load_dataset
-    from pellucid.models import plan, vary
+    from pellucid.runs.many import vary
+    from pellucid.runs.train import plan
 
     data = load_dataset(name)
     base = plan(hidden, data, batch_size=batch_size, epochs=epochs).experiment
@@ -105,8 +106,8 @@ def method(shape: str, products: float) -> Run:
     """Members side by side up to so many multiply-adds a step, else one after another."""
     name, hidden, batch_size, members, epochs = SHAPES[shape]
     experiments, data = population(name, hidden, batch_size, epochs, members)
-    from pellucid.models import population as module
-    from pellucid.models import train_population
+    from pellucid.runs import many as population
+    from pellucid.runs.many import train_population
 
     module.PRODUCTS = products  # pyright: ignore[reportAttributeAccessIssue]
     train_population(experiments, data)

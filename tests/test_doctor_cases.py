@@ -15,7 +15,7 @@ from benchmarks.doctor_cases import (
 )
 from benchmarks.doctor_cases.run import regularizer_of
 
-from pellucid.models.gan_run import GanRun
+from pellucid.runs.gan_run import GanRun
 
 ZEROS, GLOROT = {"init": "zeros"}, {"init": "glorot_uniform"}
 

@@ -7,8 +7,8 @@ import numpy as np
 from benchmarks.gan import CONTENDERS, EPOCHS, mixture_of, train
 from matplotlib.figure import Figure
 
-from pellucid.models import load_gan
 from pellucid.report.figures import COLOURS
+from pellucid.runs.gan_run import load_gan
 
 SHOWN = 2000
 

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from pellucid.models import BiologicalNeuron, firing_rate_curve
-from pellucid.models.neuron import draw_firing_rate, draw_recording
+from pellucid_textbook.neuron import BiologicalNeuron, draw_firing_rate, draw_recording, firing_rate_curve
 
 neuron = BiologicalNeuron()
 pulse = np.zeros(1500)

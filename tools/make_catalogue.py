@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from pellucid.explain.catalogue.comparisons import COMPARISONS
-from pellucid.explain.catalogue.show import KINDS
-from pellucid.lessons.walkthroughs import WALKTHROUGHS
+from pellucid_textbook.catalogue.comparisons import COMPARISONS
+from pellucid_textbook.catalogue.show import KINDS
+from pellucid_textbook.lessons.walkthroughs import WALKTHROUGHS
 
 FOLDER = Path("docs/catalogue")
 FOLDER.mkdir(exist_ok=True)

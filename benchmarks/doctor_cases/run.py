@@ -19,12 +19,12 @@ from pellucid.core.types import Array
 from pellucid.data import Dataset, Part
 from pellucid.functions.metrics import Metric, metrics
 from pellucid.functions.regularizers import ElasticNet
-from pellucid.models.experiment import Experiment, GanExperiment
-from pellucid.models.gan_run import GanRun
-from pellucid.models.run import DataFacts, Run
-from pellucid.models.train import summary_of
 from pellucid.network import AnyNetwork
 from pellucid.optimizers import SGD
+from pellucid.runs.experiment import Experiment, GanExperiment
+from pellucid.runs.gan_run import GanRun
+from pellucid.runs.run import DataFacts, Run
+from pellucid.runs.train import summary_of
 from pellucid.training import Adversarial, History, Rows, Scaling, Supervised, Training, initial_state
 
 AS_IT_IS = Scaling(jnp.zeros((), jnp.float32), jnp.ones((), jnp.float32))

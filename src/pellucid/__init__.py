@@ -16,6 +16,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pellucid.architectures.autoencoder import Autoencoder, autoencoder, convolutional_autoencoder
+    from pellucid.architectures.convolutional import convolutional
+    from pellucid.architectures.feedforward import feedforward
+    from pellucid.architectures.recurrent import recurrent
+    from pellucid.architectures.spiking import spiking
     from pellucid.core.checks import (
         DataError,
         DoctorWarning,
@@ -43,7 +48,6 @@ if TYPE_CHECKING:
     )
     from pellucid.doctor import Checkup, Finding, check, diagnose, prove
     from pellucid.explain import Explanation, ThroughTime, explain, through_time
-    from pellucid.explain.catalogue import show
     from pellucid.layers import (
         GRU,
         LSTM,
@@ -80,33 +84,6 @@ if TYPE_CHECKING:
         Repeat,
         Reshape,
     )
-    from pellucid.lessons import lesson, list_lessons
-    from pellucid.models import (
-        Autoencoder,
-        BiologicalNeuron,
-        Comparison,
-        GanRun,
-        Perceptron,
-        Run,
-        Translator,
-        autoencoder,
-        compare,
-        convolutional,
-        convolutional_autoencoder,
-        feedforward,
-        firing_rate_curve,
-        gan_networks,
-        load_gan,
-        load_run,
-        recurrent,
-        resume_gan,
-        resume_run,
-        separability,
-        spiking,
-        train,
-        train_gan,
-        translator,
-    )
     from pellucid.network import Graph, Network, backpropagate, summarize
     from pellucid.optimizers import (
         SGD,
@@ -121,7 +98,18 @@ if TYPE_CHECKING:
         Nesterov,
         RMSprop,
     )
+    from pellucid.runs.compare import Comparison, compare
+    from pellucid.runs.gan import gan_networks, resume_gan, train_gan
+    from pellucid.runs.gan_run import GanRun, load_gan
+    from pellucid.runs.run import Run, load_run
+    from pellucid.runs.train import resume_run, train
+    from pellucid.runs.translation import Translator, translator
     from pellucid.training import EarlyStopping, GradientPenalty, WeightClipping
+    from pellucid_textbook.catalogue import show
+    from pellucid_textbook.lessons import lesson, list_lessons
+    from pellucid_textbook.neuron import BiologicalNeuron, firing_rate_curve
+    from pellucid_textbook.perceptron import Perceptron
+    from pellucid_textbook.separability import separability
 
 _HOMES = {
     "pellucid.core.checks": (
@@ -134,7 +122,7 @@ _HOMES = {
     ),
     "pellucid.doctor": ("Checkup", "Finding", "check", "diagnose", "prove"),
     "pellucid.explain": ("Explanation", "ThroughTime", "explain", "through_time"),
-    "pellucid.explain.catalogue": ("show",),
+    "pellucid_textbook.catalogue": ("show",),
     "pellucid.layers": (
         "Activation", "Add", "Attention", "AveragePool1D", "AveragePool2D", "BatchNorm",
         "Bidirectional", "Code", "Concatenate", "Conv1D", "Conv2D", "ConvTranspose1D",
@@ -143,13 +131,21 @@ _HOMES = {
         "LeakyIntegrateAndFire", "MaskingNoise", "MaxPool1D", "MaxPool2D", "MeanOverTime",
         "Multiply", "RNN", "Repeat", "Reshape",
     ),
-    "pellucid.lessons": ("lesson", "list_lessons"),
-    "pellucid.models": (
-        "Autoencoder", "BiologicalNeuron", "Comparison", "GanRun", "Perceptron", "Run", "Translator", "autoencoder",
-        "compare", "convolutional", "convolutional_autoencoder", "feedforward", "firing_rate_curve", "gan_networks",
-        "load_gan", "load_run", "recurrent", "resume_gan", "resume_run", "separability", "spiking",
-        "train", "train_gan", "translator",
-    ),
+    "pellucid_textbook.lessons": ("lesson", "list_lessons"),
+    "pellucid.architectures.autoencoder": ("Autoencoder", "autoencoder", "convolutional_autoencoder",),
+    "pellucid.architectures.convolutional": ("convolutional",),
+    "pellucid.architectures.feedforward": ("feedforward",),
+    "pellucid.architectures.recurrent": ("recurrent",),
+    "pellucid.architectures.spiking": ("spiking",),
+    "pellucid.runs.compare": ("Comparison", "compare",),
+    "pellucid.runs.gan": ("gan_networks", "resume_gan", "train_gan",),
+    "pellucid.runs.gan_run": ("GanRun", "load_gan",),
+    "pellucid.runs.run": ("Run", "load_run",),
+    "pellucid.runs.train": ("resume_run", "train",),
+    "pellucid.runs.translation": ("Translator", "translator",),
+    "pellucid_textbook.neuron": ("BiologicalNeuron", "firing_rate_curve",),
+    "pellucid_textbook.perceptron": ("Perceptron",),
+    "pellucid_textbook.separability": ("separability",),
     "pellucid.network": ("Graph", "Network", "backpropagate", "summarize"),
     "pellucid.optimizers": (
         "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "GradientDescent", "Momentum", "NAdam",

@@ -9,6 +9,7 @@ import pytest
 
 import pellucid as pel
 from pellucid.core.checks import DataError, DoctorWarning, InvalidValue
+from pellucid.core.statistics import paired
 from pellucid.doctor import Finding, repaired_settings
 from pellucid.doctor.proof import skill
 from pellucid.doctor.race import FRESH, SURE, Arm, Candidate, Field, Trained, race
@@ -16,10 +17,9 @@ from pellucid.doctor.remedies import REMEDIES, candidates
 from pellucid.doctor.setup import Setup, train_all
 from pellucid.doctor.vocabulary import VOCABULARY
 from pellucid.functions.metrics import metrics
-from pellucid.models.experiment import Experiment
-from pellucid.models.statistics import paired
-from pellucid.models.train import run_experiment
-from pellucid.storage import read_toml
+from pellucid.runs.experiment import Experiment
+from pellucid.runs.folder import read_toml
+from pellucid.runs.train import run_experiment
 
 IRIS = pel.load_dataset("iris")
 

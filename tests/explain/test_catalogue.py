@@ -16,16 +16,16 @@ from sympy.parsing import sympy_parser
 import pellucid as pel
 from pellucid.cli.main import main
 from pellucid.core.checks import UnknownName
-from pellucid.explain.catalogue import activations, layers, losses, optimizers, regularizers
-from pellucid.explain.catalogue.comparisons import COMPARISONS, count_passes, reference_network
-from pellucid.explain.catalogue.docstrings import section
-from pellucid.explain.catalogue.kind import hyperparameters
-from pellucid.explain.catalogue.latex import as_latex
-from pellucid.explain.catalogue.page import Range, write
-from pellucid.explain.catalogue.plots import plot_in_text
-from pellucid.explain.catalogue.show import KINDS
 from pellucid.functions.activations import Elementwise
 from pellucid.functions.losses import PerOutput
+from pellucid_textbook.catalogue import activations, layers, losses, optimizers, regularizers
+from pellucid_textbook.catalogue.comparisons import COMPARISONS, count_passes, reference_network
+from pellucid_textbook.catalogue.docstrings import section
+from pellucid_textbook.catalogue.kind import hyperparameters
+from pellucid_textbook.catalogue.latex import as_latex
+from pellucid_textbook.catalogue.page import Range, write
+from pellucid_textbook.catalogue.plots import plot_in_text
+from pellucid_textbook.catalogue.show import KINDS
 
 EVERY_KIND = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 ELEMENTWISE = [

@@ -9,9 +9,9 @@ import torch
 from pellucid.core.checks import InvalidValue
 from pellucid.data import load_dataset
 from pellucid.layers import Activation, BatchNorm, Dense, LayerNorm
-from pellucid.models import train
 from pellucid.network import Network
 from pellucid.optimizers import Adam
+from pellucid.runs.train import train
 
 SHAPES = [(6, 4), (3, 5, 2, 4)]
 

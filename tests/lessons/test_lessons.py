@@ -13,9 +13,9 @@ from click.testing import CliRunner
 import pellucid as pel
 from pellucid.cli.main import main
 from pellucid.core.checks import InvalidValue, UnknownName
-from pellucid.lessons import LessonResult, Quantity, claims
-from pellucid.lessons.claims import CLAIMS
-from pellucid.lessons.pages import markdown_index, read_result
+from pellucid_textbook.lessons import LessonResult, Quantity, claims
+from pellucid_textbook.lessons.claims import CLAIMS
+from pellucid_textbook.lessons.pages import markdown_index, read_result
 
 DOCS = Path(__file__).parents[2] / "docs"
 LESSONS = pel.list_lessons()

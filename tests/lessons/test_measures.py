@@ -7,8 +7,8 @@ from sklearn.linear_model import Lasso, Ridge
 
 import pellucid as pel
 from pellucid.functions.regularizers import L1, L2
-from pellucid.lessons import networks, optimizers, regularization
-from pellucid.lessons.materials import diabetes
+from pellucid_textbook.lessons import networks, optimizers, regularization
+from pellucid_textbook.lessons.materials import diabetes
 
 
 @pytest.mark.parametrize("name", ["firing-rate", "momentum-minimum"])

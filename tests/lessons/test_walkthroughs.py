@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from pellucid.cli.main import main
 from pellucid.core.checks import UnknownName
-from pellucid.lessons.walkthroughs import (
+from pellucid_textbook.lessons.walkthroughs import (
     WALKTHROUGHS,
     XOR_RATE,
     XOR_X,

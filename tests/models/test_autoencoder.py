@@ -5,9 +5,9 @@ import pytest
 from sklearn.decomposition import PCA
 
 import pellucid as pel
+from pellucid.architectures.by_name import build_model
 from pellucid.core.checks import InvalidValue, ShapeError
 from pellucid.functions.sparsity import KLActivity
-from pellucid.models.named import build_model
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from scipy import stats
 import pellucid as pel
 from pellucid.cli.main import main
 from pellucid.core.checks import DataError, InvalidValue
-from pellucid.models.compare import settle
+from pellucid.runs.compare import settle
 
 IRIS = pel.load_dataset("iris")
 COMMON = {"network": (8,), "epochs": 4, "batch_size": 30, "record_every": 0, "progress": False}

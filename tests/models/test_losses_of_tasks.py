@@ -15,8 +15,8 @@ from pellucid.functions.losses import Loss, PerOutput, losses
 from pellucid.functions.metrics import BinaryAccuracy, Metric
 from pellucid.functions.regularizers import L2
 from pellucid.layers import Layer
-from pellucid.models.own_loss import check_slope
-from pellucid.models.train import make_ready, plan
+from pellucid.runs.own_loss import check_slope
+from pellucid.runs.train import make_ready, plan
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 3)).astype(np.float32)

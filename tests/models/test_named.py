@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import pellucid as pel
+from pellucid.architectures.by_name import MODELS, build_model
 from pellucid.core.checks import InvalidValue, ShapeError, UnknownName
-from pellucid.models.named import MODELS, build_model
 
 SMALL = {
     "autoencoder": {"hidden": [16], "code": 4, "noise": 0.2, "sparsity": "kl_activity"},

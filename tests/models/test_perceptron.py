@@ -10,8 +10,8 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import Perceptron as SklearnPerceptron
 
 from pellucid.core.checks import DataError, InvalidValue, ShapeError
-from pellucid.models.perceptron import Perceptron, and_gate
-from pellucid.models.separability import NotSeparable, Separable, separability
+from pellucid_textbook.perceptron import Perceptron, and_gate
+from pellucid_textbook.separability import NotSeparable, Separable, separability
 from two_classes import TABLE, XOR, whole_numbers
 
 

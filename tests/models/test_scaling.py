@@ -12,10 +12,10 @@ from pellucid.doctor.remedies import candidates
 from pellucid.doctor.setup import Setup
 from pellucid.functions.losses import losses
 from pellucid.layers import LSTM, Dense
-from pellucid.models.population import train_population
-from pellucid.models.scaling import scaled_targets
-from pellucid.models.train import plan, run_experiment
 from pellucid.network import Network
+from pellucid.runs.many import train_population
+from pellucid.runs.scaling import scaled_targets
+from pellucid.runs.train import plan, run_experiment
 
 
 def prices(rng, outputs=1):

@@ -9,8 +9,8 @@ from sklearn.datasets import load_iris
 from sklearn.svm import SVC
 
 from pellucid.core.checks import InvalidValue, ShapeError
-from pellucid.models.perceptron import Perceptron
-from pellucid.models.separability import Certificate, NotSeparable, Separable, separability
+from pellucid_textbook.perceptron import Perceptron
+from pellucid_textbook.separability import Certificate, NotSeparable, Separable, separability
 from two_classes import TABLE, XOR, whole_numbers
 
 

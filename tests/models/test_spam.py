@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from pellucid.data.text import load_messages
-from pellucid.models.perceptron import Perceptron
-from pellucid.models.separability import Separable
-from pellucid.models.spam import spam_detection
+from pellucid_textbook.perceptron import Perceptron
+from pellucid_textbook.separability import Separable
+from pellucid_textbook.spam import spam_detection
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from pellucid.core.checks import InvalidValue, ShapeError
-from pellucid.models.statistics import holm, interval, paired
+from pellucid.core.statistics import holm, interval, paired
 
 NUMBERS = st.floats(-100, 100).map(lambda number: round(number, 3))
 PAIRS = st.lists(st.tuples(NUMBERS, NUMBERS), min_size=2, max_size=20)

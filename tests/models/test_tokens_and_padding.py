@@ -7,7 +7,7 @@ import pytest
 import pellucid as pel
 from pellucid.core.checks import DataError, InvalidValue
 from pellucid.data import Preprocessing, reconstruction
-from pellucid.models.train import make_ready, plan
+from pellucid.runs.train import make_ready, plan
 
 VOCABULARY, TIME = 50, 6
 NETWORK = pel.Network(pel.Embedding(VOCABULARY, 4), pel.GlobalMaxPool(), pel.Dense(1, "sigmoid"))

@@ -23,10 +23,10 @@ from pellucid.data import Part
 from pellucid.doctor.race import Arm, Candidate
 from pellucid.doctor.setup import Setup
 from pellucid.functions.schedules import CosineDecay
-from pellucid.models.experiment import Experiment
-from pellucid.models.population import train_population
-from pellucid.models.train import make_ready, plan
 from pellucid.optimizers import as_optimizer
+from pellucid.runs.experiment import Experiment
+from pellucid.runs.many import train_population
+from pellucid.runs.train import make_ready, plan
 
 IRIS = pel.load_dataset("iris")
 SMALL = {"epochs": 4, "progress": False}
@@ -490,7 +490,7 @@ def test_a_killed_run_that_was_resumed_with_another_optimiser_is_not_mixed_up(
     expected = pel.resume_run(
         shutil.copytree(two_epochs, tmp_path / "whole"), epochs=4, optimizer="sgd", progress=False
     )
-    monkeypatch.setattr(sys.modules["pellucid.models.train"], "run_to_the_end", lambda *rest: 1 / 0)
+    monkeypatch.setattr(sys.modules["pellucid.runs.train"], "run_to_the_end", lambda *rest: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         pel.resume_run(tmp_path / "run", epochs=4, optimizer="sgd", progress=False)
     monkeypatch.undo()

@@ -26,8 +26,8 @@ from pellucid.data.translation import (
 from pellucid.functions.activations import Softmax
 from pellucid.functions.losses import SparseCategoricalCrossEntropy, SparseSoftmaxCrossEntropy, fuse
 from pellucid.functions.metrics import Accuracy
-from pellucid.models.translation import Translator, translator
 from pellucid.network import backpropagate
+from pellucid.runs.translation import Translator, translator
 
 
 @pytest.fixture(scope="module")

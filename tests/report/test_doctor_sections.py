@@ -10,7 +10,7 @@ from pellucid.doctor import Finding
 from pellucid.doctor.vocabulary import VOCABULARY
 from pellucid.report.findings import findings_section, page_of
 from pellucid.report.proof import paired_differences, proof_section
-from pellucid.storage import RunFolder
+from pellucid.runs.folder import RunFolder
 
 FINDINGS = Path(__file__).parents[2] / "docs" / "findings"
 

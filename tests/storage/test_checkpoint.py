@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pellucid.core.checks import StorageError
-from pellucid.storage import latest_checkpoint, load_checkpoint, save_checkpoint
+from pellucid.runs.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 
 
 def arrays_of(number):

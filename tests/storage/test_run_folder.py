@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pellucid.core.checks import StorageError
-from pellucid.storage import RunFolder, read_toml
+from pellucid.runs.folder import RunFolder, read_toml
 
 
 def test_everything_written_is_read_again(tmp_path):

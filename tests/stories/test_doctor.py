@@ -81,7 +81,7 @@ def test_the_command_line_warns_in_a_line(tmp_path):
 def test_sound_trainings_are_begun_in_silence(name):
     seen = []
     data = pel.load_dataset(name)
-    from pellucid.models.train import plan, run_experiment
+    from pellucid.runs.train import plan, run_experiment
 
     planned = plan((16,), data, epochs=1)
     run_experiment(planned.experiment, data, progress=False, before=lambda run: seen.append(glance(run)))

@@ -22,7 +22,7 @@ from pellucid.training import (
     restraints,
 )
 from pellucid.training.adversarial import Player, predict
-from pellucid.training.restraints import between, lengths
+from pellucid.training.lipschitz import between, lengths
 
 ROWS, INPUTS, LATENT = 90, 3, 2
 EXAMPLES = np.random.default_rng(4).normal(size=(ROWS, INPUTS))

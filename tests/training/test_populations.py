@@ -7,8 +7,8 @@ import pytest
 import pellucid as pel
 from pellucid.core.checks import InvalidValue, TrainingDiverged
 from pellucid.functions.schedules import CosineDecay
-from pellucid.models.population import train_population, vary
-from pellucid.models.train import make_ready, plan, prepare, run_experiment
+from pellucid.runs.many import train_population, vary
+from pellucid.runs.train import make_ready, plan, prepare, run_experiment
 from pellucid.training import populations, programs
 from pellucid.training.populations import Population, advance_together
 
@@ -89,7 +89,7 @@ def test_what_cannot_share_a_program_keeps_its_place():
 
 
 def test_larger_networks_one_after_another(monkeypatch):
-    monkeypatch.setattr("pellucid.models.population.PRODUCTS", 0)
+    monkeypatch.setattr("pellucid.runs.many.PRODUCTS", 0)
     base = experiment(optimizer="sgd", record_every=0)
     given = [vary(base, {"seed": seed, "network.0.weights": "lecun_normal"}) for seed in range(3)]
     before = advance_together._cache_size()
@@ -100,7 +100,7 @@ def test_larger_networks_one_after_another(monkeypatch):
 
 @pytest.mark.parametrize("products", [0, 10**9], ids=["one after another", "side by side"])
 def test_a_member_that_diverges_ends_before_its_bad_step_and_harms_no_other(products, monkeypatch):
-    monkeypatch.setattr("pellucid.models.population.PRODUCTS", products)
+    monkeypatch.setattr("pellucid.runs.many.PRODUCTS", products)
     base = experiment(optimizer=pel.SGD(0.1), epochs=20, record_every=0)
     given = [vary(base, {"optimizer.learning_rate": rate}) for rate in (0.1, 2e4, 0.2)]
     good, bad, other = train_population(given, IRIS)

@@ -8,7 +8,7 @@ import pytest
 
 import pellucid as pel
 from pellucid.core.checks import InvalidValue
-from pellucid.models.train import resume_run
+from pellucid.runs.train import resume_run
 from pellucid.training.snapshots import SnapshotTaker, interval, next_due
 
 SETTINGS = {"batch_size": 30, "record_every": 0, "progress": False}  # 4 steps an epoch

@@ -68,8 +68,8 @@ def compare(
     and effect size d.
     """
     crossed = dict(_values(text) for text in over)
-    from pellucid.models.compare import compare as compare_settings
-    from pellucid.models.experiment import open_data
+    from pellucid.runs.compare import compare as compare_settings
+    from pellucid.runs.experiment import open_data
 
     data = open_data(data_settings(source, options, seed=0))
     say(str(data))

@@ -34,7 +34,7 @@ def check(source: str, target: str | None, network: str, as_json: bool) -> None:
     """
     from pellucid.cli.findings import print_findings
     from pellucid.doctor.check import check_plan
-    from pellucid.models.train import plan
+    from pellucid.runs.train import plan
 
     if source.endswith(".toml"):
         planned = _plan_of(Path(source))
@@ -84,9 +84,9 @@ def diagnose(folder: Path, as_json: bool) -> None:
 
 def load_any(folder: Path) -> Any:
     """A saved run, of one network or of a GAN's two."""
-    from pellucid.models.gan_run import load_gan
-    from pellucid.models.run import load_run
-    from pellucid.storage import RunFolder
+    from pellucid.runs.folder import RunFolder
+    from pellucid.runs.gan_run import load_gan
+    from pellucid.runs.run import load_run
 
     return load_gan(folder) if "generator" in RunFolder(folder).read_experiment() else load_run(folder)
 
@@ -105,10 +105,10 @@ def _plan_of(path: Path) -> Any:
     import tomllib
 
     from pellucid.core.checks import StorageError
-    from pellucid.models.experiment import Experiment, open_data
-    from pellucid.models.train import Plan
     from pellucid.network import build_network
     from pellucid.optimizers import as_optimizer
+    from pellucid.runs.experiment import Experiment, open_data
+    from pellucid.runs.train import Plan
 
     if not path.is_file():
         raise StorageError(f"there is no file {path}.")

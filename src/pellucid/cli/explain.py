@@ -49,8 +49,8 @@ def explain(
     from pellucid.core.files import write_bytes
     from pellucid.explain import explain_row
     from pellucid.explain.render import print_on
-    from pellucid.models import load_run
-    from pellucid.models.experiment import open_data
+    from pellucid.runs.experiment import open_data
+    from pellucid.runs.run import load_run
 
     endings = {
         ".json": "json",

@@ -32,8 +32,8 @@ def begin_gan(
         optimizer_of: makes the optimiser of the options.
     """
     from pellucid.core.registry import describe
-    from pellucid.models.gan import CUSTOMS, experiment_for, run_gan
-    from pellucid.models.gan_run import GanRun, program_of_gan
+    from pellucid.runs.gan import CUSTOMS, experiment_for, run_gan
+    from pellucid.runs.gan_run import GanRun, program_of_gan
 
     context = click.get_current_context()
     specification = Specification().convert(options["network"], None, None)
@@ -92,8 +92,8 @@ def sample(run: Path, count: int, seed: int, output: Path, as_json: bool) -> Non
     import numpy as np
 
     from pellucid.core.files import write_bytes
-    from pellucid.models.gan_run import load_gan
     from pellucid.report.figures import draw_samples
+    from pellucid.runs.gan_run import load_gan
 
     samples = load_gan(run).sample(count, seed)
     content = io.BytesIO()

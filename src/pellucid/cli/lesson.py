@@ -57,8 +57,8 @@ def lesson(
     elif name is None:
         _list(as_json)
     else:
-        from pellucid.lessons import lesson as study
-        from pellucid.lessons.walkthroughs import WALKTHROUGHS, walk_through
+        from pellucid_textbook.lessons import lesson as study
+        from pellucid_textbook.lessons.walkthroughs import WALKTHROUGHS, walk_through
 
         if name in WALKTHROUGHS:
             _show(walk_through(name), figure, as_json)
@@ -85,7 +85,7 @@ def _show(page: Any, figure: Path | None, as_json: bool) -> None:
 
 
 def _list(as_json: bool) -> None:
-    from pellucid.lessons import list_lessons
+    from pellucid_textbook.lessons import list_lessons
 
     lessons = list_lessons()
     if as_json:
@@ -101,8 +101,8 @@ def _list(as_json: bool) -> None:
 
 
 def _study_all(output: Path, seeds: int, seed: int, markdown: bool, as_json: bool) -> None:
-    from pellucid.lessons.claims import list_lessons
-    from pellucid.lessons.pages import study_all, write_html, write_markdown
+    from pellucid_textbook.lessons.claims import list_lessons
+    from pellucid_textbook.lessons.pages import study_all, write_html, write_markdown
 
     count = len(list_lessons())
     results = []

@@ -45,7 +45,7 @@ def replay(
     """
     from pellucid.core.checks import InvalidValue
     from pellucid.explain import through_time
-    from pellucid.models import load_run
+    from pellucid.runs.run import load_run
 
     if output is not None and output.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise InvalidValue(f"a figure's file ends in .png, .svg or .pdf. Received: {output}.")

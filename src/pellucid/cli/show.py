@@ -37,7 +37,7 @@ def show(name: Any, kind: str | None, output: Path | None, as_json: bool) -> Non
 
     from pellucid.core.checks import InvalidValue
     from pellucid.core.files import write_bytes
-    from pellucid.explain.catalogue import show
+    from pellucid_textbook.catalogue import show
 
     page = show(name, kind=kind)
     if as_json:

@@ -210,21 +210,21 @@ def train(source: str | None, resume: Path | None, as_json: bool, **options: Any
 
 
 def _tell_suspicion(run: Any) -> None:
-    from pellucid.models.run import Run
+    from pellucid.runs.run import Run
 
     if isinstance(run, Run) and run.notes.suspicion:
         say(f"the doctor suspects {run.notes.suspicion}; make sure with: pellucid diagnose {run.folder}")
 
 
 def _begin(source: str, options: dict[str, Any]) -> Any:
+    from pellucid.architectures.feedforward import OUTPUTS, RAW, choices_of, loss_and_network
     from pellucid.core.registry import describe
     from pellucid.functions.metrics import metrics
     from pellucid.functions.regularizers import regularizers
-    from pellucid.models.experiment import Experiment, open_data, with_usual_batch_size
-    from pellucid.models.feedforward import OUTPUTS, RAW, choices_of, loss_and_network
-    from pellucid.models.scaling import scaled_inputs
-    from pellucid.models.train import run_experiment, suspicion_of
     from pellucid.optimizers import as_optimizer
+    from pellucid.runs.experiment import Experiment, open_data, with_usual_batch_size
+    from pellucid.runs.scaling import scaled_inputs
+    from pellucid.runs.train import run_experiment, suspicion_of
 
     seed = options["seed"] or 0
     settings = data_settings(source, options, seed)
@@ -326,10 +326,10 @@ def _tell_problems(run: Any, settings: Path) -> list[str]:
 
 
 def _repeat(path: Path, options: dict[str, Any]) -> Any:
-    from pellucid.models.experiment import GanExperiment, experiment_of, open_data
-    from pellucid.models.gan import run_gan
-    from pellucid.models.train import run_experiment, suspicion_of
-    from pellucid.storage import read_toml
+    from pellucid.runs.experiment import GanExperiment, experiment_of, open_data
+    from pellucid.runs.folder import read_toml
+    from pellucid.runs.gan import run_gan
+    from pellucid.runs.train import run_experiment, suspicion_of
 
     _settled("the experiment", {"source", "seed", "epochs", "folder", "overwrite"})
     experiment = experiment_of(read_toml(path))
@@ -360,9 +360,9 @@ def _repeat(path: Path, options: dict[str, Any]) -> Any:
 
 def _resume(folder: Path, source: str | None, options: dict[str, Any]) -> Any:
     from pellucid.core.checks import ResumeWarning
-    from pellucid.models.gan import resume_gan
-    from pellucid.models.train import resume_run
-    from pellucid.storage import RunFolder
+    from pellucid.runs.folder import RunFolder
+    from pellucid.runs.gan import resume_gan
+    from pellucid.runs.train import resume_run
 
     if source is not None:
         raise click.UsageError("--resume takes the data from the run: leave DATA out.")
@@ -424,10 +424,10 @@ def data_settings(source: str, options: dict[str, Any], seed: int) -> dict[str, 
 
 def _network(options: dict[str, Any], data: Any) -> tuple[Any, Any]:
     """The network, and the data as it takes them: an autoencoder's targets are its inputs."""
-    from pellucid.models.feedforward import feedforward
-    from pellucid.models.named import build_model
+    from pellucid.architectures.by_name import build_model
+    from pellucid.architectures.feedforward import feedforward
     from pellucid.network import build_network
-    from pellucid.storage import read_toml
+    from pellucid.runs.folder import read_toml
 
     text = options["network"]
     if text.endswith(".toml"):

@@ -27,7 +27,8 @@ def predict(run: Path, source: str, limit: int | None, as_json: bool) -> None:
     Prints CSV on stdout: the prediction of each row and, for classes, its probability; for an autoencoder, the mean
     squared error of each row.
     """
-    from pellucid.models import Autoencoder, load_run
+    from pellucid.architectures.autoencoder import Autoencoder
+    from pellucid.runs.run import load_run
 
     loaded = load_run(run)
     if is_table(source):
@@ -61,7 +62,7 @@ Examples:
 @as_json
 def evaluate(run: Path, source: str | None, as_json: bool) -> None:
     """Loss and metric of a saved RUN on DATA: a table file, a dataset's held-out rows, or its own held-out rows."""
-    from pellucid.models import load_run
+    from pellucid.runs.run import load_run
 
     loaded = load_run(run)
     if source is None:

@@ -16,10 +16,10 @@ from pellucid.doctor.examination import DISTANCES, LOGITS, PROBABILITIES
 from pellucid.doctor.findings import Finding
 from pellucid.doctor.rows import COLUMNS, duplicated, without_spread
 from pellucid.doctor.rule import Evidence, Rule, Subject
-from pellucid.models.run import DataFacts, Run
-from pellucid.models.train import Plan, plan, prepare
 from pellucid.network import backpropagate
 from pellucid.optimizers import Adam
+from pellucid.runs.run import DataFacts, Run
+from pellucid.runs.train import Plan, plan, prepare
 from pellucid.training import History, Training
 
 CERTAIN = 0.9

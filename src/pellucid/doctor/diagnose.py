@@ -16,8 +16,8 @@ from pellucid.doctor.remedies import offered, setup_to_offer
 from pellucid.doctor.rule import Rule, Subject
 from pellucid.doctor.rules import RULES
 from pellucid.doctor.setup import with_rows
-from pellucid.models.gan_run import GanRun
-from pellucid.models.run import Run
+from pellucid.runs.gan_run import GanRun
+from pellucid.runs.run import Run
 
 SURE = Limit(0.3, "a cause that is as likely as not one of three is worth an alarm, but no less likely one")
 """From this probability on a finding is a problem, where the network is not healthy."""
@@ -80,7 +80,7 @@ def diagnose(run: Run | GanRun, data: Dataset | None = None, *, trials: bool = T
 
     Example:
         >>> from pellucid.data import load_dataset
-        >>> from pellucid.models.train import train
+        >>> from pellucid.runs.train import train
         >>> from pellucid.optimizers import SGD
         >>> run = train((8,), load_dataset("iris"), optimizer=SGD(1e-5), epochs=10, progress=False)
         >>> diagnose(run)[0].label

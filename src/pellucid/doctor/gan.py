@@ -8,10 +8,10 @@ import numpy as np
 from pellucid.core.checks import DataError
 from pellucid.data import Dataset
 from pellucid.doctor.findings import Finding, percent
-from pellucid.models.gan import training_of
-from pellucid.models.gan_run import GanRun
-from pellucid.models.keeping import data_of_run
-from pellucid.storage import RunFolder
+from pellucid.runs.folder import RunFolder
+from pellucid.runs.gan import training_of
+from pellucid.runs.gan_run import GanRun
+from pellucid.runs.keeping import data_of_run
 
 POINTS = 2000
 """Most real rows, and as many samples, that are compared."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from pellucid.doctor.gan_setup import GanSetup
 from pellucid.doctor.race import Candidate
-from pellucid.models.gan import CUSTOMS
 from pellucid.optimizers import Adam
+from pellucid.runs.gan import CUSTOMS
 from pellucid.training import GradientPenalty
 
 Changed = list[tuple[str, GanSetup]]

@@ -12,10 +12,10 @@ from pellucid.core.checks import DataError
 from pellucid.core.registry import describe
 from pellucid.data import Dataset
 from pellucid.doctor.gan import coverage_of, with_gan_rows
-from pellucid.models.experiment import GanExperiment
-from pellucid.models.gan_run import GanRun
-from pellucid.models.run import DataFacts
 from pellucid.optimizers import as_optimizer
+from pellucid.runs.experiment import GanExperiment
+from pellucid.runs.gan_run import GanRun
+from pellucid.runs.run import DataFacts
 from pellucid.training import Adversarial, History, Rows, Scaling, Training, restraints
 
 SampleJudge = Callable[[np.ndarray], float]

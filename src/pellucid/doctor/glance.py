@@ -17,8 +17,8 @@ from pellucid.doctor.check import CERTAIN
 from pellucid.doctor.diagnose import with_offers
 from pellucid.doctor.findings import Finding
 from pellucid.doctor.rule import Subject
-from pellucid.models.run import Run
 from pellucid.network import Network
+from pellucid.runs.run import Run
 from pellucid.training import Rows
 
 ROWS = 512

@@ -8,11 +8,11 @@ from pellucid.data import Dataset
 from pellucid.doctor.diagnose import diagnose
 from pellucid.doctor.findings import Finding, Findings
 from pellucid.doctor.proof import Proof, prove
-from pellucid.models.gan_run import GanRun
-from pellucid.models.keeping import data_of_run
-from pellucid.models.pages import page_of_gan, page_of_run
-from pellucid.models.run import Run
-from pellucid.storage import RunFolder
+from pellucid.runs.folder import RunFolder
+from pellucid.runs.gan_run import GanRun
+from pellucid.runs.keeping import data_of_run
+from pellucid.runs.pages import page_of_gan, page_of_run
+from pellucid.runs.run import Run
 
 
 def diagnose_and_keep(run: Run | GanRun, data: Dataset | None = None) -> Findings:

@@ -36,10 +36,10 @@ from pellucid.doctor.race import (
 from pellucid.doctor.reference import Reference
 from pellucid.doctor.remedies import REMEDIES, candidates
 from pellucid.doctor.setup import Setup, train_all, with_rows
-from pellucid.models.experiment import Experiment, GanExperiment
-from pellucid.models.gan_run import GanRun
-from pellucid.models.run import Run
 from pellucid.optimizers import FromOptax
+from pellucid.runs.experiment import Experiment, GanExperiment
+from pellucid.runs.gan_run import GanRun
+from pellucid.runs.run import Run
 
 USUAL = (
     "a fitting loss", "adam", "standardise the inputs", "relu in the hidden layers", "larger learning rate",
@@ -174,7 +174,7 @@ def prove(
 
     Example:
         >>> from pellucid.data import load_dataset
-        >>> from pellucid.models.train import train
+        >>> from pellucid.runs.train import train
         >>> from pellucid.optimizers import SGD
         >>> run = train((8,), load_dataset("iris"), optimizer=SGD(1e-4), epochs=20, progress=False)
         >>> slow = Finding("learning_rate_too_low", "problem", 0.9)

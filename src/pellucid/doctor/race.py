@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from pellucid.models.statistics import Paired, holm, paired
+from pellucid.core.statistics import Paired, holm, paired
 from pellucid.training import Training
 
 Judge = Callable[[np.ndarray, np.ndarray], float]

@@ -12,8 +12,8 @@ from pellucid.doctor.records import falling
 from pellucid.doctor.reference import Reference
 from pellucid.doctor.trials import Trials
 from pellucid.doctor.vocabulary import VOCABULARY
-from pellucid.models.run import Run
 from pellucid.network.tokens import token_layer
+from pellucid.runs.run import Run
 
 
 class Evidence(NamedTuple):

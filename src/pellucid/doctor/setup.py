@@ -21,11 +21,11 @@ from pellucid.data import SCALINGS, Dataset
 from pellucid.data.encoding import Task
 from pellucid.doctor.examination import class_numbers, classes_named, threshold_of
 from pellucid.doctor.race import Judge, Trainable, Trained
-from pellucid.models.experiment import Experiment
-from pellucid.models.population import without_initializers, worth_stacking
-from pellucid.models.run import DataFacts, Run, outputs_of
-from pellucid.models.scaling import ScalingChoice, scaling_of
-from pellucid.models.train import training_again
+from pellucid.runs.experiment import Experiment
+from pellucid.runs.many import without_initializers, worth_stacking
+from pellucid.runs.run import DataFacts, Run, outputs_of
+from pellucid.runs.scaling import ScalingChoice, scaling_of
+from pellucid.runs.train import training_again
 from pellucid.training import (
     History,
     Rows,

@@ -25,9 +25,8 @@ from pellucid.layers import (
     GaussianNoise,
     MaskingNoise,
 )
-from pellucid.models import Run
-from pellucid.models.run import target_for
-from pellucid.models.scaling import describe_targets
+from pellucid.runs.run import Run, target_for
+from pellucid.runs.scaling import describe_targets
 
 
 def explain(

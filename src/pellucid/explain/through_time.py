@@ -18,10 +18,10 @@ from pellucid.data import Dataset
 from pellucid.explain.choice import check_place
 from pellucid.explain.time_figure import draw
 from pellucid.layers import Activation
-from pellucid.models import Run
-from pellucid.models.train import training_again
 from pellucid.network import AnyNetwork, backpropagate, rows_that_fit
 from pellucid.network.memory import SINGLE_PASS
+from pellucid.runs.run import Run
+from pellucid.runs.train import training_again
 from pellucid.training import Supervised, TrainingState, steps_per_epoch
 from pellucid.training.epoch import take
 

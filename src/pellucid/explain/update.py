@@ -12,9 +12,10 @@ from pellucid.explain.formula import Line
 from pellucid.functions.regularizers import L2, ElasticNet, regularizers
 from pellucid.functions.schedules import Schedule
 from pellucid.layers.layer import WEIGHTS
-from pellucid.models import Run
 from pellucid.optimizers import SGD, OptimizerState, as_optimizer, clip
-from pellucid.storage import RunFolder, latest_checkpoint, load_checkpoint
+from pellucid.runs.checkpoint import latest_checkpoint, load_checkpoint
+from pellucid.runs.folder import RunFolder
+from pellucid.runs.run import Run
 from pellucid.training import TrainingState, from_arrays, initial_state
 
 MOMENT = ("m", "b1 * m + (1 - b1) * g", "momentum")

@@ -29,8 +29,8 @@ from pellucid.layers import (
     Embedding,
     LeakyIntegrateAndFire,
 )
-from pellucid.models import Run
 from pellucid.network import AnyNetwork, differentiated_loss, mask_arguments
+from pellucid.runs.run import Run
 
 SAMPLE = 6
 """Derivatives of each array that are compared with central differences: its largest two and others by chance."""

@@ -3,9 +3,9 @@
 from pellucid.training.adversarial import Adversarial
 from pellucid.training.epoch import Program, Rows, Scaling, Step, TargetScaling, advance, steps_per_epoch
 from pellucid.training.history import History
+from pellucid.training.lipschitz import GradientPenalty, Restraint, WeightClipping, restraints
 from pellucid.training.loop import EarlyStopping, Learned, Progress, Training
 from pellucid.training.recorder import DEFAULT_GROUPS, GROUPS, MEASURES, Recorder
-from pellucid.training.restraints import GradientPenalty, Restraint, WeightClipping, restraints
 from pellucid.training.shuffle import permutation
 from pellucid.training.snapshots import Snapshots, SnapshotTaker, arrays_of
 from pellucid.training.state import TrainingState, from_arrays, initial_state, to_arrays

@@ -28,8 +28,8 @@ from pellucid.training.epoch import (
     steps_per_epoch,
     take,
 )
+from pellucid.training.lipschitz import Restraint
 from pellucid.training.recorder import DEFAULT_GROUPS, unit_layers
-from pellucid.training.restraints import Restraint
 from pellucid.training.state import TrainingState
 
 
@@ -84,7 +84,7 @@ class Adversarial(Program):
 
     All derivatives are the networks' own: the slope of the loss for the score, ``critic.backward`` to the parameters or
     on to the input, ``generator.backward`` from there. The exception is the gradient penalty
-    (`pellucid.training.restraints.GradientPenalty`).
+    (`pellucid.training.lipschitz.GradientPenalty`).
 
     A `TrainingState` holds the players by name: ``params`` of ``generator``, ``critic`` and ``average``; its
     ``regularizer`` is the critic's `Restraint`, or None. Samples are drawn with ``average``, the mean of the

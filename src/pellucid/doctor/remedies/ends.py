@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from pellucid.architectures.feedforward import OUTPUTS
 from pellucid.doctor.remedies.network import has_weights, layers_of
 from pellucid.doctor.remedies.table import remedy
 from pellucid.doctor.setup import Setup
 from pellucid.functions.losses import losses
 from pellucid.functions.metrics import metrics
 from pellucid.layers import Activation, Dense
-from pellucid.models.feedforward import OUTPUTS
 from pellucid.network import Network
 
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from pellucid.doctor.remedies.table import remedy
 from pellucid.doctor.setup import Setup
-from pellucid.models.scaling import ScalingChoice
 from pellucid.network import token_layer
+from pellucid.runs.scaling import ScalingChoice
 
 ENOUGH = 30
 """Fewest rows that say anything of neighbours and of columns."""

@@ -1,0 +1,1 @@
+"""Networks built for a dataset: feedforward, convolutional, recurrent, autoencoder, spiking."""

@@ -1,0 +1,221 @@
+"""Autoencoders: networks that learn their own inputs by way of a short or sparse code (subject 1.8, 5.9, 7.9)."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pellucid.core.checks import InvalidValue, ShapeError, WholeNumber, require
+from pellucid.core.types import Specification
+from pellucid.data import Dataset, Preprocessing
+from pellucid.functions.sparsity import Sparsity, sparsities
+from pellucid.layers import (
+    Activation,
+    Code,
+    Conv2D,
+    ConvTranspose2D,
+    Dense,
+    Flatten,
+    Layer,
+    MaskingNoise,
+    Reshape,
+)
+from pellucid.network import Network
+from pellucid.runs.run import Run, load_run, outputs_of
+from pellucid.runs.scaling import scaling_of
+
+CODE_ACTIVATIONS = {"l1_activity": "relu", "kl_activity": "sigmoid"}
+"""What a sparse code is computed by: activations that can be 0, and for the divergence lie between 0 and 1."""
+
+
+def autoencoder(
+    data: Dataset,
+    hidden: Sequence[int] = (128,),
+    code: int = 32,
+    *,
+    activation: str = "relu",
+    noise: float = 0.0,
+    sparsity: Sparsity | Specification | None = None,
+) -> Network:
+    """Dense layers that narrow to a code, and the same in reverse.
+
+    Inputs that lie between 0 and 1 (pixels) are given back by sigmoid neurons, all others by linear ones.
+
+    Args:
+        data: the dataset; its targets are not used.
+        hidden: units of the encoder's hidden layers; the decoder has them in reverse.
+        code: units of the code.
+        activation: of the hidden layers. A code without penalty is linear.
+        noise: share of the inputs set to 0 in training, 0 ≤ noise < 1: a denoising autoencoder learns to fill them in.
+        sparsity: a penalty that keeps most of the code near 0: ``"l1_activity"`` (with ReLU) or ``"kl_activity"`` (with
+            sigmoid), or a table with its fields.
+
+    Raises:
+        InvalidValue: a layer without units, or a noise of 1 or more.
+
+    Example:
+        >>> from pellucid.data import load_dataset
+        >>> autoencoder(load_dataset("iris"), (8,), 2).names
+        ('flatten_1', 'dense_1', 'relu_1', 'dense_2', 'code_1', 'dense_3', 'relu_2', 'dense_4', 'reshape_1')
+
+    Source: Hinton, Salakhutdinov, Reducing the dimensionality of data with neural networks, 2006; Vincent et al.,
+    Extracting and composing robust features with denoising autoencoders, 2008; Ng, Sparse autoencoder, 2011.
+    """
+    for units in (*hidden, code):
+        require(units, WholeNumber(1), "units of a layer")
+    inputs = math.prod(data.input_shape)
+    return Network(
+        *_noise(noise),
+        Flatten(),
+        *(Dense(units, activation) for units in hidden),
+        *_code(code, sparsity),
+        *(Dense(units, activation) for units in reversed(hidden)),
+        Dense(inputs, weights="glorot_uniform"),
+        Reshape(data.input_shape),
+        *_ending(data),
+    )
+
+
+def convolutional_autoencoder(
+    data: Dataset,
+    filters: Sequence[int] = (16, 32),
+    code: int = 32,
+    *,
+    noise: float = 0.0,
+    sparsity: Sparsity | Specification | None = None,
+) -> Network:
+    """Convolutions that halve an image at every layer down to a code, and transposed ones that double it again.
+
+    Args:
+        data: images, examples of shape (height, width) or (height, width, channels).
+        filters: of the encoder's convolutions, 3×3 with stride 2; the decoder has them in reverse.
+        code: units of the code.
+        noise: as for `autoencoder`.
+        sparsity: as for `autoencoder`.
+
+    Raises:
+        ShapeError: no images, or sides that cannot be halved so often.
+
+    Example:
+        >>> from pellucid.data import load_dataset
+        >>> network = convolutional_autoencoder(load_dataset("mnist-5k"), (8,), 16)
+        >>> network.names[1:4], network.names[-3:]
+        (('conv2d_1', 'relu_1', 'flatten_1'), ('conv2d_transpose_1', 'reshape_3', 'sigmoid_1'))
+
+    Source: Masci et al., Stacked convolutional auto-encoders for hierarchical feature extraction, 2011.
+    """
+    shape, halved = data.input_shape, 2 ** len(filters)
+    if len(shape) not in (2, 3) or shape[0] % halved or shape[1] % halved:
+        raise ShapeError(
+            f"a convolutional autoencoder of {len(filters)} layers takes images whose sides {halved} divides. "
+            f"Received: examples of shape {shape}. Take fewer layers, or a dense autoencoder."
+        )
+    height, width, channels = (*shape, 1)[:3]
+    small = (height // halved, width // halved, filters[-1])
+    return Network(
+        *_noise(noise),
+        Reshape((height, width, channels)),
+        *(Conv2D(count, 3, "relu", stride=2, padding="same") for count in filters),
+        Flatten(),
+        *_code(code, sparsity),
+        Dense(math.prod(small), "relu"),
+        Reshape(small),
+        *(ConvTranspose2D(count, 3, "relu", stride=2, padding="same") for count in reversed(filters[:-1])),
+        ConvTranspose2D(channels, 3, stride=2, padding="same", weights="glorot_uniform"),
+        Reshape(shape),
+        *_ending(data),
+    )
+
+
+def _noise(share: float) -> list[Layer]:
+    return [MaskingNoise(share)] if share else []
+
+
+def _code(units: int, sparsity: Sparsity | Specification | None) -> list[Layer]:
+    if sparsity is None:
+        return [Dense(units, weights="glorot_uniform"), Code()]
+    penalty = sparsities.build(sparsity)
+    return [Dense(units, CODE_ACTIVATIONS.get(penalty.name), weights="glorot_uniform"), Code(penalty)]
+
+
+def _ending(data: Dataset) -> list[Layer]:
+    x = data.train.x
+    low, high = data.preprocessing.apply_numpy(np.stack([x.min(axis=0), x.max(axis=0)]))
+    return [Activation("sigmoid")] if low.min() >= 0 and high.max() <= 1 else []
+
+
+@dataclass(frozen=True)
+class Autoencoder:
+    """A trained autoencoder, taken apart into encoder and decoder.
+
+    Args:
+        run: the run of a network that holds a `Code` layer.
+
+    Raises:
+        InvalidValue: the network has no code.
+
+    Example:
+        >>> from pellucid import load_dataset, train
+        >>> data = load_dataset("digits")
+        >>> run = train({"name": "autoencoder", "code": 8}, data, epochs=5, progress=False)
+        >>> codes = Autoencoder(run).transform(data.held_out.x)
+        >>> codes.shape, Autoencoder(run).inverse_transform(codes).shape
+        ((360, 8), (360, 8, 8))
+    """
+
+    run: Run
+
+    def __post_init__(self) -> None:
+        if not any(isinstance(layer, Code) for layer in self.run.network.layers):
+            raise InvalidValue("the network of this run has no Code layer, so it is no autoencoder.")
+
+    @staticmethod
+    def load(folder: str | Path) -> "Autoencoder":
+        """The autoencoder that a run folder holds."""
+        return Autoencoder(load_run(folder))
+
+    @property
+    def _split(self) -> int:
+        return next(i for i, layer in enumerate(self.run.network.layers) if isinstance(layer, Code)) + 1
+
+    def transform(self, x: Any) -> np.ndarray:
+        """The codes of examples.
+
+        Args:
+            x: examples in their own units, shape (rows, *input_shape).
+
+        Returns:
+            Codes, shape (rows, code).
+        """
+        return self._half(slice(None, self._split), self.run.encode(x), self.run.facts.preprocessing)
+
+    def inverse_transform(self, codes: Any) -> np.ndarray:
+        """The examples that codes stand for, in the units of the data.
+
+        Args:
+            codes: shape (rows, code).
+        """
+        decoded = self._half(slice(self._split, None), np.asarray(codes, np.float32), Preprocessing())
+        return self.run.facts.preprocessing.invert_numpy(decoded)
+
+    def reconstruct(self, x: Any) -> np.ndarray:
+        """The examples as the network gives them back, in the units of the data."""
+        return self.run.predict(x)
+
+    def errors(self, x: Any) -> np.ndarray:
+        """The mean squared error of each example, as the network sees it (scaled): high for what it has not learnt.
+
+        Args:
+            x: examples in their own units, shape (rows, *input_shape).
+        """
+        x = self.run.encode(x)
+        difference = self.run.outputs(x) - self.run.facts.preprocessing.apply_numpy(x)
+        return np.square(difference).reshape(len(x), -1).mean(axis=1)
+
+    def _half(self, part: slice, x: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+        run = self.run
+        network = Network(*run.network.layers[part])
+        return outputs_of(network, run.params[part], run.layer_state[part], x, scaling_of(preprocessing))

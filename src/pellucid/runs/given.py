@@ -1,0 +1,107 @@
+"""The dataset of what a person gives: arrays with targets, or inputs alone for a network that learns those."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from pellucid.core.checks import InvalidValue
+from pellucid.data import Dataset, make_dataset
+from pellucid.data.arrays import as_weights
+from pellucid.data.encoding import Task, as_array, kind_of
+from pellucid.functions.losses import losses
+from pellucid.architectures.feedforward import RAW
+from pellucid.architectures.by_name import MODELS
+from pellucid.network import AnyNetwork, check_tokens
+
+
+def dataset_of(data: Any, network: Any, loss: Any, seed: int, weights: Any = None) -> Dataset:
+    """A dataset as it is, or one made of arrays.
+
+    Args:
+        data: a dataset, arrays ``(x, y)``, or for an autoencoder the inputs alone: ``x`` or ``(x, None)``.
+        network: the network as it was given: object, name, table or units.
+        loss: the loss as it was given. One that tells classes apart takes two whole numbers for two classes, as −1.0
+            and 1.0, which would else be numbers to predict.
+        seed: of the split.
+        weights: of the rows: of arrays one for each, which stays with its row when rows are held out; of a dataset one
+            for each training row, see `with_weights`.
+
+    Raises:
+        InvalidValue: none of these, or inputs alone for a network that needs targets.
+
+    Example:
+        >>> dataset_of(np.eye(10), "autoencoder", None, seed=0).task
+        'reconstruction'
+        >>> dataset_of((np.eye(10), np.array([-1.0, 1.0] * 5)), (4,), "hinge", seed=0).classes
+        ('-1', '1')
+    """
+    if isinstance(data, Dataset):
+        return with_weights(data, weights)
+    if not isinstance(data, (tuple, list)) and hasattr(data, "__array__"):
+        data = (data, None)
+        if not _learns_inputs(network):
+            raise InvalidValue(_needs_targets("x alone"))
+    if not isinstance(data, tuple) or len(data) != 2:
+        received = repr(data) if isinstance(data, (str, PathLike)) else kind_of(data)
+        if isinstance(data, (tuple, list)):
+            received += f" of {len(data)}"
+        raise InvalidValue(
+            f"data must be a Dataset or a pair of arrays (x, y). Received: {received}. A dataset by name: "
+            "load_dataset(name); a table, in a file or a data frame: load_table(table, target=column); arrays with "
+            "weights or a held-out part: make_dataset(x, y, …)."
+        )
+    x, y = data
+    if y is None and not (_learns_inputs(network) or isinstance(network, AnyNetwork)):
+        raise InvalidValue(_needs_targets("(x, None)"))
+    if isinstance(network, AnyNetwork):  # here rows still have the numbers that they were given with
+        check_tokens(network, as_array(x, "x"), "the training data x")
+    return make_dataset(x, y, weights=weights, seed=seed, task=None if y is None else _task_of(y, loss))
+
+
+def with_weights(data: Dataset, weights: Any) -> Dataset:
+    """A dataset whose training rows have these weights, in their order; itself where there are none.
+
+    Raises:
+        InvalidValue: its rows have weights already, or there is a weight for each held-out row too.
+        ShapeError: not one for each training row.
+    """
+    if weights is None:
+        return data
+    rows, held_out = len(data.train), 0 if data.held_out is None else len(data.held_out)
+    if data.train.weights is not None:
+        raise InvalidValue(f"the rows of {data.name!r} have weights already: leave sample_weights out.")
+    given = as_array(weights, "sample_weights")
+    if held_out and given.shape == (rows + held_out,):
+        raise InvalidValue(
+            f"sample_weights has one number for each of all {rows + held_out} rows, but {held_out} of them are held "
+            "out, and which weight belongs to which row is not known here. Give the weights where the rows are split: "
+            "make_dataset(x, y, weights=…), or load_table(path, target, weights=column)."
+        )
+    return replace(data, train=replace(data.train, weights=as_weights(given, rows)))
+
+
+def _learns_inputs(network: Any) -> bool:
+    name = network.get("name") if isinstance(network, Mapping) else network
+    return isinstance(name, str) and name in MODELS and MODELS[name].to_itself
+
+
+def _needs_targets(given: str) -> str:
+    names = ", ".join(f'"{name}"' for name, model in MODELS.items() if model.to_itself)
+    return (
+        f"data must be a Dataset or a pair of arrays (x, y): this network learns targets. Received: {given}. That is "
+        f"enough for an autoencoder: {names}; or, with a Network of your own, as (x, None)."
+    )
+
+
+def _task_of(y: Any, loss: Any) -> Task | None:
+    """``"binary"`` where a loss that tells classes apart is given two whole numbers as floats."""
+    if loss is None or losses.build(loss).reads not in RAW:
+        return None
+    array = as_array(y, "y")
+    if array.dtype.kind != "f" or array.size != len(array):
+        return None
+    values = np.unique(array[np.isfinite(array)])
+    return "binary" if len(values) == 2 and (values == np.round(values)).all() else None

@@ -1,0 +1,342 @@
+"""Many trainings at once: experiments that share their structure run as one program."""
+
+import copy
+import dataclasses
+import sys
+import time
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import nullcontext
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import msgspec
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pellucid.core.checks import InvalidValue, TrainingDiverged
+from pellucid.data import Dataset
+from pellucid.functions.initializers import Initializer, initializers
+from pellucid.layers import Layer
+from pellucid.runs.experiment import Experiment
+from pellucid.runs.keeping import keep_compiled_programs
+from pellucid.runs.run import DataFacts, Run
+from pellucid.runs.train import Ready, make_ready, summary_of
+from pellucid.network import AnyNetwork
+from pellucid.training import Supervised, Training, TrainingState, initial_state, steps_per_epoch
+from pellucid.training.populations import AXES, Population, members_of, run_in_threads, to_device
+
+PRODUCTS = 1_000_000
+"""Most multiply-adds of a step's forward pass that members are trained side by side with.
+
+Time of a training one after another over side by side, both on two threads of two cores (``python -m benchmarks
+populations``): 2.5 for 4–8–3 at batch 32 (2,000 multiply-adds), 1.6 for 64–32–10 (75,000), 1.7 for it at batch 128,
+1.3 for 64–64–64–10 (0.3 million), 1.2 for 784–32–10 (0.8 million); but 0.9 for 784–128–128–10 (4 million).
+"""
+
+
+class Trained(NamedTuple):
+    """One training of many."""
+
+    run: Run
+    seconds: float
+    """What it took; an even share where several were trained together, compiling included."""
+
+
+class Member(NamedTuple):
+    """One training to be made."""
+
+    experiment: Experiment
+    data: Dataset
+    ready: Ready
+
+
+def train_population(
+    experiments: Sequence[Experiment],
+    data: Dataset | Sequence[Dataset],
+    *,
+    networks: Sequence[AnyNetwork] | None = None,
+    optimizers: Sequence[Any] | None = None,
+    progress: bool = False,
+) -> list[Run]:
+    """Train many experiments; those that differ in seeds and numbers alone share one compiled program.
+
+    Each run is what `train` would give for its experiment, up to rounding. Small networks are trained side by side in
+    one program, larger ones one after another (`PRODUCTS`); either way every processor core has its part. A
+    training whose loss is no longer finite ends there and harms no other: its run says ``stopped == "diverged"``.
+
+    Args:
+        experiments: the settings of each.
+        data: the dataset of all, or one for each.
+        networks: the networks as objects, where their layers are not registered.
+        optimizers: the optimisers as objects, where the settings cannot describe them.
+        progress: show the progress on stderr.
+
+    Returns:
+        The runs, in the order of the experiments.
+
+    Raises:
+        InvalidValue: not as many datasets as experiments, or a hyperparameter outside what is allowed.
+
+    Example:
+        >>> from pellucid.data import load_dataset
+        >>> from pellucid.runs.train import plan
+        >>> iris = load_dataset("iris")
+        >>> experiment = plan((8,), iris, optimizer="sgd", epochs=3).experiment
+        >>> seeds = [vary(experiment, {"seed": seed}) for seed in range(3)]
+        >>> len(train_population(seeds, iris))
+        3
+    """
+    found = train_timed(experiments, data, networks=networks, optimizers=optimizers, progress=progress)
+    return [trained.run for trained in found]
+
+
+def train_timed(
+    experiments: Sequence[Experiment],
+    data: Dataset | Sequence[Dataset],
+    *,
+    networks: Sequence[AnyNetwork] | None = None,
+    optimizers: Sequence[Any] | None = None,
+    progress: bool = False,
+) -> list[Trained]:
+    """What `train_population` does, and how long each training took."""
+    datasets = [data] * len(experiments) if isinstance(data, Dataset) else list(data)
+    if len(datasets) != len(experiments):
+        raise InvalidValue(
+            f"{len(experiments)} experiments need as many datasets. Received: {len(datasets)}."
+        )
+    keep_compiled_programs()
+    members = _members(experiments, datasets, networks, optimizers)
+    groups: dict[Hashable, list[int]] = {}
+    for i, member in enumerate(members):
+        groups.setdefault(_structure(member), []).append(i)
+    trained: dict[int, Trained] = {}
+    bar = _bar() if progress else nullcontext()
+    with bar:
+        made = _counter(bar, members)
+        for places in groups.values():
+            group = [members[i] for i in places]
+            began = time.perf_counter()
+            first = group[0].ready
+            together = not first.decides and worth_stacking(first.program, first.data.input_shape)
+            method = _side_by_side if together else _one_after_another
+            runs = method(group, made)
+            seconds = (time.perf_counter() - began) / len(group)
+            trained |= {i: Trained(run, seconds) for i, run in zip(places, runs, strict=True)}
+    return [trained[i] for i in range(len(members))]
+
+
+def _members(
+    experiments: Sequence[Experiment], datasets: list[Dataset], networks: Any, optimizers: Any
+) -> list[Member]:
+    """The trainings, checked: once for all seeds of a setting, which share what they are made of."""
+    known: dict[Hashable, Ready] = {}
+    rows: dict[Hashable, Ready] = {}
+    members: list[Member] = []
+    for i, (experiment, data) in enumerate(zip(experiments, datasets, strict=True)):
+        network = None if networks is None else networks[i]
+        optimizer = None if optimizers is None else optimizers[i]
+        settings = msgspec.structs.replace(experiment, seed=0).to_dict()
+        key = (msgspec.json.encode(settings), id(data), id(network), id(optimizer))
+        ready = known.get(key)
+        if ready is None or ready.decides:
+            ready = make_ready(experiment, data, optimizer, network)
+            if not ready.decides:
+                # The rows of one dataset once, not once a setting.
+                alike = (
+                    id(data),
+                    ready.program.loss.target_kind,
+                    ready.program.loss.reads,
+                    msgspec.json.encode(experiment.class_weights),
+                    ready.scaled_targets,
+                )
+                first = rows.setdefault(alike, ready)
+                ready = ready._replace(train=first.train, monitor=first.monitor)
+            known[key] = ready
+        experiment.check_counts()
+        members.append(Member(experiment, data, ready))
+    return members
+
+
+def _structure(member: Member) -> Hashable:
+    """What members must have in common to be trained by one program on the same rows."""
+    experiment, data, ready = member
+    return (
+        without_initializers(ready.program),
+        id(data),
+        experiment.epochs,
+        msgspec.json.encode(experiment.class_weights),
+        experiment.scale_inputs,
+        ready.scaled_targets,
+        jax.tree.structure(ready.optimizer),
+        jax.tree.structure(ready.regularizer),
+        ready.decides,
+    )
+
+
+def without_initializers(item: Any) -> Any:
+    """A program, or a part of one, with zeros for every initialiser: what is compiled does not depend on them."""
+    if isinstance(item, Initializer):
+        return initializers.build("zeros")
+    if isinstance(item, tuple):
+        return tuple(map(without_initializers, item))
+    if isinstance(item, (Supervised, AnyNetwork, Layer)):
+        bare = copy.copy(item)
+        for field in dataclasses.fields(item):
+            object.__setattr__(bare, field.name, without_initializers(getattr(item, field.name)))
+        return bare
+    return item
+
+
+def worth_stacking(program: Supervised, input_shape: Any) -> bool:
+    """Whether members train faster side by side in one program than one after another, see `PRODUCTS`."""
+    if jax.default_backend() != "cpu":
+        return True
+    return summary_of(program.network, input_shape).multiply_adds * program.batch_size <= PRODUCTS
+
+
+def _side_by_side(group: list[Member], made: Callable[[float], None]) -> list[Run]:
+    """All members as one program, on a thread for each core."""
+    first = group[0].ready
+    program = without_initializers(first.program)
+    population = Population(program, first.scaling, first.train, first.monitor, _draw_all(group))
+    per_epoch = steps_per_epoch(first.train.rows, program.batch_size)
+    for steps in population.run(group[0].experiment.epochs):
+        made(len(group) * steps / per_epoch)
+    runs = []
+    states = zip(population.states, population.histories, population.diverged, strict=True)
+    for member, (state, history, diverged) in zip(group, states, strict=True):
+        training = member.ready.training(to_device(state))
+        training.history = history
+        runs.append(_run(member, training, "diverged" if diverged else "epochs"))
+    return runs
+
+
+def _one_after_another(group: list[Member], made: Callable[[float], None]) -> list[Run]:
+    """Each member by the program of `train`, as many at a time as there are cores."""
+    states = zip(group, _draw_all(group), strict=True)
+    trainings = [member.ready.training(to_device(state)) for member, state in states]
+    for training in trainings:
+        training.program = without_initializers(training.program)
+    epochs = group[0].experiment.epochs
+
+    def train(training: Training) -> str:
+        done = 0.0
+        try:
+            for standing in training.run(epochs):
+                made(standing.step / training.steps_per_epoch - done)
+                done = standing.step / training.steps_per_epoch
+        except TrainingDiverged:
+            return "diverged"
+        return "epochs" if training.history.epochs_made >= epochs else "early"
+
+    stopped = run_in_threads(trainings, train)
+    for member, training in zip(group, trainings, strict=True):
+        training.program = member.ready.program
+    return [_run(*made) for made in zip(group, trainings, stopped, strict=True)]
+
+
+def _draw_all(group: list[Member]) -> list[TrainingState]:
+    """The state of each member before its first step: drawn by its seed, with its own hyperparameters."""
+    alike: dict[AnyNetwork, list[int]] = {}
+    for i, member in enumerate(group):
+        alike.setdefault(member.ready.program.network, []).append(i)
+    states: dict[int, TrainingState] = {}
+    first = group[0].ready
+    for network, places in alike.items():
+        seeds = np.array([group[i].experiment.seed for i in places], np.uint32)
+        # One program for all rates and strengths: those of the first are replaced below.
+        drawn = members_of(
+            _draw(
+                network,
+                first.optimizer,
+                first.regularizer,
+                first.data.input_shape,
+                first.program.recorder,
+                seeds,
+            )
+        )
+        states |= dict(zip(places, drawn, strict=True))
+    return [_with_numbers(states[i], member.ready) for i, member in enumerate(group)]
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
+def _draw(
+    network: AnyNetwork, optimizer: Any, regularizer: Any, input_shape: Any, recorder: Any, seeds: Any
+) -> TrainingState:
+    def draw(seed: Any) -> TrainingState:
+        return initial_state(network, optimizer, regularizer, input_shape, seed, recorder=recorder)
+
+    return jax.vmap(draw, out_axes=AXES)(seeds)
+
+
+def _with_numbers(state: TrainingState, ready: Ready) -> TrainingState:
+    as_numbers = partial(jax.tree.map, lambda number: np.asarray(number, np.float32))
+    optimizer = state.optimizer._replace(rule=as_numbers(ready.optimizer))
+    return state._replace(optimizer=optimizer, regularizer=as_numbers(ready.regularizer))
+
+
+def _run(member: Member, training: Training, stopped: str) -> Run:
+    data, history, program = member.data, training.history, member.ready.program
+    run = Run(
+        program.network, training.params, training.layer_state, program, member.experiment,
+        DataFacts.of(member.ready.data), history, {}, stopped, training=training, data=data,
+    )  # fmt: skip
+    if data.held_out is None or not history.steps_made:
+        return run
+    if stopped == "epochs" and not member.ready.decides:
+        # Evaluated already, by the program itself.
+        loss, metric = history.held_out[-1].tolist()
+        run.result = {"loss": loss, program.metric_name: metric}
+    else:
+        run.result = run.evaluate_part(data.held_out)
+    return run
+
+
+def _bar() -> Progress:
+    console = Console(file=sys.stderr, highlight=False)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def _counter(bar: Any, members: list[Member]) -> Callable[[float], None]:
+    """Moves the bar by epochs of one member."""
+    if not isinstance(bar, Progress):
+        return lambda epochs: None
+    task = bar.add_task(
+        f"{len(members)} trainings", total=sum(member.experiment.epochs for member in members)
+    )
+    return lambda epochs: bar.advance(task, epochs)
+
+
+def vary(experiment: Experiment, changes: dict[str, Any]) -> Experiment:
+    """A copy of an experiment with some settings changed.
+
+    Args:
+        experiment: the settings.
+        changes: new values by name; a dotted name reaches into a table or list, which a bare name of an optimiser
+            or layer first becomes: ``{"optimizer.learning_rate": 0.1, "network.0.units": 64}``.
+
+    Raises:
+        InvalidValue: a name that there is no setting of.
+
+    Example:
+        >>> before = Experiment(network=["flatten"], loss="mean_squared_error", metric="accuracy", optimizer="adam")
+        >>> vary(before, {"optimizer.learning_rate": 0.1}).optimizer
+        {'name': 'adam', 'learning_rate': 0.1}
+    """
+    settings = msgspec.to_builtins(experiment, enc_hook=lambda number: number.item())
+    for path, value in changes.items():
+        *way, last = path.split(".")
+        if (way or [last])[0] not in settings:
+            raise InvalidValue(f"an experiment has no setting {path!r}. Its settings: {', '.join(settings)}.")
+        place: Any = settings
+        for name in way:
+            key: Any = int(name) if isinstance(place, list) else name
+            if isinstance(place[key], str):
+                place[key] = {"name": place[key]}
+            place = place[key]
+        key = int(last) if isinstance(place, list) else last
+        place[key] = value
+    return Experiment.from_dict(settings)

@@ -1,0 +1,1 @@
+"""The textbook: catalogue, lessons and the classic neurons, built on the public names of pellucid."""
