@@ -7,14 +7,7 @@ from rich.console import Console
 
 from benchmarks import machine
 from benchmarks.measure import fresh_process, say
-from benchmarks.report import (
-    Result,
-    print_result,
-    read_results,
-    render,
-    render_comparison,
-    write_results,
-)
+from benchmarks.report import Result, print_result, read_results, render, render_comparison, write_results
 from benchmarks.workload import Settings
 from benchmarks.workloads import WORKLOADS
 from pellucid.core.files import write_bytes
@@ -28,15 +21,9 @@ README = Path(__file__).parents[1] / "README.md"
 @click.argument("names", nargs=-1, type=click.Choice(list(WORKLOADS)), metavar="[NAMES]...")
 @click.option("--rounds", type=click.IntRange(1), help="Rounds of each comparison.  [default: 5; quick: 2]")
 @click.option("--quick", is_flag=True, help="A trial run on little data; nothing is kept without --output.")
-@click.option(
-    "--output", type=click.Path(path_type=Path), help="File of results.  [default: benchmarks/results.json]"
-)
-@click.option(
-    "--render", "render_only", is_flag=True, help="Write docs/benchmarks.md from the results; run nothing."
-)
-def main(
-    names: tuple[str, ...], rounds: int | None, quick: bool, output: Path | None, render_only: bool
-) -> None:
+@click.option("--output", type=click.Path(path_type=Path), help="File of results.  [default: benchmarks/results.json]")
+@click.option("--render", "render_only", is_flag=True, help="Write docs/benchmarks.md from the results; run nothing.")
+def main(names: tuple[str, ...], rounds: int | None, quick: bool, output: Path | None, render_only: bool) -> None:
     """Run the workloads of these names, or all of them, and keep what they measured."""
     path = output or RESULTS
     if render_only:

@@ -27,9 +27,14 @@ def pellucid_accuracy(task: Task, epochs: int) -> Run:
 
     def run() -> float:
         run = pellucid.train(
-            network, dataset, optimizer=pellucid.Adam(contenders.LEARNING_RATE),
-            epochs=epochs, batch_size=task.batch_size, seed=next(seeds), progress=False,
-        )  # fmt: skip
+            network,
+            dataset,
+            optimizer=pellucid.Adam(contenders.LEARNING_RATE),
+            epochs=epochs,
+            batch_size=task.batch_size,
+            seed=next(seeds),
+            progress=False,
+        )
         return run.result["accuracy"]
 
     return run
@@ -72,9 +77,7 @@ def measure(settings: Settings) -> list[Case]:
     """A seed a round; three for the slower networks."""
     cases = []
     for name, (network, epochs, _, dropout) in RECIPES.items():
-        task = Task(
-            "mnist-5k" if settings.quick else "mnist", HIDDEN, BATCH_SIZE, network=network, dropout=dropout
-        )
+        task = Task("mnist-5k" if settings.quick else "mnist", HIDDEN, BATCH_SIZE, network=network, dropout=dropout)
         epochs = 2 if settings.quick else epochs
         builds = {
             "pellucid": partial(pellucid_accuracy, task, epochs),
@@ -106,9 +109,7 @@ WORKLOAD = Workload(
         target
         for name, recipe in RECIPES.items()
         for target in (
-            Target(
-                name, f"mean of at least {recipe.aim:g}", partial(_mean, contender="pellucid"), recipe.aim
-            ),
+            Target(name, f"mean of at least {recipe.aim:g}", partial(_mean, contender="pellucid"), recipe.aim),
             Target(name, "mean less PyTorch's: at least −0.002", _lead, -0.002),
         )
     ),

@@ -17,9 +17,7 @@ SPARSE = {"name": "autoencoder", "hidden": [128], "code": 256}
 STRENGTH = 3e-4
 
 
-def trained(
-    specification: dict[str, Any], data: str, epochs: int, figure: Callable[[Any, Any], float]
-) -> Run:
+def trained(specification: dict[str, Any], data: str, epochs: int, figure: Callable[[Any, Any], float]) -> Run:
     """A figure of a freshly trained autoencoder; another seed each round."""
     import itertools
 
@@ -30,9 +28,14 @@ def trained(
 
     def run() -> float:
         result = pellucid.train(
-            specification, dataset, optimizer=pellucid.Adam(2e-3), epochs=epochs, batch_size=128,
-            seed=next(seeds), progress=False,
-        )  # fmt: skip
+            specification,
+            dataset,
+            optimizer=pellucid.Adam(2e-3),
+            epochs=epochs,
+            batch_size=128,
+            seed=next(seeds),
+            progress=False,
+        )
         return figure(pellucid.Autoencoder(result), dataset)
 
     return run
@@ -126,11 +129,7 @@ WORKLOAD = Workload(
         Target("clean digits", "PCA's error over the autoencoder's above 1", _over_pca, 1.0),
         Target("spoilt digits", "PCA's error over the autoencoder's above 1", _over_pca, 1.0),
         Target(
-            "sparse code, error",
-            "at most 1.1 times that without the penalty",
-            _over_no_penalty,
-            1.1,
-            at_least=False,
+            "sparse code, error", "at most 1.1 times that without the penalty", _over_no_penalty, 1.1, at_least=False
         ),
         Target("sparse code, activity", "within 20 % of its target", _off_target, 0.2, at_least=False),
     ),

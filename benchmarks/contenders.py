@@ -47,11 +47,7 @@ class Task:
 
             x, y = load_digits(return_X_y=True)
             return make_dataset(
-                x.astype(np.uint8),
-                y,
-                task="multiclass",
-                held_out=None,
-                preprocessing=Preprocessing(scale=1 / 16),
+                x.astype(np.uint8), y, task="multiclass", held_out=None, preprocessing=Preprocessing(scale=1 / 16)
             )
         from pellucid.data import load_dataset
 
@@ -132,10 +128,7 @@ def pellucid(
     training = Training(
         program,
         scaling_of(dataset.preprocessing),
-        Rows(
-            jnp.asarray(dataset.train.x),
-            None if task.network == "autoencoder" else jnp.asarray(dataset.train.y),
-        ),
+        Rows(jnp.asarray(dataset.train.x), None if task.network == "autoencoder" else jnp.asarray(dataset.train.y)),
         None,
         optimizer,
         initial_state(network, optimizer, None, dataset.input_shape, 0, recorder=program.recorder),
@@ -217,12 +210,7 @@ def _torch_network(task: Task, inputs: int) -> Any:
             nn.MaxPool2d(2),
         ]
         return nn.Sequential(
-            *convolutions,
-            nn.Flatten(),
-            nn.Linear(1600, 128),
-            nn.ReLU(),
-            nn.Dropout(task.dropout),
-            nn.Linear(128, 10),
+            *convolutions, nn.Flatten(), nn.Linear(1600, 128), nn.ReLU(), nn.Dropout(task.dropout), nn.Linear(128, 10)
         )
     if task.network == "lstm":
 
@@ -252,15 +240,10 @@ def keras(task: Task) -> Contender:
     k.utils.set_random_seed(0)
     x, y = task.arrays()
     model: Any = k.Sequential(
-        [
-            k.Input(x.shape[1:]),
-            *(k.layers.Dense(units, activation="relu") for units in task.hidden),
-            k.layers.Dense(10),
-        ]
+        [k.Input(x.shape[1:]), *(k.layers.Dense(units, activation="relu") for units in task.hidden), k.layers.Dense(10)]
     )
     model.compile(
-        optimizer=k.optimizers.Adam(LEARNING_RATE),
-        loss=k.losses.SparseCategoricalCrossentropy(from_logits=True),
+        optimizer=k.optimizers.Adam(LEARNING_RATE), loss=k.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
 
     def train(epochs: int) -> None:
@@ -289,9 +272,7 @@ def flax(task: Task) -> Contender:
     x, y = (jnp.asarray(array) for array in task.arrays())
     network = Network()
     state = TrainState.create(
-        apply_fn=network.apply,
-        params=network.init(jax.random.key(0), x[:1])["params"],
-        tx=optax.adam(LEARNING_RATE),
+        apply_fn=network.apply, params=network.init(jax.random.key(0), x[:1])["params"], tx=optax.adam(LEARNING_RATE)
     )
 
     @partial(jax.jit, donate_argnums=0)

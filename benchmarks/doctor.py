@@ -81,9 +81,7 @@ class Outcome:
         return self.origin != "control"
 
 
-def score(
-    case: Case, findings: list[Finding], seconds: float, rival: str, equivalents: dict[str, list[str]]
-) -> Score:
+def score(case: Case, findings: list[Finding], seconds: float, rival: str, equivalents: dict[str, list[str]]) -> Score:
     """Hold the findings of a case against its answers."""
     accepted = {other for label in case.faults for other in (label, *equivalents.get(label, []))}
     found = [finding.label for finding in findings]
@@ -91,12 +89,14 @@ def score(
     sound = not set(problems) - set(case.tolerated)
     control = case.origin == "control"
     return Score(
-        seconds, found, problems,
+        seconds,
+        found,
+        problems,
         first=sound if control else bool(found) and found[0] in accepted,
         strict=sound if control else bool(found) and found[0] == case.primary,
         within_three=sound if control else bool(accepted & set(found[:3])),
         rival=rival in accepted if rival else None,
-    )  # fmt: skip
+    )
 
 
 def examine(case: Case, only: str | None, budget: float, equivalents: dict[str, list[str]]) -> Outcome:
@@ -184,9 +184,7 @@ def summary(some: list[Outcome]) -> dict[str, Any]:
 
 
 @click.command()
-@click.option(
-    "--cases", "folder", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
-)
+@click.option("--cases", "folder", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
 @click.option("--json", "as_json", is_flag=True, help="The results on stdout, for machines.")
 @click.option(
     "--only",
@@ -197,17 +195,13 @@ def summary(some: list[Outcome]) -> dict[str, Any]:
 @click.option("--every", default=1, show_default=True, help="Take each so-many-th case.")
 @click.option("--budget", default=15.0, show_default=True, help="Seconds of each race of candidates.")
 @click.option(
-    "--keep", "kept", type=click.Path(dir_okay=False, path_type=Path),
+    "--keep",
+    "kept",
+    type=click.Path(dir_okay=False, path_type=Path),
     help="Add each outcome to this file as it ends; what it holds already is not done again.",
-)  # fmt: skip
+)
 def main(
-    folder: Path,
-    as_json: bool,
-    only: str | None,
-    part: str | None,
-    every: int,
-    budget: float,
-    kept: Path | None,
+    folder: Path, as_json: bool, only: str | None, part: str | None, every: int, budget: float, kept: Path | None
 ) -> None:
     """Train every case of a folder, diagnose it, prove its repair, and say how often the doctor is right."""
     keep_compiled_programs()
@@ -221,10 +215,7 @@ def main(
         done.append(one)
         click.echo(_line(one), err=True)
 
-    parts = {
-        "tuned on": [o for o in done if not o.aside],
-        "set aside": [o for o in done if o.aside],
-    }
+    parts = {"tuned on": [o for o in done if not o.aside], "set aside": [o for o in done if o.aside]}
     if all(parts.values()):
         parts["all"] = done
     table = {name: summary(some) for name, some in parts.items() if some}
@@ -272,9 +263,14 @@ def _cases(done: list[Outcome]) -> Table:
             repaired = f"{one.repair.gain:+.3f} {one.repair.change}" if one.repair.change else "none"
             chance = f"{one.repair.random_gain:+.3f}" if one.repair.random else "none"
         table.add_row(
-            "!" if one.error else mark, one.case, f"{one.seconds:.1f}", " ".join(one.faults), one.error or found,
-            repaired, chance,
-        )  # fmt: skip
+            "!" if one.error else mark,
+            one.case,
+            f"{one.seconds:.1f}",
+            " ".join(one.faults),
+            one.error or found,
+            repaired,
+            chance,
+        )
     return table
 
 

@@ -35,12 +35,7 @@ def measure(name: str, faulty: bool) -> dict[str, object]:
     rows = pel.load_dataset(data)
     began = time.perf_counter()
     run = pel.train(
-        network,
-        rows,
-        optimizer=pel.Adam(rate * (FASTER if faulty else 1)),
-        progress=False,
-        seed=0,
-        **settings,
+        network, rows, optimizer=pel.Adam(rate * (FASTER if faulty else 1)), progress=False, seed=0, **settings
     )
     row: dict[str, object] = {"training": name, "faulty": faulty, "seconds": time.perf_counter() - began}
     for kind, trials in (("quick", False), ("full", True)):

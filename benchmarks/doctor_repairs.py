@@ -87,9 +87,7 @@ def summary(repairs: list[Repair | None]) -> dict[str, float]:
         "gain": share([one.gain for one in made]),
         "by random changes": share([one.random for one in made]),
         "gain of random changes": share([one.random_gain for one in made]),
-        "as good by random changes": share(
-            [one.random and one.random_gain >= ALIKE * one.gain for one in made]
-        ),
+        "as good by random changes": share([one.random and one.random_gain >= ALIKE * one.gain for one in made]),
         "trainings": float(np.median([one.trainings for one in made])) if made else float("nan"),
         "seconds": float(np.median([one.seconds for one in made])) if made else float("nan"),
     }

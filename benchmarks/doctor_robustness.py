@@ -59,8 +59,7 @@ def answer(subject: Subject, limits: Limits, control: bool) -> str:
 def shaken(limits: Limits, rng: np.random.Generator) -> Limits:
     """Every limit times a random number of its own."""
     return {
-        name: limit._replace(value=limit.value * rng.uniform(1 - SPREAD, 1 + SPREAD))
-        for name, limit in limits.items()
+        name: limit._replace(value=limit.value * rng.uniform(1 - SPREAD, 1 + SPREAD)) for name, limit in limits.items()
     }
 
 
@@ -90,23 +89,20 @@ def measure(case: Case, subject: Subject, draws: int, alone: bool) -> dict[str, 
     usual = answer(subject, limits, control)
     others = [answer(subject, shaken(limits, rng), control) for _ in range(draws)]
     return {
-        "case": case.identity, "origin": case.origin, "answer": usual,
-        "changed": sum(other != usual for other in others), "draws": draws,
+        "case": case.identity,
+        "origin": case.origin,
+        "answer": usual,
+        "changed": sum(other != usual for other in others),
+        "draws": draws,
         "alone": list(culprits(subject, limits, control)) if alone else [],
-    }  # fmt: skip
+    }
 
 
 @click.command()
-@click.option(
-    "--cases", "folder", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
-)
+@click.option("--cases", "folder", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
 @click.option("--part", type=click.Choice(["tuned", "aside"]), help="One part of the cases alone.")
-@click.option(
-    "--draws", default=10, show_default=True, help="Sets of limits that each case is diagnosed with."
-)
-@click.option(
-    "--alone", is_flag=True, help="Also name the limits that change a diagnosis alone: ten times as long."
-)
+@click.option("--draws", default=10, show_default=True, help="Sets of limits that each case is diagnosed with.")
+@click.option("--alone", is_flag=True, help="Also name the limits that change a diagnosis alone: ten times as long.")
 @click.option("--json", "as_json", is_flag=True, help="On stdout, for machines.")
 def main(folder: Path, part: str | None, draws: int, alone: bool, as_json: bool) -> None:
     """Diagnose every case of a folder under moved limits, and count the diagnoses that change."""

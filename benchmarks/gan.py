@@ -37,9 +37,16 @@ def train(name: str, loss: str, seed: int, epochs: int) -> Any:
     import pellucid
 
     return pellucid.train_gan(
-        None, None, mixture_of(name).dataset(), loss=loss, optimizer=optimizer_of(loss, epochs),
-        batch_size=BATCH_SIZE, epochs=epochs, seed=seed, progress=False,
-    )  # fmt: skip
+        None,
+        None,
+        mixture_of(name).dataset(),
+        loss=loss,
+        optimizer=optimizer_of(loss, epochs),
+        batch_size=BATCH_SIZE,
+        epochs=epochs,
+        seed=seed,
+        progress=False,
+    )
 
 
 CONTENDERS = {"WGAN-GP": "wasserstein", "GAN": "gan"}
@@ -108,8 +115,8 @@ def pytorch_step(epochs: int, fused: bool | None = None, threads: int | None = N
     def penalty(real: torch.Tensor, generated: torch.Tensor) -> torch.Tensor:
         share = torch.rand(len(real), 1)
         line = (share * real + (1 - share) * generated).requires_grad_()
-        slopes = torch.autograd.grad(critic(line).sum(), line, create_graph=True)[0]
-        return STRENGTH * ((slopes.norm(2, dim=1) - 1) ** 2).mean()
+        gradients = torch.autograd.grad(critic(line).sum(), line, create_graph=True)[0]
+        return STRENGTH * ((gradients.norm(2, dim=1) - 1) ** 2).mean()
 
     def epoch() -> int:
         batches = torch.randperm(len(x)).split(BATCH_SIZE)

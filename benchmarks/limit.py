@@ -18,7 +18,7 @@ Product = tuple[int, int, int, int]
 
 
 def dense_products(batch: int, widths: tuple[int, ...]) -> list[Product]:
-    """a·W, aᵀ·dz and dz·Wᵀ of each layer; the first needs no slope of its inputs."""
+    """a·W, aᵀ·dz and dz·Wᵀ of each layer; the first needs no gradient of its inputs."""
     products = []
     for i, (inputs, units) in enumerate(pairwise(widths)):
         products += [(batch, inputs, units, 1), (inputs, batch, units, 1)]
@@ -36,13 +36,14 @@ def products_of(task: Task) -> list[Product]:
         return [*convolutions, (batch, 128, 1600, 1), *dense_products(batch, (1600, 128, 10))]
     if task.network == "lstm":
         times, units, gates = 28, 128, 512
-        whole = [
-            (batch * times, 28, gates, 1),
-            (28, batch * times, gates, 1),
-            (units, batch * times, gates, 1),
+        whole = [(batch * times, 28, gates, 1), (28, batch * times, gates, 1), (units, batch * times, gates, 1)]
+        return [
+            *whole,
+            (batch, units, gates, times),
+            (batch, gates, units, times),
+            *dense_products(batch, (units, 10)),
+            (batch, 10, units, 1),
         ]
-        return [*whole, (batch, units, gates, times), (batch, gates, units, times), *dense_products(batch, (units, 10)),
-                (batch, 10, units, 1)]  # fmt: skip
     if task.network == "autoencoder":
         return dense_products(batch, (784, 128, 32, 128, 784))
     return dense_products(batch, (784, *task.hidden, 10))
@@ -69,8 +70,7 @@ def _products(task: Task, array: Callable[[np.ndarray], Any], multiply: Callable
 
     # A left side with fewer rows than columns is a transposed one, as it comes in aᵀ·dz.
     products = [
-        (draw(m, k) if m >= k else draw(k, m).T, draw(k, n), draw(m, n), count)
-        for m, k, n, count in products_of(task)
+        (draw(m, k) if m >= k else draw(k, m).T, draw(k, n), draw(m, n), count) for m, k, n, count in products_of(task)
     ]
     steps = -(-len(task.dataset().train) // task.batch_size)
 
@@ -102,7 +102,7 @@ def measure(settings: Settings) -> list[Case]:
 WORKLOAD = Workload(
     "limit",
     "How far from the limit",
-    "The eight matrix products of a step of 784–128–128–10 (three forward, three for the slopes of the "
+    "The eight matrix products of a step of 784–128–128–10 (three forward, three for the gradients of the "
     "weights, two for those of the inputs), without anything else, on arrays that stay in place. "
     "Nothing that trains this network can be faster than the fastest of them: its ratio is the share of "
     "the limit that pellucid reaches.",

@@ -52,9 +52,11 @@ def error_of(layer: Callable[[], Any], rate: float, epochs: int) -> Run:
     def run() -> float:
         seed = next(seeds)
         data = pellucid.make_dataset(
-            *adding_problem(10_000, 2 * seed), task="regression", preprocessing="none",
+            *adding_problem(10_000, 2 * seed),
+            task="regression",
+            preprocessing="none",
             held_out=adding_problem(1_000, 2 * seed + 1),
-        )  # fmt: skip
+        )
         network = pellucid.Network(layer(), pellucid.Dense(1, weights="glorot_uniform"))
         optimizer = pellucid.Adam(rate, clip_norm=1.0)
         result = pellucid.train(
@@ -93,9 +95,7 @@ WORKLOAD = Workload(
     f"each round. An error below {SOLVED:g} counts as solved.",
     measure,
     (
-        Target(
-            "adding problem", f"the LSTM's worst error at most {SOLVED:g}", _worst, SOLVED, at_least=False
-        ),
+        Target("adding problem", f"the LSTM's worst error at most {SOLVED:g}", _worst, SOLVED, at_least=False),
         Target("adding problem", "the plain network's best error at least 0.1", _best_rnn, 0.1),
     ),
 )

@@ -27,9 +27,7 @@ def measure(settings: Settings) -> list[Case]:
     cases = []
     for batch_size in BATCH_SIZES:
         task = Task(data, HIDDEN, batch_size)
-        builds = {
-            name: partial(per_step, build, task, **options) for name, (build, options) in CONTENDERS.items()
-        }
+        builds = {name: partial(per_step, build, task, **options) for name, (build, options) in CONTENDERS.items()}
         case = Case(f"batch {batch_size}", "ms/step", "pellucid")
         cases.append(compare(case, builds, settings.rounds))
     return cases

@@ -10,13 +10,7 @@ from benchmarks.workload import Settings, Workload, faster_than
 
 PYTORCH = ("PyTorch, default Adam", "PyTorch, fused Adam")
 CHANNELS_LAST = "PyTorch, channels last, fused Adam"
-TIMES = {
-    ("cnn", 32): 1.3,
-    ("cnn", 128): 1.15,
-    ("lstm", 32): 1.1,
-    ("lstm", 128): 1.0,
-    ("autoencoder", 128): 1.5,
-}
+TIMES = {("cnn", 32): 1.3, ("cnn", 128): 1.15, ("lstm", 32): 1.1, ("lstm", 128): 1.0, ("autoencoder", 128): 1.5}
 """By network and batch size, how many times as fast as the fastest PyTorch pellucid aims to be."""
 
 
@@ -33,9 +27,7 @@ def measure(settings: Settings) -> list[Case]:
             PYTORCH[1]: partial(per_step, contenders.pytorch, task, fused=True),
         }
         if network == "cnn":
-            builds[CHANNELS_LAST] = partial(
-                per_step, contenders.pytorch, task, fused=True, channels_last=True
-            )
+            builds[CHANNELS_LAST] = partial(per_step, contenders.pytorch, task, fused=True, channels_last=True)
         builds["NumPy, products only"] = partial(per_step, numpy_products, task)
         case = Case(f"{network}, batch {batch_size}", "ms/step", "pellucid")
         cases.append(compare(case, builds, settings.rounds))
@@ -53,9 +45,7 @@ WORKLOAD = Workload(
     "of a step goes: `python -m benchmarks.profile`.",
     measure,
     tuple(
-        faster_than(
-            f"{network}, batch {batch_size}", "the fastest PyTorch", *PYTORCH, CHANNELS_LAST, times=times
-        )
+        faster_than(f"{network}, batch {batch_size}", "the fastest PyTorch", *PYTORCH, CHANNELS_LAST, times=times)
         for (network, batch_size), times in TIMES.items()
     ),
 )

@@ -71,8 +71,7 @@ def pytorch(epochs: int, threads: int, fused: bool | None = None) -> Run:
     data = load_dataset("digits")
     assert data.held_out is not None
     x, test_x = (
-        torch.from_numpy(part.x.reshape(len(part), -1) / np.float32(16))
-        for part in (data.train, data.held_out)
+        torch.from_numpy(part.x.reshape(len(part), -1) / np.float32(16)) for part in (data.train, data.held_out)
     )
     y, test_y = (torch.from_numpy(part.y.astype(np.int64)) for part in (data.train, data.held_out))
     loss_function = nn.CrossEntropyLoss()
@@ -106,7 +105,7 @@ def method(shape: str, products: float) -> Run:
     """Members side by side up to so many multiply-adds a step, else one after another."""
     name, hidden, batch_size, members, epochs = SHAPES[shape]
     experiments, data = population(name, hidden, batch_size, epochs, members)
-    from pellucid.runs import many as population
+    from pellucid.runs import many as module
     from pellucid.runs.many import train_population
 
     module.PRODUCTS = products  # pyright: ignore[reportAttributeAccessIssue]

@@ -19,14 +19,7 @@ from benchmarks.contenders import Task
 
 KINDS = {
     "matrix products": ("ynn_fusion", "dot", "convolution"),
-    "copies, fills and joins": (
-        "copy",
-        "wrapped_copy",
-        "broadcast",
-        "wrapped_broadcast",
-        "concatenate",
-        "slice",
-    ),
+    "copies, fills and joins": ("copy", "wrapped_copy", "broadcast", "wrapped_broadcast", "concatenate", "slice"),
     "writes into the arrays that a loop fills": ("bitcast_dynamic-update-slice", "dynamic-update-slice"),
 }
 """Kinds of kernels by how XLA names them; all others compute element by element, or sum."""

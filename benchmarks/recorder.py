@@ -20,10 +20,7 @@ RECORDERS = {
         "histograms_every": 50,
     },
 }
-CASES = {
-    "784–128–128–10, batch 128": Task("mnist", HIDDEN, 128),
-    "CNN, batch 32": Task("mnist-5k", (), 32, 2, "cnn"),
-}
+CASES = {"784–128–128–10, batch 128": Task("mnist", HIDDEN, 128), "CNN, batch 32": Task("mnist-5k", (), 32, 2, "cnn")}
 BOUNDS = {DEFAULT: 1.05, SCALARS: 1.05, EVERYTHING: 1.10}
 
 

@@ -40,16 +40,14 @@ def read_results(path: Path) -> dict[str, Result]:
         return {}
     table = json.loads(path.read_text())
     return {
-        name: Result(**{**entry, "cases": [Case(**case) for case in entry["cases"]]})
-        for name, entry in table.items()
+        name: Result(**{**entry, "cases": [Case(**case) for case in entry["cases"]]}) for name, entry in table.items()
     }
 
 
 def write_results(path: Path, results: dict[str, Result]) -> None:
     """Write the file as a whole."""
     table = {
-        name: {**vars(result), "cases": [case.to_dict() for case in result.cases]}
-        for name, result in results.items()
+        name: {**vars(result), "cases": [case.to_dict() for case in result.cases]} for name, result in results.items()
     }
     write_bytes(path, (json.dumps(table, indent=1, ensure_ascii=False) + "\n").encode())
 

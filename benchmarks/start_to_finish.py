@@ -42,9 +42,7 @@ def run_process(command: list[str], environment: Mapping[str, str]) -> Process:
     """
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         began = time.perf_counter()
-        process = subprocess.Popen(
-            command, stdout=output, stderr=errors, env={**os.environ, **environment}, cwd=ROOT
-        )
+        process = subprocess.Popen(command, stdout=output, stderr=errors, env={**os.environ, **environment}, cwd=ROOT)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -119,13 +117,5 @@ WORKLOAD = Workload(
     "evaluates after every epoch, records, and writes a report. Memory is the largest resident set of "
     "the process.",
     measure,
-    (
-        Target(
-            "peak memory",
-            "at most PyTorch's (ratio, of pellucid's larger start)",
-            _memory,
-            1.0,
-            at_least=False,
-        ),
-    ),
+    (Target("peak memory", "at most PyTorch's (ratio, of pellucid's larger start)", _memory, 1.0, at_least=False),),
 )

@@ -17,8 +17,7 @@ from jaxtyping import install_import_hook
 
 # Before the first import of the package: every annotated shape in it is checked by beartype.
 install_import_hook(
-    ["pellucid.functions", "pellucid.layers", "pellucid.network", "pellucid.training"],
-    "typechecker.check",
+    ["pellucid.functions", "pellucid.layers", "pellucid.network", "pellucid.training"], "typechecker.check"
 )
 
 import jax

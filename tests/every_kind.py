@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 import pellucid as pel
-from pellucid.core.checks import InvalidValue
+from pellucid.core.errors import InvalidValue
 from pellucid.doctor.diagnose import diagnose
 from pellucid.functions.schedules import OnPlateau
 
@@ -55,12 +55,10 @@ KINDS = {
     STOPPED: ((8,), DATA["regression"], PATIENT | {"sample_weights": np.linspace(0, 2, 68)}),
     "convolution, normalised, stopped early": (CONVOLUTION, DATA["images"], PATIENT),
     "recurrent, stopped early": (RECURRENT, DATA["sequences"], PATIENT),
-    "multilabel, on plateaus": (
-        (8,), DATA["multilabel"], {"optimizer": pel.Adam(OnPlateau(0.05, patience=1))},
-    ),
+    "multilabel, on plateaus": ((8,), DATA["multilabel"], {"optimizer": pel.Adam(OnPlateau(0.05, patience=1))}),
     "autoencoder": ({"name": "autoencoder", "code": 2}, DATA["regression"], {}),
     "graph": (BRANCHES, DATA["multiclass"], {}),
-}  # fmt: skip
+}
 
 
 def train(kind: str, folder: Path):

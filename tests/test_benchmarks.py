@@ -101,9 +101,7 @@ def test_targets_are_held_against_the_fastest_peer():
 
 
 def test_results_survive_the_file_and_the_page_shows_all_workloads(tmp_path):
-    case = Case(
-        "digits", "ms/step", "pellucid", {"pellucid": [1.0, 1.0], "PyTorch, one thread": [16.0, 18.0]}
-    )
+    case = Case("digits", "ms/step", "pellucid", {"pellucid": [1.0, 1.0], "PyTorch, one thread": [16.0, 18.0]})
     results = {"digits": Result([case], {"processor": "a processor"}, 2, quick=False)}
     write_results(tmp_path / "results.json", results)
     assert read_results(tmp_path / "results.json") == results

@@ -4,15 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from benchmarks.doctor_cases import (
-    CannotTranslate,
-    Case,
-    arrays_of,
-    loss_of,
-    network_of,
-    optimizer_of,
-    run_of,
-)
+from benchmarks.doctor_cases import CannotTranslate, Case, arrays_of, loss_of, network_of, optimizer_of, run_of
 from benchmarks.doctor_cases.run import regularizer_of
 
 from pellucid.runs.gan_run import GanRun
@@ -36,9 +28,12 @@ def folder(tmp_path_factory):
             y = {part: rng.integers(0, classes, size) for part in ("train", "test")}
             x = {part: rng.normal(size=(32, *shape)) for part in ("train", "test")}
             np.savez(
-                folder / f"{name}_{kind}.npz", x_train=x["train"], y_train=y["train"], x_test=x["test"],
+                folder / f"{name}_{kind}.npz",
+                x_train=x["train"],
+                y_train=y["train"],
+                x_test=x["test"],
                 y_test=y["test"],
-            )  # fmt: skip
+            )
     return folder
 
 
@@ -47,17 +42,31 @@ def case(folder):
     def build(task="binary", x="table", network=None, loss="binary_cross_entropy", data=None, **changes):
         y = {"multiclass": "three", "multilabel": "bits"}.get(task, "two")
         program = {
-            "task": task, "data": {"file": f"{x}_{y}.npz"} | (data or {}), "loss": loss,
-            "network": network or [dense(1, "sigmoid")], "epochs": 1, "batch_size": 16, "shuffle": True,
-            "optimizer": {"name": "sgd", "learning_rate": 0.1}, "metric": "accuracy",
-        } | changes  # fmt: skip
+            "task": task,
+            "data": {"file": f"{x}_{y}.npz"} | (data or {}),
+            "loss": loss,
+            "network": network or [dense(1, "sigmoid")],
+            "epochs": 1,
+            "batch_size": 16,
+            "shuffle": True,
+            "optimizer": {"name": "sgd", "learning_rate": 0.1},
+            "metric": "accuracy",
+        } | changes
         return Case("made", "injected", program, None, (), (), folder)
 
     return build
 
 
-CONV = {"type": "conv2d", "filters": 2, "kernel": 3, "stride": 2, "padding": "same", "activation": "relu",
-        "weights": {"init": "he_normal"}, "biases": {"init": "constant", "value": 0.1}}  # fmt: skip
+CONV = {
+    "type": "conv2d",
+    "filters": 2,
+    "kernel": 3,
+    "stride": 2,
+    "padding": "same",
+    "activation": "relu",
+    "weights": {"init": "he_normal"},
+    "biases": {"init": "constant", "value": 0.1},
+}
 LSTM = {"type": "lstm", "units": 3, "weights": GLOROT, "recurrent": {"init": "orthogonal", "gain": 2.0}}
 RNN = LSTM | {"type": "simple_rnn", "activation": "relu", "biases": ZEROS}
 FLAT = {"type": "flatten"}
@@ -66,31 +75,16 @@ NORM = {"type": "batch_norm", "momentum": 0.5, "update_statistics": False}
 NETWORKS = {
     "frozen dense, no bias, dropout": (
         "table",
-        [
-            dense(4, "elu", trainable=False),
-            {"type": "dropout", "rate": 0.5},
-            dense(4, "tanh", use_bias=False),
-            END,
-        ],
+        [dense(4, "elu", trainable=False), {"type": "dropout", "rate": 0.5}, dense(4, "tanh", use_bias=False), END],
     ),
     "frozen batch norm": (
         "table",
-        [
-            dense(4),
-            NORM | {"trainable": False},
-            {"type": "activation", "activation": "relu"},
-            dense(4),
-            NORM,
-            END,
-        ],
+        [dense(4), NORM | {"trainable": False}, {"type": "activation", "activation": "relu"}, dense(4), NORM, END],
     ),
     "convolution": ("channels", [CONV, {"type": "max_pool2d", "size": 2}, FLAT, END]),
     "frozen convolution": ("image", [CONV | {"padding": "valid", "trainable": False}, FLAT, END]),
     "lstm": ("series", [LSTM | {"return_sequences": True}, LSTM | {"trainable": False}, END]),
-    "rnn": (
-        "series",
-        [RNN | {"return_sequences": True}, RNN | {"activation": "leaky_relu", "alpha": 0.2}, END],
-    ),
+    "rnn": ("series", [RNN | {"return_sequences": True}, RNN | {"activation": "leaky_relu", "alpha": 0.2}, END]),
 }
 
 
@@ -108,26 +102,52 @@ def test_layers(name, case):
 
 
 INITIALISERS = [
-    "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_normal", "lecun_uniform", "zeros", "ones",
-    {"init": "constant", "value": 0.3}, {"init": "uniform", "limit": 0.2}, {"init": "normal", "std": 0.2},
-    {"init": "truncated_normal", "std": 0.2}, {"init": "orthogonal", "gain": 0.5}, {"init": "normal", "std": 0},
-]  # fmt: skip
-ACTIVATIONS = ["linear", "relu", "elu", "selu", "tanh", "sigmoid", "hard_sigmoid", "softplus", "softsign", "softmax",
-               "step", "leaky_relu"]  # fmt: skip
+    "glorot_uniform",
+    "glorot_normal",
+    "he_uniform",
+    "he_normal",
+    "lecun_normal",
+    "lecun_uniform",
+    "zeros",
+    "ones",
+    {"init": "constant", "value": 0.3},
+    {"init": "uniform", "limit": 0.2},
+    {"init": "normal", "std": 0.2},
+    {"init": "truncated_normal", "std": 0.2},
+    {"init": "orthogonal", "gain": 0.5},
+    {"init": "normal", "std": 0},
+]
+ACTIVATIONS = [
+    "linear",
+    "relu",
+    "elu",
+    "selu",
+    "tanh",
+    "sigmoid",
+    "hard_sigmoid",
+    "softplus",
+    "softsign",
+    "softmax",
+    "step",
+    "leaky_relu",
+]
 
 
 def test_initialisers_and_activations():
     for given in INITIALISERS:
         settings = given if isinstance(given, dict) else {"init": given}
-        network = network_of(
-            [dense(4, weights=settings), LSTM | {"weights": settings, "recurrent": settings}][:1]
-        )
+        network = network_of([dense(4, weights=settings), LSTM | {"weights": settings, "recurrent": settings}][:1])
         params, _, _ = network.init(jax.random.key(0), (4,))
         assert np.isfinite(params[0]["weights"]).all()
     z = jnp.asarray([[-2.0, 1.0]])
     for name in ACTIVATIONS:
-        layer = network_of([{"type": "activation", "activation": name, "alpha": 0.5} if name == "leaky_relu" else
-                            {"type": "activation", "activation": name}])  # fmt: skip
+        layer = network_of(
+            [
+                {"type": "activation", "activation": name, "alpha": 0.5}
+                if name == "leaky_relu"
+                else {"type": "activation", "activation": name}
+            ]
+        )
         outputs = layer.forward(({},), ({},), z).outputs[-1]
         assert outputs.shape == z.shape
         if name == "leaky_relu":
@@ -135,25 +155,30 @@ def test_initialisers_and_activations():
 
 
 LOSSES = [
-    ("binary", [END], "mean_squared_error"), ("binary", [END], "mean_absolute_error"),
-    ("binary", [dense(1, "relu")], "binary_cross_entropy"), ("binary", [dense(1)], "binary_cross_entropy_from_logits"),
-    ("binary", [dense(1, "tanh")], "hinge"), ("binary", [dense(1)], "squared_hinge"),
-    ("multiclass", [ENDS], "categorical_cross_entropy"), ("multiclass", [dense(3)], "categorical_cross_entropy"),
+    ("binary", [END], "mean_squared_error"),
+    ("binary", [END], "mean_absolute_error"),
+    ("binary", [dense(1, "relu")], "binary_cross_entropy"),
+    ("binary", [dense(1)], "binary_cross_entropy_from_logits"),
+    ("binary", [dense(1, "tanh")], "hinge"),
+    ("binary", [dense(1)], "squared_hinge"),
+    ("multiclass", [ENDS], "categorical_cross_entropy"),
+    ("multiclass", [dense(3)], "categorical_cross_entropy"),
     ("multiclass", [ENDS], "sparse_categorical_cross_entropy"),
     ("multiclass", [dense(3, "sigmoid")], "sparse_categorical_cross_entropy"),
     ("multiclass", [dense(3)], "categorical_cross_entropy_from_logits"),
     ("multiclass", [dense(3)], "sparse_categorical_cross_entropy_from_logits"),
-    ("multiclass", [dense(3)], "categorical_hinge"), ("multiclass", [ENDS], "kl_divergence"),
-    ("multiclass", [ENDS], "negative_log_of_output"), ("multilabel", [dense(3, "sigmoid")], "binary_cross_entropy"),
-    ("regression", [dense(1)], "mean_squared_error"), ("perceptron", [dense(1, "step")], "perceptron"),
-]  # fmt: skip
+    ("multiclass", [dense(3)], "categorical_hinge"),
+    ("multiclass", [ENDS], "kl_divergence"),
+    ("multiclass", [ENDS], "negative_log_of_output"),
+    ("multilabel", [dense(3, "sigmoid")], "binary_cross_entropy"),
+    ("regression", [dense(1)], "mean_squared_error"),
+    ("perceptron", [dense(1, "step")], "perceptron"),
+]
 OPTIONS = [{}, {"reduction": "sum"}, {"raw_log": True}, {"softmax_axis": "batch"}, {"target_rank": 1}]
 
 
-@pytest.mark.parametrize(
-    ("task", "network", "loss"), LOSSES, ids=lambda item: item if isinstance(item, str) else ""
-)
-def test_every_loss_with_every_option_has_a_value_and_its_slope(task, network, loss, float64):
+@pytest.mark.parametrize(("task", "network", "loss"), LOSSES, ids=lambda item: item if isinstance(item, str) else "")
+def test_every_loss_with_every_option_has_a_value_and_its_gradient(task, network, loss, float64):
     rng = np.random.default_rng(1)
     outputs = network[-1]["units"]
     prediction = jnp.asarray(rng.uniform(0.1, 0.9, (6, outputs)))
@@ -175,44 +200,46 @@ def test_every_loss_with_every_option_has_a_value_and_its_slope(task, network, l
         assert np.isfinite(value).all()
         if loss not in ("perceptron", "mean_absolute_error"):
             derived = jax.grad(lambda p, loss=built, y=target: loss.value(p, y).sum())(prediction)
-            np.testing.assert_allclose(built.slope(prediction, target), derived, atol=1e-6)
+            np.testing.assert_allclose(built.gradient(prediction, target), derived, atol=1e-6)
 
 
 TRAINED = [("binary", [dense(1)], "squared_hinge"), *LOSSES[9:10], *LOSSES[13:14], *LOSSES[15:16]]
 """Those whose targets or metric take a way of their own."""
 
 
-@pytest.mark.parametrize(
-    ("task", "network", "loss"), TRAINED, ids=lambda item: item if isinstance(item, str) else ""
-)
+@pytest.mark.parametrize(("task", "network", "loss"), TRAINED, ids=lambda item: item if isinstance(item, str) else "")
 def test_losses_train(task, network, loss, case):
     assert run_of(case(task, network=network, loss=loss)).history.steps_made == 2
 
 
 def test_cross_entropy_of_raw_outputs_stops_learning_outside_the_clipped_range():
-    """As in Keras and with torch.clamp: an output above 1 or below 0 has no slope."""
+    """As in Keras and with torch.clamp: an output above 1 or below 0 has no gradient."""
     torch = pytest.importorskip("torch")
     loss = loss_of({"loss": "binary_cross_entropy", "network": [dense(1)]})
     values, labels = [[-0.5], [0.2], [0.9], [1.5]], [[1.0], [1.0], [0.0], [0.0]]
     p = torch.tensor(values, requires_grad=True)
-    theirs = torch.nn.functional.binary_cross_entropy(
-        p.clamp(1e-7, 1 - 1e-7), torch.tensor(labels), reduction="sum"
-    )
+    theirs = torch.nn.functional.binary_cross_entropy(p.clamp(1e-7, 1 - 1e-7), torch.tensor(labels), reduction="sum")
     theirs.backward()
-    np.testing.assert_allclose(
-        loss.slope(jnp.asarray(values), jnp.asarray(labels)), p.grad.numpy(), rtol=1e-5
-    )
+    np.testing.assert_allclose(loss.gradient(jnp.asarray(values), jnp.asarray(labels)), p.grad.numpy(), rtol=1e-5)
 
 
 OPTIMISERS = [
-    {"name": "sgd", "momentum": 0.9}, {"name": "sgd", "momentum": 0.9, "nesterov": True},
+    {"name": "sgd", "momentum": 0.9},
+    {"name": "sgd", "momentum": 0.9, "nesterov": True},
     {"name": "sgd", "momentum": 1.2},
-    {"name": "sgd", "clip_norm": 1.0}, {"name": "adam", "beta1": 0.5, "beta2": 0.9, "epsilon": 0.1, "clip_value": 0.5},
-    {"name": "nadam"}, {"name": "adamax"}, {"name": "rmsprop", "rho": 0.8, "momentum": 0.5}, {"name": "rmsprop"},
-    {"name": "adagrad", "initial_accumulator": 0.1, "epsilon": 1e-7}, {"name": "adadelta", "rho": 0.9},
-    {"name": "perceptron"}, {"name": "averaged_perceptron"}, {"name": "adam", "learning_rate": -0.1},
+    {"name": "sgd", "clip_norm": 1.0},
+    {"name": "adam", "beta1": 0.5, "beta2": 0.9, "epsilon": 0.1, "clip_value": 0.5},
+    {"name": "nadam"},
+    {"name": "adamax"},
+    {"name": "rmsprop", "rho": 0.8, "momentum": 0.5},
+    {"name": "rmsprop"},
+    {"name": "adagrad", "initial_accumulator": 0.1, "epsilon": 1e-7},
+    {"name": "adadelta", "rho": 0.9},
+    {"name": "perceptron"},
+    {"name": "averaged_perceptron"},
+    {"name": "adam", "learning_rate": -0.1},
     {"name": "sgd", "learning_rate": 0.0},
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("settings", OPTIMISERS, ids=str)
@@ -247,13 +274,20 @@ def test_penalties_of_layers_and_of_all_kernels():
 
 
 STEPS = [
-    {"op": "divide", "by": 2.0}, {"op": "multiply", "by": 2.0, "target": "y"},
+    {"op": "divide", "by": 2.0},
+    {"op": "multiply", "by": 2.0, "target": "y"},
     {"op": "add", "value": 1.0, "only": "test"},
-    {"op": "add", "value": 5.0}, {"op": "log1p", "target": "y"}, {"op": "clip", "low": -1.0, "high": 1.0},
-    {"op": "standardise", "only": "train"}, {"op": "min_max", "low": -1.0, "high": 1.0}, {"op": "impute_mean"},
-    {"op": "drop_non_finite_rows"}, {"op": "keep_columns", "columns": [0, 2]}, {"op": "reverse_columns"},
+    {"op": "add", "value": 5.0},
+    {"op": "log1p", "target": "y"},
+    {"op": "clip", "low": -1.0, "high": 1.0},
+    {"op": "standardise", "only": "train"},
+    {"op": "min_max", "low": -1.0, "high": 1.0},
+    {"op": "impute_mean"},
+    {"op": "drop_non_finite_rows"},
+    {"op": "keep_columns", "columns": [0, 2]},
+    {"op": "reverse_columns"},
     {"op": "oversample"},
-]  # fmt: skip
+]
 
 
 def test_data_steps(case, folder):
@@ -287,14 +321,26 @@ def test_data_steps(case, folder):
     ("task", "changes"),
     [
         ("binary", {"class_weights": "balanced", "shuffle": False, "threshold": 0.3}),
-        ("perceptron", {"network": [dense(1, "step")], "loss": "perceptron",
-                        "optimizer": {"name": "averaged_perceptron", "learning_rate": 1.0}}),
+        (
+            "perceptron",
+            {
+                "network": [dense(1, "step")],
+                "loss": "perceptron",
+                "optimizer": {"name": "averaged_perceptron", "learning_rate": 1.0},
+            },
+        ),
         ("binary", {"network": [dense(2, "softmax")], "loss": "categorical_cross_entropy", "data": {"one_hot": True}}),
-        ("multiclass", {"network": [dense(1)], "loss": "mean_squared_error",
-                        "data": {"transform": [{"op": "divide", "by": 2.0, "target": "y"}]}}),
+        (
+            "multiclass",
+            {
+                "network": [dense(1)],
+                "loss": "mean_squared_error",
+                "data": {"transform": [{"op": "divide", "by": 2.0, "target": "y"}]},
+            },
+        ),
         ("regression", {"network": [dense(1)], "loss": "mean_squared_error", "loss_options": {"target_rank": 1}}),
     ],
-)  # fmt: skip
+)
 def test_whole_programs(task, changes, case):
     assert run_of(case(task, **changes)).history.steps_made == 2
 
@@ -308,8 +354,14 @@ def test_scaled_class_numbers_stay_numbers(case):
 def test_gan(case):
     adam = {"name": "adam", "learning_rate": 0.01}
     network = {"generator": [dense(6)], "discriminator": [dense(1)]}
-    program = {"network": network, "loss": "gan", "latent": 2, "steps": 3, "discriminator_steps": 2, "optimizer":
-               {"generator": adam, "discriminator": adam | {"learning_rate": 0.1}}}  # fmt: skip
+    program = {
+        "network": network,
+        "loss": "gan",
+        "latent": 2,
+        "steps": 3,
+        "discriminator_steps": 2,
+        "optimizer": {"generator": adam, "discriminator": adam | {"learning_rate": 0.1}},
+    }
     made = run_of(case("gan", **program))
     assert isinstance(made, GanRun)
     assert made.experiment.critic_optimizer["learning_rate"] == 0.1
@@ -343,13 +395,9 @@ def test_a_softmax_over_the_batch_takes_no_layer_of_weights_away(activation, cas
 
 def test_targets_that_broadcast_give_a_loss_for_each_example_also_of_several_places():
     """Every output at every place is held against the targets of all: one number an example comes of it."""
-    settings = {
-        "loss": "mean_squared_error",
-        "loss_options": {"target_rank": 1},
-        "network": [{"type": "flatten"}],
-    }
+    settings = {"loss": "mean_squared_error", "loss_options": {"target_rank": 1}, "network": [{"type": "flatten"}]}
     loss = loss_of(settings)
     prediction, target = jnp.arange(12.0).reshape(4, 3, 1), jnp.array([[0.0], [1.0], [2.0], [5.0]])
     expected = ((np.arange(12.0).reshape(4, 3, 1) - np.array([0.0, 1.0, 2.0, 5.0])) ** 2).mean((1, 2))
     np.testing.assert_allclose(loss.value(prediction, target), expected)
-    assert loss.slope(prediction, target).shape == prediction.shape
+    assert loss.gradient(prediction, target).shape == prediction.shape

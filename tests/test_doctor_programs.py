@@ -51,9 +51,7 @@ def test_verified_as_it_stands(name):
     assert passes(found["fix"])
     assert found["primary"] in found["faults"]
     assert set(found["faults"]) <= set(program.repairs)
-    best = max(
-        found["alone"][label]["fixed_mean"] for label in program.repairs if passes(found["alone"][label])
-    )
+    best = max(found["alone"][label]["fixed_mean"] for label in program.repairs if passes(found["alone"][label]))
     assert found["alone"][found["primary"]]["fixed_mean"] >= best - 0.01
 
 
@@ -121,7 +119,7 @@ def test_the_writer_writes_one_half(tmp_path):
         ("r2", "regression", "mean_squared_error", [[np.nan], [2.0], [4.0]], [1, 2, 3], 0),
         ("r2", "regression", "mean_squared_error", [[9.0], [2.0], [4.0]], [1, 2, 3], 0),
     ],
-)  # fmt: skip
+)
 def test_scores(metric, task, loss, outputs, y, right):
     plain = {"metric": metric, "task": task, "loss": loss}
     assert measure(np.array(outputs, np.float32), np.array(y, np.float32), plain) == pytest.approx(right)

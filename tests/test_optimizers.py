@@ -7,7 +7,7 @@ import optax
 import optax.contrib
 import pytest
 
-from pellucid.core.checks import InvalidValue
+from pellucid.core.errors import InvalidValue
 from pellucid.core.registry import describe
 from pellucid.functions.losses import losses
 from pellucid.functions.regularizers import regularizers
@@ -71,14 +71,8 @@ ORACLES = {
         optimizers.build({"name": "adagrad", "initial_accumulator": 0.1}),
         lambda p, d: torch.optim.Adagrad(p, 0.01, initial_accumulator_value=0.1, weight_decay=d),
     ),
-    "adamax": (
-        optimizers.build("adamax"),
-        lambda p, d: torch.optim.Adamax(p, 0.002, weight_decay=d),
-    ),
-    "adamw": (
-        AdamW(0.001, weight_decay=0.05),
-        lambda p, d: torch.optim.AdamW(p, 0.001, weight_decay=0.05 + 0 * d),
-    ),
+    "adamax": (optimizers.build("adamax"), lambda p, d: torch.optim.Adamax(p, 0.002, weight_decay=d)),
+    "adamw": (AdamW(0.001, weight_decay=0.05), lambda p, d: torch.optim.AdamW(p, 0.001, weight_decay=0.05 + 0 * d)),
 }
 
 
@@ -95,9 +89,7 @@ def test_100_steps_follow_pytorch(name, penalty, float64, rng):
     regularizer = None if penalty is None else regularizers.build({"name": "l2", "strength": penalty})
     x, y = rng.normal(size=(320, 20)), rng.integers(0, 10, 320)
 
-    weights = [
-        torch.tensor(np.asarray(p[k]), requires_grad=True) for p in params for k in p if k == "weights"
-    ]
+    weights = [torch.tensor(np.asarray(p[k]), requires_grad=True) for p in params for k in p if k == "weights"]
     biases = [torch.tensor(np.asarray(p[k]), requires_grad=True) for p in params for k in p if k == "biases"]
     oracle = make_oracle([{"params": weights, "weight_decay": 2 * (penalty or 0)}, {"params": biases}], 0)
     if name == "adamw":
@@ -111,7 +103,7 @@ def test_100_steps_follow_pytorch(name, penalty, float64, rng):
         grads = pass_.grads
         if regularizer is not None:
             grads = tuple(
-                {k: g + regularizer.slope(p[k]) if k == "weights" else g for k, g in layer.items()}
+                {k: g + regularizer.gradient(p[k]) if k == "weights" else g for k, g in layer.items()}
                 for layer, p in zip(grads, params, strict=True)
             )
         update = optimizer.update(grads, optimizer_state, params)
@@ -167,16 +159,49 @@ OPTAX = {
     **{
         name: getattr(optax, name)(RATE)
         for name in (
-            "adabelief", "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamaxw", "adamw", "adan",
-            "amsgrad", "fromage", "lamb", "lars", "lion", "nadam", "nadamw", "novograd", "optimistic_adam_v2",
-            "radam", "rmsprop", "rprop", "sgd", "sign_sgd", "signum", "sm3", "yogi",
+            "adabelief",
+            "adadelta",
+            "adafactor",
+            "adagrad",
+            "adam",
+            "adamax",
+            "adamaxw",
+            "adamw",
+            "adan",
+            "amsgrad",
+            "fromage",
+            "lamb",
+            "lars",
+            "lion",
+            "nadam",
+            "nadamw",
+            "novograd",
+            "optimistic_adam_v2",
+            "radam",
+            "rmsprop",
+            "rprop",
+            "sgd",
+            "sign_sgd",
+            "signum",
+            "sm3",
+            "yogi",
         )
     },
     **{
         f"contrib.{name}": getattr(optax.contrib, name)(RATE)
         for name in (
-            "acprop", "ademamix", "adopt", "cocob", "dadapt_adamw", "dog", "madgrad", "muon", "prodigy",
-            "schedule_free_adamw", "schedule_free_sgd", "simplified_ademamix",
+            "acprop",
+            "ademamix",
+            "adopt",
+            "cocob",
+            "dadapt_adamw",
+            "dog",
+            "madgrad",
+            "muon",
+            "prodigy",
+            "schedule_free_adamw",
+            "schedule_free_sgd",
+            "simplified_ademamix",
         )
     },
     "noisy_sgd": optax.noisy_sgd(RATE, key=0),
@@ -193,20 +218,15 @@ OPTAX = {
     "inject_hyperparams": optax.inject_hyperparams(optax.adamw)(learning_rate=RATE),
     "masked": optax.masked(optax.sgd(RATE), lambda params: jax.tree.map(lambda w: w.ndim > 1, params)),
     "weight decay by a tree": optax.adamw(RATE, mask=(FIRST, {}, FIRST)),
-    "partition": optax.partition(
-        {True: optax.sgd(RATE), False: optax.set_to_zero()}, (FIRST, {}, FIRST)
-    ),
+    "partition": optax.partition({True: optax.sgd(RATE), False: optax.set_to_zero()}, (FIRST, {}, FIRST)),
     "apply_if_finite": optax.apply_if_finite(optax.adam(RATE), 3),
     "ema": optax.chain(optax.adam(RATE), optax.ema(0.9)),
     "add_noise": optax.chain(optax.add_noise(0.1, 0.5, key=0), optax.sgd(RATE)),
     "adaptive_grad_clip": optax.chain(optax.adaptive_grad_clip(0.1), optax.sgd(RATE)),
     "normalize": optax.chain(optax.contrib.normalize(), optax.sgd(RATE)),
-}  # fmt: skip
+}
 REFUSED = {
-    "lbfgs": (
-        optax.lbfgs(),
-        r"needs 'value', 'grad', and 'value_fn'.*Use optax\.lbfgs\(0\.1, linesearch=None\)",
-    ),
+    "lbfgs": (optax.lbfgs(), r"needs 'value', 'grad', and 'value_fn'.*Use optax\.lbfgs\(0\.1, linesearch=None\)"),
     "reduce_on_plateau": (
         optax.chain(optax.sgd(RATE), optax.contrib.reduce_on_plateau()),
         r"reduce_on_plateau needs 'value'.*Use Adam\(OnPlateau\(0\.001\)\)",
@@ -305,9 +325,7 @@ def test_another_value_does_not_recompile(name):
         return state.rule.update(grads, state, params)
 
     w = {"weights": jnp.ones(3)}
-    found = [
-        step(w, optimizers.build({"name": name, "learning_rate": rate}).init(w), w) for rate in (0.1, 0.01)
-    ]
+    found = [step(w, optimizers.build({"name": name, "learning_rate": rate}).init(w), w) for rate in (0.1, 0.01)]
     assert len(traces) == 1
     assert float(found[0].learning_rate) == pytest.approx(0.1)
     assert float(found[1].learning_rate) == pytest.approx(0.01)

@@ -48,9 +48,7 @@ def test_every_item_documents_its_fields_and_runs_an_example(item):
     assert ">>>" in text, "needs an example"
     for field in dataclasses.fields(item):
         if field.name != "reduction":  # documented by the base of all losses
-            assert f"{field.name}:" in text or f"``{field.name}``" in text, (
-                f"does not say what {field.name} is"
-            )
+            assert f"{field.name}:" in text or f"``{field.name}``" in text, f"does not say what {field.name} is"
 
 
 @pytest.mark.parametrize(

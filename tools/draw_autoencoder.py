@@ -9,9 +9,12 @@ import pellucid as pel
 
 data = pel.load_dataset("mnist-5k")
 run = pel.train(
-    {"name": "autoencoder", "hidden": [256], "code": 32, "noise": 0.3}, data,
-    optimizer=pel.Adam(2e-3), epochs=60, batch_size=64,
-)  # fmt: skip
+    {"name": "autoencoder", "hidden": [256], "code": 32, "noise": 0.3},
+    data,
+    optimizer=pel.Adam(2e-3),
+    epochs=60,
+    batch_size=64,
+)
 clean = data.held_out.x[[int(np.flatnonzero(data.held_out.y == digit)[0]) for digit in range(10)]]
 spoilt = clean * (np.random.default_rng(0).random(clean.shape) >= 0.3).astype(np.uint8)
 rows = {"held out": clean, "spoilt": spoilt, "given back": pel.Autoencoder(run).reconstruct(spoilt)}

@@ -29,6 +29,4 @@ for page, pages in [(kind.comparison(), kind) for kind in KINDS] + others:
     (FOLDER / f"{page.name}.md").write_text(text, encoding="utf-8")
     listed = ": " + ", ".join(pages.names()) if pages is not None else ""
     lines.append(f"- [{page.title}]({page.name}.md){listed}")
-(FOLDER / "README.md").write_text(
-    "\n\n".join(lines[:2]) + "\n\n" + "\n".join(lines[2:]) + "\n", encoding="utf-8"
-)
+(FOLDER / "README.md").write_text("\n\n".join(lines[:2]) + "\n\n" + "\n".join(lines[2:]) + "\n", encoding="utf-8")

@@ -52,9 +52,7 @@ def measure(folder: Path, proofs: Path, kept: dict[str, Any]) -> None:
 
     keep_compiled_programs()
     lines = [json.loads(line) for line in proofs.read_text().splitlines()]
-    proven = {
-        line["case"]: line["repair"] for line in lines if line.get("repair") and line["repair"]["change"]
-    }
+    proven = {line["case"]: line["repair"] for line in lines if line.get("repair") and line["repair"]["change"]}
     cases = [case for case in read_cases(folder) if case.identity in proven]
     for label in VOCABULARY:
         fitting = sorted(
@@ -64,16 +62,17 @@ def measure(folder: Path, proofs: Path, kept: dict[str, Any]) -> None:
         if not fitting:
             continue
         case, proof = fitting[0], proven[fitting[0].identity]["proof"]
-        same = (
-            label in kept and kept[label]["case"] == case.identity and kept[label]["proof"] == tested(proof)
-        )
+        same = label in kept and kept[label]["case"] == case.identity and kept[label]["proof"] == tested(proof)
         if same or (label in kept and case.aside):
             continue
         plain = json.loads((folder / f"{case.identity}.json").read_text())
         kept[label] = {
-            "case": case.identity, "title": plain["title"], "primary": case.primary, "proof": tested(proof),
+            "case": case.identity,
+            "title": plain["title"],
+            "primary": case.primary,
+            "proof": tested(proof),
             "curves": curves(run_of(case)),
-        }  # fmt: skip
+        }
         KEPT.write_text(json.dumps(kept, indent=1) + "\n")
         print(label, case.identity, flush=True)
 
@@ -83,9 +82,12 @@ def tested(proof: dict[str, Any]) -> dict[str, Any]:
     dropped = sum(arm.get("p") is None for arm in proof["tried"])
     shown = [arm for arm in proof["tried"] if arm.get("p") is not None]
     return {
-        "original": proof["original"], "best": proof["best"], "tried": shown, "dropped": dropped,
+        "original": proof["original"],
+        "best": proof["best"],
+        "tried": shown,
+        "dropped": dropped,
         "random": proof.get("random"),
-    }  # fmt: skip
+    }
 
 
 def curves(run: Any) -> dict[str, list[float | None]]:
@@ -135,9 +137,7 @@ def detected(label: str) -> list[str]:
             "covered rows is mode collapse."
         ]
     if label == "dominant_critic":
-        return [
-            "The losses and scores of both players are read ([gan.py](../../src/pellucid/doctor/gan.py))."
-        ]
+        return ["The losses and scores of both players are read ([gan.py](../../src/pellucid/doctor/gan.py))."]
     parts: list[str] = []
     for rule in (*BEFORE, *RULES):
         if rule.label != label:
@@ -174,11 +174,7 @@ def fixed(label: str, case: dict[str, Any]) -> list[str]:
     if random is not None and random.get("difference") is not None:
         figures += f"The best of as many random changes: {random['difference']:+.3f}."
     loss = draw(label, case)
-    picture = (
-        f"![Loss of the faulty program]({loss})"
-        if loss
-        else "Its loss was never finite at the end of an epoch."
-    )
+    picture = f"![Loss of the faulty program]({loss})" if loss else "Its loss was never finite at the end of an epoch."
     parts = [told, figures.strip(), picture]
     strips = draw_strips(label, case)
     if strips:
@@ -188,10 +184,7 @@ def fixed(label: str, case: dict[str, Any]) -> list[str]:
 
 def draw(label: str, case: dict[str, Any]) -> str | None:
     """The loss of the faulty program: the name of the picture, None where it was never finite."""
-    of = {
-        name: np.array([np.nan if v is None else v for v in values])
-        for name, values in case["curves"].items()
-    }
+    of = {name: np.array([np.nan if v is None else v for v in values]) for name, values in case["curves"].items()}
     lines = [Series(name, of["epoch"], of[name]) for name in ("training", "held out") if name in of]
     if not any(np.isfinite(line.y).any() for line in lines):
         return None
@@ -230,21 +223,22 @@ def index(kept: dict[str, Any]) -> str:
     ]
     return "\n".join(
         [
-            "# Findings", "",
+            "# Findings",
+            "",
             "What the doctor finds, a page each: what it is, how it is detected, what looks alike, and how it was "
             "fixed in a case. How the doctor judges: [the doctor](../doctor.md); how a change is proven: "
-            "[proofs](../prove.md).", "",
-            "| finding | meaning | fixed in a case by |", "|---|---|---|", *lines, "",
+            "[proofs](../prove.md).",
+            "",
+            "| finding | meaning | fixed in a case by |",
+            "|---|---|---|",
+            *lines,
+            "",
         ]
-    )  # fmt: skip
+    )
 
 
 def _fix(case: dict[str, Any] | None) -> str:
-    return (
-        ""
-        if case is None
-        else f"{case['proof']['best']['change']} ({case['proof']['best']['difference']:+.2f})"
-    )
+    return "" if case is None else f"{case['proof']['best']['change']} ({case['proof']['best']['difference']:+.2f})"
 
 
 def sentence(text: str) -> str:

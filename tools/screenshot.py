@@ -25,10 +25,15 @@ def main() -> None:
         sys.exit(f"needs a browser: none of {', '.join(BROWSERS)} is installed.")
     # As root, as in a container, Chromium runs only without its sandbox; the page is one's own.
     command = [
-        browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-        f"--window-size={given.width},{given.height}", f"--screenshot={given.picture.resolve()}",
+        browser,
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        f"--window-size={given.width},{given.height}",
+        f"--screenshot={given.picture.resolve()}",
         given.page.resolve().as_uri(),
-    ]  # fmt: skip
+    ]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
 
 

@@ -8,9 +8,23 @@ from pathlib import Path
 from typing import Any
 
 READ = (
-    "task", "data", "network", "loss", "loss_options", "threshold", "regularization", "optimizer", "epochs",
-    "batch_size", "shuffle", "class_weights", "metric", "latent", "steps", "discriminator_steps",
-)  # fmt: skip
+    "task",
+    "data",
+    "network",
+    "loss",
+    "loss_options",
+    "threshold",
+    "regularization",
+    "optimizer",
+    "epochs",
+    "batch_size",
+    "shuffle",
+    "class_weights",
+    "metric",
+    "latent",
+    "steps",
+    "discriminator_steps",
+)
 """The fields that a program's author has; nothing else of a case is read to make its run."""
 
 
@@ -43,6 +57,11 @@ def read_cases(folder: Path) -> Iterator[Case]:
             continue
         plain = json.loads(path.read_text())
         yield Case(
-            plain["id"], plain["origin"], {name: plain[name] for name in READ if name in plain},
-            plain.get("primary_fault"), tuple(plain["faults"]), tuple(plain.get("tolerated") or ()), folder,
-        )  # fmt: skip
+            plain["id"],
+            plain["origin"],
+            {name: plain[name] for name in READ if name in plain},
+            plain.get("primary_fault"),
+            tuple(plain["faults"]),
+            tuple(plain.get("tolerated") or ()),
+            folder,
+        )

@@ -37,9 +37,7 @@ def arrays_of(case: Case) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _transform(
-    arrays: dict[str, np.ndarray], *, op: str, target: str = "x", only: str = "", **numbers: Any
-) -> None:
+def _transform(arrays: dict[str, np.ndarray], *, op: str, target: str = "x", only: str = "", **numbers: Any) -> None:
     train = arrays[f"{target}_train"]
     axes = 0 if train.ndim <= 2 else None
     if op == "oversample":
@@ -71,9 +69,7 @@ def _transform(
         "reverse_columns": lambda x: x[:, ::-1],
     }
     if op not in steps:
-        raise CannotTranslate(
-            f"data step {op!r}. Known: {', '.join(steps)}, oversample, drop_non_finite_rows."
-        )
+        raise CannotTranslate(f"data step {op!r}. Known: {', '.join(steps)}, oversample, drop_non_finite_rows.")
     for part in (only,) if only else ("train", "test"):
         arrays[f"{target}_{part}"] = np.asarray(steps[op](arrays[f"{target}_{part}"]), np.float32)
 

@@ -8,19 +8,7 @@ import jax
 from benchmarks.doctor_cases.case import CannotTranslate
 from pellucid.core.types import Array
 from pellucid.functions.initializers import initializers
-from pellucid.layers import (
-    LSTM,
-    RNN,
-    Activation,
-    BatchNorm,
-    Conv2D,
-    Dense,
-    Dropout,
-    Flatten,
-    Frozen,
-    Layer,
-    MaxPool2D,
-)
+from pellucid.layers import LSTM, RNN, Activation, BatchNorm, Conv2D, Dense, Dropout, Flatten, Frozen, Layer, MaxPool2D
 from pellucid.network import AnyNetwork, Network
 
 
@@ -41,7 +29,7 @@ class BatchSoftmax(Layer):
 
 @dataclass(frozen=True)
 class Threshold(Layer):
-    """The perceptron's step, whose slope is passed straight through."""
+    """The perceptron's step, whose gradient is passed straight through."""
 
     name: ClassVar[str] = "step"
 
@@ -99,9 +87,11 @@ def _layers(layer: dict[str, Any]) -> list[Layer]:
     elif kind == "batch_norm":
         learnt = layer.get("trainable", True)  # without its scale and shift it has nothing to learn
         made = BatchNorm(
-            momentum=layer.get("momentum", 0.9), update_statistics=layer.get("update_statistics", True),
-            scale=learnt, shift=learnt,
-        )  # fmt: skip
+            momentum=layer.get("momentum", 0.9),
+            update_statistics=layer.get("update_statistics", True),
+            scale=learnt,
+            shift=learnt,
+        )
         layer = layer | {"trainable": True}
     elif kind == "flatten":
         made = Flatten()

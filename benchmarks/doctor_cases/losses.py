@@ -7,15 +7,15 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks.doctor_cases.case import CannotTranslate
-from pellucid.core.checks import UnknownName
+from pellucid.core.errors import UnknownName
 from pellucid.core.types import Array
 from pellucid.functions.losses import BinaryCrossEntropy, Loss, PerOutput, losses
 
 
 class Differentiated(Loss):
-    """A loss whose slope is derived from its value."""
+    """A loss whose gradient is derived from its value."""
 
-    def slope(self, prediction: Array, target: Array) -> Array:
+    def gradient(self, prediction: Array, target: Array) -> Array:
         """Its derivative."""
         return jax.grad(lambda p: self.value(p, target).sum())(prediction)
 
@@ -41,7 +41,7 @@ class DividedCrossEntropy(Differentiated):
 
 @dataclass(frozen=True)
 class BinaryOfAnything(BinaryCrossEntropy):
-    """Binary cross-entropy of outputs that are no sigmoid's: outside the clipped range its slope is 0, as in Keras."""
+    """Binary cross-entropy of outputs that are no sigmoid's: outside the clipped range its gradient is 0, as in Keras."""
 
     _: KW_ONLY
     raw_log: bool = False
@@ -52,7 +52,7 @@ class BinaryOfAnything(BinaryCrossEntropy):
         p = prediction if self.raw_log else jnp.clip(prediction, 1e-7, 1 - 1e-7)
         return -(target * jnp.log(p) + (1 - target) * jnp.log(1 - p))
 
-    def term_slope(self, prediction: Array, target: Array) -> Array:
+    def term_gradient(self, prediction: Array, target: Array) -> Array:
         """Its derivative."""
         return jax.grad(lambda p: self.term(p, target).sum())(prediction)
 
@@ -99,7 +99,7 @@ class ZeroOne(PerOutput):
         """``max(0, 1 − y ŷ)`` to a power."""
         return jnp.maximum(1 - (2 * target - 1) * prediction, 0) ** self.power
 
-    def term_slope(self, prediction: Array, target: Array) -> Array:
+    def term_gradient(self, prediction: Array, target: Array) -> Array:
         """Its derivative."""
         sign = 2 * target - 1
         gap = jnp.maximum(1 - sign * prediction, 0)
@@ -136,7 +136,7 @@ class CategoricalHinge(Differentiated):
 
 @dataclass(frozen=True)
 class Mistakes(PerOutput):
-    """Rosenblatt's rule as a loss: the slope of a mistake, passed straight through the step, is ŷ − y."""
+    """Rosenblatt's rule as a loss: the gradient of a mistake, passed straight through the step, is ŷ − y."""
 
     name: ClassVar[str] = "perceptron"
 
@@ -144,7 +144,7 @@ class Mistakes(PerOutput):
         """``|ŷ − y|``."""
         return jnp.abs(prediction - target)
 
-    def term_slope(self, prediction: Array, target: Array) -> Array:
+    def term_gradient(self, prediction: Array, target: Array) -> Array:
         """``ŷ − y``."""
         return prediction - target
 
@@ -182,14 +182,10 @@ def _loss(program: dict[str, Any], options: dict[str, Any]) -> Loss:
     if name in own:
         return own[name](reduction=reduction)
     if "softmax_axis" in options and name.startswith("categorical") and name in logits:
-        return NegativeOutput(
-            reduction=reduction
-        )  # the layer gives the softmax, over the batch, of these logits
+        return NegativeOutput(reduction=reduction)  # the layer gives the softmax, over the batch, of these logits
     if name == "binary_cross_entropy" and (raw or last != "sigmoid"):
         return BinaryOfAnything(raw_log=raw, reduction=reduction)
-    if name in ("categorical_cross_entropy", "sparse_categorical_cross_entropy") and (
-        raw or last != "softmax"
-    ):
+    if name in ("categorical_cross_entropy", "sparse_categorical_cross_entropy") and (raw or last != "softmax"):
         return DividedCrossEntropy(raw_log=raw, reduction=reduction)
     try:
         return losses.build({"name": logits.get(name, name), "reduction": reduction})

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from benchmarks.doctor_cases.case import CannotTranslate
-from pellucid.core.checks import InvalidValue, UnknownName
+from pellucid.core.errors import InvalidValue, UnknownName
 from pellucid.core.tunable import tunable
 from pellucid.core.types import Array
 from pellucid.optimizers import SGD, optimizers
@@ -19,9 +19,7 @@ class Averaged(SGD):
 
     slots: ClassVar[tuple[str, ...]] = ("mean",)
 
-    def direction(
-        self, g: Array, w: Array, slots: dict[str, Array], t: Array
-    ) -> tuple[Array, dict[str, Array]]:
+    def direction(self, g: Array, w: Array, slots: dict[str, Array], t: Array) -> tuple[Array, dict[str, Array]]:
         """G; the mean of the weights so far."""
         return g, {"mean": slots["mean"] + (w - slots["mean"]) / t}
 
@@ -42,13 +40,7 @@ def optimizer_of(settings: dict[str, Any]) -> Any:
     if name == "adadelta":  # as Keras has it
         settings = {"decay": 0.95, "epsilon": 1e-7} | settings
     past = {"learning_rate": rate or 1e-30} if rate <= 0 else {}
-    for field, sound in (
-        ("momentum", 0.5),
-        ("decay", 0.5),
-        ("beta1", 0.5),
-        ("beta2", 0.5),
-        ("epsilon", 1e-30),
-    ):
+    for field, sound in (("momentum", 0.5), ("decay", 0.5), ("beta1", 0.5), ("beta2", 0.5), ("epsilon", 1e-30)):
         value = settings.get(field)
         refused = value is not None and (value <= 0 if field == "epsilon" else not 0 <= value < 1)
         if refused:

@@ -12,7 +12,7 @@ from benchmarks.doctor_cases.data import arrays_of, dataset_of
 from benchmarks.doctor_cases.layers import kernels_of, network_of
 from benchmarks.doctor_cases.losses import loss_of
 from benchmarks.doctor_cases.optimizers import Averaged, optimizer_of
-from pellucid.core.checks import TrainingDiverged
+from pellucid.core.errors import TrainingDiverged
 from pellucid.core.registry import describe
 from pellucid.core.tunable import as_arrays
 from pellucid.core.types import Array
@@ -68,15 +68,30 @@ def run_of(case: Case, seed: int = 0) -> Run | GanRun:
     if isinstance(optimizer, Averaged):
         params = training.state.optimizer.slots["mean"]
     experiment = Experiment(
-        network=["flatten"], loss=supervised.loss.name, metric=supervised.metric.name, optimizer=optimizer.name,
+        network=["flatten"],
+        loss=supervised.loss.name,
+        metric=supervised.metric.name,
+        optimizer=optimizer.name,
         regularizer=None if regularizer is None else describe(regularizer),
-        epochs=epochs, batch_size=supervised.batch_size, seed=seed,
-        class_weights=case.program.get("class_weights"), scale_inputs="none", scale_targets="none",
-    )  # fmt: skip
+        epochs=epochs,
+        batch_size=supervised.batch_size,
+        seed=seed,
+        class_weights=case.program.get("class_weights"),
+        scale_inputs="none",
+        scale_targets="none",
+    )
     return Run(
-        supervised.network, params, training.layer_state, supervised, experiment, DataFacts.of(data),
-        training.history, {}, stopped, training=training,
-    )  # fmt: skip
+        supervised.network,
+        params,
+        training.layer_state,
+        supervised,
+        experiment,
+        DataFacts.of(data),
+        training.history,
+        {},
+        stopped,
+        training=training,
+    )
 
 
 def training_of(case: Case, seed: int = 0, recorded: bool = True) -> tuple[Dataset, Training]:
@@ -106,9 +121,7 @@ def training_of(case: Case, seed: int = 0, recorded: bool = True) -> tuple[Datas
     metric = _metric(case, data, outputs, np.asarray(train.y))
     supervised = Supervised(network, loss, metric, batch_size, shuffle=program.get("shuffle", True))
     if recorded:
-        state = initial_state(
-            network, optimizer, regularizer, data.input_shape, seed, recorder=supervised.recorder
-        )
+        state = initial_state(network, optimizer, regularizer, data.input_shape, seed, recorder=supervised.recorder)
     else:  # drawn by one program for all optimisers and rates
         supervised = replace(supervised, record_every=0)
         state = initial_state(network, SGD(), None, data.input_shape, seed)
@@ -116,9 +129,8 @@ def training_of(case: Case, seed: int = 0, recorded: bool = True) -> tuple[Datas
         state = state._replace(**numbers)
     held_out = rows(data.held_out) if recorded and data.held_out is not None else None
     return data, Training(
-        supervised, AS_IT_IS, train, held_out, optimizer, state,
-        History.begin(supervised, len(data.train.x)),
-    )  # fmt: skip
+        supervised, AS_IT_IS, train, held_out, optimizer, state, History.begin(supervised, len(data.train.x))
+    )
 
 
 GAN_LOSSES = {"gan": "gan", "gan_minimax": "minimax"}
@@ -162,33 +174,42 @@ def gan_run_of(case: Case, seed: int = 0) -> GanRun:
     x = arrays["x_train"]
     steps_of_critic = program.get("discriminator_steps") or 1
     adversarial = Adversarial(
-        network_of(program["network"]["generator"]), network_of(program["network"]["discriminator"]),
-        latent=program["latent"], loss=GAN_LOSSES[program["loss"]],
-        batch_size=program["batch_size"] * steps_of_critic, critic_steps=steps_of_critic,
-    )  # fmt: skip
+        network_of(program["network"]["generator"]),
+        network_of(program["network"]["discriminator"]),
+        latent=program["latent"],
+        loss=GAN_LOSSES[program["loss"]],
+        batch_size=program["batch_size"] * steps_of_critic,
+        critic_steps=steps_of_critic,
+    )
     both = program["optimizer"]
     maker, judge = (optimizer_of(both.get(player, both)) for player in ("generator", "discriminator"))
     state = adversarial.init(maker, judge, None, x.shape[1:], seed)
     per_epoch = -(-len(x) // adversarial.batch_size)
     training = Training(
-        adversarial,
-        AS_IT_IS,
-        Rows(jax.device_put(x), None),
-        None,
-        None,
-        state,
-        History.begin(adversarial, len(x)),
+        adversarial, AS_IT_IS, Rows(jax.device_put(x), None), None, None, state, History.begin(adversarial, len(x))
     )
     stopped = _train(training, -(-program["steps"] // per_epoch))
     data = Dataset("arrays", Part(x, x), None, "reconstruction")
     experiment = GanExperiment(
-        generator=adversarial.generator.describe(), critic=adversarial.critic.describe(),
-        latent=program["latent"], loss=adversarial.loss, optimizer=describe(maker),
-        critic_optimizer=describe(judge), critic_steps=steps_of_critic, batch_size=program["batch_size"],
-        epochs=training.history.epochs_made, seed=seed,
-    )  # fmt: skip
+        generator=adversarial.generator.describe(),
+        critic=adversarial.critic.describe(),
+        latent=program["latent"],
+        loss=adversarial.loss,
+        optimizer=describe(maker),
+        critic_optimizer=describe(judge),
+        critic_steps=steps_of_critic,
+        batch_size=program["batch_size"],
+        epochs=training.history.epochs_made,
+        seed=seed,
+    )
     params = {name: training.state.params[name] for name in ("generator", "critic")}
     return GanRun(
-        adversarial, params, training.state.layer_state, experiment, DataFacts.of(data), training.history,
-        stopped, training=training,
-    )  # fmt: skip
+        adversarial,
+        params,
+        training.state.layer_state,
+        experiment,
+        DataFacts.of(data),
+        training.history,
+        stopped,
+        training=training,
+    )

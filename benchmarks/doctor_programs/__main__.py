@@ -16,9 +16,7 @@ from pellucid.runs.keeping import keep_compiled_programs
 @click.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), required=False)
 @click.option("--part", type=click.Choice(["looked", "aside"]), help="One half alone.")
-@click.option(
-    "--verify", "verifying", is_flag=True, help="Train what is not verified as it stands, and keep it."
-)
+@click.option("--verify", "verifying", is_flag=True, help="Train what is not verified as it stands, and keep it.")
 @click.option("--again", is_flag=True, help="With --verify: all of them.")
 @click.option("--only", default="", help="With --verify: programs whose names hold this.")
 def main(folder: Path | None, part: str | None, verifying: bool, again: bool, only: str) -> None:
@@ -30,9 +28,7 @@ def main(folder: Path | None, part: str | None, verifying: bool, again: bool, on
     if folder is not None:
         chosen = [one for one in PROGRAMS if part is None or one.aside == (part == "aside")]
         cases = write(chosen, folder)
-        click.echo(
-            f"{len(cases)} programs in {folder}, {sum(bool(case['faults']) for case in cases)} of them faulty"
-        )
+        click.echo(f"{len(cases)} programs in {folder}, {sum(bool(case['faults']) for case in cases)} of them faulty")
 
 
 QUICK_TO_COMPILE = (
@@ -52,9 +48,7 @@ def _verify(again: bool, only: str) -> None:
             if only not in program.name or (current(program) and not again):
                 continue
             found = verify(program, Path(folder))
-            kept = (
-                json.loads(KEPT.read_text()) if KEPT.exists() else {}
-            )  # another process may write it as well
+            kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}  # another process may write it as well
             kept = {name: one for name, one in kept.items() if name in names} | {program.name: found}
             KEPT.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
             click.echo(f"{'  ' if found['passed'] else 'x '}{program.name}: {_line(found)}")

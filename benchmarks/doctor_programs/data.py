@@ -118,9 +118,7 @@ def moons() -> Arrays:
 @data
 def moons_of_labels_in_doubt() -> Arrays:
     """Half moons of which a fifth of all labels, held-out ones too, are the other: nobody gets more than 0.8."""
-    return _with_noise(
-        split(*datasets.make_moons(1500, noise=0.1, random_state=12), held_out=0.5), 0.2, 3, True
-    )
+    return _with_noise(split(*datasets.make_moons(1500, noise=0.1, random_state=12), held_out=0.5), 0.2, 3, True)
 
 
 @data
@@ -190,9 +188,7 @@ def frauds_in_cents() -> Arrays:
 @data
 def three_to_one() -> Arrays:
     """A sound table whose classes are 24 and 76 of a hundred."""
-    return split(
-        *datasets.make_classification(900, 10, n_informative=6, weights=[0.76], flip_y=0.02, random_state=20)
-    )
+    return split(*datasets.make_classification(900, 10, n_informative=6, weights=[0.76], flip_y=0.02, random_state=20))
 
 
 @data
@@ -217,10 +213,7 @@ def sensors() -> Arrays:
 def wine_with_number() -> Arrays:
     """Wines with a column that holds the grower in training, and anything elsewhere."""
     arrays, rng = wine(), np.random.default_rng(23)
-    extra = {
-        "x_train": arrays["y_train"],
-        "x_test": rng.integers(0, 3, len(arrays["y_test"])).astype(np.float32),
-    }
+    extra = {"x_train": arrays["y_train"], "x_test": rng.integers(0, 3, len(arrays["y_test"])).astype(np.float32)}
     return arrays | {axis: np.column_stack([arrays[axis], 400 * column]) for axis, column in extra.items()}
 
 
@@ -276,14 +269,7 @@ def power() -> Arrays:
     rng = np.random.default_rng(29)
     warm, vacuum = rng.uniform(2, 37, 800), rng.uniform(25, 82, 800)
     pressure, humid = rng.normal(1013, 6, 800), rng.uniform(25, 100, 800)
-    mw = (
-        497
-        - 1.7 * warm
-        - 0.23 * vacuum
-        + 0.06 * (pressure - 1013)
-        - 0.0025 * humid * warm
-        + 9 * np.sin(warm / 6)
-    )
+    mw = 497 - 1.7 * warm - 0.23 * vacuum + 0.06 * (pressure - 1013) - 0.0025 * humid * warm + 9 * np.sin(warm / 6)
     return split(np.stack([warm, vacuum, pressure, humid], 1), mw + rng.normal(0, 3, 800))
 
 

@@ -13,17 +13,13 @@ FLAT = {"type": "flatten"}
 STEPS = "data.transform"
 
 
-def dense(
-    units: int, activation: str = "linear", init: Any = "glorot_uniform", **more: Any
-) -> dict[str, Any]:
+def dense(units: int, activation: str = "linear", init: Any = "glorot_uniform", **more: Any) -> dict[str, Any]:
     """A dense layer, drawn as Keras draws it unless said otherwise."""
     layer = {"type": "dense", "units": units, "activation": activation, "use_bias": True}
     return layer | {"weights": _drawn(init), "biases": {"init": "zeros"}} | more
 
 
-def mlp(
-    *widths: int, by: str = "relu", out: tuple[int, str] = (1, "linear"), **more: Any
-) -> list[dict[str, Any]]:
+def mlp(*widths: int, by: str = "relu", out: tuple[int, str] = (1, "linear"), **more: Any) -> list[dict[str, Any]]:
     """Dense hidden layers and an output layer."""
     return [*(dense(width, by, **more) for width in widths), dense(*out, **more)]
 
@@ -141,16 +137,19 @@ class Program:
     @property
     def plain(self) -> dict[str, Any]:
         """The fields of the format that its author has."""
-        data = {
-            "file": f"{self.data}.npz",
-            "one_hot": self.one_hot,
-            "transform": self.transform,
-        } | self.of_data
+        data = {"file": f"{self.data}.npz", "one_hot": self.one_hot, "transform": self.transform} | self.of_data
         program = {
-            "task": self.task, "data": data, "network": self.network, "loss": self.loss, "regularization": None,
-            "optimizer": self.optimizer, "epochs": self.epochs, "batch_size": self.batch_size, "shuffle": True,
+            "task": self.task,
+            "data": data,
+            "network": self.network,
+            "loss": self.loss,
+            "regularization": None,
+            "optimizer": self.optimizer,
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "shuffle": True,
             "metric": self.metric,
-        }  # fmt: skip
+        }
         return copy.deepcopy(program | self.settings)
 
     @property

@@ -42,18 +42,21 @@ def _faulty(program: Program, folder: Path) -> dict[str, Any]:
     as_it_is = scores(plain, folder)
     whole = versus(as_it_is, scores(changed(plain, program.fixing()), folder))
     alone = {
-        label: whole
-        if change == program.fixing()
-        else versus(as_it_is, scores(changed(plain, change), folder))
+        label: whole if change == program.fixing() else versus(as_it_is, scores(changed(plain, change), folder))
         for label, change in program.repairs.items()
     }
     holding = [label for label, one in alone.items() if passes(one)]
     needed = _needed(program, folder)
     best = max((alone[label]["fixed_mean"] for label in holding), default=0.0)
     primary = next((one for one in holding if alone[one]["fixed_mean"] >= best - ALIKE), None)
-    return {"passed": passes(whole) and primary is not None, "primary": primary,
-            "faults": [label for label in program.repairs if label in holding or label in needed],
-            "fix": whole, "alone": alone, "needed": needed}  # fmt: skip
+    return {
+        "passed": passes(whole) and primary is not None,
+        "primary": primary,
+        "faults": [label for label in program.repairs if label in holding or label in needed],
+        "fix": whole,
+        "alone": alone,
+        "needed": needed,
+    }
 
 
 def _needed(program: Program, folder: Path) -> dict[str, Any]:
@@ -76,10 +79,18 @@ def _healthy(program: Program, folder: Path) -> dict[str, Any]:
     near = bool(reached.mean() >= value - tolerance and worst >= value - 2 * tolerance)
     same = bool(abs(longer.mean() - reached.mean()) <= tolerance)
     return {
-        "passed": near and same, "seeds": SEEDS, "mean": _round(reached.mean()), "std": _round(reached.std(ddof=1)),
-        "worst": _round(worst), "reference": value, "tolerance": tolerance, "by": by,
-        "twice_the_epochs": _round(longer.mean()), "near_reference": near, "no_gain_from_longer": same,
-    }  # fmt: skip
+        "passed": near and same,
+        "seeds": SEEDS,
+        "mean": _round(reached.mean()),
+        "std": _round(reached.std(ddof=1)),
+        "worst": _round(worst),
+        "reference": value,
+        "tolerance": tolerance,
+        "by": by,
+        "twice_the_epochs": _round(longer.mean()),
+        "near_reference": near,
+        "no_gain_from_longer": same,
+    }
 
 
 def passes(one: dict[str, Any]) -> bool:
@@ -94,10 +105,14 @@ def versus(faulty: np.ndarray, fixed: np.ndarray) -> dict[str, Any]:
     d = gain.mean() / pooled if pooled > 0 else 99.0 * np.sign(gain.mean())
     p = float(stats.ttest_rel(fixed, faulty).pvalue) if gain.std() > 0 else float(gain.mean() == 0)
     return {
-        "seeds": len(faulty), "faulty_mean": _round(faulty.mean()), "faulty_std": _round(faulty.std(ddof=1)),
-        "fixed_mean": _round(fixed.mean()), "fixed_std": _round(fixed.std(ddof=1)),
-        "cohens_d": _round(np.clip(d, -99, 99), 3), "p": float(f"{p:.3g}"),
-    }  # fmt: skip
+        "seeds": len(faulty),
+        "faulty_mean": _round(faulty.mean()),
+        "faulty_std": _round(faulty.std(ddof=1)),
+        "fixed_mean": _round(fixed.mean()),
+        "fixed_std": _round(fixed.std(ddof=1)),
+        "cohens_d": _round(np.clip(d, -99, 99), 3),
+        "p": float(f"{p:.3g}"),
+    }
 
 
 def _round(number: Any, digits: int = 4) -> float:

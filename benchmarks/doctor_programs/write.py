@@ -45,29 +45,25 @@ def case_of(program: Program) -> dict[str, Any]:
     """
     found = current(program)
     if found is None:
-        raise ValueError(
-            f"{program.name} is not verified as it stands: python -m benchmarks.doctor_programs --verify"
-        )
+        raise ValueError(f"{program.name} is not verified as it stands: python -m benchmarks.doctor_programs --verify")
     case = {"id": program.name, "title": program.title, "source": SOURCE} | program.plain | {"seeds": SEEDS}
     if program.reference is not None:
         value, tolerance, by = program.reference
         return case | {
-            "origin": "control", "faults": [], "fixes": [],
+            "origin": "control",
+            "faults": [],
+            "fixes": [],
             "reference": {"value": value, "tolerance": tolerance, "by": by},
             "verified": {name: value for name, value in found.items() if name not in ("digest", "passed")},
-        }  # fmt: skip
+        }
     alone = [
-        {"change": program.repairs[label], "repairs": label, "verified": one}
-        for label, one in found["alone"].items()
+        {"change": program.repairs[label], "repairs": label, "verified": one} for label, one in found["alone"].items()
     ]
     whole = {"change": program.fixing(), "verified": found["fix"]}
     return case | {
         "origin": "real",
         "primary_fault": found["primary"],
         "faults": sorted(found["faults"], key=lambda label: label != found["primary"]),
-        "fixes": [
-            whole,
-            *(fix for fix in alone if passes(fix["verified"]) and fix["change"] != program.fixing()),
-        ],
+        "fixes": [whole, *(fix for fix in alone if passes(fix["verified"]) and fix["change"] != program.fixing())],
         "fixes_that_failed": [fix for fix in alone if not passes(fix["verified"])],
     }

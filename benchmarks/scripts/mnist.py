@@ -33,8 +33,4 @@ def report(accuracy: float) -> None:
 
 
 def _content(path: Path) -> bytes:
-    return (
-        path.read_bytes()
-        if path.is_file()
-        else gzip.decompress(path.with_name(path.name + ".gz").read_bytes())
-    )
+    return path.read_bytes() if path.is_file() else gzip.decompress(path.with_name(path.name + ".gz").read_bytes())

@@ -8,9 +8,7 @@ from benchmarks.scripts.mnist import arguments, read, report
 folder, epochs, output = arguments()
 x, y, test_x, test_y = (torch.from_numpy(array) for array in read(folder))
 torch.manual_seed(0)
-model = nn.Sequential(
-    nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10)
-)  # fmt: skip
+model = nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10))
 loss_function = nn.CrossEntropyLoss()
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
 for _ in range(epochs):

@@ -22,7 +22,8 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.checks import NOT_NEGATIVE, POSITIVE, SHARE, InvalidValue, constrained, require, validate
+from pellucid.core.constraints import NOT_NEGATIVE, POSITIVE, SHARE, constrained, require, validate
+from pellucid.core.errors import InvalidValue
 from pellucid.core.registry import Registry
 from pellucid.core.tunable import as_arrays, nested, tunable
 from pellucid.core.types import Array, Float, PyTree, Scalar
@@ -83,9 +84,7 @@ class Optimizer(ABC):
         return OptimizerState(as_arrays(self, dtype), jnp.zeros((), jnp.int32), slots)
 
     @staticmethod
-    def update(
-        grads: PyTree, state: OptimizerState, params: PyTree, progress: Scalar | None = None
-    ) -> Update:
+    def update(grads: PyTree, state: OptimizerState, params: PyTree, progress: Scalar | None = None) -> Update:
         """One update of every array.
 
         Args:
@@ -147,12 +146,7 @@ def _check(rule: Any) -> None:
     if isinstance(rule.learning_rate, (str, dict)):
         object.__setattr__(rule, "learning_rate", schedules.build(rule.learning_rate))
     if not isinstance(rule.learning_rate, Schedule):
-        require(
-            rule.learning_rate,
-            POSITIVE,
-            f"{type(rule).__name__}.learning_rate",
-            "Usual values: 1e-4 to 1e-1.",
-        )
+        require(rule.learning_rate, POSITIVE, f"{type(rule).__name__}.learning_rate", "Usual values: 1e-4 to 1e-1.")
     validate(rule)
 
 
@@ -667,9 +661,7 @@ class FromOptax:
         return state
 
     @staticmethod
-    def update(
-        grads: PyTree, state: OptimizerState, params: PyTree, progress: Scalar | None = None
-    ) -> Update:
+    def update(grads: PyTree, state: OptimizerState, params: PyTree, progress: Scalar | None = None) -> Update:
         """``params + updates``, as `optax.apply_updates` does."""
         rule, held = state.rule, state.slots["optax"]
         with _optax_promotion():
@@ -757,9 +749,7 @@ def as_optimizer(specification: Any) -> Optimizer | FromOptax:
         )
     if inspect.isroutine(specification) and (specification.__module__ or "").startswith("optax"):
         name = specification.__name__
-        raise InvalidValue(
-            f"the function optax.{name} makes an optimizer: call it, as in optax.{name}(1e-3)."
-        )
+        raise InvalidValue(f"the function optax.{name} makes an optimizer: call it, as in optax.{name}(1e-3).")
     if hasattr(specification, "init") and not isinstance(specification, Optimizer | type):
         if not callable(getattr(specification, "update", None)):
             raise InvalidValue(f"not an optimizer: {specification!r} has init but no update.")

@@ -9,15 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pellucid.core.checks import (
-    POSITIVE,
-    InvalidValue,
-    MissingExtra,
-    ShapeError,
-    constrained,
-    require,
-    validate,
-)
+from pellucid.core.constraints import POSITIVE, constrained, require, validate
+from pellucid.core.errors import InvalidValue, MissingExtra, ShapeError
 from pellucid.report.figures import COLOURS, STYLES
 
 
@@ -34,9 +27,7 @@ COMPARISON = (
     Comparison("connections", "chemical synapses, each of a strength", "weights w"),
     Comparison("processing", "the soma integrates, and leaks", "weighted sum z = Σ w·x + b"),
     Comparison("activation", "fires past a threshold", "activation function a = f(z)"),
-    Comparison(
-        "output", "spikes along the axon, more often for a stronger input", "the number a, to the next layer"
-    ),
+    Comparison("output", "spikes along the axon, more often for a stronger input", "the number a, to the next layer"),
     Comparison("learning", "synapses grow stronger or weaker", "weights are adjusted by W ← W − η ∂L/∂W"),
 )
 """The biological neuron against the artificial one."""
@@ -207,7 +198,7 @@ class FiringRateCurve:
 def firing_rate_curve(neuron: BiologicalNeuron, currents: Any, duration: float = 1000.0) -> FiringRateCurve:
     """Measure the firing rate under each of several constant currents (subject 9.28).
 
-    The measured rate lies below the formula's by less than 1/duration + rate² · time_step: spikes are counted whole and
+    The measured rate lies below the formula's by less than 1/duration + rate² · time_step: spikes are sample_mask whole and
     fall on whole steps.
 
     Args:
@@ -232,9 +223,7 @@ def firing_rate_curve(neuron: BiologicalNeuron, currents: Any, duration: float =
     require(duration, POSITIVE, "duration (simulated ms)")
     amounts = np.asarray(currents, float)
     if amounts.ndim != 1 or len(np.unique(amounts)) < 3:
-        raise InvalidValue(
-            f"currents must be at least three different numbers in a row. Received: {currents!r:.60}."
-        )
+        raise InvalidValue(f"currents must be at least three different numbers in a row. Received: {currents!r:.60}.")
     steps = max(1, round(duration / neuron.time_step))
     _, spikes = neuron._soma(np.tile(amounts, (steps, 1)))
     measured = 1000 * spikes.sum(axis=0) / (steps * neuron.time_step)

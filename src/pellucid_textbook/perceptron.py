@@ -15,15 +15,8 @@ import numpy as np
 import rich
 from rich.table import Table
 
-from pellucid.core.checks import (
-    POSITIVE,
-    Interval,
-    InvalidValue,
-    ShapeError,
-    WholeNumber,
-    constrained,
-    validate,
-)
+from pellucid.core.constraints import POSITIVE, Interval, WholeNumber, constrained, validate
+from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.functions.activations import Step
 from pellucid_textbook.separability import NotSeparable, Separable, separability, write_point
 from pellucid_textbook.two_classes import as_table, as_two_classes
@@ -331,9 +324,7 @@ class FittedPerceptron:
         found = self.separability
         if isinstance(found, NotSeparable):
             return str(found)
-        bound = found.mistake_bound(
-            self.x, self.perceptron.start(self.x.shape[1]), self.perceptron.learning_rate
-        )
+        bound = found.mistake_bound(self.x, self.perceptron.start(self.x.shape[1]), self.perceptron.learning_rate)
         return (
             f"{found}\nMore epochs are needed: from this start a perceptron makes at most {bound:,} mistakes "
             f"on these examples (Novikoff 1962), of which {self.mistakes:,} are made. Raise max_epochs."

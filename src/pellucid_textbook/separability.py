@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.checks import POSITIVE, DataError, ShapeError, require
+from pellucid.core.constraints import POSITIVE, require
+from pellucid.core.errors import DataError, ShapeError
 from pellucid_textbook.two_classes import as_table, as_two_classes
 
 TOLERANCE = 1e-9
@@ -163,9 +164,7 @@ class Certificate:
         allowed = 0.0 if self.exact else TOLERANCE
         return (
             all(row < len(x) for side in self.rows for row in side)
-            and all(
-                np.array_equal(x[list(rows)], kept) for rows, kept in zip(self.rows, self.points, strict=True)
-            )
+            and all(np.array_equal(x[list(rows)], kept) for rows, kept in zip(self.rows, self.points, strict=True))
             and all((y[list(rows)] == side).all() for side, rows in enumerate(self.rows))
             and all(share >= 0 for side in self.shares for share in side)
             and all(abs(sum(side) - 1) <= allowed for side in self.shares)
@@ -178,9 +177,7 @@ class Certificate:
         for rows, shares, points in zip(self.rows, self.shares, self.points, strict=True):
             names = [write_point(p) if short else f"x[{row}]" for row, p in zip(rows, points, strict=True)]
             mixed = zip(shares, names, strict=True)
-            sides.append(
-                " + ".join(name if share == 1 else f"{_written(share)}·{name}" for share, name in mixed)
-            )
+            sides.append(" + ".join(name if share == 1 else f"{_written(share)}·{name}" for share, name in mixed))
         common = f" = ({', '.join(map(_written, self.mixture(0)))})" if short else ""
         rounding = "" if self.exact else f" (to within {self.residual:.1g})"
         return f"{sides[0]} = {sides[1]}{common}{rounding}"
@@ -317,10 +314,7 @@ def _exact_shares(zeros: np.ndarray, ones: np.ndarray) -> list[Fraction] | None:
     """The β and α with Σ β = Σ α = 1 and equal mixtures, by elimination; None if not unique and ≥ 0."""
     unknowns = len(zeros) + len(ones)
     coordinates = np.concatenate([zeros.astype(np.float64), -ones.astype(np.float64)]).T
-    equations = [
-        [1.0] * len(zeros) + [0.0] * len(ones) + [1.0],
-        [0.0] * len(zeros) + [1.0] * len(ones) + [1.0],
-    ]
+    equations = [[1.0] * len(zeros) + [0.0] * len(ones) + [1.0], [0.0] * len(zeros) + [1.0] * len(ones) + [1.0]]
     equations += [[*row, 0.0] for row in coordinates[coordinates.any(axis=1)].tolist()]
     rows = [[Fraction(value) for value in row] for row in dict.fromkeys(map(tuple, equations))]
     for column in range(unknowns):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.checks import DataError, ShapeError
+from pellucid.core.errors import DataError, ShapeError
 
 
 def as_table(x: Any) -> np.ndarray:
@@ -28,9 +28,7 @@ def as_table(x: Any) -> np.ndarray:
             "Write one example as [[…]], one input as a column."
         )
     if x.dtype.kind not in "biuf":
-        raise DataError(
-            f"x must hold numbers. Received: an array of {x.dtype}. Encode names as numbers first."
-        )
+        raise DataError(f"x must hold numbers. Received: an array of {x.dtype}. Encode names as numbers first.")
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         row, column = np.argwhere(~np.isfinite(x))[0].tolist()
         raise DataError(f"x must be finite. Received: {x[row, column]} at row {row}, column {column}.")
@@ -52,9 +50,7 @@ def as_two_classes(y: Any, rows: int) -> tuple[tuple[Any, Any], np.ndarray]:
     if y.dtype.kind == "O" and all(isinstance(value, str) for value in y.flat):
         y = y.astype(str)
     if y.shape != (rows,):
-        raise ShapeError(
-            f"y must hold one class for each row of x, shape ({rows},). Received: shape {y.shape}."
-        )
+        raise ShapeError(f"y must hold one class for each row of x, shape ({rows},). Received: shape {y.shape}.")
     if y.dtype.kind not in "biufU" or (y.dtype.kind == "f" and not np.isfinite(y).all()):
         kind = "numbers that are not finite" if y.dtype.kind == "f" else f"an array of {y.dtype}"
         raise DataError(f"y must be 0 and 1, False and True, or two names. Received: {kind}.")

@@ -113,7 +113,7 @@ SETTINGS = [
     (["--class-weights", "setsa=2"], ["'setsa'", "setosa, versicolor, virginica"]),
     (["--class-weights", "setosa=-2"], ["'setosa'", "Received: -2.0"]),
     (["--class-weights", "setosa"], ["'setosa'", "NAME=WEIGHT"]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("options", "said"), SETTINGS, ids=[" ".join(options) for options, _ in SETTINGS])
@@ -137,7 +137,7 @@ def test_settings_that_are_not_allowed_cost_no_earlier_run(run, options, said):
         ("iriss", [], ["unknown dataset 'iriss'", "Did you mean 'iris'"]),
         ("iris", ["--target", "species"], ["--target is for table files"]),
     ],
-)  # fmt: skip
+)
 def test_what_does_not_fit_the_task(tmp_path, data, options, said):
     code, text = pellucid("train", data, *SHORT, "--run", tmp_path / "run", *options)
     assert code == 2
@@ -223,11 +223,7 @@ def test_a_wrong_number_of_epochs_does_not_spoil_the_run(copy):
 def test_an_altered_experiment(copy, old, new, said):
     path = copy / "experiment.toml"
     path.write_text(path.read_text().replace(old, new))
-    for arguments in (
-        ["train", path, "--run", copy / "new"],
-        ["train", "--resume", copy],
-        ["evaluate", copy],
-    ):
+    for arguments in (["train", path, "--run", copy / "new"], ["train", "--resume", copy], ["evaluate", copy]):
         code, text = pellucid(*arguments)
         assert code == 4
         assert all(part in text for part in said), text
@@ -292,9 +288,20 @@ def test_other_data_under_the_old_name(tmp_path):
 
 def test_divergence_has_its_own_code_and_names_step_and_layer(tmp_path):
     code, text = pellucid(
-        "train", "diabetes", *SHORT, "--optimizer", "sgd", "--learning-rate", "1e4", "--epochs", "50",
-        "--scale-targets", "none", "--run", tmp_path / "run",
-    )  # fmt: skip
+        "train",
+        "diabetes",
+        *SHORT,
+        "--optimizer",
+        "sgd",
+        "--learning-rate",
+        "1e4",
+        "--epochs",
+        "50",
+        "--scale-targets",
+        "none",
+        "--run",
+        tmp_path / "run",
+    )
     assert code == 5
     assert "not finite at step" in text
     assert "layer dense_" in text

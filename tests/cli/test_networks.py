@@ -15,17 +15,26 @@ def pellucid(*arguments, code=0):
 
 def test_a_convolutional_network_is_trained_resumed_and_used(tmp_path):
     run = tmp_path / "run"
-    begun = pellucid("train", "digits", "--network", "cnn:normalize=true", "--dropout", 0.1, "--epochs", 2,
-                     "--run", run, "--json", "--quiet")  # fmt: skip
+    begun = pellucid(
+        "train",
+        "digits",
+        "--network",
+        "cnn:normalize=true",
+        "--dropout",
+        0.1,
+        "--epochs",
+        2,
+        "--run",
+        run,
+        "--json",
+        "--quiet",
+    )
     assert "conv2d_1" in begun.stderr
     assert "batch_norm_1" in begun.stderr
     pellucid("train", "--resume", run, "--epochs", 4, "--quiet")
     again = tmp_path / "again"
     repeated = pellucid("train", run / "experiment.toml", "--run", again, "--epochs", 4, "--json", "--quiet")
-    assert (
-        json.loads(repeated.stdout)["accuracy"]
-        == json.loads(pellucid("evaluate", run, "--json").stdout)["accuracy"]
-    )
+    assert json.loads(repeated.stdout)["accuracy"] == json.loads(pellucid("evaluate", run, "--json").stdout)["accuracy"]
     assert (run / "weights.safetensors").read_bytes() == (again / "weights.safetensors").read_bytes()
     assert json.loads(repeated.stdout)["accuracy"] > 0.9
 
@@ -37,15 +46,22 @@ def test_layers_of_a_recurrent_network_from_toml(tmp_path):
         '[[layers]]\nname = "gru"\nunits = 12\n'
         '[[layers]]\nname = "dense"\nunits = 10\nactivation = "softmax"\n'
     )
-    result = pellucid(
-        "train", "digits", "--network", network, "--epochs", 1, "--run", tmp_path / "run", "--quiet"
-    )
+    result = pellucid("train", "digits", "--network", network, "--epochs", 1, "--run", tmp_path / "run", "--quiet")
     assert "bidirectional_1" in result.stderr
 
 
 def test_an_autoencoder_tells_which_rows_are_unlike_the_rest(tmp_path):
-    pellucid("train", "digits", "--network", "autoencoder:code=8,sparsity=l1_activity", "--epochs", 5,
-             "--run", tmp_path / "run", "--quiet")  # fmt: skip
+    pellucid(
+        "train",
+        "digits",
+        "--network",
+        "autoencoder:code=8,sparsity=l1_activity",
+        "--epochs",
+        5,
+        "--run",
+        tmp_path / "run",
+        "--quiet",
+    )
     rows = pellucid("predict", tmp_path / "run", "digits", "--limit", 3).stdout.splitlines()
     assert rows[0] == "error"
     assert all(0 < float(row) < 1 for row in rows[1:])

@@ -13,9 +13,14 @@ import pellucid as pel
 from pellucid.cli.main import main
 
 COMPARED = [
-    "weights.safetensors", "result.json", "experiment.toml", "report.html", "history/epochs.jsonl",
-    "history/steps.jsonl", "history/layers.jsonl",
-]  # fmt: skip
+    "weights.safetensors",
+    "result.json",
+    "experiment.toml",
+    "report.html",
+    "history/epochs.jsonl",
+    "history/steps.jsonl",
+    "history/layers.jsonl",
+]
 
 
 def pellucid(*arguments, code=0):
@@ -30,9 +35,7 @@ def kept(path):
     """The content of a file; of a page without the notes, which say what was chosen and what was asked for."""
     if path.name != "report.html":
         return path.read_bytes()
-    return re.sub(
-        r"<section><h2 [^>]*>Notes</h2>.*?</section>", "", path.read_text(encoding="utf-8"), flags=re.DOTALL
-    )
+    return re.sub(r"<section><h2 [^>]*>Notes</h2>.*?</section>", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
 def write_csv(path, header, rows):
@@ -43,9 +46,7 @@ def write_csv(path, header, rows):
 
 def as_table(bunch, labels):
     """Header and rows of a scikit-learn dataset, the target named and last."""
-    return [*bunch.feature_names, "target"], [
-        [*x, label] for x, label in zip(bunch.data.tolist(), labels, strict=True)
-    ]
+    return [*bunch.feature_names, "target"], [[*x, label] for x, label in zip(bunch.data.tolist(), labels, strict=True)]
 
 
 def names_of(bunch):
@@ -63,9 +64,20 @@ def flowers(tmp_path_factory):
     write_csv(folder / "new.csv", header, new)
     write_csv(folder / "unlabelled.csv", header[:-1], [row[:-1] for row in new])
     result = pellucid(
-        "train", folder / "seen.csv", "--target", "target", "--network", "16", "--epochs", 30,
-        "--learning-rate", 0.02, "--run", folder / "run", "--json",
-    )  # fmt: skip
+        "train",
+        folder / "seen.csv",
+        "--target",
+        "target",
+        "--network",
+        "16",
+        "--epochs",
+        30,
+        "--learning-rate",
+        0.02,
+        "--run",
+        folder / "run",
+        "--json",
+    )
     return folder, [row[-1] for row in new], result
 
 
@@ -97,9 +109,7 @@ def test_plain_lines_where_no_terminal_is(flowers):
 
 def test_predictions_for_new_rows_come_as_csv_and_as_json(flowers):
     folder, truth, _ = flowers
-    rows = list(
-        csv.DictReader(pellucid("predict", folder / "run", folder / "unlabelled.csv").stdout.splitlines())
-    )
+    rows = list(csv.DictReader(pellucid("predict", folder / "run", folder / "unlabelled.csv").stdout.splitlines()))
     assert [row["prediction"] for row in rows] == pel.load_run(folder / "run").predict(
         folder / "unlabelled.csv"
     ).tolist()
@@ -142,10 +152,7 @@ def test_order_of_columns_does_not_matter_and_a_missing_one_is_named(flowers, tm
 
 @pytest.mark.parametrize(
     ("bunch", "task", "metric", "limit"),
-    [
-        (load_breast_cancer, "binary", "binary_accuracy", 0.9),
-        (load_diabetes, "regression", "mean_absolute_error", 60),
-    ],
+    [(load_breast_cancer, "binary", "binary_accuracy", 0.9), (load_diabetes, "regression", "mean_absolute_error", 60)],
 )
 def test_each_kind_of_table_trains_and_predicts(tmp_path, bunch, task, metric, limit):
     data = bunch()
@@ -154,10 +161,22 @@ def test_each_kind_of_table_trains_and_predicts(tmp_path, bunch, task, metric, l
     table = write_csv(tmp_path / "table.csv", header, rows)
     told = json.loads(
         pellucid(
-            "train", table, "--target", "target", "--network", "32", "--epochs", 60, "--learning-rate", 0.01,
-            "--run", tmp_path / "run", "--json", "--quiet",
+            "train",
+            table,
+            "--target",
+            "target",
+            "--network",
+            "32",
+            "--epochs",
+            60,
+            "--learning-rate",
+            0.01,
+            "--run",
+            tmp_path / "run",
+            "--json",
+            "--quiet",
         ).stdout
-    )  # fmt: skip
+    )
     assert told[metric] < limit if task == "regression" else told[metric] > limit
     rows = list(csv.DictReader(pellucid("predict", tmp_path / "run", table).stdout.splitlines()))
     assert len(rows) == len(labels)
@@ -175,9 +194,18 @@ def test_numbers_that_name_classes_stay_what_the_table_wrote(tmp_path):
     header, rows = as_table(data, [3 + 4 * label for label in data.target.tolist()])
     table = write_csv(tmp_path / "table.csv", header, rows)
     pellucid(
-        "train", table, "--target", "target", "--network", "32", "--run", tmp_path / "run", "--quiet",
-        "--learning-rate", 0.01,
-    )  # fmt: skip
+        "train",
+        table,
+        "--target",
+        "target",
+        "--network",
+        "32",
+        "--run",
+        tmp_path / "run",
+        "--quiet",
+        "--learning-rate",
+        0.01,
+    )
     run = pel.load_run(tmp_path / "run")
     truth = 3 + 4 * data.target
     assert (run.predict(table) == truth).mean() > 0.9
@@ -192,9 +220,17 @@ def test_numbers_that_name_classes_stay_what_the_table_wrote(tmp_path):
 # Few programs for many tests: compiling them is what takes the time.
 SCHEDULED = ["iris", "--quiet", "--network", "8", "--dropout", 0.2, "--schedule", "cosine_decay:epochs=5"]
 STOPPED = [
-    "iris", "--quiet", "--network", "8", "--patience", 3, "--class-weights", "setosa=2,versicolor=1",
-    "--regularizer", "l1:strength=1e-3",
-]  # fmt: skip
+    "iris",
+    "--quiet",
+    "--network",
+    "8",
+    "--patience",
+    3,
+    "--class-weights",
+    "setosa=2,versicolor=1",
+    "--regularizer",
+    "l1:strength=1e-3",
+]
 
 
 def test_a_network_from_a_file_of_layers_is_that_of_the_options(tmp_path):
@@ -245,9 +281,7 @@ def test_resumed_for_more_epochs_equals_the_longer_run(tmp_path, settings):
 
 
 def test_early_stopping_ends_before_the_epochs_do_and_says_so(tmp_path):
-    result = pellucid(
-        "train", *STOPPED, "--learning-rate", 0.5, "--epochs", 400, "--run", tmp_path / "run", "--json",
-    )  # fmt: skip
+    result = pellucid("train", *STOPPED, "--learning-rate", 0.5, "--epochs", 400, "--run", tmp_path / "run", "--json")
     assert json.loads(result.stdout)["stopped"] == "early"
     assert "stopped early" in result.stderr
     assert "weights of the best epoch kept" in result.stderr

@@ -59,23 +59,11 @@ def on_a_terminal(arguments, **environment):
 
 
 def test_a_live_bar_on_a_terminal_shows_where_the_training_stands_without_colour_where_asked(tmp_path):
-    arguments = [
-        "train",
-        "iris",
-        "--network",
-        "8",
-        "--epochs",
-        "4000",
-        "--json",
-        "--run",
-        str(tmp_path / "run"),
-    ]
+    arguments = ["train", "iris", "--network", "8", "--epochs", "4000", "--json", "--run", str(tmp_path / "run")]
     shown, out = on_a_terminal(arguments, NO_COLOR="1")
     assert "\x1b[2K" in shown  # a line written over and over
     text = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", shown)
-    assert re.search(
-        r"epoch \d+/4000 .*loss \d+\.\d{4} · accuracy [01]\.\d{4} · [\d,]+ examples/s · \d+ s left", text
-    )
+    assert re.search(r"epoch \d+/4000 .*loss \d+\.\d{4} · accuracy [01]\.\d{4} · [\d,]+ examples/s · \d+ s left", text)
     assert json.loads(out)["stopped"] == "epochs"
     styles = {number for code in re.findall(r"\x1b\[[\d;]*m", shown) for number in re.findall(r"\d+", code)}
     assert styles <= {"0", "1", "2"}  # plain, bold, faint

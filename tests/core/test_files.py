@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from pellucid.core.checks import StorageError
+from pellucid.core.errors import StorageError
 from pellucid.core.files import sha256, write_atomically, write_bytes
 
 

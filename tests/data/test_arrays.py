@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.preprocessing import StandardScaler
 
-from pellucid.core.checks import DataError, InvalidValue, ShapeError
+from pellucid.core.errors import DataError, InvalidValue, ShapeError
 from pellucid.data.arrays import Part, Preprocessing, make_dataset, reconstruction, split, standardise
 
 X = np.arange(80, dtype=np.float64).reshape(40, 2) ** 1.5
@@ -253,10 +253,7 @@ OTHER_THINGS = {
     "a path": (lambda: "houses.csv", "the text 'houses.csv', and an array is wanted.*np.load.*load_table"),
     "a path object": (lambda: Path("houses.csv"), "the path 'houses.csv'.*load_table"),
     "a generator": (lambda: (row for row in X), r"a generator, which can be read once only. Give list\("),
-    "a sparse matrix": (
-        lambda: scipy.sparse.csr_array(X),
-        r"a sparse matrix \(csr_array\). Give [xy].toarray\(\)",
-    ),
+    "a sparse matrix": (lambda: scipy.sparse.csr_array(X), r"a sparse matrix \(csr_array\). Give [xy].toarray\(\)"),
     "a set": (lambda: {1.0, 2.0}, "a set, which has no order"),
     "columns": (lambda: {"a": [1.0], "b": [2.0]}, r"a table of columns \(dict\). Give np.column_stack"),
     "nothing": (lambda: None, "None. Give an array"),
@@ -288,9 +285,7 @@ def test_a_target_at_each_step_is_said_not_to_be_supported():
         ShapeError, match=r"y has shape \(6, 5, 1\): a target at each time step.*not supported.*reshape"
     ):
         make_dataset(x, np.zeros((6, 5, 1)))
-    with pytest.raises(
-        DataError, match=r"y holds 2 at row 1, column 1.*label at each time step is not supported"
-    ):
+    with pytest.raises(DataError, match=r"y holds 2 at row 1, column 1.*label at each time step is not supported"):
         make_dataset(x, np.array([[0, 1], [1, 2]] * 3), task="multiclass")
 
 
@@ -357,9 +352,7 @@ def test_labels_outside_the_given_classes_are_named_with_row_and_allowed_values(
 
 
 def test_given_classes_keep_their_order():
-    data = make_dataset(
-        table(4), ["low", "high", "mid", "low"], classes=["low", "mid", "high"], held_out=None
-    )
+    data = make_dataset(table(4), ["low", "high", "mid", "low"], classes=["low", "mid", "high"], held_out=None)
     assert data.train.y.tolist() == [0, 2, 1, 0]
 
 

@@ -11,16 +11,14 @@ import threading
 import numpy as np
 import pytest
 
-from pellucid.core.checks import DataError, StorageError, UnknownName
+from pellucid.core.errors import DataError, StorageError, UnknownName
 from pellucid.data import datasets, download
 from pellucid.data.datasets import fetch, list_datasets, load_dataset
 
 # ---- what is shipped ----
 
 
-@pytest.mark.parametrize(
-    "info", [info for info in list_datasets() if info.name != "mnist"], ids=lambda i: i.name
-)
+@pytest.mark.parametrize("info", [info for info in list_datasets() if info.name != "mnist"], ids=lambda i: i.name)
 def test_a_dataset_is_what_the_list_says(info):
     data = load_dataset(info.name)
     held_out = data.held_out or data.train.take([])
@@ -51,9 +49,7 @@ def test_underscores_capitals_and_hyphens_are_the_same():
 
 
 def test_an_unknown_name_brings_the_near_ones():
-    with pytest.raises(
-        UnknownName, match=r"unknown dataset 'minst'. Did you mean 'mnist'.*Known: breast-cancer"
-    ):
+    with pytest.raises(UnknownName, match=r"unknown dataset 'minst'. Did you mean 'mnist'.*Known: breast-cancer"):
         load_dataset("minst")
 
 
@@ -118,9 +114,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.server.failures or content is None:
             self.send_error(self.server.failures.pop(0) if self.server.failures else 404)
             return
-        start = (
-            int(asked.removeprefix("bytes=").removesuffix("-")) if asked and self.server.knows_ranges else 0
-        )
+        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and self.server.knows_ranges else 0
         if start >= len(content):
             self.send_error(416)
             return
@@ -211,9 +205,7 @@ def mirror(server, tmp_path, monkeypatch):
         files[f"{name}-images-idx3-ubyte"] = bytes(16) + rng.bytes(rows * 784)
         files[f"{name}-labels-idx1-ubyte"] = bytes(8) + rng.integers(0, 10, rows, np.uint8).tobytes()
     packed = {name: gzip.compress(content) for name, content in files.items()}
-    table = {
-        name: (len(packed[name]), hashlib.sha256(content).hexdigest()) for name, content in files.items()
-    }
+    table = {name: (len(packed[name]), hashlib.sha256(content).hexdigest()) for name, content in files.items()}
     monkeypatch.setattr(datasets, "_MNIST_FILES", table)
     monkeypatch.setenv("PELLUCID_MNIST_URL", server.url)
     monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path / "cache"))

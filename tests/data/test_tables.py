@@ -10,7 +10,7 @@ import pytest
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from pellucid.core.checks import DataError, InvalidValue, MissingExtra
+from pellucid.core.errors import DataError, InvalidValue, MissingExtra
 from pellucid.data.tables import TableEncoder, load_table
 
 CITIES = ["Paris", "Rome", "Oslo"]
@@ -85,9 +85,7 @@ def test_the_delimiter_is_found(tmp_path, delimiter):
 
 
 def test_byte_order_mark_quotes_blank_lines_and_windows_line_ends_are_read(tmp_path):
-    text = 'age,"city, country",ill\r\n' + "".join(
-        f'{i},"R{i % 2}\nItaly",{i % 2}\r\n\r\n' for i in range(10)
-    )
+    text = 'age,"city, country",ill\r\n' + "".join(f'{i},"R{i % 2}\nItaly",{i % 2}\r\n\r\n' for i in range(10))
     data = load_table(write(tmp_path, text, encoding="utf-8-sig"), "ill", held_out=None)
     assert data.features == ("age", "city, country=R0\nItaly", "city, country=R1\nItaly")
     assert data.task == "binary"
@@ -218,9 +216,7 @@ def test_an_unknown_category_is_named_with_the_known_ones(frame):
     encoder = load_table(frame, "ill").encoder
     assert encoder is not None
     rows = [{"age": 1, "dose": 2, "city": city} for city in ("Rome", "Romme")]
-    with pytest.raises(
-        DataError, match=r"holds 'Romme' at row 1.*Known: 'Oslo', 'Paris', 'Rome'.*mean 'Rome'"
-    ):
+    with pytest.raises(DataError, match=r"holds 'Romme' at row 1.*Known: 'Oslo', 'Paris', 'Rome'.*mean 'Rome'"):
         encoder.encode(rows)
 
 
@@ -253,10 +249,7 @@ def test_new_rows_with_faults_are_refused(frame):
         (lines(*[row.replace("yes", "no") for row in TEN]), r"one class only, 'no'"),
         (lines(*TEN, "old,Rome,no"), r"'age' holds the text 'old' at line 12, where 10 of 11 .*categorical"),
         (lines(*TEN, "inf,Rome,no"), r"column 'age' holds inf at line 12"),
-        (
-            lines(*[f"'{i},5',Rome,{i % 2}".replace("'", '"') for i in range(9)]),
-            r"decimal comma, such as '0,5'",
-        ),
+        (lines(*[f"'{i},5',Rome,{i % 2}".replace("'", '"') for i in range(9)]), r"decimal comma, such as '0,5'"),
         (lines(*[f"{1.7e9 + i:.0f},Rome,{i % 2}" for i in range(10)]), r"column 'age' runs from 17000"),
         (lines(*[f"1,name {i},{i % 2}" for i in range(30)]), r"'city' holds text with 30 distinct.*ignore"),
     ],
@@ -292,9 +285,7 @@ def test_a_regression_of_text_is_refused(tmp_path):
 @pytest.mark.parametrize("argument", ["target", "ignore", "categorical"])
 def test_a_column_that_is_not_there_brings_the_near_ones(tmp_path, argument):
     options = {"target": "ill"} | {argument: "agge" if argument == "target" else ["agge"]}
-    with pytest.raises(
-        DataError, match=r"no column 'agge'. Did you mean 'age'\? Columns: 'age', 'city', 'ill'"
-    ):
+    with pytest.raises(DataError, match=r"no column 'agge'. Did you mean 'age'\? Columns: 'age', 'city', 'ill'"):
         load_table(write(tmp_path, lines(*TEN)), **options)
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from pellucid.core.checks import DataError, InvalidValue
+from pellucid.core.errors import DataError, InvalidValue
 from pellucid.data.text import Vocabulary, bag_of_words, load_messages
 
 TEXTS = ["Win cash NOW!", "cash for you, cash", "see you now", "élan vital"]
@@ -20,10 +20,7 @@ def test_encode_marks_exactly_the_words_of_each_message():
 
 def test_minimum_count_counts_messages_and_maximum_words_keeps_the_frequent():
     assert bag_of_words(TEXTS, minimum_count=2).words == ("cash", "now", "you")
-    assert bag_of_words([*TEXTS, "cash", "cash now"], minimum_count=1, maximum_words=2).words == (
-        "cash",
-        "now",
-    )
+    assert bag_of_words([*TEXTS, "cash", "cash now"], minimum_count=1, maximum_words=2).words == ("cash", "now")
 
 
 def test_the_vocabulary_survives_json_and_ignores_unknown_words():

@@ -19,21 +19,19 @@ GLOROT = {"init": "glorot_uniform"}
 
 
 def dense(units, activation, **changes):
-    return {
-        "type": "dense",
-        "units": units,
-        "activation": activation,
-        "weights": GLOROT,
-        "biases": ZEROS,
-    } | changes
+    return {"type": "dense", "units": units, "activation": activation, "weights": GLOROT, "biases": ZEROS} | changes
 
 
 HIDDEN, OUTPUT = dense(16, "relu"), dense(3, "softmax")
 PROGRAM = {
-    "task": "multiclass", "network": [HIDDEN, OUTPUT], "loss": "categorical_cross_entropy",
-    "optimizer": {"name": "adam", "learning_rate": 0.02}, "epochs": 25, "batch_size": 16,
+    "task": "multiclass",
+    "network": [HIDDEN, OUTPUT],
+    "loss": "categorical_cross_entropy",
+    "optimizer": {"name": "adam", "learning_rate": 0.02},
+    "epochs": 25,
+    "batch_size": 16,
     "data": {"file": "iris.npz", "one_hot": True, "transform": [{"op": "standardise"}]},
-}  # fmt: skip
+}
 
 FAULTS = {
     "gradient_ascent": {"optimizer": {"name": "sgd", "learning_rate": -0.05}},
@@ -42,9 +40,7 @@ FAULTS = {
     "constant_init": {"network": [dense(16, "relu", weights={"init": "constant", "value": 0.2}), OUTPUT]},
     "frozen_parameters": {"network": [HIDDEN | {"trainable": False}, OUTPUT | {"trainable": False}]},
     "output_loss_mismatch": {"loss_options": {"softmax_axis": "batch"}},
-    "train_test_mismatch": {
-        "data": PROGRAM["data"] | {"transform": [{"op": "standardise", "only": "train"}]}
-    },
+    "train_test_mismatch": {"data": PROGRAM["data"] | {"transform": [{"op": "standardise", "only": "train"}]}},
 }
 """A fault, and the change that puts it in."""
 
@@ -55,12 +51,7 @@ def case(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cases")
     data = pel.load_dataset("iris")
     assert data.held_out is not None
-    arrays = {
-        "x_train": data.train.x,
-        "y_train": data.train.y,
-        "x_test": data.held_out.x,
-        "y_test": data.held_out.y,
-    }
+    arrays = {"x_train": data.train.x, "y_train": data.train.y, "x_test": data.held_out.x, "y_test": data.held_out.y}
     np.savez(folder / "iris.npz", **arrays)
     return lambda **changes: Case("iris", "injected", PROGRAM | changes, None, (), (), folder)
 
@@ -94,9 +85,7 @@ def test_story_of_a_run_that_does_not_learn(tmp_path):
     """Check before, train, diagnose after: codes for pipelines, JSON for machines, words for people."""
     run = str(tmp_path / "slow")
     terminal = CliRunner()
-    terminal.invoke(
-        main, ["train", "iris", "--learning-rate", "1e-6", "--epochs", "4", "--run", run, "--quiet"]
-    )
+    terminal.invoke(main, ["train", "iris", "--learning-rate", "1e-6", "--epochs", "4", "--run", run, "--quiet"])
     sound = terminal.invoke(main, ["check", f"{run}/experiment.toml", "--json"])
     assert sound.exit_code == 0, sound.output
     assert json.loads(sound.stdout)["facts"]["first loss"] > 0

@@ -19,9 +19,17 @@ DATA = RING.dataset(2000)
 def trained(critic_rate: float, loss: str = "gan", epochs: int = 40):
     """A GAN on the ring whose generator learns at 1e-3."""
     return pel.train_gan(
-        None, None, DATA, loss=loss, optimizer=pel.Adam(1e-3, beta1=0.5), critic_steps=1, epochs=epochs,
-        critic_optimizer=pel.Adam(critic_rate, beta1=0.5), batch_size=64, progress=False,
-    )  # fmt: skip
+        None,
+        None,
+        DATA,
+        loss=loss,
+        optimizer=pel.Adam(1e-3, beta1=0.5),
+        critic_steps=1,
+        epochs=epochs,
+        critic_optimizer=pel.Adam(critic_rate, beta1=0.5),
+        batch_size=64,
+        progress=False,
+    )
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import optax
 import pytest
 
 import pellucid as pel
-from pellucid.core.checks import DataError, DoctorWarning, InvalidValue
+from pellucid.core.errors import DataError, DoctorWarning, InvalidValue
 from pellucid.core.statistics import paired
 from pellucid.doctor import Finding, repaired_settings
 from pellucid.doctor.proof import skill
@@ -81,10 +81,7 @@ def test_two_faults_are_repaired_together():
     data = pel.make_dataset(IRIS.train.x * 1e-3, IRIS.train.y, task="multiclass", preprocessing="none")
     with pytest.warns(DoctorWarning, match="inputs scaled too small"):
         run = pel.train((8,), data, optimizer=pel.SGD(1e-4), epochs=40, progress=False)
-    findings = [
-        Finding("inputs_scaled_too_small", "problem", 0.6),
-        Finding("learning_rate_too_low", "problem", 0.5),
-    ]
+    findings = [Finding("inputs_scaled_too_small", "problem", 0.6), Finding("learning_rate_too_low", "problem", 0.5)]
     proof = pel.prove(run, findings=findings, seeds=5, most=4, random_arm=False)
     assert proof.best is not None
     assert proof.best.mean > 0.8
@@ -201,9 +198,7 @@ def test_a_training_by_optax_is_examined_and_its_numbers_left_alone():
     setup = Setup.of(run)
     changes = [made.change for name in REMEDIES for made in candidates(name, setup)]
     assert "optimizer optax → adam, learning rate 0.01" in changes
-    assert not [
-        change for change in changes if change.startswith(("learning rate", "gradient clipped", "l1"))
-    ]
+    assert not [change for change in changes if change.startswith(("learning rate", "gradient clipped", "l1"))]
     weak = Finding("weak_optimizer", "problem", 0.9)
     proof = pel.prove(run, findings=[weak], seeds=3, most=2, random_arm=False)
     assert "not tried: another learning rate" in str(proof)

@@ -15,7 +15,7 @@ from pellucid.doctor.before import BEFORE
 from pellucid.doctor.chance import LEVEL, Chance, permutation_test
 from pellucid.doctor.diagnose import suspicion
 from pellucid.doctor.examination import classes_named
-from pellucid.doctor.findings import Findings, counted, percent
+from pellucid.doctor.findings import Findings, percent, sample_mask
 from pellucid.doctor.limits import values
 from pellucid.doctor.remedies import REMEDIES, candidates, offered
 from pellucid.doctor.remedies.table import same
@@ -50,10 +50,18 @@ def examination(task, x, y, x_new, y_new, outputs=None):
     guesses = np.full((len(x_new), columns), 0.5, np.float32)
     loss = losses.build("sparse_categorical_cross_entropy" if columns > 1 else "binary_cross_entropy")
     return SimpleNamespace(
-        task=task, classifies=task in ("binary", "multiclass"), output_shape=(columns,), rows=len(x), x=x, y=y,
-        x_new=x_new, y_new=y_new, finite=x.astype(np.float64), prediction_new=guesses if outputs is None else outputs,
+        task=task,
+        classifies=task in ("binary", "multiclass"),
+        output_shape=(columns,),
+        rows=len(x),
+        x=x,
+        y=y,
+        x_new=x_new,
+        y_new=y_new,
+        finite=x.astype(np.float64),
+        prediction_new=guesses if outputs is None else outputs,
         decide=lambda outputs: classes_named(outputs, loss),
-    )  # fmt: skip
+    )
 
 
 def rows_of(task, rows, seed, *, shuffled):
@@ -148,11 +156,16 @@ def alone(data):
     parts = data.train, data.held_out
     x, x_new = (data.preprocessing.apply_numpy(part.x) for part in parts)
     e = SimpleNamespace(
-        task=data.task, classifies=data.task in TASKS[:2], reconstructs=False, output_shape=(data.outputs,), x=x,
+        task=data.task,
+        classifies=data.task in TASKS[:2],
+        reconstructs=False,
+        output_shape=(data.outputs,),
+        x=x,
         x_new=x_new,
-        y=data.train.y, y_new=data.held_out.y,
+        y=data.train.y,
+        y_new=data.held_out.y,
         run=SimpleNamespace(facts=SimpleNamespace(encoder=data.encoder), data=data),
-    )  # fmt: skip
+    )
     return a_column_alone(SimpleNamespace(e=e), **values(RULE_ALONE.limits))
 
 
@@ -171,26 +184,18 @@ def people(**columns):
     rng = np.random.default_rng(0)
     lived = rng.random(200) < 0.4
     rows = [
-        {
-            "age": float(rng.normal(40, 9)),
-            "sex": "fm"[int(rng.integers(2))],
-            "port": "abc"[int(rng.integers(3))],
-        }
+        {"age": float(rng.normal(40, 9)), "sex": "fm"[int(rng.integers(2))], "port": "abc"[int(rng.integers(3))]}
         | {name: of(yes, rng) for name, of in columns.items()}
         for yes in lived
     ]
-    return load_table(
-        [row | {"lived": "yes" if yes else "no"} for row, yes in zip(rows, lived, strict=True)], "lived"
-    )
+    return load_table([row | {"lived": "yes" if yes else "no"} for row, yes in zip(rows, lived, strict=True)], "lived")
 
 
 def houses(**columns):
     rng = np.random.default_rng(0)
     prices = rng.normal(3e5, 8e4, 200).round()
     rows = [{"area": float(rng.normal(90, 20)), "age": float(rng.normal(40, 9)), "price": p} for p in prices]
-    return load_table(
-        [row | {name: of(row["price"]) for name, of in columns.items()} for row in rows], "price"
-    )
+    return load_table([row | {name: of(row["price"]) for name, of in columns.items()} for row in rows], "price")
 
 
 LEAKS = {
@@ -199,12 +204,13 @@ LEAKS = {
     "with noise": (lambda: with_column(lambda y: y + 0.05 * np.random.default_rng(0).normal(size=len(y))), "column 4"),
     "a category": (lambda: people(alive=lambda yes, rng: "y" if yes else "n"), "'alive'"),
     "finer categories": (
-        lambda: people(ward=lambda yes, rng: ("AB" if yes else "CDE")[int(rng.integers(2 + (not yes)))]), "'ward'",
+        lambda: people(ward=lambda yes, rng: ("AB" if yes else "CDE")[int(rng.integers(2 + (not yes)))]),
+        "'ward'",
     ),
     "a number, other units": (lambda: houses(francs=lambda price: round(price * 0.95)), "'francs'"),
     "a bent number": (lambda: houses(log=lambda price: float(np.log(max(price, 1)))), "'log'"),
     "a rounded number": (lambda: houses(thousands=lambda price: float(round(price, -4))), "'thousands'"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("leak", LEAKS)
@@ -219,9 +225,7 @@ def test_a_column_that_tells_the_target_is_named_before_the_training(leak):
 def blobs(columns, apart):
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1], 60)
-    return make_dataset(
-        (rng.normal(size=(120, columns)) + y[:, None] * np.asarray(apart)).astype(np.float32), y
-    )
+    return make_dataset((rng.normal(size=(120, columns)) + y[:, None] * np.asarray(apart)).astype(np.float32), y)
 
 
 def truth_table(repeats):
@@ -296,14 +300,8 @@ def test_a_split_by_time_is_drift_and_a_slip_of_preparation_a_mismatch():
 
 
 def test_sentences_say_neither_nothing_of_little_nor_all_of_most():
-    assert [percent(share) for share in (0.0, 0.004, 0.5, 0.996, 1.0)] == [
-        "0%",
-        "0.4%",
-        "50%",
-        "99.6%",
-        "100%",
-    ]
-    assert [counted(number, "epoch") for number in (0, 1, 2)] == ["0 epochs", "1 epoch", "2 epochs"]
+    assert [percent(share) for share in (0.0, 0.004, 0.5, 0.996, 1.0)] == ["0%", "0.4%", "50%", "99.6%", "100%"]
+    assert [sample_mask(number, "epoch") for number in (0, 1, 2)] == ["0 epochs", "1 epoch", "2 epochs"]
 
 
 # ----------------------------------------------------------------------------------------------- what is offered
@@ -313,9 +311,14 @@ def test_sentences_say_neither_nothing_of_little_nor_all_of_most():
 def setup():
     network = Network(Dense(8, "relu"), BatchNorm(), Dropout(0.05), Dense(3, "softmax"))
     run = pel.train(
-        network, pel.load_dataset("iris"), epochs=1, optimizer=pel.Adam(0.01, clip_norm=1.0), regularizer=L2(1e-3),
-        class_weights="balanced", progress=False,
-    )  # fmt: skip
+        network,
+        pel.load_dataset("iris"),
+        epochs=1,
+        optimizer=pel.Adam(0.01, clip_norm=1.0),
+        regularizer=L2(1e-3),
+        class_weights="balanced",
+        progress=False,
+    )
     return Setup.of(run)
 
 
@@ -325,34 +328,51 @@ def test_no_remedy_is_what_the_training_has_already(setup):
 
 
 HAS = (
-    "adam", "standardise the inputs", "relu", "relu in the hidden layers", "He initialisation", "batch normalisation",
-    "dropout", "less dropout", "gradient clipping", "balanced class weights", "oversample rare classes", "biases",
-    "shuffle the rows", "mean instead of sum", "cross-entropy", "softmax or sigmoid output", "impute the values",
-    "drop the rows", "train all layers", "smaller batch", "larger batch",
-)  # fmt: skip
+    "adam",
+    "standardise the inputs",
+    "relu",
+    "relu in the hidden layers",
+    "He initialisation",
+    "batch normalisation",
+    "dropout",
+    "less dropout",
+    "gradient clipping",
+    "balanced class weights",
+    "oversample rare classes",
+    "biases",
+    "shuffle the rows",
+    "mean instead of sum",
+    "cross-entropy",
+    "softmax or sigmoid output",
+    "impute the values",
+    "drop the rows",
+    "train all layers",
+    "smaller batch",
+    "larger batch",
+)
 
 
 def test_nothing_is_offered_that_the_training_has(setup):
     assert not set(offered(HAS, setup)) - {"less dropout"}
-    assert offered(["more epochs", "momentum", "other inputs"], setup) == (
-        "more epochs",
-        "momentum",
-        "other inputs",
-    )
+    assert offered(["more epochs", "momentum", "other inputs"], setup) == ("more epochs", "momentum", "other inputs")
 
 
 def test_two_setups_differ_in_what_is_trained_and_in_nothing_else(setup):
     weights = jnp.full(setup.train.rows, 2.0)
     assert same(setup, replace(setup, scaling=setup.scaling._replace(shift=setup.scaling.shift + 1e-6)))
-    assert same(replace(setup, train=setup.train._replace(weights=None)),
-                replace(setup, train=setup.train._replace(weights=weights)))  # fmt: skip
+    assert same(
+        replace(setup, train=setup.train._replace(weights=None)),
+        replace(setup, train=setup.train._replace(weights=weights)),
+    )
     for change in ({"epochs": 2}, {"regularizer": None}, {"optimizer": pel.Adam(0.02, clip_norm=1.0)}):
         assert not same(setup, replace(setup, **change))
 
 
 def test_a_finding_offers_adam_to_others_alone():
-    slow = {name: pel.train((16,), pel.load_dataset("iris"), optimizer=rule, epochs=3, progress=False)
-            for name, rule in (("adam", pel.Adam(1e-6)), ("sgd", pel.SGD(1e-6)))}  # fmt: skip
+    slow = {
+        name: pel.train((16,), pel.load_dataset("iris"), optimizer=rule, epochs=3, progress=False)
+        for name, rule in (("adam", pel.Adam(1e-6)), ("sgd", pel.SGD(1e-6)))
+    }
     for name, run in slow.items():
         (found,) = labels(diagnose(run, trials=False), "learning_rate_too_low")
         assert ("adam" in found.remedies) == (name == "sgd")

@@ -53,9 +53,7 @@ def test_neighbours_are_those_of_scikit_learn(data):
     reference = Subject(run).reference
     (x, new), (y, y_new) = reference.rows, reference.targets
     kind, skill = (
-        (KNeighborsClassifier, skill_of_classes)
-        if data == "wine"
-        else (KNeighborsRegressor, skill_of_numbers)
+        (KNeighborsClassifier, skill_of_classes) if data == "wine" else (KNeighborsRegressor, skill_of_numbers)
     )
     theirs = kind(NEIGHBOURS).fit(x.astype(np.float32), y).predict(new.astype(np.float32))
     assert reference.across == pytest.approx(skill(theirs, y_new), abs=1e-6)

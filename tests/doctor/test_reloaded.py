@@ -25,9 +25,7 @@ def here_and_there(tmp_path_factory):
     run = pel.load_run(folder / "by name, class weights")
     replace(run, experiment=msgspec.structs.replace(run.experiment, optimizer="optax")).save(folder / "optax")
     script = Path(__file__).parents[1] / "every_kind.py"
-    done = subprocess.run(
-        [sys.executable, script, folder], capture_output=True, text=True, env=os.environ, check=False
-    )
+    done = subprocess.run([sys.executable, script, folder], capture_output=True, text=True, env=os.environ, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return folder, here, json.loads(done.stdout)
 

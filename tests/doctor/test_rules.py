@@ -47,7 +47,7 @@ TRAININGS = {
 """A label, and a training that has its cause."""
 
 
-@pytest.mark.filterwarnings("ignore::pellucid.core.checks.DoctorWarning")
+@pytest.mark.filterwarnings("ignore::pellucid.core.errors.DoctorWarning")
 @pytest.mark.parametrize("label", TRAININGS)
 def test_a_cause_is_among_the_first_three_with_and_without_trials(label):
     run = TRAININGS[label]()
@@ -123,18 +123,8 @@ def test_a_training_ends_with_what_held_it_back(capsys):
     ("columns", "constant", "copies", "said"),
     [
         (lambda x: np.concatenate([x] + [x[:, :1]] * 6, 1), 0, 6, "6 of 10 columns are copies"),
-        (
-            lambda x: np.concatenate([x, np.random.default_rng(0).normal(size=(len(x), 400))], 1),
-            0,
-            0,
-            "unrelated",
-        ),
-        (
-            lambda x: np.concatenate([x, np.full((len(x), 3), 1e3)], 1),
-            3,
-            0,
-            None,
-        ),  # 0 once they are standardised
+        (lambda x: np.concatenate([x, np.random.default_rng(0).normal(size=(len(x), 400))], 1), 0, 0, "unrelated"),
+        (lambda x: np.concatenate([x, np.full((len(x), 3), 1e3)], 1), 3, 0, None),  # 0 once they are standardised
     ],
     ids=["copies", "noise", "constants"],
 )
@@ -172,16 +162,12 @@ SICK = SimpleNamespace(reference=SimpleNamespace(healthy=False), trials_made=fro
         ({"scaled_targets": 0.6}, "inputs_not_scaled"),
     ],
 )
-def test_of_two_causes_the_first_is_the_one_whose_repair_alone_gains_more_where_trials_of_both_tell(
-    gains, first
-):
+def test_of_two_causes_the_first_is_the_one_whose_repair_alone_gains_more_where_trials_of_both_tell(gains, first):
     subject = SimpleNamespace(reference=SICK.reference, trials_made=frozenset(gains), gain=gains.get)
     rules = ruled(inputs_not_scaled=0.9, overfitting=0.5, targets_not_scaled=0.4)
     findings = findings_of(subject, rules)
     assert findings[0].label == first
-    assert [finding.probability for finding in findings] == sorted(
-        (f.probability for f in findings), reverse=True
-    )
+    assert [finding.probability for finding in findings] == sorted((f.probability for f in findings), reverse=True)
 
 
 @pytest.mark.parametrize("symptom", SYMPTOMS)
@@ -208,14 +194,14 @@ def first_of(network, data, **settings):
     return findings[0].label, findings
 
 
-@pytest.mark.filterwarnings("ignore::pellucid.core.checks.DoctorWarning")
+@pytest.mark.filterwarnings("ignore::pellucid.core.errors.DoctorWarning")
 def test_units_that_large_inputs_kill_are_told_of_as_large_inputs():
     """All units are dead at the end; scaled inputs alone bring the network on: so it is the inputs that are named."""
     label, findings = first_of(net(units=16), blobs(1000.0, 4000.0), optimizer=pel.SGD(0.01), epochs=15)
     assert label == "inputs_not_scaled", findings
 
 
-@pytest.mark.filterwarnings("ignore::pellucid.core.checks.DoctorWarning")
+@pytest.mark.filterwarnings("ignore::pellucid.core.errors.DoctorWarning")
 def test_dropped_inputs_are_not_taken_for_too_few_units():
     network = Network(Dropout(0.65), Dense(16, "relu"), Dropout(0.6), Dense(3, "softmax"))
     label, findings = first_of(network, blobs(columns=3), optimizer=pel.Adam(0.02), epochs=20)
@@ -226,13 +212,15 @@ def test_a_training_that_is_only_slow_is_warned_of():
     """It has reached what plain methods reach, nearly, and eight times the epochs reach more: no problem, a warning."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(400, 2)).astype(np.float32)
-    bits = pel.data.make_dataset(
-        x, np.stack([x[:, 0] > 0, x[:, 1] > 0, x[:, 0] > x[:, 1]], 1).astype(np.float32)
-    )
+    bits = pel.data.make_dataset(x, np.stack([x[:, 0] > 0, x[:, 1] > 0, x[:, 0] > x[:, 1]], 1).astype(np.float32))
     run = trained(
-        Network(Dense(16, "relu"), Dense(3, "sigmoid")), bits, loss="binary_cross_entropy", epochs=12,
-        optimizer=pel.Adam(0.001), batch_size=32,
-    )  # fmt: skip
+        Network(Dense(16, "relu"), Dense(3, "sigmoid")),
+        bits,
+        loss="binary_cross_entropy",
+        epochs=12,
+        optimizer=pel.Adam(0.001),
+        batch_size=32,
+    )
     findings = diagnose(run)
     assert findings[0].label in ("too_few_epochs", "learning_rate_too_low"), findings
     assert {finding.severity for finding in findings} == {"warning"}
@@ -250,9 +238,14 @@ def test_numbers_of_many_columns_are_held_against_each_other_as_a_whole(times, f
     rng = np.random.default_rng(0)
     truth = np.concatenate([np.zeros((80, 1)), rng.normal(size=(80, 5))], 1)
     reference = SimpleNamespace(
-        possible=True, healthy=False, targets=(truth, times * truth), named=0.4 * truth + rng.normal(size=(80, 6)) / 3,
-        agreement=(0.5, 0.5), across=0.5, curved=(0.5, 0.5),
-    )  # fmt: skip
+        possible=True,
+        healthy=False,
+        targets=(truth, times * truth),
+        named=0.4 * truth + rng.normal(size=(80, 6)) / 3,
+        agreement=(0.5, 0.5),
+        across=0.5,
+        curved=(0.5, 0.5),
+    )
     e = SimpleNamespace(rows=80, task="regression", classifies=False)
     rule = next(one for one in BEFORE if one.judge is label_errors)
     assert (rule.find(SimpleNamespace(reference=reference, e=e)) is not None) == found
@@ -265,9 +258,7 @@ def test_tokens_are_not_tried_as_standardised_numbers():
     assert all(subject.gain(cure) is None for cure in OF_INPUTS)
 
 
-@pytest.mark.parametrize(
-    ("losses", "share"), [([5, 4, 3, 2, 1], 0.25), ([1, 1, 1, 1, 2], -1), ([2, 1, 1, 1, 1], 0)]
-)
+@pytest.mark.parametrize(("losses", "share"), [([5, 4, 3, 2, 1], 0.25), ([1, 1, 1, 1, 2], -1), ([2, 1, 1, 1, 1], 0)])
 def test_the_share_that_fell_last_is_a_share_even_of_a_loss_that_rose(losses, share):
     history = SimpleNamespace(step_rows=np.repeat(np.array(losses, float), 2)[:, None])
     assert falling(SimpleNamespace(run=SimpleNamespace(history=history))) == share

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import pellucid as pel
-from pellucid.core.checks import DataError, InvalidValue, UnknownName
+from pellucid.core.errors import DataError, InvalidValue, UnknownName
 from pellucid.explain.update import RULES, rule_lines
 from pellucid.layers import Layer
 from pellucid.optimizers import optimizers
@@ -64,8 +64,11 @@ def test_xor_agrees_with_the_calculation_by_hand(by_hand):
     assert told.layer("sigmoid_1").output == near(np.array([0.6224593, 0.5]))
     assert (term.z, term.a, told.loss.value) == (near(0.1224593), near(0.5305766), near(0.6337909))
     assert (term.dL_da, term.da_dz, term.dL_dz, term.dz_dw) == (
-        near(-1.8847419), near(0.2490651), near(-0.4694234), near(0.6224593),
-    )  # fmt: skip
+        near(-1.8847419),
+        near(0.2490651),
+        near(-0.4694234),
+        near(0.6224593),
+    )
     assert (chosen.gradient, chosen.update.after) == (near(-0.2921970), near(1.1460985))
 
     first = by_hand.explain(CORNERS[2], 1, weight="dense_1:0,0").chosen
@@ -129,7 +132,7 @@ NETWORKS = {
         {"neuron": "b:3"},
     ),
     "autoencoder": ("digits", {"name": "autoencoder", "code": 4}, {}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -154,9 +157,7 @@ def test_every_derivative_agrees_with_central_differences(name):
     if told.coupled is not None:
         assert told.coupled.paired
         assert told.coupled.difference < 1e-12
-    if (
-        told.attribution is not None and name != "gru"
-    ):  # its padding is a jump between the baseline and all else
+    if told.attribution is not None and name != "gru":  # its padding is a jump between the baseline and all else
         assert told.attribution.completeness_error < 5e-3
     json.dumps(told.to_dict(), allow_nan=False)
     for form in (told.to_markdown(), told.to_latex(), told.to_html()):
@@ -177,9 +178,7 @@ def test_a_wrong_backward_is_found():
         def backward(self, params, cache, dy):
             return 2.001 * dy, {}
 
-    told = xor(network=pel.Network(pel.Dense(3, "tanh"), Doubled(), pel.Dense(1, "sigmoid"))).explain(
-        CORNERS[2], 1
-    )
+    told = xor(network=pel.Network(pel.Dense(3, "tanh"), Doubled(), pel.Dense(1, "sigmoid"))).explain(CORNERS[2], 1)
     assert told.worst_error == pytest.approx(5e-4, rel=0.1)
 
 
@@ -222,9 +221,7 @@ def test_the_lines_of_every_rule_come_to_what_the_rule_does(name, float64, rng):
         before, update = (params, state), state.rule.update(grads, state, params)
         params, state = update.params, update.state
     (old, held), gradient = before, float(grads["weights"][1])
-    lines = rule_lines(
-        held, grads, lambda tree: float(tree["weights"][1]), gradient, float(old["weights"][1]), 0.1
-    )
+    lines = rule_lines(held, grads, lambda tree: float(tree["weights"][1]), gradient, float(old["weights"][1]), 0.1)
     assert lines[-1].value == pytest.approx(float(params["weights"][1]), rel=1e-12)
 
 

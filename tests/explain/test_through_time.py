@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 import pellucid as pel
 from pellucid.cli.main import main
-from pellucid.core.checks import InvalidValue, UnknownName
+from pellucid.core.errors import InvalidValue, UnknownName
 
 
 @pytest.mark.parametrize("regularizer", [None, {"name": "l2", "strength": 0.01}])
@@ -17,9 +17,8 @@ def test_gradient_descent_moves_by_its_rule_and_nothing_else(regularizer):
     """All rows in each step and a snapshot of each: the move is the update, and without a penalty −η · gradient."""
     iris = pel.load_dataset("iris")
     run = pel.train(
-        (8,), iris, optimizer=pel.GradientDescent(0.1), epochs=12, snapshots=50, regularizer=regularizer,
-        progress=False,
-    )  # fmt: skip
+        (8,), iris, optimizer=pel.GradientDescent(0.1), epochs=12, snapshots=50, regularizer=regularizer, progress=False
+    )
     for kind, name in {"weight": "dense_1:2,3", "neuron": "dense_1:3", "layer": "dense_2"}.items():
         told = pel.through_time(run, **{kind: name})
         table = told.table
@@ -29,9 +28,7 @@ def test_gradient_descent_moves_by_its_rule_and_nothing_else(regularizer):
         np.testing.assert_allclose(table["loss"][:-1], run.history.steps["loss"], rtol=1e-4)
         if regularizer is None:
             sign = -1 if kind == "weight" else 1
-            np.testing.assert_allclose(
-                table["move"][:-1], sign * 0.1 * table["gradient"][:-1], rtol=2e-3, atol=1e-6
-            )
+            np.testing.assert_allclose(table["move"][:-1], sign * 0.1 * table["gradient"][:-1], rtol=2e-3, atol=1e-6)
             np.testing.assert_allclose(table["with_gradient"][:-1], 1, atol=1e-3)
             assert "Between 12 of 12 pairs" in str(told)
     value = pel.through_time(run, weight="dense_1:2,3").table["value"]
@@ -39,9 +36,7 @@ def test_gradient_descent_moves_by_its_rule_and_nothing_else(regularizer):
 
 
 def test_a_neuron_that_dies_is_said_to():
-    network = pel.Network(
-        pel.Dense(4, "relu", biases={"name": "constant", "value": -50.0}), pel.Dense(3, "softmax")
-    )
+    network = pel.Network(pel.Dense(4, "relu", biases={"name": "constant", "value": -50.0}), pel.Dense(3, "softmax"))
     with pytest.warns(pel.DoctorWarning, match="bad init large"):
         run = pel.train(network, pel.load_dataset("iris"), epochs=1, snapshots=4, progress=False)
     told = pel.through_time(run, neuron="dense_1:1")
@@ -55,17 +50,11 @@ def test_a_neuron_that_dies_is_said_to():
     ("network", "asked", "pictures"),
     [
         (
-            pel.Network(
-                pel.Conv2D(4, 3), pel.BatchNorm(), pel.Flatten(), pel.Dropout(0.5), pel.Dense(10, "softmax")
-            ),
+            pel.Network(pel.Conv2D(4, 3), pel.BatchNorm(), pel.Flatten(), pel.Dropout(0.5), pel.Dense(10, "softmax")),
             {"layer": "conv2d_1"},
             (4, 3, 3, 1),
         ),
-        (
-            pel.Network(pel.LSTM(3), pel.Flatten(), pel.Dense(10, "softmax")),
-            {"weight": "lstm_1:recurrent:1,2"},
-            None,
-        ),
+        (pel.Network(pel.LSTM(3), pel.Flatten(), pel.Dense(10, "softmax")), {"weight": "lstm_1:recurrent:1,2"}, None),
     ],
 )
 def test_other_layers_are_followed_too(network, asked, pictures):
@@ -98,7 +87,7 @@ def test_slips_are_told():
 
 
 def test_story_on_digits_by_the_command_line(tmp_path, shared_data):
-    """The first layer's weights of real digits grow along the slope of the loss, and the loss falls."""
+    """The first layer's weights of real digits grow along the gradient of the loss, and the loss falls."""
     runner, run, figure = CliRunner(), str(tmp_path / "run"), tmp_path / "neuron.png"
     settings = ["--network", "16", "--epochs", "2", "--batch-size", "100", "--snapshots", "10", "--quiet"]
     recorder = ["--record", "gradients,noise", "--record-every", "10", "--histograms-every", "40"]
@@ -113,7 +102,12 @@ def test_story_on_digits_by_the_command_line(tmp_path, shared_data):
     assert figure.read_bytes().startswith(b"\x89PNG")
     loaded = pel.load_run(run)
     assert set(loaded.history.layers) == {
-        "step", "layer", "gradient_norm", "finite", "signal_to_noise", "gradient_ratio",
-    }  # fmt: skip
+        "step",
+        "layer",
+        "gradient_norm",
+        "finite",
+        "signal_to_noise",
+        "gradient_ratio",
+    }
     assert np.nanmax(loaded.history.layers["signal_to_noise"]) > 0
     assert set(loaded.history.histograms["kind"]) == {"gradients"}

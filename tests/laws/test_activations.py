@@ -1,4 +1,4 @@
-"""Every activation of the registry against the laws of a function with a slope.
+"""Every activation of the registry against the laws of a function with a derivative.
 
 One compiled program for each activation and one shape serve most laws: compiling is what takes the time here.
 """
@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pellucid.core.checks import InvalidValue, UnknownName
+from pellucid.core.errors import InvalidValue, UnknownName
 from pellucid.core.registry import describe
 from pellucid.functions.activations import ELU, LeakyReLU, activations
 
@@ -31,7 +31,7 @@ KINKS = {
     "hard_sigmoid": (-3.0, 3.0),
 }
 
-# What the slope is called to be at each kink.
+# What the derivative is called to be at each kink.
 SLOPE_AT_KINK = {
     "relu": 0.0,
     "step": 0.0,
@@ -113,25 +113,25 @@ def test_backward_is_the_finite_difference(activation, float64):
 
 
 @pytest.mark.parametrize("name", sorted(KINKS))
-def test_slope_at_a_kink_is_the_stated_one(name):
+def test_derivative_at_a_kink_is_the_stated_one(name):
     z = np.resize(np.float32(KINKS[name]), SHAPE)
-    _, slope = value_and_backward(activations.build(name), z, np.ones_like(z))
-    np.testing.assert_allclose(slope, SLOPE_AT_KINK[name], rtol=1e-6)
+    _, derivative = value_and_backward(activations.build(name), z, np.ones_like(z))
+    np.testing.assert_allclose(derivative, SLOPE_AT_KINK[name], rtol=1e-6)
 
 
 @pytest.mark.parametrize("activation", [LeakyReLU(alpha=0.3), ELU(alpha=0.5)], ids=str)
-def test_slope_at_the_kink_with_another_alpha_is_alpha(activation):
+def test_derivative_at_the_kink_with_another_alpha_is_alpha(activation):
     z = np.zeros(SHAPE, np.float32)
-    _, slope = value_and_backward(activation, z, np.ones_like(z))
-    np.testing.assert_allclose(slope, activation.alpha, rtol=1e-6)
+    _, derivative = value_and_backward(activation, z, np.ones_like(z))
+    np.testing.assert_allclose(derivative, activation.alpha, rtol=1e-6)
 
 
 @EVERY
 def test_finite_far_from_zero(activation):
     z = np.resize(np.float32([-1e4, -100, -30, 0, 30, 100, 1e4]), SHAPE)
-    a, slope = value_and_backward(activation, z, np.ones_like(z))
+    a, derivative = value_and_backward(activation, z, np.ones_like(z))
     assert np.all(np.isfinite(a))
-    assert np.all(np.isfinite(slope))
+    assert np.all(np.isfinite(derivative))
 
 
 @EVERY

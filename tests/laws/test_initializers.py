@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pellucid.core.checks import InvalidValue, ShapeError
+from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.core.registry import describe
 from pellucid.functions.initializers import Constant, Normal, Orthogonal, Uniform, fans, initializers
 

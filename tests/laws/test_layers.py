@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pellucid.core.checks import ShapeError
+from pellucid.core.errors import ShapeError
 from pellucid.core.registry import describe
 from pellucid.functions.activations import activations
 from pellucid.layers import (
@@ -64,7 +64,7 @@ class Row:
     input_shape: tuple[Any, ...]
     """A tuple of shapes for a layer that reads several arrays."""
     oracle: Callable[..., Any] | None = None
-    """What stands for ``forward`` in the derivative, where the layer is not to have its own (a spike's slope)."""
+    """What stands for ``forward`` in the derivative, where the layer is not to have its own (a spike's gradient)."""
     inputs: Callable[[Any], Any] | None = None
     """Turns normal numbers into valid inputs, which are then not to be differenced (words, padding)."""
 
@@ -73,7 +73,7 @@ class Row:
 
 
 def spiking_oracle(leak, threshold, sharpness):
-    """A spiking layer, reset to zero, with the surrogate slope for the step, unrolled in time, to be derived by JAX."""
+    """A spiking layer, reset to zero, with the surrogate gradient for the step, unrolled in time, to be derived by JAX."""
 
     @jax.custom_jvp
     def step(z):
@@ -220,7 +220,7 @@ def test_backward_equals_the_vjp_of_forward(row, seed):
 @every_layer
 def test_backward_equals_finite_differences(row, float64):
     if row.layer == Activation("step") or row.oracle is not None:
-        pytest.skip("a step has no slope to difference across its jump")
+        pytest.skip("a step has no gradient to difference across its jump")
     params, state, x, dy, key = set_up(row, dtype=jnp.float64)
     if row.inputs is None:
         x = jax.tree.map(lambda x: jnp.where(jnp.abs(x) < 1e-3, 0.5, x), x)  # away from the kinks at 0
@@ -231,14 +231,10 @@ def test_backward_equals_finite_differences(row, float64):
         return (y * dy).sum() + penalty
 
     step = 1e-6
-    direction = jax.tree.map(
-        lambda a: jnp.cos(jnp.arange(a.size, dtype=a.dtype)).reshape(a.shape), (params, x)
-    )
+    direction = jax.tree.map(lambda a: jnp.cos(jnp.arange(a.size, dtype=a.dtype)).reshape(a.shape), (params, x))
     if row.inputs is not None:
         direction = (direction[0], jnp.zeros_like(x))
-    ahead, behind = (
-        jax.tree.map(lambda a, d, s=s: a + s * step * d, (params, x), direction) for s in (1, -1)
-    )
+    ahead, behind = (jax.tree.map(lambda a, d, s=s: a + s * step * d, (params, x), direction) for s in (1, -1))
     measured = (value(*ahead) - value(*behind)) / (2 * step)
     predicted = sum(
         (g * d).sum() for g, d in zip(jax.tree.leaves((grads, dx)), jax.tree.leaves(direction), strict=True)
@@ -250,10 +246,7 @@ def test_backward_equals_finite_differences(row, float64):
 def test_a_batch_equals_its_examples_one_by_one(row):
     params, state, x, _, _ = set_up(row)
     together = predict(row, params, state, x)
-    alone = [
-        predict(row, params, state, jax.tree.map(lambda x, i=i: x[i : i + 1], x))
-        for i in range(len(together))
-    ]
+    alone = [predict(row, params, state, jax.tree.map(lambda x, i=i: x[i : i + 1], x)) for i in range(len(together))]
     np.testing.assert_allclose(together, jnp.concatenate(alone), rtol=1e-6, atol=1e-6)
 
 

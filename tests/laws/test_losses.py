@@ -16,7 +16,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pellucid.core.checks import InvalidValue, ShapeError
+from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.core.registry import describe
 from pellucid.functions.activations import activations
 from pellucid.functions.losses import (
@@ -49,16 +49,12 @@ TORCH = {
     "mean_absolute_error": lambda item, p, t: functional.l1_loss(p, t, reduction="none").mean(1),
     "huber": lambda item, p, t: functional.huber_loss(p, t, reduction="none", delta=item.delta).mean(1),
     "log_cosh": lambda item, p, t: torch.log(torch.cosh(p - t)).sum(1),
-    "binary_cross_entropy": lambda item, p, t: functional.binary_cross_entropy(p, t, reduction="none").mean(
-        1
-    ),
+    "binary_cross_entropy": lambda item, p, t: functional.binary_cross_entropy(p, t, reduction="none").mean(1),
     "sigmoid_binary_cross_entropy": lambda item, p, t: functional.binary_cross_entropy_with_logits(
         p, t, reduction="none"
     ).mean(1),
     "categorical_cross_entropy": lambda item, p, t: -(t * torch.log(p)).sum(1),
-    "sparse_categorical_cross_entropy": lambda item, p, t: functional.nll_loss(
-        torch.log(p), t, reduction="none"
-    ),
+    "sparse_categorical_cross_entropy": lambda item, p, t: functional.nll_loss(torch.log(p), t, reduction="none"),
     "softmax_cross_entropy": lambda item, p, t: functional.cross_entropy(p, t, reduction="none"),
     "sparse_softmax_cross_entropy": lambda item, p, t: functional.cross_entropy(p, t, reduction="none"),
     "kl_divergence": lambda item, p, t: functional.kl_div(torch.log(p), t, reduction="none").sum(1),
@@ -98,7 +94,7 @@ def draw(loss, rng, shape, dtype=np.float32):
 
 @partial(jax.jit, static_argnames="loss")
 def value_and_slope(loss, prediction, target):
-    return loss.value(prediction, target), loss.slope(prediction, target)
+    return loss.value(prediction, target), loss.gradient(prediction, target)
 
 
 @jax.jit
@@ -108,7 +104,7 @@ def every_slope_and_vjp(drawn):
     for loss in ITEMS:
         prediction, target = drawn[str(loss)]
         value, pull = jax.vjp(partial(loss.value, target=target), prediction)
-        results[str(loss)] = value, loss.slope(prediction, target), pull(jnp.ones_like(value))[0]
+        results[str(loss)] = value, loss.gradient(prediction, target), pull(jnp.ones_like(value))[0]
     return results
 
 
@@ -149,7 +145,7 @@ def every_reduction(drawn, weights):
     for item, reduction in itertools.product(ITEMS, ("mean", "sum")):
         loss, pair = dataclasses.replace(item, reduction=reduction), drawn[str(item)]
         weighted, gradient = jax.value_and_grad(loss)(*pair, weights)
-        each = loss.value(*pair), loss.slope(*pair), loss.shares(weights)
+        each = loss.value(*pair), loss.gradient(*pair), loss.shares(weights)
         results[f"{item.name} {reduction}"] = loss(*pair), weighted, gradient, *each
     return results
 
@@ -268,12 +264,12 @@ def test_targets_may_be_stored_small(dtype):
     for loss in (BinaryCrossEntropy(), MeanSquaredError()):
         expected = loss(prediction, whole.astype(jnp.float32))
         assert loss(prediction, whole) == expected
-        assert loss.slope(prediction, whole).dtype == prediction.dtype
+        assert loss.gradient(prediction, whole).dtype == prediction.dtype
 
 
 def test_labels_stored_in_a_byte_do_not_wrap_around():
     prediction = jnp.full((1, 300), 1 / 300)
-    slope = SparseCategoricalCrossEntropy().slope(prediction, jnp.asarray([10], jnp.uint8))
+    slope = SparseCategoricalCrossEntropy().gradient(prediction, jnp.asarray([10], jnp.uint8))
     assert np.flatnonzero(slope).tolist() == [10]
 
 
@@ -282,7 +278,7 @@ def test_a_label_that_is_no_class_counts_for_nothing(name):
     loss, prediction = losses.build(name), jnp.asarray([[0.3, 0.7], [0.3, 0.7]])
     labels = jnp.asarray([-1, 2])
     assert not np.any(loss.value(prediction, labels))
-    assert not np.any(loss.slope(prediction, labels))
+    assert not np.any(loss.gradient(prediction, labels))
 
 
 @pytest.mark.parametrize("pair", ["categorical_cross_entropy", "softmax_cross_entropy"])
@@ -291,7 +287,7 @@ def test_sparse_labels_give_the_numbers_of_one_hot(pair):
     prediction, target = draw(dense, np.random.default_rng(8), (5, 2, 4))
     labels = jnp.argmax(target, axis=-1)
     np.testing.assert_array_equal(sparse.value(prediction, labels), dense.value(prediction, target))
-    np.testing.assert_array_equal(sparse.slope(prediction, labels), dense.slope(prediction, target))
+    np.testing.assert_array_equal(sparse.gradient(prediction, labels), dense.gradient(prediction, target))
 
 
 PAIRS = list(itertools.product(activations, losses))
@@ -333,26 +329,26 @@ def test_fusions_are_exact_at_large_logits():
     logits = jnp.asarray([[1e4, -1e4, 0.0]] * 3)
     labels = jnp.arange(3)
     assert softmax.value(logits, labels).tolist() == [0.0, 2e4, 1e4]
-    assert softmax.slope(logits, labels).tolist() == [[0, 0, 0], [1, -1, 0], [1, 0, -1]]
+    assert softmax.gradient(logits, labels).tolist() == [[0, 0, 0], [1, -1, 0], [1, 0, -1]]
     sigmoid = losses.build("sigmoid_binary_cross_entropy")
     z, y = jnp.asarray([[1e4], [1e4], [-1e4], [20.0]]), jnp.asarray([[0.0], [1.0], [1.0], [1.0]])
     np.testing.assert_allclose(sigmoid.value(z, y), [1e4, 0, 1e4, 2.0611536e-09], rtol=1e-6)
-    np.testing.assert_allclose(sigmoid.slope(z, y), [[1], [0], [-1], [0]], atol=1e-7)
+    np.testing.assert_allclose(sigmoid.gradient(z, y), [[1], [0], [-1], [0]], atol=1e-7)
 
 
 def test_a_confident_mistake_still_has_a_slope():
-    assert float(BinaryCrossEntropy().slope(jnp.zeros((1, 1)), jnp.ones((1, 1)))[0, 0]) < -1e6
-    mistaken = CategoricalCrossEntropy().slope(jnp.asarray([[0.0, 1.0]]), jnp.asarray([[1.0, 0.0]]))
+    assert float(BinaryCrossEntropy().gradient(jnp.zeros((1, 1)), jnp.ones((1, 1)))[0, 0]) < -1e6
+    mistaken = CategoricalCrossEntropy().gradient(jnp.asarray([[0.0, 1.0]]), jnp.asarray([[1.0, 0.0]]))
     assert float(mistaken[0, 0]) < -1e6
     assert float(CategoricalCrossEntropy()(jnp.asarray([[0.0, 1.0]]), jnp.asarray([[0.0, 1.0]]))) == 0
 
 
 def test_slopes_at_ties():
     zero, one = jnp.zeros((1, 1)), jnp.ones((1, 1))
-    assert losses.build("mean_absolute_error").slope(one, one).item() == 0
-    assert losses.build("hinge").slope(one, one).item() == 0
-    assert losses.build("squared_hinge").slope(one, one).item() == 0
-    assert Huber(delta=1.0).slope(one, zero).item() == 1
+    assert losses.build("mean_absolute_error").gradient(one, one).item() == 0
+    assert losses.build("hinge").gradient(one, one).item() == 0
+    assert losses.build("squared_hinge").gradient(one, one).item() == 0
+    assert Huber(delta=1.0).gradient(one, zero).item() == 1
 
 
 def test_log_cosh_sums_by_default_and_keeps_small_errors():

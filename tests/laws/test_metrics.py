@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
-from pellucid.core.checks import InvalidValue, ShapeError
+from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.core.registry import describe
 from pellucid.functions.losses import losses
 from pellucid.functions.metrics import Accuracy, BinaryAccuracy, Top5Accuracy, default_metric, metrics

@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pellucid.core.checks import InvalidValue
+from pellucid.core.errors import InvalidValue
 from pellucid.functions.losses import losses
-from pellucid.functions.masking import masked_slope, masked_value
+from pellucid.functions.masking import masked_gradient, masked_value
 from pellucid.functions.metrics import Accuracy
 from pellucid.layers import (
     GRU,
@@ -187,9 +187,7 @@ def test_padded_steps_change_nothing(name):
     [
         Network(Dense(3, "relu"), LSTM(3, mask_value=-1.0), Dense(2)),
         Network(RNN(3, return_sequences=True, mask_value=-1.0), LayerNorm(), GlobalAveragePool(), Dense(2)),
-        Network(
-            BatchNorm(), GRU(3, return_sequences=True, mask_value=-1.0), Activation("relu"), RNN(3), Dense(2)
-        ),
+        Network(BatchNorm(), GRU(3, return_sequences=True, mask_value=-1.0), Activation("relu"), RNN(3), Dense(2)),
     ],
     ids=["before", "after", "both"],
 )
@@ -235,9 +233,7 @@ def test_flattened_padding_adds_nothing():
     short = step(network, True, cut, state, jnp.asarray(WORDS), TARGET)
     np.testing.assert_allclose(long.outputs[-1], short.outputs[-1], rtol=1e-5)
     for i in range(3):
-        jax.tree.map(
-            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), long.grads[i], short.grads[i]
-        )
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), long.grads[i], short.grads[i])
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -253,9 +249,7 @@ def test_padding_by_value_is_refused_where_it_is_lost():
     with pytest.raises(InvalidValue, match=r"reshape_1.*cannot keep padded steps"):
         Network(SOURCE, Reshape((TIME * UNITS, 1)), RNN(2)).init(jax.random.key(0), (TIME,))
     with pytest.raises(InvalidValue, match="same mask_value"):
-        Network(RNN(2, return_sequences=True, mask_value=1.0), RNN(2, mask_value=0.0)).init(
-            jax.random.key(0), (4, 2)
-        )
+        Network(RNN(2, return_sequences=True, mask_value=1.0), RNN(2, mask_value=0.0)).init(jax.random.key(0), (4, 2))
 
 
 def test_a_custom_layer_says_that_it_treats_each_step_by_itself():
@@ -297,16 +291,16 @@ PER_STEP = {
 
 @pytest.mark.parametrize("name", PER_STEP)
 def test_padded_steps_cost_nothing_at_each_step(name):
-    """The loss of a padded sequence is that of the sequence cut off, and its slope is 0 at padding."""
+    """The loss of a padded sequence is that of the sequence cut off, and its gradient is 0 at padding."""
     loss, target = losses.build(name), PER_STEP[name]
     prediction = jax.nn.softmax(jnp.asarray(np.random.default_rng(4).normal(size=(2, 4, 3)), jnp.float32))
     mask = jnp.array([[True, True, False, False], [True, True, True, True]])
     value = masked_value(loss, prediction, target, mask)
     np.testing.assert_allclose(value[0], loss.value(prediction[:1, :2], target[:1, :2])[0], rtol=1e-6)
     np.testing.assert_allclose(value[1], loss.value(prediction[1:], target[1:])[0], rtol=1e-6)
-    slope = masked_slope(loss, prediction, target, mask)
-    np.testing.assert_allclose(slope[:1, :2], loss.slope(prediction[:1, :2], target[:1, :2]), rtol=1e-6)
-    np.testing.assert_array_equal(slope[0, 2:], 0)
+    gradient = masked_gradient(loss, prediction, target, mask)
+    np.testing.assert_allclose(gradient[:1, :2], loss.gradient(prediction[:1, :2], target[:1, :2]), rtol=1e-6)
+    np.testing.assert_array_equal(gradient[0, 2:], 0)
 
 
 def test_a_class_that_is_ignored_is_left_out_beside_padding():
@@ -332,6 +326,4 @@ def test_a_network_that_answers_at_each_step_trains_on_real_steps_alone():
         )
     ]
     np.testing.assert_allclose(passes[0].loss, passes[1].loss, rtol=1e-6)
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), passes[0].grads, passes[1].grads
-    )
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), passes[0].grads, passes[1].grads)

@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import ElasticNet as SklearnElasticNet
 from sklearn.linear_model import Lasso, Ridge
 
-from pellucid.core.checks import InvalidValue
+from pellucid.core.errors import InvalidValue
 from pellucid.core.registry import describe
 from pellucid.core.tunable import as_arrays
 from pellucid.functions.losses import MeanSquaredError
@@ -19,13 +19,7 @@ from pellucid.optimizers import SGD
 from pellucid.training import Supervised, initial_state
 
 ITEMS = [regularizers.build(name) for name in regularizers]
-ITEMS += [
-    L1(strength=0.3),
-    L2(strength=0.3),
-    ElasticNet(l1=0.3, l2=0.2),
-    L1(strength=0.0),
-    L2(layers=("dense_1",)),
-]
+ITEMS += [L1(strength=0.3), L2(strength=0.3), ElasticNet(l1=0.3, l2=0.2), L1(strength=0.0), L2(layers=("dense_1",))]
 EVERY = pytest.mark.parametrize("regularizer", ITEMS, ids=str)
 
 # The strength of the part with a kink, λ Σ|w|; the rest of the penalty is smooth.
@@ -40,7 +34,7 @@ def test_table_covers_the_registry():
 def test_slope_is_the_gradient_of_the_smooth_part(regularizer, float64):
     weights = jnp.asarray(np.random.default_rng(0).normal(size=(5, 3)))
     kink = KINK[regularizer.name](regularizer) * np.sign(weights)
-    slope = np.asarray(regularizer.slope(weights))
+    slope = np.asarray(regularizer.gradient(weights))
     np.testing.assert_allclose(slope + kink, jax.grad(regularizer.penalty)(weights), rtol=1e-10, atol=1e-12)
     direction, h = np.random.default_rng(1).normal(size=weights.shape), 1e-6
     change = regularizer.penalty(weights + h * direction) - regularizer.penalty(weights - h * direction)
@@ -67,10 +61,7 @@ def test_dtype_and_shape_are_kept_with_numbers_and_with_arrays(regularizer, floa
         for item in (regularizer, as_arrays(regularizer, dtype)):
             penalty = jax.eval_shape(item.penalty, weights)
             assert (penalty.dtype, penalty.shape) == (dtype, ())
-            for result in (
-                jax.eval_shape(item.slope, weights),
-                jax.eval_shape(item.proximal, weights, step),
-            ):
+            for result in (jax.eval_shape(item.gradient, weights), jax.eval_shape(item.proximal, weights, step)):
                 assert (result.dtype, result.shape) == (dtype, (2, 3))
 
 
@@ -80,7 +71,7 @@ def test_survives_jit_scan_and_a_population_of_strengths(regularizer):
 
     @jax.jit
     def all_three(item, weights):
-        return item.penalty(weights), item.slope(weights), item.proximal(weights, 0.1)
+        return item.penalty(weights), item.gradient(weights), item.proximal(weights, 0.1)
 
     expected = all_three(regularizer, weights)
     numbers = as_arrays(regularizer, np.float32)
@@ -110,7 +101,7 @@ def descend(regularizer, X, y, proximal=True, rate=0.1, steps=4000):
     """Weights of least squares, ½ mean (Xw − y)², with a penalty, by gradient and proximal steps."""
 
     def step(w, _):
-        gradient = X.T @ (X @ w - y) / len(y) + regularizer.slope(w)
+        gradient = X.T @ (X @ w - y) / len(y) + regularizer.gradient(w)
         if proximal:
             return regularizer.proximal(w - rate * gradient, rate), None
         return w - rate * (gradient + regularizer.strength * jnp.sign(w)), None

@@ -12,18 +12,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pellucid.core.checks import InvalidValue
+from pellucid.core.errors import InvalidValue
 from pellucid.core.registry import describe
 from pellucid.core.tunable import as_arrays
-from pellucid.functions.schedules import (
-    CosineDecay,
-    ExponentialDecay,
-    OnPlateau,
-    StepDecay,
-    WarmUp,
-    rate_at,
-    schedules,
-)
+from pellucid.functions.schedules import CosineDecay, ExponentialDecay, OnPlateau, StepDecay, WarmUp, rate_at, schedules
 
 REQUIRED = {"learning_rate": 0.2, "epochs": 8.0}
 
@@ -164,12 +156,7 @@ def test_plateaus_are_pytorchs_with_one_epoch_less_of_patience(losses, patience,
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         peer = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            optimizer,
-            factor=0.5,
-            patience=patience - 1,
-            threshold=min_delta,
-            threshold_mode="abs",
-            eps=0.0,
+            optimizer, factor=0.5, patience=patience - 1, threshold=min_delta, threshold_mode="abs", eps=0.0
         )
     schedule = OnPlateau(1.0, factor=0.5, patience=patience, min_delta=min_delta)
     for epoch, loss in enumerate(losses, start=1):

@@ -37,7 +37,7 @@ def test_losses(name, x64):
     target = LABELS if loss.target_kind == "classes" else OUTPUTS
 
     def numbers(prediction, target):
-        return loss.value(prediction, target), loss.slope(prediction, target), loss(prediction, target)
+        return loss.value(prediction, target), loss.gradient(prediction, target), loss(prediction, target)
 
     with jax.enable_x64(x64):
         assert dtypes(jax.eval_shape(numbers, OUTPUTS, target)) == {"float32"}
@@ -64,7 +64,7 @@ def test_initializers(name, x64):
 def test_regularizers(name, x64):
     def numbers(w, rate):
         rule = as_arrays(regularizers.build(name))
-        return rule.penalty(w), rule.slope(w), rule.proximal(w, rate)
+        return rule.penalty(w), rule.gradient(w), rule.proximal(w, rate)
 
     with jax.enable_x64(x64):
         assert dtypes(jax.eval_shape(numbers, OUTPUTS, jax.ShapeDtypeStruct((), SINGLE))) == {"float32"}
@@ -91,9 +91,12 @@ def test_a_whole_training():
     x = rng.normal(size=(60, 4))
     network = pel.Network(
         # Without biases: before a normalisation their gradient is rounding alone, which Adam makes steps of.
-        pel.Dense(4, use_biases=False), pel.BatchNorm(), pel.Activation("tanh"), pel.LayerNorm(),
+        pel.Dense(4, use_biases=False),
+        pel.BatchNorm(),
+        pel.Activation("tanh"),
+        pel.LayerNorm(),
         pel.Dense(1, "sigmoid"),
-    )  # fmt: skip
+    )
     settings = {"early_stopping": 3, "class_weights": "balanced", "histograms_every": 20, "snapshots": 2}
     train = partial(pel.train, network, (x, (x.sum(axis=1) > 0).astype(int)), epochs=2)
     with jax.numpy_dtype_promotion("standard"):

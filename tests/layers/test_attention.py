@@ -6,42 +6,40 @@ import numpy as np
 import pytest
 import torch
 
-from pellucid.core.checks import InvalidValue, ShapeError
+from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.layers import Add, Attention, Concatenate, Multiply
 
 
 def padded(rng, batch=3, steps=5, features=4):
     """Keys whose sequences have different lengths, filled up with rows of 0; and where a step counts."""
     keys = rng.normal(size=(batch, steps, features))
-    counted = np.arange(steps) < np.array([[5], [3], [1]])
-    return keys * counted[:, :, None], counted
+    sample_mask = np.arange(steps) < np.array([[5], [3], [1]])
+    return keys * sample_mask[:, :, None], sample_mask
 
 
 @pytest.mark.parametrize(("scaled", "mask_value"), [(True, None), (True, 0.0), (False, 0.0)])
 def test_equals_pytorch(scaled, mask_value, rng, float64):
-    query, (keys, counted) = rng.normal(size=(3, 2, 4)), padded(rng)
+    query, (keys, sample_mask) = rng.normal(size=(3, 2, 4)), padded(rng)
     dy = rng.normal(size=(3, 2, 4))
     q, k = (torch.tensor(array, requires_grad=True) for array in (query, keys))
-    mask = None if mask_value is None else torch.tensor(counted)[:, None, :].expand(3, 2, 5)
-    expected = torch.nn.functional.scaled_dot_product_attention(
-        q, k, k, attn_mask=mask, scale=None if scaled else 1.0
-    )
+    mask = None if mask_value is None else torch.tensor(sample_mask)[:, None, :].expand(3, 2, 5)
+    expected = torch.nn.functional.scaled_dot_product_attention(q, k, k, attn_mask=mask, scale=None if scaled else 1.0)
     expected.backward(torch.tensor(dy))
 
     layer = Attention(scaled, mask_value)
     y, _, cache = layer.forward({}, {}, (jnp.asarray(query), jnp.asarray(keys)))
     dx, grads = layer.backward({}, cache, jnp.asarray(dy))
     np.testing.assert_allclose(y, expected.detach(), rtol=1e-8, atol=1e-10)
-    for slope, oracle in zip(dx, (q.grad, k.grad), strict=True):
-        np.testing.assert_allclose(slope, oracle, rtol=1e-8, atol=1e-10)
+    for gradient, oracle in zip(dx, (q.grad, k.grad), strict=True):
+        np.testing.assert_allclose(gradient, oracle, rtol=1e-8, atol=1e-10)
     assert grads == {}
 
 
 def test_padding_gets_no_weight_and_changes_nothing(rng):
-    query, (keys, counted) = rng.normal(size=(3, 2, 4)), padded(rng)
+    query, (keys, sample_mask) = rng.normal(size=(3, 2, 4)), padded(rng)
     layer = Attention(mask_value=0)
     y, _, cache = layer.forward({}, {}, (jnp.asarray(query), jnp.asarray(keys)))
-    assert not np.asarray(cache.weights)[~np.broadcast_to(counted[:, None, :], (3, 2, 5))].any()
+    assert not np.asarray(cache.weights)[~np.broadcast_to(sample_mask[:, None, :], (3, 2, 5))].any()
     np.testing.assert_allclose(cache.weights.sum(axis=-1), 1, rtol=1e-6)
     shorter = layer.forward({}, {}, (jnp.asarray(query[1:2]), jnp.asarray(keys[1:2, :3])))[0]
     np.testing.assert_allclose(y[1:2], shorter, rtol=1e-6)

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pellucid.core.checks import InvalidValue, ShapeError
-from pellucid.functions import patches
+from pellucid.core.errors import InvalidValue, ShapeError
+from pellucid.layers import patches
 from pellucid.layers import Conv1D, Conv2D, ConvTranspose1D, ConvTranspose2D, layers
 from pellucid.network import Network
 
@@ -35,12 +35,7 @@ def set_up(layer, shape):
     params, state, output_shape = layer.init(jax.random.key(0), shape)
     rng = np.random.default_rng(1)
     params = {name: jnp.asarray(rng.normal(size=p.shape)) for name, p in params.items()}
-    return (
-        params,
-        state,
-        jnp.asarray(rng.normal(size=(2, *shape))),
-        jnp.asarray(rng.normal(size=(2, *output_shape))),
-    )
+    return (params, state, jnp.asarray(rng.normal(size=(2, *shape))), jnp.asarray(rng.normal(size=(2, *output_shape))))
 
 
 @partial(jax.jit, static_argnums=0)
@@ -59,7 +54,7 @@ def channels_last(tensor):
 
 
 def theirs(function, weights, params, x, dy, **options):
-    """What PyTorch makes of it: outputs, the slope of x, and the gradients of weights and biases."""
+    """What PyTorch makes of it: outputs, the gradient of x, and the gradients of weights and biases."""
     x, weights = channels_first(x), weights.clone().requires_grad_()
     biases = torch.tensor(np.asarray(params["biases"]), requires_grad=True) if "biases" in params else None
     y = function(x, weights, biases, **options)
@@ -83,12 +78,7 @@ def test_convolution_equals_pytorch(layer, shape, float64):
     params, state, x, dy = set_up(layer, shape)
     rank = layer.rank
     weights = torch.tensor(np.moveaxis(np.asarray(params["weights"]), (-1, -2), (0, 1)).copy())
-    options = {
-        "stride": layer.stride,
-        "dilation": layer.dilation,
-        "padding": layer.padding,
-        "groups": layer.groups,
-    }
+    options = {"stride": layer.stride, "dilation": layer.dilation, "padding": layer.padding, "groups": layer.groups}
     oracle = theirs((functional.conv1d, functional.conv2d)[rank - 1], weights, params, x, dy, **options)
     compare(ours(layer, params, state, x, dy), oracle, lambda dW: np.moveaxis(dW.numpy(), (0, 1), (-1, -2)))
 
@@ -110,12 +100,7 @@ def test_transposed_convolution_equals_pytorch(layer, shape, float64):
     options = {"stride": layer.stride, "dilation": layer.dilation, "groups": g}
     weights = torch.tensor(to_theirs(params["weights"]).copy())
     oracle = theirs(
-        (functional.conv_transpose1d, functional.conv_transpose2d)[rank - 1],
-        weights,
-        params,
-        x,
-        dy,
-        **options,
+        (functional.conv_transpose1d, functional.conv_transpose2d)[rank - 1], weights, params, x, dy, **options
     )
     compare(ours(layer, params, state, x, dy), oracle, to_ours)
 
@@ -131,9 +116,10 @@ def test_same_pads_as_xla_does_an_odd_place_after(size, kernel, stride):
     np.testing.assert_array_equal(y, expected)
 
 
-@pytest.mark.parametrize(("kernel", "stride", "padding", "size"), [
-    (3, 2, "valid", 9), (3, 2, "same", 8), (2, 3, "valid", 12), (5, 1, "same", 4), (4, 2, "same", 8),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "size"),
+    [(3, 2, "valid", 9), (3, 2, "same", 8), (2, 3, "valid", 12), (5, 1, "same", 4), (4, 2, "same", 8)],
+)
 def test_transposed_convolution_has_the_size_that_keras_gives(kernel, stride, padding, size):
     layer = ConvTranspose1D(2, kernel, stride=stride, padding=padding)
     assert layer.init(jax.random.key(0), (4, 3))[2] == (size, 2)
@@ -156,14 +142,11 @@ def test_by_patches_and_directly_are_the_same(windows, groups, channels, filters
     dz = jnp.asarray(rng.normal(size=(3, *windows.outputs, filters)), dtype)
     for by_patches, directly, arrays in [
         (patches.convolve_by_patches, patches.convolve_directly, (x, W)),
-        (patches.slope_of_input_by_patches, patches.slope_of_input_directly, (dz, W)),
-        (patches.slope_of_weights_by_patches, patches.slope_of_weights_directly, (x, dz)),
+        (patches.gradient_of_input_by_patches, patches.gradient_of_input_directly, (dz, W)),
+        (patches.gradient_of_weights_by_patches, patches.gradient_of_weights_directly, (x, dz)),
     ]:
         one, other = jax.jit(
-            lambda *arrays, f=by_patches, g=directly: (
-                f(*arrays, windows, groups),
-                g(*arrays, windows, groups),
-            )
+            lambda *arrays, f=by_patches, g=directly: (f(*arrays, windows, groups), g(*arrays, windows, groups))
         )(*arrays)
         tolerance = 1e-5 if dtype == "float32" else 1e-10
         assert one.dtype == other.dtype == dtype
@@ -174,9 +157,7 @@ def test_scatter_is_the_transpose_of_views(rng, float64):
     for windows, *_ in (WINDOWS[1], WINDOWS[4]):
         x = jax.random.normal(jax.random.key(0), (2, *windows.inputs, 3), jnp.float64)
         views = patches.views(x, windows)
-        pieces = [
-            jax.random.normal(jax.random.key(i), view.shape, jnp.float64) for i, view in enumerate(views)
-        ]
+        pieces = [jax.random.normal(jax.random.key(i), view.shape, jnp.float64) for i, view in enumerate(views)]
         one = sum(float((view * piece).sum()) for view, piece in zip(views, pieces, strict=True))
         assert one == pytest.approx(float((x * patches.scatter(pieces, windows)).sum()))
 
@@ -203,8 +184,11 @@ def test_initialisers_count_the_connections_of_a_filter():
 
 def test_a_network_splits_the_activation_off():
     assert Network(Conv2D(4, 3, "relu"), ConvTranspose2D(1, 3, "tanh")).names == (
-        "conv2d_1", "relu_1", "conv2d_transpose_1", "tanh_1",
-    )  # fmt: skip
+        "conv2d_1",
+        "relu_1",
+        "conv2d_transpose_1",
+        "tanh_1",
+    )
 
 
 def test_equal_lengths_are_one_number():
@@ -212,29 +196,35 @@ def test_equal_lengths_are_one_number():
     assert layers.build({"name": "conv2d", "filters": 4, "kernel": [3, 5]}).kernel == (3, 5)
 
 
-@pytest.mark.parametrize(("build", "message"), [
-    (lambda: Conv2D(0, 3), r"Conv2D.filters.*at least 1.*0"),
-    (lambda: Conv2D(4, 0), r"Conv2D.kernel must be a whole number of at least 1 or 2 of them. Received: 0"),
-    (lambda: Conv2D(4, (3, 3, 3)), r"Conv2D.kernel.*\(3, 3, 3\)"),
-    (lambda: Conv1D(4, 3, stride=0), r"Conv1D.stride must be a whole number of at least 1. Received: 0"),
-    (lambda: Conv2D(4, 3, padding="full"), r"Conv2D.padding.*'valid', 'same'.*'full'"),
-    (lambda: Conv2D(4, 3, groups=3), r"4 filters do not fall into 3 equal groups"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: Conv2D(0, 3), r"Conv2D.filters.*at least 1.*0"),
+        (lambda: Conv2D(4, 0), r"Conv2D.kernel must be a whole number of at least 1 or 2 of them. Received: 0"),
+        (lambda: Conv2D(4, (3, 3, 3)), r"Conv2D.kernel.*\(3, 3, 3\)"),
+        (lambda: Conv1D(4, 3, stride=0), r"Conv1D.stride must be a whole number of at least 1. Received: 0"),
+        (lambda: Conv2D(4, 3, padding="full"), r"Conv2D.padding.*'valid', 'same'.*'full'"),
+        (lambda: Conv2D(4, 3, groups=3), r"4 filters do not fall into 3 equal groups"),
+    ],
+)
 def test_refuses_hyperparameters(build, message):
     with pytest.raises(InvalidValue, match=message):
         build()
 
 
-@pytest.mark.parametrize(("layer", "shape", "message"), [
-    (Conv2D(4, 3), (28, 28), r"\(height, width, channels\).*\(28, 28\).*Reshape\(\(28, 28, 1\)\)"),
-    (Conv2D(4, 3), (784,), r"Reshape\(\(28, 28, 1\)\)"),
-    (Conv2D(4, 3), (10,), r"Received: \(10,\)\.$"),
-    (Conv1D(4, 3), (9, 9, 1), r"\(time, features\).*\(9, 9, 1\)\.$"),
-    (Conv1D(4, 3), (100,), r"Reshape\(\(100, 1\)\)"),
-    (Conv2D(4, 3, groups=2), (5, 5, 3), r"3 channels into 2 equal groups"),
-    (Conv2D(4, 3, dilation=2), (4, 9, 1), r"window of \(5, 5\).*input of \(4, 9\).*same"),
-    (ConvTranspose2D(4, 3), (7, 7), r"ConvTranspose2D.*Reshape\(\(7, 7, 1\)\)"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("layer", "shape", "message"),
+    [
+        (Conv2D(4, 3), (28, 28), r"\(height, width, channels\).*\(28, 28\).*Reshape\(\(28, 28, 1\)\)"),
+        (Conv2D(4, 3), (784,), r"Reshape\(\(28, 28, 1\)\)"),
+        (Conv2D(4, 3), (10,), r"Received: \(10,\)\.$"),
+        (Conv1D(4, 3), (9, 9, 1), r"\(time, features\).*\(9, 9, 1\)\.$"),
+        (Conv1D(4, 3), (100,), r"Reshape\(\(100, 1\)\)"),
+        (Conv2D(4, 3, groups=2), (5, 5, 3), r"3 channels into 2 equal groups"),
+        (Conv2D(4, 3, dilation=2), (4, 9, 1), r"window of \(5, 5\).*input of \(4, 9\).*same"),
+        (ConvTranspose2D(4, 3), (7, 7), r"ConvTranspose2D.*Reshape\(\(7, 7, 1\)\)"),
+    ],
+)
 def test_refuses_examples(layer, shape, message):
     with pytest.raises(ShapeError, match=message):
         layer.init(jax.random.key(0), shape)

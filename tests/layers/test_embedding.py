@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pellucid.core.checks import DataError
+from pellucid.core.errors import DataError
 from pellucid.layers import Embedding
 
 torch = pytest.importorskip("torch")

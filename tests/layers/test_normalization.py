@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pellucid.core.checks import InvalidValue
+from pellucid.core.errors import InvalidValue
 from pellucid.data import load_dataset
 from pellucid.layers import Activation, BatchNorm, Dense, LayerNorm
 from pellucid.network import Network
@@ -27,10 +27,7 @@ def channels_last(tensor):
 
 def drawn(rng, shape):
     x, dy = (jnp.asarray(rng.normal(3, 2, shape)) for _ in range(2))
-    params = {
-        "scale": jnp.asarray(rng.normal(size=shape[-1])),
-        "shift": jnp.asarray(rng.normal(size=shape[-1])),
-    }
+    params = {"scale": jnp.asarray(rng.normal(size=shape[-1])), "shift": jnp.asarray(rng.normal(size=shape[-1]))}
     return x, dy, params
 
 
@@ -87,15 +84,15 @@ def test_layer_norm_is_pytorchs(shape, rng, float64):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_batch_filled_up_is_the_short_batch(shape, real, rng, float64):
     x, dy, params = drawn(rng, (real, *shape[1:]))
-    filling, slope_of_filling, _ = drawn(rng, shape)
+    filling, gradient_of_filling, _ = drawn(rng, shape)
     layer = BatchNorm()
     _, start, _ = layer.init(None, shape[1:])
     y, state, cache = layer.forward(params, start, x, training=True)
     dx, grads = layer.backward(params, cache, dy)
 
-    full, full_dy = jnp.concatenate([x, filling]), jnp.concatenate([dy, slope_of_filling])
-    counted = jnp.arange(len(full)) < real
-    full_y, full_state, cache = layer.forward(params, start, full, training=True, counted=counted)
+    full, full_dy = jnp.concatenate([x, filling]), jnp.concatenate([dy, gradient_of_filling])
+    sample_mask = jnp.arange(len(full)) < real
+    full_y, full_state, cache = layer.forward(params, start, full, training=True, sample_mask=sample_mask)
     full_dx, full_grads = layer.backward(params, cache, full_dy)
 
     close = {"rtol": 1e-12, "atol": 1e-12}

@@ -10,16 +10,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pellucid.core.checks import InvalidValue, ShapeError
-from pellucid.layers import (
-    AveragePool1D,
-    AveragePool2D,
-    GlobalAveragePool,
-    GlobalMaxPool,
-    MaxPool1D,
-    MaxPool2D,
-    layers,
-)
+from pellucid.core.errors import InvalidValue, ShapeError
+from pellucid.layers import AveragePool1D, AveragePool2D, GlobalAveragePool, GlobalMaxPool, MaxPool1D, MaxPool2D, layers
 
 
 @partial(jax.jit, static_argnums=0)
@@ -37,19 +29,23 @@ def theirs(function, x, dy):
     return np.moveaxis(moved, 1, -1) if y.ndim > 2 else moved, np.moveaxis(x.grad.numpy(), 1, -1)
 
 
-@pytest.mark.parametrize(("layer", "function", "shape"), [
-    (MaxPool2D(2), lambda x: functional.max_pool2d(x, 2), (7, 6, 3)),
-    (MaxPool2D((3, 2), stride=(2, 1)), lambda x: functional.max_pool2d(x, (3, 2), (2, 1)), (7, 6, 3)),
-    (MaxPool2D(3, stride=2, padding="same"), lambda x: functional.max_pool2d(x, 3, 2, 1), (7, 5, 2)),
-    (MaxPool2D(2, stride=3), lambda x: functional.max_pool2d(x, 2, 3), (8, 8, 1)),
-    (MaxPool1D(3, stride=1), lambda x: functional.max_pool1d(x, 3, 1), (9, 2)),
-    (AveragePool2D(2), lambda x: functional.avg_pool2d(x, 2), (7, 6, 3)),
-    (AveragePool2D(3, 2, "same"), lambda x: functional.avg_pool2d(x, 3, 2, 1, count_include_pad=False), (7, 5, 2)),
-    (AveragePool1D(3, stride=2), lambda x: functional.avg_pool1d(x, 3, 2), (9, 2)),
-    (GlobalAveragePool(), lambda x: x.mean((2, 3)), (4, 3, 2)),
-    (GlobalMaxPool(), lambda x: functional.max_pool2d(x, (4, 3)).flatten(1), (4, 3, 2)),
-    (GlobalMaxPool(), lambda x: functional.max_pool1d(x, 5).flatten(1), (5, 2)),
-], ids=lambda value: "" if inspect.isfunction(value) else str(value))  # fmt: skip
+@pytest.mark.parametrize(
+    ("layer", "function", "shape"),
+    [
+        (MaxPool2D(2), lambda x: functional.max_pool2d(x, 2), (7, 6, 3)),
+        (MaxPool2D((3, 2), stride=(2, 1)), lambda x: functional.max_pool2d(x, (3, 2), (2, 1)), (7, 6, 3)),
+        (MaxPool2D(3, stride=2, padding="same"), lambda x: functional.max_pool2d(x, 3, 2, 1), (7, 5, 2)),
+        (MaxPool2D(2, stride=3), lambda x: functional.max_pool2d(x, 2, 3), (8, 8, 1)),
+        (MaxPool1D(3, stride=1), lambda x: functional.max_pool1d(x, 3, 1), (9, 2)),
+        (AveragePool2D(2), lambda x: functional.avg_pool2d(x, 2), (7, 6, 3)),
+        (AveragePool2D(3, 2, "same"), lambda x: functional.avg_pool2d(x, 3, 2, 1, count_include_pad=False), (7, 5, 2)),
+        (AveragePool1D(3, stride=2), lambda x: functional.avg_pool1d(x, 3, 2), (9, 2)),
+        (GlobalAveragePool(), lambda x: x.mean((2, 3)), (4, 3, 2)),
+        (GlobalMaxPool(), lambda x: functional.max_pool2d(x, (4, 3)).flatten(1), (4, 3, 2)),
+        (GlobalMaxPool(), lambda x: functional.max_pool1d(x, 5).flatten(1), (5, 2)),
+    ],
+    ids=lambda value: "" if inspect.isfunction(value) else str(value),
+)
 @pytest.mark.parametrize("ties", [False, True])
 def test_pooling_equals_pytorch(layer, function, shape, ties, float64):
     x = jax.random.normal(jax.random.key(0), (2, *shape), jnp.float64)
@@ -61,7 +57,7 @@ def test_pooling_equals_pytorch(layer, function, shape, ties, float64):
 
 
 @pytest.mark.parametrize("layer", [MaxPool2D(2), MaxPool2D(2, stride=1), GlobalMaxPool()], ids=str)
-def test_the_slope_goes_to_the_first_of_equals(layer):
+def test_the_gradient_goes_to_the_first_of_equals(layer):
     x = jnp.zeros((1, 2, 2, 1))
     _, _, cache = layer.forward({}, {}, x)
     dy = jnp.ones(layer.forward({}, {}, x)[0].shape)
@@ -88,22 +84,28 @@ def test_a_stride_of_the_size_is_no_other_layer():
     assert MaxPool2D((2, 2), stride=[2, 2]) == MaxPool2D(2) == layers.build("max_pool2d")
 
 
-@pytest.mark.parametrize(("build", "message"), [
-    (lambda: MaxPool2D(0), r"MaxPool2D.size.*Received: 0"),
-    (lambda: MaxPool1D(2, stride=(1, 2)), r"MaxPool1D.stride must be a whole number of at least 1. Received"),
-    (lambda: AveragePool2D(2, padding="half"), r"AveragePool2D.padding.*'half'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: MaxPool2D(0), r"MaxPool2D.size.*Received: 0"),
+        (lambda: MaxPool1D(2, stride=(1, 2)), r"MaxPool1D.stride must be a whole number of at least 1. Received"),
+        (lambda: AveragePool2D(2, padding="half"), r"AveragePool2D.padding.*'half'"),
+    ],
+)
 def test_refuses_hyperparameters(build, message):
     with pytest.raises(InvalidValue, match=message):
         build()
 
 
-@pytest.mark.parametrize(("layer", "shape", "message"), [
-    (MaxPool2D(2), (28, 28), r"MaxPool2D.*Reshape\(\(28, 28, 1\)\)"),
-    (MaxPool2D(3), (2, 5, 1), r"window of \(3, 3\).*\(2, 5\)"),
-    (AveragePool1D(2), (4, 4, 1), r"\(time, features\).*\(4, 4, 1\)"),
-    (GlobalAveragePool(), (4,), r"at least one axis before the channels.*\(4,\)"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("layer", "shape", "message"),
+    [
+        (MaxPool2D(2), (28, 28), r"MaxPool2D.*Reshape\(\(28, 28, 1\)\)"),
+        (MaxPool2D(3), (2, 5, 1), r"window of \(3, 3\).*\(2, 5\)"),
+        (AveragePool1D(2), (4, 4, 1), r"\(time, features\).*\(4, 4, 1\)"),
+        (GlobalAveragePool(), (4,), r"at least one axis before the channels.*\(4,\)"),
+    ],
+)
 def test_refuses_examples(layer, shape, message):
     with pytest.raises(ShapeError, match=message):
         layer.init(None, shape)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pellucid.core.checks import InvalidValue, ShapeError
+from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.functions.losses import losses
 from pellucid.layers import GRU, LSTM, RNN, Bidirectional, Dense, Embedding
 from pellucid.network import Network, backpropagate
@@ -15,11 +15,7 @@ from pellucid.network import Network, backpropagate
 torch = pytest.importorskip("torch")
 
 BATCH, TIME, FEATURES, UNITS = 4, 6, 3, 5
-KINDS = {
-    "rnn": (RNN, torch.nn.RNN),
-    "lstm": (LSTM, torch.nn.LSTM),
-    "gru": (GRU, torch.nn.GRU),
-}
+KINDS = {"rnn": (RNN, torch.nn.RNN), "lstm": (LSTM, torch.nn.LSTM), "gru": (GRU, torch.nn.GRU)}
 LENGTHS = (6, 3, 1, 4)
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
@@ -52,12 +48,7 @@ def copy_into(module, params, layer=0, suffix=""):
 
 
 def assert_gradients(module, grads, layer=0, suffix=""):
-    names = {
-        "weights": "weight_ih",
-        "recurrent": "weight_hh",
-        "biases": "bias_ih",
-        "recurrent_biases": "bias_hh",
-    }
+    names = {"weights": "weight_ih", "recurrent": "weight_hh", "biases": "bias_ih", "recurrent_biases": "bias_hh"}
     for name, gradient in grads.items():
         expected = getattr(module, f"{names[name]}_l{layer}{suffix}").grad.numpy()
         np.testing.assert_allclose(gradient, expected.T, rtol=1e-8, atol=1e-10, err_msg=name)
@@ -187,9 +178,7 @@ def test_two_stacked_layers_of_a_network_equal_those_of_pytorch(rng, float64):
     copy_into(module, params[1], layer=1)
     head.weight.data = torch.from_numpy(np.array(params[2]["weights"].T))
     head.bias.data = torch.from_numpy(np.array(params[2]["biases"]))
-    value = torch.nn.functional.cross_entropy(
-        head(module(torch.from_numpy(x))[0][:, -1]), torch.from_numpy(y)
-    )
+    value = torch.nn.functional.cross_entropy(head(module(torch.from_numpy(x))[0][:, -1]), torch.from_numpy(y))
     value.backward()
     np.testing.assert_allclose(result.loss, value.item(), rtol=1e-10)
     assert_gradients(module, result.grads[0])
@@ -206,9 +195,7 @@ def test_words_and_their_padding_reach_the_weights_alike(rng, float64):
     padded = jnp.pad(words, ((0, 0), (0, TIME - 3)))
     target, weights = jnp.ones((BATCH, 1)), jnp.ones(BATCH)
     short, long = (backpropagate(network, loss, params, state, x, target, weights) for x in (words, padded))
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14), short.grads, long.grads
-    )
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14), short.grads, long.grads)
 
 
 def test_many_seeds_at_once_equal_one_after_another(rng):
@@ -223,9 +210,7 @@ def test_many_seeds_at_once_equal_one_after_another(rng):
     together, alone = jax.jit(jax.vmap(grads))(jnp.arange(2)), jax.jit(grads)
     for seed in range(2):
         jax.tree.map(
-            lambda a, b, seed=seed: np.testing.assert_allclose(a[seed], b, rtol=1e-4, atol=1e-6),
-            together,
-            alone(seed),
+            lambda a, b, seed=seed: np.testing.assert_allclose(a[seed], b, rtol=1e-4, atol=1e-6), together, alone(seed)
         )
 
 
@@ -241,9 +226,7 @@ def test_memory_opens_the_forget_gate_as_far_as_it_closes_the_input_gate():
 def test_first_values():
     params, _, _ = LSTM(UNITS).init(jax.random.key(0), (TIME, FEATURES))
     np.testing.assert_array_equal(
-        params["biases"],
-        jnp.repeat(jnp.array([0.0, 1.0, 0.0, 0.0]), UNITS),
-        "only the forget gate begins at 1",
+        params["biases"], jnp.repeat(jnp.array([0.0, 1.0, 0.0, 0.0]), UNITS), "only the forget gate begins at 1"
     )
     recurrent = params["recurrent"]
     np.testing.assert_allclose(recurrent @ recurrent.T, jnp.eye(UNITS), atol=1e-5)
@@ -254,9 +237,7 @@ def test_the_gates_are_in_the_cache_under_their_names(rng):
     params, state, _ = layer.init(jax.random.key(0), (TIME, FEATURES))
     x = jnp.asarray(draw(rng, BATCH, TIME, FEATURES), jnp.float32)
     y, _, cache = layer.forward(params, state, x)
-    assert {cache[name].shape for name in ("input", "forget", "candidate", "output")} == {
-        (TIME, BATCH, UNITS)
-    }
+    assert {cache[name].shape for name in ("input", "forget", "candidate", "output")} == {(TIME, BATCH, UNITS)}
     np.testing.assert_allclose(y, cache["output"][-1] * jnp.tanh(cache["cell"][-1]), rtol=1e-6)
 
 

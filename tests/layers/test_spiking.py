@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from pellucid.core.checks import InvalidValue
+from pellucid.core.errors import InvalidValue
 from pellucid.layers import LeakyIntegrateAndFire, MeanOverTime, Repeat
 
 
 class Spike(torch.autograd.Function):
-    """The step, with the slope of a fast sigmoid."""
+    """The step, with the derivative of a fast sigmoid."""
 
     @staticmethod
     def forward(ctx, z, sharpness):
@@ -20,9 +20,9 @@ class Spike(torch.autograd.Function):
         return (z >= 0).to(z.dtype)
 
     @staticmethod
-    def backward(ctx, slope):
+    def backward(ctx, derivative):
         (z,) = ctx.saved_tensors
-        return slope / (ctx.sharpness * z.abs() + 1) ** 2, None
+        return derivative / (ctx.sharpness * z.abs() + 1) ** 2, None
 
 
 def in_torch(layer, currents):
@@ -97,9 +97,7 @@ def test_repeat_and_mean_are_each_others_transpose(rng):
     assert MeanOverTime().init(None, (5, 4))[2] == (4,)
 
 
-@pytest.mark.parametrize(
-    "fields", [{"leak": 1.1}, {"threshold": 0.0}, {"reset": "never"}, {"sharpness": 0.0}]
-)
+@pytest.mark.parametrize("fields", [{"leak": 1.1}, {"threshold": 0.0}, {"reset": "never"}, {"sharpness": 0.0}])
 def test_fields_outside_their_range_are_refused(fields):
     with pytest.raises(InvalidValue, match=next(iter(fields))):
         LeakyIntegrateAndFire(**fields)
@@ -111,8 +109,8 @@ def test_a_long_run_stays_finite_under_jit():
     x = jnp.full((2, 1000, 3), 0.4)
 
     @jax.jit
-    def slope(x):
+    def derivative(x):
         _, _, cache = LeakyIntegrateAndFire().forward({}, {}, x)
         return LeakyIntegrateAndFire().backward({}, cache, jnp.ones_like(x))[0]
 
-    assert bool(jnp.isfinite(slope(x)).all())
+    assert bool(jnp.isfinite(derivative(x)).all())

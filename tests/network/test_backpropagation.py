@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pellucid.core.checks import InvalidValue, ShapeError, UnknownName
+from pellucid.core.errors import InvalidValue, ShapeError, UnknownName
 from pellucid.functions.losses import losses
 from pellucid.layers import Activation, Dense, Dropout, Flatten, Layer
 from pellucid.network import Network, backpropagate, summarize
@@ -61,7 +61,7 @@ def test_gradients_equal_those_of_jax(activation, name, reduction, rng, float64)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-12), result.grads, grads)
 
 
-def test_deltas_are_the_slopes_of_every_output(float64, rng):
+def test_deltas_are_the_gradients_of_every_output(float64, rng):
     """∂L/∂z and ∂L/∂a of each layer, by adding a small disturbance to that layer's output."""
     network = Network(Dense(4, "sigmoid"), Dense(2, "linear"))
     loss = losses.build("mean_squared_error")
@@ -84,9 +84,7 @@ def test_extreme_logits_leave_finite_gradients():
     network = Network(Dense(3, "softmax"))
     params = ({"weights": jnp.full((2, 3), 1e4).at[:, 1].set(-1e4), "biases": jnp.zeros(3)}, {})
     loss = losses.build("sparse_categorical_cross_entropy")
-    result = backpropagate(
-        network, loss, params, ({}, {}), jnp.ones((4, 2)), jnp.array([0, 1, 2, 1]), jnp.ones(4)
-    )
+    result = backpropagate(network, loss, params, ({}, {}), jnp.ones((4, 2)), jnp.array([0, 1, 2, 1]), jnp.ones(4))
     assert np.isfinite(result.loss)
     assert np.isfinite(result.grads[0]["weights"]).all()
 
@@ -95,13 +93,7 @@ def test_a_batch_whose_weights_are_all_zero_moves_nothing():
     network = Network(Dense(1))
     params, state, _ = network.init(jax.random.key(0), (2,))
     result = backpropagate(
-        network,
-        losses.build("mean_squared_error"),
-        params,
-        state,
-        jnp.ones((3, 2)),
-        jnp.ones((3, 1)),
-        jnp.zeros(3),
+        network, losses.build("mean_squared_error"), params, state, jnp.ones((3, 2)), jnp.ones((3, 1)), jnp.zeros(3)
     )
     assert float(result.loss) == 0
     assert not np.asarray(result.grads[0]["weights"]).any()
@@ -116,9 +108,7 @@ def test_weights_of_two_equal_an_example_twice(rng):
     twice = jnp.array([0, 1, 1, 2])
     repeated = backpropagate(network, loss, params, state, x[twice], y[twice], jnp.ones(4))
     np.testing.assert_allclose(weighted.loss, repeated.loss, rtol=1e-6)
-    np.testing.assert_allclose(
-        weighted.grads[0]["weights"], repeated.grads[0]["weights"], rtol=1e-5, atol=1e-7
-    )
+    np.testing.assert_allclose(weighted.grads[0]["weights"], repeated.grads[0]["weights"], rtol=1e-5, atol=1e-7)
 
 
 def test_a_layer_of_ones_own_trains_without_a_backward(rng):

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 import pellucid as pel
 from pellucid.cli.main import main
-from pellucid.core.checks import InvalidValue, ShapeError, UnknownName
+from pellucid.core.errors import InvalidValue, ShapeError, UnknownName
 from pellucid.functions.losses import JointLoss, SparseCategoricalCrossEntropy, losses
 from pellucid.functions.metrics import metrics
 from pellucid.layers import LSTM, Add, Attention, Concatenate, Dense, Dropout, Multiply
@@ -85,11 +85,7 @@ def test_a_chain_is_a_network_to_the_bit(rng):
 
 def test_backward_equals_the_vjp_of_forward(rng, float64):
     params, state = drawn(BRANCHES, (3, 4))
-    x, dy, key = (
-        jnp.asarray(rng.normal(size=(5, 3, 4))),
-        jnp.asarray(rng.normal(size=(5, 10))),
-        jax.random.key(2),
-    )
+    x, dy, key = (jnp.asarray(rng.normal(size=(5, 3, 4))), jnp.asarray(rng.normal(size=(5, 10))), jax.random.key(2))
 
     def outputs(params, x):
         return BRANCHES.forward(params, state, x, key=key, training=True).outputs[-1]
@@ -103,9 +99,7 @@ def test_backward_equals_the_vjp_of_forward(rng, float64):
     close(*both_ways(params, x))
 
 
-@pytest.mark.parametrize(
-    "loss", ["sparse_categorical_cross_entropy", "softmax_cross_entropy"], ids=["fused", "apart"]
-)
+@pytest.mark.parametrize("loss", ["sparse_categorical_cross_entropy", "softmax_cross_entropy"], ids=["fused", "apart"])
 def test_gradients_of_a_residual_block_equal_those_of_jax(loss, rng, float64):
     loss = losses.build(loss)
     params, state = drawn(RESIDUAL, (4,))
@@ -150,11 +144,9 @@ def test_several_inputs_and_outputs_under_a_joint_loss(rng, float64):
     expected, grads = jax.jit(jax.value_and_grad(value))(params, x)
     close(result.loss, expected)
     close(result.grads, grads)
-    # The loss steps over the sigmoid that nobody else reads; of all other layers the slope is known.
-    assert [name for name, delta in zip(TWO.names, result.deltas, strict=True) if delta is None] == [
-        "yes.sigmoid"
-    ]
-    # One slope alone: what it does not depend on is passed by.
+    # The loss steps over the sigmoid that nobody else reads; of all other layers the gradient is known.
+    assert [name for name, delta in zip(TWO.names, result.deltas, strict=True) if delta is None] == ["yes.sigmoid"]
+    # One gradient alone: what it does not depend on is passed by.
     pass_ = TWO.forward(params, state, x)
     back = TWO.backward(params, pass_.caches, {TWO.names.index("size"): jnp.ones((6, 2))})
     assert back.deltas[TWO.names.index("kind")] is None
@@ -216,12 +208,7 @@ def node(layer, reads="x"):
 @pytest.mark.parametrize(
     ("nodes", "outputs", "error", "text"),
     [
-        (
-            {"first": (Dense(2), "x"), "b": (Dense(2), "frist")},
-            "b",
-            UnknownName,
-            "'frist'.*Did you mean 'first'",
-        ),
+        ({"first": (Dense(2), "x"), "b": (Dense(2), "frist")}, "b", UnknownName, "'frist'.*Did you mean 'first'"),
         (node(Dense(2)), "aa", UnknownName, "output is 'aa'.*Did you mean 'a'"),
         ({"a": (Dense(2), "b"), "b": (Dense(2), "a")}, "b", InvalidValue, "circle: a reads b reads a"),
         ({"a": (Dense(2), "x"), "b": (Dense(2), "x")}, "b", InvalidValue, "no output depends on 'a'"),
@@ -256,15 +243,11 @@ def test_refuses_inputs_that_do_not_fit():
 
 
 @pytest.mark.parametrize(
-    ("graph", "name", "epochs"),
-    [(RESIDUAL, "iris", 20), (BRANCHES, "digits", 5)],
-    ids=["residual", "branches"],
+    ("graph", "name", "epochs"), [(RESIDUAL, "iris", 20), (BRANCHES, "digits", 5)], ids=["residual", "branches"]
 )
 def test_trains_saves_and_loads_on_real_data(graph, name, epochs, tmp_path):
     data = pel.load_dataset(name)
-    run = pel.train(
-        graph, data, optimizer=pel.Adam(0.01), epochs=epochs, progress=False, folder=tmp_path / "run"
-    )
+    run = pel.train(graph, data, optimizer=pel.Adam(0.01), epochs=epochs, progress=False, folder=tmp_path / "run")
     assert run.result["accuracy"] > 0.9
     assert list(run.history.layers["layer"][: len(graph.names)]) == list(graph.names)
     loaded = pel.load_run(tmp_path / "run")
@@ -293,8 +276,7 @@ def test_the_command_line_trains_a_graph(tmp_path):
     assert outcome.exit_code == 0, outcome.output
     assert "a.relu, x" in outcome.output
     again = CliRunner().invoke(
-        main,
-        ["train", str(tmp_path / "run" / "experiment.toml"), "--run", str(tmp_path / "again"), "--quiet"],
+        main, ["train", str(tmp_path / "run" / "experiment.toml"), "--run", str(tmp_path / "again"), "--quiet"]
     )
     assert again.exit_code == 0, again.output
     first, second = (pel.load_run(tmp_path / folder) for folder in ("run", "again"))

@@ -17,9 +17,14 @@ FINDINGS = Path(__file__).parents[2] / "docs" / "findings"
 
 def arm(change, scores, **more):
     return {
-        "remedy": change, "change": change, "mean": float(np.mean(list(scores.values()))), "seeds": len(scores),
-        "scores": scores, "proven": False, **more,
-    }  # fmt: skip
+        "remedy": change,
+        "change": change,
+        "mean": float(np.mean(list(scores.values()))),
+        "seeds": len(scores),
+        "scores": scores,
+        "proven": False,
+        **more,
+    }
 
 
 def a_proof():
@@ -29,22 +34,20 @@ def a_proof():
     best = arm("rate < 0.1", better, **found)
     random = arm("batch 32", better, **(found | {"difference": 0.01, "p": 0.5, "d": 0.2, "proven": False}))
     return {
-        "original": original, "best": best, "tried": [best, arm("biases", {"0": 0.1})], "random": random,
-        "trainings": 9, "seconds": 3.2,
-    }  # fmt: skip
+        "original": original,
+        "best": best,
+        "tried": [best, arm("biases", {"0": 0.1})],
+        "random": random,
+        "trainings": 9,
+        "seconds": 3.2,
+    }
 
 
 def test_findings_are_sound_markup_with_their_numbers_and_their_page():
     found = Finding("dead_relu", "problem", 0.9, {"dead < units": 7}, "7 of 8 units are 0 & stay so")
     text = findings_section([found.to_dict()])
     ElementTree.fromstring(text)
-    for words in (
-        "dead relu",
-        "problem, 90%",
-        "dead &lt; units",
-        "7 of 8 units are 0 &amp; stay so.",
-        "leaky relu",
-    ):
+    for words in ("dead relu", "problem, 90%", "dead &lt; units", "7 of 8 units are 0 &amp; stay so.", "leaky relu"):
         assert words in text
     assert page_of("dead_relu") in text
     assert "Nothing was found" in findings_section([])
@@ -54,13 +57,7 @@ def test_a_proof_shows_what_helped_what_did_not_and_chance():
     proof = a_proof()
     text = proof_section(proof)
     ElementTree.fromstring(text)
-    for words in (
-        "What helps: rate &lt; 0.1",
-        "+0.600 to +0.800",
-        "∞",
-        "dropped after 1 seed",
-        "random: batch 32",
-    ):
+    for words in ("What helps: rate &lt; 0.1", "+0.600 to +0.800", "∞", "dropped after 1 seed", "random: batch 32"):
         assert words in text
     assert paired_differences(proof["best"], proof["original"]) == pytest.approx([0.7, 0.75, 0.65])
     assert "Nothing tried beats the original" in proof_section(proof | {"best": None})

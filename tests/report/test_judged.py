@@ -26,9 +26,7 @@ def test_probabilities_of_logits(rng):
     p = probabilities_of(z)
     np.testing.assert_allclose(p.sum(axis=1), 1)
     np.testing.assert_array_equal(p.argmax(axis=1), z.argmax(axis=1))
-    np.testing.assert_allclose(
-        probabilities_of(np.array([[-1000.0], [1000.0]])), [[1, 0], [0, 1]], atol=1e-12
-    )
+    np.testing.assert_allclose(probabilities_of(np.array([[-1000.0], [1000.0]])), [[1, 0], [0, 1]], atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["sparse_categorical_cross_entropy", "sparse_softmax_cross_entropy"])

@@ -13,31 +13,34 @@ KINDS = {
     "validated": lambda folder: pel.train(
         (5,), pel.load_dataset("iris"), epochs=3, early_stopping=2, folder=folder, progress=False
     ),
-    "numbers": lambda folder: pel.train(
-        (5,), pel.load_dataset("diabetes"), epochs=2, folder=folder, progress=False
-    ),
+    "numbers": lambda folder: pel.train((5,), pel.load_dataset("diabetes"), epochs=2, folder=folder, progress=False),
     "images": lambda folder: pel.train(
         pel.Network(pel.Conv2D(4, 3, "relu"), pel.Flatten(), pel.Dense(10, "softmax")),
-        pel.load_dataset("digits"), epochs=1, folder=folder, progress=False,
+        pel.load_dataset("digits"),
+        epochs=1,
+        folder=folder,
+        progress=False,
     ),
     "autoencoder": lambda folder: pel.train(
-        {"name": "autoencoder", "hidden": [16], "code": 4}, pel.load_dataset("digits"), epochs=1, folder=folder,
+        {"name": "autoencoder", "hidden": [16], "code": 4},
+        pel.load_dataset("digits"),
+        epochs=1,
+        folder=folder,
         progress=False,
     ),
     "gan": lambda folder: pel.train_gan(
-        pel.Network(pel.Dense(8, "relu"), pel.Dense(2)), pel.Network(pel.Dense(8, "relu"), pel.Dense(1)),
-        pel.gaussian_ring().dataset(400), latent=2, epochs=2, folder=folder, progress=False,
+        pel.Network(pel.Dense(8, "relu"), pel.Dense(2)),
+        pel.Network(pel.Dense(8, "relu"), pel.Dense(1)),
+        pel.gaussian_ring().dataset(400),
+        latent=2,
+        epochs=2,
+        folder=folder,
+        progress=False,
     ),
-}  # fmt: skip
+}
 
 SAYS = {
-    "classes": [
-        "of 30 held-out rows are predicted wrongly",
-        "versicolor",
-        "recall",
-        "petal width",
-        "neurons",
-    ],
+    "classes": ["of 30 held-out rows are predicted wrongly", "versicolor", "recall", "petal width", "neurons"],
     "validated": ["validation", "weights of the best epoch kept"],
     "numbers": ["R²", "residuals", "predicted against true", "bmi"],
     "images": ["its 4 filters", "predicted", "conv2d_1 · relu_1", "data:image/png"],
@@ -88,13 +91,7 @@ def test_every_run_ends_with_a_page(kind, tmp_path):
     assert "script" not in tags.names
     assert len(text) < 1_500_000
     assert not re.search(r'="[^"]*\bnan\b', text)
-    for words in [
-        *SAYS[kind],
-        run.facts.fingerprint,
-        "pellucid train experiment.toml",
-        "record_every",
-        "jaxlib",
-    ]:
+    for words in [*SAYS[kind], run.facts.fingerprint, "pellucid train experiment.toml", "record_every", "jaxlib"]:
         assert words in text, words
     for measure in ("gradient norm", "activation", "‖ΔW‖"):
         assert measure in text

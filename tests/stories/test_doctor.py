@@ -20,9 +20,7 @@ def pellucid(*arguments, code=0):
 
 def test_from_a_run_that_does_not_learn_to_a_repaired_one(tmp_path):
     run, repaired = tmp_path / "slow", tmp_path / "repaired"
-    pellucid(
-        "train", "iris", "--network", "8", "--learning-rate", "1e-5", "--epochs", 15, "--run", run, "--quiet"
-    )
+    pellucid("train", "iris", "--network", "8", "--learning-rate", "1e-5", "--epochs", 15, "--run", run, "--quiet")
     checked = json.loads(pellucid("check", run / "experiment.toml", "--json").stdout)
     assert checked["facts"]["skill on one batch learnt by heart"] > 0.9  # the network itself is sound
 
@@ -51,9 +49,7 @@ def test_from_a_run_that_does_not_learn_to_a_repaired_one(tmp_path):
 
 
 def alike():
-    return pel.Network(
-        pel.Dense(8, "tanh", weights=Constant(0.1)), pel.Dense(3, "softmax", weights=Constant(0.1))
-    )
+    return pel.Network(pel.Dense(8, "tanh", weights=Constant(0.1)), pel.Dense(3, "softmax", weights=Constant(0.1)))
 
 
 def test_a_training_that_cannot_work_is_warned_of_and_made_all_the_same():
@@ -68,9 +64,7 @@ def test_the_command_line_warns_in_a_line(tmp_path):
         '[[layers]]\nname = "dense"\nunits = 8\nactivation = "tanh"\nweights = {name = "constant", value = 0.1}\n'
         '[[layers]]\nname = "dense"\nunits = 3\nactivation = "softmax"\n'
     )
-    told = pellucid(
-        "train", "iris", "--network", network, "--epochs", 1, "--run", tmp_path / "run", "--quiet"
-    )
+    told = pellucid("train", "iris", "--network", network, "--epochs", 1, "--run", tmp_path / "run", "--quiet")
     assert "problem: constant init (97%): the units of dense_1 all begin with the same weights" in told.stderr
     assert f"pellucid check {tmp_path / 'run' / 'experiment.toml'}" in told.stderr
     checked = pellucid("check", tmp_path / "run" / "experiment.toml", code=1)
@@ -91,9 +85,21 @@ def test_sound_trainings_are_begun_in_silence(name):
 def test_a_run_that_diverged_can_be_diagnosed(tmp_path):
     run = tmp_path / "wild"
     pellucid(
-        "train", "diabetes", "--network", "16", "--optimizer", "sgd", "--learning-rate", 10, "--epochs", 5,
-        "--run", run, "--quiet", code=5,
-    )  # fmt: skip
+        "train",
+        "diabetes",
+        "--network",
+        "16",
+        "--optimizer",
+        "sgd",
+        "--learning-rate",
+        10,
+        "--epochs",
+        5,
+        "--run",
+        run,
+        "--quiet",
+        code=5,
+    )
     assert pel.load_run(run).stopped == "diverged"
     found = json.loads(pellucid("diagnose", run, "--json", code=1).stdout)
     assert found[0]["severity"] == "problem"

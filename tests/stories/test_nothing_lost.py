@@ -16,11 +16,35 @@ import pellucid as pel
 KILLS = 20
 COMMAND = [sys.executable, "-m", "pellucid.cli.main", "train"]
 ARGUMENTS = [
-    "mnist-5k", "--network", "32", "--dropout", "0.2", "--epochs", "40", "--patience", "40", "--batch-size", "50",
-    "--schedule", "on_plateau:patience=2", "--learning-rate", "0.002", "--checkpoint-every", "0", "--seed", "3",
-]  # fmt: skip
-COMPARED = ["weights.safetensors", "report.html", "result.json", "experiment.toml", "history/epochs.jsonl",
-            "history/steps.jsonl", "history/layers.jsonl"]  # fmt: skip
+    "mnist-5k",
+    "--network",
+    "32",
+    "--dropout",
+    "0.2",
+    "--epochs",
+    "40",
+    "--patience",
+    "40",
+    "--batch-size",
+    "50",
+    "--schedule",
+    "on_plateau:patience=2",
+    "--learning-rate",
+    "0.002",
+    "--checkpoint-every",
+    "0",
+    "--seed",
+    "3",
+]
+COMPARED = [
+    "weights.safetensors",
+    "report.html",
+    "result.json",
+    "experiment.toml",
+    "history/epochs.jsonl",
+    "history/steps.jsonl",
+    "history/layers.jsonl",
+]
 
 
 def run(arguments: list[str], **options) -> subprocess.Popen:
@@ -67,8 +91,7 @@ def newest(folder: Path) -> str | None:
 def test_ctrl_c_leaves_a_resumable_run(tmp_path):
     folder = tmp_path / "run"
     process = run(
-        ["mnist-5k", "--network", "64", "--epochs", "2000", "--run", str(folder), "--json"],
-        stdout=subprocess.PIPE,
+        ["mnist-5k", "--network", "64", "--epochs", "2000", "--run", str(folder), "--json"], stdout=subprocess.PIPE
     )
     while "epoch" not in (process.stderr.readline()):
         assert process.poll() is None
@@ -82,6 +105,4 @@ def test_ctrl_c_leaves_a_resumable_run(tmp_path):
     again = run(["--resume", str(folder), "--epochs", str(epochs), "--json"], stdout=subprocess.PIPE)
     out, said = again.communicate(timeout=60)
     assert again.returncode == 0, said
-    assert (
-        json.loads(out)["accuracy"] == made["accuracy"]
-    )  # nothing left to train: the weights are those kept
+    assert json.loads(out)["accuracy"] == made["accuracy"]  # nothing left to train: the weights are those kept

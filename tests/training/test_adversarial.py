@@ -1,11 +1,11 @@
-"""The adversarial program: gradients of both players, restraints, the compiled game against PyTorch."""
+"""The adversarial program: gradients of both players, lipschitz_constraints, the compiled game against PyTorch."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pellucid.core.checks import InvalidValue, TrainingDiverged
+from pellucid.core.errors import InvalidValue, TrainingDiverged
 from pellucid.core.registry import describe
 from pellucid.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten
 from pellucid.network import Network
@@ -19,7 +19,7 @@ from pellucid.training import (
     Training,
     WeightClipping,
     advance,
-    restraints,
+    lipschitz_constraints,
 )
 from pellucid.training.adversarial import Player, predict
 from pellucid.training.lipschitz import between, lengths
@@ -36,10 +36,10 @@ def program_of(loss="wasserstein", **fields):
 
 
 def training_of(
-    program, restraint=None, optimizer=None, critic_optimizer=None, dtype=jnp.float32, monitor=None
+    program, lipschitz_constraint=None, optimizer=None, critic_optimizer=None, dtype=jnp.float32, monitor=None
 ):
     optimizer = optimizer or Adam(1e-2)
-    state = program.init(optimizer, critic_optimizer or Adam(2e-2), restraint, (INPUTS,), 0)
+    state = program.init(optimizer, critic_optimizer or Adam(2e-2), lipschitz_constraint, (INPUTS,), 0)
     scaling = Scaling(jnp.asarray(0.5, dtype), jnp.asarray(2.0, dtype))
     rows = Rows(jnp.asarray(EXAMPLES, dtype), None)
     return Training(program, scaling, rows, monitor, optimizer, state, History.begin(program, rows.rows))
@@ -68,11 +68,11 @@ def allclose(one, other, tolerance=1e-8):
 
 
 @pytest.mark.parametrize(
-    ("loss", "restraint"), [("gan", None), ("minimax", None), ("wasserstein", GradientPenalty(3.0))]
+    ("loss", "lipschitz_constraint"), [("gan", None), ("minimax", None), ("wasserstein", GradientPenalty(3.0))]
 )
-def test_gradients_of_both_players_are_those_of_the_written_out_game(loss, restraint, float64):
+def test_gradients_of_both_players_are_those_of_the_written_out_game(loss, lipschitz_constraint, float64):
     program = program_of(loss)
-    state = doubled(program.init(SGD(), SGD(), restraint, (INPUTS,), 1))
+    state = doubled(program.init(SGD(), SGD(), lipschitz_constraint, (INPUTS,), 1))
     real, key = jnp.asarray(EXAMPLES[:10]), jax.random.key(3)
     noise_key, _, _, penalty_key = jax.random.split(key, 4)
     noise = jax.random.normal(noise_key, (10, LATENT))
@@ -82,12 +82,12 @@ def test_gradients_of_both_players_are_those_of_the_written_out_game(loss, restr
         generated = scores(program.generator, own["generator"], state.layer_state["generator"], noise)
         of = lambda x: scores(program.critic, params, state.layer_state["critic"], x)  # noqa: E731
         value = objective(loss, of(real), of(generated))[0]
-        if restraint is None:
+        if lipschitz_constraint is None:
             return value, value
         share = jax.random.uniform(jax.random.split(penalty_key)[0], (10,))
         line = share[:, None] * real + (1 - share[:, None]) * generated
-        slopes = jax.vmap(jax.grad(lambda x: of(x[None])[0, 0]))(line)
-        return value + 3.0 * ((jnp.linalg.norm(slopes, axis=1) - 1) ** 2).mean(), value
+        gradients = jax.vmap(jax.grad(lambda x: of(x[None])[0, 0]))(line)
+        return value + 3.0 * ((jnp.linalg.norm(gradients, axis=1) - 1) ** 2).mean(), value
 
     def generator_objective(params):
         generated = scores(program.generator, params, state.layer_state["generator"], noise)
@@ -107,9 +107,7 @@ def test_the_penalty_of_a_convolutional_critic_is_derived_too(float64):
     params, state, _ = doubled((*critic.init(jax.random.key(0), (4, 4, 1))[:2], ()))
     real, generated = jnp.asarray(np.random.default_rng(0).normal(size=(2, 3, 4, 4, 1)))
     key = jax.random.key(2)
-    penalty = jax.jit(
-        lambda params: GradientPenalty(2.0).penalty(critic, params, state, real, generated, key)
-    )
+    penalty = jax.jit(lambda params: GradientPenalty(2.0).penalty(critic, params, state, real, generated, key))
     value, grads = penalty(params)
     line = between(real, generated, jax.random.uniform(jax.random.split(key)[0], (3,)))
 
@@ -173,10 +171,10 @@ def torch_game(program, training, steps, strength):
             noise, share = drawn(key)
             generated = generator(noise).detach()
             line = (share * rows + (1 - share) * generated).requires_grad_()
-            slopes = torch.autograd.grad(critic(line).sum(), line, create_graph=True)[0]
+            gradients = torch.autograd.grad(critic(line).sum(), line, create_graph=True)[0]
             value = critic(generated).mean() - critic(rows).mean()
             of_critic.zero_grad()
-            (value + strength * ((slopes.norm(2, dim=1) - 1) ** 2).mean()).backward()
+            (value + strength * ((gradients.norm(2, dim=1) - 1) ** 2).mean()).backward()
             of_critic.step()
         of_generator.zero_grad()
         other = -critic(generator(drawn(keys[-1])[0])).mean()
@@ -215,9 +213,8 @@ def test_a_step_does_not_depend_on_where_calls_were_cut():
     first, _ = advance(program, cut.state, *arguments, jnp.asarray(4, jnp.int32))
     second, _ = advance(program, first, *arguments, jnp.asarray(11, jnp.int32))
     jax.tree.map(
-        np.testing.assert_array_equal,
-        jax.tree.leaves(state._replace(key=0)), jax.tree.leaves(second._replace(key=0)),
-    )  # fmt: skip
+        np.testing.assert_array_equal, jax.tree.leaves(state._replace(key=0)), jax.tree.leaves(second._replace(key=0))
+    )
     assert records.layers.shape[1:] == (len(program.layer_names), len(program.recorder.measures))
     assert np.isfinite(records.layers[1, :, 2]).all()
     assert program.layer_names[0] == "generator/dense_1"
@@ -248,9 +245,7 @@ def test_the_average_lags_behind_the_generator():
     seen = []
     arguments = (training.scaling, training.train, None)
     for step in range(1, 21):
-        training.state, _ = advance(
-            training.program, training.state, *arguments, jnp.asarray(step, jnp.int32)
-        )
+        training.state, _ = advance(training.program, training.state, *arguments, jnp.asarray(step, jnp.int32))
         seen.append(training.state.params["generator"])
     expected = seen[0]
     for t, params in enumerate(seen, 1):
@@ -271,10 +266,10 @@ def test_held_out_rows_are_judged_by_the_papers_losses():
     allclose(figures, jnp.stack(objective("gan", real, judge(generated))), 1e-5)
 
 
-def test_a_slope_of_length_zero_has_slope_zero():
-    value, slope = jax.value_and_grad(lambda x: lengths(x).sum())(jnp.zeros((2, 3)))
+def test_a_gradient_of_length_zero_has_gradient_zero():
+    value, gradient = jax.value_and_grad(lambda x: lengths(x).sum())(jnp.zeros((2, 3)))
     assert float(value) == 0
-    assert not np.asarray(slope).any()
+    assert not np.asarray(gradient).any()
     np.testing.assert_allclose(lengths(jnp.array([[[3.0], [4.0]]])), [5.0])
     np.testing.assert_allclose(between(jnp.ones((1, 2)), jnp.zeros((1, 2)), jnp.array([0.25])), 0.25)
 
@@ -304,7 +299,7 @@ def test_layers_that_draw_and_layers_with_a_state_take_part():
 
 
 def test_restraints_and_fields_are_checked():
-    assert restraints.build(describe(GradientPenalty(0.1))) == GradientPenalty(0.1)
+    assert lipschitz_constraints.build(describe(GradientPenalty(0.1))) == GradientPenalty(0.1)
     with pytest.raises(InvalidValue, match="strength"):
         GradientPenalty(0.0)
     with pytest.raises(InvalidValue, match="loss"):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import pellucid as pel
-from pellucid.core.checks import InvalidValue, TrainingDiverged
+from pellucid.core.errors import InvalidValue, TrainingDiverged
 from pellucid.functions.schedules import CosineDecay
 from pellucid.runs.many import train_population, vary
 from pellucid.runs.train import make_ready, plan, prepare, run_experiment
@@ -62,7 +62,7 @@ def check_same(found, expected):
         ),
     ],
     ids=["rates, penalties, initialisers", "schedules and layer state"],
-)  # fmt: skip
+)
 def test_members_are_as_if_alone(settings, changes):
     base = experiment(**settings)
     given = [base, *(vary(base, {**change, "seed": i}) for i, change in enumerate(changes))]
@@ -113,9 +113,7 @@ def test_a_member_that_diverges_ends_before_its_bad_step_and_harms_no_other(prod
     assert bad.stopped == "diverged"
     assert 0 < bad.history.steps_made == expected.history.steps_made == int(bad.training.state.step)
     assert np.isfinite(bad.history.step_rows).all()
-    for a, b in zip(
-        *(jax.tree.leaves(state.params) for state in (bad.training.state, expected.state)), strict=True
-    ):
+    for a, b in zip(*(jax.tree.leaves(state.params) for state in (bad.training.state, expected.state)), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3)
     np.testing.assert_allclose(bad.history.step_rows, expected.history.step_rows, rtol=1e-3)
 
@@ -136,9 +134,7 @@ def test_losers_are_dropped_and_the_rest_go_on():
     for i, state, history in zip((4, 1), population.states, population.histories, strict=True):
         expected = alone(given[i])
         np.testing.assert_allclose(history.held_out, expected.history.held_out, rtol=1e-4)
-        np.testing.assert_allclose(
-            state.params[0]["weights"], expected.params[0]["weights"], rtol=1e-4, atol=1e-6
-        )
+        np.testing.assert_allclose(state.params[0]["weights"], expected.params[0]["weights"], rtol=1e-4, atol=1e-6)
 
 
 def test_stacks_share_the_cores_and_stay_within_memory(monkeypatch):

@@ -9,23 +9,13 @@ import pandas as pd
 import pytest
 
 import pellucid as pel
-from pellucid.core.checks import InvalidValue
+from pellucid.core.errors import InvalidValue
 from pellucid.functions.losses import losses
 from pellucid.functions.metrics import metrics
 from pellucid.layers import RNN, Dense, Flatten
 from pellucid.network import Network, backpropagate
 from pellucid.optimizers import SGD
-from pellucid.training import (
-    GROUPS,
-    MEASURES,
-    History,
-    Rows,
-    Scaling,
-    Supervised,
-    Training,
-    initial_state,
-    permutation,
-)
+from pellucid.training import GROUPS, MEASURES, History, Rows, Scaling, Supervised, Training, initial_state, permutation
 from pellucid.training.epoch import advance
 from pellucid.training.recorder import BINS, DECAY, Recorder, _signal_to_noise, histogram
 
@@ -36,9 +26,14 @@ ALL = tuple(GROUPS)
 def make(record=ALL, *, network=None, histograms_every=0, record_every=1, shape=(5,)):
     network = network or Network(Dense(8, "relu"), Dense(3, "softmax"))
     program = Supervised(
-        network, losses.build("sparse_categorical_cross_entropy"), metrics.build("accuracy"), 16,
-        record_every, record, histograms_every,
-    )  # fmt: skip
+        network,
+        losses.build("sparse_categorical_cross_entropy"),
+        metrics.build("accuracy"),
+        16,
+        record_every,
+        record,
+        histograms_every,
+    )
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, ROWS).astype(np.int32)
     x = (rng.normal(size=(ROWS, *shape)) + y.reshape(-1, *[1] * len(shape))).astype(np.float32)
@@ -59,9 +54,14 @@ def first_pass(training):
     order = permutation(jax.random.fold_in(training.state.key, 0), ROWS)[:16]
     program, train = training.program, training.train
     return backpropagate(
-        program.network, program.loss, training.state.params, training.state.layer_state,
-        train.x[order], train.y[order], jnp.ones(16),
-    )  # fmt: skip
+        program.network,
+        program.loss,
+        training.state.params,
+        training.state.layer_state,
+        train.x[order],
+        train.y[order],
+        jnp.ones(16),
+    )
 
 
 def test_measures_are_what_they_say():
@@ -191,9 +191,15 @@ def test_slips_are_refused(settings, said):
 def test_run_folder_has_tables_that_pandas_reads(tmp_path):
     folder = tmp_path / "run"
     run = pel.train(
-        (16,), pel.load_dataset("iris"), epochs=4, folder=folder, progress=False, record=ALL,
-        record_every=2, histograms_every=8,
-    )  # fmt: skip
+        (16,),
+        pel.load_dataset("iris"),
+        epochs=4,
+        folder=folder,
+        progress=False,
+        record=ALL,
+        record_every=2,
+        histograms_every=8,
+    )
     for name, table in run.history.tables.items():
         read = pd.read_json(folder / "history" / f"{name}.jsonl", lines=True)
         assert list(read) == list(table), name

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import pellucid as pel
-from pellucid.core.checks import InvalidValue
+from pellucid.core.errors import InvalidValue
 from pellucid.runs.train import resume_run
 from pellucid.training.snapshots import SnapshotTaker, interval, next_due
 
@@ -48,10 +48,7 @@ def test_interrupted_and_resumed_the_same_bits_are_kept(tmp_path):
     # A snapshot is the state that the training passed through, optimiser and all.
     short = pel.train((6,), iris, epochs=4, **SETTINGS)
     same = run.snapshots[16]
-    for one, other in (
-        (same.params, short.training.state.params),
-        (same.optimizer, short.training.state.optimizer),
-    ):
+    for one, other in ((same.params, short.training.state.params), (same.optimizer, short.training.state.optimizer)):
         jax.tree.map(np.testing.assert_array_equal, one, other)
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pellucid.core.checks import TrainingDiverged
+from pellucid.core.errors import TrainingDiverged
 from pellucid.functions.losses import losses
 from pellucid.functions.metrics import metrics
 from pellucid.functions.regularizers import regularizers
@@ -49,23 +49,23 @@ def make(
     network = network or Network(Dense(8, "relu"), Dense(3, "softmax"))
     optimizer = optimizer or Adam(0.01)
     program = Supervised(
-        network,
-        losses.build("sparse_categorical_cross_entropy"),
-        metrics.build("accuracy"),
-        batch_size,
-        record_every,
+        network, losses.build("sparse_categorical_cross_entropy"), metrics.build("accuracy"), batch_size, record_every
     )
     (x, y), (hx, hy) = rows_of(0), rows_of(5, 40)
-    train = Rows(
-        jnp.asarray(x), jnp.asarray(y), None if weights is None else jnp.asarray(weights, jnp.float32)
-    )
+    train = Rows(jnp.asarray(x), jnp.asarray(y), None if weights is None else jnp.asarray(weights, jnp.float32))
     regularizer = None if regularizer is None else regularizers.build(regularizer)
     state = initial_state(network, optimizer, regularizer, (5,), seed)
     scaling = Scaling(jnp.float32(0), jnp.float32(1))
     return Training(
-        program, scaling, train, Rows(jnp.asarray(hx), jnp.asarray(hy)), optimizer, state,
-        History.begin(program, ROWS), stopping,
-    )  # fmt: skip
+        program,
+        scaling,
+        train,
+        Rows(jnp.asarray(hx), jnp.asarray(hy)),
+        optimizer,
+        state,
+        History.begin(program, ROWS),
+        stopping,
+    )
 
 
 def finish(training, epochs):
@@ -82,9 +82,7 @@ def test_permutation_visits_each_row_once(rows):
 
 def test_permutation_has_no_favourite_places():
     """χ² over (row, place) of 8 rows in 20,000 shuffles; 49 degrees of freedom, 99.99 % below 92."""
-    orders = np.asarray(
-        jax.vmap(lambda key: permutation(key, 8))(jax.random.split(jax.random.key(0), 20_000))
-    )
+    orders = np.asarray(jax.vmap(lambda key: permutation(key, 8))(jax.random.split(jax.random.key(0), 20_000)))
     counts = np.stack([np.bincount(orders[:, place], minlength=8) for place in range(8)])
     assert ((counts - 2500.0) ** 2 / 2500).sum() < 92
     neighbours = np.bincount((orders[:, 0] * 8 + orders[:, 1]), minlength=64)
@@ -112,9 +110,7 @@ def test_a_step_is_forward_backward_update_on_the_stated_rows():
             losses_by_hand.append(float(result.loss))
     finish(training, 2)
     np.testing.assert_allclose(training.history.steps["loss"], losses_by_hand, rtol=1e-4)
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), training.state.params, params
-    )
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), training.state.params, params)
 
 
 def test_where_calls_are_cut_changes_no_bit():
@@ -146,9 +142,7 @@ def test_epoch_table_averages_over_rows():
 
 def test_held_out_figures_are_those_of_the_rows():
     training = finish(make(), 2)
-    prediction = training.program.network.forward(
-        training.state.params, ({},) * 4, training.monitor.x
-    ).outputs[-1]
+    prediction = training.program.network.forward(training.state.params, ({},) * 4, training.monitor.x).outputs[-1]
     loss = training.program.loss(prediction, training.monitor.y)
     accuracy = (prediction.argmax(axis=1) == training.monitor.y).mean(dtype=jnp.float32)
     np.testing.assert_allclose(training.history.held_out[-1], [loss, accuracy], rtol=1e-5)
@@ -196,9 +190,7 @@ def test_schedule_moves_the_rate_by_epochs():
 
 def test_plateau_lowers_the_rate_when_nothing_improves():
     optimizer = SGD(
-        schedules.build(
-            {"name": "on_plateau", "learning_rate": 1e-9, "patience": 2, "factor": 0.5, "min_delta": 1e-3}
-        )
+        schedules.build({"name": "on_plateau", "learning_rate": 1e-9, "patience": 2, "factor": 0.5, "min_delta": 1e-3})
     )
     rates = finish(make(optimizer=optimizer), 8).history.epochs["learning_rate"]
     assert rates[0] == pytest.approx(1e-9)
@@ -227,18 +219,14 @@ def test_early_stopping_keeps_the_best_weights():
     best = int(losses.argmin())
     assert len(losses) == best + 4
     prediction = training.program.network.forward(training.params, ({},) * 4, training.monitor.x).outputs[-1]
-    assert float(training.program.loss(prediction, training.monitor.y)) == pytest.approx(
-        losses[best], rel=1e-5
-    )
+    assert float(training.program.loss(prediction, training.monitor.y)) == pytest.approx(losses[best], rel=1e-5)
 
 
 @pytest.mark.parametrize("every", [0, 1, 7])
 def test_recording_changes_no_weight(every):
     reference, other = finish(make(record_every=10), 3), finish(make(record_every=every), 3)
     jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7),
-        reference.state.params,
-        other.state.params,
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7), reference.state.params, other.state.params
     )
     expected = 0 if every == 0 else -(-other.history.steps_made // every)
     assert len(other.history.layer_measures) == expected

@@ -9,7 +9,7 @@ from pellucid.architectures.autoencoder import autoencoder, convolutional_autoen
 from pellucid.architectures.convolutional import convolutional
 from pellucid.architectures.recurrent import recurrent
 from pellucid.architectures.spiking import spiking
-from pellucid.core.checks import InvalidValue, UnknownName, did_you_mean
+from pellucid.core.errors import InvalidValue, UnknownName, did_you_mean
 from pellucid.core.types import Specification
 from pellucid.data import Dataset, reconstruction
 from pellucid.network import Network
@@ -59,9 +59,7 @@ def build_model(specification: Specification, data: Dataset) -> tuple[Network, D
     fields = {"name": specification} if isinstance(specification, str) else dict(specification)
     name = str(fields.pop("name", None))
     if name not in MODELS:
-        raise UnknownName(
-            f"unknown network {name!r}.{did_you_mean(name, MODELS)} Known: {', '.join(MODELS)}."
-        )
+        raise UnknownName(f"unknown network {name!r}.{did_you_mean(name, MODELS)} Known: {', '.join(MODELS)}.")
     model = MODELS[name]
     known = [field for field in inspect.signature(model.build).parameters if field not in ("data", "kind")]
     for field in fields:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from pellucid.architectures.feedforward import output_layer
-from pellucid.core.checks import ShapeError, WholeNumber, require
+from pellucid.core.constraints import WholeNumber, require
+from pellucid.core.errors import ShapeError
 from pellucid.data import Dataset
 from pellucid.layers import Activation, BatchNorm, Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D, Reshape
 from pellucid.network import Network
@@ -56,11 +57,7 @@ def convolutional(
     for count in filters:
         require(count, WholeNumber(1), "filters of a convolution")
         if normalize:
-            layers += [
-                Conv2D(count, kernel, padding=padding, use_biases=False),
-                BatchNorm(),
-                Activation(activation),
-            ]
+            layers += [Conv2D(count, kernel, padding=padding, use_biases=False), BatchNorm(), Activation(activation)]
         else:
             layers.append(Conv2D(count, kernel, activation, padding=padding))
         layers.append(MaxPool2D(2))

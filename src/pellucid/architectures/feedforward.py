@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pellucid.core.checks import InvalidValue, ShapeError, WholeNumber, require
+from pellucid.core.constraints import WholeNumber, require
+from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.core.types import Shape, Specification
 from pellucid.data import Dataset
 from pellucid.data.encoding import kind_of
@@ -120,9 +121,7 @@ def feedforward(
         )
     for units in hidden:
         if isinstance(units, Layer):
-            raise InvalidValue(
-                f"layers are put together by Network(*layers). Received: {kind_of(hidden)} of layers."
-            )
+            raise InvalidValue(f"layers are put together by Network(*layers). Received: {kind_of(hidden)} of layers.")
         require(units, WholeNumber(1), "units of a hidden layer")
         layers.append(Dense(units, activation, weights=weights))
         if dropout:
@@ -143,9 +142,7 @@ def output_layer(data: Dataset) -> Dense:
     return Dense(data.outputs, ending, weights="glorot_uniform")
 
 
-def loss_and_network(
-    loss: Loss | Specification | None, network: AnyNetwork, data: Dataset
-) -> tuple[Loss, AnyNetwork]:
+def loss_and_network(loss: Loss | Specification | None, network: AnyNetwork, data: Dataset) -> tuple[Loss, AnyNetwork]:
     """The loss of a training, by default that of the task, and a network made for its task, which ends as it asks for.
 
     A loss of logits or margins takes the network without its last activation.
@@ -221,9 +218,7 @@ def _why_not(loss: Loss, task: str) -> str:
         return " Its value has no least one: it is a critic's, for train_gan."
     if task in OF_CLASSES or loss.target_kind != "numbers":
         return ""
-    classes = ' If the targets are two classes, say so: make_dataset(x, y, task="binary").' * (
-        task == "regression"
-    )
+    classes = ' If the targets are two classes, say so: make_dataset(x, y, task="binary").' * (task == "regression")
     if loss.reads == "margins":
         return f" It tells classes apart.{classes}"
     return (

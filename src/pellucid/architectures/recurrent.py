@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from pellucid.architectures.feedforward import output_layer
-from pellucid.core.checks import OneOf, ShapeError, WholeNumber, require
+from pellucid.core.constraints import OneOf, WholeNumber, require
+from pellucid.core.errors import ShapeError
 from pellucid.data import Dataset
 from pellucid.layers import GRU, LSTM, RNN, Bidirectional, Dropout, Layer, Reshape
 from pellucid.network import Network

@@ -1,21 +1,17 @@
-"""A network of spiking neurons, trained with surrogate slopes (subject 2.1)."""
+"""A network of spiking neurons, trained with surrogate gradients (subject 2.1)."""
 
 from collections.abc import Sequence
 
 from pellucid.architectures.feedforward import output_layer
-from pellucid.core.checks import InvalidValue, WholeNumber, require
+from pellucid.core.constraints import WholeNumber, require
+from pellucid.core.errors import InvalidValue
 from pellucid.data import Dataset
 from pellucid.layers import Dense, Layer, LeakyIntegrateAndFire, MeanOverTime, Repeat
 from pellucid.network import Network
 
 
 def spiking(
-    data: Dataset,
-    hidden: Sequence[int] = (128,),
-    *,
-    steps: int = 10,
-    leak: float = 0.9,
-    weights: str = "he_normal",
+    data: Dataset, hidden: Sequence[int] = (128,), *, steps: int = 10, leak: float = 0.9, weights: str = "he_normal"
 ) -> Network:
     """Hidden layers of leaky integrate-and-fire neurons, then the output layer that the target of ``data`` asks for.
 
@@ -46,9 +42,7 @@ def spiking(
     Source: Neftci, Mostafa, Zenke, Surrogate gradient learning in spiking neural networks, 2019.
     """
     if not hidden:
-        raise InvalidValue(
-            "a spiking network needs at least one hidden layer, for example (128,). Received: ()."
-        )
+        raise InvalidValue("a spiking network needs at least one hidden layer, for example (128,). Received: ().")
     layers: list[Layer] = []
     for units in hidden:
         require(units, WholeNumber(1), "neurons of a hidden layer")

@@ -10,9 +10,25 @@ from pellucid.cli.options import as_json, print_json, say
 from pellucid.cli.train import SPECIFICATION, data_settings, hidden_units, train
 
 SHARED = (
-    "target", "weights", "ignore", "categorical", "missing", "task", "held_out", "network", "activation", "initializer",
-    "dropout", "loss", "metric", "optimizer", "learning_rate", "regularizer", "epochs", "batch_size",
-)  # fmt: skip
+    "target",
+    "weights",
+    "ignore",
+    "categorical",
+    "missing",
+    "task",
+    "held_out",
+    "network",
+    "activation",
+    "initializer",
+    "dropout",
+    "loss",
+    "metric",
+    "optimizer",
+    "learning_rate",
+    "regularizer",
+    "epochs",
+    "batch_size",
+)
 """Options of ``pellucid train`` that mean the same here."""
 
 
@@ -46,9 +62,7 @@ regularizer, batch_size, epochs, …; or a dotted name within one, as optimizer.
     show_default=True,
     help="Setting that the others are held against.",
 )
-@click.option(
-    "--figure", type=click.Path(path_type=Path), help="Draw the comparison to this file (.png, .svg, .pdf)."
-)
+@click.option("--figure", type=click.Path(path_type=Path), help="Draw the comparison to this file (.png, .svg, .pdf).")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @as_json
 def compare(
@@ -117,9 +131,7 @@ def _value(text: str) -> Any:
         except ValueError:
             continue
     return (
-        {"true": True, "false": False}[text]
-        if text in ("true", "false")
-        else SPECIFICATION.convert(text, None, None)
+        {"true": True, "false": False}[text] if text in ("true", "false") else SPECIFICATION.convert(text, None, None)
     )
 
 

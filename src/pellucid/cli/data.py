@@ -32,12 +32,7 @@ def list_(as_json: bool) -> None:
         shape = "×".join(map(str, info.input_shape))
         here = "yes" if info.available else "to fetch"
         table.add_row(
-            info.name,
-            f"{info.train:,} + {info.held_out:,}",
-            shape,
-            info.task,
-            here,
-            f"{info.licence}; {info.source}",
+            info.name, f"{info.train:,} + {info.held_out:,}", shape, info.task, here, f"{info.licence}; {info.source}"
         )
     Console().print(table)
 

@@ -21,9 +21,7 @@ Examples:
 )
 @click.argument("source", metavar="DATA")
 @click.option("--target", help="Column to predict, of a table.")
-@click.option(
-    "--network", default="128", show_default=True, help="Units of the hidden layers (128-128), or 'none'."
-)
+@click.option("--network", default="128", show_default=True, help="Units of the hidden layers (128-128), or 'none'.")
 @as_json
 def check(source: str, target: str | None, network: str, as_json: bool) -> None:
     """Look at a training before its first step: DATA is a dataset, a table file, or an experiment.toml.
@@ -104,7 +102,7 @@ def _data(source: str, target: str | None) -> Any:
 def _plan_of(path: Path) -> Any:
     import tomllib
 
-    from pellucid.core.checks import StorageError
+    from pellucid.core.errors import StorageError
     from pellucid.network import build_network
     from pellucid.optimizers import as_optimizer
     from pellucid.runs.experiment import Experiment, open_data

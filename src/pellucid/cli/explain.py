@@ -21,17 +21,10 @@ Examples:
 )
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--example", type=click.IntRange(0), default=0, show_default=True, help="Which held-out row.")
+@click.option("--neuron", metavar="LAYER:UNIT", help="Follow the weight of this neuron with the largest gradient.")
+@click.option("--weight", metavar="LAYER[:ARRAY]:I,J", help="Follow this weight; ARRAY as in dense_1:biases:3.")
 @click.option(
-    "--neuron", metavar="LAYER:UNIT", help="Follow the weight of this neuron with the largest gradient."
-)
-@click.option(
-    "--weight", metavar="LAYER[:ARRAY]:I,J", help="Follow this weight; ARRAY as in dense_1:biases:3."
-)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(FORMATS),
-    help="By default what the ending of --output says, else terminal.",
+    "--format", "form", type=click.Choice(FORMATS), help="By default what the ending of --output says, else terminal."
 )
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file.")
 def explain(
@@ -45,27 +38,18 @@ def explain(
     """
     from rich.console import Console
 
-    from pellucid.core.checks import InvalidValue
+    from pellucid.core.errors import InvalidValue
     from pellucid.core.files import write_bytes
     from pellucid.explain import explain_row
     from pellucid.explain.render import print_on
     from pellucid.runs.experiment import open_data
     from pellucid.runs.run import load_run
 
-    endings = {
-        ".json": "json",
-        ".md": "markdown",
-        ".tex": "latex",
-        ".html": "html",
-        ".htm": "html",
-        ".txt": "terminal",
-    }
+    endings = {".json": "json", ".md": "markdown", ".tex": "latex", ".html": "html", ".htm": "html", ".txt": "terminal"}
     if form is None:
         form = "terminal" if output is None else endings.get(output.suffix.lower())
     if form is None:
-        raise InvalidValue(
-            f"the ending of {output} names no format. Endings: {', '.join(endings)}; or give --format."
-        )
+        raise InvalidValue(f"the ending of {output} names no format. Endings: {', '.join(endings)}; or give --format.")
     loaded = load_run(run)
     data = open_data(loaded.experiment.data)
     part, said = (data.train, "training rows") if data.held_out is None else (data.held_out, "held-out rows")

@@ -6,14 +6,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.padding import Padding
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -36,9 +29,13 @@ def print_findings(findings: Sequence[Any], nothing: str) -> None:
     for place, finding in enumerate(findings):
         filled = round(BAR * finding.probability)
         head = Text.assemble(
-            ("█" * filled, COLOURS[finding.severity]), ("░" * (BAR - filled), "dim"), f" {finding.probability:4.0%}  ",
-            (finding.label.replace("_", " "), "bold"), "  ", (finding.severity, COLOURS[finding.severity]),
-        )  # fmt: skip
+            ("█" * filled, COLOURS[finding.severity]),
+            ("░" * (BAR - filled), "dim"),
+            f" {finding.probability:4.0%}  ",
+            (finding.label.replace("_", " "), "bold"),
+            "  ",
+            (finding.severity, COLOURS[finding.severity]),
+        )
         console.print(head)
         rows = Table.grid(padding=(0, 2))
         rows.add_column(style="dim", no_wrap=True)
@@ -73,9 +70,13 @@ def racing() -> Iterator[Callable[[str, int, int], None]]:
         yield line
         return
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("trainings"),
-        TimeElapsedColumn(), TimeRemainingColumn(),
-    )  # fmt: skip
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("trainings"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("diagnosing", total=None)
         yield lambda stage, made, planned: bar.update(task, description=stage, completed=made, total=planned)

@@ -18,10 +18,7 @@ def is_gan(network: str) -> bool:
 
 
 def begin_gan(
-    data: Any,
-    settings: dict[str, Any],
-    options: dict[str, Any],
-    optimizer_of: Callable[[dict[str, Any]], Any],
+    data: Any, settings: dict[str, Any], options: dict[str, Any], optimizer_of: Callable[[dict[str, Any]], Any]
 ) -> Any:
     """Train a GAN as the options of ``pellucid train`` say.
 
@@ -37,11 +34,9 @@ def begin_gan(
 
     context = click.get_current_context()
     specification = Specification().convert(options["network"], None, None)
-    fields: dict[str, Any] = (
-        {"name": specification} if isinstance(specification, str) else dict(specification)
-    )
+    fields: dict[str, Any] = {"name": specification} if isinstance(specification, str) else dict(specification)
     fields = {"loss": GANS[fields.pop("name")]} | fields
-    taken = ("latent", "loss", "restraint", "critic_steps")
+    taken = ("latent", "loss", "lipschitz_constraint", "critic_steps")
     for field in fields:
         if field not in taken:
             raise click.BadParameter(
@@ -79,10 +74,7 @@ Examples:
 @click.option("--count", type=click.IntRange(1), default=64, show_default=True, help="How many examples.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of the noise.")
 @click.option(
-    "--output",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="A picture (.png, .svg, .pdf), or an array (.npy).",
+    "--output", type=click.Path(path_type=Path), required=True, help="A picture (.png, .svg, .pdf), or an array (.npy)."
 )
 @as_json
 def sample(run: Path, count: int, seed: int, output: Path, as_json: bool) -> None:

@@ -89,9 +89,7 @@ def _list(as_json: bool) -> None:
 
     lessons = list_lessons()
     if as_json:
-        print_json(
-            [{"number": x.number, "name": x.name, "claim": x.claim, "items": list(x.items)} for x in lessons]
-        )
+        print_json([{"number": x.number, "name": x.name, "claim": x.claim, "items": list(x.items)} for x in lessons])
         return
     width = max(len(x.name) for x in lessons)
     for x in lessons:
@@ -116,7 +114,7 @@ def _study_all(output: Path, seeds: int, seed: int, markdown: bool, as_json: boo
 
 
 def _save(result: Any, path: Path) -> None:
-    from pellucid.core.checks import StorageError
+    from pellucid.core.errors import StorageError
 
     try:
         result.figure().savefig(path, dpi=130)

@@ -16,7 +16,7 @@ from pellucid.cli.replay import replay
 from pellucid.cli.show import show
 from pellucid.cli.train import train
 from pellucid.cli.use import evaluate, predict
-from pellucid.core.checks import DataError, PellucidError, StorageError, TrainingDiverged
+from pellucid.core.errors import DataError, PellucidError, StorageError, TrainingDiverged
 
 EXIT_CODES = {DataError: 3, StorageError: 4, TrainingDiverged: 5}
 """2 for any other wrong value or usage, 130 for Ctrl-C."""
@@ -65,21 +65,7 @@ def main() -> None:
     """Neural networks you can see through: train them, use them, look inside."""
 
 
-for verb in (
-    train,
-    predict,
-    evaluate,
-    explain,
-    check,
-    diagnose,
-    prove,
-    compare,
-    replay,
-    sample,
-    lesson,
-    show,
-    data,
-):
+for verb in (train, predict, evaluate, explain, check, diagnose, prove, compare, replay, sample, lesson, show, data):
     main.add_command(verb)
 
 if __name__ == "__main__":

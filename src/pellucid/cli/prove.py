@@ -18,12 +18,8 @@ Examples:
 """
 )
 @click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
-@click.option(
-    "--seeds", type=click.IntRange(3), default=10, show_default=True, help="Paired seeds of the last test."
-)
-@click.option(
-    "--budget", type=float, default=60.0, show_default=True, help="Seconds of each race of candidates."
-)
+@click.option("--seeds", type=click.IntRange(3), default=10, show_default=True, help="Paired seeds of the last test.")
+@click.option("--budget", type=float, default=60.0, show_default=True, help="Seconds of each race of candidates.")
 @click.option("--random/--no-random", default=True, help="Also try as many changes drawn at random.")
 @click.option("--apply", "write", is_flag=True, help="Write the repaired settings to RUN/repaired.toml.")
 @as_json

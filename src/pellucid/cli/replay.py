@@ -20,19 +20,11 @@ Examples:
 """
 )
 @click.argument("run", type=click.Path(path_type=Path))
+@click.option("--weight", metavar="LAYER[:ARRAY]:I,J", help="Follow one weight; ARRAY as in lstm_1:recurrent:3,5.")
+@click.option("--neuron", metavar="LAYER:UNIT", help="Follow the weights that lead to one unit, and its bias.")
+@click.option("--layer", metavar="LAYER", help="Follow all weights of a layer.  [default: the first that has any]")
 @click.option(
-    "--weight", metavar="LAYER[:ARRAY]:I,J", help="Follow one weight; ARRAY as in lstm_1:recurrent:3,5."
-)
-@click.option(
-    "--neuron", metavar="LAYER:UNIT", help="Follow the weights that lead to one unit, and its bias."
-)
-@click.option(
-    "--layer", metavar="LAYER", help="Follow all weights of a layer.  [default: the first that has any]"
-)
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Draw it to this file: .png, .svg or .pdf.",
+    "--output", type=click.Path(path_type=Path, dir_okay=False), help="Draw it to this file: .png, .svg or .pdf."
 )
 @as_json
 def replay(
@@ -43,7 +35,7 @@ def replay(
     Needs a run that was trained with --snapshots. Prints CSV on stdout, one row a snapshot: value, its gradient over
     the same training rows, the update that the optimiser makes of it, and the move up to the next snapshot.
     """
-    from pellucid.core.checks import InvalidValue
+    from pellucid.core.errors import InvalidValue
     from pellucid.explain import through_time
     from pellucid.runs.run import load_run
 

@@ -12,7 +12,7 @@ from pellucid.cli.options import Specification, as_json, print_json, say
     epilog="""\b
 Examples:
   pellucid show                                 all pages
-  pellucid show relu                            formula, graph, range, slope, behaviour, for and against
+  pellucid show relu                            formula, graph, range, gradient, behaviour, for and against
   pellucid show leaky_relu:alpha=0.3            with other hyperparameters than the defaults
   pellucid show activations                     all activations side by side
   pellucid show optimizers --output paths.png   their ways down a valley
@@ -35,7 +35,7 @@ def show(name: Any, kind: str | None, output: Path | None, as_json: bool) -> Non
     """
     from rich.console import Console
 
-    from pellucid.core.checks import InvalidValue
+    from pellucid.core.errors import InvalidValue
     from pellucid.core.files import write_bytes
     from pellucid_textbook.catalogue import show
 
@@ -49,9 +49,7 @@ def show(name: Any, kind: str | None, output: Path | None, as_json: bool) -> Non
     if output.suffix == ".md":
         write_bytes(output, page.markdown().encode())
     elif not page.has_figure:
-        raise InvalidValue(
-            f"the page {page.name!r} has no figure. Write it as Markdown: --output {page.name}.md"
-        )
+        raise InvalidValue(f"the page {page.name!r} has no figure. Write it as Markdown: --output {page.name}.md")
     else:
         page.save_figure(output)
     say(f"wrote {output}")

@@ -65,9 +65,7 @@ or names them, with what each reads, where the network branches:
     type=click.Choice(["binary", "multiclass", "regression"]),
     help="Task; inferred from the target if not given.",
 )
-@click.option(
-    "--held-out", type=float, default=0.2, show_default=True, help="Share of a table's rows held out."
-)
+@click.option("--held-out", type=float, default=0.2, show_default=True, help="Share of a table's rows held out.")
 @click.option(
     "--network",
     default="128",
@@ -75,40 +73,24 @@ or names them, with what each reads, where the network branches:
     help="Units of the hidden layers (128-128), 'none', a network by name (cnn, lstm, autoencoder, gan, wgan …) with "
     "its fields, or a TOML file of layers or nodes.",
 )
+@click.option("--activation", type=SPECIFICATION, default="relu", show_default=True, help="Of the hidden layers.")
 @click.option(
-    "--activation", type=SPECIFICATION, default="relu", show_default=True, help="Of the hidden layers."
+    "--initializer", type=SPECIFICATION, default="he_normal", show_default=True, help="Of the hidden layers' weights."
 )
 @click.option(
-    "--initializer",
-    type=SPECIFICATION,
-    default="he_normal",
-    show_default=True,
-    help="Of the hidden layers' weights.",
-)
-@click.option(
-    "--dropout",
-    type=float,
-    default=0.0,
-    show_default=True,
-    help="Share dropped after each hidden layer, below 1.",
+    "--dropout", type=float, default=0.0, show_default=True, help="Share dropped after each hidden layer, below 1."
 )
 @click.option("--loss", type=SPECIFICATION, help="Loss; chosen from the target if not given.")
 @click.option("--metric", type=SPECIFICATION, help="What is measured beside the loss.")
 @click.option(
-    "--optimizer",
-    type=SPECIFICATION,
-    default="adam",
-    show_default=True,
-    help="Optimizer and its hyperparameters.",
+    "--optimizer", type=SPECIFICATION, default="adam", show_default=True, help="Optimizer and its hyperparameters."
 )
 @click.option("--learning-rate", type=float, help="Learning rate η; the optimizer's default if not given.")
 @click.option("--schedule", type=SPECIFICATION, help="Learning-rate schedule and its hyperparameters.")
 @click.option("--regularizer", type=SPECIFICATION, help="l1, l2 or elastic_net, with its strength.")
 @click.option("--epochs", type=int, default=None, help="Passes over the training rows.  [default: 10]")
 @click.option("--batch-size", help="Rows a step, or 'all'.  [default: 32]")
-@click.option(
-    "--shuffle/--no-shuffle", default=True, help="A new order of the rows in each epoch.  [default: shuffle]"
-)
+@click.option("--shuffle/--no-shuffle", default=True, help="A new order of the rows in each epoch.  [default: shuffle]")
 @click.option("--class-weights", metavar="balanced|NAME=W,…", help="Weights of the classes.")
 @click.option(
     "--scale-inputs",
@@ -125,9 +107,7 @@ or names them, with what each reads, where the network branches:
     help="How the targets of a regression are scaled for training; auto: standardised, where output and loss allow it. "
     "Predictions and metrics are in the target's own units.",
 )
-@click.option(
-    "--patience", type=int, help="Early stopping: epochs without a better loss on a validation part."
-)
+@click.option("--patience", type=int, help="Early stopping: epochs without a better loss on a validation part.")
 @click.option(
     "--validation",
     type=float,
@@ -164,14 +144,9 @@ or names them, with what each reads, where the network branches:
     help="States along the training to keep at most, for pellucid replay; 0 for none.",
 )
 @click.option(
-    "--seed",
-    type=click.IntRange(0, 2**32 - 1),
-    default=None,
-    help="Seed of weights, order and split.  [default: 0]",
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=None, help="Seed of weights, order and split.  [default: 0]"
 )
-@click.option(
-    "--run", "folder", type=click.Path(path_type=Path), help="Run folder.  [default: runs/NAME-NNN]"
-)
+@click.option("--run", "folder", type=click.Path(path_type=Path), help="Run folder.  [default: runs/NAME-NNN]")
 @click.option("--overwrite", is_flag=True, help="Replace the run folder if it is there.")
 @click.option(
     "--resume",
@@ -179,9 +154,7 @@ or names them, with what each reads, where the network branches:
     metavar="RUN",
     help="Go on with this run; --epochs, --optimizer, --learning-rate and --patience may be others.",
 )
-@click.option(
-    "--checkpoint-every", type=float, default=10.0, show_default=True, help="Seconds between checkpoints."
-)
+@click.option("--checkpoint-every", type=float, default=10.0, show_default=True, help="Seconds between checkpoints.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @as_json
 def train(source: str | None, resume: Path | None, as_json: bool, **options: Any) -> None:
@@ -193,9 +166,7 @@ def train(source: str | None, resume: Path | None, as_json: bool, **options: Any
     if resume is not None:
         run = _resume(resume, source, options)
     elif source is None:
-        raise click.UsageError(
-            "give DATA (a dataset's name, a table file, an experiment.toml) or --resume RUN."
-        )
+        raise click.UsageError("give DATA (a dataset's name, a table file, an experiment.toml) or --resume RUN.")
     elif source.endswith(".toml"):
         run = _repeat(Path(source), options)
     else:
@@ -243,10 +214,7 @@ def _begin(source: str, options: dict[str, Any]) -> Any:
             "folder",
             "overwrite",
         }
-        _settled(
-            "the GAN",
-            open_ones | {"optimizer", "learning_rate", "schedule", "target", "ignore", "categorical"},
-        )
+        _settled("the GAN", open_ones | {"optimizer", "learning_rate", "schedule", "target", "ignore", "categorical"})
         options["folder"] = options["folder"] or _free_folder(data.name)
         return begin_gan(data, settings, options, _optimizer)
     network, data = _network(options, scaled_inputs(data, options["scale_inputs"]))
@@ -264,9 +232,7 @@ def _begin(source: str, options: dict[str, Any]) -> Any:
         loss=describe(loss),
         metric=describe(metrics.build(options["metric"] or end.metric)),
         optimizer=describe(optimizer),
-        regularizer=None
-        if options["regularizer"] is None
-        else describe(regularizers.build(options["regularizer"])),
+        regularizer=None if options["regularizer"] is None else describe(regularizers.build(options["regularizer"])),
         epochs=10 if options["epochs"] is None else options["epochs"],
         batch_size=_batch_size(options["batch_size"]),
         shuffle=options["shuffle"],
@@ -350,16 +316,12 @@ def _repeat(path: Path, options: dict[str, Any]) -> Any:
     if isinstance(experiment, GanExperiment):
         return run_gan(experiment, data, **kept)
     return run_experiment(
-        experiment,
-        data,
-        before=lambda run: _tell_problems(run, folder / "experiment.toml"),
-        after=suspicion_of,
-        **kept,
+        experiment, data, before=lambda run: _tell_problems(run, folder / "experiment.toml"), after=suspicion_of, **kept
     )
 
 
 def _resume(folder: Path, source: str | None, options: dict[str, Any]) -> Any:
-    from pellucid.core.checks import ResumeWarning
+    from pellucid.core.errors import ResumeWarning
     from pellucid.runs.folder import RunFolder
     from pellucid.runs.gan import resume_gan
     from pellucid.runs.train import resume_run
@@ -377,9 +339,7 @@ def _resume(folder: Path, source: str | None, options: dict[str, Any]) -> Any:
     again: Any = resume_gan if gan else resume_run
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", ResumeWarning)
-        run = again(
-            folder, checkpoint_every=options["checkpoint_every"], progress=not options["quiet"], **changes
-        )
+        run = again(folder, checkpoint_every=options["checkpoint_every"], progress=not options["quiet"], **changes)
     for warning in said:
         say(str(warning.message))
     return run
@@ -409,9 +369,7 @@ def data_settings(source: str, options: dict[str, Any], seed: int) -> dict[str, 
     if not is_table(source):
         for name in ("target", "weights"):
             if options.get(name) is not None:
-                raise click.UsageError(
-                    f"--{name} is for table files; {source!r} is not one (.csv, .tsv, .parquet)."
-                )
+                raise click.UsageError(f"--{name} is for table files; {source!r} is not one (.csv, .tsv, .parquet).")
         return {"name": source, "seed": seed}
     if options["target"] is None:
         raise click.UsageError("name the column to predict: --target COLUMN.")
@@ -482,9 +440,7 @@ def _batch_size(text: str | None) -> Any:
     try:
         return int(text)
     except ValueError:
-        raise click.BadParameter(
-            f"{text!r} is neither a whole number nor 'all'.", param_hint="--batch-size"
-        ) from None
+        raise click.BadParameter(f"{text!r} is neither a whole number nor 'all'.", param_hint="--batch-size") from None
 
 
 def _class_weights(text: str | None) -> Any:

@@ -81,7 +81,7 @@ def evaluate(run: Path, source: str | None, as_json: bool) -> None:
 
 def _needs_table(loaded: Any, source: str) -> None:
     """Refuse a table for a run that was trained on arrays, or on a dataset of arrays."""
-    from pellucid.core.checks import DataError
+    from pellucid.core.errors import DataError
 
     if loaded.facts.encoder is None:
         raise DataError(
@@ -92,7 +92,7 @@ def _needs_table(loaded: Any, source: str) -> None:
 
 
 def _held_out(name: str) -> Any:
-    from pellucid.core.checks import DataError
+    from pellucid.core.errors import DataError
     from pellucid.data import load_dataset
 
     part = load_dataset(name).held_out

@@ -25,7 +25,5 @@ def keep_padding(xp: Any, x: Any, scaled: Any, padding: Any) -> Any:
     padded = xp.broadcast_to(padded, steps.shape).reshape(x.shape)
     value = xp.broadcast_to(padding[0], x.shape)
     small = np.finfo(scaled.dtype)
-    beside = xp.where(
-        value == 0, xp.asarray(float(small.tiny), scaled.dtype), value * (1 + 2 * float(small.eps))
-    )
+    beside = xp.where(value == 0, xp.asarray(float(small.tiny), scaled.dtype), value * (1 + 2 * float(small.eps)))
     return xp.where(padded, value, xp.where(scaled == value, beside, scaled))

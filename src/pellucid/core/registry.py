@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
-from pellucid.core.checks import InvalidValue, UnknownName, did_you_mean
+from pellucid.core.errors import InvalidValue, UnknownName, did_you_mean
 
 Item = TypeVar("Item")
 Class = TypeVar("Class", bound=type)
@@ -62,9 +62,7 @@ class Registry(Generic[Item]):
         if key in self._classes:
             return self._classes[key]
         advice = did_you_mean(key, self._classes)
-        own = (
-            "" if advice else f" One of your own must be registered first: @{self.plural}.register({name!r})."
-        )
+        own = "" if advice else f" One of your own must be registered first: @{self.plural}.register({name!r})."
         raise UnknownName(f"unknown {self.kind} {name!r}.{advice} Known: {', '.join(self)}.{own}")
 
     def build(self, specification: Any) -> Item:
@@ -129,9 +127,7 @@ class Registry(Generic[Item]):
                     f"Fields: {', '.join(parameters) or 'none'}."
                 )
         missing = [
-            key
-            for key, parameter in parameters.items()
-            if parameter.default is parameter.empty and key not in fields
+            key for key, parameter in parameters.items() if parameter.default is parameter.empty and key not in fields
         ]
         if missing:
             raise InvalidValue(f"{self.kind} {name!r} needs a value for {', '.join(missing)}.")

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from pellucid.core.checks import Interval, ShapeError, require
+from pellucid.core.constraints import Interval, require
+from pellucid.core.errors import ShapeError
 
 CONFIDENCE = Interval(0, 1, closed="neither")
 
@@ -111,9 +112,7 @@ def paired(a: Any, b: Any, confidence: float = 0.95) -> Paired:
     """
     first, second = _numbers(a), _numbers(b)
     if first.shape != second.shape:
-        raise ShapeError(
-            f"paired values must be as many in a as in b. Received: {len(first)} and {len(second)}."
-        )
+        raise ShapeError(f"paired values must be as many in a as in b. Received: {len(first)} and {len(second)}.")
     differences = first - second
     found = interval(differences, confidence)
     if found.count < 2:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.checks import Interval
+from pellucid.core.constraints import Interval
 
 Class = TypeVar("Class", bound=type)
 Tunable = TypeVar("Tunable")

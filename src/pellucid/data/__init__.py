@@ -1,15 +1,6 @@
 """Data: arrays, tables and named datasets."""
 
-from pellucid.data.arrays import (
-    SCALINGS,
-    Dataset,
-    Encoder,
-    Part,
-    Preprocessing,
-    make_dataset,
-    reconstruction,
-    split,
-)
+from pellucid.data.arrays import SCALINGS, Dataset, Encoder, Part, Preprocessing, make_dataset, reconstruction, split
 from pellucid.data.datasets import DatasetInfo, fetch, list_datasets, load_dataset
 from pellucid.data.points import Coverage, GaussianMixture, gaussian_grid, gaussian_ring, mode_coverage
 from pellucid.data.tables import TableEncoder, load_table

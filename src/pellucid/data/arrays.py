@@ -14,7 +14,8 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from pellucid.core.checks import DataError, Interval, OneOf, ShapeError, require
+from pellucid.core.constraints import Interval, OneOf, require
+from pellucid.core.errors import DataError, ShapeError
 from pellucid.core.padding import keep_padding
 from pellucid.data.encoding import Target, Task, as_array, as_float32, as_inputs, infer_target
 
@@ -244,7 +245,7 @@ def make_dataset(
 
     Raises:
         DataError: no rows, a value that is no finite number, one class only, a label outside ``classes``, a
-            class too small to split. The text names the row and column, counted from 0.
+            class too small to split. The text names the row and column, sample_mask from 0.
         ShapeError: ``x`` and ``y``, or training and held-out part, do not fit together.
 
     Example:
@@ -266,22 +267,13 @@ def make_dataset(
         y = np.zeros(len(as_array(x, "x")))
         alike = {"name": name, "held_out": held_out, "seed": seed, "preprocessing": preprocessing}
         made = make_dataset(
-            x,
-            y,
-            task="regression",
-            weights=weights,
-            features=features,
-            encoder=encoder,
-            source=source,
-            **alike,
+            x, y, task="regression", weights=weights, features=features, encoder=encoder, source=source, **alike
         )
         return reconstruction(made)
     x, target = as_inputs(x), infer_target(y, task=task, classes=classes)
     whole = Part(x, target.encode(y), as_weights(weights, len(x)))
     if features and x.shape[1:] != (len(features),):
-        raise ShapeError(
-            f"{len(features)} feature names for inputs of shape {x.shape[1:]}; give one per column."
-        )
+        raise ShapeError(f"{len(features)} feature names for inputs of shape {x.shape[1:]}; give one per column.")
     if held_out is None:
         train, rest = whole, None
     elif isinstance(held_out, tuple):
@@ -318,9 +310,7 @@ def reconstruction(data: Dataset) -> Dataset:
         >>> whole.task, whole.outputs
         ('reconstruction', 10)
     """
-    parts = [
-        None if part is None else Part(part.x, part.x, part.weights) for part in (data.train, data.held_out)
-    ]
+    parts = [None if part is None else Part(part.x, part.x, part.weights) for part in (data.train, data.held_out)]
     return replace(data, train=parts[0], held_out=parts[1], task="reconstruction", classes=())
 
 
@@ -349,9 +339,7 @@ def as_weights(weights: Any, rows: int) -> np.ndarray | None:
     array = as_float32(array, "weights")
     if (array < 0).any():
         row = int(np.argmax(array < 0))
-        raise DataError(
-            f"weights holds {array[row]:g} at row {row}: a weight is at least 0; 0 leaves a row out."
-        )
+        raise DataError(f"weights holds {array[row]:g} at row {row}: a weight is at least 0; 0 leaves a row out.")
     if not array.any():
         raise DataError("all weights are 0: there is no row left to learn from.")
     return array
@@ -370,13 +358,10 @@ def _given_part(held_out: tuple[Any, ...], train: Part, target: Target) -> Part:
             f"held-out examples are {x.dtype} of shape {x.shape[1:]}, training examples {train.x.dtype} of "
             f"shape {train.x.shape[1:]}. Both must be alike."
         )
-    part = Part(
-        x, target.encode(held_out[1]), as_weights(held_out[2], len(x)) if len(held_out) == 3 else None
-    )
+    part = Part(x, target.encode(held_out[1]), as_weights(held_out[2], len(x)) if len(held_out) == 3 else None)
     if part.y.shape[1:] != train.y.shape[1:]:
         raise ShapeError(
-            f"held-out targets have shape {part.y.shape[1:]}, training targets {train.y.shape[1:]}, per "
-            "example."
+            f"held-out targets have shape {part.y.shape[1:]}, training targets {train.y.shape[1:]}, per example."
         )
     return part
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.checks import DataError, UnknownName, did_you_mean
+from pellucid.core.errors import DataError, UnknownName, did_you_mean
 from pellucid.core.files import cache_folder, sha256, write_bytes
 from pellucid.data.arrays import Dataset, Part, Preprocessing, make_dataset
 from pellucid.data.download import Progress, download
@@ -87,10 +87,7 @@ def list_datasets() -> list[DatasetInfo]:
         >>> [info.name for info in list_datasets()]
         ['breast-cancer', 'diabetes', 'digits', 'gaussian-grid', 'gaussian-ring', 'iris', 'mnist', 'mnist-5k', 'wine']
     """
-    return [
-        DatasetInfo(available=entry.place() is not None, **entry.facts)
-        for _, entry in sorted(_ENTRIES.items())
-    ]
+    return [DatasetInfo(available=entry.place() is not None, **entry.facts) for _, entry in sorted(_ENTRIES.items())]
 
 
 def fetch(name: str, progress: Progress | None = None) -> Path:
@@ -146,9 +143,7 @@ def _read_mnist(path: Path, name: str) -> bytes:
         content = found.read_bytes()
         content = content if found is plain else gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(
-            f"cannot read {str(found)!r}: {error}. Delete it and load the dataset again."
-        ) from error
+        raise DataError(f"cannot read {str(found)!r}: {error}. Delete it and load the dataset again.") from error
     _check_mnist(content, name, str(found), "Delete the file and load the dataset again.")
     return content
 
@@ -286,12 +281,7 @@ def _entry(load: Callable[[_Entry, int], Dataset], place: Callable[[], Path | No
     return _Entry(load, place, facts)
 
 
-_MNIST_FACTS = {
-    "input_shape": (28, 28),
-    "task": "multiclass",
-    "outputs": 10,
-    "licence": "CC BY-SA 3.0",
-}
+_MNIST_FACTS = {"input_shape": (28, 28), "task": "multiclass", "outputs": 10, "licence": "CC BY-SA 3.0"}
 _UCI = "UCI Machine Learning Repository, by scikit-learn"
 
 _ENTRIES = {

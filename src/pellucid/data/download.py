@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from pellucid.core.checks import DataError, StorageError
+from pellucid.core.errors import DataError, StorageError
 from pellucid.core.files import storage_error
 
 Progress: TypeAlias = Callable[[int, int], None]

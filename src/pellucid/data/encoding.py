@@ -1,7 +1,7 @@
 """Raw inputs and targets into arrays that training accepts, or an error that names the place.
 
 Nothing is broadcast, filled in or guessed from a single odd value: what is wrong is refused with its row,
-column and value, counted from 0.
+column and value, sample_mask from 0.
 """
 
 import datetime
@@ -14,7 +14,8 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from pellucid.core.checks import DataError, OneOf, ShapeError, require
+from pellucid.core.constraints import OneOf, require
+from pellucid.core.errors import DataError, ShapeError
 
 Task: TypeAlias = Literal["binary", "multiclass", "multilabel", "regression", "reconstruction"]
 """What is predicted; in a reconstruction, the inputs themselves."""
@@ -79,7 +80,7 @@ def as_array(values: Any, name: str) -> np.ndarray:
         >>> as_array({1.0, 2.0}, "x")
         Traceback (most recent call last):
         ...
-        pellucid.core.checks.DataError: x is a set, which has no order. Give an array, or a list of rows.
+        pellucid.core.errors.DataError: x is a set, which has no order. Give an array, or a list of rows.
     """
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise DataError(
@@ -100,9 +101,7 @@ def as_array(values: Any, name: str) -> np.ndarray:
     if array.ndim == 0 and array.dtype == object:
         raise DataError(f"{name} is {kind_of(values)}, which is no array. Give an array, or a list of rows.")
     if array.ndim == 0:
-        raise ShapeError(
-            f"{name} is the single value {_plain(array[()])!r}. Give an array, or a list of rows."
-        )
+        raise ShapeError(f"{name} is the single value {_plain(array[()])!r}. Give an array, or a list of rows.")
     if array.dtype.names:
         raise DataError(
             f"{name} is an array of records ({', '.join(array.dtype.names)}). Give a plain array, "
@@ -116,9 +115,7 @@ def _instead_of(values: Any, name: str) -> str | None:
     if values is None:
         return "None. Give an array, or a list of rows."
     if isinstance(values, (str, bytes, os.PathLike)):
-        shown = (
-            f"the text {values!r:.80}" if isinstance(values, (str, bytes)) else f"the path {str(values)!r}"
-        )
+        shown = f"the text {values!r:.80}" if isinstance(values, (str, bytes)) else f"the path {str(values)!r}"
         return (
             f"{shown}, and an array is wanted. Read a file first: np.load(path), np.loadtxt(path, delimiter=','), or "
             "load_table(path, target=column) for a table of named columns."

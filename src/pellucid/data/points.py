@@ -1,4 +1,4 @@
-"""Points of a plane from a mixture of Gaussians whose centres are known: what a generator misses can be counted."""
+"""Points of a plane from a mixture of Gaussians whose centres are known: what a generator misses can be sample_mask."""
 
 import math
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.checks import ShapeError
+from pellucid.core.errors import ShapeError
 from pellucid.data.arrays import Dataset, make_dataset
 
 HIGH_QUALITY = 3.0

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from pellucid.core.checks import DataError, MissingExtra
+from pellucid.core.errors import DataError, MissingExtra
 
 Texts: TypeAlias = list[str | None]
 """A column of text; None where the value is missing."""
@@ -90,8 +90,7 @@ class Table:
                 value = np.nan if text is None else number_of(text)
                 if value is None:
                     raise DataError(
-                        f"column {name!r} holds the text {text!r} at {self.place(row)}, where a number is "
-                        "needed."
+                        f"column {name!r} holds the text {text!r} at {self.place(row)}, where a number is needed."
                     )
                 values[row] = value
         if np.isinf(values).any():
@@ -156,8 +155,7 @@ def read_table(source: Any) -> Table:
             return _READERS[path.suffix.lower()](path)
         except KeyError:
             raise DataError(
-                f"cannot tell what {str(path)!r} is by its ending {path.suffix!r}. Known: "
-                f"{', '.join(_READERS)}."
+                f"cannot tell what {str(path)!r} is by its ending {path.suffix!r}. Known: {', '.join(_READERS)}."
             ) from None
         except OSError as error:
             raise DataError(f"cannot read {str(path)!r}: {error.strerror or error}.") from error
@@ -243,26 +241,16 @@ def _read_parquet(path: Path) -> Table:
     return _read_frame(frame, path.stem, str(path))
 
 
-_READERS = {
-    ".csv": _read_csv,
-    ".tsv": _read_csv,
-    ".txt": _read_csv,
-    ".parquet": _read_parquet,
-    ".pq": _read_parquet,
-}
+_READERS = {".csv": _read_csv, ".tsv": _read_csv, ".txt": _read_csv, ".parquet": _read_parquet, ".pq": _read_parquet}
 
 
 def _read_rows(rows: Sequence[Any]) -> Table:
     if not rows or not all(isinstance(row, Mapping) for row in rows):
-        raise DataError(
-            f"a list of rows must hold at least one {{column: value}} table. Received: {rows!r:.80}."
-        )
+        raise DataError(f"a list of rows must hold at least one {{column: value}} table. Received: {rows!r:.80}.")
     header = [str(name) for name in rows[0]]
     for number, row in enumerate(rows):
         if row.keys() != rows[0].keys():
-            raise DataError(
-                f"row {number} has the columns {', '.join(map(str, row))}; row 0 has {', '.join(header)}."
-            )
+            raise DataError(f"row {number} has the columns {', '.join(map(str, row))}; row 0 has {', '.join(header)}.")
     columns = {str(name): [_text(row[name]) for row in rows] for name in rows[0]}
     return Table("table", "the list of rows", columns, len(rows), range(len(rows)))
 
@@ -273,10 +261,9 @@ def _read_frame(frame: Any, name: str, source: str) -> Table:
     try:
         data = nw.from_native(frame, eager_only=True)
     except TypeError as error:
-        instead = {
-            "ndarray": " For arrays: make_dataset(x, y).",
-            "dict": " For columns: pandas.DataFrame(…).",
-        }.get(type(frame).__name__, "")
+        instead = {"ndarray": " For arrays: make_dataset(x, y).", "dict": " For columns: pandas.DataFrame(…)."}.get(
+            type(frame).__name__, ""
+        )
         raise DataError(
             "a table is a path, a data frame (pandas, Polars, PyArrow) or a list of rows. Received: "
             f"{type(frame).__name__}.{instead}"

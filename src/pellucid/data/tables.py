@@ -12,7 +12,8 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from pellucid.core.checks import DataError, OneOf, require
+from pellucid.core.constraints import OneOf, require
+from pellucid.core.errors import DataError
 from pellucid.data.arrays import Dataset, Part, Preprocessing, as_weights, split_rows, standardise
 from pellucid.data.encoding import Task, infer_target, refuse_lost_digits
 from pellucid.data.reading import Table, Texts, did_you_mean, number_of, read_table
@@ -158,9 +159,7 @@ class TableEncoder:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "TableEncoder":
         """The encoder that `to_dict` wrote down."""
-        columns = (
-            Column(**{**column, "categories": tuple(column["categories"])}) for column in data["columns"]
-        )
+        columns = (Column(**{**column, "categories": tuple(column["categories"])}) for column in data["columns"])
         return cls(tuple(columns), data["target"], data["task"], tuple(data["classes"]))
 
 
@@ -303,9 +302,7 @@ def _refuse_text_among_numbers(table: Table, name: str, column: Texts, count: in
 def _target_values(table: Table, target: str, task: Task | None) -> Any:
     """The target's numbers or texts, none of them missing."""
     column = table.columns[target]
-    missing = (
-        np.isnan(column) if isinstance(column, np.ndarray) else np.array([text is None for text in column])
-    )
+    missing = np.isnan(column) if isinstance(column, np.ndarray) else np.array([text is None for text in column])
     if missing.any():
         raise DataError(
             f"the target {target!r} has no value at {table.place(int(missing.argmax()))}; "

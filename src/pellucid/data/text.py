@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.checks import DataError, WholeNumber, require
+from pellucid.core.constraints import WholeNumber, require
+from pellucid.core.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,7 @@ class Vocabulary:
         return cls(tuple(data["words"]))
 
 
-def bag_of_words(
-    texts: Sequence[str], *, minimum_count: int = 2, maximum_words: int | None = None
-) -> Vocabulary:
+def bag_of_words(texts: Sequence[str], *, minimum_count: int = 2, maximum_words: int | None = None) -> Vocabulary:
     """The vocabulary of some messages; give the training messages only, so that held-out ones stay unseen.
 
     Args:

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pellucid.core.checks import DataError, Interval, WholeNumber, require
+from pellucid.core.constraints import Interval, WholeNumber, require
+from pellucid.core.errors import DataError
 
 SPECIAL = ("<pad>", "<start>", "<end>", "<unknown>")
 """The first words of every lexicon, by their numbers 0 to 3."""
@@ -168,9 +169,7 @@ def encode_sources(sentences: Sequence[str], lexicon: Lexicon, steps: int) -> np
     return np.array(rows, np.int32).reshape(len(sentences), steps)
 
 
-def load_pairs(
-    path: str | os.PathLike[str] | None = None, *, maximum_words: int = 5
-) -> list[tuple[str, str]]:
+def load_pairs(path: str | os.PathLike[str] | None = None, *, maximum_words: int = 5) -> list[tuple[str, str]]:
     r"""Pairs of an English sentence and its French translation, as Tatoeba and Anki collect them.
 
     Args:

@@ -12,7 +12,7 @@ import numpy as np
 
 from pellucid.data import TableEncoder
 from pellucid.doctor.examination import as_rows, class_numbers
-from pellucid.doctor.findings import counted, percent
+from pellucid.doctor.findings import percent, sample_mask
 from pellucid.doctor.limits import Limit
 from pellucid.doctor.rule import Evidence, Rule, Subject, table_of
 
@@ -44,8 +44,7 @@ class Column(NamedTuple):
     rows=Limit(30, "different rows: with fewer a column tells the target by chance"),
     rare=Limit(10, "rows beside the commonest class: with fewer there is next to nothing to be told"),
     slips=Limit(
-        0.005,
-        "of the mistakes of always naming the commonest class, beside one at each border of two classes",
+        0.005, "of the mistakes of always naming the commonest class, beside one at each border of two classes"
     ),
     strays=Limit(0.02, "of the variance: nothing measured follows its target so closely"),
     others=Limit(0.5, "of the columns: where half of them tell the target the data are easy"),
@@ -88,13 +87,9 @@ def _evidence(columns: list[Column], told: np.ndarray, alone: list[int], target:
         how = f"{percent(float(told[first]))} of its variance"
     said = f"{columns[first].name} alone predicts the target ({how})"
     if len(alone) > 1:
-        said += f", and so {'does' if len(alone) == 2 else 'do'} {counted(len(alone) - 1, 'other column')}"
+        said += f", and so {'does' if len(alone) == 2 else 'do'} {sample_mask(len(alone) - 1, 'other column')}"
     said += ": if it is not known when predictions are made, leave it out; if it is, no network is needed"
-    numbers: dict[str, Any] = {
-        "column": columns[first].name,
-        "predicts": float(told[first]),
-        "columns": len(alone),
-    }
+    numbers: dict[str, Any] = {"column": columns[first].name, "predicts": float(told[first]), "columns": len(alone)}
     rest = np.delete(told, alone)
     return Evidence(0.85, numbers | {"best other": float(rest.max(initial=0))}, said, holds_back=False)
 
@@ -114,7 +109,7 @@ def columns_of(run: Any, x: np.ndarray) -> list[Column]:
     names = () if run.data is None else run.data.features
     named = len(names) == x.shape[1]
     return [
-        Column(f"column {names[i]!r}" if named else f"column {i} (counted from 0)", x[:, i], "number")
+        Column(f"column {names[i]!r}" if named else f"column {i} (sample_mask from 0)", x[:, i], "number")
         for i in range(x.shape[1])
     ]
 
@@ -206,8 +201,4 @@ def _targets(e: Any, y: np.ndarray) -> list[np.ndarray]:
     if e.classifies:
         return [class_numbers(y)]
     columns = as_rows(y).astype(np.float64).T[:LABELS]
-    return [
-        (column > 0).astype(int) if e.task == "multilabel" else column
-        for column in columns
-        if np.ptp(column) > 0
-    ]
+    return [(column > 0).astype(int) if e.task == "multilabel" else column for column in columns if np.ptp(column) > 0]

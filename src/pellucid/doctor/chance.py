@@ -17,9 +17,7 @@ from pellucid.doctor.limits import Limit
 
 LEVEL = Limit(0.01, "a hundredth of the rows without a signal would be taken for rows with one")
 """Above this p-value, of all tests together, no signal was found."""
-FEWEST_ROWS = Limit(
-    20, "training rows: of fewer only a perfect order is beyond chance, so a test tells nothing"
-)
+FEWEST_ROWS = Limit(20, "training rows: of fewer only a perfect order is beyond chance, so a test tells nothing")
 ROWS, FEWER_ROWS = 700, 400
 """Most rows of a part that plain methods are tested on; without trials."""
 ORDERS, FEWER_ORDERS = 999, 499
@@ -150,9 +148,7 @@ class Chance:
             return of_network
         x, t = self._train
         some = self._some(len(e.x_new))
-        plain = self._test_of_predictions(
-            predictions(x, t, self._inputs(e.x_new[some])), self._coded(e.y_new[some])
-        )
+        plain = self._test_of_predictions(predictions(x, t, self._inputs(e.x_new[some])), self._coded(e.y_new[some]))
         return min(1.0, 2 * min(of_network, plain))
 
     def _columns(self) -> float:
@@ -268,8 +264,7 @@ def _ridges(x: np.ndarray) -> tuple[tuple[Callable[[np.ndarray], np.ndarray], np
         (lambda rows: rows @ x.T / np.float32(columns), RIDGE_OF_LINE),
     )
     return tuple(
-        (kernel, np.linalg.inv(kernel(x) + ridge * np.eye(len(x), dtype=x.dtype)))
-        for kernel, ridge in kernels
+        (kernel, np.linalg.inv(kernel(x) + ridge * np.eye(len(x), dtype=x.dtype))) for kernel, ridge in kernels
     )
 
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.core.checks import TrainingDiverged
+from pellucid.core.errors import TrainingDiverged
 from pellucid.data import Dataset
 from pellucid.doctor.before import BEFORE
 from pellucid.doctor.diagnose import with_offers
@@ -81,9 +81,17 @@ def check_plan(planned: Plan) -> Checkup:
     ready, training = prepare(planned.experiment, planned.data, planned.optimizer, planned.network)
     state, program = training.state, ready.program
     run = Run(
-        program.network, state.params, state.layer_state, program, planned.experiment, DataFacts.of(ready.data),
-        training.history, {}, training=training, data=ready.data,
-    )  # fmt: skip
+        program.network,
+        state.params,
+        state.layer_state,
+        program,
+        planned.experiment,
+        DataFacts.of(ready.data),
+        training.history,
+        {},
+        training=training,
+        data=ready.data,
+    )
     subject = Subject(run)
     with np.errstate(all="ignore"):
         findings = [_finding(rule, found) for rule in BEFORE if (found := rule.find(subject)) is not None]
@@ -170,9 +178,7 @@ def by_heart(s: Subject) -> float:
     optimizer = Adam(0.01)
     program = replace(e.run.program, batch_size=len(rows), record_every=0, histograms_every=0)
     state = e.state_start._replace(optimizer=optimizer.init(e.params_start), regularizer=None, recorder=None)
-    training = Training(
-        program, e.training.scaling, train, None, optimizer, state, History.begin(program, len(rows))
-    )
+    training = Training(program, e.training.scaling, train, None, optimizer, state, History.begin(program, len(rows)))
     try:
         for _ in training.run(300):
             pass

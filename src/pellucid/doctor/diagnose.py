@@ -23,20 +23,37 @@ SURE = Limit(0.3, "a cause that is as likely as not one of three is worth an ala
 """From this probability on a finding is a problem, where the network is not healthy."""
 SYMPTOMS = {
     "dead_relu": (
-        "inputs_not_scaled", "targets_not_scaled", "learning_rate_too_high", "batch_too_small", "loss_scale",
-        "bad_init_large", "output_activation_range",
+        "inputs_not_scaled",
+        "targets_not_scaled",
+        "learning_rate_too_high",
+        "batch_too_small",
+        "loss_scale",
+        "bad_init_large",
+        "output_activation_range",
     ),
     "saturated_units": (
-        "inputs_not_scaled", "targets_not_scaled", "learning_rate_too_high", "batch_too_small", "bad_init_large",
+        "inputs_not_scaled",
+        "targets_not_scaled",
+        "learning_rate_too_high",
+        "batch_too_small",
+        "bad_init_large",
     ),
     "exploding_gradient": (
-        "inputs_not_scaled", "targets_not_scaled", "learning_rate_too_high", "loss_scale", "bad_init_large",
+        "inputs_not_scaled",
+        "targets_not_scaled",
+        "learning_rate_too_high",
+        "loss_scale",
+        "bad_init_large",
     ),
     "vanishing_gradient": (
-        "inputs_not_scaled", "inputs_scaled_too_small", "learning_rate_too_high", "bad_init_large", "bad_init_small",
+        "inputs_not_scaled",
+        "inputs_scaled_too_small",
+        "learning_rate_too_high",
+        "bad_init_large",
+        "bad_init_small",
         "hidden_softmax",
     ),
-}  # fmt: skip
+}
 """What a finding may be the mark of: it ranks below such a cause wherever one is likely."""
 LIKELY = Limit(0.5, "a cause from which on its mark is its own no longer: it is likelier than not")
 BELOW = 0.9
@@ -123,9 +140,7 @@ def suspicion(run: Run) -> str | None:
     return first and first.line
 
 
-def findings_of(
-    subject: Subject, rules: Iterable[Rule] = (*BEFORE, *RULES), sure: float = SURE.value
-) -> list[Finding]:
+def findings_of(subject: Subject, rules: Iterable[Rule] = (*BEFORE, *RULES), sure: float = SURE.value) -> list[Finding]:
     """What rules find in a subject, likeliest first; of two of one label the surer."""
     best: dict[str, Finding] = {}
     with np.errstate(all="ignore"):  # a sick network's numbers overflow: that is what is looked for
@@ -151,9 +166,7 @@ def _order(finding: Finding) -> tuple[int, float]:
 def _by_trials(findings: list[Finding], subject: Subject) -> list[Finding]:
     """The problems in their order, but before the first the one whose repair alone gains more, by trials of both."""
     problems = [finding for finding in findings if finding.severity == "problem"]
-    gains = {
-        finding.label: gain for finding in problems if (gain := _alone(finding.label, subject)) is not None
-    }
+    gains = {finding.label: gain for finding in problems if (gain := _alone(finding.label, subject)) is not None}
     if not problems or problems[0].label not in gains:
         return findings
     first, best = problems[0], max(problems, key=lambda finding: gains.get(finding.label, -1.0))
@@ -168,9 +181,7 @@ def _by_trials(findings: list[Finding], subject: Subject) -> list[Finding]:
 def _alone(label: str, subject: Subject) -> float | None:
     """What the trials of a cause's repair gained; None where none was made."""
     made = subject.trials_made
-    return max(
-        (subject.gain(cure) or 0.0 for cure in CURES_ALONE.get(label, ()) if cure in made), default=None
-    )
+    return max((subject.gain(cure) or 0.0 for cure in CURES_ALONE.get(label, ()) if cure in made), default=None)
 
 
 def _below_its_cause(finding: Finding, found: dict[str, Finding]) -> Finding:
@@ -180,9 +191,7 @@ def _below_its_cause(finding: Finding, found: dict[str, Finding]) -> Finding:
     if cause is None or cause.probability < LIKELY.value or finding.probability < BELOW * cause.probability:
         return finding
     return replace(
-        finding,
-        probability=BELOW * cause.probability,
-        because=f"{finding.because}; {cause.name} brings this about",
+        finding, probability=BELOW * cause.probability, because=f"{finding.because}; {cause.name} brings this about"
     )
 
 
@@ -192,9 +201,7 @@ def _with_rivals(findings: list[Finding]) -> list[Finding]:
         return findings
     first, *others = findings
     near = [
-        other.name
-        for other in others
-        if other.severity == "problem" and other.probability >= RIVAL * first.probability
+        other.name for other in others if other.severity == "problem" and other.probability >= RIVAL * first.probability
     ]
     if not near:  # what keeps no network behind explains nothing
         return findings

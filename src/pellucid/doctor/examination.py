@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.core.checks import DataError
+from pellucid.core.errors import DataError
 from pellucid.core.padding import keep_padding
 from pellucid.functions.activations import Activation as Function
 from pellucid.functions.activations import activations
@@ -36,9 +36,12 @@ RECORDED_BATCH = 8
 
 LOGITS = ("sigmoid_binary_cross_entropy", "softmax_cross_entropy", "sparse_softmax_cross_entropy")
 PROBABILITIES = (
-    "binary_cross_entropy", "categorical_cross_entropy", "sparse_categorical_cross_entropy", "kl_divergence",
+    "binary_cross_entropy",
+    "categorical_cross_entropy",
+    "sparse_categorical_cross_entropy",
+    "kl_divergence",
     "negative_log_of_output",
-)  # fmt: skip
+)
 MARGINS = ("hinge", "squared_hinge", "categorical_hinge")
 DISTANCES = ("mean_squared_error", "mean_absolute_error", "huber", "log_cosh")
 
@@ -156,19 +159,16 @@ class Examination:
         layer = self.network.layers[-1]
         if self.last is not None:
             return self.last.name
-        return (
-            "linear"
-            if hasattr(layer, "weights") or isinstance(layer, Frozen)
-            else getattr(layer, "name", "own")
-        )
+        return "linear" if hasattr(layer, "weights") or isinstance(layer, Frozen) else getattr(layer, "name", "own")
 
     @cached_property
     def maps(self) -> tuple[int, ...]:
         """The numbers of the layers with weights, frozen ones too."""
         return tuple(
-            i for i, layer in enumerate(self.network.layers)
+            i
+            for i, layer in enumerate(self.network.layers)
             if isinstance(layer, Frozen) or weights_of(self.params_start[i])
-        )  # fmt: skip
+        )
 
     def weights(self, number: int, params: Any = None) -> list[np.ndarray]:
         """The weights of a layer, at the start unless told otherwise."""
@@ -284,9 +284,13 @@ class Examination:
         told = self.run.experiment.regularizer
         regularizer = None if told is None else regularizers.build(told)
         return initial_state(
-            self.network, self.training.optimizer, regularizer, self.run.facts.input_shape,
-            self.run.experiment.seed, recorder=self.run.program.recorder,
-        )  # fmt: skip
+            self.network,
+            self.training.optimizer,
+            regularizer,
+            self.run.facts.input_shape,
+            self.run.experiment.seed,
+            recorder=self.run.program.recorder,
+        )
 
     @property
     def params_start(self) -> Any:
@@ -374,8 +378,8 @@ class Examination:
         return float(shares[0]), float(shares[-RECORDS:].mean())
 
     @cached_property
-    def slopes(self) -> list[float]:
-        """The size of the slopes at each layer with weights, before training; those that are known.
+    def gradients(self) -> list[float]:
+        """The size of the gradients at each layer with weights, before training; those that are known.
 
         Of a look that of ∂L/∂z, of the recorder that of ∂L/∂W.
         """
@@ -390,9 +394,7 @@ class Examination:
         """‖∂L/∂W‖ of the layer where it is longest, before training and in all that was measured."""
         norms = self.measure("gradient_norm")
         if not len(norms):
-            norms = np.array(
-                [[np.sqrt(sum((g**2).sum() for g in grads.values())) for grads in self.start.grads]]
-            )
+            norms = np.array([[np.sqrt(sum((g**2).sum() for g in grads.values())) for grads in self.start.grads]])
         known = np.nan_to_num(norms, nan=0.0, posinf=0.0)
         return float(known[0].max()), float(known.max())
 
@@ -537,17 +539,7 @@ def _size(delta: np.ndarray | None) -> float:
 def _bends(layer: Layer) -> bool:
     if isinstance(layer, Activation):
         return layer.function.name != "linear"  # pyright: ignore[reportAttributeAccessIssue]
-    plain = (
-        "dense",
-        "conv2d",
-        "conv1d",
-        "flatten",
-        "reshape",
-        "dropout",
-        "batch_norm",
-        "frozen",
-        "gaussian_noise",
-    )
+    plain = ("dense", "conv2d", "conv1d", "flatten", "reshape", "dropout", "batch_norm", "frozen", "gaussian_noise")
     return getattr(layer, "name", "") not in plain and not isinstance(layer, (BatchNorm, Dropout))
 
 

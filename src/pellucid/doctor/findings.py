@@ -100,11 +100,11 @@ class Findings(list[Finding]):
         return "\n".join(map(str, self)) or f"nothing found: {self.compared}"
 
 
-def counted(number: int, noun: str) -> str:
+def sample_mask(number: int, noun: str) -> str:
     """A number of things in words.
 
     Example:
-        >>> counted(1, "row"), counted(2, "row"), counted(3, "class")
+        >>> sample_mask(1, "row"), sample_mask(2, "row"), sample_mask(3, "class")
         ('1 row', '2 rows', '3 classes')
     """
     plural = "" if number == 1 else "es" if noun.endswith(("s", "x", "tch")) else "s"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pellucid.doctor.findings import counted, percent
+from pellucid.doctor.findings import percent, sample_mask
 from pellucid.doctor.limits import THROWN, Limit, above, below
 from pellucid.doctor.records import worst_jump
 from pellucid.doctor.rule import Evidence, Rule, Subject, table_of
@@ -12,9 +12,7 @@ FIT: list[Rule] = []
 """Rules that hold the network against plain methods, and the training rows against the held-out ones."""
 rule = table_of(FIT)
 
-CLOSES = Limit(
-    0.9, "of the shortfall: the same layers and classes then do as well as the plain methods, and suffice"
-)
+CLOSES = Limit(0.9, "of the shortfall: the same layers and classes then do as well as the plain methods, and suffice")
 BEND = Limit(0.1, "of skill between a curved model and a line: less is the choice of the method")
 
 
@@ -47,9 +45,7 @@ def over_regularised(
             return Evidence(0.85, numbers, said)
         if won is not None and won >= gain:
             numbers["gain without"] = won
-            return Evidence(
-                0.7 + 0.25 * min(won * 2, 1), numbers, f"{said}; without the skill gains {won:.2f}"
-            )
+            return Evidence(0.7 + 0.25 * min(won * 2, 1), numbers, f"{said}; without the skill gains {won:.2f}")
     l1, l2 = e.penalties
     if not l1 and not l2:
         return None
@@ -62,9 +58,8 @@ def over_regularised(
     if won < gain:
         return None
     return Evidence(
-        0.8 + 0.17 * min(won * 2, 1), numbers | {"gain without": won},
-        f"without the penalty the skill gains {won:.2f}",
-    )  # fmt: skip
+        0.8 + 0.17 * min(won * 2, 1), numbers | {"gain without": won}, f"without the penalty the skill gains {won:.2f}"
+    )
 
 
 @rule(
@@ -73,9 +68,7 @@ def over_regularised(
     learnt=Limit(0.7, "skill in training: what is not learnt is not learnt too well"),
     rise=Limit(1.5, "times its least: a held-out loss wavers by less"),
     late=Limit(0.3, "of the epochs came after the least: a rise at the very end is noise"),
-    gap=Limit(
-        0.1, "of skill between training and held-out rows: any network does a little better on its own"
-    ),
+    gap=Limit(0.1, "of skill between training and held-out rows: any network does a little better on its own"),
     steep=Limit(2.7, "times its least: such a rise speaks for itself"),
     wide=Limit(0.28, "of skill: as wide a gap speaks for itself"),
     thrown=THROWN,
@@ -117,9 +110,7 @@ def overfitting(
     missed=Limit(0.2, "of recall below the common classes'"),
     closes=CLOSES,
 )
-def class_imbalance(
-    s: Subject, rare: float, rare_of_many: float, missed: float, closes: float
-) -> Evidence | None:
+def class_imbalance(s: Subject, rare: float, rare_of_many: float, missed: float, closes: float) -> Evidence | None:
     """Rare classes that are found far less often than common ones."""
     e = s.e
     if not e.classifies or e.labels is None or e.labels_new is None or e.training.train.weights is not None:
@@ -129,9 +120,7 @@ def class_imbalance(
         return None
     few = values[counts < (rare if len(values) == 2 else rare_of_many) * counts.max()]
     decided, truth = e.decide(e.prediction_new), e.labels_new
-    recall = {
-        value: float((decided[truth == value] == value).mean()) for value in np.intersect1d(values, truth)
-    }
+    recall = {value: float((decided[truth == value] == value).mean()) for value in np.intersect1d(values, truth)}
     if not len(few):
         return None
     of_rare = float(np.mean([recall[value] for value in few if value in recall] or [1.0]))
@@ -142,9 +131,10 @@ def class_imbalance(
     odds = 0.6 + 0.3 * above(of_common, 0.7, 16) * (1 - of_rare)
     odds -= 0.2 * below(of_common, 0.5, 16) + 0.2 * above(share, 0.3) + 0.3 * (s.closed > closes)
     return Evidence(
-        odds, {"rarest / commonest": share, "recall of rare classes": of_rare, "of common classes": of_common},
+        odds,
+        {"rarest / commonest": share, "recall of rare classes": of_rare, "of common classes": of_common},
         f"the recall of rare classes is {percent(of_rare)}, that of common ones {percent(of_common)}",
-    )  # fmt: skip
+    )
 
 
 @rule("missing_hidden_activation", "a chain of linear layers is one linear layer", bend=BEND)
@@ -217,6 +207,6 @@ def under_capacity(
     if s.closed > closes:
         return None
     if least < narrow or (least < bottleneck and least < e.outputs):
-        return Evidence(0.82, numbers, f"a hidden layer has {counted(least, 'unit')}; {said}")
+        return Evidence(0.82, numbers, f"a hidden layer has {sample_mask(least, 'unit')}; {said}")
     rested = all(s.refuted(cure) for cure in ("slower", "faster", "longer"))
     return Evidence(0.2 + 0.15 * below(least, 10) + 0.2 * rested, numbers, said)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pellucid.core.checks import DataError
+from pellucid.core.errors import DataError
 from pellucid.data import Dataset
 from pellucid.doctor.findings import Finding, percent
 from pellucid.runs.folder import RunFolder
@@ -25,7 +25,7 @@ COVERED = 0.8
 """Below this share of covered rows a part of the data is left out: a fifth is more than one mode of eight."""
 DOMINANT = 0.3
 """A critic dominates where its loss is lower than that of guessing, 2 ln 2, by this share: it then gives more than
-four fifths of the certainty to the right side, and the generator's slope through it is small or points nowhere."""
+four fifths of the certainty to the right side, and the generator's gradient through it is small or points nowhere."""
 
 
 def with_gan_rows(run: GanRun, data: Dataset | None = None) -> GanRun:

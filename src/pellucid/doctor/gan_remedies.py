@@ -35,9 +35,7 @@ def gan_candidates(name: str, setup: GanSetup) -> list[Candidate]:
     if name not in GAN_REMEDIES:
         return []
     return [
-        Candidate(name, change, made)
-        for change, made in GAN_REMEDIES[name](setup)
-        if _parts(made) != _parts(setup)
+        Candidate(name, change, made) for change, made in GAN_REMEDIES[name](setup) if _parts(made) != _parts(setup)
     ]
 
 
@@ -48,7 +46,7 @@ def gan_offered(names: Iterable[str], setup: GanSetup) -> tuple[str, ...]:
 
 def _parts(setup: GanSetup) -> tuple[Any, ...]:
     """What a remedy may change."""
-    return setup.program, setup.optimizer, setup.critic_optimizer, setup.restraint, setup.epochs
+    return setup.program, setup.optimizer, setup.critic_optimizer, setup.lipschitz_constraint, setup.epochs
 
 
 def _with_rate(optimizer: Any, factor: float) -> tuple[str, Any] | None:
@@ -108,18 +106,18 @@ def _usual_adam(setup: GanSetup) -> Changed:
     if setup.optimizer == setup.critic_optimizer == usual:
         return []
     return [
-        (f"Adam for both players, learning rate {rate:g}, beta1 {usual.beta1:g}",
-         replace(setup, optimizer=made, critic_optimizer=made))
-        for rate in (2e-4, 1e-3) for made in [replace(usual, learning_rate=rate)]
-    ]  # fmt: skip
+        (
+            f"Adam for both players, learning rate {rate:g}, beta1 {usual.beta1:g}",
+            replace(setup, optimizer=made, critic_optimizer=made),
+        )
+        for rate in (2e-4, 1e-3)
+        for made in [replace(usual, learning_rate=rate)]
+    ]
 
 
 @_remedy("more critic steps")
 def _more_critic_steps(setup: GanSetup) -> Changed:
-    return [
-        (f"{made.program.critic_steps} critic updates to one of the generator", made)
-        for made in _steps(setup, 5)
-    ]
+    return [(f"{made.program.critic_steps} critic updates to one of the generator", made) for made in _steps(setup, 5)]
 
 
 def _steps(setup: GanSetup, steps: int) -> list[GanSetup]:
@@ -141,9 +139,9 @@ def _not_saturating(setup: GanSetup) -> Changed:
 
 @_remedy("gradient penalty")
 def _gradient_penalty(setup: GanSetup) -> Changed:
-    if setup.restraint is not None:
+    if setup.lipschitz_constraint is not None:
         return []
-    return [("a gradient penalty of 0.1 on the critic", replace(setup, restraint=GradientPenalty(0.1)))]
+    return [("a gradient penalty of 0.1 on the critic", replace(setup, lipschitz_constraint=GradientPenalty(0.1)))]
 
 
 @_remedy("Wasserstein loss with gradient penalty")
@@ -153,9 +151,12 @@ def _wasserstein(setup: GanSetup) -> Changed:
     strength = 0.1 if len(setup.facts.input_shape) == 1 else 10.0
     adam = Adam(1e-3, beta1=0.5, beta2=0.9)
     made = replace(
-        setup, program=replace(setup.program, loss="wasserstein"), restraint=GradientPenalty(strength),
-        optimizer=adam, critic_optimizer=adam,
-    )  # fmt: skip
+        setup,
+        program=replace(setup.program, loss="wasserstein"),
+        lipschitz_constraint=GradientPenalty(strength),
+        optimizer=adam,
+        critic_optimizer=adam,
+    )
     said = f"loss {setup.program.loss} → wasserstein, gradient penalty {strength:g}, Adam 0.001 for both"
     return [(f"{said}, 5 critic updates", one) for one in _steps(made, 5)]
 

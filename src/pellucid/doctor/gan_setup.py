@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import msgspec
 import numpy as np
 
-from pellucid.core.checks import DataError
+from pellucid.core.errors import DataError
 from pellucid.core.registry import describe
 from pellucid.data import Dataset
 from pellucid.doctor.gan import coverage_of, with_gan_rows
@@ -16,7 +16,7 @@ from pellucid.optimizers import as_optimizer
 from pellucid.runs.experiment import GanExperiment
 from pellucid.runs.gan_run import GanRun
 from pellucid.runs.run import DataFacts
-from pellucid.training import Adversarial, History, Rows, Scaling, Training, restraints
+from pellucid.training import Adversarial, History, Rows, Scaling, Training, lipschitz_constraints
 
 SampleJudge = Callable[[np.ndarray], float]
 """Samples → a score of at least 0, higher is better."""
@@ -30,7 +30,7 @@ class GanSetup:
         program: both networks, the game between them, rows of a step.
         optimizer: the generator's.
         critic_optimizer: the critic's.
-        restraint: what holds the critic, or None.
+        lipschitz_constraint: what holds the critic, or None.
         epochs: passes over the rows.
         scaling: preprocessing of the rows.
         train: the rows.
@@ -40,7 +40,7 @@ class GanSetup:
     program: Adversarial
     optimizer: Any
     critic_optimizer: Any
-    restraint: Any
+    lipschitz_constraint: Any
     epochs: int
     scaling: Scaling
     train: Rows
@@ -59,12 +59,22 @@ class GanSetup:
             raise DataError("a proof needs the rows of the training, which this run does not hold.")
         optimizer = as_optimizer(experiment.optimizer)
         other = as_optimizer(experiment.critic_optimizer or experiment.optimizer)
-        restraint = None if experiment.restraint is None else restraints.build(experiment.restraint)
+        lipschitz_constraint = (
+            None
+            if experiment.lipschitz_constraint is None
+            else lipschitz_constraints.build(experiment.lipschitz_constraint)
+        )
         program = replace(run.program, record_every=0, histograms_every=0)
         return GanSetup(
-            program, optimizer, other, restraint, training.history.epochs_made or experiment.epochs,
-            training.scaling, training.train, run.facts,
-        )  # fmt: skip
+            program,
+            optimizer,
+            other,
+            lipschitz_constraint,
+            training.history.epochs_made or experiment.epochs,
+            training.scaling,
+            training.train,
+            run.facts,
+        )
 
     def __repr__(self) -> str:
         return f"<GanSetup of {self.train.rows} rows, {self.epochs} epochs>"
@@ -78,7 +88,7 @@ class GanSetup:
     @property
     def structure(self) -> Hashable:
         """What the compiled program depends on: equal for setups that differ in numbers alone."""
-        kinds = (self.optimizer.name, self.critic_optimizer.name, type(self.restraint).__name__)
+        kinds = (self.optimizer.name, self.critic_optimizer.name, type(self.lipschitz_constraint).__name__)
         return (self.program, *kinds)
 
     @property
@@ -89,21 +99,18 @@ class GanSetup:
     def training(self, seed: int) -> Training:
         """The training of one seed, at its beginning."""
         state = self.program.init(
-            self.optimizer, self.critic_optimizer, self.restraint, self.facts.input_shape, jnp.uint32(seed)
+            self.optimizer, self.critic_optimizer, self.lipschitz_constraint, self.facts.input_shape, jnp.uint32(seed)
         )
         history = History.begin(self.program, self.train.rows)
         return Training(self.program, self.scaling, self.train, None, self.optimizer, state, history)
 
     def score(self, training: Training, judge: SampleJudge | None) -> float:
         """How good the samples of a trained generator are: by default the share of the real rows that they cover."""
-        params = {
-            "generator": training.state.params["average"],
-            "critic": training.state.params["critic"],
-        }
+        params = {"generator": training.state.params["average"], "critic": training.state.params["critic"]}
         nothing = GanExperiment(generator=[], critic=[], latent=self.program.latent, optimizer="adam")
         run = GanRun(
             self.program, params, training.state.layer_state, nothing, self.facts, training.history, training=training
-        )  # fmt: skip
+        )
         return coverage_of(run) if judge is None else judge(run.sample(SAMPLES))
 
     def experiment(self, original: GanExperiment) -> GanExperiment:
@@ -112,7 +119,7 @@ class GanSetup:
         return msgspec.structs.replace(
             original,
             loss=self.program.loss,
-            restraint=None if self.restraint is None else describe(self.restraint),
+            lipschitz_constraint=None if self.lipschitz_constraint is None else describe(self.lipschitz_constraint),
             optimizer=describe(self.optimizer),
             critic_optimizer=describe(self.critic_optimizer),
             critic_steps=steps,

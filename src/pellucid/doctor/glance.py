@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from pellucid.core.checks import DoctorWarning
+from pellucid.core.errors import DoctorWarning
 from pellucid.doctor.alone import ALONE
 from pellucid.doctor.before import BEFORE
 from pellucid.doctor.check import CERTAIN
@@ -82,6 +82,4 @@ def _some_rows(run: Run) -> Run:
         places = np.linspace(0, rows.rows - 1, ROWS).astype(int)
         return jax.tree.map(lambda part: np.asarray(part)[places], rows)
 
-    return replace(
-        run, training=replace(training, train=some(training.train), monitor=some(training.monitor))
-    )
+    return replace(run, training=replace(training, train=some(training.train), monitor=some(training.monitor)))

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.doctor.findings import counted
+from pellucid.doctor.findings import sample_mask
 from pellucid.doctor.limits import Limit
 from pellucid.doctor.rule import Evidence, Rule, Subject, table_of
 from pellucid.layers import BatchNorm, Frozen
@@ -33,9 +33,7 @@ def frozen_parameters(s: Subject) -> Evidence | None:
     if not frozen:
         return None
     last = isinstance(layers[s.e.maps[-1]], Frozen)
-    said = (
-        f"of {counted(len(s.e.maps), 'layer')} with weights {frozen} {'is' if frozen == 1 else 'are'} frozen"
-    )
+    said = f"of {sample_mask(len(s.e.maps), 'layer')} with weights {frozen} {'is' if frozen == 1 else 'are'} frozen"
     return Evidence(0.97 if last else 0.88, {"frozen": frozen, "layers": len(s.e.maps)}, said)
 
 
@@ -61,11 +59,7 @@ def constant_init(s: Subject, apart: float) -> Evidence | None:
 def hidden_softmax(s: Subject) -> Evidence | None:
     """A softmax inside the network."""
     count = sum(h.function.name == "softmax" for h in s.e.hidden)
-    return (
-        Evidence(0.96, {"layers": count}, f"softmax follows {counted(count, 'hidden layer')}")
-        if count
-        else None
-    )
+    return Evidence(0.96, {"layers": count}, f"softmax follows {sample_mask(count, 'hidden layer')}") if count else None
 
 
 @rule(
@@ -116,9 +110,7 @@ def gradient_ascent(s: Subject) -> Evidence | None:
     along = float(_along(state, grads, e.params_start))
     if not along > 0:
         return None
-    return Evidence(
-        0.995, {"slope along the update": along}, "the first update goes up the slope of the loss"
-    )
+    return Evidence(0.995, {"gradient along the update": along}, "the first update goes up the gradient of the loss")
 
 
 @rule("missing_bias", "without an offset a layer gives 0 for 0")
@@ -127,7 +119,7 @@ def missing_bias(s: Subject) -> Evidence | None:
     if not without_biases(s):
         return None
     layers = len(s.e.maps)
-    return Evidence(0.9, {"layers": layers}, f"no layer with weights has biases ({counted(layers, 'layer')})")
+    return Evidence(0.9, {"layers": layers}, f"no layer with weights has biases ({sample_mask(layers, 'layer')})")
 
 
 def without_biases(s: Subject) -> bool:
@@ -154,8 +146,6 @@ def init_ratio(s: Subject) -> tuple[float, float, int]:
 
 @jax.jit
 def _along(state: Any, grads: Any, params: Any) -> Any:
-    """The slope of the loss along the first update."""
+    """The gradient of the loss along the first update."""
     moved = state.rule.update(grads, state, params, jnp.zeros(())).params
-    return sum(
-        jax.tree.leaves(jax.tree.map(lambda new, old, g: ((new - old) * g).sum(), moved, params, grads))
-    )
+    return sum(jax.tree.leaves(jax.tree.map(lambda new, old, g: ((new - old) * g).sum(), moved, params, grads)))

@@ -31,11 +31,7 @@ def diagnose_and_keep(run: Run | GanRun, data: Dataset | None = None) -> Finding
 
 
 def prove_and_keep(
-    run: Run | GanRun,
-    data: Dataset | None = None,
-    *,
-    findings: Sequence[Finding] | None = None,
-    **options: Any,
+    run: Run | GanRun, data: Dataset | None = None, *, findings: Sequence[Finding] | None = None, **options: Any
 ) -> Proof:
     """The proof of `prove`; of a run with a folder also as ``proof.json`` and on ``report.html``.
 

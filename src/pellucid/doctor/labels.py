@@ -22,9 +22,7 @@ COLUMNS = 500
     "label_leakage",
     "a column that tells the label in training and not on held-out rows is no property of the example",
     slips=Limit(0.005, "1 less the area under its curve: it orders the classes almost without a slip"),
-    strays=Limit(
-        0.02, "1 less the correlation with a number: nothing measured follows its target so closely"
-    ),
+    strays=Limit(0.02, "1 less the correlation with a number: nothing measured follows its target so closely"),
     lost=Limit(0.2, "of either on held-out rows, where a true column would be as good as before"),
 )
 def label_leakage(s: Subject, slips: float, strays: float, lost: float) -> Evidence | None:
@@ -43,9 +41,10 @@ def label_leakage(s: Subject, slips: float, strays: float, lost: float) -> Evide
     which = int(np.flatnonzero(leaks)[0])
     measure = "AUC" if s.e.classifies else "correlation"
     return Evidence(
-        0.97, {"columns": int(leaks.sum()), "in training": float(told[which]), "on held-out rows": float(after[which])},
+        0.97,
+        {"columns": int(leaks.sum()), "in training": float(told[which]), "on held-out rows": float(after[which])},
         f"a column tells the target of training rows ({measure} {told[which]:.3f}), not of others ({after[which]:.2f})",
-    )  # fmt: skip
+    )
 
 
 @rule(
@@ -56,13 +55,9 @@ def label_leakage(s: Subject, slips: float, strays: float, lost: float) -> Evide
     crossed=Limit(0.4, "of the held-out agreement: shuffled labels do not name held-out rows either"),
     swap=Limit(0.08, "the skill that renaming classes may gain by chance"),
     restored=Limit(0.6, "of the held-out agreement: renaming what was swapped makes it whole again"),
-    noisy=Limit(
-        0.2, "of the held-out agreement: flipped labels lower it by their share, drawing rows by less"
-    ),
+    noisy=Limit(0.2, "of the held-out agreement: flipped labels lower it by their share, drawing rows by less"),
     slope=Limit(2, "numbers of like rows have the same size in both parts, give or take noise"),
-    alike=Limit(
-        0.5, "correlation of held-out targets with like training rows': of less, a slope means nothing"
-    ),
+    alike=Limit(0.5, "correlation of held-out targets with like training rows': of less, a slope means nothing"),
 )
 def label_errors(
     s: Subject,
@@ -82,9 +77,7 @@ def label_errors(
     if s.e.task == "multilabel":
         return None  # like rows with other labels may still share most of them
     (own, of_new), across = r.agreement, max(r.across, r.curved[1])
-    numbers = {
-        "neighbours agree in training": own, "on held-out rows": of_new, "training names held-out": across
-    }  # fmt: skip
+    numbers = {"neighbours agree in training": own, "on held-out rows": of_new, "training names held-out": across}
     disagree = f"neighbours agree with {of_new:.2f} on held-out rows, with {own:.2f} in training"
     if of_new > learnable and own < scrambled * of_new and across < crossed * of_new:
         return Evidence(0.97, numbers, disagree)
@@ -92,18 +85,18 @@ def label_errors(
         renamed = _renamed(s)
         if renamed > max(across + swap, restored * of_new):
             return Evidence(
-                0.96, numbers | {"with classes renamed": renamed},
+                0.96,
+                numbers | {"with classes renamed": renamed},
                 f"held-out rows are named right with {renamed:.2f} instead of {across:.2f} once classes are swapped",
-            )  # fmt: skip
+            )
     if s.e.classifies and of_new > 0.5 and own < (1 - noisy) * of_new and s.e.rows >= 0.9 * len(r.targets[1]):
         return Evidence(0.93, numbers, disagree)
     if not s.e.classifies and own > learnable:
         times, related = _slope(s)
         if related > alike and not 1 / slope < times < slope:
             return Evidence(
-                0.9, numbers | {"slope": times},
-                f"held-out targets are {times:.2g} times those of like training rows",
-            )  # fmt: skip
+                0.9, numbers | {"slope": times}, f"held-out targets are {times:.2g} times those of like training rows"
+            )
     return None
 
 
@@ -125,9 +118,7 @@ def conflicting_labels(s: Subject, share: float) -> Evidence | None:
     of_rows = float((low != high)[twins].mean())
     if of_rows < share:
         return None
-    return Evidence(
-        0.4, {"share of rows": of_rows}, f"{percent(of_rows)} of the rows have a twin of another class"
-    )
+    return Evidence(0.4, {"share of rows": of_rows}, f"{percent(of_rows)} of the rows have a twin of another class")
 
 
 @rule(

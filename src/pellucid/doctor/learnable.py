@@ -31,10 +31,5 @@ def no_signal(s: Subject, level: float, few: float, by_heart: float) -> Evidence
         said += "; what the network learnt of its training rows is noise"
     if rows < few:
         said += "; so few rows show only a strong signal"
-    numbers = {
-        "p": chance.p,
-        "skill of the network": e.skill_new,
-        "training rows": rows,
-        "held-out rows": new,
-    }
+    numbers = {"p": chance.p, "skill of the network": e.skill_new, "training rows": rows, "held-out rows": new}
     return Evidence(0.97 * above(chance.p, level, 2), numbers, said, holds_back=False)

@@ -14,9 +14,7 @@ HELPS = Limit(0.15, "seeds alone rarely add more to the skill")
 """What a trial must gain before its change counts as a cure."""
 WORTH = Limit(0.25, "of the skill that is missing: less is not worth another training")
 """What a trial must gain of a network that does as well as plain methods, before it is told of."""
-THROWN = Limit(
-    2, "times the first loss: a training that learns goes down; steps that are too large throw it up"
-)
+THROWN = Limit(2, "times the first loss: a training that learns goes down; steps that are too large throw it up")
 """The greatest loss from which on a training counts as thrown about."""
 
 

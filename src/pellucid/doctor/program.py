@@ -9,7 +9,7 @@ import numpy as np
 from jax.extend.core import jaxprs_in_params
 
 from pellucid.doctor.examination import DISTANCES, LOGITS, MARGINS, PROBABILITIES
-from pellucid.doctor.findings import counted, percent
+from pellucid.doctor.findings import percent, sample_mask
 from pellucid.doctor.limits import Limit
 from pellucid.doctor.rule import Evidence, Rule, Subject, table_of
 
@@ -43,7 +43,7 @@ def wrong_output_size(s: Subject) -> Evidence | None:
     return Evidence(
         sure,
         {"outputs": outputs, "wanted": wanted},
-        f"{counted(outputs, 'output')} for {wanted} classes or targets",
+        f"{sample_mask(outputs, 'output')} for {wanted} classes or targets",
     )
 
 
@@ -78,19 +78,29 @@ def output_loss_mismatch(s: Subject, changed: float) -> Evidence | None:
         return Evidence(0.985, {"change": mixed}, said)
     binary = name.startswith("binary")
     pairs = (
-        (name in LOGITS and last in ("softmax", "sigmoid"), 0.95,
-         f"{name} takes logits, and the network ends in {last}: the activation is applied twice"),
-        (name in LOGITS and last in ("tanh", "softsign", "relu"), 0.75,
-         f"{name} takes logits, and the network ends in {last}, which gives only part of them"),
-        (name in PROBABILITIES and last in BENT, 0.96,
-         f"{name} takes probabilities, and the network ends in {last}"),
-        (s.e.task == "multilabel" and last == "softmax", 0.95,
-         "softmax lets one label win, and several hold at once"),
-        (name in PROBABILITIES and not binary and last == "sigmoid" and s.e.outputs > 1, 0.3,
-         f"{name} takes one distribution, and sigmoid gives as many numbers apart"),
-        (name in PROBABILITIES and binary and last == "softmax" and s.e.outputs > 1, 0.25,
-         f"{name} takes probabilities apart, and softmax gives one distribution"),
-    )  # fmt: skip
+        (
+            name in LOGITS and last in ("softmax", "sigmoid"),
+            0.95,
+            f"{name} takes logits, and the network ends in {last}: the activation is applied twice",
+        ),
+        (
+            name in LOGITS and last in ("tanh", "softsign", "relu"),
+            0.75,
+            f"{name} takes logits, and the network ends in {last}, which gives only part of them",
+        ),
+        (name in PROBABILITIES and last in BENT, 0.96, f"{name} takes probabilities, and the network ends in {last}"),
+        (s.e.task == "multilabel" and last == "softmax", 0.95, "softmax lets one label win, and several hold at once"),
+        (
+            name in PROBABILITIES and not binary and last == "sigmoid" and s.e.outputs > 1,
+            0.3,
+            f"{name} takes one distribution, and sigmoid gives as many numbers apart",
+        ),
+        (
+            name in PROBABILITIES and binary and last == "softmax" and s.e.outputs > 1,
+            0.25,
+            f"{name} takes probabilities apart, and softmax gives one distribution",
+        ),
+    )
     return next((Evidence(sure, {}, said) for holds, sure, said in pairs if holds), None)
 
 
@@ -142,13 +152,19 @@ def wrong_loss(s: Subject) -> Evidence | None:
         return None
     squashed, plain = last in ("softmax", "sigmoid"), last in ("linear", "relu")
     pairs = (
-        (name == "mean_absolute_error", 0.9,
-         "an absolute error has the same slope for a small mistake and a large one, and gives up rare classes"),
-        (name in DISTANCES and squashed, 0.89 if s.e.outputs > 1 else 0.5,
-         f"{name} of probabilities is flat where the network is wrong and sure of it"),
+        (
+            name == "mean_absolute_error",
+            0.9,
+            "an absolute error has the same gradient for a small mistake and a large one, and gives up rare classes",
+        ),
+        (
+            name in DISTANCES and squashed,
+            0.89 if s.e.outputs > 1 else 0.5,
+            f"{name} of probabilities is flat where the network is wrong and sure of it",
+        ),
         (name in DISTANCES and plain, 0.5, f"{name} treats class numbers as quantities"),
         (name in MARGINS and squashed, 0.93, f"{name} wants scores beyond ±1, and {last} gives none"),
-    )  # fmt: skip
+    )
     return next((Evidence(sure, {}, said) for holds, sure, said in pairs if holds), None)
 
 

@@ -13,7 +13,8 @@ import jax
 import numpy as np
 import tomli_w
 
-from pellucid.core.checks import InvalidValue, WholeNumber, require
+from pellucid.core.constraints import WholeNumber, require
+from pellucid.core.errors import InvalidValue
 from pellucid.data import Dataset
 from pellucid.doctor.diagnose import diagnose
 from pellucid.doctor.examination import Examination, skill_of_classes, skill_of_numbers
@@ -21,18 +22,7 @@ from pellucid.doctor.findings import Finding
 from pellucid.doctor.gan import with_gan_rows
 from pellucid.doctor.gan_remedies import GAN_REMEDIES, gan_candidates
 from pellucid.doctor.gan_setup import GanSetup
-from pellucid.doctor.race import (
-    Arm,
-    Candidate,
-    Field,
-    Judge,
-    Propose,
-    Watch,
-    finalists,
-    ordered,
-    race,
-    test,
-)
+from pellucid.doctor.race import Arm, Candidate, Field, Judge, Propose, Watch, finalists, ordered, race, test
 from pellucid.doctor.reference import Reference
 from pellucid.doctor.remedies import REMEDIES, candidates
 from pellucid.doctor.setup import Setup, train_all, with_rows
@@ -42,14 +32,23 @@ from pellucid.runs.gan_run import GanRun
 from pellucid.runs.run import Run
 
 USUAL = (
-    "a fitting loss", "adam", "standardise the inputs", "relu in the hidden layers", "larger learning rate",
-    "smaller learning rate", "He initialisation", "more epochs",
-)  # fmt: skip
+    "a fitting loss",
+    "adam",
+    "standardise the inputs",
+    "relu in the hidden layers",
+    "larger learning rate",
+    "smaller learning rate",
+    "He initialisation",
+    "more epochs",
+)
 """Remedies that are tried after those of the findings: what most often helps."""
 SCALES = (
-    "standardise inputs and targets", "standardise the targets", "standardise the inputs", "min-max the inputs",
+    "standardise inputs and targets",
+    "standardise the targets",
+    "standardise the inputs",
+    "min-max the inputs",
     "scale the targets into the range",
-)  # fmt: skip
+)
 """Remedies of the findings that are tried first, whatever their rank: a learning rate that is proven on raw numbers
 only makes up for their size."""
 OF_OPTAX = (
@@ -105,9 +104,7 @@ class Proof:
         }
 
     def __str__(self) -> str:
-        lines = [
-            f"original: {self.original.mean:.3f} on the held-out rows, {len(self.original.scores)} seeds"
-        ]
+        lines = [f"original: {self.original.mean:.3f} on the held-out rows, {len(self.original.scores)} seeds"]
         for arm in self.tried:
             change = arm.candidate.change if arm.candidate else ""
             if arm.test is None:
@@ -115,12 +112,8 @@ class Proof:
                 continue
             lines.append(f"  {arm}")
         if self.random is not None and self.random.candidate is not None:
-            gained = (
-                f"{self.random.test.difference:+.3f}" if self.random.test is not None else "nothing gained"
-            )
-            lines.append(
-                f"random changes, as many trainings: {gained} at best ({self.random.candidate.change})"
-            )
+            gained = f"{self.random.test.difference:+.3f}" if self.random.test is not None else "nothing gained"
+            lines.append(f"random changes, as many trainings: {gained} at best ({self.random.candidate.change})")
         best = self.best.candidate if self.best else None
         ends = f"best: {best.change}" if best else "nothing tried beats the original"
         if self.untried:
@@ -244,9 +237,7 @@ def experiments(
         finals = [*finals, *others[:MORE_FINALISTS]]
         test(field_, finals, seeds)
     trainings = field_.trainings
-    order = sorted(
-        ordered([*first, *second]), key=lambda arm: (arm.proven, arm.test is not None), reverse=True
-    )
+    order = sorted(ordered([*first, *second]), key=lambda arm: (arm.proven, arm.test is not None), reverse=True)
     if not random_arm:
         return tuple(order), None, trainings, 0
     first, second = race(field_, drawn, (len(first), len(second)), budget)
@@ -272,9 +263,7 @@ def _guided(names: Iterable[str], make: Callable[[str, Any], list[Candidate]]) -
     return lambda setup, held: _changes([name for name in names if name not in held], setup, make)
 
 
-def _drawn(
-    rng: np.random.Generator, table: Iterable[str], make: Callable[[str, Any], list[Candidate]]
-) -> Propose:
+def _drawn(rng: np.random.Generator, table: Iterable[str], make: Callable[[str, Any], list[Candidate]]) -> Propose:
     """All changes that there are, in an order drawn at random."""
 
     def propose(setup: Any, held: frozenset[str]) -> list[Candidate]:
@@ -284,9 +273,7 @@ def _drawn(
     return propose
 
 
-def _changes(
-    names: Iterable[str], setup: Any, make: Callable[[str, Any], list[Candidate]]
-) -> list[Candidate]:
+def _changes(names: Iterable[str], setup: Any, make: Callable[[str, Any], list[Candidate]]) -> list[Candidate]:
     """The candidates of these remedies, each change once."""
     found: dict[str, Candidate] = {}
     for name in names:

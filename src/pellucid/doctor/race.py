@@ -218,9 +218,7 @@ class Field:
         return arm.mean >= self.enough and all(score > before + gain for score, before in pairs)
 
 
-def race(
-    field_: Field, propose: Propose, most: tuple[int, int], budget: float
-) -> tuple[list[Arm], list[Arm]]:
+def race(field_: Field, propose: Propose, most: tuple[int, int], budget: float) -> tuple[list[Arm], list[Arm]]:
     """Single changes, then changes on top of the best of them where it leaves something to reach.
 
     Args:
@@ -263,9 +261,7 @@ def _rounds(field_: Field, arms: list[Arm], end: float) -> list[Arm]:
 
 def ordered(arms: Sequence[Arm]) -> list[Arm]:
     """Those that were trained, on most seeds first, the better before the worse."""
-    return sorted(
-        (arm for arm in arms if arm.scores), key=lambda arm: (len(arm.scores), arm.mean), reverse=True
-    )
+    return sorted((arm for arm in arms if arm.scores), key=lambda arm: (len(arm.scores), arm.mean), reverse=True)
 
 
 def finalists(field_: Field, first: list[Arm], second: list[Arm]) -> list[Arm]:
@@ -279,8 +275,6 @@ def test(field_: Field, arms: Sequence[Arm], seeds: int) -> None:
     fresh = range(FRESH, FRESH + seeds)
     field_.train(arms, fresh, "test")
     for arm in arms:
-        arm.test = paired(
-            [arm.scores[seed] for seed in fresh], [field_.original.scores[seed] for seed in fresh]
-        )
+        arm.test = paired([arm.scores[seed] for seed in fresh], [field_.original.scores[seed] for seed in fresh])
     for arm, p in zip(arms, holm([arm.test.p for arm in arms if arm.test is not None]), strict=True):
         arm.p = p

@@ -13,14 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pellucid.doctor.chance import NEIGHBOURS, RIDGE, Chance, distances_between
-from pellucid.doctor.examination import (
-    Examination,
-    as_rows,
-    class_numbers,
-    drawn,
-    skill_of_classes,
-    skill_of_numbers,
-)
+from pellucid.doctor.examination import Examination, as_rows, class_numbers, drawn, skill_of_classes, skill_of_numbers
 from pellucid.doctor.limits import Limit, values
 
 JUDGED = ("binary", "multiclass", "multilabel", "regression")
@@ -32,9 +25,7 @@ HEALTH = {
     "share": Limit(0.1, "of the best skill: what the choice of a method is worth"),
     "least": Limit(0.05, "of skill: where there is next to nothing to reach, nothing need be wrong"),
     "errors": Limit(2, "standard deviations of the difference between two shares of the held-out rows"),
-    "most": Limit(
-        0.2, "of skill: with so few rows that drawing them is worth more, more is still a shortfall"
-    ),
+    "most": Limit(0.2, "of skill: with so few rows that drawing them is worth more, more is still a shortfall"),
 }
 """How far a network may stay behind the best plain method."""
 
@@ -231,9 +222,7 @@ class Reference:
     def curved(self) -> tuple[float, float]:
         """A curve: skill on training and held-out rows."""
         y, y_new = self.targets
-        return self.skill(self._decided(self._curve_of_train.fitted, y), y), self.skill(
-            self._curved_new, y_new
-        )
+        return self.skill(self._decided(self._curve_of_train.fitted, y), y), self.skill(self._curved_new, y_new)
 
     @cached_property
     def _curved_new(self) -> np.ndarray:
@@ -333,9 +322,7 @@ class Reference:
         truth = self.targets[1]
         decided = (e.decide(e.prediction_new[self._new]), self.named, self._curved_new)
         there = np.intersect1d(classes, truth)
-        own, *plain = (
-            np.mean([(one[truth == value] == value).mean() for value in there] or [1.0]) for one in decided
-        )
+        own, *plain = (np.mean([(one[truth == value] == value).mean() for value in there] or [1.0]) for one in decided)
         return bool(own >= max(plain) - RECALL.value)
 
     @cached_property

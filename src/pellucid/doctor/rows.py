@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from pellucid.doctor.examination import as_rows
-from pellucid.doctor.findings import counted, percent
+from pellucid.doctor.findings import percent, sample_mask
 from pellucid.doctor.limits import Limit
 from pellucid.doctor.rule import Evidence, Rule, Subject, table_of
 from pellucid.layers import BatchNorm
@@ -34,16 +34,14 @@ def non_finite_inputs(s: Subject) -> Evidence | None:
     rows = int((~np.isfinite(as_rows(x))).any(1).sum())
     if not rows:
         return None
-    return Evidence(0.99, {"rows": rows}, f"{rows} of {counted(len(x), 'training row')} hold NaN or infinity")
+    return Evidence(0.99, {"rows": rows}, f"{rows} of {sample_mask(len(x), 'training row')} hold NaN or infinity")
 
 
 @rule(
     "inputs_not_scaled",
     "units draw weights for inputs of size 1",
-    large=Limit(
-        3, "at a root mean square of 5 the first step already overshoots; standardised inputs have 1"
-    ),
-    uneven=Limit(100, "one rate cannot fit columns whose slopes differ ten thousandfold"),
+    large=Limit(3, "at a root mean square of 5 the first step already overshoots; standardised inputs have 1"),
+    uneven=Limit(100, "one rate cannot fit columns whose gradients differ ten thousandfold"),
     uneven_size=Limit(1, "columns that are all small do no harm, however uneven"),
 )
 def inputs_not_scaled(s: Subject, large: float, uneven: float, uneven_size: float) -> Evidence | None:
@@ -63,9 +61,10 @@ def inputs_not_scaled(s: Subject, large: float, uneven: float, uneven_size: floa
     odds -= 0.2 * s.refuted("standardised")
     numbers = {"root mean square": size, "largest spread / smallest": ratio, "mean / spread": offset}
     return Evidence(
-        odds, numbers | {"largest column": float(np.sqrt((x**2).mean(0)).max())},
+        odds,
+        numbers | {"largest column": float(np.sqrt((x**2).mean(0)).max())},
         f"the inputs have a root mean square of {size:.3g}",
-    )  # fmt: skip
+    )
 
 
 @rule(
@@ -81,9 +80,7 @@ def inputs_scaled_too_small(s: Subject, small: float) -> Evidence | None:
     return Evidence(0.9, {"root mean square": size}, f"the inputs have a root mean square of {size:.3g}")
 
 
-LARGE_TARGETS = Limit(
-    8, "a fresh network gives outputs of size 1, and an output bias reaches 8 in a short training"
-)
+LARGE_TARGETS = Limit(8, "a fresh network gives outputs of size 1, and an output bias reaches 8 in a short training")
 
 
 @rule("targets_not_scaled", "a fresh network gives outputs of size 1", large=LARGE_TARGETS)
@@ -106,9 +103,7 @@ def targets_not_scaled(s: Subject, large: float) -> Evidence | None:
     "rows taken in their order differ from the mean of the training rows as the held-out rows do",
     shift=Limit(0.5, "half a standard deviation, in most columns, is far outside what drawing rows does"),
     some=Limit(0.1, "of the columns: what changes with time need not be most of them"),
-    follows=Limit(
-        0.5, "of the held-out rows' shift, within the training rows: shuffled rows show none of it"
-    ),
+    follows=Limit(0.5, "of the held-out rows' shift, within the training rows: shuffled rows show none of it"),
     chance=Limit(4, "standard errors of the mean of a block of rows"),
 )
 def drift(s: Subject, shift: float, some: float, follows: float, chance: float) -> Evidence | None:
@@ -126,7 +121,7 @@ def drift(s: Subject, shift: float, some: float, follows: float, chance: float) 
         return None
     typical = float(np.median(off[changing]))
     said = (
-        f"the inputs change along the order of the rows: in {changing.sum()} of {counted(len(off), 'column')} the "
+        f"the inputs change along the order of the rows: in {changing.sum()} of {sample_mask(len(off), 'column')} the "
         f"held-out mean lies {typical:.2g} standard deviations from the training mean, and the training rows change "
         "along their order too, as where rows come in the order of time and the last are held out"
     )
@@ -170,9 +165,7 @@ def _shifts(s: Subject) -> tuple[np.ndarray, np.ndarray] | None:
     ),
     chance=Limit(3, "of so many standard errors: with few rows means differ by themselves"),
 )
-def train_test_mismatch(
-    s: Subject, shift: float, wider: float, related: float, chance: float
-) -> Evidence | None:
+def train_test_mismatch(s: Subject, shift: float, wider: float, related: float, chance: float) -> Evidence | None:
     """Held-out inputs of other means or spreads than the training inputs, or of columns that go together otherwise."""
     if s.e.x_new is None:
         return None
@@ -212,9 +205,7 @@ def train_test_mismatch(
     crowd=Limit(2, "columns a row: there is always a combination of noise that fits"),
     noise=Limit(0.7, "the share of columns unrelated to the target at three standard errors"),
 )
-def uninformative_features(
-    s: Subject, large: float, copied: float, crowd: float, noise: float
-) -> Evidence | None:
+def uninformative_features(s: Subject, large: float, copied: float, crowd: float, noise: float) -> Evidence | None:
     """Constant, duplicated or pure-noise columns."""
     if not s.reference.possible or s.e.x.ndim != 2 or s.e.x.shape[1] > COLUMNS or s.e.diverged:
         return None
@@ -227,7 +218,7 @@ def uninformative_features(
     swamping = int((constant & (np.abs(x.mean(0)) > large * usual)).sum())
     if swamping:
         return Evidence(
-            0.8, {"large constant columns": swamping}, f"{counted(swamping, 'column')} hold a large constant"
+            0.8, {"large constant columns": swamping}, f"{sample_mask(swamping, 'column')} hold a large constant"
         )
     copies = duplicated(x[:, ~constant])
     if copies > copied * columns:
@@ -243,9 +234,10 @@ def uninformative_features(
     if share < noise:
         return None
     return Evidence(
-        0.92, {"columns": columns, "rows": rows, "share unrelated to the target": share},
-        f"{percent(share)} of {columns} columns are unrelated to the target, with {counted(rows, 'row')}",
-    )  # fmt: skip
+        0.92,
+        {"columns": columns, "rows": rows, "share unrelated to the target": share},
+        f"{percent(share)} of {columns} columns are unrelated to the target, with {sample_mask(rows, 'row')}",
+    )
 
 
 def _related_otherwise(x: np.ndarray, new: np.ndarray) -> float:

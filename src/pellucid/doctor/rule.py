@@ -123,9 +123,7 @@ class Subject:
         looks = [e.look_scaled(e.params_start, e.state_start.layer_state)]
         looks += [e.look_scaled(*end) for end in [self.trials.ends.get("standardised")] if end]
         shares = [
-            (e.dead(h)[when], dead_share(look.outputs[h.number]))
-            for when, look in enumerate(looks)
-            for h in rectified
+            (e.dead(h)[when], dead_share(look.outputs[h.number])) for when, look in enumerate(looks) for h in rectified
         ]
         return max((found - left for found, left in shares if left < found / 2), default=0.0)
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import msgspec
 import numpy as np
 
-from pellucid.core.checks import DataError, InvalidValue, ShapeError, TrainingDiverged
+from pellucid.core.errors import DataError, InvalidValue, ShapeError, TrainingDiverged
 from pellucid.core.registry import describe
 from pellucid.core.tunable import as_arrays
 from pellucid.data import SCALINGS, Dataset
@@ -26,15 +26,7 @@ from pellucid.runs.many import without_initializers, worth_stacking
 from pellucid.runs.run import DataFacts, Run, outputs_of
 from pellucid.runs.scaling import ScalingChoice, scaling_of
 from pellucid.runs.train import training_again
-from pellucid.training import (
-    History,
-    Rows,
-    Scaling,
-    Supervised,
-    Training,
-    initial_state,
-    steps_per_epoch,
-)
+from pellucid.training import History, Rows, Scaling, Supervised, Training, initial_state, steps_per_epoch
 from pellucid.training.populations import Population, compile_ahead, threads, to_device
 from pellucid.training.state import TrainingState, with_numbers
 
@@ -102,11 +94,24 @@ class Setup:
         program = replace(run.program, record_every=0, histograms_every=0)
         targets, experiment = run.facts.target_preprocessing, run.experiment
         return Setup(
-            program, training.optimizer, training.state.regularizer, experiment.epochs, training.scaling,
-            training.train, np.asarray(training.monitor.x), labels, truth, task, classes, run.facts.input_shape,
-            targets.shift, 1 / targets.scale, experiment.class_weights, experiment.scale_inputs,
+            program,
+            training.optimizer,
+            training.state.regularizer,
+            experiment.epochs,
+            training.scaling,
+            training.train,
+            np.asarray(training.monitor.x),
+            labels,
+            truth,
+            task,
+            classes,
+            run.facts.input_shape,
+            targets.shift,
+            1 / targets.scale,
+            experiment.class_weights,
+            experiment.scale_inputs,
             experiment.scale_targets,
-        )  # fmt: skip
+        )
 
     def __repr__(self) -> str:
         return f"<Setup of {self.train.rows} rows, {self.epochs} epochs>"
@@ -138,9 +143,7 @@ class Setup:
 
     def score(self, training: Training, judge: Judge) -> float:
         """How good a trained network is on the held-out rows."""
-        outputs = outputs_of(
-            self.program.network, training.params, training.layer_state, self.held_out, self.scaling
-        )
+        outputs = outputs_of(self.program.network, training.params, training.layer_state, self.held_out, self.scaling)
         return judge(self.decide(outputs), self.truth)
 
     def experiment(self, original: Experiment) -> Experiment:

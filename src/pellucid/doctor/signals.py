@@ -1,4 +1,4 @@
-"""Causes in what flows through the layers: slopes that vanish or explode, units that are dead or flat."""
+"""Causes in what flows through the layers: gradients that vanish or explode, units that are dead or flat."""
 
 from pellucid.doctor.findings import percent
 from pellucid.doctor.limits import HELPS, THROWN, Limit, above, below
@@ -6,29 +6,27 @@ from pellucid.doctor.records import not_finite, worst_jump
 from pellucid.doctor.rule import DEAD, LIVES, Evidence, Rule, Subject, table_of
 
 SIGNALS: list[Rule] = []
-"""Rules that read the layers' outputs and slopes."""
+"""Rules that read the layers' outputs and gradients."""
 rule = table_of(SIGNALS)
 
 CURVED = ("sigmoid", "tanh", "hard_sigmoid", "softsign", "softmax")
-"""Activations whose slope is below 1 nearly everywhere."""
+"""Activations whose gradient is below 1 nearly everywhere."""
 
 
 @rule(
     "vanishing_gradient",
     "what reaches the first layer sets how fast it learns",
-    ratio=Limit(0.03, "of the last layer's slopes: the first layer learns thirty times slower"),
-    tiny=Limit(1e-3, "of the last layer's slopes: the first layer does not learn at all"),
-    deep=Limit(6, "layers with weights: in fewer it is not their number that makes slopes vanish"),
-    flat=Limit(
-        0.4, "of a layer's outputs at the start: then it is what drove them there that stops the slopes"
-    ),
+    ratio=Limit(0.03, "of the last layer's gradients: the first layer learns thirty times slower"),
+    tiny=Limit(1e-3, "of the last layer's gradients: the first layer does not learn at all"),
+    deep=Limit(6, "layers with weights: in fewer it is not their number that makes gradients vanish"),
+    flat=Limit(0.4, "of a layer's outputs at the start: then it is what drove them there that stops the gradients"),
 )
 def vanishing_gradient(s: Subject, ratio: float, tiny: float, deep: float, flat: float) -> Evidence | None:
     """Gradients that shrink towards the input."""
     e = s.e
     if s.reference.healthy or len(e.maps) < 3:
         return None
-    sizes = e.slopes
+    sizes = e.gradients
     if len(sizes) < 3 or sizes[-1] == 0 or not any(w.any() for w in e.weights(e.maps[-1])):
         return None  # weights that begin at 0 pass nothing back in the first step, and something from then on
     found = sizes[0] / sizes[-1]
@@ -41,7 +39,7 @@ def vanishing_gradient(s: Subject, ratio: float, tiny: float, deep: float, flat:
         (0.8 if curved else 0.45) + none * below(found, tiny) - 0.2 * above(driven, flat),
         {"first / last": found, "flat at the start": driven},
         f"the first layer's gradients are {found:.1g} of the last layer's",
-    )  # fmt: skip
+    )
 
 
 @rule(
@@ -68,7 +66,7 @@ def exploding_gradient(s: Subject, in_time: float, length: float) -> Evidence | 
 
 @rule(
     "saturated_units",
-    "within 1 % of the end of its range a unit passes on less than a twentieth of the slope",
+    "within 1 % of the end of its range a unit passes on less than a twentieth of the gradient",
     share=Limit(0.4, "of a layer's outputs: trained units are often sure, but not of every second row"),
 )
 def saturated_units(s: Subject, share: float) -> Evidence | None:
@@ -83,9 +81,10 @@ def saturated_units(s: Subject, share: float) -> Evidence | None:
     if most < share:
         return None
     return Evidence(
-        0.4 + 0.28 * most * above(before, share, 16), {"at the start": before, "at the end": after},
+        0.4 + 0.28 * most * above(before, share, 16),
+        {"at the start": before, "at the end": after},
         f"{percent(most)} of a layer's outputs are at the end of their range",
-    )  # fmt: skip
+    )
 
 
 @rule(
@@ -97,9 +96,7 @@ def saturated_units(s: Subject, share: float) -> Evidence | None:
     lives=LIVES,
     thrown=THROWN,
 )
-def dead_relu(
-    s: Subject, start: float, end: float, gain: float, lives: float, thrown: float
-) -> Evidence | None:
+def dead_relu(s: Subject, start: float, end: float, gain: float, lives: float, thrown: float) -> Evidence | None:
     """Rectified units that are zero for every row."""
     if s.reference.healthy:
         return None

@@ -6,7 +6,7 @@ trials the records give a lower probability, and several causes fit.
 
 import numpy as np
 
-from pellucid.doctor.findings import counted
+from pellucid.doctor.findings import sample_mask
 from pellucid.doctor.initial import init_ratio, without_biases
 from pellucid.doctor.limits import HELPS, THROWN, Limit, above, below
 from pellucid.doctor.records import falling, jump, not_finite, oscillation, update_ratio, worst_jump
@@ -38,14 +38,12 @@ def learning_rate_too_high(s: Subject, gain: float, step: float, rise: float, up
         return None
     update, unsteady = update_ratio(e), oscillation(e)
     numbers = {
-        "last loss / least": jump(e), "greatest loss / first": worst_jump(e), "median update / weights": update,
+        "last loss / least": jump(e),
+        "greatest loss / first": worst_jump(e),
+        "median update / weights": update,
         "share of epochs that went up": unsteady,
-    }  # fmt: skip
-    said = (
-        f"the loss became NaN or infinite{not_finite(e)}"
-        if e.diverged
-        else f"the loss ended at {e.losses[-1]:.3g}"
-    )
+    }
+    said = f"the loss became NaN or infinite{not_finite(e)}" if e.diverged else f"the loss ended at {e.losses[-1]:.3g}"
     won = s.gain("slower")
     if won is None:
         wild = max(above(update, step), above(worst_jump(e), rise), 0.5 * above(unsteady, up))
@@ -90,9 +88,8 @@ def learning_rate_too_low(
     if longer > as_good * won:  # the step is one of the usual size, so it is their number that lacks
         sure -= 0.2 * above(update, small)
     return Evidence(
-        _told(s, sure, won), numbers | {"gain of a larger rate": won},
-        f"{said}; a larger rate gains {won:.2f} of skill",
-    )  # fmt: skip
+        _told(s, sure, won), numbers | {"gain of a larger rate": won}, f"{said}; a larger rate gains {won:.2f} of skill"
+    )
 
 
 @rule(
@@ -104,33 +101,29 @@ def learning_rate_too_low(
     steps=Limit(200, "updates: fewer than most rules need to settle"),
     fall=Limit(0.1, "of the fall in the last fifth: a training that is done falls less"),
 )
-def too_few_epochs(
-    s: Subject, gain: float, few: float, step: float, steps: float, fall: float
-) -> Evidence | None:
+def too_few_epochs(s: Subject, gain: float, few: float, step: float, steps: float, fall: float) -> Evidence | None:
     """More epochs learn what these did not."""
     e = s.e
     if not s.suspect or e.diverged:
         return None
     update, last = update_ratio(e), falling(e)
-    short = 0.15 * below(e.run.experiment.epochs, 1.25 * few, 8) + 0.1 * above(update, step) * below(
-        e.steps, steps
-    )
+    short = 0.15 * below(e.run.experiment.epochs, 1.25 * few, 8) + 0.1 * above(update, step) * below(e.steps, steps)
     numbers = {"updates": e.steps, "fall in the last fifth": last}
     won = s.gain("longer")
     if won is None:
         still = max(above(last, fall, 2), float(np.isnan(last))) * above(update, step / 3, 2)
-        said = f"after {counted(e.steps, 'update')} the loss was still falling"
+        said = f"after {sample_mask(e.steps, 'update')} the loss was still falling"
         return Evidence(0.2 + 0.3 * still + short, numbers, said) if still > 0.4 else None
     numbers["gain of more epochs"] = won
     times = f"{s.trials.times:.0f} times as many gain"
-    said = f"after {counted(e.steps, 'update')} the loss was still falling; {times} {won:.2f} of skill"
+    said = f"after {sample_mask(e.steps, 'update')} the loss was still falling; {times} {won:.2f} of skill"
     gain = s.worth if s.slow else gain
     if won >= gain:
         return Evidence(_told(s, 0.5 + 0.25 * min(won, 1) + short, won), numbers, said)
     if won > gain / 2 and last > fall:
         return Evidence(0.28 * won / gain, numbers, said)
     # Of a handful of updates that is no refutation: the step is small besides.
-    said = f"there were only {counted(e.steps, 'update')}; at this rate even {times} little skill ({won:.2f})"
+    said = f"there were only {sample_mask(e.steps, 'update')}; at this rate even {times} little skill ({won:.2f})"
     handful = 0.45 * below(e.steps, steps / 4)
     return Evidence(handful, numbers, said) if handful > 0.3 else None
 
@@ -154,7 +147,7 @@ def batch_too_large(
     if not (s.suspect and large) or e.diverged or e.steps > steps or each > per_epoch:
         return None
     numbers = {"updates an epoch": each, "updates": e.steps}
-    said = f"batches of {e.run.program.batch_size} rows leave {counted(e.steps, 'update')} in all"
+    said = f"batches of {e.run.program.batch_size} rows leave {sample_mask(e.steps, 'update')} in all"
     few = each <= few_updates and e.run.experiment.epochs >= epochs
     if not s.with_trials:
         return Evidence(0.3 + 0.3 * below(each, 0.75 * few_updates), numbers, said) if few else None
@@ -222,11 +215,9 @@ def weak_optimizer(s: Subject, gain: float) -> Evidence | None:
     gain=HELPS,
     size=Limit(2, "standardised inputs have 1, and at twice that little changes"),
     large=Limit(
-        20, "a first layer's slopes are twenty times those of the others; below, a smaller rate is as likely"
+        20, "a first layer's gradients are twenty times those of the others; below, a smaller rate is as likely"
     ),
-    offset=Limit(
-        1, "spreads that the mean lies off 0: without biases it is the offset that standardising takes away"
-    ),
+    offset=Limit(1, "spreads that the mean lies off 0: without biases it is the offset that standardising takes away"),
     lives=LIVES,
 )
 def inputs_not_scaled(
@@ -251,9 +242,7 @@ def inputs_not_scaled(
             )
         if s.revived > lives:
             return Evidence(
-                0.65,
-                {"root mean square": found, "brought to life": s.revived},
-                f"{said} bring dead units to life",
+                0.65, {"root mean square": found, "brought to life": s.revived}, f"{said} bring dead units to life"
             )
         return None
     x = s.e.finite
@@ -282,9 +271,10 @@ def targets_not_scaled(s: Subject, gain: float, large: float) -> Evidence | None
     if s.of_both < gain:
         return None
     return Evidence(
-        0.5 + 0.3 * min(s.of_both, 1), numbers | {"gain with scaled inputs": s.of_both},
+        0.5 + 0.3 * min(s.of_both, 1),
+        numbers | {"gain with scaled inputs": s.of_both},
         f"{said} {s.of_both:.2f} of skill, with scaled inputs",
-    )  # fmt: skip
+    )
 
 
 @rule(
@@ -302,6 +292,7 @@ def bad_init_large(s: Subject, gain: float, spread: float) -> Evidence | None:
     if won is None or won < gain:
         return None
     return Evidence(
-        0.75 + 0.2 * min(won, 1), {"spread / He's": ratio, "gain of Glorot's": won},
+        0.75 + 0.2 * min(won, 1),
+        {"spread / He's": ratio, "gain of Glorot's": won},
         f"the initial weights are {ratio:.3g} times He's; of Glorot's size they gain {won:.2f} of skill",
-    )  # fmt: skip
+    )

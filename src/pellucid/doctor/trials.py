@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.core.checks import TrainingDiverged
+from pellucid.core.errors import TrainingDiverged
 from pellucid.doctor.examination import Examination
 from pellucid.functions.initializers import fans
 from pellucid.layers import Dropout, Frozen
@@ -218,9 +218,7 @@ class Trials:
     def undropped(self) -> float:
         """No dropout."""
         e = self.examination
-        layers = (
-            replace(layer, rate=0.0) if isinstance(layer, Dropout) else layer for layer in e.network.layers
-        )
+        layers = (replace(layer, rate=0.0) if isinstance(layer, Dropout) else layer for layer in e.network.layers)
         return self.outcome(program=replace(e.run.program, network=Network(*layers)))
 
 

@@ -16,24 +16,18 @@ VOCABULARY: dict[str, Cause] = {
         ("smaller learning rate", "gradient clipping", "adam"),
     ),
     "learning_rate_too_low": Cause(
-        "the step is too small: the loss is still falling at the end",
-        ("larger learning rate", "adam"),
+        "the step is too small: the loss is still falling at the end", ("larger learning rate", "adam")
     ),
     "gradient_ascent": Cause("the update goes up the loss", ("learning rate above 0",)),
     "weak_optimizer": Cause("another optimiser learns in the same time", ("adam", "momentum")),
-    "too_few_epochs": Cause(
-        "training stops while the loss is still falling", ("more epochs", "larger learning rate")
-    ),
-    "batch_too_large": Cause(
-        "too few updates are made", ("smaller batch", "more epochs", "larger learning rate")
-    ),
+    "too_few_epochs": Cause("training stops while the loss is still falling", ("more epochs", "larger learning rate")),
+    "batch_too_large": Cause("too few updates are made", ("smaller batch", "more epochs", "larger learning rate")),
     "batch_too_small": Cause(
         "updates from one or a few rows are too noisy for the step", ("larger batch", "smaller learning rate")
     ),
     "no_shuffle": Cause("the rows come in a meaningful order and are not shuffled", ("shuffle the rows",)),
     "inputs_not_scaled": Cause(
-        "the inputs are large, offset or of very different scales",
-        ("standardise the inputs", "min-max the inputs"),
+        "the inputs are large, offset or of very different scales", ("standardise the inputs", "min-max the inputs")
     ),
     "inputs_scaled_too_small": Cause("the inputs were scaled down too far", ("standardise the inputs",)),
     "targets_not_scaled": Cause(
@@ -42,35 +36,27 @@ VOCABULARY: dict[str, Cause] = {
     ),
     "non_finite_inputs": Cause("NaN or infinity among the inputs", ("impute the values", "drop the rows")),
     "uninformative_features": Cause(
-        "constant, repeated or noise columns swamp the useful ones",
-        ("keep the informative columns", "L1 penalty"),
+        "constant, repeated or noise columns swamp the useful ones", ("keep the informative columns", "L1 penalty")
     ),
-    "label_leakage": Cause(
-        "an input tells the label in training but not in use", ("drop the leaking columns",)
-    ),
+    "label_leakage": Cause("an input tells the label in training but not in use", ("drop the leaking columns",)),
     "no_signal": Cause(
         "the inputs tell nothing of the targets: no method does better than guessing",
         ("give each row its own label", "other inputs", "more rows"),
     ),
     "label_errors": Cause("labels are wrong", ("correct the labels", "fewer epochs", "L2 penalty")),
     "class_imbalance": Cause(
-        "rare classes are ignored because of their small share",
-        ("balanced class weights", "oversample rare classes"),
+        "rare classes are ignored because of their small share", ("balanced class weights", "oversample rare classes")
     ),
     "drift": Cause(
         "the inputs change along the order of the rows, as over time, and the held-out rows come last",
         ("train on the latest rows", "columns relative to the past", "train again as rows come in"),
     ),
-    "train_test_mismatch": Cause(
-        "training and held-out rows are prepared differently", ("prepare both alike",)
-    ),
+    "train_test_mismatch": Cause("training and held-out rows are prepared differently", ("prepare both alike",)),
     "output_activation_range": Cause(
-        "the output activation cannot reach the targets",
-        ("linear output", "scale the targets into the range"),
+        "the output activation cannot reach the targets", ("linear output", "scale the targets into the range")
     ),
     "output_loss_mismatch": Cause(
-        "the last activation and the loss do not belong together",
-        ("the output the loss asks for", "a fitting loss"),
+        "the last activation and the loss do not belong together", ("the output the loss asks for", "a fitting loss")
     ),
     "missing_output_activation": Cause(
         "a loss of probabilities gets raw outputs", ("softmax or sigmoid output", "the loss of logits")
@@ -92,8 +78,7 @@ VOCABULARY: dict[str, Cause] = {
         "gradients grow through layers or time steps", ("gradient clipping", "smaller initial weights")
     ),
     "saturated_units": Cause(
-        "sigmoid-like units sit in their flat parts",
-        ("standardise the inputs", "smaller initial weights", "relu"),
+        "sigmoid-like units sit in their flat parts", ("standardise the inputs", "smaller initial weights", "relu")
     ),
     "dead_relu": Cause(
         "rectified units are zero for every row", ("leaky relu", "smaller learning rate", "He initialisation")
@@ -101,8 +86,7 @@ VOCABULARY: dict[str, Cause] = {
     "bad_init_large": Cause("initial weights far too large", ("He initialisation", "Glorot initialisation")),
     "bad_init_small": Cause("initial weights far too small", ("He initialisation", "Glorot initialisation")),
     "constant_init": Cause(
-        "equal initial weights keep the units of a layer identical",
-        ("He initialisation", "Glorot initialisation"),
+        "equal initial weights keep the units of a layer identical", ("He initialisation", "Glorot initialisation")
     ),
     "missing_bias": Cause("no bias where the target needs an offset", ("biases",)),
     "under_capacity": Cause("too few units or layers", ("more units", "more layers")),
@@ -110,22 +94,19 @@ VOCABULARY: dict[str, Cause] = {
         "a linear model on data that no line separates", ("a hidden layer", "averaged perceptron")
     ),
     "overfitting": Cause(
-        "fits the training rows beyond what holds on new rows",
-        ("fewer epochs", "L2 penalty", "dropout", "fewer units"),
+        "fits the training rows beyond what holds on new rows", ("fewer epochs", "L2 penalty", "dropout", "fewer units")
     ),
     "over_regularised": Cause(
         "dropout or a penalty so strong that the signal is lost", ("weaker penalty", "less dropout")
     ),
     "frozen_parameters": Cause("parameters that should learn are not updated", ("train all layers",)),
-    "batch_norm_statistics": Cause(
-        "batch normalisation keeps no running statistics", ("update the statistics",)
-    ),
+    "batch_norm_statistics": Cause("batch normalisation keeps no running statistics", ("update the statistics",)),
     "mode_collapse": Cause(
         "the generator covers only part of the data",
         ("larger critic rate", "Wasserstein loss with gradient penalty", "adam", "more critic steps"),
     ),
     "dominant_critic": Cause(
-        "the critic tells samples from real rows so surely that its slope teaches the generator little",
+        "the critic tells samples from real rows so surely that its gradient teaches the generator little",
         (
             "smaller critic rate",
             "gradient penalty",

@@ -44,7 +44,7 @@ def attribute(
         task: what is predicted.
 
     Returns:
-        None where the inputs are whole numbers (words), which have no slope, or where the input itself is the target.
+        None where the inputs are whole numbers (words), which have no gradient, or where the input itself is the target.
 
     Source: Sundararajan, Taly, Yan, Axiomatic attribution for deep networks, 2017; Shrikumar et al., Learning important
     features through propagating activation differences, 2017.
@@ -62,9 +62,9 @@ def attribute(
         end, answer = network.names.index(network.reads[end][0]), "z"
     index = np.unravel_index(place, outputs[end].shape)
     words = f"{answer} of {place_of(network.names[end], index)}"
-    slopes = partial(_slopes, network, end, place, params, state)
-    value, gradient = slopes(x)
-    baseline = float(slopes(jnp.zeros_like(x))[0][0])
+    gradients = partial(_gradients, network, end, place, params, state)
+    value, gradient = gradients(x)
+    baseline = float(gradients(jnp.zeros_like(x))[0][0])
     points, integrated = CHUNK, np.zeros(x.shape[1:])
     together = min(CHUNK, rows_that_fit(network, x.shape[1:], SINGLE_PASS))
     while True:
@@ -72,7 +72,7 @@ def attribute(
         total = np.zeros(x.shape[1:])
         for start in range(0, points, together):
             t = middles[start : start + together].reshape(-1, *[1] * (x.ndim - 1))
-            total += np.asarray(slopes(jnp.asarray(t * np.asarray(x)))[1]).sum(axis=0)
+            total += np.asarray(gradients(jnp.asarray(t * np.asarray(x)))[1]).sum(axis=0)
         integrated = np.asarray(x)[0] * total / points
         found = Attribution(
             words, float(value[0]), baseline, np.asarray(x)[0] * np.asarray(gradient)[0], integrated, points
@@ -83,10 +83,8 @@ def attribute(
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
-def _slopes(
-    network: AnyNetwork, end: int, place: int, params: PyTree, state: PyTree, x: Array
-) -> tuple[Any, Any]:
-    """The answer of each example of a batch, and its slope for the input, by the layers' own backward."""
+def _gradients(network: AnyNetwork, end: int, place: int, params: PyTree, state: PyTree, x: Array) -> tuple[Any, Any]:
+    """The answer of each example of a batch, and its gradient for the input, by the layers' own backward."""
     forward = network.forward(params, state, x)
     output = forward.outputs[end]
     flat = output.reshape(len(x), -1)

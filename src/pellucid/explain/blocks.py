@@ -84,8 +84,7 @@ def some_of(array: np.ndarray) -> str:
         return "  ".join(short(float(one)) for one in flat)
     order = np.sort(np.argsort(-abs(flat), kind="stable")[: SHOWN // 2])
     shown = "  ".join(
-        f"{place('', np.unravel_index(at, array.shape))}\N{NO-BREAK SPACE}{short(float(flat[at]))}"
-        for at in order
+        f"{place('', np.unravel_index(at, array.shape))}\N{NO-BREAK SPACE}{short(float(flat[at]))}" for at in order
     )
     return f"{shown}  … largest 4 of {flat.size:,}"
 

@@ -9,29 +9,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.core.checks import DataError, InvalidValue
+from pellucid.core.errors import DataError, InvalidValue
 from pellucid.data import Part
 from pellucid.explain.gates import RECURRENT, open_in_time
-from pellucid.explain.numbers import (
-    Explanation,
-    Facts,
-    LossNumbers,
-)
+from pellucid.explain.numbers import Explanation, Facts, LossNumbers
 from pellucid.explain.update import double
 from pellucid.explain.walk import Walk
-from pellucid.layers import (
-    BatchNorm,
-    Dropout,
-    GaussianNoise,
-    MaskingNoise,
-)
+from pellucid.layers import BatchNorm, Dropout, GaussianNoise, MaskingNoise
 from pellucid.runs.run import Run, target_for
 from pellucid.runs.scaling import describe_targets
 
 
-def explain(
-    run: Run, x: Any, y: Any = None, *, neuron: str | None = None, weight: str | None = None
-) -> Explanation:
+def explain(run: Run, x: Any, y: Any = None, *, neuron: str | None = None, weight: str | None = None) -> Explanation:
     """One example through a network, with every number, each derivative checked against central differences.
 
     Everything is computed in float64, from the weights as they were trained, in prediction mode (dropout and noise off,
@@ -143,9 +132,7 @@ def facts_of(run: Run, said: str, loss: LossNumbers) -> Facts:
         loss_of = run.program.loss
         true = classes[int(target.reshape(-1)[0] > 0.5)]
         output = float(prediction.reshape(-1)[0])
-        sure = (
-            f"{loss_of.reads} of {output:.6g}" if loss_of.threshold == 0 else f"{max(output, 1 - output):.6g}"
-        )
+        sure = f"{loss_of.reads} of {output:.6g}" if loss_of.threshold == 0 else f"{max(output, 1 - output):.6g}"
         says = f"{classes[int(output > loss_of.threshold)]}, with {sure}"
     else:
         true, says = (

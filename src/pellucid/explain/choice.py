@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.core.checks import InvalidValue, UnknownName
+from pellucid.core.errors import InvalidValue, UnknownName
 from pellucid.core.types import Array, PyTree
 from pellucid.explain.gates import Through
 from pellucid.explain.numbers import Chosen, Input, Term
@@ -125,9 +125,7 @@ def _numbers(text: str, given: str) -> tuple[int, ...]:
     try:
         return tuple(int(one) for one in text.split(","))
     except ValueError:
-        raise InvalidValue(
-            f"a place is whole numbers with commas between, as in 3,4. Received: {given!r}."
-        ) from None
+        raise InvalidValue(f"a place is whole numbers with commas between, as in 3,4. Received: {given!r}.") from None
 
 
 def check_place(index: tuple[int, ...], shape: tuple[int, ...], what: str) -> tuple[int, ...]:
@@ -209,12 +207,10 @@ def describe_weight(
         if after is not None and isinstance(function, Elementwise) and back is not None:
             a = outputs[after]
             one = jnp.asarray(z[place])[None]
-            slope = function.slope(one, jnp.asarray(a[place])[None])
+            slope = function.derivative(one, jnp.asarray(a[place])[None])
             whole = {"a": float(a[place]), "dL_da": float(back[place]), "da_dz": float(slope[0])}
         terms.append(
-            Term(
-                place=place, z=float(z[place]), dL_dz=float(dL_dz[place]), dz_dw=float(dz_dw[place]), **whole
-            )
+            Term(place=place, z=float(z[place]), dL_dz=float(dL_dz[place]), dz_dw=float(dz_dw[place]), **whole)
         )
     place = terms[0].place if terms else (0,) * z.ndim
     inputs, bias = _summands(layer, own, output, place, z.shape, aim)
@@ -255,9 +251,7 @@ def _summands(
     return sorted(found, key=lambda one: (one.index != aim.index, -abs(one.weight * one.value))), bias
 
 
-def _through_time(
-    name: str, own: PyTree, aim: Aim, through: Through, update: Update, gradient: float
-) -> Chosen:
+def _through_time(name: str, own: PyTree, aim: Aim, through: Through, update: Update, gradient: float) -> Chosen:
     """The ways of a recurrent layer's weight to the loss, one for each time."""
     column, units = aim.index[-1], through.state.shape[1]
     gate, unit = through.gates[column // units], column % units
@@ -276,7 +270,7 @@ def _through_time(
             float(gate.a[t, unit]),
             None,
             float(gate.derivative[t, unit]),
-            float(gate.slope[t, unit]),
+            float(gate.gradient[t, unit]),
             float(factor[t]),
         )
         for t in range(len(factor))
@@ -286,8 +280,7 @@ def _through_time(
     time = terms[0].place[0] if terms else 0
     features = through.x.shape[1]
     inputs = [
-        Input("w", (i, column), float(own["weights"][i, column]), float(through.x[time, i]))
-        for i in range(features)
+        Input("w", (i, column), float(own["weights"][i, column]), float(through.x[time, i])) for i in range(features)
     ] + [
         Input("r", (i, column), float(own["recurrent"][i, column]), float(through.before[time, i]))
         for i in range(units)
@@ -295,10 +288,20 @@ def _through_time(
     inputs.sort(key=lambda one: -abs(one.weight * one.value))
     z = float(gate.z[time, unit])
     return Chosen(
-        name, None, gate.activation, aim.parameter, aim.index, (time, column),
-        float(own[aim.parameter][aim.index]), tuple(inputs),
-        z - sum(one.weight * one.value for one in inputs), z, tuple(terms), gradient, update,
-    )  # fmt: skip
+        name,
+        None,
+        gate.activation,
+        aim.parameter,
+        aim.index,
+        (time, column),
+        float(own[aim.parameter][aim.index]),
+        tuple(inputs),
+        z - sum(one.weight * one.value for one in inputs),
+        z,
+        tuple(terms),
+        gradient,
+        update,
+    )
 
 
 def _activation_after(network: AnyNetwork, layer: int) -> int | None:

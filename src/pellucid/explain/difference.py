@@ -25,7 +25,7 @@ STEPS = tuple(2.0**-k for k in range(5, 18, 2))
 ULPS = 4
 """Units in the last place that a loss, the end of a long sum, is taken to be exact to."""
 KINK = 1e-4
-"""Where the slopes on the two sides of a number differ by this share of them for h → 0, the number lies at a kink."""
+"""Where the gradients on the two sides of a number differ by this share of them for h → 0, the number lies at a kink."""
 
 Status = Literal["checked", "kink", "surrogate"]
 
@@ -40,9 +40,9 @@ class Check:
         exact: by the chain rule.
         difference: by central differences.
         error: the relative error, ``|exact − difference| / max(|exact|, |difference|, resolution)``.
-        resolution: the least slope that differences of these values can tell to six digits in float64.
+        resolution: the least gradient that differences of these values can tell to six digits in float64.
         status: ``"checked"``; or why it is left out: ``"kink"``, the function has no derivative there, or
-            ``"surrogate"``, the layer's slope is by design not the derivative (spiking neurons).
+            ``"surrogate"``, the layer's gradient is by design not the derivative (spiking neurons).
     """
 
     of: str
@@ -62,7 +62,7 @@ class Request(NamedTuple):
     leaf: str
     """Which array the number that moves is in: a path of ``Point``."""
     place: int
-    """Its place there, counted in C order."""
+    """Its place there, sample_mask in C order."""
     watched: int
     """What is differentiated: 0 the loss by way of the fused loss, 1 the loss of the prediction, 2 … the outputs asked
     for."""
@@ -117,10 +117,17 @@ def run_checks(
     # The point itself is the first: nothing is moved there.
     values = np.asarray(
         _values(
-            network, loss, state, point, target, tuple(watched), masks,
-            jnp.asarray([0, *places]), jnp.asarray([0.0, *steps.reshape(-1)]),
+            network,
+            loss,
+            state,
+            point,
+            target,
+            tuple(watched),
+            masks,
+            jnp.asarray([0, *places]),
+            jnp.asarray([0.0, *steps.reshape(-1)]),
         )
-    )  # fmt: skip
+    )
     at_point, around = values[0], values[1:].reshape(len(moved), len(STEPS), 2, -1)
     row_of = {place: row for row, place in enumerate(moved)}
     checks = []
@@ -139,7 +146,7 @@ def _compare(request: Request, h: np.ndarray, pair: np.ndarray, middle: float) -
     resolution = noise / 1e-6
     scale = max(abs(request.exact), abs(difference), resolution)
     error = abs(request.exact - difference) / scale
-    # The slope on the right less that on the left is h·f″ + O(h³) where f is smooth, and does not shrink at a kink.
+    # The gradient on the right less that on the left is h·f″ + O(h³) where f is smooth, and does not shrink at a kink.
     sides = (pair[:, 0] - 2 * middle + pair[:, 1]) / h
     jump = abs((4 * sides[1:] - sides[:-1]) / 3)[-3:]
     status: Status = "checked"

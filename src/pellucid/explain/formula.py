@@ -62,7 +62,7 @@ def below(base: Math, index: str) -> Math:
     )
 
 
-def slope(top: Math, bottom: Math) -> Math:
+def gradient(top: Math, bottom: Math) -> Math:
     """∂top/∂bottom."""
     d = "<mi>∂</mi>"
     return Math(
@@ -88,9 +88,7 @@ def number(value: float) -> Math:
     if value < 0:
         mathml = f"<mo form='prefix'>{MINUS}</mo>{mathml}"
     # A number below 0 or with a power of ten is put in brackets where it stands in a product.
-    return Math(
-        text.replace("-", MINUS), latex, f"<mrow>{mathml}</mrow>", 0 if value < 0 else 2 if power else 3
-    )
+    return Math(text.replace("-", MINUS), latex, f"<mrow>{mathml}</mrow>", 0 if value < 0 else 2 if power else 3)
 
 
 def place(name: str, index: Iterable[Any]) -> str:
@@ -117,14 +115,14 @@ SYMBOLS: dict[str, Math] = {letter: symbol(letter) for letter in "Lzawygmvsutxbn
     "mhat": _hat_m,
     "vhat": _hat_v,
     "yhat_y": below(_hat_y, "y"),
-    "dL_da": slope(_L, _a),
-    "da_dz": slope(_a, _z),
-    "dL_dz": slope(_L, _z),
-    "dz_dw": slope(_z, _w),
-    "dL_dw": slope(_L, _w),
-    "dL_da_k": slope(_L, below(_a, "k")),
-    "da_k_dz": slope(below(_a, "k"), _z),
-    "dR_dw": slope(symbol("R"), _w),
+    "dL_da": gradient(_L, _a),
+    "da_dz": gradient(_a, _z),
+    "dL_dz": gradient(_L, _z),
+    "dz_dw": gradient(_z, _w),
+    "dL_dw": gradient(_L, _w),
+    "dL_da_k": gradient(_L, below(_a, "k")),
+    "da_k_dz": gradient(below(_a, "k"), _z),
+    "dR_dw": gradient(symbol("R"), _w),
     "eta": symbol("η", r"\eta"),
     "beta": symbol("β", r"\beta"),
     "b1": below(symbol("β", r"\beta"), "1"),
@@ -175,9 +173,7 @@ class Line:
     def value(self) -> float:
         """What it comes to."""
         # The sources are this package's own constants, never a user's text.
-        return float(
-            eval(compile(self._tree, "formula", "eval"), {"__builtins__": {}}, FUNCTIONS | self.numbers)
-        )
+        return float(eval(compile(self._tree, "formula", "eval"), {"__builtins__": {}}, FUNCTIONS | self.numbers))
 
     @functools.cached_property
     def _tree(self) -> ast.Expression:
@@ -230,10 +226,7 @@ def _render(node: ast.expr, numbers: dict[str, float]) -> Math:
     if isinstance(node, ast.UnaryOp):
         inner = _bracketed(_render(node.operand, numbers), 1)
         return Math(
-            f"{MINUS}{inner.text}",
-            f"-{inner.latex}",
-            f"<mrow><mo form='prefix'>{MINUS}</mo>{inner.mathml}</mrow>",
-            0,
+            f"{MINUS}{inner.text}", f"-{inner.latex}", f"<mrow><mo form='prefix'>{MINUS}</mo>{inner.mathml}</mrow>", 0
         )
     if isinstance(node, ast.BinOp):
         return _operation(node, _render(node.left, numbers), _render(node.right, numbers))
@@ -278,9 +271,7 @@ def _leading(part: Math, level: int) -> Math:
 def _bracketed(part: Math, level: int) -> Math:
     if part.binds >= level:
         return part
-    return Math(
-        f"({part.text})", rf"\left({part.latex}\right)", f"<mrow><mo>(</mo>{part.mathml}<mo>)</mo></mrow>"
-    )
+    return Math(f"({part.text})", rf"\left({part.latex}\right)", f"<mrow><mo>(</mo>{part.mathml}<mo>)</mo></mrow>")
 
 
 def _call(name: str, given: list[Math]) -> Math:
@@ -290,15 +281,11 @@ def _call(name: str, given: list[Math]) -> Math:
         return Math(text, rf"\sqrt{{{inner.latex}}}", f"<msqrt>{inner.mathml}</msqrt>")
     if name == "exp":
         inner = given[0]
-        return Math(
-            f"e^({inner.text})", f"e^{{{inner.latex}}}", f"<msup><mi>e</mi><mrow>{inner.mathml}</mrow></msup>"
-        )
+        return Math(f"e^({inner.text})", f"e^{{{inner.latex}}}", f"<msup><mi>e</mi><mrow>{inner.mathml}</mrow></msup>")
     if name == "abs":
         inner = given[0]
         return Math(
-            f"|{inner.text}|",
-            rf"\left|{inner.latex}\right|",
-            f"<mrow><mo>|</mo>{inner.mathml}<mo>|</mo></mrow>",
+            f"|{inner.text}|", rf"\left|{inner.latex}\right|", f"<mrow><mo>|</mo>{inner.mathml}<mo>|</mo></mrow>"
         )
     shown = rf"\operatorname{{{name}}}" if name == "sign" else rf"\{name}"
     text, latex, mathml = (", ".join(one.notations[k] for one in given) for k in range(3))

@@ -1,6 +1,6 @@
 """Recurrent layers opened in time: z, gates, state and ∂L/∂z of every step.
 
-A recurrent layer's own ``forward`` keeps its gates, but the slope ∂L/∂z of a single time is inside its ``backward``. It
+A recurrent layer's own ``forward`` keeps its gates, but the gradient ∂L/∂z of a single time is inside its ``backward``. It
 is brought out without a line of new calculus: the layer reads, beside its inputs, one more input for each time that is
 1 at that time alone. The gradient of that input's weights (0 themselves) is then ∂L/∂z at that time, and moving such a
 weight moves z there, so that finite differences can check it.
@@ -78,7 +78,7 @@ class Opened(Layer):
         )
 
     def backward(self, params: Params, cache: Cache, dy: Array) -> tuple[Array, Params]:
-        """The layer's own backward pass, without the slopes of the inputs that were added."""
+        """The layer's own backward pass, without the gradients of the inputs that were added."""
         dx, grads = self.layer.backward(params, cache, dy)
         return dx[:, :, : dx.shape[2] - dx.shape[1]], grads
 
@@ -115,7 +115,7 @@ class Gate(NamedTuple):
     activation: str
     z: np.ndarray
     a: np.ndarray
-    slope: np.ndarray
+    gradient: np.ndarray
     """∂L/∂z."""
     derivative: np.ndarray
     """∂a/∂z."""
@@ -159,20 +159,18 @@ def through_time(name: str, layer: Opened, params: Params, cache: Cache, grads: 
     if kind is GRU:  # the candidate's reset gate acts after the product with R
         recalled[:, 2 * units :] *= kept["reset"]
     z = z + recalled
-    slopes = np.asarray(grads["weights"])[features:]
+    gradients = np.asarray(grads["weights"])[features:]
     gates = []
     for k, (gate, activation) in enumerate(GATES[kind]):
         columns = slice(k * units, (k + 1) * units)
         a, function = kept[gate], activation
         if kind is RNN:
             function = layer.layer.activation.name
-            slope = np.asarray(
+            gradient = np.asarray(
                 layer.layer.activation.backward(jnp.asarray(z), jnp.asarray(a), jnp.ones_like(jnp.asarray(a)))
             )
         else:
-            slope = 1 - a * a if activation == "tanh" else a * (1 - a)
-        gates.append(Gate(gate, function, z[:, columns], a, slopes[:, columns], slope))
+            gradient = 1 - a * a if activation == "tanh" else a * (1 - a)
+        gates.append(Gate(gate, function, z[:, columns], a, gradients[:, columns], gradient))
     real = np.ones(steps, bool) if "real" not in kept else kept["real"][:, 0]
-    return Through(
-        name, layer.layer.name, x, tuple(gates), before, kept["state"], kept.get("cell"), real
-    )  # fmt: skip
+    return Through(name, layer.layer.name, x, tuple(gates), before, kept["state"], kept.get("cell"), real)

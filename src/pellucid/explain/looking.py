@@ -16,14 +16,8 @@ def inputs(told: Explanation) -> list[Block]:
     rows: list[tuple[Cell, ...]] = []
     for at in order:
         index = np.unravel_index(at, found.integrated.shape)
-        name = (
-            told.facts.features[at]
-            if found.integrated.ndim == 1 and told.facts.features
-            else place("x", index)
-        )
-        rows.append(
-            (name, float(told.x[index]), float(found.gradient[index]), float(found.integrated[index]))
-        )
+        name = told.facts.features[at] if found.integrated.ndim == 1 and told.facts.features else place("x", index)
+        rows.append((name, float(told.x[index]), float(found.gradient[index]), float(found.integrated[index])))
     total = float(found.integrated.sum())
     rows.append(("all, summed", "", float(found.gradient.sum()), total))
     blocks: list[Block] = [
@@ -68,12 +62,8 @@ def images(told: Explanation) -> list[Block]:
         averaged = f", the mean over its {channels} channels" if channels > 1 else ""
         blocks.append(Gallery(f"{layer.name}: filters{averaged}. Dark: above 0; light: below.", filters))
         after = next((one for one in told.layers if one.reads == (layer.name,) and one.activation), layer)
-        maps = tuple(
-            Picture(f"map {f}", after.output[..., f], bool(after.output.min() < 0)) for f in range(count)
-        )
-        blocks.append(
-            Gallery(f"{after.name}: feature maps, dark for large, each on a scale of its own.", maps)
-        )
+        maps = tuple(Picture(f"map {f}", after.output[..., f], bool(after.output.min() < 0)) for f in range(count))
+        blocks.append(Gallery(f"{after.name}: feature maps, dark for large, each on a scale of its own.", maps))
     return blocks
 
 
@@ -96,12 +86,12 @@ def over_time(told: Explanation) -> list[Block]:
             (
                 str(t),
                 *(float(array[t, unit]) for _, array in columns),
-                float(np.linalg.norm(np.stack([gate.slope[t] for gate in gates]))),
+                float(np.linalg.norm(np.stack([gate.gradient[t] for gate in gates]))),
             )
             for t in times
         )
-        sizes = np.linalg.norm(np.stack([gate.slope for gate in gates]), axis=0)
-        slopes = Picture("‖∂L/∂z‖ over the gates", sizes.T, False)
+        sizes = np.linalg.norm(np.stack([gate.gradient for gate in gates]), axis=0)
+        gradients = Picture("‖∂L/∂z‖ over the gates", sizes.T, False)
         blocks += [
             Heading(f"Through time: {through.layer}"),
             Text(
@@ -111,7 +101,7 @@ def over_time(told: Explanation) -> list[Block]:
             Table(("time", *(name for name, _ in columns), "‖∂L/∂z‖"), rows),
             Gallery(
                 f"{through.layer}: units from top to bottom, time from left to right, dark for large.",
-                (*(Picture(name, array.T, bool(array.min() < 0)) for name, array in columns), slopes),
+                (*(Picture(name, array.T, bool(array.min() < 0)) for name, array in columns), gradients),
                 wide=True,
             ),
         ]

@@ -1,11 +1,11 @@
-"""What an explanation holds: every number of one example, its slopes, its checks."""
+"""What an explanation holds: every number of one example, its gradients, its checks."""
 
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from pellucid.core.checks import UnknownName
+from pellucid.core.errors import UnknownName
 from pellucid.explain.difference import Check
 from pellucid.explain.gates import Through
 from pellucid.explain.update import Update
@@ -20,7 +20,7 @@ class LayerNumbers:
         kind: what it is: the name of the layer, or of the activation.
         reads: what it reads.
         output: z of a map, a of an activation, without the batch axis.
-        slope: ∂L/∂output; None where nothing comes back.
+        gradient: ∂L/∂output; None where nothing comes back.
         params: arrays by name.
         grads: ∂L/∂ each of them.
         activation: whether it is an activation alone.
@@ -30,7 +30,7 @@ class LayerNumbers:
     kind: str
     reads: tuple[str, ...]
     output: np.ndarray
-    slope: np.ndarray | None
+    gradient: np.ndarray | None
     params: dict[str, np.ndarray]
     grads: dict[str, np.ndarray]
     activation: bool
@@ -73,7 +73,7 @@ class Coupled:
         layer: the activation's name.
         z: its inputs.
         a: its outputs.
-        dL_da: ∂L/∂a, the slope of the loss as it is written.
+        dL_da: ∂L/∂a, the gradient of the loss as it is written.
         jacobian: ∂a_k/∂z_j, row k, column j.
         product: Σ_k ∂L/∂a_k · ∂a_k/∂z_j.
         fused: ∂L/∂z as backpropagation takes it, in one stable step where loss and activation pair up.
@@ -91,7 +91,7 @@ class Coupled:
 
     @property
     def difference(self) -> float:
-        """The largest difference between the product and the fused slope."""
+        """The largest difference between the product and the fused gradient."""
         return float(abs(self.product - self.fused).max())
 
 
@@ -159,14 +159,14 @@ class Attribution:
 
 @dataclass(frozen=True)
 class LossNumbers:
-    """The loss of the example: its name, value, and slope for the prediction."""
+    """The loss of the example: its name, value, and gradient for the prediction."""
 
     name: str
     formula: str
     value: float
     prediction: np.ndarray
     target: np.ndarray
-    slope: np.ndarray
+    gradient: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ class Explanation:
     Attributes:
         facts: what the example is.
         x: the example as the network sees it.
-        x_slope: ∂L/∂x.
+        x_gradient: ∂L/∂x.
         layers: every layer, in order.
         loss: the loss.
         chosen: the weight that is followed, its neuron and its update.
@@ -203,7 +203,7 @@ class Explanation:
 
     facts: Facts
     x: np.ndarray
-    x_slope: np.ndarray
+    x_gradient: np.ndarray
     layers: tuple[LayerNumbers, ...]
     loss: LossNumbers
     chosen: Chosen
@@ -231,9 +231,7 @@ class Explanation:
         for layer in self.layers:
             if layer.name == name:
                 return layer
-        raise UnknownName(
-            f"no layer is named {name!r}. Layers: {', '.join(one.name for one in self.layers)}."
-        )
+        raise UnknownName(f"no layer is named {name!r}. Layers: {', '.join(one.name for one in self.layers)}.")
 
     def to_dict(self) -> dict[str, Any]:
         """Every number as JSON-like data."""

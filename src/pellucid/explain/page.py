@@ -41,9 +41,7 @@ def _piece(block: Block) -> Html:
                 return html.facts((str(name), _content(value)) for name, value in rows)
             right = [k for k in range(len(head)) if any(isinstance(row[k], int | float) for row in rows)]
             return html.table(
-                [_content(cell) for cell in head],
-                [[_content(cell) for cell in row] for row in rows],
-                right=right,
+                [_content(cell) for cell in head], [[_content(cell) for cell in row] for row in rows], right=right
             )
         case Gallery(caption, pictures, wide):
             shown = html.figures(*(_figure(picture) for picture in pictures), kind=None if wide else "small")
@@ -56,10 +54,7 @@ def _piece(block: Block) -> Html:
 
 def _written(array: np.ndarray) -> str:
     return np.array2string(
-        array,
-        max_line_width=100,
-        threshold=array.size + 1,
-        formatter={"float_kind": lambda one: f"{one + 0.0:.4g}"},
+        array, max_line_width=100, threshold=array.size + 1, formatter={"float_kind": lambda one: f"{one + 0.0:.4g}"}
     )
 
 

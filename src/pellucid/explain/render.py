@@ -21,14 +21,41 @@ WIDTH = 110
 MOST_NUMBERS = 10_000
 """Arrays of weights with more numbers are given to JSON by their shape and size alone."""
 UNICODE = {
-    "\N{NO-BREAK SPACE}": "~", "∂": r"$\partial$", "·": r"$\cdot$", "×": r"$\times$", "−": "$-$", "⋆ᵀ": r"$\star^{T}$",
+    "\N{NO-BREAK SPACE}": "~",
+    "∂": r"$\partial$",
+    "·": r"$\cdot$",
+    "×": r"$\times$",
+    "−": "$-$",
+    "⋆ᵀ": r"$\star^{T}$",
     "⋆": r"$\star$",
-    "…": r"\dots{}", "Σ": r"$\Sigma$", "Π": r"$\Pi$", "√": r"$\surd$", "σ²": r"$\sigma^2$", "σ": r"$\sigma$",
-    "μ": r"$\mu$", "γ": r"$\gamma$", "β": r"$\beta$", "ε": r"$\varepsilon$", "δ": r"$\delta$", "η": r"$\eta$",
-    "←": r"$\leftarrow$", "→": r"$\to$", "‖": r"$\|$", "₀": "$_0$", "²": "$^2$", "ŷ": r"$\hat{y}$",
-    "½": r"$\frac{1}{2}$", "≤": r"$\le$", "≥": r"$\ge$", "′": "$'$", "^": r"\^{}", "|": "$|$", "{": r"\{",
-    "}": r"\}", "–": "--",
-}  # fmt: skip
+    "…": r"\dots{}",
+    "Σ": r"$\Sigma$",
+    "Π": r"$\Pi$",
+    "√": r"$\surd$",
+    "σ²": r"$\sigma^2$",
+    "σ": r"$\sigma$",
+    "μ": r"$\mu$",
+    "γ": r"$\gamma$",
+    "β": r"$\beta$",
+    "ε": r"$\varepsilon$",
+    "δ": r"$\delta$",
+    "η": r"$\eta$",
+    "←": r"$\leftarrow$",
+    "→": r"$\to$",
+    "‖": r"$\|$",
+    "₀": "$_0$",
+    "²": "$^2$",
+    "ŷ": r"$\hat{y}$",
+    "½": r"$\frac{1}{2}$",
+    "≤": r"$\le$",
+    "≥": r"$\ge$",
+    "′": "$'$",
+    "^": r"\^{}",
+    "|": "$|$",
+    "{": r"\{",
+    "}": r"\}",
+    "–": "--",
+}
 """Characters that pdflatex does not know, or reads as commands."""
 
 
@@ -59,9 +86,7 @@ def print_on(console: Console, told: Explanation) -> None:
 def _rich_table(table: Table) -> RichTable:
     drawn = RichTable(box=None, pad_edge=False, show_header=any(_words(cell) for cell in table.head))
     for column, cell in enumerate(table.head):
-        drawn.add_column(
-            _words(cell), justify="right" if _numeric(table, column) else "left", overflow="fold"
-        )
+        drawn.add_column(_words(cell), justify="right" if _numeric(table, column) else "left", overflow="fold")
     for row in table.rows:
         drawn.add_row(*(RichText(_words(cell)) for cell in row))
     return drawn
@@ -126,9 +151,7 @@ def _latex(told: Explanation) -> Iterator[str]:
             case Text(text):
                 yield _escaped(text)
             case Lines(lines):
-                yield (
-                    "\\begin{align*}\n" + " \\\\\n".join(_aligned(line) for line in lines) + "\n\\end{align*}"
-                )
+                yield ("\\begin{align*}\n" + " \\\\\n".join(_aligned(line) for line in lines) + "\n\\end{align*}")
             case Table(head, rows):
                 # The first and the text columns may be long: they are set as paragraphs.
                 wide = [
@@ -136,8 +159,7 @@ def _latex(told: Explanation) -> Iterator[str]:
                     for column in range(len(head))
                 ]
                 columns = "".join(
-                    "p{7cm}" if wide[column] else "r" if _numeric(block, column) else "l"
-                    for column in range(len(head))
+                    "p{7cm}" if wide[column] else "r" if _numeric(block, column) else "l" for column in range(len(head))
                 )
                 shown = (head, *rows) if any(head) else rows
                 lines = [" & ".join(_set(cell) for cell in row) for row in shown]
@@ -177,10 +199,11 @@ def as_dict(told: Explanation) -> dict[str, Any]:
         "compared": sum(check.status == "checked" for check in told.checks),
         "left_out": {status: len(told.left_out(status)) for status in ("kink", "surrogate")},
         "x": _plain(told.x),
-        "dL_dx": _plain(told.x_slope),
+        "dL_dx": _plain(told.x_gradient),
         "layers": [_layer(layer) for layer in told.layers],
         "loss": _plain(told.loss),
-        "chosen": _plain(chosen) | {
+        "chosen": _plain(chosen)
+        | {
             "terms": [_plain(term._asdict()) | {"product": term.product} for term in chosen.terms],
             "inputs": [_plain(one._asdict()) for one in chosen.inputs],
             "update": {
@@ -195,14 +218,15 @@ def as_dict(told: Explanation) -> dict[str, Any]:
         },
         "softmax": None if told.coupled is None else _plain(told.coupled),
         "checks": [_plain(check) for check in told.checks],
-        "attribution": None if told.attribution is None
+        "attribution": None
+        if told.attribution is None
         else _plain(told.attribution) | {"completeness_error": told.attribution.completeness_error},
         "through_time": [
             _plain({name: getattr(through, name) for name in ("layer", "kind", "state", "cell")})
             | {"gates": {gate.name: _plain(gate._asdict()) for gate in through.gates}}
             for through in told.recurrent
         ],
-    }  # fmt: skip
+    }
 
 
 def _layer(layer: LayerNumbers) -> dict[str, Any]:
@@ -213,9 +237,13 @@ def _layer(layer: LayerNumbers) -> dict[str, Any]:
         for name, array in layer.params.items()
     }
     return {
-        "name": layer.name, "kind": layer.kind, "reads": list(layer.reads), "output": _plain(layer.output),
-        "dL_doutput": _plain(layer.slope), "parameters": arrays,
-    }  # fmt: skip
+        "name": layer.name,
+        "kind": layer.kind,
+        "reads": list(layer.reads),
+        "output": _plain(layer.output),
+        "dL_doutput": _plain(layer.gradient),
+        "parameters": arrays,
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -2,21 +2,9 @@
 
 import numpy as np
 
-from pellucid.explain.blocks import (
-    SHOWN,
-    Block,
-    Cell,
-    Gallery,
-    Heading,
-    Lines,
-    Numbers,
-    Table,
-    Text,
-    shape_of,
-    some_of,
-)
+from pellucid.explain.blocks import SHOWN, Block, Cell, Gallery, Heading, Lines, Numbers, Table, Text, shape_of, some_of
 from pellucid.explain.difference import STEPS, Check
-from pellucid.explain.formula import SYMBOLS, Line, Math, below, number, place, slope, symbol
+from pellucid.explain.formula import SYMBOLS, Line, Math, below, gradient, number, place, symbol
 from pellucid.explain.looking import images, inputs, over_time
 from pellucid.explain.numbers import Explanation, LayerNumbers
 
@@ -49,14 +37,11 @@ COMPUTES = {
 VALUES = {"sigmoid": "1 / (1 + exp(-z))", "tanh": "tanh(z)", "relu": "max(0, z)", "linear": "z"}
 DERIVATIVES = {"sigmoid": "a * (1 - a)", "tanh": "1 - a**2"}
 LOSSES = {
-    "binary_cross_entropy": (
-        "-(y * log(yhat) + (1 - y) * log(1 - yhat))",
-        "(yhat - y) / (yhat * (1 - yhat))",
-    ),
+    "binary_cross_entropy": ("-(y * log(yhat) + (1 - y) * log(1 - yhat))", "(yhat - y) / (yhat * (1 - yhat))"),
     "mean_squared_error": ("(yhat - y)**2", "2 * (yhat - y)"),
     "mean_absolute_error": ("abs(yhat - y)", "sign(yhat - y)"),
 }
-"""The loss of a single output and its slope."""
+"""The loss of a single output and its gradient."""
 
 
 def in_words(told: Explanation) -> list[Block]:
@@ -108,9 +93,7 @@ def _count(told: Explanation) -> int:
 
 def _forward(told: Explanation) -> list[Block]:
     rows = [("x", "the input", shape_of(told.x), some_of(told.x))]
-    rows += [
-        (layer.name, _computes(layer), shape_of(layer.output), some_of(layer.output)) for layer in told.layers
-    ]
+    rows += [(layer.name, _computes(layer), shape_of(layer.output), some_of(layer.output)) for layer in told.layers]
     every = [Numbers(f"x, {shape_of(told.x)}", told.x)]
     every += [Numbers(f"{layer.name}, {shape_of(layer.output)}", layer.output) for layer in told.layers]
     head = ("layer", "computes", "shape", "numbers")
@@ -123,9 +106,7 @@ def _all_of(arrays: list[Numbers]) -> list[Block]:
 
 
 def _computes(layer: LayerNumbers) -> str:
-    return (
-        f"a = {layer.kind}(z)" if layer.activation else COMPUTES.get(layer.kind, layer.kind.replace("_", " "))
-    )
+    return f"a = {layer.kind}(z)" if layer.activation else COMPUTES.get(layer.kind, layer.kind.replace("_", " "))
 
 
 def _neuron(told: Explanation) -> list[Block]:
@@ -179,19 +160,19 @@ def _backward(told: Explanation) -> list[Block]:
     rows = []
     for layer in reversed(told.layers):
         grads = ", ".join(f"{name} {np.linalg.norm(grad):.4g}" for name, grad in layer.grads.items())
-        slopes = "–" if layer.slope is None else some_of(layer.slope)
-        rows.append((layer.name, slopes, grads or "–"))
-    rows.append(("x", some_of(told.x_slope), "–"))
-    head = ("layer", slope(SYMBOLS["L"], symbol("out", r"\text{out}")), "size of the gradient, ‖∂L/∂W‖")
+        gradients = "–" if layer.gradient is None else some_of(layer.gradient)
+        rows.append((layer.name, gradients, grads or "–"))
+    rows.append(("x", some_of(told.x_gradient), "–"))
+    head = ("layer", gradient(SYMBOLS["L"], symbol("out", r"\text{out}")), "size of the gradient, ‖∂L/∂W‖")
     return [
-        Heading("Backward: every slope of the loss"),
+        Heading("Backward: every gradient of the loss"),
         Text("From the loss to the input; z of a map, a of an activation."),
         Table(head, tuple(rows)),
         *_all_of(
             [
-                Numbers(f"∂L/∂{one.name}, {shape_of(one.slope)}", one.slope)
+                Numbers(f"∂L/∂{one.name}, {shape_of(one.gradient)}", one.gradient)
                 for one in told.layers
-                if one.slope is not None
+                if one.gradient is not None
             ]
         ),
     ]
@@ -213,11 +194,11 @@ def _chain(told: Explanation) -> list[Block]:
     term = chosen.terms[0]
     lines = []
     if term.dL_da is not None and term.da_dz is not None and chosen.function is not None:
-        lines.append(_slope_of_loss(told, term.dL_da) or Line("dL_da", repr(term.dL_da), {}))
+        lines.append(_gradient_of_loss(told, term.dL_da) or Line("dL_da", repr(term.dL_da), {}))
         lines.append(Line("da_dz", DERIVATIVES.get(chosen.function, repr(term.da_dz)), {"a": term.a or 0.0}))
         lines.append(Line("dL_dz", "dL_da * da_dz", {"dL_da": term.dL_da, "da_dz": term.da_dz}))
     else:
-        found = None if chosen.activation else _slope_of_loss(told, term.dL_dz, "dL_dz")
+        found = None if chosen.activation else _gradient_of_loss(told, term.dL_dz, "dL_dz")
         lines.append(found or Line("dL_dz", repr(term.dL_dz), {}))
     lines.append(Line("dz_dw", repr(term.dz_dw), {}))
     if len(chosen.terms) == 1:
@@ -235,8 +216,8 @@ def _chain(told: Explanation) -> list[Block]:
     return blocks
 
 
-def _slope_of_loss(told: Explanation, value: float, name: str = "dL_da") -> Line | None:
-    """The slope of the loss for the prediction with its numbers, where the chosen neuron is the only output."""
+def _gradient_of_loss(told: Explanation, value: float, name: str = "dL_da") -> Line | None:
+    """The gradient of the loss for the prediction with its numbers, where the chosen neuron is the only output."""
     end = told.layers[-1].name
     if (
         told.loss.name not in LOSSES
@@ -244,9 +225,7 @@ def _slope_of_loss(told: Explanation, value: float, name: str = "dL_da") -> Line
         or end not in (told.chosen.layer, told.chosen.activation)
     ):
         return None
-    line = Line(
-        name, LOSSES[told.loss.name][1], {"yhat": told.loss.prediction.item(), "y": told.loss.target.item()}
-    )
+    line = Line(name, LOSSES[told.loss.name][1], {"yhat": told.loss.prediction.item(), "y": told.loss.target.item()})
     return line if np.isclose(line.value, value, rtol=1e-9) else None
 
 
@@ -257,11 +236,9 @@ def _softmax(told: Explanation) -> list[Block]:
     order = sorted(range(len(coupled.a)), key=lambda k: -abs(coupled.dL_da[k] * coupled.jacobian[k, j]))
     a_k = below(SYMBOLS["a"], "k")
     z_j = below(SYMBOLS["z"], str(j))
-    left, right = SYMBOLS["dL_da_k"], slope(a_k, z_j)
+    left, right = SYMBOLS["dL_da_k"], gradient(a_k, z_j)
     product = Math(
-        f"{left.text} · {right.text}",
-        rf"{left.latex} \cdot {right.latex}",
-        f"{left.mathml}<mo>·</mo>{right.mathml}",
+        f"{left.text} · {right.text}", rf"{left.latex} \cdot {right.latex}", f"{left.mathml}<mo>·</mo>{right.mathml}"
     )
     rows: list[tuple[Cell, ...]] = [
         (
@@ -297,26 +274,23 @@ def _comes_back(told: Explanation) -> list[Block]:
     if (
         reader is None
         or reader.kind != "dense"
-        or reader.slope is None
-        or reader.slope.ndim != 1
+        or reader.gradient is None
+        or reader.gradient.ndim != 1
         or len(chosen.place) != 1
     ):
         return []
     weights = reader.params["weights"][chosen.place[0]]
-    products = weights * reader.slope
+    products = weights * reader.gradient
     order = np.argsort(-abs(products), kind="stable")[:SHOWN]
     rows: list[tuple[Cell, ...]] = [
-        (place(reader.name, (int(k),)), float(weights[k]), float(reader.slope[k]), float(products[k]))
-        for k in order
+        (place(reader.name, (int(k),)), float(weights[k]), float(reader.gradient[k]), float(products[k])) for k in order
     ]
     if len(products) > SHOWN:
         rows.append((f"{len(products) - SHOWN} more", "", "", float(products.sum() - products[order].sum())))
     rows.append(("sum", "", "", float(products.sum())))
     w_k, z_k = below(SYMBOLS["w"], "k"), below(SYMBOLS["z"], "k")
-    d = slope(SYMBOLS["L"], z_k)
-    product = Math(
-        f"{w_k.text} · {d.text}", rf"{w_k.latex} \cdot {d.latex}", f"{w_k.mathml}<mo>·</mo>{d.mathml}"
-    )
+    d = gradient(SYMBOLS["L"], z_k)
+    product = Math(f"{w_k.text} · {d.text}", rf"{w_k.latex} \cdot {d.latex}", f"{w_k.mathml}<mo>·</mo>{d.mathml}")
     return [
         Text(f"What comes back to it: ∂L/∂a is the sum over the neurons of {reader.name} that read it."),
         Table(("neuron", w_k, d, product), tuple(rows)),
@@ -341,20 +315,16 @@ def _terms(told: Explanation) -> Table:
     s = SYMBOLS
     middle = (s["a"], s["da_dz"]) if gated else ()
     product = Math(
-        f"{s['dL_dz'].text} · {s['dz_dw'].text}", rf"{s['dL_dz'].latex} \cdot {s['dz_dw'].latex}",
+        f"{s['dL_dz'].text} · {s['dz_dw'].text}",
+        rf"{s['dL_dz'].latex} \cdot {s['dz_dw'].latex}",
         f"{s['dL_dz'].mathml}<mo>·</mo>{s['dz_dw'].mathml}",
-    )  # fmt: skip
+    )
     return Table(("", s["z"], *middle, s["dL_dz"], s["dz_dw"], product), tuple(rows))
 
 
 def _compared(told: Explanation) -> Table:
     rows = tuple(
-        (
-            check.of,
-            check.exact,
-            check.difference,
-            f"{check.error:.1e}" if check.status == "checked" else check.status,
-        )
+        (check.of, check.exact, check.difference, f"{check.error:.1e}" if check.status == "checked" else check.status)
         for check in told.checks[: told.chosen_checks]
     )
     return Table(("derivative", "chain rule", "central difference", "relative error"), rows)
@@ -369,10 +339,7 @@ def _update(told: Explanation) -> list[Block]:
     if update.lines:
         blocks.append(Lines(update.lines))
     before, after = number(update.before).text, number(update.after).text
-    return [
-        *blocks,
-        Text(f"The weight goes from {before} to {after}, by {number(update.after - update.before).text}."),
-    ]
+    return [*blocks, Text(f"The weight goes from {before} to {after}, by {number(update.after - update.before).text}.")]
 
 
 def _checks(told: Explanation) -> list[Block]:
@@ -387,10 +354,10 @@ def _checks(told: Explanation) -> list[Block]:
         rows.append((part, len(compared), error, len(checks) - len(compared)))
     rows.append(("all", _count(told), f"{told.worst_error:.1e}", len(told.checks) - _count(told)))
     text = (
-        "Of every array the largest two slopes and some drawn by chance. Central differences "
+        "Of every array the largest two gradients and some drawn by chance. Central differences "
         f"(f(x + h) − f(x − h)) / 2h in float64 for {len(STEPS)} steps h from {STEPS[0]:.1g} to {STEPS[-1]:.1g} "
         "(times the size of the number where that is above 1), extrapolated to h → 0. The relative error is the "
-        "distance over the larger of the two values, or, where both are smaller, over the least slope that "
+        "distance over the larger of the two values, or, where both are smaller, over the least gradient that "
         "differences of such values can tell to six digits."
     )
     kinks, surrogates = told.left_out("kink"), told.left_out("surrogate")
@@ -399,16 +366,16 @@ def _checks(told: Explanation) -> list[Block]:
         for check in told.checks
     )
     if below_resolution:
-        text += f" {below_resolution} slopes are smaller than that (0 among them)."
+        text += f" {below_resolution} gradients are smaller than that (0 among them)."
     if kinks:
         text += (
-            f" {len(kinks)} lie at a kink, where the slopes on the two sides differ and there is no derivative (as "
+            f" {len(kinks)} lie at a kink, where the gradients on the two sides differ and there is no derivative (as "
             "of ReLU at 0, or where two numbers of a pooling window are equal); they are left out: "
             f"{', '.join(check.of for check in kinks[:4])}{' …' * (len(kinks) > 4)}."
         )
     if surrogates:
         text += (
-            f" {len(surrogates)} go through spiking neurons, whose slope is by design not the derivative but a "
+            f" {len(surrogates)} go through spiking neurons, whose gradient is by design not the derivative but a "
             "surrogate; they are left out."
         )
     return [

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.core.checks import InvalidValue, UnknownName
+from pellucid.core.errors import InvalidValue, UnknownName
 from pellucid.core.types import PyTree
 from pellucid.data import Dataset
 from pellucid.explain.choice import check_place
@@ -73,7 +73,7 @@ class ThroughTime:
             - ``gradient``: ∂L/∂ of it.
             - ``update``: what the optimiser, as it stood, makes of that gradient.
             - ``move``: what was added up to the next snapshot, ``steps`` later.
-            - ``with_gradient``: cosine between the move and −gradient; for a weight 1 where it went down the slope and
+            - ``with_gradient``: cosine between the move and −gradient; for a weight 1 where it went down the gradient and
               −1 where it went up.
             - ``with_update``: cosine between the move and the update.
             - ``mean_output``, ``share_active``: of a neuron, over those rows: mean output, how often it is not 0.
@@ -104,12 +104,12 @@ class ThroughTime:
         if len(agrees):
             down = int((agrees > 0).sum())
             lines.append(
-                f"Between {down} of {len(agrees)} pairs of snapshots it moved down the slope of the loss over the same "
+                f"Between {down} of {len(agrees)} pairs of snapshots it moved down the gradient of the loss over the same "
                 f"{self.rows:,} training rows (median cosine {np.median(agrees):.2f})"
                 + (
                     "."
                     if down == len(agrees)
-                    else "; in the others momentum, the batches in between or a penalty carried it against that slope."
+                    else "; in the others momentum, the batches in between or a penalty carried it against that gradient."
                 )
             )
         dead = table.get("share_active")
@@ -149,9 +149,7 @@ def through_time(
     """
     snapshots = run.snapshots
     if len(snapshots) < 2:
-        raise InvalidValue(
-            "this run has no snapshots to step through. Train it with snapshots=50 (--snapshots 50)."
-        )
+        raise InvalidValue("this run has no snapshots to step through. Train it with snapshots=50 (--snapshots 50).")
     program, batch, per_epoch = _batch(run, data)
     steps = np.array(list(snapshots))
     follow = _follow(run.network, snapshots[int(steps[0])].params, weight, neuron, layer)
@@ -163,9 +161,7 @@ def through_time(
     loss, numbers, gradient, update, mean, active = (np.array(column) for column in zip(*seen, strict=True))
     move = np.full_like(numbers, np.nan)
     move[:-1] = numbers[1:] - numbers[:-1]
-    size = (
-        (lambda rows: rows[:, 0]) if follow.kind == "weight" else (lambda rows: np.linalg.norm(rows, axis=1))
-    )
+    size = (lambda rows: rows[:, 0]) if follow.kind == "weight" else (lambda rows: np.linalg.norm(rows, axis=1))
     table = {
         "step": steps,
         "epoch": steps / per_epoch,
@@ -198,13 +194,7 @@ def _batch(run: Run, data: Dataset | None) -> tuple[Supervised, tuple[Any, Any, 
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _look(
-    program: Supervised,
-    follow: Followed,
-    state: TrainingState,
-    x: Any,
-    target: Any,
-    weights: Any,
-    progress: Any,
+    program: Supervised, follow: Followed, state: TrainingState, x: Any, target: Any, weights: Any, progress: Any
 ) -> tuple[Any, ...]:
     pass_ = backpropagate(
         program.network, program.loss, state.params, state.layer_state, x, target, weights, training=False
@@ -219,13 +209,9 @@ def _look(
     return pass_.loss, *parts, mean, active
 
 
-def _follow(
-    network: AnyNetwork, params: PyTree, weight: str | None, neuron: str | None, layer: str | None
-) -> Followed:
+def _follow(network: AnyNetwork, params: PyTree, weight: str | None, neuron: str | None, layer: str | None) -> Followed:
     asked = {
-        kind: text
-        for kind, text in (("weight", weight), ("neuron", neuron), ("layer", layer))
-        if text is not None
+        kind: text for kind, text in (("weight", weight), ("neuron", neuron), ("layer", layer)) if text is not None
     }
     having = [name for name, own in zip(network.names, params, strict=True) if _names(own)]
     if len(asked) > 1:
@@ -238,9 +224,7 @@ def _follow(
     name, array = [*parts, "weights"][:2] if len(parts) < 3 else ("", "")
     if name not in having:
         forms = {"weight": "LAYER:i,j", "neuron": "LAYER:UNIT", "layer": "LAYER"}
-        raise UnknownName(
-            f"write {forms[kind]}, of a layer that has weights: {', '.join(having)}. Received: {text!r}."
-        )
+        raise UnknownName(f"write {forms[kind]}, of a layer that has weights: {', '.join(having)}. Received: {text!r}.")
     number = network.names.index(name)
     there = _names(params[number])
     if array not in there:

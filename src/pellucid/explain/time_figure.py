@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pellucid.core.checks import MissingExtra
+from pellucid.core.errors import MissingExtra
 from pellucid.report.figures import COLOURS
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ UNITS = 12
 
 
 def draw(told: "ThroughTime") -> Any:
-    """A figure: value; gradient and update; move by step, told by whether it went down the slope; pictures.
+    """A figure: value; gradient and update; move by step, told by whether it went down the gradient; pictures.
 
     Raises:
         MissingExtra: matplotlib is not installed.
@@ -54,9 +54,7 @@ def _draw_curves(told: "ThroughTime", axes: list[Any]) -> None:
     axes[1].set_title(f"{length}gradient, over the same {told.rows:,} training rows")
     _draw_moves(told, axes[2])
     if told.kind == "neuron":
-        axes[3].plot(
-            step, table["share_active"], COLOURS[2], lw=1.2, label="share of rows with an output other than 0"
-        )
+        axes[3].plot(step, table["share_active"], COLOURS[2], lw=1.2, label="share of rows with an output other than 0")
         axes[3].plot(step, table["mean_output"], COLOURS[3], lw=1.2, ls="--", label="mean output")
         axes[3].set_title("the neuron's output over these rows")
         axes[3].legend(frameon=False)
@@ -72,14 +70,21 @@ def _draw_moves(told: "ThroughTime", axes: Any) -> None:
     between, rate = table["steps"][:-1], (table["move"] / table["steps"])[:-1]
     down = table["with_gradient"][:-1] > 0
     for chosen, colour, hatch, label in (
-        (down, COLOURS[0], None, "down the slope"),
+        (down, COLOURS[0], None, "down the gradient"),
         (~down, COLOURS[4], "///", "against it"),
     ):
         if chosen.any():
             axes.bar(
-                table["step"][:-1][chosen], rate[chosen], between[chosen], align="edge", color=colour, alpha=0.6,
-                hatch=hatch, lw=0, label=f"moved {label}",
-            )  # fmt: skip
+                table["step"][:-1][chosen],
+                rate[chosen],
+                between[chosen],
+                align="edge",
+                color=colour,
+                alpha=0.6,
+                hatch=hatch,
+                lw=0,
+                label=f"moved {label}",
+            )
     axes.plot(table["step"], table["update"], COLOURS[1], lw=1, label="the rule's update for that gradient")
     axes.set_title("move in a step, on average up to the next snapshot")
     axes.legend(frameon=False, ncols=3, loc="best")
@@ -104,9 +109,7 @@ def _draw_pictures(told: "ThroughTime", figure: Any) -> None:
     times, units = _shown(told)
     tiles = told.pictures[times][:, units]
     single = len(units) == 1
-    grid = (
-        figure.subplots(1, len(times), squeeze=False) if single else figure.subplots(len(times), len(units))
-    )
+    grid = figure.subplots(1, len(times), squeeze=False) if single else figure.subplots(len(times), len(units))
     limit = np.abs(tiles).max() or 1.0
     for i, time in enumerate(times):
         said = f"step {told.table['step'][time]:,}"
@@ -125,6 +128,4 @@ def _draw_pictures(told: "ThroughTime", figure: Any) -> None:
                 axes.set_ylabel(said, rotation=0, ha="right", va="center")
             if not single and i == 0:
                 axes.set_title(f"unit {j}", fontsize="small")
-    figure.suptitle(
-        "the weights, red above 0 and blue below" if tiles.shape[-1] == 1 else "the weights, grey for 0"
-    )
+    figure.suptitle("the weights, red above 0 and blue below" if tiles.shape[-1] == 1 else "the weights, grey for 0")

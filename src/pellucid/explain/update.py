@@ -48,16 +48,10 @@ RULES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("vhat", "v / (1 - b2**t)", ""),
         ("w", "w - eta * mhat / (sqrt(vhat) + eps)", ""),
     ),
-    "adamax": (
-        MOMENT,
-        ("u", "max(b2 * u, abs(g) + eps)", "largest"),
-        ("w", "w - eta * m / ((1 - b1**t) * u)", ""),
-    ),
+    "adamax": (MOMENT, ("u", "max(b2 * u, abs(g) + eps)", "largest"), ("w", "w - eta * m / ((1 - b1**t) * u)", "")),
 }
 """The lines of every rule: what is computed, the formula, and the running average that it begins from."""
-NUMBERS = {
-    "beta1": "b1", "beta2": "b2", "decay": "rho", "epsilon": "eps", "momentum": "beta", "weight_decay": "lam",
-}  # fmt: skip
+NUMBERS = {"beta1": "b1", "beta2": "b2", "decay": "rho", "epsilon": "eps", "momentum": "beta", "weight_decay": "lam"}
 """The letters of an optimiser's fields."""
 
 
@@ -101,25 +95,24 @@ def standing_of(run: Run) -> Standing:
             rule = as_optimizer(run.experiment.optimizer)
             penalty = run.experiment.regularizer
             template = initial_state(
-                run.network, rule, None if penalty is None else regularizers.build(penalty),
-                run.facts.input_shape, run.experiment.seed,
-            )  # fmt: skip
+                run.network,
+                rule,
+                None if penalty is None else regularizers.build(penalty),
+                run.facts.input_shape,
+                run.experiment.seed,
+            )
             state = from_arrays({"state": template}, load_checkpoint(path)[0])["state"]
     if state is None:
         return Standing(None, 0.0, "no state of the run's optimiser is kept")
     pairs = zip(jax.tree.leaves(state.params), jax.tree.leaves(run.params), strict=True)
     if not all(np.array_equal(one, other) for one, other in pairs):
-        return Standing(
-            None, 0.0, "the weights are those of the best epoch, the optimiser's state that of the last"
-        )
+        return Standing(None, 0.0, "the weights are those of the best epoch, the optimiser's state that of the last")
     epochs = run.history.epochs_made
     per_epoch = run.history.steps_made / epochs if epochs else run.history.steps_made + 1
     return Standing(state, float(state.step) / per_epoch, "")
 
 
-def next_update(
-    run: Run, params: PyTree, grads: PyTree, layer: int, name: str, index: tuple[int, ...]
-) -> Update:
+def next_update(run: Run, params: PyTree, grads: PyTree, layer: int, name: str, index: tuple[int, ...]) -> Update:
     """The next update of the weight at ``index`` of the array ``name`` of a layer.
 
     Args:
@@ -148,18 +141,14 @@ def next_update(
         name_of_rule = getattr(state.optimizer.rule, "name", "optax")
         source = f"the run's own {name_of_rule}, from its state after step {int(state.step):,}"
     names = run.network.names
-    penalised = (
-        regularizer is not None and name.split("/")[-1] in WEIGHTS and regularizer.covers(names[layer])
-    )
+    penalised = regularizer is not None and name.split("/")[-1] in WEIGHTS and regularizer.covers(names[layer])
     gradient = pick(grads)
     lines: list[Line] = []
     total = grads
     if regularizer is not None:
         total = jax.tree_util.tree_map_with_path(
             lambda path, g, w: (
-                g + regularizer.slope(w)
-                if path[-1].key in WEIGHTS and regularizer.covers(names[path[0].idx])
-                else g
+                g + regularizer.gradient(w) if path[-1].key in WEIGHTS and regularizer.covers(names[path[0].idx]) else g
             ),
             grads,
             params,
@@ -193,9 +182,7 @@ def rule_lines(
     lines: list[Line] = []
     if rule.clip_norm is not None or rule.clip_value is not None:
         clipped = pick(clip(grads, rule.clip_norm, rule.clip_value))
-        lines.append(
-            Line("g", "c * g", {"c": clipped / gradient if gradient else 1.0, "g": gradient}, becomes=True)
-        )
+        lines.append(Line("g", "c * g", {"c": clipped / gradient if gradient else 1.0, "g": gradient}, becomes=True))
         gradient = clipped
     numbers = {
         letter: float(getattr(rule, field))
@@ -203,9 +190,7 @@ def rule_lines(
         if getattr(rule, field, None) is not None
     }
     numbers |= {"g": gradient, "w": weight, "eta": rate, "t": float(optimizer.step + 1)}
-    steps = RULES[
-        "rmsprop with momentum" if rule.name == "rmsprop" and "momentum" in optimizer.slots else rule.name
-    ]
+    steps = RULES["rmsprop with momentum" if rule.name == "rmsprop" and "momentum" in optimizer.slots else rule.name]
     numbers |= {name: pick(optimizer.slots[slot]) for name, _, slot in steps if slot}
     for name, source, slot in steps:
         if rule.name == "momentum" and name == "v" and not rule.average:

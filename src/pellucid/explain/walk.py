@@ -13,22 +13,11 @@ from pellucid.explain.choice import Aim, aim_at, describe_weight
 from pellucid.explain.difference import Point, Request, run_checks
 from pellucid.explain.formula import place
 from pellucid.explain.gates import Opened, through_time
-from pellucid.explain.numbers import (
-    Chosen,
-    Coupled,
-    Explanation,
-    Facts,
-    LayerNumbers,
-    LossNumbers,
-)
+from pellucid.explain.numbers import Chosen, Coupled, Explanation, Facts, LayerNumbers, LossNumbers
 from pellucid.explain.update import next_update
 from pellucid.functions.losses import Loss
-from pellucid.functions.masking import masked_slope, masked_value
-from pellucid.layers import (
-    Activation,
-    Embedding,
-    LeakyIntegrateAndFire,
-)
+from pellucid.functions.masking import masked_gradient, masked_value
+from pellucid.layers import Activation, Embedding, LeakyIntegrateAndFire
 from pellucid.network import AnyNetwork, differentiated_loss, mask_arguments
 from pellucid.runs.run import Run
 
@@ -41,9 +30,7 @@ COUPLED = 64
 class Walk:
     """The forward and backward pass of one example, and what is asked of it."""
 
-    def __init__(
-        self, network: AnyNetwork, loss: Loss, params: PyTree, state: PyTree, x: Array, target: Array
-    ) -> None:
+    def __init__(self, network: AnyNetwork, loss: Loss, params: PyTree, state: PyTree, x: Array, target: Array) -> None:
         self.network, self.loss, self.params, self.state = network, loss, params, state
         self.x, self.target = x, target
         passed = _both_ways(network, loss, params, state, x, target)
@@ -112,9 +99,7 @@ class Walk:
     def _reached(self, layer: int, unit: int) -> PyTree:
         """∂z/∂ the parameters of a layer, summed over all places of one of its units."""
         given = [
-            jnp.asarray(self.outputs[self.network.names.index(name)])[None]
-            if name in self.network.names
-            else self.x
+            jnp.asarray(self.outputs[self.network.names.index(name)])[None] if name in self.network.names else self.x
             for name in self.network.reads[layer]
         ]
         one, own = self.network.layers[layer], self.params[layer]
@@ -129,10 +114,18 @@ class Walk:
         update = next_update(run, params, grads, aim.layer, aim.parameter, aim.index)
         through = self.recurrent.get(self.network.names[aim.layer])
         chosen = describe_weight(
-            self.network, self.params, self.state, self.x, self.outputs, self.masks,
-            [self.slope_of(i) for i in range(len(self.outputs))], aim, through, update,
+            self.network,
+            self.params,
+            self.state,
+            self.x,
+            self.outputs,
+            self.masks,
+            [self.slope_of(i) for i in range(len(self.outputs))],
+            aim,
+            through,
+            update,
             float(_leaf(grads[aim.layer], aim.parameter)[aim.index]),
-        )  # fmt: skip
+        )
         leaf = f"params/{aim.layer}/{aim.parameter}"
         shape = _leaf(self.params[aim.layer], aim.parameter).shape
         at = int(np.ravel_multi_index(aim.index, shape))
@@ -144,9 +137,14 @@ class Walk:
                 columns = self.params[aim.layer]["weights"].shape[1]
                 row = through.x.shape[1] + term.place[0]
                 self._ask(
-                    aim.layer, f"∂L/∂z of {chosen.layer}, time {term.place[0]}, column {term.place[1]}",
-                    f"{chosen.layer}.z", f"params/{aim.layer}/weights", row * columns + term.place[1], 0, term.dL_dz,
-                )  # fmt: skip
+                    aim.layer,
+                    f"∂L/∂z of {chosen.layer}, time {term.place[0]}, column {term.place[1]}",
+                    f"{chosen.layer}.z",
+                    f"params/{aim.layer}/weights",
+                    row * columns + term.place[1],
+                    0,
+                    term.dL_dz,
+                )
                 continue
             at_z = int(np.ravel_multi_index(term.place, self.outputs[aim.layer].shape))
             z = place(chosen.layer, term.place)
@@ -163,19 +161,16 @@ class Walk:
             if term.da_dz is not None and term.dL_da is not None and chosen.activation is not None:
                 after = self.network.names.index(chosen.activation)
                 a = place(chosen.activation, term.place)
+                self._ask(after, f"∂L/∂{a}", chosen.activation, f"outputs/{after}", at_z, self._way(after), term.dL_da)
                 self._ask(
-                    after,
-                    f"∂L/∂{a}",
-                    chosen.activation,
-                    f"outputs/{after}",
+                    aim.layer,
+                    f"∂{a}/∂{z}",
+                    f"∂a/∂z of {chosen.activation}",
+                    f"outputs/{aim.layer}",
                     at_z,
-                    self._way(after),
-                    term.dL_da,
+                    self._watch(after, at_z),
+                    term.da_dz,
                 )
-                self._ask(
-                    aim.layer, f"∂{a}/∂{z}", f"∂a/∂z of {chosen.activation}", f"outputs/{aim.layer}", at_z,
-                    self._watch(after, at_z), term.da_dz,
-                )  # fmt: skip
         return chosen
 
     def _coupled(self) -> Coupled | None:
@@ -206,9 +201,14 @@ class Walk:
             self._ask(end, f"∂L/∂{name}[{k}]", name, f"outputs/{end}", at, 1, float(dL_da[k]))
             for j in range(size if size <= 16 else 0):
                 self._ask(
-                    before, f"∂{name}[{k}]/∂{under}[{j}]", f"∂a/∂z of {name}", f"outputs/{before}", row * size + j,
-                    self._watch(end, at), float(jacobian[k, j]),
-                )  # fmt: skip
+                    before,
+                    f"∂{name}[{k}]/∂{under}[{j}]",
+                    f"∂a/∂z of {name}",
+                    f"outputs/{before}",
+                    row * size + j,
+                    self._watch(end, at),
+                    float(jacobian[k, j]),
+                )
         return Coupled(name, z, a, dL_da, jacobian, dL_da @ jacobian, delta, self.paired)
 
     def _sample(self) -> None:
@@ -218,9 +218,9 @@ class Walk:
         def places(slopes: np.ndarray) -> list[int]:
             flat = abs(slopes.reshape(-1))
             largest = np.argsort(-flat, kind="stable")[:2]
-            return sorted(
-                {*map(int, largest), *map(int, random.choice(flat.size, min(SAMPLE, flat.size), False))}
-            )[:SAMPLE]
+            return sorted({*map(int, largest), *map(int, random.choice(flat.size, min(SAMPLE, flat.size), False))})[
+                :SAMPLE
+            ]
 
         for i, name in enumerate(self.network.names):
             for path, grad in flat_params(self.grads[i]).items():
@@ -237,15 +237,7 @@ class Walk:
             if slope is not None and i not in (self.network.ends if self.paired else ()):
                 for at in places(slope):
                     where = place(name, np.unravel_index(at, slope.shape))
-                    self._ask(
-                        i,
-                        f"∂L/∂{where}",
-                        name,
-                        f"outputs/{i}",
-                        at,
-                        self._way(i),
-                        float(slope.reshape(-1)[at]),
-                    )
+                    self._ask(i, f"∂L/∂{where}", name, f"outputs/{i}", at, self._way(i), float(slope.reshape(-1)[at]))
         reads_input = [
             layer
             for layer, reads in zip(self.network.layers, self.network.reads, strict=True)
@@ -269,9 +261,15 @@ class Walk:
         activation = isinstance(layer, Activation)
         kind = layer.function.name if activation else layer.name  # pyright: ignore[reportAttributeAccessIssue]
         return LayerNumbers(
-            self.network.names[i], kind, self.network.reads[i], self.outputs[i], self.slope_of(i),
-            flat_params(params), flat_params(grads), activation,
-        )  # fmt: skip
+            self.network.names[i],
+            kind,
+            self.network.reads[i],
+            self.outputs[i],
+            self.slope_of(i),
+            flat_params(params),
+            flat_params(grads),
+            activation,
+        )
 
     def _watch(self, layer: int, place: int) -> int:
         """The number under which the values of an output are differentiated."""
@@ -299,16 +297,22 @@ def _both_ways(
     prediction = forward.outputs[network.ends[0]]
     mask = forward.masks.get(network.names[network.ends[0]])
     value = masked_value(criterion, forward.outputs[number], target, mask)[0]
-    slope = masked_slope(criterion, forward.outputs[number], target, mask)
+    slope = masked_gradient(criterion, forward.outputs[number], target, mask)
     back = network.backward(params, forward.caches, {number: slope})
     caches = [
         cache if isinstance(layer, Opened) else None
         for layer, cache in zip(network.layers, forward.caches, strict=True)
     ]
     return (
-        value, masked_slope(loss, prediction, target, mask), back.dx, forward.outputs, back.deltas, back.grads, caches,
+        value,
+        masked_gradient(loss, prediction, target, mask),
+        back.dx,
+        forward.outputs,
+        back.deltas,
+        back.grads,
+        caches,
         forward.masks,
-    )  # fmt: skip
+    )
 
 
 def _before_spikes(network: AnyNetwork) -> set[int]:

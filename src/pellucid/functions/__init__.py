@@ -1,4 +1,4 @@
-"""Functions with a slope: activations, losses, regularisers; initialisers, schedules and metrics."""
+"""Functions with a gradient: activations, losses, regularisers; initialisers, schedules and metrics."""
 
 from pellucid.functions.activations import (
     ELU,

@@ -1,11 +1,11 @@
-"""Activation functions: each value next to its slope.
+"""Activation functions: each value next to its derivative.
 
 An activation turns a layer's pre-activation z into its activation ``a = f(z)``. Going backward it turns
 ``da = ∂L/∂a`` into ``dz = ∂L/∂z``, the factor ``∂a/∂z`` of the chain rule. ``backward`` is given both z and
 a, so that it computes again nothing that forward propagation has computed already.
 
-At a kink, where f has no derivative, the slope is a convention: the slope on the side where f is flatter,
-unless the class says otherwise. Every class here is finite, in value and slope, for every finite z of
+At a kink, where f has no derivative, the derivative is a convention: the derivative on the side where f is flatter,
+unless the class says otherwise. Every class here is finite, in value and derivative, for every finite z of
 moderate size (tested up to ±10⁴ in float32).
 """
 
@@ -17,7 +17,7 @@ from typing import ClassVar, TypeAlias, final
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.checks import POSITIVE, constrained, validate
+from pellucid.core.constraints import POSITIVE, constrained, validate
 from pellucid.core.registry import Registry
 from pellucid.core.types import Array, Float
 
@@ -48,13 +48,13 @@ class Elementwise(Activation):
     """An activation in which each neuron depends on its own z alone, so that ∂a/∂z is diagonal."""
 
     @abstractmethod
-    def slope(self, z: Values, a: Values) -> Values:
+    def derivative(self, z: Values, a: Values) -> Values:
         """The derivative ``f′(z)``, where ``a = f(z)`` is known."""
 
     @final
     def backward(self, z: Values, a: Values, da: Values) -> Values:
         """``dz = da · f′(z)``, neuron by neuron."""
-        return da * self.slope(z, a)
+        return da * self.derivative(z, a)
 
 
 activations = Registry("activation", Activation)
@@ -80,7 +80,7 @@ class Linear(Elementwise):
         """``z``."""
         return z
 
-    def slope(self, z: Values, a: Values) -> Values:
+    def derivative(self, z: Values, a: Values) -> Values:
         """``1``."""
         return jnp.ones_like(z)
 
@@ -90,7 +90,7 @@ class Linear(Elementwise):
 class Sigmoid(Elementwise):
     """A probability from a logit: ``f(z) = 1 / (1 + e^−z)``, ``f′(z) = a (1 − a)``.
 
-    For the output of a binary classifier. In hidden layers its slope, at most ¼, makes gradients vanish
+    For the output of a binary classifier. In hidden layers its derivative, at most ¼, makes gradients vanish
     with depth, and its values are not centred on zero.
 
     Example:
@@ -107,7 +107,7 @@ class Sigmoid(Elementwise):
         """``1 / (1 + e^−z)``."""
         return jax.nn.sigmoid(z)
 
-    def slope(self, z: Values, a: Values) -> Values:
+    def derivative(self, z: Values, a: Values) -> Values:
         """``a (1 − a)``."""
         return a * (1 - a)
 
@@ -117,7 +117,7 @@ class Sigmoid(Elementwise):
 class Tanh(Elementwise):
     """A sigmoid centred on zero: ``f(z) = (e^z − e^−z) / (e^z + e^−z)``, ``f′(z) = 1 − a²``.
 
-    Its slope reaches 1, four times the sigmoid's, and still vanishes at large |z|.
+    Its derivative reaches 1, four times the sigmoid's, and still vanishes at large |z|.
 
     Example:
         >>> Tanh().value(jnp.array([-1e4, 0.0, 1e4])).tolist()
@@ -133,7 +133,7 @@ class Tanh(Elementwise):
         """``(e^z − e^−z) / (e^z + e^−z)``."""
         return jnp.tanh(z)
 
-    def slope(self, z: Values, a: Values) -> Values:
+    def derivative(self, z: Values, a: Values) -> Values:
         """``1 − a²``."""
         return 1 - a * a
 
@@ -143,12 +143,12 @@ class Tanh(Elementwise):
 class HardTanh(Elementwise):
     """Tanh without exponentials: −1 below −1, z between, 1 above 1; ``f′(z) = 1`` where |z| < 1, else 0.
 
-    Cheap on low-power devices. No gradient passes outside [−1, 1]; at ±1 the slope is 0.
+    Cheap on low-power devices. No gradient passes outside [−1, 1]; at ±1 the derivative is 0.
 
     Example:
         >>> hard = HardTanh()
         >>> z = jnp.array([-2.0, 0.5, 1.0])
-        >>> hard.value(z).tolist(), hard.slope(z, hard.value(z)).tolist()
+        >>> hard.value(z).tolist(), hard.derivative(z, hard.value(z)).tolist()
         ([-1.0, 0.5, 1.0], [0.0, 1.0, 0.0])
 
     Source: Collobert, "Large scale machine learning", thesis, 2004.
@@ -161,7 +161,7 @@ class HardTanh(Elementwise):
         """``z`` cut to [−1, 1]."""
         return jnp.clip(z, -1, 1)
 
-    def slope(self, z: Values, a: Values) -> Values:
+    def derivative(self, z: Values, a: Values) -> Values:
         """1 where |z| < 1, else 0."""
         return (jnp.abs(z) < 1).astype(z.dtype)
 
@@ -200,13 +200,13 @@ class Softmax(Activation):
 class ReLU(Elementwise):
     """The positive part: ``f(z) = max(0, z)``, ``f′(z) = 1`` where z > 0, else 0.
 
-    The default of hidden layers: cheap, and its slope does not vanish at large z. A neuron whose z is
+    The default of hidden layers: cheap, and its derivative does not vanish at large z. A neuron whose z is
     negative for every example passes no gradient and learns no more (dying ReLU).
 
     Example:
         >>> relu = ReLU()
         >>> z = jnp.array([-1.0, 0.0, 2.0])
-        >>> relu.value(z).tolist(), relu.slope(z, relu.value(z)).tolist()
+        >>> relu.value(z).tolist(), relu.derivative(z, relu.value(z)).tolist()
         ([0.0, 0.0, 2.0], [0.0, 0.0, 1.0])
 
     Others: ``f′(0) = 0`` in PyTorch and ``jax.nn.relu`` too; differentiating ``jnp.maximum(z, 0)`` gives ½
@@ -222,7 +222,7 @@ class ReLU(Elementwise):
         """``max(0, z)``."""
         return jnp.maximum(z, 0)
 
-    def slope(self, z: Values, a: Values) -> Values:
+    def derivative(self, z: Values, a: Values) -> Values:
         """1 where z > 0, else 0."""
         return (z > 0).astype(z.dtype)
 
@@ -232,7 +232,7 @@ class ReLU(Elementwise):
 class Step(Elementwise):
     """The perceptron's threshold: ``f(z) = 1`` where z ≥ 0, else 0; ``f′(z) = 0`` everywhere.
 
-    The slope is 0 at the jump too, so no gradient passes: a network with steps cannot be trained by
+    The derivative is 0 at the jump too, so no gradient passes: a network with steps cannot be trained by
     backpropagation. The perceptron has its own learning rule.
 
     Example:
@@ -249,7 +249,7 @@ class Step(Elementwise):
         """1 where z ≥ 0, else 0."""
         return (z >= 0).astype(z.dtype)
 
-    def slope(self, z: Values, a: Values) -> Values:
+    def derivative(self, z: Values, a: Values) -> Values:
         """0 everywhere."""
         return jnp.zeros_like(z)
 
@@ -260,7 +260,7 @@ class LeakyReLU(Elementwise):
     """A ReLU that cannot die: ``f(z) = z`` where z > 0, else α z; ``f′(z) = 1`` where z > 0, else α.
 
     Args:
-        alpha: slope on the negative side, above 0. At 0 the slope is α.
+        alpha: derivative on the negative side, above 0. At 0 the derivative is α.
 
     Raises:
         InvalidValue: alpha is not above 0.
@@ -274,7 +274,7 @@ class LeakyReLU(Elementwise):
     Source: Maas, Hannun & Ng, "Rectifier nonlinearities improve neural network acoustic models", 2013.
     """
 
-    alpha: float = constrained(0.01, POSITIVE, "slope on the negative side")
+    alpha: float = constrained(0.01, POSITIVE, "derivative on the negative side")
 
     formula = "z if z > 0, else α z"
     range = (-math.inf, math.inf)
@@ -286,7 +286,7 @@ class LeakyReLU(Elementwise):
         """``z`` where z > 0, else ``α z``."""
         return jnp.where(z > 0, z, self.alpha * z)
 
-    def slope(self, z: Values, a: Values) -> Values:
+    def derivative(self, z: Values, a: Values) -> Values:
         """1 where z > 0, else α."""
         return jnp.where(z > 0, jnp.ones_like(z), self.alpha)
 
@@ -299,7 +299,7 @@ class ELU(Elementwise):
     ``f′(z) = 1`` where z > 0, else α e^z = a + α. Negative values bring the mean activation nearer to zero.
 
     Args:
-        alpha: the value that −f approaches far below 0, above 0. At 0 the slope is α, which is 1 by default.
+        alpha: the value that −f approaches far below 0, above 0. At 0 the derivative is α, which is 1 by default.
 
     Raises:
         InvalidValue: alpha is not above 0.
@@ -329,7 +329,7 @@ class ELU(Elementwise):
         # The minimum keeps the unused branch from overflowing, which would turn derived gradients into nan.
         return jnp.where(z > 0, z, self.alpha * jnp.expm1(jnp.minimum(z, 0)))
 
-    def slope(self, z: Values, a: Values) -> Values:
+    def derivative(self, z: Values, a: Values) -> Values:
         """1 where z > 0, else ``α e^z = a + α``."""
         return jnp.where(z > 0, jnp.ones_like(z), a + self.alpha)
 
@@ -345,7 +345,7 @@ class SELU(Elementwise):
 
     ``f′(z) = λ`` where z > 0, else λ α e^z = a + λ α.     λ ≈ 1.0507 and α ≈ 1.6733 are the numbers for
     which activations of mean 0 and variance 1 keep both from layer to layer, if weights are drawn by
-    `LecunNormal`. At 0 the slope is λ α ≈ 1.758.
+    `LecunNormal`. At 0 the derivative is λ α ≈ 1.758.
 
     Example:
         >>> SELU().value(jnp.array([-1e4, 0.0, 1.0])).tolist()
@@ -361,7 +361,7 @@ class SELU(Elementwise):
         """``λ z`` where z > 0, else ``λ α (e^z − 1)``."""
         return SELU_SCALE * jnp.where(z > 0, z, SELU_ALPHA * jnp.expm1(jnp.minimum(z, 0)))
 
-    def slope(self, z: Values, a: Values) -> Values:
+    def derivative(self, z: Values, a: Values) -> Values:
         """λ where z > 0, else ``λ α e^z = a + λ α``."""
         return jnp.where(z > 0, jnp.full_like(z, SELU_SCALE), a + SELU_SCALE * SELU_ALPHA)
 
@@ -390,7 +390,7 @@ class GELU(Elementwise):
         """``z Φ(z)``."""
         return z * _normal_cdf(z)
 
-    def slope(self, z: Values, a: Values) -> Values:
+    def derivative(self, z: Values, a: Values) -> Values:
         """``Φ(z) + z φ(z)``."""
         density = jnp.exp(-z * z / 2) / math.sqrt(2 * math.pi)
         return _normal_cdf(z) + z * density
@@ -421,7 +421,7 @@ class SiLU(Elementwise):
         """``z σ(z)``."""
         return z * jax.nn.sigmoid(z)
 
-    def slope(self, z: Values, a: Values) -> Values:
+    def derivative(self, z: Values, a: Values) -> Values:
         """``σ(z) + a (1 − σ(z))``."""
         sigmoid = jax.nn.sigmoid(z)
         return sigmoid + a * (1 - sigmoid)
@@ -449,7 +449,7 @@ class Softplus(Elementwise):
         """``log(1 + e^z)``."""
         return jnp.maximum(z, 0) + jnp.log1p(jnp.exp(-jnp.abs(z)))
 
-    def slope(self, z: Values, a: Values) -> Values:
+    def derivative(self, z: Values, a: Values) -> Values:
         """``σ(z)``."""
         return jax.nn.sigmoid(z)
 
@@ -474,7 +474,7 @@ class Softsign(Elementwise):
         """``z / (1 + |z|)``."""
         return z / (1 + jnp.abs(z))
 
-    def slope(self, z: Values, a: Values) -> Values:
+    def derivative(self, z: Values, a: Values) -> Values:
         """``1 / (1 + |z|)²``."""
         return 1 / jnp.square(1 + jnp.abs(z))
 
@@ -484,7 +484,7 @@ class Softsign(Elementwise):
 class HardSigmoid(Elementwise):
     """A sigmoid without exponentials: ``f(z) = min(max(z + 3, 0), 6) / 6``.
 
-    ``f′(z) = 1/6`` where |z| < 3, else 0. At ±3 the slope is 0.
+    ``f′(z) = 1/6`` where |z| < 3, else 0. At ±3 the derivative is 0.
 
     Example:
         >>> HardSigmoid().value(jnp.array([-4.0, 0.0, 3.0])).tolist()
@@ -503,6 +503,6 @@ class HardSigmoid(Elementwise):
         """``min(max(z + 3, 0), 6) / 6``."""
         return jnp.clip(z + 3, 0, 6) / 6
 
-    def slope(self, z: Values, a: Values) -> Values:
+    def derivative(self, z: Values, a: Values) -> Values:
         """1/6 where |z| < 3, else 0."""
         return (jnp.abs(z) < 3).astype(z.dtype) / 6

@@ -13,7 +13,8 @@ from typing import Any, ClassVar, TypeAlias
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.checks import POSITIVE, Interval, ShapeError, constrained, validate
+from pellucid.core.constraints import POSITIVE, Interval, constrained, validate
+from pellucid.core.errors import ShapeError
 from pellucid.core.registry import Registry
 from pellucid.core.types import Array, Float, Key, Shape
 

@@ -1,6 +1,6 @@
-"""Losses: what training makes small, each next to its slope.
+"""Losses: what training makes small, each next to its gradient.
 
-Every loss takes *prediction, target*, in this order, gives one number for each example, and gives the slope
+Every loss takes *prediction, target*, in this order, gives one number for each example, and gives the gradient
 of that number with respect to the prediction. The first axis counts the examples. How the examples are put
 together is the same for all losses (`Loss.shares`): the mean over the batch by default, the sum on request.
 With the mean, a learning rate that suits one batch size is near to suiting another; with the sum, gradients
@@ -8,7 +8,7 @@ grow with the batch.
 
 Probabilities are cut off at ε before their logarithm is taken, ε being the spacing of the dtype at 1
 (1.2·10⁻⁷ in float32). So the loss of a confident mistake is large (up to 15.9 in float32) but finite. The
-slope is taken at the clipped probability and does not vanish there. A loss on logits needs no clipping:
+gradient is taken at the clipped probability and does not vanish there. A loss on logits needs no clipping:
 where an activation and a loss have such a fusion, `fuse` finds it.
 """
 
@@ -21,17 +21,8 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import xlogy
 
-from pellucid.core.checks import (
-    NOT_NEGATIVE,
-    POSITIVE,
-    InvalidValue,
-    OneOf,
-    ShapeError,
-    WholeNumber,
-    constrained,
-    require,
-    validate,
-)
+from pellucid.core.constraints import NOT_NEGATIVE, POSITIVE, OneOf, WholeNumber, constrained, require, validate
+from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.core.registry import Registry
 from pellucid.core.types import Array, Bool, Float, Num, Scalar, Shape
 from pellucid.functions.activations import Activation, Sigmoid, Softmax
@@ -88,8 +79,8 @@ class Loss(ABC):
         """The loss of each example."""
 
     @abstractmethod
-    def slope(self, prediction: Prediction, target: Target) -> Prediction:
-        """The slope of each example's loss with respect to its prediction, not yet reduced."""
+    def gradient(self, prediction: Prediction, target: Target) -> Prediction:
+        """The gradient of each example's loss with respect to its prediction, not yet reduced."""
 
     @final
     def check(self, prediction_shape: Shape, target_shape: Shape, target_dtype: Any) -> None:
@@ -102,13 +93,13 @@ class Loss(ABC):
             >>> MeanSquaredError().check((4, 1), (4,), "float32")  # doctest: +ELLIPSIS
             Traceback (most recent call last):
             ...
-            pellucid.core.checks.ShapeError: ... reshape the target to (4, 1). Nothing is broadcast.
+            pellucid.core.errors.ShapeError: ... reshape the target to (4, 1). Nothing is broadcast.
         """
         check_target(self.target_kind, prediction_shape, target_shape, target_dtype, self.name)
 
     @final
     def shares(self, weights: PerExample, total: Scalar | None = None) -> PerExample:
-        """What each example's loss, and its slope, is multiplied by in the reduction.
+        """What each example's loss, and its gradient, is multiplied by in the reduction.
 
         ``w / total`` for the mean, ``w`` for the sum. An example of weight 0 has no part in either.
 
@@ -146,9 +137,7 @@ class Loss(ABC):
         return jnp.sum(shares * self.value(prediction, target))
 
 
-def check_target(
-    kind: TargetKind, prediction_shape: Shape, target_shape: Shape, target_dtype: Any, name: str
-) -> None:
+def check_target(kind: TargetKind, prediction_shape: Shape, target_shape: Shape, target_dtype: Any, name: str) -> None:
     """Refuse targets whose shape or dtype does not fit the predictions; ``name`` heads the message.
 
     Raises:
@@ -206,7 +195,7 @@ class PerOutput(Loss):
         """The term of each output."""
 
     @abstractmethod
-    def term_slope(self, prediction: Prediction, target: Prediction) -> Prediction:
+    def term_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
         """The derivative of each term with respect to its prediction."""
 
     @final
@@ -216,9 +205,9 @@ class PerOutput(Loss):
         return jnp.sum(terms, axis=tuple(range(1, terms.ndim))) / self._divisor(prediction)
 
     @final
-    def slope(self, prediction: Prediction, target: Target) -> Prediction:
+    def gradient(self, prediction: Prediction, target: Target) -> Prediction:
         """The derivative of each term, divided like the terms."""
-        return self.term_slope(prediction, target.astype(prediction.dtype)) / self._divisor(prediction)
+        return self.term_gradient(prediction, target.astype(prediction.dtype)) / self._divisor(prediction)
 
     def _divisor(self, prediction: Prediction) -> int:
         return math.prod(prediction.shape[1:]) if self.over_outputs == "mean" else 1
@@ -227,7 +216,7 @@ class PerOutput(Loss):
 @losses.register("mean_squared_error")
 @dataclass(frozen=True)
 class MeanSquaredError(PerOutput):
-    """The square of the error, ``(ŷ − y)²``; slope ``2 (ŷ − y)``. Averaged over the outputs of an example.
+    """The square of the error, ``(ŷ − y)²``; gradient ``2 (ŷ − y)``. Averaged over the outputs of an example.
 
     Punishes large errors most, so it is sensitive to outliers. It is also the reconstruction loss of an
     autoencoder.
@@ -249,7 +238,7 @@ class MeanSquaredError(PerOutput):
         """``(ŷ − y)²``."""
         return jnp.square(prediction - target)
 
-    def term_slope(self, prediction: Prediction, target: Prediction) -> Prediction:
+    def term_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
         """``2 (ŷ − y)``."""
         return 2 * (prediction - target)
 
@@ -257,9 +246,9 @@ class MeanSquaredError(PerOutput):
 @losses.register("mean_absolute_error")
 @dataclass(frozen=True)
 class MeanAbsoluteError(PerOutput):
-    """The size of the error, ``|ŷ − y|``; slope ``sign(ŷ − y)``. Averaged over the outputs of an example.
+    """The size of the error, ``|ŷ − y|``; gradient ``sign(ŷ − y)``. Averaged over the outputs of an example.
 
-    Robust against outliers. Not differentiable where ŷ = y: the slope there is 0.
+    Robust against outliers. Not differentiable where ŷ = y: the gradient there is 0.
 
     Args:
         reduction: ``"mean"`` or ``"sum"`` over the examples.
@@ -275,7 +264,7 @@ class MeanAbsoluteError(PerOutput):
         """``|ŷ − y|``."""
         return jnp.abs(prediction - target)
 
-    def term_slope(self, prediction: Prediction, target: Prediction) -> Prediction:
+    def term_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
         """``sign(ŷ − y)``, 0 at 0."""
         return jnp.sign(prediction - target)
 
@@ -285,7 +274,7 @@ class MeanAbsoluteError(PerOutput):
 class Huber(PerOutput):
     """Squared near zero, absolute far away: ``½ e²`` where |e| ≤ δ, else ``δ (|e| − ½ δ)``.
 
-    The error is ``e = ŷ − y``, the slope e cut to [−δ, δ]. Averaged over the outputs of an example.
+    The error is ``e = ŷ − y``, the gradient e cut to [−δ, δ]. Averaged over the outputs of an example.
 
     Args:
         delta: the error from which the loss grows linearly, above 0.
@@ -315,7 +304,7 @@ class Huber(PerOutput):
         cut = jnp.minimum(error, self.delta)
         return cut * (error - cut / 2)
 
-    def term_slope(self, prediction: Prediction, target: Prediction) -> Prediction:
+    def term_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
         """``e`` cut to [−δ, δ]."""
         return jnp.clip(prediction - target, -self.delta, self.delta)
 
@@ -323,7 +312,7 @@ class Huber(PerOutput):
 @losses.register("log_cosh")
 @dataclass(frozen=True)
 class LogCosh(PerOutput):
-    """Smooth everywhere: ``Σ log cosh(ŷ − y)``; slope ``tanh(ŷ − y)``.
+    """Smooth everywhere: ``Σ log cosh(ŷ − y)``; gradient ``tanh(ŷ − y)``.
 
     Like ½ e² for a small error e and like |e| − log 2 for a large one. A sum over outputs and, by default,
     over examples, as its formula says; ``reduction="mean"`` averages over the examples. Computed as ``|e| +
@@ -351,7 +340,7 @@ class LogCosh(PerOutput):
         error = jnp.abs(prediction - target)
         return error + jnp.log1p(jnp.expm1(-2 * error) / 2)
 
-    def term_slope(self, prediction: Prediction, target: Prediction) -> Prediction:
+    def term_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
         """``tanh(ŷ − y)``."""
         return jnp.tanh(prediction - target)
 
@@ -359,7 +348,7 @@ class LogCosh(PerOutput):
 @losses.register("binary_cross_entropy")
 @dataclass(frozen=True)
 class BinaryCrossEntropy(PerOutput):
-    """For yes or no: ``−[y log ŷ + (1 − y) log(1 − ŷ)]``; slope ``(ŷ − y) / (ŷ (1 − ŷ))``.
+    """For yes or no: ``−[y log ŷ + (1 − y) log(1 − ŷ)]``; gradient ``(ŷ − y) / (ŷ (1 − ŷ))``.
 
     ŷ is a probability, the output of a sigmoid, cut to [ε, 1 − ε]; y is 0 or 1, or a probability. Averaged
     over the outputs of an example. It is also the reconstruction loss of black-and-white images.
@@ -369,7 +358,7 @@ class BinaryCrossEntropy(PerOutput):
 
     Example:
         >>> loss = BinaryCrossEntropy()
-        >>> loss.slope(jnp.array([[0.5], [0.5]]), jnp.array([[1.0], [0.0]])).tolist()
+        >>> loss.gradient(jnp.array([[0.5], [0.5]]), jnp.array([[1.0], [0.0]])).tolist()
         [[-2.0], [2.0]]
 
     Others: PyTorch cuts each logarithm at −100 instead; Keras clips at 10⁻⁷.
@@ -382,7 +371,7 @@ class BinaryCrossEntropy(PerOutput):
         p = jnp.clip(prediction, _epsilon(prediction), 1 - _epsilon(prediction))
         return -(target * jnp.log(p) + (1 - target) * jnp.log1p(-p))
 
-    def term_slope(self, prediction: Prediction, target: Prediction) -> Prediction:
+    def term_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
         """``(ŷ − y) / (ŷ (1 − ŷ))``."""
         p = jnp.clip(prediction, _epsilon(prediction), 1 - _epsilon(prediction))
         return (p - target) / (p * (1 - p))
@@ -391,7 +380,7 @@ class BinaryCrossEntropy(PerOutput):
 @losses.register("sigmoid_binary_cross_entropy")
 @dataclass(frozen=True)
 class SigmoidBinaryCrossEntropy(PerOutput):
-    """Sigmoid and binary cross-entropy in one: ``log(1 + e^z) − y z`` of the logit z; slope ``σ(z) − y``.
+    """Sigmoid and binary cross-entropy in one: ``log(1 + e^z) − y z`` of the logit z; gradient ``σ(z) − y``.
 
     Exact where the two apart would be clipped. Computed as ``max(z, 0) − y z + log(1 + e^−|z|)``. Averaged
     over the outputs of an example.
@@ -414,7 +403,7 @@ class SigmoidBinaryCrossEntropy(PerOutput):
         z = prediction
         return jnp.maximum(z, 0) - target * z + jnp.log1p(jnp.exp(-jnp.abs(z)))
 
-    def term_slope(self, prediction: Prediction, target: Prediction) -> Prediction:
+    def term_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
         """``σ(z) − y``."""
         return jax.nn.sigmoid(prediction) - target
 
@@ -422,7 +411,7 @@ class SigmoidBinaryCrossEntropy(PerOutput):
 @losses.register("wasserstein")
 @dataclass(frozen=True)
 class Wasserstein(PerOutput):
-    """A critic's score, signed: ``−y ŷ`` with y = +1 for real and −1 for generated examples; slope ``−y``.
+    """A critic's score, signed: ``−y ŷ`` with y = +1 for real and −1 for generated examples; gradient ``−y``.
 
     The critic ends in a linear layer; making the loss small makes real examples score above generated ones.
     Over as many real as generated examples the mean is −½ (mean real score − mean generated score), and the
@@ -449,7 +438,7 @@ class Wasserstein(PerOutput):
         """``−y ŷ``."""
         return -target * prediction
 
-    def term_slope(self, prediction: Prediction, target: Prediction) -> Prediction:
+    def term_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
         """``−y``."""
         return -target
 
@@ -457,9 +446,9 @@ class Wasserstein(PerOutput):
 @losses.register("hinge")
 @dataclass(frozen=True)
 class Hinge(PerOutput):
-    """A margin of 1: ``max(0, 1 − y ŷ)`` with y = ±1; slope ``−y`` where y ŷ < 1, else 0.
+    """A margin of 1: ``max(0, 1 − y ŷ)`` with y = ±1; gradient ``−y`` where y ŷ < 1, else 0.
 
-    At the kink y ŷ = 1 the slope is 0. Averaged over the outputs of an example.
+    At the kink y ŷ = 1 the gradient is 0. Averaged over the outputs of an example.
 
     Args:
         reduction: ``"mean"`` or ``"sum"`` over the examples.
@@ -479,7 +468,7 @@ class Hinge(PerOutput):
         """``max(0, 1 − y ŷ)``."""
         return jnp.maximum(1 - target * prediction, 0)
 
-    def term_slope(self, prediction: Prediction, target: Prediction) -> Prediction:
+    def term_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
         """``−y`` where y ŷ < 1, else 0."""
         return jnp.where(target * prediction < 1, -target, 0)
 
@@ -487,7 +476,7 @@ class Hinge(PerOutput):
 @losses.register("squared_hinge")
 @dataclass(frozen=True)
 class SquaredHinge(PerOutput):
-    """A margin of 1, without a kink: ``max(0, 1 − y ŷ)²`` with y = ±1; slope ``−2 y max(0, 1 − y ŷ)``.
+    """A margin of 1, without a kink: ``max(0, 1 − y ŷ)²`` with y = ±1; gradient ``−2 y max(0, 1 − y ŷ)``.
 
     Averaged over the outputs of an example.
 
@@ -507,7 +496,7 @@ class SquaredHinge(PerOutput):
         """``max(0, 1 − y ŷ)²``."""
         return jnp.square(jnp.maximum(1 - target * prediction, 0))
 
-    def term_slope(self, prediction: Prediction, target: Prediction) -> Prediction:
+    def term_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
         """``−2 y max(0, 1 − y ŷ)``."""
         return -2 * target * jnp.maximum(1 - target * prediction, 0)
 
@@ -523,7 +512,7 @@ class PerClass(Loss):
         """The loss summed over the classes; the target is one-hot, or a distribution."""
 
     @abstractmethod
-    def total_slope(self, prediction: Prediction, target: Prediction) -> Prediction:
+    def total_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
         """The derivative of that sum with respect to the prediction."""
 
     @final
@@ -533,11 +522,11 @@ class PerClass(Loss):
         return jnp.sum(totals, axis=tuple(range(1, totals.ndim))) / self._steps(prediction, target)
 
     @final
-    def slope(self, prediction: Prediction, target: Target) -> Prediction:
+    def gradient(self, prediction: Prediction, target: Target) -> Prediction:
         """The derivative of each total, divided like the totals."""
-        slope = self.total_slope(prediction, self._distribution(prediction, target))
+        gradient = self.total_gradient(prediction, self._distribution(prediction, target))
         steps = self._steps(prediction, target)
-        return slope / (steps if isinstance(steps, int) else steps.reshape(-1, *(1,) * (slope.ndim - 1)))
+        return gradient / (steps if isinstance(steps, int) else steps.reshape(-1, *(1,) * (gradient.ndim - 1)))
 
     def _distribution(self, prediction: Prediction, target: Target) -> Prediction:
         if self.target_kind == "one_hot":
@@ -555,12 +544,12 @@ class PerClass(Loss):
         ignored = getattr(self, "ignore", None)
         if ignored is None:
             return math.prod(prediction.shape[1:-1])
-        counted = jnp.sum(target != ignored, axis=tuple(range(1, target.ndim)), dtype=jnp.int32)
-        return jnp.maximum(counted, 1).astype(prediction.dtype)
+        sample_mask = jnp.sum(target != ignored, axis=tuple(range(1, target.ndim)), dtype=jnp.int32)
+        return jnp.maximum(sample_mask, 1).astype(prediction.dtype)
 
 
 class CrossEntropy(PerClass):
-    """``−Σ_j y_j log ŷ_j`` of probabilities ŷ; slope ``−y / ŷ``."""
+    """``−Σ_j y_j log ŷ_j`` of probabilities ŷ; gradient ``−y / ŷ``."""
 
     reads = "probabilities"
 
@@ -570,13 +559,13 @@ class CrossEntropy(PerClass):
         return -jnp.sum(target * jnp.log(_above_zero(prediction)), axis=-1)
 
     @final
-    def total_slope(self, prediction: Prediction, target: Prediction) -> Prediction:
+    def total_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
         """``−y / ŷ``."""
         return -target / _above_zero(prediction)
 
 
 class LogitCrossEntropy(PerClass):
-    """``−Σ_j y_j log softmax(z)_j`` of logits z; slope ``softmax(z) Σ_j y_j − y``, where ``Σ_j y_j`` is 1."""
+    """``−Σ_j y_j log softmax(z)_j`` of logits z; gradient ``softmax(z) Σ_j y_j − y``, where ``Σ_j y_j`` is 1."""
 
     reads = "logits"
 
@@ -586,7 +575,7 @@ class LogitCrossEntropy(PerClass):
         return -jnp.sum(target * jax.nn.log_softmax(prediction, axis=-1), axis=-1)
 
     @final
-    def total_slope(self, prediction: Prediction, target: Prediction) -> Prediction:
+    def total_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
         """``softmax(z) Σ_j y_j − y``."""
         return jax.nn.softmax(prediction, axis=-1) * jnp.sum(target, axis=-1, keepdims=True) - target
 
@@ -594,7 +583,7 @@ class LogitCrossEntropy(PerClass):
 @losses.register("categorical_cross_entropy")
 @dataclass(frozen=True)
 class CategoricalCrossEntropy(CrossEntropy):
-    """For one class of many, one-hot: ``−Σ_j y_j log ŷ_j``; slope ``−y / ŷ``.
+    """For one class of many, one-hot: ``−Σ_j y_j log ŷ_j``; gradient ``−y / ŷ``.
 
     ŷ are probabilities, the output of a softmax, cut off below at ε. Written over a whole data set the
     formula also sums over the examples; here their mean is the default, as in the frameworks, so that the
@@ -605,7 +594,7 @@ class CategoricalCrossEntropy(CrossEntropy):
 
     Example:
         >>> loss = CategoricalCrossEntropy()
-        >>> loss.slope(jnp.array([[0.25, 0.75]]), jnp.array([[1.0, 0.0]])).tolist()
+        >>> loss.gradient(jnp.array([[0.25, 0.75]]), jnp.array([[1.0, 0.0]])).tolist()
         [[-4.0, -0.0]]
 
     Others: Keras first divides the prediction by its sum. PyTorch's ``CrossEntropyLoss`` expects logits, as
@@ -618,11 +607,11 @@ class CategoricalCrossEntropy(CrossEntropy):
 @losses.register("sparse_categorical_cross_entropy")
 @dataclass(frozen=True)
 class SparseCategoricalCrossEntropy(CrossEntropy):
-    """For one class of many, by its number: ``−log ŷ_y``; slope ``−1 / ŷ_y`` at the class y, else 0.
+    """For one class of many, by its number: ``−log ŷ_y``; gradient ``−1 / ŷ_y`` at the class y, else 0.
 
     The same numbers as `CategoricalCrossEntropy` from integer labels, which take one number for each
     example, not one for each class. A compiled program cannot refuse a label that is no class: such an
-    example has loss and slope 0. Labels are checked where the data are read.
+    example has loss and gradient 0. Labels are checked where the data are read.
 
     Args:
         reduction: ``"mean"`` or ``"sum"`` over the examples.
@@ -631,7 +620,7 @@ class SparseCategoricalCrossEntropy(CrossEntropy):
 
     Example:
         >>> loss = SparseCategoricalCrossEntropy()
-        >>> loss.slope(jnp.array([[0.25, 0.75]]), jnp.array([0])).tolist()
+        >>> loss.gradient(jnp.array([[0.25, 0.75]]), jnp.array([0])).tolist()
         [[-4.0, -0.0]]
 
     Others: as for `CategoricalCrossEntropy`.
@@ -646,7 +635,7 @@ class SparseCategoricalCrossEntropy(CrossEntropy):
 @losses.register("softmax_cross_entropy")
 @dataclass(frozen=True)
 class SoftmaxCrossEntropy(LogitCrossEntropy):
-    """Softmax and categorical cross-entropy in one: ``−Σ_j y_j log softmax(z)_j``; slope ``softmax(z) − y``.
+    """Softmax and categorical cross-entropy in one: ``−Σ_j y_j log softmax(z)_j``; gradient ``softmax(z) − y``.
 
     Of logits z and one-hot targets y. Exact where the two apart would be clipped. Targets that sum to
     another number than 1 multiply the softmax by their sum.
@@ -658,7 +647,7 @@ class SoftmaxCrossEntropy(LogitCrossEntropy):
         >>> loss, logits = SoftmaxCrossEntropy(), jnp.array([[1e4, 0.0]])
         >>> loss.value(logits, jnp.array([[0.0, 1.0]])).tolist()
         [10000.0]
-        >>> loss.slope(logits, jnp.array([[0.0, 1.0]])).tolist()
+        >>> loss.gradient(logits, jnp.array([[0.0, 1.0]])).tolist()
         [[1.0, -1.0]]
 
     Others: PyTorch's ``CrossEntropyLoss``, ``optax.softmax_cross_entropy``.
@@ -672,8 +661,8 @@ class SoftmaxCrossEntropy(LogitCrossEntropy):
 class SparseSoftmaxCrossEntropy(LogitCrossEntropy):
     """Softmax and sparse categorical cross-entropy in one: ``−log softmax(z)_y``.
 
-    The slope is ``softmax(z)``, less 1 at the class y. Exact where the two apart would be clipped. A label
-    that is no class gives loss and slope 0, as in `SparseCategoricalCrossEntropy`.
+    The gradient is ``softmax(z)``, less 1 at the class y. Exact where the two apart would be clipped. A label
+    that is no class gives loss and gradient 0, as in `SparseCategoricalCrossEntropy`.
 
     Args:
         reduction: ``"mean"`` or ``"sum"`` over the examples.
@@ -681,10 +670,10 @@ class SparseSoftmaxCrossEntropy(LogitCrossEntropy):
             the mean over its other steps, and 0 where there are none. None: all steps count.
 
     Example:
-        >>> SparseSoftmaxCrossEntropy().slope(jnp.array([[1e4, 0.0]]), jnp.array([1])).tolist()
+        >>> SparseSoftmaxCrossEntropy().gradient(jnp.array([[1e4, 0.0]]), jnp.array([1])).tolist()
         [[1.0, -1.0]]
 
-    Others: PyTorch's ``CrossEntropyLoss``, whose ``ignore_index`` averages over all counted steps of the batch at once,
+    Others: PyTorch's ``CrossEntropyLoss``, whose ``ignore_index`` averages over all sample_mask steps of the batch at once,
     so that long sentences weigh more; ``optax.softmax_cross_entropy_with_integer_labels``.
     """
 
@@ -697,7 +686,7 @@ class SparseSoftmaxCrossEntropy(LogitCrossEntropy):
 @losses.register("kl_divergence")
 @dataclass(frozen=True)
 class KLDivergence(PerClass):
-    """How far distribution ŷ is from distribution y: ``Σ_j y_j log(y_j / ŷ_j)``; slope ``−y / ŷ``.
+    """How far distribution ŷ is from distribution y: ``Σ_j y_j log(y_j / ŷ_j)``; gradient ``−y / ŷ``.
 
     Both are probabilities over the last axis; ``0 log 0 = 0``, and ŷ is cut off below at ε.
 
@@ -723,7 +712,7 @@ class KLDivergence(PerClass):
         """``Σ_j y_j log(y_j / ŷ_j)``."""
         return jnp.sum(xlogy(target, target) - target * jnp.log(_above_zero(prediction)), axis=-1)
 
-    def total_slope(self, prediction: Prediction, target: Prediction) -> Prediction:
+    def total_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
         """``−y / ŷ``."""
         return -target / _above_zero(prediction)
 
@@ -815,6 +804,4 @@ def fuse(activation: Activation, loss: Loss) -> Loss | None:
         SigmoidBinaryCrossEntropy(reduction='sum')
     """
     fused = FUSIONS.get((type(activation), type(loss)))
-    return (
-        None if fused is None else fused(**{field.name: getattr(loss, field.name) for field in fields(loss)})
-    )
+    return None if fused is None else fused(**{field.name: getattr(loss, field.name) for field in fields(loss)})

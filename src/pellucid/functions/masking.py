@@ -16,9 +16,7 @@ from pellucid.functions.metrics import Metric
 Mask = Bool[Array, "batch *steps"]
 
 
-def masked_value(
-    measure: Loss | Metric, prediction: Prediction, target: Anything, mask: Mask | None
-) -> PerExample:
+def masked_value(measure: Loss | Metric, prediction: Prediction, target: Anything, mask: Mask | None) -> PerExample:
     """The loss or metric of each example over its real steps.
 
     Args:
@@ -40,8 +38,8 @@ def masked_value(
     return (jnp.where(mask, each, jnp.zeros((), each.dtype)) * shares).sum(axis=tuple(range(1, mask.ndim)))
 
 
-def masked_slope(loss: Loss, prediction: Prediction, target: Anything, mask: Mask | None) -> Prediction:
-    """The slope of `masked_value` with respect to the prediction; 0 at padding.
+def masked_gradient(loss: Loss, prediction: Prediction, target: Anything, mask: Mask | None) -> Prediction:
+    """The gradient of `masked_value` with respect to the prediction; 0 at padding.
 
     Args:
         loss: the loss.
@@ -50,8 +48,8 @@ def masked_slope(loss: Loss, prediction: Prediction, target: Anything, mask: Mas
         mask: True at real steps; None where there is no padding.
     """
     if mask is None:
-        return loss.slope(prediction, target)
-    each = loss.slope(_steps(prediction, mask), _steps(target, mask)).reshape(prediction.shape)
+        return loss.gradient(prediction, target)
+    each = loss.gradient(_steps(prediction, mask), _steps(target, mask)).reshape(prediction.shape)
     shares = _shares(loss, target, mask, each.dtype)
     places = (*mask.shape, *(1,) * (each.ndim - mask.ndim))
     return jnp.where(mask.reshape(places), each, jnp.zeros((), each.dtype)) * shares.reshape(places)
@@ -64,14 +62,14 @@ def _steps(array: Any, mask: Mask) -> Any:
 
 def _shares(measure: Loss | Metric, target: Any, mask: Mask, dtype: Any) -> Float[Array, "batch *steps"]:
     """What each step is multiplied by: 1/n of the n real steps of its example, 0 at padding; 1 for a sum."""
-    counted = mask.astype(dtype)
+    sample_mask = mask.astype(dtype)
     if getattr(measure, "over_outputs", "mean") == "sum":
-        return counted
+        return sample_mask
     ignored = getattr(measure, "ignore", None)
     if ignored is not None and target.shape == mask.shape:
-        counted = jnp.where(target == ignored, 0, counted)
-    n = counted.sum(axis=tuple(range(1, mask.ndim)), keepdims=True)
-    return counted / jnp.maximum(n, 1)
+        sample_mask = jnp.where(target == ignored, 0, sample_mask)
+    n = sample_mask.sum(axis=tuple(range(1, mask.ndim)), keepdims=True)
+    return sample_mask / jnp.maximum(n, 1)
 
 
-__all__ = ["masked_slope", "masked_value"]
+__all__ = ["masked_gradient", "masked_value"]

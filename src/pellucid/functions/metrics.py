@@ -10,7 +10,8 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from pellucid.core.checks import Interval, ShapeError, WholeNumber, constrained, validate
+from pellucid.core.constraints import Interval, WholeNumber, constrained, validate
+from pellucid.core.errors import ShapeError
 from pellucid.core.registry import Registry
 from pellucid.core.types import Array, Int
 from pellucid.functions.losses import (
@@ -56,7 +57,7 @@ class Accuracy(Metric):
     ``argmax``; where one is nan, none is likeliest. Averaged over any axes between the first and the last.
 
     Args:
-        ignore: a class whose steps are not counted, such as the padding of sequences. None: all steps count.
+        ignore: a class whose steps are not sample_mask, such as the padding of sequences. None: all steps count.
 
     Raises:
         InvalidValue: ``ignore`` is no class number.
@@ -67,7 +68,7 @@ class Accuracy(Metric):
         [1.0, 0.0]
     """
 
-    ignore: int | None = constrained(None, WholeNumber(0), "class whose steps are not counted")
+    ignore: int | None = constrained(None, WholeNumber(0), "class whose steps are not sample_mask")
 
     higher_is_better = True
 
@@ -82,9 +83,9 @@ class Accuracy(Metric):
         right = ((likeliest == labels) & known).astype(prediction.dtype)
         if self.ignore is None:
             return _example_mean(right)
-        counted = (labels != self.ignore).astype(prediction.dtype)
+        sample_mask = (labels != self.ignore).astype(prediction.dtype)
         axes = tuple(range(1, labels.ndim))
-        return jnp.sum(right * counted, axis=axes) / jnp.maximum(jnp.sum(counted, axis=axes), 1)
+        return jnp.sum(right * sample_mask, axis=axes) / jnp.maximum(jnp.sum(sample_mask, axis=axes), 1)
 
 
 @metrics.register("top_5_accuracy")

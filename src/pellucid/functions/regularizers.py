@@ -1,6 +1,6 @@
 """Regularisers: penalties on the weights, added to the loss.
 
-A penalty enters training in two ways. Its smooth part adds its `slope` to the gradient of the loss. Its
+A penalty enters training in two ways. Its smooth part adds its `gradient` to the gradient of the loss. Its
 part with a kink at zero, the L1 penalty, is applied after the update as a `proximal` step,
 
     ``prox(w) = argmin_v ½ (v − w)² + step · λ |v| = sign(w) · max(|w| − step · λ, 0)``,
@@ -21,7 +21,7 @@ from typing import ClassVar, TypeAlias
 
 import jax.numpy as jnp
 
-from pellucid.core.checks import NOT_NEGATIVE, constrained, validate
+from pellucid.core.constraints import NOT_NEGATIVE, constrained, validate
 from pellucid.core.registry import Registry
 from pellucid.core.tunable import tunable
 from pellucid.core.types import Array, Float, Scalar
@@ -59,7 +59,7 @@ class Regularizer(ABC):
         """What is added to the loss."""
 
     @abstractmethod
-    def slope(self, weights: Weights) -> Weights:
+    def gradient(self, weights: Weights) -> Weights:
         """The gradient of the smooth part of the penalty, to be added to the gradient of the loss."""
 
     @abstractmethod
@@ -92,7 +92,7 @@ def soft_threshold(weights: Weights, threshold: Scalar | float) -> Weights:
 class L1(Regularizer):
     """The lasso: ``λ Σ|w|``. Weights that the data do not need become exactly 0.
 
-    There is no smooth part, so the slope is 0; all of it is in the proximal step.
+    There is no smooth part, so the gradient is 0; all of it is in the proximal step.
 
     Args:
         strength: λ, at least 0.
@@ -119,7 +119,7 @@ class L1(Regularizer):
         """``λ Σ|w|``."""
         return self.strength * jnp.sum(jnp.abs(weights))
 
-    def slope(self, weights: Weights) -> Weights:
+    def gradient(self, weights: Weights) -> Weights:
         """``0``: the penalty has no smooth part."""
         return jnp.zeros_like(weights)
 
@@ -132,7 +132,7 @@ class L1(Regularizer):
 @tunable
 @dataclass(frozen=True)
 class L2(Regularizer):
-    """Ridge: ``λ Σ w²``, slope ``2 λ w``. All weights become smaller, none exactly 0.
+    """Ridge: ``λ Σ w²``, gradient ``2 λ w``. All weights become smaller, none exactly 0.
 
     Args:
         strength: λ, at least 0.
@@ -142,7 +142,7 @@ class L2(Regularizer):
         InvalidValue: strength is below 0.
 
     Example:
-        >>> L2(strength=0.5).slope(jnp.array([-3.0, 1.0])).tolist()
+        >>> L2(strength=0.5).gradient(jnp.array([-3.0, 1.0])).tolist()
         [-3.0, 1.0]
 
     Others: no factor ½, as in Keras. PyTorch's ``weight_decay=d`` adds ``d w`` to the gradient, so ``d = 2
@@ -157,7 +157,7 @@ class L2(Regularizer):
         """``λ Σ w²``."""
         return self.strength * jnp.sum(jnp.square(weights))
 
-    def slope(self, weights: Weights) -> Weights:
+    def gradient(self, weights: Weights) -> Weights:
         """``2 λ w``."""
         return 2 * self.strength * weights
 
@@ -196,8 +196,8 @@ class ElasticNet(Regularizer):
         """``λ₁ Σ|w| + λ₂ Σ w²``."""
         return self.l1 * jnp.sum(jnp.abs(weights)) + self.l2 * jnp.sum(jnp.square(weights))
 
-    def slope(self, weights: Weights) -> Weights:
-        """``2 λ₂ w``, the slope of the smooth part."""
+    def gradient(self, weights: Weights) -> Weights:
+        """``2 λ₂ w``, the gradient of the smooth part."""
         return 2 * self.l2 * weights
 
     def proximal(self, weights: Weights, step: Scalar | float) -> Weights:

@@ -1,6 +1,6 @@
 """Learning-rate schedules: the rate as a function of how far training has come.
 
-Progress is counted in epochs, in fractions within one (``step / steps per epoch``), so that a schedule
+Progress is sample_mask in epochs, in fractions within one (``step / steps per epoch``), so that a schedule
 means the same at every batch size. A schedule is `tunable`: its numbers may be arrays in the training
 state, and a population may hold a different number in each member.
 """
@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import jax.numpy as jnp
 
-from pellucid.core.checks import NOT_NEGATIVE, POSITIVE, Interval, WholeNumber, constrained, require, validate
+from pellucid.core.constraints import NOT_NEGATIVE, POSITIVE, Interval, WholeNumber, constrained, require, validate
 from pellucid.core.registry import Registry
 from pellucid.core.tunable import nested, tunable
 from pellucid.core.types import Array, Float

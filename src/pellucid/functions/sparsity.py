@@ -1,4 +1,4 @@
-"""Sparsity penalties: what keeps most activations of a code low (subject 7.9), each next to its slope.
+"""Sparsity penalties: what keeps most activations of a code low (subject 7.9), each next to its gradient.
 
 A penalty sees the activations of a whole batch, shape (batch, units), and a share for each example that sums to 1
 (rows that only fill up a short batch have 0).
@@ -10,7 +10,7 @@ from typing import ClassVar, TypeAlias
 
 import jax.numpy as jnp
 
-from pellucid.core.checks import NOT_NEGATIVE, Interval, constrained, validate
+from pellucid.core.constraints import NOT_NEGATIVE, Interval, constrained, validate
 from pellucid.core.registry import Registry
 from pellucid.core.types import Array, Float, Scalar
 
@@ -35,7 +35,7 @@ class Sparsity(ABC):
         """What is added to the loss."""
 
     @abstractmethod
-    def slope(self, a: Activations, shares: Shares) -> Activations:
+    def gradient(self, a: Activations, shares: Shares) -> Activations:
         """The gradient of the penalty, to be added to that of the loss."""
 
 
@@ -46,7 +46,7 @@ sparsities = Registry("sparsity penalty", Sparsity)
 @sparsities.register("l1_activity")
 @dataclass(frozen=True)
 class L1Activity(Sparsity):
-    """The mean sum of absolute activations: ``λ · 1/N Σ_i Σ_j |a_ij|``, slope ``λ/N · sign(a)`` (0 at 0).
+    """The mean sum of absolute activations: ``λ · 1/N Σ_i Σ_j |a_ij|``, gradient ``λ/N · sign(a)`` (0 at 0).
 
     Args:
         strength: λ, at least 0.
@@ -64,7 +64,7 @@ class L1Activity(Sparsity):
         """λ · 1/N Σ_i Σ_j |a_ij|."""
         return self.strength * (jnp.abs(a).sum(axis=1) * shares).sum()
 
-    def slope(self, a: Activations, shares: Shares) -> Activations:
+    def gradient(self, a: Activations, shares: Shares) -> Activations:
         """λ/N · sign(a)."""
         return self.strength * jnp.sign(a) * shares[:, None]
 
@@ -76,7 +76,7 @@ class KLActivity(Sparsity):
 
     Formula:
         ρ̂_j = 1/N Σ_i a_ij; penalty λ Σ_j [ρ log(ρ/ρ̂_j) + (1 − ρ) log((1 − ρ)/(1 − ρ̂_j))];
-        slope λ/N · [(1 − ρ)/(1 − ρ̂_j) − ρ/ρ̂_j]
+        gradient λ/N · [(1 − ρ)/(1 − ρ̂_j) − ρ/ρ̂_j]
 
     For activations between 0 and 1, such as a sigmoid's. Means are clipped to [10⁻⁶, 1 − 10⁻⁶].
 
@@ -100,7 +100,7 @@ class KLActivity(Sparsity):
         divergence = rho * jnp.log(rho / mean) + (1 - rho) * jnp.log((1 - rho) / (1 - mean))
         return self.strength * divergence.sum()
 
-    def slope(self, a: Activations, shares: Shares) -> Activations:
+    def gradient(self, a: Activations, shares: Shares) -> Activations:
         """λ/N · [(1 − ρ)/(1 − ρ̂_j) − ρ/ρ̂_j]."""
         rho, mean = self.target, self._mean(a, shares)
         return self.strength * ((1 - rho) / (1 - mean) - rho / mean)[None] * shares[:, None]

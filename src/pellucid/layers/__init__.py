@@ -14,14 +14,7 @@ from pellucid.layers.lstm import LSTM
 from pellucid.layers.merge import Add, Concatenate, Multiply
 from pellucid.layers.noise import GaussianNoise, MaskingNoise
 from pellucid.layers.normalization import BatchNorm, LayerNorm
-from pellucid.layers.pooling import (
-    AveragePool1D,
-    AveragePool2D,
-    GlobalAveragePool,
-    GlobalMaxPool,
-    MaxPool1D,
-    MaxPool2D,
-)
+from pellucid.layers.pooling import AveragePool1D, AveragePool2D, GlobalAveragePool, GlobalMaxPool, MaxPool1D, MaxPool2D
 from pellucid.layers.recurrent import RNN, Bidirectional
 from pellucid.layers.reshape import Flatten, Reshape
 from pellucid.layers.spiking import LeakyIntegrateAndFire, MeanOverTime, Repeat

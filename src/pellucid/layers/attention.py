@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.checks import Interval, ShapeError, constrained, validate
+from pellucid.core.constraints import Interval, constrained, validate
+from pellucid.core.errors import ShapeError
 from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, State
 from pellucid.layers.layer import Layer, layers
 
@@ -96,10 +97,10 @@ class Attention(Layer):
         if real is None:
             weights = jax.nn.softmax(scores, axis=-1)
         else:
-            counted = jnp.broadcast_to(real[:, None, :], scores.shape)
+            sample_mask = jnp.broadcast_to(real[:, None, :], scores.shape)
             # The lowest finite number, not −∞: a row whose steps are all left out must not become NaN.
-            weights = jax.nn.softmax(jnp.where(counted, scores, jnp.finfo(scores.dtype).min), axis=-1)
-            weights = jnp.where(counted, weights, 0)
+            weights = jax.nn.softmax(jnp.where(sample_mask, scores, jnp.finfo(scores.dtype).min), axis=-1)
+            weights = jnp.where(sample_mask, weights, 0)
         return jnp.einsum("bqt,btf->bqf", weights, keys), state, Attended(query, keys, weights)
 
     def backward(

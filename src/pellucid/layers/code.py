@@ -19,7 +19,7 @@ class Code(Layer):
         y = a; backward dx = dy + ∂penalty/∂a
 
     The outputs pass unchanged. A sparsity penalty P(a) is added to what training makes small (not to the loss
-    that is reported) by adding its slope on the way back; its value is kept in the state as ``penalty``.
+    that is reported) by adding its gradient on the way back; its value is kept in the state as ``penalty``.
 
     Args:
         sparsity: a sparsity penalty, by name or as an object; None for none.
@@ -35,7 +35,7 @@ class Code(Layer):
     """
 
     sparsity: Sparsity | Specification | None = None
-    mixes_examples = True
+    depends_on_batch = True
 
     @property
     def masks(self) -> Literal["passes"] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -58,12 +58,12 @@ class Code(Layer):
         *,
         key: Key[Array, ""] | None = None,
         training: bool = False,
-        counted: Bool[Array, " batch"] | None = None,
+        sample_mask: Bool[Array, " batch"] | None = None,
     ) -> tuple[Float[Array, "batch *units"], State, Cache]:
         """Y = a."""
         if self.sparsity is None or not training:
             return x, state, None
-        counts = jnp.ones(len(x), x.dtype) if counted is None else counted.astype(x.dtype)
+        counts = jnp.ones(len(x), x.dtype) if sample_mask is None else sample_mask.astype(x.dtype)
         shares = counts / jnp.maximum(counts.sum(), 1)
         penalty = sparsities.build(self.sparsity).penalty(x.reshape(len(x), -1), shares)
         return x, {"penalty": penalty}, (x, shares)
@@ -75,5 +75,5 @@ class Code(Layer):
         if cache is None:
             return dy, {}
         a, shares = cache
-        slope = sparsities.build(self.sparsity).slope(a.reshape(len(a), -1), shares)
-        return dy + slope.reshape(a.shape), {}
+        gradient = sparsities.build(self.sparsity).gradient(a.reshape(len(a), -1), shares)
+        return dy + gradient.reshape(a.shape), {}

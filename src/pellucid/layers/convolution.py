@@ -6,22 +6,23 @@ from typing import ClassVar, Literal, TypeAlias
 
 import jax.numpy as jnp
 
-from pellucid.core.checks import InvalidValue, OneOf, ShapeError, WholeNumber, constrained, validate
+from pellucid.core.constraints import OneOf, WholeNumber, constrained, validate
+from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, Specification, State
 from pellucid.functions.activations import Activation, activations
 from pellucid.functions.initializers import Initializer, initializers
-from pellucid.functions.patches import (
+from pellucid.layers.layer import Layer, layers
+from pellucid.layers.patches import (
     Windows,
     all_of_window,
     check_rank,
     convolve,
+    gradient_of_input,
+    gradient_of_weights,
     lengths,
     slide,
     slide_back,
-    slope_of_input,
-    slope_of_weights,
 )
-from pellucid.layers.layer import Layer, layers
 
 Images: TypeAlias = Float[Array, "batch *spatial channels"]
 Maps: TypeAlias = Float[Array, "batch *positions filters"]
@@ -86,7 +87,7 @@ class Convolutional(Layer):
         """Z + b."""
         return z + jnp.broadcast_to(params["biases"], z.shape) if self.use_biases else z
 
-    def slopes(self, weights: Array, dz: Maps) -> Params:
+    def gradients(self, weights: Array, dz: Maps) -> Params:
         """∂L/∂W and ∂L/∂b = Σ_batch,positions dz, by name."""
         return {"weights": weights} | ({"biases": dz.sum(range(dz.ndim - 1))} if self.use_biases else {})
 
@@ -135,10 +136,10 @@ class Convolution(Convolutional):
         """∂L/∂x, ∂L/∂W, ∂L/∂b = Σ dz."""
         x, mask = cache
         windows = self.windows(x.shape[1:-1])
-        dx = slope_of_input(dy, params["weights"], windows, self.groups)
+        dx = gradient_of_input(dy, params["weights"], windows, self.groups)
         if mask is not None:
             dx = jnp.where(mask[..., None], dx, jnp.zeros((), dx.dtype))
-        return dx, self.slopes(slope_of_weights(x, dy, windows, self.groups), dy)
+        return dx, self.gradients(gradient_of_weights(x, dy, windows, self.groups), dy)
 
 
 class TransposedConvolution(Convolutional):
@@ -160,28 +161,22 @@ class TransposedConvolution(Convolutional):
         return split.swapaxes(-1, -3).reshape(*kernel, filters // self.groups, self.groups * channels)
 
     def forward(
-        self,
-        params: Params,
-        state: State,
-        x: Images,
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
+        self, params: Params, state: State, x: Images, *, key: Key[Array, ""] | None = None, training: bool = False
     ) -> tuple[Maps, State, Cache]:
-        """Z = x ⋆ᵀ W + b, the slope of a convolution's input."""
+        """Z = x ⋆ᵀ W + b, the gradient of a convolution's input."""
         self.check_input(params, x)
         windows = self.windows(x.shape[1:-1])
-        z = slope_of_input(x, self.exchange(params["weights"]), windows, self.groups)
+        z = gradient_of_input(x, self.exchange(params["weights"]), windows, self.groups)
         return self.add_biases(params, z), state, x
 
     def backward(self, params: Params, cache: Cache, dy: Maps) -> tuple[Images, Params]:
         """∂L/∂x by a convolution of dz, ∂L/∂W with x and dz exchanged, ∂L/∂b = Σ dz."""
         windows = self.windows(cache.shape[1:-1])
         dx = convolve(dy, self.exchange(params["weights"]), windows, self.groups)
-        dW = slope_of_weights(dy, cache, windows, self.groups)
+        dW = gradient_of_weights(dy, cache, windows, self.groups)
         *kernel, _, channels = dW.shape
         split = dW.reshape(*kernel, -1, self.groups, channels // self.groups).swapaxes(-1, -3)
-        return dx, self.slopes(split.reshape(params["weights"].shape), dy)
+        return dx, self.gradients(split.reshape(params["weights"].shape), dy)
 
 
 @layers.register("conv2d")
@@ -279,7 +274,7 @@ class ConvTranspose2D(TransposedConvolution):
     """Each pixel spread out over a filter: the way from a small image to a large one (subject 1.7).
 
     Formula:
-        z[h·s + i·d, w·s + j·d, f] += x[h, w, c] · W[i, j, c, f], then + b[f]: what a convolution does to its slopes on
+        z[h·s + i·d, w·s + j·d, f] += x[h, w, c] · W[i, j, c, f], then + b[f]: what a convolution does to its gradients on
         the way back; backward ∂L/∂x is therefore a convolution of dz, ∂L/∂W that of `Conv2D` with x and dz exchanged
 
     Args:

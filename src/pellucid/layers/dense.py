@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 
-from pellucid.core.checks import ShapeError, WholeNumber, constrained, validate
+from pellucid.core.constraints import WholeNumber, constrained, validate
+from pellucid.core.errors import ShapeError
 from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, Specification, State
 from pellucid.functions.activations import Activation, activations
 from pellucid.functions.initializers import Initializer, initializers

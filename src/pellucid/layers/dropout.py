@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.checks import SHARE, constrained, validate
+from pellucid.core.constraints import SHARE, constrained, validate
 from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, State
 from pellucid.layers.layer import Layer, layers
 

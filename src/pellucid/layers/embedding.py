@@ -7,7 +7,8 @@ from typing import Any, Literal
 import jax.numpy as jnp
 from jax.core import Tracer
 
-from pellucid.core.checks import DataError, WholeNumber, constrained, validate
+from pellucid.core.constraints import WholeNumber, constrained, validate
+from pellucid.core.errors import DataError
 from pellucid.core.types import Array, Bool, Cache, Float, Key, Num, Params, Shape, Specification, State
 from pellucid.functions.initializers import Initializer, Normal, initializers
 from pellucid.layers.layer import Layer, layers
@@ -19,7 +20,7 @@ class Embedding(Layer):
     """A vector for each number of a vocabulary, looked up in a table that is learnt.
 
     Formula:
-        y = W[x]; backward ∂L/∂W[j] = Σ dy over all places where x = j; x itself has no slope
+        y = W[x]; backward ∂L/∂W[j] = Σ dy over all places where x = j; x itself has no gradient
 
     The same as a dense layer without biases on one-hot vectors, without making them.
 
@@ -43,7 +44,7 @@ class Embedding(Layer):
         >>> Embedding(1000, 16).forward(params, state, jnp.array([[7.0, 1000.0]]))
         Traceback (most recent call last):
             ...
-        pellucid.core.checks.DataError: Embedding(1000, 16) takes numbers from 0 to 999. Received: 7 to 1000.
+        pellucid.core.errors.DataError: Embedding(1000, 16) takes numbers from 0 to 999. Received: 7 to 1000.
 
     Source: Bengio, Ducharme, Vincent & Jauvin, A neural probabilistic language model, 2003.
     """

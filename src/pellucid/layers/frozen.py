@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pellucid.core.checks import InvalidValue
+from pellucid.core.errors import InvalidValue
 from pellucid.core.registry import describe
 from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, Specification, State
 from pellucid.layers.layer import Layer, layers
@@ -12,7 +12,7 @@ from pellucid.layers.layer import Layer, layers
 @layers.register("frozen")
 @dataclass(frozen=True)
 class Frozen(Layer):
-    """A layer that training leaves alone, while the slopes still pass through it.
+    """A layer that training leaves alone, while the gradients still pass through it.
 
     Formula:
         y and ∂L/∂x of the layer itself; no gradients, since its parameters are part of the state
@@ -41,7 +41,7 @@ class Frozen(Layer):
         layer = layers.build(self.layer)
         object.__setattr__(self, "layer", layer)
         outside = getattr(layer, "activation", None) is not None and not layer.activation_inside
-        if outside or layer.mixes_examples or layer.inputs != 1:
+        if outside or layer.depends_on_batch or layer.inputs != 1:
             raise InvalidValue(
                 "Frozen.layer must read one array, keep the examples of a batch apart and have no activation after it: "
                 f"write Frozen(Dense(8)), Activation('relu'). Received: {describe(layer)!r}."
@@ -87,9 +87,7 @@ class Frozen(Layer):
         )
         return y, {"params": state["params"], "state": inner}, (state["params"], cache)
 
-    def backward(
-        self, params: Params, cache: Cache, dy: Float[Array, "batch *outputs"]
-    ) -> tuple[Any, Params]:
+    def backward(self, params: Params, cache: Cache, dy: Float[Array, "batch *outputs"]) -> tuple[Any, Params]:
         """∂L/∂x of the layer; no gradients."""
         frozen, inner = cache
         dx, _ = layers.build(self.layer).backward(frozen, inner, dy)

@@ -7,10 +7,10 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.checks import Interval, WholeNumber, constrained, validate
+from pellucid.core.constraints import Interval, WholeNumber, constrained, validate
 from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, Specification, State
-from pellucid.functions import sequences
 from pellucid.functions.initializers import Initializer, initializers
+from pellucid.layers import sequences
 from pellucid.layers.layer import Layer, layers
 
 
@@ -110,11 +110,7 @@ class GRU(Layer):
 
         z = sequences.project(xs, params["weights"], params["biases"])
         cache = jax.lax.scan(step, jnp.zeros((x.shape[0], self.units), x.dtype), (z, real))[1]
-        return (
-            sequences.outputs(self, cache["state"], real),
-            state,
-            {"x": xs, "real": real, **cache},
-        )
+        return (sequences.outputs(self, cache["state"], real), state, {"x": xs, "real": real, **cache})
 
     def backward(
         self, params: Params, cache: Cache, dy: Float[Array, "batch *time units"]
@@ -123,10 +119,7 @@ class GRU(Layer):
         r, u, n = (cache[name] for name in ("reset", "update", "candidate"))
         # The factors that do not depend on what comes from later, for all times at once.
         by_n = (1 - u) * (1 - n * n)
-        by_r, by_u = (
-            by_n * cache["recalled"] * r * (1 - r),
-            (sequences.before(cache["state"]) - n) * u * (1 - u),
-        )
+        by_r, by_u = (by_n * cache["recalled"] * r * (1 - r), (sequences.before(cache["state"]) - n) * u * (1 - u))
         transposed = params["recurrent"].T
 
         def step(carry: Any, factors: Any) -> tuple[Any, Any]:

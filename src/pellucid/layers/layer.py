@@ -8,7 +8,7 @@ import jax
 
 from pellucid.core.registry import Registry
 from pellucid.core.types import Array, Bool, Cache, Key, Params, PyTree, Shape, State
-from pellucid.functions.sequences import real_in_all
+from pellucid.layers.sequences import real_in_all
 
 
 class Layer(ABC):
@@ -50,9 +50,9 @@ class Layer(ABC):
     activation_inside: ClassVar[bool] = False
     """True where the field ``activation`` acts inside the layer (a recurrence) instead of after it, so that a network
     does not split the layer in two."""
-    mixes_examples: ClassVar[bool] = False
+    depends_on_batch: ClassVar[bool] = False
     """True where an example's output depends on the other examples of its batch (batch normalisation). ``forward`` then
-    also takes ``counted``, shape (batch,), booleans: False for the rows that only fill up a short batch."""
+    also takes ``sample_mask``, shape (batch,), booleans: False for the rows that only fill up a short batch."""
     masks: ClassVar[Literal["passes", "ends", "makes"] | None] = None
     """What becomes of the mask of padded steps, (batch, time), that arrives beside ``x``. ``"passes"``: it goes on with
     the output (``output_mask``), whose steps are those of the input; ``"ends"``: the output has no steps; ``"makes"``:

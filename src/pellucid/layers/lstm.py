@@ -7,10 +7,10 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.checks import Interval, WholeNumber, constrained, validate
+from pellucid.core.constraints import Interval, WholeNumber, constrained, validate
 from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, Specification, State
-from pellucid.functions import sequences
 from pellucid.functions.initializers import Initializer, initializers
+from pellucid.layers import sequences
 from pellucid.layers.layer import Layer, layers
 
 
@@ -124,11 +124,7 @@ class LSTM(Layer):
         start = jnp.zeros((x.shape[0], self.units), x.dtype)
         z = sequences.project(xs, params["weights"], params["biases"])
         cache = jax.lax.scan(step, (start, start), (z, real))[1]
-        return (
-            sequences.outputs(self, cache["state"], real),
-            state,
-            {"x": xs, "real": real, **cache},
-        )
+        return (sequences.outputs(self, cache["state"], real), state, {"x": xs, "real": real, **cache})
 
     def backward(
         self, params: Params, cache: Cache, dy: Float[Array, "batch *time units"]
@@ -139,12 +135,7 @@ class LSTM(Layer):
         # The factors that do not depend on what comes from later, for all times at once. Those of the gates lie in one
         # array: this loop alone then took 6 ms against 12 (batch 128), though a whole training step gained hardly any.
         by_gate = jnp.concatenate(
-            [
-                g * i * (1 - i),
-                sequences.before(cache["cell"]) * f * (1 - f),
-                i * (1 - g * g),
-                tanh_c * o * (1 - o),
-            ],
+            [g * i * (1 - i), sequences.before(cache["cell"]) * f * (1 - f), i * (1 - g * g), tanh_c * o * (1 - o)],
             axis=2,
         )
         factors = (by_gate, o * (1 - tanh_c * tanh_c), f, cache["real"])
@@ -160,9 +151,7 @@ class LSTM(Layer):
                 new_dh = jnp.where(real, new_dh, dh)
             return (new_dh, sequences.keep(real, dc * f, later_dc)), dz
 
-        dz = sequences.through_time_backward(
-            self, step, dy, cache["real"], factors, jnp.zeros_like(cache["cell"][0])
-        )
+        dz = sequences.through_time_backward(self, step, dy, cache["real"], factors, jnp.zeros_like(cache["cell"][0]))
         grads = {
             "weights": sequences.gradient(cache["x"], dz),
             "recurrent": sequences.recurrent_gradient(cache["state"], dz),

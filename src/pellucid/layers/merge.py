@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 
-from pellucid.core.checks import ShapeError
+from pellucid.core.errors import ShapeError
 from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, State
 from pellucid.layers.layer import Layer, layers
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import jax
 
-from pellucid.core.checks import NOT_NEGATIVE, SHARE, constrained, validate
+from pellucid.core.constraints import NOT_NEGATIVE, SHARE, constrained, validate
 from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, State
 from pellucid.layers.layer import Layer, layers
 

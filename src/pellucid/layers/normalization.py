@@ -6,10 +6,10 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from pellucid.core.checks import POSITIVE, SHARE, constrained, validate
+from pellucid.core.constraints import POSITIVE, SHARE, constrained, validate
 from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, State
-from pellucid.functions.sequences import real_in_all
 from pellucid.layers.layer import Layer, layers
+from pellucid.layers.sequences import real_in_all
 
 
 @layers.register("batch_norm")
@@ -54,7 +54,7 @@ class BatchNorm(Layer):
     shift, 2015.
     """
 
-    mixes_examples: ClassVar[bool] = True
+    depends_on_batch: ClassVar[bool] = True
     masks = "passes"
     takes_mask = True
 
@@ -81,16 +81,16 @@ class BatchNorm(Layer):
         *,
         key: Key[Array, ""] | None = None,
         training: bool = False,
-        counted: Bool[Array, " batch"] | None = None,
+        sample_mask: Bool[Array, " batch"] | None = None,
         mask: Bool[Array, "batch *steps"] | None = None,
     ) -> tuple[Float[Array, "batch *places units"], State, Cache]:
-        """Y = γ·x̂ + β. Rows that are not ``counted`` and steps of padding have no part in the statistics."""
+        """Y = γ·x̂ + β. Rows that are not ``sample_mask`` and steps of padding have no part in the statistics."""
         if not training:
             mean, variance = (state[name].astype(x.dtype) for name in ("mean", "variance"))
             where, n = None, None
         else:
             axes = tuple(range(x.ndim - 1))
-            where = real_in_all((counted, mask))
+            where = real_in_all((sample_mask, mask))
             rows = x.shape[0] if where is None else where.sum()
             n = jnp.asarray(rows * math.prod(x.shape[1 if where is None else where.ndim : -1]), x.dtype)
             where = None if where is None else where.reshape(*where.shape, *[1] * (x.ndim - where.ndim))
@@ -113,16 +113,14 @@ class BatchNorm(Layer):
         normal, inverse, where, n = cache
         axes = tuple(range(dy.ndim - 1))
         sums = {"scale": (dy * normal).sum(axes, where=where), "shift": dy.sum(axes, where=where)}
-        slope = inverse * params["scale"] if self.scale else inverse
+        gradient = inverse * params["scale"] if self.scale else inverse
         dx = dy
         if n is not None:
-            along, common = (
-                jnp.broadcast_to(sums[name] / jnp.maximum(n, 1), dy.shape) for name in ("scale", "shift")
-            )
+            along, common = (jnp.broadcast_to(sums[name] / jnp.maximum(n, 1), dy.shape) for name in ("scale", "shift"))
             dx = dx - common - normal * along
         if where is not None:
             dx = jnp.where(where, dx, jnp.zeros((), dx.dtype))
-        return dx * jnp.broadcast_to(slope, dx.shape), {name: sums[name] for name in params}
+        return dx * jnp.broadcast_to(gradient, dx.shape), {name: sums[name] for name in params}
 
 
 @layers.register("layer_norm")

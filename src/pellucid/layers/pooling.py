@@ -7,11 +7,12 @@ from typing import ClassVar, Literal, TypeAlias
 import jax.numpy as jnp
 from jax import lax
 
-from pellucid.core.checks import OneOf, ShapeError, constrained, validate
+from pellucid.core.constraints import OneOf, constrained, validate
+from pellucid.core.errors import ShapeError
 from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, State
-from pellucid.functions.patches import Windows, all_of_window, check_rank, lengths, scatter, slide, views
-from pellucid.functions.sequences import mean_shares, spread_over
 from pellucid.layers.layer import Layer, layers
+from pellucid.layers.patches import Windows, all_of_window, check_rank, lengths, scatter, slide, views
+from pellucid.layers.sequences import mean_shares, spread_over
 
 Images: TypeAlias = Float[Array, "batch *spatial channels"]
 Pooled: TypeAlias = Float[Array, "batch *positions channels"]
@@ -59,25 +60,14 @@ class MaxPooling(Pooling):
     """The forward and backward pass of max pooling over any number of spatial axes."""
 
     def forward(
-        self,
-        params: Params,
-        state: State,
-        x: Images,
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
+        self, params: Params, state: State, x: Images, *, key: Key[Array, ""] | None = None, training: bool = False
     ) -> tuple[Pooled, State, Cache]:
         """Y = the largest of each window."""
         windows = self.windows(x.shape[1:])
         # The maximum of `views` takes half as long, but the compiler then computes it again for everyone who reads y:
         # the step of a small network with two convolutions takes 4.2 ms with this, 4.6 with that, at batch 32.
         y = lax.reduce_window(
-            x,
-            -jnp.inf,
-            lax.max,
-            (1, *windows.size, 1),
-            (1, *windows.stride, 1),
-            ((0, 0), *windows.padding, (0, 0)),
+            x, -jnp.inf, lax.max, (1, *windows.size, 1), (1, *windows.stride, 1), ((0, 0), *windows.padding, (0, 0))
         )
         return y, state, (x, y)
 
@@ -96,28 +86,22 @@ class MaxPooling(Pooling):
 class AveragePooling(Pooling):
     """The forward and backward pass of average pooling over any number of spatial axes."""
 
-    def counted(self, windows: Windows, x: Array) -> Array:
+    def sample_mask(self, windows: Windows, x: Array) -> Array:
         """How many places of each window lie in the input, in the shape of y; the compiler makes it a constant."""
         y = sum(views(jnp.ones((1, *x.shape[1:-1], 1), x.dtype), windows))
         return jnp.broadcast_to(y, (x.shape[0], *windows.outputs, x.shape[-1]))
 
     def forward(
-        self,
-        params: Params,
-        state: State,
-        x: Images,
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
+        self, params: Params, state: State, x: Images, *, key: Key[Array, ""] | None = None, training: bool = False
     ) -> tuple[Pooled, State, Cache]:
         """Y = the sum of each window over how many of its places lie in the input."""
         windows = self.windows(x.shape[1:])
-        return sum(views(x, windows)) / self.counted(windows, x), state, x
+        return sum(views(x, windows)) / self.sample_mask(windows, x), state, x
 
     def backward(self, params: Params, cache: Cache, dy: Pooled) -> tuple[Images, Params]:
         """Dx = at each place, dy of its windows over their numbers of places."""
         windows = self.windows(cache.shape[1:])
-        share = dy / self.counted(windows, cache)
+        share = dy / self.sample_mask(windows, cache)
         return scatter([share] * math.prod(windows.size), windows), {}
 
 
@@ -152,7 +136,7 @@ class MaxPool2D(MaxPooling):
         summed over the windows that a place belongs to
 
     Images have the shape (batch, height, width, channels). Where several places of a window are equally large, the
-    slope goes to the first, row by row.
+    gradient goes to the first, row by row.
 
     Args:
         size: height and width of the windows; one number for both.
@@ -169,7 +153,7 @@ class MaxPool2D(MaxPooling):
         >>> y.ravel().tolist(), MaxPool2D(2).backward({}, cache, y)[0].ravel().tolist()
         ([5.0], [0.0, 5.0, 0.0, 0.0])
 
-    The first of equals in PyTorch too; differentiating ``jnp.max`` shares the slope among them.
+    The first of equals in PyTorch too; differentiating ``jnp.max`` shares the gradient among them.
 
     Source: Riesenhuber & Poggio, Hierarchical models of object recognition in cortex, 1999; Scherer et al., Evaluation
     of pooling operations in convolutional architectures for object recognition, 2010.
@@ -301,9 +285,7 @@ class GlobalAveragePool(GlobalPooling):
         shares = mean_shares(mask, x)
         return (x * jnp.broadcast_to(shares, x.shape)).sum(axis=axes), state, (x, shares)
 
-    def backward(
-        self, params: Params, cache: Cache, dy: Float[Array, "batch channels"]
-    ) -> tuple[Images, Params]:
+    def backward(self, params: Params, cache: Cache, dy: Float[Array, "batch channels"]) -> tuple[Images, Params]:
         """Dx = dy / n at every place, 0 at padding."""
         x, shares = cache
         batch, *spatial, channels = x.shape
@@ -321,7 +303,7 @@ class GlobalMaxPool(GlobalPooling):
     Formula:
         y[c] = max_places x[place, c]; backward ∂L/∂x[place, c] = dy[c] at the maximum, 0 elsewhere
 
-    Where several places are equally large, the slope goes to the first, as in `MaxPool2D`. Padded steps of a sequence
+    Where several places are equally large, the gradient goes to the first, as in `MaxPool2D`. Padded steps of a sequence
     are left out; a sequence without a real step gives 0.
 
     Raises:
@@ -353,9 +335,7 @@ class GlobalMaxPool(GlobalPooling):
         y = x.max(axis=axes, where=real, initial=-jnp.inf)
         return jnp.where(real.any(axis=axes), y, jnp.zeros((), x.dtype)), state, (x, real)
 
-    def backward(
-        self, params: Params, cache: Cache, dy: Float[Array, "batch channels"]
-    ) -> tuple[Images, Params]:
+    def backward(self, params: Params, cache: Cache, dy: Float[Array, "batch channels"]) -> tuple[Images, Params]:
         """Dx = dy at the first largest, 0 elsewhere."""
         x, real = cache
         values = x if real is None else jnp.where(real, x, jnp.asarray(-jnp.inf, x.dtype))

@@ -7,12 +7,13 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.checks import Interval, InvalidValue, OneOf, WholeNumber, constrained, validate
+from pellucid.core.constraints import Interval, OneOf, WholeNumber, constrained, validate
+from pellucid.core.errors import InvalidValue
 from pellucid.core.registry import describe
 from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, Specification, State
-from pellucid.functions import sequences
 from pellucid.functions.activations import Activation, activations
 from pellucid.functions.initializers import Initializer, initializers
+from pellucid.layers import sequences
 from pellucid.layers.layer import Layer, layers
 
 
@@ -111,11 +112,7 @@ class RNN(Layer):
 
         z = sequences.project(xs, params["weights"], params["biases"])
         cache = jax.lax.scan(step, jnp.zeros((x.shape[0], self.units), x.dtype), (z, real))[1]
-        return (
-            sequences.outputs(self, cache["state"], real),
-            state,
-            {"x": xs, "real": real, **cache},
-        )
+        return (sequences.outputs(self, cache["state"], real), state, {"x": xs, "real": real, **cache})
 
     def backward(
         self, params: Params, cache: Cache, dy: Float[Array, "batch *time units"]
@@ -167,9 +164,7 @@ class Bidirectional(Layer):
     """
 
     layer: Layer | Specification
-    merge: str = constrained(
-        "concatenate", OneOf(("concatenate", "sum")), "how the two directions are joined"
-    )
+    merge: str = constrained("concatenate", OneOf(("concatenate", "sum")), "how the two directions are joined")
 
     def __post_init__(self) -> None:
         validate(self)
@@ -216,9 +211,7 @@ class Bidirectional(Layer):
         layer = layers.build(self.layer)
         masks = ({}, {}) if mask is None else ({"mask": mask}, {"mask": mask[:, ::-1]})
         ahead, _, cache = layer.forward(params["forward"], {}, x, key=None, training=training, **masks[0])
-        back, _, back_cache = layer.forward(
-            params["backward"], {}, x[:, ::-1], key=None, training=training, **masks[1]
-        )
+        back, _, back_cache = layer.forward(params["backward"], {}, x[:, ::-1], key=None, training=training, **masks[1])
         back = self._in_time(back)
         y = jnp.concatenate([ahead, back], axis=-1) if self.merge == "concatenate" else ahead + back
         return y, state, {"forward": cache, "backward": back_cache}

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 
-from pellucid.core.checks import ShapeError
+from pellucid.core.errors import ShapeError
 from pellucid.core.types import Array, Bool, Cache, Key, Num, Params, Shape, State
-from pellucid.functions.sequences import spread_over
 from pellucid.layers.layer import Layer, layers
+from pellucid.layers.sequences import spread_over
 
 
 @layers.register("flatten")

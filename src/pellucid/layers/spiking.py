@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.checks import POSITIVE, Interval, OneOf, WholeNumber, constrained, validate
+from pellucid.core.constraints import POSITIVE, Interval, OneOf, WholeNumber, constrained, validate
 from pellucid.core.types import Array, Bool, Cache, Float, Key, Num, Params, Shape, State
-from pellucid.functions.sequences import keep, spread_over
 from pellucid.layers.layer import Layer, layers
+from pellucid.layers.sequences import keep, spread_over
 
 
 @layers.register("leaky_integrate_and_fire")
@@ -24,13 +24,13 @@ class LeakyIntegrateAndFire(Layer):
 
         s_t = 1 where v_t ≥ threshold, else 0; v_0 = s_0 = 0
 
-        backward, with the surrogate slope h(v) = 1 / (1 + sharpness · |v − threshold|)²,
+        backward, with the surrogate gradient h(v) = 1 / (1 + sharpness · |v − threshold|)²,
         δ_t = ds_t · h(v_t) + r_t · δ_{t+1}, ∂L/∂I_t = δ_t; r_t = leak, or leak · (1 − s_t) with reset "zero"
 
     Over padded steps the potential is carried unchanged, without a spike.
 
-    A spike has slope 0 everywhere but at the threshold, so nothing would be learnt through it; backward takes the
-    slope h in its place, a smooth bump around the threshold. The reset counts as a constant there: no slope flows
+    A spike has gradient 0 everywhere but at the threshold, so nothing would be learnt through it; backward takes the
+    gradient h in its place, a smooth bump around the threshold. The reset counts as a constant there: no gradient flows
     through s_{t−1} into v_t.
 
     Args:
@@ -53,7 +53,7 @@ class LeakyIntegrateAndFire(Layer):
     after a spike; with "subtract" the two agree.
 
     Source: Gerstner, Kistler, Spiking neuron models, 2002, chapter 4; Neftci, Mostafa, Zenke, Surrogate gradient
-    learning in spiking neural networks, 2019; the slope h is that of Zenke, Ganguli, SuperSpike, 2018.
+    learning in spiking neural networks, 2019; the gradient h is that of Zenke, Ganguli, SuperSpike, 2018.
     """
 
     masks = "passes"
@@ -62,7 +62,7 @@ class LeakyIntegrateAndFire(Layer):
     leak: float = constrained(0.9, Interval(0, 1), "share of the membrane potential kept at each step")
     threshold: float = constrained(1.0, POSITIVE, "potential at which a neuron spikes")
     reset: str = constrained("subtract", OneOf(("subtract", "zero")), "after a spike")
-    sharpness: float = constrained(5.0, POSITIVE, "how quickly the surrogate slope falls off")
+    sharpness: float = constrained(5.0, POSITIVE, "how quickly the surrogate gradient falls off")
 
     def __post_init__(self) -> None:
         validate(self)
@@ -104,7 +104,7 @@ class LeakyIntegrateAndFire(Layer):
     ) -> tuple[Float[Array, "batch time *units"], Params]:
         """δ_t = ds_t · h(v_t) + r_t · δ_{t+1}, from the last step to the first."""
         potentials, real = cache
-        slope = 1 / (1 + self.sharpness * jnp.abs(potentials - self.threshold)) ** 2
+        gradient = 1 / (1 + self.sharpness * jnp.abs(potentials - self.threshold)) ** 2
         kept = 1 - self._spikes(potentials) if self.reset == "zero" else jnp.ones_like(potentials)
 
         def step(later: Array, at_t: tuple[Array, Array, Array | None]) -> tuple[Array, Array]:
@@ -112,10 +112,8 @@ class LeakyIntegrateAndFire(Layer):
             delta = through_spike + self.leak * kept * later
             return keep(real, delta, later), keep(real, delta, jnp.zeros_like(delta))
 
-        through_spikes = dy.swapaxes(0, 1) * slope
-        _, deltas = jax.lax.scan(
-            step, jnp.zeros_like(potentials[0]), (through_spikes, kept, real), reverse=True
-        )
+        through_spikes = dy.swapaxes(0, 1) * gradient
+        _, deltas = jax.lax.scan(step, jnp.zeros_like(potentials[0]), (through_spikes, kept, real), reverse=True)
         return deltas.swapaxes(0, 1), {}
 
     def _spikes(self, v: Array) -> Array:

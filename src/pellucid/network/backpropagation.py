@@ -6,10 +6,10 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from pellucid.core.checks import InvalidValue
+from pellucid.core.errors import InvalidValue
 from pellucid.core.types import Array, Bool, Float, Key, Params, PyTree, Scalar, State
 from pellucid.functions.losses import JointLoss, Loss, fuse
-from pellucid.functions.masking import masked_slope, masked_value
+from pellucid.functions.masking import masked_gradient, masked_value
 from pellucid.layers import Activation
 from pellucid.network.graph import AnyNetwork
 
@@ -46,7 +46,7 @@ def backpropagate(
     key: Key[Array, ""] | None = None,
     training: bool = True,
 ) -> Backpropagation:
-    """Forward through the layers, the loss's slope, then the layers in reverse.
+    """Forward through the layers, the loss's gradient, then the layers in reverse.
 
     Where the last activation and the loss pair up (softmax with a cross-entropy, sigmoid with binary
     cross-entropy) their product is taken in one stable step, from the logits. Where the network answers at each step of
@@ -87,18 +87,18 @@ def backpropagate(
             f"a network with {len(network.ends)} outputs needs as many losses, joined by JointLoss. "
             f"Received: {len(parts)}."
         )
-    forward = network.forward(params, state, x, key=key, training=training, counted=weights > 0)
+    forward = network.forward(params, state, x, key=key, training=training, sample_mask=weights > 0)
     terms: list[Scalar] = []
-    slopes: dict[int, Array] = {}
+    gradients: dict[int, Array] = {}
     for (part, scale), end, y in zip(parts, network.ends, targets, strict=True):
         criterion, number = differentiated_loss(network, part, end)
         output, share = forward.outputs[number], scale * part.shares(weights, total)
         mask = forward.masks.get(network.names[end])
         terms.append((masked_value(criterion, output, y, mask) * share).sum())
-        slope = masked_slope(criterion, output, y, mask)
-        slope = slope * share.reshape(share.shape + (1,) * (slope.ndim - 1))
-        slopes[number] = slopes[number] + slope if number in slopes else slope
-    _, deltas, grads = network.backward(params, forward.caches, slopes)
+        gradient = masked_gradient(criterion, output, y, mask)
+        gradient = gradient * share.reshape(share.shape + (1,) * (gradient.ndim - 1))
+        gradients[number] = gradients[number] + gradient if number in gradients else gradient
+    _, deltas, grads = network.backward(params, forward.caches, gradients)
     value = sum(terms[1:], start=terms[0])
     return Backpropagation(value, forward.outputs, deltas, grads, forward.state, forward.masks)
 

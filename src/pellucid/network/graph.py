@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.checks import InvalidValue, ShapeError, UnknownName, did_you_mean
+from pellucid.core.errors import InvalidValue, ShapeError, UnknownName, did_you_mean
 from pellucid.core.registry import describe
 from pellucid.core.types import Array, Bool, Cache, Key, Params, PyTree, Shapes, State
 from pellucid.layers import Layer, layers
@@ -28,7 +28,7 @@ class Graph:
     A node ``a`` with an activation counts as two, the map ``a`` and the activation, ``a.relu`` for example; whoever
     reads ``a`` reads the activation. The nodes may be given in any order; the layers stand so that each comes after
     what it reads, else in the order given. Otherwise it is used like a `Network`; with several inputs ``x``, the
-    shapes given to ``init`` and the slope for the input are tuples.
+    shapes given to ``init`` and the gradient for the input are tuples.
 
     Args:
         inputs: the name of the input, or of several.
@@ -107,9 +107,7 @@ class Graph:
         """The numbers of the layers whose outputs are the predictions."""
         return tuple(self.names.index(name) for name in self.outputs)
 
-    def init(
-        self, key: Key[Array, ""], input_shape: Shapes
-    ) -> tuple[tuple[Params, ...], tuple[State, ...], Shapes]:
+    def init(self, key: Key[Array, ""], input_shape: Shapes) -> tuple[tuple[Params, ...], tuple[State, ...], Shapes]:
         """Draw all parameters for examples of ``input_shape``; say the shape of the prediction, or of each."""
         shapes: dict[str, Any] = dict(zip(self.inputs, self.each_input(input_shape), strict=True))
         params: list[Params] = []
@@ -130,7 +128,7 @@ class Graph:
         *,
         key: Key[Array, ""] | None = None,
         training: bool = False,
-        counted: Bool[Array, " batch"] | None = None,
+        sample_mask: Bool[Array, " batch"] | None = None,
     ) -> ForwardPass:
         """Forward propagation, keeping every output and every cache.
 
@@ -140,7 +138,7 @@ class Graph:
             x: a batch, shape (batch, *input_shape); one array an input where there are several.
             key: random key for layers that draw (dropout); needed in training only.
             training: training or prediction mode.
-            counted: False for rows that only fill up a short batch.
+            sample_mask: False for rows that only fill up a short batch.
         """
         values: dict[str, Any] = dict(zip(self.inputs, self.each_input(x), strict=True))
         new_state: list[State] = []
@@ -148,7 +146,7 @@ class Graph:
         masks = Masks(self, values)
         for i, (name, layer, given) in enumerate(self._walk(values)):
             layer_key = None if key is None else jax.random.fold_in(key, i)
-            more = {"counted": counted} if layer.mixes_examples else {}
+            more = {"sample_mask": sample_mask} if layer.depends_on_batch else {}
             values[name], layer_state, cache = layer.forward(
                 params[i], state[i], given, key=layer_key, training=training, **more, **masks.arguments(i)
             )
@@ -159,17 +157,17 @@ class Graph:
         return ForwardPass(outputs, tuple(new_state), tuple(caches), masks.of)
 
     def backward(
-        self, params: tuple[Params, ...], caches: tuple[Cache, ...], slopes: Mapping[int, Array]
+        self, params: tuple[Params, ...], caches: tuple[Cache, ...], gradients: Mapping[int, Array]
     ) -> BackwardPass:
-        """The layers in reverse; the slopes that come back to one layer from several readers add up.
+        """The layers in reverse; the gradients that come back to one layer from several readers add up.
 
         Args:
             params: those of the forward pass.
             caches: what the forward pass left.
-            slopes: ∂L/∂output by the number of the layer it belongs to. Layers that none of these depend on are
+            gradients: ∂L/∂output by the number of the layer it belongs to. Layers that none of these depend on are
                 passed by; their gradients are 0.
         """
-        deltas: dict[str, Array] = {self.names[i]: slope for i, slope in slopes.items()}
+        deltas: dict[str, Array] = {self.names[i]: gradient for i, gradient in gradients.items()}
         grads: list[Params] = [{} for _ in self.layers]
         for i in range(len(self.layers) - 1, -1, -1):
             layer = self.layers[i]
@@ -191,9 +189,7 @@ class Graph:
 
     def check_input(self, x: Any, input_shape: Shapes) -> None:
         """Raise `ShapeError` unless ``x`` is a batch of examples of ``input_shape``."""
-        for name, array, shape in zip(
-            self.inputs, self.each_input(x), self.each_input(input_shape), strict=True
-        ):
+        for name, array, shape in zip(self.inputs, self.each_input(x), self.each_input(input_shape), strict=True):
             if tuple(array.shape[1:]) != tuple(shape):
                 raise ShapeError(
                     f"the graph takes batches of shape (batch, {', '.join(map(str, shape))}) as {name!r}. "
@@ -308,9 +304,7 @@ def _check_names(
         raise InvalidValue(f"each name of a graph is given once. Twice: {', '.join(sorted(twice))}.")
     if not inputs or not outputs:
         raise InvalidValue("a graph needs at least one input and one output.")
-    readers = [
-        (f"the node {name!r} reads", read, known) for name, (_, reads) in nodes.items() for read in reads
-    ]
+    readers = [(f"the node {name!r} reads", read, known) for name, (_, reads) in nodes.items() for read in reads]
     for says, name, allowed in readers + [("the output is", name, tuple(nodes)) for name in outputs]:
         if name not in allowed:
             raise UnknownName(

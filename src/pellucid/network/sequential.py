@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from pellucid.core.checks import InvalidValue, ShapeError
+from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.core.registry import describe, name_of
 from pellucid.core.types import Array, Bool, Cache, Key, Params, PyTree, Shape, State
 from pellucid.layers import Activation, Dense, Flatten, Layer, Reshape, layers
@@ -28,9 +28,9 @@ class BackwardPass(NamedTuple):
     """What the chain rule gives on its way back, one entry a layer."""
 
     dx: PyTree
-    """∂L/∂x, the slope of the loss for the network's input; a tuple for several, None where nothing came through."""
+    """∂L/∂x, the gradient of the loss for the network's input; a tuple for several, None where nothing came through."""
     deltas: tuple[Array | None, ...]
-    """∂L/∂output of each layer; None for a layer that the slopes came in before or passed by."""
+    """∂L/∂output of each layer; None for a layer that the gradients came in before or passed by."""
     grads: tuple[Params, ...]
     """∂L/∂params of each layer."""
 
@@ -96,9 +96,7 @@ class Network:
         """The number of the layer whose output is the prediction: the last."""
         return (len(self.layers) - 1,)
 
-    def init(
-        self, key: Key[Array, ""], input_shape: Shape
-    ) -> tuple[tuple[Params, ...], tuple[State, ...], Shape]:
+    def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[tuple[Params, ...], tuple[State, ...], Shape]:
         """Draw all parameters for examples of ``input_shape``; say the shape of one prediction.
 
         Raises:
@@ -123,7 +121,7 @@ class Network:
         *,
         key: Key[Array, ""] | None = None,
         training: bool = False,
-        counted: Bool[Array, " batch"] | None = None,
+        sample_mask: Bool[Array, " batch"] | None = None,
     ) -> ForwardPass:
         """Forward propagation, keeping every output and every cache.
 
@@ -133,7 +131,7 @@ class Network:
             x: a batch, shape (batch, *input_shape).
             key: random key for layers that draw (dropout); needed in training only.
             training: training or prediction mode.
-            counted: False for rows that only fill up a short batch: a layer that mixes the examples of a batch leaves
+            sample_mask: False for rows that only fill up a short batch: a layer that mixes the examples of a batch leaves
                 them out. None: all count.
         """
         outputs: list[Array] = []
@@ -142,7 +140,7 @@ class Network:
         masks = Masks(self, {"input": x})
         for i, layer in enumerate(self.layers):
             layer_key = None if key is None else jax.random.fold_in(key, i)
-            more = {"counted": counted} if layer.mixes_examples else {}
+            more = {"sample_mask": sample_mask} if layer.depends_on_batch else {}
             y, layer_state, cache = layer.forward(
                 params[i], state[i], x, key=layer_key, training=training, **more, **masks.arguments(i)
             )
@@ -154,23 +152,23 @@ class Network:
         return ForwardPass(tuple(outputs), tuple(new_state), tuple(caches), masks.of)
 
     def backward(
-        self, params: tuple[Params, ...], caches: tuple[Cache, ...], slopes: Mapping[int, Array]
+        self, params: tuple[Params, ...], caches: tuple[Cache, ...], gradients: Mapping[int, Array]
     ) -> BackwardPass:
-        """The layers in reverse, each turning the slope of its output into that of its input.
+        """The layers in reverse, each turning the gradient of its output into that of its input.
 
         Args:
             params: those of the forward pass.
             caches: what the forward pass left.
-            slopes: ∂L/∂output by the number of the layer it belongs to; from the last of them on backwards all
-                layers are passed, and the slopes of others are added where they belong.
+            gradients: ∂L/∂output by the number of the layer it belongs to; from the last of them on backwards all
+                layers are passed, and the gradients of others are added where they belong.
         """
         deltas: list[Array | None] = [None] * len(self.layers)
         grads: list[Params] = [{} for _ in self.layers]
-        last = max(slopes)
-        delta = slopes[last]
+        last = max(gradients)
+        delta = gradients[last]
         for i in range(last, -1, -1):
-            if i in slopes and i != last:
-                delta = delta + slopes[i]
+            if i in gradients and i != last:
+                delta = delta + gradients[i]
             deltas[i] = delta
             delta, grads[i] = self.layers[i].backward(params[i], caches[i], delta)
         return BackwardPass(delta, tuple(deltas), tuple(grads))

@@ -90,9 +90,7 @@ def summarize(network: AnyNetwork, input_shape: Shapes) -> Summary:
         total                 101,770  398.6 KiB        101,632
     """
     graph = isinstance(network, Graph)
-    inputs = dict(
-        zip(network.inputs, network.each_input(input_shape) if graph else (input_shape,), strict=True)
-    )
+    inputs = dict(zip(network.inputs, network.each_input(input_shape) if graph else (input_shape,), strict=True))
     shapes: dict[str, Any] = dict(inputs)
     rows: list[Row] = []
     for name, layer, reads in zip(network.names, network.layers, network.reads, strict=True):

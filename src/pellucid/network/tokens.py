@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.checks import DataError
+from pellucid.core.errors import DataError
 from pellucid.layers import Embedding, Flatten, Frozen, Reshape
 from pellucid.network.graph import AnyNetwork
 
@@ -60,9 +60,7 @@ def check_tokens(network: AnyNetwork, x: Any, part: str = "x") -> None:
     elif part == "x":
         advice = "Give it tokens of the vocabulary that it was trained with."
     else:
-        advice = (
-            f"Write Embedding({int(highest) + 1}, {layer.units}), or number the tokens from 0 without gaps."
-        )
+        advice = f"Write Embedding({int(highest) + 1}, {layer.units}), or number the tokens from 0 without gaps."
     raise DataError(
         f"{part} holds the token {value:g} at {place}; Embedding({layer.vocabulary}, {layer.units}) knows the whole "
         f"numbers from 0 to {layer.vocabulary - 1}. {advice}"

@@ -151,9 +151,7 @@ def bar_chart(title: str, edges: np.ndarray, counts: np.ndarray, *, x_label: str
     return frame.draw(x, y, x_label, mark("path", d=bars, fill=COLOURS[0], stroke="#fff", stroke_width="0.4"))
 
 
-def dot_chart(
-    title: str, names: Sequence[str], series: Sequence[Series], *, x_label: str, log: bool = False
-) -> Html:
+def dot_chart(title: str, names: Sequence[str], series: Sequence[Series], *, x_label: str, log: bool = False) -> Html:
     """One row a name, from above, and in each row a dot for each series, whose ``x`` holds the rows' numbers."""
     frame = _Frame(title + (", log scale" if log else ""), [one.name for one in series], 70 + 19 * len(names))
     numbers = _finite(one.x for one in series)
@@ -184,18 +182,10 @@ def strip_chart(title: str, strips: Sequence[tuple[str, np.ndarray, Any, int]], 
     each = 40
     frame = _Frame(title, height=76 + each * len(strips))
     ends = [np.asarray(interval, float) for _, _, interval, _ in strips if interval is not None]
-    x = _axis(
-        _finite([np.zeros(1), *(values for _, values, _, _ in strips), *ends]),
-        8,
-        WIDTH - RIGHT - 6,
-        margin=0.04,
-    )
+    x = _axis(_finite([np.zeros(1), *(values for _, values, _, _ in strips), *ends]), 8, WIDTH - RIGHT - 6, margin=0.04)
     marks = [
         mark(
-            "path",
-            d=f"M{float(x(0.0)):.1f} {frame.top:.1f}V{frame.bottom:.1f}",
-            stroke="#777",
-            stroke_dasharray="4 3",
+            "path", d=f"M{float(x(0.0)):.1f} {frame.top:.1f}V{frame.bottom:.1f}", stroke="#777", stroke_dasharray="4 3"
         )
     ]
     for row, (name, values, interval, place) in enumerate(strips):
@@ -209,9 +199,7 @@ def strip_chart(title: str, strips: Sequence[tuple[str, np.ndarray, Any, int]], 
         ]
         if interval is not None and np.isfinite(interval).all():
             low, high = (float(end) for end in x(interval))
-            marks.append(
-                mark("path", d=f"M{low:.1f} {line + 7:.1f}H{high:.1f}", stroke=colour, stroke_width="2.4")
-            )
+            marks.append(mark("path", d=f"M{low:.1f} {line + 7:.1f}H{high:.1f}", stroke=colour, stroke_width="2.4"))
         if np.isfinite(values).any():
             marks.append(_marker(place, float(x(values[np.isfinite(values)].mean())), line + 7, colour))
     return frame.draw(x, None, x_label, *marks, left=8)
@@ -244,9 +232,7 @@ class _Frame:
             parts.append(mark("path", d=f"M{place:.1f} {self.bottom:.1f}v4", stroke="#777"))
             parts.append(text_at(place, self.bottom + 17, _tick(value, x.log), anchor="middle"))
             if y is None:
-                parts.append(
-                    mark("path", d=f"M{place:.1f} {self.top:.1f}V{self.bottom:.1f}", stroke="#e2e2e2")
-                )
+                parts.append(mark("path", d=f"M{place:.1f} {self.top:.1f}V{self.bottom:.1f}", stroke="#e2e2e2"))
         if y is not None:
             for value, place in zip(y.ticks, y(y.ticks), strict=True):
                 parts.append(mark("path", d=f"M{left:.1f} {place:.1f}H{right:.1f}", stroke="#e2e2e2"))
@@ -259,9 +245,8 @@ class _Frame:
 def drawing(width: float, height: float, alt: str, *marks: Html) -> Html:
     """An SVG of these marks, as wide as the page lets it be; ``alt`` says in words what it shows."""
     return element(
-        "svg", *marks, viewBox=f"0 0 {width:g} {height:g}", role="img", aria_label=alt,
-        font_size="12", fill="none",
-    )  # fmt: skip
+        "svg", *marks, viewBox=f"0 0 {width:g} {height:g}", role="img", aria_label=alt, font_size="12", fill="none"
+    )
 
 
 def _line(series: Series, place: int, x: Axis, y: Axis) -> Html:
@@ -277,11 +262,7 @@ def _line(series: Series, place: int, x: Axis, y: Axis) -> Html:
     marks.append(_stroke(_steps(across, up), place))
     seen = np.flatnonzero(np.isfinite(up))
     # Shifted from line to line, so that markers of lines upon each other are all seen.
-    few = (
-        seen
-        if len(seen) <= 12
-        else seen[(np.arange(6) * len(seen) // 6 + place * len(seen) // 40) % len(seen)]
-    )
+    few = seen if len(seen) <= 12 else seen[(np.arange(6) * len(seen) // 6 + place * len(seen) // 40) % len(seen)]
     marks += [_marker(place, across[i], up[i], COLOURS[place % len(COLOURS)]) for i in few]
     return Html("".join(marks))
 
@@ -312,9 +293,13 @@ def _dots(series: Series, place: int, x: Axis, y: Axis) -> Html:
     """All points as one path of strokes without length, whose round ends are the dots."""
     dots = "".join(f"M{a:.1f} {b:.1f}h0" for a, b in zip(x(series.x), y(series.y), strict=True))
     return mark(
-        "path", d=dots, stroke=COLOURS[place % len(COLOURS)], stroke_width="4" if place == 0 else "3",
-        stroke_linecap="round" if place == 0 else "square", stroke_opacity="0.55",
-    )  # fmt: skip
+        "path",
+        d=dots,
+        stroke=COLOURS[place % len(COLOURS)],
+        stroke_width="4" if place == 0 else "3",
+        stroke_linecap="round" if place == 0 else "square",
+        stroke_opacity="0.55",
+    )
 
 
 _SHAPES: tuple[Callable[[float, float], str], ...] = (
@@ -334,19 +319,12 @@ def _marker(place: int, across: float, up: float, colour: str) -> Html:
 
 
 def text_at(
-    across: float,
-    up: float,
-    text: str,
-    *,
-    anchor: str | None = None,
-    fill: str = "#222",
-    weight: str | None = None,
+    across: float, up: float, text: str, *, anchor: str | None = None, fill: str = "#222", weight: str | None = None
 ) -> Html:
     """A text, whose line stands at ``up`` pixels."""
     return element(
-        "text", text, x=f"{float(across):.1f}", y=f"{float(up):.1f}", text_anchor=anchor, fill=fill,
-        font_weight=weight,
-    )  # fmt: skip
+        "text", text, x=f"{float(across):.1f}", y=f"{float(up):.1f}", text_anchor=anchor, fill=fill, font_weight=weight
+    )
 
 
 def mark(name: str, **attributes: str | None) -> Html:

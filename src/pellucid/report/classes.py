@@ -80,22 +80,21 @@ def judge_classes(data: Dataset, part: Part, outputs: np.ndarray) -> Html:
         section("Predictions", _confusion(counts, names), _per_class(counts, names))
         + section(
             "Worst mistakes",
-            paragraph(f"{what}; first those whose true class was given the least probability." if len(wrong)
-                      else "No held-out row is predicted wrongly."),
+            paragraph(
+                f"{what}; first those whose true class was given the least probability."
+                if len(wrong)
+                else "No held-out row is predicted wrongly."
+            ),
             show_examples(data, part, worst, ("true", "predicted", "probability", "of the true class"), said, caption),
         )
-    )  # fmt: skip
+    )
 
 
 def _confusion(counts: np.ndarray, names: Sequence[str]) -> Html:
     if len(names) > MOST_CLASSES:
         wrong = counts - np.diag(np.diag(counts))
         pairs = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CLASSES]
-        rows = [
-            [names[i // len(names)], names[i % len(names)], int(wrong.flat[i])]
-            for i in pairs
-            if wrong.flat[i]
-        ]
+        rows = [[names[i // len(names)], names[i % len(names)], int(wrong.flat[i])] for i in pairs if wrong.flat[i]]
         return table(("true class", "predicted as", "rows"), rows, "The classes most often confused")
     head = element(
         "tr",
@@ -125,14 +124,11 @@ def _shaded(count: int, share: float, bold: bool) -> Html:
 def _per_class(counts: np.ndarray, names: Sequence[str]) -> Html:
     scores = precision_recall(np.diag(counts), counts.sum(axis=0), counts.sum(axis=1))
     rows = [
-        [name, *map(float, scores[i]), int(counts[i].sum()), int(counts[:, i].sum())]
-        for i, name in enumerate(names)
+        [name, *map(float, scores[i]), int(counts[i].sum()), int(counts[:, i].sum())] for i, name in enumerate(names)
     ]
     rows.append(["mean of classes", *map(float, scores.mean(axis=0)), int(counts.sum()), int(counts.sum())])
     head = ("class", "precision", "recall", "F1", "rows", "predicted")
-    caption = (
-        "Precision: share of the rows predicted as the class that are of it. Recall: share of its rows found"
-    )
+    caption = "Precision: share of the rows predicted as the class that are of it. Recall: share of its rows found"
     return table(head, rows, caption)
 
 
@@ -145,8 +141,7 @@ def judge_labels(data: Dataset, part: Part, outputs: np.ndarray) -> Html:
     hits = (given & true).sum(axis=0)
     scores = precision_recall(hits, given.sum(axis=0), true.sum(axis=0))
     rows = [
-        [name, *map(float, scores[i]), int(true[:, i].sum()), int(given[:, i].sum())]
-        for i, name in enumerate(names)
+        [name, *map(float, scores[i]), int(true[:, i].sum()), int(given[:, i].sum())] for i, name in enumerate(names)
     ]
     mistakes = (given != true).sum(axis=1)
     worst = np.argsort(-mistakes, kind="stable")[: np.count_nonzero(mistakes)]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.checks import MissingExtra, ShapeError
+from pellucid.core.errors import MissingExtra, ShapeError
 from pellucid.training import History
 
 # Okabe and Ito's palette, told apart by colour-blind people too; line styles tell apart in grey.
@@ -38,9 +38,7 @@ def draw_samples(samples: np.ndarray, real: np.ndarray | None = None) -> Any:
         axes.legend(frameon=False, loc="upper right")
         return figure
     if samples.ndim not in (3, 4):
-        raise ShapeError(
-            f"samples are drawn as images or as points of a plane. Received: shape {samples.shape}."
-        )
+        raise ShapeError(f"samples are drawn as images or as points of a plane. Received: shape {samples.shape}.")
     columns = math.ceil(math.sqrt(len(samples)))
     rows = math.ceil(len(samples) / columns)
     figure = figure_of(figsize=(0.6 * columns, 0.6 * rows), layout="constrained")

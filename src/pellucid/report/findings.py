@@ -39,7 +39,7 @@ def findings_section(findings: Sequence[Mapping[str, Any]], compared: str | None
             kind="quiet",
         ),
         *map(_finding, findings),
-    )  # fmt: skip
+    )
 
 
 def _finding(found: Mapping[str, Any]) -> Html:
@@ -53,21 +53,26 @@ def _finding(found: Mapping[str, Any]) -> Html:
         facts(evidence.items()) if evidence else None,
         paragraph("May help: ", ", ".join(found.get("remedies") or ()), ".") if found.get("remedies") else None,
         paragraph(
-            _sentence(str(found["definition"])), " ",
-            element("a", "More on this finding", href=page_of(str(found["label"]))), ".", kind="quiet",
+            _sentence(str(found["definition"])),
+            " ",
+            element("a", "More on this finding", href=page_of(str(found["label"]))),
+            ".",
+            kind="quiet",
         ),
         class_=f"finding {severity}",
-    )  # fmt: skip
+    )
 
 
 def _bar(severity: str, probability: float) -> Html:
     """A probability as a bar, full at 1."""
     wide = 120
     return drawing(
-        wide, 10, f"probability {probability:.0%}",
+        wide,
+        10,
+        f"probability {probability:.0%}",
         mark("path", d=f"M0 0h{wide}v10H0z", fill="#e4e4e4"),
         mark("path", d=f"M0 0h{wide * probability:.1f}v10H0z", fill=COLOURS.get(severity, "#777")),
-    )  # fmt: skip
+    )
 
 
 def _sentence(text: str) -> str:

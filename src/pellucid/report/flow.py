@@ -73,11 +73,14 @@ class _Flow(NamedTuple):
     def series(self, low: np.ndarray | None = None, high: np.ndarray | None = None) -> list[Series]:
         return [
             Series(
-                name, self.steps, self.values[:, i], None if low is None else low[:, i],
+                name,
+                self.steps,
+                self.values[:, i],
+                None if low is None else low[:, i],
                 None if high is None else high[:, i],
             )
             for i, name in enumerate(self.names)
-        ]  # fmt: skip
+        ]
 
 
 def flow(history: History, prefix: str = "") -> Html:
@@ -181,9 +184,7 @@ def _gradients_by_depth(measured: _Measured) -> Html | None:
         return None
     steps = measured.steps
     chosen = sorted({0, len(steps) // 2, len(steps) - 1})
-    rows = [
-        Series(f"step {number(int(steps[i]))}", values[i, places], np.arange(len(places))) for i in chosen
-    ]
+    rows = [Series(f"step {number(int(steps[i]))}", values[i, places], np.arange(len(places))) for i in chosen]
     names = [measured.names[i] for i in places]
     return dot_chart("gradient norm from layer to layer", names, rows, x_label="‖∂L/∂W‖", log=True)
 
@@ -193,10 +194,7 @@ def _activation_charts(measured: _Measured) -> list[Html | None]:
     mean = measured.of("activation_mean", measured.outputs)
     spread = measured.of("activation_spread", measured.outputs)
     if mean is None or spread is None or len(mean.names) > 3:
-        return [
-            _chart(mean, "activation mean", {"log": False}),
-            _chart(spread, "activation spread", {"log": False}),
-        ]
+        return [_chart(mean, "activation mean", {"log": False}), _chart(spread, "activation spread", {"log": False})]
     lines = mean.series(mean.values - spread.values, mean.values + spread.values)
     return [line_chart("activation mean ± spread", lines, x_label="step", log=False)]
 

@@ -50,8 +50,6 @@ def _probabilities(outputs: np.ndarray, reads: str, task: str) -> np.ndarray:
     if reads not in ("logits", "margins"):
         return np.clip(x, 0, 1)  # numbers fitted to 0 and 1 leave that range
     powers = (
-        np.exp(x - x.max(axis=1, keepdims=True))
-        if task == "multiclass"
-        else 1 / (1 + np.exp(-np.clip(x, -500, 500)))
+        np.exp(x - x.max(axis=1, keepdims=True)) if task == "multiclass" else 1 / (1 + np.exp(-np.clip(x, -500, 500)))
     )
     return powers / powers.sum(axis=1, keepdims=True) if task == "multiclass" else powers

@@ -6,18 +6,7 @@ from pellucid.data import Dataset, Part
 from pellucid.report import picture
 from pellucid.report.chart import Series, bar_chart, scatter_chart
 from pellucid.report.examples import MOST_COLUMNS, features_of, show_examples
-from pellucid.report.page import (
-    Content,
-    Html,
-    element,
-    figure,
-    figures,
-    image,
-    number,
-    paragraph,
-    section,
-    table,
-)
+from pellucid.report.page import Content, Html, element, figure, figures, image, number, paragraph, section, table
 
 MOST_POINTS, MOST_OUTPUTS = 1000, 4
 """Points of a scatter, taken evenly from the rows; outputs of a regression that are drawn."""
@@ -86,11 +75,7 @@ def judge_reconstruction(data: Dataset, part: Part, outputs: np.ndarray) -> Html
         middle = _pairs(part.x, back, order[max(0, half - PAIRS // 2) : half + PAIRS // 2])
         return Html(
             section("Reconstructions", paragraph("Held-out rows of middling error."), middle, figures(chart))
-            + section(
-                "Worst mistakes",
-                paragraph("Those of the largest error."),
-                _pairs(part.x, back, order[:PAIRS]),
-            )
+            + section("Worst mistakes", paragraph("Those of the largest error."), _pairs(part.x, back, order[:PAIRS]))
         )
     mean = squares.mean(axis=0).ravel()
     spread = wanted.var(axis=0, dtype=float).ravel()
@@ -115,11 +100,8 @@ def _pairs(given: np.ndarray, back: np.ndarray, rows: np.ndarray) -> Html:
     for start in range(0, len(rows), LINE):
         of_line = rows[start : start + LINE]
         tiles = picture.shades(np.concatenate([given[of_line], back[of_line]]), low, high)
-        sheet = image(
-            picture.montage(tiles, columns=len(of_line)), "inputs, and below them their reconstructions"
-        )
+        sheet = image(picture.montage(tiles, columns=len(of_line)), "inputs, and below them their reconstructions")
         lines.append(figure(element("div", sheet, class_="pixels")))
     return Html(
-        figures(*lines, kind="large")
-        + paragraph("Above each input, below what the network made of it.", kind="quiet")
+        figures(*lines, kind="large") + paragraph("Above each input, below what the network made of it.", kind="quiet")
     )

@@ -145,11 +145,7 @@ def contents(titles: Iterable[str]) -> Html:
 
 
 def table(
-    head: Sequence[Content],
-    rows: Iterable[Sequence[Content]],
-    caption: str = "",
-    *,
-    right: Iterable[int] | None = None,
+    head: Sequence[Content], rows: Iterable[Sequence[Content]], caption: str = "", *, right: Iterable[int] | None = None
 ) -> Html:
     """A table, which scrolls where it is too wide.
 
@@ -161,22 +157,15 @@ def table(
     """
     rows = [list(row) for row in rows]
     if right is None:
-        right = [
-            i for i in range(len(head)) if rows and all(row[i] is None or _is_number(row[i]) for row in rows)
-        ]
+        right = [i for i in range(len(head)) if rows and all(row[i] is None or _is_number(row[i]) for row in rows)]
     chosen = set(right)
     kinds = ["n" if i in chosen else None for i in range(len(head))]
     top = (element("th", cell, scope="col", class_=kind) for cell, kind in zip(head, kinds, strict=True))
     body = (
-        element(
-            "tr",
-            *(element("td", cell, class_=kind) for cell, kind in zip(row, kinds, strict=True)),
-        )
+        element("tr", *(element("td", cell, class_=kind) for cell, kind in zip(row, kinds, strict=True)))
         for row in rows
     )
-    return scrolling(
-        element("table", element("thead", element("tr", *top)), element("tbody", *body)), caption
-    )
+    return scrolling(element("table", element("thead", element("tr", *top)), element("tbody", *body)), caption)
 
 
 def scrolling(wide: Html, caption: str = "") -> Html:

@@ -26,13 +26,14 @@ def proof_section(proof: Mapping[str, Any]) -> Html:
     rows += [_row(arm, str(arm["change"])) for arm in tried]
     if random is not None:
         rows.append(_row(random, f"best of as many random changes: {random['change']}"))
-    tested = [
-        (str(arm["change"]), arm, int(not arm.get("proven"))) for arm in tried if arm.get("p") is not None
-    ]
+    tested = [(str(arm["change"]), arm, int(not arm.get("proven"))) for arm in tried if arm.get("p") is not None]
     if random is not None and random.get("p") is not None:
         tested.append((f"random: {random['change']}", random, 2))
-    strips = [(name, differences, arm.get("interval"), place) for name, arm, place in tested
-              if len(differences := paired_differences(arm, original))]  # fmt: skip
+    strips = [
+        (name, differences, arm.get("interval"), place)
+        for name, arm, place in tested
+        if len(differences := paired_differences(arm, original))
+    ]
     return section(
         "Proof",
         paragraph(_verdict(best), kind="lead"),
@@ -47,17 +48,18 @@ def proof_section(proof: Mapping[str, Any]) -> Html:
             "div",
             figure(
                 strip_chart(
-                    "Better than the original, seed by seed", strips,
-                    x_label="difference of the score, paired by seed",
+                    "Better than the original, seed by seed", strips, x_label="difference of the score, paired by seed"
                 ),
                 "Each dot is a seed; below it the mean with its 95 % interval. To the right of the line a change "
                 "helps.",
             ),
             class_="figures large",
-        ) if strips else None,
+        )
+        if strips
+        else None,
         table(("change", "score", "difference", "95 % interval", "p", "d", "verdict"), rows, right=(1, 2, 4, 5)),
         paragraph(f"{proof['trainings']} trainings, {proof['seconds']:.0f} s.", kind="quiet"),
-    )  # fmt: skip
+    )
 
 
 def paired_differences(arm: Arm, original: Arm) -> np.ndarray:
@@ -71,9 +73,7 @@ def paired_differences(arm: Arm, original: Arm) -> np.ndarray:
 def _verdict(best: Arm | None) -> str:
     if best is None:
         return "Nothing tried beats the original."
-    return (
-        f"What helps: {best['change']}. The score rises by {_number(best.get('difference'))} on fresh seeds."
-    )
+    return f"What helps: {best['change']}. The score rises by {_number(best.get('difference'))} on fresh seeds."
 
 
 def _row(arm: Arm, name: str) -> list[Any]:
@@ -83,9 +83,14 @@ def _row(arm: Arm, name: str) -> list[Any]:
     low_high = arm.get("interval")
     interval = None if low_high is None or None in low_high else f"{low_high[0]:+.3f} to {low_high[1]:+.3f}"
     return [
-        name, _mean(arm), f"{arm['difference']:+.3f}", interval, f"{arm['p']:.2g}", _number(arm.get("d")),
+        name,
+        _mean(arm),
+        f"{arm['difference']:+.3f}",
+        interval,
+        f"{arm['p']:.2g}",
+        _number(arm.get("d")),
         element("b", "proven") if arm.get("proven") else "not proven",
-    ]  # fmt: skip
+    ]
 
 
 def _mean(arm: Arm) -> str:

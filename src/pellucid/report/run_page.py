@@ -7,18 +7,7 @@ from typing import Any
 
 from pellucid.report.findings import findings_section
 from pellucid.report.flow import curves, flow
-from pellucid.report.page import (
-    Content,
-    Html,
-    code,
-    code_block,
-    contents,
-    facts,
-    page,
-    paragraph,
-    section,
-    table,
-)
+from pellucid.report.page import Content, Html, code, code_block, contents, facts, page, paragraph, section, table
 from pellucid.report.proof import proof_section
 from pellucid.report.weights import Trained, architecture, weight_pictures
 from pellucid.training import History
@@ -113,9 +102,10 @@ class RunPage:
         return paragraph(
             "The constant predictor gives every row the mean of the training targets; for classes these are their "
             "shares, so that it always says the most frequent one. ",
-            f"The network's loss is {share:.1%} smaller." if share > 0 else
-            "The network's loss is no smaller: so far it has learnt nothing that helps with new rows.",
-        )  # fmt: skip
+            f"The network's loss is {share:.1%} smaller."
+            if share > 0
+            else "The network's loss is no smaller: so far it has learnt nothing that helps with new rows.",
+        )
 
     def _data(self) -> Html:
         of = dict(self.manifest["data"])
@@ -128,20 +118,21 @@ class RunPage:
             "held-out rows": of["held_out_rows"],
             "shape of an example": "×".join(map(str, of["input_shape"])) or "1",
             "SHA-256 of all arrays": code(of["fingerprint"]),
-        }  # fmt: skip
+        }
         return facts((name, value) for name, value in shown.items() if value is not None)
 
     def _again(self) -> Html:
         versions = dict(self.manifest["versions"]) | {"machine": self.manifest["platform"]}
         return Html(
             paragraph(
-                "In the folder of this run: ", code("pellucid train experiment.toml"),
+                "In the folder of this run: ",
+                code("pellucid train experiment.toml"),
                 ". The same versions on the same kind of machine give the same numbers, bit for bit.",
             )
             + self._resumed()
             + code_block(self.toml)
             + table(("made with", "version"), list(versions.items()))
-        )  # fmt: skip
+        )
 
     def _resumed(self) -> Html:
         """What stands in the way of repeating a run from the beginning: settings that changed on its way."""
@@ -150,7 +141,7 @@ class RunPage:
             for change in self.manifest.get("resumed", ())
             for name, values in change["changed"].items()
             if name not in LATER
-        ]  # fmt: skip
+        ]
         if not rows:
             return Html("")
         return Html(

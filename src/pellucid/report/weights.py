@@ -62,10 +62,15 @@ def _table(summary: Summary) -> Html:
     reads = any(row.reads for row in summary.rows)
     head = ["layer", *(["reads"] if reads else []), "output", "parameters", "multiply-adds"]
     rows = [
-        [row.layer, *([", ".join(row.reads)] if reads else []), _shape(row.output_shape), row.parameters or None,
-         row.multiply_adds or None]
+        [
+            row.layer,
+            *([", ".join(row.reads)] if reads else []),
+            _shape(row.output_shape),
+            row.parameters or None,
+            row.multiply_adds or None,
+        ]
         for row in summary.rows
-    ]  # fmt: skip
+    ]
     total = ["total", *([""] if reads else []), "", summary.parameters, summary.multiply_adds]
     return table(head, [*rows, total])
 
@@ -125,10 +130,14 @@ def _neurons(trained: Trained) -> Html | None:
         for x, of_layer in zip(xs, ys, strict=True)
         for y in of_layer
     ]
-    names = [element("text", name[:20], x=f"{left - 10:.0f}", y=f"{y + 4:.1f}", text_anchor="end", fill="#222")
-             for name, y in zip(inputs, ys[0], strict=False)]  # fmt: skip
-    names += [element("text", name[:20], x=f"{width - right + 10:.0f}", y=f"{y + 4:.1f}", fill="#222")
-              for name, y in zip(outputs, ys[-1], strict=False)]  # fmt: skip
+    names = [
+        element("text", name[:20], x=f"{left - 10:.0f}", y=f"{y + 4:.1f}", text_anchor="end", fill="#222")
+        for name, y in zip(inputs, ys[0], strict=False)
+    ]
+    names += [
+        element("text", name[:20], x=f"{width - right + 10:.0f}", y=f"{y + 4:.1f}", fill="#222")
+        for name, y in zip(outputs, ys[-1], strict=False)
+    ]
     alt = f"network of {'–'.join(map(str, sizes))} neurons"
     return figure(
         drawing(width, height, alt, Html("".join(marks)), *names),
@@ -171,9 +180,7 @@ def _tiles(name: str, layer: Any, weights: list[np.ndarray], trained: Trained) -
         tiles = tiles[np.sort(np.argsort(-norms, kind="stable")[:MOST_TILES])]
         what += f", the {MOST_TILES} of {count:,} with the largest weights"
     largest = float(np.quantile(np.abs(tiles), 0.995))
-    caption = (
-        f"{name}: {what}. Grey is 0, white {number(largest)} and more, black {number(-largest)} and less."
-    )
+    caption = f"{name}: {what}. Grey is 0, white {number(largest)} and more, black {number(-largest)} and less."
     address = montage(grey(tiles, -largest, largest), columns=8 if len(tiles) > 8 else None)
     return element("div", figure(image(address, f"weights of {name} as pictures"), caption), class_="pixels")
 
@@ -194,9 +201,7 @@ def _histogram(name: str, weights: list[np.ndarray]) -> Html:
     finite = flat[np.isfinite(flat)]
     counts, edges = np.histogram(finite, min(BINS, 8 + int(math.sqrt(len(finite)))))
     zeros = float((flat == 0).mean())
-    caption = (
-        f"{flat.size:,} weights, mean {number(float(finite.mean()))}, spread {number(float(finite.std()))}"
-    )
+    caption = f"{flat.size:,} weights, mean {number(float(finite.mean()))}, spread {number(float(finite.std()))}"
     if zeros:
         caption += f", {zeros:.1%} exactly 0"
     if len(finite) < len(flat):

@@ -12,7 +12,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from pellucid.core.checks import StorageError
+from pellucid.core.errors import StorageError
 from pellucid.core.files import sha256, write_bytes
 
 KEPT = 2

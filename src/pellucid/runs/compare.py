@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 import numpy as np
 
-from pellucid.core.checks import DataError, InvalidValue, WholeNumber, require
+from pellucid.core.constraints import WholeNumber, require
+from pellucid.core.errors import DataError, InvalidValue
 from pellucid.data import Dataset, make_dataset
 from pellucid.architectures.feedforward import feedforward, loss_and_network
 from pellucid.architectures.by_name import build_model

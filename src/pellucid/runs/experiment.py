@@ -6,7 +6,8 @@ from typing import Any, ClassVar, Literal, Self
 
 import msgspec
 
-from pellucid.core.checks import InvalidValue, StorageError, WholeNumber, require
+from pellucid.core.constraints import WholeNumber, require
+from pellucid.core.errors import InvalidValue, StorageError
 from pellucid.data import Dataset, load_dataset, load_table, reconstruction
 from pellucid.functions.schedules import watches_loss
 from pellucid.runs.scaling import ScalingChoice
@@ -155,7 +156,7 @@ class GanExperiment(Settings, kw_only=True, forbid_unknown_fields=True):
     critic: list[Any]
     latent: int
     loss: str = "wasserstein"
-    restraint: Any = None
+    lipschitz_constraint: Any = None
     optimizer: Any
     critic_optimizer: Any = None
     critic_steps: int = 5

@@ -30,7 +30,7 @@ import tomli_w
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from pellucid.core.checks import StorageError
+from pellucid.core.errors import StorageError
 from pellucid.core.files import sha256, storage_error, write_bytes
 
 PACKAGES = ("pellucid", "jax", "jaxlib", "numpy")

@@ -10,7 +10,7 @@ import jax
 import msgspec
 import numpy as np
 
-from pellucid.core.checks import InvalidValue, ResumeWarning, ShapeError
+from pellucid.core.errors import InvalidValue, ResumeWarning, ShapeError
 from pellucid.core.registry import describe
 from pellucid.data import Dataset, Part, make_dataset
 from pellucid.functions.schedules import watches_loss
@@ -29,10 +29,10 @@ from pellucid.training import (
     Adversarial,
     GradientPenalty,
     History,
-    Restraint,
+    LipschitzConstraint,
     Rows,
     Training,
-    restraints,
+    lipschitz_constraints,
 )
 from pellucid.training.adversarial import GAMES
 
@@ -94,7 +94,7 @@ def train_gan(
     *,
     latent: int | None = None,
     loss: Literal["wasserstein", "gan", "minimax"] = "wasserstein",
-    restraint: Restraint | str | Mapping[str, Any] | None = "auto",
+    lipschitz_constraint: LipschitzConstraint | str | Mapping[str, Any] | None = "auto",
     optimizer: Any = None,
     critic_optimizer: Any = None,
     critic_steps: int | None = None,
@@ -120,7 +120,7 @@ def train_gan(
         data: a `Dataset`, or an array of examples (rows, …). Targets are left out.
         latent: numbers of noise that the generator starts from; by default that of `gan_networks`.
         loss: ``wasserstein``; ``gan``, which does not saturate; or ``minimax``, which does.
-        restraint: what holds the critic: a name or object of `pellucid.training.lipschitz`, None for nothing;
+        lipschitz_constraint: what holds the critic: a name or object of `pellucid.training.lipschitz`, None for nothing;
             ``"auto"`` for a gradient penalty under the Wasserstein loss, of strength 0.1 for vectors and 10 for
             images, else None.
         optimizer: the generator's, name or object; by default Adam with small momentum, see `CUSTOMS`.
@@ -160,10 +160,10 @@ def train_gan(
         x = np.asarray(data)
         data = make_dataset(x, np.zeros(len(x), np.float32), task="regression", held_out=None)
     experiment = experiment_for(
-        generator, critic, data, latent=latent, loss=loss, restraint=restraint, optimizer=optimizer,
+        generator, critic, data, latent=latent, loss=loss, lipschitz_constraint=lipschitz_constraint, optimizer=optimizer,
         critic_optimizer=critic_optimizer, critic_steps=critic_steps, epochs=epochs, batch_size=batch_size,
         seed=seed, record_every=record_every, record=tuple(record), histograms_every=histograms_every,
-    )  # fmt: skip
+    )
     return run_gan(
         experiment,
         data,
@@ -181,7 +181,7 @@ def experiment_for(
     *,
     latent: int | None = None,
     loss: str = "wasserstein",
-    restraint: Restraint | str | Mapping[str, Any] | None = "auto",
+    lipschitz_constraint: LipschitzConstraint | str | Mapping[str, Any] | None = "auto",
     optimizer: Any = None,
     critic_optimizer: Any = None,
     critic_steps: int | None = None,
@@ -197,8 +197,8 @@ def experiment_for(
         raise InvalidValue(f"loss must be one of {', '.join(map(repr, GAMES))}. Received: {loss!r}.")
     custom = CUSTOMS[loss]
     usual = gan_networks(data)
-    if restraint == "auto":
-        restraint = (
+    if lipschitz_constraint == "auto":
+        lipschitz_constraint = (
             GradientPenalty(0.1 if len(data.input_shape) == 1 else 10.0) if custom.restrained else None
         )
     return GanExperiment(
@@ -206,7 +206,7 @@ def experiment_for(
         critic=(critic or usual[1]).describe(),
         latent=usual[2] if latent is None else latent,
         loss=loss,
-        restraint=None if restraint is None else describe(restraints.build(restraint)),
+        lipschitz_constraint=None if lipschitz_constraint is None else describe(lipschitz_constraints.build(lipschitz_constraint)),
         optimizer=describe(_registered(custom.optimizer if optimizer is None else optimizer)),
         critic_optimizer=None if critic_optimizer is None else describe(_registered(critic_optimizer)),
         critic_steps=custom.critic_steps if critic_steps is None else critic_steps,
@@ -273,7 +273,7 @@ def _to_the_end(
             program, {"generator": state.params["average"], "critic": state.params["critic"]}, state.layer_state,
             experiment, DataFacts.of(data), training.history, stopped, training=training, data=data,
             resumed=tuple(resumed),
-        )  # fmt: skip
+        )
 
     if files is not None:
         files.write_manifest(run_now("epochs").manifest)
@@ -391,7 +391,7 @@ def training_of(experiment: GanExperiment, data: Dataset) -> Training:
         )
     optimizer = as_optimizer(experiment.optimizer)
     other = as_optimizer(experiment.critic_optimizer or experiment.optimizer)
-    restraint = None if experiment.restraint is None else restraints.build(experiment.restraint)
+    lipschitz_constraint = None if experiment.lipschitz_constraint is None else lipschitz_constraints.build(experiment.lipschitz_constraint)
 
     def rows_of(part: Part | None) -> Rows | None:
         return None if part is None else Rows(jax.device_put(part.x), None)
@@ -404,7 +404,7 @@ def training_of(experiment: GanExperiment, data: Dataset) -> Training:
         train,
         rows_of(data.held_out),
         optimizer,
-        program.init(optimizer, other, restraint, data.input_shape, experiment.seed),
+        program.init(optimizer, other, lipschitz_constraint, data.input_shape, experiment.seed),
         History.begin(program, rows),
     )
 
@@ -438,7 +438,7 @@ def check_players(program: Adversarial, data: Dataset) -> None:
     mixing = [
         n
         for n, layer in zip(program.critic.names, program.critic.layers, strict=True)
-        if layer.mixes_examples
+        if layer.depends_on_batch
     ]
     if mixing:
         raise InvalidValue(

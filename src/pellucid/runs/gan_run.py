@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.core.checks import StorageError, WholeNumber, require
+from pellucid.core.constraints import WholeNumber, require
+from pellucid.core.errors import StorageError
 from pellucid.data import Dataset
 from pellucid.runs.experiment import GanExperiment
 from pellucid.runs.pages import kept_page, page_of_gan
@@ -195,7 +196,7 @@ def load_gan(folder: str | Path) -> GanRun:
     return GanRun(
         program, tree["params"], tree["layer_state"], experiment, facts, history,
         files.read_json("result.json")["stopped"], files.path, resumed=tuple(manifest.get("resumed", ())),
-    )  # fmt: skip
+    )
 
 
 def program_of_gan(experiment: GanExperiment) -> Adversarial:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.checks import InvalidValue
+from pellucid.core.errors import InvalidValue
 from pellucid.data import Dataset, make_dataset
 from pellucid.data.arrays import as_weights
 from pellucid.data.encoding import Task, as_array, kind_of

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from pellucid.core.checks import InvalidValue, StorageError, UnknownName
+from pellucid.core.errors import InvalidValue, StorageError, UnknownName
 from pellucid.core.files import cache_folder, sha256
 from pellucid.data import Dataset, make_dataset, reconstruction
 from pellucid.runs.experiment import open_data
@@ -111,7 +111,7 @@ def restore(training: Training, files: RunFolder, optimizers: Optimizers) -> Non
         place: _taken_up(own if place == "optimizer" else own[place.partition("/")[2]], f"state/{place}", arrays,
                          before[place], now)
         for place, now in optimizers.items()
-    }  # fmt: skip
+    }
     state = taken.get("optimizer", {place.partition("/")[2]: one for place, one in taken.items()})
     training.state = training.state._replace(optimizer=state)
     if any(name.startswith("best/") for name in arrays):

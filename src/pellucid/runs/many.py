@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pellucid.core.checks import InvalidValue, TrainingDiverged
+from pellucid.core.errors import InvalidValue, TrainingDiverged
 from pellucid.data import Dataset
 from pellucid.functions.initializers import Initializer, initializers
 from pellucid.layers import Layer
@@ -282,7 +282,7 @@ def _run(member: Member, training: Training, stopped: str) -> Run:
     run = Run(
         program.network, training.params, training.layer_state, program, member.experiment,
         DataFacts.of(member.ready.data), history, {}, stopped, training=training, data=data,
-    )  # fmt: skip
+    )
     if data.held_out is None or not history.steps_made:
         return run
     if stopped == "epochs" and not member.ready.decides:

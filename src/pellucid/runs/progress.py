@@ -43,7 +43,7 @@ class ProgressReport:
             self.bar = Progress(
                 TextColumn("epoch {task.fields[epoch]}"), BarColumn(), TextColumn("{task.fields[text]}"),
                 console=self.console, transient=True,
-            )  # fmt: skip
+            )
             self.bar.start()
             self.task = self.bar.add_task("", total=self.total, epoch=f"1/{self.epochs}", text="compiling …")
         return self

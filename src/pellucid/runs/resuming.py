@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from pellucid.core.checks import InvalidValue
+from pellucid.core.errors import InvalidValue
 from pellucid.core.registry import describe
 from pellucid.functions.schedules import Schedule
 from pellucid.runs.experiment import Experiment, GanExperiment

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.core.checks import DataError, DoctorWarning, StorageError
+from pellucid.core.errors import DataError, DoctorWarning, StorageError
 from pellucid.core.types import Params, State
 from pellucid.data import Dataset, Encoder, Part, Preprocessing, TableEncoder, Vocabulary
 from pellucid.data.arrays import as_weights
@@ -81,7 +81,7 @@ class DataFacts:
         return DataFacts(
             data.name, data.task, data.classes, data.input_shape, data.outputs, len(data.train.x),
             held_out, data.fingerprint, data.preprocessing, data.target_preprocessing, data.encoder,
-        )  # fmt: skip
+        )
 
     def encode_target(self, y: Any) -> np.ndarray:
         """Targets of one's own as they are stored: class names or numbers, 1-D or one column, as class numbers.
@@ -183,7 +183,7 @@ class Run:
 
     @property
     def best_epoch(self) -> int | None:
-        """The epoch whose network was kept, counted from 1; None without early stopping, which keeps the last."""
+        """The epoch whose network was kept, sample_mask from 1; None without early stopping, which keeps the last."""
         losses = self.history.held_out[:, 0]
         if self.experiment.patience is None or not len(losses):
             return None
@@ -526,7 +526,7 @@ def load_run(folder: str | Path) -> Run:
         network, tree["params"], tree["layer_state"], program, experiment, facts, history, result,
         stopped, files.path, row_weights=arrays.get("row_weights"),
         resumed=tuple(manifest.get("resumed", ())), notes=notes_of(files),
-    )  # fmt: skip
+    )
 
 
 def notes_of(files: RunFolder) -> Notes:

@@ -6,7 +6,8 @@ from typing import Any, Literal, TypeAlias
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.core.checks import InvalidValue, OneOf, require
+from pellucid.core.constraints import OneOf, require
+from pellucid.core.errors import InvalidValue
 from pellucid.data import SCALINGS, Dataset, Preprocessing
 from pellucid.functions.losses import Loss
 from pellucid.layers import Activation, Conv1D, Conv2D, ConvTranspose1D, ConvTranspose2D, Dense, Frozen

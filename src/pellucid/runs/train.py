@@ -13,14 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.core.checks import (
-    NOT_NEGATIVE,
-    DataError,
-    InvalidValue,
-    ResumeWarning,
-    TrainingDiverged,
-    require,
-)
+from pellucid.core.constraints import NOT_NEGATIVE, require
+from pellucid.core.errors import DataError, InvalidValue, ResumeWarning, TrainingDiverged
 from pellucid.core.registry import describe
 from pellucid.core.types import Array, Specification
 from pellucid.data import Dataset, Part, split
@@ -170,12 +164,12 @@ def train(
         scale_inputs=scale_inputs, scale_targets=scale_targets, early_stopping=early_stopping,
         validation=validation, record_every=record_every, record=record, histograms_every=histograms_every,
         snapshots=snapshots,
-    )  # fmt: skip
+    )
     run = run_experiment(
         planned.experiment, planned.data, optimizer=planned.optimizer, network=planned.network,
         folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every,
         progress=progress, choices=planned.choices, before=_warn_of_problems, after=suspicion_of,
-    )  # fmt: skip
+    )
     if progress and run.notes.suspicion:
         print(f"the doctor suspects {run.notes.suspicion}; run.diagnose() makes sure", file=sys.stderr)
     return run
@@ -314,7 +308,7 @@ def run_experiment(
         files.begin(overwrite)
     return _to_the_end(
         experiment, data, ready, training, files, checkpoint_every, progress, Notes(tuple(choices)), before, after
-    )  # fmt: skip
+    )
 
 
 def _to_the_end(
@@ -339,7 +333,7 @@ def _to_the_end(
         return Run(
             program.network, training.params, training.layer_state, program, experiment, facts,
             training.history, {}, stopped, training=training, data=data, resumed=tuple(resumed), notes=notes,
-        )  # fmt: skip
+        )
 
     if files is not None:
         files.write_manifest(run_now("epochs").manifest)
@@ -437,7 +431,7 @@ def resume_run(
     notes = replace(notes_of(files), failure=None, suspicion=None)
     return _to_the_end(
         experiment, data, ready, training, files, checkpoint_every, progress, notes, after=suspicion_of, resumed=resumed
-    )  # fmt: skip
+    )
 
 
 def _taken_up(
@@ -483,7 +477,7 @@ class Ready(NamedTuple):
         return initial_state(
             self.program.network, self.optimizer, self.regularizer, self.data.input_shape, seed,
             recorder=self.program.recorder,
-        )  # fmt: skip
+        )
 
     def training(self, state: TrainingState) -> Training:
         """The training, from ``state`` on."""

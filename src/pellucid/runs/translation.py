@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.core.checks import SHARE, InvalidValue, ResumeWarning, StorageError, WholeNumber, require
+from pellucid.core.constraints import SHARE, WholeNumber, require
+from pellucid.core.errors import InvalidValue, ResumeWarning, StorageError
 from pellucid.core.registry import describe
 from pellucid.core.types import Params, State
 from pellucid.data.translation import (
@@ -259,7 +260,7 @@ class Translator:
         made = Translator(
             network, training.params, training.layer_state, data.source, data.target, data.source_steps,
             data.target_steps, experiment, training.history, {}, stopped,
-        )  # fmt: skip
+        )
         made.result |= made.evaluate(data.held_out)
         if files is not None:
             made._write(files)
@@ -353,7 +354,7 @@ class Translator:
             network, tree["params"], tree["layer_state"], Lexicon(tuple(words["source"])),
             Lexicon(tuple(words["target"])), words["source_steps"], words["target_steps"], experiment, history,
             result, stopped,
-        )  # fmt: skip
+        )
 
     def _write(self, files: RunFolder) -> None:
         files.write_experiment(self.experiment.to_dict())

@@ -3,7 +3,7 @@
 from pellucid.training.adversarial import Adversarial
 from pellucid.training.epoch import Program, Rows, Scaling, Step, TargetScaling, advance, steps_per_epoch
 from pellucid.training.history import History
-from pellucid.training.lipschitz import GradientPenalty, Restraint, WeightClipping, restraints
+from pellucid.training.lipschitz import GradientPenalty, LipschitzConstraint, WeightClipping, lipschitz_constraints
 from pellucid.training.loop import EarlyStopping, Learned, Progress, Training
 from pellucid.training.recorder import DEFAULT_GROUPS, GROUPS, MEASURES, Recorder
 from pellucid.training.shuffle import permutation
@@ -23,7 +23,7 @@ __all__ = [
     "Program",
     "Progress",
     "Recorder",
-    "Restraint",
+    "LipschitzConstraint",
     "Rows",
     "Scaling",
     "SnapshotTaker",
@@ -39,7 +39,7 @@ __all__ = [
     "from_arrays",
     "initial_state",
     "permutation",
-    "restraints",
+    "lipschitz_constraints",
     "steps_per_epoch",
     "to_arrays",
 ]

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.checks import InvalidValue, OneOf, WholeNumber, constrained, validate
+from pellucid.core.constraints import OneOf, WholeNumber, constrained, validate
+from pellucid.core.errors import InvalidValue
 from pellucid.core.tunable import as_arrays
 from pellucid.core.types import Array, Float, Key, Params, Scalar, Shape, State
 from pellucid.functions.losses import Loss, SigmoidBinaryCrossEntropy, Wasserstein
@@ -28,7 +29,7 @@ from pellucid.training.epoch import (
     steps_per_epoch,
     take,
 )
-from pellucid.training.lipschitz import Restraint
+from pellucid.training.lipschitz import LipschitzConstraint
 from pellucid.training.recorder import DEFAULT_GROUPS, unit_layers
 from pellucid.training.state import TrainingState
 
@@ -79,15 +80,15 @@ class Adversarial(Program):
     """A generator, a critic, and the game between them.
 
     Formula:
-        θ_D: ``critic_steps`` times, each on rows and noise of its own, down the slope of the critic's loss
-        (and of its restraint); then once θ_G: down the slope of the generator's loss, through the critic
+        θ_D: ``critic_steps`` times, each on rows and noise of its own, down the gradient of the critic's loss
+        (and of its lipschitz_constraint); then once θ_G: down the gradient of the generator's loss, through the critic
 
-    All derivatives are the networks' own: the slope of the loss for the score, ``critic.backward`` to the parameters or
+    All derivatives are the networks' own: the gradient of the loss for the score, ``critic.backward`` to the parameters or
     on to the input, ``generator.backward`` from there. The exception is the gradient penalty
     (`pellucid.training.lipschitz.GradientPenalty`).
 
     A `TrainingState` holds the players by name: ``params`` of ``generator``, ``critic`` and ``average``; its
-    ``regularizer`` is the critic's `Restraint`, or None. Samples are drawn with ``average``, the mean of the
+    ``regularizer`` is the critic's `LipschitzConstraint`, or None. Samples are drawn with ``average``, the mean of the
     generator's weights over about the last tenth of the training: θ̄ ← θ̄ + (θ − θ̄) · 10 / (t + 9) after step t. On a
     ring of eight Gaussians at a constant rate it brings the samples within 3 σ of a mode from 77 % to 93 %.
 
@@ -160,12 +161,12 @@ class Adversarial(Program):
         self,
         optimizer: Optimizer | FromOptax,
         critic_optimizer: Optimizer | FromOptax,
-        restraint: Restraint | None,
+        lipschitz_constraint: LipschitzConstraint | None,
         input_shape: Shape,
         seed: int | Array,
     ) -> TrainingState:
         """The state before the first step, drawn from ``seed``."""
-        return _initial_state(self, optimizer, critic_optimizer, restraint, input_shape, seed)
+        return _initial_state(self, optimizer, critic_optimizer, lipschitz_constraint, input_shape, seed)
 
     def begin_records(
         self, params: dict[str, Any], layer_state: dict[str, Any], shapes: dict[str, Shape]
@@ -219,9 +220,7 @@ class Adversarial(Program):
             return Step(new_state, figures, None)
         memory = state.recorder or {"generator": None, "critic": None}
         measure, number = self.recorder.measure, state.step
-        of_generator = measure(
-            self.generator, update.params, update.changes, pass_, memory["generator"], number
-        )
+        of_generator = measure(self.generator, update.params, update.changes, pass_, memory["generator"], number)
         of_critic = measure(self.critic, critic.params, last[2], last[1], memory["critic"], number)
         if state.recorder is not None:
             memory = {"generator": of_generator.memory, "critic": of_critic.memory}
@@ -264,10 +263,10 @@ class Adversarial(Program):
     def critic_pass(
         self, state: TrainingState, critic: Player, real: Float[Array, "batch *shape"], key: Key[Array, ""]
     ) -> Backpropagation:
-        """The critic's loss, without its restraint's penalty, and its gradients, with it.
+        """The critic's loss, without its lipschitz_constraint's penalty, and its gradients, with it.
 
         Args:
-            state: the state that the step began with: the generator, the restraint.
+            state: the state that the step began with: the generator, the lipschitz_constraint.
             critic: the critic as it is at this update.
             real: real examples, scaled.
             key: of the noise and of what is drawn.
@@ -277,9 +276,9 @@ class Adversarial(Program):
         generated = self.generate(state, noise_key, generator_key, rows).outputs[-1]
         x = jnp.concatenate([real, generated])
         forward = self.critic.forward(critic.params, critic.layer_state, x, key=layer_key, training=True)
-        value, slope = self.critic_loss(forward.outputs[-1])
+        value, gradient = self.critic_loss(forward.outputs[-1])
         last = len(self.critic.layers) - 1
-        backward = self.critic.backward(critic.params, forward.caches, {last: slope})
+        backward = self.critic.backward(critic.params, forward.caches, {last: gradient})
 
         grads = backward.grads
         if state.regularizer is not None:
@@ -302,13 +301,11 @@ class Adversarial(Program):
         judged = self.critic.forward(
             critic.params, critic.layer_state, forward.outputs[-1], key=layer_key, training=True
         )
-        value, slope = self.generator_loss(judged.outputs[-1])
-        dx = self.critic.backward(critic.params, judged.caches, {len(self.critic.layers) - 1: slope}).dx
+        value, gradient = self.generator_loss(judged.outputs[-1])
+        dx = self.critic.backward(critic.params, judged.caches, {len(self.critic.layers) - 1: gradient}).dx
         last = len(self.generator.layers) - 1
         backward = self.generator.backward(state.params["generator"], forward.caches, {last: dx})
-        return Backpropagation(
-            value, forward.outputs, backward.deltas, backward.grads, forward.state, forward.masks
-        )
+        return Backpropagation(value, forward.outputs, backward.deltas, backward.grads, forward.state, forward.masks)
 
     def generate(
         self, state: TrainingState, noise_key: Key[Array, ""], layer_key: Key[Array, ""], rows: int
@@ -316,25 +313,21 @@ class Adversarial(Program):
         """The generator's forward pass on fresh noise, in training mode."""
         params = state.params["generator"]
         noise = jax.random.normal(noise_key, (rows, self.latent), jax.tree.leaves(params)[0].dtype)
-        return self.generator.forward(
-            params, state.layer_state["generator"], noise, key=layer_key, training=True
-        )
+        return self.generator.forward(params, state.layer_state["generator"], noise, key=layer_key, training=True)
 
     def critic_loss(self, scores: Float[Array, "both 1"]) -> tuple[Scalar, Float[Array, "both 1"]]:
-        """Mean loss of the real half plus that of the generated half, and the slope for each score."""
+        """Mean loss of the real half plus that of the generated half, and the gradient for each score."""
         game = GAMES[self.loss]
         rows = scores.shape[0] // 2
-        targets = jnp.concatenate(
-            [jnp.full_like(scores[:rows], target) for target in (game.real, game.generated)]
-        )
-        return game.loss.value(scores, targets).sum() / rows, game.loss.slope(scores, targets) / rows
+        targets = jnp.concatenate([jnp.full_like(scores[:rows], target) for target in (game.real, game.generated)])
+        return game.loss.value(scores, targets).sum() / rows, game.loss.gradient(scores, targets) / rows
 
     def generator_loss(self, scores: Float[Array, "batch 1"]) -> tuple[Scalar, Float[Array, "batch 1"]]:
-        """Mean loss of generated examples as the generator sees it, and the slope for each score."""
+        """Mean loss of generated examples as the generator sees it, and the gradient for each score."""
         game = GAMES[self.loss]
         targets = jnp.full_like(scores, game.wanted)
         value = game.loss.value(scores, targets).mean()
-        return game.sign * value, game.sign * game.loss.slope(scores, targets) / scores.shape[0]
+        return game.sign * value, game.sign * game.loss.gradient(scores, targets) / scores.shape[0]
 
     def evaluate(self, state: TrainingState, scaling: Scaling, part: Rows) -> Array:
         """Both losses over all rows of ``part``, each beside an example made of noise that is the same every time.
@@ -354,9 +347,7 @@ class Adversarial(Program):
             places = jnp.minimum(i * size, rows - size) + jnp.arange(size)
             real = scaling(take(part.x, places))
             noise = jax.random.normal(jax.random.fold_in(state.key, i), (size, self.latent), real.dtype)
-            generated = predict(
-                self.generator, state.params["generator"], state.layer_state["generator"], noise
-            )
+            generated = predict(self.generator, state.params["generator"], state.layer_state["generator"], noise)
             critic = (self.critic, state.params["critic"], state.layer_state["critic"])
             scores = predict(*critic, jnp.concatenate([real, generated]))
             losses = self.critic_loss(scores)[0], self.generator_loss(scores[size:])[0]
@@ -366,9 +357,7 @@ class Adversarial(Program):
 
     def explain_divergence(self, state: TrainingState, scaling: Scaling, train: Rows) -> str:
         """The first thing in the bad step that is not finite, in either network."""
-        batches, keys = self.take_batch(
-            state, scaling, train, epoch_order(state, train.rows, self.batch_size)
-        )
+        batches, keys = self.take_batch(state, scaling, train, epoch_order(state, train.rows, self.batch_size))
         per_epoch = steps_per_epoch(train.rows, self.batch_size)
         step = int(state.step)
         where = f"The losses are not finite at step {step} (epoch {step // per_epoch + 1}). "
@@ -388,7 +377,7 @@ class Adversarial(Program):
             critic = new
         return (
             f"{where}In the critic: its last update overflowed. Lower the learning rate, clip the gradient "
-            "(clip_norm=1), or restrain it (restraint='gradient_penalty')."
+            "(clip_norm=1), or restrain it (lipschitz_constraint='gradient_penalty')."
         )
 
 
@@ -397,7 +386,7 @@ def _initial_state(
     program: Adversarial,
     optimizer: Any,
     critic_optimizer: Any,
-    restraint: Restraint | None,
+    lipschitz_constraint: LipschitzConstraint | None,
     input_shape: Shape,
     seed: int | Array,
 ) -> TrainingState:
@@ -408,7 +397,7 @@ def _initial_state(
         {"generator": generator, "critic": critic, "average": generator},
         {"generator": generator_state, "critic": critic_state},
         {"generator": optimizer.init(generator), "critic": critic_optimizer.init(critic)},
-        as_arrays(restraint, jax.tree.leaves(critic)[0].dtype),
+        as_arrays(lipschitz_constraint, jax.tree.leaves(critic)[0].dtype),
         jnp.zeros((), jnp.int32),
         training_key,
         program.begin_records(

@@ -37,8 +37,7 @@ def explain_divergence(
         return where + found + kept
     return (
         f"{where}All layers' outputs are finite; the loss {loss.name!r} itself overflows or is undefined "
-        "on them: look at the targets, the scale of the predictions and the match of output activation and loss."
-        + kept
+        "on them: look at the targets, the scale of the predictions and the match of output activation and loss." + kept
     )
 
 

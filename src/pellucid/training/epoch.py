@@ -155,12 +155,7 @@ def steps_per_epoch(rows: int, batch_size: int) -> int:
 
 @partial(jax.jit, static_argnums=0)
 def advance(
-    program: Program,
-    state: TrainingState,
-    scaling: Scaling,
-    train: Rows,
-    held_out: Rows | None,
-    stop: Array,
+    program: Program, state: TrainingState, scaling: Scaling, train: Rows, held_out: Rows | None, stop: Array
 ) -> tuple[TrainingState, Records]:
     """Train from ``state.step`` up to step ``stop``, at most `CAPACITY` steps on.
 

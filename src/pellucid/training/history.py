@@ -48,9 +48,8 @@ class History:
     def begin(program: Program, rows: int) -> "History":
         """An empty history for a program and its number of training rows."""
         return History(
-            program.layer_names, program.metric_name, rows, program.batch_size, program.recorder,
-            program.unit_layers,
-        )  # fmt: skip
+            program.layer_names, program.metric_name, rows, program.batch_size, program.recorder, program.unit_layers
+        )
 
     @property
     def steps_made(self) -> int:
@@ -133,9 +132,7 @@ class History:
         ratios = np.full_like(norms, np.nan)
         with_weights = np.flatnonzero(np.isfinite(norms).any(axis=0))
         here, after = norms[:, with_weights[:-1]], norms[:, with_weights[1:]]
-        ratios[:, with_weights[:-1]] = np.divide(
-            here, after, out=np.full_like(here, np.nan), where=after != 0
-        )
+        ratios[:, with_weights[:-1]] = np.divide(here, after, out=np.full_like(here, np.nan), where=after != 0)
         return ratios
 
     @property
@@ -196,9 +193,7 @@ class History:
         """All tables that hold anything, by name."""
         tables = {name: getattr(self, name) for name in ("epochs", "steps", "layers", "histograms", "units")}
         return {
-            name: table
-            for name, table in tables.items()
-            if name not in ("histograms", "units") or len(table["layer"])
+            name: table for name, table in tables.items() if name not in ("histograms", "units") or len(table["layer"])
         }
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -211,9 +206,7 @@ class History:
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take over measurements that ``to_arrays`` named, and the number of rows that they were made on."""
         self.rows = int(arrays.get("rows", self.rows))
-        self.step_rows, self.layer_measures, self.held_out = (
-            arrays[name] for name in ("steps", "layers", "held_out")
-        )
+        self.step_rows, self.layer_measures, self.held_out = (arrays[name] for name in ("steps", "layers", "held_out"))
         self.histogram_numbers = arrays.get("histograms", self.histogram_numbers)
         names = [f"active/{i}" for i in range(len(self.unit_layers))]
         self.active = tuple(arrays[name] for name in names if name in arrays)

@@ -1,4 +1,4 @@
-"""What keeps a Wasserstein critic's slope in bounds, without which the loss is no distance."""
+"""What keeps a Wasserstein critic's gradient in bounds, without which the loss is no distance."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.checks import POSITIVE, constrained, validate
+from pellucid.core.constraints import POSITIVE, constrained, validate
 from pellucid.core.registry import Registry
 from pellucid.core.tunable import tunable
 from pellucid.core.types import Array, Float, Key, Params, PyTree, Scalar, State
 from pellucid.network import Network
 
 
-class Restraint(ABC):
+class LipschitzConstraint(ABC):
     """A hold on the critic; its number travels in the training state, so that another one recompiles nothing."""
 
     name: ClassVar[str]
@@ -36,21 +36,21 @@ class Restraint(ABC):
         """The critic's parameters after an update, brought back to where they are allowed."""
 
 
-restraints: Registry[Restraint] = Registry("restraint", Restraint)
-"""Every restraint by name."""
+lipschitz_constraints: Registry[LipschitzConstraint] = Registry("lipschitz_constraint", LipschitzConstraint)
+"""Every lipschitz_constraint by name."""
 
 
-@restraints.register("gradient_penalty")
+@lipschitz_constraints.register("gradient_penalty")
 @tunable
 @dataclass(frozen=True)
-class GradientPenalty(Restraint):
-    """The slope of the critic for its input is drawn to length 1, on lines between real and generated examples.
+class GradientPenalty(LipschitzConstraint):
+    """The gradient of the critic for its input is drawn to length 1, on lines between real and generated examples.
 
     Formula:
         P = λ · mean (‖∇ₓ D(x̂)‖₂ − 1)², x̂ = ε x + (1 − ε) G(z), ε ~ U(0, 1) for each example
 
     ∇ₓD is the critic's own ``backward``; only the derivative of P for the weights, a second derivative of D, is
-    taken by `jax.grad`, through that hand-written pass. Where ∇ₓD = 0 the length has slope 0.
+    taken by `jax.grad`, through that hand-written pass. Where ∇ₓD = 0 the length has gradient 0.
 
     Args:
         strength: λ > 0. Gulrajani et al. take 10 for images, 0.1 for points.
@@ -81,7 +81,7 @@ class GradientPenalty(Restraint):
         x = between(real, generated, jax.random.uniform(line_key, real.shape[:1], real.dtype))
 
         def penalty(params: tuple[Params, ...]) -> Scalar:
-            length = lengths(input_slopes(critic, params, state, x, layer_key))
+            length = lengths(input_gradients(critic, params, state, x, layer_key))
             return self.strength * ((length - 1) ** 2).mean()
 
         return jax.value_and_grad(penalty)(params)
@@ -91,10 +91,10 @@ class GradientPenalty(Restraint):
         return params
 
 
-@restraints.register("weight_clipping")
+@lipschitz_constraints.register("weight_clipping")
 @tunable
 @dataclass(frozen=True)
-class WeightClipping(Restraint):
+class WeightClipping(LipschitzConstraint):
     """Every parameter of the critic is cut off at ±c after each update.
 
     Formula:
@@ -141,7 +141,7 @@ def between(
     return share * real + (1 - share) * generated
 
 
-def input_slopes(
+def input_gradients(
     critic: Network,
     params: tuple[Params, ...],
     state: tuple[State, ...],
@@ -154,7 +154,7 @@ def input_slopes(
     return critic.backward(params, forward.caches, {len(critic.layers) - 1: ones}).dx
 
 
-def lengths(slopes: Float[Array, "batch *shape"]) -> Float[Array, " batch"]:
-    """‖·‖₂ of each example; of slope 0, not NaN, where it is 0."""
-    square = (slopes * slopes).reshape(slopes.shape[0], -1).sum(axis=1)
+def lengths(gradients: Float[Array, "batch *shape"]) -> Float[Array, " batch"]:
+    """‖·‖₂ of each example; of gradient 0, not NaN, where it is 0."""
+    square = (gradients * gradients).reshape(gradients.shape[0], -1).sum(axis=1)
     return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)

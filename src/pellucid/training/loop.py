@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.core.checks import NOT_NEGATIVE, TrainingDiverged, WholeNumber, constrained, validate
+from pellucid.core.constraints import NOT_NEGATIVE, WholeNumber, constrained, validate
+from pellucid.core.errors import TrainingDiverged
 from pellucid.core.types import PyTree
 from pellucid.functions.schedules import watches_loss
 from pellucid.training.epoch import CAPACITY, Program, Rows, Scaling, advance, steps_per_epoch

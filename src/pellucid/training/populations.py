@@ -17,16 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.types import Array
-from pellucid.training.epoch import (
-    CAPACITY,
-    Program,
-    Records,
-    Rows,
-    Scaling,
-    advance,
-    run_steps,
-    steps_per_epoch,
-)
+from pellucid.training.epoch import CAPACITY, Program, Records, Rows, Scaling, advance, run_steps, steps_per_epoch
 from pellucid.training.history import History
 from pellucid.training.loop import Training
 from pellucid.training.programs import make_room
@@ -48,12 +39,7 @@ AXES: Any = TrainingState(*_FIRST)._replace(step=None)
 
 @partial(jax.jit, static_argnums=0)
 def advance_together(
-    program: Program,
-    stack: TrainingState,
-    scaling: Scaling,
-    train: Rows,
-    held_out: Rows | None,
-    stop: Array,
+    program: Program, stack: TrainingState, scaling: Scaling, train: Rows, held_out: Rows | None, stop: Array
 ) -> tuple[TrainingState, Records]:
     """Train all members of a stack up to step ``stop``, as `advance` trains one.
 
@@ -86,12 +72,7 @@ class Population:
     """
 
     def __init__(
-        self,
-        program: Program,
-        scaling: Scaling,
-        train: Rows,
-        monitor: Rows | None,
-        states: Sequence[TrainingState],
+        self, program: Program, scaling: Scaling, train: Rows, monitor: Rows | None, states: Sequence[TrainingState]
     ) -> None:
         self.program, self.scaling, self.train, self.monitor = program, scaling, train, monitor
         self.histories = [History.begin(program, train.rows) for _ in states]

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.checks import InvalidValue, OneOf, WholeNumber, require
+from pellucid.core.constraints import OneOf, WholeNumber, require
+from pellucid.core.errors import InvalidValue
 from pellucid.core.types import Array, Float, PyTree
 from pellucid.functions.activations import activations
 from pellucid.layers import Activation, Flatten, Reshape
@@ -51,14 +52,7 @@ Outputs are measured on the first rows of the batch, as many as hold `SAMPLE` nu
 """
 
 GROUPS = {
-    "activations": (
-        "activation_mean",
-        "activation_spread",
-        "share_zero",
-        "share_saturated",
-        "finite",
-        "dead_units",
-    ),
+    "activations": ("activation_mean", "activation_spread", "share_zero", "share_saturated", "finite", "dead_units"),
     "gradients": ("gradient_norm", "finite"),
     "updates": ("update_ratio",),
     "weights": ("weight_norm", "weight_zeros"),
@@ -145,9 +139,7 @@ class Recorder:
         require(self.every, WholeNumber(0), "record_every")
         require(self.histograms_every, WholeNumber(0), "histograms_every")
         if not self.groups:
-            raise InvalidValue(
-                f"record names no group. To measure nothing take record_every=0; else {ALLOWED}."
-            )
+            raise InvalidValue(f"record names no group. To measure nothing take record_every=0; else {ALLOWED}.")
         for group in self.groups:
             require(group, OneOf(tuple(GROUPS)), "each group of record")
         if self.histograms_every and (not self.every or self.histograms_every % self.every):
@@ -172,9 +164,7 @@ class Recorder:
         """The groups that have histograms."""
         return tuple(group for group in DEFAULT_GROUPS if group in self.groups)
 
-    def begin(
-        self, network: AnyNetwork, params: tuple, layer_state: tuple, input_shape: Any
-    ) -> Memory | None:
+    def begin(self, network: AnyNetwork, params: tuple, layer_state: tuple, input_shape: Any) -> Memory | None:
         """The memory before the first step; None where nothing is remembered."""
         if not self.every or not {"activations", "noise"} & set(self.groups):
             return None
@@ -238,9 +228,7 @@ class Recorder:
             if mean is not None:
                 mean, found["signal_to_noise"] = _signal_to_noise(mean, pass_.grads)
             memory = Memory(tuple(active), mean)
-        histograms = (
-            self._histograms(network, params, changes, pass_, step) if self.histograms_every else None
-        )
+        histograms = self._histograms(network, params, changes, pass_, step) if self.histograms_every else None
         return Seen(jnp.stack([jnp.stack(column) for column in found.values()], axis=1), histograms, memory)
 
     def _histograms(
@@ -256,9 +244,7 @@ class Recorder:
                 "updates": [weights_of(change) for change in changes],
                 "weights": [weights_of(of_layer) for of_layer in params],
             }
-            return jnp.stack(
-                [jnp.stack([histogram(of[kind][i]) for kind in self.kinds]) for i in range(len(params))]
-            )
+            return jnp.stack([jnp.stack([histogram(of[kind][i]) for kind in self.kinds]) for i in range(len(params))])
 
         if self.histograms_every == self.every:
             return take()
@@ -267,9 +253,7 @@ class Recorder:
         return jax.lax.cond(due, take, lambda: nothing)
 
 
-def output_shapes(
-    network: AnyNetwork, params: tuple, layer_state: tuple, input_shape: Any
-) -> list[tuple[int, ...]]:
+def output_shapes(network: AnyNetwork, params: tuple, layer_state: tuple, input_shape: Any) -> list[tuple[int, ...]]:
     """The shape of each layer's output for one example, without computing any."""
     shapes = input_shape if isinstance(input_shape[0], tuple) else (input_shape,)
     x = tuple(jax.ShapeDtypeStruct((1, *shape), jnp.float32) for shape in shapes)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pellucid.core.checks import WholeNumber, constrained, validate
+from pellucid.core.constraints import WholeNumber, constrained, validate
 from pellucid.training.state import TrainingState, from_arrays, to_arrays
 
 Arrays = dict[str, np.ndarray]

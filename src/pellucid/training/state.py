@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.core.checks import InvalidValue, StorageError
+from pellucid.core.errors import InvalidValue, StorageError
 from pellucid.core.tunable import as_arrays
 from pellucid.core.types import Array, Key, PyTree, Shapes
 from pellucid.functions.regularizers import Regularizer

@@ -88,9 +88,7 @@ class Supervised(Program):
     def step(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array, measured: bool) -> Step:
         """One step: batch, forward, backward, update, measurements."""
         batch = self.take_batch(state, scaling, train, order)
-        pass_ = backpropagate(
-            self.network, self.loss, state.params, state.layer_state, *batch, key=self.key_of(state)
-        )
+        pass_ = backpropagate(self.network, self.loss, state.params, state.layer_state, *batch, key=self.key_of(state))
         progress = state.step.astype(batch.weights.dtype) / steps_per_epoch(train.rows, self.batch_size)
 
         update = self.update(state, pass_.grads, progress)
@@ -105,16 +103,14 @@ class Supervised(Program):
         )
         if not measured:
             return Step(new_state, figures, None)
-        seen = self.recorder.measure(
-            self.network, update.params, update.changes, pass_, state.recorder, state.step
-        )
+        seen = self.recorder.measure(self.network, update.params, update.changes, pass_, state.recorder, state.step)
         return Step(new_state._replace(recorder=seen.memory), figures, seen.layers, seen.histograms)
 
     def update(self, state: TrainingState, grads: PyTree, progress: Scalar) -> Update:
         """What the optimiser and the regulariser make of the gradients of the loss, ``progress`` epochs on."""
         rule = state.regularizer
         if rule is not None:
-            grads = self._penalised(rule, lambda g, w: g + rule.slope(w), grads, state.params)
+            grads = self._penalised(rule, lambda g, w: g + rule.gradient(w), grads, state.params)
         update = state.optimizer.rule.update(grads, state.optimizer, state.params, progress)
         if rule is None:
             return update
@@ -130,9 +126,7 @@ class Supervised(Program):
 
         return jax.tree_util.tree_map_with_path(changed, *trees)
 
-    def metric_of(
-        self, prediction: PyTree, target: PyTree, scaling: Scaling, mask: Array | None = None
-    ) -> Array:
+    def metric_of(self, prediction: PyTree, target: PyTree, scaling: Scaling, mask: Array | None = None) -> Array:
         """The metric of each example, in the target's own units, over the real steps where it is of each step."""
         return masked_value(self.metric, scaling.own_units(prediction), scaling.own_units(target), mask)
 
@@ -185,10 +179,6 @@ class Supervised(Program):
         """The first thing in the bad step that is not finite."""
         order = epoch_order(state, train.rows, self.batch_size)
         batch = self.take_batch(state, scaling, train, order)
-        pass_ = backpropagate(
-            self.network, self.loss, state.params, state.layer_state, *batch, key=self.key_of(state)
-        )
+        pass_ = backpropagate(self.network, self.loss, state.params, state.layer_state, *batch, key=self.key_of(state))
         epoch = int(state.step) // steps_per_epoch(train.rows, self.batch_size) + 1
-        return explain_divergence(
-            self.network, self.loss, state.params, batch.x, pass_, int(state.step), epoch
-        )
+        return explain_divergence(self.network, self.loss, state.params, batch.x, pass_, int(state.step), epoch)

@@ -1,4 +1,4 @@
-"""Activations: value, slope, range, kinks and saturation, measured from the functions (subject 4)."""
+"""Activations: value, derivative, range, kinks and saturation, measured from the functions (subject 4)."""
 
 import math
 from collections.abc import Mapping
@@ -28,13 +28,13 @@ TEXTS = {
         "4.2",
     ),
     "tanh": Text(
-        "Centred on zero; a slope up to 1, four times the sigmoid's.",
+        "Centred on zero; a derivative up to 1, four times the sigmoid's.",
         "The gradient still vanishes at large |z|; costs exponentials.",
         "Hidden layers of small networks; states of RNN, LSTM and GRU; outputs between −1 and 1.",
         "4.3",
     ),
     "hard_tanh": Text(
-        "Cheaper than tanh: two comparisons; centred on zero; slope 1 inside.",
+        "Cheaper than tanh: two comparisons; centred on zero; derivative 1 inside.",
         "No gradient at all outside (−1, 1); two kinks.",
         "Low-power and fixed-point devices, quantised networks.",
         "4.4",
@@ -46,19 +46,19 @@ TEXTS = {
         "4.5",
     ),
     "relu": Text(
-        "Cheapest non-linearity; slope 1 for every positive z, so gradients do not vanish; many exact zeros.",
+        "Cheapest non-linearity; derivative 1 for every positive z, so gradients do not vanish; many exact zeros.",
         "A neuron that is negative for every example learns no more (dying ReLU); not centred on zero.",
         "The default of hidden layers, dense and convolutional.",
         "4.6",
     ),
     "step": Text(
         "A yes or a no: the threshold of the biological neuron.",
-        "Slope 0 everywhere: no gradient, so no backpropagation.",
+        "Derivative 0 everywhere: no gradient, so no backpropagation.",
         "The perceptron, with its own learning rule.",
         "4.7, 2.3",
     ),
     "leaky_relu": Text(
-        "As cheap as ReLU, and cannot die: a slope α remains on the negative side.",
+        "As cheap as ReLU, and cannot die: a derivative α remains on the negative side.",
         "One more number to choose; not centred on zero where α is small.",
         "Hidden layers where ReLUs die; discriminators of GANs.",
         "4.7",
@@ -76,7 +76,7 @@ TEXTS = {
         "4.7",
     ),
     "gelu": Text(
-        "Smooth; a small slope remains for moderately negative z.",
+        "Smooth; a small derivative remains for moderately negative z.",
         "Costs an error function; not monotone.",
         "Transformers.",
         "4.7",
@@ -88,7 +88,7 @@ TEXTS = {
         "4.7",
     ),
     "softplus": Text(
-        "Smooth and always positive; its slope is the sigmoid.",
+        "Smooth and always positive; its derivative is the sigmoid.",
         "Never exactly 0; the gradient vanishes for very negative z; a logarithm and an exponential.",
         "Outputs that must be positive: a rate, a spread.",
         "4.7",
@@ -116,15 +116,13 @@ NEAR = np.linspace(-6, 6, 769, dtype=np.float32)
 FAR = np.concatenate([[-1e4, -1e3], np.linspace(-128, 128, 8193), [1e3, 1e4]]).astype(np.float32)
 
 
-def value_and_slope(activation: Activation, z: Any) -> tuple[np.ndarray, np.ndarray]:
+def value_and_derivative(activation: Activation, z: Any) -> tuple[np.ndarray, np.ndarray]:
     """A and ∂a/∂z for numbers z in float32; of softmax the first of two outputs, for logits (z, 0)."""
     count = len(z)
-    z = jnp.asarray(
-        np.resize(np.asarray(z, np.float32), len(FAR))
-    )  # one shape for all: each is compiled once
+    z = jnp.asarray(np.resize(np.asarray(z, np.float32), len(FAR)))  # one shape for all: each is compiled once
     if isinstance(activation, Elementwise):
         a = activation.value(z)
-        return np.asarray(a)[:count], np.asarray(activation.slope(z, a))[:count]
+        return np.asarray(a)[:count], np.asarray(activation.derivative(z, a))[:count]
     logits = jnp.stack([z, jnp.zeros_like(z)], axis=-1)
     a = activation.value(logits)
     first = jnp.broadcast_to(jnp.array([1.0, 0.0]), logits.shape)
@@ -133,7 +131,7 @@ def value_and_slope(activation: Activation, z: Any) -> tuple[np.ndarray, np.ndar
 
 def measured_range(activation: Activation) -> Range:
     """The stated range, each end closed where the function reaches it within |z| ≤ 6 rather than tends to it."""
-    a, _ = value_and_slope(activation, NEAR)
+    a, _ = value_and_derivative(activation, NEAR)
     low, high = activation.range
     # An end that is only tended to is nearest at the last point alone.
     reaches_low = bool(np.isfinite(low)) and np.flatnonzero(a == a.min())[-1] not in (0, len(a) - 1)
@@ -144,13 +142,13 @@ def measured_range(activation: Activation) -> Range:
 
 
 def kinks(activation: Activation) -> list[tuple[float, float, float, float]]:
-    """Where the slope jumps: z, the slope on the left, on the right, and the one used there."""
+    """Where the derivative jumps: z, the derivative on the left, on the right, and the one used there."""
     h = np.float32(2.0**-10)
-    before, at, after = (value_and_slope(activation, NEAR + shift)[0] for shift in (-h, 0, h))
+    before, at, after = (value_and_derivative(activation, NEAR + shift)[0] for shift in (-h, 0, h))
     jumps = np.abs((after - at) - (at - before)) / h
     found = []
     for z in NEAR[jumps > 5e-3]:
-        left, here, right = value_and_slope(activation, [z - h / 1024, z, z + h / 1024])[1]
+        left, here, right = value_and_derivative(activation, [z - h / 1024, z, z + h / 1024])[1]
         found.append((float(z), float(left), float(right), float(here)))
     return found
 
@@ -176,46 +174,46 @@ def _over_normal(values: np.ndarray, z: np.ndarray) -> float:
 
 def facts(activation: Activation) -> Facts:
     """What the function does, each fact measured in float32."""
-    slope_far = value_and_slope(activation, FAR)[1]
+    derivative_far = value_and_derivative(activation, FAR)[1]
     between = (NEAR[:-1] + NEAR[1:]) / 2  # so that no kink is met
-    a, slope = value_and_slope(activation, between)
-    steepest = np.flatnonzero(slope_far == slope_far.max())
+    a, derivative = value_and_derivative(activation, between)
+    steepest = np.flatnonzero(derivative_far == derivative_far.max())
     where = f" at z = {write(float(FAR[steepest[0]]))}" if len(steepest) == 1 else ""
     ties = "; ".join(
-        f"at z = {write(z)} the slope is {write(used)} (left {write(left)}, right {write(right)})"
+        f"at z = {write(z)} the derivative is {write(used)} (left {write(left)}, right {write(right)})"
         for z, left, right, used in kinks(activation)
     )
     return Facts(
         {
             "range": measured_range(activation),
             "kinks": ties or "none: smooth",
-            "largest slope": f"{write(float(slope_far.max()))}{where}",
+            "largest derivative": f"{write(float(derivative_far.max()))}{where}",
             "rises everywhere": bool(np.all(np.diff(a) >= 0)),
-            "slope below 0.001": _outside(np.abs(slope_far) < 1e-3),
-            "slope exactly 0": _outside(slope_far == 0),
+            "derivative below 0.001": _outside(np.abs(derivative_far) < 1e-3),
+            "derivative exactly 0": _outside(derivative_far == 0),
             "mean of a for normal z": round(_over_normal(a, between), 3) + 0.0,
-            "rms slope for normal z": round(math.sqrt(_over_normal(slope**2, between)), 3),
+            "rms derivative for normal z": round(math.sqrt(_over_normal(derivative**2, between)), 3),
         }
     )
 
 
 def _measured(activation: Activation) -> Mapping[str, Content]:
     z = np.linspace(-5, 5, 401, dtype=np.float32)
-    a, slope = value_and_slope(activation, z)
+    a, derivative = value_and_derivative(activation, z)
     pair = "" if isinstance(activation, Elementwise) else " (first of two outputs, logits z and 0)"
-    values, slopes = value_and_slope(activation, POINTS)
+    values, derivatives = value_and_derivative(activation, POINTS)
     return {
-        "graph": (Curve(f"f(z){pair}", "z", z, a), Curve("slope f′(z)", "z", z, slope)),
+        "graph": (Curve(f"f(z){pair}", "z", z, a), Curve("derivative f′(z)", "z", z, derivative)),
         "behaviour": facts(activation),
         "in float32": Table(
-            ("z", "f(z)", "f′(z)"), tuple(zip(POINTS, map(float, values), map(float, slopes), strict=True))
+            ("z", "f(z)", "f′(z)"), tuple(zip(POINTS, map(float, values), map(float, derivatives), strict=True))
         ),
     }
 
 
 def _formulas(activation: Activation) -> Formulas:
     if isinstance(activation, Elementwise):
-        return Formulas({"f(z)": activation.formula, "f′(z)": formula(activation.slope)})
+        return Formulas({"f(z)": activation.formula, "f′(z)": formula(activation.derivative)})
     return Formulas({"a_i": activation.formula, "∂L/∂z": formula(activation.backward)})
 
 
@@ -226,17 +224,17 @@ def _row(activation: Activation) -> Mapping[str, Any]:
         "formula": formulas[0],
         "derivative": formulas[1],
         "range": known["range"],
-        "largest slope": float(np.max(value_and_slope(activation, FAR)[1])),
-        "slope below 0.001": known["slope below 0.001"],
+        "largest derivative": float(np.max(value_and_derivative(activation, FAR)[1])),
+        "derivative below 0.001": known["derivative below 0.001"],
         "mean of a": known["mean of a for normal z"],
-        "rms slope": known["rms slope for normal z"],
+        "rms derivative": known["rms derivative for normal z"],
     }
 
 
 def _draw(items: Mapping[str, Activation]) -> Any:
     z = np.linspace(-4, 4, 401, dtype=np.float32)
     rows = -(-len(items) // 5)
-    curves = {name: value_and_slope(item, z) for name, item in items.items()}
+    curves = {name: value_and_derivative(item, z) for name, item in items.items()}
     return draw_family(new_figure((11.5, 2.1 * rows + 0.3)), "z", z, curves)
 
 

@@ -49,10 +49,7 @@ def outputs() -> Page:
     shapes, trained = [], []
     for task, end in OUTPUTS.items():
         activation, loss = activations.build(end.activation), losses.build(end.loss)
-        both, neurons = (
-            fuse(activation, loss),
-            {"binary": "1", "multiclass": "C", "multilabel": "C"}.get(task),
-        )
+        both, neurons = (fuse(activation, loss), {"binary": "1", "multiclass": "C", "multilabel": "C"}.get(task))
         shapes.append((task, neurons or "1 a number", end.activation, Range(*activation.range), end.reason))
         trained.append((task, end.loss, both.name if both else end.loss, end.metric))
     sections: dict[str, Content] = {
@@ -77,7 +74,7 @@ class Pass(NamedTuple):
 
 
 def count_passes(network: Network, input_shape: Shape, batch: int = 1) -> list[Pass]:
-    """Multiply-adds of a training step, layer by layer and direction by direction, counted in the traced programs.
+    """Multiply-adds of a training step, layer by layer and direction by direction, sample_mask in the traced programs.
 
     Args:
         network: layers in a row.
@@ -131,7 +128,7 @@ ASPECTS = (
     ("operation of a dense layer", "z = x·W + b", "∂L/∂W = xᵀ·dz, ∂L/∂b = Σ dz, ∂L/∂x = dz·Wᵀ"),
     ("operation of an activation", "a = f(z)", "dz = da · f′(z)"),
     ("keeps or needs", "keeps x, z and a of every layer", "needs what forward kept"),
-    ("uses the loss", "no; the loss is computed after it", "yes: it begins with its slope"),
+    ("uses the loss", "no; the loss is computed after it", "yes: it begins with its gradient"),
     ("updates weights", "no", "no; it gives the gradients by which the optimiser updates"),
     ("when", "training and prediction", "training only"),
 )
@@ -139,7 +136,7 @@ ASPECTS = (
 
 
 def forward_and_backward() -> Page:
-    """Forward against backward propagation, with the products of one step counted (subject 3.8)."""
+    """Forward against backward propagation, with the products of one step sample_mask (subject 3.8)."""
     passes = count_passes(reference_network(), REFERENCE[:1])
     forward = sum(each.forward for each in passes)
     backward = sum(each.to_inputs + each.to_parameters for each in passes)
@@ -147,9 +144,7 @@ def forward_and_backward() -> Page:
         "comparison": Table(("aspect", "forward", "backward"), ASPECTS),
         "multiply-adds of one example, 784–128–128–10": Table(
             ("layer", "in", "out", "forward", "backward to inputs", "backward to weights"),
-            tuple(
-                (p.layer, p.shape_in, p.shape_out, p.forward, p.to_inputs, p.to_parameters) for p in passes
-            ),
+            tuple((p.layer, p.shape_in, p.shape_out, p.forward, p.to_inputs, p.to_parameters) for p in passes),
         ),
         "in all": Facts({"forward": forward, "backward": backward, "backward / forward": backward / forward}),
     }
@@ -162,21 +157,14 @@ def regularization() -> Page:
     named += [(layers.KIND, "dropout"), (optimizers.KIND, "momentum")]
     named += [(regularizers.SPARSITIES, name) for name in ("l1_activity", "kl_activity")]
     named += [(layers.KIND, "batch_norm")]
-    acts = {
-        "regularizer": "weights",
-        "layer": "activations",
-        "optimizer": "updates",
-        "sparsity penalty": "activations",
-    }
+    acts = {"regularizer": "weights", "layer": "activations", "optimizer": "updates", "sparsity penalty": "activations"}
     rows = []
     for kind, name in named:
         item, text = kind.registry.build(name), kind.texts[name]
         formula = next(iter(kind.formulas(item).values())).split(";")[0]
         rows.append((name, acts[kind.singular], formula, text.pro, text.con, text.used, text.subject))
     headings = ("name", "acts on", "formula", "for", "against", "used", "subject")
-    return Page(
-        "regularization", "Regularisation (subject 7.4–7.9)", {"comparison": Table(headings, tuple(rows))}
-    )
+    return Page("regularization", "Regularisation (subject 7.4–7.9)", {"comparison": Table(headings, tuple(rows))})
 
 
 COMPARISONS: Mapping[str, Callable[[], Page]] = {

@@ -53,11 +53,7 @@ TEXTS = {
         "Convention; Keras, TensorFlow.",
     ),
     "uniform": Text(
-        "As normal, bounded.",
-        "One spread for every layer.",
-        "Shallow networks.",
-        "3.2",
-        "LeCun and others, 1998.",
+        "As normal, bounded.", "One spread for every layer.", "Shallow networks.", "3.2", "LeCun and others, 1998."
     ),
     "glorot_uniform": Text(
         "Keeps signals forward and gradients backward about as large, through near-linear activations.",
@@ -65,9 +61,7 @@ TEXTS = {
         "tanh, sigmoid and softmax layers.",
         "3.2",
     ),
-    "glorot_normal": Text(
-        "As glorot_uniform.", "As glorot_uniform.", "tanh, sigmoid and softmax layers.", "3.2"
-    ),
+    "glorot_normal": Text("As glorot_uniform.", "As glorot_uniform.", "tanh, sigmoid and softmax layers.", "3.2"),
     "he_uniform": Text("As he_normal, bounded.", "As he_normal.", "ReLU layers.", "3.2"),
     "he_normal": Text(
         "Twice the variance, for the half that a ReLU cuts off: signals keep their size.",
@@ -75,12 +69,8 @@ TEXTS = {
         "ReLU layers; the default of dense and convolutional layers.",
         "3.2",
     ),
-    "lecun_uniform": Text(
-        "As lecun_normal, bounded.", "Too small for ReLU.", "Linear and tanh layers.", "3.2"
-    ),
-    "lecun_normal": Text(
-        "Keeps the size of signals in linear layers.", "Too small for ReLU.", "SELU layers.", "3.2"
-    ),
+    "lecun_uniform": Text("As lecun_normal, bounded.", "Too small for ReLU.", "Linear and tanh layers.", "3.2"),
+    "lecun_normal": Text("Keeps the size of signals in linear layers.", "Too small for ReLU.", "SELU layers.", "3.2"),
     "orthogonal": Text(
         "Keeps the length of every signal and gradient exactly, however often it is applied.",
         "Costs a QR decomposition; exact for linear layers only.",
@@ -143,10 +133,7 @@ def facts(initializer: Initializer) -> Facts:
 
 def _measured(initializer: Initializer) -> Mapping[str, Content]:
     middles, density = histogram(initializer)
-    return {
-        "graph": (Curve("density of the weights", "w", middles, density),),
-        "behaviour": facts(initializer),
-    }
+    return {"graph": (Curve("density of the weights", "w", middles, density),), "behaviour": facts(initializer)}
 
 
 def _row(initializer: Initializer) -> Mapping[str, Any]:

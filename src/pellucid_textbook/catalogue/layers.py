@@ -65,15 +65,9 @@ TEXTS = {
         "After convolutions.",
         "1.4",
     ),
-    "max_pool1d": Text(
-        "Shorter sequences; no parameters.", "Throws away when.", "After convolutions in time.", "1.4"
-    ),
-    "average_pool2d": Text(
-        "Smaller images, smoothly.", "Blurs sharp features.", "After convolutions.", "1.4"
-    ),
-    "average_pool1d": Text(
-        "Shorter sequences, smoothly.", "Blurs sharp events.", "After convolutions in time.", "1.4"
-    ),
+    "max_pool1d": Text("Shorter sequences; no parameters.", "Throws away when.", "After convolutions in time.", "1.4"),
+    "average_pool2d": Text("Smaller images, smoothly.", "Blurs sharp features.", "After convolutions.", "1.4"),
+    "average_pool1d": Text("Shorter sequences, smoothly.", "Blurs sharp events.", "After convolutions in time.", "1.4"),
     "global_average_pool": Text(
         "Images of any size; no parameters.", "No place is left.", "Before the classifier.", "1.4"
     ),
@@ -143,10 +137,7 @@ TEXTS = {
         "Convention.",
     ),
     "add": Text(
-        "Gradients pass unchanged: very deep networks learn.",
-        "Shapes must be equal.",
-        "Residual blocks.",
-        "1.3",
+        "Gradients pass unchanged: very deep networks learn.", "Shapes must be equal.", "Residual blocks.", "1.3"
     ),
     "concatenate": Text(
         "Keeps everything of all branches.",
@@ -169,10 +160,7 @@ TEXTS = {
         "1.8",
     ),
     "masking_noise": Text(
-        "Forces inputs to be guessed from others.",
-        "The share must be chosen.",
-        "Denoising autoencoders.",
-        "1.8",
+        "Forces inputs to be guessed from others.", "The share must be chosen.", "Denoising autoencoders.", "1.8"
     ),
     "frozen": Text(
         "Keeps what a layer has learnt elsewhere; no optimiser state.",
@@ -190,19 +178,13 @@ TEXTS = {
     ),
     "leaky_integrate_and_fire": Text(
         "A neuron in time, as nature has it; outputs are spikes.",
-        "No true slope: trained by a surrogate.",
+        "No true gradient: trained by a surrogate.",
         "Spiking networks.",
         "2.1",
     ),
-    "repeat": Text(
-        "A constant current.", "More steps, more work.", "Before spiking neurons.", "2.1", "Convention."
-    ),
+    "repeat": Text("A constant current.", "More steps, more work.", "Before spiking neurons.", "2.1", "Convention."),
     "mean_over_time": Text(
-        "A firing rate from spikes.",
-        "Order is lost.",
-        "After spiking neurons.",
-        "2.1",
-        "Adrian, 1926 (rate coding).",
+        "A firing rate from spikes.", "Order is lost.", "After spiking neurons.", "2.1", "Adrian, 1926 (rate coding)."
     ),
 }
 
@@ -254,10 +236,7 @@ COUNTS = {
     "embedding": Example(WORDS, "vocabulary·units"),
     "batch_norm": Example(VECTOR, "2·inputs"),
     "layer_norm": Example(VECTOR, "2·inputs"),
-    **{
-        name: Example(ROWS)
-        for name in ("attention", "add", "concatenate", "multiply", "max_pool1d", "average_pool1d")
-    },
+    **{name: Example(ROWS) for name in ("attention", "add", "concatenate", "multiply", "max_pool1d", "average_pool1d")},
     **{name: Example(ROWS) for name in ("leaky_integrate_and_fire", "mean_over_time")},
     **{
         name: Example(IMAGE)
@@ -307,7 +286,7 @@ class Shown:
         return self._forward(training=True)
 
     def _forward(self, *, training: bool) -> np.ndarray:
-        more = {"counted": jnp.ones(DIGITS, bool)} if self.layer.mixes_examples else {}
+        more = {"sample_mask": jnp.ones(DIGITS, bool)} if self.layer.depends_on_batch else {}
 
         @jax.jit
         def forward(params: Any, state: Any, x: Any) -> Any:
@@ -338,16 +317,14 @@ def facts(layer: Layer) -> Facts:
     count = f"{seen.row.parameters:,}"
     known = {
         "reads": "two arrays" if layer.inputs is None or layer.inputs == 2 else "one array",
-        "input": seen.input_shape
-        if layer.inputs == 1
-        else f"{seen.input_shape[0]} and {seen.input_shape[1]}",
+        "input": seen.input_shape if layer.inputs == 1 else f"{seen.input_shape[0]} and {seen.input_shape[1]}",
         "output": seen.output_shape,
         "parameters": f"{count} = {example.parameters}" if seen.row.parameters else "none",
         "multiply-adds of an example": seen.row.multiply_adds,
         "training and prediction": "alike"
         if np.array_equal(seen.training, seen.prediction)
         else f"differ: here by up to {float(np.abs(seen.training - seen.prediction).max()):.3g}",
-        "examples": "mixed: a row depends on its batch" if layer.mixes_examples else "independent",
+        "examples": "mixed: a row depends on its batch" if layer.depends_on_batch else "independent",
     }
     return Facts(known)
 
@@ -400,9 +377,7 @@ def draw_layer(layer: Layer) -> Any:
     if not np.array_equal(seen.training, seen.prediction):
         pictures.append(("output in training", seen.training))
     figure = new_figure((3.0 * len(pictures), 3.2))
-    for axes, (title, array) in zip(
-        figure.subplots(1, len(pictures), squeeze=False)[0], pictures, strict=True
-    ):
+    for axes, (title, array) in zip(figure.subplots(1, len(pictures), squeeze=False)[0], pictures, strict=True):
         shape = "×".join(map(str, array.shape[1:])) or "1"
         image = axes.imshow(_picture(array[0]), cmap="gray_r", aspect="equal", interpolation="nearest")
         axes.set_title(f"{title}, {shape}", fontsize=10)

@@ -1,4 +1,4 @@
-"""Losses: value and slope along one prediction, and what a large error does to them (subject 5)."""
+"""Losses: value and gradient along one prediction, and what a large error does to them (subject 5)."""
 
 import math
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from pellucid_textbook.catalogue.plots import draw_family, new_figure, tidy
 
 TEXTS = {
     "mean_squared_error": Text(
-        "Smooth; its slope shrinks with the error, so descent settles; the mean is its best constant.",
+        "Smooth; its gradient shrinks with the error, so descent settles; the mean is its best constant.",
         "Errors count squared: a few outliers rule it; poor for probabilities.",
         "Regression without outliers; reconstruction.",
         "5.1, 5.9",
@@ -26,7 +26,7 @@ TEXTS = {
     ),
     "mean_absolute_error": Text(
         "Robust: every error pulls alike, however large; the median is its best constant.",
-        "Not differentiable at 0; the slope stays 1 near the end, so descent swings around it.",
+        "Not differentiable at 0; the gradient stays 1 near the end, so descent swings around it.",
         "Regression with outliers.",
         "5.2",
         "Boscovich, 1757; Laplace, 1774.",
@@ -45,14 +45,14 @@ TEXTS = {
         "Green, Iteratively reweighted least squares, 1990.",
     ),
     "binary_cross_entropy": Text(
-        "The likelihood of a yes or no; the slope of a confident mistake is large.",
+        "The likelihood of a yes or no; the gradient of a confident mistake is large.",
         "Infinite at a certain mistake, so probabilities are clipped; sensitive to wrong labels.",
         "Binary and multi-label classifiers with a sigmoid; reconstruction of black-and-white images.",
         "5.5, 5.9",
         "Good, Rational decisions, 1952.",
     ),
     "categorical_cross_entropy": Text(
-        "The likelihood of the true class; with softmax the slope on the logits is simply ŷ − y.",
+        "The likelihood of the true class; with softmax the gradient on the logits is simply ŷ − y.",
         "One-hot targets take a number a class; infinite at a certain mistake, so it is clipped.",
         "Multi-class classifiers with a softmax.",
         "5.6",
@@ -72,20 +72,20 @@ TEXTS = {
         "5.8",
     ),
     "wasserstein": Text(
-        "Its slope never vanishes, however well the critic tells real from generated: against mode collapse.",
+        "Its gradient never vanishes, however well the critic tells real from generated: against mode collapse.",
         "Unbounded; means a distance only if the critic is kept Lipschitz by clipping or a penalty.",
         "The critic and generator of a WGAN.",
         "5.10",
     ),
     "sigmoid_binary_cross_entropy": Text(
-        "Exact from logits: no clipping, slope σ(z) − y for any z.",
+        "Exact from logits: no clipping, gradient σ(z) − y for any z.",
         "Predictions are logits, not probabilities.",
         "What a sigmoid output with binary_cross_entropy is trained by.",
         "5.5",
         "As for binary_cross_entropy.",
     ),
     "softmax_cross_entropy": Text(
-        "Exact from logits: no clipping, slope softmax(z) − y for any z.",
+        "Exact from logits: no clipping, gradient softmax(z) − y for any z.",
         "Predictions are logits, not probabilities.",
         "What a softmax output with categorical_cross_entropy is trained by.",
         "5.6",
@@ -141,9 +141,7 @@ ERROR = Probe("error ŷ − y", -4, 4, (0.0, 1e-30, 0.5, 1.0, 10.0, 1e4, 1e30), 
 PROBABILITY = Probe("probability ŷ of what is true", 0.01, 1, (0.0, 1e-30, 1e-7, 0.1, 0.5, 0.9, 1.0), 1.0)
 LOGIT = Probe("logit z of what is true", -6, 6, (-1e4, -88.0, -1.0, 0.0, 1.0, 88.0, 1e4), 1.0)
 SCORE = Probe("score ŷ, target y = 1", -4, 4, (-1e4, -1.0, 0.0, 1.0, 2.0, 1e4), 1.0)
-SHARES = Probe(
-    "share ŷ₁ of the first class, target (0.7, 0.3)", 0.01, 0.99, (0.0, 0.3, 0.7, 0.9, 1.0), 0.7, "rest"
-)
+SHARES = Probe("share ŷ₁ of the first class, target (0.7, 0.3)", 0.01, 0.99, (0.0, 0.3, 0.7, 0.9, 1.0), 0.7, "rest")
 
 PROBES = {
     "binary_cross_entropy": PROBABILITY,
@@ -169,13 +167,11 @@ def probe_of(loss: Loss) -> Probe:
     return PROBES.get(loss.name, ERROR)
 
 
-def value_and_slope(loss: Loss, x: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The loss of one example and its slope on the varied prediction, for each number of x, in float32."""
+def value_and_gradient(loss: Loss, x: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The loss of one example and its gradient on the varied prediction, for each number of x, in float32."""
     probe = probe_of(loss)
     count = len(x)
-    first = jnp.asarray(np.resize(np.asarray(x, np.float32), POINTS))[
-        :, None
-    ]  # one shape: each is compiled once
+    first = jnp.asarray(np.resize(np.asarray(x, np.float32), POINTS))[:, None]  # one shape: each is compiled once
     second = {"": None, "rest": 1 - first, "zero": jnp.zeros_like(first)}[probe.pair]
     prediction = first if second is None else jnp.concatenate([first, second], axis=1)
     if loss.target_kind == "classes":
@@ -183,8 +179,8 @@ def value_and_slope(loss: Loss, x: Any) -> tuple[np.ndarray, np.ndarray]:
     else:
         row = jnp.array([probe.target] if second is None else [probe.target, 1 - probe.target])
         target = jnp.broadcast_to(row, prediction.shape)
-    value, slope = loss.value(prediction, target), loss.slope(prediction, target)
-    return np.asarray(value)[:count], np.asarray(slope)[:count, 0]
+    value, gradient = loss.value(prediction, target), loss.gradient(prediction, target)
+    return np.asarray(value)[:count], np.asarray(gradient)[:count, 0]
 
 
 def facts(loss: Loss) -> Facts:
@@ -202,11 +198,11 @@ def facts(loss: Loss) -> Facts:
     if isinstance(loss, PerOutput):
         known["over the outputs"] = loss.over_outputs
     if probe is ERROR:
-        near, far = value_and_slope(loss, [1.0, 100.0])[1]
+        near, far = value_and_gradient(loss, [1.0, 100.0])[1]
         known["pull of an error of 100"] = f"{float(far / near):.4g} times that of an error of 1"
-        small, large = value_and_slope(loss, [1e4, 2e4])[0]
+        small, large = value_and_gradient(loss, [1e4, 2e4])[0]
         known["growth"] = f"an error twice as large costs {float(large / small):.4g} times as much, far out"
-        known["slope at error 0"] = float(value_and_slope(loss, [0.0])[1][0])
+        known["gradient at error 0"] = float(value_and_gradient(loss, [0.0])[1][0])
     fused = [(act, one) for (act, one), both in FUSIONS.items() if one is type(loss)]
     if fused:
         activation, one = fused[0]
@@ -217,32 +213,30 @@ def facts(loss: Loss) -> Facts:
 
 def _formulas(loss: Loss) -> Formulas:
     if isinstance(loss, PerOutput):
-        return Formulas({"L": formula(loss.term), "∂L/∂ŷ": formula(loss.term_slope)})
+        return Formulas({"L": formula(loss.term), "∂L/∂ŷ": formula(loss.term_gradient)})
     assert isinstance(loss, PerClass)
-    return Formulas({"L": formula(loss.total), "∂L/∂ŷ": formula(loss.total_slope)})
+    return Formulas({"L": formula(loss.total), "∂L/∂ŷ": formula(loss.total_gradient)})
 
 
 def _measured(loss: Loss) -> Mapping[str, Content]:
     probe = probe_of(loss)
     x = np.linspace(probe.low, probe.high, POINTS, dtype=np.float32)
-    value, slope = value_and_slope(loss, x)
-    values, slopes = (map(float, part) for part in value_and_slope(loss, probe.points))
+    value, gradient = value_and_gradient(loss, x)
+    values, gradients = (map(float, part) for part in value_and_gradient(loss, probe.points))
     heading = probe.label.split(" of ")[0].split(",")[0]
     return {
-        "graph": (Curve("loss", probe.label, x, value), Curve("slope", probe.label, x, slope)),
+        "graph": (Curve("loss", probe.label, x, value), Curve("gradient", probe.label, x, gradient)),
         "behaviour": facts(loss),
-        "in float32": Table(
-            (heading, "loss", "slope"), tuple(zip(probe.points, values, slopes, strict=True))
-        ),
+        "in float32": Table((heading, "loss", "gradient"), tuple(zip(probe.points, values, gradients, strict=True))),
     }
 
 
 def _row(loss: Loss) -> Mapping[str, Any]:
     known = facts(loss)
-    value, slope = _formulas(loss).values()
+    value, gradient = _formulas(loss).values()
     return {
         "formula": value,
-        "slope": slope,
+        "gradient": gradient,
         "range": known["range"],
         "target": loss.target_kind.replace("_", "-"),
         "over examples": loss.reduction,
@@ -255,8 +249,8 @@ def _draw(items: Mapping[str, Loss]) -> Any:
     top, bottom = figure.subfigures(2, 1, height_ratios=[3.4, 5.2])
     of_error = {name: loss for name, loss in items.items() if probe_of(loss) is ERROR}
     e = np.linspace(ERROR.low, ERROR.high, POINTS, dtype=np.float32)
-    curves = {name: value_and_slope(loss, e) for name, loss in of_error.items()}
-    for part, (axes, title) in enumerate(zip(top.subplots(1, 2), ("loss", "slope"), strict=True)):
+    curves = {name: value_and_gradient(loss, e) for name, loss in of_error.items()}
+    for part, (axes, title) in enumerate(zip(top.subplots(1, 2), ("loss", "gradient"), strict=True)):
         for number, (name, pair) in enumerate(curves.items()):
             look = {"color": COLOURS[number % len(COLOURS)], "ls": STYLES[number % len(STYLES)], "lw": 2}
             axes.plot(e, pair[part], label=name, **look)
@@ -268,7 +262,7 @@ def _draw(items: Mapping[str, Loss]) -> Any:
         if name not in of_error:
             probe = probe_of(loss)
             across[name] = np.linspace(probe.low, probe.high, POINTS, dtype=np.float32)
-            pairs[name] = value_and_slope(loss, across[name])
+            pairs[name] = value_and_gradient(loss, across[name])
             limits |= {name: (-10, 6)} if probe.label.startswith(("probability", "share")) else {}
     label = "probability or logit of what is true; for margins and critics the score"
     draw_family(bottom, label, across, pairs, limits)

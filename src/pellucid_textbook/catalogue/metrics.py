@@ -14,7 +14,7 @@ from pellucid_textbook.catalogue.page import Content, Curve, Facts, Formulas, Ta
 TEXTS = {
     "accuracy": Text(
         "What people ask: the share that is right.",
-        "Says nothing of rare classes, nor how sure a prediction was; has no slope to train by.",
+        "Says nothing of rare classes, nor how sure a prediction was; has no gradient to train by.",
         "Multi-class classifiers.",
         "3.6",
         "Convention.",
@@ -82,9 +82,7 @@ def _measured(metric: Metric) -> Mapping[str, Content]:
     return {
         "graph": (Curve(metric.name, label, x, value(metric, x)),),
         "behaviour": Facts({"better is": "higher" if metric.higher_is_better else "lower"}),
-        "in float32": Table(
-            (label, "metric"), tuple(zip(points, value(metric, points).tolist(), strict=True))
-        ),
+        "in float32": Table((label, "metric"), tuple(zip(points, value(metric, points).tolist(), strict=True))),
     }
 
 

@@ -19,7 +19,7 @@ from pellucid_textbook.catalogue.plots import new_figure, tidy
 
 TEXTS = {
     "gradient_descent": Text(
-        "The exact slope: each step goes down for a small enough rate; no randomness.",
+        "The exact gradient: each step goes down for a small enough rate; no randomness.",
         "All the data for a single step; cannot leave a local minimum; one rate for all weights.",
         "Small data; convex problems.",
         "6.1",
@@ -73,10 +73,7 @@ TEXTS = {
         "6.6",
     ),
     "nadam": Text(
-        "Adam that looks ahead.",
-        "Twice the memory of the weights; rarely far from Adam.",
-        "In place of Adam.",
-        "6.6",
+        "Adam that looks ahead.", "Twice the memory of the weights; rarely far from Adam.", "In place of Adam.", "6.6"
     ),
     "adamax": Text(
         "Adam whose scale is the largest recent gradient: robust against rare large ones.",

@@ -20,7 +20,7 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
-from pellucid.core.checks import InvalidValue
+from pellucid.core.errors import InvalidValue
 from pellucid.core.files import write_bytes
 from pellucid_textbook.catalogue.latex import as_latex
 from pellucid_textbook.catalogue.plots import draw_curves, plot_in_text

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pellucid.core.checks import MissingExtra
+from pellucid.core.errors import MissingExtra
 from pellucid.report.figures import COLOURS, STYLES
 
 if TYPE_CHECKING:
@@ -52,9 +52,7 @@ def draw_curves(curves: "tuple[Curve, ...]") -> Any:
         MissingExtra: matplotlib is not installed.
     """
     figure = new_figure((4.2 * len(curves), 3.2))
-    for number, (axes, curve) in enumerate(
-        zip(figure.subplots(1, len(curves), squeeze=False)[0], curves, strict=True)
-    ):
+    for number, (axes, curve) in enumerate(zip(figure.subplots(1, len(curves), squeeze=False)[0], curves, strict=True)):
         axes.plot(curve.x, curve.y, color=COLOURS[number], ls=STYLES[number % len(STYLES)], lw=2)
         axes.set(xlabel=curve.x_label, title=curve.title)
         tidy(axes)
@@ -84,28 +82,28 @@ def draw_family(
     figure: Any,
     x_label: str,
     x: Any,
-    values_and_slopes: Mapping[str, Any],
+    values_and_gradients: Mapping[str, Any],
     limits: Mapping[str, tuple[float, float]] | None = None,
 ) -> Any:
-    """Small panels alike in a figure, one a function: its value drawn through, its slope dashed.
+    """Small panels alike in a figure, one a function: its value drawn through, its gradient dashed.
 
     Args:
         figure: an empty figure, or part of one.
         x_label: of every panel.
         x: where they were measured; one array, or one by name.
-        values_and_slopes: a pair of arrays by name.
+        values_and_gradients: a pair of arrays by name.
         limits: of the vertical axis by name, where not all is to be seen.
 
     Returns:
         The figure.
     """
-    columns = min(5, len(values_and_slopes))
-    rows = -(-len(values_and_slopes) // columns)
+    columns = min(5, len(values_and_gradients))
+    rows = -(-len(values_and_gradients) // columns)
     panels = figure.subplots(rows, columns, squeeze=False).flat
-    for axes, (name, (value, slope)) in zip(panels, values_and_slopes.items(), strict=False):
+    for axes, (name, (value, gradient)) in zip(panels, values_and_gradients.items(), strict=False):
         across = x[name] if isinstance(x, Mapping) else x
         axes.plot(across, value, color=COLOURS[0], lw=2, label="value")
-        axes.plot(across, slope, color=COLOURS[1], ls="--", lw=1.5, label="slope")
+        axes.plot(across, gradient, color=COLOURS[1], ls="--", lw=1.5, label="gradient")
         axes.set_title(name, fontsize=10 if len(name) < 22 else 7.5)
         axes.tick_params(labelsize=8)
         if limits and name in limits:

@@ -60,9 +60,9 @@ MOST = 10_000
 
 
 def shrunk(penalty: Regularizer, w: Any, rate: float = RATE) -> np.ndarray:
-    """Weights after one step that nothing but the penalty moves: the slope's part, then the proximal step."""
+    """Weights after one step that nothing but the penalty moves: the gradient's part, then the proximal step."""
     w = jnp.asarray(w, jnp.float32)
-    return np.asarray(penalty.proximal(w - rate * penalty.slope(w), rate))
+    return np.asarray(penalty.proximal(w - rate * penalty.gradient(w), rate))
 
 
 def steps_to_zero(penalty: Regularizer) -> int | None:
@@ -85,7 +85,7 @@ def _formulas(penalty: Regularizer) -> Formulas:
     return Formulas(
         {
             "penalty": formula(penalty.penalty),
-            "slope of the smooth part": formula(penalty.slope),
+            "gradient of the smooth part": formula(penalty.gradient),
             "proximal step": formula(penalty.proximal),
         }
     )
@@ -102,19 +102,17 @@ def _measured(penalty: Regularizer) -> Mapping[str, Content]:
         ),
         "behaviour": Facts(
             {
-                "a weight 1 without data": f"exactly 0 after {zero} steps of {RATE}"
-                if zero
-                else "never exactly 0",
+                "a weight 1 without data": f"exactly 0 after {zero} steps of {RATE}" if zero else "never exactly 0",
                 "acts on": "weights, recurrent ones too; not on biases",
             }
         ),
         "in float32": Table(
-            ("w", "penalty", "slope", f"after a step of {RATE}"),
+            ("w", "penalty", "gradient", f"after a step of {RATE}"),
             tuple(
                 zip(
                     WEIGHTS,
                     map(float, _penalties(penalty, at)),
-                    map(float, penalty.slope(jnp.asarray(at))),
+                    map(float, penalty.gradient(jnp.asarray(at))),
                     map(float, shrunk(penalty, at)),
                     strict=True,
                 )
@@ -127,7 +125,7 @@ def _row(penalty: Regularizer) -> Mapping[str, Any]:
     zero = steps_to_zero(penalty)
     return {
         "penalty": formula(penalty.penalty),
-        "slope": formula(penalty.slope),
+        "gradient": formula(penalty.gradient),
         "proximal step": formula(penalty.proximal),
         "1 becomes 0": f"{zero} steps" if zero else "never",
         "0.5 becomes": float(shrunk(penalty, [0.5])[0]),
@@ -139,9 +137,7 @@ def _draw(items: Mapping[str, Regularizer]) -> Any:
     figure = new_figure((10, 3.4))
     shape, step, level = figure.subplots(1, 3)
     w = np.linspace(-2, 2, 161, dtype=np.float32)
-    plane = np.stack(np.meshgrid(np.linspace(-1.5, 1.5, 91), np.linspace(-1.5, 1.5, 91)), axis=-1).astype(
-        np.float32
-    )
+    plane = np.stack(np.meshgrid(np.linspace(-1.5, 1.5, 91), np.linspace(-1.5, 1.5, 91)), axis=-1).astype(np.float32)
     for number, (name, penalty) in enumerate(items.items()):
         look = {"color": COLOURS[number % len(COLOURS)], "ls": STYLES[number % len(STYLES)], "lw": 2}
         shape.plot(w, _penalties(penalty, w), label=name, **look)
@@ -150,9 +146,7 @@ def _draw(items: Mapping[str, Regularizer]) -> Any:
         along = dict(zip(flat.tolist(), _penalties(penalty, flat).tolist(), strict=True))
         height = np.vectorize(along.get)(np.abs(plane).astype(float)).sum(axis=-1)
         one = float(_penalties(penalty, np.ones(1, np.float32))[0])
-        level.contour(
-            plane[..., 0], plane[..., 1], height, levels=[one], colors=look["color"], linestyles=look["ls"]
-        )
+        level.contour(plane[..., 0], plane[..., 1], height, levels=[one], colors=look["color"], linestyles=look["ls"])
     shape.set(title="penalty of one weight", xlabel="w")
     step.set(title="w after a step of ½, penalty alone", xlabel="w")
     level.set(title="weights that cost as much as (1, 0)", xlabel="w₁", ylabel="w₂", aspect="equal")
@@ -163,9 +157,9 @@ def _draw(items: Mapping[str, Regularizer]) -> Any:
 
 
 def activity(penalty: Sparsity, a: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Penalty and slope of one neuron that has the activation a for every example."""
+    """Penalty and gradient of one neuron that has the activation a for every example."""
     pairs = [
-        (penalty.penalty(one, jnp.ones(1)), penalty.slope(one, jnp.ones(1))[0, 0])
+        (penalty.penalty(one, jnp.ones(1)), penalty.gradient(one, jnp.ones(1))[0, 0])
         for one in jnp.asarray(a, jnp.float32)[:, None, None]
     ]
     return np.array([float(p) for p, _ in pairs]), np.array([float(s) for _, s in pairs])
@@ -174,20 +168,18 @@ def activity(penalty: Sparsity, a: Any) -> tuple[np.ndarray, np.ndarray]:
 def _sparsity_formulas(penalty: Sparsity) -> Formulas:
     whole = section(type(penalty), "Formula")
     return Formulas(
-        {"penalty": whole}
-        if whole
-        else {"penalty": formula(penalty.penalty), "slope": formula(penalty.slope)}
+        {"penalty": whole} if whole else {"penalty": formula(penalty.penalty), "gradient": formula(penalty.gradient)}
     )
 
 
 def _sparsity_measured(penalty: Sparsity) -> Mapping[str, Content]:
     a = np.linspace(0.01, 0.99, 99, dtype=np.float32)
-    value, slope = activity(penalty, a)
+    value, gradient = activity(penalty, a)
     points = (0.0, 0.05, 0.1, 0.5, 1.0)
     return {
-        "graph": (Curve("penalty", "mean activation", a, value), Curve("slope", "mean activation", a, slope)),
+        "graph": (Curve("penalty", "mean activation", a, value), Curve("gradient", "mean activation", a, gradient)),
         "in float32": Table(
-            ("mean activation", "penalty", "slope"),
+            ("mean activation", "penalty", "gradient"),
             tuple(zip(points, *map(list, _floats(activity(penalty, points))), strict=True)),
         ),
     }

@@ -75,11 +75,7 @@ def _measured(schedule: Schedule) -> Mapping[str, Content]:
     return {
         "graph": (Curve("learning rate", "epochs", t, rates(schedule, t)),),
         "behaviour": Facts(
-            {
-                "watches the loss": "yes; here one that is flat from epoch 7"
-                if watches_loss(schedule)
-                else "no"
-            }
+            {"watches the loss": "yes; here one that is flat from epoch 7" if watches_loss(schedule) else "no"}
         ),
         "rates": Table(("epochs", "rate"), tuple(zip(POINTS, rates(schedule, POINTS).tolist(), strict=True))),
     }

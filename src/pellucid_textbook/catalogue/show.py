@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from pellucid.core.checks import UnknownName
+from pellucid.core.errors import UnknownName
 from pellucid_textbook.catalogue import (
     activations,
     initializers,
@@ -49,7 +49,7 @@ def show(name: Any = None, *, kind: str | None = None) -> Page:
 
     Example:
         >>> page = show("sigmoid")
-        >>> page.data["behaviour"]["largest_slope"]
+        >>> page.data["behaviour"]["largest_gradient"]
         '0.25 at z = 0'
     """
     if name is None:

@@ -44,21 +44,20 @@ def deep_linear(seeds: Sequence[int]) -> Measured:
     data = load_dataset("digits")
     assert data.held_out is not None
     networks = {
-        name: Network(Flatten(), Dense(32, name), Dense(32, name), Dense(10, "softmax"))
-        for name in ("linear", "relu")
+        name: Network(Flatten(), Dense(32, name), Dense(32, name), Dense(10, "softmax")) for name in ("linear", "relu")
     }
     runs = train_variants(
-        data, seeds, {name: {"network": network} for name, network in networks.items()},
-        optimizer={"name": "adam", "learning_rate": 0.003}, epochs=20, record_every=0,
-    )  # fmt: skip
+        data,
+        seeds,
+        {name: {"network": network} for name, network in networks.items()},
+        optimizer={"name": "adam", "learning_rate": 0.003},
+        epochs=20,
+        record_every=0,
+    )
     x = data.preprocessing.apply_numpy(data.held_out.x).reshape(len(data.held_out), -1)
     shares = {name: [_beyond_linear(run, x) for run in of_name] for name, of_name in runs.items()}
     curves = [
-        Curve.of(
-            name,
-            of_name[0].history.epochs["epoch"],
-            [run.history.epochs["held_out_accuracy"] for run in of_name],
-        )
+        Curve.of(name, of_name[0].history.epochs["epoch"], [run.history.epochs["held_out_accuracy"] for run in of_name])
         for name, of_name in runs.items()
     ]
     return Measured(
@@ -91,8 +90,8 @@ DEPTH = 10
     "Sigmoid gradients vanish with depth, ReLU's do not.",
     items=("4.2", "4.6", "3.4"),
     reason="""
-    Each layer multiplies ∂L/∂z by f′(z) on its way back. The sigmoid's slope a(1 − a) is at most ¼; ten of them
-    make at most a millionth. ReLU's slope is 1 wherever a neuron is active, and He's initial weights make up
+    Each layer multiplies ∂L/∂z by f′(z) on its way back. The sigmoid's derivative a(1 − a) is at most ¼; ten of them
+    make at most a millionth. ReLU's derivative is 1 wherever a neuron is active, and He's initial weights make up
     for those that are not.
     """,
     experiment="""
@@ -110,31 +109,32 @@ def vanishing_gradients(seeds: Sequence[int]) -> Measured:
     networks = {name: _hidden(name, DEPTH) for name in ("sigmoid", "relu")}
     norms = {name: _norms_by_layer(network, data, seeds) for name, network in networks.items()}
     runs = train_variants(
-        data, seeds, {name: {"network": network} for name, network in networks.items()},
-        optimizer={"name": "adam", "learning_rate": 0.003}, epochs=15, record_every=0,
-    )  # fmt: skip
+        data,
+        seeds,
+        {name: {"network": network} for name, network in networks.items()},
+        optimizer={"name": "adam", "learning_rate": 0.003},
+        epochs=15,
+        record_every=0,
+    )
     accuracy = {name: [run.result["accuracy"] for run in of_name] for name, of_name in runs.items()}
     layers = range(1, DEPTH + 1)
     return Measured(
         [
-            Quantity.of(
-                f"log₁₀ of first over last hidden layer's gradient, {name}",
-                np.log10(norm[:, 0] / norm[:, -1]),
-            )
+            Quantity.of(f"log₁₀ of first over last hidden layer's gradient, {name}", np.log10(norm[:, 0] / norm[:, -1]))
             for name, norm in norms.items()
         ]
-        + [
-            Quantity.of(f"held-out accuracy after 15 epochs, {name}", of_name)
-            for name, of_name in accuracy.items()
-        ],
+        + [Quantity.of(f"held-out accuracy after 15 epochs, {name}", of_name) for name, of_name in accuracy.items()],
         [
             Curves(
-                "before training", "hidden layer", "norm of ∂L/∂W",
-                [Curve.of(name, layers, norm) for name, norm in norms.items()], log="y",
+                "before training",
+                "hidden layer",
+                "norm of ∂L/∂W",
+                [Curve.of(name, layers, norm) for name, norm in norms.items()],
+                log="y",
             ),
             Dots("after 15 epochs", "held-out accuracy", accuracy),
         ],
-    )  # fmt: skip
+    )
 
 
 @claim(
@@ -143,7 +143,7 @@ def vanishing_gradients(seeds: Sequence[int]) -> Measured:
     "Tanh trains faster than sigmoid in hidden layers.",
     items=("4.2", "4.3"),
     reason="""
-    Tanh's slope reaches 1, four times the sigmoid's, so more of the gradient comes through; and its values lie
+    Tanh's derivative reaches 1, four times the sigmoid's, so more of the gradient comes through; and its values lie
     around zero instead of around ½.
     """,
     experiment="""
@@ -156,10 +156,14 @@ def vanishing_gradients(seeds: Sequence[int]) -> Measured:
 def tanh_against_sigmoid(seeds: Sequence[int]) -> Measured:
     """Epochs that each needs, at its best rate."""
     best = at_best_rate(
-        load_dataset("digits"), seeds,
+        load_dataset("digits"),
+        seeds,
         {name: {"network": _hidden(name, 2, "glorot_uniform")} for name in ("tanh", "sigmoid")},
-        rates=(0.03, 0.1, 0.3, 1.0, 3.0), score=_epochs_needed, epochs=40, record_every=0,
-    )  # fmt: skip
+        rates=(0.03, 0.1, 0.3, 1.0, 3.0),
+        score=_epochs_needed,
+        epochs=40,
+        record_every=0,
+    )
     needed = {
         name: Quantity.of(f"epochs to a loss of 0.2, {name} at rate {rate:g}", map(_epochs_needed, runs))
         for name, (rate, runs) in best.items()
@@ -170,8 +174,7 @@ def tanh_against_sigmoid(seeds: Sequence[int]) -> Measured:
     ]
     difference = needed["tanh"].minus(needed["sigmoid"], "epochs to a loss of 0.2, tanh − sigmoid")
     return Measured(
-        [*needed.values(), difference],
-        [Curves("each at its best rate", "epoch", "training loss", curves, log="y")],
+        [*needed.values(), difference], [Curves("each at its best rate", "epoch", "training loss", curves, log="y")]
     )
 
 
@@ -204,16 +207,10 @@ def tanh_vanishes(seeds: Sequence[int]) -> Measured:
     """What of the gradient passes, the larger the inputs."""
     data = load_dataset("digits")
     sizes = (1, 3, 10, 30)
-    scaled = {
-        size: replace(data, preprocessing=Preprocessing(scale=data.preprocessing.scale * size))
-        for size in sizes
-    }
+    scaled = {size: replace(data, preprocessing=Preprocessing(scale=data.preprocessing.scale * size)) for size in sizes}
     passed = {
         name: np.array(
-            [
-                _share_passed(_hidden(name, 1, "glorot_uniform", units=64), scaled[size], seeds)
-                for size in sizes
-            ]
+            [_share_passed(_hidden(name, 1, "glorot_uniform", units=64), scaled[size], seeds) for size in sizes]
         ).T
         for name in ("tanh", "relu")
     }
@@ -228,11 +225,14 @@ def tanh_vanishes(seeds: Sequence[int]) -> Measured:
         list(quantities.values()),
         [
             Curves(
-                "through one hidden layer", "inputs multiplied by", "‖∂L/∂z‖ / ‖∂L/∂a‖",
-                [Curve.of(name, sizes, values) for name, values in passed.items()], log="x",
+                "through one hidden layer",
+                "inputs multiplied by",
+                "‖∂L/∂z‖ / ‖∂L/∂a‖",
+                [Curve.of(name, sizes, values) for name, values in passed.items()],
+                log="x",
             )
         ],
-    )  # fmt: skip
+    )
 
 
 def _share_passed(network: Network, data: Dataset, seeds: Sequence[int]) -> np.ndarray:
@@ -245,7 +245,7 @@ def _share_passed(network: Network, data: Dataset, seeds: Sequence[int]) -> np.n
 
 @dataclass(frozen=True)
 class CentredSigmoid(Elementwise):
-    """The sigmoid moved down by ½: the same slope everywhere, the values around zero. For the lesson alone."""
+    """The sigmoid moved down by ½: the same derivative everywhere, the values around zero. For the lesson alone."""
 
     name = "centred_sigmoid"
     formula = "1 / (1 + e^−z) − ½"
@@ -255,7 +255,7 @@ class CentredSigmoid(Elementwise):
         """``σ(z) − ½``."""
         return jax.nn.sigmoid(z) - 0.5
 
-    def slope(self, z: Values, a: Values) -> Values:
+    def derivative(self, z: Values, a: Values) -> Values:
         """``¼ − a²``, which is σ(z)(1 − σ(z))."""
         return 0.25 - a * a
 
@@ -292,9 +292,14 @@ def zero_centred(seeds: Sequence[int]) -> Measured:
         for label, network in networks.items()
     }
     best = at_best_rate(
-        data, seeds, {label: {"network": network} for label, network in networks.items()},
-        rates=(0.3, 1.0, 3.0, 10.0), score=_last_loss, epochs=15, record_every=0,
-    )  # fmt: skip
+        data,
+        seeds,
+        {label: {"network": network} for label, network in networks.items()},
+        rates=(0.3, 1.0, 3.0, 10.0),
+        score=_last_loss,
+        epochs=15,
+        record_every=0,
+    )
     loss = {
         label: Quantity.of(f"training loss after 15 epochs, {label} at rate {rate:g}", map(_last_loss, runs))
         for label, (rate, runs) in best.items()
@@ -312,12 +317,13 @@ def zero_centred(seeds: Sequence[int]) -> Measured:
         ],
         [
             Dots(
-                "second hidden layer, before training", "share of gradients of one sign",
+                "second hidden layer, before training",
+                "share of gradients of one sign",
                 {label: list(quantity.values) for label, quantity in signs.items()},
             ),
             Curves("each at its best rate", "epoch", "training loss", curves, log="y"),
         ],
-    )  # fmt: skip
+    )
 
 
 def _one_sign(network: Network, data: Dataset, seeds: Sequence[int]) -> np.ndarray:
@@ -348,6 +354,4 @@ def _hidden(activation: Any, depth: int, weights: str = "he_normal", units: int 
 def _norms_by_layer(network: Network, data: Dataset, seeds: Sequence[int]) -> np.ndarray:
     """Norm of ∂L/∂W of each hidden layer, (seeds, layers)."""
     grads = [layer["weights"] for layer in first_gradients(network, data, seeds).grads if layer]
-    return np.stack(
-        [np.linalg.norm(np.asarray(g).reshape(len(seeds), -1), axis=1) for g in grads[:-1]], axis=1
-    )
+    return np.stack([np.linalg.norm(np.asarray(g).reshape(len(seeds), -1), axis=1) for g in grads[:-1]], axis=1)

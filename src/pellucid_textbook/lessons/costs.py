@@ -24,7 +24,7 @@ ROUNDS = 25
 """Alternating runs for each seed."""
 TIMED = """
 Timed on this machine in alternating runs, of which each seed gives the ratio of the medians of 25: the value of
-131,072 random numbers and the slope passed back through them, twenty times within one compiled program. Beside it
+131,072 random numbers and the gradient passed back through them, twenty times within one compiled program. Beside it
 the whole gradient of 784–128–128–10 over 128 random rows, to see what is left of it in a training.
 """
 
@@ -92,13 +92,14 @@ def _compare_times(cheap: str, others: Sequence[str], seeds: Sequence[int]) -> M
     return Measured(
         [*ratios, *(Quantity.of(f"20 passes, {name}", values, "µs") for name, values in microseconds.items())],
         [
-            Dots("value and slope of 131,072 numbers, 20 times", "microseconds", microseconds),
+            Dots("value and gradient of 131,072 numbers, 20 times", "microseconds", microseconds),
             Dots(
-                "gradient of 784–128–128–10, 5 times", "microseconds",
+                "gradient of 784–128–128–10, 5 times",
+                "microseconds",
                 {name: [1e6 * second for second in seconds] for name, seconds in whole.items()},
             ),
         ],
-    )  # fmt: skip
+    )
 
 
 def median_seconds(work: Mapping[str, Callable[[], Any]]) -> dict[str, float]:
@@ -159,9 +160,8 @@ def sparse_labels(seeds: Sequence[int]) -> Measured:
     data = load_dataset("digits")
     kinds = {"one-hot": "categorical_cross_entropy", "sparse": "sparse_categorical_cross_entropy"}
     runs = train_variants(
-        data, seeds, {kind: {"loss": loss} for kind, loss in kinds.items()},
-        network=(32,), epochs=10, record_every=0,
-    )  # fmt: skip
+        data, seeds, {kind: {"loss": loss} for kind, loss in kinds.items()}, network=(32,), epochs=10, record_every=0
+    )
     size = {
         kind: Quantity.of(f"bytes of the labels, {kind}", map(_label_bytes, of_kind), "bytes")
         for kind, of_kind in runs.items()
@@ -178,7 +178,9 @@ def sparse_labels(seeds: Sequence[int]) -> Measured:
         ],
         [
             Curves(
-                f"{rows:,} labels", "classes", "bytes",
+                f"{rows:,} labels",
+                "classes",
+                "bytes",
                 [
                     Curve.of("one-hot", classes, [rows * 4 * classes]),
                     Curve.of("sparse", classes, [np.full(len(classes), rows * 4)]),
@@ -186,11 +188,13 @@ def sparse_labels(seeds: Sequence[int]) -> Measured:
                 log="xy",
             ),
             Curves(
-                "the same training", "step", "training loss",
+                "the same training",
+                "step",
+                "training loss",
                 [Curve.of(kind, np.arange(steps[kind].shape[1]), steps[kind]) for kind in kinds],
             ),
         ],
-    )  # fmt: skip
+    )
 
 
 def _label_bytes(run: Run) -> int:

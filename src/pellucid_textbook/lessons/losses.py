@@ -39,8 +39,8 @@ held-out rows are clean. Damage is how much the held-out mean absolute error gro
     "MSE is pulled by outliers, MAE and Huber are not.",
     items=("5.1", "5.2", "5.3"),
     reason="""
-    MSE's slope grows with the error, so that a target that is 10 spreads off pulls 10 times as hard as one that
-    is 1 off. MAE's slope is 1 whatever the error, Huber's at most δ = 1.
+    MSE's gradient grows with the error, so that a target that is 10 spreads off pulls 10 times as hard as one that
+    is 1 off. MAE's gradient is 1 whatever the error, Huber's at most δ = 1.
     """,
     experiment=SPOILED,
     rule=(
@@ -63,7 +63,8 @@ def outliers(seeds: Sequence[int]) -> Measured:
         ],
         [
             Dots(
-                "diabetes, one training target of ten spoiled", "held-out mean absolute error",
+                "diabetes, one training target of ten spoiled",
+                "held-out mean absolute error",
                 {
                     f"{name},\n{state}": list(errors[f"{name}, {state}"])
                     for name in names
@@ -71,30 +72,32 @@ def outliers(seeds: Sequence[int]) -> Measured:
                 },
             )
         ],
-    )  # fmt: skip
+    )
 
 
 @cache
 def _errors_with_outliers(seeds: tuple[int, ...]) -> dict[str, tuple[float, ...]]:
     """Held-out mean absolute error of each loss, clean and spoiled, one value a seed."""
     runs = train_variants(
-        _diabetes, seeds,
+        _diabetes,
+        seeds,
         {
             f"{name}, {state}": {"loss": loss, "data": data}
             for name, loss in LOSSES.items()
             for state, data in (("clean", _diabetes), ("spoiled", _spoiled))
         },
-        network=Network(Dense(1)), optimizer={"name": "adam", "learning_rate": 0.01}, epochs=150, record_every=0,
+        network=Network(Dense(1)),
+        optimizer={"name": "adam", "learning_rate": 0.01},
+        epochs=150,
+        record_every=0,
         metric="mean_absolute_error",
-    )  # fmt: skip
+    )
     return {label: tuple(run.result["mean_absolute_error"] for run in of) for label, of in runs.items()}
 
 
 def _damage(errors: dict[str, tuple[float, ...]]) -> dict[str, Quantity]:
     return {
-        name: Quantity.of(
-            f"damage, {name}", np.subtract(errors[f"{name}, spoiled"], errors[f"{name}, clean"])
-        )
+        name: Quantity.of(f"damage, {name}", np.subtract(errors[f"{name}, spoiled"], errors[f"{name}, clean"]))
         for name in LOSSES
     }
 
@@ -136,8 +139,8 @@ the same minimum of 0. Gradient descent on all rows at once, 1,000 steps at rate
     "MAE's kink slows the end of training.",
     items=("5.2",),
     reason="""
-    MAE's slope has size 1 however small the error is. Near the minimum a step of constant size jumps over it,
-    back and forth; MSE's slope shrinks with the error and comes to rest.
+    MAE's gradient has size 1 however small the error is. Near the minimum a step of constant size jumps over it,
+    back and forth; MSE's gradient shrinks with the error and comes to rest.
     """,
     experiment=TAUGHT,
     rule=(
@@ -164,7 +167,7 @@ def mae_kink(seeds: Sequence[int]) -> Measured:
     "Log-cosh lies between MSE and MAE: robust as the one, smooth at the end as the other.",
     items=("5.4",),
     reason="""
-    Its slope tanh(e) is e near zero, as half of MSE's, and ±1 far away, as MAE's.
+    Its gradient tanh(e) is e near zero, as half of MSE's, and ±1 far away, as MAE's.
     """,
     experiment=f"""
     Outliers: {SPOILED} The end of the training: {TAUGHT}
@@ -191,28 +194,32 @@ def log_cosh(seeds: Sequence[int]) -> Measured:
         ],
         [
             Dots(
-                "one training target of ten spoiled", "damage: growth of the held-out error",
+                "one training target of ten spoiled",
+                "damage: growth of the held-out error",
                 {name: list(damage[name].values) for name in names},
             ),
-            Curves(
-                "each at its best rate", "step", "mean absolute error", [curves[0], curves[1], curves[3]], log="y"
-            ),
+            Curves("each at its best rate", "step", "mean absolute error", [curves[0], curves[1], curves[3]], log="y"),
         ],
-    )  # fmt: skip
+    )
 
 
 @cache
 def _errors_left(seeds: tuple[int, ...]) -> tuple[dict[str, Quantity], tuple[Curve, ...]]:
     """log₁₀ of the error after the last step, and its way there, for each loss at its best rate."""
     best = at_best_rate(
-        _taught, seeds, {name: {"loss": loss} for name, loss in LOSSES.items()},
-        rates=(0.003, 0.01, 0.03, 0.1, 0.15, 0.3), score=_error_left, optimizer="gradient_descent",
-        network=Network(Dense(1)), metric="mean_absolute_error", epochs=1000, record_every=0,
-    )  # fmt: skip
+        _taught,
+        seeds,
+        {name: {"loss": loss} for name, loss in LOSSES.items()},
+        rates=(0.003, 0.01, 0.03, 0.1, 0.15, 0.3),
+        score=_error_left,
+        optimizer="gradient_descent",
+        network=Network(Dense(1)),
+        metric="mean_absolute_error",
+        epochs=1000,
+        record_every=0,
+    )
     left = {
-        name: Quantity.of(
-            f"log₁₀ of the error left, {name} at rate {rate:g}", [_error_left(run) for run in runs]
-        )
+        name: Quantity.of(f"log₁₀ of the error left, {name} at rate {rate:g}", [_error_left(run) for run in runs])
         for name, (rate, runs) in best.items()
     }
     shown = slice(None, None, 5)  # a point in five draws the same line
@@ -253,7 +260,7 @@ def _taught(seed: int) -> Dataset:
     "Cross-entropy beats MSE for classification.",
     items=("5.1", "5.6"),
     reason="""
-    Behind a softmax, MSE's slope for a logit is multiplied by the softmax's own slope, which vanishes where the
+    Behind a softmax, MSE's gradient for a logit is multiplied by the softmax's own gradient, which vanishes where the
     network is sure and wrong. With cross-entropy the two cancel to ŷ − y, which is largest there.
     """,
     experiment="""
@@ -267,35 +274,33 @@ def cross_entropy(seeds: Sequence[int]) -> Measured:
     """Held-out accuracies, each loss at its best rate."""
     data = load_dataset("digits")
     assert data.held_out is not None
-    one_hot = replace(
-        data, task="regression", train=_one_hot(data.train), held_out=_one_hot(data.held_out), classes=()
-    )
+    one_hot = replace(data, task="regression", train=_one_hot(data.train), held_out=_one_hot(data.held_out), classes=())
     squared = {"loss": "mean_squared_error", "data": one_hot}
     shared = {
         "network": Network(Flatten(), Dense(32, "relu"), Dense(10, "softmax")),
-        "metric": "accuracy", "epochs": 10, "record_every": 0,
-    }  # fmt: skip
+        "metric": "accuracy",
+        "epochs": 10,
+        "record_every": 0,
+    }
     best = at_best_rate(
-        data, seeds, {"cross-entropy": {"loss": "sparse_categorical_cross_entropy"}, "MSE": squared},
-        rates=(0.1, 0.3, 1.0, 3.0, 10.0, 30.0), score=lambda run: -run.history.epochs["accuracy"][-1], **shared,
-    )  # fmt: skip
+        data,
+        seeds,
+        {"cross-entropy": {"loss": "sparse_categorical_cross_entropy"}, "MSE": squared},
+        rates=(0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
+        score=lambda run: -run.history.epochs["accuracy"][-1],
+        **shared,
+    )
     rate, _ = best["cross-entropy"]
     optimizer = {"name": "sgd", "learning_rate": rate}
-    best["MSE at that rate"] = (
-        rate,
-        train_variants(data, seeds, {"": squared}, optimizer=optimizer, **shared)[""],
-    )
+    best["MSE at that rate"] = (rate, train_variants(data, seeds, {"": squared}, optimizer=optimizer, **shared)[""])
     accuracy = {
         name: Quantity.of(
-            f"held-out accuracy after 10 epochs, {name} ({rate:g})",
-            [run.result["accuracy"] for run in runs],
+            f"held-out accuracy after 10 epochs, {name} ({rate:g})", [run.result["accuracy"] for run in runs]
         )
         for name, (rate, runs) in best.items()
     }
     differences = [
-        accuracy["cross-entropy"].minus(
-            accuracy[name], f"held-out accuracy after 10 epochs, cross-entropy − {name}"
-        )
+        accuracy["cross-entropy"].minus(accuracy[name], f"held-out accuracy after 10 epochs, cross-entropy − {name}")
         for name in ("MSE", "MSE at that rate")
     ]
     curves = [
@@ -306,10 +311,7 @@ def cross_entropy(seeds: Sequence[int]) -> Measured:
         )
         for name, (rate, runs) in best.items()
     ]
-    return Measured(
-        [*accuracy.values(), *differences],
-        [Curves("digits", "epoch", "held-out accuracy", curves)],
-    )
+    return Measured([*accuracy.values(), *differences], [Curves("digits", "epoch", "held-out accuracy", curves)])
 
 
 def _one_hot(part: Part) -> Part:

@@ -29,7 +29,7 @@ GAN_EPOCHS = 12
     "The Wasserstein loss recovers modes that a plain GAN loses.",
     items=("1.7", "5.10"),
     reason="""A plain GAN's generator needs only samples that the critic takes for real: it may leave out what
-    is hard, and no slope leads back to a mode that it does not reach. The Wasserstein distance is the work of
+    is hard, and no gradient leads back to a mode that it does not reach. The Wasserstein distance is the work of
     moving one distribution onto the other, and falls with every step towards a missing mode.""",
     experiment=f"""50,000 points from nine Gaussians on a 3×3 grid, spacing 2, σ = 0.05. The same generator and
     critic, three hidden layers of 64, the same rows seen ({GAN_EPOCHS} epochs, batches of 64), each with its
@@ -49,9 +49,16 @@ def wasserstein_modes(seeds: Sequence[int]) -> Measured:
     def play(seed: int, loss: Any, rate: float, beta2: float) -> GanRun:
         falling = CosineDecay(rate, epochs=GAN_EPOCHS)
         return train_gan(
-            None, None, grid.dataset(seed=seed), loss=loss, optimizer=Adam(falling, beta1=0.5, beta2=beta2),
-            epochs=GAN_EPOCHS, seed=seed, record_every=0, progress=False,
-        )  # fmt: skip
+            None,
+            None,
+            grid.dataset(seed=seed),
+            loss=loss,
+            optimizer=Adam(falling, beta1=0.5, beta2=beta2),
+            epochs=GAN_EPOCHS,
+            seed=seed,
+            record_every=0,
+            progress=False,
+        )
 
     samples = {
         "plain": [play(seed, "gan", 1e-3, 0.999).sample(5000) for seed in seeds],
@@ -76,10 +83,7 @@ def wasserstein_modes(seeds: Sequence[int]) -> Measured:
                 for name, of_name in coverage.items()
             ),
         ],
-        [
-            *shown,
-            Dots("modes covered, of nine", "modes", {name: of.tolist() for name, of in covered.items()}),
-        ],
+        [*shown, Dots("modes covered, of nine", "modes", {name: of.tolist() for name, of in covered.items()})],
     )
 
 
@@ -119,16 +123,19 @@ def sparse_autoencoder(seeds: Sequence[int]) -> Measured:
         "none, ReLU": {"name": "l1_activity", "strength": 0.0},
     }
     runs = train_variants(
-        reconstruction(digits), seeds,
+        reconstruction(digits),
+        seeds,
         {name: {"network": autoencoder(digits, (), CODE, sparsity=penalty)} for name, penalty in penalties.items()},
-        optimizer={"name": "adam", "learning_rate": 3e-3}, epochs=15, batch_size=64, record_every=0,
-    )  # fmt: skip
+        optimizer={"name": "adam", "learning_rate": 3e-3},
+        epochs=15,
+        batch_size=64,
+        record_every=0,
+    )
     active: dict[str, Quantity] = {}
     told: dict[str, Quantity] = {}
     for name, of_name in runs.items():
         codes = [
-            (Autoencoder(run).transform(digits.train.x), Autoencoder(run).transform(held_out.x))
-            for run in of_name
+            (Autoencoder(run).transform(digits.train.x), Autoencoder(run).transform(held_out.x)) for run in of_name
         ]
         active[name] = Quantity.of(
             f"share of active neurons, {name}", [(new > 0.1 * seen.max()).mean() for seen, new in codes]
@@ -150,11 +157,7 @@ def sparse_autoencoder(seeds: Sequence[int]) -> Measured:
         [
             Images("features of the sparse code", _features(runs["sparse"][0])),
             Images("without the penalty", _features(runs["none"][0])),
-            Dots(
-                "digit told by one neuron",
-                "share right",
-                {name: list(of.values) for name, of in told.items()},
-            ),
+            Dots("digit told by one neuron", "share right", {name: list(of.values) for name, of in told.items()}),
         ],
     )
 
@@ -170,9 +173,7 @@ def _told_by_one(seen: np.ndarray, labels: np.ndarray, new: np.ndarray) -> np.nd
 
 def _features(run: Run) -> list[list[list[float]]]:
     """What 36 neurons of the code add to the picture, each in its own scale."""
-    weights = next(np.asarray(params["weights"]) for params in reversed(run.params) if "weights" in params)[
-        :36
-    ]
+    weights = next(np.asarray(params["weights"]) for params in reversed(run.params) if "weights" in params)[:36]
     return (weights / abs(weights).max(axis=1, keepdims=True)).reshape(-1, 28, 28).round(2).tolist()
 
 
@@ -204,16 +205,18 @@ def batch_norm(seeds: Sequence[int]) -> Measured:
 
     def network(*before: Layer) -> Network:
         hidden = [
-            layer
-            for _ in range(DEPTH)
-            for layer in (Dense(32, weights="he_normal"), *before, Activation("relu"))
+            layer for _ in range(DEPTH) for layer in (Dense(32, weights="he_normal"), *before, Activation("relu"))
         ]
         return Network(Flatten(), *hidden, Dense(10, "softmax", weights="glorot_uniform"))
 
     runs = train_variants(
-        data, seeds, {"without": {"network": network()}, "with": {"network": network(BatchNorm())}},
-        optimizer={"name": "sgd", "learning_rate": 0.1}, epochs=20, record_every=0,
-    )  # fmt: skip
+        data,
+        seeds,
+        {"without": {"network": network()}, "with": {"network": network(BatchNorm())}},
+        optimizer={"name": "sgd", "learning_rate": 0.1},
+        epochs=20,
+        record_every=0,
+    )
     inputs = {name: np.array([_into_activations(run, data) for run in of]) for name, of in runs.items()}
     spreads = {name: values.std(axis=(2, 3)) for name, values in inputs.items()}  # seed, layer
     above = {name: (values > 0).mean(axis=2) for name, values in inputs.items()}  # seed, layer, neuron
@@ -237,15 +240,19 @@ def batch_norm(seeds: Sequence[int]) -> Measured:
         ],
         [
             Curves(
-                "what goes into the ReLUs", "hidden layer", "spread",
+                "what goes into the ReLUs",
+                "hidden layer",
+                "spread",
                 [Curve.of(name, layers, values) for name, values in spreads.items()],
             ),
             Curves(
-                "neurons that are nearly always on or off", "hidden layer", "share of the neurons",
+                "neurons that are nearly always on or off",
+                "hidden layer",
+                "share of the neurons",
                 [Curve.of(name, layers, (abs(values - 0.5) > 0.45).mean(axis=2)) for name, values in above.items()],
             ),
         ],
-    )  # fmt: skip
+    )
 
 
 def _into_activations(run: Run, data: Dataset) -> np.ndarray:
@@ -265,7 +272,7 @@ TIMES = (10, 25, 50)
     "lstm-memory",
     "An LSTM remembers where a plain recurrent network forgets.",
     items=("1.5", "1.6"),
-    reason="""Back through time the plain network's gradient is multiplied by the same matrix and by a slope
+    reason="""Back through time the plain network's gradient is multiplied by the same matrix and by a gradient
     below 1 at every step, so it fades. Along an LSTM's cell it is multiplied by the forget gate alone, which
     may stay near 1.""",
     experiment="""The adding problem: of 10, 25 or 50 numbers between 0 and 1 two are marked, one in each half;
@@ -285,8 +292,10 @@ def lstm_memory(seeds: Sequence[int]) -> Measured:
     errors: dict[str, list[np.ndarray]] = {"LSTM": [], "plain": []}
     for steps in TIMES:
         layers: dict[str, tuple[Layer, float]] = {
-            "LSTM": (LSTM(32, memory=steps), 1e-2), "plain": (RNN(32), 1e-2), "slower": (RNN(32), 1e-3),
-        }  # fmt: skip
+            "LSTM": (LSTM(32, memory=steps), 1e-2),
+            "plain": (RNN(32), 1e-2),
+            "slower": (RNN(32), 1e-3),
+        }
         variants = {
             name: {
                 "network": Network(layer, Dense(1, weights="glorot_uniform")),
@@ -295,9 +304,13 @@ def lstm_memory(seeds: Sequence[int]) -> Measured:
             for name, (layer, rate) in layers.items()
         }
         runs = train_variants(
-            lambda seed, steps=steps: _adding_problem(seed, steps), seeds, variants,
-            epochs=10, batch_size=50, record_every=0,
-        )  # fmt: skip
+            lambda seed, steps=steps: _adding_problem(seed, steps),
+            seeds,
+            variants,
+            epochs=10,
+            batch_size=50,
+            record_every=0,
+        )
         of = {name: 6 * np.array([run.result["loss"] for run in of_name]) for name, of_name in runs.items()}
         errors["LSTM"].append(of["LSTM"])
         errors["plain"].append(min(of["plain"], of["slower"], key=np.mean))
@@ -309,15 +322,20 @@ def lstm_memory(seeds: Sequence[int]) -> Measured:
         ],
         [
             Curves(
-                "the adding problem", "steps", "error (1: knowing nothing)",
-                [Curve.of(name, TIMES, np.array(of_name).T) for name, of_name in errors.items()], log="y",
+                "the adding problem",
+                "steps",
+                "error (1: knowing nothing)",
+                [Curve.of(name, TIMES, np.array(of_name).T) for name, of_name in errors.items()],
+                log="y",
             ),
             Dots(
-                f"at {TIMES[-1]} steps", "error (1: knowing nothing)",
-                {name: of_name[-1].tolist() for name, of_name in errors.items()}, log="y",
+                f"at {TIMES[-1]} steps",
+                "error (1: knowing nothing)",
+                {name: of_name[-1].tolist() for name, of_name in errors.items()},
+                log="y",
             ),
         ],
-    )  # fmt: skip
+    )
 
 
 def _adding_problem(seed: int, steps: int) -> Dataset:
@@ -335,6 +353,4 @@ def _adding_problem(seed: int, steps: int) -> Dataset:
 
     rng = np.random.default_rng(seed)
     train, held_out = draw(rng, 2000), draw(rng, 500)
-    return make_dataset(
-        *train, name="adding problem", task="regression", preprocessing="none", held_out=held_out
-    )
+    return make_dataset(*train, name="adding problem", task="regression", preprocessing="none", held_out=held_out)

@@ -42,19 +42,19 @@ PASSES = 1000
 )
 def xor(seeds: Sequence[int]) -> Measured:
     """Two gates, one neuron, one network."""
-    fitted = {
-        name: [_perceptron(gate, seed) for seed in seeds] for name, gate in (("AND", AND), ("XOR", XOR))
-    }
-    data = make_dataset(
-        CORNERS, XOR, name="XOR", task="binary", preprocessing="none", held_out=(CORNERS, XOR)
-    )
-    network = Network(
-        *(Dense(units, end, weights="glorot_uniform") for units, end in ((4, "tanh"), (1, "sigmoid")))
-    )
+    fitted = {name: [_perceptron(gate, seed) for seed in seeds] for name, gate in (("AND", AND), ("XOR", XOR))}
+    data = make_dataset(CORNERS, XOR, name="XOR", task="binary", preprocessing="none", held_out=(CORNERS, XOR))
+    network = Network(*(Dense(units, end, weights="glorot_uniform") for units, end in ((4, "tanh"), (1, "sigmoid"))))
     runs = train_variants(
-        data, seeds, {"XOR": {}}, network=network,
-        optimizer={"name": "adam", "learning_rate": 0.05}, epochs=500, batch_size="all", record_every=0,
-    )["XOR"]  # fmt: skip
+        data,
+        seeds,
+        {"XOR": {}},
+        network=network,
+        optimizer={"name": "adam", "learning_rate": 0.05},
+        epochs=500,
+        batch_size="all",
+        record_every=0,
+    )["XOR"]
     right = {
         f"perceptron on {name}": [(one.predict(CORNERS) == gate).sum() for one in fitted[name]]
         for name, gate in (("AND", AND), ("XOR", XOR))
@@ -63,9 +63,7 @@ def xor(seeds: Sequence[int]) -> Measured:
     return Measured(
         [Quantity.of(f"rows right, {name}", values) for name, values in right.items()]
         + [
-            Quantity.of(
-                "XOR's certificate is exact and verified", [_certified(one) for one in fitted["XOR"]]
-            ),
+            Quantity.of("XOR's certificate is exact and verified", [_certified(one) for one in fitted["XOR"]]),
             Quantity.of("passes, perceptron on AND", [one.epochs for one in fitted["AND"]]),
             Quantity.of("passes, perceptron on XOR", [one.epochs for one in fitted["XOR"]]),
         ],
@@ -79,17 +77,13 @@ def xor(seeds: Sequence[int]) -> Measured:
 
 def _perceptron(gate: Sequence[int], seed: int) -> FittedPerceptron:
     weights = np.random.default_rng(seed).normal(size=3)
-    learner = Perceptron(
-        max_epochs=PASSES, shuffle=True, seed=seed, weights=weights[:2].tolist(), bias=weights[2]
-    )
+    learner = Perceptron(max_epochs=PASSES, shuffle=True, seed=seed, weights=weights[:2].tolist(), bias=weights[2])
     return learner.fit(CORNERS, gate)
 
 
 def _certified(fitted: FittedPerceptron) -> bool:
     proof = fitted.separability
-    return (
-        isinstance(proof, NotSeparable) and proof.certificate.exact and proof.certificate.verify(CORNERS, XOR)
-    )
+    return isinstance(proof, NotSeparable) and proof.certificate.exact and proof.certificate.verify(CORNERS, XOR)
 
 
 def _says(title: str, model: FittedPerceptron | Run) -> Points:
@@ -128,9 +122,7 @@ def firing_rate(seeds: Sequence[int]) -> Measured:
     onsets = [curve.onset / _neuron(seed).rheobase for curve, seed in zip(curves, seeds, strict=True)]
     tops = np.array([curve.measured.max() for curve in curves])[:, None]
     off = [abs(curve.measured - curve.rectified).max() / curve.measured.max() for curve in curves]
-    measured, line = (
-        np.stack([getattr(curve, name) for curve in curves]) for name in ("measured", "rectified")
-    )
+    measured, line = (np.stack([getattr(curve, name) for curve in curves]) for name in ("measured", "rectified"))
     return Measured(
         [
             Quantity.of("explained by a rectified line", best),
@@ -143,19 +135,18 @@ def firing_rate(seeds: Sequence[int]) -> Measured:
         ],
         [
             Curves(
-                "rate against input", "constant input (rheobases)", "rate (share of its highest)",
+                "rate against input",
+                "constant input (rheobases)",
+                "rate (share of its highest)",
                 [Curve.of("measured", inputs, measured / tops), Curve.of("rectified line", inputs, line / tops)],
             )
         ],
-    )  # fmt: skip
+    )
 
 
 def _neuron(seed: int) -> BiologicalNeuron:
     rng = np.random.default_rng(seed)
     rest = rng.uniform(-75, -65)
     return BiologicalNeuron(
-        rest=rest,
-        threshold=rest + rng.uniform(10, 30),
-        resistance=rng.uniform(5, 20),
-        time_constant=rng.uniform(5, 30),
+        rest=rest, threshold=rest + rng.uniform(10, 30), resistance=rng.uniform(5, 20), time_constant=rng.uniform(5, 30)
     )

@@ -54,21 +54,12 @@ def learning_rate(seeds: Sequence[int]) -> Measured:
         return replace(rows, held_out=rows.train)  # judged on what descent makes small
 
     lowest_losses = np.array([_least_squares(data(seed)) for seed in seeds])
-    settings = {
-        "network": Network(Dense(1, weights="zeros")),
-        "epochs": EPOCHS,
-        "batch_size": 16,
-        "record_every": 0,
-    }
+    settings = {"network": Network(Dense(1, weights="zeros")), "epochs": EPOCHS, "batch_size": 16, "record_every": 0}
 
     def left(rates: Sequence[Any]) -> list[np.ndarray]:
-        variants = {
-            str(i): {"optimizer": {"name": "sgd", "learning_rate": rate}} for i, rate in enumerate(rates)
-        }
+        variants = {str(i): {"optimizer": {"name": "sgd", "learning_rate": rate}} for i, rate in enumerate(rates)}
         runs = train_variants(data, seeds, variants, **settings)
-        return [
-            np.stack([_losses(run) for run in of_rate]) - lowest_losses[:, None] for of_rate in runs.values()
-        ]
+        return [np.stack([_losses(run) for run in of_rate]) - lowest_losses[:, None] for of_rate in runs.values()]
 
     fixed = dict(zip(RATES, left(RATES), strict=True))
     means = {rate: np.nan_to_num(rows.mean(axis=0), nan=np.inf) for rate, rows in fixed.items()}
@@ -91,7 +82,9 @@ def learning_rate(seeds: Sequence[int]) -> Measured:
         [
             *(
                 Curves(
-                    title, "learning rate", "loss above the lowest",
+                    title,
+                    "learning rate",
+                    "loss above the lowest",
                     [
                         Curve.of("fixed rate", RATES, by_rate[:, epoch]),
                         Curve.of("schedule's level", RATES, level[:, epoch]),
@@ -101,7 +94,9 @@ def learning_rate(seeds: Sequence[int]) -> Measured:
                 for title, epoch in (("after 2 epochs (gap: diverged)", 1), ("at the end (gap: diverged)", -1))
             ),
             Curves(
-                "along the training", "epoch", "loss above the lowest",
+                "along the training",
+                "epoch",
+                "loss above the lowest",
                 [
                     Curve.of(label, np.arange(1, EPOCHS + 1), rows)
                     for label, rows in (("0.0001", fixed[1e-4]), (f"{quick:g}", fixed[quick]), ("schedule", schedule))
@@ -109,7 +104,7 @@ def learning_rate(seeds: Sequence[int]) -> Measured:
                 log="y",
             ),
         ],
-    )  # fmt: skip
+    )
 
 
 def _losses(run: Run) -> np.ndarray:
@@ -161,12 +156,9 @@ def momentum(seeds: Sequence[int]) -> Measured:
     rates = [0.25 * 2.0**i for i in range(7)]
     kinds = {"plain": {"name": "gradient_descent"}, "momentum": {"name": "momentum", "momentum": 0.9}}
     runs = _sweep(
-        data, seeds, kinds, dict.fromkeys(kinds, rates),
-        network=(32,), epochs=STEPS, batch_size="all", record_every=0,
-    )  # fmt: skip
-    losses = {
-        key: np.stack([_padded(run.history.steps["loss"]) for run in of_key]) for key, of_key in runs.items()
-    }
+        data, seeds, kinds, dict.fromkeys(kinds, rates), network=(32,), epochs=STEPS, batch_size="all", record_every=0
+    )
+    losses = {key: np.stack([_padded(run.history.steps["loss"]) for run in of_key]) for key, of_key in runs.items()}
     steps = {key: np.array([_steps_to_goal(row) for row in rows]) for key, rows in losses.items()}
     rising = {key: np.array([_share_rising(row) for row in rows]) for key, rows in losses.items()}
     plain, same = ("plain", _best(steps, "plain")), ("momentum", _best(steps, "plain"))
@@ -186,15 +178,21 @@ def momentum(seeds: Sequence[int]) -> Measured:
         ],
         [
             Curves(
-                "descent on all rows at once", "step", "training loss",
-                [Curve.of(label, np.arange(STEPS), losses[key]) for label, key in shown.items()], log="y",
+                "descent on all rows at once",
+                "step",
+                "training loss",
+                [Curve.of(label, np.arange(STEPS), losses[key]) for label, key in shown.items()],
+                log="y",
             ),
             Curves(
-                f"until the loss stays below {GOAL}", "learning rate", f"steps ({STEPS}: not reached)",
-                [Curve.of(kind, rates, np.array([steps[kind, rate] for rate in rates]).T) for kind in kinds], log="x",
+                f"until the loss stays below {GOAL}",
+                "learning rate",
+                f"steps ({STEPS}: not reached)",
+                [Curve.of(kind, rates, np.array([steps[kind, rate] for rate in rates]).T) for kind in kinds],
+                log="x",
             ),
         ],
-    )  # fmt: skip
+    )
 
 
 def _sweep(
@@ -207,8 +205,7 @@ def _sweep(
     """Runs by optimiser and learning rate."""
     keys = {f"{label} at {rate:g}": (label, rate) for label in optimizers for rate in rates[label]}
     variants = {
-        name: {"optimizer": {**optimizers[label], "learning_rate": rate}}
-        for name, (label, rate) in keys.items()
+        name: {"optimizer": {**optimizers[label], "learning_rate": rate}} for name, (label, rate) in keys.items()
     }
     runs = train_variants(data, seeds, variants, **shared)
     return {keys[name]: of_name for name, of_name in runs.items()}
@@ -216,9 +213,7 @@ def _sweep(
 
 def _best(scores: Mapping[tuple[str, float], np.ndarray], label: str) -> float:
     """The rate with the lowest mean score over the seeds; one that is not a number is the worst."""
-    means = {
-        rate: np.nan_to_num(values.mean(), nan=np.inf) for (of, rate), values in scores.items() if of == label
-    }
+    means = {rate: np.nan_to_num(values.mean(), nan=np.inf) for (of, rate), values in scores.items() if of == label}
     return min(means, key=means.__getitem__)
 
 
@@ -264,18 +259,12 @@ def adam_sgd(seeds: Sequence[int]) -> Measured:
     neuron, layers = Network(Dense(1, "sigmoid", weights="zeros")), (32, 32)
     problems = {
         "unlike scales": (raw, neuron, {"sgd": _half_decades(-7.5), "adam": _half_decades(-4)}),
-        "like scales": (
-            load_dataset("digits"),
-            layers,
-            {"sgd": _half_decades(-2.5), "adam": _half_decades(-3.5)},
-        ),
+        "like scales": (load_dataset("digits"), layers, {"sgd": _half_decades(-2.5), "adam": _half_decades(-3.5)}),
     }
     quantities, panels = [], []
     for problem, (data, network, rates) in problems.items():
         optimizers = {name: {"name": name} for name in rates}
-        runs = _sweep(
-            data, seeds, optimizers, rates, network=network, epochs=10, batch_size=32, record_every=0
-        )
+        runs = _sweep(data, seeds, optimizers, rates, network=network, epochs=10, batch_size=32, record_every=0)
         losses = {key: np.array([_last_loss(run) for run in of_key]) for key, of_key in runs.items()}
         sgd, adam = ((name, _best(losses, name)) for name in ("sgd", "adam"))
         quantities += [
@@ -316,7 +305,7 @@ SHALLOW, DEEP = 0.5, 1.6
     "momentum-minimum",
     "Momentum carries the descent past a shallow local minimum.",
     items=("6.3", "7.8"),
-    reason="""The running average still points down the long slope while the gradient in the dent already
+    reason="""The running average still points down the long gradient while the gradient in the dent already
     points back; if the dent is narrow and shallow the average carries the weight over its edge. A deep dent
     turns it round.""",
     experiment=f"""One weight descends a bowl with a dent in its side, f(w) = 0.15 (w − 3)² − d exp(−(w −
@@ -336,21 +325,16 @@ def momentum_minimum(seeds: Sequence[int]) -> Measured:
     rules = {"SGD": SGD(0.05), "momentum 0.9": Momentum(0.05, 0.9), "momentum 0.95": Momentum(0.05, 0.95)}
     drawn = [_landscapes(seed) for seed in seeds]
     past = {
-        name: np.array(
-            [[_share_past(_descend(rule, landscapes, dent)) for dent in DENTS] for landscapes in drawn]
-        )
+        name: np.array([[_share_past(_descend(rule, landscapes, dent)) for dent in DENTS] for landscapes in drawn])
         for name, rule in rules.items()
     }
     shallow, deep = DENTS.index(SHALLOW), DENTS.index(DEEP)
     ws = np.linspace(-3, 5, 200)
     one = {
-        name: jnp.asarray([value], jnp.float32)
-        for name, value in {"centre": 0.0, "width": 0.3, "start": -2.5}.items()
+        name: jnp.asarray([value], jnp.float32) for name, value in {"centre": 0.0, "width": 0.3, "start": -2.5}.items()
     }
     here = Curve.of("loss", ws, _loss(jnp.asarray(ws, jnp.float32), one["centre"], one["width"], SHALLOW))
-    paths = [
-        Curve.of(name, range(400), _descend(rule, one, SHALLOW)[:400, 0]) for name, rule in rules.items()
-    ]
+    paths = [Curve.of(name, range(400), _descend(rule, one, SHALLOW)[:400, 0]) for name, rule in rules.items()]
     return Measured(
         [
             Quantity.of(f"past the {which} dent, {name}", values[:, column])
@@ -361,11 +345,13 @@ def momentum_minimum(seeds: Sequence[int]) -> Measured:
             Curves(f"the landscape, d = {SHALLOW}", "weight", "loss", [here]),
             Curves("a descent of it", "step", "weight", paths),
             Curves(
-                "how deep a dent holds", "depth d of the dent", "share that reach the bottom",
+                "how deep a dent holds",
+                "depth d of the dent",
+                "share that reach the bottom",
                 [Curve.of(name, DENTS, values) for name, values in past.items()],
             ),
         ],
-    )  # fmt: skip
+    )
 
 
 def _landscapes(seed: int) -> dict[str, jax.Array]:
@@ -383,11 +369,11 @@ def _descend(rule: Optimizer, landscapes: dict[str, jax.Array], dent: float) -> 
     """The weights of all landscapes, before each of 2,000 steps and after the last."""
     centre, width = landscapes["centre"], landscapes["width"]
     params = {"weights": landscapes["start"]}
-    slope = jax.grad(lambda w: _loss(w, centre, width, dent).sum())
+    gradient = jax.grad(lambda w: _loss(w, centre, width, dent).sum())
 
     def step(carry: Any, _: None) -> tuple[Any, jax.Array]:
         params, state = carry
-        update = rule.update({"weights": slope(params["weights"])}, state, params)
+        update = rule.update({"weights": gradient(params["weights"])}, state, params)
         return (update.params, update.state), params["weights"]
 
     (params, _), path = jax.lax.scan(step, (params, rule.init(params)), None, 2000)

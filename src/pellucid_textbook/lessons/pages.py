@@ -81,11 +81,7 @@ def html_index(results: list[LessonResult]) -> str:
         )
         for result in results
     ]
-    return html.page(
-        "Lessons",
-        html.paragraph(summary(results)),
-        html.table(("", "claim", "subject", "verdict"), rows),
-    )
+    return html.page("Lessons", html.paragraph(summary(results)), html.table(("", "claim", "subject", "verdict"), rows))
 
 
 def html_page(result: LessonResult) -> str:
@@ -98,8 +94,11 @@ def html_page(result: LessonResult) -> str:
         f"{found.number} {found.claim}",
         html.paragraph(f"Verdict: {result.verdict}.", kind="lead"),
         html.paragraph(
-            f"Subject {', '.join(found.items)} · ", html.code(f"pellucid lesson {found.name}"), " · ",
-            html.element("a", "all lessons", href="index.html"), kind="quiet",
+            f"Subject {', '.join(found.items)} · ",
+            html.code(f"pellucid lesson {found.name}"),
+            " · ",
+            html.element("a", "all lessons", href="index.html"),
+            kind="quiet",
         ),
         html.section("Why it should be so", html.paragraph(found.reason)),
         html.section("Experiment", html.paragraph(found.experiment)),
@@ -110,10 +109,10 @@ def html_page(result: LessonResult) -> str:
         ),
         html.section(
             "What was measured",
-            html.table((counted(result), "mean", "95 % interval"), rows),
+            html.table((sample_mask(result), "mean", "95 % interval"), rows),
             html.figure(html.image(data, f"{found.claim} What was measured."), LEGEND),
         ),
-    )  # fmt: skip
+    )
 
 
 def write_markdown(folder: Path, results: list[LessonResult]) -> None:
@@ -131,9 +130,7 @@ def markdown_index(results: list[LessonResult]) -> str:
         f"| {', '.join(result.lesson.items)} | **{result.verdict}** |"
         for result in results
     ]
-    return "\n".join(
-        ["# Lessons", "", summary(results), "", "| | claim | subject | verdict |", "|-|-|-|-|", *rows, ""]
-    )
+    return "\n".join(["# Lessons", "", summary(results), "", "| | claim | subject | verdict |", "|-|-|-|-|", *rows, ""])
 
 
 def summary(results: list[LessonResult]) -> str:
@@ -150,8 +147,7 @@ def markdown_page(result: LessonResult) -> str:
     """One lesson."""
     found = result.lesson
     figures = [
-        f"| {_cell(labelled(q))} | {number(q.mean)} | {number(q.low)} to {number(q.high)} |"
-        for q in result.quantities
+        f"| {_cell(labelled(q))} | {number(q.mean)} | {number(q.low)} to {number(q.high)} |" for q in result.quantities
     ]
     return "\n".join(
         [
@@ -169,7 +165,7 @@ def markdown_page(result: LessonResult) -> str:
             "",
             *(f"- {text}: **{MET[met]}**" for text, met in found.judged(result.figures)),
             "",
-            f"| measured, {counted(result)} | mean | 95 % interval |",
+            f"| measured, {sample_mask(result)} | mean | 95 % interval |",
             "|-|-|-|",
             *figures,
             "",
@@ -185,7 +181,7 @@ MET = {True: "met", False: "not met"}
 LEGEND = "Lines: means over the seeds; bands: from the lowest seed to the highest; dots: one a seed; bars: their means."
 
 
-def counted(result: LessonResult) -> str:
+def sample_mask(result: LessonResult) -> str:
     """Which seeds."""
     return f"seeds {result.seeds[0]} to {result.seeds[-1]}"
 

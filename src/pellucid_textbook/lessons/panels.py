@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from pellucid.core.checks import MissingExtra
+from pellucid.core.errors import MissingExtra
 from pellucid.report.figures import COLOURS, STYLES
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -99,9 +99,7 @@ class Points(msgspec.Struct, frozen=True, tag="points"):
             axes.plot(x, y, marker, color=colour, ms=3.5, mew=0, alpha=0.7, label=label)
         axes.set(xlabel=self.x_label, ylabel=self.y_label)
         if len(self.groups) > 1:
-            axes.legend(
-                frameon=False, markerscale=2, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3
-            )
+            axes.legend(frameon=False, markerscale=2, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3)
 
 
 class Images(msgspec.Struct, frozen=True, tag="images"):

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from pellucid.core.checks import InvalidValue
+from pellucid.core.errors import InvalidValue
 from pellucid.core.statistics import interval
 
 
@@ -41,9 +41,7 @@ class Quantity(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if len(self.values) < 2 or not all(map(math.isfinite, self.values)):
-            raise InvalidValue(
-                f"the quantity {self.name!r} needs at least two finite values. Received: {self.values}."
-            )
+            raise InvalidValue(f"the quantity {self.name!r} needs at least two finite values. Received: {self.values}.")
 
     @property
     def mean(self) -> float:

@@ -27,8 +27,8 @@ STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2)
     "l1-zeros",
     "L1 makes weights exactly zero, L2 does not.",
     items=("7.4", "7.5"),
-    reason="""The slope of λ|w| is λ however small the weight, so a weight whose loss pulls less than λ ends at
-    0. The slope of λw² fades with the weight, so it shrinks and never arrives.""",
+    reason="""The gradient of λ|w| is λ however small the weight, so a weight whose loss pulls less than λ ends at
+    0. The gradient of λw² fades with the weight, so it shrinks and never arrives.""",
     experiment="""Handwritten digits (8×8), 64–32–10 with ReLU, 30 epochs of SGD at 0.1 under L1 or L2 on all
     weights, at strengths from 0.00001 to 0.01. Counted are the weights that are exactly 0. L1 must make more
     than 10 % of them 0 at strength 0.001, and L2 none at any strength (less than one in a million on average).""",
@@ -41,10 +41,15 @@ def l1_zeros(seeds: Sequence[int]) -> Measured:
     """Zeros and accuracy over strengths."""
     keys = {f"{name} {strength:g}": (name, strength) for name in ("l1", "l2") for strength in STRENGTHS}
     runs = train_variants(
-        load_dataset("digits"), seeds,
+        load_dataset("digits"),
+        seeds,
         {key: {"regularizer": {"name": name, "strength": strength}} for key, (name, strength) in keys.items()},
-        network=(32,), optimizer={"name": "sgd", "learning_rate": 0.1}, epochs=30, batch_size=16, record_every=0,
-    )  # fmt: skip
+        network=(32,),
+        optimizer={"name": "sgd", "learning_rate": 0.1},
+        epochs=30,
+        batch_size=16,
+        record_every=0,
+    )
     zeros = {key: np.array([(_weights(run) == 0).mean() for run in of_key]) for key, of_key in runs.items()}
     right = {key: np.array([run.result["accuracy"] for run in of_key]) for key, of_key in runs.items()}
 
@@ -65,13 +70,7 @@ def l1_zeros(seeds: Sequence[int]) -> Measured:
             Quantity.of("held-out accuracy, L1 at 0.01", right["l1 0.01"]),
         ],
         [
-            Curves(
-                "weights that are exactly 0",
-                "strength λ",
-                "share of the weights",
-                over_strengths(zeros),
-                log="x",
-            ),
+            Curves("weights that are exactly 0", "strength λ", "share of the weights", over_strengths(zeros), log="x"),
             Curves("what it costs", "strength λ", "held-out accuracy", over_strengths(right), log="x"),
         ],
     )
@@ -109,10 +108,14 @@ TRIO = ("mean radius", "mean perimeter", "mean area")
 def elastic_net(seeds: Sequence[int]) -> Measured:
     """One neuron under mixes of the two penalties."""
     runs = train_variants(
-        lambda seed: load_dataset("breast-cancer", seed=seed), seeds,
+        lambda seed: load_dataset("breast-cancer", seed=seed),
+        seeds,
         {str(mix): {"regularizer": {"name": "elastic_net", "l1": 0.01 * mix, "l2": 0.01 * (1 - mix)}} for mix in MIXES},
-        network=(), optimizer={"name": "gradient_descent", "learning_rate": 0.1}, epochs=2000, record_every=0,
-    )  # fmt: skip
+        network=(),
+        optimizer={"name": "gradient_descent", "learning_rate": 0.1},
+        epochs=2000,
+        record_every=0,
+    )
     weights = np.array([[_weights(run) for run in runs[str(mix)]] for mix in MIXES])  # mix, seed, input
     sizes = abs(weights)
     zeros, largest = (weights == 0).mean(axis=2), sizes.max(axis=2) / sizes.sum(axis=2)
@@ -138,11 +141,12 @@ def elastic_net(seeds: Sequence[int]) -> Measured:
             Curves("weights that are exactly 0", axis, "share of the weights", [Curve.of("", MIXES, zeros.T)]),
             Curves("how unequal the weights are", axis, "largest weight's share", [Curve.of("", MIXES, largest.T)]),
             Dots(
-                "radius, perimeter, area", "weights that are not 0, of three",
+                "radius, perimeter, area",
+                "weights that are not 0, of three",
                 {name: kept[place].tolist() for place, name in ((l2, "L2"), (net, "net"), (l1, "L1"))},
             ),
         ],
-    )  # fmt: skip
+    )
 
 
 @claim(
@@ -157,26 +161,24 @@ def elastic_net(seeds: Sequence[int]) -> Measured:
     epochs of Adam, with and without half of the hidden neurons dropped in training. Overfitting is the held-out
     loss at the end minus the training loss, both without dropping. It must be smaller with dropout, and the
     held-out loss too: a network that learnt nothing would have no gap either.""",
-    rule=(
-        Condition("gap, dropout − none", "below", 0.0),
-        Condition("held-out loss, dropout − none", "below", 0.0),
-    ),
+    rule=(Condition("gap, dropout − none", "below", 0.0), Condition("held-out loss, dropout − none", "below", 0.0)),
 )
 def dropout(seeds: Sequence[int]) -> Measured:
     """The same network with and without dropout."""
 
     def network(*dropped: Dropout) -> Network:
-        return Network(
-            Flatten(), Dense(128, "relu"), *dropped, Dense(10, "softmax", weights="glorot_uniform")
-        )
+        return Network(Flatten(), Dense(128, "relu"), *dropped, Dense(10, "softmax", weights="glorot_uniform"))
 
     def data(seed: int) -> Dataset:
         return few_digits(seed, 500)
 
     runs = train_variants(
-        data, seeds, {"none": {"network": network()}, "dropout": {"network": network(Dropout(0.5))}},
-        epochs=60, record_every=0,
-    )  # fmt: skip
+        data,
+        seeds,
+        {"none": {"network": network()}, "dropout": {"network": network(Dropout(0.5))}},
+        epochs=60,
+        record_every=0,
+    )
     train, held_out = _train_and_held_out(runs, data, seeds)
     gap = {name: held_out[name].minus(train[name], f"gap, {name}") for name in runs}
     right = {
@@ -192,9 +194,7 @@ def dropout(seeds: Sequence[int]) -> Measured:
         ],
         [
             _held_out_curves("along the training", runs),
-            Dots(
-                "at the end", "held-out loss − training loss", {name: list(gap[name].values) for name in runs}
-            ),
+            Dots("at the end", "held-out loss − training loss", {name: list(gap[name].values) for name in runs}),
         ],
     )
 
@@ -248,9 +248,13 @@ def generalisation(seeds: Sequence[int]) -> Measured:
     strengths = (0.001, 0.003, 0.01, 0.03, 0.1)
     penalties = {"no penalty": None} | {f"L2 {s:g}": {"name": "l2", "strength": s} for s in strengths}
     runs = train_variants(
-        diabetes, seeds, {name: {"regularizer": penalty} for name, penalty in penalties.items()},
-        network=(64, 64), epochs=200, record_every=0,
-    )  # fmt: skip
+        diabetes,
+        seeds,
+        {name: {"regularizer": penalty} for name, penalty in penalties.items()},
+        network=(64, 64),
+        epochs=200,
+        record_every=0,
+    )
     train, held_out = _train_and_held_out(runs, diabetes, seeds)
     above = {
         name: Quantity.of(
@@ -272,11 +276,14 @@ def generalisation(seeds: Sequence[int]) -> Measured:
         [
             _held_out_curves("along the training", {name: runs[name] for name in compared}),
             Curves(
-                "at the end", "strength λ of L2", "loss (1: predicting the mean)",
-                [Curve.of(label, strengths, rows) for label, rows in values.items()], log="x",
+                "at the end",
+                "strength λ of L2",
+                "loss (1: predicting the mean)",
+                [Curve.of(label, strengths, rows) for label, rows in values.items()],
+                log="x",
             ),
         ],
-    )  # fmt: skip
+    )
 
 
 CORRELATIONS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99)
@@ -317,9 +324,7 @@ def l1_drops(seeds: Sequence[int]) -> Measured:
     dropped = {name: (values[..., :2] == 0).any(axis=-1) for name, values in weights.items()}
     shares = {name: values.mean(axis=-1) for name, values in dropped.items()}
     # On rows where all features are independent the error is the noise and what each weight is off by.
-    errors = {
-        name: 1 + ((values[:, -1] - [1, 1, 0, 0, 0, 0]) ** 2).sum(axis=-1) for name, values in weights.items()
-    }
+    errors = {name: 1 + ((values[:, -1] - [1, 1, 0, 0, 0, 0]) ** 2).sum(axis=-1) for name, values in weights.items()}
     ratios = [
         (l1 / l2)[lost].mean() if lost.any() else 1.0
         for l1, l2, lost in zip(errors["L1"], errors["L2"], dropped["L1"][:, -1], strict=True)
@@ -334,12 +339,14 @@ def l1_drops(seeds: Sequence[int]) -> Measured:
         ],
         [
             Curves(
-                "tables in which x₁ or x₂ is dropped", "correlation of x₁ and x₂", "share of the tables",
+                "tables in which x₁ or x₂ is dropped",
+                "correlation of x₁ and x₂",
+                "share of the tables",
                 [Curve.of(name, CORRELATIONS, values) for name, values in shares.items()],
             ),
             Points("the two weights at correlation 0.99", "weight of x₁ (truth: 1)", "weight of x₂ (truth: 1)", pairs),
         ],
-    )  # fmt: skip
+    )
 
 
 def _correlated_tables(rng: np.random.Generator, correlation: float) -> tuple[jax.Array, jax.Array]:
@@ -352,12 +359,12 @@ def _correlated_tables(rng: np.random.Generator, correlation: float) -> tuple[ja
 
 @jax.jit
 def _fit(penalty: Regularizer, x: jax.Array, y: jax.Array) -> jax.Array:
-    """The weights of a linear neuron for each table, as training applies a penalty: slope, update, proximal step."""
+    """The weights of a linear neuron for each table, as training applies a penalty: gradient, update, proximal step."""
     rate = 0.05
 
     def step(w: jax.Array, _: None) -> tuple[jax.Array, None]:
         error = jnp.einsum("trf,tf->tr", x, w) - y
-        slope = 2 * jnp.einsum("trf,tr->tf", x, error) / x.shape[1] + penalty.slope(w)
-        return penalty.proximal(w - rate * slope, rate), None
+        gradient = 2 * jnp.einsum("trf,tr->tf", x, error) / x.shape[1] + penalty.gradient(w)
+        return penalty.proximal(w - rate * gradient, rate), None
 
     return jax.lax.scan(step, jnp.zeros((x.shape[0], x.shape[2])), None, 2000)[0]

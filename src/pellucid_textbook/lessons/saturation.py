@@ -26,8 +26,8 @@ from pellucid_textbook.lessons.study import first_gradients, train_variants
     "Hard clipping loses the gradient.",
     items=("4.4",),
     reason="""
-    Hard tanh is flat outside [−1, 1], so its slope there is exactly 0: an example that drives a neuron past the
-    clip teaches that neuron nothing. Tanh's slope is small there and never 0, until float32 rounds it: beyond
+    Hard tanh is flat outside [−1, 1], so its gradient there is exactly 0: an example that drives a neuron past the
+    clip teaches that neuron nothing. Tanh's gradient is small there and never 0, until float32 rounds it: beyond
     |z| ≈ 9.
     """,
     experiment="""
@@ -44,13 +44,8 @@ def hard_clipping(seeds: Sequence[int]) -> Measured:
     """Shares of gradients that are exactly zero."""
     data = load_dataset("digits")
     sizes = (1, 3, 10, 30)
-    scaled = {
-        size: replace(data, preprocessing=Preprocessing(scale=data.preprocessing.scale * size))
-        for size in sizes
-    }
-    networks = {
-        name: _one_hidden(name.replace(" ", "_"), 64, "glorot_uniform") for name in ("hard tanh", "tanh")
-    }
+    scaled = {size: replace(data, preprocessing=Preprocessing(scale=data.preprocessing.scale * size)) for size in sizes}
+    networks = {name: _one_hidden(name.replace(" ", "_"), 64, "glorot_uniform") for name in ("hard tanh", "tanh")}
     lost = {
         name: np.stack(
             [
@@ -63,13 +58,16 @@ def hard_clipping(seeds: Sequence[int]) -> Measured:
     }
     lost_at_10 = {name: shares[:, sizes.index(10)] for name, shares in lost.items()}
     runs = train_variants(
-        scaled[10], seeds, {name: {"network": network} for name, network in networks.items()},
-        optimizer={"name": "sgd", "learning_rate": 0.03}, epochs=20, record_every=0,
-    )  # fmt: skip
+        scaled[10],
+        seeds,
+        {name: {"network": network} for name, network in networks.items()},
+        optimizer={"name": "sgd", "learning_rate": 0.03},
+        epochs=20,
+        record_every=0,
+    )
     loss = {
         name: Quantity.of(
-            f"training loss after 20 epochs, {name}, inputs × 10",
-            [run.history.epochs["loss"][-1] for run in of_name],
+            f"training loss after 20 epochs, {name}, inputs × 10", [run.history.epochs["loss"][-1] for run in of_name]
         )
         for name, of_name in runs.items()
     }
@@ -88,11 +86,16 @@ def hard_clipping(seeds: Sequence[int]) -> Measured:
         ],
         [
             Curves(
-                "before training", "inputs multiplied by", "share with ∂L/∂z = 0",
-                [Curve.of(name, sizes, values) for name, values in lost.items()], log="x",
+                "before training",
+                "inputs multiplied by",
+                "share with ∂L/∂z = 0",
+                [Curve.of(name, sizes, values) for name, values in lost.items()],
+                log="x",
             ),
             Curves(
-                "inputs × 10", "epoch", "training loss",
+                "inputs × 10",
+                "epoch",
+                "training loss",
                 [
                     Curve.of(name, of_name[0].history.epochs["epoch"], [r.history.epochs["loss"] for r in of_name])
                     for name, of_name in runs.items()
@@ -100,7 +103,7 @@ def hard_clipping(seeds: Sequence[int]) -> Measured:
                 log="y",
             ),
         ],
-    )  # fmt: skip
+    )
 
 
 @claim(
@@ -128,16 +131,12 @@ def softmax(seeds: Sequence[int]) -> Measured:
     """Sums, and the largest output against its logit's lead."""
     data = load_dataset("digits")
     assert data.held_out is not None
-    runs = train_variants(data, seeds, {"": {"network": _one_hidden("relu", 32)}}, epochs=10, record_every=0)[
-        ""
-    ]
+    runs = train_variants(data, seeds, {"": {"network": _one_hidden("relu", 32)}}, epochs=10, record_every=0)[""]
     x = jnp.asarray(data.preprocessing.apply_numpy(data.held_out.x))
     distances, far, near, points = [], [], [], []
     for run in runs:
         logits = run.network.forward(run.params, run.layer_state, x).outputs[-2]
-        sums = [
-            np.asarray(Softmax().value(logits * factor).sum(axis=-1)) for factor in (1.0, 10.0, 100.0, 1000.0)
-        ]
+        sums = [np.asarray(Softmax().value(logits * factor).sum(axis=-1)) for factor in (1.0, 10.0, 100.0, 1000.0)]
         distances.append(np.abs(np.array(sums) - 1).max())
         ordered = np.sort(np.asarray(logits), axis=-1)
         lead = ordered[:, -1] - ordered[:, -2]
@@ -153,11 +152,13 @@ def softmax(seeds: Sequence[int]) -> Measured:
         ],
         [
             Points(
-                f"held-out digits, seed {seeds[0]}", "lead of the largest logit over the second", "largest output",
+                f"held-out digits, seed {seeds[0]}",
+                "lead of the largest logit over the second",
+                "largest output",
                 {"an image": points},
             )
         ],
-    )  # fmt: skip
+    )
 
 
 @claim(
@@ -166,8 +167,8 @@ def softmax(seeds: Sequence[int]) -> Measured:
     "ReLU neurons die.",
     items=("4.6",),
     reason="""
-    One update that is too large can push a neuron's z below 0 for every example. Its slope is then 0
-    everywhere, no gradient reaches its weights, and it stays as it is. A leaky ReLU keeps a slope of 0.01 there
+    One update that is too large can push a neuron's z below 0 for every example. Its gradient is then 0
+    everywhere, no gradient reaches its weights, and it stays as it is. A leaky ReLU keeps a gradient of 0.01 there
     and can come back.
     """,
     experiment="""
@@ -203,18 +204,13 @@ def dying_relu(seeds: Sequence[int]) -> Measured:
         record_every=0,
     )
     x = jnp.asarray(data.preprocessing.apply_numpy(data.train.x))
-    dead = {
-        name: np.array([[_died(run, x) for run in runs[f"{name} {rate}"]] for rate in rates]).T
-        for name in names
-    }
+    dead = {name: np.array([[_died(run, x) for run in runs[f"{name} {rate}"]] for rate in rates]).T for name in names}
     accuracy = {
         name: np.array([[run.result["accuracy"] for run in runs[f"{name} {rate}"]] for rate in rates]).T
         for name in names
     }
     shares = {
-        (name, rate): Quantity.of(
-            f"share of neurons that died, {name}, rate {rate}", dead[name][:, rates.index(rate)]
-        )
+        (name, rate): Quantity.of(f"share of neurons that died, {name}, rate {rate}", dead[name][:, rates.index(rate)])
         for name in names
         for rate in (0.001, 0.03)
     }
@@ -230,15 +226,21 @@ def dying_relu(seeds: Sequence[int]) -> Measured:
         ],
         [
             Curves(
-                "second hidden layer, after 20 epochs", "learning rate", "share of neurons that died",
-                [Curve.of(name, rates, dead[name]) for name in names], log="x",
+                "second hidden layer, after 20 epochs",
+                "learning rate",
+                "share of neurons that died",
+                [Curve.of(name, rates, dead[name]) for name in names],
+                log="x",
             ),
             Curves(
-                "what it costs", "learning rate", "held-out accuracy",
-                [Curve.of(name, rates, accuracy[name]) for name in names], log="x",
+                "what it costs",
+                "learning rate",
+                "held-out accuracy",
+                [Curve.of(name, rates, accuracy[name]) for name in names],
+                log="x",
             ),
         ],
-    )  # fmt: skip
+    )
 
 
 def _died(run: Run, x: jnp.ndarray) -> float:
@@ -256,6 +258,4 @@ def _active(run: Run, params: Any, x: jnp.ndarray) -> np.ndarray:
 
 def _one_hidden(activation: str, units: int, weights: str = "he_normal") -> Network:
     """One hidden layer, and the output for the digits."""
-    return Network(
-        Flatten(), Dense(units, activation, weights=weights), Dense(10, "softmax", weights=weights)
-    )
+    return Network(Flatten(), Dense(units, activation, weights=weights), Dense(10, "softmax", weights=weights))

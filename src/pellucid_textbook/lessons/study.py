@@ -224,9 +224,7 @@ def at_best_rate(
     return best
 
 
-def first_gradients(
-    network: Network, data: Dataset, seeds: Sequence[int], rows: int = 512
-) -> Backpropagation:
+def first_gradients(network: Network, data: Dataset, seeds: Sequence[int], rows: int = 512) -> Backpropagation:
     """Forward and backward pass of the network as it is drawn, before any training, over the first training rows.
 
     Args:

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.core.checks import UnknownName
+from pellucid.core.errors import UnknownName
 from pellucid.data import load_dataset
 from pellucid.functions.losses import BinaryCrossEntropy, SparseCategoricalCrossEntropy
 from pellucid.layers import Dense
@@ -208,12 +208,7 @@ def _xor_forward(step: Step) -> Table:
     y = XOR_Y[:, 0]
     loss = -(y * np.log(y_hat) + (1 - y) * np.log(1 - y_hat))
     rows = [
-        (
-            *(int(v) for v in XOR_X[i]),
-            *map(float, (*z1[i], *a1[i], z2[i, 0], a2[i, 0])),
-            int(y[i]),
-            float(loss[i]),
-        )
+        (*(int(v) for v in XOR_X[i]), *map(float, (*z1[i], *a1[i], z2[i, 0], a2[i, 0])), int(y[i]), float(loss[i]))
         for i in range(4)
     ]
     return Table(("x₁", "x₂", "z₁", "z₂", "a₁", "a₂", "z", "ŷ", "y", "loss"), tuple(rows))
@@ -237,38 +232,49 @@ def _xor_sums(step: Step) -> dict[str, str]:
 
 def _xor_backward(step: Step) -> Table:
     dz1, da1, dz2 = (np.asarray(part) for part in step.deltas[:3])
-    rows = [
-        (*(int(v) for v in XOR_X[i]), float(dz2[i, 0]), *map(float, (*da1[i], *dz1[i]))) for i in range(4)
-    ]
+    rows = [(*(int(v) for v in XOR_X[i]), float(dz2[i, 0]), *map(float, (*da1[i], *dz1[i]))) for i in range(4)]
     headings = (
-        "x₁", "x₂", "∂L/∂z = (ŷ−y)/4", "∂L/∂a₁ = ∂L/∂z·V₁", "∂L/∂a₂ = ∂L/∂z·V₂", "∂L/∂z₁ = ∂L/∂a₁·(1−a₁²)",
+        "x₁",
+        "x₂",
+        "∂L/∂z = (ŷ−y)/4",
+        "∂L/∂a₁ = ∂L/∂z·V₁",
+        "∂L/∂a₂ = ∂L/∂z·V₂",
+        "∂L/∂z₁ = ∂L/∂a₁·(1−a₁²)",
         "∂L/∂z₂ = ∂L/∂a₂·(1−a₂²)",
-    )  # fmt: skip
+    )
     return Table(headings, tuple(rows))
 
 
 def _xor_update(step: Step) -> Table:
     places = [
-        ("W₁₁ = x₁ to z₁", 0, "weights", (0, 0)), ("W₁₂ = x₁ to z₂", 0, "weights", (0, 1)),
-        ("W₂₁ = x₂ to z₁", 0, "weights", (1, 0)), ("W₂₂ = x₂ to z₂", 0, "weights", (1, 1)),
-        ("b₁", 0, "biases", (0,)), ("b₂", 0, "biases", (1,)),
-        ("V₁", 2, "weights", (0, 0)), ("V₂", 2, "weights", (1, 0)), ("c", 2, "biases", (0,)),
-    ]  # fmt: skip
+        ("W₁₁ = x₁ to z₁", 0, "weights", (0, 0)),
+        ("W₁₂ = x₁ to z₂", 0, "weights", (0, 1)),
+        ("W₂₁ = x₂ to z₁", 0, "weights", (1, 0)),
+        ("W₂₂ = x₂ to z₂", 0, "weights", (1, 1)),
+        ("b₁", 0, "biases", (0,)),
+        ("b₂", 0, "biases", (1,)),
+        ("V₁", 2, "weights", (0, 0)),
+        ("V₂", 2, "weights", (1, 0)),
+        ("c", 2, "biases", (0,)),
+    ]
     incoming = {0: XOR_X, 2: np.asarray(step.outputs[1])}
     differences = _central_differences(step.params)
     rows = []
     for label, layer, name, at in places:
         delta = np.asarray(step.deltas[layer])[:, at[-1]]
         factor = incoming[layer][:, at[0]] if name == "weights" else np.ones(4)
-        before, slope, after, checked = (
-            float(np.asarray(tree[layer][name])[at])
-            for tree in (step.params, step.grads, step.after, differences)
+        before, gradient, after, checked = (
+            float(np.asarray(tree[layer][name])[at]) for tree in (step.params, step.grads, step.after, differences)
         )
-        rows.append((label, _sum(zip(delta, factor, strict=True)), slope, checked, before, after))
+        rows.append((label, _sum(zip(delta, factor, strict=True)), gradient, checked, before, after))
     headings = (
-        "parameter", "∂L/∂z · what it multiplies, over the rows", "∂L/∂w", "by difference", "w",
+        "parameter",
+        "∂L/∂z · what it multiplies, over the rows",
+        "∂L/∂w",
+        "by difference",
+        "w",
         f"w − {XOR_RATE} ∂L/∂w",
-    )  # fmt: skip
+    )
     return Table(headings, tuple(rows))
 
 
@@ -285,14 +291,14 @@ def _central_differences(params: Any) -> Any:
             held = jax.tree.unflatten(tree, leaves)
             return BinaryCrossEntropy()(network.forward(held, state, x).outputs[-1], y)
 
-        slopes = [np.zeros_like(leaf) for leaf in leaves]
+        gradients = [np.zeros_like(leaf) for leaf in leaves]
         for i, leaf in enumerate(leaves):
             for at in np.ndindex(leaf.shape):
                 shift = np.zeros_like(leaf)
                 shift[at] = h
                 up, down = ([*leaves[:i], leaf + side * shift, *leaves[i + 1 :]] for side in (1, -1))
-                slopes[i][at] = float(loss(up) - loss(down)) / (2 * h)
-        return jax.tree.unflatten(tree, slopes)
+                gradients[i][at] = float(loss(up) - loss(down)) / (2 * h)
+        return jax.tree.unflatten(tree, gradients)
 
 
 # ------------------------------------------------------------------------------- forward and backward
@@ -317,9 +323,7 @@ def a_step_on_a_digit() -> Page:
         operation = "z = x·W + b" if held else f"a = {name.split('_')[0]}(z)"
         shape = "×".join(map(str, held["weights"].shape)) if held else "–"
         forward.append((name, operation, shape, output.shape[1:], _size(output), _zeros(output)))
-    for name, held, delta, grads in reversed(
-        list(zip(network.names, params, back.deltas, back.grads, strict=True))
-    ):
+    for name, held, delta, grads in reversed(list(zip(network.names, params, back.deltas, back.grads, strict=True))):
         operation = "∂L/∂W = xᵀ·dz, ∂L/∂b = dz, ∂L/∂x = dz·Wᵀ" if held else "dz = da · f′(z)"
         if delta is None:
             operation = "with the loss in one step: dz = softmax(z) − y"
@@ -335,15 +339,9 @@ def a_step_on_a_digit() -> Page:
     general = forward_and_backward()
     sections: dict[str, Content] = {
         "one step": f"The digit is a {label}. The network is 784–128–128–10, untrained, seed 0.",
-        "forward": Table(
-            ("layer", "operation", "weights", "shape", "norm", "share of zeros"), tuple(forward)
-        ),
-        "loss": Facts(
-            {"probability of the digit": float(back.outputs[-1][0, label]), "L = −log ŷ": float(back.loss)}
-        ),
-        "backward": Table(
-            ("layer", "operation", "slopes", "norm of ∂L/∂output", "norm of ∂L/∂W"), tuple(backward)
-        ),
+        "forward": Table(("layer", "operation", "weights", "shape", "norm", "share of zeros"), tuple(forward)),
+        "loss": Facts({"probability of the digit": float(back.outputs[-1][0, label]), "L = −log ŷ": float(back.loss)}),
+        "backward": Table(("layer", "operation", "gradients", "norm of ∂L/∂output", "norm of ∂L/∂W"), tuple(backward)),
         f"update, W ← W − {DIGIT_RATE} ∂L/∂W": Facts(
             {
                 "numbers changed": sum(leaf.size for leaf in jax.tree.leaves(params)),

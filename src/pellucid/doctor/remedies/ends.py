@@ -45,13 +45,8 @@ def _end(setup: Setup) -> Setup:
     while body and not has_weights(body[-1]):
         body.pop()
     last = body.pop() if body else Dense(1)
-    weights = {
-        name: getattr(last, name) for name in ("weights", "biases", "use_biases") if hasattr(last, name)
-    }
-    body += [
-        Dense(units, **weights) if isinstance(last, Dense) else Dense(units),
-        Activation(wanted.activation),
-    ]
+    weights = {name: getattr(last, name) for name in ("weights", "biases", "use_biases") if hasattr(last, name)}
+    body += [Dense(units, **weights) if isinstance(last, Dense) else Dense(units), Activation(wanted.activation)]
     y = setup.labels
     if setup.task == "binary":
         y = y[:, None]
@@ -66,9 +61,17 @@ def _end(setup: Setup) -> Setup:
 
 
 @remedy(
-    "the output the loss asks for", "a fitting loss", "softmax or sigmoid output", "sigmoid output", "linear output",
-    "one unit a class", "cross-entropy", "squared error", "the loss of logits", "targets of the outputs' shape",
-)  # fmt: skip
+    "the output the loss asks for",
+    "a fitting loss",
+    "softmax or sigmoid output",
+    "sigmoid output",
+    "linear output",
+    "one unit a class",
+    "cross-entropy",
+    "squared error",
+    "the loss of logits",
+    "targets of the outputs' shape",
+)
 def _fitting_end(setup: Setup) -> list[tuple[str, Setup]]:
     if not layers_of(setup):
         return []
@@ -82,9 +85,4 @@ def _mean(setup: Setup) -> list[tuple[str, Setup]]:
     loss = setup.program.loss
     if loss.reduction == "mean":
         return []
-    return [
-        (
-            "loss averaged",
-            replace(setup, program=replace(setup.program, loss=replace(loss, reduction="mean"))),
-        )
-    ]
+    return [("loss averaged", replace(setup, program=replace(setup.program, loss=replace(loss, reduction="mean"))))]

@@ -90,16 +90,12 @@ def _he(setup: Setup) -> list[tuple[str, Setup]]:
 
 @remedy("Glorot initialisation", "smaller initial weights")
 def _glorot(setup: Setup) -> list[tuple[str, Setup]]:
-    return _changed(
-        setup, "weights drawn by Glorot, biases 0", _drawn(list(layers_of(setup)), "glorot_uniform")
-    )
+    return _changed(setup, "weights drawn by Glorot, biases 0", _drawn(list(layers_of(setup)), "glorot_uniform"))
 
 
 @remedy("biases")
 def _biases(setup: Setup) -> list[tuple[str, Setup]]:
-    layers = [
-        replace(layer, use_biases=True) if isinstance(layer, Dense) else layer for layer in layers_of(setup)
-    ]
+    layers = [replace(layer, use_biases=True) if isinstance(layer, Dense) else layer for layer in layers_of(setup)]
     return _changed(setup, "with biases", layers)
 
 
@@ -128,9 +124,7 @@ def _thawed(setup: Setup) -> list[tuple[str, Setup]]:
 def _widths(setup: Setup, factor: float) -> list[Layer]:
     hidden = set(_hidden(setup))
     return [
-        replace(layer, units=max(2, round(layer.units * factor)))
-        if i in hidden and isinstance(layer, Dense)
-        else layer
+        replace(layer, units=max(2, round(layer.units * factor))) if i in hidden and isinstance(layer, Dense) else layer
         for i, layer in enumerate(layers_of(setup))
     ]
 
@@ -183,7 +177,6 @@ def _dropped(setup: Setup) -> list[tuple[str, Setup]]:
 def _undropped(setup: Setup) -> list[tuple[str, Setup]]:
     layers = [layer for layer in layers_of(setup) if not isinstance(layer, Dropout)]
     light = [
-        replace(layer, rate=min(layer.rate, 0.1)) if isinstance(layer, Dropout) else layer
-        for layer in layers_of(setup)
+        replace(layer, rate=min(layer.rate, 0.1)) if isinstance(layer, Dropout) else layer for layer in layers_of(setup)
     ]
     return _changed(setup, "no dropout", layers) + _changed(setup, "dropout of 0.1", light)

@@ -17,10 +17,7 @@ def _rate(setup: Setup, *factors: float) -> list[tuple[str, Setup]]:
         return []
     rates = [abs(rate) * factor for factor in factors]
     return [
-        (
-            f"learning rate {rate:g} → {new:g}",
-            replace(setup, optimizer=replace(setup.optimizer, learning_rate=new)),
-        )
+        (f"learning rate {rate:g} → {new:g}", replace(setup, optimizer=replace(setup.optimizer, learning_rate=new)))
         for new in rates
     ]
 
@@ -46,10 +43,7 @@ def _adam(setup: Setup) -> list[tuple[str, Setup]]:
     if setup.optimizer.name == "adam":
         return []
     return [
-        (
-            f"optimizer {setup.optimizer.name} → adam, learning rate {rate:g}",
-            replace(setup, optimizer=Adam(rate)),
-        )
+        (f"optimizer {setup.optimizer.name} → adam, learning rate {rate:g}", replace(setup, optimizer=Adam(rate)))
         for rate in (1e-3, 1e-2)
     ]
 
@@ -77,9 +71,7 @@ def _epochs(setup: Setup, *numbers: float) -> list[tuple[str, Setup]]:
 
 @remedy("more epochs")
 def _more_epochs(setup: Setup) -> list[tuple[str, Setup]]:
-    settled = SETTLED / (
-        setup.steps / setup.epochs
-    )  # of a handful of updates, ten times as many are still few
+    settled = SETTLED / (setup.steps / setup.epochs)  # of a handful of updates, ten times as many are still few
     return _epochs(setup, setup.epochs * 4, setup.epochs * 10, max(settled, setup.epochs * 10))
 
 
@@ -129,10 +121,7 @@ def _penalised(setup: Setup, kind: str) -> list[tuple[str, Setup]]:
         return []
     strengths = (1e-3, 1e-2)
     return [
-        (
-            f"{kind} penalty of {s:g}",
-            replace(setup, regularizer=regularizers.build({"name": kind, "strength": s})),
-        )
+        (f"{kind} penalty of {s:g}", replace(setup, regularizer=regularizers.build({"name": kind, "strength": s})))
         for s in strengths
     ]
 

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from pellucid.core.checks import DataError, InvalidValue, ShapeError
+from pellucid.core.errors import DataError, InvalidValue, ShapeError
 from pellucid.doctor.race import Candidate
 from pellucid.doctor.setup import Setup
 from pellucid.runs.run import Run

@@ -39,9 +39,7 @@ def test_averaging_steadies_a_short_training(messages):
     texts, labels = messages
     last, mean = (
         [
-            spam_detection(
-                texts, labels, Perceptron(max_epochs=1, shuffle=True, seed=s, averaged=averaged), seed=s
-            )
+            spam_detection(texts, labels, Perceptron(max_epochs=1, shuffle=True, seed=s, averaged=averaged), seed=s)
             for s in range(4)
         ]
         for averaged in (False, True)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from sklearn.datasets import load_iris
 from sklearn.svm import SVC
 
-from pellucid.core.checks import InvalidValue, ShapeError
+from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid_textbook.perceptron import Perceptron
 from pellucid_textbook.separability import Certificate, NotSeparable, Separable, separability
 from two_classes import TABLE, XOR, whole_numbers
@@ -65,8 +65,7 @@ def test_small_data_are_decided_with_an_exact_proof(data):
         assert not Perceptron(max_epochs=60).fit(x, y).converged
     else:
         sides = [
-            sum(Fraction(w) * int(v) for w, v in zip(proof.weights.tolist(), row, strict=True))
-            + Fraction(proof.bias)
+            sum(Fraction(w) * int(v) for w, v in zip(proof.weights.tolist(), row, strict=True)) + Fraction(proof.bias)
             for row in x
         ]
         assert all((side > 0) == bool(target) and side != 0 for side, target in zip(sides, y, strict=True))
@@ -83,9 +82,7 @@ def test_overlapping_clouds_are_certified(inputs, exact, seed):
     assert certificate.exact is exact
     assert certificate.verify(x, y)
     # The same by hand in floating point, with nothing of the certificate's own arithmetic.
-    left, right = (
-        np.array(certificate.shares[side], float) @ x[list(certificate.rows[side])] for side in (0, 1)
-    )
+    left, right = (np.array(certificate.shares[side], float) @ x[list(certificate.rows[side])] for side in (0, 1))
     np.testing.assert_allclose(left, right, atol=1e-9 * np.abs(x).max())
 
 

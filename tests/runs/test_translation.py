@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import pellucid as pel
-from pellucid.core.checks import DataError, InvalidValue, StorageError
+from pellucid.core.errors import DataError, InvalidValue, StorageError
 from pellucid.data.translation import (
     END,
     PAD,
@@ -65,9 +65,7 @@ def test_sentences_become_numbers_and_words_again(data):
 
 
 def test_no_held_out_sentence_is_trained_on(data):
-    seen, held_out = (
-        {" ".join(words_of(source)) for source, _ in part} for part in (data.train, data.held_out)
-    )
+    seen, held_out = ({" ".join(words_of(source)) for source, _ in part} for part in (data.train, data.held_out))
     assert len(held_out) == int(0.1 * len(seen | held_out))
     assert not seen & held_out
 
@@ -173,25 +171,25 @@ def test_bleu_of_an_example_by_hand():
 
 
 def test_ignored_steps_cost_nothing(rng, float64):
-    """The loss of an example is the mean over its counted steps, as PyTorch has it for one example alone."""
+    """The loss of an example is the mean over its sample_mask steps, as PyTorch has it for one example alone."""
     logits = jnp.asarray(rng.normal(size=(4, 5, 6)))
     target = rng.integers(1, 6, (4, 5)) * (np.arange(5) < np.array([[5], [3], [1], [0]]))
     loss = SparseSoftmaxCrossEntropy(ignore=0)
     assert fuse(Softmax(), SparseCategoricalCrossEntropy(ignore=0)) == loss
-    value, slope = loss.value(logits, jnp.asarray(target)), loss.slope(logits, jnp.asarray(target))
+    value, gradient = loss.value(logits, jnp.asarray(target)), loss.gradient(logits, jnp.asarray(target))
     for i in range(3):
         z = torch.tensor(np.array(logits[i]), requires_grad=True)
         expected = torch.nn.functional.cross_entropy(z, torch.tensor(target[i]), ignore_index=0)
         expected.backward()
         np.testing.assert_allclose(value[i], expected.detach(), rtol=1e-8)
-        np.testing.assert_allclose(slope[i], z.grad, rtol=1e-8, atol=1e-12)
+        np.testing.assert_allclose(gradient[i], z.grad, rtol=1e-8, atol=1e-12)
     assert value[3] == 0
-    assert not np.asarray(slope[3]).any()
+    assert not np.asarray(gradient[3]).any()
     shares = jax.nn.softmax(logits)
     apart = SparseCategoricalCrossEntropy(ignore=0)
     np.testing.assert_allclose(apart.value(shares, jnp.asarray(target)), value, rtol=1e-8)
     np.testing.assert_allclose(
-        apart.slope(shares, jnp.asarray(target)),
+        apart.gradient(shares, jnp.asarray(target)),
         jax.grad(lambda p: apart.value(p, jnp.asarray(target)).sum())(shares),
         rtol=1e-8,
     )

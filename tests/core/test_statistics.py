@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from pellucid.core.checks import InvalidValue, ShapeError
+from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.core.statistics import holm, interval, paired
 
 NUMBERS = st.floats(-100, 100).map(lambda number: round(number, 3))

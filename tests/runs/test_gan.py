@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 import pellucid as pel
 from pellucid.cli.main import main
-from pellucid.core.checks import InvalidValue, ShapeError, StorageError
+from pellucid.core.errors import InvalidValue, ShapeError, StorageError
 from pellucid.data import GaussianMixture, mode_coverage
 from pellucid.functions.schedules import CosineDecay
 from pellucid.report.figures import draw_samples
@@ -21,10 +21,7 @@ from pellucid.report.figures import draw_samples
 TWO = GaussianMixture(((-1.0, 0.0), (1.0, 0.0)), 0.1)
 POINTS = TWO.dataset(600, seed=3, name="two")
 SMALL = {"epochs": 3, "batch_size": 20, "critic_steps": 2, "record_every": 0, "progress": False}
-NETWORKS = (
-    pel.Network(pel.Dense(16, "relu"), pel.Dense(2)),
-    pel.Network(pel.Dense(16, "relu"), pel.Dense(1)),
-)
+NETWORKS = (pel.Network(pel.Dense(16, "relu"), pel.Dense(2)), pel.Network(pel.Dense(16, "relu"), pel.Dense(1)))
 
 
 def same_bits(one, other):
@@ -97,9 +94,7 @@ def test_a_gan_goes_on_with_another_rate_and_optimiser(tmp_path):
     made = SMALL["epochs"]
     slow = pel.resume_gan(tmp_path / "gan", POINTS, epochs=made + 1, learning_rate=1e-5, progress=False)
     assert float(slow.history.step_rows[-1, 2]) == pytest.approx(1e-5)
-    other = pel.resume_gan(
-        tmp_path / "gan", POINTS, epochs=made + 2, critic_optimizer=pel.SGD(0.1), progress=False
-    )
+    other = pel.resume_gan(tmp_path / "gan", POINTS, epochs=made + 2, critic_optimizer=pel.SGD(0.1), progress=False)
     players = other.training.state.optimizer
     assert len(players["generator"].slots) > len(players["critic"].slots) == 0
     loaded = pel.load_gan(tmp_path / "gan")
@@ -114,9 +109,16 @@ def test_a_gan_goes_on_with_another_rate_and_optimiser(tmp_path):
 def test_images_are_made_in_their_own_units(tmp_path):
     data = pel.load_dataset("digits")
     run = pel.train_gan(
-        None, None, data, latent=8, critic_steps=2, optimizer=pel.Adam(beta1=0.5, beta2=0.9), epochs=2,
-        record_every=0, progress=False,
-    )  # fmt: skip
+        None,
+        None,
+        data,
+        latent=8,
+        critic_steps=2,
+        optimizer=pel.Adam(beta1=0.5, beta2=0.9),
+        epochs=2,
+        record_every=0,
+        progress=False,
+    )
     samples = run.sample(9)
     assert samples.shape == (9, 8, 8)
     assert samples.min() >= 0
@@ -131,16 +133,10 @@ def test_images_are_made_in_their_own_units(tmp_path):
 def test_arrays_and_convolutions_are_taken():
     x = np.random.default_rng(0).random((60, 4, 4, 1)).astype(np.float32)
     generator = pel.Network(
-        pel.Dense(8, "relu"),
-        pel.Reshape((2, 2, 2)),
-        pel.ConvTranspose2D(1, 4, "sigmoid", stride=2, padding="same"),
+        pel.Dense(8, "relu"), pel.Reshape((2, 2, 2)), pel.ConvTranspose2D(1, 4, "sigmoid", stride=2, padding="same")
     )
-    critic = pel.Network(
-        pel.Conv2D(4, 3, "leaky_relu", stride=2, padding="same"), pel.Flatten(), pel.Dense(1)
-    )
-    run = pel.train_gan(
-        generator, critic, x, latent=3, epochs=1, batch_size=10, record_every=0, progress=False
-    )
+    critic = pel.Network(pel.Conv2D(4, 3, "leaky_relu", stride=2, padding="same"), pel.Flatten(), pel.Dense(1))
+    run = pel.train_gan(generator, critic, x, latent=3, epochs=1, batch_size=10, record_every=0, progress=False)
     assert run.sample(2).shape == (2, 4, 4, 1)
     assert run.program.critic_steps == 5
 

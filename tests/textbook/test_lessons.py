@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import pellucid as pel
 from pellucid.cli.main import main
-from pellucid.core.checks import InvalidValue, UnknownName
+from pellucid.core.errors import InvalidValue, UnknownName
 from pellucid_textbook.lessons import LessonResult, Quantity, claims
 from pellucid_textbook.lessons.claims import CLAIMS
 from pellucid_textbook.lessons.pages import markdown_index, read_result
@@ -115,9 +115,7 @@ def test_the_command_line_lists_runs_and_draws(tmp_path):
     assert out.exit_code == 0
     result = json.loads(out.stdout)
     assert result["verdict"] == "holds"
-    assert set(result["figures"]["greatest distance of a sum from 1"]) == {
-        "mean", "low", "high", "unit", "values"
-    }  # fmt: skip
+    assert set(result["figures"]["greatest distance of a sum from 1"]) == {"mean", "low", "high", "unit", "values"}
     assert figure.read_text().startswith("<?xml")
     assert runner.invoke(main, ["lesson", "softmax", "--all"]).exit_code == 2
     assert runner.invoke(main, ["lesson", "soft"]).exit_code == 2

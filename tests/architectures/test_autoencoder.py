@@ -6,7 +6,7 @@ from sklearn.decomposition import PCA
 
 import pellucid as pel
 from pellucid.architectures.by_name import build_model
-from pellucid.core.checks import InvalidValue, ShapeError
+from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.functions.sparsity import KLActivity
 
 
@@ -65,9 +65,7 @@ def test_l1_makes_activations_exactly_zero(digits):
     shares = []
     for strength in (0.0, 1e-3):
         sparsity = {"name": "l1_activity", "strength": strength}
-        shares.append(
-            (train(specification | {"sparsity": sparsity}, digits).transform(digits.train.x) == 0).mean()
-        )
+        shares.append((train(specification | {"sparsity": sparsity}, digits).transform(digits.train.x) == 0).mean())
     assert shares[1] > shares[0] + 0.1
 
 

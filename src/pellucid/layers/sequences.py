@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.checks import ShapeError
+from pellucid.core.errors import ShapeError
 from pellucid.core.registry import describe
 from pellucid.core.types import Array, Bool, Float, Shape
 
@@ -44,8 +44,7 @@ def check_sequences(layer: Any, x: Array, weights: Array) -> None:
     """Raise `ShapeError` unless ``x`` is (batch, time, features), with as many features as ``weights`` has rows."""
     if x.ndim != 3 or x.shape[2] != weights.shape[0]:
         raise ShapeError(
-            f"{describe(layer)} was made for sequences of shape (batch, time, {weights.shape[0]}). "
-            f"Received: {x.shape}."
+            f"{describe(layer)} was made for sequences of shape (batch, time, {weights.shape[0]}). Received: {x.shape}."
         )
 
 
@@ -83,9 +82,7 @@ def spread_over(mask: Bool[Array, "batch ..."], shape: Shape) -> Bool[Array, "..
     return jnp.broadcast_to(mask.reshape(*mask.shape, *(1,) * (len(shape) - mask.ndim)), shape)
 
 
-def mean_shares(
-    mask: Bool[Array, "batch *places"], x: Float[Array, "batch ..."]
-) -> Float[Array, "batch ..."]:
+def mean_shares(mask: Bool[Array, "batch *places"], x: Float[Array, "batch ..."]) -> Float[Array, "batch ..."]:
     """What each place of ``x`` is multiplied by in the mean over an example's real places: 1/n, or 0 at padding."""
     real = spread_over(mask, (*x.shape[:-1], 1)).astype(x.dtype)
     counts = real.sum(axis=tuple(range(1, real.ndim)), keepdims=True)
@@ -131,12 +128,7 @@ def outputs(layer: Any, h: Steps, real: Array | None) -> Array:
 
 
 def through_time_backward(
-    layer: Any,
-    step: Callable[[Any, Any], tuple[Any, Any]],
-    dy: Array,
-    real: Array | None,
-    xs: Any,
-    *carried: Array,
+    layer: Any, step: Callable[[Any, Any], tuple[Any, Any]], dy: Array, real: Array | None, xs: Any, *carried: Array
 ) -> Any:
     """The loop from the last step to the first.
 
@@ -156,8 +148,8 @@ def through_time_backward(
     dys = time_major(dy)
     dys = keep(real, dys, jnp.zeros_like(dys))
 
-    def add_slope(carry: Any, arrays: Any) -> tuple[Any, Any]:
+    def add_gradient(carry: Any, arrays: Any) -> tuple[Any, Any]:
         dy, arrays = arrays
         return step((carry[0] + dy, *carry[1:]), arrays)
 
-    return jax.lax.scan(add_slope, (jnp.zeros_like(dys[0]), *carried), (dys, xs), reverse=True)[1]
+    return jax.lax.scan(add_gradient, (jnp.zeros_like(dys[0]), *carried), (dys, xs), reverse=True)[1]

@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 
-from pellucid.core.checks import StorageError
+from pellucid.core.errors import StorageError
 from pellucid.runs.folder import RunFolder, read_toml
 
 
@@ -40,7 +40,7 @@ def test_tables_are_json_lines(tmp_path):
     assert [json.loads(line) for line in lines] == [
         {"epoch": 1, "loss": 0.5, "name": "a"},
         {"epoch": 2, "loss": None, "name": "b"},  # JSON has no NaN
-    ]  # fmt: skip
+    ]
 
 
 def test_a_failed_write_leaves_the_file_before_it(tmp_path, monkeypatch):
@@ -52,9 +52,7 @@ def test_a_failed_write_leaves_the_file_before_it(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(
-        StorageError, match=r"weights\.safetensors.*No space left.*previous file is untouched"
-    ):
+    with pytest.raises(StorageError, match=r"weights\.safetensors.*No space left.*previous file is untouched"):
         files.write_weights({"w": np.ones(3, np.float32)})
     assert sorted(os.listdir(tmp_path)) == ["weights.safetensors", "weights.sha256"]
     assert (tmp_path / "weights.safetensors").read_bytes() == before

@@ -17,7 +17,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 
 import pellucid as pel
-from pellucid.core.checks import DataError, InvalidValue, ShapeError, StorageError, UnknownName
+from pellucid.core.errors import DataError, InvalidValue, ShapeError, StorageError, UnknownName
 from pellucid.core.registry import describe
 from pellucid.data import Part
 from pellucid.doctor.race import Arm, Candidate
@@ -43,9 +43,7 @@ def close(one, other):
 def parities():
     """Three labels of each handwritten digit: even, at least five, prime."""
     digits = load_digits()
-    labels = np.stack(
-        [digits.target % 2 == 0, digits.target >= 5, np.isin(digits.target, (2, 3, 5, 7))], axis=1
-    )
+    labels = np.stack([digits.target % 2 == 0, digits.target >= 5, np.isin(digits.target, (2, 3, 5, 7))], axis=1)
     return pel.make_dataset(digits.data.astype(np.float32), labels.astype(int), name="parities")
 
 
@@ -233,9 +231,7 @@ def test_weights_stay_with_their_rows_through_every_split(way):
     x, y, w = half_wrong()
     network = pel.Network(pel.Dense(1, weights="zeros"))
     settings = {"optimizer": pel.Adam(0.1), "epochs": 80, "early_stopping": 30, "record_every": 0}
-    run = WAYS[way](
-        x, y, w, lambda data, **more: pel.train(network, data, progress=False, **settings, **more)
-    )
+    run = WAYS[way](x, y, w, lambda data, **more: pel.train(network, data, progress=False, **settings, **more))
     assert run.predict(np.array([[-1.0]])) == pytest.approx(1, abs=0.02)
     if run.result:
         assert run.result["loss"] < 0.01
@@ -256,9 +252,7 @@ def test_figures_of_an_epoch_are_weighted_means_whatever_the_batches(batch_size)
     figures = run.history.epochs
     for part, name in ((data.train, ""), (data.held_out, "held_out_")):
         error = np.abs(part.x - part.y)[:, 0]
-        np.testing.assert_allclose(
-            figures[f"{name}loss"], np.average(error**2, weights=part.weights), rtol=1e-5
-        )
+        np.testing.assert_allclose(figures[f"{name}loss"], np.average(error**2, weights=part.weights), rtol=1e-5)
         mean = np.average(error, weights=part.weights)
         np.testing.assert_allclose(figures[f"{name}mean_absolute_error"], mean, rtol=1e-5)
 
@@ -267,12 +261,8 @@ def test_weights_do_not_cancel_at_batch_size_one():
     x, y = np.ones((4, 1), np.float32), np.array([1.0, 1.0, -1.0, -1.0], np.float32)
     data = pel.make_dataset(x, y, weights=[3, 3, 1, 1], held_out=None, preprocessing="none")
     network = pel.Network(pel.Dense(1, weights="zeros"))
-    run = pel.train(
-        network, data, batch_size=1, optimizer=pel.SGD(1e-30), shuffle=False, epochs=1, progress=False
-    )
-    np.testing.assert_allclose(
-        run.history.steps["loss"], [1.5, 1.5, 0.5, 0.5], rtol=1e-6
-    )  # by the mean weight, 2
+    run = pel.train(network, data, batch_size=1, optimizer=pel.SGD(1e-30), shuffle=False, epochs=1, progress=False)
+    np.testing.assert_allclose(run.history.steps["loss"], [1.5, 1.5, 0.5, 0.5], rtol=1e-6)  # by the mean weight, 2
     run = pel.train(network, data, batch_size=1, optimizer=pel.SGD(0.01), epochs=200, progress=False)
     assert run.predict(x)[0] == pytest.approx((3 * 1 + 1 * -1) / 4, abs=0.05)
 
@@ -284,26 +274,18 @@ def test_gans_refuse_weights():
 
 
 ON_PLATEAU = {"name": "on_plateau", "learning_rate": 0.01}
-BATCHES = {
-    "all": {"batch_size": "all"},
-    "gradient descent": {"optimizer": "gradient_descent"},
-    "the usual": {},
-}
+BATCHES = {"all": {"batch_size": "all"}, "gradient descent": {"optimizer": "gradient_descent"}, "the usual": {}}
 
 
 @pytest.mark.parametrize("rows", [100, 42])
-@pytest.mark.parametrize(
-    "decides", [{"early_stopping": 5}, {"optimizer": pel.SGD(ON_PLATEAU)}], ids=["stops", "rate"]
-)
+@pytest.mark.parametrize("decides", [{"early_stopping": 5}, {"optimizer": pel.SGD(ON_PLATEAU)}], ids=["stops", "rate"])
 @pytest.mark.parametrize("batch", BATCHES)
 def test_rows_of_a_step_are_counted_without_the_validation_part(batch, decides, rows):
     x = np.random.default_rng(0).normal(size=(rows, 3)).astype(np.float32)
     for more in ({}, decides):
         planned = plan((2,), (x, x[:, 0]), **BATCHES[batch] | more)
         experiment, ready = planned.experiment, make_ready(planned.experiment, planned.data, None, None)
-        kept = len(planned.data.train) - (
-            0 if ready.monitor.rows == len(planned.data.held_out) else ready.monitor.rows
-        )
+        kept = len(planned.data.train) - (0 if ready.monitor.rows == len(planned.data.held_out) else ready.monitor.rows)
         assert ready.train.rows == kept == experiment.training_rows(len(planned.data.train))
         assert ready.decides == experiment.decides == bool(more)
         if experiment.batch_size != "all":
@@ -330,8 +312,9 @@ def test_early_stopping_keeps_the_best_epoch_and_is_told_from_the_end():
     assert len(watched) < 400
     assert len(watched) == int(np.argmin(watched)) + 1 + 4
     assert "stopped early" in str(run)
-    shorter = pel.train((8,), IRIS, epochs=int(np.argmin(watched)) + 1, optimizer=pel.Adam(0.1), early_stopping=4,
-                        progress=False)  # fmt: skip
+    shorter = pel.train(
+        (8,), IRIS, epochs=int(np.argmin(watched)) + 1, optimizer=pel.Adam(0.1), early_stopping=4, progress=False
+    )
     assert shorter.stopped == "epochs"
     same_bits(run.params, shorter.params)
     assert run.result == shorter.result
@@ -448,9 +431,7 @@ RESUMED = {
 def two_epochs(tmp_path_factory):
     """A run that is resumed in many ways; each takes a copy."""
     folder = tmp_path_factory.mktemp("runs") / "two"
-    return pel.train(
-        (8,), IRIS, optimizer=pel.Adam(0.02), epochs=2, snapshots=4, folder=folder, progress=False
-    ).folder
+    return pel.train((8,), IRIS, optimizer=pel.Adam(0.02), epochs=2, snapshots=4, folder=folder, progress=False).folder
 
 
 @pytest.mark.parametrize("change", RESUMED)
@@ -482,9 +463,7 @@ def test_a_resumed_run_takes_another_optimiser_and_writes_it_down(change, two_ep
         assert float(again.history.steps["learning_rate"][-1]) == pytest.approx(rate)
 
 
-def test_a_killed_run_that_was_resumed_with_another_optimiser_is_not_mixed_up(
-    two_epochs, tmp_path, monkeypatch
-):
+def test_a_killed_run_that_was_resumed_with_another_optimiser_is_not_mixed_up(two_epochs, tmp_path, monkeypatch):
     """The settings are written before the first checkpoint with them: a kill in between leaves the old state."""
     shutil.copytree(two_epochs, tmp_path / "run")
     expected = pel.resume_run(
@@ -527,9 +506,7 @@ def test_after_an_early_stop_more_patience_goes_on_and_nothing_less_is_silent(tm
         with pytest.warns(pel.ResumeWarning, match=said):
             same = pel.resume_run(tmp_path / "run", NOISY, progress=False, **changes)
         assert same.history.epochs_made == made
-        assert (
-            tmp_path / "run/experiment.toml"
-        ).read_bytes() == before  # what had no part in it is not recorded
+        assert (tmp_path / "run/experiment.toml").read_bytes() == before  # what had no part in it is not recorded
     again = pel.resume_run(tmp_path / "run", NOISY, early_stopping=4, progress=False)
     whole = pel.train(NORMALISED, NOISY, epochs=40, **STATISTICS)
     assert again.history.epochs_made == whole.history.epochs_made > made
@@ -612,9 +589,7 @@ def test_an_optax_optimizer_is_given_again_to_resume(tmp_path):
     loaded = pel.load_run(tmp_path / "run")
     same_bits(loaded.params, run.params)
     for asks_for_it in (lambda: pel.resume_run(tmp_path / "run", epochs=6), loaded.diagnose):
-        with pytest.raises(
-            InvalidValue, match=r"came from Optax.*give it again: resume_run\(folder, optimizer"
-        ):
+        with pytest.raises(InvalidValue, match=r"came from Optax.*give it again: resume_run\(folder, optimizer"):
             asks_for_it()
     again = pel.resume_run(tmp_path / "run", optimizer=lion, epochs=6, progress=False)
     same_bits(again.params, pel.train((8,), IRIS, optimizer=lion, epochs=6, progress=False).params)
@@ -659,9 +634,13 @@ def test_a_folder_with_a_run_is_replaced_only_on_demand(iris_run, tmp_path):
 
 def test_numpy_numbers_and_class_weights_by_number_can_be_written_down(tmp_path):
     run = pel.train(
-        (8,), (IRIS.train.x, IRIS.train.y), epochs=np.int64(2), class_weights={0: np.float32(2), 1: 1},
-        folder=tmp_path / "run", progress=False,
-    )  # fmt: skip
+        (8,),
+        (IRIS.train.x, IRIS.train.y),
+        epochs=np.int64(2),
+        class_weights={0: np.float32(2), 1: 1},
+        folder=tmp_path / "run",
+        progress=False,
+    )
     same_bits(pel.load_run(tmp_path / "run").params, run.params)
     assert pel.load_run(tmp_path / "run").experiment.class_weights == {"0": 2.0, "1": 1}
 
@@ -696,7 +675,8 @@ WRONG = {
     "loss for the task": ({"loss": "huber"}, ShapeError, r"'huber' does not fit.*multiclass"),
     "optimizer": ({"optimizer": "admw"}, UnknownName, "Did you mean 'adamw'"),
     "targets of the loss": (
-        {"network": PROBABILITY, "data": pel.load_dataset("diabetes"), "loss": "binary_cross_entropy"}, InvalidValue,
+        {"network": PROBABILITY, "data": pel.load_dataset("diabetes"), "loss": "binary_cross_entropy"},
+        InvalidValue,
         r"targets from 0 to 1; those of 'diabetes' run from 25 to 346.*mean_squared_error",
     ),
     "epochs": ({"epochs": 0}, InvalidValue, "epochs must be a whole number of at least 1. Received: 0"),
@@ -704,7 +684,9 @@ WRONG = {
     "batch": ({"batch_size": 500}, InvalidValue, r'batch_size is 500.*120 rows.*"all"'),
     "batch in words": ({"batch_size": "al"}, InvalidValue, r"whole number of at least 1, or \"all\".*'al'"),
     "batch with validation": (
-        {"batch_size": 120, "early_stopping": 2}, InvalidValue, r"batch_size is 120.*only 108 rows",
+        {"batch_size": 120, "early_stopping": 2},
+        InvalidValue,
+        r"batch_size is 120.*only 108 rows",
     ),
     "seed": ({"seed": -1}, InvalidValue, "seed must be a whole number of at least 0. Received: -1"),
     "patience": ({"early_stopping": 0}, InvalidValue, r"EarlyStopping\.patience.*Received: 0"),
@@ -718,21 +700,16 @@ WRONG = {
     "weights of 0": ({"sample_weights": np.zeros(120)}, DataError, "all weights are 0"),
     "weights twice": (
         {"data": pel.make_dataset(np.eye(20), np.arange(20.0), weights=np.ones(20)), "sample_weights": np.ones(16)},
-        InvalidValue, "have weights already",
+        InvalidValue,
+        "have weights already",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", WRONG)
 def test_settings_that_are_not_allowed_leave_the_folder_alone(case, iris_run):
     changed, kind, said = WRONG[case]
-    settings = {
-        "network": (8,),
-        "data": IRIS,
-        "folder": iris_run.folder,
-        "overwrite": True,
-        **SMALL,
-    } | changed
+    settings = {"network": (8,), "data": IRIS, "folder": iris_run.folder, "overwrite": True, **SMALL} | changed
     with pytest.raises(kind, match=said):
         pel.train(settings.pop("network"), settings.pop("data"), **settings)
     assert pel.load_run(iris_run.folder).result == iris_run.result

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import pellucid as pel
-from pellucid.core.checks import DataError, InvalidValue
+from pellucid.core.errors import DataError, InvalidValue
 from pellucid.data import Preprocessing, reconstruction
 from pellucid.runs.train import make_ready, plan
 
@@ -78,9 +78,7 @@ def test_a_token_outside_the_vocabulary_is_refused_in_training(token, said):
     x, y = words()
     x = x.astype(float)
     x[7, 2] = token
-    with pytest.raises(
-        DataError, match=rf"x holds the token {token} at row 7, column 2; Embedding\(50, 4\).*{said}"
-    ):
+    with pytest.raises(DataError, match=rf"x holds the token {token} at row 7, column 2; Embedding\(50, 4\).*{said}"):
         pel.train(NETWORK, (x, y), **SETTINGS)
     whole = words()
     with pytest.raises(DataError, match=rf"held-out part holds the token {token} at row 7, column 2"):
@@ -95,9 +93,7 @@ def test_a_token_outside_the_vocabulary_is_refused_afterwards(run, use, token):
     x[-1, 3] = token
     given = {"evaluate": (x, y), "explain": (x[-1], y[-1])}.get(use, (x,))
     row = 0 if use == "explain" else 1
-    with pytest.raises(
-        DataError, match=rf"token {token} at row {row}, column 3; Embedding\(50, 4\).*from 0 to 49"
-    ):
+    with pytest.raises(DataError, match=rf"token {token} at row {row}, column 3; Embedding\(50, 4\).*from 0 to 49"):
         getattr(run, use)(*given)
 
 

@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 
-from pellucid.core.checks import StorageError
+from pellucid.core.errors import StorageError
 from pellucid.runs.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 
 
@@ -97,15 +97,7 @@ def damage_json(path, content):
         lambda path: damage_json(path, b'{"step": 1}'),
         lambda path: damage_json(path, path.with_suffix(".json").read_bytes()[:-9]),
     ],
-    ids=[
-        "no arrays",
-        "cut arrays",
-        "empty arrays",
-        "empty JSON",
-        "other JSON",
-        "JSON without hash",
-        "cut JSON",
-    ],
+    ids=["no arrays", "cut arrays", "empty arrays", "empty JSON", "other JSON", "JSON without hash", "cut JSON"],
 )
 def test_damage_is_told_with_the_way_out(tmp_path, damage):
     save_checkpoint(tmp_path, 1, arrays_of(1), {})

@@ -6,7 +6,7 @@ import pytest
 
 import pellucid as pel
 from pellucid.architectures.by_name import MODELS, build_model
-from pellucid.core.checks import InvalidValue, ShapeError, UnknownName
+from pellucid.core.errors import InvalidValue, ShapeError, UnknownName
 
 SMALL = {
     "autoencoder": {"hidden": [16], "code": 4, "noise": 0.2, "sparsity": "kl_activity"},
@@ -62,9 +62,7 @@ def test_a_sequence_is_a_regression_too():
     wave = np.sin(np.arange(2000) * 0.3) + np.random.default_rng(0).normal(0, 0.05, 2000)
     x = np.lib.stride_tricks.sliding_window_view(wave, 8)[:-1]
     data = pel.make_dataset(x, wave[8:], task="regression", preprocessing="none")
-    run = pel.train(
-        {"name": "lstm", "units": [16]}, data, epochs=15, optimizer=pel.Adam(5e-3), progress=False
-    )
+    run = pel.train({"name": "lstm", "units": [16]}, data, epochs=15, optimizer=pel.Adam(5e-3), progress=False)
     assert run.result["loss"] < 0.03 * wave.var()
 
 

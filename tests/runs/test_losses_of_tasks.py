@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import pellucid as pel
-from pellucid.core.checks import DoctorWarning, InvalidValue, ShapeError
+from pellucid.core.errors import DoctorWarning, InvalidValue, ShapeError
 from pellucid.functions.losses import Loss, PerOutput, losses
 from pellucid.functions.metrics import BinaryAccuracy, Metric
 from pellucid.functions.regularizers import L2
 from pellucid.layers import Layer
-from pellucid.runs.own_loss import check_slope
+from pellucid.runs.own_loss import check_gradient
 from pellucid.runs.train import make_ready, plan
 
 RNG = np.random.default_rng(0)
@@ -52,9 +52,7 @@ def test_each_loss_fits_a_task_or_is_refused_by_name(task, name):
     network = "autoencoder" if task == "reconstruction" else ()
     planned = plan(network, data, loss=name)
     if name not in FITTING[task]:
-        with pytest.raises(
-            (ShapeError, InvalidValue), match=rf"{name}.*(Fitting losses|or take another|usual loss)"
-        ):
+        with pytest.raises((ShapeError, InvalidValue), match=rf"{name}.*(Fitting losses|or take another|usual loss)"):
             make_ready(planned.experiment, planned.data, planned.optimizer, planned.network)
         return
     ready = make_ready(planned.experiment, planned.data, planned.optimizer, planned.network)
@@ -82,10 +80,13 @@ def _targets(ready, data):
 @pytest.mark.parametrize(
     ("task", "name"),
     [
-        ("binary", "hinge"), ("multilabel", "squared_hinge"), ("multiclass", "hinge"),
-        ("multilabel", "sigmoid_binary_cross_entropy"), ("binary", "mean_squared_error"),
+        ("binary", "hinge"),
+        ("multilabel", "squared_hinge"),
+        ("multiclass", "hinge"),
+        ("multilabel", "sigmoid_binary_cross_entropy"),
+        ("binary", "mean_squared_error"),
     ],
-)  # fmt: skip
+)
 @pytest.mark.filterwarnings("ignore:wrong loss")
 def test_what_fits_learns_and_predicts_as_its_accuracy_counts(task, name, tmp_path):
     data = DATA[task]
@@ -97,9 +98,7 @@ def test_what_fits_learns_and_predicts_as_its_accuracy_counts(task, name, tmp_pa
     run.save(tmp_path)
     loaded = pel.load_run(tmp_path)
     np.testing.assert_array_equal(loaded.predict(data.held_out.x), predicted)
-    assert loaded.evaluate(data.held_out.x, true if task != "binary" else true[:, 0]) == pytest.approx(
-        run.result
-    )
+    assert loaded.evaluate(data.held_out.x, true if task != "binary" else true[:, 0]) == pytest.approx(run.result)
     assert run.diagnose() is not None
 
 
@@ -117,9 +116,7 @@ def test_an_end_that_cannot_give_what_the_loss_reads_is_refused():
         ("hinge", r"Dense\(1, \"linear\"\)"),
         ("sigmoid_binary_cross_entropy", "'binary_cross_entropy'"),
     ):
-        with pytest.raises(
-            InvalidValue, match=rf"{name}.*of any sign, but the network ends in sigmoid.*{advice}"
-        ):
+        with pytest.raises(InvalidValue, match=rf"{name}.*of any sign, but the network ends in sigmoid.*{advice}"):
             pel.train(sigmoid, DATA["binary"], loss=name, **SETTINGS)
 
 
@@ -127,9 +124,7 @@ def test_an_end_that_cannot_give_what_the_loss_reads_is_refused():
 def test_a_sum_trains_on_the_sum_and_reports_the_mean():
     """Figures do not grow with the rows: of steps, of epochs, of the held-out rows, of rows of one's own."""
     data = DATA["regression"]
-    run = pel.train(
-        (), data, loss="log_cosh", optimizer=pel.SGD(1e-4), epochs=2, batch_size=20, progress=False
-    )
+    run = pel.train((), data, loss="log_cosh", optimizer=pel.SGD(1e-4), epochs=2, batch_size=20, progress=False)
     mean = run.program.loss.value
 
     def of(part):
@@ -156,18 +151,18 @@ class Tube(PerOutput):
     def term(self, prediction, target):
         return jnp.maximum(jnp.abs(prediction - target) - 0.5, 0)
 
-    def term_slope(self, prediction, target):
+    def term_gradient(self, prediction, target):
         return jnp.where(jnp.abs(prediction - target) > 0.5, jnp.sign(prediction - target), 0)
 
 
 @dataclass(frozen=True)
 class Half(PerOutput):
-    """A slope without its factor 2."""
+    """A gradient without its factor 2."""
 
     def term(self, prediction, target):
         return jnp.square(prediction - target)
 
-    def term_slope(self, prediction, target):
+    def term_gradient(self, prediction, target):
         return prediction - target
 
 
@@ -180,7 +175,7 @@ class OneNumber(Loss):
     def value(self, prediction, target):
         return jnp.square(prediction - target).mean()
 
-    def slope(self, prediction, target):
+    def gradient(self, prediction, target):
         return 2 * (prediction - target)
 
 
@@ -214,19 +209,10 @@ class Twice(Layer):
             r'the loss Tube is not registered.*@losses\.register\("tube"\).*pellucid\.functions\.losses',
         ),
         ({"metric": Distance()}, r'the metric Distance is not registered.*@metrics\.register\("distance"\)'),
-        (
-            {"regularizer": Ridge()},
-            r'the regularizer Ridge is not registered.*@regularizers\.register\("ridge"\)',
-        ),
+        ({"regularizer": Ridge()}, r'the regularizer Ridge is not registered.*@regularizers\.register\("ridge"\)'),
         ({"loss": Tube}, r"Tube is a class\. Write Tube\(…\)"),
-        (
-            {"loss": abs},
-            r"One of your own is a class that inherits from Loss, see pellucid\.functions\.losses",
-        ),
-        (
-            {"loss": "my_own_thing"},
-            r"One of your own must be registered first: @losses\.register\('my_own_thing'\)",
-        ),
+        ({"loss": abs}, r"One of your own is a class that inherits from Loss, see pellucid\.functions\.losses"),
+        ({"loss": "my_own_thing"}, r"One of your own must be registered first: @losses\.register\('my_own_thing'\)"),
     ],
 )
 def test_what_is_not_registered_says_how_to(settings, says):
@@ -241,22 +227,20 @@ def test_a_layer_without_a_name_says_how_to_register_it(monkeypatch):
         pel.Network(Twice(), pel.Dense(1))
 
 
-def test_a_slope_that_is_none_is_refused_with_the_numbers():
-    """Near a kink the slope lies between the differences on both sides; a missing factor is found."""
+def test_a_gradient_that_is_none_is_refused_with_the_numbers():
+    """Near a kink the gradient lies between the differences on both sides; a missing factor is found."""
     prediction, target = RNG.normal(size=(2, 16, 2))
-    check_slope(Tube(), target + 0.5, target)  # on the kink
+    check_gradient(Tube(), target + 0.5, target)  # on the kink
     for name in set(losses) - {"test_tube"}:
         if losses.find(name).target_kind == "numbers":
-            check_slope(losses.build(name), np.full((4, 2), 0.3), np.ones((4, 2)))
-    with pytest.raises(
-        InvalidValue, match=r"slope of the loss Half is not the derivative.*16 examples differ"
-    ):
-        check_slope(Half(), prediction, target)
+            check_gradient(losses.build(name), np.full((4, 2), 0.3), np.ones((4, 2)))
+    with pytest.raises(InvalidValue, match=r"gradient of the loss Half is not the derivative.*16 examples differ"):
+        check_gradient(Half(), prediction, target)
     with pytest.raises(ShapeError, match=r"one value for each of the 16 examples.*value \(\)"):
-        check_slope(OneNumber(), prediction, target)
+        check_gradient(OneNumber(), prediction, target)
 
 
-def test_the_slope_is_checked_before_the_first_step(monkeypatch, tmp_path):
+def test_the_gradient_is_checked_before_the_first_step(monkeypatch, tmp_path):
     monkeypatch.setitem(losses._classes, "half", Half)
     monkeypatch.setattr(Half, "name", "half", raising=False)
     with pytest.raises(InvalidValue, match="Half is not the derivative"):
@@ -290,20 +274,14 @@ class Undefined(PerOutput):
     def term(self, prediction, target):
         return jnp.where(target < 20, jnp.square(prediction - target), jnp.nan)
 
-    def term_slope(self, prediction, target):
+    def term_gradient(self, prediction, target):
         return 2 * (prediction - target)
 
 
 def test_held_out_figures_that_are_not_finite_are_reported(monkeypatch, tmp_path):
     monkeypatch.setitem(losses._classes, "undefined", Undefined)
     data = pel.make_dataset(X[:50], SUM[:50], held_out=(X[50:], np.append(SUM[50:59], 90.0)))
-    settings = {
-        "loss": Undefined(),
-        "epochs": 2,
-        "record_every": 0,
-        "progress": False,
-        "scale_targets": "none",
-    }
+    settings = {"loss": Undefined(), "epochs": 2, "record_every": 0, "progress": False, "scale_targets": "none"}
     with pytest.warns(DoctorWarning, match="loss of the held-out rows is not finite: all outputs are finite"):
         run = pel.train((), data, folder=tmp_path / "run", **settings)
     assert math.isnan(run.result["loss"])

@@ -1,4 +1,4 @@
-"""The catalogue says of every item what is true: formulas, slopes, ranges and counts are held against the functions."""
+"""The catalogue says of every item what is true: formulas, gradients, ranges and counts are held against the functions."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from sympy.parsing import sympy_parser
 
 import pellucid as pel
 from pellucid.cli.main import main
-from pellucid.core.checks import UnknownName
+from pellucid.core.errors import UnknownName
 from pellucid.functions.activations import Elementwise
 from pellucid.functions.losses import PerOutput
 from pellucid_textbook.catalogue import activations, layers, losses, optimizers, regularizers
@@ -90,10 +90,7 @@ def as_function(formula, variables):
     names |= {"σ": lambda z: 1 / (1 + sympy.exp(-z)), "max": sympy.Max, "min": sympy.Min, "log": sympy.log}
     names |= {"φ": lambda z: sympy.exp(-z * z / 2) / sympy.sqrt(2 * sympy.pi)}
     names |= {"Φ": lambda z: (1 + sympy.erf(z / sympy.sqrt(2))) / 2, "sign": sympy.sign, "tanh": sympy.tanh}
-    names |= {
-        "log_cosh": lambda e: sympy.log(sympy.cosh(e)),
-        "clip": lambda e, d: sympy.Max(-d, sympy.Min(e, d)),
-    }
+    names |= {"log_cosh": lambda e: sympy.log(sympy.cosh(e)), "clip": lambda e, d: sympy.Max(-d, sympy.Min(e, d))}
 
     def parsed(text):
         text = text.translate(table).replace("α", "alpha").replace("δ", "delta")
@@ -110,9 +107,7 @@ def as_function(formula, variables):
         branches = [
             (
                 parsed(value),
-                parsed(
-                    re.sub(r"(.+) ≤ (.+) ≤ (.+)", r"\2 <= \3", when).replace("≥", ">=").replace("≤", "<=")
-                ),
+                parsed(re.sub(r"(.+) ≤ (.+) ≤ (.+)", r"\2 <= \3", when).replace("≥", ">=").replace("≤", "<=")),
             )
             for value, when in pieces
         ]
@@ -128,7 +123,7 @@ def as_function(formula, variables):
 def test_stated_value_and_derivative_of_an_activation(item, float64):
     z = np.linspace(-4.03, 4.07, 50)  # no kink is met
     a = np.asarray(item.value(jnp.asarray(z)))
-    stated, slope = activations.KIND.formulas(item).values()
+    stated, gradient = activations.KIND.formulas(item).values()
     alpha = {"selu": 1.6732632423543772}.get(item.name, getattr(item, "alpha", 0.0))
     given = (z, a, alpha, 1.0507009873554805)
     variables = ("z", "a", "alpha", "L")
@@ -137,7 +132,7 @@ def test_stated_value_and_derivative_of_an_activation(item, float64):
     )
     h = 1e-6
     difference = np.asarray(item.value(jnp.asarray(z + h)) - item.value(jnp.asarray(z - h))) / (2 * h)
-    computed = np.broadcast_to(as_function(slope, variables)(*given), z.shape)
+    computed = np.broadcast_to(as_function(gradient, variables)(*given), z.shape)
     np.testing.assert_allclose(computed, difference, rtol=1e-6, atol=1e-7)
 
 
@@ -148,20 +143,23 @@ def test_ranges_kinks_and_saturation_of_activations():
     assert set(RANGES) == set(activations.KIND.names())
     kinks = {item.name: activations.kinks(item) for item in ELEMENTWISE}
     assert {name for name, found in kinks.items() if found} == {
-        "relu", "leaky_relu", "selu", "step", "hard_tanh", "hard_sigmoid"
-    }  # fmt: skip
+        "relu",
+        "leaky_relu",
+        "selu",
+        "step",
+        "hard_tanh",
+        "hard_sigmoid",
+    }
     assert kinks["relu"] == [(0.0, 0.0, 1.0, 0.0)]
     assert [z for z, *_ in kinks["hard_sigmoid"]] == [-3, 3]
     sigmoid = activations.facts(activations.KIND.item("sigmoid"))
-    assert sigmoid["slope exactly 0"] == "z ≤ −87.3, z ≥ 16.7"  # 1 − a is 0 once a rounds to 1
-    assert sigmoid["largest slope"] == "0.25 at z = 0"
-    assert sigmoid["rms slope for normal z"] < 0.25
+    assert sigmoid["gradient exactly 0"] == "z ≤ −87.3, z ≥ 16.7"  # 1 − a is 0 once a rounds to 1
+    assert sigmoid["largest gradient"] == "0.25 at z = 0"
+    assert sigmoid["rms gradient for normal z"] < 0.25
 
 
-@pytest.mark.parametrize(
-    "loss", [loss for loss in LOSSES if isinstance(loss, PerOutput)], ids=lambda loss: loss.name
-)
-def test_stated_value_and_slope_of_a_loss(loss):
+@pytest.mark.parametrize("loss", [loss for loss in LOSSES if isinstance(loss, PerOutput)], ids=lambda loss: loss.name)
+def test_stated_value_and_gradient_of_a_loss(loss):
     rng = np.random.default_rng(0)
     p, y = rng.uniform(0.05, 0.95, (2, 30))
     if loss.name in ("hinge", "squared_hinge", "wasserstein"):
@@ -169,25 +167,25 @@ def test_stated_value_and_slope_of_a_loss(loss):
     elif losses.probe_of(loss) is losses.ERROR:
         p, y = rng.normal(0, 2, (2, 30))
     given = [jnp.asarray(part, jnp.float32) for part in (p, y)]
-    value, slope = losses.KIND.formulas(loss).values()
+    value, gradient = losses.KIND.formulas(loss).values()
     variables = {"e": p - y, "p": p, "y": y, "z": p, "delta": 1.0}
-    for text, computed in ((value, loss.term(*given)), (slope, loss.term_slope(*given))):
+    for text, computed in ((value, loss.term(*given)), (gradient, loss.term_gradient(*given))):
         stated = as_function(text, tuple(variables))(*variables.values())
         np.testing.assert_allclose(computed, np.broadcast_to(stated, p.shape), rtol=2e-4, atol=2e-5)
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
-def test_measured_slope_and_range_of_a_loss(loss):
+def test_measured_gradient_and_range_of_a_loss(loss):
     probe, h = losses.probe_of(loss), 1e-2
     x = np.linspace(probe.low + 0.05, probe.high - 0.05, 30)
-    value, slope = losses.value_and_slope(loss, x)
-    difference = (losses.value_and_slope(loss, x + h)[0] - losses.value_and_slope(loss, x - h)[0]) / (2 * h)
+    value, gradient = losses.value_and_gradient(loss, x)
+    difference = (losses.value_and_gradient(loss, x + h)[0] - losses.value_and_gradient(loss, x - h)[0]) / (2 * h)
     if probe.pair != "rest":  # there the second probability moves too
-        np.testing.assert_allclose(slope, difference, rtol=0.05, atol=0.05)
+        np.testing.assert_allclose(gradient, difference, rtol=0.05, atol=0.05)
     assert value.min() >= probe.range.low - 1e-6
     assert value.min() < 0.2
     assert value.max() > 0.6
-    assert np.isfinite(losses.value_and_slope(loss, probe.points[1:-1])).all()
+    assert np.isfinite(losses.value_and_gradient(loss, probe.points[1:-1])).all()
 
 
 # ------------------------------------------------------------------------------ optimisers and layers
@@ -196,16 +194,16 @@ def test_measured_slope_and_range_of_a_loss(loss):
 def test_defaults_and_constraints_come_from_the_fields():
     table = hyperparameters(pel.Adam())
     rows = {row[0]: dict(zip(table.headings, row, strict=True)) for row in table.rows}
-    assert rows["beta2"] == {
-        "name": "beta2", "default": 0.999, "allowed": "[0, 1)", "meaning": "β₂, 0 ≤ β₂ < 1."
-    }  # fmt: skip
+    assert rows["beta2"] == {"name": "beta2", "default": 0.999, "allowed": "[0, 1)", "meaning": "β₂, 0 ≤ β₂ < 1."}
     changed = pel.show(pel.Adam(learning_rate=0.5)).data["hyperparameters"][0]
     assert (changed["default"], changed["here"]) == (0.001, 0.5)
 
 
 def test_steps_of_optimisers_for_small_and_large_gradients():
-    first = {name: [optimizers.step_sizes(item, g, 1)[0] for g in (1e-3, 1e3)] for name, item in
-             ((name, optimizers.KIND.item(name)) for name in ("sgd", "momentum", "adam", "rmsprop"))}  # fmt: skip
+    first = {
+        name: [optimizers.step_sizes(item, g, 1)[0] for g in (1e-3, 1e3)]
+        for name, item in ((name, optimizers.KIND.item(name)) for name in ("sgd", "momentum", "adam", "rmsprop"))
+    }
     np.testing.assert_allclose(first["sgd"], [1e-3, 1e3], rtol=1e-6)
     np.testing.assert_allclose(first["momentum"], [1e-4, 1e2], rtol=1e-5)
     np.testing.assert_allclose(first["adam"], [1, 1], rtol=1e-4)
@@ -216,9 +214,7 @@ def test_steps_of_optimisers_for_small_and_large_gradients():
 
 
 def test_l1_makes_zeros_and_l2_does_not():
-    steps = {
-        name: regularizers.steps_to_zero(regularizers.KIND.item(name)) for name in ("l1", "l2", "elastic_net")
-    }
+    steps = {name: regularizers.steps_to_zero(regularizers.KIND.item(name)) for name in ("l1", "l2", "elastic_net")}
     assert steps["l1"] == 20  # 1 / (rate · λ)
     assert steps["l2"] is None
     assert steps["elastic_net"]
@@ -228,9 +224,7 @@ def test_l1_makes_zeros_and_l2_does_not():
 def test_the_count_of_parameters_is_the_formula_s(name):
     layer = layers.KIND.item(name)
     seen, example = layers.shown(layer), layers.example_of(layer)
-    fields = {
-        key: value[0] if isinstance(value, tuple) and value else value for key, value in vars(layer).items()
-    }
+    fields = {key: value[0] if isinstance(value, tuple) and value else value for key, value in vars(layer).items()}
     names = {**fields, "inputs": example.shape[-1]}
     if name == "bidirectional":
         names["layer"] = layers.shown(layer.layer).row.parameters
@@ -253,18 +247,7 @@ def test_products_of_both_directions():
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "sigmoid",
-        "softmax",
-        "huber",
-        "adam",
-        "kl_activity",
-        "he_normal",
-        "warm_up",
-        "accuracy",
-        "lstm",
-        "dropout",
-    ],
+    ["sigmoid", "softmax", "huber", "adam", "kl_activity", "he_normal", "warm_up", "accuracy", "lstm", "dropout"],
 )
 def test_a_page_is_text_markdown_html_json_and_a_figure(name, tmp_path):
     page = pel.show(name)
@@ -326,6 +309,12 @@ def test_a_curve_in_text():
 
 def test_numbers_are_written_for_people():
     assert [write(value) for value in (-0.5, 1e-30, float("inf"), 1234567, None, True, (2, 3))] == [
-        "−0.5", "1e−30", "∞", "1,234,567", "–", "yes", "2×3"
-    ]  # fmt: skip
+        "−0.5",
+        "1e−30",
+        "∞",
+        "1,234,567",
+        "–",
+        "yes",
+        "2×3",
+    ]
     assert str(Range(-1.0, float("inf"), True)) == "[−1, ∞)"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_iris
 from sklearn.linear_model import Perceptron as SklearnPerceptron
 
-from pellucid.core.checks import DataError, InvalidValue, ShapeError
+from pellucid.core.errors import DataError, InvalidValue, ShapeError
 from pellucid_textbook.perceptron import Perceptron, and_gate
 from pellucid_textbook.separability import NotSeparable, Separable, separability
 from two_classes import TABLE, XOR, whole_numbers
@@ -99,8 +99,7 @@ def test_shuffled_visits_come_from_the_seed_and_each_pass_sees_every_example():
 
 
 @pytest.mark.parametrize(
-    ("y", "classes"),
-    [([False, True], (False, True)), (["spam", "ham"], ("ham", "spam")), ([1.0, 0.0], (0.0, 1.0))],
+    ("y", "classes"), [([False, True], (False, True)), (["spam", "ham"], ("ham", "spam")), ([1.0, 0.0], (0.0, 1.0))]
 )
 def test_predictions_are_in_the_words_of_the_target(y, classes):
     for form in (y, np.asarray(y), np.asarray(y, object) if isinstance(y[0], str) else y):

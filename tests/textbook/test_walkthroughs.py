@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from pellucid.cli.main import main
-from pellucid.core.checks import UnknownName
+from pellucid.core.errors import UnknownName
 from pellucid_textbook.lessons.walkthroughs import (
     WALKTHROUGHS,
     XOR_RATE,
@@ -51,8 +51,7 @@ def test_every_row_of_and_follows_the_rule(pages):
 def test_every_number_of_a_step_on_xor(pages):
     params, _, _ = xor_network().init(jax.random.key(0), (2,))
     (W, b), (V, c) = (
-        (np.asarray(params[layer]["weights"], float), np.asarray(params[layer]["biases"], float))
-        for layer in (0, 2)
+        (np.asarray(params[layer]["weights"], float), np.asarray(params[layer]["biases"], float)) for layer in (0, 2)
     )
     z1 = XOR_X @ W + b
     a1 = np.tanh(z1)
@@ -61,9 +60,7 @@ def test_every_number_of_a_step_on_xor(pages):
     data = pages["xor-by-hand"].data
     forward = np.array([list(row.values()) for row in data["first_step,_forward"]])
     loss = -(XOR_Y * np.log(y_hat) + (1 - XOR_Y) * np.log(1 - y_hat))
-    np.testing.assert_allclose(
-        forward, np.hstack([XOR_X, z1, a1, z2, y_hat, XOR_Y, loss]), rtol=1e-5, atol=1e-6
-    )
+    np.testing.assert_allclose(forward, np.hstack([XOR_X, z1, a1, z2, y_hat, XOR_Y, loss]), rtol=1e-5, atol=1e-6)
     dz2 = (y_hat - XOR_Y) / 4
     da1 = dz2 @ V.T
     dz1 = da1 * (1 - a1**2)
@@ -85,9 +82,7 @@ def test_xor_is_solved_from_here(pages):
     trained = train_xor(params)
     made = xor_step(trained.params)
     np.testing.assert_array_equal(np.asarray(made.outputs[3]) > 0.5, XOR_Y > 0.5)
-    assert (
-        "Linearly separable" in pages["xor-by-hand"].data["solved"]["the_hidden_layer_has_made_it_separable"]
-    )
+    assert "Linearly separable" in pages["xor-by-hand"].data["solved"]["the_hidden_layer_has_made_it_separable"]
     assert "Not linearly separable" in pages["xor-by-hand"].data["task"]
 
 

@@ -9,7 +9,7 @@ from scipy import stats
 
 import pellucid as pel
 from pellucid.cli.main import main
-from pellucid.core.checks import DataError, InvalidValue
+from pellucid.core.errors import DataError, InvalidValue
 from pellucid.runs.compare import settle
 
 IRIS = pel.load_dataset("iris")
@@ -32,9 +32,7 @@ def test_values_are_those_of_train(found):
     assert found.values()[3, 1] == pytest.approx(alone.result["accuracy"])
     assert found.values("held_out_loss")[3, 1] == pytest.approx(alone.result["loss"], rel=1e-4)
     assert found.values("loss")[3, 1] == pytest.approx(alone.history.epochs["loss"][-1], rel=1e-4)
-    np.testing.assert_allclose(
-        found.curves("held_out_loss")[3, 1], alone.history.epochs["held_out_loss"], rtol=1e-4
-    )
+    np.testing.assert_allclose(found.curves("held_out_loss")[3, 1], alone.history.epochs["held_out_loss"], rtol=1e-4)
 
 
 def test_the_table_is_scipys(found):
@@ -80,9 +78,7 @@ def test_settings_reach_wherever_they_are():
     experiment = settle(pel.load_dataset("digits"), settings).experiment
     assert experiment.optimizer == {"name": "momentum", "momentum": 0.5, "learning_rate": 0.2}
     assert experiment.regularizer == {"name": "l2", "strength": 0.3}
-    network = settle(
-        IRIS, {"network": pel.Network(pel.Dense(4), pel.Dense(3, "softmax")), "network.0.units": 7}
-    )
+    network = settle(IRIS, {"network": pel.Network(pel.Dense(4), pel.Dense(3, "softmax")), "network.0.units": 7})
     assert network.network.layers[0].units == 7
 
 
@@ -110,26 +106,8 @@ def test_held_out_rows_are_needed():
 
 def test_the_command(tmp_path):
     picture = tmp_path / "compared.png"
-    arguments = [
-        "compare",
-        "iris",
-        "--over",
-        "optimizer=sgd:learning_rate=0.02,clip_norm=1,sgd",
-        "--seeds",
-        "2",
-    ]
-    more = [
-        "--network",
-        "8",
-        "--epochs",
-        "4",
-        "--batch-size",
-        "30",
-        "--quiet",
-        "--json",
-        "--figure",
-        str(picture),
-    ]
+    arguments = ["compare", "iris", "--over", "optimizer=sgd:learning_rate=0.02,clip_norm=1,sgd", "--seeds", "2"]
+    more = ["--network", "8", "--epochs", "4", "--batch-size", "30", "--quiet", "--json", "--figure", str(picture)]
     result = CliRunner().invoke(main, arguments + more)
     assert result.exit_code == 0, result.output
     content = json.loads(result.stdout)

@@ -8,18 +8,12 @@ import numpy as np
 import pytest
 
 from pellucid.architectures.spiking import spiking
-from pellucid.core.checks import InvalidValue, MissingExtra, ShapeError
+from pellucid.core.errors import InvalidValue, MissingExtra, ShapeError
 from pellucid.data import load_dataset, make_dataset
 from pellucid.layers import LeakyIntegrateAndFire
 from pellucid.optimizers import Adam
 from pellucid.runs.train import train
-from pellucid_textbook.neuron import (
-    COMPARISON,
-    BiologicalNeuron,
-    draw_firing_rate,
-    draw_recording,
-    firing_rate_curve,
-)
+from pellucid_textbook.neuron import COMPARISON, BiologicalNeuron, draw_firing_rate, draw_recording, firing_rate_curve
 
 NEURONS = [
     BiologicalNeuron(),
@@ -44,7 +38,7 @@ def test_the_rate_is_the_formulas(neuron):
     currents = neuron.rheobase * np.array([0.0, 0.5, 0.95, 1.05, 1.2, 1.5, 2.0, 3.0, 5.0])
     curve = firing_rate_curve(neuron, currents, duration=2000.0)
     short = curve.theoretical - curve.measured
-    # Spikes are counted whole, in 2 s, and fall on whole steps.
+    # Spikes are sample_mask whole, in 2 s, and fall on whole steps.
     assert (short >= -1e-9).all()
     assert (short <= 0.5 + curve.theoretical**2 * neuron.time_step / 1000 + 1e-9).all()
     assert not curve.measured[:3].any()
@@ -161,9 +155,14 @@ def test_a_spiking_network_ends_as_its_task_asks(rng):
     data = make_dataset(rng.normal(size=(40, 3)), rng.normal(size=40), task="regression")
     names = spiking(data, (4, 5), steps=3).names
     assert names == (
-        "dense_1", "repeat_1", "leaky_integrate_and_fire_1", "dense_2", "leaky_integrate_and_fire_2",
-        "mean_over_time_1", "dense_3",
-    )  # fmt: skip
+        "dense_1",
+        "repeat_1",
+        "leaky_integrate_and_fire_1",
+        "dense_2",
+        "leaky_integrate_and_fire_2",
+        "mean_over_time_1",
+        "dense_3",
+    )
     with pytest.raises(InvalidValue, match="at least one hidden layer"):
         spiking(data, ())
     with pytest.raises(InvalidValue, match="neurons of a hidden layer"):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import pellucid as pel
-from pellucid.core.checks import InvalidValue
+from pellucid.core.errors import InvalidValue
 from pellucid.data import load_dataset, make_dataset
 from pellucid.doctor.findings import Finding
 from pellucid.doctor.remedies import candidates
@@ -39,9 +39,7 @@ def houses():
 @pytest.fixture(scope="module")
 def run(houses, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "houses"
-    return pel.train(
-        (16,), houses, optimizer=pel.Adam(0.01), epochs=20, folder=folder, progress=False, record_every=0
-    )
+    return pel.train((16,), houses, optimizer=pel.Adam(0.01), epochs=20, folder=folder, progress=False, record_every=0)
 
 
 def test_targets_in_the_hundreds_of_thousands_are_learnt_and_predicted_in_their_own_units(run, houses):
@@ -54,9 +52,7 @@ def test_targets_in_the_hundreds_of_thousands_are_learnt_and_predicted_in_their_
     # The program itself measures in the same units at the end of each epoch; its loss is of scaled targets.
     assert run.history.epochs["held_out_mean_absolute_error"][-1] == pytest.approx(error, rel=1e-3)
     assert run.history.epochs["held_out_loss"][-1] == pytest.approx(run.result["loss"], rel=1e-3)
-    assert run.result["loss"] == pytest.approx(
-        ((true - predicted) ** 2).mean() / houses.train.y.var(), rel=1e-3
-    )
+    assert run.result["loss"] == pytest.approx(((true - predicted) ** 2).mean() / houses.train.y.var(), rel=1e-3)
 
 
 def test_a_loaded_run_predicts_and_evaluates_in_the_same_units(run, houses):
@@ -129,13 +125,7 @@ def test_choices_that_cannot_be_are_refused(houses):
 )
 def test_a_remedy_that_scales_is_written_down_and_trains_to_what_the_trial_reached(remedy, setting, houses):
     planned = plan(
-        (4,),
-        houses,
-        scale_inputs="none",
-        scale_targets="none",
-        epochs=3,
-        record_every=0,
-        metric="mean_absolute_error",
+        (4,), houses, scale_inputs="none", scale_targets="none", epochs=3, record_every=0, metric="mean_absolute_error"
     )
     raw = run_experiment(planned.experiment, planned.data, progress=False)
 
@@ -151,9 +141,7 @@ def test_a_remedy_that_scales_is_written_down_and_trains_to_what_the_trial_reach
         for _ in trial.run(3):
             pass
         again = run_experiment(repaired, houses, progress=False)
-        assert candidate.setup.score(trial, error) == pytest.approx(
-            again.result["mean_absolute_error"], rel=1e-4
-        )
+        assert candidate.setup.score(trial, error) == pytest.approx(again.result["mean_absolute_error"], rel=1e-4)
 
 
 def test_a_population_keeps_scalings_apart(houses):
@@ -170,8 +158,7 @@ def test_a_population_keeps_scalings_apart(houses):
 def test_scaling_is_tried_before_the_rate_that_would_only_make_up_for_it(houses):
     raw = pel.train((4,), houses, scale_targets="none", epochs=5, progress=False, record_every=0)
     findings = [
-        Finding(label, "problem", p)
-        for label, p in (("learning_rate_too_low", 0.9), ("targets_not_scaled", 0.5))
+        Finding(label, "problem", p) for label, p in (("learning_rate_too_low", 0.9), ("targets_not_scaled", 0.5))
     ]
     proof = raw.prove(findings=findings, seeds=3, most=4, random_arm=False)
     assert proof.best.proven

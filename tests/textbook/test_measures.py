@@ -17,8 +17,7 @@ def test_a_cheap_lesson_holds_and_fails_where_its_condition_is_turned(name):
     assert result.verdict == "holds"
     for condition in result.lesson.rule:
         turned = pel.lessons.Quantity(
-            condition.quantity,
-            tuple(2 * condition.bound - v for v in result.figures[condition.quantity].values),
+            condition.quantity, tuple(2 * condition.bound - v for v in result.figures[condition.quantity].values)
         )
         assert not result.lesson.holds(result.figures | {condition.quantity: turned})
 
@@ -48,11 +47,7 @@ def test_one_neuron_tells_the_digit_it_stood_for():
 def test_oscillation_and_speed_of_made_up_descents():
     steady = np.geomspace(1, 1e-3, optimizers.STEPS)
     assert optimizers._share_rising(steady) == 0
-    assert (
-        steady[optimizers._steps_to_goal(steady)]
-        < optimizers.GOAL
-        <= steady[optimizers._steps_to_goal(steady) - 1]
-    )
+    assert steady[optimizers._steps_to_goal(steady)] < optimizers.GOAL <= steady[optimizers._steps_to_goal(steady) - 1]
     assert optimizers._share_rising(np.tile([1.0, 2.0], 125)) == 0.5
     diverged = optimizers._padded(np.array([1.0, 2.0, 4.0], np.float32))
     assert optimizers._share_rising(diverged) == 1
@@ -61,23 +56,24 @@ def test_oscillation_and_speed_of_made_up_descents():
     assert optimizers._steps_to_goal(np.append(steady[:-1], 1.0)) == optimizers.STEPS
 
 
-def test_a_dent_holds_plain_descent_where_its_slope_is_zero():
-    here = {
-        name: jnp.asarray([value], jnp.float32)
-        for name, value in (("centre", 0), ("width", 0.3), ("start", -2.5))
-    }
+def test_a_dent_holds_plain_descent_where_its_gradient_is_zero():
+    here = {name: jnp.asarray([value], jnp.float32) for name, value in (("centre", 0), ("width", 0.3), ("start", -2.5))}
     w = float(optimizers._descend(pel.SGD(0.05), here, 0.5)[-1, 0])
-    slope = 0.3 * (w - 3) + 0.5 * w / 0.09 * np.exp(-(w**2) / 0.18)
-    assert slope == pytest.approx(0, abs=1e-5)
+    gradient = 0.3 * (w - 3) + 0.5 * w / 0.09 * np.exp(-(w**2) / 0.18)
+    assert gradient == pytest.approx(0, abs=1e-5)
     assert float(optimizers._descend(pel.Momentum(0.05, 0.9), here, 0.5)[-1, 0]) == pytest.approx(3, abs=1e-3)
 
 
 def test_the_lowest_loss_is_that_of_least_squares():
     data = diabetes(0)
     run = pel.train(
-        pel.Network(pel.Dense(1, weights="zeros")), data, optimizer=pel.GradientDescent(0.2), epochs=3000,
-        record_every=0, progress=False,
-    )  # fmt: skip
+        pel.Network(pel.Dense(1, weights="zeros")),
+        data,
+        optimizer=pel.GradientDescent(0.2),
+        epochs=3000,
+        record_every=0,
+        progress=False,
+    )
     lowest = optimizers._least_squares(data)
     assert run.evaluate_part(data.train)["loss"] == pytest.approx(lowest, rel=1e-3)
     assert run.evaluate_part(data.train)["loss"] > lowest - 1e-6

@@ -1,6 +1,6 @@
 """Windows that slide over images and sequences: where they lie, what they see, and the convolution built on them.
 
-A window of k places is k shifted views of the input (`views`); going backward, k arrays of slopes are shifted back
+A window of k places is k shifted views of the input (`views`); going backward, k arrays of gradients are shifted back
 and added (`scatter`). Convolution is then a matrix product, in one of two ways that give the same numbers:
 
 - *by patches*: the views side by side are one wide matrix, multiplied by the weights. For the CPU.
@@ -8,7 +8,7 @@ and added (`scatter`). Convolution is then a matrix product, in one of two ways 
 
 XLA's own gradient for the weights is ruinous on a CPU: the step of a small network with two convolutions takes 100 ms
 at batch 32. Measured there, on 2 cores, for a 3×3 convolution of 13×13×32 to 64 channels (ms, batch 32 / 128):
-forward by patches 0.80 / 4.1, directly 1.5 / 7.8; slope of the input by patches 0.78 / 3.3, directly 1.1 / 4.4; the
+forward by patches 0.80 / 4.1, directly 1.5 / 7.8; gradient of the input by patches 0.78 / 3.3, directly 1.1 / 4.4; the
 bare product of the forward pass 0.73 / 3.2. Working on a few examples at a time, to keep the patches in the cache,
 takes longer (1.1 / 4.5): small products run on one core.
 """
@@ -25,7 +25,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from pellucid.core.checks import InvalidValue, ShapeError, WholeNumber
+from pellucid.core.constraints import WholeNumber
+from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.core.types import Array, Bool, Float, Shape
 
 Images: TypeAlias = Float[Array, "batch *spatial channels"]
@@ -85,7 +86,7 @@ def check_rank(layer: str, shape: Shape, rank: int) -> None:
     Example:
         >>> check_rank("Conv2D", (28, 28), 2)
         Traceback (most recent call last):
-        pellucid.core.checks.ShapeError: Conv2D takes examples of shape (height, width, channels). Received: (28, 28). \
+        pellucid.core.errors.ShapeError: Conv2D takes examples of shape (height, width, channels). Received: (28, 28). \
 Put Reshape((28, 28, 1)) before it.
     """
     if len(shape) == rank + 1:
@@ -127,23 +128,16 @@ def slide(
     spans = tuple(d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True))
     if padding == "same":
         outputs = tuple(-(-n // s) for n, s in zip(inputs, stride, strict=True))
-        missing = (
-            max((o - 1) * s + span - n, 0)
-            for o, s, span, n in zip(outputs, stride, spans, inputs, strict=True)
-        )
+        missing = (max((o - 1) * s + span - n, 0) for o, s, span, n in zip(outputs, stride, spans, inputs, strict=True))
         return Windows(size, stride, dilation, inputs, outputs, tuple((m // 2, m - m // 2) for m in missing))
     if any(span > n for span, n in zip(spans, inputs, strict=True)):
         text = f"{layer} has a window of {spans}, larger than its input of {tuple(inputs)}"
-        raise ShapeError(
-            f'{text}. Take a smaller one, padding="same", or fewer layers that shrink the input.'
-        )
+        raise ShapeError(f'{text}. Take a smaller one, padding="same", or fewer layers that shrink the input.')
     outputs = tuple((n - span) // s + 1 for n, span, s in zip(inputs, spans, stride, strict=True))
     return Windows(size, stride, dilation, inputs, outputs, ((0, 0),) * rank)
 
 
-def slide_back(
-    inputs: Shape, size: int | Shape, stride: int | Shape, padding: str, dilation: int | Shape
-) -> Windows:
+def slide_back(inputs: Shape, size: int | Shape, stride: int | Shape, padding: str, dilation: int | Shape) -> Windows:
     """The windows whose *outputs* are ``inputs``: those of a transposed convolution, as in Keras.
 
     Formula:
@@ -156,9 +150,7 @@ def slide_back(
     rank = len(inputs)
     extents = tuple(
         n * s + (max(d * (k - 1) + 1 - s, 0) if padding == "valid" else 0)
-        for n, k, s, d in zip(
-            inputs, _each(size, rank), _each(stride, rank), _each(dilation, rank), strict=True
-        )
+        for n, k, s, d in zip(inputs, _each(size, rank), _each(stride, rank), _each(dilation, rank), strict=True)
     )
     return slide("", extents, size, stride, padding, dilation)
 
@@ -215,7 +207,7 @@ def scatter(pieces: Sequence[Array], windows: Windows) -> Images:
     """
     zero = jnp.zeros((), pieces[0].dtype)
     if windows.tile:
-        # Pieces that do not overlap are laid side by side: 0.1 instead of 0.4 ms for the slopes of 26×26×32 pooled by
+        # Pieces that do not overlap are laid side by side: 0.1 instead of 0.4 ms for the gradients of 26×26×32 pooled by
         # 2×2 at batch 32.
         batch, *outputs, channels = pieces[0].shape
         rank = len(outputs)
@@ -229,9 +221,7 @@ def scatter(pieces: Sequence[Array], windows: Windows) -> Images:
 
     def shifted(piece: Array, offset: Shape) -> Array:
         places = zip(offset, windows.padding, windows.inputs, windows.outputs, windows.stride, strict=True)
-        edges = [
-            (at - before, n - (at - before) - ((o - 1) * s + 1), s - 1) for at, (before, _), n, o, s in places
-        ]
+        edges = [(at - before, n - (at - before) - ((o - 1) * s + 1), s - 1) for at, (before, _), n, o, s in places]
         return lax.pad(piece, zero, ((0, 0, 0), *edges, (0, 0, 0)))
 
     return _materialized(sum(map(shifted, pieces, _offsets(windows))))  # pyright: ignore[reportArgumentType]
@@ -262,30 +252,33 @@ def convolve(x: Images, weights: Weights, windows: Windows, groups: int) -> Maps
         groups: into how many groups channels and filters fall; filters see the channels of their group.
     """
     return lax.platform_dependent(
-        x, weights,
+        x,
+        weights,
         cpu=partial(convolve_by_patches, windows=windows, groups=groups),
         default=partial(convolve_directly, windows=windows, groups=groups),
-    )  # fmt: skip
+    )
 
 
 @partial(jax.jit, static_argnums=(2, 3))
-def slope_of_input(dz: Maps, weights: Weights, windows: Windows, groups: int) -> Images:
+def gradient_of_input(dz: Maps, weights: Weights, windows: Windows, groups: int) -> Images:
     """∂L/∂x of `convolve` from ``dz`` = ∂L/∂z; also the forward pass of a transposed convolution."""
     return lax.platform_dependent(
-        dz, weights,
-        cpu=partial(slope_of_input_by_patches, windows=windows, groups=groups),
-        default=partial(slope_of_input_directly, windows=windows, groups=groups),
-    )  # fmt: skip
+        dz,
+        weights,
+        cpu=partial(gradient_of_input_by_patches, windows=windows, groups=groups),
+        default=partial(gradient_of_input_directly, windows=windows, groups=groups),
+    )
 
 
 @partial(jax.jit, static_argnums=(2, 3))
-def slope_of_weights(x: Images, dz: Maps, windows: Windows, groups: int) -> Weights:
+def gradient_of_weights(x: Images, dz: Maps, windows: Windows, groups: int) -> Weights:
     """∂L/∂W of `convolve` from ``dz`` = ∂L/∂z."""
     return lax.platform_dependent(
-        x, dz,
-        cpu=partial(slope_of_weights_by_patches, windows=windows, groups=groups),
-        default=partial(slope_of_weights_directly, windows=windows, groups=groups),
-    )  # fmt: skip
+        x,
+        dz,
+        cpu=partial(gradient_of_weights_by_patches, windows=windows, groups=groups),
+        default=partial(gradient_of_weights_directly, windows=windows, groups=groups),
+    )
 
 
 def convolve_by_patches(x: Images, weights: Weights, windows: Windows, groups: int) -> Maps:
@@ -293,9 +286,7 @@ def convolve_by_patches(x: Images, weights: Weights, windows: Windows, groups: i
     channels, filters = weights.shape[-2:]
     if channels == 1 and groups > 1:
         places = zip(views(x, windows), weights.reshape(-1, filters), strict=True)
-        return sum(
-            _widen(view, filters) * jnp.broadcast_to(w, (*view.shape[:-1], filters)) for view, w in places
-        )  # pyright: ignore[reportReturnType]
+        return sum(_widen(view, filters) * jnp.broadcast_to(w, (*view.shape[:-1], filters)) for view, w in places)  # pyright: ignore[reportReturnType]
     seen = jnp.concatenate(views(x, windows), axis=-1)
     if groups == 1:
         z = seen.reshape(-1, seen.shape[-1]) @ weights.reshape(-1, filters)
@@ -306,33 +297,31 @@ def convolve_by_patches(x: Images, weights: Weights, windows: Windows, groups: i
     return z.reshape(x.shape[0], *windows.outputs, filters)
 
 
-def slope_of_input_by_patches(dz: Maps, weights: Weights, windows: Windows, groups: int) -> Images:
-    """`slope_of_input`: one product a place, scattered."""
+def gradient_of_input_by_patches(dz: Maps, weights: Weights, windows: Windows, groups: int) -> Images:
+    """`gradient_of_input`: one product a place, scattered."""
     channels, filters = weights.shape[-2:]
     W = weights.reshape(-1, channels, filters)
     rows = dz.reshape(-1, groups, filters // groups)
 
     def piece(w: Array) -> Array:
         if groups == 1:
-            slopes = rows[:, 0] @ w.T
+            gradients = rows[:, 0] @ w.T
         elif channels == 1:
-            slopes = (rows * jnp.broadcast_to(w.reshape(groups, -1), rows.shape)).sum(axis=-1)
+            gradients = (rows * jnp.broadcast_to(w.reshape(groups, -1), rows.shape)).sum(axis=-1)
         else:
-            slopes = jnp.einsum("mgf,cgf->mgc", rows, w.reshape(channels, groups, -1))
-        return slopes.reshape(*dz.shape[:-1], groups * channels)
+            gradients = jnp.einsum("mgf,cgf->mgc", rows, w.reshape(channels, groups, -1))
+        return gradients.reshape(*dz.shape[:-1], groups * channels)
 
     return scatter([piece(w) for w in W], windows)
 
 
-def slope_of_weights_by_patches(x: Images, dz: Maps, windows: Windows, groups: int) -> Weights:
-    """`slope_of_weights` as one product of patches and slopes."""
+def gradient_of_weights_by_patches(x: Images, dz: Maps, windows: Windows, groups: int) -> Weights:
+    """`gradient_of_weights` as one product of patches and gradients."""
     channels, filters = x.shape[-1] // groups, dz.shape[-1]
     shape = (*windows.size, channels, filters)
     if channels == 1 and groups > 1:
         axes = tuple(range(dz.ndim - 1))
-        return jnp.stack([(_widen(view, filters) * dz).sum(axes) for view in views(x, windows)]).reshape(
-            shape
-        )
+        return jnp.stack([(_widen(view, filters) * dz).sum(axes) for view in views(x, windows)]).reshape(shape)
     seen = jnp.concatenate(views(x, windows), axis=-1)
     seen, dz = seen.reshape(-1, seen.shape[-1]), dz.reshape(-1, filters)
     if groups > 1:
@@ -362,14 +351,14 @@ def convolve_directly(x: Images, weights: Weights, windows: Windows, groups: int
     )
 
 
-def slope_of_input_directly(dz: Maps, weights: Weights, windows: Windows, groups: int) -> Images:
-    """`slope_of_input` as the transpose of XLA's operation, which is linear in x."""
+def gradient_of_input_directly(dz: Maps, weights: Weights, windows: Windows, groups: int) -> Images:
+    """`gradient_of_input` as the transpose of XLA's operation, which is linear in x."""
     x = jax.ShapeDtypeStruct((dz.shape[0], *windows.inputs, weights.shape[-2] * groups), dz.dtype)
     return jax.linear_transpose(lambda x: convolve_directly(x, weights, windows, groups), x)(dz)[0]
 
 
-def slope_of_weights_directly(x: Images, dz: Maps, windows: Windows, groups: int) -> Weights:
-    """`slope_of_weights` as the transpose of XLA's operation, which is linear in the weights."""
+def gradient_of_weights_directly(x: Images, dz: Maps, windows: Windows, groups: int) -> Weights:
+    """`gradient_of_weights` as the transpose of XLA's operation, which is linear in the weights."""
     shape = (*windows.size, x.shape[-1] // groups, dz.shape[-1])
     weights = jax.ShapeDtypeStruct(shape, dz.dtype)
     return jax.linear_transpose(lambda W: convolve_directly(x, W, windows, groups), weights)(dz)[0]
