@@ -47,7 +47,7 @@ if TYPE_CHECKING:
         reconstruction,
     )
     from pellucid.doctor import Checkup, Finding, check, diagnose, prove
-    from pellucid.explain import Explanation, ThroughTime, explain, through_time
+    from pellucid.explanations import Explanation, ThroughTime, explain, through_time
     from pellucid.layers import (
         GRU,
         LSTM,
@@ -138,7 +138,7 @@ _HOMES = {
         "reconstruction",
     ),
     "pellucid.doctor": ("Checkup", "Finding", "check", "diagnose", "prove"),
-    "pellucid.explain": ("Explanation", "ThroughTime", "explain", "through_time"),
+    "pellucid.explanations": ("Explanation", "ThroughTime", "explain", "through_time"),
     "pellucid_textbook.catalogue": ("show",),
     "pellucid.layers": (
         "Activation",

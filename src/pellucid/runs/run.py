@@ -361,7 +361,7 @@ class Run:
         return None if found is None else np.asarray(found)
 
     def explain(self, x: Any, y: Any = None, *, neuron: str | None = None, weight: str | None = None) -> Any:
-        """One example through the network with every number, each derivative checked; see `pellucid.explain`.
+        """One example through the network with every number, each derivative checked; see `pellucid.explanations`.
 
         Args:
             x: one example, as for ``outputs``.
@@ -370,10 +370,10 @@ class Run:
             weight: ``"LAYER:i,j"``, the weight that is followed.
 
         Returns:
-            A `pellucid.explain.Explanation`.
+            A `pellucid.explanations.Explanation`.
         """
         # Explaining stands on a floor above: by name, so that this one does not import it.
-        explaining = importlib.import_module("pellucid.explain")
+        explaining = importlib.import_module("pellucid.explanations")
         return explaining.explain(self, x, y, neuron=neuron, weight=weight)
 
     def diagnose(self, data: Dataset | None = None) -> Any:
