@@ -124,7 +124,7 @@ NETWORKS = {
                 "a": (pel.Dense(8, "tanh"), "x"),
                 "norm": (pel.BatchNorm(), "a"),
                 "b": (pel.Dense(8, "gelu"), "norm"),
-                "sum": (pel.Add(), ("a", "b")),
+                "sum": (pel.layers.Add(), ("a", "b")),
                 "out": (pel.Dense(1), "sum"),
             },
             outputs="out",

@@ -385,7 +385,7 @@ class Run:
             data: its data, where the run was loaded and they came as arrays.
 
         Returns:
-            A list of `pellucid.Finding`.
+            A list of `pellucid.doctor.Finding`.
         """
         # The doctor lies a floor above.
         return importlib.import_module("pellucid.doctor.keep").diagnose_and_keep(self, data)
