@@ -6,6 +6,7 @@ from typing import Any
 import griffe
 
 SECTION = re.compile(r"^Formula:\n((?:[ ]{4}.*\n|\s*\n)*[ ]{4}.*)", re.MULTILINE)
+DECLARED = ("constrained", "nested")
 LABEL = re.compile(r"^(Source|Sources|Others|Elsewhere): ", re.MULTILINE)
 
 
@@ -16,6 +17,13 @@ class Docstrings(griffe.Extension):
         """Change the docstring of an object before it is read."""
         if obj.docstring is not None:
             obj.docstring.value = _readable(obj.docstring.value)
+
+    def on_class(self, *, cls: griffe.Class, **_: Any) -> None:
+        """Of a field with constraints, show the default alone."""
+        for parameter in cls.parameters:
+            default = parameter.default
+            if isinstance(default, griffe.ExprCall) and str(default.function) in DECLARED and default.arguments:
+                parameter.default = default.arguments[0]
 
 
 def _readable(text: str) -> str:

@@ -149,12 +149,12 @@ def _first_line(item: Any) -> str:
     return (inspect.getdoc(item) or "").split("\n")[0]
 
 
+def _path(item: Any) -> str:
+    return f"{item.__module__}.{item.__qualname__}"
+
+
 def _entry(title: str, item: Any) -> str:
-    return (
-        f"## `{title}`\n\n"
-        f"::: {item.__module__}.{item.__qualname__}\n"
-        "    options:\n      show_root_heading: false\n      show_root_toc_entry: false\n      heading_level: 3\n"
-    )
+    return f"::: {_path(item)}\n    options:\n      heading: {title}\n      toc_label: {title.rpartition('.')[2]}\n"
 
 
 def _reference_page(name: str, module: ModuleType) -> str:
@@ -191,7 +191,7 @@ def _reference_index(package: ModuleType, spaces: dict[str, ModuleType]) -> str:
         item = getattr(package, name)
         if not isinstance(item, ModuleType):
             page = home.get(id(item), "pellucid")
-            lines.append(f"| [`pel.{name}`]({page}.md#pel{name.lower()}) | {_first_line(item)} |")
+            lines.append(f"| [`pel.{name}`]({page}.md#{_path(item)}) | {_first_line(item)} |")
     lines += ["", "## Namespaces", "", "| Namespace | | Names |", "|---|---|---|"]
     for name, module in spaces.items():
         listed = ", ".join(f"`{item}`" for item in public_names(module))
