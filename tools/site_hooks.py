@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
 from latex2mathml.converter import convert
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
@@ -120,13 +121,9 @@ def _quoted(path: str) -> str:
 def _settings(path: str) -> str:
     """A table of the settings that a class of fields declares."""
     module, _, name = path.rpartition(".")
-    from pellucid.runs.experiment import settings_of
-
-    rows = [
-        f"| `{setting.name}` | `{setting.default!r}` | {setting.constraint or ''} | {setting.help} |"
-        for setting in settings_of(getattr(importlib.import_module(module), name))
-    ]
-    return "\n".join(["| Setting | Default | Allowed | Meaning |", "|---|---|---|---|", *rows])
+    fields = msgspec.structs.fields(getattr(importlib.import_module(module), name))
+    rows = [f"| `{field.name}` | {'' if field.required else f'`{field.default!r}`'} |" for field in fields]
+    return "\n".join(["| Setting | Default |", "|---|---|", *rows])
 
 
 def _namespaces(package: ModuleType) -> dict[str, ModuleType]:
