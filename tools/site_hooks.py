@@ -68,7 +68,7 @@ def _target(link: str, folder: str, page: Any, config: Any) -> str:
         return link
     if not (ROOT / path).exists():
         raise PluginError(f"{page.file.src_uri}: {link} leads to {path}, which does not exist")
-    return f"{config.repo_url.rstrip('/')}/blob/main/{path}"
+    return f"{config.extra['social'][0]['link']}/blob/main/{path}"
 
 
 def _formula(source: str, language: str, css_class: str, options: Any, md: Any, **_: Any) -> str:
