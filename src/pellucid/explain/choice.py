@@ -13,7 +13,7 @@ from pellucid.core.types import Array, PyTree
 from pellucid.explain.gates import Through
 from pellucid.explain.numbers import Chosen, Input, Term
 from pellucid.explain.update import Update
-from pellucid.functions import Elementwise
+from pellucid.functions.activations import Elementwise
 from pellucid.layers import Activation
 from pellucid.network import AnyNetwork, mask_arguments
 

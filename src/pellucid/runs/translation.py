@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.core.constraints import SHARE, WholeNumber, require
+from pellucid.core.constraints import FRACTION, WholeNumber, require
 from pellucid.core.errors import InvalidValue, ResumeWarning, StorageError
 from pellucid.core.registry import describe
 from pellucid.core.types import Params, State
@@ -68,7 +68,7 @@ def translator(data: Translations, *, embedding: int = 64, units: int = 128, dro
     """
     require(embedding, WholeNumber(1), "embedding")
     require(units, WholeNumber(1), "units")
-    require(dropout, SHARE, "dropout")
+    require(dropout, FRACTION, "dropout")
     return Graph(
         inputs=("source", "written"),
         nodes={
