@@ -13,7 +13,6 @@ from pellucid.core.tunable import tunable
 from pellucid.core.types import Array, Float, Key, Params, PyTree, Scalar, State
 from pellucid.network import Network
 
-
 Trained: TypeAlias = tuple[Params, ...]
 States: TypeAlias = tuple[State, ...]
 RandomKey: TypeAlias = Key[Array, ""]
