@@ -637,7 +637,7 @@ def as_optimizer(specification: Any) -> Optimizer | FromOptax:
 
     Example:
         >>> as_optimizer("adam")
-        Adam(learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08, clip_norm=None, clip_value=None)
+        Adam(learning_rate=0.001, clip_norm=None, clip_value=None, beta1=0.9, beta2=0.999, epsilon=1e-08)
     """
     if isinstance(specification, FromOptax):
         return specification
