@@ -55,7 +55,7 @@ class GaussianNoise(Layer):
         key: Key[Array, ""] | None = None,
         training: bool = False,
     ) -> tuple[Float[Array, "batch *units"], State, Cache]:
-        """Y = x + spread · n in training, y = x in prediction."""
+        """y = x + spread · n in training, y = x in prediction."""
         if not training:
             return x, state, None
         if key is None:
@@ -65,7 +65,7 @@ class GaussianNoise(Layer):
     def backward(
         self, params: Params, cache: Cache, dy: Float[Array, "batch *units"]
     ) -> tuple[Float[Array, "batch *units"], Params]:
-        """Dx = dy."""
+        """dx = dy."""
         return dy, {}
 
 
@@ -117,7 +117,7 @@ class MaskingNoise(Layer):
         key: Key[Array, ""] | None = None,
         training: bool = False,
     ) -> tuple[Float[Array, "batch *units"], State, Cache]:
-        """Y = x · m in training, y = x in prediction."""
+        """y = x · m in training, y = x in prediction."""
         if not training:
             return x, state, None
         if key is None:
@@ -128,5 +128,5 @@ class MaskingNoise(Layer):
     def backward(
         self, params: Params, cache: Cache, dy: Float[Array, "batch *units"]
     ) -> tuple[Float[Array, "batch *units"], Params]:
-        """Dx = dy · m."""
+        """dx = dy · m."""
         return (dy if cache is None else dy * cache), {}

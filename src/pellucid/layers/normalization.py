@@ -84,7 +84,7 @@ class BatchNorm(Layer):
         sample_mask: Bool[Array, " batch"] | None = None,
         mask: Bool[Array, "batch *steps"] | None = None,
     ) -> tuple[Float[Array, "batch *places units"], State, Cache]:
-        """Y = γ·x̂ + β. Rows that are not ``sample_mask`` and steps of padding have no part in the statistics."""
+        """y = γ·x̂ + β. Rows that are not ``sample_mask`` and steps of padding have no part in the statistics."""
         if not training:
             mean, variance = (state[name].astype(x.dtype) for name in ("mean", "variance"))
             where, n = None, None
@@ -177,7 +177,7 @@ class LayerNorm(Layer):
         key: Key[Array, ""] | None = None,
         training: bool = False,
     ) -> tuple[Float[Array, "batch *places units"], State, Cache]:
-        """Y = γ·x̂ + β."""
+        """y = γ·x̂ + β."""
         centred = x - x.mean(-1, keepdims=True)
         inverse = 1 / jnp.sqrt(jnp.square(centred).mean(-1, keepdims=True) + self.epsilon)
         normal = centred * inverse
