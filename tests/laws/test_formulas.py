@@ -15,9 +15,8 @@ from pellucid.functions.activations import Elementwise, activations
 from pellucid.functions.initializers import fans, initializers
 from pellucid.functions.losses import PerOutput, losses
 from pellucid.functions.metrics import metrics
-from pellucid.functions.regularizers import regularizers
+from pellucid.functions.regularizers import regularizers, sparsities
 from pellucid.functions.schedules import rate_at, schedules
-from pellucid.functions.sparsity import sparsities
 from pellucid.layers import Dense
 from pellucid.network import Network
 from pellucid.optimizers import Momentum, RMSprop, optimizers

@@ -22,7 +22,7 @@ from jax.scipy.special import xlogy
 
 from pellucid.core.constraints import NOT_NEGATIVE, POSITIVE, OneOf, WholeNumber, constrained, require, validate
 from pellucid.core.errors import InvalidValue, ShapeError
-from pellucid.core.formula import Formula
+from pellucid.core.formula import UNSTATED, Formula
 from pellucid.core.registry import Registry
 from pellucid.core.types import Array, Bool, Float, Num, Scalar, Shape
 from pellucid.functions.activations import Activation, Sigmoid, Softmax
@@ -78,12 +78,12 @@ class Loss(ABC):
     of_difference: ClassVar[bool] = False
     activation: ClassVar[type[Activation] | None] = None
     of_probabilities: ClassVar[type["Loss"] | None] = None
-    formula: ClassVar[Formula]
-    gradient_formula: ClassVar[Formula]
+    formula: ClassVar[Formula] = UNSTATED
+    gradient_formula: ClassVar[Formula] = UNSTATED
 
     @property
     def signed(self) -> bool:
-        """Whether the sign of a prediction decides, as a linear output layer gives it: logits and margins."""
+        """True where the sign of a prediction decides, as a linear output layer gives it: logits and margins."""
         return self.reads in ("logits", "margins")
 
     @property
@@ -240,8 +240,7 @@ class Distance(PerOutput):
 class MeanSquaredError(Distance):
     """Square of the error: ``(ŷ − y)²``; gradient ``2 · (ŷ − y)``. Averaged over the outputs of an example.
 
-    Punishes large errors most, so it is sensitive to outliers. It is also the reconstruction loss of an
-    autoencoder.
+    Punishes large errors most, so it is sensitive to outliers. It is also the reconstruction loss of an autoencoder.
 
     Example:
         >>> loss = MeanSquaredError()
@@ -295,8 +294,7 @@ class Huber(Distance):
         >>> Huber(delta=1.0).value(jnp.array([[0.5], [3.0]]), jnp.array([[0.0], [0.0]])).tolist()
         [0.125, 2.5]
 
-    Others: PyTorch's ``SmoothL1Loss`` is this loss divided by δ. ``optax.huber_loss`` broadcasts (4, 1)
-    with (4,).
+    Others: PyTorch's ``SmoothL1Loss`` is this loss divided by δ. ``optax.huber_loss`` broadcasts (4, 1) with (4,).
 
     Source: Huber, "Robust estimation of a location parameter", 1964.
     """
@@ -409,11 +407,10 @@ class SigmoidBinaryCrossEntropy(PerOutput):
 class Wasserstein(PerOutput):
     """Signed score of a critic: ``−y · ŷ``; gradient ``−y``, with y = +1 for real and −1 for generated examples.
 
-    The critic ends in a linear layer; making the loss small makes real examples score above generated ones.
-    Over as many real as generated examples the mean is −½ (mean real score − mean generated score), and the
-    difference of the means estimates the Wasserstein distance if the critic is kept Lipschitz (by clipping
-    its weights or a gradient penalty). The generator is trained with y = +1 for its own examples. Averaged
-    over the outputs of an example.
+    The critic ends in a linear layer; making the loss small makes real examples score above generated ones. Over as
+    many real as generated examples the mean is −½ (mean real score − mean generated score), and the difference of the
+    means estimates the Wasserstein distance if the critic is kept Lipschitz (by clipping its weights or a gradient
+    penalty). The generator is trained with y = +1 for its own examples. Averaged over the outputs of an example.
 
     Example:
         >>> score, real = jnp.array([[3.0], [1.0]]), jnp.array([[1.0], [-1.0]])
@@ -592,10 +589,6 @@ class SparseCategoricalCrossEntropy(OfLabels, CategoricalCrossEntropy):
     example, not one for each class. A compiled program cannot refuse a label that is no class: such an
     example has loss and gradient 0. Labels are checked where the data are read.
 
-    Args:
-        ignore: a class whose steps cost nothing, such as the padding of sequences; the loss of an example is then
-            the mean over its other steps, and 0 where there are none. None: all steps count.
-
     Example:
         >>> loss = SparseCategoricalCrossEntropy()
         >>> loss.gradient(jnp.array([[0.25, 0.75]]), jnp.array([0])).tolist()
@@ -645,10 +638,6 @@ class SparseSoftmaxCrossEntropy(OfLabels, SoftmaxCrossEntropy):
     Exact where the two apart would be clipped. A label that is no class gives loss and gradient 0, as in
     `SparseCategoricalCrossEntropy`.
 
-    Args:
-        ignore: a class whose steps cost nothing, such as the padding of sequences; the loss of an example is then
-            the mean over its other steps, and 0 where there are none. None: all steps count.
-
     Example:
         >>> SparseSoftmaxCrossEntropy().gradient(jnp.array([[1e4, 0.0]]), jnp.array([1])).tolist()
         [[1.0, -1.0]]
@@ -673,8 +662,7 @@ class KLDivergence(CategoricalCrossEntropy):
         >>> KLDivergence().value(prediction, target).tolist()
         [0.0, 0.6931471824645996]
 
-    Others: PyTorch's ``KLDivLoss`` takes log ŷ and by default averages over classes too (use
-    ``"batchmean"``).
+    Others: PyTorch's ``KLDivLoss`` takes log ŷ and by default averages over classes too (use ``"batchmean"``).
 
     Source: Kullback & Leibler, "On information and sufficiency", 1951.
     """
@@ -698,7 +686,7 @@ def _above_zero(probability: Prediction) -> Prediction:
 
 @dataclass(frozen=True)
 class JointLoss:
-    """The losses of a network with several outputs, added up: ``L = Σ_k w_k L_k(ŷ_k, y_k)``.
+    """Weighted sum of the losses of several outputs: ``L = Σ_k w_k · L_k(ŷ_k, y_k)``.
 
     Args:
         losses: one loss for each output, in their order: names, tables or objects.
@@ -736,7 +724,7 @@ class JointLoss:
     def __call__(
         self, prediction: tuple[Anything, ...], target: tuple[Anything, ...], weights: Anything | None = None
     ) -> Scalar:
-        """The reduced losses, weighted and added up.
+        """Compute the weighted sum of the reduced losses.
 
         Args:
             prediction: one array an output.

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeAlias
 import jax.numpy as jnp
 
 from pellucid.core.constraints import NOT_NEGATIVE, POSITIVE, Interval, WholeNumber, constrained, require, validate
-from pellucid.core.formula import Formula
+from pellucid.core.formula import UNSTATED, Formula
 from pellucid.core.registry import Registry
 from pellucid.core.tunable import nested, tunable
 from pellucid.core.types import Array, Float
@@ -36,7 +36,7 @@ class Schedule(ABC):
     """
 
     name: ClassVar[str]
-    formula: ClassVar[Formula]
+    formula: ClassVar[Formula] = UNSTATED
 
     def __post_init__(self) -> None:
         validate(self)
@@ -134,8 +134,7 @@ class CosineDecay(Schedule):
         >>> CosineDecay(1.0, epochs=10).rate(jnp.array([0.0, 10.0, 20.0])).tolist()
         [1.0, 0.0, 0.0]
 
-    Others: PyTorch's ``CosineAnnealingLR`` rises again after T; ``optax.cosine_decay_schedule`` stays low,
-    as here.
+    Others: PyTorch's ``CosineAnnealingLR`` rises again after T; ``optax.cosine_decay_schedule`` stays low, as here.
 
     Source: Loshchilov & Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017.
     """
@@ -201,10 +200,9 @@ class WarmUp(Schedule):
 class OnPlateau(Schedule):
     """Cut by a factor when the loss stops improving: ``η₀ · scale``, where the scale is factor^cuts.
 
-    A cut follows ``patience`` epochs in a row none of which fell more than ``min_delta`` below the lowest
-    loss so far; then counting starts again. A program cannot see whole epochs, so between epochs `observe`
-    works out ``scale`` from the losses of all epochs so far. It depends on nothing else: a run that was
-    stopped and resumed has the same rates.
+    A cut follows ``patience`` epochs in a row none of which fell more than ``min_delta`` below the lowest loss so far;
+    then counting starts again. A program cannot see whole epochs, so between epochs `observe` works out ``scale`` from
+    the losses of all epochs so far. It depends on nothing else: a run that was stopped and resumed has the same rates.
 
     Args:
         learning_rate: η₀, above 0.
