@@ -12,7 +12,7 @@ from pellucid.core.constraints import WholeNumber, require
 from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.core.types import Specification
 from pellucid.data import Dataset, Preprocessing
-from pellucid.functions.sparsity import Sparsity, sparsities
+from pellucid.functions.regularizers import Sparsity, sparsities
 from pellucid.layers import Activation, Code, Conv2D, ConvTranspose2D, Dense, Flatten, Layer, MaskingNoise, Reshape
 from pellucid.network import Network
 from pellucid.runs.run import Run, load_run, outputs_of

@@ -32,6 +32,13 @@ example.
 **Distributions**: ``w in U(-r, r)`` is "w ~ U(−r, r)" and evaluates to SciPy's distribution. ``N`` takes mean and
 variance.
 
+`Formula.fields` takes the values of names from the object that has the formula::
+
+    >>> from pellucid.functions.activations import LeakyReLU
+    >>> leaky = LeakyReLU(alpha=0.5)
+    >>> float(leaky.formula.evaluate(z=-4.0, **leaky.formula.fields(leaky)))
+    -2.0
+
 `Formula.lines` and `Line` show a calculation, step by step with its numbers::
 
     >>> print(Line("dL_dz", "dL_da * da_dz", {"dL_da": -0.5, "da_dz": 0.2}))
@@ -66,11 +73,16 @@ class Math(NamedTuple):
     apart: bool = False
     """Whether it is set apart from other factors by a dot: a word, a number, a fraction ∂y/∂x."""
 
+    @property
+    def notations(self) -> tuple[str, str, str]:
+        """Text, LaTeX and MathML."""
+        return self.text, self.latex, self.mathml
+
 
 # ------------------------------------------------------------------------------------------ symbols
 
 _GREEK_NAMES = "alpha beta gamma delta epsilon eta theta lam mu pi rho sigma tau phi Delta Phi"
-GREEK = dict(zip(_GREEK_NAMES.split(), "αβγδεηθλμπρστφΔΦ", strict=True))
+GREEK: dict[str, str] = dict(zip(_GREEK_NAMES.split(), "αβγδεηθλμπρστφΔΦ", strict=True))
 LETTERS = {
     "learning_rate": "eta",
     "momentum": "beta",
@@ -204,7 +216,7 @@ def _sign(text: str, latex: str | None = None) -> Math:
 
 
 def _chain(parts: Iterable[Math], binds: int, apart: bool = False) -> Math:
-    text, latex, mathml = ("".join(each) for each in list(zip(*parts, strict=True))[:3])
+    text, latex, mathml = map("".join, zip(*(part.notations for part in parts), strict=True))
     return Math(text, latex, f"<mrow>{mathml}</mrow>", binds, apart)
 
 
@@ -239,7 +251,7 @@ def _render(node: ast.expr, names: Mapping[str, Math]) -> Math:
         case ast.Subscript(value=value, slice=index):
             parts = [render(each) for each in (index.elts if isinstance(index, ast.Tuple) else [index])]
             base = _bracketed(render(value), ATOM)
-            text, latex, mathml = ("".join(part[k] for part in parts) for k in range(3))
+            text, latex, mathml = map("".join, zip(*(part.notations for part in parts), strict=True))
             text = text if all(part.binds == ATOM for part in parts) else f"({text})"
             mathml = f"<msub>{base.mathml}<mrow>{mathml}</mrow></msub>"
             return Math(f"{base.text}_{text}", f"{base.latex}_{{{latex}}}", mathml)
@@ -369,8 +381,8 @@ class _Evaluation:
     """One evaluation: the values of names, and an axis for each index that runs."""
 
     def __init__(self, body: list[ast.stmt], values: Mapping[str, Any]) -> None:
-        self.values = {name: value if callable(value) else np.asarray(value) for name, value in values.items()}
-        self.values |= {"pi": np.asarray(math.pi)}
+        self.values: dict[str, Any] = {"pi": np.asarray(math.pi)}
+        self.values |= {name: value if callable(value) else np.asarray(value) for name, value in values.items()}
         self.assigned: dict[str, Any] = {}
         self.summed: list[str] = []
         nodes = [node for statement in body for node in ast.walk(statement)]
@@ -436,7 +448,7 @@ class _Evaluation:
             case ast.Call(func=ast.Name(id="sum"), args=[ast.Name(id=letter), body]):
                 return np.sum(self.value(body), axis=self.letters.index(letter), keepdims=True)
             case ast.Call(func=ast.Name(id=name), args=args):
-                return self.values.get(name, FUNCTIONS.get(name))(*map(self.value, args))
+                return (self.values | FUNCTIONS)[name](*map(self.value, args))
         raise ValueError(f"a formula cannot compute {ast.unparse(node)!r}")
 
 
@@ -487,7 +499,7 @@ class Formula:
 
     def _lines(self, notation: int, equal: str, becomes: str) -> list[str]:
         return [
-            (left[notation] + (becomes if replaced else equal) if left else "") + right[notation]
+            (left.notations[notation] + (becomes if replaced else equal) if left else "") + right.notations[notation]
             for left, right, replaced in self._statements
         ]
 
@@ -500,13 +512,16 @@ class Formula:
     def latex(self) -> str:
         """In LaTeX, without dollar signs; several statements are lines below each other."""
         lines = self._lines(1, " = ", r" \leftarrow ")
-        return lines[0] if len(lines) == 1 else r"\begin{gathered}" + r" \\ ".join(lines) + r"\end{gathered}"
+        return "".join(lines) if len(lines) < 2 else r"\begin{gathered}" + r" \\ ".join(lines) + r"\end{gathered}"
 
     @property
     def mathml(self) -> str:
         """As MathML, one element a statement."""
         lines = self._lines(2, "<mo>=</mo>", "<mo>←</mo>")
         return " ".join(f"<math displaystyle='true'><mrow>{line}</mrow></math>" for line in lines)
+
+    def __bool__(self) -> bool:
+        return bool(self._body)
 
     def __str__(self) -> str:
         return self.text
@@ -535,6 +550,11 @@ class Formula:
         """
         return list(self.results(**values).values())[-1]
 
+    def fields(self, item: Any) -> dict[str, Any]:
+        """The values of an object's fields that the formula reads, by name."""
+        names = {name for node in self._body for name in _names(node)}
+        return {name: getattr(item, name) for name in names if hasattr(item, name)}
+
     def lines(self, numbers: Mapping[str, float], left: str = "") -> tuple["Line", ...]:
         """The calculation with its numbers, a line for each statement.
 
@@ -550,6 +570,10 @@ class Formula:
                 numbers[_names(node.targets[0])[0]] = line.value
             lines.append(line)
         return tuple(lines)
+
+
+UNSTATED = Formula("")
+"""The formula, false and without text, of a custom class that states none."""
 
 
 @dataclass(frozen=True)
@@ -590,7 +614,7 @@ class Line:
         return tuple(sides)
 
     def _joined(self, notation: int, becomes: str) -> str:
-        head, *rest = (part[notation] for part in self.parts)
+        head, *rest = (part.notations[notation] for part in self.parts)
         return head + (becomes if self.becomes else " = ") + " = ".join(rest)
 
     @property

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.core.constraints import SHARE, WholeNumber, require
+from pellucid.core.constraints import FRACTION, WholeNumber, require
 from pellucid.core.errors import InvalidValue, ResumeWarning, StorageError
 from pellucid.core.registry import describe
 from pellucid.core.types import Params, State
@@ -59,16 +59,13 @@ def translator(data: Dataset, *, embedding: int = 64, units: int = 128, dropout:
     """
     require(embedding, WholeNumber(1), "embedding")
     require(units, WholeNumber(1), "units")
-    require(dropout, SHARE, "dropout")
+    require(dropout, FRACTION, "dropout")
     encoder = data.encoder
     assert isinstance(encoder, SentenceEncoder)
     return Graph(
         inputs=("source", "written"),
         nodes={
-            "source_words": (
-                Embedding(len(encoder.source), embedding, mask_zero=True),
-                "source",
-            ),
+            "source_words": (Embedding(len(encoder.source), embedding, mask_zero=True), "source"),
             "source_dropped": (Dropout(dropout), "source_words"),
             "encoder": (LSTM(units, return_sequences=True, mask_value=0.0), "source_dropped"),
             "gist": (MeanOverTime(), "encoder"),
@@ -129,9 +126,7 @@ class Translator:
     def __repr__(self) -> str:
         figures = ", ".join(f"{name} {value:.4f}" for name, value in self.result.items())
         words = f"{len(self.source)} → {len(self.target)} words"
-        return (
-            f"<Translator {words}: {self.history.epochs_made} of {self.experiment.epochs} epochs; {figures}>"
-        )
+        return f"<Translator {words}: {self.history.epochs_made} of {self.experiment.epochs} epochs; {figures}>"
 
     @property
     def summary(self) -> Summary:
@@ -191,9 +186,7 @@ class Translator:
             chosen = resumed_optimizer(saved.optimizer, optimizer, None, saved.batch_size)
             network = network or build_network(saved.network)  # pyright: ignore[reportAssignmentType]
             experiment = resettled(saved, epochs, chosen, None)
-            _refuse_others(
-                saved, network=network, batch_size=batch_size, seed=seed, record_every=record_every
-            )
+            _refuse_others(saved, network=network, batch_size=batch_size, seed=seed, record_every=record_every)
         else:
             chosen = as_optimizer("adam" if optimizer is None else optimizer)
             network = network or translator(data)
@@ -232,16 +225,12 @@ class Translator:
         if saved is not None and files is not None:
             manifest = files.read_json("manifest.json")
             if manifest["data"]["fingerprint"] != data.fingerprint:
-                raise StorageError(
-                    "the sentence pairs are not those of the run. Give the same, or begin a new run."
-                )
+                raise StorageError("the sentence pairs are not those of the run. Give the same, or begin a new run.")
             restore(training, files, optimizers)
             refuse_fewer_epochs(training, epochs)
             if training.ended(experiment.epochs):
                 made = training.history.epochs_made
-                said = (
-                    f"no step was made: all {made} epochs of {folder} are made. Give more: epochs={2 * made}."
-                )
+                said = f"no step was made: all {made} epochs of {folder} are made. Give more: epochs={2 * made}."
                 if experiment.optimizer != saved.optimizer:
                     raise InvalidValue(f"optimizer: {said}")
                 if files.has("result.json"):
@@ -255,8 +244,17 @@ class Translator:
             files.write_experiment(experiment.to_dict())
         stopped = run_to_the_end(training, experiment.epochs, files, checkpoint_every, progress, optimizers)
         made = Translator(
-            network, training.params, training.layer_state, encoder.source, encoder.target, encoder.source_steps,
-            encoder.target_steps, experiment, training.history, {}, stopped,
+            network,
+            training.params,
+            training.layer_state,
+            encoder.source,
+            encoder.target,
+            encoder.source_steps,
+            encoder.target_steps,
+            experiment,
+            training.history,
+            {},
+            stopped,
         )
         made.result |= made.evaluate([(source, target) for source, target in unseen.pairs])
         if files is not None:
@@ -348,9 +346,17 @@ class Translator:
         result = files.read_json("result.json")
         stopped = result.pop("stopped")
         return Translator(
-            network, tree["params"], tree["layer_state"], Lexicon(tuple(words["source"])),
-            Lexicon(tuple(words["target"])), words["source_steps"], words["target_steps"], experiment, history,
-            result, stopped,
+            network,
+            tree["params"],
+            tree["layer_state"],
+            Lexicon(tuple(words["source"])),
+            Lexicon(tuple(words["target"])),
+            words["source_steps"],
+            words["target_steps"],
+            experiment,
+            history,
+            result,
+            stopped,
         )
 
     def _write(self, files: RunFolder) -> None:
@@ -379,9 +385,7 @@ class Translator:
             part = source[i : i + SENTENCES]
             missing = power_of_two(len(part)) - len(part)
             filled = np.concatenate([part, np.repeat(part[:1], missing, axis=0)])
-            written = _greedy(
-                self.network, self.target_steps, self.params, self.layer_state, jnp.asarray(filled)
-            )
+            written = _greedy(self.network, self.target_steps, self.params, self.layer_state, jnp.asarray(filled))
             parts.append(np.asarray(written)[: len(part)])
         return np.concatenate(parts)
 
