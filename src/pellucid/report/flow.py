@@ -102,8 +102,8 @@ def flow(history: History, prefix: str = "") -> Html:
         charts.append(_chart(measured.of(name), title, options))
     charts += _activation_charts(measured)
     for name, title in (
-        ("share_zero", "share of outputs that are 0"),
-        ("share_saturated", "share of outputs at an end of their range"),
+        ("fraction_zero", "share of outputs that are 0"),
+        ("fraction_saturated", "share of outputs at an end of their range"),
     ):
         charts.append(_chart(measured.of(name, measured.outputs), title, {"shares": True}))
     dead = measured.of("dead_units")
@@ -192,7 +192,7 @@ def _gradients_by_depth(measured: _Measured) -> Html | None:
 def _activation_charts(measured: _Measured) -> list[Html | None]:
     """Mean ± spread of the outputs; mean and spread apart where there are too many bands to tell."""
     mean = measured.of("activation_mean", measured.outputs)
-    spread = measured.of("activation_spread", measured.outputs)
+    spread = measured.of("activation_std", measured.outputs)
     if mean is None or spread is None or len(mean.names) > 3:
         return [_chart(mean, "activation mean", {"log": False}), _chart(spread, "activation spread", {"log": False})]
     lines = mean.series(mean.values - spread.values, mean.values + spread.values)

@@ -25,7 +25,7 @@ from pellucid.runs.keeping import keep_compiled_programs
 from pellucid.runs.run import DataFacts, Run
 from pellucid.runs.train import Ready, make_ready, summary_of
 from pellucid.training import Supervised, Training, TrainingState, initial_state, steps_per_epoch
-from pellucid.training.populations import AXES, Population, members_of, run_in_threads, to_device
+from pellucid.training.population import AXES, Population, members_of, run_in_threads, to_device
 
 PRODUCTS = 1_000_000
 """Most multiply-adds of a step's forward pass that members are trained side by side with.
