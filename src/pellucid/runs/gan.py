@@ -78,10 +78,7 @@ def gan_networks(data: Dataset) -> tuple[Network, Network, int]:
         hidden = [Dense(64, "relu")] * 3
         return Network(*hidden, Dense(shape[0], end)), Network(*hidden, Dense(1)), shape[0]
     generator = Network(
-        Dense(256, LEAKY),
-        Dense(512, LEAKY),
-        Dense(math.prod(shape), end, weights="glorot_uniform"),
-        Reshape(shape),
+        Dense(256, LEAKY), Dense(512, LEAKY), Dense(math.prod(shape), end, weights="glorot_uniform"), Reshape(shape)
     )
     critic = Network(Dense(512, LEAKY), Dense(256, LEAKY), Dense(1, weights="glorot_uniform"))
     return generator, critic.accepting(shape), 64
@@ -160,17 +157,24 @@ def train_gan(
         x = np.asarray(data)
         data = make_dataset(x, np.zeros(len(x), np.float32), task="regression", held_out=None)
     experiment = experiment_for(
-        generator, critic, data, latent=latent, loss=loss, lipschitz_constraint=lipschitz_constraint, optimizer=optimizer,
-        critic_optimizer=critic_optimizer, critic_steps=critic_steps, epochs=epochs, batch_size=batch_size,
-        seed=seed, record_every=record_every, record=tuple(record), histograms_every=histograms_every,
+        generator,
+        critic,
+        data,
+        latent=latent,
+        loss=loss,
+        lipschitz_constraint=lipschitz_constraint,
+        optimizer=optimizer,
+        critic_optimizer=critic_optimizer,
+        critic_steps=critic_steps,
+        epochs=epochs,
+        batch_size=batch_size,
+        seed=seed,
+        record_every=record_every,
+        record=tuple(record),
+        histograms_every=histograms_every,
     )
     return run_gan(
-        experiment,
-        data,
-        folder=folder,
-        overwrite=overwrite,
-        checkpoint_every=checkpoint_every,
-        progress=progress,
+        experiment, data, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress
     )
 
 
@@ -206,7 +210,9 @@ def experiment_for(
         critic=(critic or usual[1]).describe(),
         latent=usual[2] if latent is None else latent,
         loss=loss,
-        lipschitz_constraint=None if lipschitz_constraint is None else describe(lipschitz_constraints.build(lipschitz_constraint)),
+        lipschitz_constraint=None
+        if lipschitz_constraint is None
+        else describe(lipschitz_constraints.build(lipschitz_constraint)),
         optimizer=describe(_registered(custom.optimizer if optimizer is None else optimizer)),
         critic_optimizer=None if critic_optimizer is None else describe(_registered(critic_optimizer)),
         critic_steps=custom.critic_steps if critic_steps is None else critic_steps,
@@ -270,8 +276,15 @@ def _to_the_end(
         program, state = training.program, training.state
         assert isinstance(program, Adversarial)
         return GanRun(
-            program, {"generator": state.params["average"], "critic": state.params["critic"]}, state.layer_state,
-            experiment, DataFacts.of(data), training.history, stopped, training=training, data=data,
+            program,
+            {"generator": state.params["average"], "critic": state.params["critic"]},
+            state.layer_state,
+            experiment,
+            DataFacts.of(data),
+            training.history,
+            stopped,
+            training=training,
+            data=data,
             resumed=tuple(resumed),
         )
 
@@ -279,9 +292,7 @@ def _to_the_end(
         files.write_manifest(run_now("epochs").manifest)
         files.write_experiment(experiment.to_dict())
     run = run_now(
-        run_to_the_end(
-            training, experiment.epochs, files, checkpoint_every, progress, _optimizers(experiment)
-        )
+        run_to_the_end(training, experiment.epochs, files, checkpoint_every, progress, _optimizers(experiment))
     )
     if files is not None:
         run.folder = files.path
@@ -391,7 +402,11 @@ def training_of(experiment: GanExperiment, data: Dataset) -> Training:
         )
     optimizer = as_optimizer(experiment.optimizer)
     other = as_optimizer(experiment.critic_optimizer or experiment.optimizer)
-    lipschitz_constraint = None if experiment.lipschitz_constraint is None else lipschitz_constraints.build(experiment.lipschitz_constraint)
+    lipschitz_constraint = (
+        None
+        if experiment.lipschitz_constraint is None
+        else lipschitz_constraints.build(experiment.lipschitz_constraint)
+    )
 
     def rows_of(part: Part | None) -> Rows | None:
         return None if part is None else Rows(jax.device_put(part.x), None)
@@ -426,20 +441,14 @@ def check_players(program: Adversarial, data: Dataset) -> None:
     judged = summarize(program.critic, shape).rows[-1].output_shape
     if judged != (1,):
         advice = "End it with Flatten(), Dense(1)." if len(judged) > 1 else "End it with Dense(1)."
-        raise ShapeError(
-            f"the critic gives one number for an example; its output has shape {judged}. {advice}"
-        )
+        raise ShapeError(f"the critic gives one number for an example; its output has shape {judged}. {advice}")
     last = program.critic.layers[-1]
     if isinstance(last, Activation):
         raise InvalidValue(
             f"the critic must end without an activation, in a score or logit. Received: {program.critic.names[-1]}. "
             "The losses take the sigmoid themselves, where there is one."
         )
-    mixing = [
-        n
-        for n, layer in zip(program.critic.names, program.critic.layers, strict=True)
-        if layer.depends_on_batch
-    ]
+    mixing = [n for n, layer in zip(program.critic.names, program.critic.layers, strict=True) if layer.depends_on_batch]
     if mixing:
         raise InvalidValue(
             f"the critic's layer {mixing[0]} mixes the examples of a batch, so that no example has a score of its own. "

@@ -194,8 +194,15 @@ def load_gan(folder: str | Path) -> GanRun:
     history = History.begin(program, facts.rows)
     history.restore(under("history", arrays))
     return GanRun(
-        program, tree["params"], tree["layer_state"], experiment, facts, history,
-        files.read_json("result.json")["stopped"], files.path, resumed=tuple(manifest.get("resumed", ())),
+        program,
+        tree["params"],
+        tree["layer_state"],
+        experiment,
+        facts,
+        history,
+        files.read_json("result.json")["stopped"],
+        files.path,
+        resumed=tuple(manifest.get("resumed", ())),
     )
 
 

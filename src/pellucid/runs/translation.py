@@ -72,10 +72,7 @@ def translator(data: Translations, *, embedding: int = 64, units: int = 128, dro
     return Graph(
         inputs=("source", "written"),
         nodes={
-            "source_words": (
-                Embedding(len(data.source), embedding, mask_zero=True),
-                "source",
-            ),
+            "source_words": (Embedding(len(data.source), embedding, mask_zero=True), "source"),
             "source_dropped": (Dropout(dropout), "source_words"),
             "encoder": (LSTM(units, return_sequences=True, mask_value=0.0), "source_dropped"),
             "gist": (MeanOverTime(), "encoder"),
@@ -136,9 +133,7 @@ class Translator:
     def __repr__(self) -> str:
         figures = ", ".join(f"{name} {value:.4f}" for name, value in self.result.items())
         words = f"{len(self.source)} → {len(self.target)} words"
-        return (
-            f"<Translator {words}: {self.history.epochs_made} of {self.experiment.epochs} epochs; {figures}>"
-        )
+        return f"<Translator {words}: {self.history.epochs_made} of {self.experiment.epochs} epochs; {figures}>"
 
     @property
     def summary(self) -> Summary:
@@ -194,9 +189,7 @@ class Translator:
             chosen = resumed_optimizer(saved.optimizer, optimizer, None, saved.batch_size)
             network = network or build_network(saved.network)  # pyright: ignore[reportAssignmentType]
             experiment = resettled(saved, epochs, chosen, None)
-            _refuse_others(
-                saved, network=network, batch_size=batch_size, seed=seed, record_every=record_every
-            )
+            _refuse_others(saved, network=network, batch_size=batch_size, seed=seed, record_every=record_every)
         else:
             chosen = as_optimizer("adam" if optimizer is None else optimizer)
             network = network or translator(data)
@@ -217,8 +210,7 @@ class Translator:
         program = program_of(experiment, network, len(data.train))
         parts = [data.rectangles(pairs) for pairs in (data.train, data.held_out)]
         train, held_out = (
-            Rows((jnp.asarray(part.source), jnp.asarray(part.shifted)), jnp.asarray(part.target))
-            for part in parts
+            Rows((jnp.asarray(part.source), jnp.asarray(part.shifted)), jnp.asarray(part.target)) for part in parts
         )
         shapes = ((data.source_steps,), (data.target_steps,))
         training = Training(
@@ -235,16 +227,12 @@ class Translator:
         if saved is not None and files is not None:
             manifest = files.read_json("manifest.json")
             if manifest["data"]["fingerprint"] != data.fingerprint:
-                raise StorageError(
-                    "the sentence pairs are not those of the run. Give the same, or begin a new run."
-                )
+                raise StorageError("the sentence pairs are not those of the run. Give the same, or begin a new run.")
             restore(training, files, optimizers)
             refuse_fewer_epochs(training, epochs)
             if training.ended(experiment.epochs):
                 made = training.history.epochs_made
-                said = (
-                    f"no step was made: all {made} epochs of {folder} are made. Give more: epochs={2 * made}."
-                )
+                said = f"no step was made: all {made} epochs of {folder} are made. Give more: epochs={2 * made}."
                 if experiment.optimizer != saved.optimizer:
                     raise InvalidValue(f"optimizer: {said}")
                 if files.has("result.json"):
@@ -258,8 +246,17 @@ class Translator:
             files.write_experiment(experiment.to_dict())
         stopped = run_to_the_end(training, experiment.epochs, files, checkpoint_every, progress, optimizers)
         made = Translator(
-            network, training.params, training.layer_state, data.source, data.target, data.source_steps,
-            data.target_steps, experiment, training.history, {}, stopped,
+            network,
+            training.params,
+            training.layer_state,
+            data.source,
+            data.target,
+            data.source_steps,
+            data.target_steps,
+            experiment,
+            training.history,
+            {},
+            stopped,
         )
         made.result |= made.evaluate(data.held_out)
         if files is not None:
@@ -351,9 +348,17 @@ class Translator:
         result = files.read_json("result.json")
         stopped = result.pop("stopped")
         return Translator(
-            network, tree["params"], tree["layer_state"], Lexicon(tuple(words["source"])),
-            Lexicon(tuple(words["target"])), words["source_steps"], words["target_steps"], experiment, history,
-            result, stopped,
+            network,
+            tree["params"],
+            tree["layer_state"],
+            Lexicon(tuple(words["source"])),
+            Lexicon(tuple(words["target"])),
+            words["source_steps"],
+            words["target_steps"],
+            experiment,
+            history,
+            result,
+            stopped,
         )
 
     def _write(self, files: RunFolder) -> None:
@@ -382,9 +387,7 @@ class Translator:
             part = source[i : i + SENTENCES]
             missing = power_of_two(len(part)) - len(part)
             filled = np.concatenate([part, np.repeat(part[:1], missing, axis=0)])
-            written = _greedy(
-                self.network, self.target_steps, self.params, self.layer_state, jnp.asarray(filled)
-            )
+            written = _greedy(self.network, self.target_steps, self.params, self.layer_state, jnp.asarray(filled))
             parts.append(np.asarray(written)[: len(part)])
         return np.concatenate(parts)
 
