@@ -15,7 +15,8 @@ import msgspec
 
 from pellucid.core.constraints import Constraint, Interval, OneOf, OrElse, WholeNumber, require
 from pellucid.core.errors import InvalidValue, StorageError, did_you_mean
-from pellucid.data import Dataset, load_dataset, load_pairs, load_table, reconstruction
+from pellucid.data import Dataset, generation, load_dataset, load_table, load_translations, reconstruction
+from pellucid.data.encoding import UNTARGETED
 from pellucid.functions.schedules import watches_loss
 from pellucid.optimizers import as_optimizer
 from pellucid.runs.scaling import CHOICES, ScalingChoice
@@ -340,13 +341,13 @@ def open_data(settings: Mapping[str, Any]) -> Dataset:
         DataError: no dataset of that name, as where the data came as arrays, which only the caller can give again.
     """
     options = {name: value for name, value in settings.items() if name not in ("file", "name", "pairs")}
-    learns_inputs = options.get("task") == "reconstruction"
-    if learns_inputs:
-        del options["task"]
+    untargeted = options.pop("task") if options.get("task") in UNTARGETED else None
     if "pairs" in settings:
-        data = load_pairs(settings["pairs"], **options)
+        data = load_translations(settings["pairs"], **options)
     elif "file" in settings:
         data = load_table(settings["file"], **options)
     else:
         data = load_dataset(settings["name"], **options)
-    return reconstruction(data) if learns_inputs else data
+    if untargeted is None:
+        return data
+    return reconstruction(data) if untargeted == "reconstruction" else generation(data)
