@@ -55,10 +55,7 @@ class GAN:
 
     def summaries(self, input_shape: Shape) -> dict[str, Summary]:
         """Both networks as tables, for examples of a shape."""
-        return {
-            "generator": summarize(self.generator, (self.latent,)),
-            "critic": summarize(self.critic, input_shape),
-        }
+        return {"generator": summarize(self.generator, (self.latent,)), "critic": summarize(self.critic, input_shape)}
 
 
 class Usual(NamedTuple):
@@ -103,10 +100,7 @@ def gan(data: Dataset, *, latent: int | None = None) -> GAN:
         generator, critic, noise = Network(*hidden, Dense(shape[0], end)), Network(*hidden, Dense(1)), shape[0]
     else:
         generator = Network(
-            Dense(256, LEAKY),
-            Dense(512, LEAKY),
-            Dense(math.prod(shape), end, weights="glorot_uniform"),
-            Reshape(shape),
+            Dense(256, LEAKY), Dense(512, LEAKY), Dense(math.prod(shape), end, weights="glorot_uniform"), Reshape(shape)
         )
         critic = Network(Dense(512, LEAKY), Dense(256, LEAKY), Dense(1, weights="glorot_uniform")).accepting(shape)
         noise = 64

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.core.types import Shape, Specification
-from pellucid.data import PAD, Dataset
+from pellucid.data import Dataset
+from pellucid.data.translation import PAD
 from pellucid.functions.activations import Activation as ActivationFunction
 from pellucid.functions.activations import activations
 from pellucid.functions.losses import Loss, losses

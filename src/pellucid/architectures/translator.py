@@ -41,14 +41,13 @@ def translator(data: Dataset, *, embedding: int = 64, units: int = 128, dropout:
     require(dropout, SHARE, "dropout")
     words: Any = data.encoder
     if data.task != "translation":
-        raise DataError(f"a translator learns sentence pairs, and {data.name!r} holds none. Read them by load_pairs(path).")
+        raise DataError(
+            f"a translator learns sentence pairs, and {data.name!r} holds none. Read them by load_pairs(path)."
+        )
     return Graph(
         inputs=("source", "written"),
         nodes={
-            "source_words": (
-                Embedding(len(words.source), embedding, mask_zero=True),
-                "source",
-            ),
+            "source_words": (Embedding(len(words.source), embedding, mask_zero=True), "source"),
             "source_dropped": (Dropout(dropout), "source_words"),
             "encoder": (LSTM(units, return_sequences=True, mask_value=0.0), "source_dropped"),
             "gist": (MeanOverTime(), "encoder"),

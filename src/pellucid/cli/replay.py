@@ -37,11 +37,11 @@ def replay(
     """
     from pellucid.core.errors import InvalidValue
     from pellucid.explanations import through_time
-    from pellucid.runs.run import load_run
+    from pellucid.runs.fit import load
 
     if output is not None and output.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise InvalidValue(f"a figure's file ends in .png, .svg or .pdf. Received: {output}.")
-    told = through_time(load_run(run), weight=weight, neuron=neuron, layer=layer)
+    told = through_time(load(run), weight=weight, neuron=neuron, layer=layer)
     if output is not None:
         from pellucid.core.files import write_atomically
 

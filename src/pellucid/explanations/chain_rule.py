@@ -16,11 +16,14 @@ from pellucid.explanations.numbers import Explanation, Facts, LossNumbers
 from pellucid.explanations.update import double
 from pellucid.explanations.walk import Walk
 from pellucid.layers import BatchNorm, Dropout, GaussianNoise, MaskingNoise
-from pellucid.runs.run import Run, target_for
+from pellucid.runs.ready import target_for
 from pellucid.runs.scaling import describe_targets
+from pellucid.runs.trained import Trained
 
 
-def explain(run: Run, x: Any, y: Any = None, *, neuron: str | None = None, weight: str | None = None) -> Explanation:
+def explain(
+    run: Trained, x: Any, y: Any = None, *, neuron: str | None = None, weight: str | None = None
+) -> Explanation:
     """One example through a network, with every number, each derivative checked against central differences.
 
     Everything is computed in float64, from the weights as they were trained, in prediction mode (dropout and noise off,
@@ -53,7 +56,7 @@ def explain(run: Run, x: Any, y: Any = None, *, neuron: str | None = None, weigh
         True
     """
     table = run.facts.encoder is not None and not isinstance(x, np.ndarray | jax.Array | list)
-    x = run.encode(x if table else np.asarray(x)[None] if np.shape(x) == run.facts.input_shape else x)
+    x = run.as_inputs(x if table else np.asarray(x)[None] if np.shape(x) == run.facts.input_shape else x)
     if len(x) != 1:
         raise DataError(f"explain takes one example. Received: {len(x)}.")
     if run.facts.task == "reconstruction":
@@ -66,7 +69,7 @@ def explain(run: Run, x: Any, y: Any = None, *, neuron: str | None = None, weigh
 
 
 def explain_row(
-    run: Run, part: Part, row: int, said: str, *, neuron: str | None = None, weight: str | None = None
+    run: Trained, part: Part, row: int, said: str, *, neuron: str | None = None, weight: str | None = None
 ) -> Explanation:
     """The explanation of a row of a dataset, whose targets are stored.
 
@@ -84,11 +87,11 @@ def explain_row(
     if not 0 <= row < len(part):
         raise InvalidValue(f"the {said} are numbered 0 to {len(part) - 1}. Received: {row}.")
     y = None if run.facts.task == "reconstruction" else np.asarray(part.y)[row : row + 1]
-    return _explain(run, run.encode(part.x[row : row + 1]), y, f"example {row} of the {said}", neuron, weight)
+    return _explain(run, run.as_inputs(part.x[row : row + 1]), y, f"example {row} of the {said}", neuron, weight)
 
 
 def _explain(
-    run: Run, raw: np.ndarray, y: np.ndarray | None, said: str, neuron: str | None, weight: str | None
+    run: Trained, raw: np.ndarray, y: np.ndarray | None, said: str, neuron: str | None, weight: str | None
 ) -> Explanation:
     shapes = {row.layer: row.output_shape for row in run.summary.rows} | dict.fromkeys(
         run.network.inputs, run.facts.input_shape
@@ -111,7 +114,7 @@ def _explain(
         return walk.explanation(run, own, facts_of(run, said, walk.loss_numbers), neuron, weight)
 
 
-def _as_trained(run: Run, y: np.ndarray) -> np.ndarray:
+def _as_trained(run: Trained, y: np.ndarray) -> np.ndarray:
     """Stored targets as the loss takes them, scaled where the training scaled them."""
     scaling = run.facts.target_preprocessing
     target = target_for(run.program.loss, y, run.facts.outputs)
@@ -120,7 +123,7 @@ def _as_trained(run: Run, y: np.ndarray) -> np.ndarray:
     return (target.astype(np.float64) - scaling.shift) * scaling.scale.astype(np.float64)
 
 
-def facts_of(run: Run, said: str, loss: LossNumbers) -> Facts:
+def facts_of(run: Trained, said: str, loss: LossNumbers) -> Facts:
     """The head of the page: what is explained, what was true, what the network says."""
     classes, task = run.facts.classes, run.facts.task
     prediction, target = loss.prediction, loss.target

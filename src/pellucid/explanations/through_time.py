@@ -20,8 +20,8 @@ from pellucid.explanations.time_figure import draw
 from pellucid.layers import Activation
 from pellucid.network import AnyNetwork, backpropagate, rows_that_fit
 from pellucid.network.memory import SINGLE_PASS
-from pellucid.runs.run import Run
-from pellucid.runs.train import training_again
+from pellucid.runs.fit import training_again
+from pellucid.runs.trained import Trained
 from pellucid.training import Supervised, TrainingState, steps_per_epoch
 from pellucid.training.epoch import take
 
@@ -119,7 +119,7 @@ class ThroughTime:
 
 
 def through_time(
-    run: Run,
+    run: Trained,
     *,
     weight: str | None = None,
     neuron: str | None = None,
@@ -180,7 +180,7 @@ def through_time(
     return ThroughTime(follow.kind, follow.text, len(batch[0]), table, pictures)
 
 
-def _batch(run: Run, data: Dataset | None) -> tuple[Supervised, tuple[Any, Any, Any], int]:
+def _batch(run: Trained, data: Dataset | None) -> tuple[Supervised, tuple[Any, Any, Any], int]:
     """The program, the scaled rows with targets and weights, and the steps of an epoch."""
     training = run.training or training_again(run, data)
     train, count = training.train, training.train.rows
@@ -266,7 +266,7 @@ def _cosine(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.divide(product, lengths, out=np.full_like(product, np.nan), where=lengths > 0)
 
 
-def _pictures(run: Run, follow: Followed, numbers: np.ndarray) -> np.ndarray | None:
+def _pictures(run: Trained, follow: Followed, numbers: np.ndarray) -> np.ndarray | None:
     """The followed weights as pictures: of a dense layer that reads the image, or of a convolution of it."""
     if follow.kind == "weight" or follow.array != "weights":
         return None

@@ -15,7 +15,7 @@ from pellucid.layers.layer import WEIGHTS
 from pellucid.optimizers import SGD, OptimizerState, as_optimizer, clip
 from pellucid.runs.checkpoint import latest_checkpoint, load_checkpoint
 from pellucid.runs.folder import RunFolder
-from pellucid.runs.run import Run
+from pellucid.runs.trained import Trained
 from pellucid.training import TrainingState, from_arrays, initial_state
 
 MOMENT = ("m", "b1 * m + (1 - b1) * g", "momentum")
@@ -84,7 +84,7 @@ class Update:
     after: float
 
 
-def standing_of(run: Run) -> Standing:
+def standing_of(run: Trained) -> Standing:
     """The training state that a run ended with: in memory, or in its folder's last checkpoint."""
     state = None
     if run.training is not None:
@@ -112,7 +112,7 @@ def standing_of(run: Run) -> Standing:
     return Standing(state, float(state.step) / per_epoch, "")
 
 
-def next_update(run: Run, params: PyTree, grads: PyTree, layer: int, name: str, index: tuple[int, ...]) -> Update:
+def next_update(run: Trained, params: PyTree, grads: PyTree, layer: int, name: str, index: tuple[int, ...]) -> Update:
     """The next update of the weight at ``index`` of the array ``name`` of a layer.
 
     Args:

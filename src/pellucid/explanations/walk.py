@@ -19,7 +19,7 @@ from pellucid.functions.losses import Loss
 from pellucid.functions.masking import masked_gradient, masked_value
 from pellucid.layers import Activation, Embedding, LeakyIntegrateAndFire
 from pellucid.network import AnyNetwork, differentiated_loss, mask_arguments
-from pellucid.runs.run import Run
+from pellucid.runs.trained import Trained
 
 SAMPLE = 6
 """Derivatives of each array that are compared with central differences: its largest two and others by chance."""
@@ -48,7 +48,7 @@ class Walk:
         self._surrogate = _before_spikes(network)
 
     def explanation(
-        self, run: Run, params: PyTree, facts: Facts, neuron: str | None, weight: str | None
+        self, run: Trained, params: PyTree, facts: Facts, neuron: str | None, weight: str | None
     ) -> Explanation:
         """All of it."""
         grads = tuple(self._own_grads(i) for i in range(len(self.network.layers)))
@@ -110,7 +110,7 @@ class Walk:
         through = self.recurrent.get(self.network.names[layer])
         return grads if through is None else grads | {"weights": grads["weights"][: through.x.shape[1]]}
 
-    def _chosen(self, run: Run, params: PyTree, grads: PyTree, aim: Aim) -> Chosen:
+    def _chosen(self, run: Trained, params: PyTree, grads: PyTree, aim: Aim) -> Chosen:
         update = next_update(run, params, grads, aim.layer, aim.parameter, aim.index)
         through = self.recurrent.get(self.network.names[aim.layer])
         chosen = describe_weight(

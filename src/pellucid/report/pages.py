@@ -1,30 +1,39 @@
 """The page of a run, put together from what the run knows."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pellucid.data import Dataset
-from pellucid.runs.scaling import describe_targets
-from pellucid.network import summarize
 from pellucid.report.constant import constant_output
 from pellucid.report.judged import judge
 from pellucid.report.page import Html, number
 from pellucid.report.picture import is_picture
 from pellucid.report.run_page import RunPage
 from pellucid.report.samples import show_samples
-from pellucid.report.weights import Trained
+from pellucid.report.weights import Trained as Opened
+from pellucid.runs import samples
 from pellucid.runs.folder import RunFolder
-
-if TYPE_CHECKING:
-    from pellucid.runs.gan_run import GanRun
-    from pellucid.runs.run import Run
+from pellucid.runs.scaling import describe_targets
+from pellucid.runs.trained import Trained
 
 
-def page_of_run(run: Run, files: RunFolder) -> str:
+def write(run: Trained, page: str | None = None) -> None:
+    """Write ``report.html`` of a saved run.
+
+    Args:
+        run: the run, with a folder.
+        page: that which it has already, of a loaded run that cannot be scored again without its data.
+    """
+    assert run.folder is not None
+    files = RunFolder(run.folder)
+    if run.facts.task == "translation":
+        return
+    page = page or (page_of_gan if run.adversarial else page_of_run)(run, files)
+    files.write_text("report.html", page)
+
+
+def page_of_run(run: Trained, files: RunFolder) -> str:
     """The page of a supervised run or an autoencoder, whose other files are written already."""
     facts = run.facts
     data = None if run.data is None else replace(run.data, preprocessing=facts.preprocessing)
@@ -35,7 +44,7 @@ def page_of_run(run: Run, files: RunFolder) -> str:
         judged = judge(data, outputs, run.program.loss.reads)
         constant = _constant_figures(run, data, outputs)
     names = facts.classes if facts.task == "multiclass" else facts.classes[1:]
-    trained = Trained(
+    opened = Opened(
         run.network, run.params, run.summary, facts.input_shape, () if data is None else data.features, names
     )
     return RunPage(
@@ -46,7 +55,7 @@ def page_of_run(run: Run, files: RunFolder) -> str:
         toml=(files.path / "experiment.toml").read_text(encoding="utf-8"),
         manifest=files.read_json("manifest.json"),
         history=run.history,
-        networks={"": trained},
+        networks={"": opened},
         result=run.result,
         constant=constant,
         watched="validation" if run.experiment.decides else "held out",
@@ -57,7 +66,7 @@ def page_of_run(run: Run, files: RunFolder) -> str:
     ).render()
 
 
-def kept_page(run: Run | GanRun) -> str | None:
+def kept(run: Trained) -> str | None:
     """The page that a loaded run was written with: without its data it cannot be judged again. Else None."""
     if run.data is not None or run.folder is None:
         return None
@@ -65,9 +74,9 @@ def kept_page(run: Run | GanRun) -> str | None:
     return path.read_text(encoding="utf-8") if path.exists() else None
 
 
-def _story(run: Run, constant: dict[str, float]) -> str:
+def _story(run: Trained, constant: dict[str, float]) -> str:
     name = run.program.metric.name
-    made = _how_long(run)
+    made = run.ending
     if name not in run.result:
         return f"{made}; no held-out rows to measure on."
     what = name.replace("_", " ").capitalize()
@@ -78,12 +87,7 @@ def _story(run: Run, constant: dict[str, float]) -> str:
     return f"{text}. {made}." + (f" {scaled[0].upper()}{scaled[1:]}." if scaled else "")
 
 
-def _how_long(run: Run | GanRun) -> str:
-    """How many epochs were made and why no more, as the run says it."""
-    return str(run).splitlines()[0].split(": ", 1)[1]
-
-
-def _constant_figures(run: Run, data: Dataset, outputs: np.ndarray) -> dict[str, float]:
+def _constant_figures(run: Trained, data: Dataset, outputs: np.ndarray) -> dict[str, float]:
     """Loss and metric of always giving the mean of the training targets."""
     assert data.held_out is not None
     if run.facts.task == "reconstruction":
@@ -92,27 +96,24 @@ def _constant_figures(run: Run, data: Dataset, outputs: np.ndarray) -> dict[str,
         return {}
     else:
         mean = constant_output(run.program.loss, data.train.y, run.facts.outputs)
-    return run.figures(np.broadcast_to(mean, outputs.shape), data.held_out)
+    return run.metrics_of(np.broadcast_to(mean, outputs.shape), data.held_out)
 
 
-def page_of_gan(run: GanRun, files: RunFolder) -> str:
+def page_of_gan(run: Trained, files: RunFolder) -> str:
     """The page of a GAN, whose other files are written already."""
-    shape, program, data = run.facts.input_shape, run.program, run.data
+    shape, data = run.facts.input_shape, run.data
     judged = Html("")
     if data is not None:
         real = data.train.x[: 64 if is_picture(shape) else 500]
-        samples = run.sample(len(real))
-        judged = show_samples(samples, real, (run.score(samples), run.score(real)))
+        generated = samples.sample(run, len(real))
+        scores = samples.score(run, generated), samples.score(run, real)
+        judged = show_samples(generated, real, scores)
     networks = {
-        name: Trained(network, run.params[name], summarize(network, inputs), shape)
-        for name, network, inputs in (
-            ("generator", program.generator, (program.latent,)),
-            ("critic", program.critic, shape),
-        )
+        name: Opened(network, run.params[name], run.summaries[name], shape) for name, network in run.networks.items()
     }
     return RunPage(
         title=run.facts.name,
-        story=f"{_how_long(run)}. “loss” is the critic's, without the penalty that restrains it.",
+        story=f"{run.ending}. “loss” is the critic's, without the penalty that restrains it.",
         settings=run.experiment.to_dict(),
         toml=(files.path / "experiment.toml").read_text(encoding="utf-8"),
         manifest=files.read_json("manifest.json"),

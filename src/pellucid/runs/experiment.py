@@ -126,6 +126,7 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     snapshots: Annotated[
         int, Setting("States along the training to keep at most; 0 for none.", WholeNumber(0), _SUPERVISED)
     ] = 0
+    name: Annotated[str, Setting("Name of the run; made from data and network if not given.")] = ""
     data: dict[str, Any] = {}
 
     def __post_init__(self) -> None:
@@ -182,7 +183,7 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return {
             name: value
             for name, value in plain.items()
-            if value is not None and (name == "data" or SETTINGS[name].program in (None, self.program))
+            if value not in (None, "") and (name == "data" or SETTINGS[name].program in (None, self.program))
         }
 
     @classmethod
@@ -245,6 +246,7 @@ class Settings(TypedDict, total=False):
     record: Sequence[str]
     histograms_every: int
     snapshots: int
+    name: str
     learning_rate: Any
     schedule: Any
     activation: Any

@@ -26,7 +26,7 @@ from pellucid.runs.notes import Notes
 from pellucid.runs.own_loss import check_own_loss
 from pellucid.runs.plan import Plan, networks_of
 from pellucid.runs.progress import ProgressReport
-from pellucid.runs.ready import Ready, make_ready, program_of
+from pellucid.runs.ready import make_ready, program_of
 from pellucid.runs.scaling import describe_inputs, describe_targets
 from pellucid.runs.trained import Trained
 from pellucid.runs.translation import translation_metrics
@@ -131,9 +131,7 @@ def fit(
     return trained
 
 
-def _run(
-    training: Training, experiment: Experiment, files: RunFolder | None, every: float, progress: bool
-) -> str:
+def _run(training: Training, experiment: Experiment, files: RunFolder | None, every: float, progress: bool) -> str:
     """Train to the end, or to Ctrl-C; return which it was. Whatever ends it, the last state is kept."""
     epochs, optimizers = experiment.epochs, optimizers_of(experiment)
     report = ProgressReport(training.history, epochs, training.steps_per_epoch)

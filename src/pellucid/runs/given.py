@@ -1,20 +1,19 @@
 """The dataset of what the user gives: arrays with targets, or inputs alone for a network that learns those."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
+from pellucid.architectures.by_name import ARCHITECTURES, find_architecture
+from pellucid.architectures.gan import GAN
+from pellucid.architectures.tasks import RAW
 from pellucid.core.errors import InvalidValue
 from pellucid.data import Dataset, make_dataset
 from pellucid.data.arrays import as_weights
 from pellucid.data.encoding import Task, as_array, kind_of
 from pellucid.functions.losses import losses
-from pellucid.architectures.by_name import ARCHITECTURES, find_architecture
-from pellucid.architectures.gan import GAN
-from pellucid.architectures.tasks import RAW
 from pellucid.network import AnyNetwork, check_tokens
 
 

@@ -19,12 +19,12 @@ from pellucid.core.errors import InvalidValue, TrainingDiverged
 from pellucid.data import Dataset
 from pellucid.functions.initializers import Initializer, initializers
 from pellucid.layers import Layer
+from pellucid.network import AnyNetwork
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.facts import DataFacts
 from pellucid.runs.fit import keep_compiled_programs, score_held_out
 from pellucid.runs.ready import Ready, make_ready, summary_of
 from pellucid.runs.trained import Trained
-from pellucid.network import AnyNetwork
 from pellucid.training import Adversarial, Supervised, Training, TrainingState, initial_state, steps_per_epoch
 from pellucid.training.populations import AXES, Population, members_of, run_in_threads, to_device
 
@@ -232,7 +232,9 @@ def _initial_states(group: list[Member]) -> list[TrainingState]:
         seeds = np.array([group[i].experiment.seed for i in indices], np.uint32)
         # One program for all rates and strengths: those of the first are replaced below.
         initial = members_of(
-            _initialise(network, first.optimizer, first.regularizer, first.data.input_shape, first.program.recorder, seeds)
+            _initialise(
+                network, first.optimizer, first.regularizer, first.data.input_shape, first.program.recorder, seeds
+            )
         )
         states |= dict(zip(indices, initial, strict=True))
     return [_with_numbers(states[i], member.ready) for i, member in enumerate(group)]

@@ -80,12 +80,23 @@ def settle(
     data = dataset_of(data, network, given.get("loss"), given.get("seed", 0), sample_weights)
     adversarial = isinstance(network, GAN) or (architecture is not None and architecture.learns == "examples")
     _check_program(given, "adversarial" if adversarial else "supervised")
+    given.setdefault("name", f"{data.name}-{_short_name(network)}")
     planned = (_settle_adversarial if adversarial else _settle_supervised)(network, architecture, data, given)
     opened = dict(source or {"name": planned.data.name})
     if planned.data.task in UNTARGETED:
         opened["task"] = planned.data.task
     planned = planned._replace(experiment=msgspec.structs.replace(planned.experiment, data=opened))
     return _with_inner(planned, inner) if inner else planned
+
+
+def _short_name(network: Any) -> str:
+    if network is None:
+        return "128"
+    if isinstance(network, (str, Mapping)):
+        return network if isinstance(network, str) else str(network["name"])
+    if isinstance(network, Sequence):
+        return "-".join(map(str, network)) or "linear"
+    return "gan" if isinstance(network, GAN) else "network"
 
 
 def _check_program(given: Mapping[str, Any], program: str) -> None:
@@ -116,7 +127,7 @@ def _settle_supervised(network: Any, architecture: Architecture | None, data: Da
         assert isinstance(network, AnyNetwork)
         loss, network = loss_and_network(given.get("loss"), network, data)
     optimizer = _optimizer(given, as_optimizer("adam"))
-    settled = _plain(given) | {
+    settled: dict[str, Any] = _plain(given) | {
         "network": network.describe(),
         "loss": losses.describe(loss),
         "metric": metrics.describe(given.get("metric") or OUTPUTS[data.task].metric),
@@ -152,17 +163,10 @@ def _settle_adversarial(network: Any, architecture: Architecture | None, data: D
     for player in players.values():
         refuse_for_gan(player)
     defaults = {"epochs": 100, "batch_size": 64, "critic_steps": usual.critic_steps}
-    settled = (
-        defaults
-        | _plain(given)
-        | {
-            "network": network.describe(),
-            "loss": loss,
-            "lipschitz_constraint": None
-            if constraint in (None, "none")
-            else describe(lipschitz_constraints.build(constraint)),
-            **{name: describe(player) for name, player in players.items()},
-        }
+    settled: dict[str, Any] = {**defaults, **_plain(given), "network": network.describe(), "loss": loss}
+    settled |= {name: describe(player) for name, player in players.items()}
+    settled["lipschitz_constraint"] = (
+        None if constraint in (None, "none") else describe(lipschitz_constraints.build(constraint))
     )
     return Plan(Experiment(**settled), data, network, optimizer)
 
@@ -199,12 +203,12 @@ def _plain(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_words(network: Any, architecture: Architecture, words: Mapping[str, Any]) -> dict[str, Any]:
-    table = {"name": network} if isinstance(network, str) else dict(network)
+    table: dict[str, Any] = {"name": network} if isinstance(network, str) else dict(network)
     known = fields_of(architecture)
     for word in words:
         if word not in known:
             raise InvalidValue(f"the network {table['name']!r} has no {word}. Its fields: {', '.join(known)}.")
-    return table | words
+    return {**table, **words}
 
 
 def _optimizer(given: Mapping[str, Any], usual: AnyOptimizer) -> AnyOptimizer:

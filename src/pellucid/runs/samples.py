@@ -57,4 +57,6 @@ def _outputs(trained: Trained, player: str, x: np.ndarray, scaling: Scaling) -> 
 
 def _check_gan(trained: Trained, verb: str) -> None:
     if not trained.adversarial:
-        raise InvalidValue(f'{verb} is for a GAN, and this run is of {trained.facts.task}. Train one: train("wgan", data).')
+        raise InvalidValue(
+            f'{verb} is for a GAN, and this run is of {trained.facts.task}. Train one: train("wgan", data).'
+        )

@@ -1,41 +1,32 @@
 """What a training leaves: the record that everything above reads."""
 
 import warnings
-from dataclasses import dataclass, field, fields
-from functools import partial
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from pellucid.architectures.gan import GAN
 from pellucid.core.errors import DataError, DoctorWarning, InvalidValue, StorageError
-from pellucid.data import Dataset, Encoder, Part, Preprocessing
+from pellucid.data import Dataset, Part
 from pellucid.data.arrays import as_weights
-from pellucid.data.encoding import Target, Task, as_array, as_float32
+from pellucid.data.encoding import as_array, as_float32
 from pellucid.data.tables import TableEncoder
-from pellucid.functions.masking import masked_value
 from pellucid.functions.regularizers import regularizers
-from pellucid.network import AnyNetwork, Summary, check_tokens, declares_padding, power_of_two, rows_at_once, summarize
+from pellucid.network import AnyNetwork, Summary, check_tokens, declares_padding, summarize
 from pellucid.optimizers import as_optimizer
 from pellucid.runs.experiment import Experiment
+from pellucid.runs.facts import DataFacts
 from pellucid.runs.folder import RunFolder
 from pellucid.runs.notes import Notes
+from pellucid.runs.outputs import loss_and_metric, output_mask, outputs_of
 from pellucid.runs.ready import target_for
 from pellucid.runs.scaling import scaling_of
-from pellucid.training import (
-    Adversarial,
-    History,
-    Scaling,
-    Snapshots,
-    Supervised,
-    Training,
-    TrainingState,
-    initial_state,
-)
+from pellucid.training import Adversarial, History, Snapshots, Training, TrainingState, initial_state
+
 
 @dataclass
 class Trained:
@@ -80,7 +71,7 @@ class Trained:
 
     @classmethod
     def of_training(
-        cls, training: Training, experiment: Experiment, data: Dataset, facts: DataFacts, stopped: str = "epochs"
+        cls, training: Training, experiment: Experiment, data: Dataset | None, facts: DataFacts, stopped: str = "epochs"
     ) -> Self:
         """The record of a training as it is now."""
         params, layer_state = training.params, training.layer_state
@@ -198,7 +189,9 @@ class Trained:
             ShapeError: examples of another shape.
         """
         if self.adversarial:
-            raise InvalidValue("a GAN predicts nothing: run.sample(count) generates examples, run.score(x) scores them.")
+            raise InvalidValue(
+                "a GAN predicts nothing: run.sample(count) generates examples, run.score(x) scores them."
+            )
         if self.facts.encoder is not None and not isinstance(x, (np.ndarray, jax.Array)):
             x = self.facts.encoder.encode(x)
         if isinstance(x, (str, PathLike)):
