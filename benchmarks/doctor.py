@@ -27,7 +27,7 @@ from pellucid.doctor import Finding, diagnose
 from pellucid.doctor.rule import Subject
 from pellucid.runs.gan_run import GanRun
 from pellucid.runs.keeping import keep_compiled_programs
-from pellucid.runs.run import Run
+from pellucid.api import Run
 
 CHANGES = {
     "learning_rate_too_high": lambda trials: max(trials.slower.values()),

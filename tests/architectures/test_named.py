@@ -36,8 +36,8 @@ def test_a_run_is_resumed_and_loaded_to_the_bit(name, digits, tmp_path):
     part = pel.train(specification, digits, epochs=2, folder=tmp_path / "run", **options)
     assert whole.history.epochs["loss"][-1] < part.history.epochs["loss"][0]
 
-    resumed = pel.resume_run(tmp_path / "run", epochs=4, progress=False)
-    loaded = pel.load_run(tmp_path / "run")
+    resumed = pel.resume(tmp_path / "run", epochs=4, progress=False)
+    loaded = pel.load(tmp_path / "run")
     for run in (resumed, loaded):
         trees = [(run.params, run.layer_state), (whole.params, whole.layer_state)]
         jax.tree.map(np.testing.assert_array_equal, *trees)

@@ -312,8 +312,13 @@ class Trained:
     def __str__(self) -> str:
         metrics = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in self.result.items())
         rows = "last epoch" if self.adversarial else "held-out rows"
-        lines = [f"{self.facts.name}: {self.ending}", f"{rows}: {metrics or 'none'}"]
+        lines = [f"{self.name}: {self.ending}", f"{rows}: {metrics or 'none'}"]
         return "\n".join([*lines, self.not_finite] if self.not_finite else lines)
+
+    @property
+    def name(self) -> str:
+        """What the run is called: by its data and network, or as ``name`` says."""
+        return self.experiment.name or self.facts.name
 
     @property
     def ending(self) -> str:
