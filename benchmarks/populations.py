@@ -52,10 +52,10 @@ def population(name: str, hidden: tuple[int, ...], batch_size: int, epochs: int,
     """The experiments, and their data."""
     from pellucid.data import load_dataset
     from pellucid.runs.many import vary
-    from pellucid.runs.train import plan
+    from pellucid.runs.plan import settle
 
     data = load_dataset(name)
-    base = plan(hidden, data, batch_size=batch_size, epochs=epochs).experiment
+    base = settle(hidden, data, {"batch_size": batch_size, "epochs": epochs}).experiment
     pairs = [(rate, seed) for rate in RATES for seed in range(SEEDS)][:members]
     return [vary(base, {"optimizer.learning_rate": rate, "seed": seed}) for rate, seed in pairs], data
 

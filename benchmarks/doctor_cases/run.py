@@ -24,7 +24,7 @@ from pellucid.optimizers import SGD
 from pellucid.runs.experiment import Experiment, GanExperiment
 from pellucid.runs.gan_run import GanRun
 from pellucid.runs.run import DataFacts, Run
-from pellucid.runs.train import summary_of
+from pellucid.runs.ready import summary_of
 from pellucid.training import Adversarial, History, Rows, Scaling, Supervised, Training, initial_state
 
 AS_IT_IS = Scaling(jnp.zeros((), jnp.float32), jnp.ones((), jnp.float32))

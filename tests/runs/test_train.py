@@ -341,7 +341,7 @@ def as_trained(folder):
 def among_others(folder):
     settings = {k: v for k, v in STATISTICS.items() if k != "progress"}
     planned = settle(NORMALISED, NOISY, settings | {"epochs": 60})
-    return many([planned.experiment] * 2, NOISY)[1]
+    return pel.Run.of(many([planned.experiment] * 2, NOISY)[1])
 
 
 def resumed(folder):
@@ -469,7 +469,7 @@ def test_a_killed_run_that_was_resumed_with_another_optimiser_is_not_mixed_up(tw
     """The settings are written before the first checkpoint with them: a kill in between leaves the old state."""
     shutil.copytree(two_epochs, tmp_path / "run")
     expected = pel.resume(shutil.copytree(two_epochs, tmp_path / "whole"), epochs=4, optimizer="sgd", progress=False)
-    monkeypatch.setattr(sys.modules["pellucid.runs.train"], "run_to_the_end", lambda *rest: 1 / 0)
+    monkeypatch.setattr(sys.modules["pellucid.runs.fit"], "_run", lambda *rest: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         pel.resume(tmp_path / "run", epochs=4, optimizer="sgd", progress=False)
     monkeypatch.undo()
@@ -501,7 +501,7 @@ def test_after_an_early_stop_more_patience_goes_on_and_nothing_less_is_silent(tm
     run = pel.train(NORMALISED, NOISY, epochs=40, folder=tmp_path / "run", **settings)
     assert run.stopped == "early"
     made, before = run.history.epochs_made, (tmp_path / "run/experiment.toml").read_bytes()
-    said = rf"stopped early after {made} epochs.*since epoch {run.best_epoch}.*early_stopping=4.*--patience 4"
+    said = rf"stopped early after {made} epochs.*since epoch {run.best_epoch}.*early_stopping=4.*--early-stopping 4"
     for changes in ({}, {"epochs": 50}, {"learning_rate": 1e-4}):
         with pytest.warns(pel.ResumeWarning, match=said):
             same = pel.resume(tmp_path / "run", NOISY, progress=False, **changes)

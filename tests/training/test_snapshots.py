@@ -5,7 +5,7 @@ import shutil
 import jax
 import numpy as np
 import pytest
-from pellucid.runs.train import resume
+from pellucid.api import resume
 
 import pellucid as pel
 from pellucid.core.errors import InvalidValue

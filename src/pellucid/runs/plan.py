@@ -81,7 +81,18 @@ def settle(
     adversarial = isinstance(network, GAN) or (architecture is not None and architecture.learns == "examples")
     _check_program(given, "adversarial" if adversarial else "supervised")
     given.setdefault("name", f"{data.name}-{_short_name(network)}")
-    planned = (_settle_adversarial if adversarial else _settle_supervised)(network, architecture, data, given)
+    words = {name: given.pop(name) for name in WORDS_OF_NETWORK if name in given}
+    if isinstance(network, (AnyNetwork, GAN)) and words:
+        raise InvalidValue(
+            f"{', '.join(words)}: a setting of networks given by units or by name; this one is given as an object. "
+            'Change its layers instead, as in {"network.0.units": 16}.'
+        )
+    if architecture is not None:
+        network, words = _with_words(network, architecture, words), {}
+    if adversarial:
+        planned = _settle_adversarial(network, data, given)
+    else:
+        planned = _settle_supervised(network, words, data, given)
     opened = dict(source or {"name": planned.data.name})
     if planned.data.task in UNTARGETED:
         opened["task"] = planned.data.task
@@ -106,22 +117,15 @@ def _check_program(given: Mapping[str, Any], program: str) -> None:
             raise InvalidValue(f"{name} is a setting for {other}. Leave it out.")
 
 
-def _settle_supervised(network: Any, architecture: Architecture | None, data: Dataset, given: dict[str, Any]) -> Plan:
+def _settle_supervised(network: Any, words: dict[str, Any], data: Dataset, given: dict[str, Any]) -> Plan:
     asked_for = {"output layer": isinstance(network, AnyNetwork)} | {
         name: given.get(name) is not None for name in ("loss", "metric")
     }
-    words = {name: given.pop(name) for name in WORDS_OF_NETWORK if name in given}
     if isinstance(network, AnyNetwork):
-        if words:
-            raise InvalidValue(
-                f"{', '.join(words)}: a setting of networks given by units or by name; this one is given as an object. "
-                'Change its layers instead, as in {"network.0.units": 16}.'
-            )
         loss = losses.build(OUTPUTS[data.task].loss if given.get("loss") is None else given["loss"])
     else:
-        if architecture is not None:
-            scaled = scaled_inputs(data, given.get("scale_inputs", "auto"))
-            network, data = build_by_name(_with_words(network, architecture, words), scaled)
+        if isinstance(network, Mapping):
+            network, data = build_by_name(network, scaled_inputs(data, given.get("scale_inputs", "auto")))
         else:
             network = feedforward(data, (128,) if network is None else network, **words)
         assert isinstance(network, AnyNetwork)
@@ -143,8 +147,8 @@ def _settle_supervised(network: Any, architecture: Architecture | None, data: Da
     return Plan(experiment, data, network, optimizer, _choices(data, experiment, asked_for))
 
 
-def _settle_adversarial(network: Any, architecture: Architecture | None, data: Dataset, given: dict[str, Any]) -> Plan:
-    if architecture is not None:
+def _settle_adversarial(network: Any, data: Dataset, given: dict[str, Any]) -> Plan:
+    if isinstance(network, Mapping):
         network, data = build_by_name(network, data)
     assert isinstance(network, GAN)
     data = generation(data)

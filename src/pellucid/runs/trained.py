@@ -217,8 +217,9 @@ class Trained:
         Raises:
             ShapeError: examples of another shape.
         """
+        x = self.as_inputs(x)
         scaling = scaling_of(self.facts.preprocessing)
-        outputs = outputs_of(self.network, self.params, self.layer_state, self.as_inputs(x), scaling)
+        outputs = outputs_of(self.network, self.params, self.layer_state, x, scaling)
         return self.facts.target_preprocessing.invert_numpy(outputs)
 
     def predict(self, x: Any) -> np.ndarray:
