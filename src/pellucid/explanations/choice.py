@@ -13,7 +13,7 @@ from pellucid.core.types import Array, PyTree
 from pellucid.explanations.gates import Through
 from pellucid.explanations.numbers import Chosen, Input, Term
 from pellucid.explanations.update import Update
-from pellucid.functions import Elementwise
+from pellucid.functions.activations import Elementwise
 from pellucid.layers import Activation
 from pellucid.network import AnyNetwork, mask_arguments
 
