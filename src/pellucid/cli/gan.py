@@ -84,16 +84,17 @@ def sample(run: Path, count: int, seed: int, output: Path, as_json: bool) -> Non
     import numpy as np
 
     from pellucid.core.files import write_bytes
-    from pellucid.report.figures import draw_samples
+    from pellucid.report.print_figure import save_figure, to_matplotlib
+    from pellucid.report.samples import sample_chart
     from pellucid.runs.gan_run import load_gan
 
     samples = load_gan(run).sample(count, seed)
-    content = io.BytesIO()
     if output.suffix == ".npy":
+        content = io.BytesIO()
         np.save(content, samples)
+        write_bytes(output, content.getvalue())
     else:
-        draw_samples(samples).savefig(content, format=output.suffix.removeprefix(".") or "png", dpi=150)
-    write_bytes(output, content.getvalue())
+        save_figure(to_matplotlib(sample_chart(samples)), output)
     if as_json:
         print_json({"output": str(output), "shape": list(samples.shape)})
     say(f"{count} samples in {output}")

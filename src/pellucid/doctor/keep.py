@@ -11,7 +11,7 @@ from pellucid.doctor.proof import Proof, prove
 from pellucid.runs.folder import RunFolder
 from pellucid.runs.gan_run import GanRun
 from pellucid.runs.keeping import data_of_run
-from pellucid.runs.pages import page_of_gan, page_of_run
+from pellucid.runs.pages import page_of_run
 from pellucid.runs.run import Run
 
 
@@ -61,8 +61,4 @@ def _keep(run: Run | GanRun, data: Dataset | None, name: str, content: Any, **be
         return
     files = RunFolder(run.folder)
     files.write_verdict(name, content, **beside)
-    if isinstance(run, GanRun):
-        page = page_of_gan(replace(run, data=data), files)
-    else:
-        page = page_of_run(replace(run, data=data), files)
-    files.write_text("report.html", page)
+    files.write_text("report.html", page_of_run(replace(run, data=data), files))

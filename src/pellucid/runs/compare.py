@@ -20,7 +20,8 @@ from pellucid.core.statistics import Estimate, Paired, holm, interval, paired
 from pellucid.runs.train import Plan, plan
 from pellucid.network import AnyNetwork, build_network
 from pellucid.optimizers import as_optimizer
-from pellucid.report.comparison import draw_comparison
+from pellucid.report.comparison import comparison_charts
+from pellucid.report.print_figure import to_matplotlib
 
 OF_NETWORK = {"activation": "activation", "dropout": "dropout", "initializer": "weights"}
 """Settings of a network given by its units or its name, with what `feedforward` calls them."""
@@ -176,16 +177,7 @@ class Comparison:
         Raises:
             MissingExtra: matplotlib is not installed.
         """
-        name = figure or self.figure
-        return draw_comparison(
-            self.labels,
-            self.values(name),
-            np.array([(row.estimate.low, row.estimate.high) for row in self.rows(name)]),
-            self.curves(name),
-            name=_words(name),
-            reference=self.reference(name),
-            higher_is_better=self.higher_is_better(name),
-        )
+        return to_matplotlib(*comparison_charts(self, figure))
 
     def to_dict(self, figure: str | None = None) -> dict[str, Any]:
         """The table as plain data; what is no number is None."""

@@ -13,12 +13,14 @@ from pellucid.core.constraints import WholeNumber, require
 from pellucid.core.errors import StorageError
 from pellucid.data import Dataset
 from pellucid.runs.experiment import GanExperiment
-from pellucid.runs.pages import kept_page, page_of_gan
+from pellucid.runs.pages import page_of_run
 from pellucid.runs.run import DataFacts, outputs_of, under
 from pellucid.runs.scaling import scaling_of
 from pellucid.network import Network, summarize
 from pellucid.optimizers import as_optimizer
-from pellucid.report.figures import draw_history, draw_samples
+from pellucid.report.print_figure import to_matplotlib
+from pellucid.report.samples import sample_chart
+from pellucid.report.training import curve_charts, gradient_charts
 from pellucid.runs.folder import RunFolder
 from pellucid.training import Adversarial, History, Scaling, Training, from_arrays, to_arrays
 
@@ -102,7 +104,7 @@ class GanRun:
             MissingExtra: matplotlib is not installed.
             ShapeError: examples that are neither images nor points of a plane.
         """
-        return draw_samples(self.sample(count, seed))
+        return to_matplotlib(sample_chart(self.sample(count, seed)))
 
     def plot(self) -> Any:
         """A matplotlib figure of the training: both losses, gradients and updates.
@@ -110,7 +112,7 @@ class GanRun:
         Raises:
             MissingExtra: matplotlib is not installed.
         """
-        return draw_history(self.history)
+        return to_matplotlib(*curve_charts(self.history), *gradient_charts(self.history))
 
     def diagnose(self, data: Dataset | None = None) -> Any:
         """What the samples leave out of the data, and which player is to blame; see `pellucid.diagnose`.
@@ -151,7 +153,7 @@ class GanRun:
         for name, table in self.history.tables.items():
             files.write_table(name, table)
         files.write_json("result.json", {"stopped": self.stopped, **self.result})
-        files.write_text("report.html", kept_page(self) or page_of_gan(self, files))
+        files.write_text("report.html", page_of_run(self, files))
         self.folder = files.path
         return files.path
 

@@ -23,7 +23,7 @@ from pellucid.functions.regularizers import regularizers
 from pellucid.runs.experiment import Experiment
 from pellucid.architectures.feedforward import fitting_metric
 from pellucid.runs.notes import Notes
-from pellucid.runs.pages import kept_page, page_of_run
+from pellucid.runs.pages import page_of_run
 from pellucid.runs.scaling import scaling_of
 from pellucid.network import (
     AnyNetwork,
@@ -36,7 +36,8 @@ from pellucid.network import (
     summarize,
 )
 from pellucid.optimizers import as_optimizer
-from pellucid.report.figures import draw_history
+from pellucid.report.print_figure import to_matplotlib
+from pellucid.report.training import curve_charts, gradient_charts
 from pellucid.runs.folder import RunFolder
 from pellucid.training import (
     EarlyStopping,
@@ -432,7 +433,7 @@ class Run:
                 files.write_snapshot(step, arrays_of(state))
         files.write_json("result.json", {"stopped": self.stopped, **self.result})
         files.write_json("notes.json", {"ended": str(self).splitlines(), **self.notes.to_dict()})
-        files.write_text("report.html", kept_page(self) or page_of_run(self, files))
+        files.write_text("report.html", page_of_run(self, files))
         self.folder = files.path
         return files.path
 
@@ -442,7 +443,7 @@ class Run:
         Raises:
             MissingExtra: matplotlib is not installed.
         """
-        return draw_history(self.history)
+        return to_matplotlib(*curve_charts(self.history), *gradient_charts(self.history))
 
     def __repr__(self) -> str:
         return f"<Run {' · '.join(str(self).splitlines())}>"
