@@ -19,9 +19,12 @@ from pellucid.doctor.glance import warn_of_problems
 from pellucid.doctor.proof import Proof, prove
 from pellucid.explanations import Explanation, explain
 from pellucid.network import AnyNetwork
-from pellucid.report import pages
-from pellucid.report.comparison import draw_comparison
-from pellucid.report.figures import draw_history, draw_samples
+from pellucid.report import notebook
+from pellucid.report.comparison import comparison_charts
+from pellucid.report.print_figure import to_matplotlib
+from pellucid.report.run_page import page_of
+from pellucid.report.samples import sample_chart
+from pellucid.report.training import curve_charts, gradient_charts
 from pellucid.runs import codes, samples, translation
 from pellucid.runs import compare as comparing
 from pellucid.runs.experiment import Settings, describe_settings
@@ -115,7 +118,7 @@ class Run(Trained):
     def _keep(self, name: str, content: Any, **beside: Any) -> None:
         if self.folder is not None:
             RunFolder(self.folder).write_verdict(name, content, **beside)
-            pages.write(self)
+            _write_page(self)
 
     def sample(self, count: int, seed: int = 0) -> np.ndarray:
         """Generate examples by a GAN, in the units of the data; see `pellucid.runs.samples.sample`."""
@@ -158,9 +161,9 @@ class Run(Trained):
         files = RunFolder(folder)
         if files.path != self.folder:
             files.begin(overwrite)
-        page = pages.kept(self)
+        before = self.folder
         save(self, files)
-        pages.write(self, page)
+        files.write_text("report.html", page_of(replace(self, folder=before), files))
         return files.path
 
     def plot(self) -> Any:
@@ -169,7 +172,7 @@ class Run(Trained):
         Raises:
             MissingExtra: matplotlib is not installed.
         """
-        return draw_history(self.history)
+        return to_matplotlib(*curve_charts(self.history), *gradient_charts(self.history))
 
     def plot_samples(self, count: int = 64, seed: int = 0) -> Any:
         """Plot a GAN's samples as a matplotlib figure: images side by side, or points of a plane.
@@ -182,7 +185,10 @@ class Run(Trained):
             MissingExtra: matplotlib is not installed.
             ShapeError: examples that are neither images nor points of a plane.
         """
-        return draw_samples(self.sample(count, seed))
+        return to_matplotlib(sample_chart(self.sample(count, seed)))
+
+    def _repr_html_(self) -> str:
+        return notebook.run_html(self)
 
 
 class Comparison(comparing.Comparison):
@@ -197,16 +203,10 @@ class Comparison(comparing.Comparison):
         Raises:
             MissingExtra: matplotlib is not installed.
         """
-        name = metric or self.figure
-        return draw_comparison(
-            self.labels,
-            self.values(name),
-            np.array([(row.estimate.low, row.estimate.high) for row in self.rows(name)]),
-            self.curves(name),
-            name=comparing.in_words(name),
-            reference=self.reference(name),
-            higher_is_better=self.higher_is_better(name),
-        )
+        return to_matplotlib(*comparison_charts(self, metric))
+
+    def _repr_html_(self) -> str:
+        return notebook.comparison_html(self)
 
 
 def _with_settings(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -346,7 +346,7 @@ def finish(
         trained = fit(begun, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress)
     except TrainingDiverged:
         if folder is not None:
-            pages.write(replace(load_trained(folder), data=begun.data))
+            _write_page(replace(load_trained(folder), data=begun.data))
         raise
     run = Run.of(trained)
     shown = progress or folder is not None
@@ -354,10 +354,16 @@ def finish(
         run.notes = replace(run.notes, suspicion=suspicion(run))
     if folder is not None:
         save(run, RunFolder(folder))
-        pages.write(run)
+        _write_page(run)
     if progress and run.notes.suspicion:
         print(f"the doctor suspects {run.notes.suspicion}; run.diagnose() makes sure", file=sys.stderr)
     return run
+
+
+def _write_page(trained: Trained) -> None:
+    assert trained.folder is not None
+    files = RunFolder(trained.folder)
+    files.write_text("report.html", page_of(trained, files))
 
 
 def load(folder: str | Path) -> Run:

@@ -10,6 +10,8 @@ from scipy import stats
 import pellucid as pel
 from pellucid.cli.main import main
 from pellucid.core.errors import DataError, InvalidValue
+from pellucid.report.comparison import comparison_charts
+from pellucid.report.notebook import comparison_html
 from pellucid.runs.plan import settle
 
 IRIS = pel.load_dataset("iris")
@@ -60,10 +62,12 @@ def test_epochs_to_a_target(found):
 
 
 def test_the_figure_shows_every_setting(found):
-    figure = found.plot()
-    dots, lines = figure.axes
-    assert [label.get_text() for label in dots.get_yticklabels()] == list(found.labels)
-    assert len(lines.lines) == 4  # those that did not diverge
+    dots, lines = comparison_charts(found)
+    assert [strip.name for strip in dots.strips] == list(found.labels)
+    assert len(lines.series) == 4  # those that did not diverge
+    texts = {text.get_text() for text in found.plot().axes[0].texts}
+    assert set(found.labels) <= texts
+    assert all(label in comparison_html(found) for label in found.labels)
 
 
 def test_settings_reach_wherever_they_are():
@@ -106,18 +110,7 @@ def test_held_out_rows_are_needed():
 def test_the_command(tmp_path):
     picture = tmp_path / "compared.png"
     arguments = ["compare", "iris", "--over", "optimizer=sgd:learning_rate=0.02,clip_norm=1,sgd", "--seeds", "2"]
-    more = [
-        "--network",
-        "8",
-        "--epochs",
-        "4",
-        "--batch-size",
-        "30",
-        "--no-progress",
-        "--json",
-        "--figure",
-        str(picture),
-    ]
+    more = ["--network", "8", "--epochs", "4", "--batch-size", "30", "--quiet", "--json", "--figure", str(picture)]
     result = CliRunner().invoke(main, arguments + more)
     assert result.exit_code == 0, result.output
     content = json.loads(result.stdout)

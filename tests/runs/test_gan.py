@@ -16,7 +16,7 @@ from pellucid.cli.main import main
 from pellucid.core.errors import InvalidValue, ShapeError, StorageError
 from pellucid.data import GaussianMixture, mode_coverage
 from pellucid.functions.schedules import CosineDecay
-from pellucid.report.figures import draw_samples
+from pellucid.report.samples import sample_chart
 
 TWO = GaussianMixture(((-1.0, 0.0), (1.0, 0.0)), 0.1)
 POINTS = TWO.dataset(600, seed=3, name="two")
@@ -127,7 +127,7 @@ def test_images_are_made_in_their_own_units(tmp_path):
     run.plot_samples(9).savefig(tmp_path / "digits.png")
     run.plot().savefig(tmp_path / "history.png")
     with pytest.raises(ShapeError, match="images or as points"):
-        draw_samples(np.zeros((3, 5)))
+        sample_chart(np.zeros((3, 5)))
 
 
 def test_arrays_and_convolutions_are_taken():

@@ -29,16 +29,16 @@ def sample(run: Path, count: int, seed: int, output: Path, as_json: bool) -> Non
 
     from pellucid.api import load
     from pellucid.core.files import write_bytes
+    from pellucid.report.print_figure import save_figure
 
     loaded = load(run)
     samples = loaded.sample(count, seed)
-    content = io.BytesIO()
     if output.suffix == ".npy":
+        content = io.BytesIO()
         np.save(content, samples)
+        write_bytes(output, content.getvalue())
     else:
-        form = output.suffix.removeprefix(".") or "png"
-        loaded.plot_samples(count, seed).savefig(content, format=form, dpi=150)
-    write_bytes(output, content.getvalue())
+        save_figure(loaded.plot_samples(count, seed), output)
     if as_json:
         print_json({"output": str(output), "shape": list(samples.shape)})
     say(f"{count} samples in {output}")

@@ -8,7 +8,7 @@ from pellucid.explanations.numbers import Explanation
 from pellucid.explanations.story import story
 from pellucid.report import page as html
 from pellucid.report.page import Content, Html
-from pellucid.report.picture import grey, png
+from pellucid.report.picture import pixels, png
 
 STYLE = Html(
     "<style>.line{margin:.4rem 0 .4rem 1rem}.line math{margin-right:.3em}math{font-size:1.06em}"
@@ -72,4 +72,4 @@ def _figure(picture: Picture) -> Html:
         high = max(abs(low), abs(high))
         low = -high
     rows, columns = array.shape
-    return html.figure(html.image(png(255 - grey(array, low, high)), f"{said}; {rows} by {columns}"), said)
+    return html.figure(html.image(png(pixels(array[None], low, high)[0]), f"{said}; {rows} by {columns}"), said)
