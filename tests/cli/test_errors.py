@@ -303,7 +303,7 @@ def test_divergence_has_its_own_code_and_names_step_and_layer(tmp_path):
         tmp_path / "run",
     )
     assert code == 5
-    assert "not finite at step" in text
+    assert "NaN or infinite at step" in text
     assert "layer dense_" in text
     assert "lower the learning rate" in text
     assert list((tmp_path / "run" / "checkpoints").glob("*.json"))  # the state before the bad step

@@ -15,7 +15,7 @@ from pellucid.layers import LSTM, Add, Attention, Concatenate, Dense, Dropout, M
 from pellucid.network import Graph, Network, backpropagate, build_network, summarize
 from pellucid.optimizers import as_optimizer
 from pellucid.training import Rows, Scaling, Supervised, initial_state
-from pellucid.training.epoch import advance
+from pellucid.training.program import advance
 
 RESIDUAL = Graph(
     inputs="x",

@@ -29,7 +29,7 @@ from pellucid.runs.outputs import outputs_of
 from pellucid.runs.scaling import ScalingChoice, scaling_of
 from pellucid.runs.trained import Trained as Run
 from pellucid.training import History, Rows, Scaling, Supervised, Training, initial_state, steps_per_epoch
-from pellucid.training.populations import Population, compile_ahead, threads, to_device
+from pellucid.training.population import Population, compile_ahead, threads, to_device
 from pellucid.training.state import TrainingState, with_numbers
 
 

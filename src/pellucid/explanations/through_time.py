@@ -23,7 +23,7 @@ from pellucid.network.memory import SINGLE_PASS
 from pellucid.runs.fit import training_again
 from pellucid.runs.trained import Trained
 from pellucid.training import Supervised, TrainingState, steps_per_epoch
-from pellucid.training.epoch import take
+from pellucid.training.rows import take
 
 ROWS = 1024
 """Training rows that the gradients are taken over, drawn once and the same at each snapshot."""

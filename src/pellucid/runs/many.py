@@ -26,7 +26,7 @@ from pellucid.runs.fit import keep_compiled_programs, score_held_out
 from pellucid.runs.ready import Ready, make_ready, summary_of
 from pellucid.runs.trained import Trained
 from pellucid.training import Adversarial, Supervised, Training, TrainingState, initial_state, steps_per_epoch
-from pellucid.training.populations import AXES, Population, members_of, run_in_threads, to_device
+from pellucid.training.population import AXES, Population, members_of, run_in_threads, to_device
 
 PRODUCTS = 1_000_000
 """Most multiply-adds of a step's forward pass that members are trained side by side with.

@@ -11,8 +11,9 @@ from pellucid.runs.fit import begin, fit
 from pellucid.runs.many import many, vary
 from pellucid.runs.plan import plan_of, settle
 from pellucid.runs.ready import make_ready
-from pellucid.training import populations, programs
-from pellucid.training.populations import Population, advance_together
+from pellucid.training import population as stacks
+from pellucid.training import program
+from pellucid.training.population import Population, advance_together
 
 IRIS = pel.load_dataset("iris")
 
@@ -143,11 +144,11 @@ def test_stacks_share_the_cores_and_stay_within_memory(monkeypatch):
     ready = make_ready(experiment(), IRIS)
     state = ready.initial_state(0)
     state = state._replace(key=jax.random.key_data(state.key))
-    monkeypatch.setattr(populations, "threads", lambda: 2)
-    sizes = [populations.stack_size(members, state) for members in (1, 2, 5, 64, 65, 100)]
+    monkeypatch.setattr(stacks, "threads", lambda: 2)
+    sizes = [stacks.stack_size(members, state) for members in (1, 2, 5, 64, 65, 100)]
     assert sizes == [1, 1, 3, 32, 17, 25]
-    monkeypatch.setattr(populations, "STACK_BYTES", 1)
-    assert populations.stack_size(64, state) == 1
+    monkeypatch.setattr(stacks, "STACK_BYTES", 1)
+    assert stacks.stack_size(64, state) == 1
 
 
 def test_datasets_must_be_as_many_as_experiments():
@@ -157,17 +158,17 @@ def test_datasets_must_be_as_many_as_experiments():
         many([vary(experiment(), {"seed": -1})], IRIS)
 
 
-@pytest.mark.skipif(not programs.maps_in_use(), reason="needs /proc/self/maps")
+@pytest.mark.skipif(not program.maps_in_use(), reason="needs /proc/self/maps")
 def test_programs_done_with_are_let_go_and_kept_until_then(monkeypatch):
     """A process with many trainings of different structure never has more memory maps than of a few."""
-    before = programs.maps_in_use()
+    before = program.maps_in_use()
     many([experiment(network=(3,))], IRIS)
-    one = programs.maps_in_use() - before
+    one = program.maps_in_use() - before
     held = advance_together._cache_size()
     many([experiment(network=(3,), seed=1)], IRIS)
     assert advance_together._cache_size() == held
-    monkeypatch.setattr(programs, "MAPS", before + one // 2)
+    monkeypatch.setattr(program, "MAPS", before + one // 2)
     for width in (4, 5):
         many([experiment(network=(width,))], IRIS)
     assert advance_together._cache_size() < 3
-    assert programs.maps_in_use() < before + 2.5 * one
+    assert program.maps_in_use() < before + 2.5 * one
