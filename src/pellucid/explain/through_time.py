@@ -15,8 +15,7 @@ import numpy as np
 from pellucid.core.errors import InvalidValue, UnknownName
 from pellucid.core.types import PyTree
 from pellucid.data import Dataset
-from pellucid.explain.choice import check_place
-from pellucid.explain.time_figure import draw
+from pellucid.explain.weight import checked_index
 from pellucid.layers import Activation
 from pellucid.network import AnyNetwork, backpropagate, rows_that_fit
 from pellucid.network.memory import SINGLE_PASS
@@ -238,7 +237,7 @@ def _follow(network: AnyNetwork, params: PyTree, weight: str | None, neuron: str
             raise InvalidValue(
                 f"a place is whole numbers with commas between, as in 3,4. Received: {text!r}."
             ) from None
-        place = check_place(place, shape if kind == "weight" else shape[-1:], f"{array} of {name!r}")
+        place = checked_index(place, shape if kind == "weight" else shape[-1:], f"{array} of {name!r}")
     readers = [i for i, reads in enumerate(network.reads) if name in reads]
     after = len(readers) == 1 and isinstance(network.layers[readers[0]], Activation)
     return Followed(kind, text, number, array, place, readers[0] if after else number)

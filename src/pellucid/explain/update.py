@@ -1,14 +1,15 @@
 """What the optimiser makes of a gradient: the next update of one weight, line by line."""
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pellucid.core.formula import Line
 from pellucid.core.types import PyTree
-from pellucid.explain.formula import Line
+from pellucid.explain.explanation import Update
+from pellucid.explain.trace import leaf
 from pellucid.functions.regularizers import L2, ElasticNet, regularizers
 from pellucid.functions.schedules import Schedule
 from pellucid.layers.layer import WEIGHTS
@@ -65,25 +66,6 @@ class Standing(NamedTuple):
     """Why there is no state."""
 
 
-@dataclass(frozen=True)
-class Update:
-    """The next update of one weight, were this example the whole batch.
-
-    Attributes:
-        rule: the optimiser's name.
-        source: where rule and state come from, in a sentence.
-        lines: the calculation.
-        before: the weight.
-        after: the weight after the update, as the optimiser itself computes it.
-    """
-
-    rule: str
-    source: str
-    lines: tuple[Line, ...]
-    before: float
-    after: float
-
-
 def standing_of(run: Run) -> Standing:
     """The training state that a run ended with: in memory, or in its folder's last checkpoint."""
     state = None
@@ -127,10 +109,7 @@ def next_update(run: Run, params: PyTree, grads: PyTree, layer: int, name: str, 
     state, regularizer = standing.state, None
 
     def pick(tree: PyTree) -> float:
-        tree = tree[layer]
-        for key in name.split("/"):
-            tree = tree[key]
-        return float(tree[index])
+        return float(leaf(tree[layer], name)[index])
 
     if state is None:
         rate = _rate_written(run.experiment.optimizer)
