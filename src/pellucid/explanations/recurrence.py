@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.types import Array, Cache, Params
-from pellucid.explain.explanation import Gate, RecurrentNumbers
+from pellucid.explanations.explanation import Gate, RecurrentNumbers
 from pellucid.functions import activations
 from pellucid.layers import GRU, LSTM, RNN, Layer
 

@@ -11,12 +11,12 @@ import numpy as np
 
 from pellucid.core.errors import DataError, InvalidValue
 from pellucid.data import Part, TableEncoder, Vocabulary
-from pellucid.explain.attribution import attribute
-from pellucid.explain.checks import Requests
-from pellucid.explain.explanation import Explanation, Facts, InputNumbers, LayerNumbers, LossNumbers
-from pellucid.explain.trace import Trace, arrays_of, trace
-from pellucid.explain.update import double, next_update
-from pellucid.explain.weight import address_of, coupled_at, follow
+from pellucid.explanations.attribution import attribute
+from pellucid.explanations.checks import Requests
+from pellucid.explanations.explanation import Explanation, Facts, InputNumbers, LayerNumbers, LossNumbers
+from pellucid.explanations.trace import Trace, arrays_of, trace
+from pellucid.explanations.update import double, next_update
+from pellucid.explanations.weight import address_of, coupled_at, follow
 from pellucid.functions.losses import Loss
 from pellucid.layers import Activation, BatchNorm, Dropout, GaussianNoise, MaskingNoise
 from pellucid.runs.run import Run, target_for

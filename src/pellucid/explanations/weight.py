@@ -8,8 +8,8 @@ import numpy as np
 
 from pellucid.core.errors import InvalidValue, UnknownName, did_you_mean
 from pellucid.core.types import PyTree
-from pellucid.explain.explanation import Chosen, Coupled, RecurrentNumbers, Summand, Term, Update
-from pellucid.explain.trace import Trace, activation_after, arrays_of, leaf
+from pellucid.explanations.explanation import Chosen, Coupled, RecurrentNumbers, Summand, Term, Update
+from pellucid.explanations.trace import Trace, activation_after, arrays_of, leaf
 from pellucid.functions import Elementwise, activations
 from pellucid.layers import Activation
 from pellucid.network import AnyNetwork

@@ -421,13 +421,13 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """Every number as JSON-like data."""
-        from pellucid.explain.plain import as_dict
+        from pellucid.explanations.plain import as_dict
 
         return as_dict(self)
 
     def to_document(self) -> Document:
         """The explanation as a document, for the renderers of `pellucid.report`."""
-        from pellucid.explain.story import document
+        from pellucid.explanations.story import document
 
         return document(self)
 

@@ -9,8 +9,8 @@ import jax
 import numpy as np
 
 from pellucid.core.types import Array, PyTree
-from pellucid.explain.explanation import RecurrentNumbers
-from pellucid.explain.recurrence import RECURRENT, over_time, sums_of, with_sums
+from pellucid.explanations.explanation import RecurrentNumbers
+from pellucid.explanations.recurrence import RECURRENT, over_time, sums_of, with_sums
 from pellucid.functions.losses import Loss
 from pellucid.functions.masking import masked_gradient, masked_value
 from pellucid.layers import Activation, Embedding

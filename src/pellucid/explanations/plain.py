@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.explain.explanation import Explanation, Gate, LayerNumbers, RecurrentNumbers
+from pellucid.explanations.explanation import Explanation, Gate, LayerNumbers, RecurrentNumbers
 
 MAX_NUMBERS = 10_000
 """Arrays of weights with more numbers are given by their shape and the norm of their gradient."""

@@ -9,8 +9,8 @@ import numpy as np
 
 from pellucid.core.formula import element
 from pellucid.core.types import Array, PyTree
-from pellucid.explain.explanation import Attribution
-from pellucid.explain.trace import Trace
+from pellucid.explanations.explanation import Attribution
+from pellucid.explanations.trace import Trace
 from pellucid.layers import Activation
 from pellucid.network import AnyNetwork, rows_that_fit
 from pellucid.network.memory import SINGLE_PASS

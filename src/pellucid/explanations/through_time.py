@@ -15,7 +15,7 @@ import numpy as np
 from pellucid.core.errors import InvalidValue, UnknownName
 from pellucid.core.types import PyTree
 from pellucid.data import Dataset
-from pellucid.explain.weight import checked_index
+from pellucid.explanations.weight import checked_index
 from pellucid.layers import Activation
 from pellucid.network import AnyNetwork, backpropagate, rows_that_fit
 from pellucid.network.memory import SINGLE_PASS

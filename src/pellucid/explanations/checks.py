@@ -16,9 +16,9 @@ from jax.flatten_util import ravel_pytree
 
 from pellucid.core.formula import element
 from pellucid.core.types import Array, PyTree
-from pellucid.explain.explanation import Check, Chosen, Coupled, Status
-from pellucid.explain.recurrence import sums_of, with_sums
-from pellucid.explain.trace import Trace, arrays_of
+from pellucid.explanations.explanation import Check, Chosen, Coupled, Status
+from pellucid.explanations.recurrence import sums_of, with_sums
+from pellucid.explanations.trace import Trace, arrays_of
 from pellucid.functions.losses import Loss
 from pellucid.functions.masking import masked_value
 from pellucid.layers import LeakyIntegrateAndFire

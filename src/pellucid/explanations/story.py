@@ -1,16 +1,16 @@
 """An explanation as a document: the example and its answer first, then the network, then every number."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from pellucid.core.formula import Formula, Line, Math, element, symbol
 from pellucid.core.formula import number as typeset
-from pellucid.explain.checks import STEPS
-from pellucid.explain.drawing import NetworkChart, Panel, SignedBars, TimeChart, network_columns
-from pellucid.explain.explanation import Check, Explanation, InputNumbers, RecurrentNumbers
+from pellucid.explanations.checks import STEPS
+from pellucid.explanations.drawing import NetworkChart, Panel, SignedBars, TimeChart, network_columns
+from pellucid.explanations.explanation import Check, Explanation, InputNumbers, RecurrentNumbers
+from pellucid.explanations.update import numbers_of
 from pellucid.report.document import (
     Block,
     Columns,
@@ -424,9 +424,7 @@ def _function_line(name: str, function: Any, formula: str, numbers: dict[str, fl
     """A value by the formula of a function, with its numbers; the value alone where the formula does not give it."""
     stated = getattr(function, formula, None)
     if isinstance(stated, Formula):
-        own = {field.name: getattr(function, field.name) for field in fields(function)}
-        numbers = {key: float(held) for key, held in own.items() if isinstance(held, int | float)} | numbers
-        line = Line(name, stated, numbers)
+        line = Line(name, stated, numbers_of(function) | numbers)
         try:
             if np.isclose(line.value, value, rtol=1e-9):
                 return line

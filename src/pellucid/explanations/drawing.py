@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from pellucid.explain.explanation import Explanation, LayerNumbers
+from pellucid.explanations.explanation import Explanation, LayerNumbers
 from pellucid.report.document import number
 from pellucid.report.drawing import (
     COLOURS,
