@@ -133,7 +133,9 @@ def test_images_are_made_in_their_own_units(tmp_path):
 def test_arrays_and_convolutions_are_taken():
     x = np.random.default_rng(0).random((60, 4, 4, 1)).astype(np.float32)
     generator = pel.Network(
-        pel.Dense(8, "relu"), pel.layers.Reshape((2, 2, 2)), pel.layers.ConvTranspose2D(1, 4, "sigmoid", stride=2, padding="same")
+        pel.Dense(8, "relu"),
+        pel.layers.Reshape((2, 2, 2)),
+        pel.layers.ConvTranspose2D(1, 4, "sigmoid", stride=2, padding="same"),
     )
     critic = pel.Network(pel.Conv2D(4, 3, "leaky_relu", stride=2, padding="same"), pel.Flatten(), pel.Dense(1))
     run = pel.train_gan(generator, critic, x, latent=3, epochs=1, batch_size=10, record_every=0, progress=False)

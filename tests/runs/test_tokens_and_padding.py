@@ -29,7 +29,9 @@ def run():
     "network",
     [
         NETWORK,
-        pel.Network(pel.layers.Frozen(pel.Embedding(VOCABULARY, 4)), pel.layers.GlobalMaxPool(), pel.Dense(1, "sigmoid")),
+        pel.Network(
+            pel.layers.Frozen(pel.Embedding(VOCABULARY, 4)), pel.layers.GlobalMaxPool(), pel.Dense(1, "sigmoid")
+        ),
         pel.Network(pel.Embedding(VOCABULARY, 4), pel.layers.Bidirectional(pel.RNN(2)), pel.Dense(1, "sigmoid")),
         pel.Graph(
             inputs="words",

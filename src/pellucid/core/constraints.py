@@ -82,7 +82,7 @@ POSITIVE = Interval(low=0, closed="neither")
 NOT_NEGATIVE = Interval(low=0)
 
 
-SHARE = Interval(0, 1, closed="left")
+FRACTION = Interval(0, 1, closed="left")
 
 
 """A rate or decay factor: 0 is allowed, 1 is not."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from pellucid.core.types import Array, Cache, Params
 from pellucid.explanations.explanation import Gate, RecurrentNumbers
-from pellucid.functions import activations
+from pellucid.functions.activations import activations
 from pellucid.layers import GRU, LSTM, RNN, Layer
 
 RECURRENT = (RNN, LSTM, GRU)

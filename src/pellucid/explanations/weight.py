@@ -10,7 +10,7 @@ from pellucid.core.errors import InvalidValue, UnknownName, did_you_mean
 from pellucid.core.types import PyTree
 from pellucid.explanations.explanation import Chosen, Coupled, RecurrentNumbers, Summand, Term, Update
 from pellucid.explanations.trace import Trace, activation_after, arrays_of, leaf
-from pellucid.functions import Elementwise, activations
+from pellucid.functions.activations import Elementwise, activations
 from pellucid.layers import Activation
 from pellucid.network import AnyNetwork
 

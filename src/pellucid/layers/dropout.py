@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.constraints import SHARE, constrained, validate
+from pellucid.core.constraints import FRACTION, constrained, validate
 from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, State
 from pellucid.layers.layer import Layer, layers
 
@@ -39,7 +39,7 @@ class Dropout(Layer):
 
     masks = "passes"
 
-    rate: float = constrained(0.5, SHARE, "share of neurons dropped in training")
+    rate: float = constrained(0.5, FRACTION, "share of neurons dropped in training")
 
     def __post_init__(self) -> None:
         validate(self)

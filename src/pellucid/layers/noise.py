@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import jax
 
-from pellucid.core.constraints import NOT_NEGATIVE, SHARE, constrained, validate
+from pellucid.core.constraints import FRACTION, NOT_NEGATIVE, constrained, validate
 from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, State
 from pellucid.layers.layer import Layer, layers
 
@@ -99,7 +99,7 @@ class MaskingNoise(Layer):
 
     masks = "passes"
 
-    rate: float = constrained(0.25, SHARE, "share of inputs set to 0 in training")
+    rate: float = constrained(0.25, FRACTION, "share of inputs set to 0 in training")
 
     def __post_init__(self) -> None:
         validate(self)

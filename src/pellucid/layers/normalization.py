@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from pellucid.core.constraints import POSITIVE, SHARE, constrained, validate
+from pellucid.core.constraints import FRACTION, POSITIVE, constrained, validate
 from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, State
 from pellucid.layers.layer import Layer, layers
 from pellucid.layers.sequences import real_in_all
@@ -58,7 +58,7 @@ class BatchNorm(Layer):
     masks = "passes"
     takes_mask = True
 
-    momentum: float = constrained(0.9, SHARE, "share of the running statistics kept at each step")
+    momentum: float = constrained(0.9, FRACTION, "share of the running statistics kept at each step")
     epsilon: float = constrained(1e-5, POSITIVE, "added to the variance")
     scale: bool = True
     shift: bool = True

@@ -10,8 +10,8 @@ from pellucid.core.constraints import WholeNumber, require
 from pellucid.core.errors import InvalidValue, StorageError
 from pellucid.data import Dataset, load_dataset, load_table, reconstruction
 from pellucid.functions.schedules import watches_loss
-from pellucid.runs.scaling import ScalingChoice
 from pellucid.optimizers import as_optimizer
+from pellucid.runs.scaling import ScalingChoice
 from pellucid.training.recorder import DEFAULT_GROUPS
 
 COUNTS = {"epochs": 1, "batch_size": 1, "seed": 0, "record_every": 0, "histograms_every": 0}
@@ -203,9 +203,5 @@ def open_data(settings: dict[str, Any]) -> Dataset:
     to_itself = options.get("task") == "reconstruction"
     if to_itself:
         del options["task"]
-    data = (
-        load_table(settings["file"], **options)
-        if "file" in settings
-        else load_dataset(settings["name"], **options)
-    )
+    data = load_table(settings["file"], **options) if "file" in settings else load_dataset(settings["name"], **options)
     return reconstruction(data) if to_itself else data

@@ -15,15 +15,15 @@ from pellucid.core.registry import describe
 from pellucid.data import Dataset, Part, make_dataset
 from pellucid.functions.schedules import watches_loss
 from pellucid.layers import Activation, Dense, Reshape
+from pellucid.network import Network, summarize
+from pellucid.optimizers import Adam, as_optimizer
 from pellucid.runs.experiment import GanExperiment
+from pellucid.runs.folder import RunFolder
 from pellucid.runs.gan_run import GanRun, load_gan, program_of_gan
 from pellucid.runs.keeping import data_of_run, keep_compiled_programs, restore, run_to_the_end
 from pellucid.runs.resuming import changed, nothing_left, refuse_fewer_epochs, resumed_optimizer
 from pellucid.runs.run import DataFacts
 from pellucid.runs.scaling import scaling_of
-from pellucid.network import Network, summarize
-from pellucid.optimizers import Adam, as_optimizer
-from pellucid.runs.folder import RunFolder
 from pellucid.training import (
     DEFAULT_GROUPS,
     Adversarial,
@@ -78,10 +78,7 @@ def gan_networks(data: Dataset) -> tuple[Network, Network, int]:
         hidden = [Dense(64, "relu")] * 3
         return Network(*hidden, Dense(shape[0], end)), Network(*hidden, Dense(1)), shape[0]
     generator = Network(
-        Dense(256, LEAKY),
-        Dense(512, LEAKY),
-        Dense(math.prod(shape), end, weights="glorot_uniform"),
-        Reshape(shape),
+        Dense(256, LEAKY), Dense(512, LEAKY), Dense(math.prod(shape), end, weights="glorot_uniform"), Reshape(shape)
     )
     critic = Network(Dense(512, LEAKY), Dense(256, LEAKY), Dense(1, weights="glorot_uniform"))
     return generator, critic.accepting(shape), 64
@@ -159,17 +156,24 @@ def train_gan(
     if not isinstance(data, Dataset):
         data = make_dataset(data, task="generation", held_out=None)
     experiment = experiment_for(
-        generator, critic, data, latent=latent, loss=loss, lipschitz_constraint=lipschitz_constraint, optimizer=optimizer,
-        critic_optimizer=critic_optimizer, critic_steps=critic_steps, epochs=epochs, batch_size=batch_size,
-        seed=seed, record_every=record_every, record=tuple(record), histograms_every=histograms_every,
+        generator,
+        critic,
+        data,
+        latent=latent,
+        loss=loss,
+        lipschitz_constraint=lipschitz_constraint,
+        optimizer=optimizer,
+        critic_optimizer=critic_optimizer,
+        critic_steps=critic_steps,
+        epochs=epochs,
+        batch_size=batch_size,
+        seed=seed,
+        record_every=record_every,
+        record=tuple(record),
+        histograms_every=histograms_every,
     )
     return run_gan(
-        experiment,
-        data,
-        folder=folder,
-        overwrite=overwrite,
-        checkpoint_every=checkpoint_every,
-        progress=progress,
+        experiment, data, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress
     )
 
 
@@ -205,7 +209,9 @@ def experiment_for(
         critic=(critic or usual[1]).describe(),
         latent=usual[2] if latent is None else latent,
         loss=loss,
-        lipschitz_constraint=None if lipschitz_constraint is None else describe(lipschitz_constraints.build(lipschitz_constraint)),
+        lipschitz_constraint=None
+        if lipschitz_constraint is None
+        else describe(lipschitz_constraints.build(lipschitz_constraint)),
         optimizer=describe(_registered(custom.optimizer if optimizer is None else optimizer)),
         critic_optimizer=None if critic_optimizer is None else describe(_registered(critic_optimizer)),
         critic_steps=custom.critic_steps if critic_steps is None else critic_steps,
@@ -269,8 +275,15 @@ def _to_the_end(
         program, state = training.program, training.state
         assert isinstance(program, Adversarial)
         return GanRun(
-            program, {"generator": state.params["average"], "critic": state.params["critic"]}, state.layer_state,
-            experiment, DataFacts.of(data), training.history, stopped, training=training, data=data,
+            program,
+            {"generator": state.params["average"], "critic": state.params["critic"]},
+            state.layer_state,
+            experiment,
+            DataFacts.of(data),
+            training.history,
+            stopped,
+            training=training,
+            data=data,
             resumed=tuple(resumed),
         )
 
@@ -278,9 +291,7 @@ def _to_the_end(
         files.write_manifest(run_now("epochs").manifest)
         files.write_experiment(experiment.to_dict())
     run = run_now(
-        run_to_the_end(
-            training, experiment.epochs, files, checkpoint_every, progress, _optimizers(experiment)
-        )
+        run_to_the_end(training, experiment.epochs, files, checkpoint_every, progress, _optimizers(experiment))
     )
     if files is not None:
         run.folder = files.path
@@ -390,7 +401,11 @@ def training_of(experiment: GanExperiment, data: Dataset) -> Training:
         )
     optimizer = as_optimizer(experiment.optimizer)
     other = as_optimizer(experiment.critic_optimizer or experiment.optimizer)
-    lipschitz_constraint = None if experiment.lipschitz_constraint is None else lipschitz_constraints.build(experiment.lipschitz_constraint)
+    lipschitz_constraint = (
+        None
+        if experiment.lipschitz_constraint is None
+        else lipschitz_constraints.build(experiment.lipschitz_constraint)
+    )
 
     def rows_of(part: Part | None) -> Rows | None:
         return None if part is None else Rows(jax.device_put(part.x), None)
@@ -425,20 +440,14 @@ def check_players(program: Adversarial, data: Dataset) -> None:
     judged = summarize(program.critic, shape).rows[-1].output_shape
     if judged != (1,):
         advice = "End it with Flatten(), Dense(1)." if len(judged) > 1 else "End it with Dense(1)."
-        raise ShapeError(
-            f"the critic gives one number for an example; its output has shape {judged}. {advice}"
-        )
+        raise ShapeError(f"the critic gives one number for an example; its output has shape {judged}. {advice}")
     last = program.critic.layers[-1]
     if isinstance(last, Activation):
         raise InvalidValue(
             f"the critic must end without an activation, in a score or logit. Received: {program.critic.names[-1]}. "
             "The losses take the sigmoid themselves, where there is one."
         )
-    mixing = [
-        n
-        for n, layer in zip(program.critic.names, program.critic.layers, strict=True)
-        if layer.depends_on_batch
-    ]
+    mixing = [n for n, layer in zip(program.critic.names, program.critic.layers, strict=True) if layer.depends_on_batch]
     if mixing:
         raise InvalidValue(
             f"the critic's layer {mixing[0]} mixes the examples of a batch, so that no example has a score of its own. "

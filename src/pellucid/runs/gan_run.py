@@ -12,14 +12,14 @@ import numpy as np
 from pellucid.core.constraints import WholeNumber, require
 from pellucid.core.errors import StorageError
 from pellucid.data import Dataset
-from pellucid.runs.experiment import GanExperiment
-from pellucid.runs.pages import kept_page, page_of_gan
-from pellucid.runs.run import DataFacts, outputs_of, under
-from pellucid.runs.scaling import scaling_of
 from pellucid.network import Network, summarize
 from pellucid.optimizers import as_optimizer
 from pellucid.report.figures import draw_history, draw_samples
+from pellucid.runs.experiment import GanExperiment
 from pellucid.runs.folder import RunFolder
+from pellucid.runs.pages import kept_page, page_of_gan
+from pellucid.runs.run import DataFacts, outputs_of, under
+from pellucid.runs.scaling import scaling_of
 from pellucid.training import Adversarial, History, Scaling, Training, from_arrays, to_arrays
 
 _AS_THEY_ARE = Scaling(jnp.zeros((), jnp.float32), jnp.ones((), jnp.float32))
@@ -194,8 +194,15 @@ def load_gan(folder: str | Path) -> GanRun:
     history = History.begin(program, facts.rows)
     history.restore(under("history", arrays))
     return GanRun(
-        program, tree["params"], tree["layer_state"], experiment, facts, history,
-        files.read_json("result.json")["stopped"], files.path, resumed=tuple(manifest.get("resumed", ())),
+        program,
+        tree["params"],
+        tree["layer_state"],
+        experiment,
+        facts,
+        history,
+        files.read_json("result.json")["stopped"],
+        files.path,
+        resumed=tuple(manifest.get("resumed", ())),
     )
 
 

@@ -11,13 +11,13 @@ import numpy as np
 from pellucid.core.errors import InvalidValue, StorageError, UnknownName
 from pellucid.core.files import cache_folder, sha256
 from pellucid.data import Dataset, make_dataset, reconstruction
+from pellucid.optimizers import OptimizerState
+from pellucid.runs.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 from pellucid.runs.experiment import open_data
+from pellucid.runs.folder import RunFolder
 from pellucid.runs.interrupt import Interrupt
 from pellucid.runs.progress import ProgressReport
 from pellucid.runs.run import under
-from pellucid.optimizers import OptimizerState
-from pellucid.runs.folder import RunFolder
-from pellucid.runs.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 from pellucid.training import Training, from_arrays, to_arrays
 
 Optimizers = Mapping[str, Any]
@@ -26,12 +26,7 @@ Optimizers = Mapping[str, Any]
 
 
 def run_to_the_end(
-    training: Training,
-    epochs: int,
-    files: RunFolder | None,
-    every: float,
-    progress: bool,
-    optimizers: Optimizers,
+    training: Training, epochs: int, files: RunFolder | None, every: float, progress: bool, optimizers: Optimizers
 ) -> str:
     """Train to the end, or to Ctrl-C; say which it was. Whatever ends it, the last state is kept.
 
@@ -108,8 +103,9 @@ def restore(training: Training, files: RunFolder, optimizers: Optimizers) -> Non
     training.state = from_arrays({"state": training.state._replace(optimizer=None)}, arrays)["state"]
     before = facts.get("optimizers", optimizers)
     taken = {
-        place: _taken_up(own if place == "optimizer" else own[place.partition("/")[2]], f"state/{place}", arrays,
-                         before[place], now)
+        place: _taken_up(
+            own if place == "optimizer" else own[place.partition("/")[2]], f"state/{place}", arrays, before[place], now
+        )
         for place, now in optimizers.items()
     }
     state = taken.get("optimizer", {place.partition("/")[2]: one for place, one in taken.items()})
@@ -121,9 +117,7 @@ def restore(training: Training, files: RunFolder, optimizers: Optimizers) -> Non
         training.follow_losses()
 
 
-def _taken_up(
-    fresh: OptimizerState, path: str, arrays: dict[str, np.ndarray], before: Any, now: Any
-) -> OptimizerState:
+def _taken_up(fresh: OptimizerState, path: str, arrays: dict[str, np.ndarray], before: Any, now: Any) -> OptimizerState:
     """The state of one optimiser, of which ``fresh`` is that at the beginning, as a checkpoint leaves it."""
     if before == now:
         return from_arrays({path: fresh}, arrays)[path]

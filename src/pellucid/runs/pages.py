@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pellucid.data import Dataset
-from pellucid.runs.scaling import describe_targets
 from pellucid.network import summarize
 from pellucid.report.constant import constant_output
 from pellucid.report.judged import judge
@@ -18,6 +17,7 @@ from pellucid.report.run_page import RunPage
 from pellucid.report.samples import show_samples
 from pellucid.report.weights import Trained
 from pellucid.runs.folder import RunFolder
+from pellucid.runs.scaling import describe_targets
 
 if TYPE_CHECKING:
     from pellucid.runs.gan_run import GanRun

@@ -8,8 +8,8 @@ import msgspec
 from pellucid.core.errors import InvalidValue
 from pellucid.core.registry import describe
 from pellucid.functions.schedules import Schedule
-from pellucid.runs.experiment import Experiment, GanExperiment
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
+from pellucid.runs.experiment import Experiment, GanExperiment
 from pellucid.training import EarlyStopping, Training
 
 AnyOptimizer = Optimizer | FromOptax

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.core.constraints import SHARE, WholeNumber, require
+from pellucid.core.constraints import FRACTION, WholeNumber, require
 from pellucid.core.errors import InvalidValue, ResumeWarning, StorageError
 from pellucid.core.registry import describe
 from pellucid.core.types import Params, State
@@ -59,7 +59,7 @@ def translator(data: Dataset, *, embedding: int = 64, units: int = 128, dropout:
     """
     require(embedding, WholeNumber(1), "embedding")
     require(units, WholeNumber(1), "units")
-    require(dropout, SHARE, "dropout")
+    require(dropout, FRACTION, "dropout")
     encoder = data.encoder
     assert isinstance(encoder, SentenceEncoder)
     return Graph(

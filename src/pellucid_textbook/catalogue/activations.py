@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.functions.activations import Activation, Elementwise, activations
-from pellucid_textbook.catalogue.docstrings import formula
 from pellucid_textbook.catalogue.kind import Kind, Text
 from pellucid_textbook.catalogue.page import Content, Curve, Facts, Formulas, Range, Table, write
 from pellucid_textbook.catalogue.plots import draw_family, new_figure
@@ -212,9 +211,9 @@ def _measured(activation: Activation) -> Mapping[str, Content]:
 
 
 def _formulas(activation: Activation) -> Formulas:
-    if isinstance(activation, Elementwise):
-        return Formulas({"f(z)": activation.formula, "f′(z)": formula(activation.derivative)})
-    return Formulas({"a_i": activation.formula, "∂L/∂z": formula(activation.backward)})
+    labels = ("f(z)", "f′(z)") if isinstance(activation, Elementwise) else ("a_i", "∂a_i/∂z_j")
+    formulas = (activation.formula.text, activation.derivative_formula.text)
+    return Formulas(zip(labels, formulas, strict=True))
 
 
 def _row(activation: Activation) -> Mapping[str, Any]:
