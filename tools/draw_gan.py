@@ -7,8 +7,8 @@ import numpy as np
 from benchmarks.gan import CONTENDERS, EPOCHS, mixture_of, train
 from matplotlib.figure import Figure
 
-from pellucid.report.figures import COLOURS
 from pellucid.api import load
+from pellucid.report.figures import COLOURS
 
 SHOWN = 2000
 

@@ -110,7 +110,18 @@ def test_held_out_rows_are_needed():
 def test_the_command(tmp_path):
     picture = tmp_path / "compared.png"
     arguments = ["compare", "iris", "--over", "optimizer=sgd:learning_rate=0.02,clip_norm=1,sgd", "--seeds", "2"]
-    more = ["--network", "8", "--epochs", "4", "--batch-size", "30", "--no-progress", "--json", "--figure", str(picture)]
+    more = [
+        "--network",
+        "8",
+        "--epochs",
+        "4",
+        "--batch-size",
+        "30",
+        "--no-progress",
+        "--json",
+        "--figure",
+        str(picture),
+    ]
     result = CliRunner().invoke(main, arguments + more)
     assert result.exit_code == 0, result.output
     content = json.loads(result.stdout)

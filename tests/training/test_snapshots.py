@@ -5,9 +5,9 @@ import shutil
 import jax
 import numpy as np
 import pytest
-from pellucid.api import resume
 
 import pellucid as pel
+from pellucid.api import resume
 from pellucid.core.errors import InvalidValue
 from pellucid.training.snapshots import SnapshotTaker, interval, next_due
 

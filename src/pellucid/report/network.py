@@ -13,19 +13,7 @@ from pellucid.layers.layer import weights_of
 from pellucid.network import AnyNetwork, Summary
 from pellucid.report.chart import LINE, Histogram, ImageGrid, Plane, Series, cut
 from pellucid.report.document import Block, Columns, Figure, Paragraph, Table, number
-from pellucid.report.drawing import (
-    INK,
-    NEGATIVE,
-    POSITIVE,
-    QUIET,
-    Area,
-    Drawing,
-    Label,
-    Markers,
-    Stroke,
-    shape_points,
-    text_width,
-)
+from pellucid.report.drawing import INK, NEGATIVE, POSITIVE, QUIET, Area, Drawing, Label, Markers, Stroke, text_width
 from pellucid.report.examples import features_of
 from pellucid.report.picture import is_picture
 

@@ -1,6 +1,6 @@
 """Predictions compared with the truth on held-out rows, for every task."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
