@@ -15,7 +15,6 @@ from typing import Any
 import click
 import jax
 import numpy as np
-from pellucid.runs.gan_run import GanRun
 from pellucid.runs.keeping import keep_compiled_programs
 
 from benchmarks.doctor_cases import Case, read_cases, run_of
@@ -79,7 +78,7 @@ def subjects(folder: Path, part: str | None) -> Iterator[tuple[Case, Subject]]:
         if part is not None and case.aside != (part == "aside"):
             continue
         run = run_of(case)
-        if not isinstance(run, GanRun):
+        if not run.adversarial:
             yield case, Subject(run)
 
 
