@@ -22,13 +22,13 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.constraints import FRACTION, NOT_NEGATIVE, POSITIVE, constrained, require, validate
+from pellucid.core.constraints import FRACTION, NOT_NEGATIVE, POSITIVE, constrained
 from pellucid.core.errors import InvalidValue
 from pellucid.core.formula import UNSTATED, Formula
 from pellucid.core.registry import Registry
 from pellucid.core.tunable import as_arrays, nested, tunable
 from pellucid.core.types import Array, Float, PyTree, Scalar
-from pellucid.functions.schedules import Schedule, rate_at, schedules
+from pellucid.functions.schedules import Schedule, check_with_rate, rate_at
 
 Slots = dict[str, Array]
 
@@ -84,12 +84,7 @@ class Optimizer(ABC):
     full_batch: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.learning_rate, (str, dict)):
-            object.__setattr__(self, "learning_rate", schedules.build(self.learning_rate))
-        if not isinstance(self.learning_rate, Schedule):
-            name = f"{type(self).__name__}.learning_rate"
-            require(self.learning_rate, POSITIVE, name, "Usual values: 1e-4 to 1e-1.")
-        validate(self)
+        check_with_rate(self, "Usual values: 1e-4 to 1e-1.")
 
     @abstractmethod
     def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
