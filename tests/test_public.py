@@ -86,7 +86,7 @@ def test_every_item_documents_its_fields_and_runs_an_example(item):
             assert f"{field.name}:" in text or f"``{field.name}``" in text, f"does not say what {field.name} is"
 
 
-FUNCTIONS = ["train", "load_run", "resume_run", "networks.feedforward", "make_dataset", "load_table", "backpropagate"]
+FUNCTIONS = ["train", "load", "resume", "networks.feedforward", "make_dataset", "load_table", "backpropagate"]
 
 
 @pytest.mark.parametrize("path", FUNCTIONS)

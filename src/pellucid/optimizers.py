@@ -631,7 +631,7 @@ def as_optimizer(specification: Any) -> Optimizer | FromOptax:
     if isinstance(specification, str) and specification == FromOptax.name:
         raise InvalidValue(
             "the optimizer of this training came from Optax, which its settings cannot describe. To resume, give it "
-            "again: resume_run(folder, optimizer=optax.adam(1e-3)). A loaded run predicts, evaluates and explains; to "
+            "again: resume(folder, optimizer=optax.adam(1e-3)). A loaded run predicts, evaluates and explains; to "
             "diagnose it or try what helps, train it again and use the run that train returns."
         )
     if inspect.isroutine(specification) and (specification.__module__ or "").startswith("optax"):

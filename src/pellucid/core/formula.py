@@ -618,6 +618,13 @@ class Line:
         return self._joined(1, r" \leftarrow ")
 
     @property
+    def aligned(self) -> str:
+        """In LaTeX, for an ``align`` environment: a line for each equals sign."""
+        head, first, *rest = (part.latex for part in self.parts)
+        sign = r"\leftarrow" if self.becomes else "="
+        return f"{head} &{sign} {first}" + "".join(f" \\\\\n &= {side}" for side in rest)
+
+    @property
     def mathml(self) -> str:
         """As MathML elements, between which a line may break."""
         head, *rest = self.parts
