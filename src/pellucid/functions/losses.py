@@ -43,13 +43,12 @@ Range: TypeAlias = tuple[float, float]
 class Loss(ABC):
     """A loss for each example, and how the examples are reduced to one number.
 
-    Everything else asks the class, not its name:
-
     Attributes:
         reads: what predictions are: ``"numbers"``; ``"probabilities"`` between 0 and 1; ``"logits"``, of which the loss
             takes the sigmoid or softmax itself; ``"margins"``, above 0 for yes and below for no; ``"decisions"``, 0 or
             1 from a threshold, through which the gradient is passed (the perceptron); or ``"scores"``, which mean
             nothing by themselves (a critic's).
+        signed: whether the sign of a prediction decides, as a linear output layer gives it: of logits and margins.
         target_kind: what targets are: ``"numbers"`` of the shape of the prediction; ``"one_hot"``, a distribution over
             the last axis, of the shape of the prediction; or ``"classes"``, integer labels of the shape of the
             prediction without its last axis.
@@ -73,6 +72,7 @@ class Loss(ABC):
 
     name: ClassVar[str]
     reads: ClassVar[Reads] = "numbers"
+    signed: ClassVar[bool] = False
     target_kind: ClassVar[TargetKind]
     target_range: ClassVar[Range] = (-math.inf, math.inf)
     of_difference: ClassVar[bool] = False
@@ -81,10 +81,9 @@ class Loss(ABC):
     formula: ClassVar[Formula] = UNSTATED
     gradient_formula: ClassVar[Formula] = UNSTATED
 
-    @property
-    def signed(self) -> bool:
-        """True where the sign of a prediction decides, as a linear output layer gives it: logits and margins."""
-        return self.reads in ("logits", "margins")
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.signed = cls.reads in ("logits", "margins")
 
     @property
     def threshold(self) -> float:
