@@ -29,7 +29,7 @@ def same_bits(one, other):
 
 
 def test_wgan_gp_covers_the_ring_from_one_call():
-    ring = pel.gaussian_ring(spread=0.1)
+    ring = pel.gaussian_ring(std=0.1)
     run = pel.train_gan(
         None,
         None,
