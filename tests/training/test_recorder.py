@@ -207,7 +207,7 @@ def test_run_folder_has_tables_that_pandas_reads(tmp_path):
     histograms = pd.read_json(folder / "history" / "histograms.jsonl", lines=True)
     assert set(histograms.kind) == {"activations", "gradients", "updates", "weights"}
     assert histograms.counts.map(len).eq(BINS).all()
-    again = pel.load_run(folder)
+    again = pel.load(folder)
     assert again.experiment.record == ALL
     for name, array in run.history.to_arrays().items():
         np.testing.assert_array_equal(array, again.history.to_arrays()[name])

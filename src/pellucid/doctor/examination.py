@@ -18,8 +18,9 @@ from pellucid.layers import Activation, BatchNorm, Dropout, Frozen, Layer
 from pellucid.layers.layer import weights_of
 from pellucid.network import backpropagate, rows_that_fit
 from pellucid.network.memory import SINGLE_PASS
-from pellucid.runs.run import Run, outputs_of
-from pellucid.runs.train import summary_of
+from pellucid.runs.outputs import outputs_of
+from pellucid.runs.ready import summary_of
+from pellucid.runs.trained import Trained as Run
 from pellucid.training import initial_state
 
 SAMPLE, FEWER = 4000, 1024

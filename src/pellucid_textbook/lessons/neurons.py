@@ -4,17 +4,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pellucid.api import Run
 from pellucid.data import make_dataset
 from pellucid.layers import Dense
 from pellucid.network import Network
-from pellucid.runs.run import Run
 from pellucid_textbook.lessons.claims import Condition, Measured, claim
 from pellucid_textbook.lessons.panels import Curve, Curves, Points
 from pellucid_textbook.lessons.quantity import Quantity
 from pellucid_textbook.lessons.study import train_variants
 from pellucid_textbook.neuron import BiologicalNeuron, firing_rate_curve
 from pellucid_textbook.perceptron import FittedPerceptron, Perceptron
-from pellucid_textbook.separability import NotSeparable
+from pellucid_textbook.separable import NotSeparable
 
 CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
 AND, XOR = (0, 0, 0, 1), (0, 1, 1, 0)
