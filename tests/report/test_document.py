@@ -32,20 +32,7 @@ from pellucid.report.document import (
 )
 
 NASTY = "<script>alert('&')</script>"
-SEEN = [
-    "title",
-    "verdict",
-    "0.967",
-   
-    "rate",
-    "first",
-    "held out",
-    "−1,234",
-    "a note",
-    "folded",
-    "12%",
-    "caption",
-]
+SEEN = ["title", "verdict", "0.967", "rate", "first", "held out", "−1,234", "a note", "folded", "12%", "caption"]
 
 
 def document():

@@ -51,7 +51,7 @@ def _finding(finding: Mapping[str, Any]) -> Note:
     definition, remedies = _sentence(str(finding["definition"])), finding.get("remedies")
     return Note(
         kind,
-        Paragraph(Meter(float(finding["probability"]), kind), f" {kind}"),
+        Paragraph(Meter(float(finding["probability"]), kind), f", {kind}"),
         _sentence(str(finding.get("because") or definition)),
         facts((finding.get("evidence") or {}).items()),
         f"May help: {', '.join(remedies)}." if remedies else None,

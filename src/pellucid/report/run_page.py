@@ -12,6 +12,7 @@ from pellucid.report.constant import constant_output
 from pellucid.report.doctor import findings_section, proof_section
 from pellucid.report.document import (
     Block,
+    Bullets,
     Code,
     Details,
     Document,
@@ -82,7 +83,11 @@ def run_document(trained: Any, files: RunFolder) -> Document:
         *_networks(trained, data),
         Section(
             "Settings, data and files",
-            Details("Hyperparameters", facts(_settings(trained.experiment.to_dict()))),
+            Details(
+                "Hyperparameters",
+                facts(_settings(trained.experiment.to_dict())),
+                Bullets([f"Chosen: {choice}" for choice in trained.notes.choices]) if trained.notes.choices else None,
+            ),
             Details("Data", _data(files.read_json("manifest.json")["data"])),
             Details("How to repeat it", *_again(files)),
             Details("Files", Table((), [(Code(name), what) for name, what in FILES])),
@@ -98,13 +103,18 @@ def verdict(trained: Any, constant: Mapping[str, float], findings: Sequence[Mapp
         constant: loss and metric of the constant predictor; empty where there is none.
         findings: what the doctor found, as plain data; None where it was not asked.
     """
-    kind, blocks = _kind(trained, constant, findings), [_story(trained, constant)]
+    notes, blocks = trained.notes, [_story(trained, constant)]
+    blocks += [f"Before the first step: {problem}" for problem in notes.problems]
+    if notes.failure:
+        blocks.append(f"Ended by: {notes.failure}")
     if findings:
         causes = ", ".join(f"{one['label'].replace('_', ' ')} ({one['probability']:.0%})" for one in findings[:3])
         blocks.append(f"The doctor suspects: {causes}.")
     elif findings is not None:
         blocks.append("The doctor found nothing.")
-    return Note(kind, *blocks, facts(trained.notes.rows))
+    elif notes.suspicion:
+        blocks.append(f"The doctor suspects: {notes.suspicion} (by the records alone; a diagnosis makes sure).")
+    return Note(_kind(trained, constant, findings), *blocks)
 
 
 def _kind(trained: Any, constant: Mapping[str, float], findings: Sequence[Mapping[str, Any]] | None) -> Severity:
@@ -114,8 +124,11 @@ def _kind(trained: Any, constant: Mapping[str, float], findings: Sequence[Mappin
     if loss is not None and of_constant is not None and loss >= of_constant:
         return "problem"
     severities = {one["severity"] for one in findings or ()}
-    found: tuple[Severity, ...] = ("problem", "warning")
-    return next((one for one in found if one in severities), "good" if constant else "note")
+    if "problem" in severities:
+        return "problem"
+    if "warning" in severities or trained.notes.problems or (findings is None and trained.notes.suspicion):
+        return "warning"
+    return "good" if constant else "note"
 
 
 def _story(trained: Any, constant: Mapping[str, float]) -> str:
@@ -190,11 +203,12 @@ def _of_task(trained: Any, data: Any, outputs: np.ndarray | None) -> list[Block]
         generated = trained.sample(len(real))
         return [samples_section(generated, real, (trained.score(generated), trained.score(real)))]
     reads = trained.program.loss.reads
-    blocks = [] if outputs is None else prediction_sections(data, outputs, reads)
+    boundary = None
     if shape == (2,) and task in ("binary", "multiclass"):
-        plane = decision_boundary(data, lambda x: probabilities_of(trained.outputs(x), reads))
-        blocks.insert(0, Section("Decision boundary", plane))
-    return blocks
+        boundary = decision_boundary(data, lambda x: probabilities_of(trained.outputs(x), reads))
+    if outputs is None:
+        return [Section("Predictions", boundary)]
+    return prediction_sections(data, outputs, reads, boundary)
 
 
 def _networks(trained: Any, data: Any) -> list[Block]:
