@@ -65,7 +65,8 @@ def run_document(trained: Any, files: RunFolder) -> Document:
     """Write the document of a run."""
     data = None if trained.data is None else replace(trained.data, preprocessing=trained.facts.preprocessing)
     outputs = None
-    if not trained.adversarial and data is not None and data.held_out is not None and trained.result:
+    predicts = not trained.adversarial and trained.facts.task != "translation"
+    if predicts and data is not None and data.held_out is not None and trained.result:
         kept = trained.held_out_outputs
         outputs = trained.outputs(data.held_out.x) if kept is None else kept
     constant = {} if outputs is None else constant_metrics(trained, data, outputs)

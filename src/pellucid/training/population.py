@@ -2,7 +2,7 @@
 
 A member's seed, its weights and all hyperparameters that are numbers live in its state (`TrainingState`), so ``vmap``
 over states trains networks of different rates, penalties and initial weights in one program. What they share, the step
-that they are at and the rows, is not mapped over: the loops of the program keep one end for all.
+and the rows, is not mapped over: the loops of the program keep one end for all.
 """
 
 import os
@@ -17,10 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.types import Array
-from pellucid.training.epoch import CAPACITY, Program, Records, Rows, Scaling, advance, run_steps, steps_per_epoch
 from pellucid.training.history import History
-from pellucid.training.loop import Training
-from pellucid.training.programs import make_room
+from pellucid.training.loop import Job, Training, steps_in
+from pellucid.training.program import Program, Records, advance, make_room, run_steps
+from pellucid.training.rows import Rows, Scaling
 from pellucid.training.state import TrainingState
 
 WIDTH = 32
@@ -28,9 +28,9 @@ WIDTH = 32
 STACK_BYTES = 2**26
 """Most bytes of the states of one program."""
 FIRST_STEPS = 16
-"""Steps of the first call, which tells the speed."""
+"""Steps of the first call, which measures the speed."""
 SECONDS_PER_CALL = 0.5
-"""Aim for the length of one call."""
+"""Target length of one call."""
 
 _FIRST: list[Any] = [0] * len(TrainingState._fields)
 AXES: Any = TrainingState(*_FIRST)._replace(step=None)
@@ -43,7 +43,7 @@ def advance_together(
 ) -> tuple[TrainingState, Records]:
     """Train all members of a stack up to step ``stop``, as `advance` trains one.
 
-    A member whose loss is not finite stays as it was before that step; its records go on and say nothing.
+    A member whose loss is NaN or infinite stays as it was before that step; its further records are meaningless.
     """
 
     def member(state: TrainingState) -> tuple[TrainingState, Records]:
@@ -52,7 +52,7 @@ def advance_together(
     return jax.vmap(member, in_axes=(AXES,), out_axes=(AXES, 0))(stack)
 
 
-class Population:
+class Population(Job):
     """Trainings under way that share program and rows.
 
     They are cut into stacks, as many as there are processor cores or a multiple of it, each trained by a thread of its
@@ -60,21 +60,21 @@ class Population:
     stack follows the other.
 
     Args:
-        program: what they share; the initialisers in its network do not matter, the states are drawn already.
+        program: shared; the initialisers in its network do not matter, the states are initialised already.
         scaling: of the inputs.
         train: the training rows.
         monitor: held-out rows, evaluated at the end of each epoch.
-        states: one a member, all at the same step, as `members_of` gives them.
+        states: one per member, all at the same step, as `members_of` gives them.
 
     Attributes:
-        histories: what each member measured; it ends before the step whose loss was not finite.
-        diverged: whether each member has come to such a step; it stays as it was before it.
+        histories: the history of each member; it ends before the step whose loss was NaN or infinite.
+        diverged: whether each member has reached such a step; it stays as it was before it.
     """
 
     def __init__(
         self, program: Program, scaling: Scaling, train: Rows, monitor: Rows | None, states: Sequence[TrainingState]
     ) -> None:
-        self.program, self.scaling, self.train, self.monitor = program, scaling, train, monitor
+        super().__init__(program, scaling, train, monitor)
         self.histories = [History.begin(program, train.rows) for _ in states]
         self.diverged = np.zeros(len(states), bool)
         self.step = int(states[0].step)
@@ -83,33 +83,31 @@ class Population:
     @property
     def states(self) -> list[TrainingState]:
         """The state of each member, that of a diverged one as it was before its bad step."""
-        found = [state for stack in self._stacks for state in members_of(stack)][: len(self.histories)]
+        states = [state for stack in self._stacks for state in members_of(stack)][: len(self.histories)]
         return [
             state._replace(step=np.asarray(history.steps_made, np.int32))
-            for state, history in zip(found, self.histories, strict=True)
+            for state, history in zip(states, self.histories, strict=True)
         ]
 
     def run(self, epochs: int) -> Iterator[int]:
-        """Train to the end of ``epochs``, yielding after every call how many steps each member made."""
-        end = epochs * steps_per_epoch(self.train.rows, self.program.batch_size)
+        """Train to the end of ``epochs``, yielding after every call the number of steps of each member."""
+        end, size = epochs * self.steps_per_epoch, FIRST_STEPS
         make_room()
         # Compiled before the threads begin, which would compile it once each.
-        jax.block_until_ready(self._advance(self._stacks[0], self.step))
-        size = FIRST_STEPS
+        jax.block_until_ready(self.call(advance_together, self._stacks[0], self.step))
         with ThreadPoolExecutor(threads()) as pool:
             while self.step < end and not self.diverged.all():
                 stop = min(self.step + size, end)
                 began = time.perf_counter()
-                made = list(pool.map(partial(self._call, stop=stop), self._stacks))
-                self._stacks = [stack for stack, _ in made]
-                self._record([records for _, records in made], stop)
-                speed = (stop - self.step) / (time.perf_counter() - began)
-                size = max(1, min(CAPACITY, int(speed * SECONDS_PER_CALL)))
+                results = list(pool.map(partial(self._call, stop=stop), self._stacks))
+                self._stacks = [stack for stack, _ in results]
+                self._record([records for _, records in results], stop)
                 steps, self.step = stop - self.step, stop
+                size = steps_in(SECONDS_PER_CALL, steps, time.perf_counter() - began)
                 yield steps
 
     def keep(self, members: Sequence[int]) -> None:
-        """Go on with these members alone, in this order."""
+        """Continue with these members alone, in this order."""
         states = self.states
         self.histories = [self.histories[i] for i in members]
         self.diverged = self.diverged[list(members)]
@@ -118,32 +116,26 @@ class Population:
     def _stack(self, states: Sequence[TrainingState]) -> None:
         size = stack_size(len(states), states[0])
         count = -(-len(states) // size)
-        # Filled up with a member again, whose results are passed over, so that all stacks are one program.
+        # Filled with copies of the last member, whose results are discarded, so that all stacks are one program.
         filled = [*states, *[states[-1]] * (count * size - len(states))]
         self._stacks = [stack_of(filled[i * size : (i + 1) * size]) for i in range(count)]
 
-    def _advance(self, stack: TrainingState, stop: int) -> tuple[TrainingState, Records]:
-        arguments = (self.scaling, self.train, self.monitor, jnp.asarray(stop, jnp.int32))
-        return advance_together(self.program, stack, *arguments)
-
     def _call(self, stack: TrainingState, stop: int) -> tuple[TrainingState, Records]:
-        state, records = self._advance(stack, stop)
+        state, records = self.call(advance_together, stack, stop)
         return jax.block_until_ready(state), jax.tree.map(np.asarray, records)
 
     def _record(self, of_stacks: list[Records], stop: int) -> None:
         size = of_stacks[0].steps.shape[0]
-        steps = stop - self.step
         for i, history in enumerate(self.histories):
-            if self.diverged[i]:
-                continue
-            records = jax.tree.map(lambda array, place=i % size: array[place], of_stacks[i // size])
-            sound = np.isfinite(records.steps[:steps, 0])
-            self.diverged[i] = not sound.all()
-            history.append(records, steps if sound.all() else int(sound.argmin()), self.monitor is not None)
+            if not self.diverged[i]:
+                records = jax.tree.map(lambda array, index=i % size: array[index], of_stacks[i // size])
+                steps = records.finite_steps(stop - self.step)
+                self.diverged[i] = steps < stop - self.step
+                history.append(records, steps, self.monitor is not None)
 
 
 def run_in_threads(trainings: Sequence[Training], run: Callable[[Training], Any]) -> list[Any]:
-    """What ``run`` gives for each training of one structure, as many at a time as `threads` says."""
+    """Call ``run`` on trainings of one structure, as many at a time as `threads` allows."""
     make_room()
     compile_ahead(trainings[0])  # the threads would compile it once each
     with ThreadPoolExecutor(threads()) as pool:
@@ -151,21 +143,19 @@ def run_in_threads(trainings: Sequence[Training], run: Callable[[Training], Any]
 
 
 def compile_ahead(training: Training) -> None:
-    """Have the program of a training compiled, without a step."""
-    nothing = jnp.asarray(0, jnp.int32)
-    arguments = (training.state, training.scaling, training.train, training.monitor, nothing)
-    jax.block_until_ready(advance(training.program, *arguments))
+    """Compile the program of a training, without a step."""
+    jax.block_until_ready(training.call(advance, training.state, 0))
 
 
 def threads() -> int:
-    """Programs that run at the same time: one a processor core, one on an accelerator."""
+    """Programs that run at the same time: one per processor core, one on an accelerator."""
     if jax.default_backend() != "cpu":
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def stack_size(members: int, state: TrainingState) -> int:
-    """Members of each program: so many that none waits for another, and that their states fit."""
+    """Members per program, such that none waits for another and their states fit."""
     size = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(state))
     most = max(1, min(WIDTH, STACK_BYTES // max(size, 1)))
     count = -(-members // most)

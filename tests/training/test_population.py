@@ -7,10 +7,14 @@ import pytest
 import pellucid as pel
 from pellucid.core.errors import InvalidValue, TrainingDiverged
 from pellucid.functions.schedules import CosineDecay
-from pellucid.runs.many import train_population, vary
-from pellucid.runs.train import make_ready, plan, prepare, run_experiment
-from pellucid.training import populations, programs
-from pellucid.training.populations import Population, advance_together
+from pellucid.runs.experiment import vary
+from pellucid.runs.fit import begin, fit
+from pellucid.runs.many import many
+from pellucid.runs.plan import plan_of, settle
+from pellucid.runs.ready import make_ready
+from pellucid.training import population as stacks
+from pellucid.training import program
+from pellucid.training.population import Population, advance_together
 
 IRIS = pel.load_dataset("iris")
 
@@ -18,11 +22,11 @@ IRIS = pel.load_dataset("iris")
 def experiment(**settings):
     network = settings.pop("network", (8,))
     settings = {"epochs": 3, "batch_size": 32, "record_every": 5} | settings
-    return plan(network, IRIS, **settings).experiment
+    return settle(network, IRIS, settings).experiment
 
 
 def alone(settings):
-    return run_experiment(settings, IRIS, progress=False)
+    return fit(begin(plan_of(settings, IRIS)), progress=False)
 
 
 def check_same(found, expected):
@@ -67,7 +71,7 @@ def test_members_are_as_if_alone(settings, changes):
     base = experiment(**settings)
     given = [base, *(vary(base, {**change, "seed": i}) for i, change in enumerate(changes))]
     before = advance_together._cache_size()
-    for settings, run in zip(given, train_population(given, IRIS), strict=True):
+    for settings, run in zip(given, many(given, IRIS), strict=True):
         check_same(run, alone(settings))
         assert run.experiment == settings
     assert advance_together._cache_size() == before + 1
@@ -84,7 +88,7 @@ def test_what_cannot_share_a_program_keeps_its_place():
         {},
     )
     given = [vary(base, change) for change in changes]
-    for settings, run in zip(given, train_population(given, IRIS), strict=True):
+    for settings, run in zip(given, many(given, IRIS), strict=True):
         check_same(run, alone(settings))
 
 
@@ -93,7 +97,7 @@ def test_larger_networks_one_after_another(monkeypatch):
     base = experiment(optimizer="sgd", record_every=0)
     given = [vary(base, {"seed": seed, "network.0.weights": "lecun_normal"}) for seed in range(3)]
     before = advance_together._cache_size()
-    for settings, run in zip(given, train_population(given, IRIS), strict=True):
+    for settings, run in zip(given, many(given, IRIS), strict=True):
         check_same(run, alone(settings))
     assert advance_together._cache_size() == before
 
@@ -103,11 +107,11 @@ def test_a_member_that_diverges_ends_before_its_bad_step_and_harms_no_other(prod
     monkeypatch.setattr("pellucid.runs.many.PRODUCTS", products)
     base = experiment(optimizer=pel.SGD(0.1), epochs=20, record_every=0)
     given = [vary(base, {"optimizer.learning_rate": rate}) for rate in (0.1, 2e4, 0.2)]
-    good, bad, other = train_population(given, IRIS)
+    good, bad, other = many(given, IRIS)
     check_same(good, alone(given[0]))
     check_same(other, alone(given[2]))
 
-    _, expected = prepare(given[1], IRIS, None, None)
+    expected = begin(plan_of(given[1], IRIS)).training
     with pytest.raises(TrainingDiverged):
         list(expected.run(20))
     assert bad.stopped == "diverged"
@@ -121,11 +125,11 @@ def test_a_member_that_diverges_ends_before_its_bad_step_and_harms_no_other(prod
 def test_losers_are_dropped_and_the_rest_go_on():
     base = experiment(epochs=6, optimizer="sgd", record_every=0)
     given = [vary(base, {"seed": seed}) for seed in range(5)]
-    readies = [make_ready(settings, IRIS, None, None) for settings in given]
+    readies = [make_ready(settings, IRIS) for settings in given]
     first = readies[0]
     states = [
         jax.tree.map(np.asarray, state._replace(key=jax.random.key_data(state.key)))
-        for state in (ready.draw(settings.seed) for ready, settings in zip(readies, given, strict=True))
+        for state in (ready.initial_state(settings.seed) for ready, settings in zip(readies, given, strict=True))
     ]
     population = Population(first.program, first.scaling, first.train, first.monitor, states)
     assert sum(population.run(2)) == 2 * 4
@@ -138,34 +142,34 @@ def test_losers_are_dropped_and_the_rest_go_on():
 
 
 def test_stacks_share_the_cores_and_stay_within_memory(monkeypatch):
-    ready = make_ready(experiment(), IRIS, None, None)
-    state = ready.draw(0)
+    ready = make_ready(experiment(), IRIS)
+    state = ready.initial_state(0)
     state = state._replace(key=jax.random.key_data(state.key))
-    monkeypatch.setattr(populations, "threads", lambda: 2)
-    sizes = [populations.stack_size(members, state) for members in (1, 2, 5, 64, 65, 100)]
+    monkeypatch.setattr(stacks, "threads", lambda: 2)
+    sizes = [stacks.stack_size(members, state) for members in (1, 2, 5, 64, 65, 100)]
     assert sizes == [1, 1, 3, 32, 17, 25]
-    monkeypatch.setattr(populations, "STACK_BYTES", 1)
-    assert populations.stack_size(64, state) == 1
+    monkeypatch.setattr(stacks, "STACK_BYTES", 1)
+    assert stacks.stack_size(64, state) == 1
 
 
 def test_datasets_must_be_as_many_as_experiments():
     with pytest.raises(InvalidValue, match="2 experiments need as many datasets"):
-        train_population([experiment()] * 2, [IRIS])
+        many([experiment()] * 2, [IRIS])
     with pytest.raises(InvalidValue, match="seed must be a whole number"):
-        train_population([vary(experiment(), {"seed": -1})], IRIS)
+        many([vary(experiment(), {"seed": -1})], IRIS)
 
 
-@pytest.mark.skipif(not programs.maps_in_use(), reason="needs /proc/self/maps")
+@pytest.mark.skipif(not program.maps_in_use(), reason="needs /proc/self/maps")
 def test_programs_done_with_are_let_go_and_kept_until_then(monkeypatch):
     """A process with many trainings of different structure never has more memory maps than of a few."""
-    before = programs.maps_in_use()
-    train_population([experiment(network=(3,))], IRIS)
-    one = programs.maps_in_use() - before
+    before = program.maps_in_use()
+    many([experiment(network=(3,))], IRIS)
+    one = program.maps_in_use() - before
     held = advance_together._cache_size()
-    train_population([experiment(network=(3,), seed=1)], IRIS)
+    many([experiment(network=(3,), seed=1)], IRIS)
     assert advance_together._cache_size() == held
-    monkeypatch.setattr(programs, "MAPS", before + one // 2)
+    monkeypatch.setattr(program, "MAPS", before + one // 2)
     for width in (4, 5):
-        train_population([experiment(network=(width,))], IRIS)
+        many([experiment(network=(width,))], IRIS)
     assert advance_together._cache_size() < 3
-    assert programs.maps_in_use() < before + 2.5 * one
+    assert program.maps_in_use() < before + 2.5 * one
