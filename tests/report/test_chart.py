@@ -43,6 +43,8 @@ CHARTS = {
     ),
     "images": ImageGrid("digits", np.random.default_rng(0).random((5, 8, 8)), ["three"] * 5),
     "plane": Plane("boundary", np.eye(2)[np.eye(9, dtype=int)], (-1.0, 1.0), (0.0, 1e5), [LARGE], "x1", "x2"),
+    "landscape": Plane("height", np.add.outer(X, X), (-1.0, 1.0), (-1.0, 1.0), [LARGE], "w1", "w2"),
+    "indices": Plane("boundary", np.eye(9, dtype=int), (-1.0, 1.0), (-1.0, 1.0), [LARGE], "x1", "x2", classes="ab"),
     "classes": Plane("boundary", np.eye(3)[np.eye(9, dtype=int)], (-1.0, 1.0), (-1.0, 1.0), [LARGE], "x1", "x2"),
     "network": NetworkChart("network", [np.eye(2), [[1.0], [-0.5]]], [None, [0, 1], [2]], NAMES, ["virginica"]),
     "blocks": BlockChart("layers", [["conv2d", "8×8×4", "40 parameters"]] * 5),

@@ -476,25 +476,28 @@ class ImageGrid:
 
 @dataclass(frozen=True)
 class Plane:
-    """The probabilities of classes over a plane, and rows on it: the decision boundary of a network.
+    """A function of two inputs in shades, and rows on it: a decision boundary, or a landscape with contour lines.
 
     Args:
         title: what it shows.
-        probabilities: shape (height, width, classes), the first row at the top.
-        x_range: of the horizontal axis, from the middle of the first column to that of the last.
+        values: the first row at the top: probabilities, shape (height, width, classes); classes by their index, shape
+            (height, width), with ``classes``; or any other numbers of that shape, a landscape.
+        x_range: of the horizontal axis, from the first column to the last.
         y_range: of the vertical axis.
         series: the rows, by class.
         x_label: the name of the first input.
         y_label: the name of the second.
+        classes: names of the classes that ``values`` counts through.
     """
 
     title: str
-    probabilities: Any
+    values: Any
     x_range: tuple[float, float]
     y_range: tuple[float, float]
     series: Sequence[Series]
     x_label: str
     y_label: str
+    classes: Sequence[str] = ()
 
     def draw(self, width: float) -> Drawing:
         """Draw it at a width in pixels."""
@@ -509,22 +512,35 @@ class Plane:
             height=min(width, 420) * 0.82,
             square=True,
         )
-        p = np.asarray(self.probabilities, float)
-        if p.shape[2] == 2:
-            # Coloured as the classes are, blue and orange; in steps, whose picture is a fifth as large.
-            colours = shade(0.55 * np.round(12 * (p[..., 0] - p[..., 1])) / 12, True, (-1.0, 1.0))
+        values = np.asarray(self.values)
+        if self.classes:
+            values = np.eye(max(len(self.classes), 2))[values]
+        if values.ndim == 2:
+            colours, levels = shade(values), np.linspace(values.min(), values.max(), 11)[1:-1]
+            fields, ink = [values - level for level in levels], (QUIET, 0.6)
         else:
-            palette = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in COLOURS])
-            best = p.argmax(axis=2) % len(COLOURS)
-            tint = np.array([0.45, 0.2, 0.32])[best % 3, None]  # different in grey too
-            colours = (255 - tint * (255 - palette[best])).astype(np.uint8)
+            colours, ink = _of_classes(values), (INK, 1.2)
+            others = [np.delete(values, i, axis=2).max(axis=2) for i in range(values.shape[2])]
+            fields = [values[..., i] - other for i, other in enumerate(others)][: None if len(others) > 2 else 1]
         plot.add(Pixels(plot.left, plot.top, plot.right - plot.left, plot.bottom - plot.top, colours))
-        across, up = np.linspace(plot.left, plot.right, p.shape[1]), np.linspace(plot.top, plot.bottom, p.shape[0])
-        for i in range(p.shape[2] if p.shape[2] > 2 else 1):
-            plot.add(Stroke(*contour(p[..., i] - np.delete(p, i, axis=2).max(axis=2), across, up), INK, 1.2))
+        rows, columns = values.shape[:2]
+        x, y = np.linspace(plot.left, plot.right, columns), np.linspace(plot.top, plot.bottom, rows)
+        for field in fields:
+            plot.add(Stroke(*contour(field, x, y), *ink))
         for i, one in enumerate(self.series):
             plot.add(Markers(plot.x(one.x), plot.y(one.y), i, style(i)[0], 3.6, edge="#ffffff"))
         return plot.drawing()
+
+
+def _of_classes(p: np.ndarray) -> np.ndarray:
+    """The colours of probabilities, shape (height, width, classes)."""
+    if p.shape[2] == 2:
+        # Coloured as the classes are, blue and orange; in steps, whose picture is a fifth as large.
+        return shade(0.55 * np.round(12 * (p[..., 0] - p[..., 1])) / 12, True, (-1.0, 1.0))
+    palette = np.array([[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in COLOURS])
+    best = p.argmax(axis=2) % len(COLOURS)
+    tint = np.array([0.45, 0.2, 0.32])[best % 3, None]  # different in grey too
+    return (255 - tint * (255 - palette[best])).astype(np.uint8)
 
 
 def contour(values: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
