@@ -84,7 +84,7 @@ if TYPE_CHECKING:
         Repeat,
         Reshape,
     )
-    from pellucid.network import Graph, Network, backpropagate, summarize
+    from pellucid.network import Network, backpropagate, summarize
     from pellucid.optimizers import (
         SGD,
         Adadelta,
@@ -191,7 +191,7 @@ _HOMES = {
     "pellucid_textbook.neuron": ("BiologicalNeuron", "firing_rate_curve"),
     "pellucid_textbook.perceptron": ("Perceptron",),
     "pellucid_textbook.separability": ("separability",),
-    "pellucid.network": ("Graph", "Network", "backpropagate", "summarize"),
+    "pellucid.network": ("Network", "backpropagate", "summarize"),
     "pellucid.optimizers": (
         "SGD",
         "Adadelta",
@@ -252,7 +252,6 @@ __all__ = [
     "GlobalMaxPool",
     "GradientDescent",
     "GradientPenalty",
-    "Graph",
     "InvalidValue",
     "LSTM",
     "Layer",

@@ -52,7 +52,7 @@ from pellucid.layers import (
     Reshape,
     layers,
 )
-from pellucid.network import Graph, Network, build_network
+from pellucid.network import Network, build_network
 from pellucid.training import from_arrays, to_arrays
 
 SMOOTH = [name for name in activations if name != "step"]
@@ -73,7 +73,7 @@ class Row:
 
 
 def spiking_oracle(leak, threshold, sharpness):
-    """A spiking layer, reset to zero, with the surrogate gradient for the step, unrolled in time, to be derived by JAX."""
+    """A spiking layer, reset to zero, with the surrogate gradient for the step, unrolled in time, for JAX to derive."""
 
     @jax.custom_jvp
     def step(z):
@@ -303,7 +303,7 @@ def test_its_description_builds_it_again(row):
     network = (
         Network(row.layer)
         if row.layer.inputs == 1
-        else Graph(inputs=names, nodes={"y": (row.layer, names)}, outputs="y")
+        else Network.graph(inputs=names, nodes={"y": (row.layer, names)}, outputs="y")
     )
     assert build_network(network.describe()) == network
 

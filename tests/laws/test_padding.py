@@ -53,7 +53,7 @@ from pellucid.layers import (
     Reshape,
     layers,
 )
-from pellucid.network import Graph, Network, backpropagate
+from pellucid.network import Network, backpropagate
 
 BATCH, TIME, MORE, UNITS = 3, 5, 3, 4
 LOSS = losses.build("mean_squared_error")
@@ -64,7 +64,7 @@ SOURCE = Embedding(6, UNITS, mask_zero=True)
 
 def two_readers(layer):
     """A layer of several inputs, that reads the padded sequence and what another layer makes of it."""
-    return lambda time: Graph(
+    return lambda time: Network.graph(
         inputs="words",
         nodes={
             "embedded": (SOURCE, "words"),

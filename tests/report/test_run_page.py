@@ -116,7 +116,7 @@ def test_runs_without_held_out_rows_or_measured_layers_have_a_page(tmp_path):
 
 def test_a_graph_has_a_page(tmp_path):
     dense = {"name": "dense", "units": 4}
-    graph = pel.Graph(
+    graph = pel.Network.graph(
         inputs="x",
         nodes={
             "a": (dense | {"activation": "relu"}, "x"),

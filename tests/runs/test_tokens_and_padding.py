@@ -31,7 +31,7 @@ def run():
         NETWORK,
         pel.Network(pel.Frozen(pel.Embedding(VOCABULARY, 4)), pel.GlobalMaxPool(), pel.Dense(1, "sigmoid")),
         pel.Network(pel.Embedding(VOCABULARY, 4), pel.Bidirectional(pel.RNN(2)), pel.Dense(1, "sigmoid")),
-        pel.Graph(
+        pel.Network.graph(
             inputs="words",
             nodes={
                 "table": (pel.Embedding(VOCABULARY, 4), "words"),

@@ -10,8 +10,8 @@ import numpy as np
 from pellucid.core.types import Array, PyTree
 from pellucid.explain.formula import place as place_of
 from pellucid.explain.numbers import Attribution
-from pellucid.layers import Activation, Embedding
-from pellucid.network import AnyNetwork, rows_that_fit
+from pellucid.layers import Activation
+from pellucid.network import Network, rows_that_fit
 from pellucid.network.memory import SINGLE_PASS
 
 CHUNK = 64
@@ -23,7 +23,7 @@ ENOUGH = 1e-3
 
 
 def attribute(
-    network: AnyNetwork, params: PyTree, state: PyTree, x: Array, outputs: list[np.ndarray], task: str
+    network: Network, params: PyTree, state: PyTree, x: Array, outputs: list[np.ndarray], task: str
 ) -> Attribution | None:
     """Gradient × input and integrated gradients of the answer for every input.
 
@@ -50,7 +50,7 @@ def attribute(
     features through propagating activation differences, 2017.
     """
     reads_words = any(
-        isinstance(layer, Embedding) and reads[0] in network.inputs
+        layer.vocabulary and reads[0] in network.inputs
         for layer, reads in zip(network.layers, network.reads, strict=True)
     )
     if reads_words or task == "reconstruction":
@@ -83,7 +83,7 @@ def attribute(
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
-def _gradients(network: AnyNetwork, end: int, place: int, params: PyTree, state: PyTree, x: Array) -> tuple[Any, Any]:
+def _gradients(network: Network, end: int, place: int, params: PyTree, state: PyTree, x: Array) -> tuple[Any, Any]:
     """The answer of each example of a batch, and its gradient for the input, by the layers' own backward."""
     forward = network.forward(params, state, x)
     output = forward.outputs[end]

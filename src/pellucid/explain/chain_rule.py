@@ -11,11 +11,11 @@ import numpy as np
 
 from pellucid.core.errors import DataError, InvalidValue
 from pellucid.data import Part
-from pellucid.explain.gates import RECURRENT, open_in_time
+from pellucid.explain.gates import open_in_time
 from pellucid.explain.numbers import Explanation, Facts, LossNumbers
 from pellucid.explain.update import double
 from pellucid.explain.walk import Walk
-from pellucid.layers import BatchNorm, Dropout, GaussianNoise, MaskingNoise
+from pellucid.layers.recurrent import Recurrent
 from pellucid.runs.run import Run, target_for
 from pellucid.runs.scaling import describe_targets
 
@@ -94,7 +94,7 @@ def _explain(
         run.network.inputs, run.facts.input_shape
     )
     times = [
-        shapes[reads[0]][0] if isinstance(layer, RECURRENT) else None
+        shapes[reads[0]][0] if isinstance(layer, Recurrent) else None
         for layer, reads in zip(run.network.layers, run.network.reads, strict=True)
     ]
     with jax.enable_x64(True):
@@ -143,10 +143,6 @@ def facts_of(run: Run, said: str, loss: LossNumbers) -> Facts:
     scaled = describe_targets(run.facts.target_preprocessing)
     if scaled:
         remarks.append(f"The t{scaled[1:]}; the numbers of the last layer and of the loss are those of y'.")
-    layers = run.network.layers
-    if any(isinstance(layer, Dropout | GaussianNoise | MaskingNoise) for layer in layers):
-        remarks.append("Dropout and noise are off, as they are in prediction.")
-    if any(isinstance(layer, BatchNorm) for layer in layers):
-        remarks.append("Batch normalisation uses its running statistics, as it does in prediction.")
+    remarks += dict.fromkeys(layer.in_prediction for layer in run.network.layers if layer.in_prediction)
     features = tuple(getattr(run.facts.encoder, "features", ()))
     return Facts(f"{run.facts.name}: {said}", true, says, tuple(remarks), features, classes)

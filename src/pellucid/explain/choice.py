@@ -15,7 +15,7 @@ from pellucid.explain.numbers import Chosen, Input, Term
 from pellucid.explain.update import Update
 from pellucid.functions import Elementwise
 from pellucid.layers import Activation
-from pellucid.network import AnyNetwork, mask_arguments
+from pellucid.network import Network, mask_arguments
 
 INPUTS = 8
 """Summands of z that are shown one by one."""
@@ -32,7 +32,7 @@ class Aim(NamedTuple):
 
 
 def aim_at(
-    network: AnyNetwork,
+    network: Network,
     grads: tuple[PyTree, ...],
     outputs: list[np.ndarray],
     neuron: str | None,
@@ -79,7 +79,7 @@ def aim_at(
     return Aim(layer, array, _largest(sizes))
 
 
-def _weight(network: AnyNetwork, grads: tuple[PyTree, ...], weight: str) -> Aim:
+def _weight(network: Network, grads: tuple[PyTree, ...], weight: str) -> Aim:
     form = "LAYER:i,j, for example dense_1:3,4, or LAYER:biases:4"
     name, _, text = weight.rpartition(":")
     parameter = "weights"
@@ -95,7 +95,7 @@ def _weight(network: AnyNetwork, grads: tuple[PyTree, ...], weight: str) -> Aim:
     return Aim(layer, parameter, check_place(_numbers(text, weight), arrays[parameter].shape, what))
 
 
-def _layer(network: AnyNetwork, grads: tuple[PyTree, ...], name: str, given: str, form: str) -> int:
+def _layer(network: Network, grads: tuple[PyTree, ...], name: str, given: str, form: str) -> int:
     """The number of the layer with parameters that is meant; an activation stands for the layer that it follows."""
     if not name:
         raise InvalidValue(f"write {form}. Received: {given!r}.")
@@ -147,7 +147,7 @@ def _largest(array: np.ndarray) -> tuple[int, ...]:
 
 
 def describe_weight(
-    network: AnyNetwork,
+    network: Network,
     params: PyTree,
     state: PyTree,
     x: Array,
@@ -304,7 +304,7 @@ def _through_time(name: str, own: PyTree, aim: Aim, through: Through, update: Up
     )
 
 
-def _activation_after(network: AnyNetwork, layer: int) -> int | None:
+def _activation_after(network: Network, layer: int) -> int | None:
     """The activation that reads a layer; None where there is none, or something else reads it too."""
     readers = [k for k, reads in enumerate(network.reads) if network.names[layer] in reads]
     if len(readers) == 1 and isinstance(network.layers[readers[0]], Activation):

@@ -18,7 +18,7 @@ from jax.flatten_util import ravel_pytree
 from pellucid.core.types import Array, PyTree
 from pellucid.functions.losses import Loss
 from pellucid.functions.masking import masked_value
-from pellucid.network import AnyNetwork, differentiated_loss, mask_arguments
+from pellucid.network import Network, differentiated_loss, mask_arguments
 
 STEPS = tuple(2.0**-k for k in range(5, 18, 2))
 """Steps h, each a quarter of the one before; times the size of the number where that is above 1. All are exact."""
@@ -85,7 +85,7 @@ def leaf_paths(point: Point) -> list[str]:
 
 
 def run_checks(
-    network: AnyNetwork,
+    network: Network,
     loss: Loss,
     state: PyTree,
     point: Point,
@@ -198,7 +198,7 @@ def extrapolated(differences: np.ndarray, rounding: np.ndarray) -> tuple[float, 
 
 @partial(jax.jit, static_argnums=(0, 1, 5))
 def _values(
-    network: AnyNetwork,
+    network: Network,
     loss: Loss,
     state: PyTree,
     point: Point,
@@ -229,7 +229,7 @@ def _values(
     return jax.lax.map(at, (places, steps))
 
 
-def outputs_with(network: AnyNetwork, state: PyTree, point: Point, masks: Mapping[str, Array]) -> list[Array]:
+def outputs_with(network: Network, state: PyTree, point: Point, masks: Mapping[str, Array]) -> list[Array]:
     """The output of every layer, with what the point adds to it passed on."""
     values: dict[str, Array] = {network.inputs[0]: point.x}
     for i, layer in enumerate(network.layers):

@@ -6,7 +6,6 @@ is brought out without a line of new calculus: the layer reads, beside its input
 weight moves z there, so that finite differences can check it.
 """
 
-import copy
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,20 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.types import Array, Cache, Key, Params, PyTree, Shape, State
-from pellucid.layers import GRU, LSTM, RNN, Layer
-from pellucid.network import AnyNetwork
-
-RECURRENT = (RNN, LSTM, GRU)
-GATES = {
-    RNN: (("a", "tanh"),),
-    LSTM: (("input", "sigmoid"), ("forget", "sigmoid"), ("candidate", "tanh"), ("output", "sigmoid")),
-    GRU: (("reset", "sigmoid"), ("update", "sigmoid"), ("candidate", "tanh")),
-}
-"""The gates of a layer in the order of the columns of its weights, with their activations."""
+from pellucid.layers import GRU
+from pellucid.layers.layer import Wrapper
+from pellucid.layers.recurrent import Recurrent
+from pellucid.network import Network
 
 
 @dataclass(frozen=True)
-class Opened(Layer):
+class Opened(Wrapper):
     """A recurrent layer that also reads an input which is 1 at one time alone, for each time.
 
     Args:
@@ -36,22 +29,9 @@ class Opened(Layer):
 
     layer: Any
 
-    @property
-    def name(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """That of the layer."""
-        return self.layer.name
-
-    @property
-    def mask_value(self) -> float | None:
-        """That of the layer."""
-        return self.layer.mask_value
-
-    @property
-    def masks(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """As for the layer."""
-        return self.layer.masks
-
-    takes_mask = True
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "name", self.layer.name)
 
     def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
         """That of the layer, with weights of 0 for the inputs that open it."""
@@ -83,7 +63,7 @@ class Opened(Layer):
         return dx[:, :, : dx.shape[2] - dx.shape[1]], grads
 
 
-def open_in_time(network: AnyNetwork, params: PyTree, steps: list[int | None]) -> tuple[AnyNetwork, PyTree]:
+def open_in_time(network: Network, params: PyTree, steps: list[int | None]) -> tuple[Network, PyTree]:
     """The same network with its plain recurrent layers opened, and its parameters widened by weights of 0.
 
     Args:
@@ -93,12 +73,10 @@ def open_in_time(network: AnyNetwork, params: PyTree, steps: list[int | None]) -
     """
     layers, widened = list(network.layers), list(params)
     for i, layer in enumerate(network.layers):
-        if isinstance(layer, RECURRENT):
+        if isinstance(layer, Recurrent):
             layers[i] = Opened(layer)
             widened[i] = _widened(params[i], steps[i])
-    opened = copy.copy(network)
-    object.__setattr__(opened, "layers", tuple(layers))
-    return opened, tuple(widened)
+    return network.with_layers(layers), tuple(widened)
 
 
 def _widened(params: Params, steps: int | None) -> Params:
@@ -161,10 +139,10 @@ def through_time(name: str, layer: Opened, params: Params, cache: Cache, grads: 
     z = z + recalled
     gradients = np.asarray(grads["weights"])[features:]
     gates = []
-    for k, (gate, activation) in enumerate(GATES[kind]):
+    for k, (gate, activation) in enumerate(layer.layer.gates):
         columns = slice(k * units, (k + 1) * units)
         a, function = kept[gate], activation
-        if kind is RNN:
+        if activation is None:
             function = layer.layer.activation.name
             gradient = np.asarray(
                 layer.layer.activation.backward(jnp.asarray(z), jnp.asarray(a), jnp.ones_like(jnp.asarray(a)))

@@ -7,33 +7,12 @@ from pellucid.explain.difference import STEPS, Check
 from pellucid.explain.formula import SYMBOLS, Line, Math, below, gradient, number, place, symbol
 from pellucid.explain.looking import images, inputs, over_time
 from pellucid.explain.numbers import Explanation, LayerNumbers
+from pellucid.layers import layers
 
 MOST = 4096
 """Numbers of an array that the page holds; larger ones are in the JSON."""
 
 
-COMPUTES = {
-    "dense": "z = x·W + b",
-    "conv1d": "z = x ⋆ W + b",
-    "conv2d": "z = x ⋆ W + b",
-    "conv1d_transpose": "z = x ⋆ᵀ W + b",
-    "conv2d_transpose": "z = x ⋆ᵀ W + b",
-    "rnn": "h ← f(x·W + h·R + b)",
-    "lstm": "c ← f·c + i·g, h ← o·tanh(c)",
-    "gru": "h ← u·h + (1 − u)·n",
-    "add": "Σ x",
-    "multiply": "Π x",
-    "batch_norm": "γ·(x − μ)/√(σ² + ε) + β",
-    "layer_norm": "γ·(x − μ)/√(σ² + ε) + β",
-    "max_pool1d": "max over windows",
-    "max_pool2d": "max over windows",
-    "average_pool1d": "mean over windows",
-    "average_pool2d": "mean over windows",
-    "flatten": "the same numbers in a row",
-    "reshape": "the same numbers in another shape",
-    "dropout": "unchanged in prediction",
-    "embedding": "W[x]",
-}
 VALUES = {"sigmoid": "1 / (1 + exp(-z))", "tanh": "tanh(z)", "relu": "max(0, z)", "linear": "z"}
 DERIVATIVES = {"sigmoid": "a * (1 - a)", "tanh": "1 - a**2"}
 LOSSES = {
@@ -106,7 +85,9 @@ def _all_of(arrays: list[Numbers]) -> list[Block]:
 
 
 def _computes(layer: LayerNumbers) -> str:
-    return f"a = {layer.kind}(z)" if layer.activation else COMPUTES.get(layer.kind, layer.kind.replace("_", " "))
+    if layer.activation:
+        return f"a = {layer.kind}(z)"
+    return (layer.kind in layers and layers.find(layer.kind).formula) or layer.kind.replace("_", " ")
 
 
 def _neuron(told: Explanation) -> list[Block]:

@@ -18,7 +18,7 @@ from pellucid.data import Dataset
 from pellucid.explain.choice import check_place
 from pellucid.explain.time_figure import draw
 from pellucid.layers import Activation
-from pellucid.network import AnyNetwork, backpropagate, rows_that_fit
+from pellucid.network import Network, backpropagate, rows_that_fit
 from pellucid.network.memory import SINGLE_PASS
 from pellucid.runs.run import Run
 from pellucid.runs.train import training_again
@@ -209,7 +209,7 @@ def _look(
     return pass_.loss, *parts, mean, active
 
 
-def _follow(network: AnyNetwork, params: PyTree, weight: str | None, neuron: str | None, layer: str | None) -> Followed:
+def _follow(network: Network, params: PyTree, weight: str | None, neuron: str | None, layer: str | None) -> Followed:
     asked = {
         kind: text for kind, text in (("weight", weight), ("neuron", neuron), ("layer", layer)) if text is not None
     }

@@ -17,8 +17,8 @@ from pellucid.explain.numbers import Chosen, Coupled, Explanation, Facts, LayerN
 from pellucid.explain.update import next_update
 from pellucid.functions.losses import Loss
 from pellucid.functions.masking import masked_gradient, masked_value
-from pellucid.layers import Activation, Embedding, LeakyIntegrateAndFire
-from pellucid.network import AnyNetwork, differentiated_loss, mask_arguments
+from pellucid.layers import Activation
+from pellucid.network import Network, differentiated_loss, mask_arguments
 from pellucid.runs.run import Run
 
 SAMPLE = 6
@@ -30,7 +30,7 @@ COUPLED = 64
 class Walk:
     """The forward and backward pass of one example, and what is asked of it."""
 
-    def __init__(self, network: AnyNetwork, loss: Loss, params: PyTree, state: PyTree, x: Array, target: Array) -> None:
+    def __init__(self, network: Network, loss: Loss, params: PyTree, state: PyTree, x: Array, target: Array) -> None:
         self.network, self.loss, self.params, self.state = network, loss, params, state
         self.x, self.target = x, target
         passed = _both_ways(network, loss, params, state, x, target)
@@ -243,7 +243,7 @@ class Walk:
             for layer, reads in zip(self.network.layers, self.network.reads, strict=True)
             if reads[0] in self.network.inputs
         ]
-        if not any(isinstance(layer, Embedding) for layer in reads_input):
+        if not any(layer.vocabulary for layer in reads_input):
             dx = np.asarray(self.dx)[0]
             for at in places(dx):
                 where, exact = place("x", np.unravel_index(at, dx.shape)), float(dx.reshape(-1)[at])
@@ -288,9 +288,7 @@ class Walk:
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _both_ways(
-    network: AnyNetwork, loss: Loss, params: PyTree, state: PyTree, x: Array, target: Array
-) -> tuple[Any, ...]:
+def _both_ways(network: Network, loss: Loss, params: PyTree, state: PyTree, x: Array, target: Array) -> tuple[Any, ...]:
     """Forward, the loss and its slope, and backward, in prediction mode."""
     forward = network.forward(params, state, x)
     criterion, number = differentiated_loss(network, loss, network.ends[0])
@@ -315,12 +313,12 @@ def _both_ways(
     )
 
 
-def _before_spikes(network: AnyNetwork) -> set[int]:
+def _before_spikes(network: Network) -> set[int]:
     """The layers whose slopes go back through spiking neurons, which replace their derivative by a surrogate."""
     found: set[int] = set()
     for i in range(len(network.layers) - 1, -1, -1):
         readers = [k for k, reads in enumerate(network.reads) if network.names[i] in reads]
-        if any(k in found or isinstance(network.layers[k], LeakyIntegrateAndFire) for k in readers):
+        if any(k in found or network.layers[k].surrogate for k in readers):
             found.add(i)
     return found
 

@@ -11,12 +11,15 @@ from pellucid.core.errors import ShapeError
 from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, State
 from pellucid.layers.layer import Layer, layers
 
+Query = Float[Array, "batch queries features"]
+Keys = Float[Array, "batch steps features"]
+
 
 class Attended(NamedTuple):
-    """What a forward pass of `Attention` leaves."""
+    """The cache of a forward pass of `Attention`."""
 
-    query: Float[Array, "batch queries features"]
-    keys: Float[Array, "batch steps features"]
+    query: Query
+    keys: Keys
     weights: Float[Array, "batch queries steps"]
     """How much each query looks at each key step: rows that sum to 1, or to 0 where all steps are left out."""
 
@@ -60,6 +63,8 @@ class Attention(Layer):
     inputs = 2
     masks = "passes"
     takes_mask = True
+    formula = "softmax(s · Q·Kᵀ)·K"
+    example = {"mask_value": 0.0}, ((3, 2), (4, 2))
 
     def __post_init__(self) -> None:
         validate(self)
@@ -82,12 +87,12 @@ class Attention(Layer):
         self,
         params: Params,
         state: State,
-        x: tuple[Float[Array, "batch queries features"], Float[Array, "batch steps features"]],
+        x: tuple[Query, Keys],
         *,
         key: Key[Array, ""] | None = None,
         training: bool = False,
         mask: tuple[Bool[Array, "batch queries"] | None, Bool[Array, "batch steps"] | None] = (None, None),
-    ) -> tuple[Float[Array, "batch queries features"], State, Cache]:
+    ) -> tuple[Query, State, Cache]:
         """C = softmax(s · Q·Kᵀ)·K, over the real steps of K."""
         query, keys = x
         scores = self._scale(query) * jnp.einsum("bqf,btf->bqt", query, keys)
@@ -97,16 +102,14 @@ class Attention(Layer):
         if real is None:
             weights = jax.nn.softmax(scores, axis=-1)
         else:
-            sample_mask = jnp.broadcast_to(real[:, None, :], scores.shape)
+            counted = jnp.broadcast_to(real[:, None, :], scores.shape)
             # The lowest finite number, not −∞: a row whose steps are all left out must not become NaN.
-            weights = jax.nn.softmax(jnp.where(sample_mask, scores, jnp.finfo(scores.dtype).min), axis=-1)
-            weights = jnp.where(sample_mask, weights, 0)
+            weights = jax.nn.softmax(jnp.where(counted, scores, jnp.finfo(scores.dtype).min), axis=-1)
+            weights = jnp.where(counted, weights, 0)
         return jnp.einsum("bqt,btf->bqf", weights, keys), state, Attended(query, keys, weights)
 
-    def backward(
-        self, params: Params, cache: Cache, dy: Float[Array, "batch queries features"]
-    ) -> tuple[tuple[Float[Array, "batch queries features"], Float[Array, "batch steps features"]], Params]:
-        """DQ = s · dS·K, dK = Aᵀ·dC + s · dSᵀ·Q."""
+    def backward(self, params: Params, cache: Cache, dy: Query) -> tuple[tuple[Query, Keys], Params]:
+        """dQ = s · dS·K, dK = Aᵀ·dC + s · dSᵀ·Q."""
         query, keys, weights = cache
         dweights = jnp.einsum("bqf,btf->bqt", dy, keys)
         dscores = weights * (dweights - (weights * dweights).sum(axis=-1, keepdims=True)) * self._scale(query)

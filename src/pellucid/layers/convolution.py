@@ -1,6 +1,7 @@
 """Convolution and its transpose, over sequences and images."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
@@ -30,7 +31,7 @@ Maps: TypeAlias = Float[Array, "batch *positions filters"]
 
 @dataclass(frozen=True)
 class Convolutional(Layer):
-    """What all convolutions share: their fields, which `Conv2D` explains, weights and biases."""
+    """The base of all convolutions: fields, which `Conv2D` explains, weights and biases."""
 
     filters: int = constrained(dataclasses.MISSING, WholeNumber(1), "number of filters")
     kernel: int | Shape | list[int] = dataclasses.field(default=dataclasses.MISSING)  # pyright: ignore[reportAssignmentType]
@@ -43,7 +44,14 @@ class Convolutional(Layer):
     biases: Initializer | Specification = "zeros"
     use_biases: bool = True
 
-    rank: ClassVar[int]
+    linear = True
+    output_range = (-math.inf, math.inf)
+    input_axes: ClassVar[int]
+
+    @property
+    def rank(self) -> int:
+        """The number of spatial axes."""
+        return self.input_axes - 1
 
     def __post_init__(self) -> None:
         validate(self)
@@ -84,7 +92,7 @@ class Convolutional(Layer):
             )
 
     def add_biases(self, params: Params, z: Maps) -> Maps:
-        """Z + b."""
+        """z + b."""
         return z + jnp.broadcast_to(params["biases"], z.shape) if self.use_biases else z
 
     def gradients(self, weights: Array, dz: Maps) -> Params:
@@ -96,6 +104,7 @@ class Convolution(Convolutional):
     """The forward and backward pass of a convolution over any number of spatial axes."""
 
     takes_mask = True
+    formula = "z = x ⋆ W + b"
 
     @property
     def masks(self) -> Literal["passes"] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -125,7 +134,7 @@ class Convolution(Convolutional):
         training: bool = False,
         mask: Bool[Array, "batch time"] | None = None,
     ) -> tuple[Maps, State, Cache]:
-        """Z = x ⋆ W + b; padded steps are 0, like what lies beyond the ends of a sequence."""
+        """z = x ⋆ W + b; padded steps are 0, like what lies beyond the ends of a sequence."""
         self.check_input(params, x)
         if mask is not None:
             x = jnp.where(mask[..., None], x, jnp.zeros((), x.dtype))
@@ -145,6 +154,8 @@ class Convolution(Convolutional):
 class TransposedConvolution(Convolutional):
     """The forward and backward pass of a transposed convolution: those of a convolution, exchanged."""
 
+    formula = "z = x ⋆ᵀ W + b"
+
     def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
         """Weights (kernel…, channels / groups, filters) and biases (filters,)."""
         params = self.draw(key, input_shape)
@@ -163,7 +174,7 @@ class TransposedConvolution(Convolutional):
     def forward(
         self, params: Params, state: State, x: Images, *, key: Key[Array, ""] | None = None, training: bool = False
     ) -> tuple[Maps, State, Cache]:
-        """Z = x ⋆ᵀ W + b, the gradient of a convolution's input."""
+        """z = x ⋆ᵀ W + b, the gradient of a convolution's input."""
         self.check_input(params, x)
         windows = self.windows(x.shape[1:-1])
         z = gradient_of_input(x, self.exchange(params["weights"]), windows, self.groups)
@@ -182,7 +193,7 @@ class TransposedConvolution(Convolutional):
 @layers.register("conv2d")
 @dataclass(frozen=True)
 class Conv2D(Convolution):
-    """Filters that slide over an image (subject 1.4): the same few weights at every position.
+    """Filters that slide over an image: the same few weights at every position.
 
     Formula:
         z[h, w, f] = Σ_i,j,c x[h·s + i·d, w·s + j·d, c] · W[i, j, c, f] + b[f], with stride s and dilation d;
@@ -200,7 +211,7 @@ class Conv2D(Convolution):
         padding: "valid", only where the filter lies inside the image; "same", zeros around it, so that stride 1 keeps
             the size.
         dilation: distance between the places a filter sees; 1 for neighbours.
-        groups: filters fall into so many groups, each of which sees its own share of the channels; as many as there
+        groups: filters fall into so many groups, each of which sees its own channels; as many as there
             are channels for a depthwise convolution.
         weights: how the weights, shape (*kernel, channels / groups, filters), are initialised.
         biases: how the biases, shape (filters,), are initialised.
@@ -226,7 +237,8 @@ class Conv2D(Convolution):
     Multi-scale context aggregation by dilated convolutions, 2016.
     """
 
-    rank = 2
+    input_axes = 3
+    example = {"filters": 4, "kernel": 3}, (5, 6, 2)
 
 
 @layers.register("conv1d")
@@ -265,17 +277,18 @@ class Conv1D(Convolution):
     Source: as for `Conv2D`.
     """
 
-    rank = 1
+    input_axes = 2
+    example = {"filters": 4, "kernel": 3}, (8, 2)
 
 
 @layers.register("conv2d_transpose")
 @dataclass(frozen=True)
 class ConvTranspose2D(TransposedConvolution):
-    """Each pixel spread out over a filter: the way from a small image to a large one (subject 1.7).
+    """Each pixel spread out over a filter: the way from a small image to a large one.
 
     Formula:
-        z[h·s + i·d, w·s + j·d, f] += x[h, w, c] · W[i, j, c, f], then + b[f]: what a convolution does to its gradients on
-        the way back; backward ∂L/∂x is therefore a convolution of dz, ∂L/∂W that of `Conv2D` with x and dz exchanged
+        z[h·s + i·d, w·s + j·d, f] += x[h, w, c] · W[i, j, c, f], then + b[f]: what a convolution does to its gradients
+        on the way back; backward ∂L/∂x is therefore a convolution of dz, ∂L/∂W that of `Conv2D` with x and dz exchanged
 
     Args:
         filters: number of filters, the channels of the output, at least 1.
@@ -307,7 +320,8 @@ class ConvTranspose2D(TransposedConvolution):
     learning, 2016.
     """
 
-    rank = 2
+    input_axes = 3
+    example = {"filters": 4, "kernel": 3}, (5, 6, 2)
 
 
 @layers.register("conv1d_transpose")
@@ -342,4 +356,5 @@ class ConvTranspose1D(TransposedConvolution):
     Source: as for `ConvTranspose2D`.
     """
 
-    rank = 1
+    input_axes = 2
+    example = {"filters": 4, "kernel": 3}, (8, 2)

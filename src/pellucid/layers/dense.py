@@ -1,6 +1,7 @@
 """The dense (fully connected) layer."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -11,6 +12,9 @@ from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, Specifi
 from pellucid.functions.activations import Activation, activations
 from pellucid.functions.initializers import Initializer, initializers
 from pellucid.layers.layer import Layer, layers
+
+Rows = Float[Array, "batch *rows inputs"]
+Outputs = Float[Array, "batch *rows units"]
 
 
 @layers.register("dense")
@@ -46,7 +50,12 @@ class Dense(Layer):
     Source: Rumelhart, Hinton, Williams, Learning representations by back-propagating errors, 1986.
     """
 
+    input_axes = 1
     masks = "passes"
+    linear = True
+    output_range = (-math.inf, math.inf)
+    formula = "z = x·W + b"
+    example = {"units": 4}, (3,)
 
     units: int = constrained(dataclasses.MISSING, WholeNumber(1), "number of neurons")
     activation: Activation | Specification | None = None
@@ -69,15 +78,9 @@ class Dense(Layer):
         return params, {}, (*input_shape[:-1], self.units)
 
     def forward(
-        self,
-        params: Params,
-        state: State,
-        x: Float[Array, "batch *rows inputs"],
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
-    ) -> tuple[Float[Array, "batch *rows units"], State, Cache]:
-        """Z = x·W + b."""
+        self, params: Params, state: State, x: Rows, *, key: Key[Array, ""] | None = None, training: bool = False
+    ) -> tuple[Outputs, State, Cache]:
+        """z = x·W + b."""
         inputs = params["weights"].shape[0]
         if x.shape[-1] != inputs:
             raise ShapeError(
@@ -88,9 +91,7 @@ class Dense(Layer):
             z = z + jnp.broadcast_to(params["biases"], z.shape)
         return z, state, x
 
-    def backward(
-        self, params: Params, cache: Cache, dy: Float[Array, "batch *rows units"]
-    ) -> tuple[Float[Array, "batch *rows inputs"], Params]:
+    def backward(self, params: Params, cache: Cache, dy: Outputs) -> tuple[Rows, Params]:
         """∂L/∂x = dz·Wᵀ, ∂L/∂W = xᵀ·dz, ∂L/∂b = Σ dz."""
         x, dz = cache.reshape(-1, cache.shape[-1]), dy.reshape(-1, self.units)
         dx = dy @ params["weights"].T

@@ -7,12 +7,33 @@ import jax.numpy as jnp
 
 from pellucid.core.errors import ShapeError
 from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, State
-from pellucid.layers.layer import Layer, layers
+from pellucid.layers.layer import Layer, Units, layers
+
+Part = Float[Array, "batch ..."]
+
+
+class Merge(Layer):
+    """The base of the layers that merge any number of inputs of one shape."""
+
+    inputs = None
+    masks = "passes"
+    linear = True
+    example = {}, ((2, 3), (2, 3), (2, 3))
+
+    def init(self, key: Key[Array, ""] | None, input_shape: tuple[Shape, ...]) -> tuple[Params, State, Shape]:
+        """No parameters; the shape that all inputs have."""
+        if len(set(input_shape)) != 1:
+            raise ShapeError(
+                f"{type(self).__name__} needs inputs of one shape; nothing is broadcast. "
+                f"Received: {', '.join(map(str, input_shape))}. "
+                "A Dense layer on a branch, or a Conv2D, brings it to the shape of the others."
+            )
+        return {}, {}, input_shape[0]
 
 
 @layers.register("add")
 @dataclass(frozen=True)
-class Add(Layer):
+class Add(Merge):
     """The sum of its inputs, as at the end of a residual block.
 
     Formula:
@@ -30,35 +51,28 @@ class Add(Layer):
     Source: He et al., Deep residual learning for image recognition, 2015.
     """
 
-    inputs = None
-    masks = "passes"
-
-    def init(self, key: Key[Array, ""] | None, input_shape: tuple[Shape, ...]) -> tuple[Params, State, Shape]:
-        """No parameters; the shape that all inputs have."""
-        return {}, {}, _one_shape("Add", input_shape)
+    formula = "Σ x"
 
     def forward(
         self,
         params: Params,
         state: State,
-        x: tuple[Float[Array, "batch *units"], ...],
+        x: tuple[Units, ...],
         *,
         key: Key[Array, ""] | None = None,
         training: bool = False,
-    ) -> tuple[Float[Array, "batch *units"], State, Cache]:
-        """Y = Σ x_k."""
+    ) -> tuple[Units, State, Cache]:
+        """y = Σ x_k."""
         return sum(x[1:], start=x[0]), state, x
 
-    def backward(
-        self, params: Params, cache: Cache, dy: Float[Array, "batch *units"]
-    ) -> tuple[tuple[Float[Array, "batch *units"], ...], Params]:
+    def backward(self, params: Params, cache: Cache, dy: Units) -> tuple[tuple[Units, ...], Params]:
         """Each branch gets dy."""
         return (dy,) * len(cache), {}
 
 
 @layers.register("multiply")
 @dataclass(frozen=True)
-class Multiply(Layer):
+class Multiply(Merge):
     """The product of its inputs, element by element: a gate on a branch.
 
     Formula:
@@ -74,36 +88,30 @@ class Multiply(Layer):
         [[6.0, 6.0]]
     """
 
-    inputs = None
-    masks = "passes"
-
-    def init(self, key: Key[Array, ""] | None, input_shape: tuple[Shape, ...]) -> tuple[Params, State, Shape]:
-        """No parameters; the shape that all inputs have."""
-        return {}, {}, _one_shape("Multiply", input_shape)
+    formula = "Π x"
+    linear = False
 
     def forward(
         self,
         params: Params,
         state: State,
-        x: tuple[Float[Array, "batch *units"], ...],
+        x: tuple[Units, ...],
         *,
         key: Key[Array, ""] | None = None,
         training: bool = False,
-    ) -> tuple[Float[Array, "batch *units"], State, Cache]:
-        """Y = Π x_k."""
+    ) -> tuple[Units, State, Cache]:
+        """y = Π x_k."""
         return math.prod(x[1:], start=x[0]), state, x
 
-    def backward(
-        self, params: Params, cache: Cache, dy: Float[Array, "batch *units"]
-    ) -> tuple[tuple[Float[Array, "batch *units"], ...], Params]:
-        """Dx_k = dy · Π_{j≠k} x_j, multiplied and not divided out, since an x_k may be 0."""
+    def backward(self, params: Params, cache: Cache, dy: Units) -> tuple[tuple[Units, ...], Params]:
+        """dx_k = dy · Π_{j≠k} x_j, multiplied and not divided out, since an x_k may be 0."""
         others = (cache[:k] + cache[k + 1 :] for k in range(len(cache)))
         return tuple(math.prod(rest, start=dy) for rest in others), {}
 
 
 @layers.register("concatenate")
 @dataclass(frozen=True)
-class Concatenate(Layer):
+class Concatenate(Merge):
     """Its inputs side by side along the last axis (features, channels).
 
     Formula:
@@ -119,8 +127,8 @@ class Concatenate(Layer):
         (5, 4)
     """
 
-    inputs = None
-    masks = "passes"
+    formula = "side by side"
+    example = {}, ((4, 2), (4, 3))
 
     def init(self, key: Key[Array, ""] | None, input_shape: tuple[Shape, ...]) -> tuple[Params, State, Shape]:
         """No parameters; the last axes add up."""
@@ -135,29 +143,18 @@ class Concatenate(Layer):
         self,
         params: Params,
         state: State,
-        x: tuple[Float[Array, "batch ..."], ...],
+        x: tuple[Part, ...],
         *,
         key: Key[Array, ""] | None = None,
         training: bool = False,
-    ) -> tuple[Float[Array, "batch ..."], State, Cache]:
-        """Y = [x_1, x_2, …]."""
+    ) -> tuple[Part, State, Cache]:
+        """y = [x_1, x_2, …]."""
         return jnp.concatenate(x, axis=-1), state, x
 
-    def backward(
-        self, params: Params, cache: Cache, dy: Float[Array, "batch ..."]
-    ) -> tuple[tuple[Float[Array, "batch ..."], ...], Params]:
-        """Dy cut where the inputs were joined."""
+    def backward(self, params: Params, cache: Cache, dy: Part) -> tuple[tuple[Part, ...], Params]:
+        """dy cut where the inputs were joined."""
         ends, end = [], 0
         for part in cache[:-1]:
             end += part.shape[-1]
             ends.append(end)
         return tuple(jnp.split(dy, ends, axis=-1)), {}
-
-
-def _one_shape(layer: str, shapes: tuple[Shape, ...]) -> Shape:
-    if len(set(shapes)) != 1:
-        raise ShapeError(
-            f"{layer} needs inputs of one shape; nothing is broadcast. Received: {', '.join(map(str, shapes))}. "
-            "A Dense layer on a branch, or a Conv2D, brings it to the shape of the others."
-        )
-    return shapes[0]

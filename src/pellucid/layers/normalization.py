@@ -11,11 +11,13 @@ from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, S
 from pellucid.layers.layer import Layer, layers
 from pellucid.layers.sequences import real_in_all
 
+Vectors = Float[Array, "batch *positions units"]
+
 
 @layers.register("batch_norm")
 @dataclass(frozen=True)
 class BatchNorm(Layer):
-    """Each unit normalised over the batch, then scaled and shifted by learnt numbers (subject 7.9).
+    """Each unit normalised over the batch, then scaled and shifted by trained numbers.
 
     Formula:
         training: μ, σ² = mean and variance of x over every axis but the last; prediction: the running ones
@@ -31,7 +33,7 @@ class BatchNorm(Layer):
     pixels. γ is the parameter "scale", β is "shift"; regularisers act on "weights", so neither is penalised.
 
     Args:
-        momentum: share of the running statistics kept at each step, 0 ≤ momentum < 1.
+        momentum: fraction of the running statistics kept at each step, 0 ≤ momentum < 1.
         epsilon: added to the variance, above 0.
         scale: False leaves out γ, shape (units,), which begins at 1.
         shift: False leaves out β, shape (units,), which begins at 0.
@@ -57,8 +59,11 @@ class BatchNorm(Layer):
     depends_on_batch: ClassVar[bool] = True
     masks = "passes"
     takes_mask = True
+    linear = True
+    in_prediction = "Batch normalisation uses its running statistics, as it does in prediction."
+    formula = "γ·(x − μ)/√(σ² + ε) + β"
 
-    momentum: float = constrained(0.9, SHARE, "share of the running statistics kept at each step")
+    momentum: float = constrained(0.9, SHARE, "fraction of the running statistics kept at each step")
     epsilon: float = constrained(1e-5, POSITIVE, "added to the variance")
     scale: bool = True
     shift: bool = True
@@ -77,14 +82,14 @@ class BatchNorm(Layer):
         self,
         params: Params,
         state: State,
-        x: Float[Array, "batch *places units"],
+        x: Vectors,
         *,
         key: Key[Array, ""] | None = None,
         training: bool = False,
         sample_mask: Bool[Array, " batch"] | None = None,
         mask: Bool[Array, "batch *steps"] | None = None,
-    ) -> tuple[Float[Array, "batch *places units"], State, Cache]:
-        """Y = γ·x̂ + β. Rows that are not ``sample_mask`` and steps of padding have no part in the statistics."""
+    ) -> tuple[Vectors, State, Cache]:
+        """y = γ·x̂ + β. Rows that are not ``sample_mask`` and steps of padding have no part in the statistics."""
         if not training:
             mean, variance = (state[name].astype(x.dtype) for name in ("mean", "variance"))
             where, n = None, None
@@ -106,9 +111,7 @@ class BatchNorm(Layer):
         normal = (x - jnp.broadcast_to(mean, x.shape)) * jnp.broadcast_to(inverse, x.shape)
         return _scaled_and_shifted(params, normal), state, (normal, inverse, where, n)
 
-    def backward(
-        self, params: Params, cache: Cache, dy: Float[Array, "batch *places units"]
-    ) -> tuple[Float[Array, "batch *places units"], Params]:
+    def backward(self, params: Params, cache: Cache, dy: Vectors) -> tuple[Vectors, Params]:
         """∂L/∂x = γ / √(σ² + ε) · (dy − mean(dy) − x̂·mean(dy·x̂)) in training, γ / √(σ² + ε) · dy in prediction."""
         normal, inverse, where, n = cache
         axes = tuple(range(dy.ndim - 1))
@@ -126,7 +129,7 @@ class BatchNorm(Layer):
 @layers.register("layer_norm")
 @dataclass(frozen=True)
 class LayerNorm(Layer):
-    """Each example normalised over its units, then scaled and shifted by learnt numbers.
+    """Each example normalised over its units, then scaled and shifted by trained numbers.
 
     Formula:
         μ, σ² = mean and variance of x over the last axis
@@ -156,6 +159,8 @@ class LayerNorm(Layer):
     """
 
     masks = "passes"
+    formula = "γ·(x − μ)/√(σ² + ε) + β"
+    example = {}, (3, 4)
 
     epsilon: float = constrained(1e-5, POSITIVE, "added to the variance")
     scale: bool = True
@@ -169,23 +174,15 @@ class LayerNorm(Layer):
         return _scale_and_shift(input_shape[-1:], self.scale, self.shift), {}, input_shape
 
     def forward(
-        self,
-        params: Params,
-        state: State,
-        x: Float[Array, "batch *places units"],
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
-    ) -> tuple[Float[Array, "batch *places units"], State, Cache]:
-        """Y = γ·x̂ + β."""
+        self, params: Params, state: State, x: Vectors, *, key: Key[Array, ""] | None = None, training: bool = False
+    ) -> tuple[Vectors, State, Cache]:
+        """y = γ·x̂ + β."""
         centred = x - x.mean(-1, keepdims=True)
         inverse = 1 / jnp.sqrt(jnp.square(centred).mean(-1, keepdims=True) + self.epsilon)
         normal = centred * inverse
         return _scaled_and_shifted(params, normal), state, (normal, inverse)
 
-    def backward(
-        self, params: Params, cache: Cache, dy: Float[Array, "batch *places units"]
-    ) -> tuple[Float[Array, "batch *places units"], Params]:
+    def backward(self, params: Params, cache: Cache, dy: Vectors) -> tuple[Vectors, Params]:
         """∂L/∂x = (g − mean(g) − x̂·mean(g·x̂)) / √(σ² + ε)."""
         normal, inverse = cache
         axes = tuple(range(dy.ndim - 1))

@@ -8,7 +8,9 @@ import jax.numpy as jnp
 from pellucid.core.errors import ShapeError
 from pellucid.core.types import Array, Bool, Cache, Key, Num, Params, Shape, State
 from pellucid.layers.layer import Layer, layers
-from pellucid.layers.sequences import spread_over
+from pellucid.layers.sequences import broadcast_mask
+
+Examples = Num[Array, "batch ..."]
 
 
 @layers.register("flatten")
@@ -25,6 +27,9 @@ class Flatten(Layer):
 
     masks = "ends"
     takes_mask = True
+    rearranges = linear = True
+    formula = "the same numbers in a row"
+    example = {}, (2, 3, 4)
 
     def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
         """No parameters; all axes become one."""
@@ -34,20 +39,18 @@ class Flatten(Layer):
         self,
         params: Params,
         state: State,
-        x: Num[Array, "batch ..."],
+        x: Examples,
         *,
         key: Key[Array, ""] | None = None,
         training: bool = False,
         mask: Bool[Array, "batch *steps"] | None = None,
     ) -> tuple[Num[Array, "batch units"], State, Cache]:
         """(batch, …) → (batch, product of …)."""
-        real = None if mask is None else spread_over(mask, x.shape)
+        real = None if mask is None else broadcast_mask(mask, x.shape)
         y = x if real is None else jnp.where(real, x, jnp.zeros((), x.dtype))
         return y.reshape(x.shape[0], math.prod(x.shape[1:])), state, (x, real)
 
-    def backward(
-        self, params: Params, cache: Cache, dy: Num[Array, "batch units"]
-    ) -> tuple[Num[Array, "batch ..."], Params]:
+    def backward(self, params: Params, cache: Cache, dy: Num[Array, "batch units"]) -> tuple[Examples, Params]:
         """Back to the shape that came in."""
         x, real = cache
         dx = dy.reshape(x.shape)
@@ -73,6 +76,9 @@ class Reshape(Layer):
     """
 
     masks = "passes"
+    rearranges = linear = True
+    formula = "the same numbers in another shape"
+    example = {"shape": (3, 2)}, (6,)
 
     shape: Shape | list[int]
 
@@ -89,19 +95,11 @@ class Reshape(Layer):
         return {}, {}, tuple(self.shape)
 
     def forward(
-        self,
-        params: Params,
-        state: State,
-        x: Num[Array, "batch ..."],
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
-    ) -> tuple[Num[Array, "batch ..."], State, Cache]:
+        self, params: Params, state: State, x: Examples, *, key: Key[Array, ""] | None = None, training: bool = False
+    ) -> tuple[Examples, State, Cache]:
         """(batch, …) → (batch, *shape)."""
         return x.reshape(x.shape[0], *self.shape), state, x
 
-    def backward(
-        self, params: Params, cache: Cache, dy: Num[Array, "batch ..."]
-    ) -> tuple[Num[Array, "batch ..."], Params]:
+    def backward(self, params: Params, cache: Cache, dy: Examples) -> tuple[Examples, Params]:
         """Back to the shape that came in."""
         return dy.reshape(cache.shape), {}

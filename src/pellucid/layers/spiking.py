@@ -8,14 +8,16 @@ import jax.numpy as jnp
 
 from pellucid.core.constraints import POSITIVE, Interval, OneOf, WholeNumber, constrained, validate
 from pellucid.core.types import Array, Bool, Cache, Float, Key, Num, Params, Shape, State
-from pellucid.layers.layer import Layer, layers
-from pellucid.layers.sequences import keep, spread_over
+from pellucid.layers.layer import Layer, Units, layers
+from pellucid.layers.sequences import broadcast_mask, keep
+
+Sequences = Float[Array, "batch time *units"]
 
 
 @layers.register("leaky_integrate_and_fire")
 @dataclass(frozen=True)
 class LeakyIntegrateAndFire(Layer):
-    """Neurons that add up their input currents, leak, and spike past a threshold (subject 2.1).
+    """Neurons that add up their input currents, leak, and spike past a threshold.
 
     Formula:
         v_t = leak · v_{t−1} + I_t − threshold · s_{t−1}        (reset "subtract")
@@ -34,7 +36,7 @@ class LeakyIntegrateAndFire(Layer):
     through s_{t−1} into v_t.
 
     Args:
-        leak: share of the membrane potential kept at each step, from 0 (no memory) to 1 (no leak).
+        leak: fraction of the membrane potential kept at each step, from 0 (no memory) to 1 (no leak).
         threshold: potential at which a neuron spikes, above 0.
         reset: "subtract" takes the threshold off after a spike, so that what was above it counts on; "zero" begins
             again from 0.
@@ -58,8 +60,12 @@ class LeakyIntegrateAndFire(Layer):
 
     masks = "passes"
     takes_mask = True
+    output_range = (0.0, 1.0)
+    surrogate = True
+    formula = "spikes of v_t = leak·v_{t−1} + x_t"
+    example = {"leak": 0.7, "threshold": 0.5, "reset": "zero"}, (4, 3)
 
-    leak: float = constrained(0.9, Interval(0, 1), "share of the membrane potential kept at each step")
+    leak: float = constrained(0.9, Interval(0, 1), "fraction of the membrane potential kept at each step")
     threshold: float = constrained(1.0, POSITIVE, "potential at which a neuron spikes")
     reset: str = constrained("subtract", OneOf(("subtract", "zero")), "after a spike")
     sharpness: float = constrained(5.0, POSITIVE, "how quickly the surrogate gradient falls off")
@@ -67,20 +73,16 @@ class LeakyIntegrateAndFire(Layer):
     def __post_init__(self) -> None:
         validate(self)
 
-    def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
-        """No parameters; the shape (time, units) stays."""
-        return {}, {}, input_shape
-
     def forward(
         self,
         params: Params,
         state: State,
-        x: Float[Array, "batch time *units"],
+        x: Sequences,
         *,
         key: Key[Array, ""] | None = None,
         training: bool = False,
         mask: Bool[Array, "batch time"] | None = None,
-    ) -> tuple[Float[Array, "batch time *units"], State, Cache]:
+    ) -> tuple[Sequences, State, Cache]:
         """Currents I to spikes s, both (batch, time, units)."""
 
         def step(before: Array, arrays: tuple[Array, Array | None]) -> tuple[Array, Array]:
@@ -94,14 +96,12 @@ class LeakyIntegrateAndFire(Layer):
             return v, v
 
         currents = x.swapaxes(0, 1)
-        real = None if mask is None else spread_over(mask, x.shape).swapaxes(0, 1)
+        real = None if mask is None else broadcast_mask(mask, x.shape).swapaxes(0, 1)
         _, potentials = jax.lax.scan(step, jnp.zeros_like(currents[0]), (currents, real))
         spikes = keep(real, self._spikes(potentials), jnp.zeros_like(potentials))
         return spikes.swapaxes(0, 1), state, (potentials, real)
 
-    def backward(
-        self, params: Params, cache: Cache, dy: Float[Array, "batch time *units"]
-    ) -> tuple[Float[Array, "batch time *units"], Params]:
+    def backward(self, params: Params, cache: Cache, dy: Sequences) -> tuple[Sequences, Params]:
         """δ_t = ds_t · h(v_t) + r_t · δ_{t+1}, from the last step to the first."""
         potentials, real = cache
         gradient = 1 / (1 + self.sharpness * jnp.abs(potentials - self.threshold)) ** 2
@@ -139,6 +139,10 @@ class Repeat(Layer):
         [[[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]]]
     """
 
+    linear = True
+    formula = "the same at every step"
+    example = {"steps": 3}, (4,)
+
     steps: int = constrained(dataclasses.MISSING, WholeNumber(1), "number of time steps")
 
     def __post_init__(self) -> None:
@@ -160,10 +164,8 @@ class Repeat(Layer):
         """(batch, …) → (batch, steps, …)."""
         return jnp.repeat(x[:, None], self.steps, axis=1), state, None
 
-    def backward(
-        self, params: Params, cache: Cache, dy: Float[Array, "batch steps *units"]
-    ) -> tuple[Float[Array, "batch *units"], Params]:
-        """Dx = Σ_t dy_t."""
+    def backward(self, params: Params, cache: Cache, dy: Float[Array, "batch steps *units"]) -> tuple[Units, Params]:
+        """dx = Σ_t dy_t."""
         return dy.sum(axis=1), {}
 
 
@@ -184,6 +186,9 @@ class MeanOverTime(Layer):
 
     masks = "ends"
     takes_mask = True
+    linear = True
+    formula = "mean over time"
+    example = {}, (5, 4)
 
     def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
         """No parameters; the time axis, the first, goes."""
@@ -193,26 +198,24 @@ class MeanOverTime(Layer):
         self,
         params: Params,
         state: State,
-        x: Float[Array, "batch time *units"],
+        x: Sequences,
         *,
         key: Key[Array, ""] | None = None,
         training: bool = False,
         mask: Bool[Array, "batch time ..."] | None = None,
-    ) -> tuple[Float[Array, "batch *units"], State, Cache]:
+    ) -> tuple[Units, State, Cache]:
         """(batch, time, …) → (batch, …)."""
         if mask is None:
             return x.mean(axis=1), state, (x, None)
         real = mask.astype(x.dtype)
-        shares = (real / jnp.maximum(real.sum(axis=1, keepdims=True), 1)).reshape(
+        fractions = (real / jnp.maximum(real.sum(axis=1, keepdims=True), 1)).reshape(
             *mask.shape, *(1 for _ in x.shape[mask.ndim :])
         )
-        return (x * jnp.broadcast_to(shares, x.shape)).sum(axis=1), state, (x, shares)
+        return (x * jnp.broadcast_to(fractions, x.shape)).sum(axis=1), state, (x, fractions)
 
-    def backward(
-        self, params: Params, cache: Cache, dy: Float[Array, "batch *units"]
-    ) -> tuple[Float[Array, "batch time *units"], Params]:
-        """Dx_t = dy / T, 0 at padding."""
-        x, shares = cache
-        if shares is None:
+    def backward(self, params: Params, cache: Cache, dy: Units) -> tuple[Sequences, Params]:
+        """dx_t = dy / T, 0 at padding."""
+        x, fractions = cache
+        if fractions is None:
             return jnp.broadcast_to(dy[:, None] / x.shape[1], x.shape), {}
-        return jnp.broadcast_to(dy[:, None], x.shape) * jnp.broadcast_to(shares, x.shape), {}
+        return jnp.broadcast_to(dy[:, None], x.shape) * jnp.broadcast_to(fractions, x.shape), {}

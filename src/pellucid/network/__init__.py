@@ -1,31 +1,28 @@
-"""Networks and their backpropagation."""
+"""Networks, their backpropagation, their summary, padding, tokens and memory."""
 
 from pellucid.network.backpropagation import Backpropagation, backpropagate, differentiated_loss
-from pellucid.network.graph import AnyNetwork, Graph, build_network
 from pellucid.network.masks import declares_padding, mask_arguments, padding_of_input
 from pellucid.network.memory import power_of_two, rows_at_once, rows_that_fit
-from pellucid.network.sequential import BackwardPass, ForwardPass, Network
+from pellucid.network.network import BackwardPass, ForwardPass, Network, build_network
 from pellucid.network.summary import Summary, summarize
 from pellucid.network.tokens import check_tokens, token_layer
 
 __all__ = [
-    "AnyNetwork",
     "Backpropagation",
     "BackwardPass",
     "ForwardPass",
-    "Graph",
     "Network",
     "Summary",
     "backpropagate",
+    "build_network",
     "check_tokens",
     "declares_padding",
+    "differentiated_loss",
     "mask_arguments",
     "padding_of_input",
-    "token_layer",
-    "build_network",
-    "differentiated_loss",
     "power_of_two",
     "rows_at_once",
     "rows_that_fit",
     "summarize",
+    "token_layer",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 
 from pellucid.layers import Activation, Dense
 from pellucid.layers.layer import weights_of
-from pellucid.network import AnyNetwork, Summary
+from pellucid.network import Network, Summary
 from pellucid.report.chart import bar_chart, drawing
 from pellucid.report.figures import COLOURS
 from pellucid.report.page import Html, element, figure, figures, image, number, paragraph, table
@@ -34,7 +34,7 @@ class Trained(NamedTuple):
         outputs: names of the outputs, or empty.
     """
 
-    network: AnyNetwork
+    network: Network
     params: Sequence[Any]
     summary: Summary
     shape: tuple[int, ...]
@@ -75,7 +75,7 @@ def _table(summary: Summary) -> Html:
     return table(head, [*rows, total])
 
 
-def _blocks(summary: Summary, network: AnyNetwork) -> Html:
+def _blocks(summary: Summary, network: Network) -> Html:
     """One block a layer, an activation within the block of the map before it."""
     blocks = [[name, _shape(shape), ""] for name, shape in summary.inputs.items()]
     for row, layer in zip(summary.rows, network.layers, strict=True):

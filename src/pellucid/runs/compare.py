@@ -18,7 +18,7 @@ from pellucid.runs.many import train_timed, vary
 from pellucid.runs.run import Run
 from pellucid.core.statistics import Estimate, Paired, holm, interval, paired
 from pellucid.runs.train import Plan, plan
-from pellucid.network import AnyNetwork, build_network
+from pellucid.network import Network, build_network
 from pellucid.optimizers import as_optimizer
 from pellucid.report.comparison import draw_comparison
 
@@ -322,7 +322,7 @@ def settle(data: Dataset, settings: Mapping[str, Any]) -> Plan:
     fields = {name: whole.pop(name) for name in OF_NETWORK if name in whole}
     given = whole.pop("network", None)
     network, data = _network(given, fields, data)
-    if not isinstance(given, AnyNetwork):
+    if not isinstance(given, Network):
         _, network = loss_and_network(whole.get("loss"), network, data)
     planned = plan(network, data, **whole)
     if not inner:
@@ -337,8 +337,8 @@ def settle(data: Dataset, settings: Mapping[str, Any]) -> Plan:
     )
 
 
-def _network(network: Any, fields: dict[str, Any], data: Dataset) -> tuple[AnyNetwork, Dataset]:
-    if isinstance(network, AnyNetwork):
+def _network(network: Any, fields: dict[str, Any], data: Dataset) -> tuple[Network, Dataset]:
+    if isinstance(network, Network):
         if fields:
             raise InvalidValue(
                 f"{', '.join(fields)}: a setting of networks given by units or by name; this one is given as an "

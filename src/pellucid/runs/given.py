@@ -14,7 +14,7 @@ from pellucid.data.encoding import Task, as_array, kind_of
 from pellucid.functions.losses import losses
 from pellucid.architectures.feedforward import RAW
 from pellucid.architectures.by_name import MODELS
-from pellucid.network import AnyNetwork, check_tokens
+from pellucid.network import Network, check_tokens
 
 
 def dataset_of(data: Any, network: Any, loss: Any, seed: int, weights: Any = None) -> Dataset:
@@ -54,9 +54,9 @@ def dataset_of(data: Any, network: Any, loss: Any, seed: int, weights: Any = Non
             "weights or a held-out part: make_dataset(x, y, …)."
         )
     x, y = data
-    if y is None and not (_learns_inputs(network) or isinstance(network, AnyNetwork)):
+    if y is None and not (_learns_inputs(network) or isinstance(network, Network)):
         raise InvalidValue(_needs_targets("(x, None)"))
-    if isinstance(network, AnyNetwork):  # here rows still have the numbers that they were given with
+    if isinstance(network, Network):  # here rows still have the numbers that they were given with
         check_tokens(network, as_array(x, "x"), "the training data x")
     return make_dataset(x, y, weights=weights, seed=seed, task=None if y is None else _task_of(y, loss))
 

@@ -23,7 +23,7 @@ from pellucid.runs.experiment import Experiment
 from pellucid.runs.keeping import keep_compiled_programs
 from pellucid.runs.run import DataFacts, Run
 from pellucid.runs.train import Ready, make_ready, summary_of
-from pellucid.network import AnyNetwork
+from pellucid.network import Network
 from pellucid.training import Supervised, Training, TrainingState, initial_state, steps_per_epoch
 from pellucid.training.populations import AXES, Population, members_of, run_in_threads, to_device
 
@@ -56,7 +56,7 @@ def train_population(
     experiments: Sequence[Experiment],
     data: Dataset | Sequence[Dataset],
     *,
-    networks: Sequence[AnyNetwork] | None = None,
+    networks: Sequence[Network] | None = None,
     optimizers: Sequence[Any] | None = None,
     progress: bool = False,
 ) -> list[Run]:
@@ -96,7 +96,7 @@ def train_timed(
     experiments: Sequence[Experiment],
     data: Dataset | Sequence[Dataset],
     *,
-    networks: Sequence[AnyNetwork] | None = None,
+    networks: Sequence[Network] | None = None,
     optimizers: Sequence[Any] | None = None,
     progress: bool = False,
 ) -> list[Trained]:
@@ -181,7 +181,7 @@ def without_initializers(item: Any) -> Any:
         return initializers.build("zeros")
     if isinstance(item, tuple):
         return tuple(map(without_initializers, item))
-    if isinstance(item, (Supervised, AnyNetwork, Layer)):
+    if isinstance(item, (Supervised, Network, Layer)):
         bare = copy.copy(item)
         for field in dataclasses.fields(item):
             object.__setattr__(bare, field.name, without_initializers(getattr(item, field.name)))
@@ -239,7 +239,7 @@ def _one_after_another(group: list[Member], made: Callable[[float], None]) -> li
 
 def _draw_all(group: list[Member]) -> list[TrainingState]:
     """The state of each member before its first step: drawn by its seed, with its own hyperparameters."""
-    alike: dict[AnyNetwork, list[int]] = {}
+    alike: dict[Network, list[int]] = {}
     for i, member in enumerate(group):
         alike.setdefault(member.ready.program.network, []).append(i)
     states: dict[int, TrainingState] = {}
@@ -263,7 +263,7 @@ def _draw_all(group: list[Member]) -> list[TrainingState]:
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
 def _draw(
-    network: AnyNetwork, optimizer: Any, regularizer: Any, input_shape: Any, recorder: Any, seeds: Any
+    network: Network, optimizer: Any, regularizer: Any, input_shape: Any, recorder: Any, seeds: Any
 ) -> TrainingState:
     def draw(seed: Any) -> TrainingState:
         return initial_state(network, optimizer, regularizer, input_shape, seed, recorder=recorder)

@@ -26,7 +26,7 @@ from pellucid.runs.notes import Notes
 from pellucid.runs.pages import kept_page, page_of_run
 from pellucid.runs.scaling import scaling_of
 from pellucid.network import (
-    AnyNetwork,
+    Network,
     Summary,
     build_network,
     check_tokens,
@@ -158,7 +158,7 @@ class Run:
         notes: what was said of it: choices, problems before its first step, what the doctor suspects.
     """
 
-    network: AnyNetwork
+    network: Network
     params: tuple[Params, ...]
     layer_state: tuple[State, ...]
     program: Supervised
@@ -534,7 +534,7 @@ def notes_of(files: RunFolder) -> Notes:
     return Notes.from_dict(files.read_json("notes.json") if files.has("notes.json") else {})
 
 
-def program_of(experiment: Experiment, network: AnyNetwork, rows: int) -> Supervised:
+def program_of(experiment: Experiment, network: Network, rows: int) -> Supervised:
     """What the compiled program of an experiment depends on; ``rows`` are trained on."""
     loss = losses.build(experiment.loss)
     return Supervised(
@@ -572,7 +572,7 @@ def _whole(name: str) -> bool:
 
 
 def outputs_of(
-    network: AnyNetwork, params: Any, state: Any, x: np.ndarray, scaling: Scaling, *, like: int | None = None
+    network: Network, params: Any, state: Any, x: np.ndarray, scaling: Scaling, *, like: int | None = None
 ) -> np.ndarray:
     """The outputs of a network for stored rows, scaled in the program, batch by batch.
 
@@ -599,13 +599,13 @@ def _filled(x: np.ndarray, size: int) -> np.ndarray:
 
 
 @partial(jax.jit, static_argnums=0)
-def _output_mask(network: AnyNetwork, params: Any, state: Any, scaling: Scaling, x: Any) -> Any:
+def _output_mask(network: Network, params: Any, state: Any, scaling: Scaling, x: Any) -> Any:
     # The compiler leaves out all that the mask does not depend on.
     return network.forward(params, state, scaling(x)).masks.get(network.names[network.ends[0]])
 
 
 @partial(jax.jit, static_argnums=0)
-def _predict(network: AnyNetwork, params: Any, state: Any, scaling: Scaling, x: Any) -> Any:
+def _predict(network: Network, params: Any, state: Any, scaling: Scaling, x: Any) -> Any:
     return network.forward(params, state, scaling(x)).outputs[-1]
 
 

@@ -52,7 +52,7 @@ from pellucid.runs.scaling import (
     scaled_targets,
     scaling_of,
 )
-from pellucid.network import AnyNetwork, build_network, summarize
+from pellucid.network import Network, build_network, summarize
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer, optimizers
 from pellucid.runs.folder import RunFolder
 from pellucid.training import (
@@ -70,7 +70,7 @@ from pellucid.training import (
 
 
 def train(
-    network: AnyNetwork | Specification | Sequence[int] | None,
+    network: Network | Specification | Sequence[int] | None,
     data: Dataset | tuple[Any, Any],
     *,
     loss: Loss | str | Mapping[str, Any] | None = None,
@@ -103,7 +103,7 @@ def train(
     rows, stratified by class, and watched instead; the held-out rows are then evaluated once, at the end.
 
     Args:
-        network: a `Network` or a `Graph`; a name, or a table of name and fields (``"cnn"``,
+        network: a `Network`; a name, or a table of name and fields (``"cnn"``,
             ``{"name": "lstm", "units": [64]}``); or units of hidden layers, or None for one hidden layer of 128. All
             but the first are completed by the output layer that the target asks for.
         data: a `Dataset`, or arrays ``(x, y)``, of which a fifth is then held out; for an autoencoder ``x`` alone.
@@ -192,14 +192,14 @@ class Plan(NamedTuple):
     """Its settings as plain data."""
     data: Dataset
     """The dataset, as the network takes it: an autoencoder's targets are its inputs."""
-    network: AnyNetwork
+    network: Network
     optimizer: Optimizer | FromOptax
     choices: tuple[str, ...] = ()
     """What was chosen where nothing was asked for, in words."""
 
 
 def plan(
-    network: AnyNetwork | Specification | Sequence[int] | None,
+    network: Network | Specification | Sequence[int] | None,
     data: Dataset | tuple[Any, Any],
     *,
     loss: Loss | str | Mapping[str, Any] | None = None,
@@ -228,12 +228,12 @@ def plan(
         'sparse_categorical_cross_entropy'
     """
     asked_for = {
-        "output layer": isinstance(network, AnyNetwork),
+        "output layer": isinstance(network, Network),
         "loss": loss is not None,
         "metric": metric is not None,
     }
     data = dataset_of(data, network, loss, seed)
-    if isinstance(network, AnyNetwork):
+    if isinstance(network, Network):
         loss = losses.build(OUTPUTS[data.task].loss if loss is None else loss)
     else:
         if isinstance(network, (str, Mapping)):
@@ -276,7 +276,7 @@ def run_experiment(
     data: Dataset,
     *,
     optimizer: Optimizer | FromOptax | None = None,
-    network: AnyNetwork | None = None,
+    network: Network | None = None,
     folder: str | Path | None = None,
     overwrite: bool = False,
     checkpoint_every: float = 10.0,
@@ -498,7 +498,7 @@ def prepare(
     experiment: Experiment,
     data: Dataset,
     optimizer: Optimizer | FromOptax | None,
-    network: AnyNetwork | None,
+    network: Network | None,
 ) -> tuple[Ready, Training]:
     """The parts of an experiment's training, and the training at its beginning; raises as ``make_ready``."""
     ready = make_ready(experiment, data, optimizer, network)
@@ -530,7 +530,7 @@ def make_ready(
     experiment: Experiment,
     data: Dataset,
     optimizer: Optimizer | FromOptax | None,
-    network: AnyNetwork | None,
+    network: Network | None,
 ) -> Ready:
     """The parts of an experiment's training, checked.
 

@@ -31,7 +31,7 @@ from pellucid.runs.experiment import Experiment, check_counts
 from pellucid.runs.keeping import keep_compiled_programs, restore, run_to_the_end
 from pellucid.runs.resuming import changed, refuse_fewer_epochs, resettled, resumed_optimizer
 from pellucid.runs.run import program_of, under
-from pellucid.network import Graph, Summary, build_network, power_of_two, summarize
+from pellucid.network import Network, Summary, build_network, power_of_two, summarize
 from pellucid.optimizers import as_optimizer
 from pellucid.runs.folder import RunFolder
 from pellucid.training import History, Rows, Scaling, Training, from_arrays, initial_state, to_arrays
@@ -40,7 +40,7 @@ SENTENCES = 256
 """Most sentences translated at once."""
 
 
-def translator(data: Translations, *, embedding: int = 64, units: int = 128, dropout: float = 0.2) -> Graph:
+def translator(data: Translations, *, embedding: int = 64, units: int = 128, dropout: float = 0.2) -> Network:
     """Encoder, decoder and attention between them, as a graph of two inputs (subject 8.3).
 
     The encoder, an LSTM over the embedded source, leaves a state for every source word; their mean tells the decoder
@@ -69,7 +69,7 @@ def translator(data: Translations, *, embedding: int = 64, units: int = 128, dro
     require(embedding, WholeNumber(1), "embedding")
     require(units, WholeNumber(1), "units")
     require(dropout, SHARE, "dropout")
-    return Graph(
+    return Network.graph(
         inputs=("source", "written"),
         nodes={
             "source_words": (
@@ -121,7 +121,7 @@ class Translator:
         stopped: why the training ended: ``"epochs"`` or ``"interrupted"``.
     """
 
-    network: Graph
+    network: Network
     params: tuple[Params, ...]
     layer_state: tuple[State, ...]
     source: Lexicon
@@ -148,7 +148,7 @@ class Translator:
     @staticmethod
     def train(
         data: Translations,
-        network: Graph | None = None,
+        network: Network | None = None,
         *,
         optimizer: Any = None,
         epochs: int | None = None,
@@ -211,7 +211,6 @@ class Translator:
                 record_every=20 if record_every is None else record_every,
                 data={"name": "translations"},
             )
-        assert isinstance(network, Graph)
         check_counts(experiment, len(data.train))
         keep_compiled_programs()
         program = program_of(experiment, network, len(data.train))
@@ -342,7 +341,6 @@ class Translator:
             raise StorageError(f"the run {folder} has not ended: it has no weights yet. Resume it first.")
         words = files.read_json("words.json")
         network = build_network(experiment.network)
-        assert isinstance(network, Graph)
         shapes = ((words["source_steps"],), (words["target_steps"],))
         template = initial_state(network, as_optimizer("sgd"), None, shapes, 0)
         tree = from_arrays({"params": template.params, "layer_state": template.layer_state}, arrays)
@@ -390,7 +388,7 @@ class Translator:
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _greedy(network: Graph, steps: int, params: Any, state: Any, source: Any) -> Any:
+def _greedy(network: Network, steps: int, params: Any, state: Any, source: Any) -> Any:
     """Write the likeliest word at each step, given those before it."""
 
     def write(step: Any, written: Any) -> Any:
@@ -405,7 +403,7 @@ def _greedy(network: Graph, steps: int, params: Any, state: Any, source: Any) ->
 
 
 @partial(jax.jit, static_argnums=0)
-def _attention(network: Graph, params: Any, state: Any, x: Any) -> Any:
+def _attention(network: Network, params: Any, state: Any, x: Any) -> Any:
     """The weights of the node ``context``, from its cache."""
     return network.forward(params, state, x).caches[network.names.index("context")].weights
 

@@ -5,17 +5,11 @@ import jax.numpy as jnp
 
 from pellucid.core.types import Array, Params, PyTree
 from pellucid.functions.losses import Loss
-from pellucid.network import AnyNetwork, Backpropagation
+from pellucid.network import Backpropagation, Network
 
 
 def explain_divergence(
-    network: AnyNetwork,
-    loss: Loss,
-    params: tuple[Params, ...],
-    x: PyTree,
-    pass_: Backpropagation,
-    step: int,
-    epoch: int,
+    network: Network, loss: Loss, params: tuple[Params, ...], x: PyTree, pass_: Backpropagation, step: int, epoch: int
 ) -> str:
     """Name the first thing in a step that is not finite.
 
@@ -41,7 +35,7 @@ def explain_divergence(
     )
 
 
-def first_affected(network: AnyNetwork, params: tuple[Params, ...], outputs: tuple[Array, ...]) -> str | None:
+def first_affected(network: Network, params: tuple[Params, ...], outputs: tuple[Array, ...]) -> str | None:
     """Name the first layer whose parameters or outputs are not finite, and what to do; None where all are.
 
     Args:
