@@ -26,6 +26,7 @@ from pellucid.layers.pooling import GlobalAveragePool as GlobalAveragePool
 from pellucid.layers.pooling import GlobalMaxPool as GlobalMaxPool
 from pellucid.layers.pooling import MaxPool1D as MaxPool1D
 from pellucid.layers.pooling import MaxPool2D as MaxPool2D
+from pellucid.layers.pooling import MeanOverTime as MeanOverTime
 from pellucid.layers.recurrent import GRU as GRU
 from pellucid.layers.recurrent import LSTM as LSTM
 from pellucid.layers.recurrent import RNN as RNN
@@ -33,5 +34,4 @@ from pellucid.layers.recurrent import Bidirectional as Bidirectional
 from pellucid.layers.reshape import Flatten as Flatten
 from pellucid.layers.reshape import Reshape as Reshape
 from pellucid.layers.spiking import LeakyIntegrateAndFire as LeakyIntegrateAndFire
-from pellucid.layers.spiking import MeanOverTime as MeanOverTime
 from pellucid.layers.spiking import Repeat as Repeat

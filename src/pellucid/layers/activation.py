@@ -1,11 +1,12 @@
 """An activation as a layer of its own, so that z (its input) and a (its output) are both visible."""
 
+import dataclasses
 from dataclasses import dataclass
 
-from pellucid.core.types import Array, Cache, Key, Params, Specification, State
+from pellucid.core.types import Cache, Params, Specification, State
 from pellucid.functions.activations import Activation as ActivationFunction
 from pellucid.functions.activations import activations
-from pellucid.layers.layer import Layer, Units, layers
+from pellucid.layers.layer import AnyKey, Layer, Units, layers, specified
 
 
 @layers.register("activation")
@@ -32,10 +33,7 @@ class Activation(Layer):
     masks = "passes"
     example = {"function": "tanh"}, (4,)
 
-    function: ActivationFunction | Specification
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "function", activations.build(self.function))
+    function: ActivationFunction | Specification = specified(dataclasses.MISSING, activations)
 
     @property
     def output_range(self) -> tuple[float, float]:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -48,7 +46,7 @@ class Activation(Layer):
         return activations.build(self.function).name == "linear"
 
     def forward(
-        self, params: Params, state: State, x: Units, *, key: Key[Array, ""] | None = None, training: bool = False
+        self, params: Params, state: State, x: Units, *, key: AnyKey = None, training: bool = False
     ) -> tuple[Units, State, Cache]:
         """a = f(z)."""
         a = activations.build(self.function).value(x)

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.constraints import Interval, constrained, validate
+from pellucid.core.constraints import Interval, constrained
 from pellucid.core.errors import ShapeError
-from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, State
-from pellucid.layers.layer import Layer, layers
+from pellucid.core.types import Array, Bool, Cache, Float, Params, Shape, State
+from pellucid.layers.layer import AnyKey, Layer, layers
 
 Query = Float[Array, "batch queries features"]
 Keys = Float[Array, "batch steps features"]
@@ -51,7 +51,7 @@ class Attention(Layer):
         >>> cache.weights.tolist(), context.tolist()
         ([[[0.5, 0.5, 0.0]]], [[[1.0, 1.0]]])
 
-    Keras's ``Attention`` does not scale unless told to; PyTorch's ``scaled_dot_product_attention`` always does.
+    Keras's ``Attention`` scales only on request; PyTorch's ``scaled_dot_product_attention`` always does.
 
     Source: Luong, Pham, Manning, Effective approaches to attention-based neural machine translation, 2015;
     Vaswani et al., Attention is all you need, 2017.
@@ -66,14 +66,11 @@ class Attention(Layer):
     formula = "softmax(s · Q·Kᵀ)·K"
     example = {"mask_value": 0.0}, ((3, 2), (4, 2))
 
-    def __post_init__(self) -> None:
-        validate(self)
-
     def output_mask(self, x: Any, mask: Any) -> Any:
         """That of the query: there is a context for each of its steps."""
         return mask[0]
 
-    def init(self, key: Key[Array, ""] | None, input_shape: tuple[Shape, ...]) -> tuple[Params, State, Shape]:
+    def init(self, key: AnyKey, input_shape: tuple[Shape, ...]) -> tuple[Params, State, Shape]:
         """No parameters; a context for each query."""
         query, keys = input_shape
         if len(query) != 2 or len(keys) != 2 or query[-1] != keys[-1]:
@@ -89,7 +86,7 @@ class Attention(Layer):
         state: State,
         x: tuple[Query, Keys],
         *,
-        key: Key[Array, ""] | None = None,
+        key: AnyKey = None,
         training: bool = False,
         mask: tuple[Bool[Array, "batch queries"] | None, Bool[Array, "batch steps"] | None] = (None, None),
     ) -> tuple[Query, State, Cache]:

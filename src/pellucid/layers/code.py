@@ -5,9 +5,9 @@ from typing import Literal
 
 import jax.numpy as jnp
 
-from pellucid.core.types import Array, Bool, Cache, Key, Params, Shape, Specification, State
+from pellucid.core.types import Array, Bool, Cache, Params, Shape, Specification, State
 from pellucid.functions.sparsity import Sparsity, sparsities
-from pellucid.layers.layer import Layer, Units, layers
+from pellucid.layers.layer import AnyKey, Layer, Units, layers, specified
 
 
 @layers.register("code")
@@ -34,7 +34,7 @@ class Code(Layer):
         (1.5, [[0.5, -0.5]])
     """
 
-    sparsity: Sparsity | Specification | None = None
+    sparsity: Sparsity | Specification | None = specified(None, sparsities)
     depends_on_batch = True
     linear = True
     formula = "unchanged"
@@ -44,11 +44,7 @@ class Code(Layer):
         """A penalty is of the activations of all steps together."""
         return "passes" if self.sparsity is None else None
 
-    def __post_init__(self) -> None:
-        if self.sparsity is not None:
-            object.__setattr__(self, "sparsity", sparsities.build(self.sparsity))
-
-    def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
+    def init(self, key: AnyKey, input_shape: Shape) -> tuple[Params, State, Shape]:
         """No parameters; the shape stays."""
         return {}, {} if self.sparsity is None else {"penalty": jnp.zeros((), jnp.float32)}, input_shape
 
@@ -58,7 +54,7 @@ class Code(Layer):
         state: State,
         x: Units,
         *,
-        key: Key[Array, ""] | None = None,
+        key: AnyKey = None,
         training: bool = False,
         sample_mask: Bool[Array, " batch"] | None = None,
     ) -> tuple[Units, State, Cache]:

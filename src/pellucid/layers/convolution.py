@@ -7,12 +7,12 @@ from typing import ClassVar, Literal, TypeAlias
 
 import jax.numpy as jnp
 
-from pellucid.core.constraints import OneOf, WholeNumber, constrained, validate
+from pellucid.core.constraints import OneOf, WholeNumber, constrained
 from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, Specification, State
 from pellucid.functions.activations import Activation, activations
 from pellucid.functions.initializers import Initializer, initializers
-from pellucid.layers.layer import Layer, layers
+from pellucid.layers.layer import AnyKey, Layer, Mask, layers, specified
 from pellucid.layers.patches import (
     Windows,
     all_of_window,
@@ -35,18 +35,18 @@ class Convolutional(Layer):
 
     filters: int = constrained(dataclasses.MISSING, WholeNumber(1), "number of filters")
     kernel: int | Shape | list[int] = dataclasses.field(default=dataclasses.MISSING)  # pyright: ignore[reportAssignmentType]
-    activation: Activation | Specification | None = None
+    activation: Activation | Specification | None = specified(None, activations)
     stride: int | Shape | list[int] = 1
-    padding: str = constrained("valid", OneOf(("valid", "same")), "what happens at the edges")
+    padding: str = constrained("valid", OneOf(("valid", "same")), "treatment of the edges")
     dilation: int | Shape | list[int] = 1
     groups: int = constrained(1, WholeNumber(1), "groups that channels and filters fall into")
-    weights: Initializer | Specification = "he_normal"
-    biases: Initializer | Specification = "zeros"
+    weights: Initializer | Specification = specified("he_normal", initializers)
+    biases: Initializer | Specification = specified("zeros", initializers)
     use_biases: bool = True
 
     linear = True
     output_range = (-math.inf, math.inf)
-    input_axes: ClassVar[int]
+    input_axes: ClassVar[int]  # pyright: ignore[reportIncompatibleVariableOverride]
 
     @property
     def rank(self) -> int:
@@ -54,16 +54,12 @@ class Convolutional(Layer):
         return self.input_axes - 1
 
     def __post_init__(self) -> None:
-        validate(self)
+        super().__post_init__()
         kind = type(self).__name__
         for name in ("kernel", "stride", "dilation"):
             object.__setattr__(self, name, lengths(getattr(self, name), self.rank, f"{kind}.{name}"))
         if self.filters % self.groups:
             raise InvalidValue(f"{kind}: {self.filters} filters do not fall into {self.groups} equal groups.")
-        if self.activation is not None:
-            object.__setattr__(self, "activation", activations.build(self.activation))
-        object.__setattr__(self, "weights", initializers.build(self.weights))
-        object.__setattr__(self, "biases", initializers.build(self.biases))
 
     def draw(self, key: Key[Array, ""], input_shape: Shape) -> Params:
         """Weights (kernel…, channels / groups, filters) and biases (filters,)."""
@@ -125,14 +121,7 @@ class Convolution(Convolutional):
         return slide(type(self).__name__, spatial, self.kernel, self.stride, self.padding, self.dilation)  # pyright: ignore[reportArgumentType]
 
     def forward(
-        self,
-        params: Params,
-        state: State,
-        x: Images,
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
-        mask: Bool[Array, "batch time"] | None = None,
+        self, params: Params, state: State, x: Images, *, key: AnyKey = None, training: bool = False, mask: Mask = None
     ) -> tuple[Maps, State, Cache]:
         """z = x ⋆ W + b; padded steps are 0, like what lies beyond the ends of a sequence."""
         self.check_input(params, x)
@@ -172,7 +161,7 @@ class TransposedConvolution(Convolutional):
         return split.swapaxes(-1, -3).reshape(*kernel, filters // self.groups, self.groups * channels)
 
     def forward(
-        self, params: Params, state: State, x: Images, *, key: Key[Array, ""] | None = None, training: bool = False
+        self, params: Params, state: State, x: Images, *, key: AnyKey = None, training: bool = False
     ) -> tuple[Maps, State, Cache]:
         """z = x ⋆ᵀ W + b, the gradient of a convolution's input."""
         self.check_input(params, x)

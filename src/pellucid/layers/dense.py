@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 
-from pellucid.core.constraints import WholeNumber, constrained, validate
+from pellucid.core.constraints import WholeNumber, constrained
 from pellucid.core.errors import ShapeError
 from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, Specification, State
 from pellucid.functions.activations import Activation, activations
 from pellucid.functions.initializers import Initializer, initializers
-from pellucid.layers.layer import Layer, layers
+from pellucid.layers.layer import AnyKey, Layer, layers, specified
 
 Rows = Float[Array, "batch *rows inputs"]
 Outputs = Float[Array, "batch *rows units"]
@@ -58,17 +58,10 @@ class Dense(Layer):
     example = {"units": 4}, (3,)
 
     units: int = constrained(dataclasses.MISSING, WholeNumber(1), "number of neurons")
-    activation: Activation | Specification | None = None
-    weights: Initializer | Specification = "he_normal"
-    biases: Initializer | Specification = "zeros"
+    activation: Activation | Specification | None = specified(None, activations)
+    weights: Initializer | Specification = specified("he_normal", initializers)
+    biases: Initializer | Specification = specified("zeros", initializers)
     use_biases: bool = True
-
-    def __post_init__(self) -> None:
-        validate(self)
-        if self.activation is not None:
-            object.__setattr__(self, "activation", activations.build(self.activation))
-        object.__setattr__(self, "weights", initializers.build(self.weights))
-        object.__setattr__(self, "biases", initializers.build(self.biases))
 
     def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
         """Weights (inputs, units) and biases (units,)."""
@@ -78,7 +71,7 @@ class Dense(Layer):
         return params, {}, (*input_shape[:-1], self.units)
 
     def forward(
-        self, params: Params, state: State, x: Rows, *, key: Key[Array, ""] | None = None, training: bool = False
+        self, params: Params, state: State, x: Rows, *, key: AnyKey = None, training: bool = False
     ) -> tuple[Outputs, State, Cache]:
         """z = x·W + b."""
         inputs = params["weights"].shape[0]

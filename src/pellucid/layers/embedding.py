@@ -7,11 +7,11 @@ from typing import Any, Literal
 import jax.numpy as jnp
 from jax.core import Tracer
 
-from pellucid.core.constraints import WholeNumber, constrained, validate
+from pellucid.core.constraints import WholeNumber, constrained
 from pellucid.core.errors import DataError
 from pellucid.core.types import Array, Bool, Cache, Float, Key, Num, Params, Shape, Specification, State
 from pellucid.functions.initializers import Initializer, Normal, initializers
-from pellucid.layers.layer import Layer, layers
+from pellucid.layers.layer import AnyKey, Layer, layers, specified
 
 Tokens = Num[Array, "batch *time"]
 Vectors = Float[Array, "batch *time units"]
@@ -56,14 +56,12 @@ class Embedding(Layer):
     formula = "W[x]"
     example = {"vocabulary": 5, "units": 3, "mask_zero": True}, (4,)
 
-    vocabulary: int = constrained(dataclasses.MISSING, WholeNumber(1), "size of the vocabulary")
+    vocabulary: int = constrained(  # pyright: ignore[reportIncompatibleVariableOverride]
+        dataclasses.MISSING, WholeNumber(1), "size of the vocabulary"
+    )
     units: int = constrained(dataclasses.MISSING, WholeNumber(1), "length of a vector")
     mask_zero: bool = False
-    weights: Initializer | Specification = Normal(std=1.0)
-
-    def __post_init__(self) -> None:
-        validate(self)
-        object.__setattr__(self, "weights", initializers.build(self.weights))
+    weights: Initializer | Specification = specified(Normal(std=1.0), initializers)
 
     @property
     def masks(self) -> Literal["makes"] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -81,7 +79,7 @@ class Embedding(Layer):
         return {"weights": table}, {}, (*input_shape, self.units)
 
     def forward(
-        self, params: Params, state: State, x: Tokens, *, key: Key[Array, ""] | None = None, training: bool = False
+        self, params: Params, state: State, x: Tokens, *, key: AnyKey = None, training: bool = False
     ) -> tuple[Vectors, State, Cache]:
         """y = W[x]."""
         ids = x.astype(jnp.int32)

@@ -1,12 +1,13 @@
 """A layer kept as it is: its parameters are carried, not trained."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 from pellucid.core.errors import InvalidValue
 from pellucid.core.registry import describe
 from pellucid.core.types import Array, Cache, Key, Params, Shape, Specification, State
-from pellucid.layers.layer import Layer, Units, Wrapper, layers
+from pellucid.layers.layer import AnyKey, Layer, Units, Wrapper, layers, specified
 
 
 @layers.register("frozen")
@@ -39,7 +40,7 @@ class Frozen(Wrapper):
     formula = "the layer itself, not trained"
     example = {"layer": {"name": "dense", "units": 3}}, (4,)
 
-    layer: Layer | Specification
+    layer: Layer | Specification = specified(dataclasses.MISSING, layers)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -57,14 +58,7 @@ class Frozen(Wrapper):
         return {}, {"params": params, "state": state}, shape
 
     def forward(
-        self,
-        params: Params,
-        state: State,
-        x: Any,
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
-        **mask: Any,
+        self, params: Params, state: State, x: Any, *, key: AnyKey = None, training: bool = False, **mask: Any
     ) -> tuple[Units, State, Cache]:
         """The layer's own output."""
         own = state["params"]

@@ -1,17 +1,31 @@
-"""The contract of a layer: three functions over pytrees, held by a frozen dataclass of hyperparameters."""
+"""The contract of a layer: a frozen dataclass of hyperparameters with three functions over pytrees."""
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import jax
 
+from pellucid.core.constraints import validate
 from pellucid.core.registry import Registry
 from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, PyTree, State
 from pellucid.layers.sequences import real_in_all
 
+AnyKey: TypeAlias = Key[Array, ""] | None
+"""A random key; None where nothing is drawn."""
+Mask: TypeAlias = Bool[Array, "batch *steps"] | None
+"""True at real steps; None without padding."""
 Units: TypeAlias = Float[Array, "batch *units"]
 """A batch of examples of any shape."""
+
+
+def specified(default: Any, registry: Registry[Any]) -> Any:
+    """A dataclass field that holds an object of ``registry``, given as such, by name or as a table.
+
+    ``dataclasses.MISSING`` as default makes it required; ``None`` as default makes it optional.
+    """
+    return dataclasses.field(default=default, metadata={"registry": registry})
 
 
 class Layer(ABC):
@@ -30,8 +44,8 @@ class Layer(ABC):
     A layer that leaves ``backward`` out gets it derived from its ``forward`` by `jax.vjp`; the cache
     is then the derivative itself. One that leaves ``init`` out has no parameters and keeps the shape.
 
-    The class attributes say what a network, a training or an explanation has to know of the layer; a layer sets those
-    in which it differs. So a new layer is one class, and nothing else lists it.
+    Networks, trainings and explanations read all that they need to know of a layer from its class attributes; a layer
+    sets those in which it differs from the defaults. So a new layer is one class, and nothing else lists it.
 
     Example:
         >>> import jax.numpy as jnp
@@ -89,6 +103,13 @@ class Layer(ABC):
     example: ClassVar[tuple[Mapping[str, Any], Any]] = ({}, (4,))
     """Fields of an instance, and a shape of one example (a tuple of shapes for several inputs), for tests."""
 
+    def __post_init__(self) -> None:
+        validate(self)
+        for field in dataclasses.fields(self):  # pyright: ignore[reportArgumentType]
+            registry, value = field.metadata.get("registry"), getattr(self, field.name)
+            if registry is not None and not (value is None and field.default is None):
+                object.__setattr__(self, field.name, registry.build(value))
+
     def init(self, key: Any, input_shape: Any) -> tuple[Params, State, Any]:
         """Initialise the parameters for examples of ``input_shape``; by default none.
 
@@ -99,7 +120,7 @@ class Layer(ABC):
 
     @abstractmethod
     def forward(
-        self, params: Params, state: State, x: PyTree, *, key: Key[Array, ""] | None, training: bool
+        self, params: Params, state: State, x: PyTree, *, key: AnyKey, training: bool
     ) -> tuple[Array, State, Cache]:
         """The outputs of a batch, the new state, and what ``backward`` needs."""
 
@@ -107,7 +128,7 @@ class Layer(ABC):
     def backward(self, params: Params, cache: Cache, dy: Array) -> tuple[PyTree, Params]:
         """From ``dy`` = ∂L/∂y to ``dx`` = ∂L/∂x and the gradients ∂L/∂params."""
 
-    def output_mask(self, x: PyTree, mask: Any) -> Bool[Array, "batch *steps"] | None:
+    def output_mask(self, x: PyTree, mask: Any) -> Mask:
         """The mask of the outputs: that of the inputs; of several, a step is real where it is real in all of them.
 
         Args:
@@ -135,11 +156,11 @@ class Wrapper(Layer):
     layer: Any
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "layer", layers.build(self.layer))
+        super().__post_init__()
         for fact in WRAPPED:
             object.__setattr__(self, fact, getattr(self.layer, fact))
 
-    def output_mask(self, x: PyTree, mask: Any) -> Bool[Array, "batch *steps"] | None:
+    def output_mask(self, x: PyTree, mask: Any) -> Mask:
         """As for the layer."""
         return self.layer.output_mask(x, mask)
 
@@ -164,7 +185,7 @@ def _apply_derivative(self: Layer, params: Params, cache: Cache, dy: Array) -> t
 
 
 WEIGHTS = ("weights", "recurrent")
-"""Names of the parameters that are weights: what a regulariser acts on and the recorder measures."""
+"""Names of the parameters that are weights: a regulariser acts on them, the recorder measures them."""
 
 
 def weights_of(params: Params) -> list[Array]:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 
 from pellucid.core.errors import ShapeError
-from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, State
-from pellucid.layers.layer import Layer, Units, layers
+from pellucid.core.types import Array, Cache, Float, Params, Shape, State
+from pellucid.layers.layer import AnyKey, Layer, Units, layers
 
-Part = Float[Array, "batch ..."]
+Parts = tuple[Float[Array, "batch ..."], ...]
 
 
 class Merge(Layer):
@@ -20,7 +20,7 @@ class Merge(Layer):
     linear = True
     example = {}, ((2, 3), (2, 3), (2, 3))
 
-    def init(self, key: Key[Array, ""] | None, input_shape: tuple[Shape, ...]) -> tuple[Params, State, Shape]:
+    def init(self, key: AnyKey, input_shape: tuple[Shape, ...]) -> tuple[Params, State, Shape]:
         """No parameters; the shape that all inputs have."""
         if len(set(input_shape)) != 1:
             raise ShapeError(
@@ -54,18 +54,12 @@ class Add(Merge):
     formula = "Σ x"
 
     def forward(
-        self,
-        params: Params,
-        state: State,
-        x: tuple[Units, ...],
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
+        self, params: Params, state: State, x: Parts, *, key: AnyKey = None, training: bool = False
     ) -> tuple[Units, State, Cache]:
         """y = Σ x_k."""
         return sum(x[1:], start=x[0]), state, x
 
-    def backward(self, params: Params, cache: Cache, dy: Units) -> tuple[tuple[Units, ...], Params]:
+    def backward(self, params: Params, cache: Cache, dy: Units) -> tuple[Parts, Params]:
         """Each branch gets dy."""
         return (dy,) * len(cache), {}
 
@@ -92,18 +86,12 @@ class Multiply(Merge):
     linear = False
 
     def forward(
-        self,
-        params: Params,
-        state: State,
-        x: tuple[Units, ...],
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
+        self, params: Params, state: State, x: Parts, *, key: AnyKey = None, training: bool = False
     ) -> tuple[Units, State, Cache]:
         """y = Π x_k."""
         return math.prod(x[1:], start=x[0]), state, x
 
-    def backward(self, params: Params, cache: Cache, dy: Units) -> tuple[tuple[Units, ...], Params]:
+    def backward(self, params: Params, cache: Cache, dy: Units) -> tuple[Parts, Params]:
         """dx_k = dy · Π_{j≠k} x_j, multiplied and not divided out, since an x_k may be 0."""
         others = (cache[:k] + cache[k + 1 :] for k in range(len(cache)))
         return tuple(math.prod(rest, start=dy) for rest in others), {}
@@ -130,7 +118,7 @@ class Concatenate(Merge):
     formula = "side by side"
     example = {}, ((4, 2), (4, 3))
 
-    def init(self, key: Key[Array, ""] | None, input_shape: tuple[Shape, ...]) -> tuple[Params, State, Shape]:
+    def init(self, key: AnyKey, input_shape: tuple[Shape, ...]) -> tuple[Params, State, Shape]:
         """No parameters; the last axes add up."""
         if len({shape[:-1] for shape in input_shape}) != 1:
             raise ShapeError(
@@ -140,18 +128,12 @@ class Concatenate(Merge):
         return {}, {}, (*input_shape[0][:-1], sum(shape[-1] for shape in input_shape))
 
     def forward(
-        self,
-        params: Params,
-        state: State,
-        x: tuple[Part, ...],
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
-    ) -> tuple[Part, State, Cache]:
+        self, params: Params, state: State, x: Parts, *, key: AnyKey = None, training: bool = False
+    ) -> tuple[Units, State, Cache]:
         """y = [x_1, x_2, …]."""
         return jnp.concatenate(x, axis=-1), state, x
 
-    def backward(self, params: Params, cache: Cache, dy: Part) -> tuple[tuple[Part, ...], Params]:
+    def backward(self, params: Params, cache: Cache, dy: Units) -> tuple[Parts, Params]:
         """dy cut where the inputs were joined."""
         ends, end = [], 0
         for part in cache[:-1]:

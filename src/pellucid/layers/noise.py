@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.constraints import NOT_NEGATIVE, SHARE, constrained, validate
+from pellucid.core.constraints import NOT_NEGATIVE, SHARE, constrained
 from pellucid.core.types import Array, Cache, Key, Params, State
-from pellucid.layers.layer import Layer, Units, layers
+from pellucid.layers.layer import AnyKey, Layer, Units, layers
 
 
 class Random(Layer):
@@ -19,11 +19,8 @@ class Random(Layer):
     in_prediction = "Dropout and noise are off, as they are in prediction."
     formula = "unchanged in prediction"
 
-    def __post_init__(self) -> None:
-        validate(self)
-
     def forward(
-        self, params: Params, state: State, x: Units, *, key: Key[Array, ""] | None = None, training: bool = False
+        self, params: Params, state: State, x: Units, *, key: AnyKey = None, training: bool = False
     ) -> tuple[Units, State, Cache]:
         """The disturbed inputs in training, y = x in prediction; the cache holds what they are multiplied by."""
         if not training or self.off:

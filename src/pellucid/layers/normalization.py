@@ -6,9 +6,9 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from pellucid.core.constraints import POSITIVE, SHARE, constrained, validate
-from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, State
-from pellucid.layers.layer import Layer, layers
+from pellucid.core.constraints import POSITIVE, SHARE, constrained
+from pellucid.core.types import Array, Bool, Cache, Float, Params, Shape, State
+from pellucid.layers.layer import AnyKey, Layer, Mask, layers
 from pellucid.layers.sequences import real_in_all
 
 Vectors = Float[Array, "batch *positions units"]
@@ -69,10 +69,7 @@ class BatchNorm(Layer):
     shift: bool = True
     update_statistics: bool = True
 
-    def __post_init__(self) -> None:
-        validate(self)
-
-    def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
+    def init(self, key: AnyKey, input_shape: Shape) -> tuple[Params, State, Shape]:
         """Scale 1 and shift 0; running mean 0 and variance 1, each (units,)."""
         units = input_shape[-1:]
         state = {"mean": jnp.zeros(units, jnp.float32), "variance": jnp.ones(units, jnp.float32)}
@@ -84,10 +81,10 @@ class BatchNorm(Layer):
         state: State,
         x: Vectors,
         *,
-        key: Key[Array, ""] | None = None,
+        key: AnyKey = None,
         training: bool = False,
         sample_mask: Bool[Array, " batch"] | None = None,
-        mask: Bool[Array, "batch *steps"] | None = None,
+        mask: Mask = None,
     ) -> tuple[Vectors, State, Cache]:
         """y = γ·x̂ + β. Rows that are not ``sample_mask`` and steps of padding have no part in the statistics."""
         if not training:
@@ -166,15 +163,12 @@ class LayerNorm(Layer):
     scale: bool = True
     shift: bool = True
 
-    def __post_init__(self) -> None:
-        validate(self)
-
-    def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
+    def init(self, key: AnyKey, input_shape: Shape) -> tuple[Params, State, Shape]:
         """Scale 1 and shift 0, each (units,)."""
         return _scale_and_shift(input_shape[-1:], self.scale, self.shift), {}, input_shape
 
     def forward(
-        self, params: Params, state: State, x: Vectors, *, key: Key[Array, ""] | None = None, training: bool = False
+        self, params: Params, state: State, x: Vectors, *, key: AnyKey = None, training: bool = False
     ) -> tuple[Vectors, State, Cache]:
         """y = γ·x̂ + β."""
         centred = x - x.mean(-1, keepdims=True)

@@ -1,16 +1,17 @@
 """Pooling over sequences and images: the largest or the mean of each window, or of all there is."""
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
 import jax.numpy as jnp
 from jax import lax
 
-from pellucid.core.constraints import OneOf, constrained, validate
+from pellucid.core.constraints import OneOf, constrained
 from pellucid.core.errors import ShapeError
-from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, State
-from pellucid.layers.layer import Layer, layers
+from pellucid.core.types import Array, Bool, Cache, Float, Params, Shape, State
+from pellucid.layers.layer import AnyKey, Layer, Mask, Units, layers
 from pellucid.layers.patches import Windows, all_of_window, check_rank, lengths, scatter, slide, views
 from pellucid.layers.sequences import broadcast_mask
 
@@ -24,9 +25,9 @@ class Pooling(Layer):
 
     size: int | Shape | list[int] = 2
     stride: int | Shape | list[int] | None = None
-    padding: str = constrained("valid", OneOf(("valid", "same")), "what happens at the edges")
+    padding: str = constrained("valid", OneOf(("valid", "same")), "treatment of the edges")
 
-    input_axes: ClassVar[int]
+    input_axes: ClassVar[int]  # pyright: ignore[reportIncompatibleVariableOverride]
 
     @property
     def rank(self) -> int:
@@ -34,7 +35,7 @@ class Pooling(Layer):
         return self.input_axes - 1
 
     def __post_init__(self) -> None:
-        validate(self)
+        super().__post_init__()
         for name in ("size", "stride"):
             given = getattr(self, name)
             if given is not None:
@@ -42,7 +43,7 @@ class Pooling(Layer):
         if self.stride == self.size:
             object.__setattr__(self, "stride", None)
 
-    def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
+    def init(self, key: AnyKey, input_shape: Shape) -> tuple[Params, State, Shape]:
         """No parameters; fewer positions, the same channels."""
         return {}, {}, (*self.windows(input_shape).outputs, input_shape[-1])
 
@@ -67,7 +68,7 @@ class MaxPooling(Pooling):
     formula = "max over windows"
 
     def forward(
-        self, params: Params, state: State, x: Images, *, key: Key[Array, ""] | None = None, training: bool = False
+        self, params: Params, state: State, x: Images, *, key: AnyKey = None, training: bool = False
     ) -> tuple[Pooled, State, Cache]:
         """y = the largest of each window."""
         windows = self.windows(x.shape[1:])
@@ -97,7 +98,7 @@ class AveragePooling(Pooling):
     formula = "mean over windows"
 
     def forward(
-        self, params: Params, state: State, x: Images, *, key: Key[Array, ""] | None = None, training: bool = False
+        self, params: Params, state: State, x: Images, *, key: AnyKey = None, training: bool = False
     ) -> tuple[Pooled, State, Cache]:
         """y = the sum of each window over how many of its places lie in the input."""
         windows = self.windows(x.shape[1:])
@@ -116,26 +117,36 @@ def _sizes(windows: Windows, x: Array) -> Array:
     return jnp.broadcast_to(y, (x.shape[0], *windows.outputs, x.shape[-1]))
 
 
-@dataclass(frozen=True)
-class GlobalPooling(Layer):
-    """The base of the poolings over all positions: one number remains for each channel."""
+class MeanPooling(Layer):
+    """The mean over some axes, padded steps left out."""
 
     masks = "ends"
     takes_mask = True
-    example = {}, (3, 4, 2)
+    linear = True
 
-    def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
-        """No parameters; the channels alone are left."""
-        self.check(input_shape)
-        return {}, {}, input_shape[-1:]
+    @abstractmethod
+    def axes(self, shape: Shape) -> tuple[int, ...]:
+        """The axes of a batch of this shape that the mean is taken over."""
 
-    def check(self, shape: Shape) -> None:
-        """Refuse examples without a spatial axis."""
-        if len(shape) < 2:
-            raise ShapeError(
-                f"{type(self).__name__} takes examples with at least one axis before the channels, such as "
-                f"(height, width, channels) or (time, features). Received: {tuple(shape)}."
-            )
+    def forward(
+        self, params: Params, state: State, x: Units, *, key: AnyKey = None, training: bool = False, mask: Mask = None
+    ) -> tuple[Float[Array, "batch *left"], State, Cache]:
+        """y = Σ x / n."""
+        axes = self.axes(x.shape)
+        if mask is None:
+            return x.mean(axis=axes), state, (x, None)
+        real = broadcast_mask(mask, x.shape).astype(x.dtype)
+        fractions = real / jnp.maximum(real.sum(axis=axes, keepdims=True), 1)
+        return (x * fractions).sum(axis=axes), state, (x, fractions)
+
+    def backward(self, params: Params, cache: Cache, dy: Float[Array, "batch *left"]) -> tuple[Units, Params]:
+        """dx = dy / n, 0 at padding."""
+        x, fractions = cache
+        axes = self.axes(x.shape)
+        dy = jnp.expand_dims(dy, axes)
+        if fractions is None:
+            return jnp.broadcast_to(dy / math.prod(x.shape[axis] for axis in axes), x.shape), {}
+        return jnp.broadcast_to(dy, x.shape) * fractions, {}
 
 
 @layers.register("max_pool2d")
@@ -209,7 +220,7 @@ class AveragePool2D(AveragePooling):
     """The mean of each window of an image, channel by channel.
 
     Formula:
-        y[h, w, c] = Σ_i,j x[h·s + i, w·s + j, c] / n; backward: each place gets dy / n of every window it belongs to
+        y[h, w, c] = Σ_i,j x[h·s + i, w·s + j, c] / n; backward: each position gets dy / n of every window it belongs to
 
     n counts the places of a window inside the image: with "same", padding is left out of the mean.
 
@@ -263,9 +274,18 @@ class AveragePool1D(AveragePooling):
     example = {"size": 2}, (6, 3)
 
 
+def _channels(layer: str, shape: Shape) -> Shape:
+    if len(shape) < 2:
+        raise ShapeError(
+            f"{layer} takes examples with at least one axis before the channels, such as (height, width, channels) or "
+            f"(time, features). Received: {tuple(shape)}."
+        )
+    return shape[-1:]
+
+
 @layers.register("global_average_pool")
 @dataclass(frozen=True)
-class GlobalAveragePool(GlobalPooling):
+class GlobalAveragePool(MeanPooling):
     """The mean over all positions, one number for each channel, for images of any size.
 
     Formula:
@@ -283,41 +303,49 @@ class GlobalAveragePool(GlobalPooling):
     Source: Lin, Chen & Yan, Network in network, 2014.
     """
 
-    linear = True
     formula = "mean over all positions"
+    example = {}, (3, 4, 2)
 
-    def forward(
-        self,
-        params: Params,
-        state: State,
-        x: Images,
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
-        mask: Bool[Array, "batch *steps"] | None = None,
-    ) -> tuple[Float[Array, "batch channels"], State, Cache]:
-        """y = the mean of each channel."""
-        self.check(x.shape[1:])
-        axes = tuple(range(1, x.ndim - 1))
-        if mask is None:
-            return x.mean(axis=axes), state, (x, None)
-        real = broadcast_mask(mask, (*x.shape[:-1], 1)).astype(x.dtype)
-        fractions = real / jnp.maximum(real.sum(axis=axes, keepdims=True), 1)
-        return (x * jnp.broadcast_to(fractions, x.shape)).sum(axis=axes), state, (x, fractions)
+    def init(self, key: AnyKey, input_shape: Shape) -> tuple[Params, State, Shape]:
+        """No parameters; the channels alone are left."""
+        return {}, {}, _channels("GlobalAveragePool", input_shape)
 
-    def backward(self, params: Params, cache: Cache, dy: Float[Array, "batch channels"]) -> tuple[Images, Params]:
-        """dx = dy / n at every place, 0 at padding."""
-        x, fractions = cache
-        batch, *spatial, channels = x.shape
-        dy = dy.reshape(batch, *(1 for _ in spatial), channels)
-        if fractions is None:
-            return jnp.broadcast_to(dy / math.prod(spatial), x.shape), {}
-        return jnp.broadcast_to(dy, x.shape) * jnp.broadcast_to(fractions, x.shape), {}
+    def axes(self, shape: Shape) -> tuple[int, ...]:
+        """All between examples and channels."""
+        _channels("GlobalAveragePool", shape[1:])
+        return tuple(range(1, len(shape) - 1))
+
+
+@layers.register("mean_over_time")
+@dataclass(frozen=True)
+class MeanOverTime(MeanPooling):
+    """The mean over the time steps: of spikes, the firing rate per step.
+
+    Formula:
+        y = 1/T Σ_t x_t; backward dx_t = dy / T
+
+    Padded steps are left out of sum and T; the mean of a sequence without a real step is 0.
+
+    Example:
+        >>> MeanOverTime().forward({}, {}, jnp.array([[[0.0], [1.0], [0.0], [1.0]]]))[0].tolist()
+        [[0.5]]
+    """
+
+    formula = "mean over time"
+    example = {}, (5, 4)
+
+    def init(self, key: AnyKey, input_shape: Shape) -> tuple[Params, State, Shape]:
+        """No parameters; the time axis, the first, goes."""
+        return {}, {}, input_shape[1:]
+
+    def axes(self, shape: Shape) -> tuple[int, ...]:
+        """The first after the batch."""
+        return (1,)
 
 
 @layers.register("global_max_pool")
 @dataclass(frozen=True)
-class GlobalMaxPool(GlobalPooling):
+class GlobalMaxPool(Layer):
     """The maximum over all positions, one number for each channel: the presence of a feature.
 
     Formula:
@@ -336,20 +364,20 @@ class GlobalMaxPool(GlobalPooling):
     Source: Oquab et al., Is object localization for free?, 2015.
     """
 
+    masks = "ends"
+    takes_mask = True
     formula = "max over all positions"
+    example = {}, (3, 4, 2)
+
+    def init(self, key: AnyKey, input_shape: Shape) -> tuple[Params, State, Shape]:
+        """No parameters; the channels alone are left."""
+        return {}, {}, _channels("GlobalMaxPool", input_shape)
 
     def forward(
-        self,
-        params: Params,
-        state: State,
-        x: Images,
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
-        mask: Bool[Array, "batch *steps"] | None = None,
+        self, params: Params, state: State, x: Images, *, key: AnyKey = None, training: bool = False, mask: Mask = None
     ) -> tuple[Float[Array, "batch channels"], State, Cache]:
         """y = the largest of each channel."""
-        self.check(x.shape[1:])
+        _channels("GlobalMaxPool", x.shape[1:])
         axes = tuple(range(1, x.ndim - 1))
         if mask is None:
             return x.max(axis=axes), state, (x, None)

@@ -1,7 +1,14 @@
-"""Recurrent layers: their state goes from step to step; gates keep what is to be remembered."""
+"""Recurrent layers: their state goes from step to step; gates decide what is kept.
+
+A recurrence is a loop whose step needs the state of the step before. Only ``h·R`` has to be in that loop. What does not
+depend on the state is computed for all times in one matrix product: the input projections before the loop, and the
+gradients of the weights after the loop that goes backward. Arrays inside are time-major, (time, batch, …), so that the
+arrays of one step lie together in memory.
+"""
 
 import dataclasses
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal
@@ -9,18 +16,18 @@ from typing import Any, ClassVar, Literal
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.constraints import Interval, OneOf, WholeNumber, constrained, validate
+from pellucid.core.constraints import Interval, OneOf, WholeNumber, constrained
 from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.core.registry import describe
-from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, Specification, State
+from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, Specification, State
 from pellucid.functions.activations import Activation, activations
 from pellucid.functions.initializers import Initializer, initializers
-from pellucid.layers import sequences
-from pellucid.layers.layer import Layer, Wrapper, layers
-from pellucid.layers.sequences import Steps, keep
+from pellucid.layers.layer import AnyKey, Layer, Mask, Wrapper, layers, specified
+from pellucid.layers.sequences import keep
 
-Sequences = Float[Array, "batch time features"]
+Series = Float[Array, "batch time features"]
 States = Float[Array, "batch *time units"]
+Steps = Float[Array, "time batch _"]
 
 
 class Recurrent(Layer):
@@ -31,18 +38,15 @@ class Recurrent(Layer):
     """The gates in the order of the columns of the weights: their name in the cache, and their activation; None for the
     layer's own."""
     carried: ClassVar[int] = 1
-    """The number of arrays, (batch, units), that go from step to step."""
+    """Number of arrays, (batch, units), that go from step to step."""
+    keys: ClassVar[int] = 4
+    """Number of random keys that the initialisation splits its key into."""
 
     units: int
     return_sequences: bool
     weights: Initializer | Specification
     recurrent_weights: Initializer | Specification
     biases: Initializer | Specification
-
-    def __post_init__(self) -> None:
-        validate(self)
-        for field in ("weights", "recurrent_weights", "biases"):
-            object.__setattr__(self, field, initializers.build(getattr(self, field)))
 
     @property
     def masks(self) -> Literal["passes", "ends"]:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -57,12 +61,11 @@ class Recurrent(Layer):
                 "One number a time step is (time, 1)."
             )
         width = len(self.gates) * self.units
-        params = self.draw(key, (input_shape[1], width), (self.units, width))
+        params = self.draw(jax.random.split(key, self.keys), (input_shape[1], width), (self.units, width))
         return params, {}, (input_shape[0], self.units) if self.return_sequences else (self.units,)
 
-    def draw(self, key: Key[Array, ""], shape: Shape, recurrent_shape: Shape) -> Params:
+    def draw(self, keys: Key[Array, " keys"], shape: Shape, recurrent_shape: Shape) -> Params:
         """The initial parameters."""
-        keys = jax.random.split(key, 3)
         return {
             "weights": initializers.build(self.weights)(keys[0], shape),
             "recurrent": initializers.build(self.recurrent_weights)(keys[1], recurrent_shape),
@@ -70,14 +73,7 @@ class Recurrent(Layer):
         }
 
     def forward(
-        self,
-        params: Params,
-        state: State,
-        x: Sequences,
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
-        mask: Bool[Array, "batch time"] | None = None,
+        self, params: Params, state: State, x: Series, *, key: AnyKey = None, training: bool = False, mask: Mask = None
     ) -> tuple[States, State, Cache]:
         """`step` from the first time to the last; the cache holds every gate at every time under its name."""
         if x.ndim != 3 or x.shape[2] != params["weights"].shape[0]:
@@ -85,16 +81,20 @@ class Recurrent(Layer):
                 f"{describe(self)} was made for sequences of shape (batch, time, {params['weights'].shape[0]}). "
                 f"Received: {x.shape}."
             )
-        xs = sequences.time_major(x)
-        real = sequences.real_steps(xs, self.mask_value, mask)
-        z = sequences.project(xs, params["weights"], params["biases"])
+        xs = x.swapaxes(0, 1)
+        if mask is not None:
+            real = mask.T[..., None]
+        else:  # a network carries the mask; alone, the layer finds padding by its value
+            real = None if self.mask_value is None else (xs != self.mask_value).any(axis=2, keepdims=True)
+        z = _rows(xs) @ params["weights"]
+        z = (z + jnp.broadcast_to(params["biases"], z.shape)).reshape(*xs.shape[:2], -1)
         start = (jnp.zeros((x.shape[0], self.units), x.dtype),) * self.carried
         cache = jax.lax.scan(partial(self.step, params), start, (z, real))[1]
         h = cache["state"]
         if not self.return_sequences:
             y = h[-1]
         else:  # padding is padding again
-            y = sequences.time_major(h if real is None else jnp.where(real, h, self.mask_value or 0))
+            y = (h if real is None else jnp.where(real, h, self.mask_value or 0)).swapaxes(0, 1)
         return y, state, {"x": xs, "real": real, **cache}
 
     @abstractmethod
@@ -102,23 +102,52 @@ class Recurrent(Layer):
         """One time: from what is carried, and ``x·W + b`` and the mask, to what is carried on and what is kept."""
 
     @abstractmethod
-    def backward(self, params: Params, cache: Cache, dy: States) -> tuple[Sequences, Params]:
+    def backward(self, params: Params, cache: Cache, dy: States) -> tuple[Series, Params]:
         """The loop from the last time to the first."""
 
-    def gradients(self, params: Params, cache: Cache, dz: Steps, ds: Steps) -> tuple[Sequences, Params]:
+    def gradients(self, params: Params, cache: Cache, dz: Steps, ds: Steps) -> tuple[Series, Params]:
         """∂L/∂x and the gradients of the weights, from those of ``x·W + b`` and of ``h·R`` at all times."""
         grads = {
-            "weights": sequences.gradient(cache["x"], dz),
-            "recurrent": sequences.recurrent_gradient(cache["state"], ds),
+            "weights": _rows(cache["x"]).T @ _rows(dz),
+            # The state before the first step is 0 and adds nothing.
+            "recurrent": _rows(cache["state"][:-1]).T @ _rows(ds[1:]),
             "biases": dz.sum(axis=(0, 1)),
         }
-        return sequences.time_major(sequences.project_back(dz, params["weights"])), grads
+        return (_rows(dz) @ params["weights"].T).reshape(*dz.shape[:2], -1).swapaxes(0, 1), grads
+
+
+def _rows(x: Steps) -> Array:
+    return x.reshape(-1, x.shape[2])
+
+
+def _before(h: Steps) -> Steps:
+    return jnp.concatenate([jnp.zeros_like(h[:1]), h[:-1]])
+
+
+def _scan_back(
+    step: Callable[[Any, Any], tuple[Any, Any]], dy: Array, real: Array | None, arrays: Any, *carried: Array
+) -> Any:
+    """What ``step`` keeps for all times, from the last to the first.
+
+    ``step`` goes from the carry (∂L/∂h, …) and the arrays of one time to the carry one time earlier and what to keep;
+    ``carried`` is carried beside ∂L/∂h. ``dy`` is (batch, time, units) or, of the last state alone, (batch, units).
+    """
+    if dy.ndim == 2:
+        return jax.lax.scan(step, (dy, *carried), arrays, reverse=True)[1]
+    dys = dy.swapaxes(0, 1)
+    dys = keep(real, dys, jnp.zeros_like(dys))
+
+    def add_gradient(carry: Any, arrays: Any) -> tuple[Any, Any]:
+        dy, arrays = arrays
+        return step((carry[0] + dy, *carry[1:]), arrays)
+
+    return jax.lax.scan(add_gradient, (jnp.zeros_like(dys[0]), *carried), (dys, arrays), reverse=True)[1]
 
 
 @layers.register("rnn")
 @dataclass(frozen=True)
 class RNN(Recurrent):
-    """A recurrent layer: its state is made from the inputs of a step and its own state before.
+    """A recurrent layer: each state is computed from the inputs of a step and the state before.
 
     Formula:
         z = x·W + h·R + b; h ← f(z); h begins at 0
@@ -154,20 +183,17 @@ class RNN(Recurrent):
 
     activation_inside = True
     gates = (("a", None),)
+    keys = 3
     formula = "h ← f(x·W + h·R + b)"
     example = {"units": 3, "return_sequences": True}, (4, 2)
 
     units: int = constrained(dataclasses.MISSING, WholeNumber(1), "number of neurons")
-    activation: Activation | Specification = "tanh"
+    activation: Activation | Specification = specified("tanh", activations)
     return_sequences: bool = False
     mask_value: float | None = constrained(None, Interval(), "value of padding")
-    weights: Initializer | Specification = "glorot_uniform"
-    recurrent_weights: Initializer | Specification = "orthogonal"
-    biases: Initializer | Specification = "zeros"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "activation", activations.build(self.activation))
+    weights: Initializer | Specification = specified("glorot_uniform", initializers)
+    recurrent_weights: Initializer | Specification = specified("orthogonal", initializers)
+    biases: Initializer | Specification = specified("zeros", initializers)
 
     def step(self, params: Params, carry: Any, arrays: Any) -> tuple[Any, dict[str, Array]]:
         """h ← f(x·W + h·R + b)."""
@@ -177,7 +203,7 @@ class RNN(Recurrent):
         h = keep(real, a, h)
         return (h,), {"z": z, "a": a, "state": h}
 
-    def backward(self, params: Params, cache: Cache, dy: States) -> tuple[Sequences, Params]:
+    def backward(self, params: Params, cache: Cache, dy: States) -> tuple[Series, Params]:
         """dz = dh · ∂h/∂z step by step, last to first; then every gradient in one product over all times."""
         function, transposed = activations.build(self.activation), params["recurrent"].T
 
@@ -186,7 +212,7 @@ class RNN(Recurrent):
             dz = function.backward(z, a, keep(real, dh, jnp.zeros_like(dh)))
             return (keep(real, dz @ transposed, dh),), dz
 
-        dz = sequences.scan_back(step, dy, cache["real"], (cache["z"], cache["a"], cache["real"]))
+        dz = _scan_back(step, dy, cache["real"], (cache["z"], cache["a"], cache["real"]))
         return self.gradients(params, cache, dz, dz)
 
 
@@ -240,26 +266,22 @@ class LSTM(Recurrent):
     units: int = constrained(dataclasses.MISSING, WholeNumber(1), "number of cells")
     return_sequences: bool = False
     mask_value: float | None = constrained(None, Interval(), "value of padding")
-    weights: Initializer | Specification = "glorot_uniform"
-    recurrent_weights: Initializer | Specification = "orthogonal"
-    biases: Initializer | Specification = "zeros"
+    weights: Initializer | Specification = specified("glorot_uniform", initializers)
+    recurrent_weights: Initializer | Specification = specified("orthogonal", initializers)
+    biases: Initializer | Specification = specified("zeros", initializers)
     forget_bias: float = constrained(1.0, Interval(), "first bias of the forget gate")
     memory: int | None = constrained(None, WholeNumber(3), "steps remembered at first")
 
-    def draw(self, key: Key[Array, ""], shape: Shape, recurrent_shape: Shape) -> Params:
+    def draw(self, keys: Key[Array, " keys"], shape: Shape, recurrent_shape: Shape) -> Params:
         """The initial parameters, with the biases of the forget gates."""
-        keys, units = jax.random.split(key, 4), self.units
-        biases = initializers.build(self.biases)(keys[2], shape[1:])
+        params, units = super().draw(keys, shape, recurrent_shape), self.units
+        biases = params["biases"]
         if self.memory is None:
             forget = jnp.full(units, self.forget_bias, biases.dtype)
         else:
             forget = jnp.log(jax.random.uniform(keys[3], (units,), biases.dtype, 1.0, self.memory - 1.0))
             biases = biases.at[:units].add(-forget)
-        return {
-            "weights": initializers.build(self.weights)(keys[0], shape),
-            "recurrent": initializers.build(self.recurrent_weights)(keys[1], recurrent_shape),
-            "biases": biases.at[units : 2 * units].add(forget),
-        }
+        return params | {"biases": biases.at[units : 2 * units].add(forget)}
 
     def step(self, params: Params, carry: Any, arrays: Any) -> tuple[Any, dict[str, Array]]:
         """c ← f·c + i·g, h ← o·tanh(c)."""
@@ -270,15 +292,14 @@ class LSTM(Recurrent):
         h, c = keep(real, o * jnp.tanh(new_c), h), keep(real, new_c, c)
         return (h, c), {"input": i, "forget": f, "candidate": g, "output": o, "cell": c, "state": h}
 
-    def backward(self, params: Params, cache: Cache, dy: States) -> tuple[Sequences, Params]:
+    def backward(self, params: Params, cache: Cache, dy: States) -> tuple[Series, Params]:
         """∂L/∂z of each gate step by step, last to first; then every gradient in one product over all times."""
         i, f, g, o = (cache[name] for name in ("input", "forget", "candidate", "output"))
         tanh_c = jnp.tanh(cache["cell"])
         # The factors that do not depend on what comes from later, for all times at once. Those of the gates lie in one
         # array: this loop alone then took 6 ms against 12 (batch 128), though a whole training step gained hardly any.
         by_gate = jnp.concatenate(
-            [g * i * (1 - i), sequences.before(cache["cell"]) * f * (1 - f), i * (1 - g * g), tanh_c * o * (1 - o)],
-            axis=2,
+            [g * i * (1 - i), _before(cache["cell"]) * f * (1 - f), i * (1 - g * g), tanh_c * o * (1 - o)], axis=2
         )
         factors = (by_gate, o * (1 - tanh_c * tanh_c), f, cache["real"])
         transposed = params["recurrent"].T
@@ -290,7 +311,7 @@ class LSTM(Recurrent):
             dz = by_gate * jnp.concatenate([dc, dc, dc, real_dh], axis=1)
             return (keep(real, dz @ transposed, dh), keep(real, dc * f, later_dc)), dz
 
-        dz = sequences.scan_back(step, dy, cache["real"], factors, jnp.zeros_like(cache["cell"][0]))
+        dz = _scan_back(step, dy, cache["real"], factors, jnp.zeros_like(cache["cell"][0]))
         return self.gradients(params, cache, dz, dz)
 
 
@@ -335,19 +356,14 @@ class GRU(Recurrent):
     units: int = constrained(dataclasses.MISSING, WholeNumber(1), "number of units")
     return_sequences: bool = False
     mask_value: float | None = constrained(None, Interval(), "value of padding")
-    weights: Initializer | Specification = "glorot_uniform"
-    recurrent_weights: Initializer | Specification = "orthogonal"
-    biases: Initializer | Specification = "zeros"
+    weights: Initializer | Specification = specified("glorot_uniform", initializers)
+    recurrent_weights: Initializer | Specification = specified("orthogonal", initializers)
+    biases: Initializer | Specification = specified("zeros", initializers)
 
-    def draw(self, key: Key[Array, ""], shape: Shape, recurrent_shape: Shape) -> Params:
+    def draw(self, keys: Key[Array, " keys"], shape: Shape, recurrent_shape: Shape) -> Params:
         """The initial parameters, with the second biases."""
-        keys, biases = jax.random.split(key, 4), initializers.build(self.biases)
-        return {
-            "weights": initializers.build(self.weights)(keys[0], shape),
-            "recurrent": initializers.build(self.recurrent_weights)(keys[1], recurrent_shape),
-            "biases": biases(keys[2], shape[1:]),
-            "recurrent_biases": biases(keys[3], shape[1:]),
-        }
+        second = initializers.build(self.biases)(keys[3], shape[1:])
+        return super().draw(keys, shape, recurrent_shape) | {"recurrent_biases": second}
 
     def step(self, params: Params, carry: Any, arrays: Any) -> tuple[Any, dict[str, Array]]:
         """h ← u·h + (1 − u)·n."""
@@ -360,12 +376,12 @@ class GRU(Recurrent):
         h = keep(real, u * h + (1 - u) * n, h)
         return (h,), {"reset": r, "update": u, "candidate": n, "recalled": s_n, "state": h}
 
-    def backward(self, params: Params, cache: Cache, dy: States) -> tuple[Sequences, Params]:
+    def backward(self, params: Params, cache: Cache, dy: States) -> tuple[Series, Params]:
         """∂L/∂s of each gate step by step, last to first; then every gradient in one product over all times."""
         r, u, n = (cache[name] for name in ("reset", "update", "candidate"))
         # The factors that do not depend on what comes from later, for all times at once.
         by_n = (1 - u) * (1 - n * n)
-        by_r, by_u = by_n * cache["recalled"] * r * (1 - r), (sequences.before(cache["state"]) - n) * u * (1 - u)
+        by_r, by_u = by_n * cache["recalled"] * r * (1 - r), (_before(cache["state"]) - n) * u * (1 - u)
         transposed = params["recurrent"].T
 
         def step(carry: Any, factors: Any) -> tuple[Any, Any]:
@@ -375,7 +391,7 @@ class GRU(Recurrent):
             return (keep(real, dh * u + ds @ transposed, dh),), (ds, real_dh)
 
         factors = (by_r, by_u, by_n * r, u, cache["real"])
-        ds, dh = sequences.scan_back(step, dy, cache["real"], factors)
+        ds, dh = _scan_back(step, dy, cache["real"], factors)
         # What reaches the inputs differs from ds in the candidate alone, which the reset gate has not scaled.
         dz = jnp.concatenate([ds[:, :, : 2 * self.units], dh * by_n], axis=2)
         dx, grads = self.gradients(params, cache, dz, ds)
@@ -413,11 +429,10 @@ class Bidirectional(Wrapper):
     formula = "both directions, side by side or summed"
     example = {"layer": {"name": "lstm", "units": 3, "return_sequences": True}}, (4, 2)
 
-    layer: Layer | Specification
+    layer: Layer | Specification = specified(dataclasses.MISSING, layers)
     merge: str = constrained("concatenate", OneOf(("concatenate", "sum")), "how the two directions are joined")
 
     def __post_init__(self) -> None:
-        validate(self)
         super().__post_init__()
         if not hasattr(self.layer, "return_sequences"):
             raise InvalidValue(
@@ -433,14 +448,7 @@ class Bidirectional(Wrapper):
         return {"forward": forward, "backward": backward}, {}, (*shape[:-1], width)
 
     def forward(
-        self,
-        params: Params,
-        state: State,
-        x: Sequences,
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
-        mask: Bool[Array, "batch time"] | None = None,
+        self, params: Params, state: State, x: Series, *, key: AnyKey = None, training: bool = False, mask: Mask = None
     ) -> tuple[States, State, Cache]:
         """Both directions, each in its order, joined in the order of time."""
         layer = layers.build(self.layer)
@@ -451,7 +459,7 @@ class Bidirectional(Wrapper):
         y = jnp.concatenate([ahead, back], axis=-1) if self.merge == "concatenate" else ahead + back
         return y, state, {"forward": cache, "backward": back_cache}
 
-    def backward(self, params: Params, cache: Cache, dy: States) -> tuple[Sequences, Params]:
+    def backward(self, params: Params, cache: Cache, dy: States) -> tuple[Series, Params]:
         """Each direction's part of dy through its own backward; dx is the sum of both."""
         layer = layers.build(self.layer)
         ahead, back = jnp.split(dy, 2, axis=-1) if self.merge == "concatenate" else (dy, dy)

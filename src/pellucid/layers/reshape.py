@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 
 from pellucid.core.errors import ShapeError
-from pellucid.core.types import Array, Bool, Cache, Key, Num, Params, Shape, State
-from pellucid.layers.layer import Layer, layers
+from pellucid.core.types import Array, Cache, Num, Params, Shape, State
+from pellucid.layers.layer import AnyKey, Layer, Mask, layers
 from pellucid.layers.sequences import broadcast_mask
 
 Examples = Num[Array, "batch ..."]
@@ -31,7 +31,7 @@ class Flatten(Layer):
     formula = "the same numbers in a row"
     example = {}, (2, 3, 4)
 
-    def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
+    def init(self, key: AnyKey, input_shape: Shape) -> tuple[Params, State, Shape]:
         """No parameters; all axes become one."""
         return {}, {}, (math.prod(input_shape),)
 
@@ -41,9 +41,9 @@ class Flatten(Layer):
         state: State,
         x: Examples,
         *,
-        key: Key[Array, ""] | None = None,
+        key: AnyKey = None,
         training: bool = False,
-        mask: Bool[Array, "batch *steps"] | None = None,
+        mask: Mask = None,
     ) -> tuple[Num[Array, "batch units"], State, Cache]:
         """(batch, …) → (batch, product of …)."""
         real = None if mask is None else broadcast_mask(mask, x.shape)
@@ -85,7 +85,7 @@ class Reshape(Layer):
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", tuple(self.shape))
 
-    def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
+    def init(self, key: AnyKey, input_shape: Shape) -> tuple[Params, State, Shape]:
         """No parameters; the size must stay."""
         if math.prod(input_shape) != math.prod(self.shape):
             raise ShapeError(
@@ -95,7 +95,7 @@ class Reshape(Layer):
         return {}, {}, tuple(self.shape)
 
     def forward(
-        self, params: Params, state: State, x: Examples, *, key: Key[Array, ""] | None = None, training: bool = False
+        self, params: Params, state: State, x: Examples, *, key: AnyKey = None, training: bool = False
     ) -> tuple[Examples, State, Cache]:
         """(batch, …) → (batch, *shape)."""
         return x.reshape(x.shape[0], *self.shape), state, x

@@ -1,4 +1,4 @@
-"""Spiking neurons: values in, spikes over time, and the mean rate of them out."""
+"""Spiking neurons: constant inputs over time, and spikes."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.constraints import POSITIVE, Interval, OneOf, WholeNumber, constrained, validate
-from pellucid.core.types import Array, Bool, Cache, Float, Key, Num, Params, Shape, State
-from pellucid.layers.layer import Layer, Units, layers
+from pellucid.core.constraints import POSITIVE, Interval, OneOf, WholeNumber, constrained
+from pellucid.core.types import Array, Cache, Float, Num, Params, Shape, State
+from pellucid.layers.layer import AnyKey, Layer, Mask, Units, layers
 from pellucid.layers.sequences import broadcast_mask, keep
 
-Sequences = Float[Array, "batch time *units"]
+Series = Float[Array, "batch time *units"]
 
 
 @layers.register("leaky_integrate_and_fire")
@@ -31,9 +31,9 @@ class LeakyIntegrateAndFire(Layer):
 
     Over padded steps the potential is carried unchanged, without a spike.
 
-    A spike has gradient 0 everywhere but at the threshold, so nothing would be learnt through it; backward takes the
-    gradient h in its place, a smooth bump around the threshold. The reset counts as a constant there: no gradient flows
-    through s_{t−1} into v_t.
+    A spike has gradient 0 everywhere but at the threshold, so training would not reach what lies before it; backward
+    takes the gradient h in its place, a smooth bump around the threshold. The reset counts as a constant there: no
+    gradient flows through s_{t−1} into v_t.
 
     Args:
         leak: fraction of the membrane potential kept at each step, from 0 (no memory) to 1 (no leak).
@@ -70,19 +70,9 @@ class LeakyIntegrateAndFire(Layer):
     reset: str = constrained("subtract", OneOf(("subtract", "zero")), "after a spike")
     sharpness: float = constrained(5.0, POSITIVE, "how quickly the surrogate gradient falls off")
 
-    def __post_init__(self) -> None:
-        validate(self)
-
     def forward(
-        self,
-        params: Params,
-        state: State,
-        x: Sequences,
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
-        mask: Bool[Array, "batch time"] | None = None,
-    ) -> tuple[Sequences, State, Cache]:
+        self, params: Params, state: State, x: Series, *, key: AnyKey = None, training: bool = False, mask: Mask = None
+    ) -> tuple[Series, State, Cache]:
         """Currents I to spikes s, both (batch, time, units)."""
 
         def step(before: Array, arrays: tuple[Array, Array | None]) -> tuple[Array, Array]:
@@ -101,7 +91,7 @@ class LeakyIntegrateAndFire(Layer):
         spikes = keep(real, self._spikes(potentials), jnp.zeros_like(potentials))
         return spikes.swapaxes(0, 1), state, (potentials, real)
 
-    def backward(self, params: Params, cache: Cache, dy: Sequences) -> tuple[Sequences, Params]:
+    def backward(self, params: Params, cache: Cache, dy: Series) -> tuple[Series, Params]:
         """δ_t = ds_t · h(v_t) + r_t · δ_{t+1}, from the last step to the first."""
         potentials, real = cache
         gradient = 1 / (1 + self.sharpness * jnp.abs(potentials - self.threshold)) ** 2
@@ -145,21 +135,12 @@ class Repeat(Layer):
 
     steps: int = constrained(dataclasses.MISSING, WholeNumber(1), "number of time steps")
 
-    def __post_init__(self) -> None:
-        validate(self)
-
-    def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
+    def init(self, key: AnyKey, input_shape: Shape) -> tuple[Params, State, Shape]:
         """No parameters; a time axis comes first."""
         return {}, {}, (self.steps, *input_shape)
 
     def forward(
-        self,
-        params: Params,
-        state: State,
-        x: Num[Array, "batch *units"],
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
+        self, params: Params, state: State, x: Num[Array, "batch *units"], *, key: AnyKey = None, training: bool = False
     ) -> tuple[Num[Array, "batch steps *units"], State, Cache]:
         """(batch, …) → (batch, steps, …)."""
         return jnp.repeat(x[:, None], self.steps, axis=1), state, None
@@ -167,55 +148,3 @@ class Repeat(Layer):
     def backward(self, params: Params, cache: Cache, dy: Float[Array, "batch steps *units"]) -> tuple[Units, Params]:
         """dx = Σ_t dy_t."""
         return dy.sum(axis=1), {}
-
-
-@layers.register("mean_over_time")
-@dataclass(frozen=True)
-class MeanOverTime(Layer):
-    """The mean over the time steps: of spikes, the firing rate per step.
-
-    Formula:
-        y = 1/T Σ_t x_t; backward dx_t = dy / T
-
-    Padded steps are left out of sum and T; the mean of a sequence without a real step is 0.
-
-    Example:
-        >>> MeanOverTime().forward({}, {}, jnp.array([[[0.0], [1.0], [0.0], [1.0]]]))[0].tolist()
-        [[0.5]]
-    """
-
-    masks = "ends"
-    takes_mask = True
-    linear = True
-    formula = "mean over time"
-    example = {}, (5, 4)
-
-    def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
-        """No parameters; the time axis, the first, goes."""
-        return {}, {}, input_shape[1:]
-
-    def forward(
-        self,
-        params: Params,
-        state: State,
-        x: Sequences,
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
-        mask: Bool[Array, "batch time ..."] | None = None,
-    ) -> tuple[Units, State, Cache]:
-        """(batch, time, …) → (batch, …)."""
-        if mask is None:
-            return x.mean(axis=1), state, (x, None)
-        real = mask.astype(x.dtype)
-        fractions = (real / jnp.maximum(real.sum(axis=1, keepdims=True), 1)).reshape(
-            *mask.shape, *(1 for _ in x.shape[mask.ndim :])
-        )
-        return (x * jnp.broadcast_to(fractions, x.shape)).sum(axis=1), state, (x, fractions)
-
-    def backward(self, params: Params, cache: Cache, dy: Units) -> tuple[Sequences, Params]:
-        """dx_t = dy / T, 0 at padding."""
-        x, fractions = cache
-        if fractions is None:
-            return jnp.broadcast_to(dy[:, None] / x.shape[1], x.shape), {}
-        return jnp.broadcast_to(dy[:, None], x.shape) * jnp.broadcast_to(fractions, x.shape), {}

@@ -58,7 +58,7 @@ def backpropagate(
         x: a batch of inputs, shape (batch, …); one array for each input of a graph with several.
         target: its targets, as the loss takes them; one array for each output of a graph with several.
         weights: one weight an example, shape (batch,); 0 leaves an example out.
-        total: what a mean divides by; Σ wᵢ when left out.
+        total: the divisor of a mean; Σ wᵢ by default.
         key: random key for layers that draw.
         training: training or prediction mode of the layers.
 

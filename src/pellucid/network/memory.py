@@ -34,7 +34,7 @@ def rows_that_fit(network: Network, input_shape: Shapes, memory: int | None = No
     Args:
         network: the network.
         input_shape: of one example.
-        memory: bytes; by default what is fastest, `MEMORY` or `ACCELERATOR_MEMORY`.
+        memory: bytes; by default the fastest, `MEMORY` or `ACCELERATOR_MEMORY`.
 
     Example:
         >>> from pellucid.layers import Conv2D, Dense
@@ -72,10 +72,8 @@ def bytes_of_example(network: Network, input_shape: Shapes) -> int:
     A layer computes more than its output (the patches of a convolution, the gates of all time steps), so the arrays of
     the traced program are followed to the moment at which they need most. The compiler, which fuses much, needs less.
     """
-    params, state, _ = jax.eval_shape(
-        lambda key: network.init(key, input_shape),  # pyright: ignore[reportArgumentType]
-        jax.eval_shape(jax.random.key, 0),
-    )
+    key = jax.eval_shape(jax.random.key, 0)
+    params, state, _ = jax.eval_shape(lambda key: network.init(key, input_shape), key)
     shapes = network.each_input(input_shape)
 
     def fullest(rows: int) -> int:

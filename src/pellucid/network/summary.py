@@ -51,8 +51,8 @@ class Summary:
         return f"Summary({layers}, {self.parameters:,} parameters, {self.multiply_adds:,} multiply-adds)"
 
     def _cells(self) -> list[tuple[str, ...]]:
-        columns = ("layer", "reads", "output", "parameters", "memory", "multiply-adds")
-        cells = [columns] + [(name, "", _shape(shape), "", "", "") for name, shape in self.inputs.items()]
+        cells: list[tuple[str, ...]] = [("layer", "reads", "output", "parameters", "memory", "multiply-adds")]
+        cells += [(name, "", _shape(shape), "", "", "") for name, shape in self.inputs.items()]
         for row in self.rows:
             parameters, products = (f"{number:,}" if number else "–" for number in (row.parameters, row.multiply_adds))
             shape = _shape(row.output_shape)
