@@ -35,3 +35,5 @@ from pellucid.layers.reshape import Flatten as Flatten
 from pellucid.layers.reshape import Reshape as Reshape
 from pellucid.layers.spiking import LeakyIntegrateAndFire as LeakyIntegrateAndFire
 from pellucid.layers.spiking import Repeat as Repeat
+
+register = layers.register

@@ -9,18 +9,18 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 import numpy as np
 
+from pellucid.architectures.by_name import build_model
+from pellucid.architectures.feedforward import feedforward, loss_and_network
 from pellucid.core.constraints import WholeNumber, require
 from pellucid.core.errors import DataError, InvalidValue
-from pellucid.data import Dataset, make_dataset
-from pellucid.architectures.feedforward import feedforward, loss_and_network
-from pellucid.architectures.by_name import build_model
-from pellucid.runs.many import train_timed, vary
-from pellucid.runs.run import Run
 from pellucid.core.statistics import Estimate, Paired, holm, interval, paired
-from pellucid.runs.train import Plan, plan
+from pellucid.data import Dataset, make_dataset
 from pellucid.network import Network, build_network
 from pellucid.optimizers import as_optimizer
 from pellucid.report.comparison import draw_comparison
+from pellucid.runs.many import train_timed, vary
+from pellucid.runs.run import Run
+from pellucid.runs.train import Plan, plan
 
 OF_NETWORK = {"activation": "activation", "dropout": "dropout", "initializer": "weights"}
 """Settings of a network given by its units or its name, with what `feedforward` calls them."""
@@ -74,8 +74,7 @@ class Comparison:
     def labels(self) -> tuple[str, ...]:
         """Each setting in words."""
         return tuple(
-            ", ".join(f"{name} {_shown(value)}" for name, value in setting.items())
-            for setting in self.settings
+            ", ".join(f"{name} {_shown(value)}" for name, value in setting.items()) for setting in self.settings
         )
 
     def values(self, figure: str | None = None) -> np.ndarray:
@@ -286,9 +285,7 @@ def compare(
         raise DataError(f"{dataset.name!r} has no held-out rows to compare the settings on.")
     combinations = _combinations(over)
     plans = [settle(dataset, {**settings, **changes}) for changes in combinations]
-    experiments = [
-        msgspec.structs.replace(planned.experiment, seed=seed) for planned in plans for seed in chosen
-    ]
+    experiments = [msgspec.structs.replace(planned.experiment, seed=seed) for planned in plans for seed in chosen]
     many = [planned for planned in plans for _ in chosen]
     trained = train_timed(
         experiments,
@@ -316,9 +313,7 @@ def settle(data: Dataset, settings: Mapping[str, Any]) -> Plan:
     for name in whole:
         if name not in OF_TRAINING and name not in OF_NETWORK:
             known = ", ".join(sorted({*OF_TRAINING, *OF_NETWORK, *SHORT}))
-            raise InvalidValue(
-                f"there is no setting {name!r}. Settings: {known}; or a dotted name within one."
-            )
+            raise InvalidValue(f"there is no setting {name!r}. Settings: {known}; or a dotted name within one.")
     fields = {name: whole.pop(name) for name in OF_NETWORK if name in whole}
     given = whole.pop("network", None)
     network, data = _network(given, fields, data)

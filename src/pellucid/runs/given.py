@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.architectures.by_name import MODELS
+from pellucid.architectures.feedforward import RAW
 from pellucid.core.errors import InvalidValue
 from pellucid.data import Dataset, make_dataset
 from pellucid.data.arrays import as_weights
 from pellucid.data.encoding import Task, as_array, kind_of
 from pellucid.functions.losses import losses
-from pellucid.architectures.feedforward import RAW
-from pellucid.architectures.by_name import MODELS
 from pellucid.network import Network, check_tokens
 
 

@@ -19,11 +19,11 @@ from pellucid.core.errors import InvalidValue, TrainingDiverged
 from pellucid.data import Dataset
 from pellucid.functions.initializers import Initializer, initializers
 from pellucid.layers import Layer
+from pellucid.network import Network
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.keeping import keep_compiled_programs
 from pellucid.runs.run import DataFacts, Run
 from pellucid.runs.train import Ready, make_ready, summary_of
-from pellucid.network import Network
 from pellucid.training import Supervised, Training, TrainingState, initial_state, steps_per_epoch
 from pellucid.training.populations import AXES, Population, members_of, run_in_threads, to_device
 
@@ -103,9 +103,7 @@ def train_timed(
     """What `train_population` does, and how long each training took."""
     datasets = [data] * len(experiments) if isinstance(data, Dataset) else list(data)
     if len(datasets) != len(experiments):
-        raise InvalidValue(
-            f"{len(experiments)} experiments need as many datasets. Received: {len(datasets)}."
-        )
+        raise InvalidValue(f"{len(experiments)} experiments need as many datasets. Received: {len(datasets)}.")
     keep_compiled_programs()
     members = _members(experiments, datasets, networks, optimizers)
     groups: dict[Hashable, list[int]] = {}
@@ -248,14 +246,7 @@ def _draw_all(group: list[Member]) -> list[TrainingState]:
         seeds = np.array([group[i].experiment.seed for i in places], np.uint32)
         # One program for all rates and strengths: those of the first are replaced below.
         drawn = members_of(
-            _draw(
-                network,
-                first.optimizer,
-                first.regularizer,
-                first.data.input_shape,
-                first.program.recorder,
-                seeds,
-            )
+            _draw(network, first.optimizer, first.regularizer, first.data.input_shape, first.program.recorder, seeds)
         )
         states |= dict(zip(places, drawn, strict=True))
     return [_with_numbers(states[i], member.ready) for i, member in enumerate(group)]
@@ -280,8 +271,17 @@ def _with_numbers(state: TrainingState, ready: Ready) -> TrainingState:
 def _run(member: Member, training: Training, stopped: str) -> Run:
     data, history, program = member.data, training.history, member.ready.program
     run = Run(
-        program.network, training.params, training.layer_state, program, member.experiment,
-        DataFacts.of(member.ready.data), history, {}, stopped, training=training, data=data,
+        program.network,
+        training.params,
+        training.layer_state,
+        program,
+        member.experiment,
+        DataFacts.of(member.ready.data),
+        history,
+        {},
+        stopped,
+        training=training,
+        data=data,
     )
     if data.held_out is None or not history.steps_made:
         return run
@@ -304,9 +304,7 @@ def _counter(bar: Any, members: list[Member]) -> Callable[[float], None]:
     """Moves the bar by epochs of one member."""
     if not isinstance(bar, Progress):
         return lambda epochs: None
-    task = bar.add_task(
-        f"{len(members)} trainings", total=sum(member.experiment.epochs for member in members)
-    )
+    task = bar.add_task(f"{len(members)} trainings", total=sum(member.experiment.epochs for member in members))
     return lambda epochs: bar.advance(task, epochs)
 
 

@@ -12,19 +12,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pellucid.architectures.feedforward import fitting_metric
 from pellucid.core.errors import DataError, DoctorWarning, StorageError
 from pellucid.core.types import Params, State
-from pellucid.data import Dataset, Encoder, Part, Preprocessing, TableEncoder, Vocabulary
+from pellucid.data import Dataset, Encoder, Part, Preprocessing, TableEncoder
 from pellucid.data.arrays import as_weights
 from pellucid.data.encoding import Target, Task, as_array, as_float32
 from pellucid.functions.losses import Loss, losses
 from pellucid.functions.masking import masked_value
 from pellucid.functions.regularizers import regularizers
-from pellucid.runs.experiment import Experiment
-from pellucid.architectures.feedforward import fitting_metric
-from pellucid.runs.notes import Notes
-from pellucid.runs.pages import kept_page, page_of_run
-from pellucid.runs.scaling import scaling_of
 from pellucid.network import (
     Network,
     Summary,
@@ -37,7 +33,11 @@ from pellucid.network import (
 )
 from pellucid.optimizers import as_optimizer
 from pellucid.report.figures import draw_history
+from pellucid.runs.experiment import Experiment
 from pellucid.runs.folder import RunFolder
+from pellucid.runs.notes import Notes
+from pellucid.runs.pages import kept_page, page_of_run
+from pellucid.runs.scaling import scaling_of
 from pellucid.training import (
     EarlyStopping,
     History,
@@ -77,10 +77,19 @@ class DataFacts:
     @staticmethod
     def of(data: Dataset) -> "DataFacts":
         """The facts of a dataset."""
-        held_out = 0 if data.held_out is None else len(data.held_out.x)
+        held_out = 0 if data.held_out is None else len(data.held_out)
         return DataFacts(
-            data.name, data.task, data.classes, data.input_shape, data.outputs, len(data.train.x),
-            held_out, data.fingerprint, data.preprocessing, data.target_preprocessing, data.encoder,
+            data.name,
+            data.task,
+            data.classes,
+            data.input_shape,
+            data.outputs,
+            len(data.train),
+            held_out,
+            data.fingerprint,
+            data.preprocessing,
+            data.target_preprocessing,
+            data.encoder,
         )
 
     def encode_target(self, y: Any) -> np.ndarray:
@@ -117,23 +126,17 @@ class DataFacts:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-like, without the arrays of `PREPARED`."""
-        plain = {
-            field.name: getattr(self, field.name) for field in fields(self) if field.name not in PREPARED
-        }
+        plain = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in PREPARED}
         return plain | {"encoder": None if self.encoder is None else self.encoder.to_dict()}
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """The arrays that ``to_dict`` leaves out."""
-        return {
-            f"{part}/{name}": array
-            for part in PREPARED
-            for name, array in getattr(self, part).to_dict().items()
-        }
+        return {f"{part}/{name}": array for part in PREPARED for name, array in getattr(self, part).to_dict().items()}
 
     @staticmethod
     def from_dict(plain: dict[str, Any], arrays: dict[str, np.ndarray]) -> "DataFacts":
         """What ``to_dict`` and ``to_arrays`` wrote."""
-        encoder = None if plain["encoder"] is None else _restore_encoder(plain["encoder"])
+        encoder = None if plain["encoder"] is None else Encoder.restore(plain["encoder"])
         tuples = {name: tuple(plain[name]) for name in ("classes", "input_shape")}
         prepared = {part: Preprocessing.from_dict(under(part, arrays)) for part in PREPARED}
         facts: dict[str, Any] = plain | tuples | {"encoder": encoder} | prepared
@@ -199,9 +202,7 @@ class Run:
         if self.folder is not None:
             files = RunFolder(self.folder)
             return Snapshots(tuple(files.snapshot_steps()), files.read_snapshot, self._template)
-        taken = (
-            {} if self.training is None or self.training.snapshots is None else self.training.snapshots.taken
-        )
+        taken = {} if self.training is None or self.training.snapshots is None else self.training.snapshots.taken
         return Snapshots(tuple(taken), taken.__getitem__, self._template)
 
     def _template(self, step: int) -> TrainingState:
@@ -355,13 +356,11 @@ class Run:
         """The real steps of the outputs for stored rows, where the network answers at each step of padded sequences."""
         if not declares_padding(self.network):
             return None
-        found = _output_mask(
-            self.network, self.params, self.layer_state, scaling_of(self.facts.preprocessing), x
-        )
+        found = _output_mask(self.network, self.params, self.layer_state, scaling_of(self.facts.preprocessing), x)
         return None if found is None else np.asarray(found)
 
     def explain(self, x: Any, y: Any = None, *, neuron: str | None = None, weight: str | None = None) -> Any:
-        """One example through the network with every number, each derivative checked; see `pellucid.explain`.
+        """One example through the network with every number, each derivative checked; see `pellucid.explanations`.
 
         Args:
             x: one example, as for ``outputs``.
@@ -370,10 +369,10 @@ class Run:
             weight: ``"LAYER:i,j"``, the weight that is followed.
 
         Returns:
-            A `pellucid.explain.Explanation`.
+            A `pellucid.explanations.Explanation`.
         """
         # Explaining stands on a floor above: by name, so that this one does not import it.
-        explaining = importlib.import_module("pellucid.explain")
+        explaining = importlib.import_module("pellucid.explanations")
         return explaining.explain(self, x, y, neuron=neuron, weight=weight)
 
     def diagnose(self, data: Dataset | None = None) -> Any:
@@ -385,7 +384,7 @@ class Run:
             data: its data, where the run was loaded and they came as arrays.
 
         Returns:
-            A list of `pellucid.Finding`.
+            A list of `pellucid.doctor.Finding`.
         """
         # The doctor lies a floor above.
         return importlib.import_module("pellucid.doctor.keep").diagnose_and_keep(self, data)
@@ -455,9 +454,7 @@ class Run:
             "interrupted": ", interrupted",
             "diverged": ", diverged: the loss ceased to be finite",
         }
-        best = (
-            "" if self.best_epoch is None else f"; weights of the best epoch kept, number {self.best_epoch}"
-        )
+        best = "" if self.best_epoch is None else f"; weights of the best epoch kept, number {self.best_epoch}"
         made = f"{self.history.epochs_made} of {self.experiment.epochs} epochs{ends[self.stopped]}{best}"
         lines = [f"{self.facts.name}: {made}", f"held-out rows: {figures or 'none'}"]
         return "\n".join([*lines, self.not_finite] if self.not_finite else lines)
@@ -468,9 +465,7 @@ class Run:
         names = [name.replace("_", " ") for name, value in self.result.items() if not np.isfinite(value)]
         if not names:
             return ""
-        return (
-            f"the {' and '.join(names)} of the held-out rows {'is' if len(names) == 1 else 'are'} not finite"
-        )
+        return f"the {' and '.join(names)} of the held-out rows {'is' if len(names) == 1 else 'are'} not finite"
 
 
 def warn_of_not_finite(run: Run, outputs: np.ndarray) -> None:
@@ -484,9 +479,7 @@ def warn_of_not_finite(run: Run, outputs: np.ndarray) -> None:
         return
     bad = np.asarray(~np.isfinite(outputs.reshape(len(outputs), -1)).all(axis=1))
     if bad.any():
-        cause = (
-            f"{bad.sum():,} of {len(bad):,} have outputs that are not finite, the first is row {bad.argmax()}"
-        )
+        cause = f"{bad.sum():,} of {len(bad):,} have outputs that are not finite, the first is row {bad.argmax()}"
     else:
         cause = "all outputs are finite, so it is the loss or the metric itself that is not defined for some"
     warnings.warn(
@@ -523,9 +516,19 @@ def load_run(folder: str | Path) -> Run:
     stopped = result.pop("stopped")
     result = {name: np.nan if value is None else value for name, value in result.items()}  # JSON has no NaN
     return Run(
-        network, tree["params"], tree["layer_state"], program, experiment, facts, history, result,
-        stopped, files.path, row_weights=arrays.get("row_weights"),
-        resumed=tuple(manifest.get("resumed", ())), notes=notes_of(files),
+        network,
+        tree["params"],
+        tree["layer_state"],
+        program,
+        experiment,
+        facts,
+        history,
+        result,
+        stopped,
+        files.path,
+        row_weights=arrays.get("row_weights"),
+        resumed=tuple(manifest.get("resumed", ())),
+        notes=notes_of(files),
     )
 
 
@@ -553,10 +556,6 @@ def under(folder: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The arrays whose names begin with ``folder/``, without it."""
     prefix = folder + "/"
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-
-
-def _restore_encoder(plain: dict[str, Any]) -> Encoder:
-    return TableEncoder.from_dict(plain) if "columns" in plain else Vocabulary.from_dict(plain)
 
 
 def target_for(loss: Loss, y: np.ndarray, outputs: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Scaling of inputs and targets, as the settings of an experiment ask for it."""
 
 from dataclasses import replace
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import jax.numpy as jnp
 import numpy as np

@@ -13,15 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.core.constraints import NOT_NEGATIVE, require
-from pellucid.core.errors import DataError, InvalidValue, ResumeWarning, TrainingDiverged
-from pellucid.core.registry import describe
-from pellucid.core.types import Array, Specification
-from pellucid.data import Dataset, Part, split
-from pellucid.functions.losses import Loss, losses
-from pellucid.functions.metrics import Metric, metrics
-from pellucid.functions.regularizers import Regularizer, regularizers
-from pellucid.runs.experiment import Experiment, check_counts, with_usual_batch_size
+from pellucid.architectures.by_name import build_model
 from pellucid.architectures.feedforward import (
     OUTPUTS,
     check_loss,
@@ -30,18 +22,23 @@ from pellucid.architectures.feedforward import (
     feedforward,
     loss_and_network,
 )
+from pellucid.core.constraints import NOT_NEGATIVE, require
+from pellucid.core.errors import DataError, InvalidValue, ResumeWarning, TrainingDiverged
+from pellucid.core.registry import describe
+from pellucid.core.types import Array, Specification
+from pellucid.data import Dataset, Part, split
+from pellucid.functions.losses import Loss, losses
+from pellucid.functions.metrics import Metric, metrics
+from pellucid.functions.regularizers import Regularizer, regularizers
+from pellucid.network import Network, build_network, summarize
+from pellucid.optimizers import FromOptax, Optimizer, as_optimizer, optimizers
+from pellucid.runs.experiment import Experiment, check_counts, with_usual_batch_size
+from pellucid.runs.folder import RunFolder
 from pellucid.runs.given import dataset_of, with_weights
 from pellucid.runs.keeping import data_of_run, keep_compiled_programs, restore, run_to_the_end
-from pellucid.architectures.by_name import build_model
 from pellucid.runs.notes import Notes
 from pellucid.runs.own_loss import check_own_loss
-from pellucid.runs.resuming import (
-    changed,
-    nothing_left,
-    refuse_fewer_epochs,
-    resettled,
-    resumed_optimizer,
-)
+from pellucid.runs.resuming import changed, nothing_left, refuse_fewer_epochs, resettled, resumed_optimizer
 from pellucid.runs.run import DataFacts, Run, notes_of, program_of, target_for, warn_of_not_finite
 from pellucid.runs.scaling import (
     ScalingChoice,
@@ -52,9 +49,6 @@ from pellucid.runs.scaling import (
     scaled_targets,
     scaling_of,
 )
-from pellucid.network import Network, build_network, summarize
-from pellucid.optimizers import FromOptax, Optimizer, as_optimizer, optimizers
-from pellucid.runs.folder import RunFolder
 from pellucid.training import (
     DEFAULT_GROUPS,
     EarlyStopping,
@@ -159,16 +153,38 @@ def train(
     """
     data = dataset_of(data, network, loss, seed, sample_weights)
     planned = plan(
-        network, data, loss=loss, optimizer=optimizer, metric=metric, regularizer=regularizer, epochs=epochs,
-        batch_size=batch_size, shuffle=shuffle, seed=seed, class_weights=class_weights,
-        scale_inputs=scale_inputs, scale_targets=scale_targets, early_stopping=early_stopping,
-        validation=validation, record_every=record_every, record=record, histograms_every=histograms_every,
+        network,
+        data,
+        loss=loss,
+        optimizer=optimizer,
+        metric=metric,
+        regularizer=regularizer,
+        epochs=epochs,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        seed=seed,
+        class_weights=class_weights,
+        scale_inputs=scale_inputs,
+        scale_targets=scale_targets,
+        early_stopping=early_stopping,
+        validation=validation,
+        record_every=record_every,
+        record=record,
+        histograms_every=histograms_every,
         snapshots=snapshots,
     )
     run = run_experiment(
-        planned.experiment, planned.data, optimizer=planned.optimizer, network=planned.network,
-        folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every,
-        progress=progress, choices=planned.choices, before=_warn_of_problems, after=suspicion_of,
+        planned.experiment,
+        planned.data,
+        optimizer=planned.optimizer,
+        network=planned.network,
+        folder=folder,
+        overwrite=overwrite,
+        checkpoint_every=checkpoint_every,
+        progress=progress,
+        choices=planned.choices,
+        before=_warn_of_problems,
+        after=suspicion_of,
     )
     if progress and run.notes.suspicion:
         print(f"the doctor suspects {run.notes.suspicion}; run.diagnose() makes sure", file=sys.stderr)
@@ -227,11 +243,7 @@ def plan(
         >>> plan((16,), load_dataset("iris")).experiment.loss
         'sparse_categorical_cross_entropy'
     """
-    asked_for = {
-        "output layer": isinstance(network, Network),
-        "loss": loss is not None,
-        "metric": metric is not None,
-    }
+    asked_for = {"output layer": isinstance(network, Network), "loss": loss is not None, "metric": metric is not None}
     data = dataset_of(data, network, loss, seed)
     if isinstance(network, Network):
         loss = losses.build(OUTPUTS[data.task].loss if loss is None else loss)
@@ -331,8 +343,19 @@ def _to_the_end(
 
     def run_now(stopped: str) -> Run:
         return Run(
-            program.network, training.params, training.layer_state, program, experiment, facts,
-            training.history, {}, stopped, training=training, data=data, resumed=tuple(resumed), notes=notes,
+            program.network,
+            training.params,
+            training.layer_state,
+            program,
+            experiment,
+            facts,
+            training.history,
+            {},
+            stopped,
+            training=training,
+            data=data,
+            resumed=tuple(resumed),
+            notes=notes,
         )
 
     if files is not None:
@@ -475,7 +498,11 @@ class Ready(NamedTuple):
     def draw(self, seed: int | Array) -> TrainingState:
         """The state before the first step."""
         return initial_state(
-            self.program.network, self.optimizer, self.regularizer, self.data.input_shape, seed,
+            self.program.network,
+            self.optimizer,
+            self.regularizer,
+            self.data.input_shape,
+            seed,
             recorder=self.program.recorder,
         )
 
@@ -483,22 +510,12 @@ class Ready(NamedTuple):
         """The training, from ``state`` on."""
         history = History.begin(self.program, self.train.rows)
         return Training(
-            self.program,
-            self.scaling,
-            self.train,
-            self.monitor,
-            self.optimizer,
-            state,
-            history,
-            self.stopping,
+            self.program, self.scaling, self.train, self.monitor, self.optimizer, state, history, self.stopping
         )
 
 
 def prepare(
-    experiment: Experiment,
-    data: Dataset,
-    optimizer: Optimizer | FromOptax | None,
-    network: Network | None,
+    experiment: Experiment, data: Dataset, optimizer: Optimizer | FromOptax | None, network: Network | None
 ) -> tuple[Ready, Training]:
     """The parts of an experiment's training, and the training at its beginning; raises as ``make_ready``."""
     ready = make_ready(experiment, data, optimizer, network)
@@ -527,10 +544,7 @@ def training_again(run: Run, data: Dataset | None = None) -> Training:
 
 
 def make_ready(
-    experiment: Experiment,
-    data: Dataset,
-    optimizer: Optimizer | FromOptax | None,
-    network: Network | None,
+    experiment: Experiment, data: Dataset, optimizer: Optimizer | FromOptax | None, network: Network | None
 ) -> Ready:
     """The parts of an experiment's training, checked.
 
@@ -579,9 +593,7 @@ def make_ready(
 def _validation(data: Dataset, experiment: Experiment) -> tuple[Part, Part]:
     """The training rows without a validation part, and that part."""
     if not 0 < experiment.validation < 1:
-        raise InvalidValue(
-            f"validation must lie between 0 and 1, both excluded. Received: {experiment.validation!r}."
-        )
+        raise InvalidValue(f"validation must lie between 0 and 1, both excluded. Received: {experiment.validation!r}.")
     places = Part(np.arange(len(data.train)), data.train.y)
     by_class = data.task in ("binary", "multiclass")
     kept, watched = split(places, experiment.validation, experiment.seed, stratify=by_class)
@@ -598,9 +610,7 @@ def _weights(part: Part, class_weights: Any, data: Dataset) -> np.ndarray | None
         return None
     mean = weights.mean(dtype=np.float64)
     if mean == 0:
-        raise InvalidValue(
-            "class_weights give every row to train on the weight 0: nothing is left to learn from."
-        )
+        raise InvalidValue("class_weights give every row to train on the weight 0: nothing is left to learn from.")
     return (weights / mean).astype(np.float32)
 
 
@@ -623,21 +633,15 @@ def _by_name(class_weights: Any) -> Any:
 
 def _class_weights(class_weights: Any, data: Dataset) -> np.ndarray:
     if data.task not in ("binary", "multiclass"):
-        raise InvalidValue(
-            f"class_weights need a target of classes; this one is {data.task}. Use sample_weights."
-        )
+        raise InvalidValue(f"class_weights need a target of classes; this one is {data.task}. Use sample_weights.")
     if class_weights == "balanced":
         counts = np.bincount(data.train.y.reshape(-1).astype(int), minlength=len(data.classes))
-        return (len(data.train.x) / (len(data.classes) * np.maximum(counts, 1))).astype(np.float32)
+        return (len(data.train) / (len(data.classes) * np.maximum(counts, 1))).astype(np.float32)
     if not isinstance(class_weights, Mapping):
-        raise InvalidValue(
-            f'class_weights must be "balanced" or a weight for each class. Received: {class_weights!r}.'
-        )
+        raise InvalidValue(f'class_weights must be "balanced" or a weight for each class. Received: {class_weights!r}.')
     given = _by_name(class_weights)
     for name, weight in given.items():
         if name not in data.classes:
-            raise InvalidValue(
-                f"class_weights name the class {name!r}; the classes are {', '.join(data.classes)}."
-            )
+            raise InvalidValue(f"class_weights name the class {name!r}; the classes are {', '.join(data.classes)}.")
         require(weight, NOT_NEGATIVE, f"the class weight of {name!r}")
     return np.array([given.get(name, 1.0) for name in data.classes], np.float32)
