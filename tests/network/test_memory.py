@@ -7,7 +7,7 @@ import pytest
 
 import pellucid as pel
 from pellucid.network.memory import bytes_of_example, power_of_two, rows_at_once, rows_that_fit
-from pellucid.runs.run import outputs_of
+from pellucid.runs.outputs import outputs_of
 from pellucid.training import Scaling
 
 IMAGES = pel.Network(

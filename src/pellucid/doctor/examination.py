@@ -18,8 +18,9 @@ from pellucid.layers import Activation, Frozen, Layer
 from pellucid.layers.layer import weights_of
 from pellucid.network import backpropagate, rows_that_fit
 from pellucid.network.memory import SINGLE_PASS
-from pellucid.runs.run import Run, outputs_of
-from pellucid.runs.train import summary_of
+from pellucid.runs.outputs import outputs_of
+from pellucid.runs.ready import summary_of
+from pellucid.runs.trained import Trained as Run
 from pellucid.training import initial_state
 
 SAMPLE, FEWER = 4000, 1024
@@ -345,7 +346,7 @@ class Examination:
         """Whether the recorder is asked of the layers, and saw enough of them."""
         if self.looks or self.run.program.batch_size < RECORDED_BATCH:
             return False
-        seen = (self.measure(name) for name in ("dead_units", "share_saturated", "gradient_norm"))
+        seen = (self.measure(name) for name in ("dead_units", "fraction_saturated", "gradient_norm"))
         return min(len(rows) for rows in seen) > 1
 
     @cached_property
@@ -374,7 +375,7 @@ class Examination:
             ends = hidden.function.range
             outputs = (self.start.outputs[hidden.number], self.end.outputs[hidden.number])
             return _at_end(outputs[0], ends), _at_end(outputs[1], ends)
-        shares = self.measure("share_saturated")[:, hidden.number]
+        shares = self.measure("fraction_saturated")[:, hidden.number]
         return float(shares[0]), float(shares[-RECORDS:].mean())
 
     @cached_property

@@ -17,7 +17,7 @@ from pellucid.core.errors import TrainingDiverged
 from pellucid.doctor.examination import Examination
 from pellucid.functions.initializers import fans
 from pellucid.layers import Dropout, Frozen
-from pellucid.runs.run import outputs_of
+from pellucid.runs.outputs import outputs_of
 from pellucid.training import History, Rows, Scaling, Training
 from pellucid.training.state import with_numbers
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.constraints import NOT_NEGATIVE, SHARE, constrained
+from pellucid.core.constraints import FRACTION, NOT_NEGATIVE, constrained
 from pellucid.core.types import Array, Cache, Key, Params, State
 from pellucid.layers.layer import AnyKey, Layer, Units, layers
 
@@ -74,7 +74,7 @@ class Dropout(Random):
 
     example = {"rate": 0.4}, (7,)
 
-    rate: float = constrained(0.5, SHARE, "fraction of neurons dropped in training")
+    rate: float = constrained(0.5, FRACTION, "fraction of neurons dropped in training")
 
     @property
     def off(self) -> bool:
@@ -151,7 +151,7 @@ class MaskingNoise(Random):
 
     example = {"rate": 0.3}, (7,)
 
-    rate: float = constrained(0.25, SHARE, "fraction of inputs set to 0 in training")
+    rate: float = constrained(0.25, FRACTION, "fraction of inputs set to 0 in training")
 
     def disturb(self, x: Units, key: Key[Array, ""]) -> tuple[Units, Units | None]:
         """y = x · m."""

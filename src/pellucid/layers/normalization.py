@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from pellucid.core.constraints import POSITIVE, SHARE, constrained
+from pellucid.core.constraints import FRACTION, POSITIVE, constrained
 from pellucid.core.types import Array, Bool, Cache, Float, Params, Shape, State
 from pellucid.layers.layer import AnyKey, Layer, Mask, layers
 from pellucid.layers.sequences import real_in_all
@@ -63,7 +63,7 @@ class BatchNorm(Layer):
     in_prediction = "Batch normalisation uses its running statistics, as it does in prediction."
     formula = "γ·(x − μ)/√(σ² + ε) + β"
 
-    momentum: float = constrained(0.9, SHARE, "fraction of the running statistics kept at each step")
+    momentum: float = constrained(0.9, FRACTION, "fraction of the running statistics kept at each step")
     epsilon: float = constrained(1e-5, POSITIVE, "added to the variance")
     scale: bool = True
     shift: bool = True

@@ -88,7 +88,7 @@ def backpropagate(
     gradients: dict[int, Array] = {}
     for (part, scale), end, y in zip(parts, network.ends, targets, strict=True):
         criterion, i = differentiated_loss(network, part, end)
-        output, factors = forward.outputs[i], scale * part.shares(weights, total)
+        output, factors = forward.outputs[i], scale * part.fractions(weights, total)
         mask = forward.masks.get(network.names[end])
         terms.append((masked_value(criterion, output, y, mask) * factors).sum())
         gradient = masked_gradient(criterion, output, y, mask)
