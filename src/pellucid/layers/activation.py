@@ -48,11 +48,9 @@ class Activation(Layer):
     def forward(
         self, params: Params, state: State, x: Units, *, key: AnyKey = None, training: bool = False
     ) -> tuple[Units, State, Cache]:
-        """a = f(z)."""
         a = activations.build(self.function).value(x)
         return a, state, (x, a)
 
     def backward(self, params: Params, cache: Cache, dy: Units) -> tuple[Units, Params]:
-        """dz = da · ∂a/∂z."""
         z, a = cache
         return activations.build(self.function).backward(z, a, dy), {}

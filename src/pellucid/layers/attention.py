@@ -71,7 +71,6 @@ class Attention(Layer):
         return mask[0]
 
     def init(self, key: AnyKey, input_shape: tuple[Shape, ...]) -> tuple[Params, State, Shape]:
-        """No parameters; a context for each query."""
         query, keys = input_shape
         if len(query) != 2 or len(keys) != 2 or query[-1] != keys[-1]:
             raise ShapeError(
@@ -90,7 +89,6 @@ class Attention(Layer):
         training: bool = False,
         mask: tuple[Bool[Array, "batch queries"] | None, Bool[Array, "batch steps"] | None] = (None, None),
     ) -> tuple[Query, State, Cache]:
-        """C = softmax(s · Q·Kᵀ)·K, over the real steps of K."""
         query, keys = x
         scores = self._scale(query) * jnp.einsum("bqf,btf->bqt", query, keys)
         real = mask[1]
@@ -106,7 +104,6 @@ class Attention(Layer):
         return jnp.einsum("bqt,btf->bqf", weights, keys), state, Attended(query, keys, weights)
 
     def backward(self, params: Params, cache: Cache, dy: Query) -> tuple[tuple[Query, Keys], Params]:
-        """dQ = s · dS·K, dK = Aᵀ·dC + s · dSᵀ·Q."""
         query, keys, weights = cache
         dweights = jnp.einsum("bqf,btf->bqt", dy, keys)
         dscores = weights * (dweights - (weights * dweights).sum(axis=-1, keepdims=True)) * self._scale(query)

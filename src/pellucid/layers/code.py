@@ -45,7 +45,6 @@ class Code(Layer):
         return "passes" if self.sparsity is None else None
 
     def init(self, key: AnyKey, input_shape: Shape) -> tuple[Params, State, Shape]:
-        """No parameters; the shape stays."""
         return {}, {} if self.sparsity is None else {"penalty": jnp.zeros((), jnp.float32)}, input_shape
 
     def forward(
@@ -58,7 +57,6 @@ class Code(Layer):
         training: bool = False,
         sample_mask: Bool[Array, " batch"] | None = None,
     ) -> tuple[Units, State, Cache]:
-        """y = a."""
         if self.sparsity is None or not training:
             return x, state, None
         counts = jnp.ones(len(x), x.dtype) if sample_mask is None else sample_mask.astype(x.dtype)
@@ -67,7 +65,6 @@ class Code(Layer):
         return x, {"penalty": penalty}, (x, fractions)
 
     def backward(self, params: Params, cache: Cache, dy: Units) -> tuple[Units, Params]:
-        """dx = dy + ∂penalty/∂a."""
         if cache is None:
             return dy, {}
         a, fractions = cache

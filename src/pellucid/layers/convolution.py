@@ -61,8 +61,7 @@ class Convolutional(Layer):
         if self.filters % self.groups:
             raise InvalidValue(f"{kind}: {self.filters} filters do not fall into {self.groups} equal groups.")
 
-    def draw(self, key: Key[Array, ""], input_shape: Shape) -> Params:
-        """Weights (kernel…, channels / groups, filters) and biases (filters,)."""
+    def _draw(self, key: Key[Array, ""], input_shape: Shape) -> Params:
         check_rank(type(self).__name__, input_shape, self.rank)
         channels = input_shape[-1]
         if channels % self.groups:
@@ -77,8 +76,7 @@ class Convolutional(Layer):
             params["biases"] = initializers.build(self.biases)(key, (self.filters,))
         return params
 
-    def check_input(self, params: Params, x: Array) -> None:
-        """Refuse a batch of other channels than the weights were made for."""
+    def _check_input(self, params: Params, x: Array) -> None:
         check_rank(type(self).__name__, x.shape[1:], self.rank)
         channels = params["weights"].shape[-2] * self.groups
         if x.shape[-1] != channels:
@@ -87,12 +85,10 @@ class Convolutional(Layer):
                 f"Received: {x.shape[-1]}, in x of shape {x.shape}."
             )
 
-    def add_biases(self, params: Params, z: Maps) -> Maps:
-        """z + b."""
+    def _add_biases(self, params: Params, z: Maps) -> Maps:
         return z + jnp.broadcast_to(params["biases"], z.shape) if self.use_biases else z
 
-    def gradients(self, weights: Array, dz: Maps) -> Params:
-        """∂L/∂W and ∂L/∂b = Σ_batch,positions dz, by name."""
+    def _gradients(self, weights: Array, dz: Maps) -> Params:
         return {"weights": weights} | ({"biases": dz.sum(range(dz.ndim - 1))} if self.use_biases else {})
 
 
@@ -112,8 +108,7 @@ class Convolution(Convolutional):
         return mask if self.padding == "same" else all_of_window(mask, self.windows(x.shape[1:-1]))
 
     def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
-        """Weights (kernel…, channels / groups, filters) and biases (filters,)."""
-        params = self.draw(key, input_shape)
+        params = self._draw(key, input_shape)
         return params, {}, (*self.windows(input_shape[:-1]).outputs, self.filters)
 
     def windows(self, spatial: Shape) -> Windows:
@@ -124,20 +119,19 @@ class Convolution(Convolutional):
         self, params: Params, state: State, x: Images, *, key: AnyKey = None, training: bool = False, mask: Mask = None
     ) -> tuple[Maps, State, Cache]:
         """z = x ⋆ W + b; padded steps are 0, like what lies beyond the ends of a sequence."""
-        self.check_input(params, x)
+        self._check_input(params, x)
         if mask is not None:
             x = jnp.where(mask[..., None], x, jnp.zeros((), x.dtype))
         z = convolve(x, params["weights"], self.windows(x.shape[1:-1]), self.groups)
-        return self.add_biases(params, z), state, (x, mask)
+        return self._add_biases(params, z), state, (x, mask)
 
     def backward(self, params: Params, cache: Cache, dy: Maps) -> tuple[Images, Params]:
-        """∂L/∂x, ∂L/∂W, ∂L/∂b = Σ dz."""
         x, mask = cache
         windows = self.windows(x.shape[1:-1])
         dx = gradient_of_input(dy, params["weights"], windows, self.groups)
         if mask is not None:
             dx = jnp.where(mask[..., None], dx, jnp.zeros((), dx.dtype))
-        return dx, self.gradients(gradient_of_weights(x, dy, windows, self.groups), dy)
+        return dx, self._gradients(gradient_of_weights(x, dy, windows, self.groups), dy)
 
 
 class TransposedConvolution(Convolutional):
@@ -146,8 +140,7 @@ class TransposedConvolution(Convolutional):
     formula = "z = x ⋆ᵀ W + b"
 
     def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
-        """Weights (kernel…, channels / groups, filters) and biases (filters,)."""
-        params = self.draw(key, input_shape)
+        params = self._draw(key, input_shape)
         return params, {}, (*self.windows(input_shape[:-1]).inputs, self.filters)
 
     def windows(self, spatial: Shape) -> Windows:
@@ -164,10 +157,10 @@ class TransposedConvolution(Convolutional):
         self, params: Params, state: State, x: Images, *, key: AnyKey = None, training: bool = False
     ) -> tuple[Maps, State, Cache]:
         """z = x ⋆ᵀ W + b, the gradient of a convolution's input."""
-        self.check_input(params, x)
+        self._check_input(params, x)
         windows = self.windows(x.shape[1:-1])
         z = gradient_of_input(x, self.exchange(params["weights"]), windows, self.groups)
-        return self.add_biases(params, z), state, x
+        return self._add_biases(params, z), state, x
 
     def backward(self, params: Params, cache: Cache, dy: Maps) -> tuple[Images, Params]:
         """∂L/∂x by a convolution of dz, ∂L/∂W with x and dz exchanged, ∂L/∂b = Σ dz."""
@@ -176,7 +169,7 @@ class TransposedConvolution(Convolutional):
         dW = gradient_of_weights(dy, cache, windows, self.groups)
         *kernel, _, channels = dW.shape
         split = dW.reshape(*kernel, -1, self.groups, channels // self.groups).swapaxes(-1, -3)
-        return dx, self.gradients(split.reshape(params["weights"].shape), dy)
+        return dx, self._gradients(split.reshape(params["weights"].shape), dy)
 
 
 @layers.register("conv2d")

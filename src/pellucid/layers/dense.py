@@ -64,7 +64,6 @@ class Dense(Layer):
     use_biases: bool = True
 
     def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
-        """Weights (inputs, units) and biases (units,)."""
         params = {"weights": initializers.build(self.weights)(key, (input_shape[-1], self.units))}
         if self.use_biases:
             params["biases"] = initializers.build(self.biases)(key, (self.units,))
@@ -73,7 +72,6 @@ class Dense(Layer):
     def forward(
         self, params: Params, state: State, x: Rows, *, key: AnyKey = None, training: bool = False
     ) -> tuple[Outputs, State, Cache]:
-        """z = x·W + b."""
         inputs = params["weights"].shape[0]
         if x.shape[-1] != inputs:
             raise ShapeError(
@@ -85,7 +83,6 @@ class Dense(Layer):
         return z, state, x
 
     def backward(self, params: Params, cache: Cache, dy: Outputs) -> tuple[Rows, Params]:
-        """∂L/∂x = dz·Wᵀ, ∂L/∂W = xᵀ·dz, ∂L/∂b = Σ dz."""
         x, dz = cache.reshape(-1, cache.shape[-1]), dy.reshape(-1, self.units)
         dx = dy @ params["weights"].T
         grads = {"weights": x.T @ dz}

@@ -74,14 +74,12 @@ class Embedding(Layer):
         return real if x.ndim > 1 else None
 
     def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
-        """Weights (vocabulary, units)."""
         table = initializers.build(self.weights)(key, (self.vocabulary, self.units))
         return {"weights": table}, {}, (*input_shape, self.units)
 
     def forward(
         self, params: Params, state: State, x: Tokens, *, key: AnyKey = None, training: bool = False
     ) -> tuple[Vectors, State, Cache]:
-        """y = W[x]."""
         ids = x.astype(jnp.int32)
         low, high = ids.min(initial=0), ids.max(initial=0)
         if not isinstance(high, Tracer) and (low < 0 or high >= self.vocabulary):
@@ -96,7 +94,6 @@ class Embedding(Layer):
         return y, state, (x, ids)
 
     def backward(self, params: Params, cache: Cache, dy: Vectors) -> tuple[Tokens, Params]:
-        """∂L/∂W[j] = Σ dy where x = j."""
         x, ids = cache
         # Adding row by row: 0.2 ms on the CPU for 64 × 20 words of 10,000; a product with one-hot vectors takes 80 ms.
         table = jnp.zeros_like(params["weights"]).at[ids.reshape(-1)].add(dy.reshape(-1, self.units))

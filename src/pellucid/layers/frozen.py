@@ -53,20 +53,17 @@ class Frozen(Wrapper):
             )
 
     def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
-        """No parameters; those of the layer, and its state, in the state."""
         params, state, shape = layers.build(self.layer).init(key, input_shape)
         return {}, {"params": params, "state": state}, shape
 
     def forward(
         self, params: Params, state: State, x: Any, *, key: AnyKey = None, training: bool = False, **mask: Any
     ) -> tuple[Units, State, Cache]:
-        """The layer's own output."""
         own = state["params"]
         y, inner, cache = layers.build(self.layer).forward(own, state["state"], x, key=key, training=training, **mask)
         return y, {"params": own, "state": inner}, (own, cache)
 
     def backward(self, params: Params, cache: Cache, dy: Units) -> tuple[Any, Params]:
-        """∂L/∂x of the layer; no gradients."""
         own, inner = cache
         dx, _ = layers.build(self.layer).backward(own, inner, dy)
         return dx, {}

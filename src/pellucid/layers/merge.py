@@ -21,7 +21,6 @@ class Merge(Layer):
     example = {}, ((2, 3), (2, 3), (2, 3))
 
     def init(self, key: AnyKey, input_shape: tuple[Shape, ...]) -> tuple[Params, State, Shape]:
-        """No parameters; the shape that all inputs have."""
         if len(set(input_shape)) != 1:
             raise ShapeError(
                 f"{type(self).__name__} needs inputs of one shape; nothing is broadcast. "
@@ -56,11 +55,9 @@ class Add(Merge):
     def forward(
         self, params: Params, state: State, x: Parts, *, key: AnyKey = None, training: bool = False
     ) -> tuple[Units, State, Cache]:
-        """y = Σ x_k."""
         return sum(x[1:], start=x[0]), state, x
 
     def backward(self, params: Params, cache: Cache, dy: Units) -> tuple[Parts, Params]:
-        """Each branch gets dy."""
         return (dy,) * len(cache), {}
 
 
@@ -88,11 +85,10 @@ class Multiply(Merge):
     def forward(
         self, params: Params, state: State, x: Parts, *, key: AnyKey = None, training: bool = False
     ) -> tuple[Units, State, Cache]:
-        """y = Π x_k."""
         return math.prod(x[1:], start=x[0]), state, x
 
     def backward(self, params: Params, cache: Cache, dy: Units) -> tuple[Parts, Params]:
-        """dx_k = dy · Π_{j≠k} x_j, multiplied and not divided out, since an x_k may be 0."""
+        # Multiplied and not divided out, since an x_k may be 0.
         others = (cache[:k] + cache[k + 1 :] for k in range(len(cache)))
         return tuple(math.prod(rest, start=dy) for rest in others), {}
 
@@ -119,7 +115,6 @@ class Concatenate(Merge):
     example = {}, ((4, 2), (4, 3))
 
     def init(self, key: AnyKey, input_shape: tuple[Shape, ...]) -> tuple[Params, State, Shape]:
-        """No parameters; the last axes add up."""
         if len({shape[:-1] for shape in input_shape}) != 1:
             raise ShapeError(
                 "Concatenate joins inputs along their last axis; all axes before it must be alike. "
@@ -130,11 +125,9 @@ class Concatenate(Merge):
     def forward(
         self, params: Params, state: State, x: Parts, *, key: AnyKey = None, training: bool = False
     ) -> tuple[Units, State, Cache]:
-        """y = [x_1, x_2, …]."""
         return jnp.concatenate(x, axis=-1), state, x
 
     def backward(self, params: Params, cache: Cache, dy: Units) -> tuple[Parts, Params]:
-        """dy cut where the inputs were joined."""
         ends, end = [], 0
         for part in cache[:-1]:
             end += part.shape[-1]

@@ -40,7 +40,6 @@ class Random(Layer):
         """The output, and its derivative for the input; None for 1."""
 
     def backward(self, params: Params, cache: Cache, dy: Units) -> tuple[Units, Params]:
-        """dx = dy · factor."""
         return (dy if cache is None else dy * cache), {}
 
 
@@ -82,7 +81,6 @@ class Dropout(Random):
         return self.rate == 0
 
     def disturb(self, x: Units, key: Key[Array, ""]) -> tuple[Units, Units | None]:
-        """y = x · m / (1 − p)."""
         kept = jax.random.bernoulli(key, 1 - self.rate, x.shape)
         factor = jnp.where(kept, jnp.asarray(1 / (1 - self.rate), x.dtype), jnp.zeros((), x.dtype))
         return x * factor, factor
@@ -118,7 +116,6 @@ class GaussianNoise(Random):
     std: float = constrained(0.1, NOT_NEGATIVE, "standard deviation of the noise")
 
     def disturb(self, x: Units, key: Key[Array, ""]) -> tuple[Units, Units | None]:
-        """y = x + std · n."""
         return x + self.std * jax.random.normal(key, x.shape, x.dtype), None
 
 
@@ -154,6 +151,5 @@ class MaskingNoise(Random):
     rate: float = constrained(0.25, FRACTION, "fraction of inputs set to 0 in training")
 
     def disturb(self, x: Units, key: Key[Array, ""]) -> tuple[Units, Units | None]:
-        """y = x · m."""
         kept = jax.random.bernoulli(key, 1 - self.rate, x.shape).astype(x.dtype)
         return x * kept, kept

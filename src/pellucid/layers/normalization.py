@@ -70,7 +70,6 @@ class BatchNorm(Layer):
     update_statistics: bool = True
 
     def init(self, key: AnyKey, input_shape: Shape) -> tuple[Params, State, Shape]:
-        """Scale 1 and shift 0; running mean 0 and variance 1, each (units,)."""
         units = input_shape[-1:]
         state = {"mean": jnp.zeros(units, jnp.float32), "variance": jnp.ones(units, jnp.float32)}
         return _scale_and_shift(units, self.scale, self.shift), state, input_shape
@@ -86,7 +85,6 @@ class BatchNorm(Layer):
         sample_mask: Bool[Array, " batch"] | None = None,
         mask: Mask = None,
     ) -> tuple[Vectors, State, Cache]:
-        """y = γ·x̂ + β. Rows that are not ``sample_mask`` and steps of padding have no part in the statistics."""
         if not training:
             mean, variance = (state[name].astype(x.dtype) for name in ("mean", "variance"))
             where, n = None, None
@@ -164,20 +162,17 @@ class LayerNorm(Layer):
     shift: bool = True
 
     def init(self, key: AnyKey, input_shape: Shape) -> tuple[Params, State, Shape]:
-        """Scale 1 and shift 0, each (units,)."""
         return _scale_and_shift(input_shape[-1:], self.scale, self.shift), {}, input_shape
 
     def forward(
         self, params: Params, state: State, x: Vectors, *, key: AnyKey = None, training: bool = False
     ) -> tuple[Vectors, State, Cache]:
-        """y = γ·x̂ + β."""
         centred = x - x.mean(-1, keepdims=True)
         inverse = 1 / jnp.sqrt(jnp.square(centred).mean(-1, keepdims=True) + self.epsilon)
         normal = centred * inverse
         return _scaled_and_shifted(params, normal), state, (normal, inverse)
 
     def backward(self, params: Params, cache: Cache, dy: Vectors) -> tuple[Vectors, Params]:
-        """∂L/∂x = (g − mean(g) − x̂·mean(g·x̂)) / √(σ² + ε)."""
         normal, inverse = cache
         axes = tuple(range(dy.ndim - 1))
         sums = {"scale": (dy * normal).sum(axes), "shift": dy.sum(axes)}

@@ -54,18 +54,16 @@ class Recurrent(Layer):
         return "passes" if self.return_sequences else "ends"
 
     def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
-        """Weights (features, gates·units), recurrent (units, gates·units) and biases (gates·units,)."""
         if len(input_shape) != 2:
             raise ShapeError(
                 f"{describe(self)} reads sequences, (time, features). Received: examples of shape {input_shape}. "
                 "One number a time step is (time, 1)."
             )
         width = len(self.gates) * self.units
-        params = self.draw(jax.random.split(key, self.keys), (input_shape[1], width), (self.units, width))
+        params = self._draw(jax.random.split(key, self.keys), (input_shape[1], width), (self.units, width))
         return params, {}, (input_shape[0], self.units) if self.return_sequences else (self.units,)
 
-    def draw(self, keys: Key[Array, " keys"], shape: Shape, recurrent_shape: Shape) -> Params:
-        """The initial parameters."""
+    def _draw(self, keys: Key[Array, " keys"], shape: Shape, recurrent_shape: Shape) -> Params:
         return {
             "weights": initializers.build(self.weights)(keys[0], shape),
             "recurrent": initializers.build(self.recurrent_weights)(keys[1], recurrent_shape),
@@ -105,7 +103,7 @@ class Recurrent(Layer):
     def backward(self, params: Params, cache: Cache, dy: States) -> tuple[Series, Params]:
         """The loop from the last time to the first."""
 
-    def gradients(self, params: Params, cache: Cache, dz: Steps, ds: Steps) -> tuple[Series, Params]:
+    def _gradients(self, params: Params, cache: Cache, dz: Steps, ds: Steps) -> tuple[Series, Params]:
         """∂L/∂x and the gradients of the weights, from those of ``x·W + b`` and of ``h·R`` at all times."""
         grads = {
             "weights": _rows(cache["x"]).T @ _rows(dz),
@@ -196,7 +194,6 @@ class RNN(Recurrent):
     biases: Initializer | Specification = specified("zeros", initializers)
 
     def step(self, params: Params, carry: Any, arrays: Any) -> tuple[Any, dict[str, Array]]:
-        """h ← f(x·W + h·R + b)."""
         (h,), (z, real) = carry, arrays
         z = z + h @ params["recurrent"]
         a = activations.build(self.activation).value(z)
@@ -204,7 +201,6 @@ class RNN(Recurrent):
         return (h,), {"z": z, "a": a, "state": h}
 
     def backward(self, params: Params, cache: Cache, dy: States) -> tuple[Series, Params]:
-        """dz = dh · ∂h/∂z step by step, last to first; then every gradient in one product over all times."""
         function, transposed = activations.build(self.activation), params["recurrent"].T
 
         def step(carry: Any, arrays: Any) -> tuple[Any, Any]:
@@ -213,7 +209,7 @@ class RNN(Recurrent):
             return (keep(real, dz @ transposed, dh),), dz
 
         dz = _scan_back(step, dy, cache["real"], (cache["z"], cache["a"], cache["real"]))
-        return self.gradients(params, cache, dz, dz)
+        return self._gradients(params, cache, dz, dz)
 
 
 @layers.register("lstm")
@@ -272,9 +268,8 @@ class LSTM(Recurrent):
     forget_bias: float = constrained(1.0, Interval(), "first bias of the forget gate")
     memory: int | None = constrained(None, WholeNumber(3), "steps remembered at first")
 
-    def draw(self, keys: Key[Array, " keys"], shape: Shape, recurrent_shape: Shape) -> Params:
-        """The initial parameters, with the biases of the forget gates."""
-        params, units = super().draw(keys, shape, recurrent_shape), self.units
+    def _draw(self, keys: Key[Array, " keys"], shape: Shape, recurrent_shape: Shape) -> Params:
+        params, units = super()._draw(keys, shape, recurrent_shape), self.units
         biases = params["biases"]
         if self.memory is None:
             forget = jnp.full(units, self.forget_bias, biases.dtype)
@@ -284,7 +279,6 @@ class LSTM(Recurrent):
         return params | {"biases": biases.at[units : 2 * units].add(forget)}
 
     def step(self, params: Params, carry: Any, arrays: Any) -> tuple[Any, dict[str, Array]]:
-        """c ← f·c + i·g, h ← o·tanh(c)."""
         (h, c), (z, real) = carry, arrays
         i, f, g, o = jnp.split(z + h @ params["recurrent"], 4, axis=1)
         i, f, g, o = jax.nn.sigmoid(i), jax.nn.sigmoid(f), jnp.tanh(g), jax.nn.sigmoid(o)
@@ -293,7 +287,6 @@ class LSTM(Recurrent):
         return (h, c), {"input": i, "forget": f, "candidate": g, "output": o, "cell": c, "state": h}
 
     def backward(self, params: Params, cache: Cache, dy: States) -> tuple[Series, Params]:
-        """∂L/∂z of each gate step by step, last to first; then every gradient in one product over all times."""
         i, f, g, o = (cache[name] for name in ("input", "forget", "candidate", "output"))
         tanh_c = jnp.tanh(cache["cell"])
         # The factors that do not depend on what comes from later, for all times at once. Those of the gates lie in one
@@ -312,7 +305,7 @@ class LSTM(Recurrent):
             return (keep(real, dz @ transposed, dh), keep(real, dc * f, later_dc)), dz
 
         dz = _scan_back(step, dy, cache["real"], factors, jnp.zeros_like(cache["cell"][0]))
-        return self.gradients(params, cache, dz, dz)
+        return self._gradients(params, cache, dz, dz)
 
 
 @layers.register("gru")
@@ -360,13 +353,11 @@ class GRU(Recurrent):
     recurrent_weights: Initializer | Specification = specified("orthogonal", initializers)
     biases: Initializer | Specification = specified("zeros", initializers)
 
-    def draw(self, keys: Key[Array, " keys"], shape: Shape, recurrent_shape: Shape) -> Params:
-        """The initial parameters, with the second biases."""
+    def _draw(self, keys: Key[Array, " keys"], shape: Shape, recurrent_shape: Shape) -> Params:
         second = initializers.build(self.biases)(keys[3], shape[1:])
-        return super().draw(keys, shape, recurrent_shape) | {"recurrent_biases": second}
+        return super()._draw(keys, shape, recurrent_shape) | {"recurrent_biases": second}
 
     def step(self, params: Params, carry: Any, arrays: Any) -> tuple[Any, dict[str, Array]]:
-        """h ← u·h + (1 − u)·n."""
         (h,), (z, real) = carry, arrays
         s = h @ params["recurrent"]
         s = s + jnp.broadcast_to(params["recurrent_biases"], s.shape)
@@ -377,7 +368,6 @@ class GRU(Recurrent):
         return (h,), {"reset": r, "update": u, "candidate": n, "recalled": s_n, "state": h}
 
     def backward(self, params: Params, cache: Cache, dy: States) -> tuple[Series, Params]:
-        """∂L/∂s of each gate step by step, last to first; then every gradient in one product over all times."""
         r, u, n = (cache[name] for name in ("reset", "update", "candidate"))
         # The factors that do not depend on what comes from later, for all times at once.
         by_n = (1 - u) * (1 - n * n)
@@ -394,7 +384,7 @@ class GRU(Recurrent):
         ds, dh = _scan_back(step, dy, cache["real"], factors)
         # What reaches the inputs differs from ds in the candidate alone, which the reset gate has not scaled.
         dz = jnp.concatenate([ds[:, :, : 2 * self.units], dh * by_n], axis=2)
-        dx, grads = self.gradients(params, cache, dz, ds)
+        dx, grads = self._gradients(params, cache, dz, ds)
         return dx, grads | {"recurrent_biases": ds.sum(axis=(0, 1))}
 
 
@@ -440,7 +430,6 @@ class Bidirectional(Wrapper):
             )
 
     def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
-        """The parameters of both directions, nested under "forward" and "backward"."""
         layer, keys = layers.build(self.layer), jax.random.split(key)
         forward, _, shape = layer.init(keys[0], input_shape)
         backward, _, _ = layer.init(keys[1], input_shape)
@@ -450,7 +439,6 @@ class Bidirectional(Wrapper):
     def forward(
         self, params: Params, state: State, x: Series, *, key: AnyKey = None, training: bool = False, mask: Mask = None
     ) -> tuple[States, State, Cache]:
-        """Both directions, each in its order, joined in the order of time."""
         layer = layers.build(self.layer)
         masks = ({}, {}) if mask is None else ({"mask": mask}, {"mask": mask[:, ::-1]})
         ahead, _, cache = layer.forward(params["forward"], {}, x, key=None, training=training, **masks[0])
@@ -460,7 +448,6 @@ class Bidirectional(Wrapper):
         return y, state, {"forward": cache, "backward": back_cache}
 
     def backward(self, params: Params, cache: Cache, dy: States) -> tuple[Series, Params]:
-        """Each direction's part of dy through its own backward; dx is the sum of both."""
         layer = layers.build(self.layer)
         ahead, back = jnp.split(dy, 2, axis=-1) if self.merge == "concatenate" else (dy, dy)
         dx, grads = layer.backward(params["forward"], cache["forward"], ahead)

@@ -32,7 +32,6 @@ class Flatten(Layer):
     example = {}, (2, 3, 4)
 
     def init(self, key: AnyKey, input_shape: Shape) -> tuple[Params, State, Shape]:
-        """No parameters; all axes become one."""
         return {}, {}, (math.prod(input_shape),)
 
     def forward(
@@ -45,13 +44,11 @@ class Flatten(Layer):
         training: bool = False,
         mask: Mask = None,
     ) -> tuple[Num[Array, "batch units"], State, Cache]:
-        """(batch, …) → (batch, product of …)."""
         real = None if mask is None else broadcast_mask(mask, x.shape)
         y = x if real is None else jnp.where(real, x, jnp.zeros((), x.dtype))
         return y.reshape(x.shape[0], math.prod(x.shape[1:])), state, (x, real)
 
     def backward(self, params: Params, cache: Cache, dy: Num[Array, "batch units"]) -> tuple[Examples, Params]:
-        """Back to the shape that came in."""
         x, real = cache
         dx = dy.reshape(x.shape)
         return dx if real is None else jnp.where(real, dx, jnp.zeros((), dx.dtype)), {}
@@ -86,7 +83,6 @@ class Reshape(Layer):
         object.__setattr__(self, "shape", tuple(self.shape))
 
     def init(self, key: AnyKey, input_shape: Shape) -> tuple[Params, State, Shape]:
-        """No parameters; the size must stay."""
         if math.prod(input_shape) != math.prod(self.shape):
             raise ShapeError(
                 f"Reshape cannot turn examples of shape {input_shape} ({math.prod(input_shape)} numbers) "
@@ -97,9 +93,7 @@ class Reshape(Layer):
     def forward(
         self, params: Params, state: State, x: Examples, *, key: AnyKey = None, training: bool = False
     ) -> tuple[Examples, State, Cache]:
-        """(batch, …) → (batch, *shape)."""
         return x.reshape(x.shape[0], *self.shape), state, x
 
     def backward(self, params: Params, cache: Cache, dy: Examples) -> tuple[Examples, Params]:
-        """Back to the shape that came in."""
         return dy.reshape(cache.shape), {}

@@ -73,7 +73,6 @@ class LeakyIntegrateAndFire(Layer):
     def forward(
         self, params: Params, state: State, x: Series, *, key: AnyKey = None, training: bool = False, mask: Mask = None
     ) -> tuple[Series, State, Cache]:
-        """Currents I to spikes s, both (batch, time, units)."""
 
         def step(before: Array, arrays: tuple[Array, Array | None]) -> tuple[Array, Array]:
             current, real = arrays
@@ -92,7 +91,6 @@ class LeakyIntegrateAndFire(Layer):
         return spikes.swapaxes(0, 1), state, (potentials, real)
 
     def backward(self, params: Params, cache: Cache, dy: Series) -> tuple[Series, Params]:
-        """δ_t = ds_t · h(v_t) + r_t · δ_{t+1}, from the last step to the first."""
         potentials, real = cache
         gradient = 1 / (1 + self.sharpness * jnp.abs(potentials - self.threshold)) ** 2
         kept = 1 - self._spikes(potentials) if self.reset == "zero" else jnp.ones_like(potentials)
@@ -136,15 +134,12 @@ class Repeat(Layer):
     steps: int = constrained(dataclasses.MISSING, WholeNumber(1), "number of time steps")
 
     def init(self, key: AnyKey, input_shape: Shape) -> tuple[Params, State, Shape]:
-        """No parameters; a time axis comes first."""
         return {}, {}, (self.steps, *input_shape)
 
     def forward(
         self, params: Params, state: State, x: Num[Array, "batch *units"], *, key: AnyKey = None, training: bool = False
     ) -> tuple[Num[Array, "batch steps *units"], State, Cache]:
-        """(batch, …) → (batch, steps, …)."""
         return jnp.repeat(x[:, None], self.steps, axis=1), state, None
 
     def backward(self, params: Params, cache: Cache, dy: Float[Array, "batch steps *units"]) -> tuple[Units, Params]:
-        """dx = Σ_t dy_t."""
         return dy.sum(axis=1), {}

@@ -21,12 +21,7 @@ from pellucid.network.structure import Structure
 
 
 class Masks:
-    """The masks of one forward pass.
-
-    Args:
-        network: the network.
-        inputs: the arrays of its inputs, by name.
-    """
+    """The masks of one forward pass, begun from the arrays of the network's inputs by name."""
 
     def __init__(self, network: Structure, inputs: Mapping[str, Any]) -> None:
         self.network = network
@@ -41,11 +36,7 @@ class Masks:
         return mask_arguments(self.network.layers[i], self._read(i))
 
     def add(self, i: int, x: Any, y: Any) -> None:
-        """Derive the mask of layer ``i``'s output ``y`` from those of its inputs ``x``.
-
-        Raises:
-            InvalidValue: the layer cannot keep padding apart.
-        """
+        """Derive the mask of layer ``i``'s output ``y`` from those of its inputs ``x``, or refuse the layer."""
         layer, name, masks = self.network.layers[i], self.network.names[i], self._read(i)
         if all(mask is None for mask in masks) and layer.masks != "makes":
             self._compare(name, y)
@@ -80,12 +71,7 @@ def declares_padding(network: Structure) -> bool:
 
 
 def padding_of_input(network: Structure, input_shape: tuple[int, ...]) -> Any:
-    """The features of a padded step of the network's input, shape (features,); None where none are declared.
-
-    Args:
-        network: a network of one input.
-        input_shape: of one example.
-    """
+    """The features of a padded step of the only input, shape (features,); None where none are declared."""
     for name, value in padding_values(network).items():
         layer = None if name in network.inputs else network.layers[network.names.index(name)]
         shape = input_shape if layer is None else layer.init(None, input_shape)[2]
@@ -123,7 +109,7 @@ def padding_values(network: Structure) -> Mapping[str, float]:
 
 
 def _sources(network: Structure, name: str) -> set[str]:
-    """The inputs at which the mask of an array begins, if no layer between makes or ends one."""
+    # The inputs at which the mask of an array begins, if no layer between makes or ends one.
     if _unchanged(network, name):
         return {name}
     i = network.names.index(name)
@@ -135,7 +121,7 @@ def _sources(network: Structure, name: str) -> set[str]:
 
 
 def _unchanged(network: Structure, name: str) -> bool:
-    """True where an array holds the values of an input, in steps."""
+    # Holds the values of an input, in steps.
     if name in network.inputs:
         return True
     i = network.names.index(name)
@@ -146,10 +132,8 @@ def _unchanged(network: Structure, name: str) -> bool:
 def check_masks(network: Structure, shapes: Mapping[str, tuple[int, ...]] | None = None) -> None:
     """Refuse a network with a layer that cannot keep padding apart from real steps.
 
-    Args:
-        network: the network.
-        shapes: the shape of one example of each input and of each layer's output; None where they are not known
-            yet: then only padding that an `Embedding` makes is followed.
+    ``shapes`` are those of one example of each input and of each layer's output; without them only padding that an
+    `Embedding` makes is followed.
 
     Raises:
         InvalidValue: naming the layer.

@@ -31,10 +31,7 @@ MOST_ROWS = 1024
 def rows_that_fit(network: Network, input_shape: Shapes, memory: int | None = None) -> int:
     """The most examples of a forward pass within ``memory`` bytes: a power of two, 1 to `MOST_ROWS`.
 
-    Args:
-        network: the network.
-        input_shape: of one example.
-        memory: bytes; by default the fastest, `MEMORY` or `ACCELERATOR_MEMORY`.
+    Without ``memory`` the fastest, `MEMORY` or `ACCELERATOR_MEMORY`; ``input_shape`` is of one example.
 
     Example:
         >>> from pellucid.layers import Conv2D, Dense
