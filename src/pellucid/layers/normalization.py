@@ -100,8 +100,9 @@ class BatchNorm(Layer):
             variance = squares / jnp.maximum(n, 1)
             if self.update_statistics:
                 estimates = {"mean": mean, "variance": squares / jnp.maximum(n - 1, 1)}
-                kept = jnp.where(n > 1, self.momentum, 1.0)
-                state = {name: _moved(state[name], estimates[name], kept) for name in state}
+                kept = jnp.where(n > 1, self.momentum, 1.0).astype(state["mean"].dtype)
+                estimates = {name: estimate.astype(kept.dtype) for name, estimate in estimates.items()}
+                state = {name: kept * state[name] + (1 - kept) * estimates[name] for name in state}
         inverse = 1 / jnp.sqrt(variance + self.epsilon)
         normal = (x - jnp.broadcast_to(mean, x.shape)) * jnp.broadcast_to(inverse, x.shape)
         return _scaled_and_shifted(params, normal), state, (normal, inverse, where, n)
@@ -182,18 +183,8 @@ class LayerNorm(Layer):
 
 
 def _scale_and_shift(units: Shape, scale: bool, shift: bool) -> Params:
-    params: Params = {}
-    if scale:
-        params["scale"] = jnp.ones(units, jnp.float32)
-    if shift:
-        params["shift"] = jnp.zeros(units, jnp.float32)
-    return params
-
-
-def _moved(average: Array, estimate: Array, kept: Array) -> Array:
-    """A running average after another estimate, in its own dtype."""
-    kept = kept.astype(average.dtype)
-    return kept * average + (1 - kept) * estimate.astype(average.dtype)
+    params = {"scale": jnp.ones(units, jnp.float32)} if scale else {}
+    return params | ({"shift": jnp.zeros(units, jnp.float32)} if shift else {})
 
 
 def _scaled_and_shifted(params: Params, normal: Array) -> Array:

@@ -32,9 +32,11 @@ from pellucid.core.types import Array, Bool, Float, Shape
 Images: TypeAlias = Float[Array, "batch *spatial channels"]
 Maps: TypeAlias = Float[Array, "batch *positions filters"]
 Weights: TypeAlias = Float[Array, "*kernel inputs filters"]
+Lengths: TypeAlias = int | Shape
+"""One number for all spatial axes, or one for each."""
 
 
-def lengths(value: Any, rank: int, name: str) -> int | Shape:
+def lengths(value: Any, rank: int, name: str) -> Lengths:
     """A whole number, or one for each spatial axis; several that are equal become one number.
 
     Example:
@@ -84,12 +86,7 @@ Put Reshape((28, 28, 1)) before it.
 
 
 def slide(
-    layer: str,
-    inputs: Shape,
-    size: int | Shape,
-    stride: int | Shape = 1,
-    padding: str = "valid",
-    dilation: int | Shape = 1,
+    layer: str, inputs: Shape, size: Lengths, stride: Lengths = 1, padding: str = "valid", dilation: Lengths = 1
 ) -> Windows:
     """The windows over an input of spatial extent ``inputs``.
 
@@ -118,7 +115,7 @@ def slide(
     return Windows(size, stride, dilation, inputs, outputs, ((0, 0),) * rank)
 
 
-def slide_back(inputs: Shape, size: int | Shape, stride: int | Shape, padding: str, dilation: int | Shape) -> Windows:
+def slide_back(inputs: Shape, size: Lengths, stride: Lengths, padding: str, dilation: Lengths) -> Windows:
     """The windows whose *outputs* are ``inputs``: those of a transposed convolution, as in Keras.
 
     Formula:
@@ -136,7 +133,7 @@ def slide_back(inputs: Shape, size: int | Shape, stride: int | Shape, padding: s
     return slide("", extents, size, stride, padding, dilation)
 
 
-def _each(value: int | Shape, rank: int) -> Shape:
+def _each(value: Lengths, rank: int) -> Shape:
     return (value,) * rank if isinstance(value, int) else value
 
 

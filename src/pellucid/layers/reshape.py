@@ -10,7 +10,7 @@ from pellucid.core.types import Array, Cache, Num, Params, Shape, State
 from pellucid.layers.layer import AnyKey, Layer, Mask, layers
 from pellucid.layers.sequences import broadcast_mask
 
-Examples = Num[Array, "batch ..."]
+Batch = Num[Array, "batch ..."]
 
 
 @layers.register("flatten")
@@ -35,20 +35,13 @@ class Flatten(Layer):
         return {}, {}, (math.prod(input_shape),)
 
     def forward(
-        self,
-        params: Params,
-        state: State,
-        x: Examples,
-        *,
-        key: AnyKey = None,
-        training: bool = False,
-        mask: Mask = None,
+        self, params: Params, state: State, x: Batch, *, key: AnyKey = None, training: bool = False, mask: Mask = None
     ) -> tuple[Num[Array, "batch units"], State, Cache]:
         real = None if mask is None else broadcast_mask(mask, x.shape)
         y = x if real is None else jnp.where(real, x, jnp.zeros((), x.dtype))
         return y.reshape(x.shape[0], math.prod(x.shape[1:])), state, (x, real)
 
-    def backward(self, params: Params, cache: Cache, dy: Num[Array, "batch units"]) -> tuple[Examples, Params]:
+    def backward(self, params: Params, cache: Cache, dy: Num[Array, "batch units"]) -> tuple[Batch, Params]:
         x, real = cache
         dx = dy.reshape(x.shape)
         return dx if real is None else jnp.where(real, dx, jnp.zeros((), dx.dtype)), {}
@@ -91,9 +84,9 @@ class Reshape(Layer):
         return {}, {}, tuple(self.shape)
 
     def forward(
-        self, params: Params, state: State, x: Examples, *, key: AnyKey = None, training: bool = False
-    ) -> tuple[Examples, State, Cache]:
+        self, params: Params, state: State, x: Batch, *, key: AnyKey = None, training: bool = False
+    ) -> tuple[Batch, State, Cache]:
         return x.reshape(x.shape[0], *self.shape), state, x
 
-    def backward(self, params: Params, cache: Cache, dy: Examples) -> tuple[Examples, Params]:
+    def backward(self, params: Params, cache: Cache, dy: Batch) -> tuple[Batch, Params]:
         return dy.reshape(cache.shape), {}

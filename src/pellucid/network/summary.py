@@ -103,10 +103,11 @@ def summarize(network: Network, input_shape: Shapes) -> Summary:
     inputs = dict(zip(network.inputs, network.each_input(input_shape), strict=True))
     shapes: dict[str, Any] = dict(inputs)
     rows: list[Row] = []
+    is_chain = network.is_chain
     for name, layer, reads in zip(network.names, network.layers, network.reads, strict=True):
         params, products, shapes[name] = _measure(layer, [shapes[read] for read in reads])
         memory = 4 * (params + math.prod(shapes[name]))
-        rows.append(Row(name, shapes[name], params, memory, products, () if network.is_chain else reads))
+        rows.append(Row(name, shapes[name], params, memory, products, () if is_chain else reads))
     return Summary(inputs, tuple(rows))
 
 
