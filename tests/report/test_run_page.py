@@ -138,7 +138,7 @@ def test_two_inputs_have_a_boundary_and_a_diagnosed_run_its_verdict(tmp_path):
 
 def test_a_graph_has_a_page(tmp_path):
     dense = {"name": "dense", "units": 4}
-    graph = pel.Graph(
+    graph = pel.Network.graph(
         inputs="x",
         nodes={
             "a": (dense | {"activation": "relu"}, "x"),

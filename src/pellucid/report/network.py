@@ -10,7 +10,7 @@ import numpy as np
 from pellucid.data import Dataset
 from pellucid.layers import Activation, Dense
 from pellucid.layers.layer import weights_of
-from pellucid.network import AnyNetwork, Summary
+from pellucid.network import Network, Summary
 from pellucid.report.chart import LINE, Histogram, ImageGrid, Plane, Series, cut
 from pellucid.report.document import Block, Columns, Figure, Paragraph, Table, number
 from pellucid.report.drawing import INK, NEGATIVE, POSITIVE, QUIET, Area, Drawing, Label, Markers, Stroke, text_width
@@ -156,7 +156,7 @@ class BlockChart:
 
 
 def architecture(
-    network: AnyNetwork, params: Any, summary: Summary, data: Dataset | None, outputs: Sequence[str]
+    network: Network, params: Any, summary: Summary, data: Dataset | None, outputs: Sequence[str]
 ) -> list[Block]:
     """Draw a network neuron by neuron where it is small and dense, layer by layer, and list its layers.
 
@@ -188,7 +188,7 @@ def architecture(
     return [*blocks, Table(head, [*rows, total])]
 
 
-def _layers(network: AnyNetwork, summary: Summary) -> list[list[str]]:
+def _layers(network: Network, summary: Summary) -> list[list[str]]:
     """One block a layer, an activation within the block of the map before it."""
     blocks = [[name, _shape(shape)] for name, shape in summary.inputs.items()]
     for row, layer in zip(summary.rows, network.layers, strict=True):
@@ -201,7 +201,7 @@ def _layers(network: AnyNetwork, summary: Summary) -> list[list[str]]:
     return blocks
 
 
-def _neurons(network: AnyNetwork, params: Any, summary: Summary, names: Sequence[str], outputs: Sequence[str]) -> Block:
+def _neurons(network: Network, params: Any, summary: Summary, names: Sequence[str], outputs: Sequence[str]) -> Block:
     """The network neuron by neuron; None where there are too many, or other layers."""
     layers = weights_by_layer(network, params)
     if any(row.reads for row in summary.rows) or not layers:
@@ -236,7 +236,7 @@ def _neurons(network: AnyNetwork, params: Any, summary: Summary, names: Sequence
     )
 
 
-def weights_by_layer(network: AnyNetwork, params: Any) -> list[tuple[str, Any, list[np.ndarray]]]:
+def weights_by_layer(network: Network, params: Any) -> list[tuple[str, Any, list[np.ndarray]]]:
     """Name, layer and weights of each layer that has any."""
     return [
         (name, layer, [np.asarray(array) for array in weights_of(of_layer)])
@@ -245,7 +245,7 @@ def weights_by_layer(network: AnyNetwork, params: Any) -> list[tuple[str, Any, l
     ]
 
 
-def weight_blocks(network: AnyNetwork, params: Any, shape: tuple[int, ...]) -> list[Block]:
+def weight_blocks(network: Network, params: Any, shape: tuple[int, ...]) -> list[Block]:
     """Show weights of images and filters as pictures, and the histogram of each layer's weights.
 
     Args:
