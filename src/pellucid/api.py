@@ -19,8 +19,9 @@ from pellucid.doctor.glance import warn_of_problems
 from pellucid.doctor.proof import Proof, prove
 from pellucid.explanations import Explanation, explain
 from pellucid.network import Network
-from pellucid.report import notebook
-from pellucid.report.comparison import comparison_charts
+from pellucid.report import notebook, terminal
+from pellucid.report.comparison import comparison_charts, comparison_table
+from pellucid.report.document import Document
 from pellucid.report.print_figure import to_matplotlib
 from pellucid.report.run_page import page_of
 from pellucid.report.samples import sample_chart
@@ -204,6 +205,13 @@ class Comparison(comparing.Comparison):
             MissingExtra: matplotlib is not installed.
         """
         return to_matplotlib(*comparison_charts(self, metric))
+
+    def __repr__(self) -> str:
+        return f"<Comparison of {len(self.settings)} settings, {len(self.seeds)} seeds>"
+
+    def __str__(self) -> str:
+        title = f"{comparing.in_words(self.figure)}, {len(self.seeds)} seeds"
+        return terminal.text(Document(title, comparison_table(self)), width=180)
 
     def _repr_html_(self) -> str:
         return notebook.comparison_html(self)
