@@ -198,7 +198,7 @@ class FiringRateCurve:
 def firing_rate_curve(neuron: BiologicalNeuron, currents: Any, duration: float = 1000.0) -> FiringRateCurve:
     """Measure the firing rate under each of several constant currents (subject 9.28).
 
-    The measured rate lies below the formula's by less than 1/duration + rate² · time_step: spikes are sample_mask whole and
+    The measured rate lies below the formula's by less than 1/duration + rate² · time_step: spikes are counted whole and
     fall on whole steps.
 
     Args:

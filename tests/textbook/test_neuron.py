@@ -38,7 +38,7 @@ def test_the_rate_is_the_formulas(neuron):
     currents = neuron.rheobase * np.array([0.0, 0.5, 0.95, 1.05, 1.2, 1.5, 2.0, 3.0, 5.0])
     curve = firing_rate_curve(neuron, currents, duration=2000.0)
     short = curve.theoretical - curve.measured
-    # Spikes are sample_mask whole, in 2 s, and fall on whole steps.
+    # Spikes are counted whole, in 2 s, and fall on whole steps.
     assert (short >= -1e-9).all()
     assert (short <= 0.5 + curve.theoretical**2 * neuron.time_step / 1000 + 1e-9).all()
     assert not curve.measured[:3].any()

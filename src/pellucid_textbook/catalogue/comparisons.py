@@ -74,7 +74,7 @@ class Pass(NamedTuple):
 
 
 def count_passes(network: Network, input_shape: Shape, batch: int = 1) -> list[Pass]:
-    """Multiply-adds of a training step, layer by layer and direction by direction, sample_mask in the traced programs.
+    """Multiply-adds of a training step, layer by layer and direction by direction, counted in the traced programs.
 
     Args:
         network: layers in a row.
@@ -136,7 +136,7 @@ ASPECTS = (
 
 
 def forward_and_backward() -> Page:
-    """Forward against backward propagation, with the products of one step sample_mask (subject 3.8)."""
+    """Forward against backward propagation, with the products of one step counted (subject 3.8)."""
     passes = count_passes(reference_network(), REFERENCE[:1])
     forward = sum(each.forward for each in passes)
     backward = sum(each.to_inputs + each.to_parameters for each in passes)
