@@ -10,7 +10,7 @@ from pellucid.functions.activations import Activation as ActivationFunction
 from pellucid.functions.activations import activations
 from pellucid.functions.losses import Loss, losses
 from pellucid.layers import Activation, Dense
-from pellucid.network import AnyNetwork, Network
+from pellucid.network import Network
 
 
 class Output(NamedTuple):
@@ -76,7 +76,7 @@ def output_layer(data: Dataset) -> Dense:
     return Dense(data.outputs, ending, weights="glorot_uniform")
 
 
-def loss_and_network(loss: Loss | Specification | None, network: AnyNetwork, data: Dataset) -> tuple[Loss, AnyNetwork]:
+def loss_and_network(loss: Loss | Specification | None, network: Network, data: Dataset) -> tuple[Loss, Network]:
     """The loss of a training, by default that of the task, and a network made for its task, which ends as it asks for.
 
     A loss of logits or margins takes the network without its last activation.
@@ -111,7 +111,7 @@ def fits(loss: Loss | type[Loss], task: str) -> bool:
     return loss.target_kind == "numbers" and (task in OF_CLASSES or not loss.signed)
 
 
-def check_output(network: AnyNetwork, output_shape: Shape, loss: Loss, data: Dataset) -> None:
+def check_output(network: Network, output_shape: Shape, loss: Loss, data: Dataset) -> None:
     """Refuse a network whose output does not fit the target of ``data``, or its loss.
 
     Raises:
@@ -167,7 +167,7 @@ def _ending(output_shape: Shape, loss: Loss, data: Dataset) -> str:
     )
 
 
-def check_loss(network: AnyNetwork, loss: Loss, data: Dataset) -> None:
+def check_loss(network: Network, loss: Loss, data: Dataset) -> None:
     """Refuse a loss that would train in silence on what it is not made for.
 
     Raises:

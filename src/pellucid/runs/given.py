@@ -13,7 +13,7 @@ from pellucid.data import Dataset, make_dataset
 from pellucid.data.arrays import as_weights
 from pellucid.data.encoding import Task, as_array, kind_of
 from pellucid.functions.losses import losses
-from pellucid.network import AnyNetwork, check_tokens
+from pellucid.network import Network, check_tokens
 
 
 def dataset_of(data: Any, network: Any, loss: Any, seed: int, weights: Any = None) -> Dataset:
@@ -55,9 +55,9 @@ def dataset_of(data: Any, network: Any, loss: Any, seed: int, weights: Any = Non
     x, y = data
     if _learns(network) == "examples":
         return make_dataset(x, task="generation", held_out=None, weights=weights)
-    if y is None and _learns(network) == "targets" and not isinstance(network, AnyNetwork):
+    if y is None and _learns(network) == "targets" and not isinstance(network, Network):
         raise InvalidValue(_needs_targets("(x, None)"))
-    if isinstance(network, AnyNetwork):  # here rows still have the numbers that they were given with
+    if isinstance(network, Network):  # here rows still have the numbers that they were given with
         check_tokens(network, as_array(x, "x"), "the training data x")
     return make_dataset(x, y, weights=weights, seed=seed, task=None if y is None else _task_of(y, loss))
 

@@ -17,7 +17,7 @@ from pellucid.data import Dataset, Part, split
 from pellucid.functions.losses import Loss, losses
 from pellucid.functions.metrics import metrics
 from pellucid.functions.regularizers import regularizers
-from pellucid.network import AnyNetwork, summarize
+from pellucid.network import Network, summarize
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.plan import networks_of
@@ -62,7 +62,7 @@ class Ready(NamedTuple):
         return next(iter(self.optimizers.values()))
 
     @property
-    def network(self) -> AnyNetwork:
+    def network(self) -> Network:
         """The network of a supervised training."""
         assert isinstance(self.program, Supervised)
         return self.program.network
@@ -93,7 +93,7 @@ class Ready(NamedTuple):
 def make_ready(
     experiment: Experiment,
     data: Dataset,
-    network: AnyNetwork | GAN | None = None,
+    network: Network | GAN | None = None,
     optimizer: Optimizer | FromOptax | None = None,
 ) -> Ready:
     """Make the parts of an experiment's training and check that they fit together.
@@ -117,7 +117,7 @@ def make_ready(
     return _supervised(experiment, data, network, optimizer)
 
 
-def program_of(experiment: Experiment, network: AnyNetwork | GAN, rows: int) -> Supervised | Adversarial:
+def program_of(experiment: Experiment, network: Network | GAN, rows: int) -> Supervised | Adversarial:
     """What the compiled program of an experiment depends on; ``rows`` are trained on."""
     recorder = experiment.record_every, experiment.record, experiment.histograms_every
     size = experiment.rows_of_step(rows)
@@ -128,7 +128,7 @@ def program_of(experiment: Experiment, network: AnyNetwork | GAN, rows: int) -> 
     return Supervised(network, loss, metrics.build(experiment.metric).beside(loss), size, *recorder, experiment.shuffle)
 
 
-def _supervised(experiment: Experiment, data: Dataset, network: AnyNetwork, optimizer: Optimizer | FromOptax) -> Ready:
+def _supervised(experiment: Experiment, data: Dataset, network: Network, optimizer: Optimizer | FromOptax) -> Ready:
     loss = losses.build(experiment.loss)
     if data.task != "translation":
         network = network.accepting(data.input_shape)
