@@ -41,7 +41,7 @@ Range: TypeAlias = tuple[float, float]
 
 @dataclass(frozen=True)
 class Loss(ABC):
-    """A loss for each example, and how the examples are reduced to one number.
+    """A loss for each example, and its reduction to one number.
 
     Attributes:
         reads: what predictions are: ``"numbers"``; ``"probabilities"`` between 0 and 1; ``"logits"``, of which the loss
@@ -87,7 +87,7 @@ class Loss(ABC):
 
     @property
     def threshold(self) -> float:
-        """The prediction above which yes or no is yes: 0 where the sign decides, else ½."""
+        """The prediction above which the answer is yes: 0 or ½."""
         return 0.0 if self.signed else 0.5
 
     def __post_init__(self) -> None:
@@ -99,7 +99,7 @@ class Loss(ABC):
 
     @abstractmethod
     def gradient(self, prediction: Prediction, target: Target) -> Prediction:
-        """Compute the gradient of each example's loss with respect to its prediction, not yet reduced."""
+        """Compute the gradient of each example's loss for its prediction."""
 
     @final
     def check(self, prediction_shape: Shape, target_shape: Shape, target_dtype: Any) -> None:
@@ -118,7 +118,7 @@ class Loss(ABC):
 
     @final
     def fractions(self, weights: PerExample, total: Scalar | None = None) -> PerExample:
-        """Compute the factor of each example's loss, and of its gradient, in the reduction.
+        """Compute the factor of each example in the reduction.
 
         ``w / total`` for the mean, ``w`` for the sum. An example of weight 0 has no part in either.
 
@@ -156,7 +156,7 @@ class Loss(ABC):
 
 
 def check_target(kind: TargetKind, prediction_shape: Shape, target_shape: Shape, target_dtype: Any, name: str) -> None:
-    """Refuse targets whose shape or dtype does not fit the predictions; ``name`` heads the message.
+    """Refuse targets that do not fit the predictions; ``name`` heads the message.
 
     Raises:
         ShapeError: with both shapes and what to do.
@@ -416,7 +416,7 @@ class SigmoidBinaryCrossEntropy(PerOutput):
 
 @losses.register("wasserstein")
 class Wasserstein(PerOutput):
-    """Signed score of a critic: ``−y · ŷ``; gradient ``−y``, with y = +1 for real and −1 for generated examples.
+    """Signed score of a critic: ``−y · ŷ``; gradient ``−y``; y is 1 for real examples, else −1.
 
     The critic ends in a linear layer; making the loss small makes real examples score above generated ones. Over as
     many real as generated examples the mean is −½ (mean real score − mean generated score), and the difference of the
@@ -501,7 +501,7 @@ class SquaredHinge(Margin):
 
 
 class PerClass(TermLoss):
-    """A loss with a term for each step, which sums over the classes of the last axis; averaged over the steps."""
+    """A loss over the classes of the last axis, averaged over the steps of a sequence."""
 
     target_kind = "one_hot"
     target_range = (0.0, 1.0)
