@@ -6,7 +6,7 @@ from typing import Literal
 import jax.numpy as jnp
 
 from pellucid.core.types import Array, Bool, Cache, Params, Shape, Specification, State
-from pellucid.functions.sparsity import Sparsity, sparsities
+from pellucid.functions.regularizers import Sparsity, sparsities
 from pellucid.layers.layer import AnyKey, Layer, Units, layers, specified
 
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from pellucid.architectures.by_name import ARCHITECTURES, find_architecture
 from pellucid.architectures.gan import GAN
-from pellucid.architectures.tasks import RAW
 from pellucid.core.errors import InvalidValue
 from pellucid.data import Dataset, make_dataset
 from pellucid.data.arrays import as_weights
@@ -102,7 +101,7 @@ def _needs_targets(given: str) -> str:
 
 def _task_of(y: Any, loss: Any) -> Task | None:
     """``"binary"`` where a loss that tells classes apart is given two whole numbers as floats."""
-    if loss is None or losses.build(loss).reads not in RAW:
+    if loss is None or not losses.build(loss).signed:
         return None
     array = as_array(y, "y")
     if array.dtype.kind != "f" or array.size != len(array):

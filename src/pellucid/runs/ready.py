@@ -9,12 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.architectures.gan import GAN, check_players
-from pellucid.architectures.tasks import check_loss, check_output, fitting_metric
+from pellucid.architectures.tasks import check_loss, check_output
 from pellucid.core.constraints import NOT_NEGATIVE, require
 from pellucid.core.errors import DataError, InvalidValue
 from pellucid.core.types import Array
 from pellucid.data import Dataset, Part, split
 from pellucid.functions.losses import Loss, losses
+from pellucid.functions.metrics import metrics
 from pellucid.functions.regularizers import regularizers
 from pellucid.network import Network, summarize
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
@@ -124,7 +125,7 @@ def program_of(experiment: Experiment, network: Network | GAN, rows: int) -> Sup
         steps = experiment.critic_steps or 1
         return Adversarial(network.generator, network.critic, network.latent, experiment.loss, size, steps, *recorder)
     loss = losses.build(experiment.loss)
-    return Supervised(network, loss, fitting_metric(experiment.metric, loss), size, *recorder, experiment.shuffle)
+    return Supervised(network, loss, metrics.build(experiment.metric).beside(loss), size, *recorder, experiment.shuffle)
 
 
 def _supervised(experiment: Experiment, data: Dataset, network: Network, optimizer: Optimizer | FromOptax) -> Ready:
@@ -195,7 +196,7 @@ def target_for(loss: Loss, y: np.ndarray, outputs: int) -> np.ndarray:
     one_hot = loss.target_kind == "one_hot" or loss.reads == "margins"
     if one_hot and y.ndim == 1:
         y = np.eye(outputs, dtype=np.float32)[y]
-    return 2 * y - 1 if loss.reads == "margins" else y
+    return 2 * y - 1 if loss.target_range == (-1, 1) else y
 
 
 def _rows(part: Part, weights: np.ndarray | None, loss: Loss, data: Dataset) -> Rows:

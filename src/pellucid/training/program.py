@@ -267,15 +267,14 @@ def first_affected(network: Network, params: tuple[Params, ...], outputs: tuple[
         for key, array in of_layer.items():
             if not is_finite(array):
                 return (
-                    f"First affected: the {key} of layer {name}. The update before it overflowed: "
-                    "lower the learning rate, or clip the gradient (clip_norm=1)."
+                    f"First affected: the {key} of layer {name}. The update before it overflowed: lower the learning "
+                    "rate, or clip the gradient (clip_norm=1)."
                 )
         if not is_finite(output):
             size = max((float(jnp.abs(w).max()) for w in jax.tree.leaves(of_layer)), default=0.0)
             return (
-                f"First affected: the output of layer {name}, whose largest weight is {size:.3g}. "
-                "The weights have grown too large: lower the learning rate, clip the gradient (clip_norm=1), "
-                "or standardise the inputs."
+                f"First affected: the output of layer {name}, whose largest weight is {size:.3g}. The weights have "
+                "grown too large: lower the learning rate, clip the gradient (clip_norm=1), or standardise the inputs."
             )
     return None
 

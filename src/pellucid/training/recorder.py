@@ -141,13 +141,13 @@ class Recorder:
             require(group, OneOf(tuple(GROUPS)), "each group of record")
         if self.histograms_every and (not self.every or self.histograms_every % self.every):
             raise InvalidValue(
-                f"histograms_every must be a multiple of record_every = {self.every}: histograms are taken in "
-                f"steps that are measured. Received: {self.histograms_every}."
+                f"histograms_every must be a multiple of record_every = {self.every}: histograms are taken in steps "
+                f"that are measured. Received: {self.histograms_every}."
             )
         if self.histograms_every and not self.kinds:
             raise InvalidValue(
-                "histograms need one of the groups activations, gradients, updates and weights in record. "
-                f"Received: {self.groups!r}."
+                "histograms need one of the groups activations, gradients, updates and weights in record. Received: "
+                f"{self.groups!r}."
             )
 
     @property
