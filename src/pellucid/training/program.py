@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.types import Array, Params, PyTree
-from pellucid.network import AnyNetwork
+from pellucid.network import Network
 from pellucid.training.recorder import BINS, Recorder
 from pellucid.training.rows import Rows, Scaling, epoch_order, steps_per_epoch
 from pellucid.training.state import TrainingState
@@ -253,7 +253,7 @@ def make_room() -> None:
 BAD_BATCH = "The inputs of its batch already hold NaN or infinity: check the data."
 
 
-def first_affected(network: AnyNetwork, params: tuple[Params, ...], outputs: tuple[Array, ...]) -> str | None:
+def first_affected(network: Network, params: tuple[Params, ...], outputs: tuple[Array, ...]) -> str | None:
     """Name the first layer with non-finite parameters or outputs, with advice.
 
     Args:

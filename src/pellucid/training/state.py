@@ -11,7 +11,7 @@ from pellucid.core.errors import InvalidValue, StorageError
 from pellucid.core.tunable import as_arrays
 from pellucid.core.types import Array, Key, PyTree, Shapes
 from pellucid.functions.regularizers import Regularizer
-from pellucid.network import AnyNetwork
+from pellucid.network import Network
 from pellucid.optimizers import FromOptax, Optimizer, OptimizerState, dtype_of
 from pellucid.training.recorder import Recorder
 
@@ -36,7 +36,7 @@ class TrainingState(NamedTuple):
 # Compiled whole: layer by layer it would compile a dozen small programs, one after another.
 @partial(jax.jit, static_argnums=(0, 1, 2, 3), static_argnames="recorder")
 def initial_state(
-    network: AnyNetwork,
+    network: Network,
     optimizer: Optimizer | FromOptax,
     regularizer: Regularizer | None,
     input_shape: Shapes,
