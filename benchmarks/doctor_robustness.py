@@ -15,6 +15,7 @@ from typing import Any
 import click
 import jax
 import numpy as np
+from pellucid.runs.keeping import keep_compiled_programs
 
 from benchmarks.doctor_cases import Case, read_cases, run_of
 from pellucid.doctor.before import BEFORE
@@ -23,8 +24,6 @@ from pellucid.doctor.limits import Limit
 from pellucid.doctor.reference import HEALTH
 from pellucid.doctor.rule import Rule, Subject
 from pellucid.doctor.rules import RULES
-from pellucid.runs.gan_run import GanRun
-from pellucid.runs.keeping import keep_compiled_programs
 
 SPREAD = 0.25
 Limits = dict[tuple[str, str], Limit]
@@ -79,7 +78,7 @@ def subjects(folder: Path, part: str | None) -> Iterator[tuple[Case, Subject]]:
         if part is not None and case.aside != (part == "aside"):
             continue
         run = run_of(case)
-        if not isinstance(run, GanRun):
+        if not run.adversarial:
             yield case, Subject(run)
 
 

@@ -12,6 +12,7 @@ from benchmarks.doctor_cases.data import arrays_of, dataset_of
 from benchmarks.doctor_cases.layers import kernels_of, network_of
 from benchmarks.doctor_cases.losses import loss_of
 from benchmarks.doctor_cases.optimizers import Averaged, optimizer_of
+from pellucid.architectures.gan import GAN
 from pellucid.core.errors import TrainingDiverged
 from pellucid.core.registry import describe
 from pellucid.core.tunable import as_arrays
@@ -19,12 +20,12 @@ from pellucid.core.types import Array
 from pellucid.data import Dataset, Part
 from pellucid.functions.metrics import Metric, metrics
 from pellucid.functions.regularizers import ElasticNet
-from pellucid.network import AnyNetwork
+from pellucid.network import Network
 from pellucid.optimizers import SGD
-from pellucid.runs.experiment import Experiment, GanExperiment
-from pellucid.runs.gan_run import GanRun
-from pellucid.runs.run import DataFacts, Run
-from pellucid.runs.train import summary_of
+from pellucid.runs.experiment import Experiment
+from pellucid.runs.facts import DataFacts
+from pellucid.runs.ready import summary_of
+from pellucid.runs.trained import Trained
 from pellucid.training import Adversarial, History, Rows, Scaling, Supervised, Training, initial_state
 
 AS_IT_IS = Scaling(jnp.zeros((), jnp.float32), jnp.ones((), jnp.float32))
@@ -56,7 +57,7 @@ def _metric(case: Case, data: Dataset, outputs: int, targets: np.ndarray) -> Met
     return Unmeasured()
 
 
-def run_of(case: Case, seed: int = 0) -> Run | GanRun:
+def run_of(case: Case, seed: int = 0) -> Trained:
     """Train the program of a case as it is."""
     if case.program["task"] == "gan":
         return gan_run_of(case, seed)
@@ -80,16 +81,14 @@ def run_of(case: Case, seed: int = 0) -> Run | GanRun:
         scale_inputs="none",
         scale_targets="none",
     )
-    return Run(
-        supervised.network,
-        params,
-        training.layer_state,
-        supervised,
+    return Trained(
         experiment,
         DataFacts.of(data),
+        supervised,
+        params,
+        training.layer_state,
         training.history,
-        {},
-        stopped,
+        stopped=stopped,
         training=training,
     )
 
@@ -145,7 +144,7 @@ def _train(training: Training, epochs: int) -> str:
     return "epochs"
 
 
-def regularizer_of(program: dict[str, Any], network: AnyNetwork) -> ElasticNet | None:
+def regularizer_of(program: dict[str, Any], network: Network) -> ElasticNet | None:
     """The penalty on every kernel, or on some where layers have their own."""
     common = program.get("regularization") or {}
 
@@ -164,7 +163,7 @@ def regularizer_of(program: dict[str, Any], network: AnyNetwork) -> ElasticNet |
     return ElasticNet(l1=l1, l2=l2, layers=None if len(penalised) == len(of) else penalised)
 
 
-def gan_run_of(case: Case, seed: int = 0) -> GanRun:
+def gan_run_of(case: Case, seed: int = 0) -> Trained:
     """Train the two networks of a case as it says."""
     program, arrays = case.program, arrays_of(case)
     if program["network"].get("pack", 1) not in (None, 1):
@@ -190,10 +189,8 @@ def gan_run_of(case: Case, seed: int = 0) -> GanRun:
     )
     stopped = _train(training, -(-program["steps"] // per_epoch))
     data = Dataset("arrays", Part(x, x), None, "reconstruction")
-    experiment = GanExperiment(
-        generator=adversarial.generator.describe(),
-        critic=adversarial.critic.describe(),
-        latent=program["latent"],
+    experiment = Experiment(
+        network=GAN(adversarial.generator, adversarial.critic, program["latent"]).describe(),
         loss=adversarial.loss,
         optimizer=describe(maker),
         critic_optimizer=describe(judge),
@@ -203,13 +200,13 @@ def gan_run_of(case: Case, seed: int = 0) -> GanRun:
         seed=seed,
     )
     params = {name: training.state.params[name] for name in ("generator", "critic")}
-    return GanRun(
+    return Trained(
+        experiment,
+        DataFacts.of(data),
         adversarial,
         params,
         training.state.layer_state,
-        experiment,
-        DataFacts.of(data),
         training.history,
-        stopped,
+        stopped=stopped,
         training=training,
     )

@@ -1,4 +1,4 @@
-"""The catalogue says of every item what is true: formulas, gradients, ranges and counts are held against the functions."""
+"""The catalogue: gradients, ranges and counts are compared with the functions."""
 
 import json
 import re
@@ -96,9 +96,9 @@ def test_ranges_kinks_and_saturation_of_activations():
     assert kinks["relu"] == [(0.0, 0.0, 1.0, 0.0)]
     assert [z for z, *_ in kinks["hard_sigmoid"]] == [-3, 3]
     sigmoid = activations.facts(activations.KIND.item("sigmoid"))
-    assert sigmoid["gradient exactly 0"] == "z ≤ −87.3, z ≥ 16.7"  # 1 − a is 0 once a rounds to 1
-    assert sigmoid["largest gradient"] == "0.25 at z = 0"
-    assert sigmoid["rms gradient for normal z"] < 0.25
+    assert sigmoid["derivative exactly 0"] == "z ≤ −87.3, z ≥ 16.7"  # 1 − a is 0 once a rounds to 1
+    assert sigmoid["largest derivative"] == "0.25 at z = 0"
+    assert sigmoid["rms derivative for normal z"] < 0.25
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)

@@ -44,14 +44,14 @@ def explain(
     from pellucid.explanations import explain_row
     from pellucid.report import terminal
     from pellucid.runs.experiment import open_data
-    from pellucid.runs.run import load_run
+    from pellucid.runs.fit import load
 
     endings = {".json": "json", ".md": "markdown", ".tex": "latex", ".html": "html", ".htm": "html", ".txt": "terminal"}
     if form is None:
         form = "terminal" if output is None else endings.get(output.suffix.lower())
     if form is None:
         raise InvalidValue(f"the ending of {output} names no format. Endings: {', '.join(endings)}; or give --format.")
-    loaded = load_run(run)
+    loaded = load(run)
     data = open_data(loaded.experiment.data)
     part, rows = (data.train, "training rows") if data.held_out is None else (data.held_out, "held-out rows")
     explanation = explain_row(loaded, part, example, rows, neuron=neuron, weight=weight)

@@ -38,11 +38,11 @@ def replay(
     from pellucid.core.errors import InvalidValue
     from pellucid.explanations import through_time
     from pellucid.report.print_figure import save_figure
-    from pellucid.runs.run import load_run
+    from pellucid.runs.fit import load
 
     if output is not None and output.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise InvalidValue(f"a figure's file ends in .png, .svg or .pdf. Received: {output}.")
-    followed = through_time(load_run(run), weight=weight, neuron=neuron, layer=layer)
+    followed = through_time(load(run), weight=weight, neuron=neuron, layer=layer)
     if output is not None:
         save_figure(followed.plot(), output)
     names = list(followed.table)

@@ -18,8 +18,8 @@ from pellucid.doctor.rows import COLUMNS, duplicated, without_spread
 from pellucid.doctor.rule import Evidence, Rule, Subject
 from pellucid.network import backpropagate
 from pellucid.optimizers import Adam
-from pellucid.runs.run import DataFacts, Run
-from pellucid.runs.train import Plan, plan, prepare
+from pellucid.runs.fit import begin
+from pellucid.runs.plan import Plan, settle
 from pellucid.training import History, Training
 
 CERTAIN = 0.9
@@ -73,25 +73,13 @@ def check(network: Any, data: Any, **settings: Any) -> Checkup:
         >>> [finding.label for finding in check(network, load_dataset("iris")).problems]
         ['constant_init']
     """
-    return check_plan(plan(network, data, **settings))
+    return check_plan(settle(network, data, settings))
 
 
 def check_plan(planned: Plan) -> Checkup:
     """The check of a training that is settled."""
-    ready, training = prepare(planned.experiment, planned.data, planned.optimizer, planned.network)
-    state, program = training.state, ready.program
-    run = Run(
-        program.network,
-        state.params,
-        state.layer_state,
-        program,
-        planned.experiment,
-        DataFacts.of(ready.data),
-        training.history,
-        {},
-        training=training,
-        data=ready.data,
-    )
+    run = begin(planned)
+    run = replace(run, params=run.params, data=run.data)
     subject = Subject(run)
     with np.errstate(all="ignore"):
         findings = [_finding(rule, found) for rule in BEFORE if (found := rule.find(subject)) is not None]

@@ -16,8 +16,7 @@ from pellucid.doctor.remedies import offered, setup_to_offer
 from pellucid.doctor.rule import Rule, Subject
 from pellucid.doctor.rules import RULES
 from pellucid.doctor.setup import with_rows
-from pellucid.runs.gan_run import GanRun
-from pellucid.runs.run import Run
+from pellucid.runs.trained import Trained as Run
 
 SURE = Limit(0.3, "a cause that is as likely as not one of three is worth an alarm, but no less likely one")
 """From this probability on a finding is a problem, where the network is not healthy."""
@@ -78,7 +77,7 @@ RIVAL = 0.85
 """A cause of at least this share of the first one's probability fits as well."""
 
 
-def diagnose(run: Run | GanRun, data: Dataset | None = None, *, trials: bool = True) -> Findings:
+def diagnose(run: Run, data: Dataset | None = None, *, trials: bool = True) -> Findings:
     """Why a training did not learn as it could: its findings, likeliest first.
 
     Args:
@@ -97,13 +96,13 @@ def diagnose(run: Run | GanRun, data: Dataset | None = None, *, trials: bool = T
 
     Example:
         >>> from pellucid.data import load_dataset
-        >>> from pellucid.runs.train import train
+        >>> from pellucid.api import train
         >>> from pellucid.optimizers import SGD
         >>> run = train((8,), load_dataset("iris"), optimizer=SGD(1e-5), epochs=10, progress=False)
         >>> diagnose(run)[0].label
         'learning_rate_too_low'
     """
-    if isinstance(run, GanRun):
+    if run.adversarial:
         run = with_gan_rows(run, data)
         found, setup = diagnose_gan(run), GanSetup.of(run)
         offers = [gan_offered(finding.remedies, setup) for finding in found]
@@ -131,6 +130,8 @@ def suspicion(run: Run) -> str | None:
     Also that there is nothing to learn, which is no fault of the network. It adds a few hundredths to the time of the
     training; `diagnose` makes sure.
     """
+    if run.adversarial or run.facts.task == "translation":
+        return None
     told = (
         finding
         for finding in diagnose(run, trials=False)

@@ -14,12 +14,13 @@ from pellucid.functions.activations import Activation as Function
 from pellucid.functions.activations import activations
 from pellucid.functions.losses import Loss
 from pellucid.functions.regularizers import regularizers
-from pellucid.layers import Activation, BatchNorm, Dropout, Frozen, Layer
+from pellucid.layers import Activation, Frozen, Layer
 from pellucid.layers.layer import weights_of
 from pellucid.network import backpropagate, rows_that_fit
 from pellucid.network.memory import SINGLE_PASS
-from pellucid.runs.run import Run, outputs_of
-from pellucid.runs.train import summary_of
+from pellucid.runs.outputs import outputs_of
+from pellucid.runs.ready import summary_of
+from pellucid.runs.trained import Trained as Run
 from pellucid.training import initial_state
 
 SAMPLE, FEWER = 4000, 1024
@@ -345,7 +346,7 @@ class Examination:
         """Whether the recorder is asked of the layers, and saw enough of them."""
         if self.looks or self.run.program.batch_size < RECORDED_BATCH:
             return False
-        seen = (self.measure(name) for name in ("dead_units", "share_saturated", "gradient_norm"))
+        seen = (self.measure(name) for name in ("dead_units", "fraction_saturated", "gradient_norm"))
         return min(len(rows) for rows in seen) > 1
 
     @cached_property
@@ -374,7 +375,7 @@ class Examination:
             ends = hidden.function.range
             outputs = (self.start.outputs[hidden.number], self.end.outputs[hidden.number])
             return _at_end(outputs[0], ends), _at_end(outputs[1], ends)
-        shares = self.measure("share_saturated")[:, hidden.number]
+        shares = self.measure("fraction_saturated")[:, hidden.number]
         return float(shares[0]), float(shares[-RECORDS:].mean())
 
     @cached_property
@@ -537,10 +538,7 @@ def _size(delta: np.ndarray | None) -> float:
 
 
 def _bends(layer: Layer) -> bool:
-    if isinstance(layer, Activation):
-        return layer.function.name != "linear"  # pyright: ignore[reportAttributeAccessIssue]
-    plain = ("dense", "conv2d", "conv1d", "flatten", "reshape", "dropout", "batch_norm", "frozen", "gaussian_noise")
-    return getattr(layer, "name", "") not in plain and not isinstance(layer, (BatchNorm, Dropout))
+    return not layer.linear
 
 
 @partial(jax.jit, static_argnums=(0, 1))

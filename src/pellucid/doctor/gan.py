@@ -8,10 +8,10 @@ import numpy as np
 from pellucid.core.errors import DataError
 from pellucid.data import Dataset
 from pellucid.doctor.findings import Finding, percent
+from pellucid.runs.fit import data_of_run, training_again
 from pellucid.runs.folder import RunFolder
-from pellucid.runs.gan import training_of
-from pellucid.runs.gan_run import GanRun
-from pellucid.runs.keeping import data_of_run
+from pellucid.runs.samples import sample
+from pellucid.runs.trained import Trained as Run
 
 POINTS = 2000
 """Most real rows, and as many samples, that are compared."""
@@ -28,7 +28,7 @@ DOMINANT = 0.3
 four fifths of the certainty to the right side, and the generator's gradient through it is small or points nowhere."""
 
 
-def with_gan_rows(run: GanRun, data: Dataset | None = None) -> GanRun:
+def with_gan_rows(run: Run, data: Dataset | None = None) -> Run:
     """A run with the rows of its training: itself where it holds them, else a copy for which they are opened again.
 
     Raises:
@@ -37,10 +37,10 @@ def with_gan_rows(run: GanRun, data: Dataset | None = None) -> GanRun:
     if run.training is not None or run.folder is None:
         return run
     data = data_of_run(RunFolder(run.folder), run.experiment.data, data)
-    return replace(run, training=training_of(run.experiment, data), data=data)
+    return replace(run, training=training_again(run, data), data=data)
 
 
-def coverage_of(run: GanRun) -> float:
+def coverage_of(run: Run) -> float:
     """The share of the real rows around which samples are not scarce.
 
     Formula:
@@ -63,7 +63,7 @@ def coverage_of(run: GanRun) -> float:
     rows = np.asarray(run.training.train.x)
     rows = rows.reshape(len(rows), -1)
     real = rows[np.random.default_rng(0).permutation(len(rows))[:POINTS]]
-    samples = run.sample(len(real)).reshape(len(real), -1)
+    samples = sample(run, len(real)).reshape(len(real), -1)
     if not np.isfinite(samples).all():
         return 0.0
     count = max(2, round(AROUND * len(real)))
@@ -73,7 +73,7 @@ def coverage_of(run: GanRun) -> float:
     return float((nearest <= REACH * around).mean())
 
 
-def dominance(run: GanRun) -> float:
+def dominance(run: Run) -> float:
     """How far the critic's loss lies below that of guessing: 0 where it guesses, 1 where it is sure and right.
 
     Formula:
@@ -85,7 +85,7 @@ def dominance(run: GanRun) -> float:
     return float(1 - losses[-max(1, len(losses) // 10) :].mean() / (2 * math.log(2)))
 
 
-def diagnose_gan(run: GanRun, data: Dataset | None = None) -> list[Finding]:
+def diagnose_gan(run: Run, data: Dataset | None = None) -> list[Finding]:
     """The findings of a GAN's run, likeliest first.
 
     Args:

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+from pellucid.architectures.gan import USUAL
 from pellucid.doctor.gan_setup import GanSetup
 from pellucid.doctor.race import Candidate
 from pellucid.optimizers import Adam
-from pellucid.runs.gan import CUSTOMS
 from pellucid.training import GradientPenalty
 
 Changed = list[tuple[str, GanSetup]]
@@ -102,7 +102,7 @@ def _both_rates(setup: GanSetup, factor: float) -> Changed:
 
 @_remedy("adam")
 def _usual_adam(setup: GanSetup) -> Changed:
-    usual = CUSTOMS[setup.program.loss].optimizer
+    usual = USUAL[setup.program.loss].optimizer
     if setup.optimizer == setup.critic_optimizer == usual:
         return []
     return [

@@ -13,9 +13,10 @@ from pellucid.core.registry import describe
 from pellucid.data import Dataset
 from pellucid.doctor.gan import coverage_of, with_gan_rows
 from pellucid.optimizers import as_optimizer
-from pellucid.runs.experiment import GanExperiment
-from pellucid.runs.gan_run import GanRun
-from pellucid.runs.run import DataFacts
+from pellucid.runs.experiment import Experiment
+from pellucid.runs.facts import DataFacts
+from pellucid.runs.samples import sample
+from pellucid.runs.trained import Trained as Run
 from pellucid.training import Adversarial, History, Rows, Scaling, Training, lipschitz_constraints
 
 SampleJudge = Callable[[np.ndarray], float]
@@ -47,7 +48,7 @@ class GanSetup:
     facts: DataFacts
 
     @staticmethod
-    def of(run: GanRun, data: Dataset | None = None) -> "GanSetup":
+    def of(run: Run, data: Dataset | None = None) -> "GanSetup":
         """The parts of a run.
 
         Raises:
@@ -107,13 +108,13 @@ class GanSetup:
     def score(self, training: Training, judge: SampleJudge | None) -> float:
         """How good the samples of a trained generator are: by default the share of the real rows that they cover."""
         params = {"generator": training.state.params["average"], "critic": training.state.params["critic"]}
-        nothing = GanExperiment(generator=[], critic=[], latent=self.program.latent, optimizer="adam")
-        run = GanRun(
-            self.program, params, training.state.layer_state, nothing, self.facts, training.history, training=training
+        nothing = Experiment(network={"generator": [], "critic": []}, loss=self.program.loss, optimizer="adam")
+        run = Run(
+            nothing, self.facts, self.program, params, training.state.layer_state, training.history, training=training
         )
-        return coverage_of(run) if judge is None else judge(run.sample(SAMPLES))
+        return coverage_of(run) if judge is None else judge(sample(run, SAMPLES))
 
-    def experiment(self, original: GanExperiment) -> GanExperiment:
+    def experiment(self, original: Experiment) -> Experiment:
         """The settings of this training, where ``original`` holds those that it came from."""
         steps = self.program.critic_steps
         return msgspec.structs.replace(

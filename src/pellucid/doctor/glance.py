@@ -17,8 +17,7 @@ from pellucid.doctor.check import CERTAIN
 from pellucid.doctor.diagnose import with_offers
 from pellucid.doctor.findings import Finding
 from pellucid.doctor.rule import Subject
-from pellucid.network import Network
-from pellucid.runs.run import Run
+from pellucid.runs.trained import Trained as Run
 from pellucid.training import Rows
 
 ROWS = 512
@@ -38,7 +37,9 @@ def glance(run: Run) -> list[Finding]:
     Returns:
         Findings, likeliest first: of severity ``"problem"``, and ``"warning"`` of a column that tells the target.
     """
-    rules = BEFORE if isinstance(run.network, Network) else ALONE  # the others read layers in a row
+    if run.adversarial or run.facts.task == "translation":  # no rule knows them before they are trained
+        return []
+    rules = BEFORE if run.network.is_chain else ALONE  # the others read layers in a row
     assert run.training is not None  # it begins
     subject = Subject(_some_rows(run), with_trials=False)
     subject.e.state_start = run.training.state
@@ -68,7 +69,7 @@ def warn_of_problems(run: Run) -> list[str]:
         warnings.warn(
             f"{said[-1]} pellucid.check(network, data) says more.",
             DoctorWarning,
-            stacklevel=6,  # whoever called train
+            stacklevel=3,  # whoever called train
         )
     return said
 

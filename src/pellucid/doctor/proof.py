@@ -27,9 +27,8 @@ from pellucid.doctor.reference import Reference
 from pellucid.doctor.remedies import REMEDIES, candidates
 from pellucid.doctor.setup import Setup, train_all, with_rows
 from pellucid.optimizers import FromOptax
-from pellucid.runs.experiment import Experiment, GanExperiment
-from pellucid.runs.gan_run import GanRun
-from pellucid.runs.run import Run
+from pellucid.runs.experiment import Experiment
+from pellucid.runs.trained import Trained as Run
 
 USUAL = (
     "a fitting loss",
@@ -132,7 +131,7 @@ def skill(decided: np.ndarray, truth: np.ndarray) -> float:
 
 
 def prove(
-    run: Run | GanRun,
+    run: Run,
     data: Dataset | None = None,
     *,
     findings: Sequence[Finding] | None = None,
@@ -167,7 +166,7 @@ def prove(
 
     Example:
         >>> from pellucid.data import load_dataset
-        >>> from pellucid.runs.train import train
+        >>> from pellucid.api import train
         >>> from pellucid.optimizers import SGD
         >>> run = train((8,), load_dataset("iris"), optimizer=SGD(1e-4), epochs=20, progress=False)
         >>> slow = Finding("learning_rate_too_low", "problem", 0.9)
@@ -180,7 +179,7 @@ def prove(
     """
     require(seeds, WholeNumber(3), "seeds")
     began = time.perf_counter()
-    parts = _parts_of_gan(run, data, judge) if isinstance(run, GanRun) else _parts_of(run, data, judge)
+    parts = _parts_of_gan(run, data, judge) if run.adversarial else _parts_of(run, data, judge)
     if findings is None:
         findings = diagnose(parts.run)
     named = [name for finding in findings for name in finding.remedies]
@@ -197,7 +196,7 @@ def prove(
 class _Parts(NamedTuple):
     """What a proof needs of a run, supervised or adversarial."""
 
-    run: Run | GanRun
+    run: Run
     setup: Any
     judge: Any
     goal: float
@@ -215,7 +214,7 @@ def _parts_of(run: Run, data: Dataset | None, judge: Any) -> _Parts:
     return _Parts(run, Setup.of(run), judge, reachable(run, judge), REMEDIES, USUAL, candidates)
 
 
-def _parts_of_gan(run: GanRun, data: Dataset | None, judge: Any) -> _Parts:
+def _parts_of_gan(run: Run, data: Dataset | None, judge: Any) -> _Parts:
     run = with_gan_rows(run, data)
     return _Parts(run, GanSetup.of(run), judge, 1.0, GAN_REMEDIES, GAN_REMEDIES, gan_candidates)
 
@@ -282,7 +281,7 @@ def _changes(names: Iterable[str], setup: Any, make: Callable[[str, Any], list[C
     return list(found.values())
 
 
-def repaired_settings(proof: Proof, original: Experiment | GanExperiment) -> str:
+def repaired_settings(proof: Proof, original: Experiment) -> str:
     """The settings of the best proven change as TOML, with the evidence in comments.
 
     Raises:

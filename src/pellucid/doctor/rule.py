@@ -13,7 +13,7 @@ from pellucid.doctor.reference import Reference
 from pellucid.doctor.trials import Trials
 from pellucid.doctor.vocabulary import VOCABULARY
 from pellucid.network.tokens import token_layer
-from pellucid.runs.run import Run
+from pellucid.runs.trained import Trained as Run
 
 
 class Evidence(NamedTuple):

@@ -22,12 +22,14 @@ from pellucid.data.encoding import Task
 from pellucid.doctor.examination import class_numbers, classes_named, threshold_of
 from pellucid.doctor.race import Judge, Trainable, Trained
 from pellucid.runs.experiment import Experiment
+from pellucid.runs.facts import DataFacts
+from pellucid.runs.fit import training_again
 from pellucid.runs.many import without_initializers, worth_stacking
-from pellucid.runs.run import DataFacts, Run, outputs_of
+from pellucid.runs.outputs import outputs_of
 from pellucid.runs.scaling import ScalingChoice, scaling_of
-from pellucid.runs.train import training_again
+from pellucid.runs.trained import Trained as Run
 from pellucid.training import History, Rows, Scaling, Supervised, Training, initial_state, steps_per_epoch
-from pellucid.training.populations import Population, compile_ahead, threads, to_device
+from pellucid.training.population import Population, compile_ahead, threads, to_device
 from pellucid.training.state import TrainingState, with_numbers
 
 

@@ -19,12 +19,15 @@ from pellucid.explanations.trace import Trace, arrays_of, trace
 from pellucid.explanations.update import double, next_update
 from pellucid.explanations.weight import address_of, coupled_at, follow
 from pellucid.functions.losses import Loss
-from pellucid.layers import Activation, BatchNorm, Dropout, GaussianNoise, MaskingNoise
-from pellucid.runs.run import Run, target_for
+from pellucid.layers import Activation
+from pellucid.runs.ready import target_for
 from pellucid.runs.scaling import describe_targets
+from pellucid.runs.trained import Trained
 
 
-def explain(run: Run, x: Any, y: Any = None, *, neuron: str | None = None, weight: str | None = None) -> Explanation:
+def explain(
+    run: Trained, x: Any, y: Any = None, *, neuron: str | None = None, weight: str | None = None
+) -> Explanation:
     """One example through a network, with every number, each derivative checked against central differences.
 
     Everything is computed in float64, from the weights as they were trained, in prediction mode (dropout and noise off,
@@ -57,7 +60,7 @@ def explain(run: Run, x: Any, y: Any = None, *, neuron: str | None = None, weigh
         True
     """
     table = run.facts.encoder is not None and not isinstance(x, np.ndarray | jax.Array | list)
-    x = run.encode(x if table else np.asarray(x)[None] if np.shape(x) == run.facts.input_shape else x)
+    x = run.as_inputs(x if table else np.asarray(x)[None] if np.shape(x) == run.facts.input_shape else x)
     if len(x) != 1:
         raise DataError(f"explain takes one example. Received: {len(x)}.")
     if run.facts.task == "reconstruction":
@@ -70,7 +73,7 @@ def explain(run: Run, x: Any, y: Any = None, *, neuron: str | None = None, weigh
 
 
 def explain_row(
-    run: Run, part: Part, row: int, rows: str, *, neuron: str | None = None, weight: str | None = None
+    run: Trained, part: Part, row: int, rows: str, *, neuron: str | None = None, weight: str | None = None
 ) -> Explanation:
     """The explanation of a row of a dataset, whose targets are stored.
 
@@ -88,11 +91,11 @@ def explain_row(
     if not 0 <= row < len(part):
         raise InvalidValue(f"the {rows} are numbered 0 to {len(part) - 1}. Received: {row}.")
     y = None if run.facts.task == "reconstruction" else np.asarray(part.y)[row : row + 1]
-    return _explain(run, run.encode(part.x[row : row + 1]), y, f"example {row} of the {rows}", neuron, weight)
+    return _explain(run, run.as_inputs(part.x[row : row + 1]), y, f"example {row} of the {rows}", neuron, weight)
 
 
 def _explain(
-    run: Run, raw: np.ndarray, y: np.ndarray | None, example: str, neuron: str | None, weight: str | None
+    run: Trained, raw: np.ndarray, y: np.ndarray | None, example: str, neuron: str | None, weight: str | None
 ) -> Explanation:
     loss = run.program.loss
     with jax.enable_x64(True):
@@ -125,7 +128,7 @@ def _scaled(preprocessing: Any, raw: np.ndarray) -> np.ndarray:
     return np.where((x == preprocessing.padding).all(axis=-1, keepdims=True), x, scaled)
 
 
-def _target(run: Run, y: np.ndarray) -> np.ndarray:
+def _target(run: Trained, y: np.ndarray) -> np.ndarray:
     """Stored targets as the loss reads them, scaled where the training scaled them."""
     scaling = run.facts.target_preprocessing
     target = target_for(run.program.loss, y, run.facts.outputs)
@@ -168,7 +171,7 @@ def _loss(passes: Trace) -> LossNumbers:
     )  # fmt: skip
 
 
-def _facts(run: Run, example: str, passes: Trace) -> Facts:
+def _facts(run: Trained, example: str, passes: Trace) -> Facts:
     """The example, its target and the network's answer in words."""
     facts, layers, encoder = run.facts, run.network.layers, run.facts.encoder
     prediction, target = passes.outputs[passes.end], np.asarray(passes.target)[0]
@@ -179,10 +182,7 @@ def _facts(run: Run, example: str, passes: Trace) -> Facts:
     scaled = describe_targets(facts.target_preprocessing)
     if scaled:
         remarks.append(f"The t{scaled[1:]}; the numbers of the last layer and of the loss are those of y'.")
-    if any(isinstance(layer, Dropout | GaussianNoise | MaskingNoise) for layer in layers):
-        remarks.append("Dropout and noise are off, as they are in prediction.")
-    if any(isinstance(layer, BatchNorm) for layer in layers):
-        remarks.append("Batch normalisation uses its running statistics, as it does in prediction.")
+    remarks += dict.fromkeys(layer.in_prediction for layer in layers if layer.in_prediction)
     features = encoder.words if isinstance(encoder, Vocabulary) else getattr(encoder, "features", ())
     names = facts.classes
     if not names and facts.task == "regression":

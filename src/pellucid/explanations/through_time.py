@@ -17,15 +17,15 @@ from pellucid.core.types import PyTree
 from pellucid.data import Dataset
 from pellucid.explanations.trace import activation_after, arrays_of, leaf
 from pellucid.explanations.weight import check_array, checked_index, parsed_index
-from pellucid.network import AnyNetwork, backpropagate, rows_that_fit
+from pellucid.network import Network, backpropagate, rows_that_fit
 from pellucid.network.memory import SINGLE_PASS
 from pellucid.report.chart import ImageGrid, LineChart, Series
 from pellucid.report.document import Chart
 from pellucid.report.print_figure import to_matplotlib
-from pellucid.runs.run import Run
-from pellucid.runs.train import training_again
+from pellucid.runs.fit import training_again
+from pellucid.runs.trained import Trained
 from pellucid.training import Supervised, TrainingState, steps_per_epoch
-from pellucid.training.epoch import take
+from pellucid.training.rows import take
 
 ROWS = 1024
 """Training rows that the gradients are computed over, drawn once and the same at each snapshot."""
@@ -175,7 +175,7 @@ class ThroughTime:
 
 
 def through_time(
-    run: Run,
+    run: Trained,
     *,
     weight: str | None = None,
     neuron: str | None = None,
@@ -233,7 +233,7 @@ def through_time(
     return ThroughTime(followed.kind, followed.text, len(batch[0]), table, _pictures(run, followed, numbers))
 
 
-def _batch(run: Run, data: Dataset | None) -> tuple[Supervised, tuple[Any, Any, Any], int]:
+def _batch(run: Trained, data: Dataset | None) -> tuple[Supervised, tuple[Any, Any, Any], int]:
     """The program, the scaled rows with targets and weights, and the steps of an epoch."""
     training = run.training or training_again(run, data)
     train, count = training.train, training.train.rows
@@ -262,9 +262,7 @@ def _measure(
     return passes.loss, *parts, mean, active
 
 
-def _followed(
-    network: AnyNetwork, params: PyTree, weight: str | None, neuron: str | None, layer: str | None
-) -> Followed:
+def _followed(network: Network, params: PyTree, weight: str | None, neuron: str | None, layer: str | None) -> Followed:
     asked = {
         kind: text for kind, text in (("weight", weight), ("neuron", neuron), ("layer", layer)) if text is not None
     }
@@ -300,7 +298,7 @@ def _cosine(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return np.divide(product, norms, out=np.full_like(product, np.nan), where=norms > 0)
 
 
-def _pictures(run: Run, followed: Followed, numbers: np.ndarray) -> np.ndarray | None:
+def _pictures(run: Trained, followed: Followed, numbers: np.ndarray) -> np.ndarray | None:
     """The followed weights as pictures: of a dense layer that reads the image, or of a convolution of it."""
     if followed.kind == "weight" or followed.array != "weights":
         return None

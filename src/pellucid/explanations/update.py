@@ -18,7 +18,7 @@ from pellucid.layers.layer import WEIGHTS
 from pellucid.optimizers import SGD, OptimizerState, as_optimizer, clip
 from pellucid.runs.checkpoint import latest_checkpoint, load_checkpoint
 from pellucid.runs.folder import RunFolder
-from pellucid.runs.run import Run
+from pellucid.runs.trained import Trained
 from pellucid.training import TrainingState, from_arrays, initial_state
 
 
@@ -36,7 +36,7 @@ class LastState(NamedTuple):
     missing: str
 
 
-def last_state(run: Run) -> LastState:
+def last_state(run: Trained) -> LastState:
     """The training state that a run ended with: in memory, or in its folder's last checkpoint."""
     state = None
     if run.training is not None:
@@ -63,7 +63,7 @@ def last_state(run: Run) -> LastState:
     return LastState(state, float(state.step) / per_epoch, "")
 
 
-def next_update(run: Run, params: PyTree, grads: PyTree, layer: int, name: str, index: tuple[int, ...]) -> Update:
+def next_update(run: Trained, params: PyTree, grads: PyTree, layer: int, name: str, index: tuple[int, ...]) -> Update:
     """The next update of the weight at ``index`` of the array ``name`` of a layer.
 
     Args:
@@ -99,7 +99,13 @@ def next_update(run: Run, params: PyTree, grads: PyTree, layer: int, name: str, 
 
 
 def _penalised(
-    run: Run, regularizer: Any, params: PyTree, grads: PyTree, pick: Callable[[PyTree], float], layer: int, name: str
+    run: Trained,
+    regularizer: Any,
+    params: PyTree,
+    grads: PyTree,
+    pick: Callable[[PyTree], float],
+    layer: int,
+    name: str,
 ) -> tuple[list[Line], PyTree]:
     """The gradient of the loss with that of the regulariser: the line for one weight, and all of them."""
     numbers = {"dL_dw": pick(grads)}
@@ -120,7 +126,7 @@ def _penalised(
     return [Line("g", f"dL_dw + {added}", numbers)], total
 
 
-def _acts_on(regularizer: Any, run: Run, layer: int, name: str) -> bool:
+def _acts_on(regularizer: Any, run: Trained, layer: int, name: str) -> bool:
     return name.split("/")[-1] in WEIGHTS and regularizer.covers(run.network.names[layer])
 
 

@@ -34,7 +34,7 @@ from pellucid.report.drawing import (
     style,
     text_width,
 )
-from pellucid.report.picture import shade
+from pellucid.report.picture import pixels, shade
 
 MOST_POINTS = 160
 """Points of a line: more are averaged, and their range is shown as a band."""
@@ -107,7 +107,11 @@ class LineChart:
         kept = [one.thinned() for one in self.series if np.isfinite(np.asarray(one.y, float)).any()]
         if not kept:
             return Drawing(width, 40, self.title, [Label(0, 13, self.title, bold=True), Label(0, 32, "no numbers")])
-        values = finite(array for one in kept for array in (one.y, one.low, one.high) if array is not None)
+        values = finite(one.y for one in kept)
+        bands = [end for one in kept for end in (one.low, one.high) if end is not None and np.isfinite(end).any()]
+        if bands:  # a band of few far numbers is cut, so that it does not flatten the lines
+            values = np.append(values, [np.nanquantile(end, at) for end in bands for at in (0.05, 0.95)])
+            values = finite([values])
         log = self.log
         if log is None:
             log = not self.fractions and bool((values > 0).all() and values.max() > 30 * values.min())
@@ -395,8 +399,9 @@ class HeatMap:
         titles = _wrapped(self.title, width)
         top = LINE * len(titles) + (LINE if self.y_label else 0) + 6
         left = min(0.4 * width, 8 + max(map(text_width, self.rows)))
-        cell = min((width - left) / count_x, 64)
-        turned = max(map(text_width, self.columns)) > cell - 4
+        widest = max(map(text_width, self.columns))
+        cell = min((width - left) / count_x, max(64, widest + 10))
+        turned = widest > cell - 4
         letters = _initials(self.columns) if turned else self.columns
         height = min(cell, max(26.0, cell * 0.62))
         head = LINE + 4
@@ -407,14 +412,14 @@ class HeatMap:
         if self.y_label:
             marks.append(Label(0, LINE * (len(titles) + 1), corner, colour=QUIET))
         amount = values if self.shades is None else np.asarray(self.shades)
-        pixels = shade(amount, self.signed, None if self.shades is None else (0.0, 1.0))
+        colours = shade(amount, self.signed, None if self.shades is None else (0.0, 1.0))
         for j, name in enumerate(letters):
             marks.append(Label(left + cell * (j + 0.5), top + 13, name, "middle", size=min(SIZE, size + 2)))
         for i in range(count_y):
             down = top + head + height * i
-            marks.append(Label(left - 6, down + height / 2 + 4, _cut(self.rows[i], left - 6), "end"))
+            marks.append(Label(left - 6, down + height / 2 + 4, cut(self.rows[i], left - 6), "end"))
             for j in range(count_x):
-                across, colour = left + cell * j, pixels[i, j]
+                across, colour = left + cell * j, colours[i, j]
                 x, y = [across, across + cell, across + cell, across], [down, down, down + height, down + height]
                 marks.append(Area(x, y, f"#{colour[0]:02x}{colour[1]:02x}{colour[2]:02x}", edge="#ffffff"))
                 if size >= 6.5:
@@ -436,7 +441,7 @@ class ImageGrid:
 
     Args:
         title: what they are.
-        images: shape (count, height, width) or (count, height, width, channels); dark is high unless they are colours.
+        images: shape (count, height, width) or (count, height, width, channels); dark is large unless they are colours.
         captions: below each, or nothing.
         columns: images in a row; by default about a square.
         signed: whether 0 is white, positive numbers blue and negative ones orange.
@@ -450,37 +455,39 @@ class ImageGrid:
 
     def draw(self, width: float) -> Drawing:
         """Draw it at a width in pixels."""
-        pixels = shade(np.asarray(self.images), self.signed)
-        count, tall, wide = pixels.shape[:3]
-        columns = self.columns or max(1, math.ceil(math.sqrt(count * tall / wide)))
+        images = np.asarray(self.images)
+        grid = shade(images, True) if self.signed else pixels(images)
+        count, tall, wide = grid.shape[:3]
+        columns = self.columns or max(math.ceil(math.sqrt(count * tall / wide)), min(count, int(width // 76)))
         titles = _wrapped(self.title, width)
         gap, top = 4, LINE * len(titles) + 4
         across = min((width - gap * (columns - 1)) / columns, 120)
         up = across * tall / wide
         each = up + gap + (LINE if self.captions else 0)
         marks: list[Any] = [Label(0, LINE * i + 13, line, bold=True) for i, line in enumerate(titles)]
-        for i, one in enumerate(pixels):
+        for i, one in enumerate(grid):
             x, y = (i % columns) * (across + gap), top + (i // columns) * each
             marks.append(Pixels(x, y, across, up, one))
             if self.captions:
-                text = _cut(self.captions[i], across)
+                text = cut(self.captions[i], across)
                 marks.append(Label(x + across / 2, y + up + 13, text, "middle"))
         return Drawing(width, top + each * -(-count // columns), self.title, marks)
 
 
 @dataclass(frozen=True)
 class Plane:
-    """A function of two inputs in shades, rows plotted on it: the decision boundary of a network.
+    """A function of two inputs in shades, and rows on it: a decision boundary, or a landscape with contour lines.
 
     Args:
         title: what it shows.
-        values: shape (height, width), the first row at the top: numbers, or of classes their indices.
-        x_range: of the horizontal axis.
+        values: the first row at the top: probabilities, shape (height, width, classes); classes by their index, shape
+            (height, width), with ``classes``; or any other numbers of that shape, a landscape.
+        x_range: of the horizontal axis, from the first column to the last.
         y_range: of the vertical axis.
         series: the rows, by class.
         x_label: the name of the first input.
         y_label: the name of the second.
-        classes: names of the classes that ``values`` counts through; empty where they are numbers between 0 and 1.
+        classes: names of the classes that ``values`` counts through.
     """
 
     title: str
@@ -494,12 +501,11 @@ class Plane:
 
     def draw(self, width: float) -> Drawing:
         """Draw it at a width in pixels."""
-        x, y = Axis(*self.x_range), Axis(*self.y_range)
         plot = _Plot(
             self.title,
             width,
-            x,
-            y,
+            Axis(*self.x_range),
+            Axis(*self.y_range),
             self.x_label,
             self.y_label,
             _legend(self.series, lines=False),
@@ -508,15 +514,59 @@ class Plane:
         )
         values = np.asarray(self.values)
         if self.classes:
-            palette = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in COLOURS])
-            pixels = (255 - 0.34 * (255 - palette[values % len(COLOURS)])).astype(np.uint8)
+            values = np.eye(max(len(self.classes), 2))[values]
+        if values.ndim == 2:
+            colours, levels = shade(values), np.linspace(values.min(), values.max(), 11)[1:-1]
+            fields, ink = [values - level for level in levels], (QUIET, 0.6)
         else:
-            # As the classes are coloured: the first blue, the second orange.
-            pixels = shade(0.55 * (1 - 2 * values), True, (-1.0, 1.0))
-        plot.add(Pixels(plot.left, plot.top, plot.right - plot.left, plot.bottom - plot.top, pixels))
+            colours, ink = _of_classes(values), (INK, 1.2)
+            others = [np.delete(values, i, axis=2).max(axis=2) for i in range(values.shape[2])]
+            fields = [values[..., i] - other for i, other in enumerate(others)][: None if len(others) > 2 else 1]
+        plot.add(Pixels(plot.left, plot.top, plot.right - plot.left, plot.bottom - plot.top, colours))
+        rows, columns = values.shape[:2]
+        x, y = np.linspace(plot.left, plot.right, columns), np.linspace(plot.top, plot.bottom, rows)
+        for field in fields:
+            plot.add(Stroke(*contour(field, x, y), *ink))
         for i, one in enumerate(self.series):
             plot.add(Markers(plot.x(one.x), plot.y(one.y), i, style(i)[0], 3.6, edge="#ffffff"))
         return plot.drawing()
+
+
+def _of_classes(p: np.ndarray) -> np.ndarray:
+    """The colours of probabilities, shape (height, width, classes)."""
+    if p.shape[2] == 2:
+        # Coloured as the classes are, blue and orange; in steps, whose picture is a fifth as large.
+        return shade(0.55 * np.round(12 * (p[..., 0] - p[..., 1])) / 12, True, (-1.0, 1.0))
+    palette = np.array([[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in COLOURS])
+    best = p.argmax(axis=2) % len(COLOURS)
+    tint = np.array([0.45, 0.2, 0.32])[best % 3, None]  # different in grey too
+    return (255 - tint * (255 - palette[best])).astype(np.uint8)
+
+
+def contour(values: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lines along which numbers on a grid are 0, interpolated, as x and y with NaN between the pieces.
+
+    Args:
+        values: shape (rows, columns).
+        x: of the columns.
+        y: of the rows.
+    """
+    a, b, c, d = values[:-1, :-1], values[:-1, 1:], values[1:, 1:], values[1:, :-1]
+    left, right, top, bottom = np.broadcast_arrays(x[:-1], x[1:], y[:-1, None], y[1:, None])
+    edges = ((a, b, left, top, right, top), (b, c, right, top, right, bottom))
+    edges += ((d, c, left, bottom, right, bottom), (a, d, left, top, left, bottom))
+    points = []
+    for first, second, x0, y0, x1, y1 in edges:
+        crosses = (first > 0) != (second > 0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            at = np.where(crosses, first / (first - second), np.nan)
+        points.append(np.stack([x0 + at * (x1 - x0), y0 + at * (y1 - y0)], axis=-1).reshape(-1, 2))
+    corners = np.stack(points, axis=1)
+    order = np.argsort(np.isnan(corners[..., 0]), axis=1, kind="stable")[..., None]
+    corners = np.take_along_axis(corners, order, axis=1)[np.isfinite(corners[..., 0]).sum(axis=1) >= 2]
+    gap = np.full((len(corners), 1, 2), np.nan)
+    lines = np.concatenate([corners[:, :2], gap, corners[:, 2:], gap], axis=1).reshape(-1, 2)
+    return lines[:, 0], lines[:, 1]
 
 
 class _Plot:
@@ -539,18 +589,20 @@ class _Plot:
         square: bool = False,
     ) -> None:
         self.title, self.width, self._x, self._y = title, width, x, y
-        self._names, self._each = names, each
+        self._names, self._each, self._above = names, each, 0.0
         self._marks: list[Any] = []
         self._under = self._head(legend)
-        tall = height or (each * len(names) if names else min(max(0.48 * width, 150), 300))
+        tall = height or min(max(0.48 * width, 150), 300)
         count = max(2, min(7, round(tall / 38)))
         y_texts, factor = y.labels(count) if y else ([], "")
         y_label = " ".join(filter(None, (y_label, factor)))
         self.top += (LINE if y_label else 0) + 8
-        self.bottom = self.top + tall
         left = max((text_width(text) for text in y_texts), default=0)
         if names:
-            left = min(max(map(text_width, names)), 0.42 * width)
+            left = max(map(text_width, names))
+            if left > 0.42 * width:  # no room beside the rows: above them
+                left, self._above = 0.0, LINE
+        self.bottom = self.top + (len(names) * (each + self._above) if names else tall)
         count_x = self._columns(width - left - right - 20)
         texts, x_factor = x.labels(count_x)
         half = [text_width(text) / 2 for text in texts] or [0.0]
@@ -573,7 +625,7 @@ class _Plot:
         self._marks += [Label(0, LINE * i + 13, line, bold=True) for i, line in enumerate(lines)]
         across, down = 0.0, LINE * (len(lines) + 1)
         for name, place, line in legend:
-            name = _cut(name, self.width - 30)
+            name = cut(name, self.width - 30)
             wide = 36 + text_width(name)
             if across and across + wide > self.width:
                 across, down = 0.0, down + LINE
@@ -605,7 +657,10 @@ class _Plot:
                 self.add(Stroke([self.left, self.right], [at, at], GRID))
                 self.add(Label(self.left - 6, at + 4, text, "end"))
         for row, name in enumerate(self._names):
-            self.add(Label(self.left - 8, self.row(row) + 4, _cut(name, self.left - 8), "end"))
+            if self._above:
+                self.add(Label(0, self.row(row) - self._each / 2 - 2, cut(name, self.width)))
+            else:
+                self.add(Label(self.left - 8, self.row(row) + 4, name, "end"))
         self.add(Stroke([self.left, self.right], [self.bottom, self.bottom], "#777777"))
 
     def x(self, values: Any) -> np.ndarray:
@@ -616,7 +671,7 @@ class _Plot:
         return self.bottom - self._y.fraction(values) * (self.bottom - self.top)
 
     def row(self, index: int) -> float:
-        return self.top + self._each * (index + 0.5)
+        return self.top + (self._each + self._above) * (index + 1) - self._each / 2
 
     def add(self, mark: Any) -> None:
         self._marks.append(mark)
@@ -662,7 +717,8 @@ def _wrapped(text: str, width: float) -> list[str]:
     return lines
 
 
-def _cut(text: str, width: float) -> str:
+def cut(text: str, width: float) -> str:
+    """Shorten a text to a width in pixels."""
     if text_width(text) <= width:
         return text
     while text and text_width(f"{text}…") > width:

@@ -83,7 +83,7 @@ def _block(block: doc.Block, level: int) -> Iterator[str]:
             yield from _headed(f"**{words(block.summary)}**", _blocks(block.blocks, level))
         case doc.Note():
             title = [f"**{words(block.title)}**"] if block.title is not None else []
-            quoted = "\n\n".join([*title, *_blocks(block.blocks, level)])
+            quoted = f"{block.sign} " + "\n\n".join([*title, *_blocks(block.blocks, level)])
             yield "\n".join(f"> {line}".rstrip() for line in quoted.splitlines())
         case doc.Section():
             yield from _headed(f"{'#' * level} {block.title}", _blocks(block.blocks, level + 1))
@@ -100,5 +100,5 @@ def _headed(heading: str, blocks: Iterator[str]) -> Iterator[str]:
 def _table(shown: doc.Table) -> str:
     numeric = shown.numeric
     head = shown.head or [""] * len(numeric)
-    rows = [head, ["---:" if right and shown.head else "---" for right in numeric], *shown.rows]
+    rows = [head, ["---:" if right and shown.head else "---" for right in numeric], *shown.written]
     return "\n".join("| " + " | ".join(words(cell).replace("|", "\\|") for cell in row) + " |" for row in rows)

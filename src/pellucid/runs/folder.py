@@ -73,7 +73,7 @@ class RunFolder:
             return
         if not overwrite:
             raise StorageError(
-                f"{self.path} holds a run. Go on with it (--resume {self.path}, or resume_run), replace it "
+                f"{self.path} holds a run. Resume it (pellucid resume {self.path}, or resume(folder)), replace it "
                 "(--overwrite, or overwrite=True), or choose another folder."
             )
         try:

@@ -9,7 +9,7 @@ import numpy as np
 from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.functions.losses import Loss
 from pellucid.training import Training
-from pellucid.training.epoch import take
+from pellucid.training.rows import take
 
 ROWS = 16
 """Rows that the gradient is checked on."""

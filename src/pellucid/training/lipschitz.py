@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from pellucid.core.constraints import POSITIVE, constrained, validate
-from pellucid.core.formula import Formula
+from pellucid.core.formula import UNSTATED, Formula
 from pellucid.core.registry import Registry
 from pellucid.core.tunable import tunable
 from pellucid.core.types import Array, Float, Key, Params, PyTree, Scalar, State
@@ -26,7 +26,7 @@ class LipschitzConstraint(ABC):
     """
 
     name: ClassVar[str]
-    formula: ClassVar[Formula]
+    formula: ClassVar[Formula] = UNSTATED
 
     def __post_init__(self) -> None:
         validate(self)
@@ -53,9 +53,9 @@ class GradientPenalty(LipschitzConstraint):
     Formula:
         x̂ = ε · x + (1 − ε) · G; λ · mean((‖∂D/∂x̂‖ − 1)²)
 
-    G are the generated examples, ε ~ U(0, 1) is one number an example. ∂D/∂x̂ is the critic's own ``backward``; only the
-    derivative of the penalty for the weights, a second derivative of D, is taken by `jax.grad`, through that hand-written
-    pass. Where ∂D/∂x̂ = 0 the length has gradient 0.
+    G are the generated examples, ε ~ U(0, 1) is one number an example. ∂D/∂x̂ is the critic's own ``backward``; only
+    the derivative of the penalty for the weights, a second derivative of D, is taken by `jax.grad`, through that
+    hand-written pass. Where ∂D/∂x̂ = 0 the length has gradient 0.
 
     Args:
         strength: λ > 0. Gulrajani et al. take 10 for images, 0.1 for points.

@@ -116,7 +116,7 @@ FAR = np.concatenate([[-1e4, -1e3], np.linspace(-128, 128, 8193), [1e3, 1e4]]).a
 
 
 def value_and_derivative(activation: Activation, z: Any) -> tuple[np.ndarray, np.ndarray]:
-    """A and ∂a/∂z for numbers z in float32; of softmax the first of two outputs, for logits (z, 0)."""
+    """a and ∂a/∂z for numbers z in float32; of softmax the first of two outputs, for logits (z, 0)."""
     count = len(z)
     z = jnp.asarray(np.resize(np.asarray(z, np.float32), len(FAR)))  # one shape for all: each is compiled once
     if isinstance(activation, Elementwise):
@@ -213,7 +213,7 @@ def _measured(activation: Activation) -> Mapping[str, Content]:
 def _formulas(activation: Activation) -> Formulas:
     labels = ("f(z)", "f′(z)") if isinstance(activation, Elementwise) else ("a_i", "∂a_i/∂z_j")
     formulas = (activation.formula.text, activation.derivative_formula.text)
-    return Formulas(zip(labels, formulas, strict=True))
+    return Formulas(dict(zip(labels, formulas, strict=True)))
 
 
 def _row(activation: Activation) -> Mapping[str, Any]:

@@ -6,8 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.functions.regularizers import Regularizer, regularizers
-from pellucid.functions.sparsity import Sparsity, sparsities
+from pellucid.functions.regularizers import Regularizer, Sparsity, regularizers, sparsities
 from pellucid.report.figures import COLOURS, STYLES
 from pellucid_textbook.catalogue.kind import Kind, Text
 from pellucid_textbook.catalogue.page import Content, Curve, Facts, Formulas, Table
@@ -123,9 +122,9 @@ def _measured(penalty: Regularizer) -> Mapping[str, Content]:
 def _row(penalty: Regularizer) -> Mapping[str, Any]:
     zero = steps_to_zero(penalty)
     return {
-        "penalty": formula(penalty.penalty),
-        "gradient": formula(penalty.gradient),
-        "proximal step": formula(penalty.proximal),
+        "penalty": penalty.formula.text,
+        "gradient": penalty.gradient_formula.text,
+        "proximal step": penalty.proximal_formula.text,
         "1 becomes 0": f"{zero} steps" if zero else "never",
         "0.5 becomes": float(shrunk(penalty, [0.5])[0]),
         "0.01 becomes": float(shrunk(penalty, [0.01])[0]),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pellucid.architectures.feedforward import OUTPUTS
+from pellucid.architectures.tasks import OUTPUTS
 from pellucid.doctor.remedies.network import has_weights, layers_of
 from pellucid.doctor.remedies.table import remedy
 from pellucid.doctor.setup import Setup

@@ -10,7 +10,7 @@ import numpy as np
 from pellucid.core.errors import DataError, InvalidValue, ShapeError
 from pellucid.doctor.race import Candidate
 from pellucid.doctor.setup import Setup
-from pellucid.runs.run import Run
+from pellucid.runs.trained import Trained as Run
 from pellucid.training import Rows
 
 Make = Callable[[Setup], list[tuple[str, Setup]]]
