@@ -14,7 +14,7 @@ from pellucid.functions.activations import Activation as Function
 from pellucid.functions.activations import activations
 from pellucid.functions.losses import Loss
 from pellucid.functions.regularizers import regularizers
-from pellucid.layers import Activation, BatchNorm, Dropout, Frozen, Layer
+from pellucid.layers import Activation, Frozen, Layer
 from pellucid.layers.layer import weights_of
 from pellucid.network import backpropagate, rows_that_fit
 from pellucid.network.memory import SINGLE_PASS
@@ -538,10 +538,7 @@ def _size(delta: np.ndarray | None) -> float:
 
 
 def _bends(layer: Layer) -> bool:
-    if isinstance(layer, Activation):
-        return layer.function.name != "linear"  # pyright: ignore[reportAttributeAccessIssue]
-    plain = ("dense", "conv2d", "conv1d", "flatten", "reshape", "dropout", "batch_norm", "frozen", "gaussian_noise")
-    return getattr(layer, "name", "") not in plain and not isinstance(layer, (BatchNorm, Dropout))
+    return not layer.linear
 
 
 @partial(jax.jit, static_argnums=(0, 1))

@@ -17,7 +17,6 @@ from pellucid.doctor.check import CERTAIN
 from pellucid.doctor.diagnose import with_offers
 from pellucid.doctor.findings import Finding
 from pellucid.doctor.rule import Subject
-from pellucid.network import Network
 from pellucid.runs.trained import Trained as Run
 from pellucid.training import Rows
 
@@ -40,7 +39,7 @@ def glance(run: Run) -> list[Finding]:
     """
     if run.adversarial or run.facts.task == "translation":  # no rule knows them before they are trained
         return []
-    rules = BEFORE if isinstance(run.network, Network) else ALONE  # the others read layers in a row
+    rules = BEFORE if run.network.is_chain else ALONE  # the others read layers in a row
     assert run.training is not None  # it begins
     subject = Subject(_some_rows(run), with_trials=False)
     subject.e.state_start = run.training.state

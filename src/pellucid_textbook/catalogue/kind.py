@@ -68,7 +68,7 @@ class Kind:
         """The formulas that the object holds, by label; else the lines of its docstring."""
         names = sorted((n for n in dir(type(item)) if n.endswith("formula")), key=lambda n: (n != "formula", n))
         held = {name: getattr(item, name) for name in names}
-        shown = {name: formula for name, formula in held.items() if isinstance(formula, Formula)}
+        shown = {name: formula for name, formula in held.items() if isinstance(formula, Formula) and formula.text}
         if not shown and (lines := formula_lines(type(item))):
             return Formulas({"": lines})
         return Formulas({self.labels.get(n, n.removesuffix("_formula").replace("_", " ")): f for n, f in shown.items()})

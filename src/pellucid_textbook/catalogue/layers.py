@@ -41,7 +41,7 @@ class Example:
         self.x = digits(self.shape) if one else (digits(self.shape), digits(self.shape)[::-1])
         self.params, self.state, self.output_shape = layer.init(jax.random.key(0), self.input_shape)
         nodes = {"y": (layer, ("a", "b"))}
-        network: Any = pel.Network(layer) if one else pel.Graph(inputs=("a", "b"), nodes=nodes, outputs="y")
+        network: Any = pel.Network(layer) if one else pel.Network.graph(inputs=("a", "b"), nodes=nodes, outputs="y")
         self.row = pel.summarize(network, self.input_shape).rows[0]
 
     @cached_property

@@ -6,8 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.functions.regularizers import Regularizer, regularizers
-from pellucid.functions.sparsity import Sparsity, sparsities
+from pellucid.functions.regularizers import Regularizer, Sparsity, regularizers, sparsities
 from pellucid.report.chart import LineChart, ScatterChart, Series
 from pellucid.report.document import Table
 from pellucid_textbook.catalogue.kind import Kind
