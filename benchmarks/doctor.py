@@ -24,7 +24,7 @@ from benchmarks.doctor_cases import Case, read_cases, run_of
 from benchmarks.doctor_repairs import Repair, repair
 from benchmarks.doctor_repairs import summary as summary_of_repairs
 from pellucid.doctor import Finding, diagnose
-from pellucid.doctor.rule import Subject
+from pellucid.doctor.subject import Subject
 from pellucid.runs.gan_run import GanRun
 from pellucid.runs.keeping import keep_compiled_programs
 from pellucid.runs.run import Run

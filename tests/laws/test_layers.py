@@ -133,7 +133,7 @@ ROWS = [
     *[Row(Activation(name), (4,)) for name in activations],
     Row(Activation({"name": "leaky_relu", "alpha": 0.2}), (2, 3)),
     Row(BatchNorm(), (4,)),
-    Row(BatchNorm(scale=False, shift=False, update_statistics=False), (3, 2, 4)),
+    Row(BatchNorm(scale=False, shift=False), (3, 2, 4)),
     Row(LayerNorm(), (3, 4)),
     Row(LayerNorm(scale=False, shift=False), (4,)),
     Row(GaussianNoise(0.3), (2, 3)),

@@ -10,8 +10,7 @@ import torch
 from torch.nn import functional
 
 from pellucid.core.errors import InvalidValue, ShapeError
-from pellucid.layers import patches
-from pellucid.layers import Conv1D, Conv2D, ConvTranspose1D, ConvTranspose2D, layers
+from pellucid.layers import Conv1D, Conv2D, ConvTranspose1D, ConvTranspose2D, layers, patches
 from pellucid.network import Network
 
 FORWARD = [

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 import pellucid as pel
 from pellucid.cli.main import main
-from pellucid.doctor.glance import glance
+from pellucid.doctor.check import glance
 from pellucid.functions.initializers import Constant
 
 

@@ -279,7 +279,7 @@ def _tell_problems(run: Any, settings: Path) -> list[str]:
     from rich.text import Text
 
     from pellucid.cli.findings import COLOURS
-    from pellucid.doctor.glance import glance
+    from pellucid.doctor.check import glance
 
     console = Console(stderr=True, highlight=False)
     found = glance(run)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from pellucid.doctor.gan_setup import GanSetup
-from pellucid.doctor.race import Candidate
+from pellucid.doctor.successive_halving import Candidate
 from pellucid.optimizers import Adam
 from pellucid.runs.gan import CUSTOMS
 from pellucid.training import GradientPenalty

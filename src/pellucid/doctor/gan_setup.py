@@ -11,7 +11,7 @@ import numpy as np
 from pellucid.core.errors import DataError
 from pellucid.core.registry import describe
 from pellucid.data import Dataset
-from pellucid.doctor.gan import coverage_of, with_gan_rows
+from pellucid.doctor.adversarial import coverage_of, with_gan_rows
 from pellucid.optimizers import as_optimizer
 from pellucid.runs.experiment import GanExperiment
 from pellucid.runs.gan_run import GanRun

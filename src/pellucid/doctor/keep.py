@@ -7,7 +7,7 @@ from typing import Any
 from pellucid.data import Dataset
 from pellucid.doctor.diagnose import diagnose
 from pellucid.doctor.findings import Finding, Findings
-from pellucid.doctor.proof import Proof, prove
+from pellucid.doctor.prove import Proof, prove
 from pellucid.runs.folder import RunFolder
 from pellucid.runs.gan_run import GanRun
 from pellucid.runs.keeping import data_of_run

@@ -19,8 +19,9 @@ from pellucid.core.registry import describe
 from pellucid.core.tunable import as_arrays
 from pellucid.data import SCALINGS, Dataset
 from pellucid.data.encoding import Task
-from pellucid.doctor.examination import class_numbers, classes_named, threshold_of
-from pellucid.doctor.race import Judge, Trainable, Trained
+from pellucid.doctor.losses import threshold_of
+from pellucid.doctor.skill import class_numbers, classes_named
+from pellucid.doctor.successive_halving import Judge, Trainable, Trained
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.many import without_initializers, worth_stacking
 from pellucid.runs.run import DataFacts, Run, outputs_of

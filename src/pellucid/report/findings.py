@@ -27,7 +27,7 @@ def findings_section(findings: Sequence[Mapping[str, Any]], compared: str | None
 
     Args:
         findings: likeliest first, as `Finding.to_dict` gives them.
-        compared: how the network does beside plain methods, in a sentence.
+        compared: how the network does beside other methods, in a sentence.
     """
     if not findings:
         return section("Findings", paragraph(f"Nothing was found{f': {compared}' if compared else ''}."))
@@ -35,7 +35,7 @@ def findings_section(findings: Sequence[Mapping[str, Any]], compared: str | None
         "Findings",
         paragraph(
             "Causes, the likeliest first, each with the probability that it holds here. A problem keeps the network "
-            "behind what plain methods reach on the same rows; a warning does not. What helps, experiments decide.",
+            "behind what other methods reach on the same rows; a warning does not. What helps, experiments decide.",
             kind="quiet",
         ),
         *map(_finding, findings),

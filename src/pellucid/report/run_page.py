@@ -33,7 +33,7 @@ class RunPage:
         watched: what the rows are called that were evaluated after each epoch.
         judged: sections on the predictions.
         findings: what the doctor found, as plain data, the likeliest first; None where it was not asked.
-        compared: how the network does beside plain methods, in a sentence; None where it was not asked.
+        compared: how the network does beside other methods, in a sentence; None where it was not asked.
         proof: what was tried to fix it, as plain data; None where nothing was.
         notes: what was said of the training while it was made, each with its kind.
     """

@@ -177,7 +177,7 @@ def train(
 
 # The doctor lies a floor above.
 def _warn_of_problems(run: Run) -> list[str]:
-    return importlib.import_module("pellucid.doctor.glance").warn_of_problems(run)
+    return importlib.import_module("pellucid.doctor.check").warn_of_problems(run)
 
 
 def suspicion_of(run: Run) -> str | None:

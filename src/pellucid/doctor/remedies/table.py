@@ -8,8 +8,8 @@ import jax
 import numpy as np
 
 from pellucid.core.errors import DataError, InvalidValue, ShapeError
-from pellucid.doctor.race import Candidate
 from pellucid.doctor.setup import Setup
+from pellucid.doctor.successive_halving import Candidate
 from pellucid.runs.run import Run
 from pellucid.training import Rows
 
