@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 export PELLUCID_DATA ?= $(abspath ../shared/data)
 
-.PHONY: demo test check bench docs format clean
+.PHONY: demo test check bench docs pages format clean
 
 demo: $(VENV)/.installed
 	$(BIN)/pellucid train mnist-5k --network 128-128 --dropout 0.2 --epochs 20 --run runs/demo --overwrite
@@ -22,7 +22,11 @@ check: $(VENV)/.installed-test $(VENV)/.installed-check
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks
 
-docs: demo $(VENV)/.installed-test
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "site/index.html"
+
+pages: demo $(VENV)/.installed-test
 	$(BIN)/python tools/draw_demo.py
 	$(BIN)/python tools/make_catalogue.py
 	$(BIN)/python -m benchmarks --render
@@ -32,7 +36,7 @@ format: $(VENV)/.installed-check
 	$(BIN)/ruff format src tests benchmarks
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

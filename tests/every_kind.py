@@ -43,7 +43,7 @@ BRANCHES = pel.Graph(
     nodes={
         "left": (pel.Dense(4, "relu"), "x"),
         "right": (pel.Dense(4, "tanh"), "x"),
-        "both": (pel.Concatenate(), ("left", "right")),
+        "both": (pel.layers.Concatenate(), ("left", "right")),
         "out": (pel.Dense(3, "softmax"), "both"),
     },
     outputs="out",

@@ -13,7 +13,7 @@ lines = [
     "# The catalogue",
     "Every activation, loss, optimiser, regulariser, initialiser, schedule, metric and layer, read from the objects "
     "and measured from them. `pellucid show NAME` prints a page, `pellucid show activations` a comparison; in "
-    'Python `pel.show("relu")`. The last three pages work an example by hand, number by number: '
+    'Python `pel.textbook.show("relu")`. The last three pages work an example by hand, number by number: '
     "`pellucid lesson and-by-hand`, `xor-by-hand`, `forward-and-backward`. All are written by "
     "`python tools/make_catalogue.py`.",
 ]

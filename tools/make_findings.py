@@ -17,7 +17,7 @@ from pellucid.doctor import gan
 from pellucid.doctor.before import BEFORE
 from pellucid.doctor.rules import RULES
 from pellucid.doctor.vocabulary import VOCABULARY
-from pellucid.report.chart import Series, line_chart, strip_chart
+from pellucid.report.old_chart import Series, line_chart, strip_chart
 from pellucid.report.proof import paired_differences
 
 FOLDER = Path("docs/findings")

@@ -140,6 +140,7 @@ def clip(grads: PyTree, norm: Float[Array, ""] | None, value: Float[Array, ""] |
 
 optimizers: Registry[Optimizer] = Registry("optimizer", Optimizer)
 """Every optimiser by name."""
+register = optimizers.register
 
 
 def _check(rule: Any) -> None:
@@ -755,3 +756,23 @@ def as_optimizer(specification: Any) -> Optimizer | FromOptax:
             raise InvalidValue(f"not an optimizer: {specification!r} has init but no update.")
         return FromOptax(specification)
     return optimizers.build(specification)
+
+
+__all__ = [
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "FromOptax",
+    "GradientDescent",
+    "Momentum",
+    "NAdam",
+    "Nesterov",
+    "Optimizer",
+    "RMSprop",
+    "SGD",
+    "as_optimizer",
+    "optimizers",
+    "register",
+]

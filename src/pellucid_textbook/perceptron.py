@@ -18,7 +18,7 @@ from rich.table import Table
 from pellucid.core.constraints import POSITIVE, Interval, WholeNumber, constrained, validate
 from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.functions.activations import Step
-from pellucid_textbook.separability import NotSeparable, Separable, separability, write_point
+from pellucid_textbook.separable import NotSeparable, Separable, separability, write_point
 from pellucid_textbook.two_classes import as_table, as_two_classes
 
 

@@ -17,7 +17,7 @@ def digits():
 
 def train(specification, data, **options):
     options = {"optimizer": pel.Adam(3e-3), "epochs": 40, "progress": False} | options
-    return pel.Autoencoder(pel.train(specification, data, **options))
+    return pel.networks.Autoencoder(pel.train(specification, data, **options))
 
 
 def test_a_denoising_autoencoder_is_better_than_pca(digits):
@@ -44,7 +44,7 @@ def test_both_halves_make_the_whole_and_survive_saving(digits, tmp_path):
         trained.inverse_transform(codes), trained.reconstruct(digits.held_out.x), rtol=1e-5, atol=1e-4
     )
     trained.run.save(tmp_path / "run")
-    again = pel.Autoencoder.load(tmp_path / "run")
+    again = pel.networks.Autoencoder.load(tmp_path / "run")
     np.testing.assert_array_equal(again.transform(digits.held_out.x), codes)
     assert again.run.evaluate() == trained.run.result
     assert again.run.evaluate(digits.held_out.x) == pytest.approx(trained.run.result)
@@ -88,6 +88,6 @@ def test_tables_are_given_back_in_their_own_units():
 
 def test_what_is_no_autoencoder_is_refused(digits):
     with pytest.raises(InvalidValue, match="no Code layer"):
-        pel.Autoencoder(pel.train((4,), digits, epochs=1, progress=False))
+        pel.networks.Autoencoder(pel.train((4,), digits, epochs=1, progress=False))
     with pytest.raises(InvalidValue, match="units of a layer"):
         pel.train({"name": "autoencoder", "code": 0}, digits)

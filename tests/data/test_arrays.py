@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from sklearn.preprocessing import StandardScaler
 
 from pellucid.core.errors import DataError, InvalidValue, ShapeError
-from pellucid.data.arrays import Part, Preprocessing, make_dataset, reconstruction, split, standardise
+from pellucid.data.arrays import Part, Preprocessing, generation, make_dataset, reconstruction, split, standardise
 
 X = np.arange(80, dtype=np.float64).reshape(40, 2) ** 1.5
 
@@ -176,6 +176,19 @@ def test_a_given_held_out_part_is_encoded_like_the_training_part():
 def test_a_class_of_the_held_out_part_that_training_lacks_is_refused():
     with pytest.raises(DataError, match=r"'z' at row 1.*Allowed: 'a', 'b', 'c'"):
         make_dataset(table(4), ["b", "a", "c", "a"], held_out=(table(2), ["c", "z"]))
+
+
+@pytest.mark.parametrize(("task", "same"), [("reconstruction", reconstruction), ("generation", generation)])
+def test_examples_alone_are_their_own_targets(task, same):
+    labelled = make_dataset(X, [0, 1] * 20)
+    data = make_dataset(X, task=task, held_out=(X[:3], None))
+    assert (data.task, data.outputs, data.classes) == (task, X[0].size, ())
+    for part in (data.train, data.held_out, same(labelled).train):
+        assert part.y is part.x
+    assert same(labelled).task == task
+    assert same(data) is data
+    with pytest.raises(InvalidValue, match=r"'reconstruction', 'generation'.*needs targets"):
+        make_dataset(X, task="multiclass")
 
 
 def test_a_held_out_part_of_another_shape_is_refused():

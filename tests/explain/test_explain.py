@@ -12,7 +12,7 @@ import pytest
 
 import pellucid as pel
 from pellucid.core.errors import DataError, InvalidValue, UnknownName
-from pellucid.explain.update import RULES, rule_lines
+from pellucid.explanations.update import RULES, rule_lines
 from pellucid.layers import Layer
 from pellucid.optimizers import optimizers
 
@@ -124,7 +124,7 @@ NETWORKS = {
                 "a": (pel.Dense(8, "tanh"), "x"),
                 "norm": (pel.BatchNorm(), "a"),
                 "b": (pel.Dense(8, "gelu"), "norm"),
-                "sum": (pel.Add(), ("a", "b")),
+                "sum": (pel.layers.Add(), ("a", "b")),
                 "out": (pel.Dense(1), "sum"),
             },
             outputs="out",
@@ -269,5 +269,5 @@ def test_what_is_missing_is_said(by_hand):
 def test_the_function_keeps_its_name_when_its_package_is_imported():
     import importlib
 
-    importlib.import_module("pellucid.explain.chain_rule")
+    importlib.import_module("pellucid.explanations.chain_rule")
     assert callable(pel.explain)

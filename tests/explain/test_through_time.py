@@ -17,7 +17,13 @@ def test_gradient_descent_moves_by_its_rule_and_nothing_else(regularizer):
     """All rows in each step and a snapshot of each: the move is the update, and without a penalty −η · gradient."""
     iris = pel.load_dataset("iris")
     run = pel.train(
-        (8,), iris, optimizer=pel.GradientDescent(0.1), epochs=12, snapshots=50, regularizer=regularizer, progress=False
+        (8,),
+        iris,
+        optimizer=pel.optimizers.GradientDescent(0.1),
+        epochs=12,
+        snapshots=50,
+        regularizer=regularizer,
+        progress=False,
     )
     for kind, name in {"weight": "dense_1:2,3", "neuron": "dense_1:3", "layer": "dense_2"}.items():
         told = pel.through_time(run, **{kind: name})

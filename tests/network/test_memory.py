@@ -11,7 +11,7 @@ from pellucid.runs.run import outputs_of
 from pellucid.training import Scaling
 
 IMAGES = pel.Network(
-    pel.Conv2D(16, 3, "relu"), pel.MaxPool2D(2), pel.Conv2D(16, 3, "relu"), pel.GlobalAveragePool(), pel.Dense(1)
+    pel.Conv2D(16, 3, "relu"), pel.MaxPool2D(2), pel.Conv2D(16, 3, "relu"), pel.layers.GlobalAveragePool(), pel.Dense(1)
 )
 SEQUENCES = pel.Network(pel.LSTM(32), pel.Dense(1))
 TABLE = pel.Network(pel.Dense(16, "relu"), pel.Dense(1))
@@ -51,7 +51,9 @@ def test_one_example_of_much_memory_is_computed_alone_and_small_ones_share_a_siz
 
 def test_several_inputs_are_counted_together():
     graph = pel.Graph(
-        inputs=["a", "b"], outputs="out", nodes={"both": (pel.Concatenate(), ["a", "b"]), "out": (pel.Dense(1), "both")}
+        inputs=["a", "b"],
+        outputs="out",
+        nodes={"both": (pel.layers.Concatenate(), ["a", "b"]), "out": (pel.Dense(1), "both")},
     )
     assert bytes_of_example(graph, ((1000,), (500,))) >= 4 * 1500
 

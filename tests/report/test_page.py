@@ -7,7 +7,7 @@ from base64 import b64decode
 import numpy as np
 import pytest
 
-from pellucid.report.chart import Axis, Series, bar_chart, dot_chart, line_chart, scatter_chart
+from pellucid.report.old_chart import Axis, Series, bar_chart, dot_chart, line_chart, scatter_chart
 from pellucid.report.page import Html, anchor, code, contents, element, page, paragraph, section, table
 from pellucid.report.picture import montage, png
 

@@ -31,7 +31,7 @@ KINDS = {
     "gan": lambda folder: pel.train_gan(
         pel.Network(pel.Dense(8, "relu"), pel.Dense(2)),
         pel.Network(pel.Dense(8, "relu"), pel.Dense(1)),
-        pel.gaussian_ring().dataset(400),
+        pel.data.gaussian_ring().dataset(400),
         latent=2,
         epochs=2,
         folder=folder,

@@ -26,7 +26,7 @@ def test_values_are_those_of_train(found):
     assert [setting["learning_rate"] for setting in found.settings] == [0.02, 0.1, 1e30] * 2
     run = found.runs[3][1]
     assert (run.experiment.seed, run.experiment.optimizer["learning_rate"]) == (4, 0.02)
-    network = pel.feedforward(IRIS, (8,), weights="glorot_uniform")
+    network = pel.networks.feedforward(IRIS, (8,), weights="glorot_uniform")
     settings = {name: value for name, value in COMMON.items() if name != "network"}
     alone = pel.train(network, IRIS, optimizer=pel.SGD(0.02), seed=4, **settings)
     assert found.values()[3, 1] == pytest.approx(alone.result["accuracy"])

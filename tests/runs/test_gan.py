@@ -29,7 +29,7 @@ def same_bits(one, other):
 
 
 def test_wgan_gp_covers_the_ring_from_one_call():
-    ring = pel.gaussian_ring(spread=0.1)
+    ring = pel.data.gaussian_ring(spread=0.1)
     run = pel.train_gan(
         None,
         None,
@@ -133,7 +133,7 @@ def test_images_are_made_in_their_own_units(tmp_path):
 def test_arrays_and_convolutions_are_taken():
     x = np.random.default_rng(0).random((60, 4, 4, 1)).astype(np.float32)
     generator = pel.Network(
-        pel.Dense(8, "relu"), pel.Reshape((2, 2, 2)), pel.ConvTranspose2D(1, 4, "sigmoid", stride=2, padding="same")
+        pel.Dense(8, "relu"), pel.layers.Reshape((2, 2, 2)), pel.layers.ConvTranspose2D(1, 4, "sigmoid", stride=2, padding="same")
     )
     critic = pel.Network(pel.Conv2D(4, 3, "leaky_relu", stride=2, padding="same"), pel.Flatten(), pel.Dense(1))
     run = pel.train_gan(generator, critic, x, latent=3, epochs=1, batch_size=10, record_every=0, progress=False)
@@ -149,7 +149,7 @@ def test_coverage_counts_modes_and_samples_on_them():
     few = np.concatenate([np.zeros((89, 2)), np.tile([[2.0, 0.0]], (11, 1))])
     assert mode_coverage(few, centres, 0.1).covered == 1  # 11 of 100, its fair share 50
     assert mode_coverage(np.concatenate([few, [[2.0, 0.0]] * 2]), centres, 0.1).covered == 2
-    true = pel.gaussian_grid().coverage(pel.gaussian_grid().dataset(5000).train.x)
+    true = pel.data.gaussian_grid().coverage(pel.data.gaussian_grid().dataset(5000).train.x)
     assert true.covered == 25
     assert true.high_quality == pytest.approx(1 - np.exp(-4.5), abs=0.005)
     with pytest.raises(ShapeError, match="2"):

@@ -10,7 +10,7 @@ from pellucid.data import Preprocessing, reconstruction
 from pellucid.runs.train import make_ready, plan
 
 VOCABULARY, TIME = 50, 6
-NETWORK = pel.Network(pel.Embedding(VOCABULARY, 4), pel.GlobalMaxPool(), pel.Dense(1, "sigmoid"))
+NETWORK = pel.Network(pel.Embedding(VOCABULARY, 4), pel.layers.GlobalMaxPool(), pel.Dense(1, "sigmoid"))
 SETTINGS = {"epochs": 2, "progress": False, "seed": 0}
 
 
@@ -29,13 +29,13 @@ def run():
     "network",
     [
         NETWORK,
-        pel.Network(pel.Frozen(pel.Embedding(VOCABULARY, 4)), pel.GlobalMaxPool(), pel.Dense(1, "sigmoid")),
-        pel.Network(pel.Embedding(VOCABULARY, 4), pel.Bidirectional(pel.RNN(2)), pel.Dense(1, "sigmoid")),
+        pel.Network(pel.layers.Frozen(pel.Embedding(VOCABULARY, 4)), pel.layers.GlobalMaxPool(), pel.Dense(1, "sigmoid")),
+        pel.Network(pel.Embedding(VOCABULARY, 4), pel.layers.Bidirectional(pel.RNN(2)), pel.Dense(1, "sigmoid")),
         pel.Graph(
             inputs="words",
             nodes={
                 "table": (pel.Embedding(VOCABULARY, 4), "words"),
-                "pooled": (pel.GlobalAveragePool(), "table"),
+                "pooled": (pel.layers.GlobalAveragePool(), "table"),
                 "y": (pel.Dense(1, "sigmoid"), "pooled"),
             },
             outputs="y",
@@ -151,7 +151,7 @@ def test_more_padding_changes_no_prediction_after_standardising():
 
 def test_a_column_of_numbers_keeps_its_padding(tmp_path):
     """(rows, time) in a table's shape, made a sequence by the network; saved and loaded with its padding."""
-    network = pel.Network(pel.Reshape((TIME, 1)), pel.RNN(3, mask_value=0.0), pel.Dense(1, "sigmoid"))
+    network = pel.Network(pel.layers.Reshape((TIME, 1)), pel.RNN(3, mask_value=0.0), pel.Dense(1, "sigmoid"))
     run = pel.train(network, (SERIES[:, :, 0], LABELS), folder=tmp_path / "run", **SETTINGS)
     again = pel.load_run(tmp_path / "run")
     seen = again.facts.preprocessing.apply_numpy(SERIES[:, :, 0])

@@ -182,7 +182,7 @@ def test_balanced_class_weights_raise_the_recall_of_a_rare_class():
     close(same.params, balanced.params)
 
 
-FULL = {"optimizer": pel.GradientDescent(0.1), "epochs": 20, "progress": False, "record_every": 0}
+FULL = {"optimizer": pel.optimizers.GradientDescent(0.1), "epochs": 20, "progress": False, "record_every": 0}
 
 
 def unscaled(x, y):
@@ -481,7 +481,7 @@ REFUSED = {
     "fewer epochs": ({"epochs": 1}, r"epochs counts all of a run, and 2 are made.*Received: 1"),
     "patience": ({"early_stopping": 3}, "begun without it.*Begin a new run with it"),
     "schedule": ({"optimizer": pel.Adam(CosineDecay(0.1, epochs=3))}, "cosine_decay.*from the beginning"),
-    "all rows": ({"optimizer": pel.GradientDescent(0.1)}, r"all rows a step.*of 32\. Take sgd"),
+    "all rows": ({"optimizer": pel.optimizers.GradientDescent(0.1)}, r"all rows a step.*of 32\. Take sgd"),
     "rate of optax": ({"optimizer": optax.sgd(0.1), "learning_rate": 1.0}, "holds its rate inside"),
     "no rate": ({"learning_rate": -1.0}, "learning_rate"),
 }

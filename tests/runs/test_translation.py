@@ -1,5 +1,6 @@
 """Translation on real sentence pairs, and the loss that leaves padding out."""
 
+import json
 import os
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 import torch
 
 import pellucid as pel
-from pellucid.core.errors import DataError, InvalidValue, StorageError
+from pellucid.core.errors import DataError, InvalidValue, ShapeError, StorageError
+from pellucid.data import Encoder, Part, split
 from pellucid.data.translation import (
     END,
     PAD,
@@ -19,6 +21,7 @@ from pellucid.data.translation import (
     Lexicon,
     bleu,
     load_pairs,
+    load_translations,
     prepare_translations,
     sentence_of,
     words_of,
@@ -52,20 +55,50 @@ def test_sentences_become_numbers_and_words_again(data):
     words = words_of("Qu’est-ce que c’est ? J'ai 12 ans.")
     assert words == ["qu'", "est", "-", "ce", "que", "c'", "est", "?", "j'", "ai", "12", "ans", "."]
     assert sentence_of(words) == "qu'est-ce que c'est? j'ai 12 ans."
-    source, target = data.train[7]
-    arrays = data.rectangles([(source, target)])
-    numbers = data.target.encode(words_of(target))
-    assert arrays.target[0, : len(numbers) + 1].tolist() == [*numbers, END]
-    assert arrays.shifted[0, : len(numbers) + 1].tolist() == [START, *numbers]
-    assert not arrays.target[0, len(numbers) + 1 :].any()
-    assert arrays.source[0, -1] == data.source.encode(words_of(source))[-1]
-    assert (arrays.source == PAD)[0, : data.source_steps - len(words_of(source))].all()
-    assert data.target.decode(arrays.target[0]) == words_of(target)
-    assert data.source.encode(["never seen"]) == [UNKNOWN]
+    encoder = data.encoder
+    source, target = data.train.pairs[7]
+    part = encoder.encode_pairs([(source, target)])
+    read, shifted = part.x
+    numbers = encoder.target.encode(words_of(target))
+    assert part.y[0, : len(numbers) + 1].tolist() == [*numbers, END]
+    assert shifted[0, : len(numbers) + 1].tolist() == [START, *numbers]
+    assert not part.y[0, len(numbers) + 1 :].any()
+    assert read[0, -1] == encoder.source.encode(words_of(source))[-1]
+    assert (read == PAD)[0, : encoder.source_steps - len(words_of(source))].all()
+    assert encoder.target.decode(part.y[0]) == words_of(target)
+    assert encoder.decode(part.y) == [sentence_of(words_of(target))]
+    assert encoder.source.encode(["never seen"]) == [UNKNOWN]
+
+
+def test_sentence_pairs_are_an_ordinary_dataset(data):
+    assert (data.task, data.outputs) == ("translation", len(data.encoder.target))
+    some = data.train.take(np.array([7, 2]))
+    assert len(some) == 2
+    again = data.encoder.encode_pairs(some.pairs)
+    jax.tree.map(np.testing.assert_array_equal, (again.x, again.y), (some.x, some.y))
+    assert data.input_shape == tuple(x.shape[1:] for x in some.x)
+    rest, drawn = split(data.train, 0.25, seed=0, stratify=False)
+    assert len(rest) + len(drawn) == len(data.train)
+    assert Encoder.restore(json.loads(json.dumps(data.encoder.to_dict()))) == data.encoder
+    pairs = [*data.train.pairs, *data.held_out.pairs]
+    assert prepare_translations(pairs, minimum_count=1).fingerprint == data.fingerprint
+    assert prepare_translations(pairs, minimum_count=1, seed=1).fingerprint != data.fingerprint
+    with pytest.raises(ShapeError, match="needs exactly one target"):
+        Part((some.x[0], some.x[1][:1]), some.y)
+
+
+def test_a_file_of_pairs_is_a_dataset(tmp_path):
+    lines = [f"{word} it.\t{word} le.\n" for word in "abcdefgh"]
+    (tmp_path / "pairs.tsv").write_text("".join(lines))
+    data, again = (load_translations(tmp_path / "pairs.tsv", minimum_count=1, held_out=0.25) for _ in range(2))
+    assert (data.name, len(data.train), len(data.held_out)) == ("pairs", 6, 2)
+    assert data.fingerprint == again.fingerprint
 
 
 def test_no_held_out_sentence_is_trained_on(data):
-    seen, held_out = ({" ".join(words_of(source)) for source, _ in part} for part in (data.train, data.held_out))
+    seen, held_out = (
+        {" ".join(words_of(source)) for source, _ in part} for part in (data.train.pairs, data.held_out.pairs)
+    )
     assert len(held_out) == int(0.1 * len(seen | held_out))
     assert not seen & held_out
 
@@ -73,16 +106,16 @@ def test_no_held_out_sentence_is_trained_on(data):
 def test_a_translator_memorises_what_it_has_read(data, trained):
     made = trained[3]
     assert made.history.epochs["accuracy"][-1] > 0.9
-    figures = made.evaluate(data.train)
+    figures = made.evaluate(data.train.pairs)
     assert figures["exact"] > 0.6
     assert figures["bleu"] > 0.6
     assert made.translate([]) == []
-    sentences = [source for source, _ in data.train[:3]]
+    sentences = [source for source, _ in data.train.pairs[:3]]
     assert made.translate(sentences)[1:2] == made.translate(sentences[1:2])
 
 
 def test_attention_looks_at_the_words_alone(data, trained):
-    source = data.train[0][0]
+    source = data.train.pairs[0][0]
     alignment = trained[3].alignment(source)
     assert alignment.source == words_of(source)
     assert alignment.weights.shape == (len(alignment.target), len(alignment.source))
@@ -92,7 +125,7 @@ def test_attention_looks_at_the_words_alone(data, trained):
 
 def test_a_loaded_translator_is_the_same(data, trained, tmp_path):
     _, _, folder, made = trained
-    sentences = [source for source, _ in data.held_out]
+    sentences = [source for source, _ in data.held_out.pairs]
     for place in (folder, made.save(tmp_path / "copy")):
         loaded = Translator.load(place)
         assert loaded.translate(sentences) == made.translate(sentences)
@@ -111,7 +144,7 @@ def test_a_resumed_training_ends_with_the_same_bits(data, trained, tmp_path):
     Translator.train(data, graph, epochs=1, folder=tmp_path / "run", **settings)
     resumed = Translator.train(data, graph, epochs=2, folder=tmp_path / "run", resume=True, **settings)
     jax.tree.map(np.testing.assert_array_equal, resumed.params, whole.params)
-    others = prepare_translations(data.train, minimum_count=1)
+    others = prepare_translations(data.train.pairs, minimum_count=1)
     with pytest.raises(StorageError, match="not those of the run"):
         Translator.train(others, graph, epochs=2, folder=tmp_path / "run", resume=True, **settings)
     # Other settings are taken or refused, what is left out is as it was.
@@ -127,10 +160,10 @@ def test_a_resumed_training_ends_with_the_same_bits(data, trained, tmp_path):
 
 def test_gradients_equal_those_of_jax(data, float64):
     graph = translator(data, embedding=3, units=4, dropout=0.0)
-    params, state, _ = graph.init(jax.random.key(0), ((data.source_steps,), (data.target_steps,)))
+    params, state, _ = graph.init(jax.random.key(0), data.input_shape)
     params = jax.tree.map(lambda w: w.astype(jnp.float64), params)
-    arrays = data.rectangles(data.train[:5])
-    x, target = (jnp.asarray(arrays.source), jnp.asarray(arrays.shifted)), jnp.asarray(arrays.target)
+    part = data.train.take(slice(5))
+    x, target = tuple(map(jnp.asarray, part.x)), jnp.asarray(part.y)
     loss = SparseCategoricalCrossEntropy(ignore=PAD)
 
     def value(params, x):

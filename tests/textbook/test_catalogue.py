@@ -195,7 +195,7 @@ def test_defaults_and_constraints_come_from_the_fields():
     table = hyperparameters(pel.Adam())
     rows = {row[0]: dict(zip(table.headings, row, strict=True)) for row in table.rows}
     assert rows["beta2"] == {"name": "beta2", "default": 0.999, "allowed": "[0, 1)", "meaning": "β₂, 0 ≤ β₂ < 1."}
-    changed = pel.show(pel.Adam(learning_rate=0.5)).data["hyperparameters"][0]
+    changed = pel.textbook.show(pel.Adam(learning_rate=0.5)).data["hyperparameters"][0]
     assert (changed["default"], changed["here"]) == (0.001, 0.5)
 
 
@@ -250,7 +250,7 @@ def test_products_of_both_directions():
     ["sigmoid", "softmax", "huber", "adam", "kl_activity", "he_normal", "warm_up", "accuracy", "lstm", "dropout"],
 )
 def test_a_page_is_text_markdown_html_json_and_a_figure(name, tmp_path):
-    page = pel.show(name)
+    page = pel.textbook.show(name)
     text, content = str(page), page.data
     assert max(map(cell_len, text.splitlines())) <= 100
     for rendered in (
@@ -270,7 +270,7 @@ def test_a_page_is_text_markdown_html_json_and_a_figure(name, tmp_path):
 
 @pytest.mark.parametrize("name", [*COMPARISONS, "activations", "losses", "regularisers", "schedules"])
 def test_comparisons(name):
-    page = pel.show(name)
+    page = pel.textbook.show(name)
     assert str(page)
     assert "nan" not in json.dumps(page.data, allow_nan=False)
     if page.has_figure:
@@ -278,14 +278,14 @@ def test_comparisons(name):
 
 
 def test_names_are_found_or_advised():
-    assert "relu" in pel.show().data["activations"]
-    assert pel.show({"name": "leaky_relu", "alpha": 0.3}).data["hyperparameters"][0]["here"] == 0.3
-    assert pel.show("mean_squared_error").title.endswith("loss")
-    assert pel.show("mean_squared_error", kind="metrics").title.endswith("metric")
+    assert "relu" in pel.textbook.show().data["activations"]
+    assert pel.textbook.show({"name": "leaky_relu", "alpha": 0.3}).data["hyperparameters"][0]["here"] == 0.3
+    assert pel.textbook.show("mean_squared_error").title.endswith("loss")
+    assert pel.textbook.show("mean_squared_error", kind="metrics").title.endswith("metric")
     with pytest.raises(UnknownName, match="'relu'"):
-        pel.show("rellu")
+        pel.textbook.show("rellu")
     with pytest.raises(UnknownName, match="Known: activations"):
-        pel.show("relu", kind="things")
+        pel.textbook.show("relu", kind="things")
 
 
 def test_the_command(tmp_path):

@@ -18,7 +18,7 @@ from pellucid_textbook.lessons.claims import CLAIMS
 from pellucid_textbook.lessons.pages import markdown_index, read_result
 
 DOCS = Path(__file__).parents[2] / "docs"
-LESSONS = pel.list_lessons()
+LESSONS = pel.textbook.list_lessons()
 
 
 def names_of(lessons):
@@ -80,7 +80,7 @@ def test_the_published_index_is_that_of_the_results():
 
 @pytest.mark.parametrize("name", ["softmax", "sparse-labels"])
 def test_a_lesson_gives_the_same_figures_for_the_same_seeds(name):
-    first, second = (pel.lesson(name, seeds=2, seed=3) for _ in range(2))
+    first, second = (pel.textbook.lesson(name, seeds=2, seed=3) for _ in range(2))
     assert first.quantities == second.quantities
     assert first.seeds == (3, 4)
     assert first.verdict == "holds"
@@ -91,7 +91,7 @@ def test_a_lesson_gives_the_same_figures_for_the_same_seeds(name):
 
 
 def test_a_claim_that_fails_says_so():
-    result = pel.lesson("sparse-labels", seeds=2)
+    result = pel.textbook.lesson("sparse-labels", seeds=2)
     lesson = result.lesson
     reversed_rule = tuple(replace(condition, side="above") for condition in lesson.rule)
     assert not replace(lesson, rule=reversed_rule).holds(result.figures)
@@ -99,9 +99,9 @@ def test_a_claim_that_fails_says_so():
 
 def test_slips_are_refused_with_advice():
     with pytest.raises(UnknownName, match="Did you mean 'softmax'"):
-        pel.lesson("softmx")
+        pel.textbook.lesson("softmx")
     with pytest.raises(InvalidValue, match="at least 2"):
-        pel.lesson("softmax", seeds=1)
+        pel.textbook.lesson("softmax", seeds=1)
     with pytest.raises(InvalidValue, match="finite"):
         Quantity("loss", (1.0, float("nan")))
 

@@ -13,7 +13,7 @@ from pellucid_textbook.lessons.materials import diabetes
 
 @pytest.mark.parametrize("name", ["firing-rate", "momentum-minimum"])
 def test_a_cheap_lesson_holds_and_fails_where_its_condition_is_turned(name):
-    result = pel.lesson(name)
+    result = pel.textbook.lesson(name)
     assert result.verdict == "holds"
     for condition in result.lesson.rule:
         turned = pel.lessons.Quantity(
@@ -61,7 +61,9 @@ def test_a_dent_holds_plain_descent_where_its_gradient_is_zero():
     w = float(optimizers._descend(pel.SGD(0.05), here, 0.5)[-1, 0])
     gradient = 0.3 * (w - 3) + 0.5 * w / 0.09 * np.exp(-(w**2) / 0.18)
     assert gradient == pytest.approx(0, abs=1e-5)
-    assert float(optimizers._descend(pel.Momentum(0.05, 0.9), here, 0.5)[-1, 0]) == pytest.approx(3, abs=1e-3)
+    assert float(optimizers._descend(pel.optimizers.Momentum(0.05, 0.9), here, 0.5)[-1, 0]) == pytest.approx(
+        3, abs=1e-3
+    )
 
 
 def test_the_lowest_loss_is_that_of_least_squares():
@@ -69,7 +71,7 @@ def test_the_lowest_loss_is_that_of_least_squares():
     run = pel.train(
         pel.Network(pel.Dense(1, weights="zeros")),
         data,
-        optimizer=pel.GradientDescent(0.2),
+        optimizer=pel.optimizers.GradientDescent(0.2),
         epochs=3000,
         record_every=0,
         progress=False,

@@ -11,7 +11,7 @@ from sklearn.linear_model import Perceptron as SklearnPerceptron
 
 from pellucid.core.errors import DataError, InvalidValue, ShapeError
 from pellucid_textbook.perceptron import Perceptron, and_gate
-from pellucid_textbook.separability import NotSeparable, Separable, separability
+from pellucid_textbook.separable import NotSeparable, Separable, separability
 from two_classes import TABLE, XOR, whole_numbers
 
 

@@ -10,7 +10,7 @@ from sklearn.svm import SVC
 
 from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid_textbook.perceptron import Perceptron
-from pellucid_textbook.separability import Certificate, NotSeparable, Separable, separability
+from pellucid_textbook.separable import Certificate, NotSeparable, Separable, separability
 from two_classes import TABLE, XOR, whole_numbers
 
 

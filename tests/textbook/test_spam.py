@@ -8,7 +8,7 @@ import pytest
 
 from pellucid.data.text import load_messages
 from pellucid_textbook.perceptron import Perceptron
-from pellucid_textbook.separability import Separable
+from pellucid_textbook.separable import Separable
 from pellucid_textbook.spam import spam_detection
 
 

@@ -45,7 +45,7 @@ def check_same(found, expected):
     ("settings", "changes"),
     [
         (
-            {"optimizer": pel.Momentum(0.05), "regularizer": {"name": "elastic_net", "l1": 1e-3}},
+            {"optimizer": pel.optimizers.Momentum(0.05), "regularizer": {"name": "elastic_net", "l1": 1e-3}},
             [
                 {"optimizer.learning_rate": 0.2, "optimizer.momentum": 0.5},
                 {"regularizer.l1": 0.02, "network.0.weights": "glorot_normal"},

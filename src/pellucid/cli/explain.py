@@ -40,8 +40,8 @@ def explain(
 
     from pellucid.core.errors import InvalidValue
     from pellucid.core.files import write_bytes
-    from pellucid.explain import explain_row
-    from pellucid.explain.render import print_on
+    from pellucid.explanations import explain_row
+    from pellucid.explanations.render import print_on
     from pellucid.runs.experiment import open_data
     from pellucid.runs.run import load_run
 

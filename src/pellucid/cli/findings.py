@@ -18,7 +18,7 @@ def print_findings(findings: Sequence[Any], nothing: str) -> None:
     """Findings, the likeliest first: what and how sure, why, the numbers, what may help and where more is said.
 
     Args:
-        findings: of `pellucid.Finding`.
+        findings: of `pellucid.doctor.Finding`.
         nothing: what is said where there are none.
     """
     from pellucid.report.findings import page_of

@@ -36,7 +36,7 @@ def replay(
     the same training rows, the update that the optimiser makes of it, and the move up to the next snapshot.
     """
     from pellucid.core.errors import InvalidValue
-    from pellucid.explain import through_time
+    from pellucid.explanations import through_time
     from pellucid.runs.run import load_run
 
     if output is not None and output.suffix.lower() not in (".png", ".svg", ".pdf"):

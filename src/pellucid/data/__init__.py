@@ -1,11 +1,28 @@
 """Data: arrays, tables and named datasets."""
 
-from pellucid.data.arrays import SCALINGS, Dataset, Encoder, Part, Preprocessing, make_dataset, reconstruction, split
+from pellucid.data.arrays import (
+    SCALINGS,
+    Dataset,
+    Encoder,
+    Part,
+    Preprocessing,
+    generation,
+    make_dataset,
+    reconstruction,
+    split,
+)
 from pellucid.data.datasets import DatasetInfo, fetch, list_datasets, load_dataset
 from pellucid.data.points import Coverage, GaussianMixture, gaussian_grid, gaussian_ring, mode_coverage
 from pellucid.data.tables import TableEncoder, load_table
 from pellucid.data.text import Vocabulary, bag_of_words, load_messages
-from pellucid.data.translation import Lexicon, Translations, load_pairs, prepare_translations
+from pellucid.data.translation import (
+    Lexicon,
+    SentenceEncoder,
+    SentencePairs,
+    load_pairs,
+    load_translations,
+    prepare_translations,
+)
 
 __all__ = [
     "SCALINGS",
@@ -17,11 +34,13 @@ __all__ = [
     "Lexicon",
     "Part",
     "Preprocessing",
+    "SentenceEncoder",
+    "SentencePairs",
     "TableEncoder",
-    "Translations",
     "Vocabulary",
     "bag_of_words",
     "fetch",
+    "generation",
     "gaussian_grid",
     "gaussian_ring",
     "list_datasets",
@@ -29,6 +48,7 @@ __all__ = [
     "load_messages",
     "load_pairs",
     "load_table",
+    "load_translations",
     "make_dataset",
     "mode_coverage",
     "prepare_translations",

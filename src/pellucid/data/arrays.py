@@ -7,17 +7,18 @@ learnt from the data for that, such as means and spreads, is learnt from the tra
 
 import hashlib
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Self
 
 import numpy as np
 
 from pellucid.core.constraints import Interval, OneOf, require
 from pellucid.core.errors import DataError, ShapeError
 from pellucid.core.padding import keep_padding
-from pellucid.data.encoding import Target, Task, as_array, as_float32, as_inputs, infer_target
+from pellucid.data.encoding import UNTARGETED, Target, Task, as_array, as_float32, as_inputs, infer_target
 
 _SHARE = Interval(0, 1, closed="neither")
 
@@ -88,51 +89,78 @@ class Preprocessing:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Examples and their targets, one to a row.
+    """Examples and their targets, one per row.
 
     Args:
-        x: inputs ``(rows, …)``.
+        x: inputs ``(rows, …)``; a tuple of such arrays for a network with several inputs.
         y: targets: multiclass int32 ``(rows,)`` of class numbers; binary float32 ``(rows, 1)`` of 0 and 1;
-            multilabel float32 ``(rows, labels)`` of 0 and 1; regression float32 ``(rows, outputs)``.
-        weights: what each row weighs, float32 ``(rows,)``, at least 0; None where all weigh the same.
+            multilabel float32 ``(rows, labels)`` of 0 and 1; regression float32 ``(rows, outputs)``; translation int32
+            ``(rows, steps)`` of word numbers; reconstruction and generation ``x`` itself.
+        weights: weight of each row, float32 ``(rows,)``, at least 0; None where all weigh the same.
 
     Raises:
         ShapeError: ``x``, ``y`` and ``weights`` differ in rows.
     """
 
-    x: np.ndarray
+    x: Any
     y: np.ndarray
     weights: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        if len(self.x) != len(self.y):
+        for x in self.inputs:
+            if len(x) != len(self.y):
+                raise ShapeError(
+                    f"x has {len(x)} rows and y has {len(self.y)}: each example needs exactly one target. "
+                    f"Shapes received: x {x.shape}, y {self.y.shape}."
+                )
+        if self.weights is not None and self.weights.shape != (len(self),):
             raise ShapeError(
-                f"x has {len(self.x)} rows and y has {len(self.y)}: each example needs exactly one target. "
-                f"Shapes received: x {self.x.shape}, y {self.y.shape}."
-            )
-        if self.weights is not None and self.weights.shape != (len(self.x),):
-            raise ShapeError(
-                f"{len(self.x)} rows need as many weights, one for each. Received: {_shape_of(self.weights)}."
+                f"{len(self)} rows need as many weights, one for each. Received: {_shape_of(self.weights)}."
             )
 
     def __len__(self) -> int:
-        return len(self.x)
+        return len(self.y)
 
-    def take(self, rows: Any) -> "Part":
-        """The part made of these rows, in this order."""
-        return Part(self.x[rows], self.y[rows], None if self.weights is None else self.weights[rows])
+    @property
+    def inputs(self) -> tuple[np.ndarray, ...]:
+        """The arrays of ``x``, one for each input of the network."""
+        return self.x if isinstance(self.x, tuple) else (self.x,)
+
+    def take(self, rows: Any) -> Self:
+        """Select rows, in this order."""
+
+        def taken(value: Any) -> Any:
+            if isinstance(value, tuple):
+                return tuple(array[rows] for array in value)
+            return None if value is None else value[rows]
+
+        return replace(self, **{field.name: taken(getattr(self, field.name)) for field in fields(self)})
 
 
-class Encoder(Protocol):
-    """What turns new raw input (table rows, messages) into the array ``x`` that a network was trained on."""
+class Encoder(ABC):
+    """Conversion of raw input (table rows, messages, sentences) to what a network reads.
 
+    Subclasses are frozen dataclasses; their fields are what a run folder stores.
+    """
+
+    @abstractmethod
     def encode(self, source: Any) -> np.ndarray:
         """The array ``x`` for ``source``."""
-        ...
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data that JSON can hold."""
-        ...
+        return asdict(self)  # pyright: ignore[reportArgumentType]
+
+    @classmethod
+    @abstractmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> "Encoder":
+        """Rebuild the encoder that `to_dict` wrote."""
+
+    @staticmethod
+    def restore(plain: Mapping[str, Any]) -> "Encoder":
+        """Rebuild an encoder of any class, recognised by its fields."""
+        kinds: Any = Encoder.__subclasses__()
+        return next(kind for kind in kinds if {field.name for field in fields(kind)} == set(plain)).from_dict(plain)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -165,23 +193,24 @@ class Dataset:
     source: str = "arrays in memory"
 
     @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Shape of one example."""
-        return self.train.x.shape[1:]
+    def input_shape(self) -> tuple[Any, ...]:
+        """Shape of one example; a tuple of shapes where the network has several inputs."""
+        shapes = tuple(x.shape[1:] for x in self.train.inputs)
+        return shapes if isinstance(self.train.x, tuple) else shapes[0]
 
     @property
     def outputs(self) -> int:
-        """Number of output neurons: 1 if binary, the classes, the labels, or the regression's targets."""
-        if self.task == "reconstruction":
+        """Number of output neurons: 1 if binary, else the classes, words, labels or numbers to predict."""
+        if self.task in UNTARGETED:
             return math.prod(self.input_shape)
-        return len(self.classes) if self.task == "multiclass" else self.train.y.shape[1]
+        return len(self.classes) if self.task in ("multiclass", "translation") else self.train.y.shape[1]
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of all arrays and class names: equal data, equal fingerprint."""
         digest = hashlib.sha256(repr((self.task, self.classes)).encode())
         for part in (self.train, self.held_out):
-            for array in (part.x, part.y) if part else ():
+            for array in (*part.inputs, part.y) if part else ():
                 digest.update(f"{array.dtype.str}{array.shape}".encode())
                 digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
@@ -189,12 +218,13 @@ class Dataset:
     def __repr__(self) -> str:
         held_out = "none" if self.held_out is None else f"{len(self.held_out):,} examples"
         names = ", ".join(self.classes[:10]) + (" …" if len(self.classes) > 10 else "")
+        shapes = " and ".join(str(x.shape[1:]) for x in self.train.inputs)
         known = f" ({len(self.classes)}: {names})" if self.classes else f" ({self.outputs} to predict)"
         return "\n".join(
             [
                 f"Dataset {self.name!r}",
                 f"  task      {self.task}{known}",
-                f"  train     {len(self.train):,} examples of shape {self.input_shape}, {self.train.x.dtype}",
+                f"  train     {len(self.train):,} examples of shape {shapes}, {self.train.inputs[0].dtype}",
                 f"  held out  {held_out}",
                 *([] if self.train.weights is None else ["  weights   one for each row"]),
                 f"  input     {self.preprocessing}",
@@ -226,8 +256,8 @@ def make_dataset(
 
     Args:
         x: inputs ``(rows, …)``. uint8 and bool are kept in 8 bits, other numbers become float32.
-        y: targets ``(rows,)`` or ``(rows, outputs)``; None where the inputs themselves are to be learnt, by an
-            autoencoder.
+        y: targets ``(rows,)`` or ``(rows, outputs)``; None where a network learns from the inputs alone: a
+            reconstruction, by an autoencoder, or with ``task="generation"`` new examples, by a GAN.
         name: a short name for messages and run folders.
         task: overrides the inference.
         classes: class names in order; ``y`` then holds these names, or numbers from 0 to C − 1.
@@ -261,17 +291,14 @@ def make_dataset(
     Where other libraries differ: scikit-learn leaves scaling to a pipeline and Keras to a layer; here it is
     part of the data, so that prediction on new data repeats it exactly.
     """
+    x = as_inputs(x)
     if y is None:
-        if isinstance(held_out, tuple):
-            held_out = (held_out[0], np.zeros(len(held_out[0])), *held_out[2:])
-        y = np.zeros(len(as_array(x, "x")))
-        alike = {"name": name, "held_out": held_out, "seed": seed, "preprocessing": preprocessing}
-        made = make_dataset(
-            x, y, task="regression", weights=weights, features=features, encoder=encoder, source=source, **alike
-        )
-        return reconstruction(made)
-    x, target = as_inputs(x), infer_target(y, task=task, classes=classes)
-    whole = Part(x, target.encode(y), as_weights(weights, len(x)))
+        task = task or "reconstruction"
+        require(task, OneOf(UNTARGETED), "task", "Any other task needs targets y.")
+        target = Target(task)
+    else:
+        target = infer_target(y, task=task, classes=classes)
+    whole = Part(x, x if y is None else target.encode(y), as_weights(weights, len(x)))
     if features and x.shape[1:] != (len(features),):
         raise ShapeError(f"{len(features)} feature names for inputs of shape {x.shape[1:]}; give one per column.")
     if held_out is None:
@@ -310,8 +337,27 @@ def reconstruction(data: Dataset) -> Dataset:
         >>> whole.task, whole.outputs
         ('reconstruction', 10)
     """
+    return _without_targets(data, "reconstruction")
+
+
+def generation(data: Dataset) -> Dataset:
+    """The same examples without targets, for a GAN that generates more of them; nothing is copied.
+
+    Args:
+        data: any dataset; its targets are left out.
+
+    Example:
+        >>> generation(make_dataset(np.eye(4), [0, 1, 0, 1], held_out=None)).task
+        'generation'
+    """
+    return _without_targets(data, "generation")
+
+
+def _without_targets(data: Dataset, task: Task) -> Dataset:
+    if data.task == task:
+        return data
     parts = [None if part is None else Part(part.x, part.x, part.weights) for part in (data.train, data.held_out)]
-    return replace(data, train=parts[0], held_out=parts[1], task="reconstruction", classes=())
+    return replace(data, train=parts[0], held_out=parts[1], task=task, classes=())
 
 
 def as_weights(weights: Any, rows: int) -> np.ndarray | None:
@@ -358,7 +404,8 @@ def _given_part(held_out: tuple[Any, ...], train: Part, target: Target) -> Part:
             f"held-out examples are {x.dtype} of shape {x.shape[1:]}, training examples {train.x.dtype} of "
             f"shape {train.x.shape[1:]}. Both must be alike."
         )
-    part = Part(x, target.encode(held_out[1]), as_weights(held_out[2], len(x)) if len(held_out) == 3 else None)
+    y = x if target.task in UNTARGETED else target.encode(held_out[1])
+    part = Part(x, y, as_weights(held_out[2], len(x)) if len(held_out) == 3 else None)
     if part.y.shape[1:] != train.y.shape[1:]:
         raise ShapeError(
             f"held-out targets have shape {part.y.shape[1:]}, training targets {train.y.shape[1:]}, per example."
@@ -483,6 +530,7 @@ __all__ = [
     "Part",
     "Preprocessing",
     "as_weights",
+    "generation",
     "make_dataset",
     "min_max",
     "reconstruction",

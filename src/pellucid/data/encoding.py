@@ -17,8 +17,12 @@ import numpy as np
 from pellucid.core.constraints import OneOf, require
 from pellucid.core.errors import DataError, ShapeError
 
-Task: TypeAlias = Literal["binary", "multiclass", "multilabel", "regression", "reconstruction"]
-"""What is predicted; in a reconstruction, the inputs themselves."""
+Task: TypeAlias = Literal[
+    "binary", "multiclass", "multilabel", "regression", "reconstruction", "generation", "translation"
+]
+"""What a network learns: the target; the inputs themselves (reconstruction); new inputs (generation); a sentence."""
+UNTARGETED: tuple[Task, ...] = ("reconstruction", "generation")
+"""Tasks that need no targets."""
 SEVERAL_AS_ONE = (
     "Numbers can be predicted all together: y.reshape(len(y), -1), and a network that ends in a dense layer of as many "
     "units."
@@ -406,6 +410,7 @@ def _listed(labels: Sequence[Any]) -> str:
 
 __all__ = [
     "TASKS",
+    "UNTARGETED",
     "Target",
     "Task",
     "as_array",

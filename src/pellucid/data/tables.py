@@ -7,14 +7,14 @@ turns a new file into the same inputs at prediction.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from pellucid.core.constraints import OneOf, require
 from pellucid.core.errors import DataError
-from pellucid.data.arrays import Dataset, Part, Preprocessing, as_weights, split_rows, standardise
+from pellucid.data.arrays import Dataset, Encoder, Part, Preprocessing, as_weights, split_rows, standardise
 from pellucid.data.encoding import Task, infer_target, refuse_lost_digits
 from pellucid.data.reading import Table, Texts, did_you_mean, number_of, read_table
 
@@ -96,7 +96,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class TableEncoder:
+class TableEncoder(Encoder):
     """How a table's rows become the inputs of a network, as learnt from the training rows.
 
     Args:
@@ -152,15 +152,11 @@ class TableEncoder:
         table.require_column(self.target)
         return _target_values(table, self.target, self.task)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data that JSON can hold."""
-        return asdict(self)
-
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "TableEncoder":
-        """The encoder that `to_dict` wrote down."""
-        columns = (Column(**{**column, "categories": tuple(column["categories"])}) for column in data["columns"])
-        return cls(tuple(columns), data["target"], data["task"], tuple(data["classes"]))
+    def from_dict(cls, plain: Mapping[str, Any]) -> "TableEncoder":
+        """Rebuild the encoder that `to_dict` wrote."""
+        columns = (Column(**{**column, "categories": tuple(column["categories"])}) for column in plain["columns"])
+        return cls(tuple(columns), plain["target"], plain["task"], tuple(plain["classes"]))
 
 
 def load_table(

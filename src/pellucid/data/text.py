@@ -10,10 +10,11 @@ import numpy as np
 
 from pellucid.core.constraints import WholeNumber, require
 from pellucid.core.errors import DataError
+from pellucid.data.arrays import Encoder
 
 
 @dataclass(frozen=True)
-class Vocabulary:
+class Vocabulary(Encoder):
     """The words that a network knows, in the order of its inputs.
 
     ``x_i = 1`` if the message holds word i, else 0. Words are runs of two or more letters, digits or
@@ -53,14 +54,10 @@ class Vocabulary:
         counter = CountVectorizer(vocabulary=list(self.words), binary=True)
         return counter.transform(source).astype(np.uint8).toarray()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data that JSON can hold."""
-        return {"words": list(self.words)}
-
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "Vocabulary":
-        """The vocabulary that `to_dict` wrote down."""
-        return cls(tuple(data["words"]))
+    def from_dict(cls, plain: Mapping[str, Any]) -> "Vocabulary":
+        """Rebuild the vocabulary that `to_dict` wrote."""
+        return cls(tuple(plain["words"]))
 
 
 def bag_of_words(texts: Sequence[str], *, minimum_count: int = 2, maximum_words: int | None = None) -> Vocabulary:

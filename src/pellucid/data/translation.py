@@ -1,6 +1,5 @@
 """Sentence pairs for translation: words as numbers, and a part held out by distinct sentences."""
 
-import hashlib
 import io
 import math
 import os
@@ -8,15 +7,16 @@ import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from pellucid.core.constraints import Interval, WholeNumber, require
 from pellucid.core.errors import DataError
+from pellucid.data.arrays import Dataset, Encoder, Part
 
 SPECIAL = ("<pad>", "<start>", "<end>", "<unknown>")
 """The first words of every lexicon, by their numbers 0 to 3."""
@@ -97,76 +97,84 @@ class Lexicon:
         return words
 
 
-class Rectangles(NamedTuple):
-    """Sentence pairs as arrays of word numbers, int32."""
-
-    source: np.ndarray
-    """(pairs, source_steps), padded in front, so that a recurrent layer's state before the first word is its zero."""
-    shifted: np.ndarray
-    """(pairs, target_steps): ``<start>`` and the target, what the decoder reads."""
-    target: np.ndarray
-    """(pairs, target_steps): the target and ``<end>``, what it learns to say."""
-
-
 @dataclass(frozen=True, eq=False)
-class Translations:
-    """Sentence pairs, their words by number, and which are held out.
+class SentencePairs(Part):
+    """Sentence pairs as word numbers, int32: a `Part` that keeps its sentences.
 
-    Attributes:
-        source: the words of the language to read; from the training pairs alone.
+    ``x`` is the pair (source, shifted): the source ``(pairs, source_steps)``, padded in front, so that a recurrent
+    layer's state before the first word is zero; and ``<start>`` followed by the target ``(pairs, target_steps)``, what
+    the decoder reads. ``y`` is the target followed by ``<end>``, what the decoder learns to write.
+
+    Args:
+        pairs: the sentences themselves, an array of str ``(pairs, 2)``.
+    """
+
+    pairs: np.ndarray = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class SentenceEncoder(Encoder):
+    """Conversion of sentences to word numbers, and back.
+
+    Args:
+        source: the words of the language to read.
         target: the words of the language to write.
-        train: sentence pairs to learn from.
-        held_out: pairs whose source sentence is in no training pair.
-        source_steps: words of the longest source.
-        target_steps: words of the longest target, and one for the end.
+        source_steps: most words and marks of a source sentence.
+        target_steps: most words and marks of a target sentence, plus one for the end.
+
+    Example:
+        >>> encoder = SentenceEncoder(Lexicon.of([["go", "!"]], 1), Lexicon.of([["va", "!"]], 1), 3, 3)
+        >>> encoder.encode(["Go!", "Stop!"])
+        array([[0, 5, 4],
+               [0, 3, 4]], dtype=int32)
+        >>> encoder.decode([[5, 4, 2]])
+        ['va!']
     """
 
     source: Lexicon
     target: Lexicon
-    train: tuple[tuple[str, str], ...]
-    held_out: tuple[tuple[str, str], ...]
     source_steps: int
     target_steps: int
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 of all pairs and words."""
-        return hashlib.sha256(
-            repr((self.train, self.held_out, self.source.words, self.target.words)).encode()
-        ).hexdigest()
+    def encode(self, source: Sequence[str]) -> np.ndarray:
+        """Word numbers of source sentences, int32 ``(sentences, source_steps)``, padded in front.
 
-    def rectangles(self, pairs: Sequence[tuple[str, str]]) -> Rectangles:
-        """Sentence pairs as arrays."""
+        Raises:
+            DataError: a sentence without words, or of more words than ``source_steps``.
+        """
+        rows = []
+        for sentence in source:
+            words = words_of(sentence)
+            if not 0 < len(words) <= self.source_steps:
+                raise DataError(
+                    f"a sentence must have 1 to {self.source_steps} words and marks. Received {len(words)}: "
+                    f"{sentence[:60]!r}."
+                )
+            rows.append([PAD] * (self.source_steps - len(words)) + self.source.encode(words))
+        return np.array(rows, np.int32).reshape(len(source), self.source_steps)
+
+    def encode_pairs(self, pairs: Sequence[tuple[str, str]]) -> SentencePairs:
+        """Sentence pairs as a part of a dataset."""
         target = [self.target.encode(words_of(target)) for _, target in pairs]
-        return Rectangles(
-            encode_sources([source for source, _ in pairs], self.source, self.source_steps),
-            np.array([_filled([START, *numbers], self.target_steps) for numbers in target], np.int32),
-            np.array([_filled([*numbers, END], self.target_steps) for numbers in target], np.int32),
-        )
+        shifted = np.array([_filled([START, *numbers], self.target_steps) for numbers in target], np.int32)
+        y = np.array([_filled([*numbers, END], self.target_steps) for numbers in target], np.int32)
+        source = self.encode([source for source, _ in pairs])
+        return SentencePairs((source, shifted), y, pairs=np.array(pairs, object).reshape(len(pairs), 2))
 
-    def __repr__(self) -> str:
-        return (
-            f"Translations: {len(self.train):,} pairs to train, {len(self.held_out):,} held out; "
-            f"{len(self.source):,} and {len(self.target):,} words; "
-            f"at most {self.source_steps} and {self.target_steps - 1} words a sentence"
-        )
+    def decode(self, targets: Iterable[Iterable[Any]]) -> list[str]:
+        """Sentences of the target language from their word numbers."""
+        return [sentence_of(self.target.decode(numbers)) for numbers in targets]
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> "SentenceEncoder":
+        """Rebuild the encoder that `to_dict` wrote."""
+        source, target = (Lexicon(tuple(plain[side]["words"])) for side in ("source", "target"))
+        return cls(source, target, plain["source_steps"], plain["target_steps"])
 
 
-def encode_sources(sentences: Sequence[str], lexicon: Lexicon, steps: int) -> np.ndarray:
-    """Sentences as rows of word numbers, padded in front to ``steps``.
-
-    Raises:
-        DataError: a sentence without words, or of more words than ``steps``.
-    """
-    rows = []
-    for sentence in sentences:
-        words = words_of(sentence)
-        if not 0 < len(words) <= steps:
-            raise DataError(
-                f"a sentence must have 1 to {steps} words and marks. Received {len(words)}: {sentence[:60]!r}."
-            )
-        rows.append([PAD] * (steps - len(words)) + lexicon.encode(words))
-    return np.array(rows, np.int32).reshape(len(sentences), steps)
+def pairs_file() -> Path:
+    """The file of English and French sentences in the folder that ``PELLUCID_DATA`` names."""
+    return Path(os.environ.get("PELLUCID_DATA", ".")) / "translation" / "fra-eng.zip"
 
 
 def load_pairs(path: str | os.PathLike[str] | None = None, *, maximum_words: int = 5) -> list[tuple[str, str]]:
@@ -192,8 +200,7 @@ def load_pairs(path: str | os.PathLike[str] | None = None, *, maximum_words: int
     Source: Tatoeba project, https://www.manythings.org/anki, CC BY 2.0.
     """
     require(maximum_words, WholeNumber(1), "maximum_words")
-    if path is None:
-        path = Path(os.environ.get("PELLUCID_DATA", ".")) / "translation" / "fra-eng.zip"
+    path = pairs_file() if path is None else path
     try:
         content = Path(path).read_bytes()
         if zipfile.is_zipfile(io.BytesIO(content)):
@@ -217,26 +224,39 @@ def load_pairs(path: str | os.PathLike[str] | None = None, *, maximum_words: int
 
 
 def prepare_translations(
-    pairs: Sequence[tuple[str, str]], *, minimum_count: int = 3, held_out: float = 0.1, seed: int = 0
-) -> Translations:
+    pairs: Sequence[tuple[str, str]],
+    *,
+    minimum_count: int = 3,
+    held_out: float = 0.1,
+    seed: int = 0,
+    name: str = "translations",
+    source: str = "sentence pairs in memory",
+) -> Dataset:
     """Split sentence pairs and number their words.
 
-    All translations of a sentence fall into the same part, so that no held-out sentence has been seen.
+    All translations of a sentence fall into the same part, so that no held-out sentence is in the training part.
 
     Args:
-        pairs: source and target, as of `load_pairs`.
-        minimum_count: rarer words of the training pairs are ``<unknown>``; at least 1.
-        held_out: share of the distinct source sentences to hold out, in (0, 1).
+        pairs: source and target, as `load_pairs` returns them.
+        minimum_count: rarer words of the training pairs become ``<unknown>``; at least 1.
+        held_out: fraction of the distinct source sentences to hold out, in (0, 1).
         seed: of the draw.
+        name: a short name for messages and run folders.
+        source: kept in the dataset.
+
+    Returns:
+        A dataset with the task ``"translation"``, whose parts are `SentencePairs` and whose encoder is a
+        `SentenceEncoder`. Its classes are the words of the target language, from the training pairs alone.
 
     Raises:
         DataError: too few sentences to split.
-        InvalidValue: a count below 1, or a share outside (0, 1).
+        InvalidValue: a count below 1, or a fraction outside (0, 1).
 
     Example:
         >>> pairs = [("Go.", "Va !"), ("Go.", "Allez !"), ("Run.", "Cours !"), ("Stop.", "Arrête !")]
-        >>> prepare_translations(pairs, minimum_count=1, held_out=0.3)
-        Translations: 3 pairs to train, 1 held out; 7 and 8 words; at most 2 and 2 words a sentence
+        >>> data = prepare_translations(pairs, minimum_count=1, held_out=0.3)
+        >>> len(data.train), len(data.held_out), data.input_shape, data.classes[4:]
+        (3, 1, ((2,), (3,)), ('!', 'allez', 'cours', 'va'))
     """
     require(minimum_count, WholeNumber(1), "minimum_count")
     require(held_out, Interval(0, 1, closed="neither"), "held_out")
@@ -246,17 +266,51 @@ def prepare_translations(
         raise DataError(f"{len(sentences)} distinct sentences are too few to hold any out.")
     drawn = {sentences[i] for i in np.random.default_rng(seed).permutation(len(sentences))[:count]}
     parts: tuple[list[tuple[str, str]], list[tuple[str, str]]] = ([], [])
-    for source, target in pairs:
-        parts[" ".join(words_of(source)) in drawn].append((source, target))
-    train, rest = parts
-    return Translations(
-        Lexicon.of((words_of(source) for source, _ in train), minimum_count),
-        Lexicon.of((words_of(target) for _, target in train), minimum_count),
-        tuple(train),
-        tuple(rest),
+    for pair in pairs:
+        parts[" ".join(words_of(pair[0])) in drawn].append(pair)
+    encoder = SentenceEncoder(
+        Lexicon.of((words_of(source) for source, _ in parts[0]), minimum_count),
+        Lexicon.of((words_of(target) for _, target in parts[0]), minimum_count),
         max(len(words_of(source)) for source, _ in pairs),
         max(len(words_of(target)) for _, target in pairs) + 1,
     )
+    train, rest = (encoder.encode_pairs(part) for part in parts)
+    return Dataset(name, train, rest, "translation", encoder.target.words, encoder=encoder, source=source)
+
+
+def load_translations(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    maximum_words: int = 5,
+    minimum_count: int = 3,
+    held_out: float = 0.1,
+    seed: int = 0,
+) -> Dataset:
+    r"""A `Dataset` from a file of sentence pairs: `load_pairs`, then `prepare_translations`.
+
+    Args:
+        path: as for `load_pairs`.
+        maximum_words: longer sentences are left out, as by `load_pairs`.
+        minimum_count: rarer words become ``<unknown>``.
+        held_out: fraction of the distinct source sentences to hold out, in (0, 1).
+        seed: of the draw.
+
+    Raises:
+        DataError: a file that cannot be read, or too few sentences.
+        InvalidValue: a setting outside what is allowed.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "pairs.tsv"
+        >>> _ = path.write_text("Go.\tVa !\nRun.\tCours !\nStop.\tArrête !\n")
+        >>> data = load_translations(path, minimum_count=1)
+        >>> data.name, len(data.train), data.train.pairs[0].tolist()
+        ('pairs', 2, ['Go.', 'Va !'])
+    """
+    path = pairs_file() if path is None else Path(path)
+    pairs = load_pairs(path, maximum_words=maximum_words)
+    options: dict[str, Any] = {"minimum_count": minimum_count, "held_out": held_out, "seed": seed}
+    return prepare_translations(pairs, **options, name=path.stem, source=str(path))
 
 
 def bleu(found: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]) -> float:
@@ -310,11 +364,11 @@ def _filled(numbers: list[int], steps: int) -> list[int]:
 
 __all__ = [
     "Lexicon",
-    "Rectangles",
-    "Translations",
+    "SentenceEncoder",
+    "SentencePairs",
     "bleu",
-    "encode_sources",
     "load_pairs",
+    "load_translations",
     "prepare_translations",
     "sentence_of",
     "words_of",

@@ -19,6 +19,8 @@ from pellucid.layers.recurrent import RNN, Bidirectional
 from pellucid.layers.reshape import Flatten, Reshape
 from pellucid.layers.spiking import LeakyIntegrateAndFire, MeanOverTime, Repeat
 
+register = layers.register
+
 __all__ = [
     "Activation",
     "Add",
@@ -55,4 +57,5 @@ __all__ = [
     "Repeat",
     "Reshape",
     "layers",
+    "register",
 ]

@@ -1,28 +1,47 @@
-"""Charts as SVG, written straight into a page: lines, points, bars, and dots by row.
+"""Charts: lines, points, bars, strips, heat maps, images, decision boundaries.
 
-They are drawn here and not by matplotlib because a report is written at the end of every run: a chart takes 1 ms and
-5 KB in place of 150 ms and 45 KB, needs no extra, and its text is the page's own. Series are told apart by colour, dash
-and marker together, so that they stay apart in grey and for colour-blind people.
+A chart is plain data: it is drawn at a width in pixels (`draw`), on a page through `pellucid.report.html`, for print
+through `pellucid.report.print_figure.to_matplotlib`. Series differ in colour, dash and marker together, for readers in
+grey and for colour-blind people. Margins follow from the labels, which are never cut; all ticks of an axis are written
+alike. ::
+
+    LineChart("loss", [Series("training", epochs, loss), Series("held out", epochs, held_out)], x_label="epoch")
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pellucid.report.figures import COLOURS
-from pellucid.report.page import Html, element, number
+from pellucid.report.axis import Axis, finite
+from pellucid.report.document import number
+from pellucid.report.drawing import (
+    COLOURS,
+    GRID,
+    INK,
+    NEGATIVE,
+    POSITIVE,
+    QUIET,
+    SIZE,
+    Area,
+    Drawing,
+    Label,
+    Markers,
+    Pixels,
+    Stroke,
+    style,
+    text_width,
+)
+from pellucid.report.picture import shade
 
-WIDTH, HEIGHT = 360, 220
-"""Of a chart with its labels, in pixels where it is not scaled; a legend adds to the height."""
-LEFT, RIGHT, BOTTOM = 52, 10, 40
-DASHES = ("", "6 3", "2 2.5", "9 3 2 3", "1 4")
 MOST_POINTS = 160
 """Points of a line: more are averaged, and their range is shown as a band."""
-
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+LINE = 16.0
+"""Height of a line of text, in pixels."""
+_DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
+"""The bit of each dot of a Braille character, which is two dots wide and four high."""
 
 
 @dataclass(frozen=True)
@@ -32,16 +51,16 @@ class Series:
     Args:
         name: what the legend calls it.
         x: where, shape (n,).
-        y: what, shape (n,); gaps where it is not finite.
+        y: the numbers, shape (n,); a gap where one is not finite.
         low: lower end of a band, shape (n,), or None.
         high: upper end of it.
     """
 
     name: str
-    x: np.ndarray
-    y: np.ndarray
-    low: np.ndarray | None = None
-    high: np.ndarray | None = None
+    x: Any
+    y: Any
+    low: Any = None
+    high: Any = None
 
     def thinned(self, most: int = MOST_POINTS) -> "Series":
         """At most so many points: neighbours averaged, their range as the band where there is none."""
@@ -51,7 +70,7 @@ class Series:
         starts = np.arange(most) * count // most
         sizes = np.diff(np.append(starts, count))
 
-        def mean(values: np.ndarray) -> np.ndarray:
+        def mean(values: Any) -> np.ndarray:
             return np.add.reduceat(np.asarray(values, float), starts) / sizes
 
         low = np.fmin.reduceat(self.y, starts) if self.low is None else mean(self.low)
@@ -60,317 +79,597 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Axis:
-    """From numbers to pixels."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-    log: bool = False
-
-    def __call__(self, values: Any) -> np.ndarray:
-        """The pixels of these numbers."""
-        values, low, high = np.asarray(values, float), self.low, self.high
-        if self.log:
-            with np.errstate(invalid="ignore", divide="ignore"):
-                values, low, high = np.log10(values), math.log10(low), math.log10(high)
-        return self.start + (values - low) / (high - low) * (self.end - self.start)
-
-    @property
-    def ticks(self) -> list[float]:
-        """Round numbers along it, four to eight."""
-        if self.log:
-            return _log_ticks(self.low, self.high)
-        step = _round_step((self.high - self.low) / 6)
-        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
-        return [i * step for i in range(first, last + 1)]
-
-
-def line_chart(
-    title: str, series: Sequence[Series], *, x_label: str, log: bool | None = None, shares: bool = False
-) -> Html:
-    """Lines over one axis.
+class LineChart:
+    """Lines over one axis, each with a band where its series has one.
 
     Args:
-        title: what is drawn, above it.
+        title: what is plotted, above the chart.
         series: the lines; one without a finite number is left out.
         x_label: of the horizontal axis.
+        y_label: of the vertical axis; empty where the title says it.
         log: whether the vertical axis is logarithmic; None: where the numbers are positive and span a factor of 30.
-        shares: whether the vertical axis runs from 0 to 1.
-
-    Returns:
-        The chart; a sentence where there is nothing to draw.
+        log_x: whether the horizontal axis is logarithmic.
+        fractions: whether the vertical axis runs from 0 to 1.
+        whole: whether ticks of the horizontal axis are whole numbers; they are where all of x are.
     """
-    kept = [one.thinned() for one in series if np.isfinite(one.y).any()]
-    if not kept:
-        return element("p", f"{title}: nothing was measured.", class_="quiet")
-    numbers = _finite(array for one in kept for array in (one.y, one.low, one.high) if array is not None)
-    if log is None:
-        log = not shares and bool((numbers > 0).all() and numbers.max() > 30 * numbers.min())
-    if log:
-        numbers = numbers[numbers > 0]
-    log = log and len(numbers) > 0
-    frame = _Frame(title + (", log scale" if log else ""), [one.name for one in kept])
-    x = _axis(_finite(one.x for one in kept), LEFT, WIDTH - RIGHT)
-    bounds = np.array([0.0, 1.0]) if shares else numbers
-    y = _axis(bounds, frame.bottom, frame.top, log, margin=0.0 if shares else 0.04)
-    marks = [_line(one, place, x, y) for place, one in enumerate(kept)]
-    return frame.draw(x, y, x_label, *marks)
 
+    title: str
+    series: Sequence[Series]
+    x_label: str
+    y_label: str = ""
+    log: bool | None = None
+    log_x: bool = False
+    fractions: bool = False
+    whole: bool = False
 
-def scatter_chart(
-    title: str, series: Sequence[Series], *, x_label: str, diagonal: bool = False, equal: bool = False
-) -> Html:
-    """Points in the plane; ``diagonal`` draws y = x, ``equal`` gives both axes the same range."""
-    frame = _Frame(title, [one.name for one in series], HEIGHT + 100 * equal)
-    across, up = (_finite(getattr(one, axis) for one in series) for axis in ("x", "y"))
-    if equal:
-        across = up = np.concatenate([across, up])
-    x = _axis(across, LEFT, WIDTH - RIGHT, margin=0.04)
-    y = _axis(up, frame.bottom, frame.top, margin=0.04)
-    marks = [_dots(one, place, x, y) for place, one in enumerate(series)]
-    if diagonal:
-        ends = np.array([max(x.low, y.low), min(x.high, y.high)])
-        marks.insert(0, _path(x(ends), y(ends), stroke="#777", stroke_dasharray="4 3"))
-    return frame.draw(x, y, x_label, *marks)
+    def draw(self, width: float) -> Drawing:
+        """Draw it at a width in pixels."""
+        kept = [one.thinned() for one in self.series if np.isfinite(np.asarray(one.y, float)).any()]
+        if not kept:
+            return Drawing(width, 40, self.title, [Label(0, 13, self.title, bold=True), Label(0, 32, "no numbers")])
+        values = finite(array for one in kept for array in (one.y, one.low, one.high) if array is not None)
+        log = self.log
+        if log is None:
+            log = not self.fractions and bool((values > 0).all() and values.max() > 30 * values.min())
+        log = log and bool((values > 0).any())
+        across = finite(one.x for one in kept)
+        whole = self.whole or bool((across == np.round(across)).all() and np.ptp(across) >= 2)
+        y = Axis(0.0, 1.0) if self.fractions else Axis.of(values, log=log, margin=0.04)
+        title = f"{self.title}, log scale" if log else self.title
+        plot = _Plot(
+            title, width, Axis.of(across, log=self.log_x, whole=whole), y, self.x_label, self.y_label, _legend(kept)
+        )
+        for i, one in enumerate(kept):
+            plot.line(one, i)
+        return plot.drawing()
 
+    def braille(self, width: int = 32, height: int = 7) -> str:
+        """The first line in Braille characters, with the ends of both axes; a terminal shows it.
 
-def bar_chart(title: str, edges: np.ndarray, counts: np.ndarray, *, x_label: str, log: bool = False) -> Html:
-    """A histogram: ``counts`` between ``edges``, one fewer."""
-    frame = _Frame(title)
-    x = _axis(np.asarray(edges, float), LEFT, WIDTH - RIGHT)
-    shown = np.log10(1 + counts) if log else counts
-    y = _axis(np.array([0.0, max(1.0, float(np.max(shown)))]), frame.bottom, frame.top)
-    left, right, tops = x(edges[:-1]), x(edges[1:]), y(shown)
-    bars = "".join(
-        f"M{a:.1f} {y.start:.1f}V{top:.1f}H{b:.1f}V{y.start:.1f}z"
-        for a, b, top in zip(left, right, tops, strict=True)
-        if top < y.start
-    )
-    return frame.draw(x, y, x_label, mark("path", d=bars, fill=COLOURS[0], stroke="#fff", stroke_width="0.4"))
-
-
-def dot_chart(title: str, names: Sequence[str], series: Sequence[Series], *, x_label: str, log: bool = False) -> Html:
-    """One row a name, from above, and in each row a dot for each series, whose ``x`` holds the rows' numbers."""
-    frame = _Frame(title + (", log scale" if log else ""), [one.name for one in series], 70 + 19 * len(names))
-    numbers = _finite(one.x for one in series)
-    numbers = numbers[numbers > 0] if log else numbers
-    left = 20 + 6.4 * min(18, max(map(len, names)))
-    x = _axis(numbers if len(numbers) else np.array([0.1, 1.0]), left, WIDTH - RIGHT - 6, log, margin=0.03)
-    y = Axis(-0.5, len(names) - 0.5, frame.top, frame.bottom)
-    rows = [text_at(left - 8, float(y(row)) + 4, name[:18], anchor="end") for row, name in enumerate(names)]
-    marks = []
-    for place, one in enumerate(series):
-        colour = COLOURS[place % len(COLOURS)]
-        marks += [
-            _marker(place, across, up, colour)
-            for across, up in zip(x(one.x), y(np.arange(len(names))), strict=True)
-            if np.isfinite(across)
+        Args:
+            width: characters across, without the labels.
+            height: lines, without the title and the labels.
+        """
+        x, y = np.asarray(self.series[0].x, float), np.asarray(self.series[0].y, float)
+        if not np.isfinite(y).all():
+            return ""
+        low, high = float(y.min()), float(y.max())
+        rows = 4 * height - 1
+        at = np.interp(np.linspace(x[0], x[-1], 2 * width), x, y)
+        at = np.round((high - at) / ((high - low) or 1.0) * rows).astype(int)
+        cells = np.zeros((height, width), int)
+        for column, row in enumerate(at):
+            before = at[max(column - 1, 0)]
+            # A steep piece is filled from the dot before to this one, so that the line has no gaps.
+            for dot in range(min(row, before + 1), max(row, before - 1) + 1):
+                cells[dot // 4, column // 2] |= _DOTS[dot % 4, column % 2]
+        labels = [number(high, 3), *[""] * (height - 2), number(low, 3)]
+        room = max(map(len, labels))
+        lines = [
+            f"{label:>{room}} ┤{''.join(chr(0x2800 + cell) for cell in line)}"
+            for label, line in zip(labels, cells, strict=True)
         ]
-    return frame.draw(x, None, x_label, *rows, *marks, left=left)
+        left, right = number(x[0], 3), number(x[-1], 3)
+        axis = f"{left}{self.x_label:^{width - len(left) - len(right)}}{right}"
+        return "\n".join([f"{'':{room}}  {self.title}", *lines, f"{'':{room}}  {axis}"])
 
 
-def strip_chart(title: str, strips: Sequence[tuple[str, np.ndarray, Any, int]], *, x_label: str) -> Html:
-    """Repeated values of several things, one below the other on one axis, their means with intervals, a line at 0.
+@dataclass(frozen=True)
+class ScatterChart:
+    """Points of a plane.
 
     Args:
-        title: what is drawn, above it.
-        strips: name, values (n,), the ends of the mean's interval or None, and the place of its colour.
+        title: what is plotted.
+        series: the points, by group.
+        x_label: of the horizontal axis.
+        y_label: of the vertical axis.
+        diagonal: whether the line y = x is drawn.
+        equal: whether both axes have the same range and length.
+    """
+
+    title: str
+    series: Sequence[Series]
+    x_label: str
+    y_label: str
+    diagonal: bool = False
+    equal: bool = False
+
+    def draw(self, width: float) -> Drawing:
+        """Draw it at a width in pixels."""
+        across, up = (finite(getattr(one, axis) for one in self.series) for axis in ("x", "y"))
+        if self.equal:
+            across = up = np.concatenate([across, up])
+        x, y = Axis.of(across, margin=0.04), Axis.of(up, margin=0.04)
+        plot = _Plot(
+            self.title,
+            width,
+            x,
+            y,
+            self.x_label,
+            self.y_label,
+            _legend(self.series, lines=False),
+            height=min(width, 380) * 0.86 if self.equal else None,
+            square=self.equal,
+        )
+        if self.diagonal:
+            ends = np.array([max(x.low, y.low), min(x.high, y.high)])
+            plot.add(Stroke(plot.x(ends), plot.y(ends), QUIET, dash="4 3"))
+        for i, one in enumerate(self.series):
+            plot.points(one, i)
+        return plot.drawing()
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Counts between edges.
+
+    Args:
+        title: what was counted.
+        edges: shape (bins + 1,).
+        counts: shape (bins,).
+        x_label: of the horizontal axis.
+        y_label: of the vertical axis.
+        marker: a number at which a line is drawn, or None.
+    """
+
+    title: str
+    edges: Any
+    counts: Any
+    x_label: str
+    y_label: str = "count"
+    marker: float | None = None
+
+    def draw(self, width: float) -> Drawing:
+        """Draw it at a width in pixels."""
+        edges, counts = np.asarray(self.edges, float), np.asarray(self.counts, float)
+        y = Axis(0.0, max(1.0, float(counts.max(initial=0))) * 1.04, whole=bool((counts == counts.round()).all()))
+        plot = _Plot(self.title, width, Axis.of(edges), y, self.x_label, self.y_label)
+        left, right, top, gap = plot.x(edges[:-1]), plot.x(edges[1:]), plot.y(counts), np.full(len(counts), np.nan)
+        bottom = np.full(len(counts), float(plot.y(0)))
+        bars = [
+            np.stack(one, axis=1)[counts > 0].ravel()
+            for one in ([left, left, right, right, gap], [bottom, top, top, bottom, gap])
+        ]
+        plot.add(Area(*bars, COLOURS[0], edge="#ffffff"))
+        if self.marker is not None:
+            at = float(plot.x(self.marker))
+            plot.add(Stroke([at, at], [plot.bottom, plot.top], INK, dash="4 3"))
+        return plot.drawing()
+
+
+@dataclass(frozen=True)
+class BarChart:
+    """A bar for each name, one below the other, with its number; blue to the right of 0, orange to the left.
+
+    Args:
+        title: what is compared.
+        names: of the bars.
+        values: shape (names,).
         x_label: of the horizontal axis.
     """
-    each = 40
-    frame = _Frame(title, height=76 + each * len(strips))
-    ends = [np.asarray(interval, float) for _, _, interval, _ in strips if interval is not None]
-    x = _axis(_finite([np.zeros(1), *(values for _, values, _, _ in strips), *ends]), 8, WIDTH - RIGHT - 6, margin=0.04)
-    marks = [
-        mark(
-            "path", d=f"M{float(x(0.0)):.1f} {frame.top:.1f}V{frame.bottom:.1f}", stroke="#777", stroke_dasharray="4 3"
+
+    title: str
+    names: Sequence[str]
+    values: Any
+    x_label: str
+
+    def draw(self, width: float) -> Drawing:
+        """Draw it at a width in pixels."""
+        values = np.asarray(self.values, float)
+        texts = [number(value, 3) for value in values]
+        plot = _Plot(
+            self.title,
+            width,
+            Axis.of([*values, 0.0], margin=0.02),
+            None,
+            self.x_label,
+            names=self.names,
+            right=8 + max(map(text_width, texts), default=0),
         )
-    ]
-    for row, (name, values, interval, place) in enumerate(strips):
-        colour, line = COLOURS[place % len(COLOURS)], frame.top + each * (row + 0.72)
-        short = name if len(name) <= 54 else f"{name[:53]}…"
-        marks.append(text_at(0, line - 15, short))
-        marks += [
-            mark("path", d=_SHAPES[0](float(at), line), fill=colour, fill_opacity="0.3")
-            for at in x(values)
-            if np.isfinite(at)
-        ]
-        if interval is not None and np.isfinite(interval).all():
-            low, high = (float(end) for end in x(interval))
-            marks.append(mark("path", d=f"M{low:.1f} {line + 7:.1f}H{high:.1f}", stroke=colour, stroke_width="2.4"))
-        if np.isfinite(values).any():
-            marks.append(_marker(place, float(x(values[np.isfinite(values)].mean())), line + 7, colour))
-    return frame.draw(x, None, x_label, *marks, left=8)
+        zero = float(plot.x(0))
+        for row, (value, text) in enumerate(zip(values, texts, strict=True)):
+            if not math.isfinite(value):
+                continue
+            middle, end = plot.row(row), float(plot.x(value))
+            ends = [zero, end, end, zero]
+            plot.add(Area(ends, middle + np.array([-6, -6, 6, 6]), POSITIVE if value >= 0 else NEGATIVE))
+            plot.add(Label(max(end, zero) + 5, middle + 4, text))
+        plot.add(Stroke([zero, zero], [plot.top, plot.bottom], QUIET))
+        return plot.drawing()
 
 
-class _Frame:
-    """Title and legend above the plot, axes around it."""
+@dataclass(frozen=True)
+class DotChart:
+    """A row for each name, and in it a dot for each series.
 
-    def __init__(self, title: str, names: Sequence[str] = (), height: float = HEIGHT) -> None:
-        self.title = title
-        self.legend: list[Html] = []
-        across, down = 0.0, 32.0
-        for place, name in enumerate(names if len(names) > 1 else ()):
-            wide = 30 + 6.5 * len(name)
-            if across and across + wide > WIDTH:
-                across, down = 0.0, down + 16
-            self.legend += [
-                _stroke(f"M{across:.1f} {down - 4:.1f}h20", place),
-                _marker(place, across + 10, down - 4, COLOURS[place % len(COLOURS)]),
-                text_at(across + 25, down, name),
-            ]
-            across += wide + 8
-        self.top = (down if self.legend else 16) + 14
-        self.height = height + (self.top - 28)
-        self.bottom = self.height - BOTTOM
+    Args:
+        title: what is compared.
+        names: of the rows, from above.
+        values: the rows' numbers by series, each of shape (names,).
+        x_label: of the horizontal axis.
+        log: whether that axis is logarithmic.
+    """
 
-    def draw(self, x: Axis, y: Axis | None, x_label: str, *marks: Html, left: float = LEFT) -> Html:
-        right, parts = WIDTH - RIGHT, [text_at(0, 13, self.title, weight="600"), *self.legend]
-        for value, place in zip(x.ticks, x(x.ticks), strict=True):
-            parts.append(mark("path", d=f"M{place:.1f} {self.bottom:.1f}v4", stroke="#777"))
-            parts.append(text_at(place, self.bottom + 17, _tick(value, x.log), anchor="middle"))
-            if y is None:
-                parts.append(mark("path", d=f"M{place:.1f} {self.top:.1f}V{self.bottom:.1f}", stroke="#e2e2e2"))
-        if y is not None:
-            for value, place in zip(y.ticks, y(y.ticks), strict=True):
-                parts.append(mark("path", d=f"M{left:.1f} {place:.1f}H{right:.1f}", stroke="#e2e2e2"))
-                parts.append(text_at(left - 6, place + 4, _tick(value, y.log), anchor="end"))
-        base = mark("path", d=f"M{left:.1f} {self.bottom:.1f}H{right:.1f}", stroke="#777")
-        label = text_at((left + right) / 2, self.height - 6, x_label, anchor="middle", fill="#555")
-        return drawing(WIDTH, self.height, self.title, *parts, *marks, base, label)
+    title: str
+    names: Sequence[str]
+    values: Mapping[str, Any]
+    x_label: str
+    log: bool = False
+
+    def draw(self, width: float) -> Drawing:
+        """Draw it at a width in pixels."""
+        axis = Axis.of(finite(self.values.values()), log=self.log, margin=0.03)
+        series = [Series(name, (), ()) for name in self.values]
+        title = f"{self.title}, log scale" if self.log else self.title
+        plot = _Plot(title, width, axis, None, self.x_label, legend=_legend(series, lines=False), names=self.names)
+        for i, values in enumerate(self.values.values()):
+            rows = [plot.row(row) for row in range(len(self.names))]
+            plot.add(Markers(plot.x(values), rows, i, style(i)[0], 3.4))
+        return plot.drawing()
 
 
-def drawing(width: float, height: float, alt: str, *marks: Html) -> Html:
-    """An SVG of these marks, as wide as the page lets it be; ``alt`` says in words what it shows."""
-    return element(
-        "svg", *marks, viewBox=f"0 0 {width:g} {height:g}", role="img", aria_label=alt, font_size="12", fill="none"
-    )
+@dataclass(frozen=True)
+class Strip:
+    """Repeated values of one thing, with the confidence interval of their mean.
+
+    Args:
+        name: of the row.
+        values: shape (n,).
+        interval: ends of the mean's interval, or None.
+        style: the number of its colour and marker.
+    """
+
+    name: str
+    values: Any
+    interval: Any = None
+    style: int = 0
 
 
-def _line(series: Series, place: int, x: Axis, y: Axis) -> Html:
-    marks = []
-    across, up = x(series.x), y(series.y)
-    if series.low is not None and series.high is not None:
-        low = np.nan_to_num(y(series.low), nan=y.start, neginf=y.start).clip(y.end, y.start)
-        band = np.isfinite(up)
-        outline = [*zip(across[band], y(series.high)[band], strict=True)]
-        outline += [*zip(across[band][::-1], low[band][::-1], strict=True)]
-        points = " ".join(f"{a:.1f},{b:.1f}" for a, b in outline)
-        marks.append(mark("polygon", points=points, fill=COLOURS[place % len(COLOURS)], fill_opacity="0.16"))
-    marks.append(_stroke(_steps(across, up), place))
-    seen = np.flatnonzero(np.isfinite(up))
-    # Shifted from line to line, so that markers of lines upon each other are all seen.
-    few = seen if len(seen) <= 12 else seen[(np.arange(6) * len(seen) // 6 + place * len(seen) // 40) % len(seen)]
-    marks += [_marker(place, across[i], up[i], COLOURS[place % len(COLOURS)]) for i in few]
-    return Html("".join(marks))
+@dataclass(frozen=True)
+class StripChart:
+    """Repeated values of several things, one row each on one axis, their means with intervals.
+
+    Args:
+        title: what is compared.
+        strips: the rows.
+        x_label: of the horizontal axis.
+        reference: a number at which a line is drawn, or None.
+    """
+
+    title: str
+    strips: Sequence[Strip]
+    x_label: str
+    reference: float | None = 0.0
+
+    def draw(self, width: float) -> Drawing:
+        """Draw it at a width in pixels."""
+        reference = [] if self.reference is None else [self.reference]
+        ends = [one.interval for one in self.strips if one.interval is not None]
+        axis = Axis.of(finite([reference, *(one.values for one in self.strips), *ends]), margin=0.04)
+        plot = _Plot(self.title, width, axis, None, self.x_label, names=[one.name for one in self.strips], each=38)
+        if self.reference is not None:
+            at = float(plot.x(self.reference))
+            plot.add(Stroke([at, at], [plot.top, plot.bottom], QUIET, dash="4 3"))
+        for row, one in enumerate(self.strips):
+            values, middle, (colour, _) = np.asarray(one.values, float), plot.row(row), style(one.style)
+            plot.add(Markers(plot.x(values), np.full(len(values), middle - 6), 0, colour, opacity=0.35))
+            if one.interval is not None and np.isfinite(np.asarray(one.interval, float)).all():
+                plot.add(Stroke(plot.x(one.interval), [middle + 5, middle + 5], colour, 2.4))
+            if np.isfinite(values).any():
+                mean = values[np.isfinite(values)].mean()
+                plot.add(Markers(plot.x(mean), [middle + 5], one.style, colour, 4))
+            else:
+                plot.add(Label((plot.left + plot.right) / 2, middle + 4, "diverged", "middle", QUIET))
+        return plot.drawing()
 
 
-def _steps(across: np.ndarray, up: np.ndarray) -> str:
-    """A path through the points that are finite, begun anew after a gap."""
-    written, pen = [], "M"
-    for a, b in zip(across, up, strict=True):
-        if math.isfinite(a) and math.isfinite(b):
-            written.append(f"{pen}{a:.1f} {b:.1f}")
-            pen = "L"
+@dataclass(frozen=True)
+class HeatMap:
+    """A matrix in shades.
+
+    Args:
+        title: what it shows.
+        values: shape (rows, columns).
+        rows: their names.
+        columns: their names.
+        x_label: what the columns are.
+        y_label: what the rows are.
+        shades: what decides the shades where it is not the values: fractions between 0 and 1.
+        signed: whether 0 is white, positive numbers blue and negative ones orange.
+    """
+
+    title: str
+    values: Any
+    rows: Sequence[str]
+    columns: Sequence[str]
+    x_label: str = ""
+    y_label: str = ""
+    shades: Any = None
+    signed: bool = False
+
+    def draw(self, width: float) -> Drawing:
+        """Draw it at a width in pixels."""
+        values = np.asarray(self.values)
+        count_y, count_x = values.shape
+        texts = [[number(value.item(), 3) for value in row] for row in values]
+        titles = _wrapped(self.title, width)
+        top = LINE * len(titles) + (LINE if self.y_label else 0) + 6
+        left = min(0.4 * width, 8 + max(map(text_width, self.rows)))
+        cell = min((width - left) / count_x, 64)
+        turned = max(map(text_width, self.columns)) > cell - 4
+        letters = _initials(self.columns) if turned else self.columns
+        height = min(cell, max(26.0, cell * 0.62))
+        head = LINE + 4
+        largest = max(max(text_width(text) for text in row) for row in texts)
+        size = min(SIZE, SIZE * (cell - 4) / largest) if count_x else SIZE
+        marks: list[Any] = [Label(0, LINE * i + 13, line, bold=True) for i, line in enumerate(titles)]
+        corner = self.y_label + (f" ↓   {self.x_label} →" if self.x_label else "")
+        if self.y_label:
+            marks.append(Label(0, LINE * (len(titles) + 1), corner, colour=QUIET))
+        amount = values if self.shades is None else np.asarray(self.shades)
+        pixels = shade(amount, self.signed, None if self.shades is None else (0.0, 1.0))
+        for j, name in enumerate(letters):
+            marks.append(Label(left + cell * (j + 0.5), top + 13, name, "middle", size=min(SIZE, size + 2)))
+        for i in range(count_y):
+            down = top + head + height * i
+            marks.append(Label(left - 6, down + height / 2 + 4, _cut(self.rows[i], left - 6), "end"))
+            for j in range(count_x):
+                across, colour = left + cell * j, pixels[i, j]
+                x, y = [across, across + cell, across + cell, across], [down, down, down + height, down + height]
+                marks.append(Area(x, y, f"#{colour[0]:02x}{colour[1]:02x}{colour[2]:02x}", edge="#ffffff"))
+                if size >= 6.5:
+                    ink = INK if colour @ np.array([0.3, 0.59, 0.11]) > 140 else "#ffffff"
+                    marks.append(
+                        Label(across + cell / 2, down + height / 2 + size / 3, texts[i][j], "middle", ink, size)
+                    )
+        below = top + head + height * count_y + 6
+        if turned:
+            for line in _wrapped(", ".join(f"{a}: {b}" for a, b in zip(letters, self.columns, strict=True)), width):
+                below += LINE
+                marks.append(Label(0, below - 4, line, colour=QUIET))
+        return Drawing(width, below, self.title, marks)
+
+
+@dataclass(frozen=True)
+class ImageGrid:
+    """Images of one size in a grid, each with a few words below it.
+
+    Args:
+        title: what they are.
+        images: shape (count, height, width) or (count, height, width, channels); dark is high unless they are colours.
+        captions: below each, or nothing.
+        columns: images in a row; by default about a square.
+        signed: whether 0 is white, positive numbers blue and negative ones orange.
+    """
+
+    title: str
+    images: Any
+    captions: Sequence[str] = ()
+    columns: int | None = None
+    signed: bool = False
+
+    def draw(self, width: float) -> Drawing:
+        """Draw it at a width in pixels."""
+        pixels = shade(np.asarray(self.images), self.signed)
+        count, tall, wide = pixels.shape[:3]
+        columns = self.columns or max(1, math.ceil(math.sqrt(count * tall / wide)))
+        titles = _wrapped(self.title, width)
+        gap, top = 4, LINE * len(titles) + 4
+        across = min((width - gap * (columns - 1)) / columns, 120)
+        up = across * tall / wide
+        each = up + gap + (LINE if self.captions else 0)
+        marks: list[Any] = [Label(0, LINE * i + 13, line, bold=True) for i, line in enumerate(titles)]
+        for i, one in enumerate(pixels):
+            x, y = (i % columns) * (across + gap), top + (i // columns) * each
+            marks.append(Pixels(x, y, across, up, one))
+            if self.captions:
+                text = _cut(self.captions[i], across)
+                marks.append(Label(x + across / 2, y + up + 13, text, "middle"))
+        return Drawing(width, top + each * -(-count // columns), self.title, marks)
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A function of two inputs in shades, rows plotted on it: the decision boundary of a network.
+
+    Args:
+        title: what it shows.
+        values: shape (height, width), the first row at the top: numbers, or of classes their indices.
+        x_range: of the horizontal axis.
+        y_range: of the vertical axis.
+        series: the rows, by class.
+        x_label: the name of the first input.
+        y_label: the name of the second.
+        classes: names of the classes that ``values`` counts through; empty where they are numbers between 0 and 1.
+    """
+
+    title: str
+    values: Any
+    x_range: tuple[float, float]
+    y_range: tuple[float, float]
+    series: Sequence[Series]
+    x_label: str
+    y_label: str
+    classes: Sequence[str] = ()
+
+    def draw(self, width: float) -> Drawing:
+        """Draw it at a width in pixels."""
+        x, y = Axis(*self.x_range), Axis(*self.y_range)
+        plot = _Plot(
+            self.title,
+            width,
+            x,
+            y,
+            self.x_label,
+            self.y_label,
+            _legend(self.series, lines=False),
+            height=min(width, 420) * 0.82,
+            square=True,
+        )
+        values = np.asarray(self.values)
+        if self.classes:
+            palette = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in COLOURS])
+            pixels = (255 - 0.34 * (255 - palette[values % len(COLOURS)])).astype(np.uint8)
         else:
-            pen = "M"
-    return "".join(written)
+            # As the classes are coloured: the first blue, the second orange.
+            pixels = shade(0.55 * (1 - 2 * values), True, (-1.0, 1.0))
+        plot.add(Pixels(plot.left, plot.top, plot.right - plot.left, plot.bottom - plot.top, pixels))
+        for i, one in enumerate(self.series):
+            plot.add(Markers(plot.x(one.x), plot.y(one.y), i, style(i)[0], 3.6, edge="#ffffff"))
+        return plot.drawing()
 
 
-def _path(across: np.ndarray, up: np.ndarray, **attributes: str) -> Html:
-    return mark("path", d=_steps(across, up), **attributes)
+class _Plot:
+    """Title, legend and axes around marks."""
+
+    def __init__(
+        self,
+        title: str,
+        width: float,
+        x: Axis,
+        y: Axis | None,
+        x_label: str,
+        y_label: str = "",
+        legend: Sequence[tuple[str, int, bool]] = (),
+        *,
+        height: float | None = None,
+        names: Sequence[str] = (),
+        each: float = 22,
+        right: float = 0,
+        square: bool = False,
+    ) -> None:
+        self.title, self.width, self._x, self._y = title, width, x, y
+        self._names, self._each = names, each
+        self._marks: list[Any] = []
+        self._under = self._head(legend)
+        tall = height or (each * len(names) if names else min(max(0.48 * width, 150), 300))
+        count = max(2, min(7, round(tall / 38)))
+        y_texts, factor = y.labels(count) if y else ([], "")
+        y_label = " ".join(filter(None, (y_label, factor)))
+        self.top += (LINE if y_label else 0) + 8
+        self.bottom = self.top + tall
+        left = max((text_width(text) for text in y_texts), default=0)
+        if names:
+            left = min(max(map(text_width, names)), 0.42 * width)
+        count_x = self._columns(width - left - right - 20)
+        texts, x_factor = x.labels(count_x)
+        half = [text_width(text) / 2 for text in texts] or [0.0]
+        self.left = max(left + 10, half[0] * (1 - float(x.fraction(x.ticks(count_x)[:1] or [0])[0])))
+        self.right = width - max(right, half[-1], 6)
+        if square:
+            self.right = min(self.right, self.left + tall * 1.15)
+        label = _wrapped(" ".join(filter(None, (x_label, x_factor))), self.right)
+        self.height = self.bottom + 20 + LINE * len(label) + 2
+        middle = (self.left + self.right) / 2
+        self._frame(count, count_x, y_texts, texts)
+        if y_label:
+            self.add(Label(0, self.top - 12, y_label, colour=QUIET))
+        for i, line in enumerate(label):
+            middle = min(middle, width - text_width(line) / 2)
+            self.add(Label(middle, self.bottom + 34 + LINE * i, line, "middle", QUIET))
+
+    def _head(self, legend: Sequence[tuple[str, int, bool]]) -> float:
+        lines = _wrapped(self.title, self.width)
+        self._marks += [Label(0, LINE * i + 13, line, bold=True) for i, line in enumerate(lines)]
+        across, down = 0.0, LINE * (len(lines) + 1)
+        for name, place, line in legend:
+            name = _cut(name, self.width - 30)
+            wide = 36 + text_width(name)
+            if across and across + wide > self.width:
+                across, down = 0.0, down + LINE
+            colour, dash = style(place)
+            if line:
+                self.add(Stroke([across, across + 22], [down - 4, down - 4], colour, 1.7, dash))
+            self.add(Markers([across + 11], [down - 4], place, colour, 3.2))
+            self.add(Label(across + 27, down, name))
+            across += wide + 8
+        self.top = down + 4 if legend else LINE * len(lines)
+        return down
+
+    def _columns(self, room: float) -> int:
+        """The largest number of ticks whose labels have room side by side."""
+        for count in range(8, 2, -1):
+            texts, _ = self._x.labels(count)
+            if sum(text_width(text) + 16 for text in texts) <= room:
+                return count
+        return 2
+
+    def _frame(self, count: int, count_x: int, y_texts: list[str], x_texts: list[str]) -> None:
+        for text, at in zip(x_texts, self.x(self._x.ticks(count_x)).tolist(), strict=True):
+            if self._y is None:
+                self.add(Stroke([at, at], [self.top, self.bottom], GRID))
+            self.add(Stroke([at, at], [self.bottom, self.bottom + 4], "#777777"))
+            self.add(Label(at, self.bottom + 17, text, "middle"))
+        if self._y is not None:
+            for text, at in zip(y_texts, self.y(self._y.ticks(count)).tolist(), strict=True):
+                self.add(Stroke([self.left, self.right], [at, at], GRID))
+                self.add(Label(self.left - 6, at + 4, text, "end"))
+        for row, name in enumerate(self._names):
+            self.add(Label(self.left - 8, self.row(row) + 4, _cut(name, self.left - 8), "end"))
+        self.add(Stroke([self.left, self.right], [self.bottom, self.bottom], "#777777"))
+
+    def x(self, values: Any) -> np.ndarray:
+        return self.left + self._x.fraction(values) * (self.right - self.left)
+
+    def y(self, values: Any) -> np.ndarray:
+        assert self._y is not None
+        return self.bottom - self._y.fraction(values) * (self.bottom - self.top)
+
+    def row(self, index: int) -> float:
+        return self.top + self._each * (index + 0.5)
+
+    def add(self, mark: Any) -> None:
+        self._marks.append(mark)
+
+    def line(self, series: Series, place: int) -> None:
+        colour, dash = style(place)
+        across, up = self.x(series.x), self.y(series.y)
+        if series.low is not None and series.high is not None:
+            seen = np.isfinite(up)
+            low = np.nan_to_num(self.y(series.low), nan=self.bottom, posinf=self.bottom).clip(self.top, self.bottom)
+            high = np.nan_to_num(self.y(series.high), nan=self.top, neginf=self.top).clip(self.top, self.bottom)
+            outline = [
+                np.concatenate([across[seen], across[seen][::-1]]),
+                np.concatenate([high[seen], low[seen][::-1]]),
+            ]
+            self.add(Area(*outline, colour, 0.16))
+        self.add(Stroke(across, up, colour, 1.7, dash))
+        seen = np.flatnonzero(np.isfinite(up))
+        # Shifted from line to line, so that markers of lines upon each other are all seen.
+        few = seen if len(seen) <= 12 else seen[(np.arange(6) * len(seen) // 6 + place * len(seen) // 40) % len(seen)]
+        self.add(Markers(across[few], up[few], place, colour))
+
+    def points(self, series: Series, place: int) -> None:
+        self.add(Markers(self.x(series.x), self.y(series.y), place, style(place)[0], 2.2, opacity=0.6))
+
+    def drawing(self) -> Drawing:
+        return Drawing(self.width, self.height, self.title, self._marks)
 
 
-def _stroke(path: str, place: int) -> Html:
-    dash = DASHES[place % len(DASHES)] or None
-    colour = COLOURS[place % len(COLOURS)]
-    return mark("path", d=path, stroke=colour, stroke_width="1.6", stroke_dasharray=dash)
+def _legend(series: Iterable[Series], lines: bool = True) -> list[tuple[str, int, bool]]:
+    entries = [(one.name, place, lines) for place, one in enumerate(series)]
+    return entries if len(entries) > 1 else []
 
 
-def _dots(series: Series, place: int, x: Axis, y: Axis) -> Html:
-    """All points as one path of strokes without length, whose round ends are the dots."""
-    dots = "".join(f"M{a:.1f} {b:.1f}h0" for a, b in zip(x(series.x), y(series.y), strict=True))
-    return mark(
-        "path",
-        d=dots,
-        stroke=COLOURS[place % len(COLOURS)],
-        stroke_width="4" if place == 0 else "3",
-        stroke_linecap="round" if place == 0 else "square",
-        stroke_opacity="0.55",
-    )
+def _wrapped(text: str, width: float) -> list[str]:
+    """The lines of a text that is too wide for one."""
+    lines: list[str] = []
+    for word in text.split(" "):
+        if lines and text_width(f"{lines[-1]} {word}", bold=True) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
 
 
-_SHAPES: tuple[Callable[[float, float], str], ...] = (
-    lambda a, b: f"M{a - 2.6:.1f} {b:.1f}a2.6 2.6 0 1 0 5.2 0a2.6 2.6 0 1 0-5.2 0z",
-    lambda a, b: f"M{a - 2.4:.1f} {b - 2.4:.1f}h4.8v4.8h-4.8z",
-    lambda a, b: f"M{a:.1f} {b - 3.2:.1f}l3.2 5.4h-6.4z",
-    lambda a, b: f"M{a:.1f} {b - 3.4:.1f}l3.2 3.4l-3.2 3.4l-3.2-3.4z",
-    lambda a, b: f"M{a:.1f} {b + 3.2:.1f}l3.2-5.4h-6.4z",
-)
+def _cut(text: str, width: float) -> str:
+    if text_width(text) <= width:
+        return text
+    while text and text_width(f"{text}…") > width:
+        text = text[:-1]
+    return f"{text.rstrip()}…"
 
 
-def _marker(place: int, across: float, up: float, colour: str) -> Html:
-    shape = _SHAPES[place % len(_SHAPES)](float(across), float(up))
-    # Past the last colour the markers are hollow.
-    fill = colour if place < len(COLOURS) else "#fff"
-    return mark("path", d=shape, fill=fill, stroke=colour)
-
-
-def text_at(
-    across: float, up: float, text: str, *, anchor: str | None = None, fill: str = "#222", weight: str | None = None
-) -> Html:
-    """A text, whose line stands at ``up`` pixels."""
-    return element(
-        "text", text, x=f"{float(across):.1f}", y=f"{float(up):.1f}", text_anchor=anchor, fill=fill, font_weight=weight
-    )
-
-
-def mark(name: str, **attributes: str | None) -> Html:
-    """An element of a drawing without contents."""
-    written = "".join(f' {key.replace("_", "-")}="{value}"' for key, value in attributes.items() if value)
-    return Html(f"<{name}{written}/>")
-
-
-def _finite(arrays: Iterable[np.ndarray]) -> np.ndarray:
-    flat = [np.asarray(array, float).ravel() for array in arrays]
-    joined = np.concatenate(flat) if flat else np.zeros(0)
-    return joined[np.isfinite(joined)]
-
-
-def _axis(numbers: np.ndarray, start: float, end: float, log: bool = False, margin: float = 0.0) -> Axis:
-    """An axis that holds these numbers, with a margin, never empty."""
-    low, high = (float(numbers.min()), float(numbers.max())) if len(numbers) else (0.0, 1.0)
-    if log:
-        spread = max(math.log10(high / low), 0.2)
-        return Axis(low / 10 ** (margin * spread), high * 10 ** (margin * spread), start, end, True)
-    spread = high - low
-    if spread <= 1e-9 * max(abs(low), abs(high)):
-        spread = 2 * (abs(high) * 0.1 or 0.5)
-        low, high = low - spread / 2, high + spread / 2
-    return Axis(low - margin * spread, high + margin * spread, start, end)
-
-
-def _round_step(size: float) -> float:
-    """The least of 1, 2 and 5 times a power of ten that is not below ``size``."""
-    power = 10.0 ** math.floor(math.log10(size))
-    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= size * (1 - 1e-9))
-
-
-def _log_ticks(low: float, high: float) -> list[float]:
-    first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
-    if last - first >= 2:
-        return [10.0**power for power in range(first, last + 1, (last - first) // 6 + 1)]
-    factors = (1, 2, 5) if math.log10(high / low) > 0.5 else (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [f * 10.0**power for power in powers for f in factors if low <= f * 10.0**power <= high]
-
-
-def _tick(value: float, log: bool) -> str:
-    if log and (value < 0.01 or value > 1000) and f"{value:e}".startswith("1.0"):
-        return "10" + str(round(math.log10(value))).translate(_SUPERSCRIPTS)
-    if value == int(value) and abs(value) < 1e6:
-        return number(int(value))
-    short = f"{value:.3g}"
-    return (short if len(short) < 7 else f"{value:.2e}").replace("e-0", "e-").replace("e+0", "e")
+def _initials(names: Sequence[str]) -> list[str]:
+    """Letters that stand for names."""
+    return [chr(ord("A") + i) if i < 26 else str(i + 1) for i in range(len(names))]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pellucid.report.chart import drawing, mark
+from pellucid.report.old_chart import drawing, mark
 from pellucid.report.page import Html, element, facts, paragraph, section
 
 PAGES = "https://github.com/pellucid/pellucid/tree/main/docs/findings"

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pellucid.report.chart import Series, dot_chart, line_chart
+from pellucid.report.old_chart import Series, dot_chart, line_chart
 from pellucid.report.page import Content, Html, element, figure, figures, number, paragraph, table
 from pellucid.training import History, steps_per_epoch
 

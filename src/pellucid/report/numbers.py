@@ -4,7 +4,7 @@ import numpy as np
 
 from pellucid.data import Dataset, Part
 from pellucid.report import picture
-from pellucid.report.chart import Series, bar_chart, scatter_chart
+from pellucid.report.old_chart import Series, bar_chart, scatter_chart
 from pellucid.report.examples import MOST_COLUMNS, features_of, show_examples
 from pellucid.report.page import Content, Html, element, figure, figures, image, number, paragraph, section, table
 

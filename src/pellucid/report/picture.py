@@ -43,6 +43,51 @@ def shades(x: np.ndarray, low: float, high: float) -> np.ndarray:
     return 255 - pixels if pixels.ndim == 3 else pixels
 
 
+def shade(x: np.ndarray, signed: bool = False, ends: tuple[float, float] | None = None) -> np.ndarray:
+    """Numbers as colours, shape (…, 3), uint8: white to dark blue, or where signed orange, white for 0, blue.
+
+    Uint8 whose last axis counts 3 or 4 channels are colours already.
+
+    Args:
+        x: shape (…,); or (…, channels) of an image with channels.
+        signed: whether 0 is white.
+        ends: the numbers at the two ends of the scale; by default the least and the largest.
+
+    Example:
+        >>> shade(np.array([-1.0, 0.0, 1.0]), signed=True).tolist()
+        [[127, 59, 8], [255, 255, 255], [8, 48, 107]]
+    """
+    x = np.asarray(x)
+    if x.ndim >= 3 and x.shape[-1] in (3, 4):
+        return grey(x[..., :3]) if x.dtype != np.uint8 else x[..., :3]
+    x = np.nan_to_num(np.asarray(x[..., 0] if x.ndim == 4 else x, float), posinf=0.0, neginf=0.0)
+    if ends is None:
+        largest = float(np.abs(x).max(initial=0)) or 1.0
+        ends = (-largest, largest) if signed else (float(x.min(initial=np.inf)), float(x.max(initial=-np.inf)))
+    low, high = ends
+    at = np.clip((x - low) / ((high - low) or 1.0), 0, 1)
+    stops, colours = _DIVERGING if signed else _SEQUENTIAL
+    return np.stack([np.interp(at, stops, channel) for channel in colours.T], axis=-1).round().astype(np.uint8)
+
+
+def shaded_png(array: np.ndarray, signed: bool = False) -> str:
+    """The address of a PNG: uint8 as they are, other numbers in shades."""
+    if array.dtype == np.uint8:
+        return png(array[..., :3] if array.ndim == 3 else array)
+    return png(shade(array, signed))
+
+
+_DIVERGING = (
+    np.array([0, 0.25, 0.5, 0.75, 1.0]),
+    np.array([[127, 59, 8], [230, 145, 56], [255, 255, 255], [107, 174, 214], [8, 48, 107]]),
+)
+"""Orange, white, blue; both ends are dark, so that in grey a page's signs are told by the words beside it."""
+_SEQUENTIAL = (
+    np.array([0, 0.25, 0.5, 0.75, 1.0]),
+    np.array([[255, 255, 255], [198, 219, 239], [107, 174, 214], [33, 113, 181], [8, 48, 107]]),
+)
+
+
 def limits(x: np.ndarray) -> tuple[float, float]:
     """The numbers that are shown as the two ends of the scale."""
     return float(x.min()), float(x.max())

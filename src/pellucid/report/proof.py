@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.report.chart import strip_chart
+from pellucid.report.old_chart import strip_chart
 from pellucid.report.page import Html, element, figure, number, paragraph, section, table
 
 Arm = Mapping[str, Any]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pellucid.report import picture
-from pellucid.report.chart import Series, line_chart, scatter_chart
+from pellucid.report.old_chart import Series, line_chart, scatter_chart
 from pellucid.report.page import Html, element, figure, figures, image, section
 
 BINS = 30

@@ -9,7 +9,7 @@ import numpy as np
 from pellucid.layers import Activation, Dense
 from pellucid.layers.layer import weights_of
 from pellucid.network import AnyNetwork, Summary
-from pellucid.report.chart import bar_chart, drawing
+from pellucid.report.old_chart import bar_chart, drawing
 from pellucid.report.figures import COLOURS
 from pellucid.report.page import Html, element, figure, figures, image, number, paragraph, table
 from pellucid.report.picture import grey, is_picture, montage

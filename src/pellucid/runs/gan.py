@@ -157,8 +157,7 @@ def train_gan(
     et al., Improved training of Wasserstein GANs, 2017.
     """
     if not isinstance(data, Dataset):
-        x = np.asarray(data)
-        data = make_dataset(x, np.zeros(len(x), np.float32), task="regression", held_out=None)
+        data = make_dataset(data, task="generation", held_out=None)
     experiment = experiment_for(
         generator, critic, data, latent=latent, loss=loss, lipschitz_constraint=lipschitz_constraint, optimizer=optimizer,
         critic_optimizer=critic_optimizer, critic_steps=critic_steps, epochs=epochs, batch_size=batch_size,

@@ -14,7 +14,7 @@ import numpy as np
 
 from pellucid.core.errors import DataError, DoctorWarning, StorageError
 from pellucid.core.types import Params, State
-from pellucid.data import Dataset, Encoder, Part, Preprocessing, TableEncoder, Vocabulary
+from pellucid.data import Dataset, Encoder, Part, Preprocessing, TableEncoder
 from pellucid.data.arrays import as_weights
 from pellucid.data.encoding import Target, Task, as_array, as_float32
 from pellucid.functions.losses import Loss, losses
@@ -77,9 +77,9 @@ class DataFacts:
     @staticmethod
     def of(data: Dataset) -> "DataFacts":
         """The facts of a dataset."""
-        held_out = 0 if data.held_out is None else len(data.held_out.x)
+        held_out = 0 if data.held_out is None else len(data.held_out)
         return DataFacts(
-            data.name, data.task, data.classes, data.input_shape, data.outputs, len(data.train.x),
+            data.name, data.task, data.classes, data.input_shape, data.outputs, len(data.train),
             held_out, data.fingerprint, data.preprocessing, data.target_preprocessing, data.encoder,
         )
 
@@ -133,7 +133,7 @@ class DataFacts:
     @staticmethod
     def from_dict(plain: dict[str, Any], arrays: dict[str, np.ndarray]) -> "DataFacts":
         """What ``to_dict`` and ``to_arrays`` wrote."""
-        encoder = None if plain["encoder"] is None else _restore_encoder(plain["encoder"])
+        encoder = None if plain["encoder"] is None else Encoder.restore(plain["encoder"])
         tuples = {name: tuple(plain[name]) for name in ("classes", "input_shape")}
         prepared = {part: Preprocessing.from_dict(under(part, arrays)) for part in PREPARED}
         facts: dict[str, Any] = plain | tuples | {"encoder": encoder} | prepared
@@ -361,7 +361,7 @@ class Run:
         return None if found is None else np.asarray(found)
 
     def explain(self, x: Any, y: Any = None, *, neuron: str | None = None, weight: str | None = None) -> Any:
-        """One example through the network with every number, each derivative checked; see `pellucid.explain`.
+        """One example through the network with every number, each derivative checked; see `pellucid.explanations`.
 
         Args:
             x: one example, as for ``outputs``.
@@ -370,10 +370,10 @@ class Run:
             weight: ``"LAYER:i,j"``, the weight that is followed.
 
         Returns:
-            A `pellucid.explain.Explanation`.
+            A `pellucid.explanations.Explanation`.
         """
         # Explaining stands on a floor above: by name, so that this one does not import it.
-        explaining = importlib.import_module("pellucid.explain")
+        explaining = importlib.import_module("pellucid.explanations")
         return explaining.explain(self, x, y, neuron=neuron, weight=weight)
 
     def diagnose(self, data: Dataset | None = None) -> Any:
@@ -385,7 +385,7 @@ class Run:
             data: its data, where the run was loaded and they came as arrays.
 
         Returns:
-            A list of `pellucid.Finding`.
+            A list of `pellucid.doctor.Finding`.
         """
         # The doctor lies a floor above.
         return importlib.import_module("pellucid.doctor.keep").diagnose_and_keep(self, data)
@@ -553,10 +553,6 @@ def under(folder: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The arrays whose names begin with ``folder/``, without it."""
     prefix = folder + "/"
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-
-
-def _restore_encoder(plain: dict[str, Any]) -> Encoder:
-    return TableEncoder.from_dict(plain) if "columns" in plain else Vocabulary.from_dict(plain)
 
 
 def target_for(loss: Loss, y: np.ndarray, outputs: int) -> np.ndarray:

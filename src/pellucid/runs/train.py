@@ -628,7 +628,7 @@ def _class_weights(class_weights: Any, data: Dataset) -> np.ndarray:
         )
     if class_weights == "balanced":
         counts = np.bincount(data.train.y.reshape(-1).astype(int), minlength=len(data.classes))
-        return (len(data.train.x) / (len(data.classes) * np.maximum(counts, 1))).astype(np.float32)
+        return (len(data.train) / (len(data.classes) * np.maximum(counts, 1))).astype(np.float32)
     if not isinstance(class_weights, Mapping):
         raise InvalidValue(
             f'class_weights must be "balanced" or a weight for each class. Received: {class_weights!r}.'

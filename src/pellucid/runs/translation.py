@@ -15,32 +15,23 @@ from pellucid.core.constraints import SHARE, WholeNumber, require
 from pellucid.core.errors import InvalidValue, ResumeWarning, StorageError
 from pellucid.core.registry import describe
 from pellucid.core.types import Params, State
-from pellucid.data.translation import (
-    PAD,
-    START,
-    UNKNOWN,
-    Lexicon,
-    Translations,
-    bleu,
-    encode_sources,
-    sentence_of,
-    words_of,
-)
+from pellucid.data import Dataset
+from pellucid.data.translation import PAD, START, UNKNOWN, Lexicon, SentenceEncoder, SentencePairs, bleu, words_of
 from pellucid.layers import LSTM, Attention, Concatenate, Dense, Dropout, Embedding, MeanOverTime, Repeat
+from pellucid.network import Graph, Summary, build_network, power_of_two, summarize
+from pellucid.optimizers import as_optimizer
 from pellucid.runs.experiment import Experiment, check_counts
+from pellucid.runs.folder import RunFolder
 from pellucid.runs.keeping import keep_compiled_programs, restore, run_to_the_end
 from pellucid.runs.resuming import changed, refuse_fewer_epochs, resettled, resumed_optimizer
 from pellucid.runs.run import program_of, under
-from pellucid.network import Graph, Summary, build_network, power_of_two, summarize
-from pellucid.optimizers import as_optimizer
-from pellucid.runs.folder import RunFolder
 from pellucid.training import History, Rows, Scaling, Training, from_arrays, initial_state, to_arrays
 
 SENTENCES = 256
 """Most sentences translated at once."""
 
 
-def translator(data: Translations, *, embedding: int = 64, units: int = 128, dropout: float = 0.2) -> Graph:
+def translator(data: Dataset, *, embedding: int = 64, units: int = 128, dropout: float = 0.2) -> Graph:
     """Encoder, decoder and attention between them, as a graph of two inputs (subject 8.3).
 
     The encoder, an LSTM over the embedded source, leaves a state for every source word; their mean tells the decoder
@@ -69,18 +60,20 @@ def translator(data: Translations, *, embedding: int = 64, units: int = 128, dro
     require(embedding, WholeNumber(1), "embedding")
     require(units, WholeNumber(1), "units")
     require(dropout, SHARE, "dropout")
+    encoder = data.encoder
+    assert isinstance(encoder, SentenceEncoder)
     return Graph(
         inputs=("source", "written"),
         nodes={
             "source_words": (
-                Embedding(len(data.source), embedding, mask_zero=True),
+                Embedding(len(encoder.source), embedding, mask_zero=True),
                 "source",
             ),
             "source_dropped": (Dropout(dropout), "source_words"),
             "encoder": (LSTM(units, return_sequences=True, mask_value=0.0), "source_dropped"),
             "gist": (MeanOverTime(), "encoder"),
-            "gist_again": (Repeat(data.target_steps), "gist"),
-            "written_words": (Embedding(len(data.target), embedding), "written"),
+            "gist_again": (Repeat(encoder.target_steps), "gist"),
+            "written_words": (Embedding(len(encoder.target), embedding), "written"),
             "decoder_reads": (Concatenate(), ("written_words", "gist_again")),
             "decoder_dropped": (Dropout(dropout), "decoder_reads"),
             "decoder": (LSTM(units, return_sequences=True), "decoder_dropped"),
@@ -89,7 +82,7 @@ def translator(data: Translations, *, embedding: int = 64, units: int = 128, dro
             "state_and_context": (Concatenate(), ("decoder", "context")),
             "choice": (Dense(embedding, "tanh", weights="glorot_uniform"), "state_and_context"),
             "choice_dropped": (Dropout(dropout), "choice"),
-            "word": (Dense(len(data.target), "softmax", weights="glorot_uniform"), "choice_dropped"),
+            "word": (Dense(len(encoder.target), "softmax", weights="glorot_uniform"), "choice_dropped"),
         },
         outputs="word",
     )
@@ -145,9 +138,13 @@ class Translator:
         """The network as a table."""
         return summarize(self.network, ((self.source_steps,), (self.target_steps,)))
 
+    @property
+    def _encoder(self) -> SentenceEncoder:
+        return SentenceEncoder(self.source, self.target, self.source_steps, self.target_steps)
+
     @staticmethod
     def train(
-        data: Translations,
+        data: Dataset,
         network: Graph | None = None,
         *,
         optimizer: Any = None,
@@ -215,19 +212,19 @@ class Translator:
         check_counts(experiment, len(data.train))
         keep_compiled_programs()
         program = program_of(experiment, network, len(data.train))
-        parts = [data.rectangles(pairs) for pairs in (data.train, data.held_out)]
+        encoder, unseen = data.encoder, data.held_out
+        assert isinstance(encoder, SentenceEncoder)
+        assert isinstance(unseen, SentencePairs)
         train, held_out = (
-            Rows((jnp.asarray(part.source), jnp.asarray(part.shifted)), jnp.asarray(part.target))
-            for part in parts
+            Rows(tuple(map(jnp.asarray, part.inputs)), jnp.asarray(part.y)) for part in (data.train, unseen)
         )
-        shapes = ((data.source_steps,), (data.target_steps,))
         training = Training(
             program,
             Scaling(jnp.float32(0), jnp.float32(1)),
             train,
             held_out,
             chosen,
-            initial_state(network, chosen, None, shapes, experiment.seed),
+            initial_state(network, chosen, None, data.input_shape, experiment.seed),
             History.begin(program, train.rows),
         )
         optimizers = {"optimizer": experiment.to_dict()["optimizer"]}
@@ -258,10 +255,10 @@ class Translator:
             files.write_experiment(experiment.to_dict())
         stopped = run_to_the_end(training, experiment.epochs, files, checkpoint_every, progress, optimizers)
         made = Translator(
-            network, training.params, training.layer_state, data.source, data.target, data.source_steps,
-            data.target_steps, experiment, training.history, {}, stopped,
+            network, training.params, training.layer_state, encoder.source, encoder.target, encoder.source_steps,
+            encoder.target_steps, experiment, training.history, {}, stopped,
         )
-        made.result |= made.evaluate(data.held_out)
+        made.result |= made.evaluate([(source, target) for source, target in unseen.pairs])
         if files is not None:
             made._write(files)
         return made
@@ -275,7 +272,7 @@ class Translator:
         Raises:
             DataError: a sentence without words, or too long.
         """
-        return [sentence_of(self.target.decode(row)) for row in self._write_words(sentences)]
+        return self._encoder.decode(self._write_words(sentences))
 
     def alignment(self, sentence: str) -> Alignment:
         """The attention weights of one translation.
@@ -286,7 +283,7 @@ class Translator:
         written = self._write_words([sentence])
         words = self.target.decode(written[0])
         shifted = np.concatenate([[[START]], written[:, :-1]], axis=1)
-        source = encode_sources([sentence], self.source, self.source_steps)
+        source = self._encoder.encode([sentence])
         x = jnp.asarray(source), jnp.asarray(shifted, jnp.int32)
         weights = _attention(self.network, self.params, self.layer_state, x)[0]
         read = words_of(sentence)
@@ -376,7 +373,7 @@ class Translator:
 
     def _write_words(self, sentences: Sequence[str]) -> np.ndarray:
         """The numbers of the words of each translation, (sentences, target_steps)."""
-        source = encode_sources(sentences, self.source, self.source_steps)
+        source = self._encoder.encode(sentences)
         parts = [np.zeros((0, self.target_steps), np.int32)]
         for i in range(0, len(source), SENTENCES):
             part = source[i : i + SENTENCES]
@@ -421,12 +418,12 @@ def _refuse_others(saved: Experiment, *, network: Any, **others: Any) -> None:
             )
 
 
-def _facts(data: Translations) -> dict[str, Any]:
+def _facts(data: Dataset) -> dict[str, Any]:
     return {
         "name": "translations",
         "fingerprint": data.fingerprint,
         "rows": len(data.train),
-        "held_out_rows": len(data.held_out),
+        "held_out_rows": len(data.held_out or ()),
     }
 
 

@@ -14,7 +14,7 @@ from pellucid_textbook.lessons.quantity import Quantity
 from pellucid_textbook.lessons.study import train_variants
 from pellucid_textbook.neuron import BiologicalNeuron, firing_rate_curve
 from pellucid_textbook.perceptron import FittedPerceptron, Perceptron
-from pellucid_textbook.separability import NotSeparable
+from pellucid_textbook.separable import NotSeparable
 
 CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
 AND, XOR = (0, 0, 0, 1), (0, 1, 1, 0)

@@ -20,7 +20,7 @@ from pellucid.optimizers import SGD
 from pellucid_textbook.catalogue.comparisons import forward_and_backward, reference_network
 from pellucid_textbook.catalogue.page import Content, Curve, Facts, Formulas, Page, Table, write
 from pellucid_textbook.perceptron import FittedPerceptron, Perceptron, and_gate
-from pellucid_textbook.separability import separability
+from pellucid_textbook.separable import separability
 
 # ------------------------------------------------------------------------------------------------ AND
 

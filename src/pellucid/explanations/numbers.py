@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pellucid.core.errors import UnknownName
-from pellucid.explain.difference import Check
-from pellucid.explain.gates import Through
-from pellucid.explain.update import Update
+from pellucid.explanations.difference import Check
+from pellucid.explanations.gates import Through
+from pellucid.explanations.update import Update
 
 
 @dataclass(frozen=True)
@@ -235,29 +235,29 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """Every number as JSON-like data."""
-        from pellucid.explain.render import as_dict
+        from pellucid.explanations.render import as_dict
 
         return as_dict(self)
 
     def to_markdown(self) -> str:
         """Markdown with LaTeX formulas."""
-        from pellucid.explain.render import as_markdown
+        from pellucid.explanations.render import as_markdown
 
         return as_markdown(self)
 
     def to_latex(self) -> str:
         """A LaTeX document."""
-        from pellucid.explain.render import as_latex
+        from pellucid.explanations.render import as_latex
 
         return as_latex(self)
 
     def to_html(self) -> str:
         """A self-contained HTML page."""
-        from pellucid.explain.page import as_html
+        from pellucid.explanations.page import as_html
 
         return as_html(self)
 
     def __str__(self) -> str:
-        from pellucid.explain.render import as_text
+        from pellucid.explanations.render import as_text
 
         return as_text(self)

@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.types import Array, PyTree
-from pellucid.explain.attribution import attribute
-from pellucid.explain.choice import Aim, aim_at, describe_weight
-from pellucid.explain.difference import Point, Request, run_checks
-from pellucid.explain.formula import place
-from pellucid.explain.gates import Opened, through_time
-from pellucid.explain.numbers import Chosen, Coupled, Explanation, Facts, LayerNumbers, LossNumbers
-from pellucid.explain.update import next_update
+from pellucid.explanations.attribution import attribute
+from pellucid.explanations.choice import Aim, aim_at, describe_weight
+from pellucid.explanations.difference import Point, Request, run_checks
+from pellucid.explanations.formula import place
+from pellucid.explanations.gates import Opened, through_time
+from pellucid.explanations.numbers import Chosen, Coupled, Explanation, Facts, LayerNumbers, LossNumbers
+from pellucid.explanations.update import next_update
 from pellucid.functions.losses import Loss
 from pellucid.functions.masking import masked_gradient, masked_value
 from pellucid.layers import Activation, Embedding, LeakyIntegrateAndFire

@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
-from pellucid.explain.blocks import Cell, Heading, Lines, Table, Text
-from pellucid.explain.formula import Line, Math, number, tex
-from pellucid.explain.numbers import Explanation, LayerNumbers
-from pellucid.explain.story import in_words
+from pellucid.explanations.blocks import Cell, Heading, Lines, Table, Text
+from pellucid.explanations.formula import Line, Math, number, tex
+from pellucid.explanations.numbers import Explanation, LayerNumbers
+from pellucid.explanations.story import in_words
 
 WIDTH = 110
 """Columns of the text where there is no terminal to ask."""

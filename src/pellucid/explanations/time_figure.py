@@ -8,7 +8,7 @@ from pellucid.core.errors import MissingExtra
 from pellucid.report.figures import COLOURS
 
 if TYPE_CHECKING:
-    from pellucid.explain.through_time import ThroughTime
+    from pellucid.explanations.through_time import ThroughTime
 
 TIMES = 6
 """Snapshots whose weights are shown as pictures."""

@@ -11,10 +11,10 @@ import numpy as np
 
 from pellucid.core.errors import DataError, InvalidValue
 from pellucid.data import Part
-from pellucid.explain.gates import RECURRENT, open_in_time
-from pellucid.explain.numbers import Explanation, Facts, LossNumbers
-from pellucid.explain.update import double
-from pellucid.explain.walk import Walk
+from pellucid.explanations.gates import RECURRENT, open_in_time
+from pellucid.explanations.numbers import Explanation, Facts, LossNumbers
+from pellucid.explanations.update import double
+from pellucid.explanations.walk import Walk
 from pellucid.layers import BatchNorm, Dropout, GaussianNoise, MaskingNoise
 from pellucid.runs.run import Run, target_for
 from pellucid.runs.scaling import describe_targets

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.types import Array, PyTree
-from pellucid.explain.formula import place as place_of
-from pellucid.explain.numbers import Attribution
+from pellucid.explanations.formula import place as place_of
+from pellucid.explanations.numbers import Attribution
 from pellucid.layers import Activation, Embedding
 from pellucid.network import AnyNetwork, rows_that_fit
 from pellucid.network.memory import SINGLE_PASS

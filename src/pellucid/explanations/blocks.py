@@ -5,7 +5,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from pellucid.explain.formula import Line, Math, place
+from pellucid.explanations.formula import Line, Math, place
 
 SHOWN = 8
 """Numbers of a list that are shown one by one where it is longer."""

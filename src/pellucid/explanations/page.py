@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from pellucid.explain.blocks import Block, Cell, Gallery, Heading, Lines, Numbers, Picture, Table, Text
-from pellucid.explain.formula import Math, number
-from pellucid.explain.numbers import Explanation
-from pellucid.explain.story import story
+from pellucid.explanations.blocks import Block, Cell, Gallery, Heading, Lines, Numbers, Picture, Table, Text
+from pellucid.explanations.formula import Math, number
+from pellucid.explanations.numbers import Explanation
+from pellucid.explanations.story import story
 from pellucid.report import page as html
 from pellucid.report.page import Content, Html
 from pellucid.report.picture import grey, png

@@ -15,8 +15,8 @@ import numpy as np
 from pellucid.core.errors import InvalidValue, UnknownName
 from pellucid.core.types import PyTree
 from pellucid.data import Dataset
-from pellucid.explain.choice import check_place
-from pellucid.explain.time_figure import draw
+from pellucid.explanations.choice import check_place
+from pellucid.explanations.time_figure import draw
 from pellucid.layers import Activation
 from pellucid.network import AnyNetwork, backpropagate, rows_that_fit
 from pellucid.network.memory import SINGLE_PASS

@@ -10,9 +10,9 @@ import numpy as np
 
 from pellucid.core.errors import InvalidValue, UnknownName
 from pellucid.core.types import Array, PyTree
-from pellucid.explain.gates import Through
-from pellucid.explain.numbers import Chosen, Input, Term
-from pellucid.explain.update import Update
+from pellucid.explanations.gates import Through
+from pellucid.explanations.numbers import Chosen, Input, Term
+from pellucid.explanations.update import Update
 from pellucid.functions import Elementwise
 from pellucid.layers import Activation
 from pellucid.network import AnyNetwork, mask_arguments

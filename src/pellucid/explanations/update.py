@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.types import PyTree
-from pellucid.explain.formula import Line
+from pellucid.explanations.formula import Line
 from pellucid.functions.regularizers import L2, ElasticNet, regularizers
 from pellucid.functions.schedules import Schedule
 from pellucid.layers.layer import WEIGHTS

@@ -2,11 +2,23 @@
 
 import numpy as np
 
-from pellucid.explain.blocks import SHOWN, Block, Cell, Gallery, Heading, Lines, Numbers, Table, Text, shape_of, some_of
-from pellucid.explain.difference import STEPS, Check
-from pellucid.explain.formula import SYMBOLS, Line, Math, below, gradient, number, place, symbol
-from pellucid.explain.looking import images, inputs, over_time
-from pellucid.explain.numbers import Explanation, LayerNumbers
+from pellucid.explanations.blocks import (
+    SHOWN,
+    Block,
+    Cell,
+    Gallery,
+    Heading,
+    Lines,
+    Numbers,
+    Table,
+    Text,
+    shape_of,
+    some_of,
+)
+from pellucid.explanations.difference import STEPS, Check
+from pellucid.explanations.formula import SYMBOLS, Line, Math, below, gradient, number, place, symbol
+from pellucid.explanations.looking import images, inputs, over_time
+from pellucid.explanations.numbers import Explanation, LayerNumbers
 
 MOST = 4096
 """Numbers of an array that the page holds; larger ones are in the JSON."""

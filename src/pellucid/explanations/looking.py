@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from pellucid.explain.blocks import SHOWN, Block, Cell, Gallery, Heading, Picture, Table, Text
-from pellucid.explain.formula import number, place
-from pellucid.explain.numbers import Explanation
+from pellucid.explanations.blocks import SHOWN, Block, Cell, Gallery, Heading, Picture, Table, Text
+from pellucid.explanations.formula import number, place
+from pellucid.explanations.numbers import Explanation
 
 
 def inputs(told: Explanation) -> list[Block]:

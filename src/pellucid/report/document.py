@@ -1,0 +1,374 @@
+"""A document, written once and rendered to HTML, a terminal, Markdown or LaTeX.
+
+A document is a title and blocks. A block is one of the classes below, a chart of `pellucid.report.chart`, a string (a
+paragraph), or None, which is left out. Text within a block is `Inline`: strings, numbers, formulas, `Code`, `Link`,
+`Strong`, `Meter`. Numbers stay numbers until they are rendered: all renderers write them by `number`. ::
+
+    from pellucid.report import html, latex, markdown, terminal
+    from pellucid.report.chart import LineChart, Series
+    from pellucid.report.document import Code, Columns, Details, Document, Figure, Note, Paragraph, Section, Table
+
+    document = Document(
+        "iris",
+        Note("good", "Accuracy 0.967 on 30 held-out rows; the constant predictor reaches 0.333."),
+        Section(
+            "Result",
+            Paragraph("Trained with ", Code("learning_rate = 0.01"), "."),
+            Table(("part", "accuracy"), [("held out", 0.967), ("training", 0.975)]),
+            Columns(Figure(LineChart("loss", [Series("training", x, y)], x_label="epoch"), "What the loss did.")),
+            Details("Settings", Table((), [("seed", 0), ("epochs", 20)])),  # no head: names and values
+        ),
+    )
+    html.page(document)         # a page that stands alone
+    html.fragment(document)     # a piece of a page, as notebooks show it
+    terminal.text(document)     # plain text; terminal.renderable(document) is for a rich console
+    markdown.text(document)
+    latex.text(document)        # a LaTeX document
+
+A section without blocks is left out, and so is one of which a renderer can show nothing: charts, pictures and arrays of
+numbers appear in HTML (line charts also in a terminal), folded blocks are written out where nothing folds.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+
+
+@runtime_checkable
+class Formula(Protocol):
+    r"""A formula in three notations, such as `pellucid.core.formula` makes.
+
+    A formula of several steps may have an attribute ``aligned`` too: its LaTeX with ``&`` before the signs to align and
+    ``\\`` between lines.
+    """
+
+    @property
+    def text(self) -> str:
+        """Unicode, for a terminal."""
+        ...
+
+    @property
+    def latex(self) -> str:
+        """LaTeX, without dollar signs."""
+        ...
+
+    @property
+    def mathml(self) -> str:
+        """MathML, without the element ``math``."""
+        ...
+
+
+@runtime_checkable
+class Chart(Protocol):
+    """A chart of `pellucid.report.chart`."""
+
+    title: str
+
+    def draw(self, width: float) -> Any:
+        """Draw it at a width in pixels."""
+        ...
+
+
+@dataclass(frozen=True)
+class Code:
+    """A word of code within a sentence."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Strong:
+    """Words that stand out in a sentence."""
+
+    text: "Inline"
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link within a sentence."""
+
+    text: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Meter:
+    """A fraction between 0 and 1: a small bar and its percentage."""
+
+    fraction: float
+    kind: str = "note"
+
+
+class Words(tuple["Inline", ...]):
+    """Several pieces of `Inline` where one is expected.
+
+    Example:
+        >>> Words("the rate ", Code("learning_rate"))
+        ('the rate ', Code(text='learning_rate'))
+    """
+
+    def __new__(cls, *parts: "Inline") -> "Words":  # noqa: D102
+        return super().__new__(cls, parts)
+
+
+Inline: TypeAlias = "str | float | Formula | Code | Strong | Link | Meter | Words | None"
+"""Text within a block; None is nothing."""
+
+
+class Paragraph:
+    """A paragraph.
+
+    Args:
+        content: its pieces, one after another.
+        kind: ``"lead"`` for a first sentence, ``"quiet"`` for a remark.
+    """
+
+    def __init__(self, *content: Inline, kind: Literal["", "lead", "quiet"] = "") -> None:
+        self.content, self.kind = Words(*content), kind
+
+
+@dataclass(frozen=True)
+class Bullets:
+    """A list of items."""
+
+    items: Sequence[Inline]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table, its numbers aligned on the right.
+
+    Args:
+        head: the names of the columns; empty for a table of names and their values.
+        rows: the cells of each row.
+        caption: what it shows, in a sentence.
+    """
+
+    head: Sequence[Inline]
+    rows: Sequence[Sequence[Inline]]
+    caption: str = ""
+
+    @property
+    def numeric(self) -> list[bool]:
+        """Which columns hold numbers, and nothing else.
+
+        Example:
+            >>> Table(("layer", "units", "share"), [("dense", 3, "12 %"), ("relu", None, "–")]).numeric
+            [False, True, True]
+        """
+        columns = len(self.head) or max(map(len, self.rows), default=0)
+        cells = [[row[i] for row in self.rows if i < len(row) and row[i] not in (None, "")] for i in range(columns)]
+        return [bool(column) and all(map(is_numeric, column)) for column in cells]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Lines of code, or of text in columns."""
+
+    text: str
+
+
+class Formulas:
+    """Formulas, each on a line of its own."""
+
+    def __init__(self, *lines: Formula) -> None:
+        self.lines = lines
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """All numbers of an array, folded away below its label."""
+
+    label: str
+    array: np.ndarray
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An array as a picture.
+
+    Args:
+        array: shape (height, width) or (height, width, 3 or 4); uint8 are pixels as they are, other numbers become
+            shades, dark for large.
+        label: what it shows.
+        signed: whether 0 is the middle of the scale: blue above, orange below.
+    """
+
+    array: np.ndarray
+    label: str
+    signed: bool = False
+
+
+@dataclass(frozen=True)
+class Image:
+    """A picture in a file beside the document.
+
+    Args:
+        address: the path or address.
+        label: what it shows.
+    """
+
+    address: str
+    label: str
+
+
+class Figure:
+    """A chart, a picture or another block with a caption below it."""
+
+    def __init__(self, block: "Block", *caption: Inline) -> None:
+        self.block, self.caption = block, Words(*caption)
+
+
+class Columns:
+    """Blocks side by side where there is room.
+
+    Args:
+        blocks: what stands in the columns.
+        width: of a column: ``"half"`` of the page, a ``"third"``, or ``"small"`` for pictures with a few words.
+    """
+
+    def __init__(self, *blocks: "Block", width: Literal["half", "third", "small"] = "half") -> None:
+        self.blocks, self.width = present(blocks), width
+
+
+class Details:
+    """Blocks folded away below a summary; ``open`` shows them at first."""
+
+    def __init__(self, summary: Inline, *blocks: "Block", open: bool = False) -> None:
+        self.summary, self.blocks, self.open = summary, present(blocks), open
+
+
+Severity: TypeAlias = Literal["good", "note", "warning", "problem"]
+
+
+class Note:
+    """A box that stands out: a verdict, a remark, a finding.
+
+    Args:
+        kind: how serious it is; shown by a sign and a colour.
+        blocks: what it says.
+        title: its heading.
+    """
+
+    def __init__(self, kind: Severity, *blocks: "Block", title: Inline = None) -> None:
+        self.kind, self.blocks, self.title = kind, present(blocks), title
+
+    @property
+    def sign(self) -> str:
+        """The sign of its kind."""
+        return {"good": "✓", "note": "ℹ", "warning": "!", "problem": "✗"}[self.kind]
+
+
+class Section:
+    """A heading and the blocks below it; sections within are one level lower.
+
+    Args:
+        title: the heading; in HTML it is linked to by its words, ``#worst-mistakes``.
+        blocks: what stands below it.
+    """
+
+    def __init__(self, title: str, *blocks: "Block") -> None:
+        self.title, self.blocks = title, present(blocks)
+
+
+class Document:
+    """A title and blocks."""
+
+    def __init__(self, title: str, *blocks: "Block") -> None:
+        self.title, self.blocks = title, present(blocks)
+
+
+Block: TypeAlias = (
+    "str | Paragraph | Bullets | Table | Listing | Formulas | Numbers | Picture | Image | Chart | Figure | Columns"
+    " | Details | Note | Section | None"
+)
+"""A part of a document; a string is a paragraph, None is left out."""
+
+
+def present(blocks: Iterable[Block]) -> tuple[Block, ...]:
+    """The blocks that show something: no None, and no section that is empty.
+
+    Example:
+        >>> present([None, "text", Section("empty", None)])
+        ('text',)
+    """
+    return tuple(
+        block for block in blocks if block is not None and not (isinstance(block, Section) and not block.blocks)
+    )
+
+
+def facts(pairs: Iterable[tuple[str, Inline]]) -> Table | None:
+    """A table of names and their values; a value of None is left out with its name.
+
+    Example:
+        >>> facts([("seed", 0), ("folder", None)]).rows
+        [('seed', 0)]
+    """
+    rows = [(name, value) for name, value in pairs if value is not None]
+    return Table((), rows) if rows else None
+
+
+def parts(content: Inline) -> Iterator[Inline]:
+    """The pieces of inline content, one by one."""
+    if isinstance(content, Words):
+        for part in content:
+            yield from parts(part)
+    elif content is not None:
+        yield content
+
+
+def is_numeric(value: Any) -> bool:
+    """Whether a cell is a number, or a string that reads as one.
+
+    Example:
+        >>> is_numeric(3), is_numeric("−0.5"), is_numeric("12 %"), is_numeric("dense_1"), is_numeric(True)
+        (True, True, True, False, False)
+    """
+    if isinstance(value, str):
+        return _NUMBER.fullmatch(value) is not None
+    return not isinstance(value, bool) and hasattr(value, "__float__")
+
+
+_NUMBER = re.compile(r"[<>≤≥±+−-]?\s?[\d.,]+(e[+−-]?\d+)?(\s?%|\s×)?|−?∞|–")
+
+
+def number(value: Any, digits: int = 4) -> str:
+    """Write a number: four digits, thousands set apart, a true minus.
+
+    Args:
+        value: the number; of an array with one element that element.
+        digits: significant digits of numbers that are not whole.
+
+    Example:
+        >>> number(60000), number(0.98765), number(-1234.5), number(float("nan")), number(2e-7)
+        ('60,000', '0.9877', '−1,234', '–', '2e−7')
+    """
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if hasattr(value, "__index__"):
+        text = f"{int(value):,}"
+    elif math.isnan(value := float(value)):
+        return "–"
+    elif math.isinf(value):
+        text = "∞" if value > 0 else "-∞"
+    else:
+        text = f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value + 0.0:.{digits}g}"
+    return re.sub(r"e([+-])0*", lambda found: f"e{found[1].strip('+')}", text).replace("-", "−")
+
+
+def percent(fraction: Any) -> str:
+    """Write a fraction in per cent; never 100 % for less, nor 0 % for more.
+
+    Example:
+        >>> percent(0.5), percent(0.99999), percent(1e-9)
+        ('50.0 %', '> 99.9 %', '< 0.1 %')
+    """
+    value = 100 * float(fraction)
+    text = f"{value:.1f}"
+    if text == "100.0" and value < 100:
+        return "> 99.9 %"
+    return "< 0.1 %" if text == "0.0" and value > 0 else f"{text} %"

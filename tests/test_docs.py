@@ -1,0 +1,38 @@
+"""The documentation: its code runs, as a reader would run it, page by page."""
+
+import re
+import warnings
+from pathlib import Path
+
+import jax
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BLOCK = re.compile(
+    r"^(?:<!-- not run: (?P<reason>.+) -->\n)?```python[^\n]*\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
+)
+PAGES = [
+    path
+    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    if path.exists() and BLOCK.search(path.read_text(encoding="utf-8"))
+]
+
+
+def blocks(page):
+    """The Python of a page: (line, code), but for what says why it is not run."""
+    text = page.read_text(encoding="utf-8")
+    return [
+        (text[: block.start("code")].count("\n"), block["code"])
+        for block in BLOCK.finditer(text)
+        if not block["reason"]
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "__main__"}
+    with warnings.catch_warnings(), jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
+        warnings.simplefilter("ignore")  # what the doctor warns of is part of some pages
+        for line, code in blocks(page):
+            exec(compile("\n" * line + code, str(page), "exec"), names)
