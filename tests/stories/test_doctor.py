@@ -1,6 +1,7 @@
 """A training that does not learn, from the first warning to the repaired run, through the command line."""
 
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
@@ -53,7 +54,7 @@ def alike():
 
 
 def test_a_training_that_cannot_work_is_warned_of_and_made_all_the_same():
-    with pytest.warns(pel.DoctorWarning, match=r"constant init \(97%\).*pellucid.check"):
+    with pytest.warns(pel.DoctorWarning, match=r"constant init \(\d+%\).*pellucid.check"):
         run = pel.train(alike(), pel.load_dataset("iris"), epochs=2, progress=False)
     assert run.history.epochs_made == 2
 
@@ -65,7 +66,8 @@ def test_the_command_line_warns_in_a_line(tmp_path):
         '[[layers]]\nname = "dense"\nunits = 3\nactivation = "softmax"\n'
     )
     told = pellucid("train", "iris", "--network", network, "--epochs", 1, "--run", tmp_path / "run", "--quiet")
-    assert "problem: constant init (97%): the units of dense_1 all begin with the same weights" in told.stderr
+    line = r"problem: constant init \(\d\d%\): the units of dense_1 all begin with the same weights"
+    assert re.search(line, told.stderr)
     assert f"pellucid check {tmp_path / 'run' / 'experiment.toml'}" in told.stderr
     checked = pellucid("check", tmp_path / "run" / "experiment.toml", code=1)
     assert "docs/findings/constant_init.md" in checked.stdout
@@ -103,4 +105,4 @@ def test_a_run_that_diverged_can_be_diagnosed(tmp_path):
     assert pel.load_run(run).stopped == "diverged"
     found = json.loads(pellucid("diagnose", run, "--json", code=1).stdout)
     assert found[0]["severity"] == "problem"
-    assert "ceased to be finite" in " ".join(one["because"] for one in found)
+    assert "became NaN or infinite" in " ".join(one["because"] for one in found)
