@@ -26,7 +26,6 @@ from benchmarks.doctor_repairs import summary as summary_of_repairs
 from pellucid.doctor import Finding, diagnose
 from pellucid.doctor.subject import Subject
 from pellucid.runs.fit import keep_compiled_programs
-from pellucid.runs.trained import Trained
 
 CHANGES = {
     "learning_rate_too_high": lambda trials: max(trials.slower.values()),

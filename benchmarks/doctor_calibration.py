@@ -13,6 +13,7 @@ from typing import Any
 import click
 import jax
 import numpy as np
+from pellucid.runs.keeping import keep_compiled_programs
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
@@ -22,7 +23,6 @@ from pellucid.doctor.diagnose import BEFORE, SURE, evidence_of
 from pellucid.doctor.rule import RULES
 from pellucid.doctor.subject import Subject
 from pellucid.report.chart import Series, line_chart
-from pellucid.runs.keeping import keep_compiled_programs
 
 CHART = Path("docs/doctor_calibration.svg")
 FOLDS, BINS = 5, 6

@@ -15,7 +15,7 @@ from pellucid.doctor.remedies import REMEDIES, candidates
 from pellucid.doctor.rule import CAUSES
 from pellucid.doctor.setup import Setup, train_all
 from pellucid.doctor.skill import skill
-from pellucid.doctor.successive_halving import FRESH, SURE, Arm, Candidate, Field, Trained, race
+from pellucid.doctor.successive_halving import FRESH, SURE, Arm, Attempt, Candidate, Field, race
 from pellucid.functions.metrics import metrics
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.fit import begin, fit
@@ -144,7 +144,7 @@ class _Fake:
 
 def _field(original, goal):
     ended = SimpleNamespace(history=SimpleNamespace(epochs_made=1, steps_made=100))
-    return Field(_Fake(original), None, goal, lambda members: [Trained(ended, 0.0) for _ in members])
+    return Field(_Fake(original), None, goal, lambda members: [Attempt(ended, 0.0) for _ in members])
 
 
 def _propose(singles, pairs=()):

@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from pellucid.doctor import Finding
 import pellucid.doctor  # noqa: F401
+from pellucid.doctor import Finding
 from pellucid.doctor.rule import CAUSES
 from pellucid.report import html
 from pellucid.report.doctor import findings_section, page_of_finding, paired_differences, proof_section

@@ -7,11 +7,11 @@ import pytest
 from click.testing import CliRunner
 
 import pellucid as pel
-from pellucid.runs.fit import begin
-from pellucid.runs.plan import settle
 from pellucid.cli.main import main
 from pellucid.doctor.check import glance
 from pellucid.functions.initializers import Constant
+from pellucid.runs.fit import begin
+from pellucid.runs.plan import settle
 
 
 def pellucid(*arguments, code=0):

@@ -8,11 +8,10 @@ import numpy as np
 
 from pellucid.core.errors import DataError
 from pellucid.data import Dataset
+from pellucid.runs.fit import data_of_run, training_again
 from pellucid.runs.folder import RunFolder
 from pellucid.runs.samples import sample
 from pellucid.runs.trained import Trained
-from pellucid.runs.fit import training_again
-from pellucid.runs.fit import data_of_run
 
 POINTS = 2000
 """Most real rows, and as many samples, that are compared."""

@@ -20,10 +20,9 @@ from pellucid.doctor.rules.inputs import COLUMNS, duplicated, without_spread
 from pellucid.doctor.subject import Subject
 from pellucid.network import Network, backpropagate
 from pellucid.optimizers import Adam
-from pellucid.runs.facts import DataFacts
-from pellucid.runs.trained import Trained
 from pellucid.runs.fit import begin
 from pellucid.runs.plan import Plan, settle
+from pellucid.runs.trained import Trained
 from pellucid.training import History, Rows, Training
 
 SURE = 0.9

@@ -15,8 +15,8 @@ from pellucid.functions.activations import activations
 from pellucid.functions.regularizers import regularizers
 from pellucid.layers import Activation, BatchNorm, Dropout, Frozen, Layer
 from pellucid.layers.layer import weights_of
-from pellucid.runs.trained import Trained
 from pellucid.runs.ready import summary_of
+from pellucid.runs.trained import Trained
 from pellucid.training import initial_state
 
 SAMPLE, FEWER = 4000, 1024

@@ -21,7 +21,7 @@ from pellucid.data import SCALINGS, Dataset
 from pellucid.data.encoding import Task
 from pellucid.doctor.losses import threshold_of
 from pellucid.doctor.skill import class_numbers, classes_named
-from pellucid.doctor.successive_halving import Judge, Trainable, Attempt
+from pellucid.doctor.successive_halving import Attempt, Judge, Trainable
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.facts import DataFacts
 from pellucid.runs.fit import training_again
