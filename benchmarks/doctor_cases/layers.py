@@ -9,7 +9,7 @@ from benchmarks.doctor_cases.case import CannotTranslate
 from pellucid.core.types import Array
 from pellucid.functions.initializers import initializers
 from pellucid.layers import LSTM, RNN, Activation, BatchNorm, Conv2D, Dense, Dropout, Flatten, Frozen, Layer, MaxPool2D
-from pellucid.network import AnyNetwork, Network
+from pellucid.network import Network
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,20 @@ class BatchSoftmax(Layer):
     def forward(self, params: Any, state: Any, x: Array, *, key: Any = None, training: bool = False) -> Any:
         """Softmax over the first axis."""
         return jax.nn.softmax(x, axis=0), state, None
+
+
+@dataclass(frozen=True)
+class StaleBatchNorm(BatchNorm):
+    """Batch normalisation whose running statistics are never updated."""
+
+    def forward(self, params: Any, state: Any, x: Array, **options: Any) -> Any:
+        """As batch normalisation, with the state as it was."""
+        y, _, cache = super().forward(params, state, x, **options)
+        return y, state, cache
+
+    def backward(self, params: Any, cache: Any, dy: Array) -> Any:
+        """As batch normalisation."""
+        return super().backward(params, cache, dy)
 
 
 @dataclass(frozen=True)
@@ -86,12 +100,8 @@ def _layers(layer: dict[str, Any]) -> list[Layer]:
         made = Dropout(layer["rate"])
     elif kind == "batch_norm":
         learnt = layer.get("trainable", True)  # without its scale and shift it has nothing to learn
-        made = BatchNorm(
-            momentum=layer.get("momentum", 0.9),
-            update_statistics=layer.get("update_statistics", True),
-            scale=learnt,
-            shift=learnt,
-        )
+        normalise = BatchNorm if layer.get("update_statistics", True) else StaleBatchNorm
+        made = normalise(momentum=layer.get("momentum", 0.9), scale=learnt, shift=learnt)
         layer = layer | {"trainable": True}
     elif kind == "flatten":
         made = Flatten()
@@ -127,7 +137,7 @@ def _initializer(settings: dict[str, Any]) -> Any:
 KERNELS = ("dense", "conv2d", "lstm", "simple_rnn")
 
 
-def kernels_of(layers: list[dict[str, Any]], network: AnyNetwork) -> dict[str, dict[str, Any]]:
+def kernels_of(layers: list[dict[str, Any]], network: Network) -> dict[str, dict[str, Any]]:
     """The layers of a case that have kernels, by the names that they have in the network."""
     described = [layer for layer in layers if layer["type"] in KERNELS]
     names = [

@@ -22,13 +22,13 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.constraints import FRACTION, NOT_NEGATIVE, POSITIVE, constrained, require, validate
+from pellucid.core.constraints import FRACTION, NOT_NEGATIVE, POSITIVE, constrained
 from pellucid.core.errors import InvalidValue
 from pellucid.core.formula import UNSTATED, Formula
 from pellucid.core.registry import Registry
 from pellucid.core.tunable import as_arrays, nested, tunable
 from pellucid.core.types import Array, Float, PyTree, Scalar
-from pellucid.functions.schedules import Schedule, rate_at, schedules
+from pellucid.functions.schedules import Schedule, check_with_rate, rate_at
 
 Slots = dict[str, Array]
 
@@ -84,12 +84,7 @@ class Optimizer(ABC):
     full_batch: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.learning_rate, (str, dict)):
-            object.__setattr__(self, "learning_rate", schedules.build(self.learning_rate))
-        if not isinstance(self.learning_rate, Schedule):
-            name = f"{type(self).__name__}.learning_rate"
-            require(self.learning_rate, POSITIVE, name, "Usual values: 1e-4 to 1e-1.")
-        validate(self)
+        check_with_rate(self, "Usual values: 1e-4 to 1e-1.")
 
     @abstractmethod
     def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
@@ -103,7 +98,7 @@ class Optimizer(ABC):
         """
 
     def init(self, params: PyTree) -> OptimizerState:
-        """Make the state before the first update: averages zero, hyperparameters as arrays of the parameters' dtype."""
+        """Make the first state: averages 0, hyperparameters as arrays of the parameters' dtype."""
         slots = {slot: jax.tree.map(jnp.zeros_like, params) for slot in self.slots}
         return OptimizerState(as_arrays(self, dtype_of(params)), jnp.zeros((), jnp.int32), slots)
 
@@ -136,7 +131,7 @@ class Optimizer(ABC):
 
 
 def dtype_of(params: PyTree) -> Any:
-    """Find the dtype of parameters; float32 where there are none, as where every layer is frozen."""
+    """Find the dtype of parameters; float32 where there are none."""
     leaves = jax.tree.leaves(params)
     return leaves[0].dtype if leaves else jnp.float32
 
@@ -533,7 +528,7 @@ class FromOptax:
     """Inside the transformation, where nothing else reads or changes it."""
 
     def init(self, params: PyTree) -> OptimizerState:
-        """Make Optax's own state, under the slot ``optax``, and try one update on shapes alone.
+        """Make Optax's own state, and try one update on shapes alone.
 
         Raises:
             InvalidValue: the transformation needs more than gradients and parameters, or does not fit these.
@@ -568,7 +563,7 @@ class FromOptax:
 
     @staticmethod
     def rate_of(slots: PyTree) -> Scalar | None:
-        """Find the learning rate that `optax.inject_hyperparams` keeps in Optax's state; None where there is none."""
+        """Find the learning rate that `optax.inject_hyperparams` keeps in the state."""
         leaves, _ = jax.tree_util.tree_flatten_with_path(slots)
         rates = [
             leaf
@@ -580,7 +575,7 @@ class FromOptax:
 
 @contextmanager
 def _optax_promotion() -> Iterator[None]:
-    """JAX's usual promotion, which Optax's code counts on where the user's own is stricter."""
+    """JAX's usual promotion, which Optax's code counts on."""
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         yield
 
@@ -620,7 +615,7 @@ def _why_not(error: Exception) -> str:
 
 
 def as_optimizer(specification: Any) -> Optimizer | FromOptax:
-    """Make the optimiser of a name, a table, an `Optimizer` or an `optax.GradientTransformation`.
+    """Make the optimiser of a name, a table or an Optax transformation.
 
     Raises:
         UnknownName: no optimiser of that name.

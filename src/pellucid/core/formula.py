@@ -52,11 +52,12 @@ import math
 import operator
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 import numpy as np
+import scipy.special
 
 MINUS = "−"
 CASES, COMPARISON, SUM, PRODUCT, POWER, ATOM = range(6)
@@ -202,8 +203,8 @@ _COMPARISONS = {
 }
 _ENCLOSED = {
     "sqrt": ("√(", ")", r"\sqrt{", "}", "<msqrt>", "</msqrt>"),
-    "abs": ("|", "|", r"\left|", r"\right|", "<mrow><mo>|</mo>", "<mo>|</mo></mrow>"),
-    "norm": ("‖", "‖", r"\left\|", r"\right\|", "<mrow><mo>‖</mo>", "<mo>‖</mo></mrow>"),
+    "abs": ("|", "|", r"\left\vert ", r"\right\vert ", "<mrow><mo>|</mo>", "<mo>|</mo></mrow>"),
+    "norm": ("‖", "‖", r"\left\Vert ", r"\right\Vert ", "<mrow><mo>‖</mo>", "<mo>‖</mo></mrow>"),
     "floor": ("⌊", "⌋", r"\lfloor ", r"\rfloor ", "<mrow><mo>⌊</mo>", "<mo>⌋</mo></mrow>"),
 }
 _COMMANDS = ("log", "tanh", "cosh", "cos", "max", "min")
@@ -332,22 +333,11 @@ def _call(head: Math | None, name: str, arguments: list[Math]) -> Math:
 # --------------------------------------------------------------------------------------- evaluation
 
 
-def _special(name: str) -> Any:
-    """A function of SciPy, imported when a formula first needs it."""
-
+def _distribution(make: Callable[..., Any]) -> Callable[..., Any]:
     def function(*values: Any) -> Any:
-        import scipy.special
+        from scipy import stats  # most of a second, which only evaluating a distribution needs
 
-        return getattr(scipy.special, name)(*values)
-
-    return function
-
-
-def _distribution(make: Any) -> Any:
-    def function(*values: Any) -> Any:
-        import scipy.stats
-
-        return make(scipy.stats, *map(float, values))
+        return make(stats, *map(float, values))
 
     return function
 
@@ -358,10 +348,10 @@ FUNCTIONS: dict[str, Any] = {
     "max": lambda *values: functools.reduce(np.maximum, values),
     "min": lambda *values: functools.reduce(np.minimum, values),
     "norm": np.linalg.norm,
-    "sigma": _special("expit"),
-    "Phi": _special("ndtr"),
+    "sigma": scipy.special.expit,
+    "Phi": scipy.special.ndtr,
     "phi": lambda z: np.exp(-z * z / 2) / math.sqrt(2 * math.pi),
-    "softmax": _special("softmax"),
+    "softmax": scipy.special.softmax,
     "N": _distribution(lambda stats, mean, variance: stats.norm(mean, math.sqrt(variance))),
     "U": _distribution(lambda stats, low, high: stats.uniform(low, high - low)),
     "truncated_N": _distribution(lambda stats, mean, std, limit: stats.truncnorm(-limit / std, limit / std, mean, std)),
@@ -578,7 +568,7 @@ UNSTATED = Formula("")
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a calculation: what is computed, the formula, its numbers, the value.
+    """One line of a calculation: formula, numbers, value.
 
     Args:
         left: what is computed, a name or typeset.

@@ -1,10 +1,11 @@
-"""Tables of any source (CSV, Parquet, data frames, lists of rows) in one form: `Table`.
+"""Tables from CSV, Parquet, data frames and lists of rows.
 
 Reading is strict: a ragged line, a repeated header or an impossible cell is refused with its line or row.
 """
 
 import csv
 import os
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,7 +47,7 @@ class Table:
     whole: frozenset[str] = frozenset()
 
     def row_name(self, row: int) -> str:
-        """The row as the user knows it: ``line 17`` of a file, else ``row 15``."""
+        """The row's name: ``line 17`` of a file, else ``row 15``."""
         return f"{self.unit} {self.row_numbers[row]}"
 
     def refuse(self, name: str, row: int, value: object, advice: str) -> NoReturn:
@@ -78,7 +79,7 @@ class Table:
             )
 
     def missing(self, name: str) -> np.ndarray:
-        """Where a column has no value, bool ``(rows,)``."""
+        """Mask of a column's missing values, bool ``(rows,)``."""
         column = self.columns[name]
         return np.isnan(column) if isinstance(column, np.ndarray) else np.array([text is None for text in column])
 
@@ -104,7 +105,7 @@ class Table:
         return values
 
     def texts(self, name: str) -> Texts:
-        """A column as texts, None where missing; numbers as they are written: 3, 2.5."""
+        """A column as texts, None where missing; numbers as 3, 2.5."""
         self.require_column(name)
         column = self.columns[name]
         return [_text(value) for value in column.tolist()] if isinstance(column, np.ndarray) else column
@@ -135,7 +136,7 @@ def _cell(text: str) -> str | None:
 
 
 def read_table(source: Any) -> Table:
-    """Read the table in a CSV or Parquet file, a data frame, or a list of ``{column: value}``.
+    """Read a CSV or Parquet file, data frame or list of rows.
 
     Raises:
         DataError: a source that cannot be read, is empty, ragged, or repeats a header.
@@ -156,6 +157,45 @@ def read_table(source: Any) -> Table:
     if isinstance(source, Sequence):
         return _read_rows(source)
     return _read_frame(source, "table", "the data frame")
+
+
+def read_pairs(path: str | os.PathLike[str] | None, default: str, form: str, origin: str) -> list[tuple[str, str]]:
+    """Read lines of two texts with a TAB between them.
+
+    Args:
+        path: the file, in UTF-8, or a zip file of one; None for ``default`` in the folder that the environment variable
+            ``PELLUCID_DATA`` names.
+        default: relative path.
+        form: of a line, for error messages.
+        origin: where to get the file, for error messages.
+
+    Raises:
+        DataError: no such file, or a line of another form.
+    """
+    path = pairs_path(path, default)
+    try:
+        content = path.read_bytes()
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                content = archive.read(next(name for name in archive.namelist() if name[0] != "_"))
+        lines = content.decode("utf-8").removesuffix("\n").split("\n")  # a text may hold Unicode's other line ends
+    except (OSError, StopIteration, UnicodeDecodeError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"cannot read {str(path)!r}: {error}. Download {origin}, and give its path, or put it at {default} in the "
+            "folder that the environment variable PELLUCID_DATA names."
+        ) from error
+    pairs = []
+    for number, line in enumerate(lines, start=1):
+        left, tab, right = line.partition("\t")
+        if not tab or not left:
+            raise DataError(f"line {number} of {str(path)!r} is not '{form}': {line[:60]!r}.")
+        pairs.append((left, right))
+    return pairs
+
+
+def pairs_path(path: str | os.PathLike[str] | None, default: str) -> Path:
+    """The given path, else ``default`` in the folder that ``PELLUCID_DATA`` names."""
+    return Path(os.environ.get("PELLUCID_DATA", "."), default) if path is None else Path(path)
 
 
 def _read_csv(path: Path) -> Table:
@@ -251,8 +291,8 @@ def _read_frame(frame: Any, name: str, source: str) -> Table:
         kind = type(frame).__name__
         advice = {"ndarray": " For arrays: make_dataset(x, y).", "dict": " For columns: pandas.DataFrame(…)."}
         raise DataError(
-            f"a table is a path, a data frame (pandas, Polars, PyArrow) or a list of rows. Received: {kind}."
-            f"{advice.get(kind, '')}"
+            "a table is a path, a data frame (pandas, Polars, PyArrow) or a list of rows. Received: "
+            f"{kind}.{advice.get(kind, '')}"
         ) from error
     except nw.exceptions.NarwhalsError as error:
         raise DataError(f"{source} cannot be read: {error}") from error

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.errors import DataError, InvalidValue
+from pellucid.core.formula import number as typeset
 from pellucid.data import Part, TableEncoder, Vocabulary
 from pellucid.explanations.attribution import attribute
 from pellucid.explanations.checks import Requests
@@ -18,7 +19,7 @@ from pellucid.explanations.trace import Trace, arrays_of, trace
 from pellucid.explanations.update import double, next_update
 from pellucid.explanations.weight import address_of, coupled_at, follow
 from pellucid.functions.losses import Loss
-from pellucid.layers import Activation, BatchNorm, Dropout, GaussianNoise, MaskingNoise
+from pellucid.layers import Activation
 from pellucid.runs.ready import target_for
 from pellucid.runs.scaling import describe_targets
 from pellucid.runs.trained import Trained
@@ -181,10 +182,7 @@ def _facts(run: Trained, example: str, passes: Trace) -> Facts:
     scaled = describe_targets(facts.target_preprocessing)
     if scaled:
         remarks.append(f"The t{scaled[1:]}; the numbers of the last layer and of the loss are those of y'.")
-    if any(isinstance(layer, Dropout | GaussianNoise | MaskingNoise) for layer in layers):
-        remarks.append("Dropout and noise are off, as they are in prediction.")
-    if any(isinstance(layer, BatchNorm) for layer in layers):
-        remarks.append("Batch normalisation uses its running statistics, as it does in prediction.")
+    remarks += dict.fromkeys(layer.in_prediction for layer in layers if layer.in_prediction)
     features = encoder.words if isinstance(encoder, Vocabulary) else getattr(encoder, "features", ())
     names = facts.classes
     if not names and facts.task == "regression":
@@ -223,7 +221,7 @@ def _answers(
         )
         return ", ".join(true) or "none", ", ".join(chosen) or "none", tuple(zip(names, numbers, strict=True))
     true, answer = (
-        ", ".join(f"{number:.6g}" for number in array.reshape(-1)[:6]) + (" …" if array.size > 6 else "")
+        ", ".join(typeset(float(number)).text for number in array.reshape(-1)[:6]) + (" …" if array.size > 6 else "")
         for array in (target, prediction)
     )
     bars = tuple(zip(names, numbers, strict=True)) if task == "regression" and prediction.ndim == 1 else ()

@@ -11,7 +11,7 @@ from pellucid.network import Network
 
 def layers_of(setup: Setup) -> tuple[Layer, ...]:
     """The layers of a network in a row; none of a graph."""
-    return setup.program.network.layers if isinstance(setup.program.network, Network) else ()
+    return setup.program.network.layers if setup.program.network.is_chain else ()
 
 
 def has_weights(layer: Layer) -> bool:
