@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pellucid.report.old_chart import Series, line_chart, strip_chart
+from pellucid.report.proof import paired_differences
 
 import pellucid.doctor  # noqa: F401 (enters the rules)
 from pellucid.doctor.diagnose import BEFORE
 from pellucid.doctor.rule import CAUSES, RULES
-from pellucid.report.old_chart import Series, line_chart, strip_chart
-from pellucid.report.proof import paired_differences
 
 FOLDER = Path("docs/findings")
 KEPT = FOLDER / "cases.json"
