@@ -1,10 +1,10 @@
 """Find a page of the catalogue by name."""
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
 import pellucid as pel
+from pellucid.core.errors import did_you_mean
 from pellucid_textbook.catalogue import (
     activations,
     initializers,
@@ -77,9 +77,8 @@ def show(name: Any = None, *, kind: str | None = None) -> Page:
     known = [entry for each in kinds for entry in each.registry]
     if kind is None:
         known += [*COMPARISONS, *FINDINGS, *(each.name for each in KINDS)]
-    near = difflib.get_close_matches(key, known, n=3, cutoff=0.6)
-    advice = f"Did you mean {' or '.join(map(repr, near))}?" if near else "pellucid show lists all pages."
-    raise pel.UnknownName(f"the catalogue has no page {asked!r}. {advice}")
+    advice = did_you_mean(key, known) or " pellucid show lists all pages."
+    raise pel.UnknownName(f"the catalogue has no page {asked!r}.{advice}")
 
 
 def _kind(name: str) -> Kind:
