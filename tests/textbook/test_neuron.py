@@ -5,8 +5,8 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from pellucid.runs.train import train
 
+from pellucid.api import train
 from pellucid.architectures.spiking import spiking
 from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.data import load_dataset, make_dataset

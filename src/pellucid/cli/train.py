@@ -172,7 +172,7 @@ def _with_problems(begun: Any, settings: Path) -> Any:
     from rich.text import Text
 
     from pellucid.cli.findings import COLOURS
-    from pellucid.doctor.glance import glance
+    from pellucid.doctor.check import glance
 
     console = Console(stderr=True, highlight=False)
     findings = glance(begun)

@@ -568,7 +568,7 @@ UNSTATED = Formula("")
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a calculation: what is computed, the formula, its numbers, the value.
+    """One line of a calculation: formula, numbers, value.
 
     Args:
         left: what is computed, a name or typeset.

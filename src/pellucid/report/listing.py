@@ -7,10 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from pellucid.core.errors import StorageError
+from pellucid.report import html, terminal
+from pellucid.report.document import Document, Table, number
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.fit import notes_of
 from pellucid.runs.folder import RunFolder
@@ -32,29 +31,19 @@ class RunTable:
         """The rows as plain data."""
         return [dict(row) for row in self.rows]
 
+    def to_document(self) -> Document:
+        """The table as a document."""
+        rows = [[row.get(column) for column in self.columns] for row in self.rows]
+        return Document("" if rows else "no runs", Table(self.columns, rows) if rows else None)
+
     def __repr__(self) -> str:
         return f"<RunTable of {len(self.rows)} rows>"
 
     def __str__(self) -> str:
-        if not self.rows:
-            return "no runs"
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for column in self.columns:
-            table.add_column(column, overflow="fold", no_wrap=column != "finding")
-        for row in self.rows:
-            table.add_row(*("" if row.get(column) is None else str(row[column]) for column in self.columns))
-        console = Console(width=max(100, *(1 + len(str(row)) for row in self.rows)), highlight=False)
-        with console.capture() as capture:
-            console.print(table)
-        return "\n".join(line.rstrip() for line in capture.get().rstrip().splitlines())
+        return terminal.text(self.to_document(), width=200).strip()
 
     def _repr_html_(self) -> str:
-        cells = "".join(
-            "<tr>" + "".join(f"<td>{row.get(column) or ''}</td>" for column in self.columns) + "</tr>"
-            for row in self.rows
-        )
-        head = "".join(f"<th>{column}</th>" for column in self.columns)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{cells}</tbody></table>"
+        return html.fragment(self.to_document())
 
 
 def list_runs(folder: str | Path = "runs") -> RunTable:
@@ -105,7 +94,7 @@ def compare_runs(runs: Sequence[str | Path]) -> RunTable:
     ]
     results = [_result(files) for files in folders]
     for metric in dict.fromkeys(name for result in results for name in result):
-        values = [_number(result.get(metric)) for result in results]
+        values = [result.get(metric) for result in results]
         rows.append({"": metric.replace("_", " "), **dict(zip(names, values, strict=True))})
     rows.append({"": "finding", **dict(zip(names, map(_finding, folders), strict=True))})
     return RunTable(("", *names), tuple(rows))
@@ -120,7 +109,7 @@ def _row(files: RunFolder) -> dict[str, Any]:
         "run": str(files.path),
         "network": short_network(experiment.network),
         "epochs": f"{experiment.epochs}" + ("" if stopped == "epochs" else f", {stopped}"),
-        "result": ", ".join(f"{name.replace('_', ' ')} {_number(value)}" for name, value in result.items()),
+        "result": ", ".join(f"{name.replace('_', ' ')} {number(value)}" for name, value in result.items()),
         "finding": _finding(files),
     }
 
@@ -161,7 +150,3 @@ def _short(setting: str, value: Any) -> str | None:
     if setting == "network":
         return short_network(value)
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _number(value: Any) -> str | None:
-    return f"{value:.4f}" if isinstance(value, float) else value

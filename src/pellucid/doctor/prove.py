@@ -1,4 +1,4 @@
-"""Proof by experiment: the original and its remedies trained on the same seeds, judged on held-out rows.
+"""Proof by experiment: the original and its remedies trained on the same seeds, scored on held-out rows.
 
 Candidates race; what is left is held against the original on seeds that no race has seen, by a paired test. Beside it
 races as large a field of changes drawn at random: a doctor that does no better has found nothing.
@@ -16,19 +16,31 @@ import tomli_w
 from pellucid.core.constraints import WholeNumber, require
 from pellucid.core.errors import InvalidValue
 from pellucid.data import Dataset
+from pellucid.doctor.adversarial import with_gan_rows
+from pellucid.doctor.baselines import Baselines
 from pellucid.doctor.diagnose import diagnose
-from pellucid.doctor.examination import Examination, skill_of_classes, skill_of_numbers
 from pellucid.doctor.findings import Finding
-from pellucid.doctor.gan import with_gan_rows
 from pellucid.doctor.gan_remedies import GAN_REMEDIES, gan_candidates
 from pellucid.doctor.gan_setup import GanSetup
-from pellucid.doctor.race import Arm, Candidate, Field, Judge, Propose, Watch, finalists, ordered, race, test
-from pellucid.doctor.reference import Reference
+from pellucid.doctor.passes import Passes
 from pellucid.doctor.remedies import REMEDIES, candidates
 from pellucid.doctor.setup import Setup, train_all, with_rows
+from pellucid.doctor.skill import skill
+from pellucid.doctor.successive_halving import (
+    Arm,
+    Candidate,
+    Field,
+    Judge,
+    Propose,
+    Watch,
+    finalists,
+    ordered,
+    race,
+    test,
+)
 from pellucid.optimizers import FromOptax
 from pellucid.runs.experiment import Experiment
-from pellucid.runs.trained import Trained as Run
+from pellucid.runs.trained import Trained
 
 USUAL = (
     "a fitting loss",
@@ -121,17 +133,8 @@ class Proof:
         return "\n".join(lines)
 
 
-def skill(decided: np.ndarray, truth: np.ndarray) -> float:
-    """How far decisions are on the way from guessing (0) to perfect (1): mean recall, labels right, or R²."""
-    if truth.ndim == 1:
-        return skill_of_classes(decided, truth)
-    if decided.dtype.kind == "i":
-        return float((decided == truth).mean()) if decided.shape == truth.shape else 0.0
-    return skill_of_numbers(decided, truth)
-
-
 def prove(
-    run: Run,
+    run: Trained,
     data: Dataset | None = None,
     *,
     findings: Sequence[Finding] | None = None,
@@ -196,7 +199,7 @@ def prove(
 class _Parts(NamedTuple):
     """What a proof needs of a run, supervised or adversarial."""
 
-    run: Run
+    run: Trained
     setup: Any
     judge: Any
     goal: float
@@ -209,12 +212,12 @@ class _Parts(NamedTuple):
     """(remedy, setup) → the changed trainings."""
 
 
-def _parts_of(run: Run, data: Dataset | None, judge: Any) -> _Parts:
+def _parts_of(run: Trained, data: Dataset | None, judge: Any) -> _Parts:
     run, judge = with_rows(run, data), judge or skill
     return _Parts(run, Setup.of(run), judge, reachable(run, judge), REMEDIES, USUAL, candidates)
 
 
-def _parts_of_gan(run: Run, data: Dataset | None, judge: Any) -> _Parts:
+def _parts_of_gan(run: Trained, data: Dataset | None, judge: Any) -> _Parts:
     run = with_gan_rows(run, data)
     return _Parts(run, GanSetup.of(run), judge, 1.0, GAN_REMEDIES, GAN_REMEDIES, gan_candidates)
 
@@ -246,15 +249,15 @@ def experiments(
     return tuple(order), chance[0] if chance else None, trainings, field_.trainings - trainings
 
 
-def reachable(run: Run, judge: Judge) -> float:
-    """The best score of plain methods on the held-out rows, NaN where they have no place."""
+def reachable(run: Trained, judge: Judge) -> float:
+    """The best score of baselines on the held-out rows, NaN where they do not apply."""
 
-    class Judged(Reference):
+    class Judged(Baselines):
         def skill(self, decided: np.ndarray, target: np.ndarray) -> float:
             return judge(np.asarray(decided).reshape(target.shape), target)
 
     with np.errstate(all="ignore"):
-        return Judged(Examination(run)).best
+        return Judged(Passes(run)).best
 
 
 def _guided(names: Iterable[str], make: Callable[[str, Any], list[Candidate]]) -> Propose:

@@ -11,14 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pellucid.data import TableEncoder
-from pellucid.doctor.examination import as_rows, class_numbers
-from pellucid.doctor.findings import percent, sample_mask
-from pellucid.doctor.limits import Limit
-from pellucid.doctor.rule import Evidence, Rule, Subject, table_of
-
-ALONE: list[Rule] = []
-"""Rules that hold each column by itself against the target."""
-rule = table_of(ALONE)
+from pellucid.doctor.findings import counted, percent
+from pellucid.doctor.rule import LIKELY, Evidence, Limit, rule
+from pellucid.doctor.skill import as_rows, class_numbers
+from pellucid.doctor.subject import Subject
 
 ROWS = 512
 """Most rows that are read."""
@@ -40,7 +36,10 @@ class Column(NamedTuple):
 
 @rule(
     "label_leakage",
-    "a question that one column answers alone needs no network; often the column is the answer under another name",
+    "rows",
+    reason=(
+        "a question that one column answers alone needs no network; often the column is the answer under another name"
+    ),
     rows=Limit(30, "different rows: with fewer a column tells the target by chance"),
     rare=Limit(10, "rows beside the commonest class: with fewer there is next to nothing to be told"),
     slips=Limit(
@@ -85,13 +84,13 @@ def _evidence(columns: list[Column], told: np.ndarray, alone: list[int], target:
         how = f"{percent(float(1 - mistakes))} of the rows right"
     else:
         how = f"{percent(float(told[first]))} of its variance"
-    said = f"{columns[first].name} alone predicts the target ({how})"
+    because = f"{columns[first].name} alone predicts the target ({how})"
     if len(alone) > 1:
-        said += f", and so {'does' if len(alone) == 2 else 'do'} {sample_mask(len(alone) - 1, 'other column')}"
-    said += ": if it is not known when predictions are made, leave it out; if it is, no network is needed"
+        because += f", and so {'does' if len(alone) == 2 else 'do'} {counted(len(alone) - 1, 'other column')}"
+    because += ": if it is not known when predictions are made, leave it out; if it is, no network is needed"
     numbers: dict[str, Any] = {"column": columns[first].name, "predicts": float(told[first]), "columns": len(alone)}
     rest = np.delete(told, alone)
-    return Evidence(0.85, numbers | {"best other": float(rest.max(initial=0))}, said, holds_back=False)
+    return Evidence(LIKELY, numbers | {"best other": float(rest.max(initial=0))}, because, holds_back=False)
 
 
 def columns_of(run: Any, x: np.ndarray) -> list[Column]:
@@ -109,7 +108,7 @@ def columns_of(run: Any, x: np.ndarray) -> list[Column]:
     names = () if run.data is None else run.data.features
     named = len(names) == x.shape[1]
     return [
-        Column(f"column {names[i]!r}" if named else f"column {i} (sample_mask from 0)", x[:, i], "number")
+        Column(f"column {names[i]!r}" if named else f"column {i} (counted from 0)", x[:, i], "number")
         for i in range(x.shape[1])
     ]
 
@@ -140,8 +139,8 @@ def _between(column: Column, values: np.ndarray, mean: np.ndarray, target: np.nd
     if column.kind == "category" or len(values) < 3:
         return np.full(len(values), target.mean())
     found = np.empty(len(values))
-    share = (values[1:-1] - values[:-2]) / (values[2:] - values[:-2])
-    found[1:-1] = mean[:-2] + share * (mean[2:] - mean[:-2])
+    fraction = (values[1:-1] - values[:-2]) / (values[2:] - values[:-2])
+    found[1:-1] = mean[:-2] + fraction * (mean[2:] - mean[:-2])
     found[0], found[-1] = mean[1], mean[-2]
     return found
 

@@ -12,14 +12,15 @@ from functools import cached_property
 
 import numpy as np
 
-from pellucid.doctor.examination import Examination, as_rows, class_numbers
-from pellucid.doctor.limits import Limit
+from pellucid.doctor.passes import Passes
+from pellucid.doctor.rule import Limit
+from pellucid.doctor.skill import as_rows, class_numbers
 
 LEVEL = Limit(0.01, "a hundredth of the rows without a signal would be taken for rows with one")
 """Above this p-value, of all tests together, no signal was found."""
 FEWEST_ROWS = Limit(20, "training rows: of fewer only a perfect order is beyond chance, so a test tells nothing")
 ROWS, FEWER_ROWS = 700, 400
-"""Most rows of a part that plain methods are tested on; without trials."""
+"""Most rows of a part that baselines are tested on; without trials."""
 ORDERS, FEWER_ORDERS = 999, 499
 """Permutations of a test; without trials."""
 CHUNK = 99
@@ -100,21 +101,21 @@ def predictions(x: np.ndarray, t: np.ndarray, new: np.ndarray) -> tuple[np.ndarr
 
 
 @dataclass
-class Chance:
-    """Whether anything, the network or a plain method, finds a signal in the rows of an examination.
+class Signal:
+    """Whether anything, the network or a baseline, finds a signal in the rows of a training.
 
     Args:
-        examination: of the network.
+        passes: of the network.
         thorough: whether more rows and more permutations are taken.
     """
 
-    examination: Examination
+    passes: Passes
     thorough: bool = True
 
     @cached_property
     def possible(self) -> bool:
         """Whether there are enough rows of classes, labels or numbers, and held-out ones."""
-        e = self.examination
+        e = self.passes
         table = e.task in ("binary", "multiclass", "multilabel", "regression") and len(e.output_shape) == 1
         return table and e.x_new is not None and e.rows >= FEWEST_ROWS.value and len(e.x_new) > 1
 
@@ -138,8 +139,8 @@ class Chance:
     # ------------------------------------------------------------------------------------------ the tests
 
     def _held_out(self) -> float:
-        """The network, and what plain methods learn from the training rows, on held-out rows."""
-        e = self.examination
+        """The network, and what baselines learn from the training rows, on held-out rows."""
+        e = self.passes
         assert e.prediction_new is not None  # there are held-out rows, as ``possible`` says
         assert e.x_new is not None
         assert e.y_new is not None
@@ -167,7 +168,7 @@ class Chance:
 
     def _among_held_out(self) -> float:
         """The same on held-out rows, where the training targets alone may be wrong."""
-        e = self.examination
+        e = self.passes
         assert e.x_new is not None  # as ``possible`` says
         assert e.y_new is not None
         some = self._some(len(e.x_new))
@@ -209,13 +210,13 @@ class Chance:
 
     @cached_property
     def _train(self) -> tuple[np.ndarray, np.ndarray]:
-        e = self.examination
+        e = self.passes
         some = self._some(len(e.x))
         return self._inputs(e.x[some]), self._coded(e.y[some])
 
     @cached_property
     def _scale(self) -> tuple[np.ndarray, np.ndarray]:
-        x = self.examination.finite
+        x = self.passes.finite
         spread = x.std(0)
         return x.mean(0), np.where(spread > 1e-12, spread, 1)
 
@@ -228,20 +229,20 @@ class Chance:
 
     @cached_property
     def _classes(self) -> int:
-        e = self.examination
+        e = self.passes
         assert e.y_new is not None  # as ``possible`` says
         return int(max(class_numbers(e.y).max(), class_numbers(e.y_new).max())) + 1
 
     def _coded(self, y: np.ndarray | None) -> np.ndarray:
         assert y is not None  # as ``possible`` says
-        return coded(self._one_hot(class_numbers(y)) if self.examination.classifies else y)
+        return coded(self._one_hot(class_numbers(y)) if self.passes.classifies else y)
 
     def _one_hot(self, classes: np.ndarray) -> np.ndarray:
         return np.eye(self._classes)[classes.clip(0, self._classes - 1)]
 
     def _scores(self, outputs: np.ndarray) -> np.ndarray:
         """The network's outputs in the columns of the targets: scores of the classes where it gives them."""
-        e = self.examination
+        e = self.passes
         outputs = as_rows(np.nan_to_num(outputs, posinf=0, neginf=0))
         if e.classifies and outputs.shape[1] == 1 and self._classes == 2:
             outputs = np.concatenate([-outputs, outputs], 1)

@@ -1,34 +1,29 @@
-"""A GAN's rules: what the samples leave out of the data, and which player is to blame."""
+"""What is measured of an adversarial training: the rows that samples cover, and the lead of the critic."""
 
 import math
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
 from pellucid.core.errors import DataError
 from pellucid.data import Dataset
-from pellucid.doctor.findings import Finding, percent
 from pellucid.runs.fit import data_of_run, training_again
 from pellucid.runs.folder import RunFolder
 from pellucid.runs.samples import sample
-from pellucid.runs.trained import Trained as Run
+from pellucid.runs.trained import Trained
 
 POINTS = 2000
 """Most real rows, and as many samples, that are compared."""
 AROUND = 0.05
-"""The share of the real rows that a row's surroundings hold: less than any mode worth the name."""
+"""The fraction of the real rows that a row's surroundings hold: less than any mode worth the name."""
 SCARCE = 0.2
-"""Surroundings with less than this share of the samples they should hold count as left out."""
+"""Surroundings with less than this fraction of the samples they should hold count as left out."""
 REACH = 2.0
 """How many times as far as the real rows of its surroundings a sample may lie: what is blurred is not left out."""
-COVERED = 0.8
-"""Below this share of covered rows a part of the data is left out: a fifth is more than one mode of eight."""
-DOMINANT = 0.3
-"""A critic dominates where its loss is lower than that of guessing, 2 ln 2, by this share: it then gives more than
-four fifths of the certainty to the right side, and the generator's gradient through it is small or points nowhere."""
 
 
-def with_gan_rows(run: Run, data: Dataset | None = None) -> Run:
+def with_gan_rows(run: Trained, data: Dataset | None = None) -> Trained:
     """A run with the rows of its training: itself where it holds them, else a copy for which they are opened again.
 
     Raises:
@@ -40,11 +35,11 @@ def with_gan_rows(run: Run, data: Dataset | None = None) -> Run:
     return replace(run, training=training_again(run, data), data=data)
 
 
-def coverage_of(run: Run) -> float:
-    """The share of the real rows around which samples are not scarce.
+def coverage_of(run: Trained) -> float:
+    """The fraction of the real rows around which samples are not scarce.
 
     Formula:
-        share of rows x of which at least ``SCARCE · AROUND`` of the samples lie within ``REACH`` · r(x), r(x) the
+        fraction of rows x of which at least ``SCARCE · AROUND`` of the samples lie within ``REACH`` · r(x), r(x) the
         distance within which ``AROUND`` of the real rows lie
 
     Args:
@@ -73,7 +68,7 @@ def coverage_of(run: Run) -> float:
     return float((nearest <= REACH * around).mean())
 
 
-def dominance(run: Run) -> float:
+def dominance(run: Trained) -> float:
     """How far the critic's loss lies below that of guessing: 0 where it guesses, 1 where it is sure and right.
 
     Formula:
@@ -85,21 +80,29 @@ def dominance(run: Run) -> float:
     return float(1 - losses[-max(1, len(losses) // 10) :].mean() / (2 * math.log(2)))
 
 
-def diagnose_gan(run: Run, data: Dataset | None = None) -> list[Finding]:
-    """The findings of a GAN's run, likeliest first.
+class AdversarialSubject:
+    """An adversarial training that rules are asked of.
 
     Args:
-        run: a run; of one that was loaded, the rows are opened again by the name of its data.
-        data: its data, where they came as arrays.
+        run: the run, with the rows of its training.
     """
-    run = with_gan_rows(run, data)
-    share, surplus = coverage_of(run), dominance(run)
-    if share >= COVERED:
-        return []
-    numbers = {"share of real rows covered": share, "critic's lead over guessing": surplus}
-    said = f"samples come near to {percent(share)} of the real rows"
-    findings = [Finding("mode_collapse", "problem", 0.9, numbers, said)]
-    if surplus > DOMINANT:
-        why = f"the critic's loss is {surplus:.0%} below that of guessing; {said}"
-        findings.append(Finding("dominant_critic", "problem", 0.6, numbers, why))
-    return findings
+
+    healthy = False
+    """Its rules find nothing where the samples cover the data."""
+    compared = "the samples come near to as many of the real rows as they should"
+
+    def __init__(self, run: Trained) -> None:
+        self.run = run
+
+    @cached_property
+    def coverage(self) -> float:
+        """The fraction of the real rows that samples cover."""
+        return coverage_of(self.run)
+
+    @cached_property
+    def dominance(self) -> float:
+        """How far the critic's loss lies below that of guessing."""
+        return dominance(self.run)
+
+    def gain_made(self, trials: tuple[str, ...]) -> None:
+        """No trials are made of two players."""

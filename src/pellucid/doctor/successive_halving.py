@@ -145,7 +145,7 @@ class Arm:
         return plain
 
 
-class Trained(NamedTuple):
+class Attempt(NamedTuple):
     """A training that was made."""
 
     training: Training | None
@@ -156,7 +156,7 @@ class Trained(NamedTuple):
 
 Propose = Callable[[Any, frozenset[str]], list[Candidate]]
 """(training to begin with, remedies already in it) → what to try on it."""
-TrainAll = Callable[[Sequence[tuple[Any, int]]], list[Trained]]
+TrainAll = Callable[[Sequence[tuple[Any, int]]], list[Attempt]]
 
 
 class Field:

@@ -1,4 +1,4 @@
-"""What plain methods reach on the same rows, and what the rows say of themselves: the doctor's yardstick.
+"""What other methods reach on the same rows, and what the rows say of themselves.
 
 A training is called sick only by comparison. Nearest neighbours and kernel ridge regression share one table of
 distances: together they say how much there is to learn, and whether like rows have like labels. A linear model says how
@@ -12,14 +12,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pellucid.doctor.chance import NEIGHBOURS, RIDGE, Chance, distances_between
-from pellucid.doctor.examination import Examination, as_rows, class_numbers, drawn, skill_of_classes, skill_of_numbers
-from pellucid.doctor.limits import Limit, values
+from pellucid.doctor.facts import chosen
+from pellucid.doctor.passes import Passes
+from pellucid.doctor.rule import Limit
+from pellucid.doctor.signal import NEIGHBOURS, RIDGE, Signal, distances_between
+from pellucid.doctor.skill import as_rows, class_numbers, commonest, skill_of_classes, skill_of_labels, skill_of_numbers
 
 JUDGED = ("binary", "multiclass", "multilabel", "regression")
-"""Tasks that plain methods can be asked to solve, where an example has one target."""
+"""Tasks that baselines can be asked to solve, where an example has one target."""
 ROWS, FEWER_ROWS = 1000, 400
-"""Most rows that the plain methods learn from, and most held-out rows that they are judged on; without trials."""
+"""Most rows that the baselines learn from, and most held-out rows that they are scored on; without trials."""
 
 HEALTH = {
     "share": Limit(0.1, "of the best skill: what the choice of a method is worth"),
@@ -27,10 +29,10 @@ HEALTH = {
     "errors": Limit(2, "standard deviations of the difference between two shares of the held-out rows"),
     "most": Limit(0.2, "of skill: with so few rows that drawing them is worth more, more is still a shortfall"),
 }
-"""How far a network may stay behind the best plain method."""
+"""How far a network may stay behind the best baseline."""
 
 RECALL = Limit(0.15, "of recall: what the choice of a method and the draw of some dozen rare rows are worth")
-"""How far a network may find a class less often than the best plain method."""
+"""How far a network may find a class less often than the best baseline."""
 
 
 class Curve(NamedTuple):
@@ -66,35 +68,35 @@ class Curve(NamedTuple):
 
 
 @dataclass
-class Reference:
+class Baselines:
     """Plain methods on the rows of an examination; all figures are skills, 0 for guessing and 1 for perfect.
 
     Args:
-        examination: of the network.
+        passes: of the network.
         thorough: whether all methods are asked, of more rows.
         limits: how far the network may stay behind.
     """
 
-    examination: Examination
+    passes: Passes
     thorough: bool = True
     limits: dict[str, Limit] = field(default_factory=lambda: HEALTH)
 
     @cached_property
-    def chance(self) -> Chance:
+    def signal(self) -> Signal:
         """Whether there is anything to learn."""
-        return Chance(self.examination, self.thorough)
+        return Signal(self.passes, self.thorough)
 
     @cached_property
     def possible(self) -> bool:
         """Whether there is a table of classes, labels or numbers to learn from, with held-out rows."""
-        e = self.examination
+        e = self.passes
         table = e.task in JUDGED and len(e.output_shape) == 1
         return table and e.x_new is not None and e.rows > 1
 
     @cached_property
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
         """Training and held-out inputs: rows of numbers, imputed and standardised by the training rows."""
-        e = self.examination
+        e = self.passes
         assert e.x_new is not None  # as ``possible`` says
         train, new = (as_rows(x).astype(np.float64) for x in (e.x[self._chosen], e.x_new[self._new]))
         train[~np.isfinite(train)] = np.nan
@@ -107,7 +109,7 @@ class Reference:
     @cached_property
     def targets(self) -> tuple[np.ndarray, np.ndarray]:
         """Class numbers, or numbers, of both parts."""
-        e = self.examination
+        e = self.passes
         assert e.y_new is not None  # as ``possible`` says
         y, y_new = e.y[self._chosen], e.y_new[self._new]
         if e.classifies:
@@ -120,26 +122,26 @@ class Reference:
 
     @cached_property
     def _chosen(self) -> np.ndarray:
-        """Of the sample, those that the plain methods learn from."""
-        return np.random.default_rng(0).permutation(len(self.examination.x))[: self._most]
+        """Of the sample, those that the baselines learn from."""
+        return np.random.default_rng(0).permutation(len(self.passes.x))[: self._most]
 
     @cached_property
     def _new(self) -> np.ndarray:
-        """Of the held-out rows, those that they are judged on."""
-        assert self.examination.x_new is not None  # as ``possible`` says
-        return drawn(len(self.examination.x_new), self._most)
+        """Of the held-out rows, those that they are scored on."""
+        assert self.passes.x_new is not None  # as ``possible`` says
+        return chosen(len(self.passes.x_new), self._most)
 
     def skill(self, decided: np.ndarray, target: np.ndarray) -> float:
         """Of classes, labels or numbers."""
         if self._labels:
             return skill_of_labels(decided, target)
-        of = skill_of_classes if self.examination.classifies else skill_of_numbers
+        of = skill_of_classes if self.passes.classifies else skill_of_numbers
         return of(decided, target)
 
     @property
     def _labels(self) -> bool:
         """Whether several labels may hold at once."""
-        return self.examination.task == "multilabel"
+        return self.passes.task == "multilabel"
 
     # ------------------------------------------------------------------------------------- linear models
 
@@ -149,8 +151,8 @@ class Reference:
 
         (x, x_new), (y, y_new) = self.rows, self.targets
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a plain method that has not converged is still a yardstick
-            method.fit(x, y if self.examination.classifies or y.shape[1] > 1 else y[:, 0])
+            warnings.simplefilter("ignore")  # a baseline that has not converged is still a baseline
+            method.fit(x, y if self.passes.classifies or y.shape[1] > 1 else y[:, 0])
         decided, new = (method.predict(part).reshape(len(part), *y.shape[1:]) for part in (x, x_new))
         if self._labels:
             decided, new = ((part > 0.5).astype(int) for part in (decided, new))
@@ -160,12 +162,12 @@ class Reference:
     def linear(self) -> tuple[float, float]:
         """A linear model: skill on training and held-out rows. The quick stand-in is the network, where it is one."""
         if not self.thorough:
-            return self.examination.skill_train, self.examination.skill_new
+            return self.passes.skill_train, self.passes.skill_new
         from sklearn.linear_model import LogisticRegression, Ridge
 
         if self._one_class:
             return 1.0, 1.0
-        return self._learn(LogisticRegression(max_iter=200) if self.examination.classifies else Ridge(1.0))
+        return self._learn(LogisticRegression(max_iter=200) if self.passes.classifies else Ridge(1.0))
 
     @cached_property
     def line(self) -> float:
@@ -181,7 +183,7 @@ class Reference:
 
     @property
     def _one_class(self) -> bool:
-        return self.examination.classifies and len(np.unique(self.targets[0])) < 2
+        return self.passes.classifies and len(np.unique(self.targets[0])) < 2
 
     # ------------------------------------------------------------------- curves and neighbours, by distances
 
@@ -200,7 +202,7 @@ class Reference:
 
     def _coded(self, y: np.ndarray) -> np.ndarray:
         """Targets of a curve: 1 for a row's class or labels and −1 for the others, or standardised numbers."""
-        if self.examination.classifies:
+        if self.passes.classifies:
             return np.where(y[:, None] == np.unique(y), 1, -1).astype(np.float32)
         if self._labels:
             return np.where(y > 0.5, 1, -1).astype(np.float32)
@@ -208,7 +210,7 @@ class Reference:
 
     def _decided(self, coded: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Classes or numbers from what a curve through ``y`` gives."""
-        if self.examination.classifies:
+        if self.passes.classifies:
             return np.unique(y)[coded.argmax(1)]
         if self._labels:
             return (coded > 0).astype(int)
@@ -258,7 +260,7 @@ class Reference:
     def _agree(self, guess: np.ndarray | None, target: np.ndarray) -> float:
         if guess is None:
             return 0.0
-        if not self.examination.classifies:
+        if not self.passes.classifies:
             return self.skill(guess, target)
         chance = sum((guess == value).mean() * (target == value).mean() for value in np.unique(target))
         return float(((guess == target).mean() - chance) / max(1 - chance, 1e-9))
@@ -276,7 +278,7 @@ class Reference:
         apart = distances.copy()
         np.fill_diagonal(apart, np.inf)
         near = self._vote(apart, y)
-        if not self.examination.classifies or len(np.unique(y)) < 2:
+        if not self.passes.classifies or len(np.unique(y)) < 2:
             return near
         left_out = self._decided(curve().left_out, y)
         return max((near, left_out), key=lambda decided: self.skill(decided, y))
@@ -288,7 +290,7 @@ class Reference:
         votes = y[near]
         if self._labels:
             return (votes.mean(1) > 0.5).astype(int)
-        if not self.examination.classifies:
+        if not self.passes.classifies:
             return votes.mean(1)
         counts = np.stack([(votes == value).sum(1) for value in range(int(y.max()) + 1)], 1)
         return counts.argmax(1)
@@ -300,7 +302,7 @@ class Reference:
         """The best of them on the held-out rows: what there is to reach."""
         if not self.possible:
             return np.nan
-        if self.examination.reconstructs:
+        if self.passes.reconstructs:
             return self.components
         return max(self.reached.values())
 
@@ -315,8 +317,8 @@ class Reference:
         return quick | ({"a linear model": self.linear[1]} if self.thorough else {})
 
     def recalls(self, classes: np.ndarray) -> bool:
-        """Whether a network that learns as well as plain methods also finds these classes as often as they do."""
-        e = self.examination
+        """Whether a network that learns as well as baselines also finds these classes as often as they do."""
+        e = self.passes
         if not self.possible or not self.healthy or e.prediction_new is None or e.diverged:
             return False
         truth = self.targets[1]
@@ -329,30 +331,30 @@ class Reference:
     def components(self) -> float:
         """Skill of as many principal components as the network's narrowest layer has units, where inputs are targets.
 
-        To copy a row is no feat, and what nearest rows and curves do of it no yardstick; to keep it in few numbers is.
+        To copy a row is no feat, and what nearest rows and curves do of it no baseline; to keep it in few numbers is.
         """
         y, y_new = self.targets
         mean = y.mean(0)
         _, _, axes = np.linalg.svd(y - mean, full_matrices=False)
-        axes = axes[: self.examination.narrowest]
+        axes = axes[: self.passes.narrowest]
         return skill_of_numbers((y_new - mean) @ axes.T @ axes + mean, y_new)
 
     @cached_property
     def shortfall(self) -> float:
-        """How far the network stays behind the best plain method on the held-out rows."""
-        return float(self.best - self.examination.skill_new) if self.possible else np.nan
+        """How far the network stays behind the best baseline on the held-out rows."""
+        return float(self.best - self.passes.skill_new) if self.possible else np.nan
 
     @property
     def tolerance(self) -> float:
         """The shortfall that need not mean anything."""
-        limits = values(self.limits)
+        limits = {name: limit.value for name, limit in self.limits.items()}
         rows, classes = len(self.targets[1]), len(np.unique(self.targets[1]))
         noise = 0.0
-        if self.examination.classifies and classes > 1:
+        if self.passes.classifies and classes > 1:
             right = 1 / classes + self.best * (1 - 1 / classes)
             noise = np.sqrt(2 * max(right * (1 - right), 1 / rows) / rows) / (1 - 1 / classes)
         if self._labels:
-            common = _common(self.targets[1])
+            common = commonest(self.targets[1])
             right = common + self.best * (1 - common)
             noise = np.sqrt(2 * max(right * (1 - right), 1 / rows) / rows) / max(1 - common, 1e-9)
         drawing = min(limits["errors"] * noise, limits["most"])
@@ -361,12 +363,12 @@ class Reference:
     @property
     def healthy(self) -> bool:
         """Whether the network is near enough to what there is to reach that nothing need be wrong."""
-        e = self.examination
+        e = self.passes
         if e.diverged:
             return False
         if not self.possible or 1 - e.skill_new <= self.limits["share"].value:
-            return True  # no plain method need be asked
-        if not self.chance.found:
+            return True  # no baseline need be asked
+        if not self.signal.found:
             return True  # nobody can learn what is not there
         surely = e.skill_new + max(limit.value for name, limit in self.limits.items() if name != "errors")
         if not e.reconstructs and (self.across > surely or self.curved[1] > surely):
@@ -375,36 +377,24 @@ class Reference:
 
     @property
     def compared(self) -> str:
-        """How the network does beside the plain methods: a sentence with the figures."""
+        """How the network does beside the baselines: a sentence with the figures."""
         with np.errstate(all="ignore"):
             return self._compared()
 
     def _compared(self) -> str:
-        e = self.examination
+        e = self.passes
         if not self.possible:
             if e.x_new is None:
                 return "there are no held-out rows, so that nothing is known of new ones"
-            return f"there is no plain method to compare it with, where the task is {e.task}"
+            return f"there is no baseline to compare it with, where the task is {e.task}"
         best = max(self.reached, key=lambda name: self.reached[name])
         measure = "mean recall of the classes" if e.classifies else "variance explained"
         figures = (
-            f"on held-out rows its skill is {e.skill_new:.2f}, that of the best plain method, {best}, {self.best:.2f} "
+            f"on held-out rows its skill is {e.skill_new:.2f}, that of the best baseline, {best}, {self.best:.2f} "
             f"(0 is guessing, 1 perfect: {'labels right' if self._labels else measure})"
         )
         if not self.healthy:
-            return f"the network stays behind plain methods: {figures}"
+            return f"the network stays behind the baselines: {figures}"
         if self.shortfall <= 0.005:
-            return f"the network learns as well as plain methods do: {figures}"
-        return f"the network learns nearly as well as plain methods do: {figures}"
-
-
-def skill_of_labels(decided: np.ndarray, labels: np.ndarray) -> float:
-    """Labels right, from always naming the commonest value of each (0) to perfect (1); never below 0."""
-    common = _common(labels)
-    right = ((decided > 0.5) == (labels > 0.5)).mean()
-    return float(max(0.0, (right - common) / max(1 - common, 1e-9)))
-
-
-def _common(labels: np.ndarray) -> float:
-    """The share of labels that are right where the commonest value of each is named."""
-    return float(np.maximum(labels.mean(0), 1 - labels.mean(0)).mean())
+            return f"the network learns as well as the baselines do: {figures}"
+        return f"the network learns nearly as well as the baselines do: {figures}"
