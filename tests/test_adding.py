@@ -57,11 +57,9 @@ class QuarticError(PerOutput):
         return 4 * (prediction - target) ** 3
 ''',
     "optimizer": '''
-from pellucid.core.tunable import tunable
 from pellucid.optimizers import Optimizer, optimizers
 
 @optimizers.register("half_descent")
-@tunable
 @dataclass(frozen=True)
 class HalfDescent(Optimizer):
     """Half a step of gradient descent."""
