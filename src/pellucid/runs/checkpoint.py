@@ -134,7 +134,7 @@ def restore(training: Training, files: RunFolder, optimizers: Mapping[str, Any])
         player = path.partition("/")[2]
         fresh = own[player] if player else own
         states[player] = _restored(fresh, f"state/{path}", arrays, before[path], now)
-    training.state = training.state._replace(optimizer=states[""] if "" in states else states)
+    training.state = training.state._replace(optimizer=states.get("", states))
     if any(name.startswith("best/") for name in arrays):
         training.best = from_arrays({"best": training.learned}, arrays)["best"]
     training.history.restore(under("history", arrays))
