@@ -18,7 +18,7 @@ from pellucid.doctor.losses import is_distance
 from pellucid.doctor.rule import RULES, Kind
 from pellucid.doctor.rules.inputs import COLUMNS, duplicated, without_spread
 from pellucid.doctor.subject import Subject
-from pellucid.network import Network, backpropagate
+from pellucid.network import backpropagate
 from pellucid.optimizers import Adam
 from pellucid.runs.fit import begin
 from pellucid.runs.plan import Plan, settle
@@ -116,7 +116,7 @@ def glance(run: Trained) -> list[Finding]:
     few = replace(training, train=some(training.train), monitor=some(training.monitor))
     subject = Subject(replace(run, training=few), with_trials=False)
     subject.e.state_start = training.state
-    kinds = GLANCE if isinstance(run.network, Network) else GLANCE[:1]  # the others read layers in a row
+    kinds = GLANCE if run.network.is_chain else GLANCE[:1]  # the others read layers in a row
     return _before(subject, kinds, unsure=False)
 
 

@@ -13,7 +13,7 @@ from pellucid.doctor.skill import as_rows, class_numbers
 from pellucid.functions.activations import Activation as Function
 from pellucid.functions.activations import activations
 from pellucid.functions.regularizers import regularizers
-from pellucid.layers import Activation, BatchNorm, Dropout, Frozen, Layer
+from pellucid.layers import Activation, Frozen
 from pellucid.layers.layer import weights_of
 from pellucid.runs.ready import summary_of
 from pellucid.runs.trained import Trained
@@ -164,7 +164,7 @@ class Facts:
     def linear(self) -> bool:
         """Whether nothing in the network but its output activation bends a line."""
         inner = self.network.layers[:-1] if self.last is not None else self.network.layers
-        return not any(_bends(layer) for layer in inner)
+        return all(layer.linear for layer in inner)
 
     @cached_property
     def state_start(self) -> Any:
@@ -336,10 +336,3 @@ def chosen(rows: int, most: int) -> np.ndarray:
 def some_rows(part: Any, kept: np.ndarray) -> Any:
     """Some of the rows of a part."""
     return jax.tree.map(lambda array: np.asarray(array)[kept], part)
-
-
-def _bends(layer: Layer) -> bool:
-    if isinstance(layer, Activation):
-        return layer.function.name != "linear"  # pyright: ignore[reportAttributeAccessIssue]
-    plain = ("dense", "conv2d", "conv1d", "flatten", "reshape", "dropout", "batch_norm", "frozen", "gaussian_noise")
-    return getattr(layer, "name", "") not in plain and not isinstance(layer, (BatchNorm, Dropout))
