@@ -97,9 +97,9 @@ class LessonResult(Shown):
             block
             for i, exercise in enumerate(lesson.exercises, 1)
             for block in (
-                Paragraph(Strong(f"{i}. "), exercise.task),
+                Paragraph(Strong(f"{i}."), f" {exercise.task}"),
                 Listing(exercise.run) if exercise.run else None,
-                Paragraph(Strong("Expect: "), exercise.expect),
+                Paragraph(Strong("Expect:"), f" {exercise.expect}"),
             )
         ]
         return Document(

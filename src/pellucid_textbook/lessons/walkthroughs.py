@@ -272,7 +272,7 @@ def _central_differences(params: Any) -> Any:
             return BinaryCrossEntropy()(outputs[-1], y)
 
         steps = h * jnp.eye(len(flat))
-        return jax.tree.map(np.asarray, unravel((loss(flat + steps) - loss(flat - steps)) / (2 * h)))
+        return jax.tree.map(np.asarray, unravel((loss(flat[None] + steps) - loss(flat[None] - steps)) / (2 * h)))
 
 
 # ------------------------------------------------------------------------------- forward and backward
