@@ -142,7 +142,9 @@ def forward_and_backward() -> Page:
     passes = count_passes(reference_network(), REFERENCE[:1])
     forward = sum(each.forward for each in passes)
     backward = sum(each.to_inputs + each.to_parameters for each in passes)
-    rows = [(p.layer, p.shape_in, p.shape_out, p.forward, p.to_inputs, p.to_parameters) for p in passes]
+    rows: list[tuple[Any, ...]] = [
+        (p.layer, p.shape_in, p.shape_out, p.forward, p.to_inputs, p.to_parameters) for p in passes
+    ]
     head = ("layer", "in", "out", "forward", "backward to inputs", "backward to weights")
     return _page(
         "forward_and_backward",

@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from pellucid.report.document import (
@@ -67,7 +66,7 @@ class LessonResult(Shown):
         """``"holds"`` or ``"does not hold here"``."""
         return VERDICTS[self.holds]
 
-    @cached_property
+    @property
     def charts(self) -> list[Any]:
         """The charts of the experiment."""
         return [from_plain(panel) for panel in self.panels]
