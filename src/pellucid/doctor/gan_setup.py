@@ -17,7 +17,7 @@ from pellucid.runs.experiment import Experiment
 from pellucid.runs.facts import DataFacts
 from pellucid.runs.samples import sample
 from pellucid.runs.trained import Trained
-from pellucid.training import Adversarial, History, Rows, Scaling, Training, lipschitz_constraints
+from pellucid.training import Adversarial, History, Recorder, Rows, Scaling, Training, lipschitz_constraints
 
 SampleJudge = Callable[[np.ndarray], float]
 """Samples → a score of at least 0, higher is better."""
@@ -65,7 +65,7 @@ class GanSetup:
             if experiment.lipschitz_constraint is None
             else lipschitz_constraints.build(experiment.lipschitz_constraint)
         )
-        program = replace(run.program, record_every=0, histograms_every=0)
+        program = replace(run.program, recorder=Recorder(0))
         return GanSetup(
             program,
             optimizer,

@@ -29,7 +29,7 @@ from pellucid.runs.many import without_initializers, worth_stacking
 from pellucid.runs.outputs import outputs_of
 from pellucid.runs.scaling import ScalingChoice, scaling_of
 from pellucid.runs.trained import Trained
-from pellucid.training import History, Rows, Scaling, Supervised, Training, initial_state, steps_per_epoch
+from pellucid.training import History, Recorder, Rows, Scaling, Supervised, Training, initial_state, steps_per_epoch
 from pellucid.training.population import Population, compile_ahead, threads, to_device
 from pellucid.training.state import TrainingState, with_numbers
 
@@ -94,7 +94,7 @@ class Setup:
             raise DataError("a proof is judged on held-out targets; this training has none.")
         task, classes = run.facts.task, len(run.facts.classes)
         labels, truth = (_plain(part.y, run.facts) for part in (training.train, training.monitor))
-        program = replace(run.program, record_every=0, histograms_every=0)
+        program = replace(run.program, recorder=Recorder(0))
         targets, experiment = run.facts.target_preprocessing, run.experiment
         return Setup(
             program,
