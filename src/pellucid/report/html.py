@@ -250,8 +250,8 @@ def _image(address: str, label: str) -> Html:
 
 
 def _written(array: np.ndarray) -> str:
-    formatter = {"float_kind": lambda value: f"{value + 0.0:.4g}"}
-    return np.array2string(array, max_line_width=100, threshold=array.size + 1, formatter=formatter)
+    written = np.frompyfunc(lambda value: f"{value + 0.0:.4g}", 1, 1)
+    return np.array2string(array, max_line_width=100, threshold=array.size + 1, formatter={"float_kind": written})
 
 
 def _scoped(style: str) -> str:
