@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from benchmarks.doctor_cases.case import CannotTranslate
 from pellucid.core.errors import UnknownName
 from pellucid.core.types import Array
-from pellucid.functions.losses import BinaryCrossEntropy, Loss, PerOutput, losses
+from pellucid.functions.losses import BinaryCrossEntropy, Loss, PerOutput, Reads, losses
 
 
 class Differentiated(Loss):
@@ -25,6 +25,7 @@ class DividedCrossEntropy(Differentiated):
     """``−Σ_j y_j log(ŷ_j / Σ ŷ)``, clipped at 1e-7, as Keras takes it of whatever the network gives."""
 
     name: ClassVar[str] = "categorical_cross_entropy"
+    reads: ClassVar[Reads] = "probabilities"
     target_kind: ClassVar[Literal["one_hot"]] = "one_hot"
     _: KW_ONLY
     raw_log: bool = False
@@ -41,7 +42,7 @@ class DividedCrossEntropy(Differentiated):
 
 @dataclass(frozen=True)
 class BinaryOfAnything(BinaryCrossEntropy):
-    """Binary cross-entropy of outputs that are no sigmoid's: outside the clipped range its gradient is 0, as in Keras."""
+    """Binary cross-entropy of outputs of no sigmoid: outside the clipped range its gradient is 0, as in Keras."""
 
     _: KW_ONLY
     raw_log: bool = False
@@ -79,6 +80,7 @@ class Broadcast(Differentiated):
 
     name: ClassVar[str] = "mean_squared_error"
     target_kind: ClassVar[Literal["numbers"]] = "numbers"
+    of_difference: ClassVar[bool] = True
     terms: PerOutput
 
     def value(self, prediction: Array, target: Array) -> Array:
@@ -93,6 +95,7 @@ class Broadcast(Differentiated):
 class ZeroOne(PerOutput):
     """A margin loss whose labels 0 and 1 are read as −1 and +1."""
 
+    reads: ClassVar[Reads] = "margins"
     power: ClassVar[int] = 1
 
     def term(self, prediction: Array, target: Array) -> Array:
@@ -126,6 +129,7 @@ class CategoricalHinge(Differentiated):
     """``max(0, 1 + max_{j≠y} ŷ_j − ŷ_y)``."""
 
     name: ClassVar[str] = "categorical_hinge"
+    reads: ClassVar[Reads] = "margins"
     target_kind: ClassVar[Literal["one_hot"]] = "one_hot"
 
     def value(self, prediction: Array, target: Array) -> Array:

@@ -8,7 +8,7 @@ import pytest
 import pellucid as pel
 from pellucid.data import gaussian_ring
 from pellucid.doctor import diagnose, prove
-from pellucid.doctor.gan import coverage_of, dominance
+from pellucid.doctor.adversarial import coverage_of, dominance
 from pellucid.doctor.gan_remedies import GAN_REMEDIES
 from pellucid.doctor.gan_setup import GanSetup
 

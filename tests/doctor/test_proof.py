@@ -11,11 +11,11 @@ import pellucid as pel
 from pellucid.core.errors import DataError, DoctorWarning, InvalidValue
 from pellucid.core.statistics import paired
 from pellucid.doctor import Finding, repaired_settings
-from pellucid.doctor.proof import skill
-from pellucid.doctor.race import FRESH, SURE, Arm, Candidate, Field, Trained, race
 from pellucid.doctor.remedies import REMEDIES, candidates
+from pellucid.doctor.rule import CAUSES
 from pellucid.doctor.setup import Setup, train_all
-from pellucid.doctor.vocabulary import VOCABULARY
+from pellucid.doctor.skill import skill
+from pellucid.doctor.successive_halving import FRESH, SURE, Arm, Attempt, Candidate, Field, race
 from pellucid.functions.metrics import metrics
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.fit import begin, fit
@@ -45,7 +45,7 @@ def test_a_remedy_changes_the_training_and_leaves_the_truth_alone(slow, name):
 
 
 def test_the_remedies_of_the_vocabulary_that_are_made_are_known_by_these_names():
-    named = {name for cause in VOCABULARY.values() for name in cause.remedies}
+    named = {name for cause in CAUSES.values() for name in cause.remedies}
     assert set(REMEDIES) <= named
 
 
@@ -144,7 +144,7 @@ class _Fake:
 
 def _field(original, goal):
     ended = SimpleNamespace(history=SimpleNamespace(epochs_made=1, steps_made=100))
-    return Field(_Fake(original), None, goal, lambda members: [Trained(ended, 0.0) for _ in members])
+    return Field(_Fake(original), None, goal, lambda members: [Attempt(ended, 0.0) for _ in members])
 
 
 def _propose(singles, pairs=()):

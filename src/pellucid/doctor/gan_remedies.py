@@ -6,7 +6,7 @@ from typing import Any
 
 from pellucid.architectures.gan import USUAL
 from pellucid.doctor.gan_setup import GanSetup
-from pellucid.doctor.race import Candidate
+from pellucid.doctor.successive_halving import Candidate
 from pellucid.optimizers import Adam
 from pellucid.training import GradientPenalty
 

@@ -11,13 +11,13 @@ import numpy as np
 from pellucid.core.errors import DataError
 from pellucid.core.registry import describe
 from pellucid.data import Dataset
-from pellucid.doctor.gan import coverage_of, with_gan_rows
+from pellucid.doctor.adversarial import coverage_of, with_gan_rows
 from pellucid.optimizers import as_optimizer
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.facts import DataFacts
 from pellucid.runs.samples import sample
-from pellucid.runs.trained import Trained as Run
-from pellucid.training import Adversarial, History, Rows, Scaling, Training, lipschitz_constraints
+from pellucid.runs.trained import Trained
+from pellucid.training import Adversarial, History, Recorder, Rows, Scaling, Training, lipschitz_constraints
 
 SampleJudge = Callable[[np.ndarray], float]
 """Samples → a score of at least 0, higher is better."""
@@ -48,7 +48,7 @@ class GanSetup:
     facts: DataFacts
 
     @staticmethod
-    def of(run: Run, data: Dataset | None = None) -> "GanSetup":
+    def of(run: Trained, data: Dataset | None = None) -> "GanSetup":
         """The parts of a run.
 
         Raises:
@@ -65,7 +65,7 @@ class GanSetup:
             if experiment.lipschitz_constraint is None
             else lipschitz_constraints.build(experiment.lipschitz_constraint)
         )
-        program = replace(run.program, record_every=0, histograms_every=0)
+        program = replace(run.program, recorder=Recorder(0))
         return GanSetup(
             program,
             optimizer,
@@ -109,7 +109,7 @@ class GanSetup:
         """How good the samples of a trained generator are: by default the share of the real rows that they cover."""
         params = {"generator": training.state.params["average"], "critic": training.state.params["critic"]}
         nothing = Experiment(network={"generator": [], "critic": []}, loss=self.program.loss, optimizer="adam")
-        run = Run(
+        run = Trained(
             nothing, self.facts, self.program, params, training.state.layer_state, training.history, training=training
         )
         return coverage_of(run) if judge is None else judge(sample(run, SAMPLES))

@@ -19,16 +19,17 @@ from pellucid.core.registry import describe
 from pellucid.core.tunable import as_arrays
 from pellucid.data import SCALINGS, Dataset
 from pellucid.data.encoding import Task
-from pellucid.doctor.examination import class_numbers, classes_named, threshold_of
-from pellucid.doctor.race import Judge, Trainable, Trained
+from pellucid.doctor.losses import threshold_of
+from pellucid.doctor.skill import class_numbers, classes_named
+from pellucid.doctor.successive_halving import Attempt, Judge, Trainable
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.facts import DataFacts
 from pellucid.runs.fit import training_again
 from pellucid.runs.many import without_initializers, worth_stacking
 from pellucid.runs.outputs import outputs_of
 from pellucid.runs.scaling import ScalingChoice, scaling_of
-from pellucid.runs.trained import Trained as Run
-from pellucid.training import History, Rows, Scaling, Supervised, Training, initial_state, steps_per_epoch
+from pellucid.runs.trained import Trained
+from pellucid.training import History, Recorder, Rows, Scaling, Supervised, Training, initial_state, steps_per_epoch
 from pellucid.training.population import Population, compile_ahead, threads, to_device
 from pellucid.training.state import TrainingState, with_numbers
 
@@ -78,7 +79,7 @@ class Setup:
     same_data: bool = True
 
     @staticmethod
-    def of(run: Run) -> "Setup":
+    def of(run: Trained) -> "Setup":
         """The parts of a run.
 
         Raises:
@@ -93,7 +94,7 @@ class Setup:
             raise DataError("a proof is judged on held-out targets; this training has none.")
         task, classes = run.facts.task, len(run.facts.classes)
         labels, truth = (_plain(part.y, run.facts) for part in (training.train, training.monitor))
-        program = replace(run.program, record_every=0, histograms_every=0)
+        program = replace(run.program, recorder=Recorder(0))
         targets, experiment = run.facts.target_preprocessing, run.experiment
         return Setup(
             program,
@@ -225,7 +226,7 @@ class Setup:
         return replace(self, train=train, held_out=held_out, **changes)
 
 
-def with_rows(run: Run, data: Dataset | None = None) -> Run:
+def with_rows(run: Trained, data: Dataset | None = None) -> Trained:
     """A run with the rows of its training: itself where it holds them, else a copy for which they are opened again.
 
     Args:
@@ -255,7 +256,7 @@ STACKED = 20_000
 """Fewest steps of all members that another program, which makes them side by side, is compiled for."""
 
 
-def train_all(members: Sequence[tuple[Trainable, int]]) -> list[Trained]:
+def train_all(members: Sequence[tuple[Trainable, int]]) -> list[Attempt]:
     """Train setups by their seeds; those of one structure share a compiled program, and all cores have their part.
 
     A training whose loss is no longer finite ends there: its history is shorter than its epochs. There is none where
@@ -264,7 +265,7 @@ def train_all(members: Sequence[tuple[Trainable, int]]) -> list[Trained]:
     groups: dict[Hashable, list[int]] = {}
     for i, (setup, _) in enumerate(members):
         groups.setdefault(setup.structure, []).append(i)
-    found: dict[int, Trained] = {}
+    found: dict[int, Attempt] = {}
     alone: list[list[int]] = []
     for places in groups.values():
         setup = members[places[0]][0]
@@ -274,19 +275,19 @@ def train_all(members: Sequence[tuple[Trainable, int]]) -> list[Trained]:
             alone.append(places)
     locks = {i: lock for places in alone for lock in [Lock()] for i in places}
 
-    def train(i: int) -> Trained:
+    def train(i: int) -> Attempt:
         setup, seed = members[i]
         with locks[i]:  # compiled by the first of a structure alone
             try:
                 training = setup.training(seed)
                 compile_ahead(training)
             except (InvalidValue, ShapeError):
-                return Trained(None, 0.0)
+                return Attempt(None, 0.0)
         began = time.perf_counter()
         with suppress(TrainingDiverged):
             for _ in training.run(setup.epochs):
                 pass
-        return Trained(training, time.perf_counter() - began)
+        return Attempt(training, time.perf_counter() - began)
 
     # One of each structure first, so that programs are compiled at the same time.
     order = [i for turn in zip_longest(*alone) for i in turn if i is not None]
@@ -295,7 +296,7 @@ def train_all(members: Sequence[tuple[Trainable, int]]) -> list[Trained]:
     return [found[i] for i in range(len(members))]
 
 
-def _side_by_side(members: Sequence[tuple[Trainable, int]]) -> list[Trained]:
+def _side_by_side(members: Sequence[tuple[Trainable, int]]) -> list[Attempt]:
     group = [setup.training(seed) for setup, seed in members]
     first = group[0]
     states = [_on_host(training.state) for training in group]
@@ -306,7 +307,7 @@ def _side_by_side(members: Sequence[tuple[Trainable, int]]) -> list[Trained]:
     seconds = (time.perf_counter() - began) / len(group)
     for training, state, history in zip(group, population.states, population.histories, strict=True):
         training.state, training.history = to_device(state), history
-    return [Trained(training, seconds) for training in group]
+    return [Attempt(training, seconds) for training in group]
 
 
 def _on_host(state: TrainingState) -> TrainingState:

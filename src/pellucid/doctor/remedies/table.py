@@ -8,9 +8,9 @@ import jax
 import numpy as np
 
 from pellucid.core.errors import DataError, InvalidValue, ShapeError
-from pellucid.doctor.race import Candidate
 from pellucid.doctor.setup import Setup
-from pellucid.runs.trained import Trained as Run
+from pellucid.doctor.successive_halving import Candidate
+from pellucid.runs.trained import Trained
 from pellucid.training import Rows
 
 Make = Callable[[Setup], list[tuple[str, Setup]]]
@@ -56,7 +56,7 @@ def offered(names: Iterable[str], setup: Setup) -> tuple[str, ...]:
     return tuple(name for name in names if name not in REMEDIES or name in SLOW or candidates(name, setup))
 
 
-def setup_to_offer(run: Run) -> Setup | None:
+def setup_to_offer(run: Trained) -> Setup | None:
     """The parts of a run that remedies are asked of; where there are no held-out targets others stand in."""
     try:
         return Setup.of(run)
