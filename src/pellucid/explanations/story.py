@@ -85,11 +85,11 @@ def _head(explanation: Explanation) -> list[Block]:
 
 def _example(explanation: Explanation) -> list[Block]:
     blocks: list[Block] = []
-    words = explanation.facts.words or ((),) * len(explanation.inputs)
+    words = explanation.facts.words or ("",) * len(explanation.inputs)
     for entry, known in zip(explanation.inputs, words, strict=True):
         if entry.tokens:
             label = f"Tokens of {entry.name}: " if len(explanation.inputs) > 1 else "Tokens: "
-            blocks.append(Paragraph(label, _tokens(entry.raw, known)))
+            blocks.append(Paragraph(label, known or _tokens(entry.raw)))
         else:
             blocks += _input(explanation, entry)
     return blocks
@@ -136,10 +136,9 @@ def _range(array: np.ndarray) -> str:
     return f"{number(float(array.min()))} to {number(float(array.max()))}"
 
 
-def _tokens(raw: np.ndarray, words: Sequence[str]) -> str:
-    tokens = [int(token) for token in raw.reshape(-1)]
-    shown = [words[token] if token < len(words) else str(token) for token in tokens[:60]]
-    return " ".join(shown) + " …" * (len(tokens) > 60)
+def _tokens(raw: np.ndarray) -> str:
+    tokens = [str(int(token)) for token in raw.reshape(-1)]
+    return " ".join(tokens[:60]) + " …" * (len(tokens) > 60)
 
 
 def _sequence(entry: InputNumbers) -> Block:
