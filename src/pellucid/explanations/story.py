@@ -8,7 +8,7 @@ import numpy as np
 from pellucid.core.formula import Formula, Line, element
 from pellucid.core.formula import number as typeset
 from pellucid.explanations.checks import STEPS
-from pellucid.explanations.drawing import NetworkChart, Panel, TimeChart, network_columns
+from pellucid.explanations.drawing import Panel, TimeChart, network_charts
 from pellucid.explanations.explanation import Check, Explanation, InputNumbers, RecurrentNumbers
 from pellucid.explanations.update import numbers_of
 from pellucid.report.chart import BarChart
@@ -219,17 +219,12 @@ def _bars(explanation: Explanation) -> Block:
 
 
 def _network(explanation: Explanation) -> Block:
-    columns = network_columns(explanation)
-    if columns is None:
+    charts = network_charts(explanation)
+    if charts is None:
         return None
-    chosen = explanation.chosen
-    followed = (chosen.layer, chosen.index) if chosen.parameter == "weights" else None
-    forward = NetworkChart("Forward: x, a of every neuron (z below it), weights", columns, "forward", followed)
-    backward = NetworkChart("Backward: ∂L/∂a of every neuron, ∂L/∂w", columns, "backward", followed)
     return Section(
         "The network with its numbers",
-        Figure(forward),
-        Figure(backward),
+        *map(Figure, charts),
         Paragraph(
             "Blue is above 0, orange below; each column of neurons has a scale of its own, as have the weights between "
             "two columns. Negative weights are dashed. The weight followed below is outlined in grey.",
