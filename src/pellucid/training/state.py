@@ -57,7 +57,7 @@ def initial_state(
             f"{', '.join(network.names)}."
         )
     init_key, training_key = jax.random.split(jax.random.key(seed))
-    params, layer_state, _ = network.init(init_key, input_shape)  # pyright: ignore[reportArgumentType]
+    params, layer_state, _ = network.init(init_key, input_shape)
     optimizer_state = optimizer.init(params)
     if regularizer is not None and isinstance(optimizer, FromOptax):
         _check_rate(regularizer, optimizer, optimizer_state)
