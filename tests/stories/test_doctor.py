@@ -35,7 +35,7 @@ def test_from_a_run_that_does_not_learn_to_a_repaired_one(tmp_path):
     assert 'id="proof"' not in page
 
     told = pellucid("prove", run, "--apply", "--budget", 2, "--seeds", 4, "--no-random")
-    assert "PROVEN" in told.stdout
+    assert "proven" in told.stdout
     assert "what helps: learning rate 1e-05" in told.stdout
     proof = json.loads((run / "proof.json").read_text())["proof"]
     assert proof["best"]["proven"]
@@ -72,7 +72,7 @@ def test_the_command_line_warns_in_a_line(tmp_path):
     assert re.search(line, told.stderr)
     assert f"pellucid check {tmp_path / 'run' / 'experiment.toml'}" in told.stderr
     checked = pellucid("check", tmp_path / "run" / "experiment.toml", code=1)
-    assert "docs/findings/constant_init.md" in checked.stdout
+    assert "pellucid show constant_init" in checked.stdout
 
 
 @pytest.mark.parametrize("name", ["iris", "digits", "diabetes"])
