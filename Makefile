@@ -7,7 +7,7 @@ export PELLUCID_DATA ?= $(abspath ../shared/data)
 .PHONY: demo test check bench docs pages format clean
 
 demo: $(VENV)/.installed
-	$(BIN)/pellucid train mnist-5k --network 128-128 --dropout 0.2 --epochs 20 --run runs/demo --overwrite
+	$(BIN)/pellucid train mnist-5k --network 128-128 --dropout 0.2 --epochs 20 --folder runs/demo --overwrite
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest tests --numprocesses 2 --dist worksteal

@@ -30,7 +30,7 @@ jax.monitoring.register_event_duration_secs_listener(listen)
 name, data = sys.argv[1], pel.load_dataset("mnist-5k")
 options = {"epochs": 1, "batch_size": 128, "progress": False}
 if name == "wgan":
-    pel.train_gan(None, None, data, **options)
+    pel.train("wgan", data, **options)
 else:
     pel.train(tuple(map(int, name.split("-"))) if name[0].isdigit() else name, data, **options)
 print(taken[True], sum(taken.values()))

@@ -17,17 +17,17 @@ import click
 import jax
 import msgspec
 import numpy as np
+from pellucid.runs.gan_run import GanRun
+from pellucid.runs.keeping import keep_compiled_programs
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.doctor_cases import Case, read_cases, run_of
 from benchmarks.doctor_repairs import Repair, repair
 from benchmarks.doctor_repairs import summary as summary_of_repairs
+from pellucid.api import Run
 from pellucid.doctor import Finding, diagnose
 from pellucid.doctor.subject import Subject
-from pellucid.runs.gan_run import GanRun
-from pellucid.runs.keeping import keep_compiled_programs
-from pellucid.runs.run import Run
 
 CHANGES = {
     "learning_rate_too_high": lambda trials: max(trials.slower.values()),

@@ -70,8 +70,9 @@ def coverage(name: str, settings: Settings) -> list[Case]:
 
 def pellucid_step(epochs: int) -> Run:
     """The program of `pellucid.train_gan`, without run folder and progress bar: milliseconds a step."""
-    import pellucid
     from pellucid.runs.gan import experiment_for, training_of
+
+    import pellucid
 
     data = mixture_of("ring").dataset()
     adam = pellucid.Adam(RATE, beta1=0.5, beta2=0.9)

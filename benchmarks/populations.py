@@ -27,21 +27,21 @@ SHAPES = {
 
 
 def pellucid(epochs: int, first_call: bool = False) -> Run:
-    """`train_population`; the ``first_call`` compiles, every other finds its program."""
+    """`many`; the ``first_call`` compiles, every other finds its program."""
     import jax
 
     experiments, data = population("digits", (32,), 32, epochs)
-    from pellucid.runs.many import train_population
+    from pellucid.runs.many import many
 
     if first_call:
         jax.config.update("jax_enable_compilation_cache", False)
-    train_population(experiments, data)
+    many(experiments, data)
 
     def run() -> float:
         if first_call:
             jax.clear_caches()
         began = time.perf_counter()
-        train_population(experiments, data)
+        many(experiments, data)
         seconds = time.perf_counter() - began
         return seconds if first_call else seconds * 1e3 / len(experiments)
 
@@ -52,10 +52,10 @@ def population(name: str, hidden: tuple[int, ...], batch_size: int, epochs: int,
     """The experiments, and their data."""
     from pellucid.data import load_dataset
     from pellucid.runs.many import vary
-    from pellucid.runs.train import plan
+    from pellucid.runs.plan import settle
 
     data = load_dataset(name)
-    base = plan(hidden, data, batch_size=batch_size, epochs=epochs).experiment
+    base = settle(hidden, data, {"batch_size": batch_size, "epochs": epochs}).experiment
     pairs = [(rate, seed) for rate in RATES for seed in range(SEEDS)][:members]
     return [vary(base, {"optimizer.learning_rate": rate, "seed": seed}) for rate, seed in pairs], data
 
@@ -106,14 +106,14 @@ def method(shape: str, products: float) -> Run:
     name, hidden, batch_size, members, epochs = SHAPES[shape]
     experiments, data = population(name, hidden, batch_size, epochs, members)
     from pellucid.runs import many as module
-    from pellucid.runs.many import train_population
+    from pellucid.runs.many import many
 
     module.PRODUCTS = products  # pyright: ignore[reportAttributeAccessIssue]
-    train_population(experiments, data)
+    many(experiments, data)
 
     def run() -> float:
         began = time.perf_counter()
-        train_population(experiments, data)
+        many(experiments, data)
         return (time.perf_counter() - began) * 1e3 / members
 
     return run
@@ -144,9 +144,9 @@ WORKLOAD = Workload(
     "populations",
     "Many small trainings: 8 learning rates by 8 seeds of 64–32–10 on digits",
     "1,437 rows, batch 32, 20 epochs of Adam, the 360 held-out rows evaluated after each. The figure is the time over "
-    "the number of trainings: 64 of `train_population`, 4 of PyTorch's loop, whose trainings follow one another and "
+    "the number of trainings: 64 of `many`, 4 of PyTorch's loop, whose trainings follow one another and "
     "all take as long. The second case is the first call of all 64 in seconds, with an empty compilation cache. The "
-    "shapes below compare the two methods of `train_population`, members side by side in one program and one after "
+    "shapes below compare the two methods of `many`, members side by side in one program and one after "
     "another, both on a thread for each core: their ratio is what the rule of `PRODUCTS` rests on.",
     measure,
     (

@@ -77,7 +77,7 @@ def measure(settings: Settings) -> list[Case]:
         def pellucid(cache: Path, epochs: int) -> Process:
             command = [str(Path(sys.executable).with_name("pellucid")), "train", "mnist"]
             command += ["--network", "128-128", "--batch-size", "128", "--epochs", str(epochs)]
-            command += ["--run", f"{temporary}/run", "--overwrite", "--quiet", "--json"]
+            command += ["--folder", f"{temporary}/run", "--overwrite", "--no-progress", "--json"]
             return run_process(command, {"PELLUCID_CACHE": str(cache), "PELLUCID_DATA": str(mnist.parent)})
 
         def peer(name: str, epochs: int) -> Process:

@@ -39,12 +39,12 @@ def cache(tmp_path_factory):
 @pytest.fixture(autouse=True, scope="module")
 def room_for_programs():
     """Programs are let go between modules; inside one they are kept, for some tests count what is compiled."""
-    from pellucid.training import programs
+    from pellucid.training import program
 
-    programs.make_room()
-    room, programs.MAPS = programs.MAPS, 50_000
+    program.make_room()
+    room, program.MAPS = program.MAPS, 50_000
     yield
-    programs.MAPS = room
+    program.MAPS = room
 
 
 @pytest.fixture

@@ -87,15 +87,15 @@ def reload(folder: Path) -> dict:
     """What every run of a folder says here, in a process that did not train it."""
     found = {}
     for kind, (_, data, _) in KINDS.items():
-        run = pel.load_run(folder / kind)
+        run = pel.load(folder / kind)
         found[kind] = told(run, None if data is KINDS["by name, class weights"][1] else data)
-    whole = pel.load_run(folder / STOPPED)
+    whole = pel.load(folder / STOPPED)
     diagnosed = [finding.to_dict() for finding in whole.diagnose(DATA["regression"])]
     found["diagnosed"] = json.loads(msgspec.json.encode(diagnosed))  # as files are written, NaN as null
     few = {"findings": [], "seeds": 3, "most": 1, "budget": 1.0, "random_arm": False}
     found["proven"] = whole.prove(DATA["regression"], **few).trainings
     try:
-        pel.load_run(folder / "optax").diagnose()
+        pel.load(folder / "optax").diagnose()
     except InvalidValue as error:
         found["optax"] = str(error)
     return found

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from benchmarks.doctor_cases import CannotTranslate, Case, arrays_of, loss_of, network_of, optimizer_of, run_of
 from benchmarks.doctor_cases.run import regularizer_of
-
 from pellucid.runs.gan_run import GanRun
 
 ZEROS, GLOROT = {"init": "zeros"}, {"init": "glorot_uniform"}

@@ -2,4 +2,4 @@
 
 import pellucid as pel
 
-pel.load_run("runs/demo").plot().savefig("docs/images/demo.png", dpi=110)
+pel.load("runs/demo").plot().savefig("docs/images/demo.png", dpi=110)

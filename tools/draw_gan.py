@@ -7,8 +7,8 @@ import numpy as np
 from benchmarks.gan import CONTENDERS, EPOCHS, mixture_of, train
 from matplotlib.figure import Figure
 
+from pellucid.api import load
 from pellucid.report.figures import COLOURS
-from pellucid.runs.gan_run import load_gan
 
 SHOWN = 2000
 
@@ -39,4 +39,4 @@ if __name__ == "__main__":
     }
     draw_points(drawn).savefig("docs/images/gan_points.png", dpi=110)
     for folder in sys.argv[1:]:
-        load_gan(folder).draw(100).savefig("docs/images/gan_mnist.png", dpi=100)
+        load(folder).draw(100).savefig("docs/images/gan_mnist.png", dpi=100)

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
 from latex2mathml.converter import convert
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
@@ -67,7 +68,7 @@ def _target(link: str, folder: str, page: Any, config: Any) -> str:
         return link
     if not (ROOT / path).exists():
         raise PluginError(f"{page.file.src_uri}: {link} leads to {path}, which does not exist")
-    return f"{config.repo_url.rstrip('/')}/blob/main/{path}"
+    return f"{config.extra['social'][0]['link']}/blob/main/{path}"
 
 
 def _formula(source: str, language: str, css_class: str, options: Any, md: Any, **_: Any) -> str:
@@ -120,13 +121,9 @@ def _quoted(path: str) -> str:
 def _settings(path: str) -> str:
     """A table of the settings that a class of fields declares."""
     module, _, name = path.rpartition(".")
-    from pellucid.runs.experiment import settings_of
-
-    rows = [
-        f"| `{setting.name}` | `{setting.default!r}` | {setting.constraint or ''} | {setting.help} |"
-        for setting in settings_of(getattr(importlib.import_module(module), name))
-    ]
-    return "\n".join(["| Setting | Default | Allowed | Meaning |", "|---|---|---|---|", *rows])
+    fields = msgspec.structs.fields(getattr(importlib.import_module(module), name))
+    rows = [f"| `{field.name}` | {'' if field.required else f'`{field.default!r}`'} |" for field in fields]
+    return "\n".join(["| Setting | Default |", "|---|---|", *rows])
 
 
 def _namespaces(package: ModuleType) -> dict[str, ModuleType]:
@@ -149,12 +146,12 @@ def _first_line(item: Any) -> str:
     return (inspect.getdoc(item) or "").split("\n")[0]
 
 
+def _path(item: Any) -> str:
+    return f"{item.__module__}.{item.__qualname__}"
+
+
 def _entry(title: str, item: Any) -> str:
-    return (
-        f"## `{title}`\n\n"
-        f"::: {item.__module__}.{item.__qualname__}\n"
-        "    options:\n      show_root_heading: false\n      show_root_toc_entry: false\n      heading_level: 3\n"
-    )
+    return f"::: {_path(item)}\n    options:\n      heading: {title}\n      toc_label: {title.rpartition('.')[2]}\n"
 
 
 def _reference_page(name: str, module: ModuleType) -> str:
@@ -191,7 +188,7 @@ def _reference_index(package: ModuleType, spaces: dict[str, ModuleType]) -> str:
         item = getattr(package, name)
         if not isinstance(item, ModuleType):
             page = home.get(id(item), "pellucid")
-            lines.append(f"| [`pel.{name}`]({page}.md#pel{name.lower()}) | {_first_line(item)} |")
+            lines.append(f"| [`pel.{name}`]({page}.md#{_path(item)}) | {_first_line(item)} |")
     lines += ["", "## Namespaces", "", "| Namespace | | Names |", "|---|---|---|"]
     for name, module in spaces.items():
         listed = ", ".join(f"`{item}`" for item in public_names(module))

@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+from pellucid.runs.gan_run import GanRun
+from pellucid.runs.run import DataFacts, Run
 
 from benchmarks.doctor_cases.case import CannotTranslate, Case
 from benchmarks.doctor_cases.data import arrays_of, dataset_of
@@ -22,9 +24,7 @@ from pellucid.functions.regularizers import ElasticNet
 from pellucid.network import AnyNetwork
 from pellucid.optimizers import SGD
 from pellucid.runs.experiment import Experiment, GanExperiment
-from pellucid.runs.gan_run import GanRun
-from pellucid.runs.run import DataFacts, Run
-from pellucid.runs.train import summary_of
+from pellucid.runs.ready import summary_of
 from pellucid.training import Adversarial, History, Rows, Scaling, Supervised, Training, initial_state
 
 AS_IT_IS = Scaling(jnp.zeros((), jnp.float32), jnp.ones((), jnp.float32))

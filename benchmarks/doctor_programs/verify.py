@@ -13,7 +13,7 @@ from scipy import stats
 from benchmarks.doctor_cases import Case, training_of
 from benchmarks.doctor_cases.data import arrays_of
 from benchmarks.doctor_programs.program import Program, changed
-from pellucid.training.epoch import CAPACITY, advance
+from pellucid.training.program import CAPACITY, advance
 
 SEEDS = 5
 KEPT = Path(__file__).with_name("verified.json")

@@ -13,6 +13,12 @@ from . import optimizers as optimizers
 from . import regularizers as regularizers
 from . import schedules as schedules
 from . import textbook as textbook
+from .api import Comparison as Comparison
+from .api import Run as Run
+from .api import compare as compare
+from .api import load as load
+from .api import resume as resume
+from .api import train as train
 from .core.errors import DataError as DataError
 from .core.errors import DoctorWarning as DoctorWarning
 from .core.errors import InvalidValue as InvalidValue
@@ -53,17 +59,6 @@ from .network import summarize as summarize
 from .optimizers import SGD as SGD
 from .optimizers import Adam as Adam
 from .optimizers import AdamW as AdamW
-from .runs.compare import Comparison as Comparison
-from .runs.compare import compare as compare
-from .runs.gan import resume_gan as resume_gan
-from .runs.gan import train_gan as train_gan
-from .runs.gan_run import GanRun as GanRun
-from .runs.gan_run import load_gan as load_gan
-from .runs.run import Run as Run
-from .runs.run import load_run as load_run
-from .runs.train import resume_run as resume_run
-from .runs.train import train as train
-from .runs.translation import Translator as Translator
 from .training import EarlyStopping as EarlyStopping
 
 __version__: str

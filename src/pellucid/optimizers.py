@@ -1,4 +1,4 @@
-"""Optimisers: the rule of one array each, and the tree walk that they share.
+"""Optimisers: update rules for one array, applied to every array of the parameters.
 
 An optimiser is a frozen dataclass of hyperparameters. ``init(params)`` makes its state, in which those
 hyperparameters are arrays: readable, schedulable, saved, mapped over by ``vmap``; another value never
@@ -15,15 +15,16 @@ import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.constraints import NOT_NEGATIVE, POSITIVE, SHARE, constrained, require, validate
+from pellucid.core.constraints import FRACTION, NOT_NEGATIVE, POSITIVE, constrained, require, validate
 from pellucid.core.errors import InvalidValue
+from pellucid.core.formula import Formula
 from pellucid.core.registry import Registry
 from pellucid.core.tunable import as_arrays, nested, tunable
 from pellucid.core.types import Array, Float, PyTree, Scalar
@@ -33,7 +34,7 @@ Slots = dict[str, Array]
 
 
 class OptimizerState(NamedTuple):
-    """What an optimiser carries from step to step."""
+    """State that an optimiser carries from step to step."""
 
     rule: Any
     """The optimiser itself, its hyperparameters as arrays."""
@@ -44,31 +45,55 @@ class OptimizerState(NamedTuple):
 
 
 class Update(NamedTuple):
-    """The outcome of one update."""
+    """The result of one update."""
 
     params: PyTree
     state: OptimizerState
     learning_rate: Scalar
     """The rate η in force, after the schedule."""
     changes: PyTree
-    """What was added to the parameters."""
+    """The change added to the parameters."""
 
 
+@dataclass(frozen=True)
 class Optimizer(ABC):
-    """One update rule.
+    """An update rule.
 
     A concrete optimiser names its ``slots`` and states the ``direction`` of a single array; the base applies it to all,
     after clipping the gradient and with the learning rate that the schedule gives.
+
+    Attributes:
+        slots: the running averages by name, each with its letter in the formula.
+        formula: the update of one weight, of g, w, t, the slots' letters and the fields; it ends in the new w.
+        full_batch: whether a training takes all rows as its batch where no batch size is given.
+
+    Args:
+        learning_rate: η > 0, or a schedule.
+        clip_norm: largest norm of all gradients together; None for no limit.
+        clip_value: largest size of any one gradient; None for no limit.
     """
 
+    learning_rate: float | Schedule = nested(0.001, "learning rate")
+    _: KW_ONLY
+    clip_norm: float | None = constrained(None, POSITIVE, "largest norm of all gradients together")
+    clip_value: float | None = constrained(None, POSITIVE, "largest size of any one gradient")
+
     name: ClassVar[str]
-    slots: ClassVar[tuple[str, ...]] = ()
+    slots: ClassVar[dict[str, str]] = {}
+    formula: ClassVar[Formula]
     full_batch: ClassVar[bool] = False
-    learning_rate: float | Schedule
+
+    def __post_init__(self) -> None:
+        if isinstance(self.learning_rate, (str, dict)):
+            object.__setattr__(self, "learning_rate", schedules.build(self.learning_rate))
+        if not isinstance(self.learning_rate, Schedule):
+            name = f"{type(self).__name__}.learning_rate"
+            require(self.learning_rate, POSITIVE, name, "Usual values: 1e-4 to 1e-1.")
+        validate(self)
 
     @abstractmethod
     def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
-        """The direction that η multiplies, for one array.
+        """Compute the direction that η multiplies, for one array, and its new running averages.
 
         Args:
             g: gradient of the loss for this array.
@@ -78,14 +103,13 @@ class Optimizer(ABC):
         """
 
     def init(self, params: PyTree) -> OptimizerState:
-        """The state before the first update: averages zero, hyperparameters as arrays of the parameters' dtype."""
-        dtype = dtype_of(params)
+        """Make the state before the first update: averages zero, hyperparameters as arrays of the parameters' dtype."""
         slots = {slot: jax.tree.map(jnp.zeros_like, params) for slot in self.slots}
-        return OptimizerState(as_arrays(self, dtype), jnp.zeros((), jnp.int32), slots)
+        return OptimizerState(as_arrays(self, dtype_of(params)), jnp.zeros((), jnp.int32), slots)
 
     @staticmethod
     def update(grads: PyTree, state: OptimizerState, params: PyTree, progress: Scalar | None = None) -> Update:
-        """One update of every array.
+        """Update every array once.
 
         Args:
             grads: gradients, shaped as ``params``.
@@ -96,33 +120,29 @@ class Optimizer(ABC):
         rule = state.rule
         t = (state.step + 1).astype(dtype_of(params))
         learning_rate = rate_at(rule.learning_rate, t - 1 if progress is None else progress)
-        grads = clip(grads, rule.clip_norm, rule.clip_value)
-
-        leaves, tree = jax.tree.flatten(params)
+        gradients = jax.tree.leaves(clip(grads, rule.clip_norm, rule.clip_value))
+        weights, tree = jax.tree.flatten(params)
         columns = {slot: jax.tree.leaves(state.slots[slot]) for slot in rule.slots}
-        new_leaves: list[Array] = []
         changes: list[Array] = []
-        new_columns: dict[str, list[Array]] = {slot: [] for slot in rule.slots}
-        for i, (g, w) in enumerate(zip(jax.tree.leaves(grads), leaves, strict=True)):
+        for i, (g, w) in enumerate(zip(gradients, weights, strict=True)):
             direction, slots = rule.direction(g, w, {slot: columns[slot][i] for slot in columns}, t)
             changes.append(-learning_rate * direction)
-            new_leaves.append(w + changes[-1])
-            for slot in columns:
-                new_columns[slot].append(slots[slot])
-        new_slots = {slot: jax.tree.unflatten(tree, column) for slot, column in new_columns.items()}
+            for slot, column in columns.items():
+                column[i] = slots[slot]
+        new_slots = {slot: jax.tree.unflatten(tree, column) for slot, column in columns.items()}
+        new_params = jax.tree.unflatten(tree, [w + change for w, change in zip(weights, changes, strict=True)])
         new_state = OptimizerState(rule, state.step + 1, new_slots)
-        params, moved = (jax.tree.unflatten(tree, arrays) for arrays in (new_leaves, changes))
-        return Update(params, new_state, learning_rate, moved)
+        return Update(new_params, new_state, learning_rate, jax.tree.unflatten(tree, changes))
 
 
 def dtype_of(params: PyTree) -> Any:
-    """The dtype of parameters; float32 where there are none, as where every layer is frozen."""
+    """Find the dtype of parameters; float32 where there are none, as where every layer is frozen."""
     leaves = jax.tree.leaves(params)
     return leaves[0].dtype if leaves else jnp.float32
 
 
 def clip(grads: PyTree, norm: Float[Array, ""] | None, value: Float[Array, ""] | None) -> PyTree:
-    """Gradient clipping: by value, then by the norm of all gradients together.
+    """Clip gradients by value, then by the norm of all together.
 
     Formula:
         g ← min(max(g, −value), value); g ← g · min(1, norm / ‖g‖₂)
@@ -138,40 +158,17 @@ def clip(grads: PyTree, norm: Float[Array, ""] | None, value: Float[Array, ""] |
     return grads
 
 
-optimizers: Registry[Optimizer] = Registry("optimizer", Optimizer)
+optimizers: Registry[Optimizer] = Registry("optimizer", Optimizer, tunable)
 """Every optimiser by name."""
 register = optimizers.register
 
 
-def _check(rule: Any) -> None:
-    if isinstance(rule.learning_rate, (str, dict)):
-        object.__setattr__(rule, "learning_rate", schedules.build(rule.learning_rate))
-    if not isinstance(rule.learning_rate, Schedule):
-        require(rule.learning_rate, POSITIVE, f"{type(rule).__name__}.learning_rate", "Usual values: 1e-4 to 1e-1.")
-    validate(rule)
-
-
-def _clip_norm() -> Any:
-    return constrained(None, POSITIVE, "largest norm of all gradients together")
-
-
-def _clip_value() -> Any:
-    return constrained(None, POSITIVE, "largest size of any gradient")
-
-
 @optimizers.register("sgd")
-@tunable
-@dataclass(frozen=True)
 class SGD(Optimizer):
-    """Stochastic gradient descent, on mini-batches (subject 6.2).
+    """Stochastic gradient descent, on mini-batches.
 
     Formula:
-        w ← w − η g
-
-    Args:
-        learning_rate: η > 0, or a schedule.
-        clip_norm: largest norm of all gradients together; None for no limit.
-        clip_value: largest size of any one gradient; None for no limit.
+        w ← w − η · g
 
     Example:
         >>> rule = SGD(learning_rate=0.5)
@@ -183,32 +180,22 @@ class SGD(Optimizer):
     """
 
     learning_rate: float | Schedule = nested(0.01, "learning rate")
-    clip_norm: float | None = _clip_norm()
-    clip_value: float | None = _clip_value()
 
-    def __post_init__(self) -> None:
-        _check(self)
+    formula = Formula("w = w - learning_rate * g")
 
     def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
-        """G."""
         return g, slots
 
 
 @optimizers.register("gradient_descent")
-@tunable
-@dataclass(frozen=True)
-class GradientDescent(Optimizer):
-    """Gradient descent on all the data at once (subject 6.1).
+class GradientDescent(SGD):
+    """Gradient descent on all the data at once.
 
     Formula:
-        w ← w − η g, g over the whole training set
+        w ← w − η · g
 
-    The rule is that of `SGD`; training with it takes the whole training set as its batch unless a batch size is given.
-
-    Args:
-        learning_rate: η > 0, or a schedule.
-        clip_norm: largest norm of all gradients together; None for no limit.
-        clip_value: largest size of any one gradient; None for no limit.
+    g is the gradient over the whole training set: training with it takes all rows as its batch unless a batch size is
+    given. The rule, and its fields, are those of `SGD`.
 
     Example:
         >>> GradientDescent().full_batch, SGD().full_batch
@@ -218,33 +205,18 @@ class GradientDescent(Optimizer):
     """
 
     full_batch: ClassVar[bool] = True
-    learning_rate: float | Schedule = nested(0.01, "learning rate")
-    clip_norm: float | None = _clip_norm()
-    clip_value: float | None = _clip_value()
-
-    def __post_init__(self) -> None:
-        _check(self)
-
-    def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
-        """G."""
-        return g, slots
 
 
 @optimizers.register("momentum")
-@tunable
-@dataclass(frozen=True)
 class Momentum(Optimizer):
-    """SGD with momentum (subject 6.3): smooths, speeds up, damps oscillation.
+    """SGD with momentum: smooths, speeds up, damps oscillation.
 
     Formula:
-        v ← β v + (1 − β) g; w ← w − η v
+        v ← β · v + (1 − β) · g; w ← w − η · v
 
     Args:
-        learning_rate: η > 0, or a schedule.
         momentum: β, 0 ≤ β < 1.
-        average: True for the exponential average above; False for ``v ← β v + g``.
-        clip_norm: largest norm of all gradients together; None for no limit.
-        clip_value: largest size of any one gradient; None for no limit.
+        average: True for the exponential average above; False for ``v ← β · v + g``.
 
     PyTorch and Keras leave the factor (1 − β) out (``average=False``): the same rate then moves 1/(1 − β) times as far.
 
@@ -255,36 +227,32 @@ class Momentum(Optimizer):
     Source: Polyak, Some methods of speeding up the convergence of iteration methods, 1964.
     """
 
-    slots: ClassVar[tuple[str, ...]] = ("momentum",)
     learning_rate: float | Schedule = nested(0.01, "learning rate")
-    momentum: float = constrained(0.9, SHARE, "decay of the running average")
+    momentum: float = constrained(0.9, FRACTION, "decay of the running average")
     average: bool = True
-    clip_norm: float | None = _clip_norm()
-    clip_value: float | None = _clip_value()
 
-    def __post_init__(self) -> None:
-        _check(self)
+    slots: ClassVar[dict[str, str]] = {"momentum": "v"}
+
+    @property
+    def formula(self) -> Formula:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The rule, with or without the average."""
+        added = "(1 - momentum) * g" if self.average else "g"
+        return Formula(f"v = momentum * v + {added}; w = w - learning_rate * v")
 
     def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
-        """V ← β v + (1 − β) g."""
         v = self.momentum * slots["momentum"] + (g * (1 - self.momentum) if self.average else g)
         return v, {"momentum": v}
 
 
 @optimizers.register("nesterov")
-@tunable
-@dataclass(frozen=True)
 class Nesterov(Optimizer):
-    """Nesterov's momentum: the gradient of the point that the momentum leads to (subject 6.6).
+    """Nesterov's momentum: the gradient of the point that the momentum leads to.
 
     Formula:
-        v ← β v + g; w ← w − η (g + β v)
+        v ← β · v + g; w ← w − η · (g + β · v)
 
     Args:
-        learning_rate: η > 0, or a schedule.
         momentum: β, 0 ≤ β < 1.
-        clip_norm: largest norm of all gradients together; None for no limit.
-        clip_value: largest size of any one gradient; None for no limit.
 
     Example:
         >>> Nesterov(0.1).momentum
@@ -294,36 +262,27 @@ class Nesterov(Optimizer):
     in this form Sutskever et al., On the importance of initialization and momentum in deep learning, 2013.
     """
 
-    slots: ClassVar[tuple[str, ...]] = ("momentum",)
     learning_rate: float | Schedule = nested(0.01, "learning rate")
-    momentum: float = constrained(0.9, SHARE, "decay of the running sum")
-    clip_norm: float | None = _clip_norm()
-    clip_value: float | None = _clip_value()
+    momentum: float = constrained(0.9, FRACTION, "decay of the running sum")
 
-    def __post_init__(self) -> None:
-        _check(self)
+    slots: ClassVar[dict[str, str]] = {"momentum": "v"}
+    formula = Formula("v = momentum * v + g; w = w - learning_rate * (g + momentum * v)")
 
     def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
-        """G + β v, v ← β v + g."""
         v = self.momentum * slots["momentum"] + g
         return g + self.momentum * v, {"momentum": v}
 
 
 @optimizers.register("adagrad")
-@tunable
-@dataclass(frozen=True)
 class Adagrad(Optimizer):
-    """Adagrad: the rate of each weight shrinks with all the gradients it has seen (subject 6.6).
+    """Adagrad: the rate of each weight shrinks with all its past gradients.
 
     Formula:
-        s ← s + g²; w ← w − η g / (√s + ε)
+        s ← s + g²; w ← w − η · g / (√(s₀ + s) + ε)
 
     Args:
-        learning_rate: η > 0, or a schedule.
-        initial_accumulator: s before the first update, at least 0.
+        initial_accumulator: s₀, the sum of squares before the first update, at least 0.
         epsilon: ε > 0.
-        clip_norm: largest norm of all gradients together; None for no limit.
-        clip_value: largest size of any one gradient; None for no limit.
 
     Example:
         >>> Adagrad().learning_rate
@@ -334,37 +293,31 @@ class Adagrad(Optimizer):
     Source: Duchi, Hazan, Singer, Adaptive subgradient methods for online learning and stochastic optimization, 2011.
     """
 
-    slots: ClassVar[tuple[str, ...]] = ("square",)
     learning_rate: float | Schedule = nested(0.01, "learning rate")
     initial_accumulator: float = constrained(0.0, NOT_NEGATIVE, "sum of squares before the first update")
     epsilon: float = constrained(1e-10, POSITIVE, "keeps the division finite")
-    clip_norm: float | None = _clip_norm()
-    clip_value: float | None = _clip_value()
 
-    def __post_init__(self) -> None:
-        _check(self)
+    slots: ClassVar[dict[str, str]] = {"square": "s"}
+    formula = Formula(
+        "s = s + g**2; w = w - learning_rate * g / (sqrt(initial_accumulator + s) + epsilon)", initial_accumulator="s0"
+    )
 
     def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
-        """G / (√s + ε), s ← s + g²; the slot holds s without its start."""
-        square = slots["square"] + g * g
-        return g / (jnp.sqrt(self.initial_accumulator + square) + self.epsilon), {"square": square}
+        s = slots["square"] + g * g
+        return g / (jnp.sqrt(self.initial_accumulator + s) + self.epsilon), {"square": s}
 
 
 @optimizers.register("adadelta")
-@tunable
-@dataclass(frozen=True)
 class Adadelta(Optimizer):
     """Adadelta: Adagrad with a fading memory, in the units of the weights.
 
     Formula:
-        s ← ρ s + (1 − ρ) g²; Δ = g √(u + ε) / √(s + ε); u ← ρ u + (1 − ρ) Δ²; w ← w − η Δ
+        s ← ρ · s + (1 − ρ) · g²; Δ = g · √(u + ε) / √(s + ε); u ← ρ · u + (1 − ρ) · Δ²; w ← w − η · Δ
 
     Args:
         learning_rate: η > 0, or a schedule; 1 in the paper.
         decay: ρ, 0 ≤ ρ < 1 (Keras calls it rho, its default is 0.95).
         epsilon: ε > 0; it decides how large the first steps are (Keras takes 1e-7).
-        clip_norm: largest norm of all gradients together; None for no limit.
-        clip_value: largest size of any one gradient; None for no limit.
 
     Example:
         >>> Adadelta().learning_rate
@@ -375,18 +328,17 @@ class Adadelta(Optimizer):
     Source: Zeiler, ADADELTA: an adaptive learning rate method, 2012.
     """
 
-    slots: ClassVar[tuple[str, ...]] = ("square", "update")
     learning_rate: float | Schedule = nested(1.0, "learning rate")
-    decay: float = constrained(0.9, SHARE, "decay of both mean squares")
+    decay: float = constrained(0.9, FRACTION, "decay of both mean squares")
     epsilon: float = constrained(1e-6, POSITIVE, "starts the steps, keeps the division finite")
-    clip_norm: float | None = _clip_norm()
-    clip_value: float | None = _clip_value()
 
-    def __post_init__(self) -> None:
-        _check(self)
+    slots: ClassVar[dict[str, str]] = {"square": "s", "update": "u"}
+    formula = Formula(
+        "s = decay * s + (1 - decay) * g**2; Delta = g * sqrt(u + epsilon) / sqrt(s + epsilon);"
+        "u = decay * u + (1 - decay) * Delta**2; w = w - learning_rate * Delta"
+    )
 
     def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
-        """Δ = g √(u + ε) / √(s + ε)."""
         s = self.decay * slots["square"] + (1 - self.decay) * (g * g)
         step = g * jnp.sqrt((slots["update"] + self.epsilon) / (s + self.epsilon))
         u = self.decay * slots["update"] + (1 - self.decay) * (step * step)
@@ -394,21 +346,17 @@ class Adadelta(Optimizer):
 
 
 @optimizers.register("rmsprop")
-@tunable
-@dataclass(frozen=True)
 class RMSprop(Optimizer):
-    """RMSprop: the rate of each weight scaled by its recent gradient magnitudes (subject 6.4).
+    """RMSprop: the rate of each weight scaled by its recent gradient magnitudes.
 
     Formula:
-        s ← ρ s + (1 − ρ) g²; w ← w − η g / (√s + ε); with momentum μ: v ← μ v + g / (√s + ε); w ← w − η v
+        s ← ρ · s + (1 − ρ) · g²; w ← w − η · g / (√s + ε)
 
     Args:
-        learning_rate: η > 0, or a schedule.
         decay: ρ, 0 ≤ ρ < 1 (PyTorch's default is 0.99 and its name alpha; Keras calls it rho).
         epsilon: ε > 0, outside the root (Optax by default puts it inside).
-        momentum: μ, 0 ≤ μ < 1, of a running sum of the scaled gradients; None keeps no such sum.
-        clip_norm: largest norm of all gradients together; None for no limit.
-        clip_value: largest size of any one gradient; None for no limit.
+        momentum: β, 0 ≤ β < 1, of a running sum of the scaled gradients, ``v ← β · v + g / (√s + ε); w ← w − η · v``;
+            None keeps no such sum.
 
     Example:
         >>> RMSprop().decay
@@ -417,23 +365,24 @@ class RMSprop(Optimizer):
     Source: Tieleman, Hinton, Lecture 6.5, Neural networks for machine learning, 2012.
     """
 
-    learning_rate: float | Schedule = nested(0.001, "learning rate")
-    decay: float = constrained(0.9, SHARE, "decay of the mean square")
+    decay: float = constrained(0.9, FRACTION, "decay of the mean square")
     epsilon: float = constrained(1e-8, POSITIVE, "keeps the division finite")
-    momentum: float | None = constrained(None, SHARE, "decay of a running sum of the scaled gradients")
-    clip_norm: float | None = _clip_norm()
-    clip_value: float | None = _clip_value()
-
-    def __post_init__(self) -> None:
-        _check(self)
+    momentum: float | None = constrained(None, FRACTION, "decay of a running sum of the scaled gradients")
 
     @property
-    def slots(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The running sum is kept only where there is momentum."""
-        return ("square",) if self.momentum is None else ("square", "momentum")
+    def slots(self) -> dict[str, str]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The mean square; with momentum the running sum too."""
+        return {"square": "s"} if self.momentum is None else {"square": "s", "momentum": "v"}
+
+    @property
+    def formula(self) -> Formula:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The rule, with or without momentum."""
+        scaled = "g / (sqrt(s) + epsilon)"
+        moved = f"learning_rate * {scaled}" if self.momentum is None else "learning_rate * v"
+        summed = "" if self.momentum is None else f"v = momentum * v + {scaled};"
+        return Formula(f"s = decay * s + (1 - decay) * g**2; {summed} w = w - {moved}")
 
     def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
-        """G / (√s + ε), s ← ρ s + (1 − ρ) g²; or the running sum of that."""
         s = self.decay * slots["square"] + (1 - self.decay) * (g * g)
         scaled = g / (jnp.sqrt(s) + self.epsilon)
         if self.momentum is None:
@@ -442,32 +391,22 @@ class RMSprop(Optimizer):
         return v, {"square": s, "momentum": v}
 
 
-def _adam_direction(rule: Any, g: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
-    m = rule.beta1 * slots["momentum"] + (1 - rule.beta1) * g
-    v = rule.beta2 * slots["square"] + (1 - rule.beta2) * (g * g)
-    # The corrections are scalars, so they cost one multiplication each and no pass over the array.
-    m_hat = m * (1 / (1 - rule.beta1**t))
-    v_hat = v * (1 / (1 - rule.beta2**t))
-    return m_hat / (jnp.sqrt(v_hat) + rule.epsilon), {"momentum": m, "square": v}
+_MOMENTS = "m = beta1 * m + (1 - beta1) * g; v = beta2 * v + (1 - beta2) * g**2;"
+_CORRECTED = f"{_MOMENTS} mhat = m / (1 - beta1**t); vhat = v / (1 - beta2**t);"
 
 
 @optimizers.register("adam")
-@tunable
-@dataclass(frozen=True)
 class Adam(Optimizer):
-    """Adam: momentum with adaptive rates (subject 6.5).
+    """Adam: momentum with adaptive rates.
 
     Formula:
-        m ← β₁ m + (1 − β₁) g; v ← β₂ v + (1 − β₂) g²;
-        m̂ = m / (1 − β₁ᵗ); v̂ = v / (1 − β₂ᵗ); w ← w − η m̂ / (√v̂ + ε)
+        m ← β₁ · m + (1 − β₁) · g; v ← β₂ · v + (1 − β₂) · g²; m̂ = m / (1 − β₁ᵗ); v̂ = v / (1 − β₂ᵗ);
+        w ← w − η · m̂ / (√v̂ + ε)
 
     Args:
-        learning_rate: η > 0, or a schedule.
         beta1: β₁, 0 ≤ β₁ < 1.
         beta2: β₂, 0 ≤ β₂ < 1.
         epsilon: ε > 0 (Keras takes 1e-7).
-        clip_norm: largest norm of all gradients together; None for no limit.
-        clip_value: largest size of any one gradient; None for no limit.
 
     Example:
         >>> Adam().learning_rate, Adam().beta2
@@ -476,38 +415,31 @@ class Adam(Optimizer):
     Source: Kingma, Ba, Adam: a method for stochastic optimization, 2015.
     """
 
-    slots: ClassVar[tuple[str, ...]] = ("momentum", "square")
-    learning_rate: float | Schedule = nested(0.001, "learning rate")
-    beta1: float = constrained(0.9, SHARE, "decay of the mean gradient")
-    beta2: float = constrained(0.999, SHARE, "decay of the mean square")
+    beta1: float = constrained(0.9, FRACTION, "decay of the mean gradient")
+    beta2: float = constrained(0.999, FRACTION, "decay of the mean square")
     epsilon: float = constrained(1e-8, POSITIVE, "keeps the division finite")
-    clip_norm: float | None = _clip_norm()
-    clip_value: float | None = _clip_value()
 
-    def __post_init__(self) -> None:
-        _check(self)
+    slots: ClassVar[dict[str, str]] = {"momentum": "m", "square": "v"}
+    formula = Formula(f"{_CORRECTED} w = w - learning_rate * mhat / (sqrt(vhat) + epsilon)")
 
     def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
-        """m̂ / (√v̂ + ε)."""
-        return _adam_direction(self, g, slots, t)
+        m = self.beta1 * slots["momentum"] + (1 - self.beta1) * g
+        v = self.beta2 * slots["square"] + (1 - self.beta2) * (g * g)
+        v_hat = v * (1 / (1 - self.beta2**t))
+        return self._mean(m, g, t) / (jnp.sqrt(v_hat) + self.epsilon), {"momentum": m, "square": v}
+
+    def _mean(self, m: Array, g: Array, t: Scalar) -> Array:
+        # The correction is a scalar, so it costs one multiplication and no pass over the array.
+        return m * (1 / (1 - self.beta1**t))
 
 
 @optimizers.register("nadam")
-@tunable
-@dataclass(frozen=True)
-class NAdam(Optimizer):
+class NAdam(Adam):
     """Adam with Nesterov's look ahead.
 
     Formula:
-        m̂ = β₁ m / (1 − β₁ᵗ⁺¹) + (1 − β₁) g / (1 − β₁ᵗ); w ← w − η m̂ / (√v̂ + ε), m, v and v̂ as in `Adam`
-
-    Args:
-        learning_rate: η > 0, or a schedule.
-        beta1: β₁, 0 ≤ β₁ < 1.
-        beta2: β₂, 0 ≤ β₂ < 1.
-        epsilon: ε > 0 (Keras takes 1e-7).
-        clip_norm: largest norm of all gradients together; None for no limit.
-        clip_value: largest size of any one gradient; None for no limit.
+        m ← β₁ · m + (1 − β₁) · g; v ← β₂ · v + (1 − β₂) · g²;
+        m̂ = β₁ · m / (1 − β₁ᵗ⁺¹) + (1 − β₁) · g / (1 − β₁ᵗ); v̂ = v / (1 − β₂ᵗ); w ← w − η · m̂ / (√v̂ + ε)
 
     Example:
         >>> NAdam().learning_rate
@@ -518,42 +450,26 @@ class NAdam(Optimizer):
     Source: Dozat, Incorporating Nesterov momentum into Adam, 2016.
     """
 
-    slots: ClassVar[tuple[str, ...]] = ("momentum", "square")
-    learning_rate: float | Schedule = nested(0.001, "learning rate")
-    beta1: float = constrained(0.9, SHARE, "decay of the mean gradient")
-    beta2: float = constrained(0.999, SHARE, "decay of the mean square")
-    epsilon: float = constrained(1e-8, POSITIVE, "keeps the division finite")
-    clip_norm: float | None = _clip_norm()
-    clip_value: float | None = _clip_value()
+    formula = Formula(
+        f"{_MOMENTS} mhat = beta1 * m / (1 - beta1**(t + 1)) + (1 - beta1) * g / (1 - beta1**t);"
+        "vhat = v / (1 - beta2**t); w = w - learning_rate * mhat / (sqrt(vhat) + epsilon)"
+    )
 
-    def __post_init__(self) -> None:
-        _check(self)
-
-    def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
-        """m̂ / (√v̂ + ε)."""
-        m = self.beta1 * slots["momentum"] + (1 - self.beta1) * g
-        v = self.beta2 * slots["square"] + (1 - self.beta2) * (g * g)
-        m_hat = m * (self.beta1 / (1 - self.beta1 ** (t + 1))) + g * ((1 - self.beta1) / (1 - self.beta1**t))
-        v_hat = v * (1 / (1 - self.beta2**t))
-        return m_hat / (jnp.sqrt(v_hat) + self.epsilon), {"momentum": m, "square": v}
+    def _mean(self, m: Array, g: Array, t: Scalar) -> Array:
+        return m * (self.beta1 / (1 - self.beta1 ** (t + 1))) + g * ((1 - self.beta1) / (1 - self.beta1**t))
 
 
 @optimizers.register("adamax")
-@tunable
-@dataclass(frozen=True)
 class Adamax(Optimizer):
     """Adam with the largest recent gradient in the place of the mean square.
 
     Formula:
-        m ← β₁ m + (1 − β₁) g; u ← max(β₂ u, |g| + ε); w ← w − η m / ((1 − β₁ᵗ) u)
+        m ← β₁ · m + (1 − β₁) · g; u ← max(β₂ · u, |g| + ε); w ← w − η · m / ((1 − β₁ᵗ) · u)
 
     Args:
-        learning_rate: η > 0, or a schedule.
         beta1: β₁, 0 ≤ β₁ < 1.
         beta2: β₂, 0 ≤ β₂ < 1.
         epsilon: ε > 0.
-        clip_norm: largest norm of all gradients together; None for no limit.
-        clip_value: largest size of any one gradient; None for no limit.
 
     Example:
         >>> Adamax().learning_rate
@@ -564,41 +480,33 @@ class Adamax(Optimizer):
     Source: Kingma, Ba, Adam: a method for stochastic optimization, 2015, section 7.1.
     """
 
-    slots: ClassVar[tuple[str, ...]] = ("momentum", "largest")
     learning_rate: float | Schedule = nested(0.002, "learning rate")
-    beta1: float = constrained(0.9, SHARE, "decay of the mean gradient")
-    beta2: float = constrained(0.999, SHARE, "decay of the largest gradient")
+    beta1: float = constrained(0.9, FRACTION, "decay of the mean gradient")
+    beta2: float = constrained(0.999, FRACTION, "decay of the largest gradient")
     epsilon: float = constrained(1e-8, POSITIVE, "keeps the division finite")
-    clip_norm: float | None = _clip_norm()
-    clip_value: float | None = _clip_value()
 
-    def __post_init__(self) -> None:
-        _check(self)
+    slots: ClassVar[dict[str, str]] = {"momentum": "m", "largest": "u"}
+    formula = Formula(
+        "m = beta1 * m + (1 - beta1) * g; u = max(beta2 * u, abs(g) + epsilon);"
+        "w = w - learning_rate * m / ((1 - beta1**t) * u)"
+    )
 
     def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
-        """M / ((1 − β₁ᵗ) u)."""
         m = self.beta1 * slots["momentum"] + (1 - self.beta1) * g
         u = jnp.maximum(self.beta2 * slots["largest"], jnp.abs(g) + self.epsilon)
         return m / (u * (1 - self.beta1**t)), {"momentum": m, "largest": u}
 
 
 @optimizers.register("adamw")
-@tunable
-@dataclass(frozen=True)
-class AdamW(Optimizer):
-    """Adam with the weight decay kept apart from the gradient (subject 6.6).
+class AdamW(Adam):
+    """Adam with the weight decay kept apart from the gradient.
 
     Formula:
-        w ← w − η (m̂ / (√v̂ + ε) + λ w), m̂ and v̂ as in `Adam`
+        m ← β₁ · m + (1 − β₁) · g; v ← β₂ · v + (1 − β₂) · g²; m̂ = m / (1 − β₁ᵗ); v̂ = v / (1 − β₂ᵗ);
+        w ← w − η · (m̂ / (√v̂ + ε) + λ · w)
 
     Args:
-        learning_rate: η > 0, or a schedule.
         weight_decay: λ ≥ 0; biases decay too, as in PyTorch and Optax.
-        beta1: β₁, 0 ≤ β₁ < 1.
-        beta2: β₂, 0 ≤ β₂ < 1.
-        epsilon: ε > 0.
-        clip_norm: largest norm of all gradients together; None for no limit.
-        clip_value: largest size of any one gradient; None for no limit.
 
     Example:
         >>> AdamW().weight_decay
@@ -607,21 +515,12 @@ class AdamW(Optimizer):
     Source: Loshchilov, Hutter, Decoupled weight decay regularization, 2019.
     """
 
-    slots: ClassVar[tuple[str, ...]] = ("momentum", "square")
-    learning_rate: float | Schedule = nested(0.001, "learning rate")
     weight_decay: float = constrained(0.01, NOT_NEGATIVE, "strength of the decay")
-    beta1: float = constrained(0.9, SHARE, "decay of the mean gradient")
-    beta2: float = constrained(0.999, SHARE, "decay of the mean square")
-    epsilon: float = constrained(1e-8, POSITIVE, "keeps the division finite")
-    clip_norm: float | None = _clip_norm()
-    clip_value: float | None = _clip_value()
 
-    def __post_init__(self) -> None:
-        _check(self)
+    formula = Formula(f"{_CORRECTED} w = w - learning_rate * (mhat / (sqrt(vhat) + epsilon) + weight_decay * w)")
 
     def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
-        """m̂ / (√v̂ + ε) + λ w."""
-        direction, slots = _adam_direction(self, g, slots, t)
+        direction, slots = super().direction(g, w, slots, t)
         return direction + self.weight_decay * w, slots
 
 
@@ -738,14 +637,14 @@ def as_optimizer(specification: Any) -> Optimizer | FromOptax:
 
     Example:
         >>> as_optimizer("adam")
-        Adam(learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08, clip_norm=None, clip_value=None)
+        Adam(learning_rate=0.001, clip_norm=None, clip_value=None, beta1=0.9, beta2=0.999, epsilon=1e-08)
     """
     if isinstance(specification, FromOptax):
         return specification
     if isinstance(specification, str) and specification == FromOptax.name:
         raise InvalidValue(
             "the optimizer of this training came from Optax, which its settings cannot describe. To go on, give it "
-            "again: resume_run(folder, optimizer=optax.adam(1e-3)). A loaded run predicts, evaluates and explains; to "
+            "again: resume(folder, optimizer=optax.adam(1e-3)). A loaded run predicts, evaluates and explains; to "
             "diagnose it or try what helps, train it again and use the run that train returns."
         )
     if inspect.isroutine(specification) and (specification.__module__ or "").startswith("optax"):

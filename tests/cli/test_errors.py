@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from pellucid.cli.main import main
 
 GOOD = "height,weight,sort\n" + "".join(f"{i},{i * 0.5},{'ab'[i % 2]}\n" for i in range(1, 41))
-SHORT = ["--network", "8", "--epochs", "2", "--quiet"]
+SHORT = ["--network", "8", "--epochs", "2", "--no-progress"]
 
 
 def pellucid(*arguments):
@@ -31,7 +31,7 @@ def contents(folder):
 def run(tmp_path_factory):
     """A finished run on a dataset known by name."""
     folder = tmp_path_factory.mktemp("runs") / "run"
-    assert pellucid("train", "iris", *SHORT, "--run", folder)[0] == 0
+    assert pellucid("train", "iris", *SHORT, "--folder", folder)[0] == 0
     return folder
 
 
@@ -65,7 +65,7 @@ def test_tables_that_cannot_be_trained_on(tmp_path, case):
     content, said = TABLES[case]
     (tmp_path / "table.csv").write_text(content)
     run = tmp_path / "run"
-    code, text = pellucid("train", tmp_path / "table.csv", "--target", "sort", *SHORT, "--run", run)
+    code, text = pellucid("train", tmp_path / "table.csv", "--target", "sort", *SHORT, "--folder", run)
     assert code == 3
     assert all(part in text for part in said), text
     assert not run.exists()
@@ -102,8 +102,8 @@ SETTINGS = [
     (["--batch-size", "0"], ["batch_size", "at least 1", "Received: 0"]),
     (["--batch-size", "many"], ["'many'", "'all'"]),
     (["--epochs", "0"], ["epochs", "at least 1", "Received: 0"]),
-    (["--patience", "0"], ["EarlyStopping.patience", "at least 1", "Received: 0"]),
-    (["--patience", "2", "--validation", "1"], ["validation", "between 0 and 1", "Received: 1.0"]),
+    (["--early-stopping", "0"], ["EarlyStopping.patience", "at least 1", "Received: 0"]),
+    (["--early-stopping", "2", "--validation", "1"], ["validation", "between 0 and 1", "Received: 1.0"]),
     (["--record-every", "-1"], ["record_every", "at least 0", "Received: -1"]),
     (["--seed", "-1"], ["--seed", "-1"]),
     (["--network", "16,16"], ["'16,16'", "128-128"]),
@@ -120,7 +120,7 @@ SETTINGS = [
 def test_settings_that_are_not_allowed_cost_no_earlier_run(run, options, said):
     """Even with --overwrite: the slip is found before the run that is there goes."""
     before = contents(run)
-    code, text = pellucid("train", "iris", *SHORT, "--run", run, "--overwrite", *options)
+    code, text = pellucid("train", "iris", *SHORT, "--folder", run, "--overwrite", *options)
     assert code == 2
     assert all(part in text for part in said), text
     assert contents(run) == before
@@ -139,7 +139,7 @@ def test_settings_that_are_not_allowed_cost_no_earlier_run(run, options, said):
     ],
 )
 def test_what_does_not_fit_the_task(tmp_path, data, options, said):
-    code, text = pellucid("train", data, *SHORT, "--run", tmp_path / "run", *options)
+    code, text = pellucid("train", data, *SHORT, "--folder", tmp_path / "run", *options)
     assert code == 2
     assert all(part in text for part in said), text
 
@@ -158,7 +158,7 @@ def test_what_does_not_fit_the_task(tmp_path, data, options, said):
 def test_network_files(tmp_path, layers, code, said):
     (tmp_path / "network.toml").write_text(layers)
     received, text = pellucid(
-        "train", "iris", *SHORT, "--network", tmp_path / "network.toml", "--run", tmp_path / "run"
+        "train", "iris", *SHORT, "--network", tmp_path / "network.toml", "--folder", tmp_path / "run"
     )
     assert received == code
     assert all(part in text for part in said), text
@@ -166,18 +166,18 @@ def test_network_files(tmp_path, layers, code, said):
 
 def test_a_folder_in_use_is_refused_and_replaced_only_on_demand(copy, tmp_path):
     before = contents(copy)
-    code, text = pellucid("train", "iris", *SHORT, "--seed", "7", "--run", copy)
+    code, text = pellucid("train", "iris", *SHORT, "--seed", "7", "--folder", copy)
     assert code == 4
     assert "--resume" in text
     assert "--overwrite" in text
     assert contents(copy) == before
-    assert pellucid("train", "iris", *SHORT, "--seed", "7", "--run", copy, "--overwrite")[0] == 0
+    assert pellucid("train", "iris", *SHORT, "--seed", "7", "--folder", copy, "--overwrite")[0] == 0
     assert "seed = 7" in (copy / "experiment.toml").read_text()
     other = tmp_path / "letters"
     other.mkdir()
     (other / "letter.txt").write_text("dear")
     for path in (other, other / "letter.txt"):
-        code, text = pellucid("train", "iris", *SHORT, "--run", path, "--overwrite")
+        code, text = pellucid("train", "iris", *SHORT, "--folder", path, "--overwrite")
         assert code == 4
         assert "not a run folder" in text
     assert (other / "letter.txt").read_text() == "dear"
@@ -192,7 +192,7 @@ def test_a_folder_that_is_no_run(tmp_path, verb):
 
 
 def test_options_that_the_run_has_settled_are_not_passed_over(copy):
-    code, text = pellucid("train", "--resume", copy, "--dropout", "0.1", "--network", "8")
+    code, text = pellucid("resume", copy, "--dropout", "0.1", "--network", "8")
     assert code == 2
     assert "--network, --dropout: settled by the run" in text
     code, text = pellucid("train", copy / "experiment.toml", "--dropout", "0.1")
@@ -206,7 +206,7 @@ def test_options_that_the_run_has_settled_are_not_passed_over(copy):
 
 def test_a_wrong_number_of_epochs_does_not_spoil_the_run(copy):
     before = contents(copy)
-    code, text = pellucid("train", "--resume", copy, "--epochs", "0")
+    code, text = pellucid("resume", copy, "--epochs", "0")
     assert code == 2
     assert "epochs must be a whole number of at least 1. Received: 0." in text
     assert contents(copy) == before
@@ -223,7 +223,7 @@ def test_a_wrong_number_of_epochs_does_not_spoil_the_run(copy):
 def test_an_altered_experiment(copy, old, new, said):
     path = copy / "experiment.toml"
     path.write_text(path.read_text().replace(old, new))
-    for arguments in (["train", path, "--run", copy / "new"], ["train", "--resume", copy], ["evaluate", copy]):
+    for arguments in (["train", path, "--folder", copy / "new"], ["resume", copy], ["evaluate", copy]):
         code, text = pellucid(*arguments)
         assert code == 4
         assert all(part in text for part in said), text
@@ -231,14 +231,14 @@ def test_an_altered_experiment(copy, old, new, said):
 
 @pytest.mark.parametrize("damage", ["cut", "altered"])
 def test_a_damaged_checkpoint_is_told_and_the_one_before_it_goes_on(run, copy, damage, tmp_path):
-    assert pellucid("train", "--resume", copy, "--epochs", "4", "--checkpoint-every", "0", "--quiet")[0] == 0
-    assert pellucid("train", "iris", *SHORT, "--epochs", "6", "--run", tmp_path / "long")[0] == 0
+    assert pellucid("resume", copy, "--epochs", "4", "--checkpoint-every", "0", "--no-progress")[0] == 0
+    assert pellucid("train", "iris", *SHORT, "--epochs", "6", "--folder", tmp_path / "long")[0] == 0
     newest = sorted((copy / "checkpoints").glob("*.safetensors"))[-1]
     content = bytearray(newest.read_bytes())
     if damage == "altered":
         content[-5] ^= 1
     newest.write_bytes(content if damage == "altered" else content[:-100])
-    code, text = pellucid("train", "--resume", copy, "--epochs", "6", "--quiet")
+    code, text = pellucid("resume", copy, "--epochs", "6", "--no-progress")
     assert code == 4
     assert f"{newest.name} is not what was written" in text
     assert "SHA-256" in text
@@ -246,7 +246,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_it_goes_on(run, copy, d
     advised = newest.with_suffix(".json")
     assert f"Remove {advised}" in text
     advised.unlink()
-    assert pellucid("train", "--resume", copy, "--epochs", "6", "--quiet")[0] == 0
+    assert pellucid("resume", copy, "--epochs", "6", "--no-progress")[0] == 0
     for name in ("weights.safetensors", "history/steps.jsonl", "result.json"):
         assert (copy / name).read_bytes() == (tmp_path / "long" / name).read_bytes()
 
@@ -260,17 +260,17 @@ def test_cut_or_altered_weights_are_told_and_written_again_by_a_resume(copy, dam
     assert code == 4
     assert "weights.safetensors is cut or altered" in text
     assert "Resume" in text
-    assert pellucid("train", "--resume", copy, "--quiet")[0] == 0
+    assert pellucid("resume", copy, "--no-progress")[0] == 0
     assert path.read_bytes() == whole
 
 
 def test_other_data_under_the_old_name(tmp_path):
     table, run = tmp_path / "table.csv", tmp_path / "run"
     table.write_text(GOOD)
-    assert pellucid("train", table, "--target", "sort", *SHORT, "--network", "none", "--run", run)[0] == 0
+    assert pellucid("train", table, "--target", "sort", *SHORT, "--network", "none", "--folder", run)[0] == 0
     table.write_text(GOOD.replace("\n7,3.5,", "\n7,3.6,"))
     before = contents(run)
-    code, text = pellucid("train", "--resume", run, "--epochs", "4")
+    code, text = pellucid("resume", run, "--epochs", "4")
     assert code == 4
     assert "not those of the run" in text
     assert "SHA-256" in text
@@ -299,11 +299,11 @@ def test_divergence_has_its_own_code_and_names_step_and_layer(tmp_path):
         "50",
         "--scale-targets",
         "none",
-        "--run",
+        "--folder",
         tmp_path / "run",
     )
     assert code == 5
-    assert "not finite at step" in text
+    assert "NaN or infinite at step" in text
     assert "layer dense_" in text
     assert "lower the learning rate" in text
     assert list((tmp_path / "run" / "checkpoints").glob("*.json"))  # the state before the bad step
@@ -312,10 +312,10 @@ def test_divergence_has_its_own_code_and_names_step_and_layer(tmp_path):
 @pytest.mark.skipif(os.name != "posix", reason="limits on a file's size are POSIX")
 def test_a_full_disk_costs_only_what_was_not_yet_written(tmp_path):
     """A real limit on the size of files, reached in the middle of a training."""
-    settings = ["train", "iris", "--network", "8", "--quiet"]
+    settings = ["train", "iris", "--network", "8", "--no-progress"]
     run, whole = tmp_path / "run", tmp_path / "whole"
-    assert pellucid(*settings, "--epochs", "2", "--run", run)[0] == 0
-    assert pellucid(*settings, "--epochs", "8", "--run", whole)[0] == 0
+    assert pellucid(*settings, "--epochs", "2", "--folder", run)[0] == 0
+    assert pellucid(*settings, "--epochs", "8", "--folder", whole)[0] == 0
     before = contents(run)
     # The next checkpoint holds more steps, so it is larger than those that are there.
     limit = max(len(content) for name, content in before.items() if name.startswith("checkpoints"))
@@ -323,7 +323,7 @@ def test_a_full_disk_costs_only_what_was_not_yet_written(tmp_path):
         f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}));"
         "from pellucid.cli.main import main; main()"
     )
-    arguments = ["train", "--resume", str(run), "--epochs", "8", "--checkpoint-every", "0", "--quiet"]
+    arguments = ["resume", str(run), "--epochs", "8", "--checkpoint-every", "0", "--no-progress"]
     done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True)
     assert done.returncode == 4, done.stderr
     assert "File too large" in done.stderr
@@ -334,6 +334,6 @@ def test_a_full_disk_costs_only_what_was_not_yet_written(tmp_path):
     changed = {name for name in before if after[name] != before[name]}
     # The new number of epochs, that it was changed, and what was said of it.
     assert changed == {"experiment.toml", "manifest.json", "notes.json"}
-    assert pellucid("train", "--resume", run, "--epochs", "8", "--quiet")[0] == 0
+    assert pellucid("resume", run, "--epochs", "8", "--no-progress")[0] == 0
     for name in ("weights.safetensors", "history/steps.jsonl", "result.json", "report.html"):
         assert (run / name).read_bytes() == (whole / name).read_bytes(), name

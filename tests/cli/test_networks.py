@@ -24,16 +24,16 @@ def test_a_convolutional_network_is_trained_resumed_and_used(tmp_path):
         0.1,
         "--epochs",
         2,
-        "--run",
+        "--folder",
         run,
         "--json",
-        "--quiet",
+        "--no-progress",
     )
     assert "conv2d_1" in begun.stderr
     assert "batch_norm_1" in begun.stderr
-    pellucid("train", "--resume", run, "--epochs", 4, "--quiet")
+    pellucid("resume", run, "--epochs", 4, "--no-progress")
     again = tmp_path / "again"
-    repeated = pellucid("train", run / "experiment.toml", "--run", again, "--epochs", 4, "--json", "--quiet")
+    repeated = pellucid("train", run / "experiment.toml", "--folder", again, "--epochs", 4, "--json", "--no-progress")
     assert json.loads(repeated.stdout)["accuracy"] == json.loads(pellucid("evaluate", run, "--json").stdout)["accuracy"]
     assert (run / "weights.safetensors").read_bytes() == (again / "weights.safetensors").read_bytes()
     assert json.loads(repeated.stdout)["accuracy"] > 0.9
@@ -46,7 +46,9 @@ def test_layers_of_a_recurrent_network_from_toml(tmp_path):
         '[[layers]]\nname = "gru"\nunits = 12\n'
         '[[layers]]\nname = "dense"\nunits = 10\nactivation = "softmax"\n'
     )
-    result = pellucid("train", "digits", "--network", network, "--epochs", 1, "--run", tmp_path / "run", "--quiet")
+    result = pellucid(
+        "train", "digits", "--network", network, "--epochs", 1, "--folder", tmp_path / "run", "--no-progress"
+    )
     assert "bidirectional_1" in result.stderr
 
 
@@ -58,9 +60,9 @@ def test_an_autoencoder_tells_which_rows_are_unlike_the_rest(tmp_path):
         "autoencoder:code=8,sparsity=l1_activity",
         "--epochs",
         5,
-        "--run",
+        "--folder",
         tmp_path / "run",
-        "--quiet",
+        "--no-progress",
     )
     rows = pellucid("predict", tmp_path / "run", "digits", "--limit", 3).stdout.splitlines()
     assert rows[0] == "error"

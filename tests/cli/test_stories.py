@@ -74,7 +74,7 @@ def flowers(tmp_path_factory):
         30,
         "--learning-rate",
         0.02,
-        "--run",
+        "--folder",
         folder / "run",
         "--json",
     )
@@ -110,9 +110,7 @@ def test_plain_lines_where_no_terminal_is(flowers):
 def test_predictions_for_new_rows_come_as_csv_and_as_json(flowers):
     folder, truth, _ = flowers
     rows = list(csv.DictReader(pellucid("predict", folder / "run", folder / "unlabelled.csv").stdout.splitlines()))
-    assert [row["prediction"] for row in rows] == pel.load_run(folder / "run").predict(
-        folder / "unlabelled.csv"
-    ).tolist()
+    assert [row["prediction"] for row in rows] == pel.load(folder / "run").predict(folder / "unlabelled.csv").tolist()
     assert np.mean([row["prediction"] == name for row, name in zip(rows, truth, strict=True)]) > 0.85
     assert all(1 / 3 <= float(row["probability"]) <= 1 for row in rows)
     told = json.loads(pellucid("predict", folder / "run", folder / "new.csv", "--json", "--limit", 5).stdout)
@@ -122,7 +120,7 @@ def test_predictions_for_new_rows_come_as_csv_and_as_json(flowers):
 def test_evaluation_on_new_rows_is_the_share_of_right_predictions(flowers):
     folder, truth, trained = flowers
     told = json.loads(pellucid("evaluate", folder / "run", folder / "new.csv", "--json").stdout)
-    run = pel.load_run(folder / "run")
+    run = pel.load(folder / "run")
     right = run.predict(folder / "new.csv") == np.array(truth)
     assert told["accuracy"] == pytest.approx(right.mean())
     outputs = run.outputs(folder / "new.csv")
@@ -171,10 +169,10 @@ def test_each_kind_of_table_trains_and_predicts(tmp_path, bunch, task, metric, l
             60,
             "--learning-rate",
             0.01,
-            "--run",
+            "--folder",
             tmp_path / "run",
             "--json",
-            "--quiet",
+            "--no-progress",
         ).stdout
     )
     assert told[metric] < limit if task == "regression" else told[metric] > limit
@@ -200,13 +198,13 @@ def test_numbers_that_name_classes_stay_what_the_table_wrote(tmp_path):
         "target",
         "--network",
         "32",
-        "--run",
+        "--folder",
         tmp_path / "run",
-        "--quiet",
+        "--no-progress",
         "--learning-rate",
         0.01,
     )
-    run = pel.load_run(tmp_path / "run")
+    run = pel.load(tmp_path / "run")
     truth = 3 + 4 * data.target
     assert (run.predict(table) == truth).mean() > 0.9
     told = json.loads(pellucid("evaluate", tmp_path / "run", table, "--json").stdout)
@@ -218,13 +216,13 @@ def test_numbers_that_name_classes_stay_what_the_table_wrote(tmp_path):
 
 
 # Few programs for many tests: compiling them is what takes the time.
-SCHEDULED = ["iris", "--quiet", "--network", "8", "--dropout", 0.2, "--schedule", "cosine_decay:epochs=5"]
+SCHEDULED = ["iris", "--no-progress", "--network", "8", "--dropout", 0.2, "--schedule", "cosine_decay:epochs=5"]
 STOPPED = [
     "iris",
-    "--quiet",
+    "--no-progress",
     "--network",
     "8",
-    "--patience",
+    "--early-stopping",
     3,
     "--class-weights",
     "setosa=2,versicolor=1",
@@ -240,60 +238,62 @@ def test_a_network_from_a_file_of_layers_is_that_of_the_options(tmp_path):
         '[[layers]]\nname = "dropout"\nrate = 0.2\n'
         '[[layers]]\nname = "dense"\nunits = 3\nactivation = "softmax"\nweights = "glorot_uniform"\n'
     )
-    pellucid("train", *SCHEDULED, "--epochs", 2, "--run", tmp_path / "options")
+    pellucid("train", *SCHEDULED, "--epochs", 2, "--folder", tmp_path / "options")
     in_file = [network if option == "8" else option for option in SCHEDULED]
     del in_file[in_file.index("--dropout") : in_file.index("--dropout") + 2]
-    pellucid("train", *in_file, "--epochs", 2, "--run", tmp_path / "file")
-    names = pel.load_run(tmp_path / "file").network.names
+    pellucid("train", *in_file, "--epochs", 2, "--folder", tmp_path / "file")
+    names = pel.load(tmp_path / "file").network.names
     assert names == ("dense_1", "relu_1", "dropout_1", "dense_2", "softmax_1")
     for name in COMPARED:
         assert kept(tmp_path / "file" / name) == kept(tmp_path / "options" / name), name
 
 
 def test_an_experiment_repeated_gives_the_same_bits_and_another_seed_others(tmp_path):
-    pellucid("train", *SCHEDULED, "--epochs", 5, "--run", tmp_path / "first", "--seed", 4)
+    pellucid("train", *SCHEDULED, "--epochs", 5, "--folder", tmp_path / "first", "--seed", 4)
     experiment = tmp_path / "first" / "experiment.toml"
-    pellucid("train", experiment, "--run", tmp_path / "again", "--quiet")
+    pellucid("train", experiment, "--folder", tmp_path / "again", "--no-progress")
     for name in COMPARED:
         assert kept(tmp_path / "first" / name) == kept(tmp_path / "again" / name), name
-    pellucid("train", experiment, "--run", tmp_path / "other", "--quiet", "--seed", 5)
-    pellucid("train", *SCHEDULED, "--epochs", 5, "--run", tmp_path / "five", "--seed", 5)
+    pellucid("train", experiment, "--folder", tmp_path / "other", "--no-progress", "--seed", 5)
+    pellucid("train", *SCHEDULED, "--epochs", 5, "--folder", tmp_path / "five", "--seed", 5)
     weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("first", "other", "five")]
     assert weights[0] != weights[1]
     assert weights[1] == weights[2]
 
 
 def test_a_schedule_starts_from_the_rate_given_or_the_optimizers_own(tmp_path):
-    pellucid("train", *SCHEDULED, "--epochs", 1, "--run", tmp_path / "usual")
-    pellucid("train", *SCHEDULED, "--epochs", 1, "--run", tmp_path / "given", "--learning-rate", 0.003)
-    rates = [pel.load_run(tmp_path / name).history.steps["learning_rate"][0] for name in ("usual", "given")]
+    pellucid("train", *SCHEDULED, "--epochs", 1, "--folder", tmp_path / "usual")
+    pellucid("train", *SCHEDULED, "--epochs", 1, "--folder", tmp_path / "given", "--learning-rate", 0.003)
+    rates = [pel.load(tmp_path / name).history.steps["learning_rate"][0] for name in ("usual", "given")]
     np.testing.assert_allclose(rates, [0.001, 0.003], rtol=1e-6)
 
 
 @pytest.mark.parametrize("settings", [SCHEDULED, STOPPED], ids=["scheduled", "stopped"])
 def test_resumed_for_more_epochs_equals_the_longer_run(tmp_path, settings):
-    pellucid("train", *settings, "--epochs", 7, "--run", tmp_path / "long")
-    pellucid("train", *settings, "--epochs", 3, "--run", tmp_path / "short")
+    pellucid("train", *settings, "--epochs", 7, "--folder", tmp_path / "long")
+    pellucid("train", *settings, "--epochs", 3, "--folder", tmp_path / "short")
     assert (tmp_path / "short/result.json").read_bytes() != (tmp_path / "long/result.json").read_bytes()
-    pellucid("train", "--resume", tmp_path / "short", "--epochs", 7, "--quiet")
+    pellucid("resume", tmp_path / "short", "--epochs", 7, "--no-progress")
     for name in COMPARED:
         assert (tmp_path / "short" / name).read_bytes() == (tmp_path / "long" / name).read_bytes(), name
 
 
 def test_early_stopping_ends_before_the_epochs_do_and_says_so(tmp_path):
-    result = pellucid("train", *STOPPED, "--learning-rate", 0.5, "--epochs", 400, "--run", tmp_path / "run", "--json")
+    result = pellucid(
+        "train", *STOPPED, "--learning-rate", 0.5, "--epochs", 400, "--folder", tmp_path / "run", "--json"
+    )
     assert json.loads(result.stdout)["stopped"] == "early"
     assert "stopped early" in result.stderr
     assert "weights of the best epoch kept" in result.stderr
-    run = pel.load_run(tmp_path / "run")
+    run = pel.load(tmp_path / "run")
     assert run.stopped == "early"
-    again = ("train", "--resume", tmp_path / "run", "--quiet")
+    again = ("resume", tmp_path / "run", "--no-progress")
     told = " ".join(pellucid(*again).stderr.split())
     assert "no step was made" in told
     assert f"not fallen since epoch {run.best_epoch}" in told
     more = run.history.epochs_made + 1
-    pellucid(*again, "--patience", 60, "--epochs", more, "--learning-rate", 0.01)
-    run = pel.load_run(tmp_path / "run")
+    pellucid(*again, "--early-stopping", 60, "--epochs", more, "--learning-rate", 0.01)
+    run = pel.load(tmp_path / "run")
     assert (run.experiment.patience, run.history.epochs_made) == (60, more)
     assert run.history.steps["learning_rate"][-1] == np.float32(0.01)
 

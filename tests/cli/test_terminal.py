@@ -59,7 +59,7 @@ def on_a_terminal(arguments, **environment):
 
 
 def test_a_live_bar_on_a_terminal_shows_where_the_training_stands_without_colour_where_asked(tmp_path):
-    arguments = ["train", "iris", "--network", "8", "--epochs", "4000", "--json", "--run", str(tmp_path / "run")]
+    arguments = ["train", "iris", "--network", "8", "--epochs", "4000", "--json", "--folder", str(tmp_path / "run")]
     shown, out = on_a_terminal(arguments, NO_COLOR="1")
     assert "\x1b[2K" in shown  # a line written over and over
     text = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", shown)

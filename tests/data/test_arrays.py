@@ -263,7 +263,7 @@ def test_a_column_whose_differences_float32_would_lose_is_refused():
 
 
 OTHER_THINGS = {
-    "a path": (lambda: "houses.csv", "the text 'houses.csv', and an array is wanted.*np.load.*load_table"),
+    "a path": (lambda: "houses.csv", "the text 'houses.csv', not an array.*np.load.*load_table"),
     "a path object": (lambda: Path("houses.csv"), "the path 'houses.csv'.*load_table"),
     "a generator": (lambda: (row for row in X), r"a generator, which can be read once only. Give list\("),
     "a sparse matrix": (lambda: scipy.sparse.csr_array(X), r"a sparse matrix \(csr_array\). Give [xy].toarray\(\)"),

@@ -82,7 +82,9 @@ def test_story_of_a_run_that_does_not_learn(tmp_path):
     """Check before, train, diagnose after: codes for pipelines, JSON for machines, words for people."""
     run = str(tmp_path / "slow")
     terminal = CliRunner()
-    terminal.invoke(main, ["train", "iris", "--learning-rate", "1e-6", "--epochs", "4", "--run", run, "--quiet"])
+    terminal.invoke(
+        main, ["train", "iris", "--learning-rate", "1e-6", "--epochs", "4", "--folder", run, "--no-progress"]
+    )
     sound = terminal.invoke(main, ["check", f"{run}/experiment.toml", "--json"])
     assert sound.exit_code == 0, sound.output
     assert json.loads(sound.stdout)["facts"]["first loss"] > 0

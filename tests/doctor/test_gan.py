@@ -18,9 +18,8 @@ DATA = RING.dataset(2000)
 
 def trained(critic_rate: float, loss: str = "gan", epochs: int = 40):
     """A GAN on the ring whose generator learns at 1e-3."""
-    return pel.train_gan(
-        None,
-        None,
+    return pel.train(
+        "wgan",
         DATA,
         loss=loss,
         optimizer=pel.Adam(1e-3, beta1=0.5),
@@ -82,5 +81,5 @@ def test_a_weak_critic_is_cured_by_proof(weak):
 
 def test_a_loaded_gan_is_diagnosed_with_its_data(weak, tmp_path):
     weak.save(tmp_path / "weak")
-    loaded = pel.load_gan(tmp_path / "weak")
+    loaded = pel.load(tmp_path / "weak")
     assert diagnose(loaded, DATA) == diagnose(weak)

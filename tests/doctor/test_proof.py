@@ -18,8 +18,9 @@ from pellucid.doctor.skill import skill
 from pellucid.doctor.successive_halving import FRESH, SURE, Arm, Candidate, Field, Trained, race
 from pellucid.functions.metrics import metrics
 from pellucid.runs.experiment import Experiment
+from pellucid.runs.fit import begin, fit
 from pellucid.runs.folder import read_toml
-from pellucid.runs.train import run_experiment
+from pellucid.runs.plan import plan_of
 
 IRIS = pel.load_dataset("iris")
 
@@ -62,7 +63,7 @@ def test_a_training_that_crawls_is_repaired(slow, tmp_path):
     path = tmp_path / "repaired.toml"
     path.write_text(repaired_settings(proof, slow.experiment))
     settings = Experiment.from_dict(read_toml(path))
-    again = run_experiment(settings, IRIS, progress=False)
+    again = fit(begin(plan_of(settings, IRIS)), progress=False)
     assert again.result["accuracy"] > 0.75 > slow.result["accuracy"]
 
 

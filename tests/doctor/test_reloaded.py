@@ -22,7 +22,7 @@ def here_and_there(tmp_path_factory):
     for kind, (_, data, _) in KINDS.items():
         here[kind] = told(train(kind, folder), data)
     # What the folder of a run with an optimiser from Optax says of it.
-    run = pel.load_run(folder / "by name, class weights")
+    run = pel.load(folder / "by name, class weights")
     replace(run, experiment=msgspec.structs.replace(run.experiment, optimizer="optax")).save(folder / "optax")
     script = Path(__file__).parents[1] / "every_kind.py"
     done = subprocess.run([sys.executable, script, folder], capture_output=True, text=True, env=os.environ, check=False)

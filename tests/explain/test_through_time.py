@@ -95,9 +95,9 @@ def test_slips_are_told():
 def test_story_on_digits_by_the_command_line(tmp_path, shared_data):
     """The first layer's weights of real digits grow along the gradient of the loss, and the loss falls."""
     runner, run, figure = CliRunner(), str(tmp_path / "run"), tmp_path / "neuron.png"
-    settings = ["--network", "16", "--epochs", "2", "--batch-size", "100", "--snapshots", "10", "--quiet"]
+    settings = ["--network", "16", "--epochs", "2", "--batch-size", "100", "--snapshots", "10", "--no-progress"]
     recorder = ["--record", "gradients,noise", "--record-every", "10", "--histograms-every", "40"]
-    done = runner.invoke(main, ["train", "mnist-5k", *settings, *recorder, "--run", run])
+    done = runner.invoke(main, ["train", "mnist-5k", *settings, *recorder, "--folder", run])
     assert done.exit_code == 0, done.output
     done = runner.invoke(main, ["replay", run, "--neuron", "dense_1:5", "--output", str(figure)])
     assert done.exit_code == 0, done.output
@@ -106,7 +106,7 @@ def test_story_on_digits_by_the_command_line(tmp_path, shared_data):
     assert float(rows[-1]["loss"]) < float(rows[0]["loss"]) / 2
     assert all(float(row["with_gradient"]) > 0 for row in rows[:-1])
     assert figure.read_bytes().startswith(b"\x89PNG")
-    loaded = pel.load_run(run)
+    loaded = pel.load(run)
     assert set(loaded.history.layers) == {
         "step",
         "layer",

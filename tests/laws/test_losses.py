@@ -145,7 +145,7 @@ def every_reduction(drawn, weights):
     for item, reduction in itertools.product(ITEMS, ("mean", "sum")):
         loss, pair = dataclasses.replace(item, reduction=reduction), drawn[str(item)]
         weighted, gradient = jax.value_and_grad(loss)(*pair, weights)
-        each = loss.value(*pair), loss.gradient(*pair), loss.shares(weights)
+        each = loss.value(*pair), loss.gradient(*pair), loss.fractions(weights)
         results[f"{item.name} {reduction}"] = loss(*pair), weighted, gradient, *each
     return results
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from pellucid.api import train
 from pellucid.core.errors import InvalidValue
 from pellucid.data import load_dataset
 from pellucid.layers import Activation, BatchNorm, Dense, LayerNorm
 from pellucid.network import Network
 from pellucid.optimizers import Adam
-from pellucid.runs.train import train
 
 SHAPES = [(6, 4), (3, 5, 2, 4)]
 

@@ -15,7 +15,7 @@ from pellucid.layers import LSTM, Add, Attention, Concatenate, Dense, Dropout, M
 from pellucid.network import Graph, Network, backpropagate, build_network, summarize
 from pellucid.optimizers import as_optimizer
 from pellucid.training import Rows, Scaling, Supervised, initial_state
-from pellucid.training.epoch import advance
+from pellucid.training.program import advance
 
 RESIDUAL = Graph(
     inputs="x",
@@ -250,7 +250,7 @@ def test_trains_saves_and_loads_on_real_data(graph, name, epochs, tmp_path):
     run = pel.train(graph, data, optimizer=pel.Adam(0.01), epochs=epochs, progress=False, folder=tmp_path / "run")
     assert run.result["accuracy"] > 0.9
     assert list(run.history.layers["layer"][: len(graph.names)]) == list(graph.names)
-    loaded = pel.load_run(tmp_path / "run")
+    loaded = pel.load(tmp_path / "run")
     assert loaded.network == graph
     np.testing.assert_array_equal(loaded.outputs(data.held_out.x), run.outputs(data.held_out.x))
     assert "narrow" in str(run.summary) or "block" in str(run.summary)
@@ -260,7 +260,7 @@ def test_an_interrupted_training_of_a_graph_ends_with_the_same_bits(tmp_path):
     data = pel.load_dataset("iris")
     whole = pel.train(RESIDUAL, data, epochs=4, progress=False)
     pel.train(RESIDUAL, data, epochs=2, progress=False, folder=tmp_path / "run")
-    resumed = pel.resume_run(tmp_path / "run", epochs=4, progress=False)
+    resumed = pel.resume(tmp_path / "run", epochs=4, progress=False)
     jax.tree.map(np.testing.assert_array_equal, resumed.params, whole.params)
 
 
@@ -271,15 +271,15 @@ def test_the_command_line_trains_a_graph(tmp_path):
         '[nodes.both]\nname = "concatenate"\nreads = ["a", "x"]\n'
         '[nodes.out]\nname = "dense"\nunits = 3\nactivation = "softmax"\nreads = "both"\n'
     )
-    arguments = ["train", "iris", "--network", str(tmp_path / "graph.toml"), "--epochs", "2", "--quiet"]
-    outcome = CliRunner().invoke(main, [*arguments, "--run", str(tmp_path / "run")])
+    arguments = ["train", "iris", "--network", str(tmp_path / "graph.toml"), "--epochs", "2", "--no-progress"]
+    outcome = CliRunner().invoke(main, [*arguments, "--folder", str(tmp_path / "run")])
     assert outcome.exit_code == 0, outcome.output
     assert "a.relu, x" in outcome.output
     again = CliRunner().invoke(
-        main, ["train", str(tmp_path / "run" / "experiment.toml"), "--run", str(tmp_path / "again"), "--quiet"]
+        main, ["train", str(tmp_path / "run" / "experiment.toml"), "--folder", str(tmp_path / "again"), "--no-progress"]
     )
     assert again.exit_code == 0, again.output
-    first, second = (pel.load_run(tmp_path / folder) for folder in ("run", "again"))
+    first, second = (pel.load(tmp_path / folder) for folder in ("run", "again"))
     jax.tree.map(np.testing.assert_array_equal, first.params, second.params)
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from pellucid.doctor import Finding
 from pellucid.doctor.rule import CAUSES
-from pellucid.report.findings import findings_section, page_of
-from pellucid.report.proof import paired_differences, proof_section
+from pellucid.report import html
+from pellucid.report.doctor import findings_section, page_of_finding, paired_differences, proof_section
+from pellucid.report.document import Document
 from pellucid.runs.folder import RunFolder
 
 FINDINGS = Path(__file__).parents[2] / "docs" / "findings"
@@ -43,24 +44,29 @@ def a_proof():
     }
 
 
+def written(section):
+    text = html.page(Document("run", section))
+    body = text[text.index("<main") : text.index("</main>") + len("</main>")]
+    ElementTree.fromstring(body)
+    return body
+
+
 def test_findings_are_sound_markup_with_their_numbers_and_their_page():
     found = Finding("dead_relu", "problem", 0.9, {"dead < units": 7}, "7 of 8 units are 0 & stay so")
-    text = findings_section([found.to_dict()])
-    ElementTree.fromstring(text)
-    for words in ("dead relu", "problem, 90%", "dead &lt; units", "7 of 8 units are 0 &amp; stay so.", "leaky relu"):
+    text = written(findings_section([found.to_dict()]))
+    for words in ("dead relu", "90%", "problem", "dead &lt; units", "7 of 8 units are 0 &amp; stay so.", "leaky relu"):
         assert words in text
-    assert page_of("dead_relu") in text
-    assert "Nothing was found" in findings_section([])
+    assert page_of_finding("dead_relu") in text
+    assert "Nothing was found" in written(findings_section([]))
 
 
 def test_a_proof_shows_what_helped_what_did_not_and_chance():
     proof = a_proof()
-    text = proof_section(proof)
-    ElementTree.fromstring(text)
+    text = written(proof_section(proof))
     for words in ("What helps: rate &lt; 0.1", "+0.600 to +0.800", "∞", "dropped after 1 seed", "random: batch 32"):
         assert words in text
     assert paired_differences(proof["best"], proof["original"]) == pytest.approx([0.7, 0.75, 0.65])
-    assert "Nothing tried beats the original" in proof_section(proof | {"best": None})
+    assert "Nothing tried beats the original" in written(proof_section(proof | {"best": None}))
 
 
 def test_a_verdict_is_that_of_the_weights_it_was_made_of(tmp_path):

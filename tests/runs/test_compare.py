@@ -10,7 +10,9 @@ from scipy import stats
 import pellucid as pel
 from pellucid.cli.main import main
 from pellucid.core.errors import DataError, InvalidValue
-from pellucid.runs.compare import settle
+from pellucid.report.comparison import comparison_charts
+from pellucid.report.notebook import comparison_html
+from pellucid.runs.plan import settle
 
 IRIS = pel.load_dataset("iris")
 COMMON = {"network": (8,), "epochs": 4, "batch_size": 30, "record_every": 0, "progress": False}
@@ -26,7 +28,7 @@ def test_values_are_those_of_train(found):
     assert [setting["learning_rate"] for setting in found.settings] == [0.02, 0.1, 1e30] * 2
     run = found.runs[3][1]
     assert (run.experiment.seed, run.experiment.optimizer["learning_rate"]) == (4, 0.02)
-    network = pel.networks.feedforward(IRIS, (8,), weights="glorot_uniform")
+    network = pel.networks.feedforward(IRIS, (8,), initializer="glorot_uniform")
     settings = {name: value for name, value in COMMON.items() if name != "network"}
     alone = pel.train(network, IRIS, optimizer=pel.SGD(0.02), seed=4, **settings)
     assert found.values()[3, 1] == pytest.approx(alone.result["accuracy"])
@@ -60,26 +62,27 @@ def test_epochs_to_a_target(found):
 
 
 def test_the_figure_shows_every_setting(found):
-    figure = found.plot()
-    dots, lines = figure.axes
-    assert [label.get_text() for label in dots.get_yticklabels()] == list(found.labels)
-    assert len(lines.lines) == 4  # those that did not diverge
+    dots, lines = comparison_charts(found)
+    assert [strip.name for strip in dots.strips] == list(found.labels)
+    assert len(lines.series) == 4  # those that did not diverge
+    texts = {text.get_text() for text in found.plot().axes[0].texts}
+    assert set(found.labels) <= texts
+    assert all(label in comparison_html(found) for label in found.labels)
 
 
 def test_settings_reach_wherever_they_are():
     settings = {
-        "network": {"name": "rnn", "units": [4]},
         "optimizer": "momentum",
         "optimizer.momentum": 0.5,
         "learning_rate": 0.2,
         "regularizer": "l2",
         "regularizer.strength": 0.3,
     }
-    experiment = settle(pel.load_dataset("digits"), settings).experiment
+    experiment = settle({"name": "rnn", "units": [4]}, pel.load_dataset("digits"), settings).experiment
     assert experiment.optimizer == {"name": "momentum", "momentum": 0.5, "learning_rate": 0.2}
     assert experiment.regularizer == {"name": "l2", "strength": 0.3}
-    network = settle(IRIS, {"network": pel.Network(pel.Dense(4), pel.Dense(3, "softmax")), "network.0.units": 7})
-    assert network.network.layers[0].units == 7
+    planned = settle(pel.Network(pel.Dense(4), pel.Dense(3, "softmax")), IRIS, {"network.0.units": 7})
+    assert planned.network.layers[0].units == 7
 
 
 @pytest.mark.parametrize(
@@ -107,7 +110,18 @@ def test_held_out_rows_are_needed():
 def test_the_command(tmp_path):
     picture = tmp_path / "compared.png"
     arguments = ["compare", "iris", "--over", "optimizer=sgd:learning_rate=0.02,clip_norm=1,sgd", "--seeds", "2"]
-    more = ["--network", "8", "--epochs", "4", "--batch-size", "30", "--quiet", "--json", "--figure", str(picture)]
+    more = [
+        "--network",
+        "8",
+        "--epochs",
+        "4",
+        "--batch-size",
+        "30",
+        "--no-progress",
+        "--json",
+        "--figure",
+        str(picture),
+    ]
     result = CliRunner().invoke(main, arguments + more)
     assert result.exit_code == 0, result.output
     content = json.loads(result.stdout)

@@ -16,7 +16,8 @@ from pellucid.functions.metrics import BinaryAccuracy, Metric
 from pellucid.functions.regularizers import L2
 from pellucid.layers import Layer
 from pellucid.runs.own_loss import check_gradient
-from pellucid.runs.train import make_ready, plan
+from pellucid.runs.plan import settle
+from pellucid.runs.ready import make_ready
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 3)).astype(np.float32)
@@ -50,12 +51,12 @@ def test_each_loss_fits_a_task_or_is_refused_by_name(task, name):
     data = DATA[task]
     assert data.task == task
     network = "autoencoder" if task == "reconstruction" else ()
-    planned = plan(network, data, loss=name)
+    planned = settle(network, data, {"loss": name})
     if name not in FITTING[task]:
         with pytest.raises((ShapeError, InvalidValue), match=rf"{name}.*(Fitting losses|or take another|usual loss)"):
-            make_ready(planned.experiment, planned.data, planned.optimizer, planned.network)
+            make_ready(planned.experiment, planned.data, planned.network)
         return
-    ready = make_ready(planned.experiment, planned.data, planned.optimizer, planned.network)
+    ready = make_ready(planned.experiment, planned.data, planned.network)
     loss, metric = ready.program.loss, ready.program.metric
     last = ready.program.network.names[-1]
     if task in ("binary", "multilabel", "multiclass"):
@@ -96,7 +97,7 @@ def test_what_fits_learns_and_predicts_as_its_accuracy_counts(task, name, tmp_pa
     assert right > (0.5 if task == "multiclass" else 0.7)  # a third by chance, or half
     assert run.result[run.program.metric.name] == pytest.approx(right)
     run.save(tmp_path)
-    loaded = pel.load_run(tmp_path)
+    loaded = pel.load(tmp_path)
     np.testing.assert_array_equal(loaded.predict(data.held_out.x), predicted)
     assert loaded.evaluate(data.held_out.x, true if task != "binary" else true[:, 0]) == pytest.approx(run.result)
     assert run.diagnose() is not None
@@ -217,7 +218,7 @@ class Twice(Layer):
 )
 def test_what_is_not_registered_says_how_to(settings, says):
     with pytest.raises(ValueError, match=says):
-        plan((), DATA["regression"], **settings)
+        settle((), DATA["regression"], settings)
 
 
 def test_a_layer_without_a_name_says_how_to_register_it(monkeypatch):
@@ -286,5 +287,5 @@ def test_held_out_figures_that_are_not_finite_are_reported(monkeypatch, tmp_path
         run = pel.train((), data, folder=tmp_path / "run", **settings)
     assert math.isnan(run.result["loss"])
     assert "the loss of the held-out rows is not finite" in str(run)
-    assert str(pel.load_run(tmp_path / "run")) == str(run)
+    assert str(pel.load(tmp_path / "run")) == str(run)
     assert pel.EarlyStopping(2).best_epoch([np.nan, 0.5, np.nan, 0.4]) == 3

@@ -65,7 +65,7 @@ def test_begin_makes_room_only_where_nothing_is_lost(tmp_path):
     (tmp_path / "empty").mkdir()
     RunFolder(tmp_path / "empty").begin()
     new.write_experiment({"epochs": 1})
-    with pytest.raises(StorageError, match=r"holds a run.*resume_run.*overwrite=True"):
+    with pytest.raises(StorageError, match=r"holds a run.*resume.*overwrite=True"):
         new.begin()
     assert new.exists()
     new.begin(overwrite=True)

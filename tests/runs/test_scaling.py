@@ -13,9 +13,10 @@ from pellucid.doctor.setup import Setup
 from pellucid.functions.losses import losses
 from pellucid.layers import LSTM, Dense
 from pellucid.network import Network
-from pellucid.runs.many import train_population
+from pellucid.runs.fit import begin, fit
+from pellucid.runs.many import many
+from pellucid.runs.plan import plan_of, settle
 from pellucid.runs.scaling import scaled_targets
-from pellucid.runs.train import plan, run_experiment
 
 
 def prices(rng, outputs=1):
@@ -56,7 +57,7 @@ def test_targets_in_the_hundreds_of_thousands_are_learnt_and_predicted_in_their_
 
 
 def test_a_loaded_run_predicts_and_evaluates_in_the_same_units(run, houses):
-    loaded = pel.load_run(run.folder)
+    loaded = pel.load(run.folder)
     x, y = houses.held_out.x, houses.held_out.y
     np.testing.assert_array_equal(loaded.predict(x), run.predict(x))
     assert loaded.evaluate(x, y) == run.evaluate(x, y)
@@ -124,10 +125,8 @@ def test_choices_that_cannot_be_are_refused(houses):
     ],
 )
 def test_a_remedy_that_scales_is_written_down_and_trains_to_what_the_trial_reached(remedy, setting, houses):
-    planned = plan(
-        (4,), houses, scale_inputs="none", scale_targets="none", epochs=3, record_every=0, metric="mean_absolute_error"
-    )
-    raw = run_experiment(planned.experiment, planned.data, progress=False)
+    settings = {"scale_inputs": "none", "scale_targets": "none", "epochs": 3, "record_every": 0}
+    raw = fit(begin(settle((4,), houses, settings | {"metric": "mean_absolute_error"})), progress=False)
 
     def error(decided, truth):
         return float(np.abs(decided - truth).mean())
@@ -140,18 +139,18 @@ def test_a_remedy_that_scales_is_written_down_and_trains_to_what_the_trial_reach
         trial = candidate.setup.training(raw.experiment.seed)
         for _ in trial.run(3):
             pass
-        again = run_experiment(repaired, houses, progress=False)
+        again = fit(begin(plan_of(repaired, houses)), progress=False)
         assert candidate.setup.score(trial, error) == pytest.approx(again.result["mean_absolute_error"], rel=1e-4)
 
 
 def test_a_population_keeps_scalings_apart(houses):
     experiments = [
-        plan((4,), houses, scale_targets=choice, epochs=2, record_every=0).experiment
+        settle((4,), houses, {"scale_targets": choice, "epochs": 2, "record_every": 0}).experiment
         for choice in ("none", "standardise", "min_max")
     ]
-    together = train_population(experiments, houses)
+    together = many(experiments, houses)
     for experiment, run in zip(experiments, together, strict=True):
-        alone = run_experiment(experiment, houses, progress=False)
+        alone = fit(begin(plan_of(experiment, houses)), progress=False)
         assert run.result == pytest.approx(alone.result, rel=1e-4)
 
 

@@ -7,7 +7,8 @@ import pytest
 import pellucid as pel
 from pellucid.core.errors import DataError, InvalidValue
 from pellucid.data import Preprocessing, reconstruction
-from pellucid.runs.train import make_ready, plan
+from pellucid.runs.plan import settle
+from pellucid.runs.ready import make_ready
 
 VOCABULARY, TIME = 50, 6
 NETWORK = pel.Network(pel.Embedding(VOCABULARY, 4), pel.layers.GlobalMaxPool(), pel.Dense(1, "sigmoid"))
@@ -29,7 +30,9 @@ def run():
     "network",
     [
         NETWORK,
-        pel.Network(pel.layers.Frozen(pel.Embedding(VOCABULARY, 4)), pel.layers.GlobalMaxPool(), pel.Dense(1, "sigmoid")),
+        pel.Network(
+            pel.layers.Frozen(pel.Embedding(VOCABULARY, 4)), pel.layers.GlobalMaxPool(), pel.Dense(1, "sigmoid")
+        ),
         pel.Network(pel.Embedding(VOCABULARY, 4), pel.layers.Bidirectional(pel.RNN(2)), pel.Dense(1, "sigmoid")),
         pel.Graph(
             inputs="words",
@@ -47,8 +50,8 @@ def run():
 def test_tokens_are_never_scaled(network, preprocessing):
     data = pel.make_dataset(*words(), preprocessing=preprocessing)
     assert not data.preprocessing.is_identity
-    planned = plan(network, data)
-    ready = make_ready(planned.experiment, planned.data, planned.optimizer, network)
+    planned = settle(network, data, {})
+    ready = make_ready(planned.experiment, planned.data, network)
     assert ready.data.preprocessing.is_identity
     np.testing.assert_array_equal(ready.scaling(ready.train.x), data.train.x)
 
@@ -56,8 +59,8 @@ def test_tokens_are_never_scaled(network, preprocessing):
 def test_bytes_that_are_tokens_are_not_divided_by_255():
     x, y = words()
     data = pel.make_dataset(x.astype(np.uint8), y)
-    planned = plan(NETWORK, data)
-    assert make_ready(planned.experiment, data, planned.optimizer, NETWORK).data.preprocessing.is_identity
+    planned = settle(NETWORK, data, {})
+    assert make_ready(planned.experiment, data, NETWORK).data.preprocessing.is_identity
 
 
 def test_the_user_is_told_that_tokens_are_not_scaled(capsys):
@@ -111,8 +114,8 @@ RECURRENT = pel.Network(pel.RNN(3, mask_value=0.0), pel.Dense(1, "sigmoid"))
 
 def scaled_by(network, x, preprocessing="standardise"):
     data = pel.make_dataset(x, LABELS, preprocessing=preprocessing, seed=0)
-    planned = plan(network, data)
-    ready = make_ready(planned.experiment, data, planned.optimizer, network)
+    planned = settle(network, data, {})
+    ready = make_ready(planned.experiment, data, network)
     return data, ready
 
 
@@ -153,7 +156,7 @@ def test_a_column_of_numbers_keeps_its_padding(tmp_path):
     """(rows, time) in a table's shape, made a sequence by the network; saved and loaded with its padding."""
     network = pel.Network(pel.layers.Reshape((TIME, 1)), pel.RNN(3, mask_value=0.0), pel.Dense(1, "sigmoid"))
     run = pel.train(network, (SERIES[:, :, 0], LABELS), folder=tmp_path / "run", **SETTINGS)
-    again = pel.load_run(tmp_path / "run")
+    again = pel.load(tmp_path / "run")
     seen = again.facts.preprocessing.apply_numpy(SERIES[:, :, 0])
     np.testing.assert_array_equal(seen == 0, SERIES[:, :, 0] == 0)
     np.testing.assert_array_equal(again.outputs(SERIES[:, :, 0]), run.outputs(SERIES[:, :, 0]))

@@ -25,8 +25,9 @@ from pellucid.doctor.setup import Setup
 from pellucid.functions.schedules import CosineDecay
 from pellucid.optimizers import as_optimizer
 from pellucid.runs.experiment import Experiment
-from pellucid.runs.many import train_population
-from pellucid.runs.train import make_ready, plan
+from pellucid.runs.many import many
+from pellucid.runs.plan import settle
+from pellucid.runs.ready import make_ready
 
 IRIS = pel.load_dataset("iris")
 SMALL = {"epochs": 4, "progress": False}
@@ -70,7 +71,7 @@ def test_each_task_learns_and_a_loaded_run_predicts_the_same_bits(task, tmp_path
     assert run.evaluate(x, y) == pytest.approx(run.result)
     assert run.evaluate() == run.result
     run.save(tmp_path / "run")
-    loaded = pel.load_run(tmp_path / "run")
+    loaded = pel.load(tmp_path / "run")
     np.testing.assert_array_equal(loaded.outputs(x), run.outputs(x))
     np.testing.assert_array_equal(loaded.predict(x), run.predict(x))
     assert loaded.predict(x).dtype == run.predict(x).dtype
@@ -106,7 +107,7 @@ def test_predictions_and_targets_speak_the_callers_names(naming, tmp_path):
     data = pel.make_dataset(x, y, task="binary")
     run = pel.train((32,), data, epochs=6, optimizer=pel.Adam(0.01), progress=False)
     run.save(tmp_path / "run")
-    for one in (run, pel.load_run(tmp_path / "run")):
+    for one in (run, pel.load(tmp_path / "run")):
         predicted = one.predict(x)
         assert np.issubdtype(predicted.dtype, kind)
         right = (predicted == y).mean()
@@ -270,7 +271,7 @@ def test_weights_do_not_cancel_at_batch_size_one():
 def test_gans_refuse_weights():
     data = pel.make_dataset(np.eye(40, 2), np.arange(40.0), weights=np.ones(40))
     with pytest.raises(InvalidValue, match="a GAN takes all its rows alike"):
-        pel.train_gan(None, None, data, epochs=1, batch_size=2, progress=False)
+        pel.train("wgan", data, epochs=1, batch_size=2, progress=False)
 
 
 ON_PLATEAU = {"name": "on_plateau", "learning_rate": 0.01}
@@ -283,8 +284,8 @@ BATCHES = {"all": {"batch_size": "all"}, "gradient descent": {"optimizer": "grad
 def test_rows_of_a_step_are_counted_without_the_validation_part(batch, decides, rows):
     x = np.random.default_rng(0).normal(size=(rows, 3)).astype(np.float32)
     for more in ({}, decides):
-        planned = plan((2,), (x, x[:, 0]), **BATCHES[batch] | more)
-        experiment, ready = planned.experiment, make_ready(planned.experiment, planned.data, None, None)
+        planned = settle((2,), (x, x[:, 0]), BATCHES[batch] | more)
+        experiment, ready = planned.experiment, make_ready(planned.experiment, planned.data)
         kept = len(planned.data.train) - (0 if ready.monitor.rows == len(planned.data.held_out) else ready.monitor.rows)
         assert ready.train.rows == kept == experiment.training_rows(len(planned.data.train))
         assert ready.decides == experiment.decides == bool(more)
@@ -296,7 +297,7 @@ def test_rows_of_a_step_are_counted_without_the_validation_part(batch, decides, 
 
 def test_a_loaded_run_of_all_rows_knows_its_steps(tmp_path):
     run = pel.train((8,), IRIS, batch_size="all", early_stopping=2, folder=tmp_path / "run", **SMALL)
-    loaded = pel.load_run(tmp_path / "run")
+    loaded = pel.load(tmp_path / "run")
     assert loaded.experiment.batch_size == "all"
     assert loaded.program == run.program
     assert loaded.history.epochs_made == run.history.epochs_made == 4
@@ -338,14 +339,15 @@ def as_trained(folder):
 
 
 def among_others(folder):
-    planned = plan(NORMALISED, NOISY, epochs=60, **{k: v for k, v in STATISTICS.items() if k != "progress"})
-    return train_population([planned.experiment] * 2, NOISY)[1]
+    settings = {k: v for k, v in STATISTICS.items() if k != "progress"}
+    planned = settle(NORMALISED, NOISY, settings | {"epochs": 60})
+    return pel.Run.of(many([planned.experiment] * 2, NOISY)[1])
 
 
 def resumed(folder):
     best = as_trained(folder).best_epoch
     pel.train(NORMALISED, NOISY, epochs=best + 1, folder=folder, **STATISTICS)
-    return pel.resume_run(folder, NOISY, epochs=60, progress=False)
+    return pel.resume(folder, NOISY, epochs=60, progress=False)
 
 
 @pytest.mark.parametrize("way", [as_trained, among_others, resumed])
@@ -358,7 +360,7 @@ def test_the_best_epochs_running_statistics_are_kept_with_its_weights(way, tmp_p
     part = Part(np.asarray(watched.x), np.asarray(watched.y))
     assert run.evaluate_part(part)["loss"] == pytest.approx(losses.min(), rel=1e-5)
     run.save(tmp_path / "saved")
-    loaded = pel.load_run(tmp_path / "saved")
+    loaded = pel.load(tmp_path / "saved")
     same_bits(loaded.layer_state, run.layer_state)
     assert str(loaded) == str(run)
     assert f"{len(losses)} of 60 epochs" in str(run)
@@ -384,9 +386,9 @@ def test_ctrl_c_returns_the_run_and_it_goes_on_to_the_same_bits(tmp_path):
     assert 0 < run.history.steps_made < 400_000
     assert "interrupted" in str(run)
     assert run.predict(IRIS.held_out.x).shape == (30,)
-    assert pel.load_run(folder).stopped == "interrupted"
+    assert pel.load(folder).stopped == "interrupted"
     epochs = run.history.epochs_made + 3
-    again = pel.resume_run(folder, epochs=epochs, progress=False)
+    again = pel.resume(folder, epochs=epochs, progress=False)
     assert again.stopped == "epochs"
     same_bits(again.params, pel.train((8,), IRIS, epochs=epochs, progress=False, seed=2).params)
 
@@ -410,7 +412,7 @@ def test_a_disk_that_fills_up_while_training_loses_nothing(tmp_path, monkeypatch
         monkeypatch.setattr(os, "fsync", real)
         assert not list(folder.rglob("*.tmp"))
         if (folder / "experiment.toml").exists():
-            again = pel.resume_run(folder, progress=False)
+            again = pel.resume(folder, progress=False)
         else:  # nothing had begun: the same call may be made again
             again = pel.train((8,), IRIS, folder=folder, **SMALL)
         same_bits(again.params, expected.params)
@@ -438,7 +440,7 @@ def two_epochs(tmp_path_factory):
 def test_a_resumed_run_takes_another_optimiser_and_writes_it_down(change, two_epochs, tmp_path):
     settings, written = RESUMED[change]
     shutil.copytree(two_epochs, tmp_path / "run")
-    run = pel.resume_run(tmp_path / "run", epochs=4, progress=False, **settings)
+    run = pel.resume(tmp_path / "run", epochs=4, progress=False, **settings)
     chosen = as_optimizer(settings.get("optimizer", "adam"))
     rate = settings.get("learning_rate", getattr(chosen, "learning_rate", np.nan))
     used = run.history.steps["learning_rate"]
@@ -447,7 +449,7 @@ def test_a_resumed_run_takes_another_optimiser_and_writes_it_down(change, two_ep
         np.testing.assert_allclose(used[8:], rate, rtol=1e-6)
     # The running averages of the same kind go on, with the count of its updates.
     assert int(run.training.state.optimizer.step) == (16 if chosen.name == "adam" else 8)
-    loaded = pel.load_run(tmp_path / "run")
+    loaded = pel.load(tmp_path / "run")
     assert loaded.experiment.optimizer == (describe(chosen) if written is None else written)
     (entry,) = loaded.resumed
     assert (entry["epoch"], entry["step"]) == (2, 8)
@@ -458,7 +460,7 @@ def test_a_resumed_run_takes_another_optimiser_and_writes_it_down(change, two_ep
         # The states before and after it are read with the optimiser of their time.
         first, *_, last = (len(state.optimizer.slots) for state in loaded.snapshots.values())
         assert (first, last) == (2, len(run.training.state.optimizer.slots))
-        again = pel.resume_run(tmp_path / "run", epochs=5, progress=False)  # and from there bit for bit
+        again = pel.resume(tmp_path / "run", epochs=5, progress=False)  # and from there bit for bit
         assert len(again.resumed) == 2
         assert float(again.history.steps["learning_rate"][-1]) == pytest.approx(rate)
 
@@ -466,15 +468,13 @@ def test_a_resumed_run_takes_another_optimiser_and_writes_it_down(change, two_ep
 def test_a_killed_run_that_was_resumed_with_another_optimiser_is_not_mixed_up(two_epochs, tmp_path, monkeypatch):
     """The settings are written before the first checkpoint with them: a kill in between leaves the old state."""
     shutil.copytree(two_epochs, tmp_path / "run")
-    expected = pel.resume_run(
-        shutil.copytree(two_epochs, tmp_path / "whole"), epochs=4, optimizer="sgd", progress=False
-    )
-    monkeypatch.setattr(sys.modules["pellucid.runs.train"], "run_to_the_end", lambda *rest: 1 / 0)
+    expected = pel.resume(shutil.copytree(two_epochs, tmp_path / "whole"), epochs=4, optimizer="sgd", progress=False)
+    monkeypatch.setattr(sys.modules["pellucid.runs.fit"], "_run", lambda *rest: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        pel.resume_run(tmp_path / "run", epochs=4, optimizer="sgd", progress=False)
+        pel.resume(tmp_path / "run", epochs=4, optimizer="sgd", progress=False)
     monkeypatch.undo()
-    assert pel.load_run(tmp_path / "run").experiment.optimizer == "sgd"
-    same_bits(pel.resume_run(tmp_path / "run", progress=False).params, expected.params)
+    assert pel.load(tmp_path / "run").experiment.optimizer == "sgd"
+    same_bits(pel.resume(tmp_path / "run", progress=False).params, expected.params)
 
 
 REFUSED = {
@@ -492,7 +492,7 @@ def test_what_a_resumed_run_cannot_take_is_refused_by_name(change, two_epochs):
     settings, said = REFUSED[change]
     before = (two_epochs / "experiment.toml").read_bytes()
     with pytest.raises(InvalidValue, match=said):
-        pel.resume_run(two_epochs, **{"epochs": 4} | settings, progress=False)
+        pel.resume(two_epochs, **{"epochs": 4} | settings, progress=False)
     assert (two_epochs / "experiment.toml").read_bytes() == before
 
 
@@ -501,17 +501,17 @@ def test_after_an_early_stop_more_patience_goes_on_and_nothing_less_is_silent(tm
     run = pel.train(NORMALISED, NOISY, epochs=40, folder=tmp_path / "run", **settings)
     assert run.stopped == "early"
     made, before = run.history.epochs_made, (tmp_path / "run/experiment.toml").read_bytes()
-    said = rf"stopped early after {made} epochs.*since epoch {run.best_epoch}.*early_stopping=4.*--patience 4"
+    said = rf"stopped early after {made} epochs.*since epoch {run.best_epoch}.*early_stopping=4.*--early-stopping 4"
     for changes in ({}, {"epochs": 50}, {"learning_rate": 1e-4}):
         with pytest.warns(pel.ResumeWarning, match=said):
-            same = pel.resume_run(tmp_path / "run", NOISY, progress=False, **changes)
+            same = pel.resume(tmp_path / "run", NOISY, progress=False, **changes)
         assert same.history.epochs_made == made
         assert (tmp_path / "run/experiment.toml").read_bytes() == before  # what had no part in it is not recorded
-    again = pel.resume_run(tmp_path / "run", NOISY, early_stopping=4, progress=False)
+    again = pel.resume(tmp_path / "run", NOISY, early_stopping=4, progress=False)
     whole = pel.train(NORMALISED, NOISY, epochs=40, **STATISTICS)
     assert again.history.epochs_made == whole.history.epochs_made > made
     same_bits((again.params, again.layer_state), (whole.params, whole.layer_state))
-    assert pel.load_run(tmp_path / "run").experiment.patience == 4
+    assert pel.load(tmp_path / "run").experiment.patience == 4
 
 
 def test_what_the_terminal_says_of_a_training_stays_in_its_folder(tmp_path, capfd):
@@ -522,13 +522,13 @@ def test_what_the_terminal_says_of_a_training_stays_in_its_folder(tmp_path, capf
     assert kept["suspicion"] == suspicion
     assert kept["ended"] == str(run).splitlines()
     assert kept["choices"][0].startswith("output layer: softmax, 3 wide")
-    loaded = pel.load_run(tmp_path / "run")
+    loaded = pel.load(tmp_path / "run")
     assert loaded.notes == run.notes
     page = (tmp_path / "run/report.html").read_text()
     for text in (suspicion, *kept["choices"]):
         assert text.replace("'", "&#x27;") in page or text in page
     # Nothing of it is lost where the training goes on, but what it was suspected of before.
-    more = pel.resume_run(tmp_path / "run", epochs=30, learning_rate=0.5, progress=False)
+    more = pel.resume(tmp_path / "run", epochs=30, learning_rate=0.5, progress=False)
     assert more.notes.choices == run.notes.choices
     assert more.notes.suspicion != suspicion
 
@@ -542,7 +542,7 @@ def test_objects_print_in_a_line_without_their_data(two_epochs, iris_run):
         Setup.of(iris_run),
         arm,
         arm.candidate,
-        pel.load_run(two_epochs),
+        pel.load(two_epochs),
     )
     for thing in things:
         for text in (repr(thing), str(thing) if thing is arm else ""):
@@ -552,15 +552,15 @@ def test_objects_print_in_a_line_without_their_data(two_epochs, iris_run):
 
 
 def test_a_run_with_all_epochs_made_says_so(two_epochs):
-    with pytest.warns(pel.ResumeWarning, match=r"all 2 epochs.*resume_run\(.*epochs=4\)"):
-        pel.resume_run(two_epochs, progress=False)
+    with pytest.warns(pel.ResumeWarning, match=r"all 2 epochs.*resume\(.*epochs=4\)"):
+        pel.resume(two_epochs, progress=False)
 
 
 def test_a_run_with_an_optimiser_from_optax_asks_for_it(tmp_path):
     pel.train((8,), IRIS, optimizer=optax.sgd(0.1), folder=tmp_path / "run", **SMALL)
-    with pytest.raises(InvalidValue, match=r"came from Optax.*give it again: resume_run"):
-        pel.resume_run(tmp_path / "run", epochs=6)
-    run = pel.resume_run(tmp_path / "run", optimizer=optax.sgd(0.1), epochs=6, progress=False)
+    with pytest.raises(InvalidValue, match=r"came from Optax.*give it again: resume"):
+        pel.resume(tmp_path / "run", epochs=6)
+    run = pel.resume(tmp_path / "run", optimizer=optax.sgd(0.1), epochs=6, progress=False)
     same_bits(run.params, pel.train((8,), IRIS, optimizer=optax.sgd(0.1), **SMALL | {"epochs": 6}).params)
 
 
@@ -569,13 +569,13 @@ def test_arrays_and_sample_weights_must_be_given_again(tmp_path):
     data = pel.make_dataset(x, y, name="mine")
     weights = np.linspace(0, 1, len(data.train))
     pel.train((8,), data, sample_weights=weights, folder=tmp_path / "run", **SMALL)
-    with pytest.raises(StorageError, match=r"'mine'.*resume_run\(folder, data\)"):
-        pel.resume_run(tmp_path / "run", epochs=6)
+    with pytest.raises(StorageError, match=r"'mine'.*resume\(folder, data\)"):
+        pel.resume(tmp_path / "run", epochs=6)
     with pytest.raises(StorageError, match=r"weights of the training rows.*Give the same sample_weights"):
-        pel.resume_run(tmp_path / "run", data, epochs=6)
+        pel.resume(tmp_path / "run", data, epochs=6)
     with pytest.raises(StorageError, match=r"not those of the run.*SHA-256"):
-        pel.resume_run(tmp_path / "run", pel.make_dataset(x + 1, y, name="mine"), epochs=6)
-    again = pel.resume_run(tmp_path / "run", data, epochs=6, sample_weights=weights, progress=False)
+        pel.resume(tmp_path / "run", pel.make_dataset(x + 1, y, name="mine"), epochs=6)
+    again = pel.resume(tmp_path / "run", data, epochs=6, sample_weights=weights, progress=False)
     whole = pel.train((8,), data, sample_weights=weights, epochs=6, progress=False)
     same_bits(again.params, whole.params)
 
@@ -586,12 +586,12 @@ def test_an_optax_optimizer_is_given_again_to_resume(tmp_path):
     run = pel.train((8,), IRIS, optimizer=lion, folder=tmp_path / "run", **SMALL)
     assert run.history.epochs["loss"][-1] < run.history.epochs["loss"][0]
     assert np.isnan(run.history.epochs["learning_rate"]).all()
-    loaded = pel.load_run(tmp_path / "run")
+    loaded = pel.load(tmp_path / "run")
     same_bits(loaded.params, run.params)
-    for asks_for_it in (lambda: pel.resume_run(tmp_path / "run", epochs=6), loaded.diagnose):
-        with pytest.raises(InvalidValue, match=r"came from Optax.*give it again: resume_run\(folder, optimizer"):
+    for asks_for_it in (lambda: pel.resume(tmp_path / "run", epochs=6), loaded.diagnose):
+        with pytest.raises(InvalidValue, match=r"came from Optax.*give it again: resume\(folder, optimizer"):
             asks_for_it()
-    again = pel.resume_run(tmp_path / "run", optimizer=lion, epochs=6, progress=False)
+    again = pel.resume(tmp_path / "run", optimizer=lion, epochs=6, progress=False)
     same_bits(again.params, pel.train((8,), IRIS, optimizer=lion, epochs=6, progress=False).params)
 
 
@@ -624,12 +624,12 @@ def test_a_folder_with_a_run_is_replaced_only_on_demand(iris_run, tmp_path):
     with pytest.raises(StorageError, match="holds a run"):
         other.save(folder)
     assert (folder / "experiment.toml").read_bytes() == before
-    mine = pel.load_run(folder)
+    mine = pel.load(folder)
     mine.save(folder)  # its own folder: nothing is lost
     assert list((folder / "checkpoints").iterdir())
     mine.save(tmp_path / "copy")
     other.save(tmp_path / "copy", overwrite=True)
-    same_bits(pel.load_run(tmp_path / "copy").params, other.params)
+    same_bits(pel.load(tmp_path / "copy").params, other.params)
 
 
 def test_numpy_numbers_and_class_weights_by_number_can_be_written_down(tmp_path):
@@ -641,8 +641,8 @@ def test_numpy_numbers_and_class_weights_by_number_can_be_written_down(tmp_path)
         folder=tmp_path / "run",
         progress=False,
     )
-    same_bits(pel.load_run(tmp_path / "run").params, run.params)
-    assert pel.load_run(tmp_path / "run").experiment.class_weights == {"0": 2.0, "1": 1}
+    same_bits(pel.load(tmp_path / "run").params, run.params)
+    assert pel.load(tmp_path / "run").experiment.class_weights == {"0": 2.0, "1": 1}
 
 
 def test_progress_is_silent_where_it_is_not_wanted(capfd):
@@ -662,7 +662,7 @@ def test_progress_is_silent_where_it_is_not_wanted(capfd):
 def test_a_run_that_was_cut_before_its_end_has_no_weights_yet(tmp_path, iris_run):
     (tmp_path / "experiment.toml").write_bytes((iris_run.folder / "experiment.toml").read_bytes())
     with pytest.raises(StorageError, match=r"has not ended: it has no weights yet\. Resume it first"):
-        pel.load_run(tmp_path)
+        pel.load(tmp_path)
 
 
 PROBABILITY = pel.Network(pel.Dense(1, "sigmoid"))
@@ -712,7 +712,7 @@ def test_settings_that_are_not_allowed_leave_the_folder_alone(case, iris_run):
     settings = {"network": (8,), "data": IRIS, "folder": iris_run.folder, "overwrite": True, **SMALL} | changed
     with pytest.raises(kind, match=said):
         pel.train(settings.pop("network"), settings.pop("data"), **settings)
-    assert pel.load_run(iris_run.folder).result == iris_run.result
+    assert pel.load(iris_run.folder).result == iris_run.result
 
 
 @pytest.mark.parametrize(

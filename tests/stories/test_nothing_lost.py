@@ -23,7 +23,7 @@ ARGUMENTS = [
     "0.2",
     "--epochs",
     "40",
-    "--patience",
+    "--early-stopping",
     "40",
     "--batch-size",
     "50",
@@ -54,12 +54,12 @@ def run(arguments: list[str], **options) -> subprocess.Popen:
 @pytest.mark.timeout(600)
 def test_killed_at_20_random_moments_ends_with_the_same_bits(tmp_path):
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
-    whole = run([*ARGUMENTS, "--run", str(undisturbed)])
+    whole = run([*ARGUMENTS, "--folder", str(undisturbed)])
     _, said = whole.communicate(timeout=300)
     assert whole.returncode == 0, said
 
     chance = random.Random(0)
-    process = run([*ARGUMENTS, "--run", str(killed), "--quiet"])
+    process = run([*ARGUMENTS, "--folder", str(killed), "--no-progress"])
     kills = 0
     checkpoints: list[str] = []
     while kills < KILLS:
@@ -75,7 +75,7 @@ def test_killed_at_20_random_moments_ends_with_the_same_bits(tmp_path):
         process.communicate()
         kills += 1
         checkpoints.append(newest(killed))
-        process = run(["--resume", str(killed), "--checkpoint-every", "0", "--quiet"])
+        process = run(["--resume", str(killed), "--checkpoint-every", "0", "--no-progress"])
     _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert kills == KILLS, f"the run ended after {kills} kills: it must be longer"
@@ -91,7 +91,7 @@ def newest(folder: Path) -> str | None:
 def test_ctrl_c_leaves_a_resumable_run(tmp_path):
     folder = tmp_path / "run"
     process = run(
-        ["mnist-5k", "--network", "64", "--epochs", "2000", "--run", str(folder), "--json"], stdout=subprocess.PIPE
+        ["mnist-5k", "--network", "64", "--epochs", "2000", "--folder", str(folder), "--json"], stdout=subprocess.PIPE
     )
     while "epoch" not in (process.stderr.readline()):
         assert process.poll() is None
@@ -101,7 +101,7 @@ def test_ctrl_c_leaves_a_resumable_run(tmp_path):
     assert json.loads(out)["stopped"] == "interrupted"
     assert f"--resume {folder}" in said
     made = json.loads(out)
-    epochs = pel.load_run(folder).history.epochs_made
+    epochs = pel.load(folder).history.epochs_made
     again = run(["--resume", str(folder), "--epochs", str(epochs), "--json"], stdout=subprocess.PIPE)
     out, said = again.communicate(timeout=60)
     assert again.returncode == 0, said

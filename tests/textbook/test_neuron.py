@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from pellucid.api import train
 from pellucid.architectures.spiking import spiking
 from pellucid.core.errors import InvalidValue, MissingExtra, ShapeError
 from pellucid.data import load_dataset, make_dataset
 from pellucid.layers import LeakyIntegrateAndFire
 from pellucid.optimizers import Adam
-from pellucid.runs.train import train
 from pellucid_textbook.neuron import COMPARISON, BiologicalNeuron, draw_firing_rate, draw_recording, firing_rate_curve
 
 NEURONS = [

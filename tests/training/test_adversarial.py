@@ -139,7 +139,7 @@ def torch_game(program, training, steps, strength):
     """WGAN-GP as it is written in PyTorch, with the noise and the rows of the program."""
     import torch
 
-    from pellucid.training.epoch import epoch_order
+    from pellucid.training.rows import epoch_order
 
     state = training.state
     generator = torch_network(program.generator, state.params["generator"])

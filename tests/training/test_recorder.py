@@ -16,7 +16,7 @@ from pellucid.layers import RNN, Dense, Flatten
 from pellucid.network import Network, backpropagate
 from pellucid.optimizers import SGD
 from pellucid.training import GROUPS, MEASURES, History, Rows, Scaling, Supervised, Training, initial_state, permutation
-from pellucid.training.epoch import advance
+from pellucid.training.program import advance
 from pellucid.training.recorder import BINS, DECAY, Recorder, _signal_to_noise, histogram
 
 ROWS = 64
@@ -76,11 +76,11 @@ def test_measures_are_what_they_say():
     assert table["update_ratio"][0] == pytest.approx(ratio, rel=1e-4)
     for i, output in enumerate(pass_.outputs):
         assert table["activation_mean"][i] == pytest.approx(float(output.mean()), abs=1e-6)
-        assert table["activation_spread"][i] == pytest.approx(float(output.std()), rel=1e-4)
-        assert table["share_zero"][i] == pytest.approx(float((output == 0).mean(dtype=jnp.float32)))
+        assert table["activation_std"][i] == pytest.approx(float(output.std()), rel=1e-4)
+        assert table["fraction_zero"][i] == pytest.approx(float((output == 0).mean(dtype=jnp.float32)))
     softmax = np.asarray(pass_.outputs[-1])
-    assert table["share_saturated"][-1] == pytest.approx(((softmax < 0.01) | (softmax > 0.99)).mean())
-    assert np.isnan(table["share_saturated"][1])  # ReLU has no upper end to saturate at
+    assert table["fraction_saturated"][-1] == pytest.approx(((softmax < 0.01) | (softmax > 0.99)).mean())
+    assert np.isnan(table["fraction_saturated"][1])  # ReLU has no upper end to saturate at
     assert np.isnan(table["gradient_norm"][1])
     assert np.isnan(table["signal_to_noise"]).all()  # of one gradient alone nothing can be told
     assert (table["finite"] == 1).all()
@@ -179,7 +179,7 @@ def test_recurrent_weights_are_measured_by_layer_and_inputs_are_not_measured_twi
         ({"record": ()}, "record names no group"),
         ({"record": ("weight",)}, "each group of record"),
         ({"histograms_every": 30}, "multiple of record_every = 20"),
-        ({"record": ("noise",), "histograms_every": 20}, "names none that has any"),
+        ({"record": ("noise",), "histograms_every": 20}, "need one of the groups"),
         ({"record_every": 0, "histograms_every": 5}, "multiple of record_every"),
     ],
 )
@@ -207,7 +207,7 @@ def test_run_folder_has_tables_that_pandas_reads(tmp_path):
     histograms = pd.read_json(folder / "history" / "histograms.jsonl", lines=True)
     assert set(histograms.kind) == {"activations", "gradients", "updates", "weights"}
     assert histograms.counts.map(len).eq(BINS).all()
-    again = pel.load_run(folder)
+    again = pel.load(folder)
     assert again.experiment.record == ALL
     for name, array in run.history.to_arrays().items():
         np.testing.assert_array_equal(array, again.history.to_arrays()[name])

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import pellucid as pel
+from pellucid.api import resume
 from pellucid.core.errors import InvalidValue
-from pellucid.runs.train import resume_run
 from pellucid.training.snapshots import SnapshotTaker, interval, next_due
 
 SETTINGS = {"batch_size": 30, "record_every": 0, "progress": False}  # 4 steps an epoch
@@ -41,7 +41,7 @@ def test_interrupted_and_resumed_the_same_bits_are_kept(tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     run = pel.train((6,), iris, epochs=12, snapshots=7, folder=whole, **SETTINGS)
     pel.train((6,), iris, epochs=5, snapshots=7, folder=cut, checkpoint_every=0, **SETTINGS)
-    resume_run(cut, epochs=12, checkpoint_every=0, progress=False)
+    resume(cut, epochs=12, checkpoint_every=0, progress=False)
     assert list(run.snapshots) == [0, 8, 16, 24, 32, 40, 48]
     assert files_of(whole) == files_of(cut)
 
@@ -56,7 +56,7 @@ def test_a_run_in_memory_has_them_and_saves_them(tmp_path):
     run = pel.train((6,), pel.load_dataset("iris"), epochs=3, snapshots=4, **SETTINGS)
     assert list(run.snapshots) == [0, 4, 8, 12]
     run.save(tmp_path / "saved")
-    loaded = pel.load_run(tmp_path / "saved")
+    loaded = pel.load(tmp_path / "saved")
     assert list(loaded.snapshots) == [0, 4, 8, 12]
     jax.tree.map(np.testing.assert_array_equal, run.snapshots[12].params, loaded.snapshots[12].params)
     jax.tree.map(np.testing.assert_array_equal, run.params, loaded.snapshots[12].params)

@@ -113,6 +113,16 @@ def test_a_step_is_forward_backward_update_on_the_stated_rows():
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), training.state.params, params)
 
 
+def test_a_history_shows_its_last_epochs_in_a_notebook():
+    history = finish(make(batch_size=16), 12).history
+    assert repr(history) == f"<History 12 epochs, {history.steps_made} steps, {ROWS} rows>"
+    page = history._repr_html_()
+    assert page.count("<tr>") == 1 + 10
+    assert "<td>12</td>" in page
+    assert "<td>2</td>" not in page
+    assert f"<td>{history.epochs['held_out_loss'][-1]:.4f}</td>" in page
+
+
 def test_where_calls_are_cut_changes_no_bit():
     network = Network(Dense(8, "relu"), Dropout(0.3), Dense(3, "softmax"))
     whole = finish(make(network=network), 6)

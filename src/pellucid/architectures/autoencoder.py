@@ -2,21 +2,16 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pellucid.core.constraints import WholeNumber, require
-from pellucid.core.errors import InvalidValue, ShapeError
+from pellucid.core.errors import ShapeError
 from pellucid.core.types import Specification
-from pellucid.data import Dataset, Preprocessing
+from pellucid.data import Dataset
 from pellucid.functions.sparsity import Sparsity, sparsities
 from pellucid.layers import Activation, Code, Conv2D, ConvTranspose2D, Dense, Flatten, Layer, MaskingNoise, Reshape
 from pellucid.network import Network
-from pellucid.runs.run import Run, load_run, outputs_of
-from pellucid.runs.scaling import scaling_of
 
 CODE_ACTIVATIONS = {"l1_activity": "relu", "kl_activity": "sigmoid"}
 """What a sparse code is computed by: activations that can be 0, and for the divergence lie between 0 and 1."""
@@ -136,77 +131,3 @@ def _ending(data: Dataset) -> list[Layer]:
     x = data.train.x
     low, high = data.preprocessing.apply_numpy(np.stack([x.min(axis=0), x.max(axis=0)]))
     return [Activation("sigmoid")] if low.min() >= 0 and high.max() <= 1 else []
-
-
-@dataclass(frozen=True)
-class Autoencoder:
-    """A trained autoencoder, taken apart into encoder and decoder.
-
-    Args:
-        run: the run of a network that holds a `Code` layer.
-
-    Raises:
-        InvalidValue: the network has no code.
-
-    Example:
-        >>> from pellucid import load_dataset, train
-        >>> data = load_dataset("digits")
-        >>> run = train({"name": "autoencoder", "code": 8}, data, epochs=5, progress=False)
-        >>> codes = Autoencoder(run).transform(data.held_out.x)
-        >>> codes.shape, Autoencoder(run).inverse_transform(codes).shape
-        ((360, 8), (360, 8, 8))
-    """
-
-    run: Run
-
-    def __post_init__(self) -> None:
-        if not any(isinstance(layer, Code) for layer in self.run.network.layers):
-            raise InvalidValue("the network of this run has no Code layer, so it is no autoencoder.")
-
-    @staticmethod
-    def load(folder: str | Path) -> "Autoencoder":
-        """The autoencoder that a run folder holds."""
-        return Autoencoder(load_run(folder))
-
-    @property
-    def _split(self) -> int:
-        return next(i for i, layer in enumerate(self.run.network.layers) if isinstance(layer, Code)) + 1
-
-    def transform(self, x: Any) -> np.ndarray:
-        """The codes of examples.
-
-        Args:
-            x: examples in their own units, shape (rows, *input_shape).
-
-        Returns:
-            Codes, shape (rows, code).
-        """
-        return self._half(slice(None, self._split), self.run.encode(x), self.run.facts.preprocessing)
-
-    def inverse_transform(self, codes: Any) -> np.ndarray:
-        """The examples that codes stand for, in the units of the data.
-
-        Args:
-            codes: shape (rows, code).
-        """
-        decoded = self._half(slice(self._split, None), np.asarray(codes, np.float32), Preprocessing())
-        return self.run.facts.preprocessing.invert_numpy(decoded)
-
-    def reconstruct(self, x: Any) -> np.ndarray:
-        """The examples as the network gives them back, in the units of the data."""
-        return self.run.predict(x)
-
-    def errors(self, x: Any) -> np.ndarray:
-        """The mean squared error of each example, as the network sees it (scaled): high for what it has not learnt.
-
-        Args:
-            x: examples in their own units, shape (rows, *input_shape).
-        """
-        x = self.run.encode(x)
-        difference = self.run.outputs(x) - self.run.facts.preprocessing.apply_numpy(x)
-        return np.square(difference).reshape(len(x), -1).mean(axis=1)
-
-    def _half(self, part: slice, x: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
-        run = self.run
-        network = Network(*run.network.layers[part])
-        return outputs_of(network, run.params[part], run.layer_state[part], x, scaling_of(preprocessing))

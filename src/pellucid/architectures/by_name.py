@@ -1,43 +1,77 @@
 """Networks by name: ``train("cnn", data)``, ``pellucid train mnist --network lstm``."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pellucid.architectures.autoencoder import autoencoder, convolutional_autoencoder
 from pellucid.architectures.convolutional import convolutional
+from pellucid.architectures.gan import GAN, gan
 from pellucid.architectures.recurrent import recurrent
 from pellucid.architectures.spiking import spiking
+from pellucid.architectures.translator import translator
 from pellucid.core.errors import InvalidValue, UnknownName, did_you_mean
 from pellucid.core.types import Specification
 from pellucid.data import Dataset, reconstruction
-from pellucid.network import Network
+from pellucid.network import AnyNetwork
 
 
-class Model(NamedTuple):
-    """One row of the table."""
+class Architecture(NamedTuple):
+    """A builder of networks, and what the network learns from."""
 
-    build: Callable[..., Network]
+    build: Callable[..., AnyNetwork | GAN]
     """Takes the dataset, then fields by keyword."""
-    to_itself: bool = False
-    """Whether it learns its own inputs instead of the targets."""
+    learns: Literal["targets", "inputs", "examples"] = "targets"
+    """An autoencoder learns its inputs as targets, a GAN the examples alone."""
+    settings: Mapping[str, Any] = {}
+    """Settings of `train` that are usual for it where they differ from the defaults."""
 
 
-MODELS = {
-    "autoencoder": Model(autoencoder, to_itself=True),
-    "cnn": Model(convolutional),
-    "convolutional_autoencoder": Model(convolutional_autoencoder, to_itself=True),
-    "gru": Model(partial(recurrent, kind="gru")),
-    "lstm": Model(partial(recurrent, kind="lstm")),
-    "rnn": Model(partial(recurrent, kind="rnn")),
-    "spiking": Model(spiking),
+GAME = {"epochs": 100, "batch_size": 64}
+
+ARCHITECTURES = {
+    "autoencoder": Architecture(autoencoder, learns="inputs"),
+    "cnn": Architecture(convolutional),
+    "convolutional_autoencoder": Architecture(convolutional_autoencoder, learns="inputs"),
+    "gan": Architecture(gan, learns="examples", settings={"loss": "gan", **GAME}),
+    "gru": Architecture(partial(recurrent, kind="gru")),
+    "lstm": Architecture(partial(recurrent, kind="lstm")),
+    "rnn": Architecture(partial(recurrent, kind="rnn")),
+    "spiking": Architecture(spiking),
+    "translator": Architecture(translator, settings={"batch_size": 64}),
+    "wgan": Architecture(gan, learns="examples", settings={"loss": "wasserstein", **GAME}),
 }
 """Every network by name; adding one adds a row."""
 
 
-def build_model(specification: Specification, data: Dataset) -> tuple[Network, Dataset]:
-    """The network of a name and its fields, and the data as it takes them.
+def find_architecture(network: Any) -> Architecture | None:
+    """The architecture that a name, or a table with a name, asks for; None for anything else.
+
+    Raises:
+        UnknownName: no network of that name, with the nearest names.
+
+    Example:
+        >>> find_architecture("autoencoder").learns
+        'inputs'
+    """
+    if not isinstance(network, (str, Mapping)):
+        return None
+    name = network if isinstance(network, str) else str(network.get("name"))
+    if name not in ARCHITECTURES:
+        raise UnknownName(
+            f"unknown network {name!r}.{did_you_mean(name, ARCHITECTURES)} Known: {', '.join(ARCHITECTURES)}."
+        )
+    return ARCHITECTURES[name]
+
+
+def fields_of(architecture: Architecture) -> list[str]:
+    """The fields that a network by name may be given."""
+    return [field for field in inspect.signature(architecture.build).parameters if field not in ("data", "kind")]
+
+
+def build_by_name(specification: Specification, data: Dataset) -> tuple[AnyNetwork | GAN, Dataset]:
+    """Build the network of a name and its fields.
 
     Args:
         specification: a name, or a table of name and fields, such as ``{"name": "cnn", "filters": [16, 32]}``.
@@ -52,17 +86,19 @@ def build_model(specification: Specification, data: Dataset) -> tuple[Network, D
 
     Example:
         >>> from pellucid.data import load_dataset
-        >>> network, data = build_model({"name": "autoencoder", "code": 8}, load_dataset("iris"))
+        >>> network, data = build_by_name({"name": "autoencoder", "code": 8}, load_dataset("iris"))
         >>> network.names[2:4], data.task
         (('relu_1', 'dense_2'), 'reconstruction')
     """
-    fields = {"name": specification} if isinstance(specification, str) else dict(specification)
-    name = str(fields.pop("name", None))
-    if name not in MODELS:
-        raise UnknownName(f"unknown network {name!r}.{did_you_mean(name, MODELS)} Known: {', '.join(MODELS)}.")
-    model = MODELS[name]
-    known = [field for field in inspect.signature(model.build).parameters if field not in ("data", "kind")]
-    for field in fields:
+    architecture = find_architecture(specification)
+    assert architecture is not None
+    table = {"name": specification} if isinstance(specification, str) else dict(specification)
+    name = table.pop("name")
+    known = fields_of(architecture)
+    for field in table:
         if field not in known:
-            raise InvalidValue(f"the network {name!r} has no field {field!r}. Fields: {', '.join(known)}.")
-    return model.build(data, **fields), reconstruction(data) if model.to_itself else data
+            raise InvalidValue(
+                f"the network {name!r} has no field {field!r}.{did_you_mean(field, known)} Fields: {', '.join(known)}."
+            )
+    network = architecture.build(data, **table)
+    return network, reconstruction(data) if architecture.learns == "inputs" else data

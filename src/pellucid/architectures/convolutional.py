@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pellucid.architectures.feedforward import output_layer
+from pellucid.architectures.tasks import output_layer
 from pellucid.core.constraints import WholeNumber, require
 from pellucid.core.errors import ShapeError
 from pellucid.data import Dataset

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from pellucid.architectures.feedforward import output_layer
+from pellucid.architectures.tasks import output_layer
 from pellucid.core.constraints import OneOf, WholeNumber, require
 from pellucid.core.errors import ShapeError
 from pellucid.data import Dataset

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pellucid.architectures.feedforward import output_layer
+from pellucid.architectures.tasks import output_layer
 from pellucid.core.constraints import WholeNumber, require
 from pellucid.core.errors import InvalidValue
 from pellucid.data import Dataset
@@ -11,7 +11,7 @@ from pellucid.network import Network
 
 
 def spiking(
-    data: Dataset, hidden: Sequence[int] = (128,), *, steps: int = 10, leak: float = 0.9, weights: str = "he_normal"
+    data: Dataset, hidden: Sequence[int] = (128,), *, steps: int = 10, leak: float = 0.9, initializer: str = "he_normal"
 ) -> Network:
     """Hidden layers of leaky integrate-and-fire neurons, then the output layer that the target of ``data`` asks for.
 
@@ -23,7 +23,7 @@ def spiking(
         hidden: neurons of each hidden layer, at least one layer.
         steps: time steps of one prediction, at least 1.
         leak: share of the membrane potential kept at each step, from 0 to 1.
-        weights: initialiser of the hidden layers' weights; the output layer takes Glorot's uniform.
+        initializer: of the hidden layers' weights; the output layer takes Glorot's uniform.
 
     Raises:
         InvalidValue: no hidden layer, a layer without neurons, or ``steps`` or ``leak`` outside its range.
@@ -46,7 +46,7 @@ def spiking(
     layers: list[Layer] = []
     for units in hidden:
         require(units, WholeNumber(1), "neurons of a hidden layer")
-        layers.append(Dense(units, weights=weights))
+        layers.append(Dense(units, weights=initializer))
         if len(layers) == 1:
             # After the weights, so that their product with the constant input is taken once, not at every step.
             layers.append(Repeat(steps))

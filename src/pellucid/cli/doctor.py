@@ -5,41 +5,45 @@ from typing import Any
 
 import click
 
-from pellucid.cli.options import as_json, is_table, print_json, say
+from pellucid.cli.options import as_json, print_json, say
+from pellucid.cli.settings import SettingsCommand, data_options
+from pellucid.cli.train import planned
 
 PROBLEMS = 1
 """The exit code where a problem was found."""
 
 
 @click.command(
+    cls=SettingsCommand,
     epilog="""\b
 Examples:
   pellucid check experiment.toml                   before it is trained; code 1 where it cannot work
   pellucid check houses.csv --target price         the rows, and the network that train would take
   pellucid check mnist-5k --network 64-64 --json
-"""
+""",
 )
 @click.argument("source", metavar="DATA")
-@click.option("--target", help="Column to predict, of a table.")
-@click.option("--network", default="128", show_default=True, help="Units of the hidden layers (128-128), or 'none'.")
+@data_options
 @as_json
-def check(source: str, target: str | None, network: str, as_json: bool) -> None:
-    """Look at a training before its first step: DATA is a dataset, a table file, or an experiment.toml.
+def check(source: str, as_json: bool, **options: Any) -> None:
+    """Check a training before its first step: DATA is a dataset, a table file, or an experiment.toml.
 
-    Says what is wrong with rows and program, holds the first loss against that of guessing and the backward pass
-    against a finite difference, and lets the network learn one small batch by heart. Ends with code 1 where a problem
+    Says what is wrong with rows and program, compares the first loss with that of guessing and the backward pass
+    with a finite difference, and lets the network learn one small batch by heart. Ends with code 1 where a problem
     was found.
     """
     from pellucid.cli.findings import print_findings
     from pellucid.doctor.check import check_plan
-    from pellucid.runs.train import plan
+    from pellucid.runs.experiment import Experiment, open_data
+    from pellucid.runs.folder import read_toml
+    from pellucid.runs.plan import plan_of
 
     if source.endswith(".toml"):
-        planned = _plan_of(Path(source))
+        experiment = Experiment.from_dict(read_toml(Path(source)))
+        plan = plan_of(experiment, open_data(experiment.data))
     else:
-        units = () if network == "none" else tuple(int(units) for units in network.split("-"))
-        planned = plan(units, _data(source, target))
-    checkup = check_plan(planned)
+        plan = planned(source, options)
+    checkup = check_plan(plan)
     if as_json:
         print_json({"findings": [one.to_dict() for one in checkup.findings], "facts": checkup.facts})
     else:
@@ -66,10 +70,10 @@ def diagnose(folder: Path, as_json: bool) -> None:
     The findings are kept as findings.json in RUN and shown on its report.html. Ends with code 1 where a problem was
     found. What fixes it, proven: pellucid prove RUN.
     """
+    from pellucid.api import load
     from pellucid.cli.findings import print_findings
-    from pellucid.doctor.keep import diagnose_and_keep
 
-    findings = diagnose_and_keep(load_any(folder))
+    findings = load(folder).diagnose()
     if as_json:
         print_json([finding.to_dict() for finding in findings])
     else:
@@ -78,38 +82,3 @@ def diagnose(folder: Path, as_json: bool) -> None:
     if any(finding.severity == "problem" for finding in findings):
         say(f"what fixes it, proven by experiment: pellucid prove {folder}")
         raise SystemExit(PROBLEMS)
-
-
-def load_any(folder: Path) -> Any:
-    """A saved run, of one network or of a GAN's two."""
-    from pellucid.runs.folder import RunFolder
-    from pellucid.runs.gan_run import load_gan
-    from pellucid.runs.run import load_run
-
-    return load_gan(folder) if "generator" in RunFolder(folder).read_experiment() else load_run(folder)
-
-
-def _data(source: str, target: str | None) -> Any:
-    from pellucid.data import load_dataset, load_table
-
-    if not is_table(source):
-        return load_dataset(source)
-    if target is None:
-        raise click.UsageError("a table needs --target, the column to predict.")
-    return load_table(source, target=target)
-
-
-def _plan_of(path: Path) -> Any:
-    import tomllib
-
-    from pellucid.core.errors import StorageError
-    from pellucid.network import build_network
-    from pellucid.optimizers import as_optimizer
-    from pellucid.runs.experiment import Experiment, open_data
-    from pellucid.runs.train import Plan
-
-    if not path.is_file():
-        raise StorageError(f"there is no file {path}.")
-    experiment = Experiment.from_dict(tomllib.loads(path.read_text()))
-    optimizer = as_optimizer(experiment.optimizer)
-    return Plan(experiment, open_data(experiment.data), build_network(experiment.network), optimizer)

@@ -32,40 +32,42 @@ def explain(
 ) -> None:
     """One example through the network of a saved RUN: every number forward and backward, checked.
 
-    Inputs, every z and a, the loss, then the chain rule back to a weight, its update and the new weight. Every
-    derivative is compared with central differences in float64, and the relative error shown. Without --neuron or
-    --weight the weight with the largest gradient in the last layer is followed.
+    The example and the network's answer, the network with its numbers, the inputs that moved the answer, the chain rule
+    back to a weight, its update and the new weight. Every derivative is compared with central differences in float64,
+    and the relative error shown. Without --neuron or --weight the weight with the largest gradient in the last layer is
+    followed.
     """
     from rich.console import Console
 
     from pellucid.core.errors import InvalidValue
     from pellucid.core.files import write_bytes
     from pellucid.explanations import explain_row
-    from pellucid.explanations.render import print_on
+    from pellucid.report import terminal
     from pellucid.runs.experiment import open_data
-    from pellucid.runs.run import load_run
+    from pellucid.runs.fit import load
 
     endings = {".json": "json", ".md": "markdown", ".tex": "latex", ".html": "html", ".htm": "html", ".txt": "terminal"}
     if form is None:
         form = "terminal" if output is None else endings.get(output.suffix.lower())
     if form is None:
         raise InvalidValue(f"the ending of {output} names no format. Endings: {', '.join(endings)}; or give --format.")
-    loaded = load_run(run)
+    loaded = load(run)
     data = open_data(loaded.experiment.data)
-    part, said = (data.train, "training rows") if data.held_out is None else (data.held_out, "held-out rows")
-    told = explain_row(loaded, part, example, said, neuron=neuron, weight=weight)
+    part, rows = (data.train, "training rows") if data.held_out is None else (data.held_out, "held-out rows")
+    explanation = explain_row(loaded, part, example, rows, neuron=neuron, weight=weight)
     if form == "terminal" and output is None:
-        print_on(Console(), told)
+        Console().print(terminal.renderable(explanation.to_document()))
         return
     text = {
-        "terminal": lambda: str(told),
-        "json": lambda: json.dumps(told.to_dict(), indent=1) + "\n",
-        "markdown": told.to_markdown,
-        "latex": told.to_latex,
-        "html": told.to_html,
+        "terminal": lambda: str(explanation),
+        "json": lambda: json.dumps(explanation.to_dict(), indent=1) + "\n",
+        "markdown": explanation.to_markdown,
+        "latex": explanation.to_latex,
+        "html": explanation.to_html,
     }[form]()
     if output is None:
         click.echo(text, nl=False)
         return
     write_bytes(output, text.encode())
-    say(f"{told.facts.title}, in {output}; worst relative error of a derivative {told.worst_error:.1e}")
+    worst = f"worst relative error of a derivative {explanation.worst_error:.1e}"
+    say(f"{explanation.facts.title}, in {output}; {worst}")

@@ -21,7 +21,7 @@ def print_findings(findings: Sequence[Any], nothing: str) -> None:
         findings: of `pellucid.doctor.Finding`.
         nothing: what is said where there are none.
     """
-    from pellucid.report.findings import page_of
+    from pellucid.report.doctor import page_of_finding
 
     console = Console(highlight=False)
     if not findings:
@@ -47,7 +47,7 @@ def print_findings(findings: Sequence[Any], nothing: str) -> None:
         if finding.remedies:
             rows.add_row("may help", ", ".join(finding.remedies))
         console.print(Padding(rows, (0, 0, 0, 2)))
-        more = Text.assemble(("  more      ", "dim"), page_of(finding.label))
+        more = Text.assemble(("  more      ", "dim"), page_of_finding(finding.label))
         console.print(more, soft_wrap=True, end="\n\n" if place + 1 < len(findings) else "\n")
 
 

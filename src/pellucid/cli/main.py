@@ -9,12 +9,13 @@ from pellucid.cli.compare import compare
 from pellucid.cli.data import data
 from pellucid.cli.doctor import check, diagnose
 from pellucid.cli.explain import explain
-from pellucid.cli.gan import sample
+from pellucid.cli.generate import sample, translate
 from pellucid.cli.lesson import lesson
 from pellucid.cli.prove import prove
 from pellucid.cli.replay import replay
+from pellucid.cli.runs import runs
 from pellucid.cli.show import show
-from pellucid.cli.train import train
+from pellucid.cli.train import resume, train
 from pellucid.cli.use import evaluate, predict
 from pellucid.core.errors import DataError, PellucidError, StorageError, TrainingDiverged
 
@@ -46,10 +47,10 @@ Examples:
   pellucid train mnist-5k                          a first network, in seconds
   pellucid train mnist --network 128-128           the reference network on all of MNIST
   pellucid train houses.csv --target price         a table of your own
-  pellucid evaluate runs/houses-001 new.csv        how good it is on other rows
-  pellucid explain runs/mnist-001 --example 3      every number of one example, checked
-  pellucid replay runs/mnist-001 --layer dense_1   how its weights moved (train with --snapshots 50)
-  pellucid sample runs/mnist-002 --output new.png   what a GAN makes
+  pellucid evaluate runs/houses-128-001 new.csv        how good it is on other rows
+  pellucid explain runs/mnist-128-128-001 --example 3      every number of one example, checked
+  pellucid replay runs/mnist-128-128-001 --layer dense_1   how its weights moved (train with --snapshots 50)
+  pellucid sample runs/mnist-wgan-001 --output new.png   what a GAN makes
   pellucid lesson dying-relu                       put a claim of the field to the test
   pellucid compare digits --over activation=relu,tanh   settings against one another, by the same seeds
   pellucid show relu                               an activation, loss, optimizer … on one page
@@ -65,7 +66,8 @@ def main() -> None:
     """Neural networks you can see through: train them, use them, look inside."""
 
 
-for verb in (train, predict, evaluate, explain, check, diagnose, prove, compare, replay, sample, lesson, show, data):
+VERBS = (train, resume, runs, predict, evaluate, explain, check, diagnose, prove, compare, replay, sample, translate)
+for verb in (*VERBS, lesson, show, data):
     main.add_command(verb)
 
 if __name__ == "__main__":

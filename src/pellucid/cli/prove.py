@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 
-from pellucid.cli.doctor import load_any
 from pellucid.cli.options import as_json, print_json, say
 from pellucid.core.files import write_bytes
 
@@ -30,13 +29,13 @@ def prove(folder: Path, seeds: int, budget: float, random: bool, write: bool, as
     as many changes drawn at random. The proof is kept as proof.json in RUN and shown on its report.html. Ends with
     code 1 where nothing tried beats the original.
     """
+    from pellucid.api import load
     from pellucid.cli.findings import print_proof, racing
     from pellucid.doctor import repaired_settings
-    from pellucid.doctor.keep import prove_and_keep
 
-    run = load_any(folder)
+    run = load(folder)
     with racing() as watch:
-        found = prove_and_keep(run, seeds=seeds, budget=budget, random_arm=random, progress=watch)
+        found = run.prove(seeds=seeds, budget=budget, random_arm=random, progress=watch)
     if as_json:
         print_json(found.to_dict())
     else:

@@ -33,29 +33,27 @@ def replay(
     """Step through the training of a saved RUN: how a weight, a neuron or a layer moved, and why.
 
     Needs a run that was trained with --snapshots. Prints CSV on stdout, one row a snapshot: value, its gradient over
-    the same training rows, the update that the optimiser makes of it, and the move up to the next snapshot.
+    the same training rows, the optimiser's update for it, and the move up to the next snapshot.
     """
     from pellucid.core.errors import InvalidValue
     from pellucid.explanations import through_time
-    from pellucid.runs.run import load_run
+    from pellucid.report.print_figure import save_figure
+    from pellucid.runs.fit import load
 
     if output is not None and output.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise InvalidValue(f"a figure's file ends in .png, .svg or .pdf. Received: {output}.")
-    told = through_time(load_run(run), weight=weight, neuron=neuron, layer=layer)
+    followed = through_time(load(run), weight=weight, neuron=neuron, layer=layer)
     if output is not None:
-        from pellucid.core.files import write_atomically
-
-        form = output.suffix.lower().removeprefix(".")
-        write_atomically(output, lambda file: told.plot().savefig(file, format=form, dpi=120))
-    names = list(told.table)
+        save_figure(followed.plot(), output)
+    names = list(followed.table)
     rows = [
         {name: value if math.isfinite(value) else None for name, value in zip(names, row, strict=True)}
-        for row in zip(*(column.tolist() for column in told.table.values()), strict=True)
+        for row in zip(*(column.tolist() for column in followed.table.values()), strict=True)
     ]
     if as_json:
-        print_json({told.kind: told.name, "rows": told.rows, "snapshots": rows})
+        print_json({followed.kind: followed.name, "rows": followed.rows, "snapshots": rows})
     else:
         writer = csv.DictWriter(sys.stdout, fieldnames=names)
         writer.writeheader()
         writer.writerows(rows)
-    say(str(told) + ("" if output is None else f"\ndrawn to {output}"))
+    say(str(followed) + ("" if output is None else f"\ndrawn to {output}"))

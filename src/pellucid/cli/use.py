@@ -27,16 +27,15 @@ def predict(run: Path, source: str, limit: int | None, as_json: bool) -> None:
     Prints CSV on stdout: the prediction of each row and, for classes, its probability; for an autoencoder, the mean
     squared error of each row.
     """
-    from pellucid.architectures.autoencoder import Autoencoder
-    from pellucid.runs.run import load_run
+    from pellucid.api import load
 
-    loaded = load_run(run)
+    loaded = load(run)
     if is_table(source):
         _needs_table(loaded, source)
     x = source if is_table(source) else _held_out(source).x
-    x = loaded.encode(x)[:limit]
+    x = loaded.as_inputs(x)[:limit]
     if loaded.facts.task == "reconstruction":
-        rows = [{"error": round(float(error), 6)} for error in Autoencoder(loaded).errors(x)]
+        rows = [{"error": round(float(error), 6)} for error in loaded.reconstruction_errors(x)]
     else:
         pairs = zip(loaded.predict(x), loaded.outputs(x), strict=True)
         rows = [_row(prediction, output, loaded.facts.task) for prediction, output in pairs]
@@ -62,9 +61,9 @@ Examples:
 @as_json
 def evaluate(run: Path, source: str | None, as_json: bool) -> None:
     """Loss and metric of a saved RUN on DATA: a table file, a dataset's held-out rows, or its own held-out rows."""
-    from pellucid.runs.run import load_run
+    from pellucid.api import load
 
-    loaded = load_run(run)
+    loaded = load(run)
     if source is None:
         result = loaded.evaluate()
     elif is_table(source):
@@ -87,7 +86,7 @@ def _needs_table(loaded: Any, source: str) -> None:
         raise DataError(
             f"{source!r} is a table, and this run was trained on {loaded.facts.name!r}, which is no table: it holds no "
             "columns to read one by. Give the name of a dataset of the same kind; or train on a table, pellucid train "
-            "TABLE --target COLUMN, and predict with that run; or read the file in Python and use load_run(folder)."
+            "TABLE --target COLUMN, and predict with that run; or read the file in Python and use load(folder)."
         )
 
 

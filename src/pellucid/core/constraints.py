@@ -73,7 +73,22 @@ class OneOf:
         return "one of " + ", ".join(repr(option) for option in self.options)
 
 
-Constraint = Interval | WholeNumber | OneOf
+@dataclass(frozen=True)
+class OrElse:
+    """What another constraint allows, or one word."""
+
+    constraint: Interval | WholeNumber
+    word: str
+
+    def allows(self, value: Any) -> bool:
+        """Whether ``value`` is the word, or allowed by the constraint."""
+        return value == self.word if isinstance(value, str) else self.constraint.allows(value)
+
+    def __str__(self) -> str:
+        return f'{self.constraint}, or "{self.word}"'
+
+
+Constraint = Interval | WholeNumber | OneOf | OrElse
 
 
 POSITIVE = Interval(low=0, closed="neither")
@@ -82,7 +97,7 @@ POSITIVE = Interval(low=0, closed="neither")
 NOT_NEGATIVE = Interval(low=0)
 
 
-SHARE = Interval(0, 1, closed="left")
+FRACTION = Interval(0, 1, closed="left")
 
 
 """A rate or decay factor: 0 is allowed, 1 is not."""

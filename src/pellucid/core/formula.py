@@ -32,6 +32,13 @@ example.
 **Distributions**: ``w in U(-r, r)`` is "w ~ U(−r, r)" and evaluates to SciPy's distribution. ``N`` takes mean and
 variance.
 
+`Formula.fields` takes the values of names from the object that has the formula::
+
+    >>> from pellucid.functions.activations import LeakyReLU
+    >>> leaky = LeakyReLU(alpha=0.5)
+    >>> float(leaky.formula.evaluate(z=-4.0, **leaky.formula.fields(leaky)))
+    -2.0
+
 `Formula.lines` and `Line` show a calculation, step by step with its numbers::
 
     >>> print(Line("dL_dz", "dL_da * da_dz", {"dL_da": -0.5, "da_dz": 0.2}))
@@ -535,6 +542,11 @@ class Formula:
         """
         return list(self.results(**values).values())[-1]
 
+    def fields(self, item: Any) -> dict[str, Any]:
+        """The values of an object's fields that the formula reads, by name."""
+        names = {name for node in self._body for name in _names(node)}
+        return {name: getattr(item, name) for name in names if hasattr(item, name)}
+
     def lines(self, numbers: Mapping[str, float], left: str = "") -> tuple["Line", ...]:
         """The calculation with its numbers, a line for each statement.
 
@@ -602,6 +614,13 @@ class Line:
     def latex(self) -> str:
         """In LaTeX, without dollar signs."""
         return self._joined(1, r" \leftarrow ")
+
+    @property
+    def aligned(self) -> str:
+        """In LaTeX, for an ``align`` environment: a line for each equals sign."""
+        head, first, *rest = (part.latex for part in self.parts)
+        sign = r"\leftarrow" if self.becomes else "="
+        return f"{head} &{sign} {first}" + "".join(f" \\\\\n &= {side}" for side in rest)
 
     @property
     def mathml(self) -> str:

@@ -1,7 +1,7 @@
-"""Names for things: ``"relu"`` finds `ReLU`, a typing slip finds advice, an object finds its description.
+"""Registries: ``"relu"`` finds `ReLU`, with suggestions for typos; an object finds its description.
 
 Every activation, loss, layer … is a frozen dataclass entered in one `Registry`. A *specification*
-is what a person writes for it: the object itself, its name, or a table of its name and fields.
+is what the user writes for it: the object itself, its name, or a table of its name and fields.
 ``build`` turns a specification into the object, ``describe`` the object into the shortest
 specification, so that experiments can be written down as TOML and read again.
 """
@@ -10,7 +10,7 @@ import dataclasses
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, dataclass_transform
 
 from pellucid.core.errors import InvalidValue, UnknownName, did_you_mean
 
@@ -28,20 +28,26 @@ class Registry(Generic[Item]):
     Args:
         kind: the singular noun of error messages, for example ``"activation"``.
         base: the class that every entry inherits from.
+        finish: class decorator of every entry, such as `pellucid.core.tunable.tunable`.
     """
 
-    def __init__(self, kind: str, base: type[Item]) -> None:
+    def __init__(self, kind: str, base: type[Item], finish: Callable[[Any], Any] | None = None) -> None:
         self.kind = kind
         self.base = base
+        self._finish = finish
         self._classes: dict[str, type[Item]] = {}
         REGISTRIES.append(self)
 
+    @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
     def register(self, name: str) -> Callable[[Class], Class]:
-        """Class decorator that enters a dataclass under ``name``."""
+        """Enter a class under ``name``, as a frozen dataclass, which it becomes where it is none."""
 
         def enter(cls: Class) -> Class:
             if name in self._classes:
                 raise ValueError(f"two classes are named {name!r} among the {self.kind}s")
+            if "__dataclass_fields__" not in vars(cls):
+                cls = dataclasses.dataclass(frozen=True)(cls)
+            cls = self._finish(cls) if self._finish else cls
             self._classes[name] = cls  # pyright: ignore[reportArgumentType]
             cls.name = name
             return cls
@@ -52,7 +58,7 @@ class Registry(Generic[Item]):
         return iter(sorted(self._classes))
 
     def find(self, name: str) -> type[Item]:
-        """The class entered under ``name``.
+        """Find the class entered under ``name``.
 
         Raises:
             UnknownName: with the nearest names, or all of them.
@@ -66,7 +72,7 @@ class Registry(Generic[Item]):
         raise UnknownName(f"unknown {self.kind} {name!r}.{advice} Known: {', '.join(self)}.{own}")
 
     def build(self, specification: Any) -> Item:
-        """The object of a name, of a table ``{"name": …, field: value}``, or the object itself.
+        """Make the object of a name or a table ``{"name": …, field: value}``; an object is returned as it is.
 
         Raises:
             UnknownName: the name is not registered.
@@ -89,7 +95,7 @@ class Registry(Generic[Item]):
         )
 
     def describe(self, specification: Any) -> Any:
-        """The description of what ``build`` makes, from which it can be built again.
+        """Describe what ``build`` makes, so that it can be built again.
 
         Raises:
             InvalidValue: an object of a class that is not registered; the text says how to register it.
@@ -104,11 +110,10 @@ class Registry(Generic[Item]):
         return describe(item)
 
     def how_to_register(self, name: str) -> str:
-        """What to write above a class of one's own, of this name."""
+        """Tell the user how to register a custom class of this name."""
         snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
         return (
-            f'Write @{self.plural}.register("{snake}") above @dataclass(frozen=True) and its class, with '
-            f"{self.plural} from {self.base.__module__}."
+            f'Write @{self.plural}.register("{snake}") above the class, with {self.plural} from {self.base.__module__}.'
         )
 
     @property
@@ -135,7 +140,7 @@ class Registry(Generic[Item]):
 
 
 def describe(item: Any) -> Any:
-    """The shortest specification of a registered object: its name, or a table of name and changed fields.
+    """Describe a registered object in the shortest way: its name, or a table of name and changed fields.
 
     A field with the metadata ``described=False`` is left out.
     """
@@ -153,7 +158,7 @@ def describe(item: Any) -> Any:
 
 
 def name_of(item: Any) -> str:
-    """The name that an object's class was registered by.
+    """Look up the name that an object's class was registered by.
 
     Raises:
         InvalidValue: it has none; the text says how to register it.

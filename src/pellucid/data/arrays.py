@@ -1,8 +1,8 @@
-"""Arrays made ready for training: checked, split, and told apart into inputs, targets and task.
+"""Datasets from arrays: checked, split into training and held-out part, with their task and preprocessing.
 
-A `Dataset` keeps its inputs in their stored type (pixels stay uint8: a quarter of the memory, and faster to
-gather) and says by its `Preprocessing` how the program turns them into what the network sees. What is
-learnt from the data for that, such as means and spreads, is learnt from the training part alone.
+A `Dataset` keeps its inputs in their stored type (pixels stay uint8: a quarter of the memory, faster to gather); its
+`Preprocessing` states how the program scales them for the network. Means and standard deviations for that are computed
+from the training part alone.
 """
 
 import hashlib
@@ -20,17 +20,17 @@ from pellucid.core.errors import DataError, ShapeError
 from pellucid.core.padding import keep_padding
 from pellucid.data.encoding import UNTARGETED, Target, Task, as_array, as_float32, as_inputs, infer_target
 
-_SHARE = Interval(0, 1, closed="neither")
+FRACTION = Interval(0, 1, closed="neither")
 
 
 @dataclass(frozen=True, eq=False)
 class Preprocessing:
-    """What the program does to every batch before the network: ``x' = (x − shift) · scale``.
+    """Scaling of every batch before the network: ``x' = (x − shift) · scale``.
 
     Args:
         shift: float32, one number or an array over the trailing axes of an example.
         scale: the same; never 0.
-        padding: the features of a padded step of a sequence, which stays as it is; None where there is no padding.
+        padding: features of a padded step of a sequence, which stays as it is; None where there is no padding.
 
     Raises:
         DataError: a shift or scale that is not finite, or a scale of 0.
@@ -50,35 +50,33 @@ class Preprocessing:
         for name in ("shift", "scale"):
             value = np.asarray(getattr(self, name), np.float32)
             if not np.isfinite(value).all() or (name == "scale" and (value == 0).any()):
-                raise DataError(
-                    f"the {name} of a Preprocessing must be finite{' and not 0' * (name == 'scale')}. "
-                    f"Received: {getattr(self, name)}."
-                )
+                limit = "finite and not 0" if name == "scale" else "finite"
+                raise DataError(f"the {name} of a Preprocessing must be {limit}. Received: {getattr(self, name)}.")
             object.__setattr__(self, name, value)
 
     def apply_numpy(self, x: np.ndarray) -> np.ndarray:
-        """The float32 array that the network sees for ``x``."""
+        """Scale ``x`` to the float32 array that the network reads."""
         x = np.asarray(x, np.float32)
         scaled = (x - self.shift) * self.scale
         return scaled if self.padding is None else keep_padding(np, x, scaled, self.padding)
 
     def invert_numpy(self, x: np.ndarray) -> np.ndarray:
-        """What was stored, from what the network sees."""
+        """Undo the scaling."""
         return x / self.scale + self.shift
 
     @property
     def is_identity(self) -> bool:
-        """Whether nothing is changed."""
+        """Whether the scaling changes nothing."""
         return bool((self.shift == 0).all() and (self.scale == 1).all())
 
     def to_dict(self) -> dict[str, np.ndarray]:
-        """The arrays by name, as they are saved with a run."""
+        """The arrays by name, as a run saves them."""
         plain = {"shift": self.shift, "scale": self.scale}
         return plain if self.padding is None else plain | {"padding": self.padding}
 
     @classmethod
     def from_dict(cls, arrays: Mapping[str, Any]) -> "Preprocessing":
-        """The preprocessing that `to_dict` wrote down."""
+        """Rebuild the preprocessing that `to_dict` wrote."""
         return cls(shift=arrays["shift"], scale=arrays["scale"], padding=arrays.get("padding"))
 
     def __str__(self) -> str:
@@ -110,8 +108,8 @@ class Part:
         for x in self.inputs:
             if len(x) != len(self.y):
                 raise ShapeError(
-                    f"x has {len(x)} rows and y has {len(self.y)}: each example needs exactly one target. "
-                    f"Shapes received: x {x.shape}, y {self.y.shape}."
+                    f"x has {len(x)} rows and y has {len(self.y)}: each example needs exactly one target. Shapes "
+                    f"received: x {x.shape}, y {self.y.shape}."
                 )
         if self.weights is not None and self.weights.shape != (len(self),):
             raise ShapeError(
@@ -165,20 +163,20 @@ class Encoder(ABC):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
-    """Training data, held-out data, and what is known about them.
+    """Training data, held-out data, and their description.
 
     Args:
         name: a short name for messages and run folders.
         train: the examples to learn from.
-        held_out: examples that training never sees, to measure generalisation; or None.
-        task: what is predicted; it decides the output layer and the loss.
-        classes: names of the classes or labels, in the order of their numbers; empty for a regression.
+        held_out: unseen examples to measure generalisation on; or None.
+        task: decides the output layer and the loss.
+        classes: names of the classes, labels or words, in the order of their numbers; empty for a regression.
         features: names of the inputs of a table; may be empty.
-        preprocessing: what the program does to a batch of ``x``.
+        preprocessing: scaling of a batch of ``x``.
         target_preprocessing: the same for the targets of a regression: ``y' = (y − shift) · scale``. Predictions are
-            given back in the units of ``y``.
-        encoder: turns new raw input into ``x``; None where the input is an array already.
-        source: where the data come from.
+            returned in the units of ``y``.
+        encoder: converts new raw input to ``x``; None where the input is an array already.
+        source: origin of the data.
     """
 
     name: str
@@ -207,7 +205,7 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of all arrays and class names: equal data, equal fingerprint."""
+        """SHA-256 of all arrays and class names; equal data have equal fingerprints."""
         digest = hashlib.sha256(repr((self.task, self.classes)).encode())
         for part in (self.train, self.held_out):
             for array in (*part.inputs, part.y) if part else ():
@@ -248,11 +246,11 @@ def make_dataset(
     encoder: Encoder | None = None,
     source: str = "arrays in memory",
 ) -> Dataset:
-    """A checked `Dataset` from two arrays.
+    """Make a checked `Dataset` from two arrays.
 
-    The task is inferred from ``y`` unless given: text or booleans are classes; whole numbers are classes
-    where they repeat (two values, or at most max(20, √rows) and at most half the rows), else a regression;
-    other numbers are a regression; 2-D rows of 0 and 1 are one-hot classes where each sums to 1, else labels.
+    The task is inferred from ``y`` unless given: text or booleans are classes; whole numbers are classes where they
+    repeat (two values, or at most max(20, √rows) and at most half the rows), else a regression; other numbers are a
+    regression; 2-D rows of 0 and 1 are one-hot classes where each sums to 1, else labels.
 
     Args:
         x: inputs ``(rows, …)``. uint8 and bool are kept in 8 bits, other numbers become float32.
@@ -262,20 +260,20 @@ def make_dataset(
         task: overrides the inference.
         classes: class names in order; ``y`` then holds these names, or numbers from 0 to C − 1.
         weights: a weight for each row, at least 0; it stays with its row when rows are held out.
-        held_out: share of the rows to hold out, in (0, 1), drawn class by class; a pair ``(x, y)``, or ``(x, y,
+        held_out: fraction of the rows to hold out, in (0, 1), drawn class by class; a pair ``(x, y)``, or ``(x, y,
             weights)``; or None.
         seed: of the draw.
-        preprocessing: ``"standardise"`` gives mean 0 and spread 1 over the training part (each feature of a
-            table, all values of an image or sequence together; what is constant is only shifted), ``"min_max"`` the
-            range 0 … 1. ``"auto"`` standardises float tables, scales uint8 by 1/255 unless it is all 0 and 1, and
-            leaves the rest.
+        preprocessing: ``"standardise"`` gives mean 0 and standard deviation 1 over the training part (each feature of a
+            table, all values of an image or sequence together; constants are only shifted), ``"min_max"`` the range
+            0 … 1. ``"auto"`` standardises float tables, scales uint8 by 1/255 unless it is all 0 and 1, and leaves the
+            rest.
         features: names of the inputs.
         encoder: kept in the dataset.
         source: kept in the dataset.
 
     Raises:
-        DataError: no rows, a value that is no finite number, one class only, a label outside ``classes``, a
-            class too small to split. The text names the row and column, sample_mask from 0.
+        DataError: no rows, a value that is not a finite number, one class only, a label outside ``classes``, a class
+            too small to split; names the row and column, from 0.
         ShapeError: ``x`` and ``y``, or training and held-out part, do not fit together.
 
     Example:
@@ -288,8 +286,8 @@ def make_dataset(
           input     x' = (x − shift) · scale, feature by feature
           source    arrays in memory
 
-    Where other libraries differ: scikit-learn leaves scaling to a pipeline and Keras to a layer; here it is
-    part of the data, so that prediction on new data repeats it exactly.
+    Where other libraries differ: scikit-learn leaves scaling to a pipeline and Keras to a layer; here it is part of the
+    data, so that prediction on new data repeats it exactly.
     """
     x = as_inputs(x)
     if y is None:
@@ -306,28 +304,18 @@ def make_dataset(
     elif isinstance(held_out, tuple):
         train, rest = whole, _given_part(held_out, whole, target)
     else:
-        require(held_out, _SHARE, "held_out", "Use held_out=None to train on all rows.")
+        require(held_out, FRACTION, "held_out", "Use held_out=None to train on all rows.")
         stratify = target.task in ("binary", "multiclass")
-        rows = split_rows(whole.y, held_out, seed, stratify, target.classes)
-        train, rest = whole.take(rows[0]), whole.take(rows[1])
+        train, rest = map(whole.take, split_rows(whole.y, held_out, seed, stratify, target.classes))
     if not isinstance(preprocessing, Preprocessing):
         require(preprocessing, OneOf(("auto", *SCALINGS)), "preprocessing")
         preprocessing = _choose_preprocessing(train.x, preprocessing)
-    return Dataset(
-        name=name,
-        train=train,
-        held_out=rest,
-        task=target.task,
-        classes=target.classes,
-        features=tuple(features),
-        preprocessing=preprocessing,
-        encoder=encoder,
-        source=source,
-    )
+    facts: dict[str, Any] = {"features": tuple(features), "preprocessing": preprocessing}
+    return Dataset(name, train, rest, target.task, target.classes, **facts, encoder=encoder, source=source)
 
 
 def reconstruction(data: Dataset) -> Dataset:
-    """The same examples with themselves as targets, for an autoencoder; nothing is copied.
+    """Make each example its own target, for an autoencoder; nothing is copied.
 
     Args:
         data: any dataset; its targets are left out.
@@ -341,7 +329,7 @@ def reconstruction(data: Dataset) -> Dataset:
 
 
 def generation(data: Dataset) -> Dataset:
-    """The same examples without targets, for a GAN that generates more of them; nothing is copied.
+    """Leave the targets out, for a GAN that generates more such examples; nothing is copied.
 
     Args:
         data: any dataset; its targets are left out.
@@ -365,11 +353,11 @@ def as_weights(weights: Any, rows: int) -> np.ndarray | None:
 
     Args:
         weights: one for each row, or None.
-        rows: how many rows there are.
+        rows: number of rows.
 
     Raises:
         ShapeError: not one number for each row.
-        DataError: a weight that is below 0 or no finite number, or none above 0.
+        DataError: a weight below 0 or not finite, or none above 0.
 
     Example:
         >>> as_weights([1, 0, 2.5], 3)
@@ -401,8 +389,8 @@ def _given_part(held_out: tuple[Any, ...], train: Part, target: Target) -> Part:
     x = as_inputs(held_out[0])
     if x.shape[1:] != train.x.shape[1:] or x.dtype != train.x.dtype:
         raise ShapeError(
-            f"held-out examples are {x.dtype} of shape {x.shape[1:]}, training examples {train.x.dtype} of "
-            f"shape {train.x.shape[1:]}. Both must be alike."
+            f"held-out examples are {x.dtype} of shape {x.shape[1:]}, training examples {train.x.dtype} of shape "
+            f"{train.x.shape[1:]}. Both must be alike."
         )
     y = x if target.task in UNTARGETED else target.encode(held_out[1])
     part = Part(x, y, as_weights(held_out[2], len(x)) if len(held_out) == 3 else None)
@@ -414,11 +402,11 @@ def _given_part(held_out: tuple[Any, ...], train: Part, target: Target) -> Part:
 
 
 def standardise(x: np.ndarray) -> Preprocessing:
-    """The preprocessing that gives ``x`` mean 0 and spread 1: ``x' = (x − mean) · 1 / standard deviation``.
+    """Scale ``x`` to mean 0 and standard deviation 1: ``x' = (x − mean) · 1 / standard deviation``.
 
     Args:
-        x: training inputs. A table ``(rows, features)`` is standardised feature by feature, anything of
-            more axes by one mean and one spread. What is constant gets scale 1.
+        x: training inputs. A table ``(rows, features)`` is standardised feature by feature, an array of more axes by
+            one mean and one standard deviation. Constants get scale 1.
 
     Example:
         >>> standardise(np.array([[1.0, 7.0], [3.0, 7.0]])).apply_numpy(np.array([[1.0, 7.0], [3.0, 7.0]]))
@@ -426,17 +414,17 @@ def standardise(x: np.ndarray) -> Preprocessing:
                [ 1.,  0.]], dtype=float32)
     """
     axes = 0 if x.ndim == 2 else None
-    spread = np.std(x, axis=axes, dtype=np.float64)
-    # Rounding can leave a constant column a spread of 1e-17, so constancy is asked directly.
-    constant = (x.max(axis=axes) == x.min(axis=axes)) | (spread < np.finfo(np.float32).tiny)
-    return Preprocessing(np.mean(x, axis=axes, dtype=np.float64), 1 / np.where(constant, 1, spread))
+    std = np.std(x, axis=axes, dtype=np.float64)
+    # Rounding can give a constant column a standard deviation of 1e-17, so constancy is tested directly.
+    constant = (x.max(axis=axes) == x.min(axis=axes)) | (std < np.finfo(np.float32).tiny)
+    return Preprocessing(np.mean(x, axis=axes, dtype=np.float64), 1 / np.where(constant, 1, std))
 
 
 def min_max(x: np.ndarray) -> Preprocessing:
-    """The preprocessing that brings ``x`` into the range 0 … 1: ``x' = (x − min) · 1 / (max − min)``.
+    """Scale ``x`` to the range 0 … 1: ``x' = (x − min) · 1 / (max − min)``.
 
     Args:
-        x: training inputs; by feature or as a whole as in `standardise`. What is constant gets scale 1.
+        x: training inputs; by feature or as a whole as in `standardise`. Constants get scale 1.
 
     Example:
         >>> min_max(np.array([[1.0, 7.0], [3.0, 7.0]])).apply_numpy(np.array([[1.0, 7.0], [3.0, 7.0]]))
@@ -453,7 +441,7 @@ SCALINGS: dict[str, Callable[[np.ndarray], Preprocessing]] = {
     "min_max": min_max,
     "none": lambda x: Preprocessing(),
 }
-"""Ways to scale inputs, or the targets of a regression, by name; each is learnt from the training rows."""
+"""Scalings of inputs, or of the targets of a regression, by name; each is fitted to the training rows."""
 
 
 def _choose_preprocessing(x: np.ndarray, choice: str) -> Preprocessing:
@@ -464,14 +452,14 @@ def _choose_preprocessing(x: np.ndarray, choice: str) -> Preprocessing:
     return standardise(x) if x.ndim == 2 else Preprocessing()
 
 
-def split(part: Part, share: float, seed: int, stratify: bool) -> tuple[Part, Part]:
-    """Draw ``share`` of the rows at random into a second part.
+def split(part: Part, fraction: float, seed: int, stratify: bool) -> tuple[Part, Part]:
+    """Split a random fraction of the rows off.
 
     Args:
-        part: what to split.
-        share: in (0, 1).
+        part: the rows.
+        fraction: in (0, 1).
         seed: of the draw; the same seed gives the same parts.
-        stratify: keep each class's share in both parts; ``y`` then holds one class number a row.
+        stratify: keep each class's fraction in both parts; ``y`` then holds one class number per row.
 
     Returns:
         The remaining part and the drawn part, both shuffled.
@@ -485,20 +473,20 @@ def split(part: Part, share: float, seed: int, stratify: bool) -> tuple[Part, Pa
         >>> len(rest), sorted(drawn.y.tolist())
         (8, [0, 1])
     """
-    rest, drawn = split_rows(part.y, share, seed, stratify)
-    return part.take(rest), part.take(drawn)
+    rest, drawn = map(part.take, split_rows(part.y, fraction, seed, stratify))
+    return rest, drawn
 
 
 def split_rows(
-    y: np.ndarray, share: float, seed: int, stratify: bool, classes: Sequence[str] = ()
+    y: np.ndarray, fraction: float, seed: int, stratify: bool, classes: Sequence[str] = ()
 ) -> tuple[np.ndarray, np.ndarray]:
     """The row numbers of the two parts of `split`; ``classes`` names the classes in error texts."""
-    require(share, _SHARE, "the share to split off")
+    require(fraction, FRACTION, "the fraction to split off")
     rows = len(y)
-    drawn = math.ceil(share * rows)  # as scikit-learn rounds
+    drawn = math.ceil(fraction * rows)  # as scikit-learn rounds
     advice = "Give more rows, or split off nothing (held_out=None)."
     if drawn >= rows:
-        raise DataError(f"{rows} rows cannot be split with a share of {share:g}. {advice}")
+        raise DataError(f"{rows} rows cannot be split with a fraction of {fraction:g}. {advice}")
     if stratify:
         labels = y.reshape(rows)
         values, counts = np.unique(labels, return_counts=True)
@@ -506,14 +494,13 @@ def split_rows(
             number = int(values[counts.argmin()])
             name = classes[number] if classes else number
             raise DataError(
-                f"class {name!r} has only 1 row, so it cannot be in both parts of a split. Add rows, "
-                "remove or merge the class, pass task='regression' if the target is a quantity, or split "
-                "off nothing (held_out=None)."
+                f"class {name!r} has only 1 row, so it cannot be in both parts of a split. Add rows, remove or merge "
+                "the class, pass task='regression' if the target is a quantity, or split off nothing (held_out=None)."
             )
         if min(drawn, rows - drawn) < len(values):
             raise DataError(
-                f"{rows} rows of {len(values)} classes cannot be split with a share of {share:g}: parts of "
-                f"{rows - drawn} and {drawn} rows do not have room for every class. {advice}"
+                f"{rows} rows of {len(values)} classes cannot be split with a fraction of {fraction:g}: parts of "
+                f"{rows - drawn} and {drawn} rows cannot hold every class. {advice}"
             )
     from sklearn.model_selection import train_test_split  # lazily: it takes a second to import
 
@@ -521,20 +508,3 @@ def split_rows(
         np.arange(rows), test_size=drawn, random_state=seed, stratify=y.reshape(rows) if stratify else None
     )
     return np.asarray(rest), np.asarray(drawn_rows)
-
-
-__all__ = [
-    "SCALINGS",
-    "Dataset",
-    "Encoder",
-    "Part",
-    "Preprocessing",
-    "as_weights",
-    "generation",
-    "make_dataset",
-    "min_max",
-    "reconstruction",
-    "split",
-    "split_rows",
-    "standardise",
-]

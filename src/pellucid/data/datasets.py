@@ -1,8 +1,8 @@
 """Named datasets: ``load_dataset("mnist")``.
 
-A dataset is looked for in the folder named by ``PELLUCID_DATA``, then in the user's cache
-(``PELLUCID_CACHE``, else ``$XDG_CACHE_HOME/pellucid``, else ``~/.cache/pellucid``), and is downloaded into
-the cache last. What is read is checked by SHA-256 each time: for MNIST that costs 0.03 s.
+MNIST is looked for in the folder named by ``PELLUCID_DATA``, then in the user's cache (``PELLUCID_CACHE``, else
+``$XDG_CACHE_HOME/pellucid``, else ``~/.cache/pellucid``), and is downloaded into the cache last. Its files are checked
+by SHA-256 each time they are read, which costs 0.03 s.
 """
 
 import gzip
@@ -10,7 +10,7 @@ import importlib.util
 import os
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from pellucid.core.errors import DataError, UnknownName, did_you_mean
 from pellucid.core.files import cache_folder, sha256, write_bytes
 from pellucid.data.arrays import Dataset, Part, Preprocessing, make_dataset
 from pellucid.data.download import Progress, download
+from pellucid.data.encoding import Task
 from pellucid.data.points import GaussianMixture, gaussian_grid, gaussian_ring
 
 MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
@@ -28,18 +29,18 @@ MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What is known about a dataset before it is loaded.
+    """Description of a named dataset, known before it is loaded.
 
     Args:
         name: for `load_dataset`.
-        title: what it is, in a line.
+        title: one line.
         train: number of training examples.
         held_out: number of held-out examples.
         input_shape: shape of one example.
-        task: what is predicted.
+        task: what a network learns, see `pellucid.data.encoding.Task`.
         outputs: number of classes, or of quantities in a regression.
-        source: where it comes from.
-        licence: under which terms.
+        source: its origin.
+        licence: its terms of use.
         available: whether it is on this machine already.
     """
 
@@ -48,50 +49,49 @@ class DatasetInfo:
     train: int
     held_out: int
     input_shape: tuple[int, ...]
-    task: str
+    task: Task
     outputs: int
     source: str
     licence: str
-    available: bool
+    available: bool = False
 
 
 def load_dataset(name: str, *, seed: int = 0) -> Dataset:
-    """The dataset of that name, downloaded first if it must be.
+    """Load a dataset by name, downloading it first if necessary.
 
     Args:
         name: one of `list_datasets`; ``_`` and ``-`` are the same.
-        seed: of the draw of held-out rows, where the dataset has no held-out part of its own (20 %, class by
-        class).
+        seed: of the draw of held-out rows, where the dataset has no held-out part of its own (20 %, class by class).
 
     Raises:
         UnknownName: no such dataset, with the nearest names.
-        DataError: files that cannot be fetched or are not what they should be.
+        DataError: files that cannot be downloaded or have a wrong content.
 
     Example:
         >>> load_dataset("mnist-5k").train.x.shape
         (4000, 28, 28)
 
-    MNIST images keep the shape ``(28, 28)`` and their uint8 pixels; `Preprocessing` scales them by 1/255 and
-    a network flattens them, or adds the channel axis that a convolution needs.
+    MNIST images keep the shape ``(28, 28)`` and their uint8 pixels; `Preprocessing` scales them by 1/255 and a network
+    flattens them, or adds the channel axis that a convolution needs.
 
     Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998.
     """
     entry = _find(name)
-    return entry.load(entry, seed)
+    return entry.load(entry.info, seed)
 
 
 def list_datasets() -> list[DatasetInfo]:
-    """All named datasets, those on this machine marked so. Reads and downloads nothing.
+    """List all named datasets, and which are on this machine; reads and downloads nothing.
 
     Example:
         >>> [info.name for info in list_datasets()]
         ['breast-cancer', 'diabetes', 'digits', 'gaussian-grid', 'gaussian-ring', 'iris', 'mnist', 'mnist-5k', 'wine']
     """
-    return [DatasetInfo(available=entry.place() is not None, **entry.facts) for _, entry in sorted(_ENTRIES.items())]
+    return [replace(entry.info, available=entry.path() is not None) for _, entry in sorted(_ENTRIES.items())]
 
 
 def fetch(name: str, progress: Progress | None = None) -> Path:
-    """Make sure that a dataset is on this machine, and say where.
+    """Download a dataset unless it is on this machine, and return its path.
 
     Args:
         name: one of `list_datasets`.
@@ -102,15 +102,14 @@ def fetch(name: str, progress: Progress | None = None) -> Path:
 
     Raises:
         UnknownName: no such dataset.
-        DataError: the download failed, or what came is not what it should be.
+        DataError: the download failed, or has a wrong content.
 
     Example:
         >>> fetch("mnist-5k").name
         'mnist-5k.npz'
     """
-    entry = _find(name)
-    place = entry.place()
-    return _fetch_mnist(progress) if place is None else place
+    path = _find(name).path()
+    return _fetch_mnist(progress) if path is None else path
 
 
 # ---- MNIST ----
@@ -124,8 +123,8 @@ _MNIST_FILES = {
 }
 
 
-def _mnist_place() -> Path | None:
-    """The first folder that holds all four files, as gzip or uncompressed."""
+def _mnist_folder() -> Path | None:
+    # The first folder that holds all four files, as gzip or uncompressed.
     folders = [cache_folder() / "mnist"]
     if data := os.environ.get("PELLUCID_DATA"):
         folders.insert(0, Path(data) / "mnist")
@@ -136,15 +135,14 @@ def _mnist_place() -> Path | None:
 
 
 def _read_mnist(path: Path, name: str) -> bytes:
-    """The checked content of one IDX file in a folder."""
     plain, packed = path / name, path / f"{name}.gz"
-    found = plain if plain.is_file() else packed
+    file, advice = plain if plain.is_file() else packed, "Delete the file and load the dataset again."
     try:
-        content = found.read_bytes()
-        content = content if found is plain else gzip.decompress(content)
+        content = file.read_bytes()
+        content = content if file is plain else gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"cannot read {str(found)!r}: {error}. Delete it and load the dataset again.") from error
-    _check_mnist(content, name, str(found), "Delete the file and load the dataset again.")
+        raise DataError(f"cannot read {str(file)!r}: {error}. {advice}") from error
+    _check_mnist(content, name, str(file), advice)
     return content
 
 
@@ -152,13 +150,13 @@ def _check_mnist(content: bytes, name: str, origin: str, advice: str) -> None:
     expected, received = _MNIST_FILES[name][1], sha256(content)
     if received != expected:
         raise DataError(
-            f"{origin!r} is not MNIST's {name}: its content has SHA-256 {received[:16]}…, expected "
-            f"{expected[:16]}…. {advice}"
+            f"{origin!r} is not MNIST's {name}: its content has SHA-256 {received[:16]}…, expected {expected[:16]}…. "
+            f"{advice}"
         )
 
 
 def _fetch_mnist(progress: Progress | None) -> Path:
-    """Download what is missing into the cache, check it, and keep it unpacked, which reads 5 times faster."""
+    # Kept unpacked, which reads 5 times faster.
     folder = cache_folder() / "mnist"
     base = (os.environ.get("PELLUCID_MNIST_URL") or MNIST_URL).rstrip("/")
     total, before = sum(size for size, _ in _MNIST_FILES.values()), 0
@@ -180,18 +178,18 @@ def _fetch_mnist(progress: Progress | None) -> Path:
     return folder
 
 
-def _load_mnist(entry: "_Entry", seed: int) -> Dataset:
+def _load_mnist(info: DatasetInfo, seed: int) -> Dataset:
     folder = fetch("mnist")
     parts = []
     for stem in ("train", "t10k"):
         x = _aligned(np.frombuffer(_read_mnist(folder, f"{stem}-images-idx3-ubyte"), np.uint8, offset=16))
         y = np.frombuffer(_read_mnist(folder, f"{stem}-labels-idx1-ubyte"), np.uint8, offset=8)
         parts.append(Part(x.reshape(-1, 28, 28), y.astype(np.int32)))
-    return _digits(entry, *parts)
+    return _digits(info, *parts)
 
 
 def _aligned(pixels: np.ndarray) -> np.ndarray:
-    """A copy that begins at a multiple of 64 bytes: jax on a CPU uses it in place, which saves its 47 MB."""
+    # A copy that begins at a multiple of 64 bytes: jax on a CPU uses it in place, which saves its 47 MB.
     room = np.empty(pixels.nbytes + 64, np.uint8)
     start = -room.ctypes.data % 64
     copy = room[start : start + pixels.nbytes]
@@ -199,27 +197,20 @@ def _aligned(pixels: np.ndarray) -> np.ndarray:
     return copy
 
 
-def _digits(entry: "_Entry", train: Part, held_out: Part) -> Dataset:
-    return Dataset(
-        name=entry.facts["name"],
-        train=train,
-        held_out=held_out,
-        task="multiclass",
-        classes=tuple("0123456789"),
-        preprocessing=Preprocessing(scale=1 / 255),
-        source=entry.facts["source"],
-    )
+def _digits(info: DatasetInfo, train: Part, held_out: Part) -> Dataset:
+    scaling = Preprocessing(scale=1 / 255)
+    classes = tuple("0123456789")
+    return Dataset(info.name, train, held_out, "multiclass", classes, preprocessing=scaling, source=info.source)
 
 
 def _mnist_5k_file() -> Path:
     return Path(__file__).parent / "files" / "mnist-5k.npz"
 
 
-def _load_mnist_5k(entry: "_Entry", seed: int) -> Dataset:
+def _load_mnist_5k(info: DatasetInfo, seed: int) -> Dataset:
     with np.load(_mnist_5k_file(), allow_pickle=False) as file:
-        train = Part(file["train_x"], file["train_y"].astype(np.int32))
-        held_out = Part(file["held_out_x"], file["held_out_y"].astype(np.int32))
-    return _digits(entry, train, held_out)
+        parts = [Part(file[f"{part}_x"], file[f"{part}_y"].astype(np.int32)) for part in ("train", "held_out")]
+    return _digits(info, *parts)
 
 
 # ---- scikit-learn's ----
@@ -232,26 +223,25 @@ def _sklearn_folder() -> Path | None:
     return Path(specification.submodule_search_locations[0]) / "datasets" / "data"
 
 
-def _load_sklearn(entry: "_Entry", seed: int) -> Dataset:
+def _load_sklearn(info: DatasetInfo, seed: int) -> Dataset:
     import sklearn.datasets
 
-    name = entry.facts["name"]
     # In its raw units, because the scaling that scikit-learn ships has seen all rows.
-    options = {"scaled": False} if name == "diabetes" else {}
-    bunch = getattr(sklearn.datasets, f"load_{name.replace('-', '_')}")(**options)
+    options = {"scaled": False} if info.name == "diabetes" else {}
+    bunch = getattr(sklearn.datasets, f"load_{info.name.replace('-', '_')}")(**options)
     x, features, preprocessing = bunch.data, tuple(bunch.feature_names), "auto"
-    if name == "digits":
+    if info.name == "digits":
         x, features, preprocessing = bunch.images.astype(np.uint8), (), Preprocessing(scale=1 / 16)
     return make_dataset(
         x,
         bunch.target,
-        name=name,
-        task=entry.facts["task"],
-        classes=[str(one) for one in bunch.target_names] if name != "diabetes" else None,
+        name=info.name,
+        task=info.task,
+        classes=None if info.task == "regression" else [str(name) for name in bunch.target_names],
         seed=seed,
         preprocessing=preprocessing,
         features=features,
-        source=entry.facts["source"],
+        source=info.source,
     )
 
 
@@ -260,9 +250,16 @@ def _load_sklearn(entry: "_Entry", seed: int) -> Dataset:
 _MIXTURES: dict[str, GaussianMixture] = {"gaussian-grid": gaussian_grid(), "gaussian-ring": gaussian_ring()}
 
 
-def _draw_points(entry: "_Entry", seed: int) -> Dataset:
-    name, rows = entry.facts["name"], entry.facts["train"]
-    return _MIXTURES[name].dataset(rows, seed, name)
+def _load_points(info: DatasetInfo, seed: int) -> Dataset:
+    return _MIXTURES[info.name].dataset(info.train, seed, info.name)
+
+
+def _points(name: str) -> "_Entry":
+    modes = len(_MIXTURES[name].centres)
+    title = f"points from {modes} Gaussians of known centres, for a GAN to cover"
+    terms = ("drawn by pellucid", "Apache-2.0")
+    info = DatasetInfo(name, title, 50_000, 0, (2,), "multiclass", modes, *terms)
+    return _Entry(info, _load_points, lambda: Path(__file__).parent / "points.py")
 
 
 # ---- The table ----
@@ -270,124 +267,42 @@ def _draw_points(entry: "_Entry", seed: int) -> Dataset:
 
 @dataclass(frozen=True)
 class _Entry:
-    """A dataset's facts (fields of `DatasetInfo`), where it lies if it is here, and how it is read."""
-
-    load: Callable[["_Entry", int], Dataset]
-    place: Callable[[], Path | None]
-    facts: dict[str, Any]
+    info: DatasetInfo
+    load: Callable[[DatasetInfo, int], Dataset]
+    path: Callable[[], Path | None]
 
 
-def _entry(load: Callable[[_Entry, int], Dataset], place: Callable[[], Path | None], **facts: Any) -> _Entry:
-    return _Entry(load, place, facts)
+_DIGITS = ((28, 28), "multiclass", 10)
+_LECUN = "MNIST (LeCun, Cortes, Burges)"
+_OF_MNIST = (f"drawn from {_LECUN}, each class in proportion", "CC BY-SA 3.0")
+_MNIST_5K = "handwritten digits, a twelfth of MNIST, inside the package"
+_UCI = ("UCI Machine Learning Repository, by scikit-learn", "CC BY 4.0")
+_EFRON = ("Efron, Hastie, Johnstone, Tibshirani, 2004, by scikit-learn", "not stated")
+_PATIENT = "progression of diabetes in a year, from measures of the patient"
 
 
-_MNIST_FACTS = {"input_shape": (28, 28), "task": "multiclass", "outputs": 10, "licence": "CC BY-SA 3.0"}
-_UCI = "UCI Machine Learning Repository, by scikit-learn"
+def _sklearn(*facts: Any) -> _Entry:
+    return _Entry(DatasetInfo(*facts), _load_sklearn, _sklearn_folder)
+
 
 _ENTRIES = {
-    entry.facts["name"]: entry
+    entry.info.name: entry
     for entry in (
-        _entry(
+        _Entry(
+            DatasetInfo("mnist", "handwritten digits", 60_000, 10_000, *_DIGITS, _LECUN, "CC BY-SA 3.0"),
             _load_mnist,
-            _mnist_place,
-            name="mnist",
-            title="handwritten digits",
-            train=60_000,
-            held_out=10_000,
-            source="MNIST (LeCun, Cortes, Burges)",
-            **_MNIST_FACTS,
+            _mnist_folder,
         ),
-        _entry(
-            _load_mnist_5k,
-            _mnist_5k_file,
-            name="mnist-5k",
-            title="handwritten digits, a twelfth of MNIST, inside the package",
-            train=4_000,
-            held_out=1_000,
-            source="drawn from MNIST (LeCun, Cortes, Burges), each class in proportion",
-            **_MNIST_FACTS,
+        _Entry(DatasetInfo("mnist-5k", _MNIST_5K, 4_000, 1_000, *_DIGITS, *_OF_MNIST), _load_mnist_5k, _mnist_5k_file),
+        _sklearn("digits", "small handwritten digits", 1_437, 360, (8, 8), "multiclass", 10, *_UCI),
+        _sklearn("iris", "species of an iris from its measures (Fisher, 1936)", 120, 30, (4,), "multiclass", 3, *_UCI),
+        _sklearn("wine", "cultivar of a wine from its chemistry", 142, 36, (13,), "multiclass", 3, *_UCI),
+        _sklearn(
+            "breast-cancer", "malignant or benign, from measures of cell nuclei", 455, 114, (30,), "binary", 1, *_UCI
         ),
-        _entry(
-            _load_sklearn,
-            _sklearn_folder,
-            name="digits",
-            title="small handwritten digits",
-            train=1_437,
-            held_out=360,
-            input_shape=(8, 8),
-            task="multiclass",
-            outputs=10,
-            source=_UCI,
-            licence="CC BY 4.0",
-        ),
-        _entry(
-            _load_sklearn,
-            _sklearn_folder,
-            name="iris",
-            title="species of an iris from its measures (Fisher, 1936)",
-            train=120,
-            held_out=30,
-            input_shape=(4,),
-            task="multiclass",
-            outputs=3,
-            source=_UCI,
-            licence="CC BY 4.0",
-        ),
-        _entry(
-            _load_sklearn,
-            _sklearn_folder,
-            name="wine",
-            title="cultivar of a wine from its chemistry",
-            train=142,
-            held_out=36,
-            input_shape=(13,),
-            task="multiclass",
-            outputs=3,
-            source=_UCI,
-            licence="CC BY 4.0",
-        ),
-        _entry(
-            _load_sklearn,
-            _sklearn_folder,
-            name="breast-cancer",
-            title="malignant or benign, from measures of cell nuclei",
-            train=455,
-            held_out=114,
-            input_shape=(30,),
-            task="binary",
-            outputs=1,
-            source=_UCI,
-            licence="CC BY 4.0",
-        ),
-        _entry(
-            _load_sklearn,
-            _sklearn_folder,
-            name="diabetes",
-            title="progression of diabetes in a year, from measures of the patient",
-            train=353,
-            held_out=89,
-            input_shape=(10,),
-            task="regression",
-            outputs=1,
-            source="Efron, Hastie, Johnstone, Tibshirani, 2004, by scikit-learn",
-            licence="not stated",
-        ),
-        *(
-            _entry(
-                _draw_points,
-                lambda: Path(__file__).parent / "points.py",
-                name=name,
-                title=f"points from {len(mixture.centres)} Gaussians of known centres, for a GAN to cover",
-                train=50_000,
-                held_out=0,
-                input_shape=(2,),
-                task="multiclass",
-                outputs=len(mixture.centres),
-                source="drawn by pellucid",
-                licence="Apache-2.0",
-            )
-            for name, mixture in _MIXTURES.items()
-        ),
+        _sklearn("diabetes", _PATIENT, 353, 89, (10,), "regression", 1, *_EFRON),
+        _points("gaussian-grid"),
+        _points("gaussian-ring"),
     )
 }
 
@@ -398,6 +313,3 @@ def _find(name: str) -> _Entry:
         return _ENTRIES[key]
     advice = did_you_mean(key, _ENTRIES)
     raise UnknownName(f"unknown dataset {name!r}.{advice} Known: {', '.join(sorted(_ENTRIES))}.")
-
-
-__all__ = ["DatasetInfo", "fetch", "list_datasets", "load_dataset"]

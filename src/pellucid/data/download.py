@@ -54,9 +54,9 @@ def download(url: str, path: Path, progress: Progress | None = None) -> Path:
             refused = isinstance(error, urllib.error.HTTPError) and 400 <= error.code < 500
             if refused or pause is None:
                 raise DataError(
-                    f"cannot download {url}: {error}. What came so far ({_size(path):,} bytes) is kept and "
-                    "the next call goes on from there. Check the connection, or put the files into a "
-                    "folder and name it by the environment variable PELLUCID_DATA."
+                    f"cannot download {url}: {error}. What came so far ({_size(path):,} bytes) is kept and the next "
+                    "call goes on from there. Check the connection, or put the files into a folder and name it by the "
+                    "environment variable PELLUCID_DATA."
                 ) from error
             time.sleep(pause)
     raise AssertionError("unreachable: the last attempt returns or raises")

@@ -1,7 +1,6 @@
-"""Raw inputs and targets into arrays that training accepts, or an error that names the place.
+"""Conversion of raw inputs and targets to arrays that training accepts.
 
-Nothing is broadcast, filled in or guessed from a single odd value: what is wrong is refused with its row,
-column and value, sample_mask from 0.
+Nothing is broadcast, filled in or guessed from a single odd value: an error names the row, column and value, from 0.
 """
 
 import datetime
@@ -27,19 +26,19 @@ SEVERAL_AS_ONE = (
     "Numbers can be predicted all together: y.reshape(len(y), -1), and a network that ends in a dense layer of as many "
     "units."
 )
-"""What is possible with a target at each step."""
+"""Advice for a target at each step."""
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "multilabel", "regression")
 
 
 def as_inputs(x: Any) -> np.ndarray:
-    """``x`` as an array to train on: uint8 kept, bool as uint8, other real numbers float32, all finite.
+    """Convert ``x`` to an array to train on: uint8 kept, bool as uint8, other real numbers float32, all finite.
 
     Args:
         x: array-like ``(rows, …)`` of at least two axes.
 
     Raises:
-        DataError: no rows, a value that is no finite number, or a column whose differences float32 would
-            lose; the text names the place.
+        DataError: no rows, a value that is not a finite number, or a column whose differences float32 would lose; names
+            the row and column.
         ShapeError: fewer than two axes, or rows of different lengths.
 
     Example:
@@ -49,35 +48,35 @@ def as_inputs(x: Any) -> np.ndarray:
     array = as_array(x, "x")
     if array.ndim < 2:
         raise ShapeError(
-            f"x must have a row per example and at least one column. Received shape {array.shape}. For a "
-            "single feature use x.reshape(-1, 1), for a single example x.reshape(1, -1)."
+            f"x must have one row per example and at least one column. Received shape {array.shape}. For a single "
+            "feature use x.reshape(-1, 1), for a single example x.reshape(1, -1)."
         )
     if array.size == 0:
         raise DataError(f"x is empty: shape {array.shape}. At least one row and one column are needed.")
     if array.dtype in (np.bool_, np.uint8):
         return array.astype(np.uint8, copy=False)
-    narrow = as_float32(array, "x")
+    converted = as_float32(array, "x")
     if array.ndim == 2 and array.dtype.itemsize > 4:
         for column in range(array.shape[1]):
             refuse_lost_digits(array[:, column].astype(np.float64), f"column {column} of x")
-    return narrow
+    return converted
 
 
 def refuse_lost_digits(values: np.ndarray, name: str) -> None:
-    """Raise `DataError` where float32 would blur the differences within a column of float64."""
+    """Raise `DataError` where float32 would lose the differences within a column of float64."""
     low, high = values.min(), values.max()
     if high > low and np.finfo(np.float32).eps * np.abs(values).max() > 0.01 * values.std():
         raise DataError(
-            f"{name} runs from {low:.15g} to {high:.15g}: float32 keeps about 7 digits and would lose the "
-            f"differences. Subtract a constant such as {low:.15g} from the column first."
+            f"{name} runs from {low:.15g} to {high:.15g}: float32 keeps about 7 digits and would lose the differences. "
+            f"Subtract a constant such as {low:.15g} from the column first."
         )
 
 
 def as_array(values: Any, name: str) -> np.ndarray:
-    """``values`` as a NumPy array of at least one axis.
+    """Convert ``values`` to a NumPy array of at least one axis.
 
     Raises:
-        DataError: what is no array, such as a path, a generator or a sparse matrix; names it, and what to give instead.
+        DataError: not an array, such as a path, a generator or a sparse matrix; names it, and what to give instead.
         ShapeError: rows that differ in length, or a single number.
 
     Example:
@@ -88,16 +87,16 @@ def as_array(values: Any, name: str) -> np.ndarray:
     """
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise DataError(
-            f"{name} is a masked array, and what its mask hides would be used as it is. Fill it in, "
-            f"{name}.filled(…), or leave the rows out."
+            f"{name} is a masked array, whose masked values would be used as they are. Fill them, {name}.filled(…), or "
+            "leave the rows out."
         )
-    if (advice := _instead_of(values, name)) is not None:
-        raise DataError(f"{name} is {advice}")
+    if (problem := _not_an_array(values, name)) is not None:
+        raise DataError(f"{name} is {problem}")
     try:
         array = np.asarray(values)
     except ValueError as error:  # NumPy: "inhomogeneous shape"
         raise ShapeError(f"the rows of {name} differ in length or shape: {error}") from error
-    except (RuntimeError, TypeError) as error:  # a tensor that records gradients, or lies on another device
+    except (RuntimeError, TypeError) as error:  # a tensor that records gradients, or is on another device
         raise DataError(
             f"{name} is {kind_of(values)} that gives no array: {error} For a tensor of PyTorch: "
             f"{name}.detach().cpu().numpy()."
@@ -105,7 +104,7 @@ def as_array(values: Any, name: str) -> np.ndarray:
     if array.ndim == 0 and array.dtype == object:
         raise DataError(f"{name} is {kind_of(values)}, which is no array. Give an array, or a list of rows.")
     if array.ndim == 0:
-        raise ShapeError(f"{name} is the single value {_plain(array[()])!r}. Give an array, or a list of rows.")
+        raise ShapeError(f"{name} is the single value {plain(array[()])!r}. Give an array, or a list of rows.")
     if array.dtype.names:
         raise DataError(
             f"{name} is an array of records ({', '.join(array.dtype.names)}). Give a plain array, "
@@ -114,14 +113,14 @@ def as_array(values: Any, name: str) -> np.ndarray:
     return array
 
 
-def _instead_of(values: Any, name: str) -> str | None:
-    """What a thing is that is often given for an array, and what to give; None where it may be one."""
+def _not_an_array(values: Any, name: str) -> str | None:
+    # What values is instead of an array, and what to give; None where it may be one.
     if values is None:
         return "None. Give an array, or a list of rows."
     if isinstance(values, (str, bytes, os.PathLike)):
         shown = f"the text {values!r:.80}" if isinstance(values, (str, bytes)) else f"the path {str(values)!r}"
         return (
-            f"{shown}, and an array is wanted. Read a file first: np.load(path), np.loadtxt(path, delimiter=','), or "
+            f"{shown}, not an array. Read a file first: np.load(path), np.loadtxt(path, delimiter=','), or "
             "load_table(path, target=column) for a table of named columns."
         )
     if hasattr(values, "toarray"):
@@ -139,7 +138,7 @@ def _instead_of(values: Any, name: str) -> str | None:
 
 
 def kind_of(value: Any) -> str:
-    """The type of a value with its article, for messages.
+    """The type of a value with its article, for error messages.
 
     Example:
         >>> kind_of(np.zeros(3)), kind_of([])
@@ -150,10 +149,10 @@ def kind_of(value: Any) -> str:
 
 
 def as_float32(array: np.ndarray, name: str) -> np.ndarray:
-    """``array`` in float32, every value finite.
+    """Convert ``array`` to float32, every value finite.
 
     Raises:
-        DataError: a value that is no real number, NaN, infinite, or beyond float32; naming its place.
+        DataError: a value that is no real number, NaN, infinite, or beyond float32; names its row and column.
 
     Example:
         >>> as_float32(np.array([1, 2]), "y")
@@ -162,42 +161,38 @@ def as_float32(array: np.ndarray, name: str) -> np.ndarray:
     if array.dtype.kind not in "biuf":
         array = _real_numbers(array, name)
     with np.errstate(over="ignore"):
-        narrow = np.ascontiguousarray(array, np.float32)
-    finite = np.isfinite(narrow)
+        converted = np.ascontiguousarray(array, np.float32)
+    finite = np.isfinite(converted)
     if not finite.all():
         index = tuple(np.argwhere(~finite)[0].tolist())
         raise DataError(
-            f"{name} holds {array[index]} at {_place(index)}, one of {np.count_nonzero(~finite):,} values "
-            "that are not finite in float32. Remove these rows, fill them in, or rescale the column."
+            f"{name} holds {array[index]} at {_position(index)}, one of {np.count_nonzero(~finite):,} values that are "
+            "not finite in float32. Remove these rows, fill them in, or rescale the column."
         )
-    return narrow
+    return converted
 
 
 def _real_numbers(array: np.ndarray, name: str) -> np.ndarray:
-    """An array of objects as float64, where each is a real number."""
     for index, value in np.ndenumerate(array):
         if not isinstance(value, (numbers.Real, decimal.Decimal, np.bool_)):
+            advice = "Use load_table for a table of mixed columns, or encode the column as numbers."
+            if isinstance(value, (datetime.date, np.datetime64, np.timedelta64)):
+                advice = "Give times as numbers, such as days since a first one, or as columns of year, month, day."
+            elif isinstance(value, numbers.Complex):
+                advice = "Give real and imaginary part as two columns."
             raise DataError(
-                f"{name} holds {_plain(value)!r} ({type(value).__name__}) at {_place(index)}, which is no "
-                f"real number. {_encode_it(value)}"
+                f"{name} holds {plain(value)!r} ({type(value).__name__}) at {_position(index)}, which is no real "
+                f"number. {advice}"
             )
     return array.astype(np.float64)
 
 
-def _encode_it(value: Any) -> str:
-    """What to do with a value that is no real number."""
-    if isinstance(value, (datetime.date, np.datetime64, np.timedelta64)):
-        return "Give times as numbers, such as days since a first one, or as columns of year, month, day."
-    if isinstance(value, numbers.Complex):
-        return "Give real and imaginary part as two columns."
-    return "Use load_table for a table of mixed columns, or encode the column as numbers."
-
-
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A NumPy number as Python's; any other value as it is."""
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _place(index: tuple[int, ...]) -> str:
+def _position(index: tuple[int, ...]) -> str:
     row, *others = index
     if not others:
         return f"row {row}"
@@ -206,10 +201,10 @@ def _place(index: tuple[int, ...]) -> str:
 
 @dataclass(frozen=True)
 class Target:
-    """How raw targets become arrays.
+    """Conversion of raw targets to arrays.
 
     Args:
-        task: what is predicted.
+        task: decides their form.
         classes: names of the classes or labels, in order; empty for a regression.
         labels: the raw value of each class; empty where targets are rows of 0 and 1, and for a regression.
     """
@@ -219,10 +214,10 @@ class Target:
     labels: tuple[int | str, ...] = ()
 
     def encode(self, y: Any) -> np.ndarray:
-        """``y`` as `Part` stores it: class numbers, rows of 0 and 1, or float32.
+        """Convert ``y`` to the form of `Part`: class numbers, rows of 0 and 1, or float32.
 
         Raises:
-            DataError: a label that is none of ``labels``, or a value that is no finite number.
+            DataError: a label that is none of ``labels``, or a value that is not a finite number.
 
         Example:
             >>> Target("binary", ("ham", "spam"), ("ham", "spam")).encode(["spam", "ham"])
@@ -243,14 +238,14 @@ class Target:
         if (values < 0).any():
             row = int(np.argmax(values < 0))
             raise DataError(
-                f"y holds the label {_plain(array[row])!r} at row {row}, which is no known class. Allowed: "
+                f"y holds the label {plain(array[row])!r} at row {row}, which is no known class. Allowed: "
                 f"{_listed(self.labels)}. Correct the label, or name all classes with classes=[…]."
             )
         return values.astype(np.float32)[:, None] if self.task == "binary" else values
 
 
 def infer_target(y: Any, *, task: Task | None = None, classes: Sequence[str] | None = None) -> Target:
-    """What ``y`` is a target of, as `make_dataset` describes it.
+    """Infer task and classes of ``y``, as `make_dataset` describes it.
 
     Args:
         y: array-like ``(rows,)`` or ``(rows, outputs)``.
@@ -258,7 +253,7 @@ def infer_target(y: Any, *, task: Task | None = None, classes: Sequence[str] | N
         classes: names in order; ``y`` holds these names, or numbers from 0 to C − 1.
 
     Raises:
-        DataError: no rows, one class only, a number of classes that the task or ``classes`` excludes.
+        DataError: no rows, one class only, or a number of classes that the task or ``classes`` excludes.
         InvalidValue: an unknown task.
         ShapeError: more than two axes, or one axis for a multilabel task.
 
@@ -282,17 +277,17 @@ def infer_target(y: Any, *, task: Task | None = None, classes: Sequence[str] | N
 
 
 def _checked(y: Any, task: Task | None) -> np.ndarray:
-    """``y`` with the axes its task asks for, and free of NaN."""
+    # With the axes that the task needs, and free of NaN.
     array = as_array(y, "y")
     if array.ndim > 2:
         raise ShapeError(
             f"y has shape {array.shape}: a target at each time step, or at each pixel, is not supported by train yet. "
-            f"A target is one number or class an example, (rows,), or several, (rows, outputs). {SEVERAL_AS_ONE}"
+            f"A target is one number or class per example, (rows,), or several, (rows, outputs). {SEVERAL_AS_ONE}"
         )
     if array.ndim not in (1, 2) or (array.ndim == 1 and task == "multilabel"):
         raise ShapeError(
-            "y must have shape (rows,) or (rows, outputs), and (rows, labels) if multilabel. Received "
-            f"shape {array.shape}."
+            "y must have shape (rows,) or (rows, outputs), and (rows, labels) if multilabel. Received shape "
+            f"{array.shape}."
         )
     if array.size == 0:
         raise DataError(f"y is empty: shape {array.shape}. At least one row is needed.")
@@ -326,17 +321,17 @@ def _guess(array: np.ndarray, classes: Sequence[str] | None) -> Task:
 
 
 def _infer_labels(array: np.ndarray, task: Task, classes: Sequence[str] | None) -> Target:
-    found = np.unique(_labels(array)).tolist()
-    if len(found) < 2:
+    distinct = np.unique(_labels(array)).tolist()
+    if len(distinct) < 2:
         raise DataError(
-            f"y holds one class only, {found[0]!r}: there is nothing to tell apart. Give examples of at "
-            "least two classes, or pass task='regression' if the target is a quantity."
+            f"y holds one class only, {distinct[0]!r}. Give examples of at least two classes, or pass "
+            "task='regression' if the target is a quantity."
         )
     if classes is None:
-        labels, names = tuple(found), tuple(map(str, found))
+        labels, names = tuple(distinct), tuple(map(str, distinct))
     else:
         names = tuple(classes)
-        labels = names if isinstance(found[0], str) else tuple(range(len(names)))
+        labels = names if isinstance(distinct[0], str) else tuple(range(len(names)))
     if len(set(names)) != len(names):
         raise DataError(f"two classes have the same name. Received: {_listed(names)}.")
     if task == "binary" and len(names) != 2:
@@ -348,15 +343,15 @@ def _infer_labels(array: np.ndarray, task: Task, classes: Sequence[str] | None) 
 
 
 def _labels(array: np.ndarray) -> np.ndarray:
-    """A column of labels as text or int64."""
+    # A column of labels as text or int64.
     if array.dtype.kind in "US" or array.dtype == bool:
         return array.astype(str)
     if array.dtype == object:
         for row, value in enumerate(array):
             if not isinstance(value, str):
                 raise DataError(
-                    f"y holds {value!r} ({type(value).__name__}) at row {row} among labels that are text. "
-                    "Fill in the label or remove the row."
+                    f"y holds {value!r} ({type(value).__name__}) at row {row} among labels that are text. Fill in the "
+                    "label or remove the row."
                 )
         return array.astype(str)
     whole = as_float32(array, "y") == np.round(array) if array.dtype.kind == "f" else None
@@ -377,8 +372,7 @@ def _names_of_columns(array: np.ndarray, task: Task, classes: Sequence[str] | No
     rows = _indicators(array, task)
     if task == "multiclass" and np.count_nonzero(rows.any(axis=0)) < 2:
         raise DataError(
-            f"y holds one class only, column {int(rows[0].argmax())}: there is nothing to tell apart. Give "
-            "examples of at least two classes."
+            f"y holds one class only, column {int(rows[0].argmax())}. Give examples of at least two classes."
         )
     if classes is not None and len(classes) != array.shape[1]:
         raise DataError(f"{len(classes)} class names for {array.shape[1]} columns of y. Give one per column.")
@@ -386,37 +380,23 @@ def _names_of_columns(array: np.ndarray, task: Task, classes: Sequence[str] | No
 
 
 def _indicators(array: np.ndarray, task: Task) -> np.ndarray:
-    """Rows of 0 and 1 in float32; exactly one 1 a row if multiclass."""
+    # Rows of 0 and 1 in float32; exactly one 1 per row if multiclass.
     rows = as_float32(array, "y")
     allowed = np.isin(rows, (0, 1))
     if not allowed.all():
         index = tuple(np.argwhere(~allowed)[0].tolist())
         raise DataError(
-            f"y holds {rows[index]:g} at {_place(index)}: a {task} target of several columns is rows of 0 and 1. Give "
-            "one label a row, of shape (rows,); a label at each time step is not supported by train yet."
+            f"y holds {rows[index]:g} at {_position(index)}: a {task} target of several columns is rows of 0 and 1. "
+            "Give one label per row, of shape (rows,); a label at each time step is not supported by train yet."
         )
     if task == "multiclass" and (rows.sum(axis=1) != 1).any():
         row = int(np.argmax(rows.sum(axis=1) != 1))
         raise DataError(
-            f"row {row} of y has {rows[row].sum():g} ones: a one-hot row has exactly one. Pass "
-            "task='multilabel' where several labels may hold."
+            f"row {row} of y has {rows[row].sum():g} ones: a one-hot row has exactly one. Pass task='multilabel' where "
+            "several labels may apply."
         )
     return rows
 
 
 def _listed(labels: Sequence[Any]) -> str:
     return ", ".join(map(repr, labels[:20])) + (f" … ({len(labels)} in all)" if len(labels) > 20 else "")
-
-
-__all__ = [
-    "TASKS",
-    "UNTARGETED",
-    "Target",
-    "Task",
-    "as_array",
-    "as_float32",
-    "as_inputs",
-    "infer_target",
-    "kind_of",
-    "refuse_lost_digits",
-]

@@ -1,19 +1,18 @@
-"""Tables as they come (CSV, Parquet, data frames, lists of rows) in one form: `Table`.
+"""Tables of any source (CSV, Parquet, data frames, lists of rows) in one form: `Table`.
 
-Reading is strict: a ragged line, a header that repeats, a cell that cannot be are refused with their place.
+Reading is strict: a ragged line, a repeated header or an impossible cell is refused with its line or row.
 """
 
 import csv
-import difflib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 
-from pellucid.core.errors import DataError, MissingExtra
+from pellucid.core.errors import DataError, MissingExtra, did_you_mean
 
 Texts: TypeAlias = list[str | None]
 """A column of text; None where the value is missing."""
@@ -30,10 +29,10 @@ class Table:
 
     Args:
         name: a short name.
-        source: the file or frame, for error texts.
+        source: the file or frame, for error messages.
         columns: by header, float64 (NaN where missing) or texts.
         rows: their number.
-        places: for each row the number that a person finds it by.
+        row_numbers: for each row the number that the user knows it by.
         unit: what that number counts: the file's ``"line"``, from 1, or the ``"row"``, from 0.
         whole: headers of the numeric columns that hold whole numbers by type.
     """
@@ -42,13 +41,17 @@ class Table:
     source: str
     columns: Mapping[str, np.ndarray | Texts]
     rows: int
-    places: Sequence[int]
+    row_numbers: Sequence[int]
     unit: str = "row"
     whole: frozenset[str] = frozenset()
 
-    def place(self, row: int) -> str:
-        """Where a person finds the row: ``line 17`` of a file, else ``row 15``."""
-        return f"{self.unit} {self.places[row]}"
+    def row_name(self, row: int) -> str:
+        """The row as the user knows it: ``line 17`` of a file, else ``row 15``."""
+        return f"{self.unit} {self.row_numbers[row]}"
+
+    def refuse(self, name: str, row: int, value: object, advice: str) -> NoReturn:
+        """Raise `DataError` for a cell, with advice."""
+        raise DataError(f"column {name!r} holds {value} at {self.row_name(row)}{advice}")
 
     def select(self, names: Iterable[str]) -> "Table":
         """The table of these columns."""
@@ -64,15 +67,20 @@ class Table:
             name: column[rows] if isinstance(column, np.ndarray) else [column[row] for row in rows]
             for name, column in self.columns.items()
         }
-        return replace(self, columns=columns, rows=len(rows), places=[self.places[row] for row in rows])
+        return replace(self, columns=columns, rows=len(rows), row_numbers=[self.row_numbers[row] for row in rows])
 
     def require_column(self, name: str) -> None:
         """Raise `DataError` with advice unless there is a column of that name."""
         if name not in self.columns:
             raise DataError(
-                f"{self.source} has no column {name!r}.{did_you_mean(name, list(self.columns))} Columns: "
+                f"{self.source} has no column {name!r}.{did_you_mean(name, self.columns)} Columns: "
                 f"{', '.join(map(repr, self.columns))}."
             )
+
+    def missing(self, name: str) -> np.ndarray:
+        """Where a column has no value, bool ``(rows,)``."""
+        column = self.columns[name]
+        return np.isnan(column) if isinstance(column, np.ndarray) else np.array([text is None for text in column])
 
     def numbers(self, name: str) -> np.ndarray:
         """A column as float64, NaN where missing.
@@ -85,20 +93,14 @@ class Table:
         if isinstance(column, np.ndarray):
             values = column
         else:
-            values = np.empty(self.rows)
-            for row, text in enumerate(column):
-                value = np.nan if text is None else number_of(text)
-                if value is None:
-                    raise DataError(
-                        f"column {name!r} holds the text {text!r} at {self.place(row)}, where a number is needed."
-                    )
-                values[row] = value
+            numbers = [np.nan if text is None else number_of(text) for text in column]
+            if None in numbers:
+                row = numbers.index(None)
+                self.refuse(name, row, f"the text {column[row]!r}", ", where a number is needed.")
+            values = np.array(numbers, np.float64)
         if np.isinf(values).any():
             row = int(np.isinf(values).argmax())
-            raise DataError(
-                f"column {name!r} holds {values[row]} at {self.place(row)}. Correct the value, or leave "
-                "the cell empty if it is missing."
-            )
+            self.refuse(name, row, values[row], ". Correct the value, or leave the cell empty if it is missing.")
         return values
 
     def texts(self, name: str) -> Texts:
@@ -106,13 +108,6 @@ class Table:
         self.require_column(name)
         column = self.columns[name]
         return [_text(value) for value in column.tolist()] if isinstance(column, np.ndarray) else column
-
-
-def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """`` Did you mean 'age'?`` where a known name is near, else nothing."""
-    folded = {one.strip().lower(): one for one in known}
-    near = difflib.get_close_matches(name.strip().lower(), folded, n=1)
-    return f" Did you mean {folded[near[0]]!r}?" if near else ""
 
 
 def number_of(text: str) -> float | None:
@@ -129,7 +124,6 @@ def number_of(text: str) -> float | None:
 
 
 def _text(value: Any) -> str | None:
-    """A cell as text; None if it is missing."""
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         value = int(value)  # so that 3.0 in a frame and 3 in a file are the same category
     return None if value is None else _cell(str(value))
@@ -141,22 +135,22 @@ def _cell(text: str) -> str | None:
 
 
 def read_table(source: Any) -> Table:
-    """The table in a CSV or Parquet file, a data frame, or a list of ``{column: value}``.
+    """Read the table in a CSV or Parquet file, a data frame, or a list of ``{column: value}``.
 
     Raises:
-        DataError: what cannot be read, is empty, ragged, or has headers that repeat.
+        DataError: a source that cannot be read, is empty, ragged, or repeats a header.
         MissingExtra: Parquet without pyarrow.
     """
     if isinstance(source, Table):
         return source
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
-        try:
-            return _READERS[path.suffix.lower()](path)
-        except KeyError:
+        if path.suffix.lower() not in _READERS:
             raise DataError(
                 f"cannot tell what {str(path)!r} is by its ending {path.suffix!r}. Known: {', '.join(_READERS)}."
-            ) from None
+            )
+        try:
+            return _READERS[path.suffix.lower()](path)
         except OSError as error:
             raise DataError(f"cannot read {str(path)!r}: {error.strerror or error}.") from error
     if isinstance(source, Sequence):
@@ -167,20 +161,15 @@ def read_table(source: Any) -> Table:
 def _read_csv(path: Path) -> Table:
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
+            outside_quotes = "".join(file.readline().split('"')[::2])
             file.seek(0)
-            return _read_lines(csv.reader(file, delimiter=_delimiter(first), strict=True), path)
+            delimiter = max(DELIMITERS, key=outside_quotes.count)
+            return _read_lines(csv.reader(file, delimiter=delimiter, strict=True), path)
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{str(path)!r} is not UTF-8 (it holds the byte {error.object[error.start]:#x}). Save it as "
-            "UTF-8 (in a spreadsheet: 'CSV UTF-8')."
+            f"{str(path)!r} is not UTF-8 (it holds the byte {error.object[error.start]:#x}). Save it as UTF-8 (in a "
+            "spreadsheet: 'CSV UTF-8')."
         ) from error
-
-
-def _delimiter(header: str) -> str:
-    """The separator found most often in the header, quoted parts left out."""
-    outside = "".join(header.split('"')[::2])
-    return max(DELIMITERS, key=outside.count)
 
 
 def _read_lines(lines: Any, path: Path) -> Table:
@@ -191,20 +180,19 @@ def _read_lines(lines: Any, path: Path) -> Table:
             raise DataError(f"{source} is empty. The first line must hold the names of the columns.")
         if all(number_of(cell) is not None for cell in header):
             raise DataError(
-                f"the first line of {source} holds only numbers ({', '.join(header[:5])}). It must hold "
-                "the names of the columns."
+                f"the first line of {source} holds only numbers ({', '.join(header[:5])}). It must hold the names of "
+                "the columns."
             )
         _check_header(header, source)
         columns: list[Texts] = [[] for _ in header]
         starts: list[int] = []
         start = lines.line_num + 1
         for cells in lines:
-            if cells:  # a blank line says nothing
+            if cells:  # not a blank line
                 if len(cells) != len(header):
                     raise DataError(
                         f"line {start} of {source} has {len(cells)} cells where {len(header)} are expected "
-                        f"({', '.join(header)}). Received: {cells}. A cell that holds a separator must be "
-                        "quoted."
+                        f"({', '.join(header)}). Received: {cells}. A cell that holds a separator must be quoted."
                     )
                 starts.append(start)
                 for column, cell in zip(columns, cells, strict=True):
@@ -218,13 +206,13 @@ def _read_lines(lines: Any, path: Path) -> Table:
 
 
 def _check_header(header: Sequence[str], source: str) -> None:
-    for place, name in enumerate(header):
+    for index, name in enumerate(header):
         if not name:
-            raise DataError(f"column {place + 1} of {source} has no name in the header: {', '.join(header)}.")
-        if name in header[:place]:
+            raise DataError(f"column {index + 1} of {source} has no name in the header: {', '.join(header)}.")
+        if name in header[:index]:
             raise DataError(
-                f"{source} has two columns named {name!r} (columns {header.index(name) + 1} and "
-                f"{place + 1}). Rename one of them."
+                f"{source} has two columns named {name!r} (columns {header.index(name) + 1} and {index + 1}). Rename "
+                "one of them."
             )
 
 
@@ -235,10 +223,9 @@ def _read_parquet(path: Path) -> Table:
     except ImportError as error:
         raise MissingExtra("pyarrow", "data", "Reading Parquet files") from error
     try:
-        frame = pyarrow.parquet.read_table(path)
+        return _read_frame(pyarrow.parquet.read_table(path), path.stem, str(path))
     except pyarrow.ArrowException as error:
         raise DataError(f"{str(path)!r} is not a Parquet file: {error}.") from error
-    return _read_frame(frame, path.stem, str(path))
 
 
 _READERS = {".csv": _read_csv, ".tsv": _read_csv, ".txt": _read_csv, ".parquet": _read_parquet, ".pq": _read_parquet}
@@ -261,12 +248,11 @@ def _read_frame(frame: Any, name: str, source: str) -> Table:
     try:
         data = nw.from_native(frame, eager_only=True)
     except TypeError as error:
-        instead = {"ndarray": " For arrays: make_dataset(x, y).", "dict": " For columns: pandas.DataFrame(…)."}.get(
-            type(frame).__name__, ""
-        )
+        kind = type(frame).__name__
+        advice = {"ndarray": " For arrays: make_dataset(x, y).", "dict": " For columns: pandas.DataFrame(…)."}
         raise DataError(
-            "a table is a path, a data frame (pandas, Polars, PyArrow) or a list of rows. Received: "
-            f"{type(frame).__name__}.{instead}"
+            f"a table is a path, a data frame (pandas, Polars, PyArrow) or a list of rows. Received: {kind}."
+            f"{advice.get(kind, '')}"
         ) from error
     except nw.exceptions.NarwhalsError as error:
         raise DataError(f"{source} cannot be read: {error}") from error
@@ -286,6 +272,3 @@ def _read_frame(frame: Any, name: str, source: str) -> Table:
                 None if empty else _text(value) for value, empty in zip(series.to_list(), null, strict=True)
             ]
     return Table(name, source, columns, len(data), range(len(data)), whole=frozenset(whole))
-
-
-__all__ = ["Table", "Texts", "did_you_mean", "number_of", "read_table"]

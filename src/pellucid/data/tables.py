@@ -1,22 +1,21 @@
 """Tables of mixed columns: ``load_table("patients.csv", target="outcome")``.
 
-Columns of numbers stay numbers, standardised by the training rows; columns of text become one-hot columns of
-0 and 1. What was learnt for that (kinds, categories, values to fill in) is kept in a `TableEncoder`, which
-turns a new file into the same inputs at prediction.
+Columns of numbers stay numbers, standardised by the training rows; columns of text become one-hot columns of 0 and 1.
+The kinds, categories and values to fill in are kept in a `TableEncoder`, which converts a new file to the same inputs.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from pellucid.core.constraints import OneOf, require
-from pellucid.core.errors import DataError
+from pellucid.core.errors import DataError, did_you_mean
 from pellucid.data.arrays import Dataset, Encoder, Part, Preprocessing, as_weights, split_rows, standardise
-from pellucid.data.encoding import Task, infer_target, refuse_lost_digits
-from pellucid.data.reading import Table, Texts, did_you_mean, number_of, read_table
+from pellucid.data.encoding import Task, infer_target, plain, refuse_lost_digits
+from pellucid.data.reading import Table, number_of, read_table
 
 Kind: TypeAlias = Literal["numeric", "categorical"]
 Missing: TypeAlias = Literal["refuse", "drop", "mean", "median", "most_frequent"]
@@ -25,18 +24,18 @@ MOST_CATEGORIES = 100
 """More distinct texts than this, or (past ten) than half the rows, count as identifiers or prose."""
 
 MOSTLY_NUMBERS = 0.9
-"""From this share of numbers on, a text in a column is taken for an error and not for a category."""
+"""At or above this fraction of numbers, a text in a column counts as an error and not as a category."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """How one column of a table becomes inputs.
+    """Conversion of one column of a table to inputs.
 
     Args:
         name: its header.
         kind: ``"numeric"`` becomes one input, ``"categorical"`` one input of 0 or 1 for each category.
         categories: in alphabetical order; empty if numeric.
-        fill: what stands for a missing value; None refuses it.
+        fill: replaces a missing value; None refuses it.
     """
 
     name: str
@@ -53,56 +52,43 @@ class Column:
         """The inputs ``(rows, 1 or categories)`` in float32.
 
         Raises:
-            DataError: a missing value without a fill, a text among numbers, an unknown category; each with
-                row, column and value.
+            DataError: a missing value without a fill, a text among numbers, or an unknown category; names row, column
+                and value.
         """
-        if self.kind == "numeric":
-            return self._encode_numbers(table)
-        texts = table.texts(self.name)
-        known = {value: number for number, value in enumerate(self.categories)}
-        numbers = np.empty(table.rows, np.int64)
-        for row, text in enumerate(texts):
-            value = self._fill_in(table, row) if text is None else text
-            if value not in known:
-                raise DataError(
-                    f"column {self.name!r} holds {value!r} at {table.place(row)}, a category that training "
-                    "never saw. Known: "
-                    f"{', '.join(map(repr, self.categories))}.{did_you_mean(str(value), self.categories)}"
-                )
-            numbers[row] = known[value]
-        return np.eye(len(self.categories), dtype=np.float32)[numbers]
-
-    def _encode_numbers(self, table: Table) -> np.ndarray:
-        values = table.numbers(self.name)
-        missing = np.isnan(values)
+        numeric = self.kind == "numeric"
+        values = np.array(table.numbers(self.name) if numeric else table.texts(self.name), float if numeric else object)
+        missing = table.missing(self.name)
         if missing.any():
-            values = np.where(missing, self._fill_in(table, int(missing.argmax())), values)
-        beyond = np.abs(values) > np.finfo(np.float32).max
-        if beyond.any():
-            row = int(beyond.argmax())
-            raise DataError(
-                f"column {self.name!r} holds {values[row]} at {table.place(row)}, which is beyond float32. "
-                "Correct the value or rescale the column."
-            )
-        return values.astype(np.float32)[:, None]
-
-    def _fill_in(self, table: Table, row: int) -> Any:
-        if self.fill is None:
-            raise DataError(
-                f"column {self.name!r} has no value at {table.place(row)}. Fill it in, or train with "
-                "missing='drop', 'mean', 'median' or 'most_frequent'."
-            )
-        return self.fill
+            if self.fill is None:
+                raise DataError(
+                    f"column {self.name!r} has no value at {table.row_name(int(missing.argmax()))}. Fill it in, or "
+                    "train with missing='drop', 'mean', 'median' or 'most_frequent'."
+                )
+            values[missing] = self.fill
+        if numeric:
+            beyond = np.abs(values) > np.finfo(np.float32).max
+            if beyond.any():
+                row = int(beyond.argmax())
+                advice = ", which is beyond float32. Correct the value or rescale the column."
+                table.refuse(self.name, row, values[row], advice)
+            return values.astype(np.float32)[:, None]
+        index = {category: i for i, category in enumerate(self.categories)}
+        for row, value in enumerate(values):
+            if value not in index:
+                known = f"Known: {', '.join(map(repr, self.categories))}."
+                advice = f", an unseen category. {known}{did_you_mean(value, self.categories)}"
+                table.refuse(self.name, row, repr(value), advice)
+        return np.eye(len(index), dtype=np.float32)[[index[value] for value in values]]
 
 
 @dataclass(frozen=True)
 class TableEncoder(Encoder):
-    """How a table's rows become the inputs of a network, as learnt from the training rows.
+    """Conversion of a table's rows to the inputs of a network, as fitted to the training rows.
 
     Args:
         columns: the columns used, in order.
         target: header of the column to predict.
-        task: what is predicted.
+        task: of the target.
         classes: names of the target's classes; empty for a regression.
 
     Example:
@@ -115,8 +101,8 @@ class TableEncoder(Encoder):
         >>> TableEncoder.from_dict(encoder.to_dict()) == encoder
         True
 
-    Where other libraries differ: scikit-learn's ``OneHotEncoder(handle_unknown="ignore")`` turns an unknown
-    category into zeros, which a network answers with confidence; here it is an error that names the value.
+    Where other libraries differ: scikit-learn's ``OneHotEncoder(handle_unknown="ignore")`` turns an unknown category
+    into zeros, which a network answers with confidence; here it is an error that names the value.
     """
 
     columns: tuple[Column, ...]
@@ -130,20 +116,20 @@ class TableEncoder(Encoder):
         return tuple(name for column in self.columns for name in column.features)
 
     def encode(self, source: Any) -> np.ndarray:
-        """The inputs ``(rows, features)`` in float32, not yet standardised: that is the preprocessing's part.
+        """The inputs ``(rows, features)`` in float32, not yet standardised by the preprocessing.
 
         Args:
-            source: a path to a CSV or Parquet file, a data frame, or a list of ``{column: value}``. Further
-                columns, the target among them, are passed over.
+            source: a path to a CSV or Parquet file, a data frame, or a list of ``{column: value}``. Further columns,
+                the target among them, are ignored.
 
         Raises:
-            DataError: a column is not there, or holds what training never saw.
+            DataError: a column is missing, or holds an unseen category.
         """
         table = read_table(source)
         return np.concatenate([column.encode(table) for column in self.columns], axis=1)
 
     def target_values(self, source: Any) -> Any:
-        """The values of the target column, as they stand in a table that has one.
+        """The values of a table's target column.
 
         Raises:
             DataError: no such column, or a value missing.
@@ -171,29 +157,26 @@ def load_table(
     ignore: Sequence[str] = (),
     categorical: Sequence[str] = (),
 ) -> Dataset:
-    """A `Dataset` from a table: every column but the target becomes inputs.
+    """Make a `Dataset` from a table: every column but the target becomes inputs.
 
-    Columns of numbers are standardised, ``x' = (x − mean) / standard deviation`` over the training rows;
-    columns of text become one-hot columns. Empty cells, NA, N/A, NaN and null count as missing.
+    Columns of numbers are standardised, ``x' = (x − mean) / standard deviation`` over the training rows; columns of
+    text become one-hot columns. Empty cells, NA, N/A, NaN and null count as missing.
 
     Args:
-        source: a path to a CSV file (UTF-8; separated by comma, semicolon, TAB or |; headers in the first
-            line) or a Parquet file; or a pandas, Polars or PyArrow frame; or a list of ``{column: value}``.
+        source: a path to a CSV file (UTF-8; separated by comma, semicolon, TAB or |; headers in the first line) or a
+            Parquet file; or a pandas, Polars or PyArrow frame; or a list of ``{column: value}``.
         target: header of the column to predict.
-        task: overrides what `make_dataset` infers from the target.
-        weights: header of the column of what each row weighs, numbers of at least 0; it is no input. A weight is never
-            filled in.
+        task: overrides the inference of `make_dataset` from the target.
+        weights: header of the column of row weights, numbers of at least 0; it is no input and never filled in.
         missing: ``"refuse"``; ``"drop"`` the rows; or fill in the training rows' ``"mean"``, ``"median"`` or
-            ``"most_frequent"`` value (text columns always get the most frequent). A missing target is never
-            filled in.
-        held_out: share of the rows to hold out, in (0, 1), drawn class by class; or None.
+            ``"most_frequent"`` value (text columns always get the most frequent). A missing target is never filled in.
+        held_out: fraction of the rows to hold out, in (0, 1), drawn class by class; or None.
         seed: of the draw.
         ignore: headers of columns to leave out.
-        categorical: headers of columns whose numbers are names (postcodes, codes), or whose many
-            values are wanted.
+        categorical: headers of columns whose numbers are names (postcodes, codes), or whose many values are wanted.
 
     Raises:
-        DataError: a file or table that cannot be trained on; the text names line or row, column and value.
+        DataError: a file or table that cannot be trained on; names line or row, column and value.
         MissingExtra: Parquet without pyarrow.
 
     Example:
@@ -222,161 +205,127 @@ def load_table(
     kinds: dict[str, Kind] = {name: _kind(table, name, categorical) for name in inputs}
     table = table.with_numbers(name for name, kind in kinds.items() if kind == "numeric")
     if missing == "drop":
-        table = _drop_missing(table)
+        keep = ~np.any([table.missing(name) for name in table.columns], axis=0)
+        if not keep.any():
+            raise DataError(f"every row of {table.source} has a missing value; missing='drop' leaves nothing.")
+        table = table.take(np.flatnonzero(keep))
 
     values = _target_values(table, target, task)
-    what = infer_target(values, task=task)
-    y = what.encode(values)
+    inferred = infer_target(values, task=task)
+    y = inferred.encode(values)
     rows, drawn = np.arange(table.rows), None
     if held_out is not None:
-        stratify = what.task in ("binary", "multiclass")
-        rows, drawn = split_rows(y, held_out, seed, stratify, what.classes)
-
+        rows, drawn = split_rows(y, held_out, seed, inferred.task in ("binary", "multiclass"), inferred.classes)
     training = table.take(rows)
     columns = tuple(_fit_column(table, training, name, kinds[name], missing) for name in inputs)
-    encoder = TableEncoder(columns, target, what.task, what.classes)
-    x = np.concatenate([column.encode(table) for column in columns], axis=1)
-    whole = Part(x, y, None if weights is None else _weights(table, weights))
+    encoder = TableEncoder(columns, target, inferred.task, inferred.classes)
+    whole = Part(encoder.encode(table), y, None if weights is None else _weights(table, weights))
+    fitted = standardise(whole.x[rows])
+    numeric = np.array([column.kind == "numeric" for column in columns for _ in column.features])
     return Dataset(
-        name=table.name,
-        train=whole.take(rows),
-        held_out=None if drawn is None else whole.take(drawn),
-        task=what.task,
-        classes=what.classes,
-        features=encoder.features,
-        preprocessing=_standardise_numbers(x[rows], columns),
+        table.name,
+        whole.take(rows),
+        None if drawn is None else whole.take(drawn),
+        inferred.task,
+        inferred.classes,
+        encoder.features,
+        Preprocessing(np.where(numeric, fitted.shift, 0), np.where(numeric, fitted.scale, 1)),
         encoder=encoder,
         source=table.source,
     )
 
 
-def _standardise_numbers(x: np.ndarray, columns: Iterable[Column]) -> Preprocessing:
-    """Standardised where the column is numeric; 0 and 1 stay what they are."""
-    numeric = np.array([column.kind == "numeric" for column in columns for _ in column.features])
-    learnt = standardise(x)
-    return Preprocessing(np.where(numeric, learnt.shift, 0), np.where(numeric, learnt.scale, 1))
-
-
 def _kind(table: Table, name: str, categorical: Sequence[str]) -> Kind:
-    """What a column holds, by all its values; or an error where that is doubtful."""
+    # Decided by all values of a column; an error where that is doubtful.
     column = table.columns[name]
     if name in categorical:
         return "categorical"
-    if isinstance(column, np.ndarray):
+    if isinstance(column, np.ndarray) or _all_numbers(table, name):
         return "numeric"
     texts = [text for text in column if text is not None]
-    count = sum(number_of(text) is not None for text in texts)
-    if count == len(texts):
-        return "numeric"
-    _refuse_text_among_numbers(table, name, column, count, len(texts))
     if all(number_of(text.replace(",", ".")) is not None for text in texts):
         raise DataError(
-            f"column {name!r} writes its numbers with a decimal comma, such as {texts[0]!r}. Write them "
-            f"with a point, or, if these are categories, pass categorical=[{name!r}]."
+            f"column {name!r} writes its numbers with a decimal comma, such as {texts[0]!r}. Write them with a point, "
+            f"or, if these are categories, pass categorical=[{name!r}]."
         )
     distinct = len(set(texts))
     if distinct > MOST_CATEGORIES or (distinct > 10 and distinct > len(texts) / 2):
         raise DataError(
             f"column {name!r} holds text with {distinct:,} distinct values in {len(texts):,} rows, such as "
-            f"{texts[0][:40]!r}: each would become an input of its own. Leave it out with "
-            f"ignore=[{name!r}], or, if these are categories all the same, pass categorical=[{name!r}]."
+            f"{texts[0][:40]!r}: each would become a separate input. Leave it out with ignore=[{name!r}], or, if these "
+            f"are categories all the same, pass categorical=[{name!r}]."
         )
     return "categorical"
 
 
-def _refuse_text_among_numbers(table: Table, name: str, column: Texts, count: int, total: int) -> None:
-    if not count or count < MOSTLY_NUMBERS * total:
-        return
-    row = next(row for row, text in enumerate(column) if text is not None and number_of(text) is None)
-    raise DataError(
-        f"column {name!r} holds the text {column[row]!r} at {table.place(row)}, where {count:,} of "
-        f"{total:,} values are numbers. Correct it (a missing value is an empty cell), or declare the "
-        f"column with categorical=[{name!r}]."
-    )
+def _all_numbers(table: Table, name: str) -> bool:
+    # Whether a column of text holds numbers alone; an error where all but a few are numbers.
+    column = table.columns[name]
+    texts = [row for row, text in enumerate(column) if text is not None]
+    others = [row for row in texts if number_of(str(column[row])) is None]
+    count = len(texts) - len(others)
+    if others and count and count >= MOSTLY_NUMBERS * len(texts):
+        advice = (
+            f", where {count:,} of {len(texts):,} values are numbers. Correct it (a missing value is an empty cell), "
+            f"or declare the column with categorical=[{name!r}]."
+        )
+        table.refuse(name, others[0], f"the text {column[others[0]]!r}", advice)
+    return not others
 
 
 def _target_values(table: Table, target: str, task: Task | None) -> Any:
-    """The target's numbers or texts, none of them missing."""
-    column = table.columns[target]
-    missing = np.isnan(column) if isinstance(column, np.ndarray) else np.array([text is None for text in column])
+    column, missing = table.columns[target], table.missing(target)
     if missing.any():
         raise DataError(
-            f"the target {target!r} has no value at {table.place(int(missing.argmax()))}; "
+            f"the target {target!r} has no value at {table.row_name(int(missing.argmax()))}; "
             f"{np.count_nonzero(missing):,} rows in all. A target cannot be filled in: pass missing='drop'."
         )
     if isinstance(column, np.ndarray):
         return column.astype(np.int64) if target in table.whole else column
-    values = [number_of(str(text)) for text in column]
-    numbers = [value for value in values if value is not None]
-    if len(numbers) < len(values):
-        _refuse_text_among_numbers(table, target, column, len(numbers), len(values))
+    numbers = [number_of(str(text)) for text in column]
+    if not _all_numbers(table, target):
         if task == "regression":
-            row = values.index(None)
+            row = numbers.index(None)
             raise DataError(
-                f"the target {target!r} holds the text {column[row]!r} at {table.place(row)}: a regression "
-                "predicts numbers."
+                f"the target {target!r} holds the text {column[row]!r} at {table.row_name(row)}: a regression predicts "
+                "numbers."
             )
         return column
-    whole = all(text is not None and text.lstrip("+-").isdecimal() for text in column)
-    return np.array(numbers).astype(np.int64 if whole else np.float64)
+    whole = all(str(text).lstrip("+-").isdecimal() for text in column)
+    return np.array(numbers, np.float64).astype(np.int64 if whole else np.float64)
 
 
-def _weights(table: Table, name: str) -> np.ndarray:
-    """The column of weights, each a number of at least 0."""
+def _weights(table: Table, name: str) -> np.ndarray | None:
     column = table.columns[name]
     numbers = column if isinstance(column, np.ndarray) else [number_of(text or "") for text in column]
     values = np.array([np.nan if number is None else number for number in numbers], np.float64)
     wrong = ~(np.isfinite(values) & (values >= 0))
     if wrong.any():
         row = int(wrong.argmax())
-        held = "no value" if column[row] is None or column[row] != column[row] else repr(_plain(column[row]))
+        value = "no value" if table.missing(name)[row] else repr(plain(column[row]))
         raise DataError(
-            f"the column of weights {name!r} holds {held} at {table.place(row)}: a weight is a number of at least 0, "
-            "and 0 leaves a row out. A weight cannot be filled in: correct it, or drop its row with missing='drop'."
+            f"the column of weights {name!r} holds {value} at {table.row_name(row)}: a weight is a number of at least "
+            "0, and 0 leaves a row out. A weight cannot be filled in: correct it, or drop its row with missing='drop'."
         )
-    weights = as_weights(values, table.rows)
-    assert weights is not None
-    return weights
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _drop_missing(table: Table) -> Table:
-    keep = np.ones(table.rows, bool)
-    for column in table.columns.values():
-        keep &= ~np.isnan(column) if isinstance(column, np.ndarray) else [text is not None for text in column]
-    if not keep.any():
-        raise DataError(f"every row of {table.source} has a missing value; missing='drop' leaves nothing.")
-    return table.take(np.flatnonzero(keep))
+    return as_weights(values, table.rows)
 
 
 def _fit_column(table: Table, training: Table, name: str, kind: Kind, missing: Missing) -> Column:
-    """How a column is encoded: categories from all rows, values to fill in from the training rows alone."""
+    # Categories from all rows, values to fill in from the training rows alone.
+    present = training.take(np.flatnonzero(~training.missing(name)))
+    if not present.rows:
+        raise DataError(
+            f"column {name!r} has no value in any of the {training.rows:,} training rows. Leave it out with "
+            f"ignore=[{name!r}]."
+        )
     fills = missing not in ("refuse", "drop")
     if kind == "categorical":
-        texts = [text for text in training.texts(name) if text is not None]
-        _refuse_empty(texts, training, name)
         categories = tuple(sorted({text for text in table.texts(name) if text is not None}))
-        return Column(name, kind, categories, Counter(texts).most_common(1)[0][0] if fills else None)
-    values = training.numbers(name)
-    values = values[~np.isnan(values)]
-    _refuse_empty(values, training, name)
+        return Column(name, kind, categories, Counter(present.texts(name)).most_common(1)[0][0] if fills else None)
+    values = present.numbers(name)
     refuse_lost_digits(values, f"column {name!r}")
     if not fills:
         return Column(name, kind)
     if missing == "most_frequent":
         return Column(name, kind, fill=float(Counter(values.tolist()).most_common(1)[0][0]))
     return Column(name, kind, fill=float(np.mean(values) if missing == "mean" else np.median(values)))
-
-
-def _refuse_empty(values: Sequence[Any] | np.ndarray, training: Table, name: str) -> None:
-    if not len(values):
-        raise DataError(
-            f"column {name!r} has no value in any of the {training.rows:,} training rows. Leave it out "
-            f"with ignore=[{name!r}]."
-        )
-
-
-__all__ = ["Column", "Missing", "TableEncoder", "load_table"]

@@ -90,8 +90,8 @@ def bag_of_words(texts: Sequence[str], *, minimum_count: int = 2, maximum_words:
         counter = CountVectorizer(min_df=minimum_count, max_features=maximum_words, binary=True).fit(texts)
     except ValueError as error:  # "empty vocabulary", "no terms remain"
         raise DataError(
-            f"no word is found in at least {minimum_count} of the {len(texts)} messages. Lower "
-            "minimum_count or give more messages."
+            f"no word is found in at least {minimum_count} of the {len(texts)} messages. Lower minimum_count or give "
+            "more messages."
         ) from error
     return Vocabulary(tuple(str(word) for word in counter.get_feature_names_out()))
 

@@ -1,17 +1,13 @@
 """What is measured of an adversarial training: the rows that samples cover, and the lead of the critic."""
 
 import math
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
 from pellucid.core.errors import DataError
-from pellucid.data import Dataset
-from pellucid.runs.folder import RunFolder
-from pellucid.runs.gan import training_of
-from pellucid.runs.gan_run import GanRun
-from pellucid.runs.keeping import data_of_run
+from pellucid.runs.samples import sample
+from pellucid.runs.trained import Trained
 
 POINTS = 2000
 """Most real rows, and as many samples, that are compared."""
@@ -23,19 +19,7 @@ REACH = 2.0
 """How many times as far as the real rows of its surroundings a sample may lie: what is blurred is not left out."""
 
 
-def with_gan_rows(run: GanRun, data: Dataset | None = None) -> GanRun:
-    """A run with the rows of its training: itself where it holds them, else a copy for which they are opened again.
-
-    Raises:
-        StorageError: no data by that name, or other data than those of the run.
-    """
-    if run.training is not None or run.folder is None:
-        return run
-    data = data_of_run(RunFolder(run.folder), run.experiment.data, data)
-    return replace(run, training=training_of(run.experiment, data), data=data)
-
-
-def coverage_of(run: GanRun) -> float:
+def coverage_of(run: Trained) -> float:
     """The fraction of the real rows around which samples are not scarce.
 
     Formula:
@@ -58,7 +42,7 @@ def coverage_of(run: GanRun) -> float:
     rows = np.asarray(run.training.train.x)
     rows = rows.reshape(len(rows), -1)
     real = rows[np.random.default_rng(0).permutation(len(rows))[:POINTS]]
-    samples = run.sample(len(real)).reshape(len(real), -1)
+    samples = sample(run, len(real)).reshape(len(real), -1)
     if not np.isfinite(samples).all():
         return 0.0
     count = max(2, round(AROUND * len(real)))
@@ -68,7 +52,7 @@ def coverage_of(run: GanRun) -> float:
     return float((nearest <= REACH * around).mean())
 
 
-def dominance(run: GanRun) -> float:
+def dominance(run: Trained) -> float:
     """How far the critic's loss lies below that of guessing: 0 where it guesses, 1 where it is sure and right.
 
     Formula:
@@ -91,7 +75,7 @@ class AdversarialSubject:
     """Its rules find nothing where the samples cover the data."""
     compared = "the samples come near to as many of the real rows as they should"
 
-    def __init__(self, run: GanRun) -> None:
+    def __init__(self, run: Trained) -> None:
         self.run = run
 
     @cached_property

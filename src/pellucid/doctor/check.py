@@ -20,8 +20,9 @@ from pellucid.doctor.rules.inputs import COLUMNS, duplicated, without_spread
 from pellucid.doctor.subject import Subject
 from pellucid.network import Network, backpropagate
 from pellucid.optimizers import Adam
-from pellucid.runs.run import DataFacts, Run
-from pellucid.runs.train import Plan, plan, prepare
+from pellucid.runs.fit import begin
+from pellucid.runs.plan import Plan, settle
+from pellucid.runs.trained import Trained
 from pellucid.training import History, Rows, Training
 
 SURE = 0.9
@@ -79,32 +80,19 @@ def check(network: Any, data: Any, **settings: Any) -> Checkup:
         >>> [finding.label for finding in check(network, load_dataset("iris")).problems]
         ['constant_init']
     """
-    return check_plan(plan(network, data, **settings))
+    return check_plan(settle(network, data, settings))
 
 
 def check_plan(planned: Plan) -> Checkup:
     """The check of a training that is settled."""
-    ready, training = prepare(planned.experiment, planned.data, planned.optimizer, planned.network)
-    state, program = training.state, ready.program
-    run = Run(
-        program.network,
-        state.params,
-        state.layer_state,
-        program,
-        planned.experiment,
-        DataFacts.of(ready.data),
-        training.history,
-        {},
-        training=training,
-        data=ready.data,
-    )
+    run = begin(planned)
     subject = Subject(run)
     findings = _before(subject, BEFORE)
     with np.errstate(all="ignore"):
         return Checkup(tuple(findings), _facts(subject, planned.data))
 
 
-def glance(run: Run) -> list[Finding]:
+def glance(run: Trained) -> list[Finding]:
     """What is certainly wrong with a training that has made no step yet, and what makes its result worthless.
 
     Nothing is compiled that the training would not compile too, and of many rows some are read.
@@ -130,7 +118,7 @@ def glance(run: Run) -> list[Finding]:
     return _before(subject, kinds, unsure=False)
 
 
-def warn_of_problems(run: Run) -> list[str]:
+def warn_of_problems(run: Trained) -> list[str]:
     """Warn of each finding of a glance; the training continues.
 
     Returns:

@@ -15,8 +15,8 @@ from pellucid.functions.activations import activations
 from pellucid.functions.regularizers import regularizers
 from pellucid.layers import Activation, BatchNorm, Dropout, Frozen, Layer
 from pellucid.layers.layer import weights_of
-from pellucid.runs.run import Run
-from pellucid.runs.train import summary_of
+from pellucid.runs.ready import summary_of
+from pellucid.runs.trained import Trained
 from pellucid.training import initial_state
 
 SAMPLE, FEWER = 4000, 1024
@@ -33,7 +33,7 @@ class Facts:
         compiles: whether passes through the network may be compiled, and many rows read.
     """
 
-    def __init__(self, run: Run, compiles: bool = True) -> None:
+    def __init__(self, run: Trained, compiles: bool = True) -> None:
         if run.training is None:
             raise DataError("the doctor needs the rows of the training, which this run does not hold.")
         self.run, self.compiles = run, compiles

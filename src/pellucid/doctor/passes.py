@@ -15,7 +15,7 @@ from pellucid.functions.activations import Elementwise
 from pellucid.layers import Activation
 from pellucid.network import backpropagate, rows_that_fit
 from pellucid.network.memory import SINGLE_PASS
-from pellucid.runs.run import outputs_of
+from pellucid.runs.outputs import outputs_of
 
 PROBE_ROWS = 256
 """Most rows of the batch that is sent through the network."""

@@ -18,7 +18,7 @@ from pellucid.doctor.passes import Passes
 from pellucid.functions.initializers import fans
 from pellucid.layers import Dropout, Frozen
 from pellucid.network import Network
-from pellucid.runs.run import outputs_of
+from pellucid.runs.outputs import outputs_of
 from pellucid.training import History, Rows, Scaling, Training
 from pellucid.training.state import with_numbers
 

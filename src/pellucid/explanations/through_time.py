@@ -1,7 +1,7 @@
-"""Step through time: how one weight, one neuron or one layer moved during a training, and why.
+"""One weight, neuron or layer along a training, with the reason for its moves.
 
 At each snapshot of the training the gradient is computed again, by backpropagation over the same training rows, and
-the optimiser's rule is applied to it; both are held against the move that the weights made up to the next snapshot.
+the optimiser's rule is applied to it; both are compared with the change of the weights up to the next snapshot.
 """
 
 from dataclasses import dataclass
@@ -15,43 +15,54 @@ import numpy as np
 from pellucid.core.errors import InvalidValue, UnknownName
 from pellucid.core.types import PyTree
 from pellucid.data import Dataset
-from pellucid.explanations.choice import check_place
-from pellucid.explanations.time_figure import draw
-from pellucid.layers import Activation
+from pellucid.explanations.trace import activation_after, arrays_of, leaf
+from pellucid.explanations.weight import check_array, checked_index, parsed_index
 from pellucid.network import AnyNetwork, backpropagate, rows_that_fit
 from pellucid.network.memory import SINGLE_PASS
-from pellucid.runs.run import Run
-from pellucid.runs.train import training_again
+from pellucid.report.chart import ImageGrid, LineChart, Series
+from pellucid.report.document import Chart
+from pellucid.report.print_figure import to_matplotlib
+from pellucid.runs.fit import training_again
+from pellucid.runs.trained import Trained
 from pellucid.training import Supervised, TrainingState, steps_per_epoch
 from pellucid.training.epoch import take
 
 ROWS = 1024
-"""Training rows that the gradients are taken over, drawn once and the same at each snapshot."""
+"""Training rows that the gradients are computed over, drawn once and the same at each snapshot."""
+MAX_TIMES, MAX_UNITS = 6, 12
+"""Snapshots and units whose weights are shown as pictures."""
 
 
 class Followed(NamedTuple):
-    """What is followed: a part of one array of a layer's parameters."""
+    """A part of one array of a layer's parameters.
+
+    Attributes:
+        kind: ``weight``, ``neuron`` or ``layer``.
+        text: as it was asked for.
+        layer: the number of the layer.
+        array: the path of the array.
+        place: the index in the array: all of it for a weight, the last number alone for a neuron, none for a layer.
+        output: the layer whose output is shown: the activation that follows, where there is one.
+    """
 
     kind: str
-    """``weight``, ``neuron`` or ``layer``."""
     text: str
-    """As it was asked for."""
     layer: int
     array: str
     place: tuple[int, ...]
-    """The place in the array: all of it for a weight, the last number alone for a neuron, none for a layer."""
     output: int
-    """The layer whose output is looked at: the activation that follows, where one does."""
 
     def numbers(self, params: PyTree) -> jax.Array:
-        """The numbers that are followed, in a row: of a neuron the bias is the last."""
-        array = _array(params[self.layer], self.array)
+        """The followed numbers, in a row; of a neuron the bias is the last."""
+        own = params[self.layer]
+        array = leaf(own, self.array)
         if self.kind == "weight":
             return array[self.place].reshape(1)
         if self.kind == "layer":
             return array.reshape(-1)
+        path = self.array.rpartition("/")[0]
+        biases = (leaf(own, path) if path else own).get("biases")
         parts = [array[..., self.place[0]].reshape(-1)]
-        biases = _biases(params[self.layer], self.array)
         if biases is not None and biases.shape[-1] == array.shape[-1]:
             parts.append(biases[self.place[0]].reshape(1))
         return jnp.concatenate(parts)
@@ -59,24 +70,25 @@ class Followed(NamedTuple):
 
 @dataclass(frozen=True)
 class ThroughTime:
-    """How something moved.
+    """A weight, neuron or layer along a training.
 
     Attributes:
         kind: ``weight``, ``neuron`` or ``layer``.
-        name: what was followed.
-        rows: training rows that the gradients were taken over.
-        table: one row a snapshot. For a weight its numbers, with their signs; for neurons and layers lengths (‖·‖₂):
+        name: the followed part.
+        rows: training rows that the gradients were computed over.
+        table: one row for each snapshot. For a weight its numbers, with their signs; for neurons and layers norms
+            (‖·‖₂):
 
             - ``step``, ``epoch``: steps and epochs made.
             - ``loss``: over those rows, in prediction mode.
-            - ``value``: the weight, or the length of the weights.
+            - ``value``: the weight, or the norm of the weights.
             - ``gradient``: ∂L/∂ of it.
-            - ``update``: what the optimiser, as it stood, makes of that gradient.
-            - ``move``: what was added up to the next snapshot, ``steps`` later.
-            - ``with_gradient``: cosine between the move and −gradient; for a weight 1 where it went down the gradient and
-              −1 where it went up.
+            - ``update``: the optimiser's update for that gradient, from its state at that step.
+            - ``move``: the change up to the next snapshot, ``steps`` later.
+            - ``with_gradient``: cosine between the move and −gradient; for a weight 1 where it went down the gradient
+              and −1 where it went up.
             - ``with_update``: cosine between the move and the update.
-            - ``mean_output``, ``share_active``: of a neuron, over those rows: mean output, how often it is not 0.
+            - ``mean_output``, ``share_active``: of a neuron, over those rows: mean output, fraction that is not 0.
         pictures: (snapshots, units, height, width, channels): the weights as pictures, where they read one.
     """
 
@@ -86,47 +98,91 @@ class ThroughTime:
     table: dict[str, np.ndarray]
     pictures: np.ndarray | None
 
+    @property
+    def charts(self) -> list[Chart]:
+        """Value, loss, gradient, moves and their directions; pictures where the weights form some."""
+        table = self.table
+        step, norm = table["step"], "" if self.kind == "weight" else "norm of the "
+        moves = [
+            Series("move in a step, mean up to the next snapshot", step, table["move"] / table["steps"]),
+            Series("the rule's update for the gradient", step, table["update"]),
+        ]
+        cosines = [
+            Series("with −gradient", step, table["with_gradient"]),
+            Series("with the rule's update", step, table["with_update"]),
+        ]
+        charts: list[Chart] = [
+            LineChart(
+                f"{self.name}: {norm}{'weights' if norm else 'value'}", [Series("", step, table["value"])], "step"
+            ),
+            LineChart(f"loss over {self.rows:,} training rows", [Series("", step, table["loss"])], "step"),
+            LineChart(f"{norm}gradient over these rows", [Series("", step, table["gradient"])], "step"),
+            LineChart("moves", moves, "step", log=False),
+            LineChart("cosine of the move", cosines, "step", log=False),
+        ]
+        if self.kind == "neuron":
+            outputs = [
+                Series("fraction of rows with an output other than 0", step, table["share_active"]),
+                Series("mean output", step, table["mean_output"]),
+            ]
+            charts.append(LineChart("output over these rows", outputs, "step", log=False))
+        return charts if self.pictures is None else [*charts, self._pictures(self.pictures)]
+
+    def _pictures(self, pictures: np.ndarray) -> Chart:
+        count, units = pictures.shape[:2]
+        times = np.unique(np.linspace(0, count - 1, MAX_TIMES).round().astype(int))
+        shown = min(units, MAX_UNITS)
+        tiles = pictures[times][:, :shown]
+        steps = [f"step {self.table['step'][time]:,}" for time in times]
+        captions = steps if shown == 1 else [f"{j}: {step}" for step in steps for j in range(shown)]
+        tiles = tiles.reshape(-1, *tiles.shape[2:])
+        if tiles.shape[-1] == 1:
+            title = "the weights: blue above 0, orange below" + ("" if shown == 1 else "; one column for each unit")
+            return ImageGrid(title, tiles[..., 0], captions, len(steps) if shown == 1 else shown, signed=True)
+        colours = np.rint(127.5 + 127.5 * tiles / (abs(tiles).max() or 1.0)).astype(np.uint8)
+        return ImageGrid("the weights, grey for 0", colours, captions, len(steps) if shown == 1 else shown)
+
     def plot(self) -> Any:
-        """A matplotlib figure: value, gradient and update, moves; and pictures where the weights are such.
+        """The charts as a matplotlib figure.
 
         Raises:
             MissingExtra: matplotlib is not installed.
         """
-        return draw(self)
+        return to_matplotlib(*self.charts)
 
     def __str__(self) -> str:
         table = self.table
         steps, value = table["step"], table["value"]
-        what = self.name if self.kind == "weight" else f"the length of {self.name}"
-        lines = [f"{what} went from {value[0]:.4g} to {value[-1]:.4g} in {steps[-1] - steps[0]:,} steps."]
-        agrees = table["with_gradient"][:-1]
-        agrees = agrees[np.isfinite(agrees)]
-        if len(agrees):
-            down = int((agrees > 0).sum())
-            lines.append(
-                f"Between {down} of {len(agrees)} pairs of snapshots it moved down the gradient of the loss over the same "
-                f"{self.rows:,} training rows (median cosine {np.median(agrees):.2f})"
-                + (
-                    "."
-                    if down == len(agrees)
-                    else "; in the others momentum, the batches in between or a penalty carried it against that gradient."
-                )
+        subject = self.name if self.kind == "weight" else f"the norm of {self.name}"
+        lines = [f"{subject} went from {value[0]:.4g} to {value[-1]:.4g} in {steps[-1] - steps[0]:,} steps."]
+        cosines = table["with_gradient"][:-1]
+        cosines = cosines[np.isfinite(cosines)]
+        if len(cosines):
+            down = int((cosines > 0).sum())
+            others = (
+                ""
+                if down == len(cosines)
+                else "; in the others momentum, the batches in between or a penalty carried it against that gradient"
             )
-        dead = table.get("share_active")
-        if dead is not None and dead[-1] == 0:
+            lines.append(
+                f"Between {down} of {len(cosines)} pairs of snapshots it moved down the gradient of the loss over the "
+                f"same {self.rows:,} training rows (median cosine {np.median(cosines):.2f}){others}."
+            )
+        active = table.get("share_active")
+        if active is not None and active[-1] == 0:
             lines.append("At the end it is active for none of these rows.")
         return "\n".join(lines)
 
 
 def through_time(
-    run: Run,
+    run: Trained,
     *,
     weight: str | None = None,
     neuron: str | None = None,
     layer: str | None = None,
     data: Dataset | None = None,
 ) -> ThroughTime:
-    """How one weight, one neuron or one layer moved along a training that kept snapshots, and why.
+    """Follow one weight, neuron or layer along a training that kept snapshots.
 
     Args:
         run: a run that was trained with ``snapshots``.
@@ -136,15 +192,14 @@ def through_time(
         data: its data, where they came as arrays and cannot be loaded by name or path.
 
     Raises:
-        InvalidValue: a run without snapshots, more than one thing to follow, or a place that is not there.
-        UnknownName: a layer or array that is not there.
+        InvalidValue: a run without snapshots, more than one thing to follow, or an index out of range.
+        UnknownName: a layer or array that does not exist.
         StorageError: snapshots that cannot be read, or data other than those of the run.
 
     Example:
         >>> import pellucid as pel
         >>> run = pel.train((8,), pel.load_dataset("iris"), epochs=5, snapshots=6, progress=False)
-        >>> told = through_time(run, weight="dense_1:2,3")
-        >>> told.table["step"].tolist()
+        >>> through_time(run, weight="dense_1:2,3").table["step"].tolist()
         [0, 4, 8, 12, 16, 20]
     """
     snapshots = run.snapshots
@@ -152,16 +207,15 @@ def through_time(
         raise InvalidValue("this run has no snapshots to step through. Train it with snapshots=50 (--snapshots 50).")
     program, batch, per_epoch = _batch(run, data)
     steps = np.array(list(snapshots))
-    follow = _follow(run.network, snapshots[int(steps[0])].params, weight, neuron, layer)
-    seen = []
+    followed = _followed(run.network, snapshots[int(steps[0])].params, weight, neuron, layer)
+    measured = []
     for step in steps:
-        state = snapshots[int(step)]
         progress = jnp.asarray(step / per_epoch, jnp.float32)
-        seen.append([np.asarray(found) for found in _look(program, follow, state, *batch, progress)])
-    loss, numbers, gradient, update, mean, active = (np.array(column) for column in zip(*seen, strict=True))
+        measured.append([np.asarray(m) for m in _measure(program, followed, snapshots[int(step)], *batch, progress)])
+    loss, numbers, gradient, update, mean, active = (np.array(column) for column in zip(*measured, strict=True))
     move = np.full_like(numbers, np.nan)
     move[:-1] = numbers[1:] - numbers[:-1]
-    size = (lambda rows: rows[:, 0]) if follow.kind == "weight" else (lambda rows: np.linalg.norm(rows, axis=1))
+    size = (lambda rows: rows[:, 0]) if followed.kind == "weight" else (lambda rows: np.linalg.norm(rows, axis=1))
     table = {
         "step": steps,
         "epoch": steps / per_epoch,
@@ -174,13 +228,12 @@ def through_time(
         "with_gradient": _cosine(move, -gradient),
         "with_update": _cosine(move, update),
     }
-    if follow.kind == "neuron":
+    if followed.kind == "neuron":
         table |= {"mean_output": mean, "share_active": active}
-    pictures = _pictures(run, follow, numbers)
-    return ThroughTime(follow.kind, follow.text, len(batch[0]), table, pictures)
+    return ThroughTime(followed.kind, followed.text, len(batch[0]), table, _pictures(run, followed, numbers))
 
 
-def _batch(run: Run, data: Dataset | None) -> tuple[Supervised, tuple[Any, Any, Any], int]:
+def _batch(run: Trained, data: Dataset | None) -> tuple[Supervised, tuple[Any, Any, Any], int]:
     """The program, the scaled rows with targets and weights, and the steps of an epoch."""
     training = run.training or training_again(run, data)
     train, count = training.train, training.train.rows
@@ -193,93 +246,74 @@ def _batch(run: Run, data: Dataset | None) -> tuple[Supervised, tuple[Any, Any, 
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _look(
-    program: Supervised, follow: Followed, state: TrainingState, x: Any, target: Any, weights: Any, progress: Any
+def _measure(
+    program: Supervised, followed: Followed, state: TrainingState, x: Any, target: Any, weights: Any, progress: Any
 ) -> tuple[Any, ...]:
-    pass_ = backpropagate(
+    passes = backpropagate(
         program.network, program.loss, state.params, state.layer_state, x, target, weights, training=False
     )
-    update = program.update(state, pass_.grads, progress)
+    update = program.update(state, passes.grads, progress)
     mean = active = jnp.asarray(jnp.nan)
-    if follow.kind == "neuron":
-        output = pass_.outputs[follow.output]
-        output = output[..., follow.place[0] % output.shape[-1]]
+    if followed.kind == "neuron":
+        output = passes.outputs[followed.output]
+        output = output[..., followed.place[0] % output.shape[-1]]
         mean, active = output.mean(), (output != 0).mean(dtype=jnp.float32)
-    parts = (follow.numbers(tree) for tree in (state.params, pass_.grads, update.changes))
-    return pass_.loss, *parts, mean, active
+    parts = (followed.numbers(tree) for tree in (state.params, passes.grads, update.changes))
+    return passes.loss, *parts, mean, active
 
 
-def _follow(network: AnyNetwork, params: PyTree, weight: str | None, neuron: str | None, layer: str | None) -> Followed:
+def _followed(
+    network: AnyNetwork, params: PyTree, weight: str | None, neuron: str | None, layer: str | None
+) -> Followed:
     asked = {
         kind: text for kind, text in (("weight", weight), ("neuron", neuron), ("layer", layer)) if text is not None
     }
-    having = [name for name, own in zip(network.names, params, strict=True) if _names(own)]
+    weighted = [name for name, own in zip(network.names, params, strict=True) if arrays_of(own)]
     if len(asked) > 1:
         raise InvalidValue(f"follow one thing: a weight, a neuron or a layer. Received: {', '.join(asked)}.")
-    if not having:
+    if not weighted:
         raise InvalidValue("the network has no weights, so there is nothing that moves.")
-    (kind, text) = next(iter(asked.items()), ("layer", having[0]))
+    (kind, text) = next(iter(asked.items()), ("layer", weighted[0]))
     parts = text.split(":")
     last = [] if kind == "layer" else [parts.pop()]
     name, array = [*parts, "weights"][:2] if len(parts) < 3 else ("", "")
-    if name not in having:
+    if name not in weighted:
         forms = {"weight": "LAYER:i,j", "neuron": "LAYER:UNIT", "layer": "LAYER"}
-        raise UnknownName(f"write {forms[kind]}, of a layer that has weights: {', '.join(having)}. Received: {text!r}.")
+        raise UnknownName(
+            f"write {forms[kind]}, of a layer that has weights: {', '.join(weighted)}. Received: {text!r}."
+        )
     number = network.names.index(name)
-    there = _names(params[number])
-    if array not in there:
-        raise UnknownName(f"the layer {name!r} has no array {array!r}. It has: {', '.join(there)}.")
-    shape = _array(params[number], array).shape
+    arrays = arrays_of(params[number])
+    check_array(array, arrays, name)
     place: tuple[int, ...] = ()
     if last:
-        try:
-            place = tuple(int(one) for one in last[0].split(","))
-        except ValueError:
-            raise InvalidValue(
-                f"a place is whole numbers with commas between, as in 3,4. Received: {text!r}."
-            ) from None
-        place = check_place(place, shape if kind == "weight" else shape[-1:], f"{array} of {name!r}")
-    readers = [i for i, reads in enumerate(network.reads) if name in reads]
-    after = len(readers) == 1 and isinstance(network.layers[readers[0]], Activation)
-    return Followed(kind, text, number, array, place, readers[0] if after else number)
+        shape = arrays[array].shape
+        place = parsed_index(last[0], text)
+        place = checked_index(place, shape if kind == "weight" else shape[-1:], f"{array} of {name!r}")
+    after = activation_after(network, number)
+    return Followed(kind, text, number, array, place, number if after is None else after)
 
 
-def _names(own: PyTree) -> list[str]:
-    flat, _ = jax.tree_util.tree_flatten_with_path(own)
-    return [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in flat]
+def _cosine(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    norms = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
+    product = (left * right).sum(axis=1)
+    return np.divide(product, norms, out=np.full_like(product, np.nan), where=norms > 0)
 
 
-def _array(own: PyTree, path: str) -> Any:
-    for key in path.split("/"):
-        own = own[key]
-    return own
-
-
-def _biases(own: PyTree, path: str) -> Any:
-    beside = path.rpartition("/")[0]
-    return (_array(own, beside) if beside else own).get("biases")
-
-
-def _cosine(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
-    product = (one * other).sum(axis=1)
-    return np.divide(product, lengths, out=np.full_like(product, np.nan), where=lengths > 0)
-
-
-def _pictures(run: Run, follow: Followed, numbers: np.ndarray) -> np.ndarray | None:
+def _pictures(run: Trained, followed: Followed, numbers: np.ndarray) -> np.ndarray | None:
     """The followed weights as pictures: of a dense layer that reads the image, or of a convolution of it."""
-    if follow.kind == "weight" or follow.array != "weights":
+    if followed.kind == "weight" or followed.array != "weights":
         return None
     shape = run.facts.input_shape
     shape = shape if len(shape) == 3 else (*shape, 1)
     if len(shape) != 3 or shape[-1] not in (1, 3):
         return None
-    weights = np.asarray(run.params[follow.layer]["weights"])
-    read = run.network.reads[follow.layer][0]
-    first = read in run.network.inputs or not any(map(_names, run.params[: follow.layer]))
+    weights = np.asarray(run.params[followed.layer]["weights"])
+    read = run.network.reads[followed.layer][0]
+    first = read in run.network.inputs or not any(map(arrays_of, run.params[: followed.layer]))
     if not first or not (len(weights) == np.prod(shape) or weights.ndim == 4):
         return None
-    units = 1 if follow.kind == "neuron" else weights.shape[-1]
+    units = 1 if followed.kind == "neuron" else weights.shape[-1]
     size = weights.size // weights.shape[-1] * units
     frame = weights.shape[:3] if weights.ndim == 4 else shape
     return np.moveaxis(numbers[:, :size].reshape(len(numbers), *frame, units), -1, 1)

@@ -1,4 +1,4 @@
-"""Activation functions: each value next to its derivative.
+"""Activation functions and their derivatives.
 
 An activation turns a layer's pre-activation z into its activation ``a = f(z)``. Going backward it turns
 ``da = ∂L/∂a`` into ``dz = ∂L/∂z``, the factor ``∂a/∂z`` of the chain rule. ``backward`` is given both z and
@@ -11,13 +11,13 @@ moderate size (tested up to ±10⁴ in float32).
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import ClassVar, TypeAlias, final
 
 import jax
 import jax.numpy as jnp
 
 from pellucid.core.constraints import POSITIVE, constrained, validate
+from pellucid.core.formula import Formula
 from pellucid.core.registry import Registry
 from pellucid.core.types import Array, Float
 
@@ -28,32 +28,39 @@ Values: TypeAlias = Float[Array, "*shape"]
 class Activation(ABC):
     """A function applied to the pre-activations of a layer.
 
-    ``formula`` is the text of f, ``range`` the interval that its values lie in.
+    Attributes:
+        formula: f, of z and the fields.
+        derivative_formula: ∂a/∂z, of z, a and the fields.
+        range: the interval that the values lie in.
     """
 
     name: ClassVar[str]
-    formula: ClassVar[str]
+    formula: ClassVar[Formula]
+    derivative_formula: ClassVar[Formula]
     range: ClassVar[tuple[float, float]]
+
+    def __post_init__(self) -> None:
+        validate(self)
 
     @abstractmethod
     def value(self, z: Values) -> Values:
-        """The activation ``a = f(z)``."""
+        """Compute the activation ``a = f(z)``."""
 
     @abstractmethod
     def backward(self, z: Values, a: Values, da: Values) -> Values:
-        """The vector–Jacobian product ``dz = da · ∂a/∂z``."""
+        """Compute the vector–Jacobian product ``dz = da · ∂a/∂z``."""
 
 
 class Elementwise(Activation):
-    """An activation in which each neuron depends on its own z alone, so that ∂a/∂z is diagonal."""
+    """An activation in which each neuron depends on its own z alone: ∂a/∂z is diagonal."""
 
     @abstractmethod
     def derivative(self, z: Values, a: Values) -> Values:
-        """The derivative ``f′(z)``, where ``a = f(z)`` is known."""
+        """Compute the derivative ``f′(z)``, where ``a = f(z)`` is known."""
 
     @final
     def backward(self, z: Values, a: Values, da: Values) -> Values:
-        """``dz = da · f′(z)``, neuron by neuron."""
+        """Compute ``dz = da · f′(z)``, neuron by neuron."""
         return da * self.derivative(z, a)
 
 
@@ -62,9 +69,8 @@ activations = Registry("activation", Activation)
 
 
 @activations.register("linear")
-@dataclass(frozen=True)
 class Linear(Elementwise):
-    """The identity, for the output of a regression: ``f(z) = z``, ``f′(z) = 1``.
+    """Identity: ``f(z) = z``, ``f′(z) = 1``.
 
     A deep network of linear layers computes no more than one linear layer does.
 
@@ -73,22 +79,20 @@ class Linear(Elementwise):
         [-2.0, 3.0]
     """
 
-    formula = "z"
+    formula = Formula("z")
+    derivative_formula = Formula("1")
     range = (-math.inf, math.inf)
 
     def value(self, z: Values) -> Values:
-        """``z``."""
         return z
 
     def derivative(self, z: Values, a: Values) -> Values:
-        """``1``."""
         return jnp.ones_like(z)
 
 
 @activations.register("sigmoid")
-@dataclass(frozen=True)
 class Sigmoid(Elementwise):
-    """A probability from a logit: ``f(z) = 1 / (1 + e^−z)``, ``f′(z) = a (1 − a)``.
+    """Logistic sigmoid, a probability from a logit: ``f(z) = 1 / (1 + e^(−z))``, ``f′(z) = a · (1 − a)``.
 
     For the output of a binary classifier. In hidden layers its derivative, at most ¼, makes gradients vanish
     with depth, and its values are not centred on zero.
@@ -100,24 +104,22 @@ class Sigmoid(Elementwise):
     Source: Rumelhart, Hinton & Williams, "Learning representations by back-propagating errors", 1986.
     """
 
-    formula = "1 / (1 + e^−z)"
+    formula = Formula("1 / (1 + exp(-z))")
+    derivative_formula = Formula("a * (1 - a)")
     range = (0.0, 1.0)
 
     def value(self, z: Values) -> Values:
-        """``1 / (1 + e^−z)``."""
         return jax.nn.sigmoid(z)
 
     def derivative(self, z: Values, a: Values) -> Values:
-        """``a (1 − a)``."""
         return a * (1 - a)
 
 
 @activations.register("tanh")
-@dataclass(frozen=True)
 class Tanh(Elementwise):
-    """A sigmoid centred on zero: ``f(z) = (e^z − e^−z) / (e^z + e^−z)``, ``f′(z) = 1 − a²``.
+    """Hyperbolic tangent: ``f(z) = (e^z − e^(−z)) / (e^z + e^(−z))``, ``f′(z) = 1 − a²``.
 
-    Its derivative reaches 1, four times the sigmoid's, and still vanishes at large |z|.
+    A sigmoid centred on zero. Its derivative reaches 1, four times the sigmoid's, and still vanishes at large |z|.
 
     Example:
         >>> Tanh().value(jnp.array([-1e4, 0.0, 1e4])).tolist()
@@ -126,22 +128,20 @@ class Tanh(Elementwise):
     Source: LeCun, Bottou, Orr & Müller, "Efficient BackProp", 1998.
     """
 
-    formula = "(e^z − e^−z) / (e^z + e^−z)"
+    formula = Formula("(exp(z) - exp(-z)) / (exp(z) + exp(-z))")
+    derivative_formula = Formula("1 - a**2")
     range = (-1.0, 1.0)
 
     def value(self, z: Values) -> Values:
-        """``(e^z − e^−z) / (e^z + e^−z)``."""
         return jnp.tanh(z)
 
     def derivative(self, z: Values, a: Values) -> Values:
-        """``1 − a²``."""
         return 1 - a * a
 
 
 @activations.register("hard_tanh")
-@dataclass(frozen=True)
 class HardTanh(Elementwise):
-    """Tanh without exponentials: −1 below −1, z between, 1 above 1; ``f′(z) = 1`` where |z| < 1, else 0.
+    """Tanh without exponentials: ``f(z) = min(max(z, −1), 1)``, ``f′(z) = 1 if |z| < 1, else 0``.
 
     Cheap on low-power devices. No gradient passes outside [−1, 1]; at ±1 the derivative is 0.
 
@@ -154,22 +154,20 @@ class HardTanh(Elementwise):
     Source: Collobert, "Large scale machine learning", thesis, 2004.
     """
 
-    formula = "−1 if z < −1, z if −1 ≤ z ≤ 1, 1 if z > 1"
+    formula = Formula("min(max(z, -1), 1)")
+    derivative_formula = Formula("1 if abs(z) < 1 else 0")
     range = (-1.0, 1.0)
 
     def value(self, z: Values) -> Values:
-        """``z`` cut to [−1, 1]."""
         return jnp.clip(z, -1, 1)
 
     def derivative(self, z: Values, a: Values) -> Values:
-        """1 where |z| < 1, else 0."""
         return (jnp.abs(z) < 1).astype(z.dtype)
 
 
 @activations.register("softmax")
-@dataclass(frozen=True)
 class Softmax(Activation):
-    """Probabilities over the last axis: ``a_i = e^{z_i} / Σ_j e^{z_j}``, ``∂a_i/∂z_j = a_i (δ_ij − a_j)``.
+    """Probabilities over the last axis: ``a_i = e^(z_i) / Σ_j e^(z_j)``, ``∂a_i/∂z_j = a_i · ([i = j] − a_j)``.
 
     For the output of a multi-class classifier. The values sum to 1, so each depends on every z of its
     example: ``dz = a · (da − Σ_j da_j a_j)``. The largest z is subtracted first, which changes nothing in
@@ -182,23 +180,21 @@ class Softmax(Activation):
     Source: Bridle, "Probabilistic interpretation of feedforward classification network outputs", 1990.
     """
 
-    formula = "e^{z_i} / Σ_j e^{z_j}"
+    formula = Formula("exp(z[i]) / sum(j, exp(z[j]))")
+    derivative_formula = Formula("a[i] * ((i == j) - a[j])")
     range = (0.0, 1.0)
 
     def value(self, z: Values) -> Values:
-        """``e^{z_i} / Σ_j e^{z_j}``."""
         exponentials = jnp.exp(z - jnp.max(z, axis=-1, keepdims=True))
         return exponentials / jnp.sum(exponentials, axis=-1, keepdims=True)
 
     def backward(self, z: Values, a: Values, da: Values) -> Values:
-        """``a · (da − Σ_j da_j a_j)``."""
         return a * (da - jnp.sum(da * a, axis=-1, keepdims=True))
 
 
 @activations.register("relu")
-@dataclass(frozen=True)
 class ReLU(Elementwise):
-    """The positive part: ``f(z) = max(0, z)``, ``f′(z) = 1`` where z > 0, else 0.
+    """Rectified linear unit, the positive part: ``f(z) = max(0, z)``, ``f′(z) = 1 if z > 0, else 0``.
 
     The default of hidden layers: cheap, and its derivative does not vanish at large z. A neuron whose z is
     negative for every example passes no gradient and learns no more (dying ReLU).
@@ -215,22 +211,20 @@ class ReLU(Elementwise):
     Source: Nair & Hinton, "Rectified linear units improve restricted Boltzmann machines", 2010.
     """
 
-    formula = "max(0, z)"
+    formula = Formula("max(0, z)")
+    derivative_formula = Formula("1 if z > 0 else 0")
     range = (0.0, math.inf)
 
     def value(self, z: Values) -> Values:
-        """``max(0, z)``."""
         return jnp.maximum(z, 0)
 
     def derivative(self, z: Values, a: Values) -> Values:
-        """1 where z > 0, else 0."""
         return (z > 0).astype(z.dtype)
 
 
 @activations.register("step")
-@dataclass(frozen=True)
 class Step(Elementwise):
-    """The perceptron's threshold: ``f(z) = 1`` where z ≥ 0, else 0; ``f′(z) = 0`` everywhere.
+    """Threshold of the perceptron: ``f(z) = 1 if z ≥ 0, else 0``, ``f′(z) = 0``.
 
     The derivative is 0 at the jump too, so no gradient passes: a network with steps cannot be trained by
     backpropagation. The perceptron has its own learning rule.
@@ -242,28 +236,23 @@ class Step(Elementwise):
     Source: Rosenblatt, "The perceptron", 1958.
     """
 
-    formula = "1 if z ≥ 0, else 0"
+    formula = Formula("1 if z >= 0 else 0")
+    derivative_formula = Formula("0")
     range = (0.0, 1.0)
 
     def value(self, z: Values) -> Values:
-        """1 where z ≥ 0, else 0."""
         return (z >= 0).astype(z.dtype)
 
     def derivative(self, z: Values, a: Values) -> Values:
-        """0 everywhere."""
         return jnp.zeros_like(z)
 
 
 @activations.register("leaky_relu")
-@dataclass(frozen=True)
 class LeakyReLU(Elementwise):
-    """A ReLU that cannot die: ``f(z) = z`` where z > 0, else α z; ``f′(z) = 1`` where z > 0, else α.
+    """ReLU that cannot die: ``f(z) = z if z > 0, else α · z``, ``f′(z) = 1 if z > 0, else α``.
 
     Args:
         alpha: derivative on the negative side, above 0. At 0 the derivative is α.
-
-    Raises:
-        InvalidValue: alpha is not above 0.
 
     Example:
         >>> LeakyReLU(alpha=0.5).value(jnp.array([-2.0, 2.0])).tolist()
@@ -276,33 +265,25 @@ class LeakyReLU(Elementwise):
 
     alpha: float = constrained(0.01, POSITIVE, "derivative on the negative side")
 
-    formula = "z if z > 0, else α z"
+    formula = Formula("z if z > 0 else alpha * z")
+    derivative_formula = Formula("1 if z > 0 else alpha")
     range = (-math.inf, math.inf)
 
-    def __post_init__(self) -> None:
-        validate(self)
-
     def value(self, z: Values) -> Values:
-        """``z`` where z > 0, else ``α z``."""
         return jnp.where(z > 0, z, self.alpha * z)
 
     def derivative(self, z: Values, a: Values) -> Values:
-        """1 where z > 0, else α."""
         return jnp.where(z > 0, jnp.ones_like(z), self.alpha)
 
 
 @activations.register("elu")
-@dataclass(frozen=True)
 class ELU(Elementwise):
-    """Exponential linear unit: ``f(z) = z`` where z > 0, else α (e^z − 1).
+    """Exponential linear unit: ``f(z) = z if z > 0, else α · (e^z − 1)``, ``f′(z) = 1 if z > 0, else a + α``.
 
-    ``f′(z) = 1`` where z > 0, else α e^z = a + α. Negative values bring the mean activation nearer to zero.
+    Negative values bring the mean activation nearer to zero.
 
     Args:
         alpha: the value that −f approaches far below 0, above 0. At 0 the derivative is α, which is 1 by default.
-
-    Raises:
-        InvalidValue: alpha is not above 0.
 
     Example:
         >>> ELU().value(jnp.array([-1e4, 0.0, 2.0])).tolist()
@@ -314,10 +295,8 @@ class ELU(Elementwise):
 
     alpha: float = constrained(1.0, POSITIVE, "depth of the negative side")
 
-    formula = "z if z > 0, else α (e^z − 1)"
-
-    def __post_init__(self) -> None:
-        validate(self)
+    formula = Formula("z if z > 0 else alpha * (exp(z) - 1)")
+    derivative_formula = Formula("1 if z > 0 else a + alpha")
 
     @property
     def range(self) -> tuple[float, float]:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -325,27 +304,19 @@ class ELU(Elementwise):
         return (-self.alpha, math.inf)
 
     def value(self, z: Values) -> Values:
-        """``z`` where z > 0, else ``α (e^z − 1)``."""
         # The minimum keeps the unused branch from overflowing, which would turn derived gradients into nan.
         return jnp.where(z > 0, z, self.alpha * jnp.expm1(jnp.minimum(z, 0)))
 
     def derivative(self, z: Values, a: Values) -> Values:
-        """1 where z > 0, else ``α e^z = a + α``."""
         return jnp.where(z > 0, jnp.ones_like(z), a + self.alpha)
 
 
-SELU_ALPHA = 1.6732632423543772
-SELU_SCALE = 1.0507009873554805
-
-
 @activations.register("selu")
-@dataclass(frozen=True)
 class SELU(Elementwise):
-    """Self-normalising ELU: ``f(z) = λ z`` where z > 0, else λ α (e^z − 1).
+    """Self-normalising ELU: ``f(z) = λ · z if z > 0, else λ · α · (e^z − 1)``, ``f′(z) = λ if z > 0, else a + λ · α``.
 
-    ``f′(z) = λ`` where z > 0, else λ α e^z = a + λ α.     λ ≈ 1.0507 and α ≈ 1.6733 are the numbers for
-    which activations of mean 0 and variance 1 keep both from layer to layer, if weights are drawn by
-    `LecunNormal`. At 0 the derivative is λ α ≈ 1.758.
+    λ ≈ 1.0507 and α ≈ 1.6733 are the numbers for which activations of mean 0 and variance 1 keep both from layer to
+    layer, if `LecunNormal` initialises the weights. At 0 the derivative is λ α ≈ 1.758.
 
     Example:
         >>> SELU().value(jnp.array([-1e4, 0.0, 1.0])).tolist()
@@ -354,22 +325,22 @@ class SELU(Elementwise):
     Source: Klambauer, Unterthiner, Mayr & Hochreiter, "Self-normalizing neural networks", 2017.
     """
 
-    formula = "λ z if z > 0, else λ α (e^z − 1)"
-    range = (-SELU_SCALE * SELU_ALPHA, math.inf)
+    formula = Formula("lam * z if z > 0 else lam * alpha * (exp(z) - 1)")
+    derivative_formula = Formula("lam if z > 0 else a + lam * alpha")
+    lam: ClassVar[float] = 1.0507009873554805
+    alpha: ClassVar[float] = 1.6732632423543772
+    range = (-lam * alpha, math.inf)
 
     def value(self, z: Values) -> Values:
-        """``λ z`` where z > 0, else ``λ α (e^z − 1)``."""
-        return SELU_SCALE * jnp.where(z > 0, z, SELU_ALPHA * jnp.expm1(jnp.minimum(z, 0)))
+        return self.lam * jnp.where(z > 0, z, self.alpha * jnp.expm1(jnp.minimum(z, 0)))
 
     def derivative(self, z: Values, a: Values) -> Values:
-        """λ where z > 0, else ``λ α e^z = a + λ α``."""
-        return jnp.where(z > 0, jnp.full_like(z, SELU_SCALE), a + SELU_SCALE * SELU_ALPHA)
+        return jnp.where(z > 0, jnp.full_like(z, self.lam), a + self.lam * self.alpha)
 
 
 @activations.register("gelu")
-@dataclass(frozen=True)
 class GELU(Elementwise):
-    """z times the normal probability of falling below z: ``f(z) = z Φ(z)``, ``f′(z) = Φ(z) + z φ(z)``.
+    """Gaussian error linear unit: ``f(z) = z · Φ(z)``, ``f′(z) = Φ(z) + z · φ(z)``.
 
     Φ is the standard normal distribution function, ``Φ(z) = ½ erfc(−z / √2)``, and φ its density.
 
@@ -383,15 +354,14 @@ class GELU(Elementwise):
     Source: Hendrycks & Gimpel, "Gaussian error linear units", 2016.
     """
 
-    formula = "z Φ(z)"
+    formula = Formula("z * Phi(z)")
+    derivative_formula = Formula("Phi(z) + z * phi(z)")
     range = (-0.17, math.inf)
 
     def value(self, z: Values) -> Values:
-        """``z Φ(z)``."""
         return z * _normal_cdf(z)
 
     def derivative(self, z: Values, a: Values) -> Values:
-        """``Φ(z) + z φ(z)``."""
         density = jnp.exp(-z * z / 2) / math.sqrt(2 * math.pi)
         return _normal_cdf(z) + z * density
 
@@ -402,9 +372,8 @@ def _normal_cdf(z: Values) -> Values:
 
 
 @activations.register("silu")
-@dataclass(frozen=True)
 class SiLU(Elementwise):
-    """Sigmoid linear unit, or swish: ``f(z) = z σ(z)``, ``f′(z) = σ(z) + a (1 − σ(z))``.
+    """Sigmoid linear unit, or swish: ``f(z) = z · σ(z)``, ``f′(z) = σ(z) + a · (1 − σ(z))``.
 
     Example:
         >>> SiLU().value(jnp.array([-1e4, 0.0, 1e4])).tolist()
@@ -414,23 +383,21 @@ class SiLU(Elementwise):
     in reinforcement learning", 2018.
     """
 
-    formula = "z / (1 + e^−z)"
+    formula = Formula("z * sigma(z)")
+    derivative_formula = Formula("sigma(z) + a * (1 - sigma(z))")
     range = (-0.2785, math.inf)
 
     def value(self, z: Values) -> Values:
-        """``z σ(z)``."""
         return z * jax.nn.sigmoid(z)
 
     def derivative(self, z: Values, a: Values) -> Values:
-        """``σ(z) + a (1 − σ(z))``."""
         sigmoid = jax.nn.sigmoid(z)
         return sigmoid + a * (1 - sigmoid)
 
 
 @activations.register("softplus")
-@dataclass(frozen=True)
 class Softplus(Elementwise):
-    """A smooth ReLU: ``f(z) = log(1 + e^z)``, ``f′(z) = σ(z)``.
+    """Smooth ReLU: ``f(z) = log(1 + e^z)``, ``f′(z) = σ(z)``.
 
     Computed as ``max(z, 0) + log(1 + e^−|z|)``, which is the same and cannot overflow.
 
@@ -442,22 +409,20 @@ class Softplus(Elementwise):
     better option pricing", 2001.
     """
 
-    formula = "log(1 + e^z)"
+    formula = Formula("log(1 + exp(z))")
+    derivative_formula = Formula("sigma(z)")
     range = (0.0, math.inf)
 
     def value(self, z: Values) -> Values:
-        """``log(1 + e^z)``."""
         return jnp.maximum(z, 0) + jnp.log1p(jnp.exp(-jnp.abs(z)))
 
     def derivative(self, z: Values, a: Values) -> Values:
-        """``σ(z)``."""
         return jax.nn.sigmoid(z)
 
 
 @activations.register("softsign")
-@dataclass(frozen=True)
 class Softsign(Elementwise):
-    """A tanh that saturates slowly: ``f(z) = z / (1 + |z|)``, ``f′(z) = 1 / (1 + |z|)²``.
+    """Tanh that saturates slowly: ``f(z) = z / (1 + |z|)``, ``f′(z) = 1 / (1 + |z|)²``.
 
     Example:
         >>> Softsign().value(jnp.array([-1.0, 0.0, 3.0])).tolist()
@@ -467,24 +432,22 @@ class Softsign(Elementwise):
     2010.
     """
 
-    formula = "z / (1 + |z|)"
+    formula = Formula("z / (1 + abs(z))")
+    derivative_formula = Formula("1 / (1 + abs(z))**2")
     range = (-1.0, 1.0)
 
     def value(self, z: Values) -> Values:
-        """``z / (1 + |z|)``."""
         return z / (1 + jnp.abs(z))
 
     def derivative(self, z: Values, a: Values) -> Values:
-        """``1 / (1 + |z|)²``."""
         return 1 / jnp.square(1 + jnp.abs(z))
 
 
 @activations.register("hard_sigmoid")
-@dataclass(frozen=True)
 class HardSigmoid(Elementwise):
-    """A sigmoid without exponentials: ``f(z) = min(max(z + 3, 0), 6) / 6``.
+    """Sigmoid without exponentials: ``f(z) = min(max(z + 3, 0), 6) / 6``, ``f′(z) = 1/6 if |z| < 3, else 0``.
 
-    ``f′(z) = 1/6`` where |z| < 3, else 0. At ±3 the derivative is 0.
+    At ±3 the derivative is 0.
 
     Example:
         >>> HardSigmoid().value(jnp.array([-4.0, 0.0, 3.0])).tolist()
@@ -496,13 +459,12 @@ class HardSigmoid(Elementwise):
     Source: Howard and others, "Searching for MobileNetV3", 2019.
     """
 
-    formula = "min(max(z + 3, 0), 6) / 6"
+    formula = Formula("min(max(z + 3, 0), 6) / 6")
+    derivative_formula = Formula("1/6 if abs(z) < 3 else 0")
     range = (0.0, 1.0)
 
     def value(self, z: Values) -> Values:
-        """``min(max(z + 3, 0), 6) / 6``."""
         return jnp.clip(z + 3, 0, 6) / 6
 
     def derivative(self, z: Values, a: Values) -> Values:
-        """1/6 where |z| < 3, else 0."""
         return (jnp.abs(z) < 3).astype(z.dtype) / 6

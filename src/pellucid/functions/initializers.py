@@ -1,13 +1,12 @@
-"""Initialisers: the first weights of a layer, drawn from a random key.
+"""Initialisers: the first weights of a layer, from a random key.
 
-The scaled initialisers choose the spread of the weights so that signals keep their size through the layers.
+The scaled initialisers choose the variance of the weights so that signals keep their size through the layers.
 They count the connections into and out of a neuron (`fans`). Weights have the shape (…, inputs, outputs):
 (inputs, units) in a dense layer, (height, width, channels in, channels out) in a convolution.
 """
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 import jax
@@ -15,6 +14,7 @@ import jax.numpy as jnp
 
 from pellucid.core.constraints import POSITIVE, Interval, constrained, validate
 from pellucid.core.errors import ShapeError
+from pellucid.core.formula import Formula
 from pellucid.core.registry import Registry
 from pellucid.core.types import Array, Float, Key, Shape
 
@@ -23,20 +23,24 @@ Weights: TypeAlias = Float[Array, "..."]
 
 
 class Initializer(ABC):
-    """Draws an array of first values.
+    """Initialises an array.
+
+    Attributes:
+        formula: a weight w, or its distribution, of the fans and the fields.
 
     Raises:
         InvalidValue: a field outside what is allowed.
     """
 
     name: ClassVar[str]
+    formula: ClassVar[Formula]
 
     def __post_init__(self) -> None:
         validate(self)
 
     @abstractmethod
     def __call__(self, key: RandomKey, shape: Shape, dtype: Any = jnp.float32) -> Weights:
-        """An array of ``shape``, the same for the same key."""
+        """Make an array of ``shape``, the same for the same key."""
 
 
 initializers = Registry("initializer", Initializer)
@@ -44,7 +48,7 @@ initializers = Registry("initializer", Initializer)
 
 
 def fans(shape: Shape) -> tuple[int, int]:
-    """The number of connections into and out of one neuron, for weights of shape (…, inputs, outputs).
+    """Count the connections into and out of one neuron, for weights of shape (…, inputs, outputs).
 
     ``fan in = … · inputs`` and ``fan out = … · outputs``, where … is the size of a convolution's window.
 
@@ -73,45 +77,41 @@ def _uniform(key: RandomKey, shape: Shape, limit: float, dtype: Any) -> Weights:
 
 
 @initializers.register("zeros")
-@dataclass(frozen=True)
 class Zeros(Initializer):
-    """All 0. For biases; neurons whose weights all start equal stay equal for ever.
+    """All zeros: ``w = 0``. For biases; neurons whose weights all start equal stay equal for ever.
 
     Example:
         >>> Zeros()(jax.random.key(0), (2,)).tolist()
         [0.0, 0.0]
     """
 
+    formula = Formula("w = 0")
+
     def __call__(self, key: RandomKey, shape: Shape, dtype: Any = jnp.float32) -> Weights:
-        """``w = 0``."""
         return jnp.zeros(shape, dtype)
 
 
 @initializers.register("ones")
-@dataclass(frozen=True)
 class Ones(Initializer):
-    """All 1. For scales, such as those of batch normalization.
+    """All ones: ``w = 1``. For scales, such as those of batch normalization.
 
     Example:
         >>> Ones()(jax.random.key(0), (2,)).tolist()
         [1.0, 1.0]
     """
 
+    formula = Formula("w = 1")
+
     def __call__(self, key: RandomKey, shape: Shape, dtype: Any = jnp.float32) -> Weights:
-        """``w = 1``."""
         return jnp.ones(shape, dtype)
 
 
 @initializers.register("constant")
-@dataclass(frozen=True)
 class Constant(Initializer):
-    """All the same value. For biases, for example that of an LSTM's forget gate.
+    """One value for all: ``w = value``. For biases, for example that of an LSTM's forget gate.
 
     Args:
         value: any finite number.
-
-    Raises:
-        InvalidValue: value is not a finite number.
 
     Example:
         >>> Constant(0.5)(jax.random.key(0), (2,)).tolist()
@@ -120,21 +120,18 @@ class Constant(Initializer):
 
     value: float = constrained(0.0, Interval(), "every weight")
 
+    formula = Formula("w = value")
+
     def __call__(self, key: RandomKey, shape: Shape, dtype: Any = jnp.float32) -> Weights:
-        """``w = value``."""
         return jnp.full(shape, self.value, dtype)
 
 
 @initializers.register("normal")
-@dataclass(frozen=True)
 class Normal(Initializer):
-    """A Gaussian around 0: ``w ~ N(0, std²)``.
+    """Gaussian around 0: ``w ~ N(0, std²)``.
 
     Args:
         std: standard deviation, above 0.
-
-    Raises:
-        InvalidValue: std is not above 0.
 
     Example:
         >>> weights = Normal(std=0.1)(jax.random.key(0), (784, 128))
@@ -144,23 +141,20 @@ class Normal(Initializer):
 
     std: float = constrained(0.05, POSITIVE, "standard deviation")
 
+    formula = Formula("w in N(0, std**2)")
+
     def __call__(self, key: RandomKey, shape: Shape, dtype: Any = jnp.float32) -> Weights:
-        """``w ~ N(0, std²)``."""
         return _normal(key, shape, self.std, dtype)
 
 
 @initializers.register("truncated_normal")
-@dataclass(frozen=True)
 class TruncatedNormal(Initializer):
-    """A Gaussian without tails: ``w ~ N(0, std²)``, drawn again until ``|w| ≤ 2 std``.
+    """Gaussian without tails, initialised again until |w| ≤ 2 std: ``w ~ truncated N(0, std, 2 · std)``.
 
     The standard deviation of what remains is 0.88 std.
 
     Args:
         std: standard deviation before the cut, above 0.
-
-    Raises:
-        InvalidValue: std is not above 0.
 
     Example:
         >>> bool(jnp.abs(TruncatedNormal()(jax.random.key(0), (1000,))).max() <= 0.1)
@@ -169,21 +163,18 @@ class TruncatedNormal(Initializer):
 
     std: float = constrained(0.05, POSITIVE, "standard deviation before the cut")
 
+    formula = Formula("w in truncated_N(0, std, 2 * std)")
+
     def __call__(self, key: RandomKey, shape: Shape, dtype: Any = jnp.float32) -> Weights:
-        """``w ~ N(0, std²)`` given ``|w| ≤ 2 std``."""
         return self.std * jax.random.truncated_normal(key, -2, 2, shape, dtype)
 
 
 @initializers.register("uniform")
-@dataclass(frozen=True)
 class Uniform(Initializer):
-    """Equally likely between two limits: ``w ~ U(−limit, limit)``.
+    """Uniform between two limits: ``w ~ U(−limit, limit)``.
 
     Args:
         limit: the largest weight, above 0.
-
-    Raises:
-        InvalidValue: limit is not above 0.
 
     Example:
         >>> bool(jnp.abs(Uniform()(jax.random.key(0), (1000,))).max() <= 0.05)
@@ -192,15 +183,15 @@ class Uniform(Initializer):
 
     limit: float = constrained(0.05, POSITIVE, "largest weight")
 
+    formula = Formula("w in U(-limit, limit)")
+
     def __call__(self, key: RandomKey, shape: Shape, dtype: Any = jnp.float32) -> Weights:
-        """``w ~ U(−limit, limit)``."""
         return _uniform(key, shape, self.limit, dtype)
 
 
 @initializers.register("glorot_uniform")
-@dataclass(frozen=True)
 class GlorotUniform(Initializer):
-    """Keeps signals and gradients alike: ``w ~ U(−r, r)``, ``r = √(6 / (fan in + fan out))``.
+    """Uniform that keeps signals and gradients alike: ``r = √(6 / (fan in + fan out)); w ~ U(−r, r)``.
 
     Made for tanh and other activations that are near to linear around 0.
 
@@ -212,15 +203,15 @@ class GlorotUniform(Initializer):
     2010.
     """
 
+    formula = Formula("r = sqrt(6 / (fan_in + fan_out)); w in U(-r, r)")
+
     def __call__(self, key: RandomKey, shape: Shape, dtype: Any = jnp.float32) -> Weights:
-        """``w ~ U(−r, r)``, ``r = √(6 / (fan in + fan out))``."""
         return _uniform(key, shape, math.sqrt(6 / sum(fans(shape))), dtype)
 
 
 @initializers.register("glorot_normal")
-@dataclass(frozen=True)
 class GlorotNormal(Initializer):
-    """The Gaussian with `GlorotUniform`'s variance: ``w ~ N(0, 2 / (fan in + fan out))``.
+    """Gaussian with the variance of `GlorotUniform`: ``w ~ N(0, 2 / (fan in + fan out))``.
 
     Example:
         >>> weights = GlorotNormal()(jax.random.key(0), (100, 100))
@@ -233,15 +224,15 @@ class GlorotNormal(Initializer):
     Source: as for `GlorotUniform`.
     """
 
+    formula = Formula("w in N(0, 2 / (fan_in + fan_out))")
+
     def __call__(self, key: RandomKey, shape: Shape, dtype: Any = jnp.float32) -> Weights:
-        """``w ~ N(0, 2 / (fan in + fan out))``."""
         return _normal(key, shape, math.sqrt(2 / sum(fans(shape))), dtype)
 
 
 @initializers.register("he_uniform")
-@dataclass(frozen=True)
 class HeUniform(Initializer):
-    """Keeps the size of signals through ReLU layers: ``w ~ U(−r, r)``, ``r = √(6 / fan in)``.
+    """Uniform that keeps the size of signals through ReLU layers: ``r = √(6 / fan in); w ~ U(−r, r)``.
 
     Example:
         >>> bool(jnp.abs(HeUniform()(jax.random.key(0), (6, 9))).max() <= 1.0)
@@ -250,15 +241,15 @@ class HeUniform(Initializer):
     Source: He, Zhang, Ren & Sun, "Delving deep into rectifiers", 2015.
     """
 
+    formula = Formula("r = sqrt(6 / fan_in); w in U(-r, r)")
+
     def __call__(self, key: RandomKey, shape: Shape, dtype: Any = jnp.float32) -> Weights:
-        """``w ~ U(−r, r)``, ``r = √(6 / fan in)``."""
         return _uniform(key, shape, math.sqrt(6 / fans(shape)[0]), dtype)
 
 
 @initializers.register("he_normal")
-@dataclass(frozen=True)
 class HeNormal(Initializer):
-    """The Gaussian with `HeUniform`'s variance: ``w ~ N(0, 2 / fan in)``.
+    """Gaussian with the variance of `HeUniform`: ``w ~ N(0, 2 / fan in)``.
 
     Example:
         >>> weights = HeNormal()(jax.random.key(0), (200, 100))
@@ -270,15 +261,15 @@ class HeNormal(Initializer):
     Source: as for `HeUniform`.
     """
 
+    formula = Formula("w in N(0, 2 / fan_in)")
+
     def __call__(self, key: RandomKey, shape: Shape, dtype: Any = jnp.float32) -> Weights:
-        """``w ~ N(0, 2 / fan in)``."""
         return _normal(key, shape, math.sqrt(2 / fans(shape)[0]), dtype)
 
 
 @initializers.register("lecun_uniform")
-@dataclass(frozen=True)
 class LecunUniform(Initializer):
-    """Keeps the size of signals through linear layers: ``w ~ U(−r, r)``, ``r = √(3 / fan in)``.
+    """Uniform that keeps the size of signals through linear layers: ``r = √(3 / fan in); w ~ U(−r, r)``.
 
     Example:
         >>> bool(jnp.abs(LecunUniform()(jax.random.key(0), (3, 9))).max() <= 1.0)
@@ -287,15 +278,15 @@ class LecunUniform(Initializer):
     Source: LeCun, Bottou, Orr & Müller, "Efficient BackProp", 1998.
     """
 
+    formula = Formula("r = sqrt(3 / fan_in); w in U(-r, r)")
+
     def __call__(self, key: RandomKey, shape: Shape, dtype: Any = jnp.float32) -> Weights:
-        """``w ~ U(−r, r)``, ``r = √(3 / fan in)``."""
         return _uniform(key, shape, math.sqrt(3 / fans(shape)[0]), dtype)
 
 
 @initializers.register("lecun_normal")
-@dataclass(frozen=True)
 class LecunNormal(Initializer):
-    """The Gaussian with `LecunUniform`'s variance, the partner of SELU: ``w ~ N(0, 1 / fan in)``.
+    """Gaussian with the variance of `LecunUniform`, the partner of SELU: ``w ~ N(0, 1 / fan in)``.
 
     Example:
         >>> weights = LecunNormal()(jax.random.key(0), (100, 100))
@@ -307,15 +298,15 @@ class LecunNormal(Initializer):
     Source: as for `LecunUniform`.
     """
 
+    formula = Formula("w in N(0, 1 / fan_in)")
+
     def __call__(self, key: RandomKey, shape: Shape, dtype: Any = jnp.float32) -> Weights:
-        """``w ~ N(0, 1 / fan in)``."""
         return _normal(key, shape, math.sqrt(1 / fans(shape)[0]), dtype)
 
 
 @initializers.register("orthogonal")
-@dataclass(frozen=True)
 class Orthogonal(Initializer):
-    """A random rotation, which keeps the length of signals: ``WᵀW = gain² 1`` or ``W Wᵀ = gain² 1``.
+    """Random rotation, which keeps the length of signals: ``Wᵀ·W = gain² · I``.
 
     W has the shape (fan in, outputs); the shorter of rows and columns is orthogonal. The factor Q of a
     Gaussian matrix, with the signs of R's diagonal, is uniform over all rotations and reflections.
@@ -339,8 +330,9 @@ class Orthogonal(Initializer):
 
     gain: float = constrained(1.0, POSITIVE, "length of each orthogonal row or column")
 
+    formula = Formula("W.T @ W == gain**2 * I")
+
     def __call__(self, key: RandomKey, shape: Shape, dtype: Any = jnp.float32) -> Weights:
-        """``gain · Q sign(diag R)``, where ``Q R`` is a Gaussian matrix."""
         rows, columns = fans(shape)[0], shape[-1]
         tall = (max(rows, columns), min(rows, columns))
         Q, R = jnp.linalg.qr(jax.random.normal(key, tall, dtype))

@@ -1,14 +1,13 @@
-"""Losses: what training makes small, each next to its gradient.
+"""Loss functions and their gradients.
 
 Every loss takes *prediction, target*, in this order, gives one number for each example, and gives the gradient
-of that number with respect to the prediction. The first axis counts the examples. How the examples are put
-together is the same for all losses (`Loss.shares`): the mean over the batch by default, the sum on request.
-With the mean, a learning rate that suits one batch size is near to suiting another; with the sum, gradients
-grow with the batch.
+of that number with respect to the prediction. The first axis counts the examples. They are reduced alike for all
+losses (`Loss.fractions`): the mean over the batch by default, the sum on request. With the mean, a learning rate that
+suits one batch size is near to suiting another; with the sum, gradients grow with the batch.
 
 Probabilities are cut off at ε before their logarithm is taken, ε being the spacing of the dtype at 1
 (1.2·10⁻⁷ in float32). So the loss of a confident mistake is large (up to 15.9 in float32) but finite. The
-gradient is taken at the clipped probability and does not vanish there. A loss on logits needs no clipping:
+gradient is taken at the clipped probability and does not vanish there. A loss of logits needs no clipping:
 where an activation and a loss have such a fusion, `fuse` finds it.
 """
 
@@ -23,6 +22,7 @@ from jax.scipy.special import xlogy
 
 from pellucid.core.constraints import NOT_NEGATIVE, POSITIVE, OneOf, WholeNumber, constrained, require, validate
 from pellucid.core.errors import InvalidValue, ShapeError
+from pellucid.core.formula import Formula
 from pellucid.core.registry import Registry
 from pellucid.core.types import Array, Bool, Float, Num, Scalar, Shape
 from pellucid.functions.activations import Activation, Sigmoid, Softmax
@@ -35,20 +35,31 @@ Anything: TypeAlias = Num[Array, "..."] | Bool[Array, "..."]
 PerExample: TypeAlias = Float[Array, "batch"]
 Totals: TypeAlias = Float[Array, "batch *steps"]
 TargetKind: TypeAlias = Literal["numbers", "one_hot", "classes"]
-Reads: TypeAlias = Literal["numbers", "probabilities", "logits", "margins", "scores"]
+Reads: TypeAlias = Literal["numbers", "probabilities", "logits", "margins", "scores", "decisions"]
+Range: TypeAlias = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Loss(ABC):
     """A loss for each example, and how the examples are reduced to one number.
 
-    ``target_kind`` says what targets look like: ``"numbers"`` of the shape of the prediction;
-    ``"one_hot"``, a distribution over the last axis, of the shape of the prediction; or ``"classes"``,
-    integer labels of the shape of the prediction without its last axis.
+    Everything else asks the class, not its name:
 
-    ``reads`` says what predictions are: ``"numbers"``; ``"probabilities"`` between 0 and 1; ``"logits"``, of which the
-    loss takes the sigmoid or softmax itself; ``"margins"``, above 0 for yes and below for no, whose targets are −1 and
-    1; or ``"scores"``, which mean nothing by themselves (a critic's).
+    Attributes:
+        reads: what predictions are: ``"numbers"``; ``"probabilities"`` between 0 and 1; ``"logits"``, of which the loss
+            takes the sigmoid or softmax itself; ``"margins"``, above 0 for yes and below for no; ``"decisions"``, 0 or
+            1 from a threshold, through which the gradient is passed (the perceptron); or ``"scores"``, which mean
+            nothing by themselves (a critic's).
+        target_kind: what targets are: ``"numbers"`` of the shape of the prediction; ``"one_hot"``, a distribution over
+            the last axis, of the shape of the prediction; or ``"classes"``, integer labels of the shape of the
+            prediction without its last axis.
+        target_range: the interval of its targets, where they are not integer labels.
+        of_difference: whether it depends on prediction − target alone: a distance, whose targets may be shifted and
+            scaled for training.
+        activation: the activation that a loss of logits takes itself.
+        of_probabilities: the loss that equals it after that activation.
+        formula: the term of one output, or the sum over the classes; of ŷ (logits: z), y and the fields.
+        gradient_formula: its gradient with respect to the prediction.
 
     Args:
         reduction: ``"mean"`` or ``"sum"`` over the examples.
@@ -61,26 +72,35 @@ class Loss(ABC):
     reduction: Literal["mean", "sum"] = constrained("mean", OneOf(("mean", "sum")), "over the examples")
 
     name: ClassVar[str]
-    target_kind: ClassVar[TargetKind]
-    of_difference: ClassVar[bool] = False
-    """Whether the loss depends on prediction − target alone, so that targets may be shifted and scaled for training."""
     reads: ClassVar[Reads] = "numbers"
+    target_kind: ClassVar[TargetKind]
+    target_range: ClassVar[Range] = (-math.inf, math.inf)
+    of_difference: ClassVar[bool] = False
+    activation: ClassVar[type[Activation] | None] = None
+    of_probabilities: ClassVar[type["Loss"] | None] = None
+    formula: ClassVar[Formula]
+    gradient_formula: ClassVar[Formula]
+
+    @property
+    def signed(self) -> bool:
+        """Whether the sign of a prediction decides, as a linear output layer gives it: logits and margins."""
+        return self.reads in ("logits", "margins")
 
     @property
     def threshold(self) -> float:
-        """The prediction above which yes or no is yes: 0 for logits and margins, else ½."""
-        return 0.0 if self.reads in ("logits", "margins") else 0.5
+        """The prediction above which yes or no is yes: 0 where the sign decides, else ½."""
+        return 0.0 if self.signed else 0.5
 
     def __post_init__(self) -> None:
         validate(self)
 
     @abstractmethod
     def value(self, prediction: Prediction, target: Target) -> PerExample:
-        """The loss of each example."""
+        """Compute the loss of each example."""
 
     @abstractmethod
     def gradient(self, prediction: Prediction, target: Target) -> Prediction:
-        """The gradient of each example's loss with respect to its prediction, not yet reduced."""
+        """Compute the gradient of each example's loss with respect to its prediction, not yet reduced."""
 
     @final
     def check(self, prediction_shape: Shape, target_shape: Shape, target_dtype: Any) -> None:
@@ -98,14 +118,14 @@ class Loss(ABC):
         check_target(self.target_kind, prediction_shape, target_shape, target_dtype, self.name)
 
     @final
-    def shares(self, weights: PerExample, total: Scalar | None = None) -> PerExample:
-        """What each example's loss, and its gradient, is multiplied by in the reduction.
+    def fractions(self, weights: PerExample, total: Scalar | None = None) -> PerExample:
+        """Compute the factor of each example's loss, and of its gradient, in the reduction.
 
         ``w / total`` for the mean, ``w`` for the sum. An example of weight 0 has no part in either.
 
         Args:
             weights: one for each example, at least 0.
-            total: what the mean divides by; Σ w when left out.
+            total: the divisor of the mean; Σ w when left out.
         """
         if self.reduction == "sum":
             return weights
@@ -115,11 +135,11 @@ class Loss(ABC):
 
     @final
     def __call__(self, prediction: Anything, target: Anything, weights: Anything | None = None) -> Scalar:
-        """The reduced loss: ``Σ w l / Σ w`` for the mean, ``Σ w l`` for the sum.
+        """Compute the reduced loss: ``Σ w l / Σ w`` for the mean, ``Σ w l`` for the sum.
 
         Args:
-            prediction: (batch, …), what the network says.
-            target: what is true, of the shape that ``target_kind`` asks for.
+            prediction: (batch, …), the network's output.
+            target: the truth, of the shape that ``target_kind`` asks for.
             weights: (batch,), one for each example, at least 0; all 1 when left out.
 
         Raises:
@@ -133,8 +153,7 @@ class Loss(ABC):
                 f"{self.name}: weights must have one number for each of the {prediction.shape[0]} examples. "
                 f"Received: shape {weights.shape}."
             )
-        shares = self.shares(weights.astype(prediction.dtype))
-        return jnp.sum(shares * self.value(prediction, target))
+        return jnp.sum(self.fractions(weights.astype(prediction.dtype)) * self.value(prediction, target))
 
 
 def check_target(kind: TargetKind, prediction_shape: Shape, target_shape: Shape, target_dtype: Any, name: str) -> None:
@@ -192,37 +211,37 @@ class PerOutput(Loss):
 
     @abstractmethod
     def term(self, prediction: Prediction, target: Prediction) -> Prediction:
-        """The term of each output."""
+        """Compute the term of each output."""
 
     @abstractmethod
     def term_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
-        """The derivative of each term with respect to its prediction."""
+        """Compute the derivative of each term with respect to its prediction."""
 
     @final
     def value(self, prediction: Prediction, target: Target) -> PerExample:
-        """The mean, or sum, of the terms of an example."""
         terms = self.term(prediction, target.astype(prediction.dtype))
         return jnp.sum(terms, axis=tuple(range(1, terms.ndim))) / self._divisor(prediction)
 
     @final
     def gradient(self, prediction: Prediction, target: Target) -> Prediction:
-        """The derivative of each term, divided like the terms."""
         return self.term_gradient(prediction, target.astype(prediction.dtype)) / self._divisor(prediction)
 
     def _divisor(self, prediction: Prediction) -> int:
         return math.prod(prediction.shape[1:]) if self.over_outputs == "mean" else 1
 
 
+class Distance(PerOutput):
+    """A loss of the error ``e = ŷ − y``."""
+
+    of_difference = True
+
+
 @losses.register("mean_squared_error")
-@dataclass(frozen=True)
-class MeanSquaredError(PerOutput):
-    """The square of the error, ``(ŷ − y)²``; gradient ``2 (ŷ − y)``. Averaged over the outputs of an example.
+class MeanSquaredError(Distance):
+    """Square of the error: ``(ŷ − y)²``; gradient ``2 · (ŷ − y)``. Averaged over the outputs of an example.
 
     Punishes large errors most, so it is sensitive to outliers. It is also the reconstruction loss of an
     autoencoder.
-
-    Args:
-        reduction: ``"mean"`` or ``"sum"`` over the examples.
 
     Example:
         >>> loss = MeanSquaredError()
@@ -232,56 +251,45 @@ class MeanSquaredError(PerOutput):
     Others: no factor ½, as in PyTorch and Keras; textbooks and ``optax.l2_loss`` have one.
     """
 
-    of_difference: ClassVar[bool] = True
+    formula = Formula("(yhat - y)**2")
+    gradient_formula = Formula("2 * (yhat - y)")
 
     def term(self, prediction: Prediction, target: Prediction) -> Prediction:
-        """``(ŷ − y)²``."""
         return jnp.square(prediction - target)
 
     def term_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
-        """``2 (ŷ − y)``."""
         return 2 * (prediction - target)
 
 
 @losses.register("mean_absolute_error")
-@dataclass(frozen=True)
-class MeanAbsoluteError(PerOutput):
-    """The size of the error, ``|ŷ − y|``; gradient ``sign(ŷ − y)``. Averaged over the outputs of an example.
+class MeanAbsoluteError(Distance):
+    """Size of the error: ``|ŷ − y|``; gradient ``sign(ŷ − y)``. Averaged over the outputs of an example.
 
     Robust against outliers. Not differentiable where ŷ = y: the gradient there is 0.
-
-    Args:
-        reduction: ``"mean"`` or ``"sum"`` over the examples.
 
     Example:
         >>> float(MeanAbsoluteError()(jnp.array([[1.0], [5.0]]), jnp.array([[2.0], [2.0]])))
         2.0
     """
 
-    of_difference: ClassVar[bool] = True
+    formula = Formula("abs(yhat - y)")
+    gradient_formula = Formula("sign(yhat - y)")
 
     def term(self, prediction: Prediction, target: Prediction) -> Prediction:
-        """``|ŷ − y|``."""
         return jnp.abs(prediction - target)
 
     def term_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
-        """``sign(ŷ − y)``, 0 at 0."""
         return jnp.sign(prediction - target)
 
 
 @losses.register("huber")
-@dataclass(frozen=True)
-class Huber(PerOutput):
-    """Squared near zero, absolute far away: ``½ e²`` where |e| ≤ δ, else ``δ (|e| − ½ δ)``.
+class Huber(Distance):
+    """Squared near zero, absolute far away, averaged over the outputs of an example.
 
-    The error is ``e = ŷ − y``, the gradient e cut to [−δ, δ]. Averaged over the outputs of an example.
+    ``e = ŷ − y; ½ · e² if |e| ≤ δ, else δ · (|e| − δ / 2)``; gradient ``min(max(ŷ − y, −δ), δ)``.
 
     Args:
-        delta: the error from which the loss grows linearly, above 0.
-        reduction: ``"mean"`` or ``"sum"`` over the examples.
-
-    Raises:
-        InvalidValue: delta is not above 0.
+        delta: δ, the error above which the loss grows linearly, above 0.
 
     Example:
         >>> Huber(delta=1.0).value(jnp.array([[0.5], [3.0]]), jnp.array([[0.0], [0.0]])).tolist()
@@ -293,33 +301,28 @@ class Huber(PerOutput):
     Source: Huber, "Robust estimation of a location parameter", 1964.
     """
 
-    of_difference: ClassVar[bool] = True
+    delta: float = constrained(1.0, POSITIVE, "error above which the loss grows linearly")
 
-    delta: float = constrained(1.0, POSITIVE, "error from which the loss grows linearly")
+    formula = Formula("e = yhat - y; 1/2 * e**2 if abs(e) <= delta else delta * (abs(e) - delta / 2)")
+    gradient_formula = Formula("min(max(yhat - y, -delta), delta)")
 
     def term(self, prediction: Prediction, target: Prediction) -> Prediction:
-        """``½ e²`` where |e| ≤ δ, else ``δ (|e| − ½ δ)``."""
         # With c = min(|e|, δ), both branches are c (|e| − ½ c), and neither overflows where it is not used.
         error = jnp.abs(prediction - target)
         cut = jnp.minimum(error, self.delta)
         return cut * (error - cut / 2)
 
     def term_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
-        """``e`` cut to [−δ, δ]."""
         return jnp.clip(prediction - target, -self.delta, self.delta)
 
 
 @losses.register("log_cosh")
-@dataclass(frozen=True)
-class LogCosh(PerOutput):
-    """Smooth everywhere: ``Σ log cosh(ŷ − y)``; gradient ``tanh(ŷ − y)``.
+class LogCosh(Distance):
+    """Smooth absolute error, summed over outputs and examples: ``log(cosh(ŷ − y))``; gradient ``tanh(ŷ − y)``.
 
     Like ½ e² for a small error e and like |e| − log 2 for a large one. A sum over outputs and, by default,
     over examples, as its formula says; ``reduction="mean"`` averages over the examples. Computed as ``|e| +
     log(1 + ½ (e^−2|e| − 1))``, which cannot overflow.
-
-    Args:
-        reduction: ``"sum"`` or ``"mean"`` over the examples.
 
     Example:
         >>> LogCosh().value(jnp.array([[0.0], [1e4]]), jnp.array([[0.0], [0.0]])).tolist()
@@ -328,33 +331,28 @@ class LogCosh(PerOutput):
     Others: Keras averages over the outputs and over the examples.
     """
 
-    of_difference: ClassVar[bool] = True
-
     _: KW_ONLY
     reduction: Literal["mean", "sum"] = constrained("sum", OneOf(("mean", "sum")), "over the examples")
 
     over_outputs = "sum"
+    formula = Formula("log(cosh(yhat - y))")
+    gradient_formula = Formula("tanh(yhat - y)")
 
     def term(self, prediction: Prediction, target: Prediction) -> Prediction:
-        """``log cosh(ŷ − y)``."""
         error = jnp.abs(prediction - target)
         return error + jnp.log1p(jnp.expm1(-2 * error) / 2)
 
     def term_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
-        """``tanh(ŷ − y)``."""
         return jnp.tanh(prediction - target)
 
 
 @losses.register("binary_cross_entropy")
-@dataclass(frozen=True)
 class BinaryCrossEntropy(PerOutput):
-    """For yes or no: ``−[y log ŷ + (1 − y) log(1 − ŷ)]``; gradient ``(ŷ − y) / (ŷ (1 − ŷ))``.
+    """Cross-entropy of yes or no, averaged over the outputs of an example.
 
-    ŷ is a probability, the output of a sigmoid, cut to [ε, 1 − ε]; y is 0 or 1, or a probability. Averaged
-    over the outputs of an example. It is also the reconstruction loss of black-and-white images.
-
-    Args:
-        reduction: ``"mean"`` or ``"sum"`` over the examples.
+    ``−(y · log(ŷ) + (1 − y) · log(1 − ŷ))``; gradient ``(ŷ − y) / (ŷ · (1 − ŷ))``. ŷ is a probability, the output of a
+    sigmoid, cut to [ε, 1 − ε]; y is 0 or 1, or a probability. It is also the reconstruction loss of black-and-white
+    images.
 
     Example:
         >>> loss = BinaryCrossEntropy()
@@ -365,28 +363,25 @@ class BinaryCrossEntropy(PerOutput):
     """
 
     reads = "probabilities"
+    target_range = (0.0, 1.0)
+    formula = Formula("-(y * log(yhat) + (1 - y) * log(1 - yhat))")
+    gradient_formula = Formula("(yhat - y) / (yhat * (1 - yhat))")
 
     def term(self, prediction: Prediction, target: Prediction) -> Prediction:
-        """``−[y log ŷ + (1 − y) log(1 − ŷ)]``."""
         p = jnp.clip(prediction, _epsilon(prediction), 1 - _epsilon(prediction))
         return -(target * jnp.log(p) + (1 - target) * jnp.log1p(-p))
 
     def term_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
-        """``(ŷ − y) / (ŷ (1 − ŷ))``."""
         p = jnp.clip(prediction, _epsilon(prediction), 1 - _epsilon(prediction))
         return (p - target) / (p * (1 - p))
 
 
 @losses.register("sigmoid_binary_cross_entropy")
-@dataclass(frozen=True)
 class SigmoidBinaryCrossEntropy(PerOutput):
-    """Sigmoid and binary cross-entropy in one: ``log(1 + e^z) − y z`` of the logit z; gradient ``σ(z) − y``.
+    """Sigmoid and binary cross-entropy in one: ``log(1 + e^z) − y · z``; gradient ``σ(z) − y``.
 
-    Exact where the two apart would be clipped. Computed as ``max(z, 0) − y z + log(1 + e^−|z|)``. Averaged
-    over the outputs of an example.
-
-    Args:
-        reduction: ``"mean"`` or ``"sum"`` over the examples.
+    Of the logit z. Exact where the two apart would be clipped. Computed as ``max(z, 0) − y z + log(1 + e^−|z|)``.
+    Averaged over the outputs of an example.
 
     Example:
         >>> loss = SigmoidBinaryCrossEntropy()
@@ -397,30 +392,28 @@ class SigmoidBinaryCrossEntropy(PerOutput):
     """
 
     reads = "logits"
+    target_range = (0.0, 1.0)
+    activation = Sigmoid
+    of_probabilities = BinaryCrossEntropy
+    formula = Formula("log(1 + exp(z)) - y * z")
+    gradient_formula = Formula("sigma(z) - y")
 
     def term(self, prediction: Prediction, target: Prediction) -> Prediction:
-        """``log(1 + e^z) − y z``."""
-        z = prediction
-        return jnp.maximum(z, 0) - target * z + jnp.log1p(jnp.exp(-jnp.abs(z)))
+        return jnp.maximum(prediction, 0) - target * prediction + jnp.log1p(jnp.exp(-jnp.abs(prediction)))
 
     def term_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
-        """``σ(z) − y``."""
         return jax.nn.sigmoid(prediction) - target
 
 
 @losses.register("wasserstein")
-@dataclass(frozen=True)
 class Wasserstein(PerOutput):
-    """A critic's score, signed: ``−y ŷ`` with y = +1 for real and −1 for generated examples; gradient ``−y``.
+    """Signed score of a critic: ``−y · ŷ``; gradient ``−y``, with y = +1 for real and −1 for generated examples.
 
     The critic ends in a linear layer; making the loss small makes real examples score above generated ones.
     Over as many real as generated examples the mean is −½ (mean real score − mean generated score), and the
     difference of the means estimates the Wasserstein distance if the critic is kept Lipschitz (by clipping
     its weights or a gradient penalty). The generator is trained with y = +1 for its own examples. Averaged
     over the outputs of an example.
-
-    Args:
-        reduction: ``"mean"`` or ``"sum"`` over the examples.
 
     Example:
         >>> score, real = jnp.array([[3.0], [1.0]]), jnp.array([[1.0], [-1.0]])
@@ -433,25 +426,29 @@ class Wasserstein(PerOutput):
     """
 
     reads = "scores"
+    target_range = (-1.0, 1.0)
+    formula = Formula("-y * yhat")
+    gradient_formula = Formula("-y")
 
     def term(self, prediction: Prediction, target: Prediction) -> Prediction:
-        """``−y ŷ``."""
         return -target * prediction
 
     def term_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
-        """``−y``."""
         return -target
 
 
+class Margin(PerOutput):
+    """A loss of how far ``y · ŷ`` is below 1, with y = ±1."""
+
+    reads = "margins"
+    target_range = (-1.0, 1.0)
+
+
 @losses.register("hinge")
-@dataclass(frozen=True)
-class Hinge(PerOutput):
-    """A margin of 1: ``max(0, 1 − y ŷ)`` with y = ±1; gradient ``−y`` where y ŷ < 1, else 0.
+class Hinge(Margin):
+    """Margin of 1: ``max(0, 1 − y · ŷ)``; gradient ``−y if y · ŷ < 1, else 0``, with y = ±1.
 
     At the kink y ŷ = 1 the gradient is 0. Averaged over the outputs of an example.
-
-    Args:
-        reduction: ``"mean"`` or ``"sum"`` over the examples.
 
     Example:
         >>> Hinge().value(jnp.array([[0.5], [2.0]]), jnp.array([[-1.0], [1.0]])).tolist()
@@ -462,26 +459,21 @@ class Hinge(PerOutput):
     Source: Cortes & Vapnik, "Support-vector networks", 1995.
     """
 
-    reads = "margins"
+    formula = Formula("max(0, 1 - y * yhat)")
+    gradient_formula = Formula("-y if y * yhat < 1 else 0")
 
     def term(self, prediction: Prediction, target: Prediction) -> Prediction:
-        """``max(0, 1 − y ŷ)``."""
         return jnp.maximum(1 - target * prediction, 0)
 
     def term_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
-        """``−y`` where y ŷ < 1, else 0."""
         return jnp.where(target * prediction < 1, -target, 0)
 
 
 @losses.register("squared_hinge")
-@dataclass(frozen=True)
-class SquaredHinge(PerOutput):
-    """A margin of 1, without a kink: ``max(0, 1 − y ŷ)²`` with y = ±1; gradient ``−2 y max(0, 1 − y ŷ)``.
+class SquaredHinge(Margin):
+    """Margin of 1 without a kink: ``max(0, 1 − y · ŷ)²``; gradient ``−2 · y · max(0, 1 − y · ŷ)``, with y = ±1.
 
     Averaged over the outputs of an example.
-
-    Args:
-        reduction: ``"mean"`` or ``"sum"`` over the examples.
 
     Example:
         >>> SquaredHinge().value(jnp.array([[0.5], [2.0]]), jnp.array([[-1.0], [1.0]])).tolist()
@@ -490,14 +482,13 @@ class SquaredHinge(PerOutput):
     Others: as for `Hinge`.
     """
 
-    reads = "margins"
+    formula = Formula("max(0, 1 - y * yhat)**2")
+    gradient_formula = Formula("-2 * y * max(0, 1 - y * yhat)")
 
     def term(self, prediction: Prediction, target: Prediction) -> Prediction:
-        """``max(0, 1 − y ŷ)²``."""
         return jnp.square(jnp.maximum(1 - target * prediction, 0))
 
     def term_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
-        """``−2 y max(0, 1 − y ŷ)``."""
         return -2 * target * jnp.maximum(1 - target * prediction, 0)
 
 
@@ -507,90 +498,71 @@ class SquaredHinge(PerOutput):
 class PerClass(Loss):
     """A loss over the classes of the last axis, averaged over any axes between (the steps of a sequence)."""
 
+    target_kind = "one_hot"
+    target_range = (0.0, 1.0)
+
     @abstractmethod
     def total(self, prediction: Prediction, target: Prediction) -> Totals:
-        """The loss summed over the classes; the target is one-hot, or a distribution."""
+        """Compute the loss summed over the classes; the target is one-hot, or a distribution."""
 
     @abstractmethod
     def total_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
-        """The derivative of that sum with respect to the prediction."""
+        """Compute the derivative of that sum with respect to the prediction."""
 
     @final
     def value(self, prediction: Prediction, target: Target) -> PerExample:
-        """The total of an example, averaged over the axes between."""
         totals = self.total(prediction, self._distribution(prediction, target))
         return jnp.sum(totals, axis=tuple(range(1, totals.ndim))) / self._steps(prediction, target)
 
     @final
     def gradient(self, prediction: Prediction, target: Target) -> Prediction:
-        """The derivative of each total, divided like the totals."""
         gradient = self.total_gradient(prediction, self._distribution(prediction, target))
         steps = self._steps(prediction, target)
         return gradient / (steps if isinstance(steps, int) else steps.reshape(-1, *(1,) * (gradient.ndim - 1)))
 
     def _distribution(self, prediction: Prediction, target: Target) -> Prediction:
-        if self.target_kind == "one_hot":
-            return target.astype(prediction.dtype)
+        return target.astype(prediction.dtype)
+
+    def _steps(self, prediction: Prediction, target: Target) -> int | PerExample:
+        return math.prod(prediction.shape[1:-1])
+
+
+@dataclass(frozen=True)
+class OfLabels(PerClass):
+    """A loss of integer labels.
+
+    Args:
+        ignore: a class whose steps cost nothing, such as the padding of sequences; the loss of an example is then
+            the mean over its other steps, and 0 where there are none. None: all steps count.
+    """
+
+    _: KW_ONLY
+    ignore: int | None = constrained(None, WholeNumber(0), "class whose steps cost nothing")
+
+    target_kind = "classes"
+
+    def _distribution(self, prediction: Prediction, target: Target) -> Prediction:
         labels = target.astype(jnp.int32)
-        ignored = getattr(self, "ignore", None)
-        if ignored is not None:
-            labels = jnp.where(labels == ignored, -1, labels)  # no class: a row of zeros
+        if self.ignore is not None:
+            labels = jnp.where(labels == self.ignore, -1, labels)  # no class: a row of zeros
         # One-hot by comparison with the class numbers: XLA fuses it with what follows, where a gather or
         # scatter at the labels stands alone.
         return jax.nn.one_hot(labels, prediction.shape[-1], dtype=prediction.dtype)
 
     def _steps(self, prediction: Prediction, target: Target) -> int | PerExample:
-        """The number of steps that count, of each example where it differs from one to the other."""
-        ignored = getattr(self, "ignore", None)
-        if ignored is None:
-            return math.prod(prediction.shape[1:-1])
-        sample_mask = jnp.sum(target != ignored, axis=tuple(range(1, target.ndim)), dtype=jnp.int32)
-        return jnp.maximum(sample_mask, 1).astype(prediction.dtype)
-
-
-class CrossEntropy(PerClass):
-    """``−Σ_j y_j log ŷ_j`` of probabilities ŷ; gradient ``−y / ŷ``."""
-
-    reads = "probabilities"
-
-    @final
-    def total(self, prediction: Prediction, target: Prediction) -> Totals:
-        """``−Σ_j y_j log ŷ_j``."""
-        return -jnp.sum(target * jnp.log(_above_zero(prediction)), axis=-1)
-
-    @final
-    def total_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
-        """``−y / ŷ``."""
-        return -target / _above_zero(prediction)
-
-
-class LogitCrossEntropy(PerClass):
-    """``−Σ_j y_j log softmax(z)_j`` of logits z; gradient ``softmax(z) Σ_j y_j − y``, where ``Σ_j y_j`` is 1."""
-
-    reads = "logits"
-
-    @final
-    def total(self, prediction: Prediction, target: Prediction) -> Totals:
-        """``−Σ_j y_j log softmax(z)_j``."""
-        return -jnp.sum(target * jax.nn.log_softmax(prediction, axis=-1), axis=-1)
-
-    @final
-    def total_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
-        """``softmax(z) Σ_j y_j − y``."""
-        return jax.nn.softmax(prediction, axis=-1) * jnp.sum(target, axis=-1, keepdims=True) - target
+        if self.ignore is None:
+            return super()._steps(prediction, target)
+        scored = jnp.sum(target != self.ignore, axis=tuple(range(1, target.ndim)), dtype=jnp.int32)
+        return jnp.maximum(scored, 1).astype(prediction.dtype)
 
 
 @losses.register("categorical_cross_entropy")
-@dataclass(frozen=True)
-class CategoricalCrossEntropy(CrossEntropy):
-    """For one class of many, one-hot: ``−Σ_j y_j log ŷ_j``; gradient ``−y / ŷ``.
+class CategoricalCrossEntropy(PerClass):
+    """Cross-entropy of one class of many, one-hot: ``−Σ_j y_j · log(ŷ_j)``; gradient ``−y_j / ŷ_j``.
 
     ŷ are probabilities, the output of a softmax, cut off below at ε. Written over a whole data set the
     formula also sums over the examples; here their mean is the default, as in the frameworks, so that the
     learning rate does not depend on the batch size.
-
-    Args:
-        reduction: ``"mean"`` or ``"sum"`` over the examples.
 
     Example:
         >>> loss = CategoricalCrossEntropy()
@@ -601,20 +573,26 @@ class CategoricalCrossEntropy(CrossEntropy):
     `SoftmaxCrossEntropy` does here.
     """
 
-    target_kind = "one_hot"
+    reads = "probabilities"
+    formula = Formula("-sum(j, y[j] * log(yhat[j]))")
+    gradient_formula = Formula("-y[j] / yhat[j]")
+
+    def total(self, prediction: Prediction, target: Prediction) -> Totals:
+        return -jnp.sum(target * jnp.log(_above_zero(prediction)), axis=-1)
+
+    def total_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
+        return -target / _above_zero(prediction)
 
 
 @losses.register("sparse_categorical_cross_entropy")
-@dataclass(frozen=True)
-class SparseCategoricalCrossEntropy(CrossEntropy):
-    """For one class of many, by its number: ``−log ŷ_y``; gradient ``−1 / ŷ_y`` at the class y, else 0.
+class SparseCategoricalCrossEntropy(OfLabels, CategoricalCrossEntropy):
+    """Cross-entropy of one class of many, by its number: ``−log(ŷ_y)``; gradient ``−1 / ŷ_j if j = y, else 0``.
 
     The same numbers as `CategoricalCrossEntropy` from integer labels, which take one number for each
     example, not one for each class. A compiled program cannot refuse a label that is no class: such an
     example has loss and gradient 0. Labels are checked where the data are read.
 
     Args:
-        reduction: ``"mean"`` or ``"sum"`` over the examples.
         ignore: a class whose steps cost nothing, such as the padding of sequences; the loss of an example is then
             the mean over its other steps, and 0 where there are none. None: all steps count.
 
@@ -626,22 +604,16 @@ class SparseCategoricalCrossEntropy(CrossEntropy):
     Others: as for `CategoricalCrossEntropy`.
     """
 
-    _: KW_ONLY
-    ignore: int | None = constrained(None, WholeNumber(0), "class whose steps cost nothing")
-
-    target_kind = "classes"
+    formula = Formula("-log(yhat[y])")
+    gradient_formula = Formula("-1 / yhat[j] if j == y else 0")
 
 
 @losses.register("softmax_cross_entropy")
-@dataclass(frozen=True)
-class SoftmaxCrossEntropy(LogitCrossEntropy):
-    """Softmax and categorical cross-entropy in one: ``−Σ_j y_j log softmax(z)_j``; gradient ``softmax(z) − y``.
+class SoftmaxCrossEntropy(PerClass):
+    """Softmax and categorical cross-entropy in one, of logits z and one-hot targets.
 
-    Of logits z and one-hot targets y. Exact where the two apart would be clipped. Targets that sum to
-    another number than 1 multiply the softmax by their sum.
-
-    Args:
-        reduction: ``"mean"`` or ``"sum"`` over the examples.
+    ``−Σ_j y_j · log(softmax(z)_j)``; gradient ``softmax(z)_j − y_j``. Exact where the two apart would be clipped.
+    Targets that sum to another number than 1 multiply the softmax by their sum.
 
     Example:
         >>> loss, logits = SoftmaxCrossEntropy(), jnp.array([[1e4, 0.0]])
@@ -653,19 +625,27 @@ class SoftmaxCrossEntropy(LogitCrossEntropy):
     Others: PyTorch's ``CrossEntropyLoss``, ``optax.softmax_cross_entropy``.
     """
 
-    target_kind = "one_hot"
+    reads = "logits"
+    activation = Softmax
+    of_probabilities = CategoricalCrossEntropy
+    formula = Formula("-sum(j, y[j] * log(softmax(z)[j]))")
+    gradient_formula = Formula("softmax(z)[j] - y[j]")
+
+    def total(self, prediction: Prediction, target: Prediction) -> Totals:
+        return -jnp.sum(target * jax.nn.log_softmax(prediction, axis=-1), axis=-1)
+
+    def total_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
+        return jax.nn.softmax(prediction, axis=-1) * jnp.sum(target, axis=-1, keepdims=True) - target
 
 
 @losses.register("sparse_softmax_cross_entropy")
-@dataclass(frozen=True)
-class SparseSoftmaxCrossEntropy(LogitCrossEntropy):
-    """Softmax and sparse categorical cross-entropy in one: ``−log softmax(z)_y``.
+class SparseSoftmaxCrossEntropy(OfLabels, SoftmaxCrossEntropy):
+    """Softmax and sparse categorical cross-entropy in one: ``−log(softmax(z)_y)``; gradient ``softmax(z)_j − [j = y]``.
 
-    The gradient is ``softmax(z)``, less 1 at the class y. Exact where the two apart would be clipped. A label
-    that is no class gives loss and gradient 0, as in `SparseCategoricalCrossEntropy`.
+    Exact where the two apart would be clipped. A label that is no class gives loss and gradient 0, as in
+    `SparseCategoricalCrossEntropy`.
 
     Args:
-        reduction: ``"mean"`` or ``"sum"`` over the examples.
         ignore: a class whose steps cost nothing, such as the padding of sequences; the loss of an example is then
             the mean over its other steps, and 0 where there are none. None: all steps count.
 
@@ -673,25 +653,20 @@ class SparseSoftmaxCrossEntropy(LogitCrossEntropy):
         >>> SparseSoftmaxCrossEntropy().gradient(jnp.array([[1e4, 0.0]]), jnp.array([1])).tolist()
         [[1.0, -1.0]]
 
-    Others: PyTorch's ``CrossEntropyLoss``, whose ``ignore_index`` averages over all sample_mask steps of the batch at once,
+    Others: PyTorch's ``CrossEntropyLoss``, whose ``ignore_index`` averages over all scored steps of the batch at once,
     so that long sentences weigh more; ``optax.softmax_cross_entropy_with_integer_labels``.
     """
 
-    _: KW_ONLY
-    ignore: int | None = constrained(None, WholeNumber(0), "class whose steps cost nothing")
-
-    target_kind = "classes"
+    of_probabilities = SparseCategoricalCrossEntropy
+    formula = Formula("-log(softmax(z)[y])")
+    gradient_formula = Formula("softmax(z)[j] - (j == y)")
 
 
 @losses.register("kl_divergence")
-@dataclass(frozen=True)
-class KLDivergence(PerClass):
-    """How far distribution ŷ is from distribution y: ``Σ_j y_j log(y_j / ŷ_j)``; gradient ``−y / ŷ``.
+class KLDivergence(CategoricalCrossEntropy):
+    """Kullback–Leibler divergence of ŷ from y: ``Σ_j y_j · log(y_j / ŷ_j)``; gradient ``−y_j / ŷ_j``.
 
     Both are probabilities over the last axis; ``0 log 0 = 0``, and ŷ is cut off below at ε.
-
-    Args:
-        reduction: ``"mean"`` or ``"sum"`` over the examples.
 
     Example:
         >>> prediction, target = jnp.array([[0.5, 0.5], [0.5, 0.5]]), jnp.array([[0.5, 0.5], [1.0, 0.0]])
@@ -704,17 +679,10 @@ class KLDivergence(PerClass):
     Source: Kullback & Leibler, "On information and sufficiency", 1951.
     """
 
-    reads = "probabilities"
-
-    target_kind = "one_hot"
+    formula = Formula("sum(j, y[j] * log(y[j] / yhat[j]))")
 
     def total(self, prediction: Prediction, target: Prediction) -> Totals:
-        """``Σ_j y_j log(y_j / ŷ_j)``."""
         return jnp.sum(xlogy(target, target) - target * jnp.log(_above_zero(prediction)), axis=-1)
-
-    def total_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
-        """``−y / ŷ``."""
-        return -target / _above_zero(prediction)
 
 
 def _epsilon(probability: Prediction) -> float:
@@ -782,18 +750,8 @@ class JointLoss:
         return sum(terms[1:], start=terms[0])
 
 
-# ------------------------------------------------------------------------------------------ fusions
-
-FUSIONS: dict[tuple[type[Activation], type[Loss]], type[Loss]] = {
-    (Softmax, CategoricalCrossEntropy): SoftmaxCrossEntropy,
-    (Softmax, SparseCategoricalCrossEntropy): SparseSoftmaxCrossEntropy,
-    (Sigmoid, BinaryCrossEntropy): SigmoidBinaryCrossEntropy,
-}
-"""The loss on logits that equals an activation followed by a loss."""
-
-
 def fuse(activation: Activation, loss: Loss) -> Loss | None:
-    """The loss on logits that equals ``loss`` of ``activation``, or None where there is none.
+    """Find the loss of logits that equals ``loss`` of ``activation``; None where there is none.
 
     Args:
         activation: the last activation of a network.
@@ -803,5 +761,7 @@ def fuse(activation: Activation, loss: Loss) -> Loss | None:
         >>> fuse(Sigmoid(), BinaryCrossEntropy(reduction="sum"))
         SigmoidBinaryCrossEntropy(reduction='sum')
     """
-    fused = FUSIONS.get((type(activation), type(loss)))
-    return None if fused is None else fused(**{field.name: getattr(loss, field.name) for field in fields(loss)})
+    for fused in map(losses.find, losses):
+        if (fused.activation, fused.of_probabilities) == (type(activation), type(loss)):
+            return fused(**{field.name: getattr(loss, field.name) for field in fields(loss)})
+    return None

@@ -1,4 +1,4 @@
-"""Losses and metrics of predictions at each step, of which some are padding.
+"""Losses and metrics of sequences with padded steps.
 
 Each step is taken for an example of its own. The loss of an example is then put together from its real steps alone:
 their mean, or their sum for a loss that sums over the outputs. So padding costs nothing, and a short sequence weighs as
@@ -17,7 +17,7 @@ Mask = Bool[Array, "batch *steps"]
 
 
 def masked_value(measure: Loss | Metric, prediction: Prediction, target: Anything, mask: Mask | None) -> PerExample:
-    """The loss or metric of each example over its real steps.
+    """Compute the loss or metric of each example over its real steps.
 
     Args:
         measure: a loss, or a metric.
@@ -34,12 +34,12 @@ def masked_value(measure: Loss | Metric, prediction: Prediction, target: Anythin
     if mask is None:
         return measure.value(prediction, target)
     each = measure.value(_steps(prediction, mask), _steps(target, mask)).reshape(mask.shape)
-    shares = _shares(measure, target, mask, each.dtype)
-    return (jnp.where(mask, each, jnp.zeros((), each.dtype)) * shares).sum(axis=tuple(range(1, mask.ndim)))
+    fractions = _fractions(measure, target, mask, each.dtype)
+    return (jnp.where(mask, each, jnp.zeros((), each.dtype)) * fractions).sum(axis=tuple(range(1, mask.ndim)))
 
 
 def masked_gradient(loss: Loss, prediction: Prediction, target: Anything, mask: Mask | None) -> Prediction:
-    """The gradient of `masked_value` with respect to the prediction; 0 at padding.
+    """Compute the gradient of `masked_value` with respect to the prediction; 0 at padding.
 
     Args:
         loss: the loss.
@@ -50,9 +50,9 @@ def masked_gradient(loss: Loss, prediction: Prediction, target: Anything, mask: 
     if mask is None:
         return loss.gradient(prediction, target)
     each = loss.gradient(_steps(prediction, mask), _steps(target, mask)).reshape(prediction.shape)
-    shares = _shares(loss, target, mask, each.dtype)
+    fractions = _fractions(loss, target, mask, each.dtype)
     places = (*mask.shape, *(1,) * (each.ndim - mask.ndim))
-    return jnp.where(mask.reshape(places), each, jnp.zeros((), each.dtype)) * shares.reshape(places)
+    return jnp.where(mask.reshape(places), each, jnp.zeros((), each.dtype)) * fractions.reshape(places)
 
 
 def _steps(array: Any, mask: Mask) -> Any:
@@ -60,8 +60,8 @@ def _steps(array: Any, mask: Mask) -> Any:
     return array.reshape(-1, *array.shape[mask.ndim :])
 
 
-def _shares(measure: Loss | Metric, target: Any, mask: Mask, dtype: Any) -> Float[Array, "batch *steps"]:
-    """What each step is multiplied by: 1/n of the n real steps of its example, 0 at padding; 1 for a sum."""
+def _fractions(measure: Loss | Metric, target: Any, mask: Mask, dtype: Any) -> Float[Array, "batch *steps"]:
+    """The factor of each step: 1/n of the n real steps of its example, 0 at padding; 1 for a sum."""
     sample_mask = mask.astype(dtype)
     if getattr(measure, "over_outputs", "mean") == "sum":
         return sample_mask

@@ -1,43 +1,53 @@
-"""Metrics: how good predictions are, in terms that people use. They measure; they do not train.
+"""Metrics: measures of predictions that are reported, not trained on.
 
 Like a loss, a metric takes *prediction, target* and gives one number for each example, so that the caller
 may weight and average them. A target whose shape does not fit is refused, never broadcast.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import ClassVar
 
 import jax.numpy as jnp
 
 from pellucid.core.constraints import Interval, WholeNumber, constrained, validate
 from pellucid.core.errors import ShapeError
+from pellucid.core.formula import Formula
 from pellucid.core.registry import Registry
 from pellucid.core.types import Array, Int
 from pellucid.functions.losses import (
     Anything,
-    BinaryCrossEntropy,
-    Hinge,
     Loss,
     MeanAbsoluteError,
     MeanSquaredError,
     PerExample,
+    PerOutput,
     Prediction,
-    SigmoidBinaryCrossEntropy,
-    SquaredHinge,
     check_target,
 )
 
 
 class Metric(ABC):
-    """A measure of each example's prediction; ``higher_is_better`` says which way is up."""
+    """A measure of each example's prediction.
+
+    Attributes:
+        higher_is_better: whether more is better.
+        formula: the metric of one prediction, of ŷ, y and the fields.
+    """
 
     name: ClassVar[str]
     higher_is_better: ClassVar[bool]
+    formula: ClassVar[Formula]
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+    def beside(self, loss: Loss) -> "Metric":
+        """Adapt the metric to the predictions that a loss reads, where its fields leave that open."""
+        return self
 
     @abstractmethod
     def value(self, prediction: Prediction, target: Anything) -> PerExample:
-        """The metric of each example.
+        """Compute the metric of each example.
 
         Raises:
             ShapeError: prediction and target do not fit together.
@@ -49,18 +59,14 @@ metrics = Registry("metric", Metric)
 
 
 @metrics.register("accuracy")
-@dataclass(frozen=True)
 class Accuracy(Metric):
-    """Whether the likeliest class is the true one: ``1 if argmax_j ŷ_j = y, else 0``.
+    """Fraction of likeliest classes that are the true ones: ``1 if argmax(ŷ) = y, else 0``.
 
     Targets are integer labels or one-hot. Among equally likely classes the first is the prediction, as with
     ``argmax``; where one is nan, none is likeliest. Averaged over any axes between the first and the last.
 
     Args:
-        ignore: a class whose steps are not sample_mask, such as the padding of sequences. None: all steps count.
-
-    Raises:
-        InvalidValue: ``ignore`` is no class number.
+        ignore: a class whose steps do not count, such as the padding of sequences. None: all steps count.
 
     Example:
         >>> prediction = jnp.array([[0.1, 0.9], [0.8, 0.2]])
@@ -68,30 +74,26 @@ class Accuracy(Metric):
         [1.0, 0.0]
     """
 
-    ignore: int | None = constrained(None, WholeNumber(0), "class whose steps are not sample_mask")
+    ignore: int | None = constrained(None, WholeNumber(0), "class whose steps do not count")
 
     higher_is_better = True
-
-    def __post_init__(self) -> None:
-        validate(self)
+    formula = Formula("1 if argmax(yhat) == y else 0")
 
     def value(self, prediction: Prediction, target: Anything) -> PerExample:
-        """``1 if argmax_j ŷ_j = y, else 0``."""
         labels = _labels(self.name, prediction, target)
         likeliest = jnp.argmax(prediction, axis=-1).astype(labels.dtype)
         known = ~jnp.isnan(prediction).any(axis=-1)
         right = ((likeliest == labels) & known).astype(prediction.dtype)
         if self.ignore is None:
             return _example_mean(right)
-        sample_mask = (labels != self.ignore).astype(prediction.dtype)
+        scored = (labels != self.ignore).astype(prediction.dtype)
         axes = tuple(range(1, labels.ndim))
-        return jnp.sum(right * sample_mask, axis=axes) / jnp.maximum(jnp.sum(sample_mask, axis=axes), 1)
+        return jnp.sum(right * scored, axis=axes) / jnp.maximum(jnp.sum(scored, axis=axes), 1)
 
 
 @metrics.register("top_5_accuracy")
-@dataclass(frozen=True)
 class Top5Accuracy(Metric):
-    """Whether the true class is among the five likeliest: ``1 if fewer than 5 come before y, else 0``.
+    """Fraction of true classes among the five likeliest: ``1 if Σ_j [ŷ_j > ŷ_y] < 5, else 0``.
 
     For at least six classes. Targets, ties and means as for `Accuracy`.
 
@@ -102,9 +104,9 @@ class Top5Accuracy(Metric):
     """
 
     higher_is_better = True
+    formula = Formula("1 if sum(j, yhat[j] > yhat[y]) < 5 else 0")
 
     def value(self, prediction: Prediction, target: Anything) -> PerExample:
-        """``1 if fewer than 5 classes come before y, else 0``."""
         labels = _labels(self.name, prediction, target)
         if prediction.shape[-1] < 6:
             raise ShapeError(
@@ -115,17 +117,13 @@ class Top5Accuracy(Metric):
 
 
 @metrics.register("binary_accuracy")
-@dataclass(frozen=True)
 class BinaryAccuracy(Metric):
-    """Whether yes or no is right: ``1 if (ŷ > threshold) = (y > threshold), else 0``.
+    """Fraction of right decisions: ``1 if [ŷ > threshold] = [y > threshold], else 0``.
 
     Averaged over the outputs of an example.
 
     Args:
         threshold: ½ for probabilities, 0 for logits and for labels ±1. On the threshold means no.
-
-    Raises:
-        InvalidValue: threshold is not a finite number.
 
     Example:
         >>> BinaryAccuracy().value(jnp.array([[0.9], [0.5]]), jnp.array([[1], [1]])).tolist()
@@ -135,66 +133,56 @@ class BinaryAccuracy(Metric):
     threshold: float = constrained(0.5, Interval(), "above it means yes")
 
     higher_is_better = True
+    formula = Formula("1 if (yhat > threshold) == (y > threshold) else 0")
 
-    def __post_init__(self) -> None:
-        validate(self)
+    def beside(self, loss: Loss) -> "Metric":
+        return BinaryAccuracy(loss.threshold) if self == BinaryAccuracy() else self
 
     def value(self, prediction: Prediction, target: Anything) -> PerExample:
-        """``1 if (ŷ > threshold) = (y > threshold), else 0``."""
         check_target("numbers", prediction.shape, target.shape, target.dtype, self.name)
         right = (prediction > self.threshold) == (target.astype(prediction.dtype) > self.threshold)
         return _example_mean((right & ~jnp.isnan(prediction)).astype(prediction.dtype))
 
 
+class Error(Metric):
+    """A metric that is a loss."""
+
+    higher_is_better = False
+    loss: ClassVar[PerOutput]
+
+    def value(self, prediction: Prediction, target: Anything) -> PerExample:
+        check_target("numbers", prediction.shape, target.shape, target.dtype, self.name)
+        return self.loss.value(prediction, target)
+
+
 @metrics.register("mean_squared_error")
-@dataclass(frozen=True)
-class SquaredError(Metric):
-    """The square of the error, ``(ŷ − y)²``, averaged over the outputs of an example.
+class SquaredError(Error):
+    """Square of the error: ``(ŷ − y)²``, averaged over the outputs of an example.
 
     Example:
         >>> SquaredError().value(jnp.array([[1.0], [5.0]]), jnp.array([[2.0], [2.0]])).tolist()
         [1.0, 9.0]
     """
 
-    higher_is_better = False
-
-    def value(self, prediction: Prediction, target: Anything) -> PerExample:
-        """``(ŷ − y)²``."""
-        check_target("numbers", prediction.shape, target.shape, target.dtype, self.name)
-        return MeanSquaredError().value(prediction, target)
+    loss = MeanSquaredError()
+    formula = MeanSquaredError.formula
 
 
 @metrics.register("mean_absolute_error")
-@dataclass(frozen=True)
-class AbsoluteError(Metric):
-    """The size of the error, ``|ŷ − y|``, averaged over the outputs of an example.
+class AbsoluteError(Error):
+    """Size of the error: ``|ŷ − y|``, averaged over the outputs of an example.
 
     Example:
         >>> AbsoluteError().value(jnp.array([[1.0], [5.0]]), jnp.array([[2.0], [2.0]])).tolist()
         [1.0, 3.0]
     """
 
-    higher_is_better = False
-
-    def value(self, prediction: Prediction, target: Anything) -> PerExample:
-        """``|ŷ − y|``."""
-        check_target("numbers", prediction.shape, target.shape, target.dtype, self.name)
-        return MeanAbsoluteError().value(prediction, target)
-
-
-DEFAULT_METRICS: dict[type[Loss], Metric] = {
-    BinaryCrossEntropy: BinaryAccuracy(),
-    SigmoidBinaryCrossEntropy: BinaryAccuracy(threshold=0.0),
-    Hinge: BinaryAccuracy(threshold=0.0),
-    SquaredHinge: BinaryAccuracy(threshold=0.0),
-}
-"""What people read beside a loss, where its kind of target does not say."""
+    loss = MeanAbsoluteError()
+    formula = MeanAbsoluteError.formula
 
 
 def default_metric(loss: Loss) -> Metric:
-    """What people read beside a loss, where they do not choose.
-
-    Accuracy for classes, binary accuracy for yes or no, the mean absolute error for anything else.
+    """Choose the metric beside a loss: accuracy of classes or decisions, else the mean absolute error.
 
     Args:
         loss: the loss that is trained on, applied to the same predictions as the metric will be.
@@ -203,8 +191,9 @@ def default_metric(loss: Loss) -> Metric:
         >>> default_metric(MeanSquaredError())
         AbsoluteError()
     """
-    by_kind: Metric = AbsoluteError() if loss.target_kind == "numbers" else Accuracy()
-    return DEFAULT_METRICS.get(type(loss), by_kind)
+    if loss.target_kind != "numbers":
+        return Accuracy()
+    return AbsoluteError() if loss.reads in ("numbers", "scores") else BinaryAccuracy(loss.threshold)
 
 
 def _labels(name: str, prediction: Prediction, target: Anything) -> Int[Array, "batch *steps"]:

@@ -22,6 +22,7 @@ from typing import ClassVar, TypeAlias
 import jax.numpy as jnp
 
 from pellucid.core.constraints import NOT_NEGATIVE, constrained, validate
+from pellucid.core.formula import Formula
 from pellucid.core.registry import Registry
 from pellucid.core.tunable import tunable
 from pellucid.core.types import Array, Float, Scalar
@@ -32,6 +33,11 @@ Weights: TypeAlias = Float[Array, "*shape"]
 @dataclass(frozen=True)
 class Regularizer(ABC):
     """A penalty on an array of weights.
+
+    Attributes:
+        formula: the penalty, of w and the fields.
+        gradient_formula: the gradient of its smooth part.
+        proximal_formula: the new w of the proximal step, of w, step and the fields.
 
     Args:
         layers: names of the layers whose weights it acts on, such as ``("dense_1",)``; None for all.
@@ -44,6 +50,9 @@ class Regularizer(ABC):
     layers: tuple[str, ...] | list[str] | None = None
 
     name: ClassVar[str]
+    formula: ClassVar[Formula]
+    gradient_formula: ClassVar[Formula]
+    proximal_formula: ClassVar[Formula]
 
     def __post_init__(self) -> None:
         if self.layers is not None:
@@ -51,20 +60,20 @@ class Regularizer(ABC):
         validate(self)
 
     def covers(self, layer: str) -> bool:
-        """Whether it acts on the weights of a layer."""
+        """Tell whether it acts on the weights of a layer."""
         return self.layers is None or layer in self.layers
 
     @abstractmethod
     def penalty(self, weights: Weights) -> Scalar:
-        """What is added to the loss."""
+        """Compute the penalty that is added to the loss."""
 
     @abstractmethod
     def gradient(self, weights: Weights) -> Weights:
-        """The gradient of the smooth part of the penalty, to be added to the gradient of the loss."""
+        """Compute the gradient of the smooth part of the penalty, to be added to that of the loss."""
 
     @abstractmethod
     def proximal(self, weights: Weights, step: Scalar | float) -> Weights:
-        """The weights after the part of the penalty that has a kink at 0, given freshly updated weights.
+        """Apply the part of the penalty that has a kink at 0 to freshly updated weights.
 
         Args:
             weights: as they are after the update.
@@ -72,12 +81,12 @@ class Regularizer(ABC):
         """
 
 
-regularizers = Registry("regularizer", Regularizer)
+regularizers = Registry("regularizer", Regularizer, tunable)
 """Every regulariser by name."""
 
 
 def soft_threshold(weights: Weights, threshold: Scalar | float) -> Weights:
-    """Every weight moved towards 0 by ``threshold``, and no further: ``sign(w) · max(|w| − threshold, 0)``.
+    """Move every weight towards 0 by ``threshold``, and no further: ``sign(w) · max(|w| − threshold, 0)``.
 
     Example:
         >>> soft_threshold(jnp.array([-3.0, 0.5, 2.0]), 1.0).tolist()
@@ -87,19 +96,14 @@ def soft_threshold(weights: Weights, threshold: Scalar | float) -> Weights:
 
 
 @regularizers.register("l1")
-@tunable
-@dataclass(frozen=True)
 class L1(Regularizer):
-    """The lasso: ``λ Σ|w|``. Weights that the data do not need become exactly 0.
+    """Lasso: ``λ · Σ |w|``; gradient ``0``; proximal step ``sign(w) · max(|w| − step · λ, 0)``.
 
-    There is no smooth part, so the gradient is 0; all of it is in the proximal step.
+    Weights that the data do not need become exactly 0. There is no smooth part: all of it is in the proximal step.
 
     Args:
         strength: λ, at least 0.
         layers: names of the layers it acts on; None for all.
-
-    Raises:
-        InvalidValue: strength is below 0.
 
     Example:
         >>> lasso = L1(strength=0.5)
@@ -115,31 +119,27 @@ class L1(Regularizer):
 
     strength: float = constrained(1e-4, NOT_NEGATIVE, "λ of λ Σ|w|")
 
+    formula = Formula("strength * sum(abs(w))")
+    gradient_formula = Formula("0")
+    proximal_formula = Formula("sign(w) * max(abs(w) - step * strength, 0)")
+
     def penalty(self, weights: Weights) -> Scalar:
-        """``λ Σ|w|``."""
         return self.strength * jnp.sum(jnp.abs(weights))
 
     def gradient(self, weights: Weights) -> Weights:
-        """``0``: the penalty has no smooth part."""
         return jnp.zeros_like(weights)
 
     def proximal(self, weights: Weights, step: Scalar | float) -> Weights:
-        """``sign(w) · max(|w| − step · λ, 0)``."""
         return soft_threshold(weights, step * self.strength)
 
 
 @regularizers.register("l2")
-@tunable
-@dataclass(frozen=True)
 class L2(Regularizer):
-    """Ridge: ``λ Σ w²``, gradient ``2 λ w``. All weights become smaller, none exactly 0.
+    """Ridge: ``λ · Σ w²``; gradient ``2 · λ · w``; proximal step ``w``. All weights shrink, none to exactly 0.
 
     Args:
         strength: λ, at least 0.
         layers: names of the layers it acts on; None for all.
-
-    Raises:
-        InvalidValue: strength is below 0.
 
     Example:
         >>> L2(strength=0.5).gradient(jnp.array([-3.0, 1.0])).tolist()
@@ -153,32 +153,30 @@ class L2(Regularizer):
 
     strength: float = constrained(1e-4, NOT_NEGATIVE, "λ of λ Σ w²")
 
+    formula = Formula("strength * sum(w**2)")
+    gradient_formula = Formula("2 * strength * w")
+    proximal_formula = Formula("w")
+
     def penalty(self, weights: Weights) -> Scalar:
-        """``λ Σ w²``."""
         return self.strength * jnp.sum(jnp.square(weights))
 
     def gradient(self, weights: Weights) -> Weights:
-        """``2 λ w``."""
         return 2 * self.strength * weights
 
     def proximal(self, weights: Weights, step: Scalar | float) -> Weights:
-        """``w``: the penalty has no kink."""
         return weights
 
 
 @regularizers.register("elastic_net")
-@tunable
-@dataclass(frozen=True)
 class ElasticNet(Regularizer):
-    """Both: ``λ₁ Σ|w| + λ₂ Σ w²``. Zeros, as with L1, but correlated inputs share their weight.
+    """Lasso and ridge: ``λ₁ · Σ |w| + λ₂ · Σ w²``. Zeros, as with L1, but correlated inputs share their weight.
+
+    Gradient ``2 · λ₂ · w``, of the smooth part; proximal step ``sign(w) · max(|w| − step · λ₁, 0)``.
 
     Args:
         l1: λ₁, at least 0.
         l2: λ₂, at least 0.
         layers: names of the layers it acts on; None for all.
-
-    Raises:
-        InvalidValue: a strength is below 0.
 
     Example:
         >>> float(ElasticNet(l1=0.5, l2=0.25).penalty(jnp.array([-2.0, 1.0])))
@@ -192,14 +190,15 @@ class ElasticNet(Regularizer):
     l1: float = constrained(1e-4, NOT_NEGATIVE, "λ₁ of λ₁ Σ|w|")
     l2: float = constrained(1e-4, NOT_NEGATIVE, "λ₂ of λ₂ Σ w²")
 
+    formula = Formula("l1 * sum(abs(w)) + l2 * sum(w**2)")
+    gradient_formula = Formula("2 * l2 * w")
+    proximal_formula = Formula("sign(w) * max(abs(w) - step * l1, 0)")
+
     def penalty(self, weights: Weights) -> Scalar:
-        """``λ₁ Σ|w| + λ₂ Σ w²``."""
         return self.l1 * jnp.sum(jnp.abs(weights)) + self.l2 * jnp.sum(jnp.square(weights))
 
     def gradient(self, weights: Weights) -> Weights:
-        """``2 λ₂ w``, the gradient of the smooth part."""
         return 2 * self.l2 * weights
 
     def proximal(self, weights: Weights, step: Scalar | float) -> Weights:
-        """``sign(w) · max(|w| − step · λ₁, 0)``."""
         return soft_threshold(weights, step * self.l1)

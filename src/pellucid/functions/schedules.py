@@ -1,6 +1,6 @@
 """Learning-rate schedules: the rate as a function of how far training has come.
 
-Progress is sample_mask in epochs, in fractions within one (``step / steps per epoch``), so that a schedule
+Progress is counted in epochs, in fractions within one (``step / steps per epoch``), so that a schedule
 means the same at every batch size. A schedule is `tunable`: its numbers may be arrays in the training
 state, and a population may hold a different number in each member.
 """
@@ -8,12 +8,13 @@ state, and a population may hold a different number in each member.
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING
 from typing import Any, ClassVar, TypeAlias
 
 import jax.numpy as jnp
 
 from pellucid.core.constraints import NOT_NEGATIVE, POSITIVE, Interval, WholeNumber, constrained, require, validate
+from pellucid.core.formula import Formula
 from pellucid.core.registry import Registry
 from pellucid.core.tunable import nested, tunable
 from pellucid.core.types import Array, Float
@@ -27,34 +28,37 @@ _FACTOR = Interval(0, 1, closed="right")
 class Schedule(ABC):
     """A learning rate that changes while the network is trained.
 
+    Attributes:
+        formula: the rate after t epochs, of the fields.
+
     Raises:
         InvalidValue: a field outside what is allowed.
     """
 
     name: ClassVar[str]
+    formula: ClassVar[Formula]
 
     def __post_init__(self) -> None:
         validate(self)
 
     @abstractmethod
     def rate(self, progress: Progress) -> Rate:
-        """The learning rate after ``progress`` epochs, at least 0."""
+        """Compute the learning rate after ``progress`` epochs, at least 0."""
 
     def observe(self, losses: Sequence[float]) -> "Schedule":
-        """The schedule to go on with, given the monitored loss of every epoch so far.
+        """Adapt the schedule to the monitored loss of every epoch so far.
 
-        Called between epochs, outside any program. Only `OnPlateau` looks at the losses; the others stay as
-        they are.
+        Called between epochs, outside any program. Only `OnPlateau` reads the losses; the others stay as they are.
         """
         return self
 
 
-schedules = Registry("schedule", Schedule)
+schedules = Registry("schedule", Schedule, tunable)
 """Every learning-rate schedule by name."""
 
 
 def rate_at(learning_rate: Any, progress: Progress) -> Any:
-    """The learning rate after ``progress`` epochs: a schedule's rate, or a number as it is.
+    """Look up the learning rate after ``progress`` epochs: a schedule's rate, or a number as it is.
 
     Args:
         learning_rate: a number, an array, or a `Schedule`.
@@ -68,18 +72,13 @@ def rate_at(learning_rate: Any, progress: Progress) -> Any:
 
 
 @schedules.register("step_decay")
-@tunable
-@dataclass(frozen=True)
 class StepDecay(Schedule):
-    """Cut by a factor every so many epochs: ``η(t) = η₀ · factor^⌊t / every⌋``.
+    """Cut by a factor at regular intervals: ``η(t) = η₀ · factor^⌊t / every⌋``.
 
     Args:
         learning_rate: η₀, above 0.
         factor: what the rate is multiplied by, above 0 and at most 1.
         every: epochs between two cuts, above 0.
-
-    Raises:
-        InvalidValue: a field outside what is allowed.
 
     Example:
         >>> StepDecay(1.0, factor=0.5, every=10).rate(jnp.array([0.0, 9.9, 10.0, 20.0])).tolist()
@@ -92,23 +91,19 @@ class StepDecay(Schedule):
     factor: float = constrained(0.1, _FACTOR, "what the rate is multiplied by")
     every: float = constrained(10.0, POSITIVE, "epochs between two cuts")
 
+    formula = Formula("learning_rate * factor**floor(t / every)", learning_rate="eta0")
+
     def rate(self, progress: Progress) -> Rate:
-        """``η₀ · factor^⌊t / every⌋``."""
         return self.learning_rate * jnp.power(self.factor, jnp.floor(progress / self.every))
 
 
 @schedules.register("exponential_decay")
-@tunable
-@dataclass(frozen=True)
 class ExponentialDecay(Schedule):
-    """Smaller by the same factor every epoch: ``η(t) = η₀ · factor^t``.
+    """Smaller by the same factor every epoch: ``η(t) = η₀ · factorᵗ``.
 
     Args:
         learning_rate: η₀, above 0.
         factor: what the rate is multiplied by in an epoch, above 0 and at most 1.
-
-    Raises:
-        InvalidValue: a field outside what is allowed.
 
     Example:
         >>> ExponentialDecay(1.0, factor=0.25).rate(jnp.array([0.0, 0.5, 2.0])).tolist()
@@ -120,24 +115,20 @@ class ExponentialDecay(Schedule):
     learning_rate: float = constrained(MISSING, POSITIVE, "at the start")
     factor: float = constrained(0.95, _FACTOR, "what the rate is multiplied by in an epoch")
 
+    formula = Formula("learning_rate * factor**t", learning_rate="eta0")
+
     def rate(self, progress: Progress) -> Rate:
-        """``η₀ · factor^t``."""
         return self.learning_rate * jnp.power(self.factor, progress)
 
 
 @schedules.register("cosine_decay")
-@tunable
-@dataclass(frozen=True)
 class CosineDecay(Schedule):
-    """Half a cosine wave down: ``η(t) = η₁ + ½ (η₀ − η₁) (1 + cos(π t / T))`` for t ≤ T, then η₁.
+    """Half a cosine wave down: ``η(t) = η₁ + (η₀ − η₁) · (1 + cos(π · min(t / T, 1))) / 2``.
 
     Args:
         learning_rate: η₀, above 0.
         epochs: T, the epochs until the final rate, above 0.
         final: η₁, at least 0.
-
-    Raises:
-        InvalidValue: a field outside what is allowed.
 
     Example:
         >>> CosineDecay(1.0, epochs=10).rate(jnp.array([0.0, 10.0, 20.0])).tolist()
@@ -153,26 +144,27 @@ class CosineDecay(Schedule):
     epochs: float = constrained(MISSING, POSITIVE, "epochs until the final rate")
     final: float = constrained(0.0, NOT_NEGATIVE, "rate at the end")
 
+    formula = Formula(
+        "final + (learning_rate - final) * (1 + cos(pi * min(t / epochs, 1))) / 2",
+        learning_rate="eta0",
+        final="eta1",
+        epochs="T",
+    )
+
     def rate(self, progress: Progress) -> Rate:
-        """``η₁ + ½ (η₀ − η₁) (1 + cos(π min(t / T, 1)))``."""
-        share = jnp.minimum(progress / self.epochs, 1)
-        return self.final + (self.learning_rate - self.final) * (1 + jnp.cos(jnp.pi * share)) / 2
+        fraction = jnp.minimum(progress / self.epochs, 1)
+        return self.final + (self.learning_rate - self.final) * (1 + jnp.cos(jnp.pi * fraction)) / 2
 
 
 @schedules.register("warm_up")
-@tunable
-@dataclass(frozen=True)
 class WarmUp(Schedule):
-    """A straight rise from 0, then another schedule: ``η(t) = min(t / T, 1) · η_inner(max(t − T, 0))``.
+    """Linear rise from 0, then another schedule: ``η(t) = min(t / T, 1) · η₀(max(t − T, 0))``.
 
     The inner schedule starts when the rise ends. In the very first step the rate is 0.
 
     Args:
         learning_rate: the rate after the rise: a number above 0, a schedule, or the table that describes one.
         epochs: T, the length of the rise, above 0.
-
-    Raises:
-        InvalidValue: a field outside what is allowed.
 
     Example:
         >>> WarmUp(1.0, epochs=4).rate(jnp.array([0.0, 1.0, 4.0, 9.0])).tolist()
@@ -186,6 +178,8 @@ class WarmUp(Schedule):
     learning_rate: float | Schedule | Mapping[str, Any] = nested(MISSING, "after the rise")
     epochs: float = constrained(1.0, POSITIVE, "epochs of the rise")
 
+    formula = Formula("min(t / epochs, 1) * inner(max(t - epochs, 0))", epochs="T", inner="eta0")
+
     def __post_init__(self) -> None:
         if isinstance(self.learning_rate, Mapping):
             object.__setattr__(self, "learning_rate", schedules.build(self.learning_rate))
@@ -194,22 +188,18 @@ class WarmUp(Schedule):
         validate(self)
 
     def rate(self, progress: Progress) -> Rate:
-        """``min(t / T, 1) · η_inner(max(t − T, 0))``."""
         inner = rate_at(self.learning_rate, jnp.maximum(progress - self.epochs, 0))
         return jnp.minimum(progress / self.epochs, 1) * inner
 
     def observe(self, losses: Sequence[float]) -> "WarmUp":
-        """The same rise, before the inner schedule that follows from the losses."""
         if not isinstance(self.learning_rate, Schedule):
             return self
         return _changed(self, learning_rate=self.learning_rate.observe(losses))
 
 
 @schedules.register("on_plateau")
-@tunable
-@dataclass(frozen=True)
 class OnPlateau(Schedule):
-    """Cut by a factor when the loss improves no more: ``η = η₀ · scale``, ``scale = factor^cuts``.
+    """Cut by a factor when the loss stops improving: ``η₀ · scale``, where the scale is factor^cuts.
 
     A cut follows ``patience`` epochs in a row none of which fell more than ``min_delta`` below the lowest
     loss so far; then counting starts again. A program cannot see whole epochs, so between epochs `observe`
@@ -222,9 +212,6 @@ class OnPlateau(Schedule):
         patience: epochs without improvement before a cut.
         min_delta: the fall of the loss that counts as an improvement, at least 0.
         scale: the product of the cuts so far.
-
-    Raises:
-        InvalidValue: a field outside what is allowed.
 
     Example:
         >>> schedule = OnPlateau(1.0, factor=0.5, patience=2).observe([0.9, 0.8, 0.8, 0.8, 0.7])
@@ -241,12 +228,13 @@ class OnPlateau(Schedule):
     min_delta: float = constrained(1e-4, NOT_NEGATIVE, "fall of the loss that counts as an improvement")
     scale: float = constrained(1.0, Interval(0, 1), "product of the cuts so far")
 
+    formula = Formula("learning_rate * scale", learning_rate="eta0")
+
     def rate(self, progress: Progress) -> Rate:
-        """``η₀ · scale``, whatever the progress."""
         return jnp.full_like(progress, self.learning_rate * self.scale)
 
     def observe(self, losses: Sequence[float]) -> "OnPlateau":
-        """The same schedule with the scale that follows from the losses of all epochs so far.
+        """Set the scale from the losses of all epochs so far.
 
         Args:
             losses: the monitored loss of each epoch since the start of training; nan is no improvement.
@@ -270,7 +258,7 @@ def _changed(schedule: Any, **fields: Any) -> Any:
 
 
 def watches_loss(learning_rate: Any) -> bool:
-    """Whether a learning rate depends on the losses of the epochs: `OnPlateau`, also after a `WarmUp`.
+    """Tell whether a learning rate depends on the epochs' losses: `OnPlateau`, also after a `WarmUp`.
 
     Example:
         >>> watches_loss(WarmUp(OnPlateau(0.1))), watches_loss(CosineDecay(0.1, epochs=5)), watches_loss(0.1)

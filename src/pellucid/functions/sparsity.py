@@ -1,42 +1,48 @@
-"""Sparsity penalties: what keeps most activations of a code low (subject 7.9), each next to its gradient.
+"""Sparsity penalties, which keep most activations of a code low, and their gradients.
 
-A penalty sees the activations of a whole batch, shape (batch, units), and a share for each example that sums to 1
-(rows that only fill up a short batch have 0).
+A penalty is given the activations of a whole batch, shape (batch, units), and a fraction for each example, 1/N unless
+they are weighted; they sum to 1 (rows that only fill up a short batch have 0).
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 import jax.numpy as jnp
 
 from pellucid.core.constraints import NOT_NEGATIVE, Interval, constrained, validate
+from pellucid.core.formula import Formula
 from pellucid.core.registry import Registry
 from pellucid.core.types import Array, Float, Scalar
 
 Activations: TypeAlias = Float[Array, "batch units"]
-Shares: TypeAlias = Float[Array, " batch"]
+Fractions: TypeAlias = Float[Array, " batch"]
 
 
 class Sparsity(ABC):
     """A penalty on the activations of a layer.
+
+    Attributes:
+        formula: the penalty, of the activations a (N examples) and the fields.
+        gradient_formula: its gradient with respect to a.
 
     Raises:
         InvalidValue: a field outside what is allowed.
     """
 
     name: ClassVar[str]
+    formula: ClassVar[Formula]
+    gradient_formula: ClassVar[Formula]
 
     def __post_init__(self) -> None:
         validate(self)
 
     @abstractmethod
-    def penalty(self, a: Activations, shares: Shares) -> Scalar:
-        """What is added to the loss."""
+    def penalty(self, a: Activations, fractions: Fractions) -> Scalar:
+        """Compute the penalty that is added to the loss."""
 
     @abstractmethod
-    def gradient(self, a: Activations, shares: Shares) -> Activations:
-        """The gradient of the penalty, to be added to that of the loss."""
+    def gradient(self, a: Activations, fractions: Fractions) -> Activations:
+        """Compute the gradient of the penalty, to be added to that of the loss."""
 
 
 sparsities = Registry("sparsity penalty", Sparsity)
@@ -44,9 +50,8 @@ sparsities = Registry("sparsity penalty", Sparsity)
 
 
 @sparsities.register("l1_activity")
-@dataclass(frozen=True)
 class L1Activity(Sparsity):
-    """The mean sum of absolute activations: ``λ · 1/N Σ_i Σ_j |a_ij|``, gradient ``λ/N · sign(a)`` (0 at 0).
+    """Mean sum of absolute activations: ``λ / N · Σ |a|``; gradient ``λ / N · sign(a)``.
 
     Args:
         strength: λ, at least 0.
@@ -60,23 +65,24 @@ class L1Activity(Sparsity):
 
     strength: float = constrained(1e-4, NOT_NEGATIVE, "strength of the penalty")
 
-    def penalty(self, a: Activations, shares: Shares) -> Scalar:
-        """λ · 1/N Σ_i Σ_j |a_ij|."""
-        return self.strength * (jnp.abs(a).sum(axis=1) * shares).sum()
+    formula = Formula("strength / N * sum(abs(a))")
+    gradient_formula = Formula("strength / N * sign(a)")
 
-    def gradient(self, a: Activations, shares: Shares) -> Activations:
-        """λ/N · sign(a)."""
-        return self.strength * jnp.sign(a) * shares[:, None]
+    def penalty(self, a: Activations, fractions: Fractions) -> Scalar:
+        return self.strength * (jnp.abs(a).sum(axis=1) * fractions).sum()
+
+    def gradient(self, a: Activations, fractions: Fractions) -> Activations:
+        return self.strength * jnp.sign(a) * fractions[:, None]
 
 
 @sparsities.register("kl_activity")
-@dataclass(frozen=True)
 class KLActivity(Sparsity):
-    """How far each unit's mean activation is from a low target, as a Kullback–Leibler divergence.
+    """Kullback–Leibler divergence of each unit's mean activation from a low target.
 
     Formula:
-        ρ̂_j = 1/N Σ_i a_ij; penalty λ Σ_j [ρ log(ρ/ρ̂_j) + (1 − ρ) log((1 − ρ)/(1 − ρ̂_j))];
-        gradient λ/N · [(1 − ρ)/(1 − ρ̂_j) − ρ/ρ̂_j]
+        ρ̂_j = Σ_i a_ij / N; λ · Σ_j (ρ · log(ρ / ρ̂_j) + (1 − ρ) · log((1 − ρ) / (1 − ρ̂_j)))
+
+    Gradient ``ρ̂_j = Σ_i a_ij / N; λ / N · ((1 − ρ) / (1 − ρ̂_j) − ρ / ρ̂_j)``.
 
     For activations between 0 and 1, such as a sigmoid's. Means are clipped to [10⁻⁶, 1 − 10⁻⁶].
 
@@ -94,16 +100,24 @@ class KLActivity(Sparsity):
     target: float = constrained(0.05, Interval(0, 1, closed="neither"), "mean activation aimed for")
     strength: float = constrained(1e-2, NOT_NEGATIVE, "strength of the penalty")
 
-    def penalty(self, a: Activations, shares: Shares) -> Scalar:
-        """λ Σ_j KL(ρ ‖ ρ̂_j)."""
-        rho, mean = self.target, self._mean(a, shares)
+    formula = Formula(
+        "rhohat[j] = sum(i, a[i, j]) / N;"
+        "strength * sum(j, target * log(target / rhohat[j]) + (1 - target) * log((1 - target) / (1 - rhohat[j])))",
+        target="rho",
+    )
+    gradient_formula = Formula(
+        "rhohat[j] = sum(i, a[i, j]) / N; strength / N * ((1 - target) / (1 - rhohat[j]) - target / rhohat[j])",
+        target="rho",
+    )
+
+    def penalty(self, a: Activations, fractions: Fractions) -> Scalar:
+        rho, mean = self.target, self._mean(a, fractions)
         divergence = rho * jnp.log(rho / mean) + (1 - rho) * jnp.log((1 - rho) / (1 - mean))
         return self.strength * divergence.sum()
 
-    def gradient(self, a: Activations, shares: Shares) -> Activations:
-        """λ/N · [(1 − ρ)/(1 − ρ̂_j) − ρ/ρ̂_j]."""
-        rho, mean = self.target, self._mean(a, shares)
-        return self.strength * ((1 - rho) / (1 - mean) - rho / mean)[None] * shares[:, None]
+    def gradient(self, a: Activations, fractions: Fractions) -> Activations:
+        rho, mean = self.target, self._mean(a, fractions)
+        return self.strength * ((1 - rho) / (1 - mean) - rho / mean)[None] * fractions[:, None]
 
-    def _mean(self, a: Activations, shares: Shares) -> Float[Array, " units"]:
-        return jnp.clip((a * shares[:, None]).sum(axis=0), 1e-6, 1 - 1e-6)
+    def _mean(self, a: Activations, fractions: Fractions) -> Float[Array, " units"]:
+        return jnp.clip((a * fractions[:, None]).sum(axis=0), 1e-6, 1 - 1e-6)

@@ -49,13 +49,13 @@ class Activation(Layer):
         key: Key[Array, ""] | None = None,
         training: bool = False,
     ) -> tuple[Float[Array, "batch *units"], State, Cache]:
-        """A = f(z)."""
+        """a = f(z)."""
         a = activations.build(self.function).value(x)
         return a, state, (x, a)
 
     def backward(
         self, params: Params, cache: Cache, dy: Float[Array, "batch *units"]
     ) -> tuple[Float[Array, "batch *units"], Params]:
-        """Dz = da · ∂a/∂z."""
+        """dz = da · ∂a/∂z."""
         z, a = cache
         return activations.build(self.function).backward(z, a, dy), {}

@@ -88,7 +88,7 @@ class Attention(Layer):
         training: bool = False,
         mask: tuple[Bool[Array, "batch queries"] | None, Bool[Array, "batch steps"] | None] = (None, None),
     ) -> tuple[Float[Array, "batch queries features"], State, Cache]:
-        """C = softmax(s · Q·Kᵀ)·K, over the real steps of K."""
+        """c = softmax(s · Q·Kᵀ)·K, over the real steps of K."""
         query, keys = x
         scores = self._scale(query) * jnp.einsum("bqf,btf->bqt", query, keys)
         real = mask[1]
@@ -106,7 +106,7 @@ class Attention(Layer):
     def backward(
         self, params: Params, cache: Cache, dy: Float[Array, "batch queries features"]
     ) -> tuple[tuple[Float[Array, "batch queries features"], Float[Array, "batch steps features"]], Params]:
-        """DQ = s · dS·K, dK = Aᵀ·dC + s · dSᵀ·Q."""
+        """dq = s · dS·K, dK = Aᵀ·dC + s · dSᵀ·Q."""
         query, keys, weights = cache
         dweights = jnp.einsum("bqf,btf->bqt", dy, keys)
         dscores = weights * (dweights - (weights * dweights).sum(axis=-1, keepdims=True)) * self._scale(query)

@@ -60,7 +60,7 @@ class Code(Layer):
         training: bool = False,
         sample_mask: Bool[Array, " batch"] | None = None,
     ) -> tuple[Float[Array, "batch *units"], State, Cache]:
-        """Y = a."""
+        """y = a."""
         if self.sparsity is None or not training:
             return x, state, None
         counts = jnp.ones(len(x), x.dtype) if sample_mask is None else sample_mask.astype(x.dtype)
@@ -71,7 +71,7 @@ class Code(Layer):
     def backward(
         self, params: Params, cache: Cache, dy: Float[Array, "batch *units"]
     ) -> tuple[Float[Array, "batch *units"], Params]:
-        """Dx = dy + ∂penalty/∂a."""
+        """dx = dy + ∂penalty/∂a."""
         if cache is None:
             return dy, {}
         a, shares = cache

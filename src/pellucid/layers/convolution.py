@@ -84,7 +84,7 @@ class Convolutional(Layer):
             )
 
     def add_biases(self, params: Params, z: Maps) -> Maps:
-        """Z + b."""
+        """z + b."""
         return z + jnp.broadcast_to(params["biases"], z.shape) if self.use_biases else z
 
     def gradients(self, weights: Array, dz: Maps) -> Params:
@@ -125,7 +125,7 @@ class Convolution(Convolutional):
         training: bool = False,
         mask: Bool[Array, "batch time"] | None = None,
     ) -> tuple[Maps, State, Cache]:
-        """Z = x ⋆ W + b; padded steps are 0, like what lies beyond the ends of a sequence."""
+        """z = x ⋆ W + b; padded steps are 0, like what lies beyond the ends of a sequence."""
         self.check_input(params, x)
         if mask is not None:
             x = jnp.where(mask[..., None], x, jnp.zeros((), x.dtype))
@@ -163,7 +163,7 @@ class TransposedConvolution(Convolutional):
     def forward(
         self, params: Params, state: State, x: Images, *, key: Key[Array, ""] | None = None, training: bool = False
     ) -> tuple[Maps, State, Cache]:
-        """Z = x ⋆ᵀ W + b, the gradient of a convolution's input."""
+        """z = x ⋆ᵀ W + b, the gradient of a convolution's input."""
         self.check_input(params, x)
         windows = self.windows(x.shape[1:-1])
         z = gradient_of_input(x, self.exchange(params["weights"]), windows, self.groups)

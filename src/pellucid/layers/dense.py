@@ -77,7 +77,7 @@ class Dense(Layer):
         key: Key[Array, ""] | None = None,
         training: bool = False,
     ) -> tuple[Float[Array, "batch *rows units"], State, Cache]:
-        """Z = x·W + b."""
+        """z = x·W + b."""
         inputs = params["weights"].shape[0]
         if x.shape[-1] != inputs:
             raise ShapeError(

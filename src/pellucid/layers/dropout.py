@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.constraints import SHARE, constrained, validate
+from pellucid.core.constraints import FRACTION, constrained, validate
 from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, State
 from pellucid.layers.layer import Layer, layers
 
@@ -39,7 +39,7 @@ class Dropout(Layer):
 
     masks = "passes"
 
-    rate: float = constrained(0.5, SHARE, "share of neurons dropped in training")
+    rate: float = constrained(0.5, FRACTION, "share of neurons dropped in training")
 
     def __post_init__(self) -> None:
         validate(self)
@@ -57,7 +57,7 @@ class Dropout(Layer):
         key: Key[Array, ""] | None = None,
         training: bool = False,
     ) -> tuple[Float[Array, "batch *units"], State, Cache]:
-        """Y = x · m / (1 − p) in training, y = x in prediction."""
+        """y = x · m / (1 − p) in training, y = x in prediction."""
         if not training or self.rate == 0:
             return x, state, None
         if key is None:
@@ -69,5 +69,5 @@ class Dropout(Layer):
     def backward(
         self, params: Params, cache: Cache, dy: Float[Array, "batch *units"]
     ) -> tuple[Float[Array, "batch *units"], Params]:
-        """Dx = dy · m / (1 − p)."""
+        """dx = dy · m / (1 − p)."""
         return (dy if cache is None else dy * cache), {}

@@ -82,7 +82,7 @@ class Embedding(Layer):
         key: Key[Array, ""] | None = None,
         training: bool = False,
     ) -> tuple[Float[Array, "batch *time units"], State, Cache]:
-        """Y = W[x]."""
+        """y = W[x]."""
         ids = x.astype(jnp.int32)
         low, high = ids.min(initial=0), ids.max(initial=0)
         if not isinstance(high, Tracer) and (low < 0 or high >= self.vocabulary):

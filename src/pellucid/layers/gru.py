@@ -93,7 +93,7 @@ class GRU(Layer):
         training: bool = False,
         mask: Bool[Array, "batch time"] | None = None,
     ) -> tuple[Float[Array, "batch *time units"], State, Cache]:
-        """H ← u·h + (1 − u)·n, step by step; the cache holds every gate at every time under its name."""
+        """h ← u·h + (1 − u)·n, step by step; the cache holds every gate at every time under its name."""
         sequences.check_sequences(self, x, params["weights"])
         xs = sequences.time_major(x)
         real = sequences.real_steps(xs, self.mask_value, mask)

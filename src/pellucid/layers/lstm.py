@@ -108,7 +108,7 @@ class LSTM(Layer):
         training: bool = False,
         mask: Bool[Array, "batch time"] | None = None,
     ) -> tuple[Float[Array, "batch *time units"], State, Cache]:
-        """C ← f·c + i·g, h ← o·tanh(c), step by step; the cache holds every gate at every time under its name."""
+        """c ← f·c + i·g, h ← o·tanh(c), step by step; the cache holds every gate at every time under its name."""
         sequences.check_sequences(self, x, params["weights"])
         xs = sequences.time_major(x)
         real = sequences.real_steps(xs, self.mask_value, mask)

@@ -46,7 +46,7 @@ class Add(Layer):
         key: Key[Array, ""] | None = None,
         training: bool = False,
     ) -> tuple[Float[Array, "batch *units"], State, Cache]:
-        """Y = Σ x_k."""
+        """y = Σ x_k."""
         return sum(x[1:], start=x[0]), state, x
 
     def backward(
@@ -90,7 +90,7 @@ class Multiply(Layer):
         key: Key[Array, ""] | None = None,
         training: bool = False,
     ) -> tuple[Float[Array, "batch *units"], State, Cache]:
-        """Y = Π x_k."""
+        """y = Π x_k."""
         return math.prod(x[1:], start=x[0]), state, x
 
     def backward(
@@ -140,7 +140,7 @@ class Concatenate(Layer):
         key: Key[Array, ""] | None = None,
         training: bool = False,
     ) -> tuple[Float[Array, "batch ..."], State, Cache]:
-        """Y = [x_1, x_2, …]."""
+        """y = [x_1, x_2, …]."""
         return jnp.concatenate(x, axis=-1), state, x
 
     def backward(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import jax
 
-from pellucid.core.constraints import NOT_NEGATIVE, SHARE, constrained, validate
+from pellucid.core.constraints import FRACTION, NOT_NEGATIVE, constrained, validate
 from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, State
 from pellucid.layers.layer import Layer, layers
 
@@ -55,7 +55,7 @@ class GaussianNoise(Layer):
         key: Key[Array, ""] | None = None,
         training: bool = False,
     ) -> tuple[Float[Array, "batch *units"], State, Cache]:
-        """Y = x + spread · n in training, y = x in prediction."""
+        """y = x + spread · n in training, y = x in prediction."""
         if not training:
             return x, state, None
         if key is None:
@@ -65,7 +65,7 @@ class GaussianNoise(Layer):
     def backward(
         self, params: Params, cache: Cache, dy: Float[Array, "batch *units"]
     ) -> tuple[Float[Array, "batch *units"], Params]:
-        """Dx = dy."""
+        """dx = dy."""
         return dy, {}
 
 
@@ -99,7 +99,7 @@ class MaskingNoise(Layer):
 
     masks = "passes"
 
-    rate: float = constrained(0.25, SHARE, "share of inputs set to 0 in training")
+    rate: float = constrained(0.25, FRACTION, "share of inputs set to 0 in training")
 
     def __post_init__(self) -> None:
         validate(self)
@@ -117,7 +117,7 @@ class MaskingNoise(Layer):
         key: Key[Array, ""] | None = None,
         training: bool = False,
     ) -> tuple[Float[Array, "batch *units"], State, Cache]:
-        """Y = x · m in training, y = x in prediction."""
+        """y = x · m in training, y = x in prediction."""
         if not training:
             return x, state, None
         if key is None:
@@ -128,5 +128,5 @@ class MaskingNoise(Layer):
     def backward(
         self, params: Params, cache: Cache, dy: Float[Array, "batch *units"]
     ) -> tuple[Float[Array, "batch *units"], Params]:
-        """Dx = dy · m."""
+        """dx = dy · m."""
         return (dy if cache is None else dy * cache), {}

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from pellucid.core.constraints import POSITIVE, SHARE, constrained, validate
+from pellucid.core.constraints import FRACTION, POSITIVE, constrained, validate
 from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, State
 from pellucid.layers.layer import Layer, layers
 from pellucid.layers.sequences import real_in_all
@@ -57,7 +57,7 @@ class BatchNorm(Layer):
     masks = "passes"
     takes_mask = True
 
-    momentum: float = constrained(0.9, SHARE, "share of the running statistics kept at each step")
+    momentum: float = constrained(0.9, FRACTION, "share of the running statistics kept at each step")
     epsilon: float = constrained(1e-5, POSITIVE, "added to the variance")
     scale: bool = True
     shift: bool = True
@@ -82,7 +82,7 @@ class BatchNorm(Layer):
         sample_mask: Bool[Array, " batch"] | None = None,
         mask: Bool[Array, "batch *steps"] | None = None,
     ) -> tuple[Float[Array, "batch *places units"], State, Cache]:
-        """Y = γ·x̂ + β. Rows that are not ``sample_mask`` and steps of padding have no part in the statistics."""
+        """y = γ·x̂ + β. Rows that are not ``sample_mask`` and steps of padding have no part in the statistics."""
         if not training:
             mean, variance = (state[name].astype(x.dtype) for name in ("mean", "variance"))
             where, n = None, None
@@ -174,7 +174,7 @@ class LayerNorm(Layer):
         key: Key[Array, ""] | None = None,
         training: bool = False,
     ) -> tuple[Float[Array, "batch *places units"], State, Cache]:
-        """Y = γ·x̂ + β."""
+        """y = γ·x̂ + β."""
         centred = x - x.mean(-1, keepdims=True)
         inverse = 1 / jnp.sqrt(jnp.square(centred).mean(-1, keepdims=True) + self.epsilon)
         normal = centred * inverse

@@ -97,7 +97,7 @@ class RNN(Layer):
         training: bool = False,
         mask: Bool[Array, "batch time"] | None = None,
     ) -> tuple[Float[Array, "batch *time units"], State, Cache]:
-        """H ← f(x·W + h·R + b), step by step."""
+        """h ← f(x·W + h·R + b), step by step."""
         sequences.check_sequences(self, x, params["weights"])
         xs = sequences.time_major(x)
         real = sequences.real_steps(xs, self.mask_value, mask)

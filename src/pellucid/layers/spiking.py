@@ -163,7 +163,7 @@ class Repeat(Layer):
     def backward(
         self, params: Params, cache: Cache, dy: Float[Array, "batch steps *units"]
     ) -> tuple[Float[Array, "batch *units"], Params]:
-        """Dx = Σ_t dy_t."""
+        """dx = Σ_t dy_t."""
         return dy.sum(axis=1), {}
 
 

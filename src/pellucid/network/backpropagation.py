@@ -92,7 +92,7 @@ def backpropagate(
     gradients: dict[int, Array] = {}
     for (part, scale), end, y in zip(parts, network.ends, targets, strict=True):
         criterion, number = differentiated_loss(network, part, end)
-        output, share = forward.outputs[number], scale * part.shares(weights, total)
+        output, share = forward.outputs[number], scale * part.fractions(weights, total)
         mask = forward.masks.get(network.names[end])
         terms.append((masked_value(criterion, output, y, mask) * share).sum())
         gradient = masked_gradient(criterion, output, y, mask)

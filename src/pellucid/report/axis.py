@@ -37,6 +37,8 @@ class Axis:
             if high < 1.6 * low:
                 factor = max(factor, 1.3)
             return Axis(low / factor, high * factor, True, whole)
+        if whole:
+            low = float(math.floor(low))
         length = high - low
         if length <= 1e-9 * max(abs(low), abs(high)):
             length = 2 * (abs(high) * 0.1 or 0.5)

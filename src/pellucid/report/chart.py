@@ -34,7 +34,7 @@ from pellucid.report.drawing import (
     style,
     text_width,
 )
-from pellucid.report.picture import shade
+from pellucid.report.picture import pixels, shade
 
 MOST_POINTS = 160
 """Points of a line: more are averaged, and their range is shown as a band."""
@@ -395,8 +395,9 @@ class HeatMap:
         titles = _wrapped(self.title, width)
         top = LINE * len(titles) + (LINE if self.y_label else 0) + 6
         left = min(0.4 * width, 8 + max(map(text_width, self.rows)))
-        cell = min((width - left) / count_x, 64)
-        turned = max(map(text_width, self.columns)) > cell - 4
+        widest = max(map(text_width, self.columns))
+        cell = min((width - left) / count_x, max(64, widest + 10))
+        turned = widest > cell - 4
         letters = _initials(self.columns) if turned else self.columns
         height = min(cell, max(26.0, cell * 0.62))
         head = LINE + 4
@@ -407,14 +408,14 @@ class HeatMap:
         if self.y_label:
             marks.append(Label(0, LINE * (len(titles) + 1), corner, colour=QUIET))
         amount = values if self.shades is None else np.asarray(self.shades)
-        pixels = shade(amount, self.signed, None if self.shades is None else (0.0, 1.0))
+        colours = shade(amount, self.signed, None if self.shades is None else (0.0, 1.0))
         for j, name in enumerate(letters):
             marks.append(Label(left + cell * (j + 0.5), top + 13, name, "middle", size=min(SIZE, size + 2)))
         for i in range(count_y):
             down = top + head + height * i
-            marks.append(Label(left - 6, down + height / 2 + 4, _cut(self.rows[i], left - 6), "end"))
+            marks.append(Label(left - 6, down + height / 2 + 4, cut(self.rows[i], left - 6), "end"))
             for j in range(count_x):
-                across, colour = left + cell * j, pixels[i, j]
+                across, colour = left + cell * j, colours[i, j]
                 x, y = [across, across + cell, across + cell, across], [down, down, down + height, down + height]
                 marks.append(Area(x, y, f"#{colour[0]:02x}{colour[1]:02x}{colour[2]:02x}", edge="#ffffff"))
                 if size >= 6.5:
@@ -436,7 +437,7 @@ class ImageGrid:
 
     Args:
         title: what they are.
-        images: shape (count, height, width) or (count, height, width, channels); dark is high unless they are colours.
+        images: shape (count, height, width) or (count, height, width, channels); dark is large unless they are colours.
         captions: below each, or nothing.
         columns: images in a row; by default about a square.
         signed: whether 0 is white, positive numbers blue and negative ones orange.
@@ -450,8 +451,9 @@ class ImageGrid:
 
     def draw(self, width: float) -> Drawing:
         """Draw it at a width in pixels."""
-        pixels = shade(np.asarray(self.images), self.signed)
-        count, tall, wide = pixels.shape[:3]
+        images = np.asarray(self.images)
+        grid = shade(images, True) if self.signed else pixels(images)
+        count, tall, wide = grid.shape[:3]
         columns = self.columns or max(1, math.ceil(math.sqrt(count * tall / wide)))
         titles = _wrapped(self.title, width)
         gap, top = 4, LINE * len(titles) + 4
@@ -459,11 +461,11 @@ class ImageGrid:
         up = across * tall / wide
         each = up + gap + (LINE if self.captions else 0)
         marks: list[Any] = [Label(0, LINE * i + 13, line, bold=True) for i, line in enumerate(titles)]
-        for i, one in enumerate(pixels):
+        for i, one in enumerate(grid):
             x, y = (i % columns) * (across + gap), top + (i // columns) * each
             marks.append(Pixels(x, y, across, up, one))
             if self.captions:
-                text = _cut(self.captions[i], across)
+                text = cut(self.captions[i], across)
                 marks.append(Label(x + across / 2, y + up + 13, text, "middle"))
         return Drawing(width, top + each * -(-count // columns), self.title, marks)
 
@@ -509,11 +511,13 @@ class Plane:
         values = np.asarray(self.values)
         if self.classes:
             palette = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in COLOURS])
-            pixels = (255 - 0.34 * (255 - palette[values % len(COLOURS)])).astype(np.uint8)
+            tint = np.array([0.45, 0.2, 0.32])[values % 3, None]  # different in grey too
+            colours = (255 - tint * (255 - palette[values % len(COLOURS)])).astype(np.uint8)
         else:
             # As the classes are coloured: the first blue, the second orange.
-            pixels = shade(0.55 * (1 - 2 * values), True, (-1.0, 1.0))
-        plot.add(Pixels(plot.left, plot.top, plot.right - plot.left, plot.bottom - plot.top, pixels))
+            colours = shade(0.55 * (1 - 2 * values), True, (-1.0, 1.0))
+        plot.add(Pixels(plot.left, plot.top, plot.right - plot.left, plot.bottom - plot.top, colours))
+        plot.boundary(values if self.classes else values > 0.5)
         for i, one in enumerate(self.series):
             plot.add(Markers(plot.x(one.x), plot.y(one.y), i, style(i)[0], 3.6, edge="#ffffff"))
         return plot.drawing()
@@ -539,18 +543,20 @@ class _Plot:
         square: bool = False,
     ) -> None:
         self.title, self.width, self._x, self._y = title, width, x, y
-        self._names, self._each = names, each
+        self._names, self._each, self._above = names, each, 0.0
         self._marks: list[Any] = []
         self._under = self._head(legend)
-        tall = height or (each * len(names) if names else min(max(0.48 * width, 150), 300))
+        tall = height or min(max(0.48 * width, 150), 300)
         count = max(2, min(7, round(tall / 38)))
         y_texts, factor = y.labels(count) if y else ([], "")
         y_label = " ".join(filter(None, (y_label, factor)))
         self.top += (LINE if y_label else 0) + 8
-        self.bottom = self.top + tall
         left = max((text_width(text) for text in y_texts), default=0)
         if names:
-            left = min(max(map(text_width, names)), 0.42 * width)
+            left = max(map(text_width, names))
+            if left > 0.42 * width:  # no room beside the rows: above them
+                left, self._above = 0.0, LINE
+        self.bottom = self.top + (len(names) * (each + self._above) if names else tall)
         count_x = self._columns(width - left - right - 20)
         texts, x_factor = x.labels(count_x)
         half = [text_width(text) / 2 for text in texts] or [0.0]
@@ -573,7 +579,7 @@ class _Plot:
         self._marks += [Label(0, LINE * i + 13, line, bold=True) for i, line in enumerate(lines)]
         across, down = 0.0, LINE * (len(lines) + 1)
         for name, place, line in legend:
-            name = _cut(name, self.width - 30)
+            name = cut(name, self.width - 30)
             wide = 36 + text_width(name)
             if across and across + wide > self.width:
                 across, down = 0.0, down + LINE
@@ -605,7 +611,10 @@ class _Plot:
                 self.add(Stroke([self.left, self.right], [at, at], GRID))
                 self.add(Label(self.left - 6, at + 4, text, "end"))
         for row, name in enumerate(self._names):
-            self.add(Label(self.left - 8, self.row(row) + 4, _cut(name, self.left - 8), "end"))
+            if self._above:
+                self.add(Label(0, self.row(row) - self._each / 2 - 2, cut(name, self.width)))
+            else:
+                self.add(Label(self.left - 8, self.row(row) + 4, name, "end"))
         self.add(Stroke([self.left, self.right], [self.bottom, self.bottom], "#777777"))
 
     def x(self, values: Any) -> np.ndarray:
@@ -616,7 +625,7 @@ class _Plot:
         return self.bottom - self._y.fraction(values) * (self.bottom - self.top)
 
     def row(self, index: int) -> float:
-        return self.top + self._each * (index + 0.5)
+        return self.top + (self._each + self._above) * (index + 1) - self._each / 2
 
     def add(self, mark: Any) -> None:
         self._marks.append(mark)
@@ -642,6 +651,17 @@ class _Plot:
     def points(self, series: Series, place: int) -> None:
         self.add(Markers(self.x(series.x), self.y(series.y), place, style(place)[0], 2.2, opacity=0.6))
 
+    def boundary(self, classes: np.ndarray) -> None:
+        """Lines between the cells of a grid over the whole plot that differ in their class."""
+        down, across = np.nonzero(classes[:, 1:] != classes[:, :-1])
+        lower, along = np.nonzero(classes[1:] != classes[:-1])
+        gap = np.full(len(across) + len(along), np.nan)
+        x = np.stack([np.r_[across + 1, along], np.r_[across + 1, along + 1], gap], axis=1).ravel()
+        y = np.stack([np.r_[down, lower + 1], np.r_[down + 1, lower + 1], gap], axis=1).ravel()
+        rows, columns = classes.shape
+        x = self.left + x / columns * (self.right - self.left)
+        self.add(Stroke(x, self.top + y / rows * (self.bottom - self.top), INK, 1.2))
+
     def drawing(self) -> Drawing:
         return Drawing(self.width, self.height, self.title, self._marks)
 
@@ -662,7 +682,8 @@ def _wrapped(text: str, width: float) -> list[str]:
     return lines
 
 
-def _cut(text: str, width: float) -> str:
+def cut(text: str, width: float) -> str:
+    """Shorten a text to a width in pixels."""
     if text_width(text) <= width:
         return text
     while text and text_width(f"{text}…") > width:

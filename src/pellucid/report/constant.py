@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from pellucid.functions.losses import Hinge, LogitCrossEntropy, Loss, SigmoidBinaryCrossEntropy
+from pellucid.functions.activations import Sigmoid, Softmax
+from pellucid.functions.losses import Hinge, Loss
 
 
 def constant_output(loss: Loss, target: np.ndarray, outputs: int) -> np.ndarray:
@@ -28,13 +29,13 @@ def constant_output(loss: Loss, target: np.ndarray, outputs: int) -> np.ndarray:
     else:
         mean = target.mean(axis=0, dtype=float)
     tiny = np.finfo(np.float32).eps
-    if isinstance(loss, LogitCrossEntropy):
+    if loss.activation is Softmax:
         mean = np.log(np.maximum(mean, tiny))
     elif loss.reads == "margins":
         if isinstance(loss, Hinge):
             mean = mean >= 0.5
         mean = 2.0 * mean - 1
-    elif isinstance(loss, SigmoidBinaryCrossEntropy):
+    elif loss.activation is Sigmoid:
         share = np.clip(mean, tiny, 1 - tiny)
         mean = np.log(share / (1 - share))
     return mean.astype(np.float32)

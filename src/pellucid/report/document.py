@@ -58,7 +58,7 @@ class Formula(Protocol):
 
     @property
     def mathml(self) -> str:
-        """MathML, without the element ``math``."""
+        """MathML, one or more elements ``math``."""
         ...
 
 

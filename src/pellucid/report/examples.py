@@ -1,4 +1,4 @@
-"""Single examples on a page: as pictures, as the rows of their table, as the words of a message."""
+"""Single examples in a document: as pictures, as the rows of their table, as the words of a message."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,53 +6,67 @@ import numpy as np
 
 from pellucid.data import Dataset, Part, TableEncoder, Vocabulary
 from pellucid.report import picture
-from pellucid.report.page import Content, Html, figure, figures, image, number, table
+from pellucid.report.document import Block, Columns, Figure, Inline, Picture, Table, number
 
-WORST_PICTURES, WORST_ROWS = 18, 10
+MOST_PICTURES, MOST_ROWS = 18, 10
 MOST_COLUMNS = 24
 """Of a table's values."""
 
+Cells = Callable[[int], list[Inline]]
+"""What is said of a row, by its number."""
 
-def show_examples(
+
+def examples(
     data: Dataset,
     part: Part,
     rows: np.ndarray,
     head: Sequence[str],
-    said: Callable[[int], list[Content]],
+    cells: Cells,
     caption: Callable[[int], str] | None = None,
-) -> Html:
-    """The first of these rows: pictures where they are images, else tables of their values.
+) -> Block:
+    """Show the first of some rows: pictures where they are images, else a table of their values.
 
     Args:
         data: the dataset.
         part: the part that the rows are of.
         rows: their numbers.
         head: names of what is said of each row.
-        said: what is said of a row.
-        caption: the same in a few words, below a picture; by default ``head`` and ``said``.
+        cells: what is said of a row.
+        caption: the same in a few words, below a picture; by default ``head`` and ``cells``.
     """
     if not len(rows):
-        return Html("")
-    if picture.is_picture(data.input_shape):
-        low, high = picture.limits(part.x)
-        shown = []
-        for row in rows[:WORST_PICTURES].tolist():
-            words = ", ".join(f"{name} {_cell(value)}" for name, value in zip(head, said(row), strict=True))
-            drawn = image(picture.example(part.x[row], low, high), f"held-out row {row}")
-            shown.append(figure(drawn, words if caption is None else caption(row)))
-        return figures(*shown, kind="small")
+        return None
+    if not picture.is_picture(data.input_shape):
+        return example_table(data, part, rows, head, cells)
+
+    def words(row: int) -> str:
+        values = (number(value) if isinstance(value, (int, float)) else value for value in cells(row))
+        return ", ".join(f"{name} {value}" for name, value in zip(head, values, strict=True))
+
+    low, high = picture.limits(part.x)
+    figures = (
+        Figure(Picture(picture.example(part.x[row], low, high), f"held-out row {row}"), (caption or words)(row))
+        for row in rows[:MOST_PICTURES].tolist()
+    )
+    return Columns(*figures, width="small")
+
+
+def example_table(data: Dataset, part: Part, rows: np.ndarray, head: Sequence[str], cells: Cells) -> Block:
+    """Show the first of some rows as a table of their values."""
+    if not len(rows):
+        return None
     names, values = _values_of(data)
-    cells = [[row, *said(row), *values(part.x[row])] for row in rows[:WORST_ROWS].tolist()]
-    return table(("row", *head, *names), cells)
+    shown = [[row, *cells(row), *values(part.x[row])] for row in rows[:MOST_ROWS].tolist()]
+    return Table(("row", *head, *names), shown)
 
 
-def _values_of(data: Dataset) -> tuple[list[str], Callable[[np.ndarray], list[Content]]]:
+def _values_of(data: Dataset) -> tuple[list[str], Callable[[np.ndarray], list[Inline]]]:
     """The columns that an example is shown by, and its values in them, as they came."""
     if isinstance(data.encoder, TableEncoder):
         columns = data.encoder.columns[:MOST_COLUMNS]
 
-        def of_table(x: np.ndarray) -> list[Content]:
-            cells: list[Content] = []
+        def of_table(x: np.ndarray) -> list[Inline]:
+            cells: list[Inline] = []
             start = 0
             for column in columns:
                 stop = start + len(column.features)
@@ -65,7 +79,7 @@ def _values_of(data: Dataset) -> tuple[list[str], Callable[[np.ndarray], list[Co
     if isinstance(data.encoder, Vocabulary):
         words = data.encoder.words
 
-        def of_words(x: np.ndarray) -> list[Content]:
+        def of_words(x: np.ndarray) -> list[Inline]:
             held = [words[i] for i in np.flatnonzero(x)]
             return [" ".join(held[:30]) + (" …" if len(held) > 30 else "")]
 
@@ -76,10 +90,6 @@ def _values_of(data: Dataset) -> tuple[list[str], Callable[[np.ndarray], list[Co
 
 
 def features_of(data: Dataset) -> list[str]:
-    """The names of the inputs, made up where there are none."""
+    """The names of the inputs: x1, x2, … where there are none."""
     count = int(np.prod(data.input_shape))
     return list(data.features) if len(data.features) == count else [f"x{i + 1}" for i in range(count)]
-
-
-def _cell(value: Content) -> str:
-    return number(value) if isinstance(value, (int, float)) else str(value)

@@ -61,7 +61,8 @@ summary{cursor:pointer}
 .note.warning{border-color:#E69F00}
 .note.problem{border-color:#D55E00}
 .note>p:first-of-type{display:inline}
-.note h3{display:inline;margin:0}
+.note h3{display:inline;margin:0 .6rem 0 0}
+.note .scroll{background:none}
 .meter{display:inline-block;width:7.5rem;height:.65rem;background:#e0e0e0;margin-right:.4rem}
 .meter span{display:block;height:100%;background:#0072B2}
 .meter.warning span{background:#E69F00}
@@ -168,7 +169,7 @@ def _word(part: doc.Inline) -> str:
             bar = element("span", style=f"width:{100 * fraction:.0f}%")
             return element("span", bar, class_=f"meter {kind}") + f"{fraction:.0%}"
         case doc.Formula():
-            return f'<math displaystyle="true">{part.mathml}</math>'
+            return part.mathml
         case _:
             return number(part)
 
@@ -190,8 +191,7 @@ def _block(block: doc.Block, width: int, level: int) -> Html:
         case doc.Listing(code):
             return element("pre", code.rstrip("\n"), tabindex="0")
         case doc.Formulas():
-            shown = (Html(f'<math displaystyle="true">{line.mathml}</math>') for line in block.lines)
-            return Html("".join(element("div", one, class_="line") for one in shown))
+            return Html("".join(element("div", Html(line.mathml), class_="line") for line in block.lines))
         case doc.Numbers(label, array):
             return element("details", element("summary", label), element("pre", _written(array), tabindex="0"))
         case doc.Picture(array, label, signed):

@@ -83,7 +83,7 @@ def _block(block: doc.Block, level: int) -> Iterator[str]:
             yield from _headed(f"**{words(block.summary)}**", _blocks(block.blocks, level))
         case doc.Note():
             title = [f"**{words(block.title)}**"] if block.title is not None else []
-            quoted = "\n\n".join([*title, *_blocks(block.blocks, level)])
+            quoted = f"{block.sign} " + "\n\n".join([*title, *_blocks(block.blocks, level)])
             yield "\n".join(f"> {line}".rstrip() for line in quoted.splitlines())
         case doc.Section():
             yield from _headed(f"{'#' * level} {block.title}", _blocks(block.blocks, level + 1))

@@ -90,7 +90,7 @@ def _mark(axes: Any, mark: Mark, order: int) -> None:
             axes.scatter(
                 x,
                 y,
-                (2 * size) ** 2 / 1.3,
+                (2 * size * abs(outline).max()) ** 2,
                 marker=outline,
                 c=colour,
                 alpha=opacity,
@@ -103,7 +103,15 @@ def _mark(axes: Any, mark: Mark, order: int) -> None:
             side = {"start": "left", "middle": "center", "end": "right"}[anchor]
             weight = "bold" if bold else "normal"
             axes.text(
-                x, y, text.replace("$", r"\$"), ha=side, va="baseline", color=colour, size=0.93 * size, weight=weight
+                x,
+                y,
+                text.replace("$", r"\$"),
+                ha=side,
+                va="baseline",
+                zorder=order,
+                color=colour,
+                size=0.93 * size,
+                weight=weight,
             )
         case Pixels(x, y, width, height, pixels):
             grey = {"cmap": "gray", "vmin": 0, "vmax": 255} if pixels.ndim == 2 else {}

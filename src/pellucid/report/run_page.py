@@ -1,173 +1,270 @@
-"""The page that every run ends with: its result, how it came about, what the network is, and how to make it again."""
+"""The page that every run ends with: its verdict and curves, what it predicts, the network, how to repeat it."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
-from pellucid.report.findings import findings_section
-from pellucid.report.flow import curves, flow
-from pellucid.report.page import Content, Html, code, code_block, contents, facts, page, paragraph, section, table
-from pellucid.report.proof import proof_section
-from pellucid.report.weights import Trained, architecture, weight_pictures
-from pellucid.training import History
+import numpy as np
+
+from pellucid.report import html
+from pellucid.report.constant import constant_output
+from pellucid.report.doctor import findings_section, proof_section
+from pellucid.report.document import (
+    Block,
+    Code,
+    Details,
+    Document,
+    Inline,
+    Listing,
+    Note,
+    Paragraph,
+    Section,
+    Severity,
+    Table,
+    facts,
+    number,
+)
+from pellucid.report.network import architecture, decision_boundary, weight_blocks
+from pellucid.report.picture import is_picture
+from pellucid.report.predictions import prediction_sections, probabilities_of
+from pellucid.report.samples import samples_section
+from pellucid.report.training import curves, layer_flow, words
+from pellucid.runs.folder import RunFolder
+from pellucid.runs.scaling import describe_targets
 
 LATER = ("epochs", "patience")
 """Settings that end a training later and change nothing before: with them from the beginning it is the same."""
+FILES = (
+    ("experiment.toml", "all settings"),
+    ("manifest.json", "versions, data and their hash, seed"),
+    ("weights.safetensors", "the parameters to predict with, and the measurements as arrays"),
+    ("history/", "the measurements of steps, epochs and layers, as JSON lines"),
+    ("result.json, notes.json", "the metrics at the end, and what was reported of the training"),
+    ("findings.json, proof.json", "what the doctor found and proved, where it was asked"),
+)
 
 
-@dataclass(frozen=True)
-class RunPage:
-    """What a page says of a run.
+def page_of(trained: Any, files: RunFolder) -> str:
+    """Write the page of a run whose other files are written already.
 
     Args:
-        title: what was trained on what.
-        story: what came of it, in a sentence.
-        settings: the experiment.
-        toml: the experiment as ``experiment.toml`` holds it.
-        manifest: versions and facts of the data, as ``manifest.json`` holds them.
-        history: the measurements.
-        networks: what was trained, by its name: one without a name, or several.
-        result: figures at the end.
-        constant: the same figures of always predicting the same, where that can be said.
-        watched: what the rows are called that were evaluated after each epoch.
-        judged: sections on the predictions.
-        findings: what the doctor found, as plain data, the likeliest first; None where it was not asked.
-        compared: how the network does beside other methods, in a sentence; None where it was not asked.
-        proof: what was tried to fix it, as plain data; None where nothing was.
-        notes: what was said of the training while it was made, each with its kind.
+        trained: the record of the run.
+        files: its folder.
+
+    Returns:
+        HTML; of a loaded run the page that it was written with, since its predictions cannot be made again.
     """
+    if trained.data is None and trained.folder is not None and (trained.folder / "report.html").exists():
+        return (trained.folder / "report.html").read_text(encoding="utf-8")
+    return html.page(run_document(trained, files))
 
-    title: str
-    story: str
-    settings: Mapping[str, Any]
-    toml: str
-    manifest: Mapping[str, Any]
-    history: History
-    networks: Mapping[str, Trained]
-    result: Mapping[str, float]
-    constant: Mapping[str, float] = field(default_factory=dict)
-    watched: str = "held out"
-    judged: Html = Html("")
-    findings: Sequence[Mapping[str, Any]] | None = None
-    compared: str | None = None
-    proof: Mapping[str, Any] | None = None
-    notes: Sequence[tuple[str, str]] = ()
 
-    def render(self) -> str:
-        """The page as HTML."""
-        sections = [section("Result", paragraph(self.story, kind="lead"), self._result())]
-        if self.notes:
-            sections.append(section("Notes", facts(self.notes)))
-        if self.findings is not None:
-            sections.append(findings_section(self.findings, self.compared))
-        if self.proof is not None:
-            sections.append(proof_section(self.proof))
-        sections.append(section("Curves", curves(self.history, self.watched)))
-        if self.judged:
-            sections.append(self.judged)
-        for name, trained in self.networks.items():
-            of = f" of the {name}" if name else ""
-            sections += [
-                section(f"Network{of}", architecture(trained)),
-                section(f"Weights{of}", weight_pictures(trained)),
-                section(f"Activations and gradients{of}", flow(self.history, f"{name}/" if name else "")),
-            ]
-        sections += [
-            section("Hyperparameters", facts(_settings(self.settings))),
-            section("Data", self._data()),
-            section("How to repeat it", self._again()),
+def run_document(trained: Any, files: RunFolder) -> Document:
+    """Write the document of a run."""
+    data = None if trained.data is None else replace(trained.data, preprocessing=trained.facts.preprocessing)
+    outputs = None
+    predicts = not trained.adversarial and trained.facts.task != "translation"
+    if predicts and data is not None and data.held_out is not None and trained.result:
+        kept = trained.held_out_outputs
+        outputs = trained.outputs(data.held_out.x) if kept is None else kept
+    constant = {} if outputs is None else constant_metrics(trained, data, outputs)
+    findings, compared = files.read_verdict("findings"), files.read_verdict("findings", "compared")
+    proof = files.read_verdict("proof")
+    watched = "validation" if not trained.adversarial and trained.experiment.decides else "held out"
+    return Document(
+        trained.facts.name,
+        verdict(trained, constant, findings),
+        _results(trained, constant),
+        Section("Curves", *curves(trained.history, watched)),
+        None if findings is None else findings_section(findings, compared),
+        None if proof is None else proof_section(proof),
+        *_of_task(trained, data, outputs),
+        *_networks(trained, data),
+        Section(
+            "Settings, data and files",
+            Details("Hyperparameters", facts(_settings(trained.experiment.to_dict()))),
+            Details("Data", _data(files.read_json("manifest.json")["data"])),
+            Details("How to repeat it", *_again(files)),
+            Details("Files", Table((), [(Code(name), what) for name, what in FILES])),
+        ),
+    )
+
+
+def verdict(trained: Any, constant: Mapping[str, float], findings: Sequence[Mapping[str, Any]] | None = None) -> Note:
+    """Write the result against that of always predicting the same, and what the doctor suspects.
+
+    Args:
+        trained: the record of a run.
+        constant: loss and metric of the constant predictor; empty where there is none.
+        findings: what the doctor found, as plain data; None where it was not asked.
+    """
+    kind, blocks = _kind(trained, constant, findings), [_story(trained, constant)]
+    if findings:
+        causes = ", ".join(f"{one['label'].replace('_', ' ')} ({one['probability']:.0%})" for one in findings[:3])
+        blocks.append(f"The doctor suspects: {causes}.")
+    elif findings is not None:
+        blocks.append("The doctor found nothing.")
+    return Note(kind, *blocks, facts(trained.notes.rows))
+
+
+def _kind(trained: Any, constant: Mapping[str, float], findings: Sequence[Mapping[str, Any]] | None) -> Severity:
+    loss, of_constant = trained.result.get("loss"), constant.get("loss")
+    if trained.stopped == "diverged" or not all(map(np.isfinite, trained.result.values())):
+        return "problem"
+    if loss is not None and of_constant is not None and loss >= of_constant:
+        return "problem"
+    severities = {one["severity"] for one in findings or ()}
+    found: tuple[Severity, ...] = ("problem", "warning")
+    return next((one for one in found if one in severities), "good" if constant else "note")
+
+
+def _story(trained: Any, constant: Mapping[str, float]) -> str:
+    if trained.adversarial:
+        return f"{trained.ending}. “loss” is the critic's, without its penalty."
+    name = trained.program.metric.name
+    if name not in trained.result:
+        return f"{trained.ending}; no held-out rows to measure on."
+    text = f"{words(name).capitalize()} {number(trained.result[name])} on {trained.facts.held_out_rows:,} held-out rows"
+    if name in constant:
+        text += f"; always predicting the same gives {number(constant[name])}"
+    scaled = describe_targets(trained.facts.target_preprocessing)
+    return f"{text}. {trained.ending}." + (f" {scaled[0].upper()}{scaled[1:]}." if scaled else "")
+
+
+def _results(trained: Any, constant: Mapping[str, float]) -> Block:
+    result, epochs = trained.result, trained.history.epochs
+    if not result:
+        return "There were no held-out rows to measure on."
+    columns: dict[str, Mapping[str, float]] = {"at the end": result}
+    if not trained.adversarial:  # of a GAN they are the metrics of the last epoch already
+        last = {name: float(epochs[name][-1]) for name in result if len(epochs["epoch"])}
+        columns = {"held-out rows": result, "training rows, last epoch": last}
+    if constant:
+        columns["constant predictor, held-out rows"] = constant
+    table = Table(["", *columns], [[words(name), *(of.get(name) for of in columns.values())] for name in result])
+    return Section("Result", table, _improvement(result.get("loss"), constant.get("loss")))
+
+
+def _improvement(loss: float | None, of_constant: float | None) -> Block:
+    if loss is None or not of_constant:
+        return None
+    fraction = 1 - loss / of_constant
+    return (
+        "The constant predictor gives every row the mean of the training targets; for classes these are their "
+        "frequencies, so that it always predicts the most frequent one. "
+        + (
+            f"The network's loss is {fraction:.1%} smaller."
+            if fraction > 0
+            else "The network's loss is no smaller: so far it has learnt nothing that helps with new rows."
+        )
+    )
+
+
+def constant_metrics(trained: Any, data: Any, outputs: np.ndarray) -> dict[str, float]:
+    """Compute loss and metric of always predicting the mean of the training targets.
+
+    Args:
+        trained: the record of a run.
+        data: its data, with held-out rows.
+        outputs: the network's outputs for these rows.
+
+    Returns:
+        Loss and metric by name; nothing for an answer at each step of a sequence.
+    """
+    if trained.facts.task == "reconstruction":
+        mean = data.preprocessing.apply_numpy(data.train.x.mean(axis=0, dtype=float))
+    elif outputs.ndim != 2:
+        return {}
+    else:
+        mean = constant_output(trained.program.loss, data.train.y, trained.facts.outputs)
+    return trained.metrics_of(np.broadcast_to(mean, outputs.shape), data.held_out)
+
+
+def _of_task(trained: Any, data: Any, outputs: np.ndarray | None) -> list[Block]:
+    """What the network does with the rows of its data, as fits its task."""
+    shape, task = trained.facts.input_shape, trained.facts.task
+    if data is None:
+        return []
+    if trained.adversarial:
+        real = data.train.x[: 64 if is_picture(shape) else 500]
+        generated = trained.sample(len(real))
+        return [samples_section(generated, real, (trained.score(generated), trained.score(real)))]
+    reads = trained.program.loss.reads
+    blocks = [] if outputs is None else prediction_sections(data, outputs, reads)
+    if shape == (2,) and task in ("binary", "multiclass"):
+        plane = decision_boundary(data, lambda x: probabilities_of(trained.outputs(x), reads))
+        blocks.insert(0, Section("Decision boundary", plane))
+    return blocks
+
+
+def _networks(trained: Any, data: Any) -> list[Block]:
+    blocks: list[Block] = []
+    classes = trained.facts.classes
+    outputs = classes if trained.facts.task == "multiclass" else classes[1:]
+    shape = trained.facts.input_shape
+    for name, network in trained.networks.items():
+        of, prefix = (f" of the {name}", f"{name}/") if name else ("", "")
+        params = trained.params[name] if name else trained.params
+        known = (data, outputs) if not name else (None, ())
+        blocks += [
+            Section(f"Network{of}", *architecture(network, params, trained.summaries[name], *known)),
+            Section(f"Weights{of}", *weight_blocks(network, params, shape)),
+            Section(f"Activations and gradients{of}", *layer_flow(trained.history, prefix)),
         ]
-        return page(self.title, _contents(sections), *sections)
-
-    def _result(self) -> Html:
-        if not self.result:
-            return paragraph("There were no held-out rows to measure on.")
-        epochs = self.history.epochs
-        last = {name: float(epochs[name][-1]) for name in self.result if len(epochs["epoch"])}
-        columns: dict[str, Mapping[str, float]] = {"at the end": self.result}
-        if "" in self.networks:  # of a GAN they are the figures of the last epoch already
-            columns = {"held-out rows": self.result, "training rows, last epoch": last}
-        if self.constant:
-            columns["constant predictor, held-out rows"] = self.constant
-        rows = [[_words(name), *(of.get(name) for of in columns.values())] for name in self.result]
-        return Html(table(["", *columns], rows) + self._against_constant())
-
-    def _against_constant(self) -> Html:
-        """How much of the constant predictor's loss is left."""
-        loss, of_constant = self.result.get("loss"), self.constant.get("loss")
-        if loss is None or not of_constant:
-            return Html("")
-        share = 1 - loss / of_constant
-        return paragraph(
-            "The constant predictor gives every row the mean of the training targets; for classes these are their "
-            "shares, so that it always says the most frequent one. ",
-            f"The network's loss is {share:.1%} smaller."
-            if share > 0
-            else "The network's loss is no smaller: so far it has learnt nothing that helps with new rows.",
-        )
-
-    def _data(self) -> Html:
-        of = dict(self.manifest["data"])
-        classes = of.get("classes") or ()
-        shown: dict[str, Content] = {
-            "name": of["name"],
-            "task": of["task"],
-            "classes": f"{len(classes)}: {', '.join(classes[:20])}{' …' * (len(classes) > 20)}" if classes else None,
-            "training rows": of["rows"],
-            "held-out rows": of["held_out_rows"],
-            "shape of an example": "×".join(map(str, of["input_shape"])) or "1",
-            "SHA-256 of all arrays": code(of["fingerprint"]),
-        }
-        return facts((name, value) for name, value in shown.items() if value is not None)
-
-    def _again(self) -> Html:
-        versions = dict(self.manifest["versions"]) | {"machine": self.manifest["platform"]}
-        return Html(
-            paragraph(
-                "In the folder of this run: ",
-                code("pellucid train experiment.toml"),
-                ". The same versions on the same kind of machine give the same numbers, bit for bit.",
-            )
-            + self._resumed()
-            + code_block(self.toml)
-            + table(("made with", "version"), list(versions.items()))
-        )
-
-    def _resumed(self) -> Html:
-        """What stands in the way of repeating a run from the beginning: settings that changed on its way."""
-        rows = [
-            [change["epoch"], change["step"], _words(name), *(_plain(values[when]) for when in ("before", "after"))]
-            for change in self.manifest.get("resumed", ())
-            for name, values in change["changed"].items()
-            if name not in LATER
-        ]
-        if not rows:
-            return Html("")
-        return Html(
-            paragraph(
-                "It was resumed with other settings, of which these are the last: repeated from the beginning it is "
-                "another training."
-            )
-            + table(("after epoch", "after step", "setting", "before", "from there on"), rows)
-        )
+    return blocks
 
 
-def _plain(value: Any) -> Content:
-    return value if isinstance(value, (str, int, float)) else code(json.dumps(value))
+def _data(of: Mapping[str, Any]) -> Block:
+    classes = of.get("classes") or ()
+    shown: dict[str, Inline] = {
+        "name": of["name"],
+        "task": of["task"],
+        "classes": f"{len(classes)}: {', '.join(classes[:20])}{' …' * (len(classes) > 20)}" if classes else None,
+        "training rows": of["rows"],
+        "held-out rows": of["held_out_rows"],
+        "shape of an example": "×".join(map(str, of["input_shape"])) or "1",
+        "SHA-256 of all arrays": Code(of["fingerprint"]),
+    }
+    return facts(shown.items())
 
 
-def _contents(sections: list[Html]) -> Html:
-    """Links to all headings of these sections."""
-    headings = (piece for one in sections for piece in one.split("<h2 ")[1:])
-    titles = [heading.split(">", 1)[1].split("</h2>", 1)[0] for heading in headings]
-    return contents(titles)
+def _again(files: RunFolder) -> list[Block]:
+    manifest = files.read_json("manifest.json")
+    versions = dict(manifest["versions"]) | {"machine": manifest["platform"]}
+    return [
+        Paragraph(
+            "In the folder of this run: ",
+            Code("pellucid train experiment.toml"),
+            ". The same versions on the same kind of machine give the same numbers, bit for bit.",
+        ),
+        *_resumed(manifest),
+        Listing((files.path / "experiment.toml").read_text(encoding="utf-8")),
+        Table(("made with", "version"), list(versions.items())),
+    ]
 
 
-def _settings(settings: Mapping[str, Any]) -> list[tuple[str, Content]]:
-    """Settings as rows: tables and lists as the code that a person would write."""
-    return [(_words(name), _plain(value)) for name, value in settings.items()]
+def _resumed(manifest: Mapping[str, Any]) -> list[Block]:
+    """What stands in the way of repeating a run from the beginning: settings that changed on its way."""
+    rows = [
+        [change["epoch"], change["step"], words(name), *(_plain(values[when]) for when in ("before", "after"))]
+        for change in manifest.get("resumed", ())
+        for name, values in change["changed"].items()
+        if name not in LATER
+    ]
+    if not rows:
+        return []
+    return [
+        "It was resumed with other settings, of which these are the last: repeated from the beginning it is another "
+        "training.",
+        Table(("after epoch", "after step", "setting", "before", "from there on"), rows),
+    ]
 
 
-def _words(name: str) -> str:
-    return name.replace("_", " ")
+def _settings(settings: Mapping[str, Any]) -> list[tuple[str, Inline]]:
+    """Settings as rows: tables and lists as JSON."""
+    return [(words(name), _plain(value)) for name, value in settings.items()]
+
+
+def _plain(value: Any) -> Inline:
+    return value if isinstance(value, (str, int, float)) else Code(json.dumps(value))

@@ -1,39 +1,56 @@
-"""What a generator makes, beside what is real."""
+"""Generated examples beside real ones."""
 
 import numpy as np
 
-from pellucid.report import picture
-from pellucid.report.old_chart import Series, line_chart, scatter_chart
-from pellucid.report.page import Html, element, figure, figures, image, section
+from pellucid.core.errors import ShapeError
+from pellucid.report.chart import ImageGrid, LineChart, ScatterChart, Series
+from pellucid.report.document import Chart, Columns, Figure, Section
+from pellucid.report.picture import is_picture
 
 BINS = 30
 
 
-def show_samples(samples: np.ndarray, real: np.ndarray, scores: tuple[np.ndarray, np.ndarray]) -> Html:
-    """The section on generated examples beside real ones, and the critic's scores of both.
+def sample_chart(samples: np.ndarray, real: np.ndarray | None = None) -> Chart:
+    """Plot generated examples: images in a grid, points of a plane as points.
+
+    Args:
+        samples: images (count, height, width) or (count, height, width, channels), or points (count, 2).
+        real: true points to plot beside the generated ones.
+
+    Raises:
+        ShapeError: samples that are neither images nor points of a plane.
+    """
+    if samples.shape[1:] == (2,):
+        points = [Series("generated", *samples.T), *([] if real is None else [Series("real", *real.T)])]
+        return ScatterChart(
+            "generated points" if real is None else "generated and real points", points, "x1", "x2", equal=True
+        )
+    if samples.ndim not in (3, 4):
+        raise ShapeError(f"samples are plotted as images or as points of a plane. Received: shape {samples.shape}.")
+    return ImageGrid("generated examples", samples)
+
+
+def samples_section(samples: np.ndarray, real: np.ndarray, scores: tuple[np.ndarray, np.ndarray]) -> Section:
+    """Show generated examples beside real ones, and the critic's scores of both.
 
     Args:
         samples: generated examples, in the units of the data, shape (count, *input_shape).
         real: as many real ones.
         scores: the critic's of each, in this order, shape (count,).
     """
-    shown: list[Html] = []
-    if picture.is_picture(samples.shape[1:]):
-        low, high = picture.limits(real)
-        for examples, title in ((samples, "generated examples"), (real, "real examples")):
-            sheet = image(picture.montage(picture.shades(examples, low, high)), title)
-            shown.append(figure(element("div", sheet, class_="pixels"), title))
+    shown: list[Chart] = []
+    if is_picture(samples.shape[1:]):
+        shown = [sample_chart(samples), ImageGrid("real examples", real)]
     elif samples.shape[1:] == (2,):
-        points = [Series(name, *array.T) for name, array in (("generated", samples), ("real", real))]
-        shown.append(figure(scatter_chart("generated and real points", points, x_label="x1", equal=True)))
+        shown = [sample_chart(samples, real)]
     edges = np.histogram_bin_edges(np.concatenate(scores), BINS)
     lines = [
         Series(name, (edges[:-1] + edges[1:]) / 2, np.histogram(score, edges)[0].astype(float))
         for name, score in zip(("generated", "real"), scores, strict=True)
     ]
-    chart = line_chart("the critic's scores", lines, x_label="score, higher for more real", log=False)
+    chart = LineChart("the critic's scores", lines, "score, higher for more real", "examples", log=False)
     caption = (
         f"How many of {len(samples):,} examples of each kind. The further apart the two lie, the better the critic "
-        "still tells them apart."
+        "still distinguishes them."
     )
-    return section("Generated examples", figures(*shown, figure(chart, caption)))
+    return Section("Generated examples", Columns(*shown, Figure(chart, caption)))

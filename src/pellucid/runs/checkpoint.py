@@ -4,6 +4,7 @@ The JSON is written last and holds the SHA-256 of the arrays' file: a checkpoint
 complete, and one that was cut or altered is told from a sound one.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ from safetensors.numpy import load, save
 
 from pellucid.core.errors import StorageError
 from pellucid.core.files import sha256, write_bytes
+from pellucid.optimizers import OptimizerState
+from pellucid.runs.facts import under
+from pellucid.runs.folder import RunFolder
+from pellucid.training import Training, from_arrays, to_arrays
 
 KEPT = 2
 """Checkpoints of a run that are kept; older ones are removed once a newer one is complete."""
@@ -71,3 +76,87 @@ def latest_checkpoint(folder: Path) -> Path | None:
     """The newest complete checkpoint of a folder; None where there is none."""
     complete = sorted(folder.glob("step-*.json"))
     return complete[-1].with_suffix(".safetensors") if complete else None
+
+
+def save_training(training: Training, files: RunFolder, optimizers: Mapping[str, Any]) -> None:
+    """Write a checkpoint of a training, and the snapshots that it took.
+
+    Args:
+        training: the training.
+        files: its run folder.
+        optimizers: each optimiser as ``experiment.toml`` holds it, by where its state is kept; a checkpoint says so,
+            for one that is resumed with others.
+    """
+    arrays = to_arrays({"state": training.state})
+    if training.best is not None:
+        arrays |= to_arrays({"best": training.best})
+    arrays |= {f"history/{name}": array for name, array in training.history.to_arrays().items()}
+    facts = {"weights": _fingerprint(training.train.weights), "optimizers": optimizers}
+    taker, step = training.snapshots, training.history.steps_made
+    if taker is not None:
+        for taken, snapshot in taker.taken.items():
+            files.write_snapshot(taken, snapshot)
+        taker.taken.clear()
+    save_checkpoint(files.checkpoints, step, arrays, facts)
+    if taker is not None:
+        # Only now: going on from this checkpoint needs none of those that it no longer keeps.
+        files.keep_snapshots(taker.kept(files.snapshot_steps(), step))
+
+
+def restore(training: Training, files: RunFolder, optimizers: Mapping[str, Any]) -> None:
+    """Put a training where the last checkpoint of its folder was; leave it at its beginning where there is none.
+
+    An optimiser that is not the checkpoint's goes on with its own hyperparameters: with the running averages of the
+    checkpoint where it is of the same kind, else with new ones.
+
+    Args:
+        training: the training, at its beginning.
+        files: its folder.
+        optimizers: what it is trained with from here on.
+
+    Raises:
+        StorageError: a checkpoint that was altered, or of other settings or weights of the rows.
+    """
+    path = latest_checkpoint(files.checkpoints)
+    if path is None:
+        return
+    arrays, facts = load_checkpoint(path)
+    if facts.get("weights") != _fingerprint(training.train.weights):
+        raise StorageError(
+            "the weights of the training rows are not those of the run. Give the same sample_weights, "
+            "or begin a new run."
+        )
+    own = training.state.optimizer
+    training.state = from_arrays({"state": training.state._replace(optimizer=None)}, arrays)["state"]
+    before = facts.get("optimizers", optimizers)
+    taken = {
+        place: _taken_up(
+            own if place == "optimizer" else own[place.partition("/")[2]], f"state/{place}", arrays, before[place], now
+        )
+        for place, now in optimizers.items()
+    }
+    state = taken.get("optimizer", {place.partition("/")[2]: one for place, one in taken.items()})
+    training.state = training.state._replace(optimizer=state)
+    if any(name.startswith("best/") for name in arrays):
+        training.best = from_arrays({"best": training.learned}, arrays)["best"]
+    training.history.restore(under("history", arrays))
+    if before != optimizers:
+        training.follow_losses()
+
+
+def _taken_up(fresh: OptimizerState, path: str, arrays: dict[str, np.ndarray], before: Any, now: Any) -> OptimizerState:
+    """The state of one optimiser, of which ``fresh`` is that at the beginning, as a checkpoint leaves it."""
+    if before == now:
+        return from_arrays({path: fresh}, arrays)[path]
+    if _kind(before) != _kind(now):
+        return fresh
+    averages = from_arrays({path: fresh._replace(rule=None)}, arrays)[path]
+    return averages._replace(rule=fresh.rule)
+
+
+def _kind(written: Any) -> str:
+    return written if isinstance(written, str) else written["name"]
+
+
+def _fingerprint(weights: Any) -> str | None:
+    return None if weights is None else sha256(np.asarray(weights).tobytes())

@@ -1,6 +1,5 @@
-"""Settings compared: each trained with the same seeds, held against one another seed by seed."""
+"""Settings compared: each trained with the same seeds, and compared seed by seed."""
 
-import inspect
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,25 +10,11 @@ import numpy as np
 
 from pellucid.core.constraints import WholeNumber, require
 from pellucid.core.errors import DataError, InvalidValue
-from pellucid.data import Dataset, make_dataset
-from pellucid.architectures.feedforward import feedforward, loss_and_network
-from pellucid.architectures.by_name import build_model
-from pellucid.runs.many import train_timed, vary
-from pellucid.runs.run import Run
 from pellucid.core.statistics import Estimate, Paired, holm, interval, paired
-from pellucid.runs.train import Plan, plan
-from pellucid.network import AnyNetwork, build_network
-from pellucid.optimizers import as_optimizer
-from pellucid.report.comparison import draw_comparison
-
-OF_NETWORK = {"activation": "activation", "dropout": "dropout", "initializer": "weights"}
-"""Settings of a network given by its units or its name, with what `feedforward` calls them."""
-
-SHORT = {"learning_rate": "optimizer.learning_rate"}
-"""Short names of settings."""
-
-OF_TRAINING = tuple(name for name in inspect.signature(plan).parameters if name not in ("data", "seed"))
-"""Settings that `train` takes."""
+from pellucid.data import make_dataset
+from pellucid.runs.many import many
+from pellucid.runs.plan import settle
+from pellucid.runs.trained import Trained
 
 
 class Row(NamedTuple):
@@ -55,14 +40,12 @@ class Comparison:
         settings: what each setting changes, by name.
         seeds: the seeds that each was trained with.
         runs: the trainings, settings × seeds.
-        seconds: of training, for each setting.
-        against: what the settings are held against, ``"best"`` or ``"first"``.
+        against: what the settings are compared with, ``"best"`` or ``"first"``.
     """
 
     settings: tuple[dict[str, Any], ...]
     seeds: tuple[int, ...]
-    runs: tuple[tuple[Run, ...], ...]
-    seconds: tuple[float, ...]
+    runs: tuple[tuple[Trained, ...], ...]
     against: Literal["best", "first"] = "best"
 
     @property
@@ -74,8 +57,7 @@ class Comparison:
     def labels(self) -> tuple[str, ...]:
         """Each setting in words."""
         return tuple(
-            ", ".join(f"{name} {_shown(value)}" for name, value in setting.items())
-            for setting in self.settings
+            ", ".join(f"{name} {_shown(value)}" for name, value in setting.items()) for setting in self.settings
         )
 
     def values(self, figure: str | None = None) -> np.ndarray:
@@ -94,7 +76,7 @@ class Comparison:
         name = figure or self.figure
         self._check(name)
 
-        def value(run: Run) -> float:
+        def value(run: Trained) -> float:
             if run.stopped == "diverged":
                 return np.nan
             if name.startswith("held_out_"):
@@ -165,27 +147,10 @@ class Comparison:
                 None if i == reference else tests[i],
                 corrected.get(i),
                 sum(run.stopped == "diverged" for run in self.runs[i]),
-                self.seconds[i],
+                sum(run.seconds or 0.0 for run in self.runs[i]),
             )
             for i, setting in enumerate(self.settings)
         ]
-
-    def plot(self, figure: str | None = None) -> Any:
-        """A matplotlib figure: each setting with its seeds and interval, and the learning curves.
-
-        Raises:
-            MissingExtra: matplotlib is not installed.
-        """
-        name = figure or self.figure
-        return draw_comparison(
-            self.labels,
-            self.values(name),
-            np.array([(row.estimate.low, row.estimate.high) for row in self.rows(name)]),
-            self.curves(name),
-            name=_words(name),
-            reference=self.reference(name),
-            higher_is_better=self.higher_is_better(name),
-        )
 
     def to_dict(self, figure: str | None = None) -> dict[str, Any]:
         """The table as plain data; what is no number is None."""
@@ -230,7 +195,7 @@ class Comparison:
             )
             for line in lines
         ]
-        return "\n".join([f"{_words(self.figure)}, {len(self.seeds)} seeds", *table])
+        return "\n".join([f"{in_words(self.figure)}, {len(self.seeds)} seeds", *table])
 
     def _check(self, name: str) -> None:
         metric = self.runs[0][0].program.metric_name
@@ -239,45 +204,16 @@ class Comparison:
             raise InvalidValue(f"no figure {name!r} was recorded. Figures: {', '.join(known)}.")
 
 
-def compare(
-    data: Dataset | tuple[Any, Any],
+def compare_settings(
+    data: Any,
     over: Mapping[str, Sequence[Any]],
+    settings: Mapping[str, Any],
     *,
     seeds: int | Sequence[int] = 10,
     against: Literal["best", "first"] = "best",
-    progress: bool = True,
-    **settings: Any,
+    progress: bool = False,
 ) -> Comparison:
-    """Train every combination of some settings with the same seeds, and hold them against one another.
-
-    All figures are of the held-out rows, which decide nothing in a training. Picking the best setting by them is
-    a decision all the same: its own figure is then a little too good.
-
-    Args:
-        data: a `Dataset`, or arrays ``(x, y)``, of which a fifth is then held out.
-        over: the values of each setting: ``activation``, ``initializer`` or ``dropout`` of a network given by its
-            units or name; anything that `train` takes, as ``network``, ``loss``, ``optimizer``, ``batch_size``;
-            or a dotted name that reaches into one, as ``optimizer.learning_rate`` (short: ``learning_rate``),
-            ``regularizer.strength``, ``network.0.units``.
-        seeds: how many, or which.
-        against: hold the settings against the best of them, or the first.
-        progress: show the progress on stderr.
-        settings: what all have in common, by the same names.
-
-    Returns:
-        The comparison: a table as text, its rows, the figures of all trainings.
-
-    Raises:
-        InvalidValue: a setting that does not exist, or a value outside what is allowed.
-        DataError: no held-out rows to compare on.
-
-    Example:
-        >>> from pellucid.data import load_dataset
-        >>> over = {"activation": ["relu", "tanh"], "learning_rate": [0.01, 0.1]}
-        >>> found = compare(load_dataset("iris"), over, seeds=2, network=(8,), epochs=2, progress=False)
-        >>> found.values("held_out_accuracy").shape
-        (4, 2)
-    """
+    """Train every combination of some settings with the same seeds; see `pellucid.compare`."""
     chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if isinstance(seeds, int):
         require(seeds, WholeNumber(1), "seeds")
@@ -285,71 +221,22 @@ def compare(
     if dataset.held_out is None:
         raise DataError(f"{dataset.name!r} has no held-out rows to compare the settings on.")
     combinations = _combinations(over)
-    plans = [settle(dataset, {**settings, **changes}) for changes in combinations]
-    experiments = [
-        msgspec.structs.replace(planned.experiment, seed=seed) for planned in plans for seed in chosen
-    ]
-    many = [planned for planned in plans for _ in chosen]
-    trained = train_timed(
-        experiments,
-        [planned.data for planned in many],
-        networks=[planned.network for planned in many],
-        optimizers=[planned.optimizer for planned in many],
+    plans = []
+    for changes in combinations:
+        given = {**settings, **changes}
+        plans.append(settle(given.pop("network", None), dataset, given))
+    each = [plan for plan in plans for _ in chosen]
+    seeded = [msgspec.structs.replace(plan.experiment, seed=seed) for plan in plans for seed in chosen]
+    records = many(
+        seeded,
+        [plan.data for plan in each],
+        networks=[plan.network for plan in each],
+        optimizers=[plan.optimizer for plan in each],
         progress=progress,
     )
-    starts = range(0, len(trained), len(chosen))
-    by_setting = [trained[start : start + len(chosen)] for start in starts]
-    runs = tuple(tuple(one.run for one in of_setting) for of_setting in by_setting)
-    seconds = tuple(sum(one.seconds for one in of_setting) for of_setting in by_setting)
-    return Comparison(combinations, chosen, runs, seconds, against)
-
-
-def settle(data: Dataset, settings: Mapping[str, Any]) -> Plan:
-    """The training that settings describe, by the names that `compare` takes.
-
-    Raises:
-        InvalidValue: a setting that does not exist, or a value outside what is allowed.
-    """
-    full = {SHORT.get(name, name): value for name, value in settings.items()}
-    inner = {name: value for name, value in full.items() if "." in name}
-    whole = {name: value for name, value in full.items() if "." not in name}
-    for name in whole:
-        if name not in OF_TRAINING and name not in OF_NETWORK:
-            known = ", ".join(sorted({*OF_TRAINING, *OF_NETWORK, *SHORT}))
-            raise InvalidValue(
-                f"there is no setting {name!r}. Settings: {known}; or a dotted name within one."
-            )
-    fields = {name: whole.pop(name) for name in OF_NETWORK if name in whole}
-    given = whole.pop("network", None)
-    network, data = _network(given, fields, data)
-    if not isinstance(given, AnyNetwork):
-        _, network = loss_and_network(whole.get("loss"), network, data)
-    planned = plan(network, data, **whole)
-    if not inner:
-        return planned
-    experiment = vary(planned.experiment, inner)
-    reached = {name.partition(".")[0] for name in inner}
-    return Plan(
-        experiment,
-        planned.data,
-        build_network(experiment.network) if "network" in reached else planned.network,
-        as_optimizer(experiment.optimizer) if "optimizer" in reached else planned.optimizer,
-    )
-
-
-def _network(network: Any, fields: dict[str, Any], data: Dataset) -> tuple[AnyNetwork, Dataset]:
-    if isinstance(network, AnyNetwork):
-        if fields:
-            raise InvalidValue(
-                f"{', '.join(fields)}: a setting of networks given by units or by name; this one is given as an "
-                'object. Vary its layers instead, as in {"network.0.units": [16, 32]}.'
-            )
-        return network, data
-    if isinstance(network, (str, Mapping)):
-        table = {"name": network} if isinstance(network, str) else dict(network)
-        return build_model(table | fields, data)
-    given = {OF_NETWORK[name]: value for name, value in fields.items()}
-    return feedforward(data, (128,) if network is None else network, **given), data
+    starts = range(0, len(records), len(chosen))
+    runs = tuple(tuple(records[start : start + len(chosen)]) for start in starts)
+    return Comparison(combinations, chosen, runs, against)
 
 
 def _combinations(over: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Any], ...]:
@@ -364,10 +251,11 @@ def _combinations(over: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Any], ..
     return tuple(dict(zip(over, values, strict=True)) for values in itertools.product(*over.values()))
 
 
-def _words(figure: str) -> str:
-    if figure.startswith("held_out_"):
-        return f"{figure.removeprefix('held_out_').replace('_', ' ')} on the held-out rows"
-    return f"{figure.replace('_', ' ')} on the training rows"
+def in_words(metric: str) -> str:
+    """A metric and the rows that it is of."""
+    if metric.startswith("held_out_"):
+        return f"{metric.removeprefix('held_out_').replace('_', ' ')} on the held-out rows"
+    return f"{metric.replace('_', ' ')} on the training rows"
 
 
 def _shown(value: Any) -> str:

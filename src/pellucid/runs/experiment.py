@@ -1,40 +1,189 @@
-"""An experiment as plain data: everything needed to run a training again."""
+"""The settings of a training, declared once.
+
+Each setting is a field of `Experiment` with its default, constraint and help, or a word of `WORDS` that is settled into
+one of them. The keywords of `pellucid.train`, the options of ``pellucid train``, ``experiment.toml`` and the table of
+the documentation are made from these two; adding a setting adds a field here and its line in `Settings`.
+"""
 
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from numbers import Integral
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypedDict, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from pellucid.core.constraints import WholeNumber, require
-from pellucid.core.errors import InvalidValue, StorageError
-from pellucid.data import Dataset, load_dataset, load_table, reconstruction
+from pellucid.core.constraints import Constraint, Interval, OneOf, OrElse, WholeNumber, require
+from pellucid.core.errors import InvalidValue, StorageError, did_you_mean
+from pellucid.data import Dataset, generation, load_dataset, load_table, load_translations, reconstruction
+from pellucid.data.encoding import UNTARGETED
 from pellucid.functions.schedules import watches_loss
-from pellucid.runs.scaling import ScalingChoice
 from pellucid.optimizers import as_optimizer
-from pellucid.training.recorder import DEFAULT_GROUPS
+from pellucid.runs.scaling import CHOICES, ScalingChoice
+from pellucid.training import EarlyStopping
+from pellucid.training.recorder import DEFAULT_GROUPS, GROUPS
 
-COUNTS = {"epochs": 1, "batch_size": 1, "seed": 0, "record_every": 0, "histograms_every": 0}
-"""Settings of every training that are whole numbers, with the least value of each."""
+
+@dataclass(frozen=True)
+class Setting:
+    """What is declared of a setting beside its type.
+
+    Args:
+        help: what it means, in a sentence.
+        constraint: the values that are allowed, where one constraint says it.
+        program: the kind of training that it belongs to; None for all.
+        kind: what its text on the command line is read as: a name with fields, or what the type says.
+    """
+
+    help: str
+    constraint: Constraint | None = None
+    program: Literal["supervised", "adversarial"] | None = None
+    kind: Literal["specification", "network", "names", "weights"] | None = None
 
 
-class Settings(msgspec.Struct):
-    """What the experiments of all kinds of training share: reading, writing, checking."""
+_SUPERVISED: Literal["supervised"] = "supervised"
+_ADVERSARIAL: Literal["adversarial"] = "adversarial"
 
-    counts: ClassVar[dict[str, int]] = COUNTS
+
+class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The settings of one training, as ``experiment.toml`` holds them.
+
+    Networks, loss, optimiser and the rest are *specifications*: a name, or a table of name and fields. A table with
+    ``generator`` and ``critic`` as network makes the training adversarial.
+
+    Example:
+        >>> Experiment(network=["flatten"], loss="mean_squared_error", optimizer="adam").epochs
+        10
+    """
+
+    network: Annotated[
+        Any,
+        Setting(
+            "Units of the hidden layers, a network by name with its fields (cnn, lstm, autoencoder, wgan …), or layers.",
+            kind="network",
+        ),
+    ]
+    loss: Annotated[Any, Setting("Loss; chosen from the target if not given.", kind="specification")]
+    metric: Annotated[Any, Setting("Metric measured beside the loss.", program=_SUPERVISED, kind="specification")] = (
+        None
+    )
+    optimizer: Annotated[Any, Setting("Optimizer and its hyperparameters; adam.", kind="specification")]
+    critic_optimizer: Annotated[
+        Any, Setting("Optimizer of a GAN's critic; as the generator's.", program=_ADVERSARIAL, kind="specification")
+    ] = None
+    regularizer: Annotated[
+        Any, Setting("Penalty on all weights: l1, l2 or elastic_net.", program=_SUPERVISED, kind="specification")
+    ] = None
+    epochs: Annotated[int, Setting("Passes over the training rows.", WholeNumber(1))] = 10
+    batch_size: Annotated[
+        int | Literal["all"], Setting('Rows of a step, or "all" of those trained on.', OrElse(WholeNumber(1), "all"))
+    ] = 32
+    shuffle: Annotated[bool, Setting("Draw a new order of the rows for each epoch.", program=_SUPERVISED)] = True
+    seed: Annotated[int, Setting("Seed of initial weights, order of the rows, dropout and split.", WholeNumber(0))] = 0
+    class_weights: Annotated[
+        Any, Setting('"balanced", or a weight for each class name.', program=_SUPERVISED, kind="weights")
+    ] = None
+    scale_inputs: Annotated[
+        ScalingChoice,
+        Setting('How inputs are scaled; "auto": tables standardised, pixels by 1/255.', OneOf(CHOICES), _SUPERVISED),
+    ] = "auto"
+    scale_targets: Annotated[
+        ScalingChoice,
+        Setting(
+            'How the targets of a regression are scaled; "auto": standardised where output and loss allow it. '
+            "Predictions and metrics are in the target's own units.",
+            OneOf(CHOICES),
+            _SUPERVISED,
+        ),
+    ] = "auto"
+    early_stopping: Annotated[
+        int | dict[str, Any] | None,
+        Setting("Epochs without a lower loss on a validation part after which the training ends.", None, _SUPERVISED),
+    ] = None
+    validation: Annotated[
+        float,
+        Setting(
+            "Fraction of the training rows watched by early stopping and plateau schedules.",
+            Interval(0, 1, closed="neither"),
+            _SUPERVISED,
+        ),
+    ] = 0.1
+    critic_steps: Annotated[
+        int | None, Setting("Critic updates to one of the generator.", WholeNumber(1), _ADVERSARIAL)
+    ] = None
+    lipschitz_constraint: Annotated[
+        Any, Setting("Lipschitz constraint of a GAN's critic, or none.", program=_ADVERSARIAL, kind="specification")
+    ] = None
+    record_every: Annotated[
+        int, Setting("Steps between two measurements of the layers; 0 for none.", WholeNumber(0))
+    ] = 20
+    record: Annotated[
+        tuple[str, ...], Setting(f"What is measured of the layers: any of {', '.join(GROUPS)}.", kind="names")
+    ] = DEFAULT_GROUPS
+    histograms_every: Annotated[
+        int, Setting("Steps between two histograms of what is measured; 0 for none.", WholeNumber(0))
+    ] = 0
+    snapshots: Annotated[
+        int, Setting("States along the training to keep at most; 0 for none.", WholeNumber(0), _SUPERVISED)
+    ] = 0
+    name: Annotated[str, Setting("Name of the run; made from data and network if not given.")] = ""
+    data: dict[str, Any] = {}
 
     def __post_init__(self) -> None:
-        for name in self.counts:
+        for name in self.__struct_fields__:
             value = getattr(self, name)
             if isinstance(value, Integral) and not isinstance(value, bool):  # NumPy's as Python's
                 setattr(self, name, int(value))
 
+    @property
+    def adversarial(self) -> bool:
+        """Whether two networks are trained against each other."""
+        return isinstance(self.network, Mapping) and "generator" in self.network
+
+    @property
+    def stopping(self) -> EarlyStopping | None:
+        """The early stopping that is asked for."""
+        return as_early_stopping(self.early_stopping)
+
+    @property
+    def decides(self) -> bool:
+        """Whether something is decided during the training (early stopping, a schedule on plateaus)."""
+        # An optimiser from Optax is not described, and its schedules see no loss.
+        rate = None if self.optimizer == "optax" else as_optimizer(self.optimizer).learning_rate
+        return self.early_stopping is not None or watches_loss(rate)
+
+    def training_rows(self, rows: int) -> int:
+        """How many of ``rows`` rows are trained on: without the validation part, where something is decided on one."""
+        return rows - (math.ceil(self.validation * rows) if self.decides else 0)
+
+    def rows_of_step(self, rows: int) -> int:
+        """The rows of one step, where ``rows`` are trained on."""
+        return rows if self.batch_size == "all" else self.batch_size * (self.critic_steps or 1)
+
+    def check(self) -> None:
+        """Refuse settings outside what their constraints allow.
+
+        Raises:
+            InvalidValue: naming the value and what is allowed.
+        """
+        for name, setting in SETTINGS.items():
+            value = getattr(self, name, None)
+            if setting.constraint is not None and setting.program in (None, self.program) and value is not None:
+                require(value, setting.constraint, name)
+        _ = self.stopping
+
+    @property
+    def program(self) -> Literal["supervised", "adversarial"]:
+        """The kind of training."""
+        return "adversarial" if self.adversarial else "supervised"
+
     def to_dict(self) -> dict[str, Any]:
-        """All settings that are set, for TOML, which knows no null; NumPy's numbers as Python's."""
+        """All settings of this kind of training that are set, for TOML, which knows no null."""
+        plain = msgspec.to_builtins(self, enc_hook=lambda number: number.item())
         return {
             name: value
-            for name, value in msgspec.to_builtins(self, enc_hook=lambda number: number.item()).items()
-            if value is not None
+            for name, value in plain.items()
+            if value not in (None, "") and (name == "data" or SETTINGS[name].program in (None, self.program))
         }
 
     @classmethod
@@ -44,11 +193,6 @@ class Settings(msgspec.Struct):
         Raises:
             StorageError: a field is missing, unknown, or of the wrong type.
         """
-        if "generator" in settings and cls is not GanExperiment:
-            raise StorageError(
-                "this is the experiment of a GAN: load it with load_gan, go on with resume_gan, sample it with "
-                "pellucid sample."
-            )
         try:
             return msgspec.convert(settings, cls)
         except msgspec.ValidationError as error:
@@ -57,155 +201,155 @@ class Settings(msgspec.Struct):
                 f"experiment.toml does not describe an experiment: {error}. Its fields: {fields}."
             ) from error
 
-    def check_counts(self) -> None:
-        """Refuse epochs, a seed … that are no whole numbers, or too small.
 
-        Raises:
-            InvalidValue: naming the value and what is allowed.
-        """
-        for name, least in self.counts.items():
-            require(getattr(self, name), WholeNumber(least), name)
+WORDS: dict[str, Setting] = {
+    "learning_rate": Setting("Learning rate of the optimizer, or a schedule of it."),
+    "schedule": Setting("Learning-rate schedule and its hyperparameters.", kind="specification"),
+    "activation": Setting("Activation of the hidden layers; relu.", kind="specification"),
+    "initializer": Setting("Initializer of the hidden layers' weights; he_normal.", kind="specification"),
+    "dropout": Setting("Fraction of neurons dropped after each hidden layer.", Interval(0, 1, closed="left")),
+}
+"""Words that are settled into the optimiser or the network."""
+
+TYPES: dict[str, Any] = {"learning_rate": float, "dropout": float}
+"""The types of the words that are numbers on the command line; those of the fields follow."""
+
+SETTINGS: dict[str, Setting] = {}
+"""Every setting by name, the fields of `Experiment` first."""
+
+for _name, _hint in get_type_hints(Experiment, include_extras=True).items():
+    if get_origin(_hint) is Annotated:
+        TYPES[_name], SETTINGS[_name] = get_args(_hint)[:2]
+SETTINGS |= WORDS
 
 
-class Experiment(Settings, kw_only=True, forbid_unknown_fields=True):
-    """The settings of one training, as ``experiment.toml`` holds them.
+class Settings(TypedDict, total=False):
+    """The keywords of `pellucid.train` for the type checker; a test holds them to `SETTINGS`."""
 
-    Layers, loss, optimiser and the rest are *specifications*: a name, or a table of name and fields.
-
-    Example:
-        >>> Experiment(network=["flatten"], loss="mean_squared_error", metric="accuracy", optimizer="adam").epochs
-        10
-    """
-
-    counts: ClassVar[dict[str, int]] = COUNTS | {"snapshots": 0}
-
-    network: list[Any] | dict[str, Any]
     loss: Any
     metric: Any
     optimizer: Any
-    regularizer: Any = None
-    epochs: int = 10
-    batch_size: int | Literal["all"] = 32
-    shuffle: bool = True
-    seed: int = 0
-    class_weights: Any = None
-    scale_inputs: ScalingChoice = "auto"
-    scale_targets: ScalingChoice = "auto"
-    patience: int | None = None
-    min_delta: float = 0.0
-    validation: float = 0.1
-    record_every: int = 20
-    record: tuple[str, ...] = DEFAULT_GROUPS
-    histograms_every: int = 0
-    snapshots: int = 0
-    data: dict[str, Any] = {}
-
-    def check_counts(self) -> None:
-        """Refuse epochs, a seed … that are no whole numbers, or too small; ``batch_size`` may be ``"all"`` too."""
-        if isinstance(self.batch_size, str) and self.batch_size != "all":
-            raise InvalidValue(
-                f'batch_size must be a whole number of at least 1, or "all". Received: {self.batch_size!r}.'
-            )
-        for name, least in self.counts.items():
-            if name != "batch_size" or self.batch_size != "all":
-                require(getattr(self, name), WholeNumber(least), name)
-
-    def training_rows(self, rows: int) -> int:
-        """How many of ``rows`` rows are trained on: without the validation part, where something is decided on one."""
-        return rows - (math.ceil(self.validation * rows) if self.decides else 0)
-
-    @property
-    def decides(self) -> bool:
-        """Whether something is decided during the training (early stopping, a schedule on plateaus)."""
-        # An optimiser from Optax is not described, and its schedules see no loss.
-        rate = None if self.optimizer == "optax" else as_optimizer(self.optimizer).learning_rate
-        return self.patience is not None or watches_loss(rate)
-
-    def rows_of_step(self, rows: int) -> int:
-        """The rows of one step, where ``rows`` are trained on."""
-        return rows if self.batch_size == "all" else self.batch_size
+    critic_optimizer: Any
+    regularizer: Any
+    epochs: int
+    batch_size: int | Literal["all"] | None
+    shuffle: bool
+    seed: int
+    class_weights: Literal["balanced"] | Mapping[Any, float] | None
+    scale_inputs: ScalingChoice
+    scale_targets: ScalingChoice
+    early_stopping: EarlyStopping | int | None
+    validation: float
+    critic_steps: int
+    lipschitz_constraint: Any
+    record_every: int
+    record: Sequence[str]
+    histograms_every: int
+    snapshots: int
+    name: str
+    learning_rate: Any
+    schedule: Any
+    activation: Any
+    initializer: Any
+    dropout: float
 
 
-USUAL_BATCH_SIZE = 32
-"""Rows of a step where nothing is said."""
+def check_names(settings: Mapping[str, Any], verb: str = "train") -> None:
+    """Refuse a setting that there is none of.
+
+    Raises:
+        InvalidValue: naming the nearest settings, or all.
+
+    Example:
+        >>> check_names({"learning_rat": 0.1})
+        Traceback (most recent call last):
+            ...
+        pellucid.core.errors.InvalidValue: train has no setting 'learning_rat'. Did you mean 'learning_rate'?
+    """
+    known = [name for name in SETTINGS if name != "network"]
+    for name in settings:
+        if name not in known:
+            advice = did_you_mean(name, known) or f" Settings: {', '.join(known)}."
+            raise InvalidValue(f"{verb} has no setting {name!r}.{advice}")
 
 
-def with_usual_batch_size(experiment: Experiment, rows: int, full_batch: bool) -> Experiment:
-    """The experiment with the batch size that is taken where none is given: all rows, or 32, for few rows fewer.
+def describe_settings() -> str:
+    """The settings as the lines of a docstring's ``Args``.
+
+    Example:
+        >>> print(describe_settings().splitlines()[0])
+        loss: loss; chosen from the target if not given.
+    """
+    lines = [f"{name}: {_lower(setting.help)}" for name, setting in SETTINGS.items() if name != "network"]
+    return "\n".join(lines)
+
+
+def _lower(text: str) -> str:
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
+
+
+def as_early_stopping(given: Any) -> EarlyStopping | None:
+    """Early stopping of its patience, of a table of its fields, or as it is.
+
+    Raises:
+        InvalidValue: none of these.
+
+    Example:
+        >>> as_early_stopping(5)
+        EarlyStopping(patience=5, min_delta=0.0)
+    """
+    if given is None or isinstance(given, EarlyStopping):
+        return given
+    if isinstance(given, Mapping):
+        return EarlyStopping(**given)
+    return EarlyStopping(given)
+
+
+def vary(experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
+    """A copy of an experiment with some settings changed.
 
     Args:
         experiment: the settings.
-        rows: training rows of its data, those for validation included.
-        full_batch: whether its optimiser takes all rows at once.
-    """
-    few = max(1, experiment.training_rows(rows))
-    return msgspec.structs.replace(experiment, batch_size="all" if full_batch else min(USUAL_BATCH_SIZE, few))
+        changes: new values by name; a dotted name reaches into a table or list, which a bare name of an optimiser
+            or layer first becomes: ``{"optimizer.learning_rate": 0.1, "network.0.units": 64}``.
 
-
-class GanExperiment(Settings, kw_only=True, forbid_unknown_fields=True):
-    """The settings of one adversarial training, told from an `Experiment` by its ``generator``.
+    Raises:
+        InvalidValue: a name that there is no setting of.
 
     Example:
-        >>> GanExperiment(generator=["flatten"], critic=["flatten"], latent=2, optimizer="adam").critic_steps
-        5
+        >>> before = Experiment(network=["flatten"], loss="mean_squared_error", optimizer="adam")
+        >>> vary(before, {"optimizer.learning_rate": 0.1}).optimizer
+        {'name': 'adam', 'learning_rate': 0.1}
     """
-
-    counts: ClassVar[dict[str, int]] = COUNTS | {"latent": 1, "critic_steps": 1}
-
-    generator: list[Any]
-    critic: list[Any]
-    latent: int
-    loss: str = "wasserstein"
-    lipschitz_constraint: Any = None
-    optimizer: Any
-    critic_optimizer: Any = None
-    critic_steps: int = 5
-    epochs: int = 100
-    batch_size: int = 64
-    seed: int = 0
-    record_every: int = 20
-    record: tuple[str, ...] = DEFAULT_GROUPS
-    histograms_every: int = 0
-    data: dict[str, Any] = {}
+    settings = msgspec.to_builtins(experiment, enc_hook=lambda number: number.item())
+    for path, value in changes.items():
+        *way, last = path.split(".")
+        if (way or [last])[0] not in settings:
+            raise InvalidValue(f"an experiment has no setting {path!r}. Its settings: {', '.join(settings)}.")
+        at: Any = settings
+        for name in way:
+            key: Any = int(name) if isinstance(at, list) else name
+            if isinstance(at[key], str):
+                at[key] = {"name": at[key]}
+            at = at[key]
+        at[int(last) if isinstance(at, list) else last] = value
+    return Experiment.from_dict(settings)
 
 
-def experiment_of(settings: dict[str, Any]) -> Experiment | GanExperiment:
-    """The experiment that ``experiment.toml`` describes, of whichever kind.
-
-    Raises:
-        StorageError: a field is missing, unknown, or of the wrong type.
-    """
-    return (GanExperiment if "generator" in settings else Experiment).from_dict(settings)
-
-
-def check_counts(experiment: Experiment, rows: int) -> None:
-    """Refuse epochs, a batch size, a seed … that cannot be trained with on ``rows`` rows.
-
-    Raises:
-        InvalidValue: naming the value and what is allowed.
-    """
-    experiment.check_counts()
-    if experiment.batch_size != "all" and experiment.batch_size > rows:
-        raise InvalidValue(
-            f"batch_size is {experiment.batch_size}, but there are only {rows} rows to train on"
-            f"{', without those for validation' if experiment.decides else ''}. "
-            f'Take at most {rows}, or "all" for gradient descent on all rows at once.'
-        )
-
-
-def open_data(settings: dict[str, Any]) -> Dataset:
-    """The dataset that an experiment's ``data`` table names: a registered one, or a table file.
+def open_data(settings: Mapping[str, Any]) -> Dataset:
+    """The dataset that an experiment's ``data`` table names: a registered one, or a file.
 
     Raises:
         DataError: no dataset of that name, as where the data came as arrays, which only the caller can give again.
     """
-    options = {name: value for name, value in settings.items() if name not in ("file", "name")}
-    to_itself = options.get("task") == "reconstruction"
-    if to_itself:
-        del options["task"]
-    data = (
-        load_table(settings["file"], **options)
-        if "file" in settings
-        else load_dataset(settings["name"], **options)
-    )
-    return reconstruction(data) if to_itself else data
+    options = {name: value for name, value in settings.items() if name not in ("file", "name", "pairs")}
+    untargeted = options.pop("task") if options.get("task") in UNTARGETED else None
+    if "pairs" in settings:
+        data = load_translations(settings["pairs"], **options)
+    elif "file" in settings:
+        data = load_table(settings["file"], **options)
+    else:
+        data = load_dataset(settings["name"], **options)
+    if untargeted is None:
+        return data
+    return reconstruction(data) if untargeted == "reconstruction" else generation(data)

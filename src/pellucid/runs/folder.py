@@ -73,7 +73,7 @@ class RunFolder:
             return
         if not overwrite:
             raise StorageError(
-                f"{self.path} holds a run. Go on with it (--resume {self.path}, or resume_run), replace it "
+                f"{self.path} holds a run. Resume it (pellucid resume {self.path}, or resume(folder)), replace it "
                 "(--overwrite, or overwrite=True), or choose another folder."
             )
         try:
@@ -149,9 +149,7 @@ class RunFolder:
         except StorageError:
             raise
         except (OSError, IndexError, SafetensorError) as error:
-            raise StorageError(
-                f"{path} cannot be read ({error}); resume the run to write it again."
-            ) from error
+            raise StorageError(f"{path} cannot be read ({error}); resume the run to write it again.") from error
 
     def write_snapshot(self, step: int, arrays: dict[str, np.ndarray]) -> None:
         """Write the snapshot of a step."""
@@ -170,9 +168,7 @@ class RunFolder:
 
     def snapshot_steps(self) -> list[int]:
         """The steps that have a snapshot."""
-        return sorted(
-            int(path.stem.removeprefix("step-")) for path in self.path.glob("snapshots/step-*.safetensors")
-        )
+        return sorted(int(path.stem.removeprefix("step-")) for path in self.path.glob("snapshots/step-*.safetensors"))
 
     def keep_snapshots(self, steps: Iterable[int]) -> None:
         """Remove all snapshots but those of ``steps``."""

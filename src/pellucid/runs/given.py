@@ -1,19 +1,19 @@
-"""The dataset of what a person gives: arrays with targets, or inputs alone for a network that learns those."""
+"""The dataset of what the user gives: arrays with targets, or inputs alone for a network that learns those."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
+from pellucid.architectures.by_name import ARCHITECTURES, find_architecture
+from pellucid.architectures.gan import GAN
+from pellucid.architectures.tasks import RAW
 from pellucid.core.errors import InvalidValue
 from pellucid.data import Dataset, make_dataset
 from pellucid.data.arrays import as_weights
 from pellucid.data.encoding import Task, as_array, kind_of
 from pellucid.functions.losses import losses
-from pellucid.architectures.feedforward import RAW
-from pellucid.architectures.by_name import MODELS
 from pellucid.network import AnyNetwork, check_tokens
 
 
@@ -21,7 +21,7 @@ def dataset_of(data: Any, network: Any, loss: Any, seed: int, weights: Any = Non
     """A dataset as it is, or one made of arrays.
 
     Args:
-        data: a dataset, arrays ``(x, y)``, or for an autoencoder the inputs alone: ``x`` or ``(x, None)``.
+        data: a dataset, arrays ``(x, y)``, or for an autoencoder or a GAN the inputs alone: ``x`` or ``(x, None)``.
         network: the network as it was given: object, name, table or units.
         loss: the loss as it was given. One that tells classes apart takes two whole numbers for two classes, as −1.0
             and 1.0, which would else be numbers to predict.
@@ -42,7 +42,7 @@ def dataset_of(data: Any, network: Any, loss: Any, seed: int, weights: Any = Non
         return with_weights(data, weights)
     if not isinstance(data, (tuple, list)) and hasattr(data, "__array__"):
         data = (data, None)
-        if not _learns_inputs(network):
+        if _learns(network) == "targets":
             raise InvalidValue(_needs_targets("x alone"))
     if not isinstance(data, tuple) or len(data) != 2:
         received = repr(data) if isinstance(data, (str, PathLike)) else kind_of(data)
@@ -54,7 +54,9 @@ def dataset_of(data: Any, network: Any, loss: Any, seed: int, weights: Any = Non
             "weights or a held-out part: make_dataset(x, y, …)."
         )
     x, y = data
-    if y is None and not (_learns_inputs(network) or isinstance(network, AnyNetwork)):
+    if _learns(network) == "examples":
+        return make_dataset(x, task="generation", held_out=None, weights=weights)
+    if y is None and _learns(network) == "targets" and not isinstance(network, AnyNetwork):
         raise InvalidValue(_needs_targets("(x, None)"))
     if isinstance(network, AnyNetwork):  # here rows still have the numbers that they were given with
         check_tokens(network, as_array(x, "x"), "the training data x")
@@ -83,16 +85,18 @@ def with_weights(data: Dataset, weights: Any) -> Dataset:
     return replace(data, train=replace(data.train, weights=as_weights(given, rows)))
 
 
-def _learns_inputs(network: Any) -> bool:
-    name = network.get("name") if isinstance(network, Mapping) else network
-    return isinstance(name, str) and name in MODELS and MODELS[name].to_itself
+def _learns(network: Any) -> str:
+    architecture = find_architecture(network)
+    if isinstance(network, GAN):
+        return "examples"
+    return "targets" if architecture is None else architecture.learns
 
 
 def _needs_targets(given: str) -> str:
-    names = ", ".join(f'"{name}"' for name, model in MODELS.items() if model.to_itself)
+    names = ", ".join(f'"{name}"' for name, built in ARCHITECTURES.items() if built.learns != "targets")
     return (
         f"data must be a Dataset or a pair of arrays (x, y): this network learns targets. Received: {given}. That is "
-        f"enough for an autoencoder: {names}; or, with a Network of your own, as (x, None)."
+        f"enough for an autoencoder or a GAN: {names}; or, with a Network of your own, as (x, None)."
     )
 
 

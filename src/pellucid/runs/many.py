@@ -19,13 +19,14 @@ from pellucid.core.errors import InvalidValue, TrainingDiverged
 from pellucid.data import Dataset
 from pellucid.functions.initializers import Initializer, initializers
 from pellucid.layers import Layer
-from pellucid.runs.experiment import Experiment
-from pellucid.runs.keeping import keep_compiled_programs
-from pellucid.runs.run import DataFacts, Run
-from pellucid.runs.train import Ready, make_ready, summary_of
 from pellucid.network import AnyNetwork
-from pellucid.training import Supervised, Training, TrainingState, initial_state, steps_per_epoch
-from pellucid.training.populations import AXES, Population, members_of, run_in_threads, to_device
+from pellucid.runs.experiment import Experiment
+from pellucid.runs.facts import DataFacts
+from pellucid.runs.fit import keep_compiled_programs, score_held_out
+from pellucid.runs.ready import Ready, make_ready, summary_of
+from pellucid.runs.trained import Trained
+from pellucid.training import Adversarial, Supervised, Training, TrainingState, initial_state, steps_per_epoch
+from pellucid.training.population import AXES, Population, members_of, run_in_threads, to_device
 
 PRODUCTS = 1_000_000
 """Most multiply-adds of a step's forward pass that members are trained side by side with.
@@ -36,14 +37,6 @@ populations``): 2.5 for 4–8–3 at batch 32 (2,000 multiply-adds), 1.6 for 64�
 """
 
 
-class Trained(NamedTuple):
-    """One training of many."""
-
-    run: Run
-    seconds: float
-    """What it took; an even share where several were trained together, compiling included."""
-
-
 class Member(NamedTuple):
     """One training to be made."""
 
@@ -52,19 +45,20 @@ class Member(NamedTuple):
     ready: Ready
 
 
-def train_population(
+def many(
     experiments: Sequence[Experiment],
     data: Dataset | Sequence[Dataset],
     *,
-    networks: Sequence[AnyNetwork] | None = None,
+    networks: Sequence[Any] | None = None,
     optimizers: Sequence[Any] | None = None,
     progress: bool = False,
-) -> list[Run]:
+) -> list[Trained]:
     """Train many experiments; those that differ in seeds and numbers alone share one compiled program.
 
-    Each run is what `train` would give for its experiment, up to rounding. Small networks are trained side by side in
-    one program, larger ones one after another (`PRODUCTS`); either way every processor core has its part. A
-    training whose loss is no longer finite ends there and harms no other: its run says ``stopped == "diverged"``.
+    Each record is what `train` would give for its experiment, up to rounding. Small networks are trained side by side
+    in one program, larger ones, and GANs, one after another (`PRODUCTS`); either way every processor core has its
+    part. A training whose loss becomes NaN or infinite ends there and harms no other: its record says
+    ``stopped == "diverged"``.
 
     Args:
         experiments: the settings of each.
@@ -74,38 +68,22 @@ def train_population(
         progress: show the progress on stderr.
 
     Returns:
-        The runs, in the order of the experiments.
+        The records, in the order of the experiments.
 
     Raises:
         InvalidValue: not as many datasets as experiments, or a hyperparameter outside what is allowed.
 
     Example:
         >>> from pellucid.data import load_dataset
-        >>> from pellucid.runs.train import plan
+        >>> from pellucid.runs.plan import settle
         >>> iris = load_dataset("iris")
-        >>> experiment = plan((8,), iris, optimizer="sgd", epochs=3).experiment
-        >>> seeds = [vary(experiment, {"seed": seed}) for seed in range(3)]
-        >>> len(train_population(seeds, iris))
+        >>> experiment = settle((8,), iris, {"optimizer": "sgd", "epochs": 3}).experiment
+        >>> len(many([vary(experiment, {"seed": seed}) for seed in range(3)], iris))
         3
     """
-    found = train_timed(experiments, data, networks=networks, optimizers=optimizers, progress=progress)
-    return [trained.run for trained in found]
-
-
-def train_timed(
-    experiments: Sequence[Experiment],
-    data: Dataset | Sequence[Dataset],
-    *,
-    networks: Sequence[AnyNetwork] | None = None,
-    optimizers: Sequence[Any] | None = None,
-    progress: bool = False,
-) -> list[Trained]:
-    """What `train_population` does, and how long each training took."""
     datasets = [data] * len(experiments) if isinstance(data, Dataset) else list(data)
     if len(datasets) != len(experiments):
-        raise InvalidValue(
-            f"{len(experiments)} experiments need as many datasets. Received: {len(datasets)}."
-        )
+        raise InvalidValue(f"{len(experiments)} experiments need as many datasets. Received: {len(datasets)}.")
     keep_compiled_programs()
     members = _members(experiments, datasets, networks, optimizers)
     groups: dict[Hashable, list[int]] = {}
@@ -114,17 +92,22 @@ def train_timed(
     trained: dict[int, Trained] = {}
     bar = _bar() if progress else nullcontext()
     with bar:
-        made = _counter(bar, members)
-        for places in groups.values():
-            group = [members[i] for i in places]
+        advance = _counter(bar, members)
+        for indices in groups.values():
+            group = [members[i] for i in indices]
             began = time.perf_counter()
-            first = group[0].ready
-            together = not first.decides and worth_stacking(first.program, first.data.input_shape)
-            method = _side_by_side if together else _one_after_another
-            runs = method(group, made)
-            seconds = (time.perf_counter() - began) / len(group)
-            trained |= {i: Trained(run, seconds) for i, run in zip(places, runs, strict=True)}
+            method = _side_by_side if _stackable(group[0].ready) else _one_after_another
+            records = method(group, advance)
+            for record in records:
+                record.seconds = (time.perf_counter() - began) / len(group)
+            trained |= zip(indices, records, strict=True)
     return [trained[i] for i in range(len(members))]
+
+
+def _stackable(ready: Ready) -> bool:
+    if isinstance(ready.program, Adversarial) or ready.decides:
+        return False
+    return worth_stacking(ready.program, ready.data.input_shape)
 
 
 def _members(
@@ -141,8 +124,8 @@ def _members(
         key = (msgspec.json.encode(settings), id(data), id(network), id(optimizer))
         ready = known.get(key)
         if ready is None or ready.decides:
-            ready = make_ready(experiment, data, optimizer, network)
-            if not ready.decides:
+            ready = make_ready(experiment, data, network, optimizer)
+            if not ready.decides and isinstance(ready.program, Supervised):
                 # The rows of one dataset once, not once a setting.
                 alike = (
                     id(data),
@@ -154,7 +137,6 @@ def _members(
                 first = rows.setdefault(alike, ready)
                 ready = ready._replace(train=first.train, monitor=first.monitor)
             known[key] = ready
-        experiment.check_counts()
         members.append(Member(experiment, data, ready))
     return members
 
@@ -169,7 +151,7 @@ def _structure(member: Member) -> Hashable:
         msgspec.json.encode(experiment.class_weights),
         experiment.scale_inputs,
         ready.scaled_targets,
-        jax.tree.structure(ready.optimizer),
+        jax.tree.structure(tuple(ready.optimizers.values())),
         jax.tree.structure(ready.regularizer),
         ready.decides,
     )
@@ -196,26 +178,26 @@ def worth_stacking(program: Supervised, input_shape: Any) -> bool:
     return summary_of(program.network, input_shape).multiply_adds * program.batch_size <= PRODUCTS
 
 
-def _side_by_side(group: list[Member], made: Callable[[float], None]) -> list[Run]:
+def _side_by_side(group: list[Member], advance: Callable[[float], None]) -> list[Trained]:
     """All members as one program, on a thread for each core."""
     first = group[0].ready
     program = without_initializers(first.program)
-    population = Population(program, first.scaling, first.train, first.monitor, _draw_all(group))
+    population = Population(program, first.scaling, first.train, first.monitor, _initial_states(group))
     per_epoch = steps_per_epoch(first.train.rows, program.batch_size)
     for steps in population.run(group[0].experiment.epochs):
-        made(len(group) * steps / per_epoch)
-    runs = []
+        advance(len(group) * steps / per_epoch)
+    records = []
     states = zip(population.states, population.histories, population.diverged, strict=True)
     for member, (state, history, diverged) in zip(group, states, strict=True):
         training = member.ready.training(to_device(state))
         training.history = history
-        runs.append(_run(member, training, "diverged" if diverged else "epochs"))
-    return runs
+        records.append(_record(member, training, "diverged" if diverged else "epochs"))
+    return records
 
 
-def _one_after_another(group: list[Member], made: Callable[[float], None]) -> list[Run]:
+def _one_after_another(group: list[Member], advance: Callable[[float], None]) -> list[Trained]:
     """Each member by the program of `train`, as many at a time as there are cores."""
-    states = zip(group, _draw_all(group), strict=True)
+    states = zip(group, _initial_states(group), strict=True)
     trainings = [member.ready.training(to_device(state)) for member, state in states]
     for training in trainings:
         training.program = without_initializers(training.program)
@@ -224,9 +206,9 @@ def _one_after_another(group: list[Member], made: Callable[[float], None]) -> li
     def train(training: Training) -> str:
         done = 0.0
         try:
-            for standing in training.run(epochs):
-                made(standing.step / training.steps_per_epoch - done)
-                done = standing.step / training.steps_per_epoch
+            for now in training.run(epochs):
+                advance(now.step / training.steps_per_epoch - done)
+                done = now.step / training.steps_per_epoch
         except TrainingDiverged:
             return "diverged"
         return "epochs" if training.history.epochs_made >= epochs else "early"
@@ -234,41 +216,38 @@ def _one_after_another(group: list[Member], made: Callable[[float], None]) -> li
     stopped = run_in_threads(trainings, train)
     for member, training in zip(group, trainings, strict=True):
         training.program = member.ready.program
-    return [_run(*made) for made in zip(group, trainings, stopped, strict=True)]
+    return [_record(*ended) for ended in zip(group, trainings, stopped, strict=True)]
 
 
-def _draw_all(group: list[Member]) -> list[TrainingState]:
-    """The state of each member before its first step: drawn by its seed, with its own hyperparameters."""
+def _initial_states(group: list[Member]) -> list[TrainingState]:
+    """The state of each member before its first step: initialised by its seed, with its own hyperparameters."""
+    if isinstance(group[0].ready.program, Adversarial):
+        return [member.ready.initial_state(member.experiment.seed) for member in group]
     alike: dict[AnyNetwork, list[int]] = {}
     for i, member in enumerate(group):
         alike.setdefault(member.ready.program.network, []).append(i)
     states: dict[int, TrainingState] = {}
     first = group[0].ready
-    for network, places in alike.items():
-        seeds = np.array([group[i].experiment.seed for i in places], np.uint32)
+    for network, indices in alike.items():
+        seeds = np.array([group[i].experiment.seed for i in indices], np.uint32)
         # One program for all rates and strengths: those of the first are replaced below.
-        drawn = members_of(
-            _draw(
-                network,
-                first.optimizer,
-                first.regularizer,
-                first.data.input_shape,
-                first.program.recorder,
-                seeds,
+        initial = members_of(
+            _initialise(
+                network, first.optimizer, first.regularizer, first.data.input_shape, first.program.recorder, seeds
             )
         )
-        states |= dict(zip(places, drawn, strict=True))
+        states |= dict(zip(indices, initial, strict=True))
     return [_with_numbers(states[i], member.ready) for i, member in enumerate(group)]
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
-def _draw(
+def _initialise(
     network: AnyNetwork, optimizer: Any, regularizer: Any, input_shape: Any, recorder: Any, seeds: Any
 ) -> TrainingState:
-    def draw(seed: Any) -> TrainingState:
+    def initialise(seed: Any) -> TrainingState:
         return initial_state(network, optimizer, regularizer, input_shape, seed, recorder=recorder)
 
-    return jax.vmap(draw, out_axes=AXES)(seeds)
+    return jax.vmap(initialise, out_axes=AXES)(seeds)
 
 
 def _with_numbers(state: TrainingState, ready: Ready) -> TrainingState:
@@ -277,21 +256,17 @@ def _with_numbers(state: TrainingState, ready: Ready) -> TrainingState:
     return state._replace(optimizer=optimizer, regularizer=as_numbers(ready.regularizer))
 
 
-def _run(member: Member, training: Training, stopped: str) -> Run:
-    data, history, program = member.data, training.history, member.ready.program
-    run = Run(
-        program.network, training.params, training.layer_state, program, member.experiment,
-        DataFacts.of(member.ready.data), history, {}, stopped, training=training, data=data,
-    )
-    if data.held_out is None or not history.steps_made:
-        return run
-    if stopped == "epochs" and not member.ready.decides:
-        # Evaluated already, by the program itself.
-        loss, metric = history.held_out[-1].tolist()
-        run.result = {"loss": loss, program.metric_name: metric}
+def _record(member: Member, training: Training, stopped: str) -> Trained:
+    data, ready = member.data, member.ready
+    trained = Trained.of_training(training, member.experiment, data, DataFacts.of(ready.data), stopped)
+    history = trained.history
+    evaluated = not trained.adversarial and stopped == "epochs" and not ready.decides
+    if evaluated and data.held_out is not None and data.task != "translation" and history.steps_made:
+        loss, metric = history.held_out[-1].tolist()  # by the program itself
+        trained.result = {"loss": loss, ready.program.metric_name: metric}
     else:
-        run.result = run.evaluate_part(data.held_out)
-    return run
+        score_held_out(trained)
+    return trained
 
 
 def _bar() -> Progress:
@@ -304,39 +279,5 @@ def _counter(bar: Any, members: list[Member]) -> Callable[[float], None]:
     """Moves the bar by epochs of one member."""
     if not isinstance(bar, Progress):
         return lambda epochs: None
-    task = bar.add_task(
-        f"{len(members)} trainings", total=sum(member.experiment.epochs for member in members)
-    )
+    task = bar.add_task(f"{len(members)} trainings", total=sum(member.experiment.epochs for member in members))
     return lambda epochs: bar.advance(task, epochs)
-
-
-def vary(experiment: Experiment, changes: dict[str, Any]) -> Experiment:
-    """A copy of an experiment with some settings changed.
-
-    Args:
-        experiment: the settings.
-        changes: new values by name; a dotted name reaches into a table or list, which a bare name of an optimiser
-            or layer first becomes: ``{"optimizer.learning_rate": 0.1, "network.0.units": 64}``.
-
-    Raises:
-        InvalidValue: a name that there is no setting of.
-
-    Example:
-        >>> before = Experiment(network=["flatten"], loss="mean_squared_error", metric="accuracy", optimizer="adam")
-        >>> vary(before, {"optimizer.learning_rate": 0.1}).optimizer
-        {'name': 'adam', 'learning_rate': 0.1}
-    """
-    settings = msgspec.to_builtins(experiment, enc_hook=lambda number: number.item())
-    for path, value in changes.items():
-        *way, last = path.split(".")
-        if (way or [last])[0] not in settings:
-            raise InvalidValue(f"an experiment has no setting {path!r}. Its settings: {', '.join(settings)}.")
-        place: Any = settings
-        for name in way:
-            key: Any = int(name) if isinstance(place, list) else name
-            if isinstance(place[key], str):
-                place[key] = {"name": place[key]}
-            place = place[key]
-        key = int(last) if isinstance(place, list) else last
-        place[key] = value
-    return Experiment.from_dict(settings)

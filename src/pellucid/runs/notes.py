@@ -42,7 +42,5 @@ class Notes:
         if self.failure is not None:
             rows.append(("ended by", self.failure))
         if self.suspicion is not None:
-            rows.append(
-                ("the doctor suspects", f"{self.suspicion} (by its records alone; a diagnosis makes sure)")
-            )
+            rows.append(("the doctor suspects", f"{self.suspicion} (by its records alone; a diagnosis makes sure)"))
         return rows

@@ -9,7 +9,7 @@ import numpy as np
 from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.functions.losses import Loss
 from pellucid.training import Training
-from pellucid.training.epoch import take
+from pellucid.training.rows import take
 
 ROWS = 16
 """Rows that the gradient is checked on."""
@@ -52,9 +52,7 @@ def check_gradient(loss: Loss, prediction: np.ndarray, target: np.ndarray) -> No
         y_hat = jnp.asarray(prediction, jnp.float64)
         y = jnp.asarray(target, jnp.float64 if target.dtype.kind == "f" else target.dtype)
         direction = np.random.default_rng(0).normal(size=prediction.shape)
-        values = [
-            np.asarray(loss.value(y_hat + step * jnp.asarray(direction), y)) for step in (-STEP, 0.0, STEP)
-        ]
+        values = [np.asarray(loss.value(y_hat + step * jnp.asarray(direction), y)) for step in (-STEP, 0.0, STEP)]
         gradient = np.asarray(loss.gradient(y_hat, y))
     name = type(loss).__name__
     if values[1].shape != prediction.shape[:1] or gradient.shape != prediction.shape:

@@ -1,12 +1,12 @@
 """Training: the compiled program, the recorder, the loop around them."""
 
 from pellucid.training.adversarial import Adversarial
-from pellucid.training.epoch import Program, Rows, Scaling, Step, TargetScaling, advance, steps_per_epoch
 from pellucid.training.history import History
 from pellucid.training.lipschitz import GradientPenalty, LipschitzConstraint, WeightClipping, lipschitz_constraints
 from pellucid.training.loop import EarlyStopping, Learned, Progress, Training
+from pellucid.training.program import Program, Step, advance
 from pellucid.training.recorder import DEFAULT_GROUPS, GROUPS, MEASURES, Recorder
-from pellucid.training.shuffle import permutation
+from pellucid.training.rows import Rows, Scaling, TargetScaling, permutation, steps_per_epoch
 from pellucid.training.snapshots import Snapshots, SnapshotTaker, arrays_of
 from pellucid.training.state import TrainingState, from_arrays, initial_state, to_arrays
 from pellucid.training.supervised import Supervised

@@ -1,11 +1,11 @@
-"""Adversarial training: a generator learns to make what a critic cannot tell from real examples (subject 1.7).
+"""Adversarial training: a generator learns examples that a critic cannot distinguish from real ones.
 
-Both players and all their updates are one step of the compiled program.
+All updates of both players are one step of the compiled program.
 """
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,28 +17,18 @@ from pellucid.core.types import Array, Float, Key, Params, Scalar, Shape, State
 from pellucid.functions.losses import Loss, SigmoidBinaryCrossEntropy, Wasserstein
 from pellucid.network import Backpropagation, ForwardPass, Network, rows_that_fit
 from pellucid.optimizers import FromOptax, Optimizer, OptimizerState
-from pellucid.training.divergence import first_affected
-from pellucid.training.epoch import (
-    Program,
-    Rows,
-    Scaling,
-    Step,
-    epoch_order,
-    rows_of_step,
-    shapes_of,
-    steps_per_epoch,
-    take,
-)
 from pellucid.training.lipschitz import LipschitzConstraint
+from pellucid.training.program import BAD_BATCH, Program, Step, first_affected, is_finite
 from pellucid.training.recorder import DEFAULT_GROUPS, unit_layers
+from pellucid.training.rows import Rows, Scaling, epoch_order, rows_of_step, shapes_of, steps_per_epoch, take
 from pellucid.training.state import TrainingState
 
 
 class Game(NamedTuple):
-    """What the two players want of the critic's score D."""
+    """The objectives of the two players, by the critic's score D."""
 
     loss: Loss
-    """Of a score and its target; the critic makes it small."""
+    """Of a score and its target; the critic minimises it."""
     real: float
     """The critic's target for real examples."""
     generated: float
@@ -46,7 +36,7 @@ class Game(NamedTuple):
     wanted: float
     """The generator's target for its own examples."""
     sign: float = 1.0
-    """+1 where the generator makes the loss of that target small, −1 where it makes it large."""
+    """+1 where the generator minimises the loss of that target, −1 where it maximises it."""
 
 
 GAMES = {
@@ -57,13 +47,13 @@ GAMES = {
 """The losses by name; with p = σ(D) for the first two:
 
 - ``gan``: critic −log p(x) − log(1 − p(G(z))), generator −log p(G(z)): does not saturate (Goodfellow et al. 2014).
-- ``minimax``: the same critic, generator log(1 − p(G(z))), which makes the game zero-sum and saturates.
+- ``minimax``: the same critic, generator log(1 − p(G(z))): a zero-sum game, which saturates.
 - ``wasserstein``: critic D(G(z)) − D(x), generator −D(G(z)) (Arjovsky et al. 2017).
 """
 
 
 class Player(NamedTuple):
-    """What one network's updates read and write."""
+    """One network with its optimiser's state."""
 
     params: tuple[Params, ...]
     layer_state: tuple[State, ...]
@@ -81,26 +71,26 @@ class Adversarial(Program):
 
     Formula:
         θ_D: ``critic_steps`` times, each on rows and noise of its own, down the gradient of the critic's loss
-        (and of its lipschitz_constraint); then once θ_G: down the gradient of the generator's loss, through the critic
+        (and of its Lipschitz constraint); then once θ_G: down the gradient of the generator's loss, through the critic
 
-    All derivatives are the networks' own: the gradient of the loss for the score, ``critic.backward`` to the parameters or
-    on to the input, ``generator.backward`` from there. The exception is the gradient penalty
+    All derivatives are the networks' own: the loss's gradient for the score, ``critic.backward`` to the parameters or
+    the input, ``generator.backward`` from there. The exception is the gradient penalty
     (`pellucid.training.lipschitz.GradientPenalty`).
 
     A `TrainingState` holds the players by name: ``params`` of ``generator``, ``critic`` and ``average``; its
     ``regularizer`` is the critic's `LipschitzConstraint`, or None. Samples are drawn with ``average``, the mean of the
     generator's weights over about the last tenth of the training: θ̄ ← θ̄ + (θ − θ̄) · 10 / (t + 9) after step t. On a
-    ring of eight Gaussians at a constant rate it brings the samples within 3 σ of a mode from 77 % to 93 %.
+    ring of eight Gaussians at a constant rate it raises the samples within 3 σ of a mode from 77 % to 93 %.
 
     Args:
-        generator: makes an example of ``latent`` normal numbers.
-        critic: one number for an example, its score or logit; no layer that mixes examples.
-        latent: numbers that the generator starts from.
+        generator: turns ``latent`` normal numbers into an example.
+        critic: gives one number for an example, its score or logit; no layer depends on the batch.
+        latent: size of the generator's noise.
         loss: ``gan``, ``minimax`` or ``wasserstein``, see `GAMES`.
         batch_size: rows of a step, those of all critic updates together: a multiple of ``critic_steps``.
         critic_steps: critic updates in a step.
         record_every: steps between two measurements of the layers; 0 for none.
-        record: what is measured of them, of the critic in the last of its updates.
+        record: groups of measurements, of the critic in its last update.
         histograms_every: steps between two histograms; 0 for none.
 
     Raises:
@@ -113,7 +103,7 @@ class Adversarial(Program):
 
     generator: Network
     critic: Network
-    latent: int = constrained(64, WholeNumber(1), "numbers that the generator starts from")
+    latent: int = constrained(64, WholeNumber(1), "size of the generator's noise")
     loss: str = constrained("wasserstein", OneOf(tuple(GAMES)), "of the critic's score")
     batch_size: int = constrained(320, WholeNumber(1), "rows of all critic updates of a step")
     critic_steps: int = constrained(5, WholeNumber(1), "critic updates in a step")
@@ -130,26 +120,23 @@ class Adversarial(Program):
             )
 
     @property
+    def players(self) -> dict[str, Network]:
+        """The two networks by name."""
+        return {"generator": self.generator, "critic": self.critic}
+
+    @property
     def layer_names(self) -> tuple[str, ...]:
-        """Those of both networks."""
-        return tuple(
-            f"{player}/{name}"
-            for player, network in (("generator", self.generator), ("critic", self.critic))
-            for name in network.names
-        )
+        """The layers of both networks, such as ``critic/dense_1``."""
+        return tuple(f"{player}/{name}" for player, network in self.players.items() for name in network.names)
 
     @property
     def unit_layers(self) -> tuple[str, ...]:
         """The activations of both networks."""
-        return tuple(
-            f"{player}/{name}"
-            for player, network in (("generator", self.generator), ("critic", self.critic))
-            for name in unit_layers(network)
-        )
+        return tuple(f"{player}/{name}" for player, network in self.players.items() for name in unit_layers(network))
 
     @property
     def metric_name(self) -> str:
-        """The loss of the other player."""
+        """The generator's loss, beside the critic's."""
         return "generator_loss"
 
     @property
@@ -157,6 +144,7 @@ class Adversarial(Program):
         """Real examples, and as many generated ones, of one update."""
         return self.batch_size // self.critic_steps
 
+    @partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
     def init(
         self,
         optimizer: Optimizer | FromOptax,
@@ -165,27 +153,31 @@ class Adversarial(Program):
         input_shape: Shape,
         seed: int | Array,
     ) -> TrainingState:
-        """The state before the first step, drawn from ``seed``."""
-        return _initial_state(self, optimizer, critic_optimizer, lipschitz_constraint, input_shape, seed)
-
-    def begin_records(
-        self, params: dict[str, Any], layer_state: dict[str, Any], shapes: dict[str, Shape]
-    ) -> dict[str, Any] | None:
-        """The recorder's memory of both players before the first step; None where it remembers nothing."""
-        begun = {
-            name: self.recorder.begin(network, params[name], layer_state[name], shapes[name])
-            for name, network in (("generator", self.generator), ("critic", self.critic))
-        }
-        return None if None in begun.values() else begun
+        """The state before the first step, initialised from ``seed``."""
+        *player_keys, training_key = jax.random.split(jax.random.key(seed), 3)
+        shapes = {"generator": (self.latent,), "critic": input_shape}
+        params, layer_state, memory = {}, {}, {}
+        for key, (name, network) in zip(player_keys, self.players.items(), strict=True):
+            params[name], layer_state[name], _ = network.init(key, shapes[name])
+            memory[name] = self.recorder.begin(network, params[name], layer_state[name], shapes[name])
+        return TrainingState(
+            params | {"average": params["generator"]},
+            layer_state,
+            {"generator": optimizer.init(params["generator"]), "critic": critic_optimizer.init(params["critic"])},
+            as_arrays(lipschitz_constraint, jax.tree.leaves(params["critic"])[0].dtype),
+            jnp.zeros((), jnp.int32),
+            training_key,
+            None if None in memory.values() else memory,
+        )
 
     def step(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array, measured: bool) -> Step:
-        """The critic's updates, then the generator's."""
+        """Run one step: the critic's updates, then the generator's."""
         real, keys = self.take_batch(state, scaling, train, order)
         progress = state.step.astype(real.dtype) / steps_per_epoch(train.rows, self.batch_size)
 
-        def critic_step(critic: Player, given: tuple[Array, Array]) -> tuple[Player, Array]:
-            new, pass_, _ = self.update_critic(state, critic, *given, progress)
-            return new, pass_.loss
+        def critic_step(critic: Player, batch: tuple[Array, Array]) -> tuple[Player, Array]:
+            critic, pass_, _ = self.update_critic(state, critic, *batch, progress)
+            return critic, pass_.loss
 
         # The last update alone is measured.
         unmeasured = self.critic_steps - measured
@@ -202,43 +194,36 @@ class Adversarial(Program):
         optimizer = state.optimizer["generator"]
         update = optimizer.rule.update(pass_.grads, optimizer, before, progress)
 
-        # The loop looks at the first figure alone: neither player may go on without the other.
+        # The loop looks at the first number alone: neither player may continue without the other.
         critic_loss = jnp.where(jnp.isfinite(pass_.loss), critic_loss, jnp.nan)
-        figures = jnp.stack([critic_loss, pass_.loss, update.learning_rate.astype(critic_loss.dtype)])
-        params = {
-            "generator": update.params,
-            "critic": critic.params,
-            "average": _averaged(state.params["average"], update.params, state.step),
-        }
+        metrics = jnp.stack([critic_loss, pass_.loss, update.learning_rate.astype(critic_loss.dtype)])
+        average = _averaged(state.params["average"], update.params, state.step)
         new_state = state._replace(
-            params=params,
+            params={"generator": update.params, "critic": critic.params, "average": average},
             layer_state={"generator": pass_.state, "critic": critic.layer_state},
             optimizer={"generator": update.state, "critic": critic.optimizer},
             step=state.step + 1,
         )
         if last is None:
-            return Step(new_state, figures, None)
+            return Step(new_state, metrics, None)
         memory = state.recorder or {"generator": None, "critic": None}
         measure, number = self.recorder.measure, state.step
-        of_generator = measure(self.generator, update.params, update.changes, pass_, memory["generator"], number)
-        of_critic = measure(self.critic, critic.params, last[2], last[1], memory["critic"], number)
+        both = [
+            measure(self.generator, update.params, update.changes, pass_, memory["generator"], number),
+            measure(self.critic, critic.params, last[2], last[1], memory["critic"], number),
+        ]
         if state.recorder is not None:
-            memory = {"generator": of_generator.memory, "critic": of_critic.memory}
-            new_state = new_state._replace(recorder=memory)
-        layers = jnp.concatenate([of_generator.layers, of_critic.layers])
-        histograms = None
-        if of_generator.histograms is not None and of_critic.histograms is not None:
-            histograms = jnp.concatenate([of_generator.histograms, of_critic.histograms])
-        return Step(new_state, figures, layers, histograms)
+            new_state = new_state._replace(recorder={"generator": both[0].memory, "critic": both[1].memory})
+        layers, histograms = ([getattr(of_player, kind) for of_player in both] for kind in ("layers", "histograms"))
+        return Step(
+            new_state, metrics, jnp.concatenate(layers), None if None in histograms else jnp.concatenate(histograms)
+        )
 
     def take_batch(
         self, state: TrainingState, scaling: Scaling, train: Rows, order: Array
     ) -> tuple[Float[Array, "updates batch *shape"], Key[Array, " keys"]]:
-        """The scaled rows of each critic update of the step that ``state`` is at, and a random key for each update.
-
-        The last key is the generator's.
-        """
-        chosen, _ = rows_of_step(self, state, order)
+        """The scaled rows of each critic update of the state's step; a random key per update, the generator's last."""
+        chosen, _ = rows_of_step(state, order, self.batch_size)
         real = scaling(take(train.x, chosen))
         keys = jax.random.split(jax.random.fold_in(state.key, -1 - state.step), self.critic_steps + 1)
         return real.reshape(self.critic_steps, self.rows_of_update, *real.shape[1:]), keys
@@ -251,7 +236,7 @@ class Adversarial(Program):
         key: Key[Array, ""],
         progress: Scalar,
     ) -> tuple[Player, Backpropagation, tuple[Params, ...]]:
-        """The critic after one update, the pass that led to it, and what it added; arguments as for ``critic_pass``."""
+        """Update the critic once: the critic, the pass, and the changes; arguments as for ``critic_pass``."""
         pass_ = self.critic_pass(state, critic, real, key)
         update = critic.optimizer.rule.update(pass_.grads, critic.optimizer, critic.params, progress)
         params, changes = update.params, update.changes
@@ -263,13 +248,13 @@ class Adversarial(Program):
     def critic_pass(
         self, state: TrainingState, critic: Player, real: Float[Array, "batch *shape"], key: Key[Array, ""]
     ) -> Backpropagation:
-        """The critic's loss, without its lipschitz_constraint's penalty, and its gradients, with it.
+        """The critic's loss, without the penalty of its Lipschitz constraint, and its gradients, with it.
 
         Args:
-            state: the state that the step began with: the generator, the lipschitz_constraint.
+            state: the state that the step began with: the generator, the Lipschitz constraint.
             critic: the critic as it is at this update.
             real: real examples, scaled.
-            key: of the noise and of what is drawn.
+            key: of the noise and of the layers.
         """
         noise_key, generator_key, layer_key, penalty_key = jax.random.split(key, 4)
         rows = real.shape[0]
@@ -294,15 +279,15 @@ class Adversarial(Program):
         Args:
             state: the state that the step began with.
             critic: the critic after its updates.
-            key: of the noise and of what is drawn.
+            key: of the noise and of the layers.
         """
         noise_key, generator_key, layer_key, _ = jax.random.split(key, 4)
         forward = self.generate(state, noise_key, generator_key, self.rows_of_update)
-        judged = self.critic.forward(
+        scored = self.critic.forward(
             critic.params, critic.layer_state, forward.outputs[-1], key=layer_key, training=True
         )
-        value, gradient = self.generator_loss(judged.outputs[-1])
-        dx = self.critic.backward(critic.params, judged.caches, {len(self.critic.layers) - 1: gradient}).dx
+        value, gradient = self.generator_loss(scored.outputs[-1])
+        dx = self.critic.backward(critic.params, scored.caches, {len(self.critic.layers) - 1: gradient}).dx
         last = len(self.generator.layers) - 1
         backward = self.generator.backward(state.params["generator"], forward.caches, {last: dx})
         return Backpropagation(value, forward.outputs, backward.deltas, backward.grads, forward.state, forward.masks)
@@ -323,16 +308,16 @@ class Adversarial(Program):
         return game.loss.value(scores, targets).sum() / rows, game.loss.gradient(scores, targets) / rows
 
     def generator_loss(self, scores: Float[Array, "batch 1"]) -> tuple[Scalar, Float[Array, "batch 1"]]:
-        """Mean loss of generated examples as the generator sees it, and the gradient for each score."""
+        """The generator's mean loss on its own examples, and the gradient for each score."""
         game = GAMES[self.loss]
         targets = jnp.full_like(scores, game.wanted)
         value = game.loss.value(scores, targets).mean()
         return game.sign * value, game.sign * game.loss.gradient(scores, targets) / scores.shape[0]
 
     def evaluate(self, state: TrainingState, scaling: Scaling, part: Rows) -> Array:
-        """Both losses over all rows of ``part``, each beside an example made of noise that is the same every time.
+        """Both losses over all rows of ``part``, each paired with an example generated from the same noise every time.
 
-        A critic loss well below that of the training rows says that the critic knows them by heart.
+        A critic loss on the training rows well below this one means that the critic has memorised them.
         """
         rows = part.rows
         fitting = (
@@ -344,8 +329,8 @@ class Adversarial(Program):
 
         def add(i: Array, totals: Array) -> Array:
             # The last rows are taken twice rather than left out: a mean over whole parts.
-            places = jnp.minimum(i * size, rows - size) + jnp.arange(size)
-            real = scaling(take(part.x, places))
+            indices = jnp.minimum(i * size, rows - size) + jnp.arange(size)
+            real = scaling(take(part.x, indices))
             noise = jax.random.normal(jax.random.fold_in(state.key, i), (size, self.latent), real.dtype)
             generated = predict(self.generator, state.params["generator"], state.layer_state["generator"], noise)
             critic = (self.critic, state.params["critic"], state.layer_state["critic"])
@@ -355,57 +340,28 @@ class Adversarial(Program):
 
         return jax.lax.fori_loop(0, parts, add, jnp.zeros(2, jnp.float32)) / parts
 
-    def explain_divergence(self, state: TrainingState, scaling: Scaling, train: Rows) -> str:
-        """The first thing in the bad step that is not finite, in either network."""
+    def cause_of_divergence(self, state: TrainingState, scaling: Scaling, train: Rows) -> str:
+        """Name the first number of the step after ``state`` that is NaN or infinite, in either network."""
         batches, keys = self.take_batch(state, scaling, train, epoch_order(state, train.rows, self.batch_size))
-        per_epoch = steps_per_epoch(train.rows, self.batch_size)
-        step = int(state.step)
-        where = f"The losses are not finite at step {step} (epoch {step // per_epoch + 1}). "
-        if not bool(jnp.isfinite(batches).all()):
-            return where + "The examples of its batch already hold NaN or infinity: look at the data."
+        if not is_finite(batches):
+            return BAD_BATCH
         noise_key, layer_key, *_ = jax.random.split(keys[0], 4)
         generated = self.generate(state, noise_key, layer_key, self.rows_of_update)
-        found = first_affected(self.generator, state.params["generator"], generated.outputs)
-        if found is not None:
-            return f"{where}In the generator: {found}"
+        cause = first_affected(self.generator, state.params["generator"], generated.outputs)
+        if cause is not None:
+            return f"In the generator: {cause}"
+        per_epoch = steps_per_epoch(train.rows, self.batch_size)
         critic, progress = Player.of(state, "critic"), (state.step / per_epoch).astype(batches.dtype)
         for real, key in zip(batches, keys, strict=False):
-            new, pass_, _ = self.update_critic(state, critic, real, key, progress)
-            found = first_affected(self.critic, critic.params, pass_.outputs)
-            if found is not None:
-                return f"{where}In the critic: {found}"
-            critic = new
+            updated, pass_, _ = self.update_critic(state, critic, real, key, progress)
+            cause = first_affected(self.critic, critic.params, pass_.outputs)
+            if cause is not None:
+                return f"In the critic: {cause}"
+            critic = updated
         return (
-            f"{where}In the critic: its last update overflowed. Lower the learning rate, clip the gradient "
-            "(clip_norm=1), or restrain it (lipschitz_constraint='gradient_penalty')."
+            "In the critic: its last update overflowed. Lower the learning rate, clip the gradient (clip_norm=1), or "
+            "constrain the critic (lipschitz_constraint='gradient_penalty')."
         )
-
-
-@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
-def _initial_state(
-    program: Adversarial,
-    optimizer: Any,
-    critic_optimizer: Any,
-    lipschitz_constraint: LipschitzConstraint | None,
-    input_shape: Shape,
-    seed: int | Array,
-) -> TrainingState:
-    generator_key, critic_key, training_key = jax.random.split(jax.random.key(seed), 3)
-    generator, generator_state, _ = program.generator.init(generator_key, (program.latent,))
-    critic, critic_state, _ = program.critic.init(critic_key, input_shape)
-    return TrainingState(
-        {"generator": generator, "critic": critic, "average": generator},
-        {"generator": generator_state, "critic": critic_state},
-        {"generator": optimizer.init(generator), "critic": critic_optimizer.init(critic)},
-        as_arrays(lipschitz_constraint, jax.tree.leaves(critic)[0].dtype),
-        jnp.zeros((), jnp.int32),
-        training_key,
-        program.begin_records(
-            {"generator": generator, "critic": critic},
-            {"generator": generator_state, "critic": critic_state},
-            {"generator": (program.latent,), "critic": input_shape},
-        ),
-    )
 
 
 def predict(

@@ -1,26 +1,30 @@
-"""What a training measured, as tables: per step, per epoch, per layer."""
+"""The history of a training, as tables: per step, per epoch, per layer."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import numpy as np
 
 from pellucid.core.types import PyTree
-from pellucid.training.epoch import Program, Records, steps_per_epoch, times
+from pellucid.training.program import Program, Records, times
 from pellucid.training.recorder import BINS, Recorder
+from pellucid.training.rows import steps_per_epoch
 
 Table = dict[str, np.ndarray]
 """A table as columns of equal length; ``pandas.DataFrame(table)`` and ``polars.DataFrame(table)`` take it."""
 
+SHOWN = 10
+"""Epochs that a notebook shows, the last ones."""
 
-@dataclass
+
+@dataclass(repr=False)
 class History:
-    """The measurements of all steps so far; it grows as the training goes on.
+    """The measurements of all steps so far; it grows as the training proceeds.
 
     Attributes:
-        loss: training loss of each step.
-        metric: training metric of each step.
-        learning_rate: η of each step.
+        step_rows: (steps, 3): training loss, training metric and learning rate of each step.
         layer_measures: (recorded steps, layers, measures), see `pellucid.training.recorder.MEASURES`.
         histogram_numbers: (recorded steps, layers, kinds, numbers): smallest, largest, count of each bin.
         active: for each layer of activations, the last recorded step in which each unit was not zero.
@@ -52,6 +56,11 @@ class History:
         )
 
     @property
+    def steps_per_epoch(self) -> int:
+        """Steps of one epoch."""
+        return steps_per_epoch(self.rows, self.batch_size)
+
+    @property
     def steps_made(self) -> int:
         """Steps measured."""
         return len(self.step_rows)
@@ -59,12 +68,11 @@ class History:
     @property
     def epochs_made(self) -> int:
         """Whole epochs measured."""
-        return self.steps_made // steps_per_epoch(self.rows, self.batch_size)
+        return self.steps_made // self.steps_per_epoch
 
     def append(self, records: Records, steps: int, evaluated: bool) -> None:
-        """Take over the measurements of the ``steps`` that one call made."""
+        """Append the measurements of the first ``steps`` steps of one call."""
         start, stop = self.steps_made, self.steps_made + steps
-        per_epoch = steps_per_epoch(self.rows, self.batch_size)
         self.step_rows = np.concatenate([self.step_rows, np.asarray(records.steps)[:steps]])
         every, histograms_every = self.recorder.every, self.recorder.histograms_every
         if recorded := times(every, stop) - times(every, start):
@@ -74,30 +82,26 @@ class History:
             self.histogram_numbers = np.concatenate([self.histogram_numbers, taken])
         self.active = _active(records.memory) or self.active
         if evaluated:
-            ended = stop // per_epoch - start // per_epoch
+            ended = stop // self.steps_per_epoch - start // self.steps_per_epoch
             self.held_out = np.concatenate([self.held_out, np.asarray(records.epochs)[:ended]])
 
     @property
     def steps(self) -> Table:
-        """One row a step: step, epoch, loss, metric, learning rate."""
+        """One row per step: step, epoch, loss, metric, learning rate."""
         numbers = np.arange(self.steps_made)
-        return {
-            "step": numbers,
-            "epoch": numbers // steps_per_epoch(self.rows, self.batch_size) + 1,
-            "loss": self.step_rows[:, 0],
-            self.metric_name: self.step_rows[:, 1],
-            "learning_rate": self.step_rows[:, 2],
-        }
+        names = ("loss", self.metric_name, "learning_rate")
+        return {"step": numbers, "epoch": numbers // self.steps_per_epoch + 1} | dict(
+            zip(names, self.step_rows.T, strict=True)
+        )
 
     @property
     def epochs(self) -> Table:
-        """One row an epoch: mean training loss and metric over its rows, and the same on the held-out rows.
+        """One row per epoch: mean training loss and metric over its rows, and the same on the held-out rows.
 
-        The training figures are those of the network as it was at each step; the held-out ones those
-        of the network at the end of the epoch.
+        The training numbers are those of the network as it was at each step; the held-out ones those of the network at
+        the end of the epoch.
         """
-        per_epoch = steps_per_epoch(self.rows, self.batch_size)
-        count = self.epochs_made
+        per_epoch, count = self.steps_per_epoch, self.epochs_made
         weights = np.full(per_epoch, self.batch_size, np.float64)
         weights[-1] = self.rows - self.batch_size * (per_epoch - 1)
         per_step = self.step_rows[: count * per_epoch].reshape(count, per_epoch, 3)
@@ -111,10 +115,10 @@ class History:
 
     @property
     def layers(self) -> Table:
-        """One row a layer and recorded step: step, layer, and the recorder's measures.
+        """One row per layer and recorded step: step, layer, and the recorder's measures.
 
-        ``gradient_ratio`` is the norm of the layer's gradient over that of the next layer that has weights: what the
-        way back through one layer does to it. Far below 1 in layer after layer, the gradient vanishes.
+        ``gradient_ratio`` is the norm of the layer's gradient over that of the next layer that has weights: the factor
+        by which the way back through one layer changes it. Far below 1 in layer after layer, the gradient vanishes.
         """
         recorded, layers = self.layer_measures.shape[:2]
         table: Table = {
@@ -137,30 +141,30 @@ class History:
 
     @property
     def histograms(self) -> Table:
-        """One row a layer, kind and step with histograms: smallest and largest number, and counts of equal bins.
+        """One row per layer, kind and step with histograms: smallest and largest number, and counts of equal bins.
 
-        ``kind`` is one of activations, gradients, updates and weights; ``counts`` has one list a row. Layers have no
+        ``kind`` is one of activations, gradients, updates and weights; ``counts`` has one list per row. Layers have no
         row for what they do not have.
         """
         taken = len(self.histogram_numbers)
-        places = np.indices((taken, len(self.layer_names), len(self.recorder.kinds))).reshape(3, -1)
+        indices = np.indices((taken, len(self.layer_names), len(self.recorder.kinds))).reshape(3, -1)
         numbers = self.histogram_numbers.reshape(-1, 2 + BINS)
-        there = np.isfinite(numbers[:, 0])
-        step, layer, kind = places[:, there]
+        present = np.isfinite(numbers[:, 0])
+        step, layer, kind = indices[:, present]
         counts = np.empty(len(step), object)
-        counts[:] = numbers[there, 2:].astype(int).tolist()
+        counts[:] = numbers[present, 2:].astype(int).tolist()
         return {
             "step": step * max(self.recorder.histograms_every, 1),
             "layer": np.array(self.layer_names)[layer],
             "kind": np.array(self.recorder.kinds)[kind],
-            "low": numbers[there, 0],
-            "high": numbers[there, 1],
+            "low": numbers[present, 0],
+            "high": numbers[present, 1],
             "counts": counts,
         }
 
     @property
     def units(self) -> Table:
-        """One row a unit of each activation: when it was last not zero, and how many recorded steps that is ago.
+        """One row per unit of each activation: the step when it was last not zero, and the recorded steps since.
 
         ``last_active`` is a step, −1 for never. A unit that was zero for every example of every recorded step of an
         epoch or more is dead, see ``dead_units``.
@@ -182,8 +186,7 @@ class History:
             window: recorded steps; by default those of an epoch, at least 1.
         """
         if window is None:
-            per_epoch = steps_per_epoch(self.rows, self.batch_size)
-            window = max(1, per_epoch // max(self.recorder.every, 1))
+            window = max(1, self.steps_per_epoch // max(self.recorder.every, 1))
         units = self.units
         dead = units["silent_for"] >= window
         return {name: column[dead] for name, column in units.items()}
@@ -204,7 +207,7 @@ class History:
         return arrays | ({"histograms": self.histogram_numbers} if self.recorder.histograms_every else {})
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take over measurements that ``to_arrays`` named, and the number of rows that they were made on."""
+        """Restore the measurements that ``to_arrays`` named, and the number of training rows."""
         self.rows = int(arrays.get("rows", self.rows))
         self.step_rows, self.layer_measures, self.held_out = (arrays[name] for name in ("steps", "layers", "held_out"))
         self.histogram_numbers = arrays.get("histograms", self.histogram_numbers)
@@ -215,12 +218,21 @@ class History:
         return f"<History {self.epochs_made} epochs, {self.steps_made} steps, {self.rows} rows>"
 
     def __str__(self) -> str:
+        lines = self._rows_of_text(0)
+        return "\n".join("  ".join(cell.rjust(max(8, len(name))) for name, cell in line) for line in lines)
+
+    def _repr_html_(self) -> str:
+        head, *lines = self._rows_of_text(max(0, self.epochs_made - SHOWN))
+        cells = "".join(f"<th>{escape(cell)}</th>" for _, cell in head)
+        rows = "".join("<tr>" + "".join(f"<td>{cell}</td>" for _, cell in line) + "</tr>" for line in lines)
+        return f"<table><caption>{escape(repr(self)[1:-1])}</caption><tr>{cells}</tr>{rows}</table>"
+
+    def _rows_of_text(self, first: int) -> Iterator[list[tuple[str, str]]]:
+        # The epochs' table from one epoch on: the header, then the cells, each beside the name of its column.
         table = self.epochs
-        lines = ["  ".join(name.rjust(max(8, len(name))) for name in table)]
-        for i in range(self.epochs_made):
-            cells = (_cell(name, column[i]).rjust(max(8, len(name))) for name, column in table.items())
-            lines.append("  ".join(cells))
-        return "\n".join(lines)
+        yield [(name, name) for name in table]
+        for i in range(first, self.epochs_made):
+            yield [(name, _cell(name, column[i])) for name, column in table.items()]
 
 
 def _cell(name: str, value: Any) -> str:
@@ -230,8 +242,8 @@ def _cell(name: str, value: Any) -> str:
 
 
 def _active(memory: PyTree) -> tuple[np.ndarray, ...]:
-    """The last active step of each unit, from the recorder's memory of one network or of several by name."""
+    # The last active step of each unit, from the recorder's memory of one network or of several by name.
     if memory is None:
         return ()
     memories = memory.values() if isinstance(memory, dict) else (memory,)
-    return tuple(np.asarray(active) for one in memories for active in one.active)
+    return tuple(np.asarray(active) for memory in memories for active in memory.active)

@@ -1,56 +1,61 @@
-"""What keeps a Wasserstein critic's gradient in bounds, without which the loss is no distance."""
+"""Lipschitz constraints: bounds on a Wasserstein critic's gradient, without which the loss is no distance."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import jax
 import jax.numpy as jnp
 
 from pellucid.core.constraints import POSITIVE, constrained, validate
+from pellucid.core.formula import Formula
 from pellucid.core.registry import Registry
 from pellucid.core.tunable import tunable
 from pellucid.core.types import Array, Float, Key, Params, PyTree, Scalar, State
 from pellucid.network import Network
 
+Trained: TypeAlias = tuple[Params, ...]
+States: TypeAlias = tuple[State, ...]
+RandomKey: TypeAlias = Key[Array, ""]
+
 
 class LipschitzConstraint(ABC):
-    """A hold on the critic; its number travels in the training state, so that another one recompiles nothing."""
+    """A constraint on the critic; its number travels in the training state, so that another one recompiles nothing.
+
+    Attributes:
+        formula: the penalty, or the new weight, of the fields.
+    """
 
     name: ClassVar[str]
+    formula: ClassVar[Formula]
+
+    def __post_init__(self) -> None:
+        validate(self)
 
     @abstractmethod
     def penalty(
-        self,
-        critic: Network,
-        params: tuple[Params, ...],
-        state: tuple[State, ...],
-        real: Array,
-        generated: Array,
-        key: Key[Array, ""],
-    ) -> tuple[Scalar, tuple[Params, ...]] | None:
-        """What is added to the critic's loss, and its gradients; None for nothing."""
+        self, critic: Network, params: Trained, state: States, real: Array, generated: Array, key: RandomKey
+    ) -> tuple[Scalar, Trained] | None:
+        """Compute the penalty added to the critic's loss, and its gradients; None for no penalty."""
 
     @abstractmethod
     def project(self, params: PyTree) -> PyTree:
-        """The critic's parameters after an update, brought back to where they are allowed."""
+        """Bring the critic's parameters back to where they are allowed, after an update."""
 
 
-lipschitz_constraints: Registry[LipschitzConstraint] = Registry("lipschitz_constraint", LipschitzConstraint)
-"""Every lipschitz_constraint by name."""
+lipschitz_constraints: Registry[LipschitzConstraint] = Registry("lipschitz_constraint", LipschitzConstraint, tunable)
+"""Every Lipschitz constraint by name."""
 
 
 @lipschitz_constraints.register("gradient_penalty")
-@tunable
-@dataclass(frozen=True)
 class GradientPenalty(LipschitzConstraint):
-    """The gradient of the critic for its input is drawn to length 1, on lines between real and generated examples.
+    """Penalty on critic gradients of another length than 1, between real and generated examples.
 
     Formula:
-        P = λ · mean (‖∇ₓ D(x̂)‖₂ − 1)², x̂ = ε x + (1 − ε) G(z), ε ~ U(0, 1) for each example
+        x̂ = ε · x + (1 − ε) · G; λ · mean((‖∂D/∂x̂‖ − 1)²)
 
-    ∇ₓD is the critic's own ``backward``; only the derivative of P for the weights, a second derivative of D, is
-    taken by `jax.grad`, through that hand-written pass. Where ∇ₓD = 0 the length has gradient 0.
+    G are the generated examples, ε ~ U(0, 1) is one number an example. ∂D/∂x̂ is the critic's own ``backward``; only
+    the derivative of the penalty for the weights, a second derivative of D, is taken by `jax.grad`, through that
+    hand-written pass. Where ∂D/∂x̂ = 0 the length has gradient 0.
 
     Args:
         strength: λ > 0. Gulrajani et al. take 10 for images, 0.1 for points.
@@ -64,38 +69,29 @@ class GradientPenalty(LipschitzConstraint):
 
     strength: float = constrained(10.0, POSITIVE, "weight of the penalty")
 
-    def __post_init__(self) -> None:
-        validate(self)
+    formula = Formula(
+        "xhat = epsilon * x + (1 - epsilon) * G; strength * mean((length - 1)**2)", length="norm(dD_dxhat)"
+    )
 
     def penalty(
-        self,
-        critic: Network,
-        params: tuple[Params, ...],
-        state: tuple[State, ...],
-        real: Array,
-        generated: Array,
-        key: Key[Array, ""],
-    ) -> tuple[Scalar, tuple[Params, ...]]:
-        """λ · mean (‖∇ₓ D(x̂)‖₂ − 1)²."""
+        self, critic: Network, params: Trained, state: States, real: Array, generated: Array, key: RandomKey
+    ) -> tuple[Scalar, Trained]:
         line_key, layer_key = jax.random.split(key)
         x = between(real, generated, jax.random.uniform(line_key, real.shape[:1], real.dtype))
 
-        def penalty(params: tuple[Params, ...]) -> Scalar:
+        def penalty(params: Trained) -> Scalar:
             length = lengths(input_gradients(critic, params, state, x, layer_key))
             return self.strength * ((length - 1) ** 2).mean()
 
         return jax.value_and_grad(penalty)(params)
 
     def project(self, params: PyTree) -> PyTree:
-        """As they are."""
         return params
 
 
 @lipschitz_constraints.register("weight_clipping")
-@tunable
-@dataclass(frozen=True)
 class WeightClipping(LipschitzConstraint):
-    """Every parameter of the critic is cut off at ±c after each update.
+    """Clipping of every parameter of the critic to ±c after each update.
 
     Formula:
         w ← min(max(w, −c), c)
@@ -113,48 +109,35 @@ class WeightClipping(LipschitzConstraint):
 
     bound: float = constrained(0.01, POSITIVE, "largest size of a parameter")
 
-    def __post_init__(self) -> None:
-        validate(self)
+    formula = Formula("w = min(max(w, -bound), bound)", bound="c")
 
     def penalty(
-        self,
-        critic: Network,
-        params: tuple[Params, ...],
-        state: tuple[State, ...],
-        real: Array,
-        generated: Array,
-        key: Key[Array, ""],
+        self, critic: Network, params: Trained, state: States, real: Array, generated: Array, key: RandomKey
     ) -> None:
-        """Nothing."""
         return
 
     def project(self, params: PyTree) -> PyTree:
-        """Cut off."""
         return jax.tree.map(lambda w: jnp.clip(w, -self.bound, self.bound), params)
 
 
 def between(
-    real: Float[Array, "batch *shape"], generated: Float[Array, "batch *shape"], share: Float[Array, " batch"]
+    real: Float[Array, "batch *shape"], generated: Float[Array, "batch *shape"], fraction: Float[Array, " batch"]
 ) -> Float[Array, "batch *shape"]:
-    """ε x + (1 − ε) G(z), one ε an example."""
-    share = jnp.broadcast_to(share.reshape(share.shape + (1,) * (real.ndim - 1)), real.shape)
-    return share * real + (1 - share) * generated
+    """Mix ε x + (1 − ε) G(z), one ε an example."""
+    fraction = jnp.broadcast_to(fraction.reshape(fraction.shape + (1,) * (real.ndim - 1)), real.shape)
+    return fraction * real + (1 - fraction) * generated
 
 
 def input_gradients(
-    critic: Network,
-    params: tuple[Params, ...],
-    state: tuple[State, ...],
-    x: Float[Array, "batch *shape"],
-    key: Key[Array, ""],
+    critic: Network, params: Trained, state: States, x: Float[Array, "batch *shape"], key: RandomKey
 ) -> Float[Array, "batch *shape"]:
-    """∇ₓ D(x) of each example, by the critic's own backward pass."""
+    """Compute ∇ₓ D(x) of each example, by the critic's own backward pass."""
     forward = critic.forward(params, state, x, key=key, training=True)
     ones = jnp.ones_like(forward.outputs[-1])
     return critic.backward(params, forward.caches, {len(critic.layers) - 1: ones}).dx
 
 
 def lengths(gradients: Float[Array, "batch *shape"]) -> Float[Array, " batch"]:
-    """‖·‖₂ of each example; of gradient 0, not NaN, where it is 0."""
+    """Compute ‖·‖₂ of each example; its own gradient is 0, not NaN, where it is 0."""
     square = (gradients * gradients).reshape(gradients.shape[0], -1).sum(axis=1)
     return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)

@@ -1,35 +1,34 @@
-"""The loop around the program: how far to run before a person is shown where it stands, and when to end."""
+"""The training loop: calls of the program, early stopping, watched schedules."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
 
 from pellucid.core.constraints import NOT_NEGATIVE, WholeNumber, constrained, validate
 from pellucid.core.errors import TrainingDiverged
 from pellucid.core.types import PyTree
 from pellucid.functions.schedules import watches_loss
-from pellucid.training.epoch import CAPACITY, Program, Rows, Scaling, advance, steps_per_epoch
 from pellucid.training.history import History
-from pellucid.training.programs import make_room
+from pellucid.training.program import CAPACITY, Program, Records, advance, make_room
+from pellucid.training.rows import Rows, Scaling, steps_per_epoch
 from pellucid.training.snapshots import SnapshotTaker, next_due
 from pellucid.training.state import TrainingState, with_numbers
 
 SECONDS_PER_CALL = 0.25
-"""Aim for the length of one call of the program: a person sees progress four times a second."""
+"""Target length of one call of the program: the user sees progress four times a second."""
 FIRST_CALLS = 4
-"""Steps of the first two calls: the one compiles, the other tells the speed."""
+"""Steps of the first two calls: the first compiles, the second measures the speed."""
 
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """End the training when the held-out loss no longer falls; keep the network of the best epoch (subject 7.3).
+    """End the training when the monitored loss no longer falls, and keep the best epoch's network.
 
-    Kept is all that it predicts with: the parameters, and with them what its layers carry, such as the running mean and
-    variance of a batch normalisation, which would else be those of a later epoch.
+    Kept is all that it predicts with: the parameters, and the layers' state of the same epoch, such as the running mean
+    and variance of a batch normalisation.
 
     Args:
         patience: epochs without a new best loss before the end, at least 1.
@@ -62,16 +61,15 @@ class EarlyStopping:
 
 
 class Learned(NamedTuple):
-    """What a network predicts with: all of a training's state that belongs to one epoch and no other."""
+    """The parameters and layer state that a network predicts with, both of one epoch."""
 
     params: PyTree
     layer_state: PyTree
-    """What its layers carry, running statistics among it."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training stands after one call of the program."""
+    """Progress of a training after one call of the program."""
 
     step: int
     epoch: int
@@ -81,44 +79,66 @@ class Progress:
     examples: int
     """Rows trained on by this call."""
     seconds: float
-    """What this call took."""
+    """Duration of this call."""
     compiled: bool
-    """Whether this call also compiled or loaded the program, so that its time says nothing of its speed."""
+    """Whether this call also compiled or loaded the program, so that its duration is no measure of the speed."""
 
 
-@dataclass
-class Training:
-    """A training under way: the program, its data, its state, and what was measured so far.
+@dataclass(repr=False)
+class Job:
+    """A program with its data: what `Training` and `Population` share.
 
-    The state after a given step depends on the seed alone, never on where the calls were cut; so a training that is
-    saved after any call and taken up again ends with the same bits.
+    Args:
+        program: the compiled step.
+        scaling: of the inputs and targets.
+        train: the training rows.
+        monitor: held-out rows, evaluated at the end of each epoch; or None.
     """
 
     program: Program
     scaling: Scaling
     train: Rows
     monitor: Rows | None
-    """Held-out rows evaluated at the end of each epoch."""
-    optimizer: Any
-    state: TrainingState
-    history: History
-    stopping: EarlyStopping | None = None
-    best: Learned | None = None
-    """The network of the best epoch so far, where early stopping is on."""
-    snapshots: SnapshotTaker | None = None
-    """Takes the snapshots, where there are to be any."""
-
-    def __repr__(self) -> str:
-        return f"<Training of {self.train.rows} rows, at step {self.history.steps_made}>"
 
     @property
     def steps_per_epoch(self) -> int:
         """Steps of one epoch."""
         return steps_per_epoch(self.train.rows, self.program.batch_size)
 
+    def call(
+        self, compiled: Callable[..., tuple[TrainingState, Records]], state: TrainingState, stop: int
+    ) -> tuple[TrainingState, Records]:
+        """Run a compiled function such as `advance` on this program and its data, up to step ``stop``."""
+        return compiled(self.program, state, self.scaling, self.train, self.monitor, jnp.asarray(stop, jnp.int32))
+
+
+def steps_in(seconds: float, steps: int, taken: float) -> int:
+    """Steps of a call that is to take ``seconds``, where ``steps`` took ``taken`` seconds; 1 to `CAPACITY`."""
+    return max(1, min(CAPACITY, int(steps / taken * seconds)))
+
+
+@dataclass
+class Training(Job):
+    """A training under way: the program, its data, its state, and its history.
+
+    The state after a given step depends on the seed alone, never on where the calls were cut; so a training that is
+    saved after any call and resumed ends with the same bits.
+    """
+
+    optimizer: Any
+    state: TrainingState
+    history: History
+    stopping: EarlyStopping | None = None
+    best: Learned | None = None
+    """The network of the best epoch so far, under early stopping."""
+    snapshots: SnapshotTaker | None = None
+
+    def __repr__(self) -> str:
+        return f"<Training of {self.train.rows} rows, at step {self.history.steps_made}>"
+
     @property
     def learned(self) -> Learned:
-        """What to predict with: that of the best epoch under early stopping, else the last."""
+        """The network to predict with: that of the best epoch under early stopping, else the last."""
         return Learned(self.state.params, self.state.layer_state) if self.best is None else self.best
 
     @property
@@ -128,7 +148,7 @@ class Training:
 
     @property
     def layer_state(self) -> PyTree:
-        """What the layers carry in prediction, of the same epoch as the parameters."""
+        """The layers' state to predict with, of the same epoch as the parameters."""
         return self.learned.layer_state
 
     def ended(self, epochs: int) -> bool:
@@ -142,19 +162,17 @@ class Training:
         """Train to the end of ``epochs``, yielding after every call; the state is consistent at each yield.
 
         Raises:
-            TrainingDiverged: a loss is not finite; the state is then that before the bad step.
+            TrainingDiverged: a loss is NaN or infinite; the state is then that before the bad step.
         """
         make_room()
         per_epoch = self.steps_per_epoch
         decides = self.stopping is not None or watches_loss(self._schedule())
-        seconds_per_step = None
-        compiled = True
+        size, compiled = FIRST_CALLS, True
         if self.snapshots is not None:
             self.snapshots.follow(self.state)
         while not self.ended(epochs):
             start = self.history.steps_made
-            size = FIRST_CALLS if seconds_per_step is None else int(SECONDS_PER_CALL / seconds_per_step)
-            stop = min(start + max(1, min(size, CAPACITY)), epochs * per_epoch)
+            stop = min(start + size, epochs * per_epoch)
             if decides:
                 stop = min(stop, (start // per_epoch + 1) * per_epoch)
             if self.snapshots is not None:
@@ -162,44 +180,37 @@ class Training:
             began = time.perf_counter()
             self._call(start, stop)
             seconds = time.perf_counter() - began
-            yield Progress(
-                stop,
-                self.history.epochs_made,
-                *(float(number) for number in self.history.step_rows[-1, :2]),
-                examples=(stop - start) * self.program.batch_size,
-                seconds=seconds,
-                compiled=compiled,
-            )
+            loss, metric = self.history.step_rows[-1, :2].tolist()
+            examples = (stop - start) * self.program.batch_size
+            yield Progress(stop, self.history.epochs_made, loss, metric, examples, seconds, compiled)
             if not compiled:
-                seconds_per_step = max(seconds / (stop - start), SECONDS_PER_CALL / CAPACITY)
+                size = steps_in(SECONDS_PER_CALL, stop - start, seconds)
             compiled = False
 
     def _call(self, start: int, stop: int) -> None:
-        before = self.state
-        arguments = (self.scaling, self.train, self.monitor)
-        state, records = advance(self.program, before, *arguments, jnp.asarray(stop, jnp.int32))
-        losses = np.asarray(records.steps)[: stop - start, 0]
-        if not np.isfinite(losses).all():
-            bad = start + int(np.argmin(np.isfinite(losses)))
-            self.state, records = advance(self.program, before, *arguments, jnp.asarray(bad, jnp.int32))
-            self.history.append(records, bad - start, self.monitor is not None)
-            raise TrainingDiverged(self.program.explain_divergence(self.state, self.scaling, self.train))
+        state, records = self.call(advance, self.state, stop)
+        steps = records.finite_steps(stop - start)
+        diverged = steps < stop - start
+        if diverged:
+            state, records = self.call(advance, self.state, start + steps)
         self.state = state
-        self.history.append(records, stop - start, self.monitor is not None)
+        self.history.append(records, steps, self.monitor is not None)
+        if diverged:
+            raise TrainingDiverged(self.program.explain_divergence(self.state, self.scaling, self.train))
         if stop % self.steps_per_epoch == 0:
             self._decide()
         if self.snapshots is not None:
             self.snapshots.follow(self.state)
 
     def _decide(self) -> None:
-        """What is decided at the end of an epoch, from the history alone."""
+        # At the end of an epoch, from the history alone, so that a resumed training decides alike.
         losses = self.history.held_out[:, 0]
         self.follow_losses()
         if self.stopping is not None and self.stopping.best_epoch(losses) == len(losses) - 1:
             self.best = Learned(self.state.params, self.state.layer_state)
 
     def follow_losses(self) -> None:
-        """Set the learning rate that the losses of the epochs so far ask for, where a schedule watches them."""
+        """Set the learning rate that the epochs' losses call for, where a schedule watches them."""
         schedule = self._schedule()
         if not watches_loss(schedule):
             return

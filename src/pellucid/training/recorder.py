@@ -1,7 +1,6 @@
-"""The recorder: what a step computed anyway, measured inside the program.
+"""The recorder: measurements of the activations, gradients and updates of a step, inside the program.
 
-Pure functions of the activations, gradients and updates of one step. They run inside the compiled epoch, so
-nothing calls back to Python, and come out with the loss. What is not selected is not computed.
+Pure functions inside the compiled epoch, so nothing calls back to Python. What is not selected is not computed.
 """
 
 import math
@@ -23,36 +22,36 @@ MEASURES = (
     "gradient_norm",
     "update_ratio",
     "activation_mean",
-    "activation_spread",
-    "share_zero",
-    "share_saturated",
+    "activation_std",
+    "fraction_zero",
+    "fraction_saturated",
     "finite",
     "dead_units",
     "weight_norm",
     "weight_zeros",
     "signal_to_noise",
 )
-"""What can be measured of each layer; NaN where it does not apply.
+"""The measures of each layer; NaN where one does not apply.
 
 - ``gradient_norm``: ‖∂L/∂W‖₂ of the layer's weights.
-- ``update_ratio``: ‖ΔW‖₂ / ‖W‖₂, the size of the update against the weights that it leaves.
-- ``activation_mean``, ``activation_spread``: mean and standard deviation of the layer's output over the batch.
-- ``share_zero``: share of outputs that are exactly zero.
-- ``share_saturated``: share of outputs within 1 % of the width of a bounded activation's range from its ends.
+- ``update_ratio``: ‖ΔW‖₂ / ‖W‖₂, the size of the update relative to the updated weights.
+- ``activation_mean``, ``activation_std``: mean and standard deviation of the layer's output over the batch.
+- ``fraction_zero``: fraction of outputs that are exactly zero.
+- ``fraction_saturated``: fraction of outputs within 1 % of the width of a bounded activation's range from its ends.
 - ``finite``: 1 where all outputs and gradients that are measured are finite numbers, else 0.
-- ``dead_units``: units of an activation that are zero for every example of the batch (a unit: one place of the last
+- ``dead_units``: units of an activation that are zero for every example of the batch (a unit: one index of the last
   axis, so a channel of a convolution).
 - ``weight_norm``: ‖W‖₂ after the update.
-- ``weight_zeros``: share of weights that are exactly zero after the update.
-- ``signal_to_noise``: ‖E g‖₂ / √E‖g − E g‖², the size of the gradient that the batches agree on against what each
-  adds by chance (see `MeanGradient`). Below 1 the noise is the larger; a batch of B / (signal-to-noise)² rows instead
-  of B would have as much of the one as of the other, which McCandlish et al. call the noise scale.
+- ``weight_zeros``: fraction of weights that are exactly zero after the update.
+- ``signal_to_noise``: ‖E g‖₂ / √E‖g − E g‖², the size of the gradient that the batches agree on relative to what each
+  adds by chance (see `MeanGradient`). Below 1 the noise is larger; with a batch of B / (signal-to-noise)² rows instead
+  of B both would be equal, which McCandlish et al. call the noise scale.
 
 Outputs are measured on the first rows of the batch, as many as hold `SAMPLE` numbers of that layer.
 """
 
 GROUPS = {
-    "activations": ("activation_mean", "activation_spread", "share_zero", "share_saturated", "finite", "dead_units"),
+    "activations": ("activation_mean", "activation_std", "fraction_zero", "fraction_saturated", "finite", "dead_units"),
     "gradients": ("gradient_norm", "finite"),
     "updates": ("update_ratio",),
     "weights": ("weight_norm", "weight_zeros"),
@@ -65,7 +64,7 @@ DEFAULT_GROUPS = ("activations", "gradients", "updates", "weights")
 
 SAMPLE = 32_768
 """Numbers of a layer's output that are read: all of most dense layers, some rows of a convolution's."""
-PASSED_OVER = (Flatten, Reshape)
+SKIPPED = (Flatten, Reshape)
 """Layers whose outputs are those of the layer before, or the inputs: not measured again."""
 BINS = 32
 """Bins of a histogram, of equal width between the smallest and the largest number."""
@@ -74,18 +73,18 @@ DECAY = 0.9
 
 
 class MeanGradient(NamedTuple):
-    """Averages over the last measured steps that tell the gradient from its noise.
+    """Averages over the last measured steps that separate the gradient from its noise.
 
     Formula:
         ḡ ← β ḡ + (1 − β) g, s ← β s + (1 − β) ‖g‖², both divided by 1 − βᵗ
 
-    The mean of t gradients keeps a share κ = (1 − β)(1 + βᵗ) / ((1 + β)(1 − βᵗ)) of their noise, so that
+    The mean of t gradients keeps a fraction κ = (1 − β)(1 + βᵗ) / ((1 + β)(1 − βᵗ)) of their noise, so that
     E‖ḡ‖² = ‖E g‖² + κ σ² and E s = ‖E g‖² + σ², which give both unknowns::
 
         σ² = (s − ‖ḡ‖²) / (1 − κ)        ‖E g‖² = (‖ḡ‖² − κ s) / (1 − κ)
 
     Source: McCandlish et al., An empirical model of large-batch training, 2018 (the noise scale, and two estimates of
-    different noise that are solved for it); Kingma, Ba, Adam, 2015 (averages with their bias corrected).
+    different noise that are solved for it); Kingma, Ba, Adam, 2015 (bias-corrected averages).
     """
 
     gradient: PyTree
@@ -97,7 +96,7 @@ class MeanGradient(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What the recorder carries from one measured step to the next, within the training state."""
+    """The recorder's memory from one measured step to the next, within the training state."""
 
     active: tuple[Array, ...]
     """The last measured step in which each unit was not zero, −1 for never; one array for each activation."""
@@ -105,8 +104,8 @@ class Memory(NamedTuple):
     """None where noise is not measured."""
 
 
-class Seen(NamedTuple):
-    """What one step measured."""
+class Measurements(NamedTuple):
+    """The measurements of one step."""
 
     layers: Float[Array, "layers measures"]
     histograms: Float[Array, "layers kinds numbers"] | None
@@ -116,15 +115,15 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True)
 class Recorder:
-    """What is measured, and how often.
+    """The selection of measurements, and how often they are taken.
 
     Args:
         every: steps between two measurements of the layers; 0 for none.
-        groups: what is measured, see `GROUPS`.
+        groups: names of `GROUPS`.
         histograms_every: steps between two histograms of the selected groups, a multiple of ``every``; 0 for none.
 
     Raises:
-        InvalidValue: a group that there is not, or histograms in steps that are not measured.
+        InvalidValue: an unknown group, or histograms in steps that are not measured.
 
     Example:
         >>> Recorder(every=5, groups=("gradients",)).measures
@@ -149,8 +148,8 @@ class Recorder:
             )
         if self.histograms_every and not self.kinds:
             raise InvalidValue(
-                "histograms are those of the groups in record, which names none that has any: add activations, "
-                f"gradients, updates or weights. Received: {self.groups!r}."
+                "histograms need one of the groups activations, gradients, updates and weights in record. "
+                f"Received: {self.groups!r}."
             )
 
     @property
@@ -165,7 +164,7 @@ class Recorder:
         return tuple(group for group in DEFAULT_GROUPS if group in self.groups)
 
     def begin(self, network: AnyNetwork, params: tuple, layer_state: tuple, input_shape: Any) -> Memory | None:
-        """The memory before the first step; None where nothing is remembered."""
+        """The memory before the first step; None where none is needed."""
         if not self.every or not {"activations", "noise"} & set(self.groups):
             return None
         active: tuple[Array, ...] = ()
@@ -191,18 +190,18 @@ class Recorder:
         pass_: Backpropagation,
         memory: Memory | None,
         step: Array,
-    ) -> Seen:
-        """All that is selected, for one step.
+    ) -> Measurements:
+        """Measure one step.
 
         Args:
             network: the network.
             params: its parameters after the step.
-            changes: what the step added to them.
+            changes: the changes that the step made to them.
             pass_: the forward and backward pass of the step.
             memory: from ``begin`` or the last measured step.
             step: number of the step.
         """
-        found: dict[str, list[Array]] = {measure: [] for measure in self.measures}
+        columns: dict[str, list[Array]] = {measure: [] for measure in self.measures}
         active: list[Array] = []
         for i, layer in enumerate(network.layers):
             weights, grads = weights_of(params[i]), weights_of(pass_.grads[i])
@@ -216,20 +215,20 @@ class Recorder:
                 row["weight_norm"] = _norm(weights)
                 zeros = [(w == 0).sum(dtype=w.dtype) for w in weights]
                 row["weight_zeros"] = jnp.stack(zeros).sum() / sum(w.size for w in weights)
-            if "activations" in self.groups and not isinstance(layer, PASSED_OVER):
+            if "activations" in self.groups and not isinstance(layer, SKIPPED):
                 silent = _of_output(layer, _sample(pass_.outputs[i]), row)
                 if silent is not None and memory is not None:
                     active.append(jnp.where(silent, memory.active[len(active)], step))
             row["finite"] = _finite(row)
-            for measure, column in found.items():
+            for measure, column in columns.items():
                 column.append(jnp.asarray(row.get(measure, jnp.nan), jnp.float32))
         if memory is not None:
             mean = memory.mean
             if mean is not None:
-                mean, found["signal_to_noise"] = _signal_to_noise(mean, pass_.grads)
+                mean, columns["signal_to_noise"] = _signal_to_noise(mean, pass_.grads)
             memory = Memory(tuple(active), mean)
         histograms = self._histograms(network, params, changes, pass_, step) if self.histograms_every else None
-        return Seen(jnp.stack([jnp.stack(column) for column in found.values()], axis=1), histograms, memory)
+        return Measurements(jnp.stack([jnp.stack(column) for column in columns.values()], axis=1), histograms, memory)
 
     def _histograms(
         self, network: AnyNetwork, params: tuple, changes: tuple, pass_: Backpropagation, step: Array
@@ -237,7 +236,7 @@ class Recorder:
         def take() -> Array:
             of = {
                 "activations": [
-                    [] if isinstance(layer, PASSED_OVER) else [_sample(output)]
+                    [] if isinstance(layer, SKIPPED) else [_sample(output)]
                     for layer, output in zip(network.layers, pass_.outputs, strict=True)
                 ],
                 "gradients": [weights_of(grads) for grads in pass_.grads],
@@ -254,16 +253,16 @@ class Recorder:
 
 
 def output_shapes(network: AnyNetwork, params: tuple, layer_state: tuple, input_shape: Any) -> list[tuple[int, ...]]:
-    """The shape of each layer's output for one example, without computing any."""
+    """The shape of each layer's output for one example, by abstract evaluation."""
     shapes = input_shape if isinstance(input_shape[0], tuple) else (input_shape,)
     x = tuple(jax.ShapeDtypeStruct((1, *shape), jnp.float32) for shape in shapes)
-    given = x if isinstance(input_shape[0], tuple) else x[0]
-    outputs = jax.eval_shape(lambda x: network.forward(params, layer_state, x).outputs, given)
+    x = x if isinstance(input_shape[0], tuple) else x[0]
+    outputs = jax.eval_shape(lambda x: network.forward(params, layer_state, x).outputs, x)
     return [output.shape[1:] for output in outputs]
 
 
 def unit_layers(network: AnyNetwork) -> tuple[str, ...]:
-    """The layers whose units are watched for being dead: the activations."""
+    """The activation layers, whose units are watched for being dead."""
     return tuple(name for name, layer in zip(network.names, network.layers, strict=True) if _has_units(layer))
 
 
@@ -272,23 +271,23 @@ def _has_units(layer: object) -> bool:
 
 
 def _sample(output: Array) -> Array:
-    """The first rows of an output, as many as hold `SAMPLE` numbers."""
+    # The first rows, as many as hold SAMPLE numbers.
     return output[: max(1, SAMPLE // max(1, output[0].size))]
 
 
 def _of_output(layer: object, output: Array, row: dict[str, Array]) -> Array | None:
-    """The measures of a layer's output; which of its units are zero throughout, where it has units."""
+    # Adds the measures of a layer's output to row; returns which of its units are zero throughout, where it has units.
     mean = output.mean()
     row["activation_mean"] = mean
-    row["activation_spread"] = jnp.sqrt(jnp.maximum((output * output).mean() - mean * mean, 0))
+    row["activation_std"] = jnp.sqrt(jnp.maximum((output * output).mean() - mean * mean, 0))
     saturated = _saturated(layer, output)
     if saturated is not None:
-        row["share_saturated"] = saturated
+        row["fraction_saturated"] = saturated
     if not _has_units(layer):
-        row["share_zero"] = (output == 0).mean(dtype=output.dtype)
+        row["fraction_zero"] = (output == 0).mean(dtype=output.dtype)
         return None
     zeros = (output == 0).sum(tuple(range(output.ndim - 1)), dtype=output.dtype)
-    row["share_zero"] = zeros.sum() / output.size
+    row["fraction_zero"] = zeros.sum() / output.size
     silent = zeros == output.size // zeros.size
     row["dead_units"] = silent.sum(dtype=output.dtype)
     return silent
@@ -304,8 +303,8 @@ def _saturated(layer: object, output: Array) -> Array | None:
 
 
 def _finite(row: dict[str, Array]) -> Array:
-    judged = [row[measure] for measure in ("gradient_norm", "activation_mean") if measure in row]
-    return jnp.isfinite(sum(judged, start=jnp.zeros((), jnp.float32))).astype(jnp.float32)
+    checked = [row[measure] for measure in ("gradient_norm", "activation_mean") if measure in row]
+    return jnp.isfinite(sum(checked, start=jnp.zeros((), jnp.float32))).astype(jnp.float32)
 
 
 def _norm(arrays: list[Array]) -> Array:
@@ -313,7 +312,7 @@ def _norm(arrays: list[Array]) -> Array:
 
 
 def _signal_to_noise(mean: MeanGradient, grads: tuple) -> tuple[MeanGradient, list[Array]]:
-    """The averages with one more gradient, and the signal-to-noise of each layer."""
+    # The averages with one more gradient, and the signal-to-noise of each layer.
     of_layers = [weights_of(of_layer) for of_layer in grads]
     gradient = jax.tree.map(lambda mean, g: DECAY * mean + (1 - DECAY) * g, mean.gradient, of_layers)
     squares = jnp.stack([jnp.square(_norm(of_layer)) if of_layer else jnp.nan for of_layer in of_layers])
@@ -321,18 +320,18 @@ def _signal_to_noise(mean: MeanGradient, grads: tuple) -> tuple[MeanGradient, li
     number = mean.number + 1
     left = DECAY ** number.astype(jnp.float32)
     kept = (1 - DECAY) * (1 + left) / ((1 + DECAY) * (1 - left))
-    found: list[Array] = []
+    ratios: list[Array] = []
     for i, of_layer in enumerate(gradient):
         total = square[i] / (1 - left)
         of_mean = jnp.square(_norm(of_layer) / (1 - left)) if of_layer else jnp.asarray(jnp.nan)
         signal, noise = jnp.maximum(of_mean - kept * total, 0), total - of_mean
-        # Of the first gradient alone nothing can be told: rounding over rounding.
-        found.append(jnp.where(number > 1, jnp.sqrt(signal / noise), jnp.nan).astype(jnp.float32))
-    return MeanGradient(gradient, square, number), found
+        # The first gradient alone gives no estimate: rounding over rounding.
+        ratios.append(jnp.where(number > 1, jnp.sqrt(signal / noise), jnp.nan).astype(jnp.float32))
+    return MeanGradient(gradient, square, number), ratios
 
 
 def histogram(arrays: list[Array]) -> Float[Array, " numbers"]:
-    """Smallest number, largest number, and how many lie in each of `BINS` bins of equal width; NaN for no arrays.
+    """Smallest number, largest number, and the counts of `BINS` bins of equal width; NaN for no arrays.
 
     Example:
         >>> histogram([jnp.arange(64.0)]).tolist()[:4]
@@ -343,7 +342,7 @@ def histogram(arrays: list[Array]) -> Float[Array, " numbers"]:
     x = jnp.concatenate([array.reshape(-1) for array in arrays]).astype(jnp.float32)
     low, high = x.min(), x.max()
     scale = jnp.where(high > low, BINS / (high - low), 0)
-    # Added into its bin: half the time of comparing each number with every edge on a CPU, and sorting takes 80 times.
-    place = jnp.clip(((x - low) * scale).astype(jnp.int32), 0, BINS - 1)
-    counts = jnp.zeros(BINS, jnp.float32).at[place].add(1.0)
+    # Adding takes half the time of comparing each number with every edge on a CPU; sorting takes 80 times as long.
+    index = jnp.clip(((x - low) * scale).astype(jnp.int32), 0, BINS - 1)
+    counts = jnp.zeros(BINS, jnp.float32).at[index].add(1.0)
     return jnp.concatenate([jnp.stack([low, high]), counts])

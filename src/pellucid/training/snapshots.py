@@ -1,8 +1,8 @@
-"""Snapshots: states along a training, so many at most, evenly spaced however long it goes on.
+"""Snapshots: a limited number of states along a training, evenly spaced at any length.
 
-They are taken at the steps 0, d, 2d, 3d …; where that would be more than are to be kept, d doubles and every
-second one is dropped. Which steps have one depends on the step alone that the training is at, so a resumed training
-keeps the same as one that was never stopped.
+They are taken at the steps 0, d, 2d, 3d …; where these would exceed the limit, d doubles and every second one is
+dropped. Which steps have one depends on the current step alone, so a resumed training keeps the same ones as one that
+was never stopped.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +17,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def interval(step: int, most: int) -> int:
-    """The steps between two snapshots of a training that is at ``step``: a power of two.
+    """Steps between two snapshots of a training at ``step``: a power of two.
 
     Example:
         >>> [interval(step, most=4) for step in (3, 4, 7, 8, 100)]
@@ -41,7 +41,7 @@ def next_due(step: int, most: int) -> int:
 
 @dataclass
 class SnapshotTaker:
-    """Takes the snapshots of a training under way and holds them until they are written.
+    """The snapshots of a training under way, held until they are written.
 
     Args:
         most: snapshots kept at most, at least 2.
@@ -58,12 +58,12 @@ class SnapshotTaker:
         validate(self)
 
     def kept(self, steps: "Mapping[int, Arrays] | range | list[int]", at: int) -> list[int]:
-        """Those of ``steps`` whose snapshots a training that is at step ``at`` keeps."""
+        """Those of ``steps`` whose snapshots a training at step ``at`` keeps."""
         every = interval(at, self.most)
         return [step for step in steps if step <= at and step % every == 0]
 
     def follow(self, state: TrainingState) -> None:
-        """Take the snapshot of a state whose step has one; drop those no longer kept."""
+        """Take the snapshot of a state if its step has one; drop those no longer kept."""
         step = int(state.step)
         if step % interval(step, self.most) == 0:
             self.taken[step] = arrays_of(state)
@@ -77,12 +77,12 @@ def arrays_of(state: TrainingState) -> Arrays:
 
 @dataclass(frozen=True)
 class Snapshots(Mapping[int, TrainingState]):
-    """The states along a training by the number of steps made; each is read when it is asked for.
+    """The states along a training by the number of steps made, each read on access.
 
     Args:
         steps: the steps that have one.
-        read: the arrays of one of them.
-        template: a state of the same shapes as that of a step.
+        read: returns the arrays of one of them.
+        template: returns a state of the same shapes as that of a step.
     """
 
     steps: tuple[int, ...]

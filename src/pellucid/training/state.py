@@ -1,4 +1,4 @@
-"""The state of a training: everything that a step reads and writes."""
+"""The state of a training, and its arrays by name."""
 
 from functools import partial
 from typing import Any, NamedTuple
@@ -17,10 +17,10 @@ from pellucid.training.recorder import Recorder
 
 
 class TrainingState(NamedTuple):
-    """What one step hands to the next; a pytree of arrays, saved and resumed to the bit."""
+    """Everything that a step reads and writes; a pytree of arrays, saved and resumed to the bit."""
 
     params: PyTree
-    """One dict a layer; where several networks are trained, those of each by its name, and so below."""
+    """One dict per layer; where several networks are trained, those of each by its name, and so below."""
     layer_state: PyTree
     optimizer: PyTree
     regularizer: PyTree
@@ -28,12 +28,12 @@ class TrainingState(NamedTuple):
     step: Array
     """Steps made so far."""
     key: Key[Array, ""]
-    """Source of the order of the rows and of what layers draw; never changes."""
+    """Source of the order of the rows and of the layers' random numbers; never changes."""
     recorder: PyTree = None
-    """What the recorder remembers from one measured step to the next; None where it remembers nothing."""
+    """The recorder's memory from one measured step to the next; None where it needs none."""
 
 
-# Compiled whole: drawing layer by layer would compile a dozen small programs, one after another.
+# Compiled whole: layer by layer it would compile a dozen small programs, one after another.
 @partial(jax.jit, static_argnums=(0, 1, 2, 3), static_argnames="recorder")
 def initial_state(
     network: AnyNetwork,
@@ -44,11 +44,11 @@ def initial_state(
     *,
     recorder: Recorder | None = None,
 ) -> TrainingState:
-    """The state before the first step, drawn from ``seed``; with what ``recorder`` has to remember.
+    """The state before the first step, initialised from ``seed``, with the memory of ``recorder``.
 
     Raises:
-        InvalidValue: a regulariser of a layer that the network lacks, or one that needs the learning rate beside an
-            optimiser that keeps it to itself.
+        InvalidValue: a regulariser of a layer that the network lacks, or one that needs the learning rate of an
+            optimiser that does not expose it.
     """
     unknown = set(regularizer.layers or ()) - set(network.names) if regularizer is not None else set()
     if unknown:
@@ -79,13 +79,13 @@ def _check_rate(regularizer: Regularizer, optimizer: FromOptax, state: Optimizer
     if needed and optimizer.rate_of(state.slots) is None:
         raise InvalidValue(
             f"the regularizer {regularizer.name!r} needs the learning rate of each update, which the Optax optimizer "
-            "keeps to itself. Make it with optax.inject_hyperparams, as in "
-            "optax.inject_hyperparams(optax.adam)(learning_rate=1e-3), or take one of pellucid's."
+            "does not expose. Create it with optax.inject_hyperparams, as in "
+            "optax.inject_hyperparams(optax.adam)(learning_rate=1e-3), or use one of pellucid's."
         )
 
 
 def with_numbers(state: TrainingState, optimizer: Any) -> TrainingState:
-    """The state with the hyperparameters of another optimiser of the same kind; nothing recompiles."""
+    """The state with the hyperparameters of another optimiser of the same class; nothing recompiles."""
     dtype = dtype_of(state.params)
     return state._replace(optimizer=state.optimizer._replace(rule=as_arrays(optimizer, dtype)))
 
@@ -104,15 +104,15 @@ def from_arrays(template: PyTree, arrays: dict[str, np.ndarray]) -> PyTree:
     leaves: list[Array] = []
     for path, leaf in _paths(template):
         expected = _key_data(leaf)
-        found = arrays.get(path)
-        if found is None or found.shape != expected.shape or found.dtype != expected.dtype:
-            got = "missing" if found is None else f"{found.dtype}{list(found.shape)}"
+        saved = arrays.get(path)
+        if saved is None or saved.shape != expected.shape or saved.dtype != expected.dtype:
+            received = "missing" if saved is None else f"{saved.dtype}{list(saved.shape)}"
             raise StorageError(
                 f"the saved array {path} does not fit this experiment: expected "
-                f"{expected.dtype}{list(expected.shape)}, found {got}. "
+                f"{expected.dtype}{list(expected.shape)}, found {received}. "
                 "Network, optimizer and data must be those of the saved run."
             )
-        array = jnp.asarray(found)
+        array = jnp.asarray(saved)
         leaves.append(jax.random.wrap_key_data(array) if expected is not leaf else array)
     return jax.tree.unflatten(jax.tree.structure(template), leaves)
 

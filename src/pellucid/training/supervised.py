@@ -15,19 +15,9 @@ from pellucid.functions.regularizers import Regularizer
 from pellucid.layers.layer import WEIGHTS
 from pellucid.network import AnyNetwork, backpropagate, rows_that_fit
 from pellucid.optimizers import Update
-from pellucid.training.divergence import explain_divergence
-from pellucid.training.epoch import (
-    Program,
-    Rows,
-    Scaling,
-    Step,
-    epoch_order,
-    rows_of_step,
-    shapes_of,
-    steps_per_epoch,
-    take,
-)
+from pellucid.training.program import BAD_BATCH, Program, Step, first_affected, is_finite
 from pellucid.training.recorder import DEFAULT_GROUPS, unit_layers
+from pellucid.training.rows import Rows, Scaling, epoch_order, rows_of_step, shapes_of, steps_per_epoch, take
 from pellucid.training.state import TrainingState
 
 
@@ -37,12 +27,12 @@ class Batch(NamedTuple):
     x: PyTree
     target: PyTree
     weights: Array
-    """0 for a row that only fills up a short batch."""
+    """0 for a row that only fills a short batch."""
     total: Array
-    """What the step's mean divides by: its rows, whatever they weigh.
+    """Divisor of the step's mean: its number of rows, whatever their weights.
 
     Weights of training rows have mean 1, so L = Σ wᵢ lᵢ / B. Divided by their own Σ wᵢ, a row's weight would depend on
-    the rows that it happens to meet, and at B = 1 it would cancel.
+    the other rows of its batch, and at B = 1 it would cancel.
     """
 
 
@@ -53,10 +43,10 @@ class Supervised(Program):
     Args:
         network: the network.
         loss: its loss.
-        metric: what is measured beside the loss.
+        metric: measured beside the loss.
         batch_size: rows of a step.
         record_every: steps between two measurements of the layers; 0 for none.
-        record: what is measured of them, see `pellucid.training.recorder.GROUPS`.
+        record: groups of measurements, see `pellucid.training.recorder.GROUPS`.
         histograms_every: steps between two histograms; 0 for none.
         shuffle: False takes the rows in their own order in every epoch.
     """
@@ -86,7 +76,7 @@ class Supervised(Program):
         return unit_layers(self.network)
 
     def step(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array, measured: bool) -> Step:
-        """One step: batch, forward, backward, update, measurements."""
+        """Run one step: batch, forward, backward, update, measurements."""
         batch = self.take_batch(state, scaling, train, order)
         pass_ = backpropagate(self.network, self.loss, state.params, state.layer_state, *batch, key=self.key_of(state))
         progress = state.step.astype(batch.weights.dtype) / steps_per_epoch(train.rows, self.batch_size)
@@ -97,17 +87,17 @@ class Supervised(Program):
         each = self.metric_of(pass_.outputs[-1], batch.target, scaling, mask)
         metric = (each * batch.weights).sum() / batch.total
         loss = pass_.loss if self.loss.reduction == "mean" else pass_.loss / batch.total
-        figures = jnp.stack([loss, metric, update.learning_rate.astype(pass_.loss.dtype)])
+        metrics = jnp.stack([loss, metric, update.learning_rate.astype(pass_.loss.dtype)])
         new_state = state._replace(
             params=update.params, layer_state=pass_.state, optimizer=update.state, step=state.step + 1
         )
         if not measured:
-            return Step(new_state, figures, None)
+            return Step(new_state, metrics, None)
         seen = self.recorder.measure(self.network, update.params, update.changes, pass_, state.recorder, state.step)
-        return Step(new_state._replace(recorder=seen.memory), figures, seen.layers, seen.histograms)
+        return Step(new_state._replace(recorder=seen.memory), metrics, seen.layers, seen.histograms)
 
     def update(self, state: TrainingState, grads: PyTree, progress: Scalar) -> Update:
-        """What the optimiser and the regulariser make of the gradients of the loss, ``progress`` epochs on."""
+        """Update the parameters by the optimiser and the regulariser, ``progress`` epochs into the training."""
         rule = state.regularizer
         if rule is not None:
             grads = self._penalised(rule, lambda g, w: g + rule.gradient(w), grads, state.params)
@@ -118,8 +108,7 @@ class Supervised(Program):
         return update._replace(params=params, changes=jax.tree.map(jnp.subtract, params, state.params))
 
     def _penalised(self, rule: Regularizer, change: Callable[..., Array], *trees: PyTree) -> PyTree:
-        """The first tree with its weights changed, in the layers that the regulariser covers."""
-
+        # The first tree with its weights changed, in the layers that the regulariser covers.
         def changed(path: Any, leaf: Array, *more: Array) -> Array:
             penalised = path[-1].key in WEIGHTS and rule.covers(self.layer_names[path[0].idx])
             return change(leaf, *more) if penalised else leaf
@@ -127,21 +116,21 @@ class Supervised(Program):
         return jax.tree_util.tree_map_with_path(changed, *trees)
 
     def metric_of(self, prediction: PyTree, target: PyTree, scaling: Scaling, mask: Array | None = None) -> Array:
-        """The metric of each example, in the target's own units, over the real steps where it is of each step."""
+        """The metric of each example, in the target's own units; a mean over its unmasked steps."""
         return masked_value(self.metric, scaling.own_units(prediction), scaling.own_units(target), mask)
 
     def key_of(self, state: TrainingState) -> Array:
-        """The random key of what the layers draw in the step that ``state`` is at."""
+        """The random key of the layers in the state's step."""
         return jax.random.fold_in(state.key, -1 - state.step)
 
     def take_batch(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array) -> Batch:
-        """The batch of the step that ``state`` is at."""
+        """The batch of the state's step."""
         if not self.shuffle:
             order = jnp.arange(order.shape[0]) % train.rows
-        chosen, first = rows_of_step(self, state, order)
+        chosen, first = rows_of_step(state, order, self.batch_size)
         x = scaling(take(train.x, chosen))
         target = x if train.y is None else take(train.y, chosen)
-        # The last batch is filled up with rows that weigh nothing.
+        # The last batch is filled with rows of weight 0.
         weights = (first + jnp.arange(self.batch_size) < train.rows).astype(scaling.scale.dtype)
         total = weights.sum()
         if train.weights is not None:
@@ -149,22 +138,19 @@ class Supervised(Program):
         return Batch(x, target, weights, total)
 
     def evaluate(self, state: TrainingState, scaling: Scaling, part: Rows) -> Array:
-        """Mean loss and metric of the rows of ``part``, in prediction mode, whatever the loss trains on.
-
-        Σ w l / Σ w where the rows have weights.
-        """
+        """Mean loss and metric of the rows of ``part`` in prediction mode, Σ w l / Σ w where the rows have weights."""
         rows = part.rows
         parts = -(-rows // rows_that_fit(self.network, shapes_of(part.x)))
         size = -(-rows // parts)
 
         def add(i: Array, totals: Array) -> Array:
-            places = i * size + jnp.arange(size)
-            chosen = jnp.minimum(places, rows - 1)
+            indices = i * size + jnp.arange(size)
+            chosen = jnp.minimum(indices, rows - 1)
             x = scaling(take(part.x, chosen))
             y = x if part.y is None else take(part.y, chosen)
             forward = self.network.forward(state.params, state.layer_state, x)
             prediction, mask = forward.outputs[-1], forward.masks.get(self.layer_names[-1])
-            weights = (places < rows).astype(prediction.dtype)
+            weights = (indices < rows).astype(prediction.dtype)
             if part.weights is not None:
                 weights = weights * take(part.weights, chosen).astype(prediction.dtype)
             loss = (masked_value(self.loss, prediction, y, mask) * weights).sum()
@@ -175,10 +161,13 @@ class Supervised(Program):
         weighed = jnp.asarray(rows) if part.weights is None else part.weights.sum()
         return totals / weighed.astype(jnp.float32)
 
-    def explain_divergence(self, state: TrainingState, scaling: Scaling, train: Rows) -> str:
-        """The first thing in the bad step that is not finite."""
-        order = epoch_order(state, train.rows, self.batch_size)
-        batch = self.take_batch(state, scaling, train, order)
+    def cause_of_divergence(self, state: TrainingState, scaling: Scaling, train: Rows) -> str:
+        """Name the first number of the step after ``state`` that is NaN or infinite, and what to check."""
+        batch = self.take_batch(state, scaling, train, epoch_order(state, train.rows, self.batch_size))
+        if not is_finite(batch.x):
+            return BAD_BATCH
         pass_ = backpropagate(self.network, self.loss, state.params, state.layer_state, *batch, key=self.key_of(state))
-        epoch = int(state.step) // steps_per_epoch(train.rows, self.batch_size) + 1
-        return explain_divergence(self.network, self.loss, state.params, batch.x, pass_, int(state.step), epoch)
+        return first_affected(self.network, state.params, pass_.outputs) or (
+            f"All layers' outputs are finite; the loss {self.loss.name!r} itself overflows or is undefined on them: "
+            "check the targets, the scale of the predictions and the match of output activation and loss."
+        )

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.functions.activations import Activation, Elementwise, activations
-from pellucid_textbook.catalogue.docstrings import formula
 from pellucid_textbook.catalogue.kind import Kind, Text
 from pellucid_textbook.catalogue.page import Content, Curve, Facts, Formulas, Range, Table, write
 from pellucid_textbook.catalogue.plots import draw_family, new_figure
@@ -117,7 +116,7 @@ FAR = np.concatenate([[-1e4, -1e3], np.linspace(-128, 128, 8193), [1e3, 1e4]]).a
 
 
 def value_and_derivative(activation: Activation, z: Any) -> tuple[np.ndarray, np.ndarray]:
-    """A and ∂a/∂z for numbers z in float32; of softmax the first of two outputs, for logits (z, 0)."""
+    """a and ∂a/∂z for numbers z in float32; of softmax the first of two outputs, for logits (z, 0)."""
     count = len(z)
     z = jnp.asarray(np.resize(np.asarray(z, np.float32), len(FAR)))  # one shape for all: each is compiled once
     if isinstance(activation, Elementwise):
@@ -212,9 +211,9 @@ def _measured(activation: Activation) -> Mapping[str, Content]:
 
 
 def _formulas(activation: Activation) -> Formulas:
-    if isinstance(activation, Elementwise):
-        return Formulas({"f(z)": activation.formula, "f′(z)": formula(activation.derivative)})
-    return Formulas({"a_i": activation.formula, "∂L/∂z": formula(activation.backward)})
+    labels = ("f(z)", "f′(z)") if isinstance(activation, Elementwise) else ("a_i", "∂a_i/∂z_j")
+    formulas = (activation.formula.text, activation.derivative_formula.text)
+    return Formulas(zip(labels, formulas, strict=True))
 
 
 def _row(activation: Activation) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 HEADINGS = ("Formula", "Args", "Attributes", "Returns", "Raises", "Example", "Others", "Source")
@@ -58,10 +58,3 @@ def arguments(item: Any) -> dict[str, str]:
         return {}
     entries = re.findall(r"^    (\w+): (.*?)(?=^    \w+: |\Z)", match.group(1), re.M | re.S)
     return {name: " ".join(words.replace("``", "").split()) for name, words in entries}
-
-
-def formula(method: Callable[..., Any]) -> str:
-    """The first line of a method's docstring, which in this house is what it computes."""
-    line = (inspect.getdoc(method) or "").split("\n")[0].rstrip(".")
-    line = line.replace("``", "").replace("`", "")
-    return line[0].lower() + line[1:] if line[:2] in ("V ", "G ", "M̂") else line

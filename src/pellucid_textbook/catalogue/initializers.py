@@ -11,7 +11,6 @@ import numpy as np
 from pellucid.functions.activations import activations
 from pellucid.functions.initializers import Initializer, initializers
 from pellucid.report.figures import COLOURS
-from pellucid_textbook.catalogue.docstrings import formula
 from pellucid_textbook.catalogue.kind import Kind, Text
 from pellucid_textbook.catalogue.page import Content, Curve, Facts, Formulas
 from pellucid_textbook.catalogue.plots import new_figure, tidy
@@ -102,7 +101,7 @@ def signal_after(initializer: Initializer, activation: str) -> float:
 
 
 def _formulas(initializer: Initializer) -> Formulas:
-    return Formulas({"weights": formula(type(initializer).__call__)})
+    return Formulas({"weights": initializer.formula.text})
 
 
 def histogram(initializer: Initializer) -> tuple[np.ndarray, np.ndarray]:

@@ -113,7 +113,9 @@ class Kind:
 
 def hyperparameters(item: Any) -> Table:
     """The fields of an item: default, what is allowed, what it means; its own values where one is no default."""
-    meanings = arguments(type(item))
+    meanings: dict[str, str] = {}
+    for cls in reversed(type(item).__mro__):
+        meanings |= arguments(cls)
     rows = []
     for each in dataclasses.fields(item):
         required = each.default is dataclasses.MISSING

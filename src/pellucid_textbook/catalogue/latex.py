@@ -75,6 +75,7 @@ def as_latex(formula: str) -> str:
         >>> as_latex("1 / (1 + e^−z)"), as_latex("z if z > 0, else α z")
         ('\\frac{1}{1 + e^{-z}}', 'z\\text{ if }z > 0,\\text{ else }\\alpha z')
     """
+    formula = re.sub(r"\^\(([^()]*)\)", r"^{\1}", formula)
     lines = [_line(line.strip()) for line in formula.split(";")]
     return lines[0] if len(lines) == 1 else r"\begin{gathered}" + r" \\ ".join(lines) + r"\end{gathered}"
 

@@ -8,10 +8,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.functions.losses import FUSIONS, Loss, PerClass, PerOutput, losses
+from pellucid.functions.losses import Loss, PerOutput, losses
 from pellucid.functions.metrics import default_metric
 from pellucid.report.figures import COLOURS, STYLES
-from pellucid_textbook.catalogue.docstrings import formula
 from pellucid_textbook.catalogue.kind import Kind, Text
 from pellucid_textbook.catalogue.page import Content, Curve, Facts, Formulas, Range, Table
 from pellucid_textbook.catalogue.plots import draw_family, new_figure, tidy
@@ -203,19 +202,15 @@ def facts(loss: Loss) -> Facts:
         small, large = value_and_gradient(loss, [1e4, 2e4])[0]
         known["growth"] = f"an error twice as large costs {float(large / small):.4g} times as much, far out"
         known["gradient at error 0"] = float(value_and_gradient(loss, [0.0])[1][0])
-    fused = [(act, one) for (act, one), both in FUSIONS.items() if one is type(loss)]
-    if fused:
-        activation, one = fused[0]
-        known["after a " + activation.name] = f"one stable step, {FUSIONS[activation, one].name}"
+    for fused in map(losses.find, losses):
+        if fused.activation is not None and fused.of_probabilities is type(loss):
+            known[f"after a {fused.activation.name}"] = f"one stable step, {fused.name}"
     known["metric beside it"] = default_metric(loss).name
     return Facts(known)
 
 
 def _formulas(loss: Loss) -> Formulas:
-    if isinstance(loss, PerOutput):
-        return Formulas({"L": formula(loss.term), "∂L/∂ŷ": formula(loss.term_gradient)})
-    assert isinstance(loss, PerClass)
-    return Formulas({"L": formula(loss.total), "∂L/∂ŷ": formula(loss.total_gradient)})
+    return Formulas({"L": loss.formula.text, "∂L/∂ŷ": loss.gradient_formula.text})
 
 
 def _measured(loss: Loss) -> Mapping[str, Content]:

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.functions.metrics import Metric, metrics
-from pellucid_textbook.catalogue.docstrings import formula
 from pellucid_textbook.catalogue.kind import Kind, Text
 from pellucid_textbook.catalogue.page import Content, Curve, Facts, Formulas, Table
 
@@ -73,7 +72,7 @@ def _axis(metric: Metric) -> tuple[str, float, float, tuple[float, ...]]:
 
 
 def _formulas(metric: Metric) -> Formulas:
-    return Formulas({"of an example": formula(type(metric).value)})
+    return Formulas({"of an example": metric.formula.text})
 
 
 def _measured(metric: Metric) -> Mapping[str, Content]:

@@ -12,7 +12,6 @@ import numpy as np
 from pellucid.core.tunable import as_arrays
 from pellucid.optimizers import Optimizer, optimizers
 from pellucid.report.figures import COLOURS, STYLES
-from pellucid_textbook.catalogue.docstrings import section
 from pellucid_textbook.catalogue.kind import Kind, Text
 from pellucid_textbook.catalogue.page import Content, Curve, Facts, Formulas, Table, write
 from pellucid_textbook.catalogue.plots import new_figure, tidy
@@ -150,8 +149,7 @@ def _walked(found: Walk) -> str:
 
 
 def _formulas(rule: Optimizer) -> Formulas:
-    lines = section(type(rule), "Formula").split("; ")
-    return Formulas({"update": "; ".join(lines)})
+    return Formulas({"update": rule.formula.text})
 
 
 def _measured(rule: Optimizer) -> Mapping[str, Content]:

@@ -9,7 +9,6 @@ import numpy as np
 from pellucid.functions.regularizers import Regularizer, regularizers
 from pellucid.functions.sparsity import Sparsity, sparsities
 from pellucid.report.figures import COLOURS, STYLES
-from pellucid_textbook.catalogue.docstrings import formula, section
 from pellucid_textbook.catalogue.kind import Kind, Text
 from pellucid_textbook.catalogue.page import Content, Curve, Facts, Formulas, Table
 from pellucid_textbook.catalogue.plots import new_figure, tidy
@@ -84,9 +83,9 @@ def _penalties(penalty: Regularizer, w: np.ndarray) -> np.ndarray:
 def _formulas(penalty: Regularizer) -> Formulas:
     return Formulas(
         {
-            "penalty": formula(penalty.penalty),
-            "gradient of the smooth part": formula(penalty.gradient),
-            "proximal step": formula(penalty.proximal),
+            "penalty": penalty.formula.text,
+            "gradient of the smooth part": penalty.gradient_formula.text,
+            "proximal step": penalty.proximal_formula.text,
         }
     )
 
@@ -124,9 +123,9 @@ def _measured(penalty: Regularizer) -> Mapping[str, Content]:
 def _row(penalty: Regularizer) -> Mapping[str, Any]:
     zero = steps_to_zero(penalty)
     return {
-        "penalty": formula(penalty.penalty),
-        "gradient": formula(penalty.gradient),
-        "proximal step": formula(penalty.proximal),
+        "penalty": penalty.formula.text,
+        "gradient": penalty.gradient_formula.text,
+        "proximal step": penalty.proximal_formula.text,
         "1 becomes 0": f"{zero} steps" if zero else "never",
         "0.5 becomes": float(shrunk(penalty, [0.5])[0]),
         "0.01 becomes": float(shrunk(penalty, [0.01])[0]),
@@ -166,10 +165,7 @@ def activity(penalty: Sparsity, a: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _sparsity_formulas(penalty: Sparsity) -> Formulas:
-    whole = section(type(penalty), "Formula")
-    return Formulas(
-        {"penalty": whole} if whole else {"penalty": formula(penalty.penalty), "gradient": formula(penalty.gradient)}
-    )
+    return Formulas({"penalty": penalty.formula.text, "gradient": penalty.gradient_formula.text})
 
 
 def _sparsity_measured(penalty: Sparsity) -> Mapping[str, Content]:

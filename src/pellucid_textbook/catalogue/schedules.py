@@ -7,7 +7,6 @@ import numpy as np
 
 from pellucid.functions.schedules import Schedule, schedules, watches_loss
 from pellucid.report.figures import COLOURS, STYLES
-from pellucid_textbook.catalogue.docstrings import formula
 from pellucid_textbook.catalogue.kind import Kind, Text
 from pellucid_textbook.catalogue.page import Content, Curve, Facts, Formulas, Table
 from pellucid_textbook.catalogue.plots import new_figure, tidy
@@ -67,7 +66,7 @@ def rates(schedule: Schedule, epochs: Any) -> np.ndarray:
 
 
 def _formulas(schedule: Schedule) -> Formulas:
-    return Formulas({"η(t)": formula(type(schedule).rate)})
+    return Formulas({"η(t)": schedule.formula.text})
 
 
 def _measured(schedule: Schedule) -> Mapping[str, Content]:

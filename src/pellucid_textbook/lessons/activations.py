@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pellucid.api import Run
 from pellucid.data import Dataset, Preprocessing, load_dataset
 from pellucid.functions.activations import Elementwise, Values
 from pellucid.layers import Activation, Dense, Flatten
 from pellucid.network import Network
-from pellucid.runs.run import Run
 from pellucid_textbook.lessons.claims import Condition, Measured, claim
 from pellucid_textbook.lessons.panels import Curve, Curves, Dots
 from pellucid_textbook.lessons.quantity import Quantity

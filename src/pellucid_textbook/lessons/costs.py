@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pellucid.api import Run
 from pellucid.data import load_dataset
 from pellucid.functions.activations import Activation, activations
 from pellucid.functions.losses import losses
 from pellucid.layers import Dense
 from pellucid.network import Network, backpropagate
-from pellucid.runs.run import Run
 from pellucid_textbook.lessons.claims import Condition, Measured, claim
 from pellucid_textbook.lessons.panels import Curve, Curves, Dots
 from pellucid_textbook.lessons.quantity import Quantity

@@ -6,10 +6,10 @@ from functools import cache
 
 import numpy as np
 
+from pellucid.api import Run
 from pellucid.data import Dataset, Part, load_dataset
 from pellucid.layers import Dense, Flatten
 from pellucid.network import Network
-from pellucid.runs.run import Run
 from pellucid_textbook.lessons.claims import Condition, Measured, claim
 from pellucid_textbook.lessons.panels import Curve, Curves, Dots
 from pellucid_textbook.lessons.quantity import Quantity

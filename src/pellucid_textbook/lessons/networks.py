@@ -6,15 +6,14 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from pellucid.api import Run, train
+from pellucid.api import Run as GanRun
 from pellucid.architectures.autoencoder import Autoencoder, autoencoder
 from pellucid.data import Dataset, gaussian_grid, load_dataset, make_dataset, reconstruction
 from pellucid.functions.schedules import CosineDecay
 from pellucid.layers import LSTM, RNN, Activation, BatchNorm, Dense, Flatten, Layer
 from pellucid.network import Network
 from pellucid.optimizers import Adam
-from pellucid.runs.gan import train_gan
-from pellucid.runs.gan_run import GanRun
-from pellucid.runs.run import Run
 from pellucid_textbook.lessons.claims import Condition, Measured, claim
 from pellucid_textbook.lessons.panels import Curve, Curves, Dots, Images, Points
 from pellucid_textbook.lessons.quantity import Quantity
@@ -48,11 +47,9 @@ def wasserstein_modes(seeds: Sequence[int]) -> Measured:
 
     def play(seed: int, loss: Any, rate: float, beta2: float) -> GanRun:
         falling = CosineDecay(rate, epochs=GAN_EPOCHS)
-        return train_gan(
-            None,
-            None,
+        return train(
+            {"wasserstein": "wgan"}.get(loss, loss),
             grid.dataset(seed=seed),
-            loss=loss,
             optimizer=Adam(falling, beta1=0.5, beta2=beta2),
             epochs=GAN_EPOCHS,
             seed=seed,

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pellucid.api import Run
 from pellucid.data import make_dataset
 from pellucid.layers import Dense
 from pellucid.network import Network
-from pellucid.runs.run import Run
 from pellucid_textbook.lessons.claims import Condition, Measured, claim
 from pellucid_textbook.lessons.panels import Curve, Curves, Points
 from pellucid_textbook.lessons.quantity import Quantity

@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pellucid.api import Run
 from pellucid.data import Dataset, Preprocessing, load_dataset
 from pellucid.layers import Dense
 from pellucid.network import Network
 from pellucid.optimizers import SGD, Momentum, Optimizer
-from pellucid.runs.run import Run
 from pellucid_textbook.lessons.claims import Condition, Measured, claim
 from pellucid_textbook.lessons.materials import diabetes
 from pellucid_textbook.lessons.panels import Curve, Curves

@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pellucid.api import Run
 from pellucid.data import Dataset, load_dataset
 from pellucid.functions.regularizers import L1, L2, Regularizer
 from pellucid.layers import Dense, Dropout, Flatten
 from pellucid.network import Network
-from pellucid.runs.run import Run
 from pellucid_textbook.lessons.claims import Condition, Measured, claim
 from pellucid_textbook.lessons.materials import diabetes, few_digits
 from pellucid_textbook.lessons.panels import Curve, Curves, Dots, Points

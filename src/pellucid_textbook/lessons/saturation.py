@@ -7,12 +7,12 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from pellucid.api import Run
 from pellucid.data import Preprocessing, load_dataset
 from pellucid.functions.activations import Softmax
 from pellucid.layers import Activation, Dense, Flatten
 from pellucid.network import Network
 from pellucid.optimizers import as_optimizer
-from pellucid.runs.run import Run
 from pellucid.training import initial_state
 from pellucid_textbook.lessons.claims import Condition, Measured, claim
 from pellucid_textbook.lessons.panels import Curve, Curves, Points

@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import msgspec
 import numpy as np
 
+from pellucid.api import Run
 from pellucid.data import Dataset
 from pellucid.functions.losses import losses
 from pellucid.network import Backpropagation, Network, backpropagate
-from pellucid.runs.many import train_population
-from pellucid.runs.run import Run
-from pellucid.runs.train import plan
+from pellucid.runs.many import many
+from pellucid.runs.plan import settle
 from pellucid_textbook.lessons.claims import VERDICTS, Lesson, check_seeds, find_lesson
 from pellucid_textbook.lessons.panels import Panel, draw_panels
 from pellucid_textbook.lessons.quantity import Quantity, quantities_by_name
@@ -160,7 +160,7 @@ def train_variants(
     Args:
         data: the dataset of all, or the dataset of each seed.
         seeds: of initial weights and order of rows; equal for all variants.
-        variants: settings of `pellucid.runs.train.plan` that are a variant's own, by its label; its ``data`` too.
+        variants: settings of `pellucid.train` that are a variant's own, by its label; its ``data`` too.
         **shared: settings that all share.
 
     Returns:
@@ -171,11 +171,13 @@ def train_variants(
         for seed in seeds:
             chosen = {"data": data, **shared, **settings}
             dataset = chosen["data"] if isinstance(chosen["data"], Dataset) else chosen["data"](seed)
-            plans.append(plan(**{**chosen, "data": dataset}, seed=seed))
-    trained = train_population(
+            chosen = {name: value for name, value in chosen.items() if name != "data"} | {"seed": seed}
+            plans.append(settle(chosen.pop("network", None), dataset, chosen))
+    trained = many(
         [planned.experiment for planned in plans],
         [planned.data for planned in plans],
         networks=[planned.network for planned in plans],
+        optimizers=[planned.optimizer for planned in plans],
     )
     runs = iter(trained)
     return {label: [next(runs) for _ in seeds] for label in variants}

@@ -1,0 +1,435 @@
+"""Training from one call, and the run that it returns: the one place that ties runs, report, doctor and explanations."""
+
+import sys
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, Literal, Unpack
+
+import numpy as np
+
+from pellucid.architectures.gan import GAN
+from pellucid.core.errors import TrainingDiverged
+from pellucid.core.types import Specification
+from pellucid.data import Dataset
+from pellucid.doctor.diagnose import diagnose, suspicion
+from pellucid.doctor.findings import Finding, Findings
+from pellucid.doctor.glance import warn_of_problems
+from pellucid.doctor.proof import Proof, prove
+from pellucid.explanations import Explanation, explain
+from pellucid.network import AnyNetwork
+from pellucid.report import notebook
+from pellucid.report.comparison import comparison_charts
+from pellucid.report.print_figure import to_matplotlib
+from pellucid.report.run_page import page_of
+from pellucid.report.samples import sample_chart
+from pellucid.report.training import curve_charts, gradient_charts
+from pellucid.runs import codes, samples, translation
+from pellucid.runs import compare as comparing
+from pellucid.runs.experiment import Settings, describe_settings
+from pellucid.runs.fit import begin, data_of_run, fit, save
+from pellucid.runs.fit import load as load_trained
+from pellucid.runs.folder import RunFolder
+from pellucid.runs.plan import Plan, settle
+from pellucid.runs.resume import begin_again
+from pellucid.runs.trained import Trained
+from pellucid.runs.translation import Alignment
+
+
+class Run(Trained):
+    """A training that ended or was interrupted, and everything that can be done with it.
+
+    Its attributes are those of `pellucid.runs.trained.Trained`: ``network``, ``params``, ``history``, ``result``,
+    ``experiment``, ``facts`` and others. Predict with it (``predict``, ``outputs``, ``evaluate``), open it (``explain``,
+    ``diagnose``, ``prove``), save it; a GAN also generates (``sample``), an autoencoder encodes, a translator translates.
+
+    Example:
+        >>> import pellucid as pel
+        >>> run = pel.train((8,), pel.load_dataset("iris"), epochs=2, progress=False)
+        >>> run.predict(run.data.held_out.x[:2]).shape
+        (2,)
+    """
+
+    @classmethod
+    def of(cls, trained: Trained) -> "Run":
+        """The run of a record."""
+        return cls(**{field.name: getattr(trained, field.name) for field in fields(trained)})
+
+    def predict(self, x: Any) -> np.ndarray:
+        """Predict classes, numbers, an autoencoder's inputs again, or translations; see `Trained.predict`."""
+        if self.facts.task == "translation":
+            return np.array(self.translate(x))
+        return super().predict(x)
+
+    def evaluate(self, x: Any = None, y: Any = None, *, weights: Any = None) -> dict[str, float]:
+        """Measure loss and metric on unseen rows, or ``exact`` and ``bleu`` on sentence pairs; see `Trained.evaluate`."""
+        if self.facts.task == "translation" and x is not None:
+            return translation.translation_metrics(self, x if y is None else list(zip(x, y, strict=True)))
+        return super().evaluate(x, y, weights=weights)
+
+    def explain(self, x: Any, y: Any = None, *, neuron: str | None = None, weight: str | None = None) -> Explanation:
+        """Send one example through the network with every number, each derivative checked; see `pellucid.explain`.
+
+        Args:
+            x: one example, as for ``outputs``.
+            y: its target: a class name or number, or numbers; None for an autoencoder.
+            neuron: ``"LAYER:UNIT"``, the neuron whose largest gradient is followed.
+            weight: ``"LAYER:i,j"``, the weight that is followed.
+        """
+        return explain(self, x, y, neuron=neuron, weight=weight)
+
+    def diagnose(self, data: Dataset | None = None) -> Findings:
+        """Find why this training did not learn as it could, likeliest cause first; see `pellucid.diagnose`.
+
+        Of a saved run the findings are also written to its ``findings.json`` and shown on its ``report.html``.
+
+        Args:
+            data: its data, where the run was loaded and they came as arrays.
+        """
+        run = self._with_data(data)
+        findings = diagnose(run, run.data)
+        run._keep("findings", [finding.to_dict() for finding in findings], compared=findings.compared)
+        return findings
+
+    def prove(self, data: Dataset | None = None, *, findings: Sequence[Finding] | None = None, **options: Any) -> Proof:
+        """Find what fixes this training, by experiment; see `pellucid.prove`.
+
+        Of a saved run the proof is also written to its ``proof.json`` and shown on its ``report.html``.
+
+        Args:
+            data: its data, where the run was loaded and they came as arrays.
+            findings: whose remedies are tried; None diagnoses first, and keeps that too.
+            options: the others of `pellucid.prove`.
+        """
+        run = self._with_data(data)
+        proof = prove(run, run.data, findings=run.diagnose() if findings is None else findings, **options)
+        run._keep("proof", proof.to_dict())
+        return proof
+
+    def _with_data(self, data: Dataset | None) -> "Run":
+        """The run with its data, opened once for all that follows."""
+        if data is None and self.data is None and self.folder is not None:
+            data = data_of_run(RunFolder(self.folder), self.experiment.data, None)
+        elif data is not None and self.data is None and self.folder is not None:
+            data = data_of_run(RunFolder(self.folder), self.experiment.data, data)
+        return replace(self, data=self.data if data is None else data)
+
+    def _keep(self, name: str, content: Any, **beside: Any) -> None:
+        if self.folder is not None:
+            RunFolder(self.folder).write_verdict(name, content, **beside)
+            _write_page(self)
+
+    def sample(self, count: int, seed: int = 0) -> np.ndarray:
+        """Generate examples by a GAN, in the units of the data; see `pellucid.runs.samples.sample`."""
+        return samples.sample(self, count, seed)
+
+    def score(self, x: Any) -> np.ndarray:
+        """Score examples by a GAN's critic, shape (rows,): higher for more real."""
+        return samples.score(self, x)
+
+    def encode(self, x: Any) -> np.ndarray:
+        """Compute an autoencoder's codes of examples, shape (rows, code)."""
+        return codes.encode(self, x)
+
+    def decode(self, code: Any) -> np.ndarray:
+        """Compute the examples that an autoencoder's codes stand for, in the units of the data."""
+        return codes.decode(self, code)
+
+    def reconstruction_errors(self, x: Any) -> np.ndarray:
+        """Compute an autoencoder's mean squared error of each example: high for unusual ones."""
+        return codes.reconstruction_errors(self, x)
+
+    def translate(self, sentences: Sequence[str]) -> list[str]:
+        """Translate sentences by a translator, word by word the likeliest."""
+        return translation.translate(self, sentences)
+
+    def align(self, sentence: str) -> Alignment:
+        """Compute the attention weights of one translation."""
+        return translation.align(self, sentence)
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the run folder: settings, weights, history, report.
+
+        Args:
+            folder: where to; may be the folder that the run was saved to before.
+            overwrite: replace another run that is there.
+
+        Raises:
+            StorageError: another run is there, or it cannot be written.
+        """
+        files = RunFolder(folder)
+        if files.path != self.folder:
+            files.begin(overwrite)
+        before = self.folder
+        save(self, files)
+        files.write_text("report.html", page_of(replace(self, folder=before), files))
+        return files.path
+
+    def plot(self) -> Any:
+        """Plot the training as a matplotlib figure: losses, metric, gradients and updates.
+
+        Raises:
+            MissingExtra: matplotlib is not installed.
+        """
+        return to_matplotlib(*curve_charts(self.history), *gradient_charts(self.history))
+
+    def plot_samples(self, count: int = 64, seed: int = 0) -> Any:
+        """Plot a GAN's samples as a matplotlib figure: images side by side, or points of a plane.
+
+        Args:
+            count: how many.
+            seed: of the noise.
+
+        Raises:
+            MissingExtra: matplotlib is not installed.
+            ShapeError: examples that are neither images nor points of a plane.
+        """
+        return to_matplotlib(sample_chart(self.sample(count, seed)))
+
+    def _repr_html_(self) -> str:
+        return notebook.run_html(self)
+
+
+class Comparison(comparing.Comparison):
+    """Settings compared by the same seeds: print it for its table, or plot it."""
+
+    def plot(self, metric: str | None = None) -> Any:
+        """Plot each setting with its seeds and interval, and the learning curves, as a matplotlib figure.
+
+        Args:
+            metric: as for ``values``.
+
+        Raises:
+            MissingExtra: matplotlib is not installed.
+        """
+        return to_matplotlib(*comparison_charts(self, metric))
+
+    def _repr_html_(self) -> str:
+        return notebook.comparison_html(self)
+
+
+def _with_settings(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Put the settings, which are declared once, into a docstring."""
+    lines = textwrap.indent(describe_settings(), " " * 12).lstrip()
+    assert function.__doc__ is not None
+    function.__doc__ = function.__doc__.replace("{settings}", lines)
+    return function
+
+
+@_with_settings
+def train(
+    network: AnyNetwork | GAN | Specification | Sequence[int] | None,
+    data: Dataset | tuple[Any, Any] | Any,
+    *,
+    sample_weights: Any = None,
+    folder: str | Path | None = None,
+    overwrite: bool = False,
+    checkpoint_every: float = 10.0,
+    progress: bool = True,
+    **settings: Unpack[Settings],
+) -> Run:
+    """Train a network on data, compiled whole.
+
+    The held-out rows are evaluated at the end of each epoch and decide nothing. Where something has to be
+    decided during the training (early stopping, a schedule on plateaus), a validation part is taken from the training
+    rows, stratified by class, and watched instead; the held-out rows are then evaluated once, at the end.
+
+    Args:
+        network: a `Network` or `pellucid.networks.GAN`; a name, or a table of name and fields (``"cnn"``, ``"wgan"``,
+            ``{"name": "lstm", "units": [64]}``); or units of hidden layers, or None for one hidden layer of 128. All
+            but the first are completed by the output layer that the target asks for.
+        data: a `Dataset`, or arrays ``(x, y)``, of which a fifth is then held out; for an autoencoder or a GAN ``x``
+            alone.
+        sample_weights: a weight for each row of ``(x, y)``, at least 0, which stays with its row when rows are held out
+            or set aside for validation, and counts in their metrics too. For a `Dataset`, give the weights to
+            ``make_dataset(x, y, weights=…)``; or one for each row of ``data.train``, in its order.
+        folder: run folder to save to, and to keep checkpoints in while training.
+        overwrite: replace the run that ``folder`` holds already.
+        checkpoint_every: seconds between checkpoints, where there is a folder.
+        progress: show the progress on stderr, and at the end what held the training back, if anything did.
+        settings:
+            {settings}
+
+    Returns:
+        The run: network, history, results.
+
+    Raises:
+        InvalidValue: a setting that does not exist, or a value outside what is allowed.
+        ShapeError: network, loss and target do not fit.
+        DataError: data that cannot be trained on.
+        StorageError: the folder holds a run already, or cannot be written.
+        TrainingDiverged: the loss became NaN or infinite; says at which step and layer.
+
+    Warns:
+        DoctorWarning: something is certainly wrong with the program or the rows; the training is made all the same.
+
+    Example:
+        >>> import pellucid as pel
+        >>> run = pel.train((16,), pel.load_dataset("iris"), learning_rate=0.02, epochs=30, progress=False)
+        >>> run.result["accuracy"] > 0.9
+        True
+    """
+    begun = begin(settle(network, data, settings, sample_weights=sample_weights))
+    begun.notes = replace(begun.notes, problems=tuple(warn_of_problems(begun)))
+    return finish(begun, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress)
+
+
+def resume(
+    folder: str | Path,
+    data: Any = None,
+    *,
+    epochs: int | None = None,
+    optimizer: Any = None,
+    critic_optimizer: Any = None,
+    learning_rate: float | None = None,
+    early_stopping: Any = None,
+    sample_weights: Any = None,
+    checkpoint_every: float = 10.0,
+    progress: bool = True,
+) -> Run:
+    """Resume a training that was interrupted, killed or has ended; without changes bit for bit as if never stopped.
+
+    What is changed holds from here on; ``experiment.toml`` then holds the new settings, ``manifest.json`` under
+    ``resumed`` what they were before and at which step they changed. The running averages of an optimiser (its
+    momentum) are kept where the new one is of the same kind, and begin anew where it is of another.
+
+    Args:
+        folder: its run folder.
+        data: its data, where they came as arrays and cannot be loaded by name or path.
+        epochs: another number of epochs in all, to train longer than was planned.
+        optimizer: another optimiser, name or object; one that came from Optax is given again. Of a GAN that of the
+            critic too, where it has none of its own.
+        critic_optimizer: another optimiser of a GAN's critic.
+        learning_rate: another learning rate, for the optimiser of the run or for ``optimizer``.
+        early_stopping: another patience, of a run that has one; more of it goes on after an early stop.
+        sample_weights: its weights, where it had any and ``data`` does not hold them: one for each training row.
+        checkpoint_every: seconds between checkpoints.
+        progress: show the progress on stderr.
+
+    Raises:
+        StorageError: no run there, a checkpoint that was altered, or data other than those of the run.
+        InvalidValue: a change that the run does not allow, such as a patience where it has no early stopping.
+
+    Warns:
+        ResumeWarning: no step was made, since the training has ended; says what to give that it goes on.
+    """
+    changes = {
+        "epochs": epochs,
+        "optimizer": optimizer,
+        "critic_optimizer": critic_optimizer,
+        "learning_rate": learning_rate,
+        "early_stopping": early_stopping,
+    }
+    begun = begin_again(folder, data, changes, sample_weights)
+    return finish(begun, folder=folder, checkpoint_every=checkpoint_every, progress=progress)
+
+
+def finish(
+    begun: Trained,
+    *,
+    folder: str | Path | None = None,
+    overwrite: bool = False,
+    checkpoint_every: float = 10.0,
+    progress: bool = True,
+) -> Run:
+    """Train to the end, say what the doctor suspects, write the page.
+
+    Args:
+        begun: a training that is prepared.
+        folder: as for `train`.
+        overwrite: as for `train`.
+        checkpoint_every: as for `train`.
+        progress: as for `train`.
+    """
+    try:
+        trained = fit(begun, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress)
+    except TrainingDiverged:
+        if folder is not None:
+            _write_page(replace(load_trained(folder), data=begun.data))
+        raise
+    run = Run.of(trained)
+    shown = progress or folder is not None
+    if shown and run.stopped != "interrupted" and run.history.steps_made:
+        run.notes = replace(run.notes, suspicion=suspicion(run))
+    if folder is not None:
+        save(run, RunFolder(folder))
+        _write_page(run)
+    if progress and run.notes.suspicion:
+        print(f"the doctor suspects {run.notes.suspicion}; run.diagnose() makes sure", file=sys.stderr)
+    return run
+
+
+def _write_page(trained: Trained) -> None:
+    assert trained.folder is not None
+    files = RunFolder(trained.folder)
+    files.write_text("report.html", page_of(trained, files))
+
+
+def load(folder: str | Path) -> Run:
+    """Load a saved run, ready to predict, evaluate, sample or translate.
+
+    Args:
+        folder: its run folder.
+
+    Raises:
+        StorageError: no run there, or one that has no weights yet: resume it first.
+
+    Example:
+        >>> import tempfile
+        >>> import pellucid as pel
+        >>> folder = tempfile.mkdtemp() + "/run"
+        >>> run = pel.train((8,), pel.load_dataset("iris"), epochs=2, folder=folder, progress=False)
+        >>> load(folder).result == run.result
+        True
+    """
+    return Run.of(load_trained(folder))
+
+
+def compare(
+    data: Dataset | tuple[Any, Any],
+    over: Mapping[str, Sequence[Any]],
+    *,
+    network: Any = None,
+    seeds: int | Sequence[int] = 10,
+    against: Literal["best", "first"] = "best",
+    progress: bool = True,
+    **settings: Any,
+) -> Comparison:
+    """Train every combination of some settings with the same seeds, and compare them with one another.
+
+    All metrics are of the held-out rows, which decide nothing in a training. Picking the best setting by them is
+    a decision all the same: its own metric is then a little too good.
+
+    Args:
+        data: a `Dataset`, or arrays ``(x, y)``, of which a fifth is then held out.
+        over: the values of each setting: ``network``, anything that `train` takes, as ``loss``, ``activation``,
+            ``learning_rate``, ``batch_size``; or a dotted name that reaches into one, as ``optimizer.beta1``,
+            ``regularizer.strength``, ``network.0.units``.
+        network: that of all settings, as for `train`.
+        seeds: how many, or which.
+        against: compare the settings with the best of them, or the first.
+        progress: show the progress on stderr.
+        settings: what all have in common, by the names that `train` takes.
+
+    Returns:
+        The comparison: a table as text, its rows, the metrics of all trainings.
+
+    Raises:
+        InvalidValue: a setting that does not exist, or a value outside what is allowed.
+        DataError: no held-out rows to compare on.
+
+    Example:
+        >>> from pellucid.data import load_dataset
+        >>> over = {"activation": ["relu", "tanh"], "learning_rate": [0.01, 0.1]}
+        >>> comparison = compare(load_dataset("iris"), over, network=(8,), seeds=2, epochs=2, progress=False)
+        >>> comparison.values("held_out_accuracy").shape
+        (4, 2)
+    """
+    common = {"network": network, **settings}
+    compared = comparing.compare_settings(data, over, common, seeds=seeds, against=against, progress=progress)
+    runs = tuple(tuple(map(Run.of, of_setting)) for of_setting in compared.runs)
+    return Comparison(compared.settings, compared.seeds, runs, compared.against)
+
+
+__all__ = ["Plan", "Run", "compare", "finish", "load", "resume", "settle", "train"]

@@ -1,0 +1,226 @@
+"""Tasks: the output layer, the loss and the metric that a target asks for, and what fits them."""
+
+from typing import NamedTuple
+
+from pellucid.core.errors import InvalidValue, ShapeError
+from pellucid.core.types import Shape, Specification
+from pellucid.data import Dataset
+from pellucid.data.translation import PAD
+from pellucid.functions.activations import Activation as ActivationFunction
+from pellucid.functions.activations import activations
+from pellucid.functions.losses import Loss, losses
+from pellucid.functions.metrics import BinaryAccuracy, Metric, metrics
+from pellucid.layers import Activation, Dense
+from pellucid.network import AnyNetwork, Network
+
+
+class Output(NamedTuple):
+    """What a task asks of the end of a network."""
+
+    activation: str
+    loss: Specification
+    metric: Specification
+    reason: str
+
+
+OUTPUTS = {
+    "binary": Output(
+        activation="sigmoid",
+        loss="binary_cross_entropy",
+        metric="binary_accuracy",
+        reason="two classes: one sigmoid neuron, the probability of the second",
+    ),
+    "multiclass": Output(
+        activation="softmax",
+        loss="sparse_categorical_cross_entropy",
+        metric="accuracy",
+        reason="one softmax neuron a class, probabilities that sum to 1",
+    ),
+    "multilabel": Output(
+        activation="sigmoid",
+        loss="binary_cross_entropy",
+        metric="binary_accuracy",
+        reason="one sigmoid neuron a label, each a probability of its own",
+    ),
+    "regression": Output(
+        activation="linear",
+        loss="mean_squared_error",
+        metric="mean_absolute_error",
+        reason="one linear neuron a number to predict",
+    ),
+    "reconstruction": Output(
+        activation="linear",
+        loss="mean_squared_error",
+        metric="mean_absolute_error",
+        reason="the inputs again, in their own shape",
+    ),
+    "translation": Output(
+        activation="softmax",
+        loss={"name": "sparse_categorical_cross_entropy", "ignore": PAD},
+        metric={"name": "accuracy", "ignore": PAD},
+        reason="one softmax neuron a word, at each step of the translation",
+    ),
+}
+"""The output layer, loss and metric by task."""
+
+
+def output_layer(data: Dataset) -> Dense:
+    """The dense layer that a network for ``data`` ends with.
+
+    Example:
+        >>> from pellucid.data import load_dataset
+        >>> output_layer(load_dataset("breast-cancer")).units
+        1
+    """
+    end = OUTPUTS[data.task]
+    ending = None if end.activation == "linear" else end.activation
+    return Dense(data.outputs, ending, weights="glorot_uniform")
+
+
+def loss_and_network(loss: Loss | Specification | None, network: AnyNetwork, data: Dataset) -> tuple[Loss, AnyNetwork]:
+    """The loss of a training, by default that of the task, and a network made for its task, which ends as it asks for.
+
+    A loss of logits or margins takes the network without its last activation.
+
+    Example:
+        >>> from pellucid.data import load_dataset
+        >>> data = load_dataset("breast-cancer")
+        >>> loss_and_network("hinge", feedforward(data, (8,)), data)[1].names
+        ('dense_1', 'relu_1', 'dense_2')
+    """
+    built = losses.build(OUTPUTS[data.task].loss if loss is None else loss)
+    if built.reads in RAW and data.task in OF_CLASSES and isinstance(network.layers[-1], Activation):
+        network = Network(*network.layers[:-1])
+    return built, network
+
+
+def fitting_metric(metric: Metric | Specification, loss: Loss) -> Metric:
+    """The metric of a training: yes and no are told apart where the loss tells them apart, unless a threshold is given.
+
+    Example:
+        >>> fitting_metric("binary_accuracy", losses.build("hinge"))
+        BinaryAccuracy(threshold=0.0)
+    """
+    built = metrics.build(metric)
+    if built == BinaryAccuracy():
+        return BinaryAccuracy(loss.threshold)
+    return built
+
+
+RAW = ("logits", "margins")
+"""What losses read that a network gives without an activation at its end."""
+
+OF_CLASSES = ("binary", "multiclass", "multilabel")
+"""Tasks whose predictions are classes, whatever number stands for them."""
+
+
+def fits(loss: Loss | type[Loss], task: str) -> bool:
+    """Whether a loss is made for the targets of a task; a margin for each class serves several classes too.
+
+    Example:
+        >>> [task for task in OUTPUTS if fits(losses.find("hinge"), task)]
+        ['binary', 'multiclass', 'multilabel']
+    """
+    if loss.reads == "scores":
+        return False
+    if task == "multiclass":
+        return loss.target_kind != "numbers" or loss.reads == "margins"
+    return loss.target_kind == "numbers" and (task in OF_CLASSES or loss.reads not in RAW)
+
+
+def check_output(network: AnyNetwork, output_shape: Shape, loss: Loss, data: Dataset) -> None:
+    """Refuse a network whose output does not fit the target of ``data``, or its loss.
+
+    Raises:
+        ShapeError: naming the output, the target and the layer that would fit.
+    """
+    expected = data.input_shape if data.task == "reconstruction" else (data.outputs,)
+    if output_shape != expected:
+        raise ShapeError(
+            f"the network's output has shape {output_shape}, the target of {data.name!r} needs {expected} "
+            f"({data.task}: {OUTPUTS[data.task].reason}). {_ending(output_shape, loss, data)}"
+        )
+    if not fits(loss, data.task):
+        fitting = [name for name in losses if fits(losses.find(name), data.task)]
+        raise ShapeError(
+            f"the loss {loss.name!r} does not fit the target of {data.name!r} ({data.task})."
+            f"{_why_not(loss, data.task)} Fitting losses: {', '.join(fitting)}."
+        )
+
+
+def _why_not(loss: Loss, task: str) -> str:
+    if loss.reads == "scores":
+        return " Its value has no least one: it is a critic's, for train_gan."
+    if task in OF_CLASSES or loss.target_kind != "numbers":
+        return ""
+    classes = ' If the targets are two classes, say so: make_dataset(x, y, task="binary").' * (task == "regression")
+    if loss.reads == "margins":
+        return f" It tells classes apart.{classes}"
+    return (
+        f" Its predictions are logits, not numbers: for targets between 0 and 1 end the network with sigmoid and take "
+        f"{LOGITS.get(loss.name, 'binary_cross_entropy')!r}, together they are computed as exactly.{classes}"
+    )
+
+
+def _ending(output_shape: Shape, loss: Loss, data: Dataset) -> str:
+    """How to end a network whose output, of ``output_shape``, does not fit the target of ``data``."""
+    activation = "linear" if loss.reads in RAW else OUTPUTS[data.task].activation
+    advice = f'End the network with Dense({data.outputs}, "{activation}").'
+    if data.task == "reconstruction" or len(output_shape) < 2:
+        return advice
+    steps, *units = output_shape
+    if data.task == "regression" and data.outputs == steps > 1:
+        if units == [1]:
+            return f"A number at each of {steps} steps: put Flatten() behind the last layer."
+        return (
+            f"The network gives {units[-1]} numbers at each of {steps} steps. Class labels at each time step are not "
+            "supported by train yet; numbers are: end the network with Dense(1) and Flatten(). One class for a whole "
+            "sequence is supported too: y of shape (rows,), and a last recurrent layer without return_sequences."
+        )
+    return (
+        f"The network gives {units[-1]} numbers at each of {steps} steps or places: leave out return_sequences=True "
+        f"of the last recurrent layer, or put Flatten() or GlobalAveragePool() before the last dense layer. {advice}"
+    )
+
+
+LOGITS = {
+    "sigmoid_binary_cross_entropy": "binary_cross_entropy",
+    "softmax_cross_entropy": "categorical_cross_entropy",
+    "sparse_softmax_cross_entropy": "sparse_categorical_cross_entropy",
+}
+"""Losses of logits, each with the one of probabilities that the network turns into it."""
+
+
+def check_loss(network: AnyNetwork, loss: Loss, data: Dataset) -> None:
+    """Refuse a loss that would train in silence on what it is not made for.
+
+    Raises:
+        InvalidValue: a loss of logits, margins or probabilities on an output that gives none, or probabilities as
+            targets that are none.
+    """
+    last = network.layers[-1]
+    # A custom layer may end a network as it likes.
+    function = last.function if isinstance(last, Activation) else None
+    if function is None and isinstance(last, Dense):
+        function = activations.build("linear")
+    if isinstance(function, ActivationFunction):
+        if loss.reads == "probabilities" and not (function.range[0] >= 0 and function.range[1] <= 1):
+            raise InvalidValue(
+                f"the loss {loss.name!r} takes probabilities, but the network ends in {function.name}, whose range "
+                f"is {function.range}. End it with sigmoid or softmax, or take another loss."
+            )
+        if loss.reads in RAW and function.range[0] >= 0:
+            other = f", or take {LOGITS[loss.name]!r}" if loss.name in LOGITS else ""
+            raise InvalidValue(
+                f"the loss {loss.name!r} takes {loss.reads}, of any sign, but the network ends in {function.name}, "
+                f'whose range is {function.range}. End it with Dense({data.outputs}, "linear"){other}.'
+            )
+    if loss.reads == "probabilities" and loss.target_kind == "numbers":
+        y = data.train.y
+        if data.task == "reconstruction":
+            y = data.preprocessing.apply_numpy(y)
+        if y.min() < 0 or y.max() > 1:
+            raise InvalidValue(
+                f"the loss {loss.name!r} takes targets from 0 to 1; those of {data.name!r} run from {y.min():g} to "
+                f"{y.max():g}. The usual loss here ({data.task}) is {OUTPUTS[data.task].loss!r}."
+            )

@@ -1,0 +1,192 @@
+"""Options of the command line, made from the settings that `pellucid.runs.experiment` declares."""
+
+import inspect
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import click
+from click.core import ParameterSource
+
+from pellucid.cli.options import Specification
+
+SPECIFICATION = Specification()
+
+
+class Units(click.ParamType):
+    """Units joined by dashes, ``none``, a network by name with its fields, or the path of a TOML file."""
+
+    name = "units|name|file"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """A tuple of units, a specification, or the path of a file."""
+        if not isinstance(value, str) or value.endswith(".toml"):
+            return value
+        if value == "none":
+            return ()
+        if not value[:1].isdecimal():
+            return SPECIFICATION.convert(value, param, ctx)
+        try:
+            return tuple(int(units) for units in value.split("-"))
+        except ValueError:
+            self.fail(f"{value!r} is not units joined by dashes, such as 128-128.", param, ctx)
+
+
+class WholeNumberOr(click.ParamType):
+    """A whole number, or one word."""
+
+    def __init__(self, word: str) -> None:
+        self.word = word
+        self.name = f"integer|{word}"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The number, or the word."""
+        if value == self.word or isinstance(value, int):
+            return value
+        try:
+            return int(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a whole number nor {self.word!r}.", param, ctx)
+
+
+class Names(click.ParamType):
+    """Names joined by commas."""
+
+    name = "name,…"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """A tuple of names."""
+        return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
+
+
+class ClassWeights(click.ParamType):
+    """``balanced``, or ``NAME=WEIGHT,NAME=WEIGHT``."""
+
+    name = "balanced|name=weight,…"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The word, or a table of weights."""
+        if not isinstance(value, str) or value == "balanced":
+            return value
+        try:
+            pairs = (pair.rsplit("=", 1) for pair in value.split(","))
+            return {name.strip(): float(weight) for name, weight in pairs}
+        except ValueError:
+            self.fail(f"{value!r} is neither 'balanced' nor NAME=WEIGHT,NAME=WEIGHT.", param, ctx)
+
+
+KINDS = {"specification": SPECIFICATION, "network": Units(), "names": Names(), "weights": ClassWeights()}
+
+
+def _type_of(hint: Any, kind: str | None) -> Any:
+    if kind is not None:
+        return KINDS[kind]
+    if get_origin(hint) is Literal:
+        return click.Choice(get_args(hint))
+    parts = [part for part in get_args(hint) or (hint,) if part is not type(None)]
+    word = next((get_args(part)[0] for part in parts if get_origin(part) is Literal), None)
+    return parts[0] if word is None else WholeNumberOr(word)
+
+
+class SettingsCommand(click.Command):
+    """A command that also takes settings as options; they are made when its own help or arguments are read.
+
+    Args:
+        names: the settings; None for all.
+    """
+
+    def __init__(self, *args: Any, names: Iterable[str] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.names = None if names is None else tuple(names)
+
+    @cached_property
+    def options(self) -> list[click.Parameter]:
+        """One option for each setting."""
+        from pellucid.runs.experiment import SETTINGS, TYPES, Experiment
+
+        defaults = {name: field.default for name, field in inspect.signature(Experiment).parameters.items()}
+        options = []
+        for name in SETTINGS if self.names is None else self.names:
+            setting, hint, flag = SETTINGS[name], TYPES.get(name), "--" + name.replace("_", "-")
+            default = defaults.get(name)
+            shown = default is not None and default is not inspect.Parameter.empty
+            text = ",".join(default) if isinstance(default, tuple) else str(default).lower()
+            help = f"{setting.help}  [default: {text}]" if shown else setting.help
+            if hint is bool:
+                options.append(click.Option([f"{flag}/--no-{flag[2:]}", name], default=None, help=help))
+            else:
+                options.append(click.Option([flag, name], type=_type_of(hint, setting.kind), help=help))
+        return options
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Its own parameters, the settings before the last of them (``--help``)."""
+        *own, last = super().get_params(ctx)
+        return [*own, *self.options, last]
+
+
+def given_settings(options: dict[str, Any]) -> dict[str, Any]:
+    """Those of the options that are settings and were given."""
+    from pellucid.runs.experiment import SETTINGS
+
+    return {name: value for name, value in options.items() if name in SETTINGS and value is not None}
+
+
+def is_given(name: str) -> bool:
+    """Whether an option stands on the command line."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: where a run is kept, and what is shown of it."""
+    options = [
+        click.option("--folder", type=click.Path(path_type=Path), help="Run folder.  [default: runs/NAME-NNN]"),
+        click.option("--overwrite", is_flag=True, help="Replace the run folder if it is there."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return progress_options(command)
+
+
+def progress_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: how often checkpoints are written, and whether progress is shown."""
+    options = [
+        click.option(
+            "--checkpoint-every", type=float, default=10.0, show_default=True, help="Seconds between checkpoints."
+        ),
+        click.option("--progress/--no-progress", default=True, help="Show the progress.  [default: progress]"),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+DATA = ("target", "weights", "ignore", "categorical", "missing", "task", "held_out")
+
+
+def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: how a table file is read."""
+    options = [
+        click.option("--target", help="Column to predict, for a table."),
+        click.option("--weights", metavar="COLUMN", help="Column of the weight of each row, at least 0; for a table."),
+        click.option("--ignore", multiple=True, metavar="COLUMN", help="Column to leave out; may be repeated."),
+        click.option("--categorical", multiple=True, metavar="COLUMN", help="Column of numbers that are categories."),
+        click.option(
+            "--missing",
+            type=click.Choice(["refuse", "drop", "mean", "median", "most_frequent"]),
+            default="refuse",
+            show_default=True,
+            help="What to do with missing values of a table.",
+        ),
+        click.option(
+            "--task",
+            type=click.Choice(["binary", "multiclass", "regression"]),
+            help="Task; inferred from the target if not given.",
+        ),
+        click.option(
+            "--held-out", type=float, default=0.2, show_default=True, help="Fraction of a table's rows held out."
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command

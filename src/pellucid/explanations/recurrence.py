@@ -1,0 +1,84 @@
+"""Recurrent layers over time: z, gates, state and ∂L/∂z of every step.
+
+The gradient ∂L/∂z of a single time stays inside the ``backward`` of a recurrent layer. It comes out without new
+calculus: the layer also reads one more input for each time, which is 1 at that time alone, with weights of 0. The
+gradient of such a weight is ∂L/∂z at that time, and moving it moves z there, so that finite differences can check it.
+"""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from pellucid.core.types import Array, Cache, Params
+from pellucid.explanations.explanation import Gate, RecurrentNumbers
+from pellucid.functions.activations import activations
+from pellucid.layers import GRU, LSTM, RNN, Layer
+
+RECURRENT = (RNN, LSTM, GRU)
+GATES = {
+    RNN: (("a", ""),),
+    LSTM: (("input", "sigmoid"), ("forget", "sigmoid"), ("candidate", "tanh"), ("output", "sigmoid")),
+    GRU: (("reset", "sigmoid"), ("update", "sigmoid"), ("candidate", "tanh")),
+}
+"""The gates of a layer in the order of the columns of its weights, with their activations."""
+
+
+def sums_of(layer: Layer, params: Params, x: Array) -> Array:
+    """Zeros to add to the pre-activations of a recurrent layer, (time, columns); empty for other layers.
+
+    Args:
+        layer: the layer.
+        params: its parameters.
+        x: what it reads, (batch, time, features).
+    """
+    shape = (x.shape[1], params["weights"].shape[1]) if isinstance(layer, RECURRENT) else (0, 0)
+    return jnp.zeros(shape, x.dtype if jnp.issubdtype(x.dtype, jnp.floating) else None)
+
+
+def with_sums(layer: Any, params: Params, x: Any, sums: Array, masks: dict[str, Any]) -> tuple[Params, Any, dict]:
+    """Parameters, input and mask of a layer with ``sums`` added to its pre-activations at each time.
+
+    Args:
+        layer: the layer; one without sums stays as it is.
+        params: its parameters.
+        x: what it reads.
+        sums: (time, columns), as from `sums_of`.
+        masks: the keyword arguments of its mask.
+    """
+    if not sums.size:
+        return params, x, masks
+    if layer.mask_value is not None and not masks:  # with the inputs below, padding is no longer found by its value
+        masks = {"mask": (x != layer.mask_value).any(axis=2)}
+    times = jnp.broadcast_to(jnp.eye(x.shape[1], dtype=x.dtype), (x.shape[0], x.shape[1], x.shape[1]))
+    weights = jnp.concatenate([params["weights"], sums])
+    return params | {"weights": weights}, jnp.concatenate([x, times], axis=2), masks
+
+
+def over_time(name: str, layer: Any, params: Params, cache: Cache, sums_gradient: np.ndarray) -> RecurrentNumbers:
+    """The gates of a recurrent layer over time.
+
+    Args:
+        name: of the layer.
+        layer: the layer.
+        params: its parameters.
+        cache: of its forward pass on one example.
+        sums_gradient: ∂L/∂z, (time, columns).
+    """
+    kind, units = type(layer), layer.units
+    arrays = {key: np.asarray(value)[:, 0] for key, value in cache.items() if value is not None}
+    x, state = arrays["x"], arrays["state"]
+    previous = np.concatenate([np.zeros_like(state[:1]), state[:-1]])
+    recalled = previous @ np.asarray(params["recurrent"]) + np.asarray(params.get("recurrent_biases", 0.0))
+    if kind is GRU:  # the candidate's reset gate acts after the product with R
+        recalled[:, 2 * units :] *= arrays["reset"]
+    z = x @ np.asarray(params["weights"]) + np.asarray(params["biases"]) + recalled
+    gates = []
+    for k, (gate, activation) in enumerate(GATES[kind]):
+        columns = slice(k * units, (k + 1) * units)
+        function: Any = layer.activation if kind is RNN else activations.build(activation)
+        z_gate, a = jnp.asarray(z[:, columns]), jnp.asarray(arrays[gate])
+        derivative = np.asarray(function.backward(z_gate, a, jnp.ones_like(a)))
+        gates.append(Gate(gate, function.name, z[:, columns], arrays[gate], sums_gradient[:, columns], derivative))
+    mask = np.ones(len(x), bool) if "real" not in arrays else arrays["real"][:, 0]
+    return RecurrentNumbers(name, layer.name, x, tuple(gates), previous, state, arrays.get("cell"), mask)

@@ -1,0 +1,173 @@
+"""The forward and backward pass of one example through a network, in prediction mode."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+
+from pellucid.core.types import Array, PyTree
+from pellucid.explanations.explanation import RecurrentNumbers
+from pellucid.explanations.recurrence import RECURRENT, over_time, sums_of, with_sums
+from pellucid.functions.losses import Loss
+from pellucid.functions.masking import masked_gradient, masked_value
+from pellucid.layers import Activation, Embedding
+from pellucid.network import AnyNetwork, differentiated_loss, mask_arguments
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One example through a network, forward and backward.
+
+    Attributes:
+        network: the network.
+        loss: its loss.
+        params: its parameters.
+        state: its layers' state.
+        x: a batch of one, one array for each input.
+        target: its target, as the loss reads it.
+        value: L.
+        loss_gradient: ∂L/∂prediction.
+        dx: ∂L/∂x, one array for each input, without the batch axis; None where no gradient arrives.
+        outputs: the output of each layer, without the batch axis.
+        deltas: ∂L/∂output of each layer as backpropagation computes it; None for one that a fused loss steps over.
+        grads: ∂L/∂params of each layer.
+        recurrent: the recurrent layers over time, by name.
+        masks: True at real steps, for each input and output with padding, by name.
+    """
+
+    network: AnyNetwork
+    loss: Loss
+    params: PyTree
+    state: PyTree
+    x: tuple[Array, ...]
+    target: Array
+    value: float
+    loss_gradient: np.ndarray
+    dx: tuple[np.ndarray | None, ...]
+    outputs: tuple[np.ndarray, ...]
+    deltas: tuple[np.ndarray | None, ...]
+    grads: PyTree
+    recurrent: Mapping[str, RecurrentNumbers]
+    masks: Mapping[str, Array]
+
+    @property
+    def end(self) -> int:
+        """The number of the layer that predicts."""
+        return self.network.ends[0]
+
+    @property
+    def fused(self) -> bool:
+        """True where the loss and the last activation are differentiated in one step."""
+        return differentiated_loss(self.network, self.loss, self.end)[1] != self.end
+
+    @property
+    def gradients(self) -> tuple[np.ndarray | None, ...]:
+        """∂L/∂output of each layer, that which a fused loss steps over included."""
+        gradients = list(self.deltas)
+        if self.fused:
+            delta = gradients[self.end]
+            gradients[self.end] = self.loss_gradient if delta is None else self.loss_gradient + delta
+        return tuple(gradients)
+
+    def read_by(self, layer: int) -> Any:
+        """What a layer reads, as a batch of one."""
+        network = self.network
+        values = dict(zip(network.inputs, self.x, strict=True))
+        values |= {name: output[None] for name, output in zip(network.names, self.outputs, strict=True)}
+        arrays = tuple(jax.numpy.asarray(values[name]) for name in network.reads[layer])
+        return arrays[0] if network.layers[layer].inputs == 1 else arrays
+
+    def masks_of(self, layer: int) -> dict[str, Any]:
+        """The keyword arguments of a layer's mask."""
+        return mask_arguments(
+            self.network.layers[layer], tuple(self.masks.get(name) for name in self.network.reads[layer])
+        )
+
+    def reads_tokens(self, number: int) -> bool:
+        """True where an input is looked up by an `Embedding`, so that it has no gradient."""
+        return any(
+            isinstance(layer, Embedding) and reads[0] == self.network.inputs[number]
+            for layer, reads in zip(self.network.layers, self.network.reads, strict=True)
+        )
+
+    def output_of(self, layer: int, params: PyTree) -> Array:
+        """The output of a layer for what it reads, with these parameters."""
+        x, state = self.read_by(layer), self.state[layer]
+        return self.network.layers[layer].forward(params, state, x, key=None, training=False, **self.masks_of(layer))[0]
+
+
+def trace(network: AnyNetwork, loss: Loss, params: PyTree, state: PyTree, x: tuple[Array, ...], target: Array) -> Trace:
+    """One example forward and backward, in the dtype of its arrays.
+
+    Args:
+        network: the network.
+        loss: its loss.
+        params: its parameters.
+        state: its layers' state.
+        x: a batch of one, one array for each input.
+        target: its target, as the loss reads it.
+    """
+    value, loss_gradient, dx, outputs, deltas, grads, masks, opened = _passes(network, loss, params, state, x, target)
+    recurrent = {
+        network.names[i]: over_time(network.names[i], network.layers[i], params[i], cache, np.asarray(gradient))
+        for i, (cache, gradient) in opened.items()
+    }
+    return Trace(
+        network, loss, params, state, x, target, float(value), np.asarray(loss_gradient)[0],
+        _without_batch(dx if isinstance(dx, tuple) else (dx,)), _without_batch(outputs), _without_batch(deltas),
+        grads, recurrent, masks,
+    )  # fmt: skip
+
+
+def _without_batch(arrays: Any) -> Any:
+    return tuple(None if array is None else np.asarray(array)[0] for array in arrays)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _passes(
+    network: AnyNetwork, loss: Loss, params: PyTree, state: PyTree, x: tuple[Array, ...], target: Array
+) -> tuple[Any, ...]:
+    forward = network.forward(params, state, x[0] if len(x) == 1 else x)
+    end = network.ends[0]
+    criterion, number = differentiated_loss(network, loss, end)
+    mask = forward.masks.get(network.names[end])
+    value = masked_value(criterion, forward.outputs[number], target, mask)[0]
+    gradient = masked_gradient(criterion, forward.outputs[number], target, mask)
+    backward = network.backward(params, forward.caches, {number: gradient})
+    values = dict(zip((*network.inputs, *network.names), (*x, *forward.outputs), strict=True))
+    opened = {}
+    for i, (layer, reads) in enumerate(zip(network.layers, network.reads, strict=True)):
+        delta = backward.deltas[i]
+        if isinstance(layer, RECURRENT) and delta is not None:
+            sums = sums_of(layer, params[i], values[reads[0]])
+            masks = mask_arguments(layer, (forward.masks.get(reads[0]),))
+            own, given, masks = with_sums(layer, params[i], values[reads[0]], sums, masks)
+            cache = layer.forward(own, state[i], given, key=None, training=False, **masks)[2]
+            grads = layer.backward(own, cache, delta)[1]
+            opened[i] = forward.caches[i], grads["weights"][-len(sums) :]
+    loss_gradient = masked_gradient(loss, forward.outputs[end], target, mask)
+    return (
+        value, loss_gradient, backward.dx, forward.outputs, backward.deltas, backward.grads, forward.masks, opened
+    )  # fmt: skip
+
+
+def activation_after(network: AnyNetwork, layer: int) -> int | None:
+    """The activation that alone reads a layer; None where there is none."""
+    readers = [i for i, reads in enumerate(network.reads) if network.names[layer] in reads]
+    return readers[0] if len(readers) == 1 and isinstance(network.layers[readers[0]], Activation) else None
+
+
+def arrays_of(tree: PyTree) -> dict[str, np.ndarray]:
+    """A layer's arrays by their path, nested ones with a slash."""
+    flat, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf) for path, leaf in flat}
+
+
+def leaf(tree: PyTree, path: str) -> Any:
+    """The array at a path of keys joined by slashes."""
+    for key in path.split("/"):
+        tree = tree[key]
+    return tree

@@ -1,0 +1,280 @@
+"""The followed weight: its address, and every path from it to the loss."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pellucid.core.errors import InvalidValue, UnknownName, did_you_mean
+from pellucid.core.types import PyTree
+from pellucid.explanations.explanation import Chosen, Coupled, RecurrentNumbers, Summand, Term, Update
+from pellucid.explanations.trace import Trace, activation_after, arrays_of, leaf
+from pellucid.functions.activations import Elementwise, activations
+from pellucid.layers import Activation
+from pellucid.network import AnyNetwork
+
+MAX_COUPLED = 64
+"""Most classes whose Jacobian is shown."""
+
+
+class Address(NamedTuple):
+    """A weight in a network: the number of its layer, the path of its array, its index there."""
+
+    layer: int
+    parameter: str
+    at: tuple[int, ...]
+
+
+def address_of(trace: Trace, neuron: str | None, weight: str | None) -> Address:
+    """The weight that was asked for, or the one with the largest gradient.
+
+    Args:
+        trace: the example forward and backward.
+        neuron: ``"LAYER:UNIT"`` or None; where its gradients are 0, the weight that moves its z most is followed.
+        weight: ``"LAYER:i,j"``, ``"LAYER:ARRAY:i,j"`` or None.
+
+    Raises:
+        InvalidValue: both, or an index out of range.
+        UnknownName: no such layer or array.
+    """
+    if neuron is not None and weight is not None:
+        raise InvalidValue("give a neuron or a weight, not both: a weight belongs to one neuron already.")
+    if weight is not None:
+        return _asked_weight(trace, weight)
+    if neuron is not None:
+        return _strongest_of(trace, neuron)
+    arrays = [arrays_of(grads) for grads in trace.grads]
+    weighted = [i for i, own in enumerate(arrays) if own]
+    if not weighted:
+        raise InvalidValue("the network has no weights, so there is no gradient to follow.")
+    layer = next((i for i in reversed(weighted) if "weights" in arrays[i]), weighted[-1])
+    name = _main_array(arrays[layer])
+    return Address(layer, name, _largest(abs(arrays[layer][name])))
+
+
+def _main_array(arrays: dict[str, np.ndarray]) -> str:
+    return "weights" if "weights" in arrays else next(iter(arrays))
+
+
+def _strongest_of(trace: Trace, neuron: str) -> Address:
+    name, _, text = neuron.rpartition(":")
+    layer = _weighted_layer(trace, name, neuron, "LAYER:UNIT, for example dense_1:3")
+    units = trace.outputs[layer].shape[-1]
+    (unit,) = checked_index(parsed_index(text, neuron), (units,), f"the layer {trace.network.names[layer]!r}")
+    arrays = arrays_of(trace.grads[layer])
+    array = _main_array(arrays)
+    own = np.arange(arrays[array].shape[-1]) % units == unit
+    sizes = np.where(own, abs(arrays[array]), -1.0)
+    if sizes.max() == 0:
+        output, pull_back = jax.vjp(lambda params: trace.output_of(layer, params), trace.params[layer])
+        (reached,) = pull_back(jnp.zeros_like(output).at[..., unit].set(1.0))
+        sizes = np.where(own, abs(arrays_of(reached)[array]), -1.0)
+    return Address(layer, array, _largest(sizes))
+
+
+def _asked_weight(trace: Trace, weight: str) -> Address:
+    form = "LAYER:i,j, for example dense_1:3,4, or LAYER:biases:4"
+    name, _, text = weight.rpartition(":")
+    parameter = "weights"
+    if name not in trace.network.names and ":" in name:
+        name, _, parameter = name.rpartition(":")
+    layer = _weighted_layer(trace, name, weight, form)
+    arrays, name = arrays_of(trace.grads[layer]), trace.network.names[layer]
+    check_array(parameter, arrays, name, f"; write {form}")
+    what = f"{parameter} of {name!r}"
+    return Address(layer, parameter, checked_index(parsed_index(text, weight), arrays[parameter].shape, what))
+
+
+def _weighted_layer(trace: Trace, name: str, given: str, form: str) -> int:
+    """The number of the layer with parameters that is meant; an activation stands for the layer that it follows."""
+    network = trace.network
+    if not name:
+        raise InvalidValue(f"write {form}. Received: {given!r}.")
+    if name not in network.names:
+        raise UnknownName(
+            f"no layer is named {name!r}.{did_you_mean(name, network.names)} Layers: {', '.join(network.names)}."
+        )
+    layer = network.names.index(name)
+    while (
+        not arrays_of(trace.grads[layer])
+        and isinstance(network.layers[layer], Activation)
+        and network.reads[layer][0] in network.names
+    ):
+        layer = network.names.index(network.reads[layer][0])
+    if not arrays_of(trace.grads[layer]):
+        weighted = [other for other, grads in zip(network.names, trace.grads, strict=True) if arrays_of(grads)]
+        raise InvalidValue(f"the layer {name!r} has no weights. Those that have: {', '.join(weighted)}.")
+    return layer
+
+
+def check_array(parameter: str, arrays: Any, layer: str, advice: str = "") -> None:
+    """Raise `UnknownName` unless a layer has an array of that name."""
+    if parameter not in arrays:
+        raise UnknownName(f"the layer {layer!r} has no array {parameter!r}. It has: {', '.join(arrays)}{advice}.")
+
+
+def parsed_index(text: str, given: str) -> tuple[int, ...]:
+    """An index from text.
+
+    Raises:
+        InvalidValue: no whole numbers with commas between.
+    """
+    try:
+        return tuple(int(number) for number in text.split(","))
+    except ValueError:
+        raise InvalidValue(f"an index is whole numbers with commas between, as in 3,4. Received: {given!r}.") from None
+
+
+def checked_index(index: tuple[int, ...], shape: tuple[int, ...], what: str) -> tuple[int, ...]:
+    """An index in an array of that shape; numbers below 0 count from the end.
+
+    Raises:
+        InvalidValue: out of range.
+    """
+    if len(index) != len(shape) or any(not -n <= i < n for i, n in zip(index, shape, strict=True)):
+        raise InvalidValue(
+            f"{what} has the shape {'×'.join(map(str, shape))}: give {len(shape)} number{'s' * (len(shape) != 1)}, "
+            f"at most {','.join(str(n - 1) for n in shape)}. Received: {','.join(map(str, index))}."
+        )
+    return tuple(i % n for i, n in zip(index, shape, strict=True))
+
+
+def _largest(array: np.ndarray) -> tuple[int, ...]:
+    return _ints(np.unravel_index(int(array.argmax()), array.shape))
+
+
+def _ints(index: Any) -> tuple[int, ...]:
+    return tuple(int(i) for i in index)
+
+
+def follow(trace: Trace, address: Address, update: Update) -> Chosen:
+    """A weight with every path to the loss, and the sum that its neuron computes.
+
+    Args:
+        trace: the example forward and backward.
+        address: the weight.
+        update: the optimiser's next update of it.
+    """
+    name = trace.network.names[address.layer]
+    if name in trace.recurrent:
+        return _follow_in_time(trace, address, trace.recurrent[name], update)
+    network, own = trace.network, trace.params[address.layer]
+    direction = _set(jax.tree.map(jnp.zeros_like, own), address.parameter, address.at)
+    z = trace.outputs[address.layer]
+    dz_dw = np.asarray(jax.jvp(lambda params: trace.output_of(address.layer, params), (own,), (direction,))[1])[0]
+    after = activation_after(network, address.layer)
+    terms = _terms(trace, address.layer, after, dz_dw)
+    output_index = terms[0].index if terms else (0,) * z.ndim
+    summands, bias = _summands(trace, address, output_index)
+    return Chosen(
+        name, None if after is None else network.names[after], _function(network, after), address.parameter,
+        address.at, output_index, float(leaf(own, address.parameter)[address.at]), tuple(summands), bias,
+        float(z[output_index]), tuple(terms), _gradient(trace, address), update,
+    )  # fmt: skip
+
+
+def _gradient(trace: Trace, address: Address) -> float:
+    return float(leaf(trace.grads[address.layer], address.parameter)[address.at])
+
+
+def _function(network: AnyNetwork, layer: int | None) -> Any:
+    return None if layer is None else network.layers[layer].function  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _terms(trace: Trace, layer: int, after: int | None, dz_dw: np.ndarray) -> list[Term]:
+    """The paths through each output that the weight moves, largest first."""
+    z, dL_dz, function = trace.outputs[layer], trace.gradients[layer], _function(trace.network, after)
+    if dL_dz is None:
+        dL_dz = np.zeros_like(z)
+    dL_da = None if after is None else trace.gradients[after]
+    elementwise = dL_da is not None and isinstance(function, Elementwise)
+    terms = []
+    for index in map(_ints, np.argwhere(dz_dw != 0)):
+        factors: dict[str, float] = {}
+        if elementwise and after is not None and dL_da is not None:
+            a = trace.outputs[after][index]
+            derivative = function.derivative(jnp.asarray(z[index])[None], jnp.asarray(a)[None])
+            factors = {"a": float(a), "dL_da": float(dL_da[index]), "da_dz": float(derivative[0])}
+        terms.append(Term(index, float(z[index]), float(dL_dz[index]), float(dz_dw[index]), **factors))
+    return sorted(terms, key=lambda term: -abs(term.product))
+
+
+def _summands(trace: Trace, address: Address, output_index: tuple[int, ...]) -> tuple[list[Summand], float]:
+    """The summands w · ∂z/∂w of one z, largest first, and the bias: empty where z is no such sum of its weights."""
+    own = trace.params[address.layer]
+    if not set(own) <= {"weights", "biases"} or "weights" not in own:
+        return [], 0.0
+    z, pull_back = jax.vjp(lambda params: trace.output_of(address.layer, params), own)
+    (parts,) = pull_back(jnp.zeros_like(z).at[(0, *output_index)].set(1.0))
+    weights, values = np.asarray(own["weights"]), np.asarray(parts["weights"])
+    bias = float((own["biases"] * parts["biases"]).sum()) if "biases" in own else 0.0
+    if not np.isclose((weights * values).sum() + bias, float(z[(0, *output_index)]), rtol=1e-9, atol=1e-12):
+        return [], 0.0
+    summands = [
+        Summand("w", index, float(weights[index]), float(values[index])) for index in map(_ints, np.argwhere(values))
+    ]
+    return sorted(summands, key=lambda summand: (summand.index != address.at, -abs(summand.product))), bias
+
+
+def _follow_in_time(trace: Trace, address: Address, layer: RecurrentNumbers, update: Update) -> Chosen:
+    """The paths of a recurrent layer's weight to the loss, one for each time."""
+    own, column, units = trace.params[address.layer], address.at[-1], layer.state.shape[1]
+    gate, unit = layer.gates[column // units], column % units
+    if address.parameter in ("weights", "recurrent"):
+        factor = (layer.x if address.parameter == "weights" else layer.previous)[:, address.at[0]]
+    else:
+        factor = np.ones(len(layer.x))
+    if layer.kind == "gru" and gate.name == "candidate" and address.parameter.startswith("recurrent"):
+        factor = factor * layer.gates[0].a[:, unit]  # the reset gate stands between
+    terms = [
+        Term(
+            (int(t), column), float(gate.z[t, unit]), float(gate.gradient[t, unit]), float(factor[t]),
+            float(gate.a[t, unit]), None, float(gate.derivative[t, unit]),
+        )
+        for t in np.flatnonzero(layer.mask)
+    ]  # fmt: skip
+    terms.sort(key=lambda term: -abs(term.product))
+    time = terms[0].index[0] if terms else 0
+    summands = [
+        Summand(letter, (i, column), float(own[array][i, column]), float(values[time, i]))
+        for letter, array, values in (("w", "weights", layer.x), ("r", "recurrent", layer.previous))
+        for i in range(values.shape[1])
+    ]
+    summands.sort(key=lambda summand: -abs(summand.product))
+    z = float(gate.z[time, unit])
+    bias = z - sum(summand.product for summand in summands)
+    return Chosen(
+        layer.layer, None, activations.build(gate.activation), address.parameter, address.at, (time, column),
+        float(leaf(own, address.parameter)[address.at]), tuple(summands), bias, z, tuple(terms),
+        _gradient(trace, address), update,
+    )  # fmt: skip
+
+
+def _set(tree: PyTree, path: str, index: tuple[int, ...]) -> PyTree:
+    """The tree with a 1 at an index of the array at that path."""
+    head, _, rest = path.partition("/")
+    return tree | {head: _set(tree[head], rest, index) if rest else tree[head].at[index].set(1.0)}
+
+
+def coupled_at(trace: Trace) -> Coupled | None:
+    """Both factors of the last step back through a softmax that ends the network; None where it ends otherwise.
+
+    In a sequence of softmaxes, the one with the largest gradient.
+    """
+    end, network = trace.end, trace.network
+    layer, read = network.layers[end], network.reads[end][0]
+    if not isinstance(layer, Activation) or _function(network, end).name != "softmax" or read in network.inputs:
+        return None
+    before = network.names.index(read)
+    fused, size = trace.deltas[before], trace.outputs[end].shape[-1]
+    if fused is None or size > MAX_COUPLED:
+        return None
+    row = int(abs(fused).reshape(-1, size).max(axis=1).argmax())
+    z, a, delta, dL_da = (
+        array.reshape(-1, size)[row]
+        for array in (trace.outputs[before], trace.outputs[end], fused, trace.loss_gradient)
+    )
+    rows = (jnp.broadcast_to(jnp.asarray(array), (size, size)) for array in (z, a))
+    jacobian = np.asarray(_function(network, end).backward(*rows, jnp.eye(size)))
+    return Coupled(network.names[end], row, z, a, dL_da, jacobian, dL_da @ jacobian, delta, trace.fused)

@@ -1,0 +1,340 @@
+"""A trained network in a document: drawn neuron by neuron or layer by layer, its weights as pictures, its boundary."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pellucid.data import Dataset
+from pellucid.layers import Activation, Dense
+from pellucid.layers.layer import weights_of
+from pellucid.network import AnyNetwork, Summary
+from pellucid.report.chart import LINE, Histogram, ImageGrid, Plane, Series, cut
+from pellucid.report.document import Block, Columns, Figure, Paragraph, Table, number
+from pellucid.report.drawing import INK, NEGATIVE, POSITIVE, QUIET, Area, Drawing, Label, Markers, Stroke, text_width
+from pellucid.report.examples import features_of
+from pellucid.report.picture import is_picture
+
+MOST_NEURONS = 16
+"""Of a layer that is drawn neuron by neuron."""
+MOST_NUMBERS = 8
+"""Neurons of a layer whose numbers are written."""
+MOST_TILES = 64
+"""Pictures of weights of one layer."""
+MOST_HISTOGRAMS = 12
+BINS = 41
+GRID = 120
+"""Points along each side of a decision boundary."""
+
+
+@dataclass(frozen=True)
+class NetworkChart:
+    """Neurons and weights: a line as thick as its weight, blue where positive, orange and dashed where negative.
+
+    Args:
+        title: what it shows.
+        weights: of each layer, shape (inputs, units).
+        neurons: a number for each neuron, layer by layer from the inputs on: activations, biases; None writes none.
+        inputs: names of the inputs.
+        outputs: names of the outputs, or empty.
+    """
+
+    title: str
+    weights: Sequence[Any]
+    neurons: Sequence[Any | None] = ()
+    inputs: Sequence[str] = ()
+    outputs: Sequence[str] = ()
+
+    def draw(self, width: float) -> Drawing:
+        """Draw it at a width in pixels."""
+        matrices = [np.asarray(matrix, float) for matrix in self.weights]
+        sizes = [len(matrices[0]), *(matrix.shape[1] for matrix in matrices)]
+        written = max(sizes) <= MOST_NUMBERS
+        neurons = [*self.neurons, *[None] * len(sizes)] if written else [None] * len(sizes)
+        radius, gap = (17.0, 46.0) if written else (6.0, 21.0)
+        left = radius + 8 + min(0.25 * width, max(map(text_width, self.inputs), default=0))
+        right = radius + 8 + min(0.25 * width, max(map(text_width, self.outputs), default=0))
+        height = gap * max(sizes) + LINE + 12
+        xs = np.linspace(left, width - right, len(sizes))
+        ys = [LINE + 8 + gap * (max(sizes) / 2 + np.arange(size) - (size - 1) / 2 - 0.1) for size in sizes]
+        drawing = Drawing(width, height, self.title, [Label(0, 13, self.title, bold=True)])
+        placed: list[tuple[float, float]] = []
+        numbers: list[Label] = []
+        for k, matrix in enumerate(matrices):
+            largest = float(np.abs(matrix).max(initial=0)) or 1.0
+            for at in np.argsort(np.abs(matrix), axis=None, kind="stable"):
+                i, j = np.unravel_index(at, matrix.shape)
+                weight = float(matrix[i, j])
+                strength, ends = abs(weight) / largest, (ys[k][i], ys[k + 1][j])
+                colour, dash = (NEGATIVE, "5 3") if weight < 0 else (POSITIVE, "")
+                line = Stroke(xs[k : k + 2], ends, colour, 0.4 + 3 * strength, dash, 0.15 + 0.75 * strength)
+                drawing.marks.append(line)
+                if written:
+                    numbers.append(self._number(weight, xs[k : k + 2], ends, placed, colour))
+        drawing.marks += numbers_on_white(numbers)
+        for k, (x, of_layer) in enumerate(zip(xs, ys, strict=True)):
+            drawing.marks.append(Markers(np.full(len(of_layer), x), of_layer, 0, "#ffffff", radius, edge=INK))
+            values = neurons[k]
+            for y, value in zip(of_layer, [] if values is None else np.asarray(values, float).tolist(), strict=False):
+                drawing.marks.append(Label(x, y + 4, number(value, 2), "middle", size=11))
+        for x, names, anchor, of_layer, room in (
+            (left - radius - 6, self.inputs, "end", ys[0], left),
+            (width - right + radius + 6, self.outputs, "start", ys[-1], right),
+        ):
+            for name, y in zip(names, of_layer, strict=False):
+                drawing.marks.append(Label(x, y + 4, cut(name, room - radius - 6), anchor))
+        return drawing
+
+    @staticmethod
+    def _number(weight: float, xs: Any, ys: Any, placed: list[tuple[float, float]], colour: str) -> Label:
+        """The number on a line, where it hides no other."""
+        choices = [(xs[0] + at * (xs[1] - xs[0]), ys[0] + at * (ys[1] - ys[0])) for at in _PLACES]
+        free = [one for one in choices if all(abs(one[0] - x) > 36 or abs(one[1] - y) > 13 for x, y in placed)]
+        x, y = (free or choices)[0]
+        placed.append((x, y))
+        return Label(x, y + 4, number(weight, 2), "middle", colour, 11)
+
+
+_PLACES = (0.34, 0.5, 0.66, 0.26, 0.42, 0.58, 0.74)
+
+
+def numbers_on_white(labels: Sequence[Label]) -> list[Any]:
+    """Labels, each on a white ground."""
+    marks: list[Any] = []
+    for label in labels:
+        half = text_width(label.text, label.size) / 2
+        x = [label.x - half, label.x + half, label.x + half, label.x - half]
+        marks += [Area(x, [label.y - 10, label.y - 10, label.y + 3, label.y + 3], "#ffffff", 0.85), label]
+    return marks
+
+
+@dataclass(frozen=True)
+class BlockChart:
+    """Layers as boxes, in the order in which numbers pass them.
+
+    Args:
+        title: what it shows.
+        blocks: of each the lines of its text, the first in bold type.
+    """
+
+    title: str
+    blocks: Sequence[Sequence[str]]
+
+    def draw(self, width: float) -> Drawing:
+        """Draw it at a width in pixels."""
+        drawing = Drawing(width, 0, self.title, [Label(0, 13, self.title, bold=True)])
+        across, down, tall = 0.0, LINE + 10, LINE * max(map(len, self.blocks)) + 12
+        for i, lines in enumerate(self.blocks):
+            wide = max(text_width(line, bold=k == 0) for k, line in enumerate(lines)) + 18
+            if across and across + wide > width:
+                across, down = 0.0, down + tall + 14
+            corners = (
+                [across, across + wide, across + wide, across, across],
+                [down, down, down + tall, down + tall, down],
+            )
+            drawing.marks.append(Stroke(*corners, "#555555", 1.2))
+            for k, line in enumerate(lines):
+                drawing.marks.append(Label(across + 9, down + LINE * (k + 1) + 2, line, bold=k == 0))
+            across += wide + 26
+            if i + 1 < len(self.blocks):
+                tip, middle = across - 4, down + tall / 2
+                drawing.marks.append(
+                    Stroke(
+                        [tip - 18, tip, tip - 5, np.nan, tip, tip - 5], middle + np.array([0, 0, -4, 0, 0, 4]), QUIET
+                    )
+                )
+        drawing.height = down + tall + 4
+        return drawing
+
+
+def architecture(
+    network: AnyNetwork, params: Any, summary: Summary, data: Dataset | None, outputs: Sequence[str]
+) -> list[Block]:
+    """Draw a network neuron by neuron where it is small and dense, layer by layer, and list its layers.
+
+    Args:
+        network: the network.
+        params: its parameters.
+        summary: its table.
+        data: its data, which name the inputs; or None.
+        outputs: names of the outputs, or empty.
+    """
+    names = [] if data is None else features_of(data)
+    blocks: list[Block] = [
+        _neurons(network, params, summary, names, outputs),
+        BlockChart("layers", _layers(network, summary)),
+    ]
+    reads = any(row.reads for row in summary.rows)
+    head = ("layer", *(["reads"] if reads else []), "output", "parameters", "multiply-adds")
+    rows = [
+        (
+            row.layer,
+            *([", ".join(row.reads)] if reads else []),
+            _shape(row.output_shape),
+            row.parameters or None,
+            row.multiply_adds or None,
+        )
+        for row in summary.rows
+    ]
+    total = ("total", *([""] if reads else []), "", summary.parameters, summary.multiply_adds)
+    return [*blocks, Table(head, [*rows, total])]
+
+
+def _layers(network: AnyNetwork, summary: Summary) -> list[list[str]]:
+    """One block a layer, an activation within the block of the map before it."""
+    blocks = [[name, _shape(shape)] for name, shape in summary.inputs.items()]
+    for row, layer in zip(summary.rows, network.layers, strict=True):
+        if isinstance(layer, Activation) and (not row.reads or row.reads == (blocks[-1][0],)):
+            blocks[-1][0] += f" · {row.layer}"
+            continue
+        size = f"{row.parameters:,} parameters" if row.parameters else ""
+        source = f"reads {', '.join(row.reads)}" if row.reads else ""
+        blocks.append([row.layer, _shape(row.output_shape), *filter(None, (size, source))])
+    return blocks
+
+
+def _neurons(network: AnyNetwork, params: Any, summary: Summary, names: Sequence[str], outputs: Sequence[str]) -> Block:
+    """The network neuron by neuron; None where there are too many, or other layers."""
+    layers = weights_by_layer(network, params)
+    if any(row.reads for row in summary.rows) or not layers:
+        return None
+    if not all(isinstance(layer, Dense) for _, layer, _ in layers):
+        return None
+    matrices = [weights[0] for _, _, weights in layers]
+    sizes = [len(matrices[0]), *(matrix.shape[1] for matrix in matrices)]
+    if max(sizes) > MOST_NEURONS or not all(np.isfinite(matrix).all() for matrix in matrices):
+        return None
+    biases = [None, *(weights[1] if len(weights) > 1 else None for _, _, weights in layers)]
+    inputs = names or [f"x{i + 1}" for i in range(sizes[0])]
+    chart = NetworkChart(
+        f"network of {'–'.join(map(str, sizes))} neurons",
+        matrices,
+        biases,
+        inputs,
+        outputs if len(outputs) == sizes[-1] else (),
+    )
+    numbers = " Numbers on lines are weights, numbers in neurons biases." if max(sizes) <= MOST_NUMBERS else ""
+    return Figure(
+        chart,
+        "Each line is a weight, the thicker the larger compared with the others of its layer; blue and solid where "
+        f"positive, orange and dashed where negative.{numbers}",
+    )
+
+
+def weights_by_layer(network: AnyNetwork, params: Any) -> list[tuple[str, Any, list[np.ndarray]]]:
+    """Name, layer and weights of each layer that has any."""
+    return [
+        (name, layer, [np.asarray(array) for array in weights_of(of_layer)])
+        for name, layer, of_layer in zip(network.names, network.layers, params, strict=True)
+        if weights_of(of_layer)
+    ]
+
+
+def weight_blocks(network: AnyNetwork, params: Any, shape: tuple[int, ...]) -> list[Block]:
+    """Show weights of images and filters as pictures, and the histogram of each layer's weights.
+
+    Args:
+        network: the network.
+        params: its parameters.
+        shape: of one example of the data, which the network reads or writes.
+    """
+    layers = weights_by_layer(network, params)
+    tiles = [_tiles(name, layer, weights[0], shape) for name, layer, weights in layers]
+    histograms = [_histogram(name, weights) for name, _, weights in layers[:MOST_HISTOGRAMS]]
+    more = len(layers) - len(histograms)
+    return [
+        Columns(*[one for one in tiles if one is not None][:4]),
+        Columns(*histograms, width="third"),
+        Paragraph(f"{more} further layers are not shown.", kind="quiet") if more else None,
+    ]
+
+
+def _tiles(name: str, layer: Any, weights: np.ndarray, shape: tuple[int, ...]) -> Block:
+    """The weights that belong to one unit as one tile, where they form a picture."""
+    pixels = math.prod(shape)
+    if isinstance(layer, Dense) and is_picture(shape) and weights.shape[0] == pixels:
+        tiles, what = weights.T.reshape(-1, *shape), "what each unit reads of the image"
+    elif isinstance(layer, Dense) and is_picture(shape) and weights.shape[1] == pixels:
+        tiles, what = weights.reshape(-1, *shape), "what each unit writes into the image"
+    elif weights.ndim == 4 and weights.shape[0] > 1:
+        tiles, what = _filters(weights)
+    else:
+        return None
+    if tiles.ndim == 4 and tiles.shape[-1] != 3:
+        tiles = tiles[..., 0]
+    count = len(tiles)
+    if count > MOST_TILES:
+        norms = np.square(tiles.reshape(count, -1)).sum(axis=1)
+        tiles = tiles[np.sort(np.argsort(-norms, kind="stable")[:MOST_TILES])]
+        what += f", the {MOST_TILES} of {count:,} with the largest weights"
+    largest = float(np.quantile(np.abs(tiles), 0.995))
+    colours = tiles.ndim == 4
+    grid = ImageGrid(
+        f"{name}: {what}", np.clip(tiles, -largest, largest), columns=8 if len(tiles) > 8 else None, signed=not colours
+    )
+    scale = (
+        "Grey is 0." if colours else f"White is 0, blue {number(largest)} and more, orange {number(-largest)} and less."
+    )
+    return Figure(grid, scale)
+
+
+def _filters(weights: np.ndarray) -> tuple[np.ndarray, str]:
+    """The filters of a convolution (height, width, channels, filters): each in colour, or channel by channel."""
+    height, width, channels, count = weights.shape
+    if channels in (1, 3):
+        return weights.transpose(3, 0, 1, 2), f"its {count} filters"
+    kept = weights[:, :, :8, :8].transpose(3, 2, 0, 1)
+    shown = kept.shape
+    rows = f"{shown[0]} of {count} filters, a row each" if count > 8 else "its filters, a row each"
+    return kept.reshape(-1, height, width), f"{rows}; {shown[1]} of {channels} channels side by side"
+
+
+def _histogram(name: str, weights: list[np.ndarray]) -> Block:
+    flat = np.concatenate([array.ravel() for array in weights]).astype(float)
+    finite = flat[np.isfinite(flat)]
+    counts, edges = np.histogram(finite, min(BINS, 8 + int(math.sqrt(len(finite)))))
+    zeros = float((flat == 0).mean())
+    caption = f"{flat.size:,} weights, mean {number(finite.mean())}, standard deviation {number(finite.std())}"
+    if zeros:
+        caption += f", {zeros:.1%} exactly 0"
+    if len(finite) < len(flat):
+        caption += f"; {len(flat) - len(finite):,} are not finite"
+    return Figure(Histogram(name, edges, counts, "weight"), caption)
+
+
+def decision_boundary(data: Dataset, probabilities: Callable[[np.ndarray], np.ndarray]) -> Block:
+    """Draw what a classifier of two inputs predicts over the plane, with the rows of its data.
+
+    Args:
+        data: data of two inputs and of classes.
+        probabilities: the classifier's probabilities of rows, shape (rows, classes).
+    """
+    parts = [data.train, *([data.held_out] if data.held_out else [])]
+    x = np.concatenate([np.asarray(part.x, float) for part in parts])
+    y = np.concatenate([part.y.reshape(len(part)).astype(int) for part in parts])
+    margin = 0.12 * np.maximum(np.ptp(x, axis=0), 1e-9)
+    low, high = x.min(axis=0) - margin, x.max(axis=0) + margin
+    across, up = np.linspace(low[0], high[0], GRID), np.linspace(high[1], low[1], GRID)
+    points = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2).astype(np.float32)
+    p = probabilities(points).reshape(GRID, GRID, -1)
+    kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), 600)).astype(int))
+    x, y = x[kept], y[kept]
+    series = [Series(name, *x[y == i].T) for i, name in enumerate(data.classes)]
+    names, two = features_of(data), len(data.classes) == 2
+    chart = Plane(
+        "decision boundary",
+        p[..., 1] if two else p.argmax(axis=-1),
+        (float(low[0]), float(high[0])),
+        (float(low[1]), float(high[1])),
+        series,
+        *names,
+        classes=() if two else data.classes,
+    )
+    shades = "The stronger the colour, the surer the network; " if two else "Each colour is the class predicted there; "
+    return Figure(chart, f"{shades}the line is where the prediction changes. Markers are rows of the data.")
+
+
+def _shape(shape: Any) -> str:
+    return "×".join(map(str, shape)) or "1"

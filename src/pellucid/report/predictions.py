@@ -1,0 +1,299 @@
+"""Predictions compared with the truth on held-out rows, for every task."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pellucid.data import Dataset, Part
+from pellucid.functions.losses import Reads
+from pellucid.report.chart import HeatMap, Histogram, ImageGrid, LineChart, ScatterChart, Series
+from pellucid.report.document import Block, Columns, Figure, Inline, Section, Table, number, percent
+from pellucid.report.examples import MOST_COLUMNS, example_table, examples, features_of
+from pellucid.report.picture import is_picture
+
+MOST_CLASSES = 20
+"""Of a confusion matrix; of more classes the pairs most often confused are listed."""
+MOST_POINTS, MOST_OUTPUTS = 1000, 4
+"""Points of a scatter, taken evenly from the rows; outputs of a regression that are plotted."""
+SCORES = "The loss reads scores, not probabilities: what is shown as such is their sigmoid or softmax."
+PAIRS = 10
+"""Reconstructions shown side by side."""
+
+
+def prediction_sections(data: Dataset, outputs: np.ndarray, reads: Reads | None = None) -> list[Block]:
+    """Write the sections on the predictions of a network for the held-out rows of its data.
+
+    Args:
+        data: the dataset.
+        outputs: the network's outputs for its held-out rows, shape (rows, …): probabilities or logits of a classifier.
+        reads: what the loss reads in them, see `pellucid.functions.losses.Loss`; None: decided by their range.
+
+    Returns:
+        The sections; none without held-out rows, or for an answer at each step of a sequence.
+    """
+    part = data.held_out
+    if part is None or (data.task != "reconstruction" and outputs.ndim != 2):
+        return []
+    valid = np.isfinite(outputs).reshape(len(outputs), -1).all(axis=1)
+    if not valid.all():
+        return [Section("Predictions", f"{int((~valid).sum()):,} held-out rows have outputs that are not finite.")]
+    match data.task:
+        case "binary" | "multiclass":
+            return _of_classes(data, part, probabilities_of(outputs, reads), reads)
+        case "multilabel":
+            return _of_labels(data, part, outputs, 0.0 if _is_raw(outputs, reads) else 0.5)
+        case "reconstruction":
+            return _of_reconstructions(data, part, outputs)
+        case _:
+            return _of_numbers(data, part, outputs)
+
+
+def probabilities_of(outputs: np.ndarray, reads: Reads | None = None) -> np.ndarray:
+    """Compute a classifier's probabilities, one column a class; logits, margins and scores by sigmoid or softmax.
+
+    Args:
+        outputs: shape (rows, classes), or (rows, 1) for two classes.
+        reads: what the loss reads in them; None: decided by their range.
+
+    Example:
+        >>> probabilities_of(np.array([[0.25]])).tolist(), probabilities_of(np.array([[5.0, 5.0]])).tolist()
+        ([[0.75, 0.25]], [[0.5, 0.5]])
+    """
+    x, raw = np.asarray(outputs, float), _is_raw(outputs, reads)
+    if x.shape[1] == 1:
+        p = 1 / (1 + np.exp(-np.clip(x, -500, 500))) if raw else np.clip(x, 0, 1)
+        return np.hstack([1 - p, p])
+    if raw or (reads is None and not np.allclose(x.sum(axis=1), 1, atol=1e-3)):
+        powers = np.exp(x - x.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)
+    return np.clip(x, 0, 1)  # numbers fitted to 0 and 1 leave that range
+
+
+def _is_raw(outputs: np.ndarray, reads: Reads | None) -> bool:
+    """Whether outputs are no probabilities yet."""
+    if reads is None:
+        return not bool((outputs >= 0).all() and (outputs <= 1).all())
+    return reads not in ("probabilities", "numbers")
+
+
+def confusion_matrix(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Count the rows of each true class (rows) that were given each class (columns).
+
+    scikit-learn's function gives the same, and costs a second to import.
+
+    Example:
+        >>> confusion_matrix(np.array([0, 1, 1]), np.array([0, 1, 0]), 2).tolist()
+        [[1, 0], [1, 1]]
+    """
+    return np.bincount(true * classes + predicted, minlength=classes * classes).reshape(classes, classes)
+
+
+def precision_recall(hits: np.ndarray, given: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Precision, recall and F1 of classes, shape (classes, 3); 0 where a class was never given or never true.
+
+    Args:
+        hits: rows of the class that were given it.
+        given: rows that were given the class.
+        true: rows of the class.
+
+    Example:
+        >>> precision_recall(np.array([1, 1]), np.array([2, 1]), np.array([1, 2])).round(2).tolist()
+        [[0.5, 1.0, 0.67], [1.0, 0.5, 0.67]]
+    """
+    sizes = (given, true, (given + true) / 2)
+    return np.stack([hits / np.where(size > 0, size, 1) for size in sizes], axis=1)
+
+
+def roc_curve(true: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Compute false and true positive rates for all thresholds, from the highest, and the area under the curve.
+
+    Args:
+        true: shape (rows,), 0 or 1, both present.
+        scores: shape (rows,), higher for class 1.
+
+    Example:
+        >>> false, found, area = roc_curve(np.array([0, 1, 1]), np.array([0.2, 0.7, 0.9]))
+        >>> false.tolist(), found.tolist(), float(area)
+        ([0.0, 0.0, 0.0, 1.0], [0.0, 0.5, 1.0, 1.0], 1.0)
+
+    Source: Fawcett, An introduction to ROC analysis, Pattern Recognition Letters 27, 2006.
+    """
+    order = np.argsort(-scores, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
+    found, false = (np.append(0, np.cumsum(kind[order])[ends]) for kind in (true, 1 - true))
+    found, false = found / found[-1], false / false[-1]
+    return false, found, np.trapezoid(found, false)
+
+
+def _of_classes(data: Dataset, part: Part, p: np.ndarray, reads: Reads | None) -> list[Block]:
+    true = part.y.reshape(len(part)).astype(int)
+    predicted = p.argmax(axis=1)
+    names = data.classes or tuple(map(str, range(p.shape[1])))
+    counts = confusion_matrix(true, predicted, len(names))
+    wrong = np.flatnonzero(predicted != true)
+    worst = wrong[np.argsort(p[wrong, true[wrong]], kind="stable")]
+
+    def cells(row: int) -> list[Inline]:
+        return [names[true[row]], names[predicted[row]], percent(p[row].max()), percent(p[row, true[row]])]
+
+    def caption(row: int) -> str:
+        return f"{names[true[row]]}, predicted {names[predicted[row]]} with {percent(p[row].max())}"
+
+    summary = f"{len(wrong):,} of {len(part):,} held-out rows are predicted wrongly"
+    summary += "; first those whose true class was given the least probability." if len(wrong) else "."
+    roc = _roc(true, p[:, 1], names) if len(names) == 2 and 0 < true.mean() < 1 else None
+    head = ("true", "predicted", "probability", "of the true class")
+    return [
+        Section(
+            "Predictions",
+            SCORES if reads in ("margins", "scores") else None,
+            Columns(_confusion(counts, names), roc),
+            _per_class(counts, names),
+        ),
+        Section("Worst mistakes", summary, examples(data, part, worst, head, cells, caption)),
+    ]
+
+
+def _confusion(counts: np.ndarray, names: Sequence[str]) -> Block:
+    if len(names) > MOST_CLASSES:
+        wrong = counts - np.diag(np.diag(counts))
+        pairs = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CLASSES]
+        rows = [(names[i // len(names)], names[i % len(names)], int(wrong.flat[i])) for i in pairs if wrong.flat[i]]
+        return Table(("true class", "predicted as", "rows"), rows, "The classes most often confused")
+    # The square root brings out small fractions, which are the mistakes.
+    shades = np.sqrt(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
+    return Figure(
+        HeatMap("confusion matrix", counts, names, names, "predicted", "true class", shades=shades),
+        "Rows of each true class by the class predicted; the darker, the larger the fraction of its true class.",
+    )
+
+
+def _roc(true: np.ndarray, scores: np.ndarray, names: Sequence[str]) -> Block:
+    false, found, area = roc_curve(true, scores)
+    lines = [Series(f"network, area {number(area, 3)}", false, found), Series("guessing, area 0.5", [0, 1], [0, 1])]
+    chart = LineChart("ROC curve", lines, "false positive rate", "true positive rate", log=False, fractions=True)
+    return Figure(
+        chart, f"For every threshold of the probability: “{names[0]}” and “{names[1]}” rows predicted {names[1]}."
+    )
+
+
+def _per_class(counts: np.ndarray, names: Sequence[str]) -> Table:
+    scores = precision_recall(np.diag(counts), counts.sum(axis=0), counts.sum(axis=1))
+    rows = [(name, *scores[i], counts[i].sum(), counts[:, i].sum()) for i, name in enumerate(names)]
+    rows.append(("mean of classes", *scores.mean(axis=0), counts.sum(), counts.sum()))
+    caption = "Precision: correct fraction of the rows predicted as the class. Recall: fraction of its rows found."
+    return Table(("class", "precision", "recall", "F1", "rows", "predicted"), rows, caption)
+
+
+def _of_labels(data: Dataset, part: Part, outputs: np.ndarray, threshold: float) -> list[Block]:
+    given, true, names = outputs >= threshold, part.y > 0.5, data.classes
+    scores = precision_recall((given & true).sum(axis=0), given.sum(axis=0), true.sum(axis=0))
+    rows = [(name, *scores[i], true[:, i].sum(), given[:, i].sum()) for i, name in enumerate(names)]
+    mistakes = (given != true).sum(axis=1)
+    worst = np.argsort(-mistakes, kind="stable")[: np.count_nonzero(mistakes)]
+
+    def cells(row: int) -> list[Inline]:
+        labels = [", ".join(names[i] for i in np.flatnonzero(flags[row])) or "none" for flags in (true, given)]
+        return [*labels, int(mistakes[row])]
+
+    exact = percent((mistakes == 0).mean())
+    return [
+        Section(
+            "Predictions",
+            f"All labels are right for {exact} of the {len(part):,} held-out rows.",
+            Table(("label", "precision", "recall", "F1", "rows", "predicted"), rows),
+        ),
+        Section("Worst mistakes", examples(data, part, worst, ("true", "predicted", "wrong labels"), cells)),
+    ]
+
+
+def _of_numbers(data: Dataset, part: Part, outputs: np.ndarray) -> list[Block]:
+    true, predicted = part.y.astype(float), outputs.reshape(part.y.shape).astype(float)
+    residuals = predicted - true
+    names = [f"output {i + 1}" for i in range(true.shape[1])] if true.shape[1] > 1 else ["target"]
+    r2 = _r2(np.square(residuals), true)
+    rmse, mae, mean = np.sqrt(np.square(residuals).mean(axis=0)), np.abs(residuals).mean(axis=0), residuals.mean(axis=0)
+    rows = list(zip(names, r2, rmse, mae, mean, strict=True))
+    even = np.unique(np.linspace(0, len(part) - 1, min(len(part), MOST_POINTS)).astype(int))
+    charts: list[Block] = []
+    for i, name in enumerate(names[:MOST_OUTPUTS]):
+        points = Series(name, true[even, i], predicted[even, i])
+        residual = Series(name, predicted[even, i], residuals[even, i])
+        charts += [
+            Figure(
+                ScatterChart(
+                    f"{name}: predicted against true", [points], "true", "predicted", diagonal=True, equal=True
+                ),
+                "On the dashed line the prediction is right.",
+            ),
+            Columns(
+                _histogram(f"{name}: residuals", residuals[:, i], "predicted − true", marker=0.0),
+                ScatterChart(f"{name}: residual against predicted", [residual], "predicted", "predicted − true"),
+            ),
+        ]
+    size = np.abs(residuals / (true.std(axis=0) + 1e-12)).max(axis=1)
+    worst = np.argsort(-size, kind="stable")
+
+    def cells(row: int) -> list[Inline]:
+        return [", ".join(map(number, values)) for values in (true[row], predicted[row], residuals[row])]
+
+    head = ("", "R²", "root mean squared error", "mean absolute error", "mean error")
+    return [
+        Section("Predictions", Columns(*charts), Table(head, rows)),
+        Section(
+            "Worst mistakes",
+            "The rows with the largest errors, first the largest.",
+            examples(data, part, worst, ("true", "predicted", "error"), cells),
+        ),
+    ]
+
+
+def _r2(squares: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """The explained fraction of each column's variance; NaN for one that is constant."""
+    variance = np.square(true - true.mean(axis=0)).sum(axis=0)
+    return np.where(variance > 0, 1 - squares.sum(axis=0) / np.where(variance > 0, variance, 1), np.nan)
+
+
+def _histogram(title: str, values: np.ndarray, label: str, marker: float | None = None) -> Histogram:
+    counts, edges = np.histogram(values, min(41, max(8, int(np.sqrt(len(values))))))
+    return Histogram(title, edges, counts, label, "rows", marker)
+
+
+def _of_reconstructions(data: Dataset, part: Part, outputs: np.ndarray) -> list[Block]:
+    back = data.preprocessing.invert_numpy(outputs.reshape(part.x.shape))
+    wanted = data.preprocessing.apply_numpy(part.x)
+    squares = np.square(outputs.reshape(part.x.shape).astype(float) - wanted).reshape(len(part), -1)
+    errors = squares.mean(axis=1)
+    histogram = _histogram("squared error of each row", errors, "mean over its numbers")
+    order = np.argsort(-errors, kind="stable")
+    if is_picture(data.input_shape):
+        middle = max(0, len(order) // 2 - PAIRS)
+        return [
+            Section(
+                "Reconstructions",
+                "Held-out rows of middling error.",
+                *_pairs(part.x, back, order[middle : middle + 2 * PAIRS]),
+                Columns(histogram),
+            ),
+            Section("Worst mistakes", "Those with the largest error.", *_pairs(part.x, back, order[: 2 * PAIRS])),
+        ]
+    flat = wanted.reshape(len(part), -1).astype(float)
+    rows = list(zip(features_of(data), squares.mean(axis=0), _r2(squares, flat), strict=True))[:MOST_COLUMNS]
+    worst = example_table(data, part, order, ("squared error",), lambda row: [float(errors[row])])
+    by_input = Table(("input", "squared error, scaled", "R²"), rows)
+    return [Section("Reconstructions", by_input, Columns(histogram)), Section("Worst mistakes", worst)]
+
+
+def _pairs(inputs: np.ndarray, back: np.ndarray, rows: np.ndarray) -> list[Block]:
+    """Examples in lines of equal length, and below each line their reconstructions."""
+    lines: list[Block] = []
+    for start in range(0, len(rows), PAIRS):
+        chosen = rows[start : start + PAIRS]
+        lines.append(
+            ImageGrid(
+                "inputs, and below them their reconstructions",
+                np.concatenate([inputs[chosen], back[chosen]]),
+                columns=len(chosen),
+            )
+        )
+    return lines

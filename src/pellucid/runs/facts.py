@@ -1,0 +1,111 @@
+"""What a run keeps of its data."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from pellucid.data import Dataset, Encoder, Preprocessing
+from pellucid.data.encoding import Target, Task, as_array
+
+PREPARED = ("preprocessing", "target_preprocessing")
+"""The facts of a dataset that are arrays."""
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What a run keeps of its data: how inputs are read and how outputs are named; no rows."""
+
+    name: str
+    task: Task
+    classes: tuple[str, ...]
+    input_shape: tuple[Any, ...]
+    outputs: int
+    rows: int
+    held_out_rows: int
+    fingerprint: str
+    preprocessing: Preprocessing
+    target_preprocessing: Preprocessing
+    encoder: Encoder | None
+
+    @staticmethod
+    def of(data: Dataset) -> "DataFacts":
+        """The facts of a dataset."""
+        held_out = 0 if data.held_out is None else len(data.held_out)
+        return DataFacts(
+            data.name,
+            data.task,
+            data.classes,
+            data.input_shape,
+            data.outputs,
+            len(data.train),
+            held_out,
+            data.fingerprint,
+            data.preprocessing,
+            data.target_preprocessing,
+            data.encoder,
+        )
+
+    def encode_target(self, y: Any) -> np.ndarray:
+        """Targets of one's own as they are stored: class names or numbers, 1-D or one column, as class numbers.
+
+        Raises:
+            DataError: a label that is none of the classes.
+        """
+        y = as_array(y, "y")
+        if y.dtype == object:  # a column of a data frame
+            y = np.array(y.tolist())
+        columns = 1 if y.ndim == 1 else y.shape[-1]
+        labels: tuple[int | str, ...] = ()
+        if self.classes and columns == 1 and self.task != "multilabel":
+            labels = self._labels_of(y)
+        return Target(self.task, self.classes, labels).encode(y)
+
+    def _labels_of(self, y: np.ndarray) -> tuple[int | str, ...]:
+        """What each class is called in ``y``: by name; or, where no name is a number, by its number."""
+        if y.dtype.kind not in "iuf":
+            return self.classes
+        if any(map(_whole, self.classes)):
+            return tuple(int(name) if _whole(name) else name for name in self.classes)
+        return tuple(range(len(self.classes)))
+
+    @property
+    def class_values(self) -> np.ndarray:
+        """The classes as predictions give them: numbers and booleans as such, all else as text."""
+        if all(map(_whole, self.classes)):
+            return np.array([int(name) for name in self.classes])
+        if set(self.classes) <= {"False", "True"}:
+            return np.array([name == "True" for name in self.classes])
+        return np.array(self.classes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-like, without the arrays of `PREPARED`."""
+        plain = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in PREPARED}
+        return plain | {"encoder": None if self.encoder is None else self.encoder.to_dict()}
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """The arrays that ``to_dict`` leaves out."""
+        return {f"{part}/{name}": array for part in PREPARED for name, array in getattr(self, part).to_dict().items()}
+
+    @staticmethod
+    def from_dict(plain: dict[str, Any], arrays: dict[str, np.ndarray]) -> "DataFacts":
+        """What ``to_dict`` and ``to_arrays`` wrote."""
+        encoder = None if plain["encoder"] is None else Encoder.restore(plain["encoder"])
+        tuples = {name: _as_tuple(plain[name]) for name in ("classes", "input_shape")}
+        prepared = {part: Preprocessing.from_dict(under(part, arrays)) for part in PREPARED}
+        facts: dict[str, Any] = plain | tuples | {"encoder": encoder} | prepared
+        return DataFacts(**facts)
+
+
+def under(folder: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays whose names begin with ``folder/``, without it."""
+    prefix = folder + "/"
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def _as_tuple(listed: Any) -> Any:
+    return tuple(map(_as_tuple, listed)) if isinstance(listed, (list, tuple)) else listed
+
+
+def _whole(name: str) -> bool:
+    return name.removeprefix("-").isdecimal()

@@ -1,0 +1,347 @@
+"""The one way to make a training, for every program: begin, run to the end, save, load."""
+
+import sys
+import time
+import warnings
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pellucid.core.errors import DoctorWarning, InvalidValue, StorageError, TrainingDiverged, UnknownName
+from pellucid.core.files import cache_folder
+from pellucid.data import Dataset, SentencePairs, generation, make_dataset, reconstruction
+from pellucid.optimizers import as_optimizer
+from pellucid.runs.checkpoint import save_training
+from pellucid.runs.experiment import Experiment, open_data
+from pellucid.runs.facts import DataFacts, under
+from pellucid.runs.folder import RunFolder
+from pellucid.runs.interrupt import Interrupt
+from pellucid.runs.notes import Notes
+from pellucid.runs.own_loss import check_own_loss
+from pellucid.runs.plan import Plan, networks_of
+from pellucid.runs.progress import ProgressReport
+from pellucid.runs.ready import make_ready, program_of
+from pellucid.runs.scaling import describe_inputs, describe_targets
+from pellucid.runs.trained import Trained
+from pellucid.runs.translation import translation_metrics
+from pellucid.training import (
+    Adversarial,
+    History,
+    SnapshotTaker,
+    Training,
+    arrays_of,
+    from_arrays,
+    initial_state,
+    to_arrays,
+)
+
+
+def begin(plan: Plan) -> Trained:
+    """Prepare a training: everything but its first step.
+
+    Raises:
+        InvalidValue: a setting outside what is allowed.
+        ShapeError: network, loss and target do not fit.
+        DataError: rows that cannot be trained on.
+    """
+    keep_compiled_programs()
+    experiment = plan.experiment
+    ready = make_ready(experiment, plan.data, plan.network, plan.optimizer)
+    training = ready.training(ready.initial_state(experiment.seed))
+    if not experiment.adversarial:
+        check_own_loss(training)
+    if experiment.snapshots:
+        training.snapshots = SnapshotTaker(experiment.snapshots)
+    begun = Trained.of_training(training, experiment, plan.data, DataFacts.of(ready.data))
+    begun.notes = Notes((*plan.choices, *_scalings(begun)))
+    return begun
+
+
+def _scalings(begun: Trained) -> tuple[str, ...]:
+    """How inputs and targets are scaled, where that is not what the dataset says."""
+    if begun.adversarial or begun.data is None or begun.data.task == "translation":
+        return ()
+    texts = describe_inputs(begun.data, begun.network), describe_targets(begun.facts.target_preprocessing)
+    return tuple(text for text in texts if text is not None)
+
+
+def fit(
+    begun: Trained,
+    *,
+    folder: str | Path | None = None,
+    overwrite: bool = False,
+    checkpoint_every: float = 10.0,
+    progress: bool = True,
+) -> Trained:
+    """Train from wherever the training is to its end, or to Ctrl-C, and save the result.
+
+    Args:
+        begun: what `begin` or `pellucid.runs.resume` prepared.
+        folder: run folder to save to; None for none.
+        overwrite: replace the run that ``folder`` holds already.
+        checkpoint_every: seconds between checkpoints.
+        progress: show the progress on stderr.
+
+    Returns:
+        The record of the training; its metrics are of the held-out rows.
+
+    Raises:
+        StorageError: the folder holds a run already, or cannot be written.
+        TrainingDiverged: the loss became NaN or infinite; what was trained until then is in the folder.
+    """
+    training, experiment = begun.training, begun.experiment
+    assert training is not None
+    files = None if folder is None else RunFolder(folder)
+    # Only now, with all settings checked, is anything written: a wrong setting costs no earlier run.
+    if files is not None:
+        if begun.folder is None:
+            files.begin(overwrite)
+        files.write_manifest(begun.manifest)
+        files.write_experiment(experiment.to_dict())
+        files.write_json("notes.json", begun.notes.to_dict())
+    if progress:
+        for text in _scalings(begun):
+            print(text, file=sys.stderr)
+
+    def record(stopped: str) -> Trained:
+        record = type(begun).of_training(training, experiment, begun.data, begun.facts, stopped)
+        return replace(record, notes=begun.notes, resumed=begun.resumed)
+
+    began = time.perf_counter()
+    try:
+        stopped = _run(training, experiment, files, checkpoint_every, progress)
+    except TrainingDiverged as error:
+        if files is not None:  # so that it can be diagnosed
+            save(replace(record("diverged"), notes=replace(begun.notes, failure=str(error))), files)
+        raise
+    trained = record(stopped)
+    trained.seconds = time.perf_counter() - began
+    outputs = score_held_out(trained)
+    if outputs is not None:
+        _warn_if_not_finite(trained, outputs)
+    if files is not None:
+        trained.held_out_outputs = outputs
+        save(trained, files)
+    return trained
+
+
+def _run(training: Training, experiment: Experiment, files: RunFolder | None, every: float, progress: bool) -> str:
+    """Train to the end, or to Ctrl-C; return which it was. Whatever ends it, the last state is kept."""
+    epochs, optimizers = experiment.epochs, optimizers_of(experiment)
+    report = ProgressReport(training.history, epochs, training.steps_per_epoch)
+    saved_at = time.monotonic()
+    try:
+        with Interrupt() as interrupt, report if progress else nullcontext():
+            for now in training.run(epochs):
+                if progress:
+                    report.show(now)
+                if interrupt.asked:
+                    return "interrupted"
+                if files is not None and time.monotonic() - saved_at >= every:
+                    save_training(training, files, optimizers)
+                    saved_at = time.monotonic()
+    finally:
+        if files is not None:
+            save_training(training, files, optimizers)
+    return "epochs" if training.history.epochs_made >= epochs else "early"
+
+
+def optimizers_of(experiment: Experiment) -> dict[str, Any]:
+    """Each optimiser as ``experiment.toml`` holds it, by where its state is kept."""
+    settings = experiment.to_dict()
+    if not experiment.adversarial:
+        return {"optimizer": settings["optimizer"]}
+    critic = settings.get("critic_optimizer", settings["optimizer"])
+    return {"optimizer/generator": settings["optimizer"], "optimizer/critic": critic}
+
+
+def score_held_out(trained: Trained) -> np.ndarray | None:
+    """Put the metrics of the held-out rows into ``trained.result``; of a GAN both losses of its last epoch.
+
+    Returns:
+        The outputs for those rows, where there are any.
+    """
+    history = trained.history
+    held_out = None if trained.data is None else trained.data.held_out
+    if trained.adversarial:
+        if history.epochs_made:
+            table = history.epochs
+            trained.result = {n: float(table[n][-1]) for n in table if n not in ("epoch", "learning_rate")}
+        return None
+    if held_out is None or not history.steps_made:
+        return None
+    if isinstance(held_out, SentencePairs):
+        trained.result = translation_metrics(trained, [(source, target) for source, target in held_out.pairs])
+        return None
+    outputs = trained.outputs(held_out.x)
+    trained.result = trained.metrics_of(outputs, held_out)
+    return outputs
+
+
+def _warn_if_not_finite(trained: Trained, outputs: np.ndarray) -> None:
+    """Warn of a held-out loss or metric that is not finite, naming the first row whose outputs are not."""
+    if not trained.not_finite:
+        return
+    bad = np.asarray(~np.isfinite(outputs.reshape(len(outputs), -1)).all(axis=1))
+    if bad.any():
+        cause = f"{bad.sum():,} of {len(bad):,} have outputs that are not finite, the first is row {bad.argmax()}"
+    else:
+        cause = "all outputs are finite, so it is the loss or the metric itself that is not defined for some"
+    warnings.warn(
+        f"{trained.not_finite}: {cause}. Compare that row with the training rows: a value far outside of theirs "
+        "overflows.",
+        DoctorWarning,
+        stacklevel=4,
+    )
+
+
+def save(trained: Trained, files: RunFolder) -> None:
+    """Write the files of a run, all but its page."""
+    files.write_experiment(trained.experiment.to_dict())
+    files.write_manifest(trained.manifest)
+    arrays = to_arrays({"params": trained.params, "layer_state": trained.layer_state})
+    history = {f"history/{name}": array for name, array in trained.history.to_arrays().items()}
+    weights = trained.row_weights if trained.training is None else trained.training.train.weights
+    rows = {} if weights is None else {"row_weights": np.asarray(weights)}
+    files.write_weights(arrays | trained.facts.to_arrays() | history | rows)
+    for name, table in trained.history.tables.items():
+        files.write_table(name, table)
+    if files.path != trained.folder and trained.experiment.snapshots:
+        for step, state in trained.snapshots.items():
+            files.write_snapshot(step, arrays_of(state))
+    files.write_json("result.json", {"stopped": trained.stopped, **trained.result})
+    files.write_json("notes.json", {"ended": str(trained).splitlines(), **trained.notes.to_dict()})
+    trained.folder = files.path
+
+
+def load(folder: str | Path) -> Trained:
+    """Read a saved run, ready to predict and evaluate.
+
+    Args:
+        folder: its run folder.
+
+    Raises:
+        StorageError: no run there, or one that has no weights yet: resume it first.
+    """
+    files = RunFolder(folder)
+    experiment = Experiment.from_dict(files.read_experiment())
+    arrays = files.read_weights()
+    if arrays is None:
+        raise StorageError(f"the run {folder} has not ended: it has no weights yet. Resume it first.")
+    manifest = files.read_json("manifest.json")
+    facts = DataFacts.from_dict(manifest["data"], arrays)
+    networks = networks_of(experiment)
+    if not experiment.adversarial and facts.task != "translation":
+        networks = networks.accepting(facts.input_shape)  # pyright: ignore[reportAttributeAccessIssue]
+    rows = experiment.training_rows(facts.rows)
+    program = program_of(experiment, networks, rows)
+    sgd = as_optimizer("sgd")
+    if isinstance(program, Adversarial):
+        state = program.init(sgd, sgd, None, facts.input_shape, 0)
+        params = {player: state.params[player] for player in ("generator", "critic")}
+    else:
+        state = initial_state(program.network, sgd, None, facts.input_shape, 0)
+        params = state.params
+    tree = from_arrays({"params": params, "layer_state": state.layer_state}, arrays)
+    history = History.begin(program, rows)
+    history.restore(under("history", arrays))
+    result = files.read_json("result.json")
+    stopped = result.pop("stopped")
+    return Trained(
+        experiment,
+        facts,
+        program,
+        tree["params"],
+        tree["layer_state"],
+        history,
+        {name: np.nan if value is None else value for name, value in result.items()},  # JSON has no NaN
+        stopped,
+        files.path,
+        row_weights=arrays.get("row_weights"),
+        resumed=tuple(manifest.get("resumed", ())),
+        notes=notes_of(files),
+    )
+
+
+def notes_of(files: RunFolder) -> Notes:
+    """What was reported of the training of a folder."""
+    return Notes.from_dict(files.read_json("notes.json") if files.has("notes.json") else {})
+
+
+def training_again(trained: Trained, data: Dataset | None = None) -> Training:
+    """The training of a run that was loaded, at its beginning, on the rows and with the weights that it had.
+
+    Args:
+        trained: a run with a folder.
+        data: its data, where they came as arrays.
+
+    Raises:
+        StorageError: no data by that name, or other data than those of the run.
+        InvalidValue: an optimiser from Optax, which its folder cannot describe.
+    """
+    assert trained.folder is not None
+    data = data_of_run(RunFolder(trained.folder), trained.experiment.data, data)
+    ready = make_ready(trained.experiment, data, None if trained.adversarial else trained.network)
+    training = ready.training(ready.initial_state(trained.experiment.seed))
+    if trained.row_weights is not None:
+        training.train = training.train._replace(weights=jnp.asarray(trained.row_weights))
+    return training
+
+
+def data_of_run(files: RunFolder, settings: Mapping[str, Any], data: Any) -> Dataset:
+    """The data that a run was trained on, as its network takes them.
+
+    Args:
+        files: its folder.
+        settings: the ``data`` of its experiment.
+        data: its data as they were given to `train`, where they came as arrays and cannot be loaded by name or path.
+
+    Raises:
+        InvalidValue: neither a dataset nor a pair of arrays.
+        StorageError: data other than those of the run, or data without a name that were not given.
+    """
+    manifest = files.read_json("manifest.json")
+    task = manifest["data"].get("task")
+    if task in ("reconstruction", "generation") and hasattr(data, "__array__"):
+        data = (data, None)
+    if isinstance(data, tuple):
+        x, y = data
+        if task == "generation":
+            data = make_dataset(x, task=task, held_out=None)
+        else:
+            data = make_dataset(x, y, seed=manifest["seed"], task="binary" if task == "binary" else None)
+    if data is None:
+        try:
+            data = open_data(settings)
+        except UnknownName as error:
+            raise StorageError(
+                f"the data of this run, {settings['name']!r}, are no dataset known by name: give them again, from "
+                "Python: resume(folder, data), load(folder).diagnose(data)."
+            ) from error
+    elif not isinstance(data, Dataset):
+        raise InvalidValue(f"data must be a Dataset or a pair of arrays (x, y). Received: {data!r:.60}.")
+    if task == "reconstruction":
+        data = reconstruction(data)  # an autoencoder's targets are its inputs
+    elif task == "generation":
+        data = generation(data)
+    recorded = manifest["data"]["fingerprint"]
+    if data.fingerprint != recorded:
+        raise StorageError(
+            f"the data are not those of the run: their SHA-256 is {data.fingerprint[:12]}…, "
+            f"that of the run's data was {recorded[:12]}…. Give the same data, or begin a new run."
+        )
+    return data
+
+
+def keep_compiled_programs() -> None:
+    """Turn the persistent compilation cache on: the second start of a program takes a tenth of the first."""
+    if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
+        jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "xla"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

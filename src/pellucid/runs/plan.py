@@ -1,0 +1,273 @@
+"""From the words of the user to a training that is settled."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import msgspec
+
+from pellucid.architectures.by_name import Architecture, build_by_name, fields_of, find_architecture
+from pellucid.architectures.feedforward import feedforward
+from pellucid.architectures.gan import GAN, USUAL
+from pellucid.architectures.tasks import OUTPUTS, loss_and_network
+from pellucid.core.errors import InvalidValue
+from pellucid.core.registry import describe
+from pellucid.core.types import Specification
+from pellucid.data import Dataset, generation
+from pellucid.data.encoding import UNTARGETED
+from pellucid.functions.losses import losses
+from pellucid.functions.metrics import metrics
+from pellucid.functions.regularizers import regularizers
+from pellucid.functions.schedules import Schedule, watches_loss
+from pellucid.network import AnyNetwork, build_network
+from pellucid.optimizers import FromOptax, Optimizer, as_optimizer, optimizers
+from pellucid.runs.experiment import SETTINGS, Experiment, as_early_stopping, check_names, vary
+from pellucid.runs.given import dataset_of
+from pellucid.runs.scaling import scaled_inputs
+from pellucid.training import GradientPenalty, lipschitz_constraints
+from pellucid.training.adversarial import GAMES
+
+AnyOptimizer = Optimizer | FromOptax
+USUAL_BATCH_SIZE = 32
+"""Rows of a step where nothing is said."""
+WORDS_OF_NETWORK = ("activation", "initializer", "dropout")
+
+
+class Plan(NamedTuple):
+    """A training that is settled and checked for its words, not yet begun."""
+
+    experiment: Experiment
+    """Its settings as plain data."""
+    data: Dataset
+    """The dataset, as the network takes it: an autoencoder's targets are its inputs."""
+    network: AnyNetwork | GAN
+    optimizer: AnyOptimizer
+    choices: tuple[str, ...] = ()
+    """What was chosen where nothing was asked for, in words."""
+
+
+def settle(
+    network: AnyNetwork | GAN | Specification | Sequence[int] | None,
+    data: Any,
+    settings: Mapping[str, Any],
+    *,
+    sample_weights: Any = None,
+    source: Mapping[str, Any] | None = None,
+) -> Plan:
+    """Settle the training that `pellucid.train` makes of these arguments, which are explained there.
+
+    Args:
+        network: as for `pellucid.train`.
+        data: as for `pellucid.train`.
+        settings: by name; a dotted name reaches into one, such as ``optimizer.beta1`` or ``network.0.units``.
+        sample_weights: as for `pellucid.train`.
+        source: how the data are opened again; by default by their name.
+
+    Raises:
+        InvalidValue: a setting that does not exist or does not belong to this network, or a value outside what is
+            allowed.
+
+    Example:
+        >>> from pellucid.data import load_dataset
+        >>> settle((16,), load_dataset("iris"), {}).experiment.loss
+        'sparse_categorical_cross_entropy'
+    """
+    given = {name: value for name, value in settings.items() if "." not in name}
+    inner = {name: value for name, value in settings.items() if "." in name}
+    check_names(given)
+    architecture = find_architecture(network)
+    given = {**(architecture.settings if architecture else {}), **given}
+    data = dataset_of(data, network, given.get("loss"), given.get("seed", 0), sample_weights)
+    adversarial = isinstance(network, GAN) or (architecture is not None and architecture.learns == "examples")
+    _check_program(given, "adversarial" if adversarial else "supervised")
+    given.setdefault("name", f"{data.name}-{_short_name(network)}")
+    words = {name: given.pop(name) for name in WORDS_OF_NETWORK if name in given}
+    if isinstance(network, (AnyNetwork, GAN)) and words:
+        raise InvalidValue(
+            f"{', '.join(words)}: a setting of networks given by units or by name; this one is given as an object. "
+            'Change its layers instead, as in {"network.0.units": 16}.'
+        )
+    if architecture is not None:
+        network, words = _with_words(network, architecture, words), {}
+    if adversarial:
+        planned = _settle_adversarial(network, data, given)
+    else:
+        planned = _settle_supervised(network, words, data, given)
+    opened = dict(source or {"name": planned.data.name})
+    if planned.data.task in UNTARGETED:
+        opened["task"] = planned.data.task
+    planned = planned._replace(experiment=msgspec.structs.replace(planned.experiment, data=opened))
+    return _with_inner(planned, inner) if inner else planned
+
+
+def _short_name(network: Any) -> str:
+    if network is None:
+        return "128"
+    if isinstance(network, (str, Mapping)):
+        return network if isinstance(network, str) else str(network["name"])
+    if isinstance(network, Sequence):
+        return "-".join(map(str, network)) or "linear"
+    return "gan" if isinstance(network, GAN) else "network"
+
+
+def _check_program(given: Mapping[str, Any], program: str) -> None:
+    for name in given:
+        if SETTINGS[name].program not in (None, program):
+            other = "a GAN" if program == "supervised" else "a network that learns targets or its inputs"
+            raise InvalidValue(f"{name} is a setting for {other}. Leave it out.")
+
+
+def _settle_supervised(network: Any, words: dict[str, Any], data: Dataset, given: dict[str, Any]) -> Plan:
+    asked_for = {"output layer": isinstance(network, AnyNetwork)} | {
+        name: given.get(name) is not None for name in ("loss", "metric")
+    }
+    if isinstance(network, AnyNetwork):
+        loss = losses.build(OUTPUTS[data.task].loss if given.get("loss") is None else given["loss"])
+    else:
+        if isinstance(network, Mapping):
+            network, data = build_by_name(network, scaled_inputs(data, given.get("scale_inputs", "auto")))
+        else:
+            network = feedforward(data, (128,) if network is None else network, **words)
+        assert isinstance(network, AnyNetwork)
+        loss, network = loss_and_network(given.get("loss"), network, data)
+    optimizer = _optimizer(given, as_optimizer("adam"))
+    settled: dict[str, Any] = _plain(given) | {
+        "network": network.describe(),
+        "loss": losses.describe(loss),
+        "metric": metrics.describe(given.get("metric") or OUTPUTS[data.task].metric),
+        "optimizer": describe(optimizer) if isinstance(optimizer, FromOptax) else optimizers.describe(optimizer),
+    }
+    if given.get("regularizer") is not None:
+        settled["regularizer"] = regularizers.describe(given["regularizer"])
+    batch_size = settled.pop("batch_size", None)
+    experiment = Experiment(**settled, batch_size=batch_size or "all")
+    if batch_size is None:
+        few = max(1, experiment.training_rows(len(data.train)))
+        experiment.batch_size = "all" if optimizer.full_batch else min(USUAL_BATCH_SIZE, few)
+    return Plan(experiment, data, network, optimizer, _choices(data, experiment, asked_for))
+
+
+def _settle_adversarial(network: Any, data: Dataset, given: dict[str, Any]) -> Plan:
+    if isinstance(network, Mapping):
+        network, data = build_by_name(network, data)
+    assert isinstance(network, GAN)
+    data = generation(data)
+    loss = given.get("loss") or "wasserstein"
+    if loss not in GAMES:
+        raise InvalidValue(f"loss must be one of {', '.join(map(repr, GAMES))}. Received: {loss!r}.")
+    usual = USUAL[loss]
+    constraint = given.get("lipschitz_constraint", "auto")
+    if constraint == "auto":
+        strength = 0.1 if len(data.input_shape) == 1 else 10.0
+        constraint = GradientPenalty(strength) if usual.constrained else None
+    optimizer = _optimizer(given, usual.optimizer)
+    players = {"optimizer": optimizer}
+    if given.get("critic_optimizer") is not None:
+        players["critic_optimizer"] = as_optimizer(given["critic_optimizer"])
+    for player in players.values():
+        refuse_for_gan(player)
+    defaults = {"epochs": 100, "batch_size": 64, "critic_steps": usual.critic_steps}
+    settled: dict[str, Any] = {**defaults, **_plain(given), "network": network.describe(), "loss": loss}
+    settled |= {name: describe(player) for name, player in players.items()}
+    settled["lipschitz_constraint"] = (
+        None if constraint in (None, "none") else describe(lipschitz_constraints.build(constraint))
+    )
+    return Plan(Experiment(**settled), data, network, optimizer)
+
+
+def refuse_for_gan(optimizer: AnyOptimizer) -> None:
+    """Refuse an optimiser that cannot train one of two players.
+
+    Raises:
+        InvalidValue: one whose schedule waits for a loss to fall, or one from Optax.
+    """
+    if watches_loss(getattr(optimizer, "learning_rate", None)):
+        raise InvalidValue(
+            "a schedule on plateaus waits for a loss to fall; those of two players need not. Take cosine_decay."
+        )
+    if isinstance(optimizer, FromOptax):
+        raise InvalidValue(
+            "the optimizers of a GAN are written into its experiment.toml, which Optax's cannot be. Take one by name."
+        )
+
+
+def _plain(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that an experiment holds as they are given; those that are None take the default."""
+    plain = {name: value for name, value in given.items() if value is not None and name in Experiment.__struct_fields__}
+    if "class_weights" in plain and isinstance(plain["class_weights"], Mapping):
+        plain["class_weights"] = {str(name): weight for name, weight in plain["class_weights"].items()}
+    if "record" in plain:
+        plain["record"] = tuple(plain["record"])
+    if "early_stopping" in plain:
+        stopping = as_early_stopping(plain["early_stopping"])
+        assert stopping is not None
+        whole = {"patience": stopping.patience, "min_delta": stopping.min_delta}
+        plain["early_stopping"] = whole if stopping.min_delta else stopping.patience
+    return plain
+
+
+def _with_words(network: Any, architecture: Architecture, words: Mapping[str, Any]) -> dict[str, Any]:
+    table: dict[str, Any] = {"name": network} if isinstance(network, str) else dict(network)
+    known = fields_of(architecture)
+    for word in words:
+        if word not in known:
+            raise InvalidValue(f"the network {table['name']!r} has no {word}. Its fields: {', '.join(known)}.")
+    return {**table, **words}
+
+
+def _optimizer(given: Mapping[str, Any], usual: AnyOptimizer) -> AnyOptimizer:
+    """The optimiser, with the learning rate or schedule that is given beside it."""
+    optimizer = usual if given.get("optimizer") is None else as_optimizer(given["optimizer"])
+    rate, schedule = given.get("learning_rate"), given.get("schedule")
+    if rate is None and schedule is None:
+        return optimizer
+    if not isinstance(optimizer, Optimizer):
+        raise InvalidValue(
+            "learning_rate: an optimizer from Optax holds its rate inside. Give one of the rate that you want as "
+            "optimizer."
+        )
+    if isinstance(schedule, Schedule):
+        if rate is not None:
+            raise InvalidValue("learning_rate and schedule: the schedule holds its own rate. Leave learning_rate out.")
+        rate = schedule
+    elif schedule is not None:
+        table = {"name": schedule} if isinstance(schedule, str) else dict(schedule)
+        rate = {"learning_rate": optimizer.learning_rate if rate is None else rate} | table
+    return replace(optimizer, learning_rate=rate)  # pyright: ignore[reportArgumentType]
+
+
+def _with_inner(planned: Plan, inner: Mapping[str, Any]) -> Plan:
+    experiment = vary(planned.experiment, inner)
+    reached = {name.partition(".")[0] for name in inner}
+    return planned._replace(
+        experiment=experiment,
+        network=networks_of(experiment) if "network" in reached else planned.network,
+        optimizer=as_optimizer(experiment.optimizer) if "optimizer" in reached else planned.optimizer,
+    )
+
+
+def networks_of(experiment: Experiment) -> AnyNetwork | GAN:
+    """The network, or the two networks, that an experiment describes."""
+    if experiment.adversarial:
+        return GAN.from_description(experiment.network)
+    return build_network(experiment.network)
+
+
+def plan_of(experiment: Experiment, data: Dataset) -> Plan:
+    """The plan of an experiment that is written down."""
+    return Plan(experiment, data, networks_of(experiment), as_optimizer(experiment.optimizer))
+
+
+def _choices(data: Dataset, experiment: Experiment, asked_for: Mapping[str, bool]) -> tuple[str, ...]:
+    """What was chosen for a target where nothing was asked for, in words."""
+    end = OUTPUTS[data.task]
+    words = {
+        "output layer": f"{end.activation}, {data.outputs} wide ({end.reason})",
+        "loss": _name(experiment.loss),
+        "metric": _name(experiment.metric),
+    }
+    return tuple(f"{what}: {text}" for what, text in words.items() if not asked_for[what])
+
+
+def _name(specification: Any) -> str:
+    return specification if isinstance(specification, str) else specification["name"]

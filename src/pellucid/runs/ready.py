@@ -1,0 +1,252 @@
+"""From the settings of a training to its compiled program, rows and initial state, all checked."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pellucid.architectures.gan import GAN, check_players
+from pellucid.architectures.tasks import check_loss, check_output, fitting_metric
+from pellucid.core.constraints import NOT_NEGATIVE, require
+from pellucid.core.errors import DataError, InvalidValue
+from pellucid.core.types import Array
+from pellucid.data import Dataset, Part, split
+from pellucid.functions.losses import Loss, losses
+from pellucid.functions.regularizers import regularizers
+from pellucid.network import AnyNetwork, summarize
+from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
+from pellucid.runs.experiment import Experiment
+from pellucid.runs.plan import networks_of
+from pellucid.runs.scaling import network_inputs, scaled_targets, scaling_of
+from pellucid.training import (
+    Adversarial,
+    EarlyStopping,
+    History,
+    Rows,
+    Scaling,
+    Supervised,
+    Training,
+    TrainingState,
+    initial_state,
+    lipschitz_constraints,
+)
+
+# The trainings of a population ask for the same table again and again, each time tracing the network.
+summary_of = lru_cache(maxsize=64)(summarize)
+
+
+class Ready(NamedTuple):
+    """A training whose settings fit its data; its state is not initialised yet."""
+
+    program: Supervised | Adversarial
+    data: Dataset
+    """With inputs and targets scaled as the settings say."""
+    optimizers: dict[str, Optimizer | FromOptax]
+    """By where its state is kept: ``"optimizer"``, or ``"optimizer/generator"`` and ``"optimizer/critic"``."""
+    regularizer: Any
+    """The penalty on the weights, or the Lipschitz constraint of the critic; None for none."""
+    scaling: Scaling
+    train: Rows
+    monitor: Rows | None
+    stopping: EarlyStopping | None = None
+    decides: bool = False
+    """Whether something is decided during the training, on a validation part that the seed chooses."""
+
+    @property
+    def optimizer(self) -> Optimizer | FromOptax:
+        """The optimiser whose learning rate is followed: of the network, or of the generator."""
+        return next(iter(self.optimizers.values()))
+
+    @property
+    def scaled_targets(self) -> bytes:
+        """What the scaling of the targets is: equal bytes, equal scaling."""
+        targets = self.data.target_preprocessing
+        return targets.shift.tobytes() + targets.scale.tobytes()
+
+    def initial_state(self, seed: int | Array) -> TrainingState:
+        """The state before the first step."""
+        shape = self.data.input_shape
+        if isinstance(self.program, Adversarial):
+            return self.program.init(*self.optimizers.values(), self.regularizer, shape, seed)  # pyright: ignore[reportCallIssue]
+        return initial_state(
+            self.program.network, self.optimizer, self.regularizer, shape, seed, recorder=self.program.recorder
+        )
+
+    def training(self, state: TrainingState) -> Training:
+        """The training, from ``state`` on."""
+        history = History.begin(self.program, self.train.rows)
+        return Training(
+            self.program, self.scaling, self.train, self.monitor, self.optimizer, state, history, self.stopping
+        )
+
+
+def make_ready(
+    experiment: Experiment,
+    data: Dataset,
+    network: AnyNetwork | GAN | None = None,
+    optimizer: Optimizer | FromOptax | None = None,
+) -> Ready:
+    """Make the parts of an experiment's training and check that they fit together.
+
+    Args:
+        experiment: the settings.
+        data: the dataset, as the network takes it.
+        network: the network as an object, where its layers are not registered.
+        optimizer: the optimiser as an object, where the settings cannot describe it (Optax).
+
+    Raises:
+        InvalidValue: a setting outside what is allowed.
+        ShapeError: network, loss and target do not fit.
+        DataError: rows that cannot be trained on.
+    """
+    experiment.check()
+    network = networks_of(experiment) if network is None else network
+    optimizer = optimizer or as_optimizer(experiment.optimizer)
+    if isinstance(network, GAN):
+        return _adversarial(experiment, data, network, optimizer)
+    return _supervised(experiment, data, network, optimizer)
+
+
+def program_of(experiment: Experiment, network: AnyNetwork | GAN, rows: int) -> Supervised | Adversarial:
+    """What the compiled program of an experiment depends on; ``rows`` are trained on."""
+    recorder = experiment.record_every, experiment.record, experiment.histograms_every
+    size = experiment.rows_of_step(rows)
+    if isinstance(network, GAN):
+        steps = experiment.critic_steps or 1
+        return Adversarial(network.generator, network.critic, network.latent, experiment.loss, size, steps, *recorder)
+    loss = losses.build(experiment.loss)
+    return Supervised(network, loss, fitting_metric(experiment.metric, loss), size, *recorder, experiment.shuffle)
+
+
+def _supervised(experiment: Experiment, data: Dataset, network: AnyNetwork, optimizer: Optimizer | FromOptax) -> Ready:
+    loss = losses.build(experiment.loss)
+    if data.task != "translation":
+        network = network.accepting(data.input_shape)
+        data = network_inputs(data, experiment.scale_inputs, network)
+        data = scaled_targets(data, experiment.scale_targets, network, loss)
+    train_part, monitor = data.train, data.held_out
+    if experiment.decides:
+        train_part, monitor = _validation(data, experiment)
+    _check_batch_size(experiment, len(train_part))
+    program = program_of(experiment, network, len(train_part))
+    assert isinstance(program, Supervised)
+    if data.task != "translation":
+        check_output(network, summary_of(network, data.input_shape).rows[-1].output_shape, loss, data)
+        check_loss(network, loss, data)
+    return Ready(
+        program,
+        data,
+        {"optimizer": optimizer},
+        None if experiment.regularizer is None else regularizers.build(experiment.regularizer),
+        scaling_of(data.preprocessing, data.target_preprocessing),
+        _rows(train_part, _weights(train_part, experiment.class_weights, data), loss, data),
+        None if monitor is None else _rows(monitor, _known_weights(monitor), loss, data),
+        experiment.stopping,
+        experiment.decides,
+    )
+
+
+def _adversarial(experiment: Experiment, data: Dataset, networks: GAN, optimizer: Optimizer | FromOptax) -> Ready:
+    if data.train.weights is not None:
+        raise InvalidValue(
+            f"the rows of {data.name!r} have weights, and a GAN takes all its rows alike: leave the weights out."
+        )
+    check_players(networks, data)
+    rows = len(data.train)
+    program = program_of(experiment, networks, rows)
+    if program.batch_size > rows:
+        raise InvalidValue(
+            f"a step takes batch_size · critic_steps = {program.batch_size} rows, but the training part has {rows}. "
+            f"Take a batch_size of at most {rows // (experiment.critic_steps or 1)}."
+        )
+    constraint = experiment.lipschitz_constraint
+    critic = experiment.critic_optimizer
+    return Ready(
+        program,
+        data,
+        {"optimizer/generator": optimizer, "optimizer/critic": optimizer if critic is None else as_optimizer(critic)},
+        None if constraint is None else lipschitz_constraints.build(constraint),
+        scaling_of(data.preprocessing),
+        Rows(jax.device_put(data.train.x), None),
+        None if data.held_out is None else Rows(jax.device_put(data.held_out.x), None),
+    )
+
+
+def _check_batch_size(experiment: Experiment, rows: int) -> None:
+    if experiment.batch_size != "all" and experiment.batch_size > rows:
+        raise InvalidValue(
+            f"batch_size is {experiment.batch_size}, but there are only {rows} rows to train on"
+            f"{', without those for validation' if experiment.decides else ''}. "
+            f'Take at most {rows}, or "all" for gradient descent on all rows at once.'
+        )
+
+
+def target_for(loss: Loss, y: np.ndarray, outputs: int) -> np.ndarray:
+    """Stored targets as the loss takes them: class numbers one-hot where it asks for that, yes and no as 1 and −1."""
+    one_hot = loss.target_kind == "one_hot" or loss.reads == "margins"
+    if one_hot and y.ndim == 1:
+        y = np.eye(outputs, dtype=np.float32)[y]
+    return 2 * y - 1 if loss.reads == "margins" else y
+
+
+def _rows(part: Part, weights: np.ndarray | None, loss: Loss, data: Dataset) -> Rows:
+    weighed = None if weights is None else jnp.asarray(weights)
+    x = jax.device_put(part.x)
+    if data.task == "reconstruction":
+        return Rows(x, None, weighed)
+    if data.task == "translation":
+        return Rows(x, jnp.asarray(part.y), weighed)
+    y = target_for(loss, part.y, data.outputs)
+    if not data.target_preprocessing.is_identity:
+        y = data.target_preprocessing.apply_numpy(y)
+    return Rows(x, jnp.asarray(y), weighed)
+
+
+def _validation(data: Dataset, experiment: Experiment) -> tuple[Part, Part]:
+    """The training rows without a validation part, and that part."""
+    indices = Part(np.arange(len(data.train)), data.train.y)
+    by_class = data.task in ("binary", "multiclass")
+    kept, watched = split(indices, experiment.validation, experiment.seed, stratify=by_class)
+    return data.train.take(kept.x), data.train.take(watched.x)
+
+
+def _weights(part: Part, class_weights: Any, data: Dataset) -> np.ndarray | None:
+    """What each training row weighs, of its own and by its class; of mean 1. None where all weigh the same."""
+    weights = _known_weights(part)
+    if class_weights is not None:
+        of_class = _class_weights(class_weights, data)[part.y.reshape(len(part)).astype(int)]
+        weights = of_class if weights is None else weights * of_class
+    if weights is None:
+        return None
+    mean = weights.mean(dtype=np.float64)
+    if mean == 0:
+        raise InvalidValue("class_weights give every row to train on the weight 0: nothing is left to learn from.")
+    return (weights / mean).astype(np.float32)
+
+
+def _known_weights(part: Part) -> np.ndarray | None:
+    """The weights of the rows of a part, which must not all be 0."""
+    if part.weights is not None and not part.weights.any():
+        raise DataError(
+            f"the {len(part)} rows of one part of the split all weigh 0, so that nothing can be said of them. Give "
+            "more rows that weigh something, or another seed."
+        )
+    return part.weights
+
+
+def _class_weights(class_weights: Any, data: Dataset) -> np.ndarray:
+    if data.task not in ("binary", "multiclass"):
+        raise InvalidValue(f"class_weights need a target of classes; this one is {data.task}. Use sample_weights.")
+    if class_weights == "balanced":
+        counts = np.bincount(data.train.y.reshape(-1).astype(int), minlength=len(data.classes))
+        return (len(data.train.x) / (len(data.classes) * np.maximum(counts, 1))).astype(np.float32)
+    if not isinstance(class_weights, Mapping):
+        raise InvalidValue(f'class_weights must be "balanced" or a weight for each class. Received: {class_weights!r}.')
+    for name, weight in class_weights.items():
+        if name not in data.classes:
+            raise InvalidValue(f"class_weights name the class {name!r}; the classes are {', '.join(data.classes)}.")
+        require(weight, NOT_NEGATIVE, f"the class weight of {name!r}")
+    return np.array([class_weights.get(name, 1.0) for name in data.classes], np.float32)

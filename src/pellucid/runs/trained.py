@@ -1,0 +1,363 @@
+"""What a training leaves: the record that everything above reads."""
+
+import warnings
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any, Self
+
+import jax
+import numpy as np
+
+from pellucid.architectures.gan import GAN
+from pellucid.core.errors import DataError, DoctorWarning, InvalidValue, StorageError
+from pellucid.data import Dataset, Part
+from pellucid.data.arrays import as_weights
+from pellucid.data.encoding import as_array, as_float32
+from pellucid.data.tables import TableEncoder
+from pellucid.functions.regularizers import regularizers
+from pellucid.network import AnyNetwork, Summary, check_tokens, declares_padding, summarize
+from pellucid.optimizers import as_optimizer
+from pellucid.runs.experiment import Experiment
+from pellucid.runs.facts import DataFacts
+from pellucid.runs.folder import RunFolder
+from pellucid.runs.notes import Notes
+from pellucid.runs.outputs import loss_and_metric, output_mask, outputs_of
+from pellucid.runs.ready import target_for
+from pellucid.runs.scaling import scaling_of
+from pellucid.training import Adversarial, History, Snapshots, Training, TrainingState, initial_state
+
+
+@dataclass
+class Trained:
+    """The network or networks of a training that ended or was interrupted, and all that is known of it.
+
+    Attributes:
+        experiment: its settings.
+        facts: what is kept of its data.
+        program: `pellucid.training.Supervised`, or `pellucid.training.Adversarial` for a GAN.
+        params: the parameters to predict with: the best ones under early stopping, else the last. Of a GAN by network;
+            those of ``generator`` averaged over the last of its steps.
+        layer_state: what the layers carry, such as running means.
+        history: per step, per epoch and per layer, as tables. Of a GAN, ``loss`` is the critic's, without its penalty.
+        result: loss and metric on the held-out rows; of a GAN, both losses in the last epoch.
+        stopped: why it ended: ``"epochs"``, ``"early"``, ``"interrupted"`` or ``"diverged"``.
+        folder: where it was saved; None if it was not.
+        training: the training itself; None for a run that was loaded.
+        data: what it was trained on; None for a run that was loaded.
+        held_out_outputs: the outputs for its held-out rows, kept where a page needs them again.
+        row_weights: what each training row weighed, of a run that was loaded; None where all weighed the same.
+        resumed: where settings changed when it was resumed: epoch, step, and what each was before and after.
+        notes: what was reported of it: choices, problems before its first step, what the doctor suspects.
+        seconds: of training, where many were trained together an even part.
+    """
+
+    experiment: Experiment
+    facts: DataFacts
+    program: Any
+    params: Any
+    layer_state: Any
+    history: History
+    result: dict[str, float] = field(default_factory=dict)
+    stopped: str = "epochs"
+    folder: Path | None = None
+    training: Training | None = None
+    data: Dataset | None = None
+    held_out_outputs: np.ndarray | None = field(default=None, repr=False)
+    row_weights: np.ndarray | None = field(default=None, repr=False)
+    resumed: tuple[dict[str, Any], ...] = ()
+    notes: Notes = Notes()
+    seconds: float | None = None
+
+    @classmethod
+    def of_training(
+        cls, training: Training, experiment: Experiment, data: Dataset | None, facts: DataFacts, stopped: str = "epochs"
+    ) -> Self:
+        """The record of a training as it is now."""
+        params, layer_state = training.params, training.layer_state
+        if experiment.adversarial:
+            params = {"generator": params["average"], "critic": params["critic"]}
+        return cls(
+            experiment,
+            facts,
+            training.program,
+            params,
+            layer_state,
+            training.history,
+            stopped=stopped,
+            training=training,
+            data=data,
+        )
+
+    @property
+    def adversarial(self) -> bool:
+        """Whether it is of a GAN."""
+        return isinstance(self.program, Adversarial)
+
+    @property
+    def network(self) -> AnyNetwork:
+        """The network, with a `Flatten` in front where the examples needed one.
+
+        Raises:
+            InvalidValue: it is of a GAN, which has two: see ``networks``.
+        """
+        if self.adversarial:
+            raise InvalidValue(
+                "this run is of a GAN, which has two networks: run.networks. It makes examples by run.sample(count)."
+            )
+        return self.program.network
+
+    @property
+    def networks(self) -> dict[str, AnyNetwork]:
+        """The networks by name: ``generator`` and ``critic`` of a GAN; of any other run the one, named ``""``."""
+        if self.adversarial:
+            return {"generator": self.program.generator, "critic": self.program.critic}
+        return {"": self.program.network}
+
+    @property
+    def summaries(self) -> dict[str, Summary]:
+        """Each network as a table: layer, output shape, parameters, memory, multiply-adds."""
+        if self.adversarial:
+            program = self.program
+            return GAN(program.generator, program.critic, program.latent).summaries(self.facts.input_shape)
+        return {"": summarize(self.network, self.facts.input_shape)}
+
+    @property
+    def summary(self) -> Summary:
+        """The network as a table: layer, output shape, parameters, memory, multiply-adds."""
+        return summarize(self.network, self.facts.input_shape)
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What ``manifest.json`` holds beside the versions in use: the data, and what else repeating it takes."""
+        again = {"resumed": list(self.resumed)} if self.resumed else {}
+        return {"data": self.facts.to_dict(), "seed": self.experiment.seed, **again}
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch whose network was kept, counted from 1; None without early stopping, which keeps the last."""
+        losses = self.history.held_out[:, 0]
+        stopping = self.experiment.stopping
+        return None if stopping is None or not len(losses) else stopping.best_epoch(losses) + 1
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """The states along the training by the number of steps made; none unless it was asked for them.
+
+        Raises:
+            StorageError: of a loaded run whose optimiser came from Optax, which its folder cannot describe.
+        """
+        if self.folder is not None:
+            files = RunFolder(self.folder)
+            return Snapshots(tuple(files.snapshot_steps()), files.read_snapshot, self._template)
+        taken = {} if self.training is None or self.training.snapshots is None else self.training.snapshots.taken
+        return Snapshots(tuple(taken), taken.__getitem__, self._template)
+
+    def _template(self, step: int) -> TrainingState:
+        """A state of the shapes that the training had at a step, before which it may have had another optimiser."""
+        changes = [
+            change["changed"]["optimizer"]["before"]
+            for change in self.resumed
+            if "optimizer" in change["changed"] and step < change["step"]
+        ]
+        optimizer = changes[0] if changes else self.experiment.optimizer
+        if not changes and self.training is not None:
+            return self.training.state
+        if optimizer == "optax":
+            raise StorageError(
+                "the optimizer of this run came from Optax, so its states cannot be read from its folder. "
+                "Train it again and use the run that train returns."
+            )
+        regularizer = self.experiment.regularizer
+        return initial_state(
+            self.network,
+            as_optimizer(optimizer),
+            None if regularizer is None else regularizers.build(regularizer),
+            self.facts.input_shape,
+            self.experiment.seed,
+        )
+
+    def as_inputs(self, x: Any) -> np.ndarray:
+        """Examples as the network takes them: the rows of a table encoded, arrays checked for their shape.
+
+        Args:
+            x: an array of shape (rows, *input_shape); or, for a run on a table, a path or data frame.
+
+        Raises:
+            DataError: a value that is no finite number, or a token that the network's embedding does not know; the text
+                names its place.
+            ShapeError: examples of another shape.
+        """
+        if self.adversarial:
+            raise InvalidValue(
+                "a GAN predicts nothing: run.sample(count) generates examples, run.score(x) scores them."
+            )
+        if self.facts.encoder is not None and not isinstance(x, (np.ndarray, jax.Array)):
+            x = self.facts.encoder.encode(x)
+        if isinstance(x, (str, PathLike)):
+            raise DataError(
+                f"{str(x)!r} is a file, and {self.facts.name!r} was trained on arrays: it holds no columns to read a "
+                f"table by. Give an array of shape (rows, {', '.join(map(str, self.facts.input_shape))}), such as "
+                "np.loadtxt(path, delimiter=',', skiprows=1); or train on a table, load_table(path, target=column)."
+            )
+        x = as_array(x, "x")
+        self.network.check_input(x, self.facts.input_shape)
+        check_tokens(self.network, x)
+        return x if x.dtype == np.uint8 else as_float32(x, "x")
+
+    def outputs(self, x: Any) -> np.ndarray:
+        """The network's outputs: numbers of a regression in the target's own units, probabilities of a classifier.
+
+        A loss of logits or margins leaves those: above 0 for yes, or the largest for the class.
+
+        Args:
+            x: examples as they were trained on, shape (rows, *input_shape): unscaled, the run scales them. For a
+                network trained on a table also a path or data frame of the same columns.
+
+        Raises:
+            ShapeError: examples of another shape.
+        """
+        x = self.as_inputs(x)
+        scaling = scaling_of(self.facts.preprocessing)
+        outputs = outputs_of(self.network, self.params, self.layer_state, x, scaling)
+        return self.facts.target_preprocessing.invert_numpy(outputs)
+
+    def predict(self, x: Any) -> np.ndarray:
+        """The predictions: classes of a classifier (a column of 0 and 1 for each label of several), else numbers.
+
+        An autoencoder predicts its inputs, in the units that they came in.
+
+        Classes whose names are all whole numbers, or False and True, come as such, all others as text.
+
+        Args:
+            x: examples, as for ``outputs``.
+        """
+        outputs = self.outputs(x)
+        if self.facts.task == "reconstruction":
+            return self.facts.preprocessing.invert_numpy(outputs)
+        if self.facts.task == "regression":
+            return outputs[:, 0] if self.facts.outputs == 1 else outputs
+        yes = outputs > self.program.loss.threshold  # as the accuracy counts
+        if self.facts.task == "multilabel":
+            return yes.astype(int)
+        chosen = outputs.argmax(axis=1) if self.facts.task == "multiclass" else yes[:, 0].astype(int)
+        return self.facts.class_values[chosen]
+
+    def evaluate(self, x: Any = None, y: Any = None, *, weights: Any = None) -> dict[str, float]:
+        """Loss and metric on rows of one's own, or on the held-out rows of the training.
+
+        Args:
+            x: examples, as for ``outputs``; a path or data frame of a table holds the target too.
+            y: their targets: class names or numbers; None with a table, for the held-out rows or for an autoencoder.
+            weights: what each row weighs: the metrics are then Σ w l / Σ w.
+
+        Raises:
+            DataError: no rows to evaluate on, or targets that are none of the classes.
+            ShapeError: x and y differ in length, or in shape from what was trained on.
+        """
+        if x is None:
+            if weights is not None:
+                raise DataError("weights are of rows: give the examples x that they belong to, too.")
+            return dict(self.result)
+        if self.facts.task == "reconstruction":
+            x = self.as_inputs(x)
+            return self.evaluate_part(Part(x, x, as_weights(weights, len(x))))
+        if y is None:
+            if not isinstance(self.facts.encoder, TableEncoder):
+                self.as_inputs(x)  # says where x is no examples either
+                raise DataError("evaluate needs the targets y of the examples x.")
+            y = self.facts.encoder.target_values(x)
+        x = self.as_inputs(x)
+        return self.evaluate_part(Part(x, self.facts.encode_target(y), as_weights(weights, len(x))))
+
+    def evaluate_part(self, part: Part) -> dict[str, float]:
+        """Loss and metric on a part of a dataset of the same kind.
+
+        Raises:
+            ShapeError: examples or targets of another shape than those trained on.
+        """
+        return self.metrics_of(self.outputs(part.x), part)
+
+    def metrics_of(self, outputs: np.ndarray, part: Part) -> dict[str, float]:
+        """Loss and metric of the network's outputs, or of any others, for the rows of a part.
+
+        Where targets were scaled for training, the loss is of the scaled ones, the metric in the target's own units.
+
+        Raises:
+            ShapeError: outputs or targets of another shape than those trained on.
+        """
+        if self.facts.task == "reconstruction":
+            target = self.facts.preprocessing.apply_numpy(part.x)
+        else:
+            target = target_for(self.program.loss, part.y, self.facts.outputs)
+        self.program.loss.check(outputs.shape, target.shape, target.dtype)
+        if not self.facts.target_preprocessing.is_identity:
+            outputs, target = map(self.facts.target_preprocessing.apply_numpy, (outputs, target))
+        scaling = scaling_of(self.facts.preprocessing, self.facts.target_preprocessing)
+        loss, metric = loss_and_metric(self.program, scaling, outputs, target, self._mask(part.x))
+        return {
+            "loss": float(np.average(loss, weights=part.weights)),
+            self.program.metric.name: float(np.average(metric, weights=part.weights)),
+        }
+
+    def _mask(self, x: np.ndarray) -> np.ndarray | None:
+        """The real steps of the outputs for stored rows, where the network answers at each step of padded sequences."""
+        if not declares_padding(self.network):
+            return None
+        found = output_mask(self.network, self.params, self.layer_state, scaling_of(self.facts.preprocessing), x)
+        return None if found is None else np.asarray(found)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {' · '.join(str(self).splitlines())}>"
+
+    def __str__(self) -> str:
+        metrics = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in self.result.items())
+        rows = "last epoch" if self.adversarial else "held-out rows"
+        lines = [f"{self.name}: {self.ending}", f"{rows}: {metrics or 'none'}"]
+        return "\n".join([*lines, self.not_finite] if self.not_finite else lines)
+
+    @property
+    def name(self) -> str:
+        """What the run is called: by its data and network, or as ``name`` says."""
+        return self.experiment.name or self.facts.name
+
+    @property
+    def ending(self) -> str:
+        """How many epochs were made, and why no more."""
+        ends = {
+            "epochs": "",
+            "early": ", stopped early: the loss on the validation part no longer fell",
+            "interrupted": ", interrupted",
+            "diverged": ", diverged: the loss became NaN or infinite",
+        }
+        best = "" if self.best_epoch is None else f"; weights of the best epoch kept, number {self.best_epoch}"
+        return f"{self.history.epochs_made} of {self.experiment.epochs} epochs{ends[self.stopped]}{best}"
+
+    @property
+    def not_finite(self) -> str:
+        """Which figures of the held-out rows are not finite, in a sentence; empty where all are."""
+        names = [name.replace("_", " ") for name, value in self.result.items() if not np.isfinite(value)]
+        if not names:
+            return ""
+        return f"the {' and '.join(names)} of the held-out rows {'is' if len(names) == 1 else 'are'} not finite"
+
+
+def warn_of_not_finite(run: Trained, outputs: np.ndarray) -> None:
+    """Warn of a held-out loss or metric that is not finite, and name the first row whose outputs are not.
+
+    Args:
+        run: the run, with its result.
+        outputs: its outputs for the held-out rows.
+    """
+    if not run.not_finite:
+        return
+    bad = np.asarray(~np.isfinite(outputs.reshape(len(outputs), -1)).all(axis=1))
+    if bad.any():
+        cause = f"{bad.sum():,} of {len(bad):,} have outputs that are not finite, the first is row {bad.argmax()}"
+    else:
+        cause = "all outputs are finite, so it is the loss or the metric itself that is not defined for some"
+    warnings.warn(
+        f"{run.not_finite}: {cause}. Compare that row with the training rows: a value far outside of theirs overflows.",
+        DoctorWarning,
+        stacklevel=4,
+    )

@@ -1,0 +1,185 @@
+"""Many trainings at once: members that differ in their states alone, trained side by side by one program.
+
+A member's seed, its weights and all hyperparameters that are numbers live in its state (`TrainingState`), so ``vmap``
+over states trains networks of different rates, penalties and initial weights in one program. What they share, the step
+and the rows, is not mapped over: the loops of the program keep one end for all.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pellucid.core.types import Array
+from pellucid.training.history import History
+from pellucid.training.loop import Job, Training, steps_in
+from pellucid.training.program import Program, Records, advance, make_room, run_steps
+from pellucid.training.rows import Rows, Scaling
+from pellucid.training.state import TrainingState
+
+WIDTH = 32
+"""Most members of one program: more no longer shorten a step of 64–32–10, and their states leave the cache."""
+STACK_BYTES = 2**26
+"""Most bytes of the states of one program."""
+FIRST_STEPS = 16
+"""Steps of the first call, which measures the speed."""
+SECONDS_PER_CALL = 0.5
+"""Target length of one call."""
+
+_FIRST: list[Any] = [0] * len(TrainingState._fields)
+AXES: Any = TrainingState(*_FIRST)._replace(step=None)
+"""Members lie along the first axis of all leaves of a stack but the step, which they share."""
+
+
+@partial(jax.jit, static_argnums=0)
+def advance_together(
+    program: Program, stack: TrainingState, scaling: Scaling, train: Rows, held_out: Rows | None, stop: Array
+) -> tuple[TrainingState, Records]:
+    """Train all members of a stack up to step ``stop``, as `advance` trains one.
+
+    A member whose loss is NaN or infinite stays as it was before that step; its further records are meaningless.
+    """
+
+    def member(state: TrainingState) -> tuple[TrainingState, Records]:
+        return run_steps(program, state, scaling, train, held_out, stop, together=True)
+
+    return jax.vmap(member, in_axes=(AXES,), out_axes=(AXES, 0))(stack)
+
+
+class Population(Job):
+    """Trainings under way that share program and rows.
+
+    They are cut into stacks, as many as there are processor cores or a multiple of it, each trained by a thread of its
+    own: small networks leave a core idle otherwise (``python -m benchmarks populations``). On an accelerator one
+    stack follows the other.
+
+    Args:
+        program: shared; the initialisers in its network do not matter, the states are initialised already.
+        scaling: of the inputs.
+        train: the training rows.
+        monitor: held-out rows, evaluated at the end of each epoch.
+        states: one per member, all at the same step, as `members_of` gives them.
+
+    Attributes:
+        histories: the history of each member; it ends before the step whose loss was NaN or infinite.
+        diverged: whether each member has reached such a step; it stays as it was before it.
+    """
+
+    def __init__(
+        self, program: Program, scaling: Scaling, train: Rows, monitor: Rows | None, states: Sequence[TrainingState]
+    ) -> None:
+        super().__init__(program, scaling, train, monitor)
+        self.histories = [History.begin(program, train.rows) for _ in states]
+        self.diverged = np.zeros(len(states), bool)
+        self.step = int(states[0].step)
+        self._stack(states)
+
+    @property
+    def states(self) -> list[TrainingState]:
+        """The state of each member, that of a diverged one as it was before its bad step."""
+        states = [state for stack in self._stacks for state in members_of(stack)][: len(self.histories)]
+        return [
+            state._replace(step=np.asarray(history.steps_made, np.int32))
+            for state, history in zip(states, self.histories, strict=True)
+        ]
+
+    def run(self, epochs: int) -> Iterator[int]:
+        """Train to the end of ``epochs``, yielding after every call the number of steps of each member."""
+        end, size = epochs * self.steps_per_epoch, FIRST_STEPS
+        make_room()
+        # Compiled before the threads begin, which would compile it once each.
+        jax.block_until_ready(self.call(advance_together, self._stacks[0], self.step))
+        with ThreadPoolExecutor(threads()) as pool:
+            while self.step < end and not self.diverged.all():
+                stop = min(self.step + size, end)
+                began = time.perf_counter()
+                results = list(pool.map(partial(self._call, stop=stop), self._stacks))
+                self._stacks = [stack for stack, _ in results]
+                self._record([records for _, records in results], stop)
+                steps, self.step = stop - self.step, stop
+                size = steps_in(SECONDS_PER_CALL, steps, time.perf_counter() - began)
+                yield steps
+
+    def keep(self, members: Sequence[int]) -> None:
+        """Continue with these members alone, in this order."""
+        states = self.states
+        self.histories = [self.histories[i] for i in members]
+        self.diverged = self.diverged[list(members)]
+        self._stack([states[i]._replace(step=np.asarray(self.step, np.int32)) for i in members])
+
+    def _stack(self, states: Sequence[TrainingState]) -> None:
+        size = stack_size(len(states), states[0])
+        count = -(-len(states) // size)
+        # Filled with copies of the last member, whose results are discarded, so that all stacks are one program.
+        filled = [*states, *[states[-1]] * (count * size - len(states))]
+        self._stacks = [stack_of(filled[i * size : (i + 1) * size]) for i in range(count)]
+
+    def _call(self, stack: TrainingState, stop: int) -> tuple[TrainingState, Records]:
+        state, records = self.call(advance_together, stack, stop)
+        return jax.block_until_ready(state), jax.tree.map(np.asarray, records)
+
+    def _record(self, of_stacks: list[Records], stop: int) -> None:
+        size = of_stacks[0].steps.shape[0]
+        for i, history in enumerate(self.histories):
+            if not self.diverged[i]:
+                records = jax.tree.map(lambda array, index=i % size: array[index], of_stacks[i // size])
+                steps = records.finite_steps(stop - self.step)
+                self.diverged[i] = steps < stop - self.step
+                history.append(records, steps, self.monitor is not None)
+
+
+def run_in_threads(trainings: Sequence[Training], run: Callable[[Training], Any]) -> list[Any]:
+    """Call ``run`` on trainings of one structure, as many at a time as `threads` allows."""
+    make_room()
+    compile_ahead(trainings[0])  # the threads would compile it once each
+    with ThreadPoolExecutor(threads()) as pool:
+        return list(pool.map(run, trainings))
+
+
+def compile_ahead(training: Training) -> None:
+    """Compile the program of a training, without a step."""
+    jax.block_until_ready(training.call(advance, training.state, 0))
+
+
+def threads() -> int:
+    """Programs that run at the same time: one per processor core, one on an accelerator."""
+    if jax.default_backend() != "cpu":
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def stack_size(members: int, state: TrainingState) -> int:
+    """Members per program, such that none waits for another and their states fit."""
+    size = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(state))
+    most = max(1, min(WIDTH, STACK_BYTES // max(size, 1)))
+    count = -(-members // most)
+    together = min(threads(), members)
+    return -(-members // (-(-count // together) * together))
+
+
+def stack_of(states: Sequence[TrainingState]) -> TrainingState:
+    """Members side by side, as the program takes them: all leaves stacked but the step."""
+    stacked = jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *states)
+    return stacked._replace(step=jnp.asarray(states[0].step), key=jax.random.wrap_key_data(stacked.key))
+
+
+def members_of(stack: TrainingState) -> list[TrainingState]:
+    """The members of a stack as NumPy arrays, their random keys as numbers."""
+    host = jax.tree.map(np.asarray, stack._replace(key=jax.random.key_data(stack.key)))
+    count, step = host.key.shape[0], np.asarray(host.step)
+
+    def member(i: int) -> TrainingState:
+        return jax.tree.map(lambda leaf: leaf[i], host._replace(step=None))._replace(step=step)
+
+    return [member(i) for i in range(count)]
+
+
+def to_device(state: Any) -> TrainingState:
+    """A member of `members_of` as `advance` takes it."""
+    return jax.device_put(state)._replace(key=jax.random.wrap_key_data(jnp.asarray(state.key)))

@@ -1,0 +1,150 @@
+"""Rows of a training: how they are stored, scaled, ordered and taken.
+
+The order of an epoch is a permutation made inside the program without sorting. Sorting random keys costs 25 to 35 ms
+for 60,000 rows on two cores, a tenth of an epoch of the reference network; this Feistel network costs 1 ms
+(``python -m benchmarks shuffle``).
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from pellucid.core.padding import keep_padding
+from pellucid.core.types import Array, Int, Key, PyTree
+from pellucid.training.state import TrainingState
+
+ROUNDS = 10
+"""Fewer leave traces in very small tables: with 6 rounds, the order of 8 rows fails a χ² test; with 10 it passes."""
+
+
+class Rows(NamedTuple):
+    """Examples as they are stored."""
+
+    x: PyTree
+    """Inputs, rows first; several arrays where the network has several inputs."""
+    y: PyTree | None
+    """Targets; None where the inputs, scaled, are the targets themselves (an autoencoder)."""
+    weights: Array | None = None
+    """One per example; None: all alike. Those of training rows have mean 1."""
+
+    @property
+    def rows(self) -> int:
+        """Number of examples."""
+        return jax.tree.leaves(self.x)[0].shape[0]
+
+
+class TargetScaling(NamedTuple):
+    """Scaling of the stored targets for the loss, ``y' = (y − shift) · scale``, one number for each output."""
+
+    shift: Array
+    scale: Array
+
+    def invert(self, y: Array) -> Array:
+        """Targets or predictions in the target's own units: ``y = y' / scale + shift``."""
+        shift, scale = (jnp.broadcast_to(number.astype(y.dtype), y.shape) for number in self)
+        return y / scale + shift
+
+
+class Scaling(NamedTuple):
+    """Preprocessing of a batch, ``x' = (x − shift) · scale``, and of its targets, which are stored scaled."""
+
+    shift: Array
+    scale: Array
+    targets: TargetScaling | None = None
+    """None where targets are stored as they are."""
+    padding: Array | None = None
+    """Features of a padded step of a sequence, which stays as it is; None where there is no padding."""
+
+    def __call__(self, x: PyTree) -> PyTree:
+        """Scale inputs to the dtype of ``scale``; each array alike where there are several."""
+
+        def scaled(x: Array) -> Array:
+            shift, scale = (jnp.broadcast_to(number, x.shape) for number in (self.shift, self.scale))
+            x = x.astype(self.scale.dtype)
+            scaled = (x - shift) * scale
+            return scaled if self.padding is None else keep_padding(jnp, x, scaled, self.padding)
+
+        return jax.tree.map(scaled, x)
+
+    def own_units(self, y: PyTree) -> PyTree:
+        """Scaled targets, or predictions of them, in the target's own units."""
+        return y if self.targets is None else self.targets.invert(y)
+
+
+def steps_per_epoch(rows: int, batch_size: int) -> int:
+    """Steps of one epoch; the last may be short."""
+    return -(-rows // batch_size)
+
+
+def permutation(key: Key[Array, ""], rows: int) -> Int[Array, " rows"]:
+    """A pseudo-random permutation of 0 … rows − 1.
+
+    Formula:
+        Numbers of 2h bits, in halves (l, r); each of ten rounds takes (l, r) to (r, l ⊕ F(r, kᵢ)), which is
+        one to one for any F. A result of ``rows`` or more goes through the rounds again until it falls below
+        (cycle walking), which keeps the map one to one on 0 … rows − 1.
+
+    Args:
+        key: decides the permutation.
+        rows: how many, from 1 to 2³⁰.
+
+    Returns:
+        The order in which to visit the rows, each once.
+
+    Example:
+        >>> order = permutation(jax.random.key(0), 1000)
+        >>> sorted(order.tolist()) == list(range(1000))
+        True
+
+    Source: Luby, Rackoff, How to construct pseudorandom permutations from pseudorandom functions, 1988;
+    Black, Rogaway, Ciphers with arbitrary finite domains, 2002 (cycle walking).
+    """
+    half = max(1, ((rows - 1).bit_length() + 1) // 2)
+    mask = jnp.uint32((1 << half) - 1)
+    keys = jax.random.bits(key, (ROUNDS,), jnp.uint32)
+
+    def once(number: Array) -> Array:
+        left, right = number >> half, number & mask
+        for i in range(ROUNDS):
+            left, right = right, left ^ (_mix(right ^ keys[i]) & mask)
+        return (left << half) | right
+
+    outside = jnp.uint32(rows)
+    order = jax.lax.while_loop(
+        lambda order: (order >= outside).any(),
+        lambda order: jnp.where(order >= outside, once(order), order),
+        once(jnp.arange(rows, dtype=jnp.uint32)),
+    )
+    return order.astype(jnp.int32)
+
+
+def _mix(x: Array) -> Array:
+    # Every bit of the result depends on every bit of x (multiply and shift, as in MurmurHash3's finaliser).
+    x = (x ^ (x >> 16)) * jnp.uint32(0x85EBCA6B)
+    x = (x ^ (x >> 13)) * jnp.uint32(0xC2B2AE35)
+    return x ^ (x >> 16)
+
+
+def epoch_order(state: TrainingState, rows: int, batch_size: int) -> Array:
+    """The rows in the order of the state's epoch, repeated from the start to fill the last batch."""
+    per_epoch = steps_per_epoch(rows, batch_size)
+    order = permutation(jax.random.fold_in(state.key, state.step // per_epoch), rows)
+    return jnp.concatenate([order, order[: per_epoch * batch_size - rows]])
+
+
+def rows_of_step(state: TrainingState, order: Array, batch_size: int) -> tuple[Array, Array]:
+    """The rows of the state's step in the order of its epoch, and the index at which they begin."""
+    first = state.step % (order.shape[0] // batch_size) * batch_size
+    return jax.lax.dynamic_slice_in_dim(order, first, batch_size), first
+
+
+def take(rows: PyTree, chosen: Array) -> PyTree:
+    """The chosen rows of an array, or of each of several."""
+    return jax.tree.map(lambda array: jnp.take(array, chosen, axis=0, mode="clip"), rows)
+
+
+def shapes_of(rows: PyTree) -> Any:
+    """The shape of one example; of each of its arrays where there are several."""
+    shapes = tuple(tuple(array.shape[1:]) for array in jax.tree.leaves(rows))
+    return shapes if isinstance(rows, tuple) else shapes[0]
