@@ -17,17 +17,15 @@ import click
 import jax
 import msgspec
 import numpy as np
-from pellucid.runs.gan_run import GanRun
-from pellucid.runs.keeping import keep_compiled_programs
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.doctor_cases import Case, read_cases, run_of
 from benchmarks.doctor_repairs import Repair, repair
 from benchmarks.doctor_repairs import summary as summary_of_repairs
-from pellucid.api import Run
 from pellucid.doctor import Finding, diagnose
 from pellucid.doctor.subject import Subject
+from pellucid.runs.fit import keep_compiled_programs
 
 CHANGES = {
     "learning_rate_too_high": lambda trials: max(trials.slower.values()),
@@ -105,14 +103,14 @@ def examine(case: Case, only: str | None, budget: float, equivalents: dict[str, 
     outcome = Outcome(case.identity, case.origin, case.aside, case.faults, 0.0)
     try:
         run = run_of(case)
-        if isinstance(run, Run) and run.training is not None and run.training.monitor is not None:
+        if not run.adversarial and run.training is not None and run.training.monitor is not None:
             run.outputs(np.asarray(run.training.monitor.x))  # as ``pellucid.train`` does at its end
         asked = time.perf_counter()
         outcome.training = asked - began
         findings = diagnose(run, trials=only != "records")
         seconds = time.perf_counter() - asked
         if only != "repairs":
-            rival = "" if only or not outcome.faulty or isinstance(run, GanRun) else _rival(run)
+            rival = "" if only or not outcome.faulty or run.adversarial else _rival(run)
             outcome.score = score(case, findings, seconds, rival, equivalents)
         if only not in ("diagnose", "records") and outcome.faulty:
             outcome.repair = repair(case, run, findings, budget)

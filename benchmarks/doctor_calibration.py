@@ -22,8 +22,7 @@ from pellucid.doctor.diagnose import BEFORE, SURE, evidence_of
 from pellucid.doctor.rule import RULES
 from pellucid.doctor.subject import Subject
 from pellucid.report.chart import Series, line_chart
-from pellucid.runs.gan_run import GanRun
-from pellucid.runs.keeping import keep_compiled_programs
+from pellucid.runs.fit import keep_compiled_programs
 
 CHART = Path("docs/doctor_calibration.svg")
 FOLDS, BINS = 5, 6
@@ -32,7 +31,7 @@ FOLDS, BINS = 5, 6
 def observe(case: Case, equivalents: dict[str, list[str]]) -> list[dict[str, Any]]:
     """The strength of each cause that is a problem in a case, and whether the case has it."""
     run = run_of(case)
-    if isinstance(run, GanRun):
+    if run.adversarial:
         return []
     subject, kinds = Subject(run), (*BEFORE, "training")
     with np.errstate(all="ignore"):

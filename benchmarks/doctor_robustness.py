@@ -15,14 +15,13 @@ from typing import Any
 import click
 import jax
 import numpy as np
-from pellucid.runs.gan_run import GanRun
-from pellucid.runs.keeping import keep_compiled_programs
 
 from benchmarks.doctor_cases import Case, read_cases, run_of
 from pellucid.doctor.baselines import HEALTH
 from pellucid.doctor.diagnose import SURE, findings_of
 from pellucid.doctor.rule import RULES, Limit, Rule
 from pellucid.doctor.subject import Subject
+from pellucid.runs.fit import keep_compiled_programs
 
 SPREAD = 0.25
 Limits = dict[tuple[str, str], Limit]
@@ -77,7 +76,7 @@ def subjects(folder: Path, part: str | None) -> Iterator[tuple[Case, Subject]]:
         if part is not None and case.aside != (part == "aside"):
             continue
         run = run_of(case)
-        if not isinstance(run, GanRun):
+        if not run.adversarial:
             yield case, Subject(run)
 
 

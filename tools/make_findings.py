@@ -46,7 +46,8 @@ def main() -> None:
 def measure(folder: Path, proofs: Path, kept: dict[str, Any]) -> None:
     """Keep a case for each label: that primary fault proven fastest; one set aside only if there is no other."""
     from benchmarks.doctor_cases import read_cases, run_of
-    from pellucid.runs.keeping import keep_compiled_programs
+
+    from pellucid.runs.fit import keep_compiled_programs
 
     keep_compiled_programs()
     lines = [json.loads(line) for line in proofs.read_text().splitlines()]

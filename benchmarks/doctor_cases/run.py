@@ -6,8 +6,6 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from pellucid.runs.gan_run import GanRun
-from pellucid.runs.run import DataFacts, Run
 
 from benchmarks.doctor_cases.case import CannotTranslate, Case
 from benchmarks.doctor_cases.data import arrays_of, dataset_of
@@ -19,12 +17,15 @@ from pellucid.core.registry import describe
 from pellucid.core.tunable import as_arrays
 from pellucid.core.types import Array
 from pellucid.data import Dataset, Part
+from pellucid.functions.losses import losses
 from pellucid.functions.metrics import Metric, metrics
 from pellucid.functions.regularizers import ElasticNet
 from pellucid.network import AnyNetwork
 from pellucid.optimizers import SGD
-from pellucid.runs.experiment import Experiment, GanExperiment
+from pellucid.runs.experiment import Experiment
+from pellucid.runs.facts import DataFacts
 from pellucid.runs.ready import summary_of
+from pellucid.runs.trained import Trained
 from pellucid.training import Adversarial, History, Rows, Scaling, Supervised, Training, initial_state
 
 AS_IT_IS = Scaling(jnp.zeros((), jnp.float32), jnp.ones((), jnp.float32))
@@ -56,7 +57,7 @@ def _metric(case: Case, data: Dataset, outputs: int, targets: np.ndarray) -> Met
     return Unmeasured()
 
 
-def run_of(case: Case, seed: int = 0) -> Run | GanRun:
+def run_of(case: Case, seed: int = 0) -> Trained:
     """Train the program of a case as it is."""
     if case.program["task"] == "gan":
         return gan_run_of(case, seed)
@@ -69,29 +70,25 @@ def run_of(case: Case, seed: int = 0) -> Run | GanRun:
         params = training.state.optimizer.slots["mean"]
     experiment = Experiment(
         network=["flatten"],
-        loss=supervised.loss.name,
-        metric=supervised.metric.name,
+        loss=_described(losses, supervised.loss),
+        metric=_described(metrics, supervised.metric),
         optimizer=optimizer.name,
         regularizer=None if regularizer is None else describe(regularizer),
         epochs=epochs,
         batch_size=supervised.batch_size,
+        shuffle=supervised.shuffle,
         seed=seed,
         class_weights=case.program.get("class_weights"),
         scale_inputs="none",
         scale_targets="none",
     )
-    return Run(
-        supervised.network,
-        params,
-        training.layer_state,
-        supervised,
-        experiment,
-        DataFacts.of(data),
-        training.history,
-        {},
-        stopped,
-        training=training,
-    )
+    run = Trained.of_training(training, experiment, data, DataFacts.of(data), stopped)
+    return replace(run, params=params)
+
+
+def _described(registry: Any, item: Any) -> Any:
+    """The specification of a library's item; an own one as it is."""
+    return registry.describe(item) if type(item).__module__.startswith("pellucid.") else item
 
 
 def training_of(case: Case, seed: int = 0, recorded: bool = True) -> tuple[Dataset, Training]:
@@ -109,6 +106,8 @@ def training_of(case: Case, seed: int = 0, recorded: bool = True) -> tuple[Datas
         if data.task == "multiclass" and loss.target_kind != "classes":
             one_hot = program["data"].get("one_hot") or loss.target_kind == "one_hot"
             y = np.eye(len(data.classes), dtype=np.float32)[y] if one_hot else y[:, None].astype(np.float32)
+        if loss.reads == "margins" and loss.target_kind == "numbers":
+            y = 2 * y - 1
         return Rows(jax.device_put(part.x), jnp.asarray(y))
 
     train = rows(data.train)
@@ -164,7 +163,7 @@ def regularizer_of(program: dict[str, Any], network: AnyNetwork) -> ElasticNet |
     return ElasticNet(l1=l1, l2=l2, layers=None if len(penalised) == len(of) else penalised)
 
 
-def gan_run_of(case: Case, seed: int = 0) -> GanRun:
+def gan_run_of(case: Case, seed: int = 0) -> Trained:
     """Train the two networks of a case as it says."""
     program, arrays = case.program, arrays_of(case)
     if program["network"].get("pack", 1) not in (None, 1):
@@ -189,11 +188,13 @@ def gan_run_of(case: Case, seed: int = 0) -> GanRun:
         adversarial, AS_IT_IS, Rows(jax.device_put(x), None), None, None, state, History.begin(adversarial, len(x))
     )
     stopped = _train(training, -(-program["steps"] // per_epoch))
-    data = Dataset("arrays", Part(x, x), None, "reconstruction")
-    experiment = GanExperiment(
-        generator=adversarial.generator.describe(),
-        critic=adversarial.critic.describe(),
-        latent=program["latent"],
+    data = Dataset("arrays", Part(x, x), None, "generation")
+    experiment = Experiment(
+        network={
+            "generator": adversarial.generator.describe(),
+            "critic": adversarial.critic.describe(),
+            "latent": program["latent"],
+        },
         loss=adversarial.loss,
         optimizer=describe(maker),
         critic_optimizer=describe(judge),
@@ -202,14 +203,4 @@ def gan_run_of(case: Case, seed: int = 0) -> GanRun:
         epochs=training.history.epochs_made,
         seed=seed,
     )
-    params = {name: training.state.params[name] for name in ("generator", "critic")}
-    return GanRun(
-        adversarial,
-        params,
-        training.state.layer_state,
-        experiment,
-        DataFacts.of(data),
-        training.history,
-        stopped,
-        training=training,
-    )
+    return Trained.of_training(training, experiment, data, DataFacts.of(data), stopped)

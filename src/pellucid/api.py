@@ -13,10 +13,10 @@ from pellucid.architectures.gan import GAN
 from pellucid.core.errors import TrainingDiverged
 from pellucid.core.types import Specification
 from pellucid.data import Dataset
+from pellucid.doctor.check import warn_of_problems
 from pellucid.doctor.diagnose import diagnose, suspicion
 from pellucid.doctor.findings import Finding, Findings
-from pellucid.doctor.glance import warn_of_problems
-from pellucid.doctor.proof import Proof, prove
+from pellucid.doctor.prove import Proof, prove
 from pellucid.explanations import Explanation, explain
 from pellucid.network import AnyNetwork
 from pellucid.report import notebook

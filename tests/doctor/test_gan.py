@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pellucid.doctor.gan_remedies import GAN_REMEDIES
+from pellucid.doctor.gan_setup import GanSetup
 
 import pellucid as pel
 from pellucid.data import gaussian_ring
 from pellucid.doctor import diagnose, prove
 from pellucid.doctor.adversarial import coverage_of, dominance
-from pellucid.doctor.gan_remedies import GAN_REMEDIES
-from pellucid.doctor.gan_setup import GanSetup
 
 RING = gaussian_ring(8, 2.0, 0.05)
 DATA = RING.dataset(2000)
@@ -74,7 +74,7 @@ def test_every_remedy_changes_a_setup_that_can_still_be_trained(weak):
 def test_a_weak_critic_is_cured_by_proof(weak):
     modes = lambda samples: RING.coverage(samples).covered / 8  # noqa: E731
     found = diagnose(weak)
-    proof = prove(weak, findings=found, judge=modes, seeds=3, most=2, random_arm=False)
+    proof = prove(weak, findings=found, judge=modes, seeds=3, most=2, random=False)
     assert proof.best is not None
     assert "critic's learning rate" in proof.best.candidate.change
 

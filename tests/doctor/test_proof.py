@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import optax
 import pytest
+from pellucid.doctor.setup import Setup, train_all
 
 import pellucid as pel
 from pellucid.core.errors import DataError, DoctorWarning, InvalidValue
@@ -13,7 +14,6 @@ from pellucid.core.statistics import paired
 from pellucid.doctor import Finding, repaired_settings
 from pellucid.doctor.remedies import REMEDIES, candidates
 from pellucid.doctor.rule import CAUSES
-from pellucid.doctor.setup import Setup, train_all
 from pellucid.doctor.skill import skill
 from pellucid.doctor.successive_halving import FRESH, SURE, Arm, Candidate, Field, Trained, race
 from pellucid.functions.metrics import metrics
@@ -50,9 +50,7 @@ def test_the_remedies_of_the_vocabulary_that_are_made_are_known_by_these_names()
 
 
 def test_a_training_that_crawls_is_repaired(slow, tmp_path):
-    proof = pel.prove(
-        slow, findings=[Finding("learning_rate_too_low", "problem", 0.9)], seeds=4, most=3, random_arm=False
-    )
+    proof = pel.prove(slow, findings=[Finding("learning_rate_too_low", "problem", 0.9)], seeds=4, most=3, random=False)
     assert proof.best is not None
     assert proof.best.test.difference > 0.4
     fresh = range(FRESH, FRESH + 4)
@@ -83,7 +81,7 @@ def test_two_faults_are_repaired_together():
     with pytest.warns(DoctorWarning, match="inputs scaled too small"):
         run = pel.train((8,), data, optimizer=pel.SGD(1e-4), epochs=40, progress=False)
     findings = [Finding("inputs_scaled_too_small", "problem", 0.6), Finding("learning_rate_too_low", "problem", 0.5)]
-    proof = pel.prove(run, findings=findings, seeds=5, most=4, random_arm=False)
+    proof = pel.prove(run, findings=findings, seeds=5, most=4, random=False)
     assert proof.best is not None
     assert proof.best.mean > 0.8
     assert proof.best.changes == 2
@@ -201,7 +199,7 @@ def test_a_training_by_optax_is_examined_and_its_numbers_left_alone():
     assert "optimizer optax → adam, learning rate 0.01" in changes
     assert not [change for change in changes if change.startswith(("learning rate", "gradient clipped", "l1"))]
     weak = Finding("weak_optimizer", "problem", 0.9)
-    proof = pel.prove(run, findings=[weak], seeds=3, most=2, random_arm=False)
+    proof = pel.prove(run, findings=[weak], seeds=3, most=2, random=False)
     assert "not tried: another learning rate" in str(proof)
     longer = candidates("more epochs", setup)[0]
     proven = Arm(longer, {FRESH: 1.0}, paired([1.0, 1.1, 1.2], [0.1, 0.2, 0.1]), p=0.0)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from pellucid.doctor.setup import Setup
 
 import pellucid as pel
 from pellucid.data import load_table, make_dataset
@@ -16,7 +17,6 @@ from pellucid.doctor.remedies import REMEDIES, candidates, offered
 from pellucid.doctor.remedies.table import same
 from pellucid.doctor.rule import RULES
 from pellucid.doctor.rules.columns import a_column_alone
-from pellucid.doctor.setup import Setup
 from pellucid.doctor.signal import LEVEL, Signal, permutation_test
 from pellucid.doctor.skill import classes_named
 from pellucid.doctor.subject import Subject

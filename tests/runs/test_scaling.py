@@ -159,6 +159,6 @@ def test_scaling_is_tried_before_the_rate_that_would_only_make_up_for_it(houses)
     findings = [
         Finding(label, "problem", p) for label, p in (("learning_rate_too_low", 0.9), ("targets_not_scaled", 0.5))
     ]
-    proof = raw.prove(findings=findings, seeds=3, most=4, random_arm=False)
+    proof = raw.prove(findings=findings, seeds=3, most=4, random=False)
     assert proof.best.proven
     assert proof.best.candidate.setup.experiment(raw.experiment).scale_targets == "standardise"

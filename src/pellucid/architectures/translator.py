@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pellucid.core.constraints import SHARE, WholeNumber, require
+from pellucid.core.constraints import FRACTION, WholeNumber, require
 from pellucid.core.errors import DataError
 from pellucid.data import Dataset
 from pellucid.layers import LSTM, Attention, Concatenate, Dense, Dropout, Embedding, MeanOverTime, Repeat
@@ -38,7 +38,7 @@ def translator(data: Dataset, *, embedding: int = 64, units: int = 128, dropout:
     """
     require(embedding, WholeNumber(1), "embedding")
     require(units, WholeNumber(1), "units")
-    require(dropout, SHARE, "dropout")
+    require(dropout, FRACTION, "dropout")
     words: Any = data.encoder
     if data.task != "translation":
         raise DataError(

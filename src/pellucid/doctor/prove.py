@@ -51,7 +51,7 @@ from pellucid.runs.plan import Plan
 from pellucid.runs.samples import sample
 from pellucid.runs.trained import Trained
 from pellucid.training import History, Training, initial_state
-from pellucid.training.populations import run_in_threads
+from pellucid.training.population import run_in_threads
 
 Judge = Callable[..., float]
 """(decided, truth) of the held-out rows, or the samples of a GAN → a score of at least 0, higher is better."""
@@ -324,7 +324,7 @@ class Trainer:
             networks=[plan.network for plan in plans],
             optimizers=[plan.optimizer for plan in plans],
         )
-        again = self._again([members[i][1] for i in own])
+        again = self._again([members[i][1] for i in own]) if own else []
         runs = dict(zip(others, zip(trained, plans, strict=True), strict=True))
         runs |= {i: (one, self.plan) for i, one in zip(own, again, strict=True)}
         return [self._trial(*runs[i]) for i in range(len(members))]

@@ -24,7 +24,7 @@ MORE = 2
 FRESH = 1000
 """First of the seeds of the last test, which no candidate was chosen by."""
 NEAR = 0.95
-"""Fraction of what there is to reach above which nothing more is tried: the rest is what the choice of a method is worth."""
+"""Fraction of what there is to reach above which nothing more is tried: the rest is worth a choice of method."""
 CLEAR = 0.1
 """Gain on one seed that ends the search of single changes there; it is tested on fresh seeds before it counts."""
 LONG = 2.0

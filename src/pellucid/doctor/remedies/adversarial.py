@@ -68,9 +68,7 @@ def _usual_adam(plan: Plan) -> Changed:
         return []
     rules = [replace(usual, learning_rate=rate) for rate in (2e-4, 1e-3)]
     text = "Adam for both players, learning rate"
-    return [
-        (f"{text} {rule.learning_rate:g}, beta1 {rule.beta1:g}", _with_players(plan, rule, rule)) for rule in rules
-    ]
+    return [(f"{text} {rule.learning_rate:g}, beta1 {rule.beta1:g}", _with_players(plan, rule, rule)) for rule in rules]
 
 
 @remedy("more critic steps", program="adversarial")

@@ -11,8 +11,8 @@ from pellucid.runs.plan import Plan
 
 
 def layers_of(plan: Plan) -> tuple[Layer, ...]:
-    """The layers of a network."""
-    return plan.network.layers
+    """The layers of a network in a row; none of a graph."""
+    return plan.network.layers if isinstance(plan.network, Network) else ()
 
 
 def has_weights(layer: Layer) -> bool:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from pellucid.architectures.tasks import OUTPUTS
-from pellucid.doctor.remedies.network import has_weights, with_layers
+from pellucid.doctor.remedies.network import has_weights, layers_of, with_layers
 from pellucid.doctor.remedies.table import Changed, remedy, with_settings
 from pellucid.functions.losses import losses
 from pellucid.layers import Activation, Dense
@@ -25,7 +25,9 @@ from pellucid.runs.plan import Plan
 def _fitting_end(plan: Plan) -> Changed:
     """The output layer and the loss that the task asks for."""
     wanted, units = OUTPUTS[plan.data.task], plan.data.outputs
-    body = list(plan.network.layers)
+    body = list(layers_of(plan))
+    if not body:
+        return []
     while body and not has_weights(body[-1]):
         body.pop()
     last = body.pop() if body else Dense(1)

@@ -174,5 +174,3 @@ def _scaled_alike(a: Ready, b: Ready) -> bool:
         apart = np.abs((shift - other) * scale)
         times = np.abs(np.log(np.abs(by) / np.abs(scale)))
     return bool((apart < ALIKE).all() and (times < ALIKE).all())
-
-
