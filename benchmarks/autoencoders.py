@@ -36,7 +36,7 @@ def trained(specification: dict[str, Any], data: str, epochs: int, figure: Calla
             seed=next(seeds),
             progress=False,
         )
-        return figure(pellucid.networks.Autoencoder(result), dataset)
+        return figure(result, dataset)
 
     return run
 

@@ -33,12 +33,11 @@ def optimizer_of(loss: str, epochs: int) -> Any:
 
 
 def train(name: str, loss: str, seed: int, epochs: int) -> Any:
-    """One training of the networks that `pellucid.train_gan` takes for points of a plane."""
+    """One training of the networks that `pellucid.train` takes for points of a plane."""
     import pellucid
 
-    return pellucid.train_gan(
-        None,
-        None,
+    return pellucid.train(
+        "wgan",
         mixture_of(name).dataset(),
         loss=loss,
         optimizer=optimizer_of(loss, epochs),
@@ -69,14 +68,15 @@ def coverage(name: str, settings: Settings) -> list[Case]:
 
 
 def pellucid_step(epochs: int) -> Run:
-    """The program of `pellucid.train_gan`, without run folder and progress bar: milliseconds a step."""
-    from pellucid.runs.gan import experiment_for, training_of
-
+    """The program of `pellucid.train`, without run folder and progress bar: milliseconds a step."""
     import pellucid
+    from pellucid.runs.fit import begin
+    from pellucid.runs.plan import settle
 
     data = mixture_of("ring").dataset()
     adam = pellucid.Adam(RATE, beta1=0.5, beta2=0.9)
-    training = training_of(experiment_for(None, None, data, optimizer=adam, batch_size=BATCH_SIZE), data)
+    training = begin(settle("wgan", data, {"optimizer": adam, "batch_size": BATCH_SIZE})).training
+    assert training is not None
 
     def train_on() -> None:
         for _ in training.run(training.history.epochs_made + epochs):

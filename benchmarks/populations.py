@@ -51,7 +51,7 @@ def pellucid(epochs: int, first_call: bool = False) -> Run:
 def population(name: str, hidden: tuple[int, ...], batch_size: int, epochs: int, members: int = 64) -> tuple:
     """The experiments, and their data."""
     from pellucid.data import load_dataset
-    from pellucid.runs.many import vary
+    from pellucid.runs.experiment import vary
     from pellucid.runs.plan import settle
 
     data = load_dataset(name)

@@ -17,7 +17,7 @@ run = pel.train(
 )
 clean = data.held_out.x[[int(np.flatnonzero(data.held_out.y == digit)[0]) for digit in range(10)]]
 spoilt = clean * (np.random.default_rng(0).random(clean.shape) >= 0.3).astype(np.uint8)
-rows = {"held out": clean, "spoilt": spoilt, "given back": pel.networks.Autoencoder(run).reconstruct(spoilt)}
+rows = {"held out": clean, "spoilt": spoilt, "given back": run.predict(spoilt)}
 
 figure = Figure(figsize=(10, 3.2), layout="constrained")
 for panels, (name, images) in zip(figure.subplots(3, 10), rows.items(), strict=True):

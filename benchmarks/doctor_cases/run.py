@@ -12,6 +12,7 @@ from benchmarks.doctor_cases.data import arrays_of, dataset_of
 from benchmarks.doctor_cases.layers import kernels_of, network_of
 from benchmarks.doctor_cases.losses import loss_of
 from benchmarks.doctor_cases.optimizers import Averaged, optimizer_of
+from pellucid.architectures.gan import GAN
 from pellucid.core.errors import TrainingDiverged
 from pellucid.core.registry import describe
 from pellucid.core.tunable import as_arrays
@@ -190,11 +191,7 @@ def gan_run_of(case: Case, seed: int = 0) -> Trained:
     stopped = _train(training, -(-program["steps"] // per_epoch))
     data = Dataset("arrays", Part(x, x), None, "generation")
     experiment = Experiment(
-        network={
-            "generator": adversarial.generator.describe(),
-            "critic": adversarial.critic.describe(),
-            "latent": program["latent"],
-        },
+        network=GAN(adversarial.generator, adversarial.critic, program["latent"]).describe(),
         loss=adversarial.loss,
         optimizer=describe(maker),
         critic_optimizer=describe(judge),
@@ -203,4 +200,5 @@ def gan_run_of(case: Case, seed: int = 0) -> Trained:
         epochs=training.history.epochs_made,
         seed=seed,
     )
-    return Trained.of_training(training, experiment, data, DataFacts.of(data), stopped)
+    params = {name: training.state.params[name] for name in ("generator", "critic")}
+    return replace(Trained.of_training(training, experiment, data, DataFacts.of(data), stopped), params=params)

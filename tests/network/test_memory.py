@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from pellucid.runs.run import outputs_of
 
 import pellucid as pel
 from pellucid.network.memory import bytes_of_example, power_of_two, rows_at_once, rows_that_fit
+from pellucid.runs.outputs import outputs_of
 from pellucid.training import Scaling
 
 IMAGES = pel.Network(

@@ -7,8 +7,9 @@ import pytest
 import pellucid as pel
 from pellucid.core.errors import InvalidValue, TrainingDiverged
 from pellucid.functions.schedules import CosineDecay
+from pellucid.runs.experiment import vary
 from pellucid.runs.fit import begin, fit
-from pellucid.runs.many import many, vary
+from pellucid.runs.many import many
 from pellucid.runs.plan import plan_of, settle
 from pellucid.runs.ready import make_ready
 from pellucid.training import population as stacks

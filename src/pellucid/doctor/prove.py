@@ -132,10 +132,10 @@ class Proof:
         }
 
     def __str__(self) -> str:
-        return terminal.text(Document("Proof", proof_section(self.to_dict()), self.untried or None))
+        return terminal.text(Document("Proof", *proof_section(self.to_dict()).blocks, self.untried or None))
 
     def _repr_html_(self) -> str:
-        return html.fragment(Document("Proof", proof_section(self.to_dict())))
+        return html.fragment(Document("Proof", *proof_section(self.to_dict()).blocks))
 
     def __repr__(self) -> str:
         best = "nothing beats the original" if self.best is None else self.best.text

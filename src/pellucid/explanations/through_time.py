@@ -25,7 +25,7 @@ from pellucid.report.print_figure import to_matplotlib
 from pellucid.runs.fit import training_again
 from pellucid.runs.trained import Trained
 from pellucid.training import Supervised, TrainingState, steps_per_epoch
-from pellucid.training.epoch import take
+from pellucid.training.rows import take
 
 ROWS = 1024
 """Training rows that the gradients are computed over, drawn once and the same at each snapshot."""

@@ -225,7 +225,7 @@ def _initial_states(group: list[Member]) -> list[TrainingState]:
         return [member.ready.initial_state(member.experiment.seed) for member in group]
     alike: dict[AnyNetwork, list[int]] = {}
     for i, member in enumerate(group):
-        alike.setdefault(member.ready.program.network, []).append(i)
+        alike.setdefault(member.ready.network, []).append(i)
     states: dict[int, TrainingState] = {}
     first = group[0].ready
     for network, indices in alike.items():

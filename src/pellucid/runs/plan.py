@@ -233,7 +233,7 @@ def _optimizer(given: Mapping[str, Any], usual: AnyOptimizer) -> AnyOptimizer:
     elif schedule is not None:
         table = {"name": schedule} if isinstance(schedule, str) else dict(schedule)
         rate = {"learning_rate": optimizer.learning_rate if rate is None else rate} | table
-    return replace(optimizer, learning_rate=rate)  # pyright: ignore[reportArgumentType]
+    return replace(optimizer, learning_rate=rate)
 
 
 def _with_inner(planned: Plan, inner: Mapping[str, Any]) -> Plan:

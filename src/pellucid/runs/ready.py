@@ -61,6 +61,12 @@ class Ready(NamedTuple):
         return next(iter(self.optimizers.values()))
 
     @property
+    def network(self) -> AnyNetwork:
+        """The network of a supervised training."""
+        assert isinstance(self.program, Supervised)
+        return self.program.network
+
+    @property
     def scaled_targets(self) -> bytes:
         """What the scaling of the targets is: equal bytes, equal scaling."""
         targets = self.data.target_preprocessing
@@ -70,7 +76,7 @@ class Ready(NamedTuple):
         """The state before the first step."""
         shape = self.data.input_shape
         if isinstance(self.program, Adversarial):
-            return self.program.init(*self.optimizers.values(), self.regularizer, shape, seed)  # pyright: ignore[reportCallIssue]
+            return self.program.init(*self.optimizers.values(), self.regularizer, shape, seed)
         return initial_state(
             self.program.network, self.optimizer, self.regularizer, shape, seed, recorder=self.program.recorder
         )

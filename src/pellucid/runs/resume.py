@@ -112,7 +112,7 @@ def _resumed_optimizer(saved: Any, optimizer: Any, learning_rate: Any, experimen
                 "learning_rate: an optimizer from Optax holds its rate inside. Give one of the rate that you want as "
                 "optimizer."
             )
-        chosen = replace(chosen, learning_rate=learning_rate)  # pyright: ignore[reportArgumentType]
+        chosen = replace(chosen, learning_rate=learning_rate)
     if before is None or chosen == before:
         return chosen
     rate = getattr(chosen, "learning_rate", None)

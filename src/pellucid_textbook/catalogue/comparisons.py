@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.interpreters.partial_eval import dce_jaxpr
 
-from pellucid.architectures.feedforward import OUTPUTS
+from pellucid.architectures.tasks import OUTPUTS
 from pellucid.core.types import Shape
 from pellucid.functions.activations import activations
 from pellucid.functions.losses import fuse, losses

@@ -8,12 +8,13 @@ import numpy as np
 
 from pellucid.api import Run, train
 from pellucid.api import Run as GanRun
-from pellucid.architectures.autoencoder import Autoencoder, autoencoder
+from pellucid.architectures.autoencoder import autoencoder
 from pellucid.data import Dataset, gaussian_grid, load_dataset, make_dataset, reconstruction
 from pellucid.functions.schedules import CosineDecay
 from pellucid.layers import LSTM, RNN, Activation, BatchNorm, Dense, Flatten, Layer
 from pellucid.network import Network
 from pellucid.optimizers import Adam
+from pellucid.runs.codes import encode
 from pellucid_textbook.lessons.claims import Condition, Measured, claim
 from pellucid_textbook.lessons.panels import Curve, Curves, Dots, Images, Points
 from pellucid_textbook.lessons.quantity import Quantity
@@ -131,9 +132,7 @@ def sparse_autoencoder(seeds: Sequence[int]) -> Measured:
     active: dict[str, Quantity] = {}
     told: dict[str, Quantity] = {}
     for name, of_name in runs.items():
-        codes = [
-            (Autoencoder(run).transform(digits.train.x), Autoencoder(run).transform(held_out.x)) for run in of_name
-        ]
+        codes = [(encode(run, digits.train.x), encode(run, held_out.x)) for run in of_name]
         active[name] = Quantity.of(
             f"share of active neurons, {name}", [(new > 0.1 * seen.max()).mean() for seen, new in codes]
         )

@@ -171,15 +171,16 @@ def train_variants(
         for seed in seeds:
             chosen = {"data": data, **shared, **settings}
             dataset = chosen["data"] if isinstance(chosen["data"], Dataset) else chosen["data"](seed)
+            network = chosen.pop("network", None)
             chosen = {name: value for name, value in chosen.items() if name != "data"} | {"seed": seed}
-            plans.append(settle(chosen.pop("network", None), dataset, chosen))
+            plans.append(settle(network, dataset, chosen))
     trained = many(
         [planned.experiment for planned in plans],
         [planned.data for planned in plans],
         networks=[planned.network for planned in plans],
         optimizers=[planned.optimizer for planned in plans],
     )
-    runs = iter(trained)
+    runs = map(Run.of, trained)
     return {label: [next(runs) for _ in seeds] for label in variants}
 
 

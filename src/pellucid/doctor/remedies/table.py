@@ -84,6 +84,8 @@ def changes(name: str, plan: Plan) -> list[Change]:
 def offered(names: Iterable[str], plan: Plan) -> tuple[str, ...]:
     """Those of some remedies that would change a training, and those that no program makes."""
     known = REMEDIES[plan.experiment.program]
+    if ready_of(plan) is None:  # a program that its settings do not make, so that no change of one alone does
+        return tuple(names)
     return tuple(name for name in names if name not in known or name in SLOW or changes(name, plan))
 
 
