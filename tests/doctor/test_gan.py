@@ -7,7 +7,7 @@ import pellucid as pel
 from pellucid.data import gaussian_ring
 from pellucid.doctor import adversarial, diagnose, prove
 from pellucid.doctor.adversarial import coverage_of, dominance
-from pellucid.doctor.remedies import REMEDIES, changes, plan_of, settled
+from pellucid.doctor.remedies import REMEDIES, changes, plan_of_run, settled
 from pellucid.doctor.remedies.table import with_settings
 
 RING = gaussian_ring(8, 2.0, 0.05)
@@ -57,7 +57,7 @@ def test_coverage_is_one_for_the_data_and_falls_with_each_mode_left_out(weak, mo
 
 
 def test_every_remedy_changes_a_plan_that_can_still_be_trained(weak):
-    plan = with_settings(plan_of(weak), loss="minimax")
+    plan = with_settings(plan_of_run(weak), loss="minimax")
     for name in REMEDIES["adversarial"]:
         changed = changes(name, plan)
         assert changed, name

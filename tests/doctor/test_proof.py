@@ -11,7 +11,7 @@ from pellucid.core.errors import DataError, DoctorWarning, InvalidValue
 from pellucid.core.statistics import paired
 from pellucid.doctor import Finding, repaired_settings
 from pellucid.doctor.prove import Trainer
-from pellucid.doctor.remedies import REMEDIES, changes, plan_of
+from pellucid.doctor.remedies import REMEDIES, changes, plan_of_run
 from pellucid.doctor.rule import CAUSES
 from pellucid.doctor.skill import skill
 from pellucid.doctor.successive_halving import FIRST, FRESH, Candidate, Change, Field, Trial, halve
@@ -34,7 +34,7 @@ def slow():
 
 @pytest.mark.parametrize("name", sorted(REMEDIES["supervised"]))
 def test_a_remedy_changes_the_training_and_leaves_the_held_out_targets_alone(slow, name):
-    plan = plan_of(slow)
+    plan = plan_of_run(slow)
     for change in changes(name, plan):
         assert change.text
         assert change.plan != plan
@@ -87,7 +87,7 @@ def test_two_faults_are_repaired_together():
 
 def test_the_original_is_trained_again_from_its_parts_as_by_its_settings(slow):
     """What no settings describe, such as faulty programs that ``train`` refuses, is made by its own program."""
-    trainer = Trainer(slow, plan_of(slow), None)
+    trainer = Trainer(slow, plan_of_run(slow), None)
     by_settings = trainer([(None, 3), (None, 4)])
     trainer.fits = False
     by_parts = trainer([(None, 3), (None, 4)])
@@ -95,7 +95,7 @@ def test_the_original_is_trained_again_from_its_parts_as_by_its_settings(slow):
 
 
 def test_a_change_that_does_not_fit_is_not_tried(slow):
-    plan = plan_of(slow)
+    plan = plan_of_run(slow)
     assert changes("no such remedy", plan) == []
     tokens = plan._replace(network=pel.Network(pel.Embedding(9, 4), pel.Flatten(), pel.Dense(3, "softmax")))
     assert changes("standardise the inputs", tokens) == []
@@ -174,7 +174,7 @@ def test_a_training_by_optax_is_examined_and_its_numbers_left_alone():
     """What stands inside the transformation is not changed, and the proof says so; everything else is tried."""
     run = _run(optax.sgd(1e-4), epochs=5)
     assert run.diagnose()
-    plan = plan_of(run)
+    plan = plan_of_run(run)
     texts = [change.text for name in REMEDIES["supervised"] for change in changes(name, plan)]
     assert "optimizer optax → adam, learning rate 0.01" in texts
     assert not [text for text in texts if text.startswith(("learning rate", "gradient clipped", "l1"))]

@@ -11,7 +11,7 @@ from pellucid.data import load_table, make_dataset
 from pellucid.doctor import diagnose
 from pellucid.doctor.diagnose import suspicion
 from pellucid.doctor.findings import Findings, counted, percent
-from pellucid.doctor.remedies import REMEDIES, changes, offered, plan_of, ready_of
+from pellucid.doctor.remedies import REMEDIES, changes, offered, plan_of_run, ready_of
 from pellucid.doctor.remedies.table import same, with_settings
 from pellucid.doctor.rule import RULES
 from pellucid.doctor.rules.columns import a_column_alone
@@ -316,7 +316,7 @@ def plan():
         class_weights="balanced",
         progress=False,
     )
-    return plan_of(run)
+    return plan_of_run(run)
 
 
 def test_no_remedy_is_what_the_training_has_already(plan):

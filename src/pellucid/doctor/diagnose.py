@@ -11,7 +11,7 @@ from pellucid.data import Dataset
 from pellucid.doctor.adversarial import AdversarialSubject
 from pellucid.doctor.calibration import probability
 from pellucid.doctor.findings import Finding, Findings, Severity
-from pellucid.doctor.remedies import offered, plan_of
+from pellucid.doctor.remedies import offered, plan_of_run
 from pellucid.doctor.rule import CAUSES, EVEN, HELPS, LIKELY, RULES, WEAK, Evidence, Kind, Rule
 from pellucid.doctor.subject import Subject
 from pellucid.runs.fit import data_of_run, training_again
@@ -126,7 +126,7 @@ def as_finding(name: str, evidence: Evidence, severity: Severity) -> Finding:
 def with_offers(findings: Iterable[Finding], run: Any) -> list[Finding]:
     """Findings that offer nothing which the run has already."""
     findings = list(findings)
-    plan = plan_of(run) if findings else None
+    plan = plan_of_run(run) if findings else None
     if plan is None:
         return findings
     return [replace(finding, offers=offered(finding.remedies, plan)) for finding in findings]

@@ -25,7 +25,7 @@ from pellucid.doctor.diagnose import diagnose, with_rows
 from pellucid.doctor.findings import Finding
 from pellucid.doctor.losses import threshold_of
 from pellucid.doctor.passes import Passes
-from pellucid.doctor.remedies import REMEDIES, changes, plan_of, ready_of, settled, steps_of_epoch
+from pellucid.doctor.remedies import REMEDIES, changes, plan_of_run, ready_of, settled, steps_of_epoch
 from pellucid.doctor.skill import as_rows, class_numbers, classes_named, skill
 from pellucid.doctor.successive_halving import (
     Candidate,
@@ -215,7 +215,7 @@ def _prepared(run: Trained, judge: Judge | None) -> tuple[Plan, "Trainer"]:
     Raises:
         DataError: no rows, or no held-out targets to score on.
     """
-    plan = plan_of(run)
+    plan = plan_of_run(run)
     if plan is None:
         raise DataError(
             "a proof needs the rows of the training, which this run does not hold. Give its data: prove(run, data)."

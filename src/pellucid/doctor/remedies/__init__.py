@@ -2,7 +2,7 @@
 
 from pellucid.doctor.remedies import adversarial, network, output, rows, steps
 from pellucid.doctor.remedies.steps import steps_of_epoch
-from pellucid.doctor.remedies.table import REMEDIES, changes, offered, plan_of, ready_of, settled
+from pellucid.doctor.remedies.table import REMEDIES, changes, offered, plan_of_run, ready_of, settled
 
 __all__ = [
     "REMEDIES",
@@ -11,7 +11,7 @@ __all__ = [
     "network",
     "offered",
     "output",
-    "plan_of",
+    "plan_of_run",
     "ready_of",
     "rows",
     "settled",

@@ -42,7 +42,7 @@ def remedy(*names: str, slow: bool = False, program: str = "supervised") -> Call
     return enter
 
 
-def plan_of(run: Trained) -> Plan | None:
+def plan_of_run(run: Trained) -> Plan | None:
     """The plan of a run, with nothing recorded; None where there are no rows or remedies do not apply."""
     data, training = run.data, run.training
     if data is None or training is None or run.facts.task == "translation":
