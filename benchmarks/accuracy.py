@@ -102,7 +102,7 @@ WORKLOAD = Workload(
     "60,000 digits, Adam at 1e-3, batch 128, the 10,000 test rows: 784–128–128–10 for 10 epochs; the CNN of the "
     "networks above for 6, with a dropout of 0.4 before its last layer; the LSTM for 8. A round is a whole training "
     "with another seed (three seeds for CNN and LSTM). The dropout was chosen on these test rows, after trials "
-    "without it gave 0.9884 to 0.9904 in either library. Targets are held against means; initial weights are each "
+    "without it gave 0.9884 to 0.9904 in either library. Targets are compared with means; initial weights are each "
     "library's own.",
     measure,
     tuple(

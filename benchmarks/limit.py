@@ -104,7 +104,7 @@ WORKLOAD = Workload(
     "How far from the limit",
     "The eight matrix products of a step of 784–128–128–10 (three forward, three for the gradients of the "
     "weights, two for those of the inputs), without anything else, on arrays that stay in place. "
-    "Nothing that trains this network can be faster than the fastest of them: its ratio is the share of "
+    "Nothing that trains this network can be faster than the fastest of them: its ratio is the fraction of "
     "the limit that pellucid reaches.",
     measure,
 )

@@ -37,7 +37,7 @@ WORKLOAD = Workload(
     "multilayer",
     "Training 784–128–128–10 on MNIST",
     "ReLU, softmax cross-entropy, Adam at 1e-3, all 60,000 rows, every core for everyone. A round is "
-    "one whole epoch with its shuffling and its short last batch, without evaluation; the figure is its "
+    "one whole epoch with its shuffling and its short last batch, without evaluation; the value is its "
     "time over its number of steps. Every contender had one epoch to warm up. pellucid trains as "
     "`pellucid.train` does, the recorder at its default (every twentieth step) and pixels as uint8; the "
     "others hold float32 rows. PyTorch takes rows by index from a tensor in memory, which is faster "

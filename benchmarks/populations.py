@@ -143,7 +143,7 @@ def measure(settings: Settings) -> list[Case]:
 WORKLOAD = Workload(
     "populations",
     "Many small trainings: 8 learning rates by 8 seeds of 64–32–10 on digits",
-    "1,437 rows, batch 32, 20 epochs of Adam, the 360 held-out rows evaluated after each. The figure is the time over "
+    "1,437 rows, batch 32, 20 epochs of Adam, the 360 held-out rows evaluated after each. The value is the time over "
     "the number of trainings: 64 of `many`, 4 of PyTorch's loop, whose trainings follow one another and "
     "all take as long. The second case is the first call of all 64 in seconds, with an empty compilation cache. The "
     "shapes below compare the two methods of `many`, members side by side in one program and one after "

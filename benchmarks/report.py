@@ -25,7 +25,7 @@ class Result:
         cases: its comparisons.
         machine: of `benchmarks.machine.describe`.
         rounds: rounds of each comparison.
-        quick: whether it was a trial run, whose figures mean nothing.
+        quick: whether it was a trial run, whose values mean nothing.
     """
 
     cases: list[Case]
@@ -115,9 +115,9 @@ def _lines(results: dict[str, Result]) -> Iterator[str]:
     yield "# Benchmarks\n"
     yield "<!-- Written by `python -m benchmarks --render` from `benchmarks/results.json`: do not edit. -->\n"
     yield (
-        "Every contender does the same work in turn, round after round; the figures are medians over "
-        "the rounds. A ratio is taken within each round, over the reference's figure of that round, and "
-        "then its median and quartiles are given: noise that lasts longer than a round falls out. A "
+        "Every contender does the same work in turn, round after round; the values are medians over "
+        "the rounds. A ratio is taken within each round, over the reference's value of that round, and "
+        "then its median and quartiles are given: noise that lasts longer than a round cancels. A "
         "target is met where the median meets it.\n\n"
         "To repeat them: [benchmarks/README.md](../benchmarks/README.md).\n"
     )
@@ -131,7 +131,7 @@ def _lines(results: dict[str, Result]) -> Iterator[str]:
             continue
         result = results[name]
         if result.quick:
-            yield "**A trial run on little data: these figures show that it runs, not how fast.**\n"
+            yield "**A trial run on little data: these values show that it runs, not how fast.**\n"
         for case in result.cases:
             yield f"### {case.name}\n"
             yield from _markdown(*case_table(case))

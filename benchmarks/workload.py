@@ -21,14 +21,14 @@ class Settings(NamedTuple):
 
 @dataclass(frozen=True)
 class Target:
-    """A figure to reach.
+    """A value to reach.
 
     Args:
         case: name of the case it belongs to.
         text: what is aimed for.
-        measure: the figure that was reached; None where it was not measured.
-        bound: what it is held against.
-        at_least: whether the figure must be at least the bound, or at most.
+        measure: the value reached; None where it was not measured.
+        bound: what it is compared with.
+        at_least: whether the value must be at least the bound, or at most.
     """
 
     case: str
@@ -38,7 +38,7 @@ class Target:
     at_least: bool = True
 
     def judge(self, cases: list[Case]) -> tuple[str, str]:
-        """The figure that was reached, and ``met``, ``not met`` or ``not measured``."""
+        """The value reached, and ``met``, ``not met`` or ``not measured``."""
         case = next((case for case in cases if case.name == self.case), None)
         reached = None if case is None else self.measure(case)
         if reached is None:

@@ -38,7 +38,7 @@ CONVOLUTION = pel.Network(
     pel.Conv2D(2, 3), pel.BatchNorm(), pel.Activation("relu"), pel.Flatten(), pel.Dense(1, "sigmoid")
 )
 RECURRENT = pel.Network(pel.LSTM(4), pel.Dense(3, "softmax"))
-BRANCHES = pel.Graph(
+BRANCHES = pel.Network.graph(
     inputs="x",
     nodes={
         "left": (pel.Dense(4, "relu"), "x"),

@@ -7,6 +7,9 @@ from pathlib import Path
 import jax
 import pytest
 
+from pellucid.core.registry import REGISTRIES
+from pellucid.doctor.rule import CAUSES, RULES
+
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(
     r"^(?:<!-- not run: (?P<reason>.+) -->\n)?```python[^\n]*\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
@@ -28,6 +31,18 @@ def blocks(page):
     ]
 
 
+@pytest.fixture
+def registries():
+    """What a page registers is forgotten after it."""
+    kept = [(registry._classes, dict(registry._classes)) for registry in REGISTRIES]
+    kept += [(CAUSES, dict(CAUSES)), (RULES, list(RULES))]
+    yield
+    for table, before in kept:
+        table.clear()
+        table.extend(before) if isinstance(table, list) else table.update(before)
+
+
+@pytest.mark.usefixtures("registries")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -119,11 +119,22 @@ def _quoted(path: str) -> str:
 
 
 def _settings(path: str) -> str:
-    """A table of the settings that a class of fields declares."""
+    """A table of the settings that are declared for trainings, in the order of their declaration."""
     module, _, name = path.rpartition(".")
-    fields = msgspec.structs.fields(getattr(importlib.import_module(module), name))
-    rows = [f"| `{field.name}` | {'' if field.required else f'`{field.default!r}`'} |" for field in fields]
-    return "\n".join(["| Setting | Default |", "|---|---|", *rows])
+    experiment = importlib.import_module(module)
+    defaults = {field.name: field.default for field in msgspec.structs.fields(getattr(experiment, name))}
+    rows = []
+    for setting, declared in experiment.SETTINGS.items():
+        default = defaults.get(setting)
+        shown = "" if default in (None, "", msgspec.NODEFAULT) else f"`{_plain(default)}`"
+        allowed = "" if declared.constraint is None else str(declared.constraint)
+        only = {None: "", "supervised": "", "adversarial": " *GANs only.*"}[declared.program]
+        rows.append(f"| `{setting}` | {shown} | {allowed} | {declared.help}{only} |".replace("\n", " "))
+    return "\n".join(["| Setting | Default | Allowed | Meaning |", "|---|---|---|---|", *rows])
+
+
+def _plain(default: Any) -> str:
+    return ", ".join(default) if isinstance(default, tuple) else str(default)
 
 
 def _namespaces(package: ModuleType) -> dict[str, ModuleType]:

@@ -9,7 +9,7 @@ from benchmarks.doctor_cases.case import CannotTranslate
 from pellucid.core.types import Array
 from pellucid.functions.initializers import initializers
 from pellucid.layers import LSTM, RNN, Activation, BatchNorm, Conv2D, Dense, Dropout, Flatten, Frozen, Layer, MaxPool2D
-from pellucid.network import AnyNetwork, Network
+from pellucid.network import Network
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _initializer(settings: dict[str, Any]) -> Any:
 KERNELS = ("dense", "conv2d", "lstm", "simple_rnn")
 
 
-def kernels_of(layers: list[dict[str, Any]], network: AnyNetwork) -> dict[str, dict[str, Any]]:
+def kernels_of(layers: list[dict[str, Any]], network: Network) -> dict[str, dict[str, Any]]:
     """The layers of a case that have kernels, by the names that they have in the network."""
     described = [layer for layer in layers if layer["type"] in KERNELS]
     names = [

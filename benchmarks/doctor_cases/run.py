@@ -21,7 +21,7 @@ from pellucid.data import Dataset, Part
 from pellucid.functions.losses import losses
 from pellucid.functions.metrics import Metric, metrics
 from pellucid.functions.regularizers import ElasticNet
-from pellucid.network import AnyNetwork
+from pellucid.network import Network
 from pellucid.optimizers import SGD
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.facts import DataFacts
@@ -145,7 +145,7 @@ def _train(training: Training, epochs: int) -> str:
     return "epochs"
 
 
-def regularizer_of(program: dict[str, Any], network: AnyNetwork) -> ElasticNet | None:
+def regularizer_of(program: dict[str, Any], network: Network) -> ElasticNet | None:
     """The penalty on every kernel, or on some where layers have their own."""
     common = program.get("regularization") or {}
 

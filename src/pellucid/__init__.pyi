@@ -52,7 +52,6 @@ from .layers import Flatten as Flatten
 from .layers import Layer as Layer
 from .layers import LayerNorm as LayerNorm
 from .layers import MaxPool2D as MaxPool2D
-from .network import Graph as Graph
 from .network import Network as Network
 from .network import backpropagate as backpropagate
 from .network import summarize as summarize

@@ -18,7 +18,7 @@ from pellucid.doctor.diagnose import diagnose, suspicion
 from pellucid.doctor.findings import Finding, Findings
 from pellucid.doctor.prove import Proof, prove
 from pellucid.explanations import Explanation, explain
-from pellucid.network import AnyNetwork
+from pellucid.network import Network
 from pellucid.report import notebook
 from pellucid.report.comparison import comparison_charts
 from pellucid.report.print_figure import to_matplotlib
@@ -219,7 +219,7 @@ def _with_settings(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @_with_settings
 def train(
-    network: AnyNetwork | GAN | Specification | Sequence[int] | None,
+    network: Network | GAN | Specification | Sequence[int] | None,
     data: Dataset | tuple[Any, Any] | Any,
     *,
     sample_weights: Any = None,

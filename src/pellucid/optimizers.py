@@ -6,7 +6,7 @@ recompiles. ``update(grads, state, params)`` moves every array of the parameters
 
     w ← w − η · direction(g, w, slots, t)
 
-Any `optax.GradientTransformation` is accepted in the same places (`as_optimizer`).
+Any `optax.GradientTransformation` is accepted instead (`as_optimizer`).
 """
 
 import dataclasses
@@ -22,13 +22,13 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.constraints import FRACTION, NOT_NEGATIVE, POSITIVE, constrained, require, validate
+from pellucid.core.constraints import FRACTION, NOT_NEGATIVE, POSITIVE, constrained
 from pellucid.core.errors import InvalidValue
-from pellucid.core.formula import Formula
+from pellucid.core.formula import UNSTATED, Formula
 from pellucid.core.registry import Registry
 from pellucid.core.tunable import as_arrays, nested, tunable
 from pellucid.core.types import Array, Float, PyTree, Scalar
-from pellucid.functions.schedules import Schedule, rate_at, schedules
+from pellucid.functions.schedules import Schedule, check_with_rate, rate_at
 
 Slots = dict[str, Array]
 
@@ -80,16 +80,11 @@ class Optimizer(ABC):
 
     name: ClassVar[str]
     slots: ClassVar[dict[str, str]] = {}
-    formula: ClassVar[Formula]
+    formula: ClassVar[Formula] = UNSTATED
     full_batch: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.learning_rate, (str, dict)):
-            object.__setattr__(self, "learning_rate", schedules.build(self.learning_rate))
-        if not isinstance(self.learning_rate, Schedule):
-            name = f"{type(self).__name__}.learning_rate"
-            require(self.learning_rate, POSITIVE, name, "Usual values: 1e-4 to 1e-1.")
-        validate(self)
+        check_with_rate(self, "Usual values: 1e-4 to 1e-1.")
 
     @abstractmethod
     def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
@@ -460,16 +455,11 @@ class NAdam(Adam):
 
 
 @optimizers.register("adamax")
-class Adamax(Optimizer):
-    """Adam with the largest recent gradient in the place of the mean square.
+class Adamax(Adam):
+    """Adam with the largest recent gradient instead of the mean square.
 
     Formula:
         m ← β₁ · m + (1 − β₁) · g; u ← max(β₂ · u, |g| + ε); w ← w − η · m / ((1 − β₁ᵗ) · u)
-
-    Args:
-        beta1: β₁, 0 ≤ β₁ < 1.
-        beta2: β₂, 0 ≤ β₂ < 1.
-        epsilon: ε > 0.
 
     Example:
         >>> Adamax().learning_rate
@@ -481,9 +471,6 @@ class Adamax(Optimizer):
     """
 
     learning_rate: float | Schedule = nested(0.002, "learning rate")
-    beta1: float = constrained(0.9, FRACTION, "decay of the mean gradient")
-    beta2: float = constrained(0.999, FRACTION, "decay of the largest gradient")
-    epsilon: float = constrained(1e-8, POSITIVE, "keeps the division finite")
 
     slots: ClassVar[dict[str, str]] = {"momentum": "m", "largest": "u"}
     formula = Formula(
@@ -527,7 +514,7 @@ class AdamW(Adam):
 @jax.tree_util.register_static
 @dataclass(frozen=True)
 class FromOptax:
-    """An `optax.GradientTransformation` in an optimiser's place.
+    """An `optax.GradientTransformation` as an optimiser.
 
     Its hyperparameters stay inside it, so another value is another program; it cannot be written into an
     ``experiment.toml``, so resuming takes it as an argument again. The learning rate is known, and reported, where
@@ -541,7 +528,7 @@ class FromOptax:
     """Inside the transformation, where nothing else reads or changes it."""
 
     def init(self, params: PyTree) -> OptimizerState:
-        """Optax's own state, under the slot ``optax``; one update is tried on shapes alone.
+        """Make Optax's own state, under the slot ``optax``, and try one update on shapes alone.
 
         Raises:
             InvalidValue: the transformation needs more than gradients and parameters, or does not fit these.
@@ -562,21 +549,21 @@ class FromOptax:
 
     @staticmethod
     def update(grads: PyTree, state: OptimizerState, params: PyTree, progress: Scalar | None = None) -> Update:
-        """``params + updates``, as `optax.apply_updates` does."""
-        rule, held = state.rule, state.slots["optax"]
+        """Compute ``params + updates``, as `optax.apply_updates` does."""
+        rule, old_slots = state.rule, state.slots["optax"]
         with _optax_promotion():
-            updates, slots = rule.transformation.update(grads, held, params)
+            updates, slots = rule.transformation.update(grads, old_slots, params)
         changes = jax.tree.map(lambda w, u: u.astype(w.dtype), params, updates)
         new_params = jax.tree.map(jnp.add, params, changes)
         # Numbers that a transformation computes in another precision than it was given would not fit the loop.
-        slots = jax.tree.map(lambda old, new: jnp.asarray(new, jnp.asarray(old).dtype), held, slots)
+        slots = jax.tree.map(lambda old, new: jnp.asarray(new, jnp.asarray(old).dtype), old_slots, slots)
         rate = rule.rate_of(slots)
         rate = jnp.asarray(jnp.nan if rate is None else rate, jnp.float32)
         return Update(new_params, OptimizerState(rule, state.step + 1, {"optax": slots}), rate, changes)
 
     @staticmethod
     def rate_of(slots: PyTree) -> Scalar | None:
-        """The learning rate that `optax.inject_hyperparams` keeps in Optax's state; None where there is not one."""
+        """Find the learning rate that `optax.inject_hyperparams` keeps in Optax's state; None where there is none."""
         leaves, _ = jax.tree_util.tree_flatten_with_path(slots)
         rates = [
             leaf
@@ -605,7 +592,7 @@ INSTEAD = {
     "scale_by_polyak": 'optax.sgd(0.1), or "adam"',
     "lookahead": "its inner optimizer alone, as in optax.adam(1e-3)",
 }
-"""What to use in the place of an Optax transformation that needs more than gradients and parameters."""
+"""Alternatives to Optax transformations that need more than gradients and parameters."""
 
 
 def _why_not(error: Exception) -> str:
@@ -628,7 +615,7 @@ def _why_not(error: Exception) -> str:
 
 
 def as_optimizer(specification: Any) -> Optimizer | FromOptax:
-    """The optimiser of a name, a table, an `Optimizer` or an `optax.GradientTransformation`.
+    """Make the optimiser of a name, a table, an `Optimizer` or an `optax.GradientTransformation`.
 
     Raises:
         UnknownName: no optimiser of that name.
@@ -643,7 +630,7 @@ def as_optimizer(specification: Any) -> Optimizer | FromOptax:
         return specification
     if isinstance(specification, str) and specification == FromOptax.name:
         raise InvalidValue(
-            "the optimizer of this training came from Optax, which its settings cannot describe. To go on, give it "
+            "the optimizer of this training came from Optax, which its settings cannot describe. To resume, give it "
             "again: resume(folder, optimizer=optax.adam(1e-3)). A loaded run predicts, evaluates and explains; to "
             "diagnose it or try what helps, train it again and use the run that train returns."
         )

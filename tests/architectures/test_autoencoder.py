@@ -7,7 +7,7 @@ from sklearn.decomposition import PCA
 import pellucid as pel
 from pellucid.architectures.by_name import build_by_name
 from pellucid.core.errors import InvalidValue, ShapeError
-from pellucid.functions.sparsity import KLActivity
+from pellucid.functions.regularizers import KLActivity
 
 
 @pytest.fixture(scope="module")

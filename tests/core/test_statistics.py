@@ -30,7 +30,7 @@ def test_paired_is_scipys_test(pairs):
 @given(st.lists(NUMBERS, min_size=2, max_size=20), st.sampled_from([0.5, 0.95, 0.99]))
 def test_interval_is_scipys(values, confidence):
     found = interval(values, confidence)
-    if found.spread > 1e-9:
+    if found.std > 1e-9:
         expected = stats.t.interval(confidence, len(values) - 1, np.mean(values), stats.sem(values))
         assert (found.low, found.high) == pytest.approx(expected, rel=1e-6, abs=1e-9)
 

@@ -118,7 +118,7 @@ NETWORKS = {
     ),
     "graph": (
         "diabetes",
-        pel.Graph(
+        pel.Network.graph(
             inputs="x",
             nodes={
                 "a": (pel.Dense(8, "tanh"), "x"),

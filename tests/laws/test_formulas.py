@@ -1,6 +1,7 @@
 """Every item with a formula: the formula evaluates to what the code computes, and the docstring says it."""
 
 import dataclasses
+import importlib
 import inspect
 
 import jax
@@ -9,13 +10,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from pellucid.core.errors import InvalidValue
 from pellucid.functions.activations import Elementwise, activations
 from pellucid.functions.initializers import fans, initializers
 from pellucid.functions.losses import PerOutput, losses
 from pellucid.functions.metrics import metrics
-from pellucid.functions.regularizers import regularizers
+from pellucid.functions.regularizers import regularizers, sparsities
 from pellucid.functions.schedules import rate_at, schedules
-from pellucid.functions.sparsity import sparsities
 from pellucid.layers import Dense
 from pellucid.network import Network
 from pellucid.optimizers import Momentum, RMSprop, optimizers
@@ -176,3 +177,135 @@ def test_gradient_penalty_and_weight_clipping(float64, rng):
             clipped = item.project(params)[0]["weights"]
             w = np.asarray(params[0]["weights"])
             close(item.formula.evaluate(w=w, **item.formula.fields(item)), clipped)
+
+
+ONE_OF_EACH = """
+import jax.numpy as jnp
+from pellucid.core.constraints import POSITIVE, constrained
+from pellucid.core.formula import Formula
+from pellucid.core.errors import InvalidValue
+from pellucid.functions.activations import Elementwise, activations
+from pellucid.functions.initializers import Initializer, initializers
+from pellucid.functions.losses import Distance, losses
+from pellucid.functions.metrics import Metric, metrics
+from pellucid.functions.regularizers import Regularizer, regularizers
+from pellucid.functions.schedules import Schedule, schedules
+from pellucid.optimizers import Optimizer, optimizers
+
+
+@activations.register("scaled_square")
+class ScaledSquare(Elementwise):
+    scale: float = constrained(2.0, POSITIVE, "factor")
+
+    formula = Formula("scale * z**2")
+    derivative_formula = Formula("2 * scale * z")
+    range = (0.0, float("inf"))
+
+    def value(self, z):
+        return self.scale * z * z
+
+    def derivative(self, z, a):
+        return 2 * self.scale * z
+
+
+@losses.register("fourth_power")
+class FourthPower(Distance):
+    formula = Formula("(yhat - y)**4")
+    gradient_formula = Formula("4 * (yhat - y)**3")
+
+    def term(self, prediction, target):
+        return (prediction - target) ** 4
+
+    def term_gradient(self, prediction, target):
+        return 4 * (prediction - target) ** 3
+
+
+@optimizers.register("sign_descent")
+class SignDescent(Optimizer):
+    formula = Formula("w = w - learning_rate * sign(g)")
+
+    def direction(self, g, w, slots, t):
+        return jnp.sign(g), slots
+
+
+@regularizers.register("fourth_power_penalty")
+class FourthPowerPenalty(Regularizer):
+    strength: float = constrained(0.1, POSITIVE, "strength")
+
+    formula = Formula("strength * sum(w**4)")
+    gradient_formula = Formula("4 * strength * w**3")
+    proximal_formula = Formula("w")
+
+    def penalty(self, weights):
+        return self.strength * (weights**4).sum()
+
+    def gradient(self, weights):
+        return 4 * self.strength * weights**3
+
+    def proximal(self, weights, step):
+        return weights
+
+
+@schedules.register("inverse_decay")
+class InverseDecay(Schedule):
+    learning_rate: float = constrained(0.1, POSITIVE, "at the start")
+
+    formula = Formula("learning_rate / (1 + t)")
+
+    def rate(self, progress):
+        return self.learning_rate / (1 + progress)
+
+
+@initializers.register("half_uniform")
+class HalfUniform(Initializer):
+    formula = Formula("w in U(-1/2, 1/2)")
+
+    def __call__(self, key, shape, dtype=jnp.float32):
+        import jax
+        return jax.random.uniform(key, shape, dtype, -0.5, 0.5)
+
+
+@metrics.register("within_tenth")
+class WithinTenth(Metric):
+    higher_is_better = True
+    formula = Formula("1 if abs(yhat - y) < 0.1 else 0")
+
+    def value(self, prediction, target):
+        return (jnp.abs(prediction - target) < 0.1).astype(prediction.dtype).mean(axis=1)
+"""
+
+
+def test_adding_one_of_each_is_one_class_with_a_decorator(tmp_path, monkeypatch, float64, rng):
+    """Each is found by name, described, built again, typeset, keeps the laws, and its numbers are leaves."""
+    for registry in REGISTRIES:
+        monkeypatch.setattr(registry, "_classes", dict(registry._classes))
+    (tmp_path / "one_of_each.py").write_text(ONE_OF_EACH)
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("one_of_each")
+    laws = {
+        "scaled_square": (activations, lambda item: test_value_and_derivative_of_an_activation(item, None, rng)),
+        "fourth_power": (losses, lambda item: test_term_and_gradient_of_a_loss(item, None, rng)),
+        "sign_descent": (optimizers, lambda item: test_update_of_an_optimizer(item, None, rng)),
+        "fourth_power_penalty": (
+            regularizers,
+            lambda item: test_penalty_gradient_and_proximal_step_of_a_regularizer(item, None, rng),
+        ),
+        "inverse_decay": (schedules, lambda item: test_rate_of_a_schedule(item, None)),
+        "half_uniform": (initializers, lambda item: test_distribution_of_an_initializer(item, None)),
+        "within_tenth": (metrics, lambda item: test_value_of_a_metric(item, rng)),
+    }
+    for name, (registry, law) in laws.items():
+        item = registry.build(name)
+        assert registry.describe(item) == name
+        assert registry.build(registry.describe(item)) == item
+        assert hash(item) == hash(registry.build(name))
+        assert item.formula.text
+        assert item.formula.latex
+        law(item)
+    changed = activations.build({"name": "scaled_square", "scale": 3.0})
+    assert activations.describe(changed) == {"name": "scaled_square", "scale": 3.0}
+    with pytest.raises(InvalidValue, match=r"ScaledSquare.scale"):
+        activations.build({"name": "scaled_square", "scale": -1.0})
+    for name in ("sign_descent", "fourth_power_penalty", "inverse_decay"):
+        registry = laws[name][0]
+        assert jax.tree.leaves(registry.build(name)), "its numbers are leaves, so another one compiles nothing"

@@ -1,4 +1,4 @@
-"""Every loss of the registry against the laws of a function with a slope.
+"""Every loss of the registry against the laws of a function with a gradient.
 
 One compiled program for each loss and one shape serve most laws: compiling is what takes the time here.
 """
@@ -36,12 +36,6 @@ ITEMS = [losses.build(name) for name in losses] + [Huber(delta=0.4)]
 EVERY = pytest.mark.parametrize("loss", ITEMS, ids=str)
 SHAPE = (20, 4)
 
-# Losses whose prediction is a probability, or a distribution; the others take any number.
-PROBABILITY = {"binary_cross_entropy"}
-DISTRIBUTION = {"categorical_cross_entropy", "sparse_categorical_cross_entropy", "kl_divergence"}
-YES_NO = {"binary_cross_entropy", "sigmoid_binary_cross_entropy"}
-PLUS_MINUS = {"wasserstein", "hinge", "squared_hinge"}
-
 functional = torch.nn.functional
 # One number for each example, from a prediction (batch, outputs) and a target.
 TORCH = {
@@ -67,9 +61,9 @@ TORCH = {
 def draw(loss, rng, shape, dtype=np.float32):
     """A prediction of ``shape`` and a target, in the loss's domain and away from its kinks."""
     prediction = 2 * rng.normal(size=shape)
-    if loss.name in PROBABILITY:
+    if loss.reads == "probabilities" and loss.target_kind == "numbers":
         prediction = rng.uniform(0.05, 0.95, size=shape)
-    if loss.name in DISTRIBUTION:
+    elif loss.reads == "probabilities":
         prediction = rng.dirichlet(np.full(shape[-1], 3.0), size=shape[:-1]) * 0.9 + 0.1 / shape[-1]
     classes = rng.integers(0, shape[-1], size=shape[:-1])
     if loss.target_kind == "classes":
@@ -78,11 +72,10 @@ def draw(loss, rng, shape, dtype=np.float32):
         target = rng.dirichlet(np.ones(shape[-1]), size=shape[:-1])
     elif loss.target_kind == "one_hot":
         target = np.eye(shape[-1])[classes]
-    elif loss.name in YES_NO:
-        target = rng.integers(0, 2, size=shape).astype(float)
-    elif loss.name in PLUS_MINUS:
-        target = rng.choice([-1.0, 1.0], size=shape)
-        prediction = np.where(np.abs(prediction * target - 1) < 0.02, prediction + 0.1, prediction)
+    elif np.isfinite(loss.target_range).all():
+        target = rng.choice(loss.target_range, size=shape)
+        if loss.reads == "margins":
+            prediction = np.where(np.abs(prediction * target - 1) < 0.02, prediction + 0.1, prediction)
     else:
         target = rng.normal(size=shape)
         for kink in (0.0, getattr(loss, "delta", 0.0)):
@@ -93,13 +86,13 @@ def draw(loss, rng, shape, dtype=np.float32):
 
 
 @partial(jax.jit, static_argnames="loss")
-def value_and_slope(loss, prediction, target):
+def value_and_gradient(loss, prediction, target):
     return loss.value(prediction, target), loss.gradient(prediction, target)
 
 
 @jax.jit
-def every_slope_and_vjp(drawn):
-    """By loss, its value, the slope by hand, and the slope by autodiff."""
+def every_gradient_and_vjp(drawn):
+    """By loss, its value, the gradient by hand, and the gradient by autodiff."""
     results = {}
     for loss in ITEMS:
         prediction, target = drawn[str(loss)]
@@ -119,60 +112,60 @@ def test_tables_cover_the_registry():
     outputs=st.integers(2, 4),
     seed=st.integers(0, 2**31),
 )
-def test_slope_is_the_vector_jacobian_product(batch, steps, outputs, seed):
+def test_gradient_is_the_vector_jacobian_product(batch, steps, outputs, seed):
     rng = np.random.default_rng(seed)
     drawn = {str(loss): draw(loss, rng, (batch, *steps, outputs)) for loss in ITEMS}
-    for name, (value, by_hand, derived) in every_slope_and_vjp(drawn).items():
+    for name, (value, by_hand, derived) in every_gradient_and_vjp(drawn).items():
         assert value.shape == (batch,)
         np.testing.assert_allclose(by_hand, derived, rtol=2e-5, atol=2e-6, err_msg=name)
 
 
 @EVERY
-def test_slope_is_the_finite_difference(loss, float64):
+def test_gradient_is_the_finite_difference(loss, float64):
     rng = np.random.default_rng(1)
     prediction, target = draw(loss, rng, SHAPE, np.float64)
     direction, h = rng.normal(size=SHAPE), 1e-6
-    forward, back = (value_and_slope(loss, prediction + s * h * direction, target)[0] for s in (1, -1))
-    slope = np.asarray(value_and_slope(loss, prediction, target)[1])
+    forward, back = (value_and_gradient(loss, prediction + s * h * direction, target)[0] for s in (1, -1))
+    gradient = np.asarray(value_and_gradient(loss, prediction, target)[1])
     change = np.asarray(forward - back) / (2 * h)
-    np.testing.assert_allclose(np.sum(slope * direction, axis=1), change, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(np.sum(gradient * direction, axis=1), change, rtol=1e-6, atol=1e-7)
 
 
 @jax.jit
 def every_reduction(drawn, weights):
-    """By loss and reduction: plain, weighted, the gradient of weighted, and value, slope and shares."""
+    """By loss and reduction: plain, weighted, the gradient of weighted, and value, gradient and fractions."""
     results = {}
     for item, reduction in itertools.product(ITEMS, ("mean", "sum")):
         loss, pair = dataclasses.replace(item, reduction=reduction), drawn[str(item)]
-        weighted, gradient = jax.value_and_grad(loss)(*pair, weights)
+        weighted, reduced = jax.value_and_grad(loss)(*pair, weights)
         each = loss.value(*pair), loss.gradient(*pair), loss.fractions(weights)
-        results[f"{item.name} {reduction}"] = loss(*pair), weighted, gradient, *each
+        results[f"{item.name} {reduction}"] = loss(*pair), weighted, reduced, *each
     return results
 
 
-def test_reduction_and_shares_are_one_thing():
+def test_reduction_and_fractions_are_one_thing():
     drawn = {str(loss): draw(loss, np.random.default_rng(2), SHAPE) for loss in ITEMS}
     weights = np.random.default_rng(3).integers(0, 4, size=SHAPE[0]).astype(np.float32) / 2
     assert 0 in weights
     for name, results in every_reduction(drawn, weights).items():
-        plain, weighted, gradient, value, slope, shares = map(np.asarray, results)
+        plain, weighted, reduced, value, gradient, fractions = map(np.asarray, results)
         mean, total = name.endswith("mean"), np.sum(weights * value)
         np.testing.assert_allclose(plain, np.mean(value) if mean else np.sum(value), rtol=1e-5, err_msg=name)
         np.testing.assert_allclose(weighted, total / np.sum(weights) if mean else total, rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(shares[:, None] * slope, gradient, rtol=1e-5, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(fractions[:, None] * gradient, reduced, rtol=1e-5, atol=1e-6, err_msg=name)
 
 
 @EVERY
 def test_finite_at_the_edges(loss):
-    far = [0.0, 1.0] if loss.name in PROBABILITY | DISTRIBUTION else [-1e4, 1e4]
+    far = [0.0, 1.0] if loss.reads == "probabilities" else [-1e4, 1e4]
     prediction = np.resize(np.float32(list(itertools.product(far, repeat=4))), SHAPE)
-    low = -1.0 if loss.name in PLUS_MINUS else 0.0
+    low = max(loss.target_range[0], -1.0) if np.isfinite(loss.target_range[0]) else 0.0
     for place in range(SHAPE[1]):
         target = np.full(SHAPE, low, np.float32)
         target[:, place] = 1
         if loss.target_kind == "classes":
             target = np.full(SHAPE[:1], place, np.int32)
-        for result in value_and_slope(loss, prediction, target):
+        for result in value_and_gradient(loss, prediction, target):
             assert np.all(np.isfinite(result))
 
 
@@ -181,9 +174,9 @@ def test_finite_at_the_edges(loss):
 def test_dtype_is_kept(loss, dtype, float64):
     _, target = draw(loss, np.random.default_rng(4), SHAPE)
     prediction = jax.ShapeDtypeStruct(SHAPE, dtype)
-    value, slope = jax.eval_shape(partial(value_and_slope, loss), prediction, target)
+    value, gradient = jax.eval_shape(partial(value_and_gradient, loss), prediction, target)
     assert (value.dtype, value.shape) == (dtype, SHAPE[:1])
-    assert (slope.dtype, slope.shape) == (dtype, SHAPE)
+    assert (gradient.dtype, gradient.shape) == (dtype, SHAPE)
     reduced = jax.eval_shape(loss, prediction, target)
     assert (reduced.dtype, reduced.shape) == (dtype, ())
 
@@ -192,11 +185,11 @@ def test_dtype_is_kept(loss, dtype, float64):
 def test_survives_jit_scan_and_vmap(loss):
     rng = np.random.default_rng(5)
     drawn = [draw(loss, rng, SHAPE) for _ in range(2)]
-    expected = [np.stack(parts) for parts in zip(*[value_and_slope(loss, *d) for d in drawn], strict=True)]
+    expected = [np.stack(parts) for parts in zip(*[value_and_gradient(loss, *d) for d in drawn], strict=True)]
 
     @jax.jit
     def mapped_and_scanned(pairs):
-        run = partial(value_and_slope, loss)
+        run = partial(value_and_gradient, loss)
         return jax.vmap(run)(*pairs), jax.lax.scan(lambda carry, pair: (carry, run(*pair)), 0, pairs)[1]
 
     for result in mapped_and_scanned([jnp.stack(parts) for parts in zip(*drawn, strict=True)]):
@@ -207,14 +200,14 @@ def test_survives_jit_scan_and_vmap(loss):
 @EVERY
 def test_agrees_with_pytorch(loss, float64):
     prediction, target = draw(loss, np.random.default_rng(6), SHAPE, np.float64)
-    value, slope = value_and_slope(loss, prediction, target)
+    value, gradient = value_and_gradient(loss, prediction, target)
     there = torch.tensor(np.array(prediction), requires_grad=True)
     labels = torch.tensor(np.array(target))
     labels = labels.long() if loss.target_kind == "classes" else labels
     expected = TORCH[loss.name](loss, there, labels)
     expected.sum().backward()
     np.testing.assert_allclose(value, expected.detach(), rtol=1e-10, atol=1e-10)
-    np.testing.assert_allclose(slope, there.grad, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(gradient, there.grad, rtol=1e-10, atol=1e-10)
 
 
 @EVERY
@@ -269,8 +262,8 @@ def test_targets_may_be_stored_small(dtype):
 
 def test_labels_stored_in_a_byte_do_not_wrap_around():
     prediction = jnp.full((1, 300), 1 / 300)
-    slope = SparseCategoricalCrossEntropy().gradient(prediction, jnp.asarray([10], jnp.uint8))
-    assert np.flatnonzero(slope).tolist() == [10]
+    gradient = SparseCategoricalCrossEntropy().gradient(prediction, jnp.asarray([10], jnp.uint8))
+    assert np.flatnonzero(gradient).tolist() == [10]
 
 
 @pytest.mark.parametrize("name", ["sparse_categorical_cross_entropy", "sparse_softmax_cross_entropy"])
@@ -318,10 +311,10 @@ def test_a_fusion_equals_its_two_factors(pair, float64):
     _, target = draw(loss, np.random.default_rng(9), SHAPE, np.float64)
     z = jnp.asarray(np.random.default_rng(10).normal(size=SHAPE))
     a = activation.value(z)
-    value, slope = value_and_slope(loss, a, target)
-    whole_value, whole_slope = value_and_slope(fused, z, target)
+    value, gradient = value_and_gradient(loss, a, target)
+    whole_value, whole_gradient = value_and_gradient(fused, z, target)
     np.testing.assert_allclose(whole_value, value, rtol=1e-10)
-    np.testing.assert_allclose(whole_slope, activation.backward(z, a, slope), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(whole_gradient, activation.backward(z, a, gradient), rtol=1e-10, atol=1e-12)
 
 
 def test_fusions_are_exact_at_large_logits():
@@ -336,14 +329,14 @@ def test_fusions_are_exact_at_large_logits():
     np.testing.assert_allclose(sigmoid.gradient(z, y), [[1], [0], [-1], [0]], atol=1e-7)
 
 
-def test_a_confident_mistake_still_has_a_slope():
+def test_a_confident_mistake_still_has_a_gradient():
     assert float(BinaryCrossEntropy().gradient(jnp.zeros((1, 1)), jnp.ones((1, 1)))[0, 0]) < -1e6
     mistaken = CategoricalCrossEntropy().gradient(jnp.asarray([[0.0, 1.0]]), jnp.asarray([[1.0, 0.0]]))
     assert float(mistaken[0, 0]) < -1e6
     assert float(CategoricalCrossEntropy()(jnp.asarray([[0.0, 1.0]]), jnp.asarray([[0.0, 1.0]]))) == 0
 
 
-def test_slopes_at_ties():
+def test_gradients_at_ties():
     zero, one = jnp.zeros((1, 1)), jnp.ones((1, 1))
     assert losses.build("mean_absolute_error").gradient(one, one).item() == 0
     assert losses.build("hinge").gradient(one, one).item() == 0
@@ -370,10 +363,10 @@ def test_kl_divergence_is_zero_between_equals_and_above_zero_otherwise():
 def test_sequences_are_averaged_over_their_steps():
     loss = SparseSoftmaxCrossEntropy()
     prediction, target = map(np.asarray, draw(loss, np.random.default_rng(12), (20, 2, 4)))
-    steps = [value_and_slope(loss, prediction[:, step], target[:, step]) for step in range(2)]
-    value, slope = value_and_slope(loss, prediction, target)
+    steps = [value_and_gradient(loss, prediction[:, step], target[:, step]) for step in range(2)]
+    value, gradient = value_and_gradient(loss, prediction, target)
     np.testing.assert_allclose(value, (steps[0][0] + steps[1][0]) / 2, rtol=1e-6)
-    np.testing.assert_allclose(slope, np.stack([steps[0][1], steps[1][1]], axis=1) / 2, rtol=1e-6)
+    np.testing.assert_allclose(gradient, np.stack([steps[0][1], steps[1][1]], axis=1) / 2, rtol=1e-6)
 
 
 def test_wrong_fields_are_refused(monkeypatch):

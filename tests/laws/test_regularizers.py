@@ -1,4 +1,4 @@
-"""Every regulariser of the registry: penalty, slope of its smooth part, proximal step of the rest."""
+"""Every regulariser of the registry: penalty, gradient of its smooth part, proximal step of the rest."""
 
 import jax
 import jax.numpy as jnp
@@ -31,14 +31,14 @@ def test_table_covers_the_registry():
 
 
 @EVERY
-def test_slope_is_the_gradient_of_the_smooth_part(regularizer, float64):
+def test_gradient_is_that_of_the_smooth_part(regularizer, float64):
     weights = jnp.asarray(np.random.default_rng(0).normal(size=(5, 3)))
     kink = KINK[regularizer.name](regularizer) * np.sign(weights)
-    slope = np.asarray(regularizer.gradient(weights))
-    np.testing.assert_allclose(slope + kink, jax.grad(regularizer.penalty)(weights), rtol=1e-10, atol=1e-12)
+    gradient = np.asarray(regularizer.gradient(weights))
+    np.testing.assert_allclose(gradient + kink, jax.grad(regularizer.penalty)(weights), rtol=1e-10, atol=1e-12)
     direction, h = np.random.default_rng(1).normal(size=weights.shape), 1e-6
     change = regularizer.penalty(weights + h * direction) - regularizer.penalty(weights - h * direction)
-    np.testing.assert_allclose(np.sum((slope + kink) * direction), change / (2 * h), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(np.sum((gradient + kink) * direction), change / (2 * h), rtol=1e-6, atol=1e-9)
 
 
 @EVERY

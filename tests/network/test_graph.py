@@ -12,12 +12,12 @@ from pellucid.core.errors import InvalidValue, ShapeError, UnknownName
 from pellucid.functions.losses import JointLoss, SparseCategoricalCrossEntropy, losses
 from pellucid.functions.metrics import metrics
 from pellucid.layers import LSTM, Add, Attention, Concatenate, Dense, Dropout, Multiply
-from pellucid.network import Graph, Network, backpropagate, build_network, summarize
+from pellucid.network import Network, backpropagate, build_network, summarize
 from pellucid.optimizers import as_optimizer
 from pellucid.training import Rows, Scaling, Supervised, initial_state
 from pellucid.training.program import advance
 
-RESIDUAL = Graph(
+RESIDUAL = Network.graph(
     inputs="x",
     nodes={
         "wide": (Dense(8, "relu"), "x"),
@@ -27,7 +27,7 @@ RESIDUAL = Graph(
     },
     outputs="out",
 )
-BRANCHES = Graph(
+BRANCHES = Network.graph(
     inputs="image",
     nodes={
         "flat": ("flatten", "image"),
@@ -39,7 +39,7 @@ BRANCHES = Graph(
     },
     outputs="out",
 )
-TWO = Graph(
+TWO = Network.graph(
     inputs=("query", "keys"),
     nodes={
         "seen": (Attention(), ("query", "keys")),
@@ -67,7 +67,7 @@ def close(one, other):
 
 def test_a_chain_is_a_network_to_the_bit(rng):
     network = Network(Dense(5, "relu"), Dropout(0.3), Dense(3, "softmax"))
-    chain = Graph(
+    chain = Network.graph(
         inputs="x",
         nodes={"a": (Dense(5, "relu"), "x"), "b": (Dropout(0.3), "a"), "c": (Dense(3, "softmax"), "b")},
         outputs="c",
@@ -165,7 +165,7 @@ def test_a_joint_loss_says_what_does_not_fit(rng):
 
 
 def test_names_and_order():
-    graph = Graph(
+    graph = Network.graph(
         inputs="x",
         nodes={"out": (Add(), ["b", "a"]), "b": (Dense(2), "a"), "a": (Dense(2, "relu"), ["x"])},
         outputs=["out"],
@@ -173,7 +173,7 @@ def test_names_and_order():
     assert graph.names == ("a", "a.relu", "b", "out")
     assert graph.reads == (("x",), ("a",), ("a.relu",), ("b", "a.relu"))
     assert graph.layers[0] == Dense(2)
-    assert hash(graph) == hash(Graph(**graph.describe()))
+    assert hash(graph) == hash(Network.graph(**graph.describe()))
 
 
 @pytest.mark.parametrize("graph", [RESIDUAL, BRANCHES, TWO], ids=["residual", "branches", "two"])
@@ -226,7 +226,7 @@ def node(layer, reads="x"):
 )
 def test_refuses_what_is_no_graph(nodes, outputs, error, text):
     with pytest.raises(error, match=text):
-        Graph(inputs="x", nodes=nodes, outputs=outputs)
+        Network.graph(inputs="x", nodes=nodes, outputs=outputs)
 
 
 def test_refuses_inputs_that_do_not_fit():
@@ -236,7 +236,7 @@ def test_refuses_inputs_that_do_not_fit():
         TWO.check_input((np.ones((1, 3, 4)), np.ones((1, 5, 3))), ((3, 4), (5, 4)))
     with pytest.raises(ShapeError, match=r"x\[None\]"):
         RESIDUAL.check_input(np.ones(4), (4,))
-    with pytest.raises(InvalidValue, match="'add' reads several layers; describe the network as a Graph"):
+    with pytest.raises(InvalidValue, match=r"'add' reads several layers; describe the network by Network\.graph"):
         Network(Dense(2), Add())
     with pytest.raises(InvalidValue, match=r"inputs, outputs and a table.*Received: node"):
         build_network({"node": {}})
@@ -285,7 +285,7 @@ def test_the_command_line_trains_a_graph(tmp_path):
 
 def test_the_supervised_program_takes_several_inputs(rng):
     """Which of two vectors is the longer: learnt from both at once."""
-    graph = Graph(
+    graph = Network.graph(
         inputs=("left", "right"),
         nodes={
             "l": (Dense(16, "relu"), "left"),

@@ -50,7 +50,7 @@ def test_one_example_of_much_memory_is_computed_alone_and_small_ones_share_a_siz
 
 
 def test_several_inputs_are_counted_together():
-    graph = pel.Graph(
+    graph = pel.Network.graph(
         inputs=["a", "b"],
         outputs="out",
         nodes={"both": (pel.layers.Concatenate(), ["a", "b"]), "out": (pel.Dense(1), "both")},

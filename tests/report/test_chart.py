@@ -20,6 +20,7 @@ from pellucid.report.chart import (
     Series,
     Strip,
     StripChart,
+    contour,
 )
 from pellucid.report.drawing import Label, svg, svg_file, text_width
 from pellucid.report.network import BlockChart, NetworkChart
@@ -41,8 +42,10 @@ CHARTS = {
         "weights", [[0.3, -0.1], [0.02, 4e-7]], NAMES, ["unit 0", "unit 1"], "unit", "input", signed=True
     ),
     "images": ImageGrid("digits", np.random.default_rng(0).random((5, 8, 8)), ["three"] * 5),
-    "plane": Plane("boundary", np.eye(9), (-1.0, 1.0), (0.0, 1e5), [LARGE], "x1", "x2"),
-    "classes": Plane("boundary", np.eye(9, dtype=int), (-1.0, 1.0), (-1.0, 1.0), [LARGE], "x1", "x2", classes="ab"),
+    "plane": Plane("boundary", np.eye(2)[np.eye(9, dtype=int)], (-1.0, 1.0), (0.0, 1e5), [LARGE], "x1", "x2"),
+    "landscape": Plane("height", np.add.outer(X, X), (-1.0, 1.0), (-1.0, 1.0), [LARGE], "w1", "w2"),
+    "indices": Plane("boundary", np.eye(9, dtype=int), (-1.0, 1.0), (-1.0, 1.0), [LARGE], "x1", "x2", classes="ab"),
+    "classes": Plane("boundary", np.eye(3)[np.eye(9, dtype=int)], (-1.0, 1.0), (-1.0, 1.0), [LARGE], "x1", "x2"),
     "network": NetworkChart("network", [np.eye(2), [[1.0], [-0.5]]], [None, [0, 1], [2]], NAMES, ["virginica"]),
     "blocks": BlockChart("layers", [["conv2d", "8×8×4", "40 parameters"]] * 5),
 }
@@ -126,6 +129,14 @@ def test_a_line_in_a_terminal_has_the_ends_of_its_axes():
     drawn = LineChart("tanh", [Series("", np.linspace(-3, 3, 50), np.tanh(np.linspace(-3, 3, 50)))], "z").braille()
     for words in ("tanh", "0.995", "−0.995", "−3", "z"):
         assert words in drawn
+
+
+def test_a_contour_lies_where_the_numbers_are_0():
+    x, y = np.linspace(-1, 1, 21), np.linspace(1, -1, 25)
+    across, up = contour(np.add.outer(y**2, x**2) - 0.5, x, y)
+    radius = np.hypot(across, up)
+    np.testing.assert_allclose(radius[np.isfinite(radius)], np.sqrt(0.5), rtol=0.01)
+    assert np.isfinite(radius).sum() > 40
 
 
 def test_png_holds_the_pixels():

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import pellucid as pel
+from pellucid.data.translation import prepare_translations
+from pellucid.networks import translator
 
 KINDS = {
     "classes": lambda folder: pel.train((5,), pel.load_dataset("iris"), epochs=3, folder=folder, progress=False),
@@ -97,8 +99,7 @@ def test_every_run_ends_with_a_page(kind, tmp_path):
         assert measure in text
 
     # A run loaded and saved elsewhere keeps its page; the same run again writes the same bytes.
-    load = pel.load if kind == "gan" else pel.load
-    load(tmp_path / "run").save(tmp_path / "copy")
+    pel.load(tmp_path / "run").save(tmp_path / "copy")
     assert (tmp_path / "copy" / "report.html").read_text() == text
     run.save(tmp_path / "again")
     assert (tmp_path / "again" / "report.html").read_text() == text
@@ -114,9 +115,30 @@ def test_runs_without_held_out_rows_or_measured_layers_have_a_page(tmp_path):
     assert "The layers were not measured" in text
 
 
+def test_a_translator_has_a_page(tmp_path):
+    pairs = [("Go!", "Va !"), ("Run!", "Cours !"), ("Go on!", "Allez !"), ("Stop!", "Stop !")] * 4
+    data = prepare_translations(pairs, minimum_count=1, held_out=0.3)
+    pel.train(translator(data, embedding=4, units=4), data, epochs=1, folder=tmp_path / "run", progress=False)
+    text = (tmp_path / "run" / "report.html").read_text()
+    Tags(text)
+    assert "a right translation" in text
+    assert "attention for" in text
+
+
+def test_two_inputs_have_a_boundary_and_a_diagnosed_run_its_verdict(tmp_path):
+    x = np.random.default_rng(0).uniform(-1, 1, (200, 2)).astype(np.float32)
+    data = pel.make_dataset(x, x[:, 0] * x[:, 1] > 0)
+    run = pel.train((4,), data, epochs=1, learning_rate=1e-5, folder=tmp_path / "run", progress=False)
+    run.diagnose()
+    text = (tmp_path / "run" / "report.html").read_text()
+    Tags(text)
+    for words in ("decision boundary", "ROC curve", "The doctor suspects", 'class="note problem"'):
+        assert words in text
+
+
 def test_a_graph_has_a_page(tmp_path):
     dense = {"name": "dense", "units": 4}
-    graph = pel.Graph(
+    graph = pel.Network.graph(
         inputs="x",
         nodes={
             "a": (dense | {"activation": "relu"}, "x"),

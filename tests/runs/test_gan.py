@@ -30,7 +30,7 @@ def same_bits(one, other):
 
 
 def test_wgan_gp_covers_the_ring_from_one_call():
-    ring = pel.data.gaussian_ring(spread=0.1)
+    ring = pel.data.gaussian_ring(std=0.1)
     run = pel.train(
         "wgan",
         ring.dataset(5000),

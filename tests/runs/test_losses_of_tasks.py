@@ -212,8 +212,8 @@ class Twice(Layer):
         ({"metric": Distance()}, r'the metric Distance is not registered.*@metrics\.register\("distance"\)'),
         ({"regularizer": Ridge()}, r'the regularizer Ridge is not registered.*@regularizers\.register\("ridge"\)'),
         ({"loss": Tube}, r"Tube is a class\. Write Tube\(…\)"),
-        ({"loss": abs}, r"One of your own is a class that inherits from Loss, see pellucid\.functions\.losses"),
-        ({"loss": "my_own_thing"}, r"One of your own must be registered first: @losses\.register\('my_own_thing'\)"),
+        ({"loss": abs}, r"A custom one is a class that inherits from Loss, see pellucid\.functions\.losses"),
+        ({"loss": "my_own_thing"}, r"A custom one must be registered first: @losses\.register\('my_own_thing'\)"),
     ],
 )
 def test_what_is_not_registered_says_how_to(settings, says):

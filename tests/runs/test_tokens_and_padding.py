@@ -34,7 +34,7 @@ def run():
             pel.layers.Frozen(pel.Embedding(VOCABULARY, 4)), pel.layers.GlobalMaxPool(), pel.Dense(1, "sigmoid")
         ),
         pel.Network(pel.Embedding(VOCABULARY, 4), pel.layers.Bidirectional(pel.RNN(2)), pel.Dense(1, "sigmoid")),
-        pel.Graph(
+        pel.Network.graph(
             inputs="words",
             nodes={
                 "table": (pel.Embedding(VOCABULARY, 4), "words"),

@@ -9,7 +9,7 @@ from pellucid.core.constraints import WholeNumber, require
 from pellucid.core.errors import ShapeError
 from pellucid.core.types import Specification
 from pellucid.data import Dataset
-from pellucid.functions.sparsity import Sparsity, sparsities
+from pellucid.functions.regularizers import Sparsity, sparsities
 from pellucid.layers import Activation, Code, Conv2D, ConvTranspose2D, Dense, Flatten, Layer, MaskingNoise, Reshape
 from pellucid.network import Network
 

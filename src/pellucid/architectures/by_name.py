@@ -14,13 +14,13 @@ from pellucid.architectures.translator import translator
 from pellucid.core.errors import InvalidValue, UnknownName, did_you_mean
 from pellucid.core.types import Specification
 from pellucid.data import Dataset, reconstruction
-from pellucid.network import AnyNetwork
+from pellucid.network import Network
 
 
 class Architecture(NamedTuple):
     """A builder of networks, and what the network learns from."""
 
-    build: Callable[..., AnyNetwork | GAN]
+    build: Callable[..., Network | GAN]
     """Takes the dataset, then fields by keyword."""
     learns: Literal["targets", "inputs", "examples"] = "targets"
     """An autoencoder learns its inputs as targets, a GAN the examples alone."""
@@ -70,7 +70,7 @@ def fields_of(architecture: Architecture) -> list[str]:
     return [field for field in inspect.signature(architecture.build).parameters if field not in ("data", "kind")]
 
 
-def build_by_name(specification: Specification, data: Dataset) -> tuple[AnyNetwork | GAN, Dataset]:
+def build_by_name(specification: Specification, data: Dataset) -> tuple[Network | GAN, Dataset]:
     """Build the network of a name and its fields.
 
     Args:

@@ -9,9 +9,8 @@ from pellucid.data.translation import PAD
 from pellucid.functions.activations import Activation as ActivationFunction
 from pellucid.functions.activations import activations
 from pellucid.functions.losses import Loss, losses
-from pellucid.functions.metrics import BinaryAccuracy, Metric, metrics
 from pellucid.layers import Activation, Dense
-from pellucid.network import AnyNetwork, Network
+from pellucid.network import Network
 
 
 class Output(NamedTuple):
@@ -77,7 +76,7 @@ def output_layer(data: Dataset) -> Dense:
     return Dense(data.outputs, ending, weights="glorot_uniform")
 
 
-def loss_and_network(loss: Loss | Specification | None, network: AnyNetwork, data: Dataset) -> tuple[Loss, AnyNetwork]:
+def loss_and_network(loss: Loss | Specification | None, network: Network, data: Dataset) -> tuple[Loss, Network]:
     """The loss of a training, by default that of the task, and a network made for its task, which ends as it asks for.
 
     A loss of logits or margins takes the network without its last activation.
@@ -89,26 +88,10 @@ def loss_and_network(loss: Loss | Specification | None, network: AnyNetwork, dat
         ('dense_1', 'relu_1', 'dense_2')
     """
     built = losses.build(OUTPUTS[data.task].loss if loss is None else loss)
-    if built.reads in RAW and data.task in OF_CLASSES and isinstance(network.layers[-1], Activation):
+    if built.signed and data.task in OF_CLASSES and isinstance(network.layers[-1], Activation):
         network = Network(*network.layers[:-1])
     return built, network
 
-
-def fitting_metric(metric: Metric | Specification, loss: Loss) -> Metric:
-    """The metric of a training: yes and no are told apart where the loss tells them apart, unless a threshold is given.
-
-    Example:
-        >>> fitting_metric("binary_accuracy", losses.build("hinge"))
-        BinaryAccuracy(threshold=0.0)
-    """
-    built = metrics.build(metric)
-    if built == BinaryAccuracy():
-        return BinaryAccuracy(loss.threshold)
-    return built
-
-
-RAW = ("logits", "margins")
-"""What losses read that a network gives without an activation at its end."""
 
 OF_CLASSES = ("binary", "multiclass", "multilabel")
 """Tasks whose predictions are classes, whatever number stands for them."""
@@ -125,10 +108,10 @@ def fits(loss: Loss | type[Loss], task: str) -> bool:
         return False
     if task == "multiclass":
         return loss.target_kind != "numbers" or loss.reads == "margins"
-    return loss.target_kind == "numbers" and (task in OF_CLASSES or loss.reads not in RAW)
+    return loss.target_kind == "numbers" and (task in OF_CLASSES or not loss.signed)
 
 
-def check_output(network: AnyNetwork, output_shape: Shape, loss: Loss, data: Dataset) -> None:
+def check_output(network: Network, output_shape: Shape, loss: Loss, data: Dataset) -> None:
     """Refuse a network whose output does not fit the target of ``data``, or its loss.
 
     Raises:
@@ -156,15 +139,16 @@ def _why_not(loss: Loss, task: str) -> str:
     classes = ' If the targets are two classes, say so: make_dataset(x, y, task="binary").' * (task == "regression")
     if loss.reads == "margins":
         return f" It tells classes apart.{classes}"
+    instead = "binary_cross_entropy" if loss.of_probabilities is None else loss.of_probabilities.name
     return (
         f" Its predictions are logits, not numbers: for targets between 0 and 1 end the network with sigmoid and take "
-        f"{LOGITS.get(loss.name, 'binary_cross_entropy')!r}, together they are computed as exactly.{classes}"
+        f"{instead!r}, together they are computed as exactly.{classes}"
     )
 
 
 def _ending(output_shape: Shape, loss: Loss, data: Dataset) -> str:
     """How to end a network whose output, of ``output_shape``, does not fit the target of ``data``."""
-    activation = "linear" if loss.reads in RAW else OUTPUTS[data.task].activation
+    activation = "linear" if loss.signed else OUTPUTS[data.task].activation
     advice = f'End the network with Dense({data.outputs}, "{activation}").'
     if data.task == "reconstruction" or len(output_shape) < 2:
         return advice
@@ -183,15 +167,7 @@ def _ending(output_shape: Shape, loss: Loss, data: Dataset) -> str:
     )
 
 
-LOGITS = {
-    "sigmoid_binary_cross_entropy": "binary_cross_entropy",
-    "softmax_cross_entropy": "categorical_cross_entropy",
-    "sparse_softmax_cross_entropy": "sparse_categorical_cross_entropy",
-}
-"""Losses of logits, each with the one of probabilities that the network turns into it."""
-
-
-def check_loss(network: AnyNetwork, loss: Loss, data: Dataset) -> None:
+def check_loss(network: Network, loss: Loss, data: Dataset) -> None:
     """Refuse a loss that would train in silence on what it is not made for.
 
     Raises:
@@ -209,18 +185,19 @@ def check_loss(network: AnyNetwork, loss: Loss, data: Dataset) -> None:
                 f"the loss {loss.name!r} takes probabilities, but the network ends in {function.name}, whose range "
                 f"is {function.range}. End it with sigmoid or softmax, or take another loss."
             )
-        if loss.reads in RAW and function.range[0] >= 0:
-            other = f", or take {LOGITS[loss.name]!r}" if loss.name in LOGITS else ""
+        if loss.signed and function.range[0] >= 0:
+            other = "" if loss.of_probabilities is None else f", or take {loss.of_probabilities.name!r}"
             raise InvalidValue(
                 f"the loss {loss.name!r} takes {loss.reads}, of any sign, but the network ends in {function.name}, "
                 f'whose range is {function.range}. End it with Dense({data.outputs}, "linear"){other}.'
             )
-    if loss.reads == "probabilities" and loss.target_kind == "numbers":
+    if loss.target_kind == "numbers":
+        low, high = loss.target_range
         y = data.train.y
         if data.task == "reconstruction":
             y = data.preprocessing.apply_numpy(y)
-        if y.min() < 0 or y.max() > 1:
+        if y.min() < low or y.max() > high:
             raise InvalidValue(
-                f"the loss {loss.name!r} takes targets from 0 to 1; those of {data.name!r} run from {y.min():g} to "
-                f"{y.max():g}. The usual loss here ({data.task}) is {OUTPUTS[data.task].loss!r}."
+                f"the loss {loss.name!r} takes targets from {low:g} to {high:g}; those of {data.name!r} run from "
+                f"{y.min():g} to {y.max():g}. The usual loss here ({data.task}) is {OUTPUTS[data.task].loss!r}."
             )

@@ -6,10 +6,10 @@ from pellucid.core.constraints import FRACTION, WholeNumber, require
 from pellucid.core.errors import DataError
 from pellucid.data import Dataset
 from pellucid.layers import LSTM, Attention, Concatenate, Dense, Dropout, Embedding, MeanOverTime, Repeat
-from pellucid.network import Graph
+from pellucid.network import Network
 
 
-def translator(data: Dataset, *, embedding: int = 64, units: int = 128, dropout: float = 0.2) -> Graph:
+def translator(data: Dataset, *, embedding: int = 64, units: int = 128, dropout: float = 0.2) -> Network:
     """Encoder, decoder and attention between them, as a graph of two inputs.
 
     The encoder, an LSTM over the embedded source, leaves a state for every source word; their mean tells the decoder
@@ -44,7 +44,7 @@ def translator(data: Dataset, *, embedding: int = 64, units: int = 128, dropout:
         raise DataError(
             f"a translator learns sentence pairs, and {data.name!r} holds none. Read them by load_pairs(path)."
         )
-    return Graph(
+    return Network.graph(
         inputs=("source", "written"),
         nodes={
             "source_words": (Embedding(len(words.source), embedding, mask_zero=True), "source"),

@@ -4,9 +4,9 @@ A constraint is declared once, on the dataclass field it limits::
 
     @dataclass(frozen=True)
     class Dropout(Layer):
-        rate: float = constrained(0.5, Interval(0, 1, closed="left"), "share of neurons dropped")
+        rate: float = constrained(0.5, Interval(0, 1, closed="left"), "fraction of neurons dropped")
 
-and drives the validation, the error text and the command line's help.
+and drives the validation, the error text and the help texts.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ class Interval:
     closed: Literal["both", "left", "right", "neither"] = "both"
 
     def allows(self, value: Any) -> bool:
-        """Whether ``value`` is a finite number inside the interval."""
+        """Tell whether ``value`` is a finite number inside the interval."""
         if isinstance(value, bool) or not isinstance(value, numbers.Real):
             return False
         if not math.isfinite(value):
@@ -50,7 +50,7 @@ class WholeNumber:
     low: int = 1
 
     def allows(self, value: Any) -> bool:
-        """Whether ``value`` is an integer no smaller than ``low``."""
+        """Tell whether ``value`` is an integer no smaller than ``low``."""
         return (
             isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= self.low  # pyright: ignore[reportOperatorIssue]
         )
@@ -66,7 +66,7 @@ class OneOf:
     options: tuple[Any, ...]
 
     def allows(self, value: Any) -> bool:
-        """Whether ``value`` is listed."""
+        """Tell whether ``value`` is listed."""
         return value in self.options
 
     def __str__(self) -> str:
@@ -90,21 +90,14 @@ class OrElse:
 
 Constraint = Interval | WholeNumber | OneOf | OrElse
 
-
 POSITIVE = Interval(low=0, closed="neither")
-
-
 NOT_NEGATIVE = Interval(low=0)
-
-
 FRACTION = Interval(0, 1, closed="left")
-
-
 """A rate or decay factor: 0 is allowed, 1 is not."""
 
 
 def constrained(default: Any, constraint: Constraint, help: str) -> Any:
-    """A dataclass field that ``validate`` checks.
+    """Declare a dataclass field that ``validate`` checks.
 
     ``dataclasses.MISSING`` as default makes it required; ``None`` as default makes it optional.
     """

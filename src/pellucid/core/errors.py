@@ -9,7 +9,7 @@ The exceptions::
     ├── DataError         (ValueError)   a table, label or file that cannot be trained on
     ├── StorageError      (OSError)      a run or checkpoint that cannot be written or read
     ├── MissingExtra      (ImportError)  an optional dependency that is not installed
-    └── TrainingDiverged  (ArithmeticError)  a loss or gradient that is not finite
+    └── TrainingDiverged  (ArithmeticError)  a loss or gradient that became NaN or infinite
 
 and two warnings (UserWarning): `DoctorWarning`, of a training that begins although something is certainly wrong, and
 `ResumeWarning`, of one that is resumed and has nothing left to do.
@@ -54,7 +54,7 @@ class MissingExtra(PellucidError, ImportError):
 
 
 class TrainingDiverged(PellucidError, ArithmeticError):
-    """A loss, gradient or weight that is no longer finite."""
+    """A loss, gradient or weight that became NaN or infinite."""
 
 
 class DoctorWarning(UserWarning):
@@ -66,7 +66,7 @@ class ResumeWarning(UserWarning):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Advice for a name that is not known, with a space in front: the nearest known ones; empty where none is near.
+    """Suggest the nearest known names, with a space in front; empty where none is near.
 
     Example:
         >>> did_you_mean("rellu", ("relu", "tanh"))

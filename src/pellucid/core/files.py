@@ -1,8 +1,8 @@
-"""Files that are whole or absent: atomic writes and content hashes.
+"""Atomic writes, content hashes and the cache folder.
 
-A write goes to a temporary file in the same folder, is forced to the disk (fsync), and only then takes the
-name of the old file (rename, which the file system does in one step). Whoever reads, and whatever
-is killed, sees the old content or the new one, never a part.
+A write goes to a temporary file in the same folder, is forced to the disk (fsync), and only then takes the name of the
+old file (rename, one step of the file system). A reader sees the old content or the new one, never a part, even where
+the writer is killed.
 """
 
 import errno
@@ -17,12 +17,12 @@ from typing import BinaryIO
 from pellucid.core.errors import StorageError
 
 
-def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], None]) -> None:
-    """Call ``write`` on a temporary file and, once that is safely on the disk, give it the name ``path``.
+def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], object]) -> None:
+    """Write a whole file or nothing.
 
     Args:
-        path: the file to write or replace. Missing folders are made.
-        write: receives the file opened for writing bytes.
+        path: the file to write or replace. Missing folders are created.
+        write: called with a temporary file, opened for writing bytes.
 
     Raises:
         StorageError: the disk is full, the folder is read-only, … ; a previous file is untouched.
@@ -56,7 +56,7 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], N
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write ``data`` as the whole content of ``path``, by `write_atomically`.
+    """Write ``data`` as the content of ``path``, by `write_atomically`.
 
     Raises:
         StorageError: the file cannot be written; a previous file is untouched.
@@ -68,15 +68,11 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
         >>> path.read_text()
         'whole'
     """
-
-    def write(file: BinaryIO) -> None:
-        file.write(data)
-
-    write_atomically(path, write)
+    write_atomically(path, lambda file: file.write(data))
 
 
 def sha256(content: str | os.PathLike[str] | bytes) -> str:
-    """SHA-256 of some bytes, or of the file at a path, in hexadecimal.
+    """SHA-256 of bytes, or of the file at a path, in hexadecimal.
 
     Example:
         >>> sha256(b"pellucid")[:16]
@@ -91,7 +87,7 @@ def sha256(content: str | os.PathLike[str] | bytes) -> str:
 
 
 def cache_folder() -> Path:
-    """The user's cache of downloaded datasets and compiled programs.
+    """The user's cache folder, for downloaded datasets and compiled programs.
 
     ``PELLUCID_CACHE``, else ``$XDG_CACHE_HOME/pellucid``, else ``~/.cache/pellucid``.
     """
@@ -101,7 +97,7 @@ def cache_folder() -> Path:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Force the folder's list of names to the disk: without it a power cut may undo the rename."""
+    # Forces the folder's list of names to the disk: without it a power cut may undo the rename.
     if os.name != "posix":  # elsewhere a folder cannot be opened
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -125,7 +121,7 @@ _ADVICE = {
 
 
 def storage_error(path: Path, error: OSError) -> StorageError:
-    """What the operating system's ``error`` in writing ``path`` means, and what to do about it.
+    """Turn the operating system's ``error`` in writing ``path`` into a `StorageError` with advice.
 
     Example:
         >>> str(storage_error(Path("/no/run"), OSError(errno.EROFS, "read-only"))).partition(". ")[0]
@@ -138,6 +134,3 @@ def storage_error(path: Path, error: OSError) -> StorageError:
     problem = StorageError(f"cannot write {str(path)!r}: {error.strerror or error}. {previous}{free}{advice}")
     problem.errno = error.errno
     return problem
-
-
-__all__ = ["sha256", "storage_error", "write_atomically", "write_bytes"]

@@ -52,11 +52,12 @@ import math
 import operator
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 import numpy as np
+import scipy.special
 
 MINUS = "−"
 CASES, COMPARISON, SUM, PRODUCT, POWER, ATOM = range(6)
@@ -73,11 +74,16 @@ class Math(NamedTuple):
     apart: bool = False
     """Whether it is set apart from other factors by a dot: a word, a number, a fraction ∂y/∂x."""
 
+    @property
+    def notations(self) -> tuple[str, str, str]:
+        """Text, LaTeX and MathML."""
+        return self.text, self.latex, self.mathml
+
 
 # ------------------------------------------------------------------------------------------ symbols
 
 _GREEK_NAMES = "alpha beta gamma delta epsilon eta theta lam mu pi rho sigma tau phi Delta Phi"
-GREEK = dict(zip(_GREEK_NAMES.split(), "αβγδεηθλμπρστφΔΦ", strict=True))
+GREEK: dict[str, str] = dict(zip(_GREEK_NAMES.split(), "αβγδεηθλμπρστφΔΦ", strict=True))
 LETTERS = {
     "learning_rate": "eta",
     "momentum": "beta",
@@ -211,7 +217,7 @@ def _sign(text: str, latex: str | None = None) -> Math:
 
 
 def _chain(parts: Iterable[Math], binds: int, apart: bool = False) -> Math:
-    text, latex, mathml = ("".join(each) for each in list(zip(*parts, strict=True))[:3])
+    text, latex, mathml = map("".join, zip(*(part.notations for part in parts), strict=True))
     return Math(text, latex, f"<mrow>{mathml}</mrow>", binds, apart)
 
 
@@ -246,7 +252,7 @@ def _render(node: ast.expr, names: Mapping[str, Math]) -> Math:
         case ast.Subscript(value=value, slice=index):
             parts = [render(each) for each in (index.elts if isinstance(index, ast.Tuple) else [index])]
             base = _bracketed(render(value), ATOM)
-            text, latex, mathml = ("".join(part[k] for part in parts) for k in range(3))
+            text, latex, mathml = map("".join, zip(*(part.notations for part in parts), strict=True))
             text = text if all(part.binds == ATOM for part in parts) else f"({text})"
             mathml = f"<msub>{base.mathml}<mrow>{mathml}</mrow></msub>"
             return Math(f"{base.text}_{text}", f"{base.latex}_{{{latex}}}", mathml)
@@ -327,22 +333,11 @@ def _call(head: Math | None, name: str, arguments: list[Math]) -> Math:
 # --------------------------------------------------------------------------------------- evaluation
 
 
-def _special(name: str) -> Any:
-    """A function of SciPy, imported when a formula first needs it."""
-
+def _distribution(make: Callable[..., Any]) -> Callable[..., Any]:
     def function(*values: Any) -> Any:
-        import scipy.special
+        from scipy import stats  # most of a second, which only evaluating a distribution needs
 
-        return getattr(scipy.special, name)(*values)
-
-    return function
-
-
-def _distribution(make: Any) -> Any:
-    def function(*values: Any) -> Any:
-        import scipy.stats
-
-        return make(scipy.stats, *map(float, values))
+        return make(stats, *map(float, values))
 
     return function
 
@@ -353,10 +348,10 @@ FUNCTIONS: dict[str, Any] = {
     "max": lambda *values: functools.reduce(np.maximum, values),
     "min": lambda *values: functools.reduce(np.minimum, values),
     "norm": np.linalg.norm,
-    "sigma": _special("expit"),
-    "Phi": _special("ndtr"),
+    "sigma": scipy.special.expit,
+    "Phi": scipy.special.ndtr,
     "phi": lambda z: np.exp(-z * z / 2) / math.sqrt(2 * math.pi),
-    "softmax": _special("softmax"),
+    "softmax": scipy.special.softmax,
     "N": _distribution(lambda stats, mean, variance: stats.norm(mean, math.sqrt(variance))),
     "U": _distribution(lambda stats, low, high: stats.uniform(low, high - low)),
     "truncated_N": _distribution(lambda stats, mean, std, limit: stats.truncnorm(-limit / std, limit / std, mean, std)),
@@ -376,8 +371,8 @@ class _Evaluation:
     """One evaluation: the values of names, and an axis for each index that runs."""
 
     def __init__(self, body: list[ast.stmt], values: Mapping[str, Any]) -> None:
-        self.values = {name: value if callable(value) else np.asarray(value) for name, value in values.items()}
-        self.values |= {"pi": np.asarray(math.pi)}
+        self.values: dict[str, Any] = {"pi": np.asarray(math.pi)}
+        self.values |= {name: value if callable(value) else np.asarray(value) for name, value in values.items()}
         self.assigned: dict[str, Any] = {}
         self.summed: list[str] = []
         nodes = [node for statement in body for node in ast.walk(statement)]
@@ -443,7 +438,7 @@ class _Evaluation:
             case ast.Call(func=ast.Name(id="sum"), args=[ast.Name(id=letter), body]):
                 return np.sum(self.value(body), axis=self.letters.index(letter), keepdims=True)
             case ast.Call(func=ast.Name(id=name), args=args):
-                return self.values.get(name, FUNCTIONS.get(name))(*map(self.value, args))
+                return (self.values | FUNCTIONS)[name](*map(self.value, args))
         raise ValueError(f"a formula cannot compute {ast.unparse(node)!r}")
 
 
@@ -494,7 +489,7 @@ class Formula:
 
     def _lines(self, notation: int, equal: str, becomes: str) -> list[str]:
         return [
-            (left[notation] + (becomes if replaced else equal) if left else "") + right[notation]
+            (left.notations[notation] + (becomes if replaced else equal) if left else "") + right.notations[notation]
             for left, right, replaced in self._statements
         ]
 
@@ -507,13 +502,16 @@ class Formula:
     def latex(self) -> str:
         """In LaTeX, without dollar signs; several statements are lines below each other."""
         lines = self._lines(1, " = ", r" \leftarrow ")
-        return lines[0] if len(lines) == 1 else r"\begin{gathered}" + r" \\ ".join(lines) + r"\end{gathered}"
+        return "".join(lines) if len(lines) < 2 else r"\begin{gathered}" + r" \\ ".join(lines) + r"\end{gathered}"
 
     @property
     def mathml(self) -> str:
         """As MathML, one element a statement."""
         lines = self._lines(2, "<mo>=</mo>", "<mo>←</mo>")
         return " ".join(f"<math displaystyle='true'><mrow>{line}</mrow></math>" for line in lines)
+
+    def __bool__(self) -> bool:
+        return bool(self._body)
 
     def __str__(self) -> str:
         return self.text
@@ -564,6 +562,10 @@ class Formula:
         return tuple(lines)
 
 
+UNSTATED = Formula("")
+"""The formula, false and without text, of a custom class that states none."""
+
+
 @dataclass(frozen=True)
 class Line:
     """One line of a calculation: what is computed, the formula, its numbers, the value.
@@ -602,7 +604,7 @@ class Line:
         return tuple(sides)
 
     def _joined(self, notation: int, becomes: str) -> str:
-        head, *rest = (part[notation] for part in self.parts)
+        head, *rest = (part.notations[notation] for part in self.parts)
         return head + (becomes if self.becomes else " = ") + " = ".join(rest)
 
     @property

@@ -40,12 +40,12 @@ class Registry(Generic[Item]):
 
     @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
     def register(self, name: str) -> Callable[[Class], Class]:
-        """Enter a class under ``name``, as a frozen dataclass, which it becomes where it is none."""
+        """Enter a class under ``name``; without an ``__init__`` of its own it becomes a frozen dataclass."""
 
         def enter(cls: Class) -> Class:
             if name in self._classes:
                 raise ValueError(f"two classes are named {name!r} among the {self.kind}s")
-            if "__dataclass_fields__" not in vars(cls):
+            if not {"__dataclass_fields__", "__init__"} & vars(cls).keys():
                 cls = dataclasses.dataclass(frozen=True)(cls)
             cls = self._finish(cls) if self._finish else cls
             self._classes[name] = cls  # pyright: ignore[reportArgumentType]
@@ -68,7 +68,7 @@ class Registry(Generic[Item]):
         if key in self._classes:
             return self._classes[key]
         advice = did_you_mean(key, self._classes)
-        own = "" if advice else f" One of your own must be registered first: @{self.plural}.register({name!r})."
+        own = "" if advice else f" A custom one must be registered first: @{self.plural}.register({name!r})."
         raise UnknownName(f"unknown {self.kind} {name!r}.{advice} Known: {', '.join(self)}.{own}")
 
     def build(self, specification: Any) -> Item:
@@ -90,7 +90,7 @@ class Registry(Generic[Item]):
             raise InvalidValue(f"{self.kind}: {name} is a class. Write {name}(…), an object of it.")
         raise InvalidValue(
             f"{self.kind} must be a name, a table with a name, or a {self.base.__name__}. "
-            f"Received: {specification!r}. Known names: {', '.join(self)}. One of your own is a class that inherits "
+            f"Received: {specification!r}. Known names: {', '.join(self)}. A custom one is a class that inherits "
             f"from {self.base.__name__}, see {self.base.__module__}."
         )
 

@@ -1,11 +1,11 @@
-"""How sure a comparison of trainings is: intervals, paired tests, effect sizes.
+"""Confidence intervals, paired tests and effect sizes for comparing trainings.
 
-Trainings with the same seed see the same rows in the same order, so that two settings are compared pair by
-pair: what a seed does to both alike drops out, and few seeds tell much.
+Trainings with the same seed see the same rows in the same order, so that two settings are compared pair by pair: the
+common effect of a seed cancels, and few seeds suffice.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -19,42 +19,42 @@ CONFIDENCE = Interval(0, 1, closed="neither")
 
 @dataclass(frozen=True)
 class Estimate:
-    """What some values say of the mean that they are drawn around."""
+    """A mean with its confidence interval."""
 
     mean: float
-    spread: float
+    std: float
     """Standard deviation of the values, by n − 1; NaN for one value."""
     low: float
     """Lower end of the mean's interval."""
     high: float
     count: int
-    """Values that are numbers."""
+    """Number of values that are not NaN."""
 
 
 @dataclass(frozen=True)
 class Paired:
-    """What pairs of values say of the difference between their means."""
+    """The difference between the means of paired values, with its test."""
 
     difference: float
     """Mean of a − b."""
     interval: tuple[float, float]
     """Of that mean."""
     p: float
-    """How likely so large a difference of either sign would be if there were none (paired t-test)."""
+    """Probability of so large a difference of either sign if there were none (paired t-test)."""
     d: float
     """Effect size: the mean difference in standard deviations of the differences. 0.2 is small, 0.8 is large."""
     count: int
-    """Pairs in which both are numbers."""
+    """Number of pairs without NaN."""
 
 
 def interval(values: Any, confidence: float = 0.95) -> Estimate:
-    """Mean, spread, and the interval that holds the true mean in so many of all repetitions.
+    """Estimate a mean, with standard deviation and confidence interval.
 
     Formula:
         mean ± t · s / √n, where t is Student's quantile for n − 1 degrees of freedom
 
     Args:
-        values: numbers, shape (n,); NaN, as of a training that diverged, is left out.
+        values: numbers, shape (n,); NaN, as of a diverged training, is left out.
         confidence: between 0 and 1.
 
     Returns:
@@ -65,8 +65,8 @@ def interval(values: Any, confidence: float = 0.95) -> Estimate:
         ShapeError: values of more than one axis.
 
     Example:
-        >>> found = interval([0.95, 0.96, 0.97])
-        >>> round(found.mean, 3), round(found.low, 3), round(found.high, 3)
+        >>> accuracy = interval([0.95, 0.96, 0.97])
+        >>> round(accuracy.mean, 3), round(accuracy.low, 3), round(accuracy.high, 3)
         (0.96, 0.935, 0.985)
 
     Source: Student, The probable error of a mean, 1908.
@@ -78,13 +78,13 @@ def interval(values: Any, confidence: float = 0.95) -> Estimate:
     mean = float(numbers.mean()) if count else np.nan
     if count < 2:
         return Estimate(mean, np.nan, np.nan, np.nan, count)
-    spread = float(numbers.std(ddof=1))
-    margin = float(stdtrit(count - 1, (1 + confidence) / 2)) * spread / np.sqrt(count)
-    return Estimate(mean, spread, float(mean - margin), float(mean + margin), count)
+    std = float(numbers.std(ddof=1))
+    margin = float(stdtrit(count - 1, (1 + confidence) / 2)) * std / np.sqrt(count)
+    return Estimate(mean, std, float(mean - margin), float(mean + margin), count)
 
 
 def paired(a: Any, b: Any, confidence: float = 0.95) -> Paired:
-    """Whether ``a`` differs from ``b``, value by value of the same seed.
+    """Test whether ``a`` differs from ``b``, pair by pair.
 
     Formula:
         δ = a − b; t = δ̄ / (s / √n), p by Student's distribution for n − 1 degrees of freedom; d = δ̄ / s
@@ -103,8 +103,8 @@ def paired(a: Any, b: Any, confidence: float = 0.95) -> Paired:
         ShapeError: not as many values in ``a`` as in ``b``.
 
     Example:
-        >>> found = paired([0.95, 0.96, 0.97], [0.93, 0.95, 0.95])
-        >>> round(found.difference, 4), round(found.p, 3), round(found.d, 2)
+        >>> gain = paired([0.95, 0.96, 0.97], [0.93, 0.95, 0.95])
+        >>> round(gain.difference, 4), round(gain.p, 3), round(gain.d, 2)
         (0.0167, 0.038, 2.89)
 
     Source: Student, The probable error of a mean, 1908; Cohen, Statistical power analysis for the behavioral
@@ -114,25 +114,23 @@ def paired(a: Any, b: Any, confidence: float = 0.95) -> Paired:
     if first.shape != second.shape:
         raise ShapeError(f"paired values must be as many in a as in b. Received: {len(first)} and {len(second)}.")
     differences = first - second
-    found = interval(differences, confidence)
-    if found.count < 2:
-        return Paired(found.mean, (np.nan, np.nan), np.nan, np.nan, found.count)
-    if found.spread == 0:
-        d = float(np.copysign(np.inf, found.mean)) if found.mean else 0.0
-    else:
-        d = found.mean / found.spread
-    p = float(2 * stdtr(found.count - 1, -abs(d) * np.sqrt(found.count)))
-    return Paired(found.mean, (found.low, found.high), p, d, found.count)
+    mean, std, low, high, count = astuple(interval(differences, confidence))
+    if count < 2:
+        return Paired(mean, (np.nan, np.nan), np.nan, np.nan, count)
+    limit = float(np.copysign(np.inf, mean)) if mean else 0.0
+    d = mean / std if std else limit
+    p = float(2 * stdtr(count - 1, -abs(d) * np.sqrt(count)))
+    return Paired(mean, (low, high), p, d, count)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """The p-values corrected for being several: the chance of even one false discovery among them.
+    """Correct p-values for multiple tests by Holm's step-down method.
 
     Formula:
         sorted upwards, pᵢ ← max(pᵢ₋₁, min(1, (m − i) · pᵢ)), i from 0; m counts those that are numbers
 
     Args:
-        p_values: one a test; NaN stays NaN.
+        p_values: one per test; NaN stays NaN.
 
     Example:
         >>> holm([0.01, 0.04, 0.03])

@@ -23,12 +23,12 @@ def _is_leaf(field: dataclasses.Field[Any]) -> bool:
 
 
 def nested(default: Any, help: str) -> Any:
-    """A field that holds a number or another tunable object, such as a learning rate or its schedule."""
+    """Declare a field that holds a number or another tunable object, such as a learning rate or its schedule."""
     return dataclasses.field(default=default, metadata={"tunable": True, "help": help})
 
 
 def tunable(cls: Class) -> Class:
-    """Class decorator: the fields limited by an `Interval`, and the `nested` ones, become leaves."""
+    """Make the fields limited by an `Interval`, and the `nested` ones, leaves of a pytree (class decorator)."""
     fields = dataclasses.fields(cls)
     leaves = [field.name for field in fields if _is_leaf(field)]
     flags = [field.name for field in fields if not _is_leaf(field)]
@@ -37,10 +37,10 @@ def tunable(cls: Class) -> Class:
         children = [(jax.tree_util.GetAttrKey(name), getattr(item, name)) for name in leaves]
         return children, tuple(getattr(item, name) for name in flags)
 
-    def unflatten(held: tuple[Any, ...], children: Any) -> Any:
-        # Not through __init__: leaves may be tracers, which no constraint can judge.
+    def unflatten(flag_values: tuple[Any, ...], children: Any) -> Any:
+        # Not through __init__: leaves may be tracers, which no constraint can check.
         item = object.__new__(cls)
-        for name, value in zip(leaves + flags, (*children, *held), strict=True):
+        for name, value in zip(leaves + flags, (*children, *flag_values), strict=True):
             object.__setattr__(item, name, value)
         return item
 
@@ -49,5 +49,5 @@ def tunable(cls: Class) -> Class:
 
 
 def as_arrays(item: Tunable, dtype: Any = jnp.float32) -> Tunable:
-    """The same object with every number an array of ``dtype``."""
+    """Turn every number of an object into an array of ``dtype``."""
     return jax.tree.map(lambda number: jnp.asarray(number, dtype), item)

@@ -1,7 +1,7 @@
-"""The words that every signature uses: arrays, keys, trees, and the letters of the axes.
+"""Types of arrays, keys and trees for annotations.
 
-Axis letters in shape annotations: ``batch`` examples, ``inputs`` features in, ``units``
-neurons out, ``classes`` classes; ``...`` stands for any further axes.
+Axes in shape annotations: ``batch`` examples, ``inputs`` input features, ``units`` neurons, ``classes`` classes;
+``...`` stands for any further axes.
 """
 
 from collections.abc import Mapping
@@ -14,14 +14,13 @@ run_small_loops_on_one_thread()
 from jaxtyping import Array, Bool, Float, Int, Key, Num, PyTree  # noqa: E402
 
 Params: TypeAlias = dict[str, Any]
-"""The trainable arrays of one layer by name, for example ``{"weights": W, "biases": b}``; a layer made of layers
-nests theirs."""
+"""The trainable arrays of one layer by name, such as ``{"weights": W, "biases": b}``; nested for a layer of layers."""
 
 State: TypeAlias = dict[str, Any]
-"""What a layer carries from step to step without training it (running statistics); nested where it holds a layer."""
+"""The untrained arrays of one layer, such as running statistics; nested for a layer of layers."""
 
 Cache: TypeAlias = Any
-"""What ``forward`` leaves for ``backward``: any pytree."""
+"""Any pytree that ``forward`` hands to ``backward``."""
 
 Shape: TypeAlias = tuple[int, ...]
 """The shape of one example: no batch axis."""
@@ -30,7 +29,7 @@ Shapes: TypeAlias = Shape | tuple[Shape, ...]
 """The shape of one example; a tuple of shapes for a network with several inputs or outputs."""
 
 Specification: TypeAlias = str | Mapping[str, Any]
-"""What a person writes for a registered object: its name, or a table of name and fields."""
+"""A registered object in plain data: its name, or a table of name and fields."""
 
 Scalar: TypeAlias = Float[Array, ""]
 

@@ -134,25 +134,17 @@ def _mnist_folder() -> Path | None:
     return None
 
 
-def _read_mnist(path: Path, name: str) -> bytes:
-    plain, packed = path / name, path / f"{name}.gz"
-    file, advice = plain if plain.is_file() else packed, "Delete the file and load the dataset again."
+def _read_mnist(file: Path, name: str, origin: str, advice: str) -> bytes:
     try:
         content = file.read_bytes()
-        content = content if file is plain else gzip.decompress(content)
+        content = content if file.name == name else gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"cannot read {str(file)!r}: {error}. {advice}") from error
-    _check_mnist(content, name, str(file), advice)
-    return content
-
-
-def _check_mnist(content: bytes, name: str, origin: str, advice: str) -> None:
+        raise DataError(f"cannot read {origin!r}: {error}. {advice}") from error
     expected, received = _MNIST_FILES[name][1], sha256(content)
     if received != expected:
-        raise DataError(
-            f"{origin!r} is not MNIST's {name}: its content has SHA-256 {received[:16]}…, expected {expected[:16]}…. "
-            f"{advice}"
-        )
+        hashes = f"its content has SHA-256 {received[:16]}…, expected {expected[:16]}…"
+        raise DataError(f"{origin!r} is not MNIST's {name}: {hashes}. {advice}")
+    return content
 
 
 def _fetch_mnist(progress: Progress | None) -> Path:
@@ -167,10 +159,7 @@ def _fetch_mnist(progress: Progress | None) -> Path:
             packed = download(url, part, report)
             advice = "It was deleted. Try again, or name another mirror by PELLUCID_MNIST_URL."
             try:
-                content = gzip.decompress(packed.read_bytes())
-                _check_mnist(content, name, url, advice)
-            except (OSError, EOFError, zlib.error) as error:
-                raise DataError(f"{url!r} is not a gzip file: {error}. {advice}") from error
+                content = _read_mnist(packed, name, url, advice)
             finally:
                 packed.unlink()  # unpacked it is not needed, and damaged it must not be resumed
             write_bytes(folder / name, content)
@@ -180,11 +169,16 @@ def _fetch_mnist(progress: Progress | None) -> Path:
 
 def _load_mnist(info: DatasetInfo, seed: int) -> Dataset:
     folder = fetch("mnist")
+
+    def read(name: str, offset: int) -> np.ndarray:
+        file = folder / name if (folder / name).is_file() else folder / f"{name}.gz"
+        content = _read_mnist(file, name, str(file), "Delete the file and load the dataset again.")
+        return np.frombuffer(content, np.uint8, offset=offset)
+
     parts = []
     for stem in ("train", "t10k"):
-        x = _aligned(np.frombuffer(_read_mnist(folder, f"{stem}-images-idx3-ubyte"), np.uint8, offset=16))
-        y = np.frombuffer(_read_mnist(folder, f"{stem}-labels-idx1-ubyte"), np.uint8, offset=8)
-        parts.append(Part(x.reshape(-1, 28, 28), y.astype(np.int32)))
+        x = _aligned(read(f"{stem}-images-idx3-ubyte", 16)).reshape(-1, 28, 28)
+        parts.append(Part(x, read(f"{stem}-labels-idx1-ubyte", 8).astype(np.int32)))
     return _digits(info, *parts)
 
 

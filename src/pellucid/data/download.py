@@ -1,4 +1,4 @@
-"""Downloads that survive a broken line: resumed where they stopped, retried, with a time limit."""
+"""Downloads that survive a broken connection: resumed, retried, with a time limit."""
 
 import http.client
 import time
@@ -24,15 +24,15 @@ _BLOCK = 1 << 18
 
 
 def download(url: str, path: Path, progress: Progress | None = None) -> Path:
-    """The content of ``url`` in the file ``path``, continued if part of it is there.
+    """Download ``url`` to the file ``path``, resuming if part of it is there.
 
     Args:
         url: http or https.
-        path: where the bytes go as they come; after a failure they stay, and the next call goes on from them.
-        progress: told how far it is.
+        path: receives the bytes; after a failure they stay, and the next call resumes from them.
+        progress: called with the bytes received and the bytes in all.
 
     Returns:
-        ``path``, complete. Whether the content is right is for the caller to check.
+        ``path``, complete. The caller checks the content.
 
     Raises:
         DataError: the server refuses, or every attempt failed.
@@ -54,8 +54,8 @@ def download(url: str, path: Path, progress: Progress | None = None) -> Path:
             refused = isinstance(error, urllib.error.HTTPError) and 400 <= error.code < 500
             if refused or pause is None:
                 raise DataError(
-                    f"cannot download {url}: {error}. What came so far ({_size(path):,} bytes) is kept and the next "
-                    "call goes on from there. Check the connection, or put the files into a folder and name it by the "
+                    f"cannot download {url}: {error}. The {_size(path):,} bytes received so far are kept, and the next "
+                    "call resumes from them. Check the connection, or put the files into a folder and name it by the "
                     "environment variable PELLUCID_DATA."
                 ) from error
             time.sleep(pause)
@@ -67,7 +67,7 @@ def _size(path: Path) -> int:
 
 
 def _append(path: Path, block: bytes) -> None:
-    """Opened for each block (0.02 ms for 256 KB), so that a full disk shows here and not on closing."""
+    # Opened for each block (0.02 ms for 256 KB), so that a full disk shows here and not on closing.
     try:
         with open(path, "ab") as file:
             file.write(block)
@@ -84,9 +84,10 @@ def _attempt(url: str, path: Path, progress: Progress | None) -> None:
         error.close()
         if error.code != 416 or not have:
             raise
-        # Nothing after what we have: it is whole already, or not this file. From the start, to be sure.
+        # Nothing after these bytes: the file is whole already, or another. From the start, to be sure.
         path.unlink()
-        return _attempt(url, path, progress)
+        _attempt(url, path, progress)
+        return
     with response:
         if have and response.status != 206:  # the server sends the whole file
             path.unlink()
@@ -100,7 +101,3 @@ def _attempt(url: str, path: Path, progress: Progress | None) -> None:
                 progress(have, total)
     if have < total:  # http.client ends a cut body silently when read in blocks
         raise ConnectionError(f"the connection ended after {have:,} of {total:,} bytes")
-    return None
-
-
-__all__ = ["PAUSES", "Progress", "TIMEOUT", "download"]

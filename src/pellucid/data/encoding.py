@@ -31,7 +31,7 @@ TASKS: tuple[Task, ...] = ("binary", "multiclass", "multilabel", "regression")
 
 
 def as_inputs(x: Any) -> np.ndarray:
-    """Convert ``x`` to an array to train on: uint8 kept, bool as uint8, other real numbers float32, all finite.
+    """Convert ``x`` to an array to train on: uint8 kept, bool as uint8, other real numbers float32.
 
     Args:
         x: array-like ``(rows, …)`` of at least two axes.
@@ -85,11 +85,6 @@ def as_array(values: Any, name: str) -> np.ndarray:
         ...
         pellucid.core.errors.DataError: x is a set, which has no order. Give an array, or a list of rows.
     """
-    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
-        raise DataError(
-            f"{name} is a masked array, whose masked values would be used as they are. Fill them, {name}.filled(…), or "
-            "leave the rows out."
-        )
     if (problem := _not_an_array(values, name)) is not None:
         raise DataError(f"{name} is {problem}")
     try:
@@ -102,9 +97,9 @@ def as_array(values: Any, name: str) -> np.ndarray:
             f"{name}.detach().cpu().numpy()."
         ) from error
     if array.ndim == 0 and array.dtype == object:
-        raise DataError(f"{name} is {kind_of(values)}, which is no array. Give an array, or a list of rows.")
+        raise DataError(f"{name} is {kind_of(values)}, which is no array. {_GIVE}")
     if array.ndim == 0:
-        raise ShapeError(f"{name} is the single value {plain(array[()])!r}. Give an array, or a list of rows.")
+        raise ShapeError(f"{name} is the single value {plain(array[()])!r}. {_GIVE}")
     if array.dtype.names:
         raise DataError(
             f"{name} is an array of records ({', '.join(array.dtype.names)}). Give a plain array, "
@@ -113,10 +108,18 @@ def as_array(values: Any, name: str) -> np.ndarray:
     return array
 
 
+_GIVE = "Give an array, or a list of rows."
+
+
 def _not_an_array(values: Any, name: str) -> str | None:
     # What values is instead of an array, and what to give; None where it may be one.
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        return (
+            f"a masked array, whose masked values would be used as they are. Fill them, {name}.filled(…), or leave the "
+            "rows out."
+        )
     if values is None:
-        return "None. Give an array, or a list of rows."
+        return f"None. {_GIVE}"
     if isinstance(values, (str, bytes, os.PathLike)):
         shown = f"the text {values!r:.80}" if isinstance(values, (str, bytes)) else f"the path {str(values)!r}"
         return (
@@ -131,7 +134,7 @@ def _not_an_array(values: Any, name: str) -> str | None:
             "load_table(pandas.DataFrame(…), target=column)."
         )
     if isinstance(values, Set):
-        return f"{kind_of(values)}, which has no order. Give an array, or a list of rows."
+        return f"{kind_of(values)}, which has no order. {_GIVE}"
     if isinstance(values, Iterator):
         return f"{kind_of(values)}, which can be read once only. Give list({name})."
     return None
@@ -164,11 +167,8 @@ def as_float32(array: np.ndarray, name: str) -> np.ndarray:
         converted = np.ascontiguousarray(array, np.float32)
     finite = np.isfinite(converted)
     if not finite.all():
-        index = tuple(np.argwhere(~finite)[0].tolist())
-        raise DataError(
-            f"{name} holds {array[index]} at {_position(index)}, one of {np.count_nonzero(~finite):,} values that are "
-            "not finite in float32. Remove these rows, fill them in, or rescale the column."
-        )
+        advice = "that are not finite in float32. Remove these rows, fill them in, or rescale the column."
+        raise _wrong(name, array, ~finite, f", one of {np.count_nonzero(~finite):,} values {advice}")
     return converted
 
 
@@ -180,10 +180,8 @@ def _real_numbers(array: np.ndarray, name: str) -> np.ndarray:
                 advice = "Give times as numbers, such as days since a first one, or as columns of year, month, day."
             elif isinstance(value, numbers.Complex):
                 advice = "Give real and imaginary part as two columns."
-            raise DataError(
-                f"{name} holds {plain(value)!r} ({type(value).__name__}) at {_position(index)}, which is no real "
-                f"number. {advice}"
-            )
+            shown = f"{plain(value)!r} ({type(value).__name__})"
+            raise DataError(f"{name} holds {shown} at {_position(index)}, which is no real number. {advice}")
     return array.astype(np.float64)
 
 
@@ -197,6 +195,13 @@ def _position(index: tuple[int, ...]) -> str:
     if not others:
         return f"row {row}"
     return f"row {row}, column {others[0]}" if len(others) == 1 else f"row {row}, position {tuple(others)}"
+
+
+def _wrong(name: str, array: np.ndarray, wrong: np.ndarray, advice: str) -> DataError:
+    # The error for the first wrong value of an array.
+    index = tuple(np.argwhere(wrong)[0].tolist())
+    value = array[index]
+    return DataError(f"{name} holds {repr(value) if isinstance(value, str) else value} at {_position(index)}{advice}")
 
 
 @dataclass(frozen=True)
@@ -233,8 +238,7 @@ class Target:
             return rows.argmax(axis=1).astype(np.int32) if self.task == "multiclass" else rows
         known = {label: number for number, label in enumerate(self.labels)}
         distinct, inverse = np.unique(_labels(array), return_inverse=True)
-        numbering = np.array([known.get(value, -1) for value in distinct.tolist()], np.int32)
-        values = numbering[inverse]
+        values = np.array([known.get(value, -1) for value in distinct.tolist()], np.int32)[inverse]
         if (values < 0).any():
             row = int(np.argmax(values < 0))
             raise DataError(
@@ -284,11 +288,8 @@ def _checked(y: Any, task: Task | None) -> np.ndarray:
             f"y has shape {array.shape}: a target at each time step, or at each pixel, is not supported by train yet. "
             f"A target is one number or class per example, (rows,), or several, (rows, outputs). {SEVERAL_AS_ONE}"
         )
-    if array.ndim not in (1, 2) or (array.ndim == 1 and task == "multilabel"):
-        raise ShapeError(
-            "y must have shape (rows,) or (rows, outputs), and (rows, labels) if multilabel. Received shape "
-            f"{array.shape}."
-        )
+    if array.ndim == 1 and task == "multilabel":
+        raise ShapeError(f"y must have shape (rows, labels) if multilabel. Received shape {array.shape}.")
     if array.size == 0:
         raise DataError(f"y is empty: shape {array.shape}. At least one row is needed.")
     if array.ndim == 2 and array.shape[1] == 1 and task != "multilabel":
@@ -302,7 +303,7 @@ def _checked(y: Any, task: Task | None) -> np.ndarray:
             whole = all(issubclass(kind, numbers.Integral) for kind in kinds)
             array = array.astype(np.int64) if whole else array
     if array.dtype.kind == "f":
-        as_float32(array, "y")  # NaN must be named here, before it could pass for a class
+        as_float32(array, "y")  # NaN must be refused here, before it could pass for a class
     return array
 
 
@@ -321,48 +322,40 @@ def _guess(array: np.ndarray, classes: Sequence[str] | None) -> Task:
 
 
 def _infer_labels(array: np.ndarray, task: Task, classes: Sequence[str] | None) -> Target:
-    distinct = np.unique(_labels(array)).tolist()
-    if len(distinct) < 2:
+    labels = tuple(np.unique(_labels(array)).tolist())
+    if len(labels) < 2:
         raise DataError(
-            f"y holds one class only, {distinct[0]!r}. Give examples of at least two classes, or pass "
-            "task='regression' if the target is a quantity."
+            f"y holds one class only, {labels[0]!r}. Give examples of at least two classes, or pass task='regression' "
+            "if the target is a quantity."
         )
-    if classes is None:
-        labels, names = tuple(distinct), tuple(map(str, distinct))
-    else:
-        names = tuple(classes)
-        labels = names if isinstance(distinct[0], str) else tuple(range(len(names)))
+    names = tuple(map(str, labels) if classes is None else classes)
+    if classes is not None:
+        labels = names if isinstance(labels[0], str) else tuple(range(len(names)))
     if len(set(names)) != len(names):
         raise DataError(f"two classes have the same name. Received: {_listed(names)}.")
     if task == "binary" and len(names) != 2:
+        received = f"Received {len(names)}: {_listed(labels)}"
         raise DataError(
-            f"a binary target has exactly two classes. Received {len(names)}: {_listed(labels)}. Pass "
-            "task='multiclass', or correct the labels."
+            f"a binary target has exactly two classes. {received}. Pass task='multiclass', or correct the labels."
         )
     return Target(task, names, labels)
 
 
 def _labels(array: np.ndarray) -> np.ndarray:
     # A column of labels as text or int64.
-    if array.dtype.kind in "US" or array.dtype == bool:
-        return array.astype(str)
+    allowed = "class labels are text, booleans or whole numbers"
     if array.dtype == object:
         for row, value in enumerate(array):
             if not isinstance(value, str):
-                raise DataError(
-                    f"y holds {value!r} ({type(value).__name__}) at row {row} among labels that are text. Fill in the "
-                    "label or remove the row."
-                )
+                problem = f"{value!r} ({type(value).__name__}) at row {row} among labels that are text"
+                raise DataError(f"y holds {problem}. Fill in the label or remove the row.")
+    if array.dtype.kind in "USbO":
         return array.astype(str)
-    whole = as_float32(array, "y") == np.round(array) if array.dtype.kind == "f" else None
-    if whole is not None and not whole.all():
-        row = int(np.argmin(whole))
-        raise DataError(
-            f"y holds {array[row]} at row {row}: class labels are text, booleans or whole numbers. Pass "
-            "task='regression' to predict a quantity."
-        )
     if array.dtype.kind not in "iuf":
-        raise DataError(f"y holds {array.dtype} values: class labels are text, booleans or whole numbers.")
+        raise DataError(f"y holds {array.dtype} values: {allowed}.")
+    fractions = as_float32(array, "y") != np.round(array) if array.dtype.kind == "f" else np.zeros(1, bool)
+    if fractions.any():
+        raise _wrong("y", array, fractions, f": {allowed}. Pass task='regression' to predict a quantity.")
     return array.astype(np.int64)
 
 
@@ -371,9 +364,8 @@ def _names_of_columns(array: np.ndarray, task: Task, classes: Sequence[str] | No
         raise ShapeError(f"a binary target is one column. Received shape {array.shape}.")
     rows = _indicators(array, task)
     if task == "multiclass" and np.count_nonzero(rows.any(axis=0)) < 2:
-        raise DataError(
-            f"y holds one class only, column {int(rows[0].argmax())}. Give examples of at least two classes."
-        )
+        column = int(rows[0].argmax())
+        raise DataError(f"y holds one class only, column {column}. Give examples of at least two classes.")
     if classes is not None and len(classes) != array.shape[1]:
         raise DataError(f"{len(classes)} class names for {array.shape[1]} columns of y. Give one per column.")
     return tuple(classes) if classes else tuple(map(str, range(array.shape[1])))
@@ -382,17 +374,18 @@ def _names_of_columns(array: np.ndarray, task: Task, classes: Sequence[str] | No
 def _indicators(array: np.ndarray, task: Task) -> np.ndarray:
     # Rows of 0 and 1 in float32; exactly one 1 per row if multiclass.
     rows = as_float32(array, "y")
-    allowed = np.isin(rows, (0, 1))
-    if not allowed.all():
-        index = tuple(np.argwhere(~allowed)[0].tolist())
-        raise DataError(
-            f"y holds {rows[index]:g} at {_position(index)}: a {task} target of several columns is rows of 0 and 1. "
-            "Give one label per row, of shape (rows,); a label at each time step is not supported by train yet."
+    wrong = ~np.isin(rows, (0, 1))
+    if wrong.any():
+        advice = (
+            f": a {task} target of several columns is rows of 0 and 1. Give one label per row, of shape (rows,); a "
+            "label at each time step is not supported by train yet."
         )
-    if task == "multiclass" and (rows.sum(axis=1) != 1).any():
-        row = int(np.argmax(rows.sum(axis=1) != 1))
+        raise _wrong("y", array, wrong, advice)
+    ones = rows.sum(axis=1)
+    if task == "multiclass" and (ones != 1).any():
+        row = int(np.argmax(ones != 1))
         raise DataError(
-            f"row {row} of y has {rows[row].sum():g} ones: a one-hot row has exactly one. Pass task='multilabel' where "
+            f"row {row} of y has {ones[row]:g} ones: a one-hot row has exactly one. Pass task='multilabel' where "
             "several labels may apply."
         )
     return rows

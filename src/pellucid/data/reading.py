@@ -5,6 +5,7 @@ Reading is strict: a ragged line, a repeated header or an impossible cell is ref
 
 import csv
 import os
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -158,6 +159,44 @@ def read_table(source: Any) -> Table:
     return _read_frame(source, "table", "the data frame")
 
 
+def read_pairs(path: str | os.PathLike[str] | None, default: str, form: str, origin: str) -> list[tuple[str, str]]:
+    """Read the two sides of the first TAB in each line of a UTF-8 text file, or of the text in a zip file.
+
+    Args:
+        path: the file; None for ``default`` in the folder that the environment variable ``PELLUCID_DATA`` names.
+        default: relative path.
+        form: of a line, for error messages.
+        origin: where to get the file, for error messages.
+
+    Raises:
+        DataError: no such file, or a line of another form.
+    """
+    path = pairs_path(path, default)
+    try:
+        content = path.read_bytes()
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                content = archive.read(next(name for name in archive.namelist() if name[0] != "_"))
+        lines = content.decode("utf-8").removesuffix("\n").split("\n")  # a text may hold Unicode's other line ends
+    except (OSError, StopIteration, UnicodeDecodeError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"cannot read {str(path)!r}: {error}. Download {origin}, and give its path, or put it at {default} in the "
+            "folder that the environment variable PELLUCID_DATA names."
+        ) from error
+    pairs = []
+    for number, line in enumerate(lines, start=1):
+        left, tab, right = line.partition("\t")
+        if not tab or not left:
+            raise DataError(f"line {number} of {str(path)!r} is not '{form}': {line[:60]!r}.")
+        pairs.append((left, right))
+    return pairs
+
+
+def pairs_path(path: str | os.PathLike[str] | None, default: str) -> Path:
+    """The given path, else ``default`` in the folder that ``PELLUCID_DATA`` names."""
+    return Path(os.environ.get("PELLUCID_DATA", "."), default) if path is None else Path(path)
+
+
 def _read_csv(path: Path) -> Table:
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
@@ -251,8 +290,8 @@ def _read_frame(frame: Any, name: str, source: str) -> Table:
         kind = type(frame).__name__
         advice = {"ndarray": " For arrays: make_dataset(x, y).", "dict": " For columns: pandas.DataFrame(…)."}
         raise DataError(
-            f"a table is a path, a data frame (pandas, Polars, PyArrow) or a list of rows. Received: {kind}."
-            f"{advice.get(kind, '')}"
+            "a table is a path, a data frame (pandas, Polars, PyArrow) or a list of rows. Received: "
+            f"{kind}.{advice.get(kind, '')}"
         ) from error
     except nw.exceptions.NarwhalsError as error:
         raise DataError(f"{source} cannot be read: {error}") from error

@@ -1,9 +1,8 @@
-"""Messages as bags of words: for each word of a vocabulary, whether the message holds it."""
+"""Messages as bags of words: one input for each word of a vocabulary."""
 
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,14 +10,15 @@ import numpy as np
 from pellucid.core.constraints import WholeNumber, require
 from pellucid.core.errors import DataError
 from pellucid.data.arrays import Encoder
+from pellucid.data.reading import read_pairs
 
 
 @dataclass(frozen=True)
 class Vocabulary(Encoder):
     """The words that a network knows, in the order of its inputs.
 
-    ``x_i = 1`` if the message holds word i, else 0. Words are runs of two or more letters, digits or
-    underscores, in lower case.
+    ``x_i = 1`` if the message holds word i, else 0. Words are runs of two or more letters, digits or underscores, in
+    lower case.
 
     Args:
         words: distinct, at least one.
@@ -42,7 +42,7 @@ class Vocabulary(Encoder):
         return len(self.words)
 
     def encode(self, source: Sequence[str]) -> np.ndarray:
-        """The messages as a uint8 array ``(messages, words)`` of 0 and 1; unknown words leave no trace.
+        """Convert messages to uint8 ``(messages, words)`` of 0 and 1; unknown words are ignored.
 
         Raises:
             DataError: one text instead of a list of texts.
@@ -61,11 +61,11 @@ class Vocabulary(Encoder):
 
 
 def bag_of_words(texts: Sequence[str], *, minimum_count: int = 2, maximum_words: int | None = None) -> Vocabulary:
-    """The vocabulary of some messages; give the training messages only, so that held-out ones stay unseen.
+    """Collect the vocabulary of messages.
 
     Args:
-        texts: the messages.
-        minimum_count: words found in fewer messages are left out; at least 1.
+        texts: the training messages alone, so that held-out ones stay unseen.
+        minimum_count: words of fewer messages are left out; at least 1.
         maximum_words: keep only so many of the most frequent words.
 
     Returns:
@@ -90,18 +90,18 @@ def bag_of_words(texts: Sequence[str], *, minimum_count: int = 2, maximum_words:
         counter = CountVectorizer(min_df=minimum_count, max_features=maximum_words, binary=True).fit(texts)
     except ValueError as error:  # "empty vocabulary", "no terms remain"
         raise DataError(
-            f"no word is found in at least {minimum_count} of the {len(texts)} messages. Lower minimum_count or give "
+            f"no word occurs in at least {minimum_count} of the {len(texts)} messages. Lower minimum_count or give "
             "more messages."
         ) from error
     return Vocabulary(tuple(str(word) for word in counter.get_feature_names_out()))
 
 
 def load_messages(path: str | os.PathLike[str] | None = None) -> tuple[list[str], list[str]]:
-    r"""The SMS Spam Collection: messages, and for each ``"ham"`` or ``"spam"``.
+    r"""Load the SMS Spam Collection: messages, and for each ``"ham"`` or ``"spam"``.
 
     Args:
-        path: a UTF-8 file of lines ``label TAB message``; by default ``sms-spam/SMSSpamCollection`` in the
-            folder that the environment variable ``PELLUCID_DATA`` names.
+        path: a UTF-8 file of lines ``label TAB message``; by default ``sms-spam/SMSSpamCollection`` in the folder that
+            the environment variable ``PELLUCID_DATA`` names.
 
     Returns:
         The messages and their labels, as `make_dataset` and `bag_of_words` take them.
@@ -110,33 +110,14 @@ def load_messages(path: str | os.PathLike[str] | None = None) -> tuple[list[str]
         DataError: no such file, or a line without label or TAB.
 
     Example:
-        >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp()) / "messages"
+        >>> import pathlib, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "messages"
         >>> _ = path.write_text("ham\tsee you\nspam\twin cash now\n")
         >>> load_messages(path)
         (['see you', 'win cash now'], ['ham', 'spam'])
 
     Source: Almeida, Gómez Hidalgo, Yamakami, "Contributions to the study of SMS spam filtering", 2011.
     """
-    if path is None:
-        path = Path(os.environ.get("PELLUCID_DATA", ".")) / "sms-spam" / "SMSSpamCollection"
-    try:
-        content = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"cannot read the messages in {str(path)!r}: {error}. Download the SMS Spam Collection from "
-            "https://archive.ics.uci.edu/dataset/228, unzip it, and give its path, or put it at "
-            "sms-spam/SMSSpamCollection in the folder that the environment variable PELLUCID_DATA names."
-        ) from error
-    texts, labels = [], []
-    # Not splitlines: a message may hold one of Unicode's other line ends.
-    for number, line in enumerate(content.removesuffix("\n").split("\n"), start=1):
-        label, tab, text = line.partition("\t")
-        if not tab or not label:
-            raise DataError(f"line {number} of {str(path)!r} is not 'label TAB message': {line[:60]!r}.")
-        labels.append(label)
-        texts.append(text)
-    return texts, labels
-
-
-__all__ = ["Vocabulary", "bag_of_words", "load_messages"]
+    origin = "and unzip the SMS Spam Collection from https://archive.ics.uci.edu/dataset/228"
+    pairs = read_pairs(path, "sms-spam/SMSSpamCollection", "label TAB message", origin)
+    return [text for _, text in pairs], [label for label, _ in pairs]

@@ -1,32 +1,34 @@
-"""Sentence pairs for translation: words as numbers, and a part held out by distinct sentences."""
+"""Sentence pairs for translation: words as numbers, split by distinct sentences."""
 
-import io
 import math
 import os
 import re
-import zipfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
+from functools import cached_property, reduce
+from itertools import takewhile
+from operator import or_
 from typing import Any
 
 import numpy as np
 
-from pellucid.core.constraints import Interval, WholeNumber, require
+from pellucid.core.constraints import WholeNumber, require
 from pellucid.core.errors import DataError
-from pellucid.data.arrays import Dataset, Encoder, Part
+from pellucid.data.arrays import FRACTION, Dataset, Encoder, Part
+from pellucid.data.reading import pairs_path, read_pairs
 
 SPECIAL = ("<pad>", "<start>", "<end>", "<unknown>")
 """The first words of every lexicon, by their numbers 0 to 3."""
 PAD, START, END, UNKNOWN = range(4)
+FILE = "translation/fra-eng.zip"
+"""The pairs that are read where no file is named, in the folder that ``PELLUCID_DATA`` names."""
 
 _WORD = re.compile(r"[^\W_]+'?|[^\w\s]")
 
 
 def words_of(sentence: str) -> list[str]:
-    """The words and marks of a sentence, in lower case; an apostrophe ends a word.
+    """Split a sentence into words and marks, in lower case; an apostrophe ends a word.
 
     Example:
         >>> words_of("J’ai froid !")
@@ -36,7 +38,7 @@ def words_of(sentence: str) -> list[str]:
 
 
 def sentence_of(words: Iterable[str]) -> str:
-    """Words and marks put together again.
+    """Join words and marks to a sentence.
 
     Example:
         >>> sentence_of(["est", "-", "ce", "qu'", "il", "pleut", "?"])
@@ -48,7 +50,7 @@ def sentence_of(words: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Lexicon:
-    """The words of a language by number; the first four stand for padding, start, end and all other words.
+    """The words of a language by number, the first four for padding, start, end and unknown words.
 
     Args:
         words: distinct, `SPECIAL` first.
@@ -73,7 +75,7 @@ class Lexicon:
 
     @staticmethod
     def of(sentences: Iterable[Sequence[str]], minimum_count: int) -> "Lexicon":
-        """The words that occur at least ``minimum_count`` times, the most frequent first."""
+        """Collect the words that occur at least ``minimum_count`` times, the most frequent first."""
         counts = Counter(word for sentence in sentences for word in sentence)
         kept = [word for word, count in counts.items() if count >= minimum_count]
         return Lexicon((*SPECIAL, *sorted(kept, key=lambda word: (-counts[word], word))))
@@ -84,17 +86,12 @@ class Lexicon:
         return {word: number for number, word in enumerate(self.words)}
 
     def encode(self, words: Iterable[str]) -> list[int]:
-        """The numbers of some words; of one that is not known, that of ``<unknown>``."""
+        """The numbers of words; that of ``<unknown>`` for an unknown one."""
         return [self.numbers.get(word, UNKNOWN) for word in words]
 
     def decode(self, numbers: Iterable[Any]) -> list[str]:
-        """The words of some numbers, up to the first ``<end>``."""
-        words = []
-        for number in numbers:
-            if number == END:
-                break
-            words.append(self.words[int(number)])
-        return words
+        """The words of numbers, up to the first ``<end>``."""
+        return [self.words[int(number)] for number in takewhile(lambda number: number != END, numbers)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,16 +169,11 @@ class SentenceEncoder(Encoder):
         return cls(source, target, plain["source_steps"], plain["target_steps"])
 
 
-def pairs_file() -> Path:
-    """The file of English and French sentences in the folder that ``PELLUCID_DATA`` names."""
-    return Path(os.environ.get("PELLUCID_DATA", ".")) / "translation" / "fra-eng.zip"
-
-
 def load_pairs(path: str | os.PathLike[str] | None = None, *, maximum_words: int = 5) -> list[tuple[str, str]]:
-    r"""Pairs of an English sentence and its French translation, as Tatoeba and Anki collect them.
+    r"""Load pairs of a sentence and its translation, as Tatoeba and Anki collect them.
 
     Args:
-        path: a zip file that holds ``fra.txt``, or a text file of lines ``source TAB target``; by default
+        path: a text file of lines ``source TAB target``, or a zip file of one; by default the English and French of
             ``translation/fra-eng.zip`` in the folder that the environment variable ``PELLUCID_DATA`` names.
         maximum_words: pairs whose source has more words (between spaces), or whose target has more than twice as many
             words and marks, are left out; at least 1.
@@ -191,8 +183,8 @@ def load_pairs(path: str | os.PathLike[str] | None = None, *, maximum_words: int
         InvalidValue: ``maximum_words`` below 1.
 
     Example:
-        >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp()) / "pairs.txt"
+        >>> import pathlib, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "pairs.txt"
         >>> _ = path.write_text("Go.\tVa !\nI would have been there by now.\tJ'y serais.\n")
         >>> load_pairs(path)
         [('Go.', 'Va !')]
@@ -200,27 +192,13 @@ def load_pairs(path: str | os.PathLike[str] | None = None, *, maximum_words: int
     Source: Tatoeba project, https://www.manythings.org/anki, CC BY 2.0.
     """
     require(maximum_words, WholeNumber(1), "maximum_words")
-    path = pairs_file() if path is None else path
-    try:
-        content = Path(path).read_bytes()
-        if zipfile.is_zipfile(io.BytesIO(content)):
-            content = zipfile.ZipFile(io.BytesIO(content)).read("fra.txt")
-        lines = content.decode("utf-8").removesuffix("\n").split("\n")
-    except (OSError, KeyError, UnicodeDecodeError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"cannot read the sentence pairs in {str(path)!r}: {error}. Download fra-eng.zip from "
-            "https://www.manythings.org/anki and give its path, or put it at translation/fra-eng.zip in the folder "
-            "that the environment variable PELLUCID_DATA names."
-        ) from error
-    pairs = []
-    for number, line in enumerate(lines, start=1):
-        source, tab, rest = line.partition("\t")
-        target = rest.partition("\t")[0]
-        if not tab:
-            raise DataError(f"line {number} of {str(path)!r} is not 'source TAB target': {line[:60]!r}.")
-        if len(source.split()) <= maximum_words and len(words_of(target)) <= 2 * maximum_words:
-            pairs.append((source, target))
-    return pairs
+    origin = "a file such as fra-eng.zip from https://www.manythings.org/anki"
+    pairs = [(source, rest.partition("\t")[0]) for source, rest in read_pairs(path, FILE, "source TAB target", origin)]
+    return [
+        (source, target)
+        for source, target in pairs
+        if len(source.split()) <= maximum_words and len(words_of(target)) <= 2 * maximum_words
+    ]
 
 
 def prepare_translations(
@@ -259,7 +237,7 @@ def prepare_translations(
         (3, 1, ((2,), (3,)), ('!', 'allez', 'cours', 'va'))
     """
     require(minimum_count, WholeNumber(1), "minimum_count")
-    require(held_out, Interval(0, 1, closed="neither"), "held_out")
+    require(held_out, FRACTION, "held_out")
     sentences = sorted({" ".join(words_of(source)) for source, _ in pairs})
     count = max(1, int(held_out * len(sentences)))
     if len(sentences) <= count:
@@ -286,7 +264,7 @@ def load_translations(
     held_out: float = 0.1,
     seed: int = 0,
 ) -> Dataset:
-    r"""A `Dataset` from a file of sentence pairs: `load_pairs`, then `prepare_translations`.
+    r"""Make a `Dataset` from a file of sentence pairs: `load_pairs`, then `prepare_translations`.
 
     Args:
         path: as for `load_pairs`.
@@ -300,32 +278,31 @@ def load_translations(
         InvalidValue: a setting outside what is allowed.
 
     Example:
-        >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp()) / "pairs.tsv"
+        >>> import pathlib, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "pairs.tsv"
         >>> _ = path.write_text("Go.\tVa !\nRun.\tCours !\nStop.\tArrête !\n")
         >>> data = load_translations(path, minimum_count=1)
         >>> data.name, len(data.train), data.train.pairs[0].tolist()
         ('pairs', 2, ['Go.', 'Va !'])
     """
-    path = pairs_file() if path is None else Path(path)
-    pairs = load_pairs(path, maximum_words=maximum_words)
+    file, pairs = pairs_path(path, FILE), load_pairs(path, maximum_words=maximum_words)
     options: dict[str, Any] = {"minimum_count": minimum_count, "held_out": held_out, "seed": seed}
-    return prepare_translations(pairs, **options, name=path.stem, source=str(path))
+    return prepare_translations(pairs, **options, name=file.stem, source=str(file))
 
 
-def bleu(found: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]) -> float:
-    """BLEU of some translations together: how many of their runs of 1 to 4 words are in a right translation.
+def bleu(translations: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]) -> float:
+    """BLEU of translations together, from the runs of 1 to 4 words that they share with references.
 
     Formula:
-        BLEU = min(1, e^(1 − r/c)) · (p₁ p₂ p₃ p₄)^¼, p_n the share of n-word runs found in a reference, each at most as
-        often as there; c the words found, r the words of the references nearest in length
+        BLEU = min(1, e^(1 − r/c)) · (p₁ p₂ p₃ p₄)^¼, p_n the fraction of n-word runs that occur in a reference, each at
+        most as often as there; c the words translated, r the words of the references nearest in length
 
     Args:
-        found: the words of each translation.
-        references: for each, the words of every right one.
+        translations: the words of each translation.
+        references: for each, the words of every correct one.
 
     Returns:
-        0 to 1; 0 where no run of 4 words is right.
+        0 to 1; 0 where no run of 4 words is correct.
 
     Example:
         >>> round(bleu([["il", "fait", "très", "beau", "ici"]], [[["il", "fait", "très", "beau"]]]), 3)
@@ -335,21 +312,18 @@ def bleu(found: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[
     """
     logarithms = []
     for n in range(1, 5):
-        right = total = 0
-        for words, known in zip(found, references, strict=True):
-            runs = _runs(words, n)
-            most: Mapping[Any, int] = Counter()
-            for reference in known:
-                most |= _runs(reference, n)
-            right += sum(min(count, most[run]) for run, count in runs.items())
-            total += sum(runs.values())
-        if right == 0:
+        correct = total = 0
+        for words, known in zip(translations, references, strict=True):
+            runs, most = _runs(words, n), reduce(or_, (_runs(reference, n) for reference in known))
+            correct += (runs & most).total()
+            total += runs.total()
+        if correct == 0:
             return 0.0
-        logarithms.append(math.log(right / total))
-    length = sum(map(len, found))
+        logarithms.append(math.log(correct / total))
+    length = sum(map(len, translations))
     nearest = sum(
-        min((len(reference) for reference in known), key=lambda n: (abs(n - len(words)), n))
-        for words, known in zip(found, references, strict=True)
+        min(map(len, known), key=lambda n: (abs(n - len(words)), n))
+        for words, known in zip(translations, references, strict=True)
     )
     return math.exp(min(0.0, 1 - nearest / length) + sum(logarithms) / 4)
 
@@ -360,16 +334,3 @@ def _runs(words: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
 
 def _filled(numbers: list[int], steps: int) -> list[int]:
     return numbers[:steps] + [PAD] * (steps - len(numbers))
-
-
-__all__ = [
-    "Lexicon",
-    "SentenceEncoder",
-    "SentencePairs",
-    "bleu",
-    "load_pairs",
-    "load_translations",
-    "prepare_translations",
-    "sentence_of",
-    "words_of",
-]

@@ -105,8 +105,8 @@ class Passes(Facts):
     @cached_property
     def hidden(self) -> tuple[Hidden, ...]:
         """The activations inside the network."""
-        layers = enumerate(self.network.layers[:-1])
-        return tuple(Hidden(i, at.function) for i, at in layers if isinstance(at, Activation))  # pyright: ignore[reportArgumentType]
+        inner = [(i, layer) for i, layer in enumerate(self.network.layers) if i not in self.network.ends]
+        return tuple(Hidden(i, layer.function) for i, layer in inner if isinstance(layer, Activation))  # pyright: ignore[reportArgumentType]
 
     def dead(self, hidden: Hidden) -> tuple[float, float]:
         """The fraction of an activation's units that are 0 for every row, before training and after."""

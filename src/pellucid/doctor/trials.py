@@ -17,7 +17,6 @@ from pellucid.core.errors import TrainingDiverged
 from pellucid.doctor.passes import Passes
 from pellucid.functions.initializers import fans
 from pellucid.layers import Dropout, Frozen
-from pellucid.network import Network
 from pellucid.runs.outputs import outputs_of
 from pellucid.training import History, Rows, Scaling, Training
 from pellucid.training.state import with_numbers
@@ -218,8 +217,8 @@ class Trials:
     def undropped(self) -> float:
         """No dropout."""
         e = self.passes
-        layers = (replace(layer, rate=0.0) if isinstance(layer, Dropout) else layer for layer in e.network.layers)
-        return self.outcome(program=replace(e.run.program, network=Network(*layers)))
+        layers = [replace(layer, rate=0.0) if isinstance(layer, Dropout) else layer for layer in e.network.layers]
+        return self.outcome(program=replace(e.run.program, network=e.network.with_layers(layers)))
 
 
 def _with_rate(optimizer: Any, rate: float) -> Any:

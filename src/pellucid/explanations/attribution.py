@@ -12,7 +12,7 @@ from pellucid.core.types import Array, PyTree
 from pellucid.explanations.explanation import Attribution
 from pellucid.explanations.trace import Trace
 from pellucid.layers import Activation
-from pellucid.network import AnyNetwork, rows_that_fit
+from pellucid.network import Network, rows_that_fit
 from pellucid.network.memory import SINGLE_PASS
 
 CHUNK = 64
@@ -73,7 +73,7 @@ def attribute(trace: Trace, task: str) -> Attribution | None:
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
-def _gradients(network: AnyNetwork, end: int, at: int, params: PyTree, state: PyTree, x: Array) -> tuple[Any, Any]:
+def _gradients(network: Network, end: int, at: int, params: PyTree, state: PyTree, x: Array) -> tuple[Any, Any]:
     """The answer of each example of a batch, and its gradient for the input, by the layers' own backward."""
     forward = network.forward(params, state, x)
     output = forward.outputs[end]

@@ -21,8 +21,7 @@ from pellucid.explanations.recurrence import sums_of, with_sums
 from pellucid.explanations.trace import Trace, arrays_of
 from pellucid.functions.losses import Loss
 from pellucid.functions.masking import masked_value
-from pellucid.layers import LeakyIntegrateAndFire
-from pellucid.network import AnyNetwork, differentiated_loss, mask_arguments
+from pellucid.network import Network, differentiated_loss, mask_arguments
 
 STEPS = tuple(2.0**-k for k in range(5, 18, 2))
 """Steps h, each a quarter of the one before; times the size of the number where that is above 1. All are exact."""
@@ -261,7 +260,7 @@ def extrapolated(differences: np.ndarray, rounding: np.ndarray) -> tuple[float, 
 
 @partial(jax.jit, static_argnums=(0, 1, 5))
 def _values(
-    network: AnyNetwork,
+    network: Network,
     loss: Loss,
     state: PyTree,
     point: Point,
@@ -291,7 +290,7 @@ def _values(
     return jax.lax.map(at, (places, steps))
 
 
-def _outputs(network: AnyNetwork, state: PyTree, point: Point, masks: Mapping[str, Array]) -> list[Array]:
+def _outputs(network: Network, state: PyTree, point: Point, masks: Mapping[str, Array]) -> list[Array]:
     """The output of every layer, with the additions of the point passed on."""
     values: dict[str, Array] = dict(zip(network.inputs, point.x, strict=True))
     for i, layer in enumerate(network.layers):
@@ -304,11 +303,11 @@ def _outputs(network: AnyNetwork, state: PyTree, point: Point, masks: Mapping[st
     return [values[name] for name in network.names]
 
 
-def _before_spikes(network: AnyNetwork) -> set[int]:
+def _before_spikes(network: Network) -> set[int]:
     """The layers whose gradients pass through spiking neurons, which replace their derivative by a surrogate."""
     layers: set[int] = set()
     for i in range(len(network.layers) - 1, -1, -1):
         readers = [k for k, reads in enumerate(network.reads) if network.names[i] in reads]
-        if any(k in layers or isinstance(network.layers[k], LeakyIntegrateAndFire) for k in readers):
+        if any(k in layers or network.layers[k].surrogate for k in readers):
             layers.add(i)
     return layers

@@ -18,7 +18,7 @@ from pellucid.explanations.trace import Trace, arrays_of, trace
 from pellucid.explanations.update import double, next_update
 from pellucid.explanations.weight import address_of, coupled_at, follow
 from pellucid.functions.losses import Loss
-from pellucid.layers import Activation, BatchNorm, Dropout, GaussianNoise, MaskingNoise
+from pellucid.layers import Activation
 from pellucid.runs.ready import target_for
 from pellucid.runs.scaling import describe_targets
 from pellucid.runs.trained import Trained
@@ -181,10 +181,7 @@ def _facts(run: Trained, example: str, passes: Trace) -> Facts:
     scaled = describe_targets(facts.target_preprocessing)
     if scaled:
         remarks.append(f"The t{scaled[1:]}; the numbers of the last layer and of the loss are those of y'.")
-    if any(isinstance(layer, Dropout | GaussianNoise | MaskingNoise) for layer in layers):
-        remarks.append("Dropout and noise are off, as they are in prediction.")
-    if any(isinstance(layer, BatchNorm) for layer in layers):
-        remarks.append("Batch normalisation uses its running statistics, as it does in prediction.")
+    remarks += dict.fromkeys(layer.in_prediction for layer in layers if layer.in_prediction)
     features = encoder.words if isinstance(encoder, Vocabulary) else getattr(encoder, "features", ())
     names = facts.classes
     if not names and facts.task == "regression":

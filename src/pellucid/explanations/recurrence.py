@@ -13,15 +13,8 @@ import numpy as np
 from pellucid.core.types import Array, Cache, Params
 from pellucid.explanations.explanation import Gate, RecurrentNumbers
 from pellucid.functions.activations import activations
-from pellucid.layers import GRU, LSTM, RNN, Layer
-
-RECURRENT = (RNN, LSTM, GRU)
-GATES = {
-    RNN: (("a", ""),),
-    LSTM: (("input", "sigmoid"), ("forget", "sigmoid"), ("candidate", "tanh"), ("output", "sigmoid")),
-    GRU: (("reset", "sigmoid"), ("update", "sigmoid"), ("candidate", "tanh")),
-}
-"""The gates of a layer in the order of the columns of its weights, with their activations."""
+from pellucid.layers import GRU, Layer
+from pellucid.layers.recurrent import Recurrent
 
 
 def sums_of(layer: Layer, params: Params, x: Array) -> Array:
@@ -32,7 +25,7 @@ def sums_of(layer: Layer, params: Params, x: Array) -> Array:
         params: its parameters.
         x: what it reads, (batch, time, features).
     """
-    shape = (x.shape[1], params["weights"].shape[1]) if isinstance(layer, RECURRENT) else (0, 0)
+    shape = (x.shape[1], params["weights"].shape[1]) if isinstance(layer, Recurrent) else (0, 0)
     return jnp.zeros(shape, x.dtype if jnp.issubdtype(x.dtype, jnp.floating) else None)
 
 
@@ -65,18 +58,18 @@ def over_time(name: str, layer: Any, params: Params, cache: Cache, sums_gradient
         cache: of its forward pass on one example.
         sums_gradient: ∂L/∂z, (time, columns).
     """
-    kind, units = type(layer), layer.units
+    units = layer.units
     arrays = {key: np.asarray(value)[:, 0] for key, value in cache.items() if value is not None}
     x, state = arrays["x"], arrays["state"]
     previous = np.concatenate([np.zeros_like(state[:1]), state[:-1]])
     recalled = previous @ np.asarray(params["recurrent"]) + np.asarray(params.get("recurrent_biases", 0.0))
-    if kind is GRU:  # the candidate's reset gate acts after the product with R
+    if isinstance(layer, GRU):  # the candidate's reset gate acts after the product with R
         recalled[:, 2 * units :] *= arrays["reset"]
     z = x @ np.asarray(params["weights"]) + np.asarray(params["biases"]) + recalled
     gates = []
-    for k, (gate, activation) in enumerate(GATES[kind]):
+    for k, (gate, activation) in enumerate(layer.gates):
         columns = slice(k * units, (k + 1) * units)
-        function: Any = layer.activation if kind is RNN else activations.build(activation)
+        function: Any = layer.activation if activation is None else activations.build(activation)
         z_gate, a = jnp.asarray(z[:, columns]), jnp.asarray(arrays[gate])
         derivative = np.asarray(function.backward(z_gate, a, jnp.ones_like(a)))
         gates.append(Gate(gate, function.name, z[:, columns], arrays[gate], sums_gradient[:, columns], derivative))

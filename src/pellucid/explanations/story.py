@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.formula import Formula, Line, Math, element, symbol
+from pellucid.core.formula import Formula, Line, element
 from pellucid.core.formula import number as typeset
 from pellucid.explanations.checks import STEPS
 from pellucid.explanations.drawing import NetworkChart, Panel, SignedBars, TimeChart, network_columns
@@ -433,18 +433,13 @@ def _function_line(name: str, function: Any, formula: str, numbers: dict[str, fl
     return Line(name, repr(float(value)), {})
 
 
-def _product(left: Math, right: Math) -> Math:
-    return Math(
-        f"{left.text} · {right.text}", rf"{left.latex} \cdot {right.latex}", f"{left.mathml}<mo>·</mo>{right.mathml}"
-    )
-
-
 def _softmax(explanation: Explanation) -> list[Block]:
     coupled, j = explanation.coupled, explanation.chosen.output_index[-1]
     assert coupled is not None
     products = coupled.dL_da * coupled.jacobian[:, j]
     order = sorted(np.argsort(-abs(products), kind="stable")[: 2 * SHOWN])
-    left, right = symbol("dL_da_k"), symbol(f"da_k_dz_{j}") if j < 10 else symbol("da_k_dz_j")
+    right = f"da_k_dz_{j}" if j < 10 else "da_k_dz_j"
+    head = ("k", *map(Formula, ("a_k", "dL_da_k", right, f"dL_da_k * {right}")))
     arrays = (coupled.a, coupled.dL_da, coupled.jacobian[:, j], products)
     rows = [(str(k), *(typeset(float(array[k])).text for array in arrays)) for k in order]
     rows.append(("sum", "", "", "", typeset(float(coupled.product[j])).text))
@@ -457,7 +452,7 @@ def _softmax(explanation: Explanation) -> list[Block]:
     return [
         "Every output of the softmax depends on every z: ∂L/∂z is a sum over them, and ∂a_k/∂z_j = a_k (δ_kj − a_j).",
         f"{fused}The two differ by at most {coupled.difference:.1e} over all {len(coupled.a)} z.",
-        Details("The sum over the outputs", Table(("k", symbol("a_k"), left, right, _product(left, right)), rows)),
+        Details("The sum over the outputs", Table(head, rows)),
     ]
 
 
@@ -480,10 +475,10 @@ def _arriving(explanation: Explanation) -> Block:
         rest = float(products.sum() - products[order].sum())
         rows.append((f"{len(products) - SHOWN} more", "", "", typeset(rest).text))
     rows.append(("sum", "", "", typeset(float(products.sum())).text))
-    w_k, delta = symbol("w_k"), symbol("dL_dz_k")
+    head = ("neuron", *map(Formula, ("w_k", "dL_dz_k", "w_k * dL_dz_k")))
     return Details(
         f"∂L/∂a is the sum over the neurons of {reader.name} that read it: {typeset(float(products.sum())).text}",
-        Table(("neuron", w_k, delta, _product(w_k, delta)), rows),
+        Table(head, rows),
     )
 
 
@@ -503,9 +498,8 @@ def _terms(explanation: Explanation) -> Table:
     if rest:
         rows.append((f"{len(rest)} more", *blank, typeset(sum(term.product for term in rest)).text))
     rows.append(("sum, ∂L/∂w", *blank, typeset(sum(term.product for term in chosen.terms)).text))
-    z, a, da_dz, dL_dz, dz_dw = map(symbol, ("z", "a", "da_dz", "dL_dz", "dz_dw"))
-    middle = (a, da_dz) if gated else ()
-    return Table(("", z, *middle, dL_dz, dz_dw, _product(dL_dz, dz_dw)), rows)
+    middle = ("a", "da_dz") if gated else ()
+    return Table(("", *map(Formula, ("z", *middle, "dL_dz", "dz_dw", "dL_dz * dz_dw"))), rows)
 
 
 def _update(explanation: Explanation) -> Block:
@@ -555,7 +549,6 @@ def _sum(explanation: Explanation) -> Block:
     if rest:
         rows.append((f"{len(rest)} more", "", "", typeset(sum(part.product for part in rest)).text))
     rows += [("bias", "", "", typeset(chosen.bias).text), ("z", "", "", typeset(chosen.z).text)]
-    w, x = symbol("w"), symbol("x")
     term = next((term for term in chosen.terms if term.index == chosen.output_index), None)
     line = None
     if term is not None and term.a is not None:
@@ -563,7 +556,7 @@ def _sum(explanation: Explanation) -> Block:
     return Details(
         f"The neuron {element(chosen.layer, chosen.output_index)}: its sum",
         f"{when} neuron adds up what it reads, each number times its weight, and the bias.",
-        Table(("", w, x, _product(w, x)), rows),
+        Table(("", *map(Formula, ("w", "x", "w * x"))), rows),
         line,
     )
 

@@ -17,7 +17,7 @@ from pellucid.core.types import PyTree
 from pellucid.data import Dataset
 from pellucid.explanations.trace import activation_after, arrays_of, leaf
 from pellucid.explanations.weight import check_array, checked_index, parsed_index
-from pellucid.network import AnyNetwork, backpropagate, rows_that_fit
+from pellucid.network import Network, backpropagate, rows_that_fit
 from pellucid.network.memory import SINGLE_PASS
 from pellucid.report.chart import ImageGrid, LineChart, Series
 from pellucid.report.document import Chart
@@ -262,9 +262,7 @@ def _measure(
     return passes.loss, *parts, mean, active
 
 
-def _followed(
-    network: AnyNetwork, params: PyTree, weight: str | None, neuron: str | None, layer: str | None
-) -> Followed:
+def _followed(network: Network, params: PyTree, weight: str | None, neuron: str | None, layer: str | None) -> Followed:
     asked = {
         kind: text for kind, text in (("weight", weight), ("neuron", neuron), ("layer", layer)) if text is not None
     }

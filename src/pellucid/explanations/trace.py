@@ -10,11 +10,12 @@ import numpy as np
 
 from pellucid.core.types import Array, PyTree
 from pellucid.explanations.explanation import RecurrentNumbers
-from pellucid.explanations.recurrence import RECURRENT, over_time, sums_of, with_sums
+from pellucid.explanations.recurrence import over_time, sums_of, with_sums
 from pellucid.functions.losses import Loss
 from pellucid.functions.masking import masked_gradient, masked_value
-from pellucid.layers import Activation, Embedding
-from pellucid.network import AnyNetwork, differentiated_loss, mask_arguments
+from pellucid.layers import Activation
+from pellucid.layers.recurrent import Recurrent
+from pellucid.network import Network, differentiated_loss, mask_arguments
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Trace:
         masks: True at real steps, for each input and output with padding, by name.
     """
 
-    network: AnyNetwork
+    network: Network
     loss: Loss
     params: PyTree
     state: PyTree
@@ -89,7 +90,7 @@ class Trace:
     def reads_tokens(self, number: int) -> bool:
         """True where an input is looked up by an `Embedding`, so that it has no gradient."""
         return any(
-            isinstance(layer, Embedding) and reads[0] == self.network.inputs[number]
+            layer.vocabulary and reads[0] == self.network.inputs[number]
             for layer, reads in zip(self.network.layers, self.network.reads, strict=True)
         )
 
@@ -99,7 +100,7 @@ class Trace:
         return self.network.layers[layer].forward(params, state, x, key=None, training=False, **self.masks_of(layer))[0]
 
 
-def trace(network: AnyNetwork, loss: Loss, params: PyTree, state: PyTree, x: tuple[Array, ...], target: Array) -> Trace:
+def trace(network: Network, loss: Loss, params: PyTree, state: PyTree, x: tuple[Array, ...], target: Array) -> Trace:
     """One example forward and backward, in the dtype of its arrays.
 
     Args:
@@ -128,7 +129,7 @@ def _without_batch(arrays: Any) -> Any:
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _passes(
-    network: AnyNetwork, loss: Loss, params: PyTree, state: PyTree, x: tuple[Array, ...], target: Array
+    network: Network, loss: Loss, params: PyTree, state: PyTree, x: tuple[Array, ...], target: Array
 ) -> tuple[Any, ...]:
     forward = network.forward(params, state, x[0] if len(x) == 1 else x)
     end = network.ends[0]
@@ -141,7 +142,7 @@ def _passes(
     opened = {}
     for i, (layer, reads) in enumerate(zip(network.layers, network.reads, strict=True)):
         delta = backward.deltas[i]
-        if isinstance(layer, RECURRENT) and delta is not None:
+        if isinstance(layer, Recurrent) and delta is not None:
             sums = sums_of(layer, params[i], values[reads[0]])
             masks = mask_arguments(layer, (forward.masks.get(reads[0]),))
             own, given, masks = with_sums(layer, params[i], values[reads[0]], sums, masks)
@@ -154,7 +155,7 @@ def _passes(
     )  # fmt: skip
 
 
-def activation_after(network: AnyNetwork, layer: int) -> int | None:
+def activation_after(network: Network, layer: int) -> int | None:
     """The activation that alone reads a layer; None where there is none."""
     readers = [i for i, reads in enumerate(network.reads) if network.names[layer] in reads]
     return readers[0] if len(readers) == 1 and isinstance(network.layers[readers[0]], Activation) else None

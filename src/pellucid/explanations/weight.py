@@ -12,7 +12,7 @@ from pellucid.explanations.explanation import Chosen, Coupled, RecurrentNumbers,
 from pellucid.explanations.trace import Trace, activation_after, arrays_of, leaf
 from pellucid.functions.activations import Elementwise, activations
 from pellucid.layers import Activation
-from pellucid.network import AnyNetwork
+from pellucid.network import Network
 
 MAX_COUPLED = 64
 """Most classes whose Jacobian is shown."""
@@ -178,7 +178,7 @@ def _gradient(trace: Trace, address: Address) -> float:
     return float(leaf(trace.grads[address.layer], address.parameter)[address.at])
 
 
-def _function(network: AnyNetwork, layer: int | None) -> Any:
+def _function(network: Network, layer: int | None) -> Any:
     return None if layer is None else network.layers[layer].function  # pyright: ignore[reportAttributeAccessIssue]
 
 

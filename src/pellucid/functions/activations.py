@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from pellucid.core.constraints import POSITIVE, constrained, validate
-from pellucid.core.formula import Formula
+from pellucid.core.formula import UNSTATED, Formula
 from pellucid.core.registry import Registry
 from pellucid.core.types import Array, Float
 
@@ -35,8 +35,8 @@ class Activation(ABC):
     """
 
     name: ClassVar[str]
-    formula: ClassVar[Formula]
-    derivative_formula: ClassVar[Formula]
+    formula: ClassVar[Formula] = UNSTATED
+    derivative_formula: ClassVar[Formula] = UNSTATED
     range: ClassVar[tuple[float, float]]
 
     def __post_init__(self) -> None:
@@ -205,8 +205,7 @@ class ReLU(Elementwise):
         >>> relu.value(z).tolist(), relu.derivative(z, relu.value(z)).tolist()
         ([0.0, 0.0, 2.0], [0.0, 0.0, 1.0])
 
-    Others: ``f′(0) = 0`` in PyTorch and ``jax.nn.relu`` too; differentiating ``jnp.maximum(z, 0)`` gives ½
-    there.
+    Others: ``f′(0) = 0`` in PyTorch and ``jax.nn.relu`` too; differentiating ``jnp.maximum(z, 0)`` gives ½ there.
 
     Source: Nair & Hinton, "Rectified linear units improve restricted Boltzmann machines", 2010.
     """
@@ -428,8 +427,7 @@ class Softsign(Elementwise):
         >>> Softsign().value(jnp.array([-1.0, 0.0, 3.0])).tolist()
         [-0.5, 0.0, 0.75]
 
-    Source: Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural networks",
-    2010.
+    Source: Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010.
     """
 
     formula = Formula("z / (1 + abs(z))")
@@ -453,8 +451,7 @@ class HardSigmoid(Elementwise):
         >>> HardSigmoid().value(jnp.array([-4.0, 0.0, 3.0])).tolist()
         [0.0, 0.5, 1.0]
 
-    Others: PyTorch, JAX and Keras 3 use this form; earlier Keras and ONNX by default use ``0.2 z + 0.5``,
-    clipped.
+    Others: PyTorch, JAX and Keras 3 use this form; earlier Keras and ONNX by default use ``0.2 z + 0.5``, clipped.
 
     Source: Howard and others, "Searching for MobileNetV3", 2019.
     """

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from pellucid.core.constraints import POSITIVE, Interval, constrained, validate
 from pellucid.core.errors import ShapeError
-from pellucid.core.formula import Formula
+from pellucid.core.formula import UNSTATED, Formula
 from pellucid.core.registry import Registry
 from pellucid.core.types import Array, Float, Key, Shape
 
@@ -33,7 +33,7 @@ class Initializer(ABC):
     """
 
     name: ClassVar[str]
-    formula: ClassVar[Formula]
+    formula: ClassVar[Formula] = UNSTATED
 
     def __post_init__(self) -> None:
         validate(self)
@@ -199,8 +199,7 @@ class GlorotUniform(Initializer):
         >>> bool(jnp.abs(GlorotUniform()(jax.random.key(0), (2, 4))).max() <= 1.0)
         True
 
-    Source: Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural networks",
-    2010.
+    Source: Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010.
     """
 
     formula = Formula("r = sqrt(6 / (fan_in + fan_out)); w in U(-r, r)")
@@ -323,9 +322,8 @@ class Orthogonal(Initializer):
         >>> bool(jnp.allclose(W.T @ W, jnp.eye(3), atol=1e-6))
         True
 
-    Source: Saxe, McClelland & Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep
-    linear neural networks", 2014; Mezzadri, "How to generate random matrices from the classical compact
-    groups", 2007.
+    Source: Saxe, McClelland & Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear neural
+    networks", 2014; Mezzadri, "How to generate random matrices from the classical compact groups", 2007.
     """
 
     gain: float = constrained(1.0, POSITIVE, "length of each orthogonal row or column")

@@ -22,7 +22,7 @@ from jax.scipy.special import xlogy
 
 from pellucid.core.constraints import NOT_NEGATIVE, POSITIVE, OneOf, WholeNumber, constrained, require, validate
 from pellucid.core.errors import InvalidValue, ShapeError
-from pellucid.core.formula import Formula
+from pellucid.core.formula import UNSTATED, Formula
 from pellucid.core.registry import Registry
 from pellucid.core.types import Array, Bool, Float, Num, Scalar, Shape
 from pellucid.functions.activations import Activation, Sigmoid, Softmax
@@ -43,13 +43,12 @@ Range: TypeAlias = tuple[float, float]
 class Loss(ABC):
     """A loss for each example, and how the examples are reduced to one number.
 
-    Everything else asks the class, not its name:
-
     Attributes:
         reads: what predictions are: ``"numbers"``; ``"probabilities"`` between 0 and 1; ``"logits"``, of which the loss
             takes the sigmoid or softmax itself; ``"margins"``, above 0 for yes and below for no; ``"decisions"``, 0 or
             1 from a threshold, through which the gradient is passed (the perceptron); or ``"scores"``, which mean
             nothing by themselves (a critic's).
+        signed: whether the sign of a prediction decides, as a linear output layer gives it: of logits and margins.
         target_kind: what targets are: ``"numbers"`` of the shape of the prediction; ``"one_hot"``, a distribution over
             the last axis, of the shape of the prediction; or ``"classes"``, integer labels of the shape of the
             prediction without its last axis.
@@ -73,18 +72,18 @@ class Loss(ABC):
 
     name: ClassVar[str]
     reads: ClassVar[Reads] = "numbers"
+    signed: ClassVar[bool] = False
     target_kind: ClassVar[TargetKind]
     target_range: ClassVar[Range] = (-math.inf, math.inf)
     of_difference: ClassVar[bool] = False
     activation: ClassVar[type[Activation] | None] = None
     of_probabilities: ClassVar[type["Loss"] | None] = None
-    formula: ClassVar[Formula]
-    gradient_formula: ClassVar[Formula]
+    formula: ClassVar[Formula] = UNSTATED
+    gradient_formula: ClassVar[Formula] = UNSTATED
 
-    @property
-    def signed(self) -> bool:
-        """Whether the sign of a prediction decides, as a linear output layer gives it: logits and margins."""
-        return self.reads in ("logits", "margins")
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.signed = cls.reads in ("logits", "margins")
 
     @property
     def threshold(self) -> float:
@@ -240,8 +239,7 @@ class Distance(PerOutput):
 class MeanSquaredError(Distance):
     """Square of the error: ``(ŷ − y)²``; gradient ``2 · (ŷ − y)``. Averaged over the outputs of an example.
 
-    Punishes large errors most, so it is sensitive to outliers. It is also the reconstruction loss of an
-    autoencoder.
+    Punishes large errors most, so it is sensitive to outliers. It is also the reconstruction loss of an autoencoder.
 
     Example:
         >>> loss = MeanSquaredError()
@@ -295,8 +293,7 @@ class Huber(Distance):
         >>> Huber(delta=1.0).value(jnp.array([[0.5], [3.0]]), jnp.array([[0.0], [0.0]])).tolist()
         [0.125, 2.5]
 
-    Others: PyTorch's ``SmoothL1Loss`` is this loss divided by δ. ``optax.huber_loss`` broadcasts (4, 1)
-    with (4,).
+    Others: PyTorch's ``SmoothL1Loss`` is this loss divided by δ. ``optax.huber_loss`` broadcasts (4, 1) with (4,).
 
     Source: Huber, "Robust estimation of a location parameter", 1964.
     """
@@ -409,11 +406,10 @@ class SigmoidBinaryCrossEntropy(PerOutput):
 class Wasserstein(PerOutput):
     """Signed score of a critic: ``−y · ŷ``; gradient ``−y``, with y = +1 for real and −1 for generated examples.
 
-    The critic ends in a linear layer; making the loss small makes real examples score above generated ones.
-    Over as many real as generated examples the mean is −½ (mean real score − mean generated score), and the
-    difference of the means estimates the Wasserstein distance if the critic is kept Lipschitz (by clipping
-    its weights or a gradient penalty). The generator is trained with y = +1 for its own examples. Averaged
-    over the outputs of an example.
+    The critic ends in a linear layer; making the loss small makes real examples score above generated ones. Over as
+    many real as generated examples the mean is −½ (mean real score − mean generated score), and the difference of the
+    means estimates the Wasserstein distance if the critic is kept Lipschitz (by clipping its weights or a gradient
+    penalty). The generator is trained with y = +1 for its own examples. Averaged over the outputs of an example.
 
     Example:
         >>> score, real = jnp.array([[3.0], [1.0]]), jnp.array([[1.0], [-1.0]])
@@ -592,10 +588,6 @@ class SparseCategoricalCrossEntropy(OfLabels, CategoricalCrossEntropy):
     example, not one for each class. A compiled program cannot refuse a label that is no class: such an
     example has loss and gradient 0. Labels are checked where the data are read.
 
-    Args:
-        ignore: a class whose steps cost nothing, such as the padding of sequences; the loss of an example is then
-            the mean over its other steps, and 0 where there are none. None: all steps count.
-
     Example:
         >>> loss = SparseCategoricalCrossEntropy()
         >>> loss.gradient(jnp.array([[0.25, 0.75]]), jnp.array([0])).tolist()
@@ -645,10 +637,6 @@ class SparseSoftmaxCrossEntropy(OfLabels, SoftmaxCrossEntropy):
     Exact where the two apart would be clipped. A label that is no class gives loss and gradient 0, as in
     `SparseCategoricalCrossEntropy`.
 
-    Args:
-        ignore: a class whose steps cost nothing, such as the padding of sequences; the loss of an example is then
-            the mean over its other steps, and 0 where there are none. None: all steps count.
-
     Example:
         >>> SparseSoftmaxCrossEntropy().gradient(jnp.array([[1e4, 0.0]]), jnp.array([1])).tolist()
         [[1.0, -1.0]]
@@ -673,8 +661,7 @@ class KLDivergence(CategoricalCrossEntropy):
         >>> KLDivergence().value(prediction, target).tolist()
         [0.0, 0.6931471824645996]
 
-    Others: PyTorch's ``KLDivLoss`` takes log ŷ and by default averages over classes too (use
-    ``"batchmean"``).
+    Others: PyTorch's ``KLDivLoss`` takes log ŷ and by default averages over classes too (use ``"batchmean"``).
 
     Source: Kullback & Leibler, "On information and sufficiency", 1951.
     """
@@ -698,7 +685,7 @@ def _above_zero(probability: Prediction) -> Prediction:
 
 @dataclass(frozen=True)
 class JointLoss:
-    """The losses of a network with several outputs, added up: ``L = Σ_k w_k L_k(ŷ_k, y_k)``.
+    """Weighted sum of the losses of several outputs: ``L = Σ_k w_k · L_k(ŷ_k, y_k)``.
 
     Args:
         losses: one loss for each output, in their order: names, tables or objects.
@@ -736,7 +723,7 @@ class JointLoss:
     def __call__(
         self, prediction: tuple[Anything, ...], target: tuple[Anything, ...], weights: Anything | None = None
     ) -> Scalar:
-        """The reduced losses, weighted and added up.
+        """Compute the weighted sum of the reduced losses.
 
         Args:
             prediction: one array an output.

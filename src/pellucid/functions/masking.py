@@ -51,8 +51,8 @@ def masked_gradient(loss: Loss, prediction: Prediction, target: Anything, mask: 
         return loss.gradient(prediction, target)
     each = loss.gradient(_steps(prediction, mask), _steps(target, mask)).reshape(prediction.shape)
     fractions = _fractions(loss, target, mask, each.dtype)
-    places = (*mask.shape, *(1,) * (each.ndim - mask.ndim))
-    return jnp.where(mask.reshape(places), each, jnp.zeros((), each.dtype)) * fractions.reshape(places)
+    shape = (*mask.shape, *(1,) * (each.ndim - mask.ndim))
+    return jnp.where(mask.reshape(shape), each, jnp.zeros((), each.dtype)) * fractions.reshape(shape)
 
 
 def _steps(array: Any, mask: Mask) -> Any:
@@ -62,14 +62,14 @@ def _steps(array: Any, mask: Mask) -> Any:
 
 def _fractions(measure: Loss | Metric, target: Any, mask: Mask, dtype: Any) -> Float[Array, "batch *steps"]:
     """The factor of each step: 1/n of the n real steps of its example, 0 at padding; 1 for a sum."""
-    sample_mask = mask.astype(dtype)
+    scored = mask.astype(dtype)
     if getattr(measure, "over_outputs", "mean") == "sum":
-        return sample_mask
+        return scored
     ignored = getattr(measure, "ignore", None)
     if ignored is not None and target.shape == mask.shape:
-        sample_mask = jnp.where(target == ignored, 0, sample_mask)
-    n = sample_mask.sum(axis=tuple(range(1, mask.ndim)), keepdims=True)
-    return sample_mask / jnp.maximum(n, 1)
+        scored = jnp.where(target == ignored, 0, scored)
+    n = scored.sum(axis=tuple(range(1, mask.ndim)), keepdims=True)
+    return scored / jnp.maximum(n, 1)
 
 
 __all__ = ["masked_gradient", "masked_value"]

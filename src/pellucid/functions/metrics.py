@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from pellucid.core.constraints import Interval, WholeNumber, constrained, validate
 from pellucid.core.errors import ShapeError
-from pellucid.core.formula import Formula
+from pellucid.core.formula import UNSTATED, Formula
 from pellucid.core.registry import Registry
 from pellucid.core.types import Array, Int
 from pellucid.functions.losses import (
@@ -36,7 +36,7 @@ class Metric(ABC):
 
     name: ClassVar[str]
     higher_is_better: ClassVar[bool]
-    formula: ClassVar[Formula]
+    formula: ClassVar[Formula] = UNSTATED
 
     def __post_init__(self) -> None:
         validate(self)
@@ -205,7 +205,7 @@ def _labels(name: str, prediction: Prediction, target: Anything) -> Int[Array, "
 
 
 def _classes_before(prediction: Prediction, labels: Int[Array, "batch *steps"]) -> Int[Array, "batch *steps"]:
-    """How many classes come before the label when they are sorted by prediction, the largest first."""
+    """Count the classes that come before the label when sorted by prediction, the largest first."""
     classes = jnp.broadcast_to(jnp.arange(prediction.shape[-1], dtype=labels.dtype), prediction.shape)
     labels = labels[..., None]
     # A label that is no class has score −∞: it comes last.

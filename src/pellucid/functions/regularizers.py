@@ -1,6 +1,6 @@
-"""Regularisers: penalties on the weights, added to the loss.
+"""Regularisers: penalties on weights or activities, added to the loss, and their gradients.
 
-A penalty enters training in two ways. Its smooth part adds its `gradient` to the gradient of the loss. Its
+A penalty on weights enters training in two ways. Its smooth part adds its `gradient` to the gradient of the loss. Its
 part with a kink at zero, the L1 penalty, is applied after the update as a `proximal` step,
 
     ``prox(w) = argmin_v ½ (v − w)² + step · λ |v| = sign(w) · max(|w| − step · λ, 0)``,
@@ -8,11 +8,13 @@ part with a kink at zero, the L1 penalty, is applied after the update as a `prox
 which sets small weights to exactly 0. Descent along a sub-gradient λ sign(w) cannot: near zero each update
 of size ``step · λ`` jumps past it to the other side, and the weight swings around zero for ever.
 
-A regulariser is `tunable`: its strengths may be arrays in the training state.
+A penalty on activities keeps most activations of a code low. It is given those of a whole batch, shape (batch, units),
+and a fraction for each example, 1/N unless they are weighted; they sum to 1 (rows that only fill up a batch have 0).
 
-Source: Beck & Teboulle, "A fast iterative shrinkage-thresholding algorithm for linear inverse problems",
-2009; Parikh & Boyd,
-"Proximal algorithms", 2014.
+A regulariser of weights is `tunable`: its strengths may be arrays in the training state.
+
+Source: Beck & Teboulle, "A fast iterative shrinkage-thresholding algorithm for linear inverse problems", 2009; Parikh &
+Boyd, "Proximal algorithms", 2014.
 """
 
 from abc import ABC, abstractmethod
@@ -21,13 +23,15 @@ from typing import ClassVar, TypeAlias
 
 import jax.numpy as jnp
 
-from pellucid.core.constraints import NOT_NEGATIVE, constrained, validate
-from pellucid.core.formula import Formula
+from pellucid.core.constraints import NOT_NEGATIVE, Interval, constrained, validate
+from pellucid.core.formula import UNSTATED, Formula
 from pellucid.core.registry import Registry
 from pellucid.core.tunable import tunable
 from pellucid.core.types import Array, Float, Scalar
 
 Weights: TypeAlias = Float[Array, "*shape"]
+Activations: TypeAlias = Float[Array, "batch units"]
+Fractions: TypeAlias = Float[Array, " batch"]
 
 
 @dataclass(frozen=True)
@@ -50,9 +54,9 @@ class Regularizer(ABC):
     layers: tuple[str, ...] | list[str] | None = None
 
     name: ClassVar[str]
-    formula: ClassVar[Formula]
-    gradient_formula: ClassVar[Formula]
-    proximal_formula: ClassVar[Formula]
+    formula: ClassVar[Formula] = UNSTATED
+    gradient_formula: ClassVar[Formula] = UNSTATED
+    proximal_formula: ClassVar[Formula] = UNSTATED
 
     def __post_init__(self) -> None:
         if self.layers is not None:
@@ -145,8 +149,7 @@ class L2(Regularizer):
         >>> L2(strength=0.5).gradient(jnp.array([-3.0, 1.0])).tolist()
         [-3.0, 1.0]
 
-    Others: no factor ½, as in Keras. PyTorch's ``weight_decay=d`` adds ``d w`` to the gradient, so ``d = 2
-    λ``.
+    Others: no factor ½, as in Keras. PyTorch's ``weight_decay=d`` adds ``d w`` to the gradient, so ``d = 2 λ``.
 
     Source: Hoerl & Kennard, "Ridge regression: biased estimation for nonorthogonal problems", 1970.
     """
@@ -202,3 +205,111 @@ class ElasticNet(Regularizer):
 
     def proximal(self, weights: Weights, step: Scalar | float) -> Weights:
         return soft_threshold(weights, step * self.l1)
+
+
+# --------------------------------------------------------------------------------------- activities
+
+
+class Sparsity(ABC):
+    """A penalty on the activations of a layer.
+
+    Attributes:
+        formula: the penalty, of the activations a (N examples) and the fields.
+        gradient_formula: its gradient with respect to a.
+
+    Raises:
+        InvalidValue: a field outside what is allowed.
+    """
+
+    name: ClassVar[str]
+    formula: ClassVar[Formula] = UNSTATED
+    gradient_formula: ClassVar[Formula] = UNSTATED
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+    @abstractmethod
+    def penalty(self, a: Activations, fractions: Fractions) -> Scalar:
+        """Compute the penalty that is added to the loss."""
+
+    @abstractmethod
+    def gradient(self, a: Activations, fractions: Fractions) -> Activations:
+        """Compute the gradient of the penalty, to be added to that of the loss."""
+
+
+sparsities = Registry("sparsity penalty", Sparsity)
+"""Every sparsity penalty by name."""
+
+
+@sparsities.register("l1_activity")
+class L1Activity(Sparsity):
+    """Mean sum of absolute activations: ``λ / N · Σ |a|``; gradient ``λ / N · sign(a)``.
+
+    Args:
+        strength: λ, at least 0.
+
+    Example:
+        >>> L1Activity(0.5).penalty(jnp.array([[1.0, -2.0]]), jnp.ones(1)).item()
+        1.5
+
+    Source: Glorot, Bordes, Bengio, Deep sparse rectifier neural networks, 2011.
+    """
+
+    strength: float = constrained(1e-4, NOT_NEGATIVE, "strength of the penalty")
+
+    formula = Formula("strength / N * sum(abs(a))")
+    gradient_formula = Formula("strength / N * sign(a)")
+
+    def penalty(self, a: Activations, fractions: Fractions) -> Scalar:
+        return self.strength * (jnp.abs(a).sum(axis=1) * fractions).sum()
+
+    def gradient(self, a: Activations, fractions: Fractions) -> Activations:
+        return self.strength * jnp.sign(a) * fractions[:, None]
+
+
+@sparsities.register("kl_activity")
+class KLActivity(Sparsity):
+    """Kullback–Leibler divergence of each unit's mean activation from a low target.
+
+    Formula:
+        ρ̂_j = Σ_i a_ij / N; λ · Σ_j (ρ · log(ρ / ρ̂_j) + (1 − ρ) · log((1 − ρ) / (1 − ρ̂_j)))
+
+    Gradient ``ρ̂_j = Σ_i a_ij / N; λ / N · ((1 − ρ) / (1 − ρ̂_j) − ρ / ρ̂_j)``.
+
+    For activations between 0 and 1, such as a sigmoid's. Means are clipped to [10⁻⁶, 1 − 10⁻⁶].
+
+    Args:
+        target: ρ, the mean activation aimed for, between 0 and 1.
+        strength: λ, at least 0.
+
+    Example:
+        >>> KLActivity(target=0.5).penalty(jnp.array([[0.5], [0.5]]), jnp.array([0.5, 0.5])).item()
+        0.0
+
+    Source: Ng, Sparse autoencoder, lecture notes, 2011.
+    """
+
+    target: float = constrained(0.05, Interval(0, 1, closed="neither"), "mean activation aimed for")
+    strength: float = constrained(1e-2, NOT_NEGATIVE, "strength of the penalty")
+
+    formula = Formula(
+        "rhohat[j] = sum(i, a[i, j]) / N;"
+        "strength * sum(j, target * log(target / rhohat[j]) + (1 - target) * log((1 - target) / (1 - rhohat[j])))",
+        target="rho",
+    )
+    gradient_formula = Formula(
+        "rhohat[j] = sum(i, a[i, j]) / N; strength / N * ((1 - target) / (1 - rhohat[j]) - target / rhohat[j])",
+        target="rho",
+    )
+
+    def penalty(self, a: Activations, fractions: Fractions) -> Scalar:
+        rho, mean = self.target, self._mean(a, fractions)
+        divergence = rho * jnp.log(rho / mean) + (1 - rho) * jnp.log((1 - rho) / (1 - mean))
+        return self.strength * divergence.sum()
+
+    def gradient(self, a: Activations, fractions: Fractions) -> Activations:
+        rho, mean = self.target, self._mean(a, fractions)
+        return self.strength * ((1 - rho) / (1 - mean) - rho / mean)[None] * fractions[:, None]
+
+    def _mean(self, a: Activations, fractions: Fractions) -> Float[Array, " units"]:
+        return jnp.clip((a * fractions[:, None]).sum(axis=0), 1e-6, 1 - 1e-6)

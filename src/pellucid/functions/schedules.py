@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeAlias
 import jax.numpy as jnp
 
 from pellucid.core.constraints import NOT_NEGATIVE, POSITIVE, Interval, WholeNumber, constrained, require, validate
-from pellucid.core.formula import Formula
+from pellucid.core.formula import UNSTATED, Formula
 from pellucid.core.registry import Registry
 from pellucid.core.tunable import nested, tunable
 from pellucid.core.types import Array, Float
@@ -30,13 +30,15 @@ class Schedule(ABC):
 
     Attributes:
         formula: the rate after t epochs, of the fields.
+        watches_loss: whether `observe` depends on the losses.
 
     Raises:
         InvalidValue: a field outside what is allowed.
     """
 
     name: ClassVar[str]
-    formula: ClassVar[Formula]
+    formula: ClassVar[Formula] = UNSTATED
+    watches_loss: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         validate(self)
@@ -69,6 +71,19 @@ def rate_at(learning_rate: Any, progress: Progress) -> Any:
         (0.5, 0.25)
     """
     return learning_rate.rate(progress) if isinstance(learning_rate, Schedule) else learning_rate
+
+
+def check_with_rate(item: Any, advice: str) -> None:
+    """Check the fields of an object whose ``learning_rate`` is a number or a schedule, which is built from its table.
+
+    Raises:
+        InvalidValue: a field outside what is allowed; ``advice`` ends the text on the learning rate.
+    """
+    if isinstance(item.learning_rate, str | Mapping):
+        object.__setattr__(item, "learning_rate", schedules.build(item.learning_rate))
+    if not isinstance(item.learning_rate, Schedule):
+        require(item.learning_rate, POSITIVE, f"{type(item).__name__}.learning_rate", advice)
+    validate(item)
 
 
 @schedules.register("step_decay")
@@ -134,8 +149,7 @@ class CosineDecay(Schedule):
         >>> CosineDecay(1.0, epochs=10).rate(jnp.array([0.0, 10.0, 20.0])).tolist()
         [1.0, 0.0, 0.0]
 
-    Others: PyTorch's ``CosineAnnealingLR`` rises again after T; ``optax.cosine_decay_schedule`` stays low,
-    as here.
+    Others: PyTorch's ``CosineAnnealingLR`` rises again after T; ``optax.cosine_decay_schedule`` stays low, as here.
 
     Source: Loshchilov & Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017.
     """
@@ -181,15 +195,16 @@ class WarmUp(Schedule):
     formula = Formula("min(t / epochs, 1) * inner(max(t - epochs, 0))", epochs="T", inner="eta0")
 
     def __post_init__(self) -> None:
-        if isinstance(self.learning_rate, Mapping):
-            object.__setattr__(self, "learning_rate", schedules.build(self.learning_rate))
-        if not isinstance(self.learning_rate, Schedule):
-            require(self.learning_rate, POSITIVE, "WarmUp.learning_rate", "A schedule is allowed too.")
-        validate(self)
+        check_with_rate(self, "A schedule is allowed too.")
 
     def rate(self, progress: Progress) -> Rate:
         inner = rate_at(self.learning_rate, jnp.maximum(progress - self.epochs, 0))
         return jnp.minimum(progress / self.epochs, 1) * inner
+
+    @property
+    def watches_loss(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether the inner schedule does."""
+        return watches_loss(self.learning_rate)
 
     def observe(self, losses: Sequence[float]) -> "WarmUp":
         if not isinstance(self.learning_rate, Schedule):
@@ -201,10 +216,9 @@ class WarmUp(Schedule):
 class OnPlateau(Schedule):
     """Cut by a factor when the loss stops improving: ``η₀ · scale``, where the scale is factor^cuts.
 
-    A cut follows ``patience`` epochs in a row none of which fell more than ``min_delta`` below the lowest
-    loss so far; then counting starts again. A program cannot see whole epochs, so between epochs `observe`
-    works out ``scale`` from the losses of all epochs so far. It depends on nothing else: a run that was
-    stopped and resumed has the same rates.
+    A cut follows ``patience`` epochs in a row none of which fell more than ``min_delta`` below the lowest loss so far;
+    then counting starts again. A program cannot see whole epochs, so between epochs `observe` works out ``scale`` from
+    the losses of all epochs so far. It depends on nothing else: a run that was stopped and resumed has the same rates.
 
     Args:
         learning_rate: η₀, above 0.
@@ -229,6 +243,7 @@ class OnPlateau(Schedule):
     scale: float = constrained(1.0, Interval(0, 1), "product of the cuts so far")
 
     formula = Formula("learning_rate * scale", learning_rate="eta0")
+    watches_loss = True
 
     def rate(self, progress: Progress) -> Rate:
         return jnp.full_like(progress, self.learning_rate * self.scale)
@@ -258,12 +273,10 @@ def _changed(schedule: Any, **fields: Any) -> Any:
 
 
 def watches_loss(learning_rate: Any) -> bool:
-    """Tell whether a learning rate depends on the epochs' losses: `OnPlateau`, also after a `WarmUp`.
+    """Tell whether a learning rate depends on the losses of the epochs.
 
     Example:
         >>> watches_loss(WarmUp(OnPlateau(0.1))), watches_loss(CosineDecay(0.1, epochs=5)), watches_loss(0.1)
         (True, False, False)
     """
-    if isinstance(learning_rate, WarmUp):
-        return watches_loss(learning_rate.learning_rate)
-    return isinstance(learning_rate, OnPlateau)
+    return isinstance(learning_rate, Schedule) and learning_rate.watches_loss

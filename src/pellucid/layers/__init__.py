@@ -1,61 +1,39 @@
 """Layers: each a frozen dataclass with its own forward and backward."""
 
-from pellucid.layers.activation import Activation
-from pellucid.layers.attention import Attention
-from pellucid.layers.code import Code
-from pellucid.layers.convolution import Conv1D, Conv2D, ConvTranspose1D, ConvTranspose2D
-from pellucid.layers.dense import Dense
-from pellucid.layers.dropout import Dropout
-from pellucid.layers.embedding import Embedding
-from pellucid.layers.frozen import Frozen
-from pellucid.layers.gru import GRU
-from pellucid.layers.layer import Layer, layers
-from pellucid.layers.lstm import LSTM
-from pellucid.layers.merge import Add, Concatenate, Multiply
-from pellucid.layers.noise import GaussianNoise, MaskingNoise
-from pellucid.layers.normalization import BatchNorm, LayerNorm
-from pellucid.layers.pooling import AveragePool1D, AveragePool2D, GlobalAveragePool, GlobalMaxPool, MaxPool1D, MaxPool2D
-from pellucid.layers.recurrent import RNN, Bidirectional
-from pellucid.layers.reshape import Flatten, Reshape
-from pellucid.layers.spiking import LeakyIntegrateAndFire, MeanOverTime, Repeat
+from pellucid.layers.activation import Activation as Activation
+from pellucid.layers.attention import Attention as Attention
+from pellucid.layers.code import Code as Code
+from pellucid.layers.convolution import Conv1D as Conv1D
+from pellucid.layers.convolution import Conv2D as Conv2D
+from pellucid.layers.convolution import ConvTranspose1D as ConvTranspose1D
+from pellucid.layers.convolution import ConvTranspose2D as ConvTranspose2D
+from pellucid.layers.dense import Dense as Dense
+from pellucid.layers.embedding import Embedding as Embedding
+from pellucid.layers.frozen import Frozen as Frozen
+from pellucid.layers.layer import Layer as Layer
+from pellucid.layers.layer import layers as layers
+from pellucid.layers.merge import Add as Add
+from pellucid.layers.merge import Concatenate as Concatenate
+from pellucid.layers.merge import Multiply as Multiply
+from pellucid.layers.noise import Dropout as Dropout
+from pellucid.layers.noise import GaussianNoise as GaussianNoise
+from pellucid.layers.noise import MaskingNoise as MaskingNoise
+from pellucid.layers.normalization import BatchNorm as BatchNorm
+from pellucid.layers.normalization import LayerNorm as LayerNorm
+from pellucid.layers.pooling import AveragePool1D as AveragePool1D
+from pellucid.layers.pooling import AveragePool2D as AveragePool2D
+from pellucid.layers.pooling import GlobalAveragePool as GlobalAveragePool
+from pellucid.layers.pooling import GlobalMaxPool as GlobalMaxPool
+from pellucid.layers.pooling import MaxPool1D as MaxPool1D
+from pellucid.layers.pooling import MaxPool2D as MaxPool2D
+from pellucid.layers.pooling import MeanOverTime as MeanOverTime
+from pellucid.layers.recurrent import GRU as GRU
+from pellucid.layers.recurrent import LSTM as LSTM
+from pellucid.layers.recurrent import RNN as RNN
+from pellucid.layers.recurrent import Bidirectional as Bidirectional
+from pellucid.layers.reshape import Flatten as Flatten
+from pellucid.layers.reshape import Reshape as Reshape
+from pellucid.layers.spiking import LeakyIntegrateAndFire as LeakyIntegrateAndFire
+from pellucid.layers.spiking import Repeat as Repeat
 
 register = layers.register
-
-__all__ = [
-    "Activation",
-    "Add",
-    "Attention",
-    "AveragePool1D",
-    "AveragePool2D",
-    "BatchNorm",
-    "Bidirectional",
-    "Code",
-    "Concatenate",
-    "Conv1D",
-    "Conv2D",
-    "ConvTranspose1D",
-    "ConvTranspose2D",
-    "Dense",
-    "Dropout",
-    "Embedding",
-    "Flatten",
-    "Frozen",
-    "GRU",
-    "GaussianNoise",
-    "GlobalAveragePool",
-    "GlobalMaxPool",
-    "LSTM",
-    "Layer",
-    "LayerNorm",
-    "LeakyIntegrateAndFire",
-    "MaskingNoise",
-    "MaxPool1D",
-    "MaxPool2D",
-    "MeanOverTime",
-    "Multiply",
-    "RNN",
-    "Repeat",
-    "Reshape",
-    "layers",
-    "register",
-]

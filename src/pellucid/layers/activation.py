@@ -1,11 +1,12 @@
 """An activation as a layer of its own, so that z (its input) and a (its output) are both visible."""
 
+import dataclasses
 from dataclasses import dataclass
 
-from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, Specification, State
+from pellucid.core.types import Cache, Params, Specification, State
 from pellucid.functions.activations import Activation as ActivationFunction
 from pellucid.functions.activations import activations
-from pellucid.layers.layer import Layer, layers
+from pellucid.layers.layer import AnyKey, Layer, Units, layers, specified
 
 
 @layers.register("activation")
@@ -30,32 +31,26 @@ class Activation(Layer):
     """
 
     masks = "passes"
+    example = {"function": "tanh"}, (4,)
 
-    function: ActivationFunction | Specification
+    function: ActivationFunction | Specification = specified(dataclasses.MISSING, activations)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "function", activations.build(self.function))
+    @property
+    def output_range(self) -> tuple[float, float]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The range of the function."""
+        return activations.build(self.function).range
 
-    def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
-        """No parameters; the shape stays."""
-        return {}, {}, input_shape
+    @property
+    def linear(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """True for the identity."""
+        return activations.build(self.function).name == "linear"
 
     def forward(
-        self,
-        params: Params,
-        state: State,
-        x: Float[Array, "batch *units"],
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
-    ) -> tuple[Float[Array, "batch *units"], State, Cache]:
-        """a = f(z)."""
+        self, params: Params, state: State, x: Units, *, key: AnyKey = None, training: bool = False
+    ) -> tuple[Units, State, Cache]:
         a = activations.build(self.function).value(x)
         return a, state, (x, a)
 
-    def backward(
-        self, params: Params, cache: Cache, dy: Float[Array, "batch *units"]
-    ) -> tuple[Float[Array, "batch *units"], Params]:
-        """dz = da · ∂a/∂z."""
+    def backward(self, params: Params, cache: Cache, dy: Units) -> tuple[Units, Params]:
         z, a = cache
         return activations.build(self.function).backward(z, a, dy), {}

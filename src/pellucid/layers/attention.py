@@ -6,17 +6,20 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from pellucid.core.constraints import Interval, constrained, validate
+from pellucid.core.constraints import Interval, constrained
 from pellucid.core.errors import ShapeError
-from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, State
-from pellucid.layers.layer import Layer, layers
+from pellucid.core.types import Array, Bool, Cache, Float, Params, Shape, State
+from pellucid.layers.layer import AnyKey, Layer, layers
+
+Query = Float[Array, "batch queries features"]
+Keys = Float[Array, "batch steps features"]
 
 
 class Attended(NamedTuple):
-    """What a forward pass of `Attention` leaves."""
+    """The cache of a forward pass of `Attention`."""
 
-    query: Float[Array, "batch queries features"]
-    keys: Float[Array, "batch steps features"]
+    query: Query
+    keys: Keys
     weights: Float[Array, "batch queries steps"]
     """How much each query looks at each key step: rows that sum to 1, or to 0 where all steps are left out."""
 
@@ -48,7 +51,7 @@ class Attention(Layer):
         >>> cache.weights.tolist(), context.tolist()
         ([[[0.5, 0.5, 0.0]]], [[[1.0, 1.0]]])
 
-    Keras's ``Attention`` does not scale unless told to; PyTorch's ``scaled_dot_product_attention`` always does.
+    Keras's ``Attention`` scales only on request; PyTorch's ``scaled_dot_product_attention`` always does.
 
     Source: Luong, Pham, Manning, Effective approaches to attention-based neural machine translation, 2015;
     Vaswani et al., Attention is all you need, 2017.
@@ -60,16 +63,14 @@ class Attention(Layer):
     inputs = 2
     masks = "passes"
     takes_mask = True
-
-    def __post_init__(self) -> None:
-        validate(self)
+    formula = "softmax(s · Q·Kᵀ)·K"
+    example = {"mask_value": 0.0}, ((3, 2), (4, 2))
 
     def output_mask(self, x: Any, mask: Any) -> Any:
         """That of the query: there is a context for each of its steps."""
         return mask[0]
 
-    def init(self, key: Key[Array, ""] | None, input_shape: tuple[Shape, ...]) -> tuple[Params, State, Shape]:
-        """No parameters; a context for each query."""
+    def init(self, key: AnyKey, input_shape: tuple[Shape, ...]) -> tuple[Params, State, Shape]:
         query, keys = input_shape
         if len(query) != 2 or len(keys) != 2 or query[-1] != keys[-1]:
             raise ShapeError(
@@ -82,13 +83,12 @@ class Attention(Layer):
         self,
         params: Params,
         state: State,
-        x: tuple[Float[Array, "batch queries features"], Float[Array, "batch steps features"]],
+        x: tuple[Query, Keys],
         *,
-        key: Key[Array, ""] | None = None,
+        key: AnyKey = None,
         training: bool = False,
         mask: tuple[Bool[Array, "batch queries"] | None, Bool[Array, "batch steps"] | None] = (None, None),
-    ) -> tuple[Float[Array, "batch queries features"], State, Cache]:
-        """c = softmax(s · Q·Kᵀ)·K, over the real steps of K."""
+    ) -> tuple[Query, State, Cache]:
         query, keys = x
         scores = self._scale(query) * jnp.einsum("bqf,btf->bqt", query, keys)
         real = mask[1]
@@ -97,16 +97,13 @@ class Attention(Layer):
         if real is None:
             weights = jax.nn.softmax(scores, axis=-1)
         else:
-            sample_mask = jnp.broadcast_to(real[:, None, :], scores.shape)
+            counted = jnp.broadcast_to(real[:, None, :], scores.shape)
             # The lowest finite number, not −∞: a row whose steps are all left out must not become NaN.
-            weights = jax.nn.softmax(jnp.where(sample_mask, scores, jnp.finfo(scores.dtype).min), axis=-1)
-            weights = jnp.where(sample_mask, weights, 0)
+            weights = jax.nn.softmax(jnp.where(counted, scores, jnp.finfo(scores.dtype).min), axis=-1)
+            weights = jnp.where(counted, weights, 0)
         return jnp.einsum("bqt,btf->bqf", weights, keys), state, Attended(query, keys, weights)
 
-    def backward(
-        self, params: Params, cache: Cache, dy: Float[Array, "batch queries features"]
-    ) -> tuple[tuple[Float[Array, "batch queries features"], Float[Array, "batch steps features"]], Params]:
-        """dq = s · dS·K, dK = Aᵀ·dC + s · dSᵀ·Q."""
+    def backward(self, params: Params, cache: Cache, dy: Query) -> tuple[tuple[Query, Keys], Params]:
         query, keys, weights = cache
         dweights = jnp.einsum("bqf,btf->bqt", dy, keys)
         dscores = weights * (dweights - (weights * dweights).sum(axis=-1, keepdims=True)) * self._scale(query)

@@ -5,20 +5,20 @@ from typing import Literal
 
 import jax.numpy as jnp
 
-from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, Specification, State
-from pellucid.functions.sparsity import Sparsity, sparsities
-from pellucid.layers.layer import Layer, layers
+from pellucid.core.types import Array, Bool, Cache, Params, Shape, Specification, State
+from pellucid.functions.regularizers import Sparsity, sparsities
+from pellucid.layers.layer import AnyKey, Layer, Units, layers, specified
 
 
 @layers.register("code")
 @dataclass(frozen=True)
 class Code(Layer):
-    """Marks the activations that are an autoencoder's code, and may keep most of them low (subject 1.8, 7.9).
+    """Marks the activations that are an autoencoder's code, and may keep most of them low.
 
     Formula:
         y = a; backward dx = dy + ∂penalty/∂a
 
-    The outputs pass unchanged. A sparsity penalty P(a) is added to what training makes small (not to the loss
+    The outputs pass unchanged. A sparsity penalty P(a) is added to the objective of training (not to the loss
     that is reported) by adding its gradient on the way back; its value is kept in the state as ``penalty``.
 
     Args:
@@ -34,46 +34,39 @@ class Code(Layer):
         (1.5, [[0.5, -0.5]])
     """
 
-    sparsity: Sparsity | Specification | None = None
+    sparsity: Sparsity | Specification | None = specified(None, sparsities)
     depends_on_batch = True
+    linear = True
+    formula = "unchanged"
 
     @property
     def masks(self) -> Literal["passes"] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
         """A penalty is of the activations of all steps together."""
         return "passes" if self.sparsity is None else None
 
-    def __post_init__(self) -> None:
-        if self.sparsity is not None:
-            object.__setattr__(self, "sparsity", sparsities.build(self.sparsity))
-
-    def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
-        """No parameters; the shape stays."""
+    def init(self, key: AnyKey, input_shape: Shape) -> tuple[Params, State, Shape]:
         return {}, {} if self.sparsity is None else {"penalty": jnp.zeros((), jnp.float32)}, input_shape
 
     def forward(
         self,
         params: Params,
         state: State,
-        x: Float[Array, "batch *units"],
+        x: Units,
         *,
-        key: Key[Array, ""] | None = None,
+        key: AnyKey = None,
         training: bool = False,
         sample_mask: Bool[Array, " batch"] | None = None,
-    ) -> tuple[Float[Array, "batch *units"], State, Cache]:
-        """y = a."""
+    ) -> tuple[Units, State, Cache]:
         if self.sparsity is None or not training:
             return x, state, None
         counts = jnp.ones(len(x), x.dtype) if sample_mask is None else sample_mask.astype(x.dtype)
-        shares = counts / jnp.maximum(counts.sum(), 1)
-        penalty = sparsities.build(self.sparsity).penalty(x.reshape(len(x), -1), shares)
-        return x, {"penalty": penalty}, (x, shares)
+        fractions = counts / jnp.maximum(counts.sum(), 1)
+        penalty = sparsities.build(self.sparsity).penalty(x.reshape(len(x), -1), fractions)
+        return x, {"penalty": penalty}, (x, fractions)
 
-    def backward(
-        self, params: Params, cache: Cache, dy: Float[Array, "batch *units"]
-    ) -> tuple[Float[Array, "batch *units"], Params]:
-        """dx = dy + ∂penalty/∂a."""
+    def backward(self, params: Params, cache: Cache, dy: Units) -> tuple[Units, Params]:
         if cache is None:
             return dy, {}
-        a, shares = cache
-        gradient = sparsities.build(self.sparsity).gradient(a.reshape(len(a), -1), shares)
+        a, fractions = cache
+        gradient = sparsities.build(self.sparsity).gradient(a.reshape(len(a), -1), fractions)
         return dy + gradient.reshape(a.shape), {}

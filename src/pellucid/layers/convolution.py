@@ -1,17 +1,18 @@
 """Convolution and its transpose, over sequences and images."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
 import jax.numpy as jnp
 
-from pellucid.core.constraints import OneOf, WholeNumber, constrained, validate
+from pellucid.core.constraints import OneOf, WholeNumber, constrained
 from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, Specification, State
 from pellucid.functions.activations import Activation, activations
 from pellucid.functions.initializers import Initializer, initializers
-from pellucid.layers.layer import Layer, layers
+from pellucid.layers.layer import AnyKey, Layer, Mask, layers, specified
 from pellucid.layers.patches import (
     Windows,
     all_of_window,
@@ -30,35 +31,37 @@ Maps: TypeAlias = Float[Array, "batch *positions filters"]
 
 @dataclass(frozen=True)
 class Convolutional(Layer):
-    """What all convolutions share: their fields, which `Conv2D` explains, weights and biases."""
+    """The base of all convolutions: fields, which `Conv2D` explains, weights and biases."""
 
     filters: int = constrained(dataclasses.MISSING, WholeNumber(1), "number of filters")
     kernel: int | Shape | list[int] = dataclasses.field(default=dataclasses.MISSING)  # pyright: ignore[reportAssignmentType]
-    activation: Activation | Specification | None = None
+    activation: Activation | Specification | None = specified(None, activations)
     stride: int | Shape | list[int] = 1
-    padding: str = constrained("valid", OneOf(("valid", "same")), "what happens at the edges")
+    padding: str = constrained("valid", OneOf(("valid", "same")), "treatment of the edges")
     dilation: int | Shape | list[int] = 1
     groups: int = constrained(1, WholeNumber(1), "groups that channels and filters fall into")
-    weights: Initializer | Specification = "he_normal"
-    biases: Initializer | Specification = "zeros"
+    weights: Initializer | Specification = specified("he_normal", initializers)
+    biases: Initializer | Specification = specified("zeros", initializers)
     use_biases: bool = True
 
-    rank: ClassVar[int]
+    linear = True
+    output_range = (-math.inf, math.inf)
+    input_axes: ClassVar[int]  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    @property
+    def rank(self) -> int:
+        """The number of spatial axes."""
+        return self.input_axes - 1
 
     def __post_init__(self) -> None:
-        validate(self)
+        super().__post_init__()
         kind = type(self).__name__
         for name in ("kernel", "stride", "dilation"):
             object.__setattr__(self, name, lengths(getattr(self, name), self.rank, f"{kind}.{name}"))
         if self.filters % self.groups:
             raise InvalidValue(f"{kind}: {self.filters} filters do not fall into {self.groups} equal groups.")
-        if self.activation is not None:
-            object.__setattr__(self, "activation", activations.build(self.activation))
-        object.__setattr__(self, "weights", initializers.build(self.weights))
-        object.__setattr__(self, "biases", initializers.build(self.biases))
 
-    def draw(self, key: Key[Array, ""], input_shape: Shape) -> Params:
-        """Weights (kernel…, channels / groups, filters) and biases (filters,)."""
+    def _draw(self, key: Key[Array, ""], input_shape: Shape) -> Params:
         check_rank(type(self).__name__, input_shape, self.rank)
         channels = input_shape[-1]
         if channels % self.groups:
@@ -73,8 +76,7 @@ class Convolutional(Layer):
             params["biases"] = initializers.build(self.biases)(key, (self.filters,))
         return params
 
-    def check_input(self, params: Params, x: Array) -> None:
-        """Refuse a batch of other channels than the weights were made for."""
+    def _check_input(self, params: Params, x: Array) -> None:
         check_rank(type(self).__name__, x.shape[1:], self.rank)
         channels = params["weights"].shape[-2] * self.groups
         if x.shape[-1] != channels:
@@ -83,12 +85,10 @@ class Convolutional(Layer):
                 f"Received: {x.shape[-1]}, in x of shape {x.shape}."
             )
 
-    def add_biases(self, params: Params, z: Maps) -> Maps:
-        """z + b."""
+    def _add_biases(self, params: Params, z: Maps) -> Maps:
         return z + jnp.broadcast_to(params["biases"], z.shape) if self.use_biases else z
 
-    def gradients(self, weights: Array, dz: Maps) -> Params:
-        """∂L/∂W and ∂L/∂b = Σ_batch,positions dz, by name."""
+    def _gradients(self, weights: Array, dz: Maps) -> Params:
         return {"weights": weights} | ({"biases": dz.sum(range(dz.ndim - 1))} if self.use_biases else {})
 
 
@@ -96,6 +96,7 @@ class Convolution(Convolutional):
     """The forward and backward pass of a convolution over any number of spatial axes."""
 
     takes_mask = True
+    formula = "z = x ⋆ W + b"
 
     @property
     def masks(self) -> Literal["passes"] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -107,8 +108,7 @@ class Convolution(Convolutional):
         return mask if self.padding == "same" else all_of_window(mask, self.windows(x.shape[1:-1]))
 
     def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
-        """Weights (kernel…, channels / groups, filters) and biases (filters,)."""
-        params = self.draw(key, input_shape)
+        params = self._draw(key, input_shape)
         return params, {}, (*self.windows(input_shape[:-1]).outputs, self.filters)
 
     def windows(self, spatial: Shape) -> Windows:
@@ -116,38 +116,31 @@ class Convolution(Convolutional):
         return slide(type(self).__name__, spatial, self.kernel, self.stride, self.padding, self.dilation)  # pyright: ignore[reportArgumentType]
 
     def forward(
-        self,
-        params: Params,
-        state: State,
-        x: Images,
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
-        mask: Bool[Array, "batch time"] | None = None,
+        self, params: Params, state: State, x: Images, *, key: AnyKey = None, training: bool = False, mask: Mask = None
     ) -> tuple[Maps, State, Cache]:
         """z = x ⋆ W + b; padded steps are 0, like what lies beyond the ends of a sequence."""
-        self.check_input(params, x)
+        self._check_input(params, x)
         if mask is not None:
             x = jnp.where(mask[..., None], x, jnp.zeros((), x.dtype))
         z = convolve(x, params["weights"], self.windows(x.shape[1:-1]), self.groups)
-        return self.add_biases(params, z), state, (x, mask)
+        return self._add_biases(params, z), state, (x, mask)
 
     def backward(self, params: Params, cache: Cache, dy: Maps) -> tuple[Images, Params]:
-        """∂L/∂x, ∂L/∂W, ∂L/∂b = Σ dz."""
         x, mask = cache
         windows = self.windows(x.shape[1:-1])
         dx = gradient_of_input(dy, params["weights"], windows, self.groups)
         if mask is not None:
             dx = jnp.where(mask[..., None], dx, jnp.zeros((), dx.dtype))
-        return dx, self.gradients(gradient_of_weights(x, dy, windows, self.groups), dy)
+        return dx, self._gradients(gradient_of_weights(x, dy, windows, self.groups), dy)
 
 
 class TransposedConvolution(Convolutional):
     """The forward and backward pass of a transposed convolution: those of a convolution, exchanged."""
 
+    formula = "z = x ⋆ᵀ W + b"
+
     def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
-        """Weights (kernel…, channels / groups, filters) and biases (filters,)."""
-        params = self.draw(key, input_shape)
+        params = self._draw(key, input_shape)
         return params, {}, (*self.windows(input_shape[:-1]).inputs, self.filters)
 
     def windows(self, spatial: Shape) -> Windows:
@@ -161,13 +154,13 @@ class TransposedConvolution(Convolutional):
         return split.swapaxes(-1, -3).reshape(*kernel, filters // self.groups, self.groups * channels)
 
     def forward(
-        self, params: Params, state: State, x: Images, *, key: Key[Array, ""] | None = None, training: bool = False
+        self, params: Params, state: State, x: Images, *, key: AnyKey = None, training: bool = False
     ) -> tuple[Maps, State, Cache]:
         """z = x ⋆ᵀ W + b, the gradient of a convolution's input."""
-        self.check_input(params, x)
+        self._check_input(params, x)
         windows = self.windows(x.shape[1:-1])
         z = gradient_of_input(x, self.exchange(params["weights"]), windows, self.groups)
-        return self.add_biases(params, z), state, x
+        return self._add_biases(params, z), state, x
 
     def backward(self, params: Params, cache: Cache, dy: Maps) -> tuple[Images, Params]:
         """∂L/∂x by a convolution of dz, ∂L/∂W with x and dz exchanged, ∂L/∂b = Σ dz."""
@@ -176,13 +169,13 @@ class TransposedConvolution(Convolutional):
         dW = gradient_of_weights(dy, cache, windows, self.groups)
         *kernel, _, channels = dW.shape
         split = dW.reshape(*kernel, -1, self.groups, channels // self.groups).swapaxes(-1, -3)
-        return dx, self.gradients(split.reshape(params["weights"].shape), dy)
+        return dx, self._gradients(split.reshape(params["weights"].shape), dy)
 
 
 @layers.register("conv2d")
 @dataclass(frozen=True)
 class Conv2D(Convolution):
-    """Filters that slide over an image (subject 1.4): the same few weights at every position.
+    """Filters that slide over an image: the same few weights at every position.
 
     Formula:
         z[h, w, f] = Σ_i,j,c x[h·s + i·d, w·s + j·d, c] · W[i, j, c, f] + b[f], with stride s and dilation d;
@@ -200,7 +193,7 @@ class Conv2D(Convolution):
         padding: "valid", only where the filter lies inside the image; "same", zeros around it, so that stride 1 keeps
             the size.
         dilation: distance between the places a filter sees; 1 for neighbours.
-        groups: filters fall into so many groups, each of which sees its own share of the channels; as many as there
+        groups: filters fall into so many groups, each of which sees its own channels; as many as there
             are channels for a depthwise convolution.
         weights: how the weights, shape (*kernel, channels / groups, filters), are initialised.
         biases: how the biases, shape (filters,), are initialised.
@@ -226,7 +219,8 @@ class Conv2D(Convolution):
     Multi-scale context aggregation by dilated convolutions, 2016.
     """
 
-    rank = 2
+    input_axes = 3
+    example = {"filters": 4, "kernel": 3}, (5, 6, 2)
 
 
 @layers.register("conv1d")
@@ -265,17 +259,18 @@ class Conv1D(Convolution):
     Source: as for `Conv2D`.
     """
 
-    rank = 1
+    input_axes = 2
+    example = {"filters": 4, "kernel": 3}, (8, 2)
 
 
 @layers.register("conv2d_transpose")
 @dataclass(frozen=True)
 class ConvTranspose2D(TransposedConvolution):
-    """Each pixel spread out over a filter: the way from a small image to a large one (subject 1.7).
+    """Each pixel spread out over a filter: the way from a small image to a large one.
 
     Formula:
-        z[h·s + i·d, w·s + j·d, f] += x[h, w, c] · W[i, j, c, f], then + b[f]: what a convolution does to its gradients on
-        the way back; backward ∂L/∂x is therefore a convolution of dz, ∂L/∂W that of `Conv2D` with x and dz exchanged
+        z[h·s + i·d, w·s + j·d, f] += x[h, w, c] · W[i, j, c, f], then + b[f]: what a convolution does to its gradients
+        on the way back; backward ∂L/∂x is therefore a convolution of dz, ∂L/∂W that of `Conv2D` with x and dz exchanged
 
     Args:
         filters: number of filters, the channels of the output, at least 1.
@@ -307,7 +302,8 @@ class ConvTranspose2D(TransposedConvolution):
     learning, 2016.
     """
 
-    rank = 2
+    input_axes = 3
+    example = {"filters": 4, "kernel": 3}, (5, 6, 2)
 
 
 @layers.register("conv1d_transpose")
@@ -342,4 +338,5 @@ class ConvTranspose1D(TransposedConvolution):
     Source: as for `ConvTranspose2D`.
     """
 
-    rank = 1
+    input_axes = 2
+    example = {"filters": 4, "kernel": 3}, (8, 2)

@@ -1,16 +1,20 @@
 """The dense (fully connected) layer."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 import jax.numpy as jnp
 
-from pellucid.core.constraints import WholeNumber, constrained, validate
+from pellucid.core.constraints import WholeNumber, constrained
 from pellucid.core.errors import ShapeError
 from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, Specification, State
 from pellucid.functions.activations import Activation, activations
 from pellucid.functions.initializers import Initializer, initializers
-from pellucid.layers.layer import Layer, layers
+from pellucid.layers.layer import AnyKey, Layer, layers, specified
+
+Rows = Float[Array, "batch *rows inputs"]
+Outputs = Float[Array, "batch *rows units"]
 
 
 @layers.register("dense")
@@ -46,38 +50,28 @@ class Dense(Layer):
     Source: Rumelhart, Hinton, Williams, Learning representations by back-propagating errors, 1986.
     """
 
+    input_axes = 1
     masks = "passes"
+    linear = True
+    output_range = (-math.inf, math.inf)
+    formula = "z = x·W + b"
+    example = {"units": 4}, (3,)
 
     units: int = constrained(dataclasses.MISSING, WholeNumber(1), "number of neurons")
-    activation: Activation | Specification | None = None
-    weights: Initializer | Specification = "he_normal"
-    biases: Initializer | Specification = "zeros"
+    activation: Activation | Specification | None = specified(None, activations)
+    weights: Initializer | Specification = specified("he_normal", initializers)
+    biases: Initializer | Specification = specified("zeros", initializers)
     use_biases: bool = True
 
-    def __post_init__(self) -> None:
-        validate(self)
-        if self.activation is not None:
-            object.__setattr__(self, "activation", activations.build(self.activation))
-        object.__setattr__(self, "weights", initializers.build(self.weights))
-        object.__setattr__(self, "biases", initializers.build(self.biases))
-
     def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
-        """Weights (inputs, units) and biases (units,)."""
         params = {"weights": initializers.build(self.weights)(key, (input_shape[-1], self.units))}
         if self.use_biases:
             params["biases"] = initializers.build(self.biases)(key, (self.units,))
         return params, {}, (*input_shape[:-1], self.units)
 
     def forward(
-        self,
-        params: Params,
-        state: State,
-        x: Float[Array, "batch *rows inputs"],
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
-    ) -> tuple[Float[Array, "batch *rows units"], State, Cache]:
-        """z = x·W + b."""
+        self, params: Params, state: State, x: Rows, *, key: AnyKey = None, training: bool = False
+    ) -> tuple[Outputs, State, Cache]:
         inputs = params["weights"].shape[0]
         if x.shape[-1] != inputs:
             raise ShapeError(
@@ -88,10 +82,7 @@ class Dense(Layer):
             z = z + jnp.broadcast_to(params["biases"], z.shape)
         return z, state, x
 
-    def backward(
-        self, params: Params, cache: Cache, dy: Float[Array, "batch *rows units"]
-    ) -> tuple[Float[Array, "batch *rows inputs"], Params]:
-        """∂L/∂x = dz·Wᵀ, ∂L/∂W = xᵀ·dz, ∂L/∂b = Σ dz."""
+    def backward(self, params: Params, cache: Cache, dy: Outputs) -> tuple[Rows, Params]:
         x, dz = cache.reshape(-1, cache.shape[-1]), dy.reshape(-1, self.units)
         dx = dy @ params["weights"].T
         grads = {"weights": x.T @ dz}

@@ -1,17 +1,18 @@
 """A layer kept as it is: its parameters are carried, not trained."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 from pellucid.core.errors import InvalidValue
 from pellucid.core.registry import describe
-from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, Specification, State
-from pellucid.layers.layer import Layer, layers
+from pellucid.core.types import Array, Cache, Key, Params, Shape, Specification, State
+from pellucid.layers.layer import AnyKey, Layer, Units, Wrapper, layers, specified
 
 
 @layers.register("frozen")
 @dataclass(frozen=True)
-class Frozen(Layer):
+class Frozen(Wrapper):
     """A layer that training leaves alone, while the gradients still pass through it.
 
     Formula:
@@ -23,8 +24,8 @@ class Frozen(Layer):
         layer: the layer, or its table, without an activation: `Activation` follows as a layer of its own.
 
     Raises:
-        InvalidValue: a layer with an activation after it, one that mixes the examples of a batch, or one that reads
-            several arrays.
+        InvalidValue: a layer with an activation after it, one that depends on the batch, or one that reads several
+            arrays.
 
     Example:
         >>> import jax
@@ -35,11 +36,15 @@ class Frozen(Layer):
     Keras sets ``trainable=False`` on a layer, PyTorch ``requires_grad=False`` on its parameters.
     """
 
-    layer: Layer | Specification
+    trainable = False
+    formula = "the layer itself, not trained"
+    example = {"layer": {"name": "dense", "units": 3}}, (4,)
+
+    layer: Layer | Specification = specified(dataclasses.MISSING, layers)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         layer = layers.build(self.layer)
-        object.__setattr__(self, "layer", layer)
         outside = getattr(layer, "activation", None) is not None and not layer.activation_inside
         if outside or layer.depends_on_batch or layer.inputs != 1:
             raise InvalidValue(
@@ -47,48 +52,18 @@ class Frozen(Layer):
                 f"write Frozen(Dense(8)), Activation('relu'). Received: {describe(layer)!r}."
             )
 
-    @property
-    def mask_value(self) -> float | None:
-        """That of the layer."""
-        return getattr(self.layer, "mask_value", None)
-
-    @property
-    def masks(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """As for the layer."""
-        return self.layer.masks  # pyright: ignore[reportAttributeAccessIssue]
-
-    @property
-    def takes_mask(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """As for the layer."""
-        return self.layer.takes_mask  # pyright: ignore[reportAttributeAccessIssue]
-
-    def output_mask(self, x: Any, mask: Any) -> Any:
-        """As for the layer."""
-        return layers.build(self.layer).output_mask(x, mask)
-
     def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
-        """No parameters; those of the layer, and its state, in the state."""
         params, state, shape = layers.build(self.layer).init(key, input_shape)
         return {}, {"params": params, "state": state}, shape
 
     def forward(
-        self,
-        params: Params,
-        state: State,
-        x: Any,
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
-        **masks: Any,
-    ) -> tuple[Float[Array, "batch *outputs"], State, Cache]:
-        """The layer's own output."""
-        y, inner, cache = layers.build(self.layer).forward(
-            state["params"], state["state"], x, key=key, training=training, **masks
-        )
-        return y, {"params": state["params"], "state": inner}, (state["params"], cache)
+        self, params: Params, state: State, x: Any, *, key: AnyKey = None, training: bool = False, **mask: Any
+    ) -> tuple[Units, State, Cache]:
+        own = state["params"]
+        y, inner, cache = layers.build(self.layer).forward(own, state["state"], x, key=key, training=training, **mask)
+        return y, {"params": own, "state": inner}, (own, cache)
 
-    def backward(self, params: Params, cache: Cache, dy: Float[Array, "batch *outputs"]) -> tuple[Any, Params]:
-        """∂L/∂x of the layer; no gradients."""
-        frozen, inner = cache
-        dx, _ = layers.build(self.layer).backward(frozen, inner, dy)
+    def backward(self, params: Params, cache: Cache, dy: Units) -> tuple[Any, Params]:
+        own, inner = cache
+        dx, _ = layers.build(self.layer).backward(own, inner, dy)
         return dx, {}

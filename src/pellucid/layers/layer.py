@@ -1,14 +1,31 @@
-"""The contract of a layer: three functions over pytrees, held by a frozen dataclass of hyperparameters."""
+"""The contract of a layer: a frozen dataclass of hyperparameters with three functions over pytrees."""
 
+import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import jax
 
+from pellucid.core.constraints import validate
 from pellucid.core.registry import Registry
-from pellucid.core.types import Array, Bool, Cache, Key, Params, PyTree, Shape, State
+from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, PyTree, State
 from pellucid.layers.sequences import real_in_all
+
+AnyKey: TypeAlias = Key[Array, ""] | None
+"""A random key; None where nothing is drawn."""
+Mask: TypeAlias = Bool[Array, "batch *steps"] | None
+"""True at real steps; None without padding."""
+Units: TypeAlias = Float[Array, "batch *units"]
+"""A batch of examples of any shape."""
+
+
+def specified(default: Any, registry: Registry[Any]) -> Any:
+    """A dataclass field that holds an object of ``registry``, given as such, by name or as a table.
+
+    ``dataclasses.MISSING`` as default makes it required; ``None`` as default makes it optional.
+    """
+    return dataclasses.field(default=default, metadata={"registry": registry})
 
 
 class Layer(ABC):
@@ -25,7 +42,10 @@ class Layer(ABC):
     All are pytrees, so a layer runs under ``jit``, ``scan`` and ``vmap``.
 
     A layer that leaves ``backward`` out gets it derived from its ``forward`` by `jax.vjp`; the cache
-    is then the derivative itself.
+    is then the derivative itself. One that leaves ``init`` out has no parameters and keeps the shape.
+
+    Networks, trainings and explanations read all that they need to know of a layer from its class attributes; a layer
+    sets those in which it differs from the defaults. So a new layer is one class, and nothing else lists it.
 
     Example:
         >>> import jax.numpy as jnp
@@ -33,8 +53,7 @@ class Layer(ABC):
         >>> @layers.register("halve")
         ... @dataclass(frozen=True)
         ... class Halve(Layer):
-        ...     def init(self, key, input_shape):
-        ...         return {}, {}, input_shape
+        ...     masks, linear, formula = "passes", True, "x / 2"
         ...     def forward(self, params, state, x, *, key, training):
         ...         return x / 2, state, None
         >>> y, _, cache = Halve().forward({}, {}, jnp.ones((1, 2)), key=None, training=True)
@@ -45,8 +64,11 @@ class Layer(ABC):
 
     name: ClassVar[str]
     inputs: ClassVar[int | None] = 1
-    """How many arrays the layer reads; None for any number. Where it is not 1, ``x``, ``dx`` and the shapes given to
-    ``init`` are tuples, and only a `Graph` can hold the layer."""
+    """Number of arrays the layer reads; None for any number. Where it is not 1, ``x``, ``dx`` and the shapes given to
+    ``init`` are tuples, and only a graph can hold the layer."""
+    input_axes: ClassVar[int | None] = None
+    """Axes of an example where the layer is the first of a network: with 1 a network flattens other examples, with
+    more it adds the axis of channels; None takes examples as they are."""
     activation_inside: ClassVar[bool] = False
     """True where the field ``activation`` acts inside the layer (a recurrence) instead of after it, so that a network
     does not split the layer in two."""
@@ -60,14 +82,45 @@ class Layer(ABC):
     takes_mask: ClassVar[bool] = False
     """True where ``forward`` also takes ``mask``, True at real steps, to leave padding out; a tuple, with None for an
     input without padding, where ``x`` is one."""
+    mask_value: float | None = None
+    """A step of the network's input whose features all have this value is padding; None declares none."""
+    vocabulary: int | None = None
+    """The inputs are tokens, whole numbers below this, looked up as vectors of length ``units``; None for numbers."""
+    rearranges: ClassVar[bool] = False
+    """True where the output holds the numbers of the input in another shape."""
+    linear: ClassVar[bool] = False
+    """True where the output is an affine function of the input, in prediction."""
+    output_range: ClassVar[tuple[float, float] | None] = None
+    """Least and greatest output; None where it is not known."""
+    trainable: ClassVar[bool] = True
+    """False where the optimiser leaves the parameters as they are."""
+    surrogate: ClassVar[bool] = False
+    """True where ``backward`` takes a surrogate gradient in place of the derivative (spikes)."""
+    in_prediction: ClassVar[str | None] = None
+    """A sentence on how prediction differs from training; None where it does not."""
+    formula: ClassVar[str | None] = None
+    """The forward pass in prediction, in one line."""
+    example: ClassVar[tuple[Mapping[str, Any], Any]] = ({}, (4,))
+    """Fields of an instance, and a shape of one example (a tuple of shapes for several inputs), for tests."""
 
-    @abstractmethod
-    def init(self, key: Key[Array, ""], input_shape: Any) -> tuple[Params, State, Shape]:
-        """Draw the parameters for examples of ``input_shape``; say the shape of one output."""
+    def __post_init__(self) -> None:
+        validate(self)
+        for field in dataclasses.fields(self):  # pyright: ignore[reportArgumentType]
+            registry, value = field.metadata.get("registry"), getattr(self, field.name)
+            if registry is not None and not (value is None and field.default is None):
+                object.__setattr__(self, field.name, registry.build(value))
+
+    def init(self, key: Any, input_shape: Any) -> tuple[Params, State, Any]:
+        """Initialise the parameters for examples of ``input_shape``; by default none.
+
+        Returns:
+            Parameters, state, and the shape of one output.
+        """
+        return {}, {}, input_shape
 
     @abstractmethod
     def forward(
-        self, params: Params, state: State, x: PyTree, *, key: Key[Array, ""] | None, training: bool
+        self, params: Params, state: State, x: PyTree, *, key: AnyKey, training: bool
     ) -> tuple[Array, State, Cache]:
         """The outputs of a batch, the new state, and what ``backward`` needs."""
 
@@ -75,7 +128,7 @@ class Layer(ABC):
     def backward(self, params: Params, cache: Cache, dy: Array) -> tuple[PyTree, Params]:
         """From ``dy`` = ∂L/∂y to ``dx`` = ∂L/∂x and the gradients ∂L/∂params."""
 
-    def output_mask(self, x: PyTree, mask: Any) -> Bool[Array, "batch *places"] | None:
+    def output_mask(self, x: PyTree, mask: Any) -> Mask:
         """The mask of the outputs: that of the inputs; of several, a step is real where it is real in all of them.
 
         Args:
@@ -88,6 +141,28 @@ class Layer(ABC):
         if "forward" in cls.__dict__ and "backward" not in cls.__dict__:
             cls.forward = _keep_derivative(cls.forward)
             cls.backward = _apply_derivative
+
+
+WRAPPED = (
+    *("input_axes", "masks", "takes_mask", "mask_value", "vocabulary"),
+    *("rearranges", "linear", "output_range", "surrogate", "in_prediction"),
+)
+"""The attributes that a layer around another has from it."""
+
+
+class Wrapper(Layer):
+    """A layer around the layer in its field ``layer``, alike in all that a network asks."""
+
+    layer: Any
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for fact in WRAPPED:
+            object.__setattr__(self, fact, getattr(self.layer, fact))
+
+    def output_mask(self, x: PyTree, mask: Any) -> Mask:
+        """As for the layer."""
+        return self.layer.output_mask(x, mask)
 
 
 def _keep_derivative(forward: Callable[..., Any]) -> Callable[..., Any]:
@@ -110,7 +185,7 @@ def _apply_derivative(self: Layer, params: Params, cache: Cache, dy: Array) -> t
 
 
 WEIGHTS = ("weights", "recurrent")
-"""Names of the parameters that are weights: what a regulariser acts on and the recorder measures."""
+"""Names of the parameters that are weights: a regulariser acts on them, the recorder measures them."""
 
 
 def weights_of(params: Params) -> list[Array]:
@@ -125,4 +200,4 @@ def weights_of(params: Params) -> list[Array]:
 
 
 layers: Registry[Layer] = Registry("layer", Layer)
-"""Every layer by name; a layer of one's own joins with ``@layers.register("name")``."""
+"""Every layer by name; a custom layer joins with ``@layers.register("name")``."""

@@ -6,13 +6,33 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 
 from pellucid.core.errors import ShapeError
-from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, State
-from pellucid.layers.layer import Layer, layers
+from pellucid.core.types import Array, Cache, Float, Params, Shape, State
+from pellucid.layers.layer import AnyKey, Layer, Units, layers
+
+Parts = tuple[Float[Array, "batch ..."], ...]
+
+
+class Merge(Layer):
+    """The base of the layers that merge any number of inputs of one shape."""
+
+    inputs = None
+    masks = "passes"
+    linear = True
+    example = {}, ((2, 3), (2, 3), (2, 3))
+
+    def init(self, key: AnyKey, input_shape: tuple[Shape, ...]) -> tuple[Params, State, Shape]:
+        if len(set(input_shape)) != 1:
+            raise ShapeError(
+                f"{type(self).__name__} needs inputs of one shape; nothing is broadcast. "
+                f"Received: {', '.join(map(str, input_shape))}. "
+                "A Dense layer on a branch, or a Conv2D, brings it to the shape of the others."
+            )
+        return {}, {}, input_shape[0]
 
 
 @layers.register("add")
 @dataclass(frozen=True)
-class Add(Layer):
+class Add(Merge):
     """The sum of its inputs, as at the end of a residual block.
 
     Formula:
@@ -30,35 +50,20 @@ class Add(Layer):
     Source: He et al., Deep residual learning for image recognition, 2015.
     """
 
-    inputs = None
-    masks = "passes"
-
-    def init(self, key: Key[Array, ""] | None, input_shape: tuple[Shape, ...]) -> tuple[Params, State, Shape]:
-        """No parameters; the shape that all inputs have."""
-        return {}, {}, _one_shape("Add", input_shape)
+    formula = "Σ x"
 
     def forward(
-        self,
-        params: Params,
-        state: State,
-        x: tuple[Float[Array, "batch *units"], ...],
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
-    ) -> tuple[Float[Array, "batch *units"], State, Cache]:
-        """y = Σ x_k."""
+        self, params: Params, state: State, x: Parts, *, key: AnyKey = None, training: bool = False
+    ) -> tuple[Units, State, Cache]:
         return sum(x[1:], start=x[0]), state, x
 
-    def backward(
-        self, params: Params, cache: Cache, dy: Float[Array, "batch *units"]
-    ) -> tuple[tuple[Float[Array, "batch *units"], ...], Params]:
-        """Each branch gets dy."""
+    def backward(self, params: Params, cache: Cache, dy: Units) -> tuple[Parts, Params]:
         return (dy,) * len(cache), {}
 
 
 @layers.register("multiply")
 @dataclass(frozen=True)
-class Multiply(Layer):
+class Multiply(Merge):
     """The product of its inputs, element by element: a gate on a branch.
 
     Formula:
@@ -74,36 +79,23 @@ class Multiply(Layer):
         [[6.0, 6.0]]
     """
 
-    inputs = None
-    masks = "passes"
-
-    def init(self, key: Key[Array, ""] | None, input_shape: tuple[Shape, ...]) -> tuple[Params, State, Shape]:
-        """No parameters; the shape that all inputs have."""
-        return {}, {}, _one_shape("Multiply", input_shape)
+    formula = "Π x"
+    linear = False
 
     def forward(
-        self,
-        params: Params,
-        state: State,
-        x: tuple[Float[Array, "batch *units"], ...],
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
-    ) -> tuple[Float[Array, "batch *units"], State, Cache]:
-        """y = Π x_k."""
+        self, params: Params, state: State, x: Parts, *, key: AnyKey = None, training: bool = False
+    ) -> tuple[Units, State, Cache]:
         return math.prod(x[1:], start=x[0]), state, x
 
-    def backward(
-        self, params: Params, cache: Cache, dy: Float[Array, "batch *units"]
-    ) -> tuple[tuple[Float[Array, "batch *units"], ...], Params]:
-        """Dx_k = dy · Π_{j≠k} x_j, multiplied and not divided out, since an x_k may be 0."""
+    def backward(self, params: Params, cache: Cache, dy: Units) -> tuple[Parts, Params]:
+        # Multiplied and not divided out, since an x_k may be 0.
         others = (cache[:k] + cache[k + 1 :] for k in range(len(cache)))
         return tuple(math.prod(rest, start=dy) for rest in others), {}
 
 
 @layers.register("concatenate")
 @dataclass(frozen=True)
-class Concatenate(Layer):
+class Concatenate(Merge):
     """Its inputs side by side along the last axis (features, channels).
 
     Formula:
@@ -119,11 +111,10 @@ class Concatenate(Layer):
         (5, 4)
     """
 
-    inputs = None
-    masks = "passes"
+    formula = "side by side"
+    example = {}, ((4, 2), (4, 3))
 
-    def init(self, key: Key[Array, ""] | None, input_shape: tuple[Shape, ...]) -> tuple[Params, State, Shape]:
-        """No parameters; the last axes add up."""
+    def init(self, key: AnyKey, input_shape: tuple[Shape, ...]) -> tuple[Params, State, Shape]:
         if len({shape[:-1] for shape in input_shape}) != 1:
             raise ShapeError(
                 "Concatenate joins inputs along their last axis; all axes before it must be alike. "
@@ -132,32 +123,13 @@ class Concatenate(Layer):
         return {}, {}, (*input_shape[0][:-1], sum(shape[-1] for shape in input_shape))
 
     def forward(
-        self,
-        params: Params,
-        state: State,
-        x: tuple[Float[Array, "batch ..."], ...],
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
-    ) -> tuple[Float[Array, "batch ..."], State, Cache]:
-        """y = [x_1, x_2, …]."""
+        self, params: Params, state: State, x: Parts, *, key: AnyKey = None, training: bool = False
+    ) -> tuple[Units, State, Cache]:
         return jnp.concatenate(x, axis=-1), state, x
 
-    def backward(
-        self, params: Params, cache: Cache, dy: Float[Array, "batch ..."]
-    ) -> tuple[tuple[Float[Array, "batch ..."], ...], Params]:
-        """Dy cut where the inputs were joined."""
+    def backward(self, params: Params, cache: Cache, dy: Units) -> tuple[Parts, Params]:
         ends, end = [], 0
         for part in cache[:-1]:
             end += part.shape[-1]
             ends.append(end)
         return tuple(jnp.split(dy, ends, axis=-1)), {}
-
-
-def _one_shape(layer: str, shapes: tuple[Shape, ...]) -> Shape:
-    if len(set(shapes)) != 1:
-        raise ShapeError(
-            f"{layer} needs inputs of one shape; nothing is broadcast. Received: {', '.join(map(str, shapes))}. "
-            "A Dense layer on a branch, or a Conv2D, brings it to the shape of the others."
-        )
-    return shapes[0]

@@ -1,31 +1,107 @@
-"""Noise on the inputs, in training only: what a denoising autoencoder learns to take away."""
+"""Layers that are random in training only: dropout, and the noise that a denoising autoencoder learns to remove."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import jax
+import jax.numpy as jnp
 
-from pellucid.core.constraints import FRACTION, NOT_NEGATIVE, constrained, validate
-from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, State
-from pellucid.layers.layer import Layer, layers
+from pellucid.core.constraints import FRACTION, NOT_NEGATIVE, constrained
+from pellucid.core.types import Array, Cache, Key, Params, State
+from pellucid.layers.layer import AnyKey, Layer, Units, layers
+
+
+class Random(Layer):
+    """The base of the layers that change their inputs at random in training, and pass them on in prediction."""
+
+    masks = "passes"
+    linear = True
+    in_prediction = "Dropout and noise are off, as they are in prediction."
+    formula = "unchanged in prediction"
+
+    def forward(
+        self, params: Params, state: State, x: Units, *, key: AnyKey = None, training: bool = False
+    ) -> tuple[Units, State, Cache]:
+        """The disturbed inputs in training, y = x in prediction; the cache holds what they are multiplied by."""
+        if not training or self.off:
+            return x, state, None
+        if key is None:
+            raise ValueError(f"{self.name} in training needs a random key")
+        y, factor = self.disturb(x, key)
+        return y, state, factor
+
+    @property
+    def off(self) -> bool:
+        """True where training is like prediction."""
+        return False
+
+    @abstractmethod
+    def disturb(self, x: Units, key: Key[Array, ""]) -> tuple[Units, Units | None]:
+        """The output, and its derivative for the input; None for 1."""
+
+    def backward(self, params: Params, cache: Cache, dy: Units) -> tuple[Units, Params]:
+        return (dy if cache is None else dy * cache), {}
+
+
+@layers.register("dropout")
+@dataclass(frozen=True)
+class Dropout(Random):
+    """Neurons dropped at random in training, none in prediction.
+
+    Formula:
+        training: y = x · m / (1 − p), m ~ Bernoulli(1 − p) for each element; prediction: y = x
+
+    Dividing by 1 − p in training keeps the expected output the same in both modes.
+
+    Args:
+        rate: the fraction p of neurons dropped, 0 ≤ p < 1.
+
+    Raises:
+        InvalidValue: a rate of 1 or more would drop every neuron.
+        ValueError: in ``forward``, in training without a key.
+
+    Example:
+        >>> x = jnp.ones((1, 4))
+        >>> y, _, _ = Dropout(0.5).forward({}, {}, x, key=jax.random.key(0), training=True)
+        >>> sorted(set(y.ravel().tolist()))
+        [0.0, 2.0]
+        >>> bool((Dropout(0.5).forward({}, {}, x, training=False)[0] == x).all())
+        True
+
+    Source: Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, 2014.
+    """
+
+    example = {"rate": 0.4}, (7,)
+
+    rate: float = constrained(0.5, FRACTION, "fraction of neurons dropped in training")
+
+    @property
+    def off(self) -> bool:
+        """True at rate 0."""
+        return self.rate == 0
+
+    def disturb(self, x: Units, key: Key[Array, ""]) -> tuple[Units, Units | None]:
+        kept = jax.random.bernoulli(key, 1 - self.rate, x.shape)
+        factor = jnp.where(kept, jnp.asarray(1 / (1 - self.rate), x.dtype), jnp.zeros((), x.dtype))
+        return x * factor, factor
 
 
 @layers.register("gaussian_noise")
 @dataclass(frozen=True)
-class GaussianNoise(Layer):
-    """Normally distributed noise added to every input in training, none in prediction (subject 1.8).
+class GaussianNoise(Random):
+    """Normally distributed noise added to every input in training, none in prediction.
 
     Formula:
-        training: y = x + spread · n, n ~ N(0, 1) for each element; prediction: y = x; backward dx = dy
+        training: y = x + std · n, n ~ N(0, 1) for each element; prediction: y = x; backward dx = dy
 
     Args:
-        spread: standard deviation of the noise, in the units of x, at least 0.
+        std: standard deviation of the noise, in the units of x, at least 0.
 
     Raises:
-        InvalidValue: a spread below 0.
+        InvalidValue: a standard deviation below 0.
         ValueError: in ``forward``, in training without a key.
 
     Example:
-        >>> import jax.numpy as jnp
         >>> x = jnp.zeros((1, 100_000))
         >>> y, _, _ = GaussianNoise(0.5).forward({}, {}, x, key=jax.random.key(0), training=True)
         >>> round(float(y.std()), 2)
@@ -35,44 +111,18 @@ class GaussianNoise(Layer):
     autoencoders, 2008.
     """
 
-    masks = "passes"
+    example = {"std": 0.3}, (2, 3)
 
-    spread: float = constrained(0.1, NOT_NEGATIVE, "standard deviation of the noise")
+    std: float = constrained(0.1, NOT_NEGATIVE, "standard deviation of the noise")
 
-    def __post_init__(self) -> None:
-        validate(self)
-
-    def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
-        """No parameters; the shape stays."""
-        return {}, {}, input_shape
-
-    def forward(
-        self,
-        params: Params,
-        state: State,
-        x: Float[Array, "batch *units"],
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
-    ) -> tuple[Float[Array, "batch *units"], State, Cache]:
-        """y = x + spread · n in training, y = x in prediction."""
-        if not training:
-            return x, state, None
-        if key is None:
-            raise ValueError("noise in training needs a random key")
-        return x + self.spread * jax.random.normal(key, x.shape, x.dtype), state, None
-
-    def backward(
-        self, params: Params, cache: Cache, dy: Float[Array, "batch *units"]
-    ) -> tuple[Float[Array, "batch *units"], Params]:
-        """dx = dy."""
-        return dy, {}
+    def disturb(self, x: Units, key: Key[Array, ""]) -> tuple[Units, Units | None]:
+        return x + self.std * jax.random.normal(key, x.shape, x.dtype), None
 
 
 @layers.register("masking_noise")
 @dataclass(frozen=True)
-class MaskingNoise(Layer):
-    """Inputs set to 0 at random in training, none in prediction (subject 1.8).
+class MaskingNoise(Random):
+    """Inputs set to 0 at random in training, none in prediction.
 
     Formula:
         training: y = x · m, m ~ Bernoulli(1 − p) for each element; prediction: y = x; backward dx = dy · m
@@ -80,14 +130,13 @@ class MaskingNoise(Layer):
     Unlike `Dropout` it does not divide by 1 − p: the inputs that stay keep the values they have in prediction.
 
     Args:
-        rate: the share p of inputs set to 0, 0 ≤ p < 1.
+        rate: the fraction p of inputs set to 0, 0 ≤ p < 1.
 
     Raises:
         InvalidValue: a rate outside its range.
         ValueError: in ``forward``, in training without a key.
 
     Example:
-        >>> import jax.numpy as jnp
         >>> x = jnp.ones((1, 9))
         >>> y, _, _ = MaskingNoise(0.5).forward({}, {}, x, key=jax.random.key(0), training=True)
         >>> sorted(set(y.ravel().tolist()))
@@ -97,36 +146,10 @@ class MaskingNoise(Layer):
     autoencoders, 2008.
     """
 
-    masks = "passes"
+    example = {"rate": 0.3}, (7,)
 
-    rate: float = constrained(0.25, FRACTION, "share of inputs set to 0 in training")
+    rate: float = constrained(0.25, FRACTION, "fraction of inputs set to 0 in training")
 
-    def __post_init__(self) -> None:
-        validate(self)
-
-    def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
-        """No parameters; the shape stays."""
-        return {}, {}, input_shape
-
-    def forward(
-        self,
-        params: Params,
-        state: State,
-        x: Float[Array, "batch *units"],
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
-    ) -> tuple[Float[Array, "batch *units"], State, Cache]:
-        """y = x · m in training, y = x in prediction."""
-        if not training:
-            return x, state, None
-        if key is None:
-            raise ValueError("noise in training needs a random key")
+    def disturb(self, x: Units, key: Key[Array, ""]) -> tuple[Units, Units | None]:
         kept = jax.random.bernoulli(key, 1 - self.rate, x.shape).astype(x.dtype)
-        return x * kept, state, kept
-
-    def backward(
-        self, params: Params, cache: Cache, dy: Float[Array, "batch *units"]
-    ) -> tuple[Float[Array, "batch *units"], Params]:
-        """dx = dy · m."""
-        return (dy if cache is None else dy * cache), {}
+        return x * kept, kept

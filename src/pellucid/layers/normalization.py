@@ -6,16 +6,18 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from pellucid.core.constraints import FRACTION, POSITIVE, constrained, validate
-from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, State
-from pellucid.layers.layer import Layer, layers
+from pellucid.core.constraints import FRACTION, POSITIVE, constrained
+from pellucid.core.types import Array, Bool, Cache, Float, Params, Shape, State
+from pellucid.layers.layer import AnyKey, Layer, Mask, layers
 from pellucid.layers.sequences import real_in_all
+
+Vectors = Float[Array, "batch *positions units"]
 
 
 @layers.register("batch_norm")
 @dataclass(frozen=True)
 class BatchNorm(Layer):
-    """Each unit normalised over the batch, then scaled and shifted by learnt numbers (subject 7.9).
+    """Each unit normalised over the batch, then scaled and shifted by trained numbers.
 
     Formula:
         training: μ, σ² = mean and variance of x over every axis but the last; prediction: the running ones
@@ -31,7 +33,7 @@ class BatchNorm(Layer):
     pixels. γ is the parameter "scale", β is "shift"; regularisers act on "weights", so neither is penalised.
 
     Args:
-        momentum: share of the running statistics kept at each step, 0 ≤ momentum < 1.
+        momentum: fraction of the running statistics kept at each step, 0 ≤ momentum < 1.
         epsilon: added to the variance, above 0.
         scale: False leaves out γ, shape (units,), which begins at 1.
         shift: False leaves out β, shape (units,), which begins at 0.
@@ -56,17 +58,16 @@ class BatchNorm(Layer):
     depends_on_batch: ClassVar[bool] = True
     masks = "passes"
     takes_mask = True
+    linear = True
+    in_prediction = "Batch normalisation uses its running statistics, as it does in prediction."
+    formula = "γ·(x − μ)/√(σ² + ε) + β"
 
-    momentum: float = constrained(0.9, FRACTION, "share of the running statistics kept at each step")
+    momentum: float = constrained(0.9, FRACTION, "fraction of the running statistics kept at each step")
     epsilon: float = constrained(1e-5, POSITIVE, "added to the variance")
     scale: bool = True
     shift: bool = True
 
-    def __post_init__(self) -> None:
-        validate(self)
-
-    def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
-        """Scale 1 and shift 0; running mean 0 and variance 1, each (units,)."""
+    def init(self, key: AnyKey, input_shape: Shape) -> tuple[Params, State, Shape]:
         units = input_shape[-1:]
         state = {"mean": jnp.zeros(units, jnp.float32), "variance": jnp.ones(units, jnp.float32)}
         return _scale_and_shift(units, self.scale, self.shift), state, input_shape
@@ -75,14 +76,13 @@ class BatchNorm(Layer):
         self,
         params: Params,
         state: State,
-        x: Float[Array, "batch *places units"],
+        x: Vectors,
         *,
-        key: Key[Array, ""] | None = None,
+        key: AnyKey = None,
         training: bool = False,
         sample_mask: Bool[Array, " batch"] | None = None,
-        mask: Bool[Array, "batch *steps"] | None = None,
-    ) -> tuple[Float[Array, "batch *places units"], State, Cache]:
-        """y = γ·x̂ + β. Rows that are not ``sample_mask`` and steps of padding have no part in the statistics."""
+        mask: Mask = None,
+    ) -> tuple[Vectors, State, Cache]:
         if not training:
             mean, variance = (state[name].astype(x.dtype) for name in ("mean", "variance"))
             where, n = None, None
@@ -97,15 +97,14 @@ class BatchNorm(Layer):
             squares = jnp.square(x - jnp.broadcast_to(mean, x.shape)).sum(axes, where=where)
             variance = squares / jnp.maximum(n, 1)
             estimates = {"mean": mean, "variance": squares / jnp.maximum(n - 1, 1)}
-            kept = jnp.where(n > 1, self.momentum, 1.0)
-            state = {name: _moved(state[name], estimates[name], kept) for name in state}
+            kept = jnp.where(n > 1, self.momentum, 1.0).astype(state["mean"].dtype)
+            estimates = {name: estimate.astype(kept.dtype) for name, estimate in estimates.items()}
+            state = {name: kept * state[name] + (1 - kept) * estimates[name] for name in state}
         inverse = 1 / jnp.sqrt(variance + self.epsilon)
         normal = (x - jnp.broadcast_to(mean, x.shape)) * jnp.broadcast_to(inverse, x.shape)
         return _scaled_and_shifted(params, normal), state, (normal, inverse, where, n)
 
-    def backward(
-        self, params: Params, cache: Cache, dy: Float[Array, "batch *places units"]
-    ) -> tuple[Float[Array, "batch *places units"], Params]:
+    def backward(self, params: Params, cache: Cache, dy: Vectors) -> tuple[Vectors, Params]:
         """∂L/∂x = γ / √(σ² + ε) · (dy − mean(dy) − x̂·mean(dy·x̂)) in training, γ / √(σ² + ε) · dy in prediction."""
         normal, inverse, where, n = cache
         axes = tuple(range(dy.ndim - 1))
@@ -123,7 +122,7 @@ class BatchNorm(Layer):
 @layers.register("layer_norm")
 @dataclass(frozen=True)
 class LayerNorm(Layer):
-    """Each example normalised over its units, then scaled and shifted by learnt numbers.
+    """Each example normalised over its units, then scaled and shifted by trained numbers.
 
     Formula:
         μ, σ² = mean and variance of x over the last axis
@@ -153,37 +152,25 @@ class LayerNorm(Layer):
     """
 
     masks = "passes"
+    formula = "γ·(x − μ)/√(σ² + ε) + β"
+    example = {}, (3, 4)
 
     epsilon: float = constrained(1e-5, POSITIVE, "added to the variance")
     scale: bool = True
     shift: bool = True
 
-    def __post_init__(self) -> None:
-        validate(self)
-
-    def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
-        """Scale 1 and shift 0, each (units,)."""
+    def init(self, key: AnyKey, input_shape: Shape) -> tuple[Params, State, Shape]:
         return _scale_and_shift(input_shape[-1:], self.scale, self.shift), {}, input_shape
 
     def forward(
-        self,
-        params: Params,
-        state: State,
-        x: Float[Array, "batch *places units"],
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
-    ) -> tuple[Float[Array, "batch *places units"], State, Cache]:
-        """y = γ·x̂ + β."""
+        self, params: Params, state: State, x: Vectors, *, key: AnyKey = None, training: bool = False
+    ) -> tuple[Vectors, State, Cache]:
         centred = x - x.mean(-1, keepdims=True)
         inverse = 1 / jnp.sqrt(jnp.square(centred).mean(-1, keepdims=True) + self.epsilon)
         normal = centred * inverse
         return _scaled_and_shifted(params, normal), state, (normal, inverse)
 
-    def backward(
-        self, params: Params, cache: Cache, dy: Float[Array, "batch *places units"]
-    ) -> tuple[Float[Array, "batch *places units"], Params]:
-        """∂L/∂x = (g − mean(g) − x̂·mean(g·x̂)) / √(σ² + ε)."""
+    def backward(self, params: Params, cache: Cache, dy: Vectors) -> tuple[Vectors, Params]:
         normal, inverse = cache
         axes = tuple(range(dy.ndim - 1))
         sums = {"scale": (dy * normal).sum(axes), "shift": dy.sum(axes)}
@@ -193,18 +180,8 @@ class LayerNorm(Layer):
 
 
 def _scale_and_shift(units: Shape, scale: bool, shift: bool) -> Params:
-    params: Params = {}
-    if scale:
-        params["scale"] = jnp.ones(units, jnp.float32)
-    if shift:
-        params["shift"] = jnp.zeros(units, jnp.float32)
-    return params
-
-
-def _moved(average: Array, estimate: Array, kept: Array) -> Array:
-    """A running average after another estimate, in its own dtype."""
-    kept = kept.astype(average.dtype)
-    return kept * average + (1 - kept) * estimate.astype(average.dtype)
+    params = {"scale": jnp.ones(units, jnp.float32)} if scale else {}
+    return params | ({"shift": jnp.zeros(units, jnp.float32)} if shift else {})
 
 
 def _scaled_and_shifted(params: Params, normal: Array) -> Array:

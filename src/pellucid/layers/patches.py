@@ -1,4 +1,4 @@
-"""Windows that slide over images and sequences: where they lie, what they see, and the convolution built on them.
+"""Windows that slide over images and sequences, and the convolution built on them.
 
 A window of k places is k shifted views of the input (`views`); going backward, k arrays of gradients are shifted back
 and added (`scatter`). Convolution is then a matrix product, in one of two ways that give the same numbers:
@@ -14,7 +14,7 @@ takes longer (1.1 / 4.5): small products run on one core.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -32,13 +32,12 @@ from pellucid.core.types import Array, Bool, Float, Shape
 Images: TypeAlias = Float[Array, "batch *spatial channels"]
 Maps: TypeAlias = Float[Array, "batch *positions filters"]
 Weights: TypeAlias = Float[Array, "*kernel inputs filters"]
+Lengths: TypeAlias = int | Shape
+"""One number for all spatial axes, or one for each."""
 
 
-def lengths(value: Any, rank: int, name: str) -> int | Shape:
-    """A whole number, or one for each spatial axis; several that are equal become the one.
-
-    Raises:
-        InvalidValue: not a whole number of at least 1, or not ``rank`` of them.
+def lengths(value: Any, rank: int, name: str) -> Lengths:
+    """A whole number, or one for each spatial axis; several that are equal become one number.
 
     Example:
         >>> lengths([3, 3], 2, "kernel"), lengths((3, 5), 2, "kernel")
@@ -53,35 +52,22 @@ def lengths(value: Any, rank: int, name: str) -> int | Shape:
 
 @dataclass(frozen=True)
 class Windows:
-    """How a window slides over the spatial axes of an array; every field holds one entry an axis.
-
-    Args:
-        size: places of the window.
-        stride: how far it moves from one output to the next.
-        dilation: distance between its places.
-        inputs: extent of the input.
-        outputs: how many positions the window takes.
-        padding: places added before and after the input.
-    """
+    """A window that slides over the spatial axes of an array; every field holds one entry for each axis."""
 
     size: Shape
     stride: Shape
     dilation: Shape
+    """Distance between the places of the window."""
     inputs: Shape
+    """Extent of the input."""
     outputs: Shape
+    """Number of positions of the window."""
     padding: tuple[tuple[int, int], ...]
-
-    @property
-    def tile(self) -> bool:
-        """Whether the windows lie side by side: no overlap and no gap."""
-        return self.stride == self.size and set(self.dilation) == {1}
+    """Places added before and after the input."""
 
 
 def check_rank(layer: str, shape: Shape, rank: int) -> None:
-    """Refuse examples that have not ``rank`` spatial axes and one of channels.
-
-    Raises:
-        ShapeError: with the `Reshape` that helps, where there is one.
+    """Raise `ShapeError` unless examples have ``rank`` spatial axes and one of channels; it advises a `Reshape`.
 
     Example:
         >>> check_rank("Conv2D", (28, 28), 2)
@@ -100,12 +86,7 @@ Put Reshape((28, 28, 1)) before it.
 
 
 def slide(
-    layer: str,
-    inputs: Shape,
-    size: int | Shape,
-    stride: int | Shape = 1,
-    padding: str = "valid",
-    dilation: int | Shape = 1,
+    layer: str, inputs: Shape, size: Lengths, stride: Lengths = 1, padding: str = "valid", dilation: Lengths = 1
 ) -> Windows:
     """The windows over an input of spatial extent ``inputs``.
 
@@ -113,9 +94,6 @@ def slide(
         span = dilation · (size − 1) + 1;
         "valid": outputs = ⌊(inputs − span) / stride⌋ + 1, no padding;
         "same": outputs = ⌈inputs / stride⌉, the padding it needs, an odd place after the input
-
-    Raises:
-        ShapeError: with "valid", a window longer than the input.
 
     Example:
         >>> slide("Conv1D", (5,), 3, 2).outputs, slide("Conv1D", (5,), 3, 2, "same").outputs
@@ -137,7 +115,7 @@ def slide(
     return Windows(size, stride, dilation, inputs, outputs, ((0, 0),) * rank)
 
 
-def slide_back(inputs: Shape, size: int | Shape, stride: int | Shape, padding: str, dilation: int | Shape) -> Windows:
+def slide_back(inputs: Shape, size: Lengths, stride: Lengths, padding: str, dilation: Lengths) -> Windows:
     """The windows whose *outputs* are ``inputs``: those of a transposed convolution, as in Keras.
 
     Formula:
@@ -155,12 +133,12 @@ def slide_back(inputs: Shape, size: int | Shape, stride: int | Shape, padding: s
     return slide("", extents, size, stride, padding, dilation)
 
 
-def _each(value: int | Shape, rank: int) -> Shape:
+def _each(value: Lengths, rank: int) -> Shape:
     return (value,) * rank if isinstance(value, int) else value
 
 
 def _offsets(windows: Windows) -> list[Shape]:
-    """Where each place of the window begins, last axis running fastest."""
+    # The start of each place of the window, last axis running fastest.
     return list(product(*(range(0, k * d, d) for k, d in zip(windows.size, windows.dilation, strict=True))))
 
 
@@ -206,9 +184,9 @@ def scatter(pieces: Sequence[Array], windows: Windows) -> Images:
         [1.0, 2.0, 2.0, 1.0]
     """
     zero = jnp.zeros((), pieces[0].dtype)
-    if windows.tile:
-        # Pieces that do not overlap are laid side by side: 0.1 instead of 0.4 ms for the gradients of 26×26×32 pooled by
-        # 2×2 at batch 32.
+    if windows.stride == windows.size and set(windows.dilation) == {1}:
+        # Pieces that do not overlap are laid side by side: 0.1 instead of 0.4 ms for the gradients of 26×26×32 pooled
+        # by 2×2 at batch 32.
         batch, *outputs, channels = pieces[0].shape
         rank = len(outputs)
         between = [axis for i in range(rank) for axis in (1 + i, 1 + rank + i)]
@@ -228,56 +206,14 @@ def scatter(pieces: Sequence[Array], windows: Windows) -> Images:
 
 
 def _materialized(x: Array) -> Array:
-    """``x`` as an array in memory, which the compiler does not compute anew for each of its readers.
-
-    Windows of two places, the second always beyond the edge, are summed: a pass that XLA neither removes nor fuses.
-    The sum of nine pieces that the backward pass of a 2×2 pooling reads was else made four times over.
-    """
+    # As an array in memory, which the compiler does not compute anew for each of its readers: windows of two places,
+    # the second always beyond the edge, are summed, a pass that XLA neither removes nor fuses. Without it the sum of
+    # nine pieces that the backward pass of a 2×2 pooling reads was computed four times over.
     beyond, ones = x.shape[1], (1,) * (x.ndim - 2)
     padding = ((0, 0), (0, beyond), *((0, 0) for _ in ones))
     zero = np.zeros((), x.dtype)  # a constant, without which the sum is no sum to JAX and has no derivative
     return lax.reduce_window(
         x, zero, lax.add, (1, 2, *ones), (1, 1, *ones), padding, window_dilation=(1, beyond, *ones)
-    )
-
-
-@partial(jax.jit, static_argnums=(2, 3))
-def convolve(x: Images, weights: Weights, windows: Windows, groups: int) -> Maps:
-    """Z: at every position of the window, its places times the weights.
-
-    Args:
-        x: shape (batch, *windows.inputs, channels).
-        weights: shape (*windows.size, channels / groups, filters).
-        windows: how the window slides.
-        groups: into how many groups channels and filters fall; filters see the channels of their group.
-    """
-    return lax.platform_dependent(
-        x,
-        weights,
-        cpu=partial(convolve_by_patches, windows=windows, groups=groups),
-        default=partial(convolve_directly, windows=windows, groups=groups),
-    )
-
-
-@partial(jax.jit, static_argnums=(2, 3))
-def gradient_of_input(dz: Maps, weights: Weights, windows: Windows, groups: int) -> Images:
-    """∂L/∂x of `convolve` from ``dz`` = ∂L/∂z; also the forward pass of a transposed convolution."""
-    return lax.platform_dependent(
-        dz,
-        weights,
-        cpu=partial(gradient_of_input_by_patches, windows=windows, groups=groups),
-        default=partial(gradient_of_input_directly, windows=windows, groups=groups),
-    )
-
-
-@partial(jax.jit, static_argnums=(2, 3))
-def gradient_of_weights(x: Images, dz: Maps, windows: Windows, groups: int) -> Weights:
-    """∂L/∂W of `convolve` from ``dz`` = ∂L/∂z."""
-    return lax.platform_dependent(
-        x,
-        dz,
-        cpu=partial(gradient_of_weights_by_patches, windows=windows, groups=groups),
-        default=partial(gradient_of_weights_directly, windows=windows, groups=groups),
     )
 
 
@@ -333,7 +269,7 @@ def gradient_of_weights_by_patches(x: Images, dz: Maps, windows: Windows, groups
 
 
 def _widen(view: Array, filters: int) -> Array:
-    """Each channel once for every filter that sees it."""
+    # Each channel once for every filter that sees it.
     return jnp.repeat(view, filters // view.shape[-1], axis=-1)
 
 
@@ -362,3 +298,22 @@ def gradient_of_weights_directly(x: Images, dz: Maps, windows: Windows, groups: 
     shape = (*windows.size, x.shape[-1] // groups, dz.shape[-1])
     weights = jax.ShapeDtypeStruct(shape, dz.dtype)
     return jax.linear_transpose(lambda W: convolve_directly(x, W, windows, groups), weights)(dz)[0]
+
+
+def _by_platform(by_patches: Callable[..., Array], directly: Callable[..., Array]) -> Callable[..., Array]:
+    @partial(jax.jit, static_argnums=(2, 3))
+    def chosen(first: Array, second: Array, windows: Windows, groups: int) -> Array:
+        by_platform = {"cpu": by_patches, "default": directly}
+        functions = {name: partial(function, windows=windows, groups=groups) for name, function in by_platform.items()}
+        return lax.platform_dependent(first, second, **functions)
+
+    return chosen
+
+
+convolve = _by_platform(convolve_by_patches, convolve_directly)
+"""z of x, (batch, *windows.inputs, channels), and weights, (*windows.size, channels / groups, filters): at every
+position of the window, its places times the weights. Channels and filters fall into groups, which see each other."""
+gradient_of_input = _by_platform(gradient_of_input_by_patches, gradient_of_input_directly)
+"""∂L/∂x of `convolve` from dz = ∂L/∂z and weights; also the forward pass of a transposed convolution."""
+gradient_of_weights = _by_platform(gradient_of_weights_by_patches, gradient_of_weights_directly)
+"""∂L/∂W of `convolve` from x and dz = ∂L/∂z."""

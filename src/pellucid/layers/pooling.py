@@ -1,18 +1,19 @@
 """Pooling over sequences and images: the largest or the mean of each window, or of all there is."""
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
 import jax.numpy as jnp
 from jax import lax
 
-from pellucid.core.constraints import OneOf, constrained, validate
+from pellucid.core.constraints import OneOf, constrained
 from pellucid.core.errors import ShapeError
-from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, State
-from pellucid.layers.layer import Layer, layers
+from pellucid.core.types import Array, Bool, Cache, Float, Params, Shape, State
+from pellucid.layers.layer import AnyKey, Layer, Mask, Units, layers
 from pellucid.layers.patches import Windows, all_of_window, check_rank, lengths, scatter, slide, views
-from pellucid.layers.sequences import mean_shares, spread_over
+from pellucid.layers.sequences import broadcast_mask
 
 Images: TypeAlias = Float[Array, "batch *spatial channels"]
 Pooled: TypeAlias = Float[Array, "batch *positions channels"]
@@ -20,16 +21,21 @@ Pooled: TypeAlias = Float[Array, "batch *positions channels"]
 
 @dataclass(frozen=True)
 class Pooling(Layer):
-    """What the poolings over windows share: their fields, which `MaxPool2D` explains."""
+    """The base of the poolings over windows; `MaxPool2D` explains the fields."""
 
     size: int | Shape | list[int] = 2
     stride: int | Shape | list[int] | None = None
-    padding: str = constrained("valid", OneOf(("valid", "same")), "what happens at the edges")
+    padding: str = constrained("valid", OneOf(("valid", "same")), "treatment of the edges")
 
-    rank: ClassVar[int]
+    input_axes: ClassVar[int]  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    @property
+    def rank(self) -> int:
+        """The number of spatial axes."""
+        return self.input_axes - 1
 
     def __post_init__(self) -> None:
-        validate(self)
+        super().__post_init__()
         for name in ("size", "stride"):
             given = getattr(self, name)
             if given is not None:
@@ -37,8 +43,7 @@ class Pooling(Layer):
         if self.stride == self.size:
             object.__setattr__(self, "stride", None)
 
-    def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
-        """No parameters; fewer positions, the same channels."""
+    def init(self, key: AnyKey, input_shape: Shape) -> tuple[Params, State, Shape]:
         return {}, {}, (*self.windows(input_shape).outputs, input_shape[-1])
 
     @property
@@ -59,10 +64,11 @@ class Pooling(Layer):
 class MaxPooling(Pooling):
     """The forward and backward pass of max pooling over any number of spatial axes."""
 
+    formula = "max over windows"
+
     def forward(
-        self, params: Params, state: State, x: Images, *, key: Key[Array, ""] | None = None, training: bool = False
+        self, params: Params, state: State, x: Images, *, key: AnyKey = None, training: bool = False
     ) -> tuple[Pooled, State, Cache]:
-        """y = the largest of each window."""
         windows = self.windows(x.shape[1:])
         # The maximum of `views` takes half as long, but the compiler then computes it again for everyone who reads y:
         # the step of a small network with two convolutions takes 4.2 ms with this, 4.6 with that, at batch 32.
@@ -72,7 +78,6 @@ class MaxPooling(Pooling):
         return y, state, (x, y)
 
     def backward(self, params: Params, cache: Cache, dy: Pooled) -> tuple[Images, Params]:
-        """dx = dy at the place of the largest, 0 elsewhere."""
         x, y = cache
         windows = self.windows(x.shape[1:])
         pieces: list[Array] = []
@@ -86,50 +91,61 @@ class MaxPooling(Pooling):
 class AveragePooling(Pooling):
     """The forward and backward pass of average pooling over any number of spatial axes."""
 
-    def sample_mask(self, windows: Windows, x: Array) -> Array:
-        """How many places of each window lie in the input, in the shape of y; the compiler makes it a constant."""
-        y = sum(views(jnp.ones((1, *x.shape[1:-1], 1), x.dtype), windows))
-        return jnp.broadcast_to(y, (x.shape[0], *windows.outputs, x.shape[-1]))
+    linear = True
+    formula = "mean over windows"
 
     def forward(
-        self, params: Params, state: State, x: Images, *, key: Key[Array, ""] | None = None, training: bool = False
+        self, params: Params, state: State, x: Images, *, key: AnyKey = None, training: bool = False
     ) -> tuple[Pooled, State, Cache]:
-        """y = the sum of each window over how many of its places lie in the input."""
         windows = self.windows(x.shape[1:])
-        return sum(views(x, windows)) / self.sample_mask(windows, x), state, x
+        return sum(views(x, windows)) / _sizes(windows, x), state, x
 
     def backward(self, params: Params, cache: Cache, dy: Pooled) -> tuple[Images, Params]:
-        """dx = at each place, dy of its windows over their numbers of places."""
         windows = self.windows(cache.shape[1:])
-        share = dy / self.sample_mask(windows, cache)
-        return scatter([share] * math.prod(windows.size), windows), {}
+        part = dy / _sizes(windows, cache)
+        return scatter([part] * math.prod(windows.size), windows), {}
 
 
-@dataclass(frozen=True)
-class GlobalPooling(Layer):
-    """What the poolings over everything share: one number a channel is left."""
+def _sizes(windows: Windows, x: Array) -> Array:
+    # How many places of each window lie in the input, in the shape of y; the compiler makes it a constant.
+    y = sum(views(jnp.ones((1, *x.shape[1:-1], 1), x.dtype), windows))
+    return jnp.broadcast_to(y, (x.shape[0], *windows.outputs, x.shape[-1]))
+
+
+class MeanPooling(Layer):
+    """The mean over some axes, padded steps left out."""
 
     masks = "ends"
     takes_mask = True
+    linear = True
 
-    def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
-        """No parameters; the channels alone are left."""
-        self.check(input_shape)
-        return {}, {}, input_shape[-1:]
+    @abstractmethod
+    def axes(self, shape: Shape) -> tuple[int, ...]:
+        """The axes of a batch of this shape that the mean is taken over."""
 
-    def check(self, shape: Shape) -> None:
-        """Refuse examples without a spatial axis."""
-        if len(shape) < 2:
-            raise ShapeError(
-                f"{type(self).__name__} takes examples with at least one axis before the channels, such as "
-                f"(height, width, channels) or (time, features). Received: {tuple(shape)}."
-            )
+    def forward(
+        self, params: Params, state: State, x: Units, *, key: AnyKey = None, training: bool = False, mask: Mask = None
+    ) -> tuple[Float[Array, "batch *left"], State, Cache]:
+        axes = self.axes(x.shape)
+        if mask is None:
+            return x.mean(axis=axes), state, (x, None)
+        real = broadcast_mask(mask, x.shape).astype(x.dtype)
+        fractions = real / jnp.maximum(real.sum(axis=axes, keepdims=True), 1)
+        return (x * fractions).sum(axis=axes), state, (x, fractions)
+
+    def backward(self, params: Params, cache: Cache, dy: Float[Array, "batch *left"]) -> tuple[Units, Params]:
+        x, fractions = cache
+        axes = self.axes(x.shape)
+        dy = jnp.expand_dims(dy, axes)
+        if fractions is None:
+            return jnp.broadcast_to(dy / math.prod(x.shape[axis] for axis in axes), x.shape), {}
+        return jnp.broadcast_to(dy, x.shape) * fractions, {}
 
 
 @layers.register("max_pool2d")
 @dataclass(frozen=True)
 class MaxPool2D(MaxPooling):
-    """The largest value of each window of an image, channel by channel (subject 1.4).
+    """The largest value of each window of an image, channel by channel.
 
     Formula:
         y[h, w, c] = max_i,j x[h·s + i, w·s + j, c]; backward ∂L/∂x = dy at the place of the maximum, 0 elsewhere,
@@ -159,7 +175,8 @@ class MaxPool2D(MaxPooling):
     of pooling operations in convolutional architectures for object recognition, 2010.
     """
 
-    rank = 2
+    input_axes = 3
+    example = {"size": 2}, (5, 4, 2)
 
 
 @layers.register("max_pool1d")
@@ -186,7 +203,8 @@ class MaxPool1D(MaxPooling):
     Source: as for `MaxPool2D`.
     """
 
-    rank = 1
+    input_axes = 2
+    example = {"size": 2}, (6, 3)
 
 
 @layers.register("average_pool2d")
@@ -195,7 +213,7 @@ class AveragePool2D(AveragePooling):
     """The mean of each window of an image, channel by channel.
 
     Formula:
-        y[h, w, c] = Σ_i,j x[h·s + i, w·s + j, c] / n; backward: each place gets dy / n of every window it belongs to
+        y[h, w, c] = Σ_i,j x[h·s + i, w·s + j, c] / n; backward: each position gets dy / n of every window it belongs to
 
     n counts the places of a window inside the image: with "same", padding is left out of the mean.
 
@@ -217,7 +235,8 @@ class AveragePool2D(AveragePooling):
     Source: LeCun et al., Gradient-based learning applied to document recognition, 1998.
     """
 
-    rank = 2
+    input_axes = 3
+    example = {"size": 2}, (5, 4, 2)
 
 
 @layers.register("average_pool1d")
@@ -244,13 +263,23 @@ class AveragePool1D(AveragePooling):
     Source: as for `AveragePool2D`.
     """
 
-    rank = 1
+    input_axes = 2
+    example = {"size": 2}, (6, 3)
+
+
+def _channels(layer: str, shape: Shape) -> Shape:
+    if len(shape) < 2:
+        raise ShapeError(
+            f"{layer} takes examples with at least one axis before the channels, such as (height, width, channels) or "
+            f"(time, features). Received: {tuple(shape)}."
+        )
+    return shape[-1:]
 
 
 @layers.register("global_average_pool")
 @dataclass(frozen=True)
-class GlobalAveragePool(GlobalPooling):
-    """The mean over all places, one number a channel: the end of a network that takes images of any size.
+class GlobalAveragePool(MeanPooling):
+    """The mean over all positions, one number for each channel, for images of any size.
 
     Formula:
         y[c] = Σ_places x[place, c] / n; backward ∂L/∂x[place, c] = dy[c] / n
@@ -267,44 +296,52 @@ class GlobalAveragePool(GlobalPooling):
     Source: Lin, Chen & Yan, Network in network, 2014.
     """
 
-    def forward(
-        self,
-        params: Params,
-        state: State,
-        x: Images,
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
-        mask: Bool[Array, "batch *steps"] | None = None,
-    ) -> tuple[Float[Array, "batch channels"], State, Cache]:
-        """y = the mean of each channel."""
-        self.check(x.shape[1:])
-        axes = tuple(range(1, x.ndim - 1))
-        if mask is None:
-            return x.mean(axis=axes), state, (x, None)
-        shares = mean_shares(mask, x)
-        return (x * jnp.broadcast_to(shares, x.shape)).sum(axis=axes), state, (x, shares)
+    formula = "mean over all positions"
+    example = {}, (3, 4, 2)
 
-    def backward(self, params: Params, cache: Cache, dy: Float[Array, "batch channels"]) -> tuple[Images, Params]:
-        """dx = dy / n at every place, 0 at padding."""
-        x, shares = cache
-        batch, *spatial, channels = x.shape
-        dy = dy.reshape(batch, *(1 for _ in spatial), channels)
-        if shares is None:
-            return jnp.broadcast_to(dy / math.prod(spatial), x.shape), {}
-        return jnp.broadcast_to(dy, x.shape) * jnp.broadcast_to(shares, x.shape), {}
+    def init(self, key: AnyKey, input_shape: Shape) -> tuple[Params, State, Shape]:
+        return {}, {}, _channels("GlobalAveragePool", input_shape)
+
+    def axes(self, shape: Shape) -> tuple[int, ...]:
+        _channels("GlobalAveragePool", shape[1:])
+        return tuple(range(1, len(shape) - 1))
+
+
+@layers.register("mean_over_time")
+@dataclass(frozen=True)
+class MeanOverTime(MeanPooling):
+    """The mean over the time steps: of spikes, the firing rate per step.
+
+    Formula:
+        y = 1/T Σ_t x_t; backward dx_t = dy / T
+
+    Padded steps are left out of sum and T; the mean of a sequence without a real step is 0.
+
+    Example:
+        >>> MeanOverTime().forward({}, {}, jnp.array([[[0.0], [1.0], [0.0], [1.0]]]))[0].tolist()
+        [[0.5]]
+    """
+
+    formula = "mean over time"
+    example = {}, (5, 4)
+
+    def init(self, key: AnyKey, input_shape: Shape) -> tuple[Params, State, Shape]:
+        return {}, {}, input_shape[1:]
+
+    def axes(self, shape: Shape) -> tuple[int, ...]:
+        return (1,)
 
 
 @layers.register("global_max_pool")
 @dataclass(frozen=True)
-class GlobalMaxPool(GlobalPooling):
-    """The maximum over all places, one number a channel: whether a feature is anywhere.
+class GlobalMaxPool(Layer):
+    """The maximum over all positions, one number for each channel: the presence of a feature.
 
     Formula:
         y[c] = max_places x[place, c]; backward ∂L/∂x[place, c] = dy[c] at the maximum, 0 elsewhere
 
-    Where several places are equally large, the gradient goes to the first, as in `MaxPool2D`. Padded steps of a sequence
-    are left out; a sequence without a real step gives 0.
+    Where several places are equally large, the gradient goes to the first, as in `MaxPool2D`. Padded steps of a
+    sequence are left out; a sequence without a real step gives 0.
 
     Raises:
         ShapeError: examples without a spatial axis.
@@ -316,31 +353,30 @@ class GlobalMaxPool(GlobalPooling):
     Source: Oquab et al., Is object localization for free?, 2015.
     """
 
+    masks = "ends"
+    takes_mask = True
+    formula = "max over all positions"
+    example = {}, (3, 4, 2)
+
+    def init(self, key: AnyKey, input_shape: Shape) -> tuple[Params, State, Shape]:
+        return {}, {}, _channels("GlobalMaxPool", input_shape)
+
     def forward(
-        self,
-        params: Params,
-        state: State,
-        x: Images,
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
-        mask: Bool[Array, "batch *steps"] | None = None,
+        self, params: Params, state: State, x: Images, *, key: AnyKey = None, training: bool = False, mask: Mask = None
     ) -> tuple[Float[Array, "batch channels"], State, Cache]:
-        """y = the largest of each channel."""
-        self.check(x.shape[1:])
+        _channels("GlobalMaxPool", x.shape[1:])
         axes = tuple(range(1, x.ndim - 1))
         if mask is None:
             return x.max(axis=axes), state, (x, None)
-        real = spread_over(mask, x.shape)
+        real = broadcast_mask(mask, x.shape)
         y = x.max(axis=axes, where=real, initial=-jnp.inf)
         return jnp.where(real.any(axis=axes), y, jnp.zeros((), x.dtype)), state, (x, real)
 
     def backward(self, params: Params, cache: Cache, dy: Float[Array, "batch channels"]) -> tuple[Images, Params]:
-        """dx = dy at the first largest, 0 elsewhere."""
         x, real = cache
         values = x if real is None else jnp.where(real, x, jnp.asarray(-jnp.inf, x.dtype))
         places = values.reshape(x.shape[0], -1, x.shape[-1])
-        numbers = jnp.arange(places.shape[1]).reshape(1, -1, 1)
+        indices = jnp.arange(places.shape[1]).reshape(1, -1, 1)
         first = jnp.argmax(places, axis=1, keepdims=True)
-        dx = jnp.where(first == numbers, dy[:, None], jnp.zeros((), dy.dtype)).reshape(x.shape)
+        dx = jnp.where(first == indices, dy[:, None], jnp.zeros((), dy.dtype)).reshape(x.shape)
         return dx if real is None else jnp.where(real, dx, jnp.zeros((), dx.dtype)), {}

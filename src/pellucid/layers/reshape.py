@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 
 from pellucid.core.errors import ShapeError
-from pellucid.core.types import Array, Bool, Cache, Key, Num, Params, Shape, State
-from pellucid.layers.layer import Layer, layers
-from pellucid.layers.sequences import spread_over
+from pellucid.core.types import Array, Cache, Num, Params, Shape, State
+from pellucid.layers.layer import AnyKey, Layer, Mask, layers
+from pellucid.layers.sequences import broadcast_mask
+
+Batch = Num[Array, "batch ..."]
 
 
 @layers.register("flatten")
@@ -25,30 +27,21 @@ class Flatten(Layer):
 
     masks = "ends"
     takes_mask = True
+    rearranges = linear = True
+    formula = "the same numbers in a row"
+    example = {}, (2, 3, 4)
 
-    def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
-        """No parameters; all axes become one."""
+    def init(self, key: AnyKey, input_shape: Shape) -> tuple[Params, State, Shape]:
         return {}, {}, (math.prod(input_shape),)
 
     def forward(
-        self,
-        params: Params,
-        state: State,
-        x: Num[Array, "batch ..."],
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
-        mask: Bool[Array, "batch *steps"] | None = None,
+        self, params: Params, state: State, x: Batch, *, key: AnyKey = None, training: bool = False, mask: Mask = None
     ) -> tuple[Num[Array, "batch units"], State, Cache]:
-        """(batch, …) → (batch, product of …)."""
-        real = None if mask is None else spread_over(mask, x.shape)
+        real = None if mask is None else broadcast_mask(mask, x.shape)
         y = x if real is None else jnp.where(real, x, jnp.zeros((), x.dtype))
         return y.reshape(x.shape[0], math.prod(x.shape[1:])), state, (x, real)
 
-    def backward(
-        self, params: Params, cache: Cache, dy: Num[Array, "batch units"]
-    ) -> tuple[Num[Array, "batch ..."], Params]:
-        """Back to the shape that came in."""
+    def backward(self, params: Params, cache: Cache, dy: Num[Array, "batch units"]) -> tuple[Batch, Params]:
         x, real = cache
         dx = dy.reshape(x.shape)
         return dx if real is None else jnp.where(real, dx, jnp.zeros((), dx.dtype)), {}
@@ -73,14 +66,16 @@ class Reshape(Layer):
     """
 
     masks = "passes"
+    rearranges = linear = True
+    formula = "the same numbers in another shape"
+    example = {"shape": (3, 2)}, (6,)
 
     shape: Shape | list[int]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", tuple(self.shape))
 
-    def init(self, key: Key[Array, ""] | None, input_shape: Shape) -> tuple[Params, State, Shape]:
-        """No parameters; the size must stay."""
+    def init(self, key: AnyKey, input_shape: Shape) -> tuple[Params, State, Shape]:
         if math.prod(input_shape) != math.prod(self.shape):
             raise ShapeError(
                 f"Reshape cannot turn examples of shape {input_shape} ({math.prod(input_shape)} numbers) "
@@ -89,19 +84,9 @@ class Reshape(Layer):
         return {}, {}, tuple(self.shape)
 
     def forward(
-        self,
-        params: Params,
-        state: State,
-        x: Num[Array, "batch ..."],
-        *,
-        key: Key[Array, ""] | None = None,
-        training: bool = False,
-    ) -> tuple[Num[Array, "batch ..."], State, Cache]:
-        """(batch, …) → (batch, *shape)."""
+        self, params: Params, state: State, x: Batch, *, key: AnyKey = None, training: bool = False
+    ) -> tuple[Batch, State, Cache]:
         return x.reshape(x.shape[0], *self.shape), state, x
 
-    def backward(
-        self, params: Params, cache: Cache, dy: Num[Array, "batch ..."]
-    ) -> tuple[Num[Array, "batch ..."], Params]:
-        """Back to the shape that came in."""
+    def backward(self, params: Params, cache: Cache, dy: Batch) -> tuple[Batch, Params]:
         return dy.reshape(cache.shape), {}

@@ -1,62 +1,8 @@
-"""Sequences through time: what the recurrent layers share.
+"""Masks of the steps of sequences."""
 
-A recurrence is a loop whose step needs the state of the step before. Only ``h·R`` has to be in that loop. What does not
-depend on the state is computed for all times in one matrix product: the input projections before the loop, and the
-gradients of the weights after the loop that goes backward. Arrays here are time-major, (time, batch, …), so that the
-arrays of one step lie together in memory.
-"""
-
-from collections.abc import Callable
-from typing import Any, TypeAlias
-
-import jax
 import jax.numpy as jnp
 
-from pellucid.core.errors import ShapeError
-from pellucid.core.registry import describe
-from pellucid.core.types import Array, Bool, Float, Shape
-
-Steps: TypeAlias = Float[Array, "time batch _"]
-Real: TypeAlias = Bool[Array, "time batch 1"]
-"""False where a time step of an example is padding."""
-
-
-def time_major(x: Float[Array, "first second units"]) -> Float[Array, "second first units"]:
-    """(batch, time, units) to (time, batch, units), or back."""
-    return jnp.swapaxes(x, 0, 1)
-
-
-def sequence_shape(layer: Any, input_shape: Shape) -> Shape:
-    """The shape of one output of a recurrent layer for examples of ``input_shape``.
-
-    Raises:
-        ShapeError: the examples are not sequences.
-    """
-    if len(input_shape) != 2:
-        raise ShapeError(
-            f"{describe(layer)} reads sequences, (time, features). Received: examples of shape {input_shape}. "
-            "One number a time step is (time, 1)."
-        )
-    return (input_shape[0], layer.units) if layer.return_sequences else (layer.units,)
-
-
-def check_sequences(layer: Any, x: Array, weights: Array) -> None:
-    """Raise `ShapeError` unless ``x`` is (batch, time, features), with as many features as ``weights`` has rows."""
-    if x.ndim != 3 or x.shape[2] != weights.shape[0]:
-        raise ShapeError(
-            f"{describe(layer)} was made for sequences of shape (batch, time, {weights.shape[0]}). Received: {x.shape}."
-        )
-
-
-def real_steps(x: Steps, mask_value: float | None, mask: Bool[Array, "batch time"] | None) -> Real | None:
-    """Which steps are not padding; None where there is no padding.
-
-    Those of ``mask``; where a layer is used without a network, which carries the mask, those with a feature unlike
-    ``mask_value``.
-    """
-    if mask is not None:
-        return mask.T[..., None]
-    return None if mask_value is None else (x != mask_value).any(axis=2, keepdims=True)
+from pellucid.core.types import Array, Bool, Shape
 
 
 def real_in_all(masks: tuple[Bool[Array, "batch ..."] | None, ...]) -> Bool[Array, "batch ..."] | None:
@@ -69,87 +15,18 @@ def real_in_all(masks: tuple[Bool[Array, "batch ..."] | None, ...]) -> Bool[Arra
     given = [mask for mask in masks if mask is not None]
     if not given:
         return None
-    places = max(mask.ndim for mask in given)
-    shape = next(mask.shape for mask in given if mask.ndim == places)
+    shape = max((mask.shape for mask in given), key=len)
     real = jnp.ones(shape, bool)
     for mask in given:
-        real = real & spread_over(mask, shape)
+        real = real & broadcast_mask(mask, shape)
     return real
 
 
-def spread_over(mask: Bool[Array, "batch ..."], shape: Shape) -> Bool[Array, "..."]:
+def broadcast_mask(mask: Bool[Array, "batch ..."], shape: Shape) -> Bool[Array, "..."]:
     """A mask for arrays of ``shape``, whose first axes are those of the mask."""
     return jnp.broadcast_to(mask.reshape(*mask.shape, *(1,) * (len(shape) - mask.ndim)), shape)
-
-
-def mean_shares(mask: Bool[Array, "batch *places"], x: Float[Array, "batch ..."]) -> Float[Array, "batch ..."]:
-    """What each place of ``x`` is multiplied by in the mean over an example's real places: 1/n, or 0 at padding."""
-    real = spread_over(mask, (*x.shape[:-1], 1)).astype(x.dtype)
-    counts = real.sum(axis=tuple(range(1, real.ndim)), keepdims=True)
-    return real / jnp.maximum(counts, 1)
 
 
 def keep(real: Array | None, new: Array, old: Array) -> Array:
     """``new`` at real steps, ``old`` at padding."""
     return new if real is None else jnp.where(real, new, old)
-
-
-def project(x: Steps, weights: Array, biases: Array) -> Steps:
-    """``x·W + b`` for all times in one product."""
-    z = x.reshape(-1, x.shape[2]) @ weights
-    return (z + jnp.broadcast_to(biases, z.shape)).reshape(*x.shape[:2], -1)
-
-
-def project_back(dz: Steps, weights: Array) -> Steps:
-    """``dz·Wᵀ`` for all times in one product."""
-    return (dz.reshape(-1, dz.shape[2]) @ weights.T).reshape(*dz.shape[:2], -1)
-
-
-def gradient(x: Steps, dz: Steps) -> Float[Array, "inputs gates"]:
-    """``Σ_t x_tᵀ·dz_t`` in one product."""
-    return x.reshape(-1, x.shape[2]).T @ dz.reshape(-1, dz.shape[2])
-
-
-def recurrent_gradient(h: Steps, dz: Steps) -> Float[Array, "inputs gates"]:
-    """``Σ_t h_{t−1}ᵀ·dz_t`` in one product; the state before the first step is 0 and adds nothing."""
-    return gradient(h[:-1], dz[1:])
-
-
-def before(h: Steps) -> Steps:
-    """The states before each step: 0, then all but the last."""
-    return jnp.concatenate([jnp.zeros_like(h[:1]), h[:-1]])
-
-
-def outputs(layer: Any, h: Steps, real: Array | None) -> Array:
-    """The states of all times as (batch, time, units), padding as padding again; or the last as (batch, units)."""
-    if not layer.return_sequences:
-        return h[-1]
-    return time_major(h if real is None else jnp.where(real, h, layer.mask_value or 0))
-
-
-def through_time_backward(
-    layer: Any, step: Callable[[Any, Any], tuple[Any, Any]], dy: Array, real: Array | None, xs: Any, *carried: Array
-) -> Any:
-    """The loop from the last step to the first.
-
-    Args:
-        layer: the recurrent layer.
-        step: from the carry (∂L/∂h, …) and the arrays of one time, the carry one time earlier and what is kept.
-        dy: ∂L/∂y, (batch, time, units) or, of the last state alone, (batch, units).
-        real: which steps are not padding.
-        xs: the arrays of all times.
-        carried: what is carried beside ∂L/∂h, as it is after the last step.
-
-    Returns:
-        What ``step`` kept, for all times.
-    """
-    if not layer.return_sequences:
-        return jax.lax.scan(step, (dy, *carried), xs, reverse=True)[1]
-    dys = time_major(dy)
-    dys = keep(real, dys, jnp.zeros_like(dys))
-
-    def add_gradient(carry: Any, arrays: Any) -> tuple[Any, Any]:
-        dy, arrays = arrays
-        return step((carry[0] + dy, *carry[1:]), arrays)
-
-    return jax.lax.scan(add_gradient, (jnp.zeros_like(dys[0]), *carried), (dys, xs), reverse=True)[1]

@@ -1,31 +1,19 @@
-"""Networks and their backpropagation."""
+"""Networks, their backpropagation, their summary, padding, tokens and memory."""
 
-from pellucid.network.backpropagation import Backpropagation, backpropagate, differentiated_loss
-from pellucid.network.graph import AnyNetwork, Graph, build_network
-from pellucid.network.masks import declares_padding, mask_arguments, padding_of_input
-from pellucid.network.memory import power_of_two, rows_at_once, rows_that_fit
-from pellucid.network.sequential import BackwardPass, ForwardPass, Network
-from pellucid.network.summary import Summary, summarize
-from pellucid.network.tokens import check_tokens, token_layer
-
-__all__ = [
-    "AnyNetwork",
-    "Backpropagation",
-    "BackwardPass",
-    "ForwardPass",
-    "Graph",
-    "Network",
-    "Summary",
-    "backpropagate",
-    "check_tokens",
-    "declares_padding",
-    "mask_arguments",
-    "padding_of_input",
-    "token_layer",
-    "build_network",
-    "differentiated_loss",
-    "power_of_two",
-    "rows_at_once",
-    "rows_that_fit",
-    "summarize",
-]
+from pellucid.network.backpropagation import Backpropagation as Backpropagation
+from pellucid.network.backpropagation import backpropagate as backpropagate
+from pellucid.network.backpropagation import differentiated_loss as differentiated_loss
+from pellucid.network.masks import declares_padding as declares_padding
+from pellucid.network.masks import mask_arguments as mask_arguments
+from pellucid.network.masks import padding_of_input as padding_of_input
+from pellucid.network.memory import power_of_two as power_of_two
+from pellucid.network.memory import rows_at_once as rows_at_once
+from pellucid.network.memory import rows_that_fit as rows_that_fit
+from pellucid.network.network import BackwardPass as BackwardPass
+from pellucid.network.network import ForwardPass as ForwardPass
+from pellucid.network.network import Network as Network
+from pellucid.network.network import build_network as build_network
+from pellucid.network.summary import Summary as Summary
+from pellucid.network.summary import summarize as summarize
+from pellucid.network.tokens import check_tokens as check_tokens
+from pellucid.network.tokens import token_layer as token_layer

@@ -1,4 +1,4 @@
-"""Backpropagation: the chain rule from the loss to every weight, layer by layer (subject 3.4).
+"""Backpropagation: the chain rule from the loss to every weight, layer by layer.
 
 ∂L/∂W = ∂L/∂a · ∂a/∂z · ∂z/∂W
 """
@@ -11,30 +11,27 @@ from pellucid.core.types import Array, Bool, Float, Key, Params, PyTree, Scalar,
 from pellucid.functions.losses import JointLoss, Loss, fuse
 from pellucid.functions.masking import masked_gradient, masked_value
 from pellucid.layers import Activation
-from pellucid.network.graph import AnyNetwork
+from pellucid.network.network import Network
 
 
 class Backpropagation(NamedTuple):
-    """Everything that one forward and one backward pass compute.
-
-    The compiler drops what nobody reads, so keeping it all here costs nothing.
-    """
+    """The result of one forward and one backward pass; the compiler drops what nobody reads."""
 
     loss: Scalar
     """The reduced loss L of the batch."""
     outputs: tuple[Array, ...]
     """Forward: z of every affine map, a of every activation."""
     deltas: tuple[Array | None, ...]
-    """Backward: ∂L/∂output for each layer; None for an output that a fused loss steps over or that none depends on."""
+    """Backward: ∂L/∂output for each layer; None for an output that a fused loss steps over or that L does not use."""
     grads: tuple[Params, ...]
     """∂L/∂params for each layer."""
     state: tuple[State, ...]
-    masks: Mapping[str, Bool[Array, "batch *places"]]
+    masks: Mapping[str, Bool[Array, "batch *steps"]]
     """True at real steps, for each output that has padding, by the name of its layer."""
 
 
 def backpropagate(
-    network: AnyNetwork,
+    network: Network,
     loss: Loss | JointLoss,
     params: tuple[Params, ...],
     state: tuple[State, ...],
@@ -53,7 +50,7 @@ def backpropagate(
     a sequence, padded steps cost nothing.
 
     Args:
-        network: a `Network` or a `Graph`.
+        network: a chain or a graph.
         loss: its loss; with ``reduction`` "mean" L = Σ wᵢ lᵢ / total, with "sum" L = Σ wᵢ lᵢ. A `JointLoss` for a
             graph with several outputs.
         params: from ``network.init``.
@@ -61,7 +58,7 @@ def backpropagate(
         x: a batch of inputs, shape (batch, …); one array for each input of a graph with several.
         target: its targets, as the loss takes them; one array for each output of a graph with several.
         weights: one weight an example, shape (batch,); 0 leaves an example out.
-        total: what a mean divides by; Σ wᵢ when left out.
+        total: the divisor of a mean; Σ wᵢ by default.
         key: random key for layers that draw.
         training: training or prediction mode of the layers.
 
@@ -72,7 +69,6 @@ def backpropagate(
         >>> import jax, jax.numpy as jnp
         >>> from pellucid.functions.losses import MeanSquaredError
         >>> from pellucid.layers import Dense
-        >>> from pellucid.network.sequential import Network
         >>> network = Network(Dense(1, weights="ones"))
         >>> params, state, _ = network.init(jax.random.key(0), (2,))
         >>> x, y = jnp.array([[1.0, 2.0]]), jnp.array([[1.0]])
@@ -91,25 +87,28 @@ def backpropagate(
     terms: list[Scalar] = []
     gradients: dict[int, Array] = {}
     for (part, scale), end, y in zip(parts, network.ends, targets, strict=True):
-        criterion, number = differentiated_loss(network, part, end)
-        output, share = forward.outputs[number], scale * part.fractions(weights, total)
+        criterion, i = differentiated_loss(network, part, end)
+        output, factors = forward.outputs[i], scale * part.fractions(weights, total)
         mask = forward.masks.get(network.names[end])
-        terms.append((masked_value(criterion, output, y, mask) * share).sum())
+        terms.append((masked_value(criterion, output, y, mask) * factors).sum())
         gradient = masked_gradient(criterion, output, y, mask)
-        gradient = gradient * share.reshape(share.shape + (1,) * (gradient.ndim - 1))
-        gradients[number] = gradients[number] + gradient if number in gradients else gradient
+        gradient = gradient * factors.reshape(factors.shape + (1,) * (gradient.ndim - 1))
+        gradients[i] = gradients[i] + gradient if i in gradients else gradient
     _, deltas, grads = network.backward(params, forward.caches, gradients)
     value = sum(terms[1:], start=terms[0])
     return Backpropagation(value, forward.outputs, deltas, grads, forward.state, forward.masks)
 
 
-def differentiated_loss(network: AnyNetwork, loss: Loss, end: int) -> tuple[Loss, int]:
-    """The loss to differentiate, and the number of the layer whose output it takes: fused with the end where they pair.
+def differentiated_loss(network: Network, loss: Loss, end: int) -> tuple[Loss, int]:
+    """The loss to differentiate, fused with the activation before it where they pair, and the layer it reads.
 
     Args:
         network: the network.
         loss: the loss of one of its outputs.
-        end: the number of the layer of that output.
+        end: the index of the layer of that output.
+
+    Returns:
+        The loss, and the index of the layer whose output it takes.
     """
     layer, read = network.layers[end], network.reads[end][0]
     if isinstance(layer, Activation) and read not in network.inputs:

@@ -7,118 +7,77 @@ input, before any layer has changed its values. From there each layer hands it o
 """
 
 from collections.abc import Mapping
-from functools import lru_cache, partial
-from typing import Any, Protocol, runtime_checkable
+from functools import lru_cache
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.errors import InvalidValue
-from pellucid.core.types import Array, Bool
-from pellucid.layers import Embedding, Layer, Reshape
-
-
-@runtime_checkable
-class Structure(Protocol):
-    """What masks need of a `Network` or a `Graph`."""
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The names of the inputs."""
-        ...
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the layers."""
-        ...
-
-    @property
-    def reads(self) -> tuple[tuple[str, ...], ...]:
-        """What each layer reads."""
-        ...
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """The layers."""
-        ...
+from pellucid.core.types import Array
+from pellucid.layers import Layer
+from pellucid.network.structure import Structure
 
 
 class Masks:
-    """The masks of one forward pass, by the input or layer whose output they belong to.
-
-    Args:
-        network: the network.
-        inputs: the arrays of its inputs, by name.
-    """
+    """The masks of one forward pass, begun from the arrays of the network's inputs by name."""
 
     def __init__(self, network: Structure, inputs: Mapping[str, Any]) -> None:
-        self.network, self.names, self.reads = network, network.names, network.reads
+        self.network = network
         self.values = padding_values(network)
         self.of: dict[str, Array] = {}
+        """By the name of the input or layer whose output it belongs to."""
         for name, x in inputs.items():
             self._compare(name, x)
 
     def arguments(self, i: int) -> dict[str, Any]:
-        """What the ``forward`` of a layer takes beside its inputs: the mask of each, where it takes masks."""
+        """The arguments of a layer's ``forward`` beside its inputs."""
         return mask_arguments(self.network.layers[i], self._read(i))
 
     def add(self, i: int, x: Any, y: Any) -> None:
-        """The mask of what a layer made of ``x``.
-
-        Raises:
-            InvalidValue: the layer cannot keep padding apart.
-        """
-        layer, name, masks = self.network.layers[i], self.names[i], self._read(i)
-        if any(mask is not None for mask in masks):
-            if layer.masks is None:
-                raise refusal(self.network, i)
-            if layer.masks == "ends":
-                return
-        elif layer.masks != "makes":
+        """Derive the mask of layer ``i``'s output ``y`` from those of its inputs ``x``, or refuse the layer."""
+        layer, name, masks = self.network.layers[i], self.network.names[i], self._read(i)
+        if all(mask is None for mask in masks) and layer.masks != "makes":
             self._compare(name, y)
             return
-        mask = layer.output_mask(x, masks[0] if layer.inputs == 1 else masks)
+        if layer.masks is None:
+            raise _refusal(self.network, i)
+        mask = None if layer.masks == "ends" else layer.output_mask(x, masks[0] if layer.inputs == 1 else masks)
         if mask is None:
             return
         if mask.ndim >= y.ndim or mask.shape != y.shape[: mask.ndim]:
-            raise refusal(self.network, i)
+            raise _refusal(self.network, i)
         self.of[name] = mask
 
-    def _read(self, i: int) -> tuple[Bool[Array, "batch *places"] | None, ...]:
-        return tuple(self.of.get(read) for read in self.reads[i])
+    def _read(self, i: int) -> tuple[Array | None, ...]:
+        return tuple(self.of.get(read) for read in self.network.reads[i])
 
     def _compare(self, name: str, x: Any) -> None:
-        """Find the padding of a sequence by its value."""
         if name in self.values and x.ndim > 2:
             self.of[name] = (x != self.values[name]).any(axis=-1)
 
 
+def mask_arguments(layer: Layer, masks: tuple[Any, ...]) -> dict[str, Any]:
+    """The arguments of a layer's ``forward`` for the masks of its inputs; None for an input without padding."""
+    if not layer.takes_mask or all(mask is None for mask in masks):
+        return {}
+    return {"mask": masks[0] if layer.inputs == 1 else masks}
+
+
 def declares_padding(network: Structure) -> bool:
-    """Whether any layer of a network says what padding is."""
+    """True where any layer of the network declares what padding is."""
     return bool(padding_values(network)) or any(layer.masks == "makes" for layer in network.layers)
 
 
 def padding_of_input(network: Structure, input_shape: tuple[int, ...]) -> Any:
-    """The features of a padded step of the network's input, shape (features,); None where they say nothing.
-
-    Args:
-        network: a network of one input.
-        input_shape: of one example.
-    """
+    """The features of a padded step of the only input, shape (features,); None where none are declared."""
     for name, value in padding_values(network).items():
         layer = None if name in network.inputs else network.layers[network.names.index(name)]
-        shape = input_shape if layer is None else tuple(layer.shape)  # pyright: ignore[reportAttributeAccessIssue]
+        shape = input_shape if layer is None else layer.init(None, input_shape)[2]
         if len(shape) > 1:
             return np.full(shape[-1], value, np.float32)
     return None
-
-
-def mask_arguments(layer: Layer, masks: tuple[Any, ...]) -> dict[str, Any]:
-    """What a layer's ``forward`` takes beside its inputs, whose masks are given; None for one without padding."""
-    if not layer.takes_mask or all(mask is None for mask in masks):
-        return {}
-    return {"mask": masks[0] if layer.inputs == 1 else masks}
 
 
 @lru_cache(maxsize=256)
@@ -132,53 +91,49 @@ def padding_values(network: Structure) -> Mapping[str, float]:
 
     Example:
         >>> from pellucid.layers import LSTM, Dense
-        >>> from pellucid.network.sequential import Network
+        >>> from pellucid.network import Network
         >>> padding_values(Network(Dense(4), LSTM(3, mask_value=0.0)))
         {'input': 0.0}
     """
-    place = {name: i for i, name in enumerate(network.names)}
-    found: dict[str, float] = {}
-    for i, layer in enumerate(network.layers):
-        value = getattr(layer, "mask_value", None)
-        if value is None:
+    values: dict[str, float] = {}
+    for name, layer, reads in zip(network.names, network.layers, network.reads, strict=True):
+        if layer.mask_value is None:
             continue
-        for source in _sources(network, place, network.reads[i][-1]):
-            if found.setdefault(source, float(value)) != value:
+        for source in _sources(network, reads[-1]):
+            if values.setdefault(source, float(layer.mask_value)) != layer.mask_value:
                 raise InvalidValue(
-                    f"{network.names[i]!r} takes {value} for padding, a layer before it {found[source]}. "
+                    f"{name!r} takes {layer.mask_value} for padding, a layer before it {values[source]}. "
                     "Give both the same mask_value."
                 )
-    return found
+    return values
 
 
-def _sources(network: Structure, place: Mapping[str, int], name: str) -> set[str]:
-    """The inputs that the mask of an array begins at, if no layer between makes or ends one."""
-    if _unchanged(network, place, name):
+def _sources(network: Structure, name: str) -> set[str]:
+    # The inputs at which the mask of an array begins, if no layer between makes or ends one.
+    if _unchanged(network, name):
         return {name}
-    i = place[name]
-    layer = network.layers[i]
+    i = network.names.index(name)
+    layer, reads = network.layers[i], network.reads[i]
     if layer.masks in ("makes", "ends"):
         return set()
     # The mask of a context is that of its query.
-    reads = network.reads[i] if layer.inputs is None else network.reads[i][:1]
-    return set().union(*(_sources(network, place, read) for read in reads))
+    return set().union(*(_sources(network, read) for read in (reads if layer.inputs is None else reads[:1])))
 
 
-def _unchanged(network: Structure, place: Mapping[str, int], name: str) -> bool:
-    """Whether an array holds the values of an input."""
+def _unchanged(network: Structure, name: str) -> bool:
+    # Holds the values of an input, in steps.
     if name in network.inputs:
         return True
-    i = place[name]
-    return isinstance(network.layers[i], Reshape) and _unchanged(network, place, network.reads[i][0])
+    i = network.names.index(name)
+    layer = network.layers[i]
+    return layer.rearranges and layer.masks == "passes" and _unchanged(network, network.reads[i][0])
 
 
 def check_masks(network: Structure, shapes: Mapping[str, tuple[int, ...]] | None = None) -> None:
     """Refuse a network with a layer that cannot keep padding apart from real steps.
 
-    Args:
-        network: the network.
-        shapes: the shape of one example of each input and of each layer's output; None where they are not known
-            yet: only padding that an `Embedding` makes is then followed.
+    ``shapes`` are those of one example of each input and of each layer's output; without them only padding that an
+    `Embedding` makes is followed.
 
     Raises:
         InvalidValue: naming the layer.
@@ -187,7 +142,7 @@ def check_masks(network: Structure, shapes: Mapping[str, tuple[int, ...]] | None
         return
     if shapes is not None:
         arrays = {name: jax.ShapeDtypeStruct((1, *shape), jnp.float32) for name, shape in shapes.items()}
-        jax.eval_shape(partial(_walk, network), arrays)
+        jax.eval_shape(lambda values: _masks_of(network, values), arrays)
         return
     masked: set[str] = set()
     for i, (name, layer, reads) in enumerate(zip(network.names, network.layers, network.reads, strict=True)):
@@ -195,30 +150,28 @@ def check_masks(network: Structure, shapes: Mapping[str, tuple[int, ...]] | None
             masked.add(name)
         elif masked.intersection(reads):
             if layer.masks is None:
-                raise refusal(network, i)
+                raise _refusal(network, i)
             if layer.masks == "passes" and (layer.inputs is None or reads[0] in masked):
                 masked.add(name)
 
 
-def _walk(network: Structure, values: dict[str, Any]) -> Any:
-    """The masks of a network whose inputs and outputs are given."""
+def _masks_of(network: Structure, values: dict[str, Any]) -> Any:
     masks = Masks(network, {name: values[name] for name in network.inputs})
     for i, (name, reads) in enumerate(zip(network.names, network.reads, strict=True)):
-        given = tuple(values[read] for read in reads)
-        masks.add(i, given[0] if network.layers[i].inputs == 1 else given, values[name])
+        read = tuple(values[source] for source in reads)
+        masks.add(i, read[0] if network.layers[i].inputs == 1 else read, values[name])
     return masks.of
 
 
-def refusal(network: Structure, i: int) -> InvalidValue:
-    """The error that says why a layer cannot follow padding, and what to type."""
+def _refusal(network: Structure, i: int) -> InvalidValue:
     layer, name = network.layers[i], network.names[i]
     declared = [
-        f"{name} (mask_zero=True)" if layer.masks == "makes" else f"{name} (mask_value={layer.mask_value:g})"  # pyright: ignore[reportAttributeAccessIssue]
-        for name, layer in zip(network.names, network.layers, strict=True)
-        if layer.masks == "makes" or getattr(layer, "mask_value", None) is not None
+        f"{source} ({'mask_zero=True' if other.mask_value is None else f'mask_value={other.mask_value:g}'})"
+        for source, other in zip(network.names, network.layers, strict=True)
+        if other.masks == "makes" or other.mask_value is not None
     ]
-    if isinstance(layer, Embedding):
-        advice = f"Write Embedding({layer.vocabulary}, {layer.units}, mask_zero=True), whose padding is the number 0."
+    if layer.vocabulary is not None:
+        advice = "Give it mask_zero=True too; its padding is then the number 0."
     else:
         advice = (
             f"End the padding before {name!r} with a recurrent layer that gives its last state, GlobalAveragePool or "

@@ -1,4 +1,4 @@
-"""How many examples a forward pass takes at once: few enough for the memory, in few different sizes."""
+"""Batch sizes of prediction: few different sizes, each within the memory."""
 
 import math
 from functools import lru_cache
@@ -9,35 +9,32 @@ import jax.numpy as jnp
 from jax.extend.core import Literal, jaxprs_in_params
 
 from pellucid.core.types import Shapes
-from pellucid.network.graph import AnyNetwork, Graph
+from pellucid.network.network import Network
+from pellucid.network.structure import one_or_several
 
 MEMORY = 2**24
-"""Most bytes of a forward pass on a CPU, beside the parameters: what its caches hold.
+"""Most bytes of a forward pass on a CPU, beside the parameters.
 
 A 28×28 image through 32 and 64 filters takes 83 µs in batches of 16, 115 of 64, 318 of 128 and 1,040 of 1,024 rows (0.3
 MB an image); a sequence of 500 steps through an LSTM of 32 units 0.35 ms in batches of 16, 2 of 64 (0.6 MB a sequence).
 """
 SINGLE_PASS = 2**28
-"""The same for a pass that is made once, and has to be made with all its examples together."""
+"""The same for a single pass that needs all its examples together."""
 ACCELERATOR_MEMORY = 2**28
 """The same on an accelerator, which needs many rows to be busy and has memory of its own."""
 SMALL = 2**18
 """Bytes of a forward pass that costs no more than the call: fewer rows are filled up to it, so that one size serves."""
 MOST_ROWS = 1024
-"""Most rows at once: from there on a call's own cost no longer shows."""
+"""Most rows at once, above which the cost of a call no longer shows."""
 
 
-def rows_that_fit(network: AnyNetwork, input_shape: Shapes, memory: int | None = None) -> int:
+def rows_that_fit(network: Network, input_shape: Shapes, memory: int | None = None) -> int:
     """The most examples of a forward pass within ``memory`` bytes: a power of two, 1 to `MOST_ROWS`.
 
-    Args:
-        network: the network.
-        input_shape: of one example.
-        memory: bytes; by default what is fastest, `MEMORY` or `ACCELERATOR_MEMORY`.
+    Without ``memory`` the fastest, `MEMORY` or `ACCELERATOR_MEMORY`; ``input_shape`` is of one example.
 
     Example:
         >>> from pellucid.layers import Conv2D, Dense
-        >>> from pellucid.network.sequential import Network
         >>> rows_that_fit(Network(Dense(10)), (784,)), rows_that_fit(Network(Conv2D(64, 3)), (256, 256, 3))
         (1024, 1)
     """
@@ -46,8 +43,8 @@ def rows_that_fit(network: AnyNetwork, input_shape: Shapes, memory: int | None =
     return _power_of_two_within(memory // bytes_of_example(network, input_shape))
 
 
-def rows_at_once(network: AnyNetwork, input_shape: Shapes, rows: int) -> int:
-    """The size of the batches that ``rows`` examples are predicted in; the last is filled up to it.
+def rows_at_once(network: Network, input_shape: Shapes, rows: int) -> int:
+    """The batch size for the prediction of ``rows`` examples; the last batch is filled up to it.
 
     The smallest power of two that holds them all, so that a network is compiled for few sizes; more where they cost
     nothing (`SMALL`), fewer where they do not fit (`rows_that_fit`).
@@ -66,45 +63,43 @@ def _power_of_two_within(rows: int) -> int:
 
 
 @lru_cache(maxsize=64)
-def bytes_of_example(network: AnyNetwork, input_shape: Shapes) -> int:
-    """What an example more adds to the memory of a forward pass. Nothing is computed: shapes only.
+def bytes_of_example(network: Network, input_shape: Shapes) -> int:
+    """The memory of a forward pass for each further example, in bytes. Nothing is computed: shapes only.
 
-    Inside a layer more is made than its output (the patches of a convolution, the gates of all time steps), so the
-    traced program is asked what is alive at its fullest moment. The compiler, which fuses much, needs less.
+    A layer computes more than its output (the patches of a convolution, the gates of all time steps), so the arrays of
+    the traced program are followed to the moment at which they need most. The compiler, which fuses much, needs less.
     """
-    params, state, _ = jax.eval_shape(
-        lambda key: network.init(key, input_shape),  # pyright: ignore[reportArgumentType]
-        jax.eval_shape(jax.random.key, 0),
-    )
-    shapes: Any = network.each_input(input_shape) if isinstance(network, Graph) else (input_shape,)
+    key = jax.eval_shape(jax.random.key, 0)
+    params, state, _ = jax.eval_shape(lambda key: network.init(key, input_shape), key)
+    shapes = network.each_input(input_shape)
 
     def fullest(rows: int) -> int:
-        inputs: Any = tuple(jax.ShapeDtypeStruct((rows, *shape), jnp.float32) for shape in shapes)
-        x = inputs if len(inputs) > 1 else inputs[0]
-        traced = jax.make_jaxpr(lambda *given: network.forward(*given).outputs[-1])(params, state, x)
-        return _fullest(traced.jaxpr) + 4 * sum(math.prod(one.shape) for one in inputs)
+        inputs = tuple(jax.ShapeDtypeStruct((rows, *shape), jnp.float32) for shape in shapes)
+        x = one_or_several(inputs)
+        traced = jax.make_jaxpr(lambda *arguments: network.forward(*arguments).outputs[-1])(params, state, x)
+        return _fullest(traced.jaxpr) + 4 * sum(math.prod(array.shape) for array in inputs)
 
-    # What is made of the parameters alone is in both, and cancels.
+    # What depends on the parameters alone is in both, and cancels.
     few, many = 64, 128
     return max(1, (fullest(many) - fullest(few)) // (many - few))
 
 
 def _fullest(jaxpr: Any) -> int:
-    """The bytes of all that a traced program has made and still needs, at their most."""
+    """The most bytes that a traced program needs at any moment."""
     last = {read: i for i, equation in enumerate(jaxpr.eqns) for read in _variables(equation.invars)}
     last |= dict.fromkeys(_variables(jaxpr.outvars), len(jaxpr.eqns))
     alive: dict[Any, int] = {}
     most = 0
     for i, equation in enumerate(jaxpr.eqns):
-        made = {variable: _bytes(variable.aval) for variable in equation.outvars}
+        outputs = {variable: _bytes(variable.aval) for variable in equation.outvars}
         inside = max(map(_fullest, jaxprs_in_params(equation.params)), default=0)
-        most = max(most, sum(alive.values()) + max(inside, sum(made.values())))
-        alive = {variable: size for variable, size in (alive | made).items() if last.get(variable, -1) > i}
+        most = max(most, sum(alive.values()) + max(inside, sum(outputs.values())))
+        alive = {variable: size for variable, size in (alive | outputs).items() if last.get(variable, -1) > i}
     return most
 
 
 def _variables(read: Any) -> list[Any]:
-    return [one for one in read if not isinstance(one, Literal)]
+    return [variable for variable in read if not isinstance(variable, Literal)]
 
 
 def _bytes(aval: Any) -> int:

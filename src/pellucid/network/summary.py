@@ -1,6 +1,7 @@
 """A network as a table: layer, output shape, parameters, memory, multiply-adds."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 from jax.extend.core import jaxprs_in_params
 
 from pellucid.core.types import Shape, Shapes
-from pellucid.network.graph import AnyNetwork, Graph
+from pellucid.network.network import Network, html_table
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,10 @@ class Row:
     multiply_adds: int
     """Of one example's forward pass: the products of its matrix multiplications and convolutions."""
     reads: tuple[str, ...] = ()
-    """What a node of a graph reads; empty in a sequential network."""
+    """The inputs and layers that a node of a graph reads; empty in a chain."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Summary:
     """The table of a network for examples of one shape; printing it draws it."""
 
@@ -45,39 +46,49 @@ class Summary:
         """Products of one example's forward pass."""
         return sum(row.multiply_adds for row in self.rows)
 
-    def __str__(self) -> str:
-        cells = [("layer", "reads", "output", "parameters", "memory", "multiply-adds")]
+    def __repr__(self) -> str:
+        layers = f"{len(self.rows)} layer{'s' * (len(self.rows) != 1)}"
+        return f"Summary({layers}, {self.parameters:,} parameters, {self.multiply_adds:,} multiply-adds)"
+
+    def _cells(self) -> list[tuple[str, ...]]:
+        cells: list[tuple[str, ...]] = [("layer", "reads", "output", "parameters", "memory", "multiply-adds")]
         cells += [(name, "", _shape(shape), "", "", "") for name, shape in self.inputs.items()]
         for row in self.rows:
-            numbers = (row.parameters, row.multiply_adds)
-            parameters, products = (f"{number:,}" if number else "–" for number in numbers)
-            reads, output = ", ".join(row.reads), _shape(row.output_shape)
-            cells.append((row.layer, reads, output, parameters, _memory(row.memory), products))
+            parameters, products = (f"{number:,}" if number else "–" for number in (row.parameters, row.multiply_adds))
+            shape = _shape(row.output_shape)
+            cells.append((row.layer, ", ".join(row.reads), shape, parameters, _memory(row.memory), products))
         memory = _memory(sum(row.memory for row in self.rows))
         cells.append(("total", "", "", f"{self.parameters:,}", memory, f"{self.multiply_adds:,}"))
-        columns = [0, *([1] if any(row.reads for row in self.rows) else []), 2, 3, 4, 5]
-        widths = {column: max(len(line[column]) for line in cells) for column in columns}
+        return cells if any(row.reads for row in self.rows) else [(line[0], *line[2:]) for line in cells]
+
+    def __str__(self) -> str:
+        cells = self._cells()
+        texts = len(cells[0]) - 3  # the other columns are numbers, right-aligned
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = [
             "  ".join(
-                line[column].ljust(width) if column < 3 else line[column].rjust(width)
-                for column, width in widths.items()
+                cell.ljust(width) if i < texts else cell.rjust(width)
+                for i, (cell, width) in enumerate(zip(line, widths, strict=True))
             ).rstrip()
             for line in cells
         ]
         rule = "─" * max(map(len, lines))
         return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
+    def _repr_html_(self) -> str:
+        head, *rows = self._cells()
+        return html_table(head[:-2], [row[:-2] for row in rows])
 
-def summarize(network: AnyNetwork, input_shape: Shapes) -> Summary:
+
+def summarize(network: Network, input_shape: Shapes) -> Summary:
     """The table of ``network`` for examples of ``input_shape``. Nothing is computed: shapes only.
 
     Args:
-        network: a `Network`, or a `Graph`, whose table also shows what each node reads.
+        network: a chain; or a graph, whose table also shows what each node reads.
         input_shape: the shape of one example; one for each input of a graph with several.
 
     Example:
         >>> from pellucid.layers import Dense
-        >>> from pellucid.network.sequential import Network
         >>> print(summarize(Network(Dense(128, "relu"), Dense(10, "softmax")), (784,)))
         layer      output  parameters     memory  multiply-adds
         ───────────────────────────────────────────────────────
@@ -89,30 +100,36 @@ def summarize(network: AnyNetwork, input_shape: Shapes) -> Summary:
         ───────────────────────────────────────────────────────
         total                 101,770  398.6 KiB        101,632
     """
-    graph = isinstance(network, Graph)
-    inputs = dict(zip(network.inputs, network.each_input(input_shape) if graph else (input_shape,), strict=True))
+    inputs = dict(zip(network.inputs, network.each_input(input_shape), strict=True))
     shapes: dict[str, Any] = dict(inputs)
     rows: list[Row] = []
+    is_chain = network.is_chain
     for name, layer, reads in zip(network.names, network.layers, network.reads, strict=True):
-        given = tuple(shapes[read] for read in reads)
-        shape = given[0] if layer.inputs == 1 else given
-
-        def init(key: Any, name: str = name, layer: Any = layer, shape: Any = shape) -> Any:
-            params, state, shapes[name] = layer.init(key, shape)
-            return params, state
-
-        params, state = jax.eval_shape(init, jax.random.key(0))
-        arrays = tuple(jax.ShapeDtypeStruct((1, *one), jnp.float32) for one in given)
-
-        def forward(params: Any, state: Any, x: Any, layer: Any = layer) -> Any:
-            return layer.forward(params, state, x, key=None, training=False)[0]
-
-        x = arrays[0] if layer.inputs == 1 else arrays
-        products = count_products(jax.make_jaxpr(forward)(params, state, x).jaxpr)
-        count = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
-        memory = 4 * (count + math.prod(shapes[name]))
-        rows.append(Row(name, shapes[name], count, memory, products, reads if graph else ()))
+        params, products, shapes[name] = _measure(layer, [shapes[read] for read in reads])
+        memory = 4 * (params + math.prod(shapes[name]))
+        rows.append(Row(name, shapes[name], params, memory, products, () if is_chain else reads))
     return Summary(inputs, tuple(rows))
+
+
+def _measure(layer: Any, input_shapes: Sequence[Shape]) -> tuple[int, int, Shape]:
+    """A layer's parameters, the products of its forward pass, and its output shape."""
+    shape = input_shapes[0] if layer.inputs == 1 else tuple(input_shapes)
+    output_shape: Any = None
+
+    def init(key: Any) -> Any:
+        nonlocal output_shape
+        params, state, output_shape = layer.init(key, shape)
+        return params, state
+
+    params, state = jax.eval_shape(init, jax.random.key(0))
+    arrays = tuple(jax.ShapeDtypeStruct((1, *shape), jnp.float32) for shape in input_shapes)
+
+    def forward(params: Any, state: Any, x: Any) -> Any:
+        return layer.forward(params, state, x, key=None, training=False)[0]
+
+    traced = jax.make_jaxpr(forward)(params, state, arrays[0] if layer.inputs == 1 else arrays)
+    numbers = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
+    return numbers, count_products(traced.jaxpr), output_shape
 
 
 def count_products(jaxpr: Any) -> int:
@@ -120,7 +137,7 @@ def count_products(jaxpr: Any) -> int:
     total = 0
     for equation in jaxpr.eqns:
         name, output = equation.primitive.name, math.prod(equation.outvars[0].aval.shape)
-        inner = [count_products(one) for one in jaxprs_in_params(equation.params)]
+        inner = [count_products(program) for program in jaxprs_in_params(equation.params)]
         if name == "dot_general":
             ((contracted, _), _) = equation.params["dimension_numbers"]
             left = equation.invars[0].aval.shape

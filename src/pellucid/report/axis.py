@@ -79,7 +79,7 @@ class Axis:
         """
         ticks = self.ticks(count)
         if self.log:
-            return [_log_label(tick, plain=self.low >= 9e-4 and self.high <= 2e4) for tick in ticks], ""
+            return [_log_label(tick, plain=self.low >= 1e-4 and self.high < 1e5) for tick in ticks], ""
         largest, step = max((abs(tick) for tick in ticks), default=0.0), self.step(count)
         power = 0
         if largest and (largest >= 1e6 or largest < 1e-3):
@@ -100,9 +100,13 @@ def _log_ticks(low: float, high: float, count: int) -> list[float]:
     first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
     if last - first >= 2:
         return [10.0**power for power in range(first, last + 1, (last - first) // max(count, 1) + 1)]
-    factors = (1, 2, 5) if math.log10(high / low) > 0.5 else (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [f * 10.0**power for power in powers for f in factors if low <= f * 10.0**power <= high]
+    ticks: list[float] = []
+    for factors in ((1, 2, 5), (1, 1.5, 2, 3, 5, 7), (1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9)):
+        ticks = [f * 10.0**power for power in powers for f in factors if low <= f * 10.0**power <= high]
+        if len(ticks) >= 3:
+            break
+    return ticks
 
 
 def _log_label(value: float, plain: bool) -> str:

@@ -107,7 +107,11 @@ class LineChart:
         kept = [one.thinned() for one in self.series if np.isfinite(np.asarray(one.y, float)).any()]
         if not kept:
             return Drawing(width, 40, self.title, [Label(0, 13, self.title, bold=True), Label(0, 32, "no numbers")])
-        values = finite(array for one in kept for array in (one.y, one.low, one.high) if array is not None)
+        values = finite(one.y for one in kept)
+        bands = [end for one in kept for end in (one.low, one.high) if end is not None and np.isfinite(end).any()]
+        if bands:  # a band of few far numbers is cut, so that it does not flatten the lines
+            values = np.append(values, [np.nanquantile(end, at) for end in bands for at in (0.05, 0.95)])
+            values = finite([values])
         log = self.log
         if log is None:
             log = not self.fractions and bool((values > 0).all() and values.max() > 30 * values.min())
@@ -454,7 +458,7 @@ class ImageGrid:
         images = np.asarray(self.images)
         grid = shade(images, True) if self.signed else pixels(images)
         count, tall, wide = grid.shape[:3]
-        columns = self.columns or max(1, math.ceil(math.sqrt(count * tall / wide)))
+        columns = self.columns or max(math.ceil(math.sqrt(count * tall / wide)), min(count, int(width // 76)))
         titles = _wrapped(self.title, width)
         gap, top = 4, LINE * len(titles) + 4
         across = min((width - gap * (columns - 1)) / columns, 120)
@@ -472,17 +476,18 @@ class ImageGrid:
 
 @dataclass(frozen=True)
 class Plane:
-    """A function of two inputs in shades, rows plotted on it: the decision boundary of a network.
+    """A function of two inputs in shades, and rows on it: a decision boundary, or a landscape with contour lines.
 
     Args:
         title: what it shows.
-        values: shape (height, width), the first row at the top: numbers, or of classes their indices.
-        x_range: of the horizontal axis.
+        values: the first row at the top: probabilities, shape (height, width, classes); classes by their index, shape
+            (height, width), with ``classes``; or any other numbers of that shape, a landscape.
+        x_range: of the horizontal axis, from the first column to the last.
         y_range: of the vertical axis.
         series: the rows, by class.
         x_label: the name of the first input.
         y_label: the name of the second.
-        classes: names of the classes that ``values`` counts through; empty where they are numbers between 0 and 1.
+        classes: names of the classes that ``values`` counts through.
     """
 
     title: str
@@ -496,12 +501,11 @@ class Plane:
 
     def draw(self, width: float) -> Drawing:
         """Draw it at a width in pixels."""
-        x, y = Axis(*self.x_range), Axis(*self.y_range)
         plot = _Plot(
             self.title,
             width,
-            x,
-            y,
+            Axis(*self.x_range),
+            Axis(*self.y_range),
             self.x_label,
             self.y_label,
             _legend(self.series, lines=False),
@@ -510,17 +514,59 @@ class Plane:
         )
         values = np.asarray(self.values)
         if self.classes:
-            palette = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in COLOURS])
-            tint = np.array([0.45, 0.2, 0.32])[values % 3, None]  # different in grey too
-            colours = (255 - tint * (255 - palette[values % len(COLOURS)])).astype(np.uint8)
+            values = np.eye(max(len(self.classes), 2))[values]
+        if values.ndim == 2:
+            colours, levels = shade(values), np.linspace(values.min(), values.max(), 11)[1:-1]
+            fields, ink = [values - level for level in levels], (QUIET, 0.6)
         else:
-            # As the classes are coloured: the first blue, the second orange.
-            colours = shade(0.55 * (1 - 2 * values), True, (-1.0, 1.0))
+            colours, ink = _of_classes(values), (INK, 1.2)
+            others = [np.delete(values, i, axis=2).max(axis=2) for i in range(values.shape[2])]
+            fields = [values[..., i] - other for i, other in enumerate(others)][: None if len(others) > 2 else 1]
         plot.add(Pixels(plot.left, plot.top, plot.right - plot.left, plot.bottom - plot.top, colours))
-        plot.boundary(values if self.classes else values > 0.5)
+        rows, columns = values.shape[:2]
+        x, y = np.linspace(plot.left, plot.right, columns), np.linspace(plot.top, plot.bottom, rows)
+        for field in fields:
+            plot.add(Stroke(*contour(field, x, y), *ink))
         for i, one in enumerate(self.series):
             plot.add(Markers(plot.x(one.x), plot.y(one.y), i, style(i)[0], 3.6, edge="#ffffff"))
         return plot.drawing()
+
+
+def _of_classes(p: np.ndarray) -> np.ndarray:
+    """The colours of probabilities, shape (height, width, classes)."""
+    if p.shape[2] == 2:
+        # Coloured as the classes are, blue and orange; in steps, whose picture is a fifth as large.
+        return shade(0.55 * np.round(12 * (p[..., 0] - p[..., 1])) / 12, True, (-1.0, 1.0))
+    palette = np.array([[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in COLOURS])
+    best = p.argmax(axis=2) % len(COLOURS)
+    tint = np.array([0.45, 0.2, 0.32])[best % 3, None]  # different in grey too
+    return (255 - tint * (255 - palette[best])).astype(np.uint8)
+
+
+def contour(values: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lines along which numbers on a grid are 0, interpolated, as x and y with NaN between the pieces.
+
+    Args:
+        values: shape (rows, columns).
+        x: of the columns.
+        y: of the rows.
+    """
+    a, b, c, d = values[:-1, :-1], values[:-1, 1:], values[1:, 1:], values[1:, :-1]
+    left, right, top, bottom = np.broadcast_arrays(x[:-1], x[1:], y[:-1, None], y[1:, None])
+    edges = ((a, b, left, top, right, top), (b, c, right, top, right, bottom))
+    edges += ((d, c, left, bottom, right, bottom), (a, d, left, top, left, bottom))
+    points = []
+    for first, second, x0, y0, x1, y1 in edges:
+        crosses = (first > 0) != (second > 0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            at = np.where(crosses, first / (first - second), np.nan)
+        points.append(np.stack([x0 + at * (x1 - x0), y0 + at * (y1 - y0)], axis=-1).reshape(-1, 2))
+    corners = np.stack(points, axis=1)
+    order = np.argsort(np.isnan(corners[..., 0]), axis=1, kind="stable")[..., None]
+    corners = np.take_along_axis(corners, order, axis=1)[np.isfinite(corners[..., 0]).sum(axis=1) >= 2]
+    gap = np.full((len(corners), 1, 2), np.nan)
+    lines = np.concatenate([corners[:, :2], gap, corners[:, 2:], gap], axis=1).reshape(-1, 2)
+    return lines[:, 0], lines[:, 1]
 
 
 class _Plot:
@@ -650,17 +696,6 @@ class _Plot:
 
     def points(self, series: Series, place: int) -> None:
         self.add(Markers(self.x(series.x), self.y(series.y), place, style(place)[0], 2.2, opacity=0.6))
-
-    def boundary(self, classes: np.ndarray) -> None:
-        """Lines between the cells of a grid over the whole plot that differ in their class."""
-        down, across = np.nonzero(classes[:, 1:] != classes[:, :-1])
-        lower, along = np.nonzero(classes[1:] != classes[:-1])
-        gap = np.full(len(across) + len(along), np.nan)
-        x = np.stack([np.r_[across + 1, along], np.r_[across + 1, along + 1], gap], axis=1).ravel()
-        y = np.stack([np.r_[down, lower + 1], np.r_[down + 1, lower + 1], gap], axis=1).ravel()
-        rows, columns = classes.shape
-        x = self.left + x / columns * (self.right - self.left)
-        self.add(Stroke(x, self.top + y / rows * (self.bottom - self.top), INK, 1.2))
 
     def drawing(self) -> Drawing:
         return Drawing(self.width, self.height, self.title, self._marks)

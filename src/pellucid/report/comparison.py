@@ -52,6 +52,6 @@ def comparison_blocks(comparison: Any, metric: str | None = None) -> list[Block]
         if difference is not None:
             cells = (difference.difference, number(row.p, 2), difference.d)
         ends = f"{number(estimate.low)} to {number(estimate.high)}"
-        rows.append((label, estimate.mean, estimate.spread, ends, *cells, row.diverged or None))
+        rows.append((label, estimate.mean, estimate.std, ends, *cells, row.diverged or None))
     head = ("setting", "mean", "standard deviation", "95 % interval", "difference", "p (Holm)", "d", "diverged")
     return [Columns(*comparison_charts(comparison, metric)), Table(head, rows)]

@@ -51,13 +51,17 @@ def _finding(finding: Mapping[str, Any]) -> Note:
     definition, remedies = _sentence(str(finding["definition"])), finding.get("remedies")
     return Note(
         kind,
-        Paragraph(Meter(float(finding["probability"]), kind), f" {kind}"),
+        Paragraph(Meter(float(finding["probability"]), kind), f", {kind}"),
         _sentence(str(finding.get("because") or definition)),
-        facts((finding.get("evidence") or {}).items()),
+        facts((name, _evidence(value)) for name, value in (finding.get("evidence") or {}).items()),
         f"May help: {', '.join(remedies)}." if remedies else None,
         Paragraph(definition, " ", Link("More on this finding", page_of_finding(label)), ".", kind="quiet"),
         title=label.replace("_", " "),
     )
+
+
+def _evidence(value: Any) -> Inline:
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
 
 
 def _sentence(text: str) -> str:

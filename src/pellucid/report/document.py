@@ -164,6 +164,24 @@ class Table:
         cells = [[row[i] for row in self.rows if i < len(row) and row[i] not in (None, "")] for i in range(columns)]
         return [bool(column) and all(map(is_numeric, column)) for column in cells]
 
+    @property
+    def written(self) -> list[list[Inline]]:
+        """The rows, the fractional numbers of each column with the same decimals.
+
+        Example:
+            >>> Table(("part", "accuracy"), [("held out", 0.9), ("training", 0.9875)]).written
+            [['held out', '0.9000'], ['training', '0.9875']]
+        """
+        rows = [list(row) for row in self.rows]
+        for i in range(len(self.numeric) if self.head else 0):
+            texts = {k: number(row[i]) for k, row in enumerate(rows) if i < len(row) and _is_fractional(row[i])}
+            decimals = max((len(text.partition(".")[2]) for text in texts.values() if "e" not in text), default=0)
+            alike = 0 < decimals <= 6 and all(map(math.isfinite, (float(rows[k][i]) for k in texts)))
+            for k, text in texts.items():
+                value = float(rows[k][i])  # pyright: ignore[reportArgumentType]
+                rows[k][i] = f"{value + 0.0:,.{decimals}f}".replace("-", "−") if alike else text
+        return rows
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -290,14 +308,16 @@ Block: TypeAlias = (
 
 
 def present(blocks: Iterable[Block]) -> tuple[Block, ...]:
-    """The blocks that show something: no None, and no section that is empty.
+    """The blocks that show something: no None, and no section and no columns that are empty.
 
     Example:
         >>> present([None, "text", Section("empty", None)])
         ('text',)
     """
     return tuple(
-        block for block in blocks if block is not None and not (isinstance(block, Section) and not block.blocks)
+        block
+        for block in blocks
+        if block is not None and not (isinstance(block, Section | Columns) and not block.blocks)
     )
 
 
@@ -325,7 +345,7 @@ def is_numeric(value: Any) -> bool:
     """Whether a cell is a number, or a string that reads as one.
 
     Example:
-        >>> is_numeric(3), is_numeric("−0.5"), is_numeric("12 %"), is_numeric("dense_1"), is_numeric(True)
+        >>> is_numeric(3), is_numeric("−0.5"), is_numeric("1 to 2"), is_numeric("dense_1"), is_numeric(True)
         (True, True, True, False, False)
     """
     if isinstance(value, str):
@@ -333,7 +353,12 @@ def is_numeric(value: Any) -> bool:
     return not isinstance(value, bool) and hasattr(value, "__float__")
 
 
-_NUMBER = re.compile(r"[<>≤≥±+−-]?\s?[\d.,]+(e[+−-]?\d+)?(\s?%|\s×)?|−?∞|–")
+def _is_fractional(value: Any) -> bool:
+    return is_numeric(value) and not isinstance(value, str) and not hasattr(value, "__index__")
+
+
+_DIGITS = r"[<>≤≥±+−-]?\s?[\d.,]+(e[+−-]?\d+)?(\s?%|\s×)?"
+_NUMBER = re.compile(rf"{_DIGITS}( to {_DIGITS})?|−?∞|–")
 
 
 def number(value: Any, digits: int = 4) -> str:

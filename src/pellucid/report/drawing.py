@@ -102,6 +102,11 @@ class Drawing:
     alt: str
     marks: list[Mark] = field(default_factory=list)
 
+    @property
+    def size(self) -> int:
+        """Bytes of the pictures in it."""
+        return sum(mark.pixels.nbytes for mark in self.marks if isinstance(mark, Pixels))
+
 
 def style(index: int) -> tuple[str, str]:
     """Colour and dash of the series with this number."""
@@ -111,7 +116,7 @@ def style(index: int) -> tuple[str, str]:
 def shape_points(shape: int, size: float) -> np.ndarray:
     """The corners of a marker around 0, shape (corners, 2), in pixels."""
     if shape % 5 == 0:
-        angles = np.linspace(0, 2 * np.pi, 13)[:-1]
+        angles = np.linspace(0, 2 * np.pi, 13 if size < 8 else 41)[:-1]
         return size * np.stack([np.cos(angles), np.sin(angles)], axis=1)
     corners = {
         1: [(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],

@@ -35,9 +35,9 @@ radial-gradient(farthest-side at 100% 50%,#0005,#0000) 100% 0/.8rem 100%;backgro
 background-attachment:local,local,scroll,scroll}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:0}
 th,td{padding:.28rem .75rem;text-align:left;border-bottom:1px solid #dedede;vertical-align:top;background:none}
-thead th{border-bottom:2px solid #888;vertical-align:bottom;white-space:nowrap}
+thead th{border-bottom:2px solid #888;vertical-align:bottom}
 th{font-weight:600}
-th:first-child,td:first-child{padding-left:0}
+th:first-child,td:first-child{padding-left:0;min-width:5.5rem}
 .n{text-align:right;white-space:nowrap}
 figure{margin:.8rem 0;min-width:0}
 svg,img{display:block;width:100%;height:auto}
@@ -81,6 +81,8 @@ TYPE = (
 )
 WIDE, HALF, NARROW = 1024, 500, 370
 """Pixels that a chart is drawn for: across the page, in half of it, on a telephone."""
+MOST_PIXELS = 50_000
+"""Bytes of the pictures in a chart above which it is written once, and not anew for a telephone."""
 CONTENTS = 4
 """Sections from which on a page begins with links to them."""
 
@@ -199,9 +201,10 @@ def _block(block: doc.Block, width: int, level: int) -> Html:
         case doc.Image(address, label):
             return _image(address, label)
         case doc.Chart():
-            if width <= NARROW:
-                return Html(svg(block.draw(width)))
-            return Html(svg(block.draw(width), "wide") + svg(block.draw(NARROW), "narrow"))
+            drawing = block.draw(width)
+            if width <= NARROW or drawing.size > MOST_PIXELS:
+                return Html(svg(drawing))
+            return Html(svg(drawing, "wide") + svg(block.draw(NARROW), "narrow"))
         case doc.Figure():
             caption = element("figcaption", words(block.caption)) if block.caption else ""
             return element("figure", _block(block.block, width, level), caption)
@@ -233,7 +236,7 @@ def _table(shown: doc.Table) -> Html:
         )
         head = element("thead", element("tr", *cells))
     rows = []
-    for row in shown.rows:
+    for row in shown.written:
         cells = [element("td", words(cell), class_=kind) for cell, kind in zip(row, kinds, strict=True)]
         if not shown.head:
             cells[0] = element("th", words(row[0]), scope="row")

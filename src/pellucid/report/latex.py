@@ -157,12 +157,12 @@ def _headed(heading: str, blocks: Iterator[str]) -> Iterator[str]:
 
 
 def _table(shown: doc.Table) -> str:
-    lengths = [max((len(plain(row[i])) for row in shown.rows), default=0) for i in range(len(shown.numeric))]
+    lengths = [max((len(plain(row[i])) for row in shown.written), default=0) for i in range(len(shown.numeric))]
     kinds = [
         "r" if numeric else "p{7cm}" if length > LONG else "l"
         for numeric, length in zip(shown.numeric, lengths, strict=True)
     ]
-    lines = [" & ".join(map(_cell, row)) for row in ([shown.head] if shown.head else []) + list(shown.rows)]
+    lines = [" & ".join(map(_cell, row)) for row in ([shown.head] if shown.head else []) + list(shown.written)]
     return f"\\begin{{longtable}}{{{''.join(kinds)}}}\n" + " \\\\\n".join(lines) + "\n\\end{longtable}"
 
 

@@ -100,5 +100,5 @@ def _headed(heading: str, blocks: Iterator[str]) -> Iterator[str]:
 def _table(shown: doc.Table) -> str:
     numeric = shown.numeric
     head = shown.head or [""] * len(numeric)
-    rows = [head, ["---:" if right and shown.head else "---" for right in numeric], *shown.rows]
+    rows = [head, ["---:" if right and shown.head else "---" for right in numeric], *shown.written]
     return "\n".join("| " + " | ".join(words(cell).replace("|", "\\|") for cell in row) + " |" for row in rows)

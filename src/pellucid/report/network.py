@@ -10,7 +10,7 @@ import numpy as np
 from pellucid.data import Dataset
 from pellucid.layers import Activation, Dense
 from pellucid.layers.layer import weights_of
-from pellucid.network import AnyNetwork, Summary
+from pellucid.network import Network, Summary
 from pellucid.report.chart import LINE, Histogram, ImageGrid, Plane, Series, cut
 from pellucid.report.document import Block, Columns, Figure, Paragraph, Table, number
 from pellucid.report.drawing import INK, NEGATIVE, POSITIVE, QUIET, Area, Drawing, Label, Markers, Stroke, text_width
@@ -25,7 +25,7 @@ MOST_TILES = 64
 """Pictures of weights of one layer."""
 MOST_HISTOGRAMS = 12
 BINS = 41
-GRID = 120
+GRID = 100
 """Points along each side of a decision boundary."""
 
 
@@ -60,6 +60,7 @@ class NetworkChart:
         xs = np.linspace(left, width - right, len(sizes))
         ys = [LINE + 8 + gap * (max(sizes) / 2 + np.arange(size) - (size - 1) / 2 - 0.1) for size in sizes]
         drawing = Drawing(width, height, self.title, [Label(0, 13, self.title, bold=True)])
+        room = 0.35 * (xs[1] - xs[0]) * height / (36 * 14)  # for so many numbers on the lines of a layer
         placed: list[tuple[float, float]] = []
         numbers: list[Label] = []
         for k, matrix in enumerate(matrices):
@@ -71,14 +72,14 @@ class NetworkChart:
                 colour, dash = (NEGATIVE, "5 3") if weight < 0 else (POSITIVE, "")
                 line = Stroke(xs[k : k + 2], ends, colour, 0.4 + 3 * strength, dash, 0.15 + 0.75 * strength)
                 drawing.marks.append(line)
-                if written:
+                if written and matrix.size < room:
                     numbers.append(self._number(weight, xs[k : k + 2], ends, placed, colour))
         drawing.marks += numbers_on_white(numbers)
         for k, (x, of_layer) in enumerate(zip(xs, ys, strict=True)):
             drawing.marks.append(Markers(np.full(len(of_layer), x), of_layer, 0, "#ffffff", radius, edge=INK))
             values = neurons[k]
             for y, value in zip(of_layer, [] if values is None else np.asarray(values, float).tolist(), strict=False):
-                drawing.marks.append(Label(x, y + 4, number(value, 2), "middle", size=11))
+                drawing.marks.append(Label(x, y + 4, _short(value), "middle", size=11))
         for x, names, anchor, of_layer, room in (
             (left - radius - 6, self.inputs, "end", ys[0], left),
             (width - right + radius + 6, self.outputs, "start", ys[-1], right),
@@ -97,7 +98,12 @@ class NetworkChart:
         return Label(x, y + 4, number(weight, 2), "middle", colour, 11)
 
 
-_PLACES = (0.34, 0.5, 0.66, 0.26, 0.42, 0.58, 0.74)
+def _short(value: float) -> str:
+    text = number(value, 2)
+    return text if len(text) <= 5 else number(round(value, 2), 2)
+
+
+_PLACES = (0.34, 0.5, 0.66, 0.26, 0.42, 0.58, 0.74, 0.3, 0.38, 0.46, 0.54, 0.62, 0.7, 0.2, 0.8)
 
 
 def numbers_on_white(labels: Sequence[Label]) -> list[Any]:
@@ -125,11 +131,11 @@ class BlockChart:
     def draw(self, width: float) -> Drawing:
         """Draw it at a width in pixels."""
         drawing = Drawing(width, 0, self.title, [Label(0, 13, self.title, bold=True)])
-        across, down, tall = 0.0, LINE + 10, LINE * max(map(len, self.blocks)) + 12
+        across, down, tall = 1.0, LINE + 10, LINE * max(map(len, self.blocks)) + 12
         for i, lines in enumerate(self.blocks):
             wide = max(text_width(line, bold=k == 0) for k, line in enumerate(lines)) + 18
-            if across and across + wide > width:
-                across, down = 0.0, down + tall + 14
+            if i and across + wide > width:
+                across, down = 1.0, down + tall + 14
             corners = (
                 [across, across + wide, across + wide, across, across],
                 [down, down, down + tall, down + tall, down],
@@ -150,7 +156,7 @@ class BlockChart:
 
 
 def architecture(
-    network: AnyNetwork, params: Any, summary: Summary, data: Dataset | None, outputs: Sequence[str]
+    network: Network, params: Any, summary: Summary, data: Dataset | None, outputs: Sequence[str]
 ) -> list[Block]:
     """Draw a network neuron by neuron where it is small and dense, layer by layer, and list its layers.
 
@@ -182,7 +188,7 @@ def architecture(
     return [*blocks, Table(head, [*rows, total])]
 
 
-def _layers(network: AnyNetwork, summary: Summary) -> list[list[str]]:
+def _layers(network: Network, summary: Summary) -> list[list[str]]:
     """One block a layer, an activation within the block of the map before it."""
     blocks = [[name, _shape(shape)] for name, shape in summary.inputs.items()]
     for row, layer in zip(summary.rows, network.layers, strict=True):
@@ -195,7 +201,7 @@ def _layers(network: AnyNetwork, summary: Summary) -> list[list[str]]:
     return blocks
 
 
-def _neurons(network: AnyNetwork, params: Any, summary: Summary, names: Sequence[str], outputs: Sequence[str]) -> Block:
+def _neurons(network: Network, params: Any, summary: Summary, names: Sequence[str], outputs: Sequence[str]) -> Block:
     """The network neuron by neuron; None where there are too many, or other layers."""
     layers = weights_by_layer(network, params)
     if any(row.reads for row in summary.rows) or not layers:
@@ -206,7 +212,10 @@ def _neurons(network: AnyNetwork, params: Any, summary: Summary, names: Sequence
     sizes = [len(matrices[0]), *(matrix.shape[1] for matrix in matrices)]
     if max(sizes) > MOST_NEURONS or not all(np.isfinite(matrix).all() for matrix in matrices):
         return None
-    biases = [None, *(weights[1] if len(weights) > 1 else None for _, _, weights in layers)]
+    biases = [
+        None,
+        *(of.get("biases") for of, layer in zip(params, network.layers, strict=True) if isinstance(layer, Dense)),
+    ]
     inputs = names or [f"x{i + 1}" for i in range(sizes[0])]
     chart = NetworkChart(
         f"network of {'–'.join(map(str, sizes))} neurons",
@@ -215,7 +224,11 @@ def _neurons(network: AnyNetwork, params: Any, summary: Summary, names: Sequence
         inputs,
         outputs if len(outputs) == sizes[-1] else (),
     )
-    numbers = " Numbers on lines are weights, numbers in neurons biases." if max(sizes) <= MOST_NUMBERS else ""
+    numbers = (
+        " Numbers on lines are weights (where there is room), numbers in neurons biases."
+        if max(sizes) <= MOST_NUMBERS
+        else ""
+    )
     return Figure(
         chart,
         "Each line is a weight, the thicker the larger compared with the others of its layer; blue and solid where "
@@ -223,7 +236,7 @@ def _neurons(network: AnyNetwork, params: Any, summary: Summary, names: Sequence
     )
 
 
-def weights_by_layer(network: AnyNetwork, params: Any) -> list[tuple[str, Any, list[np.ndarray]]]:
+def weights_by_layer(network: Network, params: Any) -> list[tuple[str, Any, list[np.ndarray]]]:
     """Name, layer and weights of each layer that has any."""
     return [
         (name, layer, [np.asarray(array) for array in weights_of(of_layer)])
@@ -232,7 +245,7 @@ def weights_by_layer(network: AnyNetwork, params: Any) -> list[tuple[str, Any, l
     ]
 
 
-def weight_blocks(network: AnyNetwork, params: Any, shape: tuple[int, ...]) -> list[Block]:
+def weight_blocks(network: Network, params: Any, shape: tuple[int, ...]) -> list[Block]:
     """Show weights of images and filters as pictures, and the histogram of each layer's weights.
 
     Args:
@@ -324,13 +337,7 @@ def decision_boundary(data: Dataset, probabilities: Callable[[np.ndarray], np.nd
     series = [Series(name, *x[y == i].T) for i, name in enumerate(data.classes)]
     names, two = features_of(data), len(data.classes) == 2
     chart = Plane(
-        "decision boundary",
-        p[..., 1] if two else p.argmax(axis=-1),
-        (float(low[0]), float(high[0])),
-        (float(low[1]), float(high[1])),
-        series,
-        *names,
-        classes=() if two else data.classes,
+        "decision boundary", p, (float(low[0]), float(high[0])), (float(low[1]), float(high[1])), series, *names
     )
     shades = "The stronger the colour, the surer the network; " if two else "Each colour is the class predicted there; "
     return Figure(chart, f"{shades}the line is where the prediction changes. Markers are rows of the data.")

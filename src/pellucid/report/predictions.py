@@ -20,13 +20,16 @@ PAIRS = 10
 """Reconstructions shown side by side."""
 
 
-def prediction_sections(data: Dataset, outputs: np.ndarray, reads: Reads | None = None) -> list[Block]:
+def prediction_sections(
+    data: Dataset, outputs: np.ndarray, reads: Reads | None = None, boundary: Block = None
+) -> list[Block]:
     """Write the sections on the predictions of a network for the held-out rows of its data.
 
     Args:
         data: the dataset.
         outputs: the network's outputs for its held-out rows, shape (rows, …): probabilities or logits of a classifier.
         reads: what the loss reads in them, see `pellucid.functions.losses.Loss`; None: decided by their range.
+        boundary: the decision boundary of a classifier, which comes first.
 
     Returns:
         The sections; none without held-out rows, or for an answer at each step of a sequence.
@@ -39,7 +42,7 @@ def prediction_sections(data: Dataset, outputs: np.ndarray, reads: Reads | None 
         return [Section("Predictions", f"{int((~valid).sum()):,} held-out rows have outputs that are not finite.")]
     match data.task:
         case "binary" | "multiclass":
-            return _of_classes(data, part, probabilities_of(outputs, reads), reads)
+            return _of_classes(data, part, probabilities_of(outputs, reads), reads, boundary)
         case "multilabel":
             return _of_labels(data, part, outputs, 0.0 if _is_raw(outputs, reads) else 0.5)
         case "reconstruction":
@@ -125,7 +128,7 @@ def roc_curve(true: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndar
     return false, found, np.trapezoid(found, false)
 
 
-def _of_classes(data: Dataset, part: Part, p: np.ndarray, reads: Reads | None) -> list[Block]:
+def _of_classes(data: Dataset, part: Part, p: np.ndarray, reads: Reads | None, boundary: Block) -> list[Block]:
     true = part.y.reshape(len(part)).astype(int)
     predicted = p.argmax(axis=1)
     names = data.classes or tuple(map(str, range(p.shape[1])))
@@ -147,8 +150,7 @@ def _of_classes(data: Dataset, part: Part, p: np.ndarray, reads: Reads | None) -
         Section(
             "Predictions",
             SCORES if reads in ("margins", "scores") else None,
-            Columns(_confusion(counts, names), roc),
-            _per_class(counts, names),
+            Columns(boundary, _confusion(counts, names), roc, _per_class(counts, names)),
         ),
         Section("Worst mistakes", summary, examples(data, part, worst, head, cells, caption)),
     ]
@@ -173,7 +175,9 @@ def _roc(true: np.ndarray, scores: np.ndarray, names: Sequence[str]) -> Block:
     lines = [Series(f"network, area {number(area, 3)}", false, found), Series("guessing, area 0.5", [0, 1], [0, 1])]
     chart = LineChart("ROC curve", lines, "false positive rate", "true positive rate", log=False, fractions=True)
     return Figure(
-        chart, f"For every threshold of the probability: “{names[0]}” and “{names[1]}” rows predicted {names[1]}."
+        chart,
+        f"For every threshold of the probability, the fraction of “{names[0]}” rows (across) and of “{names[1]}” rows "
+        f"(up) that are predicted as “{names[1]}”.",
     )
 
 
@@ -272,10 +276,11 @@ def _of_reconstructions(data: Dataset, part: Part, outputs: np.ndarray) -> list[
             Section(
                 "Reconstructions",
                 "Held-out rows of middling error.",
-                *_pairs(part.x, back, order[middle : middle + 2 * PAIRS]),
-                Columns(histogram),
+                Columns(*_pairs(part.x, back, order[middle : middle + 2 * PAIRS]), histogram),
             ),
-            Section("Worst mistakes", "Those with the largest error.", *_pairs(part.x, back, order[: 2 * PAIRS])),
+            Section(
+                "Worst mistakes", "Those with the largest error.", Columns(*_pairs(part.x, back, order[: 2 * PAIRS]))
+            ),
         ]
     flat = wanted.reshape(len(part), -1).astype(float)
     rows = list(zip(features_of(data), squares.mean(axis=0), _r2(squares, flat), strict=True))[:MOST_COLUMNS]

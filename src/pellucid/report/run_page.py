@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from pellucid.report import html
+from pellucid.report.chart import HeatMap
 from pellucid.report.constant import constant_output
 from pellucid.report.doctor import findings_section, proof_section
 from pellucid.report.document import (
     Block,
+    Bullets,
     Code,
+    Columns,
     Details,
     Document,
     Inline,
@@ -31,10 +34,15 @@ from pellucid.report.predictions import prediction_sections, probabilities_of
 from pellucid.report.samples import samples_section
 from pellucid.report.training import curves, layer_flow, words
 from pellucid.runs.folder import RunFolder
+from pellucid.runs.samples import sample, score
 from pellucid.runs.scaling import describe_targets
+from pellucid.runs.trained import Trained
+from pellucid.runs.translation import align, translate
 
 LATER = ("epochs", "patience")
 """Settings that end a training later and change nothing before: with them from the beginning it is the same."""
+SENTENCES = 12
+"""Of translations that are shown."""
 FILES = (
     ("experiment.toml", "all settings"),
     ("manifest.json", "versions, data and their hash, seed"),
@@ -45,7 +53,7 @@ FILES = (
 )
 
 
-def page_of(trained: Any, files: RunFolder) -> str:
+def page_of(trained: Trained, files: RunFolder) -> str:
     """Write the page of a run whose other files are written already.
 
     Args:
@@ -60,7 +68,7 @@ def page_of(trained: Any, files: RunFolder) -> str:
     return html.page(run_document(trained, files))
 
 
-def run_document(trained: Any, files: RunFolder) -> Document:
+def run_document(trained: Trained, files: RunFolder) -> Document:
     """Write the document of a run."""
     data = None if trained.data is None else replace(trained.data, preprocessing=trained.facts.preprocessing)
     outputs = None
@@ -83,7 +91,11 @@ def run_document(trained: Any, files: RunFolder) -> Document:
         *_networks(trained, data),
         Section(
             "Settings, data and files",
-            Details("Hyperparameters", facts(_settings(trained.experiment.to_dict()))),
+            Details(
+                "Hyperparameters",
+                facts(_settings(trained.experiment.to_dict())),
+                Bullets([f"Chosen: {choice}" for choice in trained.notes.choices]) if trained.notes.choices else None,
+            ),
             Details("Data", _data(files.read_json("manifest.json")["data"])),
             Details("How to repeat it", *_again(files)),
             Details("Files", Table((), [(Code(name), what) for name, what in FILES])),
@@ -91,7 +103,9 @@ def run_document(trained: Any, files: RunFolder) -> Document:
     )
 
 
-def verdict(trained: Any, constant: Mapping[str, float], findings: Sequence[Mapping[str, Any]] | None = None) -> Note:
+def verdict(
+    trained: Trained, constant: Mapping[str, float], findings: Sequence[Mapping[str, Any]] | None = None
+) -> Note:
     """Write the result against that of always predicting the same, and what the doctor suspects.
 
     Args:
@@ -99,46 +113,56 @@ def verdict(trained: Any, constant: Mapping[str, float], findings: Sequence[Mapp
         constant: loss and metric of the constant predictor; empty where there is none.
         findings: what the doctor found, as plain data; None where it was not asked.
     """
-    kind, blocks = _kind(trained, constant, findings), [_story(trained, constant)]
+    notes, blocks = trained.notes, [_story(trained, constant)]
+    blocks += [f"Before the first step: {problem}" for problem in notes.problems]
+    if notes.failure:
+        blocks.append(f"Ended by: {notes.failure}")
     if findings:
         causes = ", ".join(f"{one['label'].replace('_', ' ')} ({one['probability']:.0%})" for one in findings[:3])
         blocks.append(f"The doctor suspects: {causes}.")
     elif findings is not None:
         blocks.append("The doctor found nothing.")
-    return Note(kind, *blocks, facts(trained.notes.rows))
+    elif notes.suspicion:
+        blocks.append(f"The doctor suspects: {notes.suspicion} (by the records alone; a diagnosis makes sure).")
+    return Note(_kind(trained, constant, findings), *blocks)
 
 
-def _kind(trained: Any, constant: Mapping[str, float], findings: Sequence[Mapping[str, Any]] | None) -> Severity:
+def _kind(trained: Trained, constant: Mapping[str, float], findings: Sequence[Mapping[str, Any]] | None) -> Severity:
     loss, of_constant = trained.result.get("loss"), constant.get("loss")
     if trained.stopped == "diverged" or not all(map(np.isfinite, trained.result.values())):
         return "problem"
     if loss is not None and of_constant is not None and loss >= of_constant:
         return "problem"
     severities = {one["severity"] for one in findings or ()}
-    found: tuple[Severity, ...] = ("problem", "warning")
-    return next((one for one in found if one in severities), "good" if constant else "note")
+    if "problem" in severities:
+        return "problem"
+    if "warning" in severities or trained.notes.problems or (findings is None and trained.notes.suspicion):
+        return "warning"
+    return "good" if constant else "note"
 
 
-def _story(trained: Any, constant: Mapping[str, float]) -> str:
+def _story(trained: Trained, constant: Mapping[str, float]) -> str:
     if trained.adversarial:
         return f"{trained.ending}. “loss” is the critic's, without its penalty."
-    name = trained.program.metric.name
-    if name not in trained.result:
+    if not trained.result:
         return f"{trained.ending}; no held-out rows to measure on."
-    text = f"{words(name).capitalize()} {number(trained.result[name])} on {trained.facts.held_out_rows:,} held-out rows"
+    name = trained.program.metric.name
+    names = [name] if name in trained.result else [one for one in trained.result if one != "loss"]
+    metrics = ", ".join(f"{words(one)} {number(trained.result[one])}" for one in names)
+    text = f"{metrics[:1].upper()}{metrics[1:]} on {trained.facts.held_out_rows:,} held-out rows"
     if name in constant:
         text += f"; always predicting the same gives {number(constant[name])}"
     scaled = describe_targets(trained.facts.target_preprocessing)
     return f"{text}. {trained.ending}." + (f" {scaled[0].upper()}{scaled[1:]}." if scaled else "")
 
 
-def _results(trained: Any, constant: Mapping[str, float]) -> Block:
+def _results(trained: Trained, constant: Mapping[str, float]) -> Block:
     result, epochs = trained.result, trained.history.epochs
     if not result:
         return "There were no held-out rows to measure on."
     columns: dict[str, Mapping[str, float]] = {"at the end": result}
     if not trained.adversarial:  # of a GAN they are the metrics of the last epoch already
-        last = {name: float(epochs[name][-1]) for name in result if len(epochs["epoch"])}
+        last = {name: float(epochs[name][-1]) for name in result if len(epochs.get(name, ()))}
         columns = {"held-out rows": result, "training rows, last epoch": last}
     if constant:
         columns["constant predictor, held-out rows"] = constant
@@ -161,7 +185,7 @@ def _improvement(loss: float | None, of_constant: float | None) -> Block:
     )
 
 
-def constant_metrics(trained: Any, data: Any, outputs: np.ndarray) -> dict[str, float]:
+def constant_metrics(trained: Trained, data: Any, outputs: np.ndarray) -> dict[str, float]:
     """Compute loss and metric of always predicting the mean of the training targets.
 
     Args:
@@ -181,28 +205,46 @@ def constant_metrics(trained: Any, data: Any, outputs: np.ndarray) -> dict[str, 
     return trained.metrics_of(np.broadcast_to(mean, outputs.shape), data.held_out)
 
 
-def _of_task(trained: Any, data: Any, outputs: np.ndarray | None) -> list[Block]:
+def _of_task(trained: Trained, data: Any, outputs: np.ndarray | None) -> list[Block]:
     """What the network does with the rows of its data, as fits its task."""
     shape, task = trained.facts.input_shape, trained.facts.task
     if data is None:
         return []
     if trained.adversarial:
         real = data.train.x[: 64 if is_picture(shape) else 500]
-        generated = trained.sample(len(real))
-        return [samples_section(generated, real, (trained.score(generated), trained.score(real)))]
+        generated = sample(trained, len(real))
+        return [samples_section(generated, real, (score(trained, generated), score(trained, real)))]
+    if task == "translation":
+        part = data.held_out or data.train
+        return [_translations(trained, part.pairs)]  # pyright: ignore[reportAttributeAccessIssue]
     reads = trained.program.loss.reads
-    blocks = [] if outputs is None else prediction_sections(data, outputs, reads)
+    boundary = None
     if shape == (2,) and task in ("binary", "multiclass"):
-        plane = decision_boundary(data, lambda x: probabilities_of(trained.outputs(x), reads))
-        blocks.insert(0, Section("Decision boundary", plane))
-    return blocks
+        boundary = decision_boundary(data, lambda x: probabilities_of(trained.outputs(x), reads))
+    if outputs is None:
+        return [Section("Predictions", boundary)]
+    return prediction_sections(data, outputs, reads, boundary)
 
 
-def _networks(trained: Any, data: Any) -> list[Block]:
+def _translations(trained: Trained, pairs: np.ndarray) -> Section:
+    """Held-out sentences with their translations, and for some the words that the decoder attended to."""
+    sentences = list(dict.fromkeys(pairs[:, 0]))[:SENTENCES]
+    wanted = dict(pairs[::-1].tolist())
+    rows = list(zip(sentences, (wanted[one] for one in sentences), translate(trained, sentences), strict=True))
+    charts = []
+    for sentence in sentences[:2]:
+        read, written, weights = align(trained, sentence)
+        charts.append(HeatMap(f"attention for “{sentence}”", weights, written, read, "read", "written"))
+    return Section(
+        "Translations", Table(("sentence", "a right translation", "the network's translation"), rows), Columns(*charts)
+    )
+
+
+def _networks(trained: Trained, data: Any) -> list[Block]:
     blocks: list[Block] = []
     classes = trained.facts.classes
     outputs = classes if trained.facts.task == "multiclass" else classes[1:]
-    shape = trained.facts.input_shape
+    shape = () if trained.facts.task == "translation" else trained.facts.input_shape
     for name, network in trained.networks.items():
         of, prefix = (f" of the {name}", f"{name}/") if name else ("", "")
         params = trained.params[name] if name else trained.params

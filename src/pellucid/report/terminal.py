@@ -75,7 +75,7 @@ class _Table:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         shown, numeric = self.shown, self.shown.numeric
-        rows = [shown.head, *shown.rows] if shown.head else shown.rows
+        rows = [shown.head, *shown.written] if shown.head else shown.written
         widths = [max((words(row[i]).cell_len for row in rows), default=0) for i in range(len(numeric))]
         least = [width if right else min(width, 14) for width, right in zip(widths, numeric, strict=True)]
         groups: list[list[int]] = [[]]
@@ -96,7 +96,7 @@ def _grid(shown: doc.Table, columns: list[int]) -> RichTable:
         head = words(shown.head[i]) if shown.head else ""
         side = "right" if numeric[i] and shown.head else "left"
         grid.add_column(head, justify=side, no_wrap=numeric[i] or (i == 0 and not shown.head), overflow="fold")
-    for row in shown.rows:
+    for row in shown.written:
         grid.add_row(*(words(row[i]) for i in columns))
     return grid
 

@@ -93,9 +93,9 @@ def layer_flow(history: History, prefix: str = "") -> list[Block]:
         _gradients_by_depth(measured),
         *(_chart(measured.of(name), title, **options) for name, title, options in _OF_LAYERS),
         *_activation_charts(measured),
-        _chart(measured.of("share_zero", measured.outputs), "fraction of outputs that are 0", fractions=True),
+        _chart(measured.of("fraction_zero", measured.outputs), "fraction of outputs that are 0", fractions=True),
         _chart(
-            measured.of("share_saturated", measured.outputs),
+            measured.of("fraction_saturated", measured.outputs),
             "fraction of outputs at an end of their range",
             fractions=True,
         ),
@@ -197,7 +197,7 @@ def _gradients_by_depth(measured: _Measured) -> Block:
 def _activation_charts(measured: _Measured) -> list[Block]:
     """Mean ± standard deviation of the outputs; apart where there are too many bands to distinguish."""
     mean = measured.of("activation_mean", measured.outputs)
-    deviation = measured.of("activation_spread", measured.outputs)
+    deviation = measured.of("activation_std", measured.outputs)
     if mean is None or deviation is None or len(mean.names) > 3:
         return [
             _chart(mean, "activation mean", log=False),

@@ -177,7 +177,7 @@ class Comparison:
         ]
         for i, (label, row) in enumerate(zip(self.labels, self.rows(), strict=True)):
             found = row.estimate
-            cells = [label, f"{found.mean:.4f}", f"{found.spread:.4f}", _ends(found.low, found.high)]
+            cells = [label, f"{found.mean:.4f}", f"{found.std:.4f}", _ends(found.low, found.high)]
             if row.against is None:
                 cells += ["(reference)" if i == reference else "", "", "", ""]
             else:

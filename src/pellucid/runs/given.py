@@ -8,13 +8,12 @@ import numpy as np
 
 from pellucid.architectures.by_name import ARCHITECTURES, find_architecture
 from pellucid.architectures.gan import GAN
-from pellucid.architectures.tasks import RAW
 from pellucid.core.errors import InvalidValue
 from pellucid.data import Dataset, make_dataset
 from pellucid.data.arrays import as_weights
 from pellucid.data.encoding import Task, as_array, kind_of
 from pellucid.functions.losses import losses
-from pellucid.network import AnyNetwork, check_tokens
+from pellucid.network import Network, check_tokens
 
 
 def dataset_of(data: Any, network: Any, loss: Any, seed: int, weights: Any = None) -> Dataset:
@@ -56,9 +55,9 @@ def dataset_of(data: Any, network: Any, loss: Any, seed: int, weights: Any = Non
     x, y = data
     if _learns(network) == "examples":
         return make_dataset(x, task="generation", held_out=None, weights=weights)
-    if y is None and _learns(network) == "targets" and not isinstance(network, AnyNetwork):
+    if y is None and _learns(network) == "targets" and not isinstance(network, Network):
         raise InvalidValue(_needs_targets("(x, None)"))
-    if isinstance(network, AnyNetwork):  # here rows still have the numbers that they were given with
+    if isinstance(network, Network):  # here rows still have the numbers that they were given with
         check_tokens(network, as_array(x, "x"), "the training data x")
     return make_dataset(x, y, weights=weights, seed=seed, task=None if y is None else _task_of(y, loss))
 
@@ -102,7 +101,7 @@ def _needs_targets(given: str) -> str:
 
 def _task_of(y: Any, loss: Any) -> Task | None:
     """``"binary"`` where a loss that tells classes apart is given two whole numbers as floats."""
-    if loss is None or losses.build(loss).reads not in RAW:
+    if loss is None or not losses.build(loss).signed:
         return None
     array = as_array(y, "y")
     if array.dtype.kind != "f" or array.size != len(array):

@@ -19,7 +19,7 @@ from pellucid.core.errors import InvalidValue, TrainingDiverged
 from pellucid.data import Dataset
 from pellucid.functions.initializers import Initializer, initializers
 from pellucid.layers import Layer
-from pellucid.network import AnyNetwork
+from pellucid.network import Network
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.facts import DataFacts
 from pellucid.runs.fit import keep_compiled_programs, score_held_out
@@ -163,7 +163,7 @@ def without_initializers(item: Any) -> Any:
         return initializers.build("zeros")
     if isinstance(item, tuple):
         return tuple(map(without_initializers, item))
-    if isinstance(item, (Supervised, AnyNetwork, Layer)):
+    if isinstance(item, (Supervised, Network, Layer)):
         bare = copy.copy(item)
         for field in dataclasses.fields(item):
             object.__setattr__(bare, field.name, without_initializers(getattr(item, field.name)))
@@ -223,7 +223,7 @@ def _initial_states(group: list[Member]) -> list[TrainingState]:
     """The state of each member before its first step: initialised by its seed, with its own hyperparameters."""
     if isinstance(group[0].ready.program, Adversarial):
         return [member.ready.initial_state(member.experiment.seed) for member in group]
-    alike: dict[AnyNetwork, list[int]] = {}
+    alike: dict[Network, list[int]] = {}
     for i, member in enumerate(group):
         alike.setdefault(member.ready.network, []).append(i)
     states: dict[int, TrainingState] = {}
@@ -242,7 +242,7 @@ def _initial_states(group: list[Member]) -> list[TrainingState]:
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
 def _initialise(
-    network: AnyNetwork, optimizer: Any, regularizer: Any, input_shape: Any, recorder: Any, seeds: Any
+    network: Network, optimizer: Any, regularizer: Any, input_shape: Any, recorder: Any, seeds: Any
 ) -> TrainingState:
     def initialise(seed: Any) -> TrainingState:
         return initial_state(network, optimizer, regularizer, input_shape, seed, recorder=recorder)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.functions.masking import masked_value
-from pellucid.network import AnyNetwork, power_of_two, rows_at_once
+from pellucid.network import Network, power_of_two, rows_at_once
 from pellucid.training import Scaling, Supervised
 
 FEWEST = 64
@@ -16,7 +16,7 @@ FEWEST = 64
 
 
 def outputs_of(
-    network: AnyNetwork, params: Any, state: Any, x: np.ndarray, scaling: Scaling, *, like: int | None = None
+    network: Network, params: Any, state: Any, x: np.ndarray, scaling: Scaling, *, like: int | None = None
 ) -> np.ndarray:
     """The outputs of a network for stored rows, scaled in the program, batch by batch.
 
@@ -43,13 +43,13 @@ def _filled(x: np.ndarray, size: int) -> np.ndarray:
 
 
 @partial(jax.jit, static_argnums=0)
-def output_mask(network: AnyNetwork, params: Any, state: Any, scaling: Scaling, x: Any) -> Any:
+def output_mask(network: Network, params: Any, state: Any, scaling: Scaling, x: Any) -> Any:
     # The compiler leaves out all that the mask does not depend on.
     return network.forward(params, state, scaling(x)).masks.get(network.names[network.ends[0]])
 
 
 @partial(jax.jit, static_argnums=0)
-def _predict(network: AnyNetwork, params: Any, state: Any, scaling: Scaling, x: Any) -> Any:
+def _predict(network: Network, params: Any, state: Any, scaling: Scaling, x: Any) -> Any:
     return network.forward(params, state, scaling(x)).outputs[-1]
 
 

@@ -19,7 +19,7 @@ from pellucid.functions.losses import losses
 from pellucid.functions.metrics import metrics
 from pellucid.functions.regularizers import regularizers
 from pellucid.functions.schedules import Schedule, watches_loss
-from pellucid.network import AnyNetwork, build_network
+from pellucid.network import Network, build_network
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer, optimizers
 from pellucid.runs.experiment import SETTINGS, Experiment, as_early_stopping, check_names, vary
 from pellucid.runs.given import dataset_of
@@ -40,14 +40,14 @@ class Plan(NamedTuple):
     """Its settings as plain data."""
     data: Dataset
     """The dataset, as the network takes it: an autoencoder's targets are its inputs."""
-    network: AnyNetwork | GAN
+    network: Network | GAN
     optimizer: AnyOptimizer
     choices: tuple[str, ...] = ()
     """What was chosen where nothing was asked for, in words."""
 
 
 def settle(
-    network: AnyNetwork | GAN | Specification | Sequence[int] | None,
+    network: Network | GAN | Specification | Sequence[int] | None,
     data: Any,
     settings: Mapping[str, Any],
     *,
@@ -82,7 +82,7 @@ def settle(
     _check_program(given, "adversarial" if adversarial else "supervised")
     given.setdefault("name", f"{data.name}-{_short_name(network)}")
     words = {name: given.pop(name) for name in WORDS_OF_NETWORK if name in given}
-    if isinstance(network, (AnyNetwork, GAN)) and words:
+    if isinstance(network, (Network, GAN)) and words:
         raise InvalidValue(
             f"{', '.join(words)}: a setting of networks given by units or by name; this one is given as an object. "
             'Change its layers instead, as in {"network.0.units": 16}.'
@@ -118,17 +118,17 @@ def _check_program(given: Mapping[str, Any], program: str) -> None:
 
 
 def _settle_supervised(network: Any, words: dict[str, Any], data: Dataset, given: dict[str, Any]) -> Plan:
-    asked_for = {"output layer": isinstance(network, AnyNetwork)} | {
+    asked_for = {"output layer": isinstance(network, Network)} | {
         name: given.get(name) is not None for name in ("loss", "metric")
     }
-    if isinstance(network, AnyNetwork):
+    if isinstance(network, Network):
         loss = losses.build(OUTPUTS[data.task].loss if given.get("loss") is None else given["loss"])
     else:
         if isinstance(network, Mapping):
             network, data = build_by_name(network, scaled_inputs(data, given.get("scale_inputs", "auto")))
         else:
             network = feedforward(data, (128,) if network is None else network, **words)
-        assert isinstance(network, AnyNetwork)
+        assert isinstance(network, Network)
         loss, network = loss_and_network(given.get("loss"), network, data)
     optimizer = _optimizer(given, as_optimizer("adam"))
     settled: dict[str, Any] = _plain(given) | {
@@ -246,7 +246,7 @@ def _with_inner(planned: Plan, inner: Mapping[str, Any]) -> Plan:
     )
 
 
-def networks_of(experiment: Experiment) -> AnyNetwork | GAN:
+def networks_of(experiment: Experiment) -> Network | GAN:
     """The network, or the two networks, that an experiment describes."""
     if experiment.adversarial:
         return GAN.from_description(experiment.network)

@@ -6,10 +6,10 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bar
 
-from pellucid.training import History
-from pellucid.training import Progress as Standing
+from pellucid.training import History, Progress
 
 EPOCH_LINES = 50
 """At most so many epochs are given a line: small networks make hundreds a second."""
@@ -31,7 +31,7 @@ class ProgressReport:
         self.epochs = epochs
         self.total = epochs * steps_per_epoch
         self.console = Console(file=sys.stderr, highlight=False)
-        self.bar: Progress | None = None
+        self.bar: Bar | None = None
         self.task: Any = None
         self.shown_epochs = history.epochs_made
         self.shown_at = time.monotonic()
@@ -40,7 +40,7 @@ class ProgressReport:
 
     def __enter__(self) -> "ProgressReport":
         if self.console.is_terminal:
-            self.bar = Progress(
+            self.bar = Bar(
                 TextColumn("epoch {task.fields[epoch]}"),
                 BarColumn(),
                 TextColumn("{task.fields[text]}"),
@@ -57,23 +57,23 @@ class ProgressReport:
         if self.bar is not None:
             self.bar.stop()
 
-    def show(self, standing: Standing) -> None:
-        """Show one standing."""
-        if not standing.compiled:
-            rate = standing.examples / standing.seconds
+    def show(self, progress: Progress) -> None:
+        """Show the progress after a call."""
+        if not progress.compiled:
+            rate = progress.examples / progress.seconds
             self.rate = rate if self.rate == 0 else 0.7 * self.rate + 0.3 * rate
-        text = f"loss {standing.loss:.4f} · {self.history.metric_name} {standing.metric:.4f}{self._speed(standing)}"
+        text = f"loss {progress.loss:.4f} · {self.history.metric_name} {progress.metric:.4f}{self._speed(progress)}"
         self._epoch_lines()
         if self.bar is not None:
-            epoch = min(standing.epoch + 1, self.epochs)
-            self.bar.update(self.task, completed=standing.step, epoch=f"{epoch}/{self.epochs}", text=text)
+            epoch = min(progress.epoch + 1, self.epochs)
+            self.bar.update(self.task, completed=progress.step, epoch=f"{epoch}/{self.epochs}", text=text)
         elif time.monotonic() - self.shown_at > BETWEEN_LINES:
-            self._line(f"step {standing.step}/{self.total}: {text}")
+            self._line(f"step {progress.step}/{self.total}: {text}")
 
-    def _speed(self, standing: Standing) -> str:
+    def _speed(self, progress: Progress) -> str:
         if self.rate == 0:
             return ""
-        left = (self.total - standing.step) * self.history.batch_size / self.rate
+        left = (self.total - progress.step) * self.history.batch_size / self.rate
         return f" · {self.rate:,.0f} examples/s · {_duration(left)} left"
 
     def _epoch_lines(self) -> None:

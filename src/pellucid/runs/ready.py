@@ -9,14 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.architectures.gan import GAN, check_players
-from pellucid.architectures.tasks import check_loss, check_output, fitting_metric
+from pellucid.architectures.tasks import check_loss, check_output
 from pellucid.core.constraints import NOT_NEGATIVE, require
 from pellucid.core.errors import DataError, InvalidValue
 from pellucid.core.types import Array
 from pellucid.data import Dataset, Part, split
 from pellucid.functions.losses import Loss, losses
+from pellucid.functions.metrics import metrics
 from pellucid.functions.regularizers import regularizers
-from pellucid.network import AnyNetwork, summarize
+from pellucid.network import Network, summarize
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.plan import networks_of
@@ -61,7 +62,7 @@ class Ready(NamedTuple):
         return next(iter(self.optimizers.values()))
 
     @property
-    def network(self) -> AnyNetwork:
+    def network(self) -> Network:
         """The network of a supervised training."""
         assert isinstance(self.program, Supervised)
         return self.program.network
@@ -92,7 +93,7 @@ class Ready(NamedTuple):
 def make_ready(
     experiment: Experiment,
     data: Dataset,
-    network: AnyNetwork | GAN | None = None,
+    network: Network | GAN | None = None,
     optimizer: Optimizer | FromOptax | None = None,
 ) -> Ready:
     """Make the parts of an experiment's training and check that they fit together.
@@ -116,7 +117,7 @@ def make_ready(
     return _supervised(experiment, data, network, optimizer)
 
 
-def program_of(experiment: Experiment, network: AnyNetwork | GAN, rows: int) -> Supervised | Adversarial:
+def program_of(experiment: Experiment, network: Network | GAN, rows: int) -> Supervised | Adversarial:
     """What the compiled program of an experiment depends on; ``rows`` are trained on."""
     recorder = experiment.record_every, experiment.record, experiment.histograms_every
     size = experiment.rows_of_step(rows)
@@ -124,10 +125,10 @@ def program_of(experiment: Experiment, network: AnyNetwork | GAN, rows: int) -> 
         steps = experiment.critic_steps or 1
         return Adversarial(network.generator, network.critic, network.latent, experiment.loss, size, steps, *recorder)
     loss = losses.build(experiment.loss)
-    return Supervised(network, loss, fitting_metric(experiment.metric, loss), size, *recorder, experiment.shuffle)
+    return Supervised(network, loss, metrics.build(experiment.metric).beside(loss), size, *recorder, experiment.shuffle)
 
 
-def _supervised(experiment: Experiment, data: Dataset, network: AnyNetwork, optimizer: Optimizer | FromOptax) -> Ready:
+def _supervised(experiment: Experiment, data: Dataset, network: Network, optimizer: Optimizer | FromOptax) -> Ready:
     loss = losses.build(experiment.loss)
     if data.task != "translation":
         network = network.accepting(data.input_shape)
@@ -195,7 +196,7 @@ def target_for(loss: Loss, y: np.ndarray, outputs: int) -> np.ndarray:
     one_hot = loss.target_kind == "one_hot" or loss.reads == "margins"
     if one_hot and y.ndim == 1:
         y = np.eye(outputs, dtype=np.float32)[y]
-    return 2 * y - 1 if loss.reads == "margins" else y
+    return 2 * y - 1 if loss.target_range == (-1, 1) else y
 
 
 def _rows(part: Part, weights: np.ndarray | None, loss: Loss, data: Dataset) -> Rows:

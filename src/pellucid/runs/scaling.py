@@ -1,7 +1,7 @@
 """Scaling of inputs and targets, as the settings of an experiment ask for it."""
 
 from dataclasses import replace
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,14 +10,11 @@ from pellucid.core.constraints import OneOf, require
 from pellucid.core.errors import InvalidValue
 from pellucid.data import SCALINGS, Dataset, Preprocessing
 from pellucid.functions.losses import Loss
-from pellucid.layers import Activation, Conv1D, Conv2D, ConvTranspose1D, ConvTranspose2D, Dense, Frozen
-from pellucid.network import AnyNetwork, check_tokens, padding_of_input, token_layer
+from pellucid.network import Network, check_tokens, padding_of_input, token_layer
 from pellucid.training import Scaling, TargetScaling
 
 ScalingChoice: TypeAlias = Literal["auto", "standardise", "min_max", "none"]
 CHOICES = ("auto", *SCALINGS)
-AFFINE = (Dense, Conv1D, Conv2D, ConvTranspose1D, ConvTranspose2D)
-"""Layers whose output has no bounds; of others, a user's own among them, it is not known."""
 
 
 def scaled_inputs(data: Dataset, choice: str) -> Dataset:
@@ -37,7 +34,7 @@ def scaled_inputs(data: Dataset, choice: str) -> Dataset:
     return replace(data, preprocessing=SCALINGS[choice](data.train.x))
 
 
-def network_inputs(data: Dataset, choice: str, network: AnyNetwork) -> Dataset:
+def network_inputs(data: Dataset, choice: str, network: Network) -> Dataset:
     """The dataset with its inputs scaled as ``choice`` says and as the network can read them.
 
     Tokens are never scaled: an `Embedding` looks them up by their number. Of padded sequences the real steps alone are
@@ -79,7 +76,7 @@ def _beside_padding(data: Dataset, padding: np.ndarray) -> Preprocessing:
     return replace(made, padding=padding)
 
 
-def describe_inputs(data: Dataset, network: AnyNetwork) -> str | None:
+def describe_inputs(data: Dataset, network: Network) -> str | None:
     """Why inputs are not scaled as the dataset says; None where they are."""
     layer = token_layer(network)
     if layer is None or data.preprocessing.is_identity:
@@ -87,7 +84,7 @@ def describe_inputs(data: Dataset, network: AnyNetwork) -> str | None:
     return f"inputs not scaled: Embedding({layer.vocabulary}, {layer.units}) reads them as tokens"
 
 
-def scaled_targets(data: Dataset, choice: str, network: AnyNetwork, loss: Loss) -> Dataset:
+def scaled_targets(data: Dataset, choice: str, network: Network, loss: Loss) -> Dataset:
     """The dataset with the targets of a regression scaled as ``choice`` says.
 
     ``"auto"`` standardises, ``y' = (y − mean) / standard deviation`` of each output over the training rows, where
@@ -112,12 +109,10 @@ def scaled_targets(data: Dataset, choice: str, network: AnyNetwork, loss: Loss) 
     return replace(data, target_preprocessing=SCALINGS[choice](data.train.y))
 
 
-def _unbounded(network: AnyNetwork) -> bool:
-    """Whether the output may be any number: an affine map, or an activation without bounds, ends the network."""
-    last: Any = network.layers[network.ends[0]]
-    if isinstance(last, Activation):
-        return bool(np.isinf(last.function.range).all())  # pyright: ignore[reportAttributeAccessIssue]
-    return isinstance(last.layer if isinstance(last, Frozen) else last, AFFINE)
+def _unbounded(network: Network) -> bool:
+    """True where the output may be any number, as far as the last layer says."""
+    output_range = network.layers[network.ends[0]].output_range
+    return output_range is not None and bool(np.isinf(output_range).all())
 
 
 def scaling_of(preprocessing: Preprocessing, targets: Preprocessing | None = None) -> Scaling:

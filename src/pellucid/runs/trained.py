@@ -16,7 +16,7 @@ from pellucid.data.arrays import as_weights
 from pellucid.data.encoding import as_array, as_float32
 from pellucid.data.tables import TableEncoder
 from pellucid.functions.regularizers import regularizers
-from pellucid.network import AnyNetwork, Summary, check_tokens, declares_padding, summarize
+from pellucid.network import Network, Summary, check_tokens, declares_padding, summarize
 from pellucid.optimizers import as_optimizer
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.facts import DataFacts
@@ -95,7 +95,7 @@ class Trained:
         return isinstance(self.program, Adversarial)
 
     @property
-    def network(self) -> AnyNetwork:
+    def network(self) -> Network:
         """The network, with a `Flatten` in front where the examples needed one.
 
         Raises:
@@ -108,7 +108,7 @@ class Trained:
         return self.program.network
 
     @property
-    def networks(self) -> dict[str, AnyNetwork]:
+    def networks(self) -> dict[str, Network]:
         """The networks by name: ``generator`` and ``critic`` of a GAN; of any other run the one, named ``""``."""
         if self.adversarial:
             return {"generator": self.program.generator, "critic": self.program.critic}

@@ -11,7 +11,7 @@ import numpy as np
 from pellucid.core.errors import InvalidValue
 from pellucid.data import SentenceEncoder
 from pellucid.data.translation import PAD, START, UNKNOWN, bleu, words_of
-from pellucid.network import AnyNetwork, power_of_two
+from pellucid.network import Network, power_of_two
 from pellucid.runs.trained import Trained
 
 SENTENCES = 256
@@ -108,7 +108,7 @@ def _write_words(trained: Trained, sentences: Sequence[str]) -> np.ndarray:
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _greedy(network: AnyNetwork, steps: int, params: Any, state: Any, source: Any) -> Any:
+def _greedy(network: Network, steps: int, params: Any, state: Any, source: Any) -> Any:
     def write(step: Any, written: Any) -> Any:
         # All steps are computed to take one: the sentences are short, and it needs no second form of any layer.
         probabilities = network.forward(params, state, (source, written[:, :-1])).outputs[-1][:, step]
@@ -121,5 +121,5 @@ def _greedy(network: AnyNetwork, steps: int, params: Any, state: Any, source: An
 
 
 @partial(jax.jit, static_argnums=0)
-def _attention(network: AnyNetwork, params: Any, state: Any, x: Any) -> Any:
+def _attention(network: Network, params: Any, state: Any, x: Any) -> Any:
     return network.forward(params, state, x).caches[network.names.index("context")].weights

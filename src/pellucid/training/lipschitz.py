@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from pellucid.core.constraints import POSITIVE, constrained, validate
-from pellucid.core.formula import Formula
+from pellucid.core.formula import UNSTATED, Formula
 from pellucid.core.registry import Registry
 from pellucid.core.tunable import tunable
 from pellucid.core.types import Array, Float, Key, Params, PyTree, Scalar, State
@@ -26,7 +26,7 @@ class LipschitzConstraint(ABC):
     """
 
     name: ClassVar[str]
-    formula: ClassVar[Formula]
+    formula: ClassVar[Formula] = UNSTATED
 
     def __post_init__(self) -> None:
         validate(self)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.types import Array, Params, PyTree
-from pellucid.network import AnyNetwork
+from pellucid.network import Network
 from pellucid.training.recorder import BINS, Recorder
 from pellucid.training.rows import Rows, Scaling, epoch_order, steps_per_epoch
 from pellucid.training.state import TrainingState
@@ -252,7 +252,7 @@ def make_room() -> None:
 BAD_BATCH = "The inputs of its batch already hold NaN or infinity: check the data."
 
 
-def first_affected(network: AnyNetwork, params: tuple[Params, ...], outputs: tuple[Array, ...]) -> str | None:
+def first_affected(network: Network, params: tuple[Params, ...], outputs: tuple[Array, ...]) -> str | None:
     """Name the first layer with NaN or infinite parameters or outputs, and what to do.
 
     Args:
@@ -267,15 +267,14 @@ def first_affected(network: AnyNetwork, params: tuple[Params, ...], outputs: tup
         for key, array in of_layer.items():
             if not is_finite(array):
                 return (
-                    f"First affected: the {key} of layer {name}. The update before it overflowed: "
-                    "lower the learning rate, or clip the gradient (clip_norm=1)."
+                    f"First affected: the {key} of layer {name}. The update before it overflowed: lower the learning "
+                    "rate, or clip the gradient (clip_norm=1)."
                 )
         if not is_finite(output):
             size = max((float(jnp.abs(w).max()) for w in jax.tree.leaves(of_layer)), default=0.0)
             return (
-                f"First affected: the output of layer {name}, whose largest weight is {size:.3g}. "
-                "The weights have grown too large: lower the learning rate, clip the gradient (clip_norm=1), "
-                "or standardise the inputs."
+                f"First affected: the output of layer {name}, whose largest weight is {size:.3g}. The weights have "
+                "grown too large: lower the learning rate, clip the gradient (clip_norm=1), or standardise the inputs."
             )
     return None
 

@@ -14,9 +14,9 @@ from pellucid.core.constraints import OneOf, WholeNumber, require
 from pellucid.core.errors import InvalidValue
 from pellucid.core.types import Array, Float, PyTree
 from pellucid.functions.activations import activations
-from pellucid.layers import Activation, Flatten, Reshape
+from pellucid.layers import Activation
 from pellucid.layers.layer import weights_of
-from pellucid.network import AnyNetwork, Backpropagation
+from pellucid.network import Backpropagation, Network
 
 MEASURES = (
     "gradient_norm",
@@ -64,8 +64,6 @@ DEFAULT_GROUPS = ("activations", "gradients", "updates", "weights")
 
 SAMPLE = 32_768
 """Numbers of a layer's output that are read: all of most dense layers, some rows of a convolution's."""
-SKIPPED = (Flatten, Reshape)
-"""Layers whose outputs are those of the layer before, or the inputs: not measured again."""
 BINS = 32
 """Bins of a histogram, of equal width between the smallest and the largest number."""
 DECAY = 0.9
@@ -143,13 +141,13 @@ class Recorder:
             require(group, OneOf(tuple(GROUPS)), "each group of record")
         if self.histograms_every and (not self.every or self.histograms_every % self.every):
             raise InvalidValue(
-                f"histograms_every must be a multiple of record_every = {self.every}: histograms are taken in "
-                f"steps that are measured. Received: {self.histograms_every}."
+                f"histograms_every must be a multiple of record_every = {self.every}: histograms are taken in steps "
+                f"that are measured. Received: {self.histograms_every}."
             )
         if self.histograms_every and not self.kinds:
             raise InvalidValue(
-                "histograms need one of the groups activations, gradients, updates and weights in record. "
-                f"Received: {self.groups!r}."
+                "histograms need one of the groups activations, gradients, updates and weights in record. Received: "
+                f"{self.groups!r}."
             )
 
     @property
@@ -163,7 +161,7 @@ class Recorder:
         """The groups that have histograms."""
         return tuple(group for group in DEFAULT_GROUPS if group in self.groups)
 
-    def begin(self, network: AnyNetwork, params: tuple, layer_state: tuple, input_shape: Any) -> Memory | None:
+    def begin(self, network: Network, params: tuple, layer_state: tuple, input_shape: Any) -> Memory | None:
         """The memory before the first step; None where none is needed."""
         if not self.every or not {"activations", "noise"} & set(self.groups):
             return None
@@ -184,7 +182,7 @@ class Recorder:
 
     def measure(
         self,
-        network: AnyNetwork,
+        network: Network,
         params: tuple,
         changes: tuple,
         pass_: Backpropagation,
@@ -215,7 +213,7 @@ class Recorder:
                 row["weight_norm"] = _norm(weights)
                 zeros = [(w == 0).sum(dtype=w.dtype) for w in weights]
                 row["weight_zeros"] = jnp.stack(zeros).sum() / sum(w.size for w in weights)
-            if "activations" in self.groups and not isinstance(layer, SKIPPED):
+            if "activations" in self.groups and not layer.rearranges:
                 silent = _of_output(layer, _sample(pass_.outputs[i]), row)
                 if silent is not None and memory is not None:
                     active.append(jnp.where(silent, memory.active[len(active)], step))
@@ -231,12 +229,12 @@ class Recorder:
         return Measurements(jnp.stack([jnp.stack(column) for column in columns.values()], axis=1), histograms, memory)
 
     def _histograms(
-        self, network: AnyNetwork, params: tuple, changes: tuple, pass_: Backpropagation, step: Array
+        self, network: Network, params: tuple, changes: tuple, pass_: Backpropagation, step: Array
     ) -> Array:
         def take() -> Array:
             of = {
                 "activations": [
-                    [] if isinstance(layer, SKIPPED) else [_sample(output)]
+                    [] if layer.rearranges else [_sample(output)]
                     for layer, output in zip(network.layers, pass_.outputs, strict=True)
                 ],
                 "gradients": [weights_of(grads) for grads in pass_.grads],
@@ -252,7 +250,7 @@ class Recorder:
         return jax.lax.cond(due, take, lambda: nothing)
 
 
-def output_shapes(network: AnyNetwork, params: tuple, layer_state: tuple, input_shape: Any) -> list[tuple[int, ...]]:
+def output_shapes(network: Network, params: tuple, layer_state: tuple, input_shape: Any) -> list[tuple[int, ...]]:
     """The shape of each layer's output for one example, by abstract evaluation."""
     shapes = input_shape if isinstance(input_shape[0], tuple) else (input_shape,)
     x = tuple(jax.ShapeDtypeStruct((1, *shape), jnp.float32) for shape in shapes)
@@ -261,7 +259,7 @@ def output_shapes(network: AnyNetwork, params: tuple, layer_state: tuple, input_
     return [output.shape[1:] for output in outputs]
 
 
-def unit_layers(network: AnyNetwork) -> tuple[str, ...]:
+def unit_layers(network: Network) -> tuple[str, ...]:
     """The activation layers, whose units are watched for being dead."""
     return tuple(name for name, layer in zip(network.names, network.layers, strict=True) if _has_units(layer))
 

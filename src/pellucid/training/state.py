@@ -11,7 +11,7 @@ from pellucid.core.errors import InvalidValue, StorageError
 from pellucid.core.tunable import as_arrays
 from pellucid.core.types import Array, Key, PyTree, Shapes
 from pellucid.functions.regularizers import Regularizer
-from pellucid.network import AnyNetwork
+from pellucid.network import Network
 from pellucid.optimizers import FromOptax, Optimizer, OptimizerState, dtype_of
 from pellucid.training.recorder import Recorder
 
@@ -36,7 +36,7 @@ class TrainingState(NamedTuple):
 # Compiled whole: layer by layer it would compile a dozen small programs, one after another.
 @partial(jax.jit, static_argnums=(0, 1, 2, 3), static_argnames="recorder")
 def initial_state(
-    network: AnyNetwork,
+    network: Network,
     optimizer: Optimizer | FromOptax,
     regularizer: Regularizer | None,
     input_shape: Shapes,
@@ -53,8 +53,8 @@ def initial_state(
     unknown = set(regularizer.layers or ()) - set(network.names) if regularizer is not None else set()
     if unknown:
         raise InvalidValue(
-            f"regularizer.layers names {', '.join(sorted(unknown))}, which the network lacks. "
-            f"Its layers: {', '.join(network.names)}."
+            f"regularizer.layers names {', '.join(sorted(unknown))}, which the network lacks. Its layers: "
+            f"{', '.join(network.names)}."
         )
     init_key, training_key = jax.random.split(jax.random.key(seed))
     params, layer_state, _ = network.init(init_key, input_shape)  # pyright: ignore[reportArgumentType]
@@ -109,8 +109,8 @@ def from_arrays(template: PyTree, arrays: dict[str, np.ndarray]) -> PyTree:
             received = "missing" if saved is None else f"{saved.dtype}{list(saved.shape)}"
             raise StorageError(
                 f"the saved array {path} does not fit this experiment: expected "
-                f"{expected.dtype}{list(expected.shape)}, found {received}. "
-                "Network, optimizer and data must be those of the saved run."
+                f"{expected.dtype}{list(expected.shape)}, found {received}. Network, optimizer and data must be those "
+                "of the saved run."
             )
         array = jnp.asarray(saved)
         leaves.append(jax.random.wrap_key_data(array) if expected is not leaf else array)

@@ -13,7 +13,7 @@ from pellucid.functions.masking import masked_value
 from pellucid.functions.metrics import Metric
 from pellucid.functions.regularizers import Regularizer
 from pellucid.layers.layer import WEIGHTS
-from pellucid.network import AnyNetwork, backpropagate, rows_that_fit
+from pellucid.network import Network, backpropagate, rows_that_fit
 from pellucid.optimizers import Update
 from pellucid.training.program import BAD_BATCH, Program, Step, first_affected, is_finite
 from pellucid.training.recorder import DEFAULT_GROUPS, unit_layers
@@ -51,7 +51,7 @@ class Supervised(Program):
         shuffle: False takes the rows in their own order in every epoch.
     """
 
-    network: AnyNetwork
+    network: Network
     loss: Loss
     metric: Metric
     batch_size: int

@@ -213,7 +213,7 @@ def _measured(activation: Activation) -> Mapping[str, Content]:
 def _formulas(activation: Activation) -> Formulas:
     labels = ("f(z)", "f′(z)") if isinstance(activation, Elementwise) else ("a_i", "∂a_i/∂z_j")
     formulas = (activation.formula.text, activation.derivative_formula.text)
-    return Formulas(zip(labels, formulas, strict=True))
+    return Formulas(dict(zip(labels, formulas, strict=True)))
 
 
 def _row(activation: Activation) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from pellucid.data import load_dataset
 from pellucid.layers import Layer, layers
-from pellucid.network import Graph, Network, summarize
+from pellucid.network import Network, summarize
 from pellucid_textbook.catalogue.docstrings import section
 from pellucid_textbook.catalogue.kind import Kind, Text
 from pellucid_textbook.catalogue.page import Content, Facts, Formulas, Table
@@ -272,7 +272,7 @@ class Shown:
         self.x = digits(shape) if one else (digits(shape), digits(shape)[::-1])
         self.params, self.state, self.output_shape = layer.init(jax.random.key(0), self.input_shape)
         nodes = {"y": (layer, ("a", "b"))}
-        network: Any = Network(layer) if one else Graph(inputs=("a", "b"), nodes=nodes, outputs="y")
+        network: Any = Network(layer) if one else Network.graph(inputs=("a", "b"), nodes=nodes, outputs="y")
         self.row = summarize(network, self.input_shape).rows[0]
 
     @cached_property

@@ -9,7 +9,7 @@ import html
 import io
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -45,7 +45,10 @@ class Range(NamedTuple):
 
 
 class Formulas(dict[str, str]):
-    """Formulas by label, in Unicode."""
+    """Formulas by label, in Unicode; without those that a custom class does not state."""
+
+    def __init__(self, formulas: Mapping[str, str]) -> None:
+        super().__init__({label: text for label, text in formulas.items() if text})
 
 
 class Facts(dict[str, Any]):

@@ -6,8 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.functions.regularizers import Regularizer, regularizers
-from pellucid.functions.sparsity import Sparsity, sparsities
+from pellucid.functions.regularizers import Regularizer, Sparsity, regularizers, sparsities
 from pellucid.report.figures import COLOURS, STYLES
 from pellucid_textbook.catalogue.kind import Kind, Text
 from pellucid_textbook.catalogue.page import Content, Curve, Facts, Formulas, Table

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from pellucid.core.errors import InvalidValue
 from pellucid.doctor.remedies.table import Changed, remedy
 from pellucid.layers import Activation, BatchNorm, Dense, Dropout, Frozen, Layer
 from pellucid.network import Network
@@ -11,8 +12,8 @@ from pellucid.runs.plan import Plan
 
 
 def layers_of(plan: Plan) -> tuple[Layer, ...]:
-    """The layers of a network in a row; none of a graph."""
-    return plan.network.layers if isinstance(plan.network, Network) else ()
+    """The layers of a network."""
+    return plan.network.layers
 
 
 def has_weights(layer: Layer) -> bool:
@@ -21,7 +22,16 @@ def has_weights(layer: Layer) -> bool:
 
 
 def with_layers(plan: Plan, layers: Sequence[Layer]) -> Plan:
-    """Other layers in a row."""
+    """Other layers: as many in the same places, or any number in a row.
+
+    Raises:
+        InvalidValue: another number of layers of a graph.
+    """
+    network = plan.network
+    if len(layers) == len(network.layers):
+        return plan._replace(network=network.with_layers(layers))
+    if not network.is_chain:
+        raise InvalidValue("layers of a graph are neither added nor left out.")
     return plan._replace(network=Network(*layers))
 
 
@@ -35,7 +45,10 @@ def _hidden(plan: Plan) -> list[int]:
 
 
 def _activated(plan: Plan, function: Any) -> list[Layer]:
-    """Every hidden dense or convolutional layer followed by this activation alone."""
+    """Every hidden dense or convolutional layer followed by this activation alone; in a graph, where there is one."""
+    if not plan.network.is_chain:
+        hidden = [isinstance(at, Activation) and i not in plan.network.ends for i, at in enumerate(layers_of(plan))]
+        return [Activation(function) if inner else at for inner, at in zip(hidden, layers_of(plan), strict=True)]
     made: list[Layer] = []
     hidden = set(_hidden(plan))
     last = _last(plan)

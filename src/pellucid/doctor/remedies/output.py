@@ -26,8 +26,6 @@ def _fitting_end(plan: Plan) -> Changed:
     """The output layer and the loss that the task asks for."""
     wanted, units = OUTPUTS[plan.data.task], plan.data.outputs
     body = list(layers_of(plan))
-    if not body:
-        return []
     while body and not has_weights(body[-1]):
         body.pop()
     last = body.pop() if body else Dense(1)

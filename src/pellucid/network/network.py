@@ -1,0 +1,344 @@
+"""Networks: layers in a chain or a graph, their forward and backward pass."""
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from pellucid.core.errors import InvalidValue, ShapeError
+from pellucid.core.registry import describe
+from pellucid.core.types import Array, Bool, Cache, Key, Params, PyTree, Shapes, State
+from pellucid.layers import Flatten, Layer, Reshape
+from pellucid.network.masks import Masks, check_masks
+from pellucid.network.structure import Names, Structure, chain, graph, numbered, one_or_several
+
+MOST_NAMES = 8
+"""Names of layers in the representation of a chain."""
+
+
+class ForwardPass(NamedTuple):
+    """The result of forward propagation, one entry for each layer."""
+
+    outputs: tuple[Array, ...]
+    """z of every affine map, a of every activation, in order; the last is the prediction."""
+    state: tuple[State, ...]
+    caches: tuple[Cache, ...]
+    masks: Mapping[str, Bool[Array, "batch *steps"]]
+    """True at real steps: the mask of each input and each layer's output that has padding, by name."""
+
+
+class BackwardPass(NamedTuple):
+    """The result of the chain rule, one entry for each layer."""
+
+    dx: PyTree
+    """∂L/∂x, the gradient for the network's input; a tuple for several, None where no gradient reaches it."""
+    deltas: tuple[Array | None, ...]
+    """∂L/∂output of each layer; None for a layer that no gradient reaches."""
+    grads: tuple[Params, ...]
+    """∂L/∂params of each layer."""
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Network(Structure):
+    """Layers one after another, from the input to the prediction; `Network.graph` makes one with branches and merges.
+
+    A layer with an ``activation`` counts as two, the map and the activation, so that z and a are
+    both visible. A network holds structure only: its parameters are a tuple with one dict for each layer.
+
+    Args:
+        layers: `Layer` objects, or their names or tables (``{"name": "dense", "units": 10}``).
+
+    Raises:
+        InvalidValue: no layers, something that is not a layer, a layer that reads several, or one that cannot keep
+            the padding apart that a layer before it makes.
+
+    Example:
+        >>> from pellucid.layers import Dense
+        >>> network = Network(Dense(4, "relu"), Dense(3, "softmax"))
+        >>> network
+        Network(input → dense_1 → relu_1 → dense_2 → softmax_1)
+        >>> params, state, shape = network.init(jax.random.key(0), (2,))
+        >>> network.forward(params, state, jnp.ones((5, 2))).outputs[-1].shape
+        (5, 3)
+    """
+
+    def __init__(self, *layers: Layer | str | Mapping[str, Any]) -> None:
+        self.__dict__.update(chain(layers).__dict__)
+        check_masks(self)
+
+    @classmethod
+    def graph(cls, *, inputs: Names, nodes: Mapping[str, Any], outputs: Names) -> "Network":
+        """Named layers, each reading inputs or other layers: branches, merges, shortcuts.
+
+        Formula:
+            backward: δ(node) = Σ over its readers r of ∂L/∂x of r for that node, readers before what they read
+
+        A node ``a`` with an activation counts as two, the map ``a`` and the activation, ``a.relu`` for example; a
+        node that reads ``a`` reads the activation. The nodes may be given in any order; the layers stand so that each
+        comes after what it reads, else in the order given. With several inputs ``x``, the shapes given to ``init`` and
+        the gradient for the input are tuples.
+
+        Args:
+            inputs: the name of the input, or of several.
+            nodes: by name, a layer (object, name or table) and what it reads, a name or several:
+                ``{"sum": ("add", ("a", "b"))}``; or, as TOML has it, the layer's table with ``reads`` among its fields.
+            outputs: the name of the node that is the prediction, or of several.
+
+        Raises:
+            InvalidValue: nodes in a circle, nodes or inputs that no output depends on, a layer that reads too many or
+                too few, a name given twice, a layer that cannot keep the padding apart that another makes.
+            UnknownName: a node that reads, or an output that is, nothing of the graph.
+
+        Example:
+            >>> from pellucid.layers import Dense
+            >>> network = Network.graph(
+            ...     inputs="x",
+            ...     nodes={
+            ...         "a": (Dense(4, "relu"), "x"),
+            ...         "b": (Dense(4), "x"),
+            ...         "sum": ("add", ("a", "b")),
+            ...     },
+            ...     outputs="sum",
+            ... )
+            >>> network.names, network.reads[-1]
+            (('a', 'a.relu', 'b', 'sum'), ('a.relu', 'b'))
+            >>> params, state, shape = network.init(jax.random.key(0), (3,))
+            >>> network.forward(params, state, jnp.ones((5, 3))).outputs[-1].shape
+            (5, 4)
+
+        Source: Werbos, Applications of advances in nonlinear sensitivity analysis, 1982.
+        """
+        network = cls.__new__(cls)
+        network.__dict__.update(graph(inputs, nodes, outputs).__dict__)
+        check_masks(network)
+        return network
+
+    def with_layers(self, layers: Sequence[Layer]) -> "Network":
+        """The same structure and names with other layers, one for each."""
+        network = copy.copy(self)
+        network.__dict__["layers"] = tuple(layers)
+        return network
+
+    @property
+    def is_chain(self) -> bool:
+        """True for layers in a row under the names that ``Network(*layers)`` gives them."""
+        in_a_row = self.reads == tuple((name,) for name in (*self.inputs, *self.names[:-1]))
+        return (
+            in_a_row
+            and (self.inputs, self.outputs) == (("input",), self.names[-1:])
+            and self.names == numbered(self.layers)
+        )
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """The indices of the layers whose outputs are the predictions."""
+        return tuple(self.names.index(name) for name in self.outputs)
+
+    def init(self, key: Key[Array, ""], input_shape: Shapes) -> tuple[tuple[Params, ...], tuple[State, ...], Shapes]:
+        """Initialise all parameters for examples of ``input_shape``.
+
+        Returns:
+            Parameters and state of each layer, and the shape of one prediction, or of each output's.
+
+        Raises:
+            InvalidValue: a layer that cannot keep padded steps apart from real ones.
+        """
+        shapes: dict[str, Any] = dict(zip(self.inputs, self.each_input(input_shape), strict=True))
+        params: list[Params] = []
+        state: list[State] = []
+        for i, (name, layer, shape) in enumerate(self._walk(shapes)):
+            layer_params, layer_state, shapes[name] = layer.init(jax.random.fold_in(key, i), shape)
+            params.append(layer_params)
+            state.append(layer_state)
+        check_masks(self, shapes)
+        return tuple(params), tuple(state), one_or_several(tuple(shapes[name] for name in self.outputs))
+
+    def forward(
+        self,
+        params: tuple[Params, ...],
+        state: tuple[State, ...],
+        x: PyTree,
+        *,
+        key: Key[Array, ""] | None = None,
+        training: bool = False,
+        sample_mask: Bool[Array, " batch"] | None = None,
+    ) -> ForwardPass:
+        """Forward propagation, keeping every output and every cache.
+
+        Args:
+            params: from ``init``.
+            state: from ``init`` or the last step.
+            x: a batch, shape (batch, *input_shape); a tuple of arrays for several inputs.
+            key: random key for layers that draw (dropout); needed in training only.
+            training: training or prediction mode.
+            sample_mask: False for rows that only fill up a short batch: a layer that depends on the batch leaves them
+                out. None: all count.
+        """
+        values: dict[str, Any] = dict(zip(self.inputs, self.each_input(x), strict=True))
+        new_state: list[State] = []
+        caches: list[Cache] = []
+        masks = Masks(self, values)
+        for i, (name, layer, read) in enumerate(self._walk(values)):
+            layer_key = None if key is None else jax.random.fold_in(key, i)
+            more = {"sample_mask": sample_mask} if layer.depends_on_batch else {}
+            values[name], layer_state, cache = layer.forward(
+                params[i], state[i], read, key=layer_key, training=training, **more, **masks.arguments(i)
+            )
+            masks.add(i, read, values[name])
+            new_state.append(layer_state)
+            caches.append(cache)
+        outputs = tuple(values[name] for name in self.names)
+        return ForwardPass(outputs, tuple(new_state), tuple(caches), masks.of)
+
+    def backward(
+        self, params: tuple[Params, ...], caches: tuple[Cache, ...], gradients: Mapping[int, Array]
+    ) -> BackwardPass:
+        """The layers in reverse; the gradients that come back to one layer from several readers add up.
+
+        Args:
+            params: those of the forward pass.
+            caches: those of the forward pass.
+            gradients: ∂L/∂output by the index of the layer. Layers that none of these depend on are passed by; their
+                gradients are 0.
+        """
+        deltas: dict[str, Array] = {self.names[i]: gradient for i, gradient in gradients.items()}
+        grads: list[Params] = [{} for _ in self.layers]
+        for i in range(len(self.layers) - 1, -1, -1):
+            layer = self.layers[i]
+            if self.names[i] not in deltas:
+                grads[i] = jax.tree.map(jnp.zeros_like, params[i])
+                continue
+            dx, grads[i] = layer.backward(params[i], caches[i], deltas[self.names[i]])
+            for read, part in zip(self.reads[i], (dx,) if layer.inputs == 1 else dx, strict=True):
+                deltas[read] = deltas[read] + part if read in deltas else part
+        return BackwardPass(
+            one_or_several(tuple(deltas.get(name) for name in self.inputs)),
+            tuple(deltas.get(name) for name in self.names),
+            tuple(grads),
+        )
+
+    def accepting(self, input_shape: Shapes) -> "Network":
+        """This network, with a layer in front that brings examples into the shape that the first layer takes.
+
+        A `Flatten` before a dense layer; a `Reshape` that adds the axis of channels before a convolution or pooling.
+        A graph stays as it is.
+
+        Example:
+            >>> from pellucid.layers import Dense
+            >>> Network(Dense(10)).accepting((28, 28)).names
+            ('flatten_1', 'dense_1')
+        """
+        axes = self.layers[0].input_axes
+        if axes is None or axes == len(input_shape) or not self.is_chain:
+            return self
+        if axes == 1:
+            return Network(Flatten(), *self.layers)
+        return Network(Reshape((*input_shape, 1)), *self.layers) if axes == len(input_shape) + 1 else self  # pyright: ignore[reportArgumentType]
+
+    def check_input(self, x: Any, input_shape: Shapes) -> None:
+        """Raise `ShapeError` unless ``x`` is a batch of examples of ``input_shape``."""
+        for name, array, shape in zip(self.inputs, self.each_input(x), self.each_input(input_shape), strict=True):
+            if tuple(array.shape[1:]) != tuple(shape):
+                raise ShapeError(
+                    f"the network takes batches of shape (batch, {', '.join(map(str, shape))})"
+                    f"{f' as {name!r}' if len(self.inputs) > 1 else ''}. Received: {tuple(array.shape)}."
+                    + (" For one example, put it in a batch of one: x[None]." if array.shape == shape else "")
+                )
+
+    def describe(self) -> Any:
+        """The network as plain data, from which `build_network` builds it again.
+
+        Returns:
+            A list of layers for a chain; inputs, outputs and a table of nodes for a graph.
+        """
+        described = [describe(layer) for layer in self.layers]
+        if self.is_chain:
+            return described
+        nodes = {
+            name: ({"name": layer} if isinstance(layer, str) else layer) | {"reads": describe(one_or_several(reads))}
+            for name, layer, reads in zip(self.names, described, self.reads, strict=True)
+        }
+        return {
+            "inputs": describe(one_or_several(self.inputs)),
+            "outputs": describe(one_or_several(self.outputs)),
+            "nodes": nodes,
+        }
+
+    def each_input(self, given: Any) -> tuple[Any, ...]:
+        """The arrays or shapes of the inputs, one for each.
+
+        Raises:
+            ShapeError: not as many as there are inputs.
+        """
+        if len(self.inputs) == 1:
+            return (given,)
+        is_several = isinstance(given, tuple | list) and not isinstance(given[0], int)
+        if not is_several or len(given) != len(self.inputs):
+            raise ShapeError(
+                f"the network has {len(self.inputs)} inputs ({', '.join(self.inputs)}); give a tuple of as many. "
+                f"Received: {f'a tuple of {len(given)}' if is_several else 'one'}."
+            )
+        return tuple(given)
+
+    def _walk(self, values: dict[str, Any]) -> Iterator[tuple[str, Layer, Any]]:
+        """Name, layer and what it reads of ``values``, which the caller fills on the way."""
+        for name, layer, reads in zip(self.names, self.layers, self.reads, strict=True):
+            read = tuple(values[source] for source in reads)
+            yield name, layer, read[0] if layer.inputs == 1 else read
+
+    def __repr__(self) -> str:
+        if not self.is_chain:
+            layers = f"{len(self.layers)} layer{'s' * (len(self.layers) != 1)}"
+            return f"Network({', '.join(self.inputs)} → {layers} → {', '.join(self.outputs)})"
+        names = self.names
+        if len(names) > MOST_NAMES:
+            names = (*names[: MOST_NAMES // 2], f"{len(names) - MOST_NAMES} more", *names[-MOST_NAMES // 2 :])
+        return f"Network({' → '.join(self.inputs + names)})"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (name, ", ".join(reads), str(describe(layer)))
+            for name, layer, reads in zip(self.names, self.layers, self.reads, strict=True)
+        ]
+        return html_table(("layer", "reads", "specification"), rows)
+
+
+def build_network(description: Any) -> Network:
+    """The network of a description: a list of layers, or tables of them as TOML holds them.
+
+    Args:
+        description: from ``describe()``; or a table with ``layers`` alone, or with ``inputs``, ``nodes`` and
+            ``outputs``.
+
+    Raises:
+        InvalidValue: something else.
+
+    Example:
+        >>> build_network([{"name": "dense", "units": 3}]).names
+        ('dense_1',)
+        >>> build_network({"inputs": "x", "outputs": "a", "nodes": {"a": {"name": "flatten", "reads": "x"}}}).names
+        ('a',)
+    """
+    listed = description
+    if isinstance(description, Mapping) and description.keys() == {"layers"}:
+        listed = description["layers"]
+    if isinstance(listed, list):
+        return Network(*listed)
+    if isinstance(description, Mapping) and description.keys() == {"inputs", "nodes", "outputs"}:
+        return Network.graph(**description)
+    keys = description if isinstance(description, Mapping) else ()
+    raise InvalidValue(
+        "a network lists its layers as [[layers]] tables and nothing else; a graph has inputs, outputs and a table "
+        f"[nodes.NAME] for each node. Received: {', '.join(keys) or 'neither'}."
+    )
+
+
+def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A small HTML table for notebooks, whose cells do not break."""
+    lines = ["".join(f"<th>{escape(cell)}</th>" for cell in head)]
+    lines += ["".join(f'<td style="white-space: nowrap">{escape(cell)}</td>' for cell in row) for row in rows]
+    return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"

@@ -1,0 +1,157 @@
+"""The structure of a network: named layers, and what each of them reads."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from pellucid.core.errors import InvalidValue, UnknownName, did_you_mean
+from pellucid.core.registry import name_of
+from pellucid.layers import Activation, Layer, layers
+
+Names: TypeAlias = str | Sequence[str]
+"""One name, or several."""
+Nodes: TypeAlias = dict[str, tuple[Layer, tuple[str, ...]]]
+"""Layers by name, each with the names that it reads."""
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Layers in an order in which each comes after what it reads."""
+
+    inputs: tuple[str, ...]
+    """The names of the inputs."""
+    names: tuple[str, ...]
+    """A name for each layer."""
+    layers: tuple[Layer, ...]
+    reads: tuple[tuple[str, ...], ...]
+    """What each layer reads: names of inputs or of layers before it."""
+    outputs: tuple[str, ...]
+    """The names of the layers whose outputs are the predictions."""
+
+
+def chain(specifications: Sequence[Any]) -> Structure:
+    """Layers one after another, named by their kind and their number among its like."""
+    if not specifications:
+        raise InvalidValue("a network needs at least one layer, for example Dense(10, 'softmax').")
+    parts = tuple(part for given in specifications for part in split_activation(layers.build(given)))
+    for layer in parts:
+        if layer.inputs != 1:
+            raise InvalidValue(f"{layer.name!r} reads several layers; describe the network by Network.graph.")
+    names = numbered(parts)
+    return Structure(("input",), names, parts, tuple((name,) for name in ("input", *names[:-1])), names[-1:])
+
+
+def numbered(parts: Sequence[Layer]) -> tuple[str, ...]:
+    """The names of the layers of a chain: ``dense_1``, ``relu_1``, ``dense_2``."""
+    counts: dict[str, int] = {}
+    names: list[str] = []
+    for layer in parts:
+        kind = name_of(layer.function if isinstance(layer, Activation) else layer)
+        counts[kind] = counts.get(kind, 0) + 1
+        names.append(f"{kind}_{counts[kind]}")
+    return tuple(names)
+
+
+def graph(inputs: Names, nodes: Mapping[str, Any], outputs: Names) -> Structure:
+    """Named layers, each with what it reads; `Network.graph` says how they are given."""
+    given = {name: _node(name, node) for name, node in nodes.items()}
+    parts: Nodes = {}
+    end_of: dict[str, str] = {}
+    for name, (layer, reads) in given.items():
+        whole, *activation = split_activation(layer)
+        parts[name], end_of[name] = (whole, reads), name
+        for part in activation:
+            end_of[name] = f"{name}.{part.function.name}"  # pyright: ignore[reportAttributeAccessIssue]
+            if end_of[name] in given:
+                raise InvalidValue(f"the graph has a node {end_of[name]!r}: the name of the activation of {name!r}.")
+            parts[end_of[name]] = part, (name,)
+    inputs, outputs = several(inputs), several(outputs)
+    _check_names(inputs, parts, outputs)
+    for name, (_, reads) in given.items():
+        parts[name] = parts[name][0], tuple(end_of.get(read, read) for read in reads)
+    outputs = tuple(end_of.get(name, name) for name in outputs)
+    names = _in_order(inputs, parts)
+    _check_used(inputs, parts, outputs)
+    return Structure(
+        inputs, names, tuple(parts[name][0] for name in names), tuple(parts[name][1] for name in names), outputs
+    )
+
+
+def split_activation(layer: Layer) -> tuple[Layer, ...]:
+    """The layer without its activation, and the activation; or the layer alone, where it has none outside."""
+    function = getattr(layer, "activation", None)
+    if function is None or layer.activation_inside:
+        return (layer,)
+    return replace(layer, activation=None), Activation(function)  # pyright: ignore[reportArgumentType]
+
+
+def several(names: Names) -> tuple[str, ...]:
+    """A tuple of names."""
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def one_or_several(items: tuple[Any, ...]) -> Any:
+    """The only item, or the tuple of them."""
+    return items[0] if len(items) == 1 else items
+
+
+def _node(name: str, given: Any) -> tuple[Layer, tuple[str, ...]]:
+    if isinstance(given, Mapping) and "reads" in given:
+        given = ({key: value for key, value in given.items() if key != "reads"}, given["reads"])
+    if not isinstance(given, Sequence) or isinstance(given, str) or len(given) != 2:
+        raise InvalidValue(
+            f"the node {name!r} needs a layer and what it reads: (Dense(4), 'x'), or a table with reads = 'x'. "
+            f"Received: {given!r:.80}."
+        )
+    layer, reads = layers.build(given[0]), several(given[1])
+    if layer.inputs != len(reads) and (layer.inputs is not None or not reads):
+        wanted = "at least 1" if layer.inputs is None else layer.inputs
+        advice = " Add() or Concatenate() merges several into one." if layer.inputs == 1 else ""
+        raise InvalidValue(
+            f"the node {name!r} ({layer.name}) reads {wanted} input{'s' * (wanted != 1)}. "
+            f"Received: {len(reads)} ({', '.join(reads)}).{advice}"
+        )
+    return layer, reads
+
+
+def _check_names(inputs: tuple[str, ...], nodes: Nodes, outputs: tuple[str, ...]) -> None:
+    known = (*inputs, *nodes)
+    twice = {name for name in known if known.count(name) > 1} | {o for o in outputs if outputs.count(o) > 1}
+    if twice:
+        raise InvalidValue(f"each name of a graph is given once. Twice: {', '.join(sorted(twice))}.")
+    if not inputs or not outputs:
+        raise InvalidValue("a graph needs at least one input and one output.")
+    uses = [(f"the node {name!r} reads", read, known) for name, (_, reads) in nodes.items() for read in reads]
+    for says, name, allowed in uses + [("the output is", name, tuple(nodes)) for name in outputs]:
+        if name not in allowed:
+            raise UnknownName(
+                f"{says} {name!r}, which the graph does not have.{did_you_mean(name, allowed)} "
+                f"Known: {', '.join(allowed)}."
+            )
+
+
+def _in_order(inputs: tuple[str, ...], nodes: Nodes) -> tuple[str, ...]:
+    """The nodes so that each comes after what it reads, else as given."""
+    waiting, ordered = dict(nodes), list(inputs)
+    while waiting:
+        ready = next((name for name, (_, reads) in waiting.items() if set(reads) <= set(ordered)), None)
+        if ready is None:
+            path = [next(iter(waiting))]
+            while path.count(path[-1]) == 1:
+                path.append(next(read for read in waiting[path[-1]][1] if read in waiting))
+            raise InvalidValue(f"the graph runs in a circle: {' reads '.join(path[path.index(path[-1]) :])}.")
+        ordered.append(ready)
+        del waiting[ready]
+    return tuple(ordered[len(inputs) :])
+
+
+def _check_used(inputs: tuple[str, ...], nodes: Nodes, outputs: tuple[str, ...]) -> None:
+    used, waiting = set(), list(outputs)
+    while waiting:
+        name = waiting.pop()
+        if name not in used:
+            used.add(name)
+            waiting += nodes[name][1] if name in nodes else ()
+    idle = [name for name in (*inputs, *nodes) if name not in used]
+    if idle:
+        raise InvalidValue(f"no output depends on {', '.join(map(repr, idle))}: read it, or leave it out.")
