@@ -90,7 +90,7 @@ def test_story_of_a_run_that_does_not_learn(tmp_path):
     assert json.loads(sound.stdout)["facts"]["first loss"] > 0
     sick = terminal.invoke(main, ["diagnose", run])
     assert sick.exit_code == 1
-    assert re.search(r"learning rate too low +problem", sick.stdout)
+    assert re.search(r"learning rate too low\n.*problem", sick.stdout)
     assert "pellucid prove" in sick.stderr
     again = json.loads(terminal.invoke(main, ["diagnose", run, "--json"]).stdout)
     assert again[0]["remedies"][0] == "larger learning rate"

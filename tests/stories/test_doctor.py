@@ -37,8 +37,8 @@ def test_from_a_run_that_does_not_learn_to_a_repaired_one(tmp_path):
     assert 'id="proof"' not in page
 
     told = pellucid("prove", run, "--apply", "--budget", 2, "--seeds", 4, "--no-random")
-    assert "PROVEN" in told.stdout
-    assert "what helps: learning rate 1e-05" in told.stdout
+    assert "proven" in told.stdout
+    assert "What helps: learning rate 1e-05" in told.stdout
     proof = json.loads((run / "proof.json").read_text())["proof"]
     assert proof["best"]["proven"]
     page = (run / "report.html").read_text()

@@ -49,7 +49,7 @@ def check(source: str, as_json: bool, **options: Any) -> None:
     else:
         for name, value in checkup.facts.items():
             click.echo(f"{name}: {value:.4g}")
-        print_findings(checkup.findings, "nothing found")
+        print_findings(checkup.findings)
     if checkup.problems:
         raise SystemExit(PROBLEMS)
 
@@ -77,7 +77,7 @@ def diagnose(folder: Path, as_json: bool) -> None:
     if as_json:
         print_json([finding.to_dict() for finding in findings])
     else:
-        print_findings(findings, str(findings))
+        print_findings(findings, "" if findings else findings.compared)
     say(f"written to {folder / 'findings.json'} and {folder / 'report.html'}")
     if any(finding.severity == "problem" for finding in findings):
         say(f"what fixes it, proven by experiment: pellucid prove {folder}")

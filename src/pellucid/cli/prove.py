@@ -30,16 +30,17 @@ def prove(folder: Path, seeds: int, budget: float, random: bool, write: bool, as
     code 1 where nothing tried beats the original.
     """
     from pellucid.api import load
-    from pellucid.cli.findings import print_proof, racing
+    from pellucid.cli.findings import print_section, proving
     from pellucid.doctor import repaired_settings
+    from pellucid.report.doctor import proof_section
 
     run = load(folder)
-    with racing() as watch:
+    with proving() as watch:
         found = run.prove(seeds=seeds, budget=budget, random=random, progress=watch)
     if as_json:
         print_json(found.to_dict())
     else:
-        print_proof(found.to_dict())
+        print_section(proof_section(found.to_dict()))
     say(f"written to {folder / 'proof.json'} and {folder / 'report.html'}")
     if found.best is None:
         raise SystemExit(1)
