@@ -37,9 +37,8 @@ class Column(NamedTuple):
 @rule(
     "label_leakage",
     "rows",
-    reason=(
-        "a question that one column answers alone needs no network; often the column is the answer under another name"
-    ),
+    reason="a question that one column answers alone needs no network; often the column is the answer under another "
+    "name",
     rows=Limit(30, "different rows: with fewer a column tells the target by chance"),
     rare=Limit(10, "rows beside the commonest class: with fewer there is next to nothing to be told"),
     slips=Limit(

@@ -59,16 +59,12 @@ def non_finite_inputs(s: Subject) -> Evidence | None:
     "inputs_not_scaled",
     "program",
     meaning="the inputs are large, offset or of very different scales",
-    about=(
-        "The inputs are large, far off 0, or of very different sizes. Their size multiplies the gradient of the "
-        "first layer's weights, and their differences make the loss a narrow valley in which no single rate fits all "
-        "directions."
-    ),
+    about="The inputs are large, far off 0, or of very different sizes. Their size multiplies the gradient of the "
+    "first layer's weights, and their differences make the loss a narrow valley in which no single rate fits all "
+    "directions.",
     formula="x' = (x − mean) / standard deviation, column by column, from the training rows",
-    alike=(
-        "A rate that is too high: with the inputs standardised the same rate may be fine. Saturated units are often "
-        "the consequence."
-    ),
+    alike="A rate that is too high: with the inputs standardised the same rate may be fine. Saturated units are often "
+    "the consequence.",
     reason="units draw weights for inputs of size 1",
     remedies=("standardise the inputs", "min-max the inputs"),
     trials=("standardised",),
@@ -102,10 +98,8 @@ def inputs_not_scaled(s: Subject, large: float, uneven: float, uneven_size: floa
     "inputs_scaled_too_small",
     "program",
     meaning="the inputs were scaled down too far",
-    about=(
-        "The inputs were divided too often, for instance by 255 twice. The first layer's gradients shrink as its "
-        "inputs do, and its outputs hardly depend on them."
-    ),
+    about="The inputs were divided too often, for instance by 255 twice. The first layer's gradients shrink as its "
+    "inputs do, and its outputs hardly depend on them.",
     alike="A rate that is too low, or initial weights that are too small.",
     reason="the first layer's gradients shrink as its inputs do",
     remedies=("standardise the inputs",),
@@ -127,11 +121,9 @@ LARGE_TARGETS = Limit(8, "a fresh network gives outputs of size 1, and an output
     "targets_not_scaled",
     "program",
     meaning="the targets are far larger than a fresh network produces",
-    about=(
-        "The targets of a regression are far larger than what a fresh network gives, about 1. The output has to "
-        "travel that distance by steps of the learning rate's size, or the first gradients are so large that it "
-        "overshoots."
-    ),
+    about="The targets of a regression are far larger than what a fresh network gives, about 1. The output has to "
+    "travel that distance by steps of the learning rate's size, or the first gradients are so large that it "
+    "overshoots.",
     formula="y' = (y − mean) / standard deviation, from the training rows",
     alike="A rate that is too low (the outputs creep towards the targets), or too high (the squared error explodes).",
     reason="a fresh network gives outputs of size 1",
@@ -156,17 +148,13 @@ def targets_not_scaled(s: Subject, large: float, most: float) -> Evidence | None
     "drift",
     "program",
     meaning="the inputs change along the order of the rows, as over time, and the held-out rows come last",
-    about=(
-        "The rows stand in an order, mostly that of time, their inputs change along it, and the last ones were held "
-        "out. The network is asked about inputs unlike most of those that it learnt. This is no mistake of "
-        "preparation: it is how new rows will come. Rows held out at random would hide it, and promise more than use "
-        "will keep. What helps is to learn from the latest rows, to give columns that do not drift (differences "
-        "from the past, the hour and the season in place of the date), and to train again as rows come in."
-    ),
-    formula=(
-        "the mean of a block of training rows, in their order, lies as far from the mean of all of them as the held-"
-        "out mean does"
-    ),
+    about="The rows stand in an order, mostly that of time, their inputs change along it, and the last ones were held "
+    "out. The network is asked about inputs unlike most of those that it learnt. This is no mistake of "
+    "preparation: it is how new rows will come. Rows held out at random would hide it, and promise more than use "
+    "will keep. What helps is to learn from the latest rows, to give columns that do not drift (differences "
+    "from the past, the hour and the season in place of the date), and to train again as rows come in.",
+    formula="the mean of a block of training rows, in their order, lies as far from the mean of all of them as the "
+    "held-out mean does",
     alike="A mismatch of preparation: there the training rows themselves are alike from the first to the last.",
     reason="rows taken in their order differ from the mean of the training rows as the held-out rows do",
     remedies=("train on the latest rows", "columns relative to the past", "train again as rows come in"),
@@ -227,10 +215,8 @@ def _shifts(s: Subject) -> tuple[np.ndarray, np.ndarray] | None:
     "train_test_mismatch",
     "program",
     meaning="training and held-out rows are prepared differently",
-    about=(
-        "Training and held-out rows were prepared differently: scaled by other numbers, in other units, or from "
-        "another source. The network is asked about inputs that it has never seen the like of."
-    ),
+    about="Training and held-out rows were prepared differently: scaled by other numbers, in other units, or from "
+    "another source. The network is asked about inputs that it has never seen the like of.",
     alike="Overfitting: there both parts have the same means and spreads.",
     reason="both parts are drawn from one source, unless they were prepared apart",
     remedies=("prepare both alike",),
@@ -277,13 +263,9 @@ def train_test_mismatch(s: Subject, shift: float, wider: float, related: float, 
     "uninformative_features",
     "program",
     meaning="constant, repeated or noise columns swamp the useful ones",
-    about=(
-        "Columns that are constant, repeated or noise outweigh the useful ones: with more columns than rows there is "
-        "always a combination of noise that fits the training rows."
-    ),
-    alike=(
-        "Overfitting, of which this is one cause; a network that is too small does not fit the training rows at all."
-    ),
+    about="Columns that are constant, repeated or noise outweigh the useful ones: with more columns than rows there is "
+    "always a combination of noise that fits the training rows.",
+    alike="Overfitting, of which this is one cause; a network that is too small does not fit the training rows at all.",
     reason="a column without spread cannot tell anything; noise columns drown the rest when they outnumber the rows",
     remedies=("keep the informative columns", "L1 penalty"),
     large=Limit(5, "times the other columns' size: such a constant outweighs them in every unit"),

@@ -17,10 +17,8 @@ from pellucid.layers import BatchNorm, Frozen
     "batch_norm_statistics",
     "probe",
     meaning="batch normalisation keeps no running statistics",
-    about=(
-        "Batch normalisation uses the batch's mean and variance in training, and running ones in prediction. Where "
-        "these are not updated they remain 0 and 1, and the network predicts from inputs that it has never seen."
-    ),
+    about="Batch normalisation uses the batch's mean and variance in training, and running ones in prediction. Where "
+    "these are not updated they remain 0 and 1, and the network predicts from inputs that it has never seen.",
     alike="Overfitting and different preparation: good in training, bad on held-out rows.",
     reason="what is not updated stays at mean 0 and variance 1, whatever the inputs are",
     remedies=("update the statistics",),
@@ -40,9 +38,8 @@ def batch_norm_statistics(s: Subject) -> Evidence | None:
     "frozen_parameters",
     "program",
     meaning="parameters that should learn are not updated",
-    about=(
-        "Layers that should learn are not updated. What they give was drawn at random, and the rest can only read it."
-    ),
+    about="Layers that should learn are not updated. What they give was drawn at random, and the rest can only read "
+    "it.",
     alike="Vanishing gradients: there the weights move, but little.",
     reason="a layer that is drawn at random and kept can only be read, not learnt",
     remedies=("train all layers",),
@@ -62,10 +59,8 @@ def frozen_parameters(s: Subject) -> Evidence | None:
     "constant_init",
     "program",
     meaning="equal initial weights keep the units of a layer identical",
-    about=(
-        "All units of a layer begin with the same weights. They get the same gradients and remain the same for ever: "
-        "the layer is one unit wide."
-    ),
+    about="All units of a layer begin with the same weights. They get the same gradients and remain the same for ever: "
+    "the layer is one unit wide.",
     alike="Under-capacity: more units that begin alike do not help.",
     reason="units that begin equal get equal gradients and stay equal",
     remedies=("He initialisation", "Glorot initialisation"),
@@ -88,10 +83,8 @@ def constant_init(s: Subject, apart: float) -> Evidence | None:
     "hidden_softmax",
     "program",
     meaning="softmax used as a hidden activation",
-    about=(
-        "A softmax inside the network makes the units of a layer share a sum of 1. With n units each passes on about "
-        "1/n, and its gradients are smaller still."
-    ),
+    about="A softmax inside the network makes the units of a layer share a sum of 1. With n units each passes on about "
+    "1/n, and its gradients are smaller still.",
     alike="Vanishing gradients and a rate that is too low, which are its consequences.",
     reason="its outputs sum to 1: a layer of n units passes on numbers of size 1/n",
     remedies=("relu in the hidden layers",),
@@ -106,10 +99,8 @@ def hidden_softmax(s: Subject) -> Evidence | None:
     "bad_init_large",
     "program",
     meaning="initial weights far too large",
-    about=(
-        "The initial weights are far larger than the number of inputs allows. The spread of the activations is "
-        "multiplied in every layer: the first loss is huge, sigmoid-like units saturate."
-    ),
+    about="The initial weights are far larger than the number of inputs allows. The spread of the activations is "
+    "multiplied in every layer: the first loss is huge, sigmoid-like units saturate.",
     formula="He: variance 2 / inputs; Glorot: 2 / (inputs + outputs)",
     alike="Unscaled inputs do the same to the first layer; a rate that is too high shows only after the first step.",
     reason="a spread of k times He's multiplies the signal by k at every layer",
@@ -159,14 +150,10 @@ def bad_init_small(s: Subject, spread: float, left: float) -> Evidence | None:
     "gradient_ascent",
     "program",
     meaning="the update goes up the loss",
-    about=(
-        "The sign of the update is wrong: a learning rate below 0, or a loss that is maximised where it should be "
-        "minimised. The loss rises from the first step on."
-    ),
+    about="The sign of the update is wrong: a learning rate below 0, or a loss that is maximised where it should be "
+    "minimised. The loss rises from the first step on.",
     formula="∇L · Δw > 0 in the first step",
-    alike=(
-        "A rate that is too high makes the loss rise as well, but its first step, made small, brings the loss down."
-    ),
+    alike="A rate that is too high makes the loss rise as well, but its first step, made small, brings the loss down.",
     reason="the first step, made small, must bring the loss down",
     remedies=("learning rate above 0",),
 )
@@ -190,10 +177,8 @@ def gradient_ascent(s: Subject) -> Evidence | None:
     "missing_bias",
     "program",
     meaning="no bias where the target needs an offset",
-    about=(
-        "Without biases a layer gives 0 for 0. Where the targets or the inputs have an offset, the network cannot "
-        "follow it."
-    ),
+    about="Without biases a layer gives 0 for 0. Where the targets or the inputs have an offset, the network cannot "
+    "follow it.",
     alike="Inputs that are not scaled: centred inputs hide the lack.",
     reason="without an offset a layer gives 0 for 0",
     remedies=("biases",),

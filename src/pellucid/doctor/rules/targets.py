@@ -18,10 +18,8 @@ COLUMNS = 500
     "label_leakage",
     "program",
     meaning="an input tells the label in training but not in use",
-    about=(
-        "A column tells the label in the training rows, but will not be there, or not be right, in use. The network "
-        "learns that column and little else."
-    ),
+    about="A column tells the label in the training rows, but will not be there, or not be right, in use. The network "
+    "learns that column and little else.",
     alike="Overfitting: there many columns together fit by chance; here one fits by itself.",
     reason="a column that tells the label in training and not on held-out rows is no property of the example",
     remedies=("drop the leaking columns",),
@@ -55,14 +53,10 @@ def label_leakage(s: Subject, slips: float, strays: float, lost: float) -> Evide
     "label_errors",
     "probe",
     meaning="labels are wrong",
-    about=(
-        "The labels of training rows are wrong: shuffled, swapped between classes, or given at random. Alike rows "
-        "then contradict each other, and a network that learns them by heart gets worse on new rows."
-    ),
+    about="The labels of training rows are wrong: shuffled, swapped between classes, or given at random. Alike rows "
+    "then contradict each other, and a network that learns them by heart gets worse on new rows.",
     alike="Overfitting and an under-sized network; here rows that are alike disagree about their label.",
-    reason=(
-        "rows that are alike agree in the held-out part: there is something to learn that the training labels deny"
-    ),
+    reason="rows that are alike agree in the held-out part: there is something to learn that the training labels deny",
     remedies=("correct the labels", "fewer epochs", "L2 penalty"),
     learnable=Limit(0.35, "the agreement of like held-out rows above which there is something to deny"),
     scrambled=Limit(0.25, "of the held-out agreement: shuffled labels agree as chance does"),
@@ -144,10 +138,8 @@ def conflicting_labels(s: Subject, twins_differ: float) -> Evidence | None:
     "no_shuffle",
     "program",
     meaning="the rows come in a meaningful order and are not shuffled",
-    about=(
-        "The rows come in a meaningful order, as sorted by label, and are taken in that order. Each batch then holds "
-        "one class, and the network forgets the others until they come again."
-    ),
+    about="The rows come in a meaningful order, as sorted by label, and are taken in that order. Each batch then holds "
+    "one class, and the network forgets the others until they come again.",
     alike="An imbalance of classes, where one class is always named, whatever the order of the rows.",
     reason="with labels in order a batch holds one class, and the last class seen wins",
     remedies=("shuffle the rows",),
@@ -180,10 +172,8 @@ def no_shuffle(s: Subject, ordered: float, unordered: float) -> Evidence | None:
     "class_imbalance",
     "program",
     meaning="rare classes are ignored because of their small share",
-    about=(
-        "A class is so rare that always naming the common one costs little. The accuracy is high; the recall of the "
-        "rare class is near 0."
-    ),
+    about="A class is so rare that always naming the common one costs little. The accuracy is high; the recall of the "
+    "rare class is near 0.",
     formula="weight of a class = N / (classes · rows of the class)",
     alike="A training that is too short names the common class first as well.",
     reason="a rare class can be ignored at the price of its share of the loss",
