@@ -12,7 +12,7 @@ import numpy as np
 from pellucid.core.errors import DoctorWarning, TrainingDiverged
 from pellucid.data import Dataset
 from pellucid.doctor.diagnose import BEFORE, as_finding, evidence_of, with_offers
-from pellucid.doctor.facts import some_rows
+from pellucid.doctor.facts import readable, some_rows
 from pellucid.doctor.findings import Finding
 from pellucid.doctor.losses import is_distance
 from pellucid.doctor.rule import RULES, Kind
@@ -105,7 +105,7 @@ def glance(run: Trained) -> list[Finding]:
         but has to be known before the result is believed.
     """
     training: Any = run.training
-    if run.adversarial or run.facts.task == "translation" or len(run.network.inputs) + len(run.network.outputs) > 2:
+    if not readable(run):
         return []
 
     def some(rows: Rows | None) -> Rows | None:

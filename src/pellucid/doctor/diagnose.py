@@ -10,6 +10,7 @@ import pellucid.doctor.rules  # noqa: F401 (enters the rules)
 from pellucid.data import Dataset
 from pellucid.doctor.adversarial import AdversarialSubject
 from pellucid.doctor.calibration import probability
+from pellucid.doctor.facts import readable
 from pellucid.doctor.findings import Finding, Findings, Severity
 from pellucid.doctor.remedies import offered, plan_of_run
 from pellucid.doctor.rule import CAUSES, EVEN, HELPS, LIKELY, RULES, WEAK, Evidence, Kind, Rule
@@ -87,7 +88,7 @@ def suspicion(run: Trained) -> str | None:
     Also that there is nothing to learn, which is no fault of the network. It takes a few hundredths of the time of the
     training; `diagnose` makes sure.
     """
-    if run.adversarial or run.facts.task == "translation":
+    if not readable(run):
         return None
     findings = findings_of(subject_of(run, trials=False), rules_of(run))
     return next((found.line for found in findings if found.severity == "problem" or found.label == "no_signal"), None)

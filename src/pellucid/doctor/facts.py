@@ -330,6 +330,13 @@ class Facts:
         return text
 
 
+def readable(run: Trained) -> bool:
+    """Whether the rules of a supervised training can read a run: of one input and one output that is no sentence."""
+    if run.adversarial or run.facts.task == "translation":
+        return False
+    return len(run.network.inputs) == len(run.network.outputs) == 1
+
+
 def chosen(rows: int, most: int) -> np.ndarray:
     """The indices of all rows, or of some chosen once, in their order."""
     if rows <= most:
