@@ -200,8 +200,8 @@ def prove(
     tried.sort(key=lambda candidate: (candidate.proven, candidate.test is not None), reverse=True)
     chance = None
     if random:
-        drawn = _shuffled(np.random.default_rng(0), REMEDIES[plan.experiment.program])
-        others = halve(field_, plan, drawn, (len(first), len(second)), budget)
+        random_changes = _shuffled(np.random.default_rng(0), REMEDIES[plan.experiment.program])
+        others = halve(field_, plan, random_changes, (len(first), len(second)), budget)
         chance = _best_by_chance(field_, *others, len(finals), seeds)
     jax.clear_caches()  # a process has room for some hundred compiled programs
     untried = OF_OPTAX if isinstance(plan.optimizer, FromOptax) else ""

@@ -68,9 +68,9 @@ def permutation_test(statistic: Statistic, rows: int, orders: int) -> float:
 def coded(columns: np.ndarray) -> np.ndarray:
     """Columns of targets or predictions, standardised: 0 where one is constant; of many, some random mixtures."""
     columns = as_rows(columns).astype(np.float64)
-    spread = columns.std(0)
-    known = np.isfinite(spread) & (spread > 1e-12)
-    columns = np.where(known, (columns - columns.mean(0)) / np.where(known, spread, 1), 0)
+    deviation = columns.std(0)
+    known = np.isfinite(deviation) & (deviation > 1e-12)
+    columns = np.where(known, (columns - columns.mean(0)) / np.where(known, deviation, 1), 0)
     if columns.shape[1] > COLUMNS:
         columns = columns @ np.random.default_rng(0).normal(size=(columns.shape[1], COLUMNS)) / COLUMNS
     return columns.astype(np.float32)

@@ -67,8 +67,8 @@ def _relu(plan: Plan) -> Changed:
     plain = _changed(plan, "relu in the hidden layers", layers)
     if not plain:
         return []
-    drawn = _drawn(layers, "he_normal")
-    return plain + _changed(plan, "relu in the hidden layers, He initialisation", drawn)
+    initialised = _initialised(layers, "he_normal")
+    return plain + _changed(plan, "relu in the hidden layers, He initialisation", initialised)
 
 
 @remedy("leaky relu")
@@ -78,12 +78,12 @@ def _leaky(plan: Plan) -> Changed:
         for layer in layers_of(plan)
     ):
         return []
-    layers = _drawn(_activated(plan, {"name": "leaky_relu", "alpha": 0.1}), "he_normal")
+    layers = _initialised(_activated(plan, {"name": "leaky_relu", "alpha": 0.1}), "he_normal")
     return _changed(plan, "leaky relu in the hidden layers, He initialisation", layers)
 
 
-def _drawn(layers: list[Layer], initializer: str) -> list[Layer]:
-    def drawn(layer: Layer) -> Layer:
+def _initialised(layers: list[Layer], initializer: str) -> list[Layer]:
+    def initialised(layer: Layer) -> Layer:
         if not hasattr(layer, "weights"):
             return layer
         fields: dict[str, Any] = {"weights": initializer}
@@ -93,17 +93,19 @@ def _drawn(layers: list[Layer], initializer: str) -> list[Layer]:
             fields |= {"weights": "glorot_uniform", "recurrent_weights": "orthogonal"}
         return replace(layer, **fields)  # pyright: ignore[reportArgumentType]
 
-    return [drawn(layer) for layer in layers]
+    return [initialised(layer) for layer in layers]
 
 
 @remedy("He initialisation")
 def _he(plan: Plan) -> Changed:
-    return _changed(plan, "weights drawn by He, biases 0", _drawn(list(layers_of(plan)), "he_normal"))
+    return _changed(plan, "weights initialised by He, biases 0", _initialised(list(layers_of(plan)), "he_normal"))
 
 
 @remedy("Glorot initialisation", "smaller initial weights")
 def _glorot(plan: Plan) -> Changed:
-    return _changed(plan, "weights drawn by Glorot, biases 0", _drawn(list(layers_of(plan)), "glorot_uniform"))
+    return _changed(
+        plan, "weights initialised by Glorot, biases 0", _initialised(list(layers_of(plan)), "glorot_uniform")
+    )
 
 
 @remedy("biases")

@@ -31,8 +31,8 @@ def mode_collapse(s: AdversarialSubject, covered: float) -> Evidence | None:
     "dominant_critic",
     "adversarial",
     meaning="the critic distinguishes samples from real rows so surely that its gradient teaches the generator little",
-    about="The critic gives nearly all of its certainty to the right side. The generator's gradient through it is then "
-    "small, or points nowhere.",
+    about="The critic gives nearly all of its certainty to the right side. The generator's gradient through it is "
+    "then small, or points nowhere.",
     formula="1 − L_D / (2 ln 2): 0 where the critic guesses, 1 where it is sure and right",
     alike="Mode collapse: there the generator deceives the critic, but always by the same examples.",
     reason="a critic that is never wrong has next to no gradient to give",

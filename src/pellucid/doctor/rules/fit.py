@@ -297,11 +297,11 @@ def under_capacity(
     "training",
     meaning="the inputs tell nothing of the targets: no method does better than guessing",
     about="The inputs tell nothing of the targets: labels that were shuffled or joined to the wrong rows, or inputs "
-    "that have nothing to do with what is asked. A network can learn such training rows by heart, but on new "
-    "rows it guesses. Each test deals the targets out anew to the same rows some hundred times: what a method "
-    "reaches on the true targets has to beat what it reaches on those. The network, nearest neighbours, kernel "
-    "ridge regression, a linear model and each single column are tested, on held-out rows and on training rows "
-    "that each is predicted from the others.",
+    "that have nothing to do with what is asked. A network can learn such training rows by heart, but on new rows it "
+    "guesses. Each test deals the targets out anew to the same rows some hundred times: what a method reaches on the "
+    "true targets has to beat what it reaches on those. The network, nearest neighbours, kernel ridge regression, a "
+    "linear model and each single column are tested, on held-out rows and on training rows that each is predicted "
+    "from the others.",
     formula="p = (1 + number of permutations that do as well as the true targets) / (1 + number of permutations); "
     "above 0.01, of four tests together, there is no signal",
     alike="Overfitting, where training rows are learnt and held-out rows are not, but some method does better than "

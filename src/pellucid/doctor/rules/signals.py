@@ -26,8 +26,8 @@ from pellucid.doctor.subject import DEAD, LIVES, Subject
     "vanishing_gradient",
     "training",
     meaning="gradients die out before they reach the early layers",
-    about="On the way back each layer multiplies the gradient by its weights and by the activation's derivative. Where "
-    "these products lie below 1, little reaches the early layers, and they stay as they were drawn.",
+    about="On the way back each layer multiplies the gradient by its weights and by the activation's derivative. "
+    "Where these products lie below 1, little reaches the early layers, and they stay as they were initialised.",
     formula="δₗ = (Wₗ₊₁ᵀ δₗ₊₁) ⊙ f'(zₗ); a sigmoid's f' is at most 1/4",
     alike="Initial weights that are too small, and softmax inside the network, are causes of it. A rate that is too "
     "low leaves all layers equally still.",

@@ -41,10 +41,10 @@ SMALL_STEP = Limit(3e-4, "of the weights: a thousand such steps move them by a t
     "learning_rate_too_high",
     "training",
     meaning="the step is too large for this loss: it jumps, diverges or parks at a bad value",
-    about="A step goes against the gradient, which tells the way only near by. Along a direction of curvature λ a step "
-    "of gradient descent multiplies the distance from the minimum by 1 − ηλ, so that above 2/λ each step leads "
-    "further away. Before it diverges the loss oscillates, or the first steps throw the units to where their "
-    "gradient is 0 and the network stays there.",
+    about="A step goes against the gradient, which tells the way only near by. Along a direction of curvature λ a "
+    "step of gradient descent multiplies the distance from the minimum by 1 − ηλ, so that above 2/λ each step leads "
+    "further away. Before it diverges the loss oscillates, or the first steps throw the units to where their gradient "
+    "is 0 and the network stays there.",
     formula="w ← w − η ∇L converges along a direction of curvature λ only where 0 < η < 2 / λ",
     alike="Unscaled inputs raise the curvature and summed losses raise the gradient: both ask for a smaller rate too, "
     "but the cause is another. Dead units and saturation are often what a rate that is too high leaves behind.",
@@ -69,7 +69,7 @@ def learning_rate_too_high(
         "last loss / least": e.jump,
         "greatest loss / first": e.worst_jump,
         "median update / weights": update,
-        "share of epochs that went up": unsteady,
+        "fraction of epochs that went up": unsteady,
     }
     because = (
         f"the loss became NaN or infinite{e.not_finite}" if e.diverged else f"the loss ended at {e.losses[-1]:.3g}"
@@ -88,7 +88,7 @@ def learning_rate_too_high(
     "learning_rate_too_low",
     "training",
     meaning="the step is too small: the loss is still falling at the end",
-    about="Each step is so small that the epochs end long before the loss has stopped falling. The network is sound; "
+    about="Each step is so small that the epochs end long before the loss has stopped falling. The network is fine; "
     "it has hardly moved.",
     formula="‖Δw‖ / ‖w‖ far below 10⁻³ a step",
     alike="Too few epochs look the same in the loss: what tells them apart is how much a step changes the weights. "
@@ -219,8 +219,7 @@ def batch_too_large(
     "training",
     meaning="updates from one or a few rows are too noisy for the step",
     about="The gradient of one or a few rows points away from that of all rows by chance. The noise of the mean falls "
-    "with the square root of the batch, so tiny batches with a large rate keep the weights jumping about the "
-    "minimum.",
+    "with the square root of the batch, so tiny batches with a large rate keep the weights jumping about the minimum.",
     formula="standard deviation of the batch's gradient ∝ 1 / √B",
     alike="A smaller learning rate quiets the noise as well; a rate that is too high jumps with large batches too.",
     reason="one row's gradient is noise of the size of the gradient or more",
@@ -362,20 +361,20 @@ def targets_not_scaled(s: Subject, gain: float, large: float) -> Evidence | None
 @rule(
     "bad_init_large",
     "training",
-    reason="drawn anew at Glorot's size, the same training must learn",
+    reason="initialised again at Glorot's size, the same training must learn",
     gain=HELPS,
-    spread=Limit(2, "times He's: the usual rules differ by less from each other"),
+    deviation=Limit(2, "times He's: the usual rules differ by less from each other"),
 )
-def bad_init_large(s: Subject, gain: float, spread: float) -> Evidence | None:
+def bad_init_large(s: Subject, gain: float, deviation: float) -> Evidence | None:
     """Weights of Glorot's size learn what these did not."""
     ratio, _, layers = init_ratio(s)
-    if s.baselines.healthy or ratio < spread or not layers:
+    if s.baselines.healthy or ratio < deviation or not layers:
         return None
-    won = s.gain("drawn_anew")
+    won = s.gain("initialised_again")
     if won is None or won < gain:
         return None
     return Evidence(
         between(FAIR, CLEAR, won),
-        {"spread / He's": ratio, "gain of Glorot's": won},
+        {"deviation / He's": ratio, "gain of Glorot's": won},
         f"the initial weights are {ratio:.3g} times He's; of Glorot's size they gain {won:.2f} of skill",
     )

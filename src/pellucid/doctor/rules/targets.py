@@ -83,7 +83,7 @@ def label_errors(
     if not b.possible or s.e.rows < ENOUGH_ROWS or len(b.targets[1]) < ENOUGH_ROWS or b.healthy:
         return None
     if s.e.task == "multilabel":
-        return None  # like rows with other labels may still share most of them
+        return None  # like rows with other labels may still have most in common of them
     (own, of_new), across = b.agreement, max(b.across, b.curved[1])
     numbers = {"neighbours agree in training": own, "on held-out rows": of_new, "training names held-out": across}
     disagree = f"neighbours agree with {of_new:.2f} on held-out rows, with {own:.2f} in training"
@@ -138,8 +138,8 @@ def conflicting_labels(s: Subject, twins_differ: float) -> Evidence | None:
     "no_shuffle",
     "program",
     meaning="the rows come in a meaningful order and are not shuffled",
-    about="The rows come in a meaningful order, as sorted by label, and are taken in that order. Each batch then holds "
-    "one class, and the network forgets the others until they come again.",
+    about="The rows come in a meaningful order, as sorted by label, and are taken in that order. Each batch then "
+    "holds one class, and the network forgets the others until they come again.",
     alike="An imbalance of classes, where one class is always named, whatever the order of the rows.",
     reason="with labels in order a batch holds one class, and the last class seen wins",
     remedies=("shuffle the rows",),
@@ -171,12 +171,12 @@ def no_shuffle(s: Subject, ordered: float, unordered: float) -> Evidence | None:
 @rule(
     "class_imbalance",
     "program",
-    meaning="rare classes are ignored because of their small share",
+    meaning="rare classes are ignored because they are few",
     about="A class is so rare that always naming the common one costs little. The accuracy is high; the recall of the "
     "rare class is near 0.",
     formula="weight of a class = N / (classes · rows of the class)",
     alike="A training that is too short names the common class first as well.",
-    reason="a rare class can be ignored at the price of its share of the loss",
+    reason="a rare class can be ignored at the price of its fraction of the loss",
     remedies=("balanced class weights", "oversample rare classes"),
     rare=Limit(0.1, "of the commonest class: below, ignoring it costs less than a tenth"),
 )
