@@ -59,7 +59,7 @@ def test_coverage_is_one_for_the_data_and_falls_with_each_mode_left_out(weak, mo
 def test_every_remedy_changes_a_plan_that_can_still_be_trained(weak):
     plan = with_settings(plan_of_run(weak), loss="minimax")
     for name in REMEDIES["adversarial"]:
-        changed = changes(name, plan)
+        changed = changes([name], plan)
         assert changed, name
         for change in changed:
             assert change.text, name

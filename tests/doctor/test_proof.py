@@ -35,7 +35,7 @@ def slow():
 @pytest.mark.parametrize("name", sorted(REMEDIES["supervised"]))
 def test_a_remedy_changes_the_training_and_leaves_the_held_out_targets_alone(slow, name):
     plan = plan_of_run(slow)
-    for change in changes(name, plan):
+    for change in changes([name], plan):
         assert change.text
         assert change.plan != plan
         np.testing.assert_array_equal(change.plan.data.held_out.y, plan.data.held_out.y)
@@ -96,9 +96,9 @@ def test_the_original_is_trained_again_from_its_parts_as_by_its_settings(slow):
 
 def test_a_change_that_does_not_fit_is_not_tried(slow):
     plan = plan_of_run(slow)
-    assert changes("no such remedy", plan) == []
+    assert changes(["no such remedy"], plan) == []
     tokens = plan._replace(network=pel.Network(pel.Embedding(9, 4), pel.Flatten(), pel.Dense(3, "softmax")))
-    assert changes("standardise the inputs", tokens) == []
+    assert changes(["standardise the inputs"], tokens) == []
 
 
 def test_a_candidate_beats_another_only_by_its_fresh_seeds():
@@ -175,13 +175,13 @@ def test_a_training_by_optax_is_examined_and_its_numbers_left_alone():
     run = _run(optax.sgd(1e-4), epochs=5)
     assert run.diagnose()
     plan = plan_of_run(run)
-    texts = [change.text for name in REMEDIES["supervised"] for change in changes(name, plan)]
+    texts = [change.text for name in REMEDIES["supervised"] for change in changes([name], plan)]
     assert "optimizer optax → adam, learning rate 0.01" in texts
     assert not [text for text in texts if text.startswith(("learning rate", "gradient clipped", "l1"))]
     weak = Finding("weak_optimizer", "problem", 0.9)
     proof = pel.prove(run, findings=[weak], seeds=3, most=2, random=False)
     assert "not tried: another learning rate" in str(proof)
-    longer = changes("more epochs", plan)[0]
+    longer = changes(["more epochs"], plan)[0]
     proven = Candidate(longer, {FRESH: 1.0}, paired([1.0, 1.1, 1.2], [0.1, 0.2, 0.1]), p=0.0)
     with pytest.raises(InvalidValue, match=r"cannot hold the Optax optimizer.*epochs 5 → 20"):
         repaired_settings(replace(proof, tried=(proven,), plan=plan), run.experiment)

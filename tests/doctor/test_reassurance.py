@@ -322,7 +322,7 @@ def plan():
 def test_no_remedy_is_what_the_training_has_already(plan):
     before = ready_of(plan)
     for name in REMEDIES["supervised"]:
-        for change in changes(name, plan):
+        for change in changes([name], plan):
             longer = change.plan.experiment.epochs != plan.experiment.epochs
             assert longer or not same(before, ready_of(change.plan)), change.text
 

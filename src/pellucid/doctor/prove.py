@@ -255,26 +255,17 @@ def _best_by_chance(
 
 def _guided(names: Sequence[str]) -> Propose:
     """The remedies of these names, in their order."""
-    return lambda plan, held: _changes([name for name in names if name not in held], plan)
+    return lambda plan, held: changes([name for name in names if name not in held], plan)
 
 
 def _shuffled(rng: np.random.Generator, names: Iterable[str]) -> Propose:
     """All changes that there are, in a random order."""
 
     def propose(plan: Plan, held: frozenset[str]) -> list[Change]:
-        every = _changes([name for name in names if name not in held], plan)
+        every = changes([name for name in names if name not in held], plan)
         return [every[i] for i in rng.permutation(len(every))]
 
     return propose
-
-
-def _changes(names: Iterable[str], plan: Plan) -> list[Change]:
-    """The changes of these remedies, each once."""
-    distinct: dict[str, Change] = {}
-    for name in names:
-        for change in changes(name, plan):
-            distinct.setdefault(change.text, change)
-    return list(distinct.values())
 
 
 class Trainer:

@@ -58,35 +58,35 @@ def plan_of_run(run: Trained) -> Plan | None:
     return Plan(experiment, data, run.network, training.optimizer)
 
 
-def changes(name: str, plan: Plan) -> list[Change]:
-    """The changed plans of a remedy; none where it does not apply, does not fit or changes nothing.
-
-    Example:
-        >>> changes("no such remedy", None)
-        []
-    """
-    make = None if plan is None else REMEDIES[plan.experiment.program].get(name)
-    if make is None:
-        return []
-    try:
-        changed = list(make(plan))
-    except (InvalidValue, ShapeError, DataError):
-        return []
-    before = ready_of(plan)
-    made = ((change, new, ready_of(new)) for change, new in changed)
-    return [
-        Change(name, change, new)
-        for change, new, ready in made
-        if ready is not None and not (before is not None and same(before, ready) and same_length(plan, new))
-    ]
+def changes(names: Iterable[str], plan: Plan) -> list[Change]:
+    """The changed plans of some remedies, each once; none of one that does not apply, does not fit or changes nothing."""
+    before, distinct = ready_of(plan), {}
+    for name in names:
+        for change in _changes_of(name, plan, before):
+            distinct.setdefault(change.text, change)
+    return list(distinct.values())
 
 
 def offered(names: Iterable[str], plan: Plan) -> tuple[str, ...]:
     """Those of some remedies that would change a training, and those that no program makes."""
-    known = REMEDIES[plan.experiment.program]
-    if ready_of(plan) is None:  # a program that its settings do not make, so that no change of one alone does
+    known, before = REMEDIES[plan.experiment.program], ready_of(plan)
+    if before is None:  # a program that its settings do not make, so that no change of one alone does
         return tuple(names)
-    return tuple(name for name in names if name not in known or name in SLOW or changes(name, plan))
+    return tuple(name for name in names if name not in known or name in SLOW or _changes_of(name, plan, before))
+
+
+def _changes_of(name: str, plan: Plan, before: Ready | None) -> list[Change]:
+    make = REMEDIES[plan.experiment.program].get(name)
+    try:
+        changed = [] if make is None else list(make(plan))
+    except (InvalidValue, ShapeError, DataError):
+        return []
+    longer = (new.experiment.epochs != plan.experiment.epochs for _, new in changed)
+    return [
+        Change(name, text, new)
+        for (text, new), other in zip(changed, longer, strict=True)
+        if (ready := ready_of(new)) is not None and (other or before is None or not same(before, ready))
+    ]
 
 
 def ready_of(plan: Plan) -> Ready | None:
@@ -127,11 +127,6 @@ def with_inputs(plan: Plan, x: np.ndarray, x_new: np.ndarray | None, **changes: 
     held_out = None if data.held_out is None or x_new is None else replace(data.held_out, x=x_new)
     given = {"features": (), "encoder": None} | changes
     return plan._replace(data=replace(data, train=replace(data.train, x=x), held_out=held_out, **given))
-
-
-def same_length(a: Plan, b: Plan) -> bool:
-    """Whether two plans make as many epochs."""
-    return a.experiment.epochs == b.experiment.epochs
 
 
 def same(a: Ready, b: Ready) -> bool:
