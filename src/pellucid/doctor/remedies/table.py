@@ -59,7 +59,7 @@ def plan_of_run(run: Trained) -> Plan | None:
 
 
 def changes(names: Iterable[str], plan: Plan) -> list[Change]:
-    """The changed plans of some remedies, each once; none of one that does not apply, does not fit or changes nothing."""
+    """The changed plans of some remedies, each once; none of one that does not apply, fit or change anything."""
     before, distinct = ready_of(plan), {}
     for name in names:
         for change in _changes_of(name, plan, before):
