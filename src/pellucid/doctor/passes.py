@@ -166,7 +166,8 @@ class Passes(Facts):
     @cached_property
     def decides_hard(self) -> bool:
         """Whether every output is 0 or 1 and nothing between, as a perceptron's are."""
-        return set(np.unique(self.prediction)) <= {0.0, 1.0}
+        custom = self.last is None and self.last_name != "linear"
+        return custom and set(np.unique(self.prediction)) <= {0.0, 1.0}
 
     def decide(self, outputs: np.ndarray) -> np.ndarray:
         """The classes that outputs name."""
