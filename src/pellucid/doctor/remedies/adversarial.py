@@ -36,29 +36,11 @@ def _rates(plan: Plan, generator: float, critic: float) -> Changed:
     return [(text, _with_players(plan, *after))]
 
 
-@remedy("larger critic rate", program="adversarial")
-def _larger_critic_rate(plan: Plan) -> Changed:
-    return [*_rates(plan, 1, 10), *_rates(plan, 1, 100)]
-
-
-@remedy("smaller critic rate", program="adversarial")
-def _smaller_critic_rate(plan: Plan) -> Changed:
-    return _rates(plan, 1, 0.1)
-
-
-@remedy("smaller generator rate", program="adversarial")
-def _smaller_generator_rate(plan: Plan) -> Changed:
-    return _rates(plan, 0.1, 1)
-
-
-@remedy("larger learning rate", program="adversarial")
-def _larger_rates(plan: Plan) -> Changed:
-    return _rates(plan, 10, 10)
-
-
-@remedy("smaller learning rate", program="adversarial")
-def _smaller_rates(plan: Plan) -> Changed:
-    return _rates(plan, 0.1, 0.1)
+remedy("larger critic rate", program="adversarial")(lambda plan: [*_rates(plan, 1, 10), *_rates(plan, 1, 100)])
+remedy("smaller critic rate", program="adversarial")(lambda plan: _rates(plan, 1, 0.1))
+remedy("smaller generator rate", program="adversarial")(lambda plan: _rates(plan, 0.1, 1))
+remedy("larger learning rate", program="adversarial")(lambda plan: _rates(plan, 10, 10))
+remedy("smaller learning rate", program="adversarial")(lambda plan: _rates(plan, 0.1, 0.1))
 
 
 @remedy("adam", program="adversarial")
@@ -112,6 +94,4 @@ def _wasserstein(plan: Plan) -> Changed:
     return [(text, new) for _, new in _steps(changed, 5)]
 
 
-@remedy("more epochs", program="adversarial")
-def _more_epochs(plan: Plan) -> Changed:
-    return epochs(plan, plan.experiment.epochs * 3)
+remedy("more epochs", program="adversarial")(lambda plan: epochs(plan, plan.experiment.epochs * 3))

@@ -72,9 +72,7 @@ def _standardise(plan: Plan) -> Changed:
     return [("inputs standardised by the training rows", with_settings(plan, scale_inputs="standardise"))]
 
 
-@remedy("min-max the inputs")
-def _min_max(plan: Plan) -> Changed:
-    return [("inputs scaled to 0 … 1", with_settings(plan, scale_inputs="min_max"))]
+remedy("min-max the inputs")(lambda plan: [("inputs scaled to 0 … 1", with_settings(plan, scale_inputs="min_max"))])
 
 
 @remedy("standardise the targets")

@@ -33,14 +33,8 @@ def _rate(plan: Plan, *factors: float) -> Changed:
     ]
 
 
-@remedy("smaller learning rate")
-def _smaller_rate(plan: Plan) -> Changed:
-    return _rate(plan, 0.1, 0.01, 0.001)
-
-
-@remedy("larger learning rate")
-def _larger_rate(plan: Plan) -> Changed:
-    return _rate(plan, 10, 100, 1000, 10_000)
+remedy("smaller learning rate")(lambda plan: _rate(plan, 0.1, 0.01, 0.001))
+remedy("larger learning rate")(lambda plan: _rate(plan, 10, 100, 1000, 10_000))
 
 
 @remedy("learning rate above 0")
@@ -88,9 +82,7 @@ def _more_epochs(plan: Plan) -> Changed:
     return epochs(plan, now * 4, now * 10, max(settled, now * 10))
 
 
-@remedy("fewer epochs")
-def _fewer_epochs(plan: Plan) -> Changed:
-    return epochs(plan, plan.experiment.epochs / 4, plan.experiment.epochs / 10)
+remedy("fewer epochs")(lambda plan: epochs(plan, plan.experiment.epochs / 4, plan.experiment.epochs / 10))
 
 
 def _batch(plan: Plan, sign: int) -> Changed:
@@ -100,14 +92,8 @@ def _batch(plan: Plan, sign: int) -> Changed:
     return changed if sign * (size - now) > 0 else []
 
 
-@remedy("smaller batch")
-def _smaller_batch(plan: Plan) -> Changed:
-    return _batch(plan, -1)
-
-
-@remedy("larger batch")
-def _larger_batch(plan: Plan) -> Changed:
-    return _batch(plan, 1)
+remedy("smaller batch")(lambda plan: _batch(plan, -1))
+remedy("larger batch")(lambda plan: _batch(plan, 1))
 
 
 @remedy("shuffle the rows")
@@ -135,11 +121,5 @@ def _penalised(plan: Plan, kind: str) -> Changed:
     ]
 
 
-@remedy("L2 penalty")
-def _l2(plan: Plan) -> Changed:
-    return _penalised(plan, "l2")
-
-
-@remedy("L1 penalty")
-def _l1(plan: Plan) -> Changed:
-    return _penalised(plan, "l1")
+remedy("L2 penalty")(lambda plan: _penalised(plan, "l2"))
+remedy("L1 penalty")(lambda plan: _penalised(plan, "l1"))
