@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 import pellucid as pel
 from pellucid.cli.main import main
+from pellucid.doctor.diagnose import diagnose
 from pellucid.doctor.rule import CAUSES, RULES
 
 ZEROS = {"init": "zeros"}
@@ -67,7 +68,7 @@ def test_names_the_fault_first(fault, case):
 
 
 def test_a_healthy_training_has_no_problem(case):
-    assert not [finding for finding in run_of(case()).diagnose() if finding.severity == "problem"]
+    assert not [finding for finding in diagnose(run_of(case())) if finding.severity == "problem"]
 
 
 def test_check_learns_a_batch_by_heart_and_verifies_the_gradient():
