@@ -20,8 +20,8 @@ import pellucid as pel
 from pellucid.core.errors import DataError, InvalidValue, ShapeError, StorageError, UnknownName
 from pellucid.core.registry import describe
 from pellucid.data import Part
-from pellucid.doctor.successive_halving import Arm, Candidate
 from pellucid.doctor.setup import Setup
+from pellucid.doctor.successive_halving import Arm, Candidate
 from pellucid.functions.schedules import CosineDecay
 from pellucid.optimizers import as_optimizer
 from pellucid.runs.experiment import Experiment

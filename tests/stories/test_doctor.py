@@ -74,7 +74,7 @@ def test_the_command_line_warns_in_a_line(tmp_path):
     assert re.search(line, told.stderr)
     assert f"pellucid check {tmp_path / 'run' / 'experiment.toml'}" in told.stderr
     checked = pellucid("check", tmp_path / "run" / "experiment.toml", code=1)
-    assert "docs/findings/constant_init.md" in checked.stdout
+    assert "pellucid show constant_init" in checked.stdout
 
 
 @pytest.mark.parametrize("name", ["iris", "digits", "diabetes"])

@@ -1,4 +1,4 @@
-"""Datasets from arrays: checked, split into training and held-out part, with their task and preprocessing.
+"""Datasets from arrays: checked, split, with task and preprocessing.
 
 A `Dataset` keeps its inputs in their stored type (pixels stay uint8: a quarter of the memory, faster to gather); its
 `Preprocessing` states how the program scales them for the network. Means and standard deviations for that are computed
@@ -66,7 +66,7 @@ class Preprocessing:
 
     @property
     def is_identity(self) -> bool:
-        """Whether the scaling changes nothing."""
+        """True if the scaling changes nothing."""
         return bool((self.shift == 0).all() and (self.scale == 1).all())
 
     def to_dict(self) -> dict[str, np.ndarray]:
@@ -111,10 +111,8 @@ class Part:
                     f"x has {len(x)} rows and y has {len(self.y)}: each example needs exactly one target. Shapes "
                     f"received: x {x.shape}, y {self.y.shape}."
                 )
-        if self.weights is not None and self.weights.shape != (len(self),):
-            raise ShapeError(
-                f"{len(self)} rows need as many weights, one for each. Received: {_shape_of(self.weights)}."
-            )
+        if self.weights is not None:
+            _check_weights(self.weights, len(self))
 
     def __len__(self) -> int:
         return len(self.y)
@@ -136,7 +134,7 @@ class Part:
 
 
 class Encoder(ABC):
-    """Conversion of raw input (table rows, messages, sentences) to what a network reads.
+    """Conversion of raw input, such as table rows, to network inputs.
 
     Subclasses are frozen dataclasses; their fields are what a run folder stores.
     """
@@ -192,13 +190,13 @@ class Dataset:
 
     @property
     def input_shape(self) -> tuple[Any, ...]:
-        """Shape of one example; a tuple of shapes where the network has several inputs."""
+        """Shape of one example; a tuple of shapes for several inputs."""
         shapes = tuple(x.shape[1:] for x in self.train.inputs)
         return shapes if isinstance(self.train.x, tuple) else shapes[0]
 
     @property
     def outputs(self) -> int:
-        """Number of output neurons: 1 if binary, else the classes, words, labels or numbers to predict."""
+        """Number of output neurons: 1, or the classes, labels or numbers."""
         if self.task in UNTARGETED:
             return math.prod(self.input_shape)
         return len(self.classes) if self.task in ("multiclass", "translation") else self.train.y.shape[1]
@@ -217,18 +215,15 @@ class Dataset:
         held_out = "none" if self.held_out is None else f"{len(self.held_out):,} examples"
         names = ", ".join(self.classes[:10]) + (" …" if len(self.classes) > 10 else "")
         shapes = " and ".join(str(x.shape[1:]) for x in self.train.inputs)
-        known = f" ({len(self.classes)}: {names})" if self.classes else f" ({self.outputs} to predict)"
-        return "\n".join(
-            [
-                f"Dataset {self.name!r}",
-                f"  task      {self.task}{known}",
-                f"  train     {len(self.train):,} examples of shape {shapes}, {self.train.inputs[0].dtype}",
-                f"  held out  {held_out}",
-                *([] if self.train.weights is None else ["  weights   one for each row"]),
-                f"  input     {self.preprocessing}",
-                f"  source    {self.source}",
-            ]
-        )
+        lines = {
+            "task": f"{self.task} ({f'{len(self.classes)}: {names}' if names else f'{self.outputs} to predict'})",
+            "train": f"{len(self.train):,} examples of shape {shapes}, {self.train.inputs[0].dtype}",
+            "held out": held_out,
+            "weights": "" if self.train.weights is None else "one for each row",
+            "input": self.preprocessing,
+            "source": self.source,
+        }
+        return f"Dataset {self.name!r}" + "".join(f"\n  {key:10}{line}" for key, line in lines.items() if line)
 
 
 def make_dataset(
@@ -329,7 +324,7 @@ def reconstruction(data: Dataset) -> Dataset:
 
 
 def generation(data: Dataset) -> Dataset:
-    """Leave the targets out, for a GAN that generates more such examples; nothing is copied.
+    """Leave the targets out, for a GAN; nothing is copied.
 
     Args:
         data: any dataset; its targets are left out.
@@ -368,8 +363,7 @@ def as_weights(weights: Any, rows: int) -> np.ndarray | None:
     array = as_array(weights, "weights")
     if array.shape in ((rows, 1), (1, rows)):
         array = array.reshape(rows)
-    if array.shape != (rows,):
-        raise ShapeError(f"{rows} rows need as many weights, one for each. Received: {_shape_of(array)}.")
+    _check_weights(array, rows)
     array = as_float32(array, "weights")
     if (array < 0).any():
         row = int(np.argmax(array < 0))
@@ -379,8 +373,10 @@ def as_weights(weights: Any, rows: int) -> np.ndarray | None:
     return array
 
 
-def _shape_of(array: np.ndarray) -> str:
-    return f"{len(array):,} weights" if array.ndim == 1 else f"an array of shape {array.shape}"
+def _check_weights(weights: np.ndarray, rows: int) -> None:
+    if weights.shape != (rows,):
+        received = f"{len(weights):,} weights" if weights.ndim == 1 else f"an array of shape {weights.shape}"
+        raise ShapeError(f"{rows} rows need as many weights, one for each. Received: {received}.")
 
 
 def _given_part(held_out: tuple[Any, ...], train: Part, target: Target) -> Part:
@@ -480,7 +476,7 @@ def split(part: Part, fraction: float, seed: int, stratify: bool) -> tuple[Part,
 def split_rows(
     y: np.ndarray, fraction: float, seed: int, stratify: bool, classes: Sequence[str] = ()
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The row numbers of the two parts of `split`; ``classes`` names the classes in error texts."""
+    """The row numbers of the two parts of `split`."""
     require(fraction, FRACTION, "the fraction to split off")
     rows = len(y)
     drawn = math.ceil(fraction * rows)  # as scikit-learn rounds

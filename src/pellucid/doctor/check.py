@@ -104,6 +104,8 @@ def glance(run: Trained) -> list[Finding]:
         Findings, likeliest first: of severity ``"problem"``, and ``"warning"`` of what keeps no network from learning,
         but has to be known before the result is believed.
     """
+    if run.adversarial or run.facts.task == "translation":  # no rule knows them before they are trained
+        return []
     training: Any = run.training
     if not readable(run):
         return []
@@ -130,7 +132,7 @@ def warn_of_problems(run: Trained) -> list[str]:
         remedies = f" May help: {', '.join(finding.remedies)}." if finding.remedies else ""
         lines.append(f"{finding.line}.{remedies}")
         text = f"{lines[-1]} pellucid.check(network, data) says more."
-        warnings.warn(text, DoctorWarning, stacklevel=6)  # the caller of train
+        warnings.warn(text, DoctorWarning, stacklevel=3)  # the caller of train
     return lines
 
 

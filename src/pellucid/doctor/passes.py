@@ -1,5 +1,6 @@
 """What passes through the network measure: outputs, gradients, dead and saturated units, skill."""
 
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
@@ -36,7 +37,8 @@ class Pass(NamedTuple):
     state: tuple[Any, ...]
 
 
-class Hidden(NamedTuple):
+@dataclass(frozen=True)
+class Hidden:
     """One activation inside the network, by the index of its layer."""
 
     index: int

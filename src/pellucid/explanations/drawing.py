@@ -3,7 +3,6 @@
 Blue is above 0, orange below, and the numbers written beside say so too; negative weights are dashed.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -27,32 +26,14 @@ from pellucid.report.drawing import (
     Stroke,
     text_width,
 )
+from pellucid.report.picture import shade
 
 MAX_NEURONS, MAX_COLUMN = 60, 16
 """Neurons of a network, and of one of its layers, that is drawn neuron by neuron."""
 MAX_LABELS = 12
 """Weights between two layers that have their numbers written beside them."""
-
-
-def shade(value: float, limit: float) -> str:
-    """The colour of a number between −limit and limit: white at 0."""
-    fraction = 0.0 if not limit else min(1.0, abs(value) / limit)
-    end = POSITIVE if value > 0 else NEGATIVE
-    channels = (int(end[k : k + 2], 16) for k in (1, 3, 5))
-    return "#" + "".join(f"{round(255 + (channel - 255) * fraction * 0.85):02x}" for channel in channels)
-
-
-def shaded(values: np.ndarray, signed: bool) -> np.ndarray:
-    """Numbers as colours, uint8 of shape (…, 3): white to black, or orange over white (0) to blue."""
-    values = np.asarray(values, float)
-    if not signed:
-        low, high = values.min(), values.max()
-        grey = 255 * (1 - (values - low) / ((high - low) or 1.0))
-        return np.repeat(np.rint(grey)[..., None], 3, axis=-1).astype(np.uint8)
-    fraction = values / (abs(values).max() or 1.0)
-    ends = np.array([[int(colour[k : k + 2], 16) for k in (1, 3, 5)] for colour in (NEGATIVE, POSITIVE)], float)
-    end = np.where((fraction > 0)[..., None], ends[1], ends[0])
-    return np.rint(255 + (end - 255) * abs(fraction)[..., None]).astype(np.uint8)
+MAX_BLOCKS = 48
+"""Steps of a series that a terminal shows."""
 
 
 class Column(NamedTuple):
@@ -146,7 +127,7 @@ class NetworkChart:
         ends = k in (0, len(self.columns) - 1)
         for j, y in enumerate(ys):
             value = float(values[j])
-            marks.append(Markers([x], [y], 0, shade(value, limit), radius, edge=INK))
+            marks.append(Markers([x], [y], 0, _colour(value, limit), radius, edge=INK))
             dark = limit and abs(value) / limit > 0.6 and value > 0
             size = 10.5 if radius > 18 else 8.5
             marks.append(Label(x, y + 4, _short(value), "middle", "#ffffff" if dark else INK, size))
@@ -156,6 +137,11 @@ class NetworkChart:
                 at, anchor = (x - radius - 6, "end") if k == 0 else (x + radius + 6, "start")
                 marks.append(Label(at, y + 4, _cut(column.names[j], room), anchor, INK, 11))
         return marks
+
+
+def _colour(value: float, limit: float) -> str:
+    fraction = value / limit if limit else 0.0
+    return "#" + "".join(f"{channel:02x}" for channel in shade(np.array(0.8 * fraction), True, (-1.0, 1.0)))
 
 
 def _cut(name: str, room: float) -> str:
@@ -297,10 +283,27 @@ class TimeChart:
         marks.append(Label((left + right) / 2, y + 31, "time step", "middle", QUIET, 11))
         return Drawing(width, y + 38, self.title, marks)
 
+    def braille(self) -> str:
+        """The series in block characters, one line each, for a terminal; padding is a dot, shades are left out."""
+        if sum(panel.heat for panel in self.panels) > 1:
+            return ""
+        lines, steps = [], len(self.panels[0].values)
+        real = np.ones(steps, bool) if self.mask is None else self.mask
+        for panel in self.panels:
+            for k, series in enumerate(panel.values.reshape(len(panel.values), -1).T if not panel.heat else ()):
+                low, high = float(series.min()), float(series.max())
+                levels = np.rint(7 * (series - low) / ((high - low) or 1.0)).astype(int)
+                shown = list(zip(levels, real, strict=True))[:MAX_BLOCKS]
+                blocks = "".join("▁▂▃▄▅▆▇█"[level] if step else "·" for level, step in shown)
+                name = f"{panel.name} {panel.names[k]}" if panel.names else panel.name
+                more = " …" if len(series) > MAX_BLOCKS else ""
+                lines.append(f"{name:<28} {blocks}{more}  {number(low, 3)} to {number(high, 3)}")
+        return "\n".join(lines)
+
 
 def _heat(values: np.ndarray, signed: bool, left: float, top: float, width: float, height: float) -> list[Mark]:
     x, y = [left, left + width, left + width, left, left], [top, top, top + height, top + height, top]
-    return [Pixels(left, top, width, height, shaded(values.T, signed)), Stroke(x, y, QUIET, 0.7)]
+    return [Pixels(left, top, width, height, shade(values.T, signed)), Stroke(x, y, QUIET, 0.7)]
 
 
 def _lines(
@@ -340,38 +343,3 @@ def _padding(mask: np.ndarray, left: float, top: float, scale: float, height: fl
             Stroke([a, b], [top + height, top], "#888888", 0.8),
         ]
     return marks
-
-
-@dataclass(frozen=True)
-class SignedBars:
-    """Horizontal bars to both sides of 0, one a row.
-
-    Args:
-        title: above them.
-        names: of the rows.
-        values: their numbers.
-    """
-
-    title: str
-    names: Sequence[str]
-    values: Sequence[float]
-
-    def draw(self, width: float) -> Drawing:
-        """Draw it at a width in pixels."""
-        label = min(max(text_width(name, 11) for name in self.names) + 8, width * 0.3)
-        left, right, each = label + 62, width - 62.0, 19.0
-        low, high = min(0.0, *self.values), max(0.0, *self.values)
-        span = (high - low) or 1.0
-        zero = left + (right - left) * -low / span
-        height = 26 + each * len(self.names) + 6
-        marks: list[Mark] = [Label(0, 14, self.title, bold=True)]
-        for row, (name, value) in enumerate(zip(self.names, self.values, strict=True)):
-            y = 26 + each * row
-            end = left + (right - left) * (value - low) / span
-            x, colour = [zero, end, end, zero], POSITIVE if value >= 0 else NEGATIVE
-            marks.append(Label(0, y + 12, _cut(name, label - 8), size=11))
-            marks.append(Area(x, [y + 2, y + 2, y + each - 3, y + each - 3], colour))
-            at, anchor = (end + 4, "start") if value >= 0 else (end - 4, "end")
-            marks.append(Label(at, y + 12, number(value), anchor, QUIET, 10.5))
-        marks.append(Stroke([zero, zero], [24, height - 6], INK))
-        return Drawing(width, height, self.title, marks)

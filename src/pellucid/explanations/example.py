@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.errors import DataError, InvalidValue
+from pellucid.core.formula import number as typeset
 from pellucid.data import Part, TableEncoder, Vocabulary
 from pellucid.explanations.attribution import attribute
 from pellucid.explanations.checks import Requests
@@ -220,7 +221,7 @@ def _answers(
         )
         return ", ".join(true) or "none", ", ".join(chosen) or "none", tuple(zip(names, numbers, strict=True))
     true, answer = (
-        ", ".join(f"{number:.6g}" for number in array.reshape(-1)[:6]) + (" …" if array.size > 6 else "")
+        ", ".join(typeset(float(number)).text for number in array.reshape(-1)[:6]) + (" …" if array.size > 6 else "")
         for array in (target, prediction)
     )
     bars = tuple(zip(names, numbers, strict=True)) if task == "regression" and prediction.ndim == 1 else ()

@@ -8,9 +8,10 @@ import numpy as np
 from pellucid.core.formula import Formula, Line, element
 from pellucid.core.formula import number as typeset
 from pellucid.explanations.checks import STEPS
-from pellucid.explanations.drawing import NetworkChart, Panel, SignedBars, TimeChart, network_columns
+from pellucid.explanations.drawing import NetworkChart, Panel, TimeChart, network_columns
 from pellucid.explanations.explanation import Check, Explanation, InputNumbers, RecurrentNumbers
 from pellucid.explanations.update import numbers_of
+from pellucid.report.chart import BarChart
 from pellucid.report.document import (
     Block,
     Columns,
@@ -71,10 +72,14 @@ def document(explanation: Explanation) -> Document:
 
 
 def _head(explanation: Explanation) -> list[Block]:
-    """The example, with the answer beside it where both are narrow."""
+    """The example, with the answer beside it where it is narrow."""
     example, (bars, facts) = _example(explanation), _answer(explanation)
-    if bars is not None and len(example) == 1 and isinstance(example[0], Table):
-        return [Columns(example[0], bars), facts]
+    pictures = [block for block in example if isinstance(block, Figure) and isinstance(block.block, Picture)]
+    if pictures:
+        others = [block for block in example if block not in pictures]
+        return [Columns(*pictures, bars, width="third"), *others, facts]
+    if bars is not None and isinstance(example[0], Table):
+        return [Columns(example[0], bars), *example[1:], facts]
     return [*example, bars, facts]
 
 
@@ -99,14 +104,16 @@ def _input(explanation: Explanation, entry: InputNumbers) -> list[Block]:
         ]
     scaled = not np.array_equal(raw, entry.x)
     if is_picture(raw.shape) and entry.mask is None:
-        pictures: list[Block] = [Figure(Picture(_pixels(raw), "the example"), f"The example, {_range(raw)}.")]
-        if scaled:
-            pictures.append(
-                Figure(Picture(_pixels(entry.x), "the example, scaled"), f"As the network reads it, {_range(entry.x)}.")
-            )
+        # One factor for all pixels changes no shade.
+        alike = not scaled or abs(np.corrcoef(raw.reshape(-1), entry.x.reshape(-1))[0, 1]) > 1 - 1e-9
+        read = f"; the network reads it as {_range(entry.x)}" if scaled and alike else ""
+        pictures: list[Block] = [Figure(Picture(_pixels(raw), "the example"), f"The example, {_range(raw)}{read}.")]
+        if not alike:
+            caption = f"As the network reads it, {_range(entry.x)}."
+            pictures.append(Figure(Picture(_pixels(entry.x), "the example, scaled"), caption))
         if facts.task == "reconstruction":
             pictures.append(_reconstruction(explanation, raw))
-        return [Columns(*pictures, width="third")]
+        return pictures
     if raw.ndim == 2:
         return [_sequence(entry)]
     return _table_of(explanation, entry, scaled)
@@ -191,21 +198,19 @@ def _bars(explanation: Explanation) -> Block:
     kept = order[:MAX_ROWS]
     true = facts.target.split(", ")
     values = [value for _, value in facts.answer]
+    rows: list[tuple[Inline, ...]]
     if facts.task in ("multiclass", "binary", "multilabel"):
         probabilities = min(values) >= 0 and max(values) <= 1
-        head = ("class", "probability" if probabilities else explanation.loss.function.reads, "", "")
+        head = ("class", "probability", "") if probabilities else ("class", explanation.loss.function.reads)
         rows = [
-            (name, typeset(value).text, Meter(value) if probabilities else "", "← target" if name in true else "")
+            (name + " ← target" * (name in true), number(value), *([Meter(value)] if probabilities else []))
             for name, value in kept
         ]
-        if not probabilities:
-            return Table(head[:2] + head[3:], [(name, value, target) for name, value, _, target in rows])
     else:
         head = ("", "prediction", "target")
-        targets = facts.target_values
+        targets = np.ravel(facts.target_values)
         rows = [
-            (name, typeset(value).text, typeset(float(target)).text)
-            for (name, value), target in zip(kept, np.ravel(targets), strict=False)
+            (name, number(value), number(float(target))) for (name, value), target in zip(kept, targets, strict=False)
         ]
     more = len(facts.answer) - len(kept)
     return Table(head, rows, f"The {len(kept)} largest of {len(facts.answer)} outputs." if more else "")
@@ -245,7 +250,7 @@ def _over_time(explanation: Explanation, layer: RecurrentNumbers) -> Block:
     others += [("cell c", layer.cell)] if layer.cell is not None else []
     others.append(("state h", layer.state))
     size = layer.gradient_norms
-    read = _values_over_time("input", layer.x)
+    read = _values_over_time("reads", layer.x)
     lines = [read]
     if squashed:
         lines.append(
@@ -254,7 +259,8 @@ def _over_time(explanation: Explanation, layer: RecurrentNumbers) -> Block:
     lines.append(Panel("values", np.stack([a[:, unit] for _, a in others], 1), tuple(name for name, _ in others)))
     lines.append(Panel("‖∂L/∂z‖ over the gates", size[:, unit]))
     arrays = [*squashed, *others]
-    heats = [read, *(Panel(name, a, heat=True, signed=bool(a.min() < 0)) for name, a in arrays)]
+    names = [f"{name} gate" for name, _ in squashed] + [name for name, _ in others]
+    heats = [read, *(Panel(n, a, heat=True, signed=bool(a.min() < 0)) for n, (_, a) in zip(names, arrays, strict=True))]
     heats.append(Panel("‖∂L/∂z‖ over the gates", size, heat=True))
     times = np.unique(np.linspace(0, len(layer.x) - 1, min(len(layer.x), 2 * SHOWN)).astype(int))
     rows = [
@@ -352,7 +358,7 @@ def _attribution_drawn(explanation: Explanation, names: list[str], values: list[
         return Figure(
             TimeChart("Share of each input in the answer", panels, entry.mask), "Blue moved it up, orange down."
         )
-    return Figure(SignedBars("Integrated gradients: what each input added to the answer", names, values))
+    return BarChart("Integrated gradients: what each input added to the answer", names, values, "share of f(x) − f(x₀)")
 
 
 # --------------------------------------------------------------------------------------- chain rule

@@ -170,33 +170,6 @@ class Comparison:
             }
         )
 
-    def __str__(self) -> str:
-        reference = self.reference()
-        lines: list[tuple[str, ...]] = [
-            ("setting", "mean", "sd", "95 % interval", "difference", "95 % interval", "p (Holm)", "d", "s")
-        ]
-        for i, (label, row) in enumerate(zip(self.labels, self.rows(), strict=True)):
-            found = row.estimate
-            cells = [label, f"{found.mean:.4f}", f"{found.std:.4f}", _ends(found.low, found.high)]
-            if row.against is None:
-                cells += ["(reference)" if i == reference else "", "", "", ""]
-            else:
-                difference = row.against
-                cells += [f"{difference.difference:+.4f}", _ends(*difference.interval, sign="+")]
-                cells += [f"{row.p:.2g}", f"{difference.d:+.2f}"]
-            note = f"   {row.diverged} of {len(self.seeds)} diverged" if row.diverged else ""
-            lines.append((*cells, f"{row.seconds:.1f}{note}"))
-        widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-        table = [
-            "  ".join(
-                [line[0].ljust(widths[0])]
-                + [cell.rjust(width) for cell, width in zip(line[1:-1], widths[1:-1], strict=True)]
-                + [line[-1]]
-            )
-            for line in lines
-        ]
-        return "\n".join([f"{in_words(self.figure)}, {len(self.seeds)} seeds", *table])
-
     def _check(self, name: str) -> None:
         metric = self.runs[0][0].program.metric_name
         known = ("loss", metric, "held_out_loss", f"held_out_{metric}", "learning_rate")
@@ -267,10 +240,6 @@ def _shown(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return "-".join(map(_shown, value)) or "none"
     return str(getattr(value, "name", value))
-
-
-def _ends(low: float, high: float, sign: str = "") -> str:
-    return f"{low:{sign}.4f} … {high:{sign}.4f}"
 
 
 def _plain(content: Any) -> Any:

@@ -44,6 +44,7 @@ def _filled(x: np.ndarray, size: int) -> np.ndarray:
 
 @partial(jax.jit, static_argnums=0)
 def output_mask(network: Network, params: Any, state: Any, scaling: Scaling, x: Any) -> Any:
+    """Compute which steps of the outputs are real; None where all are."""
     # The compiler leaves out all that the mask does not depend on.
     return network.forward(params, state, scaling(x)).masks.get(network.names[network.ends[0]])
 

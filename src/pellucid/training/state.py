@@ -17,7 +17,7 @@ from pellucid.training.recorder import Recorder
 
 
 class TrainingState(NamedTuple):
-    """Everything that a step reads and writes; a pytree of arrays, saved and resumed to the bit."""
+    """Everything that a step reads and writes, as a pytree of arrays."""
 
     params: PyTree
     """One dict per layer; where several networks are trained, those of each by its name, and so below."""
@@ -44,7 +44,7 @@ def initial_state(
     *,
     recorder: Recorder | None = None,
 ) -> TrainingState:
-    """The state before the first step, initialised from ``seed``, with the memory of ``recorder``.
+    """The state before the first step, initialised from ``seed``.
 
     Raises:
         InvalidValue: a regulariser of a layer that the network lacks, or one that needs the learning rate of an
@@ -85,13 +85,13 @@ def _check_rate(regularizer: Regularizer, optimizer: FromOptax, state: Optimizer
 
 
 def with_numbers(state: TrainingState, optimizer: Any) -> TrainingState:
-    """The state with the hyperparameters of another optimiser of the same class; nothing recompiles."""
+    """The state with another optimiser's hyperparameters; nothing recompiles."""
     dtype = dtype_of(state.params)
     return state._replace(optimizer=state.optimizer._replace(rule=as_arrays(optimizer, dtype)))
 
 
 def to_arrays(tree: PyTree) -> dict[str, np.ndarray]:
-    """The leaves of a tree by their path, as NumPy arrays to be saved; random keys as their numbers."""
+    """The leaves of a tree as NumPy arrays by path."""
     return {path: np.asarray(_key_data(leaf)) for path, leaf in _paths(tree)}
 
 

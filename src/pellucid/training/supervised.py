@@ -97,7 +97,7 @@ class Supervised(Program):
         return Step(new_state._replace(recorder=seen.memory), metrics, seen.layers, seen.histograms)
 
     def update(self, state: TrainingState, grads: PyTree, progress: Scalar) -> Update:
-        """Update the parameters by the optimiser and the regulariser, ``progress`` epochs into the training."""
+        """Update the parameters by optimiser and regulariser, ``progress`` epochs in."""
         rule = state.regularizer
         if rule is not None:
             grads = self._penalised(rule, lambda g, w: g + rule.gradient(w), grads, state.params)
@@ -116,7 +116,7 @@ class Supervised(Program):
         return jax.tree_util.tree_map_with_path(changed, *trees)
 
     def metric_of(self, prediction: PyTree, target: PyTree, scaling: Scaling, mask: Array | None = None) -> Array:
-        """The metric of each example, in the target's own units; a mean over its unmasked steps."""
+        """The metric of each example, in the target's own units."""
         return masked_value(self.metric, scaling.own_units(prediction), scaling.own_units(target), mask)
 
     def key_of(self, state: TrainingState) -> Array:
@@ -138,7 +138,7 @@ class Supervised(Program):
         return Batch(x, target, weights, total)
 
     def evaluate(self, state: TrainingState, scaling: Scaling, part: Rows) -> Array:
-        """Mean loss and metric of the rows of ``part`` in prediction mode, Σ w l / Σ w where the rows have weights."""
+        """Weighted mean loss and metric of ``part``, in prediction mode."""
         rows = part.rows
         parts = -(-rows // rows_that_fit(self.network, shapes_of(part.x)))
         size = -(-rows // parts)
@@ -162,7 +162,7 @@ class Supervised(Program):
         return totals / weighed.astype(jnp.float32)
 
     def cause_of_divergence(self, state: TrainingState, scaling: Scaling, train: Rows) -> str:
-        """Name the first number of the step after ``state`` that is NaN or infinite, and what to check."""
+        """Name the first non-finite number of the next step, with advice."""
         batch = self.take_batch(state, scaling, train, epoch_order(state, train.rows, self.batch_size))
         if not is_finite(batch.x):
             return BAD_BATCH

@@ -13,7 +13,13 @@ from pellucid.runs.plan import Plan
 
 def layers_of(plan: Plan) -> tuple[Layer, ...]:
     """The layers of a network."""
-    return plan.network.layers
+    return network_of(plan).layers
+
+
+def network_of(plan: Plan) -> Network:
+    """The network of a supervised training."""
+    assert isinstance(plan.network, Network)
+    return plan.network
 
 
 def has_weights(layer: Layer) -> bool:
@@ -27,7 +33,7 @@ def with_layers(plan: Plan, layers: Sequence[Layer]) -> Plan:
     Raises:
         InvalidValue: another number of layers of a graph.
     """
-    network = plan.network
+    network = network_of(plan)
     if len(layers) == len(network.layers):
         return plan._replace(network=network.with_layers(layers))
     if not network.is_chain:
@@ -46,8 +52,8 @@ def _hidden(plan: Plan) -> list[int]:
 
 def _activated(plan: Plan, function: Any) -> list[Layer]:
     """Every hidden dense or convolutional layer followed by this activation alone; in a graph, where there is one."""
-    if not plan.network.is_chain:
-        hidden = [isinstance(at, Activation) and i not in plan.network.ends for i, at in enumerate(layers_of(plan))]
+    if not network_of(plan).is_chain:
+        hidden = [isinstance(at, Activation) and i not in network_of(plan).ends for i, at in enumerate(layers_of(plan))]
         return [Activation(function) if inner else at for inner, at in zip(hidden, layers_of(plan), strict=True)]
     made: list[Layer] = []
     hidden = set(_hidden(plan))

@@ -19,7 +19,7 @@ from pellucid.runs.plan import Plan
 from pellucid.runs.ready import Ready, make_ready
 from pellucid.runs.trained import Trained
 
-Changed = Iterable[tuple[str, Plan]]
+Changed = list[tuple[str, Plan]]
 """The changed plans of a remedy, each with its change in words; none where it does not apply."""
 Make = Callable[[Plan], Changed]
 
