@@ -27,7 +27,7 @@ from pellucid.runs.experiment import Experiment
 from pellucid.runs.facts import DataFacts
 from pellucid.runs.ready import summary_of
 from pellucid.runs.trained import Trained
-from pellucid.training import Adversarial, History, Rows, Scaling, Supervised, Training, initial_state
+from pellucid.training import Adversarial, History, Recorder, Rows, Scaling, Supervised, Training, initial_state
 
 AS_IT_IS = Scaling(jnp.zeros((), jnp.float32), jnp.ones((), jnp.float32))
 
@@ -123,7 +123,7 @@ def training_of(case: Case, seed: int = 0, recorded: bool = True) -> tuple[Datas
     if recorded:
         state = initial_state(network, optimizer, regularizer, data.input_shape, seed, recorder=supervised.recorder)
     else:  # drawn by one program for all optimisers and rates
-        supervised = replace(supervised, record_every=0)
+        supervised = replace(supervised, recorder=Recorder(0))
         state = initial_state(network, SGD(), None, data.input_shape, seed)
         numbers = {"optimizer": optimizer.init(state.params), "regularizer": as_arrays(regularizer)}
         state = state._replace(**numbers)

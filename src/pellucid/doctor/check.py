@@ -23,7 +23,7 @@ from pellucid.optimizers import Adam
 from pellucid.runs.fit import begin
 from pellucid.runs.plan import Plan, settle
 from pellucid.runs.trained import Trained
-from pellucid.training import History, Rows, Training
+from pellucid.training import History, Recorder, Rows, Training
 
 SURE = 0.9
 """From this strength a finding before training is a problem: only a certain fault should stop a pipeline."""
@@ -215,7 +215,7 @@ def by_heart(s: Subject) -> float:
     rows = e.sample[batch]
     train = jax.tree.map(lambda array: jnp.asarray(np.asarray(array)[rows]), e.training.train)
     optimizer = Adam(0.01)
-    program = replace(e.run.program, batch_size=len(rows), record_every=0, histograms_every=0)
+    program = replace(e.run.program, batch_size=len(rows), recorder=Recorder(0))
     state = e.state_start._replace(optimizer=optimizer.init(e.params_start), regularizer=None, recorder=None)
     training = Training(program, e.training.scaling, train, None, optimizer, state, History.begin(program, len(rows)))
     try:

@@ -102,7 +102,7 @@ class Passes(Facts):
         """Whether the recorder stands for the layers, and saw enough of them."""
         if self.compiles or self.run.program.batch_size < RECORDED_BATCH:
             return False
-        return min(len(self.measure(name)) for name in ("dead_units", "share_saturated", "gradient_norm")) > 1
+        return min(len(self.measure(name)) for name in ("dead_units", "fraction_saturated", "gradient_norm")) > 1
 
     @cached_property
     def hidden(self) -> tuple[Hidden, ...]:
@@ -123,7 +123,7 @@ class Passes(Facts):
     def saturated(self, hidden: Hidden) -> tuple[float, float]:
         """The fraction of its outputs that are within 1 % of the end of its range, before training and after."""
         if self.recorded:
-            fractions = self.measure("share_saturated")[:, hidden.index]
+            fractions = self.measure("fraction_saturated")[:, hidden.index]
             return float(fractions[0]), float(fractions[-RECORDS:].mean())
         low, high = hidden.function.range
         margin = 0.01 * (high - low)

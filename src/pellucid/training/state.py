@@ -109,7 +109,7 @@ def from_arrays(template: PyTree, arrays: dict[str, np.ndarray]) -> PyTree:
             received = "missing" if saved is None else f"{saved.dtype}{list(saved.shape)}"
             raise StorageError(
                 f"the saved array {path} does not fit this experiment: expected "
-                f"{expected.dtype}{list(expected.shape)}, found {received}. Network, optimizer and data must be those "
+                f"{expected.dtype}{list(expected.shape)}, received {received}. Network, optimizer and data must be those "
                 "of the saved run."
             )
         array = jnp.asarray(saved)

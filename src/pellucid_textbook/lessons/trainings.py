@@ -71,9 +71,9 @@ def at_best_rate(
     """Train each variant at several learning rates and keep its best, so that none wins by a rate that suits it.
 
     Args:
-        data: the dataset of all, or the dataset of each seed.
+        data: as for `train_variants`, and so are ``seeds``, ``variants`` and ``shared``.
         seeds: equal for all variants and rates.
-        variants: a variant's own settings, by its label.
+        variants: a variant's own settings by its label.
         rates: learning rates to try.
         score: of a run; the rate with the lowest mean over the seeds is the best. NaN, as of a training that diverged,
             is the worst.

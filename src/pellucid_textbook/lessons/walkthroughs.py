@@ -3,7 +3,6 @@
 Unlike a lesson they test no claim; each runs the library's own code and shows what it computed.
 """
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 import pellucid as pel
+from pellucid.core.errors import did_you_mean
 from pellucid.core.formula import Formula
 from pellucid.losses import BinaryCrossEntropy, SparseCategoricalCrossEntropy
 from pellucid.report.chart import LineChart, Series
@@ -349,6 +349,5 @@ def walk_through(name: str) -> Page:
     """
     if name in WALKTHROUGHS:
         return WALKTHROUGHS[name]()
-    near = difflib.get_close_matches(name, WALKTHROUGHS, n=1)
-    advice = f"Did you mean {near[0]!r}? " if near else ""
-    raise pel.UnknownName(f"no walk-through is named {name!r}. {advice}Known: {', '.join(WALKTHROUGHS)}.")
+    advice = did_you_mean(name, WALKTHROUGHS)
+    raise pel.UnknownName(f"no walk-through is named {name!r}.{advice} Known: {', '.join(WALKTHROUGHS)}.")
