@@ -152,7 +152,8 @@ def _widths(plan: Plan, factor: float) -> list[Layer]:
 
 @remedy("more units")
 def _wider(plan: Plan) -> Changed:
-    return _changed(plan, "four times the hidden units", _widths(plan, 4)) + _more_layers(plan)
+    wider = _changed(plan, "four times the hidden units", _widths(plan, 4))
+    return wider + (_more_layers(plan) if network_of(plan).is_chain else [])
 
 
 @remedy("fewer units")
