@@ -11,7 +11,6 @@ from pellucid.report.doctor import findings_section
 from pellucid.report.document import Document
 
 Severity = Literal["problem", "warning", "note"]
-SEVERITIES: tuple[Severity, ...] = ("problem", "warning", "note")
 
 
 @dataclass(frozen=True, repr=False)

@@ -16,7 +16,7 @@ import numpy as np
 from pellucid.core.errors import TrainingDiverged
 from pellucid.doctor.passes import Passes
 from pellucid.functions.initializers import fans
-from pellucid.layers import Dropout, Frozen
+from pellucid.layers import Dropout
 from pellucid.runs.outputs import outputs_of
 from pellucid.training import History, Rows, Scaling, Training
 from pellucid.training.state import with_numbers
@@ -226,8 +226,3 @@ def _with_rate(optimizer: Any, rate: float) -> Any:
     copy = replace(optimizer, learning_rate=abs(rate))
     object.__setattr__(copy, "learning_rate", rate)
     return copy
-
-
-def trainable(network: Any) -> bool:
-    """Whether any layer is not frozen."""
-    return any(not isinstance(layer, Frozen) for layer in network.layers)
