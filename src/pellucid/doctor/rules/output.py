@@ -188,12 +188,13 @@ def output_activation_range(s: Subject, beyond: float, outliers: float, many: fl
     alike="A rate that is too low, since the gradients are small; an output that does not fit the loss.",
     reason="a distance of probabilities is flat where the network is wrong and sure of it",
     remedies=("cross-entropy", "squared error"),
+    rounded=Limit(0.01, "beyond 0 and 1: probabilities that were rounded still pass for some"),
 )
-def wrong_loss(s: Subject) -> Evidence | None:
+def wrong_loss(s: Subject, rounded: float) -> Evidence | None:
     """A loss made for another task."""
     name, last, y, reads = s.e.loss.name, s.e.last_name, s.e.y, s.e.reads
     if s.e.task == "regression" and reads in ("probabilities", "logits", "margins"):
-        beyond = y.min() < -0.01 or y.max() > 1.01
+        beyond = y.min() < -rounded or y.max() > 1 + rounded
         return Evidence(CLEAR if beyond else EVEN, {}, f"{name} is made for classes, and numbers are predicted")
     if not s.e.classifies:
         return None

@@ -227,14 +227,15 @@ def batch_too_large(
     trials=("larger_batch",),
     gain=HELPS,
     rows=Limit(4, "rows: the mean of five halves the noise at least"),
+    several=Limit(100, "rows: of fewer a batch of some is most of them"),
     as_good=AS_GOOD,
 )
-def batch_too_small(s: Subject, gain: float, rows: float, as_good: float) -> Evidence | None:
+def batch_too_small(s: Subject, gain: float, rows: float, several: float, as_good: float) -> Evidence | None:
     """One or a few rows a step, and a smaller step helps."""
     e = s.e
     size = e.run.program.batch_size
     by_rows = e.decides_hard  # the perceptron takes one row at a time
-    if (not s.suspect and not e.diverged) or size > rows or e.rows < 100 or by_rows:
+    if (not s.suspect and not e.diverged) or size > rows or e.rows < several or by_rows:
         return None
     because = f"each update is made from {size} rows" if size > 1 else "each update is made from one row"
     if s.slow:  # it learns: how far its noise holds it back a larger batch tells

@@ -64,6 +64,10 @@ def label_leakage(s: Subject, slips: float, strays: float, lost: float) -> Evide
     swap=Limit(0.08, "the skill that renaming classes may gain by chance"),
     restored=Limit(0.6, "of the held-out agreement: renaming what was swapped makes it whole again"),
     noisy=Limit(0.2, "of the held-out agreement: flipped labels lower it by their fraction, drawing rows by less"),
+    together=Limit(0.5, "of the held-out agreement: labels swapped between classes still agree among themselves"),
+    astray=Limit(0.1, "of agreement: such labels name held-out rows worse than each other by more than chance"),
+    clear=Limit(0.5, "the agreement of like held-out rows above which flipped labels show"),
+    enough=Limit(0.9, "of the number of held-out rows: fewer training rows agree less by themselves"),
     slope=Limit(2, "numbers of like rows have the same size in both parts, give or take noise"),
     related=Limit(0.5, "correlation of held-out targets with like training rows': of less, a slope means nothing"),
 )
@@ -75,6 +79,10 @@ def label_errors(
     swap: float,
     restored: float,
     noisy: float,
+    together: float,
+    astray: float,
+    clear: float,
+    enough: float,
     slope: float,
     related: float,
 ) -> Evidence | None:
@@ -89,7 +97,7 @@ def label_errors(
     disagree = f"neighbours agree with {of_new:.2f} on held-out rows, with {own:.2f} in training"
     if of_new > learnable and own < scrambled * of_new and across < crossed * of_new:
         return Evidence(CLEAR, numbers, disagree)
-    if s.e.classifies and of_new > learnable and own > 0.5 * of_new and across < own - 0.1:
+    if s.e.classifies and of_new > learnable and own > together * of_new and across < own - astray:
         renamed = _renamed(s)
         if renamed > max(across + swap, restored * of_new):
             return Evidence(
@@ -97,7 +105,7 @@ def label_errors(
                 numbers | {"with classes renamed": renamed},
                 f"held-out rows are named right with {renamed:.2f} instead of {across:.2f} once classes are swapped",
             )
-    if s.e.classifies and of_new > 0.5 and own < (1 - noisy) * of_new and s.e.rows >= 0.9 * len(b.targets[1]):
+    if s.e.classifies and of_new > clear and own < (1 - noisy) * of_new and s.e.rows >= enough * len(b.targets[1]):
         return Evidence(STRONG, numbers, disagree)
     if not s.e.classifies and own > learnable:
         times, correlation = _slope(s)
