@@ -108,13 +108,17 @@ class Facts:
     @cached_property
     def last(self) -> Function | None:
         """The activation of the output; None where the network ends in a layer with none."""
-        layer = self.network.layers[-1]
+        layer = self._last_layer
         return activations.build(layer.function) if isinstance(layer, Activation) else None
+
+    @property
+    def _last_layer(self) -> Any:
+        return self.network.layers[self.network.ends[0]]
 
     @property
     def last_name(self) -> str:
         """Its name, ``"linear"`` for none; that of a custom layer."""
-        layer = self.network.layers[-1]
+        layer = self._last_layer
         if self.last is not None:
             return self.last.name
         return "linear" if hasattr(layer, "weights") or isinstance(layer, Frozen) else getattr(layer, "name", "custom")
@@ -138,7 +142,7 @@ class Facts:
     @property
     def output_shape(self) -> tuple[int, ...]:
         """Of what the network gives for an example."""
-        return self._shapes[-1]
+        return self._shapes[self.network.ends[0]]
 
     @property
     def outputs(self) -> int:
@@ -163,8 +167,8 @@ class Facts:
     @cached_property
     def linear(self) -> bool:
         """Whether nothing in the network but its output activation bends a line."""
-        inner = self.network.layers[:-1] if self.last is not None else self.network.layers
-        return all(layer.linear for layer in inner)
+        end = self.network.ends[0] if self.last is not None else None
+        return all(layer.linear for i, layer in enumerate(self.network.layers) if i != end)
 
     @cached_property
     def state_start(self) -> Any:
@@ -324,6 +328,13 @@ class Facts:
             layer = int(np.flatnonzero(sick[int(np.flatnonzero(sick.any(1))[0])])[0])
             text += f", first in {self.network.names[layer]}"
         return text
+
+
+def readable(run: Trained) -> bool:
+    """Whether the rules of a supervised training can read a run: of one input and one output that is no sentence."""
+    if run.adversarial or run.facts.task == "translation":
+        return False
+    return len(run.network.inputs) == len(run.network.outputs) == 1
 
 
 def chosen(rows: int, most: int) -> np.ndarray:
