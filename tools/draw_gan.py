@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/guide/gan.md: points by a plain GAN and by WGAN-GP; digits of the run folder that is given."""
+"""Draw the pictures of docs/guide/gan.md: points by a plain GAN and by WGAN-GP; digits of a run folder."""
 
 import sys
 from typing import Any
@@ -8,7 +8,7 @@ from benchmarks.gan import CONTENDERS, EPOCHS, mixture_of, train
 from matplotlib.figure import Figure
 
 from pellucid.api import load
-from pellucid.report.figures import COLOURS
+from pellucid.report.drawing import COLOURS
 
 SHOWN = 2000
 

@@ -10,7 +10,7 @@ import pellucid.doctor  # noqa: F401
 from pellucid.doctor import Finding
 from pellucid.doctor.rule import CAUSES
 from pellucid.report import html
-from pellucid.report.doctor import findings_section, page_of_finding, paired_differences, proof_section
+from pellucid.report.doctor import findings_section, paired_differences, proof_section
 from pellucid.report.document import Document
 from pellucid.runs.folder import RunFolder
 
@@ -57,7 +57,7 @@ def test_findings_are_sound_markup_with_their_numbers_and_their_page():
     text = written(findings_section([found.to_dict()]))
     for words in ("dead relu", "90%", "problem", "dead &lt; units", "7 of 8 units are 0 &amp; stay so.", "leaky relu"):
         assert words in text
-    assert page_of_finding("dead_relu") in text
+    assert "pellucid show dead_relu" in text
     assert "Nothing was found" in written(findings_section([]))
 
 

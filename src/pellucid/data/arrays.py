@@ -154,9 +154,18 @@ class Encoder(ABC):
 
     @staticmethod
     def restore(plain: Mapping[str, Any]) -> "Encoder":
-        """Rebuild an encoder of any class, recognised by its fields."""
+        """Rebuild an encoder of any class, recognised by its fields.
+
+        Raises:
+            DataError: no imported class has these fields.
+        """
         kinds: Any = Encoder.__subclasses__()
-        return next(kind for kind in kinds if {field.name for field in fields(kind)} == set(plain)).from_dict(plain)
+        for kind in kinds:
+            if {field.name for field in fields(kind)} == set(plain):
+                return kind.from_dict(plain)
+        raise DataError(
+            f"no Encoder has the fields {', '.join(plain)}. Import the module that defines its class first."
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -291,7 +300,7 @@ def make_dataset(
         target = Target(task)
     else:
         target = infer_target(y, task=task, classes=classes)
-    whole = Part(x, x if y is None else target.encode(y), as_weights(weights, len(x)))
+    whole = _part(target, x, y, weights)
     if features and x.shape[1:] != (len(features),):
         raise ShapeError(f"{len(features)} feature names for inputs of shape {x.shape[1:]}; give one per column.")
     if held_out is None:
@@ -379,21 +388,21 @@ def _check_weights(weights: np.ndarray, rows: int) -> None:
         raise ShapeError(f"{rows} rows need as many weights, one for each. Received: {received}.")
 
 
+def _part(target: Target, x: Any, y: Any, weights: Any = None) -> Part:
+    x = as_inputs(x)
+    return Part(x, x if target.task in UNTARGETED else target.encode(y), as_weights(weights, len(x)))
+
+
 def _given_part(held_out: tuple[Any, ...], train: Part, target: Target) -> Part:
     if len(held_out) not in (2, 3):
         raise ShapeError(f"held_out is a pair (x, y), or (x, y, weights). Received: {len(held_out)} values.")
-    x = as_inputs(held_out[0])
-    if x.shape[1:] != train.x.shape[1:] or x.dtype != train.x.dtype:
-        raise ShapeError(
-            f"held-out examples are {x.dtype} of shape {x.shape[1:]}, training examples {train.x.dtype} of shape "
-            f"{train.x.shape[1:]}. Both must be alike."
-        )
-    y = x if target.task in UNTARGETED else target.encode(held_out[1])
-    part = Part(x, y, as_weights(held_out[2], len(x)) if len(held_out) == 3 else None)
-    if part.y.shape[1:] != train.y.shape[1:]:
-        raise ShapeError(
-            f"held-out targets have shape {part.y.shape[1:]}, training targets {train.y.shape[1:]}, per example."
-        )
+    part = _part(target, *held_out)
+    for name, array, trained in (("examples", part.x, train.x), ("targets", part.y, train.y)):
+        if array.shape[1:] != trained.shape[1:] or array.dtype != trained.dtype:
+            raise ShapeError(
+                f"held-out {name} are {array.dtype} of shape {array.shape[1:]}, training {name} {trained.dtype} of "
+                f"shape {trained.shape[1:]}. Both must be alike."
+            )
     return part
 
 

@@ -12,18 +12,18 @@ import numpy as np
 from pellucid.core.errors import DoctorWarning, TrainingDiverged
 from pellucid.data import Dataset
 from pellucid.doctor.diagnose import BEFORE, as_finding, evidence_of, with_offers
-from pellucid.doctor.facts import some_rows
+from pellucid.doctor.facts import readable, some_rows
 from pellucid.doctor.findings import Finding
 from pellucid.doctor.losses import is_distance
 from pellucid.doctor.rule import RULES, Kind
 from pellucid.doctor.rules.inputs import COLUMNS, duplicated, without_spread
 from pellucid.doctor.subject import Subject
-from pellucid.network import Network, backpropagate
+from pellucid.network import backpropagate
 from pellucid.optimizers import Adam
 from pellucid.runs.fit import begin
 from pellucid.runs.plan import Plan, settle
 from pellucid.runs.trained import Trained
-from pellucid.training import History, Rows, Training
+from pellucid.training import History, Recorder, Rows, Training
 
 SURE = 0.9
 """From this strength a finding before training is a problem: only a certain fault should stop a pipeline."""
@@ -107,6 +107,8 @@ def glance(run: Trained) -> list[Finding]:
     if run.adversarial or run.facts.task == "translation":  # no rule knows them before they are trained
         return []
     training: Any = run.training
+    if not readable(run):
+        return []
 
     def some(rows: Rows | None) -> Rows | None:
         if rows is None or rows.rows <= ROWS:
@@ -116,8 +118,7 @@ def glance(run: Trained) -> list[Finding]:
     few = replace(training, train=some(training.train), monitor=some(training.monitor))
     subject = Subject(replace(run, training=few), with_trials=False)
     subject.e.state_start = training.state
-    kinds = GLANCE if isinstance(run.network, Network) else GLANCE[:1]  # the others read layers in a row
-    return _before(subject, kinds, unsure=False)
+    return _before(subject, GLANCE, unsure=False)
 
 
 def warn_of_problems(run: Trained) -> list[str]:
@@ -214,7 +215,7 @@ def by_heart(s: Subject) -> float:
     rows = e.sample[batch]
     train = jax.tree.map(lambda array: jnp.asarray(np.asarray(array)[rows]), e.training.train)
     optimizer = Adam(0.01)
-    program = replace(e.run.program, batch_size=len(rows), record_every=0, histograms_every=0)
+    program = replace(e.run.program, batch_size=len(rows), recorder=Recorder(0))
     state = e.state_start._replace(optimizer=optimizer.init(e.params_start), regularizer=None, recorder=None)
     training = Training(program, e.training.scaling, train, None, optimizer, state, History.begin(program, len(rows)))
     try:

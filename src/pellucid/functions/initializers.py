@@ -50,7 +50,8 @@ initializers = Registry("initializer", Initializer)
 def fans(shape: Shape) -> tuple[int, int]:
     """Count the connections into and out of one neuron.
 
-    Weights have the shape (…, inputs, outputs): ``fan in = … · inputs`` and ``fan out = … · outputs``, where … is the size of a convolution's window.
+    Weights have the shape (…, inputs, outputs): ``fan in = … · inputs`` and ``fan out = … · outputs``, where … is the
+    size of a convolution's window.
 
     Raises:
         ShapeError: fewer than two axes, as biases have; choose an initialiser that does not scale.

@@ -19,7 +19,7 @@ from pellucid.network import Backpropagation, ForwardPass, Network, rows_that_fi
 from pellucid.optimizers import FromOptax, Optimizer, OptimizerState
 from pellucid.training.lipschitz import LipschitzConstraint
 from pellucid.training.program import BAD_BATCH, Program, Step, first_affected, is_finite
-from pellucid.training.recorder import DEFAULT_GROUPS, unit_layers
+from pellucid.training.recorder import Recorder, unit_layers
 from pellucid.training.rows import Rows, Scaling, epoch_order, rows_of_step, shapes_of, steps_per_epoch, take
 from pellucid.training.state import TrainingState
 
@@ -89,9 +89,7 @@ class Adversarial(Program):
         loss: ``gan``, ``minimax`` or ``wasserstein``, see `GAMES`.
         batch_size: rows of a step, those of all critic updates together: a multiple of ``critic_steps``.
         critic_steps: critic updates in a step.
-        record_every: steps between two measurements of the layers; 0 for none.
-        record: groups of measurements, of the critic in its last update.
-        histograms_every: steps between two histograms; 0 for none.
+        recorder: the measurements of the layers, of the critic in its last update.
 
     Raises:
         InvalidValue: a field outside what is allowed.
@@ -107,9 +105,7 @@ class Adversarial(Program):
     loss: str = constrained("wasserstein", OneOf(tuple(GAMES)), "of the critic's score")
     batch_size: int = constrained(320, WholeNumber(1), "rows of all critic updates of a step")
     critic_steps: int = constrained(5, WholeNumber(1), "critic updates in a step")
-    record_every: int = constrained(20, WholeNumber(0), "steps between two measurements of the layers")
-    record: tuple[str, ...] = DEFAULT_GROUPS
-    histograms_every: int = 0
+    recorder: Recorder = Recorder()
 
     def __post_init__(self) -> None:
         validate(self)

@@ -47,19 +47,11 @@ class Step(NamedTuple):
 class Program(ABC):
     """A training step to compile: structure without numbers.
 
-    ``batch_size`` is the number of rows that one step takes; ``record_every``, ``record`` and ``histograms_every`` are
-    the fields of its `Recorder`.
+    A subclass is a frozen, hashable dataclass. ``batch_size`` is the number of rows that one step takes.
     """
 
     batch_size: int
-    record_every: int
-    record: tuple[str, ...]
-    histograms_every: int
-
-    @property
-    def recorder(self) -> Recorder:
-        """The selection of measurements, and how often they are taken."""
-        return Recorder(self.record_every, self.record, self.histograms_every)
+    recorder: Recorder
 
     @property
     @abstractmethod

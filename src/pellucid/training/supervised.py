@@ -16,7 +16,7 @@ from pellucid.layers.layer import WEIGHTS
 from pellucid.network import Network, backpropagate, rows_that_fit
 from pellucid.optimizers import Update
 from pellucid.training.program import BAD_BATCH, Program, Step, first_affected, is_finite
-from pellucid.training.recorder import DEFAULT_GROUPS, unit_layers
+from pellucid.training.recorder import Recorder, unit_layers
 from pellucid.training.rows import Rows, Scaling, epoch_order, rows_of_step, shapes_of, steps_per_epoch, take
 from pellucid.training.state import TrainingState
 
@@ -45,9 +45,7 @@ class Supervised(Program):
         loss: its loss.
         metric: measured beside the loss.
         batch_size: rows of a step.
-        record_every: steps between two measurements of the layers; 0 for none.
-        record: groups of measurements, see `pellucid.training.recorder.GROUPS`.
-        histograms_every: steps between two histograms; 0 for none.
+        recorder: the measurements of the layers.
         shuffle: False takes the rows in their own order in every epoch.
     """
 
@@ -55,9 +53,7 @@ class Supervised(Program):
     loss: Loss
     metric: Metric
     batch_size: int
-    record_every: int = 20
-    record: tuple[str, ...] = DEFAULT_GROUPS
-    histograms_every: int = 0
+    recorder: Recorder = Recorder()
     shuffle: bool = True
 
     @property
@@ -93,8 +89,8 @@ class Supervised(Program):
         )
         if not measured:
             return Step(new_state, metrics, None)
-        seen = self.recorder.measure(self.network, update.params, update.changes, pass_, state.recorder, state.step)
-        return Step(new_state._replace(recorder=seen.memory), metrics, seen.layers, seen.histograms)
+        taken = self.recorder.measure(self.network, update.params, update.changes, pass_, state.recorder, state.step)
+        return Step(new_state._replace(recorder=taken.memory), metrics, taken.layers, taken.histograms)
 
     def update(self, state: TrainingState, grads: PyTree, progress: Scalar) -> Update:
         """Update the parameters by optimiser and regulariser, ``progress`` epochs in."""

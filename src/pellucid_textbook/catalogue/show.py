@@ -1,10 +1,10 @@
 """Find a page of the catalogue by name."""
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
 import pellucid as pel
+from pellucid.core.errors import did_you_mean
 from pellucid_textbook.catalogue import (
     activations,
     initializers,
@@ -17,7 +17,7 @@ from pellucid_textbook.catalogue import (
 )
 from pellucid_textbook.catalogue.comparisons import COMPARISONS
 from pellucid_textbook.catalogue.docstrings import summary
-from pellucid_textbook.catalogue.findings import FINDINGS, finding
+from pellucid_textbook.catalogue.findings import CAUSES, finding
 from pellucid_textbook.catalogue.kind import Kind
 from pellucid_textbook.page import Content, Page
 
@@ -66,7 +66,7 @@ def show(name: Any = None, *, kind: str | None = None) -> Page:
             return _kind(key).comparison()
         if key in COMPARISONS:
             return COMPARISONS[key]()
-        if key in FINDINGS:
+        if key in CAUSES:
             return finding(key)
     for each in kinds:
         try:
@@ -76,10 +76,9 @@ def show(name: Any = None, *, kind: str | None = None) -> Page:
         return each.entry(each.item(name))
     known = [entry for each in kinds for entry in each.registry]
     if kind is None:
-        known += [*COMPARISONS, *FINDINGS, *(each.name for each in KINDS)]
-    near = difflib.get_close_matches(key, known, n=3, cutoff=0.6)
-    advice = f"Did you mean {' or '.join(map(repr, near))}?" if near else "pellucid show lists all pages."
-    raise pel.UnknownName(f"the catalogue has no page {asked!r}. {advice}")
+        known += [*COMPARISONS, *CAUSES, *(each.name for each in KINDS)]
+    advice = did_you_mean(key, known) or " pellucid show lists all pages."
+    raise pel.UnknownName(f"the catalogue has no page {asked!r}.{advice}")
 
 
 def _kind(name: str) -> Kind:
@@ -95,5 +94,5 @@ def _contents() -> Page:
         kind.name: {name: summary(kind.registry.find(name)) for name in kind.names()} for kind in KINDS
     }
     sections["comparisons"] = {name: summary(page) for name, page in COMPARISONS.items()}
-    sections["findings of the doctor"] = {name: cause.definition for name, cause in FINDINGS.items()}
+    sections["findings of the doctor"] = {name: cause.meaning for name, cause in CAUSES.items()}
     return Page("catalogue", "The catalogue: pellucid show NAME", sections)

@@ -11,7 +11,6 @@ constant of the module that measures. The experiment is a function under the dec
 A rule is a list of bounds on the measured quantities. Both its text and the verdict are made from it.
 """
 
-import difflib
 import hashlib
 import inspect
 import operator
@@ -21,7 +20,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pellucid as pel
-from pellucid_textbook.lessons.quantity import Quantity, number
+from pellucid.core.errors import did_you_mean
+from pellucid.report.document import number
+from pellucid_textbook.lessons.quantity import Quantity
 from pellucid_textbook.texts import read_texts
 
 VERDICTS = {True: "holds", False: "does not hold here"}
@@ -68,7 +69,7 @@ class Condition:
         return all(_SIDES[self.side](end, self.bound) for end in (measured.low, measured.high))
 
     def __str__(self) -> str:
-        return f"the 95 % interval of “{self.quantity}” lies {self.side} {number(self.bound)}"
+        return f"the 95 % interval of “{self.quantity}” lies {self.side} {number(self.bound, 3)}"
 
 
 @dataclass(frozen=True)
@@ -182,11 +183,8 @@ def find_lesson(name: str | int) -> Lesson:
     for lesson in _LESSONS.values():
         if str(name) in (lesson.name, str(lesson.number)):
             return lesson
-    near = difflib.get_close_matches(str(name), _LESSONS, n=1)
-    advice = f"Did you mean {near[0]!r}? " if near else ""
-    raise pel.UnknownName(
-        f"no lesson is named {name!r}. {advice}Known: {', '.join(lesson.name for lesson in list_lessons())}."
-    )
+    names = [lesson.name for lesson in list_lessons()]
+    raise pel.UnknownName(f"no lesson is named {name!r}.{did_you_mean(str(name), names)} Known: {', '.join(names)}.")
 
 
 def check_seeds(seeds: int) -> None:

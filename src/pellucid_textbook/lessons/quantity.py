@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 import pellucid as pel
+from pellucid.report.document import number
 
 
 class Quantity(msgspec.Struct, frozen=True):
@@ -67,15 +68,5 @@ class Quantity(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         unit = f" {self.unit}" if self.unit else ""
-        return f"{number(self.mean)} [{number(self.low)}, {number(self.high)}]{unit}"
-
-
-def number(value: float) -> str:
-    """A number to three significant digits, with a true minus.
-
-    Example:
-        >>> number(-1234.5), number(0.00001234), number(0.0)
-        ('−1234', '1.23e−5', '0')
-    """
-    text = f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
-    return text.replace("e-0", "e-").replace("e+0", "e+").replace("-", "−")
+        low, mean, high = (number(value, 3) for value in (self.low, self.mean, self.high))
+        return f"{mean} [{low}, {high}]{unit}"

@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from pellucid.report.document import (
@@ -19,10 +18,11 @@ from pellucid.report.document import (
     Strong,
     Table,
     Words,
+    number,
 )
 from pellucid_textbook.lessons.charts import from_plain, to_plain
 from pellucid_textbook.lessons.claim import VERDICTS, Lesson, check_seeds, find_lesson
-from pellucid_textbook.lessons.quantity import Quantity, number
+from pellucid_textbook.lessons.quantity import Quantity
 from pellucid_textbook.page import Shown
 
 LEGEND = (
@@ -66,7 +66,7 @@ class LessonResult(Shown):
         """``"holds"`` or ``"does not hold here"``."""
         return VERDICTS[self.holds]
 
-    @cached_property
+    @property
     def charts(self) -> list[Any]:
         """The charts of the experiment."""
         return [from_plain(panel) for panel in self.panels]
@@ -87,18 +87,18 @@ class LessonResult(Shown):
         judged = lesson.judged(self.quantities)
         met = [Words(text, ": ", Strong("met" if holds else "not met")) for text, holds in judged]
         seeds = f"measured, seeds {self.seeds[0]} to {self.seeds[-1]}"
-        rows = [
-            (f"{q.name}, {q.unit}" if q.unit else q.name, number(q.mean), f"{number(q.low)} to {number(q.high)}")
-            for q in self.quantities.values()
-        ]
+        rows = []
+        for q in self.quantities.values():
+            low, mean, high = (number(value, 3) for value in (q.low, q.mean, q.high))
+            rows.append((f"{q.name}, {q.unit}" if q.unit else q.name, mean, f"{low} to {high}"))
         charts = Image(image, lesson.claim) if image else Columns(*self.charts)
         exercises = [
             block
             for i, exercise in enumerate(lesson.exercises, 1)
             for block in (
-                Paragraph(Strong(f"{i}. "), exercise.task),
+                Paragraph(Strong(f"{i}."), f" {exercise.task}"),
                 Listing(exercise.run) if exercise.run else None,
-                Paragraph(Strong("Expect: "), exercise.expect),
+                Paragraph(Strong("Expect:"), f" {exercise.expect}"),
             )
         ]
         return Document(
