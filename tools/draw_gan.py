@@ -39,4 +39,4 @@ if __name__ == "__main__":
     }
     draw_points(drawn).savefig("docs/images/gan_points.png", dpi=110)
     for folder in sys.argv[1:]:
-        load(folder).draw(100).savefig("docs/images/gan_mnist.png", dpi=100)
+        load(folder).plot_samples(100).savefig("docs/images/gan_mnist.png", dpi=100)
