@@ -1,6 +1,6 @@
 """Rosenblatt's perceptron: one neuron and its learning rule.
 
-`Perceptron` learns, `FittedPerceptron` predicts, shows each step, and says why training stopped. `and_gate` is
+`Perceptron` learns, `FittedPerceptron` predicts, shows each step, and states why training stopped. `and_gate` is
 the worked example.
 """
 

@@ -294,7 +294,7 @@ def _widest_gap(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     solved = linprog(objective, A_ub=sides, b_ub=np.zeros(rows), bounds=bounds, method="highs-ds")
     if not solved.success:
         raise DataError(f"the linear program for separability was not solved. HiGHS: {solved.message}")
-    weights = np.where(size > 0, solved.x[:inputs] / scale, 0.0)  # a constant input says nothing
+    weights = np.where(size > 0, solved.x[:inputs] / scale, 0.0)  # a constant input carries no information
     return weights / (np.abs(weights).max() or 1.0), -2 * solved.ineqlin.marginals
 
 
