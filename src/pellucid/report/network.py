@@ -60,7 +60,7 @@ class NetworkChart:
         xs = np.linspace(left, width - right, len(sizes))
         ys = [LINE + 8 + gap * (max(sizes) / 2 + np.arange(size) - (size - 1) / 2 - 0.1) for size in sizes]
         drawing = Drawing(width, height, self.title, [Label(0, 13, self.title, bold=True)])
-        room = 0.35 * (xs[1] - xs[0]) * height / (36 * 14)  # for so many numbers on the lines of a layer
+        room = 0.25 * (xs[1] - xs[0]) * height / (36 * 14)  # for so many numbers on the lines of a layer
         placed: list[tuple[float, float]] = []
         numbers: list[Label] = []
         for k, matrix in enumerate(matrices):
