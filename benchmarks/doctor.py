@@ -33,7 +33,7 @@ CHANGES = {
     "too_few_epochs": lambda trials: trials.longer,
     "inputs_not_scaled": lambda trials: trials.standardised,
     "targets_not_scaled": lambda trials: trials.scaled_targets,
-    "bad_init_large": lambda trials: trials.drawn_anew,
+    "bad_init_large": lambda trials: trials.initialised_again,
     "over_regularised": lambda trials: trials.unpenalised,
 }
 """What the rival of the diagnosis tries: a change, under the label that it would confirm."""

@@ -13,7 +13,6 @@ from typing import Any
 import click
 import jax
 import numpy as np
-from pellucid.runs.keeping import keep_compiled_programs
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
@@ -22,7 +21,9 @@ from pellucid.doctor.calibration import FILE, log_odds
 from pellucid.doctor.diagnose import BEFORE, SURE, evidence_of
 from pellucid.doctor.rule import RULES
 from pellucid.doctor.subject import Subject
-from pellucid.report.chart import Series, line_chart
+from pellucid.report.chart import LineChart, Series
+from pellucid.report.drawing import svg_file
+from pellucid.runs.fit import keep_compiled_programs
 
 CHART = Path("docs/doctor_calibration.svg")
 FOLDS, BINS = 5, 6
@@ -123,9 +124,8 @@ def main(folder: Path, kept: Path, aside: bool, limit: int | None) -> None:
         click.echo(f"{name}: Brier score {brier(probabilities, came_true):.3f} of {len(came_true)}")
         for probability, fraction, count in points:
             click.echo(f"  probability {probability:.2f}: {fraction:.2f} of {count} hold")
-    style = 'xmlns="http://www.w3.org/2000/svg" width="540" style="background:#fff" font-family="sans-serif" '
-    chart = line_chart("Causes that hold, by their probability", lines, x_label="probability")
-    CHART.write_text(chart.replace("<svg ", f"<svg {style}", 1) + "\n")
+    chart = LineChart("Causes that hold, by their probability", lines, x_label="probability", fractions=True, log=False)
+    CHART.write_text(svg_file(chart.draw(540)))
 
 
 if __name__ == "__main__":

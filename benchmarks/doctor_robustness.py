@@ -24,6 +24,7 @@ from pellucid.doctor.subject import Subject
 from pellucid.runs.fit import keep_compiled_programs
 
 SPREAD = 0.25
+SUPERVISED = [rule for rule in RULES if rule.kind != "adversarial"]
 Limits = dict[tuple[str, str], Limit]
 """By the name of the rule, with its place in the table, and that of the limit."""
 
@@ -31,7 +32,7 @@ Limits = dict[tuple[str, str], Limit]
 def all_limits() -> Limits:
     """Every limit there is."""
     limits = {("health", name): limit for name, limit in HEALTH.items()} | {("diagnose", "sure"): Limit(SURE, "")}
-    for place, rule in enumerate(RULES):
+    for place, rule in enumerate(SUPERVISED):
         limits |= {(f"{rule.name} {place}", name): limit for name, limit in rule.limits.items()}
     return limits
 
@@ -46,7 +47,7 @@ def answer(subject: Subject, limits: Limits, control: bool) -> str:
         return replace(rule, limits=own(f"{rule.name} {place}"))
 
     subject.baselines.limits = own("health")
-    rules = [moved(place, rule) for place, rule in enumerate(RULES)]
+    rules = [moved(place, rule) for place, rule in enumerate(SUPERVISED)]
     found = findings_of(subject, rules, limits["diagnose", "sure"].value)
     if control:
         return str(any(finding.severity == "problem" for finding in found))

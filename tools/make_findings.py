@@ -15,8 +15,10 @@ import numpy as np
 import pellucid.doctor  # noqa: F401 (enters the rules)
 from pellucid.doctor.diagnose import BEFORE
 from pellucid.doctor.rule import CAUSES, RULES
-from pellucid.report.old_chart import Series, line_chart, strip_chart
-from pellucid.report.proof import paired_differences
+from pellucid.report.chart import LineChart, Series
+from pellucid.report.doctor import proof_chart
+from pellucid.report.document import Chart
+from pellucid.report.drawing import svg_file
 
 FOLDER = Path("docs/findings")
 KEPT = FOLDER / "cases.json"
@@ -160,9 +162,9 @@ def fixed(label: str, case: dict[str, Any]) -> list[str]:
     loss = draw(label, case)
     picture = f"![Loss of the faulty program]({loss})" if loss else "Its loss was never finite at the end of an epoch."
     parts = [told, figures.strip(), picture]
-    strips = draw_strips(label, case)
+    strips = proof_chart(case["proof"])
     if strips:
-        parts.append(f"![Scores of the changes, paired by seed]({strips})")
+        parts.append(f"![Scores of the changes, paired by seed]({write_picture(f'{label}_proof.svg', strips)})")
     return parts
 
 
@@ -172,30 +174,12 @@ def draw(label: str, case: dict[str, Any]) -> str | None:
     lines = [Series(name, of["epoch"], of[name]) for name in ("training", "held out") if name in of]
     if not any(np.isfinite(line.y).any() for line in lines):
         return None
-    return write_picture(f"{label}.svg", line_chart("loss of the faulty program", lines, x_label="epoch"))
+    return write_picture(f"{label}.svg", LineChart("loss of the faulty program", lines, "epoch", whole=True))
 
 
-def draw_strips(label: str, case: dict[str, Any]) -> str | None:
-    """The scores of the tested changes against the original, seed by seed; None where they were not kept."""
-    proof = case["proof"]
-    arms = [(arm["change"], arm, int(not arm["proven"])) for arm in proof["tried"]]
-    if proof.get("random") and proof["random"].get("p") is not None:
-        arms.append((f"random: {proof['random']['change']}", proof["random"], 2))
-    strips = [
-        (name, differences, arm.get("interval"), place)
-        for name, arm, place in arms
-        if len(differences := paired_differences(arm, proof["original"]))
-    ]
-    if not strips:
-        return None
-    chart = strip_chart("Better than the original", strips, x_label="difference of the score, paired by seed")
-    return write_picture(f"{label}_proof.svg", chart)
-
-
-def write_picture(name: str, chart: str) -> str:
-    """An SVG that stands alone, on white."""
-    style = 'xmlns="http://www.w3.org/2000/svg" width="540" style="background:#fff" font-family="sans-serif" '
-    (FOLDER / name).write_text(chart.replace("<svg ", f"<svg {style}", 1) + "\n")
+def write_picture(name: str, chart: Chart) -> str:
+    """An SVG that stands alone."""
+    (FOLDER / name).write_text(svg_file(chart.draw(540)))
     return name
 
 

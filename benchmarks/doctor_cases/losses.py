@@ -92,38 +92,6 @@ class Broadcast(Differentiated):
         return terms.mean(axis=(1, 2))
 
 
-class ZeroOne(PerOutput):
-    """A margin loss whose labels 0 and 1 are read as −1 and +1."""
-
-    reads: ClassVar[Reads] = "margins"
-    power: ClassVar[int] = 1
-
-    def term(self, prediction: Array, target: Array) -> Array:
-        """``max(0, 1 − y ŷ)`` to a power."""
-        return jnp.maximum(1 - (2 * target - 1) * prediction, 0) ** self.power
-
-    def term_gradient(self, prediction: Array, target: Array) -> Array:
-        """Its derivative."""
-        sign = 2 * target - 1
-        gap = jnp.maximum(1 - sign * prediction, 0)
-        return -sign * jnp.where(gap > 0, self.power * gap ** (self.power - 1), 0)
-
-
-@dataclass(frozen=True)
-class HingeOfZeroOne(ZeroOne):
-    """``max(0, 1 − y ŷ)``."""
-
-    name: ClassVar[str] = "hinge"
-
-
-@dataclass(frozen=True)
-class SquaredHingeOfZeroOne(ZeroOne):
-    """``max(0, 1 − y ŷ)²``."""
-
-    name: ClassVar[str] = "squared_hinge"
-    power: ClassVar[int] = 2
-
-
 @dataclass(frozen=True)
 class CategoricalHinge(Differentiated):
     """``max(0, 1 + max_{j≠y} ŷ_j − ŷ_y)``."""
@@ -171,13 +139,7 @@ def _loss(program: dict[str, Any], options: dict[str, Any]) -> Loss:
     reduction, raw = options.get("reduction", "mean"), bool(options.get("raw_log"))
     name = program["loss"]
     last = program["network"][-1].get("activation") if "softmax_axis" not in options else "softmax_of_batch"
-    own = {
-        "negative_log_of_output": NegativeOutput,
-        "hinge": HingeOfZeroOne,
-        "squared_hinge": SquaredHingeOfZeroOne,
-        "categorical_hinge": CategoricalHinge,
-        "perceptron": Mistakes,
-    }
+    own = {"negative_log_of_output": NegativeOutput, "categorical_hinge": CategoricalHinge, "perceptron": Mistakes}
     logits = {
         "binary_cross_entropy_from_logits": "sigmoid_binary_cross_entropy",
         "categorical_cross_entropy_from_logits": "softmax_cross_entropy",

@@ -45,6 +45,8 @@ def few_rows(tmp_path, monkeypatch):
 def test_a_rule_is_found_where_it_is_needed():
     from tools.make_findings import index, page
 
+    from pellucid_textbook.catalogue import show
+
     with pytest.warns(pel.DoctorWarning, match="few rows"):
         run = pel.train((8,), pel.load_dataset("iris"), optimizer=pel.SGD(1e-5), epochs=5, progress=False)
     finding = next(finding for finding in diagnose(run, trials=False) if finding.label == "few_rows")
@@ -56,6 +58,7 @@ def test_a_rule_is_found_where_it_is_needed():
     for words in ("# Few rows", "Overfitting, which it invites.", "| enough | 1000 |", "- more rows"):
         assert words in text
     assert "| [few rows](few_rows.md) |" in index({})
+    assert "fewer rows than anybody could learn from" in str(show("few_rows"))
 
 
 @pytest.mark.parametrize("name", ["unknown_cause"])

@@ -1,6 +1,5 @@
 """The doctor reassures nobody wrongly, and alarms nobody without need: what is not there, what is too easy, what is."""
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import jax.numpy as jnp
@@ -12,11 +11,10 @@ from pellucid.data import load_table, make_dataset
 from pellucid.doctor import diagnose
 from pellucid.doctor.diagnose import suspicion
 from pellucid.doctor.findings import Findings, counted, percent
-from pellucid.doctor.remedies import REMEDIES, candidates, offered
-from pellucid.doctor.remedies.table import same
+from pellucid.doctor.remedies import REMEDIES, changes, offered, plan_of_run, ready_of
+from pellucid.doctor.remedies.table import same, with_settings
 from pellucid.doctor.rule import RULES
 from pellucid.doctor.rules.columns import a_column_alone
-from pellucid.doctor.setup import Setup
 from pellucid.doctor.signal import LEVEL, Signal, permutation_test
 from pellucid.doctor.skill import classes_named
 from pellucid.doctor.subject import Subject
@@ -307,7 +305,7 @@ def test_sentences_say_neither_nothing_of_little_nor_all_of_most():
 
 
 @pytest.fixture(scope="module")
-def setup():
+def plan():
     network = Network(Dense(8, "relu"), BatchNorm(), Dropout(0.05), Dense(3, "softmax"))
     run = pel.train(
         network,
@@ -318,12 +316,15 @@ def setup():
         class_weights="balanced",
         progress=False,
     )
-    return Setup.of(run)
+    return plan_of_run(run)
 
 
-def test_no_remedy_is_what_the_training_has_already(setup):
-    for name in REMEDIES:
-        assert not [one for one in candidates(name, setup) if same(setup, one.setup)], name
+def test_no_remedy_is_what_the_training_has_already(plan):
+    before = ready_of(plan)
+    for name in REMEDIES["supervised"]:
+        for change in changes([name], plan):
+            longer = change.plan.experiment.epochs != plan.experiment.epochs
+            assert longer or not same(before, ready_of(change.plan)), change.text
 
 
 HAS = (
@@ -351,20 +352,22 @@ HAS = (
 )
 
 
-def test_nothing_is_offered_that_the_training_has(setup):
-    assert not set(offered(HAS, setup)) - {"less dropout"}
-    assert offered(["more epochs", "momentum", "other inputs"], setup) == ("more epochs", "momentum", "other inputs")
+def test_nothing_is_offered_that_the_training_has(plan):
+    assert not set(offered(HAS, plan)) - {"less dropout"}
+    assert offered(["more epochs", "momentum", "other inputs"], plan) == ("more epochs", "momentum", "other inputs")
 
 
-def test_two_setups_differ_in_what_is_trained_and_in_nothing_else(setup):
-    weights = jnp.full(setup.train.rows, 2.0)
-    assert same(setup, replace(setup, scaling=setup.scaling._replace(shift=setup.scaling.shift + 1e-6)))
-    assert same(
-        replace(setup, train=setup.train._replace(weights=None)),
-        replace(setup, train=setup.train._replace(weights=weights)),
-    )
-    for change in ({"epochs": 2}, {"regularizer": None}, {"optimizer": pel.Adam(0.02, clip_norm=1.0)}):
-        assert not same(setup, replace(setup, **change))
+def test_two_trainings_differ_in_what_is_trained_and_in_nothing_else(plan):
+    ready = ready_of(plan)
+    assert same(ready, ready._replace(scaling=ready.scaling._replace(shift=ready.scaling.shift + 1e-6)))
+    alike = [ready._replace(train=ready.train._replace(weights=weights)) for weights in (None, jnp.full(120, 2.0))]
+    assert same(*alike)
+    for other in (
+        with_settings(plan, regularizer=None),
+        with_settings(plan, batch_size=16),
+        plan._replace(optimizer=pel.Adam(0.02, clip_norm=1.0)),
+    ):
+        assert not same(ready, ready_of(other))
 
 
 def test_a_finding_offers_adam_to_others_alone():

@@ -23,7 +23,9 @@ def pellucid(*arguments, code=0):
 
 def test_from_a_run_that_does_not_learn_to_a_repaired_one(tmp_path):
     run, repaired = tmp_path / "slow", tmp_path / "repaired"
-    pellucid("train", "iris", "--network", "8", "--learning-rate", "1e-5", "--epochs", 15, "--run", run, "--quiet")
+    pellucid(
+        "train", "iris", "--network", "8", "--learning-rate", "1e-5", "--epochs", 15, "--folder", run, "--no-progress"
+    )
     checked = json.loads(pellucid("check", run / "experiment.toml", "--json").stdout)
     assert checked["facts"]["skill on one batch learnt by heart"] > 0.9  # the network itself is sound
 
@@ -36,18 +38,18 @@ def test_from_a_run_that_does_not_learn_to_a_repaired_one(tmp_path):
 
     told = pellucid("prove", run, "--apply", "--budget", 2, "--seeds", 4, "--no-random")
     assert "proven" in told.stdout
-    assert "what helps: learning rate 1e-05" in told.stdout
+    assert "What helps: learning rate 1e-05" in told.stdout
     proof = json.loads((run / "proof.json").read_text())["proof"]
     assert proof["best"]["proven"]
     page = (run / "report.html").read_text()
     for words in ("learning rate too low", "What helps: learning rate 1e-05", "dropped after", "confusion"):
         assert words in page
 
-    pellucid("train", run / "repaired.toml", "--run", repaired, "--quiet")
+    pellucid("train", run / "repaired.toml", "--folder", repaired, "--no-progress")
     assert pel.load(repaired).result["accuracy"] > 0.8
 
     # Trained further, the run is another: what was found of the old weights is not shown any more.
-    pellucid("train", "--resume", run, "--epochs", 16, "--quiet")
+    pellucid("resume", run, "--epochs", 16, "--no-progress")
     assert 'id="findings"' not in (run / "report.html").read_text()
 
 
@@ -67,7 +69,7 @@ def test_the_command_line_warns_in_a_line(tmp_path):
         '[[layers]]\nname = "dense"\nunits = 8\nactivation = "tanh"\nweights = {name = "constant", value = 0.1}\n'
         '[[layers]]\nname = "dense"\nunits = 3\nactivation = "softmax"\n'
     )
-    told = pellucid("train", "iris", "--network", network, "--epochs", 1, "--run", tmp_path / "run", "--quiet")
+    told = pellucid("train", "iris", "--network", network, "--epochs", 1, "--folder", tmp_path / "run", "--no-progress")
     line = r"problem: constant init \(\d\d%\): the units of dense_1 all begin with the same weights"
     assert re.search(line, told.stderr)
     assert f"pellucid check {tmp_path / 'run' / 'experiment.toml'}" in told.stderr
@@ -94,9 +96,9 @@ def test_a_run_that_diverged_can_be_diagnosed(tmp_path):
         10,
         "--epochs",
         5,
-        "--run",
+        "--folder",
         run,
-        "--quiet",
+        "--no-progress",
         code=5,
     )
     assert pel.load(run).stopped == "diverged"

@@ -68,7 +68,7 @@ Examples:
 def diagnose(folder: Path, as_json: bool) -> None:
     """Name the likeliest causes why the training of RUN did not learn as it could, with their evidence.
 
-    The network is compared with plain methods on the same rows; causes are tried by short trainings on the same seed.
+    The network is compared with baselines on the same rows; causes are tried by short trainings on the same seed.
     The findings are kept as findings.json in RUN and shown on its report.html. Ends with code 1 where a problem was
     found. What fixes it, proven: pellucid prove RUN.
     """

@@ -17,7 +17,7 @@ def print_section(section: Any) -> None:
 
 
 @contextmanager
-def racing() -> Iterator[Callable[[str, int, int], None]]:
+def proving() -> Iterator[Callable[[str, int, int], None]]:
     """Show a bar on stderr while candidates are compared: the stage, the trainings made, the time that is left.
 
     Yields:

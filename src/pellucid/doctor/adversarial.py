@@ -1,15 +1,11 @@
 """What is measured of an adversarial training: the rows that samples cover, and the lead of the critic."""
 
 import math
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
 from pellucid.core.errors import DataError
-from pellucid.data import Dataset
-from pellucid.runs.fit import data_of_run, training_again
-from pellucid.runs.folder import RunFolder
 from pellucid.runs.samples import sample
 from pellucid.runs.trained import Trained
 
@@ -21,18 +17,6 @@ SCARCE = 0.2
 """Surroundings with less than this fraction of the samples they should hold count as left out."""
 REACH = 2.0
 """How many times as far as the real rows of its surroundings a sample may lie: what is blurred is not left out."""
-
-
-def with_gan_rows(run: Trained, data: Dataset | None = None) -> Trained:
-    """A run with the rows of its training: itself where it holds them, else a copy for which they are opened again.
-
-    Raises:
-        StorageError: no data by that name, or other data than those of the run.
-    """
-    if run.training is not None or run.folder is None:
-        return run
-    data = data_of_run(RunFolder(run.folder), run.experiment.data, data)
-    return replace(run, training=training_again(run, data), data=data)
 
 
 def coverage_of(run: Trained) -> float:

@@ -18,15 +18,15 @@ from pellucid.doctor.rule import Limit
 from pellucid.doctor.signal import NEIGHBOURS, RIDGE, Signal, distances_between
 from pellucid.doctor.skill import as_rows, class_numbers, commonest, skill_of_classes, skill_of_labels, skill_of_numbers
 
-JUDGED = ("binary", "multiclass", "multilabel", "regression")
+SCORED = ("binary", "multiclass", "multilabel", "regression")
 """Tasks that baselines can be asked to solve, where an example has one target."""
 ROWS, FEWER_ROWS = 1000, 400
 """Most rows that the baselines learn from, and most held-out rows that they are scored on; without trials."""
 
 HEALTH = {
-    "share": Limit(0.1, "of the best skill: what the choice of a method is worth"),
+    "fraction": Limit(0.1, "of the best skill: what the choice of a method is worth"),
     "least": Limit(0.05, "of skill: where there is next to nothing to reach, nothing need be wrong"),
-    "errors": Limit(2, "standard deviations of the difference between two shares of the held-out rows"),
+    "errors": Limit(2, "standard deviations of the difference between two fractions of the held-out rows"),
     "most": Limit(0.2, "of skill: with so few rows that drawing them is worth more, more is still a shortfall"),
 }
 """How far a network may stay behind the best baseline."""
@@ -69,7 +69,7 @@ class Curve(NamedTuple):
 
 @dataclass
 class Baselines:
-    """Plain methods on the rows of an examination; all figures are skills, 0 for guessing and 1 for perfect.
+    """Baselines on the rows of a training; all numbers are skills, 0 for guessing and 1 for perfect.
 
     Args:
         passes: of the network.
@@ -90,7 +90,7 @@ class Baselines:
     def possible(self) -> bool:
         """Whether there is a table of classes, labels or numbers to learn from, with held-out rows."""
         e = self.passes
-        table = e.task in JUDGED and len(e.output_shape) == 1
+        table = e.task in SCORED and len(e.output_shape) == 1
         return table and e.x_new is not None and e.rows > 1
 
     @cached_property
@@ -101,9 +101,9 @@ class Baselines:
         train, new = (as_rows(x).astype(np.float64) for x in (e.x[self._chosen], e.x_new[self._new]))
         train[~np.isfinite(train)] = np.nan
         new[~np.isfinite(new)] = np.nan
-        mean, spread = np.nan_to_num(np.nanmean(train, 0)), np.nanstd(train, 0)
-        spread = np.where(spread > 1e-12, spread, 1)
-        train, new = (np.nan_to_num((part - mean) / spread).clip(-50, 50) for part in (train, new))
+        mean, deviation = np.nan_to_num(np.nanmean(train, 0)), np.nanstd(train, 0)
+        deviation = np.where(deviation > 1e-12, deviation, 1)
+        train, new = (np.nan_to_num((part - mean) / deviation).clip(-50, 50) for part in (train, new))
         return train, new
 
     @cached_property
@@ -358,7 +358,7 @@ class Baselines:
             right = common + self.best * (1 - common)
             noise = np.sqrt(2 * max(right * (1 - right), 1 / rows) / rows) / max(1 - common, 1e-9)
         drawing = min(limits["errors"] * noise, limits["most"])
-        return float(max(limits["least"], limits["share"] * self.best, drawing))
+        return float(max(limits["least"], limits["fraction"] * self.best, drawing))
 
     @property
     def healthy(self) -> bool:
@@ -366,7 +366,7 @@ class Baselines:
         e = self.passes
         if e.diverged:
             return False
-        if not self.possible or 1 - e.skill_new <= self.limits["share"].value:
+        if not self.possible or 1 - e.skill_new <= self.limits["fraction"].value:
             return True  # no baseline need be asked
         if not self.signal.found:
             return True  # nobody can learn what is not there
@@ -377,7 +377,7 @@ class Baselines:
 
     @property
     def compared(self) -> str:
-        """How the network does beside the baselines: a sentence with the figures."""
+        """How the network does beside the baselines: a sentence with the numbers."""
         with np.errstate(all="ignore"):
             return self._compared()
 
@@ -389,12 +389,12 @@ class Baselines:
             return f"there is no baseline to compare it with, where the task is {e.task}"
         best = max(self.reached, key=lambda name: self.reached[name])
         measure = "mean recall of the classes" if e.classifies else "variance explained"
-        figures = (
+        numbers = (
             f"on held-out rows its skill is {e.skill_new:.2f}, that of the best baseline, {best}, {self.best:.2f} "
             f"(0 is guessing, 1 perfect: {'labels right' if self._labels else measure})"
         )
         if not self.healthy:
-            return f"the network stays behind the baselines: {figures}"
+            return f"the network stays behind the baselines: {numbers}"
         if self.shortfall <= 0.005:
-            return f"the network learns as well as the baselines do: {figures}"
-        return f"the network learns nearly as well as the baselines do: {figures}"
+            return f"the network learns as well as the baselines do: {numbers}"
+        return f"the network learns nearly as well as the baselines do: {numbers}"

@@ -12,13 +12,13 @@ import numpy as np
 from pellucid.core.errors import DoctorWarning, TrainingDiverged
 from pellucid.data import Dataset
 from pellucid.doctor.diagnose import BEFORE, as_finding, evidence_of, with_offers
-from pellucid.doctor.facts import some_rows
+from pellucid.doctor.facts import readable, some_rows
 from pellucid.doctor.findings import Finding
 from pellucid.doctor.losses import is_distance
 from pellucid.doctor.rule import RULES, Kind
 from pellucid.doctor.rules.inputs import COLUMNS, duplicated, without_spread
 from pellucid.doctor.subject import Subject
-from pellucid.network import Network, backpropagate
+from pellucid.network import backpropagate
 from pellucid.optimizers import Adam
 from pellucid.runs.fit import begin
 from pellucid.runs.plan import Plan, settle
@@ -107,6 +107,8 @@ def glance(run: Trained) -> list[Finding]:
     if run.adversarial or run.facts.task == "translation":  # no rule knows them before they are trained
         return []
     training: Any = run.training
+    if not readable(run):
+        return []
 
     def some(rows: Rows | None) -> Rows | None:
         if rows is None or rows.rows <= ROWS:
@@ -116,8 +118,7 @@ def glance(run: Trained) -> list[Finding]:
     few = replace(training, train=some(training.train), monitor=some(training.monitor))
     subject = Subject(replace(run, training=few), with_trials=False)
     subject.e.state_start = training.state
-    kinds = GLANCE if isinstance(run.network, Network) else GLANCE[:1]  # the others read layers in a row
-    return _before(subject, kinds, unsure=False)
+    return _before(subject, GLANCE, unsure=False)
 
 
 def warn_of_problems(run: Trained) -> list[str]:

@@ -8,15 +8,15 @@ import numpy as np
 
 import pellucid.doctor.rules  # noqa: F401 (enters the rules)
 from pellucid.data import Dataset
-from pellucid.doctor.adversarial import AdversarialSubject, with_gan_rows
+from pellucid.doctor.adversarial import AdversarialSubject
 from pellucid.doctor.calibration import probability
+from pellucid.doctor.facts import readable
 from pellucid.doctor.findings import Finding, Findings, Severity
-from pellucid.doctor.gan_remedies import gan_offered
-from pellucid.doctor.gan_setup import GanSetup
-from pellucid.doctor.remedies import offered, setup_to_offer
+from pellucid.doctor.remedies import offered, plan_of_run
 from pellucid.doctor.rule import CAUSES, EVEN, HELPS, LIKELY, RULES, WEAK, Evidence, Kind, Rule
-from pellucid.doctor.setup import with_rows
 from pellucid.doctor.subject import Subject
+from pellucid.runs.fit import data_of_run, training_again
+from pellucid.runs.folder import RunFolder
 from pellucid.runs.trained import Trained
 
 BEFORE: tuple[Kind, ...] = ("rows", "program", "probe")
@@ -54,12 +54,32 @@ def diagnose(run: Trained, data: Dataset | None = None, *, trials: bool = True) 
         >>> diagnose(run)[0].label
         'learning_rate_too_low'
     """
-    if run.adversarial:
-        subject, kinds = AdversarialSubject(with_gan_rows(run, data)), ("adversarial",)
-    else:
-        subject, kinds = Subject(with_rows(run, data), trials), (*BEFORE, "training")
-    findings = findings_of(subject, [rule for rule in RULES if rule.kind in kinds])
-    return Findings(with_offers(findings, subject.run), subject)
+    subject = subject_of(with_rows(run, data), trials)
+    return Findings(with_offers(findings_of(subject, rules_of(run)), subject.run), subject)
+
+
+def subject_of(run: Trained, trials: bool = True) -> Any:
+    """What rules are asked of: a run with the rows of its training."""
+    return AdversarialSubject(run) if run.adversarial else Subject(run, trials)
+
+
+def rules_of(run: Trained) -> list[Rule]:
+    """The rules of a finished training."""
+    kinds = ("adversarial",) if run.adversarial else (*BEFORE, "training")
+    return [rule for rule in RULES if rule.kind in kinds]
+
+
+def with_rows(run: Trained, data: Dataset | None = None) -> Trained:
+    """A run with the rows of its training: itself where it holds them, else a copy for which they are opened again.
+
+    Raises:
+        StorageError: no data by that name, or other data than those of the run.
+        InvalidValue: an optimiser from Optax, which its folder cannot describe.
+    """
+    if run.training is not None or run.folder is None:
+        return run if data is None or run.data is not None else replace(run, data=data)
+    data = data_of_run(RunFolder(run.folder), run.experiment.data, data)
+    return replace(run, training=training_again(run, data), data=data)
 
 
 def suspicion(run: Trained) -> str | None:
@@ -68,9 +88,9 @@ def suspicion(run: Trained) -> str | None:
     Also that there is nothing to learn, which is no fault of the network. It takes a few hundredths of the time of the
     training; `diagnose` makes sure.
     """
-    if run.adversarial or run.facts.task == "translation":  # of those the records alone say too little
+    if not readable(run):
         return None
-    findings = diagnose(run, trials=False)
+    findings = findings_of(subject_of(run, trials=False), rules_of(run))
     return next((found.line for found in findings if found.severity == "problem" or found.label == "no_signal"), None)
 
 
@@ -107,13 +127,10 @@ def as_finding(name: str, evidence: Evidence, severity: Severity) -> Finding:
 def with_offers(findings: Iterable[Finding], run: Any) -> list[Finding]:
     """Findings that offer nothing which the run has already."""
     findings = list(findings)
-    if run.adversarial:
-        setup = GanSetup.of(run)
-        return [replace(finding, offers=gan_offered(finding.remedies, setup)) for finding in findings]
-    setup = setup_to_offer(run) if findings else None
-    if setup is None:
+    plan = plan_of_run(run) if findings else None
+    if plan is None:
         return findings
-    return [replace(finding, offers=offered(finding.remedies, setup)) for finding in findings]
+    return [replace(finding, offers=offered(finding.remedies, plan)) for finding in findings]
 
 
 def _below_its_cause(name: str, evidence: dict[str, Evidence]) -> Evidence:

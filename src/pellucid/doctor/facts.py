@@ -13,7 +13,7 @@ from pellucid.doctor.skill import as_rows, class_numbers
 from pellucid.functions.activations import Activation as Function
 from pellucid.functions.activations import activations
 from pellucid.functions.regularizers import regularizers
-from pellucid.layers import Activation, BatchNorm, Dropout, Frozen, Layer
+from pellucid.layers import Activation, Frozen
 from pellucid.layers.layer import weights_of
 from pellucid.runs.ready import summary_of
 from pellucid.runs.trained import Trained
@@ -108,13 +108,17 @@ class Facts:
     @cached_property
     def last(self) -> Function | None:
         """The activation of the output; None where the network ends in a layer with none."""
-        layer = self.network.layers[-1]
+        layer = self._last_layer
         return activations.build(layer.function) if isinstance(layer, Activation) else None
+
+    @property
+    def _last_layer(self) -> Any:
+        return self.network.layers[self.network.ends[0]]
 
     @property
     def last_name(self) -> str:
         """Its name, ``"linear"`` for none; that of a custom layer."""
-        layer = self.network.layers[-1]
+        layer = self._last_layer
         if self.last is not None:
             return self.last.name
         return "linear" if hasattr(layer, "weights") or isinstance(layer, Frozen) else getattr(layer, "name", "custom")
@@ -138,7 +142,7 @@ class Facts:
     @property
     def output_shape(self) -> tuple[int, ...]:
         """Of what the network gives for an example."""
-        return self._shapes[-1]
+        return self._shapes[self.network.ends[0]]
 
     @property
     def outputs(self) -> int:
@@ -163,8 +167,8 @@ class Facts:
     @cached_property
     def linear(self) -> bool:
         """Whether nothing in the network but its output activation bends a line."""
-        inner = self.network.layers[:-1] if self.last is not None else self.network.layers
-        return not any(_bends(layer) for layer in inner)
+        end = self.network.ends[0] if self.last is not None else None
+        return all(layer.linear for i, layer in enumerate(self.network.layers) if i != end)
 
     @cached_property
     def state_start(self) -> Any:
@@ -326,6 +330,13 @@ class Facts:
         return text
 
 
+def readable(run: Trained) -> bool:
+    """Whether the rules of a supervised training can read a run: of one input and one output that is no sentence."""
+    if run.adversarial or run.facts.task == "translation":
+        return False
+    return len(run.network.inputs) == len(run.network.outputs) == 1
+
+
 def chosen(rows: int, most: int) -> np.ndarray:
     """The indices of all rows, or of some chosen once, in their order."""
     if rows <= most:
@@ -336,10 +347,3 @@ def chosen(rows: int, most: int) -> np.ndarray:
 def some_rows(part: Any, kept: np.ndarray) -> Any:
     """Some of the rows of a part."""
     return jax.tree.map(lambda array: np.asarray(array)[kept], part)
-
-
-def _bends(layer: Layer) -> bool:
-    if isinstance(layer, Activation):
-        return layer.function.name != "linear"  # pyright: ignore[reportAttributeAccessIssue]
-    plain = ("dense", "conv2d", "conv1d", "flatten", "reshape", "dropout", "batch_norm", "frozen", "gaussian_noise")
-    return getattr(layer, "name", "") not in plain and not isinstance(layer, (BatchNorm, Dropout))

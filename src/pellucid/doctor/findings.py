@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pellucid.doctor.rule import CAUSES
+from pellucid.report import html
+from pellucid.report.doctor import findings_section
+from pellucid.report.document import Document
 
 Severity = Literal["problem", "warning", "note"]
-SEVERITIES: tuple[Severity, ...] = ("problem", "warning", "note")
 
 
 @dataclass(frozen=True, repr=False)
@@ -99,6 +101,11 @@ class Findings(list[Finding]):
 
     def __str__(self) -> str:
         return "\n".join(map(str, self)) or f"nothing found: {self.compared}"
+
+    def _repr_html_(self) -> str:
+        plain = [finding.to_dict() for finding in self]
+        compared = "" if plain else self.compared
+        return html.fragment(Document("Findings", *findings_section(plain, compared).blocks))
 
 
 def counted(number: int, noun: str) -> str:

@@ -1,5 +1,6 @@
 """What passes through the network measure: outputs, gradients, dead and saturated units, skill."""
 
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
@@ -36,7 +37,8 @@ class Pass(NamedTuple):
     state: tuple[Any, ...]
 
 
-class Hidden(NamedTuple):
+@dataclass(frozen=True)
+class Hidden:
     """One activation inside the network, by the index of its layer."""
 
     index: int
@@ -105,8 +107,8 @@ class Passes(Facts):
     @cached_property
     def hidden(self) -> tuple[Hidden, ...]:
         """The activations inside the network."""
-        layers = enumerate(self.network.layers[:-1])
-        return tuple(Hidden(i, at.function) for i, at in layers if isinstance(at, Activation))  # pyright: ignore[reportArgumentType]
+        inner = [(i, layer) for i, layer in enumerate(self.network.layers) if i not in self.network.ends]
+        return tuple(Hidden(i, layer.function) for i, layer in inner if isinstance(layer, Activation))  # pyright: ignore[reportArgumentType]
 
     def dead(self, hidden: Hidden) -> tuple[float, float]:
         """The fraction of an activation's units that are 0 for every row, before training and after."""
@@ -166,7 +168,8 @@ class Passes(Facts):
     @cached_property
     def decides_hard(self) -> bool:
         """Whether every output is 0 or 1 and nothing between, as a perceptron's are."""
-        return set(np.unique(self.prediction)) <= {0.0, 1.0}
+        custom = self.last is None and self.last_name != "linear"
+        return custom and set(np.unique(self.prediction)) <= {0.0, 1.0}
 
     def decide(self, outputs: np.ndarray) -> np.ndarray:
         """The classes that outputs name."""

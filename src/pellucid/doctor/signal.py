@@ -2,12 +2,11 @@
 
 A skill near 0 may be bad luck of few rows, and a skill above 0 good luck. A test says which: the targets are dealt out
 anew to the same rows, many times, and what a method reaches on the true targets is compared with what it reaches on
-those. It holds for any number of rows and any shares of classes. The targets of all tasks are read alike: classes
+those. It holds for any number of rows and any fractions of classes. The targets of all tasks are read alike: classes
 one-hot, labels and numbers as they are, every column standardised.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -69,9 +68,9 @@ def permutation_test(statistic: Statistic, rows: int, orders: int) -> float:
 def coded(columns: np.ndarray) -> np.ndarray:
     """Columns of targets or predictions, standardised: 0 where one is constant; of many, some random mixtures."""
     columns = as_rows(columns).astype(np.float64)
-    spread = columns.std(0)
-    known = np.isfinite(spread) & (spread > 1e-12)
-    columns = np.where(known, (columns - columns.mean(0)) / np.where(known, spread, 1), 0)
+    deviation = columns.std(0)
+    known = np.isfinite(deviation) & (deviation > 1e-12)
+    columns = np.where(known, (columns - columns.mean(0)) / np.where(known, deviation, 1), 0)
     if columns.shape[1] > COLUMNS:
         columns = columns @ np.random.default_rng(0).normal(size=(columns.shape[1], COLUMNS)) / COLUMNS
     return columns.astype(np.float32)
@@ -100,7 +99,6 @@ def predictions(x: np.ndarray, t: np.ndarray, new: np.ndarray) -> tuple[np.ndarr
     return (*found, *(kernel(new) @ (inverse @ t) for kernel, inverse in _ridges(x)))
 
 
-@dataclass
 class Signal:
     """Whether anything, the network or a baseline, finds a signal in the rows of a training.
 
@@ -109,8 +107,9 @@ class Signal:
         thorough: whether more rows and more permutations are taken.
     """
 
-    passes: Passes
-    thorough: bool = True
+    def __init__(self, passes: Passes, thorough: bool = True) -> None:
+        self.passes = passes
+        self.most, self.orders = (ROWS, ORDERS) if thorough else (FEWER_ROWS, FEWER_ORDERS)
 
     @cached_property
     def possible(self) -> bool:
@@ -140,17 +139,12 @@ class Signal:
 
     def _held_out(self) -> float:
         """The network, and what baselines learn from the training rows, on held-out rows."""
-        e = self.passes
-        assert e.prediction_new is not None  # there are held-out rows, as ``possible`` says
-        assert e.x_new is not None
-        assert e.y_new is not None
-        of_network = self._test_of_predictions((self._scores(e.prediction_new),), self._coded(e.y_new))
+        e, (x, t), (x_new, t_new) = self.passes, self._train, self._new
+        every = self._coded(_known(e.y_new))
+        of_network = self._test_of_predictions((self._scores(_known(e.prediction_new)),), every)
         if 4 * of_network <= LEVEL.value:
             return of_network
-        x, t = self._train
-        some = self._some(len(e.x_new))
-        plain = self._test_of_predictions(predictions(x, t, self._inputs(e.x_new[some])), self._coded(e.y_new[some]))
-        return min(1.0, 2 * min(of_network, plain))
+        return min(1.0, 2 * min(of_network, self._test_of_predictions(predictions(x, t, x_new), t_new)))
 
     def _columns(self) -> float:
         """The column of the inputs that is closest to the targets."""
@@ -160,19 +154,15 @@ class Signal:
             related = (x.T @ _permuted(t, orders)).reshape(x.shape[1], len(orders), -1)
             return (related**2).sum(2).max(0)[:, None]
 
-        return permutation_test(statistic, len(t), self._orders) if t.any() else 1.0
+        return permutation_test(statistic, len(t), self.orders) if t.any() else 1.0
 
     def _training(self) -> float:
-        """Plain methods on training rows that each is predicted from the others."""
+        """Baselines on training rows that each is predicted from the others."""
         return self._test_of_others(*self._train)
 
     def _among_held_out(self) -> float:
         """The same on held-out rows, where the training targets alone may be wrong."""
-        e = self.passes
-        assert e.x_new is not None  # as ``possible`` says
-        assert e.y_new is not None
-        some = self._some(len(e.x_new))
-        return self._test_of_others(self._inputs(e.x_new[some]), self._coded(e.y_new[some]))
+        return self._test_of_others(*self._new)
 
     def _test_of_others(self, x: np.ndarray, t: np.ndarray) -> float:
         if len(x) < FEWEST_ROWS.value or not t.any():
@@ -184,57 +174,48 @@ class Signal:
             agree = [((s @ dealt) * dealt).sum(0).reshape(len(orders), -1).sum(1) for s in methods]
             return np.stack(agree, 1)
 
-        return permutation_test(statistic, len(t), self._orders)
+        return permutation_test(statistic, len(t), self.orders)
 
     def _test_of_predictions(self, predicted: tuple[np.ndarray, ...], t: np.ndarray) -> float:
-        if not t.any():
-            return 1.0
         methods = [one for one in predicted if one.shape == t.shape]
-        if not methods:
+        if not t.any() or not methods:
             return 1.0
 
         def statistic(orders: np.ndarray) -> np.ndarray:
             dealt = t[orders]
             return np.stack([np.einsum("nk,pnk->p", one, dealt) for one in methods], 1)
 
-        return permutation_test(statistic, len(t), self._orders)
+        return permutation_test(statistic, len(t), self.orders)
 
     # ------------------------------------------------------------------------------------------- the rows
 
-    @property
-    def _orders(self) -> int:
-        return ORDERS if self.thorough else FEWER_ORDERS
-
-    def _some(self, rows: int) -> np.ndarray:
-        return np.random.default_rng(0).permutation(rows)[: ROWS if self.thorough else FEWER_ROWS]
-
     @cached_property
     def _train(self) -> tuple[np.ndarray, np.ndarray]:
-        e = self.passes
-        some = self._some(len(e.x))
-        return self._inputs(e.x[some]), self._coded(e.y[some])
+        return self._some(self.passes.x, self.passes.y)
+
+    @cached_property
+    def _new(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._some(_known(self.passes.x_new), _known(self.passes.y_new))
+
+    def _some(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Some rows: inputs standardised by the training rows, targets coded."""
+        some = np.random.default_rng(0).permutation(len(x))[: self.most]
+        mean, deviation = self._scale
+        rows = as_rows(x[some]).astype(np.float64)
+        rows = np.where(np.isfinite(rows), rows, mean)
+        return ((rows - mean) / deviation).clip(-50, 50).astype(np.float32), self._coded(y[some])
 
     @cached_property
     def _scale(self) -> tuple[np.ndarray, np.ndarray]:
         x = self.passes.finite
-        spread = x.std(0)
-        return x.mean(0), np.where(spread > 1e-12, spread, 1)
-
-    def _inputs(self, x: np.ndarray) -> np.ndarray:
-        """Inputs standardised by the training rows."""
-        mean, spread = self._scale
-        rows = as_rows(x).astype(np.float64)
-        rows = np.where(np.isfinite(rows), rows, mean)
-        return ((rows - mean) / spread).clip(-50, 50).astype(np.float32)
+        deviation = x.std(0)
+        return x.mean(0), np.where(deviation > 1e-12, deviation, 1)
 
     @cached_property
     def _classes(self) -> int:
-        e = self.passes
-        assert e.y_new is not None  # as ``possible`` says
-        return int(max(class_numbers(e.y).max(), class_numbers(e.y_new).max())) + 1
+        return int(max(class_numbers(self.passes.y).max(), class_numbers(_known(self.passes.y_new)).max())) + 1
 
-    def _coded(self, y: np.ndarray | None) -> np.ndarray:
-        assert y is not None  # as ``possible`` says
+    def _coded(self, y: np.ndarray) -> np.ndarray:
         return coded(self._one_hot(class_numbers(y)) if self.passes.classifies else y)
 
     def _one_hot(self, classes: np.ndarray) -> np.ndarray:
@@ -249,6 +230,11 @@ class Signal:
         if e.classifies and outputs.shape[1] != self._classes:
             outputs = self._one_hot(e.decide(outputs))
         return coded(outputs)
+
+
+def _known(array: np.ndarray | None) -> np.ndarray:
+    assert array is not None  # as ``possible`` says
+    return array
 
 
 def _permuted(t: np.ndarray, orders: np.ndarray) -> np.ndarray:

@@ -16,8 +16,7 @@ import numpy as np
 from pellucid.core.errors import TrainingDiverged
 from pellucid.doctor.passes import Passes
 from pellucid.functions.initializers import fans
-from pellucid.layers import Dropout, Frozen
-from pellucid.network import Network
+from pellucid.layers import Dropout
 from pellucid.runs.outputs import outputs_of
 from pellucid.training import History, Rows, Scaling, Training
 from pellucid.training.state import with_numbers
@@ -51,7 +50,7 @@ class Trials:
             rate: factor of the learning rate.
             longer: factor of the epochs.
             keep: a name to keep the network under that it ended with.
-            changes: ``inputs`` (a scaling, and the rows that it takes), ``y`` (shift and spread taken off the targets),
+            changes: ``inputs`` (a scaling, and the rows that it takes), ``y`` (shift and deviation of the targets),
                 ``params``, ``regularizer``, ``program``.
         """
         e = self.passes
@@ -66,10 +65,10 @@ class Trials:
         }
         state = with_numbers(e.state_start._replace(**given), optimizer)
         scaling, rows, monitor = changes.get("inputs", (training.scaling, training.train, training.monitor))
-        shift, spread = changes.get("y", (0.0, 1.0))
+        shift, deviation = changes.get("y", (0.0, 1.0))
         if "y" in changes:
             rows, monitor = (
-                part and part._replace(y=jnp.asarray((np.asarray(part.y) - shift) / spread, part.y.dtype))
+                part and part._replace(y=jnp.asarray((np.asarray(part.y) - shift) / deviation, part.y.dtype))
                 for part in (rows, monitor)
             )
         # The run's own program, with the recorder and the held-out rows, is compiled already.
@@ -92,7 +91,7 @@ class Trials:
         x = np.asarray(scored.x)[sample]
         like = e.run.facts.held_out_rows or None
         outputs = outputs_of(program.network, trial.params, trial.layer_state, x, scaling, like=like)
-        return e.skill(outputs * spread + shift, y)
+        return e.skill(outputs * deviation + shift, y)
 
     @cached_property
     def again(self) -> float:
@@ -178,13 +177,13 @@ class Trials:
 
     @cached_property
     def _standard_targets(self) -> tuple[np.ndarray, np.ndarray]:
-        """Shift and spread of the targets."""
+        """Shift and standard deviation of the targets."""
         y = self.passes.y
-        spread = y.std(0, keepdims=True)
-        return y.mean(0, keepdims=True), np.where(spread > 0, spread, 1).astype(np.float32)
+        deviation = y.std(0, keepdims=True)
+        return y.mean(0, keepdims=True), np.where(deviation > 0, deviation, 1).astype(np.float32)
 
     @cached_property
-    def drawn_anew(self) -> float:
+    def initialised_again(self) -> float:
         """Weights of Glorot's size, biases 0."""
         rng = np.random.default_rng(1)
 
@@ -218,8 +217,8 @@ class Trials:
     def undropped(self) -> float:
         """No dropout."""
         e = self.passes
-        layers = (replace(layer, rate=0.0) if isinstance(layer, Dropout) else layer for layer in e.network.layers)
-        return self.outcome(program=replace(e.run.program, network=Network(*layers)))
+        layers = [replace(layer, rate=0.0) if isinstance(layer, Dropout) else layer for layer in e.network.layers]
+        return self.outcome(program=replace(e.run.program, network=e.network.with_layers(layers)))
 
 
 def _with_rate(optimizer: Any, rate: float) -> Any:
@@ -227,8 +226,3 @@ def _with_rate(optimizer: Any, rate: float) -> Any:
     copy = replace(optimizer, learning_rate=abs(rate))
     object.__setattr__(copy, "learning_rate", rate)
     return copy
-
-
-def trainable(network: Any) -> bool:
-    """Whether any layer is not frozen."""
-    return any(not isinstance(layer, Frozen) for layer in network.layers)

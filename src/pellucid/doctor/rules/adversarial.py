@@ -11,11 +11,9 @@ COVERED = Limit(0.8, "of the real rows: a fifth left out is more than one mode o
     "mode_collapse",
     "adversarial",
     meaning="the generator covers only part of the data",
-    about=(
-        "The generator covers only part of the data: whatever the noise, it gives examples of some modes and none of "
-        f"the others. A real row counts as covered where the samples around it are at least {SCARCE:.0%} of what its "
-        f"surroundings, which hold {AROUND:.0%} of the real rows, should have."
-    ),
+    about="The generator covers only part of the data: whatever the noise, it gives examples of some modes and none of "
+    f"the others. A real row counts as covered where the samples around it are at least {SCARCE:.0%} of what its "
+    f"surroundings, which hold {AROUND:.0%} of the real rows, should have.",
     alike="A generator that has only begun to learn covers little as well.",
     reason="rows around which there are no samples are never generated",
     remedies=("larger critic rate", "Wasserstein loss with gradient penalty", "adam", "more critic steps"),
@@ -32,13 +30,9 @@ def mode_collapse(s: AdversarialSubject, covered: float) -> Evidence | None:
 @rule(
     "dominant_critic",
     "adversarial",
-    meaning=(
-        "the critic distinguishes samples from real rows so surely that its gradient teaches the generator little"
-    ),
-    about=(
-        "The critic gives nearly all of its certainty to the right side. The generator's gradient through it is then "
-        "small, or points nowhere."
-    ),
+    meaning="the critic distinguishes samples from real rows so surely that its gradient teaches the generator little",
+    about="The critic gives nearly all of its certainty to the right side. The generator's gradient through it is "
+    "then small, or points nowhere.",
     formula="1 − L_D / (2 ln 2): 0 where the critic guesses, 1 where it is sure and right",
     alike="Mode collapse: there the generator deceives the critic, but always by the same examples.",
     reason="a critic that is never wrong has next to no gradient to give",

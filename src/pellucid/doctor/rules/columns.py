@@ -37,11 +37,10 @@ class Column(NamedTuple):
 @rule(
     "label_leakage",
     "rows",
-    reason=(
-        "a question that one column answers alone needs no network; often the column is the answer under another name"
-    ),
+    reason="a question that one column answers alone needs no network; often the column is the answer under another "
+    "name",
     rows=Limit(30, "different rows: with fewer a column tells the target by chance"),
-    rare=Limit(10, "rows beside the commonest class: with fewer there is next to nothing to be told"),
+    rare=Limit(10, "rows beside the commonest class: with fewer there is next to nothing to predict"),
     slips=Limit(
         0.005, "of the mistakes of always naming the commonest class, beside one at each border of two classes"
     ),
@@ -66,30 +65,30 @@ def a_column_alone(
         classes = target.dtype.kind in "iu"
         if classes and len(target) - np.bincount(target).max() < rare:
             continue
-        told = np.array([tells(column, target) for column in columns])
+        skills = np.array([skill_alone(column, target) for column in columns])
         allowed = 1 - (_allowance(target, slips) if classes else strays)
-        alone = np.flatnonzero(told >= allowed)
-        copies = [int(i) for i in alone if classes and told[i] == 1 and _as_many(columns[i], target)]
-        rest = np.delete(told, alone).max(initial=0)
-        stands_out = len(alone) < others * len(columns) and (1 - told[alone] <= fewer * (1 - rest)).any()
+        alone = np.flatnonzero(skills >= allowed)
+        copies = [int(i) for i in alone if classes and skills[i] == 1 and _as_many(columns[i], target)]
+        rest = np.delete(skills, alone).max(initial=0)
+        stands_out = len(alone) < others * len(columns) and (1 - skills[alone] <= fewer * (1 - rest)).any()
         if len(alone) and (stands_out or copies):
-            return _evidence(columns, told, copies or [int(i) for i in alone], target)
+            return _evidence(columns, skills, copies or [int(i) for i in alone], target)
     return None
 
 
-def _evidence(columns: list[Column], told: np.ndarray, alone: list[int], target: np.ndarray) -> Evidence:
-    first = max(alone, key=lambda i: told[i])
+def _evidence(columns: list[Column], skills: np.ndarray, alone: list[int], target: np.ndarray) -> Evidence:
+    first = max(alone, key=lambda i: skills[i])
     if target.dtype.kind in "iu":
-        mistakes = (1 - told[first]) * (1 - np.bincount(target).max() / len(target))
+        mistakes = (1 - skills[first]) * (1 - np.bincount(target).max() / len(target))
         how = f"{percent(float(1 - mistakes))} of the rows right"
     else:
-        how = f"{percent(float(told[first]))} of its variance"
+        how = f"{percent(float(skills[first]))} of its variance"
     because = f"{columns[first].name} alone predicts the target ({how})"
     if len(alone) > 1:
         because += f", and so {'does' if len(alone) == 2 else 'do'} {counted(len(alone) - 1, 'other column')}"
     because += ": if it is not known when predictions are made, leave it out; if it is, no network is needed"
-    numbers: dict[str, Any] = {"column": columns[first].name, "predicts": float(told[first]), "columns": len(alone)}
-    rest = np.delete(told, alone)
+    numbers: dict[str, Any] = {"column": columns[first].name, "predicts": float(skills[first]), "columns": len(alone)}
+    rest = np.delete(skills, alone)
     return Evidence(LIKELY, numbers | {"best other": float(rest.max(initial=0))}, because, holds_back=False)
 
 
@@ -113,7 +112,7 @@ def columns_of(run: Any, x: np.ndarray) -> list[Column]:
     ]
 
 
-def tells(column: Column, target: np.ndarray) -> float:
+def skill_alone(column: Column, target: np.ndarray) -> float:
     """How well a column alone predicts a target, each row from other rows: 0 as always the same, 1 without a mistake.
 
     Rows of one value predict each other, by their commonest class or their mean. A number that no other row has is

@@ -33,10 +33,8 @@ BEND = Limit(0.1, "of skill between a curved model and a line: less is the choic
     "over_regularised",
     "training",
     meaning="dropout or a penalty so strong that the signal is lost",
-    about=(
-        "The penalty on the weights, or dropout, is so strong that the signal is lost: the weights are driven to 0, "
-        "or hardly a unit is left in any step."
-    ),
+    about="The penalty on the weights, or dropout, is so strong that the signal is lost: the weights are driven to 0, "
+    "or hardly a unit is left in any step.",
     formula="L + λ₁ Σ|w| + λ₂ Σ w²",
     alike="Under-capacity and a rate that is too low: the training rows are not fitted.",
     reason="without the penalty, or the dropout, the training rows must be learnt better",
@@ -102,10 +100,8 @@ def over_regularised(
     "overfitting",
     "training",
     meaning="fits the training rows beyond what holds on new rows",
-    about=(
-        "The network fits the training rows beyond what holds on new ones. The training loss goes on falling while "
-        "that of the held-out rows rises."
-    ),
+    about="The network fits the training rows beyond what holds on new ones. The training loss goes on falling while "
+    "that of the held-out rows rises.",
     alike="Different preparation of the two parts, leaking columns and wrong labels widen the same gap.",
     reason="held-out rows must get worse while training rows get better",
     remedies=("fewer epochs", "L2 penalty", "dropout", "fewer units"),
@@ -202,10 +198,8 @@ def class_imbalance(
     "missing_hidden_activation",
     "training",
     meaning="the hidden layers are linear, so the network is a linear model",
-    about=(
-        "Without an activation between them, layers multiply to a single linear map: the network can do what a "
-        "linear model can, and no more."
-    ),
+    about="Without an activation between them, layers multiply to a single linear map: the network can do what a "
+    "linear model can, and no more.",
     formula="W₂ (W₁ x + b₁) + b₂ = (W₂ W₁) x + (W₂ b₁ + b₂)",
     alike="Under-capacity: more units do not help here.",
     reason="a chain of linear layers is one linear layer",
@@ -226,10 +220,8 @@ def missing_hidden_activation(s: Subject, bend: float) -> Evidence | None:
     "not_linearly_separable",
     "training",
     meaning="a linear model on data that no line separates",
-    about=(
-        "A model without a hidden layer divides the inputs by a plane. Where no plane separates the classes, as in "
-        "exclusive or, the perceptron's rule never comes to rest."
-    ),
+    about="A model without a hidden layer divides the inputs by a plane. Where no plane separates the classes, as in "
+    "exclusive or, the perceptron's rule never comes to rest.",
     formula="sign(wᵀx + b)",
     alike="A rate that is too high, since the loss jumps about for ever.",
     reason="where a curved model learns the training rows and no line does",
@@ -304,25 +296,18 @@ def under_capacity(
     "no_signal",
     "training",
     meaning="the inputs tell nothing of the targets: no method does better than guessing",
-    about=(
-        "The inputs tell nothing of the targets: labels that were shuffled or joined to the wrong rows, or inputs "
-        "that have nothing to do with what is asked. A network can learn such training rows by heart, but on new "
-        "rows it guesses. Each test deals the targets out anew to the same rows some hundred times: what a method "
-        "reaches on the true targets has to beat what it reaches on those. The network, nearest neighbours, kernel "
-        "ridge regression, a linear model and each single column are tested, on held-out rows and on training rows "
-        "that each is predicted from the others."
-    ),
-    formula=(
-        "p = (1 + number of permutations that do as well as the true targets) / (1 + number of permutations); above "
-        "0.01, of four tests together, there is no signal"
-    ),
-    alike=(
-        "Overfitting, where training rows are learnt and held-out rows are not, but some method does better than "
-        "guessing; a network that learns nothing while baselines do; a signal too weak for so few rows."
-    ),
-    reason=(
-        "what no method does better on the true targets than on targets dealt out at random is not there to be learnt"
-    ),
+    about="The inputs tell nothing of the targets: labels that were shuffled or joined to the wrong rows, or inputs "
+    "that have nothing to do with what is asked. A network can learn such training rows by heart, but on new rows it "
+    "guesses. Each test deals the targets out anew to the same rows some hundred times: what a method reaches on the "
+    "true targets has to beat what it reaches on those. The network, nearest neighbours, kernel ridge regression, a "
+    "linear model and each single column are tested, on held-out rows and on training rows that each is predicted "
+    "from the others.",
+    formula="p = (1 + number of permutations that do as well as the true targets) / (1 + number of permutations); "
+    "above 0.01, of four tests together, there is no signal",
+    alike="Overfitting, where training rows are learnt and held-out rows are not, but some method does better than "
+    "guessing; a network that learns nothing while baselines do; a signal too weak for so few rows.",
+    reason="what no method does better on the true targets than on targets dealt out at random is not there to be "
+    "learnt",
     remedies=("give each row its own label", "other inputs", "more rows"),
     level=LEVEL,
     few=Limit(100, "rows: fewer show only a strong signal"),

@@ -59,16 +59,12 @@ def non_finite_inputs(s: Subject) -> Evidence | None:
     "inputs_not_scaled",
     "program",
     meaning="the inputs are large, offset or of very different scales",
-    about=(
-        "The inputs are large, far off 0, or of very different sizes. Their size multiplies the gradient of the "
-        "first layer's weights, and their differences make the loss a narrow valley in which no single rate fits all "
-        "directions."
-    ),
+    about="The inputs are large, far off 0, or of very different sizes. Their size multiplies the gradient of the "
+    "first layer's weights, and their differences make the loss a narrow valley in which no single rate fits all "
+    "directions.",
     formula="x' = (x − mean) / standard deviation, column by column, from the training rows",
-    alike=(
-        "A rate that is too high: with the inputs standardised the same rate may be fine. Saturated units are often "
-        "the consequence."
-    ),
+    alike="A rate that is too high: with the inputs standardised the same rate may be fine. Saturated units are often "
+    "the consequence.",
     reason="units draw weights for inputs of size 1",
     remedies=("standardise the inputs", "min-max the inputs"),
     trials=("standardised",),
@@ -84,16 +80,16 @@ def inputs_not_scaled(s: Subject, large: float, uneven: float, uneven_size: floa
         return None
     table = x.shape[1] < TABLE
     size = float(np.sqrt((x**2).mean()))
-    spreads = x.std(0)
-    spreads = spreads[spreads > 1e-12]
-    ratio = float(spreads.max() / spreads.min()) if len(spreads) and table else 1.0
+    deviations = x.std(0)
+    deviations = deviations[deviations > 1e-12]
+    ratio = float(deviations.max() / deviations.min()) if len(deviations) and table else 1.0
     offset = float(np.median(np.abs(x.mean(0)) / np.maximum(x.std(0), 1e-12))) if table else 0.0
     if size < large and not (ratio > uneven and size > uneven_size):
         return None
     strength = between(POSSIBLE, FAIR, math.log10(max(size, 1)) / most)
     if s.refuted("standardised"):
         strength = min(strength, POSSIBLE)
-    numbers = {"root mean square": size, "largest spread / smallest": ratio, "mean / spread": offset}
+    numbers = {"root mean square": size, "largest deviation / smallest": ratio, "mean / deviation": offset}
     numbers["largest column"] = float(np.sqrt((x**2).mean(0)).max())
     return Evidence(strength, numbers, f"the inputs have a root mean square of {size:.3g}")
 
@@ -102,10 +98,8 @@ def inputs_not_scaled(s: Subject, large: float, uneven: float, uneven_size: floa
     "inputs_scaled_too_small",
     "program",
     meaning="the inputs were scaled down too far",
-    about=(
-        "The inputs were divided too often, for instance by 255 twice. The first layer's gradients shrink as its "
-        "inputs do, and its outputs hardly depend on them."
-    ),
+    about="The inputs were divided too often, for instance by 255 twice. The first layer's gradients shrink as its "
+    "inputs do, and its outputs hardly depend on them.",
     alike="A rate that is too low, or initial weights that are too small.",
     reason="the first layer's gradients shrink as its inputs do",
     remedies=("standardise the inputs",),
@@ -127,11 +121,9 @@ LARGE_TARGETS = Limit(8, "a fresh network gives outputs of size 1, and an output
     "targets_not_scaled",
     "program",
     meaning="the targets are far larger than a fresh network produces",
-    about=(
-        "The targets of a regression are far larger than what a fresh network gives, about 1. The output has to "
-        "travel that distance by steps of the learning rate's size, or the first gradients are so large that it "
-        "overshoots."
-    ),
+    about="The targets of a regression are far larger than what a fresh network gives, about 1. The output has to "
+    "travel that distance by steps of the learning rate's size, or the first gradients are so large that it "
+    "overshoots.",
     formula="y' = (y − mean) / standard deviation, from the training rows",
     alike="A rate that is too low (the outputs creep towards the targets), or too high (the squared error explodes).",
     reason="a fresh network gives outputs of size 1",
@@ -156,21 +148,17 @@ def targets_not_scaled(s: Subject, large: float, most: float) -> Evidence | None
     "drift",
     "program",
     meaning="the inputs change along the order of the rows, as over time, and the held-out rows come last",
-    about=(
-        "The rows stand in an order, mostly that of time, their inputs change along it, and the last ones were held "
-        "out. The network is asked about inputs unlike most of those that it learnt. This is no mistake of "
-        "preparation: it is how new rows will come. Rows held out at random would hide it, and promise more than use "
-        "will keep. What helps is to learn from the latest rows, to give columns that do not drift (differences "
-        "from the past, the hour and the season in place of the date), and to train again as rows come in."
-    ),
-    formula=(
-        "the mean of a block of training rows, in their order, lies as far from the mean of all of them as the held-"
-        "out mean does"
-    ),
+    about="The rows stand in an order, mostly that of time, their inputs change along it, and the last ones were held "
+    "out. The network is asked about inputs unlike most of those that it learnt. This is no mistake of preparation: "
+    "it is how new rows will come. Rows held out at random would hide it, and promise more than use will keep. What "
+    "helps is to learn from the latest rows, to give columns that do not drift (differences from the past, the hour "
+    "and the season in place of the date), and to train again as rows come in.",
+    formula="the mean of a block of training rows, in their order, lies as far from the mean of all of them as the "
+    "held-out mean does",
     alike="A mismatch of preparation: there the training rows themselves are alike from the first to the last.",
     reason="rows taken in their order differ from the mean of the training rows as the held-out rows do",
     remedies=("train on the latest rows", "columns relative to the past", "train again as rows come in"),
-    shift=Limit(0.5, "half a standard deviation, in most columns, is far outside what drawing rows does"),
+    shift=Limit(0.5, "half a standard deviation, in most columns, is far outside what sampling rows does"),
     some=Limit(0.1, "of the columns: what changes with time need not be most of them"),
     follows=Limit(0.5, "of the held-out rows' shift, within the training rows: shuffled rows show none of it"),
     chance=Limit(4, "standard errors of the mean of a block of rows"),
@@ -213,36 +201,34 @@ def _shifts(s: Subject) -> tuple[np.ndarray, np.ndarray] | None:
         return None
     x, new = s.e.finite, as_rows(s.e.x_new)
     new = np.where(np.isfinite(new), new, 0)
-    spread = x.std(0)
-    alive = spread > max(float(x.std()) * 0.05, 1e-12)
+    deviation = x.std(0)
+    alive = deviation > max(float(x.std()) * 0.05, 1e-12)
     if not alive.any() or alive.sum() > COLUMNS:
         return None
     mean = x.mean(0)
     blocks = np.stack([part.mean(0) for part in np.array_split(x, BLOCKS)])
     off, along = np.abs(new.mean(0) - mean), np.abs(blocks - mean).max(0)
-    return (off / np.maximum(spread, 1e-12))[alive], (along / np.maximum(spread, 1e-12))[alive]
+    return (off / np.maximum(deviation, 1e-12))[alive], (along / np.maximum(deviation, 1e-12))[alive]
 
 
 @rule(
     "train_test_mismatch",
     "program",
     meaning="training and held-out rows are prepared differently",
-    about=(
-        "Training and held-out rows were prepared differently: scaled by other numbers, in other units, or from "
-        "another source. The network is asked about inputs that it has never seen the like of."
-    ),
-    alike="Overfitting: there both parts have the same means and spreads.",
-    reason="both parts are drawn from one source, unless they were prepared apart",
+    about="Training and held-out rows were prepared differently: scaled by other numbers, in other units, or from "
+    "another source. The network is asked about inputs that it has never seen the like of.",
+    alike="Overfitting: there both parts have the same means and deviations.",
+    reason="both parts come from one source, unless they were prepared apart",
     remedies=("prepare both alike",),
-    shift=Limit(0.5, "half a spread, in most columns, is far outside what drawing rows does"),
-    wider=Limit(math.log(2), "a spread doubled or halved in most columns is not chance either"),
+    shift=Limit(0.5, "half a standard deviation, in most columns, is far outside what sampling rows does"),
+    wider=Limit(math.log(2), "a deviation doubled or halved in most columns is not chance either"),
     related=Limit(
         0.3, "of correlation, root mean square over the pairs of columns: other columns stand in their places"
     ),
     chance=Limit(3, "of so many standard errors: with few rows means differ by themselves"),
 )
 def train_test_mismatch(s: Subject, shift: float, wider: float, related: float, chance: float) -> Evidence | None:
-    """Held-out inputs of other means or spreads than the training inputs, or of columns that go together otherwise."""
+    """Held-out inputs of other means or deviations than the training inputs, or of columns that correlate otherwise."""
     if s.e.x_new is None:
         return None
     x, new = s.e.finite, as_rows(s.e.x_new)
@@ -250,21 +236,21 @@ def train_test_mismatch(s: Subject, shift: float, wider: float, related: float, 
     if drifts(s):
         return None
     floor = max(float(x.std()) * 0.05, 1e-12)
-    spread, spread_new = np.maximum(x.std(0), floor), np.maximum(new.std(0), floor)
+    deviation, deviation_new = np.maximum(x.std(0), floor), np.maximum(new.std(0), floor)
     alive = (x.std(0) > floor) | (new.std(0) > floor)
     if not alive.any():
         return None
-    moved = np.abs(x.mean(0) - new.mean(0))[alive] / np.maximum(spread, spread_new)[alive]
+    moved = np.abs(x.mean(0) - new.mean(0))[alive] / np.maximum(deviation, deviation_new)[alive]
     noise = chance * math.sqrt(1 / len(x) + 1 / len(new))
     off = float(np.median(moved))
-    widened = float(np.median(np.abs(np.log(spread_new / spread))[alive]))
+    widened = float(np.median(np.abs(np.log(deviation_new / deviation))[alive]))
     if off < max(shift, noise) and widened < max(wider, 2 * noise):
         apart = _related_otherwise(x[:, alive], new[:, alive]) if alive.sum() < TABLE else 0.0
         if apart < related + noise / chance:
             return None
         because = f"columns that go together in training do not in the held-out rows: correlations {apart:.2f} apart"
         return Evidence(CLEAR, {"correlations apart": apart}, because)
-    times = float(np.exp(np.median(np.log(spread_new / spread)[alive])))
+    times = float(np.exp(np.median(np.log(deviation_new / deviation)[alive])))
     numbers = {"shift in standard deviations": off, "standard deviation against training": times}
     if off >= max(shift, noise):
         because = f"in the median column the held-out mean lies {off:.2g} standard deviations from the training mean"
@@ -277,14 +263,10 @@ def train_test_mismatch(s: Subject, shift: float, wider: float, related: float, 
     "uninformative_features",
     "program",
     meaning="constant, repeated or noise columns swamp the useful ones",
-    about=(
-        "Columns that are constant, repeated or noise outweigh the useful ones: with more columns than rows there is "
-        "always a combination of noise that fits the training rows."
-    ),
-    alike=(
-        "Overfitting, of which this is one cause; a network that is too small does not fit the training rows at all."
-    ),
-    reason="a column without spread cannot tell anything; noise columns drown the rest when they outnumber the rows",
+    about="Columns that are constant, repeated or noise outweigh the useful ones: with more columns than rows there "
+    "is always a combination of noise that fits the training rows.",
+    alike="Overfitting, of which this is one cause; a network that is too small does not fit the training rows at all.",
+    reason="a column without variance cannot tell anything; noise columns drown the rest when they outnumber the rows",
     remedies=("keep the informative columns", "L1 penalty"),
     large=Limit(5, "times the other columns' size: such a constant outweighs them in every unit"),
     copied=Limit(0.5, "of the columns: what the copies tell then weighs more than all else"),

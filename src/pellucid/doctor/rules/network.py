@@ -10,17 +10,15 @@ import numpy as np
 from pellucid.doctor.findings import counted
 from pellucid.doctor.rule import CERTAIN, CLEAR, EVEN, LIKELY, OPEN, STRONG, Evidence, Limit, between, rule
 from pellucid.doctor.subject import Subject
-from pellucid.layers import BatchNorm, Frozen
+from pellucid.layers import BatchNorm
 
 
 @rule(
     "batch_norm_statistics",
     "probe",
     meaning="batch normalisation keeps no running statistics",
-    about=(
-        "Batch normalisation uses the batch's mean and variance in training, and running ones in prediction. Where "
-        "these are not updated they remain 0 and 1, and the network predicts from inputs that it has never seen."
-    ),
+    about="Batch normalisation uses the batch's mean and variance in training, and running ones in prediction. Where "
+    "these are not updated they remain 0 and 1, and the network predicts from inputs that it has never seen.",
     alike="Overfitting and different preparation: good in training, bad on held-out rows.",
     reason="what is not updated stays at mean 0 and variance 1, whatever the inputs are",
     remedies=("update the statistics",),
@@ -40,20 +38,19 @@ def batch_norm_statistics(s: Subject) -> Evidence | None:
     "frozen_parameters",
     "program",
     meaning="parameters that should learn are not updated",
-    about=(
-        "Layers that should learn are not updated. What they give was drawn at random, and the rest can only read it."
-    ),
+    about="Layers that should learn are not updated. Their outputs were initialised at random, and the rest can only "
+    "read it.",
     alike="Vanishing gradients: there the weights move, but little.",
-    reason="a layer that is drawn at random and kept can only be read, not learnt",
+    reason="a layer that is initialised at random and kept can only be read, not learnt",
     remedies=("train all layers",),
 )
 def frozen_parameters(s: Subject) -> Evidence | None:
     """Layers with weights that are not trained."""
     layers = s.e.network.layers
-    frozen = sum(isinstance(layer, Frozen) for layer in layers)
+    frozen = sum(not layer.trainable for layer in layers)
     if not frozen:
         return None
-    last = isinstance(layers[s.e.maps[-1]], Frozen)
+    last = not layers[s.e.maps[-1]].trainable
     because = f"of {counted(len(s.e.maps), 'layer')} with weights {frozen} {'is' if frozen == 1 else 'are'} frozen"
     return Evidence(CLEAR if last else LIKELY, {"frozen": frozen, "layers": len(s.e.maps)}, because)
 
@@ -62,14 +59,12 @@ def frozen_parameters(s: Subject) -> Evidence | None:
     "constant_init",
     "program",
     meaning="equal initial weights keep the units of a layer identical",
-    about=(
-        "All units of a layer begin with the same weights. They get the same gradients and remain the same for ever: "
-        "the layer is one unit wide."
-    ),
+    about="All units of a layer begin with the same weights. They get the same gradients and remain the same for "
+    "ever: the layer is one unit wide.",
     alike="Under-capacity: more units that begin alike do not help.",
     reason="units that begin equal get equal gradients and stay equal",
     remedies=("He initialisation", "Glorot initialisation"),
-    apart=Limit(1e-6, "of their size: what is drawn at random differs by about its size"),
+    apart=Limit(1e-6, "of their size: what is initialised at random differs by about its size"),
 )
 def constant_init(s: Subject, apart: float) -> Evidence | None:
     """A hidden layer whose units are all alike at the start."""
@@ -88,10 +83,8 @@ def constant_init(s: Subject, apart: float) -> Evidence | None:
     "hidden_softmax",
     "program",
     meaning="softmax used as a hidden activation",
-    about=(
-        "A softmax inside the network makes the units of a layer share a sum of 1. With n units each passes on about "
-        "1/n, and its gradients are smaller still."
-    ),
+    about="A softmax inside the network makes the units of a layer share a sum of 1. With n units each passes on "
+    "about 1/n, and its gradients are smaller still.",
     alike="Vanishing gradients and a rate that is too low, which are its consequences.",
     reason="its outputs sum to 1: a layer of n units passes on numbers of size 1/n",
     remedies=("relu in the hidden layers",),
@@ -106,31 +99,29 @@ def hidden_softmax(s: Subject) -> Evidence | None:
     "bad_init_large",
     "program",
     meaning="initial weights far too large",
-    about=(
-        "The initial weights are far larger than the number of inputs allows. The spread of the activations is "
-        "multiplied in every layer: the first loss is huge, sigmoid-like units saturate."
-    ),
+    about="The initial weights are far larger than the number of inputs allows. The standard deviation of the "
+    "activations is multiplied in every layer: the first loss is huge, sigmoid-like units saturate.",
     formula="He: variance 2 / inputs; Glorot: 2 / (inputs + outputs)",
     alike="Unscaled inputs do the same to the first layer; a rate that is too high shows only after the first step.",
-    reason="a spread of k times He's multiplies the signal by k at every layer",
+    reason="a standard deviation of k times He's multiplies the signal by k at every layer",
     remedies=("He initialisation", "Glorot initialisation"),
-    trials=("drawn_anew",),
-    spread=Limit(2.5, "times He's: the usual rules differ by less than a factor of 2 from each other"),
+    trials=("initialised_again",),
+    deviation=Limit(2.5, "times He's: the usual rules differ by less than a factor of 2 from each other"),
     bias=Limit(3, "a unit that begins 3 off has lost sight of inputs of size 1"),
     most=Limit(1.7, "powers of ten: fifty times too large is as wrong as any more"),
     several=Limit(0.3, "of the way to certainty: a second layer multiplies the signal once more"),
 )
-def bad_init_large(s: Subject, spread: float, bias: float, most: float, several: float) -> Evidence | None:
+def bad_init_large(s: Subject, deviation: float, bias: float, most: float, several: float) -> Evidence | None:
     """Initial weights or biases far larger than the number of inputs allows."""
     ratio, _, layers = init_ratio(s)
     largest = max((float(np.abs(p["biases"]).max()) for p in s.e.params_start if "biases" in p), default=0.0)
-    if layers == 0 or (ratio < spread and largest < bias):
+    if layers == 0 or (ratio < deviation and largest < bias):
         return None
     powers = math.log10(max(ratio, largest)) / most + several * (layers > 1)
     because = f"the initial weights are {ratio:.3g} times He's"
     if largest >= bias:
         because += f", biases begin at up to {largest:.3g}"
-    return Evidence(between(EVEN, STRONG, powers), {"spread / He's": ratio, "largest bias": largest}, because)
+    return Evidence(between(EVEN, STRONG, powers), {"deviation / He's": ratio, "largest bias": largest}, because)
 
 
 @rule(
@@ -140,33 +131,29 @@ def bad_init_large(s: Subject, spread: float, bias: float, most: float, several:
     about="The initial weights are so small that the signal dies out between the layers, forward and back.",
     formula="He: variance 2 / inputs; Glorot: 2 / (inputs + outputs)",
     alike="Vanishing gradients, of which it is a cause; a rate that is too low.",
-    reason="a tenth of Glorot's spread divides the signal by ten at every layer",
+    reason="a tenth of Glorot's standard deviation divides the signal by ten at every layer",
     remedies=("He initialisation", "Glorot initialisation"),
-    trials=("drawn_anew",),
-    spread=Limit(0.15, "times Glorot's: two such layers pass on a fiftieth"),
+    trials=("initialised_again",),
+    deviation=Limit(0.15, "times Glorot's: two such layers pass on a fiftieth"),
     left=Limit(0.0025, "of the signal after all layers: what reaches the output is lost among its biases"),
 )
-def bad_init_small(s: Subject, spread: float, left: float) -> Evidence | None:
+def bad_init_small(s: Subject, deviation: float, left: float) -> Evidence | None:
     """Initial weights so small that the signal dies out between the layers."""
     _, ratio, layers = init_ratio(s)
-    if not 0 < ratio < spread or layers < 2:
+    if not 0 < ratio < deviation or layers < 2:
         return None
     because = f"the initial weights are {ratio:.2g} times Glorot's"
-    return Evidence(STRONG if ratio**layers < left else OPEN, {"spread / Glorot's": ratio}, because)
+    return Evidence(STRONG if ratio**layers < left else OPEN, {"deviation / Glorot's": ratio}, because)
 
 
 @rule(
     "gradient_ascent",
     "program",
     meaning="the update goes up the loss",
-    about=(
-        "The sign of the update is wrong: a learning rate below 0, or a loss that is maximised where it should be "
-        "minimised. The loss rises from the first step on."
-    ),
+    about="The sign of the update is wrong: a learning rate below 0, or a loss that is maximised where it should be "
+    "minimised. The loss rises from the first step on.",
     formula="∇L · Δw > 0 in the first step",
-    alike=(
-        "A rate that is too high makes the loss rise as well, but its first step, made small, brings the loss down."
-    ),
+    alike="A rate that is too high makes the loss rise as well, but its first step, made small, brings the loss down.",
     reason="the first step, made small, must bring the loss down",
     remedies=("learning rate above 0",),
 )
@@ -190,10 +177,8 @@ def gradient_ascent(s: Subject) -> Evidence | None:
     "missing_bias",
     "program",
     meaning="no bias where the target needs an offset",
-    about=(
-        "Without biases a layer gives 0 for 0. Where the targets or the inputs have an offset, the network cannot "
-        "follow it."
-    ),
+    about="Without biases a layer gives 0 for 0. Where the targets or the inputs have an offset, the network cannot "
+    "follow it.",
     alike="Inputs that are not scaled: centred inputs hide the lack.",
     reason="without an offset a layer gives 0 for 0",
     remedies=("biases",),
@@ -213,7 +198,7 @@ def without_biases(s: Subject) -> bool:
 
 
 def init_ratio(s: Subject) -> tuple[float, float, int]:
-    """The spread of the initial weights: the largest against He's, the median against Glorot's; how many layers."""
+    """The deviation of the initial weights: the largest against He's, the median against Glorot's; how many layers."""
     of_he, of_glorot = [], []
     for i in s.e.maps:
         for w in s.e.weights(i)[:1]:

@@ -21,9 +21,8 @@ ROUNDING = Limit(1e-4, "of its size: single precision and another order of sums 
     "single_unit_softmax",
     "program",
     meaning="softmax over one unit is always 1",
-    about=(
-        "A softmax over one unit divides a number by itself: the output is 1 whatever the input, and its gradient is 0."
-    ),
+    about="A softmax over one unit divides a number by itself: the output is 1 whatever the input, and its gradient "
+    "is 0.",
     formula="e^z / e^z = 1",
     alike="A frozen network: the loss does not move at all.",
     reason="e^z / e^z = 1 for every z",
@@ -40,10 +39,8 @@ def single_unit_softmax(s: Subject) -> Evidence | None:
     "wrong_output_size",
     "program",
     meaning="the outputs are not as many as the classes",
-    about=(
-        "The network has fewer outputs than there are classes, or other than the targets have columns. A class "
-        "without a unit can never be named."
-    ),
+    about="The network has fewer outputs than there are classes, or other than the targets have columns. A class "
+    "without a unit can never be named.",
     alike="Under-capacity, since some classes are never learnt.",
     reason="a class without a unit can never be named",
     remedies=("one unit a class",),
@@ -65,10 +62,8 @@ def wrong_output_size(s: Subject) -> Evidence | None:
     "target_shape",
     "program",
     meaning="every output is compared with every target",
-    about=(
-        "Targets of shape (n,) against outputs of shape (n, 1) are broadcast to a table of n by n: every output is "
-        "compared with every target. The best answer is then the mean of the targets for each row."
-    ),
+    about="Targets of shape (n,) against outputs of shape (n, 1) are broadcast to a table of n by n: every output is "
+    "compared with every target. The best answer is then the mean of the targets for each row.",
     alike="Under-capacity and a rate that is too low: the network only learns the mean.",
     reason="each example's loss must be its own, made of its own target alone",
     remedies=("targets of the outputs' shape",),
@@ -94,10 +89,8 @@ def target_shape(s: Subject) -> Evidence | None:
     "output_loss_mismatch",
     "probe",
     meaning="the last activation and the loss do not belong together",
-    about=(
-        "The loss reads its argument as something that the last activation does not give: probabilities taken for "
-        "logits, a softmax over the wrong axis, several labels that have to share one sum of 1."
-    ),
+    about="The loss reads its argument as something that the last activation does not give: probabilities taken for "
+    "logits, a softmax over the wrong axis, several labels that have to share one sum of 1.",
     alike="A missing output activation; a loss that is made for another task.",
     reason="the loss reads its argument as something that the last activation does not give",
     remedies=("the output the loss asks for", "a fitting loss"),
@@ -138,10 +131,8 @@ def output_loss_mismatch(s: Subject, changed: float) -> Evidence | None:
     "missing_output_activation",
     "program",
     meaning="a loss of probabilities gets raw outputs",
-    about=(
-        "A loss of probabilities is given raw outputs. Their logarithm is not defined below 0, and where they are "
-        "clipped there the gradient is 0."
-    ),
+    about="A loss of probabilities is given raw outputs. Their logarithm is not defined below 0, and where they are "
+    "clipped there the gradient is 0.",
     alike="A rate that is too high, which leaves NaN or a loss that stands still as well.",
     reason="the logarithm of a raw output is not defined below 0",
     remedies=("softmax or sigmoid output", "the loss of logits"),
@@ -158,10 +149,8 @@ def missing_output_activation(s: Subject) -> Evidence | None:
     "output_activation_range",
     "program",
     meaning="the output activation cannot reach the targets",
-    about=(
-        "The last activation cannot give the values of the targets: a sigmoid ends at 1, tanh at −1 and 1, a "
-        "rectifier gives nothing below 0. What lies outside can never be reached."
-    ),
+    about="The last activation cannot give the values of the targets: a sigmoid ends at 1, tanh at −1 and 1, a "
+    "rectifier gives nothing below 0. What lies outside can never be reached.",
     alike="Under-capacity: the loss stops at a floor as well.",
     reason="what an activation cannot give, no training can reach",
     remedies=("linear output", "scale the targets into the range"),
@@ -194,19 +183,18 @@ def output_activation_range(s: Subject, beyond: float, outliers: float, many: fl
     "wrong_loss",
     "program",
     meaning="the loss does not suit the task",
-    about=(
-        "The loss does not suit the task: a squared error of probabilities is flat where the network is wrong and "
-        "sure of it; a cross-entropy of numbers that are no probabilities has no minimum at them."
-    ),
+    about="The loss does not suit the task: a squared error of probabilities is flat where the network is wrong and "
+    "sure of it; a cross-entropy of numbers that are no probabilities has no minimum at them.",
     alike="A rate that is too low, since the gradients are small; an output that does not fit the loss.",
     reason="a distance of probabilities is flat where the network is wrong and sure of it",
     remedies=("cross-entropy", "squared error"),
+    rounded=Limit(0.01, "beyond 0 and 1: probabilities that were rounded still pass for some"),
 )
-def wrong_loss(s: Subject) -> Evidence | None:
+def wrong_loss(s: Subject, rounded: float) -> Evidence | None:
     """A loss made for another task."""
     name, last, y, reads = s.e.loss.name, s.e.last_name, s.e.y, s.e.reads
     if s.e.task == "regression" and reads in ("probabilities", "logits", "margins"):
-        beyond = y.min() < -0.01 or y.max() > 1.01
+        beyond = y.min() < -rounded or y.max() > 1 + rounded
         return Evidence(CLEAR if beyond else EVEN, {}, f"{name} is made for classes, and numbers are predicted")
     if not s.e.classifies:
         return None
@@ -234,10 +222,8 @@ def wrong_loss(s: Subject) -> Evidence | None:
     "loss_scale",
     "program",
     meaning="the loss is summed where it should be averaged",
-    about=(
-        "The loss is summed over the batch where it should be averaged. The gradient is as many times larger as the "
-        "batch has rows, and so is the step."
-    ),
+    about="The loss is summed over the batch where it should be averaged. The gradient is as many times larger as the "
+    "batch has rows, and so is the step.",
     formula="∇ Σᵢ Lᵢ = B · ∇ (1/B) Σᵢ Lᵢ",
     alike="A rate that is too high: divided by the batch size it may be right.",
     reason="summed over a batch of B the gradient is B times that of the mean",

@@ -26,15 +26,11 @@ from pellucid.doctor.subject import DEAD, LIVES, Subject
     "vanishing_gradient",
     "training",
     meaning="gradients die out before they reach the early layers",
-    about=(
-        "On the way back each layer multiplies the gradient by its weights and by the activation's derivative. Where "
-        "these products lie below 1, little reaches the early layers, and they stay as they were drawn."
-    ),
+    about="On the way back each layer multiplies the gradient by its weights and by the activation's derivative. "
+    "Where these products lie below 1, little reaches the early layers, and they stay as they were initialised.",
     formula="δₗ = (Wₗ₊₁ᵀ δₗ₊₁) ⊙ f'(zₗ); a sigmoid's f' is at most 1/4",
-    alike=(
-        "Initial weights that are too small, and softmax inside the network, are causes of it. A rate that is too "
-        "low leaves all layers equally still."
-    ),
+    alike="Initial weights that are too small, and softmax inside the network, are causes of it. A rate that is too "
+    "low leaves all layers equally still.",
     reason="what reaches the first layer sets how fast it learns",
     remedies=("relu in the hidden layers", "He initialisation", "batch normalisation", "fewer layers"),
     symptom_of=(
@@ -74,10 +70,8 @@ def vanishing_gradient(s: Subject, ratio: float, tiny: float, deep: float, flat:
     "exploding_gradient",
     "training",
     meaning="gradients grow through layers or time steps",
-    about=(
-        "The same products above 1 grow with every layer or time step. A single step then throws the weights far "
-        "away, or makes them infinite."
-    ),
+    about="The same products above 1 grow with every layer or time step. A single step then throws the weights far "
+    "away, or makes them infinite.",
     alike="A rate that is too high makes the weights large, and the gradients grow in consequence.",
     reason="a gradient that grows by powers of ten through layers or time steps",
     remedies=("gradient clipping", "smaller initial weights"),
@@ -104,10 +98,8 @@ def exploding_gradient(s: Subject, in_time: float, length: float) -> Evidence | 
     "saturated_units",
     "training",
     meaning="sigmoid-like units sit in their flat parts",
-    about=(
-        "The inputs of sigmoid-like units are so large that the units sit in their flat parts, where the derivative "
-        "is next to 0."
-    ),
+    about="The inputs of sigmoid-like units are so large that the units sit in their flat parts, where the derivative "
+    "is next to 0.",
     formula="σ'(z) = σ(z) (1 − σ(z)); below 0.02 for |z| > 4",
     alike="Unscaled inputs, large initial weights and a rate that is too high are its usual causes.",
     reason="within 1 % of the end of its range a unit passes on less than a twentieth of the gradient",
@@ -143,10 +135,8 @@ def saturated_units(s: Subject, fraction: float) -> Evidence | None:
     "dead_relu",
     "training",
     meaning="rectified units are zero for every row",
-    about=(
-        "A rectified unit that is 0 for every row has gradient 0 for every row: it never learns again. Large steps "
-        "and biases far below 0 kill units."
-    ),
+    about="A rectified unit that is 0 for every row has gradient 0 for every row: it never learns again. Large steps "
+    "and biases far below 0 kill units.",
     formula="relu'(z) = 0 for z < 0",
     alike="Sparse activity, which is healthy: each unit is 0 for many rows, but not for all.",
     reason="a unit that is 0 for every row gets no gradient, and stays so",

@@ -41,17 +41,13 @@ SMALL_STEP = Limit(3e-4, "of the weights: a thousand such steps move them by a t
     "learning_rate_too_high",
     "training",
     meaning="the step is too large for this loss: it jumps, diverges or parks at a bad value",
-    about=(
-        "A step goes against the gradient, which tells the way only near by. Along a direction of curvature λ a step "
-        "of gradient descent multiplies the distance from the minimum by 1 − ηλ, so that above 2/λ each step leads "
-        "further away. Before it diverges the loss oscillates, or the first steps throw the units to where their "
-        "gradient is 0 and the network stays there."
-    ),
+    about="A step goes against the gradient, which tells the way only near by. Along a direction of curvature λ a "
+    "step of gradient descent multiplies the distance from the minimum by 1 − ηλ, so that above 2/λ each step leads "
+    "further away. Before it diverges the loss oscillates, or the first steps throw the units to where their gradient "
+    "is 0 and the network stays there.",
     formula="w ← w − η ∇L converges along a direction of curvature λ only where 0 < η < 2 / λ",
-    alike=(
-        "Unscaled inputs raise the curvature and summed losses raise the gradient: both ask for a smaller rate too, "
-        "but the cause is another. Dead units and saturation are often what a rate that is too high leaves behind."
-    ),
+    alike="Unscaled inputs raise the curvature and summed losses raise the gradient: both ask for a smaller rate too, "
+    "but the cause is another. Dead units and saturation are often what a rate that is too high leaves behind.",
     reason="a smaller step alone must help: that is what the name means",
     remedies=("smaller learning rate", "gradient clipping", "adam"),
     trials=("slower",),
@@ -73,7 +69,7 @@ def learning_rate_too_high(
         "last loss / least": e.jump,
         "greatest loss / first": e.worst_jump,
         "median update / weights": update,
-        "share of epochs that went up": unsteady,
+        "fraction of epochs that went up": unsteady,
     }
     because = (
         f"the loss became NaN or infinite{e.not_finite}" if e.diverged else f"the loss ended at {e.losses[-1]:.3g}"
@@ -92,15 +88,11 @@ def learning_rate_too_high(
     "learning_rate_too_low",
     "training",
     meaning="the step is too small: the loss is still falling at the end",
-    about=(
-        "Each step is so small that the epochs end long before the loss has stopped falling. The network is sound; "
-        "it has hardly moved."
-    ),
+    about="Each step is so small that the epochs end long before the loss has stopped falling. The network is fine; "
+    "it has hardly moved.",
     formula="‖Δw‖ / ‖w‖ far below 10⁻³ a step",
-    alike=(
-        "Too few epochs look the same in the loss: what tells them apart is how much a step changes the weights. "
-        "Weights that begin too small, inputs scaled down too far and vanishing gradients also make the steps small."
-    ),
+    alike="Too few epochs look the same in the loss: what tells them apart is how much a step changes the weights. "
+    "Weights that begin too small, inputs scaled down too far and vanishing gradients also make the steps small.",
     reason="a larger step alone must help: that is what the name means",
     remedies=("larger learning rate", "adam"),
     trials=("faster",),
@@ -141,10 +133,8 @@ def learning_rate_too_low(
     "training",
     meaning="training stops while the loss is still falling",
     about="The training ends while the loss still falls steadily. Nothing else is wrong.",
-    alike=(
-        "A rate that is too low needs more epochs too; where a tenfold rate learns as well in the given time, the "
-        "rate is the likelier cause."
-    ),
+    alike="A rate that is too low needs more epochs too; where a tenfold rate learns as well in the given time, the "
+    "rate is the likelier cause.",
     reason="more epochs alone must help, and the loss must still be falling",
     remedies=("more epochs", "larger learning rate"),
     trials=("longer",),
@@ -189,10 +179,8 @@ def too_few_epochs(
     "batch_too_large",
     "training",
     meaning="too few updates are made",
-    about=(
-        "A batch of B rows makes N/B steps an epoch. With a batch near the whole table there are only as many steps "
-        "as epochs, too few to arrive."
-    ),
+    about="A batch of B rows makes N/B steps an epoch. With a batch near the whole table there are only as many steps "
+    "as epochs, too few to arrive.",
     formula="steps = epochs · ⌈N / B⌉",
     alike="Too few epochs and a rate that is too low: all three leave the loss falling at the end.",
     reason="an epoch of one or two updates learns as much as one or two updates",
@@ -230,11 +218,8 @@ def batch_too_large(
     "batch_too_small",
     "training",
     meaning="updates from one or a few rows are too noisy for the step",
-    about=(
-        "The gradient of one or a few rows points away from that of all rows by chance. The noise of the mean falls "
-        "with the square root of the batch, so tiny batches with a large rate keep the weights jumping about the "
-        "minimum."
-    ),
+    about="The gradient of one or a few rows points away from that of all rows by chance. The noise of the mean falls "
+    "with the square root of the batch, so tiny batches with a large rate keep the weights jumping about the minimum.",
     formula="standard deviation of the batch's gradient ∝ 1 / √B",
     alike="A smaller learning rate quiets the noise as well; a rate that is too high jumps with large batches too.",
     reason="one row's gradient is noise of the size of the gradient or more",
@@ -242,14 +227,15 @@ def batch_too_large(
     trials=("larger_batch",),
     gain=HELPS,
     rows=Limit(4, "rows: the mean of five halves the noise at least"),
+    several=Limit(100, "rows: of fewer a batch of some is most of them"),
     as_good=AS_GOOD,
 )
-def batch_too_small(s: Subject, gain: float, rows: float, as_good: float) -> Evidence | None:
+def batch_too_small(s: Subject, gain: float, rows: float, several: float, as_good: float) -> Evidence | None:
     """One or a few rows a step, and a smaller step helps."""
     e = s.e
     size = e.run.program.batch_size
     by_rows = e.decides_hard  # the perceptron takes one row at a time
-    if (not s.suspect and not e.diverged) or size > rows or e.rows < 100 or by_rows:
+    if (not s.suspect and not e.diverged) or size > rows or e.rows < several or by_rows:
         return None
     because = f"each update is made from {size} rows" if size > 1 else "each update is made from one row"
     if s.slow:  # it learns: how far its noise holds it back a larger batch tells
@@ -277,10 +263,8 @@ def _limited(s: Subject, strength: float, won: float) -> float:
     "weak_optimizer",
     "training",
     meaning="another optimiser learns in the same time",
-    about=(
-        "The optimiser, as it is set, is the reason for slow progress: plain gradient descent in a long narrow "
-        "valley, or one whose steps shrink over time. Another one learns in the same number of steps."
-    ),
+    about="The optimiser, as it is set, is the reason for slow progress: plain gradient descent in a long narrow "
+    "valley, or one whose steps shrink over time. Another one learns in the same number of steps.",
     alike="A larger rate may do as well: then the rate is the cause.",
     reason="a rule whose steps shrink or are too short for every rate",
     remedies=("adam", "momentum"),
@@ -378,20 +362,20 @@ def targets_not_scaled(s: Subject, gain: float, large: float) -> Evidence | None
 @rule(
     "bad_init_large",
     "training",
-    reason="drawn anew at Glorot's size, the same training must learn",
+    reason="initialised again at Glorot's size, the same training must learn",
     gain=HELPS,
-    spread=Limit(2, "times He's: the usual rules differ by less from each other"),
+    deviation=Limit(2, "times He's: the usual rules differ by less from each other"),
 )
-def bad_init_large(s: Subject, gain: float, spread: float) -> Evidence | None:
+def bad_init_large(s: Subject, gain: float, deviation: float) -> Evidence | None:
     """Weights of Glorot's size learn what these did not."""
     ratio, _, layers = init_ratio(s)
-    if s.baselines.healthy or ratio < spread or not layers:
+    if s.baselines.healthy or ratio < deviation or not layers:
         return None
-    won = s.gain("drawn_anew")
+    won = s.gain("initialised_again")
     if won is None or won < gain:
         return None
     return Evidence(
         between(FAIR, CLEAR, won),
-        {"spread / He's": ratio, "gain of Glorot's": won},
+        {"deviation / He's": ratio, "gain of Glorot's": won},
         f"the initial weights are {ratio:.3g} times He's; of Glorot's size they gain {won:.2f} of skill",
     )

@@ -18,10 +18,8 @@ COLUMNS = 500
     "label_leakage",
     "program",
     meaning="an input tells the label in training but not in use",
-    about=(
-        "A column tells the label in the training rows, but will not be there, or not be right, in use. The network "
-        "learns that column and little else."
-    ),
+    about="A column tells the label in the training rows, but will not be there, or not be right, in use. The network "
+    "learns that column and little else.",
     alike="Overfitting: there many columns together fit by chance; here one fits by itself.",
     reason="a column that tells the label in training and not on held-out rows is no property of the example",
     remedies=("drop the leaking columns",),
@@ -55,14 +53,10 @@ def label_leakage(s: Subject, slips: float, strays: float, lost: float) -> Evide
     "label_errors",
     "probe",
     meaning="labels are wrong",
-    about=(
-        "The labels of training rows are wrong: shuffled, swapped between classes, or given at random. Alike rows "
-        "then contradict each other, and a network that learns them by heart gets worse on new rows."
-    ),
+    about="The labels of training rows are wrong: shuffled, swapped between classes, or given at random. Alike rows "
+    "then contradict each other, and a network that learns them by heart gets worse on new rows.",
     alike="Overfitting and an under-sized network; here rows that are alike disagree about their label.",
-    reason=(
-        "rows that are alike agree in the held-out part: there is something to learn that the training labels deny"
-    ),
+    reason="rows that are alike agree in the held-out part: there is something to learn that the training labels deny",
     remedies=("correct the labels", "fewer epochs", "L2 penalty"),
     learnable=Limit(0.35, "the agreement of like held-out rows above which there is something to deny"),
     scrambled=Limit(0.25, "of the held-out agreement: shuffled labels agree as chance does"),
@@ -70,6 +64,10 @@ def label_leakage(s: Subject, slips: float, strays: float, lost: float) -> Evide
     swap=Limit(0.08, "the skill that renaming classes may gain by chance"),
     restored=Limit(0.6, "of the held-out agreement: renaming what was swapped makes it whole again"),
     noisy=Limit(0.2, "of the held-out agreement: flipped labels lower it by their fraction, drawing rows by less"),
+    together=Limit(0.5, "of the held-out agreement: labels swapped between classes still agree among themselves"),
+    astray=Limit(0.1, "of agreement: such labels name held-out rows worse than each other by more than chance"),
+    clear=Limit(0.5, "the agreement of like held-out rows above which flipped labels show"),
+    enough=Limit(0.9, "of the number of held-out rows: fewer training rows agree less by themselves"),
     slope=Limit(2, "numbers of like rows have the same size in both parts, give or take noise"),
     related=Limit(0.5, "correlation of held-out targets with like training rows': of less, a slope means nothing"),
 )
@@ -81,6 +79,10 @@ def label_errors(
     swap: float,
     restored: float,
     noisy: float,
+    together: float,
+    astray: float,
+    clear: float,
+    enough: float,
     slope: float,
     related: float,
 ) -> Evidence | None:
@@ -89,13 +91,13 @@ def label_errors(
     if not b.possible or s.e.rows < ENOUGH_ROWS or len(b.targets[1]) < ENOUGH_ROWS or b.healthy:
         return None
     if s.e.task == "multilabel":
-        return None  # like rows with other labels may still share most of them
+        return None  # like rows with other labels may still have most in common of them
     (own, of_new), across = b.agreement, max(b.across, b.curved[1])
     numbers = {"neighbours agree in training": own, "on held-out rows": of_new, "training names held-out": across}
     disagree = f"neighbours agree with {of_new:.2f} on held-out rows, with {own:.2f} in training"
     if of_new > learnable and own < scrambled * of_new and across < crossed * of_new:
         return Evidence(CLEAR, numbers, disagree)
-    if s.e.classifies and of_new > learnable and own > 0.5 * of_new and across < own - 0.1:
+    if s.e.classifies and of_new > learnable and own > together * of_new and across < own - astray:
         renamed = _renamed(s)
         if renamed > max(across + swap, restored * of_new):
             return Evidence(
@@ -103,7 +105,7 @@ def label_errors(
                 numbers | {"with classes renamed": renamed},
                 f"held-out rows are named right with {renamed:.2f} instead of {across:.2f} once classes are swapped",
             )
-    if s.e.classifies and of_new > 0.5 and own < (1 - noisy) * of_new and s.e.rows >= 0.9 * len(b.targets[1]):
+    if s.e.classifies and of_new > clear and own < (1 - noisy) * of_new and s.e.rows >= enough * len(b.targets[1]):
         return Evidence(STRONG, numbers, disagree)
     if not s.e.classifies and own > learnable:
         times, correlation = _slope(s)
@@ -144,10 +146,8 @@ def conflicting_labels(s: Subject, twins_differ: float) -> Evidence | None:
     "no_shuffle",
     "program",
     meaning="the rows come in a meaningful order and are not shuffled",
-    about=(
-        "The rows come in a meaningful order, as sorted by label, and are taken in that order. Each batch then holds "
-        "one class, and the network forgets the others until they come again."
-    ),
+    about="The rows come in a meaningful order, as sorted by label, and are taken in that order. Each batch then "
+    "holds one class, and the network forgets the others until they come again.",
     alike="An imbalance of classes, where one class is always named, whatever the order of the rows.",
     reason="with labels in order a batch holds one class, and the last class seen wins",
     remedies=("shuffle the rows",),
@@ -179,14 +179,12 @@ def no_shuffle(s: Subject, ordered: float, unordered: float) -> Evidence | None:
 @rule(
     "class_imbalance",
     "program",
-    meaning="rare classes are ignored because of their small share",
-    about=(
-        "A class is so rare that always naming the common one costs little. The accuracy is high; the recall of the "
-        "rare class is near 0."
-    ),
+    meaning="rare classes are ignored because they are few",
+    about="A class is so rare that always naming the common one costs little. The accuracy is high; the recall of the "
+    "rare class is near 0.",
     formula="weight of a class = N / (classes · rows of the class)",
     alike="A training that is too short names the common class first as well.",
-    reason="a rare class can be ignored at the price of its share of the loss",
+    reason="a rare class can be ignored at the price of its fraction of the loss",
     remedies=("balanced class weights", "oversample rare classes"),
     rare=Limit(0.1, "of the commonest class: below, ignoring it costs less than a tenth"),
 )
