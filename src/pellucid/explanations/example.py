@@ -207,7 +207,7 @@ def _layers(passes: Trace) -> tuple[LayerNumbers, ...]:
     for i, (name, layer) in enumerate(zip(passes.network.names, passes.network.layers, strict=True)):
         function = layer.function if isinstance(layer, Activation) else None
         kind = layer.name if function is None else function.name  # pyright: ignore[reportAttributeAccessIssue]
-        formula = getattr(layer, "formula", None) or kind.replace("_", " ")
+        formula = f"a = {function.formula}" if function is not None else layer.formula or kind.replace("_", " ")
         layers.append(
             LayerNumbers(
                 name, kind, formula, passes.network.reads[i], passes.outputs[i], passes.gradients[i],
@@ -218,7 +218,7 @@ def _layers(passes: Trace) -> tuple[LayerNumbers, ...]:
 
 
 def _loss(passes: Trace) -> LossNumbers:
-    formula = (type(passes.loss).__doc__ or "").split("\n")[0].replace("`", "")
+    formula = str(getattr(passes.loss, "formula", "")) or (type(passes.loss).__doc__ or "").split("\n")[0]
     return LossNumbers(
         passes.loss.name, formula, passes.value, passes.outputs[passes.end], np.asarray(passes.target)[0],
         passes.loss_gradient, passes.loss,
