@@ -107,7 +107,7 @@ def pellucid(
     from pellucid.functions.metrics import metrics
     from pellucid.optimizers import Adam
     from pellucid.runs.scaling import scaling_of
-    from pellucid.training import DEFAULT_GROUPS, History, Rows, Supervised, Training, initial_state
+    from pellucid.training import DEFAULT_GROUPS, History, Recorder, Rows, Supervised, Training, initial_state
 
     dataset = task.dataset()
     if task.network is None:
@@ -120,9 +120,7 @@ def pellucid(
         losses.build(end.loss),
         metrics.build(end.metric),
         task.batch_size,
-        record_every,
-        DEFAULT_GROUPS if record is None else record,
-        histograms_every,
+        Recorder(record_every, DEFAULT_GROUPS if record is None else record, histograms_every),
     )
     optimizer = Adam(LEARNING_RATE)
     training = Training(

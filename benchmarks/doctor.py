@@ -17,7 +17,6 @@ import click
 import jax
 import msgspec
 import numpy as np
-from pellucid.runs.keeping import keep_compiled_programs
 from rich.console import Console
 from rich.table import Table
 
@@ -25,7 +24,8 @@ from benchmarks.doctor_cases import Case, read_cases, run_of
 from benchmarks.doctor_repairs import Repair, repair
 from benchmarks.doctor_repairs import summary as summary_of_repairs
 from pellucid.doctor import Finding, diagnose
-from pellucid.doctor.rule import Subject
+from pellucid.doctor.subject import Subject
+from pellucid.runs.fit import keep_compiled_programs
 
 CHANGES = {
     "learning_rate_too_high": lambda trials: max(trials.slower.values()),
@@ -33,7 +33,7 @@ CHANGES = {
     "too_few_epochs": lambda trials: trials.longer,
     "inputs_not_scaled": lambda trials: trials.standardised,
     "targets_not_scaled": lambda trials: trials.scaled_targets,
-    "bad_init_large": lambda trials: trials.drawn_anew,
+    "bad_init_large": lambda trials: trials.initialised_again,
     "over_regularised": lambda trials: trials.unpenalised,
 }
 """What the rival of the diagnosis tries: a change, under the label that it would confirm."""

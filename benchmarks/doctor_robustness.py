@@ -1,4 +1,4 @@
-"""How far diagnoses hang on the limits: ``python -m benchmarks.doctor_robustness --cases FOLDER [--part tuned]``.
+"""How far diagnoses depend on the limits: ``python -m benchmarks.doctor_robustness --cases FOLDER [--part tuned]``.
 
 Every limit of every rule, and of what counts as healthy, is multiplied by a random number of its own between 0.75 and
 1.25, and each case is diagnosed again from the measures and trials already made. Counted is how often the first cause
@@ -15,26 +15,25 @@ from typing import Any
 import click
 import jax
 import numpy as np
-from pellucid.runs.keeping import keep_compiled_programs
 
 from benchmarks.doctor_cases import Case, read_cases, run_of
-from pellucid.doctor.before import BEFORE
+from pellucid.doctor.baselines import HEALTH
 from pellucid.doctor.diagnose import SURE, findings_of
-from pellucid.doctor.limits import Limit
-from pellucid.doctor.reference import HEALTH
-from pellucid.doctor.rule import Rule, Subject
-from pellucid.doctor.rules import RULES
+from pellucid.doctor.rule import RULES, Limit, Rule
+from pellucid.doctor.subject import Subject
+from pellucid.runs.fit import keep_compiled_programs
 
 SPREAD = 0.25
+SUPERVISED = [rule for rule in RULES if rule.kind != "adversarial"]
 Limits = dict[tuple[str, str], Limit]
 """By the name of the rule, with its place in the table, and that of the limit."""
 
 
 def all_limits() -> Limits:
     """Every limit there is."""
-    limits = {("health", name): limit for name, limit in HEALTH.items()} | {("diagnose", "sure"): SURE}
-    for place, rule in enumerate((*BEFORE, *RULES)):
-        limits |= {(f"{rule.label} {place}", name): limit for name, limit in rule.limits.items()}
+    limits = {("health", name): limit for name, limit in HEALTH.items()} | {("diagnose", "sure"): Limit(SURE, "")}
+    for place, rule in enumerate(SUPERVISED):
+        limits |= {(f"{rule.name} {place}", name): limit for name, limit in rule.limits.items()}
     return limits
 
 
@@ -45,10 +44,10 @@ def answer(subject: Subject, limits: Limits, control: bool) -> str:
         return {limit: value for (owner, limit), value in limits.items() if owner == name}
 
     def moved(place: int, rule: Rule) -> Rule:
-        return replace(rule, limits=own(f"{rule.label} {place}"))
+        return replace(rule, limits=own(f"{rule.name} {place}"))
 
-    subject.reference.limits = own("health")
-    rules = [moved(place, rule) for place, rule in enumerate((*BEFORE, *RULES))]
+    subject.baselines.limits = own("health")
+    rules = [moved(place, rule) for place, rule in enumerate(SUPERVISED)]
     found = findings_of(subject, rules, limits["diagnose", "sure"].value)
     if control:
         return str(any(finding.severity == "problem" for finding in found))

@@ -92,7 +92,7 @@ def reload(folder: Path) -> dict:
     whole = pel.load(folder / STOPPED)
     diagnosed = [finding.to_dict() for finding in whole.diagnose(DATA["regression"])]
     found["diagnosed"] = json.loads(msgspec.json.encode(diagnosed))  # as files are written, NaN as null
-    few = {"findings": [], "seeds": 3, "most": 1, "budget": 1.0, "random_arm": False}
+    few = {"findings": [], "seeds": 3, "most": 1, "budget": 1.0, "random": False}
     found["proven"] = whole.prove(DATA["regression"], **few).trainings
     try:
         pel.load(folder / "optax").diagnose()

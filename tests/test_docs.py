@@ -1,6 +1,7 @@
 """The documentation: its code runs, as a reader would run it, page by page."""
 
 import re
+import runpy
 import warnings
 from pathlib import Path
 
@@ -8,17 +9,13 @@ import jax
 import pytest
 
 from pellucid.core.registry import REGISTRIES
-from pellucid.doctor.rule import CAUSES, RULES
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(
     r"^(?:<!-- not run: (?P<reason>.+) -->\n)?```python[^\n]*\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
 )
-PAGES = [
-    path
-    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-    if path.exists() and BLOCK.search(path.read_text(encoding="utf-8"))
-]
+PAGES_OF_TEXT = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [path for path in PAGES_OF_TEXT if BLOCK.search(path.read_text(encoding="utf-8"))]
 
 
 def blocks(page):
@@ -35,11 +32,10 @@ def blocks(page):
 def registries():
     """What a page registers is forgotten after it."""
     kept = [(registry._classes, dict(registry._classes)) for registry in REGISTRIES]
-    kept += [(CAUSES, dict(CAUSES)), (RULES, list(RULES))]
     yield
     for table, before in kept:
         table.clear()
-        table.extend(before) if isinstance(table, list) else table.update(before)
+        table.update(before)
 
 
 @pytest.mark.usefixtures("registries")
@@ -51,3 +47,14 @@ def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
         warnings.simplefilter("ignore")  # what the doctor warns of is part of some pages
         for line, code in blocks(page):
             exec(compile("\n" * line + code, str(page), "exec"), names)
+
+
+def test_what_is_quoted_is_there_and_short():
+    quoting = runpy.run_path(str(ROOT / "tools" / "quoting.py"))
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    paths = quoting["QUOTE"].findall(text)
+    assert {path.rpartition(".")[2].strip("_") for path in paths} >= {"train", "diagnose", "prove", "explain"}
+    for path in paths:
+        assert quoting["quoted"](path).startswith("```python")
+    with pytest.raises(ValueError, match="no function"):
+        quoting["quoted"]("pellucid.api.no_such_function")

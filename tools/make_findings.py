@@ -1,4 +1,4 @@
-"""Write docs/findings: a page for each cause that the doctor knows, from its tables, and how it was fixed in a case.
+"""Write docs/findings: a page for each cause that the doctor knows, from its rules, and how it was fixed in a case.
 
 ``python tools/make_findings.py`` writes the pages again from what is kept in docs/findings/cases.json;
 ``--cases FOLDER --proofs FILE`` measures anew: FILE is what ``python -m benchmarks.doctor --cases FOLDER --keep FILE``
@@ -7,16 +7,14 @@ kept, and the faulty program of each page is trained once for its curves.
 
 import argparse
 import json
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pellucid.doctor import gan
-from pellucid.doctor.before import BEFORE
-from pellucid.doctor.rules import RULES
-from pellucid.doctor.vocabulary import VOCABULARY
+import pellucid.doctor  # noqa: F401 (enters the rules)
+from pellucid.doctor.diagnose import BEFORE
+from pellucid.doctor.rule import CAUSES, RULES
 from pellucid.report.chart import LineChart, Series
 from pellucid.report.doctor import proof_chart
 from pellucid.report.document import Chart
@@ -37,9 +35,8 @@ def main() -> None:
     kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
     if given.cases and given.proofs:
         measure(given.cases, given.proofs, kept)
-    texts = tomllib.loads((FOLDER / "texts.toml").read_text())
-    for label in VOCABULARY:
-        (FOLDER / f"{label}.md").write_text(page(label, texts[label], kept.get(label)))
+    for label in CAUSES:
+        (FOLDER / f"{label}.md").write_text(page(label, kept.get(label)))
     (FOLDER / "index.md").write_text(index(kept))
 
 
@@ -49,13 +46,14 @@ def main() -> None:
 def measure(folder: Path, proofs: Path, kept: dict[str, Any]) -> None:
     """Keep a case for each label: that primary fault proven fastest; one set aside only if there is no other."""
     from benchmarks.doctor_cases import read_cases, run_of
-    from pellucid.runs.keeping import keep_compiled_programs
+
+    from pellucid.runs.fit import keep_compiled_programs
 
     keep_compiled_programs()
     lines = [json.loads(line) for line in proofs.read_text().splitlines()]
     proven = {line["case"]: line["repair"] for line in lines if line.get("repair") and line["repair"]["change"]}
     cases = [case for case in read_cases(folder) if case.identity in proven]
-    for label in VOCABULARY:
+    for label in CAUSES:
         fitting = sorted(
             (case for case in cases if label in case.faults),
             key=lambda case: (case.aside, case.primary != label, proven[case.identity]["seconds"]),
@@ -107,43 +105,30 @@ def curves(run: Any) -> dict[str, list[float | None]]:
 # ------------------------------------------------------------------------------------------------- writing
 
 
-def page(label: str, text: dict[str, str], case: dict[str, Any] | None) -> str:
+def page(label: str, case: dict[str, Any] | None) -> str:
     """The page of a finding."""
-    cause = VOCABULARY[label]
-    parts = [f"# {label.replace('_', ' ').capitalize()}", f"*{sentence(cause.definition)}*", text["what"]]
-    if "formula" in text:
-        parts.append(f"    {text['formula']}")
+    cause = CAUSES[label]
+    parts = [f"# {label.replace('_', ' ').capitalize()}", f"*{sentence(cause.meaning)}*", cause.about]
+    if cause.formula:
+        parts.append(f"    {cause.formula}")
     parts += ["## How it is detected", *detected(label)]
-    parts += ["## What looks alike", text["alike"]]
-    remedies = [f"- {remedy}" for remedy in cause.remedies]
+    parts += ["## What looks alike", cause.alike]
     parts += [
         "## What may help",
-        "\n".join(remedies),
+        "\n".join(f"- {remedy}" for remedy in cause.remedies),
         "Which of them does, `pellucid prove RUN` tries on your training.",
     ]
     if case is not None:
         parts += ["## How it was fixed", *fixed(label, case)]
-    parts.append(
-        "All findings: [index](index.md). Written by `python tools/make_findings.py` from the doctor's tables."
-    )
+    parts.append("All findings: [index](index.md). Written by `python tools/make_findings.py` from the doctor's rules.")
     return "\n\n".join(parts) + "\n"
 
 
 def detected(label: str) -> list[str]:
     """The rules of a label, with their limits."""
-    if label == "mode_collapse":
-        return [
-            f"A real row counts as covered where the samples around it are at least {gan.SCARCE:.0%} of what its "
-            f"surroundings, which hold {gan.AROUND:.0%} of the real rows, should have. Less than {gan.COVERED:.0%} of "
-            "covered rows is mode collapse."
-        ]
-    if label == "dominant_critic":
-        return ["The losses and scores of both players are read ([gan.py](../../src/pellucid/doctor/gan.py))."]
     parts: list[str] = []
-    for rule in (*BEFORE, *RULES):
-        if rule.label != label:
-            continue
-        when = "before the first step" if rule in BEFORE else "after the training"
+    for rule in (rule for rule in RULES if rule.name == label):
+        when = "before the first step" if rule.kind in BEFORE else "after the training"
         doc = (rule.judge.__doc__ or "").strip().splitlines()[0]
         parts.append(f"{sentence(doc)} Looked for {when}. The evidence speaks for it because: {rule.reason}.")
         if rule.limits:
@@ -201,8 +186,8 @@ def write_picture(name: str, chart: Chart) -> str:
 def index(kept: dict[str, Any]) -> str:
     """The page that lists all."""
     lines = [
-        f"| [{label.replace('_', ' ')}]({label}.md) | {cause.definition} | {_fix(kept.get(label))} |"
-        for label, cause in VOCABULARY.items()
+        f"| [{label.replace('_', ' ')}]({label}.md) | {cause.meaning} | {_fix(kept.get(label))} |"
+        for label, cause in CAUSES.items()
     ]
     return "\n".join(
         [

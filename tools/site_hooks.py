@@ -7,7 +7,6 @@
 - A link to a file outside ``docs/`` leads to the repository; formulas become MathML, which needs no script.
 """
 
-import ast
 import importlib
 import inspect
 import posixpath
@@ -20,11 +19,10 @@ import msgspec
 from latex2mathml.converter import convert
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
+from quoting import QUOTE, quoted
 
 ROOT = Path(__file__).parents[1]
-LONGEST = 40
 SETTINGS = re.compile(r"^<!-- settings: ([\w.]+) -->$", re.MULTILINE)
-QUOTE = re.compile(r"^<!-- quote: ([\w.]+) -->$", re.MULTILINE)
 LINK = re.compile(r"(\]\(\s*)((?:\.\./)+[^)\s#]+)((?:#[^)\s]*)?\))")
 DISPLAYED = re.compile(r"^\$\$\n?(.+?)\n?\$\$$", re.MULTILINE | re.DOTALL)
 
@@ -99,23 +97,10 @@ def _pages_of(folder: Path, prefix: str) -> list[str]:
 
 
 def _quoted(path: str) -> str:
-    """The source of a function without its docstring."""
-    module, _, name = path.rpartition(".")
-    file = ROOT / "src" / Path(*module.split(".")).with_suffix(".py")
-    if not file.exists():
-        raise PluginError(f"{path} is quoted, but there is no {file.relative_to(ROOT)}")
-    text = file.read_text(encoding="utf-8")
-    functions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name == name]
-    if not functions:
-        raise PluginError(f"{path} is quoted, but {file.relative_to(ROOT)} defines no function {name}")
-    (function,) = functions
-    lines = text.splitlines()[function.lineno - 1 : function.end_lineno]
-    if ast.get_docstring(function) is not None:
-        documented = function.body[0]
-        del lines[documented.lineno - function.lineno : documented.end_lineno - function.lineno + 1]
-    if len(lines) > LONGEST:
-        raise PluginError(f"{path} is quoted and has {len(lines)} lines; a story has at most {LONGEST}")
-    return f'```python title="{file.relative_to(ROOT / "src")}"\n' + "\n".join(lines) + "\n```"
+    try:
+        return quoted(path)
+    except ValueError as error:
+        raise PluginError(str(error)) from error
 
 
 def _settings(path: str) -> str:
@@ -125,7 +110,7 @@ def _settings(path: str) -> str:
     defaults = {field.name: field.default for field in msgspec.structs.fields(getattr(experiment, name))}
     rows = []
     for setting, declared in experiment.SETTINGS.items():
-        default = defaults.get(setting, None)
+        default = defaults.get(setting)
         shown = "" if default in (None, "", msgspec.NODEFAULT) else f"`{_plain(default)}`"
         allowed = "" if declared.constraint is None else str(declared.constraint)
         only = {None: "", "supervised": "", "adversarial": " *GANs only.*"}[declared.program]

@@ -28,6 +28,20 @@ class BatchSoftmax(Layer):
 
 
 @dataclass(frozen=True)
+class StaleBatchNorm(BatchNorm):
+    """Batch normalisation whose running statistics are never updated."""
+
+    def forward(self, params: Any, state: Any, x: Array, **options: Any) -> Any:
+        """As batch normalisation, with the state as it was."""
+        y, _, cache = super().forward(params, state, x, **options)
+        return y, state, cache
+
+    def backward(self, params: Any, cache: Any, dy: Array) -> Any:
+        """As batch normalisation."""
+        return super().backward(params, cache, dy)
+
+
+@dataclass(frozen=True)
 class Threshold(Layer):
     """The perceptron's step, whose gradient is passed straight through."""
 
@@ -86,12 +100,8 @@ def _layers(layer: dict[str, Any]) -> list[Layer]:
         made = Dropout(layer["rate"])
     elif kind == "batch_norm":
         learnt = layer.get("trainable", True)  # without its scale and shift it has nothing to learn
-        made = BatchNorm(
-            momentum=layer.get("momentum", 0.9),
-            update_statistics=layer.get("update_statistics", True),
-            scale=learnt,
-            shift=learnt,
-        )
+        normalise = BatchNorm if layer.get("update_statistics", True) else StaleBatchNorm
+        made = normalise(momentum=layer.get("momentum", 0.9), scale=learnt, shift=learnt)
         layer = layer | {"trainable": True}
     elif kind == "flatten":
         made = Flatten()

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from benchmarks.doctor_cases.case import CannotTranslate
 from pellucid.core.errors import UnknownName
 from pellucid.core.types import Array
-from pellucid.functions.losses import BinaryCrossEntropy, Loss, PerOutput, losses
+from pellucid.functions.losses import BinaryCrossEntropy, Loss, PerOutput, Reads, losses
 
 
 class Differentiated(Loss):
@@ -25,6 +25,7 @@ class DividedCrossEntropy(Differentiated):
     """``−Σ_j y_j log(ŷ_j / Σ ŷ)``, clipped at 1e-7, as Keras takes it of whatever the network gives."""
 
     name: ClassVar[str] = "categorical_cross_entropy"
+    reads: ClassVar[Reads] = "probabilities"
     target_kind: ClassVar[Literal["one_hot"]] = "one_hot"
     _: KW_ONLY
     raw_log: bool = False
@@ -41,7 +42,7 @@ class DividedCrossEntropy(Differentiated):
 
 @dataclass(frozen=True)
 class BinaryOfAnything(BinaryCrossEntropy):
-    """Binary cross-entropy of outputs that are no sigmoid's: outside the clipped range its gradient is 0, as in Keras."""
+    """Binary cross-entropy of outputs of no sigmoid: outside the clipped range its gradient is 0, as in Keras."""
 
     _: KW_ONLY
     raw_log: bool = False
@@ -79,6 +80,7 @@ class Broadcast(Differentiated):
 
     name: ClassVar[str] = "mean_squared_error"
     target_kind: ClassVar[Literal["numbers"]] = "numbers"
+    of_difference: ClassVar[bool] = True
     terms: PerOutput
 
     def value(self, prediction: Array, target: Array) -> Array:
@@ -90,42 +92,12 @@ class Broadcast(Differentiated):
         return terms.mean(axis=(1, 2))
 
 
-class ZeroOne(PerOutput):
-    """A margin loss whose labels 0 and 1 are read as −1 and +1."""
-
-    power: ClassVar[int] = 1
-
-    def term(self, prediction: Array, target: Array) -> Array:
-        """``max(0, 1 − y ŷ)`` to a power."""
-        return jnp.maximum(1 - (2 * target - 1) * prediction, 0) ** self.power
-
-    def term_gradient(self, prediction: Array, target: Array) -> Array:
-        """Its derivative."""
-        sign = 2 * target - 1
-        gap = jnp.maximum(1 - sign * prediction, 0)
-        return -sign * jnp.where(gap > 0, self.power * gap ** (self.power - 1), 0)
-
-
-@dataclass(frozen=True)
-class HingeOfZeroOne(ZeroOne):
-    """``max(0, 1 − y ŷ)``."""
-
-    name: ClassVar[str] = "hinge"
-
-
-@dataclass(frozen=True)
-class SquaredHingeOfZeroOne(ZeroOne):
-    """``max(0, 1 − y ŷ)²``."""
-
-    name: ClassVar[str] = "squared_hinge"
-    power: ClassVar[int] = 2
-
-
 @dataclass(frozen=True)
 class CategoricalHinge(Differentiated):
     """``max(0, 1 + max_{j≠y} ŷ_j − ŷ_y)``."""
 
     name: ClassVar[str] = "categorical_hinge"
+    reads: ClassVar[Reads] = "margins"
     target_kind: ClassVar[Literal["one_hot"]] = "one_hot"
 
     def value(self, prediction: Array, target: Array) -> Array:
@@ -167,13 +139,7 @@ def _loss(program: dict[str, Any], options: dict[str, Any]) -> Loss:
     reduction, raw = options.get("reduction", "mean"), bool(options.get("raw_log"))
     name = program["loss"]
     last = program["network"][-1].get("activation") if "softmax_axis" not in options else "softmax_of_batch"
-    own = {
-        "negative_log_of_output": NegativeOutput,
-        "hinge": HingeOfZeroOne,
-        "squared_hinge": SquaredHingeOfZeroOne,
-        "categorical_hinge": CategoricalHinge,
-        "perceptron": Mistakes,
-    }
+    own = {"negative_log_of_output": NegativeOutput, "categorical_hinge": CategoricalHinge, "perceptron": Mistakes}
     logits = {
         "binary_cross_entropy_from_logits": "sigmoid_binary_cross_entropy",
         "categorical_cross_entropy_from_logits": "softmax_cross_entropy",

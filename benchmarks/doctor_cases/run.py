@@ -18,6 +18,7 @@ from pellucid.core.registry import describe
 from pellucid.core.tunable import as_arrays
 from pellucid.core.types import Array
 from pellucid.data import Dataset, Part
+from pellucid.functions.losses import losses
 from pellucid.functions.metrics import Metric, metrics
 from pellucid.functions.regularizers import ElasticNet
 from pellucid.network import Network
@@ -26,7 +27,7 @@ from pellucid.runs.experiment import Experiment
 from pellucid.runs.facts import DataFacts
 from pellucid.runs.ready import summary_of
 from pellucid.runs.trained import Trained
-from pellucid.training import Adversarial, History, Rows, Scaling, Supervised, Training, initial_state
+from pellucid.training import Adversarial, History, Recorder, Rows, Scaling, Supervised, Training, initial_state
 
 AS_IT_IS = Scaling(jnp.zeros((), jnp.float32), jnp.ones((), jnp.float32))
 
@@ -70,27 +71,25 @@ def run_of(case: Case, seed: int = 0) -> Trained:
         params = training.state.optimizer.slots["mean"]
     experiment = Experiment(
         network=["flatten"],
-        loss=supervised.loss.name,
-        metric=supervised.metric.name,
+        loss=_described(losses, supervised.loss),
+        metric=_described(metrics, supervised.metric),
         optimizer=optimizer.name,
         regularizer=None if regularizer is None else describe(regularizer),
         epochs=epochs,
         batch_size=supervised.batch_size,
+        shuffle=supervised.shuffle,
         seed=seed,
         class_weights=case.program.get("class_weights"),
         scale_inputs="none",
         scale_targets="none",
     )
-    return Trained(
-        experiment,
-        DataFacts.of(data),
-        supervised,
-        params,
-        training.layer_state,
-        training.history,
-        stopped=stopped,
-        training=training,
-    )
+    run = Trained.of_training(training, experiment, data, DataFacts.of(data), stopped)
+    return replace(run, params=params)
+
+
+def _described(registry: Any, item: Any) -> Any:
+    """The specification of a library's item; an own one as it is."""
+    return registry.describe(item) if type(item).__module__.startswith("pellucid.") else item
 
 
 def training_of(case: Case, seed: int = 0, recorded: bool = True) -> tuple[Dataset, Training]:
@@ -108,6 +107,8 @@ def training_of(case: Case, seed: int = 0, recorded: bool = True) -> tuple[Datas
         if data.task == "multiclass" and loss.target_kind != "classes":
             one_hot = program["data"].get("one_hot") or loss.target_kind == "one_hot"
             y = np.eye(len(data.classes), dtype=np.float32)[y] if one_hot else y[:, None].astype(np.float32)
+        if loss.reads == "margins" and loss.target_kind == "numbers":
+            y = 2 * y - 1
         return Rows(jax.device_put(part.x), jnp.asarray(y))
 
     train = rows(data.train)
@@ -122,7 +123,7 @@ def training_of(case: Case, seed: int = 0, recorded: bool = True) -> tuple[Datas
     if recorded:
         state = initial_state(network, optimizer, regularizer, data.input_shape, seed, recorder=supervised.recorder)
     else:  # drawn by one program for all optimisers and rates
-        supervised = replace(supervised, record_every=0)
+        supervised = replace(supervised, recorder=Recorder(0))
         state = initial_state(network, SGD(), None, data.input_shape, seed)
         numbers = {"optimizer": optimizer.init(state.params), "regularizer": as_arrays(regularizer)}
         state = state._replace(**numbers)
@@ -188,7 +189,7 @@ def gan_run_of(case: Case, seed: int = 0) -> Trained:
         adversarial, AS_IT_IS, Rows(jax.device_put(x), None), None, None, state, History.begin(adversarial, len(x))
     )
     stopped = _train(training, -(-program["steps"] // per_epoch))
-    data = Dataset("arrays", Part(x, x), None, "reconstruction")
+    data = Dataset("arrays", Part(x, x), None, "generation")
     experiment = Experiment(
         network=GAN(adversarial.generator, adversarial.critic, program["latent"]).describe(),
         loss=adversarial.loss,
@@ -200,13 +201,4 @@ def gan_run_of(case: Case, seed: int = 0) -> Trained:
         seed=seed,
     )
     params = {name: training.state.params[name] for name in ("generator", "critic")}
-    return Trained(
-        experiment,
-        DataFacts.of(data),
-        adversarial,
-        params,
-        training.state.layer_state,
-        training.history,
-        stopped=stopped,
-        training=training,
-    )
+    return replace(Trained.of_training(training, experiment, data, DataFacts.of(data), stopped), params=params)

@@ -1,4 +1,4 @@
-"""Training from one call, and the run that it returns: the one place that ties runs, report, doctor and explanations."""
+"""Training from one call, and the run that it returns: here runs, report, doctor and explanations come together."""
 
 import sys
 import textwrap
@@ -13,14 +13,15 @@ from pellucid.architectures.gan import GAN
 from pellucid.core.errors import TrainingDiverged
 from pellucid.core.types import Specification
 from pellucid.data import Dataset
+from pellucid.doctor.check import warn_of_problems
 from pellucid.doctor.diagnose import diagnose, suspicion
 from pellucid.doctor.findings import Finding, Findings
-from pellucid.doctor.glance import warn_of_problems
-from pellucid.doctor.proof import Proof, prove
+from pellucid.doctor.prove import Proof, prove
 from pellucid.explanations import Explanation, explain
 from pellucid.network import Network
-from pellucid.report import notebook
-from pellucid.report.comparison import comparison_charts
+from pellucid.report import notebook, terminal
+from pellucid.report.comparison import comparison_charts, comparison_table
+from pellucid.report.document import Document
 from pellucid.report.print_figure import to_matplotlib
 from pellucid.report.run_page import page_of
 from pellucid.report.samples import sample_chart
@@ -41,8 +42,9 @@ class Run(Trained):
     """A training that ended or was interrupted, and everything that can be done with it.
 
     Its attributes are those of `pellucid.runs.trained.Trained`: ``network``, ``params``, ``history``, ``result``,
-    ``experiment``, ``facts`` and others. Predict with it (``predict``, ``outputs``, ``evaluate``), open it (``explain``,
-    ``diagnose``, ``prove``), save it; a GAN also generates (``sample``), an autoencoder encodes, a translator translates.
+    ``experiment``, ``facts`` and others. It predicts (``predict``, ``outputs``, ``evaluate``), is opened (``explain``,
+    ``diagnose``, ``prove``) and saved; a GAN also generates (``sample``), an autoencoder encodes, a translator
+    translates.
 
     Example:
         >>> import pellucid as pel
@@ -63,7 +65,7 @@ class Run(Trained):
         return super().predict(x)
 
     def evaluate(self, x: Any = None, y: Any = None, *, weights: Any = None) -> dict[str, float]:
-        """Measure loss and metric on unseen rows, or ``exact`` and ``bleu`` on sentence pairs; see `Trained.evaluate`."""
+        """Measure loss and metric on unseen rows, ``exact`` and ``bleu`` on sentence pairs; see `Trained.evaluate`."""
         if self.facts.task == "translation" and x is not None:
             return translation.translation_metrics(self, x if y is None else list(zip(x, y, strict=True)))
         return super().evaluate(x, y, weights=weights)
@@ -204,6 +206,13 @@ class Comparison(comparing.Comparison):
             MissingExtra: matplotlib is not installed.
         """
         return to_matplotlib(*comparison_charts(self, metric))
+
+    def __repr__(self) -> str:
+        return f"<Comparison of {len(self.settings)} settings, {len(self.seeds)} seeds>"
+
+    def __str__(self) -> str:
+        title = f"{comparing.in_words(self.metric)}, {len(self.seeds)} seeds"
+        return terminal.text(Document(title, comparison_table(self)), width=180)
 
     def _repr_html_(self) -> str:
         return notebook.comparison_html(self)

@@ -98,7 +98,7 @@ class Optimizer(ABC):
         """
 
     def init(self, params: PyTree) -> OptimizerState:
-        """Make the state before the first update: averages zero, hyperparameters as arrays of the parameters' dtype."""
+        """Make the first state: averages 0, hyperparameters as arrays of the parameters' dtype."""
         slots = {slot: jax.tree.map(jnp.zeros_like, params) for slot in self.slots}
         return OptimizerState(as_arrays(self, dtype_of(params)), jnp.zeros((), jnp.int32), slots)
 
@@ -131,7 +131,7 @@ class Optimizer(ABC):
 
 
 def dtype_of(params: PyTree) -> Any:
-    """Find the dtype of parameters; float32 where there are none, as where every layer is frozen."""
+    """Find the dtype of parameters; float32 where there are none."""
     leaves = jax.tree.leaves(params)
     return leaves[0].dtype if leaves else jnp.float32
 
@@ -528,7 +528,7 @@ class FromOptax:
     """Inside the transformation, where nothing else reads or changes it."""
 
     def init(self, params: PyTree) -> OptimizerState:
-        """Make Optax's own state, under the slot ``optax``, and try one update on shapes alone.
+        """Make Optax's own state, and try one update on shapes alone.
 
         Raises:
             InvalidValue: the transformation needs more than gradients and parameters, or does not fit these.
@@ -563,7 +563,7 @@ class FromOptax:
 
     @staticmethod
     def rate_of(slots: PyTree) -> Scalar | None:
-        """Find the learning rate that `optax.inject_hyperparams` keeps in Optax's state; None where there is none."""
+        """Find the learning rate that `optax.inject_hyperparams` keeps in the state."""
         leaves, _ = jax.tree_util.tree_flatten_with_path(slots)
         rates = [
             leaf
@@ -575,7 +575,7 @@ class FromOptax:
 
 @contextmanager
 def _optax_promotion() -> Iterator[None]:
-    """JAX's usual promotion, which Optax's code counts on where the user's own is stricter."""
+    """JAX's usual promotion, which Optax's code counts on."""
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         yield
 
@@ -615,7 +615,7 @@ def _why_not(error: Exception) -> str:
 
 
 def as_optimizer(specification: Any) -> Optimizer | FromOptax:
-    """Make the optimiser of a name, a table, an `Optimizer` or an `optax.GradientTransformation`.
+    """Make the optimiser of a name, a table or an Optax transformation.
 
     Raises:
         UnknownName: no optimiser of that name.

@@ -1,36 +1,19 @@
-"""The biological neuron: dendrites, synapses, soma, threshold, axon, simulated in time (subject 2.1, 2.2).
+"""The biological neuron: dendrites, synapses, soma, threshold, axon, simulated in time.
 
 The simulation is the `LeakyIntegrateAndFire` layer in the units of physiology, with a name for each part.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from pellucid.core.constraints import POSITIVE, constrained, require, validate
-from pellucid.core.errors import InvalidValue, MissingExtra, ShapeError
-from pellucid.report.figures import COLOURS, STYLES
+from pellucid.core.errors import InvalidValue, ShapeError
+from pellucid.report.chart import LineChart, Series
 
-
-class Comparison(NamedTuple):
-    """One line of the table of subject 2.2."""
-
-    aspect: str
-    biological: str
-    artificial: str
-
-
-COMPARISON = (
-    Comparison("input", "impulses that reach the dendrites", "numbers x"),
-    Comparison("connections", "chemical synapses, each of a strength", "weights w"),
-    Comparison("processing", "the soma integrates, and leaks", "weighted sum z = Σ w·x + b"),
-    Comparison("activation", "fires past a threshold", "activation function a = f(z)"),
-    Comparison("output", "spikes along the axon, more often for a stronger input", "the number a, to the next layer"),
-    Comparison("learning", "synapses grow stronger or weaker", "weights are adjusted by W ← W − η ∂L/∂W"),
-)
-"""The biological neuron against the artificial one."""
+TIME = "time, ms"
 
 
 @dataclass(frozen=True)
@@ -43,7 +26,7 @@ class BiologicalNeuron:
         soma: τ du/dt = −(u − rest) + R·I; over a step dt of constant current, with β = exp(−dt/τ), exactly
         u_t = rest + β (u_{t−1} − rest) + (1 − β) R·I_t
 
-        threshold and axon: where u_t ≥ threshold a spike goes out, and u begins again from rest
+        threshold and axon: where u_t ≥ threshold a spike goes out, and u starts again from rest
 
         firing rate under a constant current: 1 / (τ ln(R·I / (R·I − (threshold − rest)))) where R·I is above
         threshold − rest, else 0
@@ -96,7 +79,7 @@ class BiologicalNeuron:
 
     @property
     def leak(self) -> float:
-        """Share β of the potential above rest that a step keeps."""
+        """Fraction β of the potential above rest that a step keeps."""
         return math.exp(-self.time_step / self.time_constant)
 
     @property
@@ -146,15 +129,19 @@ class BiologicalNeuron:
 
 @dataclass(frozen=True)
 class Recording:
-    """What an electrode in the soma and one at the axon would record; arrays (steps,)."""
+    """What an electrode in the soma and one at the axon would record.
+
+    Attributes:
+        neuron: the neuron.
+        current: sum of the weighted impulses, in nA, shape (steps,).
+        potential: of the soma, in mV; a spike's own step still shows the potential that reached the threshold.
+        spikes: the spike train of the axon, booleans.
+    """
 
     neuron: BiologicalNeuron
     current: np.ndarray
-    """Sum of the weighted impulses, in nA."""
     potential: np.ndarray
-    """Of the soma, in mV; a spike's own step still shows the potential that reached the threshold."""
     spikes: np.ndarray
-    """Booleans: the spike train of the axon."""
 
     @property
     def times(self) -> np.ndarray:
@@ -174,20 +161,23 @@ class Recording:
 
 @dataclass(frozen=True)
 class FiringRateCurve:
-    """Firing rate against constant input, and how well simple curves describe it."""
+    """Firing rate against constant input, and how well simple curves describe it.
+
+    Attributes:
+        currents: of the soma, in nA.
+        measured: spikes a second in the simulation.
+        theoretical: spikes a second by the formula.
+        slope: of the best rectified line, slope · max(0, I − onset), in Hz/nA.
+        onset: where that line leaves 0, in nA.
+        explained: fraction of the rates' variance that the best rectified line, straight line and step explain.
+    """
 
     currents: np.ndarray
-    """Of the soma, in nA."""
     measured: np.ndarray
-    """Spikes a second in the simulation."""
     theoretical: np.ndarray
-    """Spikes a second by the formula."""
     slope: float
-    """Of the best rectified line, slope · max(0, I − onset), in Hz/nA."""
     onset: float
-    """Where that line leaves 0, in nA."""
     explained: dict[str, float]
-    """Share of the measured rates' variance that the best rectified line, straight line and step explain."""
 
     @property
     def rectified(self) -> np.ndarray:
@@ -196,10 +186,10 @@ class FiringRateCurve:
 
 
 def firing_rate_curve(neuron: BiologicalNeuron, currents: Any, duration: float = 1000.0) -> FiringRateCurve:
-    """Measure the firing rate under each of several constant currents (subject 9.28).
+    """Measure the firing rate under each of several constant currents.
 
-    The measured rate lies below the formula's by less than 1/duration + rate² · time_step: spikes are sample_mask whole and
-    fall on whole steps.
+    The measured rate lies below the formula's by less than 1/duration + rate² · time_step: spikes are whole
+    and fall on whole steps.
 
     Args:
         neuron: the neuron; the currents enter its soma, past the synapses.
@@ -257,66 +247,38 @@ def firing_rate_curve(neuron: BiologicalNeuron, currents: Any, duration: float =
     )
 
 
-def draw_recording(recording: Recording) -> Any:
-    """Input current, potential of the soma and spikes over time.
+def recording_charts(recording: Recording) -> list[LineChart]:
+    """Input current, potential of the soma, and spikes over time.
 
     Args:
         recording: from `BiologicalNeuron.run`.
 
     Returns:
-        A ``matplotlib.figure.Figure``.
-
-    Raises:
-        MissingExtra: matplotlib is not installed.
+        Charts of `pellucid.report.chart`.
     """
-    figure = _figure((9, 5))
-    current, soma, axon = figure.subplots(3, 1, sharex=True, height_ratios=(1, 3, 0.6))
-    current.plot(recording.times, recording.current, COLOURS[2])
-    current.set(ylabel="current (nA)", title="dendrites and synapses: the input")
-    soma.plot(recording.times, recording.potential, COLOURS[0], lw=1.2)
-    for level, name, style in (
-        (recording.neuron.threshold, "threshold", STYLES[1]),
-        (recording.neuron.rest, "rest", STYLES[3]),
-    ):
-        soma.axhline(level, color=COLOURS[6], lw=1, ls=style)
-        soma.text(1.01, level, name, va="center", transform=soma.get_yaxis_transform())
-    soma.set(ylabel="potential (mV)", title="soma: integrates, leaks, begins again after a spike")
-    axon.vlines(recording.spike_times, 0, 1, color=COLOURS[1])
-    axon.set(yticks=(), xlabel="time (ms)", title=f"axon: {recording.spikes.sum()} spikes")
-    for axes in (current, soma, axon):
-        axes.spines[["top", "right"]].set_visible(False)
-    return figure
+    times, ends, neuron = recording.times, recording.times[[0, -1]], recording.neuron
+    levels = [Series(name, ends, np.full(2, getattr(neuron, name))) for name in ("threshold", "rest")]
+    potential = Series("potential", times, recording.potential)
+    spikes = f"axon: {recording.spikes.sum()} spikes"
+    return [
+        LineChart(
+            "dendrites and synapses: the input", [Series("current", times, recording.current)], TIME, "nA", False
+        ),
+        LineChart("soma: integrates, leaks, resets after a spike", [potential, *levels], TIME, "mV", False),
+        LineChart(spikes, [Series("spikes", times, recording.spikes.astype(float))], TIME, log=False),
+    ]
 
 
-def draw_firing_rate(curve: FiringRateCurve) -> Any:
+def firing_rate_chart(curve: FiringRateCurve) -> LineChart:
     """Firing rate against input: measured, by the formula, and the best rectified line.
 
     Args:
         curve: from `firing_rate_curve`.
 
     Returns:
-        A ``matplotlib.figure.Figure``.
-
-    Raises:
-        MissingExtra: matplotlib is not installed.
+        A chart of `pellucid.report.chart`.
     """
-    figure = _figure((7, 4.5))
-    axes = figure.subplots()
-    axes.plot(curve.currents, curve.theoretical, COLOURS[0], ls=STYLES[0], label="by the formula")
-    share = curve.explained["rectified line"]
-    label = f"rectified line, {share:.1%} of the variance"
-    axes.plot(curve.currents, curve.rectified, COLOURS[1], ls=STYLES[1], label=label)
-    axes.plot(curve.currents, curve.measured, COLOURS[6], ls="", marker="o", ms=3, label="measured")
-    axes.set(xlabel="constant input current (nA)", ylabel="firing rate (spikes a second)")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(alpha=0.25)
-    axes.legend(frameon=False)
-    return figure
-
-
-def _figure(size: tuple[float, float]) -> Any:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtra("matplotlib", "plot", "drawing a neuron") from error
-    return Figure(figsize=size, layout="constrained")
+    label = f"rectified line, {curve.explained['rectified line']:.1%} of the variance"
+    rates = {"by the formula": curve.theoretical, label: curve.rectified, "measured": curve.measured}
+    series = [Series(name, curve.currents, rate) for name, rate in rates.items()]
+    return LineChart("firing rate", series, "constant input current, nA", "spikes a second", log=False)

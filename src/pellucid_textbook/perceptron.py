@@ -13,11 +13,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import rich
-from rich.table import Table
 
+from pellucid.activations import Step
 from pellucid.core.constraints import POSITIVE, Interval, WholeNumber, constrained, validate
 from pellucid.core.errors import InvalidValue, ShapeError
-from pellucid.functions.activations import Step
+from pellucid.report import terminal
+from pellucid.report.document import Document, Table
 from pellucid_textbook.separable import NotSeparable, Separable, separability, write_point
 from pellucid_textbook.two_classes import as_table, as_two_classes
 
@@ -155,14 +156,7 @@ class Perceptron:
 
 @partial(jax.jit, static_argnames="record")
 def _epoch(
-    x: jax.Array,
-    y: jax.Array,
-    start_z: jax.Array,
-    learning_rate: jax.Array,
-    carry: tuple[jax.Array, jax.Array, jax.Array],
-    order: jax.Array,
-    *,
-    record: bool,
+    x: Any, y: Any, start_z: Any, learning_rate: Any, carry: Any, order: Any, *, record: bool
 ) -> tuple[Any, jax.Array, Any]:
     """One pass over the examples, as one compiled loop.
 
@@ -189,27 +183,14 @@ def _epoch(
 def _steps(
     epoch: int, order: np.ndarray, x: np.ndarray, y: np.ndarray, start: np.ndarray, rate: float, trace: Any
 ) -> list[LearningStep]:
-    """The record of one pass, as the rule is written down by hand."""
     steps = []
     for row, z, prediction, corrections in zip(order, *(part.tolist() for part in trace), strict=True):
         error = int(y[row] - prediction)
         change = rate * error * np.append(x[row], 1) + 0.0  # + 0 makes −0.0 into 0.0
         after = start + rate * np.asarray(corrections)
-        steps.append(
-            LearningStep(
-                epoch=epoch,
-                example=int(row),
-                x=tuple(x[row].tolist()),
-                y=int(y[row]),
-                z=z,
-                prediction=int(prediction),
-                error=error,
-                weight_change=tuple(change[:-1].tolist()),
-                bias_change=float(change[-1]),
-                weights=tuple(after[:-1].tolist()),
-                bias=float(after[-1]),
-            )
-        )
+        (*change_w, change_b), (*weights, bias) = change.tolist(), after.tolist()
+        seen = (epoch, int(row), tuple(x[row].tolist()), int(y[row]), z, int(prediction), error)
+        steps.append(LearningStep(*seen, tuple(change_w), change_b, tuple(weights), bias))
     return steps
 
 
@@ -344,21 +325,9 @@ class FittedPerceptron:
         """
         if not self.steps:
             raise InvalidValue("no steps were recorded. Fit with record=True to see them.")
-        table = Table(title="Perceptron learning rule, step by step", box=None, padding=(0, 1))
-        for heading in ("epoch", "row", "x", "y", "z", "ŷ", "y − ŷ", "Δw", "Δb", "w", "b"):
-            table.add_column(heading, justify="right", no_wrap=True)
-        for step in self.steps:
-            epoch, row, *values = step
-            table.add_row(
-                str(epoch),
-                str(row),
-                *(write_point(v) if isinstance(v, tuple) else f"{v:.4g}" for v in values),
-                style="bold" if step.error else None,
-            )
-        rich.print(table)
-
-
-# --------------------------------------------------------------------------------------- what can be learnt
+        head = ("epoch", "row", "x", "y", "z", "ŷ", "y − ŷ", "Δw", "Δb", "w", "b")
+        rows = [[write_point(value) if isinstance(value, tuple) else value for value in step] for step in self.steps]
+        rich.print(terminal.renderable(Document("Perceptron learning rule, step by step", Table(head, rows))))
 
 
 class Gate(NamedTuple):
@@ -388,6 +357,3 @@ def and_gate() -> Gate:
     """
     x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
     return Gate(x, x.all(axis=1).astype(int), Perceptron(weights=(0.5, 0.5), bias=-0.7))
-
-
-__all__ = ["FittedPerceptron", "Gate", "LearningStep", "Perceptron", "and_gate"]

@@ -1,4 +1,4 @@
-"""Whether a hyperplane separates two classes, decided with a proof that anyone can check.
+"""Linear separability of two classes, decided with a proof that anyone can check.
 
 `separability` finds a hyperplane between the classes (`Separable`) or a point that examples of both classes
 mix to (`NotSeparable`, with its `Certificate`).
@@ -139,13 +139,13 @@ class Certificate:
 
     def mixture(self, side: int) -> list[Fraction | float]:
         """The point that the rows of class ``side`` mix to: in fractions if exact, else rounded once."""
-        columns = self.points[side].T.tolist()
+        columns = [
+            [(share, value) for share, value in zip(self.shares[side], column, strict=True) if value]
+            for column in self.points[side].T.tolist()
+        ]
         if self.exact:
-            return [sum((s * Fraction(v) for s, v in self._mixed(side, c)), Fraction(0)) for c in columns]
-        return [math.fsum(share * value for share, value in self._mixed(side, column)) for column in columns]
-
-    def _mixed(self, side: int, column: list[Any]) -> list[tuple[Any, Any]]:
-        return [(share, value) for share, value in zip(self.shares[side], column, strict=True) if value]
+            return [sum((share * Fraction(value) for share, value in mixed), Fraction(0)) for mixed in columns]
+        return [math.fsum(share * value for share, value in mixed) for mixed in columns]
 
     @property
     def residual(self) -> float:
@@ -260,7 +260,7 @@ def separability(x: Any, y: Any) -> Separable | NotSeparable:
 
 
 def _twins(x: np.ndarray, y: np.ndarray) -> Certificate | None:
-    """Two equal rows of different classes, the simplest certificate there is; None if there are none."""
+    """Two equal rows of different classes, the simplest certificate; None if there are none."""
     first: dict[tuple[bytes, int], int] = {}
     for row, side in enumerate(y.tolist()):
         values = (x[row] + 0).tobytes()  # + 0 makes −0.0 into 0.0
@@ -334,7 +334,7 @@ _SIGNS = {Fraction(unicodedata.numeric(sign)).limit_denominator(8): sign for sig
 
 
 def _written(value: Fraction | float) -> str:
-    """A number as one would write it: ½, 3/7, 0.4286."""
+    """A number: ½, 3/7, 0.4286."""
     if isinstance(value, Fraction) and value in _SIGNS:
         return _SIGNS[value]
     if isinstance(value, Fraction) and value.denominator < 1000:
@@ -343,13 +343,5 @@ def _written(value: Fraction | float) -> str:
 
 
 def write_point(point: Iterable[float]) -> str:
-    """A point as one would write it, four digits to a number.
-
-    Example:
-        >>> write_point([0.5, 1.0])
-        '(0.5,1)'
-    """
+    """A point, four digits to a number: ``(0.5,1)``."""
     return f"({','.join(f'{value:.4g}' for value in point)})"
-
-
-__all__ = ["Certificate", "NotSeparable", "Separable", "separability", "write_point"]

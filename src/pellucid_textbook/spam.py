@@ -1,4 +1,4 @@
-"""Spam told by its words: a perceptron on real messages."""
+"""Spam recognised by its words: a perceptron on real messages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,22 +6,22 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.data import Vocabulary, bag_of_words
 from pellucid.data.arrays import split_rows
-from pellucid.data.text import Vocabulary, bag_of_words
 from pellucid_textbook.perceptron import FittedPerceptron, Perceptron
 from pellucid_textbook.two_classes import as_two_classes
 
 
 @dataclass(frozen=True, eq=False)
 class SpamDetection:
-    """A perceptron that tells spam by its words, and how it fares on messages it has not seen.
+    """A perceptron that recognises spam by its words, and its quality on unseen messages.
 
     Attributes:
         fitted: the perceptron; its inputs are ``vocabulary.words``.
         vocabulary: the words of the training messages.
-        accuracy: share of held-out messages told rightly.
-        precision: share of spam among the held-out messages called spam.
-        recall: share of the held-out spam that was called spam.
+        accuracy: fraction of held-out messages classified correctly.
+        precision: fraction of spam among the held-out messages called spam.
+        recall: fraction of the held-out spam that was called spam.
         spam_words: the words of greatest weight.
         ham_words: the words of most negative weight.
     """
@@ -46,12 +46,12 @@ class SpamDetection:
 def spam_detection(
     texts: Sequence[str], labels: Sequence[Any], perceptron: Perceptron | None = None, *, seed: int = 0
 ) -> SpamDetection:
-    """Teach a perceptron to tell spam by its words, and measure it on a held-out fifth of the messages.
+    """Train a perceptron to recognise spam by its words, and measure it on a held-out fifth of the messages.
 
     Formula:
         z = b + Σ w_k over the words k that occur in the message; spam if z ≥ 0
 
-    The held-out messages have the same share of spam as the rest; the words are the training messages' own.
+    The held-out messages have the same fraction of spam as the rest; the words are the training messages' own.
 
     Args:
         texts: messages, as of `pellucid.data.load_messages`.
@@ -60,7 +60,7 @@ def spam_detection(
         seed: of the split.
 
     Returns:
-        The perceptron, its vocabulary and its held-out figures.
+        The perceptron, its vocabulary and its held-out metrics.
 
     Raises:
         ShapeError: there is not one label for each text.
@@ -81,7 +81,7 @@ def spam_detection(
     parts = split_rows(y, 0.2, seed, stratify=True, classes=[str(name) for name in classes])
     train, held_out = ([texts[int(row)] for row in rows] for rows in parts)
     train_labels, target = (np.asarray(classes)[y[rows]] for rows in parts)
-    vocabulary = bag_of_words(train, minimum_count=1)  # a rare word may be all that tells two messages apart
+    vocabulary = bag_of_words(train, minimum_count=1)  # a rare word may be all that distinguishes two messages
     perceptron = perceptron or Perceptron(shuffle=True, averaged=True, seed=seed)
     fitted = perceptron.fit(vocabulary.encode(train), train_labels)
     prediction = fitted.predict(vocabulary.encode(held_out))
@@ -96,6 +96,3 @@ def spam_detection(
         spam_words=spam,
         ham_words=ham,
     )
-
-
-__all__ = ["SpamDetection", "spam_detection"]

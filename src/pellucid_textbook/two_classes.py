@@ -57,11 +57,8 @@ def as_two_classes(y: Any, rows: int) -> tuple[tuple[Any, Any], np.ndarray]:
     classes, y = np.unique(y, return_inverse=True)
     if len(classes) != 2:
         raise DataError(
-            f"a perceptron tells two classes apart. Received: y with {len(classes)} of them, "
+            f"a perceptron distinguishes two classes. Received: y with {len(classes)} of them, "
             f"{', '.join(map(repr, classes[:5].tolist()))}{', …' if len(classes) > 5 else ''}."
         )
     first, second = classes.tolist()
     return (first, second), y
-
-
-__all__ = ["as_table", "as_two_classes"]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pellucid.core.errors import DataError, InvalidValue
+from pellucid.data.arrays import Encoder
 from pellucid.data.text import Vocabulary, bag_of_words, load_messages
 
 TEXTS = ["Win cash NOW!", "cash for you, cash", "see you now", "élan vital"]
@@ -26,6 +27,9 @@ def test_minimum_count_counts_messages_and_maximum_words_keeps_the_frequent():
 def test_the_vocabulary_survives_json_and_ignores_unknown_words():
     words = bag_of_words(TEXTS)
     assert Vocabulary.from_dict(json.loads(json.dumps(words.to_dict()))) == words
+    assert Encoder.restore(json.loads(json.dumps(words.to_dict()))) == words
+    with pytest.raises(DataError, match="no Encoder has the fields letters"):
+        Encoder.restore({"letters": []})
     assert not words.encode(["nothing known"]).any()
 
 

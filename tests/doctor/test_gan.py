@@ -1,16 +1,14 @@
 """The doctor of GANs: what samples leave out, which player is to blame, and what fixes it."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 import pellucid as pel
 from pellucid.data import gaussian_ring
-from pellucid.doctor import diagnose, prove
-from pellucid.doctor.gan import coverage_of, dominance
-from pellucid.doctor.gan_remedies import GAN_REMEDIES
-from pellucid.doctor.gan_setup import GanSetup
+from pellucid.doctor import adversarial, diagnose, prove
+from pellucid.doctor.adversarial import coverage_of, dominance
+from pellucid.doctor.remedies import REMEDIES, changes, plan_of_run, settled
+from pellucid.doctor.remedies.table import with_settings
 
 RING = gaussian_ring(8, 2.0, 0.05)
 DATA = RING.dataset(2000)
@@ -54,29 +52,28 @@ def test_coverage_is_one_for_the_data_and_falls_with_each_mode_left_out(weak, mo
     for kept in (8, 6, 4):
         some = rows[modes < kept]
         drawn = some[np.random.default_rng(0).integers(len(some), size=2000)]
-        monkeypatch.setattr(type(weak), "sample", lambda self, count, seed=0, drawn=drawn: drawn[:count])
+        monkeypatch.setattr(adversarial, "sample", lambda run, count, seed=0, drawn=drawn: drawn[:count])
         assert coverage_of(weak) == pytest.approx(kept / 8, abs=0.02)
 
 
-def test_every_remedy_changes_a_setup_that_can_still_be_trained(weak):
-    setup = GanSetup.of(weak)
-    minimax = replace(setup, program=replace(setup.program, loss="minimax"))
-    for name, make in GAN_REMEDIES.items():
-        changed = make(minimax)
+def test_every_remedy_changes_a_plan_that_can_still_be_trained(weak):
+    plan = with_settings(plan_of_run(weak), loss="minimax")
+    for name in REMEDIES["adversarial"]:
+        changed = changes([name], plan)
         assert changed, name
-        for change, made in changed:
-            assert change, name
-            assert made != minimax, name
-            assert made.program.batch_size <= made.train.rows, name
-            assert made.experiment(weak.experiment).critic_steps == made.program.critic_steps
+        for change in changed:
+            assert change.text, name
+            assert change.plan != plan, name
+            experiment = settled(change.plan)
+            assert experiment.rows_of_step(len(plan.data.train)) <= len(plan.data.train), name
 
 
 def test_a_weak_critic_is_cured_by_proof(weak):
     modes = lambda samples: RING.coverage(samples).covered / 8  # noqa: E731
     found = diagnose(weak)
-    proof = prove(weak, findings=found, judge=modes, seeds=3, most=2, random_arm=False)
+    proof = prove(weak, findings=found, judge=modes, seeds=3, most=2, random=False)
     assert proof.best is not None
-    assert "critic's learning rate" in proof.best.candidate.change
+    assert "critic's learning rate" in proof.best.text
 
 
 def test_a_loaded_gan_is_diagnosed_with_its_data(weak, tmp_path):

@@ -1,7 +1,6 @@
 """Proofs: what helps is found and tested on fresh seeds, what does not is said."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import optax
@@ -11,12 +10,11 @@ import pellucid as pel
 from pellucid.core.errors import DataError, DoctorWarning, InvalidValue
 from pellucid.core.statistics import paired
 from pellucid.doctor import Finding, repaired_settings
-from pellucid.doctor.proof import skill
-from pellucid.doctor.race import FRESH, SURE, Arm, Candidate, Field, Trained, race
-from pellucid.doctor.remedies import REMEDIES, candidates
-from pellucid.doctor.setup import Setup, train_all
-from pellucid.doctor.vocabulary import VOCABULARY
-from pellucid.functions.metrics import metrics
+from pellucid.doctor.prove import Trainer
+from pellucid.doctor.remedies import REMEDIES, changes, plan_of_run
+from pellucid.doctor.rule import CAUSES
+from pellucid.doctor.skill import skill
+from pellucid.doctor.successive_halving import FIRST, FRESH, Candidate, Change, Field, Trial, halve
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.fit import begin, fit
 from pellucid.runs.folder import read_toml
@@ -34,31 +32,29 @@ def slow():
     return _run(pel.SGD(1e-4), epochs=40)
 
 
-@pytest.mark.parametrize("name", sorted(REMEDIES))
-def test_a_remedy_changes_the_training_and_leaves_the_truth_alone(slow, name):
-    setup = Setup.of(slow)
-    for candidate in candidates(name, setup):
-        assert candidate.change
-        assert candidate.setup is not setup
-        assert candidate.setup.truth is setup.truth
-        assert candidate.setup.task == "multiclass"
+@pytest.mark.parametrize("name", sorted(REMEDIES["supervised"]))
+def test_a_remedy_changes_the_training_and_leaves_the_held_out_targets_alone(slow, name):
+    plan = plan_of_run(slow)
+    for change in changes([name], plan):
+        assert change.text
+        assert change.plan != plan
+        np.testing.assert_array_equal(change.plan.data.held_out.y, plan.data.held_out.y)
+        assert change.plan.data.task == "multiclass"
 
 
-def test_the_remedies_of_the_vocabulary_that_are_made_are_known_by_these_names():
-    named = {name for cause in VOCABULARY.values() for name in cause.remedies}
-    assert set(REMEDIES) <= named
+def test_the_remedies_that_are_made_are_named_by_causes():
+    named = {name for cause in CAUSES.values() for name in cause.remedies}
+    assert set(REMEDIES["supervised"]) <= named
 
 
 def test_a_training_that_crawls_is_repaired(slow, tmp_path):
-    proof = pel.prove(
-        slow, findings=[Finding("learning_rate_too_low", "problem", 0.9)], seeds=4, most=3, random_arm=False
-    )
+    proof = pel.prove(slow, findings=[Finding("learning_rate_too_low", "problem", 0.9)], seeds=4, most=3, random=False)
     assert proof.best is not None
     assert proof.best.test.difference > 0.4
     fresh = range(FRESH, FRESH + 4)
-    scores = [[arm.scores[seed] for seed in fresh] for arm in (proof.best, proof.original)]
+    scores = [[one.scores[seed] for seed in fresh] for one in (proof.best, proof.original)]
     assert proof.best.test == paired(*scores)
-    assert "PROVEN" in str(proof)
+    assert "proven" in str(proof)
 
     path = tmp_path / "repaired.toml"
     path.write_text(repaired_settings(proof, slow.experiment))
@@ -73,7 +69,7 @@ def test_what_trains_well_is_left_alone():
     assert proof.random is not None
     assert proof.best is None or proof.best.test.difference < 0.1
     if proof.best is None:
-        assert "nothing tried beats the original" in str(proof)
+        assert "Nothing tried beats the original" in str(proof)
         with pytest.raises(InvalidValue, match="nothing to apply"):
             repaired_settings(proof, healthy.experiment)
 
@@ -83,31 +79,31 @@ def test_two_faults_are_repaired_together():
     with pytest.warns(DoctorWarning, match="inputs scaled too small"):
         run = pel.train((8,), data, optimizer=pel.SGD(1e-4), epochs=40, progress=False)
     findings = [Finding("inputs_scaled_too_small", "problem", 0.6), Finding("learning_rate_too_low", "problem", 0.5)]
-    proof = pel.prove(run, findings=findings, seeds=5, most=4, random_arm=False)
+    proof = pel.prove(run, findings=findings, seeds=5, most=4, random=False)
     assert proof.best is not None
     assert proof.best.mean > 0.8
     assert proof.best.changes == 2
 
 
-def test_side_by_side_is_one_after_another(slow):
-    setup = Setup.of(slow)
-    together = train_all([(setup, 3), (setup, 4)])
-    for seed, (training, _) in zip((3, 4), together, strict=True):
-        ((alone, _),) = train_all([(setup, seed)])
-        np.testing.assert_allclose(alone.history.step_rows[:, 0], training.history.step_rows[:, 0], rtol=1e-4)
+def test_the_original_is_trained_again_from_its_parts_as_by_its_settings(slow):
+    """What no settings describe, such as faulty programs that ``train`` refuses, is made by its own program."""
+    trainer = Trainer(slow, plan_of_run(slow), None)
+    by_settings = trainer([(None, 3), (None, 4)])
+    trainer.fits = False
+    by_parts = trainer([(None, 3), (None, 4)])
+    assert [trial.score for trial in by_parts] == pytest.approx([trial.score for trial in by_settings], abs=0.05)
 
 
-def test_what_does_not_fit_together_is_not_trained_and_harms_no_other(slow):
-    setup = Setup.of(slow)
-    wrong = replace(setup, program=replace(setup.program, metric=metrics.build("binary_accuracy")))
-    nothing, made = train_all([(wrong, 0), (setup, 0)])
-    assert nothing.training is None
-    assert made.training.history.epochs_made == setup.epochs
+def test_a_change_that_does_not_fit_is_not_tried(slow):
+    plan = plan_of_run(slow)
+    assert changes(["no such remedy"], plan) == []
+    tokens = plan._replace(network=pel.Network(pel.Embedding(9, 4), pel.Flatten(), pel.Dense(3, "softmax")))
+    assert changes(["standardise the inputs"], tokens) == []
 
 
-def test_an_arm_beats_another_only_by_its_fresh_seeds():
-    lucky = Arm(None, {0: 1.0, 1: 1.0, FRESH: 0.5, FRESH + 1: 0.5, FRESH + 2: 0.5})
-    sound = Arm(None, {0: 0.0, 1: 0.0, FRESH: 0.9, FRESH + 1: 0.92, FRESH + 2: 0.91})
+def test_a_candidate_beats_another_only_by_its_fresh_seeds():
+    lucky = Candidate(None, {0: 1.0, 1: 1.0, FRESH: 0.5, FRESH + 1: 0.5, FRESH + 2: 0.5})
+    sound = Candidate(None, {0: 0.0, 1: 0.0, FRESH: 0.9, FRESH + 1: 0.92, FRESH + 2: 0.91})
     assert sound.beats(lucky)
     assert not lucky.beats(sound)
 
@@ -130,80 +126,62 @@ def test_a_proof_needs_held_out_targets_and_seeds(slow):
         pel.prove(run, findings=[])
 
 
-class _Fake:
-    """A training whose score is known."""
+def _field(original, goal, steps=lambda change: 100):
+    def train_all(members):
+        return [Trial(original if change is None else change.plan) for change, _ in members]
 
-    epochs, steps = 1, 100
-
-    def __init__(self, value):
-        self.value = value
-
-    def score(self, training, judge):
-        return self.value
-
-
-def _field(original, goal):
-    ended = SimpleNamespace(history=SimpleNamespace(epochs_made=1, steps_made=100))
-    return Field(_Fake(original), None, goal, lambda members: [Trained(ended, 0.0) for _ in members])
+    return Field(train_all, steps, goal)
 
 
 def _propose(singles, pairs=()):
-    def propose(setup, held):
-        values = pairs if held else singles
-        return [Candidate(f"r{i}{len(held)}", f"{value}", _Fake(value)) for i, value in enumerate(values)]
+    def propose(plan, held):
+        return [Change(f"r{i}{len(held)}", f"{value}", value) for i, value in enumerate(pairs if held else singles)]
 
     return propose
 
 
-def test_a_race_ends_where_there_is_nothing_more_to_reach():
+def test_halving_ends_where_there_is_nothing_more_to_reach():
     field = _field(0.1, 0.9)
-    first, second = race(field, _propose([0.2, 0.88, 0.1, 0.3, 0.9, 0.9]), (12, 6), 60)
-    assert [arm.mean for arm in first] == pytest.approx([0.88, 0.3, 0.2, 0.1])
+    first, second = halve(field, None, _propose([0.2, 0.88, 0.1, 0.3, 0.9, 0.9]), (12, 6), 60)
+    assert [one.mean for one in first] == pytest.approx([0.88, 0.3, 0.2, 0.1])
     assert second == []
-    assert field.trainings == SURE + 1
+    assert field.trainings == FIRST + 1
 
 
-def test_a_race_goes_on_with_changes_on_top_of_a_winner_that_leaves_something_to_reach():
+def test_halving_continues_with_changes_on_top_of_one_that_leaves_something_to_reach():
     field = _field(0.1, 0.9)
-    first, second = race(field, _propose([0.2, 0.5, 0.1, 0.3, 0.4], [0.3, 0.85]), (12, 6), 60)
-    assert [arm.mean for arm in first] == pytest.approx([0.5, 0.4, 0.3, 0.2, 0.1])
-    assert [arm.mean for arm in second] == pytest.approx([0.85, 0.3])
-    assert second[0].candidate.remedy == "r10 + r11"
+    first, second = halve(field, None, _propose([0.2, 0.5, 0.1, 0.3, 0.4], [0.3, 0.85]), (12, 6), 60)
+    assert [one.mean for one in first] == pytest.approx([0.5, 0.4, 0.3, 0.2, 0.1])
+    assert [one.mean for one in second] == pytest.approx([0.85, 0.3])
+    assert second[0].change.remedy == "r10 + r11"
     assert second[0].changes == 2
 
 
-def test_a_good_original_ends_no_race_and_slow_changes_come_last():
-    field = _field(0.89, 0.9)
-    slow = _Fake(0.95)
-    slow.steps = 1000
-    arms = [Candidate("slow", "slow", slow), *_propose([0.88] * 6)(None, ())]
-    first, _ = race(field, lambda setup, held: [] if held else arms, (12, 6), 60)
+def test_a_good_original_ends_no_halving_and_slow_changes_come_last():
+    def steps(change):
+        return 1000 if change is not None and change.text == "slow" else 100
+
+    every = [Change("slow", "slow", 0.95), *_propose([0.88] * 6)(None, ())]
+    first, _ = halve(_field(0.89, 0.9, steps), None, lambda plan, held: [] if held else every, (12, 6), 60)
     assert len(first) == 7
     assert list(first[0].scores) == [0, 1, 2]
-    assert first[0].candidate.change == "slow"
-    brief = race(_field(0.89, 0.9), lambda setup, held: [] if held else arms, (12, 6), 0.0)[0]
-    assert len(brief) == SURE
-
-
-def test_remedies_inside_the_network_leave_a_graph_alone():
-    graph = SimpleNamespace(program=SimpleNamespace(network=None))
-    inside = [name for name, make in REMEDIES.items() if make.__module__.endswith("remedies.network")]
-    assert len(inside) > 10
-    assert all(candidates(name, graph) == [] for name in inside)
+    assert first[0].text == "slow"
+    brief = halve(_field(0.89, 0.9, steps), None, lambda plan, held: [] if held else every, (12, 6), 0.0)[0]
+    assert len(brief) == FIRST
 
 
 def test_a_training_by_optax_is_examined_and_its_numbers_left_alone():
     """What stands inside the transformation is not changed, and the proof says so; everything else is tried."""
     run = _run(optax.sgd(1e-4), epochs=5)
     assert run.diagnose()
-    setup = Setup.of(run)
-    changes = [made.change for name in REMEDIES for made in candidates(name, setup)]
-    assert "optimizer optax → adam, learning rate 0.01" in changes
-    assert not [change for change in changes if change.startswith(("learning rate", "gradient clipped", "l1"))]
+    plan = plan_of_run(run)
+    texts = [change.text for name in REMEDIES["supervised"] for change in changes([name], plan)]
+    assert "optimizer optax → adam, learning rate 0.01" in texts
+    assert not [text for text in texts if text.startswith(("learning rate", "gradient clipped", "l1"))]
     weak = Finding("weak_optimizer", "problem", 0.9)
-    proof = pel.prove(run, findings=[weak], seeds=3, most=2, random_arm=False)
+    proof = pel.prove(run, findings=[weak], seeds=3, most=2, random=False)
     assert "not tried: another learning rate" in str(proof)
-    longer = candidates("more epochs", setup)[0]
-    proven = Arm(longer, {FRESH: 1.0}, paired([1.0, 1.1, 1.2], [0.1, 0.2, 0.1]), p=0.0)
+    longer = changes(["more epochs"], plan)[0]
+    proven = Candidate(longer, {FRESH: 1.0}, paired([1.0, 1.1, 1.2], [0.1, 0.2, 0.1]), p=0.0)
     with pytest.raises(InvalidValue, match=r"cannot hold the Optax optimizer.*epochs 5 → 20"):
-        repaired_settings(replace(proof, tried=(proven,)), run.experiment)
+        repaired_settings(replace(proof, tried=(proven,), plan=plan), run.experiment)

@@ -1,6 +1,5 @@
 """The doctor reassures nobody wrongly, and alarms nobody without need: what is not there, what is too easy, what is."""
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import jax.numpy as jnp
@@ -10,23 +9,21 @@ import pytest
 import pellucid as pel
 from pellucid.data import load_table, make_dataset
 from pellucid.doctor import diagnose
-from pellucid.doctor.alone import a_column_alone
-from pellucid.doctor.before import BEFORE
-from pellucid.doctor.chance import LEVEL, Chance, permutation_test
 from pellucid.doctor.diagnose import suspicion
-from pellucid.doctor.examination import classes_named
-from pellucid.doctor.findings import Findings, percent, sample_mask
-from pellucid.doctor.limits import values
-from pellucid.doctor.remedies import REMEDIES, candidates, offered
-from pellucid.doctor.remedies.table import same
-from pellucid.doctor.rule import Subject
-from pellucid.doctor.setup import Setup
+from pellucid.doctor.findings import Findings, counted, percent
+from pellucid.doctor.remedies import REMEDIES, changes, offered, plan_of_run, ready_of
+from pellucid.doctor.remedies.table import same, with_settings
+from pellucid.doctor.rule import RULES
+from pellucid.doctor.rules.columns import a_column_alone
+from pellucid.doctor.signal import LEVEL, Signal, permutation_test
+from pellucid.doctor.skill import classes_named
+from pellucid.doctor.subject import Subject
 from pellucid.functions.losses import losses
 from pellucid.functions.regularizers import L2
 from pellucid.layers import BatchNorm, Dense, Dropout
 from pellucid.network import Network
 
-RULE_ALONE = next(rule for rule in BEFORE if rule.judge is a_column_alone)
+RULE_ALONE = next(rule for rule in RULES if rule.judge is a_column_alone)
 TASKS = ("binary", "multiclass", "multilabel", "regression")
 
 
@@ -81,26 +78,26 @@ def rows_of(task, rows, seed, *, shuffled):
 @pytest.mark.parametrize("task", TASKS)
 def test_a_signal_is_found_where_there_is_one_and_only_there(task, rows):
     for thorough in (True, False):
-        assert Chance(examination(task, *rows_of(task, 2 * rows, 0, shuffled=False)), thorough).found
-        assert not Chance(examination(task, *rows_of(task, rows, 1, shuffled=True)), thorough).found
+        assert Signal(examination(task, *rows_of(task, 2 * rows, 0, shuffled=False)), thorough).found
+        assert not Signal(examination(task, *rows_of(task, rows, 1, shuffled=True)), thorough).found
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_what_the_network_alone_finds_is_a_signal(task):
     x, y, x_new, y_new = rows_of(task, 200, 2, shuffled=True)
     outputs = np.eye(3)[y_new] if task == "multiclass" else y_new
-    assert Chance(examination(task, x, y, x_new, y_new, outputs.astype(np.float32)), False).found
+    assert Signal(examination(task, x, y, x_new, y_new, outputs.astype(np.float32)), False).found
 
 
 def test_labels_that_only_the_training_rows_have_wrong_are_a_signal():
     x, y, x_new, y_new = rows_of("multiclass", 400, 3, shuffled=False)
     y = y[np.random.default_rng(0).permutation(len(y))]
-    assert Chance(examination("multiclass", x, y, x_new, y_new)).found
+    assert Signal(examination("multiclass", x, y, x_new, y_new)).found
 
 
 def test_shuffled_labels_seldom_pass_for_a_signal():
     found = [
-        Chance(examination("binary", *rows_of("binary", 100, seed, shuffled=True)), False).found
+        Signal(examination("binary", *rows_of("binary", 100, seed, shuffled=True)), False).found
         for seed in range(10, 50)
     ]
     assert sum(found) <= 2  # of 40, at a level of a hundredth
@@ -115,7 +112,7 @@ def test_a_test_by_permutation_counts_the_permutations_that_do_as_well():
 
 def test_too_few_rows_tell_nothing():
     x, y, x_new, y_new = rows_of("binary", 12, 0, shuffled=True)
-    assert Chance(examination("binary", x, y, x_new, y_new)).p == 0
+    assert Signal(examination("binary", x, y, x_new, y_new)).p == 0
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +127,7 @@ def test_shuffled_labels_are_said_to_hold_no_signal(shuffled_run):
     for found in (diagnose(shuffled_run), diagnose(shuffled_run, trials=False)):
         assert found[0].label == "no_signal"
         assert "no method finds a signal in these rows" in str(found)
-        assert "as well as plain methods" not in str(found)
+        assert "as well as baselines" not in str(found)
         assert not [finding for finding in found if finding.severity == "problem"]
         assert found[0].evidence["p"] > LEVEL.value
     assert "no method finds a signal" in (suspicion(shuffled_run) or "")
@@ -140,10 +137,10 @@ def test_a_healthy_network_is_compared_in_figures():
     run = pel.train((16,), pel.load_dataset("iris"), optimizer=pel.Adam(0.02), epochs=30, progress=False)
     found, subject = diagnose(run, trials=False), Subject(run, False)
     assert not [finding for finding in found if finding.severity == "problem"]
-    best = max(subject.reference.reached.values())
+    best = max(subject.baselines.reached.values())
     nearly = "nearly " if best > subject.e.skill_new + 0.005 else ""
-    said = f"the network learns {nearly}as well as plain methods do: on held-out rows its skill is "
-    assert found.compared.startswith(f"{said}{subject.e.skill_new:.2f}, that of the best plain method")
+    said = f"the network learns {nearly}as well as the baselines do: on held-out rows its skill is "
+    assert found.compared.startswith(f"{said}{subject.e.skill_new:.2f}, that of the best baseline")
     assert f"{best:.2f} (0 is guessing, 1 perfect" in found.compared
     assert str(Findings([], found.compared)) == f"nothing found: {found.compared}"
 
@@ -166,7 +163,7 @@ def alone(data):
         y_new=data.held_out.y,
         run=SimpleNamespace(facts=SimpleNamespace(encoder=data.encoder), data=data),
     )
-    return a_column_alone(SimpleNamespace(e=e), **values(RULE_ALONE.limits))
+    return RULE_ALONE.find(SimpleNamespace(e=e))
 
 
 def iris_rows():
@@ -287,9 +284,9 @@ def test_a_split_by_time_is_drift_and_a_slip_of_preparation_a_mismatch():
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(500, 3))
     in_time = rows + np.linspace(0, 4, 500)[:, None]
-    limits = next(rule for rule in BEFORE if rule.label == "drift")
+    limits = next(rule for rule in RULES if rule.name == "drift")
     assert limits.find(parts(in_time[:400], in_time[400:])) is not None
-    mismatch = next(rule for rule in BEFORE if rule.label == "train_test_mismatch")
+    mismatch = next(rule for rule in RULES if rule.name == "train_test_mismatch")
     assert mismatch.find(parts(in_time[:400], in_time[400:])) is None
     for prepared in (rows[400:] + 3, rows[400:] * 4):
         assert limits.find(parts(rows[:400], prepared)) is None
@@ -301,14 +298,14 @@ def test_a_split_by_time_is_drift_and_a_slip_of_preparation_a_mismatch():
 
 def test_sentences_say_neither_nothing_of_little_nor_all_of_most():
     assert [percent(share) for share in (0.0, 0.004, 0.5, 0.996, 1.0)] == ["0%", "0.4%", "50%", "99.6%", "100%"]
-    assert [sample_mask(number, "epoch") for number in (0, 1, 2)] == ["0 epochs", "1 epoch", "2 epochs"]
+    assert [counted(number, "epoch") for number in (0, 1, 2)] == ["0 epochs", "1 epoch", "2 epochs"]
 
 
 # ----------------------------------------------------------------------------------------------- what is offered
 
 
 @pytest.fixture(scope="module")
-def setup():
+def plan():
     network = Network(Dense(8, "relu"), BatchNorm(), Dropout(0.05), Dense(3, "softmax"))
     run = pel.train(
         network,
@@ -319,12 +316,15 @@ def setup():
         class_weights="balanced",
         progress=False,
     )
-    return Setup.of(run)
+    return plan_of_run(run)
 
 
-def test_no_remedy_is_what_the_training_has_already(setup):
-    for name in REMEDIES:
-        assert not [one for one in candidates(name, setup) if same(setup, one.setup)], name
+def test_no_remedy_is_what_the_training_has_already(plan):
+    before = ready_of(plan)
+    for name in REMEDIES["supervised"]:
+        for change in changes([name], plan):
+            longer = change.plan.experiment.epochs != plan.experiment.epochs
+            assert longer or not same(before, ready_of(change.plan)), change.text
 
 
 HAS = (
@@ -352,20 +352,22 @@ HAS = (
 )
 
 
-def test_nothing_is_offered_that_the_training_has(setup):
-    assert not set(offered(HAS, setup)) - {"less dropout"}
-    assert offered(["more epochs", "momentum", "other inputs"], setup) == ("more epochs", "momentum", "other inputs")
+def test_nothing_is_offered_that_the_training_has(plan):
+    assert not set(offered(HAS, plan)) - {"less dropout"}
+    assert offered(["more epochs", "momentum", "other inputs"], plan) == ("more epochs", "momentum", "other inputs")
 
 
-def test_two_setups_differ_in_what_is_trained_and_in_nothing_else(setup):
-    weights = jnp.full(setup.train.rows, 2.0)
-    assert same(setup, replace(setup, scaling=setup.scaling._replace(shift=setup.scaling.shift + 1e-6)))
-    assert same(
-        replace(setup, train=setup.train._replace(weights=None)),
-        replace(setup, train=setup.train._replace(weights=weights)),
-    )
-    for change in ({"epochs": 2}, {"regularizer": None}, {"optimizer": pel.Adam(0.02, clip_norm=1.0)}):
-        assert not same(setup, replace(setup, **change))
+def test_two_trainings_differ_in_what_is_trained_and_in_nothing_else(plan):
+    ready = ready_of(plan)
+    assert same(ready, ready._replace(scaling=ready.scaling._replace(shift=ready.scaling.shift + 1e-6)))
+    alike = [ready._replace(train=ready.train._replace(weights=weights)) for weights in (None, jnp.full(120, 2.0))]
+    assert same(*alike)
+    for other in (
+        with_settings(plan, regularizer=None),
+        with_settings(plan, batch_size=16),
+        plan._replace(optimizer=pel.Adam(0.02, clip_norm=1.0)),
+    ):
+        assert not same(ready, ready_of(other))
 
 
 def test_a_finding_offers_adam_to_others_alone():

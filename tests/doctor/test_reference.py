@@ -8,11 +8,11 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 import pellucid as pel
-from pellucid.doctor.chance import NEIGHBOURS, RIDGE, distances_between
-from pellucid.doctor.examination import skill_of_classes, skill_of_numbers
-from pellucid.doctor.labels import _follows, _orders
-from pellucid.doctor.reference import Curve
-from pellucid.doctor.rule import Subject
+from pellucid.doctor.baselines import Curve
+from pellucid.doctor.rules.targets import _follows, _orders
+from pellucid.doctor.signal import NEIGHBOURS, RIDGE, distances_between
+from pellucid.doctor.skill import skill_of_classes, skill_of_numbers
+from pellucid.doctor.subject import Subject
 
 WIDTH = 3.0
 
@@ -50,13 +50,13 @@ def test_what_a_curve_gives_a_row_left_out_is_what_it_gives_without_it(rows):
 @pytest.mark.parametrize("data", ["wine", "diabetes"])
 def test_neighbours_are_those_of_scikit_learn(data):
     run = pel.train((8,), pel.load_dataset(data), epochs=1, progress=False)
-    reference = Subject(run).reference
-    (x, new), (y, y_new) = reference.rows, reference.targets
+    baselines = Subject(run).baselines
+    (x, new), (y, y_new) = baselines.rows, baselines.targets
     kind, skill = (
         (KNeighborsClassifier, skill_of_classes) if data == "wine" else (KNeighborsRegressor, skill_of_numbers)
     )
     theirs = kind(NEIGHBOURS).fit(x.astype(np.float32), y).predict(new.astype(np.float32))
-    assert reference.across == pytest.approx(skill(theirs, y_new), abs=1e-6)
+    assert baselines.across == pytest.approx(skill(theirs, y_new), abs=1e-6)
 
 
 def test_columns_that_tell_a_label_are_ranked_as_by_the_area_under_their_curve():
@@ -79,9 +79,9 @@ def test_columns_that_follow_a_number_by_their_correlation():
 def test_a_method_that_reaches_less_than_the_network_leaves_it_healthy():
     run = pel.train((16,), pel.load_dataset("iris"), optimizer=pel.Adam(0.02), epochs=30, progress=False)
     for trials in (True, False):
-        reference = Subject(run, trials).reference
-        assert reference.healthy
-        assert 0 <= reference.best <= 1
+        baselines = Subject(run, trials).baselines
+        assert baselines.healthy
+        assert 0 <= baselines.best <= 1
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.2])
@@ -95,9 +95,9 @@ def test_a_network_that_gives_its_inputs_is_held_against_as_many_principal_compo
     subject = Subject(run)
     assert subject.e.reconstructs
     assert subject.e.narrowest == 2
-    train, new = subject.reference.targets
+    train, new = subject.baselines.targets
     oracle = PCA(2).fit(train)
     expected = skill_of_numbers(oracle.inverse_transform(oracle.transform(new)), new)
-    assert subject.reference.best == pytest.approx(expected, abs=1e-3)
+    assert subject.baselines.best == pytest.approx(expected, abs=1e-3)
     assert expected < 0.95
     assert not [finding for finding in run.diagnose() if finding.severity == "problem"]

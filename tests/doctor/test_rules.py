@@ -9,15 +9,14 @@ import pytest
 
 import pellucid as pel
 from pellucid.doctor import diagnose
-from pellucid.doctor.before import BEFORE
-from pellucid.doctor.diagnose import BELOW, SYMPTOMS, findings_of
-from pellucid.doctor.labels import label_errors
-from pellucid.doctor.limits import above, below
-from pellucid.doctor.program import target_shape
-from pellucid.doctor.records import falling
-from pellucid.doctor.reference import HEALTH
-from pellucid.doctor.rule import OF_INPUTS, Evidence, Rule, Subject
-from pellucid.doctor.rules import RULES
+from pellucid.doctor.baselines import HEALTH
+from pellucid.doctor.calibration import probability
+from pellucid.doctor.diagnose import BELOW, findings_of
+from pellucid.doctor.facts import Facts
+from pellucid.doctor.rule import CAUSES, RULES, Evidence, Rule, above, below
+from pellucid.doctor.rules.output import target_shape
+from pellucid.doctor.rules.targets import label_errors
+from pellucid.doctor.subject import OF_INPUTS, Subject
 from pellucid.functions.initializers import Constant, Normal
 from pellucid.functions.losses import losses
 from pellucid.functions.regularizers import L2
@@ -65,15 +64,15 @@ def test_healthy_trainings_have_no_problem(data):
 
 
 def test_every_limit_has_a_reason_and_every_rule_is_described():
-    limits = [HEALTH, *(rule.limits for rule in (*BEFORE, *RULES))]
+    limits = [HEALTH, *(rule.limits for rule in RULES)]
     assert all(limit.value > 0 and limit.reason for some in limits for limit in some.values())
-    assert all(rule.reason and rule.explanation and rule.remedies for rule in (*BEFORE, *RULES))
+    assert all(rule.reason and CAUSES[rule.name].meaning and CAUSES[rule.name].remedies for rule in RULES)
 
 
 def test_moving_a_limit_moves_the_answer():
     """The limits of the table are what the judgement uses: with an absurd one a rule falls silent."""
     subject = Subject(trained(net(), optimizer=pel.SGD(1e-5)), with_trials=False)
-    rule = next(rule for rule in RULES if rule.label == "learning_rate_too_low")
+    rule = next(rule for rule in RULES if rule.name == "learning_rate_too_low")
     silent = replace(rule, limits={n: limit._replace(value=1e-30) for n, limit in rule.limits.items()})
     assert findings_of(subject, [rule])
     assert not findings_of(subject, [silent])
@@ -109,7 +108,7 @@ def test_what_the_recorder_tells_of_the_layers_is_what_a_look_tells():
     run = trained(net(function="tanh", first=Normal(4.0)), epochs=25)
     looked, told = (Subject(run, trials).e for trials in (True, False))
     for hidden in told.hidden:
-        np.testing.assert_allclose(told.flat(hidden), looked.flat(hidden), atol=0.15)
+        np.testing.assert_allclose(told.saturated(hidden), looked.saturated(hidden), atol=0.15)
 
 
 def test_a_training_ends_with_what_held_it_back(capsys):
@@ -147,10 +146,10 @@ def test_a_loss_at_each_step_holds_no_target_against_those_of_other_examples(ste
 
 def ruled(**found):
     """A table of rules that find labels with probabilities, whatever they are asked of."""
-    return [Rule(label, lambda s, p=p: Evidence(p, {}, "given"), "given", {}) for label, p in found.items()]
+    return [Rule(label, "training", lambda s, p=p: Evidence(p, {}, "given"), "given", {}) for label, p in found.items()]
 
 
-SICK = SimpleNamespace(reference=SimpleNamespace(healthy=False), trials_made=frozenset())
+SICK = SimpleNamespace(healthy=False, gain_made=lambda trials: None)
 
 
 @pytest.mark.parametrize(
@@ -163,19 +162,19 @@ SICK = SimpleNamespace(reference=SimpleNamespace(healthy=False), trials_made=fro
     ],
 )
 def test_of_two_causes_the_first_is_the_one_whose_repair_alone_gains_more_where_trials_of_both_tell(gains, first):
-    subject = SimpleNamespace(reference=SICK.reference, trials_made=frozenset(gains), gain=gains.get)
+    subject = SimpleNamespace(healthy=False, gain_made=lambda trials: next(map(gains.get, trials), None))
     rules = ruled(inputs_not_scaled=0.9, overfitting=0.5, targets_not_scaled=0.4)
     findings = findings_of(subject, rules)
     assert findings[0].label == first
     assert [finding.probability for finding in findings] == sorted((f.probability for f in findings), reverse=True)
 
 
-@pytest.mark.parametrize("symptom", SYMPTOMS)
+@pytest.mark.parametrize("symptom", [cause.name for cause in CAUSES.values() if cause.symptom_of])
 def test_a_symptom_ranks_below_a_likely_cause_of_it_and_above_an_unlikely_one(symptom):
-    for cause in SYMPTOMS[symptom]:
+    for cause in CAUSES[symptom].symptom_of:
         first, second = findings_of(SICK, ruled(**{symptom: 0.9, cause: 0.6}))
         assert (first.label, second.label) == (cause, symptom)
-        assert second.probability == pytest.approx(BELOW * 0.6)
+        assert second.probability == pytest.approx(probability(BELOW * 0.6))
         assert cause.replace("_", " ") in second.because
         assert findings_of(SICK, ruled(**{symptom: 0.9, cause: 0.3}))[0].label == symptom
     assert findings_of(SICK, ruled(**{symptom: 0.9, "label_errors": 0.6}))[0].label == symptom
@@ -209,7 +208,7 @@ def test_dropped_inputs_are_not_taken_for_too_few_units():
 
 
 def test_a_training_that_is_only_slow_is_warned_of():
-    """It has reached what plain methods reach, nearly, and eight times the epochs reach more: no problem, a warning."""
+    """It has reached what the baselines reach, nearly, and eight times the epochs reach more: no problem, a warning."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(400, 2)).astype(np.float32)
     bits = pel.data.make_dataset(x, np.stack([x[:, 0] > 0, x[:, 1] > 0, x[:, 0] > x[:, 1]], 1).astype(np.float32))
@@ -237,7 +236,7 @@ def test_numbers_of_many_columns_are_held_against_each_other_as_a_whole(times, f
     """Neighbours that agree a little are a pale copy of the truth, and no sign of labels of another size."""
     rng = np.random.default_rng(0)
     truth = np.concatenate([np.zeros((80, 1)), rng.normal(size=(80, 5))], 1)
-    reference = SimpleNamespace(
+    baselines = SimpleNamespace(
         possible=True,
         healthy=False,
         targets=(truth, times * truth),
@@ -247,8 +246,8 @@ def test_numbers_of_many_columns_are_held_against_each_other_as_a_whole(times, f
         curved=(0.5, 0.5),
     )
     e = SimpleNamespace(rows=80, task="regression", classifies=False)
-    rule = next(one for one in BEFORE if one.judge is label_errors)
-    assert (rule.find(SimpleNamespace(reference=reference, e=e)) is not None) == found
+    rule = next(one for one in RULES if one.judge is label_errors)
+    assert (rule.find(SimpleNamespace(baselines=baselines, e=e)) is not None) == found
 
 
 def test_tokens_are_not_tried_as_standardised_numbers():
@@ -261,4 +260,4 @@ def test_tokens_are_not_tried_as_standardised_numbers():
 @pytest.mark.parametrize(("losses", "share"), [([5, 4, 3, 2, 1], 0.25), ([1, 1, 1, 1, 2], -1), ([2, 1, 1, 1, 1], 0)])
 def test_the_share_that_fell_last_is_a_share_even_of_a_loss_that_rose(losses, share):
     history = SimpleNamespace(step_rows=np.repeat(np.array(losses, float), 2)[:, None])
-    assert falling(SimpleNamespace(run=SimpleNamespace(history=history))) == share
+    assert Facts(SimpleNamespace(training=True, history=history)).falling == share

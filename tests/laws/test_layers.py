@@ -87,7 +87,7 @@ BY_HAND = [
     Row(Code({"name": "kl_activity", "target": 0.2, "strength": 0.3}), (4,), inputs=jax.nn.sigmoid),
     *[Row(Activation(name), (4,)) for name in activations],
     Row(Activation({"name": "leaky_relu", "alpha": 0.2}), (2, 3)),
-    Row(BatchNorm(scale=False, shift=False, update_statistics=False), (3, 2, 4)),
+    Row(BatchNorm(scale=False, shift=False), (3, 2, 4)),
     Row(LayerNorm(scale=False, shift=False), (4,)),
     Row(Add(), ((3,), (3,), (3,))),
     Row(LeakyIntegrateAndFire(leak=0.7, threshold=0.5, reset="zero"), (4, 3), spiking_oracle(0.7, 0.5, 5.0)),

@@ -6,10 +6,11 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+import pellucid.doctor  # noqa: F401
 from pellucid.doctor import Finding
-from pellucid.doctor.vocabulary import VOCABULARY
+from pellucid.doctor.rule import CAUSES
 from pellucid.report import html
-from pellucid.report.doctor import findings_section, page_of_finding, paired_differences, proof_section
+from pellucid.report.doctor import findings_section, paired_differences, proof_section
 from pellucid.report.document import Document
 from pellucid.runs.folder import RunFolder
 
@@ -56,7 +57,7 @@ def test_findings_are_sound_markup_with_their_numbers_and_their_page():
     text = written(findings_section([found.to_dict()]))
     for words in ("dead relu", "90%", "problem", "dead &lt; units", "7 of 8 units are 0 &amp; stay so.", "leaky relu"):
         assert words in text
-    assert page_of_finding("dead_relu") in text
+    assert "pellucid show dead_relu" in text
     assert "Nothing was found" in written(findings_section([]))
 
 
@@ -79,10 +80,10 @@ def test_a_verdict_is_that_of_the_weights_it_was_made_of(tmp_path):
     assert files.read_verdict("findings") is None
 
 
-@pytest.mark.parametrize("label", VOCABULARY)
+@pytest.mark.parametrize("label", CAUSES)
 def test_every_finding_has_a_page(label):
     text = (FINDINGS / f"{label}.md").read_text()
     for heading in ("## How it is detected", "## What looks alike", "## What may help"):
         assert heading in text
-    assert all(remedy in text for remedy in VOCABULARY[label].remedies), "write the pages again"
+    assert all(remedy in text for remedy in CAUSES[label].remedies), "write the pages again"
     assert f"({label}.md)" in (FINDINGS / "index.md").read_text()

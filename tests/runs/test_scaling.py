@@ -8,8 +8,8 @@ import pellucid as pel
 from pellucid.core.errors import InvalidValue
 from pellucid.data import load_dataset, make_dataset
 from pellucid.doctor.findings import Finding
-from pellucid.doctor.remedies import candidates
-from pellucid.doctor.setup import Setup
+from pellucid.doctor.prove import Trainer
+from pellucid.doctor.remedies import changes, plan_of_run, settled
 from pellucid.functions.losses import losses
 from pellucid.layers import LSTM, Dense
 from pellucid.network import Network
@@ -131,16 +131,15 @@ def test_a_remedy_that_scales_is_written_down_and_trains_to_what_the_trial_reach
     def error(decided, truth):
         return float(np.abs(decided - truth).mean())
 
-    for candidate in candidates(remedy, Setup.of(raw)):
-        repaired = candidate.setup.experiment(raw.experiment)
+    plan = plan_of_run(raw)
+    for change in changes([remedy], plan):
+        repaired = settled(change.plan)
         choice = getattr(repaired, setting)
         assert choice in ("standardise", "min_max")
         assert msgspec.structs.replace(repaired, **{setting: "none"}) == raw.experiment
-        trial = candidate.setup.training(raw.experiment.seed)
-        for _ in trial.run(3):
-            pass
+        (trial,) = Trainer(raw, plan, error)([(change, raw.experiment.seed)])
         again = fit(begin(plan_of(repaired, houses)), progress=False)
-        assert candidate.setup.score(trial, error) == pytest.approx(again.result["mean_absolute_error"], rel=1e-4)
+        assert trial.score == pytest.approx(again.result["mean_absolute_error"], rel=1e-4)
 
 
 def test_a_population_keeps_scalings_apart(houses):
@@ -159,6 +158,6 @@ def test_scaling_is_tried_before_the_rate_that_would_only_make_up_for_it(houses)
     findings = [
         Finding(label, "problem", p) for label, p in (("learning_rate_too_low", 0.9), ("targets_not_scaled", 0.5))
     ]
-    proof = raw.prove(findings=findings, seeds=3, most=4, random_arm=False)
+    proof = raw.prove(findings=findings, seeds=3, most=4, random=False)
     assert proof.best.proven
     assert proof.best.candidate.setup.experiment(raw.experiment).scale_targets == "standardise"

@@ -20,8 +20,8 @@ import pellucid as pel
 from pellucid.core.errors import DataError, InvalidValue, ShapeError, StorageError, UnknownName
 from pellucid.core.registry import describe
 from pellucid.data import Part
-from pellucid.doctor.race import Arm, Candidate
-from pellucid.doctor.setup import Setup
+from pellucid.doctor.remedies import plan_of_run
+from pellucid.doctor.successive_halving import Candidate, Change
 from pellucid.functions.schedules import CosineDecay
 from pellucid.optimizers import as_optimizer
 from pellucid.runs.experiment import Experiment
@@ -534,21 +534,12 @@ def test_what_the_terminal_says_of_a_training_stays_in_its_folder(tmp_path, capf
 
 
 def test_objects_print_in_a_line_without_their_data(two_epochs, iris_run):
-    arm = Arm(Candidate("adam", "optimizer sgd → adam", Setup.of(iris_run)), {0: 0.5})
-    things = (
-        iris_run,
-        iris_run.training,
-        iris_run.history,
-        Setup.of(iris_run),
-        arm,
-        arm.candidate,
-        pel.load(two_epochs),
-    )
+    candidate = Candidate(Change("adam", "optimizer sgd → adam", plan_of_run(iris_run)), {0: 0.5})
+    things = (iris_run, iris_run.training, iris_run.history, candidate, candidate.change, pel.load(two_epochs))
     for thing in things:
-        for text in (repr(thing), str(thing) if thing is arm else ""):
-            assert "\n" not in text, type(thing)
-            assert len(text) < 400, (type(thing), text)
-    assert str(arm) == "0.500 over 1 seeds: optimizer sgd → adam"
+        assert "\n" not in repr(thing), type(thing)
+        assert len(repr(thing)) < 400, (type(thing), repr(thing))
+    assert str(candidate) == "<Candidate: optimizer sgd → adam, 1 scores>"
 
 
 def test_a_run_with_all_epochs_made_says_so(two_epochs):

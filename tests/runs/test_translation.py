@@ -200,7 +200,7 @@ def test_bleu_of_an_example_by_hand():
 
 
 def test_ignored_steps_cost_nothing(rng, float64):
-    """The loss of an example is the mean over its sample_mask steps, as PyTorch has it for one example alone."""
+    """The loss of an example is the mean over its steps that count, as PyTorch has it for one example alone."""
     logits = jnp.asarray(rng.normal(size=(4, 5, 6)))
     target = rng.integers(1, 6, (4, 5)) * (np.arange(5) < np.array([[5], [3], [1], [0]]))
     loss = SparseSoftmaxCrossEntropy(ignore=0)

@@ -1,13 +1,14 @@
 """A training that does not learn, from the first warning to the repaired run, through the command line."""
 
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
 
 import pellucid as pel
 from pellucid.cli.main import main
-from pellucid.doctor.glance import glance
+from pellucid.doctor.check import glance
 from pellucid.functions.initializers import Constant
 from pellucid.runs.fit import begin
 from pellucid.runs.plan import settle
@@ -36,8 +37,8 @@ def test_from_a_run_that_does_not_learn_to_a_repaired_one(tmp_path):
     assert 'id="proof"' not in page
 
     told = pellucid("prove", run, "--apply", "--budget", 2, "--seeds", 4, "--no-random")
-    assert "PROVEN" in told.stdout
-    assert "what helps: learning rate 1e-05" in told.stdout
+    assert "proven" in told.stdout
+    assert "What helps: learning rate 1e-05" in told.stdout
     proof = json.loads((run / "proof.json").read_text())["proof"]
     assert proof["best"]["proven"]
     page = (run / "report.html").read_text()
@@ -57,7 +58,7 @@ def alike():
 
 
 def test_a_training_that_cannot_work_is_warned_of_and_made_all_the_same():
-    with pytest.warns(pel.DoctorWarning, match=r"constant init \(97%\).*pellucid.check"):
+    with pytest.warns(pel.DoctorWarning, match=r"constant init \(\d+%\).*pellucid.check"):
         run = pel.train(alike(), pel.load_dataset("iris"), epochs=2, progress=False)
     assert run.history.epochs_made == 2
 
@@ -69,10 +70,11 @@ def test_the_command_line_warns_in_a_line(tmp_path):
         '[[layers]]\nname = "dense"\nunits = 3\nactivation = "softmax"\n'
     )
     told = pellucid("train", "iris", "--network", network, "--epochs", 1, "--folder", tmp_path / "run", "--no-progress")
-    assert "problem: constant init (97%): the units of dense_1 all begin with the same weights" in told.stderr
+    line = r"problem: constant init \(\d\d%\): the units of dense_1 all begin with the same weights"
+    assert re.search(line, told.stderr)
     assert f"pellucid check {tmp_path / 'run' / 'experiment.toml'}" in told.stderr
     checked = pellucid("check", tmp_path / "run" / "experiment.toml", code=1)
-    assert "docs/findings/constant_init.md" in checked.stdout
+    assert "pellucid show constant_init" in checked.stdout
 
 
 @pytest.mark.parametrize("name", ["iris", "digits", "diabetes"])
@@ -102,4 +104,4 @@ def test_a_run_that_diverged_can_be_diagnosed(tmp_path):
     assert pel.load(run).stopped == "diverged"
     found = json.loads(pellucid("diagnose", run, "--json", code=1).stdout)
     assert found[0]["severity"] == "problem"
-    assert "ceased to be finite" in " ".join(one["because"] for one in found)
+    assert "became NaN or infinite" in " ".join(one["because"] for one in found)

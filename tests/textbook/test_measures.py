@@ -1,4 +1,4 @@
-"""What lessons measure with, against oracles and made-up figures; two cheap lessons run for real."""
+"""What lessons measure with, against oracles and made-up numbers; two cheap lessons run for real."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -7,8 +7,8 @@ from sklearn.linear_model import Lasso, Ridge
 
 import pellucid as pel
 from pellucid.functions.regularizers import L1, L2
-from pellucid_textbook.lessons import networks, optimizers, regularization
-from pellucid_textbook.lessons.materials import diabetes
+from pellucid_textbook.lessons import Quantity, networks, optimizers, regularization
+from pellucid_textbook.lessons.trainings import diabetes
 
 
 @pytest.mark.parametrize("name", ["firing-rate", "momentum-minimum"])
@@ -16,10 +16,10 @@ def test_a_cheap_lesson_holds_and_fails_where_its_condition_is_turned(name):
     result = pel.textbook.lesson(name)
     assert result.verdict == "holds"
     for condition in result.lesson.rule:
-        turned = pel.lessons.Quantity(
-            condition.quantity, tuple(2 * condition.bound - v for v in result.figures[condition.quantity].values)
+        turned = Quantity(
+            condition.quantity, tuple(2 * condition.bound - v for v in result.quantities[condition.quantity].values)
         )
-        assert not result.lesson.holds(result.figures | {condition.quantity: turned})
+        assert not result.lesson.holds(result.quantities | {condition.quantity: turned})
 
 
 def test_the_fits_under_l1_and_l2_are_those_of_scikit_learn(rng):
@@ -35,22 +35,22 @@ def test_the_fits_under_l1_and_l2_are_those_of_scikit_learn(rng):
         np.testing.assert_allclose(ridge[table], expected, atol=1e-4)
 
 
-def test_one_neuron_tells_the_digit_it_stood_for():
+def test_one_neuron_guesses_the_digit_it_stood_for():
     labels = np.arange(10).repeat(3)
     codes = np.eye(12)[labels]
-    assert (networks._told_by_one(codes, labels, codes) == labels).all()
+    assert (networks._guess_by_one(codes, labels, codes) == labels).all()
     # A neuron that is always high says nothing: what counts is how far it is above its usual activity.
     loud = codes + np.eye(12)[11] * 100
-    assert (networks._told_by_one(loud, labels, loud) == labels).all()
+    assert (networks._guess_by_one(loud, labels, loud) == labels).all()
 
 
 def test_oscillation_and_speed_of_made_up_descents():
     steady = np.geomspace(1, 1e-3, optimizers.STEPS)
-    assert optimizers._share_rising(steady) == 0
+    assert optimizers._fraction_rising(steady) == 0
     assert steady[optimizers._steps_to_goal(steady)] < optimizers.GOAL <= steady[optimizers._steps_to_goal(steady) - 1]
-    assert optimizers._share_rising(np.tile([1.0, 2.0], 125)) == 0.5
+    assert optimizers._fraction_rising(np.tile([1.0, 2.0], 125)) == 0.5
     diverged = optimizers._padded(np.array([1.0, 2.0, 4.0], np.float32))
-    assert optimizers._share_rising(diverged) == 1
+    assert optimizers._fraction_rising(diverged) == 1
     assert optimizers._steps_to_goal(diverged) == optimizers.STEPS
     # Once below is not enough: it has to stay there.
     assert optimizers._steps_to_goal(np.append(steady[:-1], 1.0)) == optimizers.STEPS

@@ -1,6 +1,5 @@
 """The biological neuron against its formula and against the layer, and a spiking network that learns digits."""
 
-import builtins
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -9,11 +8,13 @@ import pytest
 
 from pellucid.api import train
 from pellucid.architectures.spiking import spiking
-from pellucid.core.errors import InvalidValue, MissingExtra, ShapeError
+from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.data import load_dataset, make_dataset
 from pellucid.layers import LeakyIntegrateAndFire
 from pellucid.optimizers import Adam
-from pellucid_textbook.neuron import COMPARISON, BiologicalNeuron, draw_firing_rate, draw_recording, firing_rate_curve
+from pellucid_textbook.neuron import BiologicalNeuron, firing_rate_chart, firing_rate_curve, recording_charts
+from pellucid_textbook.page import picture
+from pellucid_textbook.texts import read_texts
 
 NEURONS = [
     BiologicalNeuron(),
@@ -38,7 +39,7 @@ def test_the_rate_is_the_formulas(neuron):
     currents = neuron.rheobase * np.array([0.0, 0.5, 0.95, 1.05, 1.2, 1.5, 2.0, 3.0, 5.0])
     curve = firing_rate_curve(neuron, currents, duration=2000.0)
     short = curve.theoretical - curve.measured
-    # Spikes are sample_mask whole, in 2 s, and fall on whole steps.
+    # Spikes are whole, in 2 s, and fall on whole steps.
     assert (short >= -1e-9).all()
     assert (short <= 0.5 + curve.theoretical**2 * neuron.time_step / 1000 + 1e-9).all()
     assert not curve.measured[:3].any()
@@ -113,35 +114,23 @@ def test_what_cannot_be_run_is_refused():
 
 def test_the_comparison_is_the_one_of_the_page():
     page = (Path(__file__).parents[2] / "docs" / "neuron.md").read_text(encoding="utf-8")
-    for line in COMPARISON:
-        assert f"| {line.aspect} | {line.biological} | {line.artificial} |" in page
+    for row in read_texts("pellucid_textbook.catalogue", "comparisons")["neurons"]["rows"]:
+        assert f"| {' | '.join(row)} |" in page
 
 
-def test_figures_show_what_was_recorded():
+def test_charts_show_what_was_recorded():
     recording = BiologicalNeuron().run(np.full(1000, 3.0))
-    current, soma, axon = draw_recording(recording).axes
-    np.testing.assert_array_equal(current.lines[0].get_ydata(), recording.current)
-    np.testing.assert_array_equal(soma.lines[0].get_ydata(), recording.potential)
-    assert len(axon.collections[0].get_segments()) == 9
-    assert "9 spikes" in axon.get_title()
+    current, soma, axon = recording_charts(recording)
+    np.testing.assert_array_equal(current.series[0].y, recording.current)
+    np.testing.assert_array_equal(soma.series[0].y, recording.potential)
+    assert axon.series[0].y.sum() == 9
+    assert "9 spikes" in axon.title
     curve = firing_rate_curve(BiologicalNeuron(), [0, 1, 3, 4], duration=100.0)
-    formula, rectified, measured = draw_firing_rate(curve).axes[0].lines
-    np.testing.assert_array_equal(formula.get_ydata(), curve.theoretical)
-    np.testing.assert_array_equal(rectified.get_ydata(), curve.rectified)
-    np.testing.assert_array_equal(measured.get_ydata(), curve.measured)
-
-
-def test_figures_without_matplotlib_say_what_to_install(monkeypatch):
-    real = builtins.__import__
-
-    def without_matplotlib(name, *args, **kwargs):
-        if name.startswith("matplotlib"):
-            raise ImportError(name)
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without_matplotlib)
-    with pytest.raises(MissingExtra, match=r"pellucid\[plot\]"):
-        draw_recording(BiologicalNeuron().run(np.ones(3)))
+    formula, rectified, measured = firing_rate_chart(curve).series
+    np.testing.assert_array_equal(formula.y, curve.theoretical)
+    np.testing.assert_array_equal(rectified.y, curve.rectified)
+    np.testing.assert_array_equal(measured.y, curve.measured)
+    assert picture([*recording_charts(recording), firing_rate_chart(curve)]).count("<svg") == 5
 
 
 def test_a_spiking_network_learns_digits():

@@ -164,7 +164,7 @@ def test_and_from_zeros_step_by_step_as_worked_by_hand(capsys):
         assert step.bias_change == step.error == step.y - step.prediction
     fitted.print_steps()
     printed = capsys.readouterr().out.splitlines()
-    assert printed[2].split() == ["1", "0", "(0,0)", "0", "0", "1", "-1", "(0,0)", "-1", "(0,0)", "-1"]
+    assert printed[2].split() == ["1", "0", "(0,0)", "0", "0", "1", "−1", "(0,0)", "−1", "(0,0)", "−1"]
     assert len(printed) == 2 + len(by_hand)
 
 

@@ -14,6 +14,7 @@ from pellucid.training import (
     Adversarial,
     GradientPenalty,
     History,
+    Recorder,
     Rows,
     Scaling,
     Training,
@@ -31,7 +32,7 @@ EXAMPLES = np.random.default_rng(4).normal(size=(ROWS, INPUTS))
 def program_of(loss="wasserstein", **fields):
     generator = Network(Dense(8, "tanh"), Dense(INPUTS))
     critic = Network(Dense(8, "leaky_relu"), Dense(6, "tanh"), Dense(1))
-    given = {"batch_size": 30, "critic_steps": 3, "record_every": 0} | fields
+    given = {"batch_size": 30, "critic_steps": 3, "recorder": Recorder(0)} | fields
     return Adversarial(generator, critic, LATENT, loss, **given)
 
 
@@ -186,7 +187,7 @@ def torch_game(program, training, steps, strength):
 
 def test_twenty_steps_follow_pytorch(float64):
     pytest.importorskip("torch")
-    program = program_of(record_every=0)
+    program = program_of(recorder=Recorder(0))
     adam = Adam(1e-2, beta1=0.5, beta2=0.9)
     training = training_of(program, GradientPenalty(2.0), adam, Adam(2e-2, beta1=0.5, beta2=0.9), jnp.float64)
     training.state = doubled(training.state)
@@ -206,7 +207,7 @@ def test_twenty_steps_follow_pytorch(float64):
 
 
 def test_a_step_does_not_depend_on_where_calls_were_cut():
-    program = program_of(record_every=5)
+    program = program_of(recorder=Recorder(5))
     whole, cut = (training_of(program, GradientPenalty()) for _ in range(2))
     arguments = (whole.scaling, whole.train, None)
     state, records = advance(program, whole.state, *arguments, jnp.asarray(11, jnp.int32))
@@ -290,7 +291,7 @@ def test_divergence_names_the_player_and_the_layer():
 def test_layers_that_draw_and_layers_with_a_state_take_part():
     generator = Network(Dense(8), BatchNorm(), Dropout(0.1), Dense(INPUTS))
     critic = Network(Dense(8, "leaky_relu"), Dropout(0.3), Dense(1))
-    program = Adversarial(generator, critic, LATENT, batch_size=30, critic_steps=3, record_every=0)
+    program = Adversarial(generator, critic, LATENT, batch_size=30, critic_steps=3, recorder=Recorder(0))
     training = training_of(program, GradientPenalty())
     for _ in training.run(4):
         pass

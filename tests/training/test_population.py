@@ -82,7 +82,7 @@ def test_what_cannot_share_a_program_keeps_its_place():
     plateau = {"name": "on_plateau", "learning_rate": 0.05, "patience": 1, "factor": 0.1}
     changes = (
         {"epochs": 2},
-        {"patience": 1, "epochs": 8, "optimizer.learning_rate": 1.0},
+        {"early_stopping": 1, "epochs": 8, "optimizer.learning_rate": 1.0},
         {"seed": 1},
         {"optimizer.learning_rate": plateau},
         {},

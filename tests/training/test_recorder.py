@@ -30,9 +30,7 @@ def make(record=ALL, *, network=None, histograms_every=0, record_every=1, shape=
         losses.build("sparse_categorical_cross_entropy"),
         metrics.build("accuracy"),
         16,
-        record_every,
-        record,
-        histograms_every,
+        Recorder(record_every, record, histograms_every),
     )
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, ROWS).astype(np.int32)

@@ -16,6 +16,7 @@ from pellucid.optimizers import SGD, Adam
 from pellucid.training import (
     EarlyStopping,
     History,
+    Recorder,
     Rows,
     Scaling,
     Supervised,
@@ -49,7 +50,11 @@ def make(
     network = network or Network(Dense(8, "relu"), Dense(3, "softmax"))
     optimizer = optimizer or Adam(0.01)
     program = Supervised(
-        network, losses.build("sparse_categorical_cross_entropy"), metrics.build("accuracy"), batch_size, record_every
+        network,
+        losses.build("sparse_categorical_cross_entropy"),
+        metrics.build("accuracy"),
+        batch_size,
+        Recorder(record_every),
     )
     (x, y), (hx, hy) = rows_of(0), rows_of(5, 40)
     train = Rows(jnp.asarray(x), jnp.asarray(y), None if weights is None else jnp.asarray(weights, jnp.float32))

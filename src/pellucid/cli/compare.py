@@ -78,7 +78,7 @@ def compare(
 
 
 def _side_by_side(sources: tuple[str, ...], over: tuple[str, ...], as_json: bool) -> None:
-    from pellucid.runs.listing import compare_runs
+    from pellucid.report.listing import compare_runs
 
     if over:
         raise click.UsageError("--over is for one DATA; saved runs are compared as they are.")

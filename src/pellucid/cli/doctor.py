@@ -32,8 +32,9 @@ def check(source: str, as_json: bool, **options: Any) -> None:
     with a finite difference, and lets the network learn one small batch by heart. Ends with code 1 where a problem
     was found.
     """
-    from pellucid.cli.findings import print_findings
+    from pellucid.cli.findings import print_section
     from pellucid.doctor.check import check_plan
+    from pellucid.report.doctor import findings_section
     from pellucid.runs.experiment import Experiment, open_data
     from pellucid.runs.folder import read_toml
     from pellucid.runs.plan import plan_of
@@ -44,12 +45,13 @@ def check(source: str, as_json: bool, **options: Any) -> None:
     else:
         plan = planned(source, options)
     checkup = check_plan(plan)
+    plain = [finding.to_dict() for finding in checkup.findings]
     if as_json:
-        print_json({"findings": [one.to_dict() for one in checkup.findings], "facts": checkup.facts})
+        print_json({"findings": plain, "facts": checkup.facts})
     else:
         for name, value in checkup.facts.items():
             click.echo(f"{name}: {value:.4g}")
-        print_findings(checkup.findings, "nothing found")
+        print_section(findings_section(plain))
     if checkup.problems:
         raise SystemExit(PROBLEMS)
 
@@ -66,18 +68,20 @@ Examples:
 def diagnose(folder: Path, as_json: bool) -> None:
     """Name the likeliest causes why the training of RUN did not learn as it could, with their evidence.
 
-    The network is compared with plain methods on the same rows; causes are tried by short trainings on the same seed.
+    The network is compared with baselines on the same rows; causes are tried by short trainings on the same seed.
     The findings are kept as findings.json in RUN and shown on its report.html. Ends with code 1 where a problem was
     found. What fixes it, proven: pellucid prove RUN.
     """
     from pellucid.api import load
-    from pellucid.cli.findings import print_findings
+    from pellucid.cli.findings import print_section
+    from pellucid.report.doctor import findings_section
 
     findings = load(folder).diagnose()
+    plain = [finding.to_dict() for finding in findings]
     if as_json:
-        print_json([finding.to_dict() for finding in findings])
+        print_json(plain)
     else:
-        print_findings(findings, str(findings))
+        print_section(findings_section(plain, findings.compared))
     say(f"written to {folder / 'findings.json'} and {folder / 'report.html'}")
     if any(finding.severity == "problem" for finding in findings):
         say(f"what fixes it, proven by experiment: pellucid prove {folder}")

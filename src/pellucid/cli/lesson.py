@@ -1,4 +1,4 @@
-"""``pellucid lesson``: the claims of the subject, put to the test."""
+"""``pellucid lesson``: claims about neural networks, put to the test."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ PICTURES = (".png", ".svg", ".pdf")
 Examples:
   pellucid lesson                                  all claims
   pellucid lesson dying-relu                       run its experiment
-  pellucid lesson 9 --seeds 10 --figure dying.png  by number, more seeds, with its picture
+  pellucid lesson 15 --seeds 10 --figure dying.svg  by number, more seeds, with its picture
   pellucid lesson xor-by-hand                      every number; also and-by-hand, forward-and-backward
   pellucid lesson --all --output lessons           all of them, as pages to read; can be interrupted
 """
@@ -23,7 +23,7 @@ Examples:
 @click.argument("name", required=False)
 @click.option("--seeds", type=click.IntRange(min=2), default=5, show_default=True, help="How many seeds.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first seed.")
-@click.option("--figure", type=click.Path(path_type=Path), help="Save the picture: .png, .svg or .pdf.")
+@click.option("--figure", type=click.Path(path_type=Path), help="Save the charts: .svg, .png or .pdf.")
 @click.option("--all", "everything", is_flag=True, help="Every lesson; results already there are reused.")
 @click.option(
     "--output",
@@ -60,16 +60,7 @@ def lesson(
         from pellucid_textbook.lessons import lesson as study
         from pellucid_textbook.lessons.walkthroughs import WALKTHROUGHS, walk_through
 
-        if name in WALKTHROUGHS:
-            _show(walk_through(name), figure, as_json)
-            return
-        result = study(name, seeds=seeds, seed=seed)
-        if figure is not None:
-            _save(result, figure)
-        if as_json:
-            print_json(result.to_dict())
-        else:
-            click.echo(result)
+        _show(walk_through(name) if name in WALKTHROUGHS else study(name, seeds=seeds, seed=seed), figure, as_json)
 
 
 def _show(page: Any, figure: Path | None, as_json: bool) -> None:
@@ -89,7 +80,7 @@ def _list(as_json: bool) -> None:
 
     lessons = list_lessons()
     if as_json:
-        print_json([{"number": x.number, "name": x.name, "claim": x.claim, "items": list(x.items)} for x in lessons])
+        print_json([{"number": x.number, "name": x.name, "claim": x.claim, "after": list(x.after)} for x in lessons])
         return
     width = max(len(x.name) for x in lessons)
     for x in lessons:
@@ -99,25 +90,14 @@ def _list(as_json: bool) -> None:
 
 
 def _study_all(output: Path, seeds: int, seed: int, markdown: bool, as_json: bool) -> None:
-    from pellucid_textbook.lessons.claims import list_lessons
-    from pellucid_textbook.lessons.pages import study_all, write_html, write_markdown
+    from pellucid_textbook.lessons import list_lessons
+    from pellucid_textbook.lessons.pages import study_all, write_pages
 
     count = len(list_lessons())
     results = []
     for result in study_all(output, seeds, seed):
         results.append(result)
         say(f"{len(results):>2}/{count}  {result.name}: {result.verdict}  ({result.seconds:.1f} s)")
-    (write_markdown if markdown else write_html)(output, results)
-    say(f"written: {output / ('index.md' if markdown else 'index.html')}")
+    say(f"written: {write_pages(output, results, as_markdown=markdown)}")
     if as_json:
-        print_json([result.to_dict() for result in results])
-
-
-def _save(result: Any, path: Path) -> None:
-    from pellucid.core.errors import StorageError
-
-    try:
-        result.figure().savefig(path, dpi=130)
-    except OSError as error:
-        raise StorageError(f"the figure cannot be written to {path}: {error}") from error
-    say(f"figure: {path}")
+        print_json([result.data for result in results])

@@ -18,7 +18,7 @@ Examples:
 @as_json
 def runs(folder: Path, as_json: bool) -> None:
     """List the saved runs of FOLDER: date, name, network, result, and what the doctor found."""
-    from pellucid.runs.listing import list_runs
+    from pellucid.report.listing import list_runs
 
     listed = list_runs(folder)
     if as_json:

@@ -15,7 +15,7 @@ Examples:
   pellucid show relu                            formula, graph, range, gradient, behaviour, for and against
   pellucid show leaky_relu:alpha=0.3            with other hyperparameters than the defaults
   pellucid show activations                     all activations side by side
-  pellucid show optimizers --output paths.png   their ways down a valley
+  pellucid show optimizers --output paths.svg   their ways down a valley
   pellucid show adam --output adam.md           the page as Markdown, formulas as LaTeX
 """
 )
@@ -24,7 +24,7 @@ Examples:
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the figure (.png, .svg, .pdf), or the page as Markdown (.md).",
+    help="Write the charts (.svg, .png, .pdf), or the page as Markdown (.md).",
 )
 @as_json
 def show(name: Any, kind: str | None, output: Path | None, as_json: bool) -> None:
@@ -48,7 +48,7 @@ def show(name: Any, kind: str | None, output: Path | None, as_json: bool) -> Non
         return
     if output.suffix == ".md":
         write_bytes(output, page.markdown().encode())
-    elif not page.has_figure:
+    elif not page.charts:
         raise InvalidValue(f"the page {page.name!r} has no figure. Write it as Markdown: --output {page.name}.md")
     else:
         page.save_figure(output)

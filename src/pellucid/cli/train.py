@@ -168,20 +168,14 @@ def _with_problems(begun: Any, settings: Path) -> Any:
     """The notes with a line for each thing that is certainly wrong before the first step; printed too."""
     from dataclasses import replace
 
-    from rich.console import Console
-    from rich.text import Text
+    from pellucid.doctor.check import glance
 
-    from pellucid.cli.findings import COLOURS
-    from pellucid.doctor.glance import glance
-
-    console = Console(stderr=True, highlight=False)
-    findings = glance(begun)
-    for finding in findings:
-        head = (f"{finding.severity}: {finding.name}", f"bold {COLOURS[finding.severity]}")
-        console.print(Text.assemble(head, f" ({finding.probability:.0%}): {finding.because}"), soft_wrap=True)
-    if findings:
-        console.print(f"it is trained all the same; more: pellucid check {settings}", soft_wrap=True)
-    return replace(begun.notes, problems=tuple(finding.line for finding in findings))
+    problems = tuple(f"{finding.severity}: {finding.line}" for finding in glance(begun))
+    for problem in problems:
+        say(problem)
+    if problems:
+        say(f"it is trained all the same; more: pellucid check {settings}")
+    return replace(begun.notes, problems=problems)
 
 
 def data_settings(source: str, network: Any, options: dict[str, Any], seed: int) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class TrainingDiverged(PellucidError, ArithmeticError):
 
 
 class DoctorWarning(UserWarning):
-    """A training that begins although something is certainly wrong with its program or rows."""
+    """A training that begins with a certain fault in its program or rows."""
 
 
 class ResumeWarning(UserWarning):
@@ -66,7 +66,7 @@ class ResumeWarning(UserWarning):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Suggest the nearest known names, with a space in front; empty where none is near.
+    """Suggest the nearest known names, after a space; empty where none is near.
 
     Example:
         >>> did_you_mean("rellu", ("relu", "tanh"))

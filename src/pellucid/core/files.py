@@ -121,7 +121,7 @@ _ADVICE = {
 
 
 def storage_error(path: Path, error: OSError) -> StorageError:
-    """Turn the operating system's ``error`` in writing ``path`` into a `StorageError` with advice.
+    """Turn an error of the operating system into a `StorageError`.
 
     Example:
         >>> str(storage_error(Path("/no/run"), OSError(errno.EROFS, "read-only"))).partition(". ")[0]

@@ -203,8 +203,8 @@ _COMPARISONS = {
 }
 _ENCLOSED = {
     "sqrt": ("√(", ")", r"\sqrt{", "}", "<msqrt>", "</msqrt>"),
-    "abs": ("|", "|", r"\left|", r"\right|", "<mrow><mo>|</mo>", "<mo>|</mo></mrow>"),
-    "norm": ("‖", "‖", r"\left\|", r"\right\|", "<mrow><mo>‖</mo>", "<mo>‖</mo></mrow>"),
+    "abs": ("|", "|", r"\left\vert ", r"\right\vert ", "<mrow><mo>|</mo>", "<mo>|</mo></mrow>"),
+    "norm": ("‖", "‖", r"\left\Vert ", r"\right\Vert ", "<mrow><mo>‖</mo>", "<mo>‖</mo></mrow>"),
     "floor": ("⌊", "⌋", r"\lfloor ", r"\rfloor ", "<mrow><mo>⌊</mo>", "<mo>⌋</mo></mrow>"),
 }
 _COMMANDS = ("log", "tanh", "cosh", "cos", "max", "min")
@@ -568,7 +568,7 @@ UNSTATED = Formula("")
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a calculation: what is computed, the formula, its numbers, the value.
+    """One line of a calculation: formula, numbers, value.
 
     Args:
         left: what is computed, a name or typeset.

@@ -72,7 +72,7 @@ class Registry(Generic[Item]):
         raise UnknownName(f"unknown {self.kind} {name!r}.{advice} Known: {', '.join(self)}.{own}")
 
     def build(self, specification: Any) -> Item:
-        """Make the object of a name or a table ``{"name": …, field: value}``; an object is returned as it is.
+        """Build a name or a table ``{"name": …, field: value}``; return an object as it is.
 
         Raises:
             UnknownName: the name is not registered.
@@ -140,7 +140,7 @@ class Registry(Generic[Item]):
 
 
 def describe(item: Any) -> Any:
-    """Describe a registered object in the shortest way: its name, or a table of name and changed fields.
+    """Describe a registered object: its name, or name and changed fields.
 
     A field with the metadata ``described=False`` is left out.
     """

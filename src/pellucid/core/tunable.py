@@ -23,12 +23,12 @@ def _is_leaf(field: dataclasses.Field[Any]) -> bool:
 
 
 def nested(default: Any, help: str) -> Any:
-    """Declare a field that holds a number or another tunable object, such as a learning rate or its schedule."""
+    """Declare a field for a number or another tunable object, such as a schedule."""
     return dataclasses.field(default=default, metadata={"tunable": True, "help": help})
 
 
 def tunable(cls: Class) -> Class:
-    """Make the fields limited by an `Interval`, and the `nested` ones, leaves of a pytree (class decorator)."""
+    """Make fields limited by an `Interval`, and `nested` ones, leaves (class decorator)."""
     fields = dataclasses.fields(cls)
     leaves = [field.name for field in fields if _is_leaf(field)]
     flags = [field.name for field in fields if not _is_leaf(field)]

@@ -1,4 +1,4 @@
-"""Datasets from arrays: checked, split into training and held-out part, with their task and preprocessing.
+"""Datasets from arrays: checked, split, with task and preprocessing.
 
 A `Dataset` keeps its inputs in their stored type (pixels stay uint8: a quarter of the memory, faster to gather); its
 `Preprocessing` states how the program scales them for the network. Means and standard deviations for that are computed
@@ -66,7 +66,7 @@ class Preprocessing:
 
     @property
     def is_identity(self) -> bool:
-        """Whether the scaling changes nothing."""
+        """True if the scaling changes nothing."""
         return bool((self.shift == 0).all() and (self.scale == 1).all())
 
     def to_dict(self) -> dict[str, np.ndarray]:
@@ -111,10 +111,8 @@ class Part:
                     f"x has {len(x)} rows and y has {len(self.y)}: each example needs exactly one target. Shapes "
                     f"received: x {x.shape}, y {self.y.shape}."
                 )
-        if self.weights is not None and self.weights.shape != (len(self),):
-            raise ShapeError(
-                f"{len(self)} rows need as many weights, one for each. Received: {_shape_of(self.weights)}."
-            )
+        if self.weights is not None:
+            _check_weights(self.weights, len(self))
 
     def __len__(self) -> int:
         return len(self.y)
@@ -136,7 +134,7 @@ class Part:
 
 
 class Encoder(ABC):
-    """Conversion of raw input (table rows, messages, sentences) to what a network reads.
+    """Conversion of raw input, such as table rows, to network inputs.
 
     Subclasses are frozen dataclasses; their fields are what a run folder stores.
     """
@@ -156,9 +154,18 @@ class Encoder(ABC):
 
     @staticmethod
     def restore(plain: Mapping[str, Any]) -> "Encoder":
-        """Rebuild an encoder of any class, recognised by its fields."""
+        """Rebuild an encoder of any class, recognised by its fields.
+
+        Raises:
+            DataError: no imported class has these fields.
+        """
         kinds: Any = Encoder.__subclasses__()
-        return next(kind for kind in kinds if {field.name for field in fields(kind)} == set(plain)).from_dict(plain)
+        for kind in kinds:
+            if {field.name for field in fields(kind)} == set(plain):
+                return kind.from_dict(plain)
+        raise DataError(
+            f"no Encoder has the fields {', '.join(plain)}. Import the module that defines its class first."
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -192,13 +199,13 @@ class Dataset:
 
     @property
     def input_shape(self) -> tuple[Any, ...]:
-        """Shape of one example; a tuple of shapes where the network has several inputs."""
+        """Shape of one example; a tuple of shapes for several inputs."""
         shapes = tuple(x.shape[1:] for x in self.train.inputs)
         return shapes if isinstance(self.train.x, tuple) else shapes[0]
 
     @property
     def outputs(self) -> int:
-        """Number of output neurons: 1 if binary, else the classes, words, labels or numbers to predict."""
+        """Number of output neurons: 1, or the classes, labels or numbers."""
         if self.task in UNTARGETED:
             return math.prod(self.input_shape)
         return len(self.classes) if self.task in ("multiclass", "translation") else self.train.y.shape[1]
@@ -217,18 +224,15 @@ class Dataset:
         held_out = "none" if self.held_out is None else f"{len(self.held_out):,} examples"
         names = ", ".join(self.classes[:10]) + (" …" if len(self.classes) > 10 else "")
         shapes = " and ".join(str(x.shape[1:]) for x in self.train.inputs)
-        known = f" ({len(self.classes)}: {names})" if self.classes else f" ({self.outputs} to predict)"
-        return "\n".join(
-            [
-                f"Dataset {self.name!r}",
-                f"  task      {self.task}{known}",
-                f"  train     {len(self.train):,} examples of shape {shapes}, {self.train.inputs[0].dtype}",
-                f"  held out  {held_out}",
-                *([] if self.train.weights is None else ["  weights   one for each row"]),
-                f"  input     {self.preprocessing}",
-                f"  source    {self.source}",
-            ]
-        )
+        lines = {
+            "task": f"{self.task} ({f'{len(self.classes)}: {names}' if names else f'{self.outputs} to predict'})",
+            "train": f"{len(self.train):,} examples of shape {shapes}, {self.train.inputs[0].dtype}",
+            "held out": held_out,
+            "weights": "" if self.train.weights is None else "one for each row",
+            "input": self.preprocessing,
+            "source": self.source,
+        }
+        return f"Dataset {self.name!r}" + "".join(f"\n  {key:10}{line}" for key, line in lines.items() if line)
 
 
 def make_dataset(
@@ -296,7 +300,7 @@ def make_dataset(
         target = Target(task)
     else:
         target = infer_target(y, task=task, classes=classes)
-    whole = Part(x, x if y is None else target.encode(y), as_weights(weights, len(x)))
+    whole = _part(target, x, y, weights)
     if features and x.shape[1:] != (len(features),):
         raise ShapeError(f"{len(features)} feature names for inputs of shape {x.shape[1:]}; give one per column.")
     if held_out is None:
@@ -329,7 +333,7 @@ def reconstruction(data: Dataset) -> Dataset:
 
 
 def generation(data: Dataset) -> Dataset:
-    """Leave the targets out, for a GAN that generates more such examples; nothing is copied.
+    """Leave the targets out, for a GAN; nothing is copied.
 
     Args:
         data: any dataset; its targets are left out.
@@ -368,8 +372,7 @@ def as_weights(weights: Any, rows: int) -> np.ndarray | None:
     array = as_array(weights, "weights")
     if array.shape in ((rows, 1), (1, rows)):
         array = array.reshape(rows)
-    if array.shape != (rows,):
-        raise ShapeError(f"{rows} rows need as many weights, one for each. Received: {_shape_of(array)}.")
+    _check_weights(array, rows)
     array = as_float32(array, "weights")
     if (array < 0).any():
         row = int(np.argmax(array < 0))
@@ -379,25 +382,27 @@ def as_weights(weights: Any, rows: int) -> np.ndarray | None:
     return array
 
 
-def _shape_of(array: np.ndarray) -> str:
-    return f"{len(array):,} weights" if array.ndim == 1 else f"an array of shape {array.shape}"
+def _check_weights(weights: np.ndarray, rows: int) -> None:
+    if weights.shape != (rows,):
+        received = f"{len(weights):,} weights" if weights.ndim == 1 else f"an array of shape {weights.shape}"
+        raise ShapeError(f"{rows} rows need as many weights, one for each. Received: {received}.")
+
+
+def _part(target: Target, x: Any, y: Any, weights: Any = None) -> Part:
+    x = as_inputs(x)
+    return Part(x, x if target.task in UNTARGETED else target.encode(y), as_weights(weights, len(x)))
 
 
 def _given_part(held_out: tuple[Any, ...], train: Part, target: Target) -> Part:
     if len(held_out) not in (2, 3):
         raise ShapeError(f"held_out is a pair (x, y), or (x, y, weights). Received: {len(held_out)} values.")
-    x = as_inputs(held_out[0])
-    if x.shape[1:] != train.x.shape[1:] or x.dtype != train.x.dtype:
-        raise ShapeError(
-            f"held-out examples are {x.dtype} of shape {x.shape[1:]}, training examples {train.x.dtype} of shape "
-            f"{train.x.shape[1:]}. Both must be alike."
-        )
-    y = x if target.task in UNTARGETED else target.encode(held_out[1])
-    part = Part(x, y, as_weights(held_out[2], len(x)) if len(held_out) == 3 else None)
-    if part.y.shape[1:] != train.y.shape[1:]:
-        raise ShapeError(
-            f"held-out targets have shape {part.y.shape[1:]}, training targets {train.y.shape[1:]}, per example."
-        )
+    part = _part(target, *held_out)
+    for name, array, trained in (("examples", part.x, train.x), ("targets", part.y, train.y)):
+        if array.shape[1:] != trained.shape[1:] or array.dtype != trained.dtype:
+            raise ShapeError(
+                f"held-out {name} are {array.dtype} of shape {array.shape[1:]}, training {name} {trained.dtype} of "
+                f"shape {trained.shape[1:]}. Both must be alike."
+            )
     return part
 
 
@@ -480,7 +485,7 @@ def split(part: Part, fraction: float, seed: int, stratify: bool) -> tuple[Part,
 def split_rows(
     y: np.ndarray, fraction: float, seed: int, stratify: bool, classes: Sequence[str] = ()
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The row numbers of the two parts of `split`; ``classes`` names the classes in error texts."""
+    """The row numbers of the two parts of `split`."""
     require(fraction, FRACTION, "the fraction to split off")
     rows = len(y)
     drawn = math.ceil(fraction * rows)  # as scikit-learn rounds

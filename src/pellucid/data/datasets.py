@@ -81,7 +81,7 @@ def load_dataset(name: str, *, seed: int = 0) -> Dataset:
 
 
 def list_datasets() -> list[DatasetInfo]:
-    """List all named datasets, and which are on this machine; reads and downloads nothing.
+    """List all named datasets without reading or downloading any.
 
     Example:
         >>> [info.name for info in list_datasets()]
@@ -91,7 +91,7 @@ def list_datasets() -> list[DatasetInfo]:
 
 
 def fetch(name: str, progress: Progress | None = None) -> Path:
-    """Download a dataset unless it is on this machine, and return its path.
+    """Download a dataset unless it is here, and return its path.
 
     Args:
         name: one of `list_datasets`.

@@ -24,7 +24,7 @@ _BLOCK = 1 << 18
 
 
 def download(url: str, path: Path, progress: Progress | None = None) -> Path:
-    """Download ``url`` to the file ``path``, resuming if part of it is there.
+    """Download ``url`` to the file ``path``, resuming an earlier part.
 
     Args:
         url: http or https.

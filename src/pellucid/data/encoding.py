@@ -31,7 +31,7 @@ TASKS: tuple[Task, ...] = ("binary", "multiclass", "multilabel", "regression")
 
 
 def as_inputs(x: Any) -> np.ndarray:
-    """Convert ``x`` to an array to train on: uint8 kept, bool as uint8, other real numbers float32.
+    """Convert ``x`` to uint8 (from uint8 and bool) or float32.
 
     Args:
         x: array-like ``(rows, …)`` of at least two axes.
@@ -63,7 +63,7 @@ def as_inputs(x: Any) -> np.ndarray:
 
 
 def refuse_lost_digits(values: np.ndarray, name: str) -> None:
-    """Raise `DataError` where float32 would lose the differences within a column of float64."""
+    """Raise `DataError` where float32 would lose a column's differences."""
     low, high = values.min(), values.max()
     if high > low and np.finfo(np.float32).eps * np.abs(values).max() > 0.01 * values.std():
         raise DataError(
@@ -219,7 +219,7 @@ class Target:
     labels: tuple[int | str, ...] = ()
 
     def encode(self, y: Any) -> np.ndarray:
-        """Convert ``y`` to the form of `Part`: class numbers, rows of 0 and 1, or float32.
+        """Convert ``y`` to the form that `Part` describes.
 
         Raises:
             DataError: a label that is none of ``labels``, or a value that is not a finite number.
@@ -322,15 +322,16 @@ def _guess(array: np.ndarray, classes: Sequence[str] | None) -> Task:
 
 
 def _infer_labels(array: np.ndarray, task: Task, classes: Sequence[str] | None) -> Target:
-    labels = tuple(np.unique(_labels(array)).tolist())
-    if len(labels) < 2:
+    distinct = np.unique(_labels(array)).tolist()
+    if len(distinct) < 2:
         raise DataError(
-            f"y holds one class only, {labels[0]!r}. Give examples of at least two classes, or pass task='regression' "
-            "if the target is a quantity."
+            f"y holds one class only, {distinct[0]!r}. Give examples of at least two classes, or pass "
+            "task='regression' if the target is a quantity."
         )
-    names = tuple(map(str, labels) if classes is None else classes)
+    names = tuple(map(str, distinct) if classes is None else classes)
+    labels = tuple(distinct)
     if classes is not None:
-        labels = names if isinstance(labels[0], str) else tuple(range(len(names)))
+        labels = names if isinstance(distinct[0], str) else tuple(range(len(names)))
     if len(set(names)) != len(names):
         raise DataError(f"two classes have the same name. Received: {_listed(names)}.")
     if task == "binary" and len(names) != 2:

@@ -1,4 +1,4 @@
-"""Points from Gaussian mixtures of known centres, to count the modes that a generator misses."""
+"""Points from Gaussian mixtures, to count the modes that generators miss."""
 
 import math
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class GaussianMixture:
     std: float
 
     def dataset(self, rows: int = 50_000, seed: int = 0, name: str = "points") -> Dataset:
-        """Draw points, all of them to train on; the target is the number of a point's mode.
+        """Draw points to train on, with their mode's number as target.
 
         Args:
             rows: number of points.

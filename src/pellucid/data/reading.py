@@ -1,4 +1,4 @@
-"""Tables of any source (CSV, Parquet, data frames, lists of rows) in one form: `Table`.
+"""Tables from CSV, Parquet, data frames and lists of rows.
 
 Reading is strict: a ragged line, a repeated header or an impossible cell is refused with its line or row.
 """
@@ -47,7 +47,7 @@ class Table:
     whole: frozenset[str] = frozenset()
 
     def row_name(self, row: int) -> str:
-        """The row as the user knows it: ``line 17`` of a file, else ``row 15``."""
+        """The row's name: ``line 17`` of a file, else ``row 15``."""
         return f"{self.unit} {self.row_numbers[row]}"
 
     def refuse(self, name: str, row: int, value: object, advice: str) -> NoReturn:
@@ -79,7 +79,7 @@ class Table:
             )
 
     def missing(self, name: str) -> np.ndarray:
-        """Where a column has no value, bool ``(rows,)``."""
+        """Mask of a column's missing values, bool ``(rows,)``."""
         column = self.columns[name]
         return np.isnan(column) if isinstance(column, np.ndarray) else np.array([text is None for text in column])
 
@@ -105,7 +105,7 @@ class Table:
         return values
 
     def texts(self, name: str) -> Texts:
-        """A column as texts, None where missing; numbers as they are written: 3, 2.5."""
+        """A column as texts, None where missing; numbers as 3, 2.5."""
         self.require_column(name)
         column = self.columns[name]
         return [_text(value) for value in column.tolist()] if isinstance(column, np.ndarray) else column
@@ -136,7 +136,7 @@ def _cell(text: str) -> str | None:
 
 
 def read_table(source: Any) -> Table:
-    """Read the table in a CSV or Parquet file, a data frame, or a list of ``{column: value}``.
+    """Read a CSV or Parquet file, data frame or list of rows.
 
     Raises:
         DataError: a source that cannot be read, is empty, ragged, or repeats a header.
@@ -160,10 +160,11 @@ def read_table(source: Any) -> Table:
 
 
 def read_pairs(path: str | os.PathLike[str] | None, default: str, form: str, origin: str) -> list[tuple[str, str]]:
-    """Read the two sides of the first TAB in each line of a UTF-8 text file, or of the text in a zip file.
+    """Read lines of two texts with a TAB between them.
 
     Args:
-        path: the file; None for ``default`` in the folder that the environment variable ``PELLUCID_DATA`` names.
+        path: the file, in UTF-8, or a zip file of one; None for ``default`` in the folder that the environment variable
+            ``PELLUCID_DATA`` names.
         default: relative path.
         form: of a line, for error messages.
         origin: where to get the file, for error messages.

@@ -83,7 +83,7 @@ class Column:
 
 @dataclass(frozen=True)
 class TableEncoder(Encoder):
-    """Conversion of a table's rows to the inputs of a network, as fitted to the training rows.
+    """Conversion of table rows to inputs, fitted to the training rows.
 
     Args:
         columns: the columns used, in order.
@@ -157,7 +157,7 @@ def load_table(
     ignore: Sequence[str] = (),
     categorical: Sequence[str] = (),
 ) -> Dataset:
-    """Make a `Dataset` from a table: every column but the target becomes inputs.
+    """Make a `Dataset` from a table and its target column.
 
     Columns of numbers are standardised, ``x' = (x − mean) / standard deviation`` over the training rows; columns of
     text become one-hot columns. Empty cells, NA, N/A, NaN and null count as missing.

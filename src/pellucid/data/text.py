@@ -1,4 +1,4 @@
-"""Messages as bags of words: one input for each word of a vocabulary."""
+"""Messages as bags of words: one input per word."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ class Vocabulary(Encoder):
         return len(self.words)
 
     def encode(self, source: Sequence[str]) -> np.ndarray:
-        """Convert messages to uint8 ``(messages, words)`` of 0 and 1; unknown words are ignored.
+        """Convert messages to uint8 ``(messages, words)``; unknown words are ignored.
 
         Raises:
             DataError: one text instead of a list of texts.

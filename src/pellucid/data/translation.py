@@ -28,7 +28,7 @@ _WORD = re.compile(r"[^\W_]+'?|[^\w\s]")
 
 
 def words_of(sentence: str) -> list[str]:
-    """Split a sentence into words and marks, in lower case; an apostrophe ends a word.
+    """Split a sentence into words and marks, in lower case.
 
     Example:
         >>> words_of("J’ai froid !")
@@ -50,7 +50,7 @@ def sentence_of(words: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Lexicon:
-    """The words of a language by number, the first four for padding, start, end and unknown words.
+    """The words of a language by number, `SPECIAL` first.
 
     Args:
         words: distinct, `SPECIAL` first.
@@ -75,7 +75,7 @@ class Lexicon:
 
     @staticmethod
     def of(sentences: Iterable[Sequence[str]], minimum_count: int) -> "Lexicon":
-        """Collect the words that occur at least ``minimum_count`` times, the most frequent first."""
+        """Collect words that occur at least ``minimum_count`` times, frequent ones first."""
         counts = Counter(word for sentence in sentences for word in sentence)
         kept = [word for word, count in counts.items() if count >= minimum_count]
         return Lexicon((*SPECIAL, *sorted(kept, key=lambda word: (-counts[word], word))))
@@ -170,7 +170,7 @@ class SentenceEncoder(Encoder):
 
 
 def load_pairs(path: str | os.PathLike[str] | None = None, *, maximum_words: int = 5) -> list[tuple[str, str]]:
-    r"""Load pairs of a sentence and its translation, as Tatoeba and Anki collect them.
+    r"""Load pairs of a sentence and its translation.
 
     Args:
         path: a text file of lines ``source TAB target``, or a zip file of one; by default the English and French of
@@ -291,7 +291,7 @@ def load_translations(
 
 
 def bleu(translations: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]) -> float:
-    """BLEU of translations together, from the runs of 1 to 4 words that they share with references.
+    """BLEU score of translations: their overlap with references.
 
     Formula:
         BLEU = min(1, e^(1 − r/c)) · (p₁ p₂ p₃ p₄)^¼, p_n the fraction of n-word runs that occur in a reference, each at

@@ -3,6 +3,6 @@
 from pellucid.doctor.check import Checkup, check
 from pellucid.doctor.diagnose import diagnose
 from pellucid.doctor.findings import Finding
-from pellucid.doctor.proof import Proof, prove, repaired_settings
+from pellucid.doctor.prove import Proof, prove, repaired_settings
 
 __all__ = ["Checkup", "Finding", "Proof", "check", "diagnose", "prove", "repaired_settings"]

@@ -1,6 +1,7 @@
-"""The check before a training: certain faults of program and rows, and quick tests that every network should pass."""
+"""Before a training: a glance that compiles nothing, and a check with quick tests that every network should pass."""
 
 import math
+import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,22 +9,28 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pellucid.core.errors import TrainingDiverged
+from pellucid.core.errors import DoctorWarning, TrainingDiverged
 from pellucid.data import Dataset
-from pellucid.doctor.before import BEFORE
-from pellucid.doctor.diagnose import with_offers
-from pellucid.doctor.examination import DISTANCES, LOGITS, PROBABILITIES
+from pellucid.doctor.diagnose import BEFORE, as_finding, evidence_of, with_offers
+from pellucid.doctor.facts import readable, some_rows
 from pellucid.doctor.findings import Finding
-from pellucid.doctor.rows import COLUMNS, duplicated, without_spread
-from pellucid.doctor.rule import Evidence, Rule, Subject
+from pellucid.doctor.losses import is_distance
+from pellucid.doctor.rule import RULES, Kind
+from pellucid.doctor.rules.inputs import COLUMNS, duplicated, without_spread
+from pellucid.doctor.subject import Subject
 from pellucid.network import backpropagate
 from pellucid.optimizers import Adam
 from pellucid.runs.fit import begin
 from pellucid.runs.plan import Plan, settle
-from pellucid.training import History, Training
+from pellucid.runs.trained import Trained
+from pellucid.training import History, Recorder, Rows, Training
 
-CERTAIN = 0.9
-"""From this probability on a finding before training is a problem: only a certain fault should stop a pipeline."""
+SURE = 0.9
+"""From this strength a finding before training is a problem: only a certain fault should stop a pipeline."""
+GLANCE: tuple[Kind, ...] = ("rows", "program")
+"""Kinds of rules that take milliseconds."""
+ROWS = 512
+"""Most rows of a part that a glance reads, evenly spaced, so that sorted ones stay sorted."""
 BATCH = 16
 """Rows of the batch to be learnt by heart."""
 
@@ -53,8 +60,8 @@ class Checkup:
 def check(network: Any, data: Any, **settings: Any) -> Checkup:
     """Look at a training before its first step.
 
-    Beside the findings it measures the first loss against that of a network that guesses, the backward pass against
-    a finite difference, and whether the network can learn one small batch by heart.
+    Beside the findings it compares the first loss with that of a network that guesses and the backward pass with a
+    finite difference, and measures whether the network can learn one small batch by heart.
 
     Args:
         network: as for `pellucid.train`.
@@ -79,18 +86,64 @@ def check(network: Any, data: Any, **settings: Any) -> Checkup:
 def check_plan(planned: Plan) -> Checkup:
     """The check of a training that is settled."""
     run = begin(planned)
-    run = replace(run, params=run.params, data=run.data)
     subject = Subject(run)
+    findings = _before(subject, BEFORE)
     with np.errstate(all="ignore"):
-        findings = [_finding(rule, found) for rule in BEFORE if (found := rule.find(subject)) is not None]
-        facts = _facts(subject, planned.data)
-    findings = with_offers(findings, run)
-    return Checkup(tuple(sorted(findings, key=lambda finding: -finding.probability)), facts)
+        return Checkup(tuple(findings), _facts(subject, planned.data))
 
 
-def _finding(rule: Rule, found: Evidence) -> Finding:
-    certain = found.holds_back and found.probability >= CERTAIN
-    return rule.finding(found, "problem" if certain else "warning")
+def glance(run: Trained) -> list[Finding]:
+    """What is certainly wrong with a training that has made no step yet, and what makes its result worthless.
+
+    Nothing is compiled that the training would not compile too, and of many rows some are read.
+
+    Args:
+        run: the training at its beginning, as a run.
+
+    Returns:
+        Findings, likeliest first: of severity ``"problem"``, and ``"warning"`` of what keeps no network from learning,
+        but has to be known before the result is believed.
+    """
+    if run.adversarial or run.facts.task == "translation":  # no rule knows them before they are trained
+        return []
+    training: Any = run.training
+    if not readable(run):
+        return []
+
+    def some(rows: Rows | None) -> Rows | None:
+        if rows is None or rows.rows <= ROWS:
+            return rows
+        return some_rows(rows, np.linspace(0, rows.rows - 1, ROWS).astype(int))
+
+    few = replace(training, train=some(training.train), monitor=some(training.monitor))
+    subject = Subject(replace(run, training=few), with_trials=False)
+    subject.e.state_start = training.state
+    return _before(subject, GLANCE, unsure=False)
+
+
+def warn_of_problems(run: Trained) -> list[str]:
+    """Warn of each finding of a glance; the training continues.
+
+    Returns:
+        The findings in words.
+    """
+    lines = []
+    for finding in glance(run):
+        remedies = f" May help: {', '.join(finding.remedies)}." if finding.remedies else ""
+        lines.append(f"{finding.line}.{remedies}")
+        text = f"{lines[-1]} pellucid.check(network, data) says more."
+        warnings.warn(text, DoctorWarning, stacklevel=3)  # the caller of train
+    return lines
+
+
+def _before(subject: Subject, kinds: tuple[Kind, ...], unsure: bool = True) -> list[Finding]:
+    with np.errstate(all="ignore"):
+        evidence = evidence_of(subject, [rule for rule in RULES if rule.kind in kinds])
+    certain = {name: found.holds_back and found.strength >= SURE for name, found in evidence.items()}
+    told = [name for name, found in evidence.items() if unsure or certain[name] or not found.holds_back]
+    names = sorted(told, key=lambda name: -evidence[name].strength)
+    findings = [as_finding(name, evidence[name], "problem" if certain[name] else "warning") for name in names]
+    return with_offers(findings, subject.run)
 
 
 def _facts(s: Subject, data: Dataset) -> dict[str, float]:
@@ -111,17 +164,15 @@ def _facts(s: Subject, data: Dataset) -> dict[str, float]:
 
 
 def guessing_loss(s: Subject) -> float | None:
-    """The loss of a network that knows nothing: ln C of C classes, the mean square of the targets; None where unknown.
+    """The loss of a network that knows nothing: ln C of C classes, that of 0 for numbers; None where unknown.
 
     A first loss far above it speaks of weights or inputs that are too large.
     """
-    name, outputs = s.e.loss.name, s.e.outputs
-    if name in PROBABILITIES + LOGITS:
-        binary = "binary" in name
-        return math.log(2) if binary else math.log(outputs)
-    if name in DISTANCES and s.e.task == "regression":
-        y = s.e.y.astype(np.float64)
-        return float((y**2).mean() if name == "mean_squared_error" else np.abs(y).mean())
+    loss = s.e.loss
+    if s.e.reads in ("probabilities", "logits"):
+        return math.log(2 if loss.target_kind == "numbers" else s.e.outputs)
+    if is_distance(loss) and s.e.task == "regression":
+        return float(np.mean(loss.value(jnp.zeros(s.e.y.shape, jnp.float32), jnp.asarray(s.e.y))))
     return None
 
 
@@ -164,7 +215,7 @@ def by_heart(s: Subject) -> float:
     rows = e.sample[batch]
     train = jax.tree.map(lambda array: jnp.asarray(np.asarray(array)[rows]), e.training.train)
     optimizer = Adam(0.01)
-    program = replace(e.run.program, batch_size=len(rows), record_every=0, histograms_every=0)
+    program = replace(e.run.program, batch_size=len(rows), recorder=Recorder(0))
     state = e.state_start._replace(optimizer=optimizer.init(e.params_start), regularizer=None, recorder=None)
     training = Training(program, e.training.scaling, train, None, optimizer, state, History.begin(program, len(rows)))
     try:

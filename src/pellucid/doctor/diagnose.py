@@ -2,82 +2,34 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+import pellucid.doctor.rules  # noqa: F401 (enters the rules)
 from pellucid.data import Dataset
-from pellucid.doctor.before import BEFORE
-from pellucid.doctor.findings import SEVERITIES, Finding, Findings
-from pellucid.doctor.gan import diagnose_gan, with_gan_rows
-from pellucid.doctor.gan_remedies import gan_offered
-from pellucid.doctor.gan_setup import GanSetup
-from pellucid.doctor.limits import HELPS, Limit
-from pellucid.doctor.remedies import offered, setup_to_offer
-from pellucid.doctor.rule import Rule, Subject
-from pellucid.doctor.rules import RULES
-from pellucid.doctor.setup import with_rows
-from pellucid.runs.trained import Trained as Run
+from pellucid.doctor.adversarial import AdversarialSubject
+from pellucid.doctor.calibration import probability
+from pellucid.doctor.facts import readable
+from pellucid.doctor.findings import Finding, Findings, Severity
+from pellucid.doctor.remedies import offered, plan_of_run
+from pellucid.doctor.rule import CAUSES, EVEN, HELPS, LIKELY, RULES, WEAK, Evidence, Kind, Rule
+from pellucid.doctor.subject import Subject
+from pellucid.runs.fit import data_of_run, training_again
+from pellucid.runs.folder import RunFolder
+from pellucid.runs.trained import Trained
 
-SURE = Limit(0.3, "a cause that is as likely as not one of three is worth an alarm, but no less likely one")
-"""From this probability on a finding is a problem, where the network is not healthy."""
-SYMPTOMS = {
-    "dead_relu": (
-        "inputs_not_scaled",
-        "targets_not_scaled",
-        "learning_rate_too_high",
-        "batch_too_small",
-        "loss_scale",
-        "bad_init_large",
-        "output_activation_range",
-    ),
-    "saturated_units": (
-        "inputs_not_scaled",
-        "targets_not_scaled",
-        "learning_rate_too_high",
-        "batch_too_small",
-        "bad_init_large",
-    ),
-    "exploding_gradient": (
-        "inputs_not_scaled",
-        "targets_not_scaled",
-        "learning_rate_too_high",
-        "loss_scale",
-        "bad_init_large",
-    ),
-    "vanishing_gradient": (
-        "inputs_not_scaled",
-        "inputs_scaled_too_small",
-        "learning_rate_too_high",
-        "bad_init_large",
-        "bad_init_small",
-        "hidden_softmax",
-    ),
-}
-"""What a finding may be the mark of: it ranks below such a cause wherever one is likely."""
-LIKELY = Limit(0.5, "a cause from which on its mark is its own no longer: it is likelier than not")
+BEFORE: tuple[Kind, ...] = ("rows", "program", "probe")
+"""Kinds of rules that need no history."""
+SURE = WEAK
+"""From this strength a finding is a problem, where the network stays behind: as likely as not one of three causes."""
 BELOW = 0.9
-"""Of a cause's probability, that of its symptom, or of a cause whose repair alone gains less, at most."""
-CURES_ALONE = {
-    "learning_rate_too_high": ("slower",),
-    "learning_rate_too_low": ("faster",),
-    "too_few_epochs": ("longer",),
-    "batch_too_large": ("smaller_batch",),
-    "batch_too_small": ("larger_batch",),
-    "inputs_not_scaled": ("standardised",),
-    "inputs_scaled_too_small": ("standardised",),
-    "targets_not_scaled": ("scaled_targets",),
-    "over_regularised": ("unpenalised", "undropped"),
-    "bad_init_large": ("drawn_anew",),
-    "bad_init_small": ("drawn_anew",),
-}
-"""The trials that repair a cause alone: where two causes hold, the one whose repair gains more is the first."""
-OF_GAN = "the samples come near to as many of the real rows as they should"
-"""What is known of a GAN in which nothing was found."""
-RIVAL = 0.85
-"""A cause of at least this share of the first one's probability fits as well."""
+"""Of the strength of a cause, that of its symptom, or of a cause whose repair alone gains less: just below it."""
+RIVAL = LIKELY
+"""Of the strength of the first cause: one that is as strong fits as well."""
 
 
-def diagnose(run: Run, data: Dataset | None = None, *, trials: bool = True) -> Findings:
+def diagnose(run: Trained, data: Dataset | None = None, *, trials: bool = True) -> Findings:
     """Why a training did not learn as it could: its findings, likeliest first.
 
     Args:
@@ -88,8 +40,8 @@ def diagnose(run: Run, data: Dataset | None = None, *, trials: bool = True) -> F
             That is less sure.
 
     Returns:
-        Findings; none where nothing was found, and then ``print`` tells what the network was compared with. Of severity
-        ``"problem"`` only where the network stays behind what plain methods reach on the same rows, or diverged.
+        Findings; none where nothing was found, and then ``print`` says what the network was compared with. Of severity
+        ``"problem"`` only where the network stays behind what other methods reach on the same rows, or diverged.
 
     Raises:
         StorageError: a loaded run whose data have no name, or are others than those given.
@@ -102,109 +54,112 @@ def diagnose(run: Run, data: Dataset | None = None, *, trials: bool = True) -> F
         >>> diagnose(run)[0].label
         'learning_rate_too_low'
     """
-    if run.adversarial:
-        run = with_gan_rows(run, data)
-        found, setup = diagnose_gan(run), GanSetup.of(run)
-        offers = [gan_offered(finding.remedies, setup) for finding in found]
-        return Findings(map(_offering, found, offers), OF_GAN)
-    subject = Subject(with_rows(run, data), trials)
-    return Findings(with_offers(findings_of(subject), subject.run), subject.reference)
+    subject = subject_of(with_rows(run, data), trials)
+    return Findings(with_offers(findings_of(subject, rules_of(run)), subject.run), subject)
 
 
-def with_offers(findings: Iterable[Finding], run: Run) -> list[Finding]:
-    """Findings that offer nothing which the run has already."""
-    findings = list(findings)
-    setup = setup_to_offer(run) if findings else None
-    if setup is None:
-        return findings
-    return [_offering(finding, offered(finding.remedies, setup)) for finding in findings]
+def subject_of(run: Trained, trials: bool = True) -> Any:
+    """What rules are asked of: a run with the rows of its training."""
+    return AdversarialSubject(run) if run.adversarial else Subject(run, trials)
 
 
-def _offering(finding: Finding, offers: tuple[str, ...]) -> Finding:
-    return replace(finding, offers=offers)
+def rules_of(run: Trained) -> list[Rule]:
+    """The rules of a finished training."""
+    kinds = ("adversarial",) if run.adversarial else (*BEFORE, "training")
+    return [rule for rule in RULES if rule.kind in kinds]
 
 
-def suspicion(run: Run) -> str | None:
+def with_rows(run: Trained, data: Dataset | None = None) -> Trained:
+    """A run with the rows of its training: itself where it holds them, else a copy for which they are opened again.
+
+    Raises:
+        StorageError: no data by that name, or other data than those of the run.
+        InvalidValue: an optimiser from Optax, which its folder cannot describe.
+    """
+    if run.training is not None or run.folder is None:
+        return run if data is None or run.data is not None else replace(run, data=data)
+    data = data_of_run(RunFolder(run.folder), run.experiment.data, data)
+    return replace(run, training=training_again(run, data), data=data)
+
+
+def suspicion(run: Trained) -> str | None:
     """What held a training back by its records alone, the likeliest cause in a line; None where there is no problem.
 
-    Also that there is nothing to learn, which is no fault of the network. It adds a few hundredths to the time of the
+    Also that there is nothing to learn, which is no fault of the network. It takes a few hundredths of the time of the
     training; `diagnose` makes sure.
     """
-    if run.adversarial or run.facts.task == "translation":
+    if not readable(run):
         return None
-    told = (
-        finding
-        for finding in diagnose(run, trials=False)
-        if finding.severity == "problem" or finding.label == "no_signal"
-    )
-    first = next(told, None)
-    return first and first.line
+    findings = findings_of(subject_of(run, trials=False), rules_of(run))
+    return next((found.line for found in findings if found.severity == "problem" or found.label == "no_signal"), None)
 
 
-def findings_of(subject: Subject, rules: Iterable[Rule] = (*BEFORE, *RULES), sure: float = SURE.value) -> list[Finding]:
-    """What rules find in a subject, likeliest first; of two of one label the surer."""
-    best: dict[str, Finding] = {}
+def findings_of(subject: Any, rules: Iterable[Rule], sure: float = SURE) -> list[Finding]:
+    """The findings of rules in a subject, likeliest first."""
     with np.errstate(all="ignore"):  # a sick network's numbers overflow: that is what is looked for
-        healthy = subject.reference.healthy
-        for rule in rules:
-            found = rule.find(subject)
-            if found is None:
-                continue
-            sick = not healthy and found.holds_back and found.probability >= sure
-            severity = "problem" if sick else "warning"
-            finding = rule.finding(found, severity)
-            if rule.label not in best or best[rule.label].probability < finding.probability:
-                best[rule.label] = finding
-    found = [_below_its_cause(finding, best) for finding in best.values()]
-    return _with_rivals(_by_trials(sorted(found, key=_order), subject))
+        evidence = evidence_of(subject, rules)
+        sick = not subject.healthy
+    problems = {name for name, found in evidence.items() if sick and found.holds_back and found.strength >= sure}
+    evidence = {name: _below_its_cause(name, evidence) for name in evidence}
+    evidence |= _by_trials({name: evidence[name] for name in evidence if name in problems}, subject)
+    names = sorted(evidence, key=lambda name: (name not in problems, -evidence[name].strength))
+    if names:
+        first, *others = names
+        evidence[first] = _with_rivals(evidence[first], {name: evidence[name] for name in others if name in problems})
+    return [as_finding(name, evidence[name], "problem" if name in problems else "warning") for name in names]
 
 
-def _order(finding: Finding) -> tuple[int, float]:
-    """Problems first, the likeliest first among them."""
-    return SEVERITIES.index(finding.severity), -finding.probability
+def evidence_of(subject: Any, rules: Iterable[Rule]) -> dict[str, Evidence]:
+    """The evidence for each cause that shows: of several rules the strongest."""
+    best: dict[str, Evidence] = {}
+    for rule in rules:
+        found = rule.find(subject)
+        if found is not None and (rule.name not in best or best[rule.name].strength < found.strength):
+            best[rule.name] = found
+    return best
 
 
-def _by_trials(findings: list[Finding], subject: Subject) -> list[Finding]:
-    """The problems in their order, but before the first the one whose repair alone gains more, by trials of both."""
-    problems = [finding for finding in findings if finding.severity == "problem"]
-    gains = {finding.label: gain for finding in problems if (gain := _alone(finding.label, subject)) is not None}
-    if not problems or problems[0].label not in gains:
+def as_finding(name: str, evidence: Evidence, severity: Severity) -> Finding:
+    """Evidence as a finding, with its calibrated probability."""
+    return Finding(name, severity, probability(evidence.strength), evidence.numbers, evidence.because)
+
+
+def with_offers(findings: Iterable[Finding], run: Any) -> list[Finding]:
+    """Findings that offer nothing which the run has already."""
+    findings = list(findings)
+    plan = plan_of_run(run) if findings else None
+    if plan is None:
         return findings
-    first, best = problems[0], max(problems, key=lambda finding: gains.get(finding.label, -1.0))
-    if gains[best.label] - gains[first.label] < HELPS.value:
-        return findings
-    because = f"{best.because}; repaired alone it gains {gains[best.label]:.2f} of skill"
-    others = [finding for finding in findings if finding not in (first, best)]
-    before = replace(best, probability=first.probability, because=because)
-    return sorted([before, replace(first, probability=BELOW * first.probability), *others], key=_order)
+    return [replace(finding, offers=offered(finding.remedies, plan)) for finding in findings]
 
 
-def _alone(label: str, subject: Subject) -> float | None:
-    """What the trials of a cause's repair gained; None where none was made."""
-    made = subject.trials_made
-    return max((subject.gain(cure) or 0.0 for cure in CURES_ALONE.get(label, ()) if cure in made), default=None)
+def _below_its_cause(name: str, evidence: dict[str, Evidence]) -> Evidence:
+    """A symptom, made weaker than the strongest cause that brings it about, where that is likelier than not."""
+    found = evidence[name]
+    cause = max(CAUSES[name].symptom_of, key=lambda of: evidence[of].strength if of in evidence else 0.0, default="")
+    if cause not in evidence or evidence[cause].strength < EVEN or found.strength < BELOW * evidence[cause].strength:
+        return found
+    because = f"{found.because}; {cause.replace('_', ' ')} brings this about"
+    return found._replace(strength=BELOW * evidence[cause].strength, because=because)
 
 
-def _below_its_cause(finding: Finding, found: dict[str, Finding]) -> Finding:
-    """A symptom, made less likely than the likeliest cause that brings it about."""
-    causes = [found[label] for label in SYMPTOMS.get(finding.label, ()) if label in found]
-    cause = max(causes, key=lambda one: one.probability, default=None)
-    if cause is None or cause.probability < LIKELY.value or finding.probability < BELOW * cause.probability:
-        return finding
-    return replace(
-        finding, probability=BELOW * cause.probability, because=f"{finding.because}; {cause.name} brings this about"
-    )
+def _by_trials(problems: dict[str, Evidence], subject: Any) -> dict[str, Evidence]:
+    """The problems that change places: the strongest, and one whose repair alone gains more by trials of both."""
+    gains = {name: gain for name in problems if (gain := subject.gain_made(CAUSES[name].trials)) is not None}
+    first = max(problems, key=lambda name: problems[name].strength, default="")
+    if first not in gains:
+        return {}
+    best = max(gains, key=lambda name: gains[name])
+    if gains[best] - gains[first] < HELPS.value:
+        return {}
+    strength, because = problems[first].strength, f"{problems[best].because}; repaired alone it gains {gains[best]:.2f}"
+    return {
+        best: problems[best]._replace(strength=strength, because=f"{because} of skill"),
+        first: problems[first]._replace(strength=BELOW * strength),
+    }
 
 
-def _with_rivals(findings: list[Finding]) -> list[Finding]:
-    """Say so where other causes fit nearly as well as the first."""
-    if not findings:
-        return findings
-    first, *others = findings
-    near = [
-        other.name for other in others if other.severity == "problem" and other.probability >= RIVAL * first.probability
-    ]
-    if not near:  # what keeps no network behind explains nothing
-        return findings
-    because = f"{first.because}; {', '.join(near)} would fit as well"
-    return [replace(first, because=because), *others]
+def _with_rivals(first: Evidence, others: dict[str, Evidence]) -> Evidence:
+    """The strongest evidence, saying where others are nearly as strong."""
+    near = [name.replace("_", " ") for name, found in others.items() if found.strength >= RIVAL * first.strength]
+    return first._replace(because=f"{first.because}; {', '.join(near)} would fit as well") if near else first

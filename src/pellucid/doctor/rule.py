@@ -1,189 +1,169 @@
-"""A rule is data: a cause, the evidence it asks for, and its limits, each with the reason why it lies where it does."""
+"""A rule is one decorated function: a cause with its texts and remedies, the limits of its evidence, and the judgement.
+
+Adding a rule is writing one such function. Importing its module enters the cause in `CAUSES` and the rule in `RULES`,
+which the diagnosis, the remedies and the pages of the documentation read.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from pellucid.doctor.examination import Examination, dead_share
-from pellucid.doctor.findings import Finding, Severity
-from pellucid.doctor.limits import HELPS, WORTH, Limit, values
-from pellucid.doctor.records import falling
-from pellucid.doctor.reference import Reference
-from pellucid.doctor.trials import Trials
-from pellucid.doctor.vocabulary import VOCABULARY
-from pellucid.network.tokens import token_layer
-from pellucid.runs.trained import Trained as Run
+Kind = Literal["rows", "program", "probe", "training", "adversarial"]
+"""What a rule reads: the rows alone; rows, program and initial parameters; also passes through the network or
+baselines, which take seconds; a finished training; a finished adversarial training."""
+
+
+class Limit(NamedTuple):
+    """A number that evidence is compared with, and why it is not another."""
+
+    value: float
+    reason: str
 
 
 class Evidence(NamedTuple):
-    """What a rule found."""
+    """The evidence of a rule.
 
-    probability: float
+    Args:
+        strength: how strongly it speaks for the cause, from 0 to 1, of which `calibration` makes a probability.
+        numbers: the measurements, by name.
+        because: a clause with these numbers.
+        holds_back: whether the cause can keep a network behind the baselines; one that cannot is never a problem.
+    """
+
+    strength: float
     numbers: dict[str, Any]
     because: str
     holds_back: bool = True
-    """Whether it can keep a network behind what plain methods reach; what cannot is never called a problem."""
 
 
-MISSING = Limit(0.05, "of skill: a network that has all but so much has learnt")
-STILL_FALLING = Limit(0.03, "of the fall in the last fifth: a training that is done falls less")
-FEW_STEPS = Limit(400, "updates: with more, a loss that has come to rest has learnt what it will")
-DEAD = Limit(0.5, "of a layer before the first step: at most a few are dead by chance")
-LIVES = Limit(0.3, "of a layer that other inputs bring to life: units come and go by chance, a few at a time")
-OF_INPUTS = ("standardised", "standardised_slower", "scaled_both")
-"""The trials with other inputs, of which there are none where the inputs are numbers of tokens."""
-CURES = ("slower", "faster", "longer", "standardised", "scaled_targets")
-"""The trials that cost no compilation and fit every program; the last of numbers alone."""
-
-
-@dataclass
-class Subject:
-    """What a rule may ask: the examination, the yardstick, the trials.
+@dataclass(frozen=True)
+class Cause:
+    """A cause that the doctor knows.
 
     Args:
-        run: the run.
-        with_trials: whether trials may be made, and all plain methods asked. Without, rules judge by the records.
+        name: its label.
+        meaning: a clause.
+        about: a paragraph for its page.
+        alike: what looks alike.
+        remedies: names of what may help, the likeliest first.
+        formula: of what goes wrong, where there is one.
+        symptom_of: causes that bring it about; it ranks below each that is likely.
+        trials: the trials that repair it alone.
     """
 
-    run: Run
-    with_trials: bool = True
-
-    @cached_property
-    def e(self) -> Examination:
-        """What is measured of the run."""
-        return Examination(self.run, looks=self.with_trials)
-
-    @cached_property
-    def reference(self) -> Reference:
-        """What plain methods reach."""
-        return Reference(self.e, thorough=self.with_trials)
-
-    @cached_property
-    def trials(self) -> Trials:
-        """The same training with one number changed."""
-        return Trials(self.e)
-
-    @property
-    def trials_made(self) -> frozenset[str]:
-        """The trials whose outcomes were asked for."""
-        made = self.__dict__.get("trials")
-        return frozenset() if made is None else frozenset(made.__dict__)
-
-    def gain(self, cure: str) -> float | None:
-        """What a trial adds to the skill, the best of them where there are several; None where none may be made."""
-        if not self.with_trials or (cure in OF_INPUTS and token_layer(self.e.network) is not None):
-            return None
-        reached = getattr(self.trials, cure)
-        return (max(reached.values()) if isinstance(reached, dict) else reached) - self.e.skill_new
-
-    @cached_property
-    def slow(self) -> bool:
-        """Whether a network that does as well as plain methods, or has none beside it, could have gone further.
-
-        Trials tell; they are made where the loss was still falling, or few updates were made.
-        """
-        e = self.e
-        measured = e.classifies or e.task in ("regression", "multilabel")
-        if not (self.with_trials and measured and self.reference.healthy) or e.diverged or e.rate <= 0:
-            return False
-        unfinished = e.steps < FEW_STEPS.value or falling(e) > STILL_FALLING.value
-        return unfinished and 1 - e.skill_new > MISSING.value
-
-    @property
-    def suspect(self) -> bool:
-        """Whether causes in the steps are looked for: the network stays behind, or its training was slow."""
-        return not self.reference.healthy or self.slow
-
-    @property
-    def worth(self) -> float:
-        """What a trial must gain to be told of."""
-        return WORTH.value * (1 - self.e.skill_new) if self.slow else HELPS.value
-
-    @cached_property
-    def closed(self) -> float:
-        """The share of the shortfall that the best trial with the same layers closes."""
-        if not self.with_trials or self.reference.healthy or self.e.diverged:
-            return 0.0
-        cures = CURES if self.e.task == "regression" else CURES[:-1]
-        gains = [gain for cure in cures if (gain := self.gain(cure)) is not None]
-        return max(gains) / max(self.reference.shortfall, 1e-9)
-
-    @cached_property
-    def revived(self) -> float:
-        """The share of a layer's rectified units that are 0 for every row, and would not be of standardised inputs.
-
-        Before the first step, or at the end of the training and of the trial.
-        """
-        e = self.e
-        rectified = [h for h in e.hidden if h.function.name == "relu"]
-        if not self.with_trials or self.reference.healthy or not rectified:
-            return 0.0
-        self.gain("standardised")
-        looks = [e.look_scaled(e.params_start, e.state_start.layer_state)]
-        looks += [e.look_scaled(*end) for end in [self.trials.ends.get("standardised")] if end]
-        shares = [
-            (e.dead(h)[when], dead_share(look.outputs[h.number])) for when, look in enumerate(looks) for h in rectified
-        ]
-        return max((found - left for found, left in shares if left < found / 2), default=0.0)
-
-    @cached_property
-    def of_both(self) -> float:
-        """What standardised inputs and targets together add to the skill."""
-        return (self.gain("scaled_both") or 0.0) if self.e.task == "regression" else 0.0
-
-    def refuted(self, cure: str) -> bool:
-        """Whether a trial of a finished training shows that a cure gains nothing."""
-        if not self.with_trials or not self.e.steps or self.reference.healthy:
-            return False
-        gain = self.gain(cure)
-        return gain is not None and gain < HELPS.value
+    name: str
+    meaning: str
+    about: str
+    alike: str
+    remedies: tuple[str, ...]
+    formula: str = ""
+    symptom_of: tuple[str, ...] = ()
+    trials: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One entry of a table of rules.
+    """One way to find a cause.
 
     Args:
-        label: the cause, a key of `VOCABULARY`.
+        name: the label of the cause.
+        kind: what it reads.
         judge: from a subject and the limits by name to evidence, or None where the cause does not show.
         reason: why this evidence speaks for this cause.
-        limits: what the evidence is held against, by name.
+        limits: what the evidence is compared with, by name.
     """
 
-    label: str
+    name: str
+    kind: Kind
     judge: Callable[..., Evidence | None]
     reason: str
     limits: dict[str, Limit]
 
-    def find(self, subject: Subject) -> Evidence | None:
+    def find(self, subject: Any) -> Evidence | None:
         """The evidence for this cause in a subject."""
-        return self.judge(subject, **values(self.limits))
-
-    def finding(self, evidence: Evidence, severity: Severity) -> Finding:
-        """What the evidence is told as; nothing is wholly certain."""
-        sure = min(evidence.probability, 0.995)
-        return Finding(self.label, severity, sure, evidence.numbers, evidence.because)
-
-    @property
-    def explanation(self) -> str:
-        """What the cause means."""
-        return VOCABULARY[self.label].definition
-
-    @property
-    def remedies(self) -> tuple[str, ...]:
-        """What may help, by name."""
-        return VOCABULARY[self.label].remedies
+        return self.judge(subject, **{name: limit.value for name, limit in self.limits.items()})
 
 
-def table_of(rules: list[Rule]) -> Callable[..., Callable[[Any], Any]]:
-    """A decorator that enters a function of a `Subject` into ``rules``: its label, its reason, its limits by name."""
+CAUSES: dict[str, Cause] = {}
+"""Every cause by its label."""
+RULES: list[Rule] = []
+"""Every rule; a cause may have several."""
 
-    def rule(label: str, reason: str, **limits: Limit) -> Callable[[Any], Any]:
-        def enter(judge: Callable[..., Evidence | None]) -> Callable[..., Evidence | None]:
-            rules.append(Rule(label, judge, reason, limits))
-            return judge
 
-        return enter
+def rule(name: str, kind: Kind, *, reason: str, meaning: str = "", **more: Any) -> Callable[[Any], Any]:
+    """Enter a function of a subject and its limits as a rule.
 
-    return rule
+    Args:
+        name: the label of the cause.
+        kind: what the function reads.
+        reason: why this evidence speaks for this cause.
+        meaning: of the cause; left out by further rules of a cause that is known.
+        more: the other texts of `Cause`, and each `Limit` by the name of the function's argument.
+
+    Raises:
+        KeyError: neither a meaning nor a known cause.
+    """
+    limits = {key: value for key, value in more.items() if isinstance(value, Limit)}
+    texts = {key: value for key, value in more.items() if key not in limits}
+
+    def enter(judge: Any) -> Any:
+        CAUSES[name] = Cause(name, meaning, **texts) if meaning else CAUSES[name]
+        RULES.append(Rule(name, kind, judge, reason, limits))
+        return judge
+
+    return enter
+
+
+CERTAIN = 0.985
+"""Strength where the program alone decides: no rows and no seed change it."""
+CLEAR = 0.96
+"""Where program and rows decide, whatever the seed."""
+STRONG = 0.92
+"""Where a measurement or trial shows what no other known cause shows."""
+LIKELY = 0.85
+"""Where other causes show the same only seldom."""
+FAIR = 0.75
+"""Where it fits better than most others."""
+OPEN = 0.65
+"""Where it fits, and some others fit as well."""
+EVEN = 0.5
+"""Where half of such trainings have another cause."""
+POSSIBLE = 0.4
+"""Where another cause is likelier, and this one often goes with it."""
+WEAK = 0.3
+"""Where it looks odd and seldom holds a network back: the least strength of a problem."""
+FAINT = 0.2
+"""Where it alone explains next to nothing: below that of a problem."""
+
+
+def between(low: float, high: float, grade: float) -> float:
+    """The strength that lies a fraction of the way from one to another; of no number (NaN) the first."""
+    return low + (high - low) * (min(max(grade, 0.0), 1.0) if grade == grade else 0.0)
+
+
+def above(value: float, limit: float, steepness: float = 4.0) -> float:
+    """How far a positive number lies above a limit, from 0 to 1: no cliff, one half at the limit itself.
+
+    Formula:
+        1 / (1 + (limit / value)^steepness)
+
+    Example:
+        >>> [round(above(value, 2.0), 2) for value in (1.0, 2.0, 4.0)]
+        [0.06, 0.5, 0.94]
+    """
+    if not value > 0:
+        return 0.0
+    return 1 / (1 + min(limit / value, 1e6) ** steepness)
+
+
+def below(value: float, limit: float, steepness: float = 4.0) -> float:
+    """How far a positive number lies below a limit: 1 less `above`; of no number (NaN) 0."""
+    return 0.0 if value != value else 1 - above(value, limit, steepness)
+
+
+HELPS = Limit(0.15, "seeds alone rarely add more to the skill")
+"""What a trial must gain before its change counts as a cure."""
+WORTH = Limit(0.25, "of the skill that is missing: less is not worth another training")
+"""What a trial must gain of a network that does as well as the baselines, before it is reported."""
+SPIKED = Limit(2, "times the first loss: a training that learns goes down; overly large steps make it spike")
+"""The greatest loss above which a training counts as spiked."""

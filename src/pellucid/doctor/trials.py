@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.errors import TrainingDiverged
-from pellucid.doctor.examination import Examination
+from pellucid.doctor.passes import Passes
 from pellucid.functions.initializers import fans
-from pellucid.layers import Dropout, Frozen
+from pellucid.layers import Dropout
 from pellucid.runs.outputs import outputs_of
 from pellucid.training import History, Rows, Scaling, Training
 from pellucid.training.state import with_numbers
@@ -37,9 +37,9 @@ SETTLED = 1000
 
 @dataclass
 class Trials:
-    """Trials of an examination; each is made when its outcome is first asked for."""
+    """Trials of a training; each is made when its outcome is first asked for."""
 
-    examination: Examination
+    passes: Passes
     ends: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     """Parameters and layers' state that a trial ended with, of those that kept them."""
 
@@ -50,10 +50,10 @@ class Trials:
             rate: factor of the learning rate.
             longer: factor of the epochs.
             keep: a name to keep the network under that it ended with.
-            changes: ``inputs`` (a scaling, and the rows that it takes), ``y`` (shift and spread taken off the targets),
+            changes: ``inputs`` (a scaling, and the rows that it takes), ``y`` (shift and deviation of the targets),
                 ``params``, ``regularizer``, ``program``.
         """
-        e = self.examination
+        e = self.passes
         training = e.training
         optimizer = training.optimizer
         if rate != 1:
@@ -65,10 +65,10 @@ class Trials:
         }
         state = with_numbers(e.state_start._replace(**given), optimizer)
         scaling, rows, monitor = changes.get("inputs", (training.scaling, training.train, training.monitor))
-        shift, spread = changes.get("y", (0.0, 1.0))
+        shift, deviation = changes.get("y", (0.0, 1.0))
         if "y" in changes:
             rows, monitor = (
-                part and part._replace(y=jnp.asarray((np.asarray(part.y) - shift) / spread, part.y.dtype))
+                part and part._replace(y=jnp.asarray((np.asarray(part.y) - shift) / deviation, part.y.dtype))
                 for part in (rows, monitor)
             )
         # The run's own program, with the recorder and the held-out rows, is compiled already.
@@ -85,13 +85,13 @@ class Trials:
             return 0.0
         if keep:
             self.ends[keep] = trial.params, trial.layer_state
-        judged, sample, y = rows, e.sample, e.y
+        scored, sample, y = rows, e.sample, e.y
         if e.y_new is not None:
-            judged, sample, y = monitor, e.sample_new, e.y_new
-        x = np.asarray(judged.x)[sample]
+            scored, sample, y = monitor, e.sample_new, e.y_new
+        x = np.asarray(scored.x)[sample]
         like = e.run.facts.held_out_rows or None
         outputs = outputs_of(program.network, trial.params, trial.layer_state, x, scaling, like=like)
-        return e.skill(outputs * spread + shift, y)
+        return e.skill(outputs * deviation + shift, y)
 
     @cached_property
     def again(self) -> float:
@@ -110,7 +110,7 @@ class Trials:
         Where that is still too little, also those that move the weights by a thousandth and a hundredth of their
         size in a step.
         """
-        ratios = self.examination.measure("update_ratio")
+        ratios = self.passes.measure("update_ratio")
         usual = float(np.nanmedian(ratios)) if np.isfinite(ratios).any() else 0.0
         # Where all but nothing moves, units are dead or flat, and no rate is large enough.
         return self._of_rates((10.0, 100.0, *((1e-3 / usual, 1e-2 / usual) if 1e-7 < usual < 1e-4 else ())))
@@ -127,7 +127,7 @@ class Trials:
     @property
     def times(self) -> float:
         """How many times the epochs ``longer`` makes."""
-        return max(LONGER, SETTLED / max(self.examination.steps, 1))
+        return max(LONGER, SETTLED / max(self.passes.steps, 1))
 
     @cached_property
     def longer(self) -> float:
@@ -157,7 +157,7 @@ class Trials:
     @cached_property
     def _standard_inputs(self) -> tuple[Scaling, Rows, Rows | None]:
         """The scaling and the rows of standardised inputs, in the shapes that the program is compiled for."""
-        e = self.examination
+        e = self.passes
         training = e.training
         mean, scale = e.standard
         base = training.scaling
@@ -177,13 +177,13 @@ class Trials:
 
     @cached_property
     def _standard_targets(self) -> tuple[np.ndarray, np.ndarray]:
-        """Shift and spread of the targets."""
-        y = self.examination.y
-        spread = y.std(0, keepdims=True)
-        return y.mean(0, keepdims=True), np.where(spread > 0, spread, 1).astype(np.float32)
+        """Shift and standard deviation of the targets."""
+        y = self.passes.y
+        deviation = y.std(0, keepdims=True)
+        return y.mean(0, keepdims=True), np.where(deviation > 0, deviation, 1).astype(np.float32)
 
     @cached_property
-    def drawn_anew(self) -> float:
+    def initialised_again(self) -> float:
         """Weights of Glorot's size, biases 0."""
         rng = np.random.default_rng(1)
 
@@ -193,30 +193,30 @@ class Trials:
             limit = np.sqrt(6 / sum(fans(leaf.shape)))
             return jnp.asarray(rng.uniform(-limit, limit, leaf.shape), leaf.dtype)
 
-        return self.outcome(params=jax.tree_util.tree_map_with_path(draw, self.examination.params_start))
+        return self.outcome(params=jax.tree_util.tree_map_with_path(draw, self.passes.params_start))
 
     @cached_property
     def unpenalised(self) -> float:
         """No penalty on the weights."""
-        none = jax.tree.map(jnp.zeros_like, self.examination.training.state.regularizer)
+        none = jax.tree.map(jnp.zeros_like, self.passes.training.state.regularizer)
         return self.outcome(regularizer=none)
 
     @cached_property
     def smaller_batch(self) -> float:
         """Batches of the usual size, which make more updates in as many epochs."""
-        return self.outcome(program=replace(self.examination.run.program, batch_size=USUAL_BATCH))
+        return self.outcome(program=replace(self.passes.run.program, batch_size=USUAL_BATCH))
 
     @cached_property
     def larger_batch(self) -> float:
         """Batches of the usual size, and as many epochs as still leave fewer updates."""
-        size = self.examination.run.program.batch_size
-        program = replace(self.examination.run.program, batch_size=USUAL_BATCH)
+        size = self.passes.run.program.batch_size
+        program = replace(self.passes.run.program, batch_size=USUAL_BATCH)
         return self.outcome(program=program, longer=max(1.0, USUAL_BATCH / size / 4))
 
     @cached_property
     def undropped(self) -> float:
         """No dropout."""
-        e = self.examination
+        e = self.passes
         layers = [replace(layer, rate=0.0) if isinstance(layer, Dropout) else layer for layer in e.network.layers]
         return self.outcome(program=replace(e.run.program, network=e.network.with_layers(layers)))
 
@@ -226,8 +226,3 @@ def _with_rate(optimizer: Any, rate: float) -> Any:
     copy = replace(optimizer, learning_rate=abs(rate))
     object.__setattr__(copy, "learning_rate", rate)
     return copy
-
-
-def trainable(network: Any) -> bool:
-    """Whether any layer is not frozen."""
-    return any(not isinstance(layer, Frozen) for layer in network.layers)

@@ -52,7 +52,7 @@ class Activation(ABC):
 
 
 class Elementwise(Activation):
-    """An activation in which each neuron depends on its own z alone: ∂a/∂z is diagonal."""
+    """Activation of each neuron by its own z alone: ∂a/∂z is diagonal."""
 
     @abstractmethod
     def derivative(self, z: Values, a: Values) -> Values:

@@ -48,9 +48,10 @@ initializers = Registry("initializer", Initializer)
 
 
 def fans(shape: Shape) -> tuple[int, int]:
-    """Count the connections into and out of one neuron, for weights of shape (…, inputs, outputs).
+    """Count the connections into and out of one neuron.
 
-    ``fan in = … · inputs`` and ``fan out = … · outputs``, where … is the size of a convolution's window.
+    Weights have the shape (…, inputs, outputs): ``fan in = … · inputs`` and ``fan out = … · outputs``, where … is the
+    size of a convolution's window.
 
     Raises:
         ShapeError: fewer than two axes, as biases have; choose an initialiser that does not scale.
@@ -78,7 +79,7 @@ def _uniform(key: RandomKey, shape: Shape, limit: float, dtype: Any) -> Weights:
 
 @initializers.register("zeros")
 class Zeros(Initializer):
-    """All zeros: ``w = 0``. For biases; neurons whose weights all start equal stay equal for ever.
+    """All zeros: ``w = 0``. For biases; neurons that start equal stay equal.
 
     Example:
         >>> Zeros()(jax.random.key(0), (2,)).tolist()
@@ -108,7 +109,7 @@ class Ones(Initializer):
 
 @initializers.register("constant")
 class Constant(Initializer):
-    """One value for all: ``w = value``. For biases, for example that of an LSTM's forget gate.
+    """One value for all: ``w = value``. For biases, such as an LSTM's forget gate.
 
     Args:
         value: any finite number.

@@ -33,7 +33,7 @@ Anything: TypeAlias = Num[Array, "..."] | Bool[Array, "..."]
 """Where shapes are checked by hand, with advice."""
 
 PerExample: TypeAlias = Float[Array, "batch"]
-Totals: TypeAlias = Float[Array, "batch *steps"]
+Terms: TypeAlias = Float[Array, "batch *terms"]
 TargetKind: TypeAlias = Literal["numbers", "one_hot", "classes"]
 Reads: TypeAlias = Literal["numbers", "probabilities", "logits", "margins", "scores", "decisions"]
 Range: TypeAlias = tuple[float, float]
@@ -41,7 +41,7 @@ Range: TypeAlias = tuple[float, float]
 
 @dataclass(frozen=True)
 class Loss(ABC):
-    """A loss for each example, and how the examples are reduced to one number.
+    """A loss for each example, and its reduction to one number.
 
     Attributes:
         reads: what predictions are: ``"numbers"``; ``"probabilities"`` between 0 and 1; ``"logits"``, of which the loss
@@ -87,7 +87,7 @@ class Loss(ABC):
 
     @property
     def threshold(self) -> float:
-        """The prediction above which yes or no is yes: 0 where the sign decides, else ½."""
+        """The prediction above which the answer is yes: 0 or ½."""
         return 0.0 if self.signed else 0.5
 
     def __post_init__(self) -> None:
@@ -99,7 +99,7 @@ class Loss(ABC):
 
     @abstractmethod
     def gradient(self, prediction: Prediction, target: Target) -> Prediction:
-        """Compute the gradient of each example's loss with respect to its prediction, not yet reduced."""
+        """Compute the gradient of each example's loss for its prediction."""
 
     @final
     def check(self, prediction_shape: Shape, target_shape: Shape, target_dtype: Any) -> None:
@@ -118,7 +118,7 @@ class Loss(ABC):
 
     @final
     def fractions(self, weights: PerExample, total: Scalar | None = None) -> PerExample:
-        """Compute the factor of each example's loss, and of its gradient, in the reduction.
+        """Compute the factor of each example in the reduction.
 
         ``w / total`` for the mean, ``w`` for the sum. An example of weight 0 has no part in either.
 
@@ -156,7 +156,7 @@ class Loss(ABC):
 
 
 def check_target(kind: TargetKind, prediction_shape: Shape, target_shape: Shape, target_dtype: Any, name: str) -> None:
-    """Refuse targets whose shape or dtype does not fit the predictions; ``name`` heads the message.
+    """Refuse targets that do not fit the predictions; ``name`` heads the message.
 
     Raises:
         ShapeError: with both shapes and what to do.
@@ -195,22 +195,15 @@ losses = Registry("loss", Loss)
 """Every loss by name."""
 
 
-# ------------------------------------------------------------------------- one term for each output
+# ------------------------------------------------------------------------------------ losses of terms
 
 
-class PerOutput(Loss):
-    """A loss that has a term for each output, put together over the outputs of an example.
-
-    ``over_outputs`` is ``"mean"`` unless the class says otherwise, so that the loss does not grow with the
-    number of outputs.
-    """
-
-    target_kind = "numbers"
-    over_outputs: ClassVar[Literal["mean", "sum"]] = "mean"
+class TermLoss(Loss):
+    """A loss whose terms are added up, or averaged, within each example."""
 
     @abstractmethod
-    def term(self, prediction: Prediction, target: Prediction) -> Prediction:
-        """Compute the term of each output."""
+    def term(self, prediction: Prediction, target: Prediction) -> Terms:
+        """Compute the terms of each example."""
 
     @abstractmethod
     def term_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
@@ -218,14 +211,33 @@ class PerOutput(Loss):
 
     @final
     def value(self, prediction: Prediction, target: Target) -> PerExample:
-        terms = self.term(prediction, target.astype(prediction.dtype))
-        return jnp.sum(terms, axis=tuple(range(1, terms.ndim))) / self._divisor(prediction)
+        terms = self.term(prediction, self._target(prediction, target))
+        return jnp.sum(terms, axis=tuple(range(1, terms.ndim))) / self._divisor(prediction, target)
 
     @final
     def gradient(self, prediction: Prediction, target: Target) -> Prediction:
-        return self.term_gradient(prediction, target.astype(prediction.dtype)) / self._divisor(prediction)
+        gradient = self.term_gradient(prediction, self._target(prediction, target))
+        divisor = self._divisor(prediction, target)
+        return gradient / (divisor if isinstance(divisor, int) else divisor.reshape(-1, *(1,) * (gradient.ndim - 1)))
 
-    def _divisor(self, prediction: Prediction) -> int:
+    def _target(self, prediction: Prediction, target: Target) -> Prediction:
+        return target.astype(prediction.dtype)
+
+    @abstractmethod
+    def _divisor(self, prediction: Prediction, target: Target) -> int | PerExample: ...
+
+
+class PerOutput(TermLoss):
+    """A loss with a term for each output.
+
+    ``over_outputs`` is ``"mean"`` unless the class says otherwise, so that the loss does not grow with the number of
+    outputs.
+    """
+
+    target_kind = "numbers"
+    over_outputs: ClassVar[Literal["mean", "sum"]] = "mean"
+
+    def _divisor(self, prediction: Prediction, target: Target) -> int:
         return math.prod(prediction.shape[1:]) if self.over_outputs == "mean" else 1
 
 
@@ -404,7 +416,7 @@ class SigmoidBinaryCrossEntropy(PerOutput):
 
 @losses.register("wasserstein")
 class Wasserstein(PerOutput):
-    """Signed score of a critic: ``−y · ŷ``; gradient ``−y``, with y = +1 for real and −1 for generated examples.
+    """Signed score of a critic: ``−y · ŷ``; gradient ``−y``; y is 1 for real examples, else −1.
 
     The critic ends in a linear layer; making the loss small makes real examples score above generated ones. Over as
     many real as generated examples the mean is −½ (mean real score − mean generated score), and the difference of the
@@ -488,38 +500,13 @@ class SquaredHinge(Margin):
         return -2 * target * jnp.maximum(1 - target * prediction, 0)
 
 
-# --------------------------------------------------------------- a distribution over the last axis
-
-
-class PerClass(Loss):
-    """A loss over the classes of the last axis, averaged over any axes between (the steps of a sequence)."""
+class PerClass(TermLoss):
+    """A loss over the classes of the last axis, averaged over the steps of a sequence."""
 
     target_kind = "one_hot"
     target_range = (0.0, 1.0)
 
-    @abstractmethod
-    def total(self, prediction: Prediction, target: Prediction) -> Totals:
-        """Compute the loss summed over the classes; the target is one-hot, or a distribution."""
-
-    @abstractmethod
-    def total_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
-        """Compute the derivative of that sum with respect to the prediction."""
-
-    @final
-    def value(self, prediction: Prediction, target: Target) -> PerExample:
-        totals = self.total(prediction, self._distribution(prediction, target))
-        return jnp.sum(totals, axis=tuple(range(1, totals.ndim))) / self._steps(prediction, target)
-
-    @final
-    def gradient(self, prediction: Prediction, target: Target) -> Prediction:
-        gradient = self.total_gradient(prediction, self._distribution(prediction, target))
-        steps = self._steps(prediction, target)
-        return gradient / (steps if isinstance(steps, int) else steps.reshape(-1, *(1,) * (gradient.ndim - 1)))
-
-    def _distribution(self, prediction: Prediction, target: Target) -> Prediction:
-        return target.astype(prediction.dtype)
-
-    def _steps(self, prediction: Prediction, target: Target) -> int | PerExample:
+    def _divisor(self, prediction: Prediction, target: Target) -> int | PerExample:
         return math.prod(prediction.shape[1:-1])
 
 
@@ -537,7 +524,7 @@ class OfLabels(PerClass):
 
     target_kind = "classes"
 
-    def _distribution(self, prediction: Prediction, target: Target) -> Prediction:
+    def _target(self, prediction: Prediction, target: Target) -> Prediction:
         labels = target.astype(jnp.int32)
         if self.ignore is not None:
             labels = jnp.where(labels == self.ignore, -1, labels)  # no class: a row of zeros
@@ -545,9 +532,9 @@ class OfLabels(PerClass):
         # scatter at the labels stands alone.
         return jax.nn.one_hot(labels, prediction.shape[-1], dtype=prediction.dtype)
 
-    def _steps(self, prediction: Prediction, target: Target) -> int | PerExample:
+    def _divisor(self, prediction: Prediction, target: Target) -> int | PerExample:
         if self.ignore is None:
-            return super()._steps(prediction, target)
+            return super()._divisor(prediction, target)
         scored = jnp.sum(target != self.ignore, axis=tuple(range(1, target.ndim)), dtype=jnp.int32)
         return jnp.maximum(scored, 1).astype(prediction.dtype)
 
@@ -573,10 +560,10 @@ class CategoricalCrossEntropy(PerClass):
     formula = Formula("-sum(j, y[j] * log(yhat[j]))")
     gradient_formula = Formula("-y[j] / yhat[j]")
 
-    def total(self, prediction: Prediction, target: Prediction) -> Totals:
+    def term(self, prediction: Prediction, target: Prediction) -> Terms:
         return -jnp.sum(target * jnp.log(_above_zero(prediction)), axis=-1)
 
-    def total_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
+    def term_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
         return -target / _above_zero(prediction)
 
 
@@ -623,10 +610,10 @@ class SoftmaxCrossEntropy(PerClass):
     formula = Formula("-sum(j, y[j] * log(softmax(z)[j]))")
     gradient_formula = Formula("softmax(z)[j] - y[j]")
 
-    def total(self, prediction: Prediction, target: Prediction) -> Totals:
+    def term(self, prediction: Prediction, target: Prediction) -> Terms:
         return -jnp.sum(target * jax.nn.log_softmax(prediction, axis=-1), axis=-1)
 
-    def total_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
+    def term_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
         return jax.nn.softmax(prediction, axis=-1) * jnp.sum(target, axis=-1, keepdims=True) - target
 
 
@@ -668,7 +655,7 @@ class KLDivergence(CategoricalCrossEntropy):
 
     formula = Formula("sum(j, y[j] * log(y[j] / yhat[j]))")
 
-    def total(self, prediction: Prediction, target: Prediction) -> Totals:
+    def term(self, prediction: Prediction, target: Prediction) -> Terms:
         return jnp.sum(xlogy(target, target) - target * jnp.log(_above_zero(prediction)), axis=-1)
 
 

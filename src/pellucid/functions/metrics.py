@@ -42,7 +42,7 @@ class Metric(ABC):
         validate(self)
 
     def beside(self, loss: Loss) -> "Metric":
-        """Adapt the metric to the predictions that a loss reads, where its fields leave that open."""
+        """Adapt the metric to the predictions that a loss reads."""
         return self
 
     @abstractmethod
@@ -182,7 +182,7 @@ class AbsoluteError(Error):
 
 
 def default_metric(loss: Loss) -> Metric:
-    """Choose the metric beside a loss: accuracy of classes or decisions, else the mean absolute error.
+    """Choose the metric beside a loss: an accuracy, or the absolute error.
 
     Args:
         loss: the loss that is trained on, applied to the same predictions as the metric will be.
@@ -205,7 +205,7 @@ def _labels(name: str, prediction: Prediction, target: Anything) -> Int[Array, "
 
 
 def _classes_before(prediction: Prediction, labels: Int[Array, "batch *steps"]) -> Int[Array, "batch *steps"]:
-    """Count the classes that come before the label when sorted by prediction, the largest first."""
+    """Count the classes with a larger prediction than the label."""
     classes = jnp.broadcast_to(jnp.arange(prediction.shape[-1], dtype=labels.dtype), prediction.shape)
     labels = labels[..., None]
     # A label that is no class has score −∞: it comes last.

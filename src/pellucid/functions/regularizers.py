@@ -73,11 +73,11 @@ class Regularizer(ABC):
 
     @abstractmethod
     def gradient(self, weights: Weights) -> Weights:
-        """Compute the gradient of the smooth part of the penalty, to be added to that of the loss."""
+        """Compute the gradient of the penalty's smooth part."""
 
     @abstractmethod
     def proximal(self, weights: Weights, step: Scalar | float) -> Weights:
-        """Apply the part of the penalty that has a kink at 0 to freshly updated weights.
+        """Apply the penalty's part with a kink at 0 to updated weights.
 
         Args:
             weights: as they are after the update.
@@ -234,7 +234,7 @@ class Sparsity(ABC):
 
     @abstractmethod
     def gradient(self, a: Activations, fractions: Fractions) -> Activations:
-        """Compute the gradient of the penalty, to be added to that of the loss."""
+        """Compute the gradient of the penalty."""
 
 
 sparsities = Registry("sparsity penalty", Sparsity)

@@ -60,7 +60,7 @@ schedules = Registry("schedule", Schedule, tunable)
 
 
 def rate_at(learning_rate: Any, progress: Progress) -> Any:
-    """Look up the learning rate after ``progress`` epochs: a schedule's rate, or a number as it is.
+    """Look up a learning rate, a number or a schedule, after ``progress`` epochs.
 
     Args:
         learning_rate: a number, an array, or a `Schedule`.
@@ -74,7 +74,9 @@ def rate_at(learning_rate: Any, progress: Progress) -> Any:
 
 
 def check_with_rate(item: Any, advice: str) -> None:
-    """Check the fields of an object whose ``learning_rate`` is a number or a schedule, which is built from its table.
+    """Check the fields of an object with a ``learning_rate``, a number or a schedule.
+
+    A schedule's name or table is replaced by the schedule.
 
     Raises:
         InvalidValue: a field outside what is allowed; ``advice`` ends the text on the learning rate.
@@ -214,7 +216,7 @@ class WarmUp(Schedule):
 
 @schedules.register("on_plateau")
 class OnPlateau(Schedule):
-    """Cut by a factor when the loss stops improving: ``η₀ · scale``, where the scale is factor^cuts.
+    """Cut by a factor when the loss stops improving: ``η₀ · scale``.
 
     A cut follows ``patience`` epochs in a row none of which fell more than ``min_delta`` below the lowest loss so far;
     then counting starts again. A program cannot see whole epochs, so between epochs `observe` works out ``scale`` from

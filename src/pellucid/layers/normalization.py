@@ -37,7 +37,6 @@ class BatchNorm(Layer):
         epsilon: added to the variance, above 0.
         scale: False leaves out γ, shape (units,), which begins at 1.
         shift: False leaves out β, shape (units,), which begins at 0.
-        update_statistics: False keeps the running statistics as they are.
 
     Raises:
         InvalidValue: a momentum or epsilon outside its range.
@@ -67,7 +66,6 @@ class BatchNorm(Layer):
     epsilon: float = constrained(1e-5, POSITIVE, "added to the variance")
     scale: bool = True
     shift: bool = True
-    update_statistics: bool = True
 
     def init(self, key: AnyKey, input_shape: Shape) -> tuple[Params, State, Shape]:
         units = input_shape[-1:]
@@ -98,11 +96,10 @@ class BatchNorm(Layer):
             # The mean is taken off first: E[x²] − μ² cancels where the mean is large.
             squares = jnp.square(x - jnp.broadcast_to(mean, x.shape)).sum(axes, where=where)
             variance = squares / jnp.maximum(n, 1)
-            if self.update_statistics:
-                estimates = {"mean": mean, "variance": squares / jnp.maximum(n - 1, 1)}
-                kept = jnp.where(n > 1, self.momentum, 1.0).astype(state["mean"].dtype)
-                estimates = {name: estimate.astype(kept.dtype) for name, estimate in estimates.items()}
-                state = {name: kept * state[name] + (1 - kept) * estimates[name] for name in state}
+            estimates = {"mean": mean, "variance": squares / jnp.maximum(n - 1, 1)}
+            kept = jnp.where(n > 1, self.momentum, 1.0).astype(state["mean"].dtype)
+            estimates = {name: estimate.astype(kept.dtype) for name, estimate in estimates.items()}
+            state = {name: kept * state[name] + (1 - kept) * estimates[name] for name in state}
         inverse = 1 / jnp.sqrt(variance + self.epsilon)
         normal = (x - jnp.broadcast_to(mean, x.shape)) * jnp.broadcast_to(inverse, x.shape)
         return _scaled_and_shifted(params, normal), state, (normal, inverse, where, n)

@@ -143,7 +143,7 @@ def _offsets(windows: Windows) -> list[Shape]:
 
 
 def views(x: Images, windows: Windows, fill: float = 0.0) -> list[Array]:
-    """What each place of the window sees: one array of shape (batch, *outputs, channels) a place.
+    """The shifted views of the input, one of shape (batch, *outputs, channels) for each place of the window.
 
     Example:
         >>> x = jnp.arange(4.0).reshape(1, 4, 1)
@@ -312,7 +312,7 @@ def _by_platform(by_patches: Callable[..., Array], directly: Callable[..., Array
 
 convolve = _by_platform(convolve_by_patches, convolve_directly)
 """z of x, (batch, *windows.inputs, channels), and weights, (*windows.size, channels / groups, filters): at every
-position of the window, its places times the weights. Channels and filters fall into groups, which see each other."""
+position of the window, its places times the weights. Filters see the channels of their group alone."""
 gradient_of_input = _by_platform(gradient_of_input_by_patches, gradient_of_input_directly)
 """∂L/∂x of `convolve` from dz = ∂L/∂z and weights; also the forward pass of a transposed convolution."""
 gradient_of_weights = _by_platform(gradient_of_weights_by_patches, gradient_of_weights_directly)

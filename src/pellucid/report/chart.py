@@ -230,11 +230,9 @@ class Histogram:
         plot = _Plot(self.title, width, Axis.of(edges), y, self.x_label, self.y_label)
         left, right, top, gap = plot.x(edges[:-1]), plot.x(edges[1:]), plot.y(counts), np.full(len(counts), np.nan)
         bottom = np.full(len(counts), float(plot.y(0)))
-        bars = [
-            np.stack(one, axis=1)[counts > 0].ravel()
-            for one in ([left, left, right, right, gap], [bottom, top, top, bottom, gap])
-        ]
-        plot.add(Area(*bars, COLOURS[0], edge="#ffffff"))
+        x = np.stack([left, left, right, right, gap], axis=1)[counts > 0].ravel()
+        y = np.stack([bottom, top, top, bottom, gap], axis=1)[counts > 0].ravel()
+        plot.add(Area(x, y, COLOURS[0], edge="#ffffff"))
         if self.marker is not None:
             at = float(plot.x(self.marker))
             plot.add(Stroke([at, at], [plot.bottom, plot.top], INK, dash="4 3"))
@@ -683,11 +681,8 @@ class _Plot:
             seen = np.isfinite(up)
             low = np.nan_to_num(self.y(series.low), nan=self.bottom, posinf=self.bottom).clip(self.top, self.bottom)
             high = np.nan_to_num(self.y(series.high), nan=self.top, neginf=self.top).clip(self.top, self.bottom)
-            outline = [
-                np.concatenate([across[seen], across[seen][::-1]]),
-                np.concatenate([high[seen], low[seen][::-1]]),
-            ]
-            self.add(Area(*outline, colour, 0.16))
+            edge = np.concatenate([across[seen], across[seen][::-1]])
+            self.add(Area(edge, np.concatenate([high[seen], low[seen][::-1]]), colour, 0.16))
         self.add(Stroke(across, up, colour, 1.7, dash))
         seen = np.flatnonzero(np.isfinite(up))
         # Shifted from line to line, so that markers of lines upon each other are all seen.

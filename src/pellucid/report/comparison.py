@@ -19,7 +19,7 @@ def comparison_charts(comparison: Any, metric: str | None = None) -> tuple[Strip
         comparison: a `pellucid.runs.compare.Comparison`.
         metric: the metric that is compared; None for that of the comparison.
     """
-    name = metric or comparison.figure
+    name = metric or comparison.metric
     values, curves, labels = comparison.values(name), comparison.curves(name), comparison.labels
     means = np.array([row[np.isfinite(row)].mean() if np.isfinite(row).any() else np.nan for row in values])
     order = np.argsort(-means if comparison.higher_is_better(name) else means)  # NaN comes last
@@ -43,15 +43,26 @@ def comparison_charts(comparison: Any, metric: str | None = None) -> tuple[Strip
     return dots, LineChart(f"{words}: mean ± standard deviation{best}", lines, "epoch", log=False, whole=True)
 
 
+def comparison_table(comparison: Any, metric: str | None = None) -> Table:
+    """Show the mean of each setting and its difference from the reference."""
+    seeds, reference = len(comparison.seeds), comparison.reference(metric)
+    rows = []
+    for i, (label, row) in enumerate(zip(comparison.labels, comparison.rows(metric), strict=True)):
+        estimate, difference = row.estimate, row.against
+        cells: tuple[Any, ...] = ("reference" if i == reference else None, None, None, None)
+        if difference is not None:
+            cells = (difference.difference, _ends(*difference.interval), number(row.p, 2), difference.d)
+        diverged = f"{row.diverged} of {seeds}" if row.diverged else None
+        ends = _ends(estimate.low, estimate.high)
+        rows.append((label, estimate.mean, estimate.std, ends, *cells, round(row.seconds, 1), diverged))
+    head = ("setting", "mean", "sd", "95 % interval", "difference", "95 % interval", "p (Holm)", "d", "s", "diverged")
+    return Table(head, rows)
+
+
 def comparison_blocks(comparison: Any, metric: str | None = None) -> list[Block]:
     """Show a comparison as charts and as a table of means and differences."""
-    rows = []
-    for label, row in zip(comparison.labels, comparison.rows(metric), strict=True):
-        estimate, difference = row.estimate, row.against
-        cells = (None, None, None)
-        if difference is not None:
-            cells = (difference.difference, number(row.p, 2), difference.d)
-        ends = f"{number(estimate.low)} to {number(estimate.high)}"
-        rows.append((label, estimate.mean, estimate.std, ends, *cells, row.diverged or None))
-    head = ("setting", "mean", "standard deviation", "95 % interval", "difference", "p (Holm)", "d", "diverged")
-    return [Columns(*comparison_charts(comparison, metric)), Table(head, rows)]
+    return [Columns(*comparison_charts(comparison, metric)), comparison_table(comparison, metric)]
+
+
+def _ends(low: float, high: float) -> str:
+    return f"{number(low)} … {number(high)}"

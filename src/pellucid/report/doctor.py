@@ -7,23 +7,10 @@ from typing import Any
 import numpy as np
 
 from pellucid.report.chart import Strip, StripChart
-from pellucid.report.document import Figure, Inline, Link, Meter, Note, Paragraph, Section, Strong, Table, facts, number
-
-PAGES = "https://github.com/pellucid/pellucid/tree/main/docs/findings"
-"""Where the page of each finding stands, by its label."""
+from pellucid.report.document import Code, Figure, Inline, Meter, Note, Paragraph, Section, Strong, Table, facts, number
 
 Arm = Mapping[str, Any]
 """One training setting and its scores, as `Proof.to_dict` gives it."""
-
-
-def page_of_finding(label: str) -> str:
-    """The address of a finding's page.
-
-    Example:
-        >>> page_of_finding("dead_relu").rsplit("/", 1)[1]
-        'dead_relu.md'
-    """
-    return f"{PAGES}/{label}.md"
 
 
 def findings_section(findings: Sequence[Mapping[str, Any]], compared: str | None = None) -> Section:
@@ -31,7 +18,7 @@ def findings_section(findings: Sequence[Mapping[str, Any]], compared: str | None
 
     Args:
         findings: likeliest first, as `Finding.to_dict` gives them.
-        compared: how the network does beside plain methods, in a sentence.
+        compared: how the network does beside baselines, in a sentence.
     """
     if not findings:
         return Section("Findings", Note("good", f"Nothing was found{f': {compared}' if compared else ''}."))
@@ -39,7 +26,7 @@ def findings_section(findings: Sequence[Mapping[str, Any]], compared: str | None
         "Findings",
         Paragraph(
             "Causes, the likeliest first, each with the probability that it holds here. A problem keeps the network "
-            "behind what plain methods reach on the same rows; a warning does not. Experiments decide what helps.",
+            "behind what baselines reach on the same rows; a warning does not. Experiments decide what helps.",
             kind="quiet",
         ),
         *map(_finding, findings),
@@ -55,7 +42,7 @@ def _finding(finding: Mapping[str, Any]) -> Note:
         _sentence(str(finding.get("because") or definition)),
         facts((name, _evidence(value)) for name, value in (finding.get("evidence") or {}).items()),
         f"May help: {', '.join(remedies)}." if remedies else None,
-        Paragraph(definition, " ", Link("More on this finding", page_of_finding(label)), ".", kind="quiet"),
+        Paragraph(definition, " More: ", Code(f"pellucid show {label}"), kind="quiet"),
         title=label.replace("_", " "),
     )
 

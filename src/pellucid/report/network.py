@@ -281,7 +281,11 @@ def weight_blocks(network: Network, params: Any, shape: tuple[int, ...]) -> list
         shape: of one example of the data, which the network reads or writes.
     """
     layers = weights_by_layer(network, params)
-    tiles = [_tiles(name, layer, weights[0], shape) for name, layer, weights in layers]
+    ends = {0, len(layers) - 1}  # only these read or write an image
+    tiles = [
+        _tiles(name, layer, weights[0], shape if i in ends else (), i == 0)
+        for i, (name, layer, weights) in enumerate(layers)
+    ]
     histograms = [_histogram(name, weights) for name, _, weights in layers[:MOST_HISTOGRAMS]]
     more = len(layers) - len(histograms)
     return [
@@ -291,10 +295,10 @@ def weight_blocks(network: Network, params: Any, shape: tuple[int, ...]) -> list
     ]
 
 
-def _tiles(name: str, layer: Any, weights: np.ndarray, shape: tuple[int, ...]) -> Block:
+def _tiles(name: str, layer: Any, weights: np.ndarray, shape: tuple[int, ...], first: bool) -> Block:
     """The weights that belong to one unit as one tile, where they form a picture."""
     pixels = math.prod(shape)
-    if isinstance(layer, Dense) and is_picture(shape) and weights.shape[0] == pixels:
+    if isinstance(layer, Dense) and is_picture(shape) and first and weights.shape[0] == pixels:
         tiles, what = weights.T.reshape(-1, *shape), "what each unit reads of the image"
     elif isinstance(layer, Dense) and is_picture(shape) and weights.shape[1] == pixels:
         tiles, what = weights.reshape(-1, *shape), "what each unit writes into the image"

@@ -59,7 +59,7 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     network: Annotated[
         Any,
         Setting(
-            "Units of the hidden layers, a network by name with its fields (cnn, lstm, autoencoder, wgan …), or layers.",
+            "Units of the hidden layers, a network by name with its fields (cnn, lstm, wgan …), or layers.",
             kind="network",
         ),
     ]

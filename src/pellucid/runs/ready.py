@@ -26,6 +26,7 @@ from pellucid.training import (
     Adversarial,
     EarlyStopping,
     History,
+    Recorder,
     Rows,
     Scaling,
     Supervised,
@@ -119,13 +120,13 @@ def make_ready(
 
 def program_of(experiment: Experiment, network: Network | GAN, rows: int) -> Supervised | Adversarial:
     """What the compiled program of an experiment depends on; ``rows`` are trained on."""
-    recorder = experiment.record_every, experiment.record, experiment.histograms_every
+    recorder = Recorder(experiment.record_every, experiment.record, experiment.histograms_every)
     size = experiment.rows_of_step(rows)
     if isinstance(network, GAN):
         steps = experiment.critic_steps or 1
-        return Adversarial(network.generator, network.critic, network.latent, experiment.loss, size, steps, *recorder)
+        return Adversarial(network.generator, network.critic, network.latent, experiment.loss, size, steps, recorder)
     loss = losses.build(experiment.loss)
-    return Supervised(network, loss, metrics.build(experiment.metric).beside(loss), size, *recorder, experiment.shuffle)
+    return Supervised(network, loss, metrics.build(experiment.metric).beside(loss), size, recorder, experiment.shuffle)
 
 
 def _supervised(experiment: Experiment, data: Dataset, network: Network, optimizer: Optimizer | FromOptax) -> Ready:

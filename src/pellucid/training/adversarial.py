@@ -1,4 +1,4 @@
-"""Adversarial training: a generator learns examples that a critic cannot distinguish from real ones.
+"""Adversarial training of a generator against a critic.
 
 All updates of both players are one step of the compiled program.
 """
@@ -19,7 +19,7 @@ from pellucid.network import Backpropagation, ForwardPass, Network, rows_that_fi
 from pellucid.optimizers import FromOptax, Optimizer, OptimizerState
 from pellucid.training.lipschitz import LipschitzConstraint
 from pellucid.training.program import BAD_BATCH, Program, Step, first_affected, is_finite
-from pellucid.training.recorder import DEFAULT_GROUPS, unit_layers
+from pellucid.training.recorder import Recorder, unit_layers
 from pellucid.training.rows import Rows, Scaling, epoch_order, rows_of_step, shapes_of, steps_per_epoch, take
 from pellucid.training.state import TrainingState
 
@@ -89,9 +89,7 @@ class Adversarial(Program):
         loss: ``gan``, ``minimax`` or ``wasserstein``, see `GAMES`.
         batch_size: rows of a step, those of all critic updates together: a multiple of ``critic_steps``.
         critic_steps: critic updates in a step.
-        record_every: steps between two measurements of the layers; 0 for none.
-        record: groups of measurements, of the critic in its last update.
-        histograms_every: steps between two histograms; 0 for none.
+        recorder: the measurements of the layers, of the critic in its last update.
 
     Raises:
         InvalidValue: a field outside what is allowed.
@@ -107,9 +105,7 @@ class Adversarial(Program):
     loss: str = constrained("wasserstein", OneOf(tuple(GAMES)), "of the critic's score")
     batch_size: int = constrained(320, WholeNumber(1), "rows of all critic updates of a step")
     critic_steps: int = constrained(5, WholeNumber(1), "critic updates in a step")
-    record_every: int = constrained(20, WholeNumber(0), "steps between two measurements of the layers")
-    record: tuple[str, ...] = DEFAULT_GROUPS
-    histograms_every: int = 0
+    recorder: Recorder = Recorder()
 
     def __post_init__(self) -> None:
         validate(self)
@@ -222,7 +218,7 @@ class Adversarial(Program):
     def take_batch(
         self, state: TrainingState, scaling: Scaling, train: Rows, order: Array
     ) -> tuple[Float[Array, "updates batch *shape"], Key[Array, " keys"]]:
-        """The scaled rows of each critic update of the state's step; a random key per update, the generator's last."""
+        """The rows and random keys of a step's updates, the generator's last."""
         chosen, _ = rows_of_step(state, order, self.batch_size)
         real = scaling(take(train.x, chosen))
         keys = jax.random.split(jax.random.fold_in(state.key, -1 - state.step), self.critic_steps + 1)
@@ -236,7 +232,7 @@ class Adversarial(Program):
         key: Key[Array, ""],
         progress: Scalar,
     ) -> tuple[Player, Backpropagation, tuple[Params, ...]]:
-        """Update the critic once: the critic, the pass, and the changes; arguments as for ``critic_pass``."""
+        """Update the critic once; arguments as for ``critic_pass``."""
         pass_ = self.critic_pass(state, critic, real, key)
         update = critic.optimizer.rule.update(pass_.grads, critic.optimizer, critic.params, progress)
         params, changes = update.params, update.changes
@@ -248,7 +244,7 @@ class Adversarial(Program):
     def critic_pass(
         self, state: TrainingState, critic: Player, real: Float[Array, "batch *shape"], key: Key[Array, ""]
     ) -> Backpropagation:
-        """The critic's loss, without the penalty of its Lipschitz constraint, and its gradients, with it.
+        """The critic's loss without its Lipschitz penalty, and gradients with it.
 
         Args:
             state: the state that the step began with: the generator, the Lipschitz constraint.
@@ -274,7 +270,7 @@ class Adversarial(Program):
         return Backpropagation(value, forward.outputs, backward.deltas, grads, forward.state, forward.masks)
 
     def generator_pass(self, state: TrainingState, critic: Player, key: Key[Array, ""]) -> Backpropagation:
-        """The generator's loss and its gradients: back through the critic to its input, then on.
+        """The generator's loss and its gradients, through the critic.
 
         Args:
             state: the state that the step began with.
@@ -301,21 +297,21 @@ class Adversarial(Program):
         return self.generator.forward(params, state.layer_state["generator"], noise, key=layer_key, training=True)
 
     def critic_loss(self, scores: Float[Array, "both 1"]) -> tuple[Scalar, Float[Array, "both 1"]]:
-        """Mean loss of the real half plus that of the generated half, and the gradient for each score."""
+        """The critic's loss on real and generated halves, and its gradient."""
         game = GAMES[self.loss]
         rows = scores.shape[0] // 2
         targets = jnp.concatenate([jnp.full_like(scores[:rows], target) for target in (game.real, game.generated)])
         return game.loss.value(scores, targets).sum() / rows, game.loss.gradient(scores, targets) / rows
 
     def generator_loss(self, scores: Float[Array, "batch 1"]) -> tuple[Scalar, Float[Array, "batch 1"]]:
-        """The generator's mean loss on its own examples, and the gradient for each score."""
+        """The generator's loss on its own examples, and its gradient."""
         game = GAMES[self.loss]
         targets = jnp.full_like(scores, game.wanted)
         value = game.loss.value(scores, targets).mean()
         return game.sign * value, game.sign * game.loss.gradient(scores, targets) / scores.shape[0]
 
     def evaluate(self, state: TrainingState, scaling: Scaling, part: Rows) -> Array:
-        """Both losses over all rows of ``part``, each paired with an example generated from the same noise every time.
+        """Both losses over ``part``, with the same generated examples every time.
 
         A critic loss on the training rows well below this one means that the critic has memorised them.
         """
@@ -341,7 +337,7 @@ class Adversarial(Program):
         return jax.lax.fori_loop(0, parts, add, jnp.zeros(2, jnp.float32)) / parts
 
     def cause_of_divergence(self, state: TrainingState, scaling: Scaling, train: Rows) -> str:
-        """Name the first number of the step after ``state`` that is NaN or infinite, in either network."""
+        """Name the first non-finite number of the next step."""
         batches, keys = self.take_batch(state, scaling, train, epoch_order(state, train.rows, self.batch_size))
         if not is_finite(batches):
             return BAD_BATCH

@@ -1,4 +1,4 @@
-"""The history of a training, as tables: per step, per epoch, per layer."""
+"""The history of a training, as tables by step, epoch and layer."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ SHOWN = 10
 
 @dataclass(repr=False)
 class History:
-    """The measurements of all steps so far; it grows as the training proceeds.
+    """The measurements of all steps of a training so far.
 
     Attributes:
         step_rows: (steps, 3): training loss, training metric and learning rate of each step.
@@ -96,7 +96,7 @@ class History:
 
     @property
     def epochs(self) -> Table:
-        """One row per epoch: mean training loss and metric over its rows, and the same on the held-out rows.
+        """One row per epoch: mean loss and metric, training and held out.
 
         The training numbers are those of the network as it was at each step; the held-out ones those of the network at
         the end of the epoch.
@@ -115,7 +115,7 @@ class History:
 
     @property
     def layers(self) -> Table:
-        """One row per layer and recorded step: step, layer, and the recorder's measures.
+        """One row per layer and recorded step: the recorder's measures.
 
         ``gradient_ratio`` is the norm of the layer's gradient over that of the next layer that has weights: the factor
         by which the way back through one layer changes it. Far below 1 in layer after layer, the gradient vanishes.
@@ -141,7 +141,7 @@ class History:
 
     @property
     def histograms(self) -> Table:
-        """One row per layer, kind and step with histograms: smallest and largest number, and counts of equal bins.
+        """One row per histogram: step, layer, kind, ends and counts.
 
         ``kind`` is one of activations, gradients, updates and weights; ``counts`` has one list per row. Layers have no
         row for what they do not have.
@@ -164,7 +164,7 @@ class History:
 
     @property
     def units(self) -> Table:
-        """One row per unit of each activation: the step when it was last not zero, and the recorded steps since.
+        """One row per unit of each activation: its last active step.
 
         ``last_active`` is a step, −1 for never. A unit that was zero for every example of every recorded step of an
         epoch or more is dead, see ``dead_units``.
@@ -180,7 +180,7 @@ class History:
         }
 
     def dead_units(self, window: int | None = None) -> Table:
-        """The rows of ``units`` that were zero for all examples of the last ``window`` recorded steps.
+        """The rows of ``units`` that were zero throughout a window.
 
         Args:
             window: recorded steps; by default those of an epoch, at least 1.

@@ -1,4 +1,4 @@
-"""Lipschitz constraints: bounds on a Wasserstein critic's gradient, without which the loss is no distance."""
+"""Lipschitz constraints, without which a Wasserstein critic's loss is no distance."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar, TypeAlias
@@ -19,7 +19,9 @@ RandomKey: TypeAlias = Key[Array, ""]
 
 
 class LipschitzConstraint(ABC):
-    """A constraint on the critic; its number travels in the training state, so that another one recompiles nothing.
+    """A constraint on the gradient of a critic.
+
+    Its number travels in the training state, so that another one recompiles nothing.
 
     Attributes:
         formula: the penalty, or the new weight, of the fields.
@@ -35,7 +37,7 @@ class LipschitzConstraint(ABC):
     def penalty(
         self, critic: Network, params: Trained, state: States, real: Array, generated: Array, key: RandomKey
     ) -> tuple[Scalar, Trained] | None:
-        """Compute the penalty added to the critic's loss, and its gradients; None for no penalty."""
+        """Compute the penalty on the critic's loss and its gradients, if any."""
 
     @abstractmethod
     def project(self, params: PyTree) -> PyTree:

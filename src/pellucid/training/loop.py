@@ -25,7 +25,7 @@ FIRST_CALLS = 4
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """End the training when the monitored loss no longer falls, and keep the best epoch's network.
+    """End when the monitored loss stops falling, and keep the best epoch.
 
     Kept is all that it predicts with: the parameters, and the layers' state of the same epoch, such as the running mean
     and variance of a batch normalisation.
@@ -48,7 +48,7 @@ class EarlyStopping:
         validate(self)
 
     def best_epoch(self, losses: Any) -> int:
-        """Index of the last epoch that improved on all before it by more than ``min_delta``."""
+        """Index of the last epoch that improved by more than ``min_delta``."""
         best, losses = 0, [loss if loss == loss else float("inf") for loss in losses]  # NaN is no improvement
         for epoch, loss in enumerate(losses):
             if loss < losses[best] - self.min_delta:
@@ -56,12 +56,12 @@ class EarlyStopping:
         return best
 
     def epochs_to_wait(self, losses: Any) -> int:
-        """Epochs left without improvement before the end; 0 or less ends the training."""
+        """Epochs left without improvement; 0 or less ends the training."""
         return self.patience - (len(losses) - 1 - self.best_epoch(losses))
 
 
 class Learned(NamedTuple):
-    """The parameters and layer state that a network predicts with, both of one epoch."""
+    """The parameters and layer state to predict with, of one epoch."""
 
     params: PyTree
     layer_state: PyTree
@@ -108,18 +108,18 @@ class Job:
     def call(
         self, compiled: Callable[..., tuple[TrainingState, Records]], state: TrainingState, stop: int
     ) -> tuple[TrainingState, Records]:
-        """Run a compiled function such as `advance` on this program and its data, up to step ``stop``."""
+        """Run a compiled function, such as `advance`, up to step ``stop``."""
         return compiled(self.program, state, self.scaling, self.train, self.monitor, jnp.asarray(stop, jnp.int32))
 
 
 def steps_in(seconds: float, steps: int, taken: float) -> int:
-    """Steps of a call that is to take ``seconds``, where ``steps`` took ``taken`` seconds; 1 to `CAPACITY`."""
+    """Steps of a call of ``seconds``, where ``steps`` took ``taken`` seconds."""
     return max(1, min(CAPACITY, int(steps / taken * seconds)))
 
 
 @dataclass
 class Training(Job):
-    """A training under way: the program, its data, its state, and its history.
+    """A training under way: program, data, state and history.
 
     The state after a given step depends on the seed alone, never on where the calls were cut; so a training that is
     saved after any call and resumed ends with the same bits.
@@ -138,7 +138,7 @@ class Training(Job):
 
     @property
     def learned(self) -> Learned:
-        """The network to predict with: that of the best epoch under early stopping, else the last."""
+        """The network to predict with: of the best epoch, or the last."""
         return Learned(self.state.params, self.state.layer_state) if self.best is None else self.best
 
     @property
@@ -148,18 +148,18 @@ class Training(Job):
 
     @property
     def layer_state(self) -> PyTree:
-        """The layers' state to predict with, of the same epoch as the parameters."""
+        """The layers' state to predict with."""
         return self.learned.layer_state
 
     def ended(self, epochs: int) -> bool:
-        """Whether all epochs are made, or early stopping has ended the training."""
+        """True once all epochs are made or early stopping ended the training."""
         if self.history.epochs_made >= epochs:
             return True
         losses = self.history.held_out[:, 0]
         return self.stopping is not None and len(losses) > 0 and self.stopping.epochs_to_wait(losses) <= 0
 
     def run(self, epochs: int) -> Iterator[Progress]:
-        """Train to the end of ``epochs``, yielding after every call; the state is consistent at each yield.
+        """Train to the end of ``epochs``, yielding a consistent state after every call.
 
         Raises:
             TrainingDiverged: a loss is NaN or infinite; the state is then that before the bad step.
@@ -210,7 +210,7 @@ class Training(Job):
             self.best = Learned(self.state.params, self.state.layer_state)
 
     def follow_losses(self) -> None:
-        """Set the learning rate that the epochs' losses call for, where a schedule watches them."""
+        """Set the learning rate of a schedule that watches losses."""
         schedule = self._schedule()
         if not watches_loss(schedule):
             return

@@ -1,4 +1,4 @@
-"""Many trainings at once: members that differ in their states alone, trained side by side by one program.
+"""Many trainings at once, side by side in one program.
 
 A member's seed, its weights and all hyperparameters that are numbers live in its state (`TrainingState`), so ``vmap``
 over states trains networks of different rates, penalties and initial weights in one program. What they share, the step
@@ -41,7 +41,7 @@ AXES: Any = TrainingState(*_FIRST)._replace(step=None)
 def advance_together(
     program: Program, stack: TrainingState, scaling: Scaling, train: Rows, held_out: Rows | None, stop: Array
 ) -> tuple[TrainingState, Records]:
-    """Train all members of a stack up to step ``stop``, as `advance` trains one.
+    """Train all members of a stack, as `advance` trains one.
 
     A member whose loss is NaN or infinite stays as it was before that step; its further records are meaningless.
     """
@@ -82,7 +82,7 @@ class Population(Job):
 
     @property
     def states(self) -> list[TrainingState]:
-        """The state of each member, that of a diverged one as it was before its bad step."""
+        """The state of each member; before its bad step if diverged."""
         states = [state for stack in self._stacks for state in members_of(stack)][: len(self.histories)]
         return [
             state._replace(step=np.asarray(history.steps_made, np.int32))
@@ -90,7 +90,7 @@ class Population(Job):
         ]
 
     def run(self, epochs: int) -> Iterator[int]:
-        """Train to the end of ``epochs``, yielding after every call the number of steps of each member."""
+        """Train to the end of ``epochs``, yielding each call's number of steps."""
         end, size = epochs * self.steps_per_epoch, FIRST_STEPS
         make_room()
         # Compiled before the threads begin, which would compile it once each.
@@ -135,7 +135,7 @@ class Population(Job):
 
 
 def run_in_threads(trainings: Sequence[Training], run: Callable[[Training], Any]) -> list[Any]:
-    """Call ``run`` on trainings of one structure, as many at a time as `threads` allows."""
+    """Call ``run`` on trainings of one structure, `threads` at a time."""
     make_room()
     compile_ahead(trainings[0])  # the threads would compile it once each
     with ThreadPoolExecutor(threads()) as pool:
@@ -148,14 +148,14 @@ def compile_ahead(training: Training) -> None:
 
 
 def threads() -> int:
-    """Programs that run at the same time: one per processor core, one on an accelerator."""
+    """Concurrent programs: one per processor core, one on an accelerator."""
     if jax.default_backend() != "cpu":
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def stack_size(members: int, state: TrainingState) -> int:
-    """Members per program, such that none waits for another and their states fit."""
+    """Members per program, such that none waits and their states fit."""
     size = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(state))
     most = max(1, min(WIDTH, STACK_BYTES // max(size, 1)))
     count = -(-members // most)
@@ -164,13 +164,13 @@ def stack_size(members: int, state: TrainingState) -> int:
 
 
 def stack_of(states: Sequence[TrainingState]) -> TrainingState:
-    """Members side by side, as the program takes them: all leaves stacked but the step."""
+    """Stack the members' leaves, all but the step."""
     stacked = jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *states)
     return stacked._replace(step=jnp.asarray(states[0].step), key=jax.random.wrap_key_data(stacked.key))
 
 
 def members_of(stack: TrainingState) -> list[TrainingState]:
-    """The members of a stack as NumPy arrays, their random keys as numbers."""
+    """The members of a stack as NumPy arrays; keys as numbers."""
     host = jax.tree.map(np.asarray, stack._replace(key=jax.random.key_data(stack.key)))
     count, step = host.key.shape[0], np.asarray(host.step)
 

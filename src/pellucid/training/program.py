@@ -1,4 +1,4 @@
-"""The program: many steps, over as many epochs as they reach, compiled as one.
+"""The program: many steps, over any number of epochs, compiled as one.
 
 Shuffle, batches, forward, backward, update, measurements and the evaluation on held-out rows are one XLA program. It
 runs from any step to any other without recompiling, so the loop around it may stop wherever the user should see
@@ -45,21 +45,13 @@ class Step(NamedTuple):
 
 
 class Program(ABC):
-    """A training step to compile: a frozen, hashable dataclass of structure without numbers.
+    """A training step to compile: structure without numbers.
 
-    ``batch_size`` is the number of rows that one step takes; ``record_every``, ``record`` and ``histograms_every`` are
-    the fields of its `Recorder`.
+    A subclass is a frozen, hashable dataclass. ``batch_size`` is the number of rows that one step takes.
     """
 
     batch_size: int
-    record_every: int
-    record: tuple[str, ...]
-    histograms_every: int
-
-    @property
-    def recorder(self) -> Recorder:
-        """The selection of measurements, and how often they are taken."""
-        return Recorder(self.record_every, self.record, self.histograms_every)
+    recorder: Recorder
 
     @property
     @abstractmethod
@@ -74,7 +66,7 @@ class Program(ABC):
     @property
     @abstractmethod
     def unit_layers(self) -> tuple[str, ...]:
-        """The layers whose units the recorder watches, in the order of its memory."""
+        """The layers whose units the recorder watches, in order."""
 
     @abstractmethod
     def step(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array, measured: bool) -> Step:
@@ -85,7 +77,7 @@ class Program(ABC):
         """(2,): loss and metric over all rows of ``part``, in prediction mode."""
 
     def explain_divergence(self, state: TrainingState, scaling: Scaling, train: Rows) -> str:
-        """Explain why the step after ``state`` gives a NaN or infinite loss, and what to check."""
+        """Explain why the next step diverges, and what to check."""
         step = int(state.step)
         epoch = step // steps_per_epoch(train.rows, self.batch_size) + 1
         cause = self.cause_of_divergence(state, scaling, train)
@@ -96,7 +88,7 @@ class Program(ABC):
 
     @abstractmethod
     def cause_of_divergence(self, state: TrainingState, scaling: Scaling, train: Rows) -> str:
-        """Name the first number of the step after ``state`` that is NaN or infinite, and what to check."""
+        """Name the first non-finite number of the next step, with advice."""
 
 
 class Records(NamedTuple):
@@ -114,7 +106,7 @@ class Records(NamedTuple):
     """The recorder's memory after the last step."""
 
     def finite_steps(self, steps: int) -> int:
-        """How many of the first ``steps`` steps come before a loss that is NaN or infinite."""
+        """Count the steps before the first NaN or infinite loss."""
         finite = np.isfinite(np.asarray(self.steps)[:steps, 0])
         return steps if finite.all() else int(finite.argmin())
 
@@ -140,10 +132,11 @@ def run_steps(
     *,
     together: bool = False,
 ) -> tuple[TrainingState, Records]:
-    """The steps that `advance` compiles; ``together`` with others, under ``vmap``, where no member ends the loop.
+    """The steps that `advance` compiles.
 
-    A member whose loss is NaN or infinite then stays as it was before that step, while the others continue: were it to
-    end the loop, each step would have to choose between all that the loop carries, records included.
+    ``together`` with others, under ``vmap``, no member ends the loop. One whose loss is NaN or infinite stays as it was
+    before that step, while the others continue: were it to end the loop, each step would have to choose between all
+    that the loop carries, records included.
     """
     rows = train.rows
     per_epoch = steps_per_epoch(rows, program.batch_size)
@@ -236,7 +229,7 @@ def times(every: int, step: Any) -> Any:
 
 
 def maps_in_use() -> int:
-    """Memory maps of this process; 0 where the system does not report them."""
+    """Memory maps of this process; 0 where the system reports none."""
     try:
         return Path("/proc/self/maps").read_bytes().count(b"\n")
     except OSError:
@@ -244,7 +237,7 @@ def maps_in_use() -> int:
 
 
 def make_room() -> None:
-    """Release all compiled programs where more than `MAPS` memory maps are in use; those that run, run on."""
+    """Release all compiled programs if they take more than `MAPS` memory maps."""
     if maps_in_use() > MAPS:
         jax.clear_caches()
 
@@ -253,7 +246,7 @@ BAD_BATCH = "The inputs of its batch already hold NaN or infinity: check the dat
 
 
 def first_affected(network: Network, params: tuple[Params, ...], outputs: tuple[Array, ...]) -> str | None:
-    """Name the first layer with NaN or infinite parameters or outputs, and what to do.
+    """Name the first layer with non-finite parameters or outputs, with advice.
 
     Args:
         network: the network.
@@ -280,5 +273,5 @@ def first_affected(network: Network, params: tuple[Params, ...], outputs: tuple[
 
 
 def is_finite(tree: PyTree) -> bool:
-    """Whether all numbers of a tree are finite."""
+    """True if all numbers of a tree are finite."""
     return all(bool(jnp.isfinite(array).all()) for array in jax.tree.leaves(tree))

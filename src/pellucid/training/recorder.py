@@ -1,4 +1,4 @@
-"""The recorder: measurements of the activations, gradients and updates of a step, inside the program.
+"""The recorder: measurements of activations, gradients and updates inside the program.
 
 Pure functions inside the compiled epoch, so nothing calls back to Python. What is not selected is not computed.
 """
@@ -71,7 +71,7 @@ DECAY = 0.9
 
 
 class MeanGradient(NamedTuple):
-    """Averages over the last measured steps that separate the gradient from its noise.
+    """Running averages that separate the gradient from its noise.
 
     Formula:
         ḡ ← β ḡ + (1 − β) g, s ← β s + (1 − β) ‖g‖², both divided by 1 − βᵗ
@@ -94,7 +94,7 @@ class MeanGradient(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """The recorder's memory from one measured step to the next, within the training state."""
+    """The recorder's memory between measured steps."""
 
     active: tuple[Array, ...]
     """The last measured step in which each unit was not zero, −1 for never; one array for each activation."""
@@ -329,7 +329,7 @@ def _signal_to_noise(mean: MeanGradient, grads: tuple) -> tuple[MeanGradient, li
 
 
 def histogram(arrays: list[Array]) -> Float[Array, " numbers"]:
-    """Smallest number, largest number, and the counts of `BINS` bins of equal width; NaN for no arrays.
+    """Smallest and largest number, and the counts of `BINS` equal bins.
 
     Example:
         >>> histogram([jnp.arange(64.0)]).tolist()[:4]

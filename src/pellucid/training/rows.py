@@ -35,19 +35,19 @@ class Rows(NamedTuple):
 
 
 class TargetScaling(NamedTuple):
-    """Scaling of the stored targets for the loss, ``y' = (y − shift) · scale``, one number for each output."""
+    """Scaling of stored targets, ``y' = (y − shift) · scale``."""
 
     shift: Array
     scale: Array
 
     def invert(self, y: Array) -> Array:
-        """Targets or predictions in the target's own units: ``y = y' / scale + shift``."""
+        """Targets or predictions in own units: ``y = y' / scale + shift``."""
         shift, scale = (jnp.broadcast_to(number.astype(y.dtype), y.shape) for number in self)
         return y / scale + shift
 
 
 class Scaling(NamedTuple):
-    """Preprocessing of a batch, ``x' = (x − shift) · scale``, and of its targets, which are stored scaled."""
+    """Preprocessing of a batch, ``x' = (x − shift) · scale``."""
 
     shift: Array
     scale: Array
@@ -57,7 +57,7 @@ class Scaling(NamedTuple):
     """Features of a padded step of a sequence, which stays as it is; None where there is no padding."""
 
     def __call__(self, x: PyTree) -> PyTree:
-        """Scale inputs to the dtype of ``scale``; each array alike where there are several."""
+        """Scale inputs, in the dtype of ``scale``."""
 
         def scaled(x: Array) -> Array:
             shift, scale = (jnp.broadcast_to(number, x.shape) for number in (self.shift, self.scale))
@@ -127,14 +127,14 @@ def _mix(x: Array) -> Array:
 
 
 def epoch_order(state: TrainingState, rows: int, batch_size: int) -> Array:
-    """The rows in the order of the state's epoch, repeated from the start to fill the last batch."""
+    """The rows in the epoch's order, repeated to fill the last batch."""
     per_epoch = steps_per_epoch(rows, batch_size)
     order = permutation(jax.random.fold_in(state.key, state.step // per_epoch), rows)
     return jnp.concatenate([order, order[: per_epoch * batch_size - rows]])
 
 
 def rows_of_step(state: TrainingState, order: Array, batch_size: int) -> tuple[Array, Array]:
-    """The rows of the state's step in the order of its epoch, and the index at which they begin."""
+    """The rows of a step, and their first index in the order."""
     first = state.step % (order.shape[0] // batch_size) * batch_size
     return jax.lax.dynamic_slice_in_dim(order, first, batch_size), first
 
@@ -145,6 +145,6 @@ def take(rows: PyTree, chosen: Array) -> PyTree:
 
 
 def shapes_of(rows: PyTree) -> Any:
-    """The shape of one example; of each of its arrays where there are several."""
+    """The shape of one example, or of each of its arrays."""
     shapes = tuple(tuple(array.shape[1:]) for array in jax.tree.leaves(rows))
     return shapes if isinstance(rows, tuple) else shapes[0]

@@ -1,4 +1,4 @@
-"""Snapshots: a limited number of states along a training, evenly spaced at any length.
+"""Snapshots: states along a training, limited in number, evenly spaced.
 
 They are taken at the steps 0, d, 2d, 3d …; where these would exceed the limit, d doubles and every second one is
 dropped. Which steps have one depends on the current step alone, so a resumed training keeps the same ones as one that
@@ -17,7 +17,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def interval(step: int, most: int) -> int:
-    """Steps between two snapshots of a training at ``step``: a power of two.
+    """Steps between two snapshots at ``step``: a power of two.
 
     Example:
         >>> [interval(step, most=4) for step in (3, 4, 7, 8, 100)]
@@ -63,7 +63,7 @@ class SnapshotTaker:
         return [step for step in steps if step <= at and step % every == 0]
 
     def follow(self, state: TrainingState) -> None:
-        """Take the snapshot of a state if its step has one; drop those no longer kept."""
+        """Take the snapshot of a state if due; drop expired ones."""
         step = int(state.step)
         if step % interval(step, self.most) == 0:
             self.taken[step] = arrays_of(state)
@@ -77,7 +77,7 @@ def arrays_of(state: TrainingState) -> Arrays:
 
 @dataclass(frozen=True)
 class Snapshots(Mapping[int, TrainingState]):
-    """The states along a training by the number of steps made, each read on access.
+    """The states along a training by step, each read on access.
 
     Args:
         steps: the steps that have one.

@@ -17,7 +17,7 @@ from pellucid.training.recorder import Recorder
 
 
 class TrainingState(NamedTuple):
-    """Everything that a step reads and writes; a pytree of arrays, saved and resumed to the bit."""
+    """Everything that a step reads and writes, as a pytree of arrays."""
 
     params: PyTree
     """One dict per layer; where several networks are trained, those of each by its name, and so below."""
@@ -44,7 +44,7 @@ def initial_state(
     *,
     recorder: Recorder | None = None,
 ) -> TrainingState:
-    """The state before the first step, initialised from ``seed``, with the memory of ``recorder``.
+    """The state before the first step, initialised from ``seed``.
 
     Raises:
         InvalidValue: a regulariser of a layer that the network lacks, or one that needs the learning rate of an
@@ -57,7 +57,7 @@ def initial_state(
             f"{', '.join(network.names)}."
         )
     init_key, training_key = jax.random.split(jax.random.key(seed))
-    params, layer_state, _ = network.init(init_key, input_shape)  # pyright: ignore[reportArgumentType]
+    params, layer_state, _ = network.init(init_key, input_shape)
     optimizer_state = optimizer.init(params)
     if regularizer is not None and isinstance(optimizer, FromOptax):
         _check_rate(regularizer, optimizer, optimizer_state)
@@ -85,13 +85,13 @@ def _check_rate(regularizer: Regularizer, optimizer: FromOptax, state: Optimizer
 
 
 def with_numbers(state: TrainingState, optimizer: Any) -> TrainingState:
-    """The state with the hyperparameters of another optimiser of the same class; nothing recompiles."""
+    """The state with another optimiser's hyperparameters; nothing recompiles."""
     dtype = dtype_of(state.params)
     return state._replace(optimizer=state.optimizer._replace(rule=as_arrays(optimizer, dtype)))
 
 
 def to_arrays(tree: PyTree) -> dict[str, np.ndarray]:
-    """The leaves of a tree by their path, as NumPy arrays to be saved; random keys as their numbers."""
+    """The leaves of a tree as NumPy arrays by path."""
     return {path: np.asarray(_key_data(leaf)) for path, leaf in _paths(tree)}
 
 
@@ -109,8 +109,8 @@ def from_arrays(template: PyTree, arrays: dict[str, np.ndarray]) -> PyTree:
             received = "missing" if saved is None else f"{saved.dtype}{list(saved.shape)}"
             raise StorageError(
                 f"the saved array {path} does not fit this experiment: expected "
-                f"{expected.dtype}{list(expected.shape)}, found {received}. Network, optimizer and data must be those "
-                "of the saved run."
+                f"{expected.dtype}{list(expected.shape)}, received {received}. Network, optimizer and data must be "
+                "those of the saved run."
             )
         array = jnp.asarray(saved)
         leaves.append(jax.random.wrap_key_data(array) if expected is not leaf else array)

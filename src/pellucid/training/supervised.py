@@ -16,7 +16,7 @@ from pellucid.layers.layer import WEIGHTS
 from pellucid.network import Network, backpropagate, rows_that_fit
 from pellucid.optimizers import Update
 from pellucid.training.program import BAD_BATCH, Program, Step, first_affected, is_finite
-from pellucid.training.recorder import DEFAULT_GROUPS, unit_layers
+from pellucid.training.recorder import Recorder, unit_layers
 from pellucid.training.rows import Rows, Scaling, epoch_order, rows_of_step, shapes_of, steps_per_epoch, take
 from pellucid.training.state import TrainingState
 
@@ -45,9 +45,7 @@ class Supervised(Program):
         loss: its loss.
         metric: measured beside the loss.
         batch_size: rows of a step.
-        record_every: steps between two measurements of the layers; 0 for none.
-        record: groups of measurements, see `pellucid.training.recorder.GROUPS`.
-        histograms_every: steps between two histograms; 0 for none.
+        recorder: the measurements of the layers.
         shuffle: False takes the rows in their own order in every epoch.
     """
 
@@ -55,9 +53,7 @@ class Supervised(Program):
     loss: Loss
     metric: Metric
     batch_size: int
-    record_every: int = 20
-    record: tuple[str, ...] = DEFAULT_GROUPS
-    histograms_every: int = 0
+    recorder: Recorder = Recorder()
     shuffle: bool = True
 
     @property
@@ -93,11 +89,11 @@ class Supervised(Program):
         )
         if not measured:
             return Step(new_state, metrics, None)
-        seen = self.recorder.measure(self.network, update.params, update.changes, pass_, state.recorder, state.step)
-        return Step(new_state._replace(recorder=seen.memory), metrics, seen.layers, seen.histograms)
+        taken = self.recorder.measure(self.network, update.params, update.changes, pass_, state.recorder, state.step)
+        return Step(new_state._replace(recorder=taken.memory), metrics, taken.layers, taken.histograms)
 
     def update(self, state: TrainingState, grads: PyTree, progress: Scalar) -> Update:
-        """Update the parameters by the optimiser and the regulariser, ``progress`` epochs into the training."""
+        """Update the parameters by optimiser and regulariser, ``progress`` epochs in."""
         rule = state.regularizer
         if rule is not None:
             grads = self._penalised(rule, lambda g, w: g + rule.gradient(w), grads, state.params)
@@ -116,7 +112,7 @@ class Supervised(Program):
         return jax.tree_util.tree_map_with_path(changed, *trees)
 
     def metric_of(self, prediction: PyTree, target: PyTree, scaling: Scaling, mask: Array | None = None) -> Array:
-        """The metric of each example, in the target's own units; a mean over its unmasked steps."""
+        """The metric of each example, in the target's own units."""
         return masked_value(self.metric, scaling.own_units(prediction), scaling.own_units(target), mask)
 
     def key_of(self, state: TrainingState) -> Array:
@@ -138,7 +134,7 @@ class Supervised(Program):
         return Batch(x, target, weights, total)
 
     def evaluate(self, state: TrainingState, scaling: Scaling, part: Rows) -> Array:
-        """Mean loss and metric of the rows of ``part`` in prediction mode, Σ w l / Σ w where the rows have weights."""
+        """Weighted mean loss and metric of ``part``, in prediction mode."""
         rows = part.rows
         parts = -(-rows // rows_that_fit(self.network, shapes_of(part.x)))
         size = -(-rows // parts)
@@ -162,7 +158,7 @@ class Supervised(Program):
         return totals / weighed.astype(jnp.float32)
 
     def cause_of_divergence(self, state: TrainingState, scaling: Scaling, train: Rows) -> str:
-        """Name the first number of the step after ``state`` that is NaN or infinite, and what to check."""
+        """Name the first non-finite number of the next step, with advice."""
         batch = self.take_batch(state, scaling, train, epoch_order(state, train.rows, self.batch_size))
         if not is_finite(batch.x):
             return BAD_BATCH

@@ -1,114 +1,112 @@
-"""What all kinds share: the table of texts, the hyperparameters read from the fields, the sections of an entry."""
+"""What all kinds share: texts, formulas, hyperparameters, the pages of an entry and of the kind."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import pellucid as pel
 from pellucid.core.registry import Registry, describe
-from pellucid_textbook.catalogue.docstrings import arguments, section, summary
-from pellucid_textbook.catalogue.page import Content, Facts, Formulas, Page, Table
-
-
-@dataclass(frozen=True)
-class Text:
-    """What no object can say of itself; everything else is read or measured.
-
-    Attributes:
-        pro: for it.
-        con: against it.
-        used: where it is used.
-        subject: its number in the subject.
-        source: where it comes from, if its docstring names no source.
-    """
-
-    pro: str
-    con: str
-    used: str
-    subject: str
-    source: str = ""
+from pellucid.report.document import Formula, Table
+from pellucid_textbook.catalogue.docstrings import arguments, formula_lines, section, summary
+from pellucid_textbook.page import Content, Formulas, Page
+from pellucid_textbook.texts import read_texts
 
 
 @dataclass(frozen=True)
 class Kind:
     """A kind of thing with a registry, and how its entries are measured.
 
+    Its texts are in ``NAME.toml``: what is for and against an entry, where it is used, its source where the docstring
+    names none, and the fields of the example that is shown. An entry without texts is shown by what is measured.
+
     Attributes:
         name: plural, as people ask for it.
         title: heading of its comparison.
-        registry: its items.
-        texts: by name, one for each item.
-        formulas: of an item, by label.
+        registry: its entries.
+        labels: of the formulas, by the attribute of the class that holds one.
         measured: the sections measured from an item, by heading.
-        row: what the comparison says of an item, by heading.
-        draw: the figure that compares all items; takes them by name.
-        draw_item: the figure of one item, where it is not its curves.
-        examples: fields of the item that is shown, where it cannot be made without them or its defaults show nothing.
+        row: what the comparison says of an item, by heading; the formulas stand before it.
+        charts: the charts that compare items; takes them by name.
     """
 
     name: str
     title: str
     registry: Registry[Any]
-    texts: Mapping[str, Text]
-    formulas: Callable[[Any], Formulas]
+    labels: Mapping[str, str]
     measured: Callable[[Any], Mapping[str, Content]]
     row: Callable[[Any], Mapping[str, Any]]
-    draw: Callable[[Mapping[str, Any]], Any] | None = None
-    draw_item: Callable[[Any], Any] | None = None
-    examples: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    charts: Callable[[Mapping[str, Any]], Sequence[Any]] = field(default=lambda items: ())
 
     @property
-    def singular(self) -> str:
-        """The noun of one."""
-        return self.registry.kind
+    def texts(self) -> Mapping[str, Mapping[str, Any]]:
+        """The texts by name, in the order of the comparison."""
+        return read_texts("pellucid_textbook.catalogue", self.name)
 
     def names(self) -> list[str]:
-        """The items that have a text, in its order; an item of one's own is shown by giving the object."""
+        """All entries of the registry, those with texts first."""
         registered = set(self.registry)
-        return [name for name in self.texts if name in registered]
+        return [name for name in self.texts if name in registered] + sorted(registered - set(self.texts))
 
     def item(self, specification: Any) -> Any:
         """The object of a specification; a bare name takes the fields of its example."""
         if isinstance(specification, str):
             name = self.registry.find(specification).name
-            specification = {"name": name, **self.examples.get(name, {})}
+            specification = {"name": name, **self.texts.get(name, {}).get("example", {})}
         return self.registry.build(specification)
+
+    def items(self) -> dict[str, Any]:
+        """The objects by name, without those that need fields of which no example is known."""
+        items = {}
+        for name in self.names():
+            with suppress(pel.InvalidValue):
+                items[name] = self.item(name)
+        return items
+
+    def formulas(self, item: Any) -> Formulas:
+        """The formulas that the object holds, by label; else the lines of its docstring."""
+        names = sorted((n for n in dir(type(item)) if n.endswith("formula")), key=lambda n: (n != "formula", n))
+        held = {name: getattr(item, name) for name in names}
+        shown = {name: formula for name, formula in held.items() if isinstance(formula, Formula) and formula.text}
+        if not shown and (lines := formula_lines(type(item))):
+            return Formulas({"": lines})
+        return Formulas({self.labels.get(n, n.removesuffix("_formula").replace("_", " ")): f for n, f in shown.items()})
 
     def entry(self, item: Any) -> Page:
         """The page of one item."""
-        cls, text = type(item), self.texts.get(item.name)
+        cls, text = type(item), self.texts.get(item.name, {})
         classes = {self.registry.find(name).__name__: self.registry.find(name) for name in self.registry}
-        sections: dict[str, Content] = {"what": summary(cls), "formula": self.formulas(item)}
+        sections: dict[str, Content] = {"what": summary(cls)}
+        if formulas := self.formulas(item):
+            sections["formula"] = formulas
         sections |= self.measured(item)
         parameters = hyperparameters(item)
         if parameters.rows:
             sections["hyperparameters"] = parameters
-        notes = Facts()
-        if text is not None:
-            notes |= {"for": text.pro, "against": text.con, "used": text.used}
-        others = section(cls, "Others", classes)
-        source = section(cls, "Source", classes) or (text.source if text else "")
-        notes |= {"other libraries": others} if others else {}
-        notes |= {"source": source} if source else {}
-        notes |= {"subject": text.subject} if text else {}
-        sections["judgement"] = notes
-        draw = None if self.draw_item is None else lambda: self.draw_item(item)  # pyright: ignore[reportOptionalCall]
-        return Page(item.name, f"{item.name} · {self.singular}", sections, draw)
+        judged = {key: text[key] for key in ("for", "against", "used") if key in text}
+        judged |= {"other libraries": section(cls, "Others", classes)}
+        judged |= {"source": section(cls, "Source", classes) or text.get("source", "")}
+        sections["judgement"] = {key: value for key, value in judged.items() if value}
+        return Page(item.name, f"{item.name} · {self.registry.kind}", sections)
 
     def comparison(self) -> Page:
         """The page that compares all items."""
-        items = {name: self.item(name) for name in self.names()}
-        rows = [{"name": name, **self.row(item)} for name, item in items.items()]
-        judged = tuple(
-            (name, *((text.pro, text.con, text.used, text.subject) if text else ("", "", "", "")))
-            for name, text in ((name, self.texts.get(name)) for name in items)
-        )
+        items, rows = {}, []
+        for name, item in self.items().items():
+            with suppress(pel.ShapeError):  # a layer that takes no digit
+                formulas = {label: formula for label, formula in self.formulas(item).items() if label}
+                rows.append({"name": name, **formulas, **self.row(item)})
+                items[name] = item
+        head = list(dict.fromkeys(key for row in rows for key in row))
+        texts, columns = self.texts, ("for", "against", "used")
+        judged = [(name, *(texts.get(name, {}).get(column, "") for column in columns)) for name in items]
         sections: dict[str, Content] = {
-            "measured": Table(tuple(rows[0]), tuple(tuple(row.values()) for row in rows)),
-            "judgement": Table(("name", "for", "against", "used", "subject"), judged),
+            "graph": list(self.charts(items)),
+            "measured": Table(head, [[row.get(key, "") for key in head] for row in rows]),
+            "judgement": Table(("name", *columns), judged),
         }
-        draw = None if self.draw is None else lambda: self.draw(items)  # pyright: ignore[reportOptionalCall]
-        return Page(self.name, self.title, sections, draw)
+        return Page(self.name, self.title, {heading: part for heading, part in sections.items() if part})
 
 
 def hyperparameters(item: Any) -> Table:
@@ -131,7 +129,7 @@ def hyperparameters(item: Any) -> Table:
     if all(row["here"] == row["default"] for row in rows):
         for row in rows:
             del row["here"]
-    return Table(tuple(rows[0]) if rows else (), tuple(tuple(row.values()) for row in rows))
+    return Table(tuple(rows[0]) if rows else (), [list(row.values()) for row in rows])
 
 
 def _short(value: Any) -> Any:

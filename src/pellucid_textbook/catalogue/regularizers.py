@@ -1,4 +1,4 @@
-"""Regularisers: penalties on weights, and sparsity penalties on activations (subject 7.4–7.6, 7.9)."""
+"""Regularisers: penalties on weights, and sparsity penalties on activations."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,50 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.functions.regularizers import Regularizer, Sparsity, regularizers, sparsities
-from pellucid.report.figures import COLOURS, STYLES
-from pellucid_textbook.catalogue.kind import Kind, Text
-from pellucid_textbook.catalogue.page import Content, Curve, Facts, Formulas, Table
-from pellucid_textbook.catalogue.plots import new_figure, tidy
-
-TEXTS = {
-    "l1": Text(
-        "Weights that the data do not need become exactly 0: it chooses features.",
-        "Of two features alike it may drop either; shrinks the large weights it keeps too.",
-        "Many features of which few matter; sparse networks.",
-        "7.4",
-    ),
-    "l2": Text(
-        "Keeps all weights small and smooth; shares a weight among features alike.",
-        "No weight becomes exactly 0.",
-        "The usual guard against overfitting.",
-        "7.5",
-    ),
-    "elastic_net": Text(
-        "Zeros as with L1, and groups of features alike stay together as with L2.",
-        "Two strengths to choose.",
-        "Many correlated features.",
-        "7.6",
-    ),
-}
-
-SPARSITY_TEXTS = {
-    "l1_activity": Text(
-        "Few active neurons for each example; works with any activation.",
-        "With ReLU codes it can silence a neuron for good.",
-        "Sparse autoencoders.",
-        "7.9, 1.8",
-    ),
-    "kl_activity": Text(
-        "Each neuron is active for a chosen share of the examples: none dies, none is always on.",
-        "Only for activations between 0 and 1; depends on the whole batch.",
-        "Sparse autoencoders with sigmoid codes.",
-        "7.9, 1.8",
-    ),
-}
-
-EXAMPLES = {"l1": {"strength": 0.5}, "l2": {"strength": 0.5}, "elastic_net": {"l1": 0.25, "l2": 0.25}}
-"""Strengths at which the shapes are seen; the defaults stand in the table of hyperparameters."""
-SPARSITY_EXAMPLES = {"l1_activity": {"strength": 1.0}, "kl_activity": {"strength": 1.0, "target": 0.1}}
+from pellucid.report.chart import LineChart, ScatterChart, Series
+from pellucid.report.document import Table
+from pellucid_textbook.catalogue.kind import Kind
+from pellucid_textbook.page import Content
 
 WEIGHTS = (-2.0, 0.0, 0.01, 0.05, 0.5, 1.0, 1e4)
 RATE = 0.1
@@ -75,46 +35,21 @@ def steps_to_zero(penalty: Regularizer) -> int | None:
     return None
 
 
-def _penalties(penalty: Regularizer, w: np.ndarray) -> np.ndarray:
-    return np.array([float(penalty.penalty(jnp.asarray([one], jnp.float32))) for one in w])
-
-
-def _formulas(penalty: Regularizer) -> Formulas:
-    return Formulas(
-        {
-            "penalty": penalty.formula.text,
-            "gradient of the smooth part": penalty.gradient_formula.text,
-            "proximal step": penalty.proximal_formula.text,
-        }
-    )
+def _penalties(penalty: Regularizer, w: Any) -> np.ndarray:
+    return np.array([float(penalty.penalty(jnp.atleast_1d(jnp.asarray(one, jnp.float32)))) for one in w])
 
 
 def _measured(penalty: Regularizer) -> Mapping[str, Content]:
-    w = np.linspace(-2, 2, 161, dtype=np.float32)
-    at = np.array(WEIGHTS, np.float32)
     zero = steps_to_zero(penalty)
+    penalties, steps = _penalties(penalty, WEIGHTS).tolist(), shrunk(penalty, WEIGHTS).tolist()
     return {
-        "graph": (
-            Curve("penalty", "w", w, _penalties(penalty, w)),
-            Curve("w after a step of ½, penalty alone", "w", w, shrunk(penalty, w, 0.5)),
-        ),
-        "behaviour": Facts(
-            {
-                "a weight 1 without data": f"exactly 0 after {zero} steps of {RATE}" if zero else "never exactly 0",
-                "acts on": "weights, recurrent ones too; not on biases",
-            }
-        ),
+        "graph": _charts({penalty.name: penalty})[:2],
+        "behaviour": {
+            "a weight 1 without data": f"exactly 0 after {zero} steps of {RATE}" if zero else "never exactly 0",
+            "acts on": "weights, recurrent ones too; not on biases",
+        },
         "in float32": Table(
-            ("w", "penalty", "gradient", f"after a step of {RATE}"),
-            tuple(
-                zip(
-                    WEIGHTS,
-                    map(float, _penalties(penalty, at)),
-                    map(float, penalty.gradient(jnp.asarray(at))),
-                    map(float, shrunk(penalty, at)),
-                    strict=True,
-                )
-            ),
+            ("w", "penalty", f"after a step of {RATE}"), list(zip(WEIGHTS, penalties, steps, strict=True))
         ),
     }
 
@@ -122,36 +57,35 @@ def _measured(penalty: Regularizer) -> Mapping[str, Content]:
 def _row(penalty: Regularizer) -> Mapping[str, Any]:
     zero = steps_to_zero(penalty)
     return {
-        "penalty": penalty.formula.text,
-        "gradient": penalty.gradient_formula.text,
-        "proximal step": penalty.proximal_formula.text,
-        "1 becomes 0": f"{zero} steps" if zero else "never",
-        "0.5 becomes": float(shrunk(penalty, [0.5])[0]),
-        "0.01 becomes": float(shrunk(penalty, [0.01])[0]),
+        "w = 1 without data": f"0 after {zero} steps" if zero else "never 0",
+        "0.05 after a step": float(shrunk(penalty, [0.05])[0]),
+        "1 after a step": float(shrunk(penalty, [1.0])[0]),
     }
 
 
-def _draw(items: Mapping[str, Regularizer]) -> Any:
-    figure = new_figure((10, 3.4))
-    shape, step, level = figure.subplots(1, 3)
-    w = np.linspace(-2, 2, 161, dtype=np.float32)
-    plane = np.stack(np.meshgrid(np.linspace(-1.5, 1.5, 91), np.linspace(-1.5, 1.5, 91)), axis=-1).astype(np.float32)
-    for number, (name, penalty) in enumerate(items.items()):
-        look = {"color": COLOURS[number % len(COLOURS)], "ls": STYLES[number % len(STYLES)], "lw": 2}
-        shape.plot(w, _penalties(penalty, w), label=name, **look)
-        step.plot(w, shrunk(penalty, w, 0.5), label=name, **look)
-        flat = np.unique(np.abs(plane))
-        along = dict(zip(flat.tolist(), _penalties(penalty, flat).tolist(), strict=True))
-        height = np.vectorize(along.get)(np.abs(plane).astype(float)).sum(axis=-1)
-        one = float(_penalties(penalty, np.ones(1, np.float32))[0])
-        level.contour(plane[..., 0], plane[..., 1], height, levels=[one], colors=look["color"], linestyles=look["ls"])
-    shape.set(title="penalty of one weight", xlabel="w")
-    step.set(title="w after a step of ½, penalty alone", xlabel="w")
-    level.set(title="weights that cost as much as (1, 0)", xlabel="w₁", ylabel="w₂", aspect="equal")
-    shape.legend(frameon=False)
-    for axes in (shape, step, level):
-        tidy(axes)
-    return figure
+def _level(penalty: Regularizer, points: int = 96) -> Series:
+    """The weights that cost as much as (1, 0), by bisection along each direction."""
+    angles = np.linspace(0, 2 * np.pi, points, endpoint=False)
+    directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    one = _penalties(penalty, np.array([[1.0, 0.0]]))[0]
+    low, high = np.zeros(points), np.full(points, 2.0)
+    for _ in range(12):
+        middle = (low + high) / 2
+        inside = _penalties(penalty, middle[:, None] * directions) < one
+        low, high = np.where(inside, middle, low), np.where(inside, high, middle)
+    return Series(penalty.name, *(low[:, None] * directions).T)
+
+
+def _charts(items: Mapping[str, Regularizer]) -> list[Any]:
+    w = np.linspace(-2, 2, 81, dtype=np.float32)
+    shapes = [Series(name, w, _penalties(item, w)) for name, item in items.items()]
+    steps = [Series(name, w, shrunk(item, w, 0.5)) for name, item in items.items()]
+    levels = [_level(item) for item in items.values()]
+    return [
+        LineChart("penalty of one weight", shapes, "w", log=False),
+        LineChart("w after a step of ½, penalty alone", steps, "w", log=False),
+        ScatterChart("weights that cost as much as (1, 0)", levels, "w₁", "w₂", equal=True),
+    ]
 
 
 def activity(penalty: Sparsity, a: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -163,56 +97,36 @@ def activity(penalty: Sparsity, a: Any) -> tuple[np.ndarray, np.ndarray]:
     return np.array([float(p) for p, _ in pairs]), np.array([float(s) for _, s in pairs])
 
 
-def _sparsity_formulas(penalty: Sparsity) -> Formulas:
-    return Formulas({"penalty": penalty.formula.text, "gradient": penalty.gradient_formula.text})
-
-
 def _sparsity_measured(penalty: Sparsity) -> Mapping[str, Content]:
-    a = np.linspace(0.01, 0.99, 99, dtype=np.float32)
-    value, gradient = activity(penalty, a)
-    points = (0.0, 0.05, 0.1, 0.5, 1.0)
+    a, points = np.linspace(0.01, 0.99, 99, dtype=np.float32), (0.0, 0.05, 0.1, 0.5, 1.0)
+    names, axis = ("penalty", "gradient"), "mean activation"
+    curves = zip(names, activity(penalty, a), strict=True)
+    columns = (part.tolist() for part in activity(penalty, points))
     return {
-        "graph": (Curve("penalty", "mean activation", a, value), Curve("gradient", "mean activation", a, gradient)),
-        "in float32": Table(
-            ("mean activation", "penalty", "gradient"),
-            tuple(zip(points, *map(list, _floats(activity(penalty, points))), strict=True)),
-        ),
+        "graph": [LineChart(name, [Series(name, a, y)], axis, log=False) for name, y in curves],
+        "in float32": Table((axis, *names), list(zip(points, *columns, strict=True))),
     }
-
-
-def _floats(parts: tuple[np.ndarray, ...]) -> list[list[float]]:
-    return [part.tolist() for part in parts]
 
 
 def _sparsity_row(penalty: Sparsity) -> Mapping[str, Any]:
-    value, _ = activity(penalty, [0.01, 0.1, 0.5])
-    return {
-        "formula": next(iter(_sparsity_formulas(penalty).values())),
-        "at 0.01": float(value[0]),
-        "at 0.1": float(value[1]),
-        "at 0.5": float(value[2]),
-    }
+    at = (0.01, 0.1, 0.5)
+    return {f"at {a}": float(value) for a, value in zip(at, activity(penalty, at)[0], strict=True)}
 
 
 KIND = Kind(
     name="regularizers",
     title="Regularisers: penalties on the weights",
     registry=regularizers,
-    texts=TEXTS,
-    formulas=_formulas,
+    labels={"formula": "penalty", "proximal_formula": "proximal step", "gradient_formula": "gradient"},
     measured=_measured,
     row=_row,
-    draw=_draw,
-    examples=EXAMPLES,
+    charts=_charts,
 )
-
 SPARSITIES = Kind(
     name="sparsities",
     title="Sparsity penalties: few active neurons",
     registry=sparsities,
-    texts=SPARSITY_TEXTS,
-    formulas=_sparsity_formulas,
+    labels={"formula": "penalty", "gradient_formula": "gradient"},
     measured=_sparsity_measured,
     row=_sparsity_row,
-    examples=SPARSITY_EXAMPLES,
 )

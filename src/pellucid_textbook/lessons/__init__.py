@@ -1,38 +1,25 @@
-"""The claims of the subject, each measured: ``lesson("deep-linear")`` runs its experiment and computes the verdict.
+"""The lessons: claims about neural networks, each tested by an experiment; ``lesson("deep-linear")`` runs one.
 
-A lesson file registers its claims when it is imported, so each is named here.
+A lesson module registers its experiments when it is imported, so each is named here.
 """
 
-from pellucid_textbook.lessons import (
-    activations,
-    costs,
-    losses,
-    networks,
-    neurons,
-    optimizers,
-    regularization,
-    saturation,
-)
-from pellucid_textbook.lessons.claims import Condition, Lesson, Measured, claim, find_lesson, list_lessons
-from pellucid_textbook.lessons.panels import Curve, Curves, Dots, Images, Points
+from pellucid_textbook.lessons import activations, costs, losses, networks, neurons, optimizers, regularization
+from pellucid_textbook.lessons.claim import Condition, Exercise, Lesson, Measured, experiment, find_lesson, list_lessons
 from pellucid_textbook.lessons.quantity import Quantity
-from pellucid_textbook.lessons.study import LessonResult, lesson, train_variants
+from pellucid_textbook.lessons.study import LessonResult, lesson
+from pellucid_textbook.lessons.trainings import train_variants
 from pellucid_textbook.lessons.walkthroughs import walk_through
 
 __all__ = [
     "Condition",
-    "Curve",
-    "Curves",
-    "Dots",
-    "Images",
+    "Exercise",
     "Lesson",
     "LessonResult",
     "Measured",
-    "Points",
     "Quantity",
     "activations",
-    "claim",
     "costs",
+    "experiment",
     "find_lesson",
     "lesson",
     "list_lessons",
@@ -41,7 +28,6 @@ __all__ = [
     "neurons",
     "optimizers",
     "regularization",
-    "saturation",
     "train_variants",
     "walk_through",
 ]

@@ -2,24 +2,24 @@
 
 The folder holds::
 
-    index.md (or index.html)      the claims and their verdicts
-    <name>.md (or <name>.html)    a lesson: claim, reason, experiment, figures, rule, verdict
-    <name>.png                    its picture (HTML pages hold it themselves)
+    index.md (or index.html)      the claims and their verdicts, in the order to learn them in
+    <name>.md (or <name>.html)    a lesson: claim, reason, experiment, quantities, rule, verdict, exercises
+    <name>.svg                    its picture (HTML pages hold it themselves)
     results/<name>.json           what was measured; a lesson whose result is there already is not run again
 """
 
-import base64
-import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 
 import msgspec
 
 from pellucid.core.files import write_bytes
-from pellucid.report import page as html
-from pellucid_textbook.lessons.claims import check_seeds, list_lessons
-from pellucid_textbook.lessons.quantity import Quantity, number
+from pellucid.report import html, markdown
+from pellucid.report.document import Document, Link, Section, Strong, Table
+from pellucid_textbook.lessons.claim import check_seeds, list_lessons
 from pellucid_textbook.lessons.study import LessonResult, lesson
+from pellucid_textbook.page import picture
 
 
 def study_all(folder: Path, seeds: int, seed: int) -> Iterator[LessonResult]:
@@ -35,15 +35,12 @@ def study_all(folder: Path, seeds: int, seed: int) -> Iterator[LessonResult]:
         StorageError: a result cannot be written.
     """
     check_seeds(seeds)
-    for found in list_lessons():
-        path = folder / "results" / f"{found.name}.json"
+    for each in list_lessons():
+        path = folder / "results" / f"{each.name}.json"
         result = read_result(path)
-        if (
-            result is None
-            or result.seeds != tuple(range(seed, seed + seeds))
-            or result.fingerprint != found.fingerprint
-        ):
-            result = lesson(found.name, seeds=seeds, seed=seed)
+        wanted = (tuple(range(seed, seed + seeds)), each.fingerprint)
+        if result is None or (result.seeds, result.fingerprint) != wanted:
+            result = lesson(each.name, seeds=seeds, seed=seed)
             write_bytes(path, msgspec.json.encode(result))
         yield result
 
@@ -56,141 +53,42 @@ def read_result(path: Path) -> LessonResult | None:
         return None
 
 
-def picture(result: LessonResult, dpi: int = 110) -> bytes:
-    """The lesson's figure as PNG; the same result gives the same bytes."""
-    buffer = io.BytesIO()
-    result.figure().savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
-    return buffer.getvalue()
-
-
-def write_html(folder: Path, results: list[LessonResult]) -> None:
-    """The index and a page for each lesson, as HTML that stands alone."""
+def write_pages(folder: Path, results: Sequence[LessonResult], *, as_markdown: bool) -> Path:
+    """Write the index and a page for each lesson, as HTML or Markdown; gives the path of the index."""
+    render, ending = (markdown.text, "md") if as_markdown else (html.page, "html")
     for result in results:
-        write_bytes(folder / f"{result.name}.html", html_page(result).encode())
-    write_bytes(folder / "index.html", html_index(results).encode())
+        image = f"{result.name}.svg" if as_markdown else None
+        if image:
+            write_bytes(folder / image, picture(result.charts).encode())
+        write_bytes(folder / f"{result.name}.{ending}", render(result.document(image, ending)).encode())
+    index = folder / f"index.{ending}"
+    write_bytes(index, render(index_document(results, ending)).encode())
+    return index
 
 
-def html_index(results: list[LessonResult]) -> str:
-    """The table of all verdicts."""
-    rows = [
-        (
-            str(result.lesson.number),
-            html.element("a", result.lesson.claim, href=f"{result.name}.html"),
-            ", ".join(result.lesson.items),
-            html.element("strong", result.verdict),
-        )
-        for result in results
-    ]
-    return html.page("Lessons", html.paragraph(summary(results)), html.table(("", "claim", "subject", "verdict"), rows))
-
-
-def html_page(result: LessonResult) -> str:
-    """One lesson."""
-    found = result.lesson
-    rows = [(labelled(q), number(q.mean), f"{number(q.low)} to {number(q.high)}") for q in result.quantities]
-    judged = found.judged(result.figures)
-    data = "data:image/png;base64," + base64.b64encode(picture(result)).decode()
-    return html.page(
-        f"{found.number} {found.claim}",
-        html.paragraph(f"Verdict: {result.verdict}.", kind="lead"),
-        html.paragraph(
-            f"Subject {', '.join(found.items)} · ",
-            html.code(f"pellucid lesson {found.name}"),
-            " · ",
-            html.element("a", "all lessons", href="index.html"),
-            kind="quiet",
-        ),
-        html.section("Why it should be so", html.paragraph(found.reason)),
-        html.section("Experiment", html.paragraph(found.experiment)),
-        html.section(
-            "Rule",
-            html.paragraph("The claim holds if all of this is met:"),
-            html.bullets(html.join(text, ": ", html.element("strong", MET[met])) for text, met in judged),
-        ),
-        html.section(
-            "What was measured",
-            html.table((sample_mask(result), "mean", "95 % interval"), rows),
-            html.figure(html.image(data, f"{found.claim} What was measured."), LEGEND),
-        ),
-    )
-
-
-def write_markdown(folder: Path, results: list[LessonResult]) -> None:
-    """The index, a page for each lesson, and its picture, as Markdown."""
-    for result in results:
-        write_bytes(folder / f"{result.name}.png", picture(result))
-        write_bytes(folder / f"{result.name}.md", markdown_page(result).encode())
-    write_bytes(folder / "index.md", markdown_index(results).encode())
-
-
-def markdown_index(results: list[LessonResult]) -> str:
-    """The table of all verdicts."""
-    rows = [
-        f"| {result.lesson.number} | [{_cell(result.lesson.claim)}]({result.name}.md) "
-        f"| {', '.join(result.lesson.items)} | **{result.verdict}** |"
-        for result in results
-    ]
-    return "\n".join(["# Lessons", "", summary(results), "", "| | claim | subject | verdict |", "|-|-|-|-|", *rows, ""])
-
-
-def summary(results: list[LessonResult]) -> str:
-    """What the table shows, in a paragraph."""
+def index_document(results: Sequence[LessonResult], ending: str) -> Document:
+    """The verdicts, part by part."""
     held = sum(result.holds for result in results)
-    return (
-        f"Claims that are often made of neural networks, each put to the test on stated data with "
-        f"{len(results[0].seeds)} seeds. {held} of {len(results)} hold here. Each verdict is computed from the "
-        "measured figures by the rule on its page; none is entered by hand."
-    )
-
-
-def markdown_page(result: LessonResult) -> str:
-    """One lesson."""
-    found = result.lesson
-    figures = [
-        f"| {_cell(labelled(q))} | {number(q.mean)} | {number(q.low)} to {number(q.high)} |" for q in result.quantities
-    ]
-    return "\n".join(
-        [
-            f"# {found.number} {found.claim}",
-            "",
-            f"Subject {', '.join(found.items)} · `pellucid lesson {found.name}` · [all lessons](index.md)",
-            "",
-            f"**Verdict: {result.verdict}.**",
-            "",
-            f"**Why it should be so.** {found.reason}",
-            "",
-            f"**Experiment.** {found.experiment}",
-            "",
-            "**Rule.** The claim holds if all of this is met:",
-            "",
-            *(f"- {text}: **{MET[met]}**" for text, met in found.judged(result.figures)),
-            "",
-            f"| measured, {sample_mask(result)} | mean | 95 % interval |",
-            "|-|-|-|",
-            *figures,
-            "",
-            f"![{found.claim}]({found.name}.png)",
-            "",
-            LEGEND,
-            "",
+    parts = []
+    for part, members in groupby(results, lambda result: result.lesson.part):
+        rows = [
+            (
+                result.lesson.number,
+                Link(result.lesson.claim, f"{result.name}.{ending}"),
+                ", ".join(map(str, _numbers(result))) or "–",
+                Strong(result.verdict),
+            )
+            for result in members
         ]
+        parts.append(Section(part, Table(("", "claim", "after", "verdict"), rows)))
+    return Document(
+        "Lessons",
+        f"Claims that are often made about neural networks, each tested on stated data with {len(results[0].seeds)} "
+        f"seeds, in the order to learn them in. {held} of {len(results)} hold here. Each verdict is computed from the "
+        "measured quantities by the rule on its page; none is entered by hand.",
+        *parts,
     )
 
 
-MET = {True: "met", False: "not met"}
-LEGEND = "Lines: means over the seeds; bands: from the lowest seed to the highest; dots: one a seed; bars: their means."
-
-
-def sample_mask(result: LessonResult) -> str:
-    """Which seeds."""
-    return f"seeds {result.seeds[0]} to {result.seeds[-1]}"
-
-
-def labelled(quantity: Quantity) -> str:
-    """Its name, and its unit where it has one."""
-    return f"{quantity.name}, {quantity.unit}" if quantity.unit else quantity.name
-
-
-def _cell(text: str) -> str:
-    """Text in a cell of a Markdown table, where a bar would end it."""
-    return text.replace("|", "\\|")
+def _numbers(result: LessonResult) -> list[int]:
+    return [each.number for each in list_lessons() if each.name in result.lesson.after]

@@ -1,18 +1,18 @@
 """A measured quantity: one value a seed, its mean and 95 % interval."""
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
+from scipy.special import stdtrit
 
-from pellucid.core.errors import InvalidValue
-from pellucid.core.statistics import interval
+import pellucid as pel
+from pellucid.report.document import number
 
 
 class Quantity(msgspec.Struct, frozen=True):
-    """A measured quantity: one value for each seed, or for each round of a timing.
+    """A measured quantity: one value for each seed.
 
     Args:
         name: what it is.
@@ -35,53 +35,38 @@ class Quantity(msgspec.Struct, frozen=True):
     unit: str = ""
 
     @staticmethod
-    def of(name: str, values: Any, unit: str = "") -> "Quantity":
-        """The quantity of any sequence of numbers."""
-        return Quantity(name, tuple(float(value) for value in values), unit)
+    def of(name: str, values: Any) -> "Quantity":
+        """The quantity of any sequence of numbers; a unit follows the name in square brackets."""
+        name, _, unit = name.partition(" [")
+        return Quantity(name, tuple(float(value) for value in values), unit.rstrip("]"))
 
     def __post_init__(self) -> None:
         if len(self.values) < 2 or not all(map(math.isfinite, self.values)):
-            raise InvalidValue(f"the quantity {self.name!r} needs at least two finite values. Received: {self.values}.")
+            raise pel.InvalidValue(
+                f"the quantity {self.name!r} needs at least two finite values. Received: {self.values}."
+            )
 
     @property
     def mean(self) -> float:
         """Mean of the values."""
-        return interval(self.values).mean
+        return float(np.mean(self.values))
 
     @property
     def low(self) -> float:
-        """Lower end of the 95 % interval of the mean."""
-        return interval(self.values).low
+        """Lower end of Student's 95 % interval of the mean."""
+        return self.mean - self._half_width
 
     @property
     def high(self) -> float:
-        """Upper end of the 95 % interval of the mean."""
-        return interval(self.values).high
+        """Upper end of Student's 95 % interval of the mean."""
+        return self.mean + self._half_width
 
-    def minus(self, other: "Quantity", name: str) -> "Quantity":
-        """The paired difference, seed by seed."""
-        return Quantity.of(name, np.subtract(self.values, other.values), self.unit)
-
-    def over(self, other: "Quantity", name: str) -> "Quantity":
-        """The paired ratio, seed by seed."""
-        return Quantity.of(name, np.divide(self.values, other.values))
+    @property
+    def _half_width(self) -> float:
+        count = len(self.values)
+        return float(stdtrit(count - 1, 0.975) * np.std(self.values, ddof=1) / math.sqrt(count))
 
     def __str__(self) -> str:
         unit = f" {self.unit}" if self.unit else ""
-        return f"{number(self.mean)} [{number(self.low)}, {number(self.high)}]{unit}"
-
-
-def number(value: float) -> str:
-    """A number for people: three significant digits, a true minus.
-
-    Example:
-        >>> number(-1234.5), number(0.00001234), number(0.0)
-        ('−1234', '1.23e−5', '0')
-    """
-    text = f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
-    return text.replace("e-0", "e-").replace("e+0", "e+").replace("-", "−")
-
-
-def quantities_by_name(quantities: Sequence[Quantity]) -> dict[str, Quantity]:
-    """The quantities by their names."""
-    return {quantity.name: quantity for quantity in quantities}
+        low, mean, high = (number(value, 3) for value in (self.low, self.mean, self.high))
+        return f"{mean} [{low}, {high}]{unit}"

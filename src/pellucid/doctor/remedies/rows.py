@@ -1,155 +1,180 @@
-"""Remedies of the rows: which there are, what they weigh, how their inputs are scaled."""
+"""Remedies of the rows: which there are, what they weigh, how inputs and targets are scaled."""
 
-from dataclasses import replace
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
-from pellucid.doctor.remedies.table import remedy
-from pellucid.doctor.setup import Setup
-from pellucid.network import token_layer
-from pellucid.runs.scaling import ScalingChoice
+from pellucid.data import Preprocessing
+from pellucid.doctor.remedies.table import Changed, remedy, with_inputs, with_rows, with_settings
+from pellucid.doctor.skill import as_rows, class_numbers
+from pellucid.runs.plan import Plan
 
 ENOUGH = 30
 """Fewest rows that say anything of neighbours and of columns."""
 
 
+def classifies(plan: Plan) -> bool:
+    """Whether each row has one class of several."""
+    return plan.data.task in ("binary", "multiclass")
+
+
+def _counts(plan: Plan) -> np.ndarray:
+    return np.bincount(class_numbers(plan.data.train.y), minlength=len(plan.data.classes))
+
+
 @remedy("balanced class weights")
-def _balanced(setup: Setup) -> list[tuple[str, Setup]]:
-    if setup.classes == 0 or setup.task == "multilabel" or setup.class_weights == "balanced":
+def _balanced(plan: Plan) -> Changed:
+    if not classifies(plan) or plan.experiment.class_weights == "balanced":
         return []
-    counts = np.bincount(setup.labels, minlength=setup.classes)
-    weights = len(setup.labels) / ((counts > 0).sum() * np.maximum(counts, 1))
-    of_rows = weights[setup.labels]
-    if setup.train.weights is not None and setup.class_weights is None:
-        of_rows = of_rows * np.asarray(setup.train.weights)
-    train = setup.train._replace(weights=jnp.asarray(of_rows / of_rows.mean(), jnp.float32))
-    return [("each class weighs alike", replace(setup, train=train, class_weights="balanced"))]
+    return [("each class weighs alike", with_settings(plan, class_weights="balanced"))]
 
 
 @remedy("oversample rare classes")
-def _oversample(setup: Setup) -> list[tuple[str, Setup]]:
-    if setup.classes == 0 or setup.task == "multilabel":
+def _oversample(plan: Plan) -> Changed:
+    if not classifies(plan):
         return []
-    counts = np.bincount(setup.labels, minlength=setup.classes)
+    labels, counts = class_numbers(plan.data.train.y), _counts(plan)
     if np.ptp(counts[counts > 0]) == 0:
         return []
-    places = [np.resize(np.flatnonzero(setup.labels == c), counts.max()) for c in np.flatnonzero(counts)]
-    return [("rows of rare classes repeated", setup.with_rows(np.concatenate(places)))]
+    rows = [np.resize(np.flatnonzero(labels == c), counts.max()) for c in np.flatnonzero(counts)]
+    return [("rows of rare classes repeated", with_rows(plan, np.concatenate(rows)))]
 
 
 @remedy("correct the labels", slow=True)
-def _relabel(setup: Setup) -> list[tuple[str, Setup]]:
+def _relabel(plan: Plan) -> Changed:
     from sklearn.model_selection import cross_val_predict
     from sklearn.neighbors import KNeighborsClassifier
 
-    if setup.classes == 0 or setup.task == "multilabel" or len(setup.labels) < ENOUGH:
+    train = plan.data.train
+    if not classifies(plan) or len(train) < ENOUGH:
         return []
-    x = _standard(setup.x.reshape(len(setup.x), -1))
-    told = cross_val_predict(KNeighborsClassifier(7), np.nan_to_num(x), setup.labels, cv=5)
-    kept = np.flatnonzero(told == setup.labels)
+    labels, x = class_numbers(train.y), _standard(as_rows(train.x))
+    kept = np.flatnonzero(cross_val_predict(KNeighborsClassifier(7), np.nan_to_num(x), labels, cv=5) == labels)
     if len(kept) == len(x):
         return []
-    return [(f"{len(x) - len(kept)} rows left out that their neighbours contradict", setup.with_rows(kept))]
+    return [(f"{len(x) - len(kept)} rows left out that their neighbours contradict", with_rows(plan, kept))]
 
 
 def _statistics(x: np.ndarray) -> tuple[Any, Any]:
     axes = 0 if x.ndim == 2 else None
     x = np.where(np.isfinite(x), x, np.nan).astype(np.float64)
-    spread = np.nanstd(x, axes)
-    return np.nanmean(x, axes), np.where(spread > 1e-12, spread, 1)
+    deviation = np.nanstd(x, axes)
+    return np.nanmean(x, axes), np.where(deviation > 1e-12, deviation, 1)
 
 
 def _standard(x: np.ndarray) -> np.ndarray:
-    mean, spread = _statistics(x)
-    return ((x - mean) / spread).astype(np.float32)
-
-
-def _scaled(setup: Setup, choice: ScalingChoice, change: str) -> list[tuple[str, Setup]]:
-    if token_layer(setup.program.network) is not None:  # tokens are looked up, not measured
-        return []
-    return [(change, setup.with_inputs_scaled(choice))]
+    mean, deviation = _statistics(x)
+    return ((x - mean) / deviation).astype(np.float32)
 
 
 @remedy("standardise the inputs")
-def _standardise(setup: Setup) -> list[tuple[str, Setup]]:
-    return _scaled(setup, "standardise", "inputs standardised by the training rows")
+def _standardise(plan: Plan) -> Changed:
+    return [("inputs standardised by the training rows", with_settings(plan, scale_inputs="standardise"))]
 
 
-@remedy("min-max the inputs")
-def _min_max(setup: Setup) -> list[tuple[str, Setup]]:
-    return _scaled(setup, "min_max", "inputs scaled to 0 … 1")
+remedy("min-max the inputs")(lambda plan: [("inputs scaled to 0 … 1", with_settings(plan, scale_inputs="min_max"))])
+
+
+@remedy("standardise the targets")
+def _targets(plan: Plan) -> Changed:
+    return [("targets standardised", with_settings(plan, scale_targets="standardise"))]
+
+
+@remedy("standardise inputs and targets")
+def _both(plan: Plan) -> Changed:
+    if plan.experiment.scale_inputs == "standardise":
+        return []
+    both = with_settings(plan, scale_inputs="standardise", scale_targets="standardise")
+    return [("inputs and targets standardised", both)]
+
+
+@remedy("scale the targets into the range")
+def _into_range(plan: Plan) -> Changed:
+    return [("targets scaled to 0 … 1", with_settings(plan, scale_targets="min_max"))]
 
 
 @remedy("train on the latest rows")
-def _latest(setup: Setup) -> list[tuple[str, Setup]]:
-    rows = setup.train.rows
+def _latest(plan: Plan) -> Changed:
+    rows = len(plan.data.train)
     if rows < 2 * ENOUGH:
         return []
-    return [("the later half of the training rows", setup.with_rows(np.arange(rows // 2, rows)))]
+    return [("the later half of the training rows", with_rows(plan, np.arange(rows // 2, rows)))]
+
+
+def _new_inputs(plan: Plan) -> np.ndarray | None:
+    return None if plan.data.held_out is None else plan.data.held_out.x
 
 
 @remedy("prepare both alike")
-def _alike(setup: Setup) -> list[tuple[str, Setup]]:
-    parts = _standard(setup.x), _standard(setup.held_out)
-    plain = setup.scaling._replace(shift=jnp.zeros((), jnp.float32), scale=jnp.ones((), jnp.float32))
-    return [("both parts standardised", setup.with_inputs(*parts, scaling=plain))]
+def _alike(plan: Plan) -> Changed:
+    x_new = _new_inputs(plan)
+    if x_new is None:
+        return []
+    plain = with_settings(plan, scale_inputs="none")
+    changed = with_inputs(plain, _standard(plan.data.train.x), _standard(x_new), preprocessing=Preprocessing())
+    return [("both parts standardised", changed)]
 
 
 @remedy("impute the values")
-def _impute(setup: Setup) -> list[tuple[str, Setup]]:
-    if np.isfinite(setup.x).all() and np.isfinite(setup.held_out).all():
+def _impute(plan: Plan) -> Changed:
+    x, x_new = plan.data.train.x, _new_inputs(plan)
+    if all(part is None or np.isfinite(part).all() for part in (x, x_new)):
         return []
-    mean, _ = _statistics(setup.x)
-    parts = [np.where(np.isfinite(x), x, mean).astype(np.float32) for x in (setup.x, setup.held_out)]
-    return [("blanks filled with the mean", setup.with_inputs(*parts))]
+    mean, _ = _statistics(x)
+    parts = [
+        None if part is None else np.where(np.isfinite(part), part, mean).astype(np.float32) for part in (x, x_new)
+    ]
+    return [("blanks filled with the mean", with_inputs(plan, *parts))]  # pyright: ignore[reportArgumentType]
 
 
 @remedy("drop the rows")
-def _drop(setup: Setup) -> list[tuple[str, Setup]]:
-    if np.isfinite(setup.x).all():
+def _drop(plan: Plan) -> Changed:
+    finite = np.isfinite(as_rows(plan.data.train.x)).all(1)
+    if finite.all():
         return []
-    ((_, imputed),) = _impute(setup)
-    sound = np.isfinite(setup.x.reshape(len(setup.x), -1)).all(1)
-    return [(f"{(~sound).sum()} rows with blanks dropped", imputed.with_rows(np.flatnonzero(sound)))]
+    ((_, imputed),) = _impute(plan)
+    return [(f"{(~finite).sum()} rows with blanks dropped", with_rows(imputed, np.flatnonzero(finite)))]
 
 
-def _relation(x: np.ndarray, y: np.ndarray, setup: Setup) -> np.ndarray:
+def _relation(x: np.ndarray, y: np.ndarray, plan: Plan) -> np.ndarray:
     from sklearn.feature_selection import f_classif, f_regression
 
     x = np.nan_to_num(_standard(x))
     varied = x.std(axis=0) > 0
     p = np.ones(x.shape[1])
     with np.errstate(all="ignore"):
-        found = f_classif(x[:, varied], y) if setup.classes else f_regression(x[:, varied], y[:, 0])
-    p[varied] = np.nan_to_num(found[1], nan=1.0)
+        test = f_classif(x[:, varied], class_numbers(y)) if classifies(plan) else f_regression(x[:, varied], y[:, 0])
+    p[varied] = np.nan_to_num(test[1], nan=1.0)
     return p
 
 
-def _columns(setup: Setup, kept: np.ndarray) -> list[tuple[str, Setup]]:
-    if setup.x.ndim != 2 or not 0 < len(kept) < setup.x.shape[1]:
+def _columns(plan: Plan, kept: np.ndarray) -> Changed:
+    x, x_new, before = plan.data.train.x, _new_inputs(plan), plan.data.preprocessing
+    if not 0 < len(kept) < x.shape[1]:
         return []
-    shift, scale = (
-        number if number.ndim == 0 or number.shape[-1] == 1 else number[..., kept]
-        for number in (setup.scaling.shift, setup.scaling.scale)
-    )
-    scaling = setup.scaling._replace(shift=shift, scale=scale)
-    made = setup.with_inputs(setup.x[:, kept], setup.held_out[:, kept], scaling=scaling)
-    return [(f"{len(kept)} of {setup.x.shape[1]} columns kept", made)]
+    shift, scale = (n if n.ndim == 0 or n.shape[-1] == 1 else n[..., kept] for n in (before.shift, before.scale))
+    parts = x[:, kept], None if x_new is None else x_new[:, kept]
+    changed = with_inputs(plan, *parts, preprocessing=Preprocessing(shift, scale))
+    return [(f"{len(kept)} of {x.shape[1]} columns kept", changed)]
+
+
+def _is_table(plan: Plan) -> bool:
+    train = plan.data.train
+    return train.x.ndim == 2 and plan.data.task in ("binary", "multiclass", "regression") and len(train) >= ENOUGH
 
 
 @remedy("keep the informative columns", slow=True)
-def _informative(setup: Setup) -> list[tuple[str, Setup]]:
-    if setup.x.ndim != 2 or setup.task == "multilabel" or len(setup.labels) < ENOUGH:
+def _informative(plan: Plan) -> Changed:
+    if not _is_table(plan):
         return []
-    return _columns(setup, np.flatnonzero(_relation(setup.x, setup.labels, setup) < 0.01))
+    return _columns(plan, np.flatnonzero(_relation(plan.data.train.x, plan.data.train.y, plan) < 0.01))
 
 
 @remedy("drop the leaking columns", slow=True)
-def _leaking(setup: Setup) -> list[tuple[str, Setup]]:
-    if setup.x.ndim != 2 or setup.task == "multilabel" or len(setup.labels) < ENOUGH:
+def _leaking(plan: Plan) -> Changed:
+    held_out = plan.data.held_out
+    if not _is_table(plan) or held_out is None:
         return []
-    strong = _relation(setup.x, setup.labels, setup) < 1e-6
-    gone = _relation(setup.held_out, setup.truth, setup) > 1e-3
-    return _columns(setup, np.flatnonzero(~(strong & gone)))
+    strong = _relation(plan.data.train.x, plan.data.train.y, plan) < 1e-6
+    gone = _relation(held_out.x, held_out.y, plan) > 1e-3
+    return _columns(plan, np.flatnonzero(~(strong & gone)))

@@ -1,136 +1,125 @@
 """Remedies of how the weights are moved: rate, optimiser, penalty, epochs, batches, order."""
 
 from dataclasses import replace
+from typing import Any
 
 import jax
 
-from pellucid.doctor.remedies.table import remedy
-from pellucid.doctor.setup import Setup
-from pellucid.doctor.trials import SETTLED
+from pellucid.doctor.remedies.table import Changed, remedy, with_settings
+from pellucid.doctor.trials import SETTLED, USUAL_BATCH
 from pellucid.functions.regularizers import regularizers
 from pellucid.optimizers import Adam, FromOptax, Momentum
+from pellucid.runs.plan import Plan
+from pellucid.training import steps_per_epoch
 
 
-def _rate(setup: Setup, *factors: float) -> list[tuple[str, Setup]]:
-    rate = setup.optimizer.learning_rate
-    if not isinstance(rate, (int, float)):
-        return []
-    rates = [abs(rate) * factor for factor in factors]
+def steps_of_epoch(plan: Plan) -> int:
+    """Updates of an epoch."""
+    rows = plan.experiment.training_rows(len(plan.data.train))
+    return steps_per_epoch(rows, plan.experiment.rows_of_step(rows)) * (plan.experiment.critic_steps or 1)
+
+
+def with_rate(optimizer: Any, factor: float) -> Any:
+    """An optimiser with a multiple of its rate; None where that is a schedule."""
+    rate = optimizer.learning_rate
+    return replace(optimizer, learning_rate=abs(rate) * factor) if isinstance(rate, (int, float)) else None
+
+
+def _rate(plan: Plan, *factors: float) -> Changed:
+    optimizers = [optimizer for factor in factors if (optimizer := with_rate(plan.optimizer, factor)) is not None]
     return [
-        (f"learning rate {rate:g} → {new:g}", replace(setup, optimizer=replace(setup.optimizer, learning_rate=new)))
-        for new in rates
+        (f"learning rate {plan.optimizer.learning_rate:g} → {new.learning_rate:g}", plan._replace(optimizer=new))
+        for new in optimizers
     ]
 
 
-@remedy("smaller learning rate")
-def _smaller_rate(setup: Setup) -> list[tuple[str, Setup]]:
-    return _rate(setup, 0.1, 0.01, 0.001)
-
-
-@remedy("larger learning rate")
-def _larger_rate(setup: Setup) -> list[tuple[str, Setup]]:
-    return _rate(setup, 10, 100, 1000, 10_000)
+remedy("smaller learning rate")(lambda plan: _rate(plan, 0.1, 0.01, 0.001))
+remedy("larger learning rate")(lambda plan: _rate(plan, 10, 100, 1000, 10_000))
 
 
 @remedy("learning rate above 0")
-def _positive_rate(setup: Setup) -> list[tuple[str, Setup]]:
-    rate = setup.optimizer.learning_rate
-    return _rate(setup, 1, 0.1) if isinstance(rate, (int, float)) and rate < 0 else []
+def _positive_rate(plan: Plan) -> Changed:
+    rate = plan.optimizer.learning_rate
+    return _rate(plan, 1, 0.1) if isinstance(rate, (int, float)) and rate < 0 else []
 
 
 @remedy("adam")
-def _adam(setup: Setup) -> list[tuple[str, Setup]]:
-    if setup.optimizer.name == "adam":
+def _adam(plan: Plan) -> Changed:
+    name = plan.optimizer.name
+    if name == "adam":
         return []
-    return [
-        (f"optimizer {setup.optimizer.name} → adam, learning rate {rate:g}", replace(setup, optimizer=Adam(rate)))
-        for rate in (1e-3, 1e-2)
-    ]
+    text = f"optimizer {name} → adam, learning rate"
+    return [(f"{text} {rate:g}", plan._replace(optimizer=Adam(rate))) for rate in (1e-3, 1e-2)]
 
 
 @remedy("momentum")
-def _momentum(setup: Setup) -> list[tuple[str, Setup]]:
-    rate = setup.optimizer.learning_rate
+def _momentum(plan: Plan) -> Changed:
+    rate = plan.optimizer.learning_rate
     if not isinstance(rate, (int, float)):
         return []
     rule = Momentum(abs(rate), momentum=0.9, average=False)
-    return [(f"optimizer {setup.optimizer.name} → momentum 0.9", replace(setup, optimizer=rule))]
+    return [(f"optimizer {plan.optimizer.name} → momentum 0.9", plan._replace(optimizer=rule))]
 
 
 @remedy("gradient clipping")
-def _clip(setup: Setup) -> list[tuple[str, Setup]]:
-    if isinstance(setup.optimizer, FromOptax):  # takes no number from outside
+def _clip(plan: Plan) -> Changed:
+    if isinstance(plan.optimizer, FromOptax):  # takes no number from outside
         return []
-    return [("gradient clipped to norm 1", replace(setup, optimizer=replace(setup.optimizer, clip_norm=1.0)))]
+    return [("gradient clipped to norm 1", plan._replace(optimizer=replace(plan.optimizer, clip_norm=1.0)))]
 
 
-def _epochs(setup: Setup, *numbers: float) -> list[tuple[str, Setup]]:
-    wholes = sorted({max(1, round(number)) for number in numbers} - {setup.epochs})
-    return [(f"epochs {setup.epochs} → {n}", replace(setup, epochs=n)) for n in wholes]
+def epochs(plan: Plan, *numbers: float) -> Changed:
+    """Other numbers of epochs."""
+    now = plan.experiment.epochs
+    wholes = sorted({max(1, round(number)) for number in numbers} - {now})
+    return [(f"epochs {now} → {n}", with_settings(plan, epochs=n)) for n in wholes]
 
 
 @remedy("more epochs")
-def _more_epochs(setup: Setup) -> list[tuple[str, Setup]]:
-    settled = SETTLED / (setup.steps / setup.epochs)  # of a handful of updates, ten times as many are still few
-    return _epochs(setup, setup.epochs * 4, setup.epochs * 10, max(settled, setup.epochs * 10))
+def _more_epochs(plan: Plan) -> Changed:
+    now = plan.experiment.epochs
+    settled = SETTLED / steps_of_epoch(plan)  # of a handful of updates, ten times as many are still few
+    return epochs(plan, now * 4, now * 10, max(settled, now * 10))
 
 
-@remedy("fewer epochs")
-def _fewer_epochs(setup: Setup) -> list[tuple[str, Setup]]:
-    return _epochs(setup, setup.epochs / 4, setup.epochs / 10)
+remedy("fewer epochs")(lambda plan: epochs(plan, plan.experiment.epochs / 4, plan.experiment.epochs / 10))
 
 
-def _batch(setup: Setup, *sizes: int) -> list[tuple[str, Setup]]:
-    rows, now = setup.train.rows, setup.program.batch_size
-    return [
-        (f"batch size {now} → {size}", replace(setup, program=replace(setup.program, batch_size=size)))
-        for size in sorted({min(size, rows) for size in sizes} - {now})
-    ]
+def _batch(plan: Plan, sign: int) -> Changed:
+    rows = plan.experiment.training_rows(len(plan.data.train))
+    now, size = plan.experiment.rows_of_step(rows), min(USUAL_BATCH, rows)
+    changed = [(f"batch size {now} → {size}", with_settings(plan, batch_size=size))]
+    return changed if sign * (size - now) > 0 else []
 
 
-@remedy("smaller batch")
-def _smaller_batch(setup: Setup) -> list[tuple[str, Setup]]:
-    return _batch(setup, 32) if setup.program.batch_size > 32 else []
-
-
-@remedy("larger batch")
-def _larger_batch(setup: Setup) -> list[tuple[str, Setup]]:
-    return _batch(setup, 32) if setup.program.batch_size < 32 else []
+remedy("smaller batch")(lambda plan: _batch(plan, -1))
+remedy("larger batch")(lambda plan: _batch(plan, 1))
 
 
 @remedy("shuffle the rows")
-def _shuffle(setup: Setup) -> list[tuple[str, Setup]]:
-    if setup.program.shuffle:
-        return []
-    return [("shuffled each epoch", replace(setup, program=replace(setup.program, shuffle=True)))]
+def _shuffle(plan: Plan) -> Changed:
+    return [] if plan.experiment.shuffle else [("shuffled each epoch", with_settings(plan, shuffle=True))]
 
 
 @remedy("weaker penalty")
-def _weaker(setup: Setup) -> list[tuple[str, Setup]]:
-    if setup.regularizer is None:
+def _weaker(plan: Plan) -> Changed:
+    if plan.experiment.regularizer is None:
         return []
-    lighter = jax.tree.map(lambda strength: strength / 100, setup.regularizer)
+    lighter = jax.tree.map(lambda strength: strength / 100, regularizers.build(plan.experiment.regularizer))
     return [
-        ("no penalty", replace(setup, regularizer=None)),
-        ("a hundredth of the penalty", replace(setup, regularizer=lighter)),
+        ("no penalty", with_settings(plan, regularizer=None)),
+        ("a hundredth of the penalty", with_settings(plan, regularizer=regularizers.describe(lighter))),
     ]
 
 
-def _penalised(setup: Setup, kind: str) -> list[tuple[str, Setup]]:
-    if kind == "l1" and isinstance(setup.optimizer, FromOptax):  # its step needs the learning rate
+def _penalised(plan: Plan, kind: str) -> Changed:
+    if kind == "l1" and isinstance(plan.optimizer, FromOptax):  # its step needs the learning rate
         return []
-    strengths = (1e-3, 1e-2)
     return [
-        (f"{kind} penalty of {s:g}", replace(setup, regularizer=regularizers.build({"name": kind, "strength": s})))
-        for s in strengths
+        (f"{kind} penalty of {s:g}", with_settings(plan, regularizer={"name": kind, "strength": s}))
+        for s in (1e-3, 1e-2)
     ]
 
 
-@remedy("L2 penalty")
-def _l2(setup: Setup) -> list[tuple[str, Setup]]:
-    return _penalised(setup, "l2")
-
-
-@remedy("L1 penalty")
-def _l1(setup: Setup) -> list[tuple[str, Setup]]:
-    return _penalised(setup, "l1")
+remedy("L2 penalty")(lambda plan: _penalised(plan, "l2"))
+remedy("L1 penalty")(lambda plan: _penalised(plan, "l1"))

@@ -1,0 +1,32 @@
+"""The textbook's texts: TOML files beside the code that measures."""
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+
+@cache
+def read_texts(package: str, name: str) -> dict[str, Any]:
+    """The tables of ``name``.toml in a package, whether it is installed or run from its sources.
+
+    Args:
+        package: dotted name of the package that holds the file.
+        name: of the file, without its ending.
+
+    Returns:
+        The tables by name; line breaks within a text are spaces.
+
+    Example:
+        >>> read_texts("pellucid_textbook.catalogue", "activations")["relu"]["used"]
+        'The default of hidden layers, dense and convolutional.'
+    """
+    return _unwrapped(tomllib.loads(files(package).joinpath(f"{name}.toml").read_text("utf-8")))
+
+
+def _unwrapped(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: part if key == "run" else _unwrapped(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_unwrapped(part) for part in value]
+    return " ".join(value.split()) if isinstance(value, str) else value
