@@ -280,7 +280,7 @@ def test_a_new_layer_is_explained_without_a_change_elsewhere():
             return {"scale": jnp.ones(input_shape)}, {}, input_shape
 
         def forward(self, params, state, x, *, key, training):
-            return x * jax.nn.sigmoid(params["scale"] * x), state, None
+            return x * jax.nn.sigmoid(params["scale"][None] * x), state, None
 
     explanation = xor(network=pel.Network(pel.Dense(3), Swish(), pel.Dense(1, "sigmoid"))).explain(
         CORNERS[2], 1, weight="swish_gate_1:scale:1"

@@ -205,9 +205,11 @@ def _inputs(passes: Trace, raw: tuple[np.ndarray, ...]) -> tuple[InputNumbers, .
 def _layers(passes: Trace) -> tuple[LayerNumbers, ...]:
     layers = []
     for i, (name, layer) in enumerate(zip(passes.network.names, passes.network.layers, strict=True)):
-        function = layer.function if isinstance(layer, Activation) else None
-        kind = layer.name if function is None else function.name  # pyright: ignore[reportAttributeAccessIssue]
-        formula = f"a = {function.formula}" if function is not None else layer.formula or kind.replace("_", " ")
+        function: Any = layer.function if isinstance(layer, Activation) else None
+        kind = layer.name if function is None else function.name
+        formula = layer.formula or kind.replace("_", " ")
+        if function is not None:
+            formula = f"a = {getattr(function, 'formula', f'{kind}(z)')}"
         layers.append(
             LayerNumbers(
                 name, kind, formula, passes.network.reads[i], passes.outputs[i], passes.gradients[i],
