@@ -77,7 +77,8 @@ def _head(explanation: Explanation) -> list[Block]:
     pictures = [block for block in example if isinstance(block, Figure) and isinstance(block.block, Picture)]
     if pictures:
         others = [block for block in example if block not in pictures]
-        return [Columns(*pictures, bars, width="third"), *others, facts]
+        shown = Columns(*pictures, width="third")
+        return [shown if bars is None else Columns(shown, bars), *others, facts]
     if bars is not None and isinstance(example[0], Table):
         return [Columns(example[0], bars), *example[1:], facts]
     return [*example, bars, facts]
