@@ -8,7 +8,7 @@ from benchmarks.gan import CONTENDERS, EPOCHS, mixture_of, train
 from matplotlib.figure import Figure
 
 from pellucid.api import load
-from pellucid.report.figures import COLOURS
+from pellucid.report.drawing import COLOURS
 
 SHOWN = 2000
 

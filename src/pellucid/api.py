@@ -211,7 +211,7 @@ class Comparison(comparing.Comparison):
         return f"<Comparison of {len(self.settings)} settings, {len(self.seeds)} seeds>"
 
     def __str__(self) -> str:
-        title = f"{comparing.in_words(self.figure)}, {len(self.seeds)} seeds"
+        title = f"{comparing.in_words(self.metric)}, {len(self.seeds)} seeds"
         return terminal.text(Document(title, comparison_table(self)), width=180)
 
     def _repr_html_(self) -> str:

@@ -330,9 +330,6 @@ class FittedPerceptron:
         rich.print(terminal.renderable(Document("Perceptron learning rule, step by step", Table(head, rows))))
 
 
-# --------------------------------------------------------------------------------------- what can be learnt
-
-
 class Gate(NamedTuple):
     """A truth table and a perceptron to start from."""
 

@@ -64,7 +64,7 @@ OUTPUTS = {
 
 
 def output_layer(data: Dataset) -> Dense:
-    """The dense layer that a network for ``data`` ends with.
+    """Build the dense layer that a network for ``data`` ends with.
 
     Example:
         >>> from pellucid.data import load_dataset
@@ -77,7 +77,7 @@ def output_layer(data: Dataset) -> Dense:
 
 
 def loss_and_network(loss: Loss | Specification | None, network: Network, data: Dataset) -> tuple[Loss, Network]:
-    """The loss of a training, by default that of the task, and a network made for its task, which ends as it asks for.
+    """Choose the loss, by default that of the task, and end a network as the loss asks for.
 
     A loss of logits or margins takes the network without its last activation.
 
@@ -98,7 +98,7 @@ OF_CLASSES = ("binary", "multiclass", "multilabel")
 
 
 def fits(loss: Loss | type[Loss], task: str) -> bool:
-    """Whether a loss is made for the targets of a task; a margin for each class serves several classes too.
+    """True where a loss fits the targets of a task; a margin for each class serves several classes too.
 
     Example:
         >>> [task for task in OUTPUTS if fits(losses.find("hinge"), task)]
@@ -133,12 +133,12 @@ def check_output(network: Network, output_shape: Shape, loss: Loss, data: Datase
 
 def _why_not(loss: Loss, task: str) -> str:
     if loss.reads == "scores":
-        return " Its value has no least one: it is a critic's, for train_gan."
+        return " Its value has no least one: it is a critic's, for a GAN."
     if task in OF_CLASSES or loss.target_kind != "numbers":
         return ""
     classes = ' If the targets are two classes, say so: make_dataset(x, y, task="binary").' * (task == "regression")
     if loss.reads == "margins":
-        return f" It tells classes apart.{classes}"
+        return f" It separates classes.{classes}"
     instead = "binary_cross_entropy" if loss.of_probabilities is None else loss.of_probabilities.name
     return (
         f" Its predictions are logits, not numbers: for targets between 0 and 1 end the network with sigmoid and take "
@@ -162,13 +162,13 @@ def _ending(output_shape: Shape, loss: Loss, data: Dataset) -> str:
             "sequence is supported too: y of shape (rows,), and a last recurrent layer without return_sequences."
         )
     return (
-        f"The network gives {units[-1]} numbers at each of {steps} steps or places: leave out return_sequences=True "
+        f"The network gives {units[-1]} numbers at each of {steps} steps or positions: leave out return_sequences=True "
         f"of the last recurrent layer, or put Flatten() or GlobalAveragePool() before the last dense layer. {advice}"
     )
 
 
 def check_loss(network: Network, loss: Loss, data: Dataset) -> None:
-    """Refuse a loss that would train in silence on what it is not made for.
+    """Refuse a loss that does not fit the last activation or the targets.
 
     Raises:
         InvalidValue: a loss of logits, margins or probabilities on an output that gives none, or probabilities as

@@ -52,9 +52,7 @@ def explain(
     if form is None:
         raise InvalidValue(f"the ending of {output} names no format. Endings: {', '.join(endings)}; or give --format.")
     loaded = load(run)
-    data = open_data(loaded.experiment.data)
-    part, rows = (data.train, "training rows") if data.held_out is None else (data.held_out, "held-out rows")
-    explanation = explain_row(loaded, part, example, rows, neuron=neuron, weight=weight)
+    explanation = explain_row(loaded, open_data(loaded.experiment.data), example, neuron=neuron, weight=weight)
     if form == "terminal" and output is None:
         Console().print(terminal.renderable(explanation.to_document()))
         return

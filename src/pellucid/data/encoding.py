@@ -322,15 +322,16 @@ def _guess(array: np.ndarray, classes: Sequence[str] | None) -> Task:
 
 
 def _infer_labels(array: np.ndarray, task: Task, classes: Sequence[str] | None) -> Target:
-    labels = tuple(np.unique(_labels(array)).tolist())
-    if len(labels) < 2:
+    distinct = np.unique(_labels(array)).tolist()
+    if len(distinct) < 2:
         raise DataError(
-            f"y holds one class only, {labels[0]!r}. Give examples of at least two classes, or pass task='regression' "
-            "if the target is a quantity."
+            f"y holds one class only, {distinct[0]!r}. Give examples of at least two classes, or pass "
+            "task='regression' if the target is a quantity."
         )
-    names = tuple(map(str, labels) if classes is None else classes)
+    names = tuple(map(str, distinct) if classes is None else classes)
+    labels = tuple(distinct)
     if classes is not None:
-        labels = names if isinstance(labels[0], str) else tuple(range(len(names)))
+        labels = names if isinstance(distinct[0], str) else tuple(range(len(names)))
     if len(set(names)) != len(names):
         raise DataError(f"two classes have the same name. Received: {_listed(names)}.")
     if task == "binary" and len(names) != 2:

@@ -3,7 +3,7 @@
 ∂L/∂W = ∂L/∂a · ∂a/∂z · ∂z/∂W
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ import numpy as np
 
 from pellucid.core.errors import DataError, InvalidValue
 from pellucid.core.formula import number as typeset
-from pellucid.data import Part, TableEncoder, Vocabulary
+from pellucid.data import Dataset, SentenceEncoder, TableEncoder, Vocabulary
 from pellucid.explanations.attribution import attribute
 from pellucid.explanations.checks import Requests
 from pellucid.explanations.explanation import Explanation, Facts, InputNumbers, LayerNumbers, LossNumbers
@@ -23,6 +23,7 @@ from pellucid.layers import Activation
 from pellucid.runs.ready import target_for
 from pellucid.runs.scaling import describe_targets
 from pellucid.runs.trained import Trained
+from pellucid.training.adversarial import GAMES
 
 
 def explain(
@@ -59,53 +60,86 @@ def explain(
         >>> explanation.worst_error < 1e-6
         True
     """
-    table = run.facts.encoder is not None and not isinstance(x, np.ndarray | jax.Array | list)
-    x = run.as_inputs(x if table else np.asarray(x)[None] if np.shape(x) == run.facts.input_shape else x)
-    if len(x) != 1:
-        raise DataError(f"explain takes one example. Received: {len(x)}.")
-    if run.facts.task == "reconstruction":
-        return _explain(run, x, None, "one example", neuron, weight)
-    if y is None:
-        raise DataError("explain needs the target y of the example x: the loss compares the prediction with it.")
-    target = np.asarray(y)
-    target = target.reshape(1, -1) if target.size > 1 else target.reshape(1)
-    return _explain(run, x, run.facts.encode_target(target), "one example", neuron, weight)
+    return _explain(run, _given(run, x, y), neuron, weight)
 
 
 def explain_row(
-    run: Trained, part: Part, row: int, rows: str, *, neuron: str | None = None, weight: str | None = None
+    run: Trained, data: Dataset, row: int, *, neuron: str | None = None, weight: str | None = None
 ) -> Explanation:
-    """The explanation of a row of a dataset, whose targets are stored.
+    """The explanation of a held-out row of a dataset; of a training row where none are held out.
 
     Args:
         run: a trained run.
-        part: the rows.
+        data: its data.
         row: the number of the row.
-        rows: the name of the rows, for the title: ``"held-out rows"``.
         neuron: as for `explain`.
         weight: as for `explain`.
 
     Raises:
         InvalidValue: no such row.
     """
+    part, rows = (data.train, "training rows") if data.held_out is None else (data.held_out, "held-out rows")
     if not 0 <= row < len(part):
         raise InvalidValue(f"the {rows} are numbered 0 to {len(part) - 1}. Received: {row}.")
-    y = None if run.facts.task == "reconstruction" else np.asarray(part.y)[row : row + 1]
-    return _explain(run, run.as_inputs(part.x[row : row + 1]), y, f"example {row} of the {rows}", neuron, weight)
+    one = part.take([row])
+    y = None if run.adversarial or run.facts.task == "reconstruction" else np.asarray(one.y)
+    example = Example(one.inputs, y, f"example {row} of the {rows}", data.features)
+    return _explain(run, example, neuron, weight)
 
 
-def _explain(
-    run: Trained, raw: np.ndarray, y: np.ndarray | None, example: str, neuron: str | None, weight: str | None
-) -> Explanation:
-    loss = run.program.loss
+class Example(NamedTuple):
+    """One example as a batch of one.
+
+    Attributes:
+        raw: the arrays of its inputs, in their own units.
+        target: its stored target; None for an autoencoder and for a GAN.
+        name: in words.
+        features: names of the inputs, or empty.
+    """
+
+    raw: tuple[np.ndarray, ...]
+    target: np.ndarray | None
+    name: str
+    features: tuple[str, ...] = ()
+
+
+def _given(run: Trained, x: Any, y: Any) -> Example:
+    """The example that a user gives."""
+    facts = run.facts
+    features = () if run.data is None else run.data.features
+    if isinstance(facts.encoder, SentenceEncoder):
+        if not isinstance(x, str) or not isinstance(y, str):
+            raise DataError("explain takes a sentence x and its translation y, both text.")
+        pair = facts.encoder.encode_pairs([(x, y)])
+        return Example(pair.inputs, np.asarray(pair.y), "one sentence")
+    table = facts.encoder is not None and not isinstance(x, np.ndarray | jax.Array | list)
+    batch = x if table else np.asarray(x)[None] if np.shape(x) == facts.input_shape else x
+    if run.adversarial:
+        batch = np.asarray(batch, np.float32)
+        run.networks["critic"].check_input(batch, facts.input_shape)
+    else:
+        batch = run.as_inputs(batch)
+    if len(batch) != 1:
+        raise DataError(f"explain takes one example. Received: {len(batch)}.")
+    if run.adversarial or facts.task == "reconstruction":
+        return Example((batch,), None, "one example", features)
+    if y is None:
+        raise DataError("explain needs the target y of the example x: the loss compares the prediction with it.")
+    target = np.asarray(y)
+    target = facts.encode_target(target.reshape(1, -1) if target.size > 1 else target.reshape(1))
+    return Example((batch,), target, "one example", features)
+
+
+def _explain(run: Trained, example: Example, neuron: str | None, weight: str | None) -> Explanation:
+    player = "critic" if run.adversarial else ""
+    network, own = run.networks[player], (run.params, run.layer_state)
+    params, state = (tree[player] for tree in own) if player else own
     with jax.enable_x64(True):
-        x = jnp.asarray(_scaled(run.facts.preprocessing, raw))
-        target = x if y is None else jnp.asarray(_target(run, y))
-        if jnp.issubdtype(target.dtype, jnp.floating):
-            target = target.astype(jnp.float64)
-        passes = trace(run.network, loss, double(run.params), double(run.layer_state), (x,), target)
+        x = tuple(jnp.asarray(_scaled(run.facts.preprocessing, raw)) for raw in example.raw)
+        loss, target = _loss_and_target(run, example, x[0])
+        passes = trace(network, loss, double(params), double(state), x, target)
         address = address_of(passes, neuron, weight)
-        chosen = follow(passes, address, next_update(run, passes.params, passes.grads, *address))
+        chosen = follow(passes, address, next_update(run, passes, address, player))
         requests, coupled = Requests(passes), coupled_at(passes)
         requests.chosen(chosen)
         chosen_checks = len(requests.by_name)
@@ -113,14 +147,23 @@ def _explain(
             requests.coupled(coupled)
         requests.sample()
         return Explanation(
-            _facts(run, example, passes), _inputs(passes, (raw,)), _layers(passes), _loss(passes), chosen,
-            tuple(requests.compare()), chosen_checks, coupled, attribute(passes, run.facts.task),
+            _facts(run, example, passes),
+            _inputs(passes, example.raw),
+            _layers(passes),
+            _loss(passes),
+            chosen,
+            tuple(requests.compare()),
+            chosen_checks,
+            coupled,
+            attribute(passes, run.facts.task),
             tuple(passes.recurrent.values()),
-        )  # fmt: skip
+        )
 
 
 def _scaled(preprocessing: Any, raw: np.ndarray) -> np.ndarray:
-    """The example as the network reads it, in float64; padding stays as it is."""
+    """The example as the network reads it, in float64; padding and tokens stay as they are."""
+    if preprocessing.is_identity and raw.dtype.kind == "i":
+        return raw
     x = raw.astype(np.float64)
     scaled = (x - preprocessing.shift.astype(np.float64)) * preprocessing.scale
     if preprocessing.padding is None:
@@ -128,9 +171,20 @@ def _scaled(preprocessing: Any, raw: np.ndarray) -> np.ndarray:
     return np.where((x == preprocessing.padding).all(axis=-1, keepdims=True), x, scaled)
 
 
+def _loss_and_target(run: Trained, example: Example, x: Any) -> tuple[Loss, Any]:
+    """The loss, and the target as it reads it: of a GAN the critic's for a real example."""
+    if run.adversarial:
+        game = GAMES[run.program.loss]
+        return game.loss, jnp.full((1, 1), game.real, jnp.float64)
+    target = x if example.target is None else jnp.asarray(_target(run, example.target))
+    return run.program.loss, target.astype(jnp.float64) if jnp.issubdtype(target.dtype, jnp.floating) else target
+
+
 def _target(run: Trained, y: np.ndarray) -> np.ndarray:
     """Stored targets as the loss reads them, scaled where the training scaled them."""
     scaling = run.facts.target_preprocessing
+    if run.facts.task == "translation":
+        return y
     target = target_for(run.program.loss, y, run.facts.outputs)
     if scaling.is_identity:
         return target
@@ -171,9 +225,9 @@ def _loss(passes: Trace) -> LossNumbers:
     )  # fmt: skip
 
 
-def _facts(run: Trained, example: str, passes: Trace) -> Facts:
+def _facts(run: Trained, example: Example, passes: Trace) -> Facts:
     """The example, its target and the network's answer in words."""
-    facts, layers, encoder = run.facts, run.network.layers, run.facts.encoder
+    facts, layers, encoder = run.facts, passes.network.layers, run.facts.encoder
     prediction, target = passes.outputs[passes.end], np.asarray(passes.target)[0]
     scaling = facts.preprocessing if facts.task == "reconstruction" else facts.target_preprocessing
     if facts.task in ("regression", "reconstruction"):
@@ -183,15 +237,25 @@ def _facts(run: Trained, example: str, passes: Trace) -> Facts:
     if scaled:
         remarks.append(f"The t{scaled[1:]}; the numbers of the last layer and of the loss are those of y'.")
     remarks += dict.fromkeys(layer.in_prediction for layer in layers if layer.in_prediction)
-    features = encoder.words if isinstance(encoder, Vocabulary) else getattr(encoder, "features", ())
-    names = facts.classes
+    features = encoder.words if isinstance(encoder, Vocabulary) else getattr(encoder, "features", example.features)
+    names, words = facts.classes, ()
     if not names and facts.task == "regression":
         name = encoder.target if isinstance(encoder, TableEncoder) else "y"
         names = (name,) if prediction.size == 1 else tuple(f"{name}[{k}]" for k in range(prediction.size))
     true, says, answer = _answers(facts.task, names, passes.loss, target, prediction)
+    title = f"{facts.name}: {example.name}"
+    if run.adversarial:
+        title, names, says = f"{title}, scored by the critic", (), typeset(prediction.item()).text
+        true, answer = f"{typeset(target.item()).text}, for a real example", (("score", prediction.item()),)
+    if isinstance(encoder, SentenceEncoder):
+        true, says = encoder.decode([target, prediction.argmax(axis=-1)])
+        words = tuple(
+            " ".join(side.decode(raw[0]))
+            for side, raw in zip((encoder.source, encoder.target), example.raw, strict=True)
+        )
     return Facts(
-        f"{facts.name}: {example}", facts.task, true, says,
-        tuple(remarks), tuple(features), names, answer, prediction, target,
+        title, "score" if run.adversarial else facts.task, true, says, tuple(remarks), tuple(features), names, answer,
+        prediction, target, words,
     )  # fmt: skip
 
 
@@ -203,26 +267,25 @@ def _answers(
 ) -> tuple[str, str, Bars]:
     """The target and the prediction in words, and the outputs by name."""
     numbers = [float(number) for number in prediction.reshape(-1)]
+    bars = tuple(zip(names, numbers, strict=False)) if prediction.ndim == 1 else ()
     if task == "multiclass" and prediction.ndim == 1:
         label = int(target.argmax()) if target.ndim else int(target)
         best = int(prediction.argmax())
-        return names[label], f"{names[best]}, with {numbers[best]:.6g}", tuple(zip(names, numbers, strict=True))
+        return names[label], f"{names[best]}, with {typeset(numbers[best]).text}", bars
     if task == "binary" and prediction.size == 1:
         yes, (output,) = numbers[0] > loss.threshold, numbers
-        if loss.threshold == 0:  # logits or margins
-            words, bars = f"{loss.reads} of {output:.6g}", ((names[1], output),)
-        else:
-            words, bars = f"{max(output, 1 - output):.6g}", ((names[0], 1 - output), (names[1], output))
+        words, bars = f"{loss.reads[:-1]} {typeset(output).text}", ((names[1], output),)
+        if not loss.signed:
+            words, bars = typeset(max(output, 1 - output)).text, ((names[0], 1 - output), (names[1], output))
         return names[int(target.reshape(-1)[0] > 0.5)], f"{names[int(yes)]}, with {words}", bars
     if task == "multilabel" and prediction.ndim == 1:
         chosen, true = (
             [name for name, yes in zip(names, array, strict=True) if yes]
             for array in (prediction > loss.threshold, target > 0.5)
         )
-        return ", ".join(true) or "none", ", ".join(chosen) or "none", tuple(zip(names, numbers, strict=True))
+        return ", ".join(true) or "none", ", ".join(chosen) or "none", bars
     true, answer = (
         ", ".join(typeset(float(number)).text for number in array.reshape(-1)[:6]) + (" …" if array.size > 6 else "")
         for array in (target, prediction)
     )
-    bars = tuple(zip(names, numbers, strict=True)) if task == "regression" and prediction.ndim == 1 else ()
     return true, answer, bars

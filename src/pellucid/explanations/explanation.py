@@ -337,7 +337,7 @@ class Facts:
         answer: the outputs by name, in the units of the target; empty where they have no names.
         output: the outputs in the units of the target.
         target_values: the target in its own units.
-        words: the tokens of each input by number, or empty.
+        words: each input in words, for tokens with known words; or empty.
     """
 
     title: str
@@ -350,7 +350,7 @@ class Facts:
     answer: tuple[tuple[str, float], ...] = ()
     output: Any = None
     target_values: Any = None
-    words: tuple[tuple[str, ...], ...] = ()
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

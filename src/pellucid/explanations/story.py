@@ -8,7 +8,7 @@ import numpy as np
 from pellucid.core.formula import Formula, Line, element
 from pellucid.core.formula import number as typeset
 from pellucid.explanations.checks import STEPS
-from pellucid.explanations.drawing import NetworkChart, Panel, TimeChart, network_columns
+from pellucid.explanations.drawing import Panel, TimeChart, network_charts
 from pellucid.explanations.explanation import Check, Explanation, InputNumbers, RecurrentNumbers
 from pellucid.explanations.update import numbers_of
 from pellucid.report.chart import BarChart
@@ -85,11 +85,11 @@ def _head(explanation: Explanation) -> list[Block]:
 
 def _example(explanation: Explanation) -> list[Block]:
     blocks: list[Block] = []
-    words = explanation.facts.words or ((),) * len(explanation.inputs)
+    words = explanation.facts.words or ("",) * len(explanation.inputs)
     for entry, known in zip(explanation.inputs, words, strict=True):
         if entry.tokens:
             label = f"Tokens of {entry.name}: " if len(explanation.inputs) > 1 else "Tokens: "
-            blocks.append(Paragraph(label, _tokens(entry.raw, known)))
+            blocks.append(Paragraph(label, known or _tokens(entry.raw)))
         else:
             blocks += _input(explanation, entry)
     return blocks
@@ -136,10 +136,9 @@ def _range(array: np.ndarray) -> str:
     return f"{number(float(array.min()))} to {number(float(array.max()))}"
 
 
-def _tokens(raw: np.ndarray, words: Sequence[str]) -> str:
-    tokens = [int(token) for token in raw.reshape(-1)]
-    shown = [words[token] if token < len(words) else str(token) for token in tokens[:60]]
-    return " ".join(shown) + " …" * (len(tokens) > 60)
+def _tokens(raw: np.ndarray) -> str:
+    tokens = [str(int(token)) for token in raw.reshape(-1)]
+    return " ".join(tokens[:60]) + " …" * (len(tokens) > 60)
 
 
 def _sequence(entry: InputNumbers) -> Block:
@@ -220,17 +219,12 @@ def _bars(explanation: Explanation) -> Block:
 
 
 def _network(explanation: Explanation) -> Block:
-    columns = network_columns(explanation)
-    if columns is None:
+    charts = network_charts(explanation)
+    if charts is None:
         return None
-    chosen = explanation.chosen
-    followed = (chosen.layer, chosen.index) if chosen.parameter == "weights" else None
-    forward = NetworkChart("Forward: x, a of every neuron (z below it), weights", columns, "forward", followed)
-    backward = NetworkChart("Backward: ∂L/∂a of every neuron, ∂L/∂w", columns, "backward", followed)
     return Section(
         "The network with its numbers",
-        Figure(forward),
-        Figure(backward),
+        *map(Figure, charts),
         Paragraph(
             "Blue is above 0, orange below; each column of neurons has a scale of its own, as have the weights between "
             "two columns. Negative weights are dashed. The weight followed below is outlined in grey.",

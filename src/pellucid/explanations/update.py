@@ -11,7 +11,8 @@ import numpy as np
 from pellucid.core.formula import Formula, Line
 from pellucid.core.types import PyTree
 from pellucid.explanations.explanation import Update
-from pellucid.explanations.trace import leaf
+from pellucid.explanations.trace import Trace, leaf
+from pellucid.explanations.weight import Address
 from pellucid.functions.regularizers import regularizers
 from pellucid.functions.schedules import Schedule
 from pellucid.layers.layer import WEIGHTS
@@ -19,29 +20,38 @@ from pellucid.optimizers import SGD, OptimizerState, as_optimizer, clip
 from pellucid.runs.checkpoint import latest_checkpoint, load_checkpoint
 from pellucid.runs.folder import RunFolder
 from pellucid.runs.trained import Trained
-from pellucid.training import TrainingState, from_arrays, initial_state
+from pellucid.training import from_arrays, initial_state
 
 
 class LastState(NamedTuple):
     """The state of the optimiser after the training.
 
     Attributes:
-        state: the training state, or None.
+        optimizer: its rule and running averages; None where there are none.
+        regularizer: the regulariser, or None.
+        step: steps made.
         progress: epochs made, for the schedule.
         missing: the reason where there is no state.
     """
 
-    state: TrainingState | None
-    progress: float
-    missing: str
+    optimizer: OptimizerState | None = None
+    regularizer: Any = None
+    step: int = 0
+    progress: float = 0.0
+    missing: str = ""
 
 
-def last_state(run: Trained) -> LastState:
-    """The training state that a run ended with: in memory, or in its folder's last checkpoint."""
-    state = None
+def last_state(run: Trained, player: str = "") -> LastState:
+    """The state that a run ended with: in memory, or in its folder's last checkpoint.
+
+    Args:
+        run: the run.
+        player: the network of a GAN, ``"critic"``.
+    """
+    state, kept = None, run.params[player] if player else run.params
     if run.training is not None:
         state = run.training.state
-    elif run.folder is not None:
+    elif run.folder is not None and not player:
         path = latest_checkpoint(RunFolder(run.folder).checkpoints)
         if path is not None and run.experiment.optimizer != "optax":
             penalty = run.experiment.regularizer
@@ -54,43 +64,55 @@ def last_state(run: Trained) -> LastState:
             )
             state = from_arrays({"state": template}, load_checkpoint(path)[0])["state"]
     if state is None:
-        return LastState(None, 0.0, "no state of the run's optimiser is kept")
-    pairs = zip(jax.tree.leaves(state.params), jax.tree.leaves(run.params), strict=True)
-    if not all(np.array_equal(last, kept) for last, kept in pairs):
-        return LastState(None, 0.0, "the weights are those of the best epoch, the optimiser's state that of the last")
-    epochs = run.history.epochs_made
+        return LastState(missing="no state of the run's optimiser is kept")
+    params, optimizer, regularizer = state.params, state.optimizer, state.regularizer
+    if player:  # the regulariser of a GAN is its critic's Lipschitz constraint, no penalty on weights
+        params, optimizer, regularizer = params[player], optimizer[player], None
+    pairs = zip(jax.tree.leaves(params), jax.tree.leaves(kept), strict=True)
+    if not all(np.array_equal(last, best) for last, best in pairs):
+        return LastState(missing="the weights are those of the best epoch, the optimiser's state that of the last")
+    epochs, step = run.history.epochs_made, int(state.step)
     per_epoch = run.history.steps_made / epochs if epochs else run.history.steps_made + 1
-    return LastState(state, float(state.step) / per_epoch, "")
+    return LastState(double(optimizer), double(regularizer), step, step / per_epoch)
 
 
-def next_update(run: Trained, params: PyTree, grads: PyTree, layer: int, name: str, index: tuple[int, ...]) -> Update:
-    """The next update of the weight at ``index`` of the array ``name`` of a layer.
+def next_update(run: Trained, trace: Trace, address: Address, player: str = "") -> Update:
+    """The next update of a weight.
 
     Args:
         run: the run, for its optimiser and regulariser.
-        params: the network's parameters in double precision.
-        grads: ∂L/∂ each of them.
-        layer: the number of the layer.
-        name: the array's path in the layer's parameters, ``"weights"`` or ``"forward/weights"``.
-        index: the index of the weight.
+        trace: the example forward and backward.
+        address: the weight.
+        player: the network of a GAN, ``"critic"``.
     """
-    state, progress, missing = last_state(run)
+    optimizer, regularizer, step, progress, missing = last_state(run, player)
+    params, names = trace.params, trace.network.names
 
     def pick(tree: PyTree) -> float:
-        return float(leaf(tree[layer], name)[index])
+        return float(leaf(tree[address.layer], address.parameter)[address.at])
 
-    if state is None:
+    if optimizer is None:
         rate = _written_rate(run.experiment.optimizer)
-        optimizer, regularizer = SGD(rate).init(params), None
+        optimizer = SGD(rate).init(params)
         source = f"plain gradient descent with η = {rate:g}: {missing}"
     else:
-        optimizer, regularizer = double(state.optimizer), double(state.regularizer)
-        source = f"the run's own {_name(state.optimizer.rule)}, from its state after step {int(state.step):,}"
-    lines, total = _penalised(run, regularizer, params, grads, pick, layer, name)
+        source = f"the run's own {_name(optimizer.rule)}, from its state after step {step:,}"
+    lines, total = [Line("g", "dL_dw", {"dL_dw": pick(trace.grads)})], trace.grads
+    penalised = (
+        regularizer is not None
+        and address.parameter.split("/")[-1] in WEIGHTS
+        and regularizer.covers(names[address.layer])
+    )
+    if regularizer is not None:
+        total = _with_penalty(regularizer, trace)
+        added = regularizer.gradient_formula.source
+        if penalised and added != "0":
+            numbers = numbers_of(regularizer) | {"dL_dw": pick(trace.grads), "w": pick(params)}
+            lines = [Line("g", f"dL_dw + {added}", numbers)]
     update = optimizer.rule.update(total, optimizer, params, jnp.asarray(progress, jnp.float64))
     rate, after = float(update.learning_rate), update.params
     lines += rule_lines(optimizer, total, pick, lines[-1].value, pick(params), rate)
-    if regularizer is not None and _acts_on(regularizer, run, layer, name):
+    if penalised:
         proximal = Formula(regularizer.proximal_formula.source, step="learning_rate")
         if proximal.source != "w":
             lines.append(Line("w", proximal, numbers_of(regularizer) | {"w": pick(after), "step": rate}, becomes=True))
@@ -98,36 +120,15 @@ def next_update(run: Trained, params: PyTree, grads: PyTree, layer: int, name: s
     return Update(_name(optimizer.rule), source, tuple(lines), pick(params), pick(after))
 
 
-def _penalised(
-    run: Trained,
-    regularizer: Any,
-    params: PyTree,
-    grads: PyTree,
-    pick: Callable[[PyTree], float],
-    layer: int,
-    name: str,
-) -> tuple[list[Line], PyTree]:
-    """The gradient of the loss with that of the regulariser: the line for one weight, and all of them."""
-    numbers = {"dL_dw": pick(grads)}
-    if regularizer is None:
-        return [Line("g", "dL_dw", numbers)], grads
-    names = run.network.names
-    total = jax.tree_util.tree_map_with_path(
-        lambda path, g, w: (
-            g + regularizer.gradient(w) if path[-1].key in WEIGHTS and regularizer.covers(names[path[0].idx]) else g
-        ),
-        grads,
-        params,
-    )
-    added = regularizer.gradient_formula.source
-    if added == "0" or not _acts_on(regularizer, run, layer, name):
-        return [Line("g", "dL_dw", numbers)], total
-    numbers |= numbers_of(regularizer) | {"w": pick(params)}
-    return [Line("g", f"dL_dw + {added}", numbers)], total
+def _with_penalty(regularizer: Any, trace: Trace) -> PyTree:
+    """The gradients of the loss and of the regulariser."""
+    names = trace.network.names
 
+    def add(path: Any, g: Any, w: Any) -> Any:
+        covered = path[-1].key in WEIGHTS and regularizer.covers(names[path[0].idx])
+        return g + regularizer.gradient(w) if covered else g
 
-def _acts_on(regularizer: Any, run: Trained, layer: int, name: str) -> bool:
-    return name.split("/")[-1] in WEIGHTS and regularizer.covers(run.network.names[layer])
+    return jax.tree_util.tree_map_with_path(add, trace.grads, trace.params)
 
 
 def rule_lines(

@@ -230,11 +230,9 @@ class Histogram:
         plot = _Plot(self.title, width, Axis.of(edges), y, self.x_label, self.y_label)
         left, right, top, gap = plot.x(edges[:-1]), plot.x(edges[1:]), plot.y(counts), np.full(len(counts), np.nan)
         bottom = np.full(len(counts), float(plot.y(0)))
-        bars = [
-            np.stack(one, axis=1)[counts > 0].ravel()
-            for one in ([left, left, right, right, gap], [bottom, top, top, bottom, gap])
-        ]
-        plot.add(Area(*bars, COLOURS[0], edge="#ffffff"))
+        x = np.stack([left, left, right, right, gap], axis=1)[counts > 0].ravel()
+        y = np.stack([bottom, top, top, bottom, gap], axis=1)[counts > 0].ravel()
+        plot.add(Area(x, y, COLOURS[0], edge="#ffffff"))
         if self.marker is not None:
             at = float(plot.x(self.marker))
             plot.add(Stroke([at, at], [plot.bottom, plot.top], INK, dash="4 3"))
@@ -396,7 +394,7 @@ class HeatMap:
         values = np.asarray(self.values)
         count_y, count_x = values.shape
         texts = [[number(value.item(), 3) for value in row] for row in values]
-        titles = _wrapped(self.title, width)
+        titles = wrapped(self.title, width)
         top = LINE * len(titles) + (LINE if self.y_label else 0) + 6
         left = min(0.4 * width, 8 + max(map(text_width, self.rows)))
         widest = max(map(text_width, self.columns))
@@ -429,7 +427,7 @@ class HeatMap:
                     )
         below = top + head + height * count_y + 6
         if turned:
-            for line in _wrapped(", ".join(f"{a}: {b}" for a, b in zip(letters, self.columns, strict=True)), width):
+            for line in wrapped(", ".join(f"{a}: {b}" for a, b in zip(letters, self.columns, strict=True)), width):
                 below += LINE
                 marks.append(Label(0, below - 4, line, colour=QUIET))
         return Drawing(width, below, self.title, marks)
@@ -459,7 +457,7 @@ class ImageGrid:
         grid = shade(images, True) if self.signed else pixels(images)
         count, tall, wide = grid.shape[:3]
         columns = self.columns or max(math.ceil(math.sqrt(count * tall / wide)), min(count, int(width // 76)))
-        titles = _wrapped(self.title, width)
+        titles = wrapped(self.title, width)
         gap, top = 4, LINE * len(titles) + 4
         across = min((width - gap * (columns - 1)) / columns, 120)
         up = across * tall / wide
@@ -610,7 +608,7 @@ class _Plot:
         self.right = width - max(right, half[-1], 6)
         if square:
             self.right = min(self.right, self.left + tall * 1.15)
-        label = _wrapped(" ".join(filter(None, (x_label, x_factor))), self.right)
+        label = wrapped(" ".join(filter(None, (x_label, x_factor))), self.right)
         self.height = self.bottom + 20 + LINE * len(label) + 2
         middle = (self.left + self.right) / 2
         self._frame(count, count_x, y_texts, texts)
@@ -621,7 +619,7 @@ class _Plot:
             self.add(Label(middle, self.bottom + 34 + LINE * i, line, "middle", QUIET))
 
     def _head(self, legend: Sequence[tuple[str, int, bool]]) -> float:
-        lines = _wrapped(self.title, self.width)
+        lines = wrapped(self.title, self.width)
         self._marks += [Label(0, LINE * i + 13, line, bold=True) for i, line in enumerate(lines)]
         across, down = 0.0, LINE * (len(lines) + 1)
         for name, place, line in legend:
@@ -683,11 +681,8 @@ class _Plot:
             seen = np.isfinite(up)
             low = np.nan_to_num(self.y(series.low), nan=self.bottom, posinf=self.bottom).clip(self.top, self.bottom)
             high = np.nan_to_num(self.y(series.high), nan=self.top, neginf=self.top).clip(self.top, self.bottom)
-            outline = [
-                np.concatenate([across[seen], across[seen][::-1]]),
-                np.concatenate([high[seen], low[seen][::-1]]),
-            ]
-            self.add(Area(*outline, colour, 0.16))
+            edge = np.concatenate([across[seen], across[seen][::-1]])
+            self.add(Area(edge, np.concatenate([high[seen], low[seen][::-1]]), colour, 0.16))
         self.add(Stroke(across, up, colour, 1.7, dash))
         seen = np.flatnonzero(np.isfinite(up))
         # Shifted from line to line, so that markers of lines upon each other are all seen.
@@ -706,7 +701,7 @@ def _legend(series: Iterable[Series], lines: bool = True) -> list[tuple[str, int
     return entries if len(entries) > 1 else []
 
 
-def _wrapped(text: str, width: float) -> list[str]:
+def wrapped(text: str, width: float) -> list[str]:
     """The lines of a text that is too wide for one."""
     lines: list[str] = []
     for word in text.split(" "):

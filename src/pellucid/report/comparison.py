@@ -19,7 +19,7 @@ def comparison_charts(comparison: Any, metric: str | None = None) -> tuple[Strip
         comparison: a `pellucid.runs.compare.Comparison`.
         metric: the metric that is compared; None for that of the comparison.
     """
-    name = metric or comparison.figure
+    name = metric or comparison.metric
     values, curves, labels = comparison.values(name), comparison.curves(name), comparison.labels
     means = np.array([row[np.isfinite(row)].mean() if np.isfinite(row).any() else np.nan for row in values])
     order = np.argsort(-means if comparison.higher_is_better(name) else means)  # NaN comes last

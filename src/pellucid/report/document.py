@@ -66,7 +66,10 @@ class Formula(Protocol):
 class Chart(Protocol):
     """A chart of `pellucid.report.chart`."""
 
-    title: str
+    @property
+    def title(self) -> str:
+        """What is plotted."""
+        ...
 
     def draw(self, width: float) -> Any:
         """Draw it at a width in pixels."""
@@ -176,9 +179,10 @@ class Table:
         for i in range(len(self.numeric) if self.head else 0):
             texts = {k: number(row[i]) for k, row in enumerate(rows) if i < len(row) and _is_fractional(row[i])}
             decimals = max((len(text.partition(".")[2]) for text in texts.values() if "e" not in text), default=0)
-            alike = 0 < decimals <= 6 and all(map(math.isfinite, (float(rows[k][i]) for k in texts)))
+            values: dict[int, Any] = {k: rows[k][i] for k in texts}
+            alike = 0 < decimals <= 6 and all(map(math.isfinite, values.values()))
             for k, text in texts.items():
-                value = float(rows[k][i])  # pyright: ignore[reportArgumentType]
+                value = float(values[k])
                 rows[k][i] = f"{value + 0.0:,.{decimals}f}".replace("-", "−") if alike else text
         return rows
 
@@ -301,8 +305,22 @@ class Document:
 
 
 Block: TypeAlias = (
-    "str | Paragraph | Bullets | Table | Listing | Formulas | Numbers | Picture | Image | Chart | Figure | Columns"
-    " | Details | Note | Section | None"
+    str
+    | Paragraph
+    | Bullets
+    | Table
+    | Listing
+    | Formulas
+    | Numbers
+    | Picture
+    | Image
+    | Chart
+    | Figure
+    | Columns
+    | Details
+    | Note
+    | Section
+    | None
 )
 """A part of a document; a string is a paragraph, None is left out."""
 

@@ -166,13 +166,17 @@ def _svg(mark: Mark) -> str:
             more = {"fill-opacity": _unless_one(opacity), "stroke-width": ".5" if edge else ""}
             return _element("path", d=_path(x, y, "z"), fill=colour, stroke=edge, **more)
         case Markers(x, y, shape, colour, size, opacity, edge):
+            if shape % 5 == 0 and size < 8:  # strokes without length, whose round ends are the dots
+                dots = "".join(f"M{a:.1f} {b:.1f}h0" for a, b in _finite(x, y))
+                more = {"stroke-linecap": "round", "stroke-opacity": _unless_one(opacity)}
+                layers = [(edge, 2 * size + 1)] if edge else []
+                return "".join(
+                    _element("path", d=dots, stroke=ink, **{"stroke-width": f"{wide:g}"} | more)
+                    for ink, wide in [*layers, (colour, 2 * size)]
+                )
             corners = shape_points(shape, size)
             outline = "m" + "l".join(f"{a:.1f} {b:.1f}" for a, b in np.diff(corners, axis=0, prepend=0)) + "z"
             dots = "".join(f"M{a:.1f} {b:.1f}{outline}" for a, b in _finite(x, y))
-            if shape % 5 == 0 and not edge:  # a stroke without length, whose round ends are the dot
-                dots = "".join(f"M{a:.1f} {b:.1f}h0" for a, b in _finite(x, y))
-                more = {"stroke-width": f"{2 * size:g}", "stroke-linecap": "round"}
-                return _element("path", d=dots, stroke=colour, **more | {"stroke-opacity": _unless_one(opacity)})
             return _element("path", d=dots, fill=colour, stroke=edge, **{"fill-opacity": _unless_one(opacity)})
         case Label(x, y, text, anchor, colour, size, bold):
             more = {

@@ -37,10 +37,13 @@ table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:0}
 th,td{padding:.28rem .75rem;text-align:left;border-bottom:1px solid #dedede;vertical-align:top;background:none}
 thead th{border-bottom:2px solid #888;vertical-align:bottom}
 th{font-weight:600}
-th:first-child,td:first-child{padding-left:0;min-width:5.5rem}
-.n{text-align:right;white-space:nowrap}
+th:first-child,td:first-child{padding-left:0}
+td:first-child:not(.n),th:first-child:not(.n){min-width:7rem}
+.n{text-align:right}
+td.n{white-space:nowrap}
 figure{margin:.8rem 0;min-width:0}
 svg,img{display:block;width:100%;height:auto}
+section>svg{margin:.8rem 0}
 img{image-rendering:pixelated}
 .narrow{display:none}
 figcaption{font-size:.92rem;line-height:1.4;margin-top:.2rem;max-width:46rem}
@@ -250,8 +253,8 @@ def _image(address: str, label: str) -> Html:
 
 
 def _written(array: np.ndarray) -> str:
-    formatter = {"float_kind": lambda value: f"{value + 0.0:.4g}"}
-    return np.array2string(array, max_line_width=100, threshold=array.size + 1, formatter=formatter)
+    written = np.frompyfunc(lambda value: f"{value + 0.0:.4g}", 1, 1)
+    return np.array2string(array, max_line_width=100, threshold=array.size + 1, formatter={"float_kind": written})
 
 
 def _scoped(style: str) -> str:

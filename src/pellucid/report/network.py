@@ -11,11 +11,11 @@ from pellucid.data import Dataset
 from pellucid.layers import Activation, Dense
 from pellucid.layers.layer import weights_of
 from pellucid.network import Network, Summary
-from pellucid.report.chart import LINE, Histogram, ImageGrid, Plane, Series, cut
+from pellucid.report.chart import LINE, Histogram, ImageGrid, Plane, Series, cut, wrapped
 from pellucid.report.document import Block, Columns, Figure, Paragraph, Table, number
 from pellucid.report.drawing import INK, NEGATIVE, POSITIVE, QUIET, Area, Drawing, Label, Markers, Stroke, text_width
 from pellucid.report.examples import features_of
-from pellucid.report.picture import is_picture
+from pellucid.report.picture import is_picture, shade
 
 MOST_NEURONS = 16
 """Of a layer that is drawn neuron by neuron."""
@@ -39,6 +39,9 @@ class NetworkChart:
         neurons: a number for each neuron, layer by layer from the inputs on: activations, biases; None writes none.
         inputs: names of the inputs.
         outputs: names of the outputs, or empty.
+        layers: a name above each column of neurons, or empty.
+        below: a second number for each neuron, with a letter before it, such as ``("z", …)``; None writes none.
+        followed: the index of a layer and of a weight in it that stands out; None for none.
     """
 
     title: str
@@ -46,19 +49,24 @@ class NetworkChart:
     neurons: Sequence[Any | None] = ()
     inputs: Sequence[str] = ()
     outputs: Sequence[str] = ()
+    layers: Sequence[str] = ()
+    below: tuple[str, Sequence[Any | None]] = ("", ())
+    followed: tuple[int, int, int] | None = None
 
     def draw(self, width: float) -> Drawing:
         """Draw it at a width in pixels."""
         matrices = [np.asarray(matrix, float) for matrix in self.weights]
         sizes = [len(matrices[0]), *(matrix.shape[1] for matrix in matrices)]
         written = max(sizes) <= MOST_NUMBERS
-        neurons = [*self.neurons, *[None] * len(sizes)] if written else [None] * len(sizes)
-        radius, gap = (17.0, 46.0) if written else (6.0, 21.0)
+        neurons = [*self.neurons, *[None] * len(sizes)]
+        radius, gap = (17.0, 46.0) if written or self.neurons else (6.0, 21.0)
+        gap += 6 if self.below[1] else 0
         left = radius + 8 + min(0.25 * width, max(map(text_width, self.inputs), default=0))
         right = radius + 8 + min(0.25 * width, max(map(text_width, self.outputs), default=0))
-        height = gap * max(sizes) + LINE + 12
+        top = LINE + (2 * LINE + 4 if self.layers else 0)
+        height = gap * max(sizes) + top + 12
         xs = np.linspace(left, width - right, len(sizes))
-        ys = [LINE + 8 + gap * (max(sizes) / 2 + np.arange(size) - (size - 1) / 2 - 0.1) for size in sizes]
+        ys = [top + 8 + gap * (max(sizes) / 2 + np.arange(size) - (size - 1) / 2 - 0.1) for size in sizes]
         drawing = Drawing(width, height, self.title, [Label(0, 13, self.title, bold=True)])
         room = 0.35 * (xs[1] - xs[0]) * height / (36 * 14)  # for so many numbers on the lines of a layer
         placed: list[tuple[float, float]] = []
@@ -71,15 +79,32 @@ class NetworkChart:
                 strength, ends = abs(weight) / largest, (ys[k][i], ys[k + 1][j])
                 colour, dash = (NEGATIVE, "5 3") if weight < 0 else (POSITIVE, "")
                 line = Stroke(xs[k : k + 2], ends, colour, 0.4 + 3 * strength, dash, 0.15 + 0.75 * strength)
+                followed = self.followed == (k, i, j)
+                if followed:
+                    drawing.marks.append(Stroke(xs[k : k + 2], ends, INK, 6 + 3 * strength, "", 0.22))
                 drawing.marks.append(line)
-                if written and matrix.size < room:
+                if (written and matrix.size < room) or followed:
                     numbers.append(self._number(weight, xs[k : k + 2], ends, placed, colour))
         drawing.marks += numbers_on_white(numbers)
         for k, (x, of_layer) in enumerate(zip(xs, ys, strict=True)):
             drawing.marks.append(Markers(np.full(len(of_layer), x), of_layer, 0, "#ffffff", radius, edge=INK))
-            values = neurons[k]
-            for y, value in zip(of_layer, [] if values is None else np.asarray(values, float).tolist(), strict=False):
-                drawing.marks.append(Label(x, y + 4, _short(value), "middle", size=11))
+            values = np.zeros(0) if neurons[k] is None else np.asarray(neurons[k], float)
+            largest = float(np.abs(values).max(initial=1e-300))
+            colours = shade(0.7 * values, True, (-largest, largest))
+            for y, value, colour in zip(of_layer, values, colours, strict=False):
+                drawing.marks.append(Markers([x], [y], 0, "#" + bytes(colour.tolist()).hex(), radius, edge=INK))
+                ink = INK if colour @ np.array([0.3, 0.59, 0.11]) > 140 else "#ffffff"
+                drawing.marks.append(Label(x, y + 4, _short(value), "middle", ink, 11))
+        letter, seconds = self.below
+        for x, of_layer, values in zip(xs, ys, seconds, strict=False):
+            for y, value in zip(of_layer, () if values is None else values, strict=False):
+                drawing.marks.append(Label(x, y + radius + 11, f"{letter} {_short(float(value))}", "middle", QUIET, 10))
+        for k, name in enumerate(self.layers):
+            across = xs[1] - xs[0] - 8
+            for i, line in enumerate(wrapped(name, across)):
+                half = text_width(line, 11) / 2
+                x = min(max(xs[k], half), width - half)
+                drawing.marks.append(Label(x, LINE * (i + 2) + 2, cut(line, across), "middle", QUIET, 11))
         for x, names, anchor, of_layer, room in (
             (left - radius - 6, self.inputs, "end", ys[0], left),
             (width - right + radius + 6, self.outputs, "start", ys[-1], right),
@@ -220,7 +245,7 @@ def _neurons(network: Network, params: Any, summary: Summary, names: Sequence[st
     chart = NetworkChart(
         f"network of {'–'.join(map(str, sizes))} neurons",
         matrices,
-        biases,
+        biases if max(sizes) <= MOST_NUMBERS else (),
         inputs,
         outputs if len(outputs) == sizes[-1] else (),
     )
@@ -254,7 +279,11 @@ def weight_blocks(network: Network, params: Any, shape: tuple[int, ...]) -> list
         shape: of one example of the data, which the network reads or writes.
     """
     layers = weights_by_layer(network, params)
-    tiles = [_tiles(name, layer, weights[0], shape) for name, layer, weights in layers]
+    ends = {0, len(layers) - 1}  # only these read or write an image
+    tiles = [
+        _tiles(name, layer, weights[0], shape if i in ends else (), i == 0)
+        for i, (name, layer, weights) in enumerate(layers)
+    ]
     histograms = [_histogram(name, weights) for name, _, weights in layers[:MOST_HISTOGRAMS]]
     more = len(layers) - len(histograms)
     return [
@@ -264,10 +293,10 @@ def weight_blocks(network: Network, params: Any, shape: tuple[int, ...]) -> list
     ]
 
 
-def _tiles(name: str, layer: Any, weights: np.ndarray, shape: tuple[int, ...]) -> Block:
+def _tiles(name: str, layer: Any, weights: np.ndarray, shape: tuple[int, ...], first: bool) -> Block:
     """The weights that belong to one unit as one tile, where they form a picture."""
     pixels = math.prod(shape)
-    if isinstance(layer, Dense) and is_picture(shape) and weights.shape[0] == pixels:
+    if isinstance(layer, Dense) and is_picture(shape) and first and weights.shape[0] == pixels:
         tiles, what = weights.T.reshape(-1, *shape), "what each unit reads of the image"
     elif isinstance(layer, Dense) and is_picture(shape) and weights.shape[1] == pixels:
         tiles, what = weights.reshape(-1, *shape), "what each unit writes into the image"

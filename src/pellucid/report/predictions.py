@@ -160,7 +160,9 @@ def _confusion(counts: np.ndarray, names: Sequence[str]) -> Block:
     if len(names) > MOST_CLASSES:
         wrong = counts - np.diag(np.diag(counts))
         pairs = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CLASSES]
-        rows = [(names[i // len(names)], names[i % len(names)], int(wrong.flat[i])) for i in pairs if wrong.flat[i]]
+        rows = [
+            [names[i // len(names)], names[i % len(names)], int(wrong.flat[i])] for i in pairs.tolist() if wrong.flat[i]
+        ]
         return Table(("true class", "predicted as", "rows"), rows, "The classes most often confused")
     # The square root brings out small fractions, which are the mistakes.
     shades = np.sqrt(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))

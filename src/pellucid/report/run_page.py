@@ -216,7 +216,7 @@ def _of_task(trained: Trained, data: Any, outputs: np.ndarray | None) -> list[Bl
         return [samples_section(generated, real, (score(trained, generated), score(trained, real)))]
     if task == "translation":
         part = data.held_out or data.train
-        return [_translations(trained, part.pairs)]  # pyright: ignore[reportAttributeAccessIssue]
+        return [_translations(trained, part.pairs)]
     reads = trained.program.loss.reads
     boundary = None
     if shape == (2,) and task in ("binary", "multiclass"):

@@ -130,7 +130,8 @@ def _block(block: doc.Block) -> list[RenderableType]:
             head = Text(f"{block.sign} ", style=STYLES[block.kind]).append_text(words(block.title))
             inner = _blocks(block.blocks)
             if block.title is None and inner and isinstance(inner[0], Text):
-                head.append_text(inner.pop(0))
+                head.append_text(inner[0])
+                inner = inner[1:]
             return [head, *(Padding(piece, (0, 0, 0, 2)) for piece in inner)]
         case doc.Section():
             return _headed(Text(block.title, style="bold"), block.blocks)

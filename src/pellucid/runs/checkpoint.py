@@ -1,7 +1,7 @@
 """Checkpoints: named arrays in safetensors, everything else in JSON beside them. No pickle.
 
 The JSON is written last and holds the SHA-256 of the arrays' file: a checkpoint whose JSON is there is
-complete, and one that was cut or altered is told from a sound one.
+complete, and one that was truncated or altered is recognised.
 """
 
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ def save_checkpoint(folder: Path, step: int, arrays: dict[str, np.ndarray], fact
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The arrays and facts of one checkpoint.
+    """Read the arrays and facts of one checkpoint.
 
     Raises:
         StorageError: a file is missing, cut, or not what was written.
@@ -63,17 +63,17 @@ def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     if arrays is None:
         raise StorageError(
             f"the checkpoint {path.name} is not what was written: its SHA-256 is {sha256(content)[:12]}…, "
-            f"recorded was {recorded[:12]}…. It was cut or altered. {_remove(path)}"
+            f"recorded was {recorded[:12]}…. It was truncated or altered. {_remove(path)}"
         )
     return arrays, facts
 
 
 def _remove(path: Path) -> str:
-    return f"Remove {path.with_suffix('.json')} to go on from the checkpoint before it."
+    return f"Remove {path.with_suffix('.json')} to resume from the checkpoint before it."
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint of a folder; None where there is none."""
+    """Find the newest complete checkpoint of a folder; None where there is none."""
     complete = sorted(folder.glob("step-*.json"))
     return complete[-1].with_suffix(".safetensors") if complete else None
 
@@ -99,15 +99,15 @@ def save_training(training: Training, files: RunFolder, optimizers: Mapping[str,
         taker.taken.clear()
     save_checkpoint(files.checkpoints, step, arrays, facts)
     if taker is not None:
-        # Only now: going on from this checkpoint needs none of those that it no longer keeps.
+        # Only now: resuming from this checkpoint needs none of those that it no longer keeps.
         files.keep_snapshots(taker.kept(files.snapshot_steps(), step))
 
 
 def restore(training: Training, files: RunFolder, optimizers: Mapping[str, Any]) -> None:
-    """Put a training where the last checkpoint of its folder was; leave it at its beginning where there is none.
+    """Restore a training from the last checkpoint of its folder; without one it stays at its beginning.
 
-    An optimiser that is not the checkpoint's goes on with its own hyperparameters: with the running averages of the
-    checkpoint where it is of the same kind, else with new ones.
+    An optimiser other than the checkpoint's keeps its own hyperparameters; it takes over the running averages of the
+    checkpoint where it is of the same kind, else it begins with new ones.
 
     Args:
         training: the training, at its beginning.
@@ -117,10 +117,10 @@ def restore(training: Training, files: RunFolder, optimizers: Mapping[str, Any])
     Raises:
         StorageError: a checkpoint that was altered, or of other settings or weights of the rows.
     """
-    path = latest_checkpoint(files.checkpoints)
-    if path is None:
+    newest = latest_checkpoint(files.checkpoints)
+    if newest is None:
         return
-    arrays, facts = load_checkpoint(path)
+    arrays, facts = load_checkpoint(newest)
     if facts.get("weights") != _fingerprint(training.train.weights):
         raise StorageError(
             "the weights of the training rows are not those of the run. Give the same sample_weights, "
@@ -129,14 +129,12 @@ def restore(training: Training, files: RunFolder, optimizers: Mapping[str, Any])
     own = training.state.optimizer
     training.state = from_arrays({"state": training.state._replace(optimizer=None)}, arrays)["state"]
     before = facts.get("optimizers", optimizers)
-    taken = {
-        place: _taken_up(
-            own if place == "optimizer" else own[place.partition("/")[2]], f"state/{place}", arrays, before[place], now
-        )
-        for place, now in optimizers.items()
-    }
-    state = taken.get("optimizer", {place.partition("/")[2]: one for place, one in taken.items()})
-    training.state = training.state._replace(optimizer=state)
+    states = {}
+    for path, now in optimizers.items():  # "optimizer", or "optimizer/generator" and "optimizer/critic"
+        player = path.partition("/")[2]
+        fresh = own[player] if player else own
+        states[player] = _restored(fresh, f"state/{path}", arrays, before[path], now)
+    training.state = training.state._replace(optimizer=states.get("", states))
     if any(name.startswith("best/") for name in arrays):
         training.best = from_arrays({"best": training.learned}, arrays)["best"]
     training.history.restore(under("history", arrays))
@@ -144,8 +142,7 @@ def restore(training: Training, files: RunFolder, optimizers: Mapping[str, Any])
         training.follow_losses()
 
 
-def _taken_up(fresh: OptimizerState, path: str, arrays: dict[str, np.ndarray], before: Any, now: Any) -> OptimizerState:
-    """The state of one optimiser, of which ``fresh`` is that at the beginning, as a checkpoint leaves it."""
+def _restored(fresh: OptimizerState, path: str, arrays: dict[str, np.ndarray], before: Any, now: Any) -> OptimizerState:
     if before == now:
         return from_arrays({path: fresh}, arrays)[path]
     if _kind(before) != _kind(now):

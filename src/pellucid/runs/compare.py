@@ -18,7 +18,7 @@ from pellucid.runs.trained import Trained
 
 
 class Row(NamedTuple):
-    """What a comparison says of one setting."""
+    """One setting of a comparison."""
 
     setting: dict[str, Any]
     estimate: Estimate
@@ -27,7 +27,7 @@ class Row(NamedTuple):
     p: float | None
     """The p of that difference, corrected for all of them (Holm)."""
     diverged: int
-    """Seeds whose training ended in a loss that is not finite; their figures are left out."""
+    """Seeds whose loss became NaN or infinite; their metrics are left out."""
     seconds: float
     """Of training, all seeds together; what several settings trained together took is shared evenly."""
 
@@ -49,8 +49,8 @@ class Comparison:
     against: Literal["best", "first"] = "best"
 
     @property
-    def figure(self) -> str:
-        """The figure that is compared where no other is asked for: the metric on the held-out rows."""
+    def metric(self) -> str:
+        """The metric that is compared by default, that on the held-out rows."""
         return f"held_out_{self.runs[0][0].program.metric_name}"
 
     @property
@@ -60,20 +60,20 @@ class Comparison:
             ", ".join(f"{name} {_shown(value)}" for name, value in setting.items()) for setting in self.settings
         )
 
-    def values(self, figure: str | None = None) -> np.ndarray:
-        """A figure of every training at its end.
+    def values(self, metric: str | None = None) -> np.ndarray:
+        """Collect a metric of every training at its end.
 
         Args:
-            figure: a column of `pellucid.training.History.epochs`: ``loss`` and the metric's name are of the training
+            metric: a column of `pellucid.training.History.epochs`: ``loss`` and the metric's name are of the training
                 rows in the last epoch, ``held_out_…`` of the held-out rows and the network that the run keeps.
 
         Returns:
             Shape (settings, seeds); NaN where the training diverged.
 
         Raises:
-            InvalidValue: a figure that was not recorded.
+            InvalidValue: a metric that was not recorded.
         """
-        name = figure or self.figure
+        name = metric or self.metric
         self._check(name)
 
         def value(run: Trained) -> float:
@@ -85,58 +85,58 @@ class Comparison:
 
         return np.array([[value(run) for run in runs] for runs in self.runs])
 
-    def curves(self, figure: str | None = None) -> np.ndarray:
-        """A figure of every training, epoch by epoch.
+    def curves(self, metric: str | None = None) -> np.ndarray:
+        """Collect a metric of every training, epoch by epoch.
 
         Args:
-            figure: as for ``values``. Under early stopping ``held_out_…`` is of the validation part that is watched.
+            metric: as for ``values``. Under early stopping ``held_out_…`` is of the validation part that is watched.
 
         Returns:
             Shape (settings, seeds, epochs); NaN after a training's end.
         """
-        name = figure or self.figure
+        name = metric or self.metric
         self._check(name)
         epochs = max(run.experiment.epochs for runs in self.runs for run in runs)
-        found = np.full((len(self.settings), len(self.seeds), epochs), np.nan)
+        curves = np.full((len(self.settings), len(self.seeds), epochs), np.nan)
         for i, runs in enumerate(self.runs):
             for j, run in enumerate(runs):
                 column = run.history.epochs.get(name, ())  # nothing where it diverged in its first epoch
-                found[i, j, : len(column)] = column
-        return found
+                curves[i, j, : len(column)] = column
+        return curves
 
-    def epochs_to(self, target: float, figure: str | None = None) -> np.ndarray:
-        """Epochs until a figure was first as good as ``target``.
+    def epochs_to(self, target: float, metric: str | None = None) -> np.ndarray:
+        """Count the epochs until a metric was first as good as ``target``.
 
         Args:
             target: what it has to reach: from above for a loss or an error, from below for an accuracy.
-            figure: as for ``curves``.
+            metric: as for ``curves``.
 
         Returns:
             Shape (settings, seeds), from 1; NaN where it was never reached.
         """
-        curves = self.curves(figure)
-        reached = curves >= target if self.higher_is_better(figure) else curves <= target
+        curves = self.curves(metric)
+        reached = curves >= target if self.higher_is_better(metric) else curves <= target
         return np.where(reached.any(axis=2), reached.argmax(axis=2) + 1.0, np.nan)
 
-    def higher_is_better(self, figure: str | None = None) -> bool:
-        """Whether more of a figure is better."""
-        name = figure or self.figure
+    def higher_is_better(self, metric: str | None = None) -> bool:
+        """True where more of a metric is better."""
+        name = metric or self.metric
         return not name.endswith("loss") and self.runs[0][0].program.metric.higher_is_better
 
-    def reference(self, figure: str | None = None) -> int:
-        """The place of the setting that the others are held against."""
+    def reference(self, metric: str | None = None) -> int:
+        """The index of the setting that the others are compared with."""
         if self.against == "first":
             return 0
-        values = self.values(figure) * (1 if self.higher_is_better(figure) else -1)
-        sound = np.isfinite(values)
-        means = [row[kept].mean() if kept.any() else -np.inf for row, kept in zip(values, sound, strict=True)]
+        values = self.values(metric) * (1 if self.higher_is_better(metric) else -1)
+        finite = np.isfinite(values)
+        means = [row[kept].mean() if kept.any() else -np.inf for row, kept in zip(values, finite, strict=True)]
         # A setting that some seeds diverge with is no model for the others.
-        return max(range(len(means)), key=lambda i: (int(sound[i].sum()), means[i]))
+        return max(range(len(means)), key=lambda i: (int(finite[i].sum()), means[i]))
 
-    def rows(self, figure: str | None = None) -> list[Row]:
-        """The table: mean, interval and difference from the reference of each setting."""
-        values = self.values(figure)
-        reference = self.reference(figure)
+    def rows(self, metric: str | None = None) -> list[Row]:
+        """Compute mean, interval and difference from the reference of each setting."""
+        values = self.values(metric)
+        reference = self.reference(metric)
         tests = [paired(row, values[reference]) for row in values]
         others = [i for i in range(len(tests)) if i != reference]
         corrected = dict(zip(others, holm([tests[i].p for i in others]), strict=True))
@@ -152,10 +152,10 @@ class Comparison:
             for i, setting in enumerate(self.settings)
         ]
 
-    def to_dict(self, figure: str | None = None) -> dict[str, Any]:
+    def to_dict(self, metric: str | None = None) -> dict[str, Any]:
         """The table as plain data; what is no number is None."""
         rows = []
-        for row, values in zip(self.rows(figure), self.values(figure).tolist(), strict=True):
+        for row, values in zip(self.rows(metric), self.values(metric).tolist(), strict=True):
             difference = None
             if row.against is not None:
                 difference = asdict(row.against) | {"p_corrected": row.p}
@@ -163,9 +163,9 @@ class Comparison:
             rows.append(plain | {"diverged": row.diverged, "seconds": row.seconds, "values": values})
         return _plain(
             {
-                "figure": figure or self.figure,
+                "metric": metric or self.metric,
                 "seeds": list(self.seeds),
-                "reference": self.reference(figure),
+                "reference": self.reference(metric),
                 "settings": rows,
             }
         )
@@ -174,7 +174,7 @@ class Comparison:
         metric = self.runs[0][0].program.metric_name
         known = ("loss", metric, "held_out_loss", f"held_out_{metric}", "learning_rate")
         if name not in known:
-            raise InvalidValue(f"no figure {name!r} was recorded. Figures: {', '.join(known)}.")
+            raise InvalidValue(f"no metric {name!r} was recorded. Metrics: {', '.join(known)}.")
 
 
 def compare_settings(

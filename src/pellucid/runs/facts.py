@@ -14,7 +14,7 @@ PREPARED = ("preprocessing", "target_preprocessing")
 
 @dataclass(frozen=True)
 class DataFacts:
-    """What a run keeps of its data: how inputs are read and how outputs are named; no rows."""
+    """What a run keeps of its data: how inputs are read and outputs are named; no rows."""
 
     name: str
     task: Task
@@ -30,7 +30,7 @@ class DataFacts:
 
     @staticmethod
     def of(data: Dataset) -> "DataFacts":
-        """The facts of a dataset."""
+        """Collect the facts of a dataset."""
         held_out = 0 if data.held_out is None else len(data.held_out)
         return DataFacts(
             data.name,
@@ -47,7 +47,7 @@ class DataFacts:
         )
 
     def encode_target(self, y: Any) -> np.ndarray:
-        """Targets of one's own as they are stored: class names or numbers, 1-D or one column, as class numbers.
+        """Encode targets as they are stored: class names or numbers, 1-D or one column, as class numbers.
 
         Raises:
             DataError: a label that is none of the classes.
@@ -89,7 +89,7 @@ class DataFacts:
 
     @staticmethod
     def from_dict(plain: dict[str, Any], arrays: dict[str, np.ndarray]) -> "DataFacts":
-        """What ``to_dict`` and ``to_arrays`` wrote."""
+        """Rebuild the facts that ``to_dict`` and ``to_arrays`` wrote."""
         encoder = None if plain["encoder"] is None else Encoder.restore(plain["encoder"])
         tuples = {name: _as_tuple(plain[name]) for name in ("classes", "input_shape")}
         prepared = {part: Preprocessing.from_dict(under(part, arrays)) for part in PREPARED}

@@ -37,7 +37,7 @@ PACKAGES = ("pellucid", "jax", "jaxlib", "numpy")
 
 
 class RunFolder:
-    """The files of one run by name.
+    """The files of one run, by name.
 
     Args:
         path: the folder; made when the first file is written.
@@ -60,7 +60,7 @@ class RunFolder:
             )
 
     def begin(self, overwrite: bool = False) -> None:
-        """Make room for a new run; a run that is here already goes only where ``overwrite`` says so.
+        """Make room for a new run; ``overwrite`` replaces a run that is here already.
 
         Raises:
             StorageError: there is a run, or a file or folder that is something else.
@@ -112,15 +112,15 @@ class RunFolder:
             raise StorageError(f"{self.path / name} cannot be read ({error}).") from error
 
     def write_verdict(self, name: str, content: Any, **beside: Any) -> None:
-        """Write what was found out about the weights that are here now as ``NAME.json``."""
+        """Write findings about the current weights as ``NAME.json``."""
         self.write_json(f"{name}.json", {"weights": self._hash_of_weights(), name: content, **beside})
 
     def read_verdict(self, name: str, key: str | None = None) -> Any:
-        """Read it, or what stands beside it; None where there is none, or the run was trained further since."""
+        """Read findings, or what is kept beside them; None where there are none, or the weights have changed since."""
         if not (self.path / f"{name}.json").exists():
             return None
-        found = self.read_json(f"{name}.json")
-        return found.get(key or name) if found["weights"] == self._hash_of_weights() else None
+        written = self.read_json(f"{name}.json")
+        return written.get(key or name) if written["weights"] == self._hash_of_weights() else None
 
     def _hash_of_weights(self) -> str | None:
         path = self.path / "weights.sha256"
@@ -200,7 +200,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """A TOML file as tables.
 
     Raises:
-        StorageError: there is none, or it is not sound.
+        StorageError: there is none, or it is not valid TOML.
     """
     try:
         return tomllib.loads(path.read_text())

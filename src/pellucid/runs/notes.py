@@ -1,4 +1,4 @@
-"""What is said of a training on the terminal, kept with the run."""
+"""What was reported of a training, kept with the run."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Notes:
-    """What was said of a training while it was made, as ``notes.json`` and the page of the run keep it.
+    """What was reported of a training, as ``notes.json`` and the page of the run keep it.
 
     Args:
-        choices: what was chosen where nothing was asked for, such as the output layer and the loss.
+        choices: what was chosen by default, such as the output layer and the loss.
         problems: what was certainly wrong before its first step, as `pellucid.DoctorWarning` said it.
         failure: why it could not go on, where it diverged.
         suspicion: what held it back by its records alone, if anything did; `Run.diagnose` makes sure.

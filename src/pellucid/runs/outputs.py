@@ -18,7 +18,7 @@ FEWEST = 64
 def outputs_of(
     network: Network, params: Any, state: Any, x: np.ndarray, scaling: Scaling, *, like: int | None = None
 ) -> np.ndarray:
-    """The outputs of a network for stored rows, scaled in the program, batch by batch.
+    """Compute the outputs of a network for stored rows, scaled in the program, batch by batch.
 
     Args:
         network: the network.
@@ -57,12 +57,12 @@ def _predict(network: Network, params: Any, state: Any, scaling: Scaling, x: Any
 def loss_and_metric(
     program: Supervised, scaling: Scaling, outputs: np.ndarray, y: np.ndarray, mask: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Loss and metric of each example, in double precision: their means do not depend on where batches are cut."""
+    """Compute loss and metric of each example, in double precision, so that means do not depend on the batches."""
     # The first row again and again: zeros may be no target.
-    places = np.minimum(np.arange(power_of_two(max(len(y), FEWEST))), len(y)) % len(y)
-    real = None if mask is None else jnp.asarray(mask[places])
-    found = _of_examples(program, scaling, jnp.asarray(outputs[places]), jnp.asarray(y[places]), real)
-    loss, metric = (np.asarray(one, np.float64)[: len(y)] for one in found)
+    indices = np.minimum(np.arange(power_of_two(max(len(y), FEWEST))), len(y)) % len(y)
+    real = None if mask is None else jnp.asarray(mask[indices])
+    both = _of_examples(program, scaling, jnp.asarray(outputs[indices]), jnp.asarray(y[indices]), real)
+    loss, metric = (np.asarray(one, np.float64)[: len(y)] for one in both)
     return loss, metric
 
 

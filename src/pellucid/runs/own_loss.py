@@ -1,4 +1,4 @@
-"""A loss of one's own, checked before the first step: training follows its gradient, whether or not that is one."""
+"""Check of a custom loss before the first step: its gradient against differences of its value."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ ERROR = 0.02
 
 
 def check_own_loss(training: Training) -> None:
-    """Compare the gradient of a loss that is not pellucid's with differences of its value, at the outputs before training.
+    """Compare the gradient of a custom loss with differences of its value, at the outputs before training.
 
     Raises:
         ShapeError: not one value for each example, or a gradient of another shape than the prediction.
@@ -39,7 +39,7 @@ def check_own_loss(training: Training) -> None:
 
 
 def check_gradient(loss: Loss, prediction: np.ndarray, target: np.ndarray) -> None:
-    """Compare the gradient of a loss with differences of its value along a direction drawn for each example.
+    """Compare the gradient of a loss with differences of its value along a random direction for each example.
 
     Formula:
         Σ_j gradient_j d_j against (l(ŷ + h d) − l(ŷ)) / h and (l(ŷ) − l(ŷ − h d)) / h: between both, where a kink lies
@@ -57,8 +57,8 @@ def check_gradient(loss: Loss, prediction: np.ndarray, target: np.ndarray) -> No
     name = type(loss).__name__
     if values[1].shape != prediction.shape[:1] or gradient.shape != prediction.shape:
         raise ShapeError(
-            f"the loss {name} must give one value for each of the {len(prediction)} examples and a gradient of the shape "
-            f"of the prediction, {prediction.shape}. Received: value {values[1].shape}, gradient {gradient.shape}."
+            f"the loss {name} must give one value for each of the {len(prediction)} examples and a gradient of the "
+            f"shape of the prediction, {prediction.shape}. Received: value {values[1].shape}, gradient {gradient.shape}."
         )
     behind, ahead = np.diff(values, axis=0) / STEP
     along = (gradient * direction).reshape(len(gradient), -1).sum(axis=1)

@@ -1,4 +1,4 @@
-"""Progress for people, on stderr: a live bar on a terminal, a plain line an epoch elsewhere."""
+"""Progress on stderr: a live bar on a terminal, a plain line an epoch elsewhere."""
 
 import sys
 import time
@@ -18,7 +18,7 @@ BETWEEN_LINES = 5.0
 
 
 class ProgressReport:
-    """Shows where a training stands; a context manager.
+    """Display of the progress of a training; a context manager.
 
     Args:
         history: what the training measures.
@@ -82,12 +82,12 @@ class ProgressReport:
         for i in range(self.shown_epochs, made):
             if (i + 1) % self.every and i + 1 != self.epochs:
                 continue
-            figures = " · ".join(
+            metrics = " · ".join(
                 f"{name.replace('_', ' ')} {column[i]:.4f}"
                 for name, column in table.items()
                 if name not in ("epoch", "learning_rate")
             )
-            self._line(f"epoch {i + 1}/{self.epochs}: {figures}")
+            self._line(f"epoch {i + 1}/{self.epochs}: {metrics}")
         self.shown_epochs = made
 
     def _line(self, text: str) -> None:

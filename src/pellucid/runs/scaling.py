@@ -1,4 +1,4 @@
-"""Scaling of inputs and targets, as the settings of an experiment ask for it."""
+"""Scaling of inputs and targets."""
 
 from dataclasses import replace
 from typing import Literal, TypeAlias
@@ -18,7 +18,7 @@ CHOICES = ("auto", *SCALINGS)
 
 
 def scaled_inputs(data: Dataset, choice: str) -> Dataset:
-    """The dataset with its inputs scaled as ``choice`` says; ``"auto"`` leaves it as it was made.
+    """Scale the inputs of a dataset; ``"auto"`` leaves it as it was made.
 
     Raises:
         InvalidValue: an unknown choice.
@@ -35,10 +35,10 @@ def scaled_inputs(data: Dataset, choice: str) -> Dataset:
 
 
 def network_inputs(data: Dataset, choice: str, network: Network) -> Dataset:
-    """The dataset with its inputs scaled as ``choice`` says and as the network can read them.
+    """Scale the inputs of a dataset as the network can read them.
 
     Tokens are never scaled: an `Embedding` looks them up by their number. Of padded sequences the real steps alone are
-    scaled, all by one mean and one standard deviation (or range), learnt from them alone.
+    scaled, all by one mean and one standard deviation (or range), estimated from them alone.
 
     Raises:
         DataError: tokens that the embedding has no vector for.
@@ -63,21 +63,21 @@ def network_inputs(data: Dataset, choice: str, network: Network) -> Dataset:
 
 
 def _beside_padding(data: Dataset, padding: np.ndarray) -> Preprocessing:
-    """The preprocessing of a dataset, learnt again from its real steps where it was learnt from all."""
-    made = data.preprocessing
+    """The preprocessing of a dataset, estimated from its real steps where it was estimated from all."""
+    current = data.preprocessing
     steps = data.train.x.reshape(-1, len(padding))
     real = steps[(steps != padding).any(axis=1)]
-    for learn in SCALINGS.values():
-        learnt = learn(data.train.x)
-        alike = np.array_equal(learnt.shift, made.shift) and np.array_equal(learnt.scale, made.scale)
-        if alike and len(real):
-            made = learn(real[None])
+    for estimate in SCALINGS.values():
+        of_all = estimate(data.train.x)
+        same = np.array_equal(of_all.shift, current.shift) and np.array_equal(of_all.scale, current.scale)
+        if same and len(real):
+            current = estimate(real[None])
             break
-    return replace(made, padding=padding)
+    return replace(current, padding=padding)
 
 
 def describe_inputs(data: Dataset, network: Network) -> str | None:
-    """Why inputs are not scaled as the dataset says; None where they are."""
+    """Report why inputs are not scaled as the dataset says; None where they are."""
     layer = token_layer(network)
     if layer is None or data.preprocessing.is_identity:
         return None
@@ -85,7 +85,7 @@ def describe_inputs(data: Dataset, network: Network) -> str | None:
 
 
 def scaled_targets(data: Dataset, choice: str, network: Network, loss: Loss) -> Dataset:
-    """The dataset with the targets of a regression scaled as ``choice`` says.
+    """Scale the targets of a regression.
 
     ``"auto"`` standardises, ``y' = (y − mean) / standard deviation`` of each output over the training rows, where
     network and loss allow it: the output has no bounds, and the loss depends on prediction − target alone. A network
@@ -116,7 +116,7 @@ def _unbounded(network: Network) -> bool:
 
 
 def scaling_of(preprocessing: Preprocessing, targets: Preprocessing | None = None) -> Scaling:
-    """The preprocessing as the program takes it.
+    """Convert a preprocessing to what the program takes.
 
     Args:
         preprocessing: of the inputs.
@@ -131,7 +131,7 @@ def scaling_of(preprocessing: Preprocessing, targets: Preprocessing | None = Non
 
 
 def describe_targets(targets: Preprocessing) -> str | None:
-    """How the targets are scaled, in a line; None where they are not.
+    """Report how the targets are scaled, in a line; None where they are not.
 
     Example:
         >>> describe_targets(Preprocessing(shift=350_000, scale=1 / 90_000))
@@ -139,25 +139,13 @@ def describe_targets(targets: Preprocessing) -> str | None:
     """
     if targets.is_identity:
         return None
-    shift, spread = (np.atleast_1d(number) for number in (targets.shift, 1 / targets.scale))
-    if len(spread) == 1:
-        rule = f"y' = (y − {_number(shift[0])}) / {_number(spread[0])}"
+    shift, unit = (np.atleast_1d(number) for number in (targets.shift, 1 / targets.scale))
+    if len(unit) == 1:
+        rule = f"y' = (y − {_number(shift[0])}) / {_number(unit[0])}"
     else:
-        rule = f"y' = (y − shift) / spread for each of {len(spread)} outputs"
+        rule = f"y' = (y − shift) / unit for each of {len(unit)} outputs"
     return f"targets scaled for training: {rule}; the loss is of y', predictions and metrics of y"
 
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
-__all__ = [
-    "CHOICES",
-    "ScalingChoice",
-    "describe_inputs",
-    "describe_targets",
-    "network_inputs",
-    "scaled_inputs",
-    "scaled_targets",
-    "scaling_of",
-]

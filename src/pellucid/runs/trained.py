@@ -178,7 +178,7 @@ class Trained:
         )
 
     def as_inputs(self, x: Any) -> np.ndarray:
-        """Examples as the network takes them: the rows of a table encoded, arrays checked for their shape.
+        """Convert examples to what the network takes: table rows encoded, arrays checked for their shape.
 
         Args:
             x: an array of shape (rows, *input_shape); or, for a run on a table, a path or data frame.
@@ -206,7 +206,7 @@ class Trained:
         return x if x.dtype == np.uint8 else as_float32(x, "x")
 
     def outputs(self, x: Any) -> np.ndarray:
-        """The network's outputs: numbers of a regression in the target's own units, probabilities of a classifier.
+        """Compute the outputs: numbers of a regression in the target's own units, probabilities of a classifier.
 
         A loss of logits or margins leaves those: above 0 for yes, or the largest for the class.
 
@@ -223,7 +223,7 @@ class Trained:
         return self.facts.target_preprocessing.invert_numpy(outputs)
 
     def predict(self, x: Any) -> np.ndarray:
-        """The predictions: classes of a classifier (a column of 0 and 1 for each label of several), else numbers.
+        """Predict classes (a column of 0 and 1 for each label of several), else numbers.
 
         An autoencoder predicts its inputs, in the units that they came in.
 
@@ -244,7 +244,7 @@ class Trained:
         return self.facts.class_values[chosen]
 
     def evaluate(self, x: Any = None, y: Any = None, *, weights: Any = None) -> dict[str, float]:
-        """Loss and metric on rows of one's own, or on the held-out rows of the training.
+        """Measure loss and metric on unseen rows, by default the held-out rows of the training.
 
         Args:
             x: examples, as for ``outputs``; a path or data frame of a table holds the target too.
@@ -271,7 +271,7 @@ class Trained:
         return self.evaluate_part(Part(x, self.facts.encode_target(y), as_weights(weights, len(x))))
 
     def evaluate_part(self, part: Part) -> dict[str, float]:
-        """Loss and metric on a part of a dataset of the same kind.
+        """Measure loss and metric on a part of a dataset of the same kind.
 
         Raises:
             ShapeError: examples or targets of another shape than those trained on.
@@ -279,7 +279,7 @@ class Trained:
         return self.metrics_of(self.outputs(part.x), part)
 
     def metrics_of(self, outputs: np.ndarray, part: Part) -> dict[str, float]:
-        """Loss and metric of the network's outputs, or of any others, for the rows of a part.
+        """Measure loss and metric of outputs, the network's or any others, for the rows of a part.
 
         Where targets were scaled for training, the loss is of the scaled ones, the metric in the target's own units.
 
@@ -304,8 +304,8 @@ class Trained:
         """The real steps of the outputs for stored rows, where the network answers at each step of padded sequences."""
         if not declares_padding(self.network):
             return None
-        found = output_mask(self.network, self.params, self.layer_state, scaling_of(self.facts.preprocessing), x)
-        return None if found is None else np.asarray(found)
+        mask = output_mask(self.network, self.params, self.layer_state, scaling_of(self.facts.preprocessing), x)
+        return None if mask is None else np.asarray(mask)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {' · '.join(str(self).splitlines())}>"
@@ -335,7 +335,7 @@ class Trained:
 
     @property
     def not_finite(self) -> str:
-        """Which figures of the held-out rows are not finite, in a sentence; empty where all are."""
+        """The metrics of the held-out rows that are not finite, in a sentence; empty where all are."""
         names = [name.replace("_", " ") for name, value in self.result.items() if not np.isfinite(value)]
         if not names:
             return ""

@@ -57,7 +57,7 @@ def initial_state(
             f"{', '.join(network.names)}."
         )
     init_key, training_key = jax.random.split(jax.random.key(seed))
-    params, layer_state, _ = network.init(init_key, input_shape)  # pyright: ignore[reportArgumentType]
+    params, layer_state, _ = network.init(init_key, input_shape)
     optimizer_state = optimizer.init(params)
     if regularizer is not None and isinstance(optimizer, FromOptax):
         _check_rate(regularizer, optimizer, optimizer_state)
@@ -109,8 +109,8 @@ def from_arrays(template: PyTree, arrays: dict[str, np.ndarray]) -> PyTree:
             received = "missing" if saved is None else f"{saved.dtype}{list(saved.shape)}"
             raise StorageError(
                 f"the saved array {path} does not fit this experiment: expected "
-                f"{expected.dtype}{list(expected.shape)}, received {received}. Network, optimizer and data must be those "
-                "of the saved run."
+                f"{expected.dtype}{list(expected.shape)}, received {received}. Network, optimizer and data must be "
+                "those of the saved run."
             )
         array = jnp.asarray(saved)
         leaves.append(jax.random.wrap_key_data(array) if expected is not leaf else array)

@@ -12,6 +12,7 @@ import pellucid as pel
 from pellucid.architectures.tasks import OUTPUTS
 from pellucid.functions.activations import activations
 from pellucid.functions.losses import fuse, losses
+from pellucid.functions.metrics import metrics
 from pellucid.network.summary import count_products
 from pellucid.report.chart import LineChart, Series
 from pellucid.report.document import Table
@@ -53,14 +54,18 @@ def neurons() -> Page:
     )
 
 
+UNITS = {"binary": "1", "multiclass": "C", "multilabel": "C", "translation": "C a step"}
+"""Neurons of the output layer; of any other task one for each number."""
+
+
 def outputs() -> Page:
     """The output layer, loss and metric by task."""
     shapes, trained = [], []
     for task, end in OUTPUTS.items():
         activation, loss = activations.build(end.activation), losses.build(end.loss)
-        fused, units = fuse(activation, loss), {"binary": "1", "multiclass": "C", "multilabel": "C"}.get(task)
-        shapes.append((task, units or "1 a number", end.activation, Range(*activation.range), end.reason))
-        trained.append((task, end.loss, fused.name if fused else end.loss, end.metric))
+        fused, metric = fuse(activation, loss), metrics.build(end.metric)
+        shapes.append((task, UNITS.get(task, "1 a number"), end.activation, Range(*activation.range), end.reason))
+        trained.append((task, loss.name, fused.name if fused else loss.name, metric.name))
     return _page(
         "outputs",
         {
@@ -137,7 +142,9 @@ def forward_and_backward() -> Page:
     passes = count_passes(reference_network(), REFERENCE[:1])
     forward = sum(each.forward for each in passes)
     backward = sum(each.to_inputs + each.to_parameters for each in passes)
-    rows = [(p.layer, p.shape_in, p.shape_out, p.forward, p.to_inputs, p.to_parameters) for p in passes]
+    rows: list[tuple[Any, ...]] = [
+        (p.layer, p.shape_in, p.shape_out, p.forward, p.to_inputs, p.to_parameters) for p in passes
+    ]
     head = ("layer", "in", "out", "forward", "backward to inputs", "backward to weights")
     return _page(
         "forward_and_backward",

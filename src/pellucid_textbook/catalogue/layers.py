@@ -131,7 +131,7 @@ def _picture(array: Any) -> np.ndarray:
 def pictures(layer: Layer) -> list[ImageGrid]:
     """A digit before and after a layer with initial weights of seed 0; in training too, where that differs."""
     seen = example_of(layer)
-    arrays = {"input": seen.x if layer.inputs == 1 else seen.x[0]}
+    arrays: dict[str, Any] = {"input": seen.x if layer.inputs == 1 else seen.x[0]}
     arrays |= {} if layer.inputs == 1 else {"second input": seen.x[1]}
     arrays["output"] = seen.prediction
     arrays |= {} if seen.alike else {"output in training": seen.training}

@@ -67,7 +67,7 @@ def walk(rule: Optimizer) -> Walk:
     """Down the valley with each of `RATES` that never climbs above the start; the one that is at the bottom first."""
     walks = []
     for rate in RATES:
-        candidate: Any = dataclasses.replace(rule, learning_rate=rate)  # pyright: ignore[reportArgumentType]
+        candidate: Any = dataclasses.replace(rule, learning_rate=rate)
         path, heights = map(np.asarray, _walk(as_arrays(candidate), STEPS))
         if not (heights <= heights[0] * 1.0001).all():
             break  # larger rates climb higher

@@ -1,6 +1,7 @@
 """Charts of lessons: bands over the seeds, and their plain form, from which a stored result is drawn again."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -8,9 +9,6 @@ import numpy as np
 
 from pellucid.report import chart
 from pellucid.report.chart import LineChart, Series, Strip, StripChart
-
-DIGITS = 5
-"""Significant digits of a stored number: a picture shows no more."""
 
 
 def band(label: str, x: Any, rows: Any) -> Series:
@@ -41,18 +39,22 @@ def dots(title: str, label: str, groups: Mapping[str, Any]) -> StripChart:
 def to_plain(drawn: Any) -> dict[str, Any]:
     """A chart as plain data, its numbers to five digits."""
     plain = msgspec.to_builtins(drawn, enc_hook=lambda array: np.asarray(array).tolist())
-    return {"chart": type(drawn).__name__, **_rounded(plain)}
+    return {
+        "chart": type(drawn).__name__,
+        **_each_number(plain, lambda x: None if math.isnan(x) else float(f"{x:.5g}")),
+    }
 
 
 def from_plain(plain: Mapping[str, Any]) -> Any:
     """The chart of its plain data."""
-    fields = dict(plain)
+    fields = _each_number(plain, lambda value: math.nan if value is None else value)
     return msgspec.convert(fields, getattr(chart, fields.pop("chart")))
 
 
-def _rounded(plain: Any) -> Any:
+def _each_number(plain: Any, change: Callable[[Any], Any]) -> Any:
+    """Plain data with every number of its lists changed; None stands for NaN."""
     if isinstance(plain, dict):
-        return {name: _rounded(value) for name, value in plain.items()}
+        return {name: _each_number(value, change) for name, value in plain.items()}
     if isinstance(plain, (list, tuple)):
-        return [_rounded(value) for value in plain]
-    return float(f"{plain:.{DIGITS}g}") if isinstance(plain, float) else plain
+        return [change(v) if v is None or isinstance(v, float) else _each_number(v, change) for v in plain]
+    return plain

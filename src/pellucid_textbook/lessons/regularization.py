@@ -133,10 +133,12 @@ def dropout(seeds: Sequence[int]) -> Measured:
 
 def _train_losses(runs: Runs) -> dict[str, np.ndarray]:
     """Loss at the end on the rows trained on, in prediction mode."""
-    return {
-        label: np.array([run.evaluate_part(run.data.train)["loss"] for run in of_label])
-        for label, of_label in runs.items()
-    }
+
+    def loss(run: pel.Run) -> float:
+        assert run.data is not None
+        return run.evaluate_part(run.data.train)["loss"]
+
+    return {label: np.array([loss(run) for run in of_label]) for label, of_label in runs.items()}
 
 
 @experiment("generalisation")

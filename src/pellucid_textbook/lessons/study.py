@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from pellucid.report.document import (
@@ -67,7 +66,7 @@ class LessonResult(Shown):
         """``"holds"`` or ``"does not hold here"``."""
         return VERDICTS[self.holds]
 
-    @cached_property
+    @property
     def charts(self) -> list[Any]:
         """The charts of the experiment."""
         return [from_plain(panel) for panel in self.panels]
@@ -97,9 +96,9 @@ class LessonResult(Shown):
             block
             for i, exercise in enumerate(lesson.exercises, 1)
             for block in (
-                Paragraph(Strong(f"{i}. "), exercise.task),
+                Paragraph(Strong(f"{i}."), f" {exercise.task}"),
                 Listing(exercise.run) if exercise.run else None,
-                Paragraph(Strong("Expect: "), exercise.expect),
+                Paragraph(Strong("Expect:"), f" {exercise.expect}"),
             )
         ]
         return Document(

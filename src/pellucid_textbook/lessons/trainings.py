@@ -70,15 +70,8 @@ def at_best_rate(
 ) -> dict[str, tuple[float, list[pel.Run]]]:
     """Train each variant at several learning rates and keep its best, so that none wins by a rate that suits it.
 
-    Args:
-        data: as for `train_variants`, and so are ``seeds``, ``variants`` and ``shared``.
-        seeds: equal for all variants and rates.
-        variants: a variant's own settings by its label.
-        rates: learning rates to try.
-        score: of a run; the rate with the lowest mean over the seeds is the best. NaN, as of a training that diverged,
-            is the worst.
-        optimizer: name of the optimiser.
-        **shared: settings that all share.
+    The best rate has the lowest mean score over the seeds; NaN, as of a training that diverged, is the worst. The other
+    arguments are those of `train_variants`.
 
     Returns:
         The best rate and its runs, by label.
@@ -107,11 +100,7 @@ def with_rates(best: Mapping[str, tuple[float, list[pel.Run]]]) -> dict[str, lis
 
 
 def first_gradients(network: pel.Network, data: pel.Dataset, seeds: Sequence[int], rows: int = 512) -> Any:
-    """Forward and backward pass of a classifier with initial weights, over the first training rows.
-
-    Returns:
-        All outputs, deltas and gradients; their first axis counts the seeds.
-    """
+    """All outputs, deltas and gradients of a classifier with initial weights, over the first training rows, by seed."""
     x = jnp.asarray(data.preprocessing.apply_numpy(data.train.x[:rows]))
     y = jnp.asarray(data.train.y[:rows])
     return _first_gradients(network, jnp.stack([jax.random.key(seed) for seed in seeds]), x, y)
@@ -155,16 +144,7 @@ def scaled_digits(factor: float) -> pel.Dataset:
 
 
 def few_digits(seed: int, rows: int) -> pel.Dataset:
-    """The digits of ``mnist-5k``, of which only some train; the 1,000 held-out ones stay.
-
-    Args:
-        seed: selects the training rows.
-        rows: how many.
-
-    Example:
-        >>> len(few_digits(0, 500).train), len(few_digits(0, 500).held_out)
-        (500, 1000)
-    """
+    """The digits of ``mnist-5k``, of which only some rows, chosen by the seed, train; the 1,000 held-out ones stay."""
     data = pel.load_dataset("mnist-5k")
     chosen = np.random.default_rng(seed).permutation(len(data.train))[:rows]
     return replace(data, train=data.train.take(chosen))
@@ -173,13 +153,7 @@ def few_digits(seed: int, rows: int) -> pel.Dataset:
 def diabetes(seed: int) -> pel.Dataset:
     """The diabetes table with other held-out rows for each seed, its target in standard deviations.
 
-    Mean and standard deviation are those of the training rows, so that a mean squared error of 1 is that of predicting
-    the mean.
-
-    Example:
-        >>> data = diabetes(0)
-        >>> len(data.train), round(float(data.train.y.std()), 3)
-        (353, 1.0)
+    Mean and standard deviation are those of the training rows: predicting the mean has a mean squared error of 1.
     """
     data = pel.load_dataset("diabetes", seed=seed)
     mean, deviation = data.train.y.mean(), data.train.y.std()

@@ -220,34 +220,18 @@ def _xor_sums(step: Step) -> dict[str, str]:
 
 def _xor_backward(step: Step) -> Table:
     dz1, da1, dz2 = (np.asarray(part) for part in step.deltas[:3])
-    head = (
-        "x₁",
-        "x₂",
-        "∂L/∂z = (ŷ−y)/4",
-        "∂L/∂a₁ = ∂L/∂z·V₁",
-        "∂L/∂a₂ = ∂L/∂z·V₂",
-        "∂L/∂z₁ = ∂L/∂a₁·(1−a₁²)",
-        "∂L/∂z₂ = ∂L/∂a₂·(1−a₂²)",
-    )
-    return Table(head, _xor_rows(dz2, da1, dz1))
+    backward = ("∂L/∂a₁ = ∂L/∂z·V₁", "∂L/∂a₂ = ∂L/∂z·V₂", "∂L/∂z₁ = ∂L/∂a₁·(1−a₁²)", "∂L/∂z₂ = ∂L/∂a₂·(1−a₂²)")
+    return Table(("x₁", "x₂", "∂L/∂z = (ŷ−y)/4", *backward), _xor_rows(dz2, da1, dz1))
 
 
 def _xor_update(step: Step) -> Table:
-    elements = [
-        ("W₁₁ = x₁ to z₁", 0, "weights", (0, 0)),
-        ("W₁₂ = x₁ to z₂", 0, "weights", (0, 1)),
-        ("W₂₁ = x₂ to z₁", 0, "weights", (1, 0)),
-        ("W₂₂ = x₂ to z₂", 0, "weights", (1, 1)),
-        ("b₁", 0, "biases", (0,)),
-        ("b₂", 0, "biases", (1,)),
-        ("V₁", 2, "weights", (0, 0)),
-        ("V₂", 2, "weights", (1, 0)),
-        ("c", 2, "biases", (0,)),
-    ]
+    labels = ("W₁₁ = x₁ to z₁", "W₁₂ = x₁ to z₂", "W₂₁ = x₂ to z₁", "W₂₂ = x₂ to z₂", "b₁", "b₂", "V₁", "V₂", "c")
+    arrays = ((0, "weights"), (0, "biases"), (2, "weights"), (2, "biases"))
+    elements = [(layer, name, at) for layer, name in arrays for at in np.ndindex(step.params[layer][name].shape)]
     incoming = {0: XOR_X, 2: np.asarray(step.outputs[1])}
     differences = _central_differences(step.params)
     rows = []
-    for label, layer, name, at in elements:
+    for label, (layer, name, at) in zip(labels, elements, strict=True):
         delta = np.asarray(step.deltas[layer])[:, at[-1]]
         factor = incoming[layer][:, at[0]] if name == "weights" else np.ones(4)
         before, gradient, after, checked = (
@@ -272,7 +256,7 @@ def _central_differences(params: Any) -> Any:
             return BinaryCrossEntropy()(outputs[-1], y)
 
         steps = h * jnp.eye(len(flat))
-        return jax.tree.map(np.asarray, unravel((loss(flat + steps) - loss(flat - steps)) / (2 * h)))
+        return jax.tree.map(np.asarray, unravel((loss(flat[None] + steps) - loss(flat[None] - steps)) / (2 * h)))
 
 
 # ------------------------------------------------------------------------------- forward and backward

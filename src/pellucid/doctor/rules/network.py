@@ -10,7 +10,7 @@ import numpy as np
 from pellucid.doctor.findings import counted
 from pellucid.doctor.rule import CERTAIN, CLEAR, EVEN, LIKELY, OPEN, STRONG, Evidence, Limit, between, rule
 from pellucid.doctor.subject import Subject
-from pellucid.layers import BatchNorm, Frozen
+from pellucid.layers import BatchNorm
 
 
 @rule(
@@ -47,10 +47,10 @@ def batch_norm_statistics(s: Subject) -> Evidence | None:
 def frozen_parameters(s: Subject) -> Evidence | None:
     """Layers with weights that are not trained."""
     layers = s.e.network.layers
-    frozen = sum(isinstance(layer, Frozen) for layer in layers)
+    frozen = sum(not layer.trainable for layer in layers)
     if not frozen:
         return None
-    last = isinstance(layers[s.e.maps[-1]], Frozen)
+    last = not layers[s.e.maps[-1]].trainable
     because = f"of {counted(len(s.e.maps), 'layer')} with weights {frozen} {'is' if frozen == 1 else 'are'} frozen"
     return Evidence(CLEAR if last else LIKELY, {"frozen": frozen, "layers": len(s.e.maps)}, because)
 
