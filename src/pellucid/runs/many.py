@@ -165,7 +165,7 @@ def without_initializers(item: Any) -> Any:
         return tuple(map(without_initializers, item))
     if isinstance(item, (Supervised, Network, Layer)):
         bare = copy.copy(item)
-        for field in dataclasses.fields(item):
+        for field in dataclasses.fields(item):  # pyright: ignore[reportArgumentType]
             object.__setattr__(bare, field.name, without_initializers(getattr(item, field.name)))
         return bare
     return item
