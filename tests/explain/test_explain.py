@@ -267,3 +267,93 @@ def test_the_function_keeps_its_name_when_its_package_is_imported():
 
     importlib.import_module("pellucid.explanations.example")
     assert callable(pel.explain)
+
+
+def test_a_new_layer_is_explained_without_a_change_elsewhere():
+    @dataclass(frozen=True)
+    class Swish(Layer):
+        """A layer with a parameter of its own."""
+
+        name, masks, formula = "swish_gate", "passes", "x · σ(s · x)"
+
+        def init(self, key, input_shape):
+            return {"scale": jnp.ones(input_shape)}, {}, input_shape
+
+        def forward(self, params, state, x, *, key, training):
+            return x * jax.nn.sigmoid(params["scale"][None] * x), state, None
+
+    explanation = xor(network=pel.Network(pel.Dense(3), Swish(), pel.Dense(1, "sigmoid"))).explain(
+        CORNERS[2], 1, weight="swish_gate_1:scale:1"
+    )
+    checks = {check.of: check for check in explanation.checks[: explanation.chosen_checks]}
+    assert checks["∂L/∂swish_gate_1.scale[1]"].status == "checked"
+    assert explanation.worst_error < 1e-9
+    assert "x · σ(s · x)" in str(explanation)
+    assert "swish_gate_1" in explanation.to_html()
+
+
+def test_the_page_begins_with_the_example_and_the_answer(by_hand):
+    page = by_hand.explain(CORNERS[2], 1).to_html()
+    titles = re.findall(r'<h2 id="([^"]*)"', page)
+    assert titles == [
+        "the-example-and-the-answer",
+        "the-network-with-its-numbers",
+        "inputs-that-moved-the-answer",
+        "the-chain-rule-for-dense-2-weights-0-0",
+        "the-update-and-the-new-weight",
+        "every-number",
+    ]
+    network = page[page.index('<h2 id="the-network') : page.index('<h2 id="inputs-that')]
+    for number in ("0.62", "0.5", "0.53", "−0.29"):  # a of the hidden neurons and of the output; ∂L/∂w
+        assert f">{number}<" in network
+    every = page[page.index('<h2 id="every-number') :]
+    assert every.count("<details>") >= 4
+    assert "<details open" not in page
+
+
+def test_padding_is_read_as_padding(rng):
+    """Scaled sequences: padded steps stay as they are, have no gradient, and are left out of the drawing."""
+    x = rng.normal(3.0, 1.0, size=(40, 6, 2)).astype(np.float32)
+    x[:, 4:] = 0
+    network = pel.Network(pel.layers.LSTM(3, mask_value=0.0), pel.Dense(1, "sigmoid"))
+    data = pel.make_dataset(x, (x[:, :, 0].sum(axis=1) > 12).astype(int), preprocessing="standardise")
+    run = pel.train(network, data, epochs=1, progress=False)
+    explanation = run.explain(data.held_out.x[0], int(data.held_out.y[0, 0]))
+    (entry,) = explanation.inputs
+    assert entry.mask.tolist() == [True] * 4 + [False] * 2
+    assert (entry.x[4:] == 0).all()
+    assert (entry.gradient[4:] == 0).all()
+    assert explanation.loss.prediction[0] == pytest.approx(float(run.outputs(data.held_out.x[:1])[0, 0]), rel=1e-5)
+    assert explanation.worst_error < 1e-6
+    assert "2 of them padding" in str(explanation)
+
+
+@pytest.mark.parametrize("task", ["regression", "multilabel", "tokens", "critic"])
+def test_other_kinds_of_run(task, rng):
+    x = rng.normal(size=(60, 4)).astype(np.float32)
+    if task == "regression":
+        y = 100 * (x[:, 0] + x[:, 1]) + 500
+        explanation = pel.train((3,), pel.make_dataset(x, y), epochs=1, progress=False).explain(x[0], y[0])
+        assert float(explanation.facts.target_values[0]) == pytest.approx(y[0], rel=1e-5)
+    elif task == "multilabel":
+        y = (x[:, :3] + x[:, 1:] > 0).astype(int)
+        data = pel.make_dataset(x, y, task="multilabel")
+        explanation = pel.train((3,), data, epochs=1, progress=False).explain(x[0], y[0])
+        assert len(explanation.facts.answer) == 3
+    elif task == "tokens":
+        words = rng.integers(1, 9, size=(60, 5))
+        network = pel.Network(pel.layers.Embedding(9, 3), pel.layers.GRU(3), pel.Dense(1, "sigmoid"))
+        y = (words.sum(axis=1) > 22).astype(int)
+        data = pel.make_dataset(words, y)
+        explanation = pel.train(network, data, epochs=1, progress=False).explain(words[0], int(y[0]))
+        assert explanation.attribution is None
+        assert "Tokens: " + " ".join(map(str, words[0])) in str(explanation)
+    else:
+        networks = pel.networks.GAN(pel.Network(pel.Dense(2)), pel.Network(pel.Dense(3, "tanh"), pel.Dense(1)), 2)
+        run = pel.train(networks, pel.make_dataset(x[:, :2], x[:, 2]), epochs=1, batch_size=5, progress=False)
+        explanation = run.explain(x[0, :2])
+        assert explanation.facts.answer[0][1] == pytest.approx(float(run.score(x[:1, :2])[0]), rel=1e-4)
+        assert "run's own" in explanation.chosen.update.source
+    assert explanation.worst_error <= 1e-6
+    assert explanation.to_html().startswith("<!doctype html>")
+    json.dumps(explanation.to_dict(), allow_nan=False)

@@ -47,7 +47,7 @@ def attribute(trace: Trace, task: str) -> Attribution | None:
     """
     if len(trace.x) > 1 or trace.reads_tokens(0) or task == "reconstruction":
         return None
-    network, (x,), end = trace.network, trace.x, trace.end
+    network, x, end = trace.network, trace.x[0], trace.end
     output = trace.outputs[end]
     at = int(np.argmax(output if task != "regression" else abs(output)))
     layer, answer = network.layers[end], "the output"

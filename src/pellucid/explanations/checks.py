@@ -107,7 +107,8 @@ class Requests:
         self._add(layer, f"∂L/∂{weight}", part, path, at, 0, chosen.gradient)
         for term in chosen.terms[:3]:
             if chosen.layer in self.trace.recurrent:
-                self._sum(layer, *term.index, term.dL_dz)
+                time, column = term.index
+                self._sum(layer, time, column, term.dL_dz)
                 continue
             at_z = int(np.ravel_multi_index(term.index, self.trace.outputs[layer].shape))
             z = element(chosen.layer, term.index)

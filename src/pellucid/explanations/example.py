@@ -205,9 +205,11 @@ def _inputs(passes: Trace, raw: tuple[np.ndarray, ...]) -> tuple[InputNumbers, .
 def _layers(passes: Trace) -> tuple[LayerNumbers, ...]:
     layers = []
     for i, (name, layer) in enumerate(zip(passes.network.names, passes.network.layers, strict=True)):
-        function = layer.function if isinstance(layer, Activation) else None
-        kind = layer.name if function is None else function.name  # pyright: ignore[reportAttributeAccessIssue]
-        formula = getattr(layer, "formula", None) or kind.replace("_", " ")
+        function: Any = layer.function if isinstance(layer, Activation) else None
+        kind = layer.name if function is None else function.name
+        formula = layer.formula or kind.replace("_", " ")
+        if function is not None:
+            formula = f"a = {getattr(function, 'formula', f'{kind}(z)')}"
         layers.append(
             LayerNumbers(
                 name, kind, formula, passes.network.reads[i], passes.outputs[i], passes.gradients[i],
@@ -218,7 +220,7 @@ def _layers(passes: Trace) -> tuple[LayerNumbers, ...]:
 
 
 def _loss(passes: Trace) -> LossNumbers:
-    formula = (type(passes.loss).__doc__ or "").split("\n")[0].replace("`", "")
+    formula = str(getattr(passes.loss, "formula", "")) or (type(passes.loss).__doc__ or "").split("\n")[0]
     return LossNumbers(
         passes.loss.name, formula, passes.value, passes.outputs[passes.end], np.asarray(passes.target)[0],
         passes.loss_gradient, passes.loss,

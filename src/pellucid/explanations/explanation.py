@@ -305,7 +305,7 @@ class LossNumbers:
 
     Attributes:
         name: of the loss.
-        formula: the first line of its documentation.
+        formula: its formula; the first line of its documentation where it states none.
         value: L.
         prediction: the network's output.
         target: the target as the loss reads it.

@@ -69,7 +69,7 @@ def over_time(name: str, layer: Any, params: Params, cache: Cache, sums_gradient
     gates = []
     for k, (gate, activation) in enumerate(layer.gates):
         columns = slice(k * units, (k + 1) * units)
-        function: Any = layer.activation if activation is None else activations.build(activation)
+        function = activations.build(getattr(layer, "activation", None) if activation is None else activation)
         z_gate, a = jnp.asarray(z[:, columns]), jnp.asarray(arrays[gate])
         derivative = np.asarray(function.backward(z_gate, a, jnp.ones_like(a)))
         gates.append(Gate(gate, function.name, z[:, columns], arrays[gate], sums_gradient[:, columns], derivative))

@@ -77,7 +77,8 @@ def _head(explanation: Explanation) -> list[Block]:
     pictures = [block for block in example if isinstance(block, Figure) and isinstance(block.block, Picture)]
     if pictures:
         others = [block for block in example if block not in pictures]
-        return [Columns(*pictures, bars, width="third"), *others, facts]
+        shown = Columns(*pictures, width="third")
+        return [shown if bars is None else Columns(shown, bars), *others, facts]
     if bars is not None and isinstance(example[0], Table):
         return [Columns(example[0], bars), *example[1:], facts]
     return [*example, bars, facts]
@@ -352,7 +353,8 @@ def _attribution_drawn(explanation: Explanation, names: list[str], values: list[
         return Figure(
             TimeChart("Share of each input in the answer", panels, entry.mask), "Blue moved it up, orange down."
         )
-    return BarChart("Integrated gradients: what each input added to the answer", names, values, "share of f(x) − f(x₀)")
+    title = "Integrated gradients: what each input added to the answer"
+    return Figure(BarChart(title, names, values, "share of f(x) − f(x₀)"))
 
 
 # --------------------------------------------------------------------------------------- chain rule
@@ -415,7 +417,7 @@ def _loss_line(explanation: Explanation, name: str, value: float) -> Line:
     """∂L/∂ a single output by the formula of the loss; the number alone for another layer."""
     loss, last = explanation.loss, explanation.layers[-1].name
     if loss.prediction.size == 1 and last in (explanation.chosen.layer, explanation.chosen.activation):
-        numbers = {"yhat": loss.prediction.item(), "y": float(loss.target.item())}
+        numbers = {"yhat": loss.prediction.item(), "z": loss.prediction.item(), "y": float(loss.target.item())}
         return _function_line(name, loss.function, "gradient_formula", numbers, value)
     return Line(name, repr(value), {})
 
@@ -563,13 +565,22 @@ def _sum(explanation: Explanation) -> Block:
 
 def _loss_value(explanation: Explanation) -> Line:
     loss = explanation.loss
-    if loss.name.endswith("categorical_cross_entropy") and loss.prediction.ndim == 1:
+    if loss.function.target_kind != "numbers" and loss.prediction.ndim == 1 and loss.prediction.size > 1:
         label = int(loss.target.argmax()) if loss.target.ndim else int(loss.target)
-        return _stated("L", "-log(yhat_y)", {"yhat_y": float(loss.prediction[label])}, loss.value)
+        if 0 < loss.prediction[label] <= 1:
+            return _stated("L", "-log(yhat_y)", {"yhat_y": float(loss.prediction[label])}, loss.value)
     if loss.prediction.size == 1:
-        numbers = {"yhat": loss.prediction.item(), "y": float(loss.target.item())}
+        numbers = {"yhat": loss.prediction.item(), "z": loss.prediction.item(), "y": float(loss.target.item())}
         return _function_line("L", loss.function, "formula", numbers, loss.value)
     return Line("L", repr(loss.value), {})
+
+
+def _stated_loss(explanation: Explanation) -> Block:
+    loss = explanation.loss
+    formula, gradient = (getattr(loss.function, name, None) for name in ("formula", "gradient_formula"))
+    if not isinstance(formula, Formula):
+        return f"{_words(loss.name).capitalize()}. {loss.formula}"
+    return Paragraph(f"{_words(loss.name).capitalize()}: ", formula, "; its gradient: ", gradient, ".")
 
 
 def _stated(name: str, source: str, numbers: dict[str, float], value: float) -> Line:
@@ -588,7 +599,7 @@ def _backward(explanation: Explanation) -> Block:
     arrays = [(f"∂L/∂{layer.name}", layer.gradient) for layer in explanation.layers if layer.gradient is not None]
     return Details(
         "Backward: every gradient of the loss",
-        f"{_words(explanation.loss.name).capitalize()}. {explanation.loss.formula}",
+        _stated_loss(explanation),
         Formulas(_loss_value(explanation)),
         "From the loss to the input; z of a map, a of an activation.",
         Table(head, rows),

@@ -85,7 +85,8 @@ def next_update(run: Trained, trace: Trace, address: Address, player: str = "") 
         address: the weight.
         player: the network of a GAN, ``"critic"``.
     """
-    optimizer, regularizer, step, progress, missing = last_state(run, player)
+    last = last_state(run, player)
+    optimizer, regularizer = last.optimizer, last.regularizer
     params, names = trace.params, trace.network.names
 
     def pick(tree: PyTree) -> float:
@@ -94,11 +95,11 @@ def next_update(run: Trained, trace: Trace, address: Address, player: str = "") 
     if optimizer is None:
         rate = _written_rate(run.experiment.optimizer)
         optimizer = SGD(rate).init(params)
-        source = f"plain gradient descent with η = {rate:g}: {missing}"
+        source = f"plain gradient descent with η = {rate:g}: {last.missing}"
     else:
-        source = f"the run's own {_name(optimizer.rule)}, from its state after step {step:,}"
+        source = f"the run's own {_name(optimizer.rule)}, from its state after step {last.step:,}"
     lines, total = [Line("g", "dL_dw", {"dL_dw": pick(trace.grads)})], trace.grads
-    penalised = (
+    penalised = bool(
         regularizer is not None
         and address.parameter.split("/")[-1] in WEIGHTS
         and regularizer.covers(names[address.layer])
@@ -109,10 +110,10 @@ def next_update(run: Trained, trace: Trace, address: Address, player: str = "") 
         if penalised and added != "0":
             numbers = numbers_of(regularizer) | {"dL_dw": pick(trace.grads), "w": pick(params)}
             lines = [Line("g", f"dL_dw + {added}", numbers)]
-    update = optimizer.rule.update(total, optimizer, params, jnp.asarray(progress, jnp.float64))
+    update = optimizer.rule.update(total, optimizer, params, jnp.asarray(last.progress, jnp.float64))
     rate, after = float(update.learning_rate), update.params
     lines += rule_lines(optimizer, total, pick, lines[-1].value, pick(params), rate)
-    if penalised:
+    if penalised and regularizer is not None:
         proximal = Formula(regularizer.proximal_formula.source, step="learning_rate")
         if proximal.source != "w":
             lines.append(Line("w", proximal, numbers_of(regularizer) | {"w": pick(after), "step": rate}, becomes=True))

@@ -67,7 +67,8 @@ summary{cursor:pointer}
 .note>p:first-of-type{display:inline}
 .note h3{display:inline;margin:0 .6rem 0 0}
 .note .scroll{background:none}
-.meter{display:inline-block;width:7.5rem;height:.65rem;background:#e0e0e0;margin-right:.4rem}
+.meter{display:inline-block;width:7.5rem;height:.65rem;background:#e0e0e0;margin:0 .4rem 0 0;padding:0;border:0}
+td:has(.meter){white-space:nowrap}
 .meter span{display:block;height:100%;background:#0072B2}
 .meter.warning span{background:#E69F00}
 .meter.problem span{background:#D55E00}

@@ -21,6 +21,8 @@ MOST_NEURONS = 16
 """Of a layer that is drawn neuron by neuron."""
 MOST_NUMBERS = 8
 """Neurons of a layer whose numbers are written."""
+CLOSE = 130
+"""Pixels between two layers below which the numbers of their weights have no room."""
 MOST_TILES = 64
 """Pictures of weights of one layer."""
 MOST_HISTOGRAMS = 12
@@ -83,7 +85,7 @@ class NetworkChart:
                 if followed:
                     drawing.marks.append(Stroke(xs[k : k + 2], ends, INK, 6 + 3 * strength, "", 0.22))
                 drawing.marks.append(line)
-                if (written and matrix.size < room) or followed:
+                if (written and matrix.size < room and xs[1] - xs[0] > CLOSE) or followed:
                     numbers.append(self._number(weight, xs[k : k + 2], ends, placed, colour))
         drawing.marks += _on_white(numbers)
         for k, (x, of_layer) in enumerate(zip(xs, ys, strict=True)):
