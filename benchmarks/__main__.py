@@ -13,7 +13,7 @@ from benchmarks.workloads import WORKLOADS
 from pellucid.core.files import write_bytes
 
 RESULTS = Path(__file__).parent / "results.json"
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+PAGE = Path(__file__).parents[1] / "docs" / "decisions" / "benchmarks.md"
 README = Path(__file__).parents[1] / "README.md"
 
 
@@ -22,7 +22,7 @@ README = Path(__file__).parents[1] / "README.md"
 @click.option("--rounds", type=click.IntRange(1), help="Rounds of each comparison.  [default: 5; quick: 2]")
 @click.option("--quick", is_flag=True, help="A trial run on little data; nothing is kept without --output.")
 @click.option("--output", type=click.Path(path_type=Path), help="File of results.  [default: benchmarks/results.json]")
-@click.option("--render", "render_only", is_flag=True, help="Write docs/benchmarks.md from the results; run nothing.")
+@click.option("--render", "render_only", is_flag=True, help="Write the pages from the results; run nothing.")
 def main(names: tuple[str, ...], rounds: int | None, quick: bool, output: Path | None, render_only: bool) -> None:
     """Run the workloads of these names, or all of them, and keep what they measured."""
     path = output or RESULTS

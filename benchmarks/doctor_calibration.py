@@ -25,7 +25,7 @@ from pellucid.report.chart import LineChart, Series
 from pellucid.report.drawing import svg_file
 from pellucid.runs.fit import keep_compiled_programs
 
-CHART = Path("docs/doctor_calibration.svg")
+CHART = Path("docs/guide/doctor_calibration.svg")
 FOLDS, BINS = 5, 6
 
 

@@ -1,4 +1,4 @@
-"""Results as a file, as tables on the terminal, and as ``docs/benchmarks.md``."""
+"""Results as a file, as tables on the terminal, and as ``docs/decisions/benchmarks.md``."""
 
 import json
 from collections.abc import Iterator
@@ -119,7 +119,7 @@ def _lines(results: dict[str, Result]) -> Iterator[str]:
         "the rounds. A ratio is taken within each round, over the reference's value of that round, and "
         "then its median and quartiles are given: noise that lasts longer than a round cancels. A "
         "target is met where the median meets it.\n\n"
-        "To repeat them: [benchmarks/README.md](../benchmarks/README.md).\n"
+        "To repeat them: [benchmarks/README.md](../../benchmarks/README.md).\n"
     )
     yield "## Targets\n"
     yield from _markdown(["workload", *TARGET_HEAD], _all_targets(results))

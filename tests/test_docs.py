@@ -9,6 +9,7 @@ import jax
 import pytest
 
 from pellucid.core.registry import REGISTRIES
+from pellucid.doctor.rule import CAUSES, RULES
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(
@@ -32,7 +33,10 @@ def blocks(page):
 def registries():
     """What a page registers is forgotten after it."""
     kept = [(registry._classes, dict(registry._classes)) for registry in REGISTRIES]
+    rules, causes = list(RULES), dict(CAUSES)
     yield
+    RULES[:] = rules
+    kept.append((CAUSES, causes))
     for table, before in kept:
         table.clear()
         table.update(before)
@@ -51,7 +55,7 @@ def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
 
 def test_what_is_quoted_is_there_and_short():
     quoting = runpy.run_path(str(ROOT / "tools" / "quoting.py"))
-    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "decisions" / "architecture.md").read_text(encoding="utf-8")
     paths = quoting["QUOTE"].findall(text)
     assert {path.rpartition(".")[2].strip("_") for path in paths} >= {"train", "diagnose", "prove", "explain"}
     for path in paths:

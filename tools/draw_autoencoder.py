@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 import pellucid as pel
+from pellucid.report.chart import ImageGrid
+from pellucid.report.print_figure import save_figure, to_matplotlib
 
 data = pel.load_dataset("mnist-5k")
 run = pel.train(
@@ -19,12 +20,7 @@ clean = data.held_out.x[[int(np.flatnonzero(data.held_out.y == digit)[0]) for di
 spoilt = clean * (np.random.default_rng(0).random(clean.shape) >= 0.3).astype(np.uint8)
 rows = {"held out": clean, "spoilt": spoilt, "given back": run.predict(spoilt)}
 
-figure = Figure(figsize=(10, 3.2), layout="constrained")
-for panels, (name, images) in zip(figure.subplots(3, 10), rows.items(), strict=True):
-    for axes, image in zip(panels, images, strict=True):
-        axes.imshow(image, cmap="gray_r", vmin=0, vmax=255)
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-    panels[0].set_ylabel(name, rotation=0, ha="right", va="center")
-figure.savefig(Path(__file__).parents[1] / "docs" / "images" / "autoencoder.png", dpi=110)
+grids = [ImageGrid(name, images, columns=10) for name, images in rows.items()]
+path = Path(__file__).parents[1] / "docs" / "images" / "autoencoder.png"
+save_figure(to_matplotlib(*grids, columns=1, width=700), path)
 print(run)

@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/neuron.md: a neuron under a pulse, and its firing rate against its input."""
+"""Draw the pictures of docs/textbook/neuron.md: a neuron under a pulse, and its firing rate against its input."""
 
 from pathlib import Path
 

@@ -194,8 +194,8 @@ def index(kept: dict[str, Any]) -> str:
             "# Findings",
             "",
             "What the doctor finds, a page each: what it is, how it is detected, what looks alike, and how it was "
-            "fixed in a case. How the doctor judges: [the doctor](../doctor.md); how a change is proven: "
-            "[proofs](../prove.md).",
+            "fixed in a case. How the doctor judges: [the doctor](../guide/doctor.md); how a change is proven: "
+            "[proofs](../guide/prove.md).",
             "",
             "| finding | meaning | fixed in a case by |",
             "|---|---|---|",

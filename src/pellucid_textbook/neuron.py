@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+import pellucid as pel
 from pellucid.core.constraints import POSITIVE, constrained, require, validate
-from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.report.chart import LineChart, Series
 
 TIME = "time, ms"
@@ -71,9 +71,9 @@ class BiologicalNeuron:
         validate(self)
         object.__setattr__(self, "synapses", tuple(self.synapses))
         if not self.synapses:
-            raise InvalidValue("BiologicalNeuron.synapses needs at least one strength. Received: ().")
+            raise pel.InvalidValue("BiologicalNeuron.synapses needs at least one strength. Received: ().")
         if not self.threshold > self.rest:
-            raise InvalidValue(
+            raise pel.InvalidValue(
                 f"BiologicalNeuron.threshold must be above rest. Received: {self.threshold} mV, rest {self.rest} mV."
             )
 
@@ -99,7 +99,7 @@ class BiologicalNeuron:
         impulses = np.asarray(impulses, float)
         rows = impulses[:, None] if impulses.ndim == 1 else impulses
         if rows.ndim != 2 or rows.shape[1] != len(self.synapses) or not len(rows):
-            raise ShapeError(
+            raise pel.ShapeError(
                 f"impulses must have shape (steps, {len(self.synapses)}), one column for each synapse. "
                 f"Received: {impulses.shape}."
             )
@@ -213,13 +213,15 @@ def firing_rate_curve(neuron: BiologicalNeuron, currents: Any, duration: float =
     require(duration, POSITIVE, "duration (simulated ms)")
     amounts = np.asarray(currents, float)
     if amounts.ndim != 1 or len(np.unique(amounts)) < 3:
-        raise InvalidValue(f"currents must be at least three different numbers in a row. Received: {currents!r:.60}.")
+        raise pel.InvalidValue(
+            f"currents must be at least three different numbers in a row. Received: {currents!r:.60}."
+        )
     steps = max(1, round(duration / neuron.time_step))
     _, spikes = neuron._soma(np.tile(amounts, (steps, 1)))
     measured = 1000 * spikes.sum(axis=0) / (steps * neuron.time_step)
     variation = ((measured - measured.mean()) ** 2).sum()
     if variation == 0:
-        raise InvalidValue(
+        raise pel.InvalidValue(
             f"all rates are {measured[0]:g} Hz, so there is no curve. Take currents on both sides of the rheobase, "
             f"{neuron.rheobase:g} nA."
         )

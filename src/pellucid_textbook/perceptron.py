@@ -1,6 +1,6 @@
 """Rosenblatt's perceptron: one neuron and its learning rule.
 
-`Perceptron` learns, `FittedPerceptron` predicts, shows each step, and says why training stopped. `and_gate` is
+`Perceptron` learns, `FittedPerceptron` predicts, shows each step, and states why training stopped. `and_gate` is
 the worked example.
 """
 
@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 import rich
 
+import pellucid as pel
 from pellucid.activations import Step
 from pellucid.core.constraints import POSITIVE, Interval, WholeNumber, constrained, validate
-from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.report import terminal
 from pellucid.report.document import Document, Table
 from pellucid_textbook.separable import NotSeparable, Separable, separability, write_point
@@ -95,7 +95,7 @@ class Perceptron:
         if self.weights is not None:
             weights = np.asarray(self.weights, np.float64)
             if weights.ndim != 1 or not np.isfinite(weights).all():
-                raise InvalidValue(
+                raise pel.InvalidValue(
                     "Perceptron.weights must be finite numbers, one for each input. "
                     f"Received: {self.weights!r}. Leave them out to start from zeros."
                 )
@@ -105,7 +105,7 @@ class Perceptron:
         """The weights to start from, followed by the bias: shape (inputs + 1,)."""
         weights = np.zeros(inputs) if self.weights is None else np.asarray(self.weights)
         if len(weights) != inputs:
-            raise ShapeError(
+            raise pel.ShapeError(
                 f"the perceptron starts from {len(weights)} weights and x has {inputs} inputs. "
                 "Give one weight for each input, or none to start from zeros."
             )
@@ -257,7 +257,7 @@ class FittedPerceptron:
         """The net input ``z = Σ w_i x_i + b`` of each row of x: shape (rows,)."""
         x = as_table(x)
         if x.shape[1] != self.x.shape[1]:
-            raise ShapeError(
+            raise pel.ShapeError(
                 f"the perceptron was fitted on {self.x.shape[1]} inputs. Received: x of shape {x.shape}. "
                 "Give the same inputs in the same order."
             )
@@ -286,7 +286,7 @@ class FittedPerceptron:
         """
         weights = self.weights
         if len(names) != len(weights):
-            raise ShapeError(f"{len(names)} names were given for {len(weights)} inputs. Give one for each.")
+            raise pel.ShapeError(f"{len(names)} names were given for {len(weights)} inputs. Give one for each.")
         order = np.argsort(weights, kind="stable")
         second = [str(names[i]) for i in order[::-1][:count] if weights[i] > 0]
         first = [str(names[i]) for i in order[:count] if weights[i] < 0]
@@ -324,7 +324,7 @@ class FittedPerceptron:
             InvalidValue: the steps were not recorded.
         """
         if not self.steps:
-            raise InvalidValue("no steps were recorded. Fit with record=True to see them.")
+            raise pel.InvalidValue("no steps were recorded. Fit with record=True to see them.")
         head = ("epoch", "row", "x", "y", "z", "ŷ", "y − ŷ", "Δw", "Δb", "w", "b")
         rows = [[write_point(value) if isinstance(value, tuple) else value for value in step] for step in self.steps]
         rich.print(terminal.renderable(Document("Perceptron learning rule, step by step", Table(head, rows))))

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+import pellucid as pel
 from pellucid.core.constraints import POSITIVE, require
-from pellucid.core.errors import DataError, ShapeError
 from pellucid_textbook.two_classes import as_table, as_two_classes
 
 TOLERANCE = 1e-9
@@ -86,7 +86,7 @@ class Separable:
         x, plane = as_table(x), np.append(self.weights, self.bias)
         start = np.zeros(len(plane)) if start is None else np.asarray(start, np.float64)
         if x.shape[1] + 1 != len(plane) or start.shape != plane.shape:
-            raise ShapeError(
+            raise pel.ShapeError(
                 f"the hyperplane has {len(self.weights)} inputs. Received: x of shape {x.shape}, start of "
                 f"shape {start.shape}. Give x the same inputs, and the start one weight for each and a bias."
             )
@@ -252,7 +252,7 @@ def separability(x: Any, y: Any) -> Separable | NotSeparable:
     certificate = _certificate(x, y, shares)
     if certificate.verify(x, y):
         return NotSeparable(certificate)
-    raise DataError(
+    raise pel.DataError(
         "the two classes touch so nearly that float64 cannot tell whether they overlap: their nearest "
         f"mixtures differ by {certificate.residual:.1g} of an input's size, and {TOLERANCE:g} is the limit. "
         "Scale the inputs to similar sizes, or subtract what they have in common."
@@ -293,8 +293,8 @@ def _widest_gap(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     # The simplex method ends in a vertex, which mixes at most inputs + 2 examples.
     solved = linprog(objective, A_ub=sides, b_ub=np.zeros(rows), bounds=bounds, method="highs-ds")
     if not solved.success:
-        raise DataError(f"the linear program for separability was not solved. HiGHS: {solved.message}")
-    weights = np.where(size > 0, solved.x[:inputs] / scale, 0.0)  # a constant input says nothing
+        raise pel.DataError(f"the linear program for separability was not solved. HiGHS: {solved.message}")
+    weights = np.where(size > 0, solved.x[:inputs] / scale, 0.0)  # a constant input carries no information
     return weights / (np.abs(weights).max() or 1.0), -2 * solved.ineqlin.marginals
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.errors import DataError, ShapeError
+import pellucid as pel
 
 
 def as_table(x: Any) -> np.ndarray:
@@ -23,15 +23,15 @@ def as_table(x: Any) -> np.ndarray:
     """
     x = np.asarray(x)
     if x.ndim != 2 or 0 in x.shape:
-        raise ShapeError(
+        raise pel.ShapeError(
             f"x must have shape (rows, inputs), with at least one of each. Received: shape {x.shape}. "
             "Write one example as [[…]], one input as a column."
         )
     if x.dtype.kind not in "biuf":
-        raise DataError(f"x must hold numbers. Received: an array of {x.dtype}. Encode names as numbers first.")
+        raise pel.DataError(f"x must hold numbers. Received: an array of {x.dtype}. Encode names as numbers first.")
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         row, column = np.argwhere(~np.isfinite(x))[0].tolist()
-        raise DataError(f"x must be finite. Received: {x[row, column]} at row {row}, column {column}.")
+        raise pel.DataError(f"x must be finite. Received: {x[row, column]} at row {row}, column {column}.")
     return x
 
 
@@ -50,13 +50,13 @@ def as_two_classes(y: Any, rows: int) -> tuple[tuple[Any, Any], np.ndarray]:
     if y.dtype.kind == "O" and all(isinstance(value, str) for value in y.flat):
         y = y.astype(str)
     if y.shape != (rows,):
-        raise ShapeError(f"y must hold one class for each row of x, shape ({rows},). Received: shape {y.shape}.")
+        raise pel.ShapeError(f"y must hold one class for each row of x, shape ({rows},). Received: shape {y.shape}.")
     if y.dtype.kind not in "biufU" or (y.dtype.kind == "f" and not np.isfinite(y).all()):
         kind = "numbers that are not finite" if y.dtype.kind == "f" else f"an array of {y.dtype}"
-        raise DataError(f"y must be 0 and 1, False and True, or two names. Received: {kind}.")
+        raise pel.DataError(f"y must be 0 and 1, False and True, or two names. Received: {kind}.")
     classes, y = np.unique(y, return_inverse=True)
     if len(classes) != 2:
-        raise DataError(
+        raise pel.DataError(
             f"a perceptron distinguishes two classes. Received: y with {len(classes)} of them, "
             f"{', '.join(map(repr, classes[:5].tolist()))}{', …' if len(classes) > 5 else ''}."
         )

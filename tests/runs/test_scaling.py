@@ -160,4 +160,4 @@ def test_scaling_is_tried_before_the_rate_that_would_only_make_up_for_it(houses)
     ]
     proof = raw.prove(findings=findings, seeds=3, most=4, random=False)
     assert proof.best.proven
-    assert proof.best.candidate.setup.experiment(raw.experiment).scale_targets == "standardise"
+    assert settled(proof.best.change.plan).scale_targets == "standardise"

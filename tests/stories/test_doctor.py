@@ -33,7 +33,7 @@ def test_from_a_run_that_does_not_learn_to_a_repaired_one(tmp_path):
     assert found[0]["label"] == "learning_rate_too_low"
     assert json.loads((run / "findings.json").read_text())["findings"][0]["label"] == "learning_rate_too_low"
     page = (run / "report.html").read_text()
-    assert "More on this finding" in page
+    assert "pellucid show " in page
     assert 'id="proof"' not in page
 
     told = pellucid("prove", run, "--apply", "--budget", 2, "--seeds", 4, "--no-random")

@@ -99,8 +99,9 @@ def test_whatever_is_registered_has_a_page(monkeypatch):
         page = pel.textbook.show(name)
         assert words in str(page)
         assert page.charts
-        assert name in [row["name"] for row in kind.comparison().data["measured"]]
+        assert kind.row(kind.items()[name])
         assert name in pel.textbook.show().data[kind.name]
+    assert "squared" in [row["name"] for row in activations.KIND.comparison().data["measured"]]
     assert pel.textbook.show("squared").data["behaviour"]["derivative_exactly_0"] == "nowhere"
     assert pel.textbook.show("fourth_power").data["behaviour"]["gradient_at_error_0"] == 0
     assert pel.textbook.show("halve").data["on_a_digit"]["parameters"] == "none"

@@ -191,7 +191,7 @@ def check_loss(network: Network, loss: Loss, data: Dataset) -> None:
                 f"the loss {loss.name!r} takes {loss.reads}, of any sign, but the network ends in {function.name}, "
                 f'whose range is {function.range}. End it with Dense({data.outputs}, "linear"){other}.'
             )
-    if loss.target_kind == "numbers":
+    if loss.target_kind == "numbers" and data.task != "multiclass":  # class numbers become one-hot
         low, high = loss.target_range
         y = data.train.y
         if data.task == "reconstruction":

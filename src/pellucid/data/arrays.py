@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from pellucid.core.constraints import Interval, OneOf, require
+from pellucid.core.constraints import Interval, OneOf, WholeNumber, require
 from pellucid.core.errors import DataError, ShapeError
 from pellucid.core.padding import keep_padding
 from pellucid.data.encoding import UNTARGETED, Target, Task, as_array, as_float32, as_inputs, infer_target
@@ -487,6 +487,7 @@ def split_rows(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The row numbers of the two parts of `split`."""
     require(fraction, FRACTION, "the fraction to split off")
+    require(seed, WholeNumber(0), "seed")
     rows = len(y)
     drawn = math.ceil(fraction * rows)  # as scikit-learn rounds
     advice = "Give more rows, or split off nothing (held_out=None)."

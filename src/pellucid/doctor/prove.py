@@ -52,6 +52,7 @@ from pellucid.runs.samples import sample
 from pellucid.runs.trained import Trained
 from pellucid.training import History, Training, initial_state
 from pellucid.training.population import run_in_threads
+from pellucid.training.recorder import Recorder
 
 Judge = Callable[..., float]
 """(decided, truth) of the held-out rows, or the samples of a GAN → a score of at least 0, higher is better."""
@@ -330,7 +331,7 @@ class Trainer:
         assert training is not None
         penalty = run.experiment.regularizer
         penalty = None if penalty is None else regularizers.build(penalty)
-        program = replace(run.program, record_every=0, histograms_every=0)
+        program = replace(run.program, recorder=Recorder(0))
         shape, rows = run.facts.input_shape, training.train
 
         def begin(seed: int) -> Training:

@@ -13,7 +13,7 @@ import numpy as np
 from pellucid.core.types import Array, Cache, Params
 from pellucid.explanations.explanation import Gate, RecurrentNumbers
 from pellucid.functions.activations import activations
-from pellucid.layers import GRU, Layer
+from pellucid.layers import Layer
 from pellucid.layers.recurrent import Recurrent
 
 
@@ -63,7 +63,7 @@ def over_time(name: str, layer: Any, params: Params, cache: Cache, sums_gradient
     x, state = arrays["x"], arrays["state"]
     previous = np.concatenate([np.zeros_like(state[:1]), state[:-1]])
     recalled = previous @ np.asarray(params["recurrent"]) + np.asarray(params.get("recurrent_biases", 0.0))
-    if isinstance(layer, GRU):  # the candidate's reset gate acts after the product with R
+    if "reset" in arrays:  # of a GRU: the candidate's reset gate acts after the product with R
         recalled[:, 2 * units :] *= arrays["reset"]
     z = x @ np.asarray(params["weights"]) + np.asarray(params["biases"]) + recalled
     gates = []

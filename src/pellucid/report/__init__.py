@@ -1,1 +1,1 @@
-"""Pages and figures: self-contained HTML, drawn from what was measured."""
+"""Documents and charts: written once, rendered to HTML, terminals, Markdown, LaTeX and matplotlib."""

@@ -376,7 +376,7 @@ def _is_fractional(value: Any) -> bool:
 
 
 _DIGITS = r"[<>≤≥±+−-]?\s?[\d.,]+(e[+−-]?\d+)?(\s?%|\s×)?"
-_NUMBER = re.compile(rf"{_DIGITS}( to {_DIGITS})?|−?∞|–")
+_NUMBER = re.compile(rf"{_DIGITS}( (to|…) {_DIGITS})?|−?∞|–")
 
 
 def number(value: Any, digits: int = 4) -> str:

@@ -13,7 +13,7 @@ MOST_COLUMNS = 24
 """Of a table's values."""
 
 Cells = Callable[[int], list[Inline]]
-"""What is said of a row, by its number."""
+"""The cells on a row, by its number."""
 
 
 def examples(
@@ -30,8 +30,8 @@ def examples(
         data: the dataset.
         part: the part that the rows are of.
         rows: their numbers.
-        head: names of what is said of each row.
-        cells: what is said of a row.
+        head: the names of the cells on each row.
+        cells: the cells on a row.
         caption: the same in a few words, below a picture; by default ``head`` and ``cells``.
     """
     if not len(rows):

@@ -39,6 +39,7 @@ thead th{border-bottom:2px solid #888;vertical-align:bottom}
 th{font-weight:600}
 th:first-child,td:first-child{padding-left:0}
 td:first-child:not(.n),th:first-child:not(.n){min-width:7rem}
+.columns td:first-child:not(.n),.columns th:first-child:not(.n){min-width:4rem}
 .n{text-align:right}
 td.n{white-space:nowrap}
 figure{margin:.8rem 0;min-width:0}

@@ -19,7 +19,7 @@ _PAIRS = (
     r"β=\beta ε=\varepsilon δ=\delta η=\eta θ=\theta λ=\lambda ←=\leftarrow →=\to ‖=\| ₀=_0 ₁=_1 ₂=_2 ²=^2 ŷ=\hat{y} "
     r"½=\frac{1}{2} ≤=\le ≥=\ge ′=' ∞=\infty |=| <=< >=>"
 )
-MATHS = dict(pair.split("=", 1) for pair in _PAIRS.split())
+MATHS = {character: command for character, _, command in (pair.partition("=") for pair in _PAIRS.split())}
 """Characters that pdflatex sets only as mathematics."""
 COMMANDS = {character: f"\\{character}" for character in "_&%#${}"} | {
     "\\": r"\textbackslash{}",

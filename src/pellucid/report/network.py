@@ -70,7 +70,7 @@ class NetworkChart:
         xs = np.linspace(left, width - right, len(sizes))
         ys = [top + 8 + gap * (max(sizes) / 2 + np.arange(size) - (size - 1) / 2 - 0.1) for size in sizes]
         drawing = Drawing(width, height, self.title, [Label(0, 13, self.title, bold=True)])
-        room = 0.35 * (xs[1] - xs[0]) * height / (36 * 14)  # for so many numbers on the lines of a layer
+        room = 0.25 * (xs[1] - xs[0]) * height / (36 * 14)  # for so many numbers on the lines of a layer
         placed: list[tuple[float, float]] = []
         numbers: list[Label] = []
         for k, matrix in enumerate(matrices):
@@ -87,7 +87,7 @@ class NetworkChart:
                 drawing.marks.append(line)
                 if (written and matrix.size < room and xs[1] - xs[0] > CLOSE) or followed:
                     numbers.append(self._number(weight, xs[k : k + 2], ends, placed, colour))
-        drawing.marks += numbers_on_white(numbers)
+        drawing.marks += _on_white(numbers)
         for k, (x, of_layer) in enumerate(zip(xs, ys, strict=True)):
             drawing.marks.append(Markers(np.full(len(of_layer), x), of_layer, 0, "#ffffff", radius, edge=INK))
             values = np.zeros(0) if neurons[k] is None else np.asarray(neurons[k], float)
@@ -133,7 +133,7 @@ def _short(value: float) -> str:
 _PLACES = (0.34, 0.5, 0.66, 0.26, 0.42, 0.58, 0.74, 0.3, 0.38, 0.46, 0.54, 0.62, 0.7, 0.2, 0.8)
 
 
-def numbers_on_white(labels: Sequence[Label]) -> list[Any]:
+def _on_white(labels: Sequence[Label]) -> list[Any]:
     """Labels, each on a white ground."""
     marks: list[Any] = []
     for label in labels:

@@ -165,7 +165,7 @@ def without_initializers(item: Any) -> Any:
         return tuple(map(without_initializers, item))
     if isinstance(item, (Supervised, Network, Layer)):
         bare = copy.copy(item)
-        for field in dataclasses.fields(item):
+        for field in dataclasses.fields(item):  # pyright: ignore[reportArgumentType]
             object.__setattr__(bare, field.name, without_initializers(getattr(item, field.name)))
         return bare
     return item
@@ -222,7 +222,8 @@ def _one_after_another(group: list[Member], advance: Callable[[float], None]) ->
 def _initial_states(group: list[Member]) -> list[TrainingState]:
     """The state of each member before its first step: initialised by its seed, with its own hyperparameters."""
     if isinstance(group[0].ready.program, Adversarial):
-        return [member.ready.initial_state(member.experiment.seed) for member in group]
+        begun = (member.ready.initial_state(member.experiment.seed) for member in group)
+        return [state._replace(key=jax.random.key_data(state.key)) for state in begun]
     alike: dict[Network, list[int]] = {}
     for i, member in enumerate(group):
         alike.setdefault(member.ready.network, []).append(i)

@@ -1,4 +1,4 @@
-"""What docstrings say, section by section, so that the catalogue says it in the same words."""
+"""Sections of docstrings, so that the catalogue uses the same words."""
 
 import inspect
 import re
@@ -12,7 +12,7 @@ _SECTION = rf"^{{}}:(.*?)(?=^(?:{_HEADINGS}):|\Z)"
 def summary(item: Any) -> str:
     """The first line, without a formula that follows it."""
     line = (inspect.getdoc(item) or "").split("\n")[0]
-    return re.sub(r" \(subject [\d., –]+\)", "", re.split(r"[:,] ``|; ``", line)[0]).rstrip(".") + "."
+    return re.split(r"[:,] ``|; ``", line)[0].rstrip(".") + "."
 
 
 def section(item: Any, heading: str, classes: Mapping[str, type] | None = None) -> str:
@@ -38,7 +38,7 @@ def formula_lines(item: Any) -> str:
 
 
 def arguments(item: Any) -> dict[str, str]:
-    """What the docstring says of each argument."""
+    """The description of each argument."""
     match = re.search(r"^Args:\n(.*?)(?=^\S|\Z)", inspect.getdoc(item) or "", re.M | re.S)
     entries = re.findall(r"^    (\w+): (.*?)(?=^    \w+: |\Z)", match.group(1), re.M | re.S) if match else []
     return {name: " ".join(words.replace("``", "").split()) for name, words in entries}

@@ -117,11 +117,12 @@ def _row(rule: Optimizer) -> Mapping[str, Any]:
 
 
 def _path(name: str, best: Walk) -> Plane:
-    """The steps down the valley over its heights, from low (blue) to high (orange)."""
+    """Steps down the valley over its heights, at most 100 of them."""
     x, y = (-4.6, 1.6), (-1.25, 1.25)
     across, down = np.meshgrid(np.linspace(*x, 60), np.linspace(y[1], y[0], 60))
     height = np.sqrt((CURVATURE[0] * across**2 + CURVATURE[1] * down**2) / 2)
-    path = best.path[: (best.steps or STEPS) + 1]
+    count = (best.steps or STEPS) + 1
+    path = best.path[: count : -(-count // 100)]
     title = f"{name}, η = {number(best.rate)}: {_walked(best)}"
     return Plane(title, height / height.max(), x, y, [Series("steps", *path.T)], "w₁", "w₂")
 

@@ -1,4 +1,4 @@
-"""What the experiments share: paired trainings, networks and data, and what is read off the runs."""
+"""Shared by the experiments: paired trainings, networks and data, results of the runs."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence

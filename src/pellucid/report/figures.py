@@ -1,5 +1,0 @@
-"""Colours and line styles of matplotlib figures."""
-
-from pellucid.report.drawing import COLOURS as COLOURS
-
-STYLES = ("-", "--", "-.", ":")
