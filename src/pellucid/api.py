@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
 
@@ -17,7 +17,6 @@ from pellucid.doctor.check import warn_of_problems
 from pellucid.doctor.diagnose import diagnose, suspicion
 from pellucid.doctor.findings import Finding, Findings
 from pellucid.doctor.prove import Proof, prove
-from pellucid.explanations import Explanation, explain
 from pellucid.network import Network
 from pellucid.report import notebook, terminal
 from pellucid.report.comparison import comparison_charts, comparison_table
@@ -36,6 +35,9 @@ from pellucid.runs.plan import Plan, settle
 from pellucid.runs.resume import begin_again
 from pellucid.runs.trained import Trained
 from pellucid.runs.translation import Alignment
+
+if TYPE_CHECKING:
+    from pellucid.explanations import Explanation
 
 
 class Run(Trained):
@@ -70,7 +72,7 @@ class Run(Trained):
             return translation.translation_metrics(self, x if y is None else list(zip(x, y, strict=True)))
         return super().evaluate(x, y, weights=weights)
 
-    def explain(self, x: Any, y: Any = None, *, neuron: str | None = None, weight: str | None = None) -> Explanation:
+    def explain(self, x: Any, y: Any = None, *, neuron: str | None = None, weight: str | None = None) -> "Explanation":
         """Send one example through the network with every number, each derivative checked; see `pellucid.explain`.
 
         Args:
@@ -79,6 +81,8 @@ class Run(Trained):
             neuron: ``"LAYER:UNIT"``, the neuron whose largest gradient is followed.
             weight: ``"LAYER:i,j"``, the weight that is followed.
         """
+        from pellucid.explanations import explain  # what a training does not need is not imported for it
+
         return explain(self, x, y, neuron=neuron, weight=weight)
 
     def diagnose(self, data: Dataset | None = None) -> Findings:

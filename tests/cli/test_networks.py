@@ -76,4 +76,4 @@ def test_a_slip_in_the_name_or_a_field_is_answered():
     wrong = pellucid("train", "digits", "--network", "lstm:depth=2", code=2)
     assert "no field 'depth'" in wrong.stderr
     wrong = pellucid("train", "digits", "--network", "lstm", "--activation", "relu", code=2)
-    assert "no field 'activation'" in wrong.stderr
+    assert "has no activation" in wrong.stderr

@@ -35,7 +35,7 @@ def kept(path):
     """The content of a file; of a page without the notes, which say what was chosen and what was asked for."""
     if path.name != "report.html":
         return path.read_bytes()
-    return re.sub(r"<section><h2 [^>]*>Notes</h2>.*?</section>", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return re.sub(r"<ul><li>Chosen: .*?</ul>", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
 def write_csv(path, header, rows):
@@ -241,7 +241,7 @@ def test_a_network_from_a_file_of_layers_is_that_of_the_options(tmp_path):
     pellucid("train", *SCHEDULED, "--epochs", 2, "--folder", tmp_path / "options")
     in_file = [network if option == "8" else option for option in SCHEDULED]
     del in_file[in_file.index("--dropout") : in_file.index("--dropout") + 2]
-    pellucid("train", *in_file, "--epochs", 2, "--folder", tmp_path / "file")
+    pellucid("train", *in_file, "--epochs", 2, "--folder", tmp_path / "file", "--name", "iris-8")
     names = pel.load(tmp_path / "file").network.names
     assert names == ("dense_1", "relu_1", "dropout_1", "dense_2", "softmax_1")
     for name in COMPARED:
@@ -294,7 +294,7 @@ def test_early_stopping_ends_before_the_epochs_do_and_says_so(tmp_path):
     more = run.history.epochs_made + 1
     pellucid(*again, "--early-stopping", 60, "--epochs", more, "--learning-rate", 0.01)
     run = pel.load(tmp_path / "run")
-    assert (run.experiment.patience, run.history.epochs_made) == (60, more)
+    assert (run.experiment.early_stopping, run.history.epochs_made) == (60, more)
     assert run.history.steps["learning_rate"][-1] == np.float32(0.01)
 
 
@@ -302,7 +302,7 @@ def test_runs_without_a_name_are_numbered(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for number in (1, 2):
         told = pellucid("train", *SCHEDULED, "--epochs", 1, "--json").stdout
-        assert json.loads(told)["run"] == f"runs/iris-00{number}"
+        assert json.loads(told)["run"] == f"runs/iris-8-00{number}"
 
 
 def test_list_of_datasets():

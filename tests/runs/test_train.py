@@ -511,7 +511,7 @@ def test_after_an_early_stop_more_patience_goes_on_and_nothing_less_is_silent(tm
     whole = pel.train(NORMALISED, NOISY, epochs=40, **STATISTICS)
     assert again.history.epochs_made == whole.history.epochs_made > made
     same_bits((again.params, again.layer_state), (whole.params, whole.layer_state))
-    assert pel.load(tmp_path / "run").experiment.patience == 4
+    assert pel.load(tmp_path / "run").experiment.early_stopping == 4
 
 
 def test_what_the_terminal_says_of_a_training_stays_in_its_folder(tmp_path, capfd):

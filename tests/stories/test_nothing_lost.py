@@ -14,7 +14,7 @@ import pytest
 import pellucid as pel
 
 KILLS = 20
-COMMAND = [sys.executable, "-m", "pellucid.cli.main", "train"]
+COMMAND = [sys.executable, "-m", "pellucid.cli.main"]
 ARGUMENTS = [
     "mnist-5k",
     "--network",
@@ -47,8 +47,8 @@ COMPARED = [
 ]
 
 
-def run(arguments: list[str], **options) -> subprocess.Popen:
-    return subprocess.Popen([*COMMAND, *arguments], stderr=subprocess.PIPE, text=True, **options)
+def run(arguments: list[str], verb: str = "train", **options) -> subprocess.Popen:
+    return subprocess.Popen([*COMMAND, verb, *arguments], stderr=subprocess.PIPE, text=True, **options)
 
 
 @pytest.mark.timeout(600)
@@ -75,7 +75,7 @@ def test_killed_at_20_random_moments_ends_with_the_same_bits(tmp_path):
         process.communicate()
         kills += 1
         checkpoints.append(newest(killed))
-        process = run(["--resume", str(killed), "--checkpoint-every", "0", "--no-progress"])
+        process = run([str(killed), "--checkpoint-every", "0", "--no-progress"], verb="resume")
     _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert kills == KILLS, f"the run ended after {kills} kills: it must be longer"
@@ -99,10 +99,10 @@ def test_ctrl_c_leaves_a_resumable_run(tmp_path):
     out, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert json.loads(out)["stopped"] == "interrupted"
-    assert f"--resume {folder}" in said
+    assert f"pellucid resume {folder}" in said
     made = json.loads(out)
     epochs = pel.load(folder).history.epochs_made
-    again = run(["--resume", str(folder), "--epochs", str(epochs), "--json"], stdout=subprocess.PIPE)
+    again = run([str(folder), "--epochs", str(epochs), "--json"], verb="resume", stdout=subprocess.PIPE)
     out, said = again.communicate(timeout=60)
     assert again.returncode == 0, said
     assert json.loads(out)["accuracy"] == made["accuracy"]  # nothing left to train: the weights are those kept

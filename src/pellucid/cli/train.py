@@ -123,12 +123,13 @@ def _conclude(run: Any, as_json: bool) -> None:
 def planned(source: str, options: dict[str, Any]) -> Any:
     """The training that the options describe, settled; the choices that were made for it are reported."""
     from pellucid.network import build_network
-    from pellucid.runs.experiment import open_data
+    from pellucid.runs.experiment import check_values, open_data
     from pellucid.runs.folder import read_toml
     from pellucid.runs.plan import settle
 
     settings = given_settings(options)
     network = settings.pop("network", None)
+    check_values(settings)
     opened = data_settings(source, network, options, settings.get("seed", 0))
     data = open_data(opened)
     say(str(data))

@@ -45,18 +45,19 @@ class Interval:
 
 @dataclass(frozen=True)
 class WholeNumber:
-    """Integers from ``low`` upwards."""
+    """Integers from ``low`` to ``high``; without an end where it is None."""
 
     low: int = 1
+    high: int | None = None
 
     def allows(self, value: Any) -> bool:
-        """Tell whether ``value`` is an integer no smaller than ``low``."""
-        return (
-            isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= self.low  # pyright: ignore[reportOperatorIssue]
-        )
+        """Tell whether ``value`` is an integer within the ends."""
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+            return False
+        return self.low <= int(value) and (self.high is None or int(value) <= self.high)
 
     def __str__(self) -> str:
-        return f"a whole number of at least {self.low}"
+        return f"a whole number {f'of at least {self.low}' if self.high is None else f'from {self.low} to {self.high}'}"
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,8 @@ def _finding(finding: Mapping[str, Any]) -> Note:
         _sentence(str(finding.get("because") or definition)),
         facts((name, _evidence(value)) for name, value in (finding.get("evidence") or {}).items()),
         f"May help: {', '.join(remedies)}." if remedies else None,
-        Paragraph(definition, " More: ", Code(f"pellucid show {label}"), kind="quiet"),
+        Paragraph(definition, kind="quiet"),
+        Paragraph("More: ", Code(f"pellucid show {label}"), kind="quiet"),
         title=label.replace("_", " "),
     )
 

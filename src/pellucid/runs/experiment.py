@@ -9,19 +9,33 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Annotated, Any, Literal, Self, TypedDict, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    Self,
+    TypeAlias,
+    TypedDict,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import msgspec
 
 from pellucid.core.constraints import Constraint, Interval, OneOf, OrElse, WholeNumber, require
 from pellucid.core.errors import InvalidValue, StorageError, did_you_mean
-from pellucid.data import Dataset, generation, load_dataset, load_table, load_translations, reconstruction
-from pellucid.data.encoding import UNTARGETED
-from pellucid.functions.schedules import watches_loss
-from pellucid.optimizers import as_optimizer
-from pellucid.runs.scaling import CHOICES, ScalingChoice
-from pellucid.training import EarlyStopping
-from pellucid.training.recorder import DEFAULT_GROUPS, GROUPS
+
+if TYPE_CHECKING:  # ``--help`` shows the settings and imports neither jax nor numpy
+    from pellucid.data import Dataset
+    from pellucid.training import EarlyStopping
+
+ScalingChoice: TypeAlias = Literal["auto", "standardise", "min_max", "none"]
+CHOICES = get_args(ScalingChoice)
+RECORD = ("activations", "gradients", "updates", "weights")
+"""What is measured of the layers by default."""
+SEEDS = WholeNumber(0, 2**32 - 1)
 
 
 @dataclass(frozen=True)
@@ -79,7 +93,7 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         int | Literal["all"], Setting('Rows of a step, or "all" of those trained on.', OrElse(WholeNumber(1), "all"))
     ] = 32
     shuffle: Annotated[bool, Setting("Draw a new order of the rows for each epoch.", program=_SUPERVISED)] = True
-    seed: Annotated[int, Setting("Seed of initial weights, order of the rows, dropout and split.", WholeNumber(0))] = 0
+    seed: Annotated[int, Setting("Seed of initial weights, order of the rows, dropout and split.", SEEDS)] = 0
     class_weights: Annotated[
         Any, Setting('"balanced", or a weight for each class name.', program=_SUPERVISED, kind="weights")
     ] = None
@@ -118,8 +132,8 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         int, Setting("Steps between two measurements of the layers; 0 for none.", WholeNumber(0))
     ] = 20
     record: Annotated[
-        tuple[str, ...], Setting(f"What is measured of the layers: any of {', '.join(GROUPS)}.", kind="names")
-    ] = DEFAULT_GROUPS
+        tuple[str, ...], Setting(f"What is measured of the layers: any of {', '.join(RECORD)} and noise.", kind="names")
+    ] = RECORD
     histograms_every: Annotated[
         int, Setting("Steps between two histograms of what is measured; 0 for none.", WholeNumber(0))
     ] = 0
@@ -141,13 +155,16 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return isinstance(self.network, Mapping) and "generator" in self.network
 
     @property
-    def stopping(self) -> EarlyStopping | None:
+    def stopping(self) -> "EarlyStopping | None":
         """The early stopping that is asked for."""
         return as_early_stopping(self.early_stopping)
 
     @property
     def decides(self) -> bool:
         """Whether something is decided during the training (early stopping, a schedule on plateaus)."""
+        from pellucid.functions.schedules import watches_loss
+        from pellucid.optimizers import as_optimizer
+
         # An optimiser from Optax is not described, and its schedules see no loss.
         rate = None if self.optimizer == "optax" else as_optimizer(self.optimizer).learning_rate
         return self.early_stopping is not None or watches_loss(rate)
@@ -166,10 +183,8 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         Raises:
             InvalidValue: naming the value and what is allowed.
         """
-        for name, setting in SETTINGS.items():
-            value = getattr(self, name, None)
-            if setting.constraint is not None and setting.program in (None, self.program) and value is not None:
-                require(value, setting.constraint, name)
+        fields = [name for name, setting in SETTINGS.items() if setting.program in (None, self.program)]
+        check_values({name: getattr(self, name) for name in fields if name not in WORDS})
         _ = self.stopping
 
     @property
@@ -238,7 +253,7 @@ class Settings(TypedDict, total=False):
     class_weights: Literal["balanced"] | Mapping[Any, float] | None
     scale_inputs: ScalingChoice
     scale_targets: ScalingChoice
-    early_stopping: EarlyStopping | int | None
+    early_stopping: "EarlyStopping | int | None"
     validation: float
     critic_steps: int
     lipschitz_constraint: Any
@@ -273,6 +288,18 @@ def check_names(settings: Mapping[str, Any], verb: str = "train") -> None:
             raise InvalidValue(f"{verb} has no setting {name!r}.{advice}")
 
 
+def check_values(settings: Mapping[str, Any]) -> None:
+    """Refuse values of settings that their constraints do not allow.
+
+    Raises:
+        InvalidValue: naming the value and what is allowed.
+    """
+    for name, value in settings.items():
+        constraint = SETTINGS[name].constraint
+        if constraint is not None and value is not None:
+            require(value, constraint, name)
+
+
 def describe_settings() -> str:
     """The settings as the lines of a docstring's ``Args``.
 
@@ -288,7 +315,7 @@ def _lower(text: str) -> str:
     return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 
-def as_early_stopping(given: Any) -> EarlyStopping | None:
+def as_early_stopping(given: Any) -> "EarlyStopping | None":
     """Early stopping of its patience, of a table of its fields, or as it is.
 
     Raises:
@@ -298,6 +325,8 @@ def as_early_stopping(given: Any) -> EarlyStopping | None:
         >>> as_early_stopping(5)
         EarlyStopping(patience=5, min_delta=0.0)
     """
+    from pellucid.training import EarlyStopping
+
     if given is None or isinstance(given, EarlyStopping):
         return given
     if isinstance(given, Mapping):
@@ -336,12 +365,15 @@ def vary(experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
     return Experiment.from_dict(settings)
 
 
-def open_data(settings: Mapping[str, Any]) -> Dataset:
+def open_data(settings: Mapping[str, Any]) -> "Dataset":
     """The dataset that an experiment's ``data`` table names: a registered one, or a file.
 
     Raises:
         DataError: no dataset of that name, as where the data came as arrays, which only the caller can give again.
     """
+    from pellucid.data import generation, load_dataset, load_table, load_translations, reconstruction
+    from pellucid.data.encoding import UNTARGETED
+
     options = {name: value for name, value in settings.items() if name not in ("file", "name", "pairs")}
     untargeted = options.pop("task") if options.get("task") in UNTARGETED else None
     if "pairs" in settings:

@@ -21,7 +21,7 @@ from pellucid.functions.regularizers import regularizers
 from pellucid.functions.schedules import Schedule, watches_loss
 from pellucid.network import Network, build_network
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer, optimizers
-from pellucid.runs.experiment import SETTINGS, Experiment, as_early_stopping, check_names, vary
+from pellucid.runs.experiment import SETTINGS, Experiment, as_early_stopping, check_names, check_values, vary
 from pellucid.runs.given import dataset_of
 from pellucid.runs.scaling import scaled_inputs
 from pellucid.training import GradientPenalty, lipschitz_constraints
@@ -75,6 +75,7 @@ def settle(
     given = {name: value for name, value in settings.items() if "." not in name}
     inner = {name: value for name, value in settings.items() if "." in name}
     check_names(given)
+    check_values(given)
     architecture = find_architecture(network)
     given = {**(architecture.settings if architecture else {}), **given}
     data = dataset_of(data, network, given.get("loss"), given.get("seed", 0), sample_weights)
@@ -140,7 +141,7 @@ def _settle_supervised(network: Any, words: dict[str, Any], data: Dataset, given
     if given.get("regularizer") is not None:
         settled["regularizer"] = regularizers.describe(given["regularizer"])
     batch_size = settled.pop("batch_size", None)
-    experiment = Experiment(**settled, batch_size=batch_size or "all")
+    experiment = Experiment(**settled, batch_size="all" if batch_size is None else batch_size)
     if batch_size is None:
         few = max(1, experiment.training_rows(len(data.train)))
         experiment.batch_size = "all" if optimizer.full_batch else min(USUAL_BATCH_SIZE, few)

@@ -13,8 +13,6 @@ from pellucid.runs.scaling import scaling_of
 from pellucid.runs.trained import Trained
 from pellucid.training import Scaling
 
-_UNSCALED = Scaling(jnp.zeros((), jnp.float32), jnp.ones((), jnp.float32))
-
 
 def sample(trained: Trained, count: int, seed: int = 0) -> np.ndarray:
     """Generate examples, in the units of the data.
@@ -33,7 +31,8 @@ def sample(trained: Trained, count: int, seed: int = 0) -> np.ndarray:
     _check_gan(trained, "sample")
     require(count, WholeNumber(1), "count")
     noise = np.asarray(jax.random.normal(jax.random.key(seed), (count, trained.program.latent)))
-    return trained.facts.preprocessing.invert_numpy(_outputs(trained, "generator", noise, _UNSCALED))
+    unscaled = Scaling(jnp.float32(0), jnp.float32(1))
+    return trained.facts.preprocessing.invert_numpy(_outputs(trained, "generator", noise, unscaled))
 
 
 def score(trained: Trained, x: Any) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Scaling of inputs and targets."""
 
 from dataclasses import replace
-from typing import Literal, TypeAlias
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,10 +10,8 @@ from pellucid.core.errors import InvalidValue
 from pellucid.data import SCALINGS, Dataset, Preprocessing
 from pellucid.functions.losses import Loss
 from pellucid.network import Network, check_tokens, padding_of_input, token_layer
+from pellucid.runs.experiment import CHOICES
 from pellucid.training import Scaling, TargetScaling
-
-ScalingChoice: TypeAlias = Literal["auto", "standardise", "min_max", "none"]
-CHOICES = ("auto", *SCALINGS)
 
 
 def scaled_inputs(data: Dataset, choice: str) -> Dataset:
