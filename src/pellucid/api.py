@@ -285,7 +285,8 @@ def train(
     """
     begun = begin(settle(network, data, settings, sample_weights=sample_weights))
     begun.notes = replace(begun.notes, problems=tuple(warn_of_problems(begun)))
-    return finish(begun, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress)
+    run = finish(begun, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress)
+    return _with_suspicion(run, progress)
 
 
 def resume(
@@ -335,7 +336,8 @@ def resume(
         "early_stopping": early_stopping,
     }
     begun = begin_again(folder, data, changes, sample_weights)
-    return finish(begun, folder=folder, checkpoint_every=checkpoint_every, progress=progress)
+    run = finish(begun, folder=folder, checkpoint_every=checkpoint_every, progress=progress)
+    return _with_suspicion(run, progress)
 
 
 def finish(
@@ -346,7 +348,7 @@ def finish(
     checkpoint_every: float = 10.0,
     progress: bool = True,
 ) -> Run:
-    """Train to the end, say what the doctor suspects, write the page.
+    """Train to the end, ask the doctor what it suspects, write the page.
 
     Args:
         begun: a training that is prepared.
@@ -368,6 +370,10 @@ def finish(
     if folder is not None:
         save(run, RunFolder(folder))
         _write_page(run)
+    return run
+
+
+def _with_suspicion(run: Run, progress: bool) -> Run:
     if progress and run.notes.suspicion:
         print(f"the doctor suspects {run.notes.suspicion}; run.diagnose() makes sure", file=sys.stderr)
     return run
