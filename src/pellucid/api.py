@@ -18,11 +18,11 @@ from pellucid.doctor.diagnose import diagnose, suspicion
 from pellucid.doctor.findings import Finding, Findings
 from pellucid.doctor.prove import Proof, prove
 from pellucid.network import Network
-from pellucid.report import notebook, terminal
+from pellucid.report import html, terminal
 from pellucid.report.comparison import comparison_charts, comparison_table
-from pellucid.report.document import Document
+from pellucid.report.document import Columns, Document
 from pellucid.report.print_figure import to_matplotlib
-from pellucid.report.run_page import page_of
+from pellucid.report.run_page import page_of, verdict
 from pellucid.report.samples import sample_chart
 from pellucid.report.training import curve_charts, gradient_charts
 from pellucid.runs import codes, samples, translation
@@ -194,7 +194,7 @@ class Run(Trained):
         return to_matplotlib(sample_chart(self.sample(count, seed)))
 
     def _repr_html_(self) -> str:
-        return notebook.run_html(self)
+        return html.fragment(Document(self.facts.name, verdict(self, {}), Columns(*curve_charts(self.history))))
 
 
 class Comparison(comparing.Comparison):
@@ -219,7 +219,7 @@ class Comparison(comparing.Comparison):
         return terminal.text(Document(title, comparison_table(self)), width=180)
 
     def _repr_html_(self) -> str:
-        return notebook.comparison_html(self)
+        return html.fragment(Document("", Columns(*comparison_charts(self)), comparison_table(self)))
 
 
 def _with_settings(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -60,7 +60,7 @@ def words(content: doc.Inline) -> Text:
             case doc.Meter(fraction, kind):
                 line.append("█" * round(10 * fraction), style=STYLES.get(kind, "blue"))
                 line.append(f"{'░' * (10 - round(10 * fraction))} {fraction:.0%}")
-            case doc.Formula():
+            case doc.Formula() | doc.Line():
                 line.append(part.text)
             case _:
                 line.append(number(part))

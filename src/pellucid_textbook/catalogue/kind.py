@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pellucid as pel
+from pellucid.core.formula import Formula
 from pellucid.core.registry import Registry, describe
-from pellucid.report.document import Formula, Table
+from pellucid.report.document import Table
 from pellucid_textbook.catalogue.docstrings import arguments, formula_lines, section, summary
 from pellucid_textbook.page import Content, Formulas, Page
 from pellucid_textbook.texts import read_texts
