@@ -173,7 +173,6 @@ class TransposedConvolution(Convolutional):
 
 
 @layers.register("conv2d")
-@dataclass(frozen=True)
 class Conv2D(Convolution):
     """Filters that slide over an image: the same few weights at every position.
 
@@ -224,7 +223,6 @@ class Conv2D(Convolution):
 
 
 @layers.register("conv1d")
-@dataclass(frozen=True)
 class Conv1D(Convolution):
     """Filters that slide over a sequence: the same few weights at every time.
 
@@ -264,7 +262,6 @@ class Conv1D(Convolution):
 
 
 @layers.register("conv2d_transpose")
-@dataclass(frozen=True)
 class ConvTranspose2D(TransposedConvolution):
     """Each pixel spread out over a filter: the way from a small image to a large one.
 
@@ -307,7 +304,6 @@ class ConvTranspose2D(TransposedConvolution):
 
 
 @layers.register("conv1d_transpose")
-@dataclass(frozen=True)
 class ConvTranspose1D(TransposedConvolution):
     """Each time spread out over a filter: the way from a short sequence to a long one.
 

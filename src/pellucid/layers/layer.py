@@ -49,9 +49,7 @@ class Layer(ABC):
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from dataclasses import dataclass
         >>> @layers.register("halve")
-        ... @dataclass(frozen=True)
         ... class Halve(Layer):
         ...     masks, linear, formula = "passes", True, "x / 2"
         ...     def forward(self, params, state, x, *, key, training):

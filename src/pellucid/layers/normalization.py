@@ -1,7 +1,6 @@
 """Normalisation: activations kept balanced, over the batch or within each example."""
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
 import jax.numpy as jnp
@@ -15,7 +14,6 @@ Vectors = Float[Array, "batch *positions units"]
 
 
 @layers.register("batch_norm")
-@dataclass(frozen=True)
 class BatchNorm(Layer):
     """Each unit normalised over the batch, then scaled and shifted by trained numbers.
 
@@ -120,7 +118,6 @@ class BatchNorm(Layer):
 
 
 @layers.register("layer_norm")
-@dataclass(frozen=True)
 class LayerNorm(Layer):
     """Each example normalised over its units, then scaled and shifted by trained numbers.
 
