@@ -355,14 +355,6 @@ def _without_targets(data: Dataset, task: Task) -> Dataset:
 def as_weights(weights: Any, rows: int) -> np.ndarray | None:
     """Weights as `Part` stores them; None where there are none.
 
-    Args:
-        weights: one for each row, or None.
-        rows: number of rows.
-
-    Raises:
-        ShapeError: not one number for each row.
-        DataError: a weight below 0 or not finite, or none above 0.
-
     Example:
         >>> as_weights([1, 0, 2.5], 3)
         array([1. , 0. , 2.5], dtype=float32)

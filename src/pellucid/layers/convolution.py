@@ -156,14 +156,12 @@ class TransposedConvolution(Convolutional):
     def forward(
         self, params: Params, state: State, x: Images, *, key: AnyKey = None, training: bool = False
     ) -> tuple[Maps, State, Cache]:
-        """z = x ⋆ᵀ W + b, the gradient of a convolution's input."""
         self._check_input(params, x)
         windows = self.windows(x.shape[1:-1])
         z = gradient_of_input(x, self.exchange(params["weights"]), windows, self.groups)
         return self._add_biases(params, z), state, x
 
     def backward(self, params: Params, cache: Cache, dy: Maps) -> tuple[Images, Params]:
-        """∂L/∂x by a convolution of dz, ∂L/∂W with x and dz exchanged, ∂L/∂b = Σ dz."""
         windows = self.windows(cache.shape[1:-1])
         dx = convolve(dy, self.exchange(params["weights"]), windows, self.groups)
         dW = gradient_of_weights(dy, cache, windows, self.groups)

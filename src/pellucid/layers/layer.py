@@ -159,7 +159,6 @@ class Wrapper(Layer):
             object.__setattr__(self, fact, getattr(self.layer, fact))
 
     def output_mask(self, x: PyTree, mask: Any) -> Mask:
-        """As for the layer."""
         return self.layer.output_mask(x, mask)
 
 

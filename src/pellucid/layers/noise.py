@@ -75,7 +75,6 @@ class Dropout(Random):
 
     @property
     def off(self) -> bool:
-        """True at rate 0."""
         return self.rate == 0
 
     def disturb(self, x: Units, key: Key[Array, ""]) -> tuple[Units, Units | None]:

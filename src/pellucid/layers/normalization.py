@@ -103,7 +103,6 @@ class BatchNorm(Layer):
         return _scaled_and_shifted(params, normal), state, (normal, inverse, where, n)
 
     def backward(self, params: Params, cache: Cache, dy: Vectors) -> tuple[Vectors, Params]:
-        """∂L/∂x = γ / √(σ² + ε) · (dy − mean(dy) − x̂·mean(dy·x̂)) in training, γ / √(σ² + ε) · dy in prediction."""
         normal, inverse, where, n = cache
         axes = tuple(range(dy.ndim - 1))
         sums = {"scale": (dy * normal).sum(axes, where=where), "shift": dy.sum(axes, where=where)}

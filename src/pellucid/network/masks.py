@@ -86,9 +86,6 @@ def padding_values(network: Structure) -> Mapping[str, float]:
 
     A `Reshape` of an input stands for it, since it keeps the values and may be what makes steps of them.
 
-    Raises:
-        InvalidValue: two layers that look for different values in one input.
-
     Example:
         >>> from pellucid.layers import LSTM, Dense
         >>> from pellucid.network import Network
@@ -134,9 +131,6 @@ def check_masks(network: Structure, shapes: Mapping[str, tuple[int, ...]] | None
 
     ``shapes`` are those of one example of each input and of each layer's output; without them only padding that an
     `Embedding` makes is followed.
-
-    Raises:
-        InvalidValue: naming the layer.
     """
     if not declares_padding(network):
         return

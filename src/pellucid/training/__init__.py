@@ -2,9 +2,9 @@
 
 from pellucid.training.adversarial import Adversarial
 from pellucid.training.history import History
-from pellucid.training.lipschitz import GradientPenalty, LipschitzConstraint, WeightClipping, lipschitz_constraints
-from pellucid.training.loop import EarlyStopping, Learned, Progress, Training
-from pellucid.training.program import Program, Step, advance
+from pellucid.training.lipschitz import GradientPenalty, WeightClipping, lipschitz_constraints
+from pellucid.training.loop import EarlyStopping, Progress, Training
+from pellucid.training.program import advance
 from pellucid.training.recorder import DEFAULT_GROUPS, GROUPS, MEASURES, Recorder
 from pellucid.training.rows import Rows, Scaling, TargetScaling, permutation, steps_per_epoch
 from pellucid.training.snapshots import Snapshots, SnapshotTaker, arrays_of
@@ -19,16 +19,12 @@ __all__ = [
     "EarlyStopping",
     "GradientPenalty",
     "History",
-    "Learned",
-    "Program",
     "Progress",
     "Recorder",
-    "LipschitzConstraint",
     "Rows",
     "Scaling",
     "SnapshotTaker",
     "Snapshots",
-    "Step",
     "Supervised",
     "TargetScaling",
     "Training",

@@ -86,19 +86,13 @@ class Progress:
 
 @dataclass(repr=False)
 class Job:
-    """A program with its data: what `Training` and `Population` share.
-
-    Args:
-        program: the compiled step.
-        scaling: of the inputs and targets.
-        train: the training rows.
-        monitor: held-out rows, evaluated at the end of each epoch; or None.
-    """
+    """A program with its data: what `Training` and `Population` share."""
 
     program: Program
     scaling: Scaling
     train: Rows
     monitor: Rows | None
+    """Held-out rows, evaluated at the end of each epoch."""
 
     @property
     def steps_per_epoch(self) -> int:

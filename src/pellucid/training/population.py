@@ -55,16 +55,11 @@ def advance_together(
 class Population(Job):
     """Trainings under way that share program and rows.
 
+    ``states`` are one a member, all at the same step, as `members_of` gives them.
+
     They are cut into stacks, as many as there are processor cores or a multiple of it, each trained by a thread of its
     own: small networks leave a core idle otherwise (``python -m benchmarks populations``). On an accelerator one
     stack follows the other.
-
-    Args:
-        program: shared; the initialisers in its network do not matter, the states are initialised already.
-        scaling: of the inputs.
-        train: the training rows.
-        monitor: held-out rows, evaluated at the end of each epoch.
-        states: one per member, all at the same step, as `members_of` gives them.
 
     Attributes:
         histories: the history of each member; it ends before the step whose loss was NaN or infinite.

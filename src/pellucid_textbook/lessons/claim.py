@@ -74,13 +74,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Exercise:
-    """Something to try after a lesson.
-
-    Attributes:
-        task: what to do or to answer.
-        run: commands or Python lines to run, if any.
-        expect: what comes out, and why.
-    """
+    """Something to try after a lesson: a task, what to run if anything, and what comes out, with its reason."""
 
     task: str
     expect: str

@@ -23,17 +23,7 @@ from pellucid_textbook.page import picture
 
 
 def study_all(folder: Path, seeds: int, seed: int) -> Iterator[LessonResult]:
-    """Study every lesson, one after another; results of the same seeds and the same lesson are taken from the folder.
-
-    Args:
-        folder: where the results are kept.
-        seeds: how many seeds, at least 2.
-        seed: the first of them.
-
-    Raises:
-        InvalidValue: fewer than two seeds.
-        StorageError: a result cannot be written.
-    """
+    """Study every lesson in turn; results of the same seeds and the same lesson are taken from the folder."""
     check_seeds(seeds)
     for each in list_lessons():
         path = folder / "results" / f"{each.name}.json"

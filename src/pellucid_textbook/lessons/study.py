@@ -20,7 +20,7 @@ from pellucid.report.document import (
     Words,
     number,
 )
-from pellucid_textbook.lessons.charts import from_plain, to_plain
+from pellucid_textbook.charts import from_plain, to_plain
 from pellucid_textbook.lessons.claim import VERDICTS, Lesson, check_seeds, find_lesson
 from pellucid_textbook.lessons.quantity import Quantity
 from pellucid_textbook.page import Shown
@@ -74,9 +74,7 @@ class LessonResult(Shown):
     def document(self, image: str | None = None, ending: str = "") -> Document:
         """The lesson and its result: claim, verdict, reason, experiment, rule, quantities, exercises.
 
-        Args:
-            image: address of a picture of all charts, in place of the charts.
-            ending: of the pages beside it, to link to; empty for none.
+        ``ending`` is that of the pages beside it, to link to.
         """
         lesson = self.lesson
         place: list[Inline] = [f"{lesson.part} · "]
