@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Literal, Self
 
+import msgspec
 import numpy as np
 
 from pellucid.core.constraints import Interval, OneOf, WholeNumber, require
@@ -148,9 +149,9 @@ class Encoder(ABC):
         return asdict(self)  # pyright: ignore[reportArgumentType]
 
     @classmethod
-    @abstractmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> "Encoder":
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         """Rebuild the encoder that `to_dict` wrote."""
+        return msgspec.convert(plain, cls)
 
     @staticmethod
     def restore(plain: Mapping[str, Any]) -> "Encoder":

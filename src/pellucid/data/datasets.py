@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from pellucid.core.errors import DataError, UnknownName, did_you_mean
@@ -245,20 +246,16 @@ def _load_sklearn(info: DatasetInfo, seed: int) -> Dataset:
 _MIXTURES: dict[str, GaussianMixture] = {"gaussian-grid": gaussian_grid(), "gaussian-ring": gaussian_ring()}
 
 
-def _load_points(info: DatasetInfo, seed: int) -> Dataset:
-    return _MIXTURES[info.name].dataset(info.train, seed, info.name)
-
-
 def _read_infos() -> dict[str, DatasetInfo]:
     tables = tomllib.loads((Path(__file__).parent / "datasets.toml").read_text("utf-8"))
-    return {
-        name: DatasetInfo(name, **{**fields, "input_shape": tuple(fields["input_shape"])})
-        for name, fields in sorted(tables.items())
-    }
+    return {name: msgspec.convert({"name": name, **table}, DatasetInfo) for name, table in sorted(tables.items())}
 
 
 _INFOS = _read_infos()
-_POINTS = (_load_points, lambda: Path(__file__).parent / "points.py")
+_POINTS = (
+    lambda info, seed: _MIXTURES[info.name].dataset(info.train, seed, info.name),
+    lambda: Path(__file__).parent / "points.py",
+)
 _LOADERS: dict[str, tuple[Callable[[DatasetInfo, int], Dataset], Callable[[], Path | None]]] = {
     **dict.fromkeys(_INFOS, (_load_sklearn, _sklearn_folder)),
     **dict.fromkeys(_MIXTURES, _POINTS),

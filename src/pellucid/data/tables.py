@@ -5,7 +5,7 @@ The kinds, categories and values to fill in are kept in a `TableEncoder`, which 
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -128,12 +128,6 @@ class TableEncoder(Encoder):
         table = read_table(source)
         table.require_column(self.target)
         return _target_values(table, self.target, self.task)
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> "TableEncoder":
-        """Rebuild the encoder that `to_dict` wrote."""
-        columns = (Column(**{**column, "categories": tuple(column["categories"])}) for column in plain["columns"])
-        return cls(tuple(columns), plain["target"], plain["task"], tuple(plain["classes"]))
 
 
 def load_table(

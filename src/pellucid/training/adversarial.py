@@ -181,7 +181,11 @@ class Adversarial(Program):
         # The loop looks at the first number alone: neither player may continue without the other.
         critic_loss = jnp.where(jnp.isfinite(pass_.loss), critic_loss, jnp.nan)
         metrics = jnp.stack([critic_loss, pass_.loss, update.learning_rate.astype(critic_loss.dtype)])
-        average = _averaged(state.params["average"], update.params, state.step)
+        average = jax.tree.map(
+            lambda mean, new: mean + (new - mean) * (10 / (state.step + 10)).astype(mean.dtype),
+            state.params["average"],
+            update.params,
+        )
         new_state = state._replace(
             params={"generator": update.params, "critic": critic.params, "average": average},
             layer_state={"generator": pass_.state, "critic": critic.layer_state},
@@ -339,10 +343,3 @@ def predict(
 ) -> Float[Array, "batch ..."]:
     """A network's outputs in prediction mode."""
     return network.forward(params, state, x).outputs[-1]
-
-
-def _averaged(average: tuple[Params, ...], params: tuple[Params, ...], step: Array) -> tuple[Params, ...]:
-    def moved(mean: Array, new: Array) -> Array:
-        return mean + (new - mean) * (10 / (step + 10)).astype(mean.dtype)
-
-    return jax.tree.map(moved, average, params)

@@ -132,14 +132,10 @@ class Population(Job):
 def run_in_threads(trainings: Sequence[Training], run: Callable[[Training], Any]) -> list[Any]:
     """Call ``run`` on trainings of one structure, `threads` at a time."""
     make_room()
-    compile_ahead(trainings[0])  # the threads would compile it once each
+    first = trainings[0]
+    jax.block_until_ready(first.call(advance, first.state, 0))  # compiles, which the threads would do once each
     with ThreadPoolExecutor(threads()) as pool:
         return list(pool.map(run, trainings))
-
-
-def compile_ahead(training: Training) -> None:
-    """Compile the program of a training, without a step."""
-    jax.block_until_ready(training.call(advance, training.state, 0))
 
 
 def threads() -> int:

@@ -127,7 +127,7 @@ class Lesson:
 
     def holds(self, quantities: Mapping[str, Quantity]) -> bool:
         """Whether the quantities meet every condition of the rule."""
-        return all(condition.is_met(quantities) for condition in self.rule)
+        return all(met for _, met in self.judged(quantities))
 
 
 _LESSONS: dict[str, Lesson] = {}

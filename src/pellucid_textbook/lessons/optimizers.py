@@ -43,7 +43,9 @@ def learning_rate(seeds: Sequence[int]) -> Measured:
     (schedule,) = left([{"name": "cosine_decay", "learning_rate": quick, "epochs": EPOCHS}])
     start = 1 - lowest_losses  # weights of 0 predict the mean
     by_rate = np.stack([fixed[rate] for rate in RATES], axis=-1)
-    level = np.broadcast_to(schedule[..., None], by_rate.shape)
+    levels = {"fixed rate": by_rate, "schedule's level": np.broadcast_to(schedule[..., None], by_rate.shape)}
+    moments = {"after 2 epochs (gap: diverged)": 1, "at the end (gap: diverged)": -1}
+    label = "loss above the lowest"
     trainings = {"0.0001": fixed[1e-4], f"{quick:g}": fixed[quick], "schedule": schedule}
     return Measured(
         {
@@ -58,17 +60,10 @@ def learning_rate(seeds: Sequence[int]) -> Measured:
         },
         [
             *(
-                lines(
-                    title,
-                    "learning rate",
-                    "loss above the lowest",
-                    RATES,
-                    {"fixed rate": by_rate[:, epoch], "schedule's level": level[:, epoch]},
-                    log="xy",
-                )
-                for title, epoch in (("after 2 epochs (gap: diverged)", 1), ("at the end (gap: diverged)", -1))
+                lines(title, "learning rate", label, RATES, {k: loss[:, epoch] for k, loss in levels.items()}, log="xy")
+                for title, epoch in moments.items()
             ),
-            lines("along the training", "epoch", "loss above the lowest", range(1, EPOCHS + 1), trainings, log="y"),
+            lines("along the training", "epoch", label, range(1, EPOCHS + 1), trainings, log="y"),
         ],
     )
 
@@ -107,6 +102,7 @@ def momentum(seeds: Sequence[int]) -> Measured:
     same = ("momentum", plain[1])
     shown = {"plain, its best rate": plain, "momentum, the same rate": same, "momentum, its best rate": best}
     by_kind = {kind: np.stack([steps[kind, rate] for rate in rates], axis=1) for kind in kinds}
+    along = {label: losses[key] for label, key in shown.items()}
     until = f"until the loss stays below {GOAL}"
     return Measured(
         {
@@ -121,14 +117,7 @@ def momentum(seeds: Sequence[int]) -> Measured:
             "steps at the best rates, plain / momentum": steps[plain] / steps[best],
         },
         [
-            lines(
-                "descent on all rows at once",
-                "step",
-                "training loss",
-                range(STEPS),
-                {label: losses[key] for label, key in shown.items()},
-                log="y",
-            ),
+            lines("descent on all rows at once", "step", "training loss", range(STEPS), along, log="y"),
             lines(until, "learning rate", f"steps ({STEPS}: not reached)", rates, by_kind, log="x"),
         ],
     )

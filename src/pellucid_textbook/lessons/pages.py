@@ -65,7 +65,7 @@ def index_document(results: Sequence[LessonResult], ending: str) -> Document:
             (
                 result.lesson.number,
                 Link(result.lesson.claim, f"{result.name}.{ending}"),
-                ", ".join(map(str, _numbers(result))) or "–",
+                ", ".join(str(each.number) for each in list_lessons() if each.name in result.lesson.after) or "–",
                 Strong(result.verdict),
             )
             for result in members
@@ -78,7 +78,3 @@ def index_document(results: Sequence[LessonResult], ending: str) -> Document:
         "measured quantities by the rule on its page; none is entered by hand.",
         *parts,
     )
-
-
-def _numbers(result: LessonResult) -> list[int]:
-    return [each.number for each in list_lessons() if each.name in result.lesson.after]

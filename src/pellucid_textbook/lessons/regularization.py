@@ -96,11 +96,7 @@ def elastic_net(seeds: Sequence[int]) -> Measured:
         [
             lines("weights that are exactly 0", axis, "fraction of the weights", MIXES, {"": zeros.T}),
             lines("inequality of the weights", axis, "largest weight's fraction", MIXES, {"": largest.T}),
-            dots(
-                "radius, perimeter, area",
-                "weights that are not 0, of three",
-                {label: kept[i] for label, i in index.items()},
-            ),
+            dots("radius, perimeter, area", "weights that are not 0, of three", {n: kept[i] for n, i in index.items()}),
         ],
     )
 
