@@ -1,6 +1,7 @@
 """Scaling of inputs and targets."""
 
 from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 
