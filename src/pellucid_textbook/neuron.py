@@ -257,11 +257,9 @@ def recording_charts(recording: Recording) -> list[LineChart]:
     potential = Series("potential", times, recording.potential)
     spikes = f"axon: {recording.spikes.sum()} spikes"
     return [
-        LineChart(
-            "dendrites and synapses: the input", [Series("current", times, recording.current)], TIME, "nA", False
-        ),
+        lines("dendrites and synapses: the input", TIME, "nA", times, {"current": recording.current}),
         LineChart("soma: integrates, leaks, resets after a spike", [potential, *levels], TIME, "mV", False),
-        LineChart(spikes, [Series("spikes", times, recording.spikes.astype(float))], TIME, log=False),
+        lines(spikes, TIME, "", times, {"spikes": recording.spikes}),
     ]
 
 

@@ -1,6 +1,7 @@
 """Comparisons that go across kinds: the two neurons, output layers, forward against backward, ways to regularise."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -99,16 +100,8 @@ def count_passes(network: pel.Network, input_shape: tuple[int, ...], batch: int 
     for index, (name, layer) in enumerate(zip(network.names, network.layers, strict=True)):
         params, state, after = layer.init(jax.random.key(0), shape)
         x, dy = jnp.zeros((batch, *shape)), jnp.zeros((batch, *after))
-
-        def forward(x: Any, layer: Any = layer, params: Any = params, state: Any = state) -> Any:
-            y, _, cache = layer.forward(params, state, x, key=None, training=True)
-            return y, cache
-
-        _, cache = forward(x)
-
-        def backward(dy: Any, layer: Any = layer, params: Any = params, cache: Any = cache) -> Any:
-            return layer.backward(params, cache, dy)
-
+        forward = partial(layer.forward, params, state, key=None, training=True)
+        backward = partial(layer.backward, params, forward(x)[2])
         counts = [0 if index == 0 else _products_of(backward, dy, 0), _products_of(backward, dy, 1)]
         size = sum(leaf.size for leaf in jax.tree.leaves(params))
         passes.append(Pass(name, shape, after, size, _products_of(forward, x, 0), *counts))
