@@ -92,7 +92,7 @@ def _side_by_side(sources: tuple[str, ...], over: tuple[str, ...], as_json: bool
 
 
 def _values(text: str) -> tuple[str, list[Any]]:
-    """A setting and its values; fields that follow a value's colon belong to that value."""
+    """Parse a setting and its values; fields that follow a value's colon belong to that value."""
     name, sign, rest = text.partition("=")
     if not sign or not rest:
         raise click.BadParameter(f"{text!r} is not of the form setting=value,value.", param_hint="--over")

@@ -1,4 +1,4 @@
-"""What the doctor found and proved, in a terminal."""
+"""Findings and proofs of the doctor, printed in a terminal."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ def print_section(section: Any) -> None:
 
 @contextmanager
 def proving() -> Iterator[Callable[[str, int, int], None]]:
-    """Show a bar on stderr while candidates are compared: the stage, the trainings made, the time that is left.
+    """Show progress on stderr while candidates are compared: stage, trainings made, time left.
 
     Yields:
         What `prove` is to tell its progress to. Where stderr is no terminal, each stage is one line.

@@ -1,4 +1,4 @@
-"""``pellucid``: the verbs, the exit codes, the way errors are said."""
+"""The command ``pellucid``: its verbs, exit codes and error messages."""
 
 import sys
 from typing import Any
@@ -24,7 +24,7 @@ EXIT_CODES = {DataError: 3, StorageError: 4, TrainingDiverged: 5}
 
 
 class Verbs(click.Group):
-    """The group of verbs; says pellucid's own errors in one paragraph instead of a traceback."""
+    """The group of verbs; prints pellucid's own errors as one paragraph instead of a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb."""

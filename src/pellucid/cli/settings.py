@@ -90,7 +90,7 @@ def _type_of(hint: Any, kind: str | None) -> Any:
 
 
 class SettingsCommand(click.Command):
-    """A command that also takes settings as options; they are made when its own help or arguments are read.
+    """A command that also takes settings as options, made when its help or arguments are read.
 
     Args:
         names: the settings; None for all.
@@ -133,7 +133,7 @@ def given_settings(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_given(name: str) -> bool:
-    """Whether an option stands on the command line."""
+    """True for an option given on the command line."""
     return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 

@@ -121,7 +121,7 @@ def _conclude(run: Any, as_json: bool) -> None:
 
 
 def planned(source: str, options: dict[str, Any]) -> Any:
-    """The training that the options describe, settled; the choices that were made for it are reported."""
+    """Plan the training that the options describe, and report the defaults chosen for it."""
     from pellucid.network import build_network
     from pellucid.runs.experiment import check_values, open_data
     from pellucid.runs.folder import read_toml
@@ -166,7 +166,7 @@ def _repeated(path: Path, options: dict[str, Any]) -> Any:
 
 
 def _with_problems(begun: Any, settings: Path) -> Any:
-    """The notes with a line for each thing that is certainly wrong before the first step; printed too."""
+    """Add the doctor's warnings before the first step to the notes, and print them."""
     from dataclasses import replace
 
     from pellucid.doctor.check import glance
@@ -180,7 +180,7 @@ def _with_problems(begun: Any, settings: Path) -> Any:
 
 
 def data_settings(source: str, network: Any, options: dict[str, Any], seed: int) -> dict[str, Any]:
-    """How the data of the options are opened."""
+    """Collect the options for opening the data."""
     path = str(Path(source).resolve())
     name = network.get("name") if isinstance(network, dict) else network
     if is_table(source) and name == "translator":

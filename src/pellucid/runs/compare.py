@@ -50,7 +50,7 @@ class Comparison:
 
     @property
     def metric(self) -> str:
-        """The metric that is compared by default, that on the held-out rows."""
+        """The metric compared by default: the one on the held-out rows."""
         return f"held_out_{self.runs[0][0].program.metric_name}"
 
     @property

@@ -1,4 +1,4 @@
-"""The one way to make a training, for every program: begin, run to the end, save, load."""
+"""Make a training with any program: begin, run to the end, save, load."""
 
 import sys
 import time
@@ -64,7 +64,7 @@ def begin(plan: Plan) -> Trained:
 
 
 def _scalings(begun: Trained) -> tuple[str, ...]:
-    """How inputs and targets are scaled, where that is not what the dataset says."""
+    """Scalings of inputs and targets, where they differ from the dataset's."""
     if begun.adversarial or begun.data is None or begun.data.task == "translation":
         return ()
     texts = describe_inputs(begun.data, begun.network), describe_targets(begun.facts.target_preprocessing)
@@ -79,7 +79,7 @@ def fit(
     checkpoint_every: float = 10.0,
     progress: bool = True,
 ) -> Trained:
-    """Train from wherever the training is to its end, or to Ctrl-C, and save the result.
+    """Train from the current step to the end, or to Ctrl-C, and save the result.
 
     Args:
         begun: what `begin` or `pellucid.runs.resume` prepared.
@@ -132,7 +132,7 @@ def fit(
 
 
 def _run(training: Training, experiment: Experiment, files: RunFolder | None, every: float, progress: bool) -> str:
-    """Train to the end, or to Ctrl-C; return which it was. Whatever ends it, the last state is kept."""
+    """Train to the end, or to Ctrl-C, and return which; the last state is kept either way."""
     epochs, optimizers = experiment.epochs, optimizers_of(experiment)
     report = ProgressReport(training.history, epochs, training.steps_per_epoch)
     saved_at = time.monotonic()
@@ -270,12 +270,12 @@ def load(folder: str | Path) -> Trained:
 
 
 def notes_of(files: RunFolder) -> Notes:
-    """What was reported of the training of a folder."""
+    """Read the notes of a run folder."""
     return Notes.from_dict(files.read_json("notes.json") if files.has("notes.json") else {})
 
 
 def training_again(trained: Trained, data: Dataset | None = None) -> Training:
-    """The training of a run that was loaded, at its beginning, on the rows and with the weights that it had.
+    """Rebuild the training of a loaded run at its beginning, with its rows and weights.
 
     Args:
         trained: a run with a folder.
@@ -295,7 +295,7 @@ def training_again(trained: Trained, data: Dataset | None = None) -> Training:
 
 
 def data_of_run(files: RunFolder, settings: Mapping[str, Any], data: Any) -> Dataset:
-    """The data that a run was trained on, as its network takes them.
+    """Load the training data of a run, in the form that its network takes.
 
     Args:
         files: its folder.

@@ -29,12 +29,12 @@ from pellucid.training.adversarial import GAMES
 
 AnyOptimizer = Optimizer | FromOptax
 USUAL_BATCH_SIZE = 32
-"""Rows of a step where nothing is said."""
+"""Rows of a step by default."""
 WORDS_OF_NETWORK = ("activation", "initializer", "dropout")
 
 
 class Plan(NamedTuple):
-    """A training that is settled and checked for its words, not yet begun."""
+    """A training whose settings are complete and checked, not yet begun."""
 
     experiment: Experiment
     """Its settings as plain data."""
@@ -43,7 +43,7 @@ class Plan(NamedTuple):
     network: Network | GAN
     optimizer: AnyOptimizer
     choices: tuple[str, ...] = ()
-    """What was chosen where nothing was asked for, in words."""
+    """Defaults chosen where nothing was given, in words."""
 
 
 def settle(
@@ -193,7 +193,7 @@ def refuse_for_gan(optimizer: AnyOptimizer) -> None:
 
 
 def _plain(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that an experiment holds as they are given; those that are None take the default."""
+    """Settings that an experiment takes unchanged; None means the default."""
     plain = {name: value for name, value in given.items() if value is not None and name in Experiment.__struct_fields__}
     if "class_weights" in plain and isinstance(plain["class_weights"], Mapping):
         plain["class_weights"] = {str(name): weight for name, weight in plain["class_weights"].items()}
@@ -260,7 +260,7 @@ def plan_of(experiment: Experiment, data: Dataset) -> Plan:
 
 
 def _choices(data: Dataset, experiment: Experiment, asked_for: Mapping[str, bool]) -> tuple[str, ...]:
-    """What was chosen for a target where nothing was asked for, in words."""
+    """Describe the defaults chosen for a target, in words."""
     end = OUTPUTS[data.task]
     words = {
         "output layer": f"{end.activation}, {data.outputs} wide ({end.reason})",

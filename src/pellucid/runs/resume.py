@@ -1,4 +1,4 @@
-"""Resuming: which settings a training takes anew, which it refuses, and what it does where nothing is left to do."""
+"""Resume a training: settings that may change, those that may not, and finished trainings."""
 
 import warnings
 from collections.abc import Mapping
@@ -23,13 +23,13 @@ from pellucid.runs.trained import Trained
 from pellucid.training import EarlyStopping, Training
 
 CHANGES = ("epochs", "optimizer", "critic_optimizer", "learning_rate", "early_stopping")
-"""The settings that a resumed training takes anew."""
+"""Settings that may change when a training is resumed."""
 
 
 def begin_again(
     folder: str | Path, data: Any = None, changes: Mapping[str, Any] | None = None, sample_weights: Any = None
 ) -> Trained:
-    """Prepare a training that was interrupted, killed or has ended, where its last checkpoint is.
+    """Prepare an interrupted, killed or finished training at its last checkpoint.
 
     Arguments, errors and warnings as for `pellucid.resume`; ``changes`` are settings of `CHANGES`.
     """
@@ -74,7 +74,7 @@ def _restored(experiment: Experiment, data: Dataset, optimizer: AnyOptimizer, fi
 
 
 def _settle_again(saved: Experiment, changes: Mapping[str, Any]) -> tuple[Experiment, AnyOptimizer]:
-    """The settings and the optimiser that a run goes on with."""
+    """Settings and optimiser of the resumed run."""
     rate = changes.get("learning_rate")
     optimizer = _resumed_optimizer(saved.optimizer, changes.get("optimizer"), rate, saved)
     new: dict[str, Any] = {"epochs": changes["epochs"]} if "epochs" in changes else {}
@@ -146,7 +146,7 @@ def _early_stopping(saved: Experiment, given: Any) -> Any:
 
 
 def _changed(saved: Experiment, wanted: Experiment, training: Training) -> list[dict[str, Any]]:
-    """What ``manifest.json`` keeps of the settings that change where a training is resumed: nothing, or one entry."""
+    """Entry of ``manifest.json`` for the settings changed on resuming: none or one."""
     before, after = saved.to_dict(), wanted.to_dict()
     both = {
         name: {"before": before.get(name), "after": after.get(name)}
@@ -158,7 +158,7 @@ def _changed(saved: Experiment, wanted: Experiment, training: Training) -> list[
 
 
 def _nothing_left(training: Training, epochs: int, folder: Path) -> str:
-    """Why a resumed training makes no step, and what to type that it makes some."""
+    """Explain why a resumed training makes no step, and how to make it train on."""
     made = training.history.epochs_made
     if made >= epochs:
         more = 2 * max(made, 1)

@@ -1,6 +1,7 @@
 """Scaling of inputs and targets."""
 
 from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -59,7 +60,7 @@ def network_inputs(data: Dataset, choice: str, network: Network) -> Dataset:
 
 
 def _beside_padding(data: Dataset, padding: np.ndarray) -> Preprocessing:
-    """The preprocessing of a dataset, estimated from its real steps where it was estimated from all."""
+    """Estimate the preprocessing of a dataset from its real steps alone."""
     current = data.preprocessing
     steps = data.train.x.reshape(-1, len(padding))
     real = steps[(steps != padding).any(axis=1)]
