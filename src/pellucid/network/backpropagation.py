@@ -15,7 +15,7 @@ from pellucid.network.network import Network
 
 
 class Backpropagation(NamedTuple):
-    """The result of one forward and one backward pass; the compiler drops what nobody reads."""
+    """The result of one forward and one backward pass; unused parts are compiled away."""
 
     loss: Scalar
     """The reduced loss L of the batch."""
@@ -100,7 +100,7 @@ def backpropagate(
 
 
 def differentiated_loss(network: Network, loss: Loss, end: int) -> tuple[Loss, int]:
-    """The loss to differentiate, fused with the activation before it where they pair, and the layer it reads.
+    """Find the loss to differentiate, fused with the activation before it, and its input layer.
 
     Args:
         network: the network.

@@ -24,7 +24,7 @@ class Structure:
     """A name for each layer."""
     layers: tuple[Layer, ...]
     reads: tuple[tuple[str, ...], ...]
-    """What each layer reads: names of inputs or of layers before it."""
+    """Inputs of each layer: names of inputs or of layers before it."""
     outputs: tuple[str, ...]
     """The names of the layers whose outputs are the predictions."""
 
@@ -78,7 +78,7 @@ def graph(inputs: Names, nodes: Mapping[str, Any], outputs: Names) -> Structure:
 
 
 def split_activation(layer: Layer) -> tuple[Layer, ...]:
-    """The layer without its activation, and the activation; or the layer alone, where it has none outside."""
+    """Split a layer into the layer without activation and the activation, if it has one."""
     function = getattr(layer, "activation", None)
     if function is None or layer.activation_inside:
         return (layer,)

@@ -81,12 +81,12 @@ class Progress:
     seconds: float
     """Duration of this call."""
     compiled: bool
-    """Whether this call also compiled or loaded the program, so that its duration is no measure of the speed."""
+    """True if this call also compiled or loaded the program, so that its duration says nothing of the speed."""
 
 
 @dataclass(repr=False)
 class Job:
-    """A program with its data: what `Training` and `Population` share.
+    """A program with its data: the base of `Training` and `Population`.
 
     Args:
         program: the compiled step.
