@@ -27,13 +27,13 @@ from pellucid.report.network import NetworkChart
 from pellucid.report.picture import shade
 
 MAX_NEURONS, MAX_COLUMN = 60, 16
-"""Neurons of a network, and of one of its layers, that is drawn neuron by neuron."""
+"""Most neurons of a network, and of one of its layers, plotted neuron by neuron."""
 MAX_BLOCKS = 48
-"""Steps of a series that a terminal shows."""
+"""Most steps of a series in a terminal."""
 
 
 class Column(NamedTuple):
-    """The neurons of one layer: output, z before an activation, ∂L/∂output; the weights that lead to them."""
+    """Neurons of one layer: output, z before an activation, ∂L/∂output, incoming weights."""
 
     title: str
     names: tuple[str, ...]
@@ -48,7 +48,7 @@ class Column(NamedTuple):
 def network_charts(explanation: Explanation) -> tuple[NetworkChart, NetworkChart] | None:
     """A small chain of dense layers, forward and backward; None for another network.
 
-    Layers that pass their numbers on unchanged (dropout and flatten in prediction) are not drawn.
+    Layers that pass their numbers on unchanged (dropout and flatten in prediction) are not plotted.
     """
     columns = _columns(explanation)
     if columns is None:
@@ -125,7 +125,7 @@ class Panel(NamedTuple):
     Args:
         name: above it.
         values: (time, series) or (time,).
-        names: of the series, where they are drawn as lines.
+        names: of the series, where they are plotted as lines.
         heat: True draws one row of shades for each series, from top to bottom.
         signed: True where 0 is the middle of the shades.
     """
@@ -163,9 +163,9 @@ class TimeChart:
             low, high = float(values.min()), float(values.max())
             if not panel.heat:
                 low, high = min(low, 0.0), max(high, 0.0)
-            spread = f"{number(low, 3)} to {number(high, 3)}" if panel.heat else ""
+            extent = f"{number(low, 3)} to {number(high, 3)}" if panel.heat else ""
             y += 16
-            marks += [Label(left, y, panel.name, size=11.5), Label(right, y, spread, "end", QUIET, 10.5)]
+            marks += [Label(left, y, panel.name, size=11.5), Label(right, y, extent, "end", QUIET, 10.5)]
             y += 5
             if panel.heat:
                 marks += _heat(values, panel.signed, left, y, right - left, height)
@@ -184,7 +184,7 @@ class TimeChart:
         return Drawing(width, y + 38, self.title, marks)
 
     def braille(self) -> str:
-        """The series in block characters, one line each, for a terminal; padding is a dot, shades are left out."""
+        """Render the series in block characters for a terminal; padding is a dot, shades are left out."""
         if sum(panel.heat for panel in self.panels) > 1:
             return ""
         lines, steps = [], len(self.panels[0].values)
