@@ -215,7 +215,8 @@ def _lines(
     for tick in sorted({low, 0.0, high}):
         y = top + height * (1 - (tick - low) / span)
         marks.append(Stroke([left, left + steps * scale], [y, y], QUIET if tick == 0 else GRID, 0.7))
-        if tick != 0 or high - low > 0:
+        room = tick == 0 or abs(tick) * height / span >= 10  # else its number would lie on that of 0
+        if room and (tick != 0 or high - low > 0):
             marks.append(Label(left - 5, y + 3.5, number(tick, 2), "end", QUIET, 10))
     at = left + text_width(panel.name, 11.5) + 14
     for k in range(values.shape[1]):

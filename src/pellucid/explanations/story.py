@@ -134,7 +134,8 @@ def _pixels(array: np.ndarray) -> np.ndarray:
 
 
 def _range(array: np.ndarray) -> str:
-    return f"{number(float(array.min()))} to {number(float(array.max()))}"
+    low, high = float(array.min()), float(array.max())
+    return f"{number(0.0 if abs(low) < 1e-4 * abs(high) else low)} to {number(high)}"
 
 
 def _tokens(raw: np.ndarray) -> str:
@@ -177,9 +178,9 @@ def _table_of(explanation: Explanation, entry: InputNumbers, scaled: bool) -> li
 
 def _answer(explanation: Explanation) -> list[Block]:
     facts = explanation.facts
+    answer = () if facts.task == "reconstruction" else (("target", facts.target), ("prediction", facts.prediction))
     rows: tuple[tuple[str, Inline], ...] = (
-        ("target", facts.target),
-        ("prediction", facts.prediction),
+        *answer,
         ("loss", f"{typeset(explanation.loss.value).text}, {_words(explanation.loss.name)}"),
         (
             "worst relative error of a derivative",
@@ -203,17 +204,22 @@ def _bars(explanation: Explanation) -> Block:
         probabilities = min(values) >= 0 and max(values) <= 1
         head = ("class", "probability", "") if probabilities else ("class", explanation.loss.function.reads)
         rows = [
-            (name + " ← target" * (name in true), number(value), *([Meter(value)] if probabilities else []))
+            (
+                name + " ← target" * (name in true),
+                *([_probability(value), Meter(value)] if probabilities else [float(value)]),
+            )
             for name, value in kept
         ]
     else:
         head = ("", "prediction", "target")
         targets = np.ravel(facts.target_values)
-        rows = [
-            (name, number(value), number(float(target))) for (name, value), target in zip(kept, targets, strict=False)
-        ]
+        rows = [(name, float(value), float(target)) for (name, value), target in zip(kept, targets, strict=False)]
     more = len(facts.answer) - len(kept)
     return Table(head, rows, f"The {len(kept)} largest of {len(facts.answer)} outputs." if more else "")
+
+
+def _probability(value: float) -> str:
+    return "< 0.0001" if 0 < value < 5e-5 else f"{value:.4f}"
 
 
 # ------------------------------------------------------------------------------------------ network
@@ -451,9 +457,11 @@ def _softmax(explanation: Explanation) -> list[Block]:
         if coupled.paired
         else f"Backpropagation gives {delta}. "
     )
+    agree = coupled.difference == 0
+    difference = "The two agree exactly" if agree else f"The two differ by at most {coupled.difference:.1e}"
     return [
         "Every output of the softmax depends on every z: ∂L/∂z is a sum over them, and ∂a_k/∂z_j = a_k (δ_kj − a_j).",
-        f"{fused}The two differ by at most {coupled.difference:.1e} over all {len(coupled.a)} z.",
+        f"{fused}{difference} over all {len(coupled.a)} z.",
         Details("The sum over the outputs", Table(head, rows)),
     ]
 

@@ -105,6 +105,19 @@ class Meter:
     fraction: float
     kind: str = "note"
 
+    @property
+    def text(self) -> str:
+        """The percentage; never 100% for less, nor 0% for more.
+
+        Example:
+            >>> Meter(0.41).text, Meter(0.997).text, Meter(1e-6).text
+            ('41%', '> 99%', '< 1%')
+        """
+        text = f"{self.fraction:.0%}"
+        if text == "100%" and self.fraction < 1:
+            return "> 99%"
+        return "< 1%" if text == "0%" and self.fraction > 0 else text
+
 
 class Words(tuple["Inline", ...]):
     """Several pieces of `Inline` where one is expected.
@@ -180,7 +193,11 @@ class Table:
             texts = {k: number(row[i]) for k, row in enumerate(rows) if i < len(row) and _is_fractional(row[i])}
             decimals = max((len(text.partition(".")[2]) for text in texts.values() if "e" not in text), default=0)
             values: dict[int, Any] = {k: rows[k][i] for k in texts}
-            alike = 0 < decimals <= 6 and all(map(math.isfinite, values.values()))
+            sizes = [abs(value) for value in values.values() if value]
+            if sizes and min(sizes) >= 1e-3 and max(sizes) >= 0.1:
+                decimals = min(decimals, 4)
+            mixed = decimals > 2 and max(sizes, default=0) >= 1000
+            alike = 0 < decimals <= 6 and not mixed and all(map(math.isfinite, values.values()))
             for k, text in texts.items():
                 value = float(values[k])
                 rows[k][i] = f"{value + 0.0:,.{decimals}f}".replace("-", "−") if alike else text

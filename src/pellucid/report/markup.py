@@ -57,8 +57,8 @@ class Markup:
                 return self.strong.format(self.words(inner))
             case doc.Link(label, address):
                 return self.link.format(self.escape(label), address)
-            case doc.Meter(fraction):
-                return self.escape(f"{fraction:.0%}")
+            case doc.Meter():
+                return self.escape(part.text)
             case doc.Formula():
                 return f"${part.latex}$"
             case _:

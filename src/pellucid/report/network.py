@@ -98,9 +98,11 @@ class NetworkChart:
                 ink = INK if colour @ np.array([0.3, 0.59, 0.11]) > 140 else "#ffffff"
                 drawing.marks.append(Label(x, y + 4, _short(value), "middle", ink, 11))
         letter, seconds = self.below
+        below: list[Label] = []
         for x, of_layer, values in zip(xs, ys, seconds, strict=False):
             for y, value in zip(of_layer, () if values is None else values, strict=False):
-                drawing.marks.append(Label(x, y + radius + 11, f"{letter} {_short(float(value))}", "middle", QUIET, 10))
+                below.append(Label(x, y + radius + 11, f"{letter} {_short(float(value))}", "middle", QUIET, 10))
+        drawing.marks += _on_white(below)
         for k, name in enumerate(self.layers):
             across = xs[1] - xs[0] - 8
             for i, line in enumerate(wrapped(name, across)):

@@ -59,7 +59,7 @@ def words(content: doc.Inline) -> Text:
                 line.append(label)
             case doc.Meter(fraction, kind):
                 line.append("█" * round(10 * fraction), style=STYLES.get(kind, "blue"))
-                line.append(f"{'░' * (10 - round(10 * fraction))} {fraction:.0%}")
+                line.append(f"{'░' * (10 - round(10 * fraction))} {part.text}")
             case doc.Formula():
                 line.append(part.text)
             case _:

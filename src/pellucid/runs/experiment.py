@@ -369,7 +369,7 @@ def open_data(settings: Mapping[str, Any]) -> "Dataset":
     """Open the dataset named by an experiment's ``data`` table: a built-in one, or a file.
 
     Raises:
-        DataError: no dataset of that name, as where the data came as arrays, which only the caller can give again.
+        UnknownName: no dataset of that name, as where the data came as arrays, which only the caller can give again.
     """
     from pellucid.data import generation, load_dataset, load_table, load_translations, reconstruction
     from pellucid.data.encoding import UNTARGETED

@@ -322,7 +322,7 @@ def data_of_run(files: RunFolder, settings: Mapping[str, Any], data: Any) -> Dat
         except UnknownName as error:
             raise StorageError(
                 f"the data of this run, {settings['name']!r}, are no dataset known by name: give them again, from "
-                "Python: resume(folder, data), load(folder).diagnose(data)."
+                "Python: resume(folder, data), load(folder).diagnose(data), explain(load(folder), x, y)."
             ) from error
     elif not isinstance(data, Dataset):
         raise InvalidValue(f"data must be a Dataset or a pair of arrays (x, y). Received: {data!r:.60}.")

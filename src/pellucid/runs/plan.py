@@ -15,10 +15,12 @@ from pellucid.core.registry import describe
 from pellucid.core.types import Specification
 from pellucid.data import Dataset, generation
 from pellucid.data.encoding import UNTARGETED
+from pellucid.functions.activations import activations
 from pellucid.functions.losses import losses
 from pellucid.functions.metrics import metrics
 from pellucid.functions.regularizers import regularizers
 from pellucid.functions.schedules import Schedule, watches_loss
+from pellucid.layers import Activation
 from pellucid.network import Network, build_network
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer, optimizers
 from pellucid.runs.experiment import SETTINGS, Experiment, as_early_stopping, check_names, check_values, vary
@@ -145,7 +147,7 @@ def _settle_supervised(network: Any, words: dict[str, Any], data: Dataset, given
     if batch_size is None:
         few = max(1, experiment.training_rows(len(data.train)))
         experiment.batch_size = "all" if optimizer.full_batch else min(USUAL_BATCH_SIZE, few)
-    return Plan(experiment, data, network, optimizer, _choices(data, experiment, asked_for))
+    return Plan(experiment, data, network, optimizer, _choices(data, experiment, network, asked_for))
 
 
 def _settle_adversarial(network: Any, data: Dataset, given: dict[str, Any]) -> Plan:
@@ -259,11 +261,13 @@ def plan_of(experiment: Experiment, data: Dataset) -> Plan:
     return Plan(experiment, data, networks_of(experiment), as_optimizer(experiment.optimizer))
 
 
-def _choices(data: Dataset, experiment: Experiment, asked_for: Mapping[str, bool]) -> tuple[str, ...]:
+def _choices(data: Dataset, experiment: Experiment, network: Network, asked_for: Mapping[str, bool]) -> tuple[str, ...]:
     """Describe the defaults chosen for a target, in words."""
-    end = OUTPUTS[data.task]
+    usual, last = OUTPUTS[data.task], network.layers[-1]
+    activation = activations.build(last.function).name if isinstance(last, Activation) else "linear"
+    reason = f" ({usual.reason})" if activation == usual.activation or data.task == "reconstruction" else ""
     words = {
-        "output layer": f"{end.activation}, {data.outputs} wide ({end.reason})",
+        "output layer": f"{activation}, {data.outputs} wide{reason}",
         "loss": _name(experiment.loss),
         "metric": _name(experiment.metric),
     }

@@ -62,7 +62,8 @@ class ProgressReport:
         if not progress.compiled:
             rate = progress.examples / progress.seconds
             self.rate = rate if self.rate == 0 else 0.7 * self.rate + 0.3 * rate
-        text = f"loss {progress.loss:.4f} · {self.history.metric_name} {progress.metric:.4f}{self._speed(progress)}"
+        metric = f"{self.history.metric_name.replace('_', ' ')} {progress.metric:.4f}"
+        text = f"loss {progress.loss:.4f} · {metric}{self._speed(progress)}"
         self._epoch_lines()
         if self.bar is not None:
             epoch = min(progress.epoch + 1, self.epochs)
