@@ -214,9 +214,13 @@ class Comparison(comparing.Comparison):
     def __repr__(self) -> str:
         return f"<Comparison of {len(self.settings)} settings, {len(self.seeds)} seeds>"
 
-    def __str__(self) -> str:
+    def to_document(self) -> Document:
+        """The table as a document."""
         title = f"{comparing.in_words(self.metric)}, {len(self.seeds)} seeds"
-        return terminal.text(Document(title, comparison_table(self)), width=180)
+        return Document(title, comparison_table(self))
+
+    def __str__(self) -> str:
+        return terminal.text(self.to_document(), width=180)
 
     def _repr_html_(self) -> str:
         return notebook.comparison_html(self)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,14 @@ def say(text: str) -> None:
 def print_json(content: Any) -> None:
     """Print a result as JSON on stdout; NaN and infinity become null."""
     click.echo(json.dumps(_plain(content), indent=2, allow_nan=False))
+
+
+def print_table(table: Any, width: int) -> None:
+    """Print a table as wide as the terminal; ``width`` columns where there is none to ask."""
+    from pellucid.report import terminal
+
+    columns = shutil.get_terminal_size((width, 24)).columns
+    click.echo(terminal.text(table.to_document(), columns).lstrip("\n"))
 
 
 def _plain(content: Any) -> Any:

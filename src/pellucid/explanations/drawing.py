@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pellucid.explanations.explanation import Explanation, LayerNumbers
+from pellucid.report.axis import Axis
 from pellucid.report.document import number
 from pellucid.report.drawing import (
     COLOURS,
@@ -163,7 +164,8 @@ class TimeChart:
             low, high = float(values.min()), float(values.max())
             if not panel.heat:
                 low, high = min(low, 0.0), max(high, 0.0)
-            extent = f"{number(low, 3)} to {number(high, 3)}" if panel.heat else ""
+            least = 0.0 if abs(low) < 1e-4 * abs(high) else low
+            extent = f"{number(least, 3)} to {number(high, 3)}" if panel.heat else ""
             y += 16
             marks += [Label(left, y, panel.name, size=11.5), Label(right, y, extent, "end", QUIET, 10.5)]
             y += 5
@@ -177,7 +179,7 @@ class TimeChart:
                 marks += _padding(self.mask, left, y, scale, height)
             y += height
         count = min(steps, max(2, int((right - left) / 46)))
-        for t in np.unique(np.linspace(0, steps - 1, count).astype(int)):
+        for t in map(int, Axis(0.0, steps - 1.0, whole=True).ticks(count) if steps > 1 else [0]):
             at = left + (t + 0.5) * scale
             marks += [Stroke([at, at], [y, y + 4], QUIET), Label(at, y + 16, str(t), "middle", QUIET, 10.5)]
         marks.append(Label((left + right) / 2, y + 31, "time step", "middle", QUIET, 11))

@@ -40,7 +40,7 @@ class RunTable:
         return f"<RunTable of {len(self.rows)} rows>"
 
     def __str__(self) -> str:
-        return terminal.text(self.to_document(), width=200).strip()
+        return terminal.text(self.to_document(), width=200).strip("\n")
 
     def _repr_html_(self) -> str:
         return html.fragment(self.to_document())

@@ -63,7 +63,7 @@ class NetworkChart:
         neurons = [*self.neurons, *[None] * len(sizes)]
         radius, gap = (17.0, 46.0) if written or self.neurons else (6.0, 21.0)
         gap += 6 if self.below[1] else 0
-        left = radius + 8 + min(0.25 * width, max(map(text_width, self.inputs), default=0))
+        left = radius + 8 + min(0.42 * width, max(map(text_width, self.inputs), default=0))
         right = radius + 8 + min(0.25 * width, max(map(text_width, self.outputs), default=0))
         top = LINE + (2 * LINE + 4 if self.layers else 0)
         height = gap * max(sizes) + top + 12
