@@ -219,7 +219,9 @@ def _bars(explanation: Explanation) -> Block:
 
 
 def _probability(value: float) -> str:
-    return "< 0.0001" if 0 < value < 5e-5 else f"{value:.4f}"
+    if 0 < value < 5e-5:
+        return "< 0.0001"
+    return "> 0.9999" if 1 - 5e-5 < value < 1 else f"{value:.4f}"
 
 
 # ------------------------------------------------------------------------------------------ network

@@ -120,7 +120,8 @@ class NetworkChart:
     @staticmethod
     def _number(weight: float, xs: Any, ys: Any, placed: list[tuple[float, float]], colour: str) -> Label:
         """The number on a line, where it hides no other."""
-        choices = [(xs[0] + at * (xs[1] - xs[0]), ys[0] + at * (ys[1] - ys[0])) for at in _PLACES]
+        places = _PLACES if xs[1] - xs[0] > CLOSE else (0.5,)
+        choices = [(xs[0] + at * (xs[1] - xs[0]), ys[0] + at * (ys[1] - ys[0])) for at in places]
         free = [one for one in choices if all(abs(one[0] - x) > 36 or abs(one[1] - y) > 13 for x, y in placed)]
         x, y = (free or choices)[0]
         placed.append((x, y))
@@ -129,7 +130,12 @@ class NetworkChart:
 
 def _short(value: float) -> str:
     text = number(value, 2)
-    return text if len(text) <= 5 else number(round(value, 2), 2)
+    if len(text) <= 5:
+        return text
+    if round(value, 2):
+        return number(round(value, 2), 2)
+    digit, power = f"{value:.0e}".split("e")  # two decimals would make it 0
+    return f"{digit}e{int(power)}".replace("-", "−")
 
 
 _PLACES = (0.34, 0.5, 0.66, 0.26, 0.42, 0.58, 0.74, 0.3, 0.38, 0.46, 0.54, 0.62, 0.7, 0.2, 0.8)
