@@ -74,14 +74,16 @@ def test_a_scaling_asked_for_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("token", "said"),
+    ("token", "message"),
     [(50, r"Write Embedding\(51, 4\)"), (-1, "Number the tokens from 0"), (2.5, "Tokens are whole numbers")],
 )
-def test_a_token_outside_the_vocabulary_is_refused_in_training(token, said):
+def test_a_token_outside_the_vocabulary_is_refused_in_training(token, message):
     x, y = words()
     x = x.astype(float)
     x[7, 2] = token
-    with pytest.raises(DataError, match=rf"x holds the token {token} at row 7, column 2; Embedding\(50, 4\).*{said}"):
+    with pytest.raises(
+        DataError, match=rf"x holds the token {token} at row 7, column 2; Embedding\(50, 4\).*{message}"
+    ):
         pel.train(NETWORK, (x, y), **SETTINGS)
     whole = words()
     with pytest.raises(DataError, match=rf"held-out part holds the token {token} at row 7, column 2"):
