@@ -38,9 +38,9 @@ def measure(settings: Settings) -> list[Case]:
 WORKLOAD = Workload(
     "recorder",
     "What measuring every layer costs",
-    "The reference network and the CNN as above, in one process, recorder off and on. Scalars: mean, standard deviation, "
-    "zeros, saturation and dead units of the activations, norms of gradients, updates and weights. Everything: those, "
-    "signal-to-noise, and histograms of activations, gradients, updates and weights.",
+    "The reference network and the CNN as above, in one process, recorder off and on. Scalars: mean, standard "
+    "deviation, zeros, saturation and dead units of the activations, norms of gradients, updates and weights. "
+    "Everything: those, signal-to-noise, and histograms of activations, gradients, updates and weights.",
     measure,
     tuple(
         Target(

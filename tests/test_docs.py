@@ -62,3 +62,16 @@ def test_what_is_quoted_is_there_and_short():
         assert quoting["quoted"](path).startswith("```python")
     with pytest.raises(ValueError, match="no function"):
         quoting["quoted"]("pellucid.api.no_such_function")
+
+
+def test_every_file_that_a_page_names_is_there():
+    """Paths in code quotes: ``training/recorder.py`` of the package, ``tests/laws/`` of the repository."""
+    places = [ROOT / "src" / "pellucid", ROOT / "src" / "pellucid_textbook", ROOT / "src", ROOT]
+    made = ("runs/", "history/", "snapshots/", "checkpoints/", "site/")
+    missing = [
+        f"{page.relative_to(ROOT)}: {name}"
+        for page in PAGES_OF_TEXT
+        for name in re.findall(r"`((?:[a-z_]+/)+(?:[a-z_]+\.(?:py|toml|json|md))?)`", page.read_text(encoding="utf-8"))
+        if not name.startswith(made) and not any((place / name).exists() for place in places)
+    ]
+    assert not missing, "\n".join(missing)

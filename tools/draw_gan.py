@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/guide/gan.md: points by a plain GAN and by WGAN-GP; digits of the run folder that is given."""
+"""Draw the pictures of docs/guide/gan.md: points by a plain GAN and by WGAN-GP; digits of a run folder."""
 
 import sys
 from typing import Any

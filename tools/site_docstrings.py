@@ -35,7 +35,7 @@ def _formulas(obj: griffe.Object) -> list[str]:
     if not obj.is_class or not obj.path.startswith("pellucid"):
         return []
     item = getattr(importlib.import_module(obj.parent.path), obj.name, None) if obj.parent.is_module else None
-    held = {name: value for name, value in vars(item or object).items() if isinstance(value, Formula)}
+    held = {name: value for name, value in vars(item or object).items() if isinstance(value, Formula) and value.text}
     label = "<span>{}</span>".format
     return [
         f'<div class="formula">{label(name.removesuffix("formula").replace("_", " "))}{value.mathml}</div>'

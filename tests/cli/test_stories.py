@@ -35,7 +35,7 @@ def kept(path):
     """The content of a file; of a page without the notes, which say what was chosen and what was asked for."""
     if path.name != "report.html":
         return path.read_bytes()
-    return re.sub(r"<li>Chosen: .*?</li>", "", path.read_text(encoding="utf-8"))
+    return re.sub(r"<ul><li>Chosen: .*?</ul>", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
 def write_csv(path, header, rows):

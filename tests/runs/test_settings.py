@@ -1,7 +1,6 @@
 """Settings are declared once: keywords, options, experiment.toml and docstring come from the same declaration."""
 
 import inspect
-from typing import get_type_hints
 
 import msgspec
 import pytest
@@ -25,7 +24,7 @@ def options_of(command):
 
 
 def test_every_setting_is_a_keyword_an_option_and_documented():
-    keywords = set(get_type_hints(Settings))
+    keywords = set(Settings.__annotations__)
     assert keywords == set(SETTINGS) - {"network"}
     assert set(SETTINGS) <= options_of(train_command)
     assert set(SETTINGS) - set(WORDS) == set(Experiment.__struct_fields__) - {"data"}

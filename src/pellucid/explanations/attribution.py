@@ -45,7 +45,7 @@ def attribute(trace: Trace, task: str) -> Attribution | None:
     Source: Sundararajan, Taly, Yan, Axiomatic attribution for deep networks, 2017; Shrikumar et al., Learning important
     features through propagating activation differences, 2017.
     """
-    if len(trace.x) > 1 or trace.reads_tokens(0) or task == "reconstruction":
+    if len(trace.x) != 1 or trace.reads_tokens(0) or task == "reconstruction":
         return None
     network, x, end = trace.network, trace.x[0], trace.end
     output = trace.outputs[end]

@@ -79,7 +79,7 @@ def network_charts(explanation: Explanation) -> tuple[NetworkChart, NetworkChart
 
 
 def _columns(explanation: Explanation) -> list[Column] | None:
-    if len(explanation.inputs) > 1:
+    if len(explanation.inputs) != 1:
         return None
     facts, entry = explanation.facts, explanation.inputs[0]
     if entry.x.dtype.kind != "f":

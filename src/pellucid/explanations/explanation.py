@@ -443,6 +443,9 @@ class Explanation:
         """A self-contained HTML page."""
         return html.page(self.to_document())
 
+    def __repr__(self) -> str:
+        return f"<Explanation of {self.facts.title}: {self.facts.prediction}>"
+
     def __str__(self) -> str:
         return terminal.text(self.to_document()) + "\n"
 

@@ -231,13 +231,14 @@ def _network(explanation: Explanation) -> Block:
     charts = network_charts(explanation)
     if charts is None:
         return None
+    forward, backward = charts
     return Section(
         "The network with its numbers",
-        *map(Figure, charts),
-        Paragraph(
+        Figure(forward),
+        Figure(
+            backward,
             "Blue is above 0, orange below; each column of neurons has a separate scale, as have the weights between "
             "two columns. Negative weights are dashed. The weight followed below is outlined in grey.",
-            kind="quiet",
         ),
     )
 

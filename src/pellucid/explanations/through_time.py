@@ -150,6 +150,9 @@ class ThroughTime:
         """
         return to_matplotlib(*self.charts)
 
+    def __repr__(self) -> str:
+        return f"<ThroughTime of {self.name}>"
+
     def __str__(self) -> str:
         table = self.table
         steps, value = table["step"], table["value"]

@@ -58,7 +58,7 @@ def check_gradient(loss: Loss, prediction: np.ndarray, target: np.ndarray) -> No
     if values[1].shape != prediction.shape[:1] or gradient.shape != prediction.shape:
         raise ShapeError(
             f"the loss {name} must give one value for each of the {len(prediction)} examples and a gradient of the "
-            f"shape of the prediction, {prediction.shape}. Received: {values[1].shape} and {gradient.shape}."
+            f"prediction's shape, {prediction.shape}. Received: value {values[1].shape}, gradient {gradient.shape}."
         )
     behind, ahead = np.diff(values, axis=0) / STEP
     along = (gradient * direction).reshape(len(gradient), -1).sum(axis=1)

@@ -1,6 +1,5 @@
 """The record of a training, read by all that is built on runs."""
 
-import warnings
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -10,7 +9,7 @@ import jax
 import numpy as np
 
 from pellucid.architectures.gan import GAN
-from pellucid.core.errors import DataError, DoctorWarning, InvalidValue, StorageError
+from pellucid.core.errors import DataError, InvalidValue, StorageError
 from pellucid.data import Dataset, Part
 from pellucid.data.arrays import as_weights
 from pellucid.data.encoding import as_array, as_float32
@@ -340,24 +339,3 @@ class Trained:
         if not names:
             return ""
         return f"the {' and '.join(names)} of the held-out rows {'is' if len(names) == 1 else 'are'} not finite"
-
-
-def warn_of_not_finite(run: Trained, outputs: np.ndarray) -> None:
-    """Warn of a held-out loss or metric that is not finite, and name the first row whose outputs are not.
-
-    Args:
-        run: the run, with its result.
-        outputs: its outputs for the held-out rows.
-    """
-    if not run.not_finite:
-        return
-    bad = np.asarray(~np.isfinite(outputs.reshape(len(outputs), -1)).all(axis=1))
-    if bad.any():
-        cause = f"{bad.sum():,} of {len(bad):,} have outputs that are not finite, the first is row {bad.argmax()}"
-    else:
-        cause = "all outputs are finite, so it is the loss or the metric itself that is not defined for some"
-    warnings.warn(
-        f"{run.not_finite}: {cause}. Compare that row with the training rows: a value far outside of theirs overflows.",
-        DoctorWarning,
-        stacklevel=4,
-    )
