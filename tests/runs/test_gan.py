@@ -59,7 +59,7 @@ def test_what_is_saved_samples_the_same_bits(tmp_path):
     assert str(loaded) == str(run)
     assert "two-gan: 3 of 3 epochs" in str(run)
     assert "critic" in (tmp_path / "run" / "report.html").read_text()
-    with pytest.raises(InvalidValue, match="run.networks"):
+    with pytest.raises(InvalidValue, match=r"run\.networks"):
         loaded.network  # noqa: B018
     with pytest.raises(InvalidValue, match="GAN predicts nothing"):
         loaded.predict(POINTS.train.x)

@@ -21,7 +21,7 @@ def proving() -> Iterator[Callable[[str, int, int], None]]:
     """Show progress on stderr while candidates are compared: stage, trainings made, time left.
 
     Yields:
-        What `prove` is to tell its progress to. Where stderr is no terminal, each stage is one line.
+        The function that `prove` calls with its progress. Where stderr is no terminal, each stage is one line.
     """
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:

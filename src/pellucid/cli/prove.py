@@ -25,7 +25,7 @@ Examples:
 def prove(folder: Path, seeds: int, budget: float, random: bool, write: bool, as_json: bool) -> None:
     """Try what may help the training of RUN, and say what does.
 
-    The original and its remedies are trained on the same seeds and judged on the held-out rows by a paired test, beside
+    The original and its remedies are trained on the same seeds and scored on the held-out rows by a paired test, beside
     as many changes chosen at random. The proof is kept as proof.json in RUN and shown on its report.html. Ends with
     code 1 where nothing tried beats the original.
     """
