@@ -287,9 +287,9 @@ def train(
         >>> run.result["accuracy"] > 0.9
         True
     """
-    begun = begin(settle(network, data, settings, sample_weights=sample_weights))
-    begun.notes = replace(begun.notes, problems=tuple(warn_of_problems(begun)))
-    return finish(begun, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress)
+    prepared = begin(settle(network, data, settings, sample_weights=sample_weights))
+    prepared.notes = replace(prepared.notes, problems=tuple(warn_of_problems(prepared)))
+    return finish(prepared, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress)
 
 
 def resume(
@@ -338,12 +338,12 @@ def resume(
         "learning_rate": learning_rate,
         "early_stopping": early_stopping,
     }
-    begun = begin_again(folder, data, changes, sample_weights)
-    return finish(begun, folder=folder, checkpoint_every=checkpoint_every, progress=progress)
+    prepared = begin_again(folder, data, changes, sample_weights)
+    return finish(prepared, folder=folder, checkpoint_every=checkpoint_every, progress=progress)
 
 
 def finish(
-    begun: Trained,
+    prepared: Trained,
     *,
     folder: str | Path | None = None,
     overwrite: bool = False,
@@ -353,17 +353,19 @@ def finish(
     """Train to the end, say what the doctor suspects, write the page.
 
     Args:
-        begun: a training that is prepared.
+        prepared: the record of a training that is prepared.
         folder: as for `train`.
         overwrite: as for `train`.
         checkpoint_every: as for `train`.
         progress: as for `train`.
     """
     try:
-        trained = fit(begun, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress)
+        trained = fit(
+            prepared, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress
+        )
     except TrainingDiverged:
         if folder is not None:
-            _write_page(replace(load_trained(folder), data=begun.data))
+            _write_page(replace(load_trained(folder), data=prepared.data))
         raise
     run = Run.of(trained)
     shown = progress or folder is not None

@@ -25,11 +25,11 @@ def proving() -> Iterator[Callable[[str, int, int], None]]:
     """
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
-        shown: list[str] = []
+        stages: list[str] = []
 
         def line(stage: str, made: int, planned: int) -> None:
-            if stage not in shown:
-                shown.append(stage)
+            if stage not in stages:
+                stages.append(stage)
                 console.print(f"{stage} …", soft_wrap=True)
 
         yield line

@@ -110,9 +110,9 @@ class SettingsCommand(click.Command):
         for name in SETTINGS if self.names is None else self.names:
             setting, hint, flag = SETTINGS[name], TYPES.get(name), "--" + name.replace("_", "-")
             default = defaults.get(name)
-            shown = default is not None and default is not inspect.Parameter.empty
+            has_default = default is not None and default is not inspect.Parameter.empty
             text = ",".join(default) if isinstance(default, tuple) else str(default).lower()
-            help = f"{setting.help}  [default: {text}]" if shown else setting.help
+            help = f"{setting.help}  [default: {text}]" if has_default else setting.help
             if hint is bool:
                 options.append(click.Option([f"{flag}/--no-{flag[2:]}", name], default=None, help=help))
             else:

@@ -105,10 +105,10 @@ def _node(name: str, given: Any) -> tuple[Layer, tuple[str, ...]]:
         )
     layer, reads = layers.build(given[0]), several(given[1])
     if layer.inputs != len(reads) and (layer.inputs is not None or not reads):
-        wanted = "at least 1" if layer.inputs is None else layer.inputs
+        expected = "at least 1" if layer.inputs is None else layer.inputs
         advice = " Add() or Concatenate() merges several into one." if layer.inputs == 1 else ""
         raise InvalidValue(
-            f"the node {name!r} ({layer.name}) reads {wanted} input{'s' * (wanted != 1)}. "
+            f"the node {name!r} ({layer.name}) reads {expected} input{'s' * (expected != 1)}. "
             f"Received: {len(reads)} ({', '.join(reads)}).{advice}"
         )
     return layer, reads

@@ -58,21 +58,21 @@ def begin(plan: Plan) -> Trained:
         check_own_loss(training)
     if experiment.snapshots:
         training.snapshots = SnapshotTaker(experiment.snapshots)
-    begun = Trained.of_training(training, experiment, plan.data, DataFacts.of(ready.data))
-    begun.notes = Notes((*plan.choices, *_scalings(begun)))
-    return begun
+    prepared = Trained.of_training(training, experiment, plan.data, DataFacts.of(ready.data))
+    prepared.notes = Notes((*plan.choices, *_scalings(prepared)))
+    return prepared
 
 
-def _scalings(begun: Trained) -> tuple[str, ...]:
+def _scalings(prepared: Trained) -> tuple[str, ...]:
     """Scalings of inputs and targets, where they differ from the dataset's."""
-    if begun.adversarial or begun.data is None or begun.data.task == "translation":
+    if prepared.adversarial or prepared.data is None or prepared.data.task == "translation":
         return ()
-    texts = describe_inputs(begun.data, begun.network), describe_targets(begun.facts.target_preprocessing)
+    texts = describe_inputs(prepared.data, prepared.network), describe_targets(prepared.facts.target_preprocessing)
     return tuple(text for text in texts if text is not None)
 
 
 def fit(
-    begun: Trained,
+    prepared: Trained,
     *,
     folder: str | Path | None = None,
     overwrite: bool = False,
@@ -82,7 +82,7 @@ def fit(
     """Train from the current step to the end, or to Ctrl-C, and save the result.
 
     Args:
-        begun: what `begin` or `pellucid.runs.resume` prepared.
+        prepared: the record that `begin` or `pellucid.runs.resume` prepared.
         folder: run folder to save to; None for none.
         overwrite: replace the run that ``folder`` holds already.
         checkpoint_every: seconds between checkpoints.
@@ -95,30 +95,30 @@ def fit(
         StorageError: the folder holds a run already, or cannot be written.
         TrainingDiverged: the loss became NaN or infinite; what was trained until then is in the folder.
     """
-    training, experiment = begun.training, begun.experiment
+    training, experiment = prepared.training, prepared.experiment
     assert training is not None
     files = None if folder is None else RunFolder(folder)
     # Only now, with all settings checked, is anything written: a wrong setting costs no earlier run.
     if files is not None:
-        if begun.folder is None:
+        if prepared.folder is None:
             files.begin(overwrite)
-        files.write_manifest(begun.manifest)
+        files.write_manifest(prepared.manifest)
         files.write_experiment(experiment.to_dict())
-        files.write_json("notes.json", begun.notes.to_dict())
+        files.write_json("notes.json", prepared.notes.to_dict())
     if progress:
-        for text in _scalings(begun):
+        for text in _scalings(prepared):
             print(text, file=sys.stderr)
 
     def record(stopped: str) -> Trained:
-        record = type(begun).of_training(training, experiment, begun.data, begun.facts, stopped)
-        return replace(record, notes=begun.notes, resumed=begun.resumed)
+        record = type(prepared).of_training(training, experiment, prepared.data, prepared.facts, stopped)
+        return replace(record, notes=prepared.notes, resumed=prepared.resumed)
 
     began = time.perf_counter()
     try:
         stopped = _run(training, experiment, files, checkpoint_every, progress)
     except TrainingDiverged as error:
         if files is not None:  # so that it can be diagnosed
-            save(replace(record("diverged"), notes=replace(begun.notes, failure=str(error))), files)
+            save(replace(record("diverged"), notes=replace(prepared.notes, failure=str(error))), files)
         raise
     trained = record(stopped)
     trained.seconds = time.perf_counter() - began

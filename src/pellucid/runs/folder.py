@@ -119,8 +119,8 @@ class RunFolder:
         """Read findings, or what is kept beside them; None where there are none, or the weights have changed since."""
         if not (self.path / f"{name}.json").exists():
             return None
-        written = self.read_json(f"{name}.json")
-        return written.get(key or name) if written["weights"] == self._hash_of_weights() else None
+        verdict = self.read_json(f"{name}.json")
+        return verdict.get(key or name) if verdict["weights"] == self._hash_of_weights() else None
 
     def _hash_of_weights(self) -> str | None:
         path = self.path / "weights.sha256"

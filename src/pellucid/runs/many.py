@@ -204,11 +204,11 @@ def _one_after_another(group: list[Member], advance: Callable[[float], None]) ->
     epochs = group[0].experiment.epochs
 
     def train(training: Training) -> str:
-        done = 0.0
+        epochs_shown = 0.0
         try:
             for now in training.run(epochs):
-                advance(now.step / training.steps_per_epoch - done)
-                done = now.step / training.steps_per_epoch
+                advance(now.step / training.steps_per_epoch - epochs_shown)
+                epochs_shown = now.step / training.steps_per_epoch
         except TrainingDiverged:
             return "diverged"
         return "epochs" if training.history.epochs_made >= epochs else "early"

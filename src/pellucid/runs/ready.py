@@ -217,8 +217,8 @@ def _validation(data: Dataset, experiment: Experiment) -> tuple[Part, Part]:
     """The training rows without a validation part, and that part."""
     indices = Part(np.arange(len(data.train)), data.train.y)
     by_class = data.task in ("binary", "multiclass")
-    kept, watched = split(indices, experiment.validation, experiment.seed, stratify=by_class)
-    return data.train.take(kept.x), data.train.take(watched.x)
+    trained, watched = split(indices, experiment.validation, experiment.seed, stratify=by_class)
+    return data.train.take(trained.x), data.train.take(watched.x)
 
 
 def _weights(part: Part, class_weights: Any, data: Dataset) -> np.ndarray | None:

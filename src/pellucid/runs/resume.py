@@ -45,8 +45,8 @@ def begin_again(
     experiment, optimizer = _settle_again(saved, changes)
     data = with_weights(data_of_run(files, saved.data, data), sample_weights)
     keep_compiled_programs()
-    begun = _restored(experiment, data, optimizer, files)
-    training = begun.training
+    prepared = _restored(experiment, data, optimizer, files)
+    training = prepared.training
     assert training is not None
     epochs = changes.get("epochs")
     made = training.history.epochs_made
@@ -60,17 +60,17 @@ def begin_again(
         if training.ended(saved.epochs) and experiment != saved:  # what changes nothing is not written down
             experiment = saved
             optimizer = optimizer if saved.optimizer == "optax" else as_optimizer(saved.optimizer)
-            begun = _restored(saved, data, optimizer, files)
+            prepared = _restored(saved, data, optimizer, files)
     resumed = files.read_json("manifest.json").get("resumed", []) + _changed(saved, experiment, training)
     notes = replace(notes_of(files), failure=None, suspicion=None)
-    return replace(begun, folder=files.path, resumed=tuple(resumed), notes=notes)
+    return replace(prepared, folder=files.path, resumed=tuple(resumed), notes=notes)
 
 
 def _restored(experiment: Experiment, data: Dataset, optimizer: AnyOptimizer, files: RunFolder) -> Trained:
-    begun = begin(Plan(experiment, data, networks_of(experiment), optimizer))
-    assert begun.training is not None
-    restore(begun.training, files, optimizers_of(experiment))
-    return begun
+    prepared = begin(Plan(experiment, data, networks_of(experiment), optimizer))
+    assert prepared.training is not None
+    restore(prepared.training, files, optimizers_of(experiment))
+    return prepared
 
 
 def _settle_again(saved: Experiment, changes: Mapping[str, Any]) -> tuple[Experiment, AnyOptimizer]:
@@ -92,13 +92,13 @@ def _settle_again(saved: Experiment, changes: Mapping[str, Any]) -> tuple[Experi
         raise InvalidValue("critic_optimizer is a setting for a GAN. Leave it out.")
     if "early_stopping" in changes:
         new["early_stopping"] = _early_stopping(saved, changes["early_stopping"])
-    wanted = msgspec.structs.replace(saved, **new)
-    if saved.decides and not wanted.decides:
+    changed = msgspec.structs.replace(saved, **new)
+    if saved.decides and not changed.decides:
         raise InvalidValue(
             "optimizer: the schedule of this run is decided by a validation part of its rows, without which they would "
             "be others. Keep the schedule, or begin a new run."
         )
-    return wanted, optimizer
+    return changed, optimizer
 
 
 def _resumed_optimizer(saved: Any, optimizer: Any, learning_rate: Any, experiment: Experiment) -> AnyOptimizer:
@@ -145,9 +145,9 @@ def _early_stopping(saved: Experiment, given: Any) -> Any:
     return {"patience": new.patience, "min_delta": new.min_delta} if new.min_delta else new.patience
 
 
-def _changed(saved: Experiment, wanted: Experiment, training: Training) -> list[dict[str, Any]]:
+def _changed(saved: Experiment, changed: Experiment, training: Training) -> list[dict[str, Any]]:
     """Entry of ``manifest.json`` for the settings changed on resuming: none or one."""
-    before, after = saved.to_dict(), wanted.to_dict()
+    before, after = saved.to_dict(), changed.to_dict()
     both = {
         name: {"before": before.get(name), "after": after.get(name)}
         for name in {**before, **after}

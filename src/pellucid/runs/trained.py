@@ -149,8 +149,8 @@ class Trained:
         if self.folder is not None:
             files = RunFolder(self.folder)
             return Snapshots(tuple(files.snapshot_steps()), files.read_snapshot, self._template)
-        taken = {} if self.training is None or self.training.snapshots is None else self.training.snapshots.taken
-        return Snapshots(tuple(taken), taken.__getitem__, self._template)
+        states = {} if self.training is None or self.training.snapshots is None else self.training.snapshots.taken
+        return Snapshots(tuple(states), states.__getitem__, self._template)
 
     def _template(self, step: int) -> TrainingState:
         """A state of the shapes that the training had at a step, before which it may have had another optimiser."""
@@ -239,8 +239,8 @@ class Trained:
         yes = outputs > self.program.loss.threshold  # as the accuracy counts
         if self.facts.task == "multilabel":
             return yes.astype(int)
-        chosen = outputs.argmax(axis=1) if self.facts.task == "multiclass" else yes[:, 0].astype(int)
-        return self.facts.class_values[chosen]
+        numbers = outputs.argmax(axis=1) if self.facts.task == "multiclass" else yes[:, 0].astype(int)
+        return self.facts.class_values[numbers]
 
     def evaluate(self, x: Any = None, y: Any = None, *, weights: Any = None) -> dict[str, float]:
         """Measure loss and metric on unseen rows, by default the held-out rows of the training.
