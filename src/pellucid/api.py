@@ -319,7 +319,7 @@ def resume(
             critic too, where it has none of its own.
         critic_optimizer: another optimiser of a GAN's critic.
         learning_rate: another learning rate, for the optimiser of the run or for ``optimizer``.
-        early_stopping: another patience, of a run that has one; more of it goes on after an early stop.
+        early_stopping: another patience, of a run that has one; a larger one resumes after an early stop.
         sample_weights: its weights, where it had any and ``data`` does not hold them: one for each training row.
         checkpoint_every: seconds between checkpoints.
         progress: show the progress on stderr.
@@ -329,7 +329,7 @@ def resume(
         InvalidValue: a change that the run does not allow, such as a patience where it has no early stopping.
 
     Warns:
-        ResumeWarning: no step was made, since the training has ended; says what to give that it goes on.
+        ResumeWarning: no step was made, since the training has ended; names the setting to raise.
     """
     changes = {
         "epochs": epochs,

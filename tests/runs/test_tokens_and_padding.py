@@ -164,7 +164,7 @@ def test_a_column_of_numbers_keeps_its_padding(tmp_path):
     np.testing.assert_array_equal(again.outputs(SERIES[:, :, 0]), run.outputs(SERIES[:, :, 0]))
 
 
-def test_an_autoencoder_of_sequences_is_judged_on_real_steps():
+def test_an_autoencoder_of_sequences_is_scored_on_real_steps():
     """Its outputs at padding are whatever they are; loss and metric leave them out, in training and afterwards."""
     network = pel.Network(pel.RNN(4, return_sequences=True, mask_value=0.0), pel.Dense(2))
     data = reconstruction(pel.make_dataset(SERIES, LABELS, preprocessing="none", seed=0))

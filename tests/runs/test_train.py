@@ -250,12 +250,12 @@ def test_figures_of_an_epoch_are_weighted_means_whatever_the_batches(batch_size)
     run = pel.train(
         network, data, optimizer=still, batch_size=batch_size, epochs=1, progress=False, scale_targets="none"
     )
-    figures = run.history.epochs
+    metrics = run.history.epochs
     for part, name in ((data.train, ""), (data.held_out, "held_out_")):
         error = np.abs(part.x - part.y)[:, 0]
-        np.testing.assert_allclose(figures[f"{name}loss"], np.average(error**2, weights=part.weights), rtol=1e-5)
+        np.testing.assert_allclose(metrics[f"{name}loss"], np.average(error**2, weights=part.weights), rtol=1e-5)
         mean = np.average(error, weights=part.weights)
-        np.testing.assert_allclose(figures[f"{name}mean_absolute_error"], mean, rtol=1e-5)
+        np.testing.assert_allclose(metrics[f"{name}mean_absolute_error"], mean, rtol=1e-5)
 
 
 def test_weights_do_not_cancel_at_batch_size_one():
@@ -303,7 +303,7 @@ def test_a_loaded_run_of_all_rows_knows_its_steps(tmp_path):
     assert loaded.history.epochs_made == run.history.epochs_made == 4
 
 
-# --------------------------------------------------------------------------------------------- ends and goes on
+# --------------------------------------------------------------------------------------------- ends and resumes
 
 
 def test_early_stopping_keeps_the_best_epoch_and_is_told_from_the_end():
@@ -394,7 +394,7 @@ def test_ctrl_c_returns_the_run_and_it_goes_on_to_the_same_bits(tmp_path):
 
 
 def test_a_disk_that_fills_up_while_training_loses_nothing(tmp_path, monkeypatch):
-    """Whichever write fails first, the run goes on afterwards to the bits of the undisturbed one."""
+    """Whichever write fails first, the run resumes afterwards to the bits of the undisturbed one."""
     expected = pel.train((8,), IRIS, folder=tmp_path / "whole", **SMALL)
     real = os.fsync
     for failing in (1, 5, 8, 11, 16):
@@ -447,7 +447,7 @@ def test_a_resumed_run_takes_another_optimiser_and_writes_it_down(change, two_ep
     np.testing.assert_allclose(used[:8], 0.02, rtol=1e-6)
     if change != "optax":  # which may tell its rate or not
         np.testing.assert_allclose(used[8:], rate, rtol=1e-6)
-    # The running averages of the same kind go on, with the count of its updates.
+    # The running averages of the same kind are kept, with the count of its updates.
     assert int(run.training.state.optimizer.step) == (16 if chosen.name == "adam" else 8)
     loaded = pel.load(tmp_path / "run")
     assert loaded.experiment.optimizer == (describe(chosen) if written is None else written)
@@ -527,7 +527,7 @@ def test_what_the_terminal_says_of_a_training_stays_in_its_folder(tmp_path, capf
     page = (tmp_path / "run/report.html").read_text()
     for text in (suspicion, *kept["choices"]):
         assert text.replace("'", "&#x27;") in page or text in page
-    # Nothing of it is lost where the training goes on, but what it was suspected of before.
+    # Nothing of it is lost where the training resumes, but what it was suspected of before.
     more = pel.resume(tmp_path / "run", epochs=30, learning_rate=0.5, progress=False)
     assert more.notes.choices == run.notes.choices
     assert more.notes.suspicion != suspicion

@@ -59,7 +59,7 @@ def compare(
     from pellucid.api import compare as compare_settings
     from pellucid.runs.experiment import open_data
 
-    if len(sources) > 1 or not over:
+    if len(sources) != 1 or not over:
         _side_by_side(sources, over, as_json)
         return
     crossed = dict(_values(text) for text in over)

@@ -9,10 +9,10 @@ class Notes:
     """Notes on a training, as stored in ``notes.json`` and shown on the run's page.
 
     Args:
-        choices: what was chosen by default, such as the output layer and the loss.
+        choices: the defaults chosen, such as the output layer and the loss.
         problems: the texts of the `pellucid.DoctorWarning`s before the first step.
         failure: the reason why it diverged; empty if it did not.
-        suspicion: what held it back by its records alone, if anything did; `Run.diagnose` makes sure.
+        suspicion: the likeliest problem by its records alone, if any; `Run.diagnose` makes sure.
     """
 
     choices: tuple[str, ...] = ()

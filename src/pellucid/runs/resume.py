@@ -172,6 +172,6 @@ def _nothing_left(training: Training, epochs: int, folder: Path) -> str:
     more = 2 * max(patience, made - best)
     return (
         f"no step was made: {folder} was stopped early after {made} epochs, for the loss on the validation part has "
-        f"not fallen since epoch {best} and the patience is {patience}. To go on, give more of it: "
+        f"not fallen since epoch {best} and the patience is {patience}. To train longer, give more of it: "
         f"resume({str(folder)!r}, early_stopping={more}), or pellucid resume {folder} --early-stopping {more}."
     )
