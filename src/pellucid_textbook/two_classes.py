@@ -15,7 +15,7 @@ def as_table(x: Any) -> np.ndarray:
 
     Raises:
         ShapeError: not a table of at least one row and one input.
-        DataError: something other than finite numbers, naming its place.
+        DataError: something other than finite numbers, naming its row and column.
 
     Example:
         >>> as_table([[0, 1], [1, 1]]).shape

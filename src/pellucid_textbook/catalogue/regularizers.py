@@ -64,7 +64,7 @@ def _row(penalty: Regularizer) -> Mapping[str, Any]:
 
 
 def _level(penalty: Regularizer, points: int = 96) -> Series:
-    """The weights that cost as much as (1, 0), by bisection along each direction."""
+    """Find the weights of the same penalty as (1, 0), by bisection along each direction."""
     angles = np.linspace(0, 2 * np.pi, points, endpoint=False)
     directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     one = _penalties(penalty, np.array([[1.0, 0.0]]))[0]

@@ -1,4 +1,4 @@
-"""Charts of lessons: bands over the seeds, and their plain form, from which a stored result is drawn again."""
+"""Charts of lessons: bands over the seeds, and their plain form, from which a stored result is plotted again."""
 
 import math
 from collections.abc import Callable, Mapping
