@@ -130,7 +130,7 @@ class BiologicalNeuron:
 
 @dataclass(frozen=True)
 class Recording:
-    """What an electrode in the soma and one at the axon would record.
+    """The recordings of an electrode in the soma and one at the axon.
 
     Attributes:
         neuron: the neuron.

@@ -134,7 +134,7 @@ class Certificate:
 
     @property
     def exact(self) -> bool:
-        """Whether the shares are fractions, so that the proof has no rounding in it."""
+        """True if the coefficients are fractions, so that the proof has no rounding in it."""
         return all(isinstance(share, Fraction) for side in self.shares for share in side)
 
     def mixture(self, side: int) -> list[Fraction | float]:

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or told, the last two kept, arrays to the bit."""
+"""Checkpoints: complete or refused, the last two kept, arrays to the bit."""
 
 import errno
 import os

@@ -25,7 +25,7 @@ from pellucid.data.encoding import Task
 from pellucid.data.points import GaussianMixture, gaussian_grid, gaussian_ring
 
 MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
-"""Where MNIST is downloaded from, unless the environment variable ``PELLUCID_MNIST_URL`` names a mirror."""
+"""Address of MNIST, unless the environment variable ``PELLUCID_MNIST_URL`` names a mirror."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def load_dataset(name: str, *, seed: int = 0) -> Dataset:
 
     Args:
         name: one of `list_datasets`; ``_`` and ``-`` are the same.
-        seed: of the draw of held-out rows, where the dataset has no held-out part of its own (20 %, class by class).
+        seed: of the choice of held-out rows (20 %, class by class) if the dataset has no fixed held-out part.
 
     Raises:
         UnknownName: no such dataset, with the nearest names.

@@ -19,7 +19,7 @@ from pellucid.core.errors import DataError, ShapeError
 Task: TypeAlias = Literal[
     "binary", "multiclass", "multilabel", "regression", "reconstruction", "generation", "translation"
 ]
-"""What a network learns: the target; the inputs themselves (reconstruction); new inputs (generation); a sentence."""
+"""Learning tasks: reconstruction learns the inputs, generation new inputs, translation a sentence."""
 UNTARGETED: tuple[Task, ...] = ("reconstruction", "generation")
 """Tasks that need no targets."""
 SEVERAL_AS_ONE = (

@@ -55,15 +55,15 @@ class Table:
         raise DataError(f"column {name!r} holds {value} at {self.row_name(row)}{advice}")
 
     def select(self, names: Iterable[str]) -> "Table":
-        """The table of these columns."""
+        """Select columns."""
         return replace(self, columns={name: self.columns[name] for name in names})
 
     def with_numbers(self, names: Iterable[str]) -> "Table":
-        """The table with these columns of text read as numbers, by `numbers`."""
+        """Replace columns of text by their `numbers`."""
         return replace(self, columns={**self.columns, **{name: self.numbers(name) for name in names}})
 
     def take(self, rows: np.ndarray) -> "Table":
-        """The table of these rows, in this order."""
+        """Select rows, in this order."""
         columns = {
             name: column[rows] if isinstance(column, np.ndarray) else [column[row] for row in rows]
             for name, column in self.columns.items()
@@ -112,7 +112,7 @@ class Table:
 
 
 def number_of(text: str) -> float | None:
-    """The number that a text writes, or None.
+    """Parse a text as a number; None if it is none.
 
     Example:
         >>> number_of("1e3"), number_of("12 cm"), number_of("1_000")

@@ -21,10 +21,10 @@ Kind: TypeAlias = Literal["numeric", "categorical"]
 Missing: TypeAlias = Literal["refuse", "drop", "mean", "median", "most_frequent"]
 
 MOST_CATEGORIES = 100
-"""More distinct texts than this, or (past ten) than half the rows, count as identifiers or prose."""
+"""Most distinct texts of a category; more, or (past ten) more than half the rows, are identifiers or prose."""
 
 MOSTLY_NUMBERS = 0.9
-"""At or above this fraction of numbers, a text in a column counts as an error and not as a category."""
+"""Fraction of numbers in a column from which a text is an error, not a category."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pellucid.data.reading import read_pairs
 
 @dataclass(frozen=True)
 class Vocabulary(Encoder):
-    """The words that a network knows, in the order of its inputs.
+    """Known words in the order of the inputs.
 
     ``x_i = 1`` if the message holds word i, else 0. Words are runs of two or more letters, digits or underscores, in
     lower case.

@@ -22,7 +22,7 @@ SPECIAL = ("<pad>", "<start>", "<end>", "<unknown>")
 """The first words of every lexicon, by their numbers 0 to 3."""
 PAD, START, END, UNKNOWN = range(4)
 FILE = "translation/fra-eng.zip"
-"""The pairs that are read where no file is named, in the folder that ``PELLUCID_DATA`` names."""
+"""Default file of pairs, in the folder ``PELLUCID_DATA``."""
 
 _WORD = re.compile(r"[^\W_]+'?|[^\w\s]")
 

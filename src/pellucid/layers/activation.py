@@ -1,4 +1,4 @@
-"""An activation as a layer of its own, so that z (its input) and a (its output) are both visible."""
+"""An activation as a separate layer, so that z (its input) and a (its output) are both visible."""
 
 import dataclasses
 

@@ -11,7 +11,7 @@ from pellucid.layers.layer import AnyKey, Layer, Units, layers, specified
 
 @layers.register("code")
 class Code(Layer):
-    """Marks the activations that are an autoencoder's code, and may keep most of them low.
+    """Mark an autoencoder's code; optionally penalise its activity.
 
     Formula:
         y = a; backward dx = dy + ∂penalty/∂a

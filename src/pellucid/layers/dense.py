@@ -18,7 +18,7 @@ Outputs = Float[Array, "batch *rows units"]
 
 @layers.register("dense")
 class Dense(Layer):
-    """Every input joined to every unit: an affine map, followed by an activation if one is named.
+    """Fully connected layer: an affine map, followed by an activation if one is named.
 
     Formula:
         z = x·W + b; backward ∂L/∂W = xᵀ·dz, ∂L/∂b = Σ_batch dz, ∂L/∂x = dz·Wᵀ

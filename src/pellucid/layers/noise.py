@@ -1,4 +1,4 @@
-"""Layers that are random in training only: dropout, and the noise that a denoising autoencoder learns to remove."""
+"""Layers that are random in training only: dropout and noise."""
 
 from abc import abstractmethod
 
@@ -11,7 +11,7 @@ from pellucid.layers.layer import AnyKey, Layer, Units, layers
 
 
 class Random(Layer):
-    """The base of the layers that change their inputs at random in training, and pass them on in prediction."""
+    """Base of layers that change their inputs at random in training, and are the identity in prediction."""
 
     masks = "passes"
     linear = True

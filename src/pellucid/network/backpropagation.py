@@ -15,7 +15,7 @@ from pellucid.network.network import Network
 
 
 class Backpropagation(NamedTuple):
-    """The result of one forward and one backward pass; the compiler drops what nobody reads."""
+    """The result of one forward and one backward pass; unused parts are compiled away."""
 
     loss: Scalar
     """The reduced loss L of the batch."""

@@ -1,4 +1,4 @@
-"""Masks: which steps of a sequence are real and which are padding, carried beside the activations.
+"""Masks of padded steps, carried beside the activations.
 
 A mask is True where a step is real, (batch, time). It begins where padding is declared: at an `Embedding` with
 ``mask_zero``, or at the sequence that a layer with a ``mask_value`` reads, which is followed back to the network's
@@ -21,7 +21,7 @@ from pellucid.network.structure import Structure
 
 
 class Masks:
-    """The masks of one forward pass, begun from the arrays of the network's inputs by name."""
+    """Masks of one forward pass, from the arrays of the network's inputs by name."""
 
     def __init__(self, network: Structure, inputs: Mapping[str, Any]) -> None:
         self.network = network
@@ -59,7 +59,7 @@ class Masks:
 
 
 def mask_arguments(layer: Layer, masks: tuple[Any, ...]) -> dict[str, Any]:
-    """The arguments of a layer's ``forward`` for the masks of its inputs; None for an input without padding."""
+    """Arguments of a layer's ``forward`` for the masks of its inputs; None without padding."""
     if not layer.takes_mask or all(mask is None for mask in masks):
         return {}
     return {"mask": masks[0] if layer.inputs == 1 else masks}
@@ -71,7 +71,7 @@ def declares_padding(network: Structure) -> bool:
 
 
 def padding_of_input(network: Structure, input_shape: tuple[int, ...]) -> Any:
-    """The features of a padded step of the only input, shape (features,); None where none are declared."""
+    """Features of a padded step of the only input, shape (features,); None without padding."""
     for name, value in padding_values(network).items():
         layer = None if name in network.inputs else network.layers[network.names.index(name)]
         shape = input_shape if layer is None else layer.init(None, input_shape)[2]

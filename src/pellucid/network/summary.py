@@ -25,7 +25,7 @@ class Row:
     multiply_adds: int
     """Of one example's forward pass: the products of its matrix multiplications and convolutions."""
     reads: tuple[str, ...] = ()
-    """The inputs and layers that a node of a graph reads; empty in a chain."""
+    """Inputs and layers read by a node of a graph; empty in a chain."""
 
 
 @dataclass(frozen=True, repr=False)

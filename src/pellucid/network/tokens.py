@@ -11,7 +11,7 @@ from pellucid.network.network import Network
 
 
 def token_layer(network: Network) -> Any:
-    """The layer that looks up the network's input; of several the one of the smallest vocabulary; None for none.
+    """Find the layer that looks up the network's input, with the smallest vocabulary if several.
 
     Example:
         >>> from pellucid.layers import LSTM, Embedding

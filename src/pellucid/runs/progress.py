@@ -1,4 +1,4 @@
-"""Progress on stderr: a live bar on a terminal, a plain line an epoch elsewhere."""
+"""Progress on stderr: a live bar in a terminal, one line an epoch elsewhere."""
 
 import sys
 import time
@@ -12,9 +12,9 @@ from rich.progress import Progress as Bar
 from pellucid.training import History, Progress
 
 EPOCH_LINES = 50
-"""At most so many epochs are given a line: small networks make hundreds a second."""
+"""Most epochs that get a line: small networks make hundreds a second."""
 BETWEEN_LINES = 5.0
-"""Seconds between plain lines within an epoch, so that a slow one is seen to move."""
+"""Seconds between plain lines within a slow epoch."""
 
 
 class ProgressReport:
@@ -64,7 +64,8 @@ class ProgressReport:
         if not progress.compiled:
             rate = progress.examples / progress.seconds
             self.rate = rate if self.rate == 0 else 0.7 * self.rate + 0.3 * rate
-        text = f"loss {progress.loss:.4f} · {self.history.metric_name} {progress.metric:.4f}{self._speed(progress)}"
+        metric = f"{self.history.metric_name.replace('_', ' ')} {progress.metric:.4f}"
+        text = f"loss {progress.loss:.4f} · {metric}{self._speed(progress)}"
         self._epoch_lines()
         if self.bar is not None:
             epoch = min(progress.epoch + 1, self.epochs)

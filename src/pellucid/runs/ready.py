@@ -1,4 +1,4 @@
-"""From the settings of a training to its compiled program, rows and initial state, all checked."""
+"""Prepare a training: compiled program, rows and initial state, all checked."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -56,7 +56,7 @@ class Ready(NamedTuple):
     monitor: Rows | None
     stopping: EarlyStopping | None = None
     decides: bool = False
-    """Whether something is decided during the training, on a validation part that the seed chooses."""
+    """True where early stopping or a schedule decides on a validation part."""
 
     @property
     def optimizer(self) -> Optimizer | FromOptax:
@@ -71,7 +71,7 @@ class Ready(NamedTuple):
 
     @property
     def scaled_targets(self) -> bytes:
-        """What the scaling of the targets is: equal bytes, equal scaling."""
+        """Bytes of the targets' scaling, equal for equal scalings."""
         targets = self.data.target_preprocessing
         return targets.shift.tobytes() + targets.scale.tobytes()
 
@@ -120,7 +120,7 @@ def make_ready(
 
 
 def program_of(experiment: Experiment, network: Network | GAN, rows: int) -> Supervised | Adversarial:
-    """What the compiled program of an experiment depends on; ``rows`` are trained on."""
+    """Build the program of an experiment; ``rows`` are trained on."""
     recorder = Recorder(experiment.record_every, experiment.record, experiment.histograms_every)
     size = experiment.rows_of_step(rows)
     if isinstance(network, GAN):
@@ -194,7 +194,7 @@ def _check_batch_size(experiment: Experiment, rows: int) -> None:
 
 
 def target_for(loss: Loss, y: np.ndarray, outputs: int) -> np.ndarray:
-    """Stored targets as the loss takes them: class numbers one-hot where it asks for that, yes and no as 1 and −1."""
+    """Convert stored targets to the form of the loss: one-hot, or 1 and −1, where it asks for it."""
     one_hot = loss.target_kind == "one_hot" or loss.reads == "margins"
     if one_hot and y.ndim == 1:
         y = np.eye(outputs, dtype=np.float32)[y]
@@ -230,7 +230,7 @@ def with_row_weights(data: Dataset, experiment: Experiment, weights: np.ndarray)
 
 
 def _weights(part: Part, class_weights: Any, data: Dataset) -> np.ndarray | None:
-    """What each training row weighs, of its own and by its class; of mean 1. None where all weigh the same."""
+    """Weight of each training row, by itself and its class, of mean 1; None if all are equal."""
     weights = _known_weights(part)
     if class_weights is not None:
         of_class = _class_weights(class_weights, data)[part.y.reshape(len(part)).astype(int)]

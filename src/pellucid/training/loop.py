@@ -81,7 +81,7 @@ class Progress:
     seconds: float
     """Duration of this call."""
     compiled: bool
-    """Whether this call also compiled or loaded the program, so that its duration is no measure of the speed."""
+    """True if this call also compiled or loaded the program, so that its duration says nothing of the speed."""
 
 
 @dataclass(repr=False)

@@ -34,7 +34,7 @@ SECONDS_PER_CALL = 0.5
 
 _FIRST: list[Any] = [0] * len(TrainingState._fields)
 AXES: Any = TrainingState(*_FIRST)._replace(step=None)
-"""Members lie along the first axis of all leaves of a stack but the step, which they share."""
+"""Axes of a stack: members lie along the first axis of all leaves but the step, which they share."""
 
 
 @partial(jax.jit, static_argnums=0)

@@ -56,7 +56,7 @@ class Program(ABC):
     @property
     @abstractmethod
     def layer_names(self) -> tuple[str, ...]:
-        """The layers that are measured."""
+        """Names of the measured layers."""
 
     @property
     @abstractmethod
@@ -132,7 +132,7 @@ def run_steps(
     *,
     together: bool = False,
 ) -> tuple[TrainingState, Records]:
-    """The steps that `advance` compiles.
+    """Run steps to a given one; `advance` compiles this.
 
     ``together`` with others, under ``vmap``, no member ends the loop. One whose loss is NaN or infinite stays as it was
     before that step, while the others continue: were it to end the loop, each step would have to choose between all

@@ -63,11 +63,11 @@ ALLOWED = f"any of {', '.join(GROUPS)}"
 DEFAULT_GROUPS = ("activations", "gradients", "updates", "weights")
 
 SAMPLE = 32_768
-"""Numbers of a layer's output that are read: all of most dense layers, some rows of a convolution's."""
+"""Numbers read of a layer's output: all of most dense layers, some rows of a convolution's."""
 BINS = 32
 """Bins of a histogram, of equal width between the smallest and the largest number."""
 DECAY = 0.9
-"""Of the mean gradient: it looks back over about the last 1 / (1 − 0.9) = 10 measured steps."""
+"""Decay of the mean gradient, over about the last 1 / (1 − 0.9) = 10 measured steps."""
 
 
 class MeanGradient(NamedTuple):
@@ -152,7 +152,7 @@ class Recorder:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The groups that have histograms."""
+        """Groups with histograms."""
         return tuple(group for group in DEFAULT_GROUPS if group in self.groups)
 
     def begin(self, network: Network, params: tuple, layer_state: tuple, input_shape: Any) -> Memory | None:

@@ -20,7 +20,7 @@ class TrainingState(NamedTuple):
     """Everything that a step reads and writes, as a pytree of arrays."""
 
     params: PyTree
-    """One dict per layer; where several networks are trained, those of each by its name, and so below."""
+    """One dict per layer; with several networks, a dict of those by network name, as in the fields below."""
     layer_state: PyTree
     optimizer: PyTree
     regularizer: PyTree

@@ -14,7 +14,7 @@ from pellucid_textbook.charts import lines
 from pellucid_textbook.page import Content, Range
 
 POINTS = (-1e4, -88.0, -1.0, 0.0, 1e-40, 1.0, 88.0, 1e4)
-"""Where values are shown. e^88 is just below the largest float32; 10⁻⁴⁰ lies below the least normal one."""
+"""Points of the table of values. e^88 is just below the largest float32; 10⁻⁴⁰ lies below the least normal one."""
 NEAR = np.linspace(-6, 6, 769, dtype=np.float32)
 """Steps of 1/64: kinks at whole numbers are among them, and nothing that is open has reached its end."""
 FAR = np.concatenate([[-1e4, -1e3], np.linspace(-128, 128, 8193), [1e3, 1e4]]).astype(np.float32)
@@ -46,7 +46,7 @@ def measured_range(activation: Activation) -> Range:
 
 
 def kinks(activation: Activation) -> list[tuple[float, float, float, float]]:
-    """Where the derivative jumps: z, the derivative on the left, on the right, and the one used there."""
+    """Find the jumps of the derivative: z, derivatives left and right, and the one used there."""
     h = np.float32(2.0**-10)
     before, at, after = (value_and_derivative(activation, NEAR + shift)[0] for shift in (-h, 0, h))
     jumps = np.abs((after - at) - (at - before)) / h

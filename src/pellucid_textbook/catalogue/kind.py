@@ -1,4 +1,4 @@
-"""What all kinds share: texts, formulas, hyperparameters, the pages of an entry and of the kind."""
+"""The base of all kinds: texts, formulas, hyperparameters, the pages of an entry and of the kind."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -93,7 +93,7 @@ class Kind:
         return Page(item.name, f"{item.name} · {self.registry.kind}", sections)
 
     def comparison(self) -> Page:
-        """The page that compares all items."""
+        """Write the page that compares all items."""
         items, rows = {}, []
         for name, item in self.items().items():
             with suppress(pel.ShapeError):  # a layer that takes no digit

@@ -56,7 +56,7 @@ class Example:
 
     @property
     def alike(self) -> bool:
-        """Whether training and prediction give the same."""
+        """True where training and prediction give the same."""
         return np.array_equal(self.training, self.prediction)
 
     def _forward(self, *, training: bool) -> np.ndarray:
@@ -71,7 +71,7 @@ class Example:
 
 @cache
 def example_of(layer: Layer) -> Example:
-    """What a layer makes of the digits; computed once."""
+    """The outputs of a layer for the digits; computed once."""
     return Example(layer)
 
 

@@ -58,7 +58,7 @@ TARGETS = {
 
 
 def probe_of(loss: Loss) -> Probe:
-    """The prediction that is varied to measure a loss."""
+    """Choose the prediction that is varied to measure a loss."""
     probe, target = PROBES[loss.reads], KIND.texts.get(loss.name, {}).get("target")
     if loss.target_kind != "numbers":
         probe = replace(probe, pair={"probabilities": "rest", "logits": "zero"}[loss.reads])
@@ -85,7 +85,7 @@ def value_and_gradient(loss: Loss, x: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def facts(loss: Loss) -> dict[str, Any]:
-    """What a loss takes, how it is reduced, and the effect of a large error."""
+    """Facts of a loss: inputs, reduction, the effect of a large error."""
     known: dict[str, Any] = {
         "range": probe_of(loss).range,
         "target": TARGETS[loss.target_kind],

@@ -38,7 +38,7 @@ class Walk(NamedTuple):
 
 
 def step_sizes(rule: Optimizer, gradient: float, updates: int = 100) -> tuple[float, float]:
-    """How far the first and the last of many updates with the same gradient move a weight 0, in units of η."""
+    """First and last of many updates of a weight 0 by the same gradient, in units of η."""
     g, w = jnp.full((1,), gradient, jnp.float32), jnp.zeros(1)
     slots = {slot: jnp.zeros(1) for slot in rule.slots}
     sizes = []

@@ -64,7 +64,7 @@ class Condition:
         return Condition(quantity, {"<": "below", ">": "above"}[sign], float(bound))
 
     def is_met(self, quantities: Mapping[str, Quantity]) -> bool:
-        """Whether the quantities meet it."""
+        """True if the quantities meet it."""
         measured = quantities[self.quantity]
         return all(_SIDES[self.side](end, self.bound) for end in (measured.low, measured.high))
 
@@ -86,7 +86,7 @@ class Lesson:
     """A claim and its test.
 
     Attributes:
-        number: its place in the order to learn in.
+        number: its number in the order to learn in.
         name: short, for the command line.
         part: the part of the textbook it belongs to.
         after: names of the lessons to study before.

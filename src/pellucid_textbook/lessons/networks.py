@@ -109,7 +109,7 @@ def _guess_by_one(seen: np.ndarray, labels: np.ndarray, new: np.ndarray) -> np.n
 
 
 def _features(run: pel.Run) -> np.ndarray:
-    """What 36 neurons of the code add to the picture, each in its own scale."""
+    """Contributions of 36 neurons of the code to the picture, each on a separate scale."""
     weights = next(np.asarray(params["weights"]) for params in reversed(run.params) if "weights" in params)[:36]
     return (weights / abs(weights).max(axis=1, keepdims=True)).reshape(-1, 28, 28).round(2)
 

@@ -18,7 +18,7 @@ LEGEND = (
 
 @dataclass(frozen=True, repr=False)
 class LessonResult(Shown):
-    """What a lesson measured. The verdict is computed from it by the lesson's rule and stored nowhere.
+    """The measurements of a lesson. The verdict is computed from them and stored nowhere.
 
     Args:
         name: of the lesson.
@@ -43,7 +43,7 @@ class LessonResult(Shown):
 
     @property
     def holds(self) -> bool:
-        """Whether the claim holds here, by the rule."""
+        """True if the claim holds here, by the rule."""
         return self.lesson.holds(self.quantities)
 
     @property
