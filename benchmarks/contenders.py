@@ -102,7 +102,7 @@ def pellucid(
     import jax.numpy as jnp
 
     from pellucid.architectures.by_name import build_by_name
-    from pellucid.architectures.feedforward import OUTPUTS, feedforward
+    from pellucid.architectures.tasks import OUTPUTS, feedforward
     from pellucid.functions.losses import losses
     from pellucid.functions.metrics import metrics
     from pellucid.optimizers import Adam
