@@ -102,7 +102,8 @@ def pellucid(
     import jax.numpy as jnp
 
     from pellucid.architectures.by_name import build_by_name
-    from pellucid.architectures.tasks import OUTPUTS, feedforward
+    from pellucid.architectures.feedforward import feedforward
+    from pellucid.architectures.tasks import OUTPUTS
     from pellucid.functions.losses import losses
     from pellucid.functions.metrics import metrics
     from pellucid.optimizers import Adam
