@@ -24,16 +24,7 @@ def examples(
     cells: Cells,
     caption: Callable[[int], str] | None = None,
 ) -> Block:
-    """Show the first of some rows: pictures where they are images, else a table of their values.
-
-    Args:
-        data: the dataset.
-        part: the part that the rows are of.
-        rows: their numbers.
-        head: the names of the cells on each row.
-        cells: the cells on a row.
-        caption: the same in a few words, below a picture; by default ``head`` and ``cells``.
-    """
+    """Show the first of some rows: pictures with a caption where they are images, else a table of their values."""
     if not len(rows):
         return None
     if not picture.is_picture(data.input_shape):
@@ -43,7 +34,7 @@ def examples(
         values = (number(value) if isinstance(value, (int, float)) else value for value in cells(row))
         return ", ".join(f"{name} {value}" for name, value in zip(head, values, strict=True))
 
-    low, high = picture.limits(part.x)
+    low, high = float(part.x.min()), float(part.x.max())
     figures = (
         Figure(Picture(picture.example(part.x[row], low, high), f"held-out row {row}"), (caption or words)(row))
         for row in rows[:MOST_PICTURES].tolist()

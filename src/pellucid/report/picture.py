@@ -72,11 +72,6 @@ def pixels(x: np.ndarray, low: float | None = None, high: float | None = None) -
     return 255 - (shown[..., 0] if shown.ndim == 4 else shown)
 
 
-def limits(x: np.ndarray) -> tuple[float, float]:
-    """The numbers at the two ends of the scale."""
-    return float(x.min()), float(x.max())
-
-
 def example(x: np.ndarray, low: float, high: float) -> np.ndarray:
     """One example (height, width[, channels]) as pixels, thinned where it is large."""
     step = -(-max(x.shape[:2]) // LARGEST_SIDE)

@@ -23,17 +23,7 @@ PAIRS = 10
 def prediction_sections(
     data: Dataset, outputs: np.ndarray, reads: Reads | None = None, boundary: Block = None
 ) -> list[Block]:
-    """Write the sections on the predictions of a network for the held-out rows of its data.
-
-    Args:
-        data: the dataset.
-        outputs: the network's outputs for its held-out rows, shape (rows, …): probabilities or logits of a classifier.
-        reads: what the loss reads in them, see `pellucid.functions.losses.Loss`; None: decided by their range.
-        boundary: the decision boundary of a classifier, which comes first.
-
-    Returns:
-        The sections; none without held-out rows, or for an answer at each step of a sequence.
-    """
+    """Write the sections on the outputs for the held-out rows; none for an answer at each step of a sequence."""
     part = data.held_out
     if part is None or (data.task != "reconstruction" and outputs.ndim != 2):
         return []
@@ -160,9 +150,8 @@ def _confusion(counts: np.ndarray, names: Sequence[str]) -> Block:
     if len(names) > MOST_CLASSES:
         wrong = counts - np.diag(np.diag(counts))
         pairs = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CLASSES]
-        rows = [
-            [names[i // len(names)], names[i % len(names)], int(wrong.flat[i])] for i in pairs.tolist() if wrong.flat[i]
-        ]
+        found = [(*divmod(i, len(names)), int(wrong.flat[i])) for i in pairs.tolist() if wrong.flat[i]]
+        rows = [(names[true], names[predicted], count) for true, predicted, count in found]
         return Table(("true class", "predicted as", "rows"), rows, "The classes most often confused")
     # The square root brings out small fractions, which are the mistakes.
     shades = np.sqrt(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
@@ -225,15 +214,13 @@ def _of_numbers(data: Dataset, part: Part, outputs: np.ndarray) -> list[Block]:
     for i, name in enumerate(names[:MOST_OUTPUTS]):
         points = Series(name, true[even, i], predicted[even, i])
         residual = Series(name, predicted[even, i], residuals[even, i])
+        ideal = ScatterChart(
+            f"{name}: predicted against true", [points], "true", "predicted", diagonal=True, equal=True
+        )
         charts += [
-            Figure(
-                ScatterChart(
-                    f"{name}: predicted against true", [points], "true", "predicted", diagonal=True, equal=True
-                ),
-                "On the dashed line the prediction is right.",
-            ),
+            Figure(ideal, "On the dashed line the prediction is right."),
             Columns(
-                _histogram(f"{name}: residuals", residuals[:, i], "predicted − true", marker=0.0),
+                _histogram(f"{name}: residuals", residuals[:, i], "predicted − true", 0.0),
                 ScatterChart(f"{name}: residual against predicted", [residual], "predicted", "predicted − true"),
             ),
         ]
@@ -243,14 +230,11 @@ def _of_numbers(data: Dataset, part: Part, outputs: np.ndarray) -> list[Block]:
     def cells(row: int) -> list[Inline]:
         return [", ".join(map(number, values)) for values in (true[row], predicted[row], residuals[row])]
 
+    mistakes = examples(data, part, worst, ("true", "predicted", "error"), cells)
     head = ("", "R²", "root mean squared error", "mean absolute error", "mean error")
     return [
         Section("Predictions", Columns(*charts), Table(head, rows)),
-        Section(
-            "Worst mistakes",
-            "The rows with the largest errors, first the largest.",
-            examples(data, part, worst, ("true", "predicted", "error"), cells),
-        ),
+        Section("Worst mistakes", "The rows with the largest errors, first the largest.", mistakes),
     ]
 
 
@@ -274,15 +258,10 @@ def _of_reconstructions(data: Dataset, part: Part, outputs: np.ndarray) -> list[
     order = np.argsort(-errors, kind="stable")
     if is_picture(data.input_shape):
         middle = max(0, len(order) // 2 - PAIRS)
+        middling, worst = (_pairs(part.x, back, order[first : first + 2 * PAIRS]) for first in (middle, 0))
         return [
-            Section(
-                "Reconstructions",
-                "Held-out rows of middling error.",
-                Columns(*_pairs(part.x, back, order[middle : middle + 2 * PAIRS]), histogram),
-            ),
-            Section(
-                "Worst mistakes", "Those with the largest error.", Columns(*_pairs(part.x, back, order[: 2 * PAIRS]))
-            ),
+            Section("Reconstructions", "Held-out rows of middling error.", Columns(*middling, histogram)),
+            Section("Worst mistakes", "Those with the largest error.", Columns(*worst)),
         ]
     flat = wanted.reshape(len(part), -1).astype(float)
     rows = list(zip(features_of(data), squares.mean(axis=0), _r2(squares, flat), strict=True))[:MOST_COLUMNS]
@@ -293,14 +272,5 @@ def _of_reconstructions(data: Dataset, part: Part, outputs: np.ndarray) -> list[
 
 def _pairs(inputs: np.ndarray, back: np.ndarray, rows: np.ndarray) -> list[Block]:
     """Examples in lines of equal length, and below each line their reconstructions."""
-    lines: list[Block] = []
-    for start in range(0, len(rows), PAIRS):
-        chosen = rows[start : start + PAIRS]
-        lines.append(
-            ImageGrid(
-                "inputs, and below them their reconstructions",
-                np.concatenate([inputs[chosen], back[chosen]]),
-                columns=len(chosen),
-            )
-        )
-    return lines
+    title, lines = "inputs, and below them their reconstructions", np.split(rows, range(PAIRS, len(rows), PAIRS))
+    return [ImageGrid(title, np.concatenate([inputs[of], back[of]]), columns=len(of)) for of in lines]

@@ -31,13 +31,7 @@ def sample_chart(samples: np.ndarray, real: np.ndarray | None = None) -> Chart:
 
 
 def samples_section(samples: np.ndarray, real: np.ndarray, scores: tuple[np.ndarray, np.ndarray]) -> Section:
-    """Show generated examples beside real ones, and the critic's scores of both.
-
-    Args:
-        samples: generated examples, in the units of the data, shape (count, *input_shape).
-        real: as many real ones.
-        scores: the critic's of each, in this order, shape (count,).
-    """
+    """Show generated examples beside as many real ones, and the critic's scores of each, in this order."""
     shown: list[Chart] = []
     if is_picture(samples.shape[1:]):
         shown = [sample_chart(samples), ImageGrid("real examples", real)]
