@@ -125,12 +125,7 @@ class LineChart:
         return plot.drawing()
 
     def braille(self, width: int = 32, height: int = 7) -> str:
-        """The first line in Braille characters, with the ends of both axes; a terminal shows it.
-
-        Args:
-            width: characters across, without the labels.
-            height: lines, without the title and the labels.
-        """
+        """The first line in Braille characters, with the ends of both axes; a terminal shows it."""
         x, y = np.asarray(self.series[0].x, float), np.asarray(self.series[0].y, float)
         if not np.isfinite(y).all():
             return ""
@@ -503,13 +498,7 @@ def _of_classes(p: np.ndarray) -> np.ndarray:
 
 
 def contour(values: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lines along which numbers on a grid are 0, interpolated, as x and y with NaN between the pieces.
-
-    Args:
-        values: shape (rows, columns).
-        x: of the columns.
-        y: of the rows.
-    """
+    """Lines along which numbers on a grid are 0, interpolated, as x and y with NaN between the pieces."""
     a, b, c, d = values[:-1, :-1], values[:-1, 1:], values[1:, 1:], values[1:, :-1]
     left, right, top, bottom = np.broadcast_arrays(x[:-1], x[1:], y[:-1, None], y[1:, None])
     edges = ((a, b, left, top, right, top), (b, c, right, top, right, bottom))

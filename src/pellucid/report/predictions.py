@@ -44,10 +44,6 @@ def prediction_sections(
 def probabilities_of(outputs: np.ndarray, reads: Reads | None = None) -> np.ndarray:
     """Compute a classifier's probabilities, one column a class; logits, margins and scores by sigmoid or softmax.
 
-    Args:
-        outputs: shape (rows, classes), or (rows, 1) for two classes.
-        reads: what the loss reads in them; None: decided by their range.
-
     Example:
         >>> probabilities_of(np.array([[0.25]])).tolist(), probabilities_of(np.array([[5.0, 5.0]])).tolist()
         ([[0.75, 0.25]], [[0.5, 0.5]])
@@ -82,12 +78,7 @@ def confusion_matrix(true: np.ndarray, predicted: np.ndarray, classes: int) -> n
 
 
 def precision_recall(hits: np.ndarray, given: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """Precision, recall and F1 of classes, shape (classes, 3); 0 where a class was never given or never true.
-
-    Args:
-        hits: rows of the class that were given it.
-        given: rows that were given the class.
-        true: rows of the class.
+    """Precision, recall and F1, shape (classes, 3), of each class by its rows hit, given it and true; 0 of no rows.
 
     Example:
         >>> precision_recall(np.array([1, 1]), np.array([2, 1]), np.array([1, 2])).round(2).tolist()
@@ -99,10 +90,6 @@ def precision_recall(hits: np.ndarray, given: np.ndarray, true: np.ndarray) -> n
 
 def roc_curve(true: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """Compute false and true positive rates for all thresholds, from the highest, and the area under the curve.
-
-    Args:
-        true: shape (rows,), 0 or 1, both present.
-        scores: shape (rows,), higher for class 1.
 
     Example:
         >>> false, found, area = roc_curve(np.array([0, 1, 1]), np.array([0.2, 0.7, 0.9]))

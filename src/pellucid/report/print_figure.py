@@ -15,15 +15,7 @@ WIDTH, GAP = 430.0, 26.0
 
 
 def to_matplotlib(*charts: Chart, columns: int = 2, width: float = WIDTH) -> Any:
-    """Draw charts side by side.
-
-    Args:
-        charts: charts of `pellucid.report.chart`.
-        columns: charts in a row.
-        width: of a chart, in points.
-
-    Returns:
-        A ``matplotlib.figure.Figure``; a notebook shows it, ``figure.savefig(path)`` writes it.
+    """Draw charts of `pellucid.report.chart` side by side, each so many points wide, as a matplotlib figure.
 
     Raises:
         MissingExtra: matplotlib is not installed.

@@ -11,11 +11,7 @@ BINS = 30
 
 
 def sample_chart(samples: np.ndarray, real: np.ndarray | None = None) -> Chart:
-    """Plot generated examples: images in a grid, points of a plane as points.
-
-    Args:
-        samples: images (count, height, width) or (count, height, width, channels), or points (count, 2).
-        real: true points to plot beside the generated ones.
+    """Plot generated examples, images in a grid or points of a plane, the latter with real ones where given.
 
     Raises:
         ShapeError: samples that are neither images nor points of a plane.
