@@ -55,16 +55,11 @@ def _values_of(data: Dataset) -> tuple[list[str], Callable[[np.ndarray], list[In
     """The columns that an example is shown by, and its values in them, as they came."""
     if isinstance(data.encoder, TableEncoder):
         columns = data.encoder.columns[:MOST_COLUMNS]
+        ends = np.cumsum([len(column.features) for column in columns])
 
         def of_table(x: np.ndarray) -> list[Inline]:
-            cells: list[Inline] = []
-            start = 0
-            for column in columns:
-                stop = start + len(column.features)
-                chosen = x[start:stop]
-                cells.append(column.categories[chosen.argmax()] if column.categories else float(chosen[0]))
-                start = stop
-            return cells
+            pieces = zip(columns, np.split(x[: ends[-1]], ends[:-1]), strict=True)
+            return [of.categories[piece.argmax()] if of.categories else float(piece[0]) for of, piece in pieces]
 
         return [column.name for column in columns], of_table
     if isinstance(data.encoder, Vocabulary):

@@ -18,9 +18,8 @@ def sample_chart(samples: np.ndarray, real: np.ndarray | None = None) -> Chart:
     """
     if samples.shape[1:] == (2,):
         points = [Series("generated", *samples.T), *([] if real is None else [Series("real", *real.T)])]
-        return ScatterChart(
-            "generated points" if real is None else "generated and real points", points, "x1", "x2", equal=True
-        )
+        title = "generated points" if real is None else "generated and real points"
+        return ScatterChart(title, points, "x1", "x2", equal=True)
     if samples.ndim not in (3, 4):
         raise ShapeError(f"samples are plotted as images or as points of a plane. Received: shape {samples.shape}.")
     return ImageGrid("generated examples", samples)
