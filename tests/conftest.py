@@ -6,7 +6,7 @@ from pathlib import Path
 
 # Most of the time of the tests is compiling, and no test looks at speed: XLA optimises nothing and leaves out its
 # emitters of fused loops, whose setting up takes more than half of the compilation of a small program. Before the
-# first import of jax; the processes that tests start have the same. Flags of one's own come last and win. XLA ends the
+# first import of jax; the processes that tests start have the same. Custom flags come last and win. XLA ends the
 # process at a flag that it does not know: the second one is given to the versions that are known to have it.
 FAST_TO_COMPILE = "--xla_backend_optimization_level=0"
 if version("jaxlib").split(".")[:2] == ["0", "10"]:

@@ -24,7 +24,7 @@ IMAGES = RNG.normal(size=(ROWS, 6, 6, 1)).astype(np.float32) + BINARY[:, None, N
 
 def arrays(x, y, **options):
     """A dataset that has no name to be opened by."""
-    return pel.make_dataset(x, y, seed=0, name="arrays of one's own", **options)
+    return pel.make_dataset(x, y, seed=0, name="custom arrays", **options)
 
 
 DATA = {
@@ -69,7 +69,7 @@ def train(kind: str, folder: Path):
 
 
 def told(run, data) -> dict:
-    """What is compared between a run and the same reloaded: standing, figures, what the doctor says of it."""
+    """What is compared between a run and the same reloaded: progress, metrics, findings."""
     found = diagnose(run, data, trials=False)
     return json.loads(
         json.dumps(

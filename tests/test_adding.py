@@ -1,4 +1,4 @@
-"""Adding an item is writing one class in one file: laws, command line, catalogue, explanation and doctor then know it."""
+"""An item is added by one class in one file: laws, command line, catalogue, explanation and doctor know it."""
 
 import importlib
 import json

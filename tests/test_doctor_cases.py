@@ -392,7 +392,7 @@ def test_a_softmax_over_the_batch_takes_no_layer_of_weights_away(activation, cas
 
 
 def test_targets_that_broadcast_give_a_loss_for_each_example_also_of_several_places():
-    """Every output at every place is held against the targets of all: one number an example comes of it."""
+    """Every output at every place is compared with the targets of all: one number an example comes of it."""
     settings = {"loss": "mean_squared_error", "loss_options": {"target_rank": 1}, "network": [{"type": "flatten"}]}
     loss = loss_of(settings)
     prediction, target = jnp.arange(12.0).reshape(4, 3, 1), jnp.array([[0.0], [1.0], [2.0], [5.0]])

@@ -214,9 +214,13 @@ class Comparison(comparing.Comparison):
     def __repr__(self) -> str:
         return f"<Comparison of {len(self.settings)} settings, {len(self.seeds)} seeds>"
 
-    def __str__(self) -> str:
+    def to_document(self) -> Document:
+        """The table as a document."""
         title = f"{comparing.in_words(self.metric)}, {len(self.seeds)} seeds"
-        return terminal.text(Document(title, comparison_table(self)), width=180)
+        return Document(title, comparison_table(self))
+
+    def __str__(self) -> str:
+        return terminal.text(self.to_document(), width=180)
 
     def _repr_html_(self) -> str:
         return html.fragment(Document("", Columns(*comparison_charts(self)), comparison_table(self)))
@@ -285,7 +289,8 @@ def train(
     """
     begun = begin(settle(network, data, settings, sample_weights=sample_weights))
     begun.notes = replace(begun.notes, problems=tuple(warn_of_problems(begun)))
-    return finish(begun, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress)
+    run = finish(begun, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress)
+    return _with_suspicion(run, progress)
 
 
 def resume(
@@ -315,7 +320,7 @@ def resume(
             critic too, where it has none of its own.
         critic_optimizer: another optimiser of a GAN's critic.
         learning_rate: another learning rate, for the optimiser of the run or for ``optimizer``.
-        early_stopping: another patience, of a run that has one; more of it goes on after an early stop.
+        early_stopping: another patience, of a run that has one; a larger one resumes after an early stop.
         sample_weights: its weights, where it had any and ``data`` does not hold them: one for each training row.
         checkpoint_every: seconds between checkpoints.
         progress: show the progress on stderr.
@@ -325,7 +330,7 @@ def resume(
         InvalidValue: a change that the run does not allow, such as a patience where it has no early stopping.
 
     Warns:
-        ResumeWarning: no step was made, since the training has ended; says what to give that it goes on.
+        ResumeWarning: no step was made, since the training has ended; names the setting to raise.
     """
     changes = {
         "epochs": epochs,
@@ -335,31 +340,34 @@ def resume(
         "early_stopping": early_stopping,
     }
     begun = begin_again(folder, data, changes, sample_weights)
-    return finish(begun, folder=folder, checkpoint_every=checkpoint_every, progress=progress)
+    run = finish(begun, folder=folder, checkpoint_every=checkpoint_every, progress=progress)
+    return _with_suspicion(run, progress)
 
 
 def finish(
-    begun: Trained,
+    prepared: Trained,
     *,
     folder: str | Path | None = None,
     overwrite: bool = False,
     checkpoint_every: float = 10.0,
     progress: bool = True,
 ) -> Run:
-    """Train to the end, say what the doctor suspects, write the page.
+    """Train to the end, ask the doctor what it suspects, write the page.
 
     Args:
-        begun: a training that is prepared.
+        prepared: the record of a training that is prepared.
         folder: as for `train`.
         overwrite: as for `train`.
         checkpoint_every: as for `train`.
         progress: as for `train`.
     """
     try:
-        trained = fit(begun, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress)
+        trained = fit(
+            prepared, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress
+        )
     except TrainingDiverged:
         if folder is not None:
-            _write_page(replace(load_trained(folder), data=begun.data))
+            _write_page(replace(load_trained(folder), data=prepared.data))
         raise
     run = Run.of(trained)
     shown = progress or folder is not None
@@ -368,6 +376,10 @@ def finish(
     if folder is not None:
         save(run, RunFolder(folder))
         _write_page(run)
+    return run
+
+
+def _with_suspicion(run: Run, progress: bool) -> Run:
     if progress and run.notes.suspicion:
         print(f"the doctor suspects {run.notes.suspicion}; run.diagnose() makes sure", file=sys.stderr)
     return run

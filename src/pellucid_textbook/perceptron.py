@@ -196,7 +196,7 @@ def _steps(
 
 @dataclass(frozen=True, eq=False)
 class FittedPerceptron:
-    """What a perceptron has learnt: weights and bias, the mistakes on the way, and why it stopped.
+    """A fitted perceptron: weights and bias, the mistakes on the way, the reason to stop.
 
     Formula:
         (w, b) = start + η · corrections, where corrections = Σ (y − ŷ) (x, 1) over the mistakes made
@@ -250,7 +250,7 @@ class FittedPerceptron:
 
     @property
     def converged(self) -> bool:
-        """Whether the last pass made no mistake."""
+        """True if the last pass made no mistake."""
         return self.mistakes_per_epoch[-1] == 0
 
     def net_input(self, x: Any) -> np.ndarray:

@@ -134,7 +134,7 @@ class Certificate:
 
     @property
     def exact(self) -> bool:
-        """Whether the shares are fractions, so that the proof has no rounding in it."""
+        """True if the coefficients are fractions, so that the proof has no rounding in it."""
         return all(isinstance(share, Fraction) for side in self.shares for share in side)
 
     def mixture(self, side: int) -> list[Fraction | float]:
@@ -334,7 +334,6 @@ _SIGNS = {Fraction(unicodedata.numeric(sign)).limit_denominator(8): sign for sig
 
 
 def _written(value: Fraction | float) -> str:
-    """A number: ½, 3/7, 0.4286."""
     if isinstance(value, Fraction) and value in _SIGNS:
         return _SIGNS[value]
     if isinstance(value, Fraction) and value.denominator < 1000:

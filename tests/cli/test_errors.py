@@ -62,12 +62,12 @@ TABLES = {
 
 @pytest.mark.parametrize("case", TABLES)
 def test_tables_that_cannot_be_trained_on(tmp_path, case):
-    content, said = TABLES[case]
+    content, message = TABLES[case]
     (tmp_path / "table.csv").write_text(content)
     run = tmp_path / "run"
     code, text = pellucid("train", tmp_path / "table.csv", "--target", "sort", *SHORT, "--folder", run)
     assert code == 3
-    assert all(part in text for part in said), text
+    assert all(part in text for part in message), text
     assert not run.exists()
 
 
@@ -116,18 +116,18 @@ SETTINGS = [
 ]
 
 
-@pytest.mark.parametrize(("options", "said"), SETTINGS, ids=[" ".join(options) for options, _ in SETTINGS])
-def test_settings_that_are_not_allowed_cost_no_earlier_run(run, options, said):
+@pytest.mark.parametrize(("options", "message"), SETTINGS, ids=[" ".join(options) for options, _ in SETTINGS])
+def test_settings_that_are_not_allowed_cost_no_earlier_run(run, options, message):
     """Even with --overwrite: the slip is found before the run that is there goes."""
     before = contents(run)
     code, text = pellucid("train", "iris", *SHORT, "--folder", run, "--overwrite", *options)
     assert code == 2
-    assert all(part in text for part in said), text
+    assert all(part in text for part in message), text
     assert contents(run) == before
 
 
 @pytest.mark.parametrize(
-    ("data", "options", "said"),
+    ("data", "options", "message"),
     [
         ("diabetes", ["--loss", "binary_cross_entropy"], ["takes probabilities", "ends in linear"]),
         ("diabetes", ["--loss", "sigmoid_binary_cross_entropy"], ["not numbers", "take 'binary_cross_entropy'"]),
@@ -138,14 +138,14 @@ def test_settings_that_are_not_allowed_cost_no_earlier_run(run, options, said):
         ("iris", ["--target", "species"], ["--target is for table files"]),
     ],
 )
-def test_what_does_not_fit_the_task(tmp_path, data, options, said):
+def test_what_does_not_fit_the_task(tmp_path, data, options, message):
     code, text = pellucid("train", data, *SHORT, "--folder", tmp_path / "run", *options)
     assert code == 2
-    assert all(part in text for part in said), text
+    assert all(part in text for part in message), text
 
 
 @pytest.mark.parametrize(
-    ("layers", "code", "said"),
+    ("layers", "code", "message"),
     [
         ('[[layers]]\nname = "dense"\nunits = 4\n', 2, ["shape (4,)", "needs (3,)", 'Dense(3, "softmax")']),
         ('[[layers]]\nname = "dens"\nunits = 3\n', 2, ["unknown layer 'dens'", "Did you mean 'dense'"]),
@@ -155,13 +155,13 @@ def test_what_does_not_fit_the_task(tmp_path, data, options, said):
         ('[[layers]\nname = "dense"\n', 4, ["network.toml", "cannot be read as TOML", "line 1"]),
     ],
 )
-def test_network_files(tmp_path, layers, code, said):
+def test_network_files(tmp_path, layers, code, message):
     (tmp_path / "network.toml").write_text(layers)
     received, text = pellucid(
         "train", "iris", *SHORT, "--network", tmp_path / "network.toml", "--folder", tmp_path / "run"
     )
     assert received == code
-    assert all(part in text for part in said), text
+    assert all(part in text for part in message), text
 
 
 def test_a_folder_in_use_is_refused_and_replaced_only_on_demand(copy, tmp_path):
@@ -210,20 +210,20 @@ def test_a_wrong_number_of_epochs_does_not_spoil_the_run(copy):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("epochs = 2", "epocs = 2", ["`epocs`", "Its fields: ", "epochs"]),
         ("epochs = 2", 'epochs = "2"', ["Expected `int`, got `str`", "$.epochs"]),
         ("epochs = 2", "epochs = ", ["cannot be read as TOML", "line"]),
     ],
 )
-def test_an_altered_experiment(copy, old, new, said):
+def test_an_altered_experiment(copy, old, new, message):
     path = copy / "experiment.toml"
     path.write_text(path.read_text().replace(old, new))
     for arguments in (["train", path, "--folder", copy / "new"], ["resume", copy], ["evaluate", copy]):
         code, text = pellucid(*arguments)
         assert code == 4
-        assert all(part in text for part in said), text
+        assert all(part in text for part in message), text
 
 
 @pytest.mark.parametrize("damage", ["cut", "altered"])

@@ -88,14 +88,14 @@ def test_json_alone_is_on_stdout_and_all_else_on_stderr(flowers):
     assert told["stopped"] == "epochs"
     assert told["accuracy"] > 0.75  # of 22 rows
     assert told["run"] == str(folder / "run")
-    for said in (
+    for message in (
         "Dataset 'seen'",
         "output layer: softmax, 3 wide (one softmax neuron a class",
         "loss: sparse_categorical_cross_entropy",
         "epoch 30/30",
         f"run saved to {folder / 'run'}",
     ):
-        assert said in result.stderr
+        assert message in result.stderr
 
 
 def test_plain_lines_where_no_terminal_is(flowers):

@@ -284,11 +284,11 @@ OTHER_THINGS = {
 
 @pytest.mark.parametrize("thing", OTHER_THINGS)
 def test_what_is_no_array_is_named_with_what_to_give(thing):
-    make, said = OTHER_THINGS[thing]
+    make, message = OTHER_THINGS[thing]
     for x, y, name in ((make(), np.arange(40.0), "x"), (X, make(), "y")):
         if y is None:  # inputs alone: what an autoencoder learns from
             continue
-        with pytest.raises((DataError, ShapeError), match=f"^{name} is {said}"):
+        with pytest.raises((DataError, ShapeError), match=f"^{name} is {message}"):
             make_dataset(x, y)
 
 
@@ -319,7 +319,7 @@ def test_weights_stay_with_their_rows():
 
 
 @pytest.mark.parametrize(
-    ("weights", "kind", "said"),
+    ("weights", "kind", "message"),
     [
         (np.ones(39), ShapeError, "40 rows need as many weights, one for each. Received: 39 weights"),
         (np.ones((40, 2)), ShapeError, r"an array of shape \(40, 2\)"),
@@ -329,8 +329,8 @@ def test_weights_stay_with_their_rows():
         ("heavy", DataError, "weights is the text 'heavy'"),
     ],
 )
-def test_weights_that_are_none_are_refused(weights, kind, said):
-    with pytest.raises(kind, match=said):
+def test_weights_that_are_none_are_refused(weights, kind, message):
+    with pytest.raises(kind, match=message):
         make_dataset(X, np.arange(40.0), weights=weights)
 
 

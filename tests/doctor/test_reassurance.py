@@ -139,8 +139,8 @@ def test_a_healthy_network_is_compared_in_figures():
     assert not [finding for finding in found if finding.severity == "problem"]
     best = max(subject.baselines.reached.values())
     nearly = "nearly " if best > subject.e.skill_new + 0.005 else ""
-    said = f"the network learns {nearly}as well as the baselines do: on held-out rows its skill is "
-    assert found.compared.startswith(f"{said}{subject.e.skill_new:.2f}, that of the best baseline")
+    message = f"the network learns {nearly}as well as the baselines do: on held-out rows its skill is "
+    assert found.compared.startswith(f"{message}{subject.e.skill_new:.2f}, that of the best baseline")
     assert f"{best:.2f} (0 is guessing, 1 perfect" in found.compared
     assert str(Findings([], found.compared)) == f"nothing found: {found.compared}"
 

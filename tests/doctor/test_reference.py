@@ -1,4 +1,4 @@
-"""The yardstick against what it stands for: methods of scikit-learn, and leaving each row out in turn."""
+"""The baselines compared with methods of scikit-learn, and with leaving each row out in turn."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Runs of every kind, reloaded in another process: the same standing, and the doctor says the same of them."""
+"""Runs of every kind, reloaded in another process: the same progress, and the doctor says the same of them."""
 
 import json
 import os

@@ -119,7 +119,7 @@ def test_a_training_ends_with_what_held_it_back(capsys):
 
 
 @pytest.mark.parametrize(
-    ("columns", "constant", "copies", "said"),
+    ("columns", "constant", "copies", "message"),
     [
         (lambda x: np.concatenate([x] + [x[:, :1]] * 6, 1), 0, 6, "6 of 10 columns are copies"),
         (lambda x: np.concatenate([x, np.random.default_rng(0).normal(size=(len(x), 400))], 1), 0, 0, "unrelated"),
@@ -127,11 +127,11 @@ def test_a_training_ends_with_what_held_it_back(capsys):
     ],
     ids=["copies", "noise", "constants"],
 )
-def test_columns_that_tell_nothing(columns, constant, copies, said):
+def test_columns_that_tell_nothing(columns, constant, copies, message):
     iris = pel.load_dataset("iris")
     checkup = pel.check((16,), pel.data.make_dataset(columns(iris.train.x).astype(np.float32), iris.train.y))
     found = [finding for finding in checkup.findings if finding.label == "uninformative_features"]
-    assert found[0].because.find(said) >= 0 if said else not found
+    assert found[0].because.find(message) >= 0 if message else not found
     assert checkup.facts["constant columns"] == constant
     assert checkup.facts["columns that are copies of others"] == copies
 

@@ -20,7 +20,7 @@ CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
 
 
 def xor(params=None, network=None, **settings):
-    """A run on XOR, with weights of one's own."""
+    """A run on XOR, with custom weights."""
     network = network or pel.Network(pel.Dense(2, "sigmoid"), pel.Dense(1, "sigmoid"))
     settings = {"optimizer": pel.SGD(0.5), "epochs": 1, "batch_size": 4} | settings
     x, y = np.tile(CORNERS, (8, 1)), np.tile([0, 1, 1, 0], 8)

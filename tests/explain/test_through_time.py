@@ -26,8 +26,8 @@ def test_gradient_descent_moves_by_its_rule_and_nothing_else(regularizer):
         progress=False,
     )
     for kind, name in {"weight": "dense_1:2,3", "neuron": "dense_1:3", "layer": "dense_2"}.items():
-        told = pel.through_time(run, **{kind: name})
-        table = told.table
+        followed = pel.through_time(run, **{kind: name})
+        table = followed.table
         assert table["step"].tolist() == list(range(13))
         np.testing.assert_allclose(table["move"][:-1], table["update"][:-1], rtol=2e-3, atol=1e-6)
         np.testing.assert_allclose(table["with_update"][:-1], 1, atol=1e-3)
@@ -36,7 +36,7 @@ def test_gradient_descent_moves_by_its_rule_and_nothing_else(regularizer):
             sign = -1 if kind == "weight" else 1
             np.testing.assert_allclose(table["move"][:-1], sign * 0.1 * table["gradient"][:-1], rtol=2e-3, atol=1e-6)
             np.testing.assert_allclose(table["with_gradient"][:-1], 1, atol=1e-3)
-            assert "Between 12 of 12 pairs" in str(told)
+            assert "Between 12 of 12 pairs" in str(followed)
     value = pel.through_time(run, weight="dense_1:2,3").table["value"]
     assert value[-1] == run.params[0]["weights"][2, 3]
 
@@ -45,11 +45,11 @@ def test_a_neuron_that_dies_is_said_to():
     network = pel.Network(pel.Dense(4, "relu", biases={"name": "constant", "value": -50.0}), pel.Dense(3, "softmax"))
     with pytest.warns(pel.DoctorWarning, match="bad init large"):
         run = pel.train(network, pel.load_dataset("iris"), epochs=1, snapshots=4, progress=False)
-    told = pel.through_time(run, neuron="dense_1:1")
-    assert (told.table["share_active"] == 0).all()
-    assert (told.table["gradient"] == 0).all()
-    assert np.isnan(told.table["with_gradient"]).all()
-    assert "active for none" in str(told)
+    followed = pel.through_time(run, neuron="dense_1:1")
+    assert (followed.table["share_active"] == 0).all()
+    assert (followed.table["gradient"] == 0).all()
+    assert np.isnan(followed.table["with_gradient"]).all()
+    assert "active for none" in str(followed)
 
 
 @pytest.mark.parametrize(
@@ -66,13 +66,13 @@ def test_a_neuron_that_dies_is_said_to():
 def test_other_layers_are_followed_too(network, asked, pictures):
     digits = pel.load_dataset("digits")
     run = pel.train(network, digits, epochs=1, batch_size=300, snapshots=4, record_every=0, progress=False)
-    told = pel.through_time(run, **asked)
-    assert np.isfinite(told.table["gradient"]).all()
+    followed = pel.through_time(run, **asked)
+    assert np.isfinite(followed.table["gradient"]).all()
     if pictures is None:
-        assert told.pictures is None
+        assert followed.pictures is None
     else:
-        assert told.pictures.shape == (len(told.table["step"]), *pictures)
-        told.plot()
+        assert followed.pictures.shape == (len(followed.table["step"]), *pictures)
+        followed.plot()
 
 
 def test_slips_are_told():

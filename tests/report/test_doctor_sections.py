@@ -17,7 +17,7 @@ from pellucid.runs.folder import RunFolder
 FINDINGS = Path(__file__).parents[2] / "docs" / "findings"
 
 
-def arm(change, scores, **more):
+def candidate(change, scores, **more):
     return {
         "remedy": change,
         "change": change,
@@ -30,15 +30,15 @@ def arm(change, scores, **more):
 
 
 def a_proof():
-    original = arm("the original", {"0": 0.1, "1000": 0.2, "1001": 0.1, "1002": 0.15})
+    original = candidate("the original", {"0": 0.1, "1000": 0.2, "1001": 0.1, "1002": 0.15})
     better = {"0": 0.7, "1000": 0.9, "1001": 0.85, "1002": 0.8}
     found = {"difference": 0.7, "interval": [0.6, 0.8], "p": 0.004, "d": None, "count": 3, "proven": True}
-    best = arm("rate < 0.1", better, **found)
-    random = arm("batch 32", better, **(found | {"difference": 0.01, "p": 0.5, "d": 0.2, "proven": False}))
+    best = candidate("rate < 0.1", better, **found)
+    random = candidate("batch 32", better, **(found | {"difference": 0.01, "p": 0.5, "d": 0.2, "proven": False}))
     return {
         "original": original,
         "best": best,
-        "tried": [best, arm("biases", {"0": 0.1})],
+        "tried": [best, candidate("biases", {"0": 0.1})],
         "random": random,
         "trainings": 9,
         "seconds": 3.2,

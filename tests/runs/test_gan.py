@@ -59,7 +59,7 @@ def test_what_is_saved_samples_the_same_bits(tmp_path):
     assert str(loaded) == str(run)
     assert "two-gan: 3 of 3 epochs" in str(run)
     assert "critic" in (tmp_path / "run" / "report.html").read_text()
-    with pytest.raises(InvalidValue, match="run.networks"):
+    with pytest.raises(InvalidValue, match=r"run\.networks"):
         loaded.network  # noqa: B018
     with pytest.raises(InvalidValue, match="GAN predicts nothing"):
         loaded.predict(POINTS.train.x)
@@ -164,7 +164,7 @@ DENSE = pel.Dense(1)
 
 
 @pytest.mark.parametrize(
-    ("networks", "fields", "error", "said"),
+    ("networks", "fields", "error", "message"),
     [
         (
             pel.networks.GAN(pel.Network(pel.Dense(3)), CRITIC, 2),
@@ -187,8 +187,8 @@ DENSE = pel.Dense(1)
         ("wgan", {"optimizer": pel.Adam({"name": "on_plateau", "learning_rate": 0.1})}, InvalidValue, "cosine_decay"),
     ],
 )
-def test_what_cannot_be_played_is_refused(networks, fields, error, said):
-    with pytest.raises(error, match=said):
+def test_what_cannot_be_played_is_refused(networks, fields, error, message):
+    with pytest.raises(error, match=message):
         pel.train(networks, POINTS, progress=False, **fields)
 
 

@@ -1,4 +1,4 @@
-"""Every loss with every task: it trains and predicts rightly, or is refused by name; and losses of one's own."""
+"""Every loss with every task: it trains and predicts rightly, or is refused by name; and custom losses."""
 
 import math
 from dataclasses import dataclass
@@ -123,7 +123,7 @@ def test_an_end_that_cannot_give_what_the_loss_reads_is_refused():
 
 @pytest.mark.filterwarnings("ignore:loss scale")
 def test_a_sum_trains_on_the_sum_and_reports_the_mean():
-    """Figures do not grow with the rows: of steps, of epochs, of the held-out rows, of rows of one's own."""
+    """Metrics do not grow with the rows: of steps, of epochs, of the held-out rows, of other rows."""
     data = DATA["regression"]
     run = pel.train((), data, loss="log_cosh", optimizer=pel.SGD(1e-4), epochs=2, batch_size=20, progress=False)
     mean = run.program.loss.value
@@ -140,7 +140,7 @@ def test_a_sum_trains_on_the_sum_and_reports_the_mean():
     assert run.history.epochs["loss"][-1] == pytest.approx(of(data.train), rel=0.05)
 
 
-# ------------------------------------------------------------------------------------------ of one's own
+# ------------------------------------------------------------------------------------------ custom losses
 
 
 @dataclass(frozen=True)

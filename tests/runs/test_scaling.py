@@ -64,10 +64,10 @@ def test_a_loaded_run_predicts_and_evaluates_in_the_same_units(run, houses):
 
 
 def test_the_scaling_of_targets_is_said_on_the_page_and_on_stderr(run, houses, capfd):
-    said = "targets scaled for training: y"
-    assert said[1:] in (run.folder / "report.html").read_text(encoding="utf-8")
+    message = "targets scaled for training: y"
+    assert message[1:] in (run.folder / "report.html").read_text(encoding="utf-8")
     pel.train((4,), houses, epochs=1, record_every=0)
-    assert said in capfd.readouterr().err
+    assert message in capfd.readouterr().err
 
 
 def test_an_explanation_names_target_and_prediction_in_their_own_units(run, houses):

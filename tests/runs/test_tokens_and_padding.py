@@ -74,14 +74,16 @@ def test_a_scaling_asked_for_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("token", "said"),
+    ("token", "message"),
     [(50, r"Write Embedding\(51, 4\)"), (-1, "Number the tokens from 0"), (2.5, "Tokens are whole numbers")],
 )
-def test_a_token_outside_the_vocabulary_is_refused_in_training(token, said):
+def test_a_token_outside_the_vocabulary_is_refused_in_training(token, message):
     x, y = words()
     x = x.astype(float)
     x[7, 2] = token
-    with pytest.raises(DataError, match=rf"x holds the token {token} at row 7, column 2; Embedding\(50, 4\).*{said}"):
+    with pytest.raises(
+        DataError, match=rf"x holds the token {token} at row 7, column 2; Embedding\(50, 4\).*{message}"
+    ):
         pel.train(NETWORK, (x, y), **SETTINGS)
     whole = words()
     with pytest.raises(DataError, match=rf"held-out part holds the token {token} at row 7, column 2"):
@@ -162,7 +164,7 @@ def test_a_column_of_numbers_keeps_its_padding(tmp_path):
     np.testing.assert_array_equal(again.outputs(SERIES[:, :, 0]), run.outputs(SERIES[:, :, 0]))
 
 
-def test_an_autoencoder_of_sequences_is_judged_on_real_steps():
+def test_an_autoencoder_of_sequences_is_scored_on_real_steps():
     """Its outputs at padding are whatever they are; loss and metric leave them out, in training and afterwards."""
     network = pel.Network(pel.RNN(4, return_sequences=True, mask_value=0.0), pel.Dense(2))
     data = reconstruction(pel.make_dataset(SERIES, LABELS, preprocessing="none", seed=0))

@@ -250,12 +250,12 @@ def test_figures_of_an_epoch_are_weighted_means_whatever_the_batches(batch_size)
     run = pel.train(
         network, data, optimizer=still, batch_size=batch_size, epochs=1, progress=False, scale_targets="none"
     )
-    figures = run.history.epochs
+    metrics = run.history.epochs
     for part, name in ((data.train, ""), (data.held_out, "held_out_")):
         error = np.abs(part.x - part.y)[:, 0]
-        np.testing.assert_allclose(figures[f"{name}loss"], np.average(error**2, weights=part.weights), rtol=1e-5)
+        np.testing.assert_allclose(metrics[f"{name}loss"], np.average(error**2, weights=part.weights), rtol=1e-5)
         mean = np.average(error, weights=part.weights)
-        np.testing.assert_allclose(figures[f"{name}mean_absolute_error"], mean, rtol=1e-5)
+        np.testing.assert_allclose(metrics[f"{name}mean_absolute_error"], mean, rtol=1e-5)
 
 
 def test_weights_do_not_cancel_at_batch_size_one():
@@ -303,7 +303,7 @@ def test_a_loaded_run_of_all_rows_knows_its_steps(tmp_path):
     assert loaded.history.epochs_made == run.history.epochs_made == 4
 
 
-# --------------------------------------------------------------------------------------------- ends and goes on
+# --------------------------------------------------------------------------------------------- ends and resumes
 
 
 def test_early_stopping_keeps_the_best_epoch_and_is_told_from_the_end():
@@ -394,7 +394,7 @@ def test_ctrl_c_returns_the_run_and_it_goes_on_to_the_same_bits(tmp_path):
 
 
 def test_a_disk_that_fills_up_while_training_loses_nothing(tmp_path, monkeypatch):
-    """Whichever write fails first, the run goes on afterwards to the bits of the undisturbed one."""
+    """Whichever write fails first, the run resumes afterwards to the bits of the undisturbed one."""
     expected = pel.train((8,), IRIS, folder=tmp_path / "whole", **SMALL)
     real = os.fsync
     for failing in (1, 5, 8, 11, 16):
@@ -447,7 +447,7 @@ def test_a_resumed_run_takes_another_optimiser_and_writes_it_down(change, two_ep
     np.testing.assert_allclose(used[:8], 0.02, rtol=1e-6)
     if change != "optax":  # which may tell its rate or not
         np.testing.assert_allclose(used[8:], rate, rtol=1e-6)
-    # The running averages of the same kind go on, with the count of its updates.
+    # The running averages of the same kind are kept, with the count of its updates.
     assert int(run.training.state.optimizer.step) == (16 if chosen.name == "adam" else 8)
     loaded = pel.load(tmp_path / "run")
     assert loaded.experiment.optimizer == (describe(chosen) if written is None else written)
@@ -489,9 +489,9 @@ REFUSED = {
 
 @pytest.mark.parametrize("change", REFUSED)
 def test_what_a_resumed_run_cannot_take_is_refused_by_name(change, two_epochs):
-    settings, said = REFUSED[change]
+    settings, message = REFUSED[change]
     before = (two_epochs / "experiment.toml").read_bytes()
-    with pytest.raises(InvalidValue, match=said):
+    with pytest.raises(InvalidValue, match=message):
         pel.resume(two_epochs, **{"epochs": 4} | settings, progress=False)
     assert (two_epochs / "experiment.toml").read_bytes() == before
 
@@ -501,9 +501,9 @@ def test_after_an_early_stop_more_patience_goes_on_and_nothing_less_is_silent(tm
     run = pel.train(NORMALISED, NOISY, epochs=40, folder=tmp_path / "run", **settings)
     assert run.stopped == "early"
     made, before = run.history.epochs_made, (tmp_path / "run/experiment.toml").read_bytes()
-    said = rf"stopped early after {made} epochs.*since epoch {run.best_epoch}.*early_stopping=4.*--early-stopping 4"
+    message = rf"stopped early after {made} epochs.*since epoch {run.best_epoch}.*early_stopping=4.*--early-stopping 4"
     for changes in ({}, {"epochs": 50}, {"learning_rate": 1e-4}):
-        with pytest.warns(pel.ResumeWarning, match=said):
+        with pytest.warns(pel.ResumeWarning, match=message):
             same = pel.resume(tmp_path / "run", NOISY, progress=False, **changes)
         assert same.history.epochs_made == made
         assert (tmp_path / "run/experiment.toml").read_bytes() == before  # what had no part in it is not recorded
@@ -516,8 +516,8 @@ def test_after_an_early_stop_more_patience_goes_on_and_nothing_less_is_silent(tm
 
 def test_what_the_terminal_says_of_a_training_stays_in_its_folder(tmp_path, capfd):
     run = pel.train((8,), IRIS, epochs=2, optimizer=pel.SGD(1e-4), folder=tmp_path / "run")
-    said = capfd.readouterr().err.splitlines()[-1]
-    suspicion = said.removeprefix("the doctor suspects ").partition(";")[0]
+    message = capfd.readouterr().err.splitlines()[-1]
+    suspicion = message.removeprefix("the doctor suspects ").partition(";")[0]
     kept = json.loads((tmp_path / "run/notes.json").read_text())
     assert kept["suspicion"] == suspicion
     assert kept["ended"] == str(run).splitlines()
@@ -527,7 +527,7 @@ def test_what_the_terminal_says_of_a_training_stays_in_its_folder(tmp_path, capf
     page = (tmp_path / "run/report.html").read_text()
     for text in (suspicion, *kept["choices"]):
         assert text.replace("'", "&#x27;") in page or text in page
-    # Nothing of it is lost where the training goes on, but what it was suspected of before.
+    # Nothing of it is lost where the training resumes, but what it was suspected of before.
     more = pel.resume(tmp_path / "run", epochs=30, learning_rate=0.5, progress=False)
     assert more.notes.choices == run.notes.choices
     assert more.notes.suspicion != suspicion
@@ -640,9 +640,9 @@ def test_progress_is_silent_where_it_is_not_wanted(capfd):
     pel.train((8,), IRIS, **SMALL)
     assert capfd.readouterr() == ("", "")
     pel.train((8,), IRIS, epochs=4)
-    out, said = capfd.readouterr()
+    out, message = capfd.readouterr()
     assert out == ""
-    *epochs, doctor = [line.partition(":")[0] for line in said.splitlines()]
+    *epochs, doctor = [line.partition(":")[0] for line in message.splitlines()]
     assert epochs == [f"epoch {i}/4" for i in range(1, 5)]
     assert doctor.startswith("the doctor suspects too few epochs")
 
@@ -679,7 +679,7 @@ WRONG = {
         InvalidValue,
         r"batch_size is 120.*only 108 rows",
     ),
-    "seed": ({"seed": -1}, InvalidValue, "seed must be a whole number of at least 0. Received: -1"),
+    "seed": ({"seed": -1}, InvalidValue, "seed must be a whole number from 0 to 4294967295. Received: -1"),
     "patience": ({"early_stopping": 0}, InvalidValue, r"EarlyStopping\.patience.*Received: 0"),
     "class weights": ({"class_weights": "balance"}, InvalidValue, r'must be "balanced" or.*\'balance\''),
     "class": ({"class_weights": {"rose": 1}}, InvalidValue, r"'rose'.*setosa, versicolor, virginica"),
@@ -699,15 +699,15 @@ WRONG = {
 
 @pytest.mark.parametrize("case", WRONG)
 def test_settings_that_are_not_allowed_leave_the_folder_alone(case, iris_run):
-    changed, kind, said = WRONG[case]
+    changed, kind, message = WRONG[case]
     settings = {"network": (8,), "data": IRIS, "folder": iris_run.folder, "overwrite": True, **SMALL} | changed
-    with pytest.raises(kind, match=said):
+    with pytest.raises(kind, match=message):
         pel.train(settings.pop("network"), settings.pop("data"), **settings)
     assert pel.load(iris_run.folder).result == iris_run.result
 
 
 @pytest.mark.parametrize(
-    ("x", "y", "kind", "said"),
+    ("x", "y", "kind", "message"),
     [
         ([[1.0], [np.nan]], [0, 1], DataError, "nan at row 1, column 0"),
         (np.array([[1.0], ["two"]], object), [0, 1], DataError, "'two'.* at row 1, column 0"),
@@ -718,6 +718,6 @@ def test_settings_that_are_not_allowed_leave_the_folder_alone(case, iris_run):
         ([[1.0], [2.0, 3.0]], [0, 1], ShapeError, "differ in length"),
     ],
 )
-def test_arrays_that_cannot_be_trained_on(x, y, kind, said):
-    with pytest.raises(kind, match=said):
+def test_arrays_that_cannot_be_trained_on(x, y, kind, message):
+    with pytest.raises(kind, match=message):
         pel.train(None, (x, y))

@@ -55,8 +55,8 @@ def run(arguments: list[str], verb: str = "train", **options) -> subprocess.Pope
 def test_killed_at_20_random_moments_ends_with_the_same_bits(tmp_path):
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     whole = run([*ARGUMENTS, "--folder", str(undisturbed)])
-    _, said = whole.communicate(timeout=300)
-    assert whole.returncode == 0, said
+    _, message = whole.communicate(timeout=300)
+    assert whole.returncode == 0, message
 
     chance = random.Random(0)
     process = run([*ARGUMENTS, "--folder", str(killed), "--no-progress"])
@@ -76,8 +76,8 @@ def test_killed_at_20_random_moments_ends_with_the_same_bits(tmp_path):
         kills += 1
         checkpoints.append(newest(killed))
         process = run([str(killed), "--checkpoint-every", "0", "--no-progress"], verb="resume")
-    _, said = process.communicate(timeout=300)
-    assert process.returncode == 0, said
+    _, message = process.communicate(timeout=300)
+    assert process.returncode == 0, message
     assert kills == KILLS, f"the run ended after {kills} kills: it must be longer"
     for name in COMPARED:
         assert (killed / name).read_bytes() == (undisturbed / name).read_bytes(), name
@@ -96,13 +96,13 @@ def test_ctrl_c_leaves_a_resumable_run(tmp_path):
     while "epoch" not in (process.stderr.readline()):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    out, said = process.communicate(timeout=60)
+    out, message = process.communicate(timeout=60)
     assert process.returncode == 130
     assert json.loads(out)["stopped"] == "interrupted"
-    assert f"pellucid resume {folder}" in said
+    assert f"pellucid resume {folder}" in message
     made = json.loads(out)
     epochs = pel.load(folder).history.epochs_made
     again = run([str(folder), "--epochs", str(epochs), "--json"], verb="resume", stdout=subprocess.PIPE)
-    out, said = again.communicate(timeout=60)
-    assert again.returncode == 0, said
+    out, message = again.communicate(timeout=60)
+    assert again.returncode == 0, message
     assert json.loads(out)["accuracy"] == made["accuracy"]  # nothing left to train: the weights are those kept

@@ -105,11 +105,11 @@ def test_the_published_result_has_the_figures_of_its_rule(lesson):
     assert result.verdict in (DOCS / "lessons" / f"{lesson.name}.md").read_text()
     for condition in lesson.rule:
         measured = result.quantities[condition.quantity]
-        # The verdict follows the figures: with these turned to the other side of their bound it is the other.
+        # The verdict follows the quantities: with these on the other side of their bound it is the other.
         turned = tuple(2 * condition.bound - value for value in measured.values)
-        figures = result.quantities | {condition.quantity: Quantity(condition.quantity, turned)}
+        turned_quantities = result.quantities | {condition.quantity: Quantity(condition.quantity, turned)}
         if condition.is_met(result.quantities):
-            assert not lesson.holds(figures)
+            assert not lesson.holds(turned_quantities)
 
 
 def test_the_published_index_is_that_of_the_results():

@@ -92,8 +92,8 @@ def test_gradients_of_both_players_are_those_of_the_written_out_game(loss, lipsc
 
     def generator_objective(params):
         generated = scores(program.generator, params, state.layer_state["generator"], noise)
-        judged = scores(program.critic, own["critic"], state.layer_state["critic"], generated)
-        return objective(loss, judged, judged)[1]
+        scored = scores(program.critic, own["critic"], state.layer_state["critic"], generated)
+        return objective(loss, scored, scored)[1]
 
     pass_ = jax.jit(program.critic_pass)(state, Player.of(state, "critic"), real, key)
     expected, value = jax.jit(jax.grad(critic_objective, has_aux=True))(own["critic"])
@@ -195,7 +195,7 @@ def test_twenty_steps_follow_pytorch(float64):
     state, records = advance(
         program, training.state, training.scaling, training.train, None, jnp.asarray(20, jnp.int32)
     )
-    np.testing.assert_allclose(records.steps[:20, :2], history, rtol=1e-5, atol=1e-6)  # figures are float32
+    np.testing.assert_allclose(records.steps[:20, :2], history, rtol=1e-5, atol=1e-6)  # records are float32
     for player, theirs in (("generator", generator), ("critic", critic)):
         expected = [parameter.detach().numpy() for parameter in theirs.parameters()]
         own = [
@@ -258,13 +258,13 @@ def test_held_out_rows_are_judged_by_the_papers_losses():
     program = program_of("gan")
     part = Rows(jnp.asarray(EXAMPLES[:20], jnp.float32), None)
     training = training_of(program, monitor=part)
-    figures = program.evaluate(training.state, training.scaling, part)
+    measured = program.evaluate(training.state, training.scaling, part)
     params, layer_state = training.state.params, training.state.layer_state
     noise = jax.random.normal(jax.random.fold_in(training.state.key, 0), (20, LATENT))
     generated = predict(program.generator, params["generator"], layer_state["generator"], noise)
-    judge = lambda x: predict(program.critic, params["critic"], layer_state["critic"], x)  # noqa: E731
-    real = judge((part.x - 0.5) * 2)
-    allclose(figures, jnp.stack(objective("gan", real, judge(generated))), 1e-5)
+    critic_scores = lambda x: predict(program.critic, params["critic"], layer_state["critic"], x)  # noqa: E731
+    real = critic_scores((part.x - 0.5) * 2)
+    allclose(measured, jnp.stack(objective("gan", real, critic_scores(generated))), 1e-5)
 
 
 def test_a_gradient_of_length_zero_has_gradient_zero():

@@ -172,7 +172,7 @@ def test_recurrent_weights_are_measured_by_layer_and_inputs_are_not_measured_twi
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"record": ()}, "record names no group"),
         ({"record": ("weight",)}, "each group of record"),
@@ -181,8 +181,8 @@ def test_recurrent_weights_are_measured_by_layer_and_inputs_are_not_measured_twi
         ({"record_every": 0, "histograms_every": 5}, "multiple of record_every"),
     ],
 )
-def test_slips_are_refused(settings, said):
-    with pytest.raises(InvalidValue, match=said):
+def test_slips_are_refused(settings, message):
+    with pytest.raises(InvalidValue, match=message):
         pel.train((4,), pel.load_dataset("iris"), epochs=1, progress=False, **settings)
 
 

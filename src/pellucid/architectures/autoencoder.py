@@ -1,4 +1,4 @@
-"""Autoencoders: networks that learn their own inputs by way of a short or sparse code (subject 1.8, 5.9, 7.9)."""
+"""Autoencoders: networks that reconstruct their inputs from a short or sparse code."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from pellucid.layers import Activation, Code, Conv2D, ConvTranspose2D, Dense, Fl
 from pellucid.network import Network
 
 CODE_ACTIVATIONS = {"l1_activity": "relu", "kl_activity": "sigmoid"}
-"""What a sparse code is computed by: activations that can be 0, and for the divergence lie between 0 and 1."""
+"""Activations of a sparse code: they can be 0, and for the divergence lie in (0, 1)."""
 
 
 def autoencoder(
@@ -35,7 +35,7 @@ def autoencoder(
         hidden: units of the encoder's hidden layers; the decoder has them in reverse.
         code: units of the code.
         activation: of the hidden layers. A code without penalty is linear.
-        noise: share of the inputs set to 0 in training, 0 ≤ noise < 1: a denoising autoencoder learns to fill them in.
+        noise: fraction of the inputs set to 0 in training, 0 ≤ noise < 1, for a denoising autoencoder.
         sparsity: a penalty that keeps most of the code near 0: ``"l1_activity"`` (with ReLU) or ``"kl_activity"`` (with
             sigmoid), or a table with its fields.
 
@@ -73,7 +73,7 @@ def convolutional_autoencoder(
     noise: float = 0.0,
     sparsity: Sparsity | Specification | None = None,
 ) -> Network:
-    """Convolutions that halve an image at every layer down to a code, and transposed ones that double it again.
+    """Build a convolutional autoencoder: each layer halves the image, then doubles it again.
 
     Args:
         data: images, examples of shape (height, width) or (height, width, channels).
@@ -116,8 +116,8 @@ def convolutional_autoencoder(
     )
 
 
-def _noise(share: float) -> list[Layer]:
-    return [MaskingNoise(share)] if share else []
+def _noise(fraction: float) -> list[Layer]:
+    return [MaskingNoise(fraction)] if fraction else []
 
 
 def _code(units: int, sparsity: Sparsity | Specification | None) -> list[Layer]:

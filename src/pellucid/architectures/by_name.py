@@ -46,7 +46,7 @@ ARCHITECTURES = {
 
 
 def find_architecture(network: Any) -> Architecture | None:
-    """The architecture that a name, or a table with a name, asks for; None for anything else.
+    """Find the architecture of a name, or of a table with a name; None for anything else.
 
     Raises:
         UnknownName: no network of that name, with the nearest names.
@@ -66,7 +66,7 @@ def find_architecture(network: Any) -> Architecture | None:
 
 
 def fields_of(architecture: Architecture) -> list[str]:
-    """The fields that a network by name may be given."""
+    """Fields that a network by name accepts."""
     return [field for field in inspect.signature(architecture.build).parameters if field not in ("data", "kind")]
 
 

@@ -1,4 +1,4 @@
-"""The convolutional network, for images (subject 1.4)."""
+"""The convolutional network, for images."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ def convolutional(
     normalize: bool = False,
     dropout: float = 0.0,
 ) -> Network:
-    """Convolutions, each with a max pooling that halves the image; dense layers; the output that the target asks for.
+    """Build a convolutional network: convolutions with max pooling, dense layers, output layer.
 
     Args:
         data: images, examples of shape (height, width) or (height, width, channels).
@@ -30,7 +30,7 @@ def convolutional(
             layers; smaller images are padded ("same").
         activation: of convolutions and dense layers.
         normalize: batch normalisation between each convolution and its activation.
-        dropout: share of neurons dropped after each dense layer, 0 ≤ p < 1; 0 for no dropout.
+        dropout: fraction of neurons dropped after each dense layer, 0 ≤ p < 1; 0 for no dropout.
 
     Raises:
         ShapeError: examples that are no images, or too small for so many layers.

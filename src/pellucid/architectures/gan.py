@@ -50,7 +50,7 @@ class GAN:
 
     @staticmethod
     def from_description(description: dict[str, Any]) -> "GAN":
-        """The networks that `describe` wrote."""
+        """Rebuild the networks from their description."""
         return GAN(Network(*description["generator"]), Network(*description["critic"]), description["latent"])
 
     def summaries(self, input_shape: Shape) -> dict[str, Summary]:
@@ -63,7 +63,7 @@ class Usual(NamedTuple):
 
     critic_steps: int
     constrained: bool
-    """Whether a gradient penalty keeps the critic Lipschitz."""
+    """True where a gradient penalty keeps the critic Lipschitz."""
     optimizer: Adam
 
 

@@ -1,4 +1,4 @@
-"""Recurrent networks, for sequences: plain, LSTM and GRU (subject 1.5, 1.6)."""
+"""Recurrent networks, for sequences: plain, LSTM and GRU."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -22,7 +22,7 @@ def recurrent(
     mask_value: float | None = None,
     dropout: float = 0.0,
 ) -> Network:
-    """Recurrent layers one on another, then the output that the target asks for, read from the last time step.
+    """Build a recurrent network: stacked recurrent layers, output layer after the last time step.
 
     Args:
         data: sequences, examples of shape (time, features); (time,) is taken as one feature. An image is read row by
@@ -31,7 +31,7 @@ def recurrent(
         kind: ``"rnn"``, ``"lstm"`` or ``"gru"``.
         bidirectional: a second layer beside each reads the sequence backwards.
         mask_value: time steps whose features all have this value are padding and are passed over.
-        dropout: share of neurons dropped after each layer, 0 ≤ p < 1; 0 for no dropout.
+        dropout: fraction of neurons dropped after each layer, 0 ≤ p < 1; 0 for no dropout.
 
     Raises:
         ShapeError: examples that are no sequences.

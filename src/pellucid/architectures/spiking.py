@@ -1,4 +1,4 @@
-"""A network of spiking neurons, trained with surrogate gradients (subject 2.1)."""
+"""A network of spiking neurons, trained with surrogate gradients."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from pellucid.network import Network
 def spiking(
     data: Dataset, hidden: Sequence[int] = (128,), *, steps: int = 10, leak: float = 0.9, initializer: str = "he_normal"
 ) -> Network:
-    """Hidden layers of leaky integrate-and-fire neurons, then the output layer that the target of ``data`` asks for.
+    """Build a spiking network: leaky integrate-and-fire layers, then the output layer.
 
     The weighted inputs flow into the first hidden layer as constant currents for ``steps`` time steps; between hidden
     layers go spikes, 0 or 1; the output layer reads the last hidden layer's firing rates.
@@ -22,7 +22,7 @@ def spiking(
         data: the dataset whose task decides the output layer.
         hidden: neurons of each hidden layer, at least one layer.
         steps: time steps of one prediction, at least 1.
-        leak: share of the membrane potential kept at each step, from 0 to 1.
+        leak: fraction of the membrane potential kept at each step, from 0 to 1.
         initializer: of the hidden layers' weights; the output layer takes Glorot's uniform.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Tasks: the output layer, the loss and the metric that a target asks for, and what fits them."""
+"""Tasks: the output layer, loss and metric of each kind of target."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from pellucid.network import Network
 
 
 class Output(NamedTuple):
-    """What a task asks of the end of a network."""
+    """Output layer, loss and metric of a task."""
 
     activation: str
     loss: Specification
@@ -77,7 +77,7 @@ def output_layer(data: Dataset) -> Dense:
 
 
 def loss_and_network(loss: Loss | Specification | None, network: Network, data: Dataset) -> tuple[Loss, Network]:
-    """Choose the loss, by default that of the task, and end a network as the loss asks for.
+    """Choose the loss, by default the task's, and add the output layer that it needs.
 
     A loss of logits or margins takes the network without its last activation.
 
@@ -98,7 +98,7 @@ OF_CLASSES = ("binary", "multiclass", "multilabel")
 
 
 def fits(loss: Loss | type[Loss], task: str) -> bool:
-    """True where a loss fits the targets of a task; a margin for each class serves several classes too.
+    """True if a loss fits the targets of a task; multiclass margins count as such.
 
     Example:
         >>> [task for task in OUTPUTS if fits(losses.find("hinge"), task)]
@@ -147,7 +147,7 @@ def _why_not(loss: Loss, task: str) -> str:
 
 
 def _ending(output_shape: Shape, loss: Loss, data: Dataset) -> str:
-    """How to end a network whose output, of ``output_shape``, does not fit the target of ``data``."""
+    """Advice on the output layer for a network that does not fit the target of ``data``."""
     activation = "linear" if loss.signed else OUTPUTS[data.task].activation
     advice = f'End the network with Dense({data.outputs}, "{activation}").'
     if data.task == "reconstruction" or len(output_shape) < 2:

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from pellucid.cli.options import as_json, print_json, say
+from pellucid.cli.options import as_json, print_json, print_table, say
 from pellucid.cli.settings import SPECIFICATION, SettingsCommand, Units, data_options, given_settings
 from pellucid.cli.train import data_settings
 
@@ -59,7 +59,7 @@ def compare(
     from pellucid.api import compare as compare_settings
     from pellucid.runs.experiment import open_data
 
-    if len(sources) > 1 or not over:
+    if len(sources) != 1 or not over:
         _side_by_side(sources, over, as_json)
         return
     crossed = dict(_values(text) for text in over)
@@ -74,7 +74,7 @@ def compare(
     if as_json:
         print_json(comparison.to_dict())
     else:
-        click.echo(str(comparison))
+        print_table(comparison, 180)
 
 
 def _side_by_side(sources: tuple[str, ...], over: tuple[str, ...], as_json: bool) -> None:
@@ -88,11 +88,11 @@ def _side_by_side(sources: tuple[str, ...], over: tuple[str, ...], as_json: bool
     if as_json:
         print_json(runs.to_dict())
     else:
-        click.echo(str(runs))
+        print_table(runs, 200)
 
 
 def _values(text: str) -> tuple[str, list[Any]]:
-    """A setting and its values; fields that follow a value's colon belong to that value."""
+    """Parse a setting and its values; fields that follow a value's colon belong to that value."""
     name, sign, rest = text.partition("=")
     if not sign or not rest:
         raise click.BadParameter(f"{text!r} is not of the form setting=value,value.", param_hint="--over")

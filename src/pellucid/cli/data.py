@@ -7,7 +7,7 @@ from pellucid.cli.options import as_json, print_json, say
 
 @click.group()
 def data() -> None:
-    """The datasets that pellucid knows by name."""
+    """Built-in datasets."""
 
 
 @data.command("list")
@@ -40,7 +40,7 @@ def list_(as_json: bool) -> None:
 @data.command(epilog="\b\nExample:\n  pellucid data fetch mnist")
 @click.argument("name")
 def fetch(name: str) -> None:
-    """Download the dataset NAME, check its hash, and keep it in the cache. An interrupted download goes on."""
+    """Download the dataset NAME, check its hash, and keep it in the cache. An interrupted download resumes."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -43,8 +43,8 @@ def explain(
     from pellucid.core.files import write_bytes
     from pellucid.explanations import explain_row
     from pellucid.report import terminal
-    from pellucid.runs.experiment import open_data
-    from pellucid.runs.fit import load
+    from pellucid.runs.fit import data_of_run, load
+    from pellucid.runs.folder import RunFolder
 
     endings = {".json": "json", ".md": "markdown", ".tex": "latex", ".html": "html", ".htm": "html", ".txt": "terminal"}
     if form is None:
@@ -52,7 +52,8 @@ def explain(
     if form is None:
         raise InvalidValue(f"the ending of {output} names no format. Endings: {', '.join(endings)}; or give --format.")
     loaded = load(run)
-    explanation = explain_row(loaded, open_data(loaded.experiment.data), example, neuron=neuron, weight=weight)
+    data = data_of_run(RunFolder(run), loaded.experiment.data, None)
+    explanation = explain_row(loaded, data, example, neuron=neuron, weight=weight)
     if form == "terminal" and output is None:
         Console().print(terminal.renderable(explanation.to_document()))
         return

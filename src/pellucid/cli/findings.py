@@ -1,4 +1,4 @@
-"""What the doctor found and proved, in a terminal."""
+"""Findings and proofs of the doctor, printed in a terminal."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,18 +18,18 @@ def print_section(section: Any) -> None:
 
 @contextmanager
 def proving() -> Iterator[Callable[[str, int, int], None]]:
-    """Show a bar on stderr while candidates are compared: the stage, the trainings made, the time that is left.
+    """Show progress on stderr while candidates are compared: stage, trainings made, time left.
 
     Yields:
-        What `prove` is to tell its progress to. Where stderr is no terminal, each stage is one line.
+        The function that `prove` calls with its progress. Where stderr is no terminal, each stage is one line.
     """
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
-        shown: list[str] = []
+        stages: list[str] = []
 
         def line(stage: str, made: int, planned: int) -> None:
-            if stage not in shown:
-                shown.append(stage)
+            if stage not in stages:
+                stages.append(stage)
                 console.print(f"{stage} …", soft_wrap=True)
 
         yield line

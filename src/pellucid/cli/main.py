@@ -1,4 +1,4 @@
-"""``pellucid``: the verbs, the exit codes, the way errors are said."""
+"""The command ``pellucid``: its verbs, exit codes and error messages."""
 
 import sys
 from typing import Any
@@ -24,7 +24,7 @@ EXIT_CODES = {DataError: 3, StorageError: 4, TrainingDiverged: 5}
 
 
 class Verbs(click.Group):
-    """The group of verbs; says pellucid's own errors in one paragraph instead of a traceback."""
+    """The group of verbs; prints pellucid's own errors as one paragraph instead of a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb."""
@@ -44,17 +44,17 @@ class Verbs(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
 Examples:
-  pellucid train mnist-5k                          a first network, in seconds
-  pellucid train mnist --network 128-128           the reference network on all of MNIST
-  pellucid train houses.csv --target price         a table of your own
-  pellucid evaluate runs/houses-128-001 new.csv        how good it is on other rows
+  pellucid train mnist-5k                                  a first network, in seconds
+  pellucid train mnist --network 128-128                   the reference network on all of MNIST
+  pellucid train houses.csv --target price                 a table of your own
+  pellucid evaluate runs/houses-128-001 new.csv            how good it is on other rows
   pellucid explain runs/mnist-128-128-001 --example 3      every number of one example, checked
   pellucid replay runs/mnist-128-128-001 --layer dense_1   how its weights moved (train with --snapshots 50)
-  pellucid sample runs/mnist-wgan-001 --output new.png   what a GAN makes
-  pellucid lesson dying-relu                       put a claim of the field to the test
-  pellucid compare digits --over activation=relu,tanh   settings against one another, by the same seeds
-  pellucid show relu                               an activation, loss, optimizer … on one page
-  pellucid data list                               the datasets it knows
+  pellucid sample runs/mnist-wgan-001 --output new.png     what a GAN makes
+  pellucid lesson dying-relu                               put a claim of the field to the test
+  pellucid compare digits --over activation=relu,tanh      settings against one another, by the same seeds
+  pellucid show relu                                       an activation, loss, optimizer … on one page
+  pellucid data list                                       the datasets it knows
 
 \b
 Exit codes: 0 done · 1 problems found · 2 wrong value or usage · 3 unusable data · 4 file cannot be read or written ·

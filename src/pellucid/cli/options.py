@@ -1,7 +1,8 @@
-"""What several verbs share: specifications as text, messages to people, results to machines."""
+"""Shared helpers of the verbs: specifications as text, messages on stderr, JSON on stdout."""
 
 import json
 import math
+import shutil
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,21 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print the result
 
 
 def say(text: str) -> None:
-    """A line for people, on stderr."""
+    """Print a message on stderr."""
     click.echo(text, err=True)
 
 
 def print_json(content: Any) -> None:
-    """A result for machines, on stdout; what JSON has no number for, such as infinity, is null."""
+    """Print a result as JSON on stdout; NaN and infinity become null."""
     click.echo(json.dumps(_plain(content), indent=2, allow_nan=False))
+
+
+def print_table(table: Any, width: int) -> None:
+    """Print a table as wide as the terminal; ``width`` columns where there is none to ask."""
+    from pellucid.report import terminal
+
+    columns = shutil.get_terminal_size((width, 24)).columns
+    click.echo(terminal.text(table.to_document(), columns).lstrip("\n"))
 
 
 def _plain(content: Any) -> Any:
@@ -57,11 +66,11 @@ def _parsed(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         try:
-            return float(text)  # TOML asks for 1.0e-3 where people write 1e-3
+            return float(text)  # TOML asks for 1.0e-3 where users write 1e-3
         except ValueError:
             return text
 
 
 def is_table(path: str) -> bool:
-    """Whether an argument names a table file rather than a dataset."""
+    """True for a table file, False for a dataset's name."""
     return path.lower().endswith(TABLE_ENDINGS) or (Path(path).is_file() and not path.endswith(".toml"))

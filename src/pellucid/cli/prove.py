@@ -25,7 +25,7 @@ Examples:
 def prove(folder: Path, seeds: int, budget: float, random: bool, write: bool, as_json: bool) -> None:
     """Try what may help the training of RUN, and say what does.
 
-    The original and its remedies are trained on the same seeds and judged on the held-out rows by a paired test, beside
+    The original and its remedies are trained on the same seeds and scored on the held-out rows by a paired test, beside
     as many changes chosen at random. The proof is kept as proof.json in RUN and shown on its report.html. Ends with
     code 1 where nothing tried beats the original.
     """
@@ -36,15 +36,15 @@ def prove(folder: Path, seeds: int, budget: float, random: bool, write: bool, as
 
     run = load(folder)
     with proving() as watch:
-        found = run.prove(seeds=seeds, budget=budget, random=random, progress=watch)
+        proof = run.prove(seeds=seeds, budget=budget, random=random, progress=watch)
     if as_json:
-        print_json(found.to_dict())
+        print_json(proof.to_dict())
     else:
-        print_section(proof_section(found.to_dict()))
+        print_section(proof_section(proof.to_dict()))
     say(f"written to {folder / 'proof.json'} and {folder / 'report.html'}")
-    if found.best is None:
+    if proof.best is None:
         raise SystemExit(1)
     if write:
         path = folder / "repaired.toml"
-        write_bytes(path, repaired_settings(found, run.experiment).encode())
+        write_bytes(path, repaired_settings(proof, run.experiment).encode())
         say(f"repaired settings: {path}; train with them: pellucid train {path}")

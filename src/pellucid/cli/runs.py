@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pellucid.cli.options import as_json, print_json
+from pellucid.cli.options import as_json, print_json, print_table
 
 
 @click.command(
@@ -24,4 +24,4 @@ def runs(folder: Path, as_json: bool) -> None:
     if as_json:
         print_json(listed.to_dict())
     else:
-        click.echo(str(listed))
+        print_table(listed, 200)

@@ -90,7 +90,7 @@ def _type_of(hint: Any, kind: str | None) -> Any:
 
 
 class SettingsCommand(click.Command):
-    """A command that also takes settings as options; they are made when its own help or arguments are read.
+    """A command that also takes settings as options, made when its help or arguments are read.
 
     Args:
         names: the settings; None for all.
@@ -110,9 +110,9 @@ class SettingsCommand(click.Command):
         for name in SETTINGS if self.names is None else self.names:
             setting, hint, flag = SETTINGS[name], TYPES.get(name), "--" + name.replace("_", "-")
             default = defaults.get(name)
-            shown = default is not None and default is not inspect.Parameter.empty
+            has_default = default is not None and default is not inspect.Parameter.empty
             text = ",".join(default) if isinstance(default, tuple) else str(default).lower()
-            help = f"{setting.help}  [default: {text}]" if shown else setting.help
+            help = f"{setting.help}  [default: {text}]" if has_default else setting.help
             if hint is bool:
                 options.append(click.Option([f"{flag}/--no-{flag[2:]}", name], default=None, help=help))
             else:
@@ -133,7 +133,7 @@ def given_settings(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_given(name: str) -> bool:
-    """Whether an option stands on the command line."""
+    """True for an option given on the command line."""
     return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 

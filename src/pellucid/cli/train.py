@@ -66,13 +66,13 @@ def train(source: str, as_json: bool, **options: Any) -> None:
     from pellucid.runs.fit import begin
 
     plan = _repeated(Path(source), options) if source.endswith(".toml") else planned(source, options)
-    begun = begin(plan)
-    for name, summary in begun.summaries.items():
+    trained = begin(plan)
+    for name, summary in trained.summaries.items():
         say(f"{name}\n{summary}".strip())
     folder = options["folder"] or _free_folder(plan.experiment.name)
-    begun.notes = _with_problems(begun, folder / "experiment.toml")
+    trained.notes = _with_problems(trained, folder / "experiment.toml")
     run = finish(
-        begun,
+        trained,
         folder=folder,
         overwrite=options["overwrite"],
         checkpoint_every=options["checkpoint_every"],
@@ -98,12 +98,14 @@ def resume(folder: Path, checkpoint_every: float, progress: bool, as_json: bool,
 
     What is changed holds from here on, and is written down in the run.
     """
-    from pellucid.api import resume as resume_run
+    from pellucid.api import finish
     from pellucid.core.errors import ResumeWarning
+    from pellucid.runs.resume import begin_again
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ResumeWarning)
-        run = resume_run(folder, checkpoint_every=checkpoint_every, progress=progress, **changes)
+        begun = begin_again(folder, changes=changes)
+        run = finish(begun, folder=folder, checkpoint_every=checkpoint_every, progress=progress)
     for warning in caught:
         say(str(warning.message))
     _conclude(run, as_json)
@@ -121,7 +123,7 @@ def _conclude(run: Any, as_json: bool) -> None:
 
 
 def planned(source: str, options: dict[str, Any]) -> Any:
-    """The training that the options describe, settled; the choices that were made for it are reported."""
+    """Plan the training that the options describe, and report the defaults chosen for it."""
     from pellucid.network import build_network
     from pellucid.runs.experiment import check_values, open_data
     from pellucid.runs.folder import read_toml
@@ -165,22 +167,22 @@ def _repeated(path: Path, options: dict[str, Any]) -> Any:
     return plan_of(experiment, open_data(experiment.data))
 
 
-def _with_problems(begun: Any, settings: Path) -> Any:
-    """The notes with a line for each thing that is certainly wrong before the first step; printed too."""
+def _with_problems(trained: Any, settings: Path) -> Any:
+    """Add the doctor's warnings before the first step to the notes, and print them."""
     from dataclasses import replace
 
     from pellucid.doctor.check import glance
 
-    problems = tuple(f"{finding.severity}: {finding.line}" for finding in glance(begun))
+    problems = tuple(f"{finding.severity}: {finding.line}" for finding in glance(trained))
     for problem in problems:
         say(problem)
     if problems:
         say(f"it is trained all the same; more: pellucid check {settings}")
-    return replace(begun.notes, problems=problems)
+    return replace(trained.notes, problems=problems)
 
 
 def data_settings(source: str, network: Any, options: dict[str, Any], seed: int) -> dict[str, Any]:
-    """How the data of the options are opened."""
+    """Collect the options for opening the data."""
     path = str(Path(source).resolve())
     name = network.get("name") if isinstance(network, dict) else network
     if is_table(source) and name == "translator":
@@ -192,9 +194,9 @@ def data_settings(source: str, network: Any, options: dict[str, Any], seed: int)
         return {"name": source, "seed": seed}
     if options["target"] is None:
         raise click.UsageError("name the column to predict: --target COLUMN.")
-    given = {option: options[option] for option in DATA if options.get(option)}
-    listed = {option: list(value) for option, value in given.items() if isinstance(value, tuple)}
-    return {"file": path, **given, **listed, "seed": seed}
+    source_options = {option: options[option] for option in DATA if options.get(option)}
+    listed = {option: list(value) for option, value in source_options.items() if isinstance(value, tuple)}
+    return {"file": path, **source_options, **listed, "seed": seed}
 
 
 def _free_folder(name: str) -> Path:

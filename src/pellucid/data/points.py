@@ -10,7 +10,7 @@ from pellucid.core.errors import ShapeError
 from pellucid.data.arrays import Dataset, make_dataset
 
 HIGH_QUALITY = 3.0
-"""Most standard deviations between a high-quality sample and a centre; 98.9 % of true points are as close."""
+"""Largest distance of a high-quality sample from a centre, in standard deviations; 98.9 % of true points."""
 COVERED = 0.25
 """Least fraction of the expected samples with which a mode counts as covered."""
 

@@ -55,15 +55,15 @@ class Table:
         raise DataError(f"column {name!r} holds {value} at {self.row_name(row)}{advice}")
 
     def select(self, names: Iterable[str]) -> "Table":
-        """The table of these columns."""
+        """Select columns."""
         return replace(self, columns={name: self.columns[name] for name in names})
 
     def with_numbers(self, names: Iterable[str]) -> "Table":
-        """The table with these columns of text read as numbers, by `numbers`."""
+        """Replace columns of text by their `numbers`."""
         return replace(self, columns={**self.columns, **{name: self.numbers(name) for name in names}})
 
     def take(self, rows: np.ndarray) -> "Table":
-        """The table of these rows, in this order."""
+        """Select rows, in this order."""
         columns = {
             name: column[rows] if isinstance(column, np.ndarray) else [column[row] for row in rows]
             for name, column in self.columns.items()
@@ -112,7 +112,7 @@ class Table:
 
 
 def number_of(text: str) -> float | None:
-    """The number that a text writes, or None.
+    """Parse a text as a number; None if it is none.
 
     Example:
         >>> number_of("1e3"), number_of("12 cm"), number_of("1_000")
@@ -136,12 +136,7 @@ def _cell(text: str) -> str | None:
 
 
 def read_table(source: Any) -> Table:
-    """Read a CSV or Parquet file, data frame or list of rows.
-
-    Raises:
-        DataError: a source that cannot be read, is empty, ragged, or repeats a header.
-        MissingExtra: Parquet without pyarrow.
-    """
+    """Read a CSV or Parquet file, data frame or list of rows."""
     if isinstance(source, Table):
         return source
     if isinstance(source, (str, os.PathLike)):
@@ -162,15 +157,7 @@ def read_table(source: Any) -> Table:
 def read_pairs(path: str | os.PathLike[str] | None, default: str, form: str, origin: str) -> list[tuple[str, str]]:
     """Read lines of two texts with a TAB between them.
 
-    Args:
-        path: the file, in UTF-8, or a zip file of one; None for ``default`` in the folder that the environment variable
-            ``PELLUCID_DATA`` names.
-        default: relative path.
-        form: of a line, for error messages.
-        origin: where to get the file, for error messages.
-
-    Raises:
-        DataError: no such file, or a line of another form.
+    Of a zip file the first member is read. ``form`` and ``origin`` are for error messages.
     """
     path = pairs_path(path, default)
     try:

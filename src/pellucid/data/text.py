@@ -1,9 +1,8 @@
 """Messages as bags of words: one input per word."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from pellucid.data.reading import read_pairs
 
 @dataclass(frozen=True)
 class Vocabulary(Encoder):
-    """The words that a network knows, in the order of its inputs.
+    """Known words in the order of the inputs.
 
     ``x_i = 1`` if the message holds word i, else 0. Words are runs of two or more letters, digits or underscores, in
     lower case.
@@ -53,11 +52,6 @@ class Vocabulary(Encoder):
 
         counter = CountVectorizer(vocabulary=list(self.words), binary=True)
         return counter.transform(source).astype(np.uint8).toarray()
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> "Vocabulary":
-        """Rebuild the vocabulary that `to_dict` wrote."""
-        return cls(tuple(plain["words"]))
 
 
 def bag_of_words(texts: Sequence[str], *, minimum_count: int = 2, maximum_words: int | None = None) -> Vocabulary:

@@ -22,7 +22,7 @@ SPECIAL = ("<pad>", "<start>", "<end>", "<unknown>")
 """The first words of every lexicon, by their numbers 0 to 3."""
 PAD, START, END, UNKNOWN = range(4)
 FILE = "translation/fra-eng.zip"
-"""The pairs that are read where no file is named, in the folder that ``PELLUCID_DATA`` names."""
+"""Default file of pairs, in the folder ``PELLUCID_DATA``."""
 
 _WORD = re.compile(r"[^\W_]+'?|[^\w\s]")
 
@@ -161,12 +161,6 @@ class SentenceEncoder(Encoder):
     def decode(self, targets: Iterable[Iterable[Any]]) -> list[str]:
         """Sentences of the target language from their word numbers."""
         return [sentence_of(self.target.decode(numbers)) for numbers in targets]
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> "SentenceEncoder":
-        """Rebuild the encoder that `to_dict` wrote."""
-        source, target = (Lexicon(tuple(plain[side]["words"])) for side in ("source", "target"))
-        return cls(source, target, plain["source_steps"], plain["target_steps"])
 
 
 def load_pairs(path: str | os.PathLike[str] | None = None, *, maximum_words: int = 5) -> list[tuple[str, str]]:

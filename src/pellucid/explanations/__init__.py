@@ -1,4 +1,4 @@
-"""One example through a network with every number, and a weight, neuron or layer along its training."""
+"""Explanations: one example with every number; a weight, neuron or layer along its training."""
 
 from pellucid.explanations.example import explain, explain_row
 from pellucid.explanations.explanation import Explanation

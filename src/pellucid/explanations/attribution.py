@@ -1,4 +1,4 @@
-"""The inputs that moved the answer: gradient × input and integrated gradients."""
+"""Attribution: gradient × input and integrated gradients."""
 
 from functools import partial
 from typing import Any
@@ -74,7 +74,7 @@ def attribute(trace: Trace, task: str) -> Attribution | None:
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
 def _gradients(network: Network, end: int, at: int, params: PyTree, state: PyTree, x: Array) -> tuple[Any, Any]:
-    """The answer of each example of a batch, and its gradient for the input, by the layers' own backward."""
+    """Compute the answers of a batch and their gradients for the input, by the layers' backward."""
     forward = network.forward(params, state, x)
     output = forward.outputs[end]
     flat = output.reshape(len(x), -1)

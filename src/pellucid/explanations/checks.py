@@ -1,4 +1,4 @@
-"""Derivatives by central differences, to check the chain rule against.
+"""Derivatives by central differences, to check the chain rule.
 
 One compiled program computes the loss, and any other output of the network, at a point where a single number (a
 weight, an input, an output of a layer) is moved by a step. From the values at ``± h`` for several steps h come the
@@ -24,11 +24,11 @@ from pellucid.functions.masking import masked_value
 from pellucid.network import Network, differentiated_loss, mask_arguments
 
 STEPS = tuple(2.0**-k for k in range(5, 18, 2))
-"""Steps h, each a quarter of the one before; times the size of the number where that is above 1. All are exact."""
+"""Steps h, each a quarter of the one before; multiplied by the number's size where that exceeds 1."""
 ULPS = 4
 """Rounding error of a loss, the end of a long sum, in units in the last place."""
 KINK = 1e-4
-"""Relative difference of the gradients on the two sides of a number, for h → 0, above which it lies at a kink."""
+"""Relative difference of one-sided derivatives, for h → 0, above which a number lies at a kink."""
 SAMPLE = 6
 """Derivatives of each array that are compared: its largest two and others at random."""
 MAX_JACOBIAN = 16
@@ -52,11 +52,11 @@ class Request(NamedTuple):
     of: str
     part: str
     leaf: str
-    """The array that holds the number that moves, a path of `Point`."""
+    """The array of the number that moves, a path of `Point`."""
     at: int
-    """Its place there, counted in C order."""
+    """Its index there, in C order."""
     watched: int
-    """The function that is differentiated: 0 the fused loss, 1 the loss of the prediction, 2 … the watched outputs."""
+    """The differentiated function: 0 the fused loss, 1 the loss of the prediction, 2 … the watched outputs."""
     exact: float
     surrogate: bool = False
 
@@ -84,7 +84,7 @@ class Requests:
         return 2 + self.watched.index((layer, at))
 
     def _output(self, layer: int, index: tuple[int, ...], exact: float) -> None:
-        """∂L/∂ an output: of the end that a fused loss steps over, by the loss as its formula states it."""
+        """Request ∂L/∂output; for an output that a fused loss steps over, by the loss's formula."""
         name, shape = self.trace.network.names[layer], self.trace.outputs[layer].shape
         way = int(layer == self.trace.end and self.trace.fused)
         at = int(np.ravel_multi_index(index, shape))
@@ -142,9 +142,9 @@ class Requests:
         def some(gradient: np.ndarray) -> list[tuple[int, ...]]:
             flat = abs(gradient.reshape(-1))
             largest = np.argsort(-flat, kind="stable")[:2]
-            drawn = random.choice(flat.size, min(SAMPLE, flat.size), False)
-            places = sorted({*map(int, largest), *map(int, drawn)})[:SAMPLE]
-            return [tuple(int(i) for i in np.unravel_index(at, gradient.shape)) for at in places]
+            others = random.choice(flat.size, min(SAMPLE, flat.size), False)
+            indices = sorted({*map(int, largest), *map(int, others)})[:SAMPLE]
+            return [tuple(int(i) for i in np.unravel_index(at, gradient.shape)) for at in indices]
 
         for layer, name in enumerate(trace.network.names):
             for path, grad in arrays_of(trace.grads[layer]).items():
@@ -203,7 +203,7 @@ class Requests:
 
 
 def _compare(request: Request, h: np.ndarray, pair: np.ndarray, middle: float) -> Check:
-    """The check of one derivative from the values ``pair`` at ± h and ``middle`` at the point itself."""
+    """Check one derivative from the values ``pair`` at ± h and ``middle`` at the point."""
     rounding = ULPS * np.finfo(np.float64).eps * max(1.0, abs(middle)) / h
     difference, noise = extrapolated((pair[:, 0] - pair[:, 1]) / (2 * h), rounding)
     resolution = noise / 1e-6
@@ -221,7 +221,7 @@ def _compare(request: Request, h: np.ndarray, pair: np.ndarray, middle: float) -
 
 
 def extrapolated(differences: np.ndarray, rounding: np.ndarray) -> tuple[float, float]:
-    """The limit of central differences for h → 0, and the rounding error it carries.
+    """Extrapolate central differences to h → 0, with the rounding error.
 
     Formula:
         D(k, 0) = (f(x + h_k) − f(x − h_k)) / 2h_k, h_{k+1} = h_k / 4;
@@ -271,7 +271,7 @@ def _values(
     places: Array,
     steps: Array,
 ) -> Array:
-    """Loss and watched outputs with the number at one place moved by a step: one row a step."""
+    """Compute loss and watched outputs with the number at one index moved by a step: one row a step."""
     # All numbers in one row, so that one place in it is moved: with a scatter into every array the program takes twice
     # as long to compile.
     row, as_point = ravel_pytree(point)
@@ -305,7 +305,7 @@ def _outputs(network: Network, state: PyTree, point: Point, masks: Mapping[str, 
 
 
 def _before_spikes(network: Network) -> set[int]:
-    """The layers whose gradients pass through spiking neurons, which replace their derivative by a surrogate."""
+    """Find the layers whose gradients pass through spiking neurons, with their surrogate derivative."""
     layers: set[int] = set()
     for i in range(len(network.layers) - 1, -1, -1):
         readers = [k for k, reads in enumerate(network.reads) if network.names[i] in reads]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pellucid.explanations.explanation import Explanation, LayerNumbers
+from pellucid.report.axis import Axis
 from pellucid.report.document import number
 from pellucid.report.drawing import (
     GRID,
@@ -28,13 +29,13 @@ from pellucid.report.network import NetworkChart
 from pellucid.report.picture import shade
 
 MAX_NEURONS, MAX_COLUMN = 60, 16
-"""Neurons of a network, and of one of its layers, that is drawn neuron by neuron."""
+"""Most neurons of a network, and of one of its layers, plotted neuron by neuron."""
 MAX_BLOCKS = 48
-"""Steps of a series that a terminal shows."""
+"""Most steps of a series in a terminal."""
 
 
 class Column(NamedTuple):
-    """The neurons of one layer: output, z before an activation, ∂L/∂output; the weights that lead to them."""
+    """Neurons of one layer: output, z before an activation, ∂L/∂output, incoming weights."""
 
     title: str
     names: tuple[str, ...]
@@ -49,7 +50,7 @@ class Column(NamedTuple):
 def network_charts(explanation: Explanation) -> tuple[NetworkChart, NetworkChart] | None:
     """A small chain of dense layers, forward and backward; None for another network.
 
-    Layers that pass their numbers on unchanged (dropout and flatten in prediction) are not drawn.
+    Layers that pass their numbers on unchanged (dropout and flatten in prediction) are not plotted.
     """
     columns = _columns(explanation)
     if columns is None:
@@ -150,9 +151,10 @@ class TimeChart:
             low, high = float(values.min()), float(values.max())
             if not panel.heat:
                 low, high = min(low, 0.0), max(high, 0.0)
-            spread = f"{number(low, 3)} to {number(high, 3)}" if panel.heat else ""
+            least = 0.0 if abs(low) < 1e-4 * abs(high) else low
+            extent = f"{number(least, 3)} to {number(high, 3)}" if panel.heat else ""
             y += 16
-            marks += [Label(left, y, panel.name, size=11.5), Label(right, y, spread, "end", QUIET, 10.5)]
+            marks += [Label(left, y, panel.name, size=11.5), Label(right, y, extent, "end", QUIET, 10.5)]
             y += 5
             if panel.heat:
                 marks += _heat(values, panel.signed, left, y, right - left, height)
@@ -164,14 +166,14 @@ class TimeChart:
                 marks += _padding(self.mask, left, y, scale, height)
             y += height
         count = min(steps, max(2, int((right - left) / 46)))
-        for t in np.unique(np.linspace(0, steps - 1, count).astype(int)):
+        for t in map(int, Axis(0.0, steps - 1.0, whole=True).ticks(count) if steps > 1 else [0]):
             at = left + (t + 0.5) * scale
             marks += [Stroke([at, at], [y, y + 4], QUIET), Label(at, y + 16, str(t), "middle", QUIET, 10.5)]
         marks.append(Label((left + right) / 2, y + 31, "time step", "middle", QUIET, 11))
         return Drawing(width, y + 38, self.title, marks)
 
     def braille(self) -> str:
-        """The series in block characters, one line each, for a terminal; padding is a dot, shades are left out."""
+        """Render the series in block characters for a terminal; padding is a dot, shades are left out."""
         if sum(panel.heat for panel in self.panels) > 1:
             return ""
         lines, steps = [], len(self.panels[0].values)
@@ -202,7 +204,8 @@ def _lines(
     for tick in sorted({low, 0.0, high}):
         y = top + height * (1 - (tick - low) / span)
         marks.append(Stroke([left, left + steps * scale], [y, y], QUIET if tick == 0 else GRID, 0.7))
-        if tick != 0 or high - low > 0:
+        room = tick == 0 or abs(tick) * height / span >= 10  # else its number would lie on that of 0
+        if room and (tick != 0 or high - low > 0):
             marks.append(Label(left - 5, y + 3.5, number(tick, 2), "end", QUIET, 10))
     at = left + text_width(panel.name, 11.5) + 14
     for k in range(values.shape[1]):

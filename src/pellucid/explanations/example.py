@@ -1,4 +1,4 @@
-"""The chain rule with numbers: one example forward, its loss, and back to every weight.
+"""The chain rule with numbers: one example forward and backward.
 
 ∂L/∂W = ∂L/∂a · ∂a/∂z · ∂z/∂W
 """
@@ -29,7 +29,7 @@ from pellucid.training.adversarial import GAMES
 def explain(
     run: Trained, x: Any, y: Any = None, *, neuron: str | None = None, weight: str | None = None
 ) -> Explanation:
-    """One example through a network, with every number, each derivative checked against central differences.
+    """Explain one example with every number, each derivative checked by central differences.
 
     Everything is computed in float64, from the weights as they were trained, in prediction mode (dropout and noise off,
     batch normalisation by its running statistics).
@@ -66,7 +66,7 @@ def explain(
 def explain_row(
     run: Trained, data: Dataset, row: int, *, neuron: str | None = None, weight: str | None = None
 ) -> Explanation:
-    """The explanation of a held-out row of a dataset; of a training row where none are held out.
+    """Explain a held-out row of a dataset; a training row where none are held out.
 
     Args:
         run: a trained run.
@@ -104,7 +104,7 @@ class Example(NamedTuple):
 
 
 def _given(run: Trained, x: Any, y: Any) -> Example:
-    """The example that a user gives."""
+    """Convert an example given by the user."""
     facts = run.facts
     features = () if run.data is None else run.data.features
     if isinstance(facts.encoder, SentenceEncoder):
@@ -161,7 +161,7 @@ def _explain(run: Trained, example: Example, neuron: str | None, weight: str | N
 
 
 def _scaled(preprocessing: Any, raw: np.ndarray) -> np.ndarray:
-    """The example as the network reads it, in float64; padding and tokens stay as they are."""
+    """Scale the example as the network reads it, in float64; padding and tokens stay as they are."""
     if preprocessing.is_identity and raw.dtype.kind == "i":
         return raw
     x = raw.astype(np.float64)
@@ -172,7 +172,7 @@ def _scaled(preprocessing: Any, raw: np.ndarray) -> np.ndarray:
 
 
 def _loss_and_target(run: Trained, example: Example, x: Any) -> tuple[Loss, Any]:
-    """The loss, and the target as it reads it: of a GAN the critic's for a real example."""
+    """Find the loss and its target; for a GAN the critic's for a real example."""
     if run.adversarial:
         game = GAMES[run.program.loss]
         return game.loss, jnp.full((1, 1), game.real, jnp.float64)

@@ -1,4 +1,4 @@
-"""The numbers of an explanation: one example forward and backward, the followed weight, its update, the checks."""
+"""The numbers of an explanation: passes, followed weight, update, checks."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +21,7 @@ class InputNumbers:
     Attributes:
         name: as the network calls it.
         x: the example as the network reads it: scaled, without the batch axis.
-        raw: the example in its own units.
+        raw: the example in the units of the data.
         gradient: ∂L/∂x.
         mask: True at real steps of a padded sequence, shape (time,); None without padding.
         tokens: True where an `Embedding` looks its numbers up.
@@ -114,7 +114,7 @@ class RecurrentNumbers:
 
 @dataclass(frozen=True)
 class Term:
-    """One path from a weight to the loss: through one output of its layer, or one time of a recurrent layer.
+    """One path from a weight to the loss, through one output of its layer or one time step.
 
     Attributes:
         index: the index of the output; (time, column) in a recurrent layer.
@@ -164,7 +164,7 @@ class Summand:
 
 @dataclass(frozen=True)
 class Coupled:
-    """The last step back through a softmax, in which every a depends on every z, factor by factor.
+    """The backward step through a final softmax, in which every a depends on every z.
 
     Attributes:
         layer: the activation's name.
@@ -215,7 +215,7 @@ class Update:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The weight that is followed through the chain rule, and its neuron.
+    """The weight followed through the chain rule, and its neuron.
 
     Attributes:
         layer: the layer's name.
@@ -274,7 +274,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Attribution:
-    """The inputs that moved the answer.
+    """Attribution of the answer to the inputs.
 
     Attributes:
         output: the answer, in words.
@@ -336,7 +336,7 @@ class Facts:
         classes: names of the classes, or empty.
         answer: the outputs by name, in the units of the target; empty where they have no names.
         output: the outputs in the units of the target.
-        target_values: the target in its own units.
+        target_values: the target in the units of the data.
         words: each input in words, for tokens with known words; or empty.
     """
 
@@ -404,7 +404,7 @@ class Explanation:
         return max((check.error for check in self.checks if check.status == "checked"), default=0.0)
 
     def left_out(self, status: Status) -> list[Check]:
-        """The derivatives that could not be compared: ``"kink"`` or ``"surrogate"``."""
+        """Derivatives that could not be compared: ``"kink"`` or ``"surrogate"``."""
         return [check for check in self.checks if check.status == status]
 
     def layer(self, name: str) -> LayerNumbers:

@@ -8,7 +8,7 @@ import numpy as np
 from pellucid.explanations.explanation import Explanation, Gate, LayerNumbers, RecurrentNumbers
 
 MAX_NUMBERS = 10_000
-"""Arrays of weights with more numbers are given by their shape and the norm of their gradient."""
+"""Most numbers of an array of weights; larger ones are given by shape and gradient norm."""
 
 
 def as_dict(explanation: Explanation) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from pellucid.layers.recurrent import Recurrent
 
 
 def sums_of(layer: Layer, params: Params, x: Array) -> Array:
-    """Zeros to add to the pre-activations of a recurrent layer, (time, columns); empty for other layers.
+    """Make zeros for the pre-activations of a recurrent layer, (time, columns); empty for others.
 
     Args:
         layer: the layer.
@@ -30,7 +30,7 @@ def sums_of(layer: Layer, params: Params, x: Array) -> Array:
 
 
 def with_sums(layer: Any, params: Params, x: Any, sums: Array, masks: dict[str, Any]) -> tuple[Params, Any, dict]:
-    """Parameters, input and mask of a layer with ``sums`` added to its pre-activations at each time.
+    """Add ``sums`` to the pre-activations of a layer, by its parameters, input and mask.
 
     Args:
         layer: the layer; one without sums stays as it is.

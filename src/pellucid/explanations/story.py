@@ -1,4 +1,4 @@
-"""An explanation as a document: the example and its answer first, then the network, then every number."""
+"""An explanation as a document: example and answer, network, then every number."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -31,7 +31,7 @@ from pellucid.report.document import (
 from pellucid.report.picture import is_picture, pixels
 
 SHOWN = 8
-"""Numbers of a list that are shown one by one where it is longer."""
+"""Numbers shown of a longer list."""
 MAX_ROWS = 16
 """Rows of a table of features or classes; the rest is folded."""
 MAX_NUMBERS = 4096
@@ -39,7 +39,7 @@ MAX_NUMBERS = 4096
 MAX_PICTURES = 16
 """Filters and feature maps of a layer."""
 MAX_LINES = 4
-"""Features of a sequence that are drawn as lines; more are drawn as shades."""
+"""Most features of a sequence plotted as lines; more are plotted as shades."""
 
 
 def document(explanation: Explanation) -> Document:
@@ -126,14 +126,15 @@ def _reconstruction(explanation: Explanation, raw: np.ndarray) -> Block:
 
 
 def _pixels(array: np.ndarray) -> np.ndarray:
-    """Colours as they are, grey numbers as shades: (height, width) or (height, width, 3) in uint8."""
+    """Convert to pixels: colours as they are, numbers as shades of grey, uint8."""
     if array.ndim == 3 and array.shape[-1] in (3, 4):
         return pixels(array[None])[0]
     return np.asarray(array[..., 0] if array.ndim == 3 else array, float)
 
 
 def _range(array: np.ndarray) -> str:
-    return f"{number(float(array.min()))} to {number(float(array.max()))}"
+    low, high = float(array.min()), float(array.max())
+    return f"{number(0.0 if abs(low) < 1e-4 * abs(high) else low)} to {number(high)}"
 
 
 def _tokens(raw: np.ndarray) -> str:
@@ -142,7 +143,7 @@ def _tokens(raw: np.ndarray) -> str:
 
 
 def _sequence(entry: InputNumbers) -> Block:
-    """A sequence over time, in its own units and as the network reads it."""
+    """A sequence over time, in the units of the data and as the network reads it."""
     panels = [_values_over_time("the example", entry.raw)]
     if not np.array_equal(entry.raw, entry.x):
         panels.append(_values_over_time("as the network reads it", entry.x))
@@ -176,9 +177,9 @@ def _table_of(explanation: Explanation, entry: InputNumbers, scaled: bool) -> li
 
 def _answer(explanation: Explanation) -> list[Block]:
     facts = explanation.facts
+    answer = () if facts.task == "reconstruction" else (("target", facts.target), ("prediction", facts.prediction))
     rows: tuple[tuple[str, Inline], ...] = (
-        ("target", facts.target),
-        ("prediction", facts.prediction),
+        *answer,
         ("loss", f"{typeset(explanation.loss.value).text}, {_words(explanation.loss.name)}"),
         (
             "worst relative error of a derivative",
@@ -202,17 +203,24 @@ def _bars(explanation: Explanation) -> Block:
         probabilities = min(values) >= 0 and max(values) <= 1
         head = ("class", "probability", "") if probabilities else ("class", explanation.loss.function.reads)
         rows = [
-            (name + " ← target" * (name in true), number(value), *([Meter(value)] if probabilities else []))
+            (
+                name + " ← target" * (name in true),
+                *([_probability(value), Meter(value)] if probabilities else [float(value)]),
+            )
             for name, value in kept
         ]
     else:
         head = ("", "prediction", "target")
         targets = np.ravel(facts.target_values)
-        rows = [
-            (name, number(value), number(float(target))) for (name, value), target in zip(kept, targets, strict=False)
-        ]
+        rows = [(name, float(value), float(target)) for (name, value), target in zip(kept, targets, strict=False)]
     more = len(facts.answer) - len(kept)
     return Table(head, rows, f"The {len(kept)} largest of {len(facts.answer)} outputs." if more else "")
+
+
+def _probability(value: float) -> str:
+    if 0 < value < 5e-5:
+        return "< 0.0001"
+    return "> 0.9999" if 1 - 5e-5 < value < 1 else f"{value:.4f}"
 
 
 # ------------------------------------------------------------------------------------------ network
@@ -228,14 +236,14 @@ def _network(explanation: Explanation) -> Block:
         Figure(forward),
         Figure(
             backward,
-            "Blue is above 0, orange below; each column of neurons has a scale of its own, as have the weights between "
+            "Blue is above 0, orange below; each column of neurons has a separate scale, as have the weights between "
             "two columns. Negative weights are dashed. The weight followed below is outlined in grey.",
         ),
     )
 
 
 def _over_time(explanation: Explanation, layer: RecurrentNumbers) -> Block:
-    """Gates and state of a recurrent layer, beside what it reads."""
+    """Gates and state of a recurrent layer, beside its input."""
     chosen, units = explanation.chosen, layer.state.shape[1]
     followed = layer.layer == chosen.layer
     unit = chosen.index[-1] % units if followed else int(abs(layer.state[-1]).argmax())
@@ -295,7 +303,7 @@ def _images(explanation: Explanation) -> list[Block]:
         blocks += [
             Paragraph(f"{layer.name}: filters{averaged}. Blue: above 0; orange: below."),
             Columns(*(_tile(f"filter {k}", array, True) for k, array in enumerate(filters)), width="small"),
-            Paragraph(f"{after.name}: feature maps, dark for large, each on a scale of its own."),
+            Paragraph(f"{after.name}: feature maps, dark for large, each on a separate scale."),
             Columns(*(_tile(f"map {k}", array, signed) for k, array in enumerate(maps)), width="small"),
         ]
     return blocks
@@ -329,7 +337,7 @@ def _attribution(explanation: Explanation) -> Block:
             f"the network reads it) f(x₀) = {typeset(attribution.baseline).text}. Integrated gradients divide the "
             f"difference {typeset(attribution.value - attribution.baseline).text} among the inputs: they sum to "
             f"{typeset(total).text}, a relative error of {attribution.completeness_error:.1e} with "
-            f"{attribution.points} points. Gradient × input is the first-order share; its sum need not fit."
+            f"{attribution.points} points. Gradient × input is the first-order estimate; its sum need not fit."
         ),
         Details(
             f"The {len(rows) - 1} largest in numbers",
@@ -341,20 +349,20 @@ def _attribution(explanation: Explanation) -> Block:
 def _attribution_drawn(explanation: Explanation, names: list[str], values: list[float]) -> Block:
     attribution, (entry, *_) = explanation.attribution, explanation.inputs
     assert attribution is not None
-    shares = (("gradient × input", attribution.gradient), ("integrated gradients", attribution.integrated))
+    methods = (("gradient × input", attribution.gradient), ("integrated gradients", attribution.integrated))
     if is_picture(entry.x.shape) and entry.mask is None:
         pictures = [Figure(Picture(_pixels(entry.x), "the input"), "the input")]
-        for label, array in shares:
+        for label, array in methods:
             summed = array.sum(axis=2) if array.ndim == 3 else array
             pictures.append(Figure(Picture(summed, label, True), f"{label}: blue moved the answer up, orange down"))
         return Columns(*pictures, width="third")
     if entry.x.ndim == 2:
-        panels = tuple(Panel(label, array, heat=True, signed=True) for label, array in shares)
+        panels = tuple(Panel(label, array, heat=True, signed=True) for label, array in methods)
         return Figure(
-            TimeChart("Share of each input in the answer", panels, entry.mask), "Blue moved it up, orange down."
+            TimeChart("Attribution of the answer to each input", panels, entry.mask), "Blue moved it up, orange down."
         )
     title = "Integrated gradients: what each input added to the answer"
-    return Figure(BarChart(title, names, values, "share of f(x) − f(x₀)"))
+    return Figure(BarChart(title, names, values, "part of f(x) − f(x₀)"))
 
 
 # --------------------------------------------------------------------------------------- chain rule
@@ -371,7 +379,7 @@ def _chain_rule(explanation: Explanation) -> Block:
     if term is None:
         blocks.append("The loss does not depend on it here: no output of the layer moves with it.")
     elif len(chosen.terms) > 1:
-        where = "times" if chosen.layer in [layer.layer for layer in explanation.recurrent] else "places"
+        where = "times" if chosen.layer in [layer.layer for layer in explanation.recurrent] else "positions"
         blocks += [
             f"It acts at {len(chosen.terms)} {where}; the gradient is the sum over them.",
             Details(f"The largest of the {len(chosen.terms)} {where}", _terms(explanation)),
@@ -414,7 +422,7 @@ def _factors(explanation: Explanation) -> list[Line]:
 
 
 def _loss_line(explanation: Explanation, name: str, value: float) -> Line:
-    """∂L/∂ a single output by the formula of the loss; the number alone for another layer."""
+    """∂L/∂ a single output by the formula of the loss; only the number for another layer."""
     loss, last = explanation.loss, explanation.layers[-1].name
     if loss.prediction.size == 1 and last in (explanation.chosen.layer, explanation.chosen.activation):
         numbers = {"yhat": loss.prediction.item(), "z": loss.prediction.item(), "y": float(loss.target.item())}
@@ -423,7 +431,7 @@ def _loss_line(explanation: Explanation, name: str, value: float) -> Line:
 
 
 def _function_line(name: str, function: Any, formula: str, numbers: dict[str, float], value: float) -> Line:
-    """A value by the formula of a function, with its numbers; the value alone where the formula does not give it."""
+    """A value by the formula of a function, with its numbers; only the value where it does not fit."""
     stated = getattr(function, formula, None)
     if isinstance(stated, Formula):
         line = Line(name, stated, numbers_of(function) | numbers)
@@ -451,9 +459,11 @@ def _softmax(explanation: Explanation) -> list[Block]:
         if coupled.paired
         else f"Backpropagation gives {delta}. "
     )
+    agree = coupled.difference == 0
+    difference = "The two agree exactly" if agree else f"The two differ by at most {coupled.difference:.1e}"
     return [
         "Every output of the softmax depends on every z: ∂L/∂z is a sum over them, and ∂a_k/∂z_j = a_k (δ_kj − a_j).",
-        f"{fused}The two differ by at most {coupled.difference:.1e} over all {len(coupled.a)} z.",
+        f"{fused}{difference} over all {len(coupled.a)} z.",
         Details("The sum over the outputs", Table(head, rows)),
     ]
 
@@ -530,7 +540,7 @@ def _forward(explanation: Explanation) -> Block:
 
 
 def _whole(arrays: Sequence[tuple[str, np.ndarray]]) -> list[Block]:
-    """Those that are not in the table above already, and not too long to read."""
+    """Arrays not yet in the table above, and not too long to read."""
     return [
         Numbers(f"{name}, {_shape(array)}", array) for name, array in arrays if 2 * SHOWN < array.size <= MAX_NUMBERS
     ]
@@ -623,7 +633,7 @@ def _checks(explanation: Explanation) -> Block:
 
 def _how_checked(explanation: Explanation) -> str:
     text = (
-        "Of every array the largest two gradients and some drawn at random. Central differences "
+        "Of every array the largest two gradients and some at random. Central differences "
         f"(f(x + h) − f(x − h)) / 2h in float64 for {len(STEPS)} steps h from {STEPS[0]:.1g} to {STEPS[-1]:.1g} "
         "(times the size of the number where that is above 1), extrapolated to h → 0. The relative error is the "
         "difference over the larger of the two values, or, where both are smaller, over the least gradient that "

@@ -1,4 +1,4 @@
-"""One weight, neuron or layer along a training, with the reason for its moves.
+"""A weight, neuron or layer along a training, with the reason for its moves.
 
 At each snapshot of the training the gradient is computed again, by backpropagation over the same training rows, and
 the optimiser's rule is applied to it; both are compared with the change of the weights up to the next snapshot.
@@ -28,9 +28,9 @@ from pellucid.training import Supervised, TrainingState, steps_per_epoch
 from pellucid.training.rows import take
 
 ROWS = 1024
-"""Training rows that the gradients are computed over, drawn once and the same at each snapshot."""
+"""Training rows of the gradients, the same at each snapshot."""
 MAX_TIMES, MAX_UNITS = 6, 12
-"""Snapshots and units whose weights are shown as pictures."""
+"""Most snapshots and units whose weights are shown as pictures."""
 
 
 class Followed(NamedTuple):
@@ -302,7 +302,7 @@ def _cosine(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def _pictures(run: Trained, followed: Followed, numbers: np.ndarray) -> np.ndarray | None:
-    """The followed weights as pictures: of a dense layer that reads the image, or of a convolution of it."""
+    """Followed weights as pictures, of a dense layer or convolution that reads the image."""
     if followed.kind == "weight" or followed.array != "weights":
         return None
     shape = run.facts.input_shape

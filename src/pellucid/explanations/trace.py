@@ -74,7 +74,7 @@ class Trace:
         return tuple(gradients)
 
     def read_by(self, layer: int) -> Any:
-        """What a layer reads, as a batch of one."""
+        """Inputs of a layer, as a batch of one."""
         network = self.network
         values = dict(zip(network.inputs, self.x, strict=True))
         values |= {name: output[None] for name, output in zip(network.names, self.outputs, strict=True)}
@@ -156,7 +156,7 @@ def _passes(
 
 
 def activation_after(network: Network, layer: int) -> int | None:
-    """The activation that alone reads a layer; None where there is none."""
+    """Find the activation that is the only reader of a layer; None without."""
     readers = [i for i, reads in enumerate(network.reads) if network.names[layer] in reads]
     return readers[0] if len(readers) == 1 and isinstance(network.layers[readers[0]], Activation) else None
 

@@ -42,7 +42,7 @@ class LastState(NamedTuple):
 
 
 def last_state(run: Trained, player: str = "") -> LastState:
-    """The state that a run ended with: in memory, or in its folder's last checkpoint.
+    """Load the last state of a run, from memory or its last checkpoint.
 
     Args:
         run: the run.
@@ -135,7 +135,7 @@ def _with_penalty(regularizer: Any, trace: Trace) -> PyTree:
 def rule_lines(
     optimizer: OptimizerState, grads: PyTree, pick: Callable[[PyTree], float], g: float, w: float, rate: float
 ) -> list[Line]:
-    """The lines of the rule for one weight; none for a rule without a formula, such as Optax's.
+    """Lines of the rule for one weight; none for a rule without formula, such as Optax's.
 
     Args:
         optimizer: the state of the optimiser before the update.
@@ -178,7 +178,7 @@ def _name(rule: Any) -> str:
 
 
 def _written_rate(optimizer: Any) -> float:
-    """The learning rate that an experiment names, at its beginning; 0.01 where Optax holds it."""
+    """Initial learning rate of an experiment; 0.01 where Optax holds it."""
     if optimizer == "optax":
         return 0.01
     rate = getattr(as_optimizer(optimizer), "learning_rate", 0.01)

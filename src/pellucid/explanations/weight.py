@@ -19,7 +19,7 @@ MAX_COUPLED = 64
 
 
 class Address(NamedTuple):
-    """A weight in a network: the number of its layer, the path of its array, its index there."""
+    """A weight in a network: layer number, path of its array, index there."""
 
     layer: int
     parameter: str
@@ -27,7 +27,7 @@ class Address(NamedTuple):
 
 
 def address_of(trace: Trace, neuron: str | None, weight: str | None) -> Address:
-    """The weight that was asked for, or the one with the largest gradient.
+    """Find the weight asked for, or the one with the largest gradient.
 
     Args:
         trace: the example forward and backward.
@@ -87,7 +87,7 @@ def _asked_weight(trace: Trace, weight: str) -> Address:
 
 
 def _weighted_layer(trace: Trace, name: str, given: str, form: str) -> int:
-    """The number of the layer with parameters that is meant; an activation stands for the layer that it follows."""
+    """Find a layer with parameters by name; an activation stands for the layer before it."""
     network = trace.network
     if not name:
         raise InvalidValue(f"write {form}. Received: {given!r}.")
@@ -127,7 +127,7 @@ def parsed_index(text: str, given: str) -> tuple[int, ...]:
 
 
 def checked_index(index: tuple[int, ...], shape: tuple[int, ...], what: str) -> tuple[int, ...]:
-    """An index in an array of that shape; numbers below 0 count from the end.
+    """Check an index in an array of that shape; negative numbers count from the end.
 
     Raises:
         InvalidValue: out of range.
@@ -201,7 +201,7 @@ def _terms(trace: Trace, layer: int, after: int | None, dz_dw: np.ndarray) -> li
 
 
 def _summands(trace: Trace, address: Address, output_index: tuple[int, ...]) -> tuple[list[Summand], float]:
-    """The summands w · ∂z/∂w of one z, largest first, and the bias: empty where z is no such sum of its weights."""
+    """Summands w · ∂z/∂w of one z, largest first, and the bias; empty where z is no such sum."""
     own = trace.params[address.layer]
     if not set(own) <= {"weights", "biases"} or "weights" not in own:
         return [], 0.0
@@ -258,7 +258,7 @@ def _set(tree: PyTree, path: str, index: tuple[int, ...]) -> PyTree:
 
 
 def coupled_at(trace: Trace) -> Coupled | None:
-    """Both factors of the last step back through a softmax that ends the network; None where it ends otherwise.
+    """Both factors of the backward step through a final softmax; None for other networks.
 
     In a sequence of softmaxes, the one with the largest gradient.
     """

@@ -1,6 +1,5 @@
-"""Dot-product attention: for each step of one sequence, the steps of another that matter to it."""
+"""Dot-product attention."""
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -21,11 +20,10 @@ class Attended(NamedTuple):
     query: Query
     keys: Keys
     weights: Float[Array, "batch queries steps"]
-    """How much each query looks at each key step: rows that sum to 1, or to 0 where all steps are left out."""
+    """Attention of each query to each key step: rows sum to 1, or to 0 where all steps are masked."""
 
 
 @layers.register("attention")
-@dataclass(frozen=True)
 class Attention(Layer):
     """Dot-product attention of a query on a sequence whose steps are keys and values at once.
 
@@ -97,10 +95,10 @@ class Attention(Layer):
         if real is None:
             weights = jax.nn.softmax(scores, axis=-1)
         else:
-            counted = jnp.broadcast_to(real[:, None, :], scores.shape)
+            attended = jnp.broadcast_to(real[:, None, :], scores.shape)
             # The lowest finite number, not −∞: a row whose steps are all left out must not become NaN.
-            weights = jax.nn.softmax(jnp.where(counted, scores, jnp.finfo(scores.dtype).min), axis=-1)
-            weights = jnp.where(counted, weights, 0)
+            weights = jax.nn.softmax(jnp.where(attended, scores, jnp.finfo(scores.dtype).min), axis=-1)
+            weights = jnp.where(attended, weights, 0)
         return jnp.einsum("bqt,btf->bqf", weights, keys), state, Attended(query, keys, weights)
 
     def backward(self, params: Params, cache: Cache, dy: Query) -> tuple[tuple[Query, Keys], Params]:

@@ -1,6 +1,5 @@
 """The code of an autoencoder."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 import jax.numpy as jnp
@@ -11,9 +10,8 @@ from pellucid.layers.layer import AnyKey, Layer, Units, layers, specified
 
 
 @layers.register("code")
-@dataclass(frozen=True)
 class Code(Layer):
-    """Marks the activations that are an autoencoder's code, and may keep most of them low.
+    """Mark an autoencoder's code; optionally penalise its activity.
 
     Formula:
         y = a; backward dx = dy + ∂penalty/∂a

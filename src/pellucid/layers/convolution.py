@@ -100,11 +100,11 @@ class Convolution(Convolutional):
 
     @property
     def masks(self) -> Literal["passes"] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Over time, unless "same" would place the windows by the length, padding included."""
+        """True over time, unless "same" would align the windows by the length, padding included."""
         return "passes" if self.rank == 1 and (self.padding == "valid" or self.stride == 1) else None
 
     def output_mask(self, x: Images, mask: Bool[Array, "batch time"]) -> Bool[Array, "batch outputs"]:
-        """With "valid" the outputs that see real steps alone, with "same" those of the real steps."""
+        """Mask the outputs: with "valid" those that see only real steps, with "same" those of real steps."""
         return mask if self.padding == "same" else all_of_window(mask, self.windows(x.shape[1:-1]))
 
     def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
@@ -112,7 +112,7 @@ class Convolution(Convolutional):
         return params, {}, (*self.windows(input_shape[:-1]).outputs, self.filters)
 
     def windows(self, spatial: Shape) -> Windows:
-        """How the kernel slides over an input of that extent."""
+        """Windows of the kernel over an input of that extent."""
         return slide(type(self).__name__, spatial, self.kernel, self.stride, self.padding, self.dilation)  # pyright: ignore[reportArgumentType]
 
     def forward(
@@ -144,7 +144,7 @@ class TransposedConvolution(Convolutional):
         return params, {}, (*self.windows(input_shape[:-1]).inputs, self.filters)
 
     def windows(self, spatial: Shape) -> Windows:
-        """How the kernel slides over the *output*, from an input of that extent."""
+        """Windows of the kernel over the *output*, from an input of that extent."""
         return slide_back(spatial, self.kernel, self.stride, self.padding, self.dilation)  # pyright: ignore[reportArgumentType]
 
     def exchange(self, weights: Array) -> Array:
@@ -156,14 +156,12 @@ class TransposedConvolution(Convolutional):
     def forward(
         self, params: Params, state: State, x: Images, *, key: AnyKey = None, training: bool = False
     ) -> tuple[Maps, State, Cache]:
-        """z = x ⋆ᵀ W + b, the gradient of a convolution's input."""
         self._check_input(params, x)
         windows = self.windows(x.shape[1:-1])
         z = gradient_of_input(x, self.exchange(params["weights"]), windows, self.groups)
         return self._add_biases(params, z), state, x
 
     def backward(self, params: Params, cache: Cache, dy: Maps) -> tuple[Images, Params]:
-        """∂L/∂x by a convolution of dz, ∂L/∂W with x and dz exchanged, ∂L/∂b = Σ dz."""
         windows = self.windows(cache.shape[1:-1])
         dx = convolve(dy, self.exchange(params["weights"]), windows, self.groups)
         dW = gradient_of_weights(dy, cache, windows, self.groups)
@@ -173,14 +171,13 @@ class TransposedConvolution(Convolutional):
 
 
 @layers.register("conv2d")
-@dataclass(frozen=True)
 class Conv2D(Convolution):
     """Filters that slide over an image: the same few weights at every position.
 
     Formula:
         z[h, w, f] = Σ_i,j,c x[h·s + i·d, w·s + j·d, c] · W[i, j, c, f] + b[f], with stride s and dilation d;
         backward ∂L/∂W[i, j, c, f] = Σ_batch,h,w x[h·s + i·d, w·s + j·d, c] · dz[h, w, f], ∂L/∂b = Σ_batch,h,w dz,
-        ∂L/∂x: every dz[h, w, f] · W[i, j, c, f] is added at the place it came from
+        ∂L/∂x: every dz[h, w, f] · W[i, j, c, f] is added at the index it came from
 
     Images have the shape (batch, height, width, channels). To a network ``Conv2D(32, 3, "relu")`` is two layers,
     as with `Dense`.
@@ -192,7 +189,7 @@ class Conv2D(Convolution):
         stride: how far a filter moves from one output to the next; one number, or one an axis.
         padding: "valid", only where the filter lies inside the image; "same", zeros around it, so that stride 1 keeps
             the size.
-        dilation: distance between the places a filter sees; 1 for neighbours.
+        dilation: distance between the inputs a filter sees; 1 for neighbours.
         groups: filters fall into so many groups, each of which sees its own channels; as many as there
             are channels for a depthwise convolution.
         weights: how the weights, shape (*kernel, channels / groups, filters), are initialised.
@@ -224,7 +221,6 @@ class Conv2D(Convolution):
 
 
 @layers.register("conv1d")
-@dataclass(frozen=True)
 class Conv1D(Convolution):
     """Filters that slide over a sequence: the same few weights at every time.
 
@@ -264,9 +260,8 @@ class Conv1D(Convolution):
 
 
 @layers.register("conv2d_transpose")
-@dataclass(frozen=True)
 class ConvTranspose2D(TransposedConvolution):
-    """Each pixel spread out over a filter: the way from a small image to a large one.
+    """Transposed convolution over images: adds each pixel times a filter to the output.
 
     Formula:
         z[h·s + i·d, w·s + j·d, f] += x[h, w, c] · W[i, j, c, f], then + b[f]: what a convolution does to its gradients
@@ -278,7 +273,7 @@ class ConvTranspose2D(TransposedConvolution):
         activation: name or object of the activation that follows; None for none.
         stride: how far apart in the output two neighbours of the input lie; one number, or one an axis.
         padding: "valid", an output of size · stride + max(kernel − stride, 0); "same", of size · stride.
-        dilation: distance between the places a filter reaches.
+        dilation: distance between the outputs a filter reaches.
         groups: groups that channels and filters fall into, as in `Conv2D`.
         weights: how the weights, shape (*kernel, channels / groups, filters), are initialised.
         biases: how the biases, shape (filters,), are initialised.
@@ -307,9 +302,8 @@ class ConvTranspose2D(TransposedConvolution):
 
 
 @layers.register("conv1d_transpose")
-@dataclass(frozen=True)
 class ConvTranspose1D(TransposedConvolution):
-    """Each time spread out over a filter: the way from a short sequence to a long one.
+    """Transposed convolution over sequences: adds each step times a filter to the output.
 
     Formula:
         z[t·s + i·d, f] += x[t, c] · W[i, c, f], then + b[f]; backward as in `ConvTranspose2D`

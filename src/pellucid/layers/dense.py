@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from dataclasses import dataclass
 
 import jax.numpy as jnp
 
@@ -18,9 +17,8 @@ Outputs = Float[Array, "batch *rows units"]
 
 
 @layers.register("dense")
-@dataclass(frozen=True)
 class Dense(Layer):
-    """Every input joined to every unit: an affine map, followed by an activation if one is named.
+    """Fully connected layer: an affine map, followed by an activation if one is named.
 
     Formula:
         z = x·W + b; backward ∂L/∂W = xᵀ·dz, ∂L/∂b = Σ_batch dz, ∂L/∂x = dz·Wᵀ

@@ -13,7 +13,7 @@ from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, PyTree, 
 from pellucid.layers.sequences import real_in_all
 
 AnyKey: TypeAlias = Key[Array, ""] | None
-"""A random key; None where nothing is drawn."""
+"""A random key; None where nothing is random."""
 Mask: TypeAlias = Bool[Array, "batch *steps"] | None
 """True at real steps; None without padding."""
 Units: TypeAlias = Float[Array, "batch *units"]
@@ -21,7 +21,7 @@ Units: TypeAlias = Float[Array, "batch *units"]
 
 
 def specified(default: Any, registry: Registry[Any]) -> Any:
-    """A dataclass field that holds an object of ``registry``, given as such, by name or as a table.
+    """Declare a dataclass field for an object of ``registry``, given as such, by name or as a table.
 
     ``dataclasses.MISSING`` as default makes it required; ``None`` as default makes it optional.
     """
@@ -49,9 +49,7 @@ class Layer(ABC):
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from dataclasses import dataclass
         >>> @layers.register("halve")
-        ... @dataclass(frozen=True)
         ... class Halve(Layer):
         ...     masks, linear, formula = "passes", True, "x / 2"
         ...     def forward(self, params, state, x, *, key, training):
@@ -76,7 +74,7 @@ class Layer(ABC):
     """True where an example's output depends on the other examples of its batch (batch normalisation). ``forward`` then
     also takes ``sample_mask``, shape (batch,), booleans: False for the rows that only fill up a short batch."""
     masks: ClassVar[Literal["passes", "ends", "makes"] | None] = None
-    """What becomes of the mask of padded steps, (batch, time), that arrives beside ``x``. ``"passes"``: it goes on with
+    """Handling of the mask of padded steps, (batch, time), that arrives beside ``x``. ``"passes"``: it stays with
     the output (``output_mask``), whose steps are those of the input; ``"ends"``: the output has no steps; ``"makes"``:
     the mask begins here. None: the layer mixes steps, so a network with padding refuses it."""
     takes_mask: ClassVar[bool] = False
@@ -129,7 +127,7 @@ class Layer(ABC):
         """From ``dy`` = ∂L/∂y to ``dx`` = ∂L/∂x and the gradients ∂L/∂params."""
 
     def output_mask(self, x: PyTree, mask: Any) -> Mask:
-        """The mask of the outputs: that of the inputs; of several, a step is real where it is real in all of them.
+        """Mask of the outputs: that of the input; of several, True where all are True.
 
         Args:
             x: what the layer read.
@@ -147,11 +145,11 @@ WRAPPED = (
     *("input_axes", "masks", "takes_mask", "mask_value", "vocabulary"),
     *("rearranges", "linear", "output_range", "surrogate", "in_prediction"),
 )
-"""The attributes that a layer around another has from it."""
+"""Attributes that a wrapper takes from its layer."""
 
 
 class Wrapper(Layer):
-    """A layer around the layer in its field ``layer``, alike in all that a network asks."""
+    """Base of a layer around another, in its field ``layer``, whose attributes it takes."""
 
     layer: Any
 
@@ -161,7 +159,6 @@ class Wrapper(Layer):
             object.__setattr__(self, fact, getattr(self.layer, fact))
 
     def output_mask(self, x: PyTree, mask: Any) -> Mask:
-        """As for the layer."""
         return self.layer.output_mask(x, mask)
 
 

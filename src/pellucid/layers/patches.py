@@ -1,6 +1,6 @@
 """Windows that slide over images and sequences, and the convolution built on them.
 
-A window of k places is k shifted views of the input (`views`); going backward, k arrays of gradients are shifted back
+A window of k offsets is k shifted views of the input (`views`); going backward, k arrays of gradients are shifted back
 and added (`scatter`). Convolution is then a matrix product, in one of two ways that give the same numbers:
 
 - *by patches*: the views side by side are one wide matrix, multiplied by the weights. For the CPU.
@@ -37,7 +37,7 @@ Lengths: TypeAlias = int | Shape
 
 
 def lengths(value: Any, rank: int, name: str) -> Lengths:
-    """A whole number, or one for each spatial axis; several that are equal become one number.
+    """Check a whole number, or one for each spatial axis; equal ones become one number.
 
     Example:
         >>> lengths([3, 3], 2, "kernel"), lengths((3, 5), 2, "kernel")
@@ -52,18 +52,18 @@ def lengths(value: Any, rank: int, name: str) -> Lengths:
 
 @dataclass(frozen=True)
 class Windows:
-    """A window that slides over the spatial axes of an array; every field holds one entry for each axis."""
+    """A window that slides over the spatial axes of an array; each field has an entry for each axis."""
 
     size: Shape
     stride: Shape
     dilation: Shape
-    """Distance between the places of the window."""
+    """Distance between the offsets of the window."""
     inputs: Shape
     """Extent of the input."""
     outputs: Shape
     """Number of positions of the window."""
     padding: tuple[tuple[int, int], ...]
-    """Places added before and after the input."""
+    """Zeros added before and after the input."""
 
 
 def check_rank(layer: str, shape: Shape, rank: int) -> None:
@@ -93,7 +93,7 @@ def slide(
     Formula:
         span = dilation · (size − 1) + 1;
         "valid": outputs = ⌊(inputs − span) / stride⌋ + 1, no padding;
-        "same": outputs = ⌈inputs / stride⌉, the padding it needs, an odd place after the input
+        "same": outputs = ⌈inputs / stride⌉, the padding it needs, an odd zero after the input
 
     Example:
         >>> slide("Conv1D", (5,), 3, 2).outputs, slide("Conv1D", (5,), 3, 2, "same").outputs
@@ -138,12 +138,12 @@ def _each(value: Lengths, rank: int) -> Shape:
 
 
 def _offsets(windows: Windows) -> list[Shape]:
-    # The start of each place of the window, last axis running fastest.
+    # The offsets of the window, last axis running fastest.
     return list(product(*(range(0, k * d, d) for k, d in zip(windows.size, windows.dilation, strict=True))))
 
 
 def views(x: Images, windows: Windows, fill: float = 0.0) -> list[Array]:
-    """The shifted views of the input, one of shape (batch, *outputs, channels) for each place of the window.
+    """Shifted views of the input, (batch, *outputs, channels) each, one for each offset in the window.
 
     Example:
         >>> x = jnp.arange(4.0).reshape(1, 4, 1)
@@ -166,7 +166,7 @@ def views(x: Images, windows: Windows, fill: float = 0.0) -> list[Array]:
 
 
 def all_of_window(mask: Bool[Array, "batch time"], windows: Windows) -> Bool[Array, "batch outputs"]:
-    """The windows over time whose every place is True.
+    """Windows over time that are True throughout.
 
     Example:
         >>> all_of_window(jnp.array([[True, True, False]]), slide("Conv1D", (3,), 2)).tolist()
@@ -206,7 +206,7 @@ def scatter(pieces: Sequence[Array], windows: Windows) -> Images:
 
 
 def _materialized(x: Array) -> Array:
-    # As an array in memory, which the compiler does not compute anew for each of its readers: windows of two places,
+    # As an array in memory, which the compiler does not compute anew for each of its readers: windows of two offsets,
     # the second always beyond the edge, are summed, a pass that XLA neither removes nor fuses. Without it the sum of
     # nine pieces that the backward pass of a 2×2 pooling reads was computed four times over.
     beyond, ones = x.shape[1], (1,) * (x.ndim - 2)
@@ -218,7 +218,7 @@ def _materialized(x: Array) -> Array:
 
 
 def convolve_by_patches(x: Images, weights: Weights, windows: Windows, groups: int) -> Maps:
-    """`convolve` as one product of patches and weights; depthwise, as a sum over the places."""
+    """`convolve` as one product of patches and weights; depthwise, as a sum over the offsets."""
     channels, filters = weights.shape[-2:]
     if channels == 1 and groups > 1:
         places = zip(views(x, windows), weights.reshape(-1, filters), strict=True)
@@ -234,7 +234,7 @@ def convolve_by_patches(x: Images, weights: Weights, windows: Windows, groups: i
 
 
 def gradient_of_input_by_patches(dz: Maps, weights: Weights, windows: Windows, groups: int) -> Images:
-    """`gradient_of_input`: one product a place, scattered."""
+    """`gradient_of_input`: one product for each offset, scattered."""
     channels, filters = weights.shape[-2:]
     W = weights.reshape(-1, channels, filters)
     rows = dz.reshape(-1, groups, filters // groups)
@@ -312,7 +312,7 @@ def _by_platform(by_patches: Callable[..., Array], directly: Callable[..., Array
 
 convolve = _by_platform(convolve_by_patches, convolve_directly)
 """z of x, (batch, *windows.inputs, channels), and weights, (*windows.size, channels / groups, filters): at every
-position of the window, its places times the weights. Filters see the channels of their group alone."""
+position of the window, its values times the weights. Filters see the channels of their group alone."""
 gradient_of_input = _by_platform(gradient_of_input_by_patches, gradient_of_input_directly)
 """∂L/∂x of `convolve` from dz = ∂L/∂z and weights; also the forward pass of a transposed convolution."""
 gradient_of_weights = _by_platform(gradient_of_weights_by_patches, gradient_of_weights_directly)

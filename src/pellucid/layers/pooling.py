@@ -1,4 +1,4 @@
-"""Pooling over sequences and images: the largest or the mean of each window, or of all there is."""
+"""Pooling over sequences and images, by window or global."""
 
 import math
 from abc import abstractmethod
@@ -52,11 +52,11 @@ class Pooling(Layer):
         return "passes" if self.rank == 1 and self.padding == "valid" else None
 
     def output_mask(self, x: Images, mask: Bool[Array, "batch time"]) -> Bool[Array, "batch outputs"]:
-        """The windows that see real steps alone, as in a sequence without padding."""
+        """Mask of the windows that see only real steps."""
         return all_of_window(mask, self.windows(x.shape[1:]))
 
     def windows(self, shape: Shape) -> Windows:
-        """How the window slides over examples of that shape."""
+        """Windows over examples of that shape."""
         check_rank(type(self).__name__, shape, self.rank)
         return slide(type(self).__name__, shape[:-1], self.size, self.stride or self.size, self.padding)  # pyright: ignore[reportArgumentType]
 
@@ -107,7 +107,7 @@ class AveragePooling(Pooling):
 
 
 def _sizes(windows: Windows, x: Array) -> Array:
-    # How many places of each window lie in the input, in the shape of y; the compiler makes it a constant.
+    # The number of inputs in each window, in the shape of y; the compiler makes it a constant.
     y = sum(views(jnp.ones((1, *x.shape[1:-1], 1), x.dtype), windows))
     return jnp.broadcast_to(y, (x.shape[0], *windows.outputs, x.shape[-1]))
 
@@ -143,15 +143,14 @@ class MeanPooling(Layer):
 
 
 @layers.register("max_pool2d")
-@dataclass(frozen=True)
 class MaxPool2D(MaxPooling):
     """The largest value of each window of an image, channel by channel.
 
     Formula:
-        y[h, w, c] = max_i,j x[h·s + i, w·s + j, c]; backward ∂L/∂x = dy at the place of the maximum, 0 elsewhere,
-        summed over the windows that a place belongs to
+        y[h, w, c] = max_i,j x[h·s + i, w·s + j, c]; backward ∂L/∂x = dy at the index of the maximum, 0 elsewhere,
+        summed over the windows that an input belongs to
 
-    Images have the shape (batch, height, width, channels). Where several places of a window are equally large, the
+    Images have the shape (batch, height, width, channels). Where several values of a window are equally large, the
     gradient goes to the first, row by row.
 
     Args:
@@ -180,7 +179,6 @@ class MaxPool2D(MaxPooling):
 
 
 @layers.register("max_pool1d")
-@dataclass(frozen=True)
 class MaxPool1D(MaxPooling):
     """The largest value of each window of a sequence, feature by feature.
 
@@ -208,14 +206,13 @@ class MaxPool1D(MaxPooling):
 
 
 @layers.register("average_pool2d")
-@dataclass(frozen=True)
 class AveragePool2D(AveragePooling):
     """The mean of each window of an image, channel by channel.
 
     Formula:
         y[h, w, c] = Σ_i,j x[h·s + i, w·s + j, c] / n; backward: each position gets dy / n of every window it belongs to
 
-    n counts the places of a window inside the image: with "same", padding is left out of the mean.
+    n is the number of pixels of a window inside the image: with "same", padding is left out of the mean.
 
     Args:
         size: height and width of the windows; one number for both.
@@ -240,7 +237,6 @@ class AveragePool2D(AveragePooling):
 
 
 @layers.register("average_pool1d")
-@dataclass(frozen=True)
 class AveragePool1D(AveragePooling):
     """The mean of each window of a sequence, feature by feature.
 
@@ -277,12 +273,11 @@ def _channels(layer: str, shape: Shape) -> Shape:
 
 
 @layers.register("global_average_pool")
-@dataclass(frozen=True)
 class GlobalAveragePool(MeanPooling):
-    """The mean over all positions, one number for each channel, for images of any size.
+    """Mean over all positions, one number for each channel, for images of any size.
 
     Formula:
-        y[c] = Σ_places x[place, c] / n; backward ∂L/∂x[place, c] = dy[c] / n
+        y[c] = Σ_i x[i, c] / n; backward ∂L/∂x[i, c] = dy[c] / n
 
     Padded steps of a sequence are left out of sum and n; the mean of a sequence without a real step is 0.
 
@@ -308,7 +303,6 @@ class GlobalAveragePool(MeanPooling):
 
 
 @layers.register("mean_over_time")
-@dataclass(frozen=True)
 class MeanOverTime(MeanPooling):
     """The mean over the time steps: of spikes, the firing rate per step.
 
@@ -333,14 +327,13 @@ class MeanOverTime(MeanPooling):
 
 
 @layers.register("global_max_pool")
-@dataclass(frozen=True)
 class GlobalMaxPool(Layer):
-    """The maximum over all positions, one number for each channel: the presence of a feature.
+    """Maximum over all positions, one number for each channel.
 
     Formula:
-        y[c] = max_places x[place, c]; backward ∂L/∂x[place, c] = dy[c] at the maximum, 0 elsewhere
+        y[c] = max_i x[i, c]; backward ∂L/∂x[i, c] = dy[c] at the maximum, 0 elsewhere
 
-    Where several places are equally large, the gradient goes to the first, as in `MaxPool2D`. Padded steps of a
+    Where several values are equally large, the gradient goes to the first, as in `MaxPool2D`. Padded steps of a
     sequence are left out; a sequence without a real step gives 0.
 
     Raises:

@@ -9,7 +9,6 @@ arrays of one step lie together in memory.
 import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal
 
@@ -50,7 +49,7 @@ class Recurrent(Layer):
 
     @property
     def masks(self) -> Literal["passes", "ends"]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Padding goes on where the steps do."""
+        """Padding stays padding where the layer returns each step."""
         return "passes" if self.return_sequences else "ends"
 
     def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
@@ -73,7 +72,7 @@ class Recurrent(Layer):
     def forward(
         self, params: Params, state: State, x: Series, *, key: AnyKey = None, training: bool = False, mask: Mask = None
     ) -> tuple[States, State, Cache]:
-        """`step` from the first time to the last; the cache holds every gate at every time under its name."""
+        """Scan `step` over time; the cache holds every gate at every time under its name."""
         if x.ndim != 3 or x.shape[2] != params["weights"].shape[0]:
             raise ShapeError(
                 f"{describe(self)} was made for sequences of shape (batch, time, {params['weights'].shape[0]}). "
@@ -97,7 +96,7 @@ class Recurrent(Layer):
 
     @abstractmethod
     def step(self, params: Params, carry: Any, arrays: Any) -> tuple[Any, dict[str, Array]]:
-        """One time: from what is carried, and ``x·W + b`` and the mask, to what is carried on and what is kept."""
+        """One time step: from carry, ``x·W + b`` and mask to the new carry and the cached arrays."""
 
     @abstractmethod
     def backward(self, params: Params, cache: Cache, dy: States) -> tuple[Series, Params]:
@@ -125,7 +124,7 @@ def _before(h: Steps) -> Steps:
 def _scan_back(
     step: Callable[[Any, Any], tuple[Any, Any]], dy: Array, real: Array | None, arrays: Any, *carried: Array
 ) -> Any:
-    """What ``step`` keeps for all times, from the last to the first.
+    """Scan ``step`` from the last time to the first.
 
     ``step`` goes from the carry (∂L/∂h, …) and the arrays of one time to the carry one time earlier and what to keep;
     ``carried`` is carried beside ∂L/∂h. ``dy`` is (batch, time, units) or, of the last state alone, (batch, units).
@@ -143,9 +142,8 @@ def _scan_back(
 
 
 @layers.register("rnn")
-@dataclass(frozen=True)
 class RNN(Recurrent):
-    """A recurrent layer: each state is computed from the inputs of a step and the state before.
+    """Plain recurrent layer: each state from the inputs of a step and the state before.
 
     Formula:
         z = x·W + h·R + b; h ← f(z); h begins at 0
@@ -213,7 +211,6 @@ class RNN(Recurrent):
 
 
 @layers.register("lstm")
-@dataclass(frozen=True)
 class LSTM(Recurrent):
     """A recurrent layer with a memory cell, for dependencies over long times.
 
@@ -309,9 +306,8 @@ class LSTM(Recurrent):
 
 
 @layers.register("gru")
-@dataclass(frozen=True)
 class GRU(Recurrent):
-    """A recurrent layer with two gates and no cell beside its state: three quarters of an LSTM's weights.
+    """Gated recurrent unit: two gates, no cell, three quarters of an LSTM's weights.
 
     Formula:
         s = h·R + b′; r, u = σ(x·W + b + s); n = tanh(x·W + b + r·s), each with its own third of W, R, b and b′;
@@ -389,9 +385,8 @@ class GRU(Recurrent):
 
 
 @layers.register("bidirectional")
-@dataclass(frozen=True)
 class Bidirectional(Wrapper):
-    """Two recurrent layers alike, one reading the sequence from its beginning, the other from its end.
+    """Two equal recurrent layers, one forward in time, the other backward.
 
     Formula:
         y = [forward(x), backward(x reversed)], side by side or summed

@@ -6,7 +6,7 @@ from pellucid.core.types import Array, Bool, Shape
 
 
 def real_in_all(masks: tuple[Bool[Array, "batch ..."] | None, ...]) -> Bool[Array, "batch ..."] | None:
-    """The steps that are real in each of several arrays; one without a mask (None) has no padding.
+    """Combine masks: True where all are True; None stands for no padding.
 
     Example:
         >>> real_in_all((jnp.array([[True, True]]), None, jnp.array([[True, False]]))).tolist()

@@ -1,4 +1,4 @@
-"""Masks: which steps of a sequence are real and which are padding, carried beside the activations.
+"""Masks of padded steps, carried beside the activations.
 
 A mask is True where a step is real, (batch, time). It begins where padding is declared: at an `Embedding` with
 ``mask_zero``, or at the sequence that a layer with a ``mask_value`` reads, which is followed back to the network's
@@ -21,7 +21,7 @@ from pellucid.network.structure import Structure
 
 
 class Masks:
-    """The masks of one forward pass, begun from the arrays of the network's inputs by name."""
+    """Masks of one forward pass, from the arrays of the network's inputs by name."""
 
     def __init__(self, network: Structure, inputs: Mapping[str, Any]) -> None:
         self.network = network
@@ -59,7 +59,7 @@ class Masks:
 
 
 def mask_arguments(layer: Layer, masks: tuple[Any, ...]) -> dict[str, Any]:
-    """The arguments of a layer's ``forward`` for the masks of its inputs; None for an input without padding."""
+    """Arguments of a layer's ``forward`` for the masks of its inputs; None without padding."""
     if not layer.takes_mask or all(mask is None for mask in masks):
         return {}
     return {"mask": masks[0] if layer.inputs == 1 else masks}
@@ -71,7 +71,7 @@ def declares_padding(network: Structure) -> bool:
 
 
 def padding_of_input(network: Structure, input_shape: tuple[int, ...]) -> Any:
-    """The features of a padded step of the only input, shape (features,); None where none are declared."""
+    """Features of a padded step of the only input, shape (features,); None without padding."""
     for name, value in padding_values(network).items():
         layer = None if name in network.inputs else network.layers[network.names.index(name)]
         shape = input_shape if layer is None else layer.init(None, input_shape)[2]
@@ -85,9 +85,6 @@ def padding_values(network: Structure) -> Mapping[str, float]:
     """The inputs whose padding is found by its value, and the value.
 
     A `Reshape` of an input stands for it, since it keeps the values and may be what makes steps of them.
-
-    Raises:
-        InvalidValue: two layers that look for different values in one input.
 
     Example:
         >>> from pellucid.layers import LSTM, Dense
@@ -134,15 +131,20 @@ def check_masks(network: Structure, shapes: Mapping[str, tuple[int, ...]] | None
 
     ``shapes`` are those of one example of each input and of each layer's output; without them only padding that an
     `Embedding` makes is followed.
-
-    Raises:
-        InvalidValue: naming the layer.
     """
     if not declares_padding(network):
         return
     if shapes is not None:
         arrays = {name: jax.ShapeDtypeStruct((1, *shape), jnp.float32) for name, shape in shapes.items()}
-        jax.eval_shape(lambda values: _masks_of(network, values), arrays)
+
+        def masks_of(values: dict[str, Any]) -> Any:
+            masks = Masks(network, {name: values[name] for name in network.inputs})
+            for i, (name, reads) in enumerate(zip(network.names, network.reads, strict=True)):
+                read = tuple(values[source] for source in reads)
+                masks.add(i, read[0] if network.layers[i].inputs == 1 else read, values[name])
+            return masks.of
+
+        jax.eval_shape(masks_of, arrays)
         return
     masked: set[str] = set()
     for i, (name, layer, reads) in enumerate(zip(network.names, network.layers, network.reads, strict=True)):
@@ -153,14 +155,6 @@ def check_masks(network: Structure, shapes: Mapping[str, tuple[int, ...]] | None
                 raise _refusal(network, i)
             if layer.masks == "passes" and (layer.inputs is None or reads[0] in masked):
                 masked.add(name)
-
-
-def _masks_of(network: Structure, values: dict[str, Any]) -> Any:
-    masks = Masks(network, {name: values[name] for name in network.inputs})
-    for i, (name, reads) in enumerate(zip(network.names, network.reads, strict=True)):
-        read = tuple(values[source] for source in reads)
-        masks.add(i, read[0] if network.layers[i].inputs == 1 else read, values[name])
-    return masks.of
 
 
 def _refusal(network: Structure, i: int) -> InvalidValue:

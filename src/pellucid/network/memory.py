@@ -21,7 +21,7 @@ MB an image); a sequence of 500 steps through an LSTM of 32 units 0.35 ms in bat
 SINGLE_PASS = 2**28
 """The same for a single pass that needs all its examples together."""
 ACCELERATOR_MEMORY = 2**28
-"""The same on an accelerator, which needs many rows to be busy and has memory of its own."""
+"""The same on an accelerator, which needs many rows to be busy and has separate memory."""
 SMALL = 2**18
 """Bytes of a forward pass that costs no more than the call: fewer rows are filled up to it, so that one size serves."""
 MOST_ROWS = 1024
@@ -29,7 +29,7 @@ MOST_ROWS = 1024
 
 
 def rows_that_fit(network: Network, input_shape: Shapes, memory: int | None = None) -> int:
-    """The most examples of a forward pass within ``memory`` bytes: a power of two, 1 to `MOST_ROWS`.
+    """Compute the most examples of a forward pass within ``memory`` bytes: a power of two.
 
     Without ``memory`` the fastest, `MEMORY` or `ACCELERATOR_MEMORY`; ``input_shape`` is of one example.
 
@@ -44,7 +44,7 @@ def rows_that_fit(network: Network, input_shape: Shapes, memory: int | None = No
 
 
 def rows_at_once(network: Network, input_shape: Shapes, rows: int) -> int:
-    """The batch size for the prediction of ``rows`` examples; the last batch is filled up to it.
+    """Compute the batch size for predicting ``rows`` examples.
 
     The smallest power of two that holds them all, so that a network is compiled for few sizes; more where they cost
     nothing (`SMALL`), fewer where they do not fit (`rows_that_fit`).
@@ -64,7 +64,7 @@ def _power_of_two_within(rows: int) -> int:
 
 @lru_cache(maxsize=64)
 def bytes_of_example(network: Network, input_shape: Shapes) -> int:
-    """The memory of a forward pass for each further example, in bytes. Nothing is computed: shapes only.
+    """Memory of a forward pass for each further example, in bytes, from shapes alone.
 
     A layer computes more than its output (the patches of a convolution, the gates of all time steps), so the arrays of
     the traced program are followed to the moment at which they need most. The compiler, which fuses much, needs less.
@@ -85,7 +85,6 @@ def bytes_of_example(network: Network, input_shape: Shapes) -> int:
 
 
 def _fullest(jaxpr: Any) -> int:
-    """The most bytes that a traced program needs at any moment."""
     last = {read: i for i, equation in enumerate(jaxpr.eqns) for read in _variables(equation.invars)}
     last |= dict.fromkeys(_variables(jaxpr.outvars), len(jaxpr.eqns))
     alive: dict[Any, int] = {}
@@ -103,6 +102,6 @@ def _variables(read: Any) -> list[Any]:
 
 
 def _bytes(aval: Any) -> int:
-    # A random key has no size of its own.
+    # A random key has no size.
     size = getattr(aval.dtype, "itemsize", 4) if hasattr(aval, "dtype") else 0
     return math.prod(getattr(aval, "shape", ())) * size

@@ -44,7 +44,7 @@ class BackwardPass(NamedTuple):
 
 @dataclass(frozen=True, init=False, repr=False)
 class Network(Structure):
-    """Layers one after another, from the input to the prediction; `Network.graph` makes one with branches and merges.
+    """A chain of layers from input to prediction; `Network.graph` makes branches and merges.
 
     A layer with an ``activation`` counts as two, the map and the activation, so that z and a are
     both visible. A network holds structure only: its parameters are a tuple with one dict for each layer.
@@ -197,7 +197,7 @@ class Network(Structure):
     def backward(
         self, params: tuple[Params, ...], caches: tuple[Cache, ...], gradients: Mapping[int, Array]
     ) -> BackwardPass:
-        """The layers in reverse; the gradients that come back to one layer from several readers add up.
+        """Run the layers in reverse; gradients from several readers of a layer add up.
 
         Args:
             params: those of the forward pass.
@@ -222,7 +222,7 @@ class Network(Structure):
         )
 
     def accepting(self, input_shape: Shapes) -> "Network":
-        """This network, with a layer in front that brings examples into the shape that the first layer takes.
+        """Prepend a `Flatten` or `Reshape` where the first layer needs another shape of example.
 
         A `Flatten` before a dense layer; a `Reshape` that adds the axis of channels before a convolution or pooling.
         A graph stays as it is.
@@ -285,7 +285,7 @@ class Network(Structure):
         return tuple(given)
 
     def _walk(self, values: dict[str, Any]) -> Iterator[tuple[str, Layer, Any]]:
-        """Name, layer and what it reads of ``values``, which the caller fills on the way."""
+        """Yield name, layer and inputs from ``values``, which the caller fills meanwhile."""
         for name, layer, reads in zip(self.names, self.layers, self.reads, strict=True):
             read = tuple(values[source] for source in reads)
             yield name, layer, read[0] if layer.inputs == 1 else read
@@ -308,14 +308,11 @@ class Network(Structure):
 
 
 def build_network(description: Any) -> Network:
-    """The network of a description: a list of layers, or tables of them as TOML holds them.
+    """Build a network from its description: a list of layers, or tables from TOML.
 
     Args:
         description: from ``describe()``; or a table with ``layers`` alone, or with ``inputs``, ``nodes`` and
             ``outputs``.
-
-    Raises:
-        InvalidValue: something else.
 
     Example:
         >>> build_network([{"name": "dense", "units": 3}]).names

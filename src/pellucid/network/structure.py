@@ -24,7 +24,7 @@ class Structure:
     """A name for each layer."""
     layers: tuple[Layer, ...]
     reads: tuple[tuple[str, ...], ...]
-    """What each layer reads: names of inputs or of layers before it."""
+    """Inputs of each layer: names of inputs or of layers before it."""
     outputs: tuple[str, ...]
     """The names of the layers whose outputs are the predictions."""
 
@@ -78,7 +78,7 @@ def graph(inputs: Names, nodes: Mapping[str, Any], outputs: Names) -> Structure:
 
 
 def split_activation(layer: Layer) -> tuple[Layer, ...]:
-    """The layer without its activation, and the activation; or the layer alone, where it has none outside."""
+    """Split a layer into the layer without activation and the activation, if it has one."""
     function = getattr(layer, "activation", None)
     if function is None or layer.activation_inside:
         return (layer,)
@@ -105,10 +105,10 @@ def _node(name: str, given: Any) -> tuple[Layer, tuple[str, ...]]:
         )
     layer, reads = layers.build(given[0]), several(given[1])
     if layer.inputs != len(reads) and (layer.inputs is not None or not reads):
-        wanted = "at least 1" if layer.inputs is None else layer.inputs
+        expected = "at least 1" if layer.inputs is None else layer.inputs
         advice = " Add() or Concatenate() merges several into one." if layer.inputs == 1 else ""
         raise InvalidValue(
-            f"the node {name!r} ({layer.name}) reads {wanted} input{'s' * (wanted != 1)}. "
+            f"the node {name!r} ({layer.name}) reads {expected} input{'s' * (expected != 1)}. "
             f"Received: {len(reads)} ({', '.join(reads)}).{advice}"
         )
     return layer, reads
@@ -131,7 +131,6 @@ def _check_names(inputs: tuple[str, ...], nodes: Nodes, outputs: tuple[str, ...]
 
 
 def _in_order(inputs: tuple[str, ...], nodes: Nodes) -> tuple[str, ...]:
-    """The nodes so that each comes after what it reads, else as given."""
     waiting, ordered = dict(nodes), list(inputs)
     while waiting:
         ready = next((name for name, (_, reads) in waiting.items() if set(reads) <= set(ordered)), None)

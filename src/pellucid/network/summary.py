@@ -25,7 +25,7 @@ class Row:
     multiply_adds: int
     """Of one example's forward pass: the products of its matrix multiplications and convolutions."""
     reads: tuple[str, ...] = ()
-    """The inputs and layers that a node of a graph reads; empty in a chain."""
+    """Inputs and layers read by a node of a graph; empty in a chain."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -112,7 +112,6 @@ def summarize(network: Network, input_shape: Shapes) -> Summary:
 
 
 def _measure(layer: Any, input_shapes: Sequence[Shape]) -> tuple[int, int, Shape]:
-    """A layer's parameters, the products of its forward pass, and its output shape."""
     shape = input_shapes[0] if layer.inputs == 1 else tuple(input_shapes)
     output_shape: Any = None
 

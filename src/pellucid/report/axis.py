@@ -31,7 +31,8 @@ class Axis:
                 factor = max(factor, 1.3)
             return Axis(low / factor, high * factor, True, whole)
         if whole:
-            low = float(math.floor(low))
+            low, high = float(math.floor(low)), float(math.ceil(high))
+            low = 0.0 if 0 < low <= 0.05 * high else low
         length = high - low
         if length <= 1e-9 * max(abs(low), abs(high)):
             length = 2 * (abs(high) * 0.1 or 0.5)

@@ -83,6 +83,19 @@ class Meter:
     fraction: float
     kind: str = "note"
 
+    @property
+    def text(self) -> str:
+        """The percentage; never 100% for less, nor 0% for more.
+
+        Example:
+            >>> Meter(0.41).text, Meter(0.997).text, Meter(1e-6).text
+            ('41%', '> 99%', '< 1%')
+        """
+        text = f"{self.fraction:.0%}"
+        if text == "100%" and self.fraction < 1:
+            return "> 99%"
+        return "< 1%" if text == "0%" and self.fraction > 0 else text
+
 
 class Words(tuple["Inline", ...]):
     """Several pieces of `Inline` where one is expected.

@@ -42,6 +42,7 @@ td:first-child:not(.n),th:first-child:not(.n){min-width:7rem}
 .columns td:first-child:not(.n),.columns th:first-child:not(.n){min-width:4rem}
 .n{text-align:right}
 td.n{white-space:nowrap}
+td.t{min-width:13rem}
 figure{margin:.8rem 0;min-width:0}
 svg,img{display:block;width:100%;height:auto}
 section>svg{margin:.8rem 0}
@@ -88,6 +89,8 @@ WIDE, HALF, NARROW = 1024, 500, 370
 """Pixels that a chart is drawn for: across the page, in half of it, on a telephone."""
 MOST_PIXELS = 50_000
 """Bytes of the pictures in a chart above which it is written once, and not anew for a telephone."""
+MANY_COLUMNS, LONG_TEXT = 6, 24
+"""Columns of a table above which those with texts longer than so many characters keep a width, so that it scrolls."""
 CONTENTS = 4
 """Sections from which on a page begins with links to them."""
 
@@ -228,7 +231,12 @@ def _block(block: doc.Block, width: int, level: int) -> Html:
 
 def _table(shown: doc.Table) -> Html:
     numeric = shown.numeric if shown.head else [False] * len(shown.numeric)
-    kinds = ["n" if right else None for right in numeric]
+    many = len(numeric) > MANY_COLUMNS
+    long = [
+        many and any(isinstance(cell, str) and len(cell) > LONG_TEXT for cell in column)
+        for column in zip(*shown.rows, strict=True)
+    ] or [False] * len(numeric)
+    kinds = ["n" if right else "t" if wide else None for right, wide in zip(numeric, long, strict=True)]
     head = Html("")
     if shown.head:
         cells = (

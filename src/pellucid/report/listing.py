@@ -35,7 +35,7 @@ class RunTable:
         return f"<RunTable of {len(self.rows)} rows>"
 
     def __str__(self) -> str:
-        return terminal.text(self.to_document(), width=200).strip()
+        return terminal.text(self.to_document(), width=200).strip("\n")
 
     def _repr_html_(self) -> str:
         return html.fragment(self.to_document())
@@ -54,7 +54,7 @@ def list_runs(folder: str | Path = "runs") -> RunTable:
     """
     path = Path(folder)
     if not path.is_dir():
-        raise StorageError(f"there is no folder {path}. Runs are kept in the folder runs where nothing else is said.")
+        raise StorageError(f"there is no folder {path}. Runs are kept in the folder runs by default.")
     files = [RunFolder(entry) for entry in path.iterdir() if RunFolder(entry).exists()]
     files.sort(key=lambda run: -(run.path / "experiment.toml").stat().st_mtime)
     return RunTable(("date", "run", "network", "epochs", "result", "finding"), tuple(map(_row, files)))

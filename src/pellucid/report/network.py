@@ -76,7 +76,7 @@ class NetworkChart:
         neurons = [*self.neurons, *[None] * len(sizes)]
         radius, gap = (17.0, 46.0) if written or self.neurons else (6.0, 21.0)
         gap += 6 if self.below[1] else 0
-        left = radius + 8 + min(0.25 * width, max(map(text_width, self.inputs), default=0))
+        left = radius + 8 + min(0.42 * width, max(map(text_width, self.inputs), default=0))
         right = radius + 8 + min(0.25 * width, max(map(text_width, self.outputs), default=0))
         top = LINE + (2 * LINE + 4 if self.layers else 0)
         height = gap * max(sizes) + top + 12
@@ -111,9 +111,11 @@ class NetworkChart:
                 drawing.marks.append(Markers([x], [y], 0, fill, radius, edge=INK))
                 drawing.marks.append(Label(x, y + 4, _short(value), "middle", ink, 11))
         letter, seconds = self.below
+        below: list[Label] = []
         for x, of_layer, values in zip(xs, ys, seconds, strict=False):
             for y, value in zip(of_layer, () if values is None else values, strict=False):
-                drawing.marks.append(Label(x, y + radius + 11, f"{letter} {_short(float(value))}", "middle", QUIET, 10))
+                below.append(Label(x, y + radius + 11, f"{letter} {_short(float(value))}", "middle", QUIET, 10))
+        drawing.marks += _on_white(below)
         for k, name in enumerate(self.layers):
             across = xs[1] - xs[0] - 8
             for i, line in enumerate(wrapped(name, across)):
@@ -131,7 +133,8 @@ class NetworkChart:
     @staticmethod
     def _number(weight: float, xs: Any, ys: Any, placed: list[tuple[float, float]], colour: str) -> Label:
         """The number on a line, where it hides no other."""
-        choices = [(xs[0] + at * (xs[1] - xs[0]), ys[0] + at * (ys[1] - ys[0])) for at in _PLACES]
+        places = _PLACES if xs[1] - xs[0] > CLOSE else (0.5,)
+        choices = [(xs[0] + at * (xs[1] - xs[0]), ys[0] + at * (ys[1] - ys[0])) for at in places]
         free = [one for one in choices if all(abs(one[0] - x) > 36 or abs(one[1] - y) > 13 for x, y in placed)]
         x, y = (free or choices)[0]
         placed.append((x, y))
@@ -140,7 +143,12 @@ class NetworkChart:
 
 def _short(value: float) -> str:
     text = number(value, 2)
-    return text if len(text) <= 5 else number(round(value, 2), 2)
+    if len(text) <= 5:
+        return text
+    if round(value, 2):
+        return number(round(value, 2), 2)
+    digit, power = f"{value:.0e}".split("e")  # two decimals would make it 0
+    return f"{digit}e{int(power)}".replace("-", "−")
 
 
 _PLACES = (0.34, 0.5, 0.66, 0.26, 0.42, 0.58, 0.74, 0.3, 0.38, 0.46, 0.54, 0.62, 0.7, 0.2, 0.8)

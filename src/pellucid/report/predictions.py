@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pellucid.data import Dataset, Part
+from pellucid.data import Dataset, Part, TableEncoder
 from pellucid.functions.losses import Reads
 from pellucid.report.chart import HeatMap, Histogram, ImageGrid, LineChart, ScatterChart, Series
 from pellucid.report.document import Block, Columns, Figure, Inline, Section, Table, number, percent
@@ -137,8 +137,8 @@ def _confusion(counts: np.ndarray, names: Sequence[str]) -> Block:
     if len(names) > MOST_CLASSES:
         wrong = counts - np.diag(np.diag(counts))
         pairs = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CLASSES]
-        found = [(*divmod(i, len(names)), int(wrong.flat[i])) for i in pairs.tolist() if wrong.flat[i]]
-        rows = [(names[true], names[predicted], count) for true, predicted, count in found]
+        n, most = len(names), (i for i in pairs.tolist() if wrong.flat[i])
+        rows = [(names[i // n], names[i % n], int(wrong.flat[i])) for i in most]
         return Table(("true class", "predicted as", "rows"), rows, "The classes most often confused")
     # The square root brings out small fractions, which are the mistakes.
     shades = np.sqrt(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
@@ -192,30 +192,34 @@ def _of_labels(data: Dataset, part: Part, outputs: np.ndarray, threshold: float)
 def _of_numbers(data: Dataset, part: Part, outputs: np.ndarray) -> list[Block]:
     true, predicted = part.y.astype(float), outputs.reshape(part.y.shape).astype(float)
     residuals = predicted - true
-    names = [f"output {i + 1}" for i in range(true.shape[1])] if true.shape[1] > 1 else ["target"]
+    several = true.shape[1] > 1
+    target = data.encoder.target if isinstance(data.encoder, TableEncoder) else "target"
+    names = [f"output {i + 1}" for i in range(true.shape[1])] if several else [target]
     r2 = _r2(np.square(residuals), true)
     rmse, mae, mean = np.sqrt(np.square(residuals).mean(axis=0)), np.abs(residuals).mean(axis=0), residuals.mean(axis=0)
     rows = list(zip(names, r2, rmse, mae, mean, strict=True))
     even = np.unique(np.linspace(0, len(part) - 1, min(len(part), MOST_POINTS)).astype(int))
     charts: list[Block] = []
     for i, name in enumerate(names[:MOST_OUTPUTS]):
+        of = f"{name}: " if several else ""
         points = Series(name, true[even, i], predicted[even, i])
         residual = Series(name, predicted[even, i], residuals[even, i])
-        ideal = ScatterChart(
-            f"{name}: predicted against true", [points], "true", "predicted", diagonal=True, equal=True
-        )
         charts += [
-            Figure(ideal, "On the dashed line the prediction is right."),
+            Figure(
+                ScatterChart(f"{of}predicted against true", [points], "true", "predicted", diagonal=True, equal=True),
+                "On the dashed line the prediction is right.",
+            ),
             Columns(
-                _histogram(f"{name}: residuals", residuals[:, i], "predicted − true", 0.0),
-                ScatterChart(f"{name}: residual against predicted", [residual], "predicted", "predicted − true"),
+                _histogram(f"{of}residuals", residuals[:, i], "predicted − true", marker=0.0),
+                ScatterChart(f"{of}residual against predicted", [residual], "predicted", "predicted − true"),
             ),
         ]
     size = np.abs(residuals / (true.std(axis=0) + 1e-12)).max(axis=1)
     worst = np.argsort(-size, kind="stable")
 
     def cells(row: int) -> list[Inline]:
-        return [", ".join(map(number, values)) for values in (true[row], predicted[row], residuals[row])]
+        columns = (true[row], predicted[row], residuals[row])
+        return [", ".join(map(number, values)) if several else float(values[0]) for values in columns]
 
     mistakes = examples(data, part, worst, ("true", "predicted", "error"), cells)
     head = ("", "R²", "root mean squared error", "mean absolute error", "mean error")

@@ -142,7 +142,7 @@ def _story(trained: Trained, constant: Mapping[str, float]) -> str:
 def _results(trained: Trained, constant: Mapping[str, float]) -> Block:
     result, epochs = trained.result, trained.history.epochs
     if not result:
-        return "There were no held-out rows to measure on."
+        return None
     columns: dict[str, Mapping[str, float]] = {"at the end": result}
     if not trained.adversarial:  # of a GAN they are the metrics of the last epoch already
         last = {name: float(epochs[name][-1]) for name in result if len(epochs.get(name, ()))}
@@ -150,16 +150,18 @@ def _results(trained: Trained, constant: Mapping[str, float]) -> Block:
     if constant:
         columns["constant predictor, held-out rows"] = constant
     table = Table(["", *columns], [[words(name), *(of.get(name) for of in columns.values())] for name in result])
-    return Section("Result", table, _improvement(result.get("loss"), constant.get("loss")))
+    return Section("Result", table, _improvement(trained.facts.task, result.get("loss"), constant.get("loss")))
 
 
-def _improvement(loss: float | None, of_constant: float | None) -> Block:
+def _improvement(task: str, loss: float | None, of_constant: float | None) -> Block:
     if loss is None or not of_constant:
         return None
     fraction = 1 - loss / of_constant
+    targets = "training inputs" if task == "reconstruction" else "training targets"
+    most_frequent = ": the frequencies of the classes, so it always predicts the most frequent one"
     return (
-        "The constant predictor gives every row the mean of the training targets; for classes these are their "
-        "frequencies, so that it always predicts the most frequent one. "
+        f"The constant predictor gives every row the mean of the {targets}"
+        f"{most_frequent if task in ('binary', 'multiclass') else ''}. "
         + (
             f"The network's loss is {fraction:.1%} smaller."
             if fraction > 0

@@ -39,7 +39,7 @@ def samples_section(samples: np.ndarray, real: np.ndarray, scores: tuple[np.ndar
     ]
     chart = LineChart("the critic's scores", lines, "score, higher for more real", "examples", log=False)
     caption = (
-        f"How many of {len(samples):,} examples of each kind. The further apart the two lie, the better the critic "
+        f"Number of {len(samples):,} examples of each kind. The further apart the two lie, the better the critic "
         "still distinguishes them."
     )
     return Section("Generated examples", Columns(*shown, Figure(chart, caption)))

@@ -1,1 +1,1 @@
-"""Runs: the settings of a training, the training itself, and the record that it leaves."""
+"""Runs: settings, training, and the record of a training."""

@@ -21,7 +21,7 @@ from pellucid.runs.folder import RunFolder
 from pellucid.training import Training, from_arrays, to_arrays
 
 KEPT = 2
-"""Checkpoints of a run that are kept; older ones are removed once a newer one is complete."""
+"""Checkpoints kept of a run; older ones are removed once a newer one is complete."""
 
 
 def save_checkpoint(folder: Path, step: int, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> Path:

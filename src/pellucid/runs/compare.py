@@ -50,7 +50,7 @@ class Comparison:
 
     @property
     def metric(self) -> str:
-        """The metric that is compared by default, that on the held-out rows."""
+        """The metric compared by default: the one on the held-out rows."""
         return f"held_out_{self.runs[0][0].program.metric_name}"
 
     @property
@@ -187,7 +187,7 @@ def compare_settings(
     progress: bool = False,
 ) -> Comparison:
     """Train every combination of some settings with the same seeds; see `pellucid.compare`."""
-    chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+    seed_numbers = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if isinstance(seeds, int):
         require(seeds, WholeNumber(1), "seeds")
     dataset = make_dataset(*data) if isinstance(data, tuple) else data
@@ -196,10 +196,10 @@ def compare_settings(
     combinations = _combinations(over)
     plans = []
     for changes in combinations:
-        given = {**settings, **changes}
-        plans.append(settle(given.pop("network", None), dataset, given))
-    each = [plan for plan in plans for _ in chosen]
-    seeded = [msgspec.structs.replace(plan.experiment, seed=seed) for plan in plans for seed in chosen]
+        options = {**settings, **changes}
+        plans.append(settle(options.pop("network", None), dataset, options))
+    each = [plan for plan in plans for _ in seed_numbers]
+    seeded = [msgspec.structs.replace(plan.experiment, seed=seed) for plan in plans for seed in seed_numbers]
     records = many(
         seeded,
         [plan.data for plan in each],
@@ -207,9 +207,9 @@ def compare_settings(
         optimizers=[plan.optimizer for plan in each],
         progress=progress,
     )
-    starts = range(0, len(records), len(chosen))
-    runs = tuple(tuple(records[start : start + len(chosen)]) for start in starts)
-    return Comparison(combinations, chosen, runs, against)
+    starts = range(0, len(records), len(seed_numbers))
+    runs = tuple(tuple(records[start : start + len(seed_numbers)]) for start in starts)
+    return Comparison(combinations, seed_numbers, runs, against)
 
 
 def _combinations(over: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Any], ...]:

@@ -34,13 +34,13 @@ if TYPE_CHECKING:  # ``--help`` shows the settings and imports neither jax nor n
 ScalingChoice: TypeAlias = Literal["auto", "standardise", "min_max", "none"]
 CHOICES = get_args(ScalingChoice)
 RECORD = ("activations", "gradients", "updates", "weights")
-"""What is measured of the layers by default."""
+"""Measurements of the layers by default."""
 SEEDS = WholeNumber(0, 2**32 - 1)
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What is declared of a setting beside its type.
+    """Declaration of a setting beside its type.
 
     Args:
         help: what it means, in a sentence.
@@ -151,7 +151,7 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def adversarial(self) -> bool:
-        """Whether two networks are trained against each other."""
+        """True where two networks are trained against each other."""
         return isinstance(self.network, Mapping) and "generator" in self.network
 
     @property
@@ -161,7 +161,7 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def decides(self) -> bool:
-        """Whether something is decided during the training (early stopping, a schedule on plateaus)."""
+        """True with early stopping or a plateau schedule, which decide during the training."""
         from pellucid.functions.schedules import watches_loss
         from pellucid.optimizers import as_optimizer
 
@@ -170,7 +170,7 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return self.early_stopping is not None or watches_loss(rate)
 
     def training_rows(self, rows: int) -> int:
-        """How many of ``rows`` rows are trained on: without the validation part, where something is decided on one."""
+        """Number of ``rows`` rows trained on: all but the validation part, if any."""
         return rows - (math.ceil(self.validation * rows) if self.decides else 0)
 
     def rows_of_step(self, rows: int) -> int:
@@ -193,7 +193,7 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return "adversarial" if self.adversarial else "supervised"
 
     def to_dict(self) -> dict[str, Any]:
-        """All settings of this kind of training that are set, for TOML, which knows no null."""
+        """Convert the settings to a dictionary for TOML, without those that are None."""
         plain = msgspec.to_builtins(self, enc_hook=lambda number: number.item())
         return {
             name: value
@@ -227,7 +227,7 @@ WORDS: dict[str, Setting] = {
 """Words that are settled into the optimiser or the network."""
 
 TYPES: dict[str, Any] = {"learning_rate": float, "dropout": float}
-"""The types of the words that are numbers on the command line; those of the fields follow."""
+"""Types of the options that are numbers on the command line; those of the fields follow."""
 
 SETTINGS: dict[str, Setting] = {}
 """Every setting by name, the fields of `Experiment` first."""
@@ -316,7 +316,7 @@ def _lower(text: str) -> str:
 
 
 def as_early_stopping(given: Any) -> "EarlyStopping | None":
-    """Early stopping of its patience, of a table of its fields, or as it is.
+    """Convert a patience, or a table of fields, to `EarlyStopping`.
 
     Raises:
         InvalidValue: none of these.
@@ -366,10 +366,10 @@ def vary(experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
 
 
 def open_data(settings: Mapping[str, Any]) -> "Dataset":
-    """The dataset that an experiment's ``data`` table names: a registered one, or a file.
+    """Open the dataset named by an experiment's ``data`` table: a built-in one, or a file.
 
     Raises:
-        DataError: no dataset of that name, as where the data came as arrays, which only the caller can give again.
+        UnknownName: no dataset of that name, as where the data came as arrays, which only the caller can give again.
     """
     from pellucid.data import generation, load_dataset, load_table, load_translations, reconstruction
     from pellucid.data.encoding import UNTARGETED

@@ -1,4 +1,4 @@
-"""What a run keeps of its data."""
+"""Facts of the data kept with a run."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -14,7 +14,7 @@ PREPARED = ("preprocessing", "target_preprocessing")
 
 @dataclass(frozen=True)
 class DataFacts:
-    """What a run keeps of its data: how inputs are read and outputs are named; no rows."""
+    """Facts of the data kept with a run: encoding, scaling, names; no rows."""
 
     name: str
     task: Task
@@ -62,7 +62,7 @@ class DataFacts:
         return Target(self.task, self.classes, labels).encode(y)
 
     def _labels_of(self, y: np.ndarray) -> tuple[int | str, ...]:
-        """What each class is called in ``y``: by name; or, where no name is a number, by its number."""
+        """Labels of the classes in ``y``: names; or, where no name is a number, numbers."""
         if y.dtype.kind not in "iuf":
             return self.classes
         if any(map(_whole, self.classes)):
@@ -71,7 +71,7 @@ class DataFacts:
 
     @property
     def class_values(self) -> np.ndarray:
-        """The classes as predictions give them: numbers and booleans as such, all else as text."""
+        """Classes as predictions return them: numbers and booleans as such, all else as text."""
         if all(map(_whole, self.classes)):
             return np.array([int(name) for name in self.classes])
         if set(self.classes) <= {"False", "True"}:
@@ -84,7 +84,7 @@ class DataFacts:
         return plain | {"encoder": None if self.encoder is None else self.encoder.to_dict()}
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """The arrays that ``to_dict`` leaves out."""
+        """Return the arrays that ``to_dict`` leaves out."""
         return {f"{part}/{name}": array for part in PREPARED for name, array in getattr(self, part).to_dict().items()}
 
     @staticmethod

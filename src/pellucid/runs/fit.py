@@ -1,4 +1,4 @@
-"""The one way to make a training, for every program: begin, run to the end, save, load."""
+"""Make a training with any program: begin, run to the end, save, load."""
 
 import sys
 import time
@@ -58,31 +58,31 @@ def begin(plan: Plan) -> Trained:
         check_own_loss(training)
     if experiment.snapshots:
         training.snapshots = SnapshotTaker(experiment.snapshots)
-    begun = Trained.of_training(training, experiment, plan.data, DataFacts.of(ready.data))
-    begun.notes = Notes((*plan.choices, *_scalings(begun)))
-    return begun
+    prepared = Trained.of_training(training, experiment, plan.data, DataFacts.of(ready.data))
+    prepared.notes = Notes((*plan.choices, *_scalings(prepared)))
+    return prepared
 
 
-def _scalings(begun: Trained) -> tuple[str, ...]:
-    """How inputs and targets are scaled, where that is not what the dataset says."""
-    if begun.adversarial or begun.data is None or begun.data.task == "translation":
+def _scalings(prepared: Trained) -> tuple[str, ...]:
+    """Scalings of inputs and targets, where they differ from the dataset's."""
+    if prepared.adversarial or prepared.data is None or prepared.data.task == "translation":
         return ()
-    texts = describe_inputs(begun.data, begun.network), describe_targets(begun.facts.target_preprocessing)
+    texts = describe_inputs(prepared.data, prepared.network), describe_targets(prepared.facts.target_preprocessing)
     return tuple(text for text in texts if text is not None)
 
 
 def fit(
-    begun: Trained,
+    prepared: Trained,
     *,
     folder: str | Path | None = None,
     overwrite: bool = False,
     checkpoint_every: float = 10.0,
     progress: bool = True,
 ) -> Trained:
-    """Train from wherever the training is to its end, or to Ctrl-C, and save the result.
+    """Train from the current step to the end, or to Ctrl-C, and save the result.
 
     Args:
-        begun: what `begin` or `pellucid.runs.resume` prepared.
+        prepared: the record that `begin` or `pellucid.runs.resume` prepared.
         folder: run folder to save to; None for none.
         overwrite: replace the run that ``folder`` holds already.
         checkpoint_every: seconds between checkpoints.
@@ -95,30 +95,30 @@ def fit(
         StorageError: the folder holds a run already, or cannot be written.
         TrainingDiverged: the loss became NaN or infinite; what was trained until then is in the folder.
     """
-    training, experiment = begun.training, begun.experiment
+    training, experiment = prepared.training, prepared.experiment
     assert training is not None
     files = None if folder is None else RunFolder(folder)
     # Only now, with all settings checked, is anything written: a wrong setting costs no earlier run.
     if files is not None:
-        if begun.folder is None:
+        if prepared.folder is None:
             files.begin(overwrite)
-        files.write_manifest(begun.manifest)
+        files.write_manifest(prepared.manifest)
         files.write_experiment(experiment.to_dict())
-        files.write_json("notes.json", begun.notes.to_dict())
+        files.write_json("notes.json", prepared.notes.to_dict())
     if progress:
-        for text in _scalings(begun):
+        for text in _scalings(prepared):
             print(text, file=sys.stderr)
 
     def record(stopped: str) -> Trained:
-        record = type(begun).of_training(training, experiment, begun.data, begun.facts, stopped)
-        return replace(record, notes=begun.notes, resumed=begun.resumed)
+        record = type(prepared).of_training(training, experiment, prepared.data, prepared.facts, stopped)
+        return replace(record, notes=prepared.notes, resumed=prepared.resumed)
 
     began = time.perf_counter()
     try:
         stopped = _run(training, experiment, files, checkpoint_every, progress)
     except TrainingDiverged as error:
         if files is not None:  # so that it can be diagnosed
-            save(replace(record("diverged"), notes=replace(begun.notes, failure=str(error))), files)
+            save(replace(record("diverged"), notes=replace(prepared.notes, failure=str(error))), files)
         raise
     trained = record(stopped)
     trained.seconds = time.perf_counter() - began
@@ -132,9 +132,10 @@ def fit(
 
 
 def _run(training: Training, experiment: Experiment, files: RunFolder | None, every: float, progress: bool) -> str:
-    """Train to the end, or to Ctrl-C; return which it was. Whatever ends it, the last state is kept."""
+    """Train to the end, or to Ctrl-C, and return which; the last state is kept either way."""
     epochs, optimizers = experiment.epochs, optimizers_of(experiment)
-    report = ProgressReport(training.history, epochs, training.steps_per_epoch)
+    watched = "validation" if not experiment.adversarial and experiment.decides else "held_out"
+    report = ProgressReport(training.history, epochs, training.steps_per_epoch, watched)
     saved_at = time.monotonic()
     try:
         with Interrupt() as interrupt, report if progress else nullcontext():
@@ -270,12 +271,12 @@ def load(folder: str | Path) -> Trained:
 
 
 def notes_of(files: RunFolder) -> Notes:
-    """What was reported of the training of a folder."""
+    """Read the notes of a run folder."""
     return Notes.from_dict(files.read_json("notes.json") if files.has("notes.json") else {})
 
 
 def training_again(trained: Trained, data: Dataset | None = None) -> Training:
-    """The training of a run that was loaded, at its beginning, on the rows and with the weights that it had.
+    """Rebuild the training of a loaded run at its beginning, with its rows and weights.
 
     Args:
         trained: a run with a folder.
@@ -295,7 +296,7 @@ def training_again(trained: Trained, data: Dataset | None = None) -> Training:
 
 
 def data_of_run(files: RunFolder, settings: Mapping[str, Any], data: Any) -> Dataset:
-    """The data that a run was trained on, as its network takes them.
+    """Load the training data of a run, in the form that its network takes.
 
     Args:
         files: its folder.
@@ -322,7 +323,7 @@ def data_of_run(files: RunFolder, settings: Mapping[str, Any], data: Any) -> Dat
         except UnknownName as error:
             raise StorageError(
                 f"the data of this run, {settings['name']!r}, are no dataset known by name: give them again, from "
-                "Python: resume(folder, data), load(folder).diagnose(data)."
+                "Python: resume(folder, data), load(folder).diagnose(data), explain(load(folder), x, y)."
             ) from error
     elif not isinstance(data, Dataset):
         raise InvalidValue(f"data must be a Dataset or a pair of arrays (x, y). Received: {data!r:.60}.")

@@ -1,4 +1,4 @@
-"""The folder of a run: everything needed to read it, use it, and make it again.
+"""The folder of a run: all that is needed to read, use and repeat it.
 
     experiment.toml      all settings, to run it again
     manifest.json        versions, data and their hash, seed
@@ -7,7 +7,7 @@
     weights.sha256       the hash of that file, as sha256sum writes and checks it
     history/             epochs, steps, layers, units and histograms as JSON lines
     snapshots/           states along the training, each safetensors, where any were asked for
-    notes.json           what was said of the training: how it ended, what was chosen, warned of, suspected
+    notes.json           how the training ended, defaults chosen, warnings, the doctor's suspicion
     findings.json        what the doctor found, where it was asked, and of which weights
     proof.json           what was tried to fix the training, likewise
     report.html          the run to look at: result, findings, curves, mistakes, weights
@@ -48,7 +48,7 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
 
     def exists(self) -> bool:
-        """Whether a run was begun here."""
+        """True where a run was begun in this folder."""
         return (self.path / "experiment.toml").exists()
 
     def require(self) -> None:
@@ -82,7 +82,7 @@ class RunFolder:
             raise storage_error(self.path, error) from error
 
     def has(self, name: str) -> bool:
-        """Whether a file is there."""
+        """True if the file exists."""
         return (self.path / name).exists()
 
     def write_experiment(self, settings: dict[str, Any]) -> None:
@@ -119,8 +119,8 @@ class RunFolder:
         """Read findings, or what is kept beside them; None where there are none, or the weights have changed since."""
         if not (self.path / f"{name}.json").exists():
             return None
-        written = self.read_json(f"{name}.json")
-        return written.get(key or name) if written["weights"] == self._hash_of_weights() else None
+        verdict = self.read_json(f"{name}.json")
+        return verdict.get(key or name) if verdict["weights"] == self._hash_of_weights() else None
 
     def _hash_of_weights(self) -> str | None:
         path = self.path / "weights.sha256"

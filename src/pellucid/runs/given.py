@@ -1,4 +1,4 @@
-"""The dataset of what the user gives: arrays with targets, or inputs alone for a network that learns those."""
+"""Make the dataset from what the user gives: arrays with targets, or inputs alone."""
 
 from dataclasses import replace
 from os import PathLike
@@ -63,7 +63,7 @@ def dataset_of(data: Any, network: Any, loss: Any, seed: int, weights: Any = Non
 
 
 def with_weights(data: Dataset, weights: Any) -> Dataset:
-    """A dataset whose training rows have these weights, in their order; itself where there are none.
+    """Return the dataset with these weights for its training rows; unchanged for None.
 
     Raises:
         InvalidValue: its rows have weights already, or there is a weight for each held-out row too.

@@ -1,4 +1,4 @@
-"""Ctrl-C asks a training to end after the call under way; a second one ends at once."""
+"""Ctrl-C ends a training after the current call; a second one ends it at once."""
 
 import signal
 import threading

@@ -53,7 +53,7 @@ def many(
     optimizers: Sequence[Any] | None = None,
     progress: bool = False,
 ) -> list[Trained]:
-    """Train many experiments; those that differ in seeds and numbers alone share one compiled program.
+    """Train many experiments; those that differ only in seeds and numbers share one program.
 
     Each record is what `train` would give for its experiment, up to rounding. Small networks are trained side by side
     in one program, larger ones, and GANs, one after another (`PRODUCTS`); either way every processor core has its
@@ -113,7 +113,7 @@ def _stackable(ready: Ready) -> bool:
 def _members(
     experiments: Sequence[Experiment], datasets: list[Dataset], networks: Any, optimizers: Any
 ) -> list[Member]:
-    """The trainings, checked: once for all seeds of a setting, which share what they are made of."""
+    """Check and prepare the trainings, once for all seeds of a setting."""
     known: dict[Hashable, Ready] = {}
     rows: dict[Hashable, Ready] = {}
     members: list[Member] = []
@@ -142,7 +142,7 @@ def _members(
 
 
 def _structure(member: Member) -> Hashable:
-    """What members must have in common to be trained by one program on the same rows."""
+    """Key of the members that one program can train on the same rows."""
     experiment, data, ready = member
     return (
         without_initializers(ready.program),
@@ -158,7 +158,7 @@ def _structure(member: Member) -> Hashable:
 
 
 def without_initializers(item: Any) -> Any:
-    """A program, or a part of one, with zeros for every initialiser: what is compiled does not depend on them."""
+    """Replace the initialisers of a program by zeros: the compiled program does not depend on them."""
     if isinstance(item, Initializer):
         return initializers.build("zeros")
     if isinstance(item, tuple):
@@ -172,7 +172,7 @@ def without_initializers(item: Any) -> Any:
 
 
 def worth_stacking(program: Supervised, input_shape: Any) -> bool:
-    """Whether members train faster side by side in one program than one after another, see `PRODUCTS`."""
+    """True where members train faster side by side than one after another, see `PRODUCTS`."""
     if jax.default_backend() != "cpu":
         return True
     return summary_of(program.network, input_shape).multiply_adds * program.batch_size <= PRODUCTS
@@ -204,11 +204,11 @@ def _one_after_another(group: list[Member], advance: Callable[[float], None]) ->
     epochs = group[0].experiment.epochs
 
     def train(training: Training) -> str:
-        done = 0.0
+        epochs_shown = 0.0
         try:
             for now in training.run(epochs):
-                advance(now.step / training.steps_per_epoch - done)
-                done = now.step / training.steps_per_epoch
+                advance(now.step / training.steps_per_epoch - epochs_shown)
+                epochs_shown = now.step / training.steps_per_epoch
         except TrainingDiverged:
             return "diverged"
         return "epochs" if training.history.epochs_made >= epochs else "early"

@@ -1,4 +1,4 @@
-"""What was reported of a training, kept with the run."""
+"""Notes on a training, kept with the run."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Notes:
-    """What was reported of a training, as ``notes.json`` and the page of the run keep it.
+    """Notes on a training, as stored in ``notes.json`` and shown on the run's page.
 
     Args:
-        choices: what was chosen by default, such as the output layer and the loss.
-        problems: what was certainly wrong before its first step, as `pellucid.DoctorWarning` said it.
-        failure: why it could not go on, where it diverged.
-        suspicion: what held it back by its records alone, if anything did; `Run.diagnose` makes sure.
+        choices: the defaults chosen, such as the output layer and the loss.
+        problems: the texts of the `pellucid.DoctorWarning`s before the first step.
+        failure: the reason why it diverged; empty if it did not.
+        suspicion: the likeliest problem by its records alone, if any; `Run.diagnose` makes sure.
     """
 
     choices: tuple[str, ...] = ()
@@ -26,7 +26,7 @@ class Notes:
 
     @staticmethod
     def from_dict(plain: dict[str, Any]) -> "Notes":
-        """What ``to_dict`` wrote; what else is there is passed over."""
+        """Read the result of ``to_dict``, ignoring other keys."""
         return Notes(
             tuple(plain.get("choices", ())),
             tuple(plain.get("problems", ())),

@@ -12,7 +12,7 @@ from pellucid.network import Network, power_of_two, rows_at_once
 from pellucid.training import Scaling, Supervised
 
 FEWEST = 64
-"""Rows that loss and metric are computed for at least, so that they are compiled for few sizes."""
+"""Fewest rows of one call for loss and metric, so that they are compiled for few sizes."""
 
 
 def outputs_of(

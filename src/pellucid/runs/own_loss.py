@@ -1,4 +1,4 @@
-"""Check of a custom loss before the first step: its gradient against differences of its value."""
+"""Check a custom loss before the first step: its gradient against central differences."""
 
 from typing import Any
 
@@ -31,10 +31,10 @@ def check_own_loss(training: Training) -> None:
     if type(loss).__module__.partition(".")[0] == "pellucid":
         return
     rows, state = training.train, training.state
-    chosen = jnp.arange(min(ROWS, rows.rows))
-    x = training.scaling(take(rows.x, chosen))
+    indices = jnp.arange(min(ROWS, rows.rows))
+    x = training.scaling(take(rows.x, indices))
     prediction = np.asarray(network.forward(state.params, state.layer_state, x).outputs[-1])
-    target = np.asarray(x if rows.y is None else take(rows.y, chosen))
+    target = np.asarray(x if rows.y is None else take(rows.y, indices))
     check_gradient(loss, prediction, target)
 
 
@@ -67,9 +67,9 @@ def check_gradient(loss: Loss, prediction: np.ndarray, target: np.ndarray) -> No
     wrong = (along < np.minimum(behind, ahead) - room) | (along > np.maximum(behind, ahead) + room)
     if wrong.any():
         row = int(wrong.argmax())
-        measured = (behind[row] + ahead[row]) / 2
+        expected = (behind[row] + ahead[row]) / 2
         raise InvalidValue(
             f"the gradient of the loss {name} is not the derivative of its value: along a direction, example {row} of "
-            f"{len(prediction)} has gradient {along[row]:.6g}, but the value changes by {measured:.6g} "
+            f"{len(prediction)} has gradient {along[row]:.6g}, but the value changes by {expected:.6g} "
             f"({wrong.sum()} examples differ). Correct gradient(), or derive it: jax.vjp of value."
         )

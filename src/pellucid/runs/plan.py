@@ -15,10 +15,12 @@ from pellucid.core.registry import describe
 from pellucid.core.types import Specification
 from pellucid.data import Dataset, generation
 from pellucid.data.encoding import UNTARGETED
+from pellucid.functions.activations import activations
 from pellucid.functions.losses import losses
 from pellucid.functions.metrics import metrics
 from pellucid.functions.regularizers import regularizers
 from pellucid.functions.schedules import Schedule, watches_loss
+from pellucid.layers import Activation
 from pellucid.network import Network, build_network
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer, optimizers
 from pellucid.runs.experiment import SETTINGS, Experiment, as_early_stopping, check_names, check_values, vary
@@ -29,12 +31,12 @@ from pellucid.training.adversarial import GAMES
 
 AnyOptimizer = Optimizer | FromOptax
 USUAL_BATCH_SIZE = 32
-"""Rows of a step where nothing is said."""
+"""Rows of a step by default."""
 WORDS_OF_NETWORK = ("activation", "initializer", "dropout")
 
 
 class Plan(NamedTuple):
-    """A training that is settled and checked for its words, not yet begun."""
+    """A training whose settings are complete and checked, not yet begun."""
 
     experiment: Experiment
     """Its settings as plain data."""
@@ -43,7 +45,7 @@ class Plan(NamedTuple):
     network: Network | GAN
     optimizer: AnyOptimizer
     choices: tuple[str, ...] = ()
-    """What was chosen where nothing was asked for, in words."""
+    """Defaults chosen where nothing was given, in words."""
 
 
 def settle(
@@ -72,17 +74,17 @@ def settle(
         >>> settle((16,), load_dataset("iris"), {}).experiment.loss
         'sparse_categorical_cross_entropy'
     """
-    given = {name: value for name, value in settings.items() if "." not in name}
+    options = {name: value for name, value in settings.items() if "." not in name}
     inner = {name: value for name, value in settings.items() if "." in name}
-    check_names(given)
-    check_values(given)
+    check_names(options)
+    check_values(options)
     architecture = find_architecture(network)
-    given = {**(architecture.settings if architecture else {}), **given}
-    data = dataset_of(data, network, given.get("loss"), given.get("seed", 0), sample_weights)
+    options = {**(architecture.settings if architecture else {}), **options}
+    data = dataset_of(data, network, options.get("loss"), options.get("seed", 0), sample_weights)
     adversarial = isinstance(network, GAN) or (architecture is not None and architecture.learns == "examples")
-    _check_program(given, "adversarial" if adversarial else "supervised")
-    given.setdefault("name", f"{data.name}-{_short_name(network)}")
-    words = {name: given.pop(name) for name in WORDS_OF_NETWORK if name in given}
+    _check_program(options, "adversarial" if adversarial else "supervised")
+    options.setdefault("name", f"{data.name}-{_short_name(network)}")
+    words = {name: options.pop(name) for name in WORDS_OF_NETWORK if name in options}
     if isinstance(network, (Network, GAN)) and words:
         raise InvalidValue(
             f"{', '.join(words)}: a setting of networks given by units or by name; this one is given as an object. "
@@ -91,14 +93,14 @@ def settle(
     if architecture is not None:
         network, words = _with_words(network, architecture, words), {}
     if adversarial:
-        planned = _settle_adversarial(network, data, given)
+        plan = _settle_adversarial(network, data, options)
     else:
-        planned = _settle_supervised(network, words, data, given)
-    opened = dict(source or {"name": planned.data.name})
-    if planned.data.task in UNTARGETED:
-        opened["task"] = planned.data.task
-    planned = planned._replace(experiment=msgspec.structs.replace(planned.experiment, data=opened))
-    return _with_inner(planned, inner) if inner else planned
+        plan = _settle_supervised(network, words, data, options)
+    opened = dict(source or {"name": plan.data.name})
+    if plan.data.task in UNTARGETED:
+        opened["task"] = plan.data.task
+    plan = plan._replace(experiment=msgspec.structs.replace(plan.experiment, data=opened))
+    return _with_inner(plan, inner) if inner else plan
 
 
 def _short_name(network: Any) -> str:
@@ -111,64 +113,64 @@ def _short_name(network: Any) -> str:
     return "gan" if isinstance(network, GAN) else "network"
 
 
-def _check_program(given: Mapping[str, Any], program: str) -> None:
-    for name in given:
+def _check_program(options: Mapping[str, Any], program: str) -> None:
+    for name in options:
         if SETTINGS[name].program not in (None, program):
             other = "a GAN" if program == "supervised" else "a network that learns targets or its inputs"
             raise InvalidValue(f"{name} is a setting for {other}. Leave it out.")
 
 
-def _settle_supervised(network: Any, words: dict[str, Any], data: Dataset, given: dict[str, Any]) -> Plan:
+def _settle_supervised(network: Any, words: dict[str, Any], data: Dataset, options: dict[str, Any]) -> Plan:
     asked_for = {"output layer": isinstance(network, Network)} | {
-        name: given.get(name) is not None for name in ("loss", "metric")
+        name: options.get(name) is not None for name in ("loss", "metric")
     }
     if isinstance(network, Network):
-        loss = losses.build(OUTPUTS[data.task].loss if given.get("loss") is None else given["loss"])
+        loss = losses.build(OUTPUTS[data.task].loss if options.get("loss") is None else options["loss"])
     else:
         if isinstance(network, Mapping):
-            network, data = build_by_name(network, scaled_inputs(data, given.get("scale_inputs", "auto")))
+            network, data = build_by_name(network, scaled_inputs(data, options.get("scale_inputs", "auto")))
         else:
             network = feedforward(data, (128,) if network is None else network, **words)
         assert isinstance(network, Network)
-        loss, network = loss_and_network(given.get("loss"), network, data)
-    optimizer = _optimizer(given, as_optimizer("adam"))
-    settled: dict[str, Any] = _plain(given) | {
+        loss, network = loss_and_network(options.get("loss"), network, data)
+    optimizer = _optimizer(options, as_optimizer("adam"))
+    settled: dict[str, Any] = _plain(options) | {
         "network": network.describe(),
         "loss": losses.describe(loss),
-        "metric": metrics.describe(given.get("metric") or OUTPUTS[data.task].metric),
+        "metric": metrics.describe(options.get("metric") or OUTPUTS[data.task].metric),
         "optimizer": describe(optimizer) if isinstance(optimizer, FromOptax) else optimizers.describe(optimizer),
     }
-    if given.get("regularizer") is not None:
-        settled["regularizer"] = regularizers.describe(given["regularizer"])
+    if options.get("regularizer") is not None:
+        settled["regularizer"] = regularizers.describe(options["regularizer"])
     batch_size = settled.pop("batch_size", None)
     experiment = Experiment(**settled, batch_size="all" if batch_size is None else batch_size)
     if batch_size is None:
         few = max(1, experiment.training_rows(len(data.train)))
         experiment.batch_size = "all" if optimizer.full_batch else min(USUAL_BATCH_SIZE, few)
-    return Plan(experiment, data, network, optimizer, _choices(data, experiment, asked_for))
+    return Plan(experiment, data, network, optimizer, _choices(data, experiment, network, asked_for))
 
 
-def _settle_adversarial(network: Any, data: Dataset, given: dict[str, Any]) -> Plan:
+def _settle_adversarial(network: Any, data: Dataset, options: dict[str, Any]) -> Plan:
     if isinstance(network, Mapping):
         network, data = build_by_name(network, data)
     assert isinstance(network, GAN)
     data = generation(data)
-    loss = given.get("loss") or "wasserstein"
+    loss = options.get("loss") or "wasserstein"
     if loss not in GAMES:
         raise InvalidValue(f"loss must be one of {', '.join(map(repr, GAMES))}. Received: {loss!r}.")
     usual = USUAL[loss]
-    constraint = given.get("lipschitz_constraint", "auto")
+    constraint = options.get("lipschitz_constraint", "auto")
     if constraint == "auto":
         strength = 0.1 if len(data.input_shape) == 1 else 10.0
         constraint = GradientPenalty(strength) if usual.constrained else None
-    optimizer = _optimizer(given, usual.optimizer)
+    optimizer = _optimizer(options, usual.optimizer)
     players = {"optimizer": optimizer}
-    if given.get("critic_optimizer") is not None:
-        players["critic_optimizer"] = as_optimizer(given["critic_optimizer"])
+    if options.get("critic_optimizer") is not None:
+        players["critic_optimizer"] = as_optimizer(options["critic_optimizer"])
     for player in players.values():
         refuse_for_gan(player)
     defaults = {"epochs": 100, "batch_size": 64, "critic_steps": usual.critic_steps}
-    settled: dict[str, Any] = {**defaults, **_plain(given), "network": network.describe(), "loss": loss}
+    settled: dict[str, Any] = {**defaults, **_plain(options), "network": network.describe(), "loss": loss}
     settled |= {name: describe(player) for name, player in players.items()}
     settled["lipschitz_constraint"] = (
         None if constraint in (None, "none") else describe(lipschitz_constraints.build(constraint))
@@ -192,9 +194,11 @@ def refuse_for_gan(optimizer: AnyOptimizer) -> None:
         )
 
 
-def _plain(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that an experiment holds as they are given; those that are None take the default."""
-    plain = {name: value for name, value in given.items() if value is not None and name in Experiment.__struct_fields__}
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that an experiment takes unchanged; None means the default."""
+    plain = {
+        name: value for name, value in options.items() if value is not None and name in Experiment.__struct_fields__
+    }
     if "class_weights" in plain and isinstance(plain["class_weights"], Mapping):
         plain["class_weights"] = {str(name): weight for name, weight in plain["class_weights"].items()}
     if "record" in plain:
@@ -216,10 +220,10 @@ def _with_words(network: Any, architecture: Architecture, words: Mapping[str, An
     return {**table, **words}
 
 
-def _optimizer(given: Mapping[str, Any], usual: AnyOptimizer) -> AnyOptimizer:
+def _optimizer(options: Mapping[str, Any], usual: AnyOptimizer) -> AnyOptimizer:
     """The optimiser, with the learning rate or schedule that is given beside it."""
-    optimizer = usual if given.get("optimizer") is None else as_optimizer(given["optimizer"])
-    rate, schedule = given.get("learning_rate"), given.get("schedule")
+    optimizer = usual if options.get("optimizer") is None else as_optimizer(options["optimizer"])
+    rate, schedule = options.get("learning_rate"), options.get("schedule")
     if rate is None and schedule is None:
         return optimizer
     if not isinstance(optimizer, Optimizer):
@@ -237,13 +241,13 @@ def _optimizer(given: Mapping[str, Any], usual: AnyOptimizer) -> AnyOptimizer:
     return replace(optimizer, learning_rate=rate)
 
 
-def _with_inner(planned: Plan, inner: Mapping[str, Any]) -> Plan:
-    experiment = vary(planned.experiment, inner)
+def _with_inner(plan: Plan, inner: Mapping[str, Any]) -> Plan:
+    experiment = vary(plan.experiment, inner)
     reached = {name.partition(".")[0] for name in inner}
-    return planned._replace(
+    return plan._replace(
         experiment=experiment,
-        network=networks_of(experiment) if "network" in reached else planned.network,
-        optimizer=as_optimizer(experiment.optimizer) if "optimizer" in reached else planned.optimizer,
+        network=networks_of(experiment) if "network" in reached else plan.network,
+        optimizer=as_optimizer(experiment.optimizer) if "optimizer" in reached else plan.optimizer,
     )
 
 
@@ -259,11 +263,13 @@ def plan_of(experiment: Experiment, data: Dataset) -> Plan:
     return Plan(experiment, data, networks_of(experiment), as_optimizer(experiment.optimizer))
 
 
-def _choices(data: Dataset, experiment: Experiment, asked_for: Mapping[str, bool]) -> tuple[str, ...]:
-    """What was chosen for a target where nothing was asked for, in words."""
-    end = OUTPUTS[data.task]
+def _choices(data: Dataset, experiment: Experiment, network: Network, asked_for: Mapping[str, bool]) -> tuple[str, ...]:
+    """Describe the defaults chosen for a target, in words."""
+    usual, last = OUTPUTS[data.task], network.layers[-1]
+    activation = activations.build(last.function).name if isinstance(last, Activation) else "linear"
+    reason = f" ({usual.reason})" if activation == usual.activation or data.task == "reconstruction" else ""
     words = {
-        "output layer": f"{end.activation}, {data.outputs} wide ({end.reason})",
+        "output layer": f"{activation}, {data.outputs} wide{reason}",
         "loss": _name(experiment.loss),
         "metric": _name(experiment.metric),
     }

@@ -1,4 +1,4 @@
-"""Progress on stderr: a live bar on a terminal, a plain line an epoch elsewhere."""
+"""Progress on stderr: a live bar in a terminal, one line an epoch elsewhere."""
 
 import sys
 import time
@@ -12,9 +12,9 @@ from rich.progress import Progress as Bar
 from pellucid.training import History, Progress
 
 EPOCH_LINES = 50
-"""At most so many epochs are given a line: small networks make hundreds a second."""
+"""Most epochs that get a line: small networks make hundreds a second."""
 BETWEEN_LINES = 5.0
-"""Seconds between plain lines within an epoch, so that a slow one is seen to move."""
+"""Seconds between plain lines within a slow epoch."""
 
 
 class ProgressReport:
@@ -24,9 +24,11 @@ class ProgressReport:
         history: what the training measures.
         epochs: how many it will make.
         steps_per_epoch: steps of one epoch.
+        watched: what the rows are called that are evaluated after each epoch.
     """
 
-    def __init__(self, history: History, epochs: int, steps_per_epoch: int) -> None:
+    def __init__(self, history: History, epochs: int, steps_per_epoch: int, watched: str = "held_out") -> None:
+        self.watched = watched
         self.history = history
         self.epochs = epochs
         self.total = epochs * steps_per_epoch
@@ -62,7 +64,8 @@ class ProgressReport:
         if not progress.compiled:
             rate = progress.examples / progress.seconds
             self.rate = rate if self.rate == 0 else 0.7 * self.rate + 0.3 * rate
-        text = f"loss {progress.loss:.4f} · {self.history.metric_name} {progress.metric:.4f}{self._speed(progress)}"
+        metric = f"{self.history.metric_name.replace('_', ' ')} {progress.metric:.4f}"
+        text = f"loss {progress.loss:.4f} · {metric}{self._speed(progress)}"
         self._epoch_lines()
         if self.bar is not None:
             epoch = min(progress.epoch + 1, self.epochs)
@@ -83,7 +86,7 @@ class ProgressReport:
             if (i + 1) % self.every and i + 1 != self.epochs:
                 continue
             metrics = " · ".join(
-                f"{name.replace('_', ' ')} {column[i]:.4f}"
+                f"{name.replace('held_out', self.watched).replace('_', ' ')} {column[i]:.4f}"
                 for name, column in table.items()
                 if name not in ("epoch", "learning_rate")
             )

@@ -1,6 +1,7 @@
-"""From the settings of a training to its compiled program, rows and initial state, all checked."""
+"""Prepare a training: compiled program, rows and initial state, all checked."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -55,7 +56,7 @@ class Ready(NamedTuple):
     monitor: Rows | None
     stopping: EarlyStopping | None = None
     decides: bool = False
-    """Whether something is decided during the training, on a validation part that the seed chooses."""
+    """True where early stopping or a schedule decides on a validation part."""
 
     @property
     def optimizer(self) -> Optimizer | FromOptax:
@@ -70,7 +71,7 @@ class Ready(NamedTuple):
 
     @property
     def scaled_targets(self) -> bytes:
-        """What the scaling of the targets is: equal bytes, equal scaling."""
+        """Bytes of the targets' scaling, equal for equal scalings."""
         targets = self.data.target_preprocessing
         return targets.shift.tobytes() + targets.scale.tobytes()
 
@@ -119,7 +120,7 @@ def make_ready(
 
 
 def program_of(experiment: Experiment, network: Network | GAN, rows: int) -> Supervised | Adversarial:
-    """What the compiled program of an experiment depends on; ``rows`` are trained on."""
+    """Build the program of an experiment; ``rows`` are trained on."""
     recorder = Recorder(experiment.record_every, experiment.record, experiment.histograms_every)
     size = experiment.rows_of_step(rows)
     if isinstance(network, GAN):
@@ -137,7 +138,7 @@ def _supervised(experiment: Experiment, data: Dataset, network: Network, optimiz
         data = scaled_targets(data, experiment.scale_targets, network, loss)
     train_part, monitor = data.train, data.held_out
     if experiment.decides:
-        train_part, monitor = _validation(data, experiment)
+        train_part, monitor = (data.train.take(rows) for rows in _validation_rows(data, experiment))
     _check_batch_size(experiment, len(train_part))
     program = program_of(experiment, network, len(train_part))
     assert isinstance(program, Supervised)
@@ -193,7 +194,7 @@ def _check_batch_size(experiment: Experiment, rows: int) -> None:
 
 
 def target_for(loss: Loss, y: np.ndarray, outputs: int) -> np.ndarray:
-    """Stored targets as the loss takes them: class numbers one-hot where it asks for that, yes and no as 1 and −1."""
+    """Convert stored targets to the form of the loss: one-hot, or 1 and −1, where it asks for it."""
     one_hot = loss.target_kind == "one_hot" or loss.reads == "margins"
     if one_hot and y.ndim == 1:
         y = np.eye(outputs, dtype=np.float32)[y]
@@ -213,16 +214,23 @@ def _rows(part: Part, weights: np.ndarray | None, loss: Loss, data: Dataset) -> 
     return Rows(x, jnp.asarray(y), weighed)
 
 
-def _validation(data: Dataset, experiment: Experiment) -> tuple[Part, Part]:
-    """The training rows without a validation part, and that part."""
+def _validation_rows(data: Dataset, experiment: Experiment) -> tuple[np.ndarray, np.ndarray]:
+    """The indices of the rows that are trained on, and of those that are watched instead."""
     indices = Part(np.arange(len(data.train)), data.train.y)
     by_class = data.task in ("binary", "multiclass")
     kept, watched = split(indices, experiment.validation, experiment.seed, stratify=by_class)
-    return data.train.take(kept.x), data.train.take(watched.x)
+    return np.asarray(kept.x), np.asarray(watched.x)
+
+
+def with_row_weights(data: Dataset, experiment: Experiment, weights: np.ndarray) -> Dataset:
+    """Give the rows that an experiment trains on the weights that its run kept; rows of a validation part weigh 1."""
+    every = np.ones(len(data.train), np.float32)
+    every[_validation_rows(data, experiment)[0] if experiment.decides else slice(None)] = weights
+    return replace(data, train=replace(data.train, weights=every))
 
 
 def _weights(part: Part, class_weights: Any, data: Dataset) -> np.ndarray | None:
-    """What each training row weighs, of its own and by its class; of mean 1. None where all weigh the same."""
+    """Weight of each training row, by itself and its class, of mean 1; None if all are equal."""
     weights = _known_weights(part)
     if class_weights is not None:
         of_class = _class_weights(class_weights, data)[part.y.reshape(len(part)).astype(int)]

@@ -1,4 +1,4 @@
-"""Resuming: which settings a training takes anew, which it refuses, and what it does where nothing is left to do."""
+"""Resume a training: settings that may change, those that may not, and finished trainings."""
 
 import warnings
 from collections.abc import Mapping
@@ -23,13 +23,13 @@ from pellucid.runs.trained import Trained
 from pellucid.training import EarlyStopping, Training
 
 CHANGES = ("epochs", "optimizer", "critic_optimizer", "learning_rate", "early_stopping")
-"""The settings that a resumed training takes anew."""
+"""Settings that may change when a training is resumed."""
 
 
 def begin_again(
     folder: str | Path, data: Any = None, changes: Mapping[str, Any] | None = None, sample_weights: Any = None
 ) -> Trained:
-    """Prepare a training that was interrupted, killed or has ended, where its last checkpoint is.
+    """Prepare an interrupted, killed or finished training at its last checkpoint.
 
     Arguments, errors and warnings as for `pellucid.resume`; ``changes`` are settings of `CHANGES`.
     """
@@ -45,8 +45,8 @@ def begin_again(
     experiment, optimizer = _settle_again(saved, changes)
     data = with_weights(data_of_run(files, saved.data, data), sample_weights)
     keep_compiled_programs()
-    begun = _restored(experiment, data, optimizer, files)
-    training = begun.training
+    prepared = _restored(experiment, data, optimizer, files)
+    training = prepared.training
     assert training is not None
     epochs = changes.get("epochs")
     made = training.history.epochs_made
@@ -60,21 +60,21 @@ def begin_again(
         if training.ended(saved.epochs) and experiment != saved:  # what changes nothing is not written down
             experiment = saved
             optimizer = optimizer if saved.optimizer == "optax" else as_optimizer(saved.optimizer)
-            begun = _restored(saved, data, optimizer, files)
+            prepared = _restored(saved, data, optimizer, files)
     resumed = files.read_json("manifest.json").get("resumed", []) + _changed(saved, experiment, training)
     notes = replace(notes_of(files), failure=None, suspicion=None)
-    return replace(begun, folder=files.path, resumed=tuple(resumed), notes=notes)
+    return replace(prepared, folder=files.path, resumed=tuple(resumed), notes=notes)
 
 
 def _restored(experiment: Experiment, data: Dataset, optimizer: AnyOptimizer, files: RunFolder) -> Trained:
-    begun = begin(Plan(experiment, data, networks_of(experiment), optimizer))
-    assert begun.training is not None
-    restore(begun.training, files, optimizers_of(experiment))
-    return begun
+    prepared = begin(Plan(experiment, data, networks_of(experiment), optimizer))
+    assert prepared.training is not None
+    restore(prepared.training, files, optimizers_of(experiment))
+    return prepared
 
 
 def _settle_again(saved: Experiment, changes: Mapping[str, Any]) -> tuple[Experiment, AnyOptimizer]:
-    """The settings and the optimiser that a run goes on with."""
+    """Settings and optimiser of the resumed run."""
     rate = changes.get("learning_rate")
     optimizer = _resumed_optimizer(saved.optimizer, changes.get("optimizer"), rate, saved)
     new: dict[str, Any] = {"epochs": changes["epochs"]} if "epochs" in changes else {}
@@ -92,13 +92,13 @@ def _settle_again(saved: Experiment, changes: Mapping[str, Any]) -> tuple[Experi
         raise InvalidValue("critic_optimizer is a setting for a GAN. Leave it out.")
     if "early_stopping" in changes:
         new["early_stopping"] = _early_stopping(saved, changes["early_stopping"])
-    wanted = msgspec.structs.replace(saved, **new)
-    if saved.decides and not wanted.decides:
+    changed = msgspec.structs.replace(saved, **new)
+    if saved.decides and not changed.decides:
         raise InvalidValue(
             "optimizer: the schedule of this run is decided by a validation part of its rows, without which they would "
             "be others. Keep the schedule, or begin a new run."
         )
-    return wanted, optimizer
+    return changed, optimizer
 
 
 def _resumed_optimizer(saved: Any, optimizer: Any, learning_rate: Any, experiment: Experiment) -> AnyOptimizer:
@@ -145,9 +145,9 @@ def _early_stopping(saved: Experiment, given: Any) -> Any:
     return {"patience": new.patience, "min_delta": new.min_delta} if new.min_delta else new.patience
 
 
-def _changed(saved: Experiment, wanted: Experiment, training: Training) -> list[dict[str, Any]]:
-    """What ``manifest.json`` keeps of the settings that change where a training is resumed: nothing, or one entry."""
-    before, after = saved.to_dict(), wanted.to_dict()
+def _changed(saved: Experiment, changed: Experiment, training: Training) -> list[dict[str, Any]]:
+    """Entry of ``manifest.json`` for the settings changed on resuming: none or one."""
+    before, after = saved.to_dict(), changed.to_dict()
     both = {
         name: {"before": before.get(name), "after": after.get(name)}
         for name in {**before, **after}
@@ -158,7 +158,7 @@ def _changed(saved: Experiment, wanted: Experiment, training: Training) -> list[
 
 
 def _nothing_left(training: Training, epochs: int, folder: Path) -> str:
-    """Why a resumed training makes no step, and what to type that it makes some."""
+    """Explain why a resumed training makes no step, and how to make it train on."""
     made = training.history.epochs_made
     if made >= epochs:
         more = 2 * max(made, 1)
@@ -172,6 +172,6 @@ def _nothing_left(training: Training, epochs: int, folder: Path) -> str:
     more = 2 * max(patience, made - best)
     return (
         f"no step was made: {folder} was stopped early after {made} epochs, for the loss on the validation part has "
-        f"not fallen since epoch {best} and the patience is {patience}. To go on, give more of it: "
+        f"not fallen since epoch {best} and the patience is {patience}. To train longer, give more of it: "
         f"resume({str(folder)!r}, early_stopping={more}), or pellucid resume {folder} --early-stopping {more}."
     )

@@ -60,7 +60,7 @@ def network_inputs(data: Dataset, choice: str, network: Network) -> Dataset:
 
 
 def _beside_padding(data: Dataset, padding: np.ndarray) -> Preprocessing:
-    """The preprocessing of a dataset, estimated from its real steps where it was estimated from all."""
+    """Estimate the preprocessing of a dataset from its real steps alone."""
     current = data.preprocessing
     steps = data.train.x.reshape(-1, len(padding))
     real = steps[(steps != padding).any(axis=1)]
@@ -138,7 +138,7 @@ def describe_targets(targets: Preprocessing) -> str | None:
         return None
     shift, unit = (np.atleast_1d(number) for number in (targets.shift, 1 / targets.scale))
     if len(unit) == 1:
-        rule = f"y' = (y − {_number(shift[0])}) / {_number(unit[0])}"
+        rule = f"y' = (y {'+' if shift[0] < 0 else '−'} {_number(abs(shift[0]))}) / {_number(unit[0])}"
     else:
         rule = f"y' = (y − shift) / unit for each of {len(unit)} outputs"
     return f"targets scaled for training: {rule}; the loss is of y', predictions and metrics of y"

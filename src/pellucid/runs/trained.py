@@ -1,4 +1,4 @@
-"""What a training leaves: the record that everything above reads."""
+"""The record of a training, read by all that is built on runs."""
 
 from dataclasses import dataclass, field
 from os import PathLike
@@ -29,7 +29,7 @@ from pellucid.training import Adversarial, History, Snapshots, Training, Trainin
 
 @dataclass
 class Trained:
-    """The network or networks of a training that ended or was interrupted, and all that is known of it.
+    """The record of a finished or interrupted training: networks, settings, history, result.
 
     Attributes:
         experiment: its settings.
@@ -90,7 +90,7 @@ class Trained:
 
     @property
     def adversarial(self) -> bool:
-        """Whether it is of a GAN."""
+        """True for a GAN."""
         return isinstance(self.program, Adversarial)
 
     @property
@@ -128,7 +128,7 @@ class Trained:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """What ``manifest.json`` holds beside the versions in use: the data, and what else repeating it takes."""
+        """Contents of ``manifest.json`` beside the versions: the data, and all that repeating needs."""
         again = {"resumed": list(self.resumed)} if self.resumed else {}
         return {"data": self.facts.to_dict(), "seed": self.experiment.seed, **again}
 
@@ -141,7 +141,7 @@ class Trained:
 
     @property
     def snapshots(self) -> Snapshots:
-        """The states along the training by the number of steps made; none unless it was asked for them.
+        """States along the training by number of steps; empty without the setting ``snapshots``.
 
         Raises:
             StorageError: of a loaded run whose optimiser came from Optax, which its folder cannot describe.
@@ -149,8 +149,8 @@ class Trained:
         if self.folder is not None:
             files = RunFolder(self.folder)
             return Snapshots(tuple(files.snapshot_steps()), files.read_snapshot, self._template)
-        taken = {} if self.training is None or self.training.snapshots is None else self.training.snapshots.taken
-        return Snapshots(tuple(taken), taken.__getitem__, self._template)
+        states = {} if self.training is None or self.training.snapshots is None else self.training.snapshots.taken
+        return Snapshots(tuple(states), states.__getitem__, self._template)
 
     def _template(self, step: int) -> TrainingState:
         """A state of the shapes that the training had at a step, before which it may have had another optimiser."""
@@ -177,14 +177,14 @@ class Trained:
         )
 
     def as_inputs(self, x: Any) -> np.ndarray:
-        """Convert examples to what the network takes: table rows encoded, arrays checked for their shape.
+        """Convert examples to the network's input: encode table rows, check shapes of arrays.
 
         Args:
             x: an array of shape (rows, *input_shape); or, for a run on a table, a path or data frame.
 
         Raises:
             DataError: a value that is no finite number, or a token that the network's embedding does not know; the text
-                names its place.
+                names its index.
             ShapeError: examples of another shape.
         """
         if self.adversarial:
@@ -239,8 +239,8 @@ class Trained:
         yes = outputs > self.program.loss.threshold  # as the accuracy counts
         if self.facts.task == "multilabel":
             return yes.astype(int)
-        chosen = outputs.argmax(axis=1) if self.facts.task == "multiclass" else yes[:, 0].astype(int)
-        return self.facts.class_values[chosen]
+        numbers = outputs.argmax(axis=1) if self.facts.task == "multiclass" else yes[:, 0].astype(int)
+        return self.facts.class_values[numbers]
 
     def evaluate(self, x: Any = None, y: Any = None, *, weights: Any = None) -> dict[str, float]:
         """Measure loss and metric on unseen rows, by default the held-out rows of the training.
@@ -317,12 +317,12 @@ class Trained:
 
     @property
     def name(self) -> str:
-        """What the run is called: by its data and network, or as ``name`` says."""
+        """Name of the run: the setting ``name``, else data and network."""
         return self.experiment.name or self.facts.name
 
     @property
     def ending(self) -> str:
-        """How many epochs were made, and why no more."""
+        """Number of epochs made, and the reason why no more."""
         ends = {
             "epochs": "",
             "early": ", stopped early: the loss on the validation part no longer fell",

@@ -79,7 +79,7 @@ def translation_metrics(trained: Trained, pairs: Sequence[tuple[str, str]]) -> d
 
 
 def encoder_of(trained: Trained) -> SentenceEncoder:
-    """The words that a translator knows.
+    """Vocabularies of a translator.
 
     Raises:
         InvalidValue: a run that is of no translator.

@@ -56,7 +56,7 @@ class Program(ABC):
     @property
     @abstractmethod
     def layer_names(self) -> tuple[str, ...]:
-        """The layers that are measured."""
+        """Names of the measured layers."""
 
     @property
     @abstractmethod
@@ -132,7 +132,7 @@ def run_steps(
     *,
     together: bool = False,
 ) -> tuple[TrainingState, Records]:
-    """The steps that `advance` compiles.
+    """Run steps to a given one; `advance` compiles this.
 
     ``together`` with others, under ``vmap``, no member ends the loop. One whose loss is NaN or infinite stays as it was
     before that step, while the others continue: were it to end the loop, each step would have to choose between all
@@ -246,16 +246,7 @@ BAD_BATCH = "The inputs of its batch already hold NaN or infinity: check the dat
 
 
 def first_affected(network: Network, params: tuple[Params, ...], outputs: tuple[Array, ...]) -> str | None:
-    """Name the first layer with non-finite parameters or outputs, with advice.
-
-    Args:
-        network: the network.
-        params: its parameters.
-        outputs: the outputs of its layers.
-
-    Returns:
-        The sentences; None where everything is finite.
-    """
+    """Name the first layer with non-finite parameters or outputs, with advice."""
     for name, of_layer, output in zip(network.names, params, outputs, strict=True):
         for key, array in of_layer.items():
             if not is_finite(array):

@@ -20,7 +20,7 @@ class TrainingState(NamedTuple):
     """Everything that a step reads and writes, as a pytree of arrays."""
 
     params: PyTree
-    """One dict per layer; where several networks are trained, those of each by its name, and so below."""
+    """One dict per layer; with several networks, a dict of those by network name, as in the fields below."""
     layer_state: PyTree
     optimizer: PyTree
     regularizer: PyTree
@@ -44,12 +44,7 @@ def initial_state(
     *,
     recorder: Recorder | None = None,
 ) -> TrainingState:
-    """The state before the first step, initialised from ``seed``.
-
-    Raises:
-        InvalidValue: a regulariser of a layer that the network lacks, or one that needs the learning rate of an
-            optimiser that does not expose it.
-    """
+    """The state before the first step, initialised from ``seed``."""
     unknown = set(regularizer.layers or ()) - set(network.names) if regularizer is not None else set()
     if unknown:
         raise InvalidValue(

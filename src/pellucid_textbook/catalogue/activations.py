@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.functions.activations import Activation, Elementwise, activations
-from pellucid.report.chart import LineChart, Series
 from pellucid.report.document import Table, number
 from pellucid_textbook.catalogue.kind import Kind
+from pellucid_textbook.charts import lines
 from pellucid_textbook.page import Content, Range
 
 POINTS = (-1e4, -88.0, -1.0, 0.0, 1e-40, 1.0, 88.0, 1e4)
-"""Where values are shown. e^88 is just below the largest float32; 10⁻⁴⁰ lies below the least normal one."""
+"""Points of the table of values. e^88 is just below the largest float32; 10⁻⁴⁰ lies below the least normal one."""
 NEAR = np.linspace(-6, 6, 769, dtype=np.float32)
 """Steps of 1/64: kinks at whole numbers are among them, and nothing that is open has reached its end."""
 FAR = np.concatenate([[-1e4, -1e3], np.linspace(-128, 128, 8193), [1e3, 1e4]]).astype(np.float32)
@@ -46,7 +46,7 @@ def measured_range(activation: Activation) -> Range:
 
 
 def kinks(activation: Activation) -> list[tuple[float, float, float, float]]:
-    """Where the derivative jumps: z, the derivative on the left, on the right, and the one used there."""
+    """Find the jumps of the derivative: z, derivatives left and right, and the one used there."""
     h = np.float32(2.0**-10)
     before, at, after = (value_and_derivative(activation, NEAR + shift)[0] for shift in (-h, 0, h))
     jumps = np.abs((after - at) - (at - before)) / h
@@ -71,7 +71,6 @@ def _outside(condition: np.ndarray) -> str:
 
 
 def _over_normal(values: np.ndarray, z: np.ndarray) -> float:
-    """The mean of values over z ~ N(0, 1)."""
     density = np.exp(-(z.astype(float) ** 2) / 2)
     return float(np.sum(values * density) / np.sum(density))
 
@@ -103,12 +102,11 @@ def _measured(activation: Activation) -> Mapping[str, Content]:
     z = np.linspace(-5, 5, 401, dtype=np.float32)
     a, derivative = value_and_derivative(activation, z)
     pair = "" if isinstance(activation, Elementwise) else " (first of two outputs, logits z and 0)"
-    values, derivatives = value_and_derivative(activation, POINTS)
-    rows = zip(POINTS, map(float, values), map(float, derivatives), strict=True)
+    rows = zip(POINTS, *(part.tolist() for part in value_and_derivative(activation, POINTS)), strict=True)
     return {
         "graph": [
-            LineChart(f"f(z){pair}", [Series("value", z, a)], "z", log=False),
-            LineChart("derivative f′(z)", [Series("derivative", z, derivative)], "z", log=False),
+            lines(f"f(z){pair}", "z", "", z, {"value": a}),
+            lines("derivative f′(z)", "z", "", z, {"derivative": derivative}),
         ],
         "behaviour": facts(activation),
         "in float32": Table(("z", "f(z)", "f′(z)"), list(rows)),
@@ -126,26 +124,12 @@ def _row(activation: Activation) -> Mapping[str, Any]:
     }
 
 
-def _charts(items: Mapping[str, Activation]) -> list[LineChart]:
+def _charts(items: Mapping[str, Activation]) -> list[Any]:
     z = np.linspace(-4, 4, 161, dtype=np.float32)
-    names = ("value", "derivative")
-    return [
-        LineChart(
-            name,
-            [Series(which, z, y) for which, y in zip(names, value_and_derivative(item, z), strict=True)],
-            "z",
-            log=False,
-        )
-        for name, item in items.items()
-    ]
+    curves = {
+        name: dict(zip(("value", "derivative"), value_and_derivative(items[name], z), strict=True)) for name in items
+    }
+    return [lines(name, "z", "", z, {"value": a, "derivative": df}) for name, (a, df) in curves.items()]
 
 
-KIND = Kind(
-    name="activations",
-    title="Activations: a neuron's output from its net input",
-    registry=activations,
-    labels={"formula": "f(z)", "derivative_formula": "f′(z)"},
-    measured=_measured,
-    row=_row,
-    charts=_charts,
-)
+KIND = Kind(activations, _measured, _row, _charts)

@@ -56,7 +56,7 @@ class Example:
 
     @property
     def alike(self) -> bool:
-        """Whether training and prediction give the same."""
+        """True where training and prediction give the same."""
         return np.array_equal(self.training, self.prediction)
 
     def _forward(self, *, training: bool) -> np.ndarray:
@@ -71,7 +71,7 @@ class Example:
 
 @cache
 def example_of(layer: Layer) -> Example:
-    """What a layer makes of the digits; computed once."""
+    """The outputs of a layer for the digits; computed once."""
     return Example(layer)
 
 
@@ -143,11 +143,4 @@ def pictures(layer: Layer) -> list[ImageGrid]:
     return grids
 
 
-KIND = Kind(
-    name="layers",
-    title="Layers: what a network is made of",
-    registry=layers,
-    labels={"formula": "forward", "backward_formula": "backward"},
-    measured=_measured,
-    row=_row,
-)
+KIND = Kind(layers, _measured, _row)

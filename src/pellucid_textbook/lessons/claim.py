@@ -64,7 +64,7 @@ class Condition:
         return Condition(quantity, {"<": "below", ">": "above"}[sign], float(bound))
 
     def is_met(self, quantities: Mapping[str, Quantity]) -> bool:
-        """Whether the quantities meet it."""
+        """True if the quantities meet it."""
         measured = quantities[self.quantity]
         return all(_SIDES[self.side](end, self.bound) for end in (measured.low, measured.high))
 
@@ -74,13 +74,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Exercise:
-    """Something to try after a lesson.
-
-    Attributes:
-        task: what to do or to answer.
-        run: commands or Python lines to run, if any.
-        expect: what comes out, and why.
-    """
+    """Something to try after a lesson: a task, what to run if anything, and what comes out, with its reason."""
 
     task: str
     expect: str
@@ -92,7 +86,7 @@ class Lesson:
     """A claim and its test.
 
     Attributes:
-        number: its place in the order to learn in.
+        number: its number in the order to learn in.
         name: short, for the command line.
         part: the part of the textbook it belongs to.
         after: names of the lessons to study before.
@@ -133,7 +127,7 @@ class Lesson:
 
     def holds(self, quantities: Mapping[str, Quantity]) -> bool:
         """Whether the quantities meet every condition of the rule."""
-        return all(condition.is_met(quantities) for condition in self.rule)
+        return all(met for _, met in self.judged(quantities))
 
 
 _LESSONS: dict[str, Lesson] = {}

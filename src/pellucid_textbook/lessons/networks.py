@@ -9,7 +9,7 @@ from pellucid.data import gaussian_grid, reconstruction
 from pellucid.networks import autoencoder
 from pellucid.report.chart import ImageGrid, ScatterChart, Series
 from pellucid.schedules import CosineDecay
-from pellucid_textbook.lessons.charts import dots, lines
+from pellucid_textbook.charts import dots, lines
 from pellucid_textbook.lessons.claim import Measured, experiment
 from pellucid_textbook.lessons.trainings import (
     activation_indices,
@@ -109,7 +109,7 @@ def _guess_by_one(seen: np.ndarray, labels: np.ndarray, new: np.ndarray) -> np.n
 
 
 def _features(run: pel.Run) -> np.ndarray:
-    """What 36 neurons of the code add to the picture, each in its own scale."""
+    """Contributions of 36 neurons of the code to the picture, each on a separate scale."""
     weights = next(np.asarray(params["weights"]) for params in reversed(run.params) if "weights" in params)[:36]
     return (weights / abs(weights).max(axis=1, keepdims=True)).reshape(-1, 28, 28).round(2)
 
@@ -147,7 +147,6 @@ def batch_norm(seeds: Sequence[int]) -> Measured:
 
 
 def _into_activations(run: pel.Run, data: pel.Dataset) -> np.ndarray:
-    """The inputs of the hidden activations for the held-out rows, shape (layers, rows, neurons)."""
     outputs = run.network.forward(run.params, run.layer_state, held_out_rows(data)).outputs
     return np.stack([np.asarray(outputs[i - 1]) for i in activation_indices(run.network)[:DEPTH]])
 
