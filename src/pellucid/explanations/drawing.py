@@ -122,32 +122,18 @@ def _fits(layer: LayerNumbers, before: Column) -> bool:
 
 
 class Panel(NamedTuple):
-    """One part of a chart over time.
-
-    Args:
-        name: above it.
-        values: (time, series) or (time,).
-        names: of the series, where they are plotted as lines.
-        heat: True draws one row of shades for each series, from top to bottom.
-        signed: True where 0 is the middle of the shades.
-    """
+    """One part of a chart over time: named lines, or a row of shades for each series, from top to bottom."""
 
     name: str
-    values: np.ndarray
+    values: np.ndarray  # (time, series) or (time,)
     names: tuple[str, ...] = ()
     heat: bool = False
-    signed: bool = False
+    signed: bool = False  # whether 0 is the middle of the shades
 
 
 @dataclass(frozen=True)
 class TimeChart:
-    """Values over the steps of a sequence, panels below each other on one axis.
-
-    Args:
-        title: above them.
-        panels: the panels.
-        mask: False at padded steps, which are hatched; None without padding.
-    """
+    """Values over the steps of a sequence, panels below each other on one axis; where the mask is False, hatched."""
 
     title: str
     panels: tuple[Panel, ...]

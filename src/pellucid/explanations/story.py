@@ -28,7 +28,7 @@ from pellucid.report.document import (
     Table,
     number,
 )
-from pellucid.report.picture import is_picture
+from pellucid.report.picture import is_picture, pixels
 
 SHOWN = 8
 """Numbers shown of a longer list."""
@@ -128,8 +128,7 @@ def _reconstruction(explanation: Explanation, raw: np.ndarray) -> Block:
 def _pixels(array: np.ndarray) -> np.ndarray:
     """Convert to pixels: colours as they are, numbers as shades of grey, uint8."""
     if array.ndim == 3 and array.shape[-1] in (3, 4):
-        low, high = float(array.min()), float(array.max())
-        return np.rint(255 * (array[..., :3] - low) / ((high - low) or 1.0)).astype(np.uint8)
+        return pixels(array[None])[0]
     return np.asarray(array[..., 0] if array.ndim == 3 else array, float)
 
 

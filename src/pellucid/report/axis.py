@@ -12,14 +12,7 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 @dataclass(frozen=True)
 class Axis:
-    """A range of numbers.
-
-    Args:
-        low: its lower end.
-        high: its upper end, above ``low``.
-        log: whether it is logarithmic; ``low`` is then positive.
-        whole: whether its ticks are whole numbers, as of epochs.
-    """
+    """A range of numbers; where logarithmic, ``low`` is positive; ``whole``: ticks are whole numbers, as of epochs."""
 
     low: float
     high: float

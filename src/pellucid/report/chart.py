@@ -9,7 +9,7 @@ alike. ::
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,11 +109,9 @@ class LineChart:
         kept = [one.thinned() for one in self.series if np.isfinite(np.asarray(one.y, float)).any()]
         if not kept:
             return Drawing(width, 40, self.title, [Label(0, 13, self.title, bold=True), Label(0, 32, "no numbers")])
-        values = finite(one.y for one in kept)
         bands = [end for one in kept for end in (one.low, one.high) if end is not None and np.isfinite(end).any()]
-        if bands:  # a band of few far numbers is cut, so that it does not flatten the lines
-            values = np.append(values, [np.nanquantile(end, at) for end in bands for at in (0.05, 0.95)])
-            values = finite([values])
+        # A band of few far numbers is cut, so that it does not flatten the lines.
+        values = finite([*(one.y for one in kept), [np.nanquantile(end, at) for end in bands for at in (0.05, 0.95)]])
         log = self.log
         if log is None:
             log = not self.fractions and bool((values > 0).all() and values.max() > 30 * values.min())
@@ -121,21 +119,13 @@ class LineChart:
         across = finite(one.x for one in kept)
         whole = self.whole or bool((across == np.round(across)).all() and np.ptp(across) >= 2)
         y = Axis(0.0, 1.0) if self.fractions else Axis.of(values, log=log, margin=0.04)
-        title = f"{self.title}, log scale" if log else self.title
-        plot = _Plot(
-            title, width, Axis.of(across, log=self.log_x, whole=whole), y, self.x_label, self.y_label, _legend(kept)
-        )
+        plot = _Plot(self, width, Axis.of(across, log=self.log_x, whole=whole), y, [one.name for one in kept])
         for i, one in enumerate(kept):
             plot.line(one, i)
         return plot.drawing()
 
     def braille(self, width: int = 32, height: int = 7) -> str:
-        """The first line in Braille characters, with the ends of both axes; a terminal shows it.
-
-        Args:
-            width: characters across, without the labels.
-            height: lines, without the title and the labels.
-        """
+        """The first line in Braille characters, with the ends of both axes; a terminal shows it."""
         x, y = np.asarray(self.series[0].x, float), np.asarray(self.series[0].y, float)
         if not np.isfinite(y).all():
             return ""
@@ -186,22 +176,13 @@ class ScatterChart:
         if self.equal:
             across = up = np.concatenate([across, up])
         x, y = Axis.of(across, margin=0.04), Axis.of(up, margin=0.04)
-        plot = _Plot(
-            self.title,
-            width,
-            x,
-            y,
-            self.x_label,
-            self.y_label,
-            _legend(self.series, lines=False),
-            height=min(width, 380) * 0.86 if self.equal else None,
-            square=self.equal,
-        )
+        names, height = [one.name for one in self.series], min(width, 380) * 0.86 if self.equal else 0
+        plot = _Plot(self, width, x, y, names, lines=False, height=height)
         if self.diagonal:
             ends = np.array([max(x.low, y.low), min(x.high, y.high)])
             plot.add(Stroke(plot.x(ends), plot.y(ends), QUIET, dash="4 3"))
         for i, one in enumerate(self.series):
-            plot.points(one, i)
+            plot.add(Markers(plot.x(one.x), plot.y(one.y), i, style(i)[0], 2.2, opacity=0.6))
         return plot.drawing()
 
 
@@ -229,15 +210,14 @@ class Histogram:
         """Draw it at a width in pixels."""
         edges, counts = np.asarray(self.edges, float), np.asarray(self.counts, float)
         y = Axis(0.0, max(1.0, float(counts.max(initial=0))) * 1.04, whole=bool((counts == counts.round()).all()))
-        plot = _Plot(self.title, width, Axis.of(edges), y, self.x_label, self.y_label)
+        plot = _Plot(self, width, Axis.of(edges), y)
         left, right, top, gap = plot.x(edges[:-1]), plot.x(edges[1:]), plot.y(counts), np.full(len(counts), np.nan)
         bottom = np.full(len(counts), float(plot.y(0)))
         x = np.stack([left, left, right, right, gap], axis=1)[counts > 0].ravel()
         y = np.stack([bottom, top, top, bottom, gap], axis=1)[counts > 0].ravel()
         plot.add(Area(x, y, COLOURS[0], edge="#ffffff"))
         if self.marker is not None:
-            at = float(plot.x(self.marker))
-            plot.add(Stroke([at, at], [plot.bottom, plot.top], INK, dash="4 3"))
+            plot.upright(self.marker, INK, "4 3")
         return plot.drawing()
 
 
@@ -261,24 +241,16 @@ class BarChart:
         """Draw it at a width in pixels."""
         values = np.asarray(self.values, float)
         texts = [number(value, 3) for value in values]
-        plot = _Plot(
-            self.title,
-            width,
-            Axis.of([*values, 0.0], margin=0.02),
-            None,
-            self.x_label,
-            names=self.names,
-            right=8 + max(map(text_width, texts), default=0),
-        )
+        right = 8 + max(map(text_width, texts), default=0)
+        plot = _Plot(self, width, Axis.of([*values, 0.0], margin=0.02), rows=self.names, right=right)
         zero = float(plot.x(0))
         for row, (value, text) in enumerate(zip(values, texts, strict=True)):
             if not math.isfinite(value):
                 continue
             middle, end = plot.row(row), float(plot.x(value))
-            ends = [zero, end, end, zero]
-            plot.add(Area(ends, middle + np.array([-6, -6, 6, 6]), POSITIVE if value >= 0 else NEGATIVE))
+            plot.add(Area(*box(zero, middle - 6, end - zero, 12), POSITIVE if value >= 0 else NEGATIVE))
             plot.add(Label(max(end, zero) + 5, middle + 4, text))
-        plot.add(Stroke([zero, zero], [plot.top, plot.bottom], QUIET))
+        plot.upright(0.0, QUIET)
         return plot.drawing()
 
 
@@ -303,11 +275,9 @@ class DotChart:
     def draw(self, width: float) -> Drawing:
         """Draw it at a width in pixels."""
         axis = Axis.of(finite(self.values.values()), log=self.log, margin=0.03)
-        series = [Series(name, (), ()) for name in self.values]
-        title = f"{self.title}, log scale" if self.log else self.title
-        plot = _Plot(title, width, axis, None, self.x_label, legend=_legend(series, lines=False), names=self.names)
+        plot = _Plot(self, width, axis, legend=list(self.values), lines=False, rows=self.names)
+        rows = [plot.row(row) for row in range(len(self.names))]
         for i, values in enumerate(self.values.values()):
-            rows = [plot.row(row) for row in range(len(self.names))]
             plot.add(Markers(plot.x(values), rows, i, style(i)[0], 3.4))
         return plot.drawing()
 
@@ -350,10 +320,9 @@ class StripChart:
         reference = [] if self.reference is None else [self.reference]
         ends = [one.interval for one in self.strips if one.interval is not None]
         axis = Axis.of(finite([reference, *(one.values for one in self.strips), *ends]), margin=0.04)
-        plot = _Plot(self.title, width, axis, None, self.x_label, names=[one.name for one in self.strips], each=38)
+        plot = _Plot(self, width, axis, rows=[one.name for one in self.strips], each=38)
         if self.reference is not None:
-            at = float(plot.x(self.reference))
-            plot.add(Stroke([at, at], [plot.top, plot.bottom], QUIET, dash="4 3"))
+            plot.upright(self.reference, QUIET, "4 3")
         for row, one in enumerate(self.strips):
             values, middle, (colour, _) = np.asarray(one.values, float), plot.row(row), style(one.style)
             plot.add(Markers(plot.x(values), np.full(len(values), middle - 6), 0, colour, opacity=0.35))
@@ -396,21 +365,20 @@ class HeatMap:
         values = np.asarray(self.values)
         count_y, count_x = values.shape
         texts = [[number(value.item(), 3) for value in row] for row in values]
-        titles = wrapped(self.title, width)
-        top = LINE * len(titles) + (LINE if self.y_label else 0) + 6
+        marks: list[Any] = _title(self.title, width)
+        top = LINE * len(marks) + (LINE if self.y_label else 0) + 6
         left = min(0.4 * width, 8 + max(map(text_width, self.rows)))
         widest = max(map(text_width, self.columns))
         cell = min((width - left) / count_x, max(64, widest + 10))
         turned = widest > cell - 4
-        letters = _initials(self.columns) if turned else self.columns
+        letters = [chr(ord("A") + i) if i < 26 else str(i + 1) for i in range(count_x)] if turned else self.columns
         height = min(cell, max(26.0, cell * 0.62))
         head = LINE + 4
         largest = max(max(text_width(text) for text in row) for row in texts)
         size = min(SIZE, SIZE * (cell - 4) / largest) if count_x else SIZE
-        marks: list[Any] = [Label(0, LINE * i + 13, line, bold=True) for i, line in enumerate(titles)]
-        corner = self.y_label + (f" ↓   {self.x_label} →" if self.x_label else "")
         if self.y_label:
-            marks.append(Label(0, LINE * (len(titles) + 1), corner, colour=QUIET))
+            corner = self.y_label + (f" ↓   {self.x_label} →" if self.x_label else "")
+            marks.append(Label(0, LINE * (len(marks) + 1), corner, colour=QUIET))
         amount = values if self.shades is None else np.asarray(self.shades)
         colours = shade(amount, self.signed, None if self.shades is None else (0.0, 1.0))
         for j, name in enumerate(letters):
@@ -456,18 +424,16 @@ class ImageGrid:
         grid = shade(images, True) if self.signed else pixels(images)
         count, tall, wide = grid.shape[:3]
         columns = self.columns or max(math.ceil(math.sqrt(count * tall / wide)), min(count, int(width // 76)))
-        titles = wrapped(self.title, width)
-        gap, top = 4, LINE * len(titles) + 4
+        marks: list[Any] = _title(self.title, width)
+        gap, top = 4, LINE * len(marks) + 4
         across = min((width - gap * (columns - 1)) / columns, 120)
         up = across * tall / wide
         each = up + gap + (LINE if self.captions else 0)
-        marks: list[Any] = [Label(0, LINE * i + 13, line, bold=True) for i, line in enumerate(titles)]
         for i, one in enumerate(grid):
             x, y = (i % columns) * (across + gap), top + (i // columns) * each
             marks.append(Pixels(x, y, across, up, one))
             if self.captions:
-                text = cut(self.captions[i], across)
-                marks.append(Label(x + across / 2, y + up + 13, text, "middle"))
+                marks.append(Label(x + across / 2, y + up + 13, cut(self.captions[i], across), "middle"))
         return Drawing(width, top + each * -(-count // columns), self.title, marks)
 
 
@@ -498,17 +464,8 @@ class Plane:
 
     def draw(self, width: float) -> Drawing:
         """Draw it at a width in pixels."""
-        plot = _Plot(
-            self.title,
-            width,
-            Axis(*self.x_range),
-            Axis(*self.y_range),
-            self.x_label,
-            self.y_label,
-            _legend(self.series, lines=False),
-            height=min(width, 420) * 0.82,
-            square=True,
-        )
+        x, y, names = Axis(*self.x_range), Axis(*self.y_range), [one.name for one in self.series]
+        plot = _Plot(self, width, x, y, names, lines=False, height=min(width, 420) * 0.82)
         values = np.asarray(self.values)
         if self.classes:
             values = np.eye(max(len(self.classes), 2))[values]
@@ -541,13 +498,7 @@ def _of_classes(p: np.ndarray) -> np.ndarray:
 
 
 def contour(values: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lines along which numbers on a grid are 0, interpolated, as x and y with NaN between the pieces.
-
-    Args:
-        values: shape (rows, columns).
-        x: of the columns.
-        y: of the rows.
-    """
+    """Lines along which numbers on a grid are 0, interpolated, as x and y with NaN between the pieces."""
     a, b, c, d = values[:-1, :-1], values[:-1, 1:], values[1:, 1:], values[1:, :-1]
     left, right, top, bottom = np.broadcast_arrays(x[:-1], x[1:], y[:-1, None], y[1:, None])
     edges = ((a, b, left, top, right, top), (b, c, right, top, right, bottom))
@@ -571,43 +522,44 @@ class _Plot:
 
     def __init__(
         self,
-        title: str,
+        chart: Any,
         width: float,
         x: Axis,
-        y: Axis | None,
-        x_label: str,
-        y_label: str = "",
-        legend: Sequence[tuple[str, int, bool]] = (),
+        y: Axis | None = None,  # None: a row for each of `rows`, `each` high
+        legend: Sequence[str] = (),
         *,
-        height: float | None = None,
-        names: Sequence[str] = (),
+        lines: bool = True,  # whether the legend shows lines beside the markers
+        height: float = 0,  # of a square; by default it follows from the width
+        rows: Sequence[str] = (),
         each: float = 22,
         right: float = 0,
-        square: bool = False,
     ) -> None:
-        self.title, self.width, self._x, self._y = title, width, x, y
-        self._names, self._each, self._above = names, each, 0.0
-        self._marks: list[Any] = []
-        self._under = self._head(legend)
+        self.title = f"{chart.title}, log scale" if (y or x).log else chart.title
+        self.width, self._x, self._y = width, x, y
+        self._names, self._each, self._above = rows, each, 0.0
+        self._marks: list[Any] = _title(self.title, width)
+        self.top = LINE * len(self._marks)
+        if len(legend) > 1:
+            self._legend(legend, lines)
         tall = height or min(max(0.48 * width, 150), 300)
         count = max(2, min(7, round(tall / 38)))
         y_texts, factor = y.labels(count) if y else ([], "")
-        y_label = " ".join(filter(None, (y_label, factor)))
+        y_label = " ".join(filter(None, (getattr(chart, "y_label", ""), factor)))
         self.top += (LINE if y_label else 0) + 8
         left = max((text_width(text) for text in y_texts), default=0)
-        if names:
-            left = max(map(text_width, names))
+        if rows:
+            left = max(map(text_width, rows))
             if left > 0.42 * width:  # no room beside the rows: above them
                 left, self._above = 0.0, LINE
-        self.bottom = self.top + (len(names) * (each + self._above) if names else tall)
+        self.bottom = self.top + (len(rows) * (each + self._above) if rows else tall)
         count_x = self._columns(width - left - right - 20)
         texts, x_factor = x.labels(count_x)
         half = [text_width(text) / 2 for text in texts] or [0.0]
         self.left = max(left + 10, half[0] * (1 - float(x.fraction(x.ticks(count_x)[:1] or [0])[0])))
         self.right = width - max(right, half[-1], 6)
-        if square:
+        if height:
             self.right = min(self.right, self.left + tall * 1.15)
-        label = wrapped(" ".join(filter(None, (x_label, x_factor))), self.right)
+        label = wrapped(" ".join(filter(None, (chart.x_label, x_factor))), self.right)
         self.height = self.bottom + 20 + LINE * len(label) + 2
         middle = (self.left + self.right) / 2
         self._frame(count, count_x, y_texts, texts)
@@ -617,23 +569,20 @@ class _Plot:
             middle = min(middle, width - text_width(line) / 2)
             self.add(Label(middle, self.bottom + 34 + LINE * i, line, "middle", QUIET))
 
-    def _head(self, legend: Sequence[tuple[str, int, bool]]) -> float:
-        lines = wrapped(self.title, self.width)
-        self._marks += [Label(0, LINE * i + 13, line, bold=True) for i, line in enumerate(lines)]
-        across, down = 0.0, LINE * (len(lines) + 1)
-        for name, place, line in legend:
+    def _legend(self, names: Sequence[str], lines: bool) -> None:
+        across, down = 0.0, self.top + LINE
+        for place, name in enumerate(names):
             name = cut(name, self.width - 30)
             wide = 36 + text_width(name)
             if across and across + wide > self.width:
                 across, down = 0.0, down + LINE
             colour, dash = style(place)
-            if line:
+            if lines:
                 self.add(Stroke([across, across + 22], [down - 4, down - 4], colour, 1.7, dash))
             self.add(Markers([across + 11], [down - 4], place, colour, 3.2))
             self.add(Label(across + 27, down, name))
             across += wide + 8
-        self.top = down + 4 if legend else LINE * len(lines)
-        return down
+        self.top = down + 4
 
     def _columns(self, room: float) -> int:
         """The largest number of ticks whose labels have room side by side."""
@@ -688,16 +637,16 @@ class _Plot:
         few = seen if len(seen) <= 12 else seen[(np.arange(6) * len(seen) // 6 + place * len(seen) // 40) % len(seen)]
         self.add(Markers(across[few], up[few], place, colour))
 
-    def points(self, series: Series, place: int) -> None:
-        self.add(Markers(self.x(series.x), self.y(series.y), place, style(place)[0], 2.2, opacity=0.6))
+    def upright(self, value: float, colour: str, dash: str = "") -> None:
+        at = float(self.x(value))
+        self.add(Stroke([at, at], [self.top, self.bottom], colour, dash=dash))
 
     def drawing(self) -> Drawing:
         return Drawing(self.width, self.height, self.title, self._marks)
 
 
-def _legend(series: Iterable[Series], lines: bool = True) -> list[tuple[str, int, bool]]:
-    entries = [(one.name, place, lines) for place, one in enumerate(series)]
-    return entries if len(entries) > 1 else []
+def _title(title: str, width: float) -> list[Any]:
+    return [Label(0, LINE * i + 13, line, bold=True) for i, line in enumerate(wrapped(title, width))]
 
 
 def wrapped(text: str, width: float) -> list[str]:
@@ -718,8 +667,3 @@ def cut(text: str, width: float) -> str:
     while text and text_width(f"{text}…") > width:
         text = text[:-1]
     return f"{text.rstrip()}…"
-
-
-def _initials(names: Sequence[str]) -> list[str]:
-    """Letters that stand for names."""
-    return [chr(ord("A") + i) if i < 26 else str(i + 1) for i in range(len(names))]

@@ -13,12 +13,7 @@ CURVES = len(COLOURS)
 
 
 def comparison_charts(comparison: Any, metric: str | None = None) -> tuple[StripChart, LineChart]:
-    """Plot each setting with its seeds, mean and interval; beside them the learning curves of the best.
-
-    Args:
-        comparison: a `pellucid.runs.compare.Comparison`.
-        metric: the metric that is compared; None for that of the comparison.
-    """
+    """Plot each setting with its seeds, mean and interval; beside them the learning curves of the best."""
     name = metric or comparison.metric
     values, curves, labels = comparison.values(name), comparison.curves(name), comparison.labels
     means = np.array([row[np.isfinite(row)].mean() if np.isfinite(row).any() else np.nan for row in values])

@@ -14,12 +14,7 @@ Arm = Mapping[str, Any]
 
 
 def findings_section(findings: Sequence[Mapping[str, Any]], compared: str | None = None) -> Section:
-    """Write the section of a diagnosis.
-
-    Args:
-        findings: likeliest first, as `Finding.to_dict` gives them.
-        compared: how the network does beside baselines, in a sentence.
-    """
+    """Write a diagnosis: findings as `Finding.to_dict` gives them, a sentence on the network beside baselines."""
     if not findings:
         return Section("Findings", Note("good", f"Nothing was found{f': {compared}' if compared else ''}."))
     return Section(
@@ -58,11 +53,7 @@ def _sentence(text: str) -> str:
 
 
 def proof_section(proof: Mapping[str, Any]) -> Section:
-    """Write the section of a proof.
-
-    Args:
-        proof: as `Proof.to_dict` gives it.
-    """
+    """Write the section of a proof, as `Proof.to_dict` gives it."""
     original, random, chart = proof["original"], proof.get("random"), proof_chart(proof)
     rows = [("the original", _mean(original), None, None, None, None, f"{original['seeds']} seeds")]
     rows += [_row(arm, str(arm["change"])) for arm in proof.get("tried") or ()]

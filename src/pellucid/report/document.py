@@ -284,8 +284,8 @@ class Section(Document):
     """A heading, in HTML linked to by its words, ``#worst-mistakes``, and blocks; sections within are a level lower."""
 
 
-Leaf: TypeAlias = str | Paragraph | Bullets | Table | Listing | Formulas | Numbers | Picture | Image | Chart
-Block: TypeAlias = Leaf | Figure | Columns | Details | Note | Section | None
+_Leaf: TypeAlias = str | Paragraph | Bullets | Table | Listing | Formulas | Numbers | Picture | Image | Chart
+Block: TypeAlias = _Leaf | Figure | Columns | Details | Note | Section | None
 """A part of a document; a string is a paragraph, None is left out."""
 
 

@@ -88,14 +88,7 @@ Mark: TypeAlias = Stroke | Area | Markers | Label | Pixels
 
 @dataclass
 class Drawing:
-    """Marks on a plane, the origin at the top left.
-
-    Args:
-        width: in pixels.
-        height: in pixels.
-        alt: what it shows, for those who cannot see it.
-        marks: later ones lie above earlier ones.
-    """
+    """Marks on a plane in pixels, the origin at the top left, later ones above earlier; ``alt`` says what they show."""
 
     width: float
     height: float

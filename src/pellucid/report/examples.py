@@ -24,16 +24,7 @@ def examples(
     cells: Cells,
     caption: Callable[[int], str] | None = None,
 ) -> Block:
-    """Show the first of some rows: pictures where they are images, else a table of their values.
-
-    Args:
-        data: the dataset.
-        part: the part that the rows are of.
-        rows: their numbers.
-        head: the names of the cells on each row.
-        cells: the cells on a row.
-        caption: the same in a few words, below a picture; by default ``head`` and ``cells``.
-    """
+    """Show the first of some rows: pictures with a caption where they are images, else a table of their values."""
     if not len(rows):
         return None
     if not picture.is_picture(data.input_shape):
@@ -43,7 +34,7 @@ def examples(
         values = (number(value) if isinstance(value, (int, float)) else value for value in cells(row))
         return ", ".join(f"{name} {value}" for name, value in zip(head, values, strict=True))
 
-    low, high = picture.limits(part.x)
+    low, high = float(part.x.min()), float(part.x.max())
     figures = (
         Figure(Picture(picture.example(part.x[row], low, high), f"held-out row {row}"), (caption or words)(row))
         for row in rows[:MOST_PICTURES].tolist()
@@ -64,16 +55,11 @@ def _values_of(data: Dataset) -> tuple[list[str], Callable[[np.ndarray], list[In
     """The columns that an example is shown by, and its values in them, as they came."""
     if isinstance(data.encoder, TableEncoder):
         columns = data.encoder.columns[:MOST_COLUMNS]
+        ends = np.cumsum([len(column.features) for column in columns])
 
         def of_table(x: np.ndarray) -> list[Inline]:
-            cells: list[Inline] = []
-            start = 0
-            for column in columns:
-                stop = start + len(column.features)
-                chosen = x[start:stop]
-                cells.append(column.categories[chosen.argmax()] if column.categories else float(chosen[0]))
-                start = stop
-            return cells
+            pieces = zip(columns, np.split(x[: ends[-1]], ends[:-1]), strict=True)
+            return [of.categories[piece.argmax()] if of.categories else float(piece[0]) for of, piece in pieces]
 
         return [column.name for column in columns], of_table
     if isinstance(data.encoder, Vocabulary):

@@ -17,12 +17,7 @@ from pellucid.runs.folder import RunFolder
 
 @dataclass(frozen=True)
 class RunTable:
-    """A table of saved runs; print it.
-
-    Args:
-        columns: its heads.
-        rows: the cells, by head.
-    """
+    """A table of saved runs; print it."""
 
     columns: tuple[str, ...]
     rows: tuple[Mapping[str, Any], ...]
@@ -47,13 +42,7 @@ class RunTable:
 
 
 def list_runs(folder: str | Path = "runs") -> RunTable:
-    """List the saved runs of a folder, the newest first.
-
-    Args:
-        folder: the folder that holds the run folders.
-
-    Returns:
-        A table: date, run folder, network, epochs, result, and the likeliest finding of the doctor.
+    """List the saved runs of a folder, the newest first, each with its result and the doctor's likeliest finding.
 
     Raises:
         StorageError: no such folder.
@@ -72,17 +61,7 @@ def list_runs(folder: str | Path = "runs") -> RunTable:
 
 
 def compare_runs(runs: Sequence[str | Path]) -> RunTable:
-    """Put saved runs side by side: a row for each setting in which they differ, and for each result.
-
-    Args:
-        runs: their folders, two or more.
-
-    Returns:
-        A table with a column for each run.
-
-    Raises:
-        StorageError: a folder without a run.
-    """
+    """Put saved runs side by side: a row for each setting in which they differ, and for each result."""
     folders = [RunFolder(run) for run in runs]
     names = [str(files.path) for files in folders]
     settings = [files.read_experiment() for files in folders]

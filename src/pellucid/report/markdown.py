@@ -5,11 +5,7 @@ from pellucid.report.markup import Markup
 
 
 def text(document: doc.Document, level: int = 1) -> str:
-    """Render a document as Markdown.
-
-    Args:
-        document: the document.
-        level: of its title.
+    """Render a document as Markdown, its title at a level.
 
     Example:
         >>> from pellucid.report.document import Document, Table

@@ -9,24 +9,7 @@ from pellucid.report.document import number, parts
 
 @dataclass(frozen=True)
 class Markup:
-    """How a form writes the parts of a document; ``{}`` stands for what is written.
-
-    Args:
-        escape: text, so that no character is a command.
-        code: a word of code.
-        strong: words that stand out.
-        link: label and address.
-        bullets: a list, of the lines of its items.
-        bullet: an item of a list.
-        listing: lines of code.
-        formulas: formulas, of their lines.
-        formula: one of them.
-        image: label and address.
-        summary: what stands above folded blocks.
-        headings: of sections from the highest level on.
-        note: a box, of its sign and text.
-        table: a table.
-    """
+    """How a form writes the parts of a document; ``{}`` stands for what is written."""
 
     escape: Callable[[str], str]
     code: str

@@ -12,7 +12,7 @@ from pellucid.layers import Activation, Dense
 from pellucid.layers.layer import weights_of
 from pellucid.network import Network, Summary
 from pellucid.report.chart import LINE, Histogram, ImageGrid, Plane, Series, cut, wrapped
-from pellucid.report.document import Block, Columns, Figure, Paragraph, Table, number
+from pellucid.report.document import Block, Columns, Figure, Paragraph, Table, number, present
 from pellucid.report.drawing import (
     INK,
     NEGATIVE,
@@ -197,34 +197,19 @@ class BlockChart:
 def architecture(
     network: Network, params: Any, summary: Summary, data: Dataset | None, outputs: Sequence[str]
 ) -> list[Block]:
-    """Draw a network neuron by neuron where it is small and dense, layer by layer, and list its layers.
-
-    Args:
-        network: the network.
-        params: its parameters.
-        summary: its table.
-        data: its data, which name the inputs; or None.
-        outputs: names of the outputs, or empty.
-    """
+    """Draw a network neuron by neuron where it is small and dense, layer by layer, and list its layers."""
     names = [] if data is None else features_of(data)
-    blocks: list[Block] = [
+    columns: dict[str, list[Any]] = {"layer": [*(row.layer for row in summary.rows), "total"]}
+    if any(row.reads for row in summary.rows):
+        columns["reads"] = [*(", ".join(row.reads) for row in summary.rows), ""]
+    columns["output"] = [*(_shape(row.output_shape) for row in summary.rows), ""]
+    for name, total in (("parameters", summary.parameters), ("multiply_adds", summary.multiply_adds)):
+        columns[name.replace("_", "-")] = [*(getattr(row, name) or None for row in summary.rows), total]
+    return [
         _neurons(network, params, summary, names, outputs),
         BlockChart("layers", _layers(network, summary)),
+        Table(list(columns), list(zip(*columns.values(), strict=True))),
     ]
-    reads = any(row.reads for row in summary.rows)
-    head = ("layer", *(["reads"] if reads else []), "output", "parameters", "multiply-adds")
-    rows = [
-        (
-            row.layer,
-            *([", ".join(row.reads)] if reads else []),
-            _shape(row.output_shape),
-            row.parameters or None,
-            row.multiply_adds or None,
-        )
-        for row in summary.rows
-    ]
-    total = ("total", *([""] if reads else []), "", summary.parameters, summary.multiply_adds)
-    return [*blocks, Table(head, [*rows, total])]
 
 
 def _layers(network: Network, summary: Summary) -> list[list[str]]:
@@ -243,31 +228,20 @@ def _layers(network: Network, summary: Summary) -> list[list[str]]:
 def _neurons(network: Network, params: Any, summary: Summary, names: Sequence[str], outputs: Sequence[str]) -> Block:
     """The network neuron by neuron; None where there are too many, or other layers."""
     layers = weights_by_layer(network, params)
-    if any(row.reads for row in summary.rows) or not layers:
-        return None
-    if not all(isinstance(layer, Dense) for _, layer, _ in layers):
+    dense = all(isinstance(layer, Dense) for _, layer, _ in layers)
+    if any(row.reads for row in summary.rows) or not layers or not dense:
         return None
     matrices = [weights[0] for _, _, weights in layers]
     sizes = [len(matrices[0]), *(matrix.shape[1] for matrix in matrices)]
     if max(sizes) > MOST_NEURONS or not all(np.isfinite(matrix).all() for matrix in matrices):
         return None
-    biases = [
-        None,
-        *(of.get("biases") for of, layer in zip(params, network.layers, strict=True) if isinstance(layer, Dense)),
-    ]
-    inputs = names or [f"x{i + 1}" for i in range(sizes[0])]
-    chart = NetworkChart(
-        f"network of {'–'.join(map(str, sizes))} neurons",
-        matrices,
-        biases if max(sizes) <= MOST_NUMBERS else (),
-        inputs,
-        outputs if len(outputs) == sizes[-1] else (),
-    )
-    numbers = (
-        " Numbers on lines are weights (where there is room), numbers in neurons biases."
-        if max(sizes) <= MOST_NUMBERS
-        else ""
-    )
+    title, inputs = f"network of {'–'.join(map(str, sizes))} neurons", names or [f"x{i + 1}" for i in range(sizes[0])]
+    biases, numbers = [], ""
+    if max(sizes) <= MOST_NUMBERS:
+        own = (of for of, layer in zip(params, network.layers, strict=True) if isinstance(layer, Dense))
+        biases = [None, *(of.get("biases") for of in own)]
+        numbers = " Numbers on lines are weights (where there is room), numbers in neurons biases."
+    chart = NetworkChart(title, matrices, biases, inputs, outputs if len(outputs) == sizes[-1] else ())
     return Figure(
         chart,
         "Each line is a weight, the thicker the larger compared with the others of its layer; blue and solid where "
@@ -285,25 +259,16 @@ def weights_by_layer(network: Network, params: Any) -> list[tuple[str, Any, list
 
 
 def weight_blocks(network: Network, params: Any, shape: tuple[int, ...]) -> list[Block]:
-    """Show weights of images and filters as pictures, and the histogram of each layer's weights.
-
-    Args:
-        network: the network.
-        params: its parameters.
-        shape: of one example of the data, which the network reads or writes.
-    """
-    layers = weights_by_layer(network, params)
-    ends = {0, len(layers) - 1}  # only these read or write an image
-    tiles = [
-        _tiles(name, layer, weights[0], shape if i in ends else (), i == 0)
-        for i, (name, layer, weights) in enumerate(layers)
-    ]
-    histograms = [_histogram(name, weights) for name, _, weights in layers[:MOST_HISTOGRAMS]]
-    more = len(layers) - len(histograms)
+    """Show weights that read or write images of this shape as pictures, and the histogram of each layer's weights."""
+    layers, tiles = weights_by_layer(network, params), []
+    for i, (name, layer, weights) in enumerate(layers):
+        ends = i in (0, len(layers) - 1)  # only these read or write an image
+        tiles.append(_tiles(name, layer, weights[0], shape if ends else (), i == 0))
+    more = len(layers) - MOST_HISTOGRAMS
     return [
-        Columns(*[one for one in tiles if one is not None][:4]),
-        Columns(*histograms, width="third"),
-        Paragraph(f"{more} further layers are not shown.", kind="quiet") if more else None,
+        Columns(*present(tiles)[:4]),
+        Columns(*(_histogram(name, weights) for name, _, weights in layers[:MOST_HISTOGRAMS]), width="third"),
+        Paragraph(f"{more} further layers are not shown.", kind="quiet") if more > 0 else None,
     ]
 
 
@@ -327,13 +292,10 @@ def _tiles(name: str, layer: Any, weights: np.ndarray, shape: tuple[int, ...], f
         what += f", the {MOST_TILES} of {count:,} with the largest weights"
     largest = float(np.quantile(np.abs(tiles), 0.995))
     colours = tiles.ndim == 4
-    grid = ImageGrid(
-        f"{name}: {what}", np.clip(tiles, -largest, largest), columns=8 if len(tiles) > 8 else None, signed=not colours
-    )
-    scale = (
-        "Grey is 0." if colours else f"White is 0, blue {number(largest)} and more, orange {number(-largest)} and less."
-    )
-    return Figure(grid, scale)
+    columns, clipped = 8 if len(tiles) > 8 else None, np.clip(tiles, -largest, largest)
+    scale = f"White is 0, blue {number(largest)} and more, orange {number(-largest)} and less."
+    grid = ImageGrid(f"{name}: {what}", clipped, columns=columns, signed=not colours)
+    return Figure(grid, "Grey is 0." if colours else scale)
 
 
 def _filters(weights: np.ndarray) -> tuple[np.ndarray, str]:
@@ -361,12 +323,7 @@ def _histogram(name: str, weights: list[np.ndarray]) -> Block:
 
 
 def decision_boundary(data: Dataset, probabilities: Callable[[np.ndarray], np.ndarray]) -> Block:
-    """Draw what a classifier of two inputs predicts over the plane, with the rows of its data.
-
-    Args:
-        data: data of two inputs and of classes.
-        probabilities: the classifier's probabilities of rows, shape (rows, classes).
-    """
+    """Draw the probabilities that a classifier of two inputs gives over the plane, with the rows of its data."""
     parts = [data.train, *([data.held_out] if data.held_out else [])]
     x = np.concatenate([np.asarray(part.x, float) for part in parts])
     y = np.concatenate([part.y.reshape(len(part)).astype(int) for part in parts])
@@ -378,10 +335,9 @@ def decision_boundary(data: Dataset, probabilities: Callable[[np.ndarray], np.nd
     kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), 600)).astype(int))
     x, y = x[kept], y[kept]
     series = [Series(name, *x[y == i].T) for i, name in enumerate(data.classes)]
-    names, two = features_of(data), len(data.classes) == 2
-    chart = Plane(
-        "decision boundary", p, (float(low[0]), float(high[0])), (float(low[1]), float(high[1])), series, *names
-    )
+    x_range, y_range = zip(low.tolist(), high.tolist(), strict=True)
+    chart = Plane("decision boundary", p, x_range, y_range, series, *features_of(data))
+    two = len(data.classes) == 2
     shades = "The stronger the colour, the surer the network; " if two else "Each colour is the class predicted there; "
     return Figure(chart, f"{shades}the line is where the prediction changes. Markers are rows of the data.")
 

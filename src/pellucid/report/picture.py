@@ -27,14 +27,6 @@ def is_picture(shape: tuple[int, ...]) -> bool:
 def shade(x: np.ndarray, signed: bool = False, ends: tuple[float, float] | None = None) -> np.ndarray:
     """Numbers as colours from white to dark blue, or where signed from orange over white for 0 to blue.
 
-    Args:
-        x: shape (…,).
-        signed: whether 0 is white.
-        ends: the numbers at the two ends of the scale; by default the least and the largest.
-
-    Returns:
-        Shape (…, 3), uint8.
-
     Example:
         >>> shade(np.array([-1.0, 0.0, 1.0]), signed=True).tolist()
         [[230, 110, 20], [255, 255, 255], [8, 48, 107]]
@@ -49,15 +41,7 @@ def shade(x: np.ndarray, signed: bool = False, ends: tuple[float, float] | None 
 
 
 def pixels(x: np.ndarray, low: float | None = None, high: float | None = None) -> np.ndarray:
-    """Images as grey values, dark for large, or as their colours.
-
-    Args:
-        x: shape (count, height, width) or (count, height, width, channels).
-        low: the number that is white, or black of a colour; by default the least.
-        high: the number at the other end; by default the largest.
-
-    Returns:
-        uint8, shape (count, height, width) or (count, height, width, 3).
+    """Images, shape (count, height, width[, channels]), as grey values, dark for large, or as their colours (uint8).
 
     Example:
         >>> pixels(np.array([[[-1.0, 0.0, 1.0]]])).tolist()
@@ -70,11 +54,6 @@ def pixels(x: np.ndarray, low: float | None = None, high: float | None = None) -
     if shown.ndim == 4 and shown.shape[-1] >= 3:
         return shown[..., :3]
     return 255 - (shown[..., 0] if shown.ndim == 4 else shown)
-
-
-def limits(x: np.ndarray) -> tuple[float, float]:
-    """The numbers at the two ends of the scale."""
-    return float(x.min()), float(x.max())
 
 
 def example(x: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -23,17 +23,7 @@ PAIRS = 10
 def prediction_sections(
     data: Dataset, outputs: np.ndarray, reads: Reads | None = None, boundary: Block = None
 ) -> list[Block]:
-    """Write the sections on the predictions of a network for the held-out rows of its data.
-
-    Args:
-        data: the dataset.
-        outputs: the network's outputs for its held-out rows, shape (rows, …): probabilities or logits of a classifier.
-        reads: what the loss reads in them, see `pellucid.functions.losses.Loss`; None: decided by their range.
-        boundary: the decision boundary of a classifier, which comes first.
-
-    Returns:
-        The sections; none without held-out rows, or for an answer at each step of a sequence.
-    """
+    """Write the sections on the outputs for the held-out rows; none for an answer at each step of a sequence."""
     part = data.held_out
     if part is None or (data.task != "reconstruction" and outputs.ndim != 2):
         return []
@@ -53,10 +43,6 @@ def prediction_sections(
 
 def probabilities_of(outputs: np.ndarray, reads: Reads | None = None) -> np.ndarray:
     """Compute a classifier's probabilities, one column a class; logits, margins and scores by sigmoid or softmax.
-
-    Args:
-        outputs: shape (rows, classes), or (rows, 1) for two classes.
-        reads: what the loss reads in them; None: decided by their range.
 
     Example:
         >>> probabilities_of(np.array([[0.25]])).tolist(), probabilities_of(np.array([[5.0, 5.0]])).tolist()
@@ -92,12 +78,7 @@ def confusion_matrix(true: np.ndarray, predicted: np.ndarray, classes: int) -> n
 
 
 def precision_recall(hits: np.ndarray, given: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """Precision, recall and F1 of classes, shape (classes, 3); 0 where a class was never given or never true.
-
-    Args:
-        hits: rows of the class that were given it.
-        given: rows that were given the class.
-        true: rows of the class.
+    """Precision, recall and F1, shape (classes, 3), of each class by its rows hit, given it and true; 0 of no rows.
 
     Example:
         >>> precision_recall(np.array([1, 1]), np.array([2, 1]), np.array([1, 2])).round(2).tolist()
@@ -109,10 +90,6 @@ def precision_recall(hits: np.ndarray, given: np.ndarray, true: np.ndarray) -> n
 
 def roc_curve(true: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """Compute false and true positive rates for all thresholds, from the highest, and the area under the curve.
-
-    Args:
-        true: shape (rows,), 0 or 1, both present.
-        scores: shape (rows,), higher for class 1.
 
     Example:
         >>> false, found, area = roc_curve(np.array([0, 1, 1]), np.array([0.2, 0.7, 0.9]))
@@ -160,9 +137,8 @@ def _confusion(counts: np.ndarray, names: Sequence[str]) -> Block:
     if len(names) > MOST_CLASSES:
         wrong = counts - np.diag(np.diag(counts))
         pairs = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CLASSES]
-        rows = [
-            [names[i // len(names)], names[i % len(names)], int(wrong.flat[i])] for i in pairs.tolist() if wrong.flat[i]
-        ]
+        n, most = len(names), (i for i in pairs.tolist() if wrong.flat[i])
+        rows = [(names[i // n], names[i % n], int(wrong.flat[i])) for i in most]
         return Table(("true class", "predicted as", "rows"), rows, "The classes most often confused")
     # The square root brings out small fractions, which are the mistakes.
     shades = np.sqrt(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
@@ -245,14 +221,11 @@ def _of_numbers(data: Dataset, part: Part, outputs: np.ndarray) -> list[Block]:
         columns = (true[row], predicted[row], residuals[row])
         return [", ".join(map(number, values)) if several else float(values[0]) for values in columns]
 
+    mistakes = examples(data, part, worst, ("true", "predicted", "error"), cells)
     head = ("", "R²", "root mean squared error", "mean absolute error", "mean error")
     return [
         Section("Predictions", Columns(*charts), Table(head, rows)),
-        Section(
-            "Worst mistakes",
-            "The rows with the largest errors, first the largest.",
-            examples(data, part, worst, ("true", "predicted", "error"), cells),
-        ),
+        Section("Worst mistakes", "The rows with the largest errors, first the largest.", mistakes),
     ]
 
 
@@ -276,15 +249,10 @@ def _of_reconstructions(data: Dataset, part: Part, outputs: np.ndarray) -> list[
     order = np.argsort(-errors, kind="stable")
     if is_picture(data.input_shape):
         middle = max(0, len(order) // 2 - PAIRS)
+        middling, worst = (_pairs(part.x, back, order[first : first + 2 * PAIRS]) for first in (middle, 0))
         return [
-            Section(
-                "Reconstructions",
-                "Held-out rows of middling error.",
-                Columns(*_pairs(part.x, back, order[middle : middle + 2 * PAIRS]), histogram),
-            ),
-            Section(
-                "Worst mistakes", "Those with the largest error.", Columns(*_pairs(part.x, back, order[: 2 * PAIRS]))
-            ),
+            Section("Reconstructions", "Held-out rows of middling error.", Columns(*middling, histogram)),
+            Section("Worst mistakes", "Those with the largest error.", Columns(*worst)),
         ]
     flat = wanted.reshape(len(part), -1).astype(float)
     rows = list(zip(features_of(data), squares.mean(axis=0), _r2(squares, flat), strict=True))[:MOST_COLUMNS]
@@ -295,14 +263,5 @@ def _of_reconstructions(data: Dataset, part: Part, outputs: np.ndarray) -> list[
 
 def _pairs(inputs: np.ndarray, back: np.ndarray, rows: np.ndarray) -> list[Block]:
     """Examples in lines of equal length, and below each line their reconstructions."""
-    lines: list[Block] = []
-    for start in range(0, len(rows), PAIRS):
-        chosen = rows[start : start + PAIRS]
-        lines.append(
-            ImageGrid(
-                "inputs, and below them their reconstructions",
-                np.concatenate([inputs[chosen], back[chosen]]),
-                columns=len(chosen),
-            )
-        )
-    return lines
+    title, lines = "inputs, and below them their reconstructions", np.split(rows, range(PAIRS, len(rows), PAIRS))
+    return [ImageGrid(title, np.concatenate([inputs[of], back[of]]), columns=len(of)) for of in lines]

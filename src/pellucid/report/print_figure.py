@@ -15,15 +15,7 @@ WIDTH, GAP = 430.0, 26.0
 
 
 def to_matplotlib(*charts: Chart, columns: int = 2, width: float = WIDTH) -> Any:
-    """Draw charts side by side.
-
-    Args:
-        charts: charts of `pellucid.report.chart`.
-        columns: charts in a row.
-        width: of a chart, in points.
-
-    Returns:
-        A ``matplotlib.figure.Figure``; a notebook shows it, ``figure.savefig(path)`` writes it.
+    """Draw charts of `pellucid.report.chart` side by side, each so many points wide, as a matplotlib figure.
 
     Raises:
         MissingExtra: matplotlib is not installed.
@@ -75,48 +67,28 @@ def _draw(axes: Any, drawing: Drawing) -> None:
     axes.set(xlim=(0, drawing.width), ylim=(drawing.height, 0), label=drawing.alt)
     axes.set_axis_off()
     for order, mark in enumerate(drawing.marks):
-        _mark(axes, mark, order)
+        _mark(axes, mark, {"zorder": order, "clip_on": False})
 
 
-def _mark(axes: Any, mark: Mark, order: int) -> None:
+def _mark(axes: Any, mark: Mark, how: dict[str, Any]) -> None:
     match mark:
         case Stroke(x, y, colour, width, dash, opacity):
             dashes = (0, [float(one) / width for one in dash.split()]) if dash else "-"
-            axes.plot(x, y, color=colour, lw=width, ls=dashes, alpha=opacity, zorder=order, clip_on=False)
+            axes.plot(x, y, color=colour, lw=width, ls=dashes, alpha=opacity, **how)
         case Area(x, y, colour, opacity, edge):
-            axes.fill(*_polygons(x, y), color=colour, alpha=opacity, ec=edge or "none", lw=0.5, zorder=order)
+            axes.fill(*_polygons(x, y), color=colour, alpha=opacity, ec=edge or "none", lw=0.5, zorder=how["zorder"])
         case Markers(x, y, shape, colour, size, opacity, edge):
             outline = shape_points(shape, 1.0) * (1, -1)
-            axes.scatter(
-                x,
-                y,
-                (2 * size * abs(outline).max()) ** 2,
-                marker=outline,
-                c=colour,
-                alpha=opacity,
-                ec=edge or "none",
-                lw=0.6,
-                zorder=order,
-                clip_on=False,
-            )
+            area = (2 * size * abs(outline).max()) ** 2
+            axes.scatter(x, y, area, marker=outline, c=colour, alpha=opacity, ec=edge or "none", lw=0.6, **how)
         case Label(x, y, text, anchor, colour, size, bold):
             side = {"start": "left", "middle": "center", "end": "right"}[anchor]
-            weight = "bold" if bold else "normal"
-            axes.text(
-                x,
-                y,
-                text.replace("$", r"\$"),
-                ha=side,
-                va="baseline",
-                zorder=order,
-                color=colour,
-                size=0.93 * size,
-                weight=weight,
-            )
+            how |= {"color": colour, "size": 0.93 * size, "weight": "bold" if bold else "normal"}
+            axes.text(x, y, text.replace("$", r"\$"), ha=side, va="baseline", **how)
         case Pixels(x, y, width, height, pixels):
             grey = {"cmap": "gray", "vmin": 0, "vmax": 255} if pixels.ndim == 2 else {}
             place = (x, x + width, y + height, y)
-            axes.imshow(pixels, extent=place, aspect="auto", interpolation="nearest", zorder=order, **grey)
+            axes.imshow(pixels, extent=place, aspect="auto", interpolation="nearest", zorder=how["zorder"], **grey)
             axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
 
 

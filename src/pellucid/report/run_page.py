@@ -55,15 +55,7 @@ FILES = (
 
 
 def page_of(trained: Trained, files: RunFolder) -> str:
-    """Write the page of a run whose other files are written already.
-
-    Args:
-        trained: the record of the run.
-        files: its folder.
-
-    Returns:
-        HTML; of a loaded run the page that it was written with, since its predictions cannot be made again.
-    """
+    """Write the page of a run whose other files are written; of a loaded one, which has no data, the page it had."""
     if trained.data is None and trained.folder is not None and (trained.folder / "report.html").exists():
         return (trained.folder / "report.html").read_text(encoding="utf-8")
     return html.page(run_document(trained, files))
@@ -94,7 +86,7 @@ def run_document(trained: Trained, files: RunFolder) -> Document:
             "Settings, data and files",
             Details(
                 "Hyperparameters",
-                facts(_settings(trained.experiment.to_dict())),
+                facts((words(name), _plain(value)) for name, value in trained.experiment.to_dict().items()),
                 Bullets([f"Chosen: {choice}" for choice in trained.notes.choices]) if trained.notes.choices else None,
             ),
             Details("Data", _data(files.read_json("manifest.json")["data"])),
@@ -107,13 +99,7 @@ def run_document(trained: Trained, files: RunFolder) -> Document:
 def verdict(
     trained: Trained, constant: Mapping[str, float], findings: Sequence[Mapping[str, Any]] | None = None
 ) -> Note:
-    """Write the result against that of always predicting the same, and what the doctor suspects.
-
-    Args:
-        trained: the record of a run.
-        constant: loss and metric of the constant predictor; empty where there is none.
-        findings: what the doctor found, as plain data; None where it was not asked.
-    """
+    """Write the result against the constant predictor's, and the doctor's findings; None where it was not asked."""
     notes, blocks = trained.notes, [_story(trained, constant)]
     blocks += [f"Before the first step: {problem}" for problem in notes.problems]
     if notes.failure:
@@ -129,13 +115,9 @@ def verdict(
 
 
 def _kind(trained: Trained, constant: Mapping[str, float], findings: Sequence[Mapping[str, Any]] | None) -> Severity:
-    loss, of_constant = trained.result.get("loss"), constant.get("loss")
-    if trained.stopped == "diverged" or not all(map(np.isfinite, trained.result.values())):
-        return "problem"
-    if loss is not None and of_constant is not None and loss >= of_constant:
-        return "problem"
     severities = {one["severity"] for one in findings or ()}
-    if "problem" in severities:
+    failed = trained.stopped == "diverged" or not all(map(np.isfinite, trained.result.values()))
+    if failed or "problem" in severities or trained.result.get("loss", -np.inf) >= constant.get("loss", np.inf):
         return "problem"
     if "warning" in severities or trained.notes.problems or (findings is None and trained.notes.suspicion):
         return "warning"
@@ -189,16 +171,7 @@ def _improvement(task: str, loss: float | None, of_constant: float | None) -> Bl
 
 
 def constant_metrics(trained: Trained, data: Any, outputs: np.ndarray) -> dict[str, float]:
-    """Compute loss and metric of always predicting the mean of the training targets.
-
-    Args:
-        trained: the record of a run.
-        data: its data, with held-out rows.
-        outputs: the network's outputs for these rows.
-
-    Returns:
-        Loss and metric by name; nothing for an answer at each step of a sequence.
-    """
+    """Compute loss and metric of the constant predictor; nothing for an answer at each step of a sequence."""
     if trained.facts.task == "reconstruction":
         mean = data.preprocessing.apply_numpy(data.train.x.mean(axis=0, dtype=float))
     elif outputs.ndim != 2:
@@ -212,14 +185,6 @@ def constant_output(loss: Loss, target: np.ndarray, outputs: int) -> np.ndarray:
     """The output that is best for all rows alike: the mean of the targets under squared error and cross-entropy.
 
     Of a hinge it is the margin 1 of the more frequent answer, of its square the mean of −1 and 1.
-
-    Args:
-        loss: says whether outputs are logits, which are then those of the mean.
-        target: the training targets as the loss takes them: class numbers (rows,), or (rows, outputs).
-        outputs: number of outputs.
-
-    Returns:
-        Shape (outputs,), float32.
 
     Example:
         >>> from pellucid.functions.losses import SparseCategoricalCrossEntropy
@@ -269,13 +234,13 @@ def _translations(trained: Trained, pairs: np.ndarray) -> Section:
     sentences = list(dict.fromkeys(pairs[:, 0]))[:SENTENCES]
     wanted = dict(pairs[::-1].tolist())
     rows = list(zip(sentences, (wanted[one] for one in sentences), translate(trained, sentences), strict=True))
-    charts = []
-    for sentence in sentences[:2]:
-        read, written, weights = align(trained, sentence)
-        charts.append(HeatMap(f"attention for “{sentence}”", weights, written, read, "read", "written"))
-    return Section(
-        "Translations", Table(("sentence", "a right translation", "the network's translation"), rows), Columns(*charts)
-    )
+    charts = [
+        HeatMap(f"attention for “{sentence}”", weights, written, read, "read", "written")
+        for sentence in sentences[:2]
+        for read, written, weights in [align(trained, sentence)]
+    ]
+    table = Table(("sentence", "a right translation", "the network's translation"), rows)
+    return Section("Translations", table, Columns(*charts))
 
 
 def _networks(trained: Trained, data: Any) -> list[Block]:
@@ -339,11 +304,6 @@ def _resumed(manifest: Mapping[str, Any]) -> list[Block]:
         "training.",
         Table(("after epoch", "after step", "setting", "before", "from there on"), rows),
     ]
-
-
-def _settings(settings: Mapping[str, Any]) -> list[tuple[str, Inline]]:
-    """Settings as rows: tables and lists as JSON."""
-    return [(words(name), _plain(value)) for name, value in settings.items()]
 
 
 def _plain(value: Any) -> Inline:

@@ -11,33 +11,22 @@ BINS = 30
 
 
 def sample_chart(samples: np.ndarray, real: np.ndarray | None = None) -> Chart:
-    """Plot generated examples: images in a grid, points of a plane as points.
-
-    Args:
-        samples: images (count, height, width) or (count, height, width, channels), or points (count, 2).
-        real: true points to plot beside the generated ones.
+    """Plot generated examples, images in a grid or points of a plane, the latter with real ones where given.
 
     Raises:
         ShapeError: samples that are neither images nor points of a plane.
     """
     if samples.shape[1:] == (2,):
         points = [Series("generated", *samples.T), *([] if real is None else [Series("real", *real.T)])]
-        return ScatterChart(
-            "generated points" if real is None else "generated and real points", points, "x1", "x2", equal=True
-        )
+        title = "generated points" if real is None else "generated and real points"
+        return ScatterChart(title, points, "x1", "x2", equal=True)
     if samples.ndim not in (3, 4):
         raise ShapeError(f"samples are plotted as images or as points of a plane. Received: shape {samples.shape}.")
     return ImageGrid("generated examples", samples)
 
 
 def samples_section(samples: np.ndarray, real: np.ndarray, scores: tuple[np.ndarray, np.ndarray]) -> Section:
-    """Show generated examples beside real ones, and the critic's scores of both.
-
-    Args:
-        samples: generated examples, in the units of the data, shape (count, *input_shape).
-        real: as many real ones.
-        scores: the critic's of each, in this order, shape (count,).
-    """
+    """Show generated examples beside as many real ones, and the critic's scores of each, in this order."""
     shown: list[Chart] = []
     if is_picture(samples.shape[1:]):
         shown = [sample_chart(samples), ImageGrid("real examples", real)]

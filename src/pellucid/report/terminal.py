@@ -18,11 +18,7 @@ STYLES = {"good": "green", "note": "blue", "warning": "yellow", "problem": "red"
 
 
 def text(document: doc.Document, width: int = WIDTH) -> str:
-    """Render a document as plain text.
-
-    Args:
-        document: the document.
-        width: columns.
+    """Render a document as plain text, so many columns wide.
 
     Example:
         >>> from pellucid.report.document import Document, Section, Table

@@ -16,12 +16,7 @@ MOST_ROWS = 40
 
 
 def curve_charts(history: History, watched: str = "held out") -> list[LineChart]:
-    """Plot loss, metric and, where it changed, learning rate over the epochs.
-
-    Args:
-        history: the measurements.
-        watched: what the rows are called that were evaluated after each epoch: ``"held out"``, ``"validation"``.
-    """
+    """Plot loss, metric and, where it changed, learning rate; ``watched`` names the rows evaluated after each epoch."""
     steps, epochs = history.steps, history.epochs
     at = (steps["step"] + 1) / steps_per_epoch(history.rows, history.batch_size)
     charts = []
@@ -80,25 +75,17 @@ class _Measure(NamedTuple):
 
 
 def layer_flow(history: History, prefix: str = "") -> list[Block]:
-    """Show activations and gradients layer by layer over the steps, and in the last measured step as a table.
-
-    Args:
-        history: the measurements.
-        prefix: only the layers whose names begin with it; it is left out of what is shown.
-    """
+    """Show activations and gradients of the layers whose names begin with the prefix, without it."""
     if not len(history.layer_measures):
         return ["The layers were not measured: record_every was 0, or no step was made."]
     measured = _Measured(history, prefix)
+    saturated = measured.of("fraction_saturated", measured.outputs)
     charts = [
         _gradients_by_depth(measured),
         *(_chart(measured.of(name), title, **options) for name, title, options in _OF_LAYERS),
         *_activation_charts(measured),
         _chart(measured.of("fraction_zero", measured.outputs), "fraction of outputs that are 0", fractions=True),
-        _chart(
-            measured.of("fraction_saturated", measured.outputs),
-            "fraction of outputs at an end of their range",
-            fractions=True,
-        ),
+        _chart(saturated, "fraction of outputs at an end of their range", fractions=True),
     ]
     dead = measured.of("dead_units")
     if dead is not None and np.nanmax(dead.values) > 0:
@@ -161,11 +148,8 @@ class _Measured:
 
     def last_table(self) -> Block:
         """All measures of the last measured step, layer by layer."""
-        columns = {
-            name: values[-1]
-            for name in self.table
-            if name not in ("step", "layer", "finite") and (values := self.whole(name)) is not None
-        }
+        measures = (name for name in self.table if name not in ("step", "layer", "finite"))
+        columns = {name: values[-1] for name in measures if (values := self.whole(name)) is not None}
         known = {name: values for name, values in columns.items() if np.isfinite(values[self.layers]).any()}
         rows = [(self.names[i], *(float(values[i]) for values in known.values())) for i in self.layers]
         title = f"All measures of step {number(int(self.steps[-1]))}"
@@ -199,13 +183,10 @@ def _activation_charts(measured: _Measured) -> list[Block]:
     mean = measured.of("activation_mean", measured.outputs)
     deviation = measured.of("activation_std", measured.outputs)
     if mean is None or deviation is None or len(mean.names) > 3:
-        return [
-            _chart(mean, "activation mean", log=False),
-            _chart(deviation, "activation standard deviation", log=False),
-        ]
-    return [
-        LineChart("activation mean ± standard deviation", mean.series(deviation.values), "step", log=False, whole=True)
-    ]
+        titles = {"activation mean": mean, "activation standard deviation": deviation}
+        return [_chart(measure, title, log=False) for title, measure in titles.items()]
+    lines = mean.series(deviation.values)
+    return [LineChart("activation mean ± standard deviation", lines, "step", log=False, whole=True)]
 
 
 def words(name: str) -> str:
