@@ -126,9 +126,7 @@ def _row(activation: Activation) -> Mapping[str, Any]:
 
 def _charts(items: Mapping[str, Activation]) -> list[Any]:
     z = np.linspace(-4, 4, 161, dtype=np.float32)
-    curves = {
-        name: dict(zip(("value", "derivative"), value_and_derivative(items[name], z), strict=True)) for name in items
-    }
+    curves = {name: value_and_derivative(item, z) for name, item in items.items()}
     return [lines(name, "z", "", z, {"value": a, "derivative": df}) for name, (a, df) in curves.items()]
 
 
