@@ -99,11 +99,11 @@ def damage_json(path, content):
     ],
     ids=["no arrays", "cut arrays", "empty arrays", "empty JSON", "other JSON", "JSON without hash", "cut JSON"],
 )
-def test_damage_is_told_with_the_way_out(tmp_path, damage):
+def test_damage_is_reported_with_the_way_out(tmp_path, damage):
     save_checkpoint(tmp_path, 1, arrays_of(1), {})
     path = save_checkpoint(tmp_path, 2, arrays_of(2), {})
     damage(path)
-    with pytest.raises(StorageError, match=r"Remove .*step-000000002\.json to go on") as caught:
+    with pytest.raises(StorageError, match=r"Remove .*step-000000002\.json to resume") as caught:
         load_checkpoint(path)
     assert "Traceback" not in str(caught.value)
     path.with_suffix(".json").unlink()

@@ -104,9 +104,10 @@ class LineChart:
 
     def draw(self, width: float) -> Drawing:
         """Draw it at a width in pixels."""
-        kept = [one.thinned() for one in self.series if np.isfinite(np.asarray(one.y, float)).any()]
-        if not kept:
+        measured = [one for one in self.series if np.isfinite(np.asarray(one.y, float)).any()]
+        if not measured:
             return Drawing(width, 40, self.title, [Label(0, 13, self.title, bold=True), Label(0, 32, "no numbers")])
+        kept = [one.thinned() for one in measured]
         values = finite(one.y for one in kept)
         bands = [end for one in kept for end in (one.low, one.high) if end is not None and np.isfinite(end).any()]
         if bands:  # a band of few far numbers is cut, so that it does not flatten the lines
@@ -116,7 +117,7 @@ class LineChart:
         if log is None:
             log = not self.fractions and bool((values > 0).all() and values.max() > 30 * values.min())
         log = log and bool((values > 0).any())
-        across = finite(one.x for one in kept)
+        across = finite(one.x for one in measured)
         whole = self.whole or bool((across == np.round(across)).all() and np.ptp(across) >= 2)
         y = Axis(0.0, 1.0) if self.fractions else Axis.of(values, log=log, margin=0.04)
         title = f"{self.title}, log scale" if log else self.title
