@@ -101,8 +101,9 @@ def pellucid(
     """The library as it is: the program of `pellucid.train`, without run folder and progress bar."""
     import jax.numpy as jnp
 
-    from pellucid.architectures.by_name import build_model
-    from pellucid.architectures.feedforward import OUTPUTS, feedforward
+    from pellucid.architectures.by_name import build_by_name
+    from pellucid.architectures.feedforward import feedforward
+    from pellucid.architectures.tasks import OUTPUTS
     from pellucid.functions.losses import losses
     from pellucid.functions.metrics import metrics
     from pellucid.optimizers import Adam
@@ -113,7 +114,7 @@ def pellucid(
     if task.network is None:
         network = feedforward(dataset, task.hidden).accepting(dataset.input_shape)
     else:
-        network, dataset = build_model(task.network, dataset)
+        network, dataset = build_by_name(task.network, dataset)
     end = OUTPUTS[dataset.task]
     program = Supervised(
         network,

@@ -6,11 +6,11 @@ import tempfile
 from pathlib import Path
 
 import click
-from pellucid.runs.keeping import keep_compiled_programs
 
 from benchmarks.doctor_programs import PROGRAMS, current, verify, write
 from benchmarks.doctor_programs.verify import KEPT
 from benchmarks.doctor_programs.write import write_data
+from pellucid.runs.fit import keep_compiled_programs
 
 
 @click.command()

@@ -18,11 +18,11 @@ from pellucid.doctor.diagnose import diagnose, suspicion
 from pellucid.doctor.findings import Finding, Findings
 from pellucid.doctor.prove import Proof, prove
 from pellucid.network import Network
-from pellucid.report import notebook, terminal
+from pellucid.report import html, terminal
 from pellucid.report.comparison import comparison_charts, comparison_table
-from pellucid.report.document import Document
+from pellucid.report.document import Columns, Document
 from pellucid.report.print_figure import to_matplotlib
-from pellucid.report.run_page import page_of
+from pellucid.report.run_page import page_of, verdict
 from pellucid.report.samples import sample_chart
 from pellucid.report.training import curve_charts, gradient_charts
 from pellucid.runs import codes, samples, translation
@@ -194,7 +194,7 @@ class Run(Trained):
         return to_matplotlib(sample_chart(self.sample(count, seed)))
 
     def _repr_html_(self) -> str:
-        return notebook.run_html(self)
+        return html.fragment(Document(self.facts.name, verdict(self, {}), Columns(*curve_charts(self.history))))
 
 
 class Comparison(comparing.Comparison):
@@ -223,7 +223,7 @@ class Comparison(comparing.Comparison):
         return terminal.text(self.to_document(), width=180)
 
     def _repr_html_(self) -> str:
-        return notebook.comparison_html(self)
+        return html.fragment(Document("", Columns(*comparison_charts(self)), comparison_table(self)))
 
 
 def _with_settings(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -287,9 +287,10 @@ def train(
         >>> run.result["accuracy"] > 0.9
         True
     """
-    prepared = begin(settle(network, data, settings, sample_weights=sample_weights))
-    prepared.notes = replace(prepared.notes, problems=tuple(warn_of_problems(prepared)))
-    return finish(prepared, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress)
+    begun = begin(settle(network, data, settings, sample_weights=sample_weights))
+    begun.notes = replace(begun.notes, problems=tuple(warn_of_problems(begun)))
+    run = finish(begun, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress)
+    return _with_suspicion(run, progress)
 
 
 def resume(
@@ -338,8 +339,9 @@ def resume(
         "learning_rate": learning_rate,
         "early_stopping": early_stopping,
     }
-    prepared = begin_again(folder, data, changes, sample_weights)
-    return finish(prepared, folder=folder, checkpoint_every=checkpoint_every, progress=progress)
+    begun = begin_again(folder, data, changes, sample_weights)
+    run = finish(begun, folder=folder, checkpoint_every=checkpoint_every, progress=progress)
+    return _with_suspicion(run, progress)
 
 
 def finish(
@@ -350,7 +352,7 @@ def finish(
     checkpoint_every: float = 10.0,
     progress: bool = True,
 ) -> Run:
-    """Train to the end, say what the doctor suspects, write the page.
+    """Train to the end, ask the doctor what it suspects, write the page.
 
     Args:
         prepared: the record of a training that is prepared.
@@ -374,6 +376,10 @@ def finish(
     if folder is not None:
         save(run, RunFolder(folder))
         _write_page(run)
+    return run
+
+
+def _with_suspicion(run: Run, progress: bool) -> Run:
     if progress and run.notes.suspicion:
         print(f"the doctor suspects {run.notes.suspicion}; run.diagnose() makes sure", file=sys.stderr)
     return run

@@ -12,6 +12,7 @@ import numpy as np
 import pellucid as pel
 from pellucid.core.constraints import POSITIVE, constrained, require, validate
 from pellucid.report.chart import LineChart, Series
+from pellucid_textbook.charts import lines
 
 TIME = "time, ms"
 
@@ -250,37 +251,20 @@ def firing_rate_curve(neuron: BiologicalNeuron, currents: Any, duration: float =
 
 
 def recording_charts(recording: Recording) -> list[LineChart]:
-    """Input current, potential of the soma, and spikes over time.
-
-    Args:
-        recording: from `BiologicalNeuron.run`.
-
-    Returns:
-        Charts of `pellucid.report.chart`.
-    """
+    """Input current, potential of the soma, and spikes over time."""
     times, ends, neuron = recording.times, recording.times[[0, -1]], recording.neuron
     levels = [Series(name, ends, np.full(2, getattr(neuron, name))) for name in ("threshold", "rest")]
     potential = Series("potential", times, recording.potential)
     spikes = f"axon: {recording.spikes.sum()} spikes"
     return [
-        LineChart(
-            "dendrites and synapses: the input", [Series("current", times, recording.current)], TIME, "nA", False
-        ),
+        lines("dendrites and synapses: the input", TIME, "nA", times, {"current": recording.current}),
         LineChart("soma: integrates, leaks, resets after a spike", [potential, *levels], TIME, "mV", False),
-        LineChart(spikes, [Series("spikes", times, recording.spikes.astype(float))], TIME, log=False),
+        lines(spikes, TIME, "", times, {"spikes": recording.spikes}),
     ]
 
 
 def firing_rate_chart(curve: FiringRateCurve) -> LineChart:
-    """Firing rate against input: measured, by the formula, and the best rectified line.
-
-    Args:
-        curve: from `firing_rate_curve`.
-
-    Returns:
-        A chart of `pellucid.report.chart`.
-    """
+    """Firing rate against input: measured, by the formula, and the best rectified line."""
     label = f"rectified line, {curve.explained['rectified line']:.1%} of the variance"
     rates = {"by the formula": curve.theoretical, label: curve.rectified, "measured": curve.measured}
-    series = [Series(name, curve.currents, rate) for name, rate in rates.items()]
-    return LineChart("firing rate", series, "constant input current, nA", "spikes a second", log=False)
+    return lines("firing rate", "constant input current, nA", "spikes a second", curve.currents, rates)

@@ -187,7 +187,6 @@ def _content(part: Content) -> Iterator[doc.Block]:
 
 
 def _cell(value: Any) -> Any:
-    """A cell of a table: shapes, ranges and nothing as text."""
     if isinstance(value, tuple) and not isinstance(value, (Range, doc.Words)):
         return "×".join(map(number, value)) or "1"
     return "–" if value is None else str(value) if isinstance(value, Range) else value

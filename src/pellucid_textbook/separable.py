@@ -334,7 +334,6 @@ _SIGNS = {Fraction(unicodedata.numeric(sign)).limit_denominator(8): sign for sig
 
 
 def _written(value: Fraction | float) -> str:
-    """A number: ½, 3/7, 0.4286."""
     if isinstance(value, Fraction) and value in _SIGNS:
         return _SIGNS[value]
     if isinstance(value, Fraction) and value.denominator < 1000:

@@ -10,12 +10,7 @@ from typing import Any
 def read_texts(package: str, name: str) -> dict[str, Any]:
     """The tables of ``name``.toml in a package, whether it is installed or run from its sources.
 
-    Args:
-        package: dotted name of the package that holds the file.
-        name: of the file, without its ending.
-
-    Returns:
-        The tables by name; line breaks within a text are spaces.
+    Line breaks within a text become spaces.
 
     Example:
         >>> read_texts("pellucid_textbook.catalogue", "activations")["relu"]["used"]

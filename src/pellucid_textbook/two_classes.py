@@ -13,10 +13,6 @@ import pellucid as pel
 def as_table(x: Any) -> np.ndarray:
     """The examples as an array of shape (rows, inputs) of finite numbers, in the type they came in.
 
-    Raises:
-        ShapeError: not a table of at least one row and one input.
-        DataError: something other than finite numbers, naming its row and column.
-
     Example:
         >>> as_table([[0, 1], [1, 1]]).shape
         (2, 2)
@@ -37,10 +33,6 @@ def as_table(x: Any) -> np.ndarray:
 
 def as_two_classes(y: Any, rows: int) -> tuple[tuple[Any, Any], np.ndarray]:
     """The two values of y in order, and y as 0 and 1.
-
-    Raises:
-        ShapeError: not one value for each row.
-        DataError: other than two values, or values that are no class.
 
     Example:
         >>> as_two_classes(["spam", "ham", "spam"], 3)

@@ -8,7 +8,6 @@ from sklearn import metrics as oracle
 from pellucid.data import make_dataset
 from pellucid.functions.losses import losses
 from pellucid.report import html
-from pellucid.report.constant import constant_output
 from pellucid.report.document import Document
 from pellucid.report.predictions import (
     confusion_matrix,
@@ -17,6 +16,7 @@ from pellucid.report.predictions import (
     probabilities_of,
     roc_curve,
 )
+from pellucid.report.run_page import constant_output
 
 
 def page_of(data, outputs):

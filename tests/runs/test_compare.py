@@ -11,7 +11,6 @@ import pellucid as pel
 from pellucid.cli.main import main
 from pellucid.core.errors import DataError, InvalidValue
 from pellucid.report.comparison import comparison_charts
-from pellucid.report.notebook import comparison_html
 from pellucid.runs.plan import settle
 
 IRIS = pel.load_dataset("iris")
@@ -67,7 +66,7 @@ def test_the_figure_shows_every_setting(found):
     assert len(lines.series) == 4  # those that did not diverge
     texts = {text.get_text() for text in found.plot().axes[0].texts}
     assert set(found.labels) <= texts
-    assert all(label in comparison_html(found) for label in found.labels)
+    assert all(label in found._repr_html_() for label in found.labels)
 
 
 def test_settings_reach_wherever_they_are():

@@ -679,7 +679,7 @@ WRONG = {
         InvalidValue,
         r"batch_size is 120.*only 108 rows",
     ),
-    "seed": ({"seed": -1}, InvalidValue, "seed must be a whole number of at least 0. Received: -1"),
+    "seed": ({"seed": -1}, InvalidValue, "seed must be a whole number from 0 to 4294967295. Received: -1"),
     "patience": ({"early_stopping": 0}, InvalidValue, r"EarlyStopping\.patience.*Received: 0"),
     "class weights": ({"class_weights": "balance"}, InvalidValue, r'must be "balanced" or.*\'balance\''),
     "class": ({"class_weights": {"rose": 1}}, InvalidValue, r"'rose'.*setosa, versicolor, virginica"),

@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def print_table(table: Any, width: int) -> None:
     """Print a table as wide as the terminal; ``width`` columns where there is none to ask."""
     from pellucid.report import terminal
 
-    columns = shutil.get_terminal_size((width, 24)).columns
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else width
     click.echo(terminal.text(table.to_document(), columns).lstrip("\n"))
 
 

@@ -98,12 +98,14 @@ def resume(folder: Path, checkpoint_every: float, progress: bool, as_json: bool,
 
     What is changed holds from here on, and is written down in the run.
     """
-    from pellucid.api import resume as resume_run
+    from pellucid.api import finish
     from pellucid.core.errors import ResumeWarning
+    from pellucid.runs.resume import begin_again
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ResumeWarning)
-        run = resume_run(folder, checkpoint_every=checkpoint_every, progress=progress, **changes)
+        begun = begin_again(folder, changes=changes)
+        run = finish(begun, folder=folder, checkpoint_every=checkpoint_every, progress=progress)
     for warning in caught:
         say(str(warning.message))
     _conclude(run, as_json)

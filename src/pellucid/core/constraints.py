@@ -113,11 +113,7 @@ def require(value: Any, constraint: Constraint, name: str, advice: str = "") -> 
 
 
 def validate(instance: Any) -> None:
-    """Check every constrained field of a dataclass instance.
-
-    Raises:
-        InvalidValue: naming the class, the field, the value, and what is allowed.
-    """
+    """Check every constrained field of a dataclass instance."""
     for field in dataclasses.fields(instance):
         constraint = field.metadata.get("constraint")
         value = getattr(instance, field.name)

@@ -58,9 +58,6 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], o
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     """Write ``data`` as the content of ``path``, by `write_atomically`.
 
-    Raises:
-        StorageError: the file cannot be written; a previous file is untouched.
-
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "new folder" / "note.txt"

@@ -546,12 +546,7 @@ class Formula:
         return {name: getattr(item, name) for name in names if hasattr(item, name)}
 
     def lines(self, numbers: Mapping[str, float], left: str = "") -> tuple["Line", ...]:
-        """The calculation with its numbers, a line for each statement.
-
-        Args:
-            numbers: the value of every name that is read.
-            left: what a last expression computes.
-        """
+        """The calculation with its numbers, a line for each statement."""
         numbers, lines = dict(numbers), []
         for node, (target, _, becomes) in zip(self._body, self._statements, strict=True):
             source = ast.unparse(cast(ast.Assign | ast.Expr, node).value)

@@ -8,11 +8,7 @@ import numpy as np
 def keep_padding(xp: Any, x: Any, scaled: Any, padding: Any) -> Any:
     """Scaled sequences in which padding, and nothing else, still has the value of padding.
 
-    Args:
-        xp: ``numpy`` or ``jax.numpy``.
-        x: sequences as they are stored, (rows, …), a step every so many numbers as ``padding`` has.
-        scaled: the same, scaled.
-        padding: the features of a padded step, all alike.
+    ``padding`` holds the features of a padded step, all alike; ``xp`` is ``numpy`` or ``jax.numpy``.
 
     Example:
         >>> x, padding = np.array([[3.0, 5.0, -1.0]], np.float32), np.array([-1.0], np.float32)

@@ -58,11 +58,7 @@ class Registry(Generic[Item]):
         return iter(sorted(self._classes))
 
     def find(self, name: str) -> type[Item]:
-        """Find the class entered under ``name``.
-
-        Raises:
-            UnknownName: with the nearest names, or all of them.
-        """
+        """Find the class entered under ``name``."""
         key = name.strip().lower().replace("-", "_").replace(" ", "_")
         key = key.replace("crossentropy", "cross_entropy")  # as Keras spells it
         if key in self._classes:
@@ -72,12 +68,7 @@ class Registry(Generic[Item]):
         raise UnknownName(f"unknown {self.kind} {name!r}.{advice} Known: {', '.join(self)}.{own}")
 
     def build(self, specification: Any) -> Item:
-        """Build a name or a table ``{"name": …, field: value}``; return an object as it is.
-
-        Raises:
-            UnknownName: the name is not registered.
-            InvalidValue: the table has a field that the class lacks, or lacks one that it needs.
-        """
+        """Build a name or a table ``{"name": …, field: value}``; return an object as it is."""
         if isinstance(specification, self.base):
             return specification
         if isinstance(specification, str):
@@ -95,11 +86,7 @@ class Registry(Generic[Item]):
         )
 
     def describe(self, specification: Any) -> Any:
-        """Describe what ``build`` makes, so that it can be built again.
-
-        Raises:
-            InvalidValue: an object of a class that is not registered; the text says how to register it.
-        """
+        """Describe what ``build`` makes, so that it can be built again."""
         item = self.build(specification)
         cls = type(item)
         if self._classes.get(getattr(cls, "name", "")) is not cls:
@@ -158,11 +145,7 @@ def describe(item: Any) -> Any:
 
 
 def name_of(item: Any) -> str:
-    """Look up the name that an object's class was registered by.
-
-    Raises:
-        InvalidValue: it has none; the text says how to register it.
-    """
+    """Look up the name that an object's class was registered by."""
     name = getattr(item, "name", None)
     if name is None:
         own = type(item).__name__

@@ -50,19 +50,10 @@ class Paired:
 def interval(values: Any, confidence: float = 0.95) -> Estimate:
     """Estimate a mean, with standard deviation and confidence interval.
 
+    NaN, as of a diverged training, is left out; the ends are NaN for fewer than two values.
+
     Formula:
         mean ± t · s / √n, where t is Student's quantile for n − 1 degrees of freedom
-
-    Args:
-        values: numbers, shape (n,); NaN, as of a diverged training, is left out.
-        confidence: between 0 and 1.
-
-    Returns:
-        The estimate; its ends are NaN for fewer than two values.
-
-    Raises:
-        InvalidValue: a confidence outside 0 to 1.
-        ShapeError: values of more than one axis.
 
     Example:
         >>> accuracy = interval([0.95, 0.96, 0.97])
@@ -86,21 +77,11 @@ def interval(values: Any, confidence: float = 0.95) -> Estimate:
 def paired(a: Any, b: Any, confidence: float = 0.95) -> Paired:
     """Test whether ``a`` differs from ``b``, pair by pair.
 
+    A pair with a NaN is left out; for fewer than two pairs all but the difference is NaN. Where all differences are
+    alike, p is 1 if they are 0, else 0, and d is 0 or infinite.
+
     Formula:
         δ = a − b; t = δ̄ / (s / √n), p by Student's distribution for n − 1 degrees of freedom; d = δ̄ / s
-
-    Args:
-        a: numbers, shape (n,).
-        b: their partners, shape (n,). A pair with a NaN is left out.
-        confidence: of the interval, between 0 and 1.
-
-    Returns:
-        The difference; for fewer than two pairs all but it is NaN. Where all differences are the same, p is 1 if
-        they are 0, else 0, and d is 0 or infinite.
-
-    Raises:
-        InvalidValue: a confidence outside 0 to 1.
-        ShapeError: not as many values in ``a`` as in ``b``.
 
     Example:
         >>> gain = paired([0.95, 0.96, 0.97], [0.93, 0.95, 0.95])
@@ -128,9 +109,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     Formula:
         sorted upwards, pᵢ ← max(pᵢ₋₁, min(1, (m − i) · pᵢ)), i from 0; m counts those that are numbers
-
-    Args:
-        p_values: one per test; NaN stays NaN.
 
     Example:
         >>> holm([0.01, 0.04, 0.03])

@@ -11,7 +11,13 @@ from pellucid.core.xla import run_small_loops_on_one_thread
 
 run_small_loops_on_one_thread()
 
-from jaxtyping import Array, Bool, Float, Int, Key, Num, PyTree  # noqa: E402
+from jaxtyping import Array as Array  # noqa: E402
+from jaxtyping import Bool as Bool  # noqa: E402
+from jaxtyping import Float as Float  # noqa: E402
+from jaxtyping import Int as Int  # noqa: E402
+from jaxtyping import Key as Key  # noqa: E402
+from jaxtyping import Num as Num  # noqa: E402
+from jaxtyping import PyTree as PyTree  # noqa: E402
 
 Params: TypeAlias = dict[str, Any]
 """The trainable arrays of one layer by name, such as ``{"weights": W, "biases": b}``; nested for a layer of layers."""
@@ -32,20 +38,3 @@ Specification: TypeAlias = str | Mapping[str, Any]
 """A registered object in plain data: its name, or a table of name and fields."""
 
 Scalar: TypeAlias = Float[Array, ""]
-
-__all__ = [
-    "Array",
-    "Bool",
-    "Cache",
-    "Float",
-    "Int",
-    "Key",
-    "Num",
-    "Params",
-    "PyTree",
-    "Scalar",
-    "Shape",
-    "Shapes",
-    "Specification",
-    "State",
-]

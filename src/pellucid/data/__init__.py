@@ -1,57 +1,31 @@
 """Data: arrays, tables and named datasets."""
 
-from pellucid.data.arrays import (
-    SCALINGS,
-    Dataset,
-    Encoder,
-    Part,
-    Preprocessing,
-    generation,
-    make_dataset,
-    reconstruction,
-    split,
-)
-from pellucid.data.datasets import DatasetInfo, fetch, list_datasets, load_dataset
-from pellucid.data.points import Coverage, GaussianMixture, gaussian_grid, gaussian_ring, mode_coverage
-from pellucid.data.tables import TableEncoder, load_table
-from pellucid.data.text import Vocabulary, bag_of_words, load_messages
-from pellucid.data.translation import (
-    Lexicon,
-    SentenceEncoder,
-    SentencePairs,
-    load_pairs,
-    load_translations,
-    prepare_translations,
-)
-
-__all__ = [
-    "SCALINGS",
-    "Coverage",
-    "Dataset",
-    "DatasetInfo",
-    "Encoder",
-    "GaussianMixture",
-    "Lexicon",
-    "Part",
-    "Preprocessing",
-    "SentenceEncoder",
-    "SentencePairs",
-    "TableEncoder",
-    "Vocabulary",
-    "bag_of_words",
-    "fetch",
-    "generation",
-    "gaussian_grid",
-    "gaussian_ring",
-    "list_datasets",
-    "load_dataset",
-    "load_messages",
-    "load_pairs",
-    "load_table",
-    "load_translations",
-    "make_dataset",
-    "mode_coverage",
-    "prepare_translations",
-    "reconstruction",
-    "split",
-]
+from pellucid.data.arrays import SCALINGS as SCALINGS
+from pellucid.data.arrays import Dataset as Dataset
+from pellucid.data.arrays import Encoder as Encoder
+from pellucid.data.arrays import Part as Part
+from pellucid.data.arrays import Preprocessing as Preprocessing
+from pellucid.data.arrays import generation as generation
+from pellucid.data.arrays import make_dataset as make_dataset
+from pellucid.data.arrays import reconstruction as reconstruction
+from pellucid.data.arrays import split as split
+from pellucid.data.datasets import DatasetInfo as DatasetInfo
+from pellucid.data.datasets import fetch as fetch
+from pellucid.data.datasets import list_datasets as list_datasets
+from pellucid.data.datasets import load_dataset as load_dataset
+from pellucid.data.points import Coverage as Coverage
+from pellucid.data.points import GaussianMixture as GaussianMixture
+from pellucid.data.points import gaussian_grid as gaussian_grid
+from pellucid.data.points import gaussian_ring as gaussian_ring
+from pellucid.data.points import mode_coverage as mode_coverage
+from pellucid.data.tables import TableEncoder as TableEncoder
+from pellucid.data.tables import load_table as load_table
+from pellucid.data.text import Vocabulary as Vocabulary
+from pellucid.data.text import bag_of_words as bag_of_words
+from pellucid.data.text import load_messages as load_messages
+from pellucid.data.translation import Lexicon as Lexicon
+from pellucid.data.translation import SentenceEncoder as SentenceEncoder
+from pellucid.data.translation import SentencePairs as SentencePairs
+from pellucid.data.translation import load_pairs as load_pairs
+from pellucid.data.translation import load_translations as load_translations
+from pellucid.data.translation import prepare_translations as prepare_translations

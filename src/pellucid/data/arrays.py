@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Literal, Self
 
+import msgspec
 import numpy as np
 
 from pellucid.core.constraints import Interval, OneOf, WholeNumber, require
@@ -148,9 +149,9 @@ class Encoder(ABC):
         return asdict(self)  # pyright: ignore[reportArgumentType]
 
     @classmethod
-    @abstractmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> "Encoder":
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         """Rebuild the encoder that `to_dict` wrote."""
+        return msgspec.convert(plain, cls)
 
     @staticmethod
     def restore(plain: Mapping[str, Any]) -> "Encoder":
@@ -354,14 +355,6 @@ def _without_targets(data: Dataset, task: Task) -> Dataset:
 
 def as_weights(weights: Any, rows: int) -> np.ndarray | None:
     """Weights as `Part` stores them; None where there are none.
-
-    Args:
-        weights: one for each row, or None.
-        rows: number of rows.
-
-    Raises:
-        ShapeError: not one number for each row.
-        DataError: a weight below 0 or not finite, or none above 0.
 
     Example:
         >>> as_weights([1, 0, 2.5], 3)

@@ -8,12 +8,13 @@ by SHA-256 each time they are read, which costs 0.03 s.
 import gzip
 import importlib.util
 import os
+import tomllib
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import numpy as np
 
 from pellucid.core.errors import DataError, UnknownName, did_you_mean
@@ -76,8 +77,9 @@ def load_dataset(name: str, *, seed: int = 0) -> Dataset:
 
     Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998.
     """
-    entry = _find(name)
-    return entry.load(entry.info, seed)
+    info = _find(name)
+    load, _ = _LOADERS[info.name]
+    return load(info, seed)
 
 
 def list_datasets() -> list[DatasetInfo]:
@@ -87,7 +89,7 @@ def list_datasets() -> list[DatasetInfo]:
         >>> [info.name for info in list_datasets()]
         ['breast-cancer', 'diabetes', 'digits', 'gaussian-grid', 'gaussian-ring', 'iris', 'mnist', 'mnist-5k', 'wine']
     """
-    return [replace(entry.info, available=entry.path() is not None) for _, entry in sorted(_ENTRIES.items())]
+    return [replace(info, available=_LOADERS[name][1]() is not None) for name, info in _INFOS.items()]
 
 
 def fetch(name: str, progress: Progress | None = None) -> Path:
@@ -108,7 +110,7 @@ def fetch(name: str, progress: Progress | None = None) -> Path:
         >>> fetch("mnist-5k").name
         'mnist-5k.npz'
     """
-    path = _find(name).path()
+    path = _LOADERS[_find(name).name][1]()
     return _fetch_mnist(progress) if path is None else path
 
 
@@ -239,71 +241,32 @@ def _load_sklearn(info: DatasetInfo, seed: int) -> Dataset:
     )
 
 
-# ---- Points of a plane ----
+# ---- The table ----
 
 _MIXTURES: dict[str, GaussianMixture] = {"gaussian-grid": gaussian_grid(), "gaussian-ring": gaussian_ring()}
 
 
-def _load_points(info: DatasetInfo, seed: int) -> Dataset:
-    return _MIXTURES[info.name].dataset(info.train, seed, info.name)
+def _read_infos() -> dict[str, DatasetInfo]:
+    tables = tomllib.loads((Path(__file__).parent / "datasets.toml").read_text("utf-8"))
+    return {name: msgspec.convert({"name": name, **table}, DatasetInfo) for name, table in sorted(tables.items())}
 
 
-def _points(name: str) -> "_Entry":
-    modes = len(_MIXTURES[name].centres)
-    title = f"points from {modes} Gaussians of known centres, for a GAN to cover"
-    terms = ("drawn by pellucid", "Apache-2.0")
-    info = DatasetInfo(name, title, 50_000, 0, (2,), "multiclass", modes, *terms)
-    return _Entry(info, _load_points, lambda: Path(__file__).parent / "points.py")
-
-
-# ---- The table ----
-
-
-@dataclass(frozen=True)
-class _Entry:
-    info: DatasetInfo
-    load: Callable[[DatasetInfo, int], Dataset]
-    path: Callable[[], Path | None]
-
-
-_DIGITS = ((28, 28), "multiclass", 10)
-_LECUN = "MNIST (LeCun, Cortes, Burges)"
-_OF_MNIST = (f"drawn from {_LECUN}, each class in proportion", "CC BY-SA 3.0")
-_MNIST_5K = "handwritten digits, a twelfth of MNIST, inside the package"
-_UCI = ("UCI Machine Learning Repository, by scikit-learn", "CC BY 4.0")
-_EFRON = ("Efron, Hastie, Johnstone, Tibshirani, 2004, by scikit-learn", "not stated")
-_PATIENT = "progression of diabetes in a year, from measures of the patient"
-
-
-def _sklearn(*facts: Any) -> _Entry:
-    return _Entry(DatasetInfo(*facts), _load_sklearn, _sklearn_folder)
-
-
-_ENTRIES = {
-    entry.info.name: entry
-    for entry in (
-        _Entry(
-            DatasetInfo("mnist", "handwritten digits", 60_000, 10_000, *_DIGITS, _LECUN, "CC BY-SA 3.0"),
-            _load_mnist,
-            _mnist_folder,
-        ),
-        _Entry(DatasetInfo("mnist-5k", _MNIST_5K, 4_000, 1_000, *_DIGITS, *_OF_MNIST), _load_mnist_5k, _mnist_5k_file),
-        _sklearn("digits", "small handwritten digits", 1_437, 360, (8, 8), "multiclass", 10, *_UCI),
-        _sklearn("iris", "species of an iris from its measures (Fisher, 1936)", 120, 30, (4,), "multiclass", 3, *_UCI),
-        _sklearn("wine", "cultivar of a wine from its chemistry", 142, 36, (13,), "multiclass", 3, *_UCI),
-        _sklearn(
-            "breast-cancer", "malignant or benign, from measures of cell nuclei", 455, 114, (30,), "binary", 1, *_UCI
-        ),
-        _sklearn("diabetes", _PATIENT, 353, 89, (10,), "regression", 1, *_EFRON),
-        _points("gaussian-grid"),
-        _points("gaussian-ring"),
-    )
+_INFOS = _read_infos()
+_POINTS = (
+    lambda info, seed: _MIXTURES[info.name].dataset(info.train, seed, info.name),
+    lambda: Path(__file__).parent / "points.py",
+)
+_LOADERS: dict[str, tuple[Callable[[DatasetInfo, int], Dataset], Callable[[], Path | None]]] = {
+    **dict.fromkeys(_INFOS, (_load_sklearn, _sklearn_folder)),
+    **dict.fromkeys(_MIXTURES, _POINTS),
+    "mnist": (_load_mnist, _mnist_folder),
+    "mnist-5k": (_load_mnist_5k, _mnist_5k_file),
 }
+"""How a dataset is loaded, and where it is on this machine."""
 
 
-def _find(name: str) -> _Entry:
+def _find(name: str) -> DatasetInfo:
     key = name.strip().lower().replace("_", "-")
-    if key in _ENTRIES:
-        return _ENTRIES[key]
-    advice = did_you_mean(key, _ENTRIES)
-    raise UnknownName(f"unknown dataset {name!r}.{advice} Known: {', '.join(sorted(_ENTRIES))}.")
+    if key in _INFOS:
+        return _INFOS[key]
+    raise UnknownName(f"unknown dataset {name!r}.{did_you_mean(key, _INFOS)} Known: {', '.join(_INFOS)}.")

@@ -26,13 +26,7 @@ _BLOCK = 1 << 18
 def download(url: str, path: Path, progress: Progress | None = None) -> Path:
     """Download ``url`` to the file ``path``, resuming an earlier part.
 
-    Args:
-        url: http or https.
-        path: receives the bytes; after a failure they stay, and the next call resumes from them.
-        progress: called with the bytes received and the bytes in all.
-
-    Returns:
-        ``path``, complete. The caller checks the content.
+    After a failure the bytes received stay, and the next call resumes from them; the caller checks the content.
 
     Raises:
         DataError: the server refuses, or every attempt failed.

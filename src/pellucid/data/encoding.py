@@ -33,9 +33,6 @@ TASKS: tuple[Task, ...] = ("binary", "multiclass", "multilabel", "regression")
 def as_inputs(x: Any) -> np.ndarray:
     """Convert ``x`` to uint8 (from uint8 and bool) or float32.
 
-    Args:
-        x: array-like ``(rows, …)`` of at least two axes.
-
     Raises:
         DataError: no rows, a value that is not a finite number, or a column whose differences float32 would lose; names
             the row and column.
@@ -74,10 +71,6 @@ def refuse_lost_digits(values: np.ndarray, name: str) -> None:
 
 def as_array(values: Any, name: str) -> np.ndarray:
     """Convert ``values`` to a NumPy array of at least one axis.
-
-    Raises:
-        DataError: not an array, such as a path, a generator or a sparse matrix; names it, and what to give instead.
-        ShapeError: rows that differ in length, or a single number.
 
     Example:
         >>> as_array({1.0, 2.0}, "x")
@@ -154,9 +147,6 @@ def kind_of(value: Any) -> str:
 def as_float32(array: np.ndarray, name: str) -> np.ndarray:
     """Convert ``array`` to float32, every value finite.
 
-    Raises:
-        DataError: a value that is no real number, NaN, infinite, or beyond float32; names its row and column.
-
     Example:
         >>> as_float32(np.array([1, 2]), "y")
         array([1., 2.], dtype=float32)
@@ -221,9 +211,6 @@ class Target:
     def encode(self, y: Any) -> np.ndarray:
         """Convert ``y`` to the form that `Part` describes.
 
-        Raises:
-            DataError: a label that is none of ``labels``, or a value that is not a finite number.
-
         Example:
             >>> Target("binary", ("ham", "spam"), ("ham", "spam")).encode(["spam", "ham"])
             array([[1.],
@@ -250,16 +237,6 @@ class Target:
 
 def infer_target(y: Any, *, task: Task | None = None, classes: Sequence[str] | None = None) -> Target:
     """Infer task and classes of ``y``, as `make_dataset` describes it.
-
-    Args:
-        y: array-like ``(rows,)`` or ``(rows, outputs)``.
-        task: overrides the inference.
-        classes: names in order; ``y`` holds these names, or numbers from 0 to C − 1.
-
-    Raises:
-        DataError: no rows, one class only, or a number of classes that the task or ``classes`` excludes.
-        InvalidValue: an unknown task.
-        ShapeError: more than two axes, or one axis for a multilabel task.
 
     Example:
         >>> infer_target([3, 7, 7, 3])

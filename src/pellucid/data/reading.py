@@ -136,12 +136,7 @@ def _cell(text: str) -> str | None:
 
 
 def read_table(source: Any) -> Table:
-    """Read a CSV or Parquet file, data frame or list of rows.
-
-    Raises:
-        DataError: a source that cannot be read, is empty, ragged, or repeats a header.
-        MissingExtra: Parquet without pyarrow.
-    """
+    """Read a CSV or Parquet file, data frame or list of rows."""
     if isinstance(source, Table):
         return source
     if isinstance(source, (str, os.PathLike)):
@@ -162,15 +157,7 @@ def read_table(source: Any) -> Table:
 def read_pairs(path: str | os.PathLike[str] | None, default: str, form: str, origin: str) -> list[tuple[str, str]]:
     """Read lines of two texts with a TAB between them.
 
-    Args:
-        path: the file, in UTF-8, or a zip file of one; None for ``default`` in the folder that the environment variable
-            ``PELLUCID_DATA`` names.
-        default: relative path.
-        form: of a line, for error messages.
-        origin: where to get the file, for error messages.
-
-    Raises:
-        DataError: no such file, or a line of another form.
+    Of a zip file the first member is read. ``form`` and ``origin`` are for error messages.
     """
     path = pairs_path(path, default)
     try:

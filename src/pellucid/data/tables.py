@@ -5,7 +5,7 @@ The kinds, categories and values to fill in are kept in a `TableEncoder`, which 
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -49,12 +49,7 @@ class Column:
         return [f"{self.name}={value}" for value in self.categories] or [self.name]
 
     def encode(self, table: Table) -> np.ndarray:
-        """The inputs ``(rows, 1 or categories)`` in float32.
-
-        Raises:
-            DataError: a missing value without a fill, a text among numbers, or an unknown category; names row, column
-                and value.
-        """
+        """The inputs ``(rows, 1 or categories)`` in float32."""
         numeric = self.kind == "numeric"
         values = np.array(table.numbers(self.name) if numeric else table.texts(self.name), float if numeric else object)
         missing = table.missing(self.name)
@@ -129,20 +124,10 @@ class TableEncoder(Encoder):
         return np.concatenate([column.encode(table) for column in self.columns], axis=1)
 
     def target_values(self, source: Any) -> Any:
-        """The values of a table's target column.
-
-        Raises:
-            DataError: no such column, or a value missing.
-        """
+        """The values of a table's target column."""
         table = read_table(source)
         table.require_column(self.target)
         return _target_values(table, self.target, self.task)
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> "TableEncoder":
-        """Rebuild the encoder that `to_dict` wrote."""
-        columns = (Column(**{**column, "categories": tuple(column["categories"])}) for column in plain["columns"])
-        return cls(tuple(columns), plain["target"], plain["task"], tuple(plain["classes"]))
 
 
 def load_table(

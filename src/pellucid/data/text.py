@@ -1,9 +1,8 @@
 """Messages as bags of words: one input per word."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -53,11 +52,6 @@ class Vocabulary(Encoder):
 
         counter = CountVectorizer(vocabulary=list(self.words), binary=True)
         return counter.transform(source).astype(np.uint8).toarray()
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> "Vocabulary":
-        """Rebuild the vocabulary that `to_dict` wrote."""
-        return cls(tuple(plain["words"]))
 
 
 def bag_of_words(texts: Sequence[str], *, minimum_count: int = 2, maximum_words: int | None = None) -> Vocabulary:

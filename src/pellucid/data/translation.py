@@ -162,12 +162,6 @@ class SentenceEncoder(Encoder):
         """Sentences of the target language from their word numbers."""
         return [sentence_of(self.target.decode(numbers)) for numbers in targets]
 
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> "SentenceEncoder":
-        """Rebuild the encoder that `to_dict` wrote."""
-        source, target = (Lexicon(tuple(plain[side]["words"])) for side in ("source", "target"))
-        return cls(source, target, plain["source_steps"], plain["target_steps"])
-
 
 def load_pairs(path: str | os.PathLike[str] | None = None, *, maximum_words: int = 5) -> list[tuple[str, str]]:
     r"""Load pairs of a sentence and its translation.

@@ -12,7 +12,6 @@ from pellucid.explanations.explanation import Explanation, LayerNumbers
 from pellucid.report.axis import Axis
 from pellucid.report.document import number
 from pellucid.report.drawing import (
-    COLOURS,
     GRID,
     QUIET,
     Area,
@@ -22,6 +21,8 @@ from pellucid.report.drawing import (
     Markers,
     Pixels,
     Stroke,
+    box,
+    style,
     text_width,
 )
 from pellucid.report.network import NetworkChart
@@ -204,8 +205,8 @@ class TimeChart:
 
 
 def _heat(values: np.ndarray, signed: bool, left: float, top: float, width: float, height: float) -> list[Mark]:
-    x, y = [left, left + width, left + width, left, left], [top, top, top + height, top + height, top]
-    return [Pixels(left, top, width, height, shade(values.T, signed)), Stroke(x, y, QUIET, 0.7)]
+    edge = Stroke(*box(left, top, width, height), QUIET, 0.7)
+    return [Pixels(left, top, width, height, shade(values.T, signed)), edge]
 
 
 def _lines(
@@ -222,7 +223,7 @@ def _lines(
             marks.append(Label(left - 5, y + 3.5, number(tick, 2), "end", QUIET, 10))
     at = left + text_width(panel.name, 11.5) + 14
     for k in range(values.shape[1]):
-        colour, dash = COLOURS[k % len(COLOURS)], ("", "6 3", "2 2.5", "9 3 2 3", "1 4")[k % 5]
+        colour, dash = style(k)
         y = top + height * (1 - (values[:, k] - low) / span)
         marks.append(Stroke(x, y, colour, 1.7, dash))
         if steps <= 40:
@@ -242,7 +243,7 @@ def _padding(mask: np.ndarray, left: float, top: float, scale: float, height: fl
     for t in np.flatnonzero(~mask):
         a, b = left + t * scale, left + (t + 1) * scale
         marks += [
-            Area([a, b, b, a], [top, top, top + height, top + height], "#ffffff", 0.75),
+            Area(*box(a, top, scale, height), "#ffffff", 0.75),
             Stroke([a, b], [top + height, top], "#888888", 0.8),
         ]
     return marks

@@ -727,10 +727,6 @@ class JointLoss:
 def fuse(activation: Activation, loss: Loss) -> Loss | None:
     """Find the loss of logits that equals ``loss`` of ``activation``; None where there is none.
 
-    Args:
-        activation: the last activation of a network.
-        loss: the loss of its output.
-
     Example:
         >>> fuse(Sigmoid(), BinaryCrossEntropy(reduction="sum"))
         SigmoidBinaryCrossEntropy(reduction='sum')

@@ -19,12 +19,6 @@ Mask = Bool[Array, "batch *steps"]
 def masked_value(measure: Loss | Metric, prediction: Prediction, target: Anything, mask: Mask | None) -> PerExample:
     """Compute the loss or metric of each example over its real steps.
 
-    Args:
-        measure: a loss, or a metric.
-        prediction: (batch, …).
-        target: as the measure takes it.
-        mask: True at real steps, the first axes of the prediction; None where there is no padding.
-
     Example:
         >>> from pellucid.functions.losses import MeanSquaredError
         >>> prediction, target = jnp.array([[[1.0], [9.0]]]), jnp.zeros((1, 2, 1))
@@ -39,14 +33,7 @@ def masked_value(measure: Loss | Metric, prediction: Prediction, target: Anythin
 
 
 def masked_gradient(loss: Loss, prediction: Prediction, target: Anything, mask: Mask | None) -> Prediction:
-    """Compute the gradient of `masked_value` with respect to the prediction; 0 at padding.
-
-    Args:
-        loss: the loss.
-        prediction: (batch, …).
-        target: as the loss takes it.
-        mask: True at real steps; None where there is no padding.
-    """
+    """Compute the gradient of `masked_value` with respect to the prediction; 0 at padding."""
     if mask is None:
         return loss.gradient(prediction, target)
     each = loss.gradient(_steps(prediction, mask), _steps(target, mask)).reshape(prediction.shape)
@@ -56,7 +43,6 @@ def masked_gradient(loss: Loss, prediction: Prediction, target: Anything, mask: 
 
 
 def _steps(array: Any, mask: Mask) -> Any:
-    """Each step as an example."""
     return array.reshape(-1, *array.shape[mask.ndim :])
 
 
@@ -70,6 +56,3 @@ def _fractions(measure: Loss | Metric, target: Any, mask: Mask, dtype: Any) -> F
         scored = jnp.where(target == ignored, 0, scored)
     n = scored.sum(axis=tuple(range(1, mask.ndim)), keepdims=True)
     return scored / jnp.maximum(n, 1)
-
-
-__all__ = ["masked_gradient", "masked_value"]

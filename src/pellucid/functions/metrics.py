@@ -184,9 +184,6 @@ class AbsoluteError(Error):
 def default_metric(loss: Loss) -> Metric:
     """Choose the metric beside a loss: an accuracy, or the absolute error.
 
-    Args:
-        loss: the loss that is trained on, applied to the same predictions as the metric will be.
-
     Example:
         >>> default_metric(MeanSquaredError())
         AbsoluteError()
@@ -205,7 +202,6 @@ def _labels(name: str, prediction: Prediction, target: Anything) -> Int[Array, "
 
 
 def _classes_before(prediction: Prediction, labels: Int[Array, "batch *steps"]) -> Int[Array, "batch *steps"]:
-    """Count the classes with a larger prediction than the label."""
     classes = jnp.broadcast_to(jnp.arange(prediction.shape[-1], dtype=labels.dtype), prediction.shape)
     labels = labels[..., None]
     # A label that is no class has score −∞: it comes last.

@@ -62,10 +62,6 @@ schedules = Registry("schedule", Schedule, tunable)
 def rate_at(learning_rate: Any, progress: Progress) -> Any:
     """Look up a learning rate, a number or a schedule, after ``progress`` epochs.
 
-    Args:
-        learning_rate: a number, an array, or a `Schedule`.
-        progress: epochs since the start of training, at least 0.
-
     Example:
         >>> rate_at(0.5, 3.0), float(rate_at(StepDecay(0.5, factor=0.5, every=2), 3.0))
         (0.5, 0.25)

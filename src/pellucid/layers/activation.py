@@ -1,7 +1,6 @@
 """An activation as a separate layer, so that z (its input) and a (its output) are both visible."""
 
 import dataclasses
-from dataclasses import dataclass
 
 from pellucid.core.types import Cache, Params, Specification, State
 from pellucid.functions.activations import Activation as ActivationFunction
@@ -10,7 +9,6 @@ from pellucid.layers.layer import AnyKey, Layer, Units, layers, specified
 
 
 @layers.register("activation")
-@dataclass(frozen=True)
 class Activation(Layer):
     """a = f(z), element by element or, for softmax, over the last axis.
 

@@ -1,6 +1,5 @@
 """Dot-product attention."""
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -25,7 +24,6 @@ class Attended(NamedTuple):
 
 
 @layers.register("attention")
-@dataclass(frozen=True)
 class Attention(Layer):
     """Dot-product attention of a query on a sequence whose steps are keys and values at once.
 

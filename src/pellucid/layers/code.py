@@ -1,6 +1,5 @@
 """The code of an autoencoder."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 import jax.numpy as jnp
@@ -11,7 +10,6 @@ from pellucid.layers.layer import AnyKey, Layer, Units, layers, specified
 
 
 @layers.register("code")
-@dataclass(frozen=True)
 class Code(Layer):
     """Mark an autoencoder's code; optionally penalise its activity.
 

@@ -156,14 +156,12 @@ class TransposedConvolution(Convolutional):
     def forward(
         self, params: Params, state: State, x: Images, *, key: AnyKey = None, training: bool = False
     ) -> tuple[Maps, State, Cache]:
-        """z = x ⋆ᵀ W + b, the gradient of a convolution's input."""
         self._check_input(params, x)
         windows = self.windows(x.shape[1:-1])
         z = gradient_of_input(x, self.exchange(params["weights"]), windows, self.groups)
         return self._add_biases(params, z), state, x
 
     def backward(self, params: Params, cache: Cache, dy: Maps) -> tuple[Images, Params]:
-        """∂L/∂x by a convolution of dz, ∂L/∂W with x and dz exchanged, ∂L/∂b = Σ dz."""
         windows = self.windows(cache.shape[1:-1])
         dx = convolve(dy, self.exchange(params["weights"]), windows, self.groups)
         dW = gradient_of_weights(dy, cache, windows, self.groups)
@@ -173,7 +171,6 @@ class TransposedConvolution(Convolutional):
 
 
 @layers.register("conv2d")
-@dataclass(frozen=True)
 class Conv2D(Convolution):
     """Filters that slide over an image: the same few weights at every position.
 
@@ -224,7 +221,6 @@ class Conv2D(Convolution):
 
 
 @layers.register("conv1d")
-@dataclass(frozen=True)
 class Conv1D(Convolution):
     """Filters that slide over a sequence: the same few weights at every time.
 
@@ -264,7 +260,6 @@ class Conv1D(Convolution):
 
 
 @layers.register("conv2d_transpose")
-@dataclass(frozen=True)
 class ConvTranspose2D(TransposedConvolution):
     """Transposed convolution over images: adds each pixel times a filter to the output.
 
@@ -307,7 +302,6 @@ class ConvTranspose2D(TransposedConvolution):
 
 
 @layers.register("conv1d_transpose")
-@dataclass(frozen=True)
 class ConvTranspose1D(TransposedConvolution):
     """Transposed convolution over sequences: adds each step times a filter to the output.
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from dataclasses import dataclass
 
 import jax.numpy as jnp
 
@@ -18,7 +17,6 @@ Outputs = Float[Array, "batch *rows units"]
 
 
 @layers.register("dense")
-@dataclass(frozen=True)
 class Dense(Layer):
     """Fully connected layer: an affine map, followed by an activation if one is named.
 

@@ -1,7 +1,6 @@
 """The embedding: a trained vector for each word."""
 
 import dataclasses
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import jax.numpy as jnp
@@ -18,7 +17,6 @@ Vectors = Float[Array, "batch *time units"]
 
 
 @layers.register("embedding")
-@dataclass(frozen=True)
 class Embedding(Layer):
     """A vector for each number of a vocabulary, looked up in a trained table.
 

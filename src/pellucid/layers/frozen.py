@@ -1,7 +1,6 @@
 """A layer kept as it is: its parameters are carried, not trained."""
 
 import dataclasses
-from dataclasses import dataclass
 from typing import Any
 
 from pellucid.core.errors import InvalidValue
@@ -11,7 +10,6 @@ from pellucid.layers.layer import AnyKey, Layer, Units, Wrapper, layers, specifi
 
 
 @layers.register("frozen")
-@dataclass(frozen=True)
 class Frozen(Wrapper):
     """A layer that training leaves alone, while the gradients still pass through it.
 

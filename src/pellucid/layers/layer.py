@@ -49,9 +49,7 @@ class Layer(ABC):
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from dataclasses import dataclass
         >>> @layers.register("halve")
-        ... @dataclass(frozen=True)
         ... class Halve(Layer):
         ...     masks, linear, formula = "passes", True, "x / 2"
         ...     def forward(self, params, state, x, *, key, training):
@@ -161,7 +159,6 @@ class Wrapper(Layer):
             object.__setattr__(self, fact, getattr(self.layer, fact))
 
     def output_mask(self, x: PyTree, mask: Any) -> Mask:
-        """As for the layer."""
         return self.layer.output_mask(x, mask)
 
 

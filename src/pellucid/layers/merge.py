@@ -1,7 +1,6 @@
 """Layers that merge several branches of a graph into one."""
 
 import math
-from dataclasses import dataclass
 
 import jax.numpy as jnp
 
@@ -31,7 +30,6 @@ class Merge(Layer):
 
 
 @layers.register("add")
-@dataclass(frozen=True)
 class Add(Merge):
     """The sum of its inputs, as at the end of a residual block.
 
@@ -62,7 +60,6 @@ class Add(Merge):
 
 
 @layers.register("multiply")
-@dataclass(frozen=True)
 class Multiply(Merge):
     """The product of its inputs, element by element: a gate on a branch.
 
@@ -94,7 +91,6 @@ class Multiply(Merge):
 
 
 @layers.register("concatenate")
-@dataclass(frozen=True)
 class Concatenate(Merge):
     """Its inputs side by side along the last axis (features, channels).
 

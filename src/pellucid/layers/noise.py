@@ -1,7 +1,6 @@
 """Layers that are random in training only: dropout and noise."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -44,7 +43,6 @@ class Random(Layer):
 
 
 @layers.register("dropout")
-@dataclass(frozen=True)
 class Dropout(Random):
     """Neurons dropped at random in training, none in prediction.
 
@@ -77,7 +75,6 @@ class Dropout(Random):
 
     @property
     def off(self) -> bool:
-        """True at rate 0."""
         return self.rate == 0
 
     def disturb(self, x: Units, key: Key[Array, ""]) -> tuple[Units, Units | None]:
@@ -87,7 +84,6 @@ class Dropout(Random):
 
 
 @layers.register("gaussian_noise")
-@dataclass(frozen=True)
 class GaussianNoise(Random):
     """Normally distributed noise added to every input in training, none in prediction.
 
@@ -120,7 +116,6 @@ class GaussianNoise(Random):
 
 
 @layers.register("masking_noise")
-@dataclass(frozen=True)
 class MaskingNoise(Random):
     """Inputs set to 0 at random in training, none in prediction.
 

@@ -1,7 +1,6 @@
 """Normalisation: activations kept balanced, over the batch or within each example."""
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
 import jax.numpy as jnp
@@ -15,7 +14,6 @@ Vectors = Float[Array, "batch *positions units"]
 
 
 @layers.register("batch_norm")
-@dataclass(frozen=True)
 class BatchNorm(Layer):
     """Each unit normalised over the batch, then scaled and shifted by trained numbers.
 
@@ -105,7 +103,6 @@ class BatchNorm(Layer):
         return _scaled_and_shifted(params, normal), state, (normal, inverse, where, n)
 
     def backward(self, params: Params, cache: Cache, dy: Vectors) -> tuple[Vectors, Params]:
-        """∂L/∂x = γ / √(σ² + ε) · (dy − mean(dy) − x̂·mean(dy·x̂)) in training, γ / √(σ² + ε) · dy in prediction."""
         normal, inverse, where, n = cache
         axes = tuple(range(dy.ndim - 1))
         sums = {"scale": (dy * normal).sum(axes, where=where), "shift": dy.sum(axes, where=where)}
@@ -120,7 +117,6 @@ class BatchNorm(Layer):
 
 
 @layers.register("layer_norm")
-@dataclass(frozen=True)
 class LayerNorm(Layer):
     """Each example normalised over its units, then scaled and shifted by trained numbers.
 

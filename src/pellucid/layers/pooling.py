@@ -143,7 +143,6 @@ class MeanPooling(Layer):
 
 
 @layers.register("max_pool2d")
-@dataclass(frozen=True)
 class MaxPool2D(MaxPooling):
     """The largest value of each window of an image, channel by channel.
 
@@ -180,7 +179,6 @@ class MaxPool2D(MaxPooling):
 
 
 @layers.register("max_pool1d")
-@dataclass(frozen=True)
 class MaxPool1D(MaxPooling):
     """The largest value of each window of a sequence, feature by feature.
 
@@ -208,7 +206,6 @@ class MaxPool1D(MaxPooling):
 
 
 @layers.register("average_pool2d")
-@dataclass(frozen=True)
 class AveragePool2D(AveragePooling):
     """The mean of each window of an image, channel by channel.
 
@@ -240,7 +237,6 @@ class AveragePool2D(AveragePooling):
 
 
 @layers.register("average_pool1d")
-@dataclass(frozen=True)
 class AveragePool1D(AveragePooling):
     """The mean of each window of a sequence, feature by feature.
 
@@ -277,7 +273,6 @@ def _channels(layer: str, shape: Shape) -> Shape:
 
 
 @layers.register("global_average_pool")
-@dataclass(frozen=True)
 class GlobalAveragePool(MeanPooling):
     """Mean over all positions, one number for each channel, for images of any size.
 
@@ -308,7 +303,6 @@ class GlobalAveragePool(MeanPooling):
 
 
 @layers.register("mean_over_time")
-@dataclass(frozen=True)
 class MeanOverTime(MeanPooling):
     """The mean over the time steps: of spikes, the firing rate per step.
 
@@ -333,7 +327,6 @@ class MeanOverTime(MeanPooling):
 
 
 @layers.register("global_max_pool")
-@dataclass(frozen=True)
 class GlobalMaxPool(Layer):
     """Maximum over all positions, one number for each channel.
 

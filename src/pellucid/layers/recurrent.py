@@ -9,7 +9,6 @@ arrays of one step lie together in memory.
 import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal
 
@@ -143,7 +142,6 @@ def _scan_back(
 
 
 @layers.register("rnn")
-@dataclass(frozen=True)
 class RNN(Recurrent):
     """Plain recurrent layer: each state from the inputs of a step and the state before.
 
@@ -213,7 +211,6 @@ class RNN(Recurrent):
 
 
 @layers.register("lstm")
-@dataclass(frozen=True)
 class LSTM(Recurrent):
     """A recurrent layer with a memory cell, for dependencies over long times.
 
@@ -309,7 +306,6 @@ class LSTM(Recurrent):
 
 
 @layers.register("gru")
-@dataclass(frozen=True)
 class GRU(Recurrent):
     """Gated recurrent unit: two gates, no cell, three quarters of an LSTM's weights.
 
@@ -389,7 +385,6 @@ class GRU(Recurrent):
 
 
 @layers.register("bidirectional")
-@dataclass(frozen=True)
 class Bidirectional(Wrapper):
     """Two equal recurrent layers, one forward in time, the other backward.
 

@@ -1,7 +1,6 @@
 """Layers that only rearrange: flatten and reshape."""
 
 import math
-from dataclasses import dataclass
 
 import jax.numpy as jnp
 
@@ -14,7 +13,6 @@ Batch = Num[Array, "batch ..."]
 
 
 @layers.register("flatten")
-@dataclass(frozen=True)
 class Flatten(Layer):
     """Each example as one vector, last axis running fastest.
 
@@ -48,7 +46,6 @@ class Flatten(Layer):
 
 
 @layers.register("reshape")
-@dataclass(frozen=True)
 class Reshape(Layer):
     """Each example in another shape of the same size.
 

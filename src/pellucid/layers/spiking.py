@@ -1,7 +1,6 @@
 """Spiking neurons: constant inputs over time, and spikes."""
 
 import dataclasses
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +14,6 @@ Series = Float[Array, "batch time *units"]
 
 
 @layers.register("leaky_integrate_and_fire")
-@dataclass(frozen=True)
 class LeakyIntegrateAndFire(Layer):
     """Neurons that add up their input currents, leak, and spike past a threshold.
 
@@ -109,7 +107,6 @@ class LeakyIntegrateAndFire(Layer):
 
 
 @layers.register("repeat")
-@dataclass(frozen=True)
 class Repeat(Layer):
     """The same input at every time step: a constant current.
 

@@ -9,7 +9,6 @@ from pellucid.network.masks import padding_of_input as padding_of_input
 from pellucid.network.memory import power_of_two as power_of_two
 from pellucid.network.memory import rows_at_once as rows_at_once
 from pellucid.network.memory import rows_that_fit as rows_that_fit
-from pellucid.network.network import BackwardPass as BackwardPass
 from pellucid.network.network import ForwardPass as ForwardPass
 from pellucid.network.network import Network as Network
 from pellucid.network.network import build_network as build_network

@@ -100,16 +100,7 @@ def backpropagate(
 
 
 def differentiated_loss(network: Network, loss: Loss, end: int) -> tuple[Loss, int]:
-    """Find the loss to differentiate, fused with the activation before it, and its input layer.
-
-    Args:
-        network: the network.
-        loss: the loss of one of its outputs.
-        end: the index of the layer of that output.
-
-    Returns:
-        The loss, and the index of the layer whose output it takes.
-    """
+    """The loss to differentiate, fused with the activation before it where they pair, and the layer it reads."""
     layer, read = network.layers[end], network.reads[end][0]
     if isinstance(layer, Activation) and read not in network.inputs:
         fused = fuse(layer.function, loss)  # pyright: ignore[reportArgumentType]

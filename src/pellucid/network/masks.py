@@ -86,9 +86,6 @@ def padding_values(network: Structure) -> Mapping[str, float]:
 
     A `Reshape` of an input stands for it, since it keeps the values and may be what makes steps of them.
 
-    Raises:
-        InvalidValue: two layers that look for different values in one input.
-
     Example:
         >>> from pellucid.layers import LSTM, Dense
         >>> from pellucid.network import Network
@@ -134,15 +131,20 @@ def check_masks(network: Structure, shapes: Mapping[str, tuple[int, ...]] | None
 
     ``shapes`` are those of one example of each input and of each layer's output; without them only padding that an
     `Embedding` makes is followed.
-
-    Raises:
-        InvalidValue: naming the layer.
     """
     if not declares_padding(network):
         return
     if shapes is not None:
         arrays = {name: jax.ShapeDtypeStruct((1, *shape), jnp.float32) for name, shape in shapes.items()}
-        jax.eval_shape(lambda values: _masks_of(network, values), arrays)
+
+        def masks_of(values: dict[str, Any]) -> Any:
+            masks = Masks(network, {name: values[name] for name in network.inputs})
+            for i, (name, reads) in enumerate(zip(network.names, network.reads, strict=True)):
+                read = tuple(values[source] for source in reads)
+                masks.add(i, read[0] if network.layers[i].inputs == 1 else read, values[name])
+            return masks.of
+
+        jax.eval_shape(masks_of, arrays)
         return
     masked: set[str] = set()
     for i, (name, layer, reads) in enumerate(zip(network.names, network.layers, network.reads, strict=True)):
@@ -153,14 +155,6 @@ def check_masks(network: Structure, shapes: Mapping[str, tuple[int, ...]] | None
                 raise _refusal(network, i)
             if layer.masks == "passes" and (layer.inputs is None or reads[0] in masked):
                 masked.add(name)
-
-
-def _masks_of(network: Structure, values: dict[str, Any]) -> Any:
-    masks = Masks(network, {name: values[name] for name in network.inputs})
-    for i, (name, reads) in enumerate(zip(network.names, network.reads, strict=True)):
-        read = tuple(values[source] for source in reads)
-        masks.add(i, read[0] if network.layers[i].inputs == 1 else read, values[name])
-    return masks.of
 
 
 def _refusal(network: Structure, i: int) -> InvalidValue:

@@ -85,7 +85,6 @@ def bytes_of_example(network: Network, input_shape: Shapes) -> int:
 
 
 def _fullest(jaxpr: Any) -> int:
-    """The most bytes that a traced program needs at any moment."""
     last = {read: i for i, equation in enumerate(jaxpr.eqns) for read in _variables(equation.invars)}
     last |= dict.fromkeys(_variables(jaxpr.outvars), len(jaxpr.eqns))
     alive: dict[Any, int] = {}

@@ -314,9 +314,6 @@ def build_network(description: Any) -> Network:
         description: from ``describe()``; or a table with ``layers`` alone, or with ``inputs``, ``nodes`` and
             ``outputs``.
 
-    Raises:
-        InvalidValue: something else.
-
     Example:
         >>> build_network([{"name": "dense", "units": 3}]).names
         ('dense_1',)

@@ -131,7 +131,6 @@ def _check_names(inputs: tuple[str, ...], nodes: Nodes, outputs: tuple[str, ...]
 
 
 def _in_order(inputs: tuple[str, ...], nodes: Nodes) -> tuple[str, ...]:
-    """The nodes so that each comes after what it reads, else as given."""
     waiting, ordered = dict(nodes), list(inputs)
     while waiting:
         ready = next((name for name, (_, reads) in waiting.items() if set(reads) <= set(ordered)), None)

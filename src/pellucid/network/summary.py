@@ -112,7 +112,6 @@ def summarize(network: Network, input_shape: Shapes) -> Summary:
 
 
 def _measure(layer: Any, input_shapes: Sequence[Shape]) -> tuple[int, int, Shape]:
-    """A layer's parameters, the products of its forward pass, and its output shape."""
     shape = input_shapes[0] if layer.inputs == 1 else tuple(input_shapes)
     output_shape: Any = None
 

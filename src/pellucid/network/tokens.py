@@ -32,10 +32,7 @@ def token_layer(network: Network) -> Any:
 def check_tokens(network: Network, x: Any, part: str = "x") -> None:
     """Refuse a number that the network's embedding has no vector for.
 
-    Args:
-        network: the network; without an `Embedding` on its input anything passes.
-        x: examples, rows first.
-        part: the name of ``x`` in the message.
+    Without an `Embedding` on the input anything passes; ``part`` is the name of ``x`` in the message.
 
     Raises:
         DataError: naming row, column, number, vocabulary and what to type.

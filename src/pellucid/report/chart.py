@@ -31,6 +31,8 @@ from pellucid.report.drawing import (
     Markers,
     Pixels,
     Stroke,
+    box,
+    shade_and_ink,
     style,
     text_width,
 )
@@ -418,14 +420,11 @@ class HeatMap:
             down = top + head + height * i
             marks.append(Label(left - 6, down + height / 2 + 4, cut(self.rows[i], left - 6), "end"))
             for j in range(count_x):
-                across, colour = left + cell * j, colours[i, j]
-                x, y = [across, across + cell, across + cell, across], [down, down, down + height, down + height]
-                marks.append(Area(x, y, f"#{colour[0]:02x}{colour[1]:02x}{colour[2]:02x}", edge="#ffffff"))
+                across, (colour, ink) = left + cell * j, shade_and_ink(colours[i, j])
+                marks.append(Area(*box(across, down, cell, height), colour, edge="#ffffff"))
                 if size >= 6.5:
-                    ink = INK if colour @ np.array([0.3, 0.59, 0.11]) > 140 else "#ffffff"
-                    marks.append(
-                        Label(across + cell / 2, down + height / 2 + size / 3, texts[i][j], "middle", ink, size)
-                    )
+                    middle = down + height / 2 + size / 3
+                    marks.append(Label(across + cell / 2, middle, texts[i][j], "middle", ink, size))
         below = top + head + height * count_y + 6
         if turned:
             for line in wrapped(", ".join(f"{a}: {b}" for a, b in zip(letters, self.columns, strict=True)), width):

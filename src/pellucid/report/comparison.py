@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.report.chart import LineChart, Series, Strip, StripChart
-from pellucid.report.document import Block, Columns, Table, number
+from pellucid.report.document import Table, number
 from pellucid.report.drawing import COLOURS
 
 CURVES = len(COLOURS)
@@ -57,11 +57,6 @@ def comparison_table(comparison: Any, metric: str | None = None) -> Table:
         rows.append((label, estimate.mean, estimate.std, ends, *cells, round(row.seconds, 1), diverged))
     head = ("setting", "mean", "sd", "95 % interval", "difference", "95 % interval", "p (Holm)", "d", "s", "diverged")
     return Table(head, rows)
-
-
-def comparison_blocks(comparison: Any, metric: str | None = None) -> list[Block]:
-    """Show a comparison as charts and as a table of means and differences."""
-    return [Columns(*comparison_charts(comparison, metric)), comparison_table(comparison, metric)]
 
 
 def _ends(low: float, high: float) -> str:

@@ -37,29 +37,7 @@ from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
-
-@runtime_checkable
-class Formula(Protocol):
-    r"""A formula in three notations, such as `pellucid.core.formula` makes.
-
-    A formula of several steps may have an attribute ``aligned`` too: its LaTeX with ``&`` before the signs to align and
-    ``\\`` between lines.
-    """
-
-    @property
-    def text(self) -> str:
-        """Unicode, for a terminal."""
-        ...
-
-    @property
-    def latex(self) -> str:
-        """LaTeX, without dollar signs."""
-        ...
-
-    @property
-    def mathml(self) -> str:
-        """MathML, one or more elements ``math``."""
-        ...
+from pellucid.core.formula import Formula, Line
 
 
 @runtime_checkable
@@ -131,7 +109,7 @@ class Words(tuple["Inline", ...]):
         return super().__new__(cls, parts)
 
 
-Inline: TypeAlias = "str | float | Formula | Code | Strong | Link | Meter | Words | None"
+Inline: TypeAlias = "str | float | Formula | Line | Code | Strong | Link | Meter | Words | None"
 """Text within a block; None is nothing."""
 
 
@@ -190,17 +168,15 @@ class Table:
         """
         rows = [list(row) for row in self.rows]
         for i in range(len(self.numeric) if self.head else 0):
-            texts = {k: number(row[i]) for k, row in enumerate(rows) if i < len(row) and _is_fractional(row[i])}
+            cells: dict[int, Any] = {k: row[i] for k, row in enumerate(rows) if i < len(row) and is_numeric(row[i])}
+            values = {
+                k: cell for k, cell in cells.items() if not isinstance(cell, str) and not hasattr(cell, "__index__")
+            }
+            texts = {k: number(value) for k, value in values.items()}
             decimals = max((len(text.partition(".")[2]) for text in texts.values() if "e" not in text), default=0)
-            values: dict[int, Any] = {k: rows[k][i] for k in texts}
-            sizes = [abs(value) for value in values.values() if value]
-            if sizes and min(sizes) >= 1e-3 and max(sizes) >= 0.1:
-                decimals = min(decimals, 4)
-            mixed = decimals > 2 and max(sizes, default=0) >= 1000
-            alike = 0 < decimals <= 6 and not mixed and all(map(math.isfinite, values.values()))
-            for k, text in texts.items():
-                value = float(values[k])
-                rows[k][i] = f"{value + 0.0:,.{decimals}f}".replace("-", "−") if alike else text
+            alike = 0 < decimals <= 6 and all(map(math.isfinite, values.values()))
+            for k, value in values.items():
+                rows[k][i] = f"{float(value) + 0.0:,.{decimals}f}".replace("-", "−") if alike else texts[k]
         return rows
 
 
@@ -214,7 +190,7 @@ class Listing:
 class Formulas:
     """Formulas, each on a line of its own."""
 
-    def __init__(self, *lines: Formula) -> None:
+    def __init__(self, *lines: Formula | Line) -> None:
         self.lines = lines
 
 
@@ -244,12 +220,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Image:
-    """A picture in a file beside the document.
-
-    Args:
-        address: the path or address.
-        label: what it shows.
-    """
+    """A picture in a file beside the document, and what it shows."""
 
     address: str
     label: str
@@ -275,10 +246,10 @@ class Columns:
 
 
 class Details:
-    """Blocks folded away below a summary; ``open`` shows them at first."""
+    """Blocks folded away below a summary."""
 
-    def __init__(self, summary: Inline, *blocks: "Block", open: bool = False) -> None:
-        self.summary, self.blocks, self.open = summary, present(blocks), open
+    def __init__(self, summary: Inline, *blocks: "Block") -> None:
+        self.summary, self.blocks = summary, present(blocks)
 
 
 Severity: TypeAlias = Literal["good", "note", "warning", "problem"]
@@ -302,18 +273,6 @@ class Note:
         return {"good": "✓", "note": "ℹ", "warning": "!", "problem": "✗"}[self.kind]
 
 
-class Section:
-    """A heading and the blocks below it; sections within are one level lower.
-
-    Args:
-        title: the heading; in HTML it is linked to by its words, ``#worst-mistakes``.
-        blocks: what stands below it.
-    """
-
-    def __init__(self, title: str, *blocks: "Block") -> None:
-        self.title, self.blocks = title, present(blocks)
-
-
 class Document:
     """A title and blocks."""
 
@@ -321,24 +280,12 @@ class Document:
         self.title, self.blocks = title, present(blocks)
 
 
-Block: TypeAlias = (
-    str
-    | Paragraph
-    | Bullets
-    | Table
-    | Listing
-    | Formulas
-    | Numbers
-    | Picture
-    | Image
-    | Chart
-    | Figure
-    | Columns
-    | Details
-    | Note
-    | Section
-    | None
-)
+class Section(Document):
+    """A heading, in HTML linked to by its words, ``#worst-mistakes``, and blocks; sections within are a level lower."""
+
+
+Leaf: TypeAlias = str | Paragraph | Bullets | Table | Listing | Formulas | Numbers | Picture | Image | Chart
+Block: TypeAlias = Leaf | Figure | Columns | Details | Note | Section | None
 """A part of a document; a string is a paragraph, None is left out."""
 
 
@@ -350,9 +297,7 @@ def present(blocks: Iterable[Block]) -> tuple[Block, ...]:
         ('text',)
     """
     return tuple(
-        block
-        for block in blocks
-        if block is not None and not (isinstance(block, Section | Columns) and not block.blocks)
+        block for block in blocks if block is not None and (not isinstance(block, Section | Columns) or block.blocks)
     )
 
 
@@ -388,20 +333,12 @@ def is_numeric(value: Any) -> bool:
     return not isinstance(value, bool) and hasattr(value, "__float__")
 
 
-def _is_fractional(value: Any) -> bool:
-    return is_numeric(value) and not isinstance(value, str) and not hasattr(value, "__index__")
-
-
 _DIGITS = r"[<>≤≥±+−-]?\s?[\d.,]+(e[+−-]?\d+)?(\s?%|\s×)?"
 _NUMBER = re.compile(rf"{_DIGITS}( (to|…) {_DIGITS})?|−?∞|–")
 
 
 def number(value: Any, digits: int = 4) -> str:
-    """Write a number: four digits, thousands set apart, a true minus.
-
-    Args:
-        value: the number; of an array with one element that element.
-        digits: significant digits of numbers that are not whole.
+    """Write a number: so many significant digits where it is not whole, thousands set apart, a true minus.
 
     Example:
         >>> number(60000), number(0.98765), number(-1234.5), number(float("nan")), number(2e-7)

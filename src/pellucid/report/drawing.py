@@ -113,6 +113,17 @@ def style(index: int) -> tuple[str, str]:
     return COLOURS[index % len(COLOURS)], DASHES[index % len(DASHES)]
 
 
+def box(left: float, top: float, width: float, height: float) -> tuple[list[float], list[float]]:
+    """x and y of a rectangle's corners, the first at the end again."""
+    right, bottom = left + width, top + height
+    return [left, right, right, left, left], [top, top, bottom, bottom, top]
+
+
+def shade_and_ink(colour: np.ndarray) -> tuple[str, str]:
+    """A colour as SVG writes it, and the one of a text that is read on it."""
+    return f"#{bytes(colour.tolist()).hex()}", INK if colour @ np.array([0.3, 0.59, 0.11]) > 140 else "#ffffff"
+
+
 def shape_points(shape: int, size: float) -> np.ndarray:
     """The corners of a marker around 0, shape (corners, 2), in pixels."""
     if shape % 5 == 0:

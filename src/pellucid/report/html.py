@@ -122,18 +122,13 @@ def element(name: str, *content: str, **attributes: str | None) -> Html:
     return Html(f"<{name}{written}>{inner}</{name}>")
 
 
-def page(document: doc.Document, lang: str = "en") -> str:
-    """Render a document as a whole page.
-
-    Args:
-        document: the document.
-        lang: the language of its text.
-    """
+def page(document: doc.Document) -> str:
+    """Render a document as a whole page."""
     titles = [block.title for block in document.blocks if isinstance(block, doc.Section)]
     links = (element("a", title, href=f"#{anchor(title)}") for title in titles)
     contents = element("nav", Html(" ".join(links)), aria_label="Contents") if len(titles) >= CONTENTS else ""
     return (
-        f'<!doctype html>\n<html lang="{lang}">\n<head>\n<meta charset="utf-8">\n'
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f"<title>{_html.escape(document.title)}</title>\n"
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         # An empty picture, so that a browser asks nobody for one.
@@ -177,8 +172,8 @@ def _word(part: doc.Inline) -> str:
             return element("a", label, href=address)
         case doc.Meter(fraction, kind):
             bar = element("span", style=f"width:{100 * fraction:.0f}%")
-            return element("span", bar, class_=f"meter {kind}") + _html.escape(part.text)
-        case doc.Formula():
+            return element("span", bar, class_=f"meter {kind}") + f"{fraction:.0%}"
+        case doc.Formula() | doc.Line():
             return part.mathml
         case _:
             return number(part)
@@ -221,7 +216,7 @@ def _block(block: doc.Block, width: int, level: int) -> Html:
             return element("div", _blocks(block.blocks, narrower, level), class_=f"columns {block.width}")
         case doc.Details():
             shown = element("summary", words(block.summary)), _blocks(block.blocks, width, level)
-            return element("details", *shown, **({"open": ""} if block.open else {}))
+            return element("details", *shown)
         case doc.Note():
             sign, title = element("b", block.sign), block.title
             head = element("h3", words(title)) if title is not None else ""

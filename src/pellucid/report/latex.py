@@ -1,7 +1,6 @@
 """Documents as LaTeX."""
 
 import re
-from typing import Any
 
 from pellucid.report import document as doc
 from pellucid.report.markup import Markup
@@ -70,10 +69,6 @@ def _cell(content: doc.Inline) -> str:
     return "{}" + written if written.startswith("[") else written  # after a line's end [ would begin a distance
 
 
-def _formula(line: Any) -> str:
-    return getattr(line, "aligned", line.latex)
-
-
 _LATEX = Markup(
     escape=escape,
     code=r"\texttt{{{}}}",
@@ -83,7 +78,7 @@ _LATEX = Markup(
     bullet=r"\item {}",
     listing="\\begin{{verbatim}}\n{}\n\\end{{verbatim}}",
     formulas="\\begin{{align*}}\n{}\n\\end{{align*}}",
-    formula=_formula,
+    formula=lambda line: line.aligned if isinstance(line, doc.Line) else line.latex,
     image=r"\includegraphics[width=\linewidth]{{{1}}}",
     summary=r"\paragraph{{{}}}",
     headings=(r"\section*{{{}}}", r"\subsection*{{{}}}", r"\subsubsection*{{{}}}"),

@@ -36,7 +36,7 @@ class Markup:
     bullet: str
     listing: str
     formulas: str
-    formula: Callable[[doc.Formula], str]
+    formula: Callable[[doc.Formula | doc.Line], str]
     image: str
     summary: str
     headings: tuple[str, ...]
@@ -57,9 +57,9 @@ class Markup:
                 return self.strong.format(self.words(inner))
             case doc.Link(label, address):
                 return self.link.format(self.escape(label), address)
-            case doc.Meter():
-                return self.escape(part.text)
-            case doc.Formula():
+            case doc.Meter(fraction):
+                return self.escape(f"{fraction:.0%}")
+            case doc.Formula() | doc.Line():
                 return f"${part.latex}$"
             case _:
                 return self.escape(number(part))

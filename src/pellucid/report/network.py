@@ -13,7 +13,20 @@ from pellucid.layers.layer import weights_of
 from pellucid.network import Network, Summary
 from pellucid.report.chart import LINE, Histogram, ImageGrid, Plane, Series, cut, wrapped
 from pellucid.report.document import Block, Columns, Figure, Paragraph, Table, number
-from pellucid.report.drawing import INK, NEGATIVE, POSITIVE, QUIET, Area, Drawing, Label, Markers, Stroke, text_width
+from pellucid.report.drawing import (
+    INK,
+    NEGATIVE,
+    POSITIVE,
+    QUIET,
+    Area,
+    Drawing,
+    Label,
+    Markers,
+    Stroke,
+    box,
+    shade_and_ink,
+    text_width,
+)
 from pellucid.report.examples import features_of
 from pellucid.report.picture import is_picture, shade
 
@@ -94,8 +107,8 @@ class NetworkChart:
             largest = float(np.abs(values).max(initial=1e-300))
             colours = shade(0.7 * values, True, (-largest, largest))
             for y, value, colour in zip(of_layer, values, colours, strict=False):
-                drawing.marks.append(Markers([x], [y], 0, "#" + bytes(colour.tolist()).hex(), radius, edge=INK))
-                ink = INK if colour @ np.array([0.3, 0.59, 0.11]) > 140 else "#ffffff"
+                fill, ink = shade_and_ink(colour)
+                drawing.marks.append(Markers([x], [y], 0, fill, radius, edge=INK))
                 drawing.marks.append(Label(x, y + 4, _short(value), "middle", ink, 11))
         letter, seconds = self.below
         below: list[Label] = []
@@ -145,9 +158,8 @@ def _on_white(labels: Sequence[Label]) -> list[Any]:
     """Labels, each on a white ground."""
     marks: list[Any] = []
     for label in labels:
-        half = text_width(label.text, label.size) / 2
-        x = [label.x - half, label.x + half, label.x + half, label.x - half]
-        marks += [Area(x, [label.y - 10, label.y - 10, label.y + 3, label.y + 3], "#ffffff", 0.85), label]
+        wide = text_width(label.text, label.size)
+        marks += [Area(*box(label.x - wide / 2, label.y - 10, wide, 13), "#ffffff", 0.85), label]
     return marks
 
 
@@ -171,21 +183,13 @@ class BlockChart:
             wide = max(text_width(line, bold=k == 0) for k, line in enumerate(lines)) + 18
             if i and across + wide > width:
                 across, down = 1.0, down + tall + 14
-            corners = (
-                [across, across + wide, across + wide, across, across],
-                [down, down, down + tall, down + tall, down],
-            )
-            drawing.marks.append(Stroke(*corners, "#555555", 1.2))
+            drawing.marks.append(Stroke(*box(across, down, wide, tall), QUIET, 1.2))
             for k, line in enumerate(lines):
                 drawing.marks.append(Label(across + 9, down + LINE * (k + 1) + 2, line, bold=k == 0))
             across += wide + 26
             if i + 1 < len(self.blocks):
-                tip, middle = across - 4, down + tall / 2
-                drawing.marks.append(
-                    Stroke(
-                        [tip - 18, tip, tip - 5, np.nan, tip, tip - 5], middle + np.array([0, 0, -4, 0, 0, 4]), QUIET
-                    )
-                )
+                tip, arrow = across - 4, down + tall / 2 + np.array([0, 0, -4, 0, 0, 4])
+                drawing.marks.append(Stroke([tip - 18, tip, tip - 5, np.nan, tip, tip - 5], arrow, QUIET))
         drawing.height = down + tall + 4
         return drawing
 

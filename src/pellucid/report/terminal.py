@@ -59,8 +59,8 @@ def words(content: doc.Inline) -> Text:
                 line.append(label)
             case doc.Meter(fraction, kind):
                 line.append("█" * round(10 * fraction), style=STYLES.get(kind, "blue"))
-                line.append(f"{'░' * (10 - round(10 * fraction))} {part.text}")
-            case doc.Formula():
+                line.append(f"{'░' * (10 - round(10 * fraction))} {fraction:.0%}")
+            case doc.Formula() | doc.Line():
                 line.append(part.text)
             case _:
                 line.append(number(part))

@@ -134,7 +134,8 @@ def fit(
 def _run(training: Training, experiment: Experiment, files: RunFolder | None, every: float, progress: bool) -> str:
     """Train to the end, or to Ctrl-C, and return which; the last state is kept either way."""
     epochs, optimizers = experiment.epochs, optimizers_of(experiment)
-    report = ProgressReport(training.history, epochs, training.steps_per_epoch)
+    watched = "validation" if not experiment.adversarial and experiment.decides else "held_out"
+    report = ProgressReport(training.history, epochs, training.steps_per_epoch, watched)
     saved_at = time.monotonic()
     try:
         with Interrupt() as interrupt, report if progress else nullcontext():

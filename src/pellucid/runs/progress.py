@@ -24,9 +24,11 @@ class ProgressReport:
         history: what the training measures.
         epochs: how many it will make.
         steps_per_epoch: steps of one epoch.
+        watched: what the rows are called that are evaluated after each epoch.
     """
 
-    def __init__(self, history: History, epochs: int, steps_per_epoch: int) -> None:
+    def __init__(self, history: History, epochs: int, steps_per_epoch: int, watched: str = "held_out") -> None:
+        self.watched = watched
         self.history = history
         self.epochs = epochs
         self.total = epochs * steps_per_epoch
@@ -84,7 +86,7 @@ class ProgressReport:
             if (i + 1) % self.every and i + 1 != self.epochs:
                 continue
             metrics = " · ".join(
-                f"{name.replace('_', ' ')} {column[i]:.4f}"
+                f"{name.replace('held_out', self.watched).replace('_', ' ')} {column[i]:.4f}"
                 for name, column in table.items()
                 if name not in ("epoch", "learning_rate")
             )

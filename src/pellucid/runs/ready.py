@@ -1,6 +1,7 @@
 """Prepare a training: compiled program, rows and initial state, all checked."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -137,7 +138,7 @@ def _supervised(experiment: Experiment, data: Dataset, network: Network, optimiz
         data = scaled_targets(data, experiment.scale_targets, network, loss)
     train_part, monitor = data.train, data.held_out
     if experiment.decides:
-        train_part, monitor = _validation(data, experiment)
+        train_part, monitor = (data.train.take(rows) for rows in _validation_rows(data, experiment))
     _check_batch_size(experiment, len(train_part))
     program = program_of(experiment, network, len(train_part))
     assert isinstance(program, Supervised)
@@ -213,12 +214,19 @@ def _rows(part: Part, weights: np.ndarray | None, loss: Loss, data: Dataset) -> 
     return Rows(x, jnp.asarray(y), weighed)
 
 
-def _validation(data: Dataset, experiment: Experiment) -> tuple[Part, Part]:
-    """The training rows without a validation part, and that part."""
+def _validation_rows(data: Dataset, experiment: Experiment) -> tuple[np.ndarray, np.ndarray]:
+    """The indices of the rows that are trained on, and of those that are watched instead."""
     indices = Part(np.arange(len(data.train)), data.train.y)
     by_class = data.task in ("binary", "multiclass")
-    trained, watched = split(indices, experiment.validation, experiment.seed, stratify=by_class)
-    return data.train.take(trained.x), data.train.take(watched.x)
+    kept, watched = split(indices, experiment.validation, experiment.seed, stratify=by_class)
+    return np.asarray(kept.x), np.asarray(watched.x)
+
+
+def with_row_weights(data: Dataset, experiment: Experiment, weights: np.ndarray) -> Dataset:
+    """Give the rows that an experiment trains on the weights that its run kept; rows of a validation part weigh 1."""
+    every = np.ones(len(data.train), np.float32)
+    every[_validation_rows(data, experiment)[0] if experiment.decides else slice(None)] = weights
+    return replace(data, train=replace(data.train, weights=every))
 
 
 def _weights(part: Part, class_weights: Any, data: Dataset) -> np.ndarray | None:

@@ -82,18 +82,6 @@ class Adversarial(Program):
     generator's weights over about the last tenth of the training: θ̄ ← θ̄ + (θ − θ̄) · 10 / (t + 9) after step t. On a
     ring of eight Gaussians at a constant rate it raises the samples within 3 σ of a mode from 77 % to 93 %.
 
-    Args:
-        generator: turns ``latent`` normal numbers into an example.
-        critic: gives one number for an example, its score or logit; no layer depends on the batch.
-        latent: size of the generator's noise.
-        loss: ``gan``, ``minimax`` or ``wasserstein``, see `GAMES`.
-        batch_size: rows of a step, those of all critic updates together: a multiple of ``critic_steps``.
-        critic_steps: critic updates in a step.
-        recorder: the measurements of the layers, of the critic in its last update.
-
-    Raises:
-        InvalidValue: a field outside what is allowed.
-
     Source: Goodfellow et al., Generative adversarial nets, 2014; Arjovsky, Chintala, Bottou, Wasserstein generative
     adversarial networks, 2017; Shamir, Zhang, Stochastic gradient descent for non-smooth optimization, 2013 (the
     average); Yazıcı et al., The unusual effectiveness of averaging in GAN training, 2019.
@@ -101,6 +89,7 @@ class Adversarial(Program):
 
     generator: Network
     critic: Network
+    """Gives one number for an example, its score or logit; no layer depends on the batch."""
     latent: int = constrained(64, WholeNumber(1), "size of the generator's noise")
     loss: str = constrained("wasserstein", OneOf(tuple(GAMES)), "of the critic's score")
     batch_size: int = constrained(320, WholeNumber(1), "rows of all critic updates of a step")
@@ -127,7 +116,6 @@ class Adversarial(Program):
 
     @property
     def unit_layers(self) -> tuple[str, ...]:
-        """The activations of both networks."""
         return tuple(f"{player}/{name}" for player, network in self.players.items() for name in unit_layers(network))
 
     @property
@@ -193,7 +181,11 @@ class Adversarial(Program):
         # The loop looks at the first number alone: neither player may continue without the other.
         critic_loss = jnp.where(jnp.isfinite(pass_.loss), critic_loss, jnp.nan)
         metrics = jnp.stack([critic_loss, pass_.loss, update.learning_rate.astype(critic_loss.dtype)])
-        average = _averaged(state.params["average"], update.params, state.step)
+        average = jax.tree.map(
+            lambda mean, new: mean + (new - mean) * (10 / (state.step + 10)).astype(mean.dtype),
+            state.params["average"],
+            update.params,
+        )
         new_state = state._replace(
             params={"generator": update.params, "critic": critic.params, "average": average},
             layer_state={"generator": pass_.state, "critic": critic.layer_state},
@@ -244,14 +236,7 @@ class Adversarial(Program):
     def critic_pass(
         self, state: TrainingState, critic: Player, real: Float[Array, "batch *shape"], key: Key[Array, ""]
     ) -> Backpropagation:
-        """The critic's loss without its Lipschitz penalty, and gradients with it.
-
-        Args:
-            state: the state that the step began with: the generator, the Lipschitz constraint.
-            critic: the critic as it is at this update.
-            real: real examples, scaled.
-            key: of the noise and of the layers.
-        """
+        """The critic's loss without its Lipschitz penalty, and gradients with it."""
         noise_key, generator_key, layer_key, penalty_key = jax.random.split(key, 4)
         rows = real.shape[0]
         generated = self.generate(state, noise_key, generator_key, rows).outputs[-1]
@@ -270,13 +255,7 @@ class Adversarial(Program):
         return Backpropagation(value, forward.outputs, backward.deltas, grads, forward.state, forward.masks)
 
     def generator_pass(self, state: TrainingState, critic: Player, key: Key[Array, ""]) -> Backpropagation:
-        """The generator's loss and its gradients, through the critic.
-
-        Args:
-            state: the state that the step began with.
-            critic: the critic after its updates.
-            key: of the noise and of the layers.
-        """
+        """The generator's loss and its gradients, through the critic."""
         noise_key, generator_key, layer_key, _ = jax.random.split(key, 4)
         forward = self.generate(state, noise_key, generator_key, self.rows_of_update)
         scored = self.critic.forward(
@@ -337,7 +316,6 @@ class Adversarial(Program):
         return jax.lax.fori_loop(0, parts, add, jnp.zeros(2, jnp.float32)) / parts
 
     def cause_of_divergence(self, state: TrainingState, scaling: Scaling, train: Rows) -> str:
-        """Name the first non-finite number of the next step."""
         batches, keys = self.take_batch(state, scaling, train, epoch_order(state, train.rows, self.batch_size))
         if not is_finite(batches):
             return BAD_BATCH
@@ -365,10 +343,3 @@ def predict(
 ) -> Float[Array, "batch ..."]:
     """A network's outputs in prediction mode."""
     return network.forward(params, state, x).outputs[-1]
-
-
-def _averaged(average: tuple[Params, ...], params: tuple[Params, ...], step: Array) -> tuple[Params, ...]:
-    def moved(mean: Array, new: Array) -> Array:
-        return mean + (new - mean) * (10 / (step + 10)).astype(mean.dtype)
-
-    return jax.tree.map(moved, average, params)

@@ -86,19 +86,13 @@ class Progress:
 
 @dataclass(repr=False)
 class Job:
-    """A program with its data: the base of `Training` and `Population`.
-
-    Args:
-        program: the compiled step.
-        scaling: of the inputs and targets.
-        train: the training rows.
-        monitor: held-out rows, evaluated at the end of each epoch; or None.
-    """
+    """A program with its data: what `Training` and `Population` share."""
 
     program: Program
     scaling: Scaling
     train: Rows
     monitor: Rows | None
+    """Held-out rows, evaluated at the end of each epoch."""
 
     @property
     def steps_per_epoch(self) -> int:
@@ -198,16 +192,13 @@ class Training(Job):
         if diverged:
             raise TrainingDiverged(self.program.explain_divergence(self.state, self.scaling, self.train))
         if stop % self.steps_per_epoch == 0:
-            self._decide()
+            # From the history alone, so that a resumed training decides alike.
+            losses = self.history.held_out[:, 0]
+            self.follow_losses()
+            if self.stopping is not None and self.stopping.best_epoch(losses) == len(losses) - 1:
+                self.best = Learned(self.state.params, self.state.layer_state)
         if self.snapshots is not None:
             self.snapshots.follow(self.state)
-
-    def _decide(self) -> None:
-        # At the end of an epoch, from the history alone, so that a resumed training decides alike.
-        losses = self.history.held_out[:, 0]
-        self.follow_losses()
-        if self.stopping is not None and self.stopping.best_epoch(losses) == len(losses) - 1:
-            self.best = Learned(self.state.params, self.state.layer_state)
 
     def follow_losses(self) -> None:
         """Set the learning rate of a schedule that watches losses."""

@@ -55,16 +55,11 @@ def advance_together(
 class Population(Job):
     """Trainings under way that share program and rows.
 
+    ``states`` are one a member, all at the same step, as `members_of` gives them.
+
     They are cut into stacks, as many as there are processor cores or a multiple of it, each trained by a thread of its
     own: small networks leave a core idle otherwise (``python -m benchmarks populations``). On an accelerator one
     stack follows the other.
-
-    Args:
-        program: shared; the initialisers in its network do not matter, the states are initialised already.
-        scaling: of the inputs.
-        train: the training rows.
-        monitor: held-out rows, evaluated at the end of each epoch.
-        states: one per member, all at the same step, as `members_of` gives them.
 
     Attributes:
         histories: the history of each member; it ends before the step whose loss was NaN or infinite.
@@ -137,14 +132,10 @@ class Population(Job):
 def run_in_threads(trainings: Sequence[Training], run: Callable[[Training], Any]) -> list[Any]:
     """Call ``run`` on trainings of one structure, `threads` at a time."""
     make_room()
-    compile_ahead(trainings[0])  # the threads would compile it once each
+    first = trainings[0]
+    jax.block_until_ready(first.call(advance, first.state, 0))  # compiles, which the threads would do once each
     with ThreadPoolExecutor(threads()) as pool:
         return list(pool.map(run, trainings))
-
-
-def compile_ahead(training: Training) -> None:
-    """Compile the program of a training, without a step."""
-    jax.block_until_ready(training.call(advance, training.state, 0))
 
 
 def threads() -> int:

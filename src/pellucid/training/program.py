@@ -246,16 +246,7 @@ BAD_BATCH = "The inputs of its batch already hold NaN or infinity: check the dat
 
 
 def first_affected(network: Network, params: tuple[Params, ...], outputs: tuple[Array, ...]) -> str | None:
-    """Name the first layer with non-finite parameters or outputs, with advice.
-
-    Args:
-        network: the network.
-        params: its parameters.
-        outputs: the outputs of its layers.
-
-    Returns:
-        The sentences; None where everything is finite.
-    """
+    """Name the first layer with non-finite parameters or outputs, with advice."""
     for name, of_layer, output in zip(network.names, params, outputs, strict=True):
         for key, array in of_layer.items():
             if not is_finite(array):

@@ -13,10 +13,10 @@ import jax.numpy as jnp
 from pellucid.core.constraints import OneOf, WholeNumber, require
 from pellucid.core.errors import InvalidValue
 from pellucid.core.types import Array, Float, PyTree
-from pellucid.functions.activations import activations
 from pellucid.layers import Activation
 from pellucid.layers.layer import weights_of
 from pellucid.network import Backpropagation, Network
+from pellucid.network.structure import one_or_several
 
 MEASURES = (
     "gradient_norm",
@@ -115,22 +115,16 @@ class Measurements(NamedTuple):
 class Recorder:
     """The selection of measurements, and how often they are taken.
 
-    Args:
-        every: steps between two measurements of the layers; 0 for none.
-        groups: names of `GROUPS`.
-        histograms_every: steps between two histograms of the selected groups, a multiple of ``every``; 0 for none.
-
-    Raises:
-        InvalidValue: an unknown group, or histograms in steps that are not measured.
-
     Example:
         >>> Recorder(every=5, groups=("gradients",)).measures
         ('gradient_norm', 'finite')
     """
 
     every: int = 20
+    """Steps between two measurements of the layers; 0 for none."""
     groups: tuple[str, ...] = DEFAULT_GROUPS
     histograms_every: int = 0
+    """Steps between two histograms of the selected groups, a multiple of ``every``; 0 for none."""
 
     def __post_init__(self) -> None:
         require(self.every, WholeNumber(0), "record_every")
@@ -172,7 +166,7 @@ class Recorder:
                 for layer, shape in zip(
                     network.layers, output_shapes(network, params, layer_state, input_shape), strict=True
                 )
-                if _has_units(layer)
+                if isinstance(layer, Activation)
             )
         mean = None
         if "noise" in self.groups:
@@ -189,16 +183,7 @@ class Recorder:
         memory: Memory | None,
         step: Array,
     ) -> Measurements:
-        """Measure one step.
-
-        Args:
-            network: the network.
-            params: its parameters after the step.
-            changes: the changes that the step made to them.
-            pass_: the forward and backward pass of the step.
-            memory: from ``begin`` or the last measured step.
-            step: number of the step.
-        """
+        """Measure one step. ``params`` are those after the step, ``changes`` what it added to them."""
         columns: dict[str, list[Array]] = {measure: [] for measure in self.measures}
         active: list[Array] = []
         for i, layer in enumerate(network.layers):
@@ -252,20 +237,17 @@ class Recorder:
 
 def output_shapes(network: Network, params: tuple, layer_state: tuple, input_shape: Any) -> list[tuple[int, ...]]:
     """The shape of each layer's output for one example, by abstract evaluation."""
-    shapes = input_shape if isinstance(input_shape[0], tuple) else (input_shape,)
-    x = tuple(jax.ShapeDtypeStruct((1, *shape), jnp.float32) for shape in shapes)
-    x = x if isinstance(input_shape[0], tuple) else x[0]
+    shapes = network.each_input(input_shape)
+    x = one_or_several(tuple(jax.ShapeDtypeStruct((1, *shape), jnp.float32) for shape in shapes))
     outputs = jax.eval_shape(lambda x: network.forward(params, layer_state, x).outputs, x)
     return [output.shape[1:] for output in outputs]
 
 
 def unit_layers(network: Network) -> tuple[str, ...]:
     """The activation layers, whose units are watched for being dead."""
-    return tuple(name for name, layer in zip(network.names, network.layers, strict=True) if _has_units(layer))
-
-
-def _has_units(layer: object) -> bool:
-    return isinstance(layer, Activation)
+    return tuple(
+        name for name, layer in zip(network.names, network.layers, strict=True) if isinstance(layer, Activation)
+    )
 
 
 def _sample(output: Array) -> Array:
@@ -278,26 +260,18 @@ def _of_output(layer: object, output: Array, row: dict[str, Array]) -> Array | N
     mean = output.mean()
     row["activation_mean"] = mean
     row["activation_std"] = jnp.sqrt(jnp.maximum((output * output).mean() - mean * mean, 0))
-    saturated = _saturated(layer, output)
-    if saturated is not None:
-        row["fraction_saturated"] = saturated
-    if not _has_units(layer):
+    if not isinstance(layer, Activation):
         row["fraction_zero"] = (output == 0).mean(dtype=output.dtype)
         return None
+    low, high = layer.output_range
+    if math.isfinite(high - low):
+        margin = 0.01 * (high - low)
+        row["fraction_saturated"] = ((output < low + margin) | (output > high - margin)).mean(dtype=output.dtype)
     zeros = (output == 0).sum(tuple(range(output.ndim - 1)), dtype=output.dtype)
     row["fraction_zero"] = zeros.sum() / output.size
     silent = zeros == output.size // zeros.size
     row["dead_units"] = silent.sum(dtype=output.dtype)
     return silent
-
-
-def _saturated(layer: object, output: Array) -> Array | None:
-    if isinstance(layer, Activation):
-        low, high = activations.build(layer.function).range
-        if math.isfinite(low) and math.isfinite(high):
-            margin = 0.01 * (high - low)
-            return ((output < low + margin) | (output > high - margin)).mean(dtype=output.dtype)
-    return None
 
 
 def _finite(row: dict[str, Array]) -> Array:

@@ -85,13 +85,6 @@ def permutation(key: Key[Array, ""], rows: int) -> Int[Array, " rows"]:
         one to one for any F. A result of ``rows`` or more goes through the rounds again until it falls below
         (cycle walking), which keeps the map one to one on 0 … rows − 1.
 
-    Args:
-        key: decides the permutation.
-        rows: how many, from 1 to 2³⁰.
-
-    Returns:
-        The order in which to visit the rows, each once.
-
     Example:
         >>> order = permutation(jax.random.key(0), 1000)
         >>> sorted(order.tolist()) == list(range(1000))

@@ -43,9 +43,6 @@ def next_due(step: int, most: int) -> int:
 class SnapshotTaker:
     """The snapshots of a training under way, held until they are written.
 
-    Args:
-        most: snapshots kept at most, at least 2.
-
     Example:
         >>> SnapshotTaker(4).kept(range(100), at=100)
         [0, 32, 64, 96]
@@ -79,10 +76,7 @@ def arrays_of(state: TrainingState) -> Arrays:
 class Snapshots(Mapping[int, TrainingState]):
     """The states along a training by step, each read on access.
 
-    Args:
-        steps: the steps that have one.
-        read: returns the arrays of one of them.
-        template: returns a state of the same shapes as that of a step.
+    ``template`` gives a state of the same shapes as that of a step.
     """
 
     steps: tuple[int, ...]

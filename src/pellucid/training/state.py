@@ -44,12 +44,7 @@ def initial_state(
     *,
     recorder: Recorder | None = None,
 ) -> TrainingState:
-    """The state before the first step, initialised from ``seed``.
-
-    Raises:
-        InvalidValue: a regulariser of a layer that the network lacks, or one that needs the learning rate of an
-            optimiser that does not expose it.
-    """
+    """The state before the first step, initialised from ``seed``."""
     unknown = set(regularizer.layers or ()) - set(network.names) if regularizer is not None else set()
     if unknown:
         raise InvalidValue(

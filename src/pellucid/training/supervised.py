@@ -38,16 +38,7 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Supervised(Program):
-    """A network, its loss and its metric.
-
-    Args:
-        network: the network.
-        loss: its loss.
-        metric: measured beside the loss.
-        batch_size: rows of a step.
-        recorder: the measurements of the layers.
-        shuffle: False takes the rows in their own order in every epoch.
-    """
+    """A network, its loss and its metric."""
 
     network: Network
     loss: Loss
@@ -55,24 +46,21 @@ class Supervised(Program):
     batch_size: int
     recorder: Recorder = Recorder()
     shuffle: bool = True
+    """False takes the rows in their own order in every epoch."""
 
     @property
     def layer_names(self) -> tuple[str, ...]:
-        """Those of the network."""
         return self.network.names
 
     @property
     def metric_name(self) -> str:
-        """That of the metric."""
         return self.metric.name
 
     @property
     def unit_layers(self) -> tuple[str, ...]:
-        """The activations of the network."""
         return unit_layers(self.network)
 
     def step(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array, measured: bool) -> Step:
-        """Run one step: batch, forward, backward, update, measurements."""
         batch = self.take_batch(state, scaling, train, order)
         pass_ = backpropagate(self.network, self.loss, state.params, state.layer_state, *batch, key=self.key_of(state))
         progress = state.step.astype(batch.weights.dtype) / steps_per_epoch(train.rows, self.batch_size)
@@ -158,7 +146,6 @@ class Supervised(Program):
         return totals / weighed.astype(jnp.float32)
 
     def cause_of_divergence(self, state: TrainingState, scaling: Scaling, train: Rows) -> str:
-        """Name the first non-finite number of the next step, with advice."""
         batch = self.take_batch(state, scaling, train, epoch_order(state, train.rows, self.batch_size))
         if not is_finite(batch.x):
             return BAD_BATCH

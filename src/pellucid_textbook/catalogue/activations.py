@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.functions.activations import Activation, Elementwise, activations
-from pellucid.report.chart import LineChart, Series
 from pellucid.report.document import Table, number
 from pellucid_textbook.catalogue.kind import Kind
+from pellucid_textbook.charts import lines
 from pellucid_textbook.page import Content, Range
 
 POINTS = (-1e4, -88.0, -1.0, 0.0, 1e-40, 1.0, 88.0, 1e4)
@@ -71,7 +71,6 @@ def _outside(condition: np.ndarray) -> str:
 
 
 def _over_normal(values: np.ndarray, z: np.ndarray) -> float:
-    """The mean of values over z ~ N(0, 1)."""
     density = np.exp(-(z.astype(float) ** 2) / 2)
     return float(np.sum(values * density) / np.sum(density))
 
@@ -103,12 +102,11 @@ def _measured(activation: Activation) -> Mapping[str, Content]:
     z = np.linspace(-5, 5, 401, dtype=np.float32)
     a, derivative = value_and_derivative(activation, z)
     pair = "" if isinstance(activation, Elementwise) else " (first of two outputs, logits z and 0)"
-    values, derivatives = value_and_derivative(activation, POINTS)
-    rows = zip(POINTS, map(float, values), map(float, derivatives), strict=True)
+    rows = zip(POINTS, *(part.tolist() for part in value_and_derivative(activation, POINTS)), strict=True)
     return {
         "graph": [
-            LineChart(f"f(z){pair}", [Series("value", z, a)], "z", log=False),
-            LineChart("derivative f′(z)", [Series("derivative", z, derivative)], "z", log=False),
+            lines(f"f(z){pair}", "z", "", z, {"value": a}),
+            lines("derivative f′(z)", "z", "", z, {"derivative": derivative}),
         ],
         "behaviour": facts(activation),
         "in float32": Table(("z", "f(z)", "f′(z)"), list(rows)),
@@ -126,26 +124,10 @@ def _row(activation: Activation) -> Mapping[str, Any]:
     }
 
 
-def _charts(items: Mapping[str, Activation]) -> list[LineChart]:
+def _charts(items: Mapping[str, Activation]) -> list[Any]:
     z = np.linspace(-4, 4, 161, dtype=np.float32)
-    names = ("value", "derivative")
-    return [
-        LineChart(
-            name,
-            [Series(which, z, y) for which, y in zip(names, value_and_derivative(item, z), strict=True)],
-            "z",
-            log=False,
-        )
-        for name, item in items.items()
-    ]
+    curves = {name: value_and_derivative(item, z) for name, item in items.items()}
+    return [lines(name, "z", "", z, {"value": a, "derivative": df}) for name, (a, df) in curves.items()]
 
 
-KIND = Kind(
-    name="activations",
-    title="Activations: a neuron's output from its net input",
-    registry=activations,
-    labels={"formula": "f(z)", "derivative_formula": "f′(z)"},
-    measured=_measured,
-    row=_row,
-    charts=_charts,
-)
+KIND = Kind(activations, _measured, _row, _charts)

@@ -1,6 +1,7 @@
 """Comparisons that go across kinds: the two neurons, output layers, forward against backward, ways to regularise."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -14,9 +15,9 @@ from pellucid.functions.activations import activations
 from pellucid.functions.losses import fuse, losses
 from pellucid.functions.metrics import metrics
 from pellucid.network.summary import count_products
-from pellucid.report.chart import LineChart, Series
 from pellucid.report.document import Table
 from pellucid_textbook.catalogue import layers, optimizers, regularizers
+from pellucid_textbook.charts import lines
 from pellucid_textbook.neuron import BiologicalNeuron, firing_rate_curve
 from pellucid_textbook.page import Content, Page, Range
 from pellucid_textbook.texts import read_texts
@@ -27,7 +28,6 @@ REFERENCE = (784, 128, 128, 10)
 
 
 def _page(name: str, sections: Mapping[str, Content]) -> Page:
-    """A page with its title, and its table of texts where it has one."""
     text = TEXTS[name]
     table: dict[str, Content] = {"comparison": Table(text["head"], text["rows"])} if "rows" in text else {}
     return Page(name, text["title"], table | dict(sections))
@@ -37,14 +37,13 @@ def neurons() -> Page:
     """The biological neuron against the artificial one."""
     currents = np.linspace(-6, 6, 97)
     curve = firing_rate_curve(BiologicalNeuron(), currents)
-    relu = Series("ReLU", currents, np.maximum(0, currents - curve.onset))
-    rates = Series("spikes a second", currents, curve.measured)
+    relu = np.maximum(0, currents - curve.onset)
     return _page(
         "neurons",
         {
             "graph": [
-                LineChart("spikes a second", [rates], "input current, nA", log=False),
-                LineChart(f"ReLU of the current − {curve.onset:.3g}", [relu], "input", log=False),
+                lines("spikes a second", "input current, nA", "", currents, {"spikes a second": curve.measured}),
+                lines(f"ReLU of the current − {curve.onset:.3g}", "input", "", currents, {"ReLU": relu}),
             ],
             "measured": {
                 f"rates explained by a {shape}": f"{100 * fraction:.1f} % of the variance"
@@ -92,11 +91,6 @@ class Pass(NamedTuple):
 def count_passes(network: pel.Network, input_shape: tuple[int, ...], batch: int = 1) -> list[Pass]:
     """Multiply-adds of a training step, layer by layer and direction by direction, counted in the traced programs.
 
-    Args:
-        network: layers in a row.
-        input_shape: of one example.
-        batch: examples of the step.
-
     Example:
         >>> first = count_passes(pel.Network(pel.Dense(3, "relu"), pel.Dense(2)), (4,))[0]
         >>> first.forward, first.to_inputs, first.to_parameters
@@ -106,16 +100,8 @@ def count_passes(network: pel.Network, input_shape: tuple[int, ...], batch: int 
     for index, (name, layer) in enumerate(zip(network.names, network.layers, strict=True)):
         params, state, after = layer.init(jax.random.key(0), shape)
         x, dy = jnp.zeros((batch, *shape)), jnp.zeros((batch, *after))
-
-        def forward(x: Any, layer: Any = layer, params: Any = params, state: Any = state) -> Any:
-            y, _, cache = layer.forward(params, state, x, key=None, training=True)
-            return y, cache
-
-        _, cache = forward(x)
-
-        def backward(dy: Any, layer: Any = layer, params: Any = params, cache: Any = cache) -> Any:
-            return layer.backward(params, cache, dy)
-
+        forward = partial(layer.forward, params, state, key=None, training=True)
+        backward = partial(layer.backward, params, forward(x)[2])
         counts = [0 if index == 0 else _products_of(backward, dy, 0), _products_of(backward, dy, 1)]
         size = sum(leaf.size for leaf in jax.tree.leaves(params))
         passes.append(Pass(name, shape, after, size, _products_of(forward, x, 0), *counts))
@@ -124,7 +110,6 @@ def count_passes(network: pel.Network, input_shape: tuple[int, ...], batch: int 
 
 
 def _products_of(function: Callable[[Any], Any], argument: Any, result: int) -> int:
-    """The multiply-adds that one of a function's results needs."""
     traced, shapes = jax.make_jaxpr(function, return_shape=True)(argument)
     used = [i == result for i, part in enumerate(shapes) for _ in jax.tree.leaves(part)]
     needed, _ = dce_jaxpr(traced.jaxpr, used)

@@ -18,10 +18,7 @@ def summary(item: Any) -> str:
 def section(item: Any, heading: str, classes: Mapping[str, type] | None = None) -> str:
     """The first paragraph under a heading, on one line; empty where there is none.
 
-    Args:
-        item: a class.
-        heading: ``"Source"`` or another heading of a docstring.
-        classes: by class name; "as for `X`" is followed to X among them.
+    "as for `X`" is followed to X among ``classes``.
     """
     match = re.search(_SECTION.format(heading), inspect.getdoc(item) or "", re.M | re.S)
     text = " ".join(match.group(1).split("\n\n")[0].replace("``", "").split()) if match else ""

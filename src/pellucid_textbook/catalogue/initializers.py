@@ -76,12 +76,4 @@ def _charts(items: Mapping[str, Initializer]) -> list[Any]:
     return [*(_histogram(name, item) for name, item in random.items()), dots]
 
 
-KIND = Kind(
-    name="initializers",
-    title="Initialisers: the first weights",
-    registry=initializers,
-    labels={"formula": "weights"},
-    measured=_measured,
-    row=_row,
-    charts=_charts,
-)
+KIND = Kind(initializers, _measured, _row, _charts)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pellucid as pel
+from pellucid.core.formula import Formula
 from pellucid.core.registry import Registry, describe
-from pellucid.report.document import Formula, Table
+from pellucid.report.document import Table
 from pellucid_textbook.catalogue.docstrings import arguments, formula_lines, section, summary
 from pellucid_textbook.page import Content, Formulas, Page
 from pellucid_textbook.texts import read_texts
@@ -18,26 +19,26 @@ from pellucid_textbook.texts import read_texts
 class Kind:
     """A kind of thing with a registry, and how its entries are measured.
 
-    Its texts are in ``NAME.toml``: what is for and against an entry, where it is used, its source where the docstring
-    names none, and the fields of the example that is shown. An entry without texts is shown by what is measured.
+    Its title and the labels of its formulas are in ``kinds.toml``, the texts of its entries in ``NAME.toml``: what is
+    for and against an entry, where it is used, its source where the docstring names none, and the fields of the example
+    that is shown. An entry without texts is shown by what is measured.
 
     Attributes:
-        name: plural, as in `pellucid show`.
-        title: heading of its comparison.
         registry: its entries.
-        labels: of the formulas, by the attribute of the class that holds one.
         measured: the sections measured from an item, by heading.
         row: what the comparison says of an item, by heading; the formulas stand before it.
         charts: the charts that compare items; takes them by name.
     """
 
-    name: str
-    title: str
     registry: Registry[Any]
-    labels: Mapping[str, str]
     measured: Callable[[Any], Mapping[str, Content]]
     row: Callable[[Any], Mapping[str, Any]]
     charts: Callable[[Mapping[str, Any]], Sequence[Any]] = field(default=lambda items: ())
+
+    @property
+    def name(self) -> str:
+        """Plural, as people ask for it."""
+        return self.registry.plural
 
     @property
     def texts(self) -> Mapping[str, Mapping[str, Any]]:
@@ -71,7 +72,8 @@ class Kind:
         shown = {name: formula for name, formula in held.items() if isinstance(formula, Formula) and formula.text}
         if not shown and (lines := formula_lines(type(item))):
             return Formulas({"": lines})
-        return Formulas({self.labels.get(n, n.removesuffix("_formula").replace("_", " ")): f for n, f in shown.items()})
+        labels = read_texts("pellucid_textbook.catalogue", "kinds")[self.name]["labels"]
+        return Formulas({labels.get(n, n.removesuffix("_formula").replace("_", " ")): f for n, f in shown.items()})
 
     def entry(self, item: Any) -> Page:
         """The page of one item."""
@@ -106,7 +108,8 @@ class Kind:
             "measured": Table(head, [[row.get(key, "") for key in head] for row in rows]),
             "judgement": Table(("name", *columns), judged),
         }
-        return Page(self.name, self.title, {heading: part for heading, part in sections.items() if part})
+        title = read_texts("pellucid_textbook.catalogue", "kinds")[self.name]["title"]
+        return Page(self.name, title, {heading: part for heading, part in sections.items() if part})
 
 
 def hyperparameters(item: Any) -> Table:
@@ -133,7 +136,6 @@ def hyperparameters(item: Any) -> Table:
 
 
 def _short(value: Any) -> Any:
-    """A value as the hyperparameters' table shows it."""
     if isinstance(value, dict):
         fields = ",".join(f"{key}={_short(part)}" for key, part in value.items() if key != "name")
         return f"{value['name']}:{fields}"

@@ -143,11 +143,4 @@ def pictures(layer: Layer) -> list[ImageGrid]:
     return grids
 
 
-KIND = Kind(
-    name="layers",
-    title="Layers: what a network is made of",
-    registry=layers,
-    labels={"formula": "forward", "backward_formula": "backward"},
-    measured=_measured,
-    row=_row,
-)
+KIND = Kind(layers, _measured, _row)

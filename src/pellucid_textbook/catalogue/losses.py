@@ -10,9 +10,9 @@ import numpy as np
 
 from pellucid.functions.losses import Loss, PerOutput, losses
 from pellucid.functions.metrics import default_metric
-from pellucid.report.chart import LineChart, Series
 from pellucid.report.document import Table
 from pellucid_textbook.catalogue.kind import Kind
+from pellucid_textbook.charts import lines
 from pellucid_textbook.page import Content, Range
 
 
@@ -109,16 +109,13 @@ def facts(loss: Loss) -> dict[str, Any]:
 def _measured(loss: Loss) -> Mapping[str, Content]:
     probe = probe_of(loss)
     x = np.linspace(probe.low, probe.high, POINTS, dtype=np.float32)
-    value, gradient = value_and_gradient(loss, x)
-    values, gradients = (map(float, part) for part in value_and_gradient(loss, probe.points))
+    curves = zip(("loss", "gradient"), value_and_gradient(loss, x), strict=True)
+    columns = (part.tolist() for part in value_and_gradient(loss, probe.points))
     heading = probe.label.split(" of ")[0].split(",")[0]
     return {
-        "graph": [
-            LineChart("loss", [Series("loss", x, value)], probe.label, log=False),
-            LineChart("gradient", [Series("gradient", x, gradient)], probe.label, log=False),
-        ],
+        "graph": [lines(name, probe.label, "", x, {name: y}) for name, y in curves],
         "behaviour": facts(loss),
-        "in float32": Table((heading, "loss", "gradient"), list(zip(probe.points, values, gradients, strict=True))),
+        "in float32": Table((heading, "loss", "gradient"), list(zip(probe.points, *columns, strict=True))),
     }
 
 
@@ -132,30 +129,21 @@ def _row(loss: Loss) -> Mapping[str, Any]:
     }
 
 
-def _charts(items: Mapping[str, Loss]) -> list[LineChart]:
+def _charts(items: Mapping[str, Loss]) -> list[Any]:
     of_error = {name: loss for name, loss in items.items() if loss.reads == "numbers"}
     probe, charts = PROBES["numbers"], []
     e = np.linspace(probe.low, probe.high, POINTS, dtype=np.float32)
     for i, (title, limit) in enumerate((("loss", 8), ("gradient", 3))):
         curves = {name: value_and_gradient(loss, e)[i] for name, loss in of_error.items()}
-        series = [Series(name, e, np.where(abs(y) <= limit, y, np.nan)) for name, y in curves.items()]
-        charts.append(LineChart(f"{title} against the error", series, probe.label, log=False))
+        rows = {name: np.where(abs(y) <= limit, y, np.nan) for name, y in curves.items()}
+        charts.append(lines(f"{title} against the error", probe.label, "", e, rows))
     for name, loss in items.items():
         if name not in of_error:
             probe = probe_of(loss)
             x = np.linspace(max(probe.low, -4), min(probe.high, 4), POINTS, dtype=np.float32)
-            pair = zip(("value", "gradient"), value_and_gradient(loss, x), strict=True)
-            series = [Series(which, x, np.where(abs(y) <= 10, y, np.nan)) for which, y in pair]
-            charts.append(LineChart(name, series, probe.label, log=False))
+            value, gradient = (np.where(abs(y) <= 10, y, np.nan) for y in value_and_gradient(loss, x))
+            charts.append(lines(name, probe.label, "", x, {"value": value, "gradient": gradient}))
     return charts
 
 
-KIND = Kind(
-    name="losses",
-    title="Losses: what training minimises",
-    registry=losses,
-    labels={"formula": "L", "gradient_formula": "∂L/∂ŷ"},
-    measured=_measured,
-    row=_row,
-    charts=_charts,
-)
+KIND = Kind(losses, _measured, _row, _charts)

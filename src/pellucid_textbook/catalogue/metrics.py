@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.functions.metrics import Metric, metrics
-from pellucid.report.chart import LineChart, Series
 from pellucid.report.document import Table
 from pellucid_textbook.catalogue.kind import Kind
+from pellucid_textbook.charts import lines
 from pellucid_textbook.page import Content
 
 
@@ -44,7 +44,7 @@ def _measured(metric: Metric) -> Mapping[str, Content]:
     label, low, high, points = _axis(metric)
     x = np.linspace(low, high, 401, dtype=np.float32)
     return {
-        "graph": [LineChart(metric.name, [Series(metric.name, x, value(metric, x))], label, log=False)],
+        "graph": [lines(metric.name, label, "", x, {metric.name: value(metric, x)})],
         "behaviour": {"better is": "higher" if metric.higher_is_better else "lower"},
         "in float32": Table((label, "metric"), list(zip(points, value(metric, points).tolist(), strict=True))),
     }
@@ -59,11 +59,4 @@ def _row(metric: Metric) -> Mapping[str, Any]:
     }
 
 
-KIND = Kind(
-    name="metrics",
-    title="Metrics: how good a prediction is",
-    registry=metrics,
-    labels={"formula": "of an example"},
-    measured=_measured,
-    row=_row,
-)
+KIND = Kind(metrics, _measured, _row)

@@ -11,9 +11,10 @@ import numpy as np
 
 from pellucid.core.tunable import as_arrays
 from pellucid.optimizers import Optimizer, optimizers
-from pellucid.report.chart import LineChart, Plane, Series
+from pellucid.report.chart import Plane, Series
 from pellucid.report.document import Table, number
 from pellucid_textbook.catalogue.kind import Kind
+from pellucid_textbook.charts import lines
 from pellucid_textbook.page import Content
 
 GRADIENTS = (1e-30, 1e-8, 1e-3, 1.0, 1e3, 1e20)
@@ -83,13 +84,11 @@ def _walked(best: Walk) -> str:
 def _measured(rule: Optimizer) -> Mapping[str, Content]:
     best = walk(rule)
     shown = best.heights[: max(2 * (best.steps or STEPS), 20) + 1]
-    steps = np.arange(len(shown), dtype=float)
-    heights = Series("height", steps, np.log10(np.maximum(shown, 1e-12)))
-    across = Series("w₂", steps, best.path[: len(shown), 1])
+    steps, heights, across = np.arange(len(shown)), np.log10(np.maximum(shown, 1e-12)), best.path[: len(shown), 1]
     return {
         "graph": [
-            LineChart(f"log₁₀ height of the valley, η = {number(best.rate)}", [heights], "step", log=False),
-            LineChart("w₂, across the valley", [across], "step", log=False),
+            lines(f"log₁₀ height of the valley, η = {number(best.rate)}", "step", "", steps, {"height": heights}),
+            lines("w₂, across the valley", "step", "", steps, {"w₂": across}),
             _path(rule.name, best),
         ],
         "behaviour": {
@@ -117,7 +116,6 @@ def _row(rule: Optimizer) -> Mapping[str, Any]:
 
 
 def _path(name: str, best: Walk) -> Plane:
-    """Steps down the valley over its heights, at most 100 of them."""
     x, y = (-4.6, 1.6), (-1.25, 1.25)
     across, down = np.meshgrid(np.linspace(*x, 60), np.linspace(y[1], y[0], 60))
     height = np.sqrt((CURVATURE[0] * across**2 + CURVATURE[1] * down**2) / 2)
@@ -129,18 +127,9 @@ def _path(name: str, best: Walk) -> Plane:
 
 def _charts(items: Mapping[str, Optimizer]) -> list[Any]:
     walks = {name: walk(item) for name, item in items.items()}
-    steps = np.arange(151)
-    heights = [Series(name, steps, np.maximum(best.heights[:151], 1e-8)) for name, best in walks.items()]
+    heights = {name: np.maximum(best.heights[:151], 1e-8) for name, best in walks.items()}
     paths = [_path(name, best) for name, best in walks.items()]
-    return [*paths, LineChart("height in the valley", heights, "step", log=True)]
+    return [*paths, lines("height in the valley", "step", "", range(151), heights, log="y")]
 
 
-KIND = Kind(
-    name="optimizers",
-    title="Optimisers: what moves the weights",
-    registry=optimizers,
-    labels={"formula": "update"},
-    measured=_measured,
-    row=_row,
-    charts=_charts,
-)
+KIND = Kind(optimizers, _measured, _row, _charts)

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.functions.regularizers import Regularizer, Sparsity, regularizers, sparsities
-from pellucid.report.chart import LineChart, ScatterChart, Series
+from pellucid.report.chart import ScatterChart, Series
 from pellucid.report.document import Table
 from pellucid_textbook.catalogue.kind import Kind
+from pellucid_textbook.charts import lines
 from pellucid_textbook.page import Content
 
 WEIGHTS = (-2.0, 0.0, 0.01, 0.05, 0.5, 1.0, 1e4)
@@ -63,12 +64,12 @@ def _row(penalty: Regularizer) -> Mapping[str, Any]:
     }
 
 
-def _level(penalty: Regularizer, points: int = 96) -> Series:
-    """Find the weights of the same penalty as (1, 0), by bisection along each direction."""
-    angles = np.linspace(0, 2 * np.pi, points, endpoint=False)
+def _level(penalty: Regularizer) -> Series:
+    # The weights that cost as much as (1, 0), by bisection along each direction.
+    angles = np.linspace(0, 2 * np.pi, 96, endpoint=False)
     directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     one = _penalties(penalty, np.array([[1.0, 0.0]]))[0]
-    low, high = np.zeros(points), np.full(points, 2.0)
+    low, high = np.zeros(len(angles)), np.full(len(angles), 2.0)
     for _ in range(12):
         middle = (low + high) / 2
         inside = _penalties(penalty, middle[:, None] * directions) < one
@@ -78,12 +79,12 @@ def _level(penalty: Regularizer, points: int = 96) -> Series:
 
 def _charts(items: Mapping[str, Regularizer]) -> list[Any]:
     w = np.linspace(-2, 2, 81, dtype=np.float32)
-    shapes = [Series(name, w, _penalties(item, w)) for name, item in items.items()]
-    steps = [Series(name, w, shrunk(item, w, 0.5)) for name, item in items.items()]
+    shapes = {name: _penalties(item, w) for name, item in items.items()}
+    steps = {name: shrunk(item, w, 0.5) for name, item in items.items()}
     levels = [_level(item) for item in items.values()]
     return [
-        LineChart("penalty of one weight", shapes, "w", log=False),
-        LineChart("w after a step of ½, penalty alone", steps, "w", log=False),
+        lines("penalty of one weight", "w", "", w, shapes),
+        lines("w after a step of ½, penalty alone", "w", "", w, steps),
         ScatterChart("weights that cost as much as (1, 0)", levels, "w₁", "w₂", equal=True),
     ]
 
@@ -103,30 +104,14 @@ def _sparsity_measured(penalty: Sparsity) -> Mapping[str, Content]:
     curves = zip(names, activity(penalty, a), strict=True)
     columns = (part.tolist() for part in activity(penalty, points))
     return {
-        "graph": [LineChart(name, [Series(name, a, y)], axis, log=False) for name, y in curves],
+        "graph": [lines(name, axis, "", a, {name: y}) for name, y in curves],
         "in float32": Table((axis, *names), list(zip(points, *columns, strict=True))),
     }
 
 
 def _sparsity_row(penalty: Sparsity) -> Mapping[str, Any]:
-    at = (0.01, 0.1, 0.5)
-    return {f"at {a}": float(value) for a, value in zip(at, activity(penalty, at)[0], strict=True)}
+    return {f"at {a}": float(activity(penalty, [a])[0][0]) for a in (0.01, 0.1, 0.5)}
 
 
-KIND = Kind(
-    name="regularizers",
-    title="Regularisers: penalties on the weights",
-    registry=regularizers,
-    labels={"formula": "penalty", "proximal_formula": "proximal step", "gradient_formula": "gradient"},
-    measured=_measured,
-    row=_row,
-    charts=_charts,
-)
-SPARSITIES = Kind(
-    name="sparsities",
-    title="Sparsity penalties: few active neurons",
-    registry=sparsities,
-    labels={"formula": "penalty", "gradient_formula": "gradient"},
-    measured=_sparsity_measured,
-    row=_sparsity_row,
-)
+KIND = Kind(regularizers, _measured, _row, _charts)
+SPARSITIES = Kind(sparsities, _sparsity_measured, _sparsity_row)

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from pellucid.functions.schedules import Schedule, schedules, watches_loss
-from pellucid.report.chart import LineChart, Series
 from pellucid.report.document import Table
 from pellucid_textbook.catalogue.kind import Kind
+from pellucid_textbook.charts import lines
 from pellucid_textbook.page import Content
 
 EPOCHS = 30
@@ -32,22 +32,12 @@ def _measured(schedule: Schedule) -> Mapping[str, Content]:
 
 
 def _row(schedule: Schedule) -> Mapping[str, Any]:
-    at = (0, 1, 10, 20, 30)
-    return {f"epoch {t}": rate for t, rate in zip(at, rates(schedule, at).tolist(), strict=True)}
+    return {f"epoch {t}": float(rates(schedule, [t])[0]) for t in (0, 1, 10, 20, 30)}
 
 
-def _charts(items: Mapping[str, Schedule]) -> list[LineChart]:
+def _charts(items: Mapping[str, Schedule]) -> list[Any]:
     t = np.linspace(0, EPOCHS, 151)
-    series = [Series(name, t, rates(item, t)) for name, item in items.items()]
-    return [LineChart("learning rate", series, "epochs", log=False)]
+    return [lines("learning rate", "epochs", "", t, {name: rates(item, t) for name, item in items.items()})]
 
 
-KIND = Kind(
-    name="schedules",
-    title="Schedules: the learning rate over the training",
-    registry=schedules,
-    labels={"formula": "η(t)"},
-    measured=_measured,
-    row=_row,
-    charts=_charts,
-)
+KIND = Kind(schedules, _measured, _row, _charts)

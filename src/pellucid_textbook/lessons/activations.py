@@ -12,7 +12,7 @@ import pellucid as pel
 from pellucid.activations import Elementwise, Softmax
 from pellucid.core.formula import Formula
 from pellucid.report.chart import ScatterChart, Series
-from pellucid_textbook.lessons.charts import dots, lines
+from pellucid_textbook.charts import dots, lines
 from pellucid_textbook.lessons.claim import Measured, experiment
 from pellucid_textbook.lessons.trainings import (
     activation_indices,
@@ -23,6 +23,7 @@ from pellucid_textbook.lessons.trainings import (
     epochs,
     first_gradients,
     held_out_rows,
+    last_loss,
     named,
     results,
     scaled_digits,
@@ -86,7 +87,6 @@ def vanishing_gradients(seeds: Sequence[int]) -> Measured:
 
 
 def _norms_by_layer(network: pel.Network, data: pel.Dataset, seeds: Sequence[int]) -> np.ndarray:
-    """Norm of ∂L/∂W of each hidden layer, (seeds, layers)."""
     grads = [layer["weights"] for layer in first_gradients(network, data, seeds).grads if layer]
     return np.stack([np.linalg.norm(np.asarray(g).reshape(len(seeds), -1), axis=1) for g in grads[:-1]], axis=1)
 
@@ -127,7 +127,6 @@ def tanh_vanishes(seeds: Sequence[int]) -> Measured:
 
 
 def _fraction_passed(network: pel.Network, data: pel.Dataset, seeds: Sequence[int]) -> np.ndarray:
-    """‖∂L/∂z‖ / ‖∂L/∂a‖ of the first activation, for each seed."""
     index, deltas = activation_indices(network)[0], first_gradients(network, data, seeds).deltas
     after, before = (np.asarray(deltas[i]).reshape(len(seeds), -1) for i in (index, index - 1))
     return np.linalg.norm(before, axis=1) / np.linalg.norm(after, axis=1)
@@ -159,7 +158,7 @@ def zero_centred(seeds: Sequence[int]) -> Measured:
     networks = {label: digits_network(kind, 2, weights="glorot_uniform") for label, kind in kinds.items()}
     signs = {label: _one_sign(network, data, seeds) for label, network in networks.items()}
     variants = {label: {"network": network} for label, network in networks.items()}
-    runs = with_rates(at_best_rate(data, seeds, variants, (0.3, 1.0, 3.0, 10.0), _last_loss, epochs=15))
+    runs = with_rates(at_best_rate(data, seeds, variants, (0.3, 1.0, 3.0, 10.0), last_loss, epochs=15))
     loss = {label: rows[:, -1] for label, rows in epochs(runs, "loss").items()}
     centred, plain = loss.values()
     return Measured(
@@ -180,10 +179,6 @@ def _one_sign(network: pel.Network, data: pel.Dataset, seeds: Sequence[int]) -> 
     outputs = first_gradients(network, data, seeds).outputs[activation_indices(network)[0]]
     positive = (np.asarray(outputs) > 0).mean(axis=-1)
     return np.maximum(positive, 1 - positive).mean(axis=-1)
-
-
-def _last_loss(run: pel.Run) -> float:
-    return float(run.history.epochs["loss"][-1])
 
 
 @experiment("hard-clipping")

@@ -74,13 +74,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Exercise:
-    """Something to try after a lesson.
-
-    Attributes:
-        task: what to do or to answer.
-        run: commands or Python lines to run, if any.
-        expect: what comes out, and why.
-    """
+    """Something to try after a lesson: a task, what to run if anything, and what comes out, with its reason."""
 
     task: str
     expect: str
@@ -132,8 +126,8 @@ class Lesson:
         return [(str(condition), condition.is_met(quantities)) for condition in self.rule]
 
     def holds(self, quantities: Mapping[str, Quantity]) -> bool:
-        """True if the quantities meet every condition of the rule."""
-        return all(condition.is_met(quantities) for condition in self.rule)
+        """Whether the quantities meet every condition of the rule."""
+        return all(met for _, met in self.judged(quantities))
 
 
 _LESSONS: dict[str, Lesson] = {}

@@ -11,7 +11,7 @@ import numpy as np
 
 import pellucid as pel
 from pellucid.activations import Activation, HardTanh, ReLU, Sigmoid, Tanh
-from pellucid_textbook.lessons.charts import dots, lines
+from pellucid_textbook.charts import dots, lines
 from pellucid_textbook.lessons.claim import Measured, experiment
 from pellucid_textbook.lessons.trainings import named, train_variants
 
@@ -33,7 +33,6 @@ def relu_cost(seeds: Sequence[int]) -> Measured:
 
 
 def _compare_times(cheap: str, others: Sequence[str], seeds: Sequence[int]) -> Measured:
-    """Times of the others over that of the cheap one: of the activation alone, and of a network's gradient."""
     alone: dict[str, list[float]] = {name: [] for name in (cheap, *others)}
     whole: dict[str, list[float]] = {name: [] for name in (cheap, *others)}
     for seed in seeds:
@@ -125,6 +124,5 @@ def sparse_labels(seeds: Sequence[int]) -> Measured:
 
 
 def _label_bytes(run: pel.Run) -> int:
-    """Bytes of the labels that a training holds on the device."""
     assert run.training is not None
     return np.asarray(run.training.train.y).nbytes

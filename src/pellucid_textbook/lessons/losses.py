@@ -9,7 +9,7 @@ import numpy as np
 import pellucid as pel
 from pellucid.data import Part
 from pellucid.report.chart import LineChart
-from pellucid_textbook.lessons.charts import dots, lines
+from pellucid_textbook.charts import dots, lines
 from pellucid_textbook.lessons.claim import Measured, experiment
 from pellucid_textbook.lessons.trainings import (
     along_epochs,
@@ -67,7 +67,6 @@ def _errors_with_outliers(seeds: tuple[int, ...]) -> dict[tuple[str, str], np.nd
 
 
 def _spoiled(seed: int) -> pel.Dataset:
-    """The diabetes data with outliers among the training targets."""
     data = diabetes(seed)
     rows, y = len(data.train), data.train.y.copy()
     y[np.random.default_rng(seed).permutation(rows)[: rows // 10]] += 10
@@ -95,7 +94,6 @@ def log_cosh(seeds: Sequence[int]) -> Measured:
 def _end_of_training(
     seeds: Sequence[int], names: Sequence[str], differences: Sequence[str]
 ) -> tuple[dict[str, np.ndarray], list[LineChart]]:
-    """The error that the named losses leave, its differences, and the way there."""
     left, ways = _errors_left(tuple(seeds))
     chosen = {f"{name} at rate {ways[name][0]:g}": name for name in names}
     quantities = named("log₁₀ of the error left", {label: left[name] for label, name in chosen.items()})
@@ -116,10 +114,9 @@ def _errors_left(seeds: tuple[int, ...]) -> tuple[dict[str, np.ndarray], dict[st
     best = at_best_rate(
         _linear_targets,
         seeds,
-        {name: {"loss": loss} for name, loss in LOSSES.items()},
+        {name: {"loss": loss, "optimizer": {"name": "gradient_descent"}} for name, loss in LOSSES.items()},
         rates=(0.003, 0.01, 0.03, 0.1, 0.15, 0.3),
         score=_error_left,
-        optimizer="gradient_descent",
         network=pel.Network(pel.Dense(1)),
         metric="mean_absolute_error",
         epochs=1000,
@@ -137,7 +134,6 @@ def _error_left(run: pel.Run) -> float:
 
 
 def _linear_targets(seed: int) -> pel.Dataset:
-    """The inputs of the diabetes data, with targets that a random linear map gives."""
     data = pel.load_dataset("diabetes", seed=seed)
     teacher = np.random.default_rng(seed).normal(size=(data.input_shape[0], 1)) / np.sqrt(data.input_shape[0])
     return with_targets(data, lambda part: data.preprocessing.apply_numpy(part.x) @ teacher)

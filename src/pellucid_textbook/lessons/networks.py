@@ -9,7 +9,7 @@ from pellucid.data import gaussian_grid, reconstruction
 from pellucid.networks import autoencoder
 from pellucid.report.chart import ImageGrid, ScatterChart, Series
 from pellucid.schedules import CosineDecay
-from pellucid_textbook.lessons.charts import dots, lines
+from pellucid_textbook.charts import dots, lines
 from pellucid_textbook.lessons.claim import Measured, experiment
 from pellucid_textbook.lessons.trainings import (
     activation_indices,
@@ -147,7 +147,6 @@ def batch_norm(seeds: Sequence[int]) -> Measured:
 
 
 def _into_activations(run: pel.Run, data: pel.Dataset) -> np.ndarray:
-    """The inputs of the hidden activations for the held-out rows, shape (layers, rows, neurons)."""
     outputs = run.network.forward(run.params, run.layer_state, held_out_rows(data)).outputs
     return np.stack([np.asarray(outputs[i - 1]) for i in activation_indices(run.network)[:DEPTH]])
 

@@ -6,7 +6,7 @@ import numpy as np
 
 import pellucid as pel
 from pellucid.report.chart import Plane, Series
-from pellucid_textbook.lessons.charts import lines
+from pellucid_textbook.charts import lines
 from pellucid_textbook.lessons.claim import Measured, experiment
 from pellucid_textbook.lessons.trainings import named, train_variants
 from pellucid_textbook.neuron import BiologicalNeuron, firing_rate_curve
@@ -55,7 +55,6 @@ def _certified(fitted: FittedPerceptron) -> bool:
 
 
 def _decisions(title: str, gate: Sequence[int], model: FittedPerceptron | pel.Run) -> Plane:
-    """The class that a model gives each point of the square around the four rows."""
     ends, rows = (-0.25, 1.25), np.array(gate)
     ticks = np.linspace(*ends, 31, dtype=np.float32)
     places = np.stack(np.meshgrid(ticks, ticks[::-1]), axis=-1).reshape(-1, 2)

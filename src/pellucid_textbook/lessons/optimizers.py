@@ -1,6 +1,6 @@
 """Experiments on descent: the learning rate, momentum, Adam."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,9 +12,9 @@ import pellucid as pel
 from pellucid.data import Preprocessing
 from pellucid.optimizers import Optimizer
 from pellucid.report.chart import LineChart
-from pellucid_textbook.lessons.charts import band, lines
+from pellucid_textbook.charts import band, lines
 from pellucid_textbook.lessons.claim import Measured, experiment
-from pellucid_textbook.lessons.trainings import best_rate, diabetes, results, train_variants
+from pellucid_textbook.lessons.trainings import best_rate, diabetes, last_loss, results, sweep, train_variants
 
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 """Fixed learning rates of the lesson on them."""
@@ -43,7 +43,9 @@ def learning_rate(seeds: Sequence[int]) -> Measured:
     (schedule,) = left([{"name": "cosine_decay", "learning_rate": quick, "epochs": EPOCHS}])
     start = 1 - lowest_losses  # weights of 0 predict the mean
     by_rate = np.stack([fixed[rate] for rate in RATES], axis=-1)
-    level = np.broadcast_to(schedule[..., None], by_rate.shape)
+    levels = {"fixed rate": by_rate, "schedule's level": np.broadcast_to(schedule[..., None], by_rate.shape)}
+    moments = {"after 2 epochs (gap: diverged)": 1, "at the end (gap: diverged)": -1}
+    label = "loss above the lowest"
     trainings = {"0.0001": fixed[1e-4], f"{quick:g}": fixed[quick], "schedule": schedule}
     return Measured(
         {
@@ -58,23 +60,15 @@ def learning_rate(seeds: Sequence[int]) -> Measured:
         },
         [
             *(
-                lines(
-                    title,
-                    "learning rate",
-                    "loss above the lowest",
-                    RATES,
-                    {"fixed rate": by_rate[:, epoch], "schedule's level": level[:, epoch]},
-                    log="xy",
-                )
-                for title, epoch in (("after 2 epochs (gap: diverged)", 1), ("at the end (gap: diverged)", -1))
+                lines(title, "learning rate", label, RATES, {k: loss[:, epoch] for k, loss in levels.items()}, log="xy")
+                for title, epoch in moments.items()
             ),
-            lines("along the training", "epoch", "loss above the lowest", range(1, EPOCHS + 1), trainings, log="y"),
+            lines("along the training", "epoch", label, range(1, EPOCHS + 1), trainings, log="y"),
         ],
     )
 
 
 def _losses(run: pel.Run) -> np.ndarray:
-    """The loss after each epoch; NaN after a divergence."""
     losses = np.full(EPOCHS, np.nan)
     if run.stopped != "diverged":
         losses[:] = run.history.epochs["held_out_loss"]
@@ -82,7 +76,6 @@ def _losses(run: pel.Run) -> np.ndarray:
 
 
 def _least_squares(data: pel.Dataset) -> float:
-    """The lowest mean squared error that a linear neuron can have on the training rows."""
     x = data.preprocessing.apply_numpy(data.train.x).astype(float)
     design = np.column_stack([x, np.ones(len(x))])
     y = data.train.y.astype(float)
@@ -98,9 +91,10 @@ def momentum(seeds: Sequence[int]) -> Measured:
     """Gradient descent on all rows, with momentum and without."""
     data = pel.load_dataset("digits")
     rates = [0.25 * 2.0**i for i in range(7)]
-    kinds = {"plain": {"name": "gradient_descent"}, "momentum": {"name": "momentum", "momentum": 0.9}}
+    rules = {"plain": {"name": "gradient_descent"}, "momentum": {"name": "momentum", "momentum": 0.9}}
+    kinds = {name: {"optimizer": rule} for name, rule in rules.items()}
     settings = {"network": (32,), "epochs": STEPS, "batch_size": "all"}
-    runs = _sweep(data, seeds, kinds, dict.fromkeys(kinds, rates), **settings)
+    runs = sweep(data, seeds, kinds, dict.fromkeys(kinds, rates), **settings)
     losses = {key: np.stack([_padded(run.history.steps["loss"]) for run in of_key]) for key, of_key in runs.items()}
     steps = {key: np.array([_steps_to_goal(row) for row in rows]) for key, rows in losses.items()}
     rising = {key: np.array([_fraction_rising(row) for row in rows]) for key, rows in losses.items()}
@@ -108,6 +102,7 @@ def momentum(seeds: Sequence[int]) -> Measured:
     same = ("momentum", plain[1])
     shown = {"plain, its best rate": plain, "momentum, the same rate": same, "momentum, its best rate": best}
     by_kind = {kind: np.stack([steps[kind, rate] for rate in rates], axis=1) for kind in kinds}
+    along = {label: losses[key] for label, key in shown.items()}
     until = f"until the loss stays below {GOAL}"
     return Measured(
         {
@@ -122,37 +117,13 @@ def momentum(seeds: Sequence[int]) -> Measured:
             "steps at the best rates, plain / momentum": steps[plain] / steps[best],
         },
         [
-            lines(
-                "descent on all rows at once",
-                "step",
-                "training loss",
-                range(STEPS),
-                {label: losses[key] for label, key in shown.items()},
-                log="y",
-            ),
+            lines("descent on all rows at once", "step", "training loss", range(STEPS), along, log="y"),
             lines(until, "learning rate", f"steps ({STEPS}: not reached)", rates, by_kind, log="x"),
         ],
     )
 
 
-def _sweep(
-    data: pel.Dataset | Callable[[int], pel.Dataset],
-    seeds: Sequence[int],
-    optimizers: Mapping[str, Mapping[str, Any]],
-    rates: Mapping[str, Sequence[float]],
-    **shared: Any,
-) -> dict[tuple[str, float], list[pel.Run]]:
-    """Runs by optimiser and learning rate."""
-    keys = {f"{label} at {rate:g}": (label, rate) for label in optimizers for rate in rates[label]}
-    variants = {
-        name: {"optimizer": {**optimizers[label], "learning_rate": rate}} for name, (label, rate) in keys.items()
-    }
-    runs = train_variants(data, seeds, variants, **shared)
-    return {keys[name]: of_name for name, of_name in runs.items()}
-
-
 def _padded(losses: np.ndarray) -> np.ndarray:
-    """The loss of every step; NaN after a divergence."""
     return np.append(losses, np.full(STEPS - len(losses), np.nan))
 
 
@@ -180,9 +151,9 @@ def adam_sgd(seeds: Sequence[int]) -> Measured:
     }
     quantities, charts = {}, []
     for problem, (data, network, rates) in problems.items():
-        optimizers = {name: {"name": name.lower()} for name in rates}
-        runs = _sweep(data, seeds, optimizers, rates, network=network, epochs=10, batch_size=32)
-        losses = {key: np.array([_last_loss(run) for run in of_key]) for key, of_key in runs.items()}
+        variants = {name: {"optimizer": {"name": name.lower()}} for name in rates}
+        runs = sweep(data, seeds, variants, rates, network=network, epochs=10, batch_size=32)
+        losses = {key: np.array([last_loss(run) for run in of_key]) for key, of_key in runs.items()}
         best = {name: best_rate(losses, name) for name in rates}
         sgd, adam = best.items()
         held_out = results({name: runs[name, rate] for name, rate in best.items()}, "loss")
@@ -201,10 +172,6 @@ def _half_decades(start: float) -> list[float]:
     return [float(f"{10 ** (start + i / 2):.1g}") for i in range(7)]
 
 
-def _last_loss(run: pel.Run) -> float:
-    return float("nan") if run.stopped == "diverged" else float(run.history.epochs["loss"][-1])
-
-
 LANDSCAPES = 50
 """Random landscapes for each seed."""
 DENTS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.3, 1.6, 2.0)
@@ -218,7 +185,9 @@ def momentum_minimum(seeds: Sequence[int]) -> Measured:
     rules |= {f"momentum {beta}": pel.optimizers.Momentum(0.05, beta) for beta in (0.9, 0.95)}
     random = [_landscapes(seed) for seed in seeds]
     past = {
-        name: np.array([[_fraction_past(_descend(rule, landscapes, dent)) for dent in DENTS] for landscapes in random])
+        name: np.array(
+            [[(abs(_descend(rule, landscapes, dent)[-1] - 3) < 0.1).mean() for dent in DENTS] for landscapes in random]
+        )
         for name, rule in rules.items()
     }
     ws = np.linspace(-3, 5, 200)
@@ -263,7 +232,3 @@ def _descend(rule: Optimizer, landscapes: dict[str, jax.Array], dent: float) -> 
 
     (params, _), path = jax.lax.scan(step, (params, rule.init(params)), None, 2000)
     return jnp.concatenate([path, params["weights"][None]])
-
-
-def _fraction_past(path: jax.Array) -> float:
-    return float((abs(np.asarray(path)[-1] - 3) < 0.1).mean())

@@ -23,17 +23,7 @@ from pellucid_textbook.page import picture
 
 
 def study_all(folder: Path, seeds: int, seed: int) -> Iterator[LessonResult]:
-    """Study every lesson, one after another; results of the same seeds and the same lesson are taken from the folder.
-
-    Args:
-        folder: where the results are kept.
-        seeds: how many seeds, at least 2.
-        seed: the first of them.
-
-    Raises:
-        InvalidValue: fewer than two seeds.
-        StorageError: a result cannot be written.
-    """
+    """Study every lesson in turn; results of the same seeds and the same lesson are taken from the folder."""
     check_seeds(seeds)
     for each in list_lessons():
         path = folder / "results" / f"{each.name}.json"
@@ -75,7 +65,7 @@ def index_document(results: Sequence[LessonResult], ending: str) -> Document:
             (
                 result.lesson.number,
                 Link(result.lesson.claim, f"{result.name}.{ending}"),
-                ", ".join(map(str, _numbers(result))) or "–",
+                ", ".join(str(each.number) for each in list_lessons() if each.name in result.lesson.after) or "–",
                 Strong(result.verdict),
             )
             for result in members
@@ -88,7 +78,3 @@ def index_document(results: Sequence[LessonResult], ending: str) -> Document:
         "measured quantities by the rule on its page; none is entered by hand.",
         *parts,
     )
-
-
-def _numbers(result: LessonResult) -> list[int]:
-    return [each.number for each in list_lessons() if each.name in result.lesson.after]

@@ -4,10 +4,9 @@ import math
 from typing import Any
 
 import msgspec
-import numpy as np
-from scipy.special import stdtrit
 
 import pellucid as pel
+from pellucid.core.statistics import interval
 from pellucid.report.document import number
 
 
@@ -49,22 +48,17 @@ class Quantity(msgspec.Struct, frozen=True):
     @property
     def mean(self) -> float:
         """Mean of the values."""
-        return float(np.mean(self.values))
+        return interval(self.values).mean
 
     @property
     def low(self) -> float:
         """Lower end of Student's 95 % interval of the mean."""
-        return self.mean - self._half_width
+        return interval(self.values).low
 
     @property
     def high(self) -> float:
         """Upper end of Student's 95 % interval of the mean."""
-        return self.mean + self._half_width
-
-    @property
-    def _half_width(self) -> float:
-        count = len(self.values)
-        return float(stdtrit(count - 1, 0.975) * np.std(self.values, ddof=1) / math.sqrt(count))
+        return interval(self.values).high
 
     def __str__(self) -> str:
         unit = f" {self.unit}" if self.unit else ""

@@ -10,7 +10,7 @@ import numpy as np
 import pellucid as pel
 from pellucid.regularizers import L1, L2, Regularizer
 from pellucid.report.chart import ScatterChart, Series
-from pellucid_textbook.lessons.charts import dots, lines
+from pellucid_textbook.charts import dots, lines
 from pellucid_textbook.lessons.claim import Measured, experiment
 from pellucid_textbook.lessons.trainings import (
     Runs,
@@ -61,7 +61,6 @@ def l1_zeros(seeds: Sequence[int]) -> Measured:
 
 
 def _weights(run: pel.Run) -> np.ndarray:
-    """All penalised weights of a network of dense layers."""
     return np.concatenate([np.ravel(params["weights"]) for params in run.params if "weights" in params])
 
 
@@ -97,11 +96,7 @@ def elastic_net(seeds: Sequence[int]) -> Measured:
         [
             lines("weights that are exactly 0", axis, "fraction of the weights", MIXES, {"": zeros.T}),
             lines("inequality of the weights", axis, "largest weight's fraction", MIXES, {"": largest.T}),
-            dots(
-                "radius, perimeter, area",
-                "weights that are not 0, of three",
-                {label: kept[i] for label, i in index.items()},
-            ),
+            dots("radius, perimeter, area", "weights that are not 0, of three", {n: kept[i] for n, i in index.items()}),
         ],
     )
 
@@ -132,8 +127,6 @@ def dropout(seeds: Sequence[int]) -> Measured:
 
 
 def _train_losses(runs: Runs) -> dict[str, np.ndarray]:
-    """Loss at the end on the rows trained on, in prediction mode."""
-
     def loss(run: pel.Run) -> float:
         assert run.data is not None
         return run.evaluate_part(run.data.train)["loss"]
@@ -207,7 +200,6 @@ def l1_drops(seeds: Sequence[int]) -> Measured:
 
 
 def _correlated_tables(rng: np.random.Generator, correlation: float) -> tuple[jax.Array, jax.Array]:
-    """Tables x (tables, rows, 6) and their targets (tables, rows)."""
     x = rng.normal(size=(TABLES, 50, 6))
     x[..., 1] = correlation * x[..., 0] + math.sqrt(1 - correlation**2) * x[..., 1]
     y = x[..., 0] + x[..., 1] + rng.normal(size=x.shape[:2])

@@ -4,23 +4,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from pellucid.report.document import (
-    Bullets,
-    Code,
-    Columns,
-    Document,
-    Image,
-    Inline,
-    Link,
-    Listing,
-    Paragraph,
-    Section,
-    Strong,
-    Table,
-    Words,
-    number,
-)
-from pellucid_textbook.lessons.charts import from_plain, to_plain
+from pellucid.report import document as doc
+from pellucid_textbook.charts import from_plain, to_plain
 from pellucid_textbook.lessons.claim import VERDICTS, Lesson, check_seeds, find_lesson
 from pellucid_textbook.lessons.quantity import Quantity
 from pellucid_textbook.page import Shown
@@ -71,45 +56,44 @@ class LessonResult(Shown):
         """The charts of the experiment."""
         return [from_plain(panel) for panel in self.panels]
 
-    def document(self, image: str | None = None, ending: str = "") -> Document:
+    def document(self, image: str | None = None, ending: str = "") -> doc.Document:
         """The lesson and its result: claim, verdict, reason, experiment, rule, quantities, exercises.
 
-        Args:
-            image: address of a picture of all charts, in place of the charts.
-            ending: of the pages beside it, to link to; empty for none.
+        ``ending`` is that of the pages beside it, to link to.
         """
         lesson = self.lesson
-        place: list[Inline] = [f"{lesson.part} · "]
+        place: list[doc.Inline] = [f"{lesson.part} · "]
         for i, name in enumerate(lesson.after):
-            place += [", " if i else "after ", Link(name, f"{name}.{ending}") if ending else name]
-        place += [" · " if lesson.after else "", Code(f"pellucid lesson {lesson.name}")]
-        place += [" · ", Link("all lessons", f"index.{ending}")] if ending else []
+            place += [", " if i else "after ", doc.Link(name, f"{name}.{ending}") if ending else name]
+        place += [" · " if lesson.after else "", doc.Code(f"pellucid lesson {lesson.name}")]
+        place += [" · ", doc.Link("all lessons", f"index.{ending}")] if ending else []
         judged = lesson.judged(self.quantities)
-        met = [Words(text, ": ", Strong("met" if holds else "not met")) for text, holds in judged]
+        met = [doc.Words(text, ": ", doc.Strong("met" if holds else "not met")) for text, holds in judged]
         seeds = f"measured, seeds {self.seeds[0]} to {self.seeds[-1]}"
         rows = []
         for q in self.quantities.values():
-            low, mean, high = (number(value, 3) for value in (q.low, q.mean, q.high))
+            low, mean, high = (doc.number(value, 3) for value in (q.low, q.mean, q.high))
             rows.append((f"{q.name}, {q.unit}" if q.unit else q.name, mean, f"{low} to {high}"))
-        charts = Image(image, lesson.claim) if image else Columns(*self.charts)
+        table = doc.Table((seeds, "mean", "95 % interval"), rows)
+        charts = doc.Image(image, lesson.claim) if image else doc.Columns(*self.charts)
         exercises = [
             block
             for i, exercise in enumerate(lesson.exercises, 1)
             for block in (
-                Paragraph(Strong(f"{i}."), f" {exercise.task}"),
-                Listing(exercise.run) if exercise.run else None,
-                Paragraph(Strong("Expect:"), f" {exercise.expect}"),
+                doc.Paragraph(doc.Strong(f"{i}."), f" {exercise.task}"),
+                doc.Listing(exercise.run) if exercise.run else None,
+                doc.Paragraph(doc.Strong("Expect:"), f" {exercise.expect}"),
             )
         ]
-        return Document(
+        return doc.Document(
             f"{lesson.number} {lesson.claim}",
-            Paragraph(*place, kind="quiet"),
-            Paragraph(Strong(f"Verdict: {self.verdict}."), kind="lead"),
-            Section("Why it should be so", lesson.reason),
-            Section("Experiment", lesson.experiment),
-            Section("Rule", "The claim holds if all of this is met:", Bullets(met)),
-            Section("Measured", Table((seeds, "mean", "95 % interval"), rows), charts, Paragraph(LEGEND, kind="quiet")),
-            Section("Exercises", *exercises),
+            doc.Paragraph(*place, kind="quiet"),
+            doc.Paragraph(doc.Strong(f"Verdict: {self.verdict}."), kind="lead"),
+            doc.Section("Why it should be so", lesson.reason),
+            doc.Section("Experiment", lesson.experiment),
+            doc.Section("Rule", "The claim holds if all of this is met:", doc.Bullets(met)),
+            doc.Section("Measured", table, charts, doc.Paragraph(LEGEND, kind="quiet")),
+            doc.Section("Exercises", *exercises),
         )
 
     @property

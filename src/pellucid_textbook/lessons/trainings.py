@@ -15,7 +15,7 @@ from pellucid.data import Part
 from pellucid.report.chart import LineChart
 from pellucid.runs.many import many
 from pellucid.runs.plan import settle
-from pellucid_textbook.lessons.charts import lines
+from pellucid_textbook.charts import lines
 
 Runs = Mapping[str, Sequence[pel.Run]]
 """Runs by label, in the order of the seeds."""
@@ -36,9 +36,6 @@ def train_variants(
         seeds: of initial weights and order of rows; equal for all variants.
         variants: a variant's own settings by its label, as of `pellucid.train`, its ``data`` too; or its network.
         **shared: settings that all share.
-
-    Returns:
-        The runs by label, in the order of the seeds.
     """
     plans = []
     for settings in variants.values():
@@ -65,27 +62,33 @@ def at_best_rate(
     variants: Mapping[str, Mapping[str, Any]],
     rates: Sequence[float],
     score: Callable[[pel.Run], float],
-    optimizer: str = "sgd",
     **shared: Any,
 ) -> dict[str, tuple[float, list[pel.Run]]]:
     """Train each variant at several learning rates and keep its best, so that none wins by a rate that suits it.
 
     The best rate has the lowest mean score over the seeds; NaN, as of a training that diverged, is the worst. The other
     arguments are those of `train_variants`.
-
-    Returns:
-        The best rate and its runs, by label.
     """
-    tried = {
-        (label, rate): {**settings, "optimizer": {"name": optimizer, "learning_rate": rate}}
-        for label, settings in variants.items()
-        for rate in rates
-    }
-    names = {f"{label} at {rate}": (label, rate) for label, rate in tried}
-    runs = train_variants(data, seeds, {name: tried[key] for name, key in names.items()}, **shared)
-    scores = {key: np.mean([score(run) for run in runs[name]]) for name, key in names.items()}
+    runs = sweep(data, seeds, variants, dict.fromkeys(variants, rates), **shared)
+    scores = {key: [score(run) for run in of_key] for key, of_key in runs.items()}
     best = {label: best_rate(scores, label) for label in variants}
-    return {label: (rate, runs[f"{label} at {rate}"]) for label, rate in best.items()}
+    return {label: (rate, runs[label, rate]) for label, rate in best.items()}
+
+
+def sweep(
+    data: pel.Dataset | Callable[[int], pel.Dataset],
+    seeds: Sequence[int],
+    variants: Mapping[str, Mapping[str, Any]],
+    rates: Mapping[str, Sequence[float]],
+    **shared: Any,
+) -> dict[tuple[str, float], list[pel.Run]]:
+    """Train each variant at each of its learning rates, by SGD unless it names an optimiser; runs by label and rate."""
+    keys = [(label, rate) for label in variants for rate in rates[label]]
+    tried = {}
+    for label, rate in keys:
+        optimizer = {"name": "sgd", **variants[label].get("optimizer", {}), "learning_rate": rate}
+        tried[f"{label} at {rate:g}"] = {**variants[label], "optimizer": optimizer}
+    return dict(zip(keys, train_variants(data, seeds, tried, **shared).values(), strict=True))
 
 
 def best_rate(scores: Mapping[tuple[str, float], Any], label: str) -> float:
@@ -99,10 +102,10 @@ def with_rates(best: Mapping[str, tuple[float, list[pel.Run]]]) -> dict[str, lis
     return {f"{label} at rate {rate:g}": runs for label, (rate, runs) in best.items()}
 
 
-def first_gradients(network: pel.Network, data: pel.Dataset, seeds: Sequence[int], rows: int = 512) -> Any:
-    """All outputs, deltas and gradients of a classifier with initial weights, over the first training rows, by seed."""
-    x = jnp.asarray(data.preprocessing.apply_numpy(data.train.x[:rows]))
-    y = jnp.asarray(data.train.y[:rows])
+def first_gradients(network: pel.Network, data: pel.Dataset, seeds: Sequence[int]) -> Any:
+    """All outputs, deltas and gradients of a classifier with initial weights, over 512 training rows, by seed."""
+    x = jnp.asarray(data.preprocessing.apply_numpy(data.train.x[:512]))
+    y = jnp.asarray(data.train.y[:512])
     return _first_gradients(network, jnp.stack([jax.random.key(seed) for seed in seeds]), x, y)
 
 
@@ -168,6 +171,11 @@ def with_targets(data: pel.Dataset, targets: Callable[[Part], np.ndarray], **cha
 
 
 # ------------------------------------------------------------------------------------- reading the runs
+
+
+def last_loss(run: pel.Run) -> float:
+    """The mean training loss of the last epoch; NaN after a divergence."""
+    return float("nan") if run.stopped == "diverged" else float(run.history.epochs["loss"][-1])
 
 
 def results(runs: Runs, name: str) -> dict[str, np.ndarray]:

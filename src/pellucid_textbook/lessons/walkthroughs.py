@@ -15,9 +15,9 @@ import pellucid as pel
 from pellucid.core.errors import did_you_mean
 from pellucid.core.formula import Formula
 from pellucid.losses import BinaryCrossEntropy, SparseCategoricalCrossEntropy
-from pellucid.report.chart import LineChart, Series
 from pellucid.report.document import Table, number
 from pellucid_textbook.catalogue.comparisons import forward_and_backward, reference_network
+from pellucid_textbook.charts import lines
 from pellucid_textbook.page import Content, Formulas, Page
 from pellucid_textbook.perceptron import FittedPerceptron, Perceptron, and_gate
 from pellucid_textbook.separable import separability
@@ -30,8 +30,8 @@ def _formulas(name: str, heading: str) -> Formulas:
     return Formulas({label: Formula(source) for label, source in TEXTS[name][heading].items()})
 
 
-def _line(title: str, x_label: str, y: Any) -> list[LineChart]:
-    return [LineChart(title, [Series(title, np.arange(1.0, len(y) + 1), np.asarray(y, float))], x_label, log=False)]
+def _line(title: str, x_label: str, y: Any) -> list[Any]:
+    return [lines(title, x_label, "", range(1, len(y) + 1), {title: y})]
 
 
 # ------------------------------------------------------------------------------------------------ AND
@@ -68,7 +68,6 @@ def _bound(fitted: FittedPerceptron) -> str:
 
 
 def _perceptron_steps(fitted: FittedPerceptron) -> Table:
-    """Every step of the rule, with the sum written out."""
     start = fitted.perceptron.start(2)
     weights, bias = tuple(start[:2].tolist()), float(start[2])
     rows = []
@@ -190,7 +189,6 @@ def xor_by_hand() -> Page:
 
 
 def _xor_rows(*columns: Any) -> list[tuple[Any, ...]]:
-    """A row for each of the four inputs: x₁, x₂ and the columns' numbers, as Python's own."""
     values = np.column_stack([np.asarray(column).reshape(4, -1) for column in columns]).tolist()
     return [(*(int(x) for x in XOR_X[i]), *values[i]) for i in range(4)]
 

@@ -16,7 +16,7 @@ from pellucid.doctor.successive_halving import Change
 from pellucid.optimizers import FromOptax, as_optimizer
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.plan import Plan
-from pellucid.runs.ready import Ready, make_ready
+from pellucid.runs.ready import Ready, make_ready, with_row_weights
 from pellucid.runs.trained import Trained
 
 Changed = list[tuple[str, Plan]]
@@ -50,7 +50,7 @@ def plan_of_run(run: Trained) -> Plan | None:
     quiet = {"record_every": 0, "histograms_every": 0, "snapshots": 0}
     experiment = msgspec.structs.replace(run.experiment, **quiet)
     if run.row_weights is not None and experiment.class_weights is None and data.train.weights is None:
-        data = replace(data, train=replace(data.train, weights=run.row_weights))
+        data = with_row_weights(data, experiment, run.row_weights)
     if run.adversarial:
         program = run.program
         networks = GAN(program.generator, program.critic, program.latent)

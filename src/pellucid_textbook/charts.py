@@ -1,4 +1,4 @@
-"""Charts of lessons: bands over the seeds, and their plain form, from which a stored result is plotted again."""
+"""Charts of the textbook: lines, bands over seeds, and their plain form, from which a stored result is drawn again."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -12,13 +12,7 @@ from pellucid.report.chart import LineChart, Series, Strip, StripChart
 
 
 def band(label: str, x: Any, rows: Any) -> Series:
-    """The mean over the seeds, and a band from the lowest to the highest; NaN where a seed has none.
-
-    Args:
-        label: for the legend.
-        x: the places, one for each point.
-        rows: one row a seed, or a single row.
-    """
+    """The mean over the seeds, and a band from the lowest to the highest; NaN where a seed has none."""
     rows = np.atleast_2d(np.asarray(rows, float))
     low, high = (rows.min(axis=0), rows.max(axis=0)) if len(rows) > 1 else (None, None)
     return Series(label, np.asarray(x, float), rows.mean(axis=0), low, high)
