@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -46,3 +47,12 @@ def test_slips_end_with_advice(saved, tmp_path):
         result = explain(saved, *arguments)
         assert result.exit_code == 2, result.output
         assert says in result.stderr
+
+
+def test_arrays_have_to_be_given_again(tmp_path):
+    x = np.linspace(-1, 1, 20)[:, None]
+    pel.train((3,), pel.make_dataset(x, x[:, 0] > 0, name="signs"), epochs=1, folder=tmp_path / "run", progress=False)
+    result = explain(tmp_path / "run")
+    assert result.exit_code == 4
+    assert "'signs', are no dataset known by name" in result.stderr
+    assert "explain(load(folder), x, y)" in result.stderr

@@ -79,8 +79,28 @@ def test_epochs_have_whole_ticks():
     assert not any(re.fullmatch(r"\d+\.\d+", label) for label in labels)
 
 
-@pytest.mark.parametrize("log", [False, True])
+def test_an_axis_of_epochs_holds_both_ends():
+    axis = Axis.of([1, 300], whole=True)
+    assert (axis.low, axis.high) == (0, 300)
+    assert Axis.of([0.1, 2.99], whole=True).ticks()[-1] == 3
+    x = np.arange(1, 1001)
+    labels = [
+        mark.text
+        for mark in LineChart("loss", [Series("training", x, 1 / x)], "epoch").draw(500).marks
+        if isinstance(mark, Label)
+    ]
+    assert "1,000" in labels
+
+
+def test_small_numbers_in_neurons_are_not_written_as_0():
+    neurons = ([0.0, 1.0], [-0.00039])
+    chart = NetworkChart("small", [np.ones((2, 1))], neurons)
+    texts = [mark.text for mark in chart.draw(500).marks if isinstance(mark, Label)]
+    assert "−4e−4" in texts
+
+
 @pytest.mark.parametrize(("low", "high"), [(0.5, 0.7), (1e-6, 3e4), (3, 4e5)])
+@pytest.mark.parametrize("log", [False, True])
 def test_ticks_are_round_and_within(log, low, high):
     ticks = Axis(low, high, log).ticks()
     assert 2 <= len(ticks) <= 12

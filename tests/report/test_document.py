@@ -111,3 +111,16 @@ def test_sections_of_which_a_form_shows_nothing_are_left_out():
     assert "Pictures" in html.page(only_html)
     for form in (markdown.text, latex.text, terminal.text):
         assert "Pictures" not in form(only_html)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "written"),
+    [
+        ([0.04476, 0.98333], ["0.0448", "0.9833"]),
+        ([6969.8562, 0.1118], ["6,970", "0.1118"]),
+        ([0.0002, 0.5], ["0.0002", "0.5000"]),
+    ],
+)
+def test_numbers_of_a_column_are_written_alike(numbers, written):
+    table = Table(("", "number"), [("row", number) for number in numbers])
+    assert [row[1] for row in table.written] == written

@@ -99,7 +99,7 @@ def damage_json(path, content):
     ],
     ids=["no arrays", "cut arrays", "empty arrays", "empty JSON", "other JSON", "JSON without hash", "cut JSON"],
 )
-def test_damage_is_told_with_the_way_out(tmp_path, damage):
+def test_damage_is_reported_with_the_way_out(tmp_path, damage):
     save_checkpoint(tmp_path, 1, arrays_of(1), {})
     path = save_checkpoint(tmp_path, 2, arrays_of(2), {})
     damage(path)

@@ -106,8 +106,8 @@ class LineChart:
 
     def draw(self, width: float) -> Drawing:
         """Draw it at a width in pixels."""
-        kept = [one.thinned() for one in self.series if np.isfinite(np.asarray(one.y, float)).any()]
-        if not kept:
+        measured = [one for one in self.series if np.isfinite(np.asarray(one.y, float)).any()]
+        if not measured:
             return Drawing(width, 40, self.title, [Label(0, 13, self.title, bold=True), Label(0, 32, "no numbers")])
         bands = [end for one in kept for end in (one.low, one.high) if end is not None and np.isfinite(end).any()]
         # A band of few far numbers is cut, so that it does not flatten the lines.
@@ -116,7 +116,7 @@ class LineChart:
         if log is None:
             log = not self.fractions and bool((values > 0).all() and values.max() > 30 * values.min())
         log = log and bool((values > 0).any())
-        across = finite(one.x for one in kept)
+        across = finite(one.x for one in measured)
         whole = self.whole or bool((across == np.round(across)).all() and np.ptp(across) >= 2)
         y = Axis(0.0, 1.0) if self.fractions else Axis.of(values, log=log, margin=0.04)
         plot = _Plot(self, width, Axis.of(across, log=self.log_x, whole=whole), y, [one.name for one in kept])
