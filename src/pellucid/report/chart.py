@@ -109,6 +109,7 @@ class LineChart:
         measured = [one for one in self.series if np.isfinite(np.asarray(one.y, float)).any()]
         if not measured:
             return Drawing(width, 40, self.title, [Label(0, 13, self.title, bold=True), Label(0, 32, "no numbers")])
+        kept = [one.thinned() for one in measured]
         bands = [end for one in kept for end in (one.low, one.high) if end is not None and np.isfinite(end).any()]
         # A band of few far numbers is cut, so that it does not flatten the lines.
         values = finite([*(one.y for one in kept), [np.nanquantile(end, at) for end in bands for at in (0.05, 0.95)]])

@@ -138,7 +138,7 @@ def _confusion(counts: np.ndarray, names: Sequence[str]) -> Block:
         wrong = counts - np.diag(np.diag(counts))
         pairs = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CLASSES]
         n, most = len(names), (i for i in pairs.tolist() if wrong.flat[i])
-        rows = [(names[i // n], names[i % n], int(wrong.flat[i])) for i in most]
+        rows = [(names[i // n], names[i % n], int(wrong.flat[i])) for i in map(int, most)]
         return Table(("true class", "predicted as", "rows"), rows, "The classes most often confused")
     # The square root brings out small fractions, which are the mistakes.
     shades = np.sqrt(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
