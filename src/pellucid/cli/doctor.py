@@ -59,8 +59,8 @@ def check(source: str, as_json: bool, **options: Any) -> None:
 @click.command(
     epilog="""\b
 Examples:
-  pellucid diagnose runs/houses-001                why it did not learn, likeliest cause first
-  pellucid diagnose runs/houses-001 --json
+  pellucid diagnose runs/houses-128-001                why it did not learn, likeliest cause first
+  pellucid diagnose runs/houses-128-001 --json
 """
 )
 @click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))

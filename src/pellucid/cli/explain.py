@@ -13,10 +13,10 @@ FORMATS = ("terminal", "json", "markdown", "latex", "html")
 @click.command(
     epilog="""\b
 Examples:
-  pellucid explain runs/mnist-001 --example 3
-  pellucid explain runs/mnist-001 --example 3 --neuron relu_1:17
-  pellucid explain runs/mnist-001 --example 3 --weight dense_2:17,4
-  pellucid explain runs/mnist-001 --example 3 --format html --output three.html
+  pellucid explain runs/mnist-128-001 --example 3
+  pellucid explain runs/mnist-128-001 --example 3 --neuron relu_1:17
+  pellucid explain runs/mnist-128-001 --example 3 --weight dense_2:17,4
+  pellucid explain runs/mnist-128-001 --example 3 --format html --output three.html
 """
 )
 @click.argument("run", type=click.Path(path_type=Path))

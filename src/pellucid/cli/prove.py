@@ -11,9 +11,9 @@ from pellucid.core.files import write_bytes
 @click.command(
     epilog="""\b
 Examples:
-  pellucid prove runs/houses-001                  what fixes this training, by experiment
-  pellucid prove runs/houses-001 --apply          and write the repaired settings beside it
-  pellucid train runs/houses-001/repaired.toml    train with them
+  pellucid prove runs/houses-128-001                  what fixes this training, by experiment
+  pellucid prove runs/houses-128-001 --apply          and write the repaired settings beside it
+  pellucid train runs/houses-128-001/repaired.toml    train with them
 """
 )
 @click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))

@@ -14,9 +14,9 @@ from pellucid.cli.options import as_json, print_json, say
     epilog="""\b
 Examples:
   pellucid train mnist-5k --snapshots 50
-  pellucid replay runs/mnist-5k-001 --layer dense_1 --output layer.png
-  pellucid replay runs/mnist-5k-001 --neuron dense_1:5 --output neuron.png
-  pellucid replay runs/mnist-5k-001 --weight dense_1:406,5 > weight.csv
+  pellucid replay runs/mnist-5k-128-001 --layer dense_1 --output layer.png
+  pellucid replay runs/mnist-5k-128-001 --neuron dense_1:5 --output neuron.png
+  pellucid replay runs/mnist-5k-128-001 --weight dense_1:406,5 > weight.csv
 """
 )
 @click.argument("run", type=click.Path(path_type=Path))

@@ -13,8 +13,8 @@ from pellucid.cli.options import as_json, is_table, print_json, say
 @click.command(
     epilog="""\b
 Examples:
-  pellucid predict runs/houses-001 new.csv > predictions.csv
-  pellucid predict runs/mnist-001 mnist --limit 5 --json
+  pellucid predict runs/houses-128-001 new.csv > predictions.csv
+  pellucid predict runs/mnist-128-001 mnist --limit 5 --json
 """
 )
 @click.argument("run", type=click.Path(path_type=Path))
@@ -51,9 +51,9 @@ def predict(run: Path, source: str, limit: int | None, as_json: bool) -> None:
 @click.command(
     epilog="""\b
 Examples:
-  pellucid evaluate runs/mnist-001                 the held-out rows of its training
-  pellucid evaluate runs/houses-001 other.csv
-  pellucid evaluate runs/mnist-001 mnist-5k --json
+  pellucid evaluate runs/mnist-128-001                 the held-out rows of its training
+  pellucid evaluate runs/houses-128-001 other.csv
+  pellucid evaluate runs/mnist-128-001 mnist-5k --json
 """
 )
 @click.argument("run", type=click.Path(path_type=Path))
