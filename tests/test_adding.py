@@ -1,4 +1,4 @@
-"""An item is added by one class in one file: laws, command line, catalogue, explanation and doctor know it."""
+"""Adding an item is one class in one file: laws, command line, catalogue, explanation and doctor then know it."""
 
 import importlib
 import json
