@@ -174,7 +174,11 @@ class Table:
             }
             texts = {k: number(value) for k, value in values.items()}
             decimals = max((len(text.partition(".")[2]) for text in texts.values() if "e" not in text), default=0)
-            alike = 0 < decimals <= 6 and all(map(math.isfinite, values.values()))
+            sizes = [abs(value) for value in values.values() if value]
+            if sizes and min(sizes) >= 1e-3 and max(sizes) >= 0.1:
+                decimals = min(decimals, 4)
+            mixed = decimals > 2 and max(sizes, default=0) >= 1000
+            alike = 0 < decimals <= 6 and not mixed and all(map(math.isfinite, values.values()))
             for k, value in values.items():
                 rows[k][i] = f"{float(value) + 0.0:,.{decimals}f}".replace("-", "−") if alike else texts[k]
         return rows
