@@ -84,7 +84,7 @@ def loss_and_network(loss: Loss | Specification | None, network: Network, data: 
     Example:
         >>> from pellucid.data import load_dataset
         >>> data = load_dataset("breast-cancer")
-        >>> loss_and_network("hinge", feedforward(data, (8,)), data)[1].names
+        >>> loss_and_network("hinge", Network(Dense(8, "relu"), output_layer(data)), data)[1].names
         ('dense_1', 'relu_1', 'dense_2')
     """
     built = losses.build(OUTPUTS[data.task].loss if loss is None else loss)

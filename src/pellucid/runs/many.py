@@ -75,6 +75,7 @@ def many(
 
     Example:
         >>> from pellucid.data import load_dataset
+        >>> from pellucid.runs.experiment import vary
         >>> from pellucid.runs.plan import settle
         >>> iris = load_dataset("iris")
         >>> experiment = settle((8,), iris, {"optimizer": "sgd", "epochs": 3}).experiment
