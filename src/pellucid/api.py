@@ -115,9 +115,7 @@ class Run(Trained):
 
     def _with_data(self, data: Dataset | None) -> "Run":
         """The run with its data, opened once for all that follows."""
-        if data is None and self.data is None and self.folder is not None:
-            data = data_of_run(RunFolder(self.folder), self.experiment.data, None)
-        elif data is not None and self.data is None and self.folder is not None:
+        if self.data is None and self.folder is not None:
             data = data_of_run(RunFolder(self.folder), self.experiment.data, data)
         return replace(self, data=self.data if data is None else data)
 

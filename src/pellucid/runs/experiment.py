@@ -334,6 +334,17 @@ def as_early_stopping(given: Any) -> "EarlyStopping | None":
     return EarlyStopping(given)
 
 
+def describe_early_stopping(stopping: "EarlyStopping") -> int | dict[str, Any]:
+    """Describe early stopping as an experiment keeps it: a patience, or a table where ``min_delta`` is not 0.
+
+    Example:
+        >>> describe_early_stopping(as_early_stopping(5))
+        5
+    """
+    whole = {"patience": stopping.patience, "min_delta": stopping.min_delta}
+    return whole if stopping.min_delta else stopping.patience
+
+
 def vary(experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
     """A copy of an experiment with some settings changed.
 

@@ -23,7 +23,15 @@ from pellucid.functions.schedules import Schedule, watches_loss
 from pellucid.layers import Activation
 from pellucid.network import Network, build_network
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer, optimizers
-from pellucid.runs.experiment import SETTINGS, Experiment, as_early_stopping, check_names, check_values, vary
+from pellucid.runs.experiment import (
+    SETTINGS,
+    Experiment,
+    as_early_stopping,
+    check_names,
+    check_values,
+    describe_early_stopping,
+    vary,
+)
 from pellucid.runs.given import dataset_of
 from pellucid.runs.scaling import scaled_inputs
 from pellucid.training import GradientPenalty, lipschitz_constraints
@@ -206,8 +214,7 @@ def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
     if "early_stopping" in plain:
         stopping = as_early_stopping(plain["early_stopping"])
         assert stopping is not None
-        whole = {"patience": stopping.patience, "min_delta": stopping.min_delta}
-        plain["early_stopping"] = whole if stopping.min_delta else stopping.patience
+        plain["early_stopping"] = describe_early_stopping(stopping)
     return plain
 
 

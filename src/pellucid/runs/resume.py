@@ -14,7 +14,7 @@ from pellucid.data import Dataset
 from pellucid.functions.schedules import Schedule
 from pellucid.optimizers import Optimizer, as_optimizer
 from pellucid.runs.checkpoint import restore
-from pellucid.runs.experiment import Experiment
+from pellucid.runs.experiment import Experiment, describe_early_stopping
 from pellucid.runs.fit import begin, data_of_run, keep_compiled_programs, notes_of, optimizers_of
 from pellucid.runs.folder import RunFolder
 from pellucid.runs.given import with_weights
@@ -142,7 +142,7 @@ def _early_stopping(saved: Experiment, given: Any) -> Any:
             f"early_stopping: min_delta is {before.min_delta} in this run, which chose its best epoch by it. Received: "
             f"{new.min_delta}. Change the patience alone, or begin a new run."
         )
-    return {"patience": new.patience, "min_delta": new.min_delta} if new.min_delta else new.patience
+    return describe_early_stopping(new)
 
 
 def _changed(saved: Experiment, changed: Experiment, training: Training) -> list[dict[str, Any]]:

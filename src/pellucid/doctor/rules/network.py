@@ -153,8 +153,8 @@ def bad_init_small(s: Subject, deviation: float, left: float) -> Evidence | None
     about="The sign of the update is wrong: a learning rate below 0, or a loss that is maximised where it should be "
     "minimised. The loss rises from the first step on.",
     formula="∇L · Δw > 0 in the first step",
-    alike="A rate that is too high makes the loss rise as well, but its first step, made small, brings the loss down.",
-    reason="the first step, made small, must bring the loss down",
+    alike="A rate that is too high makes the loss rise as well, but its first step, scaled down, brings the loss down.",
+    reason="the first step, scaled down, must bring the loss down",
     remedies=("learning rate above 0",),
 )
 def gradient_ascent(s: Subject) -> Evidence | None:
