@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.doctor_cases.case import CannotTranslate, Case
 from pellucid.data import Dataset, Part
-from pellucid.data.encoding import Task
+from pellucid.data.targets import Task
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 

@@ -1,14 +1,12 @@
 """Data: arrays, tables and named datasets."""
 
-from pellucid.data.arrays import SCALINGS as SCALINGS
 from pellucid.data.arrays import Dataset as Dataset
 from pellucid.data.arrays import Encoder as Encoder
 from pellucid.data.arrays import Part as Part
-from pellucid.data.arrays import Preprocessing as Preprocessing
 from pellucid.data.arrays import generation as generation
-from pellucid.data.arrays import make_dataset as make_dataset
 from pellucid.data.arrays import reconstruction as reconstruction
-from pellucid.data.arrays import split as split
+from pellucid.data.build import load_table as load_table
+from pellucid.data.build import make_dataset as make_dataset
 from pellucid.data.datasets import DatasetInfo as DatasetInfo
 from pellucid.data.datasets import fetch as fetch
 from pellucid.data.datasets import list_datasets as list_datasets
@@ -18,8 +16,11 @@ from pellucid.data.points import GaussianMixture as GaussianMixture
 from pellucid.data.points import gaussian_grid as gaussian_grid
 from pellucid.data.points import gaussian_ring as gaussian_ring
 from pellucid.data.points import mode_coverage as mode_coverage
+from pellucid.data.preprocessing import SCALINGS as SCALINGS
+from pellucid.data.preprocessing import Preprocessing as Preprocessing
+from pellucid.data.splits import split as split
+from pellucid.data.splits import validation_rows as validation_rows
 from pellucid.data.tables import TableEncoder as TableEncoder
-from pellucid.data.tables import load_table as load_table
 from pellucid.data.text import Vocabulary as Vocabulary
 from pellucid.data.text import bag_of_words as bag_of_words
 from pellucid.data.text import load_messages as load_messages

@@ -1,89 +1,25 @@
-"""Datasets from arrays: checked, split, with task and preprocessing.
+"""Datasets: examples and targets in arrays, split, with task and preprocessing.
 
 A `Dataset` keeps its inputs in their stored type (pixels stay uint8: a quarter of the memory, faster to gather); its
-`Preprocessing` states how the program scales them for the network. Means and standard deviations for that are computed
-from the training part alone.
+`Preprocessing` states how the program scales them for the network. Means and standard deviations for that, and values
+to fill in, are computed from the training part alone.
 """
 
 import hashlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Literal, Self
 
 import msgspec
 import numpy as np
 
-from pellucid.core.constraints import Interval, OneOf, WholeNumber, require
 from pellucid.core.errors import DataError, ShapeError
-from pellucid.core.padding import keep_padding
-from pellucid.data.encoding import UNTARGETED, Target, Task, as_array, as_float32, as_inputs, infer_target
-
-FRACTION = Interval(0, 1, closed="neither")
-
-
-@dataclass(frozen=True, eq=False)
-class Preprocessing:
-    """Scaling of every batch before the network: ``x' = (x − shift) · scale``.
-
-    Args:
-        shift: float32, one number or an array over the trailing axes of an example.
-        scale: the same; never 0.
-        padding: features of a padded step of a sequence, which stays as it is; None where there is no padding.
-
-    Raises:
-        DataError: a shift or scale that is not finite, or a scale of 0.
-
-    Example:
-        >>> Preprocessing(scale=1 / 255).apply_numpy(np.array([0, 255], np.uint8))
-        array([0., 1.], dtype=float32)
-    """
-
-    shift: Any = 0.0
-    scale: Any = 1.0
-    padding: Any = None
-
-    def __post_init__(self) -> None:
-        if self.padding is not None:
-            object.__setattr__(self, "padding", np.asarray(self.padding, np.float32))
-        for name in ("shift", "scale"):
-            value = np.asarray(getattr(self, name), np.float32)
-            if not np.isfinite(value).all() or (name == "scale" and (value == 0).any()):
-                limit = "finite and not 0" if name == "scale" else "finite"
-                raise DataError(f"the {name} of a Preprocessing must be {limit}. Received: {getattr(self, name)}.")
-            object.__setattr__(self, name, value)
-
-    def apply_numpy(self, x: np.ndarray) -> np.ndarray:
-        """Scale ``x`` to the float32 array that the network reads."""
-        x = np.asarray(x, np.float32)
-        scaled = (x - self.shift) * self.scale
-        return scaled if self.padding is None else keep_padding(np, x, scaled, self.padding)
-
-    def invert_numpy(self, x: np.ndarray) -> np.ndarray:
-        """Undo the scaling."""
-        return x / self.scale + self.shift
-
-    @property
-    def is_identity(self) -> bool:
-        """True if the scaling changes nothing."""
-        return bool((self.shift == 0).all() and (self.scale == 1).all())
-
-    def to_dict(self) -> dict[str, np.ndarray]:
-        """The arrays by name, as a run saves them."""
-        plain = {"shift": self.shift, "scale": self.scale}
-        return plain if self.padding is None else plain | {"padding": self.padding}
-
-    @classmethod
-    def from_dict(cls, arrays: Mapping[str, Any]) -> "Preprocessing":
-        """Rebuild the preprocessing that `to_dict` wrote."""
-        return cls(shift=arrays["shift"], scale=arrays["scale"], padding=arrays.get("padding"))
-
-    def __str__(self) -> str:
-        if self.shift.ndim or self.scale.ndim:
-            return "x' = (x − shift) · scale, feature by feature"
-        return f"x' = (x − {self.shift:g}) · {self.scale:g}"
+from pellucid.data.encoding import as_array, as_float32
+from pellucid.data.preprocessing import SCALINGS, Preprocessing, usual_preprocessing
+from pellucid.data.targets import UNTARGETED, Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +32,9 @@ class Part:
             multilabel float32 ``(rows, labels)`` of 0 and 1; regression float32 ``(rows, outputs)``; translation int32
             ``(rows, steps)`` of word numbers; reconstruction and generation ``x`` itself.
         weights: weight of each row, float32 ``(rows,)``, at least 0; None where all weigh the same.
+        rows: the identity of each row in its source: line of a file, index of a frame or number; None if unknown.
+        groups: the number of each row's group, which is never divided; None where there are no groups.
+        missing: mask of the inputs that were missing and filled in, bool as ``x``; None where none was.
 
     Raises:
         ShapeError: ``x``, ``y`` and ``weights`` differ in rows.
@@ -104,6 +43,9 @@ class Part:
     x: Any
     y: np.ndarray
     weights: np.ndarray | None = None
+    rows: np.ndarray | None = None
+    groups: np.ndarray | None = None
+    missing: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         for x in self.inputs:
@@ -140,9 +82,18 @@ class Encoder(ABC):
     Subclasses are frozen dataclasses; their fields are what a run folder stores.
     """
 
+    @property
+    def scaled(self) -> np.ndarray | None:
+        """Mask of the inputs that a scaling changes, bool ``(features,)``; None for all."""
+        return None
+
     @abstractmethod
     def encode(self, source: Any) -> np.ndarray:
         """The array ``x`` for ``source``."""
+
+    def refit(self, train: Part, held_out: Part | None) -> tuple["Encoder", Part, Part | None]:
+        """The encoder and the parts with what is estimated from training rows estimated from these."""
+        return self, train, held_out
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data that JSON can hold."""
@@ -185,6 +136,13 @@ class Dataset:
             returned in the units of ``y``.
         encoder: converts new raw input to ``x``; None where the input is an array already.
         source: origin of the data.
+        targets: names of the columns to predict; empty where they have none.
+        scaling: how the preprocessing is fitted to other training rows: a name of `SCALINGS`, or ``"auto"``; None where
+            it was given and stays.
+        order: what a part of the rows must respect when it is set apart: ``"none"``, ``"time"`` (rows are in the order
+            of time) or ``"groups"``.
+        notes: choices made in preparing the data, in words.
+        naive: predictions of the held-out rows without any learning, such as a series' last value, by name.
     """
 
     name: str
@@ -197,6 +155,26 @@ class Dataset:
     target_preprocessing: Preprocessing = Preprocessing()
     encoder: Encoder | None = None
     source: str = "arrays in memory"
+    targets: tuple[str, ...] = ()
+    scaling: str | None = None
+    order: Literal["none", "time", "groups"] = "none"
+    notes: tuple[str, ...] = ()
+    naive: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def refit(self, train: Part, held_out: Part | None) -> Self:
+        """The same dataset with its rows divided in another way; what was estimated from rows is estimated anew.
+
+        Args:
+            train: the rows to learn from, of this dataset.
+            held_out: the rows to measure generalisation on; or None.
+        """
+        encoder = self.encoder
+        if encoder is not None:
+            encoder, train, held_out = encoder.refit(train, held_out)
+        changed = replace(self, train=train, held_out=held_out, encoder=encoder, naive={})
+        if self.scaling is None:
+            return changed
+        return replace(changed, preprocessing=fit_preprocessing(train.x, self.scaling, encoder))
 
     @property
     def input_shape(self) -> tuple[Any, ...]:
@@ -233,90 +211,8 @@ class Dataset:
             "input": self.preprocessing,
             "source": self.source,
         }
-        return f"Dataset {self.name!r}" + "".join(f"\n  {key:10}{line}" for key, line in lines.items() if line)
-
-
-def make_dataset(
-    x: Any,
-    y: Any = None,
-    *,
-    name: str = "arrays",
-    task: Task | None = None,
-    classes: Sequence[str] | None = None,
-    weights: Any = None,
-    held_out: float | tuple[Any, ...] | None = 0.2,
-    seed: int = 0,
-    preprocessing: Preprocessing | Literal["auto", "standardise", "min_max", "none"] = "auto",
-    features: Sequence[str] = (),
-    encoder: Encoder | None = None,
-    source: str = "arrays in memory",
-) -> Dataset:
-    """Make a checked `Dataset` from two arrays.
-
-    The task is inferred from ``y`` unless given: text or booleans are classes; whole numbers are classes where they
-    repeat (two values, or at most max(20, √rows) and at most half the rows), else a regression; other numbers are a
-    regression; 2-D rows of 0 and 1 are one-hot classes where each sums to 1, else labels.
-
-    Args:
-        x: inputs ``(rows, …)``. uint8 and bool are kept in 8 bits, other numbers become float32.
-        y: targets ``(rows,)`` or ``(rows, outputs)``; None where a network learns from the inputs alone: a
-            reconstruction, by an autoencoder, or with ``task="generation"`` new examples, by a GAN.
-        name: a short name for messages and run folders.
-        task: overrides the inference.
-        classes: class names in order; ``y`` then holds these names, or numbers from 0 to C − 1.
-        weights: a weight for each row, at least 0; it stays with its row when rows are held out.
-        held_out: fraction of the rows to hold out, in (0, 1), drawn class by class; a pair ``(x, y)``, or ``(x, y,
-            weights)``; or None.
-        seed: of the draw.
-        preprocessing: ``"standardise"`` gives mean 0 and standard deviation 1 over the training part (each feature of a
-            table, all values of an image or sequence together; constants are only shifted), ``"min_max"`` the range
-            0 … 1. ``"auto"`` standardises float tables, scales uint8 by 1/255 unless it is all 0 and 1, and leaves the
-            rest.
-        features: names of the inputs.
-        encoder: kept in the dataset.
-        source: kept in the dataset.
-
-    Raises:
-        DataError: no rows, a value that is not a finite number, one class only, a label outside ``classes``, a class
-            too small to split; names the row and column, from 0.
-        ShapeError: ``x`` and ``y``, or training and held-out part, do not fit together.
-
-    Example:
-        >>> data = make_dataset([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0], name="xor", held_out=None)
-        >>> data
-        Dataset 'xor'
-          task      binary (2: 0, 1)
-          train     4 examples of shape (2,), float32
-          held out  none
-          input     x' = (x − shift) · scale, feature by feature
-          source    arrays in memory
-
-    Where other libraries differ: scikit-learn leaves scaling to a pipeline and Keras to a layer; here it is part of the
-    data, so that prediction on new data repeats it exactly.
-    """
-    x = as_inputs(x)
-    if y is None:
-        task = task or "reconstruction"
-        require(task, OneOf(UNTARGETED), "task", "Any other task needs targets y.")
-        target = Target(task)
-    else:
-        target = infer_target(y, task=task, classes=classes)
-    whole = _part(target, x, y, weights)
-    if features and x.shape[1:] != (len(features),):
-        raise ShapeError(f"{len(features)} feature names for inputs of shape {x.shape[1:]}; give one per column.")
-    if held_out is None:
-        train, rest = whole, None
-    elif isinstance(held_out, tuple):
-        train, rest = whole, _given_part(held_out, whole, target)
-    else:
-        require(held_out, FRACTION, "held_out", "Use held_out=None to train on all rows.")
-        stratify = target.task in ("binary", "multiclass")
-        train, rest = map(whole.take, split_rows(whole.y, held_out, seed, stratify, target.classes))
-    if not isinstance(preprocessing, Preprocessing):
-        require(preprocessing, OneOf(("auto", *SCALINGS)), "preprocessing")
-        preprocessing = _choose_preprocessing(train.x, preprocessing)
-    facts: dict[str, Any] = {"features": tuple(features), "preprocessing": preprocessing}
-    return Dataset(name, train, rest, target.task, target.classes, **facts, encoder=encoder, source=source)
+        listed = [(key, str(line)) for key, line in lines.items() if line] + [("note", note) for note in self.notes]
+        return f"Dataset {self.name!r}" + "".join(f"\n  {key:10}{line}" for key, line in listed)
 
 
 def reconstruction(data: Dataset) -> Dataset:
@@ -326,6 +222,7 @@ def reconstruction(data: Dataset) -> Dataset:
         data: any dataset; its targets are left out.
 
     Example:
+        >>> from pellucid.data import make_dataset
         >>> whole = reconstruction(make_dataset(np.eye(10), list("abcdefghij"), task="multiclass", held_out=None))
         >>> whole.task, whole.outputs
         ('reconstruction', 10)
@@ -340,6 +237,7 @@ def generation(data: Dataset) -> Dataset:
         data: any dataset; its targets are left out.
 
     Example:
+        >>> from pellucid.data import make_dataset
         >>> generation(make_dataset(np.eye(4), [0, 1, 0, 1], held_out=None)).task
         'generation'
     """
@@ -349,8 +247,22 @@ def generation(data: Dataset) -> Dataset:
 def _without_targets(data: Dataset, task: Task) -> Dataset:
     if data.task == task:
         return data
-    parts = [None if part is None else Part(part.x, part.x, part.weights) for part in (data.train, data.held_out)]
-    return replace(data, train=parts[0], held_out=parts[1], task=task, classes=())
+    parts = [None if part is None else replace(part, y=part.x) for part in (data.train, data.held_out)]
+    return replace(data, train=parts[0], held_out=parts[1], task=task, classes=(), targets=(), naive={})
+
+
+def fit_preprocessing(x: np.ndarray, scaling: str, encoder: Encoder | None = None) -> Preprocessing:
+    """Fit a scaling to training inputs.
+
+    Args:
+        x: the inputs.
+        scaling: a name of `SCALINGS`, or ``"auto"`` for what their shape asks for.
+        encoder: of a table, which knows which of its inputs are scaled.
+    """
+    fitted = (usual_preprocessing if scaling == "auto" else SCALINGS[scaling])(x)
+    if encoder is None or encoder.scaled is None or fitted.is_identity:
+        return fitted
+    return Preprocessing(np.where(encoder.scaled, fitted.shift, 0), np.where(encoder.scaled, fitted.scale, 1))
 
 
 def as_weights(weights: Any, rows: int) -> np.ndarray | None:
@@ -381,129 +293,3 @@ def _check_weights(weights: np.ndarray, rows: int) -> None:
         raise ShapeError(f"{rows} rows need as many weights, one for each. Received: {received}.")
 
 
-def _part(target: Target, x: Any, y: Any, weights: Any = None) -> Part:
-    x = as_inputs(x)
-    return Part(x, x if target.task in UNTARGETED else target.encode(y), as_weights(weights, len(x)))
-
-
-def _given_part(held_out: tuple[Any, ...], train: Part, target: Target) -> Part:
-    if len(held_out) not in (2, 3):
-        raise ShapeError(f"held_out is a pair (x, y), or (x, y, weights). Received: {len(held_out)} values.")
-    part = _part(target, *held_out)
-    for name, array, trained in (("examples", part.x, train.x), ("targets", part.y, train.y)):
-        if array.shape[1:] != trained.shape[1:] or array.dtype != trained.dtype:
-            raise ShapeError(
-                f"held-out {name} are {array.dtype} of shape {array.shape[1:]}, training {name} {trained.dtype} of "
-                f"shape {trained.shape[1:]}. Both must be alike."
-            )
-    return part
-
-
-def standardise(x: np.ndarray) -> Preprocessing:
-    """Scale ``x`` to mean 0 and standard deviation 1: ``x' = (x − mean) · 1 / standard deviation``.
-
-    Args:
-        x: training inputs. A table ``(rows, features)`` is standardised feature by feature, an array of more axes by
-            one mean and one standard deviation. Constants get scale 1.
-
-    Example:
-        >>> standardise(np.array([[1.0, 7.0], [3.0, 7.0]])).apply_numpy(np.array([[1.0, 7.0], [3.0, 7.0]]))
-        array([[-1.,  0.],
-               [ 1.,  0.]], dtype=float32)
-    """
-    axes = 0 if x.ndim == 2 else None
-    std = np.std(x, axis=axes, dtype=np.float64)
-    # Rounding can give a constant column a standard deviation of 1e-17, so constancy is tested directly.
-    constant = (x.max(axis=axes) == x.min(axis=axes)) | (std < np.finfo(np.float32).tiny)
-    return Preprocessing(np.mean(x, axis=axes, dtype=np.float64), 1 / np.where(constant, 1, std))
-
-
-def min_max(x: np.ndarray) -> Preprocessing:
-    """Scale ``x`` to the range 0 … 1: ``x' = (x − min) · 1 / (max − min)``.
-
-    Args:
-        x: training inputs; by feature or as a whole as in `standardise`. Constants get scale 1.
-
-    Example:
-        >>> min_max(np.array([[1.0, 7.0], [3.0, 7.0]])).apply_numpy(np.array([[1.0, 7.0], [3.0, 7.0]]))
-        array([[0., 0.],
-               [1., 0.]], dtype=float32)
-    """
-    axes = 0 if x.ndim == 2 else None
-    low, high = x.min(axis=axes).astype(np.float64), x.max(axis=axes).astype(np.float64)
-    return Preprocessing(low, 1 / np.where(high > low, high - low, 1))
-
-
-SCALINGS: dict[str, Callable[[np.ndarray], Preprocessing]] = {
-    "standardise": standardise,
-    "min_max": min_max,
-    "none": lambda x: Preprocessing(),
-}
-"""Scalings of inputs, or of the targets of a regression, by name; each is fitted to the training rows."""
-
-
-def _choose_preprocessing(x: np.ndarray, choice: str) -> Preprocessing:
-    if choice in SCALINGS:
-        return SCALINGS[choice](x)
-    if x.dtype == np.uint8:
-        return Preprocessing(scale=1 / 255) if x.max() > 1 else Preprocessing()
-    return standardise(x) if x.ndim == 2 else Preprocessing()
-
-
-def split(part: Part, fraction: float, seed: int, stratify: bool) -> tuple[Part, Part]:
-    """Split a random fraction of the rows off.
-
-    Args:
-        part: the rows.
-        fraction: in (0, 1).
-        seed: of the draw; the same seed gives the same parts.
-        stratify: keep each class's fraction in both parts; ``y`` then holds one class number per row.
-
-    Returns:
-        The remaining part and the drawn part, both shuffled.
-
-    Raises:
-        DataError: too few rows, or a class too small for both parts.
-
-    Example:
-        >>> part = Part(np.arange(10)[:, None], np.array([0, 1] * 5))
-        >>> rest, drawn = split(part, 0.2, seed=0, stratify=True)
-        >>> len(rest), sorted(drawn.y.tolist())
-        (8, [0, 1])
-    """
-    rest, drawn = map(part.take, split_rows(part.y, fraction, seed, stratify))
-    return rest, drawn
-
-
-def split_rows(
-    y: np.ndarray, fraction: float, seed: int, stratify: bool, classes: Sequence[str] = ()
-) -> tuple[np.ndarray, np.ndarray]:
-    """The row numbers of the two parts of `split`."""
-    require(fraction, FRACTION, "the fraction to split off")
-    require(seed, WholeNumber(0), "seed")
-    rows = len(y)
-    drawn = math.ceil(fraction * rows)  # as scikit-learn rounds
-    advice = "Give more rows, or split off nothing (held_out=None)."
-    if drawn >= rows:
-        raise DataError(f"{rows} rows cannot be split with a fraction of {fraction:g}. {advice}")
-    if stratify:
-        labels = y.reshape(rows)
-        values, counts = np.unique(labels, return_counts=True)
-        if counts.min() < 2:
-            number = int(values[counts.argmin()])
-            name = classes[number] if classes else number
-            raise DataError(
-                f"class {name!r} has only 1 row, so it cannot be in both parts of a split. Add rows, remove or merge "
-                "the class, pass task='regression' if the target is a quantity, or split off nothing (held_out=None)."
-            )
-        if min(drawn, rows - drawn) < len(values):
-            raise DataError(
-                f"{rows} rows of {len(values)} classes cannot be split with a fraction of {fraction:g}: parts of "
-                f"{rows - drawn} and {drawn} rows cannot hold every class. {advice}"
-            )
-    from sklearn.model_selection import train_test_split  # lazily: it takes a second to import
-
-    rest, drawn_rows = train_test_split(
-        np.arange(rows), test_size=drawn, random_state=seed, stratify=y.reshape(rows) if stratify else None
-    )
-    return np.asarray(rest), np.asarray(drawn_rows)

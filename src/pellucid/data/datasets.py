@@ -19,10 +19,12 @@ import numpy as np
 
 from pellucid.core.errors import DataError, UnknownName, did_you_mean
 from pellucid.core.files import cache_folder, sha256, write_bytes
-from pellucid.data.arrays import Dataset, Part, Preprocessing, make_dataset
+from pellucid.data.arrays import Dataset, Part
+from pellucid.data.build import make_dataset
 from pellucid.data.download import Progress, download
-from pellucid.data.encoding import Task
 from pellucid.data.points import GaussianMixture, gaussian_grid, gaussian_ring
+from pellucid.data.preprocessing import Preprocessing
+from pellucid.data.targets import Task
 
 MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 """Address of MNIST, unless the environment variable ``PELLUCID_MNIST_URL`` names a mirror."""

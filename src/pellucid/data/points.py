@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from pellucid.core.errors import ShapeError
-from pellucid.data.arrays import Dataset, make_dataset
+from pellucid.data.arrays import Dataset
+from pellucid.data.build import make_dataset
 
 HIGH_QUALITY = 3.0
 """Largest distance of a high-quality sample from a centre, in standard deviations; 98.9 % of true points."""

@@ -1,157 +1,419 @@
-"""Tables from CSV, Parquet, data frames and lists of rows.
+"""Tables from files, data frames, dictionaries, arrays and lists of rows."""
 
-Reading is strict: a ragged line, a repeated header or an impossible cell is refused with its line or row.
-"""
-
-import csv
+import bz2
+import gzip
+import io
+import json
+import lzma
 import os
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias
+from typing import Any
 
 import numpy as np
 
-from pellucid.core.errors import DataError, MissingExtra, did_you_mean
+from pellucid.core.errors import DataError, MissingExtra, ShapeError
+from pellucid.data.delimited import read_delimited
+from pellucid.data.encoding import kind_of
+from pellucid.data.table import Table, Texts, Values, normal, text_of
 
-Texts: TypeAlias = list[str | None]
-"""A column of text; None where the value is missing."""
+MAGIC: dict[bytes, Callable[[bytes], bytes]] = {
+    b"\x1f\x8b": gzip.decompress,
+    b"BZh": bz2.decompress,
+    b"\xfd7zXZ\x00": lzma.decompress,
+    b"\x28\xb5\x2f\xfd": lambda content: _arrow_decompress(content, "zstd"),
+    b"\x04\x22\x4d\x18": lambda content: _arrow_decompress(content, "lz4"),
+}
+"""First bytes of compressed files, and how they are unpacked."""
+LARGEST_DENSE = 1 << 31
+"""Most bytes of a sparse matrix once it is dense."""
 
-MISSING = frozenset({"", "na", "n/a", "nan", "null"})
-"""Cells that count as missing, in lower case."""
 
-DELIMITERS = ",;\t|"
-
-
-@dataclass(frozen=True, eq=False)
-class Table:
-    """Columns of equal length.
+def read_table(
+    source: Any,
+    *,
+    header: bool = True,
+    names: Sequence[str] = (),
+    na: Sequence[str] | None = None,
+    encoding: str | None = None,
+    texts: Sequence[str] = (),
+) -> Table:
+    """Read a table from whatever holds one.
 
     Args:
-        name: a short name.
-        source: the file or frame, for error messages.
-        columns: by header, float64 (NaN where missing) or texts.
-        rows: their number.
-        row_numbers: for each row the number that the user knows it by.
-        unit: what that number counts: the file's ``"line"``, from 1, or the ``"row"``, from 0.
-        whole: headers of the numeric columns that hold whole numbers by type.
+        source: the path of a file: separated values (compressed or not), JSON lines, Parquet, Arrow, ``.npy``, Excel; a
+            data frame (pandas, Polars, PyArrow, …); a dictionary of columns; a list of ``{column: value}``; a
+            structured, masked, sparse or plain array of two axes, whose columns are named "0", "1", ….
+        header: True if the first line of separated values holds the names of the columns.
+        names: of the columns, where the source has none.
+        na: cells that count as missing, besides empty ones; None for the usual ones.
+        encoding: of the characters of a file; found out if None.
+        texts: columns that are read as they are written, digits or not.
+
+    Raises:
+        DataError: a source that is no table; names the line.
+        MissingExtra: an Excel file without the package that reads it.
     """
-
-    name: str
-    source: str
-    columns: Mapping[str, np.ndarray | Texts]
-    rows: int
-    row_numbers: Sequence[int]
-    unit: str = "row"
-    whole: frozenset[str] = frozenset()
-
-    def row_name(self, row: int) -> str:
-        """The row's name: ``line 17`` of a file, else ``row 15``."""
-        return f"{self.unit} {self.row_numbers[row]}"
-
-    def refuse(self, name: str, row: int, value: object, advice: str) -> NoReturn:
-        """Raise `DataError` for a cell, with advice."""
-        raise DataError(f"column {name!r} holds {value} at {self.row_name(row)}{advice}")
-
-    def select(self, names: Iterable[str]) -> "Table":
-        """Select columns."""
-        return replace(self, columns={name: self.columns[name] for name in names})
-
-    def with_numbers(self, names: Iterable[str]) -> "Table":
-        """Replace columns of text by their `numbers`."""
-        return replace(self, columns={**self.columns, **{name: self.numbers(name) for name in names}})
-
-    def take(self, rows: np.ndarray) -> "Table":
-        """Select rows, in this order."""
-        columns = {
-            name: column[rows] if isinstance(column, np.ndarray) else [column[row] for row in rows]
-            for name, column in self.columns.items()
-        }
-        return replace(self, columns=columns, rows=len(rows), row_numbers=[self.row_numbers[row] for row in rows])
-
-    def require_column(self, name: str) -> None:
-        """Raise `DataError` with advice unless there is a column of that name."""
-        if name not in self.columns:
-            raise DataError(
-                f"{self.source} has no column {name!r}.{did_you_mean(name, self.columns)} Columns: "
-                f"{', '.join(map(repr, self.columns))}."
-            )
-
-    def missing(self, name: str) -> np.ndarray:
-        """Mask of a column's missing values, bool ``(rows,)``."""
-        column = self.columns[name]
-        return np.isnan(column) if isinstance(column, np.ndarray) else np.array([text is None for text in column])
-
-    def numbers(self, name: str) -> np.ndarray:
-        """A column as float64, NaN where missing.
-
-        Raises:
-            DataError: a text that is no number, an infinite number, or no such column.
-        """
-        self.require_column(name)
-        column = self.columns[name]
-        if isinstance(column, np.ndarray):
-            values = column
-        else:
-            numbers = [np.nan if text is None else number_of(text) for text in column]
-            if None in numbers:
-                row = numbers.index(None)
-                self.refuse(name, row, f"the text {column[row]!r}", ", where a number is needed.")
-            values = np.array(numbers, np.float64)
-        if np.isinf(values).any():
-            row = int(np.isinf(values).argmax())
-            self.refuse(name, row, values[row], ". Correct the value, or leave the cell empty if it is missing.")
-        return values
-
-    def texts(self, name: str) -> Texts:
-        """A column as texts, None where missing; numbers as 3, 2.5."""
-        self.require_column(name)
-        column = self.columns[name]
-        return [_text(value) for value in column.tolist()] if isinstance(column, np.ndarray) else column
-
-
-def number_of(text: str) -> float | None:
-    """Parse a text as a number; None if it is none.
-
-    Example:
-        >>> number_of("1e3"), number_of("12 cm"), number_of("1_000")
-        (1000.0, None, None)
-    """
-    try:
-        return None if "_" in text else float(text)  # float allows 1_000, no other program does
-    except ValueError:
-        return None
-
-
-def _text(value: Any) -> str | None:
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        value = int(value)  # so that 3.0 in a frame and 3 in a file are the same category
-    return None if value is None else _cell(str(value))
-
-
-def _cell(text: str) -> str | None:
-    text = text.strip()
-    return None if len(text) < 5 and text.lower() in MISSING else text
-
-
-def read_table(source: Any) -> Table:
-    """Read a CSV or Parquet file, data frame or list of rows."""
     if isinstance(source, Table):
         return source
+    markers = None if na is None else frozenset({"", *(str(text).strip().lower() for text in na)})
     if isinstance(source, (str, os.PathLike)):
-        path = Path(source)
-        if path.suffix.lower() not in _READERS:
+        table = _read_file(Path(source), header, names, markers, encoding, frozenset(map(normal, texts)))
+    else:
+        table = _read_object(source)
+        if names:
+            table = _renamed(table, names)
+    return replace(table, na=markers)
+
+
+def _renamed(table: Table, names: Sequence[str]) -> Table:
+    if len(names) != len(table.columns):
+        raise DataError(f"{len(names)} names for the {len(table.columns)} columns of {table.source}.")
+    return replace(table, columns=dict(zip(map(normal, names), table.columns.values(), strict=True)))
+
+
+# ---- Files ----
+
+
+def _read_file(
+    path: Path,
+    header: bool,
+    names: Sequence[str],
+    na: frozenset[str] | None,
+    encoding: str | None,
+    texts: frozenset[str],
+) -> Table:
+    source = repr(str(path))
+    try:
+        with open(path, "rb") as file:
+            start = file.read(8)
+        content: bytes | Path = path
+        if unpack := next((unpack for magic, unpack in MAGIC.items() if start.startswith(magic)), None):
+            content = unpack(path.read_bytes())
+            start = content[:8]
+        elif start.startswith(b"PK\x03\x04") and not _is_excel(path):
+            content = _only_member(path)
+            start = content[:8]
+    except (OSError, EOFError, ValueError, lzma.LZMAError, zipfile.BadZipFile) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"cannot read {source}: {reason}.") from error
+    name = path.name.split(".")[0] or path.name
+    if start.startswith(b"PAR1"):
+        return _read_parquet(content, name, source)
+    if start.startswith(b"ARROW1"):
+        return _read_arrow(content, name, source)
+    if start.startswith(b"\x93NUMPY"):
+        return _read_npy(content, name, source)
+    if start.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        return _read_excel(path, name, source, header, names)
+    first = start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    if first == b"{" or (first == b"[" and path.suffixes and ".json" in "".join(path.suffixes)):
+        return _read_json(content, name, source, first == b"[")
+    options: dict[str, Any] = {"header": header, "names": names, "na": na, "encoding": encoding, "texts": texts}
+    return read_delimited(content, name, source, **options)
+
+
+def _arrow_decompress(content: bytes, codec: str) -> bytes:
+    import pyarrow
+
+    return pyarrow.CompressedInputStream(pyarrow.BufferReader(content), codec).read()
+
+
+def _only_member(path: Path) -> bytes:
+    with zipfile.ZipFile(path) as archive:
+        members = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX")]
+        if len(members) != 1:
             raise DataError(
-                f"cannot tell what {str(path)!r} is by its ending {path.suffix!r}. Known: {', '.join(_READERS)}."
+                f"{str(path)!r} is an archive of {len(members)} files ({', '.join(members[:5])}). Unpack it, and give "
+                "one of them."
             )
+        return archive.read(members[0])
+
+
+def _is_excel(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.startswith("xl/") for name in archive.namelist())
+    except zipfile.BadZipFile:
+        return False
+
+
+def _as_stream(content: bytes | Path) -> Any:
+    import pyarrow
+
+    return str(content) if isinstance(content, Path) else pyarrow.BufferReader(content)
+
+
+def _read_parquet(content: bytes | Path, name: str, source: str) -> Table:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        return _of_arrow(pyarrow.parquet.read_table(_as_stream(content)), name, source)
+    except pyarrow.ArrowException as error:
+        raise DataError(f"{source} is not a Parquet file: {error}.") from error
+
+
+def _read_arrow(content: bytes | Path, name: str, source: str) -> Table:
+    import pyarrow
+    import pyarrow.feather
+
+    try:
+        return _of_arrow(pyarrow.feather.read_table(_as_stream(content)), name, source)
+    except pyarrow.ArrowException as error:
+        raise DataError(f"{source} is not an Arrow file: {error}.") from error
+
+
+def _read_npy(content: bytes | Path, name: str, source: str) -> Table:
+    try:
+        array = np.load(content if isinstance(content, Path) else io.BytesIO(content), allow_pickle=False)
+    except ValueError as error:
+        raise DataError(f"{source} cannot be read: {error}.") from error
+    return replace(_of_array(array), name=name, source=source)
+
+
+def _read_excel(path: Path, name: str, source: str, header: bool, names: Sequence[str]) -> Table:
+    try:
+        import fastexcel
+    except ImportError as error:
+        raise MissingExtra("fastexcel", "excel", "Reading Excel files") from error
+    try:
+        book = fastexcel.read_excel(path)
+        options: dict[str, Any] = {} if header and not names else {"header_row": None}
+        sheet = book.load_sheet(0, **options).to_arrow()
+    except fastexcel.FastExcelError as error:
+        raise DataError(f"{source} is not an Excel file that can be read: {error}.") from error
+    table = _of_arrow(sheet, name, source)
+    if names or not header:
+        table = _renamed(table, names or [f"column_{i + 1}" for i in range(len(table.columns))])
+    others = book.sheet_names[1:]
+    note = f"the first sheet, {book.sheet_names[0]!r}, is read, not {', '.join(map(repr, others))}"
+    first = 2 if header and not names else 1
+    return replace(table, notes=(note,) if others else (), line_of=lambda row: first + row)
+
+
+def _read_json(content: bytes | Path, name: str, source: str, whole: bool) -> Table:
+    import pyarrow
+    import pyarrow.json
+
+    text = content.read_bytes() if isinstance(content, Path) else content
+    try:
+        if whole or b"\n" not in text.strip():
+            rows = json.loads(text)
+            rows = rows if isinstance(rows, list) else [rows]
+            return replace(_of_rows(rows, source), name=name, source=source)
+        options = pyarrow.json.ParseOptions(explicit_schema=None, newlines_in_values=False)
+        table = pyarrow.json.read_json(pyarrow.BufferReader(text), parse_options=options)
+    except (pyarrow.ArrowException, json.JSONDecodeError, UnicodeDecodeError) as error:
+        rows = []
+        for number, line in enumerate(text.splitlines(), start=1):
+            if line.strip():
+                try:
+                    rows.append(json.loads(line))
+                except (json.JSONDecodeError, UnicodeDecodeError) as wrong:
+                    if number == 1:
+                        raise DataError(f"{source} is not JSON: {wrong}.") from error
+                    raise DataError(f"line {number} of {source} is not JSON: {wrong}.") from error
+        return replace(_of_rows(rows, source), name=name, source=source)  # values of several kinds in a column
+    starts = [number for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    return replace(_of_arrow(table, name, source), line_of=lambda row: starts[row])
+
+
+# ---- Objects ----
+
+
+def _read_object(source: Any) -> Table:
+    if isinstance(source, Mapping):
+        return _of_columns({normal(name): values for name, values in source.items()}, "the dictionary")
+    if isinstance(source, np.ndarray):
+        return _of_array(source)
+    if hasattr(source, "toarray"):
+        return _of_array(dense(source, "the table"))
+    if isinstance(source, (list, tuple)):
+        if source and all(isinstance(row, Mapping) for row in source):
+            return _of_rows(source, "the list of rows")
+        raise DataError(f"a list of rows must hold at least one {{column: value}} table. Received: {source!r:.80}.")
+    return _of_frame(source)
+
+
+def dense(matrix: Any, name: str) -> np.ndarray:
+    """A sparse matrix as an array.
+
+    Raises:
+        DataError: a matrix that would take more than `LARGEST_DENSE` bytes.
+    """
+    rows, columns = matrix.shape
+    if rows * columns * 8 > LARGEST_DENSE:
+        raise DataError(
+            f"{name} is a sparse matrix ({type(matrix).__name__}) of {rows:,} × {columns:,}, which would take "
+            f"{rows * columns * 8 / 2**30:.1f} GiB as an array. Reduce its columns first, such as by "
+            "sklearn.decomposition.TruncatedSVD."
+        )
+    return np.asarray(matrix.toarray())
+
+
+def _of_columns(columns: Mapping[str, Any], source: str) -> Table:
+    if not columns:
+        raise DataError(f"{source} has no columns.")
+    _check_distinct(list(columns), source)
+    read = {name: _values(values, name, source) for name, values in columns.items()}
+    lengths = {name: len(values) for name, values in read.items()}
+    if len(set(lengths.values())) > 1:
+        raise ShapeError(f"the columns of {source} differ in length: {lengths}.")
+    rows = next(iter(lengths.values()))
+    if not rows:
+        raise DataError(f"{source} has no rows.")
+    return Table("table", source, read, np.arange(rows))
+
+
+def _of_rows(rows: Sequence[Any], source: str) -> Table:
+    if not rows or not all(isinstance(row, Mapping) for row in rows):
+        raise DataError(f"{source} must hold rows of named values. Received: {rows!r:.80}.")
+    header = [normal(name) for name in rows[0]]
+    for number, row in enumerate(rows):
+        if {normal(name) for name in row} != set(header):
+            raise DataError(f"row {number} has the columns {', '.join(map(str, row))}; row 0 has {', '.join(header)}.")
+    named = [{normal(name): value for name, value in row.items()} for row in rows]
+    return _of_columns({name: [row[name] for row in named] for name in header}, source)
+
+
+def _of_array(array: np.ndarray) -> Table:
+    source = "the array"
+    if array.dtype.names:
+        return _of_columns({normal(name): array[name] for name in array.dtype.names}, "the structured array")
+    if array.ndim != 2:
+        raise ShapeError(f"a table is an array of two axes, rows × columns. Received shape {array.shape}.")
+    return _of_columns({str(i): array[:, i] for i in range(array.shape[1])}, source)
+
+
+def _of_frame(frame: Any) -> Table:
+    import narwhals as nw
+
+    source = "the data frame"
+    try:
+        data = nw.from_native(frame, eager_only=True)
+    except TypeError as error:
+        raise DataError(
+            "a table is a file, a data frame (pandas, Polars, PyArrow), a dictionary of columns, an array of two axes or "
+            f"a list of rows. Received: {kind_of(frame)}."
+        ) from error
+    except nw.exceptions.NarwhalsError as error:
+        raise DataError(f"{source} cannot be read: {error}") from error
+    names = [normal(column) for column in data.columns]
+    _check_distinct(names, source)
+    columns = dict(zip(names, data.iter_columns(), strict=True))
+    table = _of_columns({name: _arrow_or_list(series) for name, series in columns.items()}, source)
+    index = nw.maybe_get_index(data)
+    if index is None or (getattr(index, "dtype", None) == np.int64 and (np.asarray(index) == table.numbers).all()):
+        return table
+    return replace(table, labels=list(index))
+
+
+def _arrow_or_list(series: Any) -> Any:
+    import pyarrow
+
+    try:
+        return series.to_arrow()
+    except (pyarrow.ArrowException, TypeError, OverflowError):
+        return series.to_list()
+
+
+def _of_arrow(table: Any, name: str, source: str) -> Table:
+    columns = {normal(column): table.column(i) for i, column in enumerate(table.column_names)}
+    if len(columns) != len(table.column_names):
+        _check_distinct([normal(column) for column in table.column_names], source)
+    return replace(_of_columns(columns, source), name=name)
+
+
+def _check_distinct(names: Sequence[str], source: str) -> None:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            first = list(names).index(name)
+            raise DataError(
+                f"{source} has two columns named {name!r} (columns {first + 1} and {index + 1}). Rename one of them."
+            )
+
+
+def _values(values: Any, name: str, source: str) -> Values:
+    """A column of whatever kind as numbers, times or texts."""
+    import pyarrow as pa
+    from pyarrow import types
+
+    if isinstance(values, np.ma.MaskedArray):
+        return _values(pa.array(values.data, mask=np.ma.getmaskarray(values)), name, source)
+    if not isinstance(values, (pa.Array, pa.ChunkedArray)):
+        array = values if isinstance(values, np.ndarray) else None
+        if array is not None and array.ndim > 1:
+            raise ShapeError(f"column {name!r} of {source} is an array of shape {array.shape}: one value a row is needed.")
+        if isinstance(values, (str, bytes)) or not hasattr(values, "__len__"):
+            raise DataError(f"column {name!r} of {source} is {kind_of(values)}, not a list or array of values.")
         try:
-            return _READERS[path.suffix.lower()](path)
-        except OSError as error:
-            raise DataError(f"cannot read {str(path)!r}: {error.strerror or error}.") from error
-    if isinstance(source, Sequence):
-        return _read_rows(source)
-    return _read_frame(source, "table", "the data frame")
+            values = pa.array(values, from_pandas=True)
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):
+            return Texts.of(None if _is_missing(value) else text_of(value) for value in values)
+    kind = values.type
+    if types.is_dictionary(kind):
+        values = values.cast(kind.value_type)
+        kind = values.type
+    if types.is_null(kind):
+        return Texts((), np.full(len(values), -1, np.int32))
+    if types.is_boolean(kind) or types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+        return _texts(values.cast(pa.string()) if not types.is_boolean(kind) else values)
+    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+        return _numbers(values)
+    if types.is_timestamp(kind) or types.is_date(kind):
+        plain = values.cast(pa.timestamp("s"), safe=False) if not getattr(kind, "tz", None) else _local(values)
+        return plain.to_numpy(zero_copy_only=False) if isinstance(plain, pa.Array) else plain.to_numpy()
+    if types.is_duration(kind):
+        seconds = values.cast(pa.duration("ns"), safe=False).cast(pa.int64())
+        return _numbers(seconds) / 1e9
+    if types.is_time(kind):
+        return _texts(values.cast(pa.string()))
+    raise DataError(
+        f"column {name!r} of {source} holds {kind}: one number, text or time in each row is needed. Leave it out, or "
+        "spread it over several columns."
+    )
+
+
+def _local(values: Any) -> Any:
+    import pyarrow as pa
+    from pyarrow import compute
+
+    return compute.local_timestamp(values).cast(pa.timestamp("s"), safe=False)
+
+
+def _numbers(values: Any) -> Values:
+    import pyarrow as pa
+    from pyarrow import compute
+
+    if pa.types.is_integer(values.type):
+        largest = compute.max(compute.abs(values.cast(pa.float64(), safe=False))).as_py()
+        if largest is not None and largest > 2**53:  # as numbers, neighbours would be the same
+            return Texts.of(None if value is None else str(value) for value in values.to_pylist())
+    numbers = values.cast(pa.float64(), safe=False)
+    return numbers.to_numpy(zero_copy_only=False) if isinstance(numbers, pa.Array) else numbers.to_numpy()
+
+
+def _texts(values: Any) -> Texts:
+    import pyarrow as pa
+
+    whole = values.dictionary_encode()
+    whole = whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole
+    whole = whole.unify_dictionaries().chunk(0) if isinstance(whole, pa.ChunkedArray) else whole
+    codes = whole.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
+    distinct = [text_of(value).strip() for value in whole.dictionary.to_pylist()]
+    if len(set(distinct)) < len(distinct):  # blanks around them were all that they differed by
+        return Texts.of(None if code < 0 else distinct[code] for code in codes.tolist())
+    return Texts(tuple(distinct), codes).missing_where({""})
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value != value or str(value) in ("NaT", "<NA>")
+
+
+# ---- Pairs of texts ----
 
 
 def read_pairs(path: str | os.PathLike[str] | None, default: str, form: str, origin: str) -> list[tuple[str, str]]:
@@ -183,119 +445,3 @@ def read_pairs(path: str | os.PathLike[str] | None, default: str, form: str, ori
 def pairs_path(path: str | os.PathLike[str] | None, default: str) -> Path:
     """The given path, else ``default`` in the folder that ``PELLUCID_DATA`` names."""
     return Path(os.environ.get("PELLUCID_DATA", "."), default) if path is None else Path(path)
-
-
-def _read_csv(path: Path) -> Table:
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            outside_quotes = "".join(file.readline().split('"')[::2])
-            file.seek(0)
-            delimiter = max(DELIMITERS, key=outside_quotes.count)
-            return _read_lines(csv.reader(file, delimiter=delimiter, strict=True), path)
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{str(path)!r} is not UTF-8 (it holds the byte {error.object[error.start]:#x}). Save it as UTF-8 (in a "
-            "spreadsheet: 'CSV UTF-8')."
-        ) from error
-
-
-def _read_lines(lines: Any, path: Path) -> Table:
-    source = repr(str(path))
-    try:
-        header = [cell.strip() for cell in next(lines, [])]
-        if not any(header):
-            raise DataError(f"{source} is empty. The first line must hold the names of the columns.")
-        if all(number_of(cell) is not None for cell in header):
-            raise DataError(
-                f"the first line of {source} holds only numbers ({', '.join(header[:5])}). It must hold the names of "
-                "the columns."
-            )
-        _check_header(header, source)
-        columns: list[Texts] = [[] for _ in header]
-        starts: list[int] = []
-        start = lines.line_num + 1
-        for cells in lines:
-            if cells:  # not a blank line
-                if len(cells) != len(header):
-                    raise DataError(
-                        f"line {start} of {source} has {len(cells)} cells where {len(header)} are expected "
-                        f"({', '.join(header)}). Received: {cells}. A cell that holds a separator must be quoted."
-                    )
-                starts.append(start)
-                for column, cell in zip(columns, cells, strict=True):
-                    column.append(_cell(cell))
-            start = lines.line_num + 1
-    except csv.Error as error:
-        raise DataError(f"line {lines.line_num} of {source} is not CSV: {error}.") from error
-    if not starts:
-        raise DataError(f"{source} has a header and no rows.")
-    return Table(path.stem, str(path), dict(zip(header, columns, strict=True)), len(starts), starts, "line")
-
-
-def _check_header(header: Sequence[str], source: str) -> None:
-    for index, name in enumerate(header):
-        if not name:
-            raise DataError(f"column {index + 1} of {source} has no name in the header: {', '.join(header)}.")
-        if name in header[:index]:
-            raise DataError(
-                f"{source} has two columns named {name!r} (columns {header.index(name) + 1} and {index + 1}). Rename "
-                "one of them."
-            )
-
-
-def _read_parquet(path: Path) -> Table:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise MissingExtra("pyarrow", "data", "Reading Parquet files") from error
-    try:
-        return _read_frame(pyarrow.parquet.read_table(path), path.stem, str(path))
-    except pyarrow.ArrowException as error:
-        raise DataError(f"{str(path)!r} is not a Parquet file: {error}.") from error
-
-
-_READERS = {".csv": _read_csv, ".tsv": _read_csv, ".txt": _read_csv, ".parquet": _read_parquet, ".pq": _read_parquet}
-
-
-def _read_rows(rows: Sequence[Any]) -> Table:
-    if not rows or not all(isinstance(row, Mapping) for row in rows):
-        raise DataError(f"a list of rows must hold at least one {{column: value}} table. Received: {rows!r:.80}.")
-    header = [str(name) for name in rows[0]]
-    for number, row in enumerate(rows):
-        if row.keys() != rows[0].keys():
-            raise DataError(f"row {number} has the columns {', '.join(map(str, row))}; row 0 has {', '.join(header)}.")
-    columns = {str(name): [_text(row[name]) for row in rows] for name in rows[0]}
-    return Table("table", "the list of rows", columns, len(rows), range(len(rows)))
-
-
-def _read_frame(frame: Any, name: str, source: str) -> Table:
-    import narwhals as nw
-
-    try:
-        data = nw.from_native(frame, eager_only=True)
-    except TypeError as error:
-        kind = type(frame).__name__
-        advice = {"ndarray": " For arrays: make_dataset(x, y).", "dict": " For columns: pandas.DataFrame(…)."}
-        raise DataError(
-            "a table is a path, a data frame (pandas, Polars, PyArrow) or a list of rows. Received: "
-            f"{kind}.{advice.get(kind, '')}"
-        ) from error
-    except nw.exceptions.NarwhalsError as error:
-        raise DataError(f"{source} cannot be read: {error}") from error
-    header = [str(column) for column in data.columns]
-    _check_header(header, source)
-    if not len(data):
-        raise DataError(f"{source} has no rows.")
-    columns: dict[str, np.ndarray | Texts] = {}
-    whole = set()
-    for column, series in zip(header, data.iter_columns(), strict=True):
-        if series.dtype.is_numeric():
-            columns[column] = series.cast(nw.Float64).to_numpy().astype(np.float64)
-            whole |= {column} if series.dtype.is_integer() else set()
-        else:
-            null = series.is_null().to_list()
-            columns[column] = [
-                None if empty else _text(value) for value, empty in zip(series.to_list(), null, strict=True)
-            ]
-    return Table(name, source, columns, len(data), range(len(data)), whole=frozenset(whole))

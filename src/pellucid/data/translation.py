@@ -15,7 +15,8 @@ import numpy as np
 
 from pellucid.core.constraints import WholeNumber, require
 from pellucid.core.errors import DataError
-from pellucid.data.arrays import FRACTION, Dataset, Encoder, Part
+from pellucid.data.arrays import Dataset, Encoder, Part
+from pellucid.data.splits import FRACTION
 from pellucid.data.reading import pairs_path, read_pairs
 
 SPECIAL = ("<pad>", "<start>", "<end>", "<unknown>")

@@ -18,7 +18,7 @@ import tomli_w
 from pellucid.core.constraints import WholeNumber, require
 from pellucid.core.errors import DataError, InvalidValue, TrainingDiverged
 from pellucid.data import Dataset
-from pellucid.data.encoding import UNTARGETED
+from pellucid.data.targets import UNTARGETED
 from pellucid.doctor.adversarial import coverage_of
 from pellucid.doctor.baselines import Baselines
 from pellucid.doctor.diagnose import diagnose, with_rows

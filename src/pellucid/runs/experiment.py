@@ -383,7 +383,7 @@ def open_data(settings: Mapping[str, Any]) -> "Dataset":
         UnknownName: no dataset of that name, as where the data came as arrays, which only the caller can give again.
     """
     from pellucid.data import generation, load_dataset, load_table, load_translations, reconstruction
-    from pellucid.data.encoding import UNTARGETED
+    from pellucid.data.targets import UNTARGETED
 
     options = {name: value for name, value in settings.items() if name not in ("file", "name", "pairs")}
     untargeted = options.pop("task") if options.get("task") in UNTARGETED else None

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from pellucid.data import Dataset, Encoder, Preprocessing
-from pellucid.data.encoding import Target, Task, as_array
+from pellucid.data.encoding import as_array
+from pellucid.data.targets import Target, Task
 
 PREPARED = ("preprocessing", "target_preprocessing")
 """The facts of a dataset that are arrays."""

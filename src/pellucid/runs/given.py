@@ -11,7 +11,8 @@ from pellucid.architectures.gan import GAN
 from pellucid.core.errors import InvalidValue
 from pellucid.data import Dataset, make_dataset
 from pellucid.data.arrays import as_weights
-from pellucid.data.encoding import Task, as_array, kind_of
+from pellucid.data.encoding import as_array, kind_of
+from pellucid.data.targets import Task
 from pellucid.functions.losses import losses
 from pellucid.network import Network, check_tokens
 

@@ -14,7 +14,7 @@ from pellucid.core.errors import InvalidValue
 from pellucid.core.registry import describe
 from pellucid.core.types import Specification
 from pellucid.data import Dataset, generation
-from pellucid.data.encoding import UNTARGETED
+from pellucid.data.targets import UNTARGETED
 from pellucid.functions.activations import activations
 from pellucid.functions.losses import losses
 from pellucid.functions.metrics import metrics

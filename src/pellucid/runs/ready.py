@@ -14,7 +14,7 @@ from pellucid.architectures.tasks import check_loss, check_output
 from pellucid.core.constraints import NOT_NEGATIVE, require
 from pellucid.core.errors import DataError, InvalidValue
 from pellucid.core.types import Array
-from pellucid.data import Dataset, Part, split
+from pellucid.data import Dataset, Part, validation_rows
 from pellucid.functions.losses import Loss, losses
 from pellucid.functions.metrics import metrics
 from pellucid.functions.regularizers import regularizers
@@ -216,10 +216,7 @@ def _rows(part: Part, weights: np.ndarray | None, loss: Loss, data: Dataset) -> 
 
 def _validation_rows(data: Dataset, experiment: Experiment) -> tuple[np.ndarray, np.ndarray]:
     """The indices of the rows that are trained on, and of those that are watched instead."""
-    indices = Part(np.arange(len(data.train)), data.train.y)
-    by_class = data.task in ("binary", "multiclass")
-    kept, watched = split(indices, experiment.validation, experiment.seed, stratify=by_class)
-    return np.asarray(kept.x), np.asarray(watched.x)
+    return validation_rows(data, experiment.validation, experiment.seed)
 
 
 def with_row_weights(data: Dataset, experiment: Experiment, weights: np.ndarray) -> Dataset:

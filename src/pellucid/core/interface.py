@@ -1,0 +1,61 @@
+"""The words of the interface in use: a message names an option as the user would type it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_COMMAND_LINE: ContextVar[bool] = ContextVar("command line", default=False)
+
+
+@contextmanager
+def command_line() -> Iterator[None]:
+    """Name options as on the command line, within this block."""
+    token = _COMMAND_LINE.set(True)
+    try:
+        yield
+    finally:
+        _COMMAND_LINE.reset(token)
+
+
+def on_command_line() -> bool:
+    """True within `command_line`."""
+    return _COMMAND_LINE.get()
+
+
+def option(name: str, *values: object) -> str:
+    """An option with a value, as it is typed in Python or on the command line.
+
+    Args:
+        name: the keyword of Python.
+        values: alternatives; none for a switch.
+
+    Example:
+        >>> option("held_out", 0.2), option("missing", "drop", "mean")
+        ('held_out=0.2', "missing='drop' or 'mean'")
+        >>> with command_line():
+        ...     option("held_out", 0.2), option("missing", "drop", "mean")
+        ('--held-out 0.2', '--missing drop or mean')
+    """
+    if on_command_line():
+        shown = " or ".join(_quoted(str(value)) for value in values)
+        return f"--{name.replace('_', '-')} {shown}".rstrip()
+    return f"{name}={' or '.join(map(repr, values)) or True}"
+
+
+def kind_option(column: str, kind: str) -> str:
+    """The option that declares the kind of a column.
+
+    Example:
+        >>> kind_option("post code", "category")
+        "columns={'post code': 'category'}"
+        >>> with command_line():
+        ...     kind_option("post code", "category")
+        "--as 'post code=category'"
+    """
+    if on_command_line():
+        return f"--as {_quoted(f'{column}={kind}')}"
+    return f"columns={{{column!r}: {kind!r}}}"
+
+
+def _quoted(text: str) -> str:
+    return text if text and not set(text) & set(" '\"$?*;|&<>()") else f"'{text}'"

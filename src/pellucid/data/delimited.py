@@ -1,0 +1,444 @@
+"""Files of separated values: their layout is worked out from the first lines, their cells are read by pyarrow.
+
+Numbers are converted block by block, so that a file of 200,000 lines needs little more memory than its numbers take. A
+line that pyarrow refuses is looked up again here, to say which it is and what is wrong with it.
+"""
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pellucid.core.errors import DataError
+from pellucid.core.interface import on_command_line, option
+from pellucid.data.numerals import MARKERS, decimal_of, number_of
+from pellucid.data.table import Table, Texts, Values, missing_of, normal
+
+DELIMITERS = "\t;|,"
+"""Separators that are looked for; the first that fits wins, since decimal commas look like separators too."""
+SEEN_BYTES = 1 << 18
+SEEN_LINES = 300
+BLOCK = 1 << 18
+"""Bytes that are converted at a time: enough for speed, and few for memory (measured: 3.4 times the file's size in all
+with these, 4.3 with four times as many)."""
+_NOT_PLAIN = r"^[+-]?(0[0-9]|[0-9]{16})"
+"""Digits that are no number to compute with: a code such as 007, or more digits than a number keeps."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The way that a file writes its table.
+
+    Args:
+        names: of the columns.
+        delimiter: between two cells; a blank stands for any number of blanks.
+        lines: lines before the first row.
+        decimal: the decimal separator, where it is plain to see.
+        notes: choices, in words.
+    """
+
+    names: tuple[str, ...]
+    delimiter: str
+    lines: int
+    decimal: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read_delimited(
+    content: bytes | Path,
+    name: str,
+    source: str,
+    *,
+    header: bool = True,
+    names: Sequence[str] = (),
+    texts: frozenset[str] = frozenset(),
+    na: frozenset[str] | None = None,
+    encoding: str | None = None,
+) -> Table:
+    """Read separated values from a file, or from its content.
+
+    Args:
+        content: the path of a file, or what it holds.
+        name: of the table.
+        source: for error messages.
+        header: True if the first line holds the names of the columns.
+        names: of the columns, for a file without them.
+        texts: columns that are read as they are written, digits or not.
+        na: cells that count as missing, in lower case; None for the usual ones.
+        encoding: of the characters; found out if None.
+
+    Raises:
+        DataError: a file that holds no table; names the line.
+    """
+    notes: list[str] = []
+    with open(content, "rb") if isinstance(content, Path) else io.BytesIO(content) as file:
+        head = file.read(SEEN_BYTES)
+    coding = encoding or _encoding_of(head)
+    if coding != "utf-8":
+        content, notes = _as_utf8(content, coding, source, encoding is None)
+        head = content[:SEEN_BYTES]
+    if not head.strip():
+        raise DataError(f"{source} is empty.")
+    try:
+        text = head.decode("utf-8", "ignore" if len(head) == SEEN_BYTES else "strict").removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        options: dict[str, Any] = {"header": header, "names": names, "texts": texts, "na": na}
+        return read_delimited(content, name, source, **options, encoding=_single_byte(content))
+    layout = _layout(text, len(head) == SEEN_BYTES, source, header, tuple(map(normal, names)))
+    if layout.delimiter == " ":
+        whole = content.read_bytes() if isinstance(content, Path) else content
+        content = re.sub(rb"[ \t]+", b"\t", re.sub(rb"(?m)^[ \t]+|[ \t]+$", b"", whole))
+        layout = replace(layout, delimiter="\t")
+    columns = _Reader(content, layout, source, texts, na).read()
+    table = Table(
+        name,
+        source,
+        columns,
+        np.arange(len(next(iter(columns.values())))),
+        line_of=_line_finder(content, layout),
+        notes=(*notes, *layout.notes),
+        decimal=layout.decimal,
+    )
+    return _without_empty_rows(table)
+
+
+def _encoding_of(head: bytes) -> str:
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    even, odd = head[:1000:2].count(0), head[1:1000:2].count(0)
+    if max(even, odd) > len(head[:1000]) / 8:
+        return "utf-16-le" if odd > even else "utf-16-be"
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 4 or len(head) < SEEN_BYTES:
+            return _single_byte(head)
+    return "utf-8"
+
+
+def _single_byte(content: bytes | Path) -> str:
+    content = content.read_bytes() if isinstance(content, Path) else content
+    return "latin-1" if any(byte in content for byte in b"\x81\x8d\x8f\x90\x9d") else "cp1252"
+
+
+def _as_utf8(content: bytes | Path, coding: str, source: str, guessed: bool) -> tuple[bytes, list[str]]:
+    whole = content.read_bytes() if isinstance(content, Path) else content
+    try:
+        converted = whole.decode(coding).removeprefix("\ufeff").encode()
+    except (UnicodeDecodeError, LookupError) as error:
+        raise DataError(f"{source} cannot be read as {coding}: {error}. Say {option('encoding', 'utf-8')}.") from error
+    shown = {"cp1252": "Windows-1252 (Latin-1)", "latin-1": "Latin-1"}.get(coding, coding.upper())
+    return converted, [f"characters read as {shown}"] if guessed else []
+
+
+# ---- The layout ----
+
+
+def _layout(text: str, cut: bool, source: str, header: bool, names: tuple[str, ...]) -> Layout:
+    lines = text.splitlines(keepends=True)
+    if cut and len(lines) > 1:
+        lines = lines[:-1]
+    lines = lines[:SEEN_LINES]
+    separator_line = re.match(r"sep=(.)\r?\n?$", lines[0])
+    delimiter = separator_line[1] if separator_line else _delimiter_of(lines)
+    rows = [(start, cells) for start, cells in _parsed(lines, delimiter, source) if any(cells)]
+    if separator_line:
+        rows = rows[1:]
+    if not rows:
+        raise DataError(f"{source} is empty.")
+    notes: list[str] = []
+    rows, left_out = _without_preamble(rows)
+    if left_out:
+        notes.append(f"the first {left_out} lines left out: no table yet" if left_out > 1 else "the first line left out")
+    start, first = rows[0]
+    if not header or names:
+        if names and len(names) != len(first):
+            raise DataError(
+                f"{len(names)} names for {len(first)} columns: line {start} of {source} holds "
+                f"{', '.join(map(repr, first[:10]))}."
+            )
+        columns = names or tuple(f"column_{i + 1}" for i in range(len(first)))
+        before = start - 1
+    else:
+        columns = _names_of(start, rows, source, notes)
+        before = rows[1][0] - 1 if len(rows) > 1 else text.count("\n") + 1
+        rows = rows[1:]
+        if not rows:
+            raise DataError(f"{source} has a header and no rows.")
+    _check_names(columns, source)
+    by_column = zip(*(cells for _, cells in rows if len(cells) == len(columns)), strict=False)
+    return Layout(columns, delimiter, before, decimal_of(by_column, delimiter), tuple(notes))
+
+
+def _parsed(lines: Sequence[str], delimiter: str, source: str) -> list[tuple[int, list[str]]]:
+    # Each row with the line that it begins in, from 1.
+    if delimiter == " ":
+        return [(number, line.split()) for number, line in enumerate(lines, start=1)]
+    rows, start = [], 1
+    reader = csv.reader(lines, delimiter=delimiter)
+    try:
+        for cells in reader:
+            rows.append((start, [cell.strip() for cell in cells]))
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(f"line {start} of {source} is not separated values: {error}.") from error
+    return rows
+
+
+def _delimiter_of(lines: Sequence[str]) -> str:
+    best, best_agreement = ",", 0.0
+    for delimiter in DELIMITERS:
+        try:
+            counts = Counter(len(cells) for cells in csv.reader(lines, delimiter=delimiter) if cells)
+        except csv.Error:
+            continue
+        usual, times = max(counts.items(), key=lambda pair: (pair[1], pair[0]), default=(1, 0))
+        agreement = times / max(sum(counts.values()), 1) if usual > 1 else 0
+        if agreement > best_agreement + 1e-9:
+            best, best_agreement = delimiter, agreement
+    blanks = Counter(len(line.split()) for line in lines if line.strip())
+    if best_agreement == 0 and len(blanks) == 1 and next(iter(blanks)) > 1:
+        numbers = [number_of(cell) is not None for line in lines[1:] for cell in line.split()]
+        if numbers and np.mean(numbers) > 0.5:
+            return " "
+    return best
+
+
+def _without_preamble(rows: list[tuple[int, list[str]]]) -> tuple[list[tuple[int, list[str]]], int]:
+    """The rows from the header on, and the number of lines before it."""
+    usual = Counter(len(cells) for _, cells in rows).most_common(1)[0][0]
+    first = next(i for i, (_, cells) in enumerate(rows) if len(cells) == usual)
+    header = rows[first][1]
+    as_header = all(header) and len(set(header)) == usual and not any(number_of(cell) is not None for cell in header)
+
+    def is_preamble(cells: list[str]) -> bool:
+        written = sum(map(bool, cells))
+        return cells[0].startswith("#") or (written <= 1 < usual) or (len(cells) < usual - 1 and as_header)
+
+    if first and all(is_preamble(cells) for _, cells in rows[:first]):
+        return rows[first:], rows[first][0] - 1
+    return rows, 0
+
+
+def _names_of(start: int, rows: list[tuple[int, list[str]]], source: str, notes: list[str]) -> tuple[str, ...]:
+    cells = [normal(cell) for cell in rows[0][1]]
+    if len(rows) > 1 and all(len(others) == len(cells) + 1 for _, others in rows[1:]):
+        cells.insert(0, "")  # R writes no name above the names of the rows
+    numbers = [number_of(cell) for cell in cells]
+    values = [number for number in numbers if number is not None]
+    steps = np.diff(values)
+    counted = len(values) > 1 and len(set(steps)) == 1 and steps[0] > 0
+    a_year = len(values) == 1 and len(cells) > 1 and 1800 <= values[0] <= 2200
+    if values and (len(values) == len(cells) or not (counted or a_year)):
+        shown = ", ".join(cells[:6])
+        raise DataError(
+            f"line {start} of {source} should hold the names of the columns, and holds numbers: {shown}. If it is a row, "
+            f"say {'--no-header' if on_command_line() else 'header=False'}, or give the names: {_names_example()}."
+        )
+    unnamed = [i for i, cell in enumerate(cells) if not cell]
+    if unnamed:
+        notes.append(
+            f"{'column' if len(unnamed) == 1 else 'columns'} {', '.join(str(i + 1) for i in unnamed)} without a name"
+        )
+    return tuple(cell or f"column_{i + 1}" for i, cell in enumerate(cells))
+
+
+def _names_example() -> str:
+    return "--names a,b,c" if on_command_line() else "names=['a', 'b', 'c']"
+
+
+def _check_names(names: Sequence[str], source: str) -> None:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise DataError(
+                f"{source} has two columns named {name!r} (columns {names.index(name) + 1} and {index + 1}). Rename "
+                "one of them."
+            )
+
+
+# ---- The cells ----
+
+
+class _Reader:
+    """Converts the cells of a file, block by block."""
+
+    def __init__(
+        self, content: bytes | Path, layout: Layout, source: str, texts: frozenset[str], na: frozenset[str] | None
+    ) -> None:
+        self.content, self.layout, self.source, self.na = content, layout, source, na
+        self.texts = set(layout.names) if layout.decimal == "," else {n for n in layout.names if n in texts}
+        self.block = BLOCK
+
+    def read(self) -> dict[str, Values]:
+        """The columns."""
+        self._check_quotes()
+        numbers, texts, late = self._convert(self.layout.names)
+        if late:  # read as numbers at first, but not all of them are
+            self.texts |= late
+            texts |= self._convert(tuple(late))[1]
+        columns: dict[str, Values] = {}
+        for name in self.layout.names:
+            columns[name] = _joined_texts(texts[name]) if name in texts else np.concatenate(numbers.pop(name))
+        return columns
+
+    def _convert(self, names: Sequence[str]) -> tuple[dict[str, list[Any]], dict[str, list[Any]], set[str]]:
+        import pyarrow as pa
+
+        numbers: dict[str, list[Any]] = {}
+        texts: dict[str, list[Any]] = {name: [] for name in names if name in self.texts}
+        late: set[str] = set()
+        try:
+            for batch in self._batches(names):
+                for name, cells in zip(names, batch.columns, strict=True):
+                    if name in late:
+                        continue
+                    converted = None if name in texts else _as_numbers(cells, self.na)
+                    if converted is not None:
+                        numbers.setdefault(name, []).append(converted)
+                    elif name in numbers:
+                        late.add(name)
+                        del numbers[name]
+                    else:
+                        texts.setdefault(name, []).append(_stripped(cells).dictionary_encode())
+        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+            if "straddl" in str(error) and self.block < 1 << 30:
+                self.block <<= 6
+                return self._convert(names)
+            self._explain(str(error))
+        for name in names:
+            if name not in numbers and name not in late and not texts.get(name):
+                raise DataError(f"{self.source} has a header and no rows.")
+        return numbers, texts, late
+
+    def _batches(self, names: Sequence[str]) -> Iterator[Any]:
+        import pyarrow as pa
+        from pyarrow import csv as arrow_csv
+
+        layout, content = self.layout, self.content
+        return arrow_csv.open_csv(
+            content if isinstance(content, Path) else pa.BufferReader(content),
+            arrow_csv.ReadOptions(
+                use_threads=False, block_size=self.block, skip_rows=layout.lines, column_names=list(layout.names)
+            ),
+            arrow_csv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),
+            arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(layout.names, pa.string()),
+                include_columns=list(names),
+                null_values=[""],
+                strings_can_be_null=True,
+            ),
+            memory_pool=pa.system_memory_pool(),
+        )
+
+    def _check_quotes(self) -> None:
+        blocks = [self.content] if isinstance(self.content, bytes) else _blocks(self.content)
+        if sum(block.count(b'"') for block in blocks) % 2:
+            quotes = 0
+            for number, line in enumerate(_lines(self.content), start=1):
+                odd = line.count('"') % 2
+                if odd and not quotes:
+                    opened = number
+                quotes = (quotes + odd) % 2
+            raise DataError(
+                f'{self.source} has an odd number of quotes ("): one that is opened is not closed. Look at line '
+                f"{opened} first."
+            )
+
+    def _explain(self, error: str) -> None:
+        expected = len(self.layout.names)
+        for start, cells in _rows(self.content, self.layout):
+            if cells and len(cells) != expected:
+                raise DataError(
+                    f"line {start} of {self.source} has {len(cells)} cells where {expected} are expected "
+                    f"({', '.join(self.layout.names)}). Received: {cells[:20]}. A cell that holds a separator must be "
+                    "quoted."
+                )
+        raise DataError(f"{self.source} cannot be read: {error}.")
+
+
+def _as_numbers(cells: Any, na: frozenset[str] | None) -> np.ndarray | None:
+    """A block of cells as numbers; None if a cell is none, or is written in another way."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    cells = _stripped(cells)
+    for markers in ((), MARKERS) if na is None else (na,):
+        if markers:
+            known = compute.is_in(compute.utf8_lower(cells), pa.array(sorted(markers)))
+            cells = compute.if_else(known, pa.scalar(None, pa.string()), cells)
+        try:
+            values = compute.cast(cells, pa.float64())
+        except pa.ArrowInvalid:
+            continue
+        if compute.any(compute.match_substring_regex(cells, _NOT_PLAIN)).as_py():
+            return None
+        # A block of missing values alone may yet turn out to be of texts: it is one or the other to both.
+        return values.to_numpy(zero_copy_only=False)
+    return None
+
+
+def _stripped(cells: Any) -> Any:
+    import pyarrow as pa
+    from pyarrow import compute
+
+    cells = compute.utf8_trim_whitespace(cells)
+    return compute.if_else(compute.equal(cells, ""), pa.scalar(None, pa.string()), cells)
+
+
+def _joined_texts(blocks: list[Any]) -> Texts:
+    import pyarrow as pa
+
+    whole = pa.chunked_array(blocks).unify_dictionaries().combine_chunks()
+    whole = whole.chunk(0) if isinstance(whole, pa.ChunkedArray) else whole
+    codes = whole.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
+    return Texts(tuple(whole.dictionary.to_pylist()), codes)
+
+
+def _without_empty_rows(table: Table) -> Table:
+    empty = np.all([missing_of(values) for values in table.columns.values()], axis=0)
+    if not empty.any():
+        return table
+    if empty.all():
+        raise DataError(f"{table.source} has a header and no rows.")
+    count = int(empty.sum())
+    kept = replace(table.take(np.flatnonzero(~empty)), notes=(*table.notes, f"{count} empty rows left out"))
+    return kept
+
+
+# ---- Lines again, to say where a fault is ----
+
+
+def _line_finder(content: bytes | Path, layout: Layout) -> Callable[[int], int]:
+    def line_of(row: int) -> int:
+        starts = (start for start, cells in _rows(content, layout) if cells)
+        return next((start for i, start in enumerate(starts) if i == row), layout.lines + 1 + row)
+
+    return line_of
+
+
+def _rows(content: bytes | Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:
+    lines = iter(_lines(content))
+    for _ in range(layout.lines):
+        next(lines, None)
+    reader = csv.reader(lines, delimiter=layout.delimiter)
+    start = layout.lines + 1
+    for cells in reader:
+        yield start, cells
+        start = layout.lines + 1 + reader.line_num
+
+
+def _lines(content: bytes | Path) -> Iterator[str]:
+    with open(content, "rb") if isinstance(content, Path) else io.BytesIO(content) as file:
+        yield from io.TextIOWrapper(file, "utf-8", errors="replace", newline="")
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            yield block

@@ -1,0 +1,169 @@
+"""Division of rows into a part to learn from and a part to measure on."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pellucid.core.constraints import Interval, WholeNumber, require
+from pellucid.core.errors import DataError
+from pellucid.core.interface import on_command_line, option
+from pellucid.data.arrays import Dataset, Part
+
+FRACTION = Interval(0, 1, closed="neither")
+USUAL_FRACTION = 0.2
+"""Fraction of the rows held out where nothing else is said."""
+
+
+def split(part: Part, fraction: float, seed: int, stratify: bool) -> tuple[Part, Part]:
+    """Split a random fraction of the rows off.
+
+    Args:
+        part: the rows.
+        fraction: in (0, 1).
+        seed: of the draw; the same seed gives the same parts.
+        stratify: keep each class's fraction in both parts; ``y`` then holds one class number per row.
+
+    Returns:
+        The remaining part and the drawn part, both shuffled.
+
+    Raises:
+        DataError: too few rows, or a class too small for both parts.
+
+    Example:
+        >>> part = Part(np.arange(10)[:, None], np.array([0, 1] * 5))
+        >>> rest, drawn = split(part, 0.2, seed=0, stratify=True)
+        >>> len(rest), sorted(drawn.y.tolist())
+        (8, [0, 1])
+    """
+    rest, drawn = map(part.take, split_rows(part.y, fraction, seed, stratify))
+    return rest, drawn
+
+
+def validation_rows(data: Dataset, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Divide the training rows of a dataset as its held-out rows were: by time, by groups, or by chance.
+
+    Args:
+        data: the dataset.
+        fraction: of the training rows, in (0, 1).
+        seed: of the draw.
+
+    Returns:
+        The numbers of the rows that are trained on, and of those that are watched.
+    """
+    part, stratify = data.train, data.task in ("binary", "multiclass")
+    if data.order == "time":
+        return last_rows(len(part), math.ceil(fraction * len(part)))
+    if data.order == "groups" and part.groups is not None:
+        return group_rows(part.groups, fraction, seed)
+    return split_rows(part.y, fraction, seed, stratify, data.classes)
+
+
+def held_out_rows(
+    held_out: Any,
+    y: np.ndarray,
+    *,
+    seed: int,
+    stratify: bool,
+    classes: Sequence[str] = (),
+    time: bool = False,
+    groups: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray | None, str]:
+    """Choose the rows to hold out.
+
+    Args:
+        held_out: a fraction, a number of rows, ``"last"`` for the last fifth, or None or 0 for none.
+        y: the targets of all rows.
+        seed: of the draw.
+        stratify: keep each class's fraction.
+        classes: names of the classes, for messages.
+        time: True if the rows are in the order of time, of which the last are held out.
+        groups: the group of each row, none of which is divided.
+
+    Returns:
+        The rows to learn from; the rows held out, or None; and how they were chosen, in words.
+    """
+    rows = len(y)
+    if held_out is None or (not isinstance(held_out, (str, bool)) and held_out == 0):
+        return np.arange(rows), None, ""
+    if isinstance(held_out, str) and held_out != "last":
+        raise DataError(f"held_out is a fraction, a number of rows, 0 or 'last'. Received: {held_out!r}.")
+    last = held_out == "last"
+    fraction = USUAL_FRACTION if last else held_out
+    if isinstance(fraction, int) and not isinstance(fraction, bool):
+        require(fraction, WholeNumber(1), "held_out")
+        if fraction >= rows:
+            raise DataError(f"{fraction} rows cannot be held out of {rows}. {_fewer()}")
+        fraction = fraction / rows
+    require(fraction, FRACTION, "held_out", "Say 0 to train on all rows, or a whole number for so many rows.")
+    if groups is not None:
+        train, drawn = group_rows(groups, fraction, seed)
+        count = len(np.unique(groups[drawn]))
+        return train, drawn, f"{count:,} of {len(np.unique(groups)):,} groups, drawn whole"
+    count = held_out if isinstance(held_out, int) else math.ceil(fraction * rows - 1e-9)
+    if time or last:
+        train, drawn = last_rows(rows, count)
+        return train, drawn, "the last in time" if time else "the last rows"
+    train, drawn = split_rows(y, fraction, seed, stratify, classes)
+    return train, drawn, "drawn class by class" if stratify else "drawn at random"
+
+
+def last_rows(rows: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """All rows but the last ``count``, and those."""
+    if not 0 < count < rows:
+        raise DataError(f"the last {count} of {rows} rows cannot be set apart. {_fewer()}")
+    return np.arange(rows - count), np.arange(rows - count, rows)
+
+
+def group_rows(groups: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of the two parts where a fraction of the groups is drawn."""
+    if len(np.unique(groups)) < 2:
+        raise DataError(f"all rows are of one group, which cannot be divided. {_fewer()}")
+    from sklearn.model_selection import GroupShuffleSplit
+
+    divide = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
+    rest, drawn = next(divide.split(np.zeros(len(groups)), groups=groups))
+    return np.asarray(rest), np.asarray(drawn)
+
+
+def split_rows(
+    y: np.ndarray, fraction: float, seed: int, stratify: bool, classes: Sequence[str] = ()
+) -> tuple[np.ndarray, np.ndarray]:
+    """The row numbers of the two parts of `split`."""
+    require(fraction, FRACTION, "the fraction to split off")
+    require(seed, WholeNumber(0), "seed")
+    rows = len(y)
+    drawn = math.ceil(fraction * rows - 1e-9)  # as scikit-learn rounds
+    if drawn >= rows:
+        raise DataError(f"{rows} rows cannot be split with a fraction of {fraction:g}. {_fewer()}")
+    if stratify:
+        labels = y.reshape(rows)
+        values, counts = np.unique(labels, return_counts=True)
+        if counts.min() < 2:
+            number = int(values[counts.argmin()])
+            name = classes[number] if len(classes) else number
+            raise DataError(
+                f"class {name!r} has only 1 row, so it cannot be in both parts of a split. Add rows, remove or merge "
+                f"the class, say {option('task', 'regression')} if the target is a quantity, or split off nothing "
+                f"({_nothing()})."
+            )
+        if min(drawn, rows - drawn) < len(values):
+            raise DataError(
+                f"{rows} rows of {len(values)} classes cannot be split with a fraction of {fraction:g}: parts of "
+                f"{rows - drawn} and {drawn} rows cannot hold every class. {_fewer()}"
+            )
+    from sklearn.model_selection import train_test_split  # lazily: it takes a second to import
+
+    rest, drawn_rows = train_test_split(
+        np.arange(rows), test_size=drawn, random_state=seed, stratify=y.reshape(rows) if stratify else None
+    )
+    return np.asarray(rest), np.asarray(drawn_rows)
+
+
+def _nothing() -> str:
+    return "--held-out 0" if on_command_line() else "held_out=None"
+
+
+def _fewer() -> str:
+    return f"Give more rows, or split off nothing ({_nothing()})."
