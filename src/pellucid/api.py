@@ -60,11 +60,11 @@ class Run(Trained):
         """The run of a record."""
         return cls(**{field.name: getattr(trained, field.name) for field in fields(trained)})
 
-    def predict(self, x: Any) -> np.ndarray:
+    def predict(self, x: Any, unknown: bool = False) -> np.ndarray:
         """Predict classes, numbers, an autoencoder's inputs again, or translations; see `Trained.predict`."""
         if self.facts.task == "translation":
             return np.array(self.translate(x))
-        return super().predict(x)
+        return super().predict(x, unknown)
 
     def evaluate(self, x: Any = None, y: Any = None, *, weights: Any = None) -> dict[str, float]:
         """Measure loss and metric on unseen rows, ``exact`` and ``bleu`` on sentence pairs; see `Trained.evaluate`."""

@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from pellucid.cli.options import as_json, print_json, print_table, say
-from pellucid.cli.settings import SPECIFICATION, SettingsCommand, Units, data_options, given_settings
-from pellucid.cli.train import data_settings
+from pellucid.cli.settings import SPECIFICATION, SettingsCommand, Units, given_settings
+from pellucid.cli.sources import data_options, data_settings
 
 
 @click.command(

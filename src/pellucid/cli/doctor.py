@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from pellucid.cli.options import as_json, print_json, say
-from pellucid.cli.settings import SettingsCommand, data_options
+from pellucid.cli.settings import SettingsCommand
+from pellucid.cli.sources import data_options
 from pellucid.cli.train import planned
 
 PROBLEMS = 1

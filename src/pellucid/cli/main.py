@@ -28,8 +28,11 @@ class Verbs(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb."""
+        from pellucid.core.interface import command_line
+
         try:
-            return super().invoke(ctx)
+            with command_line():
+                return super().invoke(ctx)
         except PellucidError as error:
             click.echo(f"pellucid: {error}", err=True)
             code = next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 2)

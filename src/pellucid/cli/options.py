@@ -5,12 +5,9 @@ import math
 import shutil
 import sys
 import tomllib
-from pathlib import Path
 from typing import Any
 
 import click
-
-TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".parquet")
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 
@@ -70,8 +67,3 @@ def _parsed(text: str) -> Any:
             return float(text)  # TOML asks for 1.0e-3 where users write 1e-3
         except ValueError:
             return text
-
-
-def is_table(path: str) -> bool:
-    """True for a table file, False for a dataset's name."""
-    return path.lower().endswith(TABLE_ENDINGS) or (Path(path).is_file() and not path.endswith(".toml"))

@@ -159,34 +159,3 @@ def progress_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(options):
         command = option(command)
     return command
-
-
-DATA = ("target", "weights", "ignore", "categorical", "missing", "task", "held_out")
-
-
-def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorator: how a table file is read."""
-    options = [
-        click.option("--target", help="Column to predict, for a table."),
-        click.option("--weights", metavar="COLUMN", help="Column of the weight of each row, at least 0; for a table."),
-        click.option("--ignore", multiple=True, metavar="COLUMN", help="Column to leave out; may be repeated."),
-        click.option("--categorical", multiple=True, metavar="COLUMN", help="Column of numbers that are categories."),
-        click.option(
-            "--missing",
-            type=click.Choice(["refuse", "drop", "mean", "median", "most_frequent"]),
-            default="refuse",
-            show_default=True,
-            help="What to do with missing values of a table.",
-        ),
-        click.option(
-            "--task",
-            type=click.Choice(["binary", "multiclass", "regression"]),
-            help="Task; inferred from the target if not given.",
-        ),
-        click.option(
-            "--held-out", type=float, default=0.2, show_default=True, help="Fraction of a table's rows held out."
-        ),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command

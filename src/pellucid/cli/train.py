@@ -6,16 +6,9 @@ from typing import Any
 
 import click
 
-from pellucid.cli.options import as_json, is_table, print_json, say
-from pellucid.cli.settings import (
-    DATA,
-    SettingsCommand,
-    data_options,
-    given_settings,
-    is_given,
-    progress_options,
-    run_options,
-)
+from pellucid.cli.options import as_json, print_json, say
+from pellucid.cli.settings import SettingsCommand, given_settings, is_given, progress_options, run_options
+from pellucid.cli.sources import data_options, data_settings
 
 
 @click.command(
@@ -24,7 +17,11 @@ from pellucid.cli.settings import (
 Examples:
   pellucid train mnist --network 128-128 --optimizer adam --learning-rate 1e-3 --batch-size 128
   pellucid train iris --network 16 --optimizer momentum:momentum=0.95 --schedule cosine_decay:epochs=50 --epochs 50
-  pellucid train houses.csv --target price --ignore id --missing median --early-stopping 10
+  pellucid train houses.csv --target price --as id=ignored --test sold-later.csv
+  pellucid train sales.csv.gz --target shoes --target hats --time day --window 28 --horizon 7 --network lstm
+  pellucid train visits.xlsx --target ill --group patient --na '?,-999'
+  pellucid train photos/ --network cnn                    a folder of images, one subfolder a class
+  pellucid train - --target price < houses.jsonl
   pellucid train churn.csv --target left --class-weights balanced --network 64-32 --dropout 0.2
   pellucid train mnist --network cnn --batch-size 128 --epochs 5
   pellucid train mnist --network lstm:bidirectional=true --batch-size 128
@@ -57,7 +54,10 @@ or names them, with what each reads, where the network branches:
 @run_options
 @as_json
 def train(source: str, as_json: bool, **options: Any) -> None:
-    """Train a network on DATA: the name of a dataset, a table file, sentence pairs, or an experiment.toml.
+    """Train a network on DATA: the name of a dataset, a file, a folder of images, or an experiment.toml.
+
+    A file is a table (separated values, JSON lines, Parquet, Excel, compressed or not; - for standard input), arrays
+    (.npz with x and y) or, for a translator, sentence pairs.
 
     The output layer and the loss are chosen from the target, and reported. The run is saved to a folder with its
     settings, weights, history and report; Ctrl-C leaves it resumable.
@@ -179,24 +179,6 @@ def _with_problems(trained: Any, settings: Path) -> Any:
     if problems:
         say(f"it is trained all the same; more: pellucid check {settings}")
     return replace(trained.notes, problems=problems)
-
-
-def data_settings(source: str, network: Any, options: dict[str, Any], seed: int) -> dict[str, Any]:
-    """Collect the options for opening the data."""
-    path = str(Path(source).resolve())
-    name = network.get("name") if isinstance(network, dict) else network
-    if is_table(source) and name == "translator":
-        return {"pairs": path, "seed": seed}
-    if not is_table(source):
-        for option in ("target", "weights"):
-            if options.get(option) is not None:
-                raise click.UsageError(f"--{option} is for table files; {source!r} is not one (.csv, .tsv, .parquet).")
-        return {"name": source, "seed": seed}
-    if options["target"] is None:
-        raise click.UsageError("name the column to predict: --target COLUMN.")
-    source_options = {option: options[option] for option in DATA if options.get(option)}
-    listed = {option: list(value) for option, value in source_options.items() if isinstance(value, tuple)}
-    return {"file": path, **source_options, **listed, "seed": seed}
 
 
 def _free_folder(name: str) -> Path:

@@ -2,50 +2,52 @@
 
 import csv
 import sys
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from pellucid.cli.options import as_json, is_table, print_json, say
+from pellucid.cli.options import as_json, print_json, say
+from pellucid.cli.sources import is_file, path_of, reading_options, reading_settings
 
 
 @click.command(
     epilog="""\b
 Examples:
   pellucid predict runs/houses-128-001 new.csv > predictions.csv
+  pellucid predict runs/houses-128-001 - < new.jsonl
+  pellucid predict runs/shoes-128-001 new.csv --unknown          rows of a colour that the training did not see
+  pellucid predict runs/photos-cnn-001 more-photos/
   pellucid predict runs/mnist-128-001 mnist --limit 5 --json
 """
 )
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("source", metavar="DATA")
 @click.option("--limit", type=click.IntRange(min=0), help="Only the first rows.")
+@click.option("--unknown", is_flag=True, help="Predict rows of a category that the training did not see, flagged.")
+@reading_options
 @as_json
-def predict(run: Path, source: str, limit: int | None, as_json: bool) -> None:
-    """Predict with a saved RUN for the rows of DATA: a table file, or a dataset's held-out rows.
+def predict(run: Path, source: str, limit: int | None, unknown: bool, as_json: bool, **options: Any) -> None:
+    """Predict with a saved RUN for the rows of DATA: a file, a folder of images, or a dataset's held-out rows.
 
     Prints CSV on stdout: the prediction of each row and, for classes, its probability; for an autoencoder, the mean
-    squared error of each row.
+    squared error of each row. Columns of a table are matched by name.
     """
     from pellucid.api import load
 
     loaded = load(run)
-    if is_table(source):
-        _needs_table(loaded, source)
-    x = source if is_table(source) else _held_out(source).x
-    x = loaded.as_inputs(x)[:limit]
-    if loaded.facts.task == "reconstruction":
-        rows = [{"error": round(float(error), 6)} for error in loaded.reconstruction_errors(x)]
-    else:
-        pairs = zip(loaded.predict(x), loaded.outputs(x), strict=True)
-        rows = [_row(prediction, output, loaded.facts.task) for prediction, output in pairs]
+    x, beside = _inputs(loaded, source, options, unknown)
+    x, beside = x[:limit], {name: values[:limit] for name, values in beside.items()}
+    columns = beside | _columns(loaded, x) if len(x) else {"prediction": []}
     if as_json:
-        print_json(rows)
+        print_json([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
         return
-    writer = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]) if rows else ["prediction"])
-    writer.writeheader()
-    writer.writerows(rows)
-    say(f"{len(rows)} predictions")
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    say(f"{len(x)} predictions")
 
 
 @click.command(
@@ -58,24 +60,95 @@ Examples:
 )
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("source", metavar="[DATA]", required=False)
+@reading_options
 @as_json
-def evaluate(run: Path, source: str | None, as_json: bool) -> None:
-    """Loss and metric of a saved RUN on DATA: a table file, a dataset's held-out rows, or its own held-out rows."""
+def evaluate(run: Path, source: str | None, as_json: bool, **options: Any) -> None:
+    """Loss and metric of a saved RUN on DATA: a file, a dataset's held-out rows, or its own held-out rows."""
     from pellucid.api import load
 
     loaded = load(run)
     if source is None:
         result = loaded.evaluate()
-    elif is_table(source):
-        _needs_table(loaded, source)
-        result = loaded.evaluate(source)
+    elif not is_file(source):
+        result = loaded.evaluate_part(_held_out(source))
     else:
-        part = _held_out(source)
-        result = loaded.evaluate_part(part)
+        result = _evaluate_file(loaded, path_of(source), options)
     if as_json:
         print_json(result)
     else:
         click.echo("\n".join(f"{name.replace('_', ' ')}: {value:.4f}" for name, value in result.items()))
+
+
+def _evaluate_file(loaded: Any, path: str, options: dict[str, Any]) -> dict[str, float]:
+    from pellucid.data.files import ARRAYS, HELD_OUT, read_arrays
+    from pellucid.data.images import ImageEncoder, load_images
+
+    if path.endswith(".npz"):
+        arrays = read_arrays(path)
+        pair = next(names for names in (*HELD_OUT, *ARRAYS) if set(names) <= arrays.keys())
+        return loaded.evaluate(arrays[pair[0]], arrays[pair[1]])
+    if isinstance(loaded.facts.encoder, ImageEncoder):
+        data = load_images(path, held_out=None)
+        return loaded.evaluate_part(data.train)
+    with _warnings_said():
+        return loaded.evaluate(_table(loaded, path, options))
+
+
+def _inputs(loaded: Any, source: str, options: dict[str, Any], unknown: bool) -> tuple[Any, dict[str, Sequence[Any]]]:
+    """The inputs of the rows of a source, and what is printed beside their predictions."""
+    from pellucid.data import TableEncoder
+    from pellucid.data.files import read_inputs
+    from pellucid.data.images import ImageEncoder, files_of
+    from pellucid.data.series import SeriesEncoder
+
+    encoder = loaded.facts.encoder
+    if not is_file(source):
+        return loaded.as_inputs(_held_out(source).x), {}
+    path = path_of(source)
+    if isinstance(encoder, ImageEncoder):
+        files = files_of(path)
+        return loaded.as_inputs(encoder.read(files)), {"file": [str(file) for file in files]}
+    if path.endswith((".npz", ".npy")) and not isinstance(encoder, (TableEncoder, SeriesEncoder)):
+        return loaded.as_inputs(read_inputs(path)), {}
+    table = _table(loaded, path, options)
+    if isinstance(encoder, SeriesEncoder):
+        return loaded.as_inputs(encoder.encode(table)), {"after": encoder.last_times(table)}
+    if not isinstance(encoder, TableEncoder):
+        return loaded.as_inputs(path), {}
+    x, flags, notes = encoder.encode_flagged(table, unknown)
+    for note in notes:
+        say(note)
+    flagged = (flags != "").sum()
+    if flagged:
+        say(f"{flagged} of {len(flags)} rows have a category that the training did not see: column 'note'")
+    return x, {"note": flags.tolist()} if unknown else {}
+
+
+def _table(loaded: Any, path: str, options: dict[str, Any]) -> Any:
+    """A table read as the run's was."""
+    from pellucid.data.reading import read_table
+
+    _needs_table(loaded, path)
+    encoder = loaded.facts.encoder
+    verbatim = [name for name, kind in options["columns"] if kind not in ("number", "date")]
+    opened = loaded.experiment.data
+    known = {name: opened[name] for name in ("na", "header", "names", "encoding") if name in opened}
+    if "header" in known or "names" in known:  # new rows may lack the target
+        known.pop("names", None)
+    verbatim += [c.name for c in getattr(encoder, "columns", ()) if c.kind in ("category", "text")]
+    return read_table(path, texts=verbatim, **known | reading_settings(options))
+
+
+class _warnings_said(warnings.catch_warnings):  # noqa: N801
+    """Prints the library's warnings of rows as messages."""
+
+    def __enter__(self) -> Any:
+        from pellucid.core.errors import DataWarning
+
+        entered = super().__enter__()
+        warnings.showwarning = lambda message, category, *rest, **more: say(str(message))
+        warnings.simplefilter("always", DataWarning)
+        return entered
 
 
 def _needs_table(loaded: Any, source: str) -> None:
@@ -85,8 +158,8 @@ def _needs_table(loaded: Any, source: str) -> None:
     if loaded.facts.encoder is None:
         raise DataError(
             f"{source!r} is a table, and this run was trained on {loaded.facts.name!r}, which is no table: it holds no "
-            "columns to read one by. Give the name of a dataset of the same kind; or train on a table, pellucid train "
-            "TABLE --target COLUMN, and predict with that run; or read the file in Python and use load(folder)."
+            "columns to read one by. Give the name of a dataset of the same kind, or arrays (.npy); or train on a "
+            "table, pellucid train TABLE --target COLUMN, and predict with that run."
         )
 
 
@@ -100,12 +173,24 @@ def _held_out(name: str) -> Any:
     return part
 
 
-def _row(prediction: Any, output: Any, task: str) -> dict[str, Any]:
+def _columns(loaded: Any, x: Any) -> dict[str, Sequence[Any]]:
+    """The predictions as columns of text and numbers."""
+    import numpy as np
+
+    task, names = loaded.facts.task, loaded.facts.targets
+    if task == "reconstruction":
+        return {"error": np.round(loaded.reconstruction_errors(x).astype(float), 6).tolist()}
+    outputs = loaded.outputs(x)
     if task == "regression":
-        values = output.tolist()
-        names = ["prediction"] if len(values) == 1 else [f"prediction_{i + 1}" for i in range(len(values))]
-        return dict(zip(names, values, strict=True))
+        if outputs.shape[1] == 1:
+            return {"prediction": outputs[:, 0].tolist()}
+        names = names or tuple(f"prediction_{i + 1}" for i in range(outputs.shape[1]))
+        return dict(zip(names, outputs.T.tolist(), strict=True))
+    predictions = loaded.predictions_of(outputs)
     if task == "multilabel":
-        return {f"label_{i + 1}": int(label) for i, label in enumerate(prediction)}
-    probability = float(output.max()) if task == "multiclass" else float(max(output[0], 1 - output[0]))
-    return {"prediction": str(prediction), "probability": round(probability, 6)}
+        labels = names or tuple(f"label_{i + 1}" for i in range(predictions.shape[1]))
+        return dict(zip(labels, predictions.T.tolist(), strict=True))
+    probability = outputs.max(axis=1) if task == "multiclass" else np.maximum(outputs[:, 0], 1 - outputs[:, 0])
+    return {"prediction": predictions.tolist(), "probability": np.round(probability.astype(float), 6).tolist()}
+
+

@@ -11,8 +11,9 @@ The exceptions::
     ├── MissingExtra      (ImportError)  an optional dependency that is not installed
     └── TrainingDiverged  (ArithmeticError)  a loss or gradient that became NaN or infinite
 
-and two warnings (UserWarning): `DoctorWarning`, of a training that begins although something is certainly wrong, and
-`ResumeWarning`, of one that is resumed and has nothing left to do.
+and three warnings (UserWarning): `DoctorWarning`, of a training that begins although something is certainly wrong,
+`ResumeWarning`, of one that is resumed and has nothing left to do, and `DataWarning`, of rows whose prediction rests on
+something made up for them.
 """
 
 import difflib
@@ -63,6 +64,10 @@ class DoctorWarning(UserWarning):
 
 class ResumeWarning(UserWarning):
     """A training that is resumed although it has nothing left to do."""
+
+
+class DataWarning(UserWarning):
+    """Rows whose values are missing or unknown, and what was taken instead."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

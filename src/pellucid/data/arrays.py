@@ -91,6 +91,14 @@ class Encoder(ABC):
     def encode(self, source: Any) -> np.ndarray:
         """The array ``x`` for ``source``."""
 
+    def encode_with_targets(self, source: Any) -> tuple[np.ndarray, Any]:
+        """The inputs and the targets of a source that holds both.
+
+        Raises:
+            DataError: the source holds inputs alone.
+        """
+        raise DataError("evaluate needs the targets y of the examples x.")
+
     def refit(self, train: Part, held_out: Part | None) -> tuple["Encoder", Part, Part | None]:
         """The encoder and the parts with what is estimated from training rows estimated from these."""
         return self, train, held_out

@@ -11,13 +11,13 @@ from pellucid.core.constraints import OneOf, require
 from pellucid.core.errors import DataError, ShapeError
 from pellucid.core.interface import option
 from pellucid.data.arrays import Dataset, Encoder, Part, as_weights, fit_preprocessing
-from pellucid.data.columns import DECLARED, decide
+from pellucid.data.columns import DECLARED
 from pellucid.data.encoding import as_array, as_inputs, plain
 from pellucid.data.numerals import number_of
 from pellucid.data.preprocessing import SCALINGS, Preprocessing
 from pellucid.data.reading import dense, read_table
 from pellucid.data.splits import held_out_rows
-from pellucid.data.table import Table, Texts, missing_of, normal
+from pellucid.data.table import Table, Texts, normal
 from pellucid.data.tables import MISSING, Missing, TableEncoder, check_digits, target_values
 from pellucid.data.targets import UNTARGETED, Target, Task, infer_target
 
@@ -226,7 +226,9 @@ def load_table(
         raise DataError(f"the target {targets[0]!r} is named twice.")
     if time is not None:
         time = table.find(time)
-        table = _in_time(table, time)
+        from pellucid.data.series import in_time
+
+        table = in_time(table, time)
     if window is not None:
         from pellucid.data.series import series_dataset
 
@@ -423,18 +425,6 @@ def _given_table_part(held_out: tuple[Any, ...], encoder: TableEncoder, target: 
     encoded, mask, _ = encoder.encode_raw(table)
     weighed = as_weights(weights[0] if weights else None, len(encoded))
     return Part(encoded, target.encode(as_array(y, "y")), weighed, table.row_labels(), None, mask)
-
-
-def _in_time(table: Table, name: str) -> Table:
-    """The rows in the order of a column of dates or numbers."""
-    column = decide(table, name)
-    values = column.parse(table) if column.kind != "identifier" else replace(column, kind="number").parse(table)
-    if isinstance(values, Texts):
-        raise DataError(f"the column {name!r} of {table.source} holds {column.reason}: times are dates or numbers.")
-    if missing_of(values).any():
-        row = int(missing_of(values).argmax())
-        raise DataError(f"the column of times {name!r} has no value at {table.row_name(row)}.")
-    return table.take(np.argsort(values, kind="stable"))
 
 
 def _names(target: str | Sequence[str]) -> tuple[str, ...]:

@@ -55,6 +55,8 @@ class Preprocessing:
     def apply_numpy(self, x: np.ndarray) -> np.ndarray:
         """Scale ``x`` to the float32 array that the network reads."""
         x = np.asarray(x, np.float32)
+        if self.log and (x <= 0).any():
+            raise DataError(f"{x.min():g} has no logarithm: targets that are scaled by it must be above 0.")
         scaled = ((np.log(x) if self.log else x) - self.shift) * self.scale
         return scaled if self.padding is None else keep_padding(np, x, scaled, self.padding)
 

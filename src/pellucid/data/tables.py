@@ -187,13 +187,18 @@ class TableEncoder(Encoder):
         assert parts[0] is not None
         return encoder, parts[0], parts[1]
 
-    def target_values(self, source: Any) -> np.ndarray:
-        """The targets of a table that holds them.
+    def encode_with_targets(self, source: Any) -> tuple[np.ndarray, np.ndarray]:
+        """The inputs and the targets of a table that holds both.
 
         Raises:
             DataError: a target column is missing.
         """
-        return target_values(self.read(source), self.targets, self.task)[0]
+        table = self.read(source)
+        values, absent = target_values(table, self.targets, self.task)
+        if absent.any():
+            place = table.row_name(int(absent.argmax()))
+            raise DataError(f"the target {' or '.join(map(repr, self.targets))} has no value at {place}.")
+        return self.encode_flagged(table)[0], values
 
     @staticmethod
     def fitted(

@@ -11,7 +11,7 @@ import numpy as np
 
 from pellucid.core.errors import DataError, InvalidValue
 from pellucid.core.formula import number as typeset
-from pellucid.data import Dataset, SentenceEncoder, TableEncoder, Vocabulary
+from pellucid.data import Dataset, SentenceEncoder, Vocabulary
 from pellucid.explanations.attribution import attribute
 from pellucid.explanations.checks import Requests
 from pellucid.explanations.explanation import Explanation, Facts, InputNumbers, LayerNumbers, LossNumbers
@@ -242,8 +242,7 @@ def _facts(run: Trained, example: Example, passes: Trace) -> Facts:
     features = encoder.words if isinstance(encoder, Vocabulary) else getattr(encoder, "features", example.features)
     names, words = facts.classes, ()
     if not names and facts.task == "regression":
-        name = encoder.target if isinstance(encoder, TableEncoder) else "y"
-        names = (name,) if prediction.size == 1 else tuple(f"{name}[{k}]" for k in range(prediction.size))
+        names = facts.targets or (("y",) if prediction.size == 1 else tuple(f"y[{k}]" for k in range(prediction.size)))
     true, says, answer = _answers(facts.task, names, passes.loss, target, prediction)
     title = f"{facts.name}: {example.name}"
     if run.adversarial:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from pellucid.data import Dataset, Part, TableEncoder, Vocabulary
+from pellucid.data.columns import Column
 from pellucid.report import picture
 from pellucid.report.document import Block, Columns, Figure, Inline, Picture, Table, number
 
@@ -51,15 +52,26 @@ def example_table(data: Dataset, part: Part, rows: np.ndarray, head: Sequence[st
     return Table(("row", *head, *names), shown)
 
 
+def _value(column: Column, inputs: np.ndarray) -> Inline:
+    """What a column held, of its inputs."""
+    if column.kind == "number":
+        return float(inputs[0])
+    if column.kind == "category":
+        return column.categories[inputs.argmax()] if inputs.any() else "unknown"
+    if column.kind == "date":
+        return f"{inputs[0]:.4g}"
+    return " ".join(column.categories[i] for i in np.flatnonzero(inputs)[:30])
+
+
 def _values_of(data: Dataset) -> tuple[list[str], Callable[[np.ndarray], list[Inline]]]:
     """The columns that an example is shown by, and its values in them, as they came."""
     if isinstance(data.encoder, TableEncoder):
-        columns = data.encoder.columns[:MOST_COLUMNS]
+        columns = data.encoder.inputs[:MOST_COLUMNS]
         ends = np.cumsum([len(column.features) for column in columns])
 
         def of_table(x: np.ndarray) -> list[Inline]:
             pieces = zip(columns, np.split(x[: ends[-1]], ends[:-1]), strict=True)
-            return [of.categories[piece.argmax()] if of.categories else float(piece[0]) for of, piece in pieces]
+            return [_value(column, piece) for column, piece in pieces]
 
         return [column.name for column in columns], of_table
     if isinstance(data.encoder, Vocabulary):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pellucid.data import Dataset, Part, TableEncoder
+from pellucid.data import Dataset, Part
 from pellucid.functions.losses import Reads
 from pellucid.report.chart import HeatMap, Histogram, ImageGrid, LineChart, ScatterChart, Series
 from pellucid.report.document import Block, Columns, Figure, Inline, Section, Table, number, percent
@@ -193,8 +193,7 @@ def _of_numbers(data: Dataset, part: Part, outputs: np.ndarray) -> list[Block]:
     true, predicted = part.y.astype(float), outputs.reshape(part.y.shape).astype(float)
     residuals = predicted - true
     several = true.shape[1] > 1
-    target = data.encoder.target if isinstance(data.encoder, TableEncoder) else "target"
-    names = [f"output {i + 1}" for i in range(true.shape[1])] if several else [target]
+    names = list(data.targets) or ([f"output {i + 1}" for i in range(true.shape[1])] if several else ["target"])
     r2 = _r2(np.square(residuals), true)
     rmse, mae, mean = np.sqrt(np.square(residuals).mean(axis=0)), np.abs(residuals).mean(axis=0), residuals.mean(axis=0)
     rows = list(zip(names, r2, rmse, mae, mean, strict=True))

@@ -32,7 +32,8 @@ if TYPE_CHECKING:  # ``--help`` shows the settings and imports neither jax nor n
     from pellucid.training import EarlyStopping
 
 ScalingChoice: TypeAlias = Literal["auto", "standardise", "min_max", "none"]
-CHOICES = get_args(ScalingChoice)
+TargetScalingChoice: TypeAlias = Literal["auto", "standardise", "min_max", "log", "none"]
+CHOICES, TARGET_CHOICES = get_args(ScalingChoice), get_args(TargetScalingChoice)
 RECORD = ("activations", "gradients", "updates", "weights")
 """Measurements of the layers by default."""
 SEEDS = WholeNumber(0, 2**32 - 1)
@@ -99,14 +100,14 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ] = None
     scale_inputs: Annotated[
         ScalingChoice,
-        Setting('How inputs are scaled; "auto": tables standardised, pixels by 1/255.', OneOf(CHOICES), _SUPERVISED),
+        Setting('How inputs are scaled; "auto": tables and sequences standardised, pixels by their range.', OneOf(CHOICES), _SUPERVISED),
     ] = "auto"
     scale_targets: Annotated[
-        ScalingChoice,
+        TargetScalingChoice,
         Setting(
-            'How the targets of a regression are scaled; "auto": standardised where output and loss allow it. '
-            "Predictions and metrics are in the target's own units.",
-            OneOf(CHOICES),
+            'How the targets of a regression are scaled; "auto": standardised where output and loss allow it; "log": '
+            "their logarithms standardised. Predictions and metrics are in the target's own units.",
+            OneOf(TARGET_CHOICES),
             _SUPERVISED,
         ),
     ] = "auto"
@@ -252,7 +253,7 @@ class Settings(TypedDict, total=False):
     seed: int
     class_weights: Literal["balanced"] | Mapping[Any, float] | None
     scale_inputs: ScalingChoice
-    scale_targets: ScalingChoice
+    scale_targets: TargetScalingChoice
     early_stopping: "EarlyStopping | int | None"
     validation: float
     critic_steps: int
@@ -382,7 +383,8 @@ def open_data(settings: Mapping[str, Any]) -> "Dataset":
     Raises:
         UnknownName: no dataset of that name, as where the data came as arrays, which only the caller can give again.
     """
-    from pellucid.data import generation, load_dataset, load_table, load_translations, reconstruction
+    from pellucid.data import generation, load_dataset, load_translations, reconstruction
+    from pellucid.data.files import open_file
     from pellucid.data.targets import UNTARGETED
 
     options = {name: value for name, value in settings.items() if name not in ("file", "name", "pairs")}
@@ -390,7 +392,7 @@ def open_data(settings: Mapping[str, Any]) -> "Dataset":
     if "pairs" in settings:
         data = load_translations(settings["pairs"], **options)
     elif "file" in settings:
-        data = load_table(settings["file"], **options)
+        data = open_file(settings["file"], **options)
     else:
         data = load_dataset(settings["name"], **options)
     if untargeted is None:

@@ -28,6 +28,7 @@ class DataFacts:
     preprocessing: Preprocessing
     target_preprocessing: Preprocessing
     encoder: Encoder | None
+    targets: tuple[str, ...] = ()
 
     @staticmethod
     def of(data: Dataset) -> "DataFacts":
@@ -45,6 +46,7 @@ class DataFacts:
             data.preprocessing,
             data.target_preprocessing,
             data.encoder,
+            data.targets,
         )
 
     def encode_target(self, y: Any) -> np.ndarray:
@@ -92,7 +94,7 @@ class DataFacts:
     def from_dict(plain: dict[str, Any], arrays: dict[str, np.ndarray]) -> "DataFacts":
         """Rebuild the facts that ``to_dict`` and ``to_arrays`` wrote."""
         encoder = None if plain["encoder"] is None else Encoder.restore(plain["encoder"])
-        tuples = {name: _as_tuple(plain[name]) for name in ("classes", "input_shape")}
+        tuples = {name: _as_tuple(plain[name]) for name in ("classes", "input_shape", "targets")}
         prepared = {part: Preprocessing.from_dict(under(part, arrays)) for part in PREPARED}
         facts: dict[str, Any] = plain | tuples | {"encoder": encoder} | prepared
         return DataFacts(**facts)
@@ -109,4 +111,5 @@ def _as_tuple(listed: Any) -> Any:
 
 
 def _whole(name: str) -> bool:
-    return name.removeprefix("-").isdecimal()
+    # 007 is a text: as a number it would come back as 7.
+    return name.removeprefix("-").isdecimal() and str(int(name)) == name

@@ -16,6 +16,7 @@ import numpy as np
 from pellucid.core.errors import DoctorWarning, InvalidValue, StorageError, TrainingDiverged, UnknownName
 from pellucid.core.files import cache_folder
 from pellucid.data import Dataset, SentencePairs, generation, make_dataset, reconstruction
+from pellucid.data.targets import TASKS
 from pellucid.optimizers import as_optimizer
 from pellucid.runs.checkpoint import save_training
 from pellucid.runs.experiment import Experiment, open_data
@@ -181,8 +182,19 @@ def score_held_out(trained: Trained) -> np.ndarray | None:
         trained.result = translation_metrics(trained, [(source, target) for source, target in held_out.pairs])
         return None
     outputs = trained.outputs(held_out.x)
-    trained.result = trained.metrics_of(outputs, held_out)
+    trained.result = trained.metrics_of(outputs, held_out) | _naive_metrics(trained)
     return outputs
+
+
+def _naive_metrics(trained: Trained) -> dict[str, float]:
+    """The metric of the forecasts that need no learning, beside which the network's is read."""
+    assert trained.data is not None
+    assert trained.data.held_out is not None
+    name = trained.program.metric.name
+    return {
+        f"{name} of the {forecast}": trained.metrics_of(outputs, trained.data.held_out)[name]
+        for forecast, outputs in trained.data.naive.items()
+    }
 
 
 def _warn_if_not_finite(trained: Trained, outputs: np.ndarray) -> None:
@@ -316,7 +328,7 @@ def data_of_run(files: RunFolder, settings: Mapping[str, Any], data: Any) -> Dat
         if task == "generation":
             data = make_dataset(x, task=task, held_out=None)
         else:
-            data = make_dataset(x, y, seed=manifest["seed"], task="binary" if task == "binary" else None)
+            data = make_dataset(x, y, seed=manifest["seed"], task=task if task in TASKS else None)
     if data is None:
         try:
             data = open_data(settings)

@@ -11,20 +11,18 @@ from pellucid.architectures.gan import GAN
 from pellucid.core.errors import InvalidValue
 from pellucid.data import Dataset, make_dataset
 from pellucid.data.arrays import as_weights
+from pellucid.data.build import is_table
 from pellucid.data.encoding import as_array, kind_of
-from pellucid.data.targets import Task
-from pellucid.functions.losses import losses
 from pellucid.network import Network, check_tokens
 
 
-def dataset_of(data: Any, network: Any, loss: Any, seed: int, weights: Any = None) -> Dataset:
-    """A dataset as it is, or one made of arrays.
+def dataset_of(data: Any, network: Any, seed: int, weights: Any = None) -> Dataset:
+    """A dataset as it is, or one made of arrays or of a table.
 
     Args:
-        data: a dataset, arrays ``(x, y)``, or for an autoencoder or a GAN the inputs alone: ``x`` or ``(x, None)``.
+        data: a dataset; inputs and targets ``(x, y)``, as `make_dataset` takes them; or for an autoencoder or a GAN the
+            inputs alone: ``x`` or ``(x, None)``.
         network: the network as it was given: object, name, table or units.
-        loss: the loss as it was given. One that tells classes apart takes two whole numbers for two classes, as −1.0
-            and 1.0, which would else be numbers to predict.
         seed: of the split.
         weights: of the rows: of arrays one for each, which stays with its row when rows are held out; of a dataset one
             for each training row, see `with_weights`.
@@ -33,14 +31,14 @@ def dataset_of(data: Any, network: Any, loss: Any, seed: int, weights: Any = Non
         InvalidValue: none of these, or inputs alone for a network that needs targets.
 
     Example:
-        >>> dataset_of(np.eye(10), "autoencoder", None, seed=0).task
+        >>> dataset_of(np.eye(10), "autoencoder", seed=0).task
         'reconstruction'
-        >>> dataset_of((np.eye(10), np.array([-1.0, 1.0] * 5)), (4,), "hinge", seed=0).classes
+        >>> dataset_of((np.eye(10), np.array([-1.0, 1.0] * 5)), (4,), seed=0).classes
         ('-1', '1')
     """
     if isinstance(data, Dataset):
         return with_weights(data, weights)
-    if not isinstance(data, (tuple, list)) and hasattr(data, "__array__"):
+    if not isinstance(data, (tuple, list)) and (hasattr(data, "__array__") or is_table(data)):
         data = (data, None)
         if _learns(network) == "targets":
             raise InvalidValue(_needs_targets("x alone"))
@@ -50,7 +48,8 @@ def dataset_of(data: Any, network: Any, loss: Any, seed: int, weights: Any = Non
             received += f" of {len(data)}"
         raise InvalidValue(
             f"data must be a Dataset or a pair of arrays (x, y). Received: {received}. A dataset by name: "
-            "load_dataset(name); a table, in a file or a data frame: load_table(table, target=column); arrays with "
+            "load_dataset(name); a table, in a file or a data frame: load_table(table, target=column); a frame with the "
+            "name of its target: (frame, 'column'); arrays with "
             "weights or a held-out part: make_dataset(x, y, …)."
         )
     x, y = data
@@ -60,7 +59,7 @@ def dataset_of(data: Any, network: Any, loss: Any, seed: int, weights: Any = Non
         raise InvalidValue(_needs_targets("(x, None)"))
     if isinstance(network, Network):  # here rows still have the numbers that they were given with
         check_tokens(network, as_array(x, "x"), "the training data x")
-    return make_dataset(x, y, weights=weights, seed=seed, task=None if y is None else _task_of(y, loss))
+    return make_dataset(x, y, weights=weights, seed=seed)
 
 
 def with_weights(data: Dataset, weights: Any) -> Dataset:
@@ -98,14 +97,3 @@ def _needs_targets(given: str) -> str:
         f"data must be a Dataset or a pair of arrays (x, y): this network learns targets. Received: {given}. That is "
         f"enough for an autoencoder or a GAN: {names}; or, with a Network of your own, as (x, None)."
     )
-
-
-def _task_of(y: Any, loss: Any) -> Task | None:
-    """``"binary"`` where a loss that tells classes apart is given two whole numbers as floats."""
-    if loss is None or not losses.build(loss).signed:
-        return None
-    array = as_array(y, "y")
-    if array.dtype.kind != "f" or array.size != len(array):
-        return None
-    values = np.unique(array[np.isfinite(array)])
-    return "binary" if len(values) == 2 and (values == np.round(values)).all() else None

@@ -73,7 +73,7 @@ class Ready(NamedTuple):
     def scaled_targets(self) -> bytes:
         """Bytes of the targets' scaling, equal for equal scalings."""
         targets = self.data.target_preprocessing
-        return targets.shift.tobytes() + targets.scale.tobytes()
+        return targets.shift.tobytes() + targets.scale.tobytes() + bytes([targets.log])
 
     def initial_state(self, seed: int | Array) -> TrainingState:
         """The state before the first step."""

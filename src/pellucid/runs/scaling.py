@@ -8,9 +8,10 @@ import numpy as np
 from pellucid.core.constraints import OneOf, require
 from pellucid.core.errors import InvalidValue
 from pellucid.data import SCALINGS, Dataset, Preprocessing
+from pellucid.data.arrays import fit_preprocessing
 from pellucid.functions.losses import Loss
 from pellucid.network import Network, check_tokens, padding_of_input, token_layer
-from pellucid.runs.experiment import CHOICES
+from pellucid.runs.experiment import CHOICES, TARGET_CHOICES
 from pellucid.training import Scaling, TargetScaling
 
 
@@ -28,14 +29,14 @@ def scaled_inputs(data: Dataset, choice: str) -> Dataset:
     require(choice, OneOf(CHOICES), "scale_inputs")
     if choice == "auto":
         return data
-    return replace(data, preprocessing=SCALINGS[choice](data.train.x))
+    return replace(data, preprocessing=fit_preprocessing(data.train.x, choice, data.encoder), scaling=choice)
 
 
 def network_inputs(data: Dataset, choice: str, network: Network) -> Dataset:
     """Scale the inputs of a dataset as the network can read them.
 
     Tokens are never scaled: an `Embedding` looks them up by their number. Of padded sequences the real steps alone are
-    scaled, all by one mean and one standard deviation (or range), estimated from them alone.
+    scaled, each feature by its mean and standard deviation (or range), estimated from them alone.
 
     Raises:
         DataError: tokens that the embedding has no vector for.
@@ -64,12 +65,8 @@ def _beside_padding(data: Dataset, padding: np.ndarray) -> Preprocessing:
     current = data.preprocessing
     steps = data.train.x.reshape(-1, len(padding))
     real = steps[(steps != padding).any(axis=1)]
-    for estimate in SCALINGS.values():
-        of_all = estimate(data.train.x)
-        same = np.array_equal(of_all.shift, current.shift) and np.array_equal(of_all.scale, current.scale)
-        if same and len(real):
-            current = estimate(real[None])
-            break
+    if data.scaling is not None and current.extent is None and len(real):
+        current = SCALINGS["standardise" if data.scaling == "auto" else data.scaling](real[None])
     return replace(current, padding=padding)
 
 
@@ -92,7 +89,7 @@ def scaled_targets(data: Dataset, choice: str, network: Network, loss: Loss) -> 
     Raises:
         InvalidValue: an unknown choice, or one for targets that are no numbers.
     """
-    require(choice, OneOf(CHOICES), "scale_targets")
+    require(choice, OneOf(TARGET_CHOICES), "scale_targets")
     if choice == "auto":
         fits = data.task == "regression" and loss.of_difference and _unbounded(network)
         choice = "standardise" if fits else "none"
@@ -123,7 +120,8 @@ def scaling_of(preprocessing: Preprocessing, targets: Preprocessing | None = Non
     padding = None if preprocessing.padding is None else jnp.asarray(preprocessing.padding)
     if targets is None or targets.is_identity:
         return Scaling(shift, scale, padding=padding)
-    of_targets = TargetScaling(jnp.asarray(targets.shift), jnp.asarray(targets.scale))
+    log = jnp.ones(()) if targets.log else None
+    of_targets = TargetScaling(jnp.asarray(targets.shift), jnp.asarray(targets.scale), log)
     return Scaling(shift, scale, of_targets, padding)
 
 
@@ -138,7 +136,8 @@ def describe_targets(targets: Preprocessing) -> str | None:
         return None
     shift, unit = (np.atleast_1d(number) for number in (targets.shift, 1 / targets.scale))
     if len(unit) == 1:
-        rule = f"y' = (y {'+' if shift[0] < 0 else '−'} {_number(abs(shift[0]))}) / {_number(unit[0])}"
+        y = "log y" if targets.log else "y"
+        rule = f"y' = ({y} {'+' if shift[0] < 0 else '−'} {_number(abs(shift[0]))}) / {_number(unit[0])}"
     else:
         rule = f"y' = (y − shift) / unit for each of {len(unit)} outputs"
     return f"targets scaled for training: {rule}; the loss is of y', predictions and metrics of y"

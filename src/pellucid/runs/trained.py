@@ -1,5 +1,7 @@
 """The record of a training, read by all that is built on runs."""
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -9,7 +11,7 @@ import jax
 import numpy as np
 
 from pellucid.architectures.gan import GAN
-from pellucid.core.errors import DataError, InvalidValue, StorageError
+from pellucid.core.errors import DataError, DataWarning, InvalidValue, StorageError
 from pellucid.data import Dataset, Part
 from pellucid.data.arrays import as_weights
 from pellucid.data.encoding import as_array, as_float32
@@ -176,23 +178,34 @@ class Trained:
             self.experiment.seed,
         )
 
-    def as_inputs(self, x: Any) -> np.ndarray:
+    def as_inputs(self, x: Any, unknown: bool = False) -> np.ndarray:
         """Convert examples to the network's input: encode table rows, check shapes of arrays.
 
         Args:
-            x: an array of shape (rows, *input_shape); or, for a run on a table, a path or data frame.
+            x: an array of shape (rows, *input_shape); or, for a run on a table, a path, data frame or dictionary, whose
+                columns are matched by name, or an array of the same columns in the same order.
+            unknown: of a table, take a category that the training did not see as none of those it saw, with a warning
+                that names the rows.
 
         Raises:
             DataError: a value that is no finite number, or a token that the network's embedding does not know; the text
                 names its index.
             ShapeError: examples of another shape.
+
+        Warns:
+            DataWarning: rows with an unknown category, or with missing values that were filled in.
         """
         if self.adversarial:
             raise InvalidValue(
                 "a GAN predicts nothing: run.sample(count) generates examples, run.score(x) scores them."
             )
-        if self.facts.encoder is not None and not isinstance(x, (np.ndarray, jax.Array)):
-            x = self.facts.encoder.encode(x)
+        encoder = self.facts.encoder
+        if isinstance(encoder, TableEncoder):
+            if not self._is_encoded(x):
+                x, flags, notes = encoder.encode_flagged(x, unknown)
+                _warn_of_rows(flags, notes)
+        elif encoder is not None and not isinstance(x, (np.ndarray, jax.Array)):
+            x = encoder.encode(x)
         if isinstance(x, (str, PathLike)):
             raise DataError(
                 f"{str(x)!r} is a file, and {self.facts.name!r} was trained on arrays: it holds no columns to read a "
@@ -201,10 +214,19 @@ class Trained:
             )
         x = as_array(x, "x")
         self.network.check_input(x, self.facts.input_shape)
+        self.facts.preprocessing.check(x)
         check_tokens(self.network, x)
         return x if x.dtype == np.uint8 else as_float32(x, "x")
 
-    def outputs(self, x: Any) -> np.ndarray:
+    def _is_encoded(self, x: Any) -> bool:
+        """True for an array of inputs as the network takes them, rather than of a table's columns."""
+        encoder = self.facts.encoder
+        if not isinstance(x, (np.ndarray, jax.Array)) or x.dtype.kind not in "biuf" or np.ma.is_masked(x):
+            return False
+        columns = len(encoder.inputs) if isinstance(encoder, TableEncoder) else 0
+        return x.ndim != 2 or x.shape[1] != columns or (x.dtype == np.float32 and x.shape[1:] == self.facts.input_shape)
+
+    def outputs(self, x: Any, unknown: bool = False) -> np.ndarray:
         """Compute the outputs: numbers of a regression in the target's own units, probabilities of a classifier.
 
         A loss of logits or margins leaves those: above 0 for yes, or the largest for the class.
@@ -212,16 +234,17 @@ class Trained:
         Args:
             x: examples as they were trained on, shape (rows, *input_shape): unscaled, the run scales them. For a
                 network trained on a table also a path or data frame of the same columns.
+            unknown: as for ``as_inputs``.
 
         Raises:
             ShapeError: examples of another shape.
         """
-        x = self.as_inputs(x)
+        x = self.as_inputs(x, unknown)
         scaling = scaling_of(self.facts.preprocessing)
         outputs = outputs_of(self.network, self.params, self.layer_state, x, scaling)
         return self.facts.target_preprocessing.invert_numpy(outputs)
 
-    def predict(self, x: Any) -> np.ndarray:
+    def predict(self, x: Any, unknown: bool = False) -> np.ndarray:
         """Predict classes (a column of 0 and 1 for each label of several), else numbers.
 
         An autoencoder predicts its inputs, in the units that they came in.
@@ -230,8 +253,12 @@ class Trained:
 
         Args:
             x: examples, as for ``outputs``.
+            unknown: as for ``as_inputs``.
         """
-        outputs = self.outputs(x)
+        return self.predictions_of(self.outputs(x, unknown))
+
+    def predictions_of(self, outputs: np.ndarray) -> np.ndarray:
+        """Convert outputs to predictions, as ``predict`` returns them."""
         if self.facts.task == "reconstruction":
             return self.facts.preprocessing.invert_numpy(outputs)
         if self.facts.task == "regression":
@@ -262,10 +289,10 @@ class Trained:
             x = self.as_inputs(x)
             return self.evaluate_part(Part(x, x, as_weights(weights, len(x))))
         if y is None:
-            if not isinstance(self.facts.encoder, TableEncoder):
+            if self.facts.encoder is None:
                 self.as_inputs(x)  # says where x is no examples either
                 raise DataError("evaluate needs the targets y of the examples x.")
-            y = self.facts.encoder.target_values(x)
+            x, y = self.facts.encoder.encode_with_targets(x)
         x = self.as_inputs(x)
         return self.evaluate_part(Part(x, self.facts.encode_target(y), as_weights(weights, len(x))))
 
@@ -290,13 +317,27 @@ class Trained:
         else:
             target = target_for(self.program.loss, part.y, self.facts.outputs)
         self.program.loss.check(outputs.shape, target.shape, target.dtype)
+        in_own_units = outputs
         if not self.facts.target_preprocessing.is_identity:
             outputs, target = map(self.facts.target_preprocessing.apply_numpy, (outputs, target))
         scaling = scaling_of(self.facts.preprocessing, self.facts.target_preprocessing)
         loss, metric = loss_and_metric(self.program, scaling, outputs, target, self._mask(part.x))
-        return {
+        measured = {
             "loss": float(np.average(loss, weights=part.weights)),
             self.program.metric.name: float(np.average(metric, weights=part.weights)),
+        }
+        return measured | self._metrics_by_output(in_own_units, part)
+
+    def _metrics_by_output(self, outputs: np.ndarray, part: Part) -> dict[str, float]:
+        """The metric of each of several outputs, in its own units."""
+        if self.facts.task not in ("regression", "multilabel") or self.facts.outputs == 1 or outputs.ndim != 2:
+            return {}
+        names = self.facts.targets or self.facts.classes or tuple(f"output {i + 1}" for i in range(outputs.shape[1]))
+        target, metric = target_for(self.program.loss, part.y, self.facts.outputs), self.program.metric
+        columns = zip(names, outputs.T[:, :, None], target.T[:, :, None], strict=True)
+        return {
+            f"{metric.name} of {name}": float(np.average(np.asarray(metric.value(*pair)), weights=part.weights))
+            for name, *pair in columns
         }
 
     def _mask(self, x: np.ndarray) -> np.ndarray | None:
@@ -339,3 +380,13 @@ class Trained:
         if not names:
             return ""
         return f"the {' and '.join(names)} of the held-out rows {'is' if len(names) == 1 else 'are'} not finite"
+
+
+def _warn_of_rows(flags: np.ndarray, notes: Sequence[str]) -> None:
+    """Warn of rows that something was made up for."""
+    rows = np.flatnonzero(flags != "")
+    if len(rows):
+        shown = ", ".join(f"row {row}: {flags[row]}" for row in rows[:5])
+        notes = [f"{len(rows):,} of {len(flags):,} rows have an unknown category ({shown})", *notes]
+    if notes:
+        warnings.warn("; ".join(notes), DataWarning, stacklevel=4)

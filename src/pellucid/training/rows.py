@@ -35,15 +35,18 @@ class Rows(NamedTuple):
 
 
 class TargetScaling(NamedTuple):
-    """Scaling of stored targets, ``y' = (y − shift) · scale``."""
+    """Scaling of stored targets, ``y' = (y − shift) · scale``, or of their logarithms."""
 
     shift: Array
     scale: Array
+    log: Array | None = None
+    """1 where the logarithm is scaled; None where the target itself is."""
 
     def invert(self, y: Array) -> Array:
-        """Targets or predictions in own units: ``y = y' / scale + shift``."""
-        shift, scale = (jnp.broadcast_to(number.astype(y.dtype), y.shape) for number in self)
-        return y / scale + shift
+        """Targets or predictions in own units: ``y = y' / scale + shift``, or e to the power of that."""
+        shift, scale = (jnp.broadcast_to(number.astype(y.dtype), y.shape) for number in (self.shift, self.scale))
+        plain = y / scale + shift
+        return plain if self.log is None else jnp.exp(plain)
 
 
 class Scaling(NamedTuple):

@@ -125,7 +125,7 @@ def with_inputs(plan: Plan, x: np.ndarray, x_new: np.ndarray | None, **changes: 
     """Other inputs."""
     data = plan.data
     held_out = None if data.held_out is None or x_new is None else replace(data.held_out, x=x_new)
-    given = {"features": (), "encoder": None} | changes
+    given = {"features": (), "encoder": None, "scaling": None} | changes
     return plan._replace(data=replace(data, train=replace(data.train, x=x), held_out=held_out, **given))
 
 

@@ -97,12 +97,14 @@ def columns_of(run: Any, x: np.ndarray) -> list[Column]:
     encoder = run.facts.encoder
     if isinstance(encoder, TableEncoder) and len(encoder.features) == x.shape[1]:
         found, at = [], 0
-        for column in encoder.columns:
+        for column in encoder.inputs:
             part = x[:, at : at + len(column.features)]
             at += len(column.features)
-            category = column.kind == "categorical"
-            values = part.argmax(1) if category else part[:, 0]
-            found.append(Column(f"column {column.name!r}", values, "category" if category else "number"))
+            if column.kind == "category":
+                found.append(Column(f"column {column.name!r}", part.argmax(1), "category"))
+            else:
+                numbers = zip(column.features, part.T, strict=True)
+                found += [Column(f"column {name!r}", values, "number") for name, values in numbers]
         return found
     names = () if run.data is None else run.data.features
     named = len(names) == x.shape[1]

@@ -1,0 +1,102 @@
+"""Datasets from files of any kind."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pellucid.core.errors import DataError
+from pellucid.core.files import cache_folder, write_bytes
+from pellucid.data.arrays import Dataset
+from pellucid.data.build import load_table, make_dataset
+from pellucid.data.images import is_image_folder, load_images
+
+ARRAYS = (("x", "y"), ("X", "y"), ("x_train", "y_train"), ("X_train", "y_train"), ("train_x", "train_y"))
+"""Names of inputs and targets in an ``.npz`` file."""
+HELD_OUT = (("x_test", "y_test"), ("X_test", "y_test"), ("held_out_x", "held_out_y"), ("test_x", "test_y"))
+
+
+def open_file(path: str, **options: Any) -> Dataset:
+    """Make a dataset from a table file, a folder of images, or an ``.npz`` file of arrays.
+
+    Args:
+        path: the file or folder.
+        options: of `load_table`, `load_images` or `make_dataset`.
+
+    Raises:
+        DataError: a file that cannot be trained on, or a table without a target.
+    """
+    if Path(path).is_dir():
+        if not is_image_folder(path):
+            raise DataError(f"{path!r} is a folder without images: give a file, or a folder with one for each class.")
+        size = options.pop("image_size", None)
+        _refuse(options, ("held_out", "seed"), path, "a folder of images")
+        return load_images(path, size=size, **options)
+    if path.lower().endswith(".npz"):
+        return _open_arrays(path, options)
+    if "target" not in options:
+        raise DataError(f"{path!r} is a table: name the column to predict, --target COLUMN.")
+    return load_table(path, **options)
+
+
+def _open_arrays(path: str, options: dict[str, Any]) -> Dataset:
+    _refuse(options, ("held_out", "seed", "task", "missing"), path, "a file of arrays")
+    arrays = read_arrays(path)
+    pair = next((names for names in ARRAYS if set(names) <= arrays.keys()), None)
+    if pair is None:
+        raise DataError(
+            f"{path!r} holds the arrays {', '.join(arrays)}. It must hold inputs and targets as x and y, or as x_train, "
+            "y_train, x_test and y_test."
+        )
+    rest = next((names for names in HELD_OUT if set(names) <= arrays.keys()), None)
+    held_out = options.pop("held_out", 0.2) if rest is None else tuple(arrays[name] for name in rest)
+    x, y = (arrays[name] for name in pair)
+    return make_dataset(x, y, name=Path(path).stem, source=path, held_out=held_out, **options)
+
+
+def _refuse(options: Mapping[str, Any], known: tuple[str, ...], path: str, what: str) -> None:
+    for name in options:
+        if name not in known:
+            raise DataError(f"{path!r} is {what}, which takes no --{name.replace('_', '-')}: it is for tables.")
+
+
+def read_arrays(path: str) -> dict[str, np.ndarray]:
+    """The arrays of an ``.npz`` file, or the one of an ``.npy`` file, by name.
+
+    Raises:
+        DataError: a file that is none.
+    """
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        return {"x": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot read {path!r}: {error}.") from error
+
+
+def read_inputs(path: str) -> np.ndarray:
+    """The inputs that an ``.npy`` or ``.npz`` file holds.
+
+    Raises:
+        DataError: a file without an array of inputs.
+    """
+    arrays = read_arrays(path)
+    names = ("x", "X", *(pair[0] for pair in (*HELD_OUT, *ARRAYS)))
+    found = next((name for name in names if name in arrays), next(iter(arrays)) if len(arrays) == 1 else None)
+    if found is None:
+        raise DataError(f"{path!r} holds the arrays {', '.join(arrays)}, none of them named x.")
+    return arrays[found]
+
+
+def keep(content: bytes, ending: str = "") -> Path:
+    """Keep what came from standard input, so that the run can open its data again.
+
+    Args:
+        content: what came.
+        ending: of the file's name.
+    """
+    path = cache_folder() / "stdin" / f"{hashlib.sha256(content).hexdigest()[:16]}{ending}"
+    if not path.exists():
+        write_bytes(path, content)
+    return path
