@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import numpy as np
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 WORDS = ["Rome", "São Paulo", "Zürich", "a,b", "x;y;z", 'say "hi"', "it's", "two\nlines", "p|q", "tab\there", "No. 5", "x"]
@@ -16,7 +17,15 @@ NAMES = ["age", "price", "Größe", "Gro\u0308ße 2", "post code", "a,b", "x;y",
 CODES = ["007", "7", "010", "0123", "00"]
 DATES = ["%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%d %b %Y"]
 MARKERS = ["", "NA", "n/a", "NaN", "null", "?"]
+MARKERS_OF_NUMBERS = [*MARKERS, "-", "None", "—", " "]
 KINDS = ["whole", "decimal", "thousands", "money", "percent", "exponent", "words", "codes", "booleans", "dates"]
+
+
+def laws(examples):
+    """Settings of a property: so many examples, the same ones each time."""
+    return settings(
+        max_examples=examples, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    )
 
 
 @dataclass
@@ -39,6 +48,7 @@ class File:
     encoding: str
     options: dict = field(default_factory=dict)
     style: dict = field(default_factory=dict)
+    preamble: int = 0
 
     @property
     def content(self):
@@ -130,26 +140,28 @@ def files(draw, kinds=KINDS, rows=st.integers(2, 40), gaps=True):
     if gaps:
         own = draw(st.sampled_from([None, None, ["-999", "missing"]]))
         for column in columns[1:]:
-            with_gaps(column, chance, ["", *own] if own else MARKERS)
+            usual = MARKERS if column.kind in ("words", "codes", "booleans") else MARKERS_OF_NUMBERS
+            with_gaps(column, chance, ["", *own] if own else [m for m in usual if not single or m != "—"])
         if own:
             options["na"] = own
     header = draw(st.booleans()) or draw(st.booleans())
     if not header:
         options |= draw(st.sampled_from([{"header": False}, {"names": names}]))
     preamble = draw(st.sampled_from([[], [], ["# exported"], ["Sales of the year", ""]]))
-    text, lines = written(columns, style, header, preamble, draw(st.sampled_from(["\n", "\r\n"])), chance)
+    text, lines = written(columns, style, header, preamble, draw(st.sampled_from(["\n", "\n", "\r\n", "\r"])), chance)
     if single and text.isascii():
         encoding = "utf-8"
     if encoding == "cp1252" and "€" not in text:
         encoding = "latin-1"
     if encoding == "latin-1" and "€" in text:
         encoding = "cp1252"
-    return File(columns, text, lines, encoding, options, style)
+    return File(columns, text, lines, encoding, options, style, len(preamble))
 
 
 def written(columns, style, header, preamble, end, chance):
     """The text of a file, and the line that each row begins in."""
-    quoting = chance.choice([csv.QUOTE_MINIMAL, csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+    blanks = "  " if chance.random() < 0.2 else ""
+    quoting = chance.choice([csv.QUOTE_MINIMAL, csv.QUOTE_MINIMAL, csv.QUOTE_ALL]) if end != "\r" else csv.QUOTE_ALL
     pieces, lines, line = [], [], 1
 
     def add(cells):
@@ -158,10 +170,10 @@ def written(columns, style, header, preamble, end, chance):
             text = end
         else:
             buffer = io.StringIO(newline="")
-            csv.writer(buffer, delimiter=style["delimiter"], quoting=quoting, lineterminator=end).writerow(cells)
+            csv.writer(buffer, delimiter=style["delimiter"], quoting=quoting, lineterminator=end).writerow([cell + blanks for cell in cells])
             text = buffer.getvalue()
         pieces.append(text)
-        start, line = line, line + len(text.replace("\r\n", "\n").split("\n")) - 1
+        start, line = line, line + len(text.replace("\r\n", "\n").replace("\r", "\n").split("\n")) - 1
         return start
 
     for text in preamble:

@@ -50,6 +50,16 @@ def number_of(text: str) -> float | None:
         return None
 
 
+def is_written_number(text: str) -> bool:
+    """True for a number in any way of writing.
+
+    Example:
+        >>> is_written_number("1.163,74 €"), is_written_number("12;5")
+        (True, False)
+    """
+    return _body(text.strip()) is not None
+
+
 def is_code(text: str) -> bool:
     """True for digits that name something: 007, or more digits than a number keeps.
 

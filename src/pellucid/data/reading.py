@@ -7,6 +7,7 @@ import json
 import lzma
 import os
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,8 @@ MAGIC: dict[bytes, Callable[[bytes], bytes]] = {
     b"\x04\x22\x4d\x18": lambda content: _arrow_decompress(content, "lz4"),
 }
 """First bytes of compressed files, and how they are unpacked."""
+DAMAGED = (OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+"""Errors of unpacking; a RuntimeError is an archive that needs a password."""
 LARGEST_DENSE = 1 << 31
 """Most bytes of a sparse matrix once it is dense."""
 
@@ -96,7 +99,7 @@ def _read_file(
         elif start.startswith(b"PK\x03\x04") and not _is_excel(path):
             content = _only_member(path)
             start = content[:8]
-    except (OSError, EOFError, ValueError, lzma.LZMAError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"cannot read {source}: {reason}.") from error
     name = path.name.split(".")[0] or path.name
