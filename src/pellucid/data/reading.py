@@ -10,6 +10,8 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,8 @@ MAGIC: dict[bytes, Callable[[bytes], bytes]] = {
 """First bytes of compressed files, and how they are unpacked."""
 DAMAGED = (OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 """Errors of unpacking; a RuntimeError is an archive that needs a password."""
+LARGEST_WHOLE = 2**53
+"""Largest whole number of a column of numbers: beyond it, neighbours would be the same."""
 LARGEST_DENSE = 1 << 31
 """Most bytes of a sparse matrix once it is dense."""
 
@@ -355,7 +359,7 @@ def _values(values: Any, name: str, source: str) -> Values:
         try:
             values = pa.array(values, from_pandas=True)
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
-            return Texts.of(None if _is_missing(value) else text_of(value) for value in values)
+            return _of_mixed([None if _is_missing(value) else value for value in values])
     kind = values.type
     if types.is_dictionary(kind):
         values = values.cast(kind.value_type)
@@ -380,6 +384,15 @@ def _values(values: Any, name: str, source: str) -> Values:
     )
 
 
+def _of_mixed(values: Sequence[Any]) -> Values:
+    """Values of several types: numbers where all are, True and False among them as 1 and 0; else texts."""
+    present = [value for value in values if value is not None]
+    exact = all(not isinstance(value, int) or abs(value) <= LARGEST_WHOLE for value in present)
+    if exact and all(isinstance(value, (Real, Decimal, np.bool_)) for value in present):
+        return np.array([np.nan if value is None else float(value) for value in values])
+    return Texts.of(None if value is None else text_of(value) for value in values)
+
+
 def _local(values: Any) -> Any:
     import pyarrow as pa
     from pyarrow import compute
@@ -393,7 +406,7 @@ def _numbers(values: Any) -> Values:
 
     if pa.types.is_integer(values.type):
         largest = compute.max(compute.abs(values.cast(pa.float64(), safe=False))).as_py()
-        if largest is not None and largest > 2**53:  # as numbers, neighbours would be the same
+        if largest is not None and largest > LARGEST_WHOLE:
             return Texts.of(None if value is None else str(value) for value in values.to_pylist())
     numbers = values.cast(pa.float64(), safe=False)
     return numbers.to_numpy(zero_copy_only=False) if isinstance(numbers, pa.Array) else numbers.to_numpy()
