@@ -206,7 +206,9 @@ def decide(table: Table, name: str, declared: str | None = None) -> Column:
     if not isinstance(values, Texts):
         if values.dtype.kind == "M":
             return Column(name, "date", "times", parts_of(values))
-        return _of_numbers(name, values, Column(name, "number", "numbers"))
+        commas = table.decimal == "," and bool((values % 1 != 0)[np.isfinite(values)].any())
+        reason = f"numbers{', with decimal commas' * commas}"
+        return _of_numbers(name, values, Column(name, "number", reason, decimal=table.decimal))
     if any(map(is_code, values.values)) and all(value.isdecimal() for value in values.values):
         return _of_texts(table, name, values, f"digits as they are written, such as {_code(values)!r}")
     for column in (_numbers(table, name, values), _dates(table, name, values)):
@@ -235,7 +237,7 @@ def _declared(table: Table, name: str, kind: str) -> Column:
 
 def _numerals(table: Table, name: str) -> str | None:
     values = table.columns[name]
-    return parse_numbers(values.values, table.decimal)[1].decimal if isinstance(values, Texts) else None
+    return parse_numbers(values.values, table.decimal)[1].decimal if isinstance(values, Texts) else table.decimal
 
 
 def _code(values: Texts) -> str:

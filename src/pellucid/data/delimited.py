@@ -24,9 +24,9 @@ DELIMITERS = "\t;|,"
 """Separators that are looked for; the first that fits wins, since decimal commas look like separators too."""
 SEEN_BYTES = 1 << 18
 SEEN_LINES, SEEN_ROWS = 300, 20
-BLOCK = 1 << 18
-"""Bytes that are converted at a time: enough for speed, and few for memory (measured: 3.4 times the file's size in all
-with these, 4.3 with four times as many)."""
+BLOCK, BLOCK_OF_COLUMN = 1 << 18, 1 << 12
+"""Bytes that are converted at a time, in all and at least for each column: enough for speed, and few for memory."""
+_WITH_COMMA = r"^[+-]?([0-9]+,?[0-9]*|,[0-9]+)([eE][+-]?[0-9]+)?$"
 _NOT_PLAIN = r"^[+-]?(0[0-9]|[0-9]{16})"
 """Digits that are no number to compute with: a code such as 007, or more digits than a number keeps."""
 
@@ -271,55 +271,58 @@ def _check_names(names: Sequence[str], source: str) -> None:
 
 
 class _Reader:
-    """Converts the cells of a file, block by block."""
+    """Converts the cells of a file, block by block, into columns that are allocated once."""
 
     def __init__(
         self, content: bytes | Path, layout: Layout, source: str, texts: frozenset[str], na: frozenset[str] | None
     ) -> None:
         self.content, self.layout, self.source, self.na = content, layout, source, na
-        self.texts = set(layout.names) if layout.decimal == "," else {n for n in layout.names if n in texts}
-        self.block = BLOCK
+        self.texts = {name for name in layout.names if name in texts}
+        self.block = max(BLOCK, BLOCK_OF_COLUMN * len(layout.names))
+        self.lines = 0
 
     def read(self) -> dict[str, Values]:
         """The columns."""
-        self._check_quotes()
-        numbers, texts, late = self._convert(self.layout.names)
+        self._survey()
+        columns, late = self._convert(self.layout.names)
         if late:  # read as numbers at first, but not all of them are
             self.texts |= late
-            texts |= self._convert(tuple(late))[1]
-        columns: dict[str, Values] = {}
-        for name in self.layout.names:
-            columns[name] = _joined_texts(texts[name]) if name in texts else np.concatenate(numbers.pop(name))
-        return columns
+            columns |= self._convert(tuple(late))[0]
+        return {name: columns[name] for name in self.layout.names}
 
-    def _convert(self, names: Sequence[str]) -> tuple[dict[str, list[Any]], dict[str, list[Any]], set[str]]:
+    def _convert(self, names: Sequence[str]) -> tuple[dict[str, Values], set[str]]:
         import pyarrow as pa
 
-        numbers: dict[str, list[Any]] = {}
-        texts: dict[str, list[Any]] = {name: [] for name in names if name in self.texts}
+        numbers = {name: np.empty(self.lines) for name in names if name not in self.texts}
+        texts = {name: _Texts(self.lines) for name in names if name in self.texts}
         late: set[str] = set()
+        start = 0
         try:
             for batch in self._batches(names):
                 for name, cells in zip(names, batch.columns, strict=True):
-                    if name in late:
-                        continue
-                    converted = None if name in texts else _as_numbers(cells, self.na)
-                    if converted is not None:
-                        numbers.setdefault(name, []).append(converted)
+                    if name in texts:
+                        texts[name].write(_stripped(cells), start)
                     elif name in numbers:
-                        late.add(name)
+                        converted = _as_numbers(cells, self.layout.decimal, self.na)
+                        if converted is not None:
+                            numbers[name][start : start + len(converted)] = converted
+                            continue
                         del numbers[name]
-                    else:
-                        texts.setdefault(name, []).append(_stripped(cells).dictionary_encode())
+                        if start:
+                            late.add(name)
+                        else:
+                            texts[name] = _Texts(self.lines)
+                            texts[name].write(_stripped(cells), start)
+                start += batch.num_rows
         except (pa.ArrowInvalid, UnicodeDecodeError) as error:
             if "straddl" in str(error) and self.block < 1 << 30:
                 self.block <<= 6
                 return self._convert(names)
             self._explain(str(error))
-        for name in names:
-            if name not in numbers and name not in late and not texts.get(name):
-                raise DataError(f"{self.source} has a header and no rows.")
-        return numbers, texts, late
+        if not start:
+            raise DataError(f"{self.source} has a header and no rows.")
+        read = {name: values[:start] for name, values in numbers.items()}
+        return read | {name: column.first(start) for name, column in texts.items()}, late
 
     def _batches(self, names: Sequence[str]) -> Iterator[Any]:
         import pyarrow as pa
@@ -341,19 +344,26 @@ class _Reader:
             memory_pool=pa.system_memory_pool(),
         )
 
-    def _check_quotes(self) -> None:
-        blocks = [self.content] if isinstance(self.content, bytes) else _blocks(self.content)
-        if sum(block.count(b'"') for block in blocks) % 2:
-            quotes = 0
-            for number, line in enumerate(_lines(self.content), start=1):
-                odd = line.count('"') % 2
-                if odd and not quotes:
-                    opened = number
-                quotes = (quotes + odd) % 2
-            raise DataError(
-                f'{self.source} has an odd number of quotes ("): one that is opened is not closed. Look at line '
-                f"{opened} first."
-            )
+    def _survey(self) -> None:
+        """Count the lines, and refuse quotes that are not closed."""
+        quotes = newlines = returns = 0
+        for block in _blocks(self.content):
+            quotes, newlines, returns = quotes + block.count(b'"'), newlines + block.count(b"\n"), returns + block.count(b"\r")
+        self.lines = max(newlines, returns) + 1
+        if quotes % 2:
+            self._explain_quotes()
+
+    def _explain_quotes(self) -> None:
+        quotes = opened = 0
+        for number, line in enumerate(_lines(self.content), start=1):
+            odd = line.count('"') % 2
+            if odd and not quotes:
+                opened = number
+            quotes = (quotes + odd) % 2
+        raise DataError(
+            f'{self.source} has an odd number of quotes ("): one that is opened is not closed. Look at line {opened} '
+            "first."
+        )
 
     def _explain(self, error: str) -> None:
         expected = len(self.layout.names)
@@ -367,7 +377,7 @@ class _Reader:
         raise DataError(f"{self.source} cannot be read: {error}.")
 
 
-def _as_numbers(cells: Any, na: frozenset[str] | None) -> np.ndarray | None:
+def _as_numbers(cells: Any, decimal: str | None, na: frozenset[str] | None) -> np.ndarray | None:
     """A block of cells as numbers; None if a cell is none, or is written in another way."""
     import pyarrow as pa
     from pyarrow import compute
@@ -377,8 +387,13 @@ def _as_numbers(cells: Any, na: frozenset[str] | None) -> np.ndarray | None:
         if markers:
             known = compute.is_in(compute.utf8_lower(cells), pa.array(sorted(markers)))
             cells = compute.if_else(known, pa.scalar(None, pa.string()), cells)
+        plain = cells
+        if decimal == ",":
+            if not compute.all(compute.match_substring_regex(cells, _WITH_COMMA), min_count=0).as_py():
+                continue
+            plain = compute.replace_substring(cells, ",", ".")
         try:
-            values = compute.cast(cells, pa.float64())
+            values = compute.cast(plain, pa.float64())
         except pa.ArrowInvalid:
             continue
         if compute.any(compute.match_substring_regex(cells, _NOT_PLAIN)).as_py():
@@ -396,13 +411,23 @@ def _stripped(cells: Any) -> Any:
     return compute.if_else(compute.equal(cells, ""), pa.scalar(None, pa.string()), cells)
 
 
-def _joined_texts(blocks: list[Any]) -> Texts:
-    import pyarrow as pa
+class _Texts:
+    """A column of texts that is written block by block."""
 
-    whole = pa.chunked_array(blocks).unify_dictionaries().combine_chunks()
-    whole = whole.chunk(0) if isinstance(whole, pa.ChunkedArray) else whole
-    codes = whole.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
-    return Texts(tuple(whole.dictionary.to_pylist()), codes)
+    def __init__(self, rows: int) -> None:
+        self.codes = np.empty(rows, np.int32)
+        self.index: dict[str, int] = {}
+
+    def write(self, cells: Any, start: int) -> None:
+        """Write a block from a row on."""
+        block = cells.dictionary_encode()
+        codes = [self.index.setdefault(text, len(self.index)) for text in block.dictionary.to_pylist()]
+        indices = block.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        self.codes[start : start + len(indices)] = np.array([*codes, -1], np.int32)[indices]
+
+    def first(self, rows: int) -> Texts:
+        """The column of the first rows."""
+        return Texts(tuple(self.index), self.codes[:rows])
 
 
 def _without_empty_rows(table: Table) -> Table:
@@ -447,7 +472,7 @@ def _opened(content: bytes | Path) -> Any:
     return open(content, "rb") if isinstance(content, Path) else io.BytesIO(content)
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
-    with open(path, "rb") as file:
+def _blocks(content: bytes | Path) -> Iterator[bytes]:
+    with _opened(content) as file:
         while block := file.read(1 << 20):
             yield block
