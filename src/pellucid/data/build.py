@@ -320,6 +320,7 @@ def _of_table(
     encoder = TableEncoder.fitted(
         table, kinds, missing, (*(targets if given is None else ()), *apart.columns), _shown(targets)
     )
+    table = encoder.parsed(table)
     x, mask, _ = encoder.encode_raw(table)
     check_digits(encoder, table)
     rows = table.row_labels()

@@ -24,7 +24,7 @@ DELIMITERS = "\t;|,"
 """Separators that are looked for; the first that fits wins, since decimal commas look like separators too."""
 SEEN_BYTES = 1 << 18
 SEEN_LINES, SEEN_ROWS = 300, 20
-BLOCK, BLOCK_OF_COLUMN = 1 << 18, 1 << 12
+BLOCK, BLOCK_OF_COLUMN = 1 << 17, 1 << 12
 """Bytes that are converted at a time, in all and at least for each column: enough for speed, and few for memory."""
 _WITH_COMMA = r"^[+-]?([0-9]+,?[0-9]*|,[0-9]+)([eE][+-]?[0-9]+)?$"
 _NOT_PLAIN = r"^[+-]?(0[0-9]|[0-9]{16})"
@@ -349,7 +349,7 @@ class _Reader:
         quotes = newlines = returns = 0
         for block in _blocks(self.content):
             quotes, newlines, returns = quotes + block.count(b'"'), newlines + block.count(b"\n"), returns + block.count(b"\r")
-        self.lines = max(newlines, returns) + 1
+        self.lines = newlines + returns + 1  # at most: a page that nothing is written to takes no memory
         if quotes % 2:
             self._explain_quotes()
 

@@ -93,6 +93,11 @@ class TableEncoder(Encoder):
     def _texts(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns if column.kind in ("category", "text"))
 
+    def parsed(self, table: Table) -> Table:
+        """A table with the texts of its number and date columns parsed."""
+        parsed = {column.name: column.parse(table) for column in self.inputs if column.kind in ("number", "date")}
+        return replace(table, columns={**table.columns, **parsed})
+
     def encode(self, source: Any) -> np.ndarray:
         """The inputs ``(rows, features)`` in float32, not yet standardised by the preprocessing.
 
