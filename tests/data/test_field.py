@@ -125,7 +125,7 @@ def test_tags_are_a_multilabel_target(tmp_path):
 def test_labels_of_minus_one_and_one_are_classes_for_the_hinge(rng):
     x = rng.normal(size=(120, 2))
     y = np.where(x[:, 0] > 0, 1.0, -1.0)
-    run = pel.train((), (x, y), loss="hinge", epochs=20, progress=False)
+    run = pel.train((), (x, y), loss="hinge", epochs=20, learning_rate=0.05, progress=False)
     assert np.mean(run.predict(x).astype(float) == y) > 0.9
 
 
