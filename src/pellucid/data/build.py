@@ -98,7 +98,7 @@ def make_dataset(
     if hasattr(x, "toarray"):
         x = dense(x, "x")
     named = isinstance(y, str) or (isinstance(y, (list, tuple)) and len(y) > 0 and all(isinstance(n, str) for n in y))
-    if is_table(x) or (np.ndim(x) == 2 and missing is not None):
+    if is_table(x) or (missing is not None and np.ndim(x) == 2):
         table = read_table(x)
         if named and not all(normal(n) in table.columns for n in ([y] if isinstance(y, str) else y)):
             named = isinstance(y, str)  # texts of as many rows are labels, not names of columns

@@ -434,8 +434,9 @@ def _rows(content: bytes | Path, layout: Layout) -> Iterator[tuple[int, list[str
 
 
 def _lines(content: bytes | Path) -> Iterator[str]:
-    with open(content, "rb") if isinstance(content, Path) else io.BytesIO(content) as file:
-        yield from io.TextIOWrapper(file, "utf-8", errors="replace", newline="")
+    file = open(content, "rb") if isinstance(content, Path) else io.BytesIO(content)  # noqa: SIM115
+    with io.TextIOWrapper(file, "utf-8", errors="replace", newline="") as lines:
+        yield from lines
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
