@@ -142,7 +142,7 @@ def _guess(array: np.ndarray, classes: Sequence[str] | None) -> tuple[Task, str]
     if _are_classes(values, counts, array.dtype.kind == "f"):
         task: Task = "binary" if len(values) == 2 else "multiclass"
         return task, f"{len(values)} distinct whole numbers; to predict them as a quantity, say {_say('regression')}"
-    if len(values) < 2:
+    if len(values) < 2 or len(values) > len(array) / 2:
         return "regression", ""
     return "regression", f"{len(values):,} distinct whole numbers; if they are classes, say {_say('multiclass')}"
 
