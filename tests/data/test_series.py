@@ -71,7 +71,7 @@ def test_a_file_gives_as_many_predictions_as_it_has_windows_and_is_evaluated(tmp
 def test_what_gives_no_windows_is_refused():
     with pytest.raises(DataError, match="120 rows give 0 windows of 120 with 1 next"):
         load_table(series(), "load", window=120)
-    with pytest.raises(DataError, match="has no value at row 3.*a series has no gaps"):
+    with pytest.raises(DataError, match=r"has no value at row 3.*a series has no gaps"):
         load_table(series().assign(load=[np.nan if i == 3 else float(i) for i in range(N)]), "load", window=5)
     with pytest.raises(DataError, match="neither groups nor weights"):
         load_table(series(), "load", window=5, weights="heat")

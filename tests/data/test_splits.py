@@ -1,4 +1,4 @@
-"""Held-out rows: by chance, by number, by time, by groups, from another table; weights and groups go with their rows."""
+"""Held-out rows: by chance, number, time, groups, from another table; weights and groups go with their rows."""
 
 import numpy as np
 import pandas as pd

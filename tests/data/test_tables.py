@@ -126,7 +126,9 @@ def test_real_molecules(shared_data):
 
 
 def test_columns_that_are_no_inputs_are_left_out_and_reported(shared_data):
-    with pytest.raises(DataError, match=r"no column left to predict 'BBBP' from. 'smiles' is identifier \(2,050 distinct"):
+    with pytest.raises(
+        DataError, match=r"no column left to predict 'BBBP' from. 'smiles' is identifier \(2,050"
+    ):
         load_table(shared_data / "molecules" / "BBBP.csv", "BBBP")
     rows = [{"id": 7 * i, "size": i % 5, "remark": f"sold to customer {i} today", "y": i % 2} for i in range(40)]
     data = load_table(rows, "y")

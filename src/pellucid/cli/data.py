@@ -1,8 +1,8 @@
 """``pellucid data``."""
 
-import click
-
 from typing import Any
+
+import click
 
 from pellucid.cli.options import as_json, print_json, print_table, say
 from pellucid.cli.sources import is_file, path_of, reading_options, reading_settings

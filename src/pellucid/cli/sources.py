@@ -41,7 +41,19 @@ class HeldOut(click.ParamType):
 KINDS_HELP = "number, category, date, text, identifier or ignored"
 READING = ("columns", "na", "header", "names", "encoding")
 """Options of how a table is read."""
-DATA = ("target", "weights", "time", "group", "missing", *READING, "task", "held_out", "window", "horizon", "image_size")
+DATA = (
+    "target",
+    "weights",
+    "time",
+    "group",
+    "missing",
+    *READING,
+    "task",
+    "held_out",
+    "window",
+    "horizon",
+    "image_size",
+)
 """Options of data, by the names that experiment.toml has."""
 
 
@@ -52,7 +64,9 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--as", "columns", type=KindOf(), multiple=True, help=f"Kind of a column: {KINDS_HELP}; may be repeated."
         ),
         click.option("--na", type=Names(), help="Cells that mean a missing value, besides empty ones: '?,-999'."),
-        click.option("--no-header", "header", is_flag=True, flag_value=False, default=None, help="The first line is a row."),
+        click.option(
+            "--no-header", "header", is_flag=True, flag_value=False, default=None, help="The first line is a row."
+        ),
         click.option("--names", type=Names(), help="Names of the columns of a file without them."),
         click.option("--encoding", help="Encoding of a text file; found out if not given."),
     ]

@@ -192,5 +192,3 @@ def _columns(loaded: Any, x: Any) -> dict[str, Sequence[Any]]:
         return dict(zip(labels, predictions.T.tolist(), strict=True))
     probability = outputs.max(axis=1) if task == "multiclass" else np.maximum(outputs[:, 0], 1 - outputs[:, 0])
     return {"prediction": predictions.tolist(), "probability": np.round(probability.astype(float), 6).tolist()}
-
-

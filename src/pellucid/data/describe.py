@@ -60,7 +60,12 @@ def _of_input(table: Table, column: Column) -> Description:
     used = column.kind not in ("identifier", "ignored")
     missing = int(missing_of(column.parse(table) if used else table.columns[column.name]).sum())
     return Description(
-        column.name, column.kind, f"{column.reason}{left_out}", missing, _examples(table, column.name), len(column.features)
+        column.name,
+        column.kind,
+        f"{column.reason}{left_out}",
+        missing,
+        _examples(table, column.name),
+        len(column.features),
     )
 
 
@@ -76,4 +81,3 @@ def _of_target(table: Table, column: Column) -> Description:
 def _examples(table: Table, name: str) -> str:
     values = table.texts(name).values[:EXAMPLES]
     return ", ".join(value if len(value) <= 20 else f"{value[:19]}…" for value in values)
-

@@ -9,7 +9,7 @@ import numpy as np
 
 from pellucid.core.constraints import OneOf, require
 from pellucid.core.errors import DataError, ShapeError
-from pellucid.core.interface import on_command_line, option
+from pellucid.core.interface import option
 from pellucid.data.encoding import as_array, as_float32, plain, real_numbers, wrong_value
 
 Task: TypeAlias = Literal[
