@@ -3,7 +3,8 @@
 import csv
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -139,16 +140,14 @@ def _table(loaded: Any, path: str, options: dict[str, Any]) -> Any:
     return read_table(path, texts=verbatim, **known | reading_settings(options))
 
 
-class _warnings_said(warnings.catch_warnings):  # noqa: N801
-    """Prints the library's warnings of rows as messages."""
-
-    def __enter__(self) -> Any:
-        from pellucid.core.errors import DataWarning
-
-        entered = super().__enter__()
-        warnings.showwarning = lambda message, category, *rest, **more: say(str(message))
-        warnings.simplefilter("always", DataWarning)
-        return entered
+@contextmanager
+def _warnings_said() -> Iterator[None]:
+    """Print warnings as messages."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        say(str(warning.message))
 
 
 def _needs_table(loaded: Any, source: str) -> None:

@@ -102,7 +102,7 @@ def make_dataset(
         table = read_table(x)
         if named and not all(normal(n) in table.columns for n in ([y] if isinstance(y, str) else y)):
             named = isinstance(y, str)  # texts of as many rows are labels, not names of columns
-        apart = _Apart(*(_of_rows(values, what) for values, what in ((weights, "weights"), (groups, "groups"))))
+        apart = _Apart(_of_rows(weights, "weights"), _of_rows(groups, "groups"))
         targets = _names(y) if named else ()
         given = None if named or y is None else _Given(y, tuple(map(normal, _names_of_frame(y))))
         options: dict[str, Any] = {"task": task, "classes": classes, "held_out": held_out, "seed": seed}
