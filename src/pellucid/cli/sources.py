@@ -143,6 +143,8 @@ def data_settings(source: str, network: Any, options: dict[str, Any], seed: int)
         return {"name": source, "seed": seed}
     if name == "translator":
         return {"pairs": path_of(source), "seed": seed}
+    if "target" not in given and not Path(source).is_dir() and not source.endswith(".npz") and _needs_target(network):
+        raise click.UsageError("name the column to predict: --target COLUMN.")
     if "horizon" in given and "window" not in given:
         raise click.UsageError("--horizon needs --window: the rows that a prediction sees.")
     if "target" in given:
@@ -153,6 +155,13 @@ def data_settings(source: str, network: Any, options: dict[str, Any], seed: int)
         if option in given:
             given[option] = list(given[option])
     return {"file": path_of(source), **given, "seed": seed}
+
+
+def _needs_target(network: Any) -> bool:
+    from pellucid.architectures.by_name import find_architecture
+
+    architecture = find_architecture(network)
+    return architecture is None or architecture.learns == "targets"
 
 
 def reading_settings(options: dict[str, Any]) -> dict[str, Any]:

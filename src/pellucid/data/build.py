@@ -150,7 +150,7 @@ def make_dataset(
 
 def load_table(
     source: Any,
-    target: str | Sequence[str],
+    target: str | Sequence[str] | None = None,
     *,
     task: Task | None = None,
     columns: Mapping[str, str] | None = None,
@@ -179,7 +179,8 @@ def load_table(
         source: a path to a file of separated values (any separator, encoding and compression, with or without lines
             before the header), JSON lines, Parquet, Arrow, ``.npy`` or Excel; a pandas, Polars or PyArrow frame; a
             dictionary of columns; a structured or masked array; a list of ``{column: value}``.
-        target: the column to predict; several are numbers to predict together, or labels of 0 and 1.
+        target: the column to predict; several are numbers to predict together, or labels of 0 and 1; None where a
+            network learns from the inputs alone.
         task: overrides the inference of `make_dataset` from the target.
         columns: kinds of columns by name, where the guess is wrong: ``{"zip": "category", "id": "ignored"}``.
         weights: the column of row weights, numbers of at least 0; it is no input and never filled in.
@@ -221,7 +222,7 @@ def load_table(
     verbatim = [name for name, kind in kinds.items() if kind not in ("number", "date")]
     reading: dict[str, Any] = {"header": header, "names": names, "na": na, "encoding": encoding}
     table = read_table(source, texts=verbatim, **reading)
-    targets = tuple(table.find(name) for name in _names(target))
+    targets = () if target is None else tuple(table.find(name) for name in _names(target))
     if len(set(targets)) < len(targets):
         raise DataError(f"the target {targets[0]!r} is named twice.")
     if time is not None:
