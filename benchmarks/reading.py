@@ -93,8 +93,8 @@ WORKLOAD = Workload(
     "reading",
     "Reading tables and predicting their rows",
     "A file of 200,000 rows (nine columns of numbers, one category, two classes, 17 MB) becomes a dataset: read, "
-    "encoded, divided, scaled. Memory is the peak of what the process holds beyond the libraries, over the size of the file. Predictions are by "
-    "a network of 128 units and by the convolutional network by name, compiled before.",
+    "encoded, divided, scaled. Memory is the peak of what the process holds beyond the libraries, over the size of the "
+    "file. Predictions are by a network of 128 units and by the convolutional network by name, compiled before.",
     measure,
     (
         _at_most("read 200,000 × 11", "pellucid.load_table", 1.5, "at most 1.5 s"),
