@@ -11,6 +11,7 @@ from benchmarks import (
     multilayer,
     networks,
     populations,
+    reading,
     recorder,
     shuffle,
     start_to_finish,
@@ -30,6 +31,7 @@ WORKLOADS = {
         autoencoders,
         gan,
         memory,
+        reading,
         recorder,
         shuffle,
     )

@@ -13,7 +13,7 @@ import numpy as np
 
 import pellucid.data
 from pellucid.core.files import write_bytes
-from pellucid.data.arrays import Part, split
+from pellucid.data import Part, split
 from pellucid.data.datasets import load_dataset
 
 SEED = 5000

@@ -24,7 +24,7 @@ from pellucid.report.document import Columns, Document
 from pellucid.report.print_figure import to_matplotlib
 from pellucid.report.run_page import page_of, verdict
 from pellucid.report.samples import sample_chart
-from pellucid.report.training import curve_charts, gradient_charts
+from pellucid.report.training import curve_charts, gradient_charts, units_of
 from pellucid.runs import codes, samples, translation
 from pellucid.runs import compare as comparing
 from pellucid.runs.experiment import Settings, describe_settings
@@ -176,7 +176,7 @@ class Run(Trained):
         Raises:
             MissingExtra: matplotlib is not installed.
         """
-        return to_matplotlib(*curve_charts(self.history), *gradient_charts(self.history))
+        return to_matplotlib(*curve_charts(self.history, units=units_of(self)), *gradient_charts(self.history))
 
     def plot_samples(self, count: int = 64, seed: int = 0) -> Any:
         """Plot a GAN's samples as a matplotlib figure: images side by side, or points of a plane.
@@ -192,7 +192,9 @@ class Run(Trained):
         return to_matplotlib(sample_chart(self.sample(count, seed)))
 
     def _repr_html_(self) -> str:
-        return html.fragment(Document(self.facts.name, verdict(self, {}), Columns(*curve_charts(self.history))))
+        return html.fragment(
+            Document(self.facts.name, verdict(self, {}), Columns(*curve_charts(self.history, units=units_of(self))))
+        )
 
 
 class Comparison(comparing.Comparison):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.data import Vocabulary, bag_of_words
-from pellucid.data.arrays import split_rows
+from pellucid.data.splits import split_rows
 from pellucid_textbook.perceptron import FittedPerceptron, Perceptron
 from pellucid_textbook.two_classes import as_two_classes
 

@@ -48,13 +48,11 @@ def copy(run, tmp_path):
 TABLES = {
     "text among numbers": (
         GOOD.replace("\n7,3.5,", "\n7,tall,"),
-        ["'weight'", "'tall'", "line 8", "39 of 40", "categorical=['weight']"],
+        ["'weight'", "'tall'", "line 8", "39 of 40", "--as weight=category", "--na tall"],
     ),
-    "missing value": (GOOD.replace("\n7,3.5,", "\n7,nan,"), ["'weight'", "line 8", "median"]),
     "infinite": (GOOD.replace("\n7,3.5,", "\n7,inf,"), ["'weight'", "inf", "line 8"]),
-    "missing target": (GOOD.replace("\n7,3.5,b", "\n7,3.5,"), ["target 'sort'", "line 8"]),
     "one class": (GOOD.replace(",b\n", ",a\n"), ["one class only", "'a'", "at least two classes"]),
-    "empty": ("", ["is empty", "names of the columns"]),
+    "empty": ("", ["is empty"]),
     "header alone": ("height,weight,sort\n", ["a header and no rows"]),
     "ragged": (GOOD.replace("\n7,3.5,", "\n7,3.5,9,"), ["line 8", "4 cells where 3 are expected", "quoted"]),
 }
@@ -69,6 +67,21 @@ def test_tables_that_cannot_be_trained_on(tmp_path, case):
     assert code == 3
     assert all(part in text for part in message), text
     assert not run.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (GOOD.replace("\n7,3.5,", "\n7,nan,"), ["'weight'", "line 8", "--missing drop, mean, median or most_frequent"]),
+        (GOOD.replace("\n7,3.5,b", "\n7,3.5,"), ["target 'sort'", "line 8", "--missing drop"]),
+    ],
+)
+def test_missing_values_are_refused_where_asked(tmp_path, content, message):
+    (tmp_path / "table.csv").write_text(content)
+    options = ["--target", "sort", "--missing", "refuse", *SHORT]
+    code, text = pellucid("train", tmp_path / "table.csv", *options, "--folder", tmp_path / "run")
+    assert code == 3
+    assert all(part in text for part in message), text
 
 
 def test_tables_that_are_not_there(tmp_path):
@@ -135,7 +148,7 @@ def test_settings_that_are_not_allowed_cost_no_earlier_run(run, options, message
         ("diabetes", ["--class-weights", "balanced"], ["regression", "sample_weights"]),
         ("diabetes", ["--loss", "hinge"], ["separates classes", 'task="binary"', "huber"]),
         ("iriss", [], ["unknown dataset 'iriss'", "Did you mean 'iris'"]),
-        ("iris", ["--target", "species"], ["--target is for table files"]),
+        ("iris", ["--target", "species"], ["--target is for files"]),
     ],
 )
 def test_what_does_not_fit_the_task(tmp_path, data, options, message):

@@ -1,6 +1,7 @@
 """load_table: the same table whatever its container, and every fault named with its place."""
 
 import json
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from pellucid.core.errors import DataError, InvalidValue, MissingExtra
-from pellucid.data.tables import TableEncoder, load_table
+from pellucid.data import TableEncoder, load_table
 
 CITIES = ["Paris", "Rome", "Oslo"]
 
@@ -109,22 +110,30 @@ def test_numbers_declared_categorical_are_the_same_categories_in_file_and_frame(
     frame = pd.DataFrame({"code": [10.0, 20.0] * 10, "y": [0, 1] * 10})
     path = write(tmp_path, lines(*["10,0", "20,1"] * 10, header="code,y"))
     for source in (frame, path):
-        assert load_table(source, "y", categorical=["code"]).features == ("code=10", "code=20")
+        assert load_table(source, "y", columns={"code": "category"}).features == ("code=10", "code=20")
 
 
 def test_real_molecules(shared_data):
     data = load_table(
         shared_data / "molecules" / "delaney-processed.csv",
         "measured log solubility in mols per litre",
-        ignore=["Compound ID", "smiles", "ESOL predicted log solubility in mols per litre"],
+        columns={"ESOL predicted log solubility in mols per litre": "ignored"},
     )
     assert (data.task, len(data.train), data.held_out and len(data.held_out)) == ("regression", 902, 226)
     assert "Molecular Weight" in data.features
+    kinds = {column.name: column.kind for column in data.encoder.columns}
+    assert (kinds["Compound ID"], kinds["smiles"]) == ("identifier", "identifier")
 
 
-def test_real_molecules_with_text_columns_ask_to_ignore_them(shared_data):
-    with pytest.raises(DataError, match=r"'smiles' .* 2,050 distinct values.*ignore=\['smiles'\]"):
+def test_columns_that_are_no_inputs_are_left_out_and_reported(shared_data):
+    with pytest.raises(
+        DataError, match=r"no column left to predict 'BBBP' from. 'smiles' is identifier \(2,050"
+    ):
         load_table(shared_data / "molecules" / "BBBP.csv", "BBBP")
+    rows = [{"id": 7 * i, "size": i % 5, "remark": f"sold to customer {i} today", "y": i % 2} for i in range(40)]
+    data = load_table(rows, "y")
+    assert data.features == ("size",)
+    assert "id (identifier: a number of its own in each row), remark (text: 40 distinct texts" in " ".join(data.notes)
 
 
 # ---- missing values ----
@@ -134,14 +143,17 @@ def test_real_molecules_with_text_columns_ask_to_ignore_them(shared_data):
 def test_a_missing_value_is_refused_with_line_and_column(tmp_path, cell):
     path = write(tmp_path, lines(*TEN, f"{cell},Rome,no"))
     with pytest.raises(DataError, match=r"column 'age' has no value at line 12.*missing='drop'"):
-        load_table(path, "ill")
+        load_table(path, "ill", missing="refuse")
+    data = load_table(path, "ill", held_out=None)
+    assert data.train.x[10, 0] == 24.5
+    assert "age: 1 missing, taken as 24.5" in data.notes
 
 
 def test_dropped_rows_leave_the_rest_and_errors_still_name_the_original_line(tmp_path):
     path = write(tmp_path, lines(",Rome,no", *TEN))
     assert len(load_table(path, "ill", missing="drop", held_out=None).train) == 10
     path = write(tmp_path, lines(",Rome,no", *TEN, "1e99,Rome,yes"))
-    with pytest.raises(DataError, match=r"column 'age' holds 1e\+99 at line 13, which is beyond float32"):
+    with pytest.raises(DataError, match=r"column 'age' .*holds 1e\+99 at line 13. That is beyond float32"):
         load_table(path, "ill", missing="drop")
 
 
@@ -174,8 +186,11 @@ def test_a_missing_category_gets_the_most_frequent(tmp_path):
 
 def test_a_missing_target_is_never_filled_in(tmp_path):
     path = write(tmp_path, lines(*TEN, "30,Rome,"))
-    with pytest.raises(DataError, match=r"target 'ill' has no value at line 12; 1 rows in all.*'drop'"):
-        load_table(path, "ill", missing="mean")
+    data = load_table(path, "ill", missing="mean", held_out=None)
+    assert len(data.train) == 10
+    assert "1 rows without a target left out" in data.notes
+    with pytest.raises(DataError, match=r"target 'ill' has no value at line 12, 1 rows in all.*'drop'"):
+        load_table(path, "ill", missing="refuse")
 
 
 @pytest.mark.parametrize("dtype", ["float64", "Float64", "Int64", "object", "double[pyarrow]"])
@@ -183,14 +198,15 @@ def test_gaps_of_every_kind_of_pandas_column_are_missing(dtype):
     column = pd.Series([1, None, 3, 4] * 3, dtype=dtype)
     frame = pd.DataFrame({"x": column, "y": [0, 1] * 6})
     with pytest.raises(DataError, match="column 'x' has no value at row 1"):
-        load_table(frame, "y")
+        load_table(frame, "y", missing="refuse")
     assert load_table(frame, "y", missing="drop", held_out=None).train.x.ravel().tolist() == [1, 3, 4] * 3
 
 
-def test_a_column_without_any_value_is_refused(tmp_path):
+def test_a_column_without_any_value_is_left_out(tmp_path):
     path = write(tmp_path, lines(*[f",{row}" for row in TEN], header="gap,age,city,ill"))
-    with pytest.raises(DataError, match=r"column 'gap' has no value in any.*ignore=\['gap'\]"):
-        load_table(path, "ill", missing="mean")
+    data = load_table(path, "ill", missing="mean")
+    assert data.features[0] == "age"
+    assert "left out: gap (ignored: no value in any row)" in data.notes
 
 
 # ---- prediction on new rows ----
@@ -221,9 +237,9 @@ def test_an_unknown_category_is_named_with_the_known_ones(frame):
 
 
 def test_new_rows_with_faults_are_refused(frame):
-    encoder = load_table(frame, "ill").encoder
+    encoder = load_table(frame, "ill", missing="refuse").encoder
     assert encoder is not None
-    with pytest.raises(DataError, match=r"column 'age' holds the text 'old' at row 0"):
+    with pytest.raises(DataError, match=r"column 'age' .*holds the text 'old' at row 0"):
         encoder.encode([{"age": "old", "dose": 2, "city": "Rome"}])
     with pytest.raises(DataError, match=r"column 'dose' has no value at row 0"):
         encoder.encode([{"age": 1, "dose": None, "city": "Rome"}])
@@ -239,19 +255,16 @@ def test_new_rows_with_faults_are_refused(frame):
     [
         (lines(*TEN[:3], "1,2"), r"line 5 .* has 2 cells where 3 are expected \(age, city, ill\)"),
         (lines('"a\nb",Rome,no', "1,2"), r"line 4 .* has 2 cells"),
-        ("", r"is empty. The first line must hold the names"),
-        ("\n", r"is empty. The first line must hold the names"),
+        ("", r"is empty"),
+        ("\n", r"is empty"),
         ("age,city,ill\n", r"has a header and no rows"),
         (lines(*TEN, header="age,age,ill"), r"two columns named 'age' \(columns 1 and 2\)"),
-        (lines(*TEN, header="age,,ill"), r"column 2 .* has no name"),
-        (lines("1,2,3", "4,5,6", header="7,8,9"), r"only numbers \(7, 8, 9\)"),
-        (lines(*TEN, '"open,Rome,no'), r"is not CSV: unexpected end of data"),
+        (lines("1,2,3", "4,5,6", header="7,8,9"), r"line 1 .* holds numbers: 7, 8, 9.*header=False.*names="),
+        (lines(*TEN, '"open,Rome,no'), r"odd number of quotes.*line 12"),
         (lines(*[row.replace("yes", "no") for row in TEN]), r"one class only, 'no'"),
-        (lines(*TEN, "old,Rome,no"), r"'age' holds the text 'old' at line 12, where 10 of 11 .*categorical"),
-        (lines(*TEN, "inf,Rome,no"), r"column 'age' holds inf at line 12"),
-        (lines(*[f"'{i},5',Rome,{i % 2}".replace("'", '"') for i in range(9)]), r"decimal comma, such as '0,5'"),
+        (lines(*TEN, "old,Rome,no"), r"'age' .*holds the text 'old' at line 12, where 10 of 11 .*'category'"),
+        (lines(*TEN, "inf,Rome,no"), r"column 'age' .*holds (inf|the text 'inf') at line 12"),
         (lines(*[f"{1.7e9 + i:.0f},Rome,{i % 2}" for i in range(10)]), r"column 'age' runs from 17000"),
-        (lines(*[f"1,name {i},{i % 2}" for i in range(30)]), r"'city' holds text with 30 distinct.*ignore"),
     ],
 )
 def test_a_faulty_file_is_refused_with_the_place(tmp_path, text, message):
@@ -268,53 +281,50 @@ def test_a_frame_may_have_headers_that_are_numbers_but_not_twice_the_same(frame)
 
 def test_many_categories_are_allowed_where_declared(tmp_path):
     path = write(tmp_path, lines(*[f"1,name {i},{i % 2}" for i in range(30)]))
-    assert load_table(path, "ill", categorical=["city"]).input_shape == (31,)
+    assert load_table(path, "ill", columns={"city": "category"}).input_shape == (31,)
 
 
 def test_text_among_the_numbers_of_the_target_is_refused(tmp_path):
     path = write(tmp_path, lines(*[f"{i},{i / 7}" for i in range(20)], "20,high", header="x,y"))
-    with pytest.raises(DataError, match=r"'y' holds the text 'high' at line 22, where 20 of 21"):
+    with pytest.raises(DataError, match=r"'y' .*holds the text 'high' at line 22, where 20 of 21"):
         load_table(path, "y")
 
 
 def test_a_regression_of_text_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"target 'ill' holds the text 'no' at line 2: a regression"):
+    with pytest.raises(DataError, match=r"column 'ill' .*holds the text 'no' at line 2, where a number"):
         load_table(write(tmp_path, lines(*TEN)), "ill", task="regression")
 
 
-@pytest.mark.parametrize("argument", ["target", "ignore", "categorical"])
+@pytest.mark.parametrize("argument", ["target", "columns", "weights", "time", "group"])
 def test_a_column_that_is_not_there_brings_the_near_ones(tmp_path, argument):
-    options = {"target": "ill"} | {argument: "agge" if argument == "target" else ["agge"]}
+    options = {"target": "ill"} | {argument: {"agge": "number"} if argument == "columns" else "agge"}
     with pytest.raises(DataError, match=r"no column 'agge'. Did you mean 'age'\? Columns: 'age', 'city', 'ill'"):
         load_table(write(tmp_path, lines(*TEN)), **options)
 
 
 def test_nothing_left_to_predict_from_is_refused(tmp_path):
     with pytest.raises(DataError, match="no column left to predict 'ill' from"):
-        load_table(write(tmp_path, lines(*TEN)), "ill", ignore=["age", "city"])
+        load_table(write(tmp_path, lines(*TEN)), "ill", columns={"age": "ignored", "city": "ignored"})
 
 
 def test_files_that_are_no_tables_are_refused(tmp_path):
-    with pytest.raises(DataError, match=r"by its ending '.xlsx'. Known: .csv"):
-        load_table(tmp_path / "t.xlsx", "ill")
     with pytest.raises(DataError, match=r"cannot read .*absent.csv.*No such file"):
         load_table(tmp_path / "absent.csv", "ill")
-    (tmp_path / "latin.csv").write_bytes(lines("1,Genève,no").encode("latin-1"))
-    with pytest.raises(DataError, match=r"is not UTF-8 \(it holds the byte 0xe8\)"):
-        load_table(tmp_path / "latin.csv", "ill")
-    (tmp_path / "t.parquet").write_bytes(b"not Parquet at all")
+    (tmp_path / "t.parquet").write_bytes(b"PAR1 and no more")
     with pytest.raises(DataError, match="is not a Parquet file"):
         load_table(tmp_path / "t.parquet", "ill")
-    with pytest.raises(DataError, match=r"Received: int"):
+    with pytest.raises(DataError, match=r"Received: an int"):
         load_table(3, "ill")
     with pytest.raises(DataError, match=r"row 1 has the columns a, c; row 0 has a, b"):
         load_table([{"a": 1, "b": 2}, {"a": 1, "c": 2}], "a")
 
 
-def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(MissingExtra, match=r"pip install 'pellucid\[data\]'"):
-        load_table(tmp_path / "t.parquet", "ill")
+def test_excel_without_its_reader_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "fastexcel", None)
+    with zipfile.ZipFile(tmp_path / "t.xlsx", "w") as book:
+        book.writestr("xl/workbook.xml", "<workbook/>")
+    with pytest.raises(MissingExtra, match=r"pip install 'pellucid\[excel\]'"):
+        load_table(tmp_path / "t.xlsx", "ill")
 
 
 def test_an_unknown_way_with_missing_values_is_refused(tmp_path):

@@ -1,13 +1,70 @@
 """``pellucid data``."""
 
+from typing import Any
+
 import click
 
-from pellucid.cli.options import as_json, print_json, say
+from pellucid.cli.options import as_json, print_json, print_table, say
+from pellucid.cli.sources import is_file, path_of, reading_options, reading_settings
 
 
 @click.group()
 def data() -> None:
-    """Built-in datasets."""
+    """Built-in datasets, and what a file holds."""
+
+
+class _Listing:
+    """A table to print."""
+
+    def __init__(self, title: str, head: tuple[str, ...], rows: list[list[Any]], notes: tuple[str, ...]) -> None:
+        self.title, self.head, self.rows, self.notes = title, head, rows, notes
+
+    def to_document(self) -> Any:
+        """The table as a document."""
+        from pellucid.report.document import Document, Table
+
+        return Document(self.title, Table(self.head, self.rows), *self.notes)
+
+
+@data.command(
+    epilog="""\b
+Examples:
+  pellucid data show houses.csv --target price
+  pellucid data show visits.xlsx --as patient=identifier --na '?,-999'
+  pellucid data show - < new.jsonl
+  pellucid data show iris
+"""
+)
+@click.argument("source", metavar="DATA")
+@click.option("--target", multiple=True, metavar="COLUMN", help="Column to predict; several may be given.")
+@reading_options
+@as_json
+def show(source: str, target: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Show the columns of a table file as a training takes them: kind, why, missing values, examples, inputs.
+
+    Of a dataset by name, or a folder of images, show what it holds.
+    """
+    from pathlib import Path
+
+    if not is_file(source) or Path(source).is_dir() or source.endswith(".npz"):
+        from pellucid.runs.experiment import open_data
+
+        click.echo(str(open_data({"file": path_of(source)} if is_file(source) else {"name": source})))
+        return
+    from pellucid.data.describe import describe_table
+    from pellucid.data.reading import read_table
+
+    kinds = dict(options["columns"])
+    texts = [name for name, kind in kinds.items() if kind not in ("number", "date")]
+    table = read_table(path_of(source), texts=texts, **reading_settings(options))
+    columns = describe_table(table, target, kinds)
+    if as_json:
+        print_json([column._asdict() for column in columns])
+        return
+    head = ("column", "kind", "why", "missing", "such as", "inputs")
+    rows = [[c.name, c.kind, c.reason, c.missing or "", c.examples, c.inputs or ""] for c in columns]
+    title = f"{table.source.strip(chr(39))}: {table.rows:,} rows, {len(columns)} columns"
+    print_table(_Listing(title, head, rows, table.notes), 140)
 
 
 @data.command("list")

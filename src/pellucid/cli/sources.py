@@ -41,7 +41,19 @@ class HeldOut(click.ParamType):
 KINDS_HELP = "number, category, date, text, identifier or ignored"
 READING = ("columns", "na", "header", "names", "encoding")
 """Options of how a table is read."""
-DATA = ("target", "weights", "time", "group", "missing", *READING, "task", "held_out", "window", "horizon", "image_size")
+DATA = (
+    "target",
+    "weights",
+    "time",
+    "group",
+    "missing",
+    *READING,
+    "task",
+    "held_out",
+    "window",
+    "horizon",
+    "image_size",
+)
 """Options of data, by the names that experiment.toml has."""
 
 
@@ -52,7 +64,9 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--as", "columns", type=KindOf(), multiple=True, help=f"Kind of a column: {KINDS_HELP}; may be repeated."
         ),
         click.option("--na", type=Names(), help="Cells that mean a missing value, besides empty ones: '?,-999'."),
-        click.option("--no-header", "header", is_flag=True, flag_value=False, default=None, help="The first line is a row."),
+        click.option(
+            "--no-header", "header", is_flag=True, flag_value=False, default=None, help="The first line is a row."
+        ),
         click.option("--names", type=Names(), help="Names of the columns of a file without them."),
         click.option("--encoding", help="Encoding of a text file; found out if not given."),
     ]
@@ -129,6 +143,8 @@ def data_settings(source: str, network: Any, options: dict[str, Any], seed: int)
         return {"name": source, "seed": seed}
     if name == "translator":
         return {"pairs": path_of(source), "seed": seed}
+    if "target" not in given and not Path(source).is_dir() and not source.endswith(".npz") and _needs_target(network):
+        raise click.UsageError("name the column to predict: --target COLUMN.")
     if "horizon" in given and "window" not in given:
         raise click.UsageError("--horizon needs --window: the rows that a prediction sees.")
     if "target" in given:
@@ -139,6 +155,13 @@ def data_settings(source: str, network: Any, options: dict[str, Any], seed: int)
         if option in given:
             given[option] = list(given[option])
     return {"file": path_of(source), **given, "seed": seed}
+
+
+def _needs_target(network: Any) -> bool:
+    from pellucid.architectures.by_name import find_architecture
+
+    architecture = find_architecture(network)
+    return architecture is None or architecture.learns == "targets"
 
 
 def reading_settings(options: dict[str, Any]) -> dict[str, Any]:

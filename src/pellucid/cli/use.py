@@ -3,7 +3,8 @@
 import csv
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -139,16 +140,14 @@ def _table(loaded: Any, path: str, options: dict[str, Any]) -> Any:
     return read_table(path, texts=verbatim, **known | reading_settings(options))
 
 
-class _warnings_said(warnings.catch_warnings):  # noqa: N801
-    """Prints the library's warnings of rows as messages."""
-
-    def __enter__(self) -> Any:
-        from pellucid.core.errors import DataWarning
-
-        entered = super().__enter__()
-        warnings.showwarning = lambda message, category, *rest, **more: say(str(message))
-        warnings.simplefilter("always", DataWarning)
-        return entered
+@contextmanager
+def _warnings_said() -> Iterator[None]:
+    """Print warnings as messages."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        say(str(warning.message))
 
 
 def _needs_table(loaded: Any, source: str) -> None:
@@ -192,5 +191,3 @@ def _columns(loaded: Any, x: Any) -> dict[str, Sequence[Any]]:
         return dict(zip(labels, predictions.T.tolist(), strict=True))
     probability = outputs.max(axis=1) if task == "multiclass" else np.maximum(outputs[:, 0], 1 - outputs[:, 0])
     return {"prediction": predictions.tolist(), "probability": np.round(probability.astype(float), 6).tolist()}
-
-

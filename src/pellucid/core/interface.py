@@ -27,19 +27,18 @@ def option(name: str, *values: object) -> str:
 
     Args:
         name: the keyword of Python.
-        values: alternatives; none for a switch.
+        values: the value, or alternatives.
 
     Example:
-        >>> option("held_out", 0.2), option("missing", "drop", "mean")
-        ('held_out=0.2', "missing='drop' or 'mean'")
+        >>> option("held_out", 0.2), option("missing", "drop", "mean", "median")
+        ('held_out=0.2', "missing='drop', 'mean' or 'median'")
         >>> with command_line():
-        ...     option("held_out", 0.2), option("missing", "drop", "mean")
-        ('--held-out 0.2', '--missing drop or mean')
+        ...     option("held_out", 0.2), option("missing", "drop", "mean", "median")
+        ('--held-out 0.2', '--missing drop, mean or median')
     """
     if on_command_line():
-        shown = " or ".join(_quoted(str(value)) for value in values)
-        return f"--{name.replace('_', '-')} {shown}".rstrip()
-    return f"{name}={' or '.join(map(repr, values)) or True}"
+        return f"--{name.replace('_', '-')} {_either([_quoted(str(value)) for value in values])}"
+    return f"{name}={_either([repr(value) for value in values])}"
 
 
 def kind_option(column: str, kind: str) -> str:
@@ -55,6 +54,11 @@ def kind_option(column: str, kind: str) -> str:
     if on_command_line():
         return f"--as {_quoted(f'{column}={kind}')}"
     return f"columns={{{column!r}: {kind!r}}}"
+
+
+def _either(values: list[str]) -> str:
+    *others, last = values
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _quoted(text: str) -> str:

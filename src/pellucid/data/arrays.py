@@ -299,5 +299,3 @@ def _check_weights(weights: np.ndarray, rows: int) -> None:
     if weights.shape != (rows,):
         received = f"{len(weights):,} weights" if weights.ndim == 1 else f"an array of shape {weights.shape}"
         raise ShapeError(f"{rows} rows need as many weights, one for each. Received: {received}.")
-
-

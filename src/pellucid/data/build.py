@@ -98,11 +98,11 @@ def make_dataset(
     if hasattr(x, "toarray"):
         x = dense(x, "x")
     named = isinstance(y, str) or (isinstance(y, (list, tuple)) and len(y) > 0 and all(isinstance(n, str) for n in y))
-    if is_table(x) or (np.ndim(x) == 2 and missing is not None):
+    if is_table(x) or (missing is not None and np.ndim(x) == 2):
         table = read_table(x)
         if named and not all(normal(n) in table.columns for n in ([y] if isinstance(y, str) else y)):
             named = isinstance(y, str)  # texts of as many rows are labels, not names of columns
-        apart = _Apart(*(_of_rows(values, what) for values, what in ((weights, "weights"), (groups, "groups"))))
+        apart = _Apart(_of_rows(weights, "weights"), _of_rows(groups, "groups"))
         targets = _names(y) if named else ()
         given = None if named or y is None else _Given(y, tuple(map(normal, _names_of_frame(y))))
         options: dict[str, Any] = {"task": task, "classes": classes, "held_out": held_out, "seed": seed}
@@ -150,7 +150,7 @@ def make_dataset(
 
 def load_table(
     source: Any,
-    target: str | Sequence[str],
+    target: str | Sequence[str] | None = None,
     *,
     task: Task | None = None,
     columns: Mapping[str, str] | None = None,
@@ -179,7 +179,8 @@ def load_table(
         source: a path to a file of separated values (any separator, encoding and compression, with or without lines
             before the header), JSON lines, Parquet, Arrow, ``.npy`` or Excel; a pandas, Polars or PyArrow frame; a
             dictionary of columns; a structured or masked array; a list of ``{column: value}``.
-        target: the column to predict; several are numbers to predict together, or labels of 0 and 1.
+        target: the column to predict; several are numbers to predict together, or labels of 0 and 1; None where a
+            network learns from the inputs alone.
         task: overrides the inference of `make_dataset` from the target.
         columns: kinds of columns by name, where the guess is wrong: ``{"zip": "category", "id": "ignored"}``.
         weights: the column of row weights, numbers of at least 0; it is no input and never filled in.
@@ -221,7 +222,7 @@ def load_table(
     verbatim = [name for name, kind in kinds.items() if kind not in ("number", "date")]
     reading: dict[str, Any] = {"header": header, "names": names, "na": na, "encoding": encoding}
     table = read_table(source, texts=verbatim, **reading)
-    targets = tuple(table.find(name) for name in _names(target))
+    targets = () if target is None else tuple(table.find(name) for name in _names(target))
     if len(set(targets)) < len(targets):
         raise DataError(f"the target {targets[0]!r} is named twice.")
     if time is not None:

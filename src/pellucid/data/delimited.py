@@ -469,7 +469,7 @@ def _lines(content: bytes | Path) -> Iterator[str]:
 
 
 def _opened(content: bytes | Path) -> Any:
-    return open(content, "rb") if isinstance(content, Path) else io.BytesIO(content)
+    return open(content, "rb") if isinstance(content, Path) else io.BytesIO(content)  # noqa: SIM115
 
 
 def _blocks(content: bytes | Path) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from pellucid.core.errors import DataError, ShapeError
 
+
 def as_inputs(x: Any) -> np.ndarray:
     """Convert ``x`` to uint8 (from uint8 and bool) or float32.
 
@@ -147,6 +148,7 @@ def as_float32(array: np.ndarray, name: str) -> np.ndarray:
 
 
 def real_numbers(array: np.ndarray, name: str) -> np.ndarray:
+    """An array of objects as float64; an error names the first that is no real number."""
     for index, value in np.ndenumerate(array):
         if not isinstance(value, (numbers.Real, decimal.Decimal, np.bool_)):
             advice = "Use load_table for a table of mixed columns, or encode the column as numbers."
@@ -172,7 +174,7 @@ def _position(index: tuple[int, ...]) -> str:
 
 
 def wrong_value(name: str, array: np.ndarray, wrong: np.ndarray, advice: str) -> DataError:
-    # The error for the first wrong value of an array.
+    """The error for the first wrong value of an array."""
     index = tuple(np.argwhere(wrong)[0].tolist())
     value = array[index]
     return DataError(f"{name} holds {repr(value) if isinstance(value, str) else value} at {_position(index)}{advice}")

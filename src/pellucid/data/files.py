@@ -36,8 +36,6 @@ def open_file(path: str, **options: Any) -> Dataset:
         return load_images(path, size=size, **options)
     if path.lower().endswith(".npz"):
         return _open_arrays(path, options)
-    if "target" not in options:
-        raise DataError(f"{path!r} is a table: name the column to predict, --target COLUMN.")
     return load_table(path, **options)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from pellucid.core.constraints import OneOf, require
 from pellucid.core.errors import DataError, ShapeError
-from pellucid.core.interface import on_command_line, option
+from pellucid.core.interface import option
 from pellucid.data.encoding import as_array, as_float32, plain, real_numbers, wrong_value
 
 Task: TypeAlias = Literal[
@@ -142,7 +142,7 @@ def _guess(array: np.ndarray, classes: Sequence[str] | None) -> tuple[Task, str]
     if _are_classes(values, counts, array.dtype.kind == "f"):
         task: Task = "binary" if len(values) == 2 else "multiclass"
         return task, f"{len(values)} distinct whole numbers; to predict them as a quantity, say {_say('regression')}"
-    if len(values) < 2:
+    if len(values) < 2 or len(values) > len(array) / 2:
         return "regression", ""
     return "regression", f"{len(values):,} distinct whole numbers; if they are classes, say {_say('multiclass')}"
 

@@ -16,8 +16,8 @@ import numpy as np
 from pellucid.core.constraints import WholeNumber, require
 from pellucid.core.errors import DataError
 from pellucid.data.arrays import Dataset, Encoder, Part
-from pellucid.data.splits import FRACTION
 from pellucid.data.reading import pairs_path, read_pairs
+from pellucid.data.splits import FRACTION
 
 SPECIAL = ("<pad>", "<start>", "<end>", "<unknown>")
 """The first words of every lexicon, by their numbers 0 to 3."""

@@ -77,7 +77,7 @@ def run_document(trained: Trained, files: RunFolder) -> Document:
         trained.facts.name,
         verdict(trained, constant, findings),
         _results(trained, constant),
-        Section("Curves", *curves(trained.history, watched)),
+        Section("Curves", *curves(trained, watched)),
         None if findings is None else findings_section(findings, compared),
         None if proof is None else proof_section(proof),
         *_of_task(trained, data, outputs),

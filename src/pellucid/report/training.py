@@ -1,12 +1,13 @@
 """What a training measured, as charts: its curves, and what flowed through the layers, forward and backward."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pellucid.report.chart import DotChart, LineChart, Series
 from pellucid.report.document import Block, Columns, Details, Paragraph, Table, number
+from pellucid.runs.trained import Trained
 from pellucid.training import History, steps_per_epoch
 
 MOST_LAYERS = 8
@@ -15,8 +16,28 @@ MOST_ROWS = 40
 """Epochs in the table of a long training."""
 
 
-def curve_charts(history: History, watched: str = "held out") -> list[LineChart]:
-    """Plot loss, metric and, where it changed, learning rate; ``watched`` names the rows evaluated after each epoch."""
+def units_of(trained: Trained) -> dict[str, str]:
+    """Units of the loss and the metric of a regression, for their axes: of the scaled targets, and of the targets."""
+    if trained.facts.task != "regression":
+        return {}
+    name = " and ".join(trained.facts.targets[:3]) or "the target"
+    of_loss = (
+        "of the target as it is scaled for training" if not trained.facts.target_preprocessing.is_identity else name
+    )
+    return {"loss": of_loss, trained.program.metric.name: f"in units of {name}"}
+
+
+def curve_charts(
+    history: History, watched: str = "held out", units: Mapping[str, str] | None = None
+) -> list[LineChart]:
+    """Plot loss, metric and, where it changed, learning rate.
+
+    Args:
+        history: the training's.
+        watched: name of the rows evaluated after each epoch.
+        units: of the loss and the metric, by name.
+    """
+    units = units or {}
     steps, epochs = history.steps, history.epochs
     at = (steps["step"] + 1) / steps_per_epoch(history.rows, history.batch_size)
     charts = []
@@ -26,21 +47,22 @@ def curve_charts(history: History, watched: str = "held out") -> list[LineChart]
             lines.append(Series(watched, epochs["epoch"], epochs[f"held_out_{name}"]))
         # Of a loss or an error the logarithm shows the end; of a fraction, such as accuracy, it hides it.
         log = None if name.endswith(("loss", "error")) else False
-        charts.append(LineChart(words(name), lines, "epoch", log=log, whole=True))
+        charts.append(LineChart(words(name), lines, "epoch", units.get(name, ""), log=log, whole=True))
     rates = steps["learning_rate"]
     if np.isfinite(rates).any() and rates.min() != rates.max():
         charts.append(LineChart("learning rate η", [Series("learning rate", at, rates)], "epoch", whole=True))
     return charts
 
 
-def curves(history: History, watched: str) -> list[Block]:
+def curves(trained: Trained, watched: str) -> list[Block]:
     """Show loss, metric and learning rate over the epochs, as charts and as a table."""
+    history = trained.history
     epochs, rates = history.epochs, history.steps["learning_rate"]
     after = f" “{watched}” is measured at the end of each epoch." if "held_out_loss" in epochs else ""
     constant = len(rates) and rates.min() == rates.max()
     rate = f" The learning rate was {number(rates[0])} throughout." if constant else ""
     return [
-        Columns(*curve_charts(history, watched)),
+        Columns(*curve_charts(history, watched, units_of(trained))),
         Paragraph(
             "Training metrics are those of each batch before its update; where there are many, neighbours are averaged "
             f"and a band shows their range.{after}{rate}",

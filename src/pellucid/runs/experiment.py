@@ -100,7 +100,11 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ] = None
     scale_inputs: Annotated[
         ScalingChoice,
-        Setting('How inputs are scaled; "auto": tables and sequences standardised, pixels by their range.', OneOf(CHOICES), _SUPERVISED),
+        Setting(
+            'How inputs are scaled; "auto": tables and sequences standardised, pixels by their range.',
+            OneOf(CHOICES),
+            _SUPERVISED,
+        ),
     ] = "auto"
     scale_targets: Annotated[
         TargetScalingChoice,

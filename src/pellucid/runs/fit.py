@@ -60,7 +60,7 @@ def begin(plan: Plan) -> Trained:
     if experiment.snapshots:
         training.snapshots = SnapshotTaker(experiment.snapshots)
     prepared = Trained.of_training(training, experiment, plan.data, DataFacts.of(ready.data))
-    prepared.notes = Notes((*plan.choices, *_scalings(prepared)))
+    prepared.notes = Notes((*plan.data.notes, *plan.choices, *_scalings(prepared)))
     return prepared
 
 

@@ -4,8 +4,6 @@ from dataclasses import replace
 from os import PathLike
 from typing import Any
 
-import numpy as np
-
 from pellucid.architectures.by_name import ARCHITECTURES, find_architecture
 from pellucid.architectures.gan import GAN
 from pellucid.core.errors import InvalidValue
@@ -48,9 +46,8 @@ def dataset_of(data: Any, network: Any, seed: int, weights: Any = None) -> Datas
             received += f" of {len(data)}"
         raise InvalidValue(
             f"data must be a Dataset or a pair of arrays (x, y). Received: {received}. A dataset by name: "
-            "load_dataset(name); a table, in a file or a data frame: load_table(table, target=column); a frame with the "
-            "name of its target: (frame, 'column'); arrays with "
-            "weights or a held-out part: make_dataset(x, y, …)."
+            "load_dataset(name); a table, in a file or a data frame: load_table(table, target=column), or (frame, "
+            "column); arrays with weights or a held-out part: make_dataset(x, y, …)."
         )
     x, y = data
     if _learns(network) == "examples":
