@@ -127,17 +127,11 @@ def _inputs(loaded: Any, source: str, options: dict[str, Any], unknown: bool) ->
 
 def _table(loaded: Any, path: str, options: dict[str, Any]) -> Any:
     """A table read as the run's was."""
-    from pellucid.data.reading import read_table
-
     _needs_table(loaded, path)
     encoder = loaded.facts.encoder
     verbatim = [name for name, kind in options["columns"] if kind not in ("number", "date")]
-    opened = loaded.experiment.data
-    known = {name: opened[name] for name in ("na", "header", "names", "encoding") if name in opened}
-    if "header" in known or "names" in known:  # new rows may lack the target
-        known.pop("names", None)
-    verbatim += [c.name for c in getattr(encoder, "columns", ()) if c.kind in ("category", "text")]
-    return read_table(path, texts=verbatim, **known | reading_settings(options))
+    known = {"encoding": loaded.experiment.data["encoding"]} if "encoding" in loaded.experiment.data else {}
+    return getattr(encoder, "table", encoder).read(path, texts=verbatim, **known | reading_settings(options))
 
 
 @contextmanager

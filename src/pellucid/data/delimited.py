@@ -104,6 +104,7 @@ def read_delimited(
         line_of=_line_finder(content, layout),
         notes=(*notes, *layout.notes),
         decimal=layout.decimal,
+        named=header and not names,
     )
     return _without_empty_rows(table)
 

@@ -197,8 +197,8 @@ def _read_excel(path: Path, name: str, source: str, header: bool, names: Sequenc
         table = _renamed(table, names or [f"column_{i + 1}" for i in range(len(table.columns))])
     others = book.sheet_names[1:]
     note = f"the first sheet, {book.sheet_names[0]!r}, is read, not {', '.join(map(repr, others))}"
-    first = 2 if header and not names else 1
-    return replace(table, notes=(note,) if others else (), line_of=lambda row: first + row)
+    named = header and not names
+    return replace(table, notes=(note,) if others else (), line_of=lambda row: row + 1 + named, named=named)
 
 
 def _read_json(content: bytes | Path, name: str, source: str, whole: bool) -> Table:

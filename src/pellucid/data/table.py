@@ -113,6 +113,7 @@ class Table:
         notes: choices made in reading it, in words.
         decimal: the decimal separator that its texts were found to use.
         na: texts that count as missing, in lower case; None for the usual ones.
+        named: True if its source names the columns.
     """
 
     name: str
@@ -124,6 +125,7 @@ class Table:
     notes: tuple[str, ...] = ()
     decimal: str | None = None
     na: frozenset[str] | None = None
+    named: bool = True
 
     @property
     def rows(self) -> int:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -31,6 +32,8 @@ class TableEncoder(Encoder):
         task: of the targets.
         classes: names of the target's classes; empty for a regression.
         missing: what is done with a missing value.
+        na: cells that count as missing, in lower case; None for the usual ones.
+        positions: all columns of the table in order, where its file did not name them: nor do files of new rows.
 
     Example:
         >>> encoder = TableEncoder(
@@ -51,6 +54,8 @@ class TableEncoder(Encoder):
     task: Task = "regression"
     classes: tuple[str, ...] = ()
     missing: Missing = "refuse"
+    na: tuple[str, ...] | None = None
+    positions: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> tuple[Column, ...]:
@@ -67,8 +72,12 @@ class TableEncoder(Encoder):
         """Mask of the inputs that are numbers and dates; the others stay 0 and 1."""
         return np.array([column.kind in ("number", "date") for column in self.columns for _ in column.features], bool)
 
-    def read(self, source: Any) -> Table:
+    def read(self, source: Any, **options: Any) -> Table:
         """The columns of new rows that the inputs are made of, matched by name; of an array, by position.
+
+        Args:
+            source: as for ``encode``.
+            options: of `pellucid.data.reading.read_table`, where they are not those of the training.
 
         Raises:
             DataError: a column is missing.
@@ -81,7 +90,8 @@ class TableEncoder(Encoder):
             isinstance(source, np.ndarray) and source.dtype.names is None
         ) or (isinstance(source, (list, tuple)) and len(source) > 0 and not isinstance(source[0], Mapping))
         if not plain:
-            return read_table(source, texts=self._texts())
+            options["texts"] = (*options.get("texts", ()), *self._texts())
+            return read_table(source, **{"na": self.na, **self._positions(source), **options})
         array = source if hasattr(source, "shape") else np.asarray(source, object)
         if len(array.shape) != 2 or array.shape[1] != len(names):
             raise ShapeError(
@@ -89,6 +99,15 @@ class TableEncoder(Encoder):
                 f"{', '.join(names[:20])}. Received shape {tuple(array.shape)}."
             )
         return read_table(array, names=names)
+
+    def _positions(self, source: Any) -> dict[str, Any]:
+        """The options for a file without names: its columns are those of the training, perhaps without targets."""
+        if not self.positions or not isinstance(source, (str, PathLike)):
+            return {}
+        count = len(read_table(source, header=False).columns)
+        kept = [column.name for column in self.columns if column.name not in self.targets]
+        names = next((names for names in (self.positions, kept) if len(names) == count), ())
+        return {"header": False, "names": names}
 
     def _texts(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns if column.kind in ("category", "text"))
@@ -237,7 +256,12 @@ class TableEncoder(Encoder):
             columns = [
                 with_words(column, _texts_of(column, table)) if column in texts else column for column in columns
             ]
-        return TableEncoder(tuple(columns), missing=missing)
+        return TableEncoder(
+            tuple(columns),
+            missing=missing,
+            na=None if table.na is None else tuple(sorted(table.na)),
+            positions=() if table.named else tuple(table.columns),
+        )
 
 
 def _texts_of(column: Column, table: Table) -> Texts:
