@@ -11,9 +11,34 @@ import numpy as np
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-WORDS = ["Rome", "São Paulo", "Zürich", "a,b", "x;y;z", 'say "hi"', "it's", "two\nlines", "p|q", "tab\there", "No. 5", "x"]
+WORDS = [
+    "Rome",
+    "São Paulo",
+    "Zürich",
+    "a,b",
+    "x;y;z",
+    'say "hi"',
+    "it's",
+    "two\nlines",
+    "p|q",
+    "tab\there",
+    "No. 5",
+    "x",
+]
 UNICODE = ["Gro\u0308ße", "Größe", "日本", "🙂 ok", "naïve\u2028text", "Ω", "next\x85line", "x"]
-NAMES = ["age", "price", "Größe", "Gro\u0308ße 2", "post code", "a,b", "x;y", 'the "b"', "rate (%)", "Year", "two\nlines"]
+NAMES = [
+    "age",
+    "price",
+    "Größe",
+    "Gro\u0308ße 2",
+    "post code",
+    "a,b",
+    "x;y",
+    'the "b"',
+    "rate (%)",
+    "Year",
+    "two\nlines",
+]
 CODES = ["007", "7", "010", "0123", "00"]
 DATES = ["%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%d %b %Y"]
 MARKERS = ["", "NA", "n/a", "NaN", "null", "?"]
@@ -70,7 +95,7 @@ def numbers_of(kind, rows, decimal, group, chance):
             text = f"{value:.6e}"
         elif kind in ("thousands", "money"):
             text = f"{value:,.2f}".replace(",", "\0").replace("\0", group)
-            text = text[: -3] + decimal + text[-2:]
+            text = text[:-3] + decimal + text[-2:]
         else:
             text = str(value)
         if kind in ("decimal", "percent", "exponent"):
@@ -93,7 +118,10 @@ def texts_of(kind, rows, chance, pool):
 
 
 def dates_of(rows, form, chance):
-    days = [datetime(2019, 1, 31) + timedelta(days=chance.randint(0, 2000), minutes=60 * chance.randint(0, 23)) for _ in range(rows)]
+    days = [
+        datetime(2019, 1, 31) + timedelta(days=chance.randint(0, 2000), minutes=60 * chance.randint(0, 23))
+        for _ in range(rows)
+    ]
     days[0] = datetime(2021, 3, 28, 13, 0)
     cells = [day.strftime(form) for day in days]
     return [np.datetime64(datetime.strptime(cell, form), "s") for cell in cells], cells
@@ -170,7 +198,9 @@ def written(columns, style, header, preamble, end, chance):
             text = end
         else:
             buffer = io.StringIO(newline="")
-            csv.writer(buffer, delimiter=style["delimiter"], quoting=quoting, lineterminator=end).writerow([cell + blanks for cell in cells])
+            csv.writer(buffer, delimiter=style["delimiter"], quoting=quoting, lineterminator=end).writerow(
+                [cell + blanks for cell in cells]
+            )
             text = buffer.getvalue()
         pieces.append(text)
         start, line = line, line + len(text.replace("\r\n", "\n").replace("\r", "\n").split("\n")) - 1

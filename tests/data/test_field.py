@@ -247,7 +247,9 @@ def test_the_shape_not_the_dtype_decides_the_scaling(rng):
     pixels = rng.integers(0, 256, (5, 28, 28))
     pixels[0, 0, 0] = 255
     for dtype in ("uint8", "int64", "float32"):
-        np.testing.assert_allclose(usual_preprocessing(pixels.astype(dtype)).apply_numpy(pixels), pixels / 255, rtol=1e-5)
+        np.testing.assert_allclose(
+            usual_preprocessing(pixels.astype(dtype)).apply_numpy(pixels), pixels / 255, rtol=1e-5
+        )
 
 
 def test_tokens_are_never_scaled(rng):

@@ -10,10 +10,10 @@ import zipfile
 import pandas as pd
 import pyarrow as pa
 import pytest
-from data.generated_tables import files, laws, same
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.generated_tables import files, laws, same
 from pellucid.core.errors import DataError
 from pellucid.data import delimited
 from pellucid.data.columns import decide
@@ -139,7 +139,9 @@ def divided(file, line):
     return "".join(lines[: line - 1]), lines[line - 1], "".join(lines[line:])
 
 
-@given(st.text(alphabet=',;"\t\n\r .-01a%N\x00é\u2028', max_size=60), st.booleans(), st.sampled_from([None, ["0", "a"]]))
+@given(
+    st.text(alphabet=',;"\t\n\r .-01a%N\x00é\u2028', max_size=60), st.booleans(), st.sampled_from([None, ["0", "a"]])
+)
 @laws(400)
 def test_any_text_is_read_or_refused(folder, text, header, na):
     path = folder / "any.csv"

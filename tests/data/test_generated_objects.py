@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet
 import pytest
-from data.generated_tables import laws, same
 from hypothesis import given
 from hypothesis import strategies as st
 
 import pellucid as pel
+from data.generated_tables import laws, same
 from pellucid.core.errors import DataError, ShapeError
 from pellucid.data.reading import read_table
 from pellucid.data.table import Texts
@@ -145,7 +145,9 @@ def test_columns_of_mixed_objects_are_texts(rows, seed):
 JSON = [1, 2.5, -3, True, None, "a", "7", "", 1e300, 2**60 + 1, "é\u2028"]
 
 
-@given(st.lists(st.lists(st.sampled_from(JSON), min_size=2, max_size=2), min_size=1, max_size=8), st.sampled_from("ljb"))
+@given(
+    st.lists(st.lists(st.sampled_from(JSON), min_size=2, max_size=2), min_size=1, max_size=8), st.sampled_from("ljb")
+)
 @laws(300)
 def test_json_holds_its_values(folder, cells, form):
     rows = [{"größe": cell[0], "b": cell[1], "row": 1 + i} for i, cell in enumerate(cells)]

@@ -90,7 +90,9 @@ def test_parquet(tmp_path, visits):
 
 def test_excel_with_dates(tmp_path, visits, rng):
     path = tmp_path / "visits.xlsx"
-    visits.assign(day=pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 300, 240), "D")).to_excel(path, index=False)
+    visits.assign(day=pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 300, 240), "D")).to_excel(
+        path, index=False
+    )
     result, said = trained(tmp_path, path, "--target", "ill")
     assert result["binary_accuracy"] > 0.75
     assert "day (days)" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8") or "day" in said
@@ -201,7 +203,9 @@ def test_own_markers_of_missing_values(tmp_path, visits):
     assert len(predicted(tmp_path, tmp_path / "visits.csv")[0]) == 240
 
 
-@pytest.mark.parametrize("options", [("--no-header", "--target", "column_4"), ("--names", "age,dose,clinic,ill", "--target", "ill")])
+@pytest.mark.parametrize(
+    "options", [("--no-header", "--target", "column_4"), ("--names", "age,dose,clinic,ill", "--target", "ill")]
+)
 def test_a_file_without_names(tmp_path, visits, options):
     visits.to_csv(tmp_path / "visits.csv", index=False, header=False)
     assert trained(tmp_path, tmp_path / "visits.csv", *options)[0]["binary_accuracy"] > 0.8

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -81,7 +81,7 @@ def _time_of(text: str, form: str | None) -> np.datetime64:
     try:
         if form is None:
             time = datetime.fromisoformat(text)
-            time = time.astimezone(timezone.utc).replace(tzinfo=None) if time.tzinfo else time
+            time = time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
         else:
             day, _, clock = text.replace("T", " ").partition(" ") if " " not in form else _with_clock(text)
             time = datetime.strptime(day, form)

@@ -7,9 +7,8 @@ line that pyarrow refuses is looked up again here, to say which it is and what i
 import csv
 import io
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,37 +16,17 @@ import numpy as np
 
 from pellucid.core.errors import DataError
 from pellucid.core.interface import on_command_line, option
-from pellucid.data.numerals import MARKERS, decimal_of, is_written_number, number_of
-from pellucid.data.table import Table, Texts, Values, missing_of, normal
+from pellucid.data.layout import Layout, layout_of
+from pellucid.data.numerals import MARKERS
+from pellucid.data.table import Table, Texts, Values, normal
 
-DELIMITERS = "\t;|,"
-"""Separators that are looked for; the first that fits wins, since decimal commas look like separators too."""
 SEEN_BYTES = 1 << 18
-SEEN_LINES, SEEN_ROWS = 300, 20
+"""Bytes that the layout is worked out from; more where they hold no two lines."""
 BLOCK, BLOCK_OF_COLUMN = 1 << 17, 1 << 12
 """Bytes that are converted at a time, in all and at least for each column: enough for speed, and few for memory."""
 _WITH_COMMA = r"^[+-]?([0-9]+,?[0-9]*|,[0-9]+)([eE][+-]?[0-9]+)?$"
 _NOT_PLAIN = r"^[+-]?(0[0-9]|[0-9]{16})"
 """Digits that are no number to compute with: a code such as 007, or more digits than a number keeps."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The way that a file writes its table.
-
-    Args:
-        names: of the columns.
-        delimiter: between two cells; a blank stands for any number of blanks.
-        lines: lines before the first row.
-        decimal: the decimal separator, where it is plain to see.
-        notes: choices, in words.
-    """
-
-    names: tuple[str, ...]
-    delimiter: str
-    lines: int
-    decimal: str | None = None
-    notes: tuple[str, ...] = ()
 
 
 def read_delimited(
@@ -77,20 +56,20 @@ def read_delimited(
         DataError: a file that holds no table; names the line.
     """
     notes: list[str] = []
-    with _opened(content) as file:
-        head = file.read(SEEN_BYTES)
+    head = _head(content)
     coding = encoding or _encoding_of(head)
     if coding != "utf-8":
         content, notes = _as_utf8(content, coding, source, encoding is None)
-        head = content[:SEEN_BYTES]
+        head = _head(content)
     if not head.strip():
         raise DataError(f"{source} is empty.")
+    cut = len(head) >= SEEN_BYTES
     try:
-        text = head.decode("utf-8", "ignore" if len(head) == SEEN_BYTES else "strict").removeprefix("\ufeff")
+        text = head.decode("utf-8", "ignore" if cut else "strict").removeprefix("\ufeff")
     except UnicodeDecodeError:
         options: dict[str, Any] = {"header": header, "names": names, "texts": texts, "na": na}
         return read_delimited(content, name, source, **options, encoding=_single_byte(content))
-    layout = _layout(text, len(head) == SEEN_BYTES, source, header, tuple(map(normal, names)))
+    layout = layout_of(text, cut, source, header, tuple(map(normal, names)))
     if layout.delimiter == " ":
         whole = content.read_bytes() if isinstance(content, Path) else content
         content = re.sub(rb"[ \t]+", b"\t", re.sub(rb"(?m)^[ \t]+|[ \t]+$", b"", whole))
@@ -106,7 +85,16 @@ def read_delimited(
         decimal=layout.decimal,
         named=header and not names,
     )
-    return _without_empty_rows(table)
+    return table.without_empty_rows()
+
+
+def _head(content: bytes | Path) -> bytes:
+    blocks, lines = [], 0
+    with _opened(content) as file:
+        while lines < 2 and (block := file.read(SEEN_BYTES)):
+            blocks.append(block)
+            lines += block.count(b"\n") + block.count(b"\r")
+    return b"".join(blocks)
 
 
 def _encoding_of(head: bytes) -> str:
@@ -133,139 +121,11 @@ def _as_utf8(content: bytes | Path, coding: str, source: str, guessed: bool) -> 
     try:
         converted = whole.decode(coding).removeprefix("\ufeff").encode()
     except (UnicodeDecodeError, LookupError) as error:
-        raise DataError(f"{source} cannot be read as {coding}: {error}. Say {option('encoding', 'utf-8')}.") from error
+        without = "leave --encoding out" if on_command_line() else "leave encoding out"
+        advice = f"Say another, such as {option('encoding', 'cp1252')}, or {without} to have it found out."
+        raise DataError(f"{source} cannot be read as {coding}: {error}. {advice}") from error
     shown = {"cp1252": "Windows-1252 (Latin-1)", "latin-1": "Latin-1"}.get(coding, coding.upper())
     return converted, [f"characters read as {shown}"] if guessed else []
-
-
-# ---- The layout ----
-
-
-def _layout(text: str, cut: bool, source: str, header: bool, names: tuple[str, ...]) -> Layout:
-    lines = list(io.StringIO(text, newline=""))
-    if cut and len(lines) > 1:
-        lines = lines[:-1]
-    lines = lines[:SEEN_LINES]
-    separator_line = re.match(r"sep=(.)\r?\n?$", lines[0])
-    delimiter = separator_line[1] if separator_line else _delimiter_of(lines)
-    rows = [(start, cells) for start, cells in _parsed(lines, delimiter, source) if any(cells)]
-    if separator_line:
-        rows = rows[1:]
-    if not rows:
-        raise DataError(f"{source} is empty.")
-    notes: list[str] = []
-    rows, left_out = _without_preamble(rows)
-    if left_out:
-        notes.append(f"the first {left_out} lines left out: no table yet" if left_out > 1 else "the first line left out")
-    start, first = rows[0]
-    if not header or names:
-        if names and len(names) != len(first):
-            raise DataError(
-                f"{len(names)} names for {len(first)} columns: line {start} of {source} holds "
-                f"{', '.join(map(repr, first[:10]))}."
-            )
-        columns = names or tuple(f"column_{i + 1}" for i in range(len(first)))
-        before = start - 1
-    else:
-        columns = _names_of(start, rows, source, notes)
-        before = rows[1][0] - 1 if len(rows) > 1 else text.count("\n") + 1
-        rows = rows[1:]
-        if not rows:
-            raise DataError(f"{source} has a header and no rows.")
-    _check_names(columns, source)
-    by_column = zip(*(cells for _, cells in rows if len(cells) == len(columns)), strict=False)
-    return Layout(columns, delimiter, before, decimal_of(by_column, delimiter), tuple(notes))
-
-
-def _parsed(lines: Sequence[str], delimiter: str, source: str) -> list[tuple[int, list[str]]]:
-    # Each row with the line that it begins in, from 1.
-    if delimiter == " ":
-        return [(number, line.split()) for number, line in enumerate(lines, start=1)]
-    rows, start = [], 1
-    reader = csv.reader(lines, delimiter=delimiter)
-    try:
-        for cells in reader:
-            rows.append((start, [cell.strip() for cell in cells]))
-            start = reader.line_num + 1
-    except csv.Error as error:
-        raise DataError(f"line {start} of {source} is not separated values: {error}.") from error
-    return rows
-
-
-def _delimiter_of(lines: Sequence[str]) -> str:
-    best, highest = ",", 0.0
-    for delimiter in DELIMITERS:
-        try:
-            rows = [cells for cells in csv.reader(lines, delimiter=delimiter) if cells]
-        except csv.Error:
-            continue
-        usual, times = max(Counter(map(len, rows)).items(), key=lambda pair: (pair[1], pair[0]), default=(1, 0))
-        if usual > 1 and (score := times / len(rows) + _uncut(rows)) > highest + 1e-9:
-            best, highest = delimiter, score
-    blanks = Counter(len(line.split()) for line in lines if line.strip())
-    if not highest and len(blanks) == 1 and next(iter(blanks)) > 1:
-        numbers = [is_written_number(cell) for line in lines[1:] for cell in line.split()]
-        if numbers and np.mean(numbers) > 0.5:
-            return " "
-    return best
-
-
-def _uncut(rows: list[list[str]]) -> float:
-    """Fraction of cells that hold no other separator, but for those of a number: a wrong one leaves the right one in."""
-    cells = [cell for row in rows[:SEEN_ROWS] for cell in row]
-    return np.mean([not set(cell) & set(DELIMITERS) or is_written_number(cell) for cell in cells]).item()
-
-
-def _without_preamble(rows: list[tuple[int, list[str]]]) -> tuple[list[tuple[int, list[str]]], int]:
-    """The rows from the header on, and the number of lines before it."""
-    usual = Counter(len(cells) for _, cells in rows).most_common(1)[0][0]
-    first = next(i for i, (_, cells) in enumerate(rows) if len(cells) == usual)
-    header = rows[first][1]
-    as_header = all(header) and len(set(header)) == usual and not any(number_of(cell) is not None for cell in header)
-
-    def is_preamble(cells: list[str]) -> bool:
-        written = sum(map(bool, cells))
-        return cells[0].startswith("#") or (written <= 1 < usual) or (len(cells) < usual - 1 and as_header)
-
-    if first and all(is_preamble(cells) for _, cells in rows[:first]):
-        return rows[first:], rows[first][0] - 1
-    return rows, 0
-
-
-def _names_of(start: int, rows: list[tuple[int, list[str]]], source: str, notes: list[str]) -> tuple[str, ...]:
-    cells = [normal(cell) for cell in rows[0][1]]
-    if len(rows) > 1 and all(len(others) == len(cells) + 1 for _, others in rows[1:]):
-        cells.insert(0, "")  # R writes no name above the names of the rows
-    numbers = [number_of(cell) for cell in cells]
-    values = [number for number in numbers if number is not None]
-    steps = np.diff(values)
-    counted = len(values) > 1 and len(set(steps)) == 1 and steps[0] > 0
-    a_year = len(values) == 1 and len(cells) > 1 and 1800 <= values[0] <= 2200
-    if values and (len(values) == len(cells) or not (counted or a_year)):
-        shown = ", ".join(cells[:6])
-        raise DataError(
-            f"line {start} of {source} should hold the names of the columns, and holds numbers: {shown}. If it is a row, "
-            f"say {'--no-header' if on_command_line() else 'header=False'}, or give the names: {_names_example()}."
-        )
-    unnamed = [i for i, cell in enumerate(cells) if not cell]
-    if unnamed:
-        notes.append(
-            f"{'column' if len(unnamed) == 1 else 'columns'} {', '.join(str(i + 1) for i in unnamed)} without a name"
-        )
-    return tuple(cell or f"column_{i + 1}" for i, cell in enumerate(cells))
-
-
-def _names_example() -> str:
-    return "--names a,b,c" if on_command_line() else "names=['a', 'b', 'c']"
-
-
-def _check_names(names: Sequence[str], source: str) -> None:
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            raise DataError(
-                f"{source} has two columns named {name!r} (columns {names.index(name) + 1} and {index + 1}). Rename "
-                "one of them."
-            )
 
 
 # ---- The cells ----
@@ -346,13 +206,22 @@ class _Reader:
         )
 
     def _survey(self) -> None:
-        """Count the lines, and refuse quotes that are not closed."""
+        """Count the lines, and refuse quotes that are not closed and bytes of no text."""
         quotes = newlines = returns = 0
         for block in _blocks(self.content):
-            quotes, newlines, returns = quotes + block.count(b'"'), newlines + block.count(b"\n"), returns + block.count(b"\r")
+            if b"\0" in block:
+                self._explain_nul()
+            quotes += block.count(b'"')
+            newlines, returns = newlines + block.count(b"\n"), returns + block.count(b"\r")
         self.lines = newlines + returns + 1  # at most: a page that nothing is written to takes no memory
         if quotes % 2:
             self._explain_quotes()
+
+    def _explain_nul(self) -> None:
+        line = next(number for number, line in enumerate(_lines(self.content), start=1) if "\0" in line)
+        raise DataError(
+            f"line {line} of {self.source} holds a NUL byte, which no text does: the file is damaged, or no table."
+        )
 
     def _explain_quotes(self) -> None:
         quotes = opened = 0
@@ -431,17 +300,6 @@ class _Texts:
         return Texts(tuple(self.index), self.codes[:rows])
 
 
-def _without_empty_rows(table: Table) -> Table:
-    empty = np.all([missing_of(values) for values in table.columns.values()], axis=0)
-    if not empty.any():
-        return table
-    if empty.all():
-        raise DataError(f"{table.source} has a header and no rows.")
-    count = int(empty.sum())
-    kept = replace(table.take(np.flatnonzero(~empty)), notes=(*table.notes, f"{count} empty rows left out"))
-    return kept
-
-
 # ---- Lines again, to say where a fault is ----
 
 
@@ -470,7 +328,7 @@ def _lines(content: bytes | Path) -> Iterator[str]:
 
 
 def _opened(content: bytes | Path) -> Any:
-    return open(content, "rb") if isinstance(content, Path) else io.BytesIO(content)  # noqa: SIM115
+    return open(content, "rb") if isinstance(content, Path) else io.BytesIO(content)
 
 
 def _blocks(content: bytes | Path) -> Iterator[bytes]:

@@ -78,9 +78,7 @@ def is_image_folder(path: str | PathLike[str]) -> bool:
     return Path(path).is_dir() and any(map(_is_image, Path(path).rglob("*")))
 
 
-def load_images(
-    folder: str | PathLike[str], *, size: int | None = None, held_out: Any = 0.2, seed: int = 0
-) -> Dataset:
+def load_images(folder: str | PathLike[str], *, size: int | None = None, held_out: Any = 0.2, seed: int = 0) -> Dataset:
     """Make a `Dataset` from a folder of images with one subfolder for each class.
 
     Args:

@@ -16,7 +16,9 @@ CODE = r"^[+-]?(0[0-9]+|[0-9]{16,})$"
 """Digits that name something, or are more than a number keeps."""
 WITH_CURRENCY = "with a currency"
 _CURRENCY = r"[$€£¥₹₽₩₺₫฿]|USD|EUR|GBP|CHF|JPY|Fr\.|kr\.?|zł|R\$"
-_AROUND = re.compile(rf"^(?P<minus>\(|[+-])?\s*(?:{_CURRENCY})?\s*(?P<sign>[+-])?(?P<body>[^%)]*?)\s*(?:{_CURRENCY})?(?P<percent>\s*%)?(?P<close>\))?$")
+_AROUND = re.compile(
+    rf"^(?P<minus>\(|[+-])?\s*(?:{_CURRENCY})?\s*(?P<sign>[+-])?(?P<body>[^%)]*?)\s*(?:{_CURRENCY})?(?P<percent>\s*%)?(?P<close>\))?$"
+)
 _BLANKS = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "’": "'", "−": "-"})
 _PLAIN = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _GROUPED = {

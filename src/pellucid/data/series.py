@@ -154,9 +154,7 @@ def series_dataset(
     rows = TableEncoder.fitted(table, dict(kinds), "median" if missing == "drop" else missing)
     rows = replace(rows, columns=tuple(_without_days(column) for column in rows.columns))
     x, mask, _ = rows.encode_raw(table)
-    train, drawn, _ = held_out_rows(
-        held_out, np.zeros(count), seed=0, stratify=False, time=True
-    )
+    train, drawn, _ = held_out_rows(held_out, np.zeros(count), seed=0, stratify=False, time=True)
     known = len(train) + window if drawn is not None else table.rows
     part = Part(x[:known], x[:known], missing=None if mask is None else mask[:known])
     rows = replace(rows.refit(part, None)[0], targets=tuple(targets))
@@ -196,14 +194,18 @@ def series_dataset(
 
 def _without_days(column: Any) -> Any:
     # A number of days that the training never reached says nothing of the future.
-    return replace(column, categories=tuple(p for p in column.categories if p != "days")) if column.kind == "date" else column
+    return (
+        replace(column, categories=tuple(p for p in column.categories if p != "days"))
+        if column.kind == "date"
+        else column
+    )
 
 
 def _naive(values: np.ndarray, windows: np.ndarray, window: int, horizon: int) -> dict[str, np.ndarray]:
     """Forecasts that anyone could make: the last value, and the value one window before."""
     last = np.tile(values[windows + window - 1], (1, horizon))
     forecasts = {"last value": last}
-    if 1 < window and horizon <= window:
+    if window > 1 and horizon <= window:
         earlier = np.concatenate([values[windows + step] for step in range(horizon)], axis=1)
         forecasts[f"value {window} rows before"] = earlier
     return {name: forecast.astype(np.float32) for name, forecast in forecasts.items()}

@@ -99,6 +99,20 @@ def normal(name: Any) -> str:
     return unicodedata.normalize("NFC", str(name)).strip()
 
 
+def check_distinct(names: Sequence[str], source: str) -> None:
+    """Refuse two columns of one name.
+
+    Raises:
+        DataError: names both.
+    """
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise DataError(
+                f"{source} has two columns named {name!r} (columns {names.index(name) + 1} and {index + 1}). Rename "
+                "one of them."
+            )
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """Columns of equal length.
@@ -157,6 +171,19 @@ class Table:
         """Select rows, in this order."""
         columns = {name: values[rows] for name, values in self.columns.items()}
         return replace(self, columns=columns, numbers=self.numbers[rows])
+
+    def without_empty_rows(self) -> Self:
+        """Leave out rows of missing values alone, with a note.
+
+        Raises:
+            DataError: there are no others.
+        """
+        empty = np.all([missing_of(values) for values in self.columns.values()], axis=0)
+        if empty.all():
+            raise DataError(f"{self.source} has a header and no rows.")
+        if not empty.any():
+            return self
+        return replace(self.take(np.flatnonzero(~empty)), notes=(*self.notes, f"{empty.sum()} empty rows left out"))
 
     def with_column(self, name: str, values: Values) -> Self:
         """Replace a column, or add one."""

@@ -86,9 +86,11 @@ class TableEncoder(Encoder):
         if isinstance(source, Table):
             return source
         names = [column.name for column in self.inputs]
-        plain = hasattr(source, "toarray") or (
-            isinstance(source, np.ndarray) and source.dtype.names is None
-        ) or (isinstance(source, (list, tuple)) and len(source) > 0 and not isinstance(source[0], Mapping))
+        plain = (
+            hasattr(source, "toarray")
+            or (isinstance(source, np.ndarray) and source.dtype.names is None)
+            or (isinstance(source, (list, tuple)) and len(source) > 0 and not isinstance(source[0], Mapping))
+        )
         if not plain:
             options["texts"] = (*options.get("texts", ()), *self._texts())
             return read_table(source, **{"na": self.na, **self._positions(source), **options})
@@ -248,11 +250,12 @@ class TableEncoder(Encoder):
             texts = [column for column in columns if column.kind == "text" and column.name not in declared]
             if not texts:
                 reasons = "; ".join(f"{column.name!r} is {column.kind} ({column.reason})" for column in columns)
-                example = kind_option(columns[0].name, "category") if columns else ""
-                raise DataError(
-                    f"{table.source} has no column left to predict {what} from. {reasons}."
-                    f"{f' Declare one, such as {example}.' if example else ''}"
+                reasons = (
+                    f"{reasons}. Declare one, such as {kind_option(columns[0].name, 'category')}"
+                    if columns
+                    else ("It has no others")
                 )
+                raise DataError(f"{table.source} has no column left to predict {what} from. {reasons}.")
             columns = [
                 with_words(column, _texts_of(column, table)) if column in texts else column for column in columns
             ]

@@ -337,7 +337,9 @@ class Trained:
         target, metric = target_for(self.program.loss, part.y, self.facts.outputs), self.program.metric
         columns = zip(names, outputs.T[:, :, None], target.T[:, :, None], strict=True)
         return {
-            f"{metric.name} of {name}": float(np.average(np.asarray(metric.value(*map(jnp.asarray, pair))), weights=part.weights))
+            f"{metric.name} of {name}": float(
+                np.average(np.asarray(metric.value(*map(jnp.asarray, pair))), weights=part.weights)
+            )
             for name, *pair in columns
         }
 
