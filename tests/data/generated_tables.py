@@ -80,33 +80,36 @@ class File:
         return self.text.encode(self.encoding)
 
 
+def number_of(kind, first, chance):
+    """A true value; the first of a column shows how its numbers are written."""
+    if kind == "whole":
+        return chance.randint(-999, 999_999)
+    if kind == "decimal":
+        return round(chance.uniform(-50, 5000), chance.choice([1, 2, 4])) + 0.5 * first
+    if kind == "exponent":
+        return float(f"{chance.uniform(1, 9) * 10.0 ** chance.randint(-20, 20):.6e}")
+    if kind == "percent":
+        return round(chance.uniform(0, 100), 1)
+    large = first or chance.random() < 0.5
+    return round(chance.uniform(1000, 9_999_999) if large else chance.uniform(0, 900), 2)
+
+
+def number_as_text(kind, value, decimal, group):
+    """A number as people write it."""
+    if kind in ("thousands", "money"):
+        whole, hundredths = f"{value:,.2f}".split(".")
+        text = whole.replace(",", group) + decimal + hundredths
+    else:
+        text = (f"{value:.6e}" if kind == "exponent" else str(value)).replace(".", decimal)
+    if kind == "money":
+        return f"${text}" if decimal == "." else f"{text} €"
+    return text + "%" if kind == "percent" else text
+
+
 def numbers_of(kind, rows, decimal, group, chance):
     """True values and cells of a column of numbers."""
-    values, cells = [], []
-    for row in range(rows):
-        large = row == 0 or chance.random() < 0.5
-        value = {
-            "whole": lambda: chance.randint(-999, 999_999),
-            "decimal": lambda: round(chance.uniform(-50, 5000), chance.choice([1, 2, 4])) + (0.5 if not row else 0),
-            "exponent": lambda: chance.uniform(1, 9) * 10.0 ** chance.randint(-20, 20),
-            "percent": lambda: round(chance.uniform(0, 100), 1),
-        }.get(kind, lambda: round(chance.uniform(1000, 9_999_999) if large else chance.uniform(0, 900), 2))()
-        if kind == "exponent":
-            text = f"{value:.6e}"
-        elif kind in ("thousands", "money"):
-            text = f"{value:,.2f}".replace(",", "\0").replace("\0", group)
-            text = text[:-3] + decimal + text[-2:]
-        else:
-            text = str(value)
-        if kind in ("decimal", "percent", "exponent"):
-            text = text.replace(".", decimal)
-        if kind == "money":
-            text = f"${text}" if decimal == "." else f"{text} €"
-        values.append(float(text) if kind == "exponent" and decimal == "." else value)
-        if kind == "exponent":
-            values[-1] = float(text.replace(decimal, "."))
-        cells.append(text + "%" if kind == "percent" else text)
-    return values, cells
+    values = [number_of(kind, row == 0, chance) for row in range(rows)]
+    return values, [number_as_text(kind, value, decimal, group) for value in values]
 
 
 def texts_of(kind, rows, chance, pool):
@@ -144,8 +147,8 @@ def with_gaps(column, chance, markers):
 
 
 @st.composite
-def files(draw, kinds=KINDS, rows=st.integers(2, 40), gaps=True):
-    """A file of separated values in any layout."""
+def files(draw, kinds=KINDS, rows=(2, 40), gaps=True):
+    """A file of separated values in any layout, with so many rows."""
     chance = random.Random(draw(st.integers(0, 2**32)))
     encoding = draw(st.sampled_from(["utf-8", "utf-8", "utf-8-sig", "utf-16", "latin-1", "cp1252"]))
     delimiter = draw(st.sampled_from([",", ";", "\t", "|"]))
@@ -162,7 +165,7 @@ def files(draw, kinds=KINDS, rows=st.integers(2, 40), gaps=True):
         "delimiter": delimiter,
     }
     names = chance.sample([name for name in NAMES if not single or name.isascii()], len(chosen))
-    count = draw(rows)
+    count = draw(st.integers(*rows))
     columns = [column_of(name, kind, count, style, chance) for name, kind in zip(names, chosen, strict=True)]
     options = {}
     if gaps:

@@ -199,11 +199,9 @@ def test_labels_come_back_as_they_went_in(kind, rows, seed):
         labels = np.array([chance.random() < 0.5 for _ in range(rows)])
     else:
         labels = np.array([chance.choice([0, 1, 3, 7]) for _ in range(rows)], kind)
-    try:
-        target = infer_target(labels)
-    except DataError as error:
-        assert len(set(labels.tolist())) == 1, error
+    if len(set(labels.tolist())) == 1:
         return
+    target = infer_target(labels)
     if target.task == "regression":
         np.testing.assert_array_equal(target.encode(labels)[:, 0], labels.astype(np.float32))
         return

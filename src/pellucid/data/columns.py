@@ -292,9 +292,9 @@ def _agree(table: Table, name: str, values: Texts, good: np.ndarray, marker: np.
     shown = sorted(others)[:5]
     markers = option("na", ",".join(shown) if on_command_line() else shown)
     advice = (
-        f", where {count:,} of {present:,} values are {kind}s. Correct it, or leave the cell empty if it is missing; or "
-        f"say {markers} if {'it means' if len(others) == 1 else 'these mean'} a missing value; or declare the column "
-        f"with {kind_option(name, 'category')}."
+        f", where {count:,} of {present:,} values are {kind}s. Correct it, or leave the cell empty if it is missing; "
+        f"or say {markers} if {'it means' if len(others) == 1 else 'these mean'} a missing value; or declare the "
+        f"column with {kind_option(name, 'category')}."
     )
     table.refuse(name, row, f"the text {value!r}", advice)
     return False

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from pellucid.data.numerals import MARKERS
+from pellucid.data.numerals import LONGEST, MARKERS
 
 _TIME = r"([ T]\d{1,2}:\d{2}(:\d{2})?)?"
 _PATTERNS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -45,7 +45,7 @@ def parse_dates(values: Sequence[str]) -> tuple[np.ndarray, str]:
     """
     times = np.full(len(values), "NaT", "datetime64[s]")
     present = [i for i, text in enumerate(values) if text.lower() not in MARKERS]
-    if not present or not any(character.isdigit() for character in values[present[0]]):
+    if not present or not any(character.isdigit() for character in values[present[0]][:LONGEST]):
         return times, ""
     if all(_PLAIN.fullmatch(values[i]) for i in present):
         try:

@@ -18,7 +18,7 @@ from pellucid.core.errors import DataError
 from pellucid.core.interface import on_command_line, option
 from pellucid.data.layout import Layout, layout_of
 from pellucid.data.numerals import MARKERS
-from pellucid.data.table import Table, Texts, Values, normal
+from pellucid.data.table import Table, Texts, Values, arrow_functions, normal
 
 SEEN_BYTES = 1 << 18
 """Bytes that the layout is worked out from; more where they hold no two lines."""
@@ -250,8 +250,8 @@ class _Reader:
 def _as_numbers(cells: Any, decimal: str | None, na: frozenset[str] | None) -> np.ndarray | None:
     """A block of cells as numbers; None if a cell is none, or is written in another way."""
     import pyarrow as pa
-    from pyarrow import compute
 
+    compute = arrow_functions()
     cells = _stripped(cells)
     for markers in ((), MARKERS) if na is None else (na,):
         if markers:
@@ -275,8 +275,8 @@ def _as_numbers(cells: Any, decimal: str | None, na: frozenset[str] | None) -> n
 
 def _stripped(cells: Any) -> Any:
     import pyarrow as pa
-    from pyarrow import compute
 
+    compute = arrow_functions()
     cells = compute.utf8_trim_whitespace(cells)
     return compute.if_else(compute.equal(cells, ""), pa.scalar(None, pa.string()), cells)
 

@@ -45,8 +45,8 @@ def _open_arrays(path: str, options: dict[str, Any]) -> Dataset:
     pair = next((names for names in ARRAYS if set(names) <= arrays.keys()), None)
     if pair is None:
         raise DataError(
-            f"{path!r} holds the arrays {', '.join(arrays)}. It must hold inputs and targets as x and y, or as x_train, "
-            "y_train, x_test and y_test."
+            f"{path!r} holds the arrays {', '.join(arrays)}. It must hold inputs and targets as x and y, or as "
+            "x_train, y_train, x_test and y_test."
         )
     rest = next((names for names in HELD_OUT if set(names) <= arrays.keys()), None)
     held_out = options.pop("held_out", 0.2) if rest is None else tuple(arrays[name] for name in rest)

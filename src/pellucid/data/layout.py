@@ -123,7 +123,7 @@ def _delimiter_of(lines: Sequence[str]) -> str:
 
 
 def _uncut(rows: list[list[str]]) -> float:
-    """Fraction of cells that hold no other separator, but for those of a number: a wrong one leaves the right one in."""
+    """Fraction of cells without another separator, but for those of a number: a wrong one leaves the right one in."""
     cells = [cell for row in rows[:SEEN_ROWS] for cell in row]
     return np.mean([not set(cell) & set(DELIMITERS) or is_written_number(cell) for cell in cells]).item()
 
@@ -167,8 +167,8 @@ def names_of(start: int, rows: list[tuple[int, list[str]]], source: str, notes: 
     if values and (len(values) == len(cells) or not (counted or a_year)):
         shown = ", ".join(cells[:6])
         raise DataError(
-            f"line {start} of {source} should hold the names of the columns, and holds numbers: {shown}. If it is a row, "
-            f"say {'--no-header' if on_command_line() else 'header=False'}, or give the names: {_names_example()}."
+            f"line {start} of {source} holds numbers where the names of the columns are expected: {shown}. If it is a "
+            f"row, say {'--no-header' if on_command_line() else 'header=False'}, or give the names: {_names_example()}."
         )
     unnamed = [i for i, cell in enumerate(cells) if not cell]
     if unnamed:

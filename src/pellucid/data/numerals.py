@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pellucid.data.table import arrow_functions
+
 MARKERS = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "nil", "?", "-", "--", "—", "–", "."})
 """Cells that count as missing among numbers and dates, in lower case."""
 MARKERS_OF_TEXT = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "null", "?"})
@@ -28,7 +30,8 @@ _GROUPED = {
 _COMMA = re.compile(r"(\d+,?\d*|,\d+)([eE][+-]?\d+)?")
 _EITHER = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
 """One separator before three digits: thousands to some, decimals to others."""
-SEEN = 1000
+SEEN, LONGEST = 1000, 100
+"""Most distinct texts that are looked at for the decimal separator, and most characters of a number."""
 
 
 class Numerals(NamedTuple):
@@ -152,8 +155,8 @@ def parse_numbers(values: Sequence[str], decimal: str | None = None) -> tuple[np
 def _plain_numbers(values: Sequence[str], decimal: str) -> tuple[np.ndarray, dict[str, None]]:
     """The numbers written in the usual ways, all at once; NaN for other texts."""
     import pyarrow as pa
-    from pyarrow import compute
 
+    compute = arrow_functions()
     written = pa.array(values, pa.string())
     texts = compute.replace_substring_regex(written, rf"^({_CURRENCY})\s*|\s*({_CURRENCY})$", "")
     other = "," if decimal == "." else "."
@@ -171,7 +174,7 @@ def _plain_numbers(values: Sequence[str], decimal: str) -> tuple[np.ndarray, dic
 
 
 def _around(text: str) -> re.Match[str] | None:
-    match = _AROUND.match(text.translate(_BLANKS))
+    match = _AROUND.match(text.translate(_BLANKS)) if len(text) <= LONGEST else None
     return match if match and (match["minus"] == "(") == (match["close"] is not None) else None
 
 

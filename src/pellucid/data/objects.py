@@ -11,7 +11,7 @@ import numpy as np
 from pellucid.core.errors import DataError, ShapeError
 from pellucid.core.interface import kind_option
 from pellucid.data.encoding import kind_of
-from pellucid.data.table import Table, Texts, Values, check_distinct, normal, text_of
+from pellucid.data.table import Table, Texts, Values, arrow_functions, check_distinct, normal, text_of
 
 LARGEST_WHOLE = 2**53
 """Largest whole number of a column of numbers: beyond it, neighbours would be the same."""
@@ -108,8 +108,8 @@ def _of_frame(frame: Any, texts: frozenset[str]) -> Table:
         data = nw.from_native(frame, eager_only=True)
     except TypeError as error:
         raise DataError(
-            "a table is a file, a data frame (pandas, Polars, PyArrow), a dictionary of columns, an array of two axes or "
-            f"a list of rows. Received: {kind_of(frame)}."
+            "a table is a file, a data frame (pandas, Polars, PyArrow), a dictionary of columns, an array of two axes "
+            f"or a list of rows. Received: {kind_of(frame)}."
         ) from error
     except nw.exceptions.NarwhalsError as error:
         raise DataError(f"{source} cannot be read: {error}") from error
@@ -163,7 +163,8 @@ def _values(values: Any, name: str, source: str, texts: frozenset[str]) -> Value
         return plain.to_numpy(zero_copy_only=False) if isinstance(plain, pa.Array) else plain.to_numpy()
     if types.is_duration(kind):
         seconds = values.cast(pa.duration("ns"), safe=False).cast(pa.int64())
-        return _numbers(seconds) / 1e9
+        numbers: Any = _numbers(seconds)
+        return numbers / 1e9
     if types.is_time(kind):
         return _texts(values.cast(pa.string()))
     if name in texts:
@@ -188,15 +189,15 @@ def _of_mixed(values: Sequence[Any]) -> Values:
 
 def _local(values: Any) -> Any:
     import pyarrow as pa
-    from pyarrow import compute
 
+    compute = arrow_functions()
     return compute.local_timestamp(values).cast(pa.timestamp("s"), safe=False)
 
 
 def _numbers(values: Any) -> Values:
     import pyarrow as pa
-    from pyarrow import compute
 
+    compute = arrow_functions()
     if pa.types.is_integer(values.type):
         largest = compute.max(compute.abs(values.cast(pa.float64(), safe=False))).as_py()
         if largest is not None and largest > LARGEST_WHOLE:

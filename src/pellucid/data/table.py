@@ -73,6 +73,13 @@ Values: TypeAlias = np.ndarray | Texts
 """A column: float64 (NaN where missing), datetime64[s] (NaT where missing), or texts."""
 
 
+def arrow_functions() -> Any:
+    """The functions of PyArrow on columns."""
+    from pyarrow import compute  # lazily: it takes a tenth of a second to import
+
+    return compute
+
+
 def missing_of(values: Values) -> np.ndarray:
     """Mask of a column's missing values, bool ``(rows,)``."""
     if isinstance(values, Texts):

@@ -94,7 +94,7 @@ class TableEncoder(Encoder):
         if not plain:
             options["texts"] = (*options.get("texts", ()), *self._texts())
             return read_table(source, **{"na": self.na, **self._positions(source), **options})
-        array = source if hasattr(source, "shape") else np.asarray(source, object)
+        array: Any = source if hasattr(source, "shape") else np.asarray(source, object)
         if len(array.shape) != 2 or array.shape[1] != len(names):
             raise ShapeError(
                 f"an array of new rows has one column for each of the {len(names)} that the inputs are made of: "
@@ -342,8 +342,8 @@ def _target(table: Table, name: str, task: Task | None, several: bool) -> tuple[
         return np.asarray(numbers), np.isnan(numbers)  # pyright: ignore[reportArgumentType, reportCallIssue]
     if several:
         raise DataError(
-            f"the target {name!r} holds texts ({column.reason}). Several targets are numbers, or labels of 0 and 1: give "
-            "one target alone, or turn the texts into one column of 0 and 1 for each."
+            f"the target {name!r} holds texts ({column.reason}). Several targets are numbers, or labels of 0 and 1: "
+            "give one target alone, or turn the texts into one column of 0 and 1 for each."
         )
     texts = replace(column, kind="category").parse(table)
     assert isinstance(texts, Texts)
