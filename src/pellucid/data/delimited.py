@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -304,11 +305,11 @@ class _Texts:
 
 
 def _line_finder(content: bytes | Path, layout: Layout) -> Callable[[int], int]:
-    def line_of(row: int) -> int:
-        starts = (start for start, cells in _rows(content, layout) if cells)
-        return next((start for i, start in enumerate(starts) if i == row), layout.lines + 1 + row)
+    @cache
+    def starts() -> np.ndarray:
+        return np.fromiter((start for start, cells in _rows(content, layout) if cells), np.int64)
 
-    return line_of
+    return lambda row: int(starts()[row])
 
 
 def _rows(content: bytes | Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:

@@ -190,7 +190,9 @@ class Table:
             raise DataError(f"{self.source} has a header and no rows.")
         if not empty.any():
             return self
-        return replace(self.take(np.flatnonzero(~empty)), notes=(*self.notes, f"{empty.sum()} empty rows left out"))
+        count = int(empty.sum())
+        note = f"{count} empty row{'s' * (count > 1)} left out"
+        return replace(self.take(np.flatnonzero(~empty)), notes=(*self.notes, note))
 
     def with_column(self, name: str, values: Values) -> Self:
         """Replace a column, or add one."""
