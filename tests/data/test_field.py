@@ -80,7 +80,9 @@ def test_a_question_mark_is_a_missing_number_and_own_markers_are_an_option(tmp_p
     assert any("12 missing, taken as 37.1" in note for note in data.notes)
     assert pel.load_table(path, "y", missing="drop", held_out=None).train.x.shape == (18, 1)
     other = csv_of(tmp_path, {"temperature": [cell.replace("?", "-999") for cell in cells], "y": [0, 1] * 15})
-    assert whole(other, "y", na=["-999"]).train.x[1, 0] == pytest.approx(37.1)
+    data = whole(other, "y", na=["-999"])
+    assert data.train.x[1, 0] == pytest.approx(37.1)
+    np.testing.assert_array_equal(data.encoder.encode(other), data.train.x)
 
 
 def test_numbers_of_a_category_are_not_asked_to_be_one_of_those_seen(tmp_path):
@@ -189,6 +191,15 @@ def test_a_series_is_divided_by_time_and_read_in_windows(tmp_path):
     plain = pel.load_table(path, "load", time="time")
     assert len(plain.held_out) == 40
     np.testing.assert_allclose(np.sort(plain.held_out.y[:, 0]), np.sort(load[-40:]), atol=1e-6)
+
+
+def test_gaps_and_repeated_times_of_a_series_are_reported_and_no_other_file_is_held_out(tmp_path):
+    hours = pd.date_range("2024-01-01", periods=60, freq="h").astype(str)
+    path = csv_of(tmp_path, {"time": [*hours[:20], *hours[19:40], *hours[44:]], "load": np.arange(57.0)})
+    notes = pel.load_table(path, "load", time="time", window=4).notes
+    assert {"gaps in 'time', over which windows run: 1", "times in 'time' that repeat: 1"} <= set(notes)
+    with pytest.raises(DataError, match="the last windows are held out, not another file"):
+        pel.load_table(path, "load", time="time", window=4, held_out=path)
 
 
 def test_columns_in_another_order_are_matched_by_name(rng):

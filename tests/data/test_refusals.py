@@ -182,3 +182,19 @@ def test_an_empty_sheet_is_refused_and_further_sheets_are_reported(tmp_path):
         for name in ("visits", "prices"):
             pd.DataFrame({"a": [1.5], "y": [name]}).to_excel(book, sheet_name=name, index=False)
     assert read_table(tmp_path / "two.xlsx").notes == ("the first sheet, 'visits', is read, not 'prices'",)
+
+
+# ---- Arrays ----
+
+
+def test_files_of_arrays(tmp_path):
+    np.savez(tmp_path / "a.npz", features=np.zeros((4, 2)))
+    with pytest.raises(DataError, match="holds the arrays features. It must hold inputs and targets as x and y"):
+        open_file(str(tmp_path / "a.npz"))
+    with pytest.raises(DataError, match="takes no --target"):
+        open_file(str(tmp_path / "a.npz"), target="y")
+    with pytest.raises(DataError, match=r"there is no file .*b.npz'. Did you mean 'a.npz'"):
+        open_file(str(tmp_path / "b.npz"))
+    for content in (b"PK\x03\x04abc", b"abc"):
+        with pytest.raises(DataError, match=r"cannot read .*c.npz"):
+            open_file(str(table(tmp_path, content, "c.npz")))

@@ -81,13 +81,11 @@ def evaluate(run: Path, source: str | None, as_json: bool, **options: Any) -> No
 
 
 def _evaluate_file(loaded: Any, path: str, options: dict[str, Any]) -> dict[str, float]:
-    from pellucid.data.files import ARRAYS, HELD_OUT, read_arrays
+    from pellucid.data.files import read_examples
     from pellucid.data.images import ImageEncoder, load_images
 
     if path.endswith(".npz"):
-        arrays = read_arrays(path)
-        pair = next(names for names in (*HELD_OUT, *ARRAYS) if set(names) <= arrays.keys())
-        return loaded.evaluate(arrays[pair[0]], arrays[pair[1]])
+        return loaded.evaluate(*read_examples(path))
     if isinstance(loaded.facts.encoder, ImageEncoder):
         data = load_images(path, held_out=None)
         return loaded.evaluate_part(data.train)

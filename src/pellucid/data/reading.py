@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -89,8 +89,7 @@ def _read_file(
     texts: frozenset[str],
 ) -> Table:
     source = repr(str(path))
-    if not path.exists():
-        _refuse_absent(path)
+    require_file(path)
     try:
         with open(path, "rb") as file:
             start = file.read(8)
@@ -120,7 +119,14 @@ def _read_file(
     return read_delimited(content, name, source, **options)
 
 
-def _refuse_absent(path: Path) -> NoReturn:
+def require_file(path: Path) -> None:
+    """Refuse a path where nothing is, with the near names of its folder.
+
+    Raises:
+        DataError: nothing is there.
+    """
+    if path.exists():
+        return
     if not path.parent.is_dir():
         raise DataError(f"there is no file {str(path)!r}: no folder {str(path.parent)!r} either.")
     near = did_you_mean(path.name, (other.name for other in path.parent.iterdir()))
