@@ -96,14 +96,17 @@ class Part:
             multilabel float32 ``(rows, labels)`` of 0 and 1; regression float32 ``(rows, outputs)``; translation int32
             ``(rows, steps)`` of word numbers; reconstruction and generation ``x`` itself.
         weights: weight of each row, float32 ``(rows,)``, at least 0; None where all weigh the same.
+        groups: number of each row's group, whose rows stay in one fold of a cross-validation, int ``(rows,)``; None
+            where each row is by itself.
 
     Raises:
-        ShapeError: ``x``, ``y`` and ``weights`` differ in rows.
+        ShapeError: ``x``, ``y``, ``weights`` and ``groups`` differ in rows.
     """
 
     x: Any
     y: np.ndarray
     weights: np.ndarray | None = None
+    groups: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         for x in self.inputs:
@@ -114,6 +117,8 @@ class Part:
                 )
         if self.weights is not None:
             _check_weights(self.weights, len(self))
+        if self.groups is not None and self.groups.shape != (len(self),):
+            raise ShapeError(f"{len(self)} rows need a group each. Received: groups of shape {self.groups.shape}.")
 
     def __len__(self) -> int:
         return len(self.y)
@@ -349,7 +354,7 @@ def generation(data: Dataset) -> Dataset:
 def _without_targets(data: Dataset, task: Task) -> Dataset:
     if data.task == task:
         return data
-    parts = [None if part is None else Part(part.x, part.x, part.weights) for part in (data.train, data.held_out)]
+    parts = [None if part is None else replace(part, y=part.x) for part in (data.train, data.held_out)]
     return replace(data, train=parts[0], held_out=parts[1], task=task, classes=())
 
 
