@@ -95,7 +95,11 @@ def test_what_cannot_share_a_program_keeps_its_place():
         check_same(run, alone(settings))
 
 
-SHIFTED = replace(IRIS, train=replace(IRIS.train, x=IRIS.train.x[::-1] + 1), preprocessing=Preprocessing(3.0, 0.5))
+SHIFTED = replace(
+    IRIS,
+    train=replace(IRIS.train, x=IRIS.train.x[::-1] + 1),
+    preprocessing=Preprocessing(np.full(4, 3.0), np.full(4, 0.5)),
+)
 
 
 def test_members_with_rows_of_their_own_share_a_program():
