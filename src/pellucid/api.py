@@ -35,6 +35,7 @@ from pellucid.runs.plan import Plan, settle
 from pellucid.runs.resume import begin_again
 from pellucid.runs.trained import Trained
 from pellucid.runs.translation import Alignment
+from pellucid.runs.values import in_words
 
 if TYPE_CHECKING:
     from pellucid.explanations import Explanation
@@ -214,7 +215,7 @@ class Comparison(comparing.Comparison):
 
     def to_document(self) -> Document:
         """The table as a document."""
-        title = f"{comparing.in_words(self.metric)}, {len(self.seeds)} seeds"
+        title = f"{in_words(self.metric)}, {len(self.seeds)} seeds"
         return Document(title, comparison_table(self))
 
     def __str__(self) -> str:
