@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.report.chart import LineChart, Series, Strip, StripChart
-from pellucid.report.document import Block, Columns, Document, Inline, Link, Table, number
+from pellucid.report.document import Columns, Document, Inline, Link, Table, number
 from pellucid.report.drawing import COLOURS
 from pellucid.runs.values import in_words
 
@@ -18,7 +18,7 @@ def cross_validation_charts(validated: Any, metric: str | None = None) -> tuple[
     """Plot a metric of each fold with mean and interval; beside it the learning curves."""
     name = metric or validated.metric
     estimate, curves, words = validated.estimate(name), validated.curves(name), name.replace("_", " ")
-    folds, epochs = len(validated.runs), np.arange(1, validated.curves(name).shape[1] + 1)
+    folds, epochs = len(curves), np.arange(1, curves.shape[1] + 1)
     strip = Strip(f"{folds} folds", validated.values(name), (estimate.low, estimate.high))
     dots = StripChart(f"{words}: each fold, mean, 95 % interval", [strip], words, None)
     if folds <= CURVES:
@@ -67,5 +67,8 @@ def summary(validated: Any, metric: str | None = None) -> str:
 
 def cross_validation_document(validated: Any, links: Sequence[str] = ()) -> Document:
     """Write the document of a cross-validation."""
-    blocks: list[Block] = [Columns(*cross_validation_charts(validated)), cross_validation_table(validated, links)]
-    return Document("Cross-validation", f"{summary(validated)}.".capitalize(), *blocks)
+    text = summary(validated)
+    charts = Columns(*cross_validation_charts(validated))
+    return Document(
+        "Cross-validation", f"{text[:1].upper()}{text[1:]}.", charts, cross_validation_table(validated, links)
+    )

@@ -15,6 +15,7 @@ from pellucid.core.statistics import Estimate, interval
 from pellucid.data.folds import Splitter, folds
 from pellucid.runs.given import dataset_of
 from pellucid.runs.many import many
+from pellucid.runs.notes import Notes
 from pellucid.runs.plan import settle
 from pellucid.runs.trained import Trained
 from pellucid.runs.values import final_value, higher_is_better, learning_curve
@@ -177,6 +178,8 @@ def train_folds(
         optimizers=[plan.optimizer for plan in plans],
         progress=progress,
     )
+    for run, plan in zip(runs, plans, strict=True):
+        run.notes = Notes(plan.choices)
     return CrossValidation(tuple(runs), tuple(rows for _, rows in divided))
 
 
