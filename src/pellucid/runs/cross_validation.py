@@ -98,7 +98,7 @@ class CrossValidation:
         return self._by_row([run.predict(x) for run, x in self._unseen()])
 
     def predictions_as_csv(self) -> str:
-        """The predictions as lines of row number, fold and prediction; of an autoencoder those of the first two."""
+        """The predictions as lines of row number, fold and prediction; an autoencoder's, whole examples, left out."""
         fold = self._by_row([np.full(len(rows), number) for number, rows in enumerate(self.held_out, 1)])
         head, columns = ["row", "fold"], [self.rows, fold]
         if self.runs[0].facts.task != "reconstruction":

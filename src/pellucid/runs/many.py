@@ -40,8 +40,8 @@ PRODUCTS_OF_COPIES = 150_000
 """The same for members on different rows of equal shapes, such as folds, each of which reads a copy of its own.
 
 Time of five folds one after another over side by side, as above: 1.3 for 4–128–3 on iris (30,000 multiply-adds), 1.1
-for 64–32–10 on digits (75,000), 1.0 for 20–128–1 on 5,000 rows (85,000), 1.2 for 30–128–1 on breast-cancer (130,000);
-but 0.9 for 20–64–64–1 on 5,000 rows (170,000) and for 64–128–10 on digits (300,000). Ten folds: 1.1, –, 1.3, 1.2.
+for 64–32–10 on digits (75,000), 1.0 for 20–128–1 on 5,000 rows (85,000; of ten folds 1.2), 1.2 for 30–128–1 on
+breast-cancer (130,000); but 0.85 for 20–64–64–1 on 5,000 rows (170,000) and 0.9 for 64–128–10 on digits (300,000).
 """
 COPIES_BYTES = 2**28
 """Most bytes of those copies, all members together."""
