@@ -251,7 +251,8 @@ class CrossValidation(cross_validation.CrossValidation):
             StorageError: another one is there, or something else, or it cannot be written.
         """
         files = RunFolder(folder)
-        empty_folder(files.path, "cross_validation.json", overwrite, "cross-validation")
+        cross_validation.require_free(files.path, overwrite)
+        empty_folder(files.path)
         names = [f"fold-{number}" for number in range(1, len(self.runs) + 1)]
         for name, run in zip(names, self.runs, strict=True):
             Run.of(run).save(files.path / name)

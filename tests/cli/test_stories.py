@@ -324,6 +324,7 @@ def test_folds_of_a_table_are_saved_as_runs_that_other_verbs_take(flowers, tmp_p
     assert evaluated["accuracy"] == told["metrics"]["held_out_accuracy"]["values"][1]
     longer = pellucid("resume", folder / "fold-2", "--epochs", 5, "--no-progress", "--json")
     assert json.loads(longer.stdout)["stopped"] == "epochs"
+    assert "holds a cross-validation" in pellucid(*arguments, "--folder", folder, code=4).stderr
     again = pellucid(*arguments)
     assert "mean" in again.stdout
     assert (tmp_path / "runs" / "seen-16-cv-002" / "predictions.csv").read_bytes() == (

@@ -10,10 +10,10 @@ from pellucid.cli.settings import given_settings, is_given
 from pellucid.cli.train import data_settings, free_folder, network_of
 
 
-def train_folds(source: str, count: int, as_json: bool, options: dict[str, Any]) -> None:
+def cross_validate(source: str, count: int, as_json: bool, options: dict[str, Any]) -> None:
     """Cross-validate the training that the options describe, print its table and save it."""
     from pellucid.api import CrossValidation
-    from pellucid.runs.cross_validation import train_folds
+    from pellucid.runs.cross_validation import require_free, train_folds
     from pellucid.runs.experiment import check_values, open_data
 
     if source.endswith(".toml"):
@@ -26,6 +26,8 @@ def train_folds(source: str, count: int, as_json: bool, options: dict[str, Any])
     ):
         if is_given(name):
             raise click.UsageError(f"--{name.replace('_', '-')}: with --folds {reason}. Leave it out.")
+    if options["folder"] is not None:
+        require_free(options["folder"], options["overwrite"])
     settings = given_settings(options)
     seed, network = settings.pop("seed", 0), settings.pop("network", None)
     check_values({**settings, "seed": seed})

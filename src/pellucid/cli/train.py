@@ -65,11 +65,11 @@ def train(source: str, folds: int | None, as_json: bool, **options: Any) -> None
     settings, weights, history and report; Ctrl-C leaves it resumable.
     """
     from pellucid.api import finish
-    from pellucid.cli.folds import train_folds
+    from pellucid.cli.folds import cross_validate
     from pellucid.runs.fit import begin
 
     if folds is not None:
-        train_folds(source, folds, as_json, options)
+        cross_validate(source, folds, as_json, options)
         return
     plan = _repeated(Path(source), options) if source.endswith(".toml") else planned(source, options)
     trained = begin(plan)

@@ -5,6 +5,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ import numpy as np
 from pellucid.core.errors import InvalidValue
 from pellucid.core.statistics import Estimate, interval
 from pellucid.data.folds import Splitter, folds
+from pellucid.runs import folder as folders
 from pellucid.runs.given import dataset_of
 from pellucid.runs.many import many
 from pellucid.runs.notes import Notes
@@ -164,8 +166,8 @@ def train_folds(
     plans = []
     for number, (fold, _) in enumerate(divided, 1):
         opened = dict(source or {"name": dataset.name})
-        if isinstance(count, int):
-            opened["fold"] = {"number": number, "of": count, "seed": seed}
+        if not isinstance(count, Splitter):
+            opened["fold"] = {"number": number, "of": int(count), "seed": int(seed)}
         plan = settle(network, fold, {**settings, "seed": seed}, source=opened)
         if plan.experiment.adversarial:
             raise InvalidValue("a GAN cannot be cross-validated: it predicts nothing that held-out rows could test.")
@@ -181,6 +183,15 @@ def train_folds(
     for run, plan in zip(runs, plans, strict=True):
         run.notes = Notes(plan.choices)
     return CrossValidation(tuple(runs), tuple(rows for _, rows in divided))
+
+
+def require_free(folder: Path, overwrite: bool) -> None:
+    """Refuse a folder that a cross-validation cannot be saved to.
+
+    Raises:
+        StorageError: another one is there, unless it is to be replaced; or something else.
+    """
+    folders.require_free(folder, "cross_validation.json", overwrite, "cross-validation")
 
 
 def _number(value: float) -> float | None:

@@ -66,7 +66,8 @@ class RunFolder:
             StorageError: there is a run, or a file or folder that is something else.
         """
         advice = f"Resume it (pellucid resume {self.path}, or resume(folder)), replace it"
-        empty_folder(self.path, "experiment.toml", overwrite, "run", advice)
+        require_free(self.path, "experiment.toml", overwrite, "run", advice)
+        empty_folder(self.path)
 
     def has(self, name: str) -> bool:
         """True if the file exists."""
@@ -183,15 +184,15 @@ def _snapshot_name(step: int) -> str:
     return f"snapshots/step-{step:09d}.safetensors"
 
 
-def empty_folder(path: Path, marker: str, overwrite: bool, kind: str, advice: str = "Replace it") -> None:
-    """Make room for what is to be saved in a folder.
+def require_free(path: Path, marker: str, overwrite: bool, kind: str, advice: str = "Replace it") -> None:
+    """Refuse a folder that holds something else than what is to be saved there.
 
     Args:
         path: the folder.
         marker: the file that is in every folder of this kind.
-        overwrite: replace what is there already, if it is of this kind.
-        kind: what the folder holds.
-        advice: what to do where it is not to be replaced.
+        overwrite: allow one of this kind, to be replaced.
+        kind: what the folder is to hold.
+        advice: what to do where there is one already.
 
     Raises:
         StorageError: it is there already, or a file or folder that is something else.
@@ -201,12 +202,20 @@ def empty_folder(path: Path, marker: str, overwrite: bool, kind: str, advice: st
     marked = (path / marker).exists()
     if not path.is_dir() or (not marked and any(path.iterdir())):
         raise StorageError(f"{path} is there and is not a {kind} folder: choose another folder.")
-    if not marked:
-        return
-    if not overwrite:
+    if marked and not overwrite:
         raise StorageError(
             f"{path} holds a {kind}. {advice} (--overwrite, or overwrite=True), or choose another folder."
         )
+
+
+def empty_folder(path: Path) -> None:
+    """Remove a folder that is to be replaced, if it is there and holds anything.
+
+    Raises:
+        StorageError: it cannot be removed.
+    """
+    if not path.exists() or not any(path.iterdir()):
+        return
     try:
         shutil.rmtree(path)
     except OSError as error:
