@@ -11,6 +11,7 @@ from pellucid.data.datasets import DatasetInfo as DatasetInfo
 from pellucid.data.datasets import fetch as fetch
 from pellucid.data.datasets import list_datasets as list_datasets
 from pellucid.data.datasets import load_dataset as load_dataset
+from pellucid.data.folds import folds as folds
 from pellucid.data.images import load_images as load_images
 from pellucid.data.points import Coverage as Coverage
 from pellucid.data.points import GaussianMixture as GaussianMixture

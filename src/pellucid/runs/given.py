@@ -17,7 +17,9 @@ from pellucid.layers import Dense
 from pellucid.network import Network, check_tokens
 
 
-def dataset_of(data: Any, network: Any, loss: Any, seed: int, weights: Any = None) -> Dataset:
+def dataset_of(
+    data: Any, network: Any, loss: Any, seed: int, weights: Any = None, *, held_out: float | None = 0.2
+) -> Dataset:
     """A dataset as it is, or one made of arrays or of a table.
 
     Args:
@@ -28,6 +30,7 @@ def dataset_of(data: Any, network: Any, loss: Any, seed: int, weights: Any = Non
         seed: of the split.
         weights: of the rows: of arrays one for each, which stays with its row when rows are held out; of a dataset one
             for each training row, see `with_weights`.
+        held_out: fraction of the rows of arrays to hold out, or None.
 
     Raises:
         InvalidValue: none of these, or inputs alone for a network that needs targets.
@@ -60,7 +63,8 @@ def dataset_of(data: Any, network: Any, loss: Any, seed: int, weights: Any = Non
         raise InvalidValue(_needs_targets("(x, None)"))
     if isinstance(network, Network):  # here rows still have the numbers that they were given with
         check_tokens(network, as_array(x, "x"), "the training data x")
-    return make_dataset(x, y, weights=weights, seed=seed, task=_task_of(y, network, loss))
+    task = _task_of(y, network, loss)
+    return make_dataset(x, y, weights=weights, held_out=held_out, seed=seed, task=task)
 
 
 def with_weights(data: Dataset, weights: Any) -> Dataset:
