@@ -11,7 +11,7 @@ import pellucid as pel
 from pellucid.core.errors import DataError, InvalidValue, StorageError
 from pellucid.core.statistics import interval
 from pellucid.data import folds
-from pellucid.data.arrays import standardise
+from pellucid.data.preprocessing import standardise
 from pellucid.report.cross_validation import cross_validation_charts
 from pellucid.runs.experiment import open_data
 from pellucid.training.population import advance_together
