@@ -20,6 +20,7 @@ from pellucid.data.points import gaussian_ring as gaussian_ring
 from pellucid.data.points import mode_coverage as mode_coverage
 from pellucid.data.preprocessing import SCALINGS as SCALINGS
 from pellucid.data.preprocessing import Preprocessing as Preprocessing
+from pellucid.data.series import SeriesEncoder as SeriesEncoder
 from pellucid.data.splits import split as split
 from pellucid.data.splits import validation_rows as validation_rows
 from pellucid.data.tables import TableEncoder as TableEncoder
