@@ -1,4 +1,4 @@
-"""Scaling by the shape of the inputs, whatever the type of their numbers; checks of new images; logarithms of targets."""
+"""Scaling by the shape of the inputs, whatever their type; checks of new images; logarithms of targets."""
 
 import numpy as np
 import pytest

@@ -225,7 +225,7 @@ def load_table(
     table = read_table(source, texts=verbatim, **reading)
     targets = () if target is None else tuple(table.find(name) for name in _names(target))
     if len(set(targets)) < len(targets):
-        raise DataError(f"the target {targets[0]!r} is named twice.")
+        raise DataError(f"a target is named twice: {', '.join(map(repr, targets))}.")
     if time is not None:
         time = table.find(time)
         from pellucid.data.series import in_time
