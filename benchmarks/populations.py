@@ -1,4 +1,4 @@
-"""Many small trainings: 8 learning rates by 8 seeds, as a comparison of settings needs them."""
+"""Many small trainings: 8 learning rates by 8 seeds, as a comparison of settings needs them; folds."""
 
 import time
 from functools import partial
@@ -24,6 +24,16 @@ SHAPES = {
     "784–128–128–10, batch 32": ("mnist-5k", (128, 128), 32, 8, 1),
 }
 """Dataset, hidden layers, batch size, members and epochs of each shape."""
+
+FOLDS = {
+    "5 folds of iris, 4–128–3": ("iris", 5, (128,), 100),
+    "5 folds of breast-cancer, 30–128–1": ("breast-cancer", 5, (128,), 60),
+    "5 folds of 5,000 rows, 20–128–1": ("table", 5, (128,), 20),
+    "10 folds of 5,000 rows, 20–128–1": ("table", 10, (128,), 20),
+    "5 folds of 5,000 rows, 20–64–64–1": ("table", 5, (64, 64), 20),
+    "5 folds of digits, 64–128–10": ("digits", 5, (128,), 20),
+}
+"""Dataset, number of folds, hidden layers and epochs of each cross-validation, at batch size 32."""
 
 
 def pellucid(epochs: int, first_call: bool = False) -> Run:
@@ -119,6 +129,27 @@ def method(shape: str, products: float) -> Run:
     return run
 
 
+def method_of_folds(shape: str, products: float) -> Run:
+    """Folds side by side up to so many multiply-adds a step, else one after another."""
+    from pellucid.data import folds, load_dataset, make_dataset
+    from pellucid.runs import many as module
+    from pellucid.runs.plan import settle
+
+    name, count, hidden, epochs = FOLDS[shape]
+    x = np.random.default_rng(0).normal(size=(5000, 20))
+    whole = make_dataset(x, x[:, :3].sum(axis=1) > 0) if name == "table" else load_dataset(name)
+    plans = [settle(hidden, fold, {"epochs": epochs}) for fold, _ in folds(whole, count)]
+
+    def run() -> float:
+        module.PRODUCTS_OF_COPIES = products  # pyright: ignore[reportAttributeAccessIssue]
+        began = time.perf_counter()
+        module.many([plan.experiment for plan in plans], [plan.data for plan in plans])
+        return (time.perf_counter() - began) * 1e3 / count
+
+    run()
+    return run
+
+
 def measure(settings: Settings) -> list[Case]:
     """64 trainings against PyTorch; what the first call takes; both methods at several shapes."""
     epochs = 1 if settings.quick else EPOCHS
@@ -137,6 +168,12 @@ def measure(settings: Settings) -> list[Case]:
             "one after another": partial(method, shape, 0.0),
         }
         cases.append(compare(Case(shape, "ms/training", "side by side"), methods, settings.rounds))
+    for shape in list(FOLDS)[:1] if settings.quick else FOLDS:
+        methods = {
+            "side by side": partial(method_of_folds, shape, float("inf")),
+            "one after another": partial(method_of_folds, shape, 0.0),
+        }
+        cases.append(compare(Case(shape, "ms/training", "side by side"), methods, settings.rounds))
     return cases
 
 
@@ -147,7 +184,8 @@ WORKLOAD = Workload(
     "the number of trainings: 64 of `many`, 4 of PyTorch's loop, whose trainings follow one another and "
     "all take as long. The second case is the first call of all 64 in seconds, with an empty compilation cache. The "
     "shapes below compare the two methods of `many`, members side by side in one program and one after "
-    "another, both on a thread for each core: their ratio is what the rule of `PRODUCTS` rests on.",
+    "another, both on a thread for each core: their ratio is what the rules of `PRODUCTS` and, for folds, of "
+    "`PRODUCTS_OF_COPIES` rest on.",
     measure,
     (
         faster_than(

@@ -14,8 +14,10 @@ from . import regularizers as regularizers
 from . import schedules as schedules
 from . import textbook as textbook
 from .api import Comparison as Comparison
+from .api import CrossValidation as CrossValidation
 from .api import Run as Run
 from .api import compare as compare
+from .api import cross_validate as cross_validate
 from .api import load as load
 from .api import resume as resume
 from .api import train as train

@@ -13,6 +13,7 @@ from pellucid.architectures.gan import GAN
 from pellucid.core.errors import TrainingDiverged
 from pellucid.core.types import Specification
 from pellucid.data import Dataset
+from pellucid.data.folds import Splitter
 from pellucid.doctor.check import warn_of_problems
 from pellucid.doctor.diagnose import diagnose, suspicion
 from pellucid.doctor.findings import Finding, Findings
@@ -20,21 +21,28 @@ from pellucid.doctor.prove import Proof, prove
 from pellucid.network import Network
 from pellucid.report import html, terminal
 from pellucid.report.comparison import comparison_charts, comparison_table
+from pellucid.report.cross_validation import (
+    cross_validation_charts,
+    cross_validation_document,
+    cross_validation_table,
+    summary,
+)
 from pellucid.report.document import Columns, Document
 from pellucid.report.print_figure import to_matplotlib
 from pellucid.report.run_page import page_of, verdict
 from pellucid.report.samples import sample_chart
 from pellucid.report.training import curve_charts, gradient_charts, units_of
-from pellucid.runs import codes, samples, translation
+from pellucid.runs import codes, cross_validation, samples, translation
 from pellucid.runs import compare as comparing
 from pellucid.runs.experiment import Settings, describe_settings
 from pellucid.runs.fit import begin, data_of_run, fit, save
 from pellucid.runs.fit import load as load_trained
-from pellucid.runs.folder import RunFolder
+from pellucid.runs.folder import RunFolder, empty_folder
 from pellucid.runs.plan import Plan, settle
 from pellucid.runs.resume import begin_again
 from pellucid.runs.trained import Trained
 from pellucid.runs.translation import Alignment
+from pellucid.runs.values import in_words
 
 if TYPE_CHECKING:
     from pellucid.explanations import Explanation
@@ -216,7 +224,7 @@ class Comparison(comparing.Comparison):
 
     def to_document(self) -> Document:
         """The table as a document."""
-        title = f"{comparing.in_words(self.metric)}, {len(self.seeds)} seeds"
+        title = f"{in_words(self.metric)}, {len(self.seeds)} seeds"
         return Document(title, comparison_table(self))
 
     def __str__(self) -> str:
@@ -224,6 +232,63 @@ class Comparison(comparing.Comparison):
 
     def _repr_html_(self) -> str:
         return html.fragment(Document("", Columns(*comparison_charts(self)), comparison_table(self)))
+
+
+class CrossValidation(cross_validation.CrossValidation):
+    """A network trained on all folds of the rows but one, for each in turn: print it for its table, or plot it."""
+
+    @classmethod
+    def of(cls, validated: cross_validation.CrossValidation) -> "CrossValidation":
+        """The cross-validation of a record, its trainings as runs."""
+        return cls(tuple(map(Run.of, validated.runs)), validated.held_out)
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write a folder with a run folder for each fold, the metrics, the predictions and a report.
+
+        Args:
+            folder: where to.
+            overwrite: replace another cross-validation that is there.
+
+        Raises:
+            StorageError: another one is there, or something else, or it cannot be written.
+        """
+        files = RunFolder(folder)
+        cross_validation.require_free(files.path, overwrite)
+        empty_folder(files.path)
+        names = [f"fold-{number}" for number in range(1, len(self.runs) + 1)]
+        for name, run in zip(names, self.runs, strict=True):
+            Run.of(run).save(files.path / name)
+        files.write_text("predictions.csv", self.predictions_as_csv())
+        document = cross_validation_document(self, [f"{name}/report.html" for name in names])
+        files.write_text("report.html", html.page(document))
+        files.write_json("cross_validation.json", self.to_dict())
+        return files.path
+
+    def plot(self, metric: str | None = None) -> Any:
+        """Plot each fold with mean and interval, and the learning curves, as a matplotlib figure.
+
+        Args:
+            metric: as for ``values``.
+
+        Raises:
+            MissingExtra: matplotlib is not installed.
+        """
+        return to_matplotlib(*cross_validation_charts(self, metric))
+
+    def __repr__(self) -> str:
+        estimate = self.estimate()
+        name = self.metric.removeprefix("held_out_").replace("_", " ")
+        return f"<CrossValidation of {len(self.runs)} folds: {name} {estimate.mean:.4g} ± {estimate.std:.2g}>"
+
+    def to_document(self) -> Document:
+        """The table as a document."""
+        return Document(summary(self), cross_validation_table(self))
+
+    def __str__(self) -> str:
+        return terminal.text(self.to_document(), width=180)
+
+    def _repr_html_(self) -> str:
+        return html.fragment(cross_validation_document(self))
 
 
 def _with_settings(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -457,4 +522,50 @@ def compare(
     return Comparison(compared.settings, compared.seeds, runs, compared.against)
 
 
-__all__ = ["Plan", "Run", "compare", "finish", "load", "resume", "settle", "train"]
+def cross_validate(
+    network: Any,
+    data: Dataset | tuple[Any, Any] | Any,
+    *,
+    folds: int | Splitter = 5,
+    seed: int = 0,
+    progress: bool = True,
+    **settings: Any,
+) -> CrossValidation:
+    """Train a network once for each fold of the rows: the fold is held out, the others are trained on.
+
+    Every row is predicted by a network that did not see it. Small networks are trained side by side in one program;
+    each training is that of `train` on the fold's dataset, up to rounding, its inputs scaled by its own training rows.
+
+    Args:
+        network: as for `train`.
+        data: a `Dataset`, all of whose rows take part, first those of ``data.train``, then those of
+            ``data.held_out``; or arrays ``(x, y)``, for an autoencoder ``x`` alone.
+        folds: how many, at least 2: stratified by class for classes, of whole groups where the rows have groups. Or a
+            splitter of scikit-learn, such as ``TimeSeriesSplit(5)`` for rows in the order of time.
+        seed: of the folds and of every training.
+        progress: show the progress on stderr.
+        settings: by the names that `train` takes.
+
+    Returns:
+        The cross-validation: metrics of each fold, their mean and standard deviation, predictions, runs.
+
+    Raises:
+        InvalidValue: a GAN or a translator, fewer than 2 folds, a setting that does not exist, or a value outside what
+            is allowed.
+        DataError: fewer rows, groups or rows of a class than the folds need.
+
+    Example:
+        >>> import pellucid as pel
+        >>> validated = cross_validate((8,), pel.load_dataset("iris"), folds=3, epochs=2, progress=False)
+        >>> len(validated.runs), validated.predictions.shape
+        (3, (150,))
+
+    Where other libraries differ: scikit-learn's ``cross_validate`` returns a dictionary of scores, and
+    ``cross_val_predict`` trains again for the predictions; here one call gives both, and every training as a run.
+    """
+    return CrossValidation.of(
+        cross_validation.train_folds(network, data, settings, count=folds, seed=seed, progress=progress)
+    )
+
+
+__all__ = ["Plan", "Run", "compare", "cross_validate", "finish", "load", "resume", "settle", "train"]

@@ -6,8 +6,9 @@ from click.testing import CliRunner
 
 from pellucid.cli.main import main
 
+ANSWERS = ("no", "yes")
 ROWS = "\n".join(
-    f"{1000 + 7 * i};{i % 28 + 1:02d}.03.2024;{i},5;0{i % 3}7;{'?' if i % 9 == 4 else 40 + i};{'yes' if i % 2 else 'no'}"
+    f"{1000 + 7 * i};{i % 28 + 1:02d}.03.2024;{i},5;0{i % 3}7;{'?' if i % 9 == 4 else 40 + i};{ANSWERS[i % 2]}"
     for i in range(60)
 )
 VISITS = f"patient id;day;cost;ward;age;ill\n{ROWS}\n"

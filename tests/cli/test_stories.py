@@ -298,6 +298,55 @@ def test_early_stopping_ends_before_the_epochs_do_and_says_so(tmp_path):
     assert run.history.steps["learning_rate"][-1] == np.float32(0.01)
 
 
+def test_folds_of_a_table_are_saved_as_runs_that_other_verbs_take(flowers, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table = flowers[0] / "seen.csv"
+    arguments = ["train", table, "--target", "target", "--network", 16, "--epochs", 4, "--folds", 3, "--no-progress"]
+    result = pellucid(*arguments, "--json")
+    told = json.loads(result.stdout)
+    folder = tmp_path / told["folder"]
+    assert folder.name == "seen-16-cv-001"
+    assert [fold["held_out"] for fold in told["folds"]] == [37, 37, 36]
+    assert "output layer: softmax" in result.stderr
+    with open(table, newline="", encoding="utf-8") as file:
+        targets = [row["target"] for row in csv.DictReader(file)]
+    with open(folder / "predictions.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["row"]) for row in rows] == list(range(110))
+    correct = [row["prediction"] == target for row, target in zip(rows, targets, strict=True)]
+    of_fold = [[c for c, row in zip(correct, rows, strict=True) if row["fold"] == fold] for fold in "123"]
+    assert told["metrics"]["held_out_accuracy"]["values"] == pytest.approx([np.mean(fold) for fold in of_fold])
+    assert json.loads((folder / "cross_validation.json").read_text()) == {
+        k: v for k, v in told.items() if k != "folder"
+    }
+
+    evaluated = json.loads(pellucid("evaluate", folder / "fold-2", "--json").stdout)
+    assert evaluated["accuracy"] == told["metrics"]["held_out_accuracy"]["values"][1]
+    longer = pellucid("resume", folder / "fold-2", "--epochs", 5, "--no-progress", "--json")
+    assert json.loads(longer.stdout)["stopped"] == "epochs"
+    assert "holds a cross-validation" in pellucid(*arguments, "--folder", folder, code=4).stderr
+    again = pellucid(*arguments)
+    assert "mean" in again.stdout
+    assert (tmp_path / "runs" / "seen-16-cv-002" / "predictions.csv").read_bytes() == (
+        folder / "predictions.csv"
+    ).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--folds", 1], "folds must be a whole number of at least 2"),
+        (["--folds", 3, "--network", "wgan"], "a GAN cannot be cross-validated"),
+        (["--folds", 3, "--held-out", 0.3], "each fold is held out once"),
+        (["--folds", 3, "--checkpoint-every", 1], "keeps no checkpoints"),
+    ],
+)
+def test_folds_that_cannot_be_made_are_refused(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert message in pellucid("train", "iris", *arguments, "--no-progress", code=2).stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_runs_without_a_name_are_numbered(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for number in (1, 2):

@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import fractions
 import json
 import math
 import random
@@ -254,3 +255,51 @@ def test_a_masked_value_is_missing_and_never_read(rows, columns, seed):
     for i, column in enumerate(table.columns.values()):
         assert [math.isnan(value) for value in column] == mask[:, i].tolist()
         np.testing.assert_array_equal(column[~mask[:, i]], values[~mask[:, i], i])
+
+
+READ = {
+    "months": (np.array(["2024-01", "2024-02"], "M8[M]"), [np.datetime64("2024-01-01"), np.datetime64("2024-02-01")]),
+    "days": (np.array([1, 2], "m8[D]"), [86400, 172800]),
+    "bytes": (np.array([b"a", "é".encode()]), ["a", "é"]),
+    "big-endian": (np.array([2**60 + 1, 1], ">i8"), [str(2**60 + 1), "1"]),
+    "fractions": ([fractions.Fraction(1, 4), 2], [0.25, 2]),
+    "decimals": ([decimal.Decimal("1.10"), 2], [1.1, 2]),
+    "wide text": (pa.array(["a", " b"], pa.large_string()), ["a", "b"]),
+    "categories of numbers": (pd.Categorical([3, 1]), [3, 1]),
+    "with a time zone": (
+        pd.Series(pd.to_datetime(["2024-01-01 12:00+02:00"] * 2)),
+        [np.datetime64("2024-01-01T12:00")] * 2,
+    ),
+    "enumeration": (pl.Series(["a", "b"], dtype=pl.Enum(["a", "b"])), ["a", "b"]),
+    "before 1677": ([datetime.datetime(1600, 1, 1), None], [np.datetime64("1600-01-01"), None]),
+    "zeros left out": (pd.arrays.SparseArray([0.0, 1.5]), [0, 1.5]),
+}
+
+
+@pytest.mark.parametrize("case", READ)
+def test_columns_of_rarer_types_are_read(case):
+    values, truth = READ[case]
+    column = read_table({"c": values}).columns["c"]
+    read = column.to_list() if isinstance(column, Texts) else list(column)
+    assert all(
+        value != value or value is None if true is None else value == true
+        for value, true in zip(read, truth, strict=True)
+    )
+
+
+REFUSED = {
+    "complex": [1j, 2.0],
+    "objects": [object(), object()],
+    "lists": [[1], [1, 2]],
+    "arrays": [np.zeros(2), "a"],
+    "a Polars list": pl.Series([[1], [2]]),
+    "a generator": (number for number in (1, 2)),
+    "a text": "ab",
+    "a matrix": np.zeros((2, 2)),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_columns_of_no_values_are_refused_by_name(case):
+    with pytest.raises((DataError, ShapeError), match="column 'c' of the dictionary"):
+        read_table({"c": REFUSED[case]})

@@ -260,7 +260,8 @@ def test_figures_of_an_epoch_are_weighted_means_whatever_the_batches(batch_size)
 
 def test_weights_do_not_cancel_at_batch_size_one():
     x, y = np.ones((4, 1), np.float32), np.array([1.0, 1.0, -1.0, -1.0], np.float32)
-    data = pel.make_dataset(x, y, weights=[3, 3, 1, 1], held_out=None, preprocessing="none")
+    options = {"held_out": None, "preprocessing": "none", "task": "regression"}
+    data = pel.make_dataset(x, y, weights=[3, 3, 1, 1], **options)
     network = pel.Network(pel.Dense(1, weights="zeros"))
     run = pel.train(network, data, batch_size=1, optimizer=pel.SGD(1e-30), shuffle=False, epochs=1, progress=False)
     np.testing.assert_allclose(run.history.steps["loss"], [1.5, 1.5, 0.5, 0.5], rtol=1e-6)  # by the mean weight, 2

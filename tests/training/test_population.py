@@ -1,11 +1,14 @@
 """Many trainings as one program: each as if it had been alone."""
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
 
 import pellucid as pel
 from pellucid.core.errors import InvalidValue, TrainingDiverged
+from pellucid.data import Preprocessing
 from pellucid.functions.schedules import CosineDecay
 from pellucid.runs.experiment import vary
 from pellucid.runs.fit import begin, fit
@@ -14,7 +17,7 @@ from pellucid.runs.plan import plan_of, settle
 from pellucid.runs.ready import make_ready
 from pellucid.training import population as stacks
 from pellucid.training import program
-from pellucid.training.population import Population, advance_together
+from pellucid.training.population import Inputs, Population, advance_together
 
 IRIS = pel.load_dataset("iris")
 
@@ -92,6 +95,32 @@ def test_what_cannot_share_a_program_keeps_its_place():
         check_same(run, alone(settings))
 
 
+SHIFTED = replace(
+    IRIS,
+    train=replace(IRIS.train, x=IRIS.train.x[::-1] + 1),
+    preprocessing=Preprocessing(np.full(4, 3.0), np.full(4, 0.5)),
+)
+
+
+def test_members_with_rows_of_their_own_share_a_program():
+    pairs = [(SHIFTED if i == 2 else IRIS, experiment(seed=i % 2, record_every=0)) for i in range(4)]
+    before = advance_together._cache_size()
+    runs = many([settings for _, settings in pairs], [data for data, _ in pairs])
+    assert advance_together._cache_size() == before + 1
+    for (data, settings), run in zip(pairs, runs, strict=True):
+        check_same(run, fit(begin(plan_of(settings, data)), progress=False))
+        assert run.data is data
+
+
+def test_rows_too_many_to_be_copied_are_shared_by_those_that_can(monkeypatch):
+    monkeypatch.setattr("pellucid.runs.many.COPIES_BYTES", 0)
+    pairs = [(SHIFTED if i == 2 else IRIS, experiment(seed=i, record_every=0)) for i in range(4)]
+    for (data, settings), run in zip(
+        pairs, many([settings for _, settings in pairs], [data for data, _ in pairs]), strict=True
+    ):
+        check_same(run, fit(begin(plan_of(settings, data)), progress=False))
+
+
 def test_larger_networks_one_after_another(monkeypatch):
     monkeypatch.setattr("pellucid.runs.many.PRODUCTS", 0)
     base = experiment(optimizer="sgd", record_every=0)
@@ -122,21 +151,22 @@ def test_a_member_that_diverges_ends_before_its_bad_step_and_harms_no_other(prod
     np.testing.assert_allclose(bad.history.step_rows, expected.history.step_rows, rtol=1e-3)
 
 
-def test_losers_are_dropped_and_the_rest_go_on():
+@pytest.mark.parametrize("datasets", [[IRIS], [IRIS, SHIFTED, IRIS, IRIS, SHIFTED]], ids=["shared rows", "own rows"])
+def test_losers_are_dropped_and_the_rest_go_on(datasets):
     base = experiment(epochs=6, optimizer="sgd", record_every=0)
     given = [vary(base, {"seed": seed}) for seed in range(5)]
-    readies = [make_ready(settings, IRIS) for settings in given]
-    first = readies[0]
+    readies = [make_ready(settings, datasets[i % len(datasets)]) for i, settings in enumerate(given)]
     states = [
         jax.tree.map(np.asarray, state._replace(key=jax.random.key_data(state.key)))
         for state in (ready.initial_state(settings.seed) for ready, settings in zip(readies, given, strict=True))
     ]
-    population = Population(first.program, first.scaling, first.train, first.monitor, states)
+    inputs = [Inputs(ready.scaling, ready.train, ready.monitor) for ready in readies[: len(datasets)]]
+    population = Population(readies[0].program, inputs, states)
     assert sum(population.run(2)) == 2 * 4
     population.keep([4, 1])
     list(population.run(6))
     for i, state, history in zip((4, 1), population.states, population.histories, strict=True):
-        expected = alone(given[i])
+        expected = fit(begin(plan_of(given[i], datasets[i % len(datasets)])), progress=False)
         np.testing.assert_allclose(history.held_out, expected.history.held_out, rtol=1e-4)
         np.testing.assert_allclose(state.params[0]["weights"], expected.params[0]["weights"], rtol=1e-4, atol=1e-6)
 

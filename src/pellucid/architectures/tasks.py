@@ -167,6 +167,11 @@ def _ending(output_shape: Shape, loss: Loss, data: Dataset) -> str:
     )
 
 
+def _guess(data: Dataset) -> str:
+    """The note on the target, where its task was guessed."""
+    return "".join(f" ({note[:1].upper()}{note[1:]}.)" for note in data.notes if note.startswith("target"))
+
+
 def check_loss(network: Network, loss: Loss, data: Dataset) -> None:
     """Refuse a loss that does not fit the last activation or the targets.
 
@@ -183,7 +188,7 @@ def check_loss(network: Network, loss: Loss, data: Dataset) -> None:
         if loss.reads == "probabilities" and not (function.range[0] >= 0 and function.range[1] <= 1):
             raise InvalidValue(
                 f"the loss {loss.name!r} takes probabilities, but the network ends in {function.name}, whose range "
-                f"is {function.range}. End it with sigmoid or softmax, or take another loss."
+                f"is {function.range}. End it with sigmoid or softmax, or take another loss.{_guess(data)}"
             )
         if loss.signed and function.range[0] >= 0:
             other = "" if loss.of_probabilities is None else f", or take {loss.of_probabilities.name!r}"

@@ -23,6 +23,7 @@ Examples:
   pellucid train photos/ --network cnn                    a folder of images, one subfolder a class
   pellucid train - --target price < houses.jsonl
   pellucid train churn.csv --target left --class-weights balanced --network 64-32 --dropout 0.2
+  pellucid train churn.csv --target left --network 16 --folds 5
   pellucid train mnist --network cnn --batch-size 128 --epochs 5
   pellucid train mnist --network lstm:bidirectional=true --batch-size 128
   pellucid train mnist --network autoencoder:code=16,noise=0.3,sparsity=kl_activity --batch-size 128
@@ -51,9 +52,10 @@ or names them, with what each reads, where the network branches:
 )
 @click.argument("source", metavar="DATA")
 @data_options
+@click.option("--folds", type=int, help="Cross-validate: hold each of so many folds of the rows out once.")
 @run_options
 @as_json
-def train(source: str, as_json: bool, **options: Any) -> None:
+def train(source: str, folds: int | None, as_json: bool, **options: Any) -> None:
     """Train a network on DATA: the name of a dataset, a file, a folder of images, or an experiment.toml.
 
     A file is a table (separated values, JSON lines, Parquet, Excel, compressed or not; - for standard input), arrays
@@ -63,13 +65,17 @@ def train(source: str, as_json: bool, **options: Any) -> None:
     settings, weights, history and report; Ctrl-C leaves it resumable.
     """
     from pellucid.api import finish
+    from pellucid.cli.folds import cross_validate
     from pellucid.runs.fit import begin
 
+    if folds is not None:
+        cross_validate(source, folds, as_json, options)
+        return
     plan = _repeated(Path(source), options) if source.endswith(".toml") else planned(source, options)
     trained = begin(plan)
     for name, summary in trained.summaries.items():
         say(f"{name}\n{summary}".strip())
-    folder = options["folder"] or _free_folder(plan.experiment.name)
+    folder = options["folder"] or free_folder(plan.experiment.name)
     trained.notes = _with_problems(trained, folder / "experiment.toml")
     run = finish(
         trained,
@@ -124,9 +130,7 @@ def _conclude(run: Any, as_json: bool) -> None:
 
 def planned(source: str, options: dict[str, Any]) -> Any:
     """Plan the training that the options describe, and report the defaults chosen for it."""
-    from pellucid.network import build_network
     from pellucid.runs.experiment import check_values, open_data
-    from pellucid.runs.folder import read_toml
     from pellucid.runs.plan import settle
 
     settings = given_settings(options)
@@ -135,12 +139,20 @@ def planned(source: str, options: dict[str, Any]) -> Any:
     opened = data_settings(source, network, options, settings.get("seed", 0))
     data = open_data(opened)
     say(str(data))
-    if isinstance(network, str) and network.endswith(".toml"):
-        network = build_network(read_toml(Path(network)))
-    plan = settle(network, data, settings, source=opened)
+    plan = settle(network_of(network), data, settings, source=opened)
     if plan.choices:
         say("; ".join(plan.choices))
     return plan
+
+
+def network_of(network: Any) -> Any:
+    """The network as it was given, read where it is a file."""
+    from pellucid.network import build_network
+    from pellucid.runs.folder import read_toml
+
+    return (
+        build_network(read_toml(Path(network))) if isinstance(network, str) and network.endswith(".toml") else network
+    )
 
 
 def _repeated(path: Path, options: dict[str, Any]) -> Any:
@@ -181,7 +193,8 @@ def _with_problems(trained: Any, settings: Path) -> Any:
     return replace(trained.notes, problems=problems)
 
 
-def _free_folder(name: str) -> Path:
+def free_folder(name: str) -> Path:
+    """A run folder that is not there yet."""
     number = 1
     while (path := Path("runs") / f"{name}-{number:03d}").exists():
         number += 1

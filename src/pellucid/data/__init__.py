@@ -11,6 +11,7 @@ from pellucid.data.datasets import DatasetInfo as DatasetInfo
 from pellucid.data.datasets import fetch as fetch
 from pellucid.data.datasets import list_datasets as list_datasets
 from pellucid.data.datasets import load_dataset as load_dataset
+from pellucid.data.folds import folds as folds
 from pellucid.data.images import load_images as load_images
 from pellucid.data.points import Coverage as Coverage
 from pellucid.data.points import GaussianMixture as GaussianMixture
@@ -19,6 +20,7 @@ from pellucid.data.points import gaussian_ring as gaussian_ring
 from pellucid.data.points import mode_coverage as mode_coverage
 from pellucid.data.preprocessing import SCALINGS as SCALINGS
 from pellucid.data.preprocessing import Preprocessing as Preprocessing
+from pellucid.data.series import SeriesEncoder as SeriesEncoder
 from pellucid.data.splits import split as split
 from pellucid.data.splits import validation_rows as validation_rows
 from pellucid.data.tables import TableEncoder as TableEncoder

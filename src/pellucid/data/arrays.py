@@ -37,7 +37,7 @@ class Part:
         missing: mask of the inputs that were missing and filled in, bool as ``x``; None where none was.
 
     Raises:
-        ShapeError: ``x``, ``y`` and ``weights`` differ in rows.
+        ShapeError: ``x``, ``y``, ``weights`` and ``groups`` differ in rows.
     """
 
     x: Any
@@ -56,6 +56,8 @@ class Part:
                 )
         if self.weights is not None:
             _check_weights(self.weights, len(self))
+        if self.groups is not None and self.groups.shape != (len(self),):
+            raise ShapeError(f"{len(self)} rows need a group each. Received: groups of shape {self.groups.shape}.")
 
     def __len__(self) -> int:
         return len(self.y)

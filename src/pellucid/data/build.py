@@ -105,7 +105,7 @@ def make_dataset(
             named = isinstance(y, str)  # texts of as many rows are labels, not names of columns
         apart = _Apart(_of_rows(weights, "weights"), _of_rows(groups, "groups"))
         targets = _names(y) if named else ()
-        given = None if named or y is None else _Given(y, tuple(map(normal, _names_of_frame(y))))
+        given = None if named or y is None else _given(y, task)
         options: dict[str, Any] = {"task": task, "classes": classes, "held_out": held_out, "seed": seed}
         return _of_table(
             table if name is None else replace(table, name=name),
@@ -121,8 +121,9 @@ def make_dataset(
     if y is None:
         task = task or "reconstruction"
         require(task, OneOf(UNTARGETED), "task", "Any other task needs targets y.")
-        target = Target(task)
+        target, names = Target(task), ()
     else:
+        y, names = _given(y, task)
         target = infer_target(y, task=task, classes=classes)
     whole = _part(target, x, y, weights, groups)
     if features and x.shape[1:] != (len(features),):
@@ -142,7 +143,7 @@ def make_dataset(
         preprocessing=preprocessing if fixed else fit_preprocessing(train.x, preprocessing),
         encoder=encoder,
         source=source,
-        targets=() if y is None else tuple(map(normal, _names_of_frame(y))),
+        targets=names,
         scaling=None if fixed else preprocessing,
         order=order,
         notes=_target_notes(target),
@@ -225,7 +226,7 @@ def load_table(
     table = read_table(source, texts=verbatim, **reading)
     targets = () if target is None else tuple(table.find(name) for name in _names(target))
     if len(set(targets)) < len(targets):
-        raise DataError(f"the target {targets[0]!r} is named twice.")
+        raise DataError(f"a target is named twice: {', '.join(map(repr, targets))}.")
     if time is not None:
         time = table.find(time)
         from pellucid.data.series import in_time
@@ -265,9 +266,9 @@ class _Apart(NamedTuple):
 
 
 class _Given(NamedTuple):
-    """Targets that are no columns of the table."""
+    """Targets that are given beside the inputs."""
 
-    values: Any
+    values: np.ndarray
     names: tuple[str, ...] = ()
 
 
@@ -317,8 +318,7 @@ def _of_table(
             table, values, apart = table.take(kept), values[kept], _taken(apart, kept)
             notes.append(f"{int(absent.sum()):,} rows without a target left out")
     elif given is not None:
-        values = as_array(given.values, "y")
-        targets = given.names
+        values, targets = given
     encoder = TableEncoder.fitted(
         table, kinds, missing, (*(targets if given is None else ()), *apart.columns), _shown(targets)
     )
@@ -437,15 +437,16 @@ def _names(target: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(map(normal, names))
 
 
-def _names_of_frame(y: Any) -> tuple[str, ...]:
-    """The names of targets that are a series or a frame."""
-    if isinstance(y, Mapping):
-        return tuple(map(str, y))
-    columns = getattr(y, "columns", getattr(y, "column_names", None))
-    if columns is not None:
-        return tuple(map(str, columns))
+def _given(y: Any, task: Task | None) -> _Given:
+    """Targets that are given beside the inputs, with the names that they have."""
+    if is_table(y):
+        table = read_table(y)
+        values, absent = target_values(table, tuple(table.columns), task)
+        if absent.any():
+            raise DataError(f"y has no value at {table.row_name(int(absent.argmax()))}: a target is never filled in.")
+        return _Given(values, tuple(table.columns))
     name = getattr(y, "name", None)
-    return (str(name),) if isinstance(name, str) and name else ()
+    return _Given(as_array(y, "y"), (normal(name),) if isinstance(name, str) and name else ())
 
 
 def _of_rows(values: Any, name: str) -> np.ndarray | None:

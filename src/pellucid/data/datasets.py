@@ -196,7 +196,7 @@ def _aligned(pixels: np.ndarray) -> np.ndarray:
 
 
 def _digits(info: DatasetInfo, train: Part, held_out: Part) -> Dataset:
-    scaling = Preprocessing(scale=1 / 255)
+    scaling = Preprocessing(scale=1 / 255, extent=(0, 255))
     classes = tuple("0123456789")
     return Dataset(info.name, train, held_out, "multiclass", classes, preprocessing=scaling, source=info.source)
 
@@ -229,7 +229,7 @@ def _load_sklearn(info: DatasetInfo, seed: int) -> Dataset:
     bunch = getattr(sklearn.datasets, f"load_{info.name.replace('-', '_')}")(**options)
     x, features, preprocessing = bunch.data, tuple(bunch.feature_names), "auto"
     if info.name == "digits":
-        x, features, preprocessing = bunch.images.astype(np.uint8), (), Preprocessing(scale=1 / 16)
+        x, features, preprocessing = bunch.images.astype(np.uint8), (), Preprocessing(scale=1 / 16, extent=(0, 16))
     return make_dataset(
         x,
         bunch.target,

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date, time, timedelta
 from decimal import Decimal
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from pellucid.core.interface import kind_option
 from pellucid.data.encoding import kind_of
 from pellucid.data.table import Table, Texts, Values, arrow_functions, check_distinct, normal, text_of
 
+NUMBERS = (Real, Decimal, np.bool_)
 LARGEST_WHOLE = 2**53
 """Largest whole number of a column of numbers: beyond it, neighbours would be the same."""
 LARGEST_DENSE = 1 << 31
@@ -92,7 +94,12 @@ def of_array(array: np.ndarray, texts: frozenset[str] = frozenset()) -> Table:
         return of_columns(names, (array[name] for name in names), "the structured array", texts)
     if array.ndim != 2:
         raise ShapeError(f"a table is an array of two axes, rows × columns. Received shape {array.shape}.")
-    return of_columns(range(array.shape[1]), array.T, "the array", texts)
+    return of_columns(
+        range(array.shape[1]),
+        array.T if isinstance(array, np.ma.MaskedArray) else np.asarray(array).T,
+        "the array",
+        texts,
+    )
 
 
 def of_arrow(table: Any, name: str, source: str, texts: frozenset[str] = frozenset()) -> Table:
@@ -137,17 +144,16 @@ def _values(values: Any, name: str, source: str, texts: frozenset[str]) -> Value
     if isinstance(values, np.ma.MaskedArray):
         return _values(pa.array(values.data, mask=np.ma.getmaskarray(values)), name, source, texts)
     if not isinstance(values, (pa.Array, pa.ChunkedArray)):
-        array = values if isinstance(values, np.ndarray) else None
-        if array is not None and array.ndim > 1:
-            raise ShapeError(
-                f"column {name!r} of {source} is an array of shape {array.shape}: one value a row is needed."
-            )
+        if isinstance(values, np.ndarray):
+            values = _plain_array(values, name, source)
+        elif hasattr(values, "to_arrow"):  # a Polars series
+            return _values(values.to_arrow(), name, source, texts)
         if isinstance(values, (str, bytes)) or not hasattr(values, "__len__"):
             raise DataError(f"column {name!r} of {source} is {kind_of(values)}, not a list or array of values.")
         try:
             values = pa.array(values, from_pandas=True)
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
-            return _of_mixed([None if _is_missing(value) else value for value in values])
+            return _of_mixed([None if _is_missing(value) else value for value in values], name, source)
     kind = values.type
     if types.is_dictionary(kind):
         values = values.cast(kind.value_type)
@@ -178,12 +184,29 @@ def _values(values: Any, name: str, source: str, texts: frozenset[str]) -> Value
     )
 
 
-def _of_mixed(values: Sequence[Any]) -> Values:
+def _plain_array(array: np.ndarray, name: str, source: str) -> np.ndarray:
+    """An array of one axis and of a type that PyArrow knows."""
+    if array.ndim > 1:
+        raise ShapeError(f"column {name!r} of {source} is an array of shape {array.shape}: one value a row is needed.")
+    if array.dtype.kind in "mM":
+        return array.astype(f"{array.dtype.kind}8[s]")
+    if array.dtype.kind == "S":
+        return np.char.decode(array, "utf-8", "replace")
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _of_mixed(values: Sequence[Any], name: str, source: str) -> Values:
     """Values of several types: numbers where all are, True and False among them as 1 and 0; else texts."""
     present = [value for value in values if value is not None]
-    exact = all(not isinstance(value, int) or abs(value) <= LARGEST_WHOLE for value in present)
-    if exact and all(isinstance(value, (Real, Decimal, np.bool_)) for value in present):
+    exact = all(not isinstance(value, Integral) or abs(value) <= LARGEST_WHOLE for value in present)
+    if exact and all(isinstance(value, NUMBERS) for value in present):
         return np.array([np.nan if value is None else float(value) for value in values])
+    for row, value in enumerate(values):
+        if value is not None and not isinstance(value, (*NUMBERS, str, date, time, timedelta)):
+            raise DataError(
+                f"column {name!r} of {source} holds {kind_of(value)} at row {row}, where one number, text or time is "
+                f"needed: {value!r:.60}."
+            )
     return Texts.of(None if value is None else text_of(value) for value in values)
 
 

@@ -148,14 +148,17 @@ def _guess(array: np.ndarray, classes: Sequence[str] | None) -> tuple[Task, str]
 
 
 def _are_classes(values: np.ndarray, counts: np.ndarray, with_point: bool) -> bool:
-    """True for whole numbers that are few, or that count classes from 0 or 1 and are all about as frequent."""
+    """True for few whole numbers, and for those that count classes from 0 or 1 and are all about as frequent.
+
+    Numbers with a point must count from 0 or 1 in any case, or be −1 and 1.
+    """
     rows, distinct = counts.sum(), len(values)
     if distinct < 2 or distinct > rows / 2:
         return distinct == 1 and not with_point
+    counted = bool(values[0] in (0, 1) and values[-1] - values[0] + 1 == distinct)
     if distinct <= (FEW_WHOLE_NUMBERS // 2 if with_point else FEW_WHOLE_NUMBERS):
-        return True
-    counted = values[0] in (0, 1) and values[-1] - values[0] + 1 == distinct
-    return bool(counted and distinct <= rows**0.5 and counts.min() >= counts.mean() / 2)
+        return not with_point or counted or values.tolist() == [-1, 1]
+    return counted and bool(distinct <= rows**0.5 and counts.min() >= counts.mean() / 2)
 
 
 def _say(task: str) -> str:

@@ -15,6 +15,7 @@ from pellucid.data import make_dataset
 from pellucid.runs.many import many
 from pellucid.runs.plan import settle
 from pellucid.runs.trained import Trained
+from pellucid.runs.values import final_value, higher_is_better, learning_curve
 
 
 class Row(NamedTuple):
@@ -74,16 +75,7 @@ class Comparison:
             InvalidValue: a metric that was not recorded.
         """
         name = metric or self.metric
-        self._check(name)
-
-        def value(run: Trained) -> float:
-            if run.stopped == "diverged":
-                return np.nan
-            if name.startswith("held_out_"):
-                return run.result[name.removeprefix("held_out_")]
-            return float(run.history.epochs[name][-1])
-
-        return np.array([[value(run) for run in runs] for runs in self.runs])
+        return np.array([[final_value(run, name) for run in runs] for runs in self.runs])
 
     def curves(self, metric: str | None = None) -> np.ndarray:
         """Collect a metric of every training, epoch by epoch.
@@ -94,15 +86,9 @@ class Comparison:
         Returns:
             Shape (settings, seeds, epochs); NaN after a training's end.
         """
-        name = metric or self.metric
-        self._check(name)
         epochs = max(run.experiment.epochs for runs in self.runs for run in runs)
-        curves = np.full((len(self.settings), len(self.seeds), epochs), np.nan)
-        for i, runs in enumerate(self.runs):
-            for j, run in enumerate(runs):
-                column = run.history.epochs.get(name, ())  # nothing where it diverged in its first epoch
-                curves[i, j, : len(column)] = column
-        return curves
+        name = metric or self.metric
+        return np.array([[learning_curve(run, name, epochs) for run in runs] for runs in self.runs])
 
     def epochs_to(self, target: float, metric: str | None = None) -> np.ndarray:
         """Count the epochs until a metric was first as good as ``target``.
@@ -120,8 +106,7 @@ class Comparison:
 
     def higher_is_better(self, metric: str | None = None) -> bool:
         """True where more of a metric is better."""
-        name = metric or self.metric
-        return not name.endswith("loss") and self.runs[0][0].program.metric.higher_is_better
+        return higher_is_better(self.runs[0][0], metric or self.metric)
 
     def reference(self, metric: str | None = None) -> int:
         """The index of the setting that the others are compared with."""
@@ -170,12 +155,6 @@ class Comparison:
             }
         )
 
-    def _check(self, name: str) -> None:
-        metric = self.runs[0][0].program.metric_name
-        known = ("loss", metric, "held_out_loss", f"held_out_{metric}", "learning_rate")
-        if name not in known:
-            raise InvalidValue(f"no metric {name!r} was recorded. Metrics: {', '.join(known)}.")
-
 
 def compare_settings(
     data: Any,
@@ -222,13 +201,6 @@ def _combinations(over: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Any], ..
             advice = "seeds takes the seeds" if name == "seed" else "settings are compared by one metric"
             raise InvalidValue(f"{name} cannot be compared over: {advice}.")
     return tuple(dict(zip(over, values, strict=True)) for values in itertools.product(*over.values()))
-
-
-def in_words(metric: str) -> str:
-    """A metric and the rows that it is of."""
-    if metric.startswith("held_out_"):
-        return f"{metric.removeprefix('held_out_').replace('_', ' ')} on the held-out rows"
-    return f"{metric.replace('_', ' ')} on the training rows"
 
 
 def _shown(value: Any) -> str:

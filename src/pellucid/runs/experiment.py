@@ -382,16 +382,19 @@ def vary(experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
 
 
 def open_data(settings: Mapping[str, Any]) -> "Dataset":
-    """Open the dataset named by an experiment's ``data`` table: a built-in one, or a file.
+    """Open the dataset named by an experiment's ``data`` table: a built-in one, or a file; or a fold of it.
 
     Raises:
         UnknownName: no dataset of that name, as where the data came as arrays, which only the caller can give again.
     """
-    from pellucid.data import generation, load_dataset, load_translations, reconstruction
+    from pellucid.data import folds, generation, load_dataset, load_translations, reconstruction
     from pellucid.data.files import open_file
     from pellucid.data.targets import UNTARGETED
 
-    options = {name: value for name, value in settings.items() if name not in ("file", "name", "pairs")}
+    options = {name: value for name, value in settings.items() if name not in ("file", "fold", "name", "pairs")}
+    fold = settings.get("fold")
+    if fold is not None and "file" in settings:
+        options["held_out"] = None
     untargeted = options.pop("task") if options.get("task") in UNTARGETED else None
     if "pairs" in settings:
         data = load_translations(settings["pairs"], **options)
@@ -399,6 +402,8 @@ def open_data(settings: Mapping[str, Any]) -> "Dataset":
         data = open_file(settings["file"], **options)
     else:
         data = load_dataset(settings["name"], **options)
+    if fold is not None:
+        data, _ = folds(data, fold["of"], fold["seed"])[fold["number"] - 1]
     if untargeted is None:
         return data
     return reconstruction(data) if untargeted == "reconstruction" else generation(data)

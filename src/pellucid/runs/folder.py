@@ -65,21 +65,9 @@ class RunFolder:
         Raises:
             StorageError: there is a run, or a file or folder that is something else.
         """
-        if not self.path.exists():
-            return
-        if not self.path.is_dir() or (not self.exists() and any(self.path.iterdir())):
-            raise StorageError(f"{self.path} is there and is not a run folder: choose another folder.")
-        if not self.exists():
-            return
-        if not overwrite:
-            raise StorageError(
-                f"{self.path} holds a run. Resume it (pellucid resume {self.path}, or resume(folder)), replace it "
-                "(--overwrite, or overwrite=True), or choose another folder."
-            )
-        try:
-            shutil.rmtree(self.path)
-        except OSError as error:
-            raise storage_error(self.path, error) from error
+        advice = f"Resume it (pellucid resume {self.path}, or resume(folder)), replace it"
+        require_free(self.path, "experiment.toml", overwrite, "run", advice)
+        empty_folder(self.path)
 
     def has(self, name: str) -> bool:
         """True if the file exists."""
@@ -194,6 +182,44 @@ class RunFolder:
 
 def _snapshot_name(step: int) -> str:
     return f"snapshots/step-{step:09d}.safetensors"
+
+
+def require_free(path: Path, marker: str, overwrite: bool, kind: str, advice: str = "Replace it") -> None:
+    """Refuse a folder that holds something else than what is to be saved there.
+
+    Args:
+        path: the folder.
+        marker: the file that is in every folder of this kind.
+        overwrite: allow one of this kind, to be replaced.
+        kind: what the folder is to hold.
+        advice: what to do where there is one already.
+
+    Raises:
+        StorageError: it is there already, or a file or folder that is something else.
+    """
+    if not path.exists():
+        return
+    marked = (path / marker).exists()
+    if not path.is_dir() or (not marked and any(path.iterdir())):
+        raise StorageError(f"{path} is there and is not a {kind} folder: choose another folder.")
+    if marked and not overwrite:
+        raise StorageError(
+            f"{path} holds a {kind}. {advice} (--overwrite, or overwrite=True), or choose another folder."
+        )
+
+
+def empty_folder(path: Path) -> None:
+    """Remove a folder that is to be replaced, if it is there and holds anything.
+
+    Raises:
+        StorageError: it cannot be removed.
+    """
+    if not path.exists() or not any(path.iterdir()):
+        return
+    try:
+        shutil.rmtree(path)
+    except OSError as error:
+        raise storage_error(path, error) from error
 
 
 def read_toml(path: Path) -> dict[str, Any]:

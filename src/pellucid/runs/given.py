@@ -11,27 +11,34 @@ from pellucid.data import Dataset, make_dataset
 from pellucid.data.arrays import as_weights
 from pellucid.data.build import is_table
 from pellucid.data.encoding import as_array, kind_of
+from pellucid.data.targets import Task
+from pellucid.functions.losses import losses
+from pellucid.layers import Dense
 from pellucid.network import Network, check_tokens
 
 
-def dataset_of(data: Any, network: Any, seed: int, weights: Any = None) -> Dataset:
+def dataset_of(
+    data: Any, network: Any, loss: Any, seed: int, weights: Any = None, *, held_out: float | None = 0.2
+) -> Dataset:
     """A dataset as it is, or one made of arrays or of a table.
 
     Args:
         data: a dataset; inputs and targets ``(x, y)``, as `make_dataset` takes them; or for an autoencoder or a GAN the
             inputs alone: ``x`` or ``(x, None)``.
         network: the network as it was given: object, name, table or units.
+        loss: the loss as it was given.
         seed: of the split.
         weights: of the rows: of arrays one for each, which stays with its row when rows are held out; of a dataset one
             for each training row, see `with_weights`.
+        held_out: fraction of the rows of arrays to hold out, or None.
 
     Raises:
         InvalidValue: none of these, or inputs alone for a network that needs targets.
 
     Example:
-        >>> dataset_of(np.eye(10), "autoencoder", seed=0).task
+        >>> dataset_of(np.eye(10), "autoencoder", None, seed=0).task
         'reconstruction'
-        >>> dataset_of((np.eye(10), np.array([-1.0, 1.0] * 5)), (4,), seed=0).classes
+        >>> dataset_of((np.eye(10), np.array([-1.0, 1.0] * 5)), (4,), None, seed=0).classes
         ('-1', '1')
     """
     if isinstance(data, Dataset):
@@ -56,7 +63,8 @@ def dataset_of(data: Any, network: Any, seed: int, weights: Any = None) -> Datas
         raise InvalidValue(_needs_targets("(x, None)"))
     if isinstance(network, Network):  # here rows still have the numbers that they were given with
         check_tokens(network, as_array(x, "x"), "the training data x")
-    return make_dataset(x, y, weights=weights, seed=seed)
+    task = _task_of(y, network, loss)
+    return make_dataset(x, y, weights=weights, held_out=held_out, seed=seed, task=task)
 
 
 def with_weights(data: Dataset, weights: Any) -> Dataset:
@@ -94,3 +102,13 @@ def _needs_targets(given: str) -> str:
         f"data must be a Dataset or a pair of arrays (x, y): this network learns targets. Received: {given}. That is "
         f"enough for an autoencoder or a GAN: {names}; or, with a Network of your own, as (x, None)."
     )
+
+
+def _task_of(y: Any, network: Any, loss: Any) -> Task | None:
+    """A regression where few whole numbers with a point could be classes, and the network ends as one for numbers."""
+    if not isinstance(network, Network) or not hasattr(y, "dtype") or (loss is not None and losses.build(loss).signed):
+        return None
+    last = network.layers[-1]
+    y = as_array(y, "y")
+    numbers = y.dtype.kind == "f" and y.size == len(y)
+    return "regression" if numbers and isinstance(last, Dense) and last.units == 1 else None

@@ -88,7 +88,7 @@ def settle(
     check_values(options)
     architecture = find_architecture(network)
     options = {**(architecture.settings if architecture else {}), **options}
-    data = dataset_of(data, network, options.get("seed", 0), sample_weights)
+    data = dataset_of(data, network, options.get("loss"), options.get("seed", 0), sample_weights)
     adversarial = isinstance(network, GAN) or (architecture is not None and architecture.learns == "examples")
     _check_program(options, "adversarial" if adversarial else "supervised")
     options.setdefault("name", f"{data.name}-{_short_name(network)}")

@@ -335,13 +335,9 @@ class Trained:
             return {}
         names = self.facts.targets or self.facts.classes or tuple(f"output {i + 1}" for i in range(outputs.shape[1]))
         target, metric = target_for(self.program.loss, part.y, self.facts.outputs), self.program.metric
-        columns = zip(names, outputs.T[:, :, None], target.T[:, :, None], strict=True)
-        return {
-            f"{metric.name} of {name}": float(
-                np.average(np.asarray(metric.value(*map(jnp.asarray, pair))), weights=part.weights)
-            )
-            for name, *pair in columns
-        }
+        each = metric.value(jnp.asarray(outputs).reshape(-1, 1), jnp.asarray(target).reshape(-1, 1))
+        means = np.average(np.asarray(each, np.float64).reshape(outputs.shape), axis=0, weights=part.weights)
+        return {f"{metric.name} of {name}": mean for name, mean in zip(names, means.tolist(), strict=True)}
 
     def _mask(self, x: np.ndarray) -> np.ndarray | None:
         """The real steps of the outputs for stored rows, where the network answers at each step of padded sequences."""

@@ -1,8 +1,9 @@
 """Many trainings at once, side by side in one program.
 
 A member's seed, its weights and all hyperparameters that are numbers live in its state (`TrainingState`), so ``vmap``
-over states trains networks of different rates, penalties and initial weights in one program. What they share, the step
-and the rows, is not mapped over: the loops of the program keep one end for all.
+over states trains networks of different rates, penalties and initial weights in one program. The step, which they
+share, is not mapped over: the loops of the program keep one end for all. Rows that they share are not either; members
+with rows of their own, such as the folds of a cross-validation, have them stacked along the members.
 """
 
 import os
@@ -10,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +27,7 @@ from pellucid.training.state import TrainingState
 WIDTH = 32
 """Most members of one program: more no longer shorten a step of 64–32–10, and their states leave the cache."""
 STACK_BYTES = 2**26
-"""Most bytes of the states of one program."""
+"""Most bytes of the states of one program, and of the rows that they do not share."""
 FIRST_STEPS = 16
 """Steps of the first call, which measures the speed."""
 SECONDS_PER_CALL = 0.5
@@ -37,25 +38,41 @@ AXES: Any = TrainingState(*_FIRST)._replace(step=None)
 """Axes of a stack: members lie along the first axis of all leaves but the step, which they share."""
 
 
-@partial(jax.jit, static_argnums=0)
+class Inputs(NamedTuple):
+    """What a training reads beside its state."""
+
+    scaling: Scaling
+    train: Rows
+    held_out: Rows | None
+
+
+@partial(jax.jit, static_argnums=0, static_argnames="shared")
 def advance_together(
-    program: Program, stack: TrainingState, scaling: Scaling, train: Rows, held_out: Rows | None, stop: Array
+    program: Program, stack: TrainingState, inputs: Inputs, stop: Array, *, shared: bool
 ) -> tuple[TrainingState, Records]:
     """Train all members of a stack, as `advance` trains one.
 
     A member whose loss is NaN or infinite stays as it was before that step; its further records are meaningless.
+
+    Args:
+        program: of all members.
+        stack: their states.
+        inputs: of all members where ``shared``, else stacked as their states are.
+        stop: the step to stop at.
+        shared: whether the members read the same.
     """
 
-    def member(state: TrainingState) -> tuple[TrainingState, Records]:
-        return run_steps(program, state, scaling, train, held_out, stop, together=True)
+    def member(state: TrainingState, inputs: Inputs) -> tuple[TrainingState, Records]:
+        return run_steps(program, state, *inputs, stop, together=True)
 
-    return jax.vmap(member, in_axes=(AXES,), out_axes=(AXES, 0))(stack)
+    return jax.vmap(member, in_axes=(AXES, None if shared else 0), out_axes=(AXES, 0))(stack, inputs)
 
 
 class Population(Job):
-    """Trainings under way that share program and rows.
+    """Trainings under way that share a program, and rows or at least their shapes.
 
-    ``states`` are one a member, all at the same step, as `members_of` gives them.
+    ``inputs`` are one for all members or one for each; ``states`` are one a member, all at the same step, as
+    `members_of` gives them.
 
     They are cut into stacks, as many as there are processor cores or a multiple of it, each trained by a thread of its
     own: small networks leave a core idle otherwise (``python -m benchmarks populations``). On an accelerator one
@@ -66,13 +83,12 @@ class Population(Job):
         diverged: whether each member has reached such a step; it stays as it was before it.
     """
 
-    def __init__(
-        self, program: Program, scaling: Scaling, train: Rows, monitor: Rows | None, states: Sequence[TrainingState]
-    ) -> None:
-        super().__init__(program, scaling, train, monitor)
-        self.histories = [History.begin(program, train.rows) for _ in states]
+    def __init__(self, program: Program, inputs: Sequence[Inputs], states: Sequence[TrainingState]) -> None:
+        super().__init__(program, *inputs[0])
+        self.histories = [History.begin(program, self.train.rows) for _ in states]
         self.diverged = np.zeros(len(states), bool)
         self.step = int(states[0].step)
+        self._inputs = list(inputs)
         self._stack(states)
 
     @property
@@ -89,12 +105,12 @@ class Population(Job):
         end, size = epochs * self.steps_per_epoch, FIRST_STEPS
         make_room()
         # Compiled before the threads begin, which would compile it once each.
-        jax.block_until_ready(self.call(advance_together, self._stacks[0], self.step))
+        self._call(self._stacks[0], self._inputs_of_stacks[0], self.step)
         with ThreadPoolExecutor(threads()) as pool:
             while self.step < end and not self.diverged.all():
                 stop = min(self.step + size, end)
                 began = time.perf_counter()
-                results = list(pool.map(partial(self._call, stop=stop), self._stacks))
+                results = list(pool.map(partial(self._call, stop=stop), self._stacks, self._inputs_of_stacks))
                 self._stacks = [stack for stack, _ in results]
                 self._record([records for _, records in results], stop)
                 steps, self.step = stop - self.step, stop
@@ -106,18 +122,27 @@ class Population(Job):
         states = self.states
         self.histories = [self.histories[i] for i in members]
         self.diverged = self.diverged[list(members)]
+        if len(self._inputs) > 1:
+            self._inputs = [self._inputs[i] for i in members]
         self._stack([states[i]._replace(step=np.asarray(self.step, np.int32)) for i in members])
 
     def _stack(self, states: Sequence[TrainingState]) -> None:
-        size = stack_size(len(states), states[0])
+        self._shared = len(self._inputs) == 1
+        size = stack_size(len(states), states[0] if self._shared else (states[0], self._inputs[0]))
         count = -(-len(states) // size)
         # Filled with copies of the last member, whose results are discarded, so that all stacks are one program.
-        filled = [*states, *[states[-1]] * (count * size - len(states))]
-        self._stacks = [stack_of(filled[i * size : (i + 1) * size]) for i in range(count)]
+        members = [min(i, len(states) - 1) for i in range(count * size)]
+        groups = [members[start : start + size] for start in range(0, len(members), size)]
+        self._stacks = [stack_of([states[i] for i in group]) for group in groups]
+        self._inputs_of_stacks = [
+            self._inputs[0] if self._shared else _stacked([self._inputs[i] for i in group]) for group in groups
+        ]
 
-    def _call(self, stack: TrainingState, stop: int) -> tuple[TrainingState, Records]:
-        state, records = self.call(advance_together, stack, stop)
-        return jax.block_until_ready(state), jax.tree.map(np.asarray, records)
+    def _call(self, stack: TrainingState, inputs: Inputs, stop: int) -> tuple[TrainingState, Records]:
+        after, records = advance_together(
+            self.program, stack, inputs, jnp.asarray(stop, jnp.int32), shared=self._shared
+        )
+        return jax.block_until_ready(after), jax.tree.map(np.asarray, records)
 
     def _record(self, of_stacks: list[Records], stop: int) -> None:
         size = of_stacks[0].steps.shape[0]
@@ -145,9 +170,9 @@ def threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def stack_size(members: int, state: TrainingState) -> int:
-    """Members per program, such that none waits and their states fit."""
-    size = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(state))
+def stack_size(members: int, member: Any) -> int:
+    """Members per program, such that none waits and their arrays fit, of which ``member`` holds those of one."""
+    size = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(member))
     most = max(1, min(WIDTH, STACK_BYTES // max(size, 1)))
     count = -(-members // most)
     together = min(threads(), members)
@@ -156,8 +181,12 @@ def stack_size(members: int, state: TrainingState) -> int:
 
 def stack_of(states: Sequence[TrainingState]) -> TrainingState:
     """Stack the members' leaves, all but the step."""
-    stacked = jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *states)
+    stacked = _stacked(states)
     return stacked._replace(step=jnp.asarray(states[0].step), key=jax.random.wrap_key_data(stacked.key))
+
+
+def _stacked(trees: Sequence[Any]) -> Any:
+    return jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *trees)
 
 
 def members_of(stack: TrainingState) -> list[TrainingState]:
