@@ -167,7 +167,7 @@ def names_of(start: int, rows: list[tuple[int, list[str]]], source: str, notes: 
     if values and (len(values) == len(cells) or not (counted or a_year)):
         shown = ", ".join(cells[:6])
         raise DataError(
-            f"line {start} of {source} holds numbers where the names of the columns are expected: {shown}. If it is a "
+            f"line {start} of {source} should hold the names of the columns, and holds numbers: {shown}. If it is a "
             f"row, say {'--no-header' if on_command_line() else 'header=False'}, or give the names: {_names_example()}."
         )
     unnamed = [i for i, cell in enumerate(cells) if not cell]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, time, timedelta
 from decimal import Decimal
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -198,7 +198,7 @@ def _plain_array(array: np.ndarray, name: str, source: str) -> np.ndarray:
 def _of_mixed(values: Sequence[Any], name: str, source: str) -> Values:
     """Values of several types: numbers where all are, True and False among them as 1 and 0; else texts."""
     present = [value for value in values if value is not None]
-    exact = all(not isinstance(value, Integral) or abs(value) <= LARGEST_WHOLE for value in present)
+    exact = all(not isinstance(value, (int, np.integer)) or abs(value) <= LARGEST_WHOLE for value in present)
     if exact and all(isinstance(value, NUMBERS) for value in present):
         return np.array([np.nan if value is None else float(value) for value in values])
     for row, value in enumerate(values):
@@ -243,4 +243,6 @@ def _texts(values: Any) -> Texts:
 
 
 def _is_missing(value: Any) -> bool:
-    return value is None or value != value or str(value) in ("NaT", "<NA>")
+    if isinstance(value, (float, Decimal, np.floating)):
+        return bool(value != value)
+    return value is None or type(value).__name__ in ("NaTType", "NAType")
