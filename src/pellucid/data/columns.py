@@ -322,9 +322,9 @@ def _of_texts(table: Table, name: str, values: Texts, why: str = "") -> Column:
     if few or common:
         return _category(name, values, f"{prefix}{distinct} distinct text{'s' * (distinct != 1)}")
     reason = f"{prefix}{distinct:,} distinct texts in {present:,} rows, such as {values.values[0][:40]!r}"
-    numbers = int(np.isfinite(parse_numbers(values.values, table.decimal)[0])[values.codes[~values.missing]].sum())
-    if numbers and not why:
-        reason += f", {numbers:,} of them numbers"
+    numbers = np.isfinite(parse_numbers(values.values[:1000], table.decimal)[0])
+    if numbers.any() and not why:
+        reason += f", {numbers.mean():.0%} of the first of them numbers"
     words = np.mean([len(value.split()) for value in values.values[:1000]])
     if distinct > 0.95 * present and words < 2:
         return Column(name, "identifier", reason)
