@@ -33,6 +33,7 @@ from pellucid.runs.fit import load as load_trained
 from pellucid.runs.folder import RunFolder
 from pellucid.runs.plan import Plan, settle
 from pellucid.runs.resume import begin_again
+from pellucid.runs.retrain import on_all_rows
 from pellucid.runs.trained import Trained
 from pellucid.runs.translation import Alignment
 
@@ -285,8 +286,11 @@ def train(
         >>> run.result["accuracy"] > 0.9
         True
     """
-    begun = begin(settle(network, data, settings, sample_weights=sample_weights))
+    plan = settle(network, data, settings, sample_weights=sample_weights, by_recipe=True)
+    begun = begin(plan)
     begun.notes = replace(begun.notes, problems=tuple(warn_of_problems(begun)))
+    if plan.retrain:
+        begun = on_all_rows(begun, plan, progress)
     run = finish(begun, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress)
     return _with_suspicion(run, progress)
 

@@ -64,13 +64,17 @@ def train(source: str, as_json: bool, **options: Any) -> None:
     """
     from pellucid.api import finish
     from pellucid.runs.fit import begin
+    from pellucid.runs.retrain import on_all_rows
 
-    plan = _repeated(Path(source), options) if source.endswith(".toml") else planned(source, options)
+    repeated = source.endswith(".toml")
+    plan = _repeated(Path(source), options) if repeated else planned(source, options, by_recipe=True)
     trained = begin(plan)
     for name, summary in trained.summaries.items():
         say(f"{name}\n{summary}".strip())
     folder = options["folder"] or _free_folder(plan.experiment.name)
     trained.notes = _with_problems(trained, folder / "experiment.toml")
+    if plan.retrain:
+        trained = on_all_rows(trained, plan, options["progress"])
     run = finish(
         trained,
         folder=folder,
@@ -122,7 +126,7 @@ def _conclude(run: Any, as_json: bool) -> None:
         say(f"the doctor suspects {run.notes.suspicion}; make sure with: pellucid diagnose {run.folder}")
 
 
-def planned(source: str, options: dict[str, Any]) -> Any:
+def planned(source: str, options: dict[str, Any], by_recipe: bool = False) -> Any:
     """Plan the training that the options describe, and report the defaults chosen for it."""
     from pellucid.network import build_network
     from pellucid.runs.experiment import check_values, open_data
@@ -137,7 +141,7 @@ def planned(source: str, options: dict[str, Any]) -> Any:
     say(str(data))
     if isinstance(network, str) and network.endswith(".toml"):
         network = build_network(read_toml(Path(network)))
-    plan = settle(network, data, settings, source=opened)
+    plan = settle(network, data, settings, source=opened, by_recipe=by_recipe)
     if plan.choices:
         say("; ".join(plan.choices))
     return plan
