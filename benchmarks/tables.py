@@ -110,6 +110,15 @@ CHOOSING = (
 )
 """Tables on which the recipe was chosen."""
 
+LARGE = (
+    r_table("classification", "stops", "carData", "MplsStops", "problem", "idNum", "date", "MDC"),
+    r_table(
+        "regression", "movies", "ggplot2movies", "movies", "rating", "title", *(f"r{tenth}" for tenth in range(1, 11))
+    ),
+    r_table("regression", "weather", "nycflights13", "weather", "temp", "time_hour", "dewp", "humid"),
+)
+"""Tables of more than 20,000 rows on which the recipe for large data was chosen."""
+
 REPORTED = (
     sklearn_table("iris"),
     sklearn_table("wine"),

@@ -289,7 +289,7 @@ def train(
     plan = settle(network, data, settings, sample_weights=sample_weights, by_recipe=True)
     begun = begin(plan)
     begun.notes = replace(begun.notes, problems=tuple(warn_of_problems(begun)))
-    if plan.retrain:
+    if plan.retraining is not None:
         begun = on_all_rows(begun, plan, progress)
     run = finish(begun, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress)
     return _with_suspicion(run, progress)

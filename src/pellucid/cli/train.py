@@ -73,7 +73,7 @@ def train(source: str, as_json: bool, **options: Any) -> None:
         say(f"{name}\n{summary}".strip())
     folder = options["folder"] or _free_folder(plan.experiment.name)
     trained.notes = _with_problems(trained, folder / "experiment.toml")
-    if plan.retrain:
+    if plan.retraining is not None:
         trained = on_all_rows(trained, plan, options["progress"])
     run = finish(
         trained,

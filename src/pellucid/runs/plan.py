@@ -33,7 +33,7 @@ from pellucid.runs.experiment import (
     vary,
 )
 from pellucid.runs.given import dataset_of
-from pellucid.runs.recipe import TASKS, complete
+from pellucid.runs.recipe import TASKS, Retraining, complete
 from pellucid.runs.scaling import scaled_inputs
 from pellucid.training import GradientPenalty, lipschitz_constraints
 from pellucid.training.adversarial import GAMES
@@ -57,8 +57,8 @@ class Plan(NamedTuple):
     optimizer: AnyOptimizer
     choices: tuple[str, ...] = ()
     """Defaults chosen where nothing was given, in words."""
-    retrain: bool = False
-    """True where this training only finds the number of epochs; another on all rows is then kept."""
+    retraining: Retraining | None = None
+    """Set where this training only finds the number of steps, and another one on all rows is kept."""
 
 
 def settle(
@@ -121,7 +121,7 @@ def settle(
         opened["task"] = plan.data.task
     plan = plan._replace(experiment=msgspec.structs.replace(plan.experiment, data=opened))
     if recipe is not None:
-        plan = plan._replace(choices=(*plan.choices, *recipe.choices), retrain=recipe.retrain)
+        plan = plan._replace(choices=(*plan.choices, *recipe.choices), retraining=recipe.retraining)
     return _with_inner(plan, inner) if inner else plan
 
 

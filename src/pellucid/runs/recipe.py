@@ -1,7 +1,6 @@
-"""The default recipe: how long a network is trained, and at which rate, where the user says nothing of it.
+"""The default recipe: how a network is trained where the user does not say for how long.
 
-Its numbers were chosen by an experiment on 22 public tables (``docs/decisions/recipe.md``); ``python -m
-benchmarks.recipes`` repeats it.
+Its numbers were chosen by an experiment on public tables, which ``docs/decisions/recipe.md`` describes.
 """
 
 import math
@@ -18,35 +17,46 @@ from pellucid.runs.experiment import as_early_stopping
 TASKS = ("binary", "multiclass", "multilabel", "regression", "reconstruction")
 """Tasks that the recipe is for."""
 STEPS = 4000
-"""Most steps of a training."""
-PATIENCE = 400
+"""Most steps of a training that watches a validation part."""
+PATIENCE = 200
 """Steps without a lower loss on the validation part before the end …"""
 PATIENT_EPOCHS = 5
 """… and at least so many epochs."""
-BATCHES_PER_EPOCH = 16
+STEPS_PER_EPOCH = 16
 """Steps of an epoch that the batch size aims for …"""
 BATCH_SIZES = (16, 256)
-"""… between these: powers of 2, which the hardware likes."""
+"""… between these, in powers of 2."""
 RATE = 3e-3
 """Learning rate of Adam."""
 INITIALIZER = "glorot_uniform"
 """Initializer of the hidden layers: smaller weights than He's, which overfit less …"""
 SHALLOW = 2
-"""… in networks of at most so many, through which the signal passes all the same."""
+"""… in networks of at most so many hidden layers, through which the signal passes all the same."""
 VALIDATION = 0.1
-"""Fraction of the training rows that early stopping watches."""
-FEW_ROWS = 20_000
-"""Up to so many training rows, the validation part is trained on too, once it has found the number of steps."""
+"""Fraction of the training rows that is watched."""
 LEAST_WATCHED = 5
 """Fewest rows of a validation part: of fewer, the loss says nothing."""
+FEW_ROWS = 20_000
+"""Up to so many training rows, a second training on all of them is the one to keep …"""
+STRETCH = 2.0
+"""… for so many times the steps that the first one found, the learning rate falling to 0 meanwhile."""
+
+
+class Retraining(NamedTuple):
+    """The training to keep, on all rows, after a first one that only found the number of steps."""
+
+    stretch: float
+    """Its steps over those that were found."""
+    decay: bool
+    """True where its learning rate falls to 0."""
 
 
 class Settled(NamedTuple):
     """Settings completed by the recipe."""
 
     settings: dict[str, Any]
-    retrain: bool
-    """True where this training only finds the number of epochs for another on all rows."""
+    retraining: Retraining | None
+    """None where this training is the one to keep."""
     choices: tuple[str, ...]
     """What the recipe chose, in words."""
 
@@ -59,7 +69,7 @@ def batch_size(rows: int) -> int:
         [10, 16, 64, 256]
     """
     least, most = BATCH_SIZES
-    power = 2 ** round(math.log2(rows / BATCHES_PER_EPOCH))
+    power = 2 ** round(math.log2(rows / STEPS_PER_EPOCH))
     return min(rows, max(least, min(most, power)))
 
 
@@ -81,7 +91,7 @@ def complete(
     """Complete the settings of a training for which no number of epochs is given.
 
     Args:
-        given: the settings by name.
+        given: the settings by name; they stay as they are.
         data: what is trained on.
         optimizer: the optimiser that they describe.
         units: of the hidden layers; None for a network that is given otherwise.
@@ -89,27 +99,29 @@ def complete(
     settings = {name: value for name, value in given.items() if value is not None}
     choices = []
     fraction, rows = settings.get("validation", VALIDATION), len(data.train)
-    watched = can_watch(data, fraction)
+    decided = "early_stopping" in settings or watches_loss(getattr(optimizer, "learning_rate", None))
+    watched = decided or can_watch(data, fraction)
     fitted = rows - math.ceil(fraction * rows) if watched else rows
     if "batch_size" not in settings:
         settings["batch_size"] = "all" if optimizer.full_batch else batch_size(fitted)
         choices.append(f"batch size: {settings['batch_size']}")
-    if not {"optimizer", "learning_rate", "schedule"} & set(settings):
+    own_rate = bool({"optimizer", "learning_rate", "schedule"} & set(settings))
+    per_epoch = 1 if settings["batch_size"] == "all" else -(-fitted // settings["batch_size"])
+    epochs = settings["epochs"] = -(-STEPS // per_epoch)
+    if not own_rate:
         settings["learning_rate"] = RATE
         choices.append(f"learning rate: {RATE:g}")
     if units is not None and len(units) <= SHALLOW and "initializer" not in settings:
         settings["initializer"] = INITIALIZER
         choices.append(f"initializer: {INITIALIZER}")
-    size = fitted if settings["batch_size"] == "all" else settings["batch_size"]
-    per_epoch = -(-fitted // size)
-    epochs = settings["epochs"] = -(-STEPS // per_epoch)
-    length = f"epochs: at most {epochs:,}, {STEPS:,} steps"
-    decided = watches_loss(getattr(optimizer, "learning_rate", None)) or "early_stopping" in settings
-    if not watched and not decided:
-        return Settled(settings, False, (f"{length}; the rows are too few to set some aside", *choices))
+    length = f"epochs: at most {epochs:,} ({epochs * per_epoch:,} steps)"
+    if not watched:
+        return Settled(settings, None, (f"{length}, the rows being too few to set some aside", *choices))
     settings.setdefault("validation", fraction)
     settings.setdefault("early_stopping", max(PATIENT_EPOCHS, -(-PATIENCE // per_epoch)))
-    patience = as_early_stopping(settings["early_stopping"])
-    until = f"or until the loss on {fraction:.0%} of the rows, set aside, has not fallen for {patience.patience} epochs"
-    retrain = not decided and "validation" not in given and rows <= FEW_ROWS
-    return Settled(settings, retrain, (f"{length}, {until}", *choices))
+    stopping = as_early_stopping(settings["early_stopping"])
+    assert stopping is not None
+    length += f", fewer where the loss on {fraction:.0%} of the rows, set aside, does not fall for {stopping.patience}"
+    few = rows <= FEW_ROWS and not decided and "validation" not in given
+    retraining = Retraining(1.0 if own_rate else STRETCH, not own_rate) if few else None
+    return Settled(settings, retraining, (length, *choices))

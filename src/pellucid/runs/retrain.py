@@ -1,4 +1,4 @@
-"""Small data: a first training finds the number of steps, a second one makes them on all rows."""
+"""Small data: a first training finds the number of steps, the one that is kept learns from all rows."""
 
 import sys
 from dataclasses import replace
@@ -6,6 +6,8 @@ from dataclasses import replace
 import msgspec
 
 from pellucid.core.errors import TrainingDiverged
+from pellucid.functions.schedules import CosineDecay
+from pellucid.optimizers import Optimizer, optimizers
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.fit import begin, run
 from pellucid.runs.plan import Plan
@@ -13,11 +15,11 @@ from pellucid.runs.trained import Trained
 from pellucid.training import steps_per_epoch
 
 UNUSED = next(field.default for field in msgspec.structs.fields(Experiment) if field.name == "validation")
-"""Validation part of an experiment that decides nothing."""
+"""Fraction of a validation part where nothing is decided by one."""
 
 
 def on_all_rows(first: Trained, plan: Plan, progress: bool = True) -> Trained:
-    """Make the first training, and begin the one on all rows for as many steps.
+    """Make the first training, and begin the one on all rows.
 
     Args:
         first: the first training, prepared; it watches a validation part.
@@ -25,33 +27,47 @@ def on_all_rows(first: Trained, plan: Plan, progress: bool = True) -> Trained:
         progress: show the progress on stderr.
 
     Returns:
-        The training to keep, prepared. Its experiment knows the number of epochs and no validation part, so that it
-        repeats and resumes without the first one.
+        The training to keep, prepared. Its experiment holds the number of epochs and no early stopping, so that it is
+        repeated and resumed without the first one.
 
     Raises:
         KeyboardInterrupt: Ctrl-C during the first training, of which nothing is kept.
     """
     experiment, training = plan.experiment, first.training
     assert training is not None
+    assert plan.retraining is not None
     if progress:
-        print(f"first training, on {1 - experiment.validation:.0%} of the rows, for the number of epochs", file=sys.stderr)
+        print(f"a first training, on {1 - experiment.validation:.0%} of the rows, finds the steps", file=sys.stderr)
     try:
         if run(training, experiment, None, progress=progress) == "interrupted":
             raise KeyboardInterrupt
-        assert first.best_epoch is not None
-        steps = first.best_epoch * training.steps_per_epoch
-    except TrainingDiverged:  # so will the second one, of which a folder then keeps what is needed to find out why
-        steps = experiment.epochs * training.steps_per_epoch
+        best = replace(first, history=training.history).best_epoch
+        text = f"had the lowest loss after {best} epochs"
+    except TrainingDiverged:  # so will the second one, whose folder then shows why
+        best, text = experiment.epochs, "had a loss that became NaN or infinite"
+    assert best is not None
     rows = len(plan.data.train)
-    per_epoch = steps_per_epoch(rows, experiment.rows_of_step(rows))
-    epochs = max(1, round(steps / per_epoch))
-    kept = msgspec.structs.replace(experiment, epochs=epochs, early_stopping=None, validation=UNUSED)
+    stretched = plan.retraining.stretch * best * training.steps_per_epoch
+    epochs = max(1, round(stretched / steps_per_epoch(rows, experiment.rows_of_step(rows))))
+    settled = _on_all_rows(plan, epochs)
+    times = "" if plan.retraining.stretch == 1 else f"{plan.retraining.stretch:g} times "
     found = (
-        f"epochs: {epochs:,}; {experiment.validation:.0%} of the rows, set aside first, had the lowest loss after "
-        f"{steps:,} steps; then trained on all {rows:,} rows for as many"
+        f"epochs: {epochs:,}; {experiment.validation:.0%} of the rows, set aside first, {text} "
+        f"({best * training.steps_per_epoch:,} steps); then trained on all {rows:,} rows for {times}as many"
     )
-    begun = begin(plan._replace(experiment=kept))
-    choices = tuple(found if text.startswith("epochs: ") else text for text in begun.notes.choices)
+    rate = "; the learning rate falls to 0 along half a cosine" if plan.retraining.decay else ""
+    choices = tuple(found + rate if text.startswith("epochs: ") else text for text in first.notes.choices)
     if progress:
         print(found, file=sys.stderr)
-    return replace(begun, notes=replace(first.notes, choices=choices))
+    return replace(begin(settled), notes=replace(first.notes, choices=choices))
+
+
+def _on_all_rows(plan: Plan, epochs: int) -> Plan:
+    optimizer = plan.optimizer
+    experiment = msgspec.structs.replace(plan.experiment, epochs=epochs, early_stopping=None, validation=UNUSED)
+    assert plan.retraining is not None
+    if plan.retraining.decay:
+        assert isinstance(optimizer, Optimizer)
+        optimizer = replace(optimizer, learning_rate=CosineDecay(optimizer.learning_rate, epochs=epochs))
+        experiment = msgspec.structs.replace(experiment, optimizer=optimizers.describe(optimizer))
+    return plan._replace(experiment=experiment, optimizer=optimizer)
