@@ -47,7 +47,9 @@ def encoder(x: Any) -> Any:
 def encoded(of: Split) -> tuple[np.ndarray, np.ndarray]:
     """The inputs of both parts as arrays of numbers, all contenders' the same."""
     transformer = encoder(of.train)
-    return tuple(np.asarray(part, np.float32) for part in (transformer.fit_transform(of.train), transformer.transform(of.test)))
+    return tuple(
+        np.asarray(part, np.float32) for part in (transformer.fit_transform(of.train), transformer.transform(of.test))
+    )
 
 
 def perceptron(of: Split, seed: int) -> Any:
@@ -71,9 +73,7 @@ def boosting(of: Split, seed: int) -> Any:
     from sklearn.preprocessing import OrdinalEncoder
 
     ordinal = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
-    columns = make_column_transformer(
-        (ordinal, make_column_selector(dtype_exclude="number")), remainder="passthrough"
-    )
+    columns = make_column_transformer((ordinal, make_column_selector(dtype_exclude="number")), remainder="passthrough")
     kind = HistGradientBoostingClassifier if of.task == "classification" else HistGradientBoostingRegressor
     return make_pipeline(columns, kind(random_state=seed))
 

@@ -18,7 +18,7 @@ from benchmarks.measure import say
 from benchmarks.tables import CHOOSING, LARGE
 
 RESULTS = Path(__file__).parent / "recipes.json"
-SPLITS = 3
+SPLITS = 2
 PEERS = {"MLP": perceptron, "HistGradientBoosting": boosting}
 
 
@@ -180,7 +180,9 @@ def main(names: tuple[str, ...], large: bool, output: Path) -> None:
 
 def summary(results: dict[str, Any], name: str) -> str:
     """Mean rank beside the peers, mean difference to the MLP, worst table, seconds over the MLP's."""
-    scores = {who: {table: np.mean([row[0] for row in rows]) for table, rows in results[who].items()} for who in results}
+    scores = {
+        who: {table: np.mean([row[0] for row in rows]) for table, rows in results[who].items()} for who in results
+    }
     tables = [table for table in results[name] if all(table in scores[peer] for peer in PEERS)]
     ranks = [1 + sum(scores[peer][table] > scores[name][table] for peer in PEERS) for table in tables]
     gap = {table: scores[name][table] - scores["MLP"][table] for table in tables}

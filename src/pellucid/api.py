@@ -251,6 +251,11 @@ def train(
     decided during the training (early stopping, a schedule on plateaus), a validation part is taken from the training
     rows, stratified by class, and watched instead; the held-out rows are then evaluated once, at the end.
 
+    Where no ``epochs`` are given, a default recipe completes the settings, and reports what it chose: the network is
+    trained until a tenth of the training rows, set aside, stops improving, for at most 4,000 steps. Up to 20,000 rows,
+    a second training on all of them is the one to keep, for twice the steps that the first one found, its learning rate
+    falling to 0. Settings that are given stay as they are.
+
     Args:
         network: a `Network` or `pellucid.networks.GAN`; a name, or a table of name and fields (``"cnn"``, ``"wgan"``,
             ``{"name": "lstm", "units": [64]}``); or units of hidden layers, or None for one hidden layer of 128. All

@@ -20,8 +20,10 @@ from pellucid.cli.settings import (
 
 @click.command(
     cls=SettingsCommand,
+    by_recipe=True,
     epilog="""\b
 Examples:
+  pellucid train churn.csv --target left                   all defaults
   pellucid train mnist --network 128-128 --optimizer adam --learning-rate 1e-3 --batch-size 128
   pellucid train iris --network 16 --optimizer momentum:momentum=0.95 --schedule cosine_decay:epochs=50 --epochs 50
   pellucid train houses.csv --target price --ignore id --missing median --early-stopping 10
@@ -59,8 +61,9 @@ or names them, with what each reads, where the network branches:
 def train(source: str, as_json: bool, **options: Any) -> None:
     """Train a network on DATA: the name of a dataset, a table file, sentence pairs, or an experiment.toml.
 
-    The output layer and the loss are chosen from the target, and reported. The run is saved to a folder with its
-    settings, weights, history and report; Ctrl-C leaves it resumable.
+    The output layer and the loss are chosen from the target, and reported. Without --epochs the network is trained
+    until a part of the rows, set aside, stops improving; up to 20,000 rows then all of them are trained on for twice as
+    many steps. The run is saved to a folder with its settings, weights, history and report; Ctrl-C leaves it resumable.
     """
     from pellucid.api import finish
     from pellucid.runs.fit import begin

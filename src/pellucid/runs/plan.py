@@ -101,8 +101,13 @@ def settle(
     options.setdefault("name", f"{data.name}-{_short_name(network)}")
     recipe = None
     if by_recipe and not adversarial and options.get("epochs") is None and data.task in TASKS:
-        units = None if architecture or isinstance(network, Network) else (USUAL_UNITS if network is None else network)
-        recipe = complete(options, data, _optimizer(options, as_optimizer("adam")), units)
+        recipe = complete(
+            options,
+            data,
+            _optimizer(options, as_optimizer("adam")),
+            hidden_layers=_hidden_layers(network),
+            reached={name.partition(".")[0] for name in inner},
+        )
         options = recipe.settings
     words = {name: options.pop(name) for name in WORDS_OF_NETWORK if name in options}
     if isinstance(network, (Network, GAN)) and words:
@@ -123,6 +128,13 @@ def settle(
     if recipe is not None:
         plan = plan._replace(choices=(*plan.choices, *recipe.choices), retraining=recipe.retraining)
     return _with_inner(plan, inner) if inner else plan
+
+
+def _hidden_layers(network: Any) -> int | None:
+    """Number of hidden layers given by their units; None for a network that is given otherwise."""
+    if network is None:
+        return len(USUAL_UNITS)
+    return len(network) if isinstance(network, Sequence) and not isinstance(network, str) else None
 
 
 def _short_name(network: Any) -> str:

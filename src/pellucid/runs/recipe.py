@@ -4,15 +4,16 @@ Its numbers were chosen by an experiment on public tables, which ``docs/decision
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from pellucid.data import Dataset
 from pellucid.functions.schedules import watches_loss
 from pellucid.optimizers import FromOptax, Optimizer
-from pellucid.runs.experiment import as_early_stopping
+from pellucid.runs.experiment import Experiment, as_early_stopping
 
 TASKS = ("binary", "multiclass", "multilabel", "regression", "reconstruction")
 """Tasks that the recipe is for."""
@@ -42,6 +43,10 @@ STRETCH = 2.0
 """… for so many times the steps that the first one found, the learning rate falling to 0 meanwhile."""
 
 
+NOT_OF_FIRST = ("record_every", "histograms_every", "snapshots")
+"""Settings that the first of two trainings does without: nothing of it is kept."""
+
+
 class Retraining(NamedTuple):
     """The training to keep, on all rows, after a first one that only found the number of steps."""
 
@@ -49,6 +54,8 @@ class Retraining(NamedTuple):
     """Its steps over those that were found."""
     decay: bool
     """True where its learning rate falls to 0."""
+    settings: dict[str, Any]
+    """What else differs from the experiment of the first one."""
 
 
 class Settled(NamedTuple):
@@ -86,7 +93,12 @@ def can_watch(data: Dataset, fraction: float) -> bool:
 
 
 def complete(
-    given: Mapping[str, Any], data: Dataset, optimizer: Optimizer | FromOptax, units: Sequence[int] | None
+    given: Mapping[str, Any],
+    data: Dataset,
+    optimizer: Optimizer | FromOptax,
+    *,
+    hidden_layers: int | None,
+    reached: Collection[str] = (),
 ) -> Settled:
     """Complete the settings of a training for which no number of epochs is given.
 
@@ -94,7 +106,8 @@ def complete(
         given: the settings by name; they stay as they are.
         data: what is trained on.
         optimizer: the optimiser that they describe.
-        units: of the hidden layers; None for a network that is given otherwise.
+        hidden_layers: how many, where they are given by their units.
+        reached: settings of which a part is given, as by ``optimizer.beta1``.
     """
     settings = {name: value for name, value in given.items() if value is not None}
     choices = []
@@ -105,13 +118,13 @@ def complete(
     if "batch_size" not in settings:
         settings["batch_size"] = "all" if optimizer.full_batch else batch_size(fitted)
         choices.append(f"batch size: {settings['batch_size']}")
-    own_rate = bool({"optimizer", "learning_rate", "schedule"} & set(settings))
+    own_rate = bool({"optimizer", "learning_rate", "schedule"} & {*settings, *reached})
     per_epoch = 1 if settings["batch_size"] == "all" else -(-fitted // settings["batch_size"])
     epochs = settings["epochs"] = -(-STEPS // per_epoch)
     if not own_rate:
         settings["learning_rate"] = RATE
         choices.append(f"learning rate: {RATE:g}")
-    if units is not None and len(units) <= SHALLOW and "initializer" not in settings:
+    if hidden_layers is not None and hidden_layers <= SHALLOW and "initializer" not in settings:
         settings["initializer"] = INITIALIZER
         choices.append(f"initializer: {INITIALIZER}")
     length = f"epochs: at most {epochs:,} ({epochs * per_epoch:,} steps)"
@@ -122,6 +135,10 @@ def complete(
     stopping = as_early_stopping(settings["early_stopping"])
     assert stopping is not None
     length += f", fewer where the loss on {fraction:.0%} of the rows, set aside, does not fall for {stopping.patience}"
-    few = rows <= FEW_ROWS and not decided and "validation" not in given
-    retraining = Retraining(1.0 if own_rate else STRETCH, not own_rate) if few else None
-    return Settled(settings, retraining, (length, *choices))
+    if rows > FEW_ROWS or decided or "validation" in given:
+        return Settled(settings, None, (length, *choices))
+    usual = {field.name: field.default for field in msgspec.structs.fields(Experiment)}
+    kept = {"early_stopping": None, "validation": usual["validation"]}
+    for name in NOT_OF_FIRST:
+        kept[name], settings[name] = settings.get(name, usual[name]), 0
+    return Settled(settings, Retraining(1.0 if own_rate else STRETCH, not own_rate, kept), (length, *choices))

@@ -8,14 +8,10 @@ import msgspec
 from pellucid.core.errors import TrainingDiverged
 from pellucid.functions.schedules import CosineDecay
 from pellucid.optimizers import Optimizer, optimizers
-from pellucid.runs.experiment import Experiment
 from pellucid.runs.fit import begin, run
 from pellucid.runs.plan import Plan
 from pellucid.runs.trained import Trained
 from pellucid.training import steps_per_epoch
-
-UNUSED = next(field.default for field in msgspec.structs.fields(Experiment) if field.name == "validation")
-"""Fraction of a validation part where nothing is decided by one."""
 
 
 def on_all_rows(first: Trained, plan: Plan, progress: bool = True) -> Trained:
@@ -64,8 +60,8 @@ def on_all_rows(first: Trained, plan: Plan, progress: bool = True) -> Trained:
 
 def _on_all_rows(plan: Plan, epochs: int) -> Plan:
     optimizer = plan.optimizer
-    experiment = msgspec.structs.replace(plan.experiment, epochs=epochs, early_stopping=None, validation=UNUSED)
     assert plan.retraining is not None
+    experiment = msgspec.structs.replace(plan.experiment, epochs=epochs, **plan.retraining.settings)
     if plan.retraining.decay:
         assert isinstance(optimizer, Optimizer)
         optimizer = replace(optimizer, learning_rate=CosineDecay(optimizer.learning_rate, epochs=epochs))
