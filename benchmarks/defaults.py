@@ -139,7 +139,11 @@ def corners(seed: int) -> Split:
 
 def measure(settings: Settings) -> list[Case]:
     """Every contender on every split of every table; then ranks, differences and times over the tables."""
-    tables = [table for table in REPORTED if table.name in QUICK] if settings.quick else REPORTED
+    tables = [table for table in REPORTED if table.name in QUICK or not settings.quick]
+    missing = {table.name for table in tables if not table.available}
+    if missing:
+        say(f"left out, for their package is not installed: {', '.join(sorted(missing))}")
+        tables = [table for table in tables if table.name not in missing]
     draws: dict[str, Callable[[int], Split]] = {table.name: partial(split, table) for table in tables}
     cases, seconds = [], []
     for name, draw in {XOR: corners, **draws}.items():

@@ -163,8 +163,9 @@ def measured(name: str, of: Split, seed: int) -> tuple[float, float, int]:
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice([*PEERS, *CANDIDATES, *OF_LARGE]), metavar="[CANDIDATES]...")
 @click.option("--large", is_flag=True, help="On the tables of many rows.")
+@click.option("--splits", type=click.IntRange(1), default=SPLITS, show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), default=RESULTS)
-def main(names: tuple[str, ...], large: bool, output: Path) -> None:
+def main(names: tuple[str, ...], large: bool, splits: int, output: Path) -> None:
     """Fit the candidates of these names, or all, to the tables that the file of results lacks of them."""
     results = json.loads(output.read_text()) if output.exists() else {}
     part = results.setdefault("many rows" if large else "few rows", {})
@@ -172,7 +173,7 @@ def main(names: tuple[str, ...], large: bool, output: Path) -> None:
         of_name = part.setdefault(name, {})
         for table in LARGE if large else CHOOSING:
             if table.name not in of_name:
-                rows = [measured(name, split(table, seed), seed) for seed in range(SPLITS)]
+                rows = [measured(name, split(table, seed), seed) for seed in range(splits)]
                 of_name[table.name] = [[round(number, 4) for number in row] for row in rows]
                 output.write_text(json.dumps(results) + "\n")
         say(f"{name}: {summary(part, name)}")

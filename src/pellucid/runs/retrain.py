@@ -64,6 +64,7 @@ def _on_all_rows(plan: Plan, epochs: int) -> Plan:
     experiment = msgspec.structs.replace(plan.experiment, epochs=epochs, **plan.retraining.settings)
     if plan.retraining.decay:
         assert isinstance(optimizer, Optimizer)
+        assert isinstance(optimizer.learning_rate, float)
         optimizer = replace(optimizer, learning_rate=CosineDecay(optimizer.learning_rate, epochs=epochs))
         experiment = msgspec.structs.replace(experiment, optimizer=optimizers.describe(optimizer))
     return plan._replace(experiment=experiment, optimizer=optimizer)
