@@ -176,7 +176,8 @@ def main(names: tuple[str, ...], large: bool, splits: int, output: Path) -> None
                 rows = [measured(name, split(table, seed), seed) for seed in range(splits)]
                 of_name[table.name] = [[round(number, 4) for number in row] for row in rows]
                 output.write_text(json.dumps(results) + "\n")
-        say(f"{name}: {summary(part, name)}")
+        if all(len(part.get(peer, ())) == len(of_name) for peer in PEERS):
+            say(f"{name}: {summary(part, name)}")
 
 
 def summary(results: dict[str, Any], name: str) -> str:

@@ -252,9 +252,9 @@ def train(
     rows, stratified by class, and watched instead; the held-out rows are then evaluated once, at the end.
 
     Where no ``epochs`` are given, a default recipe completes the settings, and reports what it chose: the network is
-    trained until a tenth of the training rows, set aside, stops improving, for at most 4,000 steps. Up to 20,000 rows,
-    a second training on all of them is the one to keep, for twice the steps that the first one found, its learning rate
-    falling to 0. Settings that are given stay as they are.
+    trained until a tenth of the training rows, set aside, stops improving. Up to 20,000 rows, a second training on all
+    of them is the one to keep, for twice the steps that the first one found, its learning rate falling to 0. Settings
+    that are given stay as they are.
 
     Args:
         network: a `Network` or `pellucid.networks.GAN`; a name, or a table of name and fields (``"cnn"``, ``"wgan"``,

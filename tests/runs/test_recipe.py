@@ -49,9 +49,13 @@ def test_the_recipe_goes_by_the_rows(rows, size, retrains):
     assert experiment.batch_size == size
     assert (plan.retraining is not None) == retrains
     per_epoch = -(-experiment.training_rows(rows) // size)
-    assert recipe.STEPS <= experiment.epochs * per_epoch < recipe.STEPS + per_epoch
+    steps, patience = (recipe.STEPS, recipe.PATIENCE) if retrains else (recipe.STEPS_OF_MANY, recipe.PATIENCE_OF_MANY)
+    assert steps <= experiment.epochs * per_epoch < steps + per_epoch
     assert experiment.early_stopping >= recipe.PATIENT_EPOCHS
-    assert experiment.early_stopping * per_epoch >= recipe.PATIENCE
+    assert experiment.early_stopping * per_epoch >= patience
+    rate = experiment.optimizer["learning_rate"]
+    falling = {"name": "cosine_decay", "learning_rate": recipe.RATE, "epochs": experiment.epochs}
+    assert rate == (recipe.RATE if retrains else falling)
     texts = " ".join(plan.choices)
     for word in ("epochs: at most", "batch size: ", "learning rate: ", "initializer: "):
         assert word in texts
@@ -100,7 +104,8 @@ def test_with_epochs_all_is_as_without_the_recipe():
 
 
 def test_help_says_what_the_recipe_does():
-    assert f"{recipe.STEPS:,} steps" in SETTINGS["epochs"].by_recipe
+    said = SETTINGS["epochs"].by_recipe
+    assert f"{recipe.STEPS:,} steps; {recipe.STEPS_OF_MANY:,} of more than {recipe.FEW_ROWS:,} rows" in said
     assert "16 to 256" in SETTINGS["batch_size"].by_recipe
     assert recipe.BATCH_SIZES == (16, 256)
     assert f"{recipe.RATE:g}" in SETTINGS["learning_rate"].by_recipe
@@ -163,7 +168,7 @@ def test_many_rows_keep_the_best_network():
     run = pel.train((4,), data, progress=False)
     losses = run.history.held_out[:, 0]
     assert run.best_epoch == int(losses.argmin()) + 1
-    assert run.stopped == "early" or run.history.epochs_made == run.experiment.epochs
+    assert run.stopped in ("early", "epochs")
     assert run.experiment.early_stopping is not None
 
 

@@ -95,7 +95,7 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         Setting(
             "Passes over the training rows.",
             WholeNumber(1),
-            by_recipe="until a validation part stops improving, at most 4,000 steps",
+            by_recipe="until a validation part stops improving, at most 4,000 steps; 10,000 of more than 20,000 rows",
         ),
     ] = 10
     batch_size: Annotated[

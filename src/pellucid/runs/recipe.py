@@ -18,11 +18,15 @@ from pellucid.runs.experiment import Experiment, as_early_stopping
 TASKS = ("binary", "multiclass", "multilabel", "regression", "reconstruction")
 """Tasks that the recipe is for."""
 STEPS = 4000
-"""Most steps of a training that watches a validation part."""
+"""Most steps, of few rows in the first of two trainings."""
 PATIENCE = 200
 """Steps without a lower loss on the validation part before the end …"""
 PATIENT_EPOCHS = 5
 """… and at least so many epochs."""
+STEPS_OF_MANY = 10_000
+"""Most steps of the one training on many rows, whose learning rate falls to 0 over them …"""
+PATIENCE_OF_MANY = 1000
+"""… and its patience: the loss falls once more at the end, with the rate."""
 STEPS_PER_EPOCH = 16
 """Steps of an epoch that the batch size aims for …"""
 BATCH_SIZES = (16, 256)
@@ -38,7 +42,7 @@ VALIDATION = 0.1
 LEAST_WATCHED = 5
 """Fewest rows of a validation part: of fewer, the loss says nothing."""
 FEW_ROWS = 20_000
-"""Up to so many training rows, a second training on all of them is the one to keep …"""
+"""Up to so many training rows, where a tenth more of them tells, a second training on all is the one to keep …"""
 STRETCH = 2.0
 """… for so many times the steps that the first one found, the learning rate falling to 0 meanwhile."""
 
@@ -120,10 +124,14 @@ def complete(
         choices.append(f"batch size: {settings['batch_size']}")
     own_rate = bool({"optimizer", "learning_rate", "schedule"} & {*settings, *reached})
     per_epoch = 1 if settings["batch_size"] == "all" else -(-fitted // settings["batch_size"])
-    epochs = settings["epochs"] = -(-STEPS // per_epoch)
+    many = rows > FEW_ROWS
+    epochs = settings["epochs"] = -(-(STEPS_OF_MANY if many else STEPS) // per_epoch)
     if not own_rate:
         settings["learning_rate"] = RATE
         choices.append(f"learning rate: {RATE:g}")
+    if many and not own_rate:
+        settings["schedule"] = {"name": "cosine_decay", "epochs": epochs}
+        choices[-1] += ", falling to 0"
     if hidden_layers is not None and hidden_layers <= SHALLOW and "initializer" not in settings:
         settings["initializer"] = INITIALIZER
         choices.append(f"initializer: {INITIALIZER}")
@@ -131,11 +139,12 @@ def complete(
     if not watched:
         return Settled(settings, None, (f"{length}, the rows being too few to set some aside", *choices))
     settings.setdefault("validation", fraction)
-    settings.setdefault("early_stopping", max(PATIENT_EPOCHS, -(-PATIENCE // per_epoch)))
+    patience = PATIENCE_OF_MANY if many else PATIENCE
+    settings.setdefault("early_stopping", max(PATIENT_EPOCHS, -(-patience // per_epoch)))
     stopping = as_early_stopping(settings["early_stopping"])
     assert stopping is not None
     length += f", fewer where the loss on {fraction:.0%} of the rows, set aside, does not fall for {stopping.patience}"
-    if rows > FEW_ROWS or decided or "validation" in given:
+    if many or decided or "validation" in given:
         return Settled(settings, None, (length, *choices))
     usual = {field.name: field.default for field in msgspec.structs.fields(Experiment)}
     kept = {"early_stopping": None, "validation": usual["validation"]}
