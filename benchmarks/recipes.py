@@ -39,6 +39,7 @@ class Candidate:
         share: fraction of the rows watched.
         stretch: steps of the second training, on all rows, over those that the first one found; 0: the first one's
             best network is kept.
+        least: fewest steps of the second training.
         decay: cosine decay of the learning rate over the second training.
         dropout: fraction of neurons dropped.
         falling: cosine decay over the budget of the first training.
@@ -55,6 +56,7 @@ class Candidate:
     patience: int = 200
     share: float = 0.1
     stretch: float = 2.0
+    least: int = 500
     decay: bool = True
     dropout: float = 0.0
     falling: bool = False
@@ -103,7 +105,7 @@ class Candidate:
         made = run.history.steps_made
         if self.stretch:
             assert run.best_epoch is not None
-            epochs = max(1, round(self.stretch * run.best_epoch * steps / -(-len(y) // size)))
+            epochs = max(1, round(max(self.least, self.stretch * run.best_epoch * steps) / -(-len(y) // size)))
             if self.decay:
                 optimizer = {**optimizer, "learning_rate": decay(self.rate, epochs)}
             run = pel.train(self.units, data, **common, optimizer=optimizer, epochs=epochs)
@@ -124,6 +126,8 @@ def decay(rate: float, epochs: int) -> dict[str, Any]:
 ADAMW = (("name", "adamw"),)
 CANDIDATES = {
     "chosen": Candidate(),
+    "no fewest steps": Candidate(least=0),
+    "at least 1,000 steps": Candidate(least=1000),
     "stretch 1": Candidate(stretch=1),
     "stretch 3": Candidate(stretch=3),
     "constant rate": Candidate(decay=False, stretch=1),

@@ -150,7 +150,7 @@ def test_iris_is_learnt_by_default_and_the_experiment_repeats_it(tmp_path):
     assert run.experiment.early_stopping is None
     assert run.experiment.record_every == 10
     assert run.training.train.rows == len(IRIS.train)
-    steps = f"for {recipe.STRETCH:g} times as many"
+    steps = f"then trained on all 120 rows for {run.history.steps_made:,} steps, the learning rate falling to 0"
     assert any(text.startswith(f"epochs: {run.experiment.epochs}; 10%") and steps in text for text in run.notes.choices)
     assert run.experiment.optimizer["learning_rate"]["epochs"] == run.experiment.epochs
     assert run.history.steps["learning_rate"][-1] < 1e-5

@@ -44,7 +44,9 @@ LEAST_WATCHED = 5
 FEW_ROWS = 20_000
 """Up to so many training rows, where a tenth more of them tells, a second training on all is the one to keep …"""
 STRETCH = 2.0
-"""… for so many times the steps that the first one found, the learning rate falling to 0 meanwhile."""
+"""… for so many times the steps that the first one found, the learning rate falling to 0 meanwhile …"""
+LEAST_STEPS = 500
+"""… and at least so many: on few rows the lowest loss may come early by chance."""
 
 
 NOT_OF_FIRST = ("record_every", "histograms_every", "snapshots")
@@ -56,6 +58,8 @@ class Retraining(NamedTuple):
 
     stretch: float
     """Its steps over those that were found."""
+    least: int
+    """Fewest steps."""
     decay: bool
     """True where its learning rate falls to 0."""
     settings: dict[str, Any]
@@ -150,4 +154,5 @@ def complete(
     kept = {"early_stopping": None, "validation": usual["validation"]}
     for name in NOT_OF_FIRST:
         kept[name], settings[name] = settings.get(name, usual[name]), 0
-    return Settled(settings, Retraining(1.0 if own_rate else STRETCH, not own_rate, kept), (length, *choices))
+    retraining = Retraining(1.0, 1, False, kept) if own_rate else Retraining(STRETCH, LEAST_STEPS, True, kept)
+    return Settled(settings, retraining, (length, *choices))

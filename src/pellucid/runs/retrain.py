@@ -43,15 +43,16 @@ def on_all_rows(first: Trained, plan: Plan, progress: bool = True) -> Trained:
         best, text = experiment.epochs, "had a loss that became NaN or infinite"
     assert best is not None
     rows = len(plan.data.train)
-    stretched = plan.retraining.stretch * best * training.steps_per_epoch
-    epochs = max(1, round(stretched / steps_per_epoch(rows, experiment.rows_of_step(rows))))
+    steps = best * training.steps_per_epoch
+    stretched = max(plan.retraining.least, plan.retraining.stretch * steps)
+    per_epoch = steps_per_epoch(rows, experiment.rows_of_step(rows))
+    epochs = max(1, round(stretched / per_epoch))
     settled = _on_all_rows(plan, epochs)
-    times = "" if plan.retraining.stretch == 1 else f"{plan.retraining.stretch:g} times "
     found = (
         f"epochs: {epochs:,}; {experiment.validation:.0%} of the rows, set aside first, {text} "
-        f"({best * training.steps_per_epoch:,} steps); then trained on all {rows:,} rows for {times}as many"
+        f"({steps:,} steps); then trained on all {rows:,} rows for {epochs * per_epoch:,} steps"
     )
-    rate = "; the learning rate falls to 0 along half a cosine" if plan.retraining.decay else ""
+    rate = ", the learning rate falling to 0" if plan.retraining.decay else ""
     choices = tuple(found + rate if text.startswith("epochs: ") else text for text in first.notes.choices)
     if progress:
         print(found, file=sys.stderr)
