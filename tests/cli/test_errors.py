@@ -88,7 +88,7 @@ def test_tables_that_are_not_there(tmp_path):
     code, text = pellucid("train", tmp_path / "none.csv", "--target", "sort")
     assert code == 3
     assert "none.csv" in text
-    assert "No such file" in text
+    assert "there is no file" in text
     (tmp_path / "table.csv").write_text(GOOD)
     code, text = pellucid("train", tmp_path / "table.csv", "--target", "sorts")
     assert code == 3

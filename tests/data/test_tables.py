@@ -126,9 +126,7 @@ def test_real_molecules(shared_data):
 
 
 def test_columns_that_are_no_inputs_are_left_out_and_reported(shared_data):
-    with pytest.raises(
-        DataError, match=r"no column left to predict 'BBBP' from. 'smiles' is identifier \(2,050"
-    ):
+    with pytest.raises(DataError, match=r"no column left to predict 'BBBP' from. 'smiles' is identifier \(2,050"):
         load_table(shared_data / "molecules" / "BBBP.csv", "BBBP")
     rows = [{"id": 7 * i, "size": i % 5, "remark": f"sold to customer {i} today", "y": i % 2} for i in range(40)]
     data = load_table(rows, "y")
@@ -308,7 +306,7 @@ def test_nothing_left_to_predict_from_is_refused(tmp_path):
 
 
 def test_files_that_are_no_tables_are_refused(tmp_path):
-    with pytest.raises(DataError, match=r"cannot read .*absent.csv.*No such file"):
+    with pytest.raises(DataError, match=r"there is no file .*absent.csv"):
         load_table(tmp_path / "absent.csv", "ill")
     (tmp_path / "t.parquet").write_bytes(b"PAR1 and no more")
     with pytest.raises(DataError, match="is not a Parquet file"):

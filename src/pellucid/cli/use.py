@@ -81,13 +81,11 @@ def evaluate(run: Path, source: str | None, as_json: bool, **options: Any) -> No
 
 
 def _evaluate_file(loaded: Any, path: str, options: dict[str, Any]) -> dict[str, float]:
-    from pellucid.data.files import ARRAYS, HELD_OUT, read_arrays
+    from pellucid.data.files import read_examples
     from pellucid.data.images import ImageEncoder, load_images
 
     if path.endswith(".npz"):
-        arrays = read_arrays(path)
-        pair = next(names for names in (*HELD_OUT, *ARRAYS) if set(names) <= arrays.keys())
-        return loaded.evaluate(arrays[pair[0]], arrays[pair[1]])
+        return loaded.evaluate(*read_examples(path))
     if isinstance(loaded.facts.encoder, ImageEncoder):
         data = load_images(path, held_out=None)
         return loaded.evaluate_part(data.train)
@@ -127,17 +125,11 @@ def _inputs(loaded: Any, source: str, options: dict[str, Any], unknown: bool) ->
 
 def _table(loaded: Any, path: str, options: dict[str, Any]) -> Any:
     """A table read as the run's was."""
-    from pellucid.data.reading import read_table
-
     _needs_table(loaded, path)
     encoder = loaded.facts.encoder
     verbatim = [name for name, kind in options["columns"] if kind not in ("number", "date")]
-    opened = loaded.experiment.data
-    known = {name: opened[name] for name in ("na", "header", "names", "encoding") if name in opened}
-    if "header" in known or "names" in known:  # new rows may lack the target
-        known.pop("names", None)
-    verbatim += [c.name for c in getattr(encoder, "columns", ()) if c.kind in ("category", "text")]
-    return read_table(path, texts=verbatim, **known | reading_settings(options))
+    known = {"encoding": loaded.experiment.data["encoding"]} if "encoding" in loaded.experiment.data else {}
+    return getattr(encoder, "table", encoder).read(path, texts=verbatim, **known | reading_settings(options))
 
 
 @contextmanager

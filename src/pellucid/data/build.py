@@ -14,8 +14,9 @@ from pellucid.data.arrays import Dataset, Encoder, Part, as_weights, fit_preproc
 from pellucid.data.columns import DECLARED
 from pellucid.data.encoding import as_array, as_inputs, plain
 from pellucid.data.numerals import number_of
+from pellucid.data.objects import dense
 from pellucid.data.preprocessing import SCALINGS, Preprocessing
-from pellucid.data.reading import dense, read_table
+from pellucid.data.reading import read_table
 from pellucid.data.splits import held_out_rows
 from pellucid.data.table import Table, Texts, normal
 from pellucid.data.tables import MISSING, Missing, TableEncoder, check_digits, target_values
@@ -321,6 +322,7 @@ def _of_table(
     encoder = TableEncoder.fitted(
         table, kinds, missing, (*(targets if given is None else ()), *apart.columns), _shown(targets)
     )
+    table = encoder.parsed(table)
     x, mask, _ = encoder.encode_raw(table)
     check_digits(encoder, table)
     rows = table.row_labels()

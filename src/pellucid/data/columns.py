@@ -185,7 +185,13 @@ def with_words(column: Column, values: Texts) -> Column:
     from pellucid.data.text import bag_of_words
 
     texts = [text for text in values.to_list() if text is not None]
-    words = bag_of_words(texts, maximum_words=MOST_WORDS).words
+    try:
+        words = bag_of_words(texts, maximum_words=MOST_WORDS).words
+    except DataError as error:
+        raise DataError(
+            f"no word of the texts in {column.name!r} is in two rows: no inputs can be made of them. Leave the column "
+            f"out with {kind_option(column.name, 'ignored')}."
+        ) from error
     return replace(column, categories=words, reason=f"{column.reason}; its {len(words)} most frequent words are inputs")
 
 
@@ -206,7 +212,9 @@ def decide(table: Table, name: str, declared: str | None = None) -> Column:
     if not isinstance(values, Texts):
         if values.dtype.kind == "M":
             return Column(name, "date", "times", parts_of(values))
-        return _of_numbers(name, values, Column(name, "number", "numbers"))
+        commas = table.decimal == "," and bool((values % 1 != 0)[np.isfinite(values)].any())
+        reason = f"numbers{', with decimal commas' * commas}"
+        return _of_numbers(name, values, Column(name, "number", reason, decimal=table.decimal))
     if any(map(is_code, values.values)) and all(value.isdecimal() for value in values.values):
         return _of_texts(table, name, values, f"digits as they are written, such as {_code(values)!r}")
     for column in (_numbers(table, name, values), _dates(table, name, values)):
@@ -235,7 +243,7 @@ def _declared(table: Table, name: str, kind: str) -> Column:
 
 def _numerals(table: Table, name: str) -> str | None:
     values = table.columns[name]
-    return parse_numbers(values.values, table.decimal)[1].decimal if isinstance(values, Texts) else None
+    return parse_numbers(values.values, table.decimal)[1].decimal if isinstance(values, Texts) else table.decimal
 
 
 def _code(values: Texts) -> str:
@@ -281,13 +289,12 @@ def _agree(table: Table, name: str, values: Texts, good: np.ndarray, marker: np.
     row = int(np.argmin(good))
     value = values.values[values.codes[row]]
     others = {values.values[code] for code in values.codes[~good]}
-    missing = f"say {option('na', *others)} if it means a missing value" if on_command_line() else (
-        f"pass na={sorted(others)!r} if it means a missing value"
-    )
+    shown = sorted(others)[:5]
+    markers = option("na", ",".join(shown) if on_command_line() else shown)
     advice = (
-        f", where {count:,} of {present:,} values are {kind}s. Correct it, or leave the cell empty if it is missing; or "
-        f"{missing if len(others) == 1 else 'name the texts that mean a missing value by na'}; or declare the column "
-        f"with {kind_option(name, 'category')}."
+        f", where {count:,} of {present:,} values are {kind}s. Correct it, or leave the cell empty if it is missing; "
+        f"or say {markers} if {'it means' if len(others) == 1 else 'these mean'} a missing value; or declare the "
+        f"column with {kind_option(name, 'category')}."
     )
     table.refuse(name, row, f"the text {value!r}", advice)
     return False
@@ -315,6 +322,9 @@ def _of_texts(table: Table, name: str, values: Texts, why: str = "") -> Column:
     if few or common:
         return _category(name, values, f"{prefix}{distinct} distinct text{'s' * (distinct != 1)}")
     reason = f"{prefix}{distinct:,} distinct texts in {present:,} rows, such as {values.values[0][:40]!r}"
+    numbers = int(np.isfinite(parse_numbers(values.values, table.decimal)[0])[values.codes[~values.missing]].sum())
+    if numbers and not why:
+        reason += f", {numbers:,} of them numbers"
     words = np.mean([len(value.split()) for value in values.values[:1000]])
     if distinct > 0.95 * present and words < 2:
         return Column(name, "identifier", reason)

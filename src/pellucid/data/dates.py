@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import numpy as np
 
-from pellucid.data.numerals import MARKERS
+from pellucid.data.numerals import LONGEST, MARKERS
 
 _TIME = r"([ T]\d{1,2}:\d{2}(:\d{2})?)?"
 _PATTERNS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -21,6 +21,7 @@ _PATTERNS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("month year", r"[A-Za-z]{3,9} \d{4}", ("%b %Y", "%B %Y")),
 )
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?")
+_PLAIN = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2})?)?")
 
 PARTS = ("days", "day of year", "weekday", "hour")
 """Calendar features: the number of days, and the place in the year, the week and the day as an angle."""
@@ -36,15 +37,22 @@ def parse_dates(values: Sequence[str]) -> tuple[np.ndarray, str]:
         The times, datetime64[s], NaT for what is none; and how they are written, "" where they are no dates.
 
     Example:
-        >>> parse_dates(["31.01.2024", "01.02.2024 12:30"])
-        (array(['2024-01-31T00:00:00', '2024-02-01T12:30:00'], dtype='datetime64[s]'), 'day.month.year')
+        >>> times, words = parse_dates(["31.01.2024", "01.02.2024 12:30"])
+        >>> times.astype(str).tolist(), words
+        (['2024-01-31T00:00:00', '2024-02-01T12:30:00'], 'day.month.year')
         >>> parse_dates(["01/31/2024", "02/01/2024"])[1]
         'month/day/year'
     """
     times = np.full(len(values), "NaT", "datetime64[s]")
     present = [i for i, text in enumerate(values) if text.lower() not in MARKERS]
-    if not present or not any(character.isdigit() for character in values[present[0]]):
+    if not present or not any(character.isdigit() for character in values[present[0]][:LONGEST]):
         return times, ""
+    if all(_PLAIN.fullmatch(values[i]) for i in present):
+        try:
+            times[present] = np.array([values[i] for i in present], "datetime64[s]")
+            return times, "year-month-day"
+        except ValueError:  # such as a 30th of February
+            times[:] = "NaT"
     best, words = times, ""
     for name, pattern, formats in (("year-month-day", _ISO.pattern, ()), *_PATTERNS):
         fitting = [i for i in present if re.fullmatch(pattern, values[i])]
@@ -73,7 +81,7 @@ def _time_of(text: str, form: str | None) -> np.datetime64:
     try:
         if form is None:
             time = datetime.fromisoformat(text)
-            time = time.astimezone(timezone.utc).replace(tzinfo=None) if time.tzinfo else time
+            time = time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
         else:
             day, _, clock = text.replace("T", " ").partition(" ") if " " not in form else _with_clock(text)
             time = datetime.strptime(day, form)

@@ -7,9 +7,9 @@ line that pyarrow refuses is looked up again here, to say which it is and what i
 import csv
 import io
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,37 +17,17 @@ import numpy as np
 
 from pellucid.core.errors import DataError
 from pellucid.core.interface import on_command_line, option
-from pellucid.data.numerals import MARKERS, decimal_of, number_of
-from pellucid.data.table import Table, Texts, Values, missing_of, normal
+from pellucid.data.layout import Layout, layout_of
+from pellucid.data.numerals import MARKERS
+from pellucid.data.table import Table, Texts, Values, arrow_functions, normal
 
-DELIMITERS = "\t;|,"
-"""Separators that are looked for; the first that fits wins, since decimal commas look like separators too."""
 SEEN_BYTES = 1 << 18
-SEEN_LINES = 300
-BLOCK = 1 << 18
-"""Bytes that are converted at a time: enough for speed, and few for memory (measured: 3.4 times the file's size in all
-with these, 4.3 with four times as many)."""
+"""Bytes that the layout is worked out from; more where they hold no two lines."""
+BLOCK, BLOCK_OF_COLUMN = 1 << 17, 1 << 12
+"""Bytes that are converted at a time, in all and at least for each column: enough for speed, and few for memory."""
+_WITH_COMMA = r"^[+-]?([0-9]+,?[0-9]*|,[0-9]+)([eE][+-]?[0-9]+)?$"
 _NOT_PLAIN = r"^[+-]?(0[0-9]|[0-9]{16})"
 """Digits that are no number to compute with: a code such as 007, or more digits than a number keeps."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The way that a file writes its table.
-
-    Args:
-        names: of the columns.
-        delimiter: between two cells; a blank stands for any number of blanks.
-        lines: lines before the first row.
-        decimal: the decimal separator, where it is plain to see.
-        notes: choices, in words.
-    """
-
-    names: tuple[str, ...]
-    delimiter: str
-    lines: int
-    decimal: str | None = None
-    notes: tuple[str, ...] = ()
 
 
 def read_delimited(
@@ -77,20 +57,20 @@ def read_delimited(
         DataError: a file that holds no table; names the line.
     """
     notes: list[str] = []
-    with open(content, "rb") if isinstance(content, Path) else io.BytesIO(content) as file:
-        head = file.read(SEEN_BYTES)
+    head = _head(content)
     coding = encoding or _encoding_of(head)
     if coding != "utf-8":
         content, notes = _as_utf8(content, coding, source, encoding is None)
-        head = content[:SEEN_BYTES]
+        head = _head(content)
     if not head.strip():
         raise DataError(f"{source} is empty.")
+    cut = len(head) >= SEEN_BYTES
     try:
-        text = head.decode("utf-8", "ignore" if len(head) == SEEN_BYTES else "strict").removeprefix("\ufeff")
+        text = head.decode("utf-8", "ignore" if cut else "strict").removeprefix("\ufeff")
     except UnicodeDecodeError:
         options: dict[str, Any] = {"header": header, "names": names, "texts": texts, "na": na}
         return read_delimited(content, name, source, **options, encoding=_single_byte(content))
-    layout = _layout(text, len(head) == SEEN_BYTES, source, header, tuple(map(normal, names)))
+    layout = layout_of(text, cut, source, header, tuple(map(normal, names)))
     if layout.delimiter == " ":
         whole = content.read_bytes() if isinstance(content, Path) else content
         content = re.sub(rb"[ \t]+", b"\t", re.sub(rb"(?m)^[ \t]+|[ \t]+$", b"", whole))
@@ -104,8 +84,18 @@ def read_delimited(
         line_of=_line_finder(content, layout),
         notes=(*notes, *layout.notes),
         decimal=layout.decimal,
+        named=header and not names,
     )
-    return _without_empty_rows(table)
+    return table.without_empty_rows()
+
+
+def _head(content: bytes | Path) -> bytes:
+    blocks, lines = [], 0
+    with _opened(content) as file:
+        while lines < 2 and (block := file.read(SEEN_BYTES)):
+            blocks.append(block)
+            lines += block.count(b"\n") + block.count(b"\r")
+    return b"".join(blocks)
 
 
 def _encoding_of(head: bytes) -> str:
@@ -132,189 +122,69 @@ def _as_utf8(content: bytes | Path, coding: str, source: str, guessed: bool) -> 
     try:
         converted = whole.decode(coding).removeprefix("\ufeff").encode()
     except (UnicodeDecodeError, LookupError) as error:
-        raise DataError(f"{source} cannot be read as {coding}: {error}. Say {option('encoding', 'utf-8')}.") from error
+        without = "leave --encoding out" if on_command_line() else "leave encoding out"
+        advice = f"Say another, such as {option('encoding', 'cp1252')}, or {without} to have it found out."
+        raise DataError(f"{source} cannot be read as {coding}: {error}. {advice}") from error
     shown = {"cp1252": "Windows-1252 (Latin-1)", "latin-1": "Latin-1"}.get(coding, coding.upper())
     return converted, [f"characters read as {shown}"] if guessed else []
-
-
-# ---- The layout ----
-
-
-def _layout(text: str, cut: bool, source: str, header: bool, names: tuple[str, ...]) -> Layout:
-    lines = text.splitlines(keepends=True)
-    if cut and len(lines) > 1:
-        lines = lines[:-1]
-    lines = lines[:SEEN_LINES]
-    separator_line = re.match(r"sep=(.)\r?\n?$", lines[0])
-    delimiter = separator_line[1] if separator_line else _delimiter_of(lines)
-    rows = [(start, cells) for start, cells in _parsed(lines, delimiter, source) if any(cells)]
-    if separator_line:
-        rows = rows[1:]
-    if not rows:
-        raise DataError(f"{source} is empty.")
-    notes: list[str] = []
-    rows, left_out = _without_preamble(rows)
-    if left_out:
-        notes.append(f"the first {left_out} lines left out: no table yet" if left_out > 1 else "the first line left out")
-    start, first = rows[0]
-    if not header or names:
-        if names and len(names) != len(first):
-            raise DataError(
-                f"{len(names)} names for {len(first)} columns: line {start} of {source} holds "
-                f"{', '.join(map(repr, first[:10]))}."
-            )
-        columns = names or tuple(f"column_{i + 1}" for i in range(len(first)))
-        before = start - 1
-    else:
-        columns = _names_of(start, rows, source, notes)
-        before = rows[1][0] - 1 if len(rows) > 1 else text.count("\n") + 1
-        rows = rows[1:]
-        if not rows:
-            raise DataError(f"{source} has a header and no rows.")
-    _check_names(columns, source)
-    by_column = zip(*(cells for _, cells in rows if len(cells) == len(columns)), strict=False)
-    return Layout(columns, delimiter, before, decimal_of(by_column, delimiter), tuple(notes))
-
-
-def _parsed(lines: Sequence[str], delimiter: str, source: str) -> list[tuple[int, list[str]]]:
-    # Each row with the line that it begins in, from 1.
-    if delimiter == " ":
-        return [(number, line.split()) for number, line in enumerate(lines, start=1)]
-    rows, start = [], 1
-    reader = csv.reader(lines, delimiter=delimiter)
-    try:
-        for cells in reader:
-            rows.append((start, [cell.strip() for cell in cells]))
-            start = reader.line_num + 1
-    except csv.Error as error:
-        raise DataError(f"line {start} of {source} is not separated values: {error}.") from error
-    return rows
-
-
-def _delimiter_of(lines: Sequence[str]) -> str:
-    best, best_agreement = ",", 0.0
-    for delimiter in DELIMITERS:
-        try:
-            counts = Counter(len(cells) for cells in csv.reader(lines, delimiter=delimiter) if cells)
-        except csv.Error:
-            continue
-        usual, times = max(counts.items(), key=lambda pair: (pair[1], pair[0]), default=(1, 0))
-        agreement = times / max(sum(counts.values()), 1) if usual > 1 else 0
-        if agreement > best_agreement + 1e-9:
-            best, best_agreement = delimiter, agreement
-    blanks = Counter(len(line.split()) for line in lines if line.strip())
-    if best_agreement == 0 and len(blanks) == 1 and next(iter(blanks)) > 1:
-        numbers = [number_of(cell) is not None for line in lines[1:] for cell in line.split()]
-        if numbers and np.mean(numbers) > 0.5:
-            return " "
-    return best
-
-
-def _without_preamble(rows: list[tuple[int, list[str]]]) -> tuple[list[tuple[int, list[str]]], int]:
-    """The rows from the header on, and the number of lines before it."""
-    usual = Counter(len(cells) for _, cells in rows).most_common(1)[0][0]
-    first = next(i for i, (_, cells) in enumerate(rows) if len(cells) == usual)
-    header = rows[first][1]
-    as_header = all(header) and len(set(header)) == usual and not any(number_of(cell) is not None for cell in header)
-
-    def is_preamble(cells: list[str]) -> bool:
-        written = sum(map(bool, cells))
-        return cells[0].startswith("#") or (written <= 1 < usual) or (len(cells) < usual - 1 and as_header)
-
-    if first and all(is_preamble(cells) for _, cells in rows[:first]):
-        return rows[first:], rows[first][0] - 1
-    return rows, 0
-
-
-def _names_of(start: int, rows: list[tuple[int, list[str]]], source: str, notes: list[str]) -> tuple[str, ...]:
-    cells = [normal(cell) for cell in rows[0][1]]
-    if len(rows) > 1 and all(len(others) == len(cells) + 1 for _, others in rows[1:]):
-        cells.insert(0, "")  # R writes no name above the names of the rows
-    numbers = [number_of(cell) for cell in cells]
-    values = [number for number in numbers if number is not None]
-    steps = np.diff(values)
-    counted = len(values) > 1 and len(set(steps)) == 1 and steps[0] > 0
-    a_year = len(values) == 1 and len(cells) > 1 and 1800 <= values[0] <= 2200
-    if values and (len(values) == len(cells) or not (counted or a_year)):
-        shown = ", ".join(cells[:6])
-        raise DataError(
-            f"line {start} of {source} should hold the names of the columns, and holds numbers: {shown}. If it is a row, "
-            f"say {'--no-header' if on_command_line() else 'header=False'}, or give the names: {_names_example()}."
-        )
-    unnamed = [i for i, cell in enumerate(cells) if not cell]
-    if unnamed:
-        notes.append(
-            f"{'column' if len(unnamed) == 1 else 'columns'} {', '.join(str(i + 1) for i in unnamed)} without a name"
-        )
-    return tuple(cell or f"column_{i + 1}" for i, cell in enumerate(cells))
-
-
-def _names_example() -> str:
-    return "--names a,b,c" if on_command_line() else "names=['a', 'b', 'c']"
-
-
-def _check_names(names: Sequence[str], source: str) -> None:
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            raise DataError(
-                f"{source} has two columns named {name!r} (columns {names.index(name) + 1} and {index + 1}). Rename "
-                "one of them."
-            )
 
 
 # ---- The cells ----
 
 
 class _Reader:
-    """Converts the cells of a file, block by block."""
+    """Converts the cells of a file, block by block, into columns that are allocated once."""
 
     def __init__(
         self, content: bytes | Path, layout: Layout, source: str, texts: frozenset[str], na: frozenset[str] | None
     ) -> None:
         self.content, self.layout, self.source, self.na = content, layout, source, na
-        self.texts = set(layout.names) if layout.decimal == "," else {n for n in layout.names if n in texts}
-        self.block = BLOCK
+        self.texts = {name for name in layout.names if name in texts}
+        self.block = max(BLOCK, BLOCK_OF_COLUMN * len(layout.names))
+        self.lines = 0
 
     def read(self) -> dict[str, Values]:
         """The columns."""
-        self._check_quotes()
-        numbers, texts, late = self._convert(self.layout.names)
+        self._survey()
+        columns, late = self._convert(self.layout.names)
         if late:  # read as numbers at first, but not all of them are
             self.texts |= late
-            texts |= self._convert(tuple(late))[1]
-        columns: dict[str, Values] = {}
-        for name in self.layout.names:
-            columns[name] = _joined_texts(texts[name]) if name in texts else np.concatenate(numbers.pop(name))
-        return columns
+            columns |= self._convert(tuple(late))[0]
+        return {name: columns[name] for name in self.layout.names}
 
-    def _convert(self, names: Sequence[str]) -> tuple[dict[str, list[Any]], dict[str, list[Any]], set[str]]:
+    def _convert(self, names: Sequence[str]) -> tuple[dict[str, Values], set[str]]:
         import pyarrow as pa
 
-        numbers: dict[str, list[Any]] = {}
-        texts: dict[str, list[Any]] = {name: [] for name in names if name in self.texts}
+        numbers = {name: np.empty(self.lines) for name in names if name not in self.texts}
+        texts = {name: _Texts(self.lines) for name in names if name in self.texts}
         late: set[str] = set()
+        start = 0
         try:
             for batch in self._batches(names):
                 for name, cells in zip(names, batch.columns, strict=True):
-                    if name in late:
-                        continue
-                    converted = None if name in texts else _as_numbers(cells, self.na)
-                    if converted is not None:
-                        numbers.setdefault(name, []).append(converted)
+                    if name in texts:
+                        texts[name].write(_stripped(cells), start)
                     elif name in numbers:
-                        late.add(name)
+                        converted = _as_numbers(cells, self.layout.decimal, self.na)
+                        if converted is not None:
+                            numbers[name][start : start + len(converted)] = converted
+                            continue
                         del numbers[name]
-                    else:
-                        texts.setdefault(name, []).append(_stripped(cells).dictionary_encode())
+                        if start:
+                            late.add(name)
+                        else:
+                            texts[name] = _Texts(self.lines)
+                            texts[name].write(_stripped(cells), start)
+                start += batch.num_rows
         except (pa.ArrowInvalid, UnicodeDecodeError) as error:
             if "straddl" in str(error) and self.block < 1 << 30:
                 self.block <<= 6
                 return self._convert(names)
             self._explain(str(error))
-        for name in names:
-            if name not in numbers and name not in late and not texts.get(name):
-                raise DataError(f"{self.source} has a header and no rows.")
-        return numbers, texts, late
+        if not start:
+            raise DataError(f"{self.source} has a header and no rows.")
+        read = {name: values[:start] for name, values in numbers.items()}
+        return read | {name: column.first(start) for name, column in texts.items()}, late
 
     def _batches(self, names: Sequence[str]) -> Iterator[Any]:
         import pyarrow as pa
@@ -336,19 +206,35 @@ class _Reader:
             memory_pool=pa.system_memory_pool(),
         )
 
-    def _check_quotes(self) -> None:
-        blocks = [self.content] if isinstance(self.content, bytes) else _blocks(self.content)
-        if sum(block.count(b'"') for block in blocks) % 2:
-            quotes = 0
-            for number, line in enumerate(_lines(self.content), start=1):
-                odd = line.count('"') % 2
-                if odd and not quotes:
-                    opened = number
-                quotes = (quotes + odd) % 2
-            raise DataError(
-                f'{self.source} has an odd number of quotes ("): one that is opened is not closed. Look at line '
-                f"{opened} first."
-            )
+    def _survey(self) -> None:
+        """Count the lines, and refuse quotes that are not closed and bytes of no text."""
+        quotes = newlines = returns = 0
+        for block in _blocks(self.content):
+            if b"\0" in block:
+                self._explain_nul()
+            quotes += block.count(b'"')
+            newlines, returns = newlines + block.count(b"\n"), returns + block.count(b"\r")
+        self.lines = newlines + returns + 1  # at most: a page that nothing is written to takes no memory
+        if quotes % 2:
+            self._explain_quotes()
+
+    def _explain_nul(self) -> None:
+        line = next(number for number, line in enumerate(_lines(self.content), start=1) if "\0" in line)
+        raise DataError(
+            f"line {line} of {self.source} holds a NUL byte, which no text does: the file is damaged, or no table."
+        )
+
+    def _explain_quotes(self) -> None:
+        quotes = opened = 0
+        for number, line in enumerate(_lines(self.content), start=1):
+            odd = line.count('"') % 2
+            if odd and not quotes:
+                opened = number
+            quotes = (quotes + odd) % 2
+        raise DataError(
+            f'{self.source} has an odd number of quotes ("): one that is opened is not closed. Look at line {opened} '
+            "first."
+        )
 
     def _explain(self, error: str) -> None:
         expected = len(self.layout.names)
@@ -362,18 +248,23 @@ class _Reader:
         raise DataError(f"{self.source} cannot be read: {error}.")
 
 
-def _as_numbers(cells: Any, na: frozenset[str] | None) -> np.ndarray | None:
+def _as_numbers(cells: Any, decimal: str | None, na: frozenset[str] | None) -> np.ndarray | None:
     """A block of cells as numbers; None if a cell is none, or is written in another way."""
     import pyarrow as pa
-    from pyarrow import compute
 
+    compute = arrow_functions()
     cells = _stripped(cells)
     for markers in ((), MARKERS) if na is None else (na,):
         if markers:
             known = compute.is_in(compute.utf8_lower(cells), pa.array(sorted(markers)))
             cells = compute.if_else(known, pa.scalar(None, pa.string()), cells)
+        plain = cells
+        if decimal == ",":
+            if not compute.all(compute.match_substring_regex(cells, _WITH_COMMA), min_count=0).as_py():
+                continue
+            plain = compute.replace_substring(cells, ",", ".")
         try:
-            values = compute.cast(cells, pa.float64())
+            values = compute.cast(plain, pa.float64())
         except pa.ArrowInvalid:
             continue
         if compute.any(compute.match_substring_regex(cells, _NOT_PLAIN)).as_py():
@@ -385,41 +276,40 @@ def _as_numbers(cells: Any, na: frozenset[str] | None) -> np.ndarray | None:
 
 def _stripped(cells: Any) -> Any:
     import pyarrow as pa
-    from pyarrow import compute
 
+    compute = arrow_functions()
     cells = compute.utf8_trim_whitespace(cells)
     return compute.if_else(compute.equal(cells, ""), pa.scalar(None, pa.string()), cells)
 
 
-def _joined_texts(blocks: list[Any]) -> Texts:
-    import pyarrow as pa
+class _Texts:
+    """A column of texts that is written block by block."""
 
-    whole = pa.chunked_array(blocks).unify_dictionaries().combine_chunks()
-    whole = whole.chunk(0) if isinstance(whole, pa.ChunkedArray) else whole
-    codes = whole.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
-    return Texts(tuple(whole.dictionary.to_pylist()), codes)
+    def __init__(self, rows: int) -> None:
+        self.codes = np.empty(rows, np.int32)
+        self.index: dict[str, int] = {}
 
+    def write(self, cells: Any, start: int) -> None:
+        """Write a block from a row on."""
+        block = cells.dictionary_encode()
+        codes = [self.index.setdefault(text, len(self.index)) for text in block.dictionary.to_pylist()]
+        indices = block.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        self.codes[start : start + len(indices)] = np.array([*codes, -1], np.int32)[indices]
 
-def _without_empty_rows(table: Table) -> Table:
-    empty = np.all([missing_of(values) for values in table.columns.values()], axis=0)
-    if not empty.any():
-        return table
-    if empty.all():
-        raise DataError(f"{table.source} has a header and no rows.")
-    count = int(empty.sum())
-    kept = replace(table.take(np.flatnonzero(~empty)), notes=(*table.notes, f"{count} empty rows left out"))
-    return kept
+    def first(self, rows: int) -> Texts:
+        """The column of the first rows."""
+        return Texts(tuple(self.index), self.codes[:rows])
 
 
 # ---- Lines again, to say where a fault is ----
 
 
 def _line_finder(content: bytes | Path, layout: Layout) -> Callable[[int], int]:
-    def line_of(row: int) -> int:
-        starts = (start for start, cells in _rows(content, layout) if cells)
-        return next((start for i, start in enumerate(starts) if i == row), layout.lines + 1 + row)
+    @cache
+    def starts() -> np.ndarray:
+        return np.fromiter((start for start, cells in _rows(content, layout) if cells), np.int64)
 
-    return line_of
+    return lambda row: int(starts()[row])
 
 
 def _rows(content: bytes | Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:
@@ -434,12 +324,15 @@ def _rows(content: bytes | Path, layout: Layout) -> Iterator[tuple[int, list[str
 
 
 def _lines(content: bytes | Path) -> Iterator[str]:
-    file = open(content, "rb") if isinstance(content, Path) else io.BytesIO(content)  # noqa: SIM115
-    with io.TextIOWrapper(file, "utf-8", errors="replace", newline="") as lines:
-        yield from lines
+    with io.TextIOWrapper(_opened(content), "utf-8", errors="replace", newline="") as text:
+        yield from text
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
-    with open(path, "rb") as file:
+def _opened(content: bytes | Path) -> Any:
+    return open(content, "rb") if isinstance(content, Path) else io.BytesIO(content)
+
+
+def _blocks(content: bytes | Path) -> Iterator[bytes]:
+    with _opened(content) as file:
         while block := file.read(1 << 20):
             yield block

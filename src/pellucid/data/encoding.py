@@ -36,7 +36,7 @@ def as_inputs(x: Any) -> np.ndarray:
     if array.size == 0:
         raise DataError(f"x is empty: shape {array.shape}. At least one row and one column are needed.")
     if array.dtype in (np.bool_, np.uint8):
-        return array.astype(np.uint8, copy=False)
+        return np.ascontiguousarray(array, np.uint8)
     converted = as_float32(array, "x")
     if array.ndim == 2 and array.dtype.itemsize > 4:
         for column in range(array.shape[1]):

@@ -1,7 +1,8 @@
 """Datasets from files of any kind."""
 
 import hashlib
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pellucid.core.files import cache_folder, write_bytes
 from pellucid.data.arrays import Dataset
 from pellucid.data.build import load_table, make_dataset
 from pellucid.data.images import is_image_folder, load_images
+from pellucid.data.reading import require_file
 
 ARRAYS = (("x", "y"), ("X", "y"), ("x_train", "y_train"), ("X_train", "y_train"), ("train_x", "train_y"))
 """Names of inputs and targets in an ``.npz`` file."""
@@ -28,6 +30,7 @@ def open_file(path: str, **options: Any) -> Dataset:
     Raises:
         DataError: a file that cannot be trained on, or a table without a target.
     """
+    require_file(Path(path))
     if Path(path).is_dir():
         if not is_image_folder(path):
             raise DataError(f"{path!r} is a folder without images: give a file, or a folder with one for each class.")
@@ -42,16 +45,31 @@ def open_file(path: str, **options: Any) -> Dataset:
 def _open_arrays(path: str, options: dict[str, Any]) -> Dataset:
     _refuse(options, ("held_out", "seed", "task", "missing"), path, "a file of arrays")
     arrays = read_arrays(path)
-    pair = next((names for names in ARRAYS if set(names) <= arrays.keys()), None)
-    if pair is None:
-        raise DataError(
-            f"{path!r} holds the arrays {', '.join(arrays)}. It must hold inputs and targets as x and y, or as x_train, "
-            "y_train, x_test and y_test."
-        )
+    x, y = _pair(arrays, ARRAYS, path)
     rest = next((names for names in HELD_OUT if set(names) <= arrays.keys()), None)
     held_out = options.pop("held_out", 0.2) if rest is None else tuple(arrays[name] for name in rest)
-    x, y = (arrays[name] for name in pair)
     return make_dataset(x, y, name=Path(path).stem, source=path, held_out=held_out, **options)
+
+
+def read_examples(path: str) -> tuple[np.ndarray, np.ndarray]:
+    """The inputs and targets that an ``.npz`` file holds, those held out first.
+
+    Raises:
+        DataError: a file without them.
+    """
+    return _pair(read_arrays(path), (*HELD_OUT, *ARRAYS), path)
+
+
+def _pair(
+    arrays: Mapping[str, np.ndarray], pairs: Sequence[tuple[str, str]], path: str
+) -> tuple[np.ndarray, np.ndarray]:
+    pair = next((names for names in pairs if set(names) <= arrays.keys()), None)
+    if pair is None:
+        raise DataError(
+            f"{path!r} holds the arrays {', '.join(arrays)}. It must hold inputs and targets as x and y, or as "
+            "x_train, y_train, x_test and y_test."
+        )
+    return arrays[pair[0]], arrays[pair[1]]
 
 
 def _refuse(options: Mapping[str, Any], known: tuple[str, ...], path: str, what: str) -> None:
@@ -67,9 +85,11 @@ def read_arrays(path: str) -> dict[str, np.ndarray]:
         DataError: a file that is none.
     """
     try:
-        loaded = np.load(path, allow_pickle=False)
-        return {"x": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
-    except (OSError, ValueError) as error:
+        require_file(Path(path))
+        with open(path, "rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            return {"x": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise DataError(f"cannot read {path!r}: {error}.") from error
 
 

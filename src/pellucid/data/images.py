@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -78,9 +78,7 @@ def is_image_folder(path: str | PathLike[str]) -> bool:
     return Path(path).is_dir() and any(map(_is_image, Path(path).rglob("*")))
 
 
-def load_images(
-    folder: str | PathLike[str], *, size: int | None = None, held_out: Any = 0.2, seed: int = 0
-) -> Dataset:
+def load_images(folder: str | PathLike[str], *, size: int | None = None, held_out: Any = 0.2, seed: int = 0) -> Dataset:
     """Make a `Dataset` from a folder of images with one subfolder for each class.
 
     Args:
@@ -104,7 +102,8 @@ def load_images(
     arrays = []
     for part, by_class in zip(parts, listed, strict=True):
         if set(by_class) - set(classes):
-            raise DataError(f"{str(part)!r} has classes that {str(parts[0])!r} lacks: {set(by_class) - set(classes)}.")
+            new = ", ".join(sorted(set(by_class) - set(classes)))
+            raise DataError(f"{str(part)!r} has classes that {str(parts[0])!r} lacks: {new}.")
         labels = [name for name, files in by_class.items() for _ in files]
         arrays.append((encoder.read(file for files in by_class.values() for file in files), np.array(labels)))
     held_out = arrays[1] if len(arrays) > 1 else held_out
@@ -112,13 +111,7 @@ def load_images(
     data = make_dataset(
         *arrays[0], name=root.name, held_out=held_out, seed=seed, encoder=encoder, source=str(root), **options
     )
-    return data if not note else _noted(data, note)
-
-
-def _noted(data: Dataset, note: str) -> Dataset:
-    from dataclasses import replace
-
-    return replace(data, notes=(*data.notes, note))
+    return replace(data, notes=(*data.notes, note)) if note else data
 
 
 def _by_class(folder: Path) -> dict[str, list[Path]]:
@@ -147,7 +140,7 @@ def _layout(files: Sequence[Path], size: int | None) -> tuple[ImageEncoder, str]
     for file in files:
         with _opened(image, file) as opened:
             sizes[opened.size] += 1
-            grey = grey and opened.mode in ("L", "1", "I;16", "LA")
+            grey = grey and opened.mode in ("L", "1", "LA")
     (width, height), _ = sizes.most_common(1)[0]
     note = ""
     if size is not None:
@@ -163,11 +156,16 @@ def _layout(files: Sequence[Path], size: int | None) -> tuple[ImageEncoder, str]
 
 
 def _opened(image: Any, file: Path) -> Any:
+    """An image the right way up, in at most 8 bits a colour."""
+    from PIL import ImageOps
+
     try:
-        opened = image.open(file)
+        opened = ImageOps.exif_transpose(image.open(file))
         opened.load()
-    except (OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, image.DecompressionBombError) as error:
         raise DataError(f"{str(file)!r} is not an image that can be read: {error}.") from error
+    if opened.mode.startswith("I"):  # 16 bits, which Pillow would cut off at 255
+        return image.fromarray((np.asarray(opened) // 256).clip(0, 255).astype(np.uint8))
     return opened
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from pellucid.core.errors import DataError
 from pellucid.core.padding import keep_padding
 
-BLOCK = 1 << 20
+BLOCK = 1 << 16
 """Numbers that are squared at a time when a standard deviation is computed."""
 SMALLEST_IMAGE = 8
 """Fewest pixels of a side of an image, where whole numbers could also be a sequence of features."""

@@ -7,17 +7,19 @@ import json
 import lzma
 import os
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pellucid.core.errors import DataError, MissingExtra, ShapeError
+from pellucid.core.errors import DataError, did_you_mean
 from pellucid.data.delimited import read_delimited
-from pellucid.data.encoding import kind_of
-from pellucid.data.table import Table, Texts, Values, normal, text_of
+from pellucid.data.excel import read_excel
+from pellucid.data.objects import of_array, of_arrow, of_rows, read_object
+from pellucid.data.table import Table, normal
 
 MAGIC: dict[bytes, Callable[[bytes], bytes]] = {
     b"\x1f\x8b": gzip.decompress,
@@ -27,8 +29,8 @@ MAGIC: dict[bytes, Callable[[bytes], bytes]] = {
     b"\x04\x22\x4d\x18": lambda content: _arrow_decompress(content, "lz4"),
 }
 """First bytes of compressed files, and how they are unpacked."""
-LARGEST_DENSE = 1 << 31
-"""Most bytes of a sparse matrix once it is dense."""
+DAMAGED = (OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+"""Errors of unpacking; a RuntimeError is an archive that needs a password."""
 
 
 def read_table(
@@ -59,10 +61,11 @@ def read_table(
     if isinstance(source, Table):
         return source
     markers = None if na is None else frozenset({"", *(str(text).strip().lower() for text in na)})
+    verbatim = frozenset(map(normal, texts))
     if isinstance(source, (str, os.PathLike)):
-        table = _read_file(Path(source), header, names, markers, encoding, frozenset(map(normal, texts)))
+        table = _read_file(Path(source), header, names, markers, encoding, verbatim)
     else:
-        table = _read_object(source)
+        table = read_object(source, verbatim)
         if names:
             table = _renamed(table, names)
     return replace(table, na=markers)
@@ -86,6 +89,7 @@ def _read_file(
     texts: frozenset[str],
 ) -> Table:
     source = repr(str(path))
+    require_file(path)
     try:
         with open(path, "rb") as file:
             start = file.read(8)
@@ -96,23 +100,37 @@ def _read_file(
         elif start.startswith(b"PK\x03\x04") and not _is_excel(path):
             content = _only_member(path)
             start = content[:8]
-    except (OSError, EOFError, ValueError, lzma.LZMAError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"cannot read {source}: {reason}.") from error
     name = path.name.split(".")[0] or path.name
     if start.startswith(b"PAR1"):
-        return _read_parquet(content, name, source)
+        return _read_parquet(content, name, source, texts)
     if start.startswith(b"ARROW1"):
-        return _read_arrow(content, name, source)
+        return _read_arrow(content, name, source, texts)
     if start.startswith(b"\x93NUMPY"):
         return _read_npy(content, name, source)
     if start.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        return _read_excel(path, name, source, header, names)
+        return read_excel(path, name, source, header, names, texts)
     first = start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if first == b"{" or (first == b"[" and path.suffixes and ".json" in "".join(path.suffixes)):
-        return _read_json(content, name, source, first == b"[")
+        return _read_json(content, name, source, first == b"[", texts)
     options: dict[str, Any] = {"header": header, "names": names, "na": na, "encoding": encoding, "texts": texts}
     return read_delimited(content, name, source, **options)
+
+
+def require_file(path: Path) -> None:
+    """Refuse a path where nothing is, with the near names of its folder.
+
+    Raises:
+        DataError: nothing is there.
+    """
+    if path.exists():
+        return
+    if not path.parent.is_dir():
+        raise DataError(f"there is no file {str(path)!r}: no folder {str(path.parent)!r} either.")
+    near = did_you_mean(path.name, (other.name for other in path.parent.iterdir()))
+    raise DataError(f"there is no file {str(path)!r}.{near}")
 
 
 def _arrow_decompress(content: bytes, codec: str) -> bytes:
@@ -146,22 +164,22 @@ def _as_stream(content: bytes | Path) -> Any:
     return str(content) if isinstance(content, Path) else pyarrow.BufferReader(content)
 
 
-def _read_parquet(content: bytes | Path, name: str, source: str) -> Table:
+def _read_parquet(content: bytes | Path, name: str, source: str, texts: frozenset[str]) -> Table:
     import pyarrow
     import pyarrow.parquet
 
     try:
-        return _of_arrow(pyarrow.parquet.read_table(_as_stream(content)), name, source)
+        return of_arrow(pyarrow.parquet.read_table(_as_stream(content)), name, source, texts)
     except pyarrow.ArrowException as error:
         raise DataError(f"{source} is not a Parquet file: {error}.") from error
 
 
-def _read_arrow(content: bytes | Path, name: str, source: str) -> Table:
+def _read_arrow(content: bytes | Path, name: str, source: str, texts: frozenset[str]) -> Table:
     import pyarrow
     import pyarrow.feather
 
     try:
-        return _of_arrow(pyarrow.feather.read_table(_as_stream(content)), name, source)
+        return of_arrow(pyarrow.feather.read_table(_as_stream(content)), name, source, texts)
     except pyarrow.ArrowException as error:
         raise DataError(f"{source} is not an Arrow file: {error}.") from error
 
@@ -171,246 +189,49 @@ def _read_npy(content: bytes | Path, name: str, source: str) -> Table:
         array = np.load(content if isinstance(content, Path) else io.BytesIO(content), allow_pickle=False)
     except ValueError as error:
         raise DataError(f"{source} cannot be read: {error}.") from error
-    return replace(_of_array(array), name=name, source=source)
+    return replace(of_array(array), name=name, source=source)
 
 
-def _read_excel(path: Path, name: str, source: str, header: bool, names: Sequence[str]) -> Table:
-    try:
-        import fastexcel
-    except ImportError as error:
-        raise MissingExtra("fastexcel", "excel", "Reading Excel files") from error
-    try:
-        book = fastexcel.read_excel(path)
-        options: dict[str, Any] = {} if header and not names else {"header_row": None}
-        sheet = book.load_sheet(0, **options).to_arrow()
-    except fastexcel.FastExcelError as error:
-        raise DataError(f"{source} is not an Excel file that can be read: {error}.") from error
-    table = _of_arrow(sheet, name, source)
-    if names or not header:
-        table = _renamed(table, names or [f"column_{i + 1}" for i in range(len(table.columns))])
-    others = book.sheet_names[1:]
-    note = f"the first sheet, {book.sheet_names[0]!r}, is read, not {', '.join(map(repr, others))}"
-    first = 2 if header and not names else 1
-    return replace(table, notes=(note,) if others else (), line_of=lambda row: first + row)
-
-
-def _read_json(content: bytes | Path, name: str, source: str, whole: bool) -> Table:
+def _read_json(content: bytes | Path, name: str, source: str, whole: bool, texts: frozenset[str]) -> Table:
     import pyarrow
     import pyarrow.json
 
     text = content.read_bytes() if isinstance(content, Path) else content
-    try:
-        if whole or b"\n" not in text.strip():
-            rows = json.loads(text)
-            rows = rows if isinstance(rows, list) else [rows]
-            return replace(_of_rows(rows, source), name=name, source=source)
-        options = pyarrow.json.ParseOptions(explicit_schema=None, newlines_in_values=False)
-        table = pyarrow.json.read_json(pyarrow.BufferReader(text), parse_options=options)
-    except (pyarrow.ArrowException, json.JSONDecodeError, UnicodeDecodeError) as error:
-        rows = []
-        for number, line in enumerate(text.splitlines(), start=1):
-            if line.strip():
-                try:
-                    rows.append(json.loads(line))
-                except (json.JSONDecodeError, UnicodeDecodeError) as wrong:
-                    if number == 1:
-                        raise DataError(f"{source} is not JSON: {wrong}.") from error
-                    raise DataError(f"line {number} of {source} is not JSON: {wrong}.") from error
-        return replace(_of_rows(rows, source), name=name, source=source)  # values of several kinds in a column
-    starts = [number for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
-    return replace(_of_arrow(table, name, source), line_of=lambda row: starts[row])
-
-
-# ---- Objects ----
-
-
-def _read_object(source: Any) -> Table:
-    if isinstance(source, Mapping):
-        return _of_columns({normal(name): values for name, values in source.items()}, "the dictionary")
-    if isinstance(source, np.ndarray):
-        return _of_array(source)
-    if hasattr(source, "toarray"):
-        return _of_array(dense(source, "the table"))
-    if isinstance(source, (list, tuple)):
-        if source and all(isinstance(row, Mapping) for row in source):
-            return _of_rows(source, "the list of rows")
-        raise DataError(f"a list of rows must hold at least one {{column: value}} table. Received: {source!r:.80}.")
-    return _of_frame(source)
-
-
-def dense(matrix: Any, name: str) -> np.ndarray:
-    """A sparse matrix as an array.
-
-    Raises:
-        DataError: a matrix that would take more than `LARGEST_DENSE` bytes.
-    """
-    rows, columns = matrix.shape
-    if rows * columns * 8 > LARGEST_DENSE:
-        raise DataError(
-            f"{name} is a sparse matrix ({type(matrix).__name__}) of {rows:,} × {columns:,}, which would take "
-            f"{rows * columns * 8 / 2**30:.1f} GiB as an array. Reduce its columns first, such as by "
-            "sklearn.decomposition.TruncatedSVD."
-        )
-    return np.asarray(matrix.toarray())
-
-
-def _of_columns(columns: Mapping[str, Any], source: str) -> Table:
-    if not columns:
-        raise DataError(f"{source} has no columns.")
-    _check_distinct(list(columns), source)
-    read = {name: _values(values, name, source) for name, values in columns.items()}
-    lengths = {name: len(values) for name, values in read.items()}
-    if len(set(lengths.values())) > 1:
-        raise ShapeError(f"the columns of {source} differ in length: {lengths}.")
-    rows = next(iter(lengths.values()))
-    if not rows:
-        raise DataError(f"{source} has no rows.")
-    return Table("table", source, read, np.arange(rows))
-
-
-def _of_rows(rows: Sequence[Any], source: str) -> Table:
-    if not rows or not all(isinstance(row, Mapping) for row in rows):
-        raise DataError(f"{source} must hold rows of named values. Received: {rows!r:.80}.")
-    header = [normal(name) for name in rows[0]]
-    for number, row in enumerate(rows):
-        if {normal(name) for name in row} != set(header):
-            raise DataError(f"row {number} has the columns {', '.join(map(str, row))}; row 0 has {', '.join(header)}.")
-    named = [{normal(name): value for name, value in row.items()} for row in rows]
-    return _of_columns({name: [row[name] for row in named] for name in header}, source)
-
-
-def _of_array(array: np.ndarray) -> Table:
-    source = "the array"
-    if array.dtype.names:
-        return _of_columns({normal(name): array[name] for name in array.dtype.names}, "the structured array")
-    if array.ndim != 2:
-        raise ShapeError(f"a table is an array of two axes, rows × columns. Received shape {array.shape}.")
-    return _of_columns({str(i): array[:, i] for i in range(array.shape[1])}, source)
-
-
-def _of_frame(frame: Any) -> Table:
-    import narwhals as nw
-
-    source = "the data frame"
-    try:
-        data = nw.from_native(frame, eager_only=True)
-    except TypeError as error:
-        raise DataError(
-            "a table is a file, a data frame (pandas, Polars, PyArrow), a dictionary of columns, an array of two axes or "
-            f"a list of rows. Received: {kind_of(frame)}."
-        ) from error
-    except nw.exceptions.NarwhalsError as error:
-        raise DataError(f"{source} cannot be read: {error}") from error
-    names = [normal(column) for column in data.columns]
-    _check_distinct(names, source)
-    columns = dict(zip(names, data.iter_columns(), strict=True))
-    table = _of_columns({name: _arrow_or_list(series) for name, series in columns.items()}, source)
-    index = nw.maybe_get_index(data)
-    if index is None or (getattr(index, "dtype", None) == np.int64 and (np.asarray(index) == table.numbers).all()):
-        return table
-    return replace(table, labels=list(index))
-
-
-def _arrow_or_list(series: Any) -> Any:
-    import pyarrow
-
-    try:
-        return series.to_arrow()
-    except (pyarrow.ArrowException, TypeError, OverflowError):
-        return series.to_list()
-
-
-def _of_arrow(table: Any, name: str, source: str) -> Table:
-    columns = {normal(column): table.column(i) for i, column in enumerate(table.column_names)}
-    if len(columns) != len(table.column_names):
-        _check_distinct([normal(column) for column in table.column_names], source)
-    return replace(_of_columns(columns, source), name=name)
-
-
-def _check_distinct(names: Sequence[str], source: str) -> None:
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            first = list(names).index(name)
-            raise DataError(
-                f"{source} has two columns named {name!r} (columns {first + 1} and {index + 1}). Rename one of them."
-            )
-
-
-def _values(values: Any, name: str, source: str) -> Values:
-    """A column of whatever kind as numbers, times or texts."""
-    import pyarrow as pa
-    from pyarrow import types
-
-    if isinstance(values, np.ma.MaskedArray):
-        return _values(pa.array(values.data, mask=np.ma.getmaskarray(values)), name, source)
-    if not isinstance(values, (pa.Array, pa.ChunkedArray)):
-        array = values if isinstance(values, np.ndarray) else None
-        if array is not None and array.ndim > 1:
-            raise ShapeError(f"column {name!r} of {source} is an array of shape {array.shape}: one value a row is needed.")
-        if isinstance(values, (str, bytes)) or not hasattr(values, "__len__"):
-            raise DataError(f"column {name!r} of {source} is {kind_of(values)}, not a list or array of values.")
+    text = text.removeprefix(b"\xef\xbb\xbf")
+    if whole or b"\n" not in text.strip():
         try:
-            values = pa.array(values, from_pandas=True)
-        except (pa.ArrowException, TypeError, ValueError, OverflowError):
-            return Texts.of(None if _is_missing(value) else text_of(value) for value in values)
-    kind = values.type
-    if types.is_dictionary(kind):
-        values = values.cast(kind.value_type)
-        kind = values.type
-    if types.is_null(kind):
-        return Texts((), np.full(len(values), -1, np.int32))
-    if types.is_boolean(kind) or types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
-        return _texts(values.cast(pa.string()) if not types.is_boolean(kind) else values)
-    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
-        return _numbers(values)
-    if types.is_timestamp(kind) or types.is_date(kind):
-        plain = values.cast(pa.timestamp("s"), safe=False) if not getattr(kind, "tz", None) else _local(values)
-        return plain.to_numpy(zero_copy_only=False) if isinstance(plain, pa.Array) else plain.to_numpy()
-    if types.is_duration(kind):
-        seconds = values.cast(pa.duration("ns"), safe=False).cast(pa.int64())
-        return _numbers(seconds) / 1e9
-    if types.is_time(kind):
-        return _texts(values.cast(pa.string()))
-    raise DataError(
-        f"column {name!r} of {source} holds {kind}: one number, text or time in each row is needed. Leave it out, or "
-        "spread it over several columns."
-    )
+            rows = json.loads(text)
+        except ValueError as error:
+            raise DataError(f"{source} is not JSON: {error}.") from error
+        return replace(_of_json(rows if isinstance(rows, list) else [rows], source, texts), name=name)
+    starts = [number for number, _ in _numbered(text)]
+    try:
+        table = of_arrow(pyarrow.json.read_json(pyarrow.BufferReader(text)), name, source, texts)
+    except pyarrow.ArrowException:  # values of several kinds in a column, or a fault
+        table = replace(
+            _of_json([_parsed(line, number, source) for number, line in _numbered(text)], source, texts), name=name
+        )
+    return replace(table, line_of=lambda row: starts[row])
 
 
-def _local(values: Any) -> Any:
-    import pyarrow as pa
-    from pyarrow import compute
-
-    return compute.local_timestamp(values).cast(pa.timestamp("s"), safe=False)
+def _numbered(text: bytes) -> Iterator[tuple[int, bytes]]:
+    return ((number, line) for number, line in enumerate(text.split(b"\n"), start=1) if line.strip())
 
 
-def _numbers(values: Any) -> Values:
-    import pyarrow as pa
-    from pyarrow import compute
-
-    if pa.types.is_integer(values.type):
-        largest = compute.max(compute.abs(values.cast(pa.float64(), safe=False))).as_py()
-        if largest is not None and largest > 2**53:  # as numbers, neighbours would be the same
-            return Texts.of(None if value is None else str(value) for value in values.to_pylist())
-    numbers = values.cast(pa.float64(), safe=False)
-    return numbers.to_numpy(zero_copy_only=False) if isinstance(numbers, pa.Array) else numbers.to_numpy()
+def _parsed(line: bytes, number: int, source: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise DataError(f"line {number} of {source} is not JSON: {error}.") from error
 
 
-def _texts(values: Any) -> Texts:
-    import pyarrow as pa
-
-    whole = values.dictionary_encode()
-    whole = whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole
-    whole = whole.unify_dictionaries().chunk(0) if isinstance(whole, pa.ChunkedArray) else whole
-    codes = whole.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
-    distinct = [text_of(value).strip() for value in whole.dictionary.to_pylist()]
-    if len(set(distinct)) < len(distinct):  # blanks around them were all that they differed by
-        return Texts.of(None if code < 0 else distinct[code] for code in codes.tolist())
-    return Texts(tuple(distinct), codes).missing_where({""})
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or value != value or str(value) in ("NaT", "<NA>")
+def _of_json(rows: list[Any], source: str, texts: frozenset[str]) -> Table:
+    """The table of rows, where a name that a row lacks is a missing value."""
+    other = next((row for row in rows if not isinstance(row, dict)), None)
+    if not rows or other is not None:
+        raise DataError(f"{source} must hold rows of named values, {{column: value}}. Received: {other!r:.80}.")
+    names = dict.fromkeys(name for row in rows for name in row)
+    return of_rows([{name: row.get(name) for name in names} for row in rows], source, texts)
 
 
 # ---- Pairs of texts ----

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,10 @@ def in_time(table: Table, name: str) -> Table:
     Raises:
         DataError: a column of other values, or a row without a time.
     """
+    return table.take(np.argsort(_times(table, name), kind="stable"))
+
+
+def _times(table: Table, name: str) -> np.ndarray:
     column = decide(table, name)
     values = column.parse(table) if column.kind != "identifier" else replace(column, kind="number").parse(table)
     if isinstance(values, Texts):
@@ -106,7 +111,7 @@ def in_time(table: Table, name: str) -> Table:
     if missing_of(values).any():
         row = int(missing_of(values).argmax())
         raise DataError(f"the column of times {name!r} has no value at {table.row_name(row)}.")
-    return table.take(np.argsort(values, kind="stable"))
+    return values
 
 
 def series_dataset(
@@ -139,6 +144,8 @@ def series_dataset(
     """
     require(window, WholeNumber(1), "window")
     require(horizon, WholeNumber(1), "horizon")
+    if isinstance(held_out, (Table, PathLike)) or (isinstance(held_out, str) and held_out != "last"):
+        raise DataError(f"of a series the last windows are held out, not another file: say {option('held_out', 0.2)}.")
     values, absent = target_values(table, targets, "regression")
     if absent.any():
         raise DataError(
@@ -154,9 +161,7 @@ def series_dataset(
     rows = TableEncoder.fitted(table, dict(kinds), "median" if missing == "drop" else missing)
     rows = replace(rows, columns=tuple(_without_days(column) for column in rows.columns))
     x, mask, _ = rows.encode_raw(table)
-    train, drawn, _ = held_out_rows(
-        held_out, np.zeros(count), seed=0, stratify=False, time=True
-    )
+    train, drawn, _ = held_out_rows(held_out, np.zeros(count), seed=0, stratify=False, time=True)
     known = len(train) + window if drawn is not None else table.rows
     part = Part(x[:known], x[:known], missing=None if mask is None else mask[:known])
     rows = replace(rows.refit(part, None)[0], targets=tuple(targets))
@@ -186,6 +191,7 @@ def series_dataset(
         notes=(
             f"windows of {window} rows, the next {'value' if horizon == 1 else f'{horizon} values'} to predict",
             f"held out: the last {'in time' if time else 'rows'}",
+            *_uneven(table, time),
             *table.notes,
         ),
     )
@@ -194,16 +200,33 @@ def series_dataset(
     return replace(data, naive=_naive(values.reshape(len(values), -1), drawn, window, horizon))
 
 
+def _uneven(table: Table, time: str | None) -> tuple[str, ...]:
+    """Notes on gaps and on times that occur twice, over which windows run all the same."""
+    if time is None:
+        return ()
+    steps = np.diff(_times(table, time)).astype(float)
+    gaps, twice = int((steps > 1.5 * np.median(steps)).sum()), int((steps == 0).sum())
+    notes = {
+        f"gaps in {time!r}, over which windows run: {gaps:,}": gaps,
+        f"times in {time!r} that repeat: {twice:,}": twice,
+    }
+    return tuple(note for note, count in notes.items() if count)
+
+
 def _without_days(column: Any) -> Any:
     # A number of days that the training never reached says nothing of the future.
-    return replace(column, categories=tuple(p for p in column.categories if p != "days")) if column.kind == "date" else column
+    return (
+        replace(column, categories=tuple(p for p in column.categories if p != "days"))
+        if column.kind == "date"
+        else column
+    )
 
 
 def _naive(values: np.ndarray, windows: np.ndarray, window: int, horizon: int) -> dict[str, np.ndarray]:
     """Forecasts that anyone could make: the last value, and the value one window before."""
     last = np.tile(values[windows + window - 1], (1, horizon))
     forecasts = {"last value": last}
-    if 1 < window and horizon <= window:
+    if window > 1 and horizon <= window:
         earlier = np.concatenate([values[windows + step] for step in range(horizon)], axis=1)
         forecasts[f"value {window} rows before"] = earlier
     return {name: forecast.astype(np.float32) for name, forecast in forecasts.items()}

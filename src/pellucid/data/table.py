@@ -73,6 +73,13 @@ Values: TypeAlias = np.ndarray | Texts
 """A column: float64 (NaN where missing), datetime64[s] (NaT where missing), or texts."""
 
 
+def arrow_functions() -> Any:
+    """The functions of PyArrow on columns."""
+    from pyarrow import compute  # lazily: it takes a tenth of a second to import
+
+    return compute
+
+
 def missing_of(values: Values) -> np.ndarray:
     """Mask of a column's missing values, bool ``(rows,)``."""
     if isinstance(values, Texts):
@@ -99,6 +106,20 @@ def normal(name: Any) -> str:
     return unicodedata.normalize("NFC", str(name)).strip()
 
 
+def check_distinct(names: Sequence[str], source: str) -> None:
+    """Refuse two columns of one name.
+
+    Raises:
+        DataError: names both.
+    """
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise DataError(
+                f"{source} has two columns named {name!r} (columns {names.index(name) + 1} and {index + 1}). Rename "
+                "one of them."
+            )
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """Columns of equal length.
@@ -113,6 +134,7 @@ class Table:
         notes: choices made in reading it, in words.
         decimal: the decimal separator that its texts were found to use.
         na: texts that count as missing, in lower case; None for the usual ones.
+        named: True if its source names the columns.
     """
 
     name: str
@@ -124,6 +146,7 @@ class Table:
     notes: tuple[str, ...] = ()
     decimal: str | None = None
     na: frozenset[str] | None = None
+    named: bool = True
 
     @property
     def rows(self) -> int:
@@ -155,6 +178,21 @@ class Table:
         """Select rows, in this order."""
         columns = {name: values[rows] for name, values in self.columns.items()}
         return replace(self, columns=columns, numbers=self.numbers[rows])
+
+    def without_empty_rows(self) -> Self:
+        """Leave out rows of missing values alone, with a note.
+
+        Raises:
+            DataError: there are no others.
+        """
+        empty = np.all([missing_of(values) for values in self.columns.values()], axis=0)
+        if empty.all():
+            raise DataError(f"{self.source} has a header and no rows.")
+        if not empty.any():
+            return self
+        count = int(empty.sum())
+        note = f"{count} empty row{'s' * (count > 1)} left out"
+        return replace(self.take(np.flatnonzero(~empty)), notes=(*self.notes, note))
 
     def with_column(self, name: str, values: Values) -> Self:
         """Replace a column, or add one."""

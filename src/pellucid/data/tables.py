@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -31,6 +32,8 @@ class TableEncoder(Encoder):
         task: of the targets.
         classes: names of the target's classes; empty for a regression.
         missing: what is done with a missing value.
+        na: cells that count as missing, in lower case; None for the usual ones.
+        positions: all columns of the table in order, where its file did not name them: nor do files of new rows.
 
     Example:
         >>> encoder = TableEncoder(
@@ -51,6 +54,8 @@ class TableEncoder(Encoder):
     task: Task = "regression"
     classes: tuple[str, ...] = ()
     missing: Missing = "refuse"
+    na: tuple[str, ...] | None = None
+    positions: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> tuple[Column, ...]:
@@ -67,8 +72,12 @@ class TableEncoder(Encoder):
         """Mask of the inputs that are numbers and dates; the others stay 0 and 1."""
         return np.array([column.kind in ("number", "date") for column in self.columns for _ in column.features], bool)
 
-    def read(self, source: Any) -> Table:
+    def read(self, source: Any, **options: Any) -> Table:
         """The columns of new rows that the inputs are made of, matched by name; of an array, by position.
+
+        Args:
+            source: as for ``encode``.
+            options: of `pellucid.data.reading.read_table`, where they are not those of the training.
 
         Raises:
             DataError: a column is missing.
@@ -77,12 +86,15 @@ class TableEncoder(Encoder):
         if isinstance(source, Table):
             return source
         names = [column.name for column in self.inputs]
-        plain = hasattr(source, "toarray") or (
-            isinstance(source, np.ndarray) and source.dtype.names is None
-        ) or (isinstance(source, (list, tuple)) and len(source) > 0 and not isinstance(source[0], Mapping))
+        plain = (
+            hasattr(source, "toarray")
+            or (isinstance(source, np.ndarray) and source.dtype.names is None)
+            or (isinstance(source, (list, tuple)) and len(source) > 0 and not isinstance(source[0], Mapping))
+        )
         if not plain:
-            return read_table(source, texts=self._texts())
-        array = source if hasattr(source, "shape") else np.asarray(source, object)
+            options["texts"] = (*options.get("texts", ()), *self._texts())
+            return read_table(source, **{"na": self.na, **self._positions(source), **options})
+        array: Any = source if hasattr(source, "shape") else np.asarray(source, object)
         if len(array.shape) != 2 or array.shape[1] != len(names):
             raise ShapeError(
                 f"an array of new rows has one column for each of the {len(names)} that the inputs are made of: "
@@ -90,8 +102,22 @@ class TableEncoder(Encoder):
             )
         return read_table(array, names=names)
 
+    def _positions(self, source: Any) -> dict[str, Any]:
+        """The options for a file without names: its columns are those of the training, perhaps without targets."""
+        if not self.positions or not isinstance(source, (str, PathLike)):
+            return {}
+        count = len(read_table(source, header=False).columns)
+        kept = [column.name for column in self.columns if column.name not in self.targets]
+        names = next((names for names in (self.positions, kept) if len(names) == count), ())
+        return {"header": False, "names": names}
+
     def _texts(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns if column.kind in ("category", "text"))
+
+    def parsed(self, table: Table) -> Table:
+        """A table with the texts of its number and date columns parsed."""
+        parsed = {column.name: column.parse(table) for column in self.inputs if column.kind in ("number", "date")}
+        return replace(table, columns={**table.columns, **parsed})
 
     def encode(self, source: Any) -> np.ndarray:
         """The inputs ``(rows, features)`` in float32, not yet standardised by the preprocessing.
@@ -224,15 +250,21 @@ class TableEncoder(Encoder):
             texts = [column for column in columns if column.kind == "text" and column.name not in declared]
             if not texts:
                 reasons = "; ".join(f"{column.name!r} is {column.kind} ({column.reason})" for column in columns)
-                example = kind_option(columns[0].name, "category") if columns else ""
-                raise DataError(
-                    f"{table.source} has no column left to predict {what} from. {reasons}."
-                    f"{f' Declare one, such as {example}.' if example else ''}"
+                reasons = (
+                    f"{reasons}. Declare one, such as {kind_option(columns[0].name, 'category')}"
+                    if columns
+                    else ("It has no others")
                 )
+                raise DataError(f"{table.source} has no column left to predict {what} from. {reasons}.")
             columns = [
                 with_words(column, _texts_of(column, table)) if column in texts else column for column in columns
             ]
-        return TableEncoder(tuple(columns), missing=missing)
+        return TableEncoder(
+            tuple(columns),
+            missing=missing,
+            na=None if table.na is None else tuple(sorted(table.na)),
+            positions=() if table.named else tuple(table.columns),
+        )
 
 
 def _texts_of(column: Column, table: Table) -> Texts:
@@ -310,8 +342,8 @@ def _target(table: Table, name: str, task: Task | None, several: bool) -> tuple[
         return np.asarray(numbers), np.isnan(numbers)  # pyright: ignore[reportArgumentType, reportCallIssue]
     if several:
         raise DataError(
-            f"the target {name!r} holds texts ({column.reason}). Several targets are numbers, or labels of 0 and 1: give "
-            "one target alone, or turn the texts into one column of 0 and 1 for each."
+            f"the target {name!r} holds texts ({column.reason}). Several targets are numbers, or labels of 0 and 1: "
+            "give one target alone, or turn the texts into one column of 0 and 1 for each."
         )
     texts = replace(column, kind="category").parse(table)
     assert isinstance(texts, Texts)
