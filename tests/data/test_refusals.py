@@ -93,7 +93,7 @@ def test_a_file_that_is_not_there_brings_the_near_ones(tmp_path):
         read_table(tmp_path / "vistis.csv")
     with pytest.raises(DataError, match=r"no folder .*none' either"):
         read_table(tmp_path / "none" / "visits.csv")
-    with pytest.raises(DataError, match="cannot read .* directory"):
+    with pytest.raises(DataError, match=r"cannot read .* directory"):
         read_table(tmp_path)
     with pytest.raises(DataError, match="is a folder without images"):
         open_file(str(tmp_path), target="y")
@@ -121,7 +121,7 @@ def test_a_damaged_file_is_named(tmp_path, name):
 def test_nested_columns_can_be_left_out(tmp_path):
     path = tmp_path / "lists.parquet"
     pa.parquet.write_table(pa.table({"tags": [["a"], [], None], "x": [1, 2, 3], "y": [0, 1, 1]}), path)
-    with pytest.raises(DataError, match="'tags' .* holds a list in each row"):
+    with pytest.raises(DataError, match=r"'tags' .* holds a list in each row"):
         load_table(path, "y")
     assert load_table(path, "y", columns={"tags": "ignored"}, held_out=None).features == ("x",)
 
@@ -167,7 +167,7 @@ def test_a_column_of_several_kinds_is_of_texts(tmp_path):
 
 def test_a_sheet_without_names(tmp_path):
     path = sheet(tmp_path, [[1.5, "p"], [2.5, "q"]])
-    with pytest.raises(DataError, match="line 1 .* holds numbers"):
+    with pytest.raises(DataError, match=r"line 1 .* holds numbers"):
         read_table(path)
     assert list(read_table(path, header=False).columns) == ["column_1", "column_2"]
     assert list(read_table(path, names=["a", "b"]).columns) == ["a", "b"]
@@ -189,7 +189,7 @@ def test_an_empty_sheet_is_refused_and_further_sheets_are_reported(tmp_path):
 
 def test_files_of_arrays(tmp_path):
     np.savez(tmp_path / "a.npz", features=np.zeros((4, 2)))
-    with pytest.raises(DataError, match="holds the arrays features. It must hold inputs and targets as x and y"):
+    with pytest.raises(DataError, match=r"holds the arrays features. It must hold inputs and targets as x and y"):
         open_file(str(tmp_path / "a.npz"))
     with pytest.raises(DataError, match="takes no --target"):
         open_file(str(tmp_path / "a.npz"), target="y")

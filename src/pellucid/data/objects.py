@@ -198,7 +198,7 @@ def _plain_array(array: np.ndarray, name: str, source: str) -> np.ndarray:
 def _of_mixed(values: Sequence[Any], name: str, source: str) -> Values:
     """Values of several types: numbers where all are, True and False among them as 1 and 0; else texts."""
     present = [value for value in values if value is not None]
-    exact = all(not isinstance(value, Integral) or abs(value) <= LARGEST_WHOLE for value in present)
+    exact = all(not isinstance(value, Integral) or abs(int(value)) <= LARGEST_WHOLE for value in present)
     if exact and all(isinstance(value, NUMBERS) for value in present):
         return np.array([np.nan if value is None else float(value) for value in values])
     for row, value in enumerate(values):
