@@ -32,6 +32,8 @@ def read_object(source: Any, texts: frozenset[str] = frozenset()) -> Table:
         DataError: a source that is no table.
         ShapeError: columns of unlike length, or an array of other than two axes.
     """
+    if isinstance(source, Mapping) and source and all(map(np.isscalar, source.values())):
+        source = [source]  # one row
     if isinstance(source, Mapping):
         return of_columns(source.keys(), source.values(), "the dictionary", texts)
     if isinstance(source, np.ndarray):
