@@ -40,6 +40,7 @@ from pellucid.runs.fit import load as load_trained
 from pellucid.runs.folder import RunFolder, empty_folder
 from pellucid.runs.plan import Plan, settle
 from pellucid.runs.resume import begin_again
+from pellucid.runs.retrain import on_all_rows
 from pellucid.runs.trained import Trained
 from pellucid.runs.translation import Alignment
 from pellucid.runs.values import in_words
@@ -317,6 +318,11 @@ def train(
     decided during the training (early stopping, a schedule on plateaus), a validation part is taken from the training
     rows, stratified by class, and watched instead; the held-out rows are then evaluated once, at the end.
 
+    Where no ``epochs`` are given, a default recipe completes the settings, and reports what it chose: the network is
+    trained until a tenth of the training rows, set aside, stops improving. Up to 20,000 rows, a second training on all
+    of them is the one to keep, for twice the steps that the first one found, its learning rate falling to 0. Settings
+    that are given stay as they are.
+
     Args:
         network: a `Network` or `pellucid.networks.GAN`; a name, or a table of name and fields (``"cnn"``, ``"wgan"``,
             ``{"name": "lstm", "units": [64]}``); or units of hidden layers, or None for one hidden layer of 128. All
@@ -352,8 +358,13 @@ def train(
         >>> run.result["accuracy"] > 0.9
         True
     """
-    begun = begin(settle(network, data, settings, sample_weights=sample_weights))
+    plan = settle(network, data, settings, sample_weights=sample_weights, by_recipe=True)
+    if progress:
+        print("\n".join([*plan.data.notes, "; ".join(plan.choices)]).strip(), file=sys.stderr)
+    begun = begin(plan)
     begun.notes = replace(begun.notes, problems=tuple(warn_of_problems(begun)))
+    if plan.retraining is not None:
+        begun = on_all_rows(begun, plan, progress)
     run = finish(begun, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress)
     return _with_suspicion(run, progress)
 

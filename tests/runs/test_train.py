@@ -470,7 +470,7 @@ def test_a_killed_run_that_was_resumed_with_another_optimiser_is_not_mixed_up(tw
     """The settings are written before the first checkpoint with them: a kill in between leaves the old state."""
     shutil.copytree(two_epochs, tmp_path / "run")
     expected = pel.resume(shutil.copytree(two_epochs, tmp_path / "whole"), epochs=4, optimizer="sgd", progress=False)
-    monkeypatch.setattr(sys.modules["pellucid.runs.fit"], "_run", lambda *rest: 1 / 0)
+    monkeypatch.setattr(sys.modules["pellucid.runs.fit"], "run", lambda *rest, **settings: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         pel.resume(tmp_path / "run", epochs=4, optimizer="sgd", progress=False)
     monkeypatch.undo()

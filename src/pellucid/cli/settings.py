@@ -94,11 +94,13 @@ class SettingsCommand(click.Command):
 
     Args:
         names: the settings; None for all.
+        by_recipe: True where the default recipe completes them.
     """
 
-    def __init__(self, *args: Any, names: Iterable[str] | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, names: Iterable[str] | None = None, by_recipe: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.names = None if names is None else tuple(names)
+        self.by_recipe = by_recipe
 
     @cached_property
     def options(self) -> list[click.Parameter]:
@@ -112,6 +114,8 @@ class SettingsCommand(click.Command):
             default = defaults.get(name)
             has_default = default is not None and default is not inspect.Parameter.empty
             text = ",".join(default) if isinstance(default, tuple) else str(default).lower()
+            if self.by_recipe and setting.by_recipe is not None:
+                has_default, text = True, setting.by_recipe
             help = f"{setting.help}  [default: {text}]" if has_default else setting.help
             if hint is bool:
                 options.append(click.Option([f"{flag}/--no-{flag[2:]}", name], default=None, help=help))

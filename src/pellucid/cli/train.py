@@ -13,8 +13,10 @@ from pellucid.cli.sources import data_options, data_settings
 
 @click.command(
     cls=SettingsCommand,
+    by_recipe=True,
     epilog="""\b
 Examples:
+  pellucid train churn.csv --target left                   all defaults
   pellucid train mnist --network 128-128 --optimizer adam --learning-rate 1e-3 --batch-size 128
   pellucid train iris --network 16 --optimizer momentum:momentum=0.95 --schedule cosine_decay:epochs=50 --epochs 50
   pellucid train houses.csv --target price --as id=ignored --test sold-later.csv
@@ -61,22 +63,27 @@ def train(source: str, folds: int | None, as_json: bool, **options: Any) -> None
     A file is a table (separated values, JSON lines, Parquet, Excel, compressed or not; - for standard input), arrays
     (.npz with x and y) or, for a translator, sentence pairs.
 
-    The output layer and the loss are chosen from the target, and reported. The run is saved to a folder with its
-    settings, weights, history and report; Ctrl-C leaves it resumable.
+    The output layer and the loss are chosen from the target, and reported. Without --epochs the network is trained
+    until a part of the rows, set aside, stops improving; up to 20,000 rows then all of them are trained on for twice as
+    many steps. The run is saved to a folder with its settings, weights, history and report; Ctrl-C leaves it resumable.
     """
     from pellucid.api import finish
     from pellucid.cli.folds import cross_validate
     from pellucid.runs.fit import begin
+    from pellucid.runs.retrain import on_all_rows
 
     if folds is not None:
         cross_validate(source, folds, as_json, options)
         return
-    plan = _repeated(Path(source), options) if source.endswith(".toml") else planned(source, options)
+    repeated = source.endswith(".toml")
+    plan = _repeated(Path(source), options) if repeated else planned(source, options, by_recipe=True)
     trained = begin(plan)
     for name, summary in trained.summaries.items():
         say(f"{name}\n{summary}".strip())
     folder = options["folder"] or free_folder(plan.experiment.name)
     trained.notes = _with_problems(trained, folder / "experiment.toml")
+    if plan.retraining is not None:
+        trained = on_all_rows(trained, plan, options["progress"])
     run = finish(
         trained,
         folder=folder,
@@ -128,7 +135,7 @@ def _conclude(run: Any, as_json: bool) -> None:
         say(f"the doctor suspects {run.notes.suspicion}; make sure with: pellucid diagnose {run.folder}")
 
 
-def planned(source: str, options: dict[str, Any]) -> Any:
+def planned(source: str, options: dict[str, Any], by_recipe: bool = False) -> Any:
     """Plan the training that the options describe, and report the defaults chosen for it."""
     from pellucid.runs.experiment import check_values, open_data
     from pellucid.runs.plan import settle
@@ -139,7 +146,7 @@ def planned(source: str, options: dict[str, Any]) -> Any:
     opened = data_settings(source, network, options, settings.get("seed", 0))
     data = open_data(opened)
     say(str(data))
-    plan = settle(network_of(network), data, settings, source=opened)
+    plan = settle(network_of(network), data, settings, source=opened, by_recipe=by_recipe)
     if plan.choices:
         say("; ".join(plan.choices))
     return plan

@@ -75,7 +75,8 @@ def read_delimited(
         whole = content.read_bytes() if isinstance(content, Path) else content
         content = re.sub(rb"[ \t]+", b"\t", re.sub(rb"(?m)^[ \t]+|[ \t]+$", b"", whole))
         layout = replace(layout, delimiter="\t")
-    columns = _Reader(content, layout, source, texts, na).read()
+    reader = _Reader(content, layout, source, texts, na)
+    columns, layout = reader.read(), reader.layout
     table = Table(
         name,
         source,
@@ -196,7 +197,9 @@ class _Reader:
             arrow_csv.ReadOptions(
                 use_threads=False, block_size=self.block, skip_rows=layout.lines, column_names=list(layout.names)
             ),
-            arrow_csv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),
+            arrow_csv.ParseOptions(
+                delimiter=layout.delimiter, quote_char='"' if layout.quoted else False, newlines_in_values=layout.quoted
+            ),
             arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(layout.names, pa.string()),
                 include_columns=list(names),
@@ -215,8 +218,29 @@ class _Reader:
             quotes += block.count(b'"')
             newlines, returns = newlines + block.count(b"\n"), returns + block.count(b"\r")
         self.lines = newlines + returns + 1  # at most: a page that nothing is written to takes no memory
-        if quotes % 2:
-            self._explain_quotes()
+        if quotes and not self._encloses_cells():
+            if self._are_part_of_texts():
+                notes = (*self.layout.notes, 'quotes (") are part of the texts')
+                self.layout = replace(self.layout, quoted=False, notes=notes)
+            elif quotes % 2:
+                self._explain_quotes()
+
+    def _encloses_cells(self) -> bool:
+        """True where every quote opens or closes a cell, or is written twice within one."""
+        try:
+            for _ in _rows(self.content, self.layout, strict=True):
+                pass
+        except csv.Error:
+            return False
+        return True
+
+    def _are_part_of_texts(self) -> bool:
+        """True where every line has all cells without them, none of which begins with one; in a file of TABs it may."""
+        expected, tabs = len(self.layout.names), self.layout.delimiter == "\t"
+        rows = (cells for _, cells in _rows(self.content, replace(self.layout, quoted=False)) if cells)
+        return all(
+            len(cells) == expected and (tabs or not any(cell.startswith('"') for cell in cells)) for cells in rows
+        )
 
     def _explain_nul(self) -> None:
         line = next(number for number, line in enumerate(_lines(self.content), start=1) if "\0" in line)
@@ -312,11 +336,12 @@ def _line_finder(content: bytes | Path, layout: Layout) -> Callable[[int], int]:
     return lambda row: int(starts()[row])
 
 
-def _rows(content: bytes | Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:
+def _rows(content: bytes | Path, layout: Layout, strict: bool = False) -> Iterator[tuple[int, list[str]]]:
     lines = iter(_lines(content))
     for _ in range(layout.lines):
         next(lines, None)
-    reader = csv.reader(lines, delimiter=layout.delimiter)
+    quoting = csv.QUOTE_MINIMAL if layout.quoted else csv.QUOTE_NONE
+    reader = csv.reader(lines, delimiter=layout.delimiter, quoting=quoting, strict=strict)
     start = layout.lines + 1
     for cells in reader:
         yield start, cells

@@ -30,6 +30,7 @@ class Layout:
         lines: lines before the first row.
         decimal: the decimal separator, where it is plain to see.
         notes: choices, in words.
+        quoted: True where quotes enclose cells, False where they are part of texts.
     """
 
     names: tuple[str, ...]
@@ -37,6 +38,7 @@ class Layout:
     lines: int
     decimal: str | None = None
     notes: tuple[str, ...] = ()
+    quoted: bool = True
 
 
 def layout_of(text: str, cut: bool, source: str, header: bool, names: tuple[str, ...]) -> Layout:

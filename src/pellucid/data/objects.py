@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, time, timedelta
 from decimal import Decimal
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,8 @@ def read_object(source: Any, texts: frozenset[str] = frozenset()) -> Table:
         DataError: a source that is no table.
         ShapeError: columns of unlike length, or an array of other than two axes.
     """
+    if isinstance(source, Mapping) and source and all(map(np.isscalar, source.values())):
+        source = [source]  # one row
     if isinstance(source, Mapping):
         return of_columns(source.keys(), source.values(), "the dictionary", texts)
     if isinstance(source, np.ndarray):
@@ -198,7 +200,7 @@ def _plain_array(array: np.ndarray, name: str, source: str) -> np.ndarray:
 def _of_mixed(values: Sequence[Any], name: str, source: str) -> Values:
     """Values of several types: numbers where all are, True and False among them as 1 and 0; else texts."""
     present = [value for value in values if value is not None]
-    exact = all(not isinstance(value, (int, np.integer)) or abs(value) <= LARGEST_WHOLE for value in present)
+    exact = all(not isinstance(value, Integral) or abs(int(value)) <= LARGEST_WHOLE for value in present)
     if exact and all(isinstance(value, NUMBERS) for value in present):
         return np.array([np.nan if value is None else float(value) for value in values])
     for row, value in enumerate(values):

@@ -15,10 +15,12 @@ from pellucid.core.errors import InvalidValue
 from pellucid.core.statistics import Estimate, interval
 from pellucid.data.folds import Splitter, folds
 from pellucid.runs import folder as folders
+from pellucid.runs.fit import begin
 from pellucid.runs.given import dataset_of
 from pellucid.runs.many import many
 from pellucid.runs.notes import Notes
 from pellucid.runs.plan import settle
+from pellucid.runs.retrain import with_steps
 from pellucid.runs.trained import Trained
 from pellucid.runs.values import final_value, higher_is_better, learning_curve
 
@@ -168,9 +170,11 @@ def train_folds(
         opened = dict(source or {"name": dataset.name})
         if not isinstance(count, Splitter):
             opened["fold"] = {"number": number, "of": int(count), "seed": int(seed)}
-        plan = settle(network, fold, {**settings, "seed": seed}, source=opened)
+        plan = settle(network, fold, {**settings, "seed": seed}, source=opened, by_recipe=True)
         if plan.experiment.adversarial:
             raise InvalidValue("a GAN cannot be cross-validated: it predicts nothing that held-out rows could test.")
+        if plan.retraining is not None:
+            plan = with_steps(begin(plan), plan, progress=False)
         name = f"{plan.experiment.name}-fold-{number}"
         plans.append(plan._replace(experiment=msgspec.structs.replace(plan.experiment, name=name)))
     runs = many(

@@ -48,12 +48,14 @@ class Setting:
         constraint: the values that are allowed, where one constraint says it.
         program: the kind of training that it belongs to; None for all.
         kind: what its text on the command line is read as: a name with fields, or what the type says.
+        by_recipe: what `train` takes where no number of epochs is given; None for the field's default.
     """
 
     help: str
     constraint: Constraint | None = None
     program: Literal["supervised", "adversarial"] | None = None
     kind: Literal["specification", "network", "names", "weights"] | None = None
+    by_recipe: str | None = None
 
 
 _SUPERVISED: Literal["supervised"] = "supervised"
@@ -89,9 +91,21 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     regularizer: Annotated[
         Any, Setting("Penalty on all weights: l1, l2 or elastic_net.", program=_SUPERVISED, kind="specification")
     ] = None
-    epochs: Annotated[int, Setting("Passes over the training rows.", WholeNumber(1))] = 10
+    epochs: Annotated[
+        int,
+        Setting(
+            "Passes over the training rows.",
+            WholeNumber(1),
+            by_recipe="until a validation part stops improving, at most 4,000 steps; 10,000 of more than 20,000 rows",
+        ),
+    ] = 10
     batch_size: Annotated[
-        int | Literal["all"], Setting('Rows of a step, or "all" of those trained on.', OrElse(WholeNumber(1), "all"))
+        int | Literal["all"],
+        Setting(
+            'Rows of a step, or "all" of those trained on.',
+            OrElse(WholeNumber(1), "all"),
+            by_recipe="by the rows, 16 to 256; 32 with a number of epochs",
+        ),
     ] = 32
     shuffle: Annotated[bool, Setting("Draw a new order of the rows for each epoch.", program=_SUPERVISED)] = True
     seed: Annotated[int, Setting("Seed of initial weights, order of the rows, dropout and split.", SEEDS)] = 0
@@ -223,10 +237,17 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 WORDS: dict[str, Setting] = {
-    "learning_rate": Setting("Learning rate of the optimizer, or a schedule of it."),
+    "learning_rate": Setting(
+        "Learning rate of the optimizer, or a schedule of it.",
+        by_recipe="0.003 falling to 0; that of the optimizer with a number of epochs",
+    ),
     "schedule": Setting("Learning-rate schedule and its hyperparameters.", kind="specification"),
     "activation": Setting("Activation of the hidden layers; relu.", kind="specification"),
-    "initializer": Setting("Initializer of the hidden layers' weights; he_normal.", kind="specification"),
+    "initializer": Setting(
+        "Initializer of the hidden layers' weights.",
+        kind="specification",
+        by_recipe="glorot_uniform; he_normal with a number of epochs",
+    ),
     "dropout": Setting("Fraction of neurons dropped after each hidden layer.", Interval(0, 1, closed="left")),
 }
 """Words that are settled into the optimiser or the network."""
@@ -312,7 +333,11 @@ def describe_settings() -> str:
         >>> print(describe_settings().splitlines()[0])
         loss: loss; chosen from the target if not given.
     """
-    lines = [f"{name}: {_lower(setting.help)}" for name, setting in SETTINGS.items() if name != "network"]
+    lines = []
+    for name, setting in SETTINGS.items():
+        by_default = "" if setting.by_recipe is None else f" By default {setting.by_recipe}."
+        if name != "network":
+            lines.append(f"{name}: {_lower(setting.help)}{by_default}")
     return "\n".join(lines)
 
 

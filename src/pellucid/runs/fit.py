@@ -116,7 +116,7 @@ def fit(
 
     began = time.perf_counter()
     try:
-        stopped = _run(training, experiment, files, checkpoint_every, progress)
+        stopped = run(training, experiment, files, every=checkpoint_every, progress=progress)
     except TrainingDiverged as error:
         if files is not None:  # so that it can be diagnosed
             save(replace(record("diverged"), notes=replace(prepared.notes, failure=str(error))), files)
@@ -132,7 +132,9 @@ def fit(
     return trained
 
 
-def _run(training: Training, experiment: Experiment, files: RunFolder | None, every: float, progress: bool) -> str:
+def run(
+    training: Training, experiment: Experiment, files: RunFolder | None, *, every: float = 10.0, progress: bool = True
+) -> str:
     """Train to the end, or to Ctrl-C, and return which; the last state is kept either way."""
     epochs, optimizers = experiment.epochs, optimizers_of(experiment)
     watched = "validation" if not experiment.adversarial and experiment.decides else "held_out"

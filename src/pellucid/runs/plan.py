@@ -33,6 +33,7 @@ from pellucid.runs.experiment import (
     vary,
 )
 from pellucid.runs.given import dataset_of
+from pellucid.runs.recipe import TASKS, Retraining, complete
 from pellucid.runs.scaling import scaled_inputs
 from pellucid.training import GradientPenalty, lipschitz_constraints
 from pellucid.training.adversarial import GAMES
@@ -40,6 +41,8 @@ from pellucid.training.adversarial import GAMES
 AnyOptimizer = Optimizer | FromOptax
 USUAL_BATCH_SIZE = 32
 """Rows of a step by default."""
+USUAL_UNITS = (128,)
+"""Units of the hidden layers where no network is given."""
 WORDS_OF_NETWORK = ("activation", "initializer", "dropout")
 
 
@@ -54,6 +57,8 @@ class Plan(NamedTuple):
     optimizer: AnyOptimizer
     choices: tuple[str, ...] = ()
     """Defaults chosen where nothing was given, in words."""
+    retraining: Retraining | None = None
+    """Set where this training only finds the number of steps, and another one on all rows is kept."""
 
 
 def settle(
@@ -63,6 +68,7 @@ def settle(
     *,
     sample_weights: Any = None,
     source: Mapping[str, Any] | None = None,
+    by_recipe: bool = False,
 ) -> Plan:
     """Settle the training that `pellucid.train` makes of these arguments, which are explained there.
 
@@ -72,6 +78,7 @@ def settle(
         settings: by name; a dotted name reaches into one, such as ``optimizer.beta1`` or ``network.0.units``.
         sample_weights: as for `pellucid.train`.
         source: how the data are opened again; by default by their name.
+        by_recipe: complete the settings by the default recipe where no number of epochs is given.
 
     Raises:
         InvalidValue: a setting that does not exist or does not belong to this network, or a value outside what is
@@ -92,6 +99,16 @@ def settle(
     adversarial = isinstance(network, GAN) or (architecture is not None and architecture.learns == "examples")
     _check_program(options, "adversarial" if adversarial else "supervised")
     options.setdefault("name", f"{data.name}-{_short_name(network)}")
+    recipe = None
+    if by_recipe and not adversarial and options.get("epochs") is None and data.task in TASKS:
+        recipe = complete(
+            options,
+            data,
+            _optimizer(options, as_optimizer("adam")),
+            hidden_layers=_hidden_layers(network),
+            reached={name.partition(".")[0] for name in inner},
+        )
+        options = recipe.settings
     words = {name: options.pop(name) for name in WORDS_OF_NETWORK if name in options}
     if isinstance(network, (Network, GAN)) and words:
         raise InvalidValue(
@@ -108,7 +125,16 @@ def settle(
     if plan.data.task in UNTARGETED:
         opened["task"] = plan.data.task
     plan = plan._replace(experiment=msgspec.structs.replace(plan.experiment, data=opened))
+    if recipe is not None:
+        plan = plan._replace(choices=(*plan.choices, *recipe.choices), retraining=recipe.retraining)
     return _with_inner(plan, inner) if inner else plan
+
+
+def _hidden_layers(network: Any) -> int | None:
+    """Number of hidden layers given by their units; None for a network that is given otherwise."""
+    if network is None:
+        return len(USUAL_UNITS)
+    return len(network) if isinstance(network, Sequence) and not isinstance(network, str) else None
 
 
 def _short_name(network: Any) -> str:
@@ -138,7 +164,7 @@ def _settle_supervised(network: Any, words: dict[str, Any], data: Dataset, optio
         if isinstance(network, Mapping):
             network, data = build_by_name(network, scaled_inputs(data, options.get("scale_inputs", "auto")))
         else:
-            network = feedforward(data, (128,) if network is None else network, **words)
+            network = feedforward(data, USUAL_UNITS if network is None else network, **words)
         assert isinstance(network, Network)
         loss, network = loss_and_network(options.get("loss"), network, data)
     optimizer = _optimizer(options, as_optimizer("adam"))

@@ -5,7 +5,6 @@ from pellucid.training.history import History as History
 from pellucid.training.lipschitz import GradientPenalty as GradientPenalty
 from pellucid.training.lipschitz import WeightClipping as WeightClipping
 from pellucid.training.lipschitz import lipschitz_constraints as lipschitz_constraints
-from pellucid.training.loop import EarlyStopping as EarlyStopping
 from pellucid.training.loop import Progress as Progress
 from pellucid.training.loop import Training as Training
 from pellucid.training.program import advance as advance
@@ -25,4 +24,5 @@ from pellucid.training.state import TrainingState as TrainingState
 from pellucid.training.state import from_arrays as from_arrays
 from pellucid.training.state import initial_state as initial_state
 from pellucid.training.state import to_arrays as to_arrays
+from pellucid.training.stopping import EarlyStopping as EarlyStopping
 from pellucid.training.supervised import Supervised as Supervised

@@ -3,11 +3,10 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 
-from pellucid.core.constraints import NOT_NEGATIVE, WholeNumber, constrained, validate
 from pellucid.core.errors import TrainingDiverged
 from pellucid.core.types import PyTree
 from pellucid.functions.schedules import watches_loss
@@ -16,55 +15,12 @@ from pellucid.training.program import CAPACITY, Program, Records, advance, make_
 from pellucid.training.rows import Rows, Scaling, steps_per_epoch
 from pellucid.training.snapshots import SnapshotTaker, next_due
 from pellucid.training.state import TrainingState, with_numbers
+from pellucid.training.stopping import EarlyStopping, Learned, Watch
 
 SECONDS_PER_CALL = 0.25
 """Target length of one call of the program: the user sees progress four times a second."""
 FIRST_CALLS = 4
 """Steps of the first two calls: the first compiles, the second measures the speed."""
-
-
-@dataclass(frozen=True)
-class EarlyStopping:
-    """End when the monitored loss stops falling, and keep the best epoch.
-
-    Kept is all that it predicts with: the parameters, and the layers' state of the same epoch, such as the running mean
-    and variance of a batch normalisation.
-
-    Args:
-        patience: epochs without a new best loss before the end, at least 1.
-        min_delta: how much lower a loss must be to count as better.
-
-    Example:
-        >>> EarlyStopping(patience=2).epochs_to_wait([0.5, 0.4, 0.45])
-        1
-
-    Source: Prechelt, Early stopping – but when?, 1998.
-    """
-
-    patience: int = constrained(5, WholeNumber(1), "epochs without improvement before the end")
-    min_delta: float = constrained(0.0, NOT_NEGATIVE, "least improvement that counts")
-
-    def __post_init__(self) -> None:
-        validate(self)
-
-    def best_epoch(self, losses: Any) -> int:
-        """Index of the last epoch that improved by more than ``min_delta``."""
-        best, losses = 0, [loss if loss == loss else float("inf") for loss in losses]  # NaN is no improvement
-        for epoch, loss in enumerate(losses):
-            if loss < losses[best] - self.min_delta:
-                best = epoch
-        return best
-
-    def epochs_to_wait(self, losses: Any) -> int:
-        """Epochs left without improvement; 0 or less ends the training."""
-        return self.patience - (len(losses) - 1 - self.best_epoch(losses))
-
-
-class Learned(NamedTuple):
-    """The parameters and layer state to predict with, of one epoch."""
-
-    params: PyTree
-    layer_state: PyTree
 
 
 @dataclass(frozen=True)
@@ -100,10 +56,11 @@ class Job:
         return steps_per_epoch(self.train.rows, self.program.batch_size)
 
     def call(
-        self, compiled: Callable[..., tuple[TrainingState, Records]], state: TrainingState, stop: int
+        self, compiled: Callable[..., tuple[TrainingState, Records]], state: TrainingState, stop: int, *more: Any
     ) -> tuple[TrainingState, Records]:
         """Run a compiled function, such as `advance`, up to step ``stop``."""
-        return compiled(self.program, state, self.scaling, self.train, self.monitor, jnp.asarray(stop, jnp.int32))
+        end = jnp.asarray(stop, jnp.int32)
+        return compiled(self.program, state, self.scaling, self.train, self.monitor, end, *more)
 
 
 def steps_in(seconds: float, steps: int, taken: float) -> int:
@@ -160,14 +117,14 @@ class Training(Job):
         """
         make_room()
         per_epoch = self.steps_per_epoch
-        decides = self.stopping is not None or watches_loss(self._schedule())
+        between_epochs = watches_loss(self._schedule())
         size, compiled = FIRST_CALLS, True
         if self.snapshots is not None:
             self.snapshots.follow(self.state)
         while not self.ended(epochs):
             start = self.history.steps_made
             stop = min(start + size, epochs * per_epoch)
-            if decides:
+            if between_epochs:
                 stop = min(stop, (start // per_epoch + 1) * per_epoch)
             if self.snapshots is not None:
                 stop = min(stop, next_due(start, self.snapshots.most))
@@ -175,28 +132,30 @@ class Training(Job):
             self._call(start, stop)
             seconds = time.perf_counter() - began
             loss, metric = self.history.step_rows[-1, :2].tolist()
-            examples = (stop - start) * self.program.batch_size
-            yield Progress(stop, self.history.epochs_made, loss, metric, examples, seconds, compiled)
+            made = self.history.steps_made - start
+            examples = made * self.program.batch_size
+            yield Progress(start + made, self.history.epochs_made, loss, metric, examples, seconds, compiled)
             if not compiled:
-                size = steps_in(SECONDS_PER_CALL, stop - start, seconds)
+                size = steps_in(SECONDS_PER_CALL, made, seconds)
             compiled = False
 
     def _call(self, start: int, stop: int) -> None:
-        state, records = self.call(advance, self.state, stop)
-        steps = records.finite_steps(stop - start)
-        diverged = steps < stop - start
+        losses = self.history.held_out[:, 0]
+        watch = () if self.stopping is None else (Watch.begin(self.stopping, losses, self.learned),)
+        state, records = self.call(advance, self.state, stop, *watch)
+        made = int(state.step) - start
+        steps = records.finite_steps(made)
+        diverged = steps < made
         if diverged:
-            state, records = self.call(advance, self.state, start + steps)
+            state, records = self.call(advance, self.state, start + steps, *watch)
         self.state = state
         self.history.append(records, steps, self.monitor is not None)
         if diverged:
             raise TrainingDiverged(self.program.explain_divergence(self.state, self.scaling, self.train))
-        if stop % self.steps_per_epoch == 0:
-            # From the history alone, so that a resumed training decides alike.
-            losses = self.history.held_out[:, 0]
-            self.follow_losses()
-            if self.stopping is not None and self.stopping.best_epoch(losses) == len(losses) - 1:
-                self.best = Learned(self.state.params, self.state.layer_state)
+        if records.watch is not None and len(self.history.held_out):
+            self.best = records.watch.best
+        if (start + steps) % self.steps_per_epoch == 0:
+            self.follow_losses()  # from the history alone, so that a resumed training decides alike
         if self.snapshots is not None:
             self.snapshots.follow(self.state)
 

@@ -19,6 +19,7 @@ from pellucid.network import Network
 from pellucid.training.recorder import BINS, Recorder
 from pellucid.training.rows import Rows, Scaling, epoch_order, steps_per_epoch
 from pellucid.training.state import TrainingState
+from pellucid.training.stopping import Learned, Watch
 
 CAPACITY = 4096
 """Most steps of one call: the room for their measurements."""
@@ -104,6 +105,8 @@ class Records(NamedTuple):
     """(room, 2): loss and metric on the held-out rows, one entry for each epoch that ended."""
     memory: PyTree = None
     """The recorder's memory after the last step."""
+    watch: Watch | None = None
+    """Early stopping after the last epoch that ended; None without it."""
 
     def finite_steps(self, steps: int) -> int:
         """Count the steps before the first NaN or infinite loss."""
@@ -113,13 +116,19 @@ class Records(NamedTuple):
 
 @partial(jax.jit, static_argnums=0)
 def advance(
-    program: Program, state: TrainingState, scaling: Scaling, train: Rows, held_out: Rows | None, stop: Array
+    program: Program,
+    state: TrainingState,
+    scaling: Scaling,
+    train: Rows,
+    held_out: Rows | None,
+    stop: Array,
+    watch: Watch | None = None,
 ) -> tuple[TrainingState, Records]:
     """Train from ``state.step`` up to step ``stop``, at most `CAPACITY` steps on.
 
-    Stops early, after the first step whose loss is NaN or infinite.
+    Stops early, after the first step whose loss is NaN or infinite, or where ``watch`` ends the training.
     """
-    return run_steps(program, state, scaling, train, held_out, stop)
+    return run_steps(program, state, scaling, train, held_out, stop, watch)
 
 
 def run_steps(
@@ -129,6 +138,7 @@ def run_steps(
     train: Rows,
     held_out: Rows | None,
     stop: Array,
+    watch: Watch | None = None,
     *,
     together: bool = False,
 ) -> tuple[TrainingState, Records]:
@@ -150,6 +160,7 @@ def run_steps(
         if histograms_every
         else None,
         jnp.zeros((CAPACITY // per_epoch + 2, 2), jnp.float32),
+        watch=watch,
     )
 
     def write(records: Records, step: Array, result: Step) -> Records:
@@ -205,13 +216,21 @@ def run_steps(
             lambda: jnp.full(2, jnp.nan, jnp.float32),
         )
         index = number - start // per_epoch
-        return state, records._replace(epochs=records.epochs.at[index].set(metrics)), finite
+        records = records._replace(epochs=records.epochs.at[index].set(metrics))
+        if records.watch is not None:
+            now, watch = Learned(state.params, state.layer_state), records.watch
+            watch = jax.lax.cond(ended & finite, lambda: watch.observe(metrics[0], now), lambda: watch)
+            records = records._replace(watch=watch)
+        return state, records, finite
 
-    state, records, _ = jax.lax.while_loop(
-        lambda carry: carry[0].step < stop if together else (carry[0].step < stop) & carry[2],
-        epoch,
-        (state, records, jnp.asarray(True)),
-    )
+    def continues(carry: tuple) -> Array:
+        state, records, finite = carry
+        if together:
+            return state.step < stop
+        waiting = True if records.watch is None else records.watch.waiting
+        return (state.step < stop) & finite & waiting
+
+    state, records, _ = jax.lax.while_loop(continues, epoch, (state, records, jnp.asarray(True)))
     return state, records._replace(memory=state.recorder)
 
 

@@ -1,5 +1,6 @@
 """The state of a training, and its arrays by name."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -33,8 +34,6 @@ class TrainingState(NamedTuple):
     """The recorder's memory from one measured step to the next; None where it needs none."""
 
 
-# Compiled whole: layer by layer it would compile a dozen small programs, one after another.
-@partial(jax.jit, static_argnums=(0, 1, 2, 3), static_argnames="recorder")
 def initial_state(
     network: Network,
     optimizer: Optimizer | FromOptax,
@@ -51,6 +50,24 @@ def initial_state(
             f"regularizer.layers names {', '.join(sorted(unknown))}, which the network lacks. Its layers: "
             f"{', '.join(network.names)}."
         )
+    if not isinstance(optimizer, Optimizer):
+        return _initial_state(network, optimizer, regularizer, input_shape, seed, recorder=recorder)
+    same = replace(optimizer, learning_rate=1.0)  # another rate or schedule does not compile this again
+    state = _initial_state(network, same, regularizer, input_shape, seed, recorder=recorder)
+    return with_numbers(state, optimizer)
+
+
+# Compiled whole: layer by layer it would compile a dozen small programs, one after another.
+@partial(jax.jit, static_argnums=(0, 1, 2, 3), static_argnames="recorder")
+def _initial_state(
+    network: Network,
+    optimizer: Optimizer | FromOptax,
+    regularizer: Regularizer | None,
+    input_shape: Shapes,
+    seed: int | Array,
+    *,
+    recorder: Recorder | None = None,
+) -> TrainingState:
     init_key, training_key = jax.random.split(jax.random.key(seed))
     params, layer_state, _ = network.init(init_key, input_shape)
     optimizer_state = optimizer.init(params)
