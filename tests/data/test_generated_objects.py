@@ -302,4 +302,4 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_columns_of_no_values_are_refused_by_name(case):
     with pytest.raises((DataError, ShapeError), match="column 'c' of the dictionary"):
-        read_table({"c": REFUSED[case]})
+        read_table({"c": REFUSED[case], "d": [1, 2]})
