@@ -36,6 +36,7 @@ class Candidate:
         batch: a fixed batch size instead.
         budget: most steps of the first training.
         patience: steps without a lower loss on the validation part, and at least 5 epochs.
+        delta: how much lower a loss must be to count as lower.
         share: fraction of the rows watched.
         stretch: steps of the second training, on all rows, over those that the first one found; 0: the first one's
             best network is kept.
@@ -54,6 +55,7 @@ class Candidate:
     batch: int | None = None
     budget: int = 4000
     patience: int = 200
+    delta: float = 1e-3
     share: float = 0.1
     stretch: float = 2.0
     least: int = 500
@@ -100,7 +102,7 @@ class Candidate:
             optimizer=first,
             epochs=epochs,
             validation=self.share,
-            early_stopping=max(5, -(-self.patience // steps)),
+            early_stopping=pel.EarlyStopping(max(5, -(-self.patience // steps)), self.delta),
         )
         made = run.history.steps_made
         if self.stretch:
@@ -123,13 +125,15 @@ def decay(rate: float, epochs: int) -> dict[str, Any]:
     return {"name": "cosine_decay", "learning_rate": rate, "epochs": epochs}
 
 
-BASE = Candidate(least=0)
-"""What the other candidates vary; the fewest steps were added last."""
+BASE = Candidate(least=0, delta=0)
+"""What the other candidates vary; the fewest steps and the least improvement were added last."""
 
 CANDIDATES = {
     "chosen": Candidate(),
     "no fewest steps": BASE,
     "at least 1,000 steps": replace(BASE, least=1000),
+    "lower by anything": Candidate(delta=0),
+    "lower by 0.003": Candidate(delta=3e-3),
     "stretch 3": replace(BASE, stretch=3),
     "constant rate, stretch 1": replace(BASE, stretch=1, decay=False),
     "best network kept": replace(BASE, stretch=0),

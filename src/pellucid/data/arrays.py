@@ -32,7 +32,7 @@ class Part:
             multilabel float32 ``(rows, labels)`` of 0 and 1; regression float32 ``(rows, outputs)``; translation int32
             ``(rows, steps)`` of word numbers; reconstruction and generation ``x`` itself.
         weights: weight of each row, float32 ``(rows,)``, at least 0; None where all weigh the same.
-        rows: the identity of each row in its source: line of a file, index of a frame or number; None if unknown.
+        rows: the identity of each row in its source: index of a frame, or its number from 0; None if unknown.
         groups: the number of each row's group, which is never divided; None where there are no groups.
         missing: mask of the inputs that were missing and filled in, bool as ``x``; None where none was.
 

@@ -19,7 +19,7 @@ from pellucid.data.preprocessing import SCALINGS, Preprocessing
 from pellucid.data.reading import read_table
 from pellucid.data.splits import held_out_rows
 from pellucid.data.table import Table, Texts, normal
-from pellucid.data.tables import MISSING, Missing, TableEncoder, check_digits, target_values
+from pellucid.data.tables import MISSING, Missing, TableEncoder, check_digits, target_values, whole_numbers
 from pellucid.data.targets import UNTARGETED, Target, Task, infer_target
 
 SCALING_NAMES = ("auto", "standardise", "min_max", "none")
@@ -106,17 +106,11 @@ def make_dataset(
         apart = _Apart(_of_rows(weights, "weights"), _of_rows(groups, "groups"))
         targets = _names(y) if named else ()
         given = None if named or y is None else _given(y, task)
+        table = table if name is None else replace(table, name=name)
+        filled: Missing = missing or "median"
+        encoded = _encoded(table, targets, given, apart, kinds=columns or {}, missing=filled, task=task)
         options: dict[str, Any] = {"task": task, "classes": classes, "held_out": held_out, "seed": seed}
-        return _of_table(
-            table if name is None else replace(table, name=name),
-            targets,
-            given,
-            apart,
-            kinds=columns or {},
-            missing=missing or "median",
-            preprocessing=preprocessing,
-            **options,
-        )
+        return _divided_dataset(encoded, preprocessing=preprocessing, **options)
     x = as_inputs(x)
     if y is None:
         task = task or "reconstruction"
@@ -252,8 +246,9 @@ def load_table(
         held_out = read_table(held_out, texts=verbatim, **reading)
     elif hasattr(held_out, "columns"):
         held_out = read_table(held_out)
-    options: dict[str, Any] = {"task": task, "held_out": held_out, "seed": seed}
-    return _of_table(table, targets, None, apart, kinds=kinds, missing=missing, **options)
+    encoded = _encoded(table, targets, None, apart, kinds=kinds, missing=missing, task=task)
+    del table  # the rows are held twice now, and once more below
+    return _divided_dataset(encoded, task=task, held_out=held_out, seed=seed)
 
 
 class _Apart(NamedTuple):
@@ -288,7 +283,27 @@ def is_table(x: Any) -> bool:
     return isinstance(x, (Mapping, Table)) or hasattr(x, "columns") or hasattr(x, "column_names")
 
 
-def _of_table(
+class _Encoded(NamedTuple):
+    """The rows of a table as arrays, not yet divided."""
+
+    name: str
+    source: str
+    encoder: TableEncoder
+    x: np.ndarray
+    missing: np.ndarray | None
+    y: np.ndarray | None
+    """Targets as they came; None without any."""
+    rows: np.ndarray
+    apart: _Apart
+    notes: tuple[str, ...]
+
+    def take(self, kept: np.ndarray) -> "_Encoded":
+        """Only some of the rows."""
+        missing, y = (None if values is None else values[kept] for values in (self.missing, self.y))
+        return self._replace(x=self.x[kept], missing=missing, y=y, rows=self.rows[kept], apart=_taken(self.apart, kept))
+
+
+def _encoded(
     table: Table,
     targets: tuple[str, ...],
     given: _Given | None,
@@ -297,67 +312,72 @@ def _of_table(
     kinds: Mapping[str, str],
     missing: Missing,
     task: Task | None,
+) -> _Encoded:
+    """Encode the rows of a table; missing inputs are NaN."""
+    notes, values = list(table.notes), None if given is None else given.values
+    if targets:
+        values, absent = target_values(table, targets, task)
+        values = whole_numbers(values[~absent])
+        if absent.any():
+            if missing == "refuse" or absent.all():
+                raise DataError(
+                    f"the target {_shown(targets)} has no value at {table.row_name(int(absent.argmax()))}, "
+                    f"{int(absent.sum()):,} rows in all. A target is never filled in: correct it, or say "
+                    f"{option('missing', 'drop')}."
+                )
+            kept = np.flatnonzero(~absent)
+            table, apart = table.take(kept), _taken(apart, kept)
+            notes.append(f"{int(absent.sum()):,} rows without a target left out")
+    encoder = TableEncoder.fitted(table, kinds, missing, (*targets, *apart.columns), _shown(targets))
+    encoder = replace(encoder, targets=targets if given is None else given.names)
+    table = encoder.parsed(table)
+    x, mask, _ = encoder.encode_raw(table)
+    check_digits(encoder, table)
+    if mask is not None and missing == "refuse":
+        encoder.fill(x, mask, table)  # says where
+    rows = _Encoded(table.name, table.source, encoder, x, mask, values, table.row_labels(), apart, tuple(notes))
+    if mask is None or missing != "drop":
+        return rows
+    kept = np.flatnonzero(~mask.any(axis=1))
+    if not len(kept):
+        raise DataError(f"every row of {table.source} has a missing value: dropped, none is left.")
+    note = f"{table.rows - len(kept):,} rows with missing values left out"
+    return rows.take(kept)._replace(missing=None, notes=(*notes, note))
+
+
+def _divided_dataset(
+    encoded: _Encoded,
+    *,
+    task: Task | None,
     held_out: Any,
     seed: int,
     classes: Sequence[str] | None = None,
     preprocessing: Preprocessing | str = "auto",
 ) -> Dataset:
-    notes = list(table.notes)
-    values: Any = None
-    if targets:
-        values, absent = target_values(table, targets, task)
-        if absent.any():
-            if missing == "refuse" or absent.all():
-                row = int(absent.argmax())
-                raise DataError(
-                    f"the target {' or '.join(map(repr, targets))} has no value at {table.row_name(row)}, "
-                    f"{int(absent.sum()):,} rows in all. A target is never filled in: correct it, or say "
-                    f"{option('missing', 'drop')}."
-                )
-            kept = np.flatnonzero(~absent)
-            table, values, apart = table.take(kept), values[kept], _taken(apart, kept)
-            notes.append(f"{int(absent.sum()):,} rows without a target left out")
-    elif given is not None:
-        values, targets = given
-    encoder = TableEncoder.fitted(
-        table, kinds, missing, (*(targets if given is None else ()), *apart.columns), _shown(targets)
-    )
-    table = encoder.parsed(table)
-    x, mask, _ = encoder.encode_raw(table)
-    check_digits(encoder, table)
-    rows = table.row_labels()
-    if mask is not None and missing == "refuse":
-        encoder.fill(x, mask, table)  # says where
-    if mask is not None and missing == "drop":
-        kept = np.flatnonzero(~mask.any(axis=1))
-        if not len(kept):
-            raise DataError(f"every row of {table.source} has a missing value: dropped, none is left.")
-        x, rows, apart, mask = x[kept], rows[kept], _taken(apart, kept), None
-        values = None if values is None else values[kept]
-        notes.append(f"{table.rows - len(kept):,} rows with missing values left out")
+    """Divide encoded rows, and estimate from those to train on what is filled in and how it is scaled."""
+    encoder, values, apart, notes = encoded.encoder, encoded.y, encoded.apart, list(encoded.notes)
     if values is None:
         task = task or "reconstruction"
         require(task, OneOf(UNTARGETED), "task", "Any other task needs targets y.")
-        target, y = Target(task), x
+        target, y = Target(task), encoded.x
     else:
-        labels = targets if len(targets) > 1 and np.isin(values, (0, 1)).all() else None
+        labels = encoder.targets if len(encoder.targets) > 1 and np.isin(values, (0, 1)).all() else None
         target = infer_target(values, task=task, classes=classes or labels)
         y = target.encode(values)
-    weights = as_weights(apart.weights, len(x))
-    whole = Part(x, y, weights, rows, _codes(apart.groups), mask)
-    encoder = replace(encoder, targets=targets, task=target.task, classes=target.classes)
+    weights = as_weights(apart.weights, len(y))
+    whole = Part(encoded.x, y, weights, encoded.rows, _codes(apart.groups), encoded.missing)
+    encoder = replace(encoder, task=target.task, classes=target.classes)
+    order: Literal["none", "time", "groups"] = "none"
     if isinstance(held_out, Table):
-        train, rest, order, how = whole, _held_out_table(held_out, encoder, target, apart, notes), "none", ""
+        train, rest = whole, _held_out_table(held_out, encoder, target, apart, notes)
     elif isinstance(held_out, tuple):
-        part = _given_table_part(held_out, encoder, target)
-        train, rest, order, how = whole, part, "none", ""
+        train, rest = whole, _given_table_part(held_out, encoder, target)
     else:
         train, rest, order, how = _divided(whole, target, held_out, seed, time=apart.time is not None)
-    if how:
-        notes.append(f"held out: {how}")
+        notes += [f"held out: {how}"] if how else []
     fixed = isinstance(preprocessing, Preprocessing)
     data = Dataset(
-        table.name,
+        encoded.name,
         train,
         rest,
         target.task,
@@ -365,17 +385,16 @@ def _of_table(
         encoder.features,
         preprocessing if fixed else Preprocessing(),
         encoder=encoder,
-        source=table.source.strip("'"),
-        targets=targets,
+        source=encoded.source.strip("'"),
+        targets=encoder.targets,
         scaling=None if fixed else preprocessing,
         order=order,
-        notes=(*_target_notes(target, targets), *_column_notes(encoder), *notes),
-    )
-    data = data.refit(train, rest)
-    if mask is None:
+        notes=(*_target_notes(target, encoder.targets), *_column_notes(encoder), *notes),
+    ).refit(train, rest)
+    if encoded.missing is None:
         return data
     assert isinstance(data.encoder, TableEncoder)
-    return replace(data, notes=(*data.notes, *data.encoder.fill(x, mask)[1]))
+    return replace(data, notes=(*data.notes, *data.encoder.fill(encoded.x, encoded.missing)[1]))
 
 
 def _shown(targets: Sequence[str]) -> str:

@@ -161,7 +161,7 @@ class Table:
         return f"row {number if self.labels is None else self.labels[number]!r}"
 
     def row_labels(self) -> np.ndarray:
-        """The identity of each row: the line of a file, the index of a frame, or the number of the row."""
+        """The identity of each row: the index of a frame, or the number of the row in its source, from 0."""
         if self.labels is None:
             return self.numbers
         return np.array([self.labels[number] for number in self.numbers], object)

@@ -14,6 +14,7 @@ from pellucid.data import Dataset
 from pellucid.functions.schedules import watches_loss
 from pellucid.optimizers import FromOptax, Optimizer
 from pellucid.runs.experiment import Experiment, as_early_stopping
+from pellucid.training import EarlyStopping
 
 TASKS = ("binary", "multiclass", "multilabel", "regression", "reconstruction")
 """Tasks that the recipe is for."""
@@ -21,6 +22,9 @@ STEPS = 4000
 """Most steps, of few rows in the first of two trainings."""
 PATIENCE = 200
 """Steps without a lower loss on the validation part before the end …"""
+LEAST_IMPROVEMENT = 1e-3
+"""What counts as lower for few rows of classes or numbers: a loss that creeps towards 0 does not keep the first
+training going."""
 PATIENT_EPOCHS = 5
 """… and at least so many epochs."""
 STEPS_OF_MANY = 10_000
@@ -144,7 +148,9 @@ def complete(
         return Settled(settings, None, (f"{length}, the rows being too few to set some aside", *choices))
     settings.setdefault("validation", fraction)
     patience = PATIENCE_OF_MANY if many else PATIENCE
-    settings.setdefault("early_stopping", max(PATIENT_EPOCHS, -(-patience // per_epoch)))
+    patience = max(PATIENT_EPOCHS, -(-patience // per_epoch))
+    least = 0.0 if many or data.task == "reconstruction" else LEAST_IMPROVEMENT
+    settings.setdefault("early_stopping", EarlyStopping(patience, least))
     stopping = as_early_stopping(settings["early_stopping"])
     assert stopping is not None
     length += f", fewer where the loss on {fraction:.0%} of the rows, set aside, does not fall for {stopping.patience}"
