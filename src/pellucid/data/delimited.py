@@ -146,11 +146,14 @@ class _Reader:
 
     def read(self) -> dict[str, Values]:
         """The columns."""
+        import pyarrow
+
         self._survey()
         columns, late = self._convert(self.layout.names)
         if late:  # read as numbers at first, but not all of them are
             self.texts |= late
             columns |= self._convert(tuple(late))[0]
+        pyarrow.system_memory_pool().release_unused()
         return {name: columns[name] for name in self.layout.names}
 
     def _convert(self, names: Sequence[str]) -> tuple[dict[str, Values], set[str]]:
