@@ -204,11 +204,11 @@ WORKLOAD = Workload(
     "defaults",
     "All defaults on public tables",
     f"{len(REPORTED)} tables that decided nothing (`benchmarks/tables.py`), {SPLITS} splits each with a fifth of the "
-    "rows held out: accuracy, or R². `pellucid.train(None, …)` takes the columns as they are; scikit-learn's MLP has an encoder "
-    "(median for missing numbers, standardised; categories one-hot) and, of a regression, its targets "
-    "standardised; HistGradientBoosting takes the columns as they are. A fit of pellucid is the second on the same "
-    "rows, when its programs are compiled; its encoding counts, as the others'. One sample of a rank, a score "
-    "of all tables or a time is one table: the mean, or median, of its splits.",
+    "rows held out: accuracy, or R². `pellucid.train(None, …)` and HistGradientBoosting take the columns as they are; "
+    "scikit-learn's MLP has an encoder (median for missing numbers, standardised; categories one-hot) and, of a "
+    "regression, standardised targets. A fit of pellucid is the second on the same rows, when its programs are "
+    "compiled; encoding counts in all. One sample of a rank, a score of all tables or a time is one table: the mean, "
+    "or median, of its splits.",
     measure,
     (
         Target(RANKS, "mean better than the MLP's by at least 0", _lead, 0.0),
