@@ -643,7 +643,8 @@ def test_progress_is_silent_where_it_is_not_wanted(capfd):
     pel.train((8,), IRIS, epochs=4)
     out, message = capfd.readouterr()
     assert out == ""
-    *epochs, doctor = [line.partition(":")[0] for line in message.splitlines()]
+    choices, *epochs, doctor = [line.partition(":")[0] for line in message.splitlines()]
+    assert choices == "output layer"  # what was chosen is said first
     assert epochs == [f"epoch {i}/4" for i in range(1, 5)]
     assert doctor.startswith("the doctor suspects too few epochs")
 
