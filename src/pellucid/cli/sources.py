@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pellucid.cli.settings import Names, is_given
+from pellucid.cli.settings import Names
 
 
 class KindOf(click.ParamType):
@@ -167,6 +167,3 @@ def _needs_target(network: Any) -> bool:
 def reading_settings(options: dict[str, Any]) -> dict[str, Any]:
     """The options of how a table is read, as `pellucid.data.reading.read_table` takes them."""
     return {name: options[name] for name in ("na", "header", "names", "encoding") if options.get(name) is not None}
-
-
-__all__ = ["DATA", "data_options", "data_settings", "is_file", "is_given", "path_of", "reading_options"]

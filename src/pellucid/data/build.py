@@ -329,7 +329,9 @@ def _encoded(
             table, apart = table.take(kept), _taken(apart, kept)
             notes.append(f"{int(absent.sum()):,} rows without a target left out")
     encoder = TableEncoder.fitted(table, kinds, missing, (*targets, *apart.columns), _shown(targets))
-    encoder = replace(encoder, targets=targets if given is None else given.names)
+    columns = tuple(c.without_days() if c.name == apart.time else c for c in encoder.columns)
+    columns = columns if any(column.features for column in columns) else encoder.columns
+    encoder = replace(encoder, columns=columns, targets=targets if given is None else given.names)
     table = encoder.parsed(table)
     x, mask, _ = encoder.encode_raw(table)
     check_digits(encoder, table)
@@ -375,6 +377,9 @@ def _divided_dataset(
     else:
         train, rest, order, how = _divided(whole, target, held_out, seed, time=apart.time is not None)
         notes += [f"held out: {how}"] if how else []
+        dates = [column.name for column in encoder.inputs if column.kind == "date"]
+        if rest is not None and order == "none" and dates:
+            notes.append(f"to hold out the last in time instead, say {option('time', dates[0])}")
     fixed = isinstance(preprocessing, Preprocessing)
     data = Dataset(
         encoded.name,

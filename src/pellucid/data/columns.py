@@ -62,6 +62,12 @@ class Column:
         mark = "=" if self.kind == "category" else " has "
         return [f"{self.name}{mark}{value}" for value in self.categories]
 
+    def without_days(self) -> "Column":
+        """The column without its number of days: one that the training never reached says nothing of the future."""
+        if self.kind != "date":
+            return self
+        return replace(self, categories=tuple(part for part in self.categories if part != "days"))
+
     def parse(self, table: Table) -> Values:
         """The values of its column in a table, by its kind.
 

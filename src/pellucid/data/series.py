@@ -159,7 +159,7 @@ def series_dataset(
             f"{option('window', max(1, table.rows // 4))}."
         )
     rows = TableEncoder.fitted(table, dict(kinds), "median" if missing == "drop" else missing)
-    rows = replace(rows, columns=tuple(_without_days(column) for column in rows.columns))
+    rows = replace(rows, columns=tuple(column.without_days() for column in rows.columns))
     x, mask, _ = rows.encode_raw(table)
     train, drawn, _ = held_out_rows(held_out, np.zeros(count), seed=0, stratify=False, time=True)
     known = len(train) + window if drawn is not None else table.rows
@@ -211,15 +211,6 @@ def _uneven(table: Table, time: str | None) -> tuple[str, ...]:
         f"times in {time!r} that repeat: {twice:,}": twice,
     }
     return tuple(note for note, count in notes.items() if count)
-
-
-def _without_days(column: Any) -> Any:
-    # A number of days that the training never reached says nothing of the future.
-    return (
-        replace(column, categories=tuple(p for p in column.categories if p != "days"))
-        if column.kind == "date"
-        else column
-    )
 
 
 def _naive(values: np.ndarray, windows: np.ndarray, window: int, horizon: int) -> dict[str, np.ndarray]:
