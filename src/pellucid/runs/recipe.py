@@ -153,7 +153,8 @@ def complete(
     settings.setdefault("early_stopping", EarlyStopping(patience, least))
     stopping = as_early_stopping(settings["early_stopping"])
     assert stopping is not None
-    length += f", fewer where the loss on {fraction:.0%} of the rows, set aside, does not fall for {stopping.patience}"
+    length += f", fewer where the loss on {fraction:.0%} of the rows, set aside, does not fall"
+    length += f" by {stopping.min_delta:g}" * (stopping.min_delta > 0) + f" in {stopping.patience} epochs"
     if many or decided or "validation" in given:
         return Settled(settings, None, (length, *choices))
     usual = {field.name: field.default for field in msgspec.structs.fields(Experiment)}
