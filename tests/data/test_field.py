@@ -6,7 +6,7 @@ import pytest
 import scipy.sparse
 
 import pellucid as pel
-from pellucid.core.errors import DataError
+from pellucid.core.errors import DataError, ShapeError
 from pellucid.data.preprocessing import usual_preprocessing
 
 SHORT = {"epochs": 2, "progress": False}
@@ -284,3 +284,10 @@ def test_a_run_on_arrays_says_that_a_file_is_no_array(tmp_path, rng):
     run = pel.train((4,), (rng.normal(size=(40, 2)), [0, 1] * 20), **SHORT)
     with pytest.raises(DataError, match="trained on"):
         run.predict(str(csv_of(tmp_path, {"a": [1], "b": [2]})))
+
+
+def test_an_array_of_another_width_is_refused_with_the_columns_that_are_meant():
+    rows = [{"size": float(i), "city": "ab"[i % 2], "y": 1.5 * i} for i in range(40)]
+    run = pel.train((4,), pel.load_table(rows, "y"), epochs=1, progress=False)
+    with pytest.raises(ShapeError, match=r"the 2 that the inputs are made of: size, city\. Received shape \(2, 5\)"):
+        run.predict(np.zeros((2, 5)))

@@ -225,7 +225,8 @@ class Trained:
         if not isinstance(x, (np.ndarray, jax.Array)) or x.dtype.kind not in "biuf" or np.ma.is_masked(x):
             return False
         columns = len(encoder.inputs) if isinstance(encoder, TableEncoder) else 0
-        return x.ndim != 2 or x.shape[1] != columns or (x.dtype == np.float32 and x.shape[1:] == self.facts.input_shape)
+        fits = x.shape[1:] == self.facts.input_shape
+        return x.ndim != 2 or (fits and (x.shape[1] != columns or x.dtype == np.float32))
 
     def outputs(self, x: Any, unknown: bool = False) -> np.ndarray:
         """Compute the outputs: numbers of a regression in the target's own units, probabilities of a classifier.
