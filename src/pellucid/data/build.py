@@ -3,23 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
 from pellucid.core.constraints import OneOf, require
 from pellucid.core.errors import DataError, ShapeError
-from pellucid.core.interface import option
 from pellucid.data.arrays import Dataset, Encoder, Part, as_weights, fit_preprocessing
-from pellucid.data.columns import DECLARED
-from pellucid.data.encoding import as_array, as_inputs, plain
-from pellucid.data.numerals import number_of
+from pellucid.data.encoding import as_array, as_inputs
 from pellucid.data.objects import dense
-from pellucid.data.preprocessing import SCALINGS, Preprocessing
+from pellucid.data.preprocessing import Preprocessing
 from pellucid.data.reading import read_table
-from pellucid.data.splits import held_out_rows
-from pellucid.data.table import Table, Texts, normal
-from pellucid.data.tables import MISSING, Missing, TableEncoder, check_digits, target_values, whole_numbers
+from pellucid.data.rows import Apart, Given, codes_of, divide_part, divide_rows, encode_rows, target_notes, weights_of
+from pellucid.data.table import Table, normal
+from pellucid.data.tables import MISSING, Missing, target_values
 from pellucid.data.targets import UNTARGETED, Target, Task, infer_target
 
 SCALING_NAMES = ("auto", "standardise", "min_max", "none")
@@ -103,14 +100,14 @@ def make_dataset(
         table = read_table(x)
         if named and not all(normal(n) in table.columns for n in ([y] if isinstance(y, str) else y)):
             named = isinstance(y, str)  # texts of as many rows are labels, not names of columns
-        apart = _Apart(_of_rows(weights, "weights"), _of_rows(groups, "groups"))
+        apart = Apart(_of_rows(weights, "weights"), _of_rows(groups, "groups"))
         targets = _names(y) if named else ()
         given = None if named or y is None else _given(y, task)
         table = table if name is None else replace(table, name=name)
         filled: Missing = missing or "median"
-        encoded = _encoded(table, targets, given, apart, kinds=columns or {}, missing=filled, task=task)
+        encoded = encode_rows(table, targets, given, apart, kinds=columns or {}, missing=filled, task=task)
         options: dict[str, Any] = {"task": task, "classes": classes, "held_out": held_out, "seed": seed}
-        return _divided_dataset(encoded, preprocessing=preprocessing, **options)
+        return divide_rows(encoded, preprocessing=preprocessing, **options)
     x = as_inputs(x)
     if y is None:
         task = task or "reconstruction"
@@ -125,7 +122,7 @@ def make_dataset(
     if isinstance(held_out, tuple):
         train, rest, order = whole, _given_part(held_out, whole, target), "none"
     else:
-        train, rest, order, _ = _divided(whole, target, held_out, seed, time=False)
+        train, rest, order, _ = divide_part(whole, target, held_out, seed, time=False)
     fixed = isinstance(preprocessing, Preprocessing)
     return Dataset(
         name or "arrays",
@@ -140,7 +137,7 @@ def make_dataset(
         targets=names,
         scaling=None if fixed else preprocessing,
         order=order,
-        notes=_target_notes(target),
+        notes=target_notes(target),
     )
 
 
@@ -236,8 +233,8 @@ def load_table(
     for what, column in special.items():
         if column is not None and table.find(column) in targets:
             raise DataError(f"the target {column!r} cannot be the {what} too.")
-    apart = _Apart(
-        None if weights is None else _weights(table, table.find(weights)),
+    apart = Apart(
+        None if weights is None else weights_of(table, table.find(weights)),
         None if group is None else np.array(table.texts(table.find(group)).to_list(), object),
         tuple(table.find(column) for column in special.values() if column is not None),
         time,
@@ -246,25 +243,9 @@ def load_table(
         held_out = read_table(held_out, texts=verbatim, **reading)
     elif hasattr(held_out, "columns"):
         held_out = read_table(held_out)
-    encoded = _encoded(table, targets, None, apart, kinds=kinds, missing=missing, task=task)
+    encoded = encode_rows(table, targets, None, apart, kinds=kinds, missing=missing, task=task)
     del table  # the rows are held twice now, and once more below
-    return _divided_dataset(encoded, task=task, held_out=held_out, seed=seed)
-
-
-class _Apart(NamedTuple):
-    """What is known of the rows beside inputs and targets."""
-
-    weights: np.ndarray | None = None
-    groups: np.ndarray | None = None
-    columns: tuple[str, ...] = ()
-    time: str | None = None
-
-
-class _Given(NamedTuple):
-    """Targets that are given beside the inputs."""
-
-    values: np.ndarray
-    names: tuple[str, ...] = ()
+    return divide_rows(encoded, task=task, held_out=held_out, seed=seed)
 
 
 def is_table(x: Any) -> bool:
@@ -283,177 +264,6 @@ def is_table(x: Any) -> bool:
     return isinstance(x, (Mapping, Table)) or hasattr(x, "columns") or hasattr(x, "column_names")
 
 
-class _Encoded(NamedTuple):
-    """The rows of a table as arrays, not yet divided."""
-
-    name: str
-    source: str
-    encoder: TableEncoder
-    x: np.ndarray
-    missing: np.ndarray | None
-    y: np.ndarray | None
-    """Targets as they came; None without any."""
-    rows: np.ndarray
-    apart: _Apart
-    notes: tuple[str, ...]
-
-    def take(self, kept: np.ndarray) -> "_Encoded":
-        """Only some of the rows."""
-        missing, y = (None if values is None else values[kept] for values in (self.missing, self.y))
-        return self._replace(x=self.x[kept], missing=missing, y=y, rows=self.rows[kept], apart=_taken(self.apart, kept))
-
-
-def _encoded(
-    table: Table,
-    targets: tuple[str, ...],
-    given: _Given | None,
-    apart: _Apart,
-    *,
-    kinds: Mapping[str, str],
-    missing: Missing,
-    task: Task | None,
-) -> _Encoded:
-    """Encode the rows of a table; missing inputs are NaN."""
-    notes, values = list(table.notes), None if given is None else given.values
-    if targets:
-        values, absent = target_values(table, targets, task)
-        values = whole_numbers(values[~absent])
-        if absent.any():
-            if missing == "refuse" or absent.all():
-                raise DataError(
-                    f"the target {_shown(targets)} has no value at {table.row_name(int(absent.argmax()))}, "
-                    f"{int(absent.sum()):,} rows in all. A target is never filled in: correct it, or say "
-                    f"{option('missing', 'drop')}."
-                )
-            kept = np.flatnonzero(~absent)
-            table, apart = table.take(kept), _taken(apart, kept)
-            notes.append(f"{int(absent.sum()):,} rows without a target left out")
-    encoder = TableEncoder.fitted(table, kinds, missing, (*targets, *apart.columns), _shown(targets))
-    columns = tuple(c.without_days() if c.name == apart.time else c for c in encoder.columns)
-    columns = columns if any(column.features for column in columns) else encoder.columns
-    encoder = replace(encoder, columns=columns, targets=targets if given is None else given.names)
-    table = encoder.parsed(table)
-    x, mask, _ = encoder.encode_raw(table)
-    check_digits(encoder, table)
-    if mask is not None and missing == "refuse":
-        encoder.fill(x, mask, table)  # says where
-    rows = _Encoded(table.name, table.source, encoder, x, mask, values, table.row_labels(), apart, tuple(notes))
-    if mask is None or missing != "drop":
-        return rows
-    kept = np.flatnonzero(~mask.any(axis=1))
-    if not len(kept):
-        raise DataError(f"every row of {table.source} has a missing value: dropped, none is left.")
-    note = f"{table.rows - len(kept):,} rows with missing values left out"
-    return rows.take(kept)._replace(missing=None, notes=(*notes, note))
-
-
-def _divided_dataset(
-    encoded: _Encoded,
-    *,
-    task: Task | None,
-    held_out: Any,
-    seed: int,
-    classes: Sequence[str] | None = None,
-    preprocessing: Preprocessing | str = "auto",
-) -> Dataset:
-    """Divide encoded rows, and estimate from those to train on what is filled in and how it is scaled."""
-    encoder, values, apart, notes = encoded.encoder, encoded.y, encoded.apart, list(encoded.notes)
-    if values is None:
-        task = task or "reconstruction"
-        require(task, OneOf(UNTARGETED), "task", "Any other task needs targets y.")
-        target, y = Target(task), encoded.x
-    else:
-        labels = encoder.targets if len(encoder.targets) > 1 and np.isin(values, (0, 1)).all() else None
-        target = infer_target(values, task=task, classes=classes or labels)
-        y = target.encode(values)
-    weights = as_weights(apart.weights, len(y))
-    whole = Part(encoded.x, y, weights, encoded.rows, _codes(apart.groups), encoded.missing)
-    encoder = replace(encoder, task=target.task, classes=target.classes)
-    order: Literal["none", "time", "groups"] = "none"
-    if isinstance(held_out, Table):
-        train, rest = whole, _held_out_table(held_out, encoder, target, apart, notes)
-    elif isinstance(held_out, tuple):
-        train, rest = whole, _given_table_part(held_out, encoder, target)
-    else:
-        train, rest, order, how = _divided(whole, target, held_out, seed, time=apart.time is not None)
-        notes += [f"held out: {how}"] if how else []
-        dates = [column.name for column in encoder.inputs if column.kind == "date"]
-        if rest is not None and order == "none" and dates:
-            notes.append(f"to hold out the last in time instead, say {option('time', dates[0])}")
-    fixed = isinstance(preprocessing, Preprocessing)
-    data = Dataset(
-        encoded.name,
-        train,
-        rest,
-        target.task,
-        target.classes,
-        encoder.features,
-        preprocessing if fixed else Preprocessing(),
-        encoder=encoder,
-        source=encoded.source.strip("'"),
-        targets=encoder.targets,
-        scaling=None if fixed else preprocessing,
-        order=order,
-        notes=(*_target_notes(target, encoder.targets), *_column_notes(encoder), *notes),
-    ).refit(train, rest)
-    if encoded.missing is None:
-        return data
-    assert isinstance(data.encoder, TableEncoder)
-    return replace(data, notes=(*data.notes, *data.encoder.fill(encoded.x, encoded.missing)[1]))
-
-
-def _shown(targets: Sequence[str]) -> str:
-    return " and ".join(map(repr, targets)) or "the targets"
-
-
-def _target_notes(target: Target, names: Sequence[str] = ()) -> tuple[str, ...]:
-    return (f"{f'target {_shown(names)}' if names else 'target'}: {target.reason}",) if target.reason else ()
-
-
-def _column_notes(encoder: TableEncoder) -> tuple[str, ...]:
-    """Columns that are left out, and those that are read as something that is not plain to see."""
-    left_out = [f"{c.name} ({c.kind}: {c.reason})" for c in encoder.columns if not c.features and c.reason != DECLARED]
-    read = [f"{c.name} ({c.reason})" for c in encoder.inputs if c.reason.startswith(("numbers,", "dates,", "digits"))]
-    notes = [f"left out: {', '.join(left_out)}"] if left_out else []
-    return (*notes, *([f"read: {', '.join(read)}"] if read else []))
-
-
-def _taken(apart: _Apart, rows: np.ndarray) -> _Apart:
-    weights, groups = (None if values is None else values[rows] for values in (apart.weights, apart.groups))
-    return apart._replace(weights=weights, groups=groups)
-
-
-def _divided(
-    whole: Part, target: Target, held_out: Any, seed: int, time: bool
-) -> tuple[Part, Part | None, Literal["none", "time", "groups"], str]:
-    stratify = target.task in ("binary", "multiclass")
-    options: dict[str, Any] = {"seed": seed, "stratify": stratify, "classes": target.classes}
-    train, drawn, how = held_out_rows(held_out, whole.y, time=time, groups=whole.groups, **options)
-    order = "groups" if whole.groups is not None else "time" if time or held_out == "last" else "none"
-    return whole.take(train), None if drawn is None else whole.take(drawn), order, how
-
-
-def _held_out_table(table: Table, encoder: TableEncoder, target: Target, apart: _Apart, notes: list[str]) -> Part:
-    values, absent = target_values(table, encoder.targets, encoder.task)
-    if absent.any():
-        table, values = table.take(np.flatnonzero(~absent)), values[~absent]
-        notes.append(f"{int(absent.sum()):,} held-out rows without a target left out")
-    x, mask, strange = encoder.encode_raw(table, unknown=True)
-    if strange:
-        rows = int(np.any(list(strange.values()), axis=0).sum())
-        notes.append(f"{rows:,} held-out rows have a category that the training rows do not: {', '.join(strange)}")
-    weights = _weights(table, apart.columns[0]) if apart.weights is not None else None
-    return Part(x, target.encode(values), as_weights(weights, len(x)), table.row_labels(), None, mask)
-
-
-def _given_table_part(held_out: tuple[Any, ...], encoder: TableEncoder, target: Target) -> Part:
-    x, y, *weights = held_out
-    table = encoder.read(x)
-    encoded, mask, _ = encoder.encode_raw(table)
-    weighed = as_weights(weights[0] if weights else None, len(encoded))
-    return Part(encoded, target.encode(as_array(y, "y")), weighed, table.row_labels(), None, mask)
-
-
 def _names(target: str | Sequence[str]) -> tuple[str, ...]:
     names = (target,) if isinstance(target, str) else tuple(target)
     if not names:
@@ -461,48 +271,26 @@ def _names(target: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(map(normal, names))
 
 
-def _given(y: Any, task: Task | None) -> _Given:
+def _given(y: Any, task: Task | None) -> Given:
     """Targets that are given beside the inputs, with the names that they have."""
     if is_table(y):
         table = read_table(y)
         values, absent = target_values(table, tuple(table.columns), task)
         if absent.any():
             raise DataError(f"y has no value at {table.row_name(int(absent.argmax()))}: a target is never filled in.")
-        return _Given(values, tuple(table.columns))
+        return Given(values, tuple(table.columns))
     name = getattr(y, "name", None)
-    return _Given(as_array(y, "y"), (normal(name),) if isinstance(name, str) and name else ())
+    return Given(as_array(y, "y"), (normal(name),) if isinstance(name, str) and name else ())
 
 
 def _of_rows(values: Any, name: str) -> np.ndarray | None:
     return None if values is None else as_array(values, name)
 
 
-def _codes(groups: np.ndarray | None) -> np.ndarray | None:
-    return None if groups is None else np.unique([str(group) for group in groups], return_inverse=True)[1]
-
-
-def _weights(table: Table, name: str) -> np.ndarray:
-    column = table.columns[name]
-    if isinstance(column, Texts):
-        numbers = [number_of(text) if text else None for text in column.to_list()]
-        values = np.array([np.nan if number is None else number for number in numbers])
-    else:
-        values = column
-    wrong = ~(np.isfinite(values) & (values >= 0))
-    if wrong.any():
-        row = int(wrong.argmax())
-        value = "no value" if table.missing(name)[row] else repr(plain(table.texts(name).to_list()[row]))
-        raise DataError(
-            f"the column of weights {name!r} holds {value} at {table.row_name(row)}: a weight is a number of at least "
-            "0, and 0 leaves a row out. A weight is never filled in: correct it, or take its row out."
-        )
-    return values
-
-
 def _part(target: Target, x: Any, y: Any, weights: Any = None, groups: Any = None) -> Part:
     x = as_inputs(x)
     encoded = x if target.task in UNTARGETED else target.encode(y)
-    codes = _codes(_of_rows(groups, "groups"))
+    codes = codes_of(_of_rows(groups, "groups"))
     if codes is not None and len(codes) != len(x):
         raise ShapeError(f"{len(x)} rows need as many groups, one for each. Received: {len(codes)}.")
     return Part(x, encoded, as_weights(weights, len(x)), np.arange(len(x)), codes)
@@ -519,6 +307,3 @@ def _given_part(held_out: tuple[Any, ...], train: Part, target: Target) -> Part:
                 f"shape {trained.shape[1:]}. Both must be alike."
             )
     return part
-
-
-__all__ = ["SCALINGS", "is_table", "load_table", "make_dataset"]
