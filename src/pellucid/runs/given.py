@@ -36,6 +36,7 @@ def dataset_of(
         InvalidValue: none of these, or inputs alone for a network that needs targets.
 
     Example:
+        >>> import numpy as np
         >>> dataset_of(np.eye(10), "autoencoder", None, seed=0).task
         'reconstruction'
         >>> dataset_of((np.eye(10), np.array([-1.0, 1.0] * 5)), (4,), None, seed=0).classes
