@@ -291,3 +291,15 @@ def test_an_array_of_another_width_is_refused_with_the_columns_that_are_meant():
     run = pel.train((4,), pel.load_table(rows, "y"), epochs=1, progress=False)
     with pytest.raises(ShapeError, match=r"the 2 that the inputs are made of: size, city\. Received shape \(2, 5\)"):
         run.predict(np.zeros((2, 5)))
+
+
+@pytest.mark.parametrize(("write", "kind", "task"), [("{}", int, "multiclass"), ("{}.0", float, "regression")])
+def test_whole_numbers_are_grades_unless_they_are_written_with_a_point(tmp_path, write, kind, task):
+    grades = [3 + i % 5 for i in range(60)]
+    path = table(tmp_path, "x,grade\n" + "\n".join(f"{i % 7},{write.format(g)}" for i, g in enumerate(grades)))
+    columns = {"x": np.arange(60.0) % 7, "grade": np.array(grades, kind)}
+    rows = [{"x": i % 7, "grade": kind(grade)} for i, grade in enumerate(grades)]
+    for source in (path, columns, rows, pd.DataFrame(columns)):
+        assert pel.load_table(source, "grade").task == task
+    zeros_and_ones = {"x": columns["x"], "ill": np.array([i % 2 for i in range(60)], kind)}
+    assert pel.load_table(zeros_and_ones, "ill").task == "binary"

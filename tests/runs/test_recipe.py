@@ -52,7 +52,7 @@ def test_the_recipe_goes_by_the_rows(rows, size, retrains):
     steps, patience = (recipe.STEPS, recipe.PATIENCE) if retrains else (recipe.STEPS_OF_MANY, recipe.PATIENCE_OF_MANY)
     assert steps <= experiment.epochs * per_epoch < steps + per_epoch
     assert experiment.stopping.patience >= recipe.PATIENT_EPOCHS
-    assert experiment.early_stopping * per_epoch >= patience
+    assert experiment.stopping.patience * per_epoch >= patience
     rate = experiment.optimizer["learning_rate"]
     falling = {"name": "cosine_decay", "learning_rate": recipe.RATE, "epochs": experiment.epochs}
     assert rate == (recipe.RATE if retrains else falling)

@@ -86,6 +86,7 @@ def read_delimited(
         notes=(*notes, *layout.notes),
         decimal=layout.decimal,
         named=header and not names,
+        whole=frozenset(n for n, v in columns.items() if not isinstance(v, Texts) and n not in reader.pointed),
     )
     return table.without_empty_rows()
 
@@ -143,6 +144,8 @@ class _Reader:
         self.texts = {name for name in layout.names if name in texts}
         self.block = max(BLOCK, BLOCK_OF_COLUMN * len(layout.names))
         self.lines = 0
+        self.pointed: set[str] = set()
+        """Columns of which some number is written with a point."""
 
     def read(self) -> dict[str, Values]:
         """The columns."""
@@ -171,6 +174,8 @@ class _Reader:
                     elif name in numbers:
                         converted = _as_numbers(cells, self.layout.decimal, self.na)
                         if converted is not None:
+                            if name not in self.pointed and _have_points(cells):
+                                self.pointed.add(name)
                             numbers[name][start : start + len(converted)] = converted
                             continue
                         del numbers[name]
@@ -299,6 +304,11 @@ def _as_numbers(cells: Any, decimal: str | None, na: frozenset[str] | None) -> n
         # A block of missing values alone may yet turn out to be of texts: it is one or the other to both.
         return values.to_numpy(zero_copy_only=False)
     return None
+
+
+def _have_points(cells: Any) -> bool:
+    compute = arrow_functions()
+    return bool(compute.any(compute.match_substring_regex(cells, "[0-9][.,eE]|[.,][0-9]"), min_count=0).as_py())
 
 
 def _stripped(cells: Any) -> Any:

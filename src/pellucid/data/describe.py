@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from pellucid.data.columns import Column, decide
 from pellucid.data.table import Table, missing_of
-from pellucid.data.tables import TableEncoder, target_values, whole_numbers
+from pellucid.data.tables import TableEncoder, as_typed, target_values
 from pellucid.data.targets import infer_target
 
 EXAMPLES = 3
@@ -71,7 +71,7 @@ def _of_input(table: Table, column: Column) -> Description:
 
 def _of_target(table: Table, column: Column) -> Description:
     values, absent = target_values(table, (column.name,), None)
-    target = infer_target(whole_numbers(values[~absent]))
+    target = infer_target(as_typed(values[~absent], table, (column.name,)))
     classes = f"{len(target.classes)} classes ({', '.join(target.classes[:6])}{' …' * (len(target.classes) > 6)})"
     what = classes if target.classes else "a quantity"
     reason = f"{target.task}: {what}" + (f"; {target.reason}" if target.reason else "")

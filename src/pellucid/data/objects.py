@@ -69,14 +69,28 @@ def of_columns(names: Iterable[Any], columns: Iterable[Any], source: str, texts:
     if not header:
         raise DataError(f"{source} has no columns.")
     check_distinct(header, source)
-    read = {name: _values(values, name, source, texts) for name, values in zip(header, columns, strict=True)}
+    given = dict(zip(header, columns, strict=True))
+    read = {name: _values(values, name, source, texts) for name, values in given.items()}
     lengths = {name: len(values) for name, values in read.items()}
     if len(set(lengths.values())) > 1:
         raise ShapeError(f"the columns of {source} differ in length: {lengths}.")
     rows = next(iter(lengths.values()))
     if not rows:
         raise DataError(f"{source} has no rows.")
-    return Table("table", source, read, np.arange(rows))
+    whole = frozenset(name for name, values in given.items() if _are_whole(values))
+    return Table("table", source, read, np.arange(rows), whole=whole)
+
+
+def _are_whole(values: Any) -> bool:
+    """True for integers, by the type of an array or of each value of a list."""
+    import pyarrow as pa
+
+    if isinstance(values, (pa.Array, pa.ChunkedArray)):
+        return pa.types.is_integer(values.type)
+    dtype = getattr(values, "dtype", None)
+    if dtype is not None:
+        return getattr(dtype, "kind", "") in ("i", "u")
+    return all(value is None or (isinstance(value, Integral) and not isinstance(value, bool)) for value in values)
 
 
 def of_rows(rows: Sequence[Any], source: str, texts: frozenset[str] = frozenset()) -> Table:

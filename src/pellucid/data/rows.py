@@ -16,7 +16,7 @@ from pellucid.data.numerals import number_of
 from pellucid.data.preprocessing import Preprocessing
 from pellucid.data.splits import held_out_rows
 from pellucid.data.table import Table, Texts
-from pellucid.data.tables import Missing, TableEncoder, check_digits, target_values, whole_numbers
+from pellucid.data.tables import Missing, TableEncoder, as_typed, check_digits, target_values
 from pellucid.data.targets import UNTARGETED, Target, Task, infer_target
 
 
@@ -70,7 +70,7 @@ def encode_rows(
     notes, values = list(table.notes), None if given is None else given.values
     if targets:
         values, absent = target_values(table, targets, task)
-        values = whole_numbers(values[~absent])
+        values = as_typed(values[~absent], table, targets)
         if absent.any():
             if missing == "refuse" or absent.all():
                 raise DataError(

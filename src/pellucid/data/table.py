@@ -135,6 +135,7 @@ class Table:
         decimal: the decimal separator that its texts were found to use.
         na: texts that count as missing, in lower case; None for the usual ones.
         named: True if its source names the columns.
+        whole: columns of numbers that are whole by their type, or written without a point.
     """
 
     name: str
@@ -147,6 +148,7 @@ class Table:
     decimal: str | None = None
     na: frozenset[str] | None = None
     named: bool = True
+    whole: frozenset[str] = frozenset()
 
     @property
     def rows(self) -> int:

@@ -327,16 +327,10 @@ def target_values(table: Table, targets: Sequence[str], task: Task | None) -> tu
     return (values[0] if len(values) == 1 else np.stack(values, axis=1)), np.any(missing, axis=0)
 
 
-def whole_numbers(values: np.ndarray) -> np.ndarray:
-    """Whole numbers of a table as such, for it does not matter whether a file writes 3 or 3.0.
-
-    Example:
-        >>> whole_numbers(np.array([1.0, 3.0])), whole_numbers(np.array([1.0, 2.5]))
-        (array([1, 3]), array([1. , 2.5]))
-    """
-    if values.dtype.kind != "f" or not (values == np.round(values)).all() or np.abs(values).max(initial=0) > 2**53:
-        return values
-    return values.astype(np.int64)
+def as_typed(values: np.ndarray, table: Table, targets: Sequence[str]) -> np.ndarray:
+    """Targets as integers where the table's columns are whole."""
+    whole = all(table.find(name) in table.whole for name in targets)
+    return values.astype(np.int64) if whole and values.dtype.kind == "f" else values
 
 
 def _target(table: Table, name: str, task: Task | None, several: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -362,4 +356,4 @@ def _target(table: Table, name: str, task: Task | None, several: bool) -> tuple[
     return np.array(["" if text is None else text for text in texts.to_list()], str), missing_of(texts)
 
 
-__all__ = ["KINDS", "MISSING", "Missing", "TableEncoder", "Target", "check_digits", "target_values", "whole_numbers"]
+__all__ = ["KINDS", "MISSING", "Missing", "TableEncoder", "Target", "as_typed", "check_digits", "target_values"]
