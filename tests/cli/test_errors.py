@@ -287,7 +287,7 @@ def test_other_data_under_the_old_name(tmp_path):
     assert contents(run) == before
     code, text = pellucid("predict", run, "wine")
     assert code == 2
-    assert "(batch, 2)" in text
+    assert "Received shape (36, 13)" in text
     assert "13" in text
     (tmp_path / "new.csv").write_text("height,weight,sort\n1,2,c\n")
     code, text = pellucid("evaluate", run, tmp_path / "new.csv")

@@ -67,7 +67,7 @@ def check(file, table):
 
 
 @given(files(), st.sampled_from(sorted(COMPRESSIONS)))
-@laws(1000)
+@laws(600)
 def test_every_value_is_read_as_it_was_written_and_every_row_knows_its_line(folder, file, compression):
     path = folder / f"table.csv{compression}"
     path.write_bytes(COMPRESSIONS[compression](file.content))
@@ -113,7 +113,7 @@ def test_a_file_of_many_blocks_is_read_as_one_of_a_single_block(folder, file, bl
 
 
 @given(files(kinds=["whole", "decimal", "thousands"], gaps=False, rows=(12, 60)), st.integers(0, 10**6))
-@laws(300)
+@laws(200)
 def test_a_wrong_cell_is_refused_with_its_line(folder, file, seed):
     chance = random.Random(seed)
     column, row = chance.choice(file.columns), chance.randrange(1, len(file.lines))
@@ -125,7 +125,7 @@ def test_a_wrong_cell_is_refused_with_its_line(folder, file, seed):
 
 
 @given(files(gaps=False, rows=(4, 30)), st.integers(0, 10**6), st.booleans())
-@laws(300)
+@laws(200)
 def test_a_line_of_another_length_is_refused_with_its_number(folder, file, seed, longer):
     row = random.Random(seed).randrange(2, len(file.lines))
     before, at, after = divided(file, file.lines[row])
@@ -146,7 +146,7 @@ def divided(file, line):
 @given(
     st.text(alphabet=',;"\t\n\r .-01a%N\x00é\u2028', max_size=60), st.booleans(), st.sampled_from([None, ["0", "a"]])
 )
-@laws(400)
+@laws(250)
 def test_any_text_is_read_or_refused(folder, text, header, na):
     path = folder / "any.csv"
     path.write_bytes(text.encode())
@@ -156,7 +156,7 @@ def test_any_text_is_read_or_refused(folder, text, header, na):
 
 
 @given(files(rows=(2, 10)), st.binary(min_size=1, max_size=4), st.integers(0, 10**6))
-@laws(300)
+@laws(200)
 def test_a_damaged_file_is_read_or_refused(folder, file, damage, seed):
     compression = random.Random(seed).choice(sorted(COMPRESSIONS))
     content = COMPRESSIONS[compression](file.content)

@@ -101,7 +101,7 @@ def python_of(value):
 
 
 @given(st.lists(st.sampled_from(PLAIN), min_size=1, max_size=5), st.integers(2, 12), st.integers(0, 10**6))
-@laws(500)
+@laws(200)
 def test_every_container_of_numpy_columns_holds_the_same(folder, kinds, rows, seed):
     chance = random.Random(seed)
     columns = {f"{kind} {i}": plain_values(kind, rows, chance) for i, kind in enumerate(kinds)}
@@ -121,7 +121,7 @@ def test_every_container_of_numpy_columns_holds_the_same(folder, kinds, rows, se
 
 
 @given(st.lists(st.sampled_from(NULLABLE[:-1]), min_size=1, max_size=5), st.integers(2, 12), st.integers(0, 10**6))
-@laws(400)
+@laws(250)
 def test_frames_and_their_files_hold_the_same(folder, kinds, rows, seed):
     chance = random.Random(seed)
     frame = pd.DataFrame({f"{kind} {i}": nullable_values(kind, rows, chance) for i, kind in enumerate(kinds)})
@@ -149,7 +149,7 @@ JSON = [1, 2.5, -3, True, None, "a", "7", "", 1e300, 2**60 + 1, "é\u2028"]
 @given(
     st.lists(st.lists(st.sampled_from(JSON), min_size=2, max_size=2), min_size=1, max_size=8), st.sampled_from("ljb")
 )
-@laws(300)
+@laws(200)
 def test_json_holds_its_values(folder, cells, form):
     rows = [{"größe": cell[0], "b": cell[1], "row": 1 + i} for i, cell in enumerate(cells)]
     ascii_only = form == "b"
@@ -166,7 +166,7 @@ def test_json_holds_its_values(folder, cells, form):
     st.sampled_from(["plain", "fortran", "strided", "reversed", "list", "big-endian"]),
     st.integers(0, 10**6),
 )
-@laws(400)
+@laws(250)
 def test_an_array_is_trained_on_as_it_is(kind, shape, order, seed):
     rng = np.random.default_rng(seed)
     if kind in WHOLE:
@@ -189,7 +189,7 @@ def test_an_array_is_trained_on_as_it_is(kind, shape, order, seed):
 
 
 @given(st.sampled_from([*WHOLE, "bool", "text", "float32", "object"]), st.integers(4, 30), st.integers(0, 10**6))
-@laws(300)
+@laws(200)
 def test_labels_come_back_as_they_went_in(kind, rows, seed):
     chance = random.Random(seed)
     if kind == "text":
@@ -212,7 +212,7 @@ def test_labels_come_back_as_they_went_in(kind, rows, seed):
 
 
 @given(st.lists(st.sampled_from(["number", "category", "date", "code"]), min_size=2, max_size=6), st.integers(0, 10**6))
-@laws(300)
+@laws(200)
 def test_new_rows_are_matched_by_name_whatever_holds_them_in_any_order(folder, kinds, seed):
     chance, rows = random.Random(seed), 24
     cells = {
