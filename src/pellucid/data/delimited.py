@@ -23,7 +23,7 @@ from pellucid.data.table import Table, Texts, Values, arrow_functions, normal
 
 SEEN_BYTES = 1 << 18
 """Bytes that the layout is worked out from; more where they hold no two lines."""
-BLOCK, BLOCK_OF_COLUMN = 1 << 17, 1 << 12
+BLOCK, BLOCK_OF_COLUMN = 1 << 16, 1 << 12
 """Bytes that are converted at a time, in all and at least for each column: enough for speed, and few for memory."""
 _WITH_COMMA = r"^[+-]?([0-9]+,?[0-9]*|,[0-9]+)([eE][+-]?[0-9]+)?$"
 _NOT_PLAIN = r"^[+-]?(0[0-9]|[0-9]{16})"
