@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from pellucid.cli.options import as_json, print_json, print_table, say
+from pellucid.cli.options import as_json, print_document, print_json, say
 from pellucid.cli.settings import SPECIFICATION, SettingsCommand, Units, given_settings
 from pellucid.cli.sources import data_options, data_settings
 
@@ -74,7 +74,7 @@ def compare(
     if as_json:
         print_json(comparison.to_dict())
     else:
-        print_table(comparison, 180)
+        print_document(comparison.to_document(), 180)
 
 
 def _side_by_side(sources: tuple[str, ...], over: tuple[str, ...], as_json: bool) -> None:
@@ -88,7 +88,7 @@ def _side_by_side(sources: tuple[str, ...], over: tuple[str, ...], as_json: bool
     if as_json:
         print_json(runs.to_dict())
     else:
-        print_table(runs, 200)
+        print_document(runs.to_document(), 200)
 
 
 def _values(text: str) -> tuple[str, list[Any]]:

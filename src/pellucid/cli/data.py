@@ -4,26 +4,13 @@ from typing import Any
 
 import click
 
-from pellucid.cli.options import as_json, print_json, print_table, say
+from pellucid.cli.options import as_json, print_document, print_json, say
 from pellucid.cli.sources import is_file, path_of, reading_options, reading_settings
 
 
 @click.group()
 def data() -> None:
     """Built-in datasets, and what a file holds."""
-
-
-class _Listing:
-    """A table to print."""
-
-    def __init__(self, title: str, head: tuple[str, ...], rows: list[list[Any]], notes: tuple[str, ...]) -> None:
-        self.title, self.head, self.rows, self.notes = title, head, rows, notes
-
-    def to_document(self) -> Any:
-        """The table as a document."""
-        from pellucid.report.document import Document, Table
-
-        return Document(self.title, Table(self.head, self.rows), *self.notes)
 
 
 @data.command(
@@ -51,12 +38,13 @@ def show(source: str, target: tuple[str, ...], as_json: bool, **options: Any) ->
 
         click.echo(str(open_data({"file": path_of(source)} if is_file(source) else {"name": source})))
         return
+    from pellucid.data.columns import verbatim
     from pellucid.data.describe import describe_table
     from pellucid.data.reading import read_table
+    from pellucid.report.document import Document, Table
 
     kinds = dict(options["columns"])
-    texts = [name for name, kind in kinds.items() if kind not in ("number", "date")]
-    table = read_table(path_of(source), texts=texts, **reading_settings(options))
+    table = read_table(path_of(source), texts=verbatim(kinds), **reading_settings(options))
     columns = describe_table(table, target, kinds)
     if as_json:
         print_json([column._asdict() for column in columns])
@@ -64,7 +52,7 @@ def show(source: str, target: tuple[str, ...], as_json: bool, **options: Any) ->
     head = ("column", "kind", "why", "missing", "such as", "inputs")
     rows = [[c.name, c.kind, c.reason, c.missing or "", c.examples, c.inputs or ""] for c in columns]
     title = f"{table.source.strip(chr(39))}: {table.rows:,} rows, {len(columns)} columns"
-    print_table(_Listing(title, head, rows, table.notes), 140)
+    print_document(Document(title, Table(head, rows), *table.notes), 140)
 
 
 @data.command("list")

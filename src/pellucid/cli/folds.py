@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from pellucid.cli.options import print_json, print_table, say
+from pellucid.cli.options import print_document, print_json, say
 from pellucid.cli.settings import given_settings, is_given
 from pellucid.cli.sources import data_settings
 from pellucid.cli.train import free_folder, network_of
@@ -48,5 +48,5 @@ def cross_validate(source: str, count: int, as_json: bool, options: dict[str, An
     if as_json:
         print_json({"folder": str(folder), **validated.to_dict()})
     else:
-        print_table(validated, 180)
+        print_document(validated.to_document(), 180)
     say(f"saved to {folder} (report: {Path(folder) / 'report.html'})")

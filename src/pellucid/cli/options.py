@@ -22,12 +22,12 @@ def print_json(content: Any) -> None:
     click.echo(json.dumps(_plain(content), indent=2, allow_nan=False))
 
 
-def print_table(table: Any, width: int) -> None:
-    """Print a table as wide as the terminal; ``width`` columns where there is none to ask."""
+def print_document(document: Any, width: int) -> None:
+    """Print a document as wide as the terminal; ``width`` columns where there is none to ask."""
     from pellucid.report import terminal
 
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else width
-    click.echo(terminal.text(table.to_document(), columns).lstrip("\n"))
+    click.echo(terminal.text(document, columns).lstrip("\n"))
 
 
 def _plain(content: Any) -> Any:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pellucid.cli.options import as_json, print_json, print_table
+from pellucid.cli.options import as_json, print_document, print_json
 
 
 @click.command(
@@ -24,4 +24,4 @@ def runs(folder: Path, as_json: bool) -> None:
     if as_json:
         print_json(listed.to_dict())
     else:
-        print_table(listed, 200)
+        print_document(listed.to_document(), 200)

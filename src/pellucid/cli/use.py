@@ -125,11 +125,13 @@ def _inputs(loaded: Any, source: str, options: dict[str, Any], unknown: bool) ->
 
 def _table(loaded: Any, path: str, options: dict[str, Any]) -> Any:
     """A table read as the run's was."""
+    from pellucid.data.columns import verbatim
+
     _needs_table(loaded, path)
     encoder = loaded.facts.encoder
-    verbatim = [name for name, kind in options["columns"] if kind not in ("number", "date")]
+    texts = verbatim(dict(options["columns"]))
     known = {"encoding": loaded.experiment.data["encoding"]} if "encoding" in loaded.experiment.data else {}
-    return getattr(encoder, "table", encoder).read(path, texts=verbatim, **known | reading_settings(options))
+    return getattr(encoder, "table", encoder).read(path, texts=texts, **known | reading_settings(options))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import numpy as np
 from pellucid.core.constraints import OneOf, require
 from pellucid.core.errors import DataError, ShapeError
 from pellucid.data.arrays import Dataset, Encoder, Part, as_weights, fit_preprocessing
+from pellucid.data.columns import verbatim
 from pellucid.data.encoding import as_array, as_inputs
 from pellucid.data.objects import dense
 from pellucid.data.preprocessing import Preprocessing
@@ -212,9 +213,9 @@ def load_table(
     """
     require(missing, OneOf(MISSING), "missing")
     kinds = {normal(name): kind for name, kind in (columns or {}).items()}
-    verbatim = [name for name, kind in kinds.items() if kind not in ("number", "date")]
-    reading: dict[str, Any] = {"header": header, "names": names, "na": na, "encoding": encoding}
-    table = read_table(source, texts=verbatim, **reading)
+    texts = verbatim(kinds)
+    reading: dict[str, Any] = {"header": header, "names": names, "na": na, "encoding": encoding, "texts": texts}
+    table = read_table(source, **reading)
     targets = () if target is None else tuple(table.find(name) for name in _names(target))
     if len(set(targets)) < len(targets):
         raise DataError(f"a target is named twice: {', '.join(map(repr, targets))}.")
@@ -240,7 +241,7 @@ def load_table(
         time,
     )
     if isinstance(held_out, (PathLike, Mapping, Table)) or (isinstance(held_out, str) and held_out != "last"):
-        held_out = read_table(held_out, texts=verbatim, **reading)
+        held_out = read_table(held_out, **reading)
     elif hasattr(held_out, "columns"):
         held_out = read_table(held_out)
     encoded = encode_rows(table, targets, None, apart, kinds=kinds, missing=missing, task=task)

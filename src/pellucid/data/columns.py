@@ -1,7 +1,7 @@
 """The kind of each column, and the inputs that it becomes."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -173,13 +173,9 @@ def _texts(values: Texts, na: frozenset[str] | None) -> Texts:
 
 
 def _words_of(values: Texts, words: Sequence[str]) -> np.ndarray:
-    from sklearn.feature_extraction.text import CountVectorizer
+    from pellucid.data.text import Vocabulary
 
-    if not words:
-        return np.zeros((len(values), 0), np.float32)
-    counter = CountVectorizer(vocabulary=list(words), binary=True)
-    distinct = counter.transform([*values.values, ""]).astype(np.float32).toarray()
-    return distinct[values.codes]
+    return Vocabulary(tuple(words)).encode([*values.values, ""])[values.codes]
 
 
 def with_words(column: Column, values: Texts) -> Column:
@@ -202,6 +198,11 @@ def with_words(column: Column, values: Texts) -> Column:
 
 
 # ---- The kind of a column ----
+
+
+def verbatim(kinds: Mapping[str, str]) -> list[str]:
+    """The columns that are read as they are written, by their declared kinds: all but numbers and dates."""
+    return [name for name, kind in kinds.items() if kind not in ("number", "date")]
 
 
 def decide(table: Table, name: str, declared: str | None = None) -> Column:

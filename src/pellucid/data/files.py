@@ -1,6 +1,5 @@
 """Datasets from files of any kind."""
 
-import hashlib
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.core.errors import DataError
-from pellucid.core.files import cache_folder, write_bytes
+from pellucid.core.files import cache_folder, sha256, write_bytes
 from pellucid.data.arrays import Dataset
 from pellucid.data.build import load_table, make_dataset
 from pellucid.data.images import is_image_folder, load_images
@@ -107,14 +106,9 @@ def read_inputs(path: str) -> np.ndarray:
     return arrays[found]
 
 
-def keep(content: bytes, ending: str = "") -> Path:
-    """Keep what came from standard input, so that the run can open its data again.
-
-    Args:
-        content: what came.
-        ending: of the file's name.
-    """
-    path = cache_folder() / "stdin" / f"{hashlib.sha256(content).hexdigest()[:16]}{ending}"
+def keep(content: bytes) -> Path:
+    """Keep what came from standard input, so that the run can open its data again."""
+    path = cache_folder() / "stdin" / sha256(content)[:16]
     if not path.exists():
         write_bytes(path, content)
     return path

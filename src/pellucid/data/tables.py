@@ -1,7 +1,7 @@
 """Conversion of table rows to inputs and targets."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any, Literal, TypeAlias, get_args
@@ -11,11 +11,11 @@ import numpy as np
 from pellucid.core.errors import DataError, ShapeError
 from pellucid.core.interface import kind_option, option
 from pellucid.data.arrays import Encoder, Part
-from pellucid.data.columns import KINDS, Column, decide, with_words
+from pellucid.data.columns import Column, decide, with_words
 from pellucid.data.encoding import refuse_lost_digits
 from pellucid.data.reading import read_table
 from pellucid.data.table import Table, Texts, missing_of, normal
-from pellucid.data.targets import Target, Task
+from pellucid.data.targets import Task
 
 Missing: TypeAlias = Literal["refuse", "drop", "mean", "median", "most_frequent"]
 MISSING: tuple[str, ...] = get_args(Missing)
@@ -66,6 +66,14 @@ class TableEncoder(Encoder):
     def features(self) -> tuple[str, ...]:
         """Names of the inputs, in order."""
         return tuple(name for column in self.columns for name in column.features)
+
+    def spans(self) -> Iterator[tuple[Column, slice]]:
+        """Each column that is an input, and where its inputs are."""
+        start = 0
+        for column in self.inputs:
+            stop = start + len(column.features)
+            yield column, slice(start, stop)
+            start = stop
 
     @property
     def scaled(self) -> np.ndarray:
@@ -160,14 +168,11 @@ class TableEncoder(Encoder):
         """The inputs with NaN for missing values, their mask, and the rows of unknown categories by column."""
         strange: dict[str, np.ndarray] = {}
         x = np.empty((table.rows, len(self.features)), np.float32)
-        start = 0
-        for column in self.inputs:
+        for column, span in self.spans():
             table.find(column.name)
-            stop = start + len(column.features)
-            rows = column.encode(table, x[:, start:stop], unknown)
+            rows = column.encode(table, x[:, span], unknown)
             if rows.any():
                 strange[column.name] = rows
-            start = stop
         missing = np.isnan(x)
         return x, missing if missing.any() else None, strange
 
@@ -177,10 +182,9 @@ class TableEncoder(Encoder):
         Raises:
             DataError: a missing value where none is filled in.
         """
-        x, notes, start = x.copy(), [], 0
-        for column in self.inputs:
-            stop = start + len(column.features)
-            gaps = missing[:, start]
+        x, notes = x.copy(), []
+        for column, span in self.spans():
+            gaps = missing[:, span.start]
             if gaps.any():
                 if column.fill is None:
                     row = int(gaps.argmax())
@@ -189,22 +193,19 @@ class TableEncoder(Encoder):
                         f"column {column.name!r} has no value{place}, {int(gaps.sum()):,} rows in all. Fill it in, or "
                         f"train with {option('missing', *MISSING[1:])}."
                     )
-                x[gaps, start:stop] = _filled(column)
+                x[gaps, span] = _filled(column)
                 notes.append(f"{column.name}: {int(gaps.sum()):,} missing, taken as {_short(column.fill)}")
-            start = stop
         return x, notes
 
     def refit(self, train: Part, held_out: Part | None) -> tuple["TableEncoder", Part, Part | None]:
         """The encoder with the values to fill in of other training rows, and the parts filled with those."""
         if self.missing in ("refuse", "drop"):
             return self, train, held_out
-        columns, start = {}, 0
-        for column in self.inputs:
-            stop = start + len(column.features)
-            gaps = None if train.missing is None else train.missing[:, start]
-            known = train.x[:, start:stop] if gaps is None or not gaps.any() else train.x[~gaps, start:stop]
+        columns = {}
+        for column, span in self.spans():
+            gaps = None if train.missing is None else train.missing[:, span.start]
+            known = train.x[:, span] if gaps is None or not gaps.any() else train.x[~gaps, span]
             columns[column.name] = replace(column, fill=_fill(column, known, self.missing))
-            start = stop
         encoder = replace(self, columns=tuple(columns.get(column.name, column) for column in self.columns))
         parts = [
             part if part is None or part.missing is None else replace(part, x=encoder.fill(part.x, part.missing)[0])
@@ -354,6 +355,3 @@ def _target(table: Table, name: str, task: Task | None, several: bool) -> tuple[
     texts = replace(column, kind="category").parse(table)
     assert isinstance(texts, Texts)
     return np.array(["" if text is None else text for text in texts.to_list()], str), missing_of(texts)
-
-
-__all__ = ["KINDS", "MISSING", "Missing", "TableEncoder", "Target", "as_typed", "check_digits", "target_values"]

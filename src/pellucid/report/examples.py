@@ -66,14 +66,8 @@ def _value(column: Column, inputs: np.ndarray) -> Inline:
 def _values_of(data: Dataset) -> tuple[list[str], Callable[[np.ndarray], list[Inline]]]:
     """The columns that an example is shown by, and its values in them, as they came."""
     if isinstance(data.encoder, TableEncoder):
-        columns = data.encoder.inputs[:MOST_COLUMNS]
-        ends = np.cumsum([len(column.features) for column in columns])
-
-        def of_table(x: np.ndarray) -> list[Inline]:
-            pieces = zip(columns, np.split(x[: ends[-1]], ends[:-1]), strict=True)
-            return [_value(column, piece) for column, piece in pieces]
-
-        return [column.name for column in columns], of_table
+        spans = list(data.encoder.spans())[:MOST_COLUMNS]
+        return [column.name for column, _ in spans], lambda x: [_value(column, x[span]) for column, span in spans]
     if isinstance(data.encoder, Vocabulary):
         words = data.encoder.words
 

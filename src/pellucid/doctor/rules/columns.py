@@ -96,10 +96,9 @@ def columns_of(run: Any, x: np.ndarray) -> list[Column]:
     """The columns of the data: by name where it has names, the inputs of one category taken together."""
     encoder = run.facts.encoder
     if isinstance(encoder, TableEncoder) and len(encoder.features) == x.shape[1]:
-        found, at = [], 0
-        for column in encoder.inputs:
-            part = x[:, at : at + len(column.features)]
-            at += len(column.features)
+        found = []
+        for column, span in encoder.spans():
+            part = x[:, span]
             if column.kind == "category":
                 found.append(Column(f"column {column.name!r}", part.argmax(1), "category"))
             else:
