@@ -1,0 +1,143 @@
+// Products of float32 matrices, in blocks that stay in registers.
+//
+// C = A·B, C = A·B + biases or C += A·B. A is read element by element through two strides, so that xᵀ costs nothing; B is
+// packed into panels of a block's width. All on the calling thread: a kernel splits rows or columns into tasks.
+//
+// Source: Goto & van de Geijn, Anatomy of high-performance matrix multiplication, 2008.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <new>
+#include <type_traits>
+
+#include "vectors.hpp"
+#include "workers.hpp"
+
+namespace pellucid {
+
+// Room for numbers, not set, on a boundary of cache lines: a vector across two lines takes twice as long to load.
+class Scratch {
+ public:
+  explicit Scratch(long size = 0) : data_(static_cast<float*>(::operator new(sizeof(float) * size, LINE))) {}
+  operator float*() const { return data_.get(); }
+
+ private:
+  static constexpr std::align_val_t LINE{64};
+  struct Free {
+    void operator()(float* data) const { ::operator delete(data, LINE); }
+  };
+  std::unique_ptr<float, Free> data_;
+};
+
+constexpr int PANEL = 2 * LANES;              // columns of a block
+constexpr int ROWS = LANES == 16 ? 12 : 6;    // its rows: as many as leave the sums in registers
+
+enum class Start { zero, add, bias };  // what a product begins with: 0, what C holds, or a row of biases
+
+struct Matrix {  // element (i, k) at data[i·row + k·column]
+  const float* data;
+  long row, column = 1;
+  Matrix from(long i, long k = 0) const { return {data + i * row + k * column, row, column}; }
+};
+
+// R rows by V vectors of the product over k, of which the first n columns are stored. B is read to the end of its
+// vectors.
+template <int R, int V, Start START>
+inline void block(long k, Matrix a, const float* b, long ldb, float* c, long ldc, const float* bias, int n) {
+  Vector s[R][V];
+  const bool whole = n == V * LANES;
+  const auto lanes = [&](int v) { return n - v * LANES < LANES ? n - v * LANES : LANES; };
+  for (int r = 0; r < R; r++)
+    for (int v = 0; v < V; v++) {
+      const float* from = START == Start::add ? c + r * ldc + v * LANES : bias + v * LANES;
+      s[r][v] = START == Start::zero ? Vector{} : whole ? load(from) : load(from, lanes(v));
+    }
+  const float* x = a.data;
+  for (long q = 0; q < k; q++, b += ldb, x += a.column) {
+    Vector bq[V];
+    for (int v = 0; v < V; v++) bq[v] = load(b + v * LANES);
+#pragma GCC unroll 12
+    for (int r = 0; r < R; r++)
+      for (int v = 0; v < V; v++) s[r][v] += x[r * a.row] * bq[v];
+  }
+  for (int r = 0; r < R; r++)
+    for (int v = 0; v < V; v++)
+      whole ? store(c + r * ldc + v * LANES, s[r][v]) : store(c + r * ldc + v * LANES, s[r][v], lanes(v));
+}
+
+// A column of blocks: m rows, n ≤ V·LANES columns.
+template <int V, Start START>
+void column(long m, long k, Matrix a, const float* b, long ldb, float* c, long ldc, const float* bias, int n) {
+  long i = 0;
+  const auto rows = [&](auto count) {
+    block<decltype(count)::value, V, START>(k, a.from(i), b, ldb, c + i * ldc, ldc, bias, n);
+    i += count;
+  };
+  while (i + ROWS <= m) rows(std::integral_constant<int, ROWS>());
+  if (ROWS > 8 && i + 8 <= m) rows(std::integral_constant<int, 8>());
+  if (i + 4 <= m) rows(std::integral_constant<int, 4>());
+  if (i + 2 <= m) rows(std::integral_constant<int, 2>());
+  if (i < m) rows(std::integral_constant<int, 1>());
+}
+
+// B (k × n) in panels of PANEL columns, each k rows that lie one after the other; the last is filled with zeros.
+class Panels {
+ public:
+  // Room alone; `pack` fills it, panel by panel.
+  Panels(long k, long n) : k_(k), n_(n), data_(panels() * PANEL * k) {}
+  Panels(long k, long n, Matrix b) : Panels(k, n) {
+    for (long p = 0; p < panels(); p++) pack(p, b);
+  }
+
+  long panels() const { return (n_ + PANEL - 1) / PANEL; }
+  int columns(long panel) const { return int(std::min<long>(n_ - panel * PANEL, PANEL)); }
+  const float* panel(long p) const { return data_ + p * PANEL * k_; }
+
+  void pack(long p, Matrix b) {
+    float* to = data_ + p * PANEL * k_;
+    const int n = columns(p);
+    b = b.from(0, p * PANEL);
+    for (long q = 0; q < k_; q++, to += PANEL, b.data += b.row)
+      for (int j = 0; j < PANEL; j++) to[j] = j < n ? b.data[j * b.column] : 0.f;
+  }
+
+ private:
+  long k_, n_;
+  Scratch data_;
+};
+
+// C (m × n) = A (m × k) · B, panel p of packed B alone.
+template <Start START>
+void product(long m, long k, Matrix a, const Panels& b, long p, float* c, long ldc, const float* bias = nullptr) {
+  const float* start = START == Start::bias ? bias + p * PANEL : nullptr;
+  const int n = b.columns(p);
+  if (n > LANES) column<2, START>(m, k, a, b.panel(p), PANEL, c + p * PANEL, ldc, start, n);
+  else column<1, START>(m, k, a, b.panel(p), PANEL, c + p * PANEL, ldc, start, n);
+}
+
+// All panels.
+template <Start START>
+void product(long m, long k, Matrix a, const Panels& b, float* c, long ldc, const float* bias = nullptr) {
+  for (long p = 0; p < b.panels(); p++) product<START>(m, k, a, b, p, c, ldc, bias);
+}
+
+// C (m × n) = A (m × k) · B (k × n) where k is long and m and n are not: the gradient of weights, whose k is the rows of
+// a batch. B is packed a few rows at a time, while they are in the cache; tasks share the columns.
+inline void product_of_rows(long m, long n, long k, Matrix a, Matrix b, float* c, long ldc) {
+  constexpr long DEPTH = 256;
+  const long panels = (n + PANEL - 1) / PANEL;
+  parallel(int(std::min<long>(threads(), panels)), [&](int task) {
+    const int tasks = int(std::min<long>(threads(), panels));
+    const long first = part(panels, task, tasks), last = part(panels, task + 1, tasks);
+    for (long p = first; p < last; p++)
+      for (long q = 0; q < std::max(k, 1L); q += DEPTH) {
+        const long depth = std::min(DEPTH, k - q), columns = std::min<long>(PANEL, n - p * PANEL);
+        const Panels rows(depth, columns, b.from(q, p * PANEL));
+        if (q) product<Start::add>(m, depth, a.from(0, q), rows, c + p * PANEL, ldc);
+        else product<Start::zero>(m, depth, a.from(0, q), rows, c + p * PANEL, ldc);
+      }
+  });
+}
+
+}  // namespace pellucid
