@@ -75,6 +75,13 @@ def covers(*trees: PyTree) -> bool:
     return kinds == {jnp.dtype(jnp.float32)} and jax.default_backend() == "cpu" and load()[0] is not None
 
 
+def run(kernel: Callable[..., Any] | None, definition: Callable[..., Any], *arguments: PyTree) -> Any:
+    """Call a kernel where there is one and it covers the arguments, else what defines it."""
+    if kernel is None or not covers(arguments):
+        return definition(*arguments)
+    return differentiable(kernel, definition)(*arguments)
+
+
 def differentiable(kernel: Callable[..., Any], definition: Callable[..., Any]) -> Callable[..., Any]:
     """A function of arrays computed by ``kernel``, whose derivative is that of ``definition``.
 

@@ -99,7 +99,12 @@ class Panels {
     const int n = columns(p);
     b = b.from(0, p * PANEL);
     for (long q = 0; q < k_; q++, to += PANEL, b.data += b.row)
-      for (int j = 0; j < PANEL; j++) to[j] = j < n ? b.data[j * b.column] : 0.f;
+      if (b.column == 1 && n == PANEL) {
+        store(to, load(b.data));
+        store(to + LANES, load(b.data + LANES));
+      } else {
+        for (int j = 0; j < PANEL; j++) to[j] = j < n ? b.data[j * b.column] : 0.f;
+      }
   }
 
  private:

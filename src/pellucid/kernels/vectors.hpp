@@ -27,11 +27,16 @@ inline Vector all(float x) { return x - Vector{}; }  // x in every lane; x + 0 w
 
 // The first n lanes, 0 in the others.
 inline Vector load(const float* x, int n) {
+  if (n == LANES) return load(x);
   Vector value{};
-  std::memcpy(&value, x, sizeof(float) * n);
+  for (int i = 0; i < n; i++) value[i] = x[i];
   return value;
 }
-inline void store(float* x, Vector value, int n) { std::memcpy(x, &value, sizeof(float) * n); }
+inline void store(float* x, Vector value, int n) {
+  if (n == LANES) store(x, value);
+  else
+    for (int i = 0; i < n; i++) x[i] = value[i];
+}
 
 // a where the mask's lane is all ones, b where it is zero.
 inline Vector where(Integers mask, Vector a, Vector b) { return mask ? a : b; }

@@ -4,6 +4,9 @@ A recurrence is a loop whose step needs the state of the step before. Only ``h·
 depend on the state is computed for all times in one matrix product: the input projections before the loop, and the
 gradients of the weights after the loop that goes backward. Arrays inside are time-major, (time, batch, …), so that the
 arrays of one step lie together in memory.
+
+On a CPU the loops are native kernels (``kernels/lstm.cpp``, ``gru.cpp``, ``rnn.cpp``); `Recurrent.scan` and
+`Recurrent.scan_back` define what they compute.
 """
 
 import dataclasses
@@ -21,6 +24,8 @@ from pellucid.core.registry import describe
 from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, Specification, State
 from pellucid.functions.activations import Activation, activations
 from pellucid.functions.initializers import Initializer, initializers
+from pellucid.kernels import recurrent as kernel
+from pellucid.kernels import run
 from pellucid.layers.layer import AnyKey, Layer, Mask, Wrapper, layers, specified
 from pellucid.layers.sequences import keep
 
@@ -38,6 +43,8 @@ class Recurrent(Layer):
     layer's own."""
     carried: ClassVar[int] = 1
     """Number of arrays, (batch, units), that go from step to step."""
+    cached: ClassVar[tuple[str, ...]]
+    """Names of the arrays of all times, (time, batch, units), in the cache."""
     keys: ClassVar[int] = 4
     """Number of random keys that the initialisation splits its key into."""
 
@@ -72,7 +79,7 @@ class Recurrent(Layer):
     def forward(
         self, params: Params, state: State, x: Series, *, key: AnyKey = None, training: bool = False, mask: Mask = None
     ) -> tuple[States, State, Cache]:
-        """Scan `step` over time; the cache holds every gate at every time under its name."""
+        """Go through time; the cache holds every gate at every time under its name."""
         if x.ndim != 3 or x.shape[2] != params["weights"].shape[0]:
             raise ShapeError(
                 f"{describe(self)} was made for sequences of shape (batch, time, {params['weights'].shape[0]}). "
@@ -83,10 +90,7 @@ class Recurrent(Layer):
             real = mask.T[..., None]
         else:  # a network carries the mask; alone, the layer finds padding by its value
             real = None if self.mask_value is None else (xs != self.mask_value).any(axis=2, keepdims=True)
-        z = _rows(xs) @ params["weights"]
-        z = (z + jnp.broadcast_to(params["biases"], z.shape)).reshape(*xs.shape[:2], -1)
-        start = (jnp.zeros((x.shape[0], self.units), x.dtype),) * self.carried
-        cache = jax.lax.scan(partial(self.step, params), start, (z, real))[1]
+        cache = run(self._native(kernel.forward), self.scan, params, xs, real)
         h = cache["state"]
         if not self.return_sequences:
             y = h[-1]
@@ -94,23 +98,38 @@ class Recurrent(Layer):
             y = (h if real is None else jnp.where(real, h, self.mask_value or 0)).swapaxes(0, 1)
         return y, state, {"x": xs, "real": real, **cache}
 
+    def backward(self, params: Params, cache: Cache, dy: States) -> tuple[Series, Params]:
+        """Go back through time, then to the inputs: ∂L/∂x = dz·Wᵀ."""
+        dz, grads = run(self._native(kernel.backward), self.scan_back, params, cache, dy)
+        return (_rows(dz) @ params["weights"].T).reshape(*dz.shape[:2], -1).swapaxes(0, 1), grads
+
+    def scan(self, params: Params, xs: Steps, real: Array | None) -> dict[str, Array]:
+        """Scan `step` from the first time to the last; every gate and state at every time, by name."""
+        z = _rows(xs) @ params["weights"]
+        z = (z + jnp.broadcast_to(params["biases"], z.shape)).reshape(*xs.shape[:2], -1)
+        start = (jnp.zeros((xs.shape[1], self.units), xs.dtype),) * self.carried
+        return jax.lax.scan(partial(self.step, params), start, (z, real))[1]
+
     @abstractmethod
     def step(self, params: Params, carry: Any, arrays: Any) -> tuple[Any, dict[str, Array]]:
         """One time step: from carry, ``x·W + b`` and mask to the new carry and the cached arrays."""
 
     @abstractmethod
-    def backward(self, params: Params, cache: Cache, dy: States) -> tuple[Series, Params]:
-        """The loop from the last time to the first."""
+    def scan_back(self, params: Params, cache: Cache, dy: States) -> tuple[Steps, Params]:
+        """Scan from the last time to the first: ∂L/∂(x·W + b) at all times, and the gradients of the parameters."""
 
-    def _gradients(self, params: Params, cache: Cache, dz: Steps, ds: Steps) -> tuple[Series, Params]:
-        """∂L/∂x and the gradients of the weights, from those of ``x·W + b`` and of ``h·R`` at all times."""
-        grads = {
+    def _native(self, loop: Callable[..., Any]) -> Callable[..., Any] | None:
+        # The loop of this layer's kernel; None where it has none.
+        return partial(loop, self.name, self.cached)
+
+    def _gradients(self, cache: Cache, dz: Steps, ds: Steps) -> Params:
+        # From the gradients of ``x·W + b`` and of ``h·R`` at all times.
+        return {
             "weights": _rows(cache["x"]).T @ _rows(dz),
             # The state before the first step is 0 and adds nothing.
             "recurrent": _rows(cache["state"][:-1]).T @ _rows(ds[1:]),
             "biases": dz.sum(axis=(0, 1)),
         }
-        return (_rows(dz) @ params["weights"].T).reshape(*dz.shape[:2], -1).swapaxes(0, 1), grads
 
 
 def _rows(x: Steps) -> Array:
@@ -179,6 +198,7 @@ class RNN(Recurrent):
 
     activation_inside = True
     gates = (("a", None),)
+    cached = ("z", "a", "state")
     keys = 3
     formula = "h ← f(x·W + h·R + b)"
     example = {"units": 3, "return_sequences": True}, (4, 2)
@@ -198,7 +218,11 @@ class RNN(Recurrent):
         h = keep(real, a, h)
         return (h,), {"z": z, "a": a, "state": h}
 
-    def backward(self, params: Params, cache: Cache, dy: States) -> tuple[Series, Params]:
+    def _native(self, loop: Callable[..., Any]) -> Callable[..., Any] | None:
+        code = kernel.ACTIVATIONS.get(activations.build(self.activation).name)
+        return None if code is None else partial(loop, self.name, self.cached, activation=code)
+
+    def scan_back(self, params: Params, cache: Cache, dy: States) -> tuple[Steps, Params]:
         function, transposed = activations.build(self.activation), params["recurrent"].T
 
         def step(carry: Any, arrays: Any) -> tuple[Any, Any]:
@@ -207,7 +231,7 @@ class RNN(Recurrent):
             return (keep(real, dz @ transposed, dh),), dz
 
         dz = _scan_back(step, dy, cache["real"], (cache["z"], cache["a"], cache["real"]))
-        return self._gradients(params, cache, dz, dz)
+        return dz, self._gradients(cache, dz, dz)
 
 
 @layers.register("lstm")
@@ -252,6 +276,7 @@ class LSTM(Recurrent):
     """
 
     gates = (("input", "sigmoid"), ("forget", "sigmoid"), ("candidate", "tanh"), ("output", "sigmoid"))
+    cached = ("input", "forget", "candidate", "output", "cell", "state")
     carried = 2
     formula = "c ← f·c + i·g, h ← o·tanh(c)"
     example = {"units": 3}, (4, 2)
@@ -283,7 +308,7 @@ class LSTM(Recurrent):
         h, c = keep(real, o * jnp.tanh(new_c), h), keep(real, new_c, c)
         return (h, c), {"input": i, "forget": f, "candidate": g, "output": o, "cell": c, "state": h}
 
-    def backward(self, params: Params, cache: Cache, dy: States) -> tuple[Series, Params]:
+    def scan_back(self, params: Params, cache: Cache, dy: States) -> tuple[Steps, Params]:
         i, f, g, o = (cache[name] for name in ("input", "forget", "candidate", "output"))
         tanh_c = jnp.tanh(cache["cell"])
         # The factors that do not depend on what comes from later, for all times at once. Those of the gates lie in one
@@ -302,7 +327,7 @@ class LSTM(Recurrent):
             return (keep(real, dz @ transposed, dh), keep(real, dc * f, later_dc)), dz
 
         dz = _scan_back(step, dy, cache["real"], factors, jnp.zeros_like(cache["cell"][0]))
-        return self._gradients(params, cache, dz, dz)
+        return dz, self._gradients(cache, dz, dz)
 
 
 @layers.register("gru")
@@ -339,6 +364,7 @@ class GRU(Recurrent):
     """
 
     gates = (("reset", "sigmoid"), ("update", "sigmoid"), ("candidate", "tanh"))
+    cached = ("reset", "update", "candidate", "recalled", "state")
     formula = "h ← u·h + (1 − u)·n"
     example = {"units": 3, "return_sequences": True}, (4, 2)
 
@@ -363,7 +389,7 @@ class GRU(Recurrent):
         h = keep(real, u * h + (1 - u) * n, h)
         return (h,), {"reset": r, "update": u, "candidate": n, "recalled": s_n, "state": h}
 
-    def backward(self, params: Params, cache: Cache, dy: States) -> tuple[Series, Params]:
+    def scan_back(self, params: Params, cache: Cache, dy: States) -> tuple[Steps, Params]:
         r, u, n = (cache[name] for name in ("reset", "update", "candidate"))
         # The factors that do not depend on what comes from later, for all times at once.
         by_n = (1 - u) * (1 - n * n)
@@ -380,8 +406,7 @@ class GRU(Recurrent):
         ds, dh = _scan_back(step, dy, cache["real"], factors)
         # What reaches the inputs differs from ds in the candidate alone, which the reset gate has not scaled.
         dz = jnp.concatenate([ds[:, :, : 2 * self.units], dh * by_n], axis=2)
-        dx, grads = self._gradients(params, cache, dz, ds)
-        return dx, grads | {"recurrent_biases": ds.sum(axis=(0, 1))}
+        return dz, self._gradients(cache, dz, ds) | {"recurrent_biases": ds.sum(axis=(0, 1))}
 
 
 @layers.register("bidirectional")
