@@ -27,7 +27,7 @@ class Task:
         hidden: units of the hidden layers, ReLU; ten softmax outputs follow.
         batch_size: rows of a step.
         epochs: epochs of a round.
-        network: ``cnn``, ``lstm`` or ``autoencoder`` instead, as pellucid builds them by these names.
+        network: ``cnn``, ``lstm``, ``gru`` or ``autoencoder`` instead, as pellucid builds them by these names.
         dropout: share dropped after the dense hidden layer of the ``cnn``.
     """
 
@@ -162,7 +162,7 @@ def pytorch(
     torch.manual_seed(seed)
     form = torch.channels_last if channels_last else torch.contiguous_format
     x, y = task.arrays()
-    shape = {"cnn": (1, 28, 28), "lstm": (28, 28)}.get(task.network or "", x.shape[1:])
+    shape = {"cnn": (1, 28, 28), "lstm": (28, 28), "gru": (28, 28)}.get(task.network or "", x.shape[1:])
     x, y = torch.from_numpy(x).reshape(-1, *shape), torch.from_numpy(y.astype(np.int64))
     x = x.to(memory_format=form) if channels_last else x
     model = _torch_network(task, x.shape[-1]).to(memory_format=form)
@@ -211,15 +211,16 @@ def _torch_network(task: Task, inputs: int) -> Any:
         return nn.Sequential(
             *convolutions, nn.Flatten(), nn.Linear(1600, 128), nn.ReLU(), nn.Dropout(task.dropout), nn.Linear(128, 10)
         )
-    if task.network == "lstm":
+    if task.network in ("lstm", "gru"):
+        recurrent = nn.LSTM if task.network == "lstm" else nn.GRU
 
         class Reader(nn.Module):
             def __init__(self) -> None:
                 super().__init__()
-                self.lstm, self.head = nn.LSTM(inputs, 128, batch_first=True), nn.Linear(128, 10)
+                self.recurrent, self.head = recurrent(inputs, 128, batch_first=True), nn.Linear(128, 10)
 
             def forward(self, x: Any) -> Any:
-                return self.head(self.lstm(x)[0][:, -1])
+                return self.head(self.recurrent(x)[0][:, -1])
 
         return Reader()
     autoencoder = task.network == "autoencoder"

@@ -32,7 +32,7 @@ WORKLOAD = Workload(
             "PyTorch on one thread (the faster Adam)",
             "PyTorch, one thread",
             "PyTorch, one thread, fused Adam",
-            times=15.0,
+            times=20.0,
         ),
     ),
 )

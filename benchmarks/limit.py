@@ -34,8 +34,8 @@ def products_of(task: Task) -> list[Product]:
         convolutions = [(first, 9, 32, 1), (9, first, 32, 1)]
         convolutions += [(second, 288, 64, 1), (288, second, 64, 1), (second, 64, 288, 1)]
         return [*convolutions, (batch, 128, 1600, 1), *dense_products(batch, (1600, 128, 10))]
-    if task.network == "lstm":
-        times, units, gates = 28, 128, 512
+    if task.network in ("lstm", "gru"):
+        times, units, gates = 28, 128, 512 if task.network == "lstm" else 384
         whole = [(batch * times, 28, gates, 1), (28, batch * times, gates, 1), (units, batch * times, gates, 1)]
         return [
             *whole,
