@@ -30,6 +30,7 @@
 namespace laws {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITISED
 constexpr int STEPS = 300;  // of programs that run at once
 #else
 constexpr int STEPS = 10'000;

@@ -27,6 +27,7 @@ for t in range(times):
     np.testing.assert_allclose(h[t], state, rtol=1e-4, atol=1e-5)
 
 xor = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
-run = pel.train([8], (xor, [0, 1, 1, 0]), epochs=300, batch_size=4, held_out=0, seed=1)
+data = pel.make_dataset(xor, [0, 1, 1, 0], name="xor", held_out=None)
+run = pel.train([8], data, epochs=100, batch_size=4, learning_rate=0.05, seed=1)
 assert run.predict(xor).ravel().tolist() == [0, 1, 1, 0], run.predict(xor)
 print(f"{len(kernels.names())} kernels for {answer}")

@@ -67,7 +67,7 @@ LAW(parts_cover_a_range) {
     }
 }
 
-#if !defined(_WIN32) && !defined(__SANITIZE_THREAD__)  // a thread sanitiser allows no new threads after fork
+#if !defined(_WIN32) && !defined(SANITISED)  // whose memory or threads do not survive a fork among threads
 LAW(a_child_of_fork_has_workers_of_its_own) {
   std::atomic<bool> over{false};
   std::thread other([&] {
