@@ -36,4 +36,4 @@ def test_native_kernels_or_why_there_are_none(monkeypatch):
         assert f"native kernels     {len(kernels.names())}, for {kernels.load()[1]}" in shown()
     monkeypatch.setattr(kernels, "load", lambda: (None, "none for this test"))
     assert "none for this test" in shown()
-    assert json.loads(shown("--json"))["kernels"] == {"names": [], "instruction_set": None, "missing": "none for this test"}
+    assert json.loads(shown("--json"))["kernels"]["missing"] == "none for this test"

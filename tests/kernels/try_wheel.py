@@ -17,7 +17,8 @@ x, W, R, b = (
 )
 every_step_counts = np.zeros((0, batch, 1), bool)
 outputs = [kernels.floats(times, batch, units)] * 6
-h = np.asarray(jax.jit(lambda *arrays: kernels.call("lstm_forward", outputs, *arrays))(x, W, R, b, every_step_counts)[-1])
+lstm = jax.jit(lambda *arrays: kernels.call("lstm_forward", outputs, *arrays))
+h = np.asarray(lstm(x, W, R, b, every_step_counts)[-1])
 
 state = cell = np.zeros((batch, units))
 for t in range(times):
