@@ -42,11 +42,11 @@ def info(as_json: bool) -> None:
 
 
 def gather() -> dict[str, Any]:
-    """What this installation consists of."""
+    """Collect the facts of this installation."""
     import platform
+    from importlib.metadata import version
 
     import jax
-    import jaxlib
 
     import pellucid
     from pellucid import kernels
@@ -57,8 +57,8 @@ def gather() -> dict[str, Any]:
         "versions": {
             "pellucid": pellucid.__version__,
             "python": platform.python_version(),
-            "jax": jax.__version__,
-            "jaxlib": jaxlib.__version__,
+            "jax": version("jax"),
+            "jaxlib": version("jaxlib"),
         },
         "devices": [f"{device} ({device.device_kind})" for device in jax.devices()],
         "kernels": {
