@@ -4,12 +4,17 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 export PELLUCID_DATA ?= $(abspath ../shared/data)
 
-.PHONY: demo test check bench docs pages format clean
+KERNELS := src/pellucid/kernels
+CMAKE = $(BIN)/cmake -G Ninja -S . -D CMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja) -D Python_EXECUTABLE=$(abspath $(BIN)/python)
+# The native kernels, where there is a C++ compiler: without them XLA computes everything.
+NATIVE := $(if $(shell command -v $(CXX) 2>/dev/null),$(VENV)/.kernels)
 
-demo: $(VENV)/.installed
+.PHONY: demo test check bench docs pages format clean kernels check-kernels check-arm
+
+demo: $(VENV)/.installed $(NATIVE)
 	$(BIN)/pellucid train mnist-5k --network 128-128 --dropout 0.2 --epochs 20 --folder runs/demo --overwrite
 
-test: $(VENV)/.installed-test
+test: $(VENV)/.installed-test $(NATIVE)
 	$(BIN)/python -m pytest tests --numprocesses 2 --dist worksteal
 
 check: $(VENV)/.installed-test $(VENV)/.installed-check
@@ -19,7 +24,18 @@ check: $(VENV)/.installed-test $(VENV)/.installed-check
 	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 	$(BIN)/python -m pytest --doctest-modules src -o addopts=-q
 
-bench: $(VENV)/.installed-bench
+# The C++ kernels, compiled beside their sources.
+kernels: $(VENV)/.kernels
+
+# Their laws on this machine: as they are, then under sanitisers; on arm64, by a cross compiler and an emulator.
+check-kernels: laws-plain laws-address laws-thread
+
+check-arm:
+	@command -v aarch64-linux-gnu-g++ && command -v qemu-aarch64-static || \
+	  { echo "needs a cross compiler and an emulator: apt-get install g++-aarch64-linux-gnu qemu-user-static"; exit 1; }
+	$(MAKE) laws-arm
+
+bench: $(VENV)/.installed-bench $(NATIVE)
 	$(BIN)/python -m benchmarks
 
 docs: $(VENV)/.installed-docs
@@ -36,7 +52,7 @@ format: $(VENV)/.installed-check
 	$(BIN)/ruff format src tests benchmarks
 
 clean:
-	rm -rf $(VENV) build dist site .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site .pytest_cache .ruff_cache .hypothesis $(KERNELS)/*.so
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -49,3 +65,17 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.installed-%: pyproject.toml $(VENV)/.installed
 	$(BIN)/pip install --quiet --group $*
 	touch $@
+
+$(VENV)/.kernels: CMakeLists.txt $(wildcard $(KERNELS)/*.?pp) $(VENV)/.installed-kernels
+	$(CMAKE) -B build/kernels
+	$(BIN)/cmake --build build/kernels
+	touch $@
+
+OPTIONS_address := -D CMAKE_CXX_FLAGS="-g1 -fsanitize=address,undefined -fno-sanitize-recover=undefined"
+OPTIONS_thread := -D CMAKE_CXX_FLAGS="-g1 -fsanitize=thread"
+OPTIONS_arm := -D CMAKE_SYSTEM_NAME=Linux -D CMAKE_SYSTEM_PROCESSOR=aarch64 -D CMAKE_EXE_LINKER_FLAGS=-static \
+  -D CMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ -D CMAKE_CROSSCOMPILING_EMULATOR=qemu-aarch64-static
+laws-%: $(VENV)/.installed-kernels
+	$(CMAKE) -B build/laws-$* -D PELLUCID_LAWS=ON $(OPTIONS_$*)
+	$(BIN)/cmake --build build/laws-$*
+	$(BIN)/ctest --test-dir build/laws-$* --verbose

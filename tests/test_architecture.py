@@ -13,6 +13,7 @@ FLOORS = [
     {"architectures", "training"},
     {"network"},
     {"layers", "optimizers"},
+    {"kernels"},
     {"functions", "data"},
     {"core"},
 ]

@@ -10,6 +10,7 @@ from pellucid.cli.data import data
 from pellucid.cli.doctor import check, diagnose
 from pellucid.cli.explain import explain
 from pellucid.cli.generate import sample, translate
+from pellucid.cli.info import info
 from pellucid.cli.lesson import lesson
 from pellucid.cli.prove import prove
 from pellucid.cli.replay import replay
@@ -58,6 +59,7 @@ Examples:
   pellucid compare digits --over activation=relu,tanh      settings against one another, by the same seeds
   pellucid show relu                                       an activation, loss, optimizer … on one page
   pellucid data list                                       the datasets it knows
+  pellucid info                                            versions, devices, native kernels
 
 \b
 Exit codes: 0 done · 1 problems found · 2 wrong value or usage · 3 unusable data · 4 file cannot be read or written ·
@@ -70,7 +72,7 @@ def main() -> None:
 
 
 VERBS = (train, resume, runs, predict, evaluate, explain, check, diagnose, prove, compare, replay, sample, translate)
-for verb in (*VERBS, lesson, show, data):
+for verb in (*VERBS, lesson, show, data, info):
     main.add_command(verb)
 
 if __name__ == "__main__":

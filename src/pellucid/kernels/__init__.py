@@ -29,18 +29,37 @@ def load() -> tuple[ctypes.CDLL | None, str]:
     if os.environ.get("PELLUCID_KERNELS", "").lower() == "off":
         return None, "switched off by PELLUCID_KERNELS=off"
     try:
-        baseline = ctypes.CDLL(str(FOLDER / "libpellucid_baseline.so"))
-        baseline.pellucid_instruction_set.restype = ctypes.c_char_p
-        instruction_set = baseline.pellucid_instruction_set().decode()
-        library = ctypes.CDLL(str(FOLDER / f"libpellucid_{instruction_set}.so"))
-    except OSError:
-        return None, "not compiled: this installation was built without a C++17 compiler"
-    try:  # jaxlib refuses a library whose version of the interface it does not know
+        instruction_set = _text(_library("baseline").pellucid_instruction_set)
+        library = _library(instruction_set)
+    except FileNotFoundError:
+        return None, "not compiled: no C++ compiler when pellucid was installed, or no `make kernels` in a checkout"
+    except OSError as error:
+        return None, f"not loadable: {error}"
+    try:
+        jax.devices("cpu")  # before it starts, jaxlib takes any library, and then does not start
         jax.ffi.register_ffi_target("pellucid_probe", jax.ffi.pycapsule(library.probe), platform="cpu")
     except Exception as error:
         reason = str(error).splitlines()[0]
         return None, f"compiled for another version of jaxlib's foreign function interface: {reason}"
     return library, instruction_set
+
+
+def names() -> list[str]:
+    """The kernels of the library; none without one."""
+    library, _ = load()
+    return sorted(_text(library.pellucid_kernels).split()) if library is not None else []
+
+
+def _library(instruction_set: str) -> ctypes.CDLL:
+    path = FOLDER / f"libpellucid_{instruction_set}.so"
+    if not path.exists():
+        raise FileNotFoundError(path)
+    return ctypes.CDLL(str(path))
+
+
+def _text(function: Any) -> str:
+    function.restype = ctypes.c_char_p
+    return function().decode()
 
 
 @cache

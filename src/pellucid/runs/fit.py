@@ -354,9 +354,15 @@ def data_of_run(files: RunFolder, settings: Mapping[str, Any], data: Any) -> Dat
     return data
 
 
+def compiled_programs() -> str:
+    """The folder of the persistent compilation cache: that of JAX's settings, else one in the cache of pellucid."""
+    chosen = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
+    return chosen or str(cache_folder() / "xla")
+
+
 def keep_compiled_programs() -> None:
     """Turn the persistent compilation cache on: the second start of a program takes a tenth of the first."""
     if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
-        jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "xla"))
+        jax.config.update("jax_compilation_cache_dir", compiled_programs())
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
