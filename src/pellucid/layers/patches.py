@@ -375,61 +375,51 @@ def gradients_of_parameters_natively(x: Images, dz: Maps, *, windows: Windows, g
     return dW.reshape(shape), db
 
 
-def _add(z: Array, biases: tuple[Array, ...]) -> Array:
-    return z + jnp.broadcast_to(biases[0], z.shape) if biases else z
+def _plus_biases(function: Callable[..., Array]) -> Callable[..., Array]:
+    def with_biases(first: Array, second: Array, *biases: Array, windows: Windows, groups: int) -> Array:
+        z = function(first, second, windows, groups)
+        return z + jnp.broadcast_to(biases[0], z.shape) if biases else z
+
+    return with_biases
 
 
-@partial(jax.jit, static_argnums=(2, 3))
-def convolve(x: Images, weights: Weights, windows: Windows, groups: int, biases: Array | None = None) -> Maps:
-    """z of x, (batch, *windows.inputs, channels), and weights, (*windows.size, channels / groups, filters).
+def _and_of_biases(function: Callable[..., Array]) -> Callable[..., tuple[Array, Array]]:
+    def with_biases(x: Array, dz: Array, *, windows: Windows, groups: int) -> tuple[Array, Array]:
+        return function(x, dz, windows, groups), dz.sum(range(dz.ndim - 1))
 
-    At every position of the window, its values times the weights, plus biases. Filters see the channels of their group
-    alone.
-    """
-
-    def by_patches(x: Array, weights: Array, *biases: Array) -> Array:
-        return _add(convolve_by_patches(x, weights, windows, groups), biases)
-
-    def directly(x: Array, weights: Array, *biases: Array) -> Array:
-        return _add(convolve_directly(x, weights, windows, groups), biases)
-
-    natively = partial(convolve_natively, windows=windows, groups=groups)
-    return _chosen(natively, by_patches, directly)(x, weights, *(() if biases is None else (biases,)))
-
-
-@partial(jax.jit, static_argnums=(2, 3))
-def gradient_of_input(dz: Maps, weights: Weights, windows: Windows, groups: int, biases: Array | None = None) -> Images:
-    """∂L/∂x of `convolve` from dz = ∂L/∂z and weights; plus biases, the forward pass of a transposed convolution."""
-
-    def by_patches(dz: Array, weights: Array, *biases: Array) -> Array:
-        return _add(gradient_of_input_by_patches(dz, weights, windows, groups), biases)
-
-    def directly(dz: Array, weights: Array, *biases: Array) -> Array:
-        return _add(gradient_of_input_directly(dz, weights, windows, groups), biases)
-
-    natively = partial(gradient_of_input_natively, windows=windows, groups=groups)
-    return _chosen(natively, by_patches, directly)(dz, weights, *(() if biases is None else (biases,)))
-
-
-@partial(jax.jit, static_argnums=(2, 3))
-def gradients_of_parameters(x: Images, dz: Maps, windows: Windows, groups: int) -> tuple[Weights, Array]:
-    """∂L/∂W and ∂L/∂b of `convolve` from x and dz = ∂L/∂z."""
-
-    def by_patches(x: Array, dz: Array) -> tuple[Array, Array]:
-        return gradient_of_weights_by_patches(x, dz, windows, groups), dz.sum(range(dz.ndim - 1))
-
-    def directly(x: Array, dz: Array) -> tuple[Array, Array]:
-        return gradient_of_weights_directly(x, dz, windows, groups), dz.sum(range(dz.ndim - 1))
-
-    return _chosen(partial(gradients_of_parameters_natively, windows=windows, groups=groups), by_patches, directly)(x, dz)
+    return with_biases
 
 
 def _chosen(
     natively: Callable[..., Any], by_patches: Callable[..., Any], directly: Callable[..., Any]
 ) -> Callable[..., Any]:
-    def chosen(*arrays: Array) -> Any:
-        if kernels.covers(arrays) and all(array.size for array in arrays):
-            return kernels.differentiable(natively, by_patches)(*arrays)
-        return lax.platform_dependent(*arrays, cpu=by_patches, default=directly)
+    # A kernel where one covers the arrays, whose derivatives are those of the code by patches.
+    @partial(jax.jit, static_argnums=(0, 1))
+    def by_platform(windows: Windows, groups: int, *arrays: Array) -> Any:
+        functions = {"cpu": by_patches, "default": directly}
+        functions = {name: partial(function, windows=windows, groups=groups) for name, function in functions.items()}
+        return lax.platform_dependent(*arrays, **functions)
+
+    def chosen(first: Array, second: Array, windows: Windows, groups: int, biases: Array | None = None) -> Any:
+        arrays = (first, second) if biases is None else (first, second, biases)
+        if not kernels.covers(arrays) or not all(array.size for array in arrays):
+            return by_platform(windows, groups, *arrays)
+        definition = partial(by_patches, windows=windows, groups=groups)
+        return kernels.differentiable(partial(natively, windows=windows, groups=groups), definition)(*arrays)
 
     return chosen
+
+
+convolve = _chosen(convolve_natively, _plus_biases(convolve_by_patches), _plus_biases(convolve_directly))
+"""z of x, (batch, *windows.inputs, channels), and weights, (*windows.size, channels / groups, filters): at every
+position of the window, its values times the weights; plus biases. Filters see the channels of their group alone."""
+gradient_of_input = _chosen(
+    gradient_of_input_natively, _plus_biases(gradient_of_input_by_patches), _plus_biases(gradient_of_input_directly)
+)
+"""∂L/∂x of `convolve` from dz = ∂L/∂z and weights; plus biases, the forward pass of a transposed convolution."""
+gradients_of_parameters = _chosen(
+    gradients_of_parameters_natively,
+    _and_of_biases(gradient_of_weights_by_patches),
+    _and_of_biases(gradient_of_weights_directly),
+)
+"""∂L/∂W and ∂L/∂b of `convolve` from x and dz = ∂L/∂z."""
