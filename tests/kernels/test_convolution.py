@@ -42,15 +42,21 @@ def arrays(layer, shape, batch, seed):
     """Parameters, inputs and gradients of a layer, drawn."""
     params, _, outputs = layer.init(jax.random.key(0), shape)
     rng = np.random.default_rng(seed)
-    draw = lambda array_shape: jnp.asarray(rng.normal(size=array_shape), jnp.float32)
-    return jax.tree.map(lambda p: draw(p.shape), params), draw((batch, *shape)), draw((batch, *outputs))
+
+    def normal(*array_shape):
+        return jnp.asarray(rng.normal(size=array_shape), jnp.float32)
+
+    return jax.tree.map(lambda p: normal(*p.shape), params), normal(batch, *shape), normal(batch, *outputs)
 
 
 @st.composite
 def convolutions(draw):
     """The kind and settings of a convolution, and the shape of an example."""
     rank = draw(st.integers(1, 2))
-    several = lambda most: draw(st.tuples(*[st.integers(1, most)] * rank))
+
+    def several(most):
+        return draw(st.tuples(*[st.integers(1, most)] * rank))
+
     groups = draw(st.sampled_from([1, 1, 2, 3]))
     settings = {
         "filters": groups * draw(st.integers(1, 20)),
@@ -130,7 +136,10 @@ def test_the_same_bits_every_time(layer, shape):
 @given(st.data())
 def test_max_pooling_equals_the_layers_own(data):
     rank = data.draw(st.integers(1, 2))
-    several = lambda low, high: data.draw(st.tuples(*[st.integers(low, high)] * rank))
+
+    def several(low, high):
+        return data.draw(st.tuples(*[st.integers(low, high)] * rank))
+
     kind = (MaxPool1D, MaxPool2D)[rank - 1]
     layer = kind(several(1, 3), several(1, 3), data.draw(st.sampled_from(["valid", "same"])))
     shape = (*several(3, 8), data.draw(st.integers(1, 40)))
