@@ -19,7 +19,7 @@ from pellucid.layers.patches import (
     check_rank,
     convolve,
     gradient_of_input,
-    gradient_of_weights,
+    gradients_of_parameters,
     lengths,
     slide,
     slide_back,
@@ -85,11 +85,8 @@ class Convolutional(Layer):
                 f"Received: {x.shape[-1]}, in x of shape {x.shape}."
             )
 
-    def _add_biases(self, params: Params, z: Maps) -> Maps:
-        return z + jnp.broadcast_to(params["biases"], z.shape) if self.use_biases else z
-
-    def _gradients(self, weights: Array, dz: Maps) -> Params:
-        return {"weights": weights} | ({"biases": dz.sum(range(dz.ndim - 1))} if self.use_biases else {})
+    def _gradients(self, weights: Array, biases: Array) -> Params:
+        return {"weights": weights} | ({"biases": biases} if self.use_biases else {})
 
 
 class Convolution(Convolutional):
@@ -122,8 +119,8 @@ class Convolution(Convolutional):
         self._check_input(params, x)
         if mask is not None:
             x = jnp.where(mask[..., None], x, jnp.zeros((), x.dtype))
-        z = convolve(x, params["weights"], self.windows(x.shape[1:-1]), self.groups)
-        return self._add_biases(params, z), state, (x, mask)
+        z = convolve(x, params["weights"], self.windows(x.shape[1:-1]), self.groups, params.get("biases"))
+        return z, state, (x, mask)
 
     def backward(self, params: Params, cache: Cache, dy: Maps) -> tuple[Images, Params]:
         x, mask = cache
@@ -131,7 +128,7 @@ class Convolution(Convolutional):
         dx = gradient_of_input(dy, params["weights"], windows, self.groups)
         if mask is not None:
             dx = jnp.where(mask[..., None], dx, jnp.zeros((), dx.dtype))
-        return dx, self._gradients(gradient_of_weights(x, dy, windows, self.groups), dy)
+        return dx, self._gradients(*gradients_of_parameters(x, dy, windows, self.groups))
 
 
 class TransposedConvolution(Convolutional):
@@ -158,16 +155,16 @@ class TransposedConvolution(Convolutional):
     ) -> tuple[Maps, State, Cache]:
         self._check_input(params, x)
         windows = self.windows(x.shape[1:-1])
-        z = gradient_of_input(x, self.exchange(params["weights"]), windows, self.groups)
-        return self._add_biases(params, z), state, x
+        weights = self.exchange(params["weights"])
+        return gradient_of_input(x, weights, windows, self.groups, params.get("biases")), state, x
 
     def backward(self, params: Params, cache: Cache, dy: Maps) -> tuple[Images, Params]:
         windows = self.windows(cache.shape[1:-1])
         dx = convolve(dy, self.exchange(params["weights"]), windows, self.groups)
-        dW = gradient_of_weights(dy, cache, windows, self.groups)
+        dW, _ = gradients_of_parameters(dy, cache, windows, self.groups)
         *kernel, _, channels = dW.shape
         split = dW.reshape(*kernel, -1, self.groups, channels // self.groups).swapaxes(-1, -3)
-        return dx, self._gradients(split.reshape(params["weights"].shape), dy)
+        return dx, self._gradients(split.reshape(params["weights"].shape), dy.sum(range(dy.ndim - 1)))
 
 
 @layers.register("conv2d")

@@ -1,9 +1,11 @@
 """Windows that slide over images and sequences, and the convolution built on them.
 
 A window of k offsets is k shifted views of the input (`views`); going backward, k arrays of gradients are shifted back
-and added (`scatter`). Convolution is then a matrix product, in one of two ways that give the same numbers:
+and added (`scatter`). Convolution is then a matrix product, in one of three ways that give the same numbers:
 
-- *by patches*: the views side by side are one wide matrix, multiplied by the weights. For the CPU.
+- *natively*: kernels for the CPU, in float32 (`pellucid.kernels`).
+- *by patches*: the views side by side are one wide matrix, multiplied by the weights. For the CPU without kernels, and
+  in float64; defines the kernels' results and derivatives.
 - *directly*: XLA's convolution and its transposes. For GPU and TPU.
 
 XLA's own gradient for the weights is ruinous on a CPU: the step of a small network with two convolutions takes 100 ms
@@ -25,6 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from pellucid import kernels
 from pellucid.core.constraints import WholeNumber
 from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.core.types import Array, Bool, Float, Shape
@@ -300,20 +303,123 @@ def gradient_of_weights_directly(x: Images, dz: Maps, windows: Windows, groups: 
     return jax.linear_transpose(lambda W: convolve_directly(x, W, windows, groups), weights)(dz)[0]
 
 
-def _by_platform(by_patches: Callable[..., Array], directly: Callable[..., Array]) -> Callable[..., Array]:
-    @partial(jax.jit, static_argnums=(2, 3))
-    def chosen(first: Array, second: Array, windows: Windows, groups: int) -> Array:
-        by_platform = {"cpu": by_patches, "default": directly}
-        functions = {name: partial(function, windows=windows, groups=groups) for name, function in by_platform.items()}
-        return lax.platform_dependent(first, second, **functions)
+def image_shape(shape: Shape, windows: Windows) -> Shape:
+    """The shape of an array of images, which the kernels take: a sequence is an image of height 1.
+
+    Example:
+        >>> image_shape((32, 9, 4), slide("Conv1D", (11,), 3))
+        (32, 1, 9, 4)
+    """
+    return (*shape[:-2], 1, *shape[-2:]) if len(windows.size) == 1 else shape
+
+
+def as_images(x: Array, windows: Windows) -> Array:
+    """Sequences as images of height 1."""
+    return x.reshape(image_shape(x.shape, windows))
+
+
+def geometry(windows: Windows) -> dict[str, Any]:
+    """Window, strides, dilations and padding before an image, as attributes of a kernel."""
+    missing = 2 - len(windows.size)
+    before = tuple(before for before, _ in windows.padding)
+    return {
+        "size": np.array((1,) * missing + windows.size),
+        "strides": np.array((1,) * missing + windows.stride),
+        "dilations": np.array((1,) * missing + windows.dilation),
+        "before": np.array((0,) * missing + before),
+    }
+
+
+def _kernel(name: str, windows: Windows, channels: int, filters: int, groups: int) -> Callable[..., Any]:
+    # The kernel of a pass and its attributes: Winograd's for filters of 3×3 and stride 1.
+    attributes = geometry(windows)
+    del attributes["size"]
+    plain = (windows.size, windows.stride, windows.dilation, groups) == ((3, 3), (1, 1), (1, 1), 1)
+    if plain and min(channels, filters) >= 8:
+        return partial(kernels.call, f"winograd_{name}", before=attributes["before"])
+    return partial(kernels.call, f"patches_{name}", **attributes)
+
+
+def _as_filters(weights: Array, windows: Windows) -> Array:
+    return weights[None] if len(windows.size) == 1 else weights
+
+
+def _biases_of(biases: tuple[Array, ...]) -> Array:
+    return biases[0] if biases else jnp.zeros(0, jnp.float32)
+
+
+def convolve_natively(x: Images, weights: Weights, *biases: Array, windows: Windows, groups: int) -> Maps:
+    """`convolve` by a kernel."""
+    shape = (x.shape[0], *windows.outputs, weights.shape[-1])
+    kernel = _kernel("forward", windows, x.shape[-1], weights.shape[-1], groups)
+    result = kernels.floats(*image_shape(shape, windows))
+    return kernel(result, as_images(x, windows), _as_filters(weights, windows), _biases_of(biases)).reshape(shape)
+
+
+def gradient_of_input_natively(dz: Maps, weights: Weights, *biases: Array, windows: Windows, groups: int) -> Images:
+    """`gradient_of_input` by a kernel."""
+    channels, filters = weights.shape[-2] * groups, weights.shape[-1]
+    shape = (dz.shape[0], *windows.inputs, channels)
+    kernel = _kernel("gradient_of_input", windows, channels, filters, groups)
+    result = kernels.floats(*image_shape(shape, windows))
+    return kernel(result, as_images(dz, windows), _as_filters(weights, windows), _biases_of(biases)).reshape(shape)
+
+
+def gradients_of_parameters_natively(x: Images, dz: Maps, *, windows: Windows, groups: int) -> tuple[Weights, Array]:
+    """`gradients_of_parameters` by a kernel."""
+    channels, filters = x.shape[-1], dz.shape[-1]
+    shape = (*windows.size, channels // groups, filters)
+    kernel = _kernel("gradient_of_weights", windows, channels, filters, groups)
+    results = kernels.floats(*(1,) * (2 - len(windows.size)), *shape), kernels.floats(filters)
+    dW, db = kernel(results, as_images(x, windows), as_images(dz, windows))
+    return dW.reshape(shape), db
+
+
+def _plus_biases(function: Callable[..., Array]) -> Callable[..., Array]:
+    def with_biases(first: Array, second: Array, *biases: Array, windows: Windows, groups: int) -> Array:
+        z = function(first, second, windows, groups)
+        return z + jnp.broadcast_to(biases[0], z.shape) if biases else z
+
+    return with_biases
+
+
+def _and_of_biases(function: Callable[..., Array]) -> Callable[..., tuple[Array, Array]]:
+    def with_biases(x: Array, dz: Array, *, windows: Windows, groups: int) -> tuple[Array, Array]:
+        return function(x, dz, windows, groups), dz.sum(range(dz.ndim - 1))
+
+    return with_biases
+
+
+def _chosen(
+    natively: Callable[..., Any], by_patches: Callable[..., Any], directly: Callable[..., Any]
+) -> Callable[..., Any]:
+    # A kernel where one covers the arrays, whose derivatives are those of the code by patches.
+    @partial(jax.jit, static_argnums=(0, 1))
+    def by_platform(windows: Windows, groups: int, *arrays: Array) -> Any:
+        functions = {"cpu": by_patches, "default": directly}
+        functions = {name: partial(function, windows=windows, groups=groups) for name, function in functions.items()}
+        return lax.platform_dependent(*arrays, **functions)
+
+    def chosen(first: Array, second: Array, windows: Windows, groups: int, biases: Array | None = None) -> Any:
+        arrays = (first, second) if biases is None else (first, second, biases)
+        if not kernels.covers(arrays) or not all(array.size for array in arrays):
+            return by_platform(windows, groups, *arrays)
+        definition = partial(by_patches, windows=windows, groups=groups)
+        return kernels.differentiable(partial(natively, windows=windows, groups=groups), definition)(*arrays)
 
     return chosen
 
 
-convolve = _by_platform(convolve_by_patches, convolve_directly)
+convolve = _chosen(convolve_natively, _plus_biases(convolve_by_patches), _plus_biases(convolve_directly))
 """z of x, (batch, *windows.inputs, channels), and weights, (*windows.size, channels / groups, filters): at every
-position of the window, its values times the weights. Filters see the channels of their group alone."""
-gradient_of_input = _by_platform(gradient_of_input_by_patches, gradient_of_input_directly)
-"""∂L/∂x of `convolve` from dz = ∂L/∂z and weights; also the forward pass of a transposed convolution."""
-gradient_of_weights = _by_platform(gradient_of_weights_by_patches, gradient_of_weights_directly)
-"""∂L/∂W of `convolve` from x and dz = ∂L/∂z."""
+position of the window, its values times the weights; plus biases. Filters see the channels of their group alone."""
+gradient_of_input = _chosen(
+    gradient_of_input_natively, _plus_biases(gradient_of_input_by_patches), _plus_biases(gradient_of_input_directly)
+)
+"""∂L/∂x of `convolve` from dz = ∂L/∂z and weights; plus biases, the forward pass of a transposed convolution."""
+gradients_of_parameters = _chosen(
+    gradients_of_parameters_natively,
+    _and_of_biases(gradient_of_weights_by_patches),
+    _and_of_biases(gradient_of_weights_directly),
+)
+"""∂L/∂W and ∂L/∂b of `convolve` from x and dz = ∂L/∂z."""
