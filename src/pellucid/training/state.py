@@ -96,6 +96,13 @@ def _check_rate(regularizer: Regularizer, optimizer: FromOptax, state: Optimizer
         )
 
 
+def state_template(
+    network: Network, optimizer: Optimizer | FromOptax, regularizer: Regularizer | None, input_shape: Shapes
+) -> TrainingState:
+    """The shapes and dtypes of `initial_state`, for `from_arrays`; nothing is computed or compiled."""
+    return jax.eval_shape(partial(initial_state, network, optimizer, regularizer, input_shape, 0))
+
+
 def with_numbers(state: TrainingState, optimizer: Any) -> TrainingState:
     """The state with another optimiser's hyperparameters; nothing recompiles."""
     dtype = dtype_of(state.params)
@@ -108,7 +115,7 @@ def to_arrays(tree: PyTree) -> dict[str, np.ndarray]:
 
 
 def from_arrays(template: PyTree, arrays: dict[str, np.ndarray]) -> PyTree:
-    """The tree of ``template`` with the arrays that ``to_arrays`` named.
+    """The tree of ``template``, of arrays or of their shapes, with the arrays that ``to_arrays`` named.
 
     Raises:
         StorageError: an array is missing, or has another shape or dtype than the template's.
@@ -124,15 +131,18 @@ def from_arrays(template: PyTree, arrays: dict[str, np.ndarray]) -> PyTree:
                 f"{expected.dtype}{list(expected.shape)}, received {received}. Network, optimizer and data must be "
                 "those of the saved run."
             )
-        array = jnp.asarray(saved)
+        array = jax.device_put(saved)
         leaves.append(jax.random.wrap_key_data(array) if expected is not leaf else array)
     return jax.tree.unflatten(jax.tree.structure(template), leaves)
 
 
-def _paths(tree: PyTree) -> list[tuple[str, Array]]:
+def _paths(tree: PyTree) -> list[tuple[str, Any]]:
     flat, _ = jax.tree_util.tree_flatten_with_path(tree)
     return [(jax.tree_util.keystr(path, simple=True, separator="/"), leaf) for path, leaf in flat]
 
 
-def _key_data(leaf: Array) -> Array:
-    return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+def _key_data(leaf: Any) -> Any:
+    if not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return leaf
+    shape_alone = isinstance(leaf, jax.ShapeDtypeStruct)
+    return jax.eval_shape(jax.random.key_data, leaf) if shape_alone else jax.random.key_data(leaf)
