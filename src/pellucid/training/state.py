@@ -50,23 +50,22 @@ def initial_state(
             f"regularizer.layers names {', '.join(sorted(unknown))}, which the network lacks. Its layers: "
             f"{', '.join(network.names)}."
         )
-    if not isinstance(optimizer, Optimizer):
-        return _initial_state(network, optimizer, regularizer, input_shape, seed, recorder=recorder)
-    same = replace(optimizer, learning_rate=1.0)  # another rate or schedule does not compile this again
-    state = _initial_state(network, same, regularizer, input_shape, seed, recorder=recorder)
-    return with_numbers(state, optimizer)
+    # Another rate, schedule or recorder does not compile this again.
+    same = replace(optimizer, learning_rate=1.0) if isinstance(optimizer, Optimizer) else optimizer
+    state = _initial_state(network, same, regularizer, input_shape, seed)
+    if recorder is not None and recorder.every:
+        state = state._replace(recorder=_memory(recorder, network, input_shape, state.params, state.layer_state))
+    return with_numbers(state, optimizer) if isinstance(optimizer, Optimizer) else state
 
 
 # Compiled whole: layer by layer it would compile a dozen small programs, one after another.
-@partial(jax.jit, static_argnums=(0, 1, 2, 3), static_argnames="recorder")
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
 def _initial_state(
     network: Network,
     optimizer: Optimizer | FromOptax,
     regularizer: Regularizer | None,
     input_shape: Shapes,
     seed: int | Array,
-    *,
-    recorder: Recorder | None = None,
 ) -> TrainingState:
     init_key, training_key = jax.random.split(jax.random.key(seed))
     params, layer_state, _ = network.init(init_key, input_shape)
@@ -74,14 +73,13 @@ def _initial_state(
     if regularizer is not None and isinstance(optimizer, FromOptax):
         _check_rate(regularizer, optimizer, optimizer_state)
     return TrainingState(
-        params,
-        layer_state,
-        optimizer_state,
-        as_arrays(regularizer),
-        jnp.zeros((), jnp.int32),
-        training_key,
-        None if recorder is None else recorder.begin(network, params, layer_state, input_shape),
+        params, layer_state, optimizer_state, as_arrays(regularizer), jnp.zeros((), jnp.int32), training_key
     )
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _memory(recorder: Recorder, network: Network, input_shape: Shapes, params: PyTree, layer_state: PyTree) -> PyTree:
+    return recorder.begin(network, params, layer_state, input_shape)
 
 
 def _check_rate(regularizer: Regularizer, optimizer: FromOptax, state: OptimizerState) -> None:
