@@ -16,7 +16,7 @@ def read_texts(name: str) -> dict[str, Any]:
         >>> read_texts("catalogue/activations")["relu"]["used"]
         'The default of hidden layers, dense and convolutional.'
     """
-    return _unwrapped(tomllib.loads(files(__package__).joinpath(f"{name}.toml").read_text("utf-8")))
+    return _unwrapped(tomllib.loads(files("pellucid_textbook").joinpath(f"{name}.toml").read_text("utf-8")))
 
 
 def _unwrapped(value: Any) -> Any:

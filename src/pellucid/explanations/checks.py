@@ -7,7 +7,7 @@ central differences, extrapolated to h → 0.
 
 from collections.abc import Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -38,11 +38,11 @@ MAX_JACOBIAN = 16
 class Point(NamedTuple):
     """All numbers that may move; at the example itself the last two are 0."""
 
-    x: tuple[Array, ...]
+    x: tuple[Any, ...]
     params: PyTree
-    outputs: tuple[Array, ...]
+    outputs: tuple[Any, ...]
     """Added to the output of each layer."""
-    sums: tuple[Array, ...]
+    sums: tuple[Any, ...]
     """Added to the pre-activations of each recurrent layer at each time."""
 
 

@@ -43,8 +43,8 @@ class Trace:
     loss: Loss
     params: PyTree
     state: PyTree
-    x: tuple[Array, ...]
-    target: Array
+    x: tuple[Array | np.ndarray, ...]
+    target: Array | np.ndarray
     value: float
     loss_gradient: np.ndarray
     dx: tuple[np.ndarray | None, ...]
@@ -99,7 +99,7 @@ class Trace:
         return np.asarray(_moved(*self._of_layer(layer), direction))
 
     def reached_by(self, layer: int, gradient: np.ndarray) -> PyTree:
-        """The gradient of a layer's parameters for a gradient of its output, both without those of other layers."""
+        """The gradient of a layer's own parameters for a gradient of its output."""
         return jax.tree.map(np.asarray, _reached(*self._of_layer(layer), gradient))
 
     def _of_layer(self, layer: int) -> tuple[Any, ...]:
@@ -107,7 +107,14 @@ class Trace:
         return *reads, self.masks_of(layer)
 
 
-def trace(network: Network, loss: Loss, params: PyTree, state: PyTree, x: tuple[Array, ...], target: Array) -> Trace:
+def trace(
+    network: Network,
+    loss: Loss,
+    params: PyTree,
+    state: PyTree,
+    x: tuple[Array | np.ndarray, ...],
+    target: Array | np.ndarray,
+) -> Trace:
     """One example forward and backward, in the dtype of its arrays.
 
     Args:

@@ -99,23 +99,21 @@ def next_update(run: Trained, trace: Trace, address: Address, player: str = "") 
     else:
         source = f"the run's own {_name(optimizer.rule)}, from its state after step {last.step:,}"
     lines = [Line("g", "dL_dw", {"dL_dw": pick(trace.grads)})]
-    penalised = bool(
-        regularizer is not None
-        and address.parameter.split("/")[-1] in WEIGHTS
-        and regularizer.covers(names[address.layer])
-    )
-    if penalised and regularizer.gradient_formula.source != "0":
-        numbers = numbers_of(regularizer) | {"dL_dw": pick(trace.grads), "w": pick(params)}
-        lines = [Line("g", f"dL_dw + {regularizer.gradient_formula.source}", numbers)]
+    penalty = regularizer if address.parameter.split("/")[-1] in WEIGHTS else None
+    if penalty is not None and not penalty.covers(names[address.layer]):
+        penalty = None
+    if penalty is not None and penalty.gradient_formula.source != "0":
+        numbers = numbers_of(penalty) | {"dL_dw": pick(trace.grads), "w": pick(params)}
+        lines = [Line("g", f"dL_dw + {penalty.gradient_formula.source}", numbers)]
     total, update, proximal_params = _updated(
         names, optimizer, regularizer, trace.grads, params, np.float64(last.progress)
     )
     rate, after = float(update.learning_rate), update.params
     lines += rule_lines(optimizer, total, pick, lines[-1].value, pick(params), rate)
-    if penalised:
-        proximal = Formula(regularizer.proximal_formula.source, step="learning_rate")
+    if penalty is not None:
+        proximal = Formula(penalty.proximal_formula.source, step="learning_rate")
         if proximal.source != "w":
-            lines.append(Line("w", proximal, numbers_of(regularizer) | {"w": pick(after), "step": rate}, becomes=True))
+            lines.append(Line("w", proximal, numbers_of(penalty) | {"w": pick(after), "step": rate}, becomes=True))
         after = proximal_params
     return Update(_name(optimizer.rule), source, tuple(lines), pick(params), pick(after))
 

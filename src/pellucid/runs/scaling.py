@@ -122,7 +122,7 @@ def scaling_of(preprocessing: Preprocessing, targets: Preprocessing | None = Non
     if targets is None or targets.is_identity:
         return Scaling(shift, scale, padding=padding)
     log = jax.device_put(np.ones((), np.float32)) if targets.log else None
-    of_targets = TargetScaling(*jax.device_put((targets.shift, targets.scale)), log)
+    of_targets = TargetScaling(jax.device_put(targets.shift), jax.device_put(targets.scale), log)
     return Scaling(shift, scale, of_targets, padding)
 
 
