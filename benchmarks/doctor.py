@@ -23,9 +23,9 @@ from rich.table import Table
 from benchmarks.doctor_cases import Case, read_cases, run_of
 from benchmarks.doctor_repairs import Repair, repair
 from benchmarks.doctor_repairs import summary as summary_of_repairs
+from pellucid.core.xla import keep_compiled_programs
 from pellucid.doctor import Finding, diagnose
 from pellucid.doctor.subject import Subject
-from pellucid.runs.fit import keep_compiled_programs
 
 CHANGES = {
     "learning_rate_too_high": lambda trials: max(trials.slower.values()),

@@ -17,13 +17,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from benchmarks.doctor_cases import Case, read_cases, run_of
+from pellucid.core.xla import keep_compiled_programs
 from pellucid.doctor.calibration import FILE, log_odds
 from pellucid.doctor.diagnose import BEFORE, SURE, evidence_of
 from pellucid.doctor.rule import RULES
 from pellucid.doctor.subject import Subject
 from pellucid.report.chart import LineChart, Series
 from pellucid.report.drawing import svg_file
-from pellucid.runs.fit import keep_compiled_programs
 
 CHART = Path("docs/guide/doctor_calibration.svg")
 FOLDS, BINS = 5, 6

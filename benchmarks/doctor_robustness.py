@@ -17,11 +17,11 @@ import jax
 import numpy as np
 
 from benchmarks.doctor_cases import Case, read_cases, run_of
+from pellucid.core.xla import keep_compiled_programs
 from pellucid.doctor.baselines import HEALTH
 from pellucid.doctor.diagnose import SURE, findings_of
 from pellucid.doctor.rule import RULES, Limit, Rule
 from pellucid.doctor.subject import Subject
-from pellucid.runs.fit import keep_compiled_programs
 
 SPREAD = 0.25
 SUPERVISED = [rule for rule in RULES if rule.kind != "adversarial"]

@@ -15,6 +15,7 @@ from benchmarks import (
     reading,
     recorder,
     shuffle,
+    start,
     start_to_finish,
 )
 
@@ -26,6 +27,7 @@ WORKLOADS = {
         digits,
         networks,
         populations,
+        start,
         start_to_finish,
         compile,
         accuracy,

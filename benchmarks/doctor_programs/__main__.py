@@ -10,7 +10,7 @@ import click
 from benchmarks.doctor_programs import PROGRAMS, current, verify, write
 from benchmarks.doctor_programs.verify import KEPT
 from benchmarks.doctor_programs.write import write_data
-from pellucid.runs.fit import keep_compiled_programs
+from pellucid.core.xla import keep_compiled_programs
 
 
 @click.command()

@@ -7,16 +7,16 @@ from typing import Any
 
 
 @cache
-def read_texts(package: str, name: str) -> dict[str, Any]:
-    """The tables of ``name``.toml in a package, whether it is installed or run from its sources.
+def read_texts(name: str) -> dict[str, Any]:
+    """The tables of a TOML file beside this module, whether the package is installed or run from its sources.
 
     Line breaks within a text become spaces.
 
     Example:
-        >>> read_texts("pellucid_textbook.catalogue", "activations")["relu"]["used"]
+        >>> read_texts("catalogue/activations")["relu"]["used"]
         'The default of hidden layers, dense and convolutional.'
     """
-    return _unwrapped(tomllib.loads(files(package).joinpath(f"{name}.toml").read_text("utf-8")))
+    return _unwrapped(tomllib.loads(files("pellucid_textbook").joinpath(f"{name}.toml").read_text("utf-8")))
 
 
 def _unwrapped(value: Any) -> Any:

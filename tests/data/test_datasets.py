@@ -10,6 +10,7 @@ import threading
 
 import numpy as np
 import pytest
+import sklearn.datasets
 
 from pellucid.core.errors import DataError, StorageError, UnknownName
 from pellucid.data import datasets, download
@@ -44,6 +45,21 @@ def test_the_seed_draws_the_held_out_rows():
     assert load_dataset("wine", seed=1).fingerprint != load_dataset("wine", seed=2).fingerprint
 
 
+@pytest.mark.parametrize("name", ["breast-cancer", "diabetes", "digits", "iris", "wine"])
+def test_the_files_of_scikit_learn_are_read_as_its_loaders_do(name):
+    options = {"scaled": False} if name == "diabetes" else {}
+    bunch = getattr(sklearn.datasets, f"load_{name.replace('-', '_')}")(**options)
+    data = load_dataset(name)
+    assert data.held_out is not None
+    loaded = bunch.images if name == "digits" else bunch.data
+    for part in (data.train, data.held_out):
+        np.testing.assert_array_equal(part.x, loaded[part.rows].astype(np.float32))
+        np.testing.assert_array_equal(np.ravel(part.y), bunch.target[part.rows])
+    assert data.features == (() if name == "digits" else tuple(bunch.feature_names))
+    if data.task != "regression":
+        assert data.classes == tuple(map(str, bunch.target_names))
+
+
 def test_underscores_capitals_and_hyphens_are_the_same():
     assert load_dataset("Breast_Cancer").name == "breast-cancer"
 
@@ -73,9 +89,11 @@ def test_real_mnist_is_read_from_the_folder_of_data(shared_data):
     assert np.bincount(data.train.y).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
 
 
-def test_importing_the_data_floor_imports_neither_jax_nor_scikit_learn():
+def test_the_data_floor_and_its_datasets_import_neither_jax_nor_scikit_learn():
     program = (
         "import sys, pellucid.data.datasets, pellucid.data.tables, pellucid.data.text\n"
+        "from pellucid.data import load_dataset\n"
+        "for name in ('breast-cancer', 'diabetes', 'digits', 'iris', 'mnist-5k', 'wine'): load_dataset(name)\n"
         "print([name for name in ('jax', 'sklearn', 'pandas', 'pyarrow', 'narwhals') if name in sys.modules])"
     )
     path = os.pathsep.join(filter(None, sys.path))

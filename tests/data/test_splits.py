@@ -1,12 +1,16 @@
 """Held-out rows: by chance, number, time, groups, from another table; weights and groups go with their rows."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
 import pellucid as pel
 from pellucid.core.errors import DataError, ShapeError
 from pellucid.data import load_table, make_dataset, validation_rows
+from pellucid.data.splits import group_rows, split_rows
 
 X = np.arange(200.0).reshape(100, 2)
 Y = np.arange(100) % 2
@@ -52,6 +56,27 @@ def test_a_group_is_never_divided_not_for_validation_either():
         kept, watched = validation_rows(data, 0.25, seed=1)
         assert not set(data.train.groups[kept]) & set(data.train.groups[watched])
     assert "patient" not in load_table(frame(), "y", group="patient").features
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_rows_are_those_that_scikit_learn_draws(seed):
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, random.integers(2, 8), random.integers(60, 300))
+    fraction = random.uniform(0.2, 0.8)
+    drawn = int(np.ceil(fraction * len(labels)))
+    for stratify in (False, True):
+        options = {"test_size": drawn, "random_state": seed, "stratify": labels if stratify else None}
+        expected = train_test_split(np.arange(len(labels)), **options)
+        np.testing.assert_array_equal(np.concatenate(split_rows(labels, fraction, seed, stratify)), np.hstack(expected))
+    if math.ceil(fraction * len(np.unique(labels))) < len(np.unique(labels)):
+        divide = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
+        expected = next(divide.split(np.zeros(len(labels)), groups=labels))
+        np.testing.assert_array_equal(np.concatenate(group_rows(labels, fraction, seed)), np.hstack(expected))
+
+
+def test_groups_that_cannot_be_divided_are_refused():
+    with pytest.raises(DataError, match=r"2 groups cannot be split with a fraction of 0\.9"):
+        group_rows(np.array([0, 0, 1]), 0.9, seed=0)
 
 
 def test_weights_travel_with_their_rows():

@@ -32,7 +32,7 @@ def names_of(lessons):
 
 def test_every_claim_has_one_lesson():
     assert [lesson.number for lesson in LESSONS] == list(range(1, CLAIMS + 1))
-    assert names_of(LESSONS) == list(read_texts("pellucid_textbook.lessons", "lessons"))
+    assert names_of(LESSONS) == list(read_texts("lessons/lessons"))
     for name in ("xor", "no-such-texts"):
         with pytest.raises(ValueError, match=name):
             experiment(name)

@@ -114,7 +114,7 @@ def test_what_cannot_be_run_is_refused():
 
 def test_the_comparison_is_the_one_of_the_page():
     page = (Path(__file__).parents[2] / "docs" / "textbook" / "neuron.md").read_text(encoding="utf-8")
-    for row in read_texts("pellucid_textbook.catalogue", "comparisons")["neurons"]["rows"]:
+    for row in read_texts("catalogue/comparisons")["neurons"]["rows"]:
         assert f"| {' | '.join(row)} |" in page
 
 

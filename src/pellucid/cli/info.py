@@ -50,7 +50,7 @@ def gather() -> dict[str, Any]:
 
     import pellucid
     from pellucid import kernels
-    from pellucid.runs.fit import compiled_programs
+    from pellucid.core.xla import compiled_programs
 
     library, answer = kernels.load()
     return {

@@ -76,15 +76,16 @@ def _show(page: Any, figure: Path | None, as_json: bool) -> None:
 
 
 def _list(as_json: bool) -> None:
-    from pellucid_textbook.lessons import list_lessons
+    from pellucid_textbook.texts import read_texts  # the experiments would import jax
 
-    lessons = list_lessons()
+    texts = read_texts("lessons/lessons")
     if as_json:
-        print_json([{"number": x.number, "name": x.name, "claim": x.claim, "after": list(x.after)} for x in lessons])
+        lessons = enumerate(texts.items(), 1)
+        print_json([{"number": i, "name": name, "claim": x["claim"], "after": x["after"]} for i, (name, x) in lessons])
         return
-    width = max(len(x.name) for x in lessons)
-    for x in lessons:
-        click.echo(f"{x.number:>2}  {x.name.ljust(width)}  {x.claim}")
+    width = max(map(len, texts))
+    for number, (name, text) in enumerate(texts.items(), 1):
+        click.echo(f"{number:>2}  {name.ljust(width)}  {text['claim']}")
     say("\npellucid lesson NAME puts one to the test.")
     say("Worked step by step: and-by-hand, xor-by-hand, forward-and-backward.")
 

@@ -28,7 +28,7 @@ Examples:
 )
 @as_json
 def show(name: Any, kind: str | None, output: Path | None, as_json: bool) -> None:
-    """The page of NAME in the catalogue, measured as it is shown.
+    """The page of NAME in the catalogue, measured when it is first shown.
 
     NAME is an activation, loss, optimizer, regularizer, initializer, schedule, metric or layer, or the plural of a kind
     for a comparison.
@@ -37,9 +37,9 @@ def show(name: Any, kind: str | None, output: Path | None, as_json: bool) -> Non
 
     from pellucid.core.errors import InvalidValue
     from pellucid.core.files import write_bytes
-    from pellucid_textbook.catalogue import show
+    from pellucid_textbook.kept import kept_page
 
-    page = show(name, kind=kind)
+    page = kept_page(name, kind=kind)
     if as_json:
         print_json(page.data)
     elif output is None:

@@ -84,7 +84,7 @@ def sha256(content: str | os.PathLike[str] | bytes) -> str:
 
 
 def cache_folder() -> Path:
-    """The user's cache folder, for downloaded datasets and compiled programs.
+    """The user's cache folder, for downloaded datasets, compiled programs and pages of the catalogue.
 
     ``PELLUCID_CACHE``, else ``$XDG_CACHE_HOME/pellucid``, else ``~/.cache/pellucid``.
     """

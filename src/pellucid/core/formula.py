@@ -57,7 +57,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-import scipy.special
 
 MINUS = "−"
 CASES, COMPARISON, SUM, PRODUCT, POWER, ATOM = range(6)
@@ -342,16 +341,25 @@ def _distribution(make: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def _special(name: str) -> Callable[[Any], Any]:
+    def function(values: Any) -> Any:
+        from scipy import special  # a tenth of a second, which no start should wait for
+
+        return getattr(special, name)(values)
+
+    return function
+
+
 FUNCTIONS: dict[str, Any] = {
     **{name: getattr(np, name) for name in ("exp", "log", "tanh", "cosh", "cos", "sqrt", "abs", "sign", "floor")},
     **{name: getattr(np, name) for name in ("argmax", "mean")},
     "max": lambda *values: functools.reduce(np.maximum, values),
     "min": lambda *values: functools.reduce(np.minimum, values),
     "norm": np.linalg.norm,
-    "sigma": scipy.special.expit,
-    "Phi": scipy.special.ndtr,
+    "sigma": _special("expit"),
+    "Phi": _special("ndtr"),
     "phi": lambda z: np.exp(-z * z / 2) / math.sqrt(2 * math.pi),
-    "softmax": scipy.special.softmax,
+    "softmax": _special("softmax"),
     "N": _distribution(lambda stats, mean, variance: stats.norm(mean, math.sqrt(variance))),
     "U": _distribution(lambda stats, low, high: stats.uniform(low, high - low)),
     "truncated_N": _distribution(lambda stats, mean, std, limit: stats.truncnorm(-limit / std, limit / std, mean, std)),

@@ -9,7 +9,6 @@ from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
 
 from pellucid.core.constraints import Interval, require
 from pellucid.core.errors import ShapeError
@@ -70,7 +69,7 @@ def interval(values: Any, confidence: float = 0.95) -> Estimate:
     if count < 2:
         return Estimate(mean, np.nan, np.nan, np.nan, count)
     std = float(numbers.std(ddof=1))
-    margin = float(stdtrit(count - 1, (1 + confidence) / 2)) * std / np.sqrt(count)
+    margin = float(_special().stdtrit(count - 1, (1 + confidence) / 2)) * std / np.sqrt(count)
     return Estimate(mean, std, float(mean - margin), float(mean + margin), count)
 
 
@@ -100,7 +99,7 @@ def paired(a: Any, b: Any, confidence: float = 0.95) -> Paired:
         return Paired(mean, (np.nan, np.nan), np.nan, np.nan, count)
     limit = float(np.copysign(np.inf, mean)) if mean else 0.0
     d = mean / std if std else limit
-    p = float(2 * stdtr(count - 1, -abs(d) * np.sqrt(count)))
+    p = float(2 * _special().stdtr(count - 1, -abs(d) * np.sqrt(count)))
     return Paired(mean, (low, high), p, d, count)
 
 
@@ -128,3 +127,9 @@ def _numbers(values: Any) -> np.ndarray:
     if numbers.ndim != 1:
         raise ShapeError(f"values must have one axis. Received: shape {numbers.shape}.")
     return numbers
+
+
+def _special() -> Any:
+    from scipy import special  # a tenth of a second, which no start should wait for
+
+    return special

@@ -118,13 +118,14 @@ def last_rows(rows: int, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 def group_rows(groups: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """The rows of the two parts where a fraction of the groups is drawn."""
-    if len(np.unique(groups)) < 2:
+    values, numbers = np.unique(groups, return_inverse=True)
+    if len(values) < 2:
         raise DataError(f"all rows are of one group, which cannot be divided. {_fewer()}")
-    from sklearn.model_selection import GroupShuffleSplit
-
-    divide = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
-    rest, drawn = next(divide.split(np.zeros(len(groups)), groups=groups))
-    return np.asarray(rest), np.asarray(drawn)
+    count = math.ceil(fraction * len(values))
+    if count >= len(values):
+        raise DataError(f"{len(values)} groups cannot be split with a fraction of {fraction:g}. {_fewer()}")
+    drawn = np.isin(numbers, np.random.RandomState(seed).permutation(len(values))[:count])
+    return np.flatnonzero(~drawn), np.flatnonzero(drawn)
 
 
 def split_rows(
@@ -153,12 +154,39 @@ def split_rows(
                 f"{rows} rows of {len(values)} classes cannot be split with a fraction of {fraction:g}: parts of "
                 f"{rows - drawn} and {drawn} rows cannot hold every class. {_fewer()}"
             )
-    from sklearn.model_selection import train_test_split  # lazily: it takes a second to import
+        return _class_by_class(labels, drawn, np.random.RandomState(seed))
+    order = np.random.RandomState(seed).permutation(rows)
+    return order[drawn:], order[:drawn]
 
-    rest, drawn_rows = train_test_split(
-        np.arange(rows), test_size=drawn, random_state=seed, stratify=y.reshape(rows) if stratify else None
-    )
-    return np.asarray(rest), np.asarray(drawn_rows)
+
+def _class_by_class(labels: np.ndarray, drawn: int, random: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
+    # The rows that scikit-learn's train_test_split draws, without the second and a half that its import takes.
+    _, numbers, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    kept = _apportion(counts, len(labels) - drawn, random)
+    taken = _apportion(counts - kept, drawn, random)
+    rest, held_out = [], []
+    for rows, keep, take in zip(
+        np.split(np.argsort(numbers, kind="stable"), counts.cumsum()[:-1]), kept, taken, strict=True
+    ):
+        shuffled = rows[random.permutation(len(rows))]
+        rest.append(shuffled[:keep])
+        held_out.append(shuffled[keep : keep + take])
+    return random.permutation(np.concatenate(rest)), random.permutation(np.concatenate(held_out))
+
+
+def _apportion(counts: np.ndarray, total: int, random: np.random.RandomState) -> np.ndarray:
+    # `total` rows over the classes in proportion to their counts; the largest remainders round up, ties by lot.
+    shares = counts / counts.sum() * total
+    whole = np.floor(shares)
+    remainders, missing = shares - whole, int(total - whole.sum())
+    for remainder in np.unique(remainders)[::-1]:
+        if missing == 0:
+            break
+        tied = np.flatnonzero(remainders == remainder)
+        chosen = random.choice(tied, size=min(len(tied), missing), replace=False)
+        whole[chosen] += 1
+        missing -= len(chosen)
+    return whole.astype(int)
 
 
 def _nothing() -> str:

@@ -47,26 +47,27 @@ def attribute(trace: Trace, task: str) -> Attribution | None:
     """
     if len(trace.x) != 1 or trace.reads_tokens(0) or task == "reconstruction":
         return None
-    network, x, end = trace.network, trace.x[0], trace.end
+    network, x, end = trace.network, np.asarray(trace.x[0]), trace.end
     output = trace.outputs[end]
     at = int(np.argmax(output if task != "regression" else abs(output)))
     layer, answer = network.layers[end], "the output"
     if isinstance(layer, Activation) and layer.function.name in ("softmax", "sigmoid"):  # pyright: ignore[reportAttributeAccessIssue]
         end, answer = network.names.index(network.reads[end][0]), "z"
     words = f"{answer} of {element(network.names[end], np.unravel_index(at, output.shape))}"
-    gradients = partial(_gradients, network, end, at, trace.params, trace.state)
-    value, gradient = gradients(x)
-    baseline = float(gradients(jnp.zeros_like(x))[0][0])
+
+    def along(t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        # The ends of the path are in each batch, so that one program is compiled.
+        path = np.concatenate([[0.0, 1.0], t]).reshape(-1, *[1] * (x.ndim - 1)) * x
+        values, grads = map(np.asarray, _gradients(network, end, at, trace.params, trace.state, path))
+        return values[:2], grads[1], grads[2:].sum(axis=0)
+
     points, batch = CHUNK, min(CHUNK, rows_that_fit(network, x.shape[1:], SINGLE_PASS))
     while True:
         middles = (np.arange(points) + 0.5) / points
-        total = np.zeros(x.shape[1:])
-        for start in range(0, points, batch):
-            t = middles[start : start + batch].reshape(-1, *[1] * (x.ndim - 1))
-            total += np.asarray(gradients(jnp.asarray(t * np.asarray(x)))[1]).sum(axis=0)
-        integrated = np.asarray(x)[0] * total / points
-        product = np.asarray(x)[0] * np.asarray(gradient)[0]
-        attribution = Attribution(words, float(value[0]), baseline, product, integrated, points)
+        passes = [along(middles[start : start + batch]) for start in range(0, points, batch)]
+        (baseline, value), gradient, _ = passes[0]
+        integrated = x[0] * sum(total for *_, total in passes) / points
+        attribution = Attribution(words, float(value), float(baseline), x[0] * gradient, integrated, points)
         if attribution.completeness_error <= COMPLETE or points >= MAX_POINTS:
             return attribution
         points *= 2

@@ -7,7 +7,7 @@ central differences, extrapolated to h → 0.
 
 from collections.abc import Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -38,11 +38,11 @@ MAX_JACOBIAN = 16
 class Point(NamedTuple):
     """All numbers that may move; at the example itself the last two are 0."""
 
-    x: tuple[Array, ...]
+    x: tuple[Any, ...]
     params: PyTree
-    outputs: tuple[Array, ...]
+    outputs: tuple[Any, ...]
     """Added to the output of each layer."""
-    sums: tuple[Array, ...]
+    sums: tuple[Any, ...]
     """Added to the pre-activations of each recurrent layer at each time."""
 
 
@@ -175,10 +175,10 @@ class Requests:
         sums = tuple(
             sums_of(trace.network.layers[i], trace.params[i], trace.read_by(i))
             if trace.network.names[i] in trace.recurrent
-            else jnp.zeros((0, 0))
+            else np.zeros((0, 0))
             for i in layers
         )
-        point = Point(trace.x, trace.params, tuple(jnp.zeros((1, *output.shape)) for output in trace.outputs), sums)
+        point = Point(trace.x, trace.params, tuple(np.zeros((1, *output.shape)) for output in trace.outputs), sums)
         flat, _ = jax.tree_util.tree_flatten_with_path(point)
         names = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in flat]
         numbers = [np.asarray(array).reshape(-1) for _, array in flat]
@@ -191,7 +191,7 @@ class Requests:
         # The point itself is the first: nothing is moved there.
         values = _values(
             trace.network, trace.loss, trace.state, point, trace.target, tuple(self.watched), trace.masks,
-            jnp.asarray([0, *places]), jnp.asarray([0.0, *steps.reshape(-1)]),
+            np.array([0, *places]), np.array([0.0, *steps.reshape(-1)]),
         )  # fmt: skip
         at_point, around = np.asarray(values[0]), np.asarray(values[1:]).reshape(len(moved), len(STEPS), 2, -1)
         row_of = {number: row for row, number in enumerate(moved)}

@@ -6,7 +6,6 @@
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.errors import DataError, InvalidValue
@@ -135,7 +134,7 @@ def _explain(run: Trained, example: Example, neuron: str | None, weight: str | N
     network, own = run.networks[player], (run.params, run.layer_state)
     params, state = (tree[player] for tree in own) if player else own
     with jax.enable_x64(True):
-        x = tuple(jnp.asarray(_scaled(run.facts.preprocessing, raw)) for raw in example.raw)
+        x = tuple(_scaled(run.facts.preprocessing, raw) for raw in example.raw)
         loss, target = _loss_and_target(run, example, x[0])
         passes = trace(network, loss, double(params), double(state), x, target)
         address = address_of(passes, neuron, weight)
@@ -175,9 +174,9 @@ def _loss_and_target(run: Trained, example: Example, x: Any) -> tuple[Loss, Any]
     """Find the loss and its target; for a GAN the critic's for a real example."""
     if run.adversarial:
         game = GAMES[run.program.loss]
-        return game.loss, jnp.full((1, 1), game.real, jnp.float64)
-    target = x if example.target is None else jnp.asarray(_target(run, example.target))
-    return run.program.loss, target.astype(jnp.float64) if jnp.issubdtype(target.dtype, jnp.floating) else target
+        return game.loss, np.full((1, 1), game.real)
+    target = x if example.target is None else np.asarray(_target(run, example.target))
+    return run.program.loss, target.astype(np.float64) if target.dtype.kind == "f" else target
 
 
 def _target(run: Trained, y: np.ndarray) -> np.ndarray:

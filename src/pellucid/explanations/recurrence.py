@@ -5,8 +5,10 @@ calculus: the layer also reads one more input for each time, which is 1 at that 
 gradient of such a weight is ∂L/∂z at that time, and moving it moves z there, so that finite differences can check it.
 """
 
+from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -70,8 +72,12 @@ def over_time(name: str, layer: Any, params: Params, cache: Cache, sums_gradient
     for k, (gate, activation) in enumerate(layer.gates):
         columns = slice(k * units, (k + 1) * units)
         function = activations.build(getattr(layer, "activation", None) if activation is None else activation)
-        z_gate, a = jnp.asarray(z[:, columns]), jnp.asarray(arrays[gate])
-        derivative = np.asarray(function.backward(z_gate, a, jnp.ones_like(a)))
+        derivative = np.asarray(_derivative(function, z[:, columns], arrays[gate]))
         gates.append(Gate(gate, function.name, z[:, columns], arrays[gate], sums_gradient[:, columns], derivative))
     mask = np.ones(len(x), bool) if "real" not in arrays else arrays["real"][:, 0]
     return RecurrentNumbers(name, layer.name, x, tuple(gates), previous, state, arrays.get("cell"), mask)
+
+
+@partial(jax.jit, static_argnums=0)
+def _derivative(function: Any, z: Array, a: Array) -> Array:
+    return function.backward(z, a, jnp.ones_like(a))

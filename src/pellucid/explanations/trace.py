@@ -43,8 +43,8 @@ class Trace:
     loss: Loss
     params: PyTree
     state: PyTree
-    x: tuple[Array, ...]
-    target: Array
+    x: tuple[Array | np.ndarray, ...]
+    target: Array | np.ndarray
     value: float
     loss_gradient: np.ndarray
     dx: tuple[np.ndarray | None, ...]
@@ -78,7 +78,7 @@ class Trace:
         network = self.network
         values = dict(zip(network.inputs, self.x, strict=True))
         values |= {name: output[None] for name, output in zip(network.names, self.outputs, strict=True)}
-        arrays = tuple(jax.numpy.asarray(values[name]) for name in network.reads[layer])
+        arrays = tuple(values[name] for name in network.reads[layer])
         return arrays[0] if network.layers[layer].inputs == 1 else arrays
 
     def masks_of(self, layer: int) -> dict[str, Any]:
@@ -94,13 +94,27 @@ class Trace:
             for layer, reads in zip(self.network.layers, self.network.reads, strict=True)
         )
 
-    def output_of(self, layer: int, params: PyTree) -> Array:
-        """The output of a layer for what it reads, with these parameters."""
-        x, state = self.read_by(layer), self.state[layer]
-        return self.network.layers[layer].forward(params, state, x, key=None, training=False, **self.masks_of(layer))[0]
+    def output_moved_by(self, layer: int, direction: PyTree) -> np.ndarray:
+        """The change of a layer's output, to first order, where its parameters move in a direction."""
+        return np.asarray(_moved(*self._of_layer(layer), direction))
+
+    def reached_by(self, layer: int, gradient: np.ndarray) -> PyTree:
+        """The gradient of a layer's own parameters for a gradient of its output."""
+        return jax.tree.map(np.asarray, _reached(*self._of_layer(layer), gradient))
+
+    def _of_layer(self, layer: int) -> tuple[Any, ...]:
+        reads = self.network.layers[layer], self.params[layer], self.state[layer], self.read_by(layer)
+        return *reads, self.masks_of(layer)
 
 
-def trace(network: Network, loss: Loss, params: PyTree, state: PyTree, x: tuple[Array, ...], target: Array) -> Trace:
+def trace(
+    network: Network,
+    loss: Loss,
+    params: PyTree,
+    state: PyTree,
+    x: tuple[Array | np.ndarray, ...],
+    target: Array | np.ndarray,
+) -> Trace:
     """One example forward and backward, in the dtype of its arrays.
 
     Args:
@@ -155,6 +169,20 @@ def _passes(
     )  # fmt: skip
 
 
+@partial(jax.jit, static_argnums=0)
+def _moved(layer: Any, params: PyTree, state: PyTree, x: Any, masks: dict[str, Any], direction: PyTree) -> Array:
+    return jax.jvp(lambda params: _output(layer, params, state, x, masks), (params,), (direction,))[1][0]
+
+
+@partial(jax.jit, static_argnums=0)
+def _reached(layer: Any, params: PyTree, state: PyTree, x: Any, masks: dict[str, Any], gradient: Array) -> PyTree:
+    return jax.vjp(lambda params: _output(layer, params, state, x, masks), params)[1](gradient[None])[0]
+
+
+def _output(layer: Any, params: PyTree, state: PyTree, x: Any, masks: dict[str, Any]) -> Array:
+    return layer.forward(params, state, x, key=None, training=False, **masks)[0]
+
+
 def activation_after(network: Network, layer: int) -> int | None:
     """Find the activation that is the only reader of a layer; None without."""
     readers = [i for i, reads in enumerate(network.reads) if network.names[layer] in reads]
@@ -172,3 +200,8 @@ def leaf(tree: PyTree, path: str) -> Any:
     for key in path.split("/"):
         tree = tree[key]
     return tree
+
+
+def number_at(tree: PyTree, path: str, index: tuple[int, ...]) -> float:
+    """One number of the array at a path; by NumPy, since jax compiles a program for an index."""
+    return float(np.asarray(leaf(tree, path))[index])

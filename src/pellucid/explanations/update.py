@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -11,7 +12,7 @@ import numpy as np
 from pellucid.core.formula import Formula, Line
 from pellucid.core.types import PyTree
 from pellucid.explanations.explanation import Update
-from pellucid.explanations.trace import Trace, leaf
+from pellucid.explanations.trace import Trace, number_at
 from pellucid.explanations.weight import Address
 from pellucid.functions.regularizers import regularizers
 from pellucid.functions.schedules import Schedule
@@ -20,7 +21,7 @@ from pellucid.optimizers import SGD, OptimizerState, as_optimizer, clip
 from pellucid.runs.checkpoint import latest_checkpoint, load_checkpoint
 from pellucid.runs.folder import RunFolder
 from pellucid.runs.trained import Trained
-from pellucid.training import from_arrays, initial_state
+from pellucid.training import from_arrays, state_template
 
 
 class LastState(NamedTuple):
@@ -55,12 +56,11 @@ def last_state(run: Trained, player: str = "") -> LastState:
         path = latest_checkpoint(RunFolder(run.folder).checkpoints)
         if path is not None and run.experiment.optimizer != "optax":
             penalty = run.experiment.regularizer
-            template = initial_state(
+            template = state_template(
                 run.network,
                 as_optimizer(run.experiment.optimizer),
                 None if penalty is None else regularizers.build(penalty),
                 run.facts.input_shape,
-                run.experiment.seed,
             )
             state = from_arrays({"state": template}, load_checkpoint(path)[0])["state"]
     if state is None:
@@ -90,7 +90,7 @@ def next_update(run: Trained, trace: Trace, address: Address, player: str = "") 
     params, names = trace.params, trace.network.names
 
     def pick(tree: PyTree) -> float:
-        return float(leaf(tree[address.layer], address.parameter)[address.at])
+        return number_at(tree[address.layer], address.parameter, address.at)
 
     if optimizer is None:
         rate = _written_rate(run.experiment.optimizer)
@@ -98,38 +98,43 @@ def next_update(run: Trained, trace: Trace, address: Address, player: str = "") 
         source = f"plain gradient descent with η = {rate:g}: {last.missing}"
     else:
         source = f"the run's own {_name(optimizer.rule)}, from its state after step {last.step:,}"
-    lines, total = [Line("g", "dL_dw", {"dL_dw": pick(trace.grads)})], trace.grads
-    penalised = bool(
-        regularizer is not None
-        and address.parameter.split("/")[-1] in WEIGHTS
-        and regularizer.covers(names[address.layer])
+    lines = [Line("g", "dL_dw", {"dL_dw": pick(trace.grads)})]
+    penalty = regularizer if address.parameter.split("/")[-1] in WEIGHTS else None
+    if penalty is not None and not penalty.covers(names[address.layer]):
+        penalty = None
+    if penalty is not None and penalty.gradient_formula.source != "0":
+        numbers = numbers_of(penalty) | {"dL_dw": pick(trace.grads), "w": pick(params)}
+        lines = [Line("g", f"dL_dw + {penalty.gradient_formula.source}", numbers)]
+    total, update, proximal_params = _updated(
+        names, optimizer, regularizer, trace.grads, params, np.float64(last.progress)
     )
-    if regularizer is not None:
-        total = _with_penalty(regularizer, trace)
-        added = regularizer.gradient_formula.source
-        if penalised and added != "0":
-            numbers = numbers_of(regularizer) | {"dL_dw": pick(trace.grads), "w": pick(params)}
-            lines = [Line("g", f"dL_dw + {added}", numbers)]
-    update = optimizer.rule.update(total, optimizer, params, jnp.asarray(last.progress, jnp.float64))
     rate, after = float(update.learning_rate), update.params
     lines += rule_lines(optimizer, total, pick, lines[-1].value, pick(params), rate)
-    if penalised and regularizer is not None:
-        proximal = Formula(regularizer.proximal_formula.source, step="learning_rate")
+    if penalty is not None:
+        proximal = Formula(penalty.proximal_formula.source, step="learning_rate")
         if proximal.source != "w":
-            lines.append(Line("w", proximal, numbers_of(regularizer) | {"w": pick(after), "step": rate}, becomes=True))
-        after = jax.tree.map(lambda w: regularizer.proximal(w, update.learning_rate), after)
+            lines.append(Line("w", proximal, numbers_of(penalty) | {"w": pick(after), "step": rate}, becomes=True))
+        after = proximal_params
     return Update(_name(optimizer.rule), source, tuple(lines), pick(params), pick(after))
 
 
-def _with_penalty(regularizer: Any, trace: Trace) -> PyTree:
-    """The gradients of the loss and of the regulariser."""
-    names = trace.network.names
+@partial(jax.jit, static_argnums=0)
+def _updated(
+    names: tuple[str, ...], optimizer: OptimizerState, regularizer: Any, grads: PyTree, params: PyTree, progress: Any
+) -> tuple[PyTree, Any, PyTree]:
+    """The gradients with those of the regulariser, the update, and its weights after the proximal step."""
 
     def add(path: Any, g: Any, w: Any) -> Any:
         covered = path[-1].key in WEIGHTS and regularizer.covers(names[path[0].idx])
         return g + regularizer.gradient(w) if covered else g
 
-    return jax.tree_util.tree_map_with_path(add, trace.grads, trace.params)
+    if regularizer is not None:
+        grads = jax.tree_util.tree_map_with_path(add, grads, params)
+    update = optimizer.rule.update(grads, optimizer, params, progress)
+    after = update.params
+    if regularizer is not None:
+        after = jax.tree.map(lambda w: regularizer.proximal(w, update.learning_rate), after)
+    return grads, update, after
 
 
 def rule_lines(
@@ -161,15 +166,15 @@ def rule_lines(
 def numbers_of(function: Any) -> dict[str, float]:
     """The fields of a function that are numbers, for its formula."""
     values = {field.name: getattr(function, field.name) for field in fields(function)} if is_dataclass(function) else {}
-    scalar = int | float | np.number | jax.Array
+    scalar = int | float | np.number | np.ndarray | jax.Array
     return {name: float(value) for name, value in values.items() if isinstance(value, scalar) and np.ndim(value) == 0}
 
 
 def double(tree: PyTree) -> PyTree:
-    """The same tree with its floating-point arrays in double precision."""
+    """The same tree as NumPy arrays, those of floating-point numbers in double precision."""
     return jax.tree.map(
-        lambda array: array.astype(jnp.float64) if jnp.issubdtype(array.dtype, jnp.floating) else array,
-        jax.tree.map(jnp.asarray, tree),
+        lambda array: array.astype(np.float64) if jnp.issubdtype(array.dtype, jnp.floating) else array,
+        jax.tree.map(np.asarray, tree),
     )
 
 

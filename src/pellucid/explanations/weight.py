@@ -1,5 +1,6 @@
 """The followed weight: its address, and every path from it to the loss."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -7,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.errors import InvalidValue, UnknownName, did_you_mean
-from pellucid.core.types import PyTree
+from pellucid.core.types import Array
 from pellucid.explanations.explanation import Chosen, Coupled, RecurrentNumbers, Summand, Term, Update
-from pellucid.explanations.trace import Trace, activation_after, arrays_of, leaf
+from pellucid.explanations.trace import Trace, activation_after, arrays_of, leaf, number_at
 from pellucid.functions.activations import Elementwise, activations
 from pellucid.layers import Activation
 from pellucid.network import Network
@@ -67,8 +68,9 @@ def _strongest_of(trace: Trace, neuron: str) -> Address:
     own = np.arange(arrays[array].shape[-1]) % units == unit
     sizes = np.where(own, abs(arrays[array]), -1.0)
     if sizes.max() == 0:
-        output, pull_back = jax.vjp(lambda params: trace.output_of(layer, params), trace.params[layer])
-        (reached,) = pull_back(jnp.zeros_like(output).at[..., unit].set(1.0))
+        toward = np.zeros_like(trace.outputs[layer])
+        toward[..., unit] = 1.0
+        reached = trace.reached_by(layer, toward)
         sizes = np.where(own, abs(arrays_of(reached)[array]), -1.0)
     return Address(layer, array, _largest(sizes))
 
@@ -160,22 +162,23 @@ def follow(trace: Trace, address: Address, update: Update) -> Chosen:
     if name in trace.recurrent:
         return _follow_in_time(trace, address, trace.recurrent[name], update)
     network, own = trace.network, trace.params[address.layer]
-    direction = _set(jax.tree.map(jnp.zeros_like, own), address.parameter, address.at)
+    direction = jax.tree.map(lambda array: np.zeros(array.shape, array.dtype), own)
+    leaf(direction, address.parameter)[address.at] = 1.0
     z = trace.outputs[address.layer]
-    dz_dw = np.asarray(jax.jvp(lambda params: trace.output_of(address.layer, params), (own,), (direction,))[1])[0]
+    dz_dw = trace.output_moved_by(address.layer, direction)
     after = activation_after(network, address.layer)
     terms = _terms(trace, address.layer, after, dz_dw)
     output_index = terms[0].index if terms else (0,) * z.ndim
     summands, bias = _summands(trace, address, output_index)
     return Chosen(
         name, None if after is None else network.names[after], _function(network, after), address.parameter,
-        address.at, output_index, float(leaf(own, address.parameter)[address.at]), tuple(summands), bias,
+        address.at, output_index, number_at(own, address.parameter, address.at), tuple(summands), bias,
         float(z[output_index]), tuple(terms), _gradient(trace, address), update,
     )  # fmt: skip
 
 
 def _gradient(trace: Trace, address: Address) -> float:
-    return float(leaf(trace.grads[address.layer], address.parameter)[address.at])
+    return number_at(trace.grads[address.layer], address.parameter, address.at)
 
 
 def _function(network: Network, layer: int | None) -> Any:
@@ -188,16 +191,22 @@ def _terms(trace: Trace, layer: int, after: int | None, dz_dw: np.ndarray) -> li
     if dL_dz is None:
         dL_dz = np.zeros_like(z)
     dL_da = None if after is None else trace.gradients[after]
-    elementwise = dL_da is not None and isinstance(function, Elementwise)
+    derivatives = None
+    if after is not None and dL_da is not None and isinstance(function, Elementwise):
+        derivatives = np.asarray(_derivative(function, z, trace.outputs[after]))
     terms = []
     for index in map(_ints, np.argwhere(dz_dw != 0)):
         factors: dict[str, float] = {}
-        if elementwise and after is not None and dL_da is not None:
+        if after is not None and dL_da is not None and derivatives is not None:
             a = trace.outputs[after][index]
-            derivative = function.derivative(jnp.asarray(z[index])[None], jnp.asarray(a)[None])
-            factors = {"a": float(a), "dL_da": float(dL_da[index]), "da_dz": float(derivative[0])}
+            factors = {"a": float(a), "dL_da": float(dL_da[index]), "da_dz": float(derivatives[index])}
         terms.append(Term(index, float(z[index]), float(dL_dz[index]), float(dz_dw[index]), **factors))
     return sorted(terms, key=lambda term: -abs(term.product))
+
+
+@partial(jax.jit, static_argnums=0)
+def _derivative(function: Elementwise, z: Array, a: Array) -> Array:
+    return function.derivative(z, a)
 
 
 def _summands(trace: Trace, address: Address, output_index: tuple[int, ...]) -> tuple[list[Summand], float]:
@@ -205,11 +214,13 @@ def _summands(trace: Trace, address: Address, output_index: tuple[int, ...]) -> 
     own = trace.params[address.layer]
     if not set(own) <= {"weights", "biases"} or "weights" not in own:
         return [], 0.0
-    z, pull_back = jax.vjp(lambda params: trace.output_of(address.layer, params), own)
-    (parts,) = pull_back(jnp.zeros_like(z).at[(0, *output_index)].set(1.0))
-    weights, values = np.asarray(own["weights"]), np.asarray(parts["weights"])
-    bias = float((own["biases"] * parts["biases"]).sum()) if "biases" in own else 0.0
-    if not np.isclose((weights * values).sum() + bias, float(z[(0, *output_index)]), rtol=1e-9, atol=1e-12):
+    z = trace.outputs[address.layer]
+    toward = np.zeros_like(z)
+    toward[output_index] = 1.0
+    parts = trace.reached_by(address.layer, toward)
+    weights, values = np.asarray(own["weights"]), parts["weights"]
+    bias = float((np.asarray(own["biases"]) * parts["biases"]).sum()) if "biases" in own else 0.0
+    if not np.isclose((weights * values).sum() + bias, float(z[output_index]), rtol=1e-9, atol=1e-12):
         return [], 0.0
     summands = [
         Summand("w", index, float(weights[index]), float(values[index])) for index in map(_ints, np.argwhere(values))
@@ -237,7 +248,7 @@ def _follow_in_time(trace: Trace, address: Address, layer: RecurrentNumbers, upd
     terms.sort(key=lambda term: -abs(term.product))
     time = terms[0].index[0] if terms else 0
     summands = [
-        Summand(letter, (i, column), float(own[array][i, column]), float(values[time, i]))
+        Summand(letter, (i, column), number_at(own, array, (i, column)), float(values[time, i]))
         for letter, array, values in (("w", "weights", layer.x), ("r", "recurrent", layer.previous))
         for i in range(values.shape[1])
     ]
@@ -246,15 +257,9 @@ def _follow_in_time(trace: Trace, address: Address, layer: RecurrentNumbers, upd
     bias = z - sum(summand.product for summand in summands)
     return Chosen(
         layer.layer, None, activations.build(gate.activation), address.parameter, address.at, (time, column),
-        float(leaf(own, address.parameter)[address.at]), tuple(summands), bias, z, tuple(terms),
+        number_at(own, address.parameter, address.at), tuple(summands), bias, z, tuple(terms),
         _gradient(trace, address), update,
     )  # fmt: skip
-
-
-def _set(tree: PyTree, path: str, index: tuple[int, ...]) -> PyTree:
-    """The tree with a 1 at an index of the array at that path."""
-    head, _, rest = path.partition("/")
-    return tree | {head: _set(tree[head], rest, index) if rest else tree[head].at[index].set(1.0)}
 
 
 def coupled_at(trace: Trace) -> Coupled | None:
@@ -275,6 +280,11 @@ def coupled_at(trace: Trace) -> Coupled | None:
         array.reshape(-1, size)[row]
         for array in (trace.outputs[before], trace.outputs[end], fused, trace.loss_gradient)
     )
-    rows = (jnp.broadcast_to(jnp.asarray(array), (size, size)) for array in (z, a))
-    jacobian = np.asarray(_function(network, end).backward(*rows, jnp.eye(size)))
+    jacobian = np.asarray(_jacobian(_function(network, end), z, a))
     return Coupled(network.names[end], row, z, a, dL_da, jacobian, dL_da @ jacobian, delta, trace.fused)
+
+
+@partial(jax.jit, static_argnums=0)
+def _jacobian(function: Any, z: Array, a: Array) -> Array:
+    size = len(z)
+    return function.backward(jnp.broadcast_to(z, (size, size)), jnp.broadcast_to(a, (size, size)), jnp.eye(size))

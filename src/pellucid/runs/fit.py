@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.errors import DoctorWarning, InvalidValue, StorageError, TrainingDiverged, UnknownName
-from pellucid.core.files import cache_folder
+from pellucid.core.xla import keep_compiled_programs
 from pellucid.data import Dataset, SentencePairs, generation, make_dataset, reconstruction
 from pellucid.data.targets import TASKS
 from pellucid.optimizers import as_optimizer
@@ -38,7 +39,7 @@ from pellucid.training import (
     Training,
     arrays_of,
     from_arrays,
-    initial_state,
+    state_template,
     to_arrays,
 )
 
@@ -244,6 +245,7 @@ def load(folder: str | Path) -> Trained:
     Raises:
         StorageError: no run there, or one that has no weights yet: resume it first.
     """
+    keep_compiled_programs()
     files = RunFolder(folder)
     experiment = Experiment.from_dict(files.read_experiment())
     arrays = files.read_weights()
@@ -258,10 +260,10 @@ def load(folder: str | Path) -> Trained:
     program = program_of(experiment, networks, rows)
     sgd = as_optimizer("sgd")
     if isinstance(program, Adversarial):
-        state = program.init(sgd, sgd, None, facts.input_shape, 0)
+        state = jax.eval_shape(partial(program.init, sgd, sgd, None, facts.input_shape, 0))
         params = {player: state.params[player] for player in ("generator", "critic")}
     else:
-        state = initial_state(program.network, sgd, None, facts.input_shape, 0)
+        state = state_template(program.network, sgd, None, facts.input_shape)
         params = state.params
     tree = from_arrays({"params": params, "layer_state": state.layer_state}, arrays)
     history = History.begin(program, rows)
@@ -352,17 +354,3 @@ def data_of_run(files: RunFolder, settings: Mapping[str, Any], data: Any) -> Dat
             f"that of the run's data was {recorded[:12]}…. Give the same data, or begin a new run."
         )
     return data
-
-
-def compiled_programs() -> str:
-    """The folder of the persistent compilation cache: that of JAX's settings, else one in the cache of pellucid."""
-    chosen = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
-    return chosen or str(cache_folder() / "xla")
-
-
-def keep_compiled_programs() -> None:
-    """Turn the persistent compilation cache on: the second start of a program takes a tenth of the first."""
-    if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
-        jax.config.update("jax_compilation_cache_dir", compiled_programs())
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

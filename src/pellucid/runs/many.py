@@ -16,13 +16,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pellucid.core.errors import InvalidValue, TrainingDiverged
+from pellucid.core.xla import keep_compiled_programs
 from pellucid.data import Dataset
 from pellucid.functions.initializers import Initializer, initializers
 from pellucid.layers import Layer
 from pellucid.network import Network
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.facts import DataFacts
-from pellucid.runs.fit import keep_compiled_programs, score_held_out
+from pellucid.runs.fit import score_held_out
 from pellucid.runs.ready import Ready, make_ready, summary_of
 from pellucid.runs.trained import Trained
 from pellucid.training import Adversarial, Supervised, Training, TrainingState, initial_state, steps_per_epoch

@@ -4,7 +4,6 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from pellucid.functions.masking import masked_value
@@ -60,8 +59,8 @@ def loss_and_metric(
     """Compute loss and metric of each example, in double precision, so that means do not depend on the batches."""
     # The first row again and again: zeros may be no target.
     indices = np.minimum(np.arange(power_of_two(max(len(y), FEWEST))), len(y)) % len(y)
-    real = None if mask is None else jnp.asarray(mask[indices])
-    both = _of_examples(program, scaling, jnp.asarray(outputs[indices]), jnp.asarray(y[indices]), real)
+    real = None if mask is None else mask[indices]
+    both = _of_examples(program, scaling, outputs[indices], y[indices], real)
     loss, metric = (np.asarray(one, np.float64)[: len(y)] for one in both)
     return loss, metric
 

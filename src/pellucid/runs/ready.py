@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from pellucid.architectures.gan import GAN, check_players
@@ -202,16 +201,16 @@ def target_for(loss: Loss, y: np.ndarray, outputs: int) -> np.ndarray:
 
 
 def _rows(part: Part, weights: np.ndarray | None, loss: Loss, data: Dataset) -> Rows:
-    weighed = None if weights is None else jnp.asarray(weights)
+    weighed = None if weights is None else jax.device_put(weights)
     x = jax.device_put(part.x)
     if data.task == "reconstruction":
         return Rows(x, None, weighed)
     if data.task == "translation":
-        return Rows(x, jnp.asarray(part.y), weighed)
+        return Rows(x, jax.device_put(part.y), weighed)
     y = target_for(loss, part.y, data.outputs)
     if not data.target_preprocessing.is_identity:
         y = data.target_preprocessing.apply_numpy(y)
-    return Rows(x, jnp.asarray(y), weighed)
+    return Rows(x, jax.device_put(y), weighed)
 
 
 def _validation_rows(data: Dataset, experiment: Experiment) -> tuple[np.ndarray, np.ndarray]:

@@ -10,12 +10,13 @@ import msgspec
 
 from pellucid.core.errors import InvalidValue, ResumeWarning
 from pellucid.core.registry import describe
+from pellucid.core.xla import keep_compiled_programs
 from pellucid.data import Dataset
 from pellucid.functions.schedules import Schedule
 from pellucid.optimizers import Optimizer, as_optimizer
 from pellucid.runs.checkpoint import restore
 from pellucid.runs.experiment import Experiment, describe_early_stopping
-from pellucid.runs.fit import begin, data_of_run, keep_compiled_programs, notes_of, optimizers_of
+from pellucid.runs.fit import begin, data_of_run, notes_of, optimizers_of
 from pellucid.runs.folder import RunFolder
 from pellucid.runs.given import with_weights
 from pellucid.runs.plan import AnyOptimizer, Plan, networks_of, refuse_for_gan

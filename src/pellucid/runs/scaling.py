@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 
 from pellucid.core.constraints import OneOf, require
@@ -116,12 +116,13 @@ def scaling_of(preprocessing: Preprocessing, targets: Preprocessing | None = Non
         preprocessing: of the inputs.
         targets: of the targets, if they are scaled.
     """
-    shift, scale = (jnp.asarray(number) for number in (preprocessing.shift, preprocessing.scale))
-    padding = None if preprocessing.padding is None else jnp.asarray(preprocessing.padding)
+    # Not jnp.asarray, which compiles a program for each shape.
+    shift, scale = jax.device_put((preprocessing.shift, preprocessing.scale))
+    padding = None if preprocessing.padding is None else jax.device_put(preprocessing.padding)
     if targets is None or targets.is_identity:
         return Scaling(shift, scale, padding=padding)
-    log = jnp.ones(()) if targets.log else None
-    of_targets = TargetScaling(jnp.asarray(targets.shift), jnp.asarray(targets.scale), log)
+    log = jax.device_put(np.ones((), np.float32)) if targets.log else None
+    of_targets = TargetScaling(jax.device_put(targets.shift), jax.device_put(targets.scale), log)
     return Scaling(shift, scale, of_targets, padding)
 
 

@@ -27,7 +27,7 @@ from pellucid.runs.notes import Notes
 from pellucid.runs.outputs import loss_and_metric, output_mask, outputs_of
 from pellucid.runs.ready import target_for
 from pellucid.runs.scaling import scaling_of
-from pellucid.training import Adversarial, History, Snapshots, Training, TrainingState, initial_state
+from pellucid.training import Adversarial, History, Snapshots, Training, TrainingState, state_template
 
 
 @dataclass
@@ -171,12 +171,11 @@ class Trained:
                 "Train it again and use the run that train returns."
             )
         regularizer = self.experiment.regularizer
-        return initial_state(
+        return state_template(
             self.network,
             as_optimizer(optimizer),
             None if regularizer is None else regularizers.build(regularizer),
             self.facts.input_shape,
-            self.experiment.seed,
         )
 
     def as_inputs(self, x: Any, unknown: bool = False) -> np.ndarray:

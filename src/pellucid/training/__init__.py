@@ -23,6 +23,7 @@ from pellucid.training.snapshots import arrays_of as arrays_of
 from pellucid.training.state import TrainingState as TrainingState
 from pellucid.training.state import from_arrays as from_arrays
 from pellucid.training.state import initial_state as initial_state
+from pellucid.training.state import state_template as state_template
 from pellucid.training.state import to_arrays as to_arrays
 from pellucid.training.stopping import EarlyStopping as EarlyStopping
 from pellucid.training.supervised import Supervised as Supervised

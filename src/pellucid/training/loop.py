@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import jax.numpy as jnp
+import jax
+import numpy as np
 
 from pellucid.core.errors import TrainingDiverged
 from pellucid.core.types import PyTree
@@ -59,7 +60,7 @@ class Job:
         self, compiled: Callable[..., tuple[TrainingState, Records]], state: TrainingState, stop: int, *more: Any
     ) -> tuple[TrainingState, Records]:
         """Run a compiled function, such as `advance`, up to step ``stop``."""
-        end = jnp.asarray(stop, jnp.int32)
+        end = jax.device_put(np.int32(stop))
         return compiled(self.program, state, self.scaling, self.train, self.monitor, end, *more)
 
 

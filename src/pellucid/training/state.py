@@ -50,23 +50,22 @@ def initial_state(
             f"regularizer.layers names {', '.join(sorted(unknown))}, which the network lacks. Its layers: "
             f"{', '.join(network.names)}."
         )
-    if not isinstance(optimizer, Optimizer):
-        return _initial_state(network, optimizer, regularizer, input_shape, seed, recorder=recorder)
-    same = replace(optimizer, learning_rate=1.0)  # another rate or schedule does not compile this again
-    state = _initial_state(network, same, regularizer, input_shape, seed, recorder=recorder)
-    return with_numbers(state, optimizer)
+    # Another rate, schedule or recorder does not compile this again.
+    same = replace(optimizer, learning_rate=1.0) if isinstance(optimizer, Optimizer) else optimizer
+    state = _initial_state(network, same, regularizer, input_shape, seed)
+    if recorder is not None and recorder.every:
+        state = state._replace(recorder=_memory(recorder, network, input_shape, state.params, state.layer_state))
+    return with_numbers(state, optimizer) if isinstance(optimizer, Optimizer) else state
 
 
 # Compiled whole: layer by layer it would compile a dozen small programs, one after another.
-@partial(jax.jit, static_argnums=(0, 1, 2, 3), static_argnames="recorder")
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
 def _initial_state(
     network: Network,
     optimizer: Optimizer | FromOptax,
     regularizer: Regularizer | None,
     input_shape: Shapes,
     seed: int | Array,
-    *,
-    recorder: Recorder | None = None,
 ) -> TrainingState:
     init_key, training_key = jax.random.split(jax.random.key(seed))
     params, layer_state, _ = network.init(init_key, input_shape)
@@ -74,14 +73,13 @@ def _initial_state(
     if regularizer is not None and isinstance(optimizer, FromOptax):
         _check_rate(regularizer, optimizer, optimizer_state)
     return TrainingState(
-        params,
-        layer_state,
-        optimizer_state,
-        as_arrays(regularizer),
-        jnp.zeros((), jnp.int32),
-        training_key,
-        None if recorder is None else recorder.begin(network, params, layer_state, input_shape),
+        params, layer_state, optimizer_state, as_arrays(regularizer), jnp.zeros((), jnp.int32), training_key
     )
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _memory(recorder: Recorder, network: Network, input_shape: Shapes, params: PyTree, layer_state: PyTree) -> PyTree:
+    return recorder.begin(network, params, layer_state, input_shape)
 
 
 def _check_rate(regularizer: Regularizer, optimizer: FromOptax, state: OptimizerState) -> None:
@@ -96,6 +94,13 @@ def _check_rate(regularizer: Regularizer, optimizer: FromOptax, state: Optimizer
         )
 
 
+def state_template(
+    network: Network, optimizer: Optimizer | FromOptax, regularizer: Regularizer | None, input_shape: Shapes
+) -> TrainingState:
+    """The shapes and dtypes of `initial_state`, for `from_arrays`; nothing is computed or compiled."""
+    return jax.eval_shape(partial(initial_state, network, optimizer, regularizer, input_shape, 0))
+
+
 def with_numbers(state: TrainingState, optimizer: Any) -> TrainingState:
     """The state with another optimiser's hyperparameters; nothing recompiles."""
     dtype = dtype_of(state.params)
@@ -108,7 +113,7 @@ def to_arrays(tree: PyTree) -> dict[str, np.ndarray]:
 
 
 def from_arrays(template: PyTree, arrays: dict[str, np.ndarray]) -> PyTree:
-    """The tree of ``template`` with the arrays that ``to_arrays`` named.
+    """The tree of ``template``, of arrays or of their shapes, with the arrays that ``to_arrays`` named.
 
     Raises:
         StorageError: an array is missing, or has another shape or dtype than the template's.
@@ -124,15 +129,18 @@ def from_arrays(template: PyTree, arrays: dict[str, np.ndarray]) -> PyTree:
                 f"{expected.dtype}{list(expected.shape)}, received {received}. Network, optimizer and data must be "
                 "those of the saved run."
             )
-        array = jnp.asarray(saved)
+        array = jax.device_put(saved)
         leaves.append(jax.random.wrap_key_data(array) if expected is not leaf else array)
     return jax.tree.unflatten(jax.tree.structure(template), leaves)
 
 
-def _paths(tree: PyTree) -> list[tuple[str, Array]]:
+def _paths(tree: PyTree) -> list[tuple[str, Any]]:
     flat, _ = jax.tree_util.tree_flatten_with_path(tree)
     return [(jax.tree_util.keystr(path, simple=True, separator="/"), leaf) for path, leaf in flat]
 
 
-def _key_data(leaf: Array) -> Array:
-    return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+def _key_data(leaf: Any) -> Any:
+    if not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return leaf
+    shape_alone = isinstance(leaf, jax.ShapeDtypeStruct)
+    return jax.eval_shape(jax.random.key_data, leaf) if shape_alone else jax.random.key_data(leaf)

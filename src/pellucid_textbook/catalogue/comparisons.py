@@ -22,7 +22,7 @@ from pellucid_textbook.neuron import BiologicalNeuron, firing_rate_curve
 from pellucid_textbook.page import Content, Page, Range
 from pellucid_textbook.texts import read_texts
 
-TEXTS = read_texts("pellucid_textbook.catalogue", "comparisons")
+TEXTS = read_texts("catalogue/comparisons")
 REFERENCE = (784, 128, 128, 10)
 """Inputs and units of the reference network."""
 

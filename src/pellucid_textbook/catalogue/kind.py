@@ -43,7 +43,7 @@ class Kind:
     @property
     def texts(self) -> Mapping[str, Mapping[str, Any]]:
         """The texts by name, in the order of the comparison."""
-        return read_texts("pellucid_textbook.catalogue", self.name)
+        return read_texts(f"catalogue/{self.name}")
 
     def names(self) -> list[str]:
         """All entries of the registry, those with texts first."""
@@ -72,7 +72,7 @@ class Kind:
         shown = {name: formula for name, formula in held.items() if isinstance(formula, Formula) and formula.text}
         if not shown and (lines := formula_lines(type(item))):
             return Formulas({"": lines})
-        labels = read_texts("pellucid_textbook.catalogue", "kinds")[self.name]["labels"]
+        labels = read_texts("catalogue/kinds")[self.name]["labels"]
         return Formulas({labels.get(n, n.removesuffix("_formula").replace("_", " ")): f for n, f in shown.items()})
 
     def entry(self, item: Any) -> Page:
@@ -108,7 +108,7 @@ class Kind:
             "measured": Table(head, [[row.get(key, "") for key in head] for row in rows]),
             "judgement": Table(("name", *columns), judged),
         }
-        title = read_texts("pellucid_textbook.catalogue", "kinds")[self.name]["title"]
+        title = read_texts("catalogue/kinds")[self.name]["title"]
         return Page(self.name, title, {heading: part for heading, part in sections.items() if part})
 
 

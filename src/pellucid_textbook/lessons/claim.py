@@ -135,7 +135,7 @@ _LESSONS: dict[str, Lesson] = {}
 
 def experiment(name: str) -> Callable[[Callable[[Sequence[int]], Measured]], Lesson]:
     """Decorator that makes the lesson ``name`` of its texts and the function that measures it."""
-    texts = read_texts("pellucid_textbook.lessons", "lessons")
+    texts = read_texts("lessons/lessons")
     if name in _LESSONS or name not in texts:
         raise ValueError(f"lesson {name!r} has an experiment already, or no texts in lessons.toml")
 

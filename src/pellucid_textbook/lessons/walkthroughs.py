@@ -23,7 +23,7 @@ from pellucid_textbook.perceptron import FittedPerceptron, Perceptron, and_gate
 from pellucid_textbook.separable import separability
 from pellucid_textbook.texts import read_texts
 
-TEXTS = read_texts("pellucid_textbook.lessons", "walkthroughs")
+TEXTS = read_texts("lessons/walkthroughs")
 
 
 def _formulas(name: str, heading: str) -> Formulas:
