@@ -24,7 +24,7 @@ check: $(VENV)/.installed-test $(VENV)/.installed-check
 	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 	$(BIN)/python -m pytest --doctest-modules src -o addopts=-q
 
-# The C++ kernels, compiled beside their sources.
+# The C++ kernels, compiled in the source tree.
 kernels: $(VENV)/.kernels
 
 # Their laws on this machine: as they are, then under sanitisers; on arm64, by a cross compiler and an emulator.
@@ -52,7 +52,7 @@ format: $(VENV)/.installed-check
 	$(BIN)/ruff format src tests benchmarks
 
 clean:
-	rm -rf $(VENV) build dist site .pytest_cache .ruff_cache .hypothesis $(KERNELS)/*.so
+	rm -rf $(VENV) build dist site .pytest_cache .ruff_cache .hypothesis $(KERNELS)/compiled
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

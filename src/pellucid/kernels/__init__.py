@@ -20,7 +20,7 @@ import jax.numpy as jnp
 
 from pellucid.core.types import PyTree
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent / "compiled"  # which is no package: libraries beside modules would be taken for modules
 
 
 @cache
