@@ -7,6 +7,10 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 namespace pellucid {
 
 #if defined(__AVX512F__)
@@ -26,12 +30,17 @@ inline void store(float* x, Vector value) { *reinterpret_cast<Unaligned*>(x) = v
 inline Vector all(float x) { return x - Vector{}; }  // x in every lane; x + 0 would turn −0 into 0
 
 // The first n lanes, 0 in the others.
+#if defined(__AVX512F__)
+inline Vector load(const float* x, int n) { return (Vector)_mm512_maskz_loadu_ps((1u << n) - 1, x); }
+inline void store(float* x, Vector value, int n) { _mm512_mask_storeu_ps(x, (1u << n) - 1, (__m512)value); }
+#else
 inline Vector load(const float* x, int n) {
   Vector value{};
   std::memcpy(&value, x, sizeof(float) * n);
   return value;
 }
 inline void store(float* x, Vector value, int n) { std::memcpy(x, &value, sizeof(float) * n); }
+#endif
 
 // a where the mask's lane is all ones, b where it is zero.
 inline Vector where(Integers mask, Vector a, Vector b) { return mask ? a : b; }
