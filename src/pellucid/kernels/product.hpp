@@ -30,6 +30,15 @@ class Scratch {
   std::unique_ptr<float, Free> data_;
 };
 
+// Room of the calling thread, kept from call to call: the first fresh memory of a size costs more than a small product.
+// For what a single task needs while it runs; the next call of this function takes it over.
+inline float* thread_scratch(long size) {
+  thread_local Scratch room;
+  thread_local long length = 0;
+  if (size > length) room = Scratch(length = size);
+  return room;
+}
+
 constexpr int PANEL = 2 * LANES;              // columns of a block
 constexpr int ROWS = LANES == 16 ? 12 : 6;    // its rows: as many as leave the sums in registers
 
@@ -81,6 +90,26 @@ void column(long m, long k, Matrix a, const float* b, long ldb, float* c, long l
   if (i < m) rows(std::integral_constant<int, 1>());
 }
 
+// The first n of PANEL columns of B, k rows of them one after the other, filled with zeros.
+inline void pack_columns(long k, Matrix b, int n, float* to) {
+  if (b.column == 1 && n == PANEL)
+    for (long q = 0; q < k; q++, to += PANEL, b.data += b.row)
+      for (int j = 0; j < PANEL; j += LANES) store(to + j, load(b.data + j));
+  else if (b.row == 1) {  // transposed: blocks of four by four turned in registers
+    long q = 0;
+    for (; q + 4 <= k; q += 4, to += 4 * PANEL) {
+      int j = 0;
+      for (; j + 4 <= n; j += 4) transpose(b.data + q + j * b.column, b.column, to + j, PANEL);
+      for (; j < PANEL; j++)
+        for (int i = 0; i < 4; i++) to[i * PANEL + j] = j < n ? b.data[q + i + j * b.column] : 0.f;
+    }
+    for (; q < k; q++, to += PANEL)
+      for (int j = 0; j < PANEL; j++) to[j] = j < n ? b.data[q + j * b.column] : 0.f;
+  } else
+    for (long q = 0; q < k; q++, to += PANEL, b.data += b.row)
+      for (int j = 0; j < PANEL; j++) to[j] = j < n ? b.data[j * b.column] : 0.f;
+}
+
 // B (k × n) in panels of PANEL columns, each k rows that lie one after the other; the last is filled with zeros.
 class Panels {
  public:
@@ -94,13 +123,7 @@ class Panels {
   int columns(long panel) const { return int(std::min<long>(n_ - panel * PANEL, PANEL)); }
   const float* panel(long p) const { return data_ + p * PANEL * k_; }
 
-  void pack(long p, Matrix b) {
-    float* to = data_ + p * PANEL * k_;
-    const int n = columns(p);
-    b = b.from(0, p * PANEL);
-    for (long q = 0; q < k_; q++, to += PANEL, b.data += b.row)
-      for (int j = 0; j < PANEL; j++) to[j] = j < n ? b.data[j * b.column] : 0.f;
-  }
+  void pack(long p, Matrix b) { pack_columns(k_, b.from(0, p * PANEL), columns(p), data_ + p * PANEL * k_); }
 
  private:
   long k_, n_;
@@ -137,6 +160,48 @@ inline void product_of_rows(long m, long n, long k, Matrix a, Matrix b, float* c
         if (q) product<Start::add>(m, depth, a.from(0, q), rows, c + p * PANEL, ldc);
         else product<Start::zero>(m, depth, a.from(0, q), rows, c + p * PANEL, ldc);
       }
+  });
+}
+
+// C (m × n) = A (m × k) · B (k × n), its columns, where they are few its rows too, shared out to the threads. Each task
+// packs a panel of B and goes through its rows; where they are few, it reads B as it is.
+template <Start START>
+void shared_product(long m, long n, long k, Matrix a, Matrix b, float* c, long ldc, const float* bias = nullptr) {
+  constexpr long DEPTH = 1024;              // rows of a panel that stay in a second-level cache
+  constexpr long FEW = 2 * ROWS + 8;        // rows for which packing would cost more than it gains
+  constexpr double ALONE = 64 * 1024 * 4;   // multiplications for which waking a thread does not pay
+  const long panels = (n + PANEL - 1) / PANEL;
+  const bool alone = threads() == 1 || double(m) * n * k < ALONE;
+  const long of_columns = alone ? 1 : std::min<long>(panels, 4 * threads());
+  const long of_rows = alone || of_columns >= 2 * threads() ? 1
+                       : std::max(1L, std::min((2 * threads() + of_columns - 1) / of_columns, m / (2 * ROWS)));
+  parallel(int(of_columns * of_rows), [&](int task) {
+    const int rows = int(task % of_rows), columns = int(task / of_rows);
+    const long top = part(m, rows, int(of_rows)), height = part(m, rows + 1, int(of_rows)) - top;
+    const Matrix of_task = a.from(top);
+    for (long p = part(panels, columns, int(of_columns)); p < part(panels, columns + 1, int(of_columns)); p++) {
+      const int width = int(std::min<long>(PANEL, n - p * PANEL));
+      const bool as_it_is = b.column == 1 && height <= FEW && width % LANES == 0;
+      float* const to = c + top * ldc + p * PANEL;
+      for (long q = 0; q < std::max(k, 1L); q += DEPTH) {
+        const long depth = std::min(DEPTH, k - q);
+        const Matrix from = b.from(q, p * PANEL), left = of_task.from(0, q);
+        const float* panel = from.data;
+        if (!as_it_is) {
+          float* const packed = thread_scratch(depth * PANEL);
+          pack_columns(depth, from, width, packed);
+          panel = packed;
+        }
+        const long ldb = as_it_is ? b.row : PANEL;
+        const auto multiply = [&](auto vectors) {
+          constexpr int V = decltype(vectors)::value;
+          if (q) column<V, Start::add>(height, depth, left, panel, ldb, to, ldc, nullptr, width);
+          else column<V, START>(height, depth, left, panel, ldb, to, ldc, bias ? bias + p * PANEL : nullptr, width);
+        };
+        if (width > LANES) multiply(std::integral_constant<int, 2>());
+        else multiply(std::integral_constant<int, 1>());
+      }
+    }
   });
 }
 
