@@ -7,6 +7,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <type_traits>
@@ -163,45 +164,94 @@ inline void product_of_rows(long m, long n, long k, Matrix a, Matrix b, float* c
   });
 }
 
-// C (m × n) = A (m × k) · B (k × n), its columns, where they are few its rows too, shared out to the threads. Each task
-// packs a panel of B and goes through its rows; where they are few, it reads B as it is.
+// R rows of A side by side where that makes them faster to read: the columns of xᵀ, and rows that a multiple of a page
+// apart would drive each other from the cache. False where they are read as they are.
+template <int R>
+bool pack_strip(long depth, Matrix a, float* to) {
+  constexpr long PAGE = 1024;
+  if (a.row == 1) {
+    for (long q = 0; q < depth; q++) std::memcpy(to + q * R, a.data + q * a.column, sizeof(float) * R);
+    return true;
+  }
+  if (a.column != 1 || a.row % PAGE) return false;
+  for (long q = 0; q < depth; q += 4)
+    for (int r = 0; r < R; r += 4) {
+      if (r + 4 <= R && q + 4 <= depth) transpose(a.data + r * a.row + q, a.row, to + q * R + r, R);
+      else
+        for (long j = q; j < std::min(depth, q + 4); j++)
+          for (int i = r; i < std::min(R, r + 4); i++) to[j * R + i] = a.data[i * a.row + j];
+    }
+  return true;
+}
+
+// The part of a product that one task computes: `rows` rows from A and C's first, the panels from `first` to `last`.
+// Depth by depth, the panels are packed, to stay in the second-level cache; a strip of A's rows stays in the first while
+// it meets each of them. B is read as it is where packing would cost more than it gains.
+template <Start START>
+void strips_by_panels(long rows, long n, long k, Matrix a, Matrix b, long first, long last, float* c, long ldc,
+                      const float* bias) {
+  constexpr long DEPTH = 512, PACKED = 65536;  // of a strip; numbers of all packed panels
+  constexpr long FEW = 2 * ROWS + 8;           // rows that do not pay for packing
+  const long depths = std::max(1L, (k + DEPTH - 1) / DEPTH), deepest = (k + depths - 1) / depths;
+  const long together = std::max(1L, PACKED / (std::max(deepest, 1L) * PANEL));
+  float* const packed = thread_scratch((std::min(together, last - first) * PANEL + ROWS) * deepest);
+  for (long group = first; group < last; group += together) {
+    const long end = std::min(last, group + together);
+    for (int d = 0; d < depths; d++) {
+      const long q = part(k, d, int(depths)), depth = part(k, d + 1, int(depths)) - q;
+      const auto width = [&](long p) { return int(std::min<long>(PANEL, n - p * PANEL)); };
+      const auto as_it_is = [&](long p) { return b.column == 1 && rows <= FEW && width(p) % LANES == 0; };
+      const auto panel = [&](long p) { return packed + (p - group) * PANEL * depth; };
+      float* const strip = panel(end);
+      for (long p = group; p < end; p++)
+        if (!as_it_is(p)) pack_columns(depth, b.from(q, p * PANEL), width(p), panel(p));
+      long i = 0;
+      const auto next = [&](auto count) {
+        constexpr int R = decltype(count)::value;
+        Matrix left = a.from(i, q);
+        if (R == ROWS && end - group > 1 && pack_strip<R>(depth, left, strip)) left = {strip, 1, R};
+        for (long p = group; p < end; p++) {
+          const bool given = as_it_is(p);
+          const float* const right = given ? b.from(q, p * PANEL).data : panel(p);
+          const auto multiply = [&](auto vectors) {
+            constexpr int V = decltype(vectors)::value;
+            float* const to = c + i * ldc + p * PANEL;
+            const long ldb = given ? b.row : PANEL;
+            if (d) block<R, V, Start::add>(depth, left, right, ldb, to, ldc, nullptr, width(p));
+            else block<R, V, START>(depth, left, right, ldb, to, ldc, bias ? bias + p * PANEL : nullptr, width(p));
+          };
+          if (width(p) > LANES) multiply(std::integral_constant<int, 2>());
+          else multiply(std::integral_constant<int, 1>());
+        }
+        i += R;
+      };
+      while (i + ROWS <= rows) next(std::integral_constant<int, ROWS>());
+      if (ROWS > 8 && i + 8 <= rows) next(std::integral_constant<int, 8>());
+      if (i + 4 <= rows) next(std::integral_constant<int, 4>());
+      if (i + 2 <= rows) next(std::integral_constant<int, 2>());
+      if (i < rows) next(std::integral_constant<int, 1>());
+    }
+  }
+}
+
+// C (m × n) = A (m × k) · B (k × n), shared out to the threads: tasks of many rows and all columns, so that A is read
+// once; of fewer rows, each with some of the columns.
 template <Start START>
 void shared_product(long m, long n, long k, Matrix a, Matrix b, float* c, long ldc, const float* bias = nullptr) {
-  constexpr long DEPTH = 1024;              // rows of a panel that stay in a second-level cache
-  constexpr long FEW = 2 * ROWS + 8;        // rows for which packing would cost more than it gains
-  constexpr double ALONE = 64 * 1024 * 4;   // multiplications for which waking a thread does not pay
+  constexpr long MANY = 192;        // rows of a task that pay for packing all columns in each
+  constexpr double ALONE = 262144;  // multiplications for which waking a thread does not pay
   const long panels = (n + PANEL - 1) / PANEL;
   const bool alone = threads() == 1 || double(m) * n * k < ALONE;
-  const long of_columns = alone ? 1 : std::min<long>(panels, 4 * threads());
-  const long of_rows = alone || of_columns >= 2 * threads() ? 1
-                       : std::max(1L, std::min((2 * threads() + of_columns - 1) / of_columns, m / (2 * ROWS)));
-  parallel(int(of_columns * of_rows), [&](int task) {
-    const int rows = int(task % of_rows), columns = int(task / of_rows);
-    const long top = part(m, rows, int(of_rows)), height = part(m, rows + 1, int(of_rows)) - top;
-    const Matrix of_task = a.from(top);
-    for (long p = part(panels, columns, int(of_columns)); p < part(panels, columns + 1, int(of_columns)); p++) {
-      const int width = int(std::min<long>(PANEL, n - p * PANEL));
-      const bool as_it_is = b.column == 1 && height <= FEW && width % LANES == 0;
-      float* const to = c + top * ldc + p * PANEL;
-      for (long q = 0; q < std::max(k, 1L); q += DEPTH) {
-        const long depth = std::min(DEPTH, k - q);
-        const Matrix from = b.from(q, p * PANEL), left = of_task.from(0, q);
-        const float* panel = from.data;
-        if (!as_it_is) {
-          float* const packed = thread_scratch(depth * PANEL);
-          pack_columns(depth, from, width, packed);
-          panel = packed;
-        }
-        const long ldb = as_it_is ? b.row : PANEL;
-        const auto multiply = [&](auto vectors) {
-          constexpr int V = decltype(vectors)::value;
-          if (q) column<V, Start::add>(height, depth, left, panel, ldb, to, ldc, nullptr, width);
-          else column<V, START>(height, depth, left, panel, ldb, to, ldc, bias ? bias + p * PANEL : nullptr, width);
-        };
-        if (width > LANES) multiply(std::integral_constant<int, 2>());
-        else multiply(std::integral_constant<int, 1>());
-      }
-    }
+  const long tasks = alone ? 1 : 2 * threads();
+  long of_rows = std::max(1L, std::min(m / MANY, tasks));
+  const long of_columns = std::min(panels, (tasks + of_rows - 1) / of_rows);
+  if (!alone && of_rows * of_columns < threads())
+    of_rows = std::max(of_rows, std::min(m / (4 * ROWS), threads() / of_columns));
+  parallel(int(of_rows * of_columns), [&](int task) {
+    const int row = int(task % of_rows), column = int(task / of_rows);
+    const long top = part(m, row, int(of_rows)), bottom = part(m, row + 1, int(of_rows));
+    const long first = part(panels, column, int(of_columns)), last = part(panels, column + 1, int(of_columns));
+    strips_by_panels<START>(bottom - top, n, k, a.from(top), b, first, last, c + top * ldc, ldc, bias);
   });
 }
 
