@@ -53,8 +53,6 @@ class Members {
   }
   float* of(FloatsOut& x, int member) const { return of(*x, member); }
 
-  int axes() const { return int(lengths_.size()); }  // that lie before those of a member
-
   // How many numbers of the array a member has.
   long size_of(const Floats& x) const {
     long size = 1;

@@ -56,11 +56,9 @@ void measure(const float* x, long rows, long units, float low, float high, const
 }
 
 // The step, the outputs (batch, …, units) of some layers, and of those whose units are watched the steps in which each
-// was last not zero, (units,) → (layers, NUMBERS), NaN for other layers, and the watched units' steps. Of an output, its
-// first rows are read, as many as hold `sample` numbers.
+// was last not zero, (units,) → (layers, NUMBERS), NaN for other layers, and the watched units' steps.
 ffi::Error run(ffi::RemainingArgs arguments, ffi::RemainingRets results, ffi::Span<const int64_t> layers,
-               ffi::Span<const int64_t> watched, ffi::Span<const float> low, ffi::Span<const float> high,
-               int64_t sample) {
+               ffi::Span<const int64_t> watched, ffi::Span<const float> low, ffi::Span<const float> high) {
   FloatsOut numbers = *results.get<Floats>(0);
   const Whole step = *arguments.get<Whole>(0);
   const Members members(numbers, 2);
@@ -75,10 +73,9 @@ ffi::Error run(ffi::RemainingArgs arguments, ffi::RemainingRets results, ffi::Sp
   long total = 0;
   for (size_t i = 0; i < layers.size(); i++) {
     const Floats x = *arguments.get<Floats>(1 + i);
-    const long units = axis(x, 1), size = members.size_of(x), batch = x.dimensions()[members.axes()];
-    const long read = std::min(batch, std::max(1L, long(sample) / std::max(1L, size / batch)));
-    outputs.push_back({x, {}, {}, size / batch * read / units, units});
-    total += size / batch * read;
+    const long units = axis(x, 1), size = members.size_of(x);
+    outputs.push_back({x, {}, {}, size / units, units});
+    total += size;
     if (watched[i]) {
       outputs[i].active.push_back(*arguments.get<Whole>(1 + layers.size() + units_watched));
       outputs[i].new_active.push_back(*results.get<Whole>(1 + units_watched++));
@@ -105,7 +102,6 @@ ffi::Error run(ffi::RemainingArgs arguments, ffi::RemainingRets results, ffi::Sp
 XLA_FFI_DEFINE_HANDLER_SYMBOL(statistics, run,
                               ffi::Ffi::Bind().RemainingArgs().RemainingRets()
                                   .Attr<ffi::Span<const int64_t>>("layers").Attr<ffi::Span<const int64_t>>("watched")
-                                  .Attr<ffi::Span<const float>>("low").Attr<ffi::Span<const float>>("high")
-                                  .Attr<int64_t>("sample"));
+                                  .Attr<ffi::Span<const float>>("low").Attr<ffi::Span<const float>>("high"));
 
 }  // namespace pellucid

@@ -306,13 +306,12 @@ def _native_statistics(
         "statistics",
         [kernels.floats(len(layers), len(OF_OUTPUTS)), *(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in active)],
         step,
-        *(outputs[i] for i in measured),
+        *(_sample(outputs[i]) for i in measured),
         *active,
         layers=np.asarray(measured, np.int64),
         watched=np.asarray([isinstance(layers[i], Activation) for i in measured], np.int64),
         low=np.asarray([low for low, _ in ends], np.float32),
         high=np.asarray([high for _, high in ends], np.float32),
-        sample=np.int64(SAMPLE),
     )
     return statistics, tuple(new_active)
 
