@@ -204,9 +204,7 @@ def _call(
         mean="momentum" in names,
         square="square" in names,
     )
-    new_params, *new_slots = (
-        jax.tree.unflatten(tree, updated[i : i + arrays]) for i in range(0, len(updated), arrays)
-    )
+    new_params, *new_slots = (jax.tree.unflatten(tree, updated[i : i + arrays]) for i in range(0, len(updated), arrays))
     return new_params, dict(zip(names, new_slots, strict=True)), jax.tree.unflatten(tree, list(sums))
 
 
