@@ -22,6 +22,7 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from pellucid import kernels
 from pellucid.core.constraints import FRACTION, NOT_NEGATIVE, POSITIVE, constrained
 from pellucid.core.errors import InvalidValue
 from pellucid.core.formula import UNSTATED, Formula
@@ -53,6 +54,29 @@ class Update(NamedTuple):
     """The rate η in force, after the schedule."""
     changes: PyTree
     """The change added to the parameters."""
+    sums: PyTree = None
+    """For each array (4,): Σ g², Σ Δ², Σ w² and the number of w == 0, where the update has them from its own pass."""
+
+
+class Coefficients(NamedTuple):
+    """A rule as numbers, for the kernel that updates all parameters in one pass.
+
+    Formula:
+        m ← mean_decay · m + mean_gain · g; v ← square_decay · v + square_gain · g²;
+        direction = (of_mean · m + of_gradient · g) / (√(of_square · v) + ε) + decay · w
+
+    The slots ``momentum`` m and ``square`` v; of a rule without ``square`` the divisor is 1.
+    """
+
+    mean_decay: Scalar | float = 0.0
+    mean_gain: Scalar | float = 0.0
+    square_decay: Scalar | float = 0.0
+    square_gain: Scalar | float = 0.0
+    of_mean: Scalar | float = 0.0
+    of_gradient: Scalar | float = 0.0
+    of_square: Scalar | float = 1.0
+    epsilon: Scalar | float = 0.0
+    decay: Scalar | float = 0.0
 
 
 @dataclass(frozen=True)
@@ -97,6 +121,15 @@ class Optimizer(ABC):
             t: number of this update, from 1.
         """
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "direction" in vars(cls) and "coefficients" not in vars(cls):
+            cls.coefficients = Optimizer.coefficients  # those of the parent describe another direction
+
+    def coefficients(self, t: Scalar) -> Coefficients | None:
+        """State ``direction`` as numbers; None where it has no such form."""
+        return None
+
     def init(self, params: PyTree) -> OptimizerState:
         """Make the first state: averages 0, hyperparameters as arrays of the parameters' dtype."""
         slots = {slot: jax.tree.map(jnp.zeros_like, params) for slot in self.slots}
@@ -115,19 +148,72 @@ class Optimizer(ABC):
         rule = state.rule
         t = (state.step + 1).astype(dtype_of(params))
         learning_rate = rate_at(rule.learning_rate, t - 1 if progress is None else progress)
-        gradients = jax.tree.leaves(clip(grads, rule.clip_norm, rule.clip_value))
-        weights, tree = jax.tree.flatten(params)
-        columns = {slot: jax.tree.leaves(state.slots[slot]) for slot in rule.slots}
-        changes: list[Array] = []
-        for i, (g, w) in enumerate(zip(gradients, weights, strict=True)):
-            direction, slots = rule.direction(g, w, {slot: columns[slot][i] for slot in columns}, t)
-            changes.append(-learning_rate * direction)
-            for slot, column in columns.items():
-                column[i] = slots[slot]
-        new_slots = {slot: jax.tree.unflatten(tree, column) for slot, column in columns.items()}
-        new_params = jax.tree.unflatten(tree, [w + change for w, change in zip(weights, changes, strict=True)])
-        new_state = OptimizerState(rule, state.step + 1, new_slots)
-        return Update(new_params, new_state, learning_rate, jax.tree.unflatten(tree, changes))
+        clipped = clip(grads, rule.clip_norm, rule.clip_value)
+        update = _update(clipped, state, params, learning_rate, t)
+        coefficients = rule.coefficients(t)
+        if coefficients is None or not kernels.covers(params, clipped):
+            return update
+        # Of the definition only `changes` are left, computed where something reads them.
+        new_params, slots, sums = _native(clipped, state, params, learning_rate, t)
+        described = sums if clipped is grads else None
+        return update._replace(params=new_params, state=update.state._replace(slots=slots), sums=described)
+
+
+def _update(grads: PyTree, state: OptimizerState, params: PyTree, learning_rate: Scalar, t: Scalar) -> Update:
+    rule = state.rule
+    gradients = jax.tree.leaves(grads)
+    weights, tree = jax.tree.flatten(params)
+    columns = {slot: jax.tree.leaves(state.slots[slot]) for slot in rule.slots}
+    changes: list[Array] = []
+    for i, (g, w) in enumerate(zip(gradients, weights, strict=True)):
+        direction, slots = rule.direction(g, w, {slot: columns[slot][i] for slot in columns}, t)
+        changes.append(-learning_rate * direction)
+        for slot, column in columns.items():
+            column[i] = slots[slot]
+    new_slots = {slot: jax.tree.unflatten(tree, column) for slot, column in columns.items()}
+    new_params = jax.tree.unflatten(tree, [w + change for w, change in zip(weights, changes, strict=True)])
+    new_state = OptimizerState(rule, state.step + 1, new_slots)
+    return Update(new_params, new_state, learning_rate, jax.tree.unflatten(tree, changes))
+
+
+def _definition(*arguments: Any) -> tuple[PyTree, dict[str, PyTree], PyTree]:
+    update, grads = _update(*arguments), arguments[0]
+    sums = jax.tree.map(sums_of, grads, update.changes, update.params)
+    return update.params, update.state.slots, sums
+
+
+def _call(
+    grads: PyTree, state: OptimizerState, params: PyTree, learning_rate: Scalar, t: Scalar
+) -> tuple[PyTree, dict[str, PyTree], PyTree]:
+    rule = state.rule
+    names = [slot for slot in ("momentum", "square") if slot in rule.slots]
+    weights, tree = jax.tree.flatten(params)
+    slots = [leaf for name in names for leaf in jax.tree.leaves(state.slots[name])]
+    arrays = len(weights)
+    numbers = jnp.stack([jnp.asarray(number, jnp.float32) for number in (*rule.coefficients(t), learning_rate)])
+    shapes = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in (*weights, *slots)]
+    sums, *updated = kernels.call(
+        "update",
+        [kernels.floats(arrays, 4), *shapes],
+        numbers,
+        *weights,
+        *jax.tree.leaves(grads),
+        *slots,
+        in_place={1 + i + (arrays if i >= arrays else 0): 1 + i for i in range(len(shapes))},
+        arrays=arrays,
+        mean="momentum" in names,
+        square="square" in names,
+    )
+    new_params, *new_slots = (jax.tree.unflatten(tree, updated[i : i + arrays]) for i in range(0, len(updated), arrays))
+    return new_params, dict(zip(names, new_slots, strict=True)), jax.tree.unflatten(tree, list(sums))
+
+
+_native = kernels.differentiable(_call, _definition)
+
+
+def sums_of(g: Array, change: Array, w: Array) -> Float[Array, " 4"]:
+    """Σ g², Σ Δ², Σ w² and the number of zeros of one array after its update."""
+    return jnp.stack([(g * g).sum(), (change * change).sum(), (w * w).sum(), (w == 0).sum(dtype=w.dtype)])
 
 
 def dtype_of(params: PyTree) -> Any:
@@ -180,6 +266,9 @@ class SGD(Optimizer):
 
     def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
         return g, slots
+
+    def coefficients(self, t: Scalar) -> Coefficients | None:
+        return Coefficients(of_gradient=1.0)
 
 
 @optimizers.register("gradient_descent")
@@ -238,6 +327,9 @@ class Momentum(Optimizer):
         v = self.momentum * slots["momentum"] + (g * (1 - self.momentum) if self.average else g)
         return v, {"momentum": v}
 
+    def coefficients(self, t: Scalar) -> Coefficients | None:
+        return Coefficients(self.momentum, 1 - self.momentum if self.average else 1.0, of_mean=1.0)
+
 
 @optimizers.register("nesterov")
 class Nesterov(Optimizer):
@@ -266,6 +358,9 @@ class Nesterov(Optimizer):
     def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
         v = self.momentum * slots["momentum"] + g
         return g + self.momentum * v, {"momentum": v}
+
+    def coefficients(self, t: Scalar) -> Coefficients | None:
+        return Coefficients(self.momentum, 1.0, of_mean=self.momentum, of_gradient=1.0)
 
 
 @optimizers.register("adagrad")
@@ -385,6 +480,11 @@ class RMSprop(Optimizer):
         v = self.momentum * slots["momentum"] + scaled
         return v, {"square": s, "momentum": v}
 
+    def coefficients(self, t: Scalar) -> Coefficients | None:
+        if self.momentum is not None:
+            return None
+        return Coefficients(square_decay=self.decay, square_gain=1 - self.decay, of_gradient=1.0, epsilon=self.epsilon)
+
 
 _MOMENTS = "m = beta1 * m + (1 - beta1) * g; v = beta2 * v + (1 - beta2) * g**2;"
 _CORRECTED = f"{_MOMENTS} mhat = m / (1 - beta1**t); vhat = v / (1 - beta2**t);"
@@ -427,6 +527,17 @@ class Adam(Optimizer):
         # The correction is a scalar, so it costs one multiplication and no pass over the array.
         return m * (1 / (1 - self.beta1**t))
 
+    def coefficients(self, t: Scalar) -> Coefficients | None:
+        return Coefficients(
+            self.beta1,
+            1 - self.beta1,
+            self.beta2,
+            1 - self.beta2,
+            of_mean=1 / (1 - self.beta1**t),
+            of_square=1 / (1 - self.beta2**t),
+            epsilon=self.epsilon,
+        )
+
 
 @optimizers.register("nadam")
 class NAdam(Adam):
@@ -452,6 +563,10 @@ class NAdam(Adam):
 
     def _mean(self, m: Array, g: Array, t: Scalar) -> Array:
         return m * (self.beta1 / (1 - self.beta1 ** (t + 1))) + g * ((1 - self.beta1) / (1 - self.beta1**t))
+
+    def coefficients(self, t: Scalar) -> Coefficients | None:
+        of_mean, of_gradient = self.beta1 / (1 - self.beta1 ** (t + 1)), (1 - self.beta1) / (1 - self.beta1**t)
+        return super().coefficients(t)._replace(of_mean=of_mean, of_gradient=of_gradient)
 
 
 @optimizers.register("adamax")
@@ -509,6 +624,9 @@ class AdamW(Adam):
     def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
         direction, slots = super().direction(g, w, slots, t)
         return direction + self.weight_decay * w, slots
+
+    def coefficients(self, t: Scalar) -> Coefficients | None:
+        return super().coefficients(t)._replace(decay=self.weight_decay)
 
 
 @jax.tree_util.register_static

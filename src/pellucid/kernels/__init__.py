@@ -71,16 +71,22 @@ def _target(name: str) -> str:
     return target
 
 
-def call(name: str, results: Any, *operands: Any, **attributes: Any) -> Any:
+def call(name: str, results: Any, *operands: Any, in_place: dict[int, int] | None = None, **attributes: Any) -> Any:
     """Call a kernel of the library.
 
     Args:
         name: of its handler.
         results: `jax.ShapeDtypeStruct` of its result, or a sequence of them.
         operands: arrays. Under ``vmap`` the kernel gets them with a further axis in front.
+        in_place: operands, by index, that the kernel overwrites with a result, by index.
         attributes: numbers, by name.
     """
-    return jax.ffi.ffi_call(_target(name), results, vmap_method="expand_dims")(*operands, **attributes)
+    target = _target(name)
+    if in_place is None:
+        return jax.ffi.ffi_call(target, results, vmap_method="expand_dims")(*operands, **attributes)
+    # Under vmap, operand and result share their memory only if both have the whole axis in front.
+    function = jax.ffi.ffi_call(target, results, vmap_method="broadcast_all", input_output_aliases=in_place)
+    return function(*operands, **attributes)
 
 
 def floats(*shape: int) -> jax.ShapeDtypeStruct:

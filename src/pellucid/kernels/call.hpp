@@ -53,6 +53,13 @@ class Members {
   }
   float* of(FloatsOut& x, int member) const { return of(*x, member); }
 
+  // How many numbers of the array a member has.
+  long size_of(const Floats& x) const {
+    long size = 1;
+    for (size_t i = lengths_.size(); i < x.dimensions().size(); i++) size *= x.dimensions()[i];
+    return size;
+  }
+
  private:
   ffi::Span<const int64_t> lengths_;
   long count_ = 1;

@@ -49,6 +49,26 @@ inline void store(float* x, Vector value, int n) {
 #endif
 }
 
+// Four rows of four numbers, `row` apart, written as four columns, `column` apart.
+inline void transpose(const float* from, long row, float* to, long column) {
+  typedef float Four __attribute__((vector_size(16)));
+  typedef float Loose __attribute__((vector_size(16), aligned(4), may_alias));
+  const auto at = [&](int i) { return Four(*reinterpret_cast<const Loose*>(from + i * row)); };
+#ifdef __clang__
+#define PELLUCID_PICK(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#else
+#define PELLUCID_PICK(a, b, i, j, k, l) __builtin_shuffle(a, b, FourIntegers{i, j, k, l})
+  typedef int32_t FourIntegers __attribute__((vector_size(16)));
+#endif
+  const Four a = at(0), b = at(1), c = at(2), d = at(3);
+  const Four ab = PELLUCID_PICK(a, b, 0, 4, 1, 5), cd = PELLUCID_PICK(c, d, 0, 4, 1, 5),
+             AB = PELLUCID_PICK(a, b, 2, 6, 3, 7), CD = PELLUCID_PICK(c, d, 2, 6, 3, 7);
+  const Four columns[4] = {PELLUCID_PICK(ab, cd, 0, 1, 4, 5), PELLUCID_PICK(ab, cd, 2, 3, 6, 7),
+                           PELLUCID_PICK(AB, CD, 0, 1, 4, 5), PELLUCID_PICK(AB, CD, 2, 3, 6, 7)};
+#undef PELLUCID_PICK
+  for (int j = 0; j < 4; j++) *reinterpret_cast<Loose*>(to + j * column) = columns[j];
+}
+
 // a where the mask's lane is all ones, b where it is zero.
 inline Vector where(Integers mask, Vector a, Vector b) { return mask ? a : b; }
 inline Vector min(Vector a, Vector b) { return b < a ? b : a; }  // NaN in a stays

@@ -12,6 +12,9 @@
 #ifdef __linux__
 #include <sched.h>
 #endif
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+#endif
 
 namespace pellucid {
 namespace {
@@ -24,6 +27,24 @@ inline void pause() {
 #endif
 }
 
+// How this thread rounds, and whether it takes numbers below the normal range for 0, as XLA's threads do and Python's do
+// not: the workers do as their caller, or the bits of a result would depend on who took a task.
+struct Arithmetic {
+#if defined(__x86_64__) || defined(_M_X64)
+  unsigned mode = _mm_getcsr();
+  void adopt() const { _mm_setcsr(mode); }
+#elif defined(__aarch64__)
+  unsigned long mode = [] {
+    unsigned long now;
+    asm volatile("mrs %0, fpcr" : "=r"(now));
+    return now;
+  }();
+  void adopt() const { asm volatile("msr fpcr, %0" : : "r"(mode)); }
+#else
+  void adopt() const {}
+#endif
+};
+
 constexpr int SPINS = 4000;         // some 40 µs awake after a task: the next kernel of a step finds the worker ready
 constexpr int KERNELS_ALONE = 256;  // after two programs met, so many kernels run on their caller's thread alone
 
@@ -34,6 +55,7 @@ struct Work {
   const void* data;
   int tasks;
   std::atomic<int> next{0}, inside{0};
+  Arithmetic arithmetic{};
 
   void take() {
     const bool outer = working;
@@ -88,6 +110,7 @@ class Pool {
         if (work) work->inside.fetch_add(1, std::memory_order_relaxed);
       }
       if (work) {
+        work->arithmetic.adopt();
         work->take();
         work->inside.fetch_sub(1, std::memory_order_release);
       }

@@ -5,6 +5,7 @@ import math
 
 import jax.numpy as jnp
 
+from pellucid import kernels
 from pellucid.core.constraints import WholeNumber, constrained
 from pellucid.core.errors import ShapeError
 from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, Specification, State
@@ -75,15 +76,47 @@ class Dense(Layer):
             raise ShapeError(
                 f"Dense({self.units}) was made for {inputs} inputs. Received: {x.shape[-1]}, in x of shape {x.shape}."
             )
-        z = x @ params["weights"]
-        if self.use_biases:
-            z = z + jnp.broadcast_to(params["biases"], z.shape)
-        return z, state, x
+        rows = x.reshape(-1, inputs)
+        affine = _native_affine if kernels.covers(params, x) else _affine
+        z = affine(rows, params["weights"], params["biases"] if self.use_biases else None)
+        return z.reshape(*x.shape[:-1], self.units), state, x
 
     def backward(self, params: Params, cache: Cache, dy: Outputs) -> tuple[Rows, Params]:
-        x, dz = cache.reshape(-1, cache.shape[-1]), dy.reshape(-1, self.units)
-        dx = dy @ params["weights"].T
-        grads = {"weights": x.T @ dz}
-        if self.use_biases:
-            grads["biases"] = dz.sum(axis=0)
-        return dx, grads
+        x, dz, weights = cache.reshape(-1, cache.shape[-1]), dy.reshape(-1, self.units), params["weights"]
+        native = kernels.covers(params, x, dz)
+        dx = (_native_inputs if native else _inputs)(dz, weights)
+        of_weights, of_biases = (_native_weights if native else _weights)(x, dz)
+        grads = {"weights": of_weights} | ({"biases": of_biases} if self.use_biases else {})
+        return dx.reshape(cache.shape), grads
+
+
+def _affine(x: Array, weights: Array, biases: Array | None) -> Array:
+    z = x @ weights
+    return z if biases is None else z + jnp.broadcast_to(biases, z.shape)
+
+
+def _weights(x: Array, dz: Array) -> tuple[Array, Array]:
+    return x.T @ dz, dz.sum(axis=0)
+
+
+def _inputs(dz: Array, weights: Array) -> Array:
+    return dz @ weights.T
+
+
+def _call_affine(x: Array, weights: Array, biases: Array | None) -> Array:
+    z = kernels.floats(len(x), weights.shape[1])
+    return kernels.call("dense_forward", z, x, weights, jnp.zeros(0, x.dtype) if biases is None else biases)
+
+
+def _call_weights(x: Array, dz: Array) -> tuple[Array, Array]:
+    units = dz.shape[1]
+    return tuple(kernels.call("dense_weights", (kernels.floats(x.shape[1], units), kernels.floats(units)), x, dz))
+
+
+def _call_inputs(dz: Array, weights: Array) -> Array:
+    return kernels.call("dense_inputs", kernels.floats(len(dz), len(weights)), dz, weights)
+
+
+_native_affine = kernels.differentiable(_call_affine, _affine)
+_native_weights = kernels.differentiable(_call_weights, _weights)
+_native_inputs = kernels.differentiable(_call_inputs, _inputs)

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from pellucid import kernels
 from pellucid.core.constraints import OneOf, WholeNumber, require
 from pellucid.core.errors import InvalidValue
 from pellucid.core.types import Array, Float, PyTree
@@ -17,6 +19,7 @@ from pellucid.layers import Activation
 from pellucid.layers.layer import weights_of
 from pellucid.network import Backpropagation, Network
 from pellucid.network.structure import one_or_several
+from pellucid.optimizers import sums_of
 
 MEASURES = (
     "gradient_norm",
@@ -62,6 +65,8 @@ GROUPS = {
 ALLOWED = f"any of {', '.join(GROUPS)}"
 DEFAULT_GROUPS = ("activations", "gradients", "updates", "weights")
 
+OF_OUTPUTS = ("activation_mean", "activation_std", "fraction_zero", "fraction_saturated", "dead_units")
+"""The measures of a layer's output, in the order of the kernel that takes them."""
 SAMPLE = 32_768
 """Numbers read of a layer's output: all of most dense layers, some rows of a convolution's."""
 BINS = 32
@@ -182,36 +187,51 @@ class Recorder:
         pass_: Backpropagation,
         memory: Memory | None,
         step: Array,
+        sums: Any = None,
     ) -> Measurements:
-        """Measure one step. ``params`` are those after the step, ``changes`` what it added to them."""
-        columns: dict[str, list[Array]] = {measure: [] for measure in self.measures}
-        active: list[Array] = []
-        for i, layer in enumerate(network.layers):
-            weights, grads = weights_of(params[i]), weights_of(pass_.grads[i])
-            row: dict[str, Array] = {}
-            if "gradients" in self.groups and weights:
-                row["gradient_norm"] = _norm(grads)
-            if "updates" in self.groups and weights:
-                tiny = jnp.finfo(weights[0].dtype).tiny
-                row["update_ratio"] = _norm(weights_of(changes[i])) / jnp.maximum(_norm(weights), tiny)
-            if "weights" in self.groups and weights:
-                row["weight_norm"] = _norm(weights)
-                zeros = [(w == 0).sum(dtype=w.dtype) for w in weights]
-                row["weight_zeros"] = jnp.stack(zeros).sum() / sum(w.size for w in weights)
-            if "activations" in self.groups and not layer.rearranges:
-                silent = _of_output(layer, _sample(pass_.outputs[i]), row)
-                if silent is not None and memory is not None:
-                    active.append(jnp.where(silent, memory.active[len(active)], step))
-            row["finite"] = _finite(row)
-            for measure, column in columns.items():
-                column.append(jnp.asarray(row.get(measure, jnp.nan), jnp.float32))
+        """Measure one step.
+
+        Args:
+            network: whose layers are measured.
+            params: the parameters after the step.
+            changes: what the step added to them.
+            pass_: the step's pass through the network.
+            memory: the recorder's memory before the step.
+            step: number of the step.
+            sums: of the gradients, changes and parameters, where the update has taken them in its own pass
+                (`pellucid.optimizers.Update`).
+        """
+        layers = len(network.layers)
+        columns: dict[str, Array] = {}
+        active: tuple[Array, ...] = ()
+        weighted = [bool(weights_of(of_layer)) for of_layer in params]
+        if sums is None:
+            sums = jax.tree.map(sums_of, pass_.grads, changes, params)
+        gradient, change, weight, zeros = jnp.stack(
+            [_total(weights_of(sums[i])) if weighted[i] else jnp.full(4, jnp.nan) for i in range(layers)], axis=1
+        )
+        columns["gradient_norm"] = jnp.sqrt(gradient)
+        columns["update_ratio"] = jnp.sqrt(change) / jnp.maximum(jnp.sqrt(weight), jnp.finfo(weight.dtype).tiny)
+        columns["weight_norm"] = jnp.sqrt(weight)
+        sizes = [max(1, sum(w.size for w in weights_of(of_layer))) for of_layer in params]
+        columns["weight_zeros"] = zeros / jnp.asarray(sizes, zeros.dtype)
+        terms = [jnp.where(jnp.asarray(weighted), gradient, 0)] if "gradients" in self.groups else []
+        if "activations" in self.groups:
+            watched = None if memory is None else memory.active
+            statistics, active = _statistics(network, pass_.outputs, watched, step)
+            columns |= dict(zip(OF_OUTPUTS, statistics.T, strict=True))
+            rearranging = jnp.asarray([layer.rearranges for layer in network.layers])
+            terms.append(jnp.where(rearranging, 0, columns["activation_mean"]))
+        columns["finite"] = jnp.isfinite(sum(terms, start=jnp.zeros(layers))).astype(jnp.float32)
         if memory is not None:
             mean = memory.mean
             if mean is not None:
-                mean, columns["signal_to_noise"] = _signal_to_noise(mean, pass_.grads)
-            memory = Memory(tuple(active), mean)
+                mean, ratios = _signal_to_noise(mean, pass_.grads)
+                columns["signal_to_noise"] = jnp.stack(ratios)
+            memory = Memory(active, mean)
         histograms = self._histograms(network, params, changes, pass_, step) if self.histograms_every else None
-        return Measurements(jnp.stack([jnp.stack(column) for column in columns.values()], axis=1), histograms, memory)
+        chosen = [columns[measure].astype(jnp.float32) for measure in self.measures]
+        return Measurements(jnp.stack(chosen, axis=1), histograms, memory)
 
     def _histograms(
         self, network: Network, params: tuple, changes: tuple, pass_: Backpropagation, step: Array
@@ -255,28 +275,69 @@ def _sample(output: Array) -> Array:
     return output[: max(1, SAMPLE // max(1, output[0].size))]
 
 
-def _of_output(layer: object, output: Array, row: dict[str, Array]) -> Array | None:
-    # Adds the measures of a layer's output to row; returns which of its units are zero throughout, where it has units.
-    mean = output.mean()
-    row["activation_mean"] = mean
-    row["activation_std"] = jnp.sqrt(jnp.maximum((output * output).mean() - mean * mean, 0))
+def _total(sums: list[Array]) -> Array:
+    return sum(sums[1:], start=sums[0])
+
+
+def _statistics(
+    network: Network, outputs: tuple[Array, ...], active: tuple[Array, ...] | None, step: Array
+) -> tuple[Float[Array, "layers numbers"], tuple[Array, ...]]:
+    # `OF_OUTPUTS` of each layer, NaN where one does not apply; and the last steps in which the units were not zero.
+    measured = [i for i, layer in enumerate(network.layers) if not layer.rearranges]
+    native = active is not None and kernels.covers([outputs[i] for i in measured])
+    if native and all(outputs[i].size for i in measured):
+        return _native_statistics(network, outputs, active, step)
+    rows, new_active = [], []
+    for layer, output in zip(network.layers, outputs, strict=True):
+        row, silent = ({}, None) if layer.rearranges else _of_output(layer, _sample(output))
+        rows.append(jnp.stack([jnp.asarray(row.get(name, jnp.nan), jnp.float32) for name in OF_OUTPUTS]))
+        if silent is not None and active is not None:
+            new_active.append(jnp.where(silent, active[len(new_active)], step))
+    return jnp.stack(rows), tuple(new_active)
+
+
+def _native_statistics(
+    network: Network, outputs: tuple[Array, ...], active: tuple[Array, ...], step: Array
+) -> tuple[Array, tuple[Array, ...]]:
+    layers = network.layers
+    measured = [i for i, layer in enumerate(layers) if not layer.rearranges]
+    ends = [_ends(layers[i]) or (math.nan, math.nan) for i in measured]
+    statistics, *new_active = kernels.call(
+        "statistics",
+        [kernels.floats(len(layers), len(OF_OUTPUTS)), *(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in active)],
+        step,
+        *(_sample(outputs[i]) for i in measured),
+        *active,
+        layers=np.asarray(measured, np.int64),
+        watched=np.asarray([isinstance(layers[i], Activation) for i in measured], np.int64),
+        low=np.asarray([low for low, _ in ends], np.float32),
+        high=np.asarray([high for _, high in ends], np.float32),
+    )
+    return statistics, tuple(new_active)
+
+
+def _ends(layer: object) -> tuple[float, float] | None:
+    # Below and above which an output counts as saturated; None where the layer is no bounded activation.
     if not isinstance(layer, Activation):
-        row["fraction_zero"] = (output == 0).mean(dtype=output.dtype)
         return None
     low, high = layer.output_range
-    if math.isfinite(high - low):
-        margin = 0.01 * (high - low)
-        row["fraction_saturated"] = ((output < low + margin) | (output > high - margin)).mean(dtype=output.dtype)
+    margin = 0.01 * (high - low)
+    return (low + margin, high - margin) if math.isfinite(margin) else None
+
+
+def _of_output(layer: object, output: Array) -> tuple[dict[str, Array], Array | None]:
+    # The measures of a layer's output, and which of its units are zero throughout, where it has units.
+    mean = output.mean()
+    row = {"activation_mean": mean}
+    row["activation_std"] = jnp.sqrt(jnp.maximum((output * output).mean() - mean * mean, 0))
+    if not isinstance(layer, Activation):
+        return row | {"fraction_zero": (output == 0).mean(dtype=output.dtype)}, None
+    if ends := _ends(layer):
+        row["fraction_saturated"] = ((output < ends[0]) | (output > ends[1])).mean(dtype=output.dtype)
     zeros = (output == 0).sum(tuple(range(output.ndim - 1)), dtype=output.dtype)
     row["fraction_zero"] = zeros.sum() / output.size
     silent = zeros == output.size // zeros.size
-    row["dead_units"] = silent.sum(dtype=output.dtype)
-    return silent
-
-
-def _finite(row: dict[str, Array]) -> Array:
-    checked = [row[measure] for measure in ("gradient_norm", "activation_mean") if measure in row]
-    return jnp.isfinite(sum(checked, start=jnp.zeros((), jnp.float32))).astype(jnp.float32)
+    return row | {"dead_units": silent.sum(dtype=output.dtype)}, silent
 
 
 def _norm(arrays: list[Array]) -> Array:

@@ -77,7 +77,9 @@ class Supervised(Program):
         )
         if not measured:
             return Step(new_state, metrics, None)
-        taken = self.recorder.measure(self.network, update.params, update.changes, pass_, state.recorder, state.step)
+        taken = self.recorder.measure(
+            self.network, update.params, update.changes, pass_, state.recorder, state.step, update.sums
+        )
         return Step(new_state._replace(recorder=taken.memory), metrics, taken.layers, taken.histograms)
 
     def update(self, state: TrainingState, grads: PyTree, progress: Scalar) -> Update:
@@ -89,7 +91,8 @@ class Supervised(Program):
         if rule is None:
             return update
         params = self._penalised(rule, lambda w: rule.proximal(w, update.learning_rate), update.params)
-        return update._replace(params=params, changes=jax.tree.map(jnp.subtract, params, state.params))
+        changes = jax.tree.map(jnp.subtract, params, state.params)
+        return update._replace(params=params, changes=changes, sums=None)
 
     def _penalised(self, rule: Regularizer, change: Callable[..., Array], *trees: PyTree) -> PyTree:
         # The first tree with its weights changed, in the layers that the regulariser covers.
