@@ -36,9 +36,12 @@ void check(long m, long k, long n) {
     pellucid::product<Start::add>(m, k, transposed_a, panels, c.data.get(), n);
     compare(c, transposed_a, right, [&](long i, long j) { return double(before[i * n + j]); });
   }
-  const Floats c = results({m, n});
-  pellucid::product_of_rows(m, n, k, transposed_a, b, c.data.get(), n);
-  compare(c, transposed_a, b, zero);
+  for (const Matrix& left : {a, transposed_a})
+    for (const Matrix& right : {b, transposed_b}) {
+      const Floats c = results({m, n});
+      pellucid::shared_product<Start::bias>(m, n, k, left, right, c.data.get(), n, biases.data.get());
+      compare(c, left, right, [&](long, long j) { return double(biases[j]); });
+    }
 }
 
 }  // namespace
@@ -48,4 +51,5 @@ LAW(products_of_matrices) {
     for (const long k : {0, 1, 7, 40})
       for (const long n : {1, 4, 15, 33, 70}) check(m, k, n);
   check(3, 700, 20);
+  check(150, 300, 70);  // shared out to threads
 }

@@ -146,24 +146,6 @@ void product(long m, long k, Matrix a, const Panels& b, float* c, long ldc, cons
   for (long p = 0; p < b.panels(); p++) product<START>(m, k, a, b, p, c, ldc, bias);
 }
 
-// C (m × n) = A (m × k) · B (k × n) where k is long and m and n are not: the gradient of weights, whose k is the rows of
-// a batch. B is packed a few rows at a time, while they are in the cache; tasks share the columns.
-inline void product_of_rows(long m, long n, long k, Matrix a, Matrix b, float* c, long ldc) {
-  constexpr long DEPTH = 256;
-  const long panels = (n + PANEL - 1) / PANEL;
-  parallel(int(std::min<long>(threads(), panels)), [&](int task) {
-    const int tasks = int(std::min<long>(threads(), panels));
-    const long first = part(panels, task, tasks), last = part(panels, task + 1, tasks);
-    for (long p = first; p < last; p++)
-      for (long q = 0; q < std::max(k, 1L); q += DEPTH) {
-        const long depth = std::min(DEPTH, k - q), columns = std::min<long>(PANEL, n - p * PANEL);
-        const Panels rows(depth, columns, b.from(q, p * PANEL));
-        if (q) product<Start::add>(m, depth, a.from(0, q), rows, c + p * PANEL, ldc);
-        else product<Start::zero>(m, depth, a.from(0, q), rows, c + p * PANEL, ldc);
-      }
-  });
-}
-
 // R rows of A side by side where that makes them faster to read: the columns of xᵀ, and rows that a multiple of a page
 // apart would drive each other from the cache. False where they are read as they are.
 template <int R>
