@@ -71,8 +71,8 @@ $(VENV)/.kernels: CMakeLists.txt $(wildcard $(KERNELS)/*.?pp) $(VENV)/.installed
 	$(BIN)/cmake --build build/kernels
 	touch $@
 
-OPTIONS_address := -D CMAKE_CXX_FLAGS="-g1 -fsanitize=address,undefined -fno-sanitize-recover=undefined"
-OPTIONS_thread := -D CMAKE_CXX_FLAGS="-g1 -fsanitize=thread"
+OPTIONS_address := -D CMAKE_BUILD_TYPE=None -D CMAKE_CXX_FLAGS="-O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=undefined"
+OPTIONS_thread := -D CMAKE_BUILD_TYPE=None -D CMAKE_CXX_FLAGS="-O1 -g1 -fsanitize=thread"
 OPTIONS_arm := -D CMAKE_SYSTEM_NAME=Linux -D CMAKE_SYSTEM_PROCESSOR=aarch64 -D CMAKE_EXE_LINKER_FLAGS=-static \
   -D CMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ -D CMAKE_CROSSCOMPILING_EMULATOR=qemu-aarch64-static
 laws-%: $(VENV)/.installed-kernels
