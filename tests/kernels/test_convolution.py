@@ -20,8 +20,7 @@ EXAMPLES = settings(max_examples=40, deadline=None)
 def both(function, *arrays):
     """The results with kernels, and without."""
     with_kernels = jax.jit(lambda *arrays: function(*arrays))(*arrays)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kernels, "covers", lambda *_: False)
+    with kernels.switched_off():
         return with_kernels, jax.jit(lambda *arrays: function(*arrays))(*arrays)
 
 

@@ -10,7 +10,9 @@ asked for. ``PELLUCID_KERNELS=off`` loads none, for comparison.
 
 import ctypes
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -97,7 +99,27 @@ def floats(*shape: int) -> jax.ShapeDtypeStruct:
 def covers(*trees: PyTree) -> bool:
     """True if kernels run here and all floating-point arrays are float32."""
     kinds = {leaf.dtype for leaf in jax.tree.leaves(trees) if jnp.issubdtype(leaf.dtype, jnp.inexact)}
-    return kinds == {jnp.dtype(jnp.float32)} and jax.default_backend() == "cpu" and load()[0] is not None
+    float32 = kinds == {jnp.dtype(jnp.float32)}
+    return float32 and not _OFF.get() and jax.default_backend() == "cpu" and load()[0] is not None
+
+
+@contextmanager
+def switched_off() -> Iterator[None]:
+    """Trace programs without kernels, for those who look into them.
+
+    Example:
+        >>> with switched_off():
+        ...     covers(jnp.ones(3))
+        False
+    """
+    token = _OFF.set(True)
+    try:
+        yield
+    finally:
+        _OFF.reset(token)
+
+
+_OFF = ContextVar("kernels switched off", default=False)
 
 
 def run(kernel: Callable[..., Any] | None, definition: Callable[..., Any], *arguments: PyTree) -> Any:
