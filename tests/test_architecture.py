@@ -14,6 +14,7 @@ FLOORS = [
     {"network"},
     {"layers", "optimizers"},
     {"functions", "data"},
+    {"kernels"},
     {"core"},
 ]
 """From the top down; an import leads to a lower floor, or stays in its own package."""

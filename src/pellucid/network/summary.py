@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import jaxprs_in_params
 
+from pellucid import kernels
 from pellucid.core.types import Shape, Shapes
 from pellucid.network.network import Network, html_table
 
@@ -126,7 +127,8 @@ def _measure(layer: Any, input_shapes: Sequence[Shape]) -> tuple[int, int, Shape
     def forward(params: Any, state: Any, x: Any) -> Any:
         return layer.forward(params, state, x, key=None, training=False)[0]
 
-    traced = jax.make_jaxpr(forward)(params, state, arrays[0] if layer.inputs == 1 else arrays)
+    with kernels.definitions():  # whose products can be counted
+        traced = jax.make_jaxpr(forward)(params, state, arrays[0] if layer.inputs == 1 else arrays)
     numbers = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
     return numbers, count_products(traced.jaxpr), output_shape
 
