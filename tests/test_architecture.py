@@ -15,6 +15,7 @@ FLOORS = [
     {"layers", "optimizers"},
     {"kernels"},
     {"functions", "data"},
+    {"kernels"},
     {"core"},
 ]
 """From the top down; an import leads to a lower floor, or stays in its own package."""

@@ -527,7 +527,7 @@ class Adam(Optimizer):
         # The correction is a scalar, so it costs one multiplication and no pass over the array.
         return m * (1 / (1 - self.beta1**t))
 
-    def coefficients(self, t: Scalar) -> Coefficients | None:
+    def coefficients(self, t: Scalar) -> Coefficients:
         return Coefficients(
             self.beta1,
             1 - self.beta1,
@@ -564,7 +564,7 @@ class NAdam(Adam):
     def _mean(self, m: Array, g: Array, t: Scalar) -> Array:
         return m * (self.beta1 / (1 - self.beta1 ** (t + 1))) + g * ((1 - self.beta1) / (1 - self.beta1**t))
 
-    def coefficients(self, t: Scalar) -> Coefficients | None:
+    def coefficients(self, t: Scalar) -> Coefficients:
         of_mean, of_gradient = self.beta1 / (1 - self.beta1 ** (t + 1)), (1 - self.beta1) / (1 - self.beta1**t)
         return super().coefficients(t)._replace(of_mean=of_mean, of_gradient=of_gradient)
 
@@ -625,7 +625,7 @@ class AdamW(Adam):
         direction, slots = super().direction(g, w, slots, t)
         return direction + self.weight_decay * w, slots
 
-    def coefficients(self, t: Scalar) -> Coefficients | None:
+    def coefficients(self, t: Scalar) -> Coefficients:
         return super().coefficients(t)._replace(decay=self.weight_decay)
 
 

@@ -20,7 +20,7 @@ EXAMPLES = settings(max_examples=40, deadline=None)
 def both(function, *arrays):
     """The results with kernels, and without."""
     with_kernels = jax.jit(lambda *arrays: function(*arrays))(*arrays)
-    with kernels.switched_off():
+    with kernels.definitions():
         return with_kernels, jax.jit(lambda *arrays: function(*arrays))(*arrays)
 
 

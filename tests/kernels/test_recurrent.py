@@ -1,5 +1,7 @@
 """The kernels of the recurrent layers against the layers' own loops, in float32."""
 
+from contextlib import nullcontext
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -34,9 +36,7 @@ def passes(layer, *arguments, native=True):
         y, _, cache = layer.forward(params, {}, x, training=True, mask=mask)
         return y, *layer.backward(params, cache, dy)
 
-    with pytest.MonkeyPatch.context() as patch:
-        if not native:
-            patch.setattr(kernels, "covers", lambda *_: False)
+    with nullcontext() if native else kernels.definitions():
         return jax.jit(both)(*arguments)
 
 

@@ -170,7 +170,7 @@ def test_on_the_cpu_it_is_a_product_of_patches():
         y, _, cache = layer.forward(params, state, x)
         return layer.backward(params, cache, y)
 
-    with kernels.switched_off():
+    with kernels.definitions():
         text = jax.jit(step).lower(jnp.ones((1, 6, 6, 2))).as_text()
     assert "dot_general" in text
     assert "dot_general" in text

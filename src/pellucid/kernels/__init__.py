@@ -96,30 +96,30 @@ def floats(*shape: int) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(shape, jnp.float32)
 
 
+_defined: ContextVar[bool] = ContextVar("defined", default=False)
+
+
+@contextmanager
+def definitions() -> Iterator[None]:
+    """Let the layers' own code run for a while: to count its products, or to compare.
+
+    Example:
+        >>> with definitions():
+        ...     covers(jnp.zeros(2))
+        False
+    """
+    token = _defined.set(True)
+    try:
+        yield
+    finally:
+        _defined.reset(token)
+
+
 def covers(*trees: PyTree) -> bool:
     """True if kernels run here and all floating-point arrays are float32."""
     kinds = {leaf.dtype for leaf in jax.tree.leaves(trees) if jnp.issubdtype(leaf.dtype, jnp.inexact)}
     float32 = kinds == {jnp.dtype(jnp.float32)}
-    return float32 and not _OFF.get() and jax.default_backend() == "cpu" and load()[0] is not None
-
-
-@contextmanager
-def switched_off() -> Iterator[None]:
-    """Trace programs without kernels, for those who look into them.
-
-    Example:
-        >>> with switched_off():
-        ...     covers(jnp.ones(3))
-        False
-    """
-    token = _OFF.set(True)
-    try:
-        yield
-    finally:
-        _OFF.reset(token)
-
-
-_OFF = ContextVar("kernels switched off", default=False)
+    return float32 and not _defined.get() and jax.default_backend() == "cpu" and load()[0] is not None
 
 
 def run(kernel: Callable[..., Any] | None, definition: Callable[..., Any], *arguments: PyTree) -> Any:

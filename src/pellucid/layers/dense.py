@@ -77,15 +77,13 @@ class Dense(Layer):
                 f"Dense({self.units}) was made for {inputs} inputs. Received: {x.shape[-1]}, in x of shape {x.shape}."
             )
         rows = x.reshape(-1, inputs)
-        affine = _native_affine if kernels.covers(params, x) else _affine
-        z = affine(rows, params["weights"], params["biases"] if self.use_biases else None)
+        z = kernels.run(_native_affine, _affine, rows, params["weights"], params.get("biases"))
         return z.reshape(*x.shape[:-1], self.units), state, x
 
     def backward(self, params: Params, cache: Cache, dy: Outputs) -> tuple[Rows, Params]:
         x, dz, weights = cache.reshape(-1, cache.shape[-1]), dy.reshape(-1, self.units), params["weights"]
-        native = kernels.covers(params, x, dz)
-        dx = (_native_inputs if native else _inputs)(dz, weights)
-        of_weights, of_biases = (_native_weights if native else _weights)(x, dz)
+        dx = kernels.run(_native_inputs, _inputs, dz, weights)
+        of_weights, of_biases = kernels.run(_native_weights, _weights, x, dz)
         grads = {"weights": of_weights} | ({"biases": of_biases} if self.use_biases else {})
         return dx.reshape(cache.shape), grads
 
@@ -103,20 +101,15 @@ def _inputs(dz: Array, weights: Array) -> Array:
     return dz @ weights.T
 
 
-def _call_affine(x: Array, weights: Array, biases: Array | None) -> Array:
+def _native_affine(x: Array, weights: Array, biases: Array | None) -> Array:
     z = kernels.floats(len(x), weights.shape[1])
     return kernels.call("dense_forward", z, x, weights, jnp.zeros(0, x.dtype) if biases is None else biases)
 
 
-def _call_weights(x: Array, dz: Array) -> tuple[Array, Array]:
+def _native_weights(x: Array, dz: Array) -> tuple[Array, Array]:
     units = dz.shape[1]
     return tuple(kernels.call("dense_weights", (kernels.floats(x.shape[1], units), kernels.floats(units)), x, dz))
 
 
-def _call_inputs(dz: Array, weights: Array) -> Array:
+def _native_inputs(dz: Array, weights: Array) -> Array:
     return kernels.call("dense_inputs", kernels.floats(len(dz), len(weights)), dz, weights)
-
-
-_native_affine = kernels.differentiable(_call_affine, _affine)
-_native_weights = kernels.differentiable(_call_weights, _weights)
-_native_inputs = kernels.differentiable(_call_inputs, _inputs)

@@ -127,7 +127,7 @@ def _measure(layer: Any, input_shapes: Sequence[Shape]) -> tuple[int, int, Shape
     def forward(params: Any, state: Any, x: Any) -> Any:
         return layer.forward(params, state, x, key=None, training=False)[0]
 
-    with kernels.switched_off():  # whose multiply-adds a traced program does not show
+    with kernels.definitions():  # whose products can be counted
         traced = jax.make_jaxpr(forward)(params, state, arrays[0] if layer.inputs == 1 else arrays)
     numbers = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
     return numbers, count_products(traced.jaxpr), output_shape

@@ -284,8 +284,7 @@ def _statistics(
 ) -> tuple[Float[Array, "layers numbers"], tuple[Array, ...]]:
     # `OF_OUTPUTS` of each layer, NaN where one does not apply; and the last steps in which the units were not zero.
     measured = [i for i, layer in enumerate(network.layers) if not layer.rearranges]
-    native = active is not None and kernels.covers([outputs[i] for i in measured])
-    if native and all(outputs[i].size for i in measured):
+    if active is not None and kernels.covers([outputs[i] for i in measured]):
         return _native_statistics(network, outputs, active, step)
     rows, new_active = [], []
     for layer, output in zip(network.layers, outputs, strict=True):
