@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #ifndef _WIN32
 #include <pthread.h>
@@ -45,8 +46,7 @@ struct Arithmetic {
 #endif
 };
 
-constexpr int SPINS = 4000;         // some 40 µs awake after a task: the next kernel of a step finds the worker ready
-constexpr int KERNELS_ALONE = 256;  // after two programs met, so many kernels run on their caller's thread alone
+static const int SPINS = getenv("SPINS") ? atoi(getenv("SPINS")) : 4000;
 
 thread_local bool working = false;  // inside a task: a kernel called there does its own tasks itself
 
@@ -54,74 +54,95 @@ struct Work {
   void (*task)(const void*, int);
   const void* data;
   int tasks;
-  std::atomic<int> next{0}, inside{0};
+  std::atomic<int> next{0}, helpers{0};
   Arithmetic arithmetic{};
 
-  void take() {
+  bool left() const { return next.load(std::memory_order_relaxed) < tasks; }
+  template <class Goes>
+  void take(const Goes& goes_on) {
     const bool outer = working;
     working = true;
-    for (int i; (i = next.fetch_add(1, std::memory_order_relaxed)) < tasks;) task(data, i);
+    for (int i; goes_on() && (i = next.fetch_add(1, std::memory_order_relaxed)) < tasks;) task(data, i);
     working = outer;
   }
 };
 
+// Callers and workers at work are as many as there are cores at most, unless the callers alone are more: XLA runs what
+// does not depend on one another at once, such as the two gradients of a layer, and several programs run at once. A worker
+// helps where a core is free, and leaves between two tasks when a caller needs it.
 class Pool {
  public:
-  explicit Pool(int workers) {
+  explicit Pool(int workers) : cores_(workers + 1) {
     for (int i = 0; i < workers; i++) std::thread([this] { serve(); }).detach();
   }
 
   void run(Work& work) {
-    std::unique_lock<std::mutex> turn(turn_, std::try_to_lock);
-    if (!turn.owns_lock()) alone_.store(KERNELS_ALONE, std::memory_order_relaxed);
-    if (!turn.owns_lock() || alone_.load(std::memory_order_relaxed) > 0) {
-      alone_.fetch_sub(1, std::memory_order_relaxed);
-      return work.take();
-    }
-    {
-      std::lock_guard<std::mutex> guard(mutex_);
-      work_ = &work;
-      number_.fetch_add(1, std::memory_order_release);
-    }
-    if (asleep_.load(std::memory_order_acquire)) wake_.notify_all();
-    work.take();
-    {
-      std::lock_guard<std::mutex> guard(mutex_);
-      work_ = nullptr;
-    }
-    for (int spins = 0; work.inside.load(std::memory_order_acquire); spins++)
+    busy_.fetch_add(1, std::memory_order_relaxed);
+    change([&] { open_.push_back(&work); });
+    work.take([] { return true; });
+    busy_.fetch_sub(1, std::memory_order_relaxed);
+    change([&] { open_.erase(std::find(open_.begin(), open_.end(), &work)); });
+    for (int spins = 0; work.helpers.load(std::memory_order_acquire); spins++)
       spins < SPINS ? pause() : std::this_thread::yield();
   }
 
  private:
+  // Change the list of open work, and let the workers look at it if there is any.
+  template <class Change>
+  void change(const Change& list) {
+    std::unique_lock<std::mutex> guard(mutex_);
+    list();
+    if (open_.empty()) return;
+    changes_.fetch_add(1, std::memory_order_release);
+    const bool wake = asleep_ > 0;
+    guard.unlock();
+    if (wake) wake_.notify_all();
+  }
+
   void serve() {
-    for (unsigned served = 0;;) {
-      for (int spins = 0; number_.load(std::memory_order_acquire) == served && spins < SPINS; spins++) pause();
-      Work* work;
+    for (;;) {
+      Work* work = nullptr;
+      unsigned seen;
       {
-        std::unique_lock<std::mutex> guard(mutex_);
-        if (number_.load(std::memory_order_relaxed) == served) {
-          asleep_.fetch_add(1, std::memory_order_release);
-          wake_.wait(guard, [&] { return number_.load(std::memory_order_relaxed) != served; });
-          asleep_.fetch_sub(1, std::memory_order_release);
+        std::lock_guard<std::mutex> guard(mutex_);
+        seen = changes_.load(std::memory_order_relaxed);
+        const auto open = std::find_if(open_.begin(), open_.end(), [](const Work* work) { return work->left(); });
+        if (open != open_.end() && busy_.load(std::memory_order_relaxed) < cores_) {
+          work = *open;
+          work->helpers.fetch_add(1, std::memory_order_relaxed);
+          busy_.fetch_add(1, std::memory_order_relaxed);
         }
-        served = number_.load(std::memory_order_relaxed);
-        work = work_;
-        if (work) work->inside.fetch_add(1, std::memory_order_relaxed);
       }
       if (work) {
         work->arithmetic.adopt();
-        work->take();
-        work->inside.fetch_sub(1, std::memory_order_release);
+        work->take([&] { return busy_.load(std::memory_order_relaxed) <= cores_; });
+        busy_.fetch_sub(1, std::memory_order_relaxed);
+        work->helpers.fetch_sub(1, std::memory_order_release);  // from here on the work may be gone
+      } else {
+        wait(seen);
       }
     }
   }
 
-  std::mutex turn_, mutex_;
+  void wait(unsigned seen) {
+    const auto changed = [&] { return changes_.load(std::memory_order_acquire) != seen; };
+    for (int spins = 0; spins < SPINS; spins++) {
+      if (changed()) return;
+      pause();
+    }
+    std::unique_lock<std::mutex> guard(mutex_);
+    asleep_++;
+    wake_.wait(guard, changed);
+    asleep_--;
+  }
+
+  const int cores_;
+  std::mutex mutex_;
   std::condition_variable wake_;
-  Work* work_ = nullptr;
-  std::atomic<unsigned> number_{0};
-  std::atomic<int> asleep_{0}, alone_{0};
+  std::vector<Work*> open_;  // by the mutex, as the number of workers asleep
+  int asleep_ = 0;
+  std::atomic<unsigned> changes_{0};
+  std::atomic<int> busy_{0};
 };
 
 std::atomic<Pool*> pool{nullptr};
@@ -160,7 +181,8 @@ int threads() {
 
 void workers::run(int tasks, void (*task)(const void*, int), const void* data) {
   Work work{task, data, tasks};
-  working || threads() == 1 ? work.take() : the_pool().run(work);
+  if (working || threads() == 1) work.take([] { return true; });
+  else the_pool().run(work);
 }
 
 }  // namespace pellucid

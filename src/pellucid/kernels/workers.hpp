@@ -5,8 +5,8 @@
 // caller waits at most for a task that somebody has begun.
 //
 // The result must not depend on who takes which task: split the work by its shape alone, and add up partial sums in
-// the order of the tasks. Where the workers are busy (another program's kernel, or a kernel inside a kernel), the
-// caller does all tasks itself; so results are the same bits however many programs run at once.
+// the order of the tasks. Where all cores are busy with kernels, and for a kernel inside a kernel, the caller does all
+// tasks itself; so results are the same bits however many programs run at once.
 #pragma once
 
 namespace pellucid {
