@@ -2,7 +2,10 @@
 #include "laws.hpp"
 
 #include <chrono>
+#include <condition_variable>
 #include <cstdio>
+#include <deque>
+#include <mutex>
 #include <random>
 
 struct XLA_FFI_Error {
@@ -18,6 +21,39 @@ XLA_FFI_Error* create(XLA_FFI_Error_Create_Args* args) { return new XLA_FFI_Erro
 void message(XLA_FFI_Error_GetMessage_Args* args) { args->message = args->error->message.c_str(); }
 void destroy(XLA_FFI_Error_Destroy_Args* args) { delete args->error; }
 
+// As XLA's pool: threads that take functions in their order.
+class Pool {
+ public:
+  Pool() {
+    for (int i = 0; i < 3; i++) std::thread([this] { serve(); }).detach();
+  }
+  void add(std::function<void()> function) {
+    std::lock_guard<std::mutex> guard(mutex_);
+    queue_.push_back(std::move(function));
+    added_.notify_one();
+  }
+
+ private:
+  void serve() {
+    for (;;) {
+      std::unique_lock<std::mutex> guard(mutex_);
+      added_.wait(guard, [&] { return !queue_.empty(); });
+      const auto function = std::move(queue_.front());
+      queue_.pop_front();
+      guard.unlock();
+      function();
+    }
+  }
+  std::mutex mutex_;
+  std::condition_variable added_;
+  std::deque<std::function<void()>> queue_;
+};
+
+XLA_FFI_Error* schedule_task(XLA_FFI_ThreadPool_Schedule_Args* args) {
+  schedule([task = args->task, data = args->data] { task(data); });
+  return nullptr;
+}
+
 const XLA_FFI_Api& api() {
   static const XLA_FFI_Api api = [] {
     XLA_FFI_Api api{};
@@ -26,6 +62,7 @@ const XLA_FFI_Api& api() {
     api.XLA_FFI_Error_Create = create;
     api.XLA_FFI_Error_GetMessage = message;
     api.XLA_FFI_Error_Destroy = destroy;
+    api.XLA_FFI_ThreadPool_Schedule = schedule_task;
     return api;
   }();
   return api;
@@ -47,6 +84,11 @@ std::vector<void*> addresses(std::vector<T>& list) {
 }
 
 }  // namespace
+
+void schedule(std::function<void()> function) {
+  static Pool* const pool = new Pool();  // its threads end with the program
+  pool->add(std::move(function));
+}
 
 void call(XLA_FFI_Handler* kernel, std::vector<View> arguments, std::vector<View> results, Attributes attributes) {
   auto of_arguments = buffers(arguments), of_results = buffers(results);

@@ -14,6 +14,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <initializer_list>
 #include <limits>
 #include <map>
@@ -87,6 +88,9 @@ struct View {
 };
 
 using Attributes = std::map<std::string, std::variant<bool, int32_t, int64_t, float, double>>;
+
+// Run a function on a thread of a pool, as XLA's.
+void schedule(std::function<void()> function);
 
 // Call a kernel as XLA does; throws if it returns an error.
 void call(XLA_FFI_Handler* kernel, std::vector<View> arguments, std::vector<View> results, Attributes attributes = {});

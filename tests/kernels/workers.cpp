@@ -1,15 +1,10 @@
 #include "../../src/pellucid/kernels/workers.hpp"
 
 #include <atomic>
-#include <chrono>
 
 #include "laws.hpp"
 
-#ifndef _WIN32
-#include <sys/wait.h>
-#include <unistd.h>
-#endif
-
+using pellucid::Helpers;
 using pellucid::parallel;
 
 namespace {
@@ -17,7 +12,8 @@ namespace {
 constexpr int TASKS = 7;
 
 // Every task is done, once.
-void once(int tasks) {
+void once(int tasks, const Helpers::Schedule& threads = schedule) {
+  const Helpers helpers(threads);
   std::vector<std::atomic<int>> done(tasks);
   parallel(tasks, [&](int task) { done[task]++; });
   for (const auto& times : done)
@@ -25,6 +21,7 @@ void once(int tasks) {
 }
 
 void nested() {
+  const Helpers helpers(schedule);
   std::atomic<int> sum{0};
   parallel(TASKS, [&](int task) { parallel(3, [&](int inner) { sum += task * 3 + inner; }); });
   if (sum != 210) fail(sum.load(), " instead of 210");
@@ -49,11 +46,20 @@ LAW(tasks_within_tasks) {
   });
 }
 
-LAW(workers_fall_asleep_and_wake) {
-  for (int i = 0; i < 200; i++) {
-    std::this_thread::sleep_for(std::chrono::microseconds(50 * (i % 5)));
-    once(TASKS);
-  }
+LAW(helpers_that_never_come_are_not_waited_for) {
+  once(TASKS, [](std::function<void()>) {});
+}
+
+LAW(helpers_that_come_too_late_find_nothing) {
+  std::vector<std::function<void()>> late;
+  for (int i = 0; i < 100; i++) once(TASKS, [&](std::function<void()> help) { late.push_back(std::move(help)); });
+  for (const auto& help : late) help();
+}
+
+LAW(without_helpers_the_caller_does_all) {
+  std::atomic<int> done{0};
+  parallel(TASKS, [&](int) { done++; });
+  if (done != TASKS) fail(done.load(), " tasks");
 }
 
 LAW(parts_cover_a_range) {
@@ -66,33 +72,3 @@ LAW(parts_cover_a_range) {
       }
     }
 }
-
-#if !defined(_WIN32) && !defined(SANITISED)  // whose memory or threads do not survive a fork among threads
-LAW(a_child_of_fork_has_workers_of_its_own) {
-  std::atomic<bool> over{false};
-  std::thread other([&] {
-    while (!over) once(TASKS);
-  });
-  for (int i = 0; i < 20; i++) {
-    const pid_t child = fork();
-    if (!child) {
-      try {
-        for (int j = 0; j < 200; j++) once(TASKS), nested();
-      } catch (...) {
-        _exit(1);
-      }
-      _exit(0);
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
-    if (status) {
-      over = true;
-      other.join();
-      fail("the child ended with ", status);
-    }
-    once(TASKS);
-  }
-  over = true;
-  other.join();
-}
-#endif

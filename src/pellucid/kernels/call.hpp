@@ -14,6 +14,18 @@ using Floats = ffi::Buffer<ffi::F32>;
 using FloatsOut = ffi::Result<Floats>;
 using Mask = ffi::Buffer<ffi::PRED>;
 
+// A kernel as XLA calls it: the threads of its pool help.
+template <auto KERNEL>
+struct Helped;
+template <class... Arguments, ffi::Error (*KERNEL)(Arguments...)>
+struct Helped<KERNEL> {
+  static ffi::Error call(ffi::ThreadPool pool, Arguments... arguments) {
+    const Helpers helpers([&](std::function<void()> help) { pool.Schedule(std::move(help)); });
+    return KERNEL(arguments...);
+  }
+};
+inline auto binding() { return ffi::Ffi::Bind().Ctx<ffi::ThreadPool>(); }
+
 // Length of an axis, counted from the last: axis(x, 1) is the last axis.
 template <class Array>
 long axis(const Array& x, int from_last) {

@@ -277,11 +277,11 @@ ffi::Error gradient_of_weights(Floats x, Floats dz, FloatsOut dW, FloatsOut db, 
 
 #define LENGTHS .Attr<Lengths>("strides").Attr<Lengths>("dilations").Attr<Lengths>("before")
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(patches_forward, forward,
-                              ffi::Ffi::Bind().Arg<Floats>().Arg<Floats>().Arg<Floats>().Ret<Floats>() LENGTHS);
-XLA_FFI_DEFINE_HANDLER_SYMBOL(patches_gradient_of_input, gradient_of_input,
-                              ffi::Ffi::Bind().Arg<Floats>().Arg<Floats>().Arg<Floats>().Ret<Floats>() LENGTHS);
-XLA_FFI_DEFINE_HANDLER_SYMBOL(patches_gradient_of_weights, gradient_of_weights,
-                              ffi::Ffi::Bind().Arg<Floats>().Arg<Floats>().Ret<Floats>().Ret<Floats>() LENGTHS);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(patches_forward, Helped<forward>::call,
+                              binding().Arg<Floats>().Arg<Floats>().Arg<Floats>().Ret<Floats>() LENGTHS);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(patches_gradient_of_input, Helped<gradient_of_input>::call,
+                              binding().Arg<Floats>().Arg<Floats>().Arg<Floats>().Ret<Floats>() LENGTHS);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(patches_gradient_of_weights, Helped<gradient_of_weights>::call,
+                              binding().Arg<Floats>().Arg<Floats>().Ret<Floats>().Ret<Floats>() LENGTHS);
 
 }  // namespace pellucid

@@ -58,10 +58,10 @@ ffi::Error inputs(Floats dz, Floats W, FloatsOut dx) {
 
 }  // namespace
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(dense_forward, forward,
-                              ffi::Ffi::Bind().Arg<Floats>().Arg<Floats>().Arg<Floats>().Ret<Floats>());
-XLA_FFI_DEFINE_HANDLER_SYMBOL(dense_weights, weights,
-                              ffi::Ffi::Bind().Arg<Floats>().Arg<Floats>().Ret<Floats>().Ret<Floats>());
-XLA_FFI_DEFINE_HANDLER_SYMBOL(dense_inputs, inputs, ffi::Ffi::Bind().Arg<Floats>().Arg<Floats>().Ret<Floats>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(dense_forward, Helped<forward>::call,
+                              binding().Arg<Floats>().Arg<Floats>().Arg<Floats>().Ret<Floats>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(dense_weights, Helped<weights>::call,
+                              binding().Arg<Floats>().Arg<Floats>().Ret<Floats>().Ret<Floats>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(dense_inputs, Helped<inputs>::call, binding().Arg<Floats>().Arg<Floats>().Ret<Floats>());
 
 }  // namespace pellucid

@@ -99,12 +99,12 @@ ffi::Error backward(Floats dy, Floats x, Floats R, Mask real, Floats i, Floats f
 
 }  // namespace
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(lstm_forward, forward,
-                              ffi::Ffi::Bind()
+XLA_FFI_DEFINE_HANDLER_SYMBOL(lstm_forward, Helped<forward>::call,
+                              binding()
                                   .Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Mask>()
                                   .Ret<Floats>().Ret<Floats>().Ret<Floats>().Ret<Floats>().Ret<Floats>().Ret<Floats>());
-XLA_FFI_DEFINE_HANDLER_SYMBOL(lstm_backward, backward,
-                              ffi::Ffi::Bind()
+XLA_FFI_DEFINE_HANDLER_SYMBOL(lstm_backward, Helped<backward>::call,
+                              binding()
                                   .Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Mask>().Arg<Floats>().Arg<Floats>()
                                   .Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Floats>()
                                   .Ret<Floats>().Ret<Floats>().Ret<Floats>().Ret<Floats>());

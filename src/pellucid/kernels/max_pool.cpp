@@ -113,9 +113,9 @@ ffi::Error backward(Floats dy, Offsets offsets, FloatsOut dx, Lengths size, Leng
 
 #define LENGTHS .Attr<Lengths>("size").Attr<Lengths>("strides").Attr<Lengths>("before")
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(max_pool_forward, forward,
-                              ffi::Ffi::Bind().Arg<Floats>().Ret<Floats>().Ret<Offsets>() LENGTHS);
-XLA_FFI_DEFINE_HANDLER_SYMBOL(max_pool_backward, backward,
-                              ffi::Ffi::Bind().Arg<Floats>().Arg<Offsets>().Ret<Floats>() LENGTHS);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(max_pool_forward, Helped<forward>::call,
+                              binding().Arg<Floats>().Ret<Floats>().Ret<Offsets>() LENGTHS);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(max_pool_backward, Helped<backward>::call,
+                              binding().Arg<Floats>().Arg<Offsets>().Ret<Floats>() LENGTHS);
 
 }  // namespace pellucid

@@ -73,12 +73,12 @@ ffi::Error backward(Floats dy, Floats x, Floats R, Mask real, Floats z, Floats a
 
 }  // namespace
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(rnn_forward, forward,
-                              ffi::Ffi::Bind()
+XLA_FFI_DEFINE_HANDLER_SYMBOL(rnn_forward, Helped<forward>::call,
+                              binding()
                                   .Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Mask>()
                                   .Ret<Floats>().Ret<Floats>().Ret<Floats>().Attr<int64_t>("activation"));
-XLA_FFI_DEFINE_HANDLER_SYMBOL(rnn_backward, backward,
-                              ffi::Ffi::Bind()
+XLA_FFI_DEFINE_HANDLER_SYMBOL(rnn_backward, Helped<backward>::call,
+                              binding()
                                   .Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Mask>().Arg<Floats>().Arg<Floats>()
                                   .Arg<Floats>()
                                   .Ret<Floats>().Ret<Floats>().Ret<Floats>().Ret<Floats>().Attr<int64_t>("activation"));

@@ -99,8 +99,8 @@ ffi::Error run(ffi::RemainingArgs arguments, ffi::RemainingRets results, ffi::Sp
 
 }  // namespace
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(statistics, run,
-                              ffi::Ffi::Bind().RemainingArgs().RemainingRets()
+XLA_FFI_DEFINE_HANDLER_SYMBOL(statistics, Helped<run>::call,
+                              binding().RemainingArgs().RemainingRets()
                                   .Attr<ffi::Span<const int64_t>>("layers").Attr<ffi::Span<const int64_t>>("watched")
                                   .Attr<ffi::Span<const float>>("low").Attr<ffi::Span<const float>>("high"));
 

@@ -109,8 +109,8 @@ ffi::Error run(ffi::RemainingArgs arguments, ffi::RemainingRets results, int64_t
 
 }  // namespace
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(update, run,
-                              ffi::Ffi::Bind().RemainingArgs().RemainingRets()
+XLA_FFI_DEFINE_HANDLER_SYMBOL(update, Helped<run>::call,
+                              binding().RemainingArgs().RemainingRets()
                                   .Attr<int64_t>("arrays").Attr<bool>("mean").Attr<bool>("square"));
 
 }  // namespace pellucid

@@ -367,16 +367,16 @@ ffi::Error gradient_of_weights(Floats x, Floats dz, FloatsOut dW, FloatsOut db, 
 
 }  // namespace
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(winograd_forward, forward,
-                              ffi::Ffi::Bind()
+XLA_FFI_DEFINE_HANDLER_SYMBOL(winograd_forward, Helped<forward>::call,
+                              binding()
                                   .Arg<Floats>().Arg<Floats>().Arg<Floats>().Ret<Floats>()
                                   .Attr<Lengths>("before"));
-XLA_FFI_DEFINE_HANDLER_SYMBOL(winograd_gradient_of_input, gradient_of_input,
-                              ffi::Ffi::Bind()
+XLA_FFI_DEFINE_HANDLER_SYMBOL(winograd_gradient_of_input, Helped<gradient_of_input>::call,
+                              binding()
                                   .Arg<Floats>().Arg<Floats>().Arg<Floats>().Ret<Floats>()
                                   .Attr<Lengths>("before"));
-XLA_FFI_DEFINE_HANDLER_SYMBOL(winograd_gradient_of_weights, gradient_of_weights,
-                              ffi::Ffi::Bind()
+XLA_FFI_DEFINE_HANDLER_SYMBOL(winograd_gradient_of_weights, Helped<gradient_of_weights>::call,
+                              binding()
                                   .Arg<Floats>().Arg<Floats>().Ret<Floats>().Ret<Floats>()
                                   .Attr<Lengths>("before"));
 

@@ -1,18 +1,33 @@
-// Threads of our own that share the work of a kernel with the thread that called it.
+// Threads that share the work of a kernel: those of XLA's pool, beside the one that called it.
 //
-// A kernel is called on a thread of XLA's. It must not wait for another thread of XLA's pool, all of which may wait
-// likewise; ours never wait for anything but work. Tasks are taken one by one from a counter, by the caller too, so the
-// caller waits at most for a task that somebody has begun.
+// Tasks are taken one by one from a counter, by the caller and by the threads of the pool that are free and come to help.
+// So the caller waits at most for a task that somebody has begun, and never for a thread that may be waiting itself:
+// a kernel that waits in XLA's pool for work that nobody has begun stalls. Where no helper comes, because all cores are
+// busy with other programs or other parts of the same, the caller does all tasks. Threads of our own would compete with
+// XLA's for the cores, and let them fall asleep between its own kernels.
 //
 // The result must not depend on who takes which task: split the work by its shape alone, and add up partial sums in
-// the order of the tasks. Where all cores are busy with kernels, and for a kernel inside a kernel, the caller does all
-// tasks itself; so results are the same bits however many programs run at once.
+// the order of the tasks.
 #pragma once
+
+#include <functional>
 
 namespace pellucid {
 
 // Threads that work on a kernel, the caller's included: as many as this process may use cores.
 int threads();
+
+// While it lives, `parallel` calls for help on this thread by `schedule`, which runs a function some time, or never.
+class Helpers {
+ public:
+  using Schedule = std::function<void(std::function<void()>)>;
+  explicit Helpers(Schedule schedule);
+  ~Helpers();
+
+ private:
+  Schedule schedule_;
+  const Schedule* before_;
+};
 
 namespace workers {
 void run(int tasks, void (*task)(const void*, int), const void* data);
