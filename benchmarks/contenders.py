@@ -146,6 +146,12 @@ def pellucid(
     return Contender(train, predict)
 
 
+def without_kernels(task: Task) -> Contender:
+    """`pellucid` with XLA's code alone; in a process of its own, which loads no kernels."""
+    os.environ["PELLUCID_KERNELS"] = "off"
+    return pellucid(task)
+
+
 def pytorch(
     task: Task,
     fused: bool | None = None,

@@ -13,6 +13,7 @@ def measure(settings: Settings) -> list[Case]:
     task = Task("digits", (32,), 32, epochs=2 if settings.quick else 50)
     builds = {
         "pellucid": partial(per_step, contenders.pellucid, task),
+        "pellucid, kernels off": partial(per_step, contenders.without_kernels, task),
         "PyTorch, one thread": partial(per_step, contenders.pytorch, task, threads=1),
         "PyTorch, one thread, fused Adam": partial(per_step, contenders.pytorch, task, threads=1, fused=True),
         "PyTorch, all threads": partial(per_step, contenders.pytorch, task),

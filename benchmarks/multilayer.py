@@ -12,6 +12,7 @@ BATCH_SIZES = (32, 128, 1024)
 EAGER = ("PyTorch, default Adam", "PyTorch, fused Adam")
 CONTENDERS = {
     "pellucid": (contenders.pellucid, {}),
+    "pellucid, kernels off": (contenders.without_kernels, {}),
     EAGER[0]: (contenders.pytorch, {}),
     EAGER[1]: (contenders.pytorch, {"fused": True}),
     "PyTorch, compiled, fused Adam": (contenders.pytorch, {"fused": True, "compiled": True}),

@@ -31,6 +31,7 @@ def measure(settings: Settings) -> list[Case]:
         task = Task("mnist-5k", (), batch_size, epochs, network)
         builds = {
             "pellucid": partial(per_step, contenders.pellucid, task),
+            "pellucid, kernels off": partial(per_step, contenders.without_kernels, task),
             PYTORCH[0]: partial(per_step, contenders.pytorch, task),
             PYTORCH[1]: partial(per_step, contenders.pytorch, task, fused=True),
         }

@@ -18,6 +18,7 @@ from benchmarks import contenders
 from benchmarks.contenders import Task
 
 KINDS = {
+    "native kernels": ("ffi_call",),
     "matrix products": ("ynn_fusion", "dot", "convolution"),
     "copies, fills and joins": ("copy", "wrapped_copy", "broadcast", "wrapped_broadcast", "concatenate", "slice"),
     "writes into the arrays that a loop fills": ("bitcast_dynamic-update-slice", "dynamic-update-slice"),
