@@ -1,5 +1,7 @@
 """Recurrent layers through time, by the kernels of ``lstm.cpp``, ``gru.cpp`` and ``rnn.cpp``."""
 
+from typing import Any
+
 import jax.numpy as jnp
 
 from pellucid.core.types import Array, Cache, Float, Params
@@ -17,7 +19,7 @@ def forward(
     params: Params,
     xs: Float[Array, "time batch features"],
     real: Array | None,
-    **attributes: int,
+    **attributes: Any,
 ) -> dict[str, Array]:
     """Every array that the layer caches, at every time, by name."""
     units = params["recurrent"].shape[0]
@@ -34,7 +36,7 @@ def backward(
     params: Params,
     cache: Cache,
     dy: Float[Array, "batch *time units"],
-    **attributes: int,
+    **attributes: Any,
 ) -> tuple[Float[Array, "time batch width"], Params]:
     """∂L/∂(x·W + b) at every time, and the gradients of the parameters.
 
