@@ -97,16 +97,23 @@ void call(XLA_FFI_Handler* kernel, std::vector<View> arguments, std::vector<View
   std::vector<XLA_FFI_RetType> result_types(results.size(), XLA_FFI_RetType_BUFFER);
 
   std::vector<XLA_FFI_ByteSpan> names;
-  std::vector<XLA_FFI_Scalar> scalars;
-  for (auto& [name, number] : attributes) {
+  std::deque<XLA_FFI_Scalar> scalars;  // whose entries stay where they are
+  std::deque<XLA_FFI_Array> lists;
+  std::vector<void*> values;
+  std::vector<XLA_FFI_AttrType> attribute_types;
+  for (auto& [name, attribute] : attributes) {
     names.push_back({name.data(), name.size()});
-    scalars.push_back(
-        std::visit([](auto& value) { return XLA_FFI_Scalar{type_of<std::decay_t<decltype(value)>>(), &value}; }, number));
+    if (Lengths* const list = std::get_if<Lengths>(&attribute)) {
+      values.push_back(&lists.emplace_back(XLA_FFI_Array{type_of<int64_t>(), list->size(), list->data()}));
+      attribute_types.push_back(XLA_FFI_AttrType_ARRAY);
+    } else {
+      values.push_back(&scalars.emplace_back(std::visit(
+          [](auto& value) { return XLA_FFI_Scalar{type_of<std::decay_t<decltype(value)>>(), &value}; }, attribute)));
+      attribute_types.push_back(XLA_FFI_AttrType_SCALAR);
+    }
   }
   std::vector<XLA_FFI_ByteSpan*> at_names;
   for (auto& name : names) at_names.push_back(&name);
-  auto at_scalars = addresses(scalars);
-  std::vector<XLA_FFI_AttrType> attribute_types(scalars.size(), XLA_FFI_AttrType_SCALAR);
 
   XLA_FFI_CallFrame frame{};
   frame.struct_size = XLA_FFI_CallFrame_STRUCT_SIZE;
@@ -115,8 +122,8 @@ void call(XLA_FFI_Handler* kernel, std::vector<View> arguments, std::vector<View
   frame.args = {XLA_FFI_Args_STRUCT_SIZE, nullptr, int64_t(arguments.size()), argument_types.data(),
                 at_arguments.data()};
   frame.rets = {XLA_FFI_Rets_STRUCT_SIZE, nullptr, int64_t(results.size()), result_types.data(), at_results.data()};
-  frame.attrs = {XLA_FFI_Attrs_STRUCT_SIZE, nullptr, int64_t(scalars.size()), attribute_types.data(), at_names.data(),
-                 at_scalars.data()};
+  frame.attrs = {XLA_FFI_Attrs_STRUCT_SIZE, nullptr, int64_t(values.size()), attribute_types.data(), at_names.data(),
+                 values.data()};
   if (std::unique_ptr<XLA_FFI_Error> error{kernel(&frame)}) fail("refused: ", error->message);
 }
 

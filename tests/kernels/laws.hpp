@@ -50,6 +50,7 @@ constexpr XLA_FFI_DataType type_of() {
   if constexpr (std::is_same_v<T, bool>) return XLA_FFI_DataType_PRED;
   if constexpr (std::is_same_v<T, float>) return XLA_FFI_DataType_F32;
   if constexpr (std::is_same_v<T, double>) return XLA_FFI_DataType_F64;
+  if constexpr (std::is_same_v<T, uint8_t>) return XLA_FFI_DataType_U8;
   if constexpr (std::is_same_v<T, int32_t>) return XLA_FFI_DataType_S32;
   if constexpr (std::is_same_v<T, uint32_t>) return XLA_FFI_DataType_U32;
   if constexpr (std::is_same_v<T, int64_t>) return XLA_FFI_DataType_S64;
@@ -87,7 +88,8 @@ struct View {
   Shape shape;
 };
 
-using Attributes = std::map<std::string, std::variant<bool, int32_t, int64_t, float, double>>;
+using Lengths = std::vector<int64_t>;
+using Attributes = std::map<std::string, std::variant<bool, int32_t, int64_t, float, double, Lengths>>;
 
 // Run a function on a thread of a pool, as XLA's.
 void schedule(std::function<void()> function);
