@@ -7,12 +7,17 @@ of two times of the *same* round.
 
 import multiprocessing
 import sys
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
+
+SETTLING = 0.3
+"""Seconds between two contenders. Threads of OpenMP and OpenBLAS stay awake for a while after their work, OpenBLAS's
+some 30 ms, and would take a core from the next contender, which was always the same one."""
 
 Run = Callable[[], float]
 """Does a contender's work of one round and returns what was measured."""
@@ -97,7 +102,8 @@ class Worker:
             raise
 
     def __call__(self) -> float:
-        """One round."""
+        """One round, once the threads of the contender before have fallen asleep."""
+        time.sleep(SETTLING)
         return self._pool.submit(_run).result()
 
     def close(self) -> None:

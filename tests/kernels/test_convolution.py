@@ -14,7 +14,7 @@ from pellucid.layers import Conv1D, Conv2D, ConvTranspose1D, ConvTranspose2D, Ma
 
 pytestmark = pytest.mark.skipif(kernels.load()[0] is None, reason=kernels.load()[1])
 
-EXAMPLES = settings(max_examples=40, deadline=None)
+EXAMPLES = settings(max_examples=25, deadline=None)
 
 
 def both(function, *arrays):

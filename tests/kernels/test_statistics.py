@@ -25,7 +25,7 @@ def outputs_of(rows, units, seed=0):
     return (z[0], z[1], jnp.maximum(z[1], 0).at[:, 0].set(0), z[2], jax.nn.sigmoid(z[2])), active
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=10)
 @given(SIZES, SIZES)
 def test_statistics_are_those_of_the_definition(rows, units):
     outputs, active = outputs_of(rows, units)

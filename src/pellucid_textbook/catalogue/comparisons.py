@@ -1,6 +1,6 @@
 """Comparisons that go across kinds: the two neurons, output layers, forward against backward, ways to regularise."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from pellucid.architectures.tasks import OUTPUTS
 from pellucid.functions.activations import activations
 from pellucid.functions.losses import fuse, losses
 from pellucid.functions.metrics import metrics
+from pellucid import kernels
 from pellucid.network.summary import count_products
 from pellucid.report.document import Table
 from pellucid_textbook.catalogue import layers, optimizers, regularizers
@@ -96,7 +97,11 @@ def count_passes(network: pel.Network, input_shape: tuple[int, ...], batch: int 
         >>> first.forward, first.to_inputs, first.to_parameters
         (12, 0, 12)
     """
-    passes, shape = [], input_shape
+    with kernels.definitions():  # whose products can be counted
+        return list(_passes(network, input_shape, batch))
+
+
+def _passes(network: pel.Network, shape: tuple[int, ...], batch: int) -> Iterator[Pass]:
     for index, (name, layer) in enumerate(zip(network.names, network.layers, strict=True)):
         params, state, after = layer.init(jax.random.key(0), shape)
         x, dy = jnp.zeros((batch, *shape)), jnp.zeros((batch, *after))
@@ -104,9 +109,8 @@ def count_passes(network: pel.Network, input_shape: tuple[int, ...], batch: int 
         backward = partial(layer.backward, params, forward(x)[2])
         counts = [0 if index == 0 else _products_of(backward, dy, 0), _products_of(backward, dy, 1)]
         size = sum(leaf.size for leaf in jax.tree.leaves(params))
-        passes.append(Pass(name, shape, after, size, _products_of(forward, x, 0), *counts))
+        yield Pass(name, shape, after, size, _products_of(forward, x, 0), *counts)
         shape = after
-    return passes
 
 
 def _products_of(function: Callable[[Any], Any], argument: Any, result: int) -> int:
