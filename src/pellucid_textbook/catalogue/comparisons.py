@@ -10,11 +10,11 @@ import numpy as np
 from jax.interpreters.partial_eval import dce_jaxpr
 
 import pellucid as pel
+from pellucid import kernels
 from pellucid.architectures.tasks import OUTPUTS
 from pellucid.functions.activations import activations
 from pellucid.functions.losses import fuse, losses
 from pellucid.functions.metrics import metrics
-from pellucid import kernels
 from pellucid.network.summary import count_products
 from pellucid.report.document import Table
 from pellucid_textbook.catalogue import layers, optimizers, regularizers
