@@ -22,17 +22,17 @@ class Windows {
 
   void forward(const float* x, float* y, uint8_t* offsets) const {
     each([&](long image, long row, long column, long output) {
-      in_vectors(channels_, [&](long c, int lanes) {
+      in_lanes(channels_, [&](long c, int lanes) {
         Vector largest{};
         Integers offset = Integers{} - 1;
         each_inside(row, column, [&](int k, long at) {
-          const Vector value = some(x + image * image_size() + at + c, lanes);
+          const Vector value = load(x + image * image_size() + at + c, lanes);
           // NaN is the maximum of its window, the first one stays
           const Integers larger = ((value > largest) | (value != value) | (offset < 0)) & (largest == largest);
           offset = larger ? Integers{} + k : offset;
           largest = where(larger, value, largest);
         });
-        put(y + output * channels_ + c, largest, lanes);
+        store(y + output * channels_ + c, largest, lanes);
         const Bytes bytes = __builtin_convertvector(largest == largest ? offset : Integers{} + NONE, Bytes);
         std::memcpy(offsets + output * channels_ + c, &bytes, lanes);
       });
@@ -54,14 +54,14 @@ class Windows {
     each([&](long image, long row, long column, long output) {
       float* const to = dx + image * image_size();
       if (!covered && row == 0 && column == 0) std::fill_n(to, image_size(), 0.f);
-      in_vectors(channels_, [&](long c, int lanes) {
+      in_lanes(channels_, [&](long c, int lanes) {
         Bytes bytes{};
         std::memcpy(&bytes, offsets + output * channels_ + c, lanes);
         const Integers offset = __builtin_convertvector(bytes, Integers);
-        const Vector gradient = some(dy + output * channels_ + c, lanes);
+        const Vector gradient = load(dy + output * channels_ + c, lanes);
         each_inside(row, column, [&](int k, long at) {
           const Vector own = where(offset == k, gradient, Vector{});
-          put(to + at + c, OVERLAP ? some(to + at + c, lanes) + own : own, lanes);
+          store(to + at + c, OVERLAP ? load(to + at + c, lanes) + own : own, lanes);
         });
       });
     });

@@ -40,6 +40,13 @@ inline float* thread_scratch(long size) {
   return room;
 }
 
+// to[i] = from[0][i] + from[1][i] + …, in this order, of `parts` arrays that lie `size` apart: the sums of tasks.
+inline void sum_parts(const float* from, int parts, long size, float* to) {
+  std::copy_n(from, size, to);
+  for (int k = 1; k < parts; k++)
+    for (long i = 0; i < size; i++) to[i] += from[k * size + i];
+}
+
 constexpr int PANEL = 2 * LANES;              // columns of a block
 constexpr int ROWS = LANES == 16 ? 12 : 6;    // its rows: as many as leave the sums in registers
 

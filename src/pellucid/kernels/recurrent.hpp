@@ -39,12 +39,6 @@ struct Sequences {
   }
 };
 
-// Call body(first unit, lanes) for LANES units at a time.
-template <class Body>
-inline void in_lanes(long units, const Body& body) {
-  for (long u = 0; u < units; u += LANES) body(u, int(std::min<long>(LANES, units - u)));
-}
-
 // Call body(count, first row), count a constant, for a few rows at a time.
 template <class Body>
 inline void in_blocks(long begin, long end, const Body& body) {
@@ -165,11 +159,7 @@ class Sums {
     std::fill_n(data_ + 0, tasks * width, 0.f);
   }
   float* of(int task) const { return data_ + task * width_; }
-  void total(float* to) const {
-    std::copy_n(of(0), width_, to);
-    for (int task = 1; task < tasks_; task++)
-      for (long j = 0; j < width_; j++) to[j] += of(task)[j];
-  }
+  void total(float* to) const { sum_parts(data_, tasks_, width_, to); }
 
  private:
   int tasks_;

@@ -49,6 +49,12 @@ inline void store(float* x, Vector value, int n) {
 #endif
 }
 
+// Call body(first, lanes) for LANES of n numbers at a time.
+template <class Body>
+inline void in_lanes(long n, const Body& body) {
+  for (long i = 0; i < n; i += LANES) body(i, int(n - i < LANES ? n - i : LANES));
+}
+
 // Four rows of four numbers, `row` apart, written as four columns, `column` apart.
 inline void transpose(const float* from, long row, float* to, long column) {
   typedef float Four __attribute__((vector_size(16)));

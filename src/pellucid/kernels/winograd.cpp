@@ -145,13 +145,13 @@ class Winograd {
       each_tile(first, n, [&](long t, long image, long y, long x) {
         float* const to = z + ((image * shape_.out_height + y) * shape_.out_width + x) * shape_.filters;
         const long right = shape_.out_width - x, below = shape_.out_height - y;
-        in_vectors(shape_.filters, [&](long f, int lanes) {
+        in_lanes(shape_.filters, [&](long f, int lanes) {
           const float* from = products + t * filters_ + f;
-          const Vector bias = biases ? some(biases + f, lanes) : Vector{};
+          const Vector bias = biases ? load(biases + f, lanes) : Vector{};
           both_sides<OfOutput<M>>([&](int i, int j) { return load(from + (i * T + j) * n * filters_); },
                                   [&](int i, int j, Vector value) {
                                     if (i < below && j < right)
-                                      put(to + (i * shape_.out_width + j) * shape_.filters + f, value + bias, lanes);
+                                      store(to + (i * shape_.out_width + j) * shape_.filters + f, value + bias, lanes);
                                   });
         });
       });
@@ -174,13 +174,13 @@ class Winograd {
       multiply(n, products, F, filters_, U, V, channels_);
       each_tile(first, n, [&](long t, long image, long y, long x) {
         const Images::Tile<T> tile(inputs_, dx + image * area, y, x);
-        in_vectors(C, [&](long c, int lanes) {
+        in_lanes(C, [&](long c, int lanes) {
           const float* from = V + t * channels_ + c;
           both_sides<BackToInput<M>>([&](int i, int j) { return load(from + (i * T + j) * n * channels_); },
                                      [&](int i, int j, Vector value) {
                                        if (!tile.at[i][j]) return;
                                        float* const to = const_cast<float*>(tile.at[i][j]) + c;
-                                       put(to, some(to, lanes) + value, lanes);
+                                       store(to, load(to, lanes) + value, lanes);
                                      });
         });
       });
@@ -214,10 +214,10 @@ class Winograd {
           for (long i = begin * filters_; i < end * filters_; i++) to[i] += from[i];
         }
       for (long c = begin; c < end; c++)
-        in_vectors(F, [&](long f, int lanes) {
+        in_lanes(F, [&](long f, int lanes) {
           both_sides<BackToWeights<M>>(
               [&](int i, int j) { return load(sums + (i * T + j) * size + c * filters_ + f); },
-              [&](int i, int j, Vector value) { put(dW + ((i * 3 + j) * C + c) * F + f, value, lanes); });
+              [&](int i, int j, Vector value) { store(dW + ((i * 3 + j) * C + c) * F + f, value, lanes); });
         });
     });
     sum_parts(of_biases, parts, F, db);
@@ -262,9 +262,9 @@ class Winograd {
   void transform(const float* x, const Images& images, long depth, long first, long n, float* to) const {
     each_tile(first, n, [&](long t, long image, long row, long column) {
       const Images::Tile<SIZE> tile(images, x + image * images.height * images.width * images.depth, row, column);
-      in_vectors(images.depth, [&](long c, int lanes) {
+      in_lanes(images.depth, [&](long c, int lanes) {
         float* const out = to + t * depth + c;
-        both_sides<X>([&](int i, int j) { return tile.at[i][j] ? some(tile.at[i][j] + c, lanes) : Vector{}; },
+        both_sides<X>([&](int i, int j) { return tile.at[i][j] ? load(tile.at[i][j] + c, lanes) : Vector{}; },
                       [&](int i, int j, Vector value) { store(out + (i * T + j) * n * depth, value); });
       });
     });
@@ -278,9 +278,9 @@ class Winograd {
     const int parts = int(std::min<long>(threads(), rows));
     parallel(parts, [&](int task) {
       for (long r = part(rows, task, parts); r < part(rows, task + 1, parts); r++)
-        in_vectors(columns, [&](long f, int lanes) {
+        in_lanes(columns, [&](long f, int lanes) {
           both_sides<OfWeights<M>>(
-              [&](int i, int j) { return some(weights + ((i * 3 + j) * rows + r) * columns + f, lanes); },
+              [&](int i, int j) { return load(weights + ((i * 3 + j) * rows + r) * columns + f, lanes); },
               [&](int i, int j, Vector value) {
                 store(to + (((i * T + j) * panels + f / PANEL) * rows + r) * PANEL + f % PANEL, value);
               });
