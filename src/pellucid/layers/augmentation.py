@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import MISSING, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,8 @@ from pellucid.core.errors import ShapeError
 from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, Shape, State
 from pellucid.layers.layer import AnyKey, Layer, Units, layers
 
+Batch: TypeAlias = Float[Array, "batch ..."]
+Example: TypeAlias = Float[Array, "..."]
 FILL = "value of what an image does not cover"
 
 
@@ -34,20 +36,20 @@ class Augmentation(Layer):
         return {}, {}, input_shape
 
     def forward(
-        self, params: Params, state: State, x: Units, *, key: AnyKey = None, training: bool = False
-    ) -> tuple[Units, State, Cache]:
+        self, params: Params, state: State, x: Batch, *, key: AnyKey = None, training: bool = False
+    ) -> tuple[Batch, State, Cache]:
         if not training:
             return self.in_use(x), state, None
         if key is None:
             raise ValueError(f"{self.name} in training needs a random key")
         return jax.vmap(self.augment)(jax.random.split(key, x.shape[0]), x), state, None
 
-    def in_use(self, x: Units) -> Units:
+    def in_use(self, x: Batch) -> Batch:
         """The examples in prediction, of the shape that they have in training."""
         return x
 
     @abstractmethod
-    def augment(self, key: Key[Array, ""], x: Float[Array, "..."]) -> Float[Array, "..."]:
+    def augment(self, key: Key[Array, ""], x: Example) -> Example:
         """Change one example."""
 
 
@@ -82,7 +84,7 @@ class RandomFlip(OfImages):
 
     direction: str = constrained("horizontal", OneOf(("horizontal", "vertical", "both")), "of the mirror image")
 
-    def augment(self, key: Key[Array, ""], x: Float[Array, "..."]) -> Float[Array, "..."]:
+    def augment(self, key: Key[Array, ""], x: Example) -> Example:
         for axis, name in enumerate(("vertical", "horizontal")):
             if self.direction in (name, "both"):
                 mirrored = jax.random.bernoulli(jax.random.fold_in(key, axis))
@@ -116,7 +118,7 @@ class RandomShift(OfImages):
     pixels: int = constrained(2, WholeNumber(1), "largest shift")
     fill: float = constrained(0.0, Interval(), FILL)
 
-    def augment(self, key: Key[Array, ""], x: Float[Array, "..."]) -> Float[Array, "..."]:
+    def augment(self, key: Key[Array, ""], x: Example) -> Example:
         room = (self.pixels, self.pixels)
         wide = jnp.pad(x, (room, room, (0, 0)), constant_values=self.fill)
         return random_window(key, wide, x.shape[:2])
@@ -162,18 +164,18 @@ class RandomCrop(OfImages):
             )
         return {}, {}, (self.height, self.width, channels)
 
-    def in_use(self, x: Units) -> Units:
+    def in_use(self, x: Batch) -> Batch:
         top, left = (x.shape[1] - self.height) // 2, (x.shape[2] - self.width) // 2
         return x[:, top : top + self.height, left : left + self.width]
 
-    def augment(self, key: Key[Array, ""], x: Float[Array, "..."]) -> Float[Array, "..."]:
+    def augment(self, key: Key[Array, ""], x: Example) -> Example:
         return random_window(key, x, (self.height, self.width))
 
 
-def random_window(key: Key[Array, ""], image: Float[Array, "..."], sides: tuple[int, int]) -> Float[Array, "..."]:
+def random_window(key: Key[Array, ""], image: Example, sides: tuple[int, ...]) -> Example:
     """A window of an image, uniform over all that lie inside."""
-    room = jnp.asarray([have - take + 1 for have, take in zip(image.shape, sides, strict=False)])
-    top, left = jax.random.randint(key, (2,), 0, room)
+    room = jnp.asarray([have - take + 1 for have, take in zip(image.shape, sides, strict=False)], jnp.int32)
+    top, left = jax.random.randint(key, (2,), 0, room, jnp.int32)
     return jax.lax.dynamic_slice(image, (top, left, jnp.zeros_like(top)), (*sides, image.shape[2]))
 
 
@@ -204,7 +206,7 @@ class RandomRotation(OfImages):
     degrees: float = constrained(10.0, Interval(0, 180, closed="right"), "largest angle")
     fill: float = constrained(0.0, Interval(), FILL)
 
-    def augment(self, key: Key[Array, ""], x: Float[Array, "..."]) -> Float[Array, "..."]:
+    def augment(self, key: Key[Array, ""], x: Example) -> Example:
         angle = jax.random.uniform(key, (), x.dtype, -1, 1) * jnp.asarray(jnp.deg2rad(self.degrees), x.dtype)
         cos, sin = jnp.cos(angle), jnp.sin(angle)
         middle = [(side - 1) / 2 for side in x.shape[:2]]
@@ -243,10 +245,10 @@ class Cutout(OfImages):
     size: int = constrained(MISSING, WholeNumber(1), "side of the square")
     fill: float = constrained(0.0, Interval(), "value inside the square")
 
-    def augment(self, key: Key[Array, ""], x: Float[Array, "..."]) -> Float[Array, "..."]:
+    def augment(self, key: Key[Array, ""], x: Example) -> Example:
         inside = jnp.ones((), bool)
         for axis, side in enumerate(x.shape[:2]):
-            first = jax.random.randint(jax.random.fold_in(key, axis), (), 0, side) - self.size // 2
+            first = jax.random.randint(jax.random.fold_in(key, axis), (), 0, side, jnp.int32) - self.size // 2
             inside = inside & _between(first, self.size, x.shape, axis)
         return jnp.where(inside, jnp.asarray(self.fill, x.dtype), x)
 
@@ -276,11 +278,11 @@ class OfSequences(Augmentation):
             )
         return {}, {}, input_shape
 
-    def augment(self, key: Key[Array, ""], x: Float[Array, "..."]) -> Float[Array, "..."]:
+    def augment(self, key: Key[Array, ""], x: Example) -> Example:
         for mask in range(self.count):
             how_wide, where = jax.random.split(jax.random.fold_in(key, mask))
-            width = jax.random.randint(how_wide, (), 0, self.width + 1)
-            first = jax.random.randint(where, (), 0, x.shape[self.masked_axis] - width + 1)
+            width = jax.random.randint(how_wide, (), 0, self.width + 1, jnp.int32)
+            first = jax.random.randint(where, (), 0, x.shape[self.masked_axis] - width + 1, jnp.int32)
             x = jnp.where(_between(first, width, x.shape, self.masked_axis), jnp.zeros((), x.dtype), x)
         return x
 
