@@ -26,11 +26,18 @@ class Units(click.ParamType):
         if value == "none":
             return ()
         if not value[:1].isdecimal():
-            return SPECIFICATION.convert(value, param, ctx)
+            given = SPECIFICATION.convert(value, param, ctx)
+            return {k: _units(v) for k, v in given.items()} if isinstance(given, dict) else given
         try:
             return tuple(int(units) for units in value.split("-"))
         except ValueError:
             self.fail(f"{value!r} is not units joined by dashes, such as 128-128.", param, ctx)
+
+
+def _units(value: Any) -> Any:
+    """The numbers of a field such as ``16-32``; any other value as it is."""
+    parts = value.split("-") if isinstance(value, str) else ()
+    return [int(part) for part in parts] if len(parts) > 1 and all(map(str.isdecimal, parts)) else value
 
 
 class WholeNumberOr(click.ParamType):
