@@ -180,7 +180,8 @@ def _settle_supervised(network: Any, words: dict[str, Any], data: Dataset, optio
     experiment = Experiment(**settled, batch_size="all" if batch_size is None else batch_size)
     if batch_size is None:
         few = max(1, experiment.training_rows(len(data.train)))
-        experiment.batch_size = "all" if optimizer.full_batch else min(USUAL_BATCH_SIZE, few)
+        few_of_part = max(1, few // experiment.accumulate)
+        experiment.batch_size = "all" if optimizer.full_batch else min(USUAL_BATCH_SIZE, few_of_part)
     return Plan(experiment, data, network, optimizer, _choices(data, experiment, network, asked_for))
 
 

@@ -38,8 +38,9 @@ class Trained:
         experiment: its settings.
         facts: what is kept of its data.
         program: `pellucid.training.Supervised`, or `pellucid.training.Adversarial` for a GAN.
-        params: the parameters to predict with: the best ones under early stopping, else the last. Of a GAN by network;
-            those of ``generator`` averaged over the last of its steps.
+        params: the parameters to predict with: the best ones under early stopping, else the last; averaged over the
+            steps with ``average_weights``. Of a GAN by network; those of ``generator`` averaged over the last of its
+            steps.
         layer_state: what the layers carry, such as running means.
         history: per step, per epoch and per layer, as tables. Of a GAN, ``loss`` is the critic's, without its penalty.
         result: loss and metric on the held-out rows; of a GAN, both losses in the last epoch.
