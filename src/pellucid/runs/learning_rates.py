@@ -105,8 +105,8 @@ class LearningRates:
             return (
                 f"the loss is flat. After {self.steps} steps at the best rate, {best}, it is "
                 f"{self.means[self.best]:.3g}, that of a constant prediction {self.constant.mean():.3g}, which the "
-                f"noise of {len(self.seeds)} seeds explains (p = {gain.p:.2g}). Give more steps, or rates further apart; or "
-                "nothing can be learnt from these inputs: pellucid.check."
+                f"noise of {len(self.seeds)} seeds explains (p = {gain.p:.2g}). Give more steps, or a wider range; "
+                "or nothing can be learnt from these inputs: pellucid.check."
             )
         if self.best == 0:
             return f"the lowest rate tried, {low}, has the lowest loss, so others may be better. Give a lower low."
