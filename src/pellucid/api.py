@@ -635,7 +635,7 @@ def find_learning_rate(
     network: Any,
     data: Dataset | tuple[Any, Any] | Any,
     *,
-    seeds: int | Sequence[int] = 3,
+    seeds: int | Sequence[int] = 5,
     low: float = learning_rates.LOW,
     high: float = learning_rates.HIGH,
     steps: int = learning_rates.STEPS,

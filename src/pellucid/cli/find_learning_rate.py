@@ -24,7 +24,7 @@ Examples:
 )
 @click.argument("source", metavar="DATA")
 @data_options
-@click.option("--seeds", type=click.IntRange(2), default=3, show_default=True, help="Trainings of each rate.")
+@click.option("--seeds", type=click.IntRange(2), default=5, show_default=True, help="Trainings of each rate.")
 @click.option("--steps", type=click.IntRange(10), default=200, show_default=True, help="Steps of each training.")
 @click.option("--low", type=float, default=1e-5, show_default=True, help="The lowest rate.")
 @click.option("--high", type=float, default=10.0, show_default=True, help="The highest rate.")

@@ -132,7 +132,7 @@ def try_rates(
     data: Any,
     settings: Mapping[str, Any],
     *,
-    seeds: int | Sequence[int] = 3,
+    seeds: int | Sequence[int] = 5,
     low: float = LOW,
     high: float = HIGH,
     steps: int = STEPS,
