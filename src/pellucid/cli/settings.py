@@ -67,6 +67,34 @@ class Names(click.ParamType):
         return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
 
 
+class Specifications(click.ParamType):
+    """Specifications joined by commas: a field that follows another belongs to the same one."""
+
+    name = "name[:field=value],…"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """A list of names, and of tables of name and fields."""
+        if not isinstance(value, str):
+            return value
+        return [SPECIFICATION.convert(piece, param, ctx) for piece in pieces_of(value)]
+
+
+def pieces_of(text: str) -> list[str]:
+    """Divide a text at its commas; fields that follow a name's colon belong to that name.
+
+    Example:
+        >>> pieces_of("sgd,adam:beta1=0.8,beta2=0.9")
+        ['sgd', 'adam:beta1=0.8,beta2=0.9']
+    """
+    pieces: list[str] = []
+    for piece in text.split(","):
+        if pieces and ":" in pieces[-1] and "=" in piece:
+            pieces[-1] += f",{piece}"
+        else:
+            pieces.append(piece.strip())
+    return pieces
+
+
 class ClassWeights(click.ParamType):
     """``balanced``, or ``NAME=WEIGHT,NAME=WEIGHT``."""
 
@@ -83,7 +111,13 @@ class ClassWeights(click.ParamType):
             self.fail(f"{value!r} is neither 'balanced' nor NAME=WEIGHT,NAME=WEIGHT.", param, ctx)
 
 
-KINDS = {"specification": SPECIFICATION, "network": Units(), "names": Names(), "weights": ClassWeights()}
+KINDS = {
+    "specification": SPECIFICATION,
+    "specifications": Specifications(),
+    "network": Units(),
+    "names": Names(),
+    "weights": ClassWeights(),
+}
 
 
 def _type_of(hint: Any, kind: str | None) -> Any:

@@ -54,7 +54,7 @@ class Setting:
     help: str
     constraint: Constraint | None = None
     program: Literal["supervised", "adversarial"] | None = None
-    kind: Literal["specification", "network", "names", "weights"] | None = None
+    kind: Literal["specification", "specifications", "network", "names", "weights"] | None = None
     by_recipe: str | None = None
 
 
@@ -84,6 +84,14 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     metric: Annotated[Any, Setting("Metric measured beside the loss.", program=_SUPERVISED, kind="specification")] = (
         None
     )
+    metrics: Annotated[
+        list[Any] | None,
+        Setting(
+            "Metrics of the whole held-out part at the end: f1, roc_auc, r2 …; exact, by class and by output.",
+            program=_SUPERVISED,
+            kind="specifications",
+        ),
+    ] = None
     optimizer: Annotated[Any, Setting("Optimizer and its hyperparameters; adam.", kind="specification")]
     critic_optimizer: Annotated[
         Any, Setting("Optimizer of a GAN's critic; as the generator's.", program=_ADVERSARIAL, kind="specification")
@@ -280,6 +288,7 @@ class Settings(TypedDict, total=False):
 
     loss: Any
     metric: Any
+    metrics: Sequence[Any] | None
     optimizer: Any
     critic_optimizer: Any
     regularizer: Any

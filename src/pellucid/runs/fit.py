@@ -214,7 +214,7 @@ def _naive_metrics(trained: Trained) -> dict[str, float]:
     assert trained.data.held_out is not None
     name = trained.program.metric.name
     return {
-        f"{name} of the {forecast}": trained.metrics_of(outputs, trained.data.held_out)[name]
+        f"{name} of the {forecast}": trained.metrics_of(outputs, trained.data.held_out, ())[name]
         for forecast, outputs in trained.data.naive.items()
     }
 

@@ -308,7 +308,7 @@ def _record(member: Member, training: Training, stopped: str) -> Trained:
     data, ready = member.data, member.ready
     trained = Trained.of_training(training, member.experiment, data, DataFacts.of(ready.data), stopped)
     history = trained.history
-    evaluated = not trained.adversarial and stopped == "epochs" and not ready.decides
+    evaluated = not trained.adversarial and stopped == "epochs" and not ready.decides and not trained.metrics
     if evaluated and data.held_out is not None and data.task != "translation" and history.steps_made:
         loss, metric = history.held_out[-1].tolist()  # by the program itself
         trained.result = {"loss": loss, ready.program.metric_name: metric}

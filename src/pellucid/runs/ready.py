@@ -20,6 +20,7 @@ from pellucid.functions.regularizers import regularizers
 from pellucid.network import Network, summarize
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
 from pellucid.runs.experiment import Experiment
+from pellucid.runs.measures import built, check_metrics, check_step_metric
 from pellucid.runs.plan import networks_of
 from pellucid.runs.scaling import network_inputs, scaled_targets, scaling_of
 from pellucid.training import (
@@ -150,9 +151,11 @@ def _supervised(experiment: Experiment, data: Dataset, network: Network, optimiz
     _check_batch_size(experiment, len(train_part))
     program = program_of(experiment, network, len(train_part))
     assert isinstance(program, Supervised)
+    check_step_metric(program.metric)
     if data.task != "translation":
         check_output(network, summary_of(network, data.input_shape).rows[-1].output_shape, loss, data)
         check_loss(network, loss, data)
+        check_metrics(built(experiment.metrics), network, loss, data)
     return Ready(
         program,
         data,
