@@ -34,6 +34,7 @@ from pellucid.report.samples import sample_chart
 from pellucid.report.training import curve_charts, gradient_charts, units_of
 from pellucid.runs import codes, cross_validation, samples, translation
 from pellucid.runs import compare as comparing
+from pellucid.runs.callbacks import Callback
 from pellucid.runs.experiment import Settings, describe_settings
 from pellucid.runs.fit import begin, data_of_run, fit, save
 from pellucid.runs.fit import load as load_trained
@@ -312,6 +313,7 @@ def train(
     overwrite: bool = False,
     checkpoint_every: float = 10.0,
     progress: bool = True,
+    callbacks: Sequence[Callback] = (),
     **settings: Unpack[Settings],
 ) -> Run:
     """Train a network on data, compiled whole.
@@ -338,6 +340,9 @@ def train(
         overwrite: replace the run that ``folder`` holds already.
         checkpoint_every: seconds between checkpoints, where there is a folder.
         progress: show the progress on stderr, and at the end what held the training back, if anything did.
+        callbacks: functions of one `pellucid.callbacks.TrainingView`, called at the end of each epoch: they may read,
+            plot, save, change a number of the optimiser or end the training. Not called in a first training that only
+            finds the number of steps.
         settings:
             {settings}
 
@@ -367,7 +372,14 @@ def train(
     begun.notes = replace(begun.notes, problems=tuple(warn_of_problems(begun)))
     if plan.retraining is not None:
         begun = on_all_rows(begun, plan, progress)
-    run = finish(begun, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress)
+    run = finish(
+        begun,
+        folder=folder,
+        overwrite=overwrite,
+        checkpoint_every=checkpoint_every,
+        progress=progress,
+        callbacks=callbacks,
+    )
     return _with_suspicion(run, progress)
 
 
@@ -383,6 +395,7 @@ def resume(
     sample_weights: Any = None,
     checkpoint_every: float = 10.0,
     progress: bool = True,
+    callbacks: Sequence[Callback] = (),
 ) -> Run:
     """Resume a training that was interrupted, killed or has ended; without changes bit for bit as if never stopped.
 
@@ -402,6 +415,7 @@ def resume(
         sample_weights: its weights, where it had any and ``data`` does not hold them: one for each training row.
         checkpoint_every: seconds between checkpoints.
         progress: show the progress on stderr.
+        callbacks: as for `train`; what those of before changed holds without them.
 
     Raises:
         StorageError: no run there, a checkpoint that was altered, or data other than those of the run.
@@ -418,7 +432,7 @@ def resume(
         "early_stopping": early_stopping,
     }
     begun = begin_again(folder, data, changes, sample_weights)
-    run = finish(begun, folder=folder, checkpoint_every=checkpoint_every, progress=progress)
+    run = finish(begun, folder=folder, checkpoint_every=checkpoint_every, progress=progress, callbacks=callbacks)
     return _with_suspicion(run, progress)
 
 
@@ -429,6 +443,7 @@ def finish(
     overwrite: bool = False,
     checkpoint_every: float = 10.0,
     progress: bool = True,
+    callbacks: Sequence[Callback] = (),
 ) -> Run:
     """Train to the end, ask the doctor what it suspects, write the page.
 
@@ -438,10 +453,16 @@ def finish(
         overwrite: as for `train`.
         checkpoint_every: as for `train`.
         progress: as for `train`.
+        callbacks: as for `train`.
     """
     try:
         trained = fit(
-            prepared, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress
+            Run.of(prepared),
+            folder=folder,
+            overwrite=overwrite,
+            checkpoint_every=checkpoint_every,
+            progress=progress,
+            callbacks=callbacks,
         )
     except TrainingDiverged:
         if folder is not None:

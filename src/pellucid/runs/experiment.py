@@ -330,6 +330,11 @@ def check_names(settings: Mapping[str, Any], verb: str = "train") -> None:
         pellucid.core.errors.InvalidValue: train has no setting 'learning_rat'. Did you mean 'learning_rate'?
     """
     known = [name for name in SETTINGS if name != "network"]
+    if "callbacks" in settings:
+        raise InvalidValue(
+            "callbacks are of one training, which train and resume call between its epochs; many trainings at once run "
+            "side by side and call none. Leave them out, or call train for each."
+        )
     for name in settings:
         if name not in known:
             advice = did_you_mean(name, known) or f" Settings: {', '.join(known)}."

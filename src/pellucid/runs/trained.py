@@ -45,13 +45,14 @@ class Trained:
         layer_state: what the layers carry, such as running means.
         history: per step, per epoch and per layer, as tables. Of a GAN, ``loss`` is the critic's, without its penalty.
         result: loss and metric on the held-out rows; of a GAN, both losses in the last epoch.
-        stopped: why it ended: ``"epochs"``, ``"early"``, ``"interrupted"`` or ``"diverged"``.
+        stopped: why it ended: ``"epochs"``, ``"early"``, ``"callback"``, ``"interrupted"`` or ``"diverged"``.
         folder: where it was saved; None if it was not.
         training: the training itself; None for a run that was loaded.
         data: what it was trained on; None for a run that was loaded.
         held_out_outputs: the outputs for its held-out rows, kept where a page needs them again.
         row_weights: what each training row weighed, of a run that was loaded; None where all weighed the same.
         resumed: where settings changed when it was resumed: epoch, step, and what each was before and after.
+        changes: what callbacks changed on the way, or that one ended it: epoch, step, callback, setting, before, after.
         notes: what was reported of it: choices, problems before its first step, what the doctor suspects.
         seconds: of training, where many were trained together an even part.
     """
@@ -70,6 +71,7 @@ class Trained:
     held_out_outputs: np.ndarray | None = field(default=None, repr=False)
     row_weights: np.ndarray | None = field(default=None, repr=False)
     resumed: tuple[dict[str, Any], ...] = ()
+    changes: tuple[dict[str, Any], ...] = ()
     notes: Notes = Notes()
     seconds: float | None = None
 
@@ -91,6 +93,7 @@ class Trained:
             stopped=stopped,
             training=training,
             data=data,
+            changes=tuple(training.changes),
         )
 
     @property
@@ -135,7 +138,8 @@ class Trained:
     def manifest(self) -> dict[str, Any]:
         """Contents of ``manifest.json`` beside the versions: the data, and all that repeating needs."""
         again = {"resumed": list(self.resumed)} if self.resumed else {}
-        return {"data": self.facts.to_dict(), "seed": self.experiment.seed, **again}
+        by_callbacks = {"changes": list(self.changes)} if self.changes else {}
+        return {"data": self.facts.to_dict(), "seed": self.experiment.seed, **again, **by_callbacks}
 
     @property
     def best_epoch(self) -> int | None:
@@ -386,6 +390,7 @@ class Trained:
             "early": ", stopped early: the loss on the validation part no longer fell",
             "interrupted": ", interrupted",
             "diverged": ", diverged: the loss became NaN or infinite",
+            "callback": f", stopped by a callback: {self.changes[-1].get('stop')}" if self.changes else "",
         }
         best = "" if self.best_epoch is None else f"; weights of the best epoch kept, number {self.best_epoch}"
         return f"{self.history.epochs_made} of {self.experiment.epochs} epochs{ends[self.stopped]}{best}"
