@@ -360,7 +360,7 @@ def train(
     """
     plan = settle(network, data, settings, sample_weights=sample_weights, by_recipe=True)
     if progress:
-        print("\n".join([*plan.data.notes, "; ".join(plan.choices)]).strip(), file=sys.stderr)
+        print("\n".join([*plan.data.notes, plan.reported]).strip(), file=sys.stderr)
     begun = begin(plan)
     begun.notes = replace(begun.notes, problems=tuple(warn_of_problems(begun)))
     if plan.retraining is not None:

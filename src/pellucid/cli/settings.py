@@ -76,7 +76,13 @@ class ClassWeights(click.ParamType):
             self.fail(f"{value!r} is neither 'balanced' nor NAME=WEIGHT,NAME=WEIGHT.", param, ctx)
 
 
-KINDS = {"specification": SPECIFICATION, "network": Units(), "names": Names(), "weights": ClassWeights()}
+KINDS = {
+    "specification": SPECIFICATION,
+    "network": Units(),
+    "names": Names(),
+    "weights": ClassWeights(),
+    "path": click.Path(exists=True),
+}
 
 
 def _type_of(hint: Any, kind: str | None) -> Any:

@@ -1,8 +1,13 @@
 """Networks, their backpropagation, their summary, padding, tokens and memory."""
 
+from pellucid.network.arrays import ByLayer as ByLayer
+from pellucid.network.arrays import arrays_by_layer as arrays_by_layer
+from pellucid.network.arrays import shapes_by_layer as shapes_by_layer
+from pellucid.network.arrays import with_arrays as with_arrays
 from pellucid.network.backpropagation import Backpropagation as Backpropagation
 from pellucid.network.backpropagation import backpropagate as backpropagate
 from pellucid.network.backpropagation import differentiated_loss as differentiated_loss
+from pellucid.network.frozen import freeze as freeze
 from pellucid.network.masks import declares_padding as declares_padding
 from pellucid.network.masks import mask_arguments as mask_arguments
 from pellucid.network.masks import padding_of_input as padding_of_input

@@ -17,11 +17,12 @@ from pellucid.data import Dataset, Part, validation_rows
 from pellucid.functions.losses import Loss, losses
 from pellucid.functions.metrics import metrics
 from pellucid.functions.regularizers import regularizers
-from pellucid.network import Network, summarize
+from pellucid.network import ByLayer, Network, summarize
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.plan import networks_of
 from pellucid.runs.scaling import network_inputs, scaled_targets, scaling_of
+from pellucid.runs.starting import StartingWeights, match, source_of
 from pellucid.training import (
     Adversarial,
     EarlyStopping,
@@ -56,6 +57,7 @@ class Ready(NamedTuple):
     stopping: EarlyStopping | None = None
     decides: bool = False
     """True where early stopping or a schedule decides on a validation part."""
+    initial: StartingWeights | None = None
 
     @property
     def optimizer(self) -> Optimizer | FromOptax:
@@ -74,13 +76,27 @@ class Ready(NamedTuple):
         targets = self.data.target_preprocessing
         return targets.shift.tobytes() + targets.scale.tobytes() + bytes([targets.log])
 
+    @property
+    def given(self) -> ByLayer:
+        """The arrays that its layers start from, by layer; others are initialised."""
+        if self.initial is None:
+            return {}
+        matches = match(self.network, self.data.input_shape, self.initial.arrays)
+        return {one.layer: {name: self.initial.arrays[one.layer][name] for name in one.taken} for one in matches}
+
     def initial_state(self, seed: int | Array) -> TrainingState:
         """The state before the first step."""
         shape = self.data.input_shape
         if isinstance(self.program, Adversarial):
             return self.program.init(*self.optimizers.values(), self.regularizer, shape, seed)
         return initial_state(
-            self.program.network, self.optimizer, self.regularizer, shape, seed, recorder=self.program.recorder
+            self.program.network,
+            self.optimizer,
+            self.regularizer,
+            shape,
+            seed,
+            recorder=self.program.recorder,
+            given=self.given,
         )
 
     def training(self, state: TrainingState) -> Training:
@@ -96,6 +112,7 @@ def make_ready(
     data: Dataset,
     network: Network | GAN | None = None,
     optimizer: Optimizer | FromOptax | None = None,
+    initial: StartingWeights | None = None,
 ) -> Ready:
     """Make the parts of an experiment's training and check that they fit together.
 
@@ -104,6 +121,7 @@ def make_ready(
         data: the dataset, as the network takes it.
         network: the network as an object, where its layers are not registered.
         optimizer: the optimiser as an object, where the settings cannot describe it (Optax).
+        initial: the weights that layers start from, which the settings only name.
 
     Raises:
         InvalidValue: a setting outside what is allowed.
@@ -115,7 +133,12 @@ def make_ready(
     optimizer = optimizer or as_optimizer(experiment.optimizer)
     if isinstance(network, GAN):
         return _adversarial(experiment, data, network, optimizer)
-    return _supervised(experiment, data, network, optimizer)
+    if experiment.initial is not None and initial is None:
+        raise InvalidValue(
+            f"this experiment starts from the weights of {source_of(experiment.initial)}, which are not given. Begin "
+            "it from its run folder, which keeps them."
+        )
+    return _supervised(experiment, data, network, optimizer, initial)
 
 
 def program_of(experiment: Experiment, network: Network | GAN, rows: int) -> Supervised | Adversarial:
@@ -129,12 +152,19 @@ def program_of(experiment: Experiment, network: Network | GAN, rows: int) -> Sup
     return Supervised(network, loss, metrics.build(experiment.metric).beside(loss), size, recorder, experiment.shuffle)
 
 
-def _supervised(experiment: Experiment, data: Dataset, network: Network, optimizer: Optimizer | FromOptax) -> Ready:
+def _supervised(
+    experiment: Experiment,
+    data: Dataset,
+    network: Network,
+    optimizer: Optimizer | FromOptax,
+    initial: StartingWeights | None,
+) -> Ready:
     loss = losses.build(experiment.loss)
     if data.task != "translation":
         network = network.accepting(data.input_shape)
         data = network_inputs(data, experiment.scale_inputs, network)
         data = scaled_targets(data, experiment.scale_targets, network, loss)
+        data = data if initial is None else initial.scaled(data, experiment)
     train_part, monitor = data.train, data.held_out
     if experiment.decides:
         train_part, monitor = (data.train.take(rows) for rows in _validation_rows(data, experiment))
@@ -154,6 +184,7 @@ def _supervised(experiment: Experiment, data: Dataset, network: Network, optimiz
         None if monitor is None else _rows(monitor, _known_weights(monitor), loss, data),
         experiment.stopping,
         experiment.decides,
+        initial,
     )
 
 
