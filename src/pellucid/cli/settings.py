@@ -60,6 +60,22 @@ class Names(click.ParamType):
         return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
 
 
+class Numbers(click.ParamType):
+    """``NAME=NUMBER,NAME=NUMBER``."""
+
+    name = "name=number,…"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """A table of numbers."""
+        if not isinstance(value, str):
+            return value
+        try:
+            pairs = (pair.rsplit("=", 1) for pair in value.split(","))
+            return {name.strip(): float(number) for name, number in pairs}
+        except ValueError:
+            self.fail(f"{value!r} is not NAME=NUMBER,NAME=NUMBER.", param, ctx)
+
+
 class ClassWeights(click.ParamType):
     """``balanced``, or ``NAME=WEIGHT,NAME=WEIGHT``."""
 
@@ -67,13 +83,7 @@ class ClassWeights(click.ParamType):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """The word, or a table of weights."""
-        if not isinstance(value, str) or value == "balanced":
-            return value
-        try:
-            pairs = (pair.rsplit("=", 1) for pair in value.split(","))
-            return {name.strip(): float(weight) for name, weight in pairs}
-        except ValueError:
-            self.fail(f"{value!r} is neither 'balanced' nor NAME=WEIGHT,NAME=WEIGHT.", param, ctx)
+        return value if value == "balanced" else Numbers().convert(value, param, ctx)
 
 
 KINDS = {
@@ -81,6 +91,7 @@ KINDS = {
     "network": Units(),
     "names": Names(),
     "weights": ClassWeights(),
+    "numbers": Numbers(),
     "path": click.Path(exists=True),
 }
 

@@ -105,10 +105,12 @@ def next_update(run: Trained, trace: Trace, address: Address, player: str = "") 
     if penalty is not None and penalty.gradient_formula.source != "0":
         numbers = numbers_of(penalty) | {"dL_dw": pick(trace.grads), "w": pick(params)}
         lines = [Line("g", f"dL_dw + {penalty.gradient_formula.source}", numbers)]
+    factors = None if player else run.program.factors_of(params)
     total, update, proximal_params = _updated(
-        names, optimizer, regularizer, trace.grads, params, np.float64(last.progress)
+        names, optimizer, regularizer, trace.grads, params, np.float64(last.progress), factors
     )
-    rate, after = float(update.learning_rate), update.params
+    factor = 1.0 if factors is None else run.program.rate_factors[address.layer]
+    rate, after = float(update.learning_rate) * factor, update.params
     lines += rule_lines(optimizer, total, pick, lines[-1].value, pick(params), rate)
     if penalty is not None:
         proximal = Formula(penalty.proximal_formula.source, step="learning_rate")
@@ -120,7 +122,13 @@ def next_update(run: Trained, trace: Trace, address: Address, player: str = "") 
 
 @partial(jax.jit, static_argnums=0)
 def _updated(
-    names: tuple[str, ...], optimizer: OptimizerState, regularizer: Any, grads: PyTree, params: PyTree, progress: Any
+    names: tuple[str, ...],
+    optimizer: OptimizerState,
+    regularizer: Any,
+    grads: PyTree,
+    params: PyTree,
+    progress: Any,
+    factors: PyTree | None,
 ) -> tuple[PyTree, Any, PyTree]:
     """The gradients with those of the regulariser, the update, and its weights after the proximal step."""
 
@@ -130,10 +138,12 @@ def _updated(
 
     if regularizer is not None:
         grads = jax.tree_util.tree_map_with_path(add, grads, params)
-    update = optimizer.rule.update(grads, optimizer, params, progress)
+    update = optimizer.rule.update(grads, optimizer, params, progress, factors)
     after = update.params
     if regularizer is not None:
-        after = jax.tree.map(lambda w: regularizer.proximal(w, update.learning_rate), after)
+        factors = jax.tree.map(lambda _: 1.0, params) if factors is None else factors
+        rate = update.learning_rate
+        after = jax.tree.map(lambda w, factor: regularizer.proximal(w, rate * factor), after, factors)
     return grads, update, after
 
 

@@ -7,7 +7,11 @@ from pellucid.network.arrays import with_arrays as with_arrays
 from pellucid.network.backpropagation import Backpropagation as Backpropagation
 from pellucid.network.backpropagation import backpropagate as backpropagate
 from pellucid.network.backpropagation import differentiated_loss as differentiated_loss
-from pellucid.network.frozen import freeze as freeze
+from pellucid.network.patterns import freeze as freeze
+from pellucid.network.patterns import matching as matching
+from pellucid.network.patterns import rate_factors as rate_factors
+from pellucid.network.patterns import thawed as thawed
+from pellucid.network.patterns import trained_layers as trained_layers
 from pellucid.network.masks import declares_padding as declares_padding
 from pellucid.network.masks import mask_arguments as mask_arguments
 from pellucid.network.masks import padding_of_input as padding_of_input

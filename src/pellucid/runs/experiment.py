@@ -54,7 +54,7 @@ class Setting:
     help: str
     constraint: Constraint | None = None
     program: Literal["supervised", "adversarial"] | None = None
-    kind: Literal["specification", "network", "names", "weights", "path"] | None = None
+    kind: Literal["specification", "network", "names", "weights", "numbers", "path"] | None = None
     by_recipe: str | None = None
 
 
@@ -87,6 +87,14 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     optimizer: Annotated[Any, Setting("Optimizer and its hyperparameters; adam.", kind="specification")]
     critic_optimizer: Annotated[
         Any, Setting("Optimizer of a GAN's critic; as the generator's.", program=_ADVERSARIAL, kind="specification")
+    ] = None
+    learning_rate_multipliers: Annotated[
+        dict[str, float] | None,
+        Setting(
+            "Factor of the learning rate for layers by name or pattern; of several that match a layer the last.",
+            program=_SUPERVISED,
+            kind="numbers",
+        ),
     ] = None
     regularizer: Annotated[
         Any, Setting("Penalty on all weights: l1, l2 or elastic_net.", program=_SUPERVISED, kind="specification")
@@ -285,6 +293,7 @@ class Settings(TypedDict, total=False):
     metric: Any
     optimizer: Any
     critic_optimizer: Any
+    learning_rate_multipliers: Mapping[str, float] | None
     regularizer: Any
     initial: Any
     epochs: int

@@ -10,14 +10,14 @@ import numpy as np
 
 from pellucid.architectures.gan import GAN, check_players
 from pellucid.architectures.tasks import check_loss, check_output
-from pellucid.core.constraints import NOT_NEGATIVE, require
+from pellucid.core.constraints import NOT_NEGATIVE, POSITIVE, require
 from pellucid.core.errors import DataError, InvalidValue
 from pellucid.core.types import Array
 from pellucid.data import Dataset, Part, validation_rows
 from pellucid.functions.losses import Loss, losses
 from pellucid.functions.metrics import metrics
 from pellucid.functions.regularizers import regularizers
-from pellucid.network import ByLayer, Network, summarize
+from pellucid.network import ByLayer, Network, matching, rate_factors, summarize, trained_layers
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.plan import networks_of
@@ -149,7 +149,9 @@ def program_of(experiment: Experiment, network: Network | GAN, rows: int) -> Sup
         steps = experiment.critic_steps or 1
         return Adversarial(network.generator, network.critic, network.latent, experiment.loss, size, steps, recorder)
     loss = losses.build(experiment.loss)
-    return Supervised(network, loss, metrics.build(experiment.metric).beside(loss), size, recorder, experiment.shuffle)
+    metric, factors = metrics.build(experiment.metric).beside(loss), experiment.learning_rate_multipliers
+    rates = rate_factors(network, factors) if factors else None
+    return Supervised(network, loss, metric, size, recorder, experiment.shuffle, rates)
 
 
 def _supervised(
@@ -171,6 +173,9 @@ def _supervised(
     _check_batch_size(experiment, len(train_part))
     program = program_of(experiment, network, len(train_part))
     assert isinstance(program, Supervised)
+    for pattern, factor in (experiment.learning_rate_multipliers or {}).items():
+        require(factor, POSITIVE, f"learning_rate_multipliers[{pattern!r}]")
+        matching(pattern, trained_layers(network, data.input_shape), "learning_rate_multipliers")
     if data.task != "translation":
         check_output(network, summary_of(network, data.input_shape).rows[-1].output_shape, loss, data)
         check_loss(network, loss, data)

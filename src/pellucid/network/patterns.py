@@ -1,6 +1,6 @@
-"""Layers of a network by pattern, and freezing them."""
+"""Layers of a network by pattern: freezing them, factors of their learning rate."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from pellucid.core.errors import InvalidValue, did_you_mean
@@ -37,6 +37,24 @@ def freeze(network: Network, input_shape: Shapes, patterns: Sequence[str]) -> Ne
 def thawed(network: Network) -> Network:
     """Return the network with no layer frozen."""
     return network.with_layers([layers.build(at.layer) if isinstance(at, Frozen) else at for at in network.layers])
+
+
+def trained_layers(network: Network, input_shape: Shapes) -> list[str]:
+    """The names of the layers with weights that are trained."""
+    trained = {name for name, layer in zip(network.names, network.layers, strict=True) if layer.trainable}
+    return [name for name in shapes_by_layer(network, input_shape) if name in trained]
+
+
+def rate_factors(network: Network, factors: Mapping[str, float]) -> tuple[float, ...]:
+    """The factor of each layer, by pattern: of several that match it the last, of none 1.
+
+    Example:
+        >>> network = Network({"name": "dense", "units": 2}, {"name": "dense", "units": 3})
+        >>> rate_factors(network, {"*": 0.1, "dense_2": 1.0})
+        (0.1, 1.0)
+    """
+    each = ([factor for pattern, factor in factors.items() if fnmatchcase(name, pattern)] for name in network.names)
+    return tuple(float(matched[-1]) if matched else 1.0 for matched in each)
 
 
 def matching(pattern: str, names: Sequence[str], setting: str) -> list[str]:
