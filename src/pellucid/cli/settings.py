@@ -64,6 +64,7 @@ class Numbers(click.ParamType):
     """``NAME=NUMBER,NAME=NUMBER``."""
 
     name = "name=number,…"
+    form = "NAME=NUMBER,NAME=NUMBER"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """A table of numbers."""
@@ -73,17 +74,18 @@ class Numbers(click.ParamType):
             pairs = (pair.rsplit("=", 1) for pair in value.split(","))
             return {name.strip(): float(number) for name, number in pairs}
         except ValueError:
-            self.fail(f"{value!r} is not NAME=NUMBER,NAME=NUMBER.", param, ctx)
+            self.fail(f"{value!r} is not {self.form}.", param, ctx)
 
 
-class ClassWeights(click.ParamType):
+class ClassWeights(Numbers):
     """``balanced``, or ``NAME=WEIGHT,NAME=WEIGHT``."""
 
     name = "balanced|name=weight,…"
+    form = "'balanced' or NAME=WEIGHT,NAME=WEIGHT"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """The word, or a table of weights."""
-        return value if value == "balanced" else Numbers().convert(value, param, ctx)
+        return value if value == "balanced" else super().convert(value, param, ctx)
 
 
 KINDS = {

@@ -12,7 +12,7 @@ import numpy as np
 from pellucid.core.formula import Formula, Line
 from pellucid.core.types import PyTree
 from pellucid.explanations.explanation import Update
-from pellucid.explanations.trace import Trace, number_at
+from pellucid.explanations.trace import Trace, arrays_of, number_at
 from pellucid.explanations.weight import Address
 from pellucid.functions.regularizers import regularizers
 from pellucid.functions.schedules import Schedule
@@ -97,7 +97,8 @@ def next_update(run: Trained, trace: Trace, address: Address, player: str = "") 
         optimizer = SGD(rate).init(params)
         source = f"plain gradient descent with η = {rate:g}: {last.missing}"
     else:
-        source = f"the run's own {_name(optimizer.rule)}, from its state after step {last.step:,}"
+        before = f"from its state after step {last.step:,}" if last.step else "at its first step"
+        source = f"the run's own {_name(optimizer.rule)}, {before}"
     lines = [Line("g", "dL_dw", {"dL_dw": pick(trace.grads)})]
     penalty = regularizer if address.parameter.split("/")[-1] in WEIGHTS else None
     if penalty is not None and not penalty.covers(names[address.layer]):
@@ -117,7 +118,8 @@ def next_update(run: Trained, trace: Trace, address: Address, player: str = "") 
         if proximal.source != "w":
             lines.append(Line("w", proximal, numbers_of(penalty) | {"w": pick(after), "step": rate}, becomes=True))
         after = proximal_params
-    return Update(_name(optimizer.rule), source, tuple(lines), pick(params), pick(after))
+    by_layer = {name: arrays_of(own) for name, own in zip(names, after, strict=True) if own}
+    return Update(_name(optimizer.rule), source, tuple(lines), pick(params), pick(after), by_layer)
 
 
 @partial(jax.jit, static_argnums=0)

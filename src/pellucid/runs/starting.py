@@ -119,8 +119,10 @@ class StartingWeights:
     @staticmethod
     def from_arrays(source: str, named: dict[str, np.ndarray]) -> "StartingWeights":
         """Read what ``to_arrays`` named."""
-        scalings = {kind: Preprocessing.from_dict(arrays) for kind in SCALED if (arrays := under(kind, named))}
-        return StartingWeights(source, by_layer(under("layers", named)), **scalings)
+        inputs, targets = (
+            Preprocessing.from_dict(arrays) if (arrays := under(kind, named)) else None for kind in SCALED
+        )
+        return StartingWeights(source, by_layer(under("layers", named)), None, inputs, targets)
 
 
 def match(network: Network, input_shape: Any, given: Mapping[str, Mapping[str, Any]]) -> list[Match]:
@@ -135,7 +137,7 @@ def _match(name: str, own: Mapping[str, Any], given: Mapping[str, Mapping[str, A
     unknown = [path for path in arrays if path not in own]
     if unknown:
         return Match(name, (), f"{', '.join(unknown)} there, {', '.join(own)} here")
-    for path, array in arrays.items():
+    for path, array in sorted(arrays.items(), key=lambda item: -item[1].ndim):
         if array.shape != own[path].shape:
             return Match(name, (), f"{path} {_shape(array)} there, {_shape(own[path])} here")
     missing = [path for path in own if path not in arrays]
@@ -174,7 +176,7 @@ def starting_weights(given: Any) -> StartingWeights:
     if isinstance(given, str | Path):
         return of_folder(given)
     if isinstance(given, Mapping):
-        return StartingWeights("arrays", _checked(by_layer(given)))
+        return StartingWeights("arrays", as_arrays(given))
     raise InvalidValue(
         f"initial must be a run, a run folder, or arrays by layer: {_EXAMPLE}. Received: {type(given).__name__}."
     )
@@ -183,7 +185,7 @@ def starting_weights(given: Any) -> StartingWeights:
 _EXAMPLE = '{"dense_1": {"weights": …, "biases": …}}'
 
 
-def by_layer(given: Mapping[str, Any]) -> ByLayer:
+def by_layer(given: Mapping[str, Any], setting: str = "initial") -> ByLayer:
     """Sort arrays by layer: given so, or each under one name, ``"dense_1/weights"``.
 
     Example:
@@ -198,7 +200,7 @@ def by_layer(given: Mapping[str, Any]) -> ByLayer:
         layer, slash, path = str(name).partition("/")
         if not slash:
             raise InvalidValue(
-                f"initial: {name!r} names no array of a layer. Give {_EXAMPLE}, or {{'dense_1/weights': …}}."
+                f"{setting}: {name!r} names no array of a layer. Give {_EXAMPLE}, or {{'dense_1/weights': …}}."
             )
         arrays.setdefault(layer, {})[path] = value
     return arrays
@@ -211,16 +213,21 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _checked(arrays: ByLayer) -> ByLayer:
+def as_arrays(given: Mapping[str, Any], setting: str = "initial", dtype: Any = np.float32) -> ByLayer:
+    """Convert what the user gives by layer to arrays of finite numbers.
+
+    Raises:
+        InvalidValue: naming the first that is none.
+    """
     checked: ByLayer = {}
-    for layer, own in arrays.items():
+    for layer, own in by_layer(given, setting).items():
         for name, value in own.items():
             try:
-                array = np.asarray(value, np.float32 if np.asarray(value).dtype.kind in "biu" else None)
+                array = np.asarray(value, dtype)
             except (TypeError, ValueError) as error:
-                raise InvalidValue(f"initial: {layer}/{name} is no array of numbers ({error}).") from error
-            if array.dtype.kind != "f" or not np.isfinite(array).all():
-                raise InvalidValue(f"initial: {layer}/{name} must hold finite numbers. Received: {array!r:.80}.")
+                raise InvalidValue(f"{setting}: {layer}/{name} is no array of numbers ({error}).") from error
+            if not np.isfinite(array).all():
+                raise InvalidValue(f"{setting}: {layer}/{name} must hold finite numbers. Received: {array!r:.80}.")
             checked.setdefault(layer, {})[name] = array
     return checked
 
