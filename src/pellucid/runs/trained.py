@@ -18,7 +18,7 @@ from pellucid.data.encoding import as_array, as_float32
 from pellucid.data.tables import TableEncoder
 from pellucid.functions.metrics import Metric
 from pellucid.functions.regularizers import regularizers
-from pellucid.network import Network, Summary, check_tokens, declares_padding, summarize
+from pellucid.network import ByLayer, Network, Summary, arrays_by_layer, check_tokens, declares_padding, summarize
 from pellucid.optimizers import as_optimizer
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.facts import DataFacts
@@ -28,6 +28,7 @@ from pellucid.runs.notes import Notes
 from pellucid.runs.outputs import loss_and_metric, output_mask, outputs_of
 from pellucid.runs.ready import target_for
 from pellucid.runs.scaling import scaling_of
+from pellucid.runs.starting import StartingWeights, of_gan
 from pellucid.training import Adversarial, History, Snapshots, Training, TrainingState, state_template
 
 
@@ -55,6 +56,7 @@ class Trained:
         changes: what callbacks changed on the way, or that one ended it: epoch, step, callback, setting, before, after.
         notes: what was reported of it: choices, problems before its first step, what the doctor suspects.
         seconds: of training, where many were trained together an even part.
+        initial: the arrays that layers started from, by layer; None where all were initialised.
     """
 
     experiment: Experiment
@@ -74,6 +76,7 @@ class Trained:
     changes: tuple[dict[str, Any], ...] = ()
     notes: Notes = Notes()
     seconds: float | None = None
+    initial: StartingWeights | None = field(default=None, repr=False)
 
     @classmethod
     def of_training(
@@ -120,6 +123,21 @@ class Trained:
         if self.adversarial:
             return {"generator": self.program.generator, "critic": self.program.critic}
         return {"": self.program.network}
+
+    @property
+    def weights(self) -> ByLayer:
+        """The parameters of each layer and what it carries, such as running means, by layer and name."""
+        return {
+            layer: {name: np.asarray(array) for name, array in arrays.items()}
+            for layer, arrays in arrays_by_layer(self.network, self.params, self.layer_state).items()
+        }
+
+    def as_starting_weights(self) -> StartingWeights:
+        """The weights as another training starts from them."""
+        if self.adversarial:
+            raise of_gan()
+        source = f"the run {self.name}" if self.folder is None else str(self.folder)
+        return StartingWeights(source, self.weights, self.facts)
 
     @property
     def summaries(self) -> dict[str, Summary]:
