@@ -40,6 +40,7 @@ from pellucid.runs.experiment import Settings, describe_settings
 from pellucid.runs.fit import begin, data_of_run, fit, save
 from pellucid.runs.fit import load as load_trained
 from pellucid.runs.folder import RunFolder, empty_folder
+from pellucid.runs.more import more
 from pellucid.runs.plan import Plan, settle
 from pellucid.runs.resume import begin_again
 from pellucid.runs.retrain import on_all_rows
@@ -77,11 +78,13 @@ class Run(Trained):
             return np.array(self.translate(x))
         return super().predict(x, unknown)
 
-    def evaluate(self, x: Any = None, y: Any = None, *, weights: Any = None) -> dict[str, float]:
-        """Measure loss and metric on unseen rows, ``exact`` and ``bleu`` on sentence pairs; see `Trained.evaluate`."""
+    def evaluate(
+        self, x: Any = None, y: Any = None, *, weights: Any = None, metrics: Sequence[Any] | None = None
+    ) -> dict[str, float]:
+        """Measure loss and metrics on unseen rows, ``exact`` and ``bleu`` on sentence pairs; see `Trained.evaluate`."""
         if self.facts.task == "translation" and x is not None:
             return translation.translation_metrics(self, x if y is None else list(zip(x, y, strict=True)))
-        return super().evaluate(x, y, weights=weights)
+        return super().evaluate(x, y, weights=weights, metrics=metrics)
 
     def explain(self, x: Any, y: Any = None, *, neuron: str | None = None, weight: str | None = None) -> "Explanation":
         """Send one example through the network with every number, each derivative checked; see `pellucid.explain`.
@@ -123,6 +126,56 @@ class Run(Trained):
         proof = prove(run, run.data, findings=run.diagnose() if findings is None else findings, **options)
         run._keep("proof", proof.to_dict())
         return proof
+
+    def train_more(
+        self,
+        data: Any = None,
+        *,
+        folder: str | Path | None = None,
+        overwrite: bool = False,
+        checkpoint_every: float = 10.0,
+        progress: bool = True,
+        **settings: Unpack[Settings],
+    ) -> "Run":
+        """Train on from these weights, on the same rows or others, as a new run.
+
+        The settings are those of this run where none are given, the scaling of inputs and targets is its own. The
+        optimiser begins anew, and a schedule that ends runs over the new epochs; `pellucid.resume` continues a saved
+        run bit for bit.
+
+        Args:
+            data: a dataset; arrays ``(x, y)``, of which a fifth is held out; for a run on a table also a path or data
+                frame of the same columns; None for the rows of this run.
+            folder: as for `train`.
+            overwrite: as for `train`.
+            checkpoint_every: as for `train`.
+            progress: as for `train`.
+            settings: as for `train`; ``freeze`` says which layers are frozen from here on, ``freeze=()`` none.
+
+        Returns:
+            The new run; this one stays as it is.
+
+        Raises:
+            InvalidValue: a GAN, or data that ask for another network: ``train(network, data, initial=run)``.
+
+        Example:
+            >>> import pellucid as pel
+            >>> run = pel.train((8,), pel.load_dataset("iris"), epochs=5, progress=False)
+            >>> longer = run.train_more(epochs=20, learning_rate=0.01, progress=False)
+            >>> longer.result["loss"] < run.result["loss"]
+            True
+        """
+        rows = self._with_data(None).data if data is None else data
+        network, rows, chosen = more(self, rows, settings)
+        return train(
+            network,
+            rows,
+            folder=folder,
+            overwrite=overwrite,
+            checkpoint_every=checkpoint_every,
+            progress=progress,
+            **chosen,
+        )
 
     def _with_data(self, data: Dataset | None) -> "Run":
         """The run with its data, opened once for all that follows."""
@@ -396,7 +449,7 @@ def train(
     """
     plan = settle(network, data, settings, sample_weights=sample_weights, by_recipe=True)
     if progress:
-        print("\n".join([*plan.data.notes, "; ".join(plan.choices)]).strip(), file=sys.stderr)
+        print("\n".join([*plan.data.notes, plan.reported]).strip(), file=sys.stderr)
     begun = begin(plan)
     begun.notes = replace(begun.notes, problems=tuple(warn_of_problems(begun)))
     if plan.retraining is not None:

@@ -17,6 +17,7 @@ from pellucid.functions.losses import PerOutput, losses
 from pellucid.functions.metrics import metrics
 from pellucid.functions.regularizers import regularizers, sparsities
 from pellucid.functions.schedules import CosineRestarts, rate_at, schedules
+from pellucid.functions.set_metrics import SetMetric
 from pellucid.layers import Dense
 from pellucid.network import Network
 from pellucid.optimizers import Momentum, RMSprop, optimizers
@@ -91,6 +92,8 @@ def test_term_and_gradient_of_a_loss(item, float64, rng):
 
 @each(metrics)
 def test_value_of_a_metric(item, rng):
+    if isinstance(item, SetMetric):
+        pytest.skip("of counts or rows")
     for seed in range(8):
         prediction = np.random.default_rng(seed).uniform(size=(1, 8)).astype(np.float32)
         of_classes = "argmax" in item.formula.source or "[y]" in item.formula.source

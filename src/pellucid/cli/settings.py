@@ -67,23 +67,71 @@ class Names(click.ParamType):
         return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
 
 
-class ClassWeights(click.ParamType):
-    """``balanced``, or ``NAME=WEIGHT,NAME=WEIGHT``."""
+class Specifications(click.ParamType):
+    """Specifications joined by commas: a field that follows another belongs to the same one."""
 
-    name = "balanced|name=weight,…"
+    name = "name[:field=value],…"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """The word, or a table of weights."""
-        if not isinstance(value, str) or value == "balanced":
+        """A list of names, and of tables of name and fields."""
+        if not isinstance(value, str):
+            return value
+        return [SPECIFICATION.convert(piece, param, ctx) for piece in pieces_of(value)]
+
+
+def pieces_of(text: str) -> list[str]:
+    """Divide a text at its commas; fields that follow a name's colon belong to that name.
+
+    Example:
+        >>> pieces_of("sgd,adam:beta1=0.8,beta2=0.9")
+        ['sgd', 'adam:beta1=0.8,beta2=0.9']
+    """
+    pieces: list[str] = []
+    for piece in text.split(","):
+        if pieces and ":" in pieces[-1] and "=" in piece:
+            pieces[-1] += f",{piece}"
+        else:
+            pieces.append(piece.strip())
+    return pieces
+
+
+class Numbers(click.ParamType):
+    """``NAME=NUMBER,NAME=NUMBER``."""
+
+    name = "name=number,…"
+    form = "NAME=NUMBER,NAME=NUMBER"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """A table of numbers."""
+        if not isinstance(value, str):
             return value
         try:
             pairs = (pair.rsplit("=", 1) for pair in value.split(","))
-            return {name.strip(): float(weight) for name, weight in pairs}
+            return {name.strip(): float(number) for name, number in pairs}
         except ValueError:
-            self.fail(f"{value!r} is neither 'balanced' nor NAME=WEIGHT,NAME=WEIGHT.", param, ctx)
+            self.fail(f"{value!r} is not {self.form}.", param, ctx)
 
 
-KINDS = {"specification": SPECIFICATION, "network": Units(), "names": Names(), "weights": ClassWeights()}
+class ClassWeights(Numbers):
+    """``balanced``, or ``NAME=WEIGHT,NAME=WEIGHT``."""
+
+    name = "balanced|name=weight,…"
+    form = "'balanced' or NAME=WEIGHT,NAME=WEIGHT"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The word, or a table of weights."""
+        return value if value == "balanced" else super().convert(value, param, ctx)
+
+
+KINDS = {
+    "specification": SPECIFICATION,
+    "specifications": Specifications(),
+    "network": Units(),
+    "names": Names(),
+    "weights": ClassWeights(),
+    "numbers": Numbers(),
+    "path": click.Path(exists=True),
+}
 
 
 def _type_of(hint: Any, kind: str | None) -> Any:

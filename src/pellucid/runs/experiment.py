@@ -54,7 +54,7 @@ class Setting:
     help: str
     constraint: Constraint | None = None
     program: Literal["supervised", "adversarial"] | None = None
-    kind: Literal["specification", "network", "names", "weights"] | None = None
+    kind: Literal["specification", "specifications", "network", "names", "weights", "numbers", "path"] | None = None
     by_recipe: str | None = None
 
 
@@ -84,18 +84,43 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     metric: Annotated[Any, Setting("Metric measured beside the loss.", program=_SUPERVISED, kind="specification")] = (
         None
     )
+    metrics: Annotated[
+        list[Any] | None,
+        Setting(
+            "Metrics of the whole held-out part at the end: f1, roc_auc, r2 …; exact, by class and by output.",
+            program=_SUPERVISED,
+            kind="specifications",
+        ),
+    ] = None
     optimizer: Annotated[Any, Setting("Optimizer and its hyperparameters; adam.", kind="specification")]
     critic_optimizer: Annotated[
         Any, Setting("Optimizer of a GAN's critic; as the generator's.", program=_ADVERSARIAL, kind="specification")
     ] = None
+    learning_rate_multipliers: Annotated[
+        dict[str, float] | None,
+        Setting(
+            "Factor of the learning rate for layers by name or pattern; of several that match a layer the last.",
+            program=_SUPERVISED,
+            kind="numbers",
+        ),
+    ] = None
     regularizer: Annotated[
         Any, Setting("Penalty on all weights: l1, l2 or elastic_net.", program=_SUPERVISED, kind="specification")
+    ] = None
+    initial: Annotated[
+        Any,
+        Setting(
+            "Weights that layers start from, matched by name and shape: a run or its folder, arrays by layer, weights "
+            "of PyTorch or Keras.",
+            program=_SUPERVISED,
+            kind="path",
+        ),
     ] = None
     epochs: Annotated[
         int,
         Setting(
-            "Passes over the training rows.",
-            WholeNumber(1),
+            "Passes over the training rows; 0 for none, which evaluates the starting weights.",
+            WholeNumber(0),
             by_recipe="until a validation part stops improving, at most 4,000 steps; 10,000 of more than 20,000 rows",
         ),
     ] = 10
@@ -260,6 +285,11 @@ WORDS: dict[str, Setting] = {
         by_recipe="glorot_uniform; he_normal with a number of epochs",
     ),
     "dropout": Setting("Fraction of neurons dropped after each hidden layer.", Interval(0, 1, closed="left")),
+    "freeze": Setting(
+        "Layers that training leaves as they are: names or patterns, such as conv2d_*.",
+        program=_SUPERVISED,
+        kind="names",
+    ),
 }
 """Words that are settled into the optimiser or the network."""
 
@@ -280,9 +310,12 @@ class Settings(TypedDict, total=False):
 
     loss: Any
     metric: Any
+    metrics: Sequence[Any] | None
     optimizer: Any
     critic_optimizer: Any
+    learning_rate_multipliers: Mapping[str, float] | None
     regularizer: Any
+    initial: Any
     epochs: int
     batch_size: int | Literal["all"] | None
     accumulate: int
@@ -306,6 +339,7 @@ class Settings(TypedDict, total=False):
     activation: Any
     initializer: Any
     dropout: float
+    freeze: str | Sequence[str]
 
 
 def check_names(settings: Mapping[str, Any], verb: str = "train") -> None:

@@ -31,6 +31,7 @@ from pellucid.runs.plan import Plan, networks_of
 from pellucid.runs.progress import ProgressReport
 from pellucid.runs.ready import make_ready, program_of
 from pellucid.runs.scaling import describe_inputs, describe_targets
+from pellucid.runs.starting import kept_weights
 from pellucid.runs.trained import Trained
 from pellucid.runs.translation import translation_metrics
 from pellucid.training import (
@@ -55,14 +56,15 @@ def begin(plan: Plan) -> Trained:
     """
     keep_compiled_programs()
     experiment = plan.experiment
-    ready = make_ready(experiment, plan.data, plan.network, plan.optimizer)
+    ready = make_ready(experiment, plan.data, plan.network, plan.optimizer, plan.initial)
     training = ready.training(ready.initial_state(experiment.seed))
     if not experiment.adversarial:
         check_own_loss(training)
     if experiment.snapshots:
         training.snapshots = SnapshotTaker(experiment.snapshots)
     prepared = Trained.of_training(training, experiment, plan.data, DataFacts.of(ready.data))
-    prepared.notes = Notes((*plan.data.notes, *plan.choices, *_remarks(prepared)))
+    prepared.initial = plan.initial
+    prepared.notes = Notes((*plan.data.notes, *plan.choices, *plan.starting, *_remarks(prepared)))
     return prepared
 
 
@@ -125,7 +127,7 @@ def fit(
 
     def record(stopped: str) -> Trained:
         record = type(prepared).of_training(training, experiment, prepared.data, prepared.facts, stopped)
-        return replace(record, notes=prepared.notes, resumed=prepared.resumed)
+        return replace(record, notes=prepared.notes, resumed=prepared.resumed, initial=prepared.initial)
 
     called = Callbacks(callbacks, training, lambda: record("interrupted"), Keep(score_held_out, save))
     # Only now, with all settings checked, is anything written: a wrong setting costs no earlier run.
@@ -134,6 +136,8 @@ def fit(
             files.begin(overwrite)
         files.write_manifest(prepared.manifest)
         files.write_experiment(experiment.to_dict())
+        if prepared.initial is not None:
+            files.write_initial(prepared.initial.to_arrays())
         files.write_json("notes.json", prepared.notes.to_dict())
     if progress:
         for text in _remarks(prepared):
@@ -223,7 +227,7 @@ def score_held_out(trained: Trained) -> np.ndarray | None:
             table = history.epochs
             trained.result = {n: float(table[n][-1]) for n in table if n not in ("epoch", "learning_rate")}
         return None
-    if held_out is None or not history.steps_made:
+    if held_out is None or not (history.steps_made or trained.experiment.epochs == 0):
         return None
     if isinstance(held_out, SentencePairs):
         trained.result = translation_metrics(trained, [(source, target) for source, target in held_out.pairs])
@@ -239,7 +243,7 @@ def _naive_metrics(trained: Trained) -> dict[str, float]:
     assert trained.data.held_out is not None
     name = trained.program.metric.name
     return {
-        f"{name} of the {forecast}": trained.metrics_of(outputs, trained.data.held_out)[name]
+        f"{name} of the {forecast}": trained.metrics_of(outputs, trained.data.held_out, ())[name]
         for forecast, outputs in trained.data.naive.items()
     }
 
@@ -265,6 +269,8 @@ def save(trained: Trained, files: RunFolder) -> None:
     """Write the files of a run, all but its page."""
     files.write_experiment(trained.experiment.to_dict())
     files.write_manifest(trained.manifest)
+    if trained.initial is not None:
+        files.write_initial(trained.initial.to_arrays())
     arrays = to_arrays({"params": trained.params, "layer_state": trained.layer_state})
     history = {f"history/{name}": array for name, array in trained.history.to_arrays().items()}
     weights = trained.row_weights if trained.training is None else trained.training.train.weights
@@ -328,6 +334,7 @@ def load(folder: str | Path) -> Trained:
         resumed=tuple(manifest.get("resumed", ())),
         changes=tuple(manifest.get("changes", ())),
         notes=notes_of(files),
+        initial=kept_weights(files, experiment),
     )
 
 
@@ -349,7 +356,8 @@ def training_again(trained: Trained, data: Dataset | None = None) -> Training:
     """
     assert trained.folder is not None
     data = data_of_run(RunFolder(trained.folder), trained.experiment.data, data)
-    ready = make_ready(trained.experiment, data, None if trained.adversarial else trained.network)
+    network = None if trained.adversarial else trained.network
+    ready = make_ready(trained.experiment, data, network, initial=trained.initial)
     training = ready.training(ready.initial_state(trained.experiment.seed))
     if trained.row_weights is not None:
         training.train = training.train._replace(weights=jnp.asarray(trained.row_weights))

@@ -21,6 +21,7 @@ from pellucid.runs.fit import begin, data_of_run, notes_of, optimizers_of
 from pellucid.runs.folder import RunFolder
 from pellucid.runs.given import with_weights
 from pellucid.runs.plan import AnyOptimizer, Plan, networks_of, refuse_for_gan
+from pellucid.runs.starting import kept_weights
 from pellucid.runs.trained import Trained
 from pellucid.training import EarlyStopping, Training
 
@@ -79,7 +80,8 @@ def begin_again(
 
 
 def _restored(experiment: Experiment, data: Dataset, optimizer: AnyOptimizer, files: RunFolder) -> Trained:
-    prepared = begin(Plan(experiment, data, networks_of(experiment), optimizer))
+    initial = kept_weights(files, experiment)
+    prepared = begin(Plan(experiment, data, networks_of(experiment), optimizer, initial=initial))
     assert prepared.training is not None
     restore(prepared.training, files, optimizers_of(experiment))
     return prepared
