@@ -135,6 +135,7 @@ class Run(Trained):
         overwrite: bool = False,
         checkpoint_every: float = 10.0,
         progress: bool = True,
+        callbacks: Sequence[Callback] = (),
         **settings: Unpack[Settings],
     ) -> "Run":
         """Train on from these weights, on the same rows or others, as a new run.
@@ -150,6 +151,7 @@ class Run(Trained):
             overwrite: as for `train`.
             checkpoint_every: as for `train`.
             progress: as for `train`.
+            callbacks: as for `train`.
             settings: as for `train`; ``freeze`` says which layers are frozen from here on, ``freeze=()`` none.
 
         Returns:
@@ -174,6 +176,7 @@ class Run(Trained):
             overwrite=overwrite,
             checkpoint_every=checkpoint_every,
             progress=progress,
+            callbacks=callbacks,
             **chosen,
         )
 
