@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from pellucid.core.errors import InvalidValue
+from pellucid.core.precision import cast
 from pellucid.core.registry import describe
 from pellucid.core.types import Array, Cache, Key, Params, Shape, Specification, State
 from pellucid.layers.layer import AnyKey, Layer, Units, Wrapper, layers, specified
@@ -57,9 +58,9 @@ class Frozen(Wrapper):
     def forward(
         self, params: Params, state: State, x: Any, *, key: AnyKey = None, training: bool = False, **mask: Any
     ) -> tuple[Units, State, Cache]:
-        own = state["params"]
+        own = cast(state["params"], x.dtype)
         y, inner, cache = layers.build(self.layer).forward(own, state["state"], x, key=key, training=training, **mask)
-        return y, {"params": own, "state": inner}, (own, cache)
+        return y, {"params": state["params"], "state": inner}, (own, cache)
 
     def backward(self, params: Params, cache: Cache, dy: Units) -> tuple[Any, Params]:
         own, inner = cache

@@ -33,7 +33,9 @@ if TYPE_CHECKING:  # ``--help`` shows the settings and imports neither jax nor n
 
 ScalingChoice: TypeAlias = Literal["auto", "standardise", "min_max", "none"]
 TargetScalingChoice: TypeAlias = Literal["auto", "standardise", "min_max", "log", "none"]
+Precision: TypeAlias = Literal["float32", "bfloat16", "float64"]
 CHOICES, TARGET_CHOICES = get_args(ScalingChoice), get_args(TargetScalingChoice)
+PRECISIONS = get_args(Precision)
 RECORD = ("activations", "gradients", "updates", "weights")
 """Measurements of the layers by default."""
 SEEDS = WholeNumber(0, 2**32 - 1)
@@ -107,6 +109,14 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             by_recipe="by the rows, 16 to 256; 32 with a number of epochs",
         ),
     ] = 32
+    precision: Annotated[
+        Precision,
+        Setting(
+            'Of the computation: "bfloat16" for layers in 16 bits with weights in float32, made for GPU and TPU; '
+            '"float64" for study.',
+            OneOf(PRECISIONS),
+        ),
+    ] = "float32"
     shuffle: Annotated[bool, Setting("Draw a new order of the rows for each epoch.", program=_SUPERVISED)] = True
     seed: Annotated[int, Setting("Seed of initial weights, order of the rows, dropout and split.", SEEDS)] = 0
     class_weights: Annotated[
@@ -274,6 +284,7 @@ class Settings(TypedDict, total=False):
     regularizer: Any
     epochs: int
     batch_size: int | Literal["all"] | None
+    precision: Precision
     shuffle: bool
     seed: int
     class_weights: Literal["balanced"] | Mapping[Any, float] | None

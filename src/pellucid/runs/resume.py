@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from pellucid.core.errors import InvalidValue, ResumeWarning
+from pellucid.core.precision import double_precision
 from pellucid.core.registry import describe
 from pellucid.core.xla import keep_compiled_programs
 from pellucid.data import Dataset
@@ -70,7 +71,8 @@ def begin_again(
 def _restored(experiment: Experiment, data: Dataset, optimizer: AnyOptimizer, files: RunFolder) -> Trained:
     prepared = begin(Plan(experiment, data, networks_of(experiment), optimizer))
     assert prepared.training is not None
-    restore(prepared.training, files, optimizers_of(experiment))
+    with double_precision(experiment.precision == "float64"):
+        restore(prepared.training, files, optimizers_of(experiment))
     return prepared
 
 

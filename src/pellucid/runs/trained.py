@@ -13,6 +13,7 @@ import numpy as np
 
 from pellucid.architectures.gan import GAN
 from pellucid.core.errors import DataError, DataWarning, InvalidValue, StorageError
+from pellucid.core.precision import in_its_precision
 from pellucid.data import Dataset, Part
 from pellucid.data.arrays import as_weights
 from pellucid.data.encoding import as_array, as_float32
@@ -155,6 +156,7 @@ class Trained:
         states = {} if self.training is None or self.training.snapshots is None else self.training.snapshots.taken
         return Snapshots(tuple(states), states.__getitem__, self._template)
 
+    @in_its_precision
     def _template(self, step: int) -> TrainingState:
         """A state of the shapes that the training had at a step, before which it may have had another optimiser."""
         changes = [
@@ -227,6 +229,7 @@ class Trained:
         fits = x.shape[1:] == self.facts.input_shape
         return x.ndim != 2 or (fits and (x.shape[1] != columns or x.dtype == np.float32))
 
+    @in_its_precision
     def outputs(self, x: Any, unknown: bool = False) -> np.ndarray:
         """Compute the outputs: numbers of a regression in the target's own units, probabilities of a classifier.
 
@@ -241,7 +244,7 @@ class Trained:
             ShapeError: examples of another shape.
         """
         x = self.as_inputs(x, unknown)
-        scaling = scaling_of(self.facts.preprocessing)
+        scaling = scaling_of(self.facts.preprocessing, dtype=self.network.dtype)
         outputs = outputs_of(self.network, self.params, self.layer_state, x, scaling)
         return self.facts.target_preprocessing.invert_numpy(outputs)
 
@@ -305,6 +308,7 @@ class Trained:
         """
         return self.metrics_of(self.outputs(part.x), part)
 
+    @in_its_precision
     def metrics_of(self, outputs: np.ndarray, part: Part) -> dict[str, float]:
         """Measure loss and metric of outputs, the network's or any others, for the rows of a part.
 
@@ -321,7 +325,7 @@ class Trained:
         in_own_units = outputs
         if not self.facts.target_preprocessing.is_identity:
             outputs, target = map(self.facts.target_preprocessing.apply_numpy, (outputs, target))
-        scaling = scaling_of(self.facts.preprocessing, self.facts.target_preprocessing)
+        scaling = scaling_of(self.facts.preprocessing, self.facts.target_preprocessing, dtype=self.network.dtype)
         loss, metric = loss_and_metric(self.program, scaling, outputs, target, self._mask(part.x))
         measured = {
             "loss": float(np.average(loss, weights=part.weights)),
@@ -343,7 +347,8 @@ class Trained:
         """The real steps of the outputs for stored rows, where the network answers at each step of padded sequences."""
         if not declares_padding(self.network):
             return None
-        mask = output_mask(self.network, self.params, self.layer_state, scaling_of(self.facts.preprocessing), x)
+        scaling = scaling_of(self.facts.preprocessing, dtype=self.network.dtype)
+        mask = output_mask(self.network, self.params, self.layer_state, scaling, x)
         return None if mask is None else np.asarray(mask)
 
     def __repr__(self) -> str:

@@ -148,7 +148,7 @@ class Adversarial(Program):
             params | {"average": params["generator"]},
             layer_state,
             {"generator": optimizer.init(params["generator"]), "critic": critic_optimizer.init(params["critic"])},
-            as_arrays(lipschitz_constraint, jax.tree.leaves(params["critic"])[0].dtype),
+            as_arrays(lipschitz_constraint, self.critic.dtype),
             jnp.zeros((), jnp.int32),
             training_key,
             None if None in memory.values() else memory,

@@ -258,7 +258,7 @@ class Recorder:
 def output_shapes(network: Network, params: tuple, layer_state: tuple, input_shape: Any) -> list[tuple[int, ...]]:
     """The shape of each layer's output for one example, by abstract evaluation."""
     shapes = network.each_input(input_shape)
-    x = one_or_several(tuple(jax.ShapeDtypeStruct((1, *shape), jnp.float32) for shape in shapes))
+    x = one_or_several(tuple(jax.ShapeDtypeStruct((1, *shape), network.dtype) for shape in shapes))
     outputs = jax.eval_shape(lambda x: network.forward(params, layer_state, x).outputs, x)
     return [output.shape[1:] for output in outputs]
 
