@@ -82,7 +82,6 @@ class Run(Trained):
             return translation.translation_metrics(self, x if y is None else list(zip(x, y, strict=True)))
         return super().evaluate(x, y, weights=weights)
 
-    @in_its_precision
     def explain(self, x: Any, y: Any = None, *, neuron: str | None = None, weight: str | None = None) -> "Explanation":
         """Send one example through the network with every number, each derivative checked; see `pellucid.explain`.
 
@@ -96,7 +95,6 @@ class Run(Trained):
 
         return explain(self, x, y, neuron=neuron, weight=weight)
 
-    @in_its_precision
     def diagnose(self, data: Dataset | None = None) -> Findings:
         """Find why this training did not learn as it could, likeliest cause first; see `pellucid.diagnose`.
 
@@ -110,7 +108,6 @@ class Run(Trained):
         run._keep("findings", [finding.to_dict() for finding in findings], compared=findings.compared)
         return findings
 
-    @in_its_precision
     def prove(self, data: Dataset | None = None, *, findings: Sequence[Finding] | None = None, **options: Any) -> Proof:
         """Find what fixes this training, by experiment; see `pellucid.prove`.
 

@@ -134,6 +134,7 @@ def _explain(run: Trained, example: Example, neuron: str | None, weight: str | N
     network, own = run.networks[player], (run.params, run.layer_state)
     params, state = (tree[player] for tree in own) if player else own
     with jax.enable_x64(True):
+        network = network.in_precision("float64")
         x = tuple(_scaled(run.facts.preprocessing, raw) for raw in example.raw)
         loss, target = _loss_and_target(run, example, x[0])
         passes = trace(network, loss, double(params), double(state), x, target)
@@ -233,7 +234,8 @@ def _facts(run: Trained, example: Example, passes: Trace) -> Facts:
     scaling = facts.preprocessing if facts.task == "reconstruction" else facts.target_preprocessing
     if facts.task in ("regression", "reconstruction"):
         prediction, target = scaling.invert_numpy(prediction), scaling.invert_numpy(target)
-    remarks = ["Computed in float64 from the trained float32 weights, in prediction mode, as a batch of one."]
+    dtype = run.networks["critic" if run.adversarial else ""].dtype
+    remarks = [f"Computed in float64 from the trained {dtype} weights, in prediction mode, as a batch of one."]
     scaled = describe_targets(facts.target_preprocessing)
     if scaled:
         remarks.append(f"The t{scaled[1:]}; the numbers of the last layer and of the loss are those of y'.")

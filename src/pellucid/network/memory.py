@@ -5,7 +5,6 @@ from functools import lru_cache
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax.extend.core import Literal, jaxprs_in_params
 
 from pellucid.core.types import Shapes

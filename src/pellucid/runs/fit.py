@@ -75,7 +75,6 @@ def _scalings(prepared: Trained) -> tuple[str, ...]:
     return tuple(text for text in texts if text is not None)
 
 
-@in_its_precision
 def fit(
     prepared: Trained,
     *,
@@ -216,7 +215,7 @@ def _warn_if_not_finite(trained: Trained, outputs: np.ndarray) -> None:
         f"{trained.not_finite}: {cause}. Compare that row with the training rows: a value far outside of theirs "
         "overflows.",
         DoctorWarning,
-        stacklevel=4,
+        stacklevel=5,
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from pellucid.architectures.gan import GAN
 from pellucid.core.errors import DataError, DataWarning, InvalidValue, StorageError
-from pellucid.core.precision import in_its_precision
+from pellucid.core.precision import double_precision, in_its_precision
 from pellucid.data import Dataset, Part
 from pellucid.data.arrays import as_weights
 from pellucid.data.encoding import as_array, as_float32
@@ -229,7 +229,6 @@ class Trained:
         fits = x.shape[1:] == self.facts.input_shape
         return x.ndim != 2 or (fits and (x.shape[1] != columns or x.dtype == np.float32))
 
-    @in_its_precision
     def outputs(self, x: Any, unknown: bool = False) -> np.ndarray:
         """Compute the outputs: numbers of a regression in the target's own units, probabilities of a classifier.
 
@@ -244,8 +243,9 @@ class Trained:
             ShapeError: examples of another shape.
         """
         x = self.as_inputs(x, unknown)
-        scaling = scaling_of(self.facts.preprocessing, dtype=self.network.dtype)
-        outputs = outputs_of(self.network, self.params, self.layer_state, x, scaling)
+        with double_precision(self.network.precision == "float64"):
+            scaling = scaling_of(self.facts.preprocessing, dtype=self.network.dtype)
+            outputs = outputs_of(self.network, self.params, self.layer_state, x, scaling)
         return self.facts.target_preprocessing.invert_numpy(outputs)
 
     def predict(self, x: Any, unknown: bool = False) -> np.ndarray:

@@ -60,6 +60,10 @@ class Supervised(Program):
     def unit_layers(self) -> tuple[str, ...]:
         return unit_layers(self.network)
 
+    @property
+    def dtype(self) -> Any:
+        return self.network.dtype
+
     def step(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array, measured: bool) -> Step:
         batch = self.take_batch(state, scaling, train, order)
         pass_ = backpropagate(self.network, self.loss, state.params, state.layer_state, *batch, key=self.key_of(state))
@@ -113,12 +117,12 @@ class Supervised(Program):
     def take_batch(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array) -> Batch:
         """The batch of the state's step."""
         if not self.shuffle:
-            order = jnp.arange(order.shape[0]) % train.rows
+            order = jnp.arange(order.shape[0], dtype=jnp.int32) % train.rows
         chosen, first = rows_of_step(state, order, self.batch_size)
         x = scaling(take(train.x, chosen))
         target = x if train.y is None else take(train.y, chosen)
         # The last batch is filled with rows of weight 0.
-        weights = (first + jnp.arange(self.batch_size) < train.rows).astype(scaling.scale.dtype)
+        weights = (first + jnp.arange(self.batch_size, dtype=jnp.int32) < train.rows).astype(scaling.scale.dtype)
         total = weights.sum()
         if train.weights is not None:
             weights = weights * take(train.weights, chosen).astype(weights.dtype)
@@ -131,7 +135,7 @@ class Supervised(Program):
         size = -(-rows // parts)
 
         def add(i: Array, totals: Array) -> Array:
-            indices = i * size + jnp.arange(size)
+            indices = i * size + jnp.arange(size, dtype=jnp.int32)
             chosen = jnp.minimum(indices, rows - 1)
             x = scaling(take(part.x, chosen))
             y = x if part.y is None else take(part.y, chosen)
