@@ -33,6 +33,7 @@ from pellucid.runs.experiment import (
     vary,
 )
 from pellucid.runs.given import dataset_of
+from pellucid.runs.measures import described
 from pellucid.runs.recipe import TASKS, Retraining, complete
 from pellucid.runs.scaling import scaled_inputs
 from pellucid.training import GradientPenalty, lipschitz_constraints
@@ -172,6 +173,7 @@ def _settle_supervised(network: Any, words: dict[str, Any], data: Dataset, optio
         "network": network.describe(),
         "loss": losses.describe(loss),
         "metric": metrics.describe(options.get("metric") or OUTPUTS[data.task].metric),
+        "metrics": described(options.get("metrics")),
         "optimizer": describe(optimizer) if isinstance(optimizer, FromOptax) else optimizers.describe(optimizer),
     }
     if options.get("regularizer") is not None:
@@ -180,7 +182,8 @@ def _settle_supervised(network: Any, words: dict[str, Any], data: Dataset, optio
     experiment = Experiment(**settled, batch_size="all" if batch_size is None else batch_size)
     if batch_size is None:
         few = max(1, experiment.training_rows(len(data.train)))
-        experiment.batch_size = "all" if optimizer.full_batch else min(USUAL_BATCH_SIZE, few)
+        few_of_part = max(1, few // experiment.accumulate)
+        experiment.batch_size = "all" if optimizer.full_batch else min(USUAL_BATCH_SIZE, few_of_part)
     return Plan(experiment, data, network, optimizer, _choices(data, experiment, network, asked_for))
 
 

@@ -20,6 +20,7 @@ from pellucid.functions.regularizers import regularizers
 from pellucid.network import Network, summarize
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
 from pellucid.runs.experiment import Experiment
+from pellucid.runs.measures import built, check_metrics, check_step_metric
 from pellucid.runs.plan import networks_of
 from pellucid.runs.scaling import network_inputs, scaled_targets, scaling_of
 from pellucid.training import (
@@ -56,6 +57,8 @@ class Ready(NamedTuple):
     stopping: EarlyStopping | None = None
     decides: bool = False
     """True where early stopping or a schedule decides on a validation part."""
+    average_weights: float | None = None
+    """Decay of the weights' moving average."""
 
     @property
     def optimizer(self) -> Optimizer | FromOptax:
@@ -80,7 +83,13 @@ class Ready(NamedTuple):
         if isinstance(self.program, Adversarial):
             return self.program.init(*self.optimizers.values(), self.regularizer, shape, seed)
         return initial_state(
-            self.program.network, self.optimizer, self.regularizer, shape, seed, recorder=self.program.recorder
+            self.program.network,
+            self.optimizer,
+            self.regularizer,
+            shape,
+            seed,
+            recorder=self.program.recorder,
+            average=self.average_weights,
         )
 
     def training(self, state: TrainingState) -> Training:
@@ -128,7 +137,8 @@ def program_of(experiment: Experiment, network: Network | GAN, rows: int) -> Sup
         return Adversarial(generator, critic, network.latent, experiment.loss, size, steps, recorder)
     network = network.in_precision(experiment.precision)
     loss = losses.build(experiment.loss)
-    return Supervised(network, loss, metrics.build(experiment.metric).beside(loss), size, recorder, experiment.shuffle)
+    metric = metrics.build(experiment.metric).beside(loss)
+    return Supervised(network, loss, metric, size, recorder, experiment.shuffle, experiment.accumulate)
 
 
 def _supervised(experiment: Experiment, data: Dataset, network: Network, optimizer: Optimizer | FromOptax) -> Ready:
@@ -143,9 +153,11 @@ def _supervised(experiment: Experiment, data: Dataset, network: Network, optimiz
     _check_batch_size(experiment, len(train_part))
     program = program_of(experiment, network, len(train_part))
     assert isinstance(program, Supervised)
+    check_step_metric(program.metric)
     if data.task != "translation":
         check_output(network, summary_of(network, data.input_shape).rows[-1].output_shape, loss, data)
         check_loss(network, loss, data)
+        check_metrics(built(experiment.metrics), network, loss, data)
     return Ready(
         program,
         data,
@@ -156,6 +168,7 @@ def _supervised(experiment: Experiment, data: Dataset, network: Network, optimiz
         None if monitor is None else _rows(monitor, _known_weights(monitor), loss, data),
         experiment.stopping,
         experiment.decides,
+        experiment.average_weights,
     )
 
 
@@ -191,6 +204,12 @@ def _check_batch_size(experiment: Experiment, rows: int) -> None:
             f"batch_size is {experiment.batch_size}, but there are only {rows} rows to train on"
             f"{', without those for validation' if experiment.decides else ''}. "
             f'Take at most {rows}, or "all" for gradient descent on all rows at once.'
+        )
+    if experiment.accumulate > rows or experiment.rows_of_step(rows) > rows:
+        of_batch = "" if experiment.batch_size == "all" else f"batches of {experiment.batch_size} rows for "
+        raise InvalidValue(
+            f"accumulate adds up {of_batch}{experiment.accumulate} parts of an update, more than the {rows} rows to "
+            "train on. Take fewer."
         )
 
 
