@@ -46,6 +46,7 @@ RANGES = {
     "gelu": "[−0.17, ∞)",
     "silu": "[−0.2785, ∞)",
     "softplus": "(0, ∞)",
+    "exponential": "(0, ∞)",
     "softsign": "(−1, 1)",
     "hard_sigmoid": "[0, 1]",
 }

@@ -233,7 +233,8 @@ def default_metric(loss: Loss) -> Metric:
     """
     if loss.target_kind != "numbers":
         return Accuracy()
-    return AbsoluteError() if loss.reads in ("numbers", "scores") else BinaryAccuracy(loss.threshold)
+    answers = loss.reads in ("probabilities", "logits", "margins", "decisions", "distances")
+    return BinaryAccuracy(loss.threshold) if answers else AbsoluteError()
 
 
 def _labels(name: str, prediction: Prediction, target: Anything) -> Int[Array, "batch *steps"]:
