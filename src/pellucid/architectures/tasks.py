@@ -152,8 +152,8 @@ def _why_not(loss: Loss, task: str) -> str:
     if loss.reads == "log_rates":
         assert loss.of_probabilities is not None
         return (
-            f" Its predictions are logarithms: take {loss.of_probabilities.name!r} with an exponential output, together "
-            "they are computed as exactly."
+            f" Its predictions are logarithms: take {loss.of_probabilities.name!r} with an exponential output, which "
+            "together are computed as exactly."
         )
     if loss.reads in TASKS_OF:
         return f" Its predictions are {loss.reads}."
@@ -230,8 +230,8 @@ def check_loss(network: Network, loss: Loss, data: Dataset) -> None:
         and math.prod(data.input_shape if data.task == "reconstruction" else (data.outputs,)) < 2
     ):
         raise InvalidValue(
-            f"the loss {loss.name!r} compares directions, and of one number there is only the sign. Take "
-            f"{OUTPUTS[data.task].loss!r}."
+            f"the loss {loss.name!r} compares directions, and one number has only a sign. The usual loss here "
+            f"({data.task}) is {OUTPUTS[data.task].loss!r}."
         )
     if loss.target_kind == "numbers" and data.task != "multiclass":  # class numbers become one-hot
         low, high = loss.target_range

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.special import log_softmax, logsumexp
+from scipy.special import log_softmax
 
 from pellucid.core.constraints import WholeNumber, constrained, require
 from pellucid.core.errors import ShapeError
@@ -201,4 +201,4 @@ def _search(scores: np.ndarray, beam: int, blank: int) -> tuple[int, ...]:
 
 
 def _log_sum(scores: list[float]) -> float:
-    return float(logsumexp(scores)) if scores else -np.inf
+    return float(np.logaddexp.reduce(scores or [-np.inf]))

@@ -48,10 +48,10 @@ PROBES = {
     "margins": SCORE,
     "scores": replace(SCORE, range=Range(-math.inf, math.inf)),
     "rates": Probe(
-        "rate ŷ, target y = 2", 0.05, 6, (0.0, 1e-7, 0.5, 1.0, 2.0, 6.0, 1e4), 2.0, range=Range(-math.inf, math.inf)
+        "rate ŷ, target y = 3", 0.05, 8, (0.0, 1e-7, 0.5, 1.0, 3.0, 6.0, 1e4), 3.0, range=Range(-math.inf, math.inf)
     ),
     "log_rates": Probe(
-        "log rate z, target y = 2", -3, 2, (-1e4, -1.0, 0.0, 0.7, 2.0, 1e4), 2.0, range=Range(-math.inf, math.inf)
+        "log rate z, target y = 3", -3, 2, (-1e4, -1.0, 0.0, 1.1, 2.0, 1e4), 3.0, range=Range(-math.inf, math.inf)
     ),
     "directions": Probe(
         "first part ŷ₁ of (ŷ₁, 1), target (1, 0)",
