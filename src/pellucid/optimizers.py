@@ -136,7 +136,13 @@ class Optimizer(ABC):
         return OptimizerState(as_arrays(self, dtype_of(params)), jnp.zeros((), jnp.int32), slots)
 
     @staticmethod
-    def update(grads: PyTree, state: OptimizerState, params: PyTree, progress: Scalar | None = None) -> Update:
+    def update(
+        grads: PyTree,
+        state: OptimizerState,
+        params: PyTree,
+        progress: Scalar | None = None,
+        factors: PyTree | None = None,
+    ) -> Update:
         """Update every array once.
 
         Args:
@@ -144,14 +150,15 @@ class Optimizer(ABC):
             state: from ``init`` or the last update.
             params: the parameters.
             progress: epochs passed, for the schedule; the number of updates where it is None.
+            factors: a factor of the learning rate for each array; None for 1.
         """
         rule = state.rule
         t = (state.step + 1).astype(dtype_of(params))
         learning_rate = rate_at(rule.learning_rate, t - 1 if progress is None else progress)
         clipped = clip(grads, rule.clip_norm, rule.clip_value)
-        update = _update(clipped, state, params, learning_rate, t)
+        update = _update(clipped, state, params, learning_rate, t, factors)
         coefficients = rule.coefficients(t)
-        if coefficients is None or not kernels.covers(params, clipped):
+        if factors is not None or coefficients is None or not kernels.covers(params, clipped):
             return update
         # Of the definition only `changes` are left, computed where something reads them.
         new_params, slots, sums = _native(clipped, state, params, learning_rate, t)
@@ -159,15 +166,25 @@ class Optimizer(ABC):
         return update._replace(params=new_params, state=update.state._replace(slots=slots), sums=described)
 
 
-def _update(grads: PyTree, state: OptimizerState, params: PyTree, learning_rate: Scalar, t: Scalar) -> Update:
+def _update(
+    grads: PyTree,
+    state: OptimizerState,
+    params: PyTree,
+    learning_rate: Scalar,
+    t: Scalar,
+    factors: PyTree | None = None,
+) -> Update:
     rule = state.rule
     gradients = jax.tree.leaves(grads)
     weights, tree = jax.tree.flatten(params)
+    rates = [learning_rate] * len(weights)
+    if factors is not None:
+        rates = [learning_rate * factor for factor in jax.tree.leaves(factors)]
     columns = {slot: jax.tree.leaves(state.slots[slot]) for slot in rule.slots}
     changes: list[Array] = []
     for i, (g, w) in enumerate(zip(gradients, weights, strict=True)):
         direction, slots = rule.direction(g, w, {slot: columns[slot][i] for slot in columns}, t)
-        changes.append(-learning_rate * direction)
+        changes.append(-rates[i] * direction)
         for slot, column in columns.items():
             column[i] = slots[slot]
     new_slots = {slot: jax.tree.unflatten(tree, column) for slot, column in columns.items()}
@@ -629,6 +646,94 @@ class AdamW(Adam):
         return super().coefficients(t)._replace(decay=self.weight_decay)
 
 
+@optimizers.register("radam")
+class RAdam(Adam):
+    """Adam that waits to divide until it can trust its mean square.
+
+    Formula:
+        m ← β₁ · m + (1 − β₁) · g; v ← β₂ · v + (1 − β₂) · g²; m̂ = m / (1 − β₁ᵗ); v̂ = v / (1 − β₂ᵗ);
+        k = 2 / (1 − β₂) − 1; ρ = k − 2 · t · β₂ᵗ / (1 − β₂ᵗ);
+        r = √max((ρ − 4) · (ρ − 2) · k / ((k − 4) · (k − 2) · ρ), 0);
+        w ← w − η · (r · m̂ / (√v̂ + ε) if ρ > 5, else m̂)
+
+    ρ is about the number of gradients that v̂ is a mean of, r makes up for the variance of v̂. The first steps (five with
+    the default β₂) are those of momentum: a warm-up without a number of its own.
+
+    Example:
+        >>> RAdam().learning_rate
+        0.001
+
+    As Optax's ``radam``; PyTorch adds ε to √v, before its correction.
+
+    Source: Liu et al., On the variance of the adaptive learning rate and beyond, 2020.
+    """
+
+    formula = Formula(
+        f"{_CORRECTED} k = 2 / (1 - beta2) - 1; rho = k - 2 * t * beta2**t / (1 - beta2**t);"
+        "r = sqrt(max((rho - 4) * (rho - 2) * k / ((k - 4) * (k - 2) * rho), 0));"
+        "w = w - learning_rate * (r * mhat / (sqrt(vhat) + epsilon) if rho > 5 else mhat)"
+    )
+
+    def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
+        m = self.beta1 * slots["momentum"] + (1 - self.beta1) * g
+        v = self.beta2 * slots["square"] + (1 - self.beta2) * (g * g)
+        trusted, r = self._rectification(t)
+        m_hat, v_hat = m * (1 / (1 - self.beta1**t)), v * (1 / (1 - self.beta2**t))
+        divided = m_hat * r / (jnp.sqrt(v_hat) + self.epsilon)
+        return jnp.where(trusted, divided, m_hat), {"momentum": m, "square": v}
+
+    def _rectification(self, t: Scalar) -> tuple[Array, Array]:
+        k, power = 2 / (1 - self.beta2) - 1, self.beta2**t
+        rho = k - 2 * t * power / (1 - power)
+        return rho > 5, jnp.sqrt(jnp.maximum((rho - 4) * (rho - 2) * k / ((k - 4) * (k - 2) * rho), 0))
+
+    def coefficients(self, t: Scalar) -> Coefficients:
+        usual = super().coefficients(t)
+        trusted, r = self._rectification(t)
+        return usual._replace(
+            of_mean=usual.of_mean * jnp.where(trusted, r, 1),
+            of_square=jnp.where(trusted, usual.of_square, 0),
+            epsilon=jnp.where(trusted, self.epsilon, 1),
+        )
+
+
+@optimizers.register("lion")
+class Lion(Optimizer):
+    """Lion: steps of one size, by the sign of the momentum alone.
+
+    Formula:
+        w ← w − η · (sign(β₁ · m + (1 − β₁) · g) + λ · w); m ← β₂ · m + (1 − β₂) · g
+
+    Every weight moves by η, so the rate is 3 to 10 times smaller than Adam's and the decay as much larger.
+
+    Args:
+        beta1: β₁, 0 ≤ β₁ < 1, of the mean whose sign is taken.
+        beta2: β₂, 0 ≤ β₂ < 1, of the mean that is kept.
+        weight_decay: λ ≥ 0; biases decay too (Optax takes 0.001 by default).
+
+    Example:
+        >>> Lion().learning_rate
+        0.0001
+
+    Source: Chen et al., Symbolic discovery of optimization algorithms, 2023.
+    """
+
+    learning_rate: float | Schedule = nested(0.0001, "learning rate")
+    beta1: float = constrained(0.9, FRACTION, "decay of the mean whose sign is taken")
+    beta2: float = constrained(0.99, FRACTION, "decay of the mean that is kept")
+    weight_decay: float = constrained(0.0, NOT_NEGATIVE, "strength of the decay")
+
+    slots: ClassVar[dict[str, str]] = {"momentum": "m"}
+    formula = Formula(
+        "w = w - learning_rate * (sign(beta1 * m + (1 - beta1) * g) + weight_decay * w);m = beta2 * m + (1 - beta2) * g"
+    )
+
+    def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
+        m = slots["momentum"]
+        sign = jnp.sign(self.beta1 * m + (1 - self.beta1) * g)
+        return sign + self.weight_decay * w, {"momentum": self.beta2 * m + (1 - self.beta2) * g}
+
+
 @jax.tree_util.register_static
 @dataclass(frozen=True)
 class FromOptax:
@@ -666,12 +771,20 @@ class FromOptax:
         return state
 
     @staticmethod
-    def update(grads: PyTree, state: OptimizerState, params: PyTree, progress: Scalar | None = None) -> Update:
-        """Compute ``params + updates``, as `optax.apply_updates` does."""
+    def update(
+        grads: PyTree,
+        state: OptimizerState,
+        params: PyTree,
+        progress: Scalar | None = None,
+        factors: PyTree | None = None,
+    ) -> Update:
+        """Compute ``params + updates``, as `optax.apply_updates` does; each update times its factor."""
         rule, old_slots = state.rule, state.slots["optax"]
         with _optax_promotion():
             updates, slots = rule.transformation.update(grads, old_slots, params)
         changes = jax.tree.map(lambda w, u: u.astype(w.dtype), params, updates)
+        if factors is not None:
+            changes = jax.tree.map(jnp.multiply, changes, factors)
         new_params = jax.tree.map(jnp.add, params, changes)
         # Numbers that a transformation computes in another precision than it was given would not fit the loop.
         slots = jax.tree.map(lambda old, new: jnp.asarray(new, jnp.asarray(old).dtype), old_slots, slots)
@@ -770,10 +883,12 @@ __all__ = [
     "Adamax",
     "FromOptax",
     "GradientDescent",
+    "Lion",
     "Momentum",
     "NAdam",
     "Nesterov",
     "Optimizer",
+    "RAdam",
     "RMSprop",
     "SGD",
     "as_optimizer",

@@ -26,11 +26,18 @@ class Units(click.ParamType):
         if value == "none":
             return ()
         if not value[:1].isdecimal():
-            return SPECIFICATION.convert(value, param, ctx)
+            given = SPECIFICATION.convert(value, param, ctx)
+            return {k: _units(v) for k, v in given.items()} if isinstance(given, dict) else given
         try:
             return tuple(int(units) for units in value.split("-"))
         except ValueError:
             self.fail(f"{value!r} is not units joined by dashes, such as 128-128.", param, ctx)
+
+
+def _units(value: Any) -> Any:
+    """The numbers of a field such as ``16-32``; any other value as it is."""
+    parts = value.split("-") if isinstance(value, str) else ()
+    return [int(part) for part in parts] if len(parts) > 1 and all(map(str.isdecimal, parts)) else value
 
 
 class WholeNumberOr(click.ParamType):
@@ -88,20 +95,32 @@ def pieces_of(text: str) -> list[str]:
     return pieces
 
 
-class ClassWeights(click.ParamType):
-    """``balanced``, or ``NAME=WEIGHT,NAME=WEIGHT``."""
+class Numbers(click.ParamType):
+    """``NAME=NUMBER,NAME=NUMBER``."""
 
-    name = "balanced|name=weight,…"
+    name = "name=number,…"
+    form = "NAME=NUMBER,NAME=NUMBER"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """The word, or a table of weights."""
-        if not isinstance(value, str) or value == "balanced":
+        """A table of numbers."""
+        if not isinstance(value, str):
             return value
         try:
             pairs = (pair.rsplit("=", 1) for pair in value.split(","))
-            return {name.strip(): float(weight) for name, weight in pairs}
+            return {name.strip(): float(number) for name, number in pairs}
         except ValueError:
-            self.fail(f"{value!r} is neither 'balanced' nor NAME=WEIGHT,NAME=WEIGHT.", param, ctx)
+            self.fail(f"{value!r} is not {self.form}.", param, ctx)
+
+
+class ClassWeights(Numbers):
+    """``balanced``, or ``NAME=WEIGHT,NAME=WEIGHT``."""
+
+    name = "balanced|name=weight,…"
+    form = "'balanced' or NAME=WEIGHT,NAME=WEIGHT"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The word, or a table of weights."""
+        return value if value == "balanced" else super().convert(value, param, ctx)
 
 
 KINDS = {
@@ -110,6 +129,8 @@ KINDS = {
     "network": Units(),
     "names": Names(),
     "weights": ClassWeights(),
+    "numbers": Numbers(),
+    "path": click.Path(exists=True),
 }
 
 

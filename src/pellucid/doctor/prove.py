@@ -315,6 +315,7 @@ class Trainer:
             [self._training_part(plan.data) for plan in plans],
             networks=[plan.network for plan in plans],
             optimizers=[plan.optimizer for plan in plans],
+            initials=[plan.initial for plan in plans],
         )
         again = self._again([members[i][1] for i in own]) if own else []
         runs = dict(zip(others, zip(trained, plans, strict=True), strict=True))
@@ -335,7 +336,11 @@ class Trainer:
         shape, rows = run.facts.input_shape, training.train
 
         def begin(seed: int) -> Training:
-            state = initial_state(program.network, training.optimizer, penalty, shape, seed)
+            average = run.experiment.average_weights
+            given = {} if run.initial is None else run.initial.arrays
+            state = initial_state(
+                program.network, training.optimizer, penalty, shape, seed, average=average, given=given
+            )
             history = History.begin(program, rows.rows)
             return Training(program, training.scaling, rows, None, training.optimizer, state, history)
 

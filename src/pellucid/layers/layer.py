@@ -73,6 +73,9 @@ class Layer(ABC):
     depends_on_batch: ClassVar[bool] = False
     """True where an example's output depends on the other examples of its batch (batch normalisation). ``forward`` then
     also takes ``sample_mask``, shape (batch,), booleans: False for the rows that only fill up a short batch."""
+    mixes: ClassVar[bool] = False
+    """True where an example in training is mixed with another one of its batch (mixup), so that the loss mixes their
+    targets alike; ``mixture(key, rows)`` then gives each example's partner and the fraction kept of itself."""
     masks: ClassVar[Literal["passes", "ends", "makes"] | None] = None
     """Handling of the mask of padded steps, (batch, time), that arrives beside ``x``. ``"passes"``: it stays with
     the output (``output_mask``), whose steps are those of the input; ``"ends"``: the output has no steps; ``"makes"``:
@@ -135,6 +138,14 @@ class Layer(ABC):
         """
         return real_in_all(mask) if isinstance(mask, tuple) else mask
 
+    def unpack(self, params: Params, state: State) -> tuple[Params, State]:
+        """Parameters and state under the names that the layer itself gives them; a wrapper takes its own away."""
+        return params, state
+
+    def pack(self, params: Params, state: State) -> tuple[Params, State]:
+        """The inverse of ``unpack``."""
+        return params, state
+
     def __init_subclass__(cls) -> None:
         if "forward" in cls.__dict__ and "backward" not in cls.__dict__:
             cls.forward = _keep_derivative(cls.forward)
@@ -142,7 +153,7 @@ class Layer(ABC):
 
 
 WRAPPED = (
-    *("input_axes", "masks", "takes_mask", "mask_value", "vocabulary"),
+    *("inputs", "input_axes", "masks", "takes_mask", "mask_value", "vocabulary"),
     *("rearranges", "linear", "output_range", "surrogate", "in_prediction"),
 )
 """Attributes that a wrapper takes from its layer."""

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+import jax
+
 from pellucid.core.errors import InvalidValue, UnknownName, did_you_mean
 from pellucid.core.registry import name_of
-from pellucid.layers import Activation, Layer, layers
+from pellucid.layers import Activation, Frozen, Layer, layers
 
 Names: TypeAlias = str | Sequence[str]
 """One name, or several."""
@@ -42,10 +44,12 @@ def chain(specifications: Sequence[Any]) -> Structure:
 
 
 def numbered(parts: Sequence[Layer]) -> tuple[str, ...]:
-    """The names of the layers of a chain: ``dense_1``, ``relu_1``, ``dense_2``."""
+    """The names of the layers of a chain: ``dense_1``, ``relu_1``, ``dense_2``; a frozen layer keeps its own."""
     counts: dict[str, int] = {}
     names: list[str] = []
     for layer in parts:
+        while isinstance(layer, Frozen):
+            layer = layers.build(layer.layer)
         kind = name_of(layer.function if isinstance(layer, Activation) else layer)
         counts[kind] = counts.get(kind, 0) + 1
         names.append(f"{kind}_{counts[kind]}")
@@ -83,6 +87,11 @@ def split_activation(layer: Layer) -> tuple[Layer, ...]:
     if function is None or layer.activation_inside:
         return (layer,)
     return replace(layer, activation=None), Activation(function)  # pyright: ignore[reportArgumentType]
+
+
+def layer_key(key: Any, i: int) -> Any:
+    """The random key of a network's layer in one forward pass."""
+    return None if key is None else jax.random.fold_in(key, i)
 
 
 def several(names: Names) -> tuple[str, ...]:

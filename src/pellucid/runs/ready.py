@@ -10,19 +10,20 @@ import numpy as np
 
 from pellucid.architectures.gan import GAN, check_players
 from pellucid.architectures.tasks import check_loss, check_output
-from pellucid.core.constraints import NOT_NEGATIVE, require
+from pellucid.core.constraints import NOT_NEGATIVE, POSITIVE, require
 from pellucid.core.errors import DataError, InvalidValue
 from pellucid.core.types import Array
 from pellucid.data import Dataset, Part, validation_rows
 from pellucid.functions.losses import Loss, losses
 from pellucid.functions.metrics import metrics
 from pellucid.functions.regularizers import regularizers
-from pellucid.network import Network, summarize
+from pellucid.network import ByLayer, Network, matching, rate_factors, summarize, trained_layers
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.measures import built, check_metrics, check_step_metric
 from pellucid.runs.plan import networks_of
 from pellucid.runs.scaling import network_inputs, scaled_targets, scaling_of
+from pellucid.runs.starting import StartingWeights, match, source_of
 from pellucid.training import (
     Adversarial,
     EarlyStopping,
@@ -57,6 +58,9 @@ class Ready(NamedTuple):
     stopping: EarlyStopping | None = None
     decides: bool = False
     """True where early stopping or a schedule decides on a validation part."""
+    average_weights: float | None = None
+    """Decay of the weights' moving average."""
+    initial: StartingWeights | None = None
 
     @property
     def optimizer(self) -> Optimizer | FromOptax:
@@ -75,13 +79,28 @@ class Ready(NamedTuple):
         targets = self.data.target_preprocessing
         return targets.shift.tobytes() + targets.scale.tobytes() + bytes([targets.log])
 
+    @property
+    def given(self) -> ByLayer:
+        """The arrays that its layers start from, by layer; others are initialised."""
+        if self.initial is None:
+            return {}
+        matches = match(self.network, self.data.input_shape, self.initial.arrays)
+        return {one.layer: {name: self.initial.arrays[one.layer][name] for name in one.taken} for one in matches}
+
     def initial_state(self, seed: int | Array) -> TrainingState:
         """The state before the first step."""
         shape = self.data.input_shape
         if isinstance(self.program, Adversarial):
             return self.program.init(*self.optimizers.values(), self.regularizer, shape, seed)
         return initial_state(
-            self.program.network, self.optimizer, self.regularizer, shape, seed, recorder=self.program.recorder
+            self.program.network,
+            self.optimizer,
+            self.regularizer,
+            shape,
+            seed,
+            recorder=self.program.recorder,
+            average=self.average_weights,
+            given=self.given,
         )
 
     def training(self, state: TrainingState) -> Training:
@@ -97,6 +116,7 @@ def make_ready(
     data: Dataset,
     network: Network | GAN | None = None,
     optimizer: Optimizer | FromOptax | None = None,
+    initial: StartingWeights | None = None,
 ) -> Ready:
     """Make the parts of an experiment's training and check that they fit together.
 
@@ -105,6 +125,7 @@ def make_ready(
         data: the dataset, as the network takes it.
         network: the network as an object, where its layers are not registered.
         optimizer: the optimiser as an object, where the settings cannot describe it (Optax).
+        initial: the weights that layers start from, which the settings only name.
 
     Raises:
         InvalidValue: a setting outside what is allowed.
@@ -116,7 +137,12 @@ def make_ready(
     optimizer = optimizer or as_optimizer(experiment.optimizer)
     if isinstance(network, GAN):
         return _adversarial(experiment, data, network, optimizer)
-    return _supervised(experiment, data, network, optimizer)
+    if experiment.initial is not None and initial is None:
+        raise InvalidValue(
+            f"this experiment starts from the weights of {source_of(experiment.initial)}, which are not given. Begin "
+            "it from its run folder, which keeps them."
+        )
+    return _supervised(experiment, data, network, optimizer, initial)
 
 
 def program_of(experiment: Experiment, network: Network | GAN, rows: int) -> Supervised | Adversarial:
@@ -127,15 +153,32 @@ def program_of(experiment: Experiment, network: Network | GAN, rows: int) -> Sup
         steps = experiment.critic_steps or 1
         return Adversarial(network.generator, network.critic, network.latent, experiment.loss, size, steps, recorder)
     loss = losses.build(experiment.loss)
-    return Supervised(network, loss, metrics.build(experiment.metric).beside(loss), size, recorder, experiment.shuffle)
+    metric, factors = metrics.build(experiment.metric).beside(loss), experiment.learning_rate_multipliers
+    return Supervised(
+        network,
+        loss,
+        metric,
+        size,
+        recorder,
+        experiment.shuffle,
+        experiment.accumulate,
+        rate_factors(network, factors) if factors else None,
+    )
 
 
-def _supervised(experiment: Experiment, data: Dataset, network: Network, optimizer: Optimizer | FromOptax) -> Ready:
+def _supervised(
+    experiment: Experiment,
+    data: Dataset,
+    network: Network,
+    optimizer: Optimizer | FromOptax,
+    initial: StartingWeights | None,
+) -> Ready:
     loss = losses.build(experiment.loss)
     if data.task != "translation":
         network = network.accepting(data.input_shape)
         data = network_inputs(data, experiment.scale_inputs, network)
         data = scaled_targets(data, experiment.scale_targets, network, loss)
+        data = data if initial is None else initial.scaled(data, experiment)
     train_part, monitor = data.train, data.held_out
     if experiment.decides:
         train_part, monitor = (data.train.take(rows) for rows in _validation_rows(data, experiment))
@@ -143,6 +186,9 @@ def _supervised(experiment: Experiment, data: Dataset, network: Network, optimiz
     program = program_of(experiment, network, len(train_part))
     assert isinstance(program, Supervised)
     check_step_metric(program.metric)
+    for pattern, factor in (experiment.learning_rate_multipliers or {}).items():
+        require(factor, POSITIVE, f"learning_rate_multipliers[{pattern!r}]")
+        matching(pattern, trained_layers(network, data.input_shape), "learning_rate_multipliers")
     if data.task != "translation":
         check_output(network, summary_of(network, data.input_shape).rows[-1].output_shape, loss, data)
         check_loss(network, loss, data)
@@ -157,6 +203,8 @@ def _supervised(experiment: Experiment, data: Dataset, network: Network, optimiz
         None if monitor is None else _rows(monitor, _known_weights(monitor), loss, data),
         experiment.stopping,
         experiment.decides,
+        experiment.average_weights,
+        initial,
     )
 
 
@@ -192,6 +240,12 @@ def _check_batch_size(experiment: Experiment, rows: int) -> None:
             f"batch_size is {experiment.batch_size}, but there are only {rows} rows to train on"
             f"{', without those for validation' if experiment.decides else ''}. "
             f'Take at most {rows}, or "all" for gradient descent on all rows at once.'
+        )
+    if experiment.accumulate > rows or experiment.rows_of_step(rows) > rows:
+        of_batch = "" if experiment.batch_size == "all" else f"batches of {experiment.batch_size} rows for "
+        raise InvalidValue(
+            f"accumulate adds up {of_batch}{experiment.accumulate} parts of an update, more than the {rows} rows to "
+            "train on. Take fewer."
         )
 
 

@@ -1,5 +1,6 @@
 """The state of a training, and its arrays by name."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -12,9 +13,11 @@ from pellucid.core.errors import InvalidValue, StorageError
 from pellucid.core.tunable import as_arrays
 from pellucid.core.types import Array, Key, PyTree, Shapes
 from pellucid.functions.regularizers import Regularizer
-from pellucid.network import Network
+from pellucid.network import Network, with_arrays
 from pellucid.optimizers import FromOptax, Optimizer, OptimizerState, dtype_of
+from pellucid.training.average import Average
 from pellucid.training.recorder import Recorder
+from pellucid.training.stopping import Learned
 
 
 class TrainingState(NamedTuple):
@@ -32,6 +35,13 @@ class TrainingState(NamedTuple):
     """Source of the order of the rows and of the layers' random numbers; never changes."""
     recorder: PyTree = None
     """The recorder's memory from one measured step to the next; None where it needs none."""
+    average: Average | None = None
+    """The moving average of the weights; None without it."""
+
+    @property
+    def learned(self) -> Learned:
+        """What it predicts with: the averaged weights, or the last."""
+        return Learned(self.params, self.layer_state) if self.average is None else self.average.learned
 
 
 def initial_state(
@@ -42,8 +52,13 @@ def initial_state(
     seed: int | Array,
     *,
     recorder: Recorder | None = None,
+    average: float | None = None,
+    given: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> TrainingState:
-    """The state before the first step, initialised from ``seed``."""
+    """The state before the first step, initialised from ``seed``.
+
+    ``average`` is the decay of the weights' average; the arrays by layer that are ``given`` are taken as such.
+    """
     unknown = set(regularizer.layers or ()) - set(network.names) if regularizer is not None else set()
     if unknown:
         raise InvalidValue(
@@ -52,9 +67,11 @@ def initial_state(
         )
     # Another rate, schedule or recorder does not compile this again.
     same = replace(optimizer, learning_rate=1.0) if isinstance(optimizer, Optimizer) else optimizer
-    state = _initial_state(network, same, regularizer, input_shape, seed)
+    state = _initial_state(network, same, regularizer, input_shape, seed, given or {})
     if recorder is not None and recorder.every:
         state = state._replace(recorder=_memory(recorder, network, input_shape, state.params, state.layer_state))
+    if average is not None:
+        state = state._replace(average=Average.begin(average, state.params, state.layer_state))
     return with_numbers(state, optimizer) if isinstance(optimizer, Optimizer) else state
 
 
@@ -66,9 +83,11 @@ def _initial_state(
     regularizer: Regularizer | None,
     input_shape: Shapes,
     seed: int | Array,
+    given: Mapping[str, Mapping[str, Any]],
 ) -> TrainingState:
     init_key, training_key = jax.random.split(jax.random.key(seed))
     params, layer_state, _ = network.init(init_key, input_shape)
+    params, layer_state = with_arrays(network, params, layer_state, given)
     optimizer_state = optimizer.init(params)
     if regularizer is not None and isinstance(optimizer, FromOptax):
         _check_rate(regularizer, optimizer, optimizer_state)
