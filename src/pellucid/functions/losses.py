@@ -243,14 +243,18 @@ class TermLoss(Loss):
 
     @final
     def value(self, prediction: Prediction, target: Target) -> PerExample:
-        terms = self.term(prediction, self._target(prediction, target))
+        terms = self.known(self.term(prediction, self._target(prediction, target)), target)
         return jnp.sum(terms, axis=tuple(range(1, terms.ndim))) / self._divisor(prediction, target)
 
     @final
     def gradient(self, prediction: Prediction, target: Target) -> Prediction:
-        gradient = self.term_gradient(prediction, self._target(prediction, target))
+        gradient = self.known(self.term_gradient(prediction, self._target(prediction, target)), target)
         divisor = self._divisor(prediction, target)
         return gradient / (divisor if isinstance(divisor, int) else divisor.reshape(-1, *(1,) * (gradient.ndim - 1)))
+
+    def known(self, terms: Terms, target: Target) -> Terms:
+        """The terms, 0 where the target is not known."""
+        return terms
 
     def _target(self, prediction: Prediction, target: Target) -> Prediction:
         return target.astype(prediction.dtype)
@@ -263,14 +267,27 @@ class PerOutput(TermLoss):
     """A loss with a term for each output.
 
     ``over_outputs`` is ``"mean"`` unless the class says otherwise, so that the loss does not grow with the number of
-    outputs.
+    outputs. An output whose target is NaN, not known, is left out: it has no gradient, and the mean is over the others.
     """
 
     target_kind = "numbers"
     over_outputs: ClassVar[Literal["mean", "sum"]] = "mean"
 
-    def _divisor(self, prediction: Prediction, target: Target) -> int:
-        return math.prod(prediction.shape[1:]) if self.over_outputs == "mean" else 1
+    def known(self, terms: Terms, target: Target) -> Terms:
+        return jnp.where(jnp.isnan(target), 0, terms) if may_be_blank(target) else terms
+
+    def _divisor(self, prediction: Prediction, target: Target) -> int | PerExample:
+        if self.over_outputs == "sum":
+            return 1
+        if not may_be_blank(target):
+            return math.prod(prediction.shape[1:])
+        known = jnp.sum(~jnp.isnan(target), axis=tuple(range(1, target.ndim)), dtype=prediction.dtype)
+        return jnp.maximum(known, 1)
+
+
+def may_be_blank(target: Target) -> bool:
+    """True for targets some of which may be NaN, not known: of several numbers or labels an example."""
+    return bool(jnp.issubdtype(target.dtype, jnp.floating)) and math.prod(target.shape[1:]) > 1
 
 
 class Distance(PerOutput):
