@@ -337,7 +337,10 @@ class Trainer:
 
         def begin(seed: int) -> Training:
             given = {} if run.initial is None else run.initial.arrays
-            state = initial_state(program.network, training.optimizer, penalty, shape, seed, given=given)
+            average = run.experiment.average_weights
+            state = initial_state(
+                program.network, training.optimizer, penalty, shape, seed, average=average, given=given
+            )
             history = History.begin(program, rows.rows)
             return Training(program, training.scaling, rows, None, training.optimizer, state, history)
 

@@ -54,7 +54,7 @@ class Setting:
     help: str
     constraint: Constraint | None = None
     program: Literal["supervised", "adversarial"] | None = None
-    kind: Literal["specification", "network", "names", "weights", "numbers", "path"] | None = None
+    kind: Literal["specification", "specifications", "network", "names", "weights", "numbers", "path"] | None = None
     by_recipe: str | None = None
 
 
@@ -84,6 +84,14 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     metric: Annotated[Any, Setting("Metric measured beside the loss.", program=_SUPERVISED, kind="specification")] = (
         None
     )
+    metrics: Annotated[
+        list[Any] | None,
+        Setting(
+            "Metrics of the whole held-out part at the end: f1, roc_auc, r2 …; exact, by class and by output.",
+            program=_SUPERVISED,
+            kind="specifications",
+        ),
+    ] = None
     optimizer: Annotated[Any, Setting("Optimizer and its hyperparameters; adam.", kind="specification")]
     critic_optimizer: Annotated[
         Any, Setting("Optimizer of a GAN's critic; as the generator's.", program=_ADVERSARIAL, kind="specification")
@@ -124,6 +132,9 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             by_recipe="by the rows, 16 to 256; 32 with a number of epochs",
         ),
     ] = 32
+    accumulate: Annotated[
+        int, Setting("Batches whose gradients are added up for one update.", WholeNumber(1), _SUPERVISED)
+    ] = 1
     shuffle: Annotated[bool, Setting("Draw a new order of the rows for each epoch.", program=_SUPERVISED)] = True
     seed: Annotated[int, Setting("Seed of initial weights, order of the rows, dropout and split.", SEEDS)] = 0
     class_weights: Annotated[
@@ -149,6 +160,14 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     early_stopping: Annotated[
         int | dict[str, Any] | None,
         Setting("Epochs without a lower loss on a validation part after which the training ends.", None, _SUPERVISED),
+    ] = None
+    average_weights: Annotated[
+        float | None,
+        Setting(
+            "Decay of a moving average of the weights to predict with, such as 0.99; none.",
+            Interval(0, 1, closed="neither"),
+            _SUPERVISED,
+        ),
     ] = None
     validation: Annotated[
         float,
@@ -211,7 +230,7 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     def rows_of_step(self, rows: int) -> int:
         """The rows of one step, where ``rows`` are trained on."""
-        return rows if self.batch_size == "all" else self.batch_size * (self.critic_steps or 1)
+        return rows if self.batch_size == "all" else self.batch_size * self.accumulate * (self.critic_steps or 1)
 
     def check(self) -> None:
         """Refuse settings outside what their constraints allow.
@@ -291,6 +310,7 @@ class Settings(TypedDict, total=False):
 
     loss: Any
     metric: Any
+    metrics: Sequence[Any] | None
     optimizer: Any
     critic_optimizer: Any
     learning_rate_multipliers: Mapping[str, float] | None
@@ -298,12 +318,14 @@ class Settings(TypedDict, total=False):
     initial: Any
     epochs: int
     batch_size: int | Literal["all"] | None
+    accumulate: int
     shuffle: bool
     seed: int
     class_weights: Literal["balanced"] | Mapping[Any, float] | None
     scale_inputs: ScalingChoice
     scale_targets: TargetScalingChoice
     early_stopping: "EarlyStopping | int | None"
+    average_weights: float | None
     validation: float
     critic_steps: int
     lipschitz_constraint: Any

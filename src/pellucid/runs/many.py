@@ -197,6 +197,7 @@ def _structure(member: Member) -> Hashable:
         jax.tree.structure(tuple(ready.optimizers.values())),
         jax.tree.structure(ready.regularizer),
         ready.decides,
+        ready.average_weights is None,
     )
 
 
@@ -282,6 +283,7 @@ def _initial_states(group: list[Member]) -> list[TrainingState]:
                 first.regularizer,
                 first.data.input_shape,
                 first.program.recorder,
+                first.average_weights,
                 seeds,
                 group[indices[0]].ready.given,
             )
@@ -290,12 +292,21 @@ def _initial_states(group: list[Member]) -> list[TrainingState]:
     return [_with_numbers(states[i], member.ready) for i, member in enumerate(group)]
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
+@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4, 5))
 def _initialise(
-    network: Network, optimizer: Any, regularizer: Any, input_shape: Any, recorder: Any, seeds: Any, given: Any
+    network: Network,
+    optimizer: Any,
+    regularizer: Any,
+    input_shape: Any,
+    recorder: Any,
+    average: Any,
+    seeds: Any,
+    given: Any,
 ) -> TrainingState:
     def initialise(seed: Any) -> TrainingState:
-        return initial_state(network, optimizer, regularizer, input_shape, seed, recorder=recorder, given=given)
+        return initial_state(
+            network, optimizer, regularizer, input_shape, seed, recorder=recorder, average=average, given=given
+        )
 
     return jax.vmap(initialise, out_axes=AXES)(seeds)
 
@@ -303,7 +314,8 @@ def _initialise(
 def _with_numbers(state: TrainingState, ready: Ready) -> TrainingState:
     as_numbers = partial(jax.tree.map, lambda number: np.asarray(number, np.float32))
     optimizer = state.optimizer._replace(rule=as_numbers(ready.optimizer))
-    return state._replace(optimizer=optimizer, regularizer=as_numbers(ready.regularizer))
+    average = state.average and state.average._replace(decay=np.asarray(ready.average_weights, np.float32))
+    return state._replace(optimizer=optimizer, regularizer=as_numbers(ready.regularizer), average=average)
 
 
 def _record(member: Member, training: Training, stopped: str) -> Trained:
@@ -311,7 +323,7 @@ def _record(member: Member, training: Training, stopped: str) -> Trained:
     trained = Trained.of_training(training, member.experiment, data, DataFacts.of(ready.data), stopped)
     trained.initial = ready.initial
     history = trained.history
-    evaluated = not trained.adversarial and stopped == "epochs" and not ready.decides
+    evaluated = not trained.adversarial and stopped == "epochs" and not ready.decides and not trained.metrics
     if evaluated and data.held_out is not None and data.task != "translation" and history.steps_made:
         loss, metric = history.held_out[-1].tolist()  # by the program itself
         trained.result = {"loss": loss, ready.program.metric_name: metric}

@@ -35,6 +35,7 @@ from pellucid.runs.experiment import (
 )
 from pellucid.runs.folder import RunFolder
 from pellucid.runs.given import dataset_of
+from pellucid.runs.measures import described
 from pellucid.runs.recipe import TASKS, Retraining, complete
 from pellucid.runs.scaling import scaled_inputs
 from pellucid.runs.starting import StartingWeights, kept_weights, source_of, starting_weights
@@ -188,6 +189,7 @@ def _settle_supervised(network: Any, words: dict[str, Any], data: Dataset, optio
         "network": network.describe(),
         "loss": losses.describe(loss),
         "metric": metrics.describe(options.get("metric") or OUTPUTS[data.task].metric),
+        "metrics": described(options.get("metrics")),
         "optimizer": describe(optimizer) if isinstance(optimizer, FromOptax) else optimizers.describe(optimizer),
     }
     if options.get("regularizer") is not None:
@@ -196,7 +198,8 @@ def _settle_supervised(network: Any, words: dict[str, Any], data: Dataset, optio
     experiment = Experiment(**settled, batch_size="all" if batch_size is None else batch_size)
     if batch_size is None:
         few = max(1, experiment.training_rows(len(data.train)))
-        experiment.batch_size = "all" if optimizer.full_batch else min(USUAL_BATCH_SIZE, few)
+        few_of_part = max(1, few // experiment.accumulate)
+        experiment.batch_size = "all" if optimizer.full_batch else min(USUAL_BATCH_SIZE, few_of_part)
     return Plan(experiment, data, network, optimizer, _choices(data, experiment, network, asked_for))
 
 

@@ -20,6 +20,7 @@ from pellucid.functions.regularizers import regularizers
 from pellucid.network import ByLayer, Network, matching, rate_factors, summarize, trained_layers
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
 from pellucid.runs.experiment import Experiment
+from pellucid.runs.measures import built, check_metrics, check_step_metric
 from pellucid.runs.plan import networks_of
 from pellucid.runs.scaling import network_inputs, scaled_targets, scaling_of
 from pellucid.runs.starting import StartingWeights, match, source_of
@@ -57,6 +58,8 @@ class Ready(NamedTuple):
     stopping: EarlyStopping | None = None
     decides: bool = False
     """True where early stopping or a schedule decides on a validation part."""
+    average_weights: float | None = None
+    """Decay of the weights' moving average."""
     initial: StartingWeights | None = None
 
     @property
@@ -96,6 +99,7 @@ class Ready(NamedTuple):
             shape,
             seed,
             recorder=self.program.recorder,
+            average=self.average_weights,
             given=self.given,
         )
 
@@ -151,7 +155,7 @@ def program_of(experiment: Experiment, network: Network | GAN, rows: int) -> Sup
     loss = losses.build(experiment.loss)
     metric, factors = metrics.build(experiment.metric).beside(loss), experiment.learning_rate_multipliers
     rates = rate_factors(network, factors) if factors else None
-    return Supervised(network, loss, metric, size, recorder, experiment.shuffle, rates)
+    return Supervised(network, loss, metric, size, recorder, experiment.shuffle, experiment.accumulate, rates)
 
 
 def _supervised(
@@ -173,12 +177,14 @@ def _supervised(
     _check_batch_size(experiment, len(train_part))
     program = program_of(experiment, network, len(train_part))
     assert isinstance(program, Supervised)
+    check_step_metric(program.metric)
     for pattern, factor in (experiment.learning_rate_multipliers or {}).items():
         require(factor, POSITIVE, f"learning_rate_multipliers[{pattern!r}]")
         matching(pattern, trained_layers(network, data.input_shape), "learning_rate_multipliers")
     if data.task != "translation":
         check_output(network, summary_of(network, data.input_shape).rows[-1].output_shape, loss, data)
         check_loss(network, loss, data)
+        check_metrics(built(experiment.metrics), network, loss, data)
     return Ready(
         program,
         data,
@@ -189,6 +195,7 @@ def _supervised(
         None if monitor is None else _rows(monitor, _known_weights(monitor), loss, data),
         experiment.stopping,
         experiment.decides,
+        experiment.average_weights,
         initial,
     )
 
@@ -225,6 +232,12 @@ def _check_batch_size(experiment: Experiment, rows: int) -> None:
             f"batch_size is {experiment.batch_size}, but there are only {rows} rows to train on"
             f"{', without those for validation' if experiment.decides else ''}. "
             f'Take at most {rows}, or "all" for gradient descent on all rows at once.'
+        )
+    if experiment.accumulate > rows or experiment.rows_of_step(rows) > rows:
+        of_batch = "" if experiment.batch_size == "all" else f"batches of {experiment.batch_size} rows for "
+        raise InvalidValue(
+            f"accumulate adds up {of_batch}{experiment.accumulate} parts of an update, more than the {rows} rows to "
+            "train on. Take fewer."
         )
 
 

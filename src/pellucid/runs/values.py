@@ -13,7 +13,8 @@ def require_metric(run: Trained, name: str) -> None:
         InvalidValue: naming those that were.
     """
     metric = run.program.metric_name
-    known = ("loss", metric, "held_out_loss", f"held_out_{metric}", "learning_rate")
+    asked = tuple(f"held_out_{name}" for name in run.result if name not in ("loss", metric))
+    known = ("loss", metric, "held_out_loss", f"held_out_{metric}", "learning_rate", *asked)
     if name not in known:
         raise InvalidValue(f"no metric {name!r} was recorded. Metrics: {', '.join(known)}.")
 
@@ -37,6 +38,10 @@ def learning_curve(run: Trained, name: str, epochs: int) -> np.ndarray:
 
 def higher_is_better(run: Trained, name: str) -> bool:
     """True where more of a metric is better."""
+    whole = name.removeprefix("held_out_").partition(" of ")[0]
+    asked = {label: metric for metric in run.metrics for label in (metric.label_of_one, metric.label)}
+    if whole in asked:
+        return asked[whole].higher_is_better
     return not name.endswith("loss") and run.program.metric.higher_is_better
 
 
