@@ -11,6 +11,7 @@ import numpy as np
 
 from pellucid.architectures.gan import GAN
 from pellucid.core.errors import TrainingDiverged
+from pellucid.core.precision import in_its_precision
 from pellucid.core.types import Specification
 from pellucid.data import Dataset
 from pellucid.data.folds import Splitter
@@ -34,6 +35,7 @@ from pellucid.report.samples import sample_chart
 from pellucid.report.training import curve_charts, gradient_charts, units_of
 from pellucid.runs import codes, cross_validation, samples, translation
 from pellucid.runs import compare as comparing
+from pellucid.runs.callbacks import Callback
 from pellucid.runs.experiment import Settings, describe_settings
 from pellucid.runs.fit import begin, data_of_run, fit, save
 from pellucid.runs.fit import load as load_trained
@@ -186,30 +188,37 @@ class Run(Trained):
             RunFolder(self.folder).write_verdict(name, content, **beside)
             _write_page(self)
 
+    @in_its_precision
     def sample(self, count: int, seed: int = 0) -> np.ndarray:
         """Generate examples by a GAN, in the units of the data; see `pellucid.runs.samples.sample`."""
         return samples.sample(self, count, seed)
 
+    @in_its_precision
     def score(self, x: Any) -> np.ndarray:
         """Score examples by a GAN's critic, shape (rows,): higher for more real."""
         return samples.score(self, x)
 
+    @in_its_precision
     def encode(self, x: Any) -> np.ndarray:
         """Compute an autoencoder's codes of examples, shape (rows, code)."""
         return codes.encode(self, x)
 
+    @in_its_precision
     def decode(self, code: Any) -> np.ndarray:
         """Compute the examples that an autoencoder's codes stand for, in the units of the data."""
         return codes.decode(self, code)
 
+    @in_its_precision
     def reconstruction_errors(self, x: Any) -> np.ndarray:
         """Compute an autoencoder's mean squared error of each example: high for unusual ones."""
         return codes.reconstruction_errors(self, x)
 
+    @in_its_precision
     def translate(self, sentences: Sequence[str]) -> list[str]:
         """Translate sentences by a translator, word by word the likeliest."""
         return translation.translate(self, sentences)
 
+    @in_its_precision
     def align(self, sentence: str) -> Alignment:
         """Compute the attention weights of one translation."""
         return translation.align(self, sentence)
@@ -363,6 +372,7 @@ def train(
     overwrite: bool = False,
     checkpoint_every: float = 10.0,
     progress: bool = True,
+    callbacks: Sequence[Callback] = (),
     **settings: Unpack[Settings],
 ) -> Run:
     """Train a network on data, compiled whole.
@@ -389,6 +399,9 @@ def train(
         overwrite: replace the run that ``folder`` holds already.
         checkpoint_every: seconds between checkpoints, where there is a folder.
         progress: show the progress on stderr, and at the end what held the training back, if anything did.
+        callbacks: functions of one `pellucid.callbacks.TrainingView`, called at the end of each epoch: they may read,
+            plot, save, change a number of the optimiser or end the training. Not called in a first training that only
+            finds the number of steps.
         settings:
             {settings}
 
@@ -418,7 +431,14 @@ def train(
     begun.notes = replace(begun.notes, problems=tuple(warn_of_problems(begun)))
     if plan.retraining is not None:
         begun = on_all_rows(begun, plan, progress)
-    run = finish(begun, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress)
+    run = finish(
+        begun,
+        folder=folder,
+        overwrite=overwrite,
+        checkpoint_every=checkpoint_every,
+        progress=progress,
+        callbacks=callbacks,
+    )
     return _with_suspicion(run, progress)
 
 
@@ -434,6 +454,7 @@ def resume(
     sample_weights: Any = None,
     checkpoint_every: float = 10.0,
     progress: bool = True,
+    callbacks: Sequence[Callback] = (),
 ) -> Run:
     """Resume a training that was interrupted, killed or has ended; without changes bit for bit as if never stopped.
 
@@ -453,6 +474,7 @@ def resume(
         sample_weights: its weights, where it had any and ``data`` does not hold them: one for each training row.
         checkpoint_every: seconds between checkpoints.
         progress: show the progress on stderr.
+        callbacks: as for `train`; what those of before changed holds without them.
 
     Raises:
         StorageError: no run there, a checkpoint that was altered, or data other than those of the run.
@@ -469,10 +491,11 @@ def resume(
         "early_stopping": early_stopping,
     }
     begun = begin_again(folder, data, changes, sample_weights)
-    run = finish(begun, folder=folder, checkpoint_every=checkpoint_every, progress=progress)
+    run = finish(begun, folder=folder, checkpoint_every=checkpoint_every, progress=progress, callbacks=callbacks)
     return _with_suspicion(run, progress)
 
 
+@in_its_precision
 def finish(
     prepared: Trained,
     *,
@@ -480,6 +503,7 @@ def finish(
     overwrite: bool = False,
     checkpoint_every: float = 10.0,
     progress: bool = True,
+    callbacks: Sequence[Callback] = (),
 ) -> Run:
     """Train to the end, ask the doctor what it suspects, write the page.
 
@@ -489,10 +513,16 @@ def finish(
         overwrite: as for `train`.
         checkpoint_every: as for `train`.
         progress: as for `train`.
+        callbacks: as for `train`.
     """
     try:
         trained = fit(
-            prepared, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress
+            Run.of(prepared),
+            folder=folder,
+            overwrite=overwrite,
+            checkpoint_every=checkpoint_every,
+            progress=progress,
+            callbacks=callbacks,
         )
     except TrainingDiverged:
         if folder is not None:
@@ -514,6 +544,7 @@ def _with_suspicion(run: Run, progress: bool) -> Run:
     return run
 
 
+@in_its_precision
 def _write_page(trained: Trained) -> None:
     assert trained.folder is not None
     files = RunFolder(trained.folder)

@@ -52,6 +52,7 @@ class Embedding(Layer):
     Source: Bengio, Ducharme, Vincent & Jauvin, A neural probabilistic language model, 2003.
     """
 
+    precise = True
     formula = "W[x]"
 
     @property

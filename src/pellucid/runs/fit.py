@@ -3,7 +3,7 @@
 import sys
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -15,10 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.errors import DoctorWarning, InvalidValue, StorageError, TrainingDiverged, UnknownName
+from pellucid.core.precision import double_precision, in_its_precision
 from pellucid.core.xla import keep_compiled_programs
 from pellucid.data import Dataset, SentencePairs, generation, make_dataset, reconstruction
 from pellucid.data.targets import TASKS
 from pellucid.optimizers import as_optimizer
+from pellucid.runs.callbacks import Callback, Callbacks, Keep
 from pellucid.runs.checkpoint import save_training
 from pellucid.runs.experiment import Experiment, open_data
 from pellucid.runs.facts import DataFacts, under
@@ -45,6 +47,7 @@ from pellucid.training import (
 )
 
 
+@in_its_precision
 def begin(plan: Plan) -> Trained:
     """Prepare a training: everything but its first step.
 
@@ -101,6 +104,7 @@ def fit(
     overwrite: bool = False,
     checkpoint_every: float = 10.0,
     progress: bool = True,
+    callbacks: Sequence[Callback] = (),
 ) -> Trained:
     """Train from the current step to the end, or to Ctrl-C, and save the result.
 
@@ -110,6 +114,7 @@ def fit(
         overwrite: replace the run that ``folder`` holds already.
         checkpoint_every: seconds between checkpoints.
         progress: show the progress on stderr.
+        callbacks: called between the calls of the program; see `pellucid.runs.callbacks`.
 
     Returns:
         The record of the training; its metrics are of the held-out rows.
@@ -121,6 +126,12 @@ def fit(
     training, experiment = prepared.training, prepared.experiment
     assert training is not None
     files = None if folder is None else RunFolder(folder)
+
+    def record(stopped: str) -> Trained:
+        record = type(prepared).of_training(training, experiment, prepared.data, prepared.facts, stopped)
+        return replace(record, notes=prepared.notes, resumed=prepared.resumed, initial=prepared.initial)
+
+    called = Callbacks(callbacks, training, lambda: record("interrupted"), Keep(score_held_out, save))
     # Only now, with all settings checked, is anything written: a wrong setting costs no earlier run.
     if files is not None:
         if prepared.folder is None:
@@ -134,16 +145,16 @@ def fit(
         for text in _remarks(prepared):
             print(text, file=sys.stderr)
 
-    def record(stopped: str) -> Trained:
-        record = type(prepared).of_training(training, experiment, prepared.data, prepared.facts, stopped)
-        return replace(record, notes=prepared.notes, resumed=prepared.resumed, initial=prepared.initial)
-
     began = time.perf_counter()
     try:
-        stopped = run(training, experiment, files, every=checkpoint_every, progress=progress)
+        stopped = run(training, experiment, files, every=checkpoint_every, progress=progress, callbacks=called)
     except TrainingDiverged as error:
         if files is not None:  # so that it can be diagnosed
             save(replace(record("diverged"), notes=replace(prepared.notes, failure=str(error))), files)
+        raise
+    except Exception as error:
+        if files is not None:
+            error.add_note(f"What was trained until then is saved: resume({str(files.path)!r}).")
         raise
     trained = record(stopped)
     trained.seconds = time.perf_counter() - began
@@ -157,18 +168,30 @@ def fit(
 
 
 def run(
-    training: Training, experiment: Experiment, files: RunFolder | None, *, every: float = 10.0, progress: bool = True
+    training: Training,
+    experiment: Experiment,
+    files: RunFolder | None,
+    *,
+    every: float = 10.0,
+    progress: bool = True,
+    callbacks: Callbacks | None = None,
 ) -> str:
-    """Train to the end, or to Ctrl-C, and return which; the last state is kept either way."""
+    """Train to the end, to Ctrl-C or until a callback stops, and return which; the last state is kept in any case."""
     epochs, optimizers = experiment.epochs, optimizers_of(experiment)
     watched = "validation" if not experiment.adversarial and experiment.decides else "held_out"
     report = ProgressReport(training.history, epochs, training.steps_per_epoch, watched)
     saved_at = time.monotonic()
     try:
         with Interrupt() as interrupt, report if progress else nullcontext():
+            if callbacks is not None:
+                callbacks.catch_up()
             for now in training.run(epochs):
                 if progress:
                     report.show(now)
+                if callbacks is not None:
+                    callbacks.call()
+                    if callbacks.stopped:
+                        break
                 if interrupt.asked:
                     return "interrupted"
                 if files is not None and time.monotonic() - saved_at >= every:
@@ -177,6 +200,10 @@ def run(
     finally:
         if files is not None:
             save_training(training, files, optimizers)
+    if callbacks is not None:
+        callbacks.end()
+        if callbacks.stopped:
+            return "callback"
     return "epochs" if training.history.epochs_made >= epochs else "early"
 
 
@@ -236,7 +263,7 @@ def _warn_if_not_finite(trained: Trained, outputs: np.ndarray) -> None:
         f"{trained.not_finite}: {cause}. Compare that row with the training rows: a value far outside of theirs "
         "overflows.",
         DoctorWarning,
-        stacklevel=4,
+        stacklevel=5,
     )
 
 
@@ -273,9 +300,14 @@ def load(folder: str | Path) -> Trained:
     keep_compiled_programs()
     files = RunFolder(folder)
     experiment = Experiment.from_dict(files.read_experiment())
+    with double_precision(experiment.precision == "float64"):
+        return _load(files, experiment)
+
+
+def _load(files: RunFolder, experiment: Experiment) -> Trained:
     arrays = files.read_weights()
     if arrays is None:
-        raise StorageError(f"the run {folder} has not ended: it has no weights yet. Resume it first.")
+        raise StorageError(f"the run {files.path} has not ended: it has no weights yet. Resume it first.")
     manifest = files.read_json("manifest.json")
     facts = DataFacts.from_dict(manifest["data"], arrays)
     networks = networks_of(experiment)
@@ -307,6 +339,7 @@ def load(folder: str | Path) -> Trained:
         files.path,
         row_weights=arrays.get("row_weights"),
         resumed=tuple(manifest.get("resumed", ())),
+        changes=tuple(manifest.get("changes", ())),
         notes=notes_of(files),
         initial=kept_weights(files, experiment),
     )
@@ -317,6 +350,7 @@ def notes_of(files: RunFolder) -> Notes:
     return Notes.from_dict(files.read_json("notes.json") if files.has("notes.json") else {})
 
 
+@in_its_precision
 def training_again(trained: Trained, data: Dataset | None = None) -> Training:
     """Rebuild the training of a loaded run at its beginning, with its rows and weights.
 

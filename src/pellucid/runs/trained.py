@@ -12,6 +12,7 @@ import numpy as np
 
 from pellucid.architectures.gan import GAN
 from pellucid.core.errors import DataError, DataWarning, InvalidValue, StorageError
+from pellucid.core.precision import double_precision, in_its_precision
 from pellucid.data import Dataset, Part
 from pellucid.data.arrays import as_weights
 from pellucid.data.encoding import as_array, as_float32
@@ -46,13 +47,14 @@ class Trained:
         layer_state: what the layers carry, such as running means.
         history: per step, per epoch and per layer, as tables. Of a GAN, ``loss`` is the critic's, without its penalty.
         result: loss and metric on the held-out rows; of a GAN, both losses in the last epoch.
-        stopped: why it ended: ``"epochs"``, ``"early"``, ``"interrupted"`` or ``"diverged"``.
+        stopped: why it ended: ``"epochs"``, ``"early"``, ``"callback"``, ``"interrupted"`` or ``"diverged"``.
         folder: where it was saved; None if it was not.
         training: the training itself; None for a run that was loaded.
         data: what it was trained on; None for a run that was loaded.
         held_out_outputs: the outputs for its held-out rows, kept where a page needs them again.
         row_weights: what each training row weighed, of a run that was loaded; None where all weighed the same.
         resumed: where settings changed when it was resumed: epoch, step, and what each was before and after.
+        changes: what callbacks changed on the way, or that one ended it: epoch, step, callback, setting, before, after.
         notes: what was reported of it: choices, problems before its first step, what the doctor suspects.
         seconds: of training, where many were trained together an even part.
         initial: the arrays that layers started from, by layer; None where all were initialised.
@@ -72,6 +74,7 @@ class Trained:
     held_out_outputs: np.ndarray | None = field(default=None, repr=False)
     row_weights: np.ndarray | None = field(default=None, repr=False)
     resumed: tuple[dict[str, Any], ...] = ()
+    changes: tuple[dict[str, Any], ...] = ()
     notes: Notes = Notes()
     seconds: float | None = None
     initial: StartingWeights | None = field(default=None, repr=False)
@@ -94,6 +97,7 @@ class Trained:
             stopped=stopped,
             training=training,
             data=data,
+            changes=tuple(training.changes),
         )
 
     @property
@@ -153,7 +157,8 @@ class Trained:
     def manifest(self) -> dict[str, Any]:
         """Contents of ``manifest.json`` beside the versions: the data, and all that repeating needs."""
         again = {"resumed": list(self.resumed)} if self.resumed else {}
-        return {"data": self.facts.to_dict(), "seed": self.experiment.seed, **again}
+        by_callbacks = {"changes": list(self.changes)} if self.changes else {}
+        return {"data": self.facts.to_dict(), "seed": self.experiment.seed, **again, **by_callbacks}
 
     @property
     def best_epoch(self) -> int | None:
@@ -175,6 +180,7 @@ class Trained:
         states = {} if self.training is None or self.training.snapshots is None else self.training.snapshots.taken
         return Snapshots(tuple(states), states.__getitem__, self._template)
 
+    @in_its_precision
     def _template(self, step: int) -> TrainingState:
         """A state of the shapes that the training had at a step, before which it may have had another optimiser."""
         changes = [
@@ -261,8 +267,9 @@ class Trained:
             ShapeError: examples of another shape.
         """
         x = self.as_inputs(x, unknown)
-        scaling = scaling_of(self.facts.preprocessing)
-        outputs = outputs_of(self.network, self.params, self.layer_state, x, scaling)
+        with double_precision(self.network.precision == "float64"):
+            scaling = scaling_of(self.facts.preprocessing, dtype=self.network.dtype)
+            outputs = outputs_of(self.network, self.params, self.layer_state, x, scaling)
         return self.facts.target_preprocessing.invert_numpy(outputs)
 
     def predict(self, x: Any, unknown: bool = False) -> np.ndarray:
@@ -332,6 +339,7 @@ class Trained:
         """
         return self.metrics_of(self.outputs(part.x), part, metrics)
 
+    @in_its_precision
     def metrics_of(self, outputs: np.ndarray, part: Part, metrics: Sequence[Any] | None = None) -> dict[str, float]:
         """Measure loss and metrics of outputs, the network's or any others, for the rows of a part.
 
@@ -348,7 +356,7 @@ class Trained:
         in_own_units = outputs, target
         if not self.facts.target_preprocessing.is_identity:
             outputs, target = map(self.facts.target_preprocessing.apply_numpy, (outputs, target))
-        scaling = scaling_of(self.facts.preprocessing, self.facts.target_preprocessing)
+        scaling = scaling_of(self.facts.preprocessing, self.facts.target_preprocessing, dtype=self.network.dtype)
         mask = self._mask(part.x)
         loss, metric = loss_and_metric(self.program, scaling, outputs, target, mask)
         measured = {
@@ -379,7 +387,8 @@ class Trained:
         """The real steps of the outputs for stored rows, where the network answers at each step of padded sequences."""
         if not declares_padding(self.network):
             return None
-        mask = output_mask(self.network, self.params, self.layer_state, scaling_of(self.facts.preprocessing), x)
+        scaling = scaling_of(self.facts.preprocessing, dtype=self.network.dtype)
+        mask = output_mask(self.network, self.params, self.layer_state, scaling, x)
         return None if mask is None else np.asarray(mask)
 
     def __repr__(self) -> str:
@@ -404,6 +413,7 @@ class Trained:
             "early": ", stopped early: the loss on the validation part no longer fell",
             "interrupted": ", interrupted",
             "diverged": ", diverged: the loss became NaN or infinite",
+            "callback": f", stopped by a callback: {self.changes[-1].get('stop')}" if self.changes else "",
         }
         best = "" if self.best_epoch is None else f"; weights of the best epoch kept, number {self.best_epoch}"
         return f"{self.history.epochs_made} of {self.experiment.epochs} epochs{ends[self.stopped]}{best}"

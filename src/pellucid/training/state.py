@@ -57,15 +57,7 @@ def initial_state(
 ) -> TrainingState:
     """The state before the first step, initialised from ``seed``.
 
-    Args:
-        network: the network.
-        optimizer: its optimiser.
-        regularizer: the penalty on its weights.
-        input_shape: the shape of one example.
-        seed: of the weights and of the training.
-        recorder: what is recorded.
-        average: decay of the weights' moving average.
-        given: arrays by layer that are not initialised but as they are given.
+    ``average`` is the decay of the weights' average; the arrays by layer that are ``given`` are taken as such.
     """
     unknown = set(regularizer.layers or ()) - set(network.names) if regularizer is not None else set()
     if unknown:
@@ -100,7 +92,12 @@ def _initial_state(
     if regularizer is not None and isinstance(optimizer, FromOptax):
         _check_rate(regularizer, optimizer, optimizer_state)
     return TrainingState(
-        params, layer_state, optimizer_state, as_arrays(regularizer), jnp.zeros((), jnp.int32), training_key
+        params,
+        layer_state,
+        optimizer_state,
+        as_arrays(regularizer, network.dtype),
+        jnp.zeros((), jnp.int32),
+        training_key,
     )
 
 
