@@ -14,6 +14,7 @@ from . import optimizers as optimizers
 from . import regularizers as regularizers
 from . import schedules as schedules
 from . import textbook as textbook
+from . import weights as weights
 from .api import Comparison as Comparison
 from .api import CrossValidation as CrossValidation
 from .api import Run as Run

@@ -112,7 +112,7 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     initial: Annotated[
         Any,
         Setting(
-            "Weights that layers start from, matched by name and shape: a run or its folder, arrays by layer, weights "
+            "Weights that layers start from, matched by name and shape: a run or its folder, arrays by layer, a model "
             "of PyTorch or Keras.",
             program=_SUPERVISED,
             kind="path",
