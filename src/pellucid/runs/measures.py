@@ -158,6 +158,8 @@ def _answers(
     mask: np.ndarray | None,
 ) -> Answers:
     y, weights = target if facts.task == "reconstruction" else part.y, part.weights
+    if facts.task == "multiclass" and outputs.ndim == 2:
+        y = part.labels
     if facts.task == "multiclass" and outputs.ndim > 2:  # each step is a row
         steps = y.shape[1:]
         weights = np.repeat(np.ones(len(y)) if weights is None else weights, int(np.prod(steps)))
@@ -178,5 +180,7 @@ def by_output(
         return {}
     names = facts.targets or facts.classes or tuple(f"output {i + 1}" for i in range(outputs.shape[1]))
     each = metric.value(jnp.asarray(outputs).reshape(-1, 1), jnp.asarray(target).reshape(-1, 1))
-    means = np.average(np.asarray(each, np.float64).reshape(outputs.shape), axis=0, weights=weights)
-    return dict(zip(names, means.tolist(), strict=True))
+    counted = ~np.isnan(target) * (np.ones(len(target)) if weights is None else weights)[:, None]
+    sums = (np.where(counted > 0, np.asarray(each, np.float64).reshape(outputs.shape), 0) * counted).sum(axis=0)
+    with np.errstate(invalid="ignore"):  # an output without a known target has no metric
+        return dict(zip(names, (sums / counted.sum(axis=0)).tolist(), strict=True))
