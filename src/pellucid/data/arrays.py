@@ -189,8 +189,8 @@ class Dataset:
             column, names = int(empty.argmax()), self.targets or self.classes
             what = names[column] if names else f"target {column + 1}"
             raise DataError(
-                f"no training row of {self.name!r} has a value of {what}, so there is nothing to learn it from. Leave it "
-                "out."
+                f"no training row of {self.name!r} has a value of {what}, so there is nothing to learn it from. Leave "
+                "it out."
             )
 
     def refit(self, train: Part, held_out: Part | None) -> Self:

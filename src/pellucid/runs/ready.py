@@ -186,13 +186,13 @@ def _supervised(
     program = program_of(experiment, network, len(train_part))
     assert isinstance(program, Supervised)
     check_step_metric(program.metric)
+    check_metrics(built(experiment.metrics), network, loss, data)
     for pattern, factor in (experiment.learning_rate_multipliers or {}).items():
         require(factor, POSITIVE, f"learning_rate_multipliers[{pattern!r}]")
         matching(pattern, trained_layers(network, data.input_shape), "learning_rate_multipliers")
     if data.task != "translation":
         check_output(network, summary_of(network, data.input_shape).rows[-1].output_shape, loss, data)
         check_loss(network, loss, data)
-        check_metrics(built(experiment.metrics), network, loss, data)
     return Ready(
         program,
         data,
