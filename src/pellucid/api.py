@@ -11,6 +11,7 @@ import numpy as np
 
 from pellucid.architectures.gan import GAN
 from pellucid.core.errors import TrainingDiverged
+from pellucid.core.precision import in_its_precision
 from pellucid.core.types import Specification
 from pellucid.data import Dataset
 from pellucid.data.folds import Splitter
@@ -187,30 +188,37 @@ class Run(Trained):
             RunFolder(self.folder).write_verdict(name, content, **beside)
             _write_page(self)
 
+    @in_its_precision
     def sample(self, count: int, seed: int = 0) -> np.ndarray:
         """Generate examples by a GAN, in the units of the data; see `pellucid.runs.samples.sample`."""
         return samples.sample(self, count, seed)
 
+    @in_its_precision
     def score(self, x: Any) -> np.ndarray:
         """Score examples by a GAN's critic, shape (rows,): higher for more real."""
         return samples.score(self, x)
 
+    @in_its_precision
     def encode(self, x: Any) -> np.ndarray:
         """Compute an autoencoder's codes of examples, shape (rows, code)."""
         return codes.encode(self, x)
 
+    @in_its_precision
     def decode(self, code: Any) -> np.ndarray:
         """Compute the examples that an autoencoder's codes stand for, in the units of the data."""
         return codes.decode(self, code)
 
+    @in_its_precision
     def reconstruction_errors(self, x: Any) -> np.ndarray:
         """Compute an autoencoder's mean squared error of each example: high for unusual ones."""
         return codes.reconstruction_errors(self, x)
 
+    @in_its_precision
     def translate(self, sentences: Sequence[str]) -> list[str]:
         """Translate sentences by a translator, word by word the likeliest."""
         return translation.translate(self, sentences)
 
+    @in_its_precision
     def align(self, sentence: str) -> Alignment:
         """Compute the attention weights of one translation."""
         return translation.align(self, sentence)
@@ -487,6 +495,7 @@ def resume(
     return _with_suspicion(run, progress)
 
 
+@in_its_precision
 def finish(
     prepared: Trained,
     *,
@@ -535,6 +544,7 @@ def _with_suspicion(run: Run, progress: bool) -> Run:
     return run
 
 
+@in_its_precision
 def _write_page(trained: Trained) -> None:
     assert trained.folder is not None
     files = RunFolder(trained.folder)

@@ -17,6 +17,7 @@ import tomli_w
 
 from pellucid.core.constraints import WholeNumber, require
 from pellucid.core.errors import DataError, InvalidValue, TrainingDiverged
+from pellucid.core.precision import in_its_precision
 from pellucid.data import Dataset
 from pellucid.data.targets import UNTARGETED
 from pellucid.doctor.adversarial import coverage_of
@@ -143,6 +144,7 @@ class Proof:
         return f"<Proof: {best}; {self.trainings} trainings>"
 
 
+@in_its_precision
 def prove(
     run: Trained,
     data: Dataset | None = None,

@@ -176,6 +176,7 @@ def _explain(run: Trained, example: Example, neuron: str | None, weight: str | N
     network, own = run.networks[player], (run.params, run.layer_state)
     params, state = (tree[player] for tree in own) if player else own
     with jax.enable_x64(True):
+        network = network.in_precision("float64")
         x = tuple(_scaled(run.facts.preprocessing, raw) for raw in example.raw)
         loss, target = _loss_and_target(run, example, x[0])
         passes = trace(network, loss, double(params), double(state), x, target)
@@ -275,7 +276,8 @@ def _facts(run: Trained, example: Example, passes: Trace) -> Facts:
     scaling = facts.preprocessing if facts.task == "reconstruction" else facts.target_preprocessing
     if facts.task in ("regression", "reconstruction"):
         prediction, target = scaling.invert_numpy(prediction), scaling.invert_numpy(target)
-    weights = "the weights as they are written" if example.by_hand else "the trained float32 weights"
+    dtype = run.networks["critic" if run.adversarial else ""].dtype
+    weights = "the weights as they are written" if example.by_hand else f"the trained {dtype} weights"
     remarks = [f"Computed in float64 from {weights}, in prediction mode, as a batch of one."]
     scaled = describe_targets(facts.target_preprocessing)
     if scaled:

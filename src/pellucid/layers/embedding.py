@@ -51,6 +51,7 @@ class Embedding(Layer):
     Source: Bengio, Ducharme, Vincent & Jauvin, A neural probabilistic language model, 2003.
     """
 
+    precise = True
     formula = "W[x]"
     example = {"vocabulary": 5, "units": 3, "mask_zero": True}, (4,)
 

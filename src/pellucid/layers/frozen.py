@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from pellucid.core.errors import InvalidValue
+from pellucid.core.precision import cast
 from pellucid.core.registry import describe
 from pellucid.core.types import Array, Cache, Key, Params, Shape, Specification, State
 from pellucid.layers.layer import AnyKey, Layer, Units, Wrapper, layers, specified
@@ -64,7 +65,7 @@ class Frozen(Wrapper):
     def forward(
         self, params: Params, state: State, x: Any, *, key: AnyKey = None, training: bool = False, **mask: Any
     ) -> tuple[Units, State, Cache]:
-        own = state["params"]
+        own = cast(state["params"], x.dtype)
         y, _, cache = layers.build(self.layer).forward(own, state["state"], x, key=key, training=False, **mask)
         return y, state, (own, cache)
 

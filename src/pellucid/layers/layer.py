@@ -99,6 +99,9 @@ class Layer(ABC):
     """True where ``backward`` takes a surrogate gradient in place of the derivative (spikes)."""
     in_prediction: ClassVar[str | None] = None
     """A sentence on how prediction differs from training; None where it does not."""
+    precise: ClassVar[bool] = False
+    """True where the layer computes in float32 in a training whose layers compute in bfloat16: it adds up, takes
+    exponentials or reads whole numbers, of which bfloat16 holds few."""
     formula: ClassVar[str | None] = None
     """The forward pass in prediction, in one line."""
     example: ClassVar[tuple[Mapping[str, Any], Any]] = ({}, (4,))
@@ -154,7 +157,7 @@ class Layer(ABC):
 
 WRAPPED = (
     *("inputs", "input_axes", "masks", "takes_mask", "mask_value", "vocabulary"),
-    *("rearranges", "linear", "output_range", "surrogate", "in_prediction"),
+    *("rearranges", "linear", "output_range", "surrogate", "in_prediction", "precise"),
 )
 """Attributes that a wrapper takes from its layer."""
 

@@ -53,6 +53,7 @@ class BatchNorm(Layer):
     shift, 2015.
     """
 
+    precise = True
     depends_on_batch: ClassVar[bool] = True
     masks = "passes"
     takes_mask = True
@@ -147,6 +148,7 @@ class LayerNorm(Layer):
     Source: Ba, Kiros, Hinton, Layer normalization, 2016.
     """
 
+    precise = True
     masks = "passes"
     formula = "γ·(x − μ)/√(σ² + ε) + β"
     example = {}, (3, 4)

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 
 from pellucid.core.constraints import Interval, OneOf, WholeNumber, constrained
 from pellucid.core.errors import InvalidValue, ShapeError
+from pellucid.core.precision import cast, wide
 from pellucid.core.registry import describe
 from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, Specification, State
 from pellucid.functions.activations import Activation, activations
@@ -107,8 +108,13 @@ class Recurrent(Layer):
         """Scan `step` from the first time to the last; every gate and state at every time, by name."""
         z = _rows(xs) @ params["weights"]
         z = (z + jnp.broadcast_to(params["biases"], z.shape)).reshape(*xs.shape[:2], -1)
-        start = (jnp.zeros((xs.shape[1], self.units), xs.dtype),) * self.carried
-        return jax.lax.scan(partial(self.step, params), start, (z, real))[1]
+        start = (wide(jnp.zeros((xs.shape[1], self.units), xs.dtype)),) * self.carried
+
+        def step(carry: Any, arrays: Any) -> tuple[Any, dict[str, Array]]:
+            carry, cached = self.step(params, carry, wide(arrays))
+            return carry, cast(cached, xs.dtype)
+
+        return jax.lax.scan(step, start, (z, real))[1]
 
     @abstractmethod
     def step(self, params: Params, carry: Any, arrays: Any) -> tuple[Any, dict[str, Array]]:
@@ -132,6 +138,11 @@ class Recurrent(Layer):
         }
 
 
+def _product(h: Array, weights: Array) -> Array:
+    # In the precision of the weights; the state itself is kept wide, so that it adds up over many steps.
+    return (h.astype(weights.dtype) @ weights).astype(h.dtype)
+
+
 def _rows(x: Steps) -> Array:
     return x.reshape(-1, x.shape[2])
 
@@ -148,16 +159,21 @@ def _scan_back(
     ``step`` goes from the carry (∂L/∂h, …) and the arrays of one time to the carry one time earlier and what to keep;
     ``carried`` is carried beside ∂L/∂h. ``dy`` is (batch, time, units) or, of the last state alone, (batch, units).
     """
+
+    def at_once(carry: Any, arrays: Any) -> tuple[Any, Any]:
+        carry, kept = step(carry, wide(arrays))
+        return carry, cast(kept, dy.dtype)
+
     if dy.ndim == 2:
-        return jax.lax.scan(step, (dy, *carried), arrays, reverse=True)[1]
+        return jax.lax.scan(at_once, wide((dy, *carried)), arrays, reverse=True)[1]
     dys = dy.swapaxes(0, 1)
     dys = keep(real, dys, jnp.zeros_like(dys))
 
     def add_gradient(carry: Any, arrays: Any) -> tuple[Any, Any]:
         dy, arrays = arrays
-        return step((carry[0] + dy, *carry[1:]), arrays)
+        return at_once((carry[0] + wide(dy), *carry[1:]), arrays)
 
-    return jax.lax.scan(add_gradient, (jnp.zeros_like(dys[0]), *carried), (dys, arrays), reverse=True)[1]
+    return jax.lax.scan(add_gradient, wide((jnp.zeros_like(dys[0]), *carried)), (dys, arrays), reverse=True)[1]
 
 
 @layers.register("rnn")
@@ -213,7 +229,7 @@ class RNN(Recurrent):
 
     def step(self, params: Params, carry: Any, arrays: Any) -> tuple[Any, dict[str, Array]]:
         (h,), (z, real) = carry, arrays
-        z = z + h @ params["recurrent"]
+        z = z + _product(h, params["recurrent"])
         a = activations.build(self.activation).value(z)
         h = keep(real, a, h)
         return (h,), {"z": z, "a": a, "state": h}
@@ -228,7 +244,7 @@ class RNN(Recurrent):
         def step(carry: Any, arrays: Any) -> tuple[Any, Any]:
             (dh,), (z, a, real) = carry, arrays
             dz = function.backward(z, a, keep(real, dh, jnp.zeros_like(dh)))
-            return (keep(real, dz @ transposed, dh),), dz
+            return (keep(real, _product(dz, transposed), dh),), dz
 
         dz = _scan_back(step, dy, cache["real"], (cache["z"], cache["a"], cache["real"]))
         return dz, self._gradients(cache, dz, dz)
@@ -302,7 +318,7 @@ class LSTM(Recurrent):
 
     def step(self, params: Params, carry: Any, arrays: Any) -> tuple[Any, dict[str, Array]]:
         (h, c), (z, real) = carry, arrays
-        i, f, g, o = jnp.split(z + h @ params["recurrent"], 4, axis=1)
+        i, f, g, o = jnp.split(z + _product(h, params["recurrent"]), 4, axis=1)
         i, f, g, o = jax.nn.sigmoid(i), jax.nn.sigmoid(f), jnp.tanh(g), jax.nn.sigmoid(o)
         new_c = f * c + i * g
         h, c = keep(real, o * jnp.tanh(new_c), h), keep(real, new_c, c)
@@ -324,7 +340,7 @@ class LSTM(Recurrent):
             real_dh, later_dc = keep(real, dh, jnp.zeros_like(dh)), dc
             dc = keep(real, dc, jnp.zeros_like(dc)) + real_dh * by_c
             dz = by_gate * jnp.concatenate([dc, dc, dc, real_dh], axis=1)
-            return (keep(real, dz @ transposed, dh), keep(real, dc * f, later_dc)), dz
+            return (keep(real, _product(dz, transposed), dh), keep(real, dc * f, later_dc)), dz
 
         dz = _scan_back(step, dy, cache["real"], factors, jnp.zeros_like(cache["cell"][0]))
         return dz, self._gradients(cache, dz, dz)
@@ -381,8 +397,8 @@ class GRU(Recurrent):
 
     def step(self, params: Params, carry: Any, arrays: Any) -> tuple[Any, dict[str, Array]]:
         (h,), (z, real) = carry, arrays
-        s = h @ params["recurrent"]
-        s = s + jnp.broadcast_to(params["recurrent_biases"], s.shape)
+        s = _product(h, params["recurrent"])
+        s = s + jnp.broadcast_to(wide(params["recurrent_biases"]), s.shape)
         (z_r, z_u, z_n), (s_r, s_u, s_n) = jnp.split(z, 3, axis=1), jnp.split(s, 3, axis=1)
         r, u = jax.nn.sigmoid(z_r + s_r), jax.nn.sigmoid(z_u + s_u)
         n = jnp.tanh(z_n + r * s_n)
@@ -400,7 +416,7 @@ class GRU(Recurrent):
             (dh,), (by_r, by_u, by_s, u, real) = carry, factors
             real_dh = keep(real, dh, jnp.zeros_like(dh))
             ds = jnp.concatenate([real_dh * by_r, real_dh * by_u, real_dh * by_s], axis=1)
-            return (keep(real, dh * u + ds @ transposed, dh),), (ds, real_dh)
+            return (keep(real, dh * u + _product(ds, transposed), dh),), (ds, real_dh)
 
         factors = (by_r, by_u, by_n * r, u, cache["real"])
         ds, dh = _scan_back(step, dy, cache["real"], factors)

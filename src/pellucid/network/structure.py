@@ -29,6 +29,8 @@ class Structure:
     """Inputs of each layer: names of inputs or of layers before it."""
     outputs: tuple[str, ...]
     """The names of the layers whose outputs are the predictions."""
+    precision: str = "float32"
+    """Of the computation: ``"float64"`` has parameters in float64 too, ``"bfloat16"`` has them in float32."""
 
 
 def chain(specifications: Sequence[Any]) -> Structure:

@@ -33,7 +33,9 @@ if TYPE_CHECKING:  # ``--help`` shows the settings and imports neither jax nor n
 
 ScalingChoice: TypeAlias = Literal["auto", "standardise", "min_max", "none"]
 TargetScalingChoice: TypeAlias = Literal["auto", "standardise", "min_max", "log", "none"]
+Precision: TypeAlias = Literal["float32", "bfloat16", "float64"]
 CHOICES, TARGET_CHOICES = get_args(ScalingChoice), get_args(TargetScalingChoice)
+PRECISIONS = get_args(Precision)
 RECORD = ("activations", "gradients", "updates", "weights")
 """Measurements of the layers by default."""
 SEEDS = WholeNumber(0, 2**32 - 1)
@@ -132,6 +134,14 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             by_recipe="by the rows, 16 to 256; 32 with a number of epochs",
         ),
     ] = 32
+    precision: Annotated[
+        Precision,
+        Setting(
+            'Of the computation: "bfloat16" for layers in 16 bits with weights in float32, made for GPU and TPU; '
+            '"float64" for study.',
+            OneOf(PRECISIONS),
+        ),
+    ] = "float32"
     accumulate: Annotated[
         int, Setting("Batches whose gradients are added up for one update.", WholeNumber(1), _SUPERVISED)
     ] = 1
@@ -318,6 +328,7 @@ class Settings(TypedDict, total=False):
     initial: Any
     epochs: int
     batch_size: int | Literal["all"] | None
+    precision: Precision
     accumulate: int
     shuffle: bool
     seed: int

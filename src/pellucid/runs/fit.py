@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.errors import DoctorWarning, InvalidValue, StorageError, TrainingDiverged, UnknownName
+from pellucid.core.precision import double_precision, in_its_precision
 from pellucid.core.xla import keep_compiled_programs
 from pellucid.data import Dataset, SentencePairs, generation, make_dataset, reconstruction
 from pellucid.data.targets import TASKS
@@ -46,6 +47,7 @@ from pellucid.training import (
 )
 
 
+@in_its_precision
 def begin(plan: Plan) -> Trained:
     """Prepare a training: everything but its first step.
 
@@ -261,7 +263,7 @@ def _warn_if_not_finite(trained: Trained, outputs: np.ndarray) -> None:
         f"{trained.not_finite}: {cause}. Compare that row with the training rows: a value far outside of theirs "
         "overflows.",
         DoctorWarning,
-        stacklevel=4,
+        stacklevel=5,
     )
 
 
@@ -298,9 +300,14 @@ def load(folder: str | Path) -> Trained:
     keep_compiled_programs()
     files = RunFolder(folder)
     experiment = Experiment.from_dict(files.read_experiment())
+    with double_precision(experiment.precision == "float64"):
+        return _load(files, experiment)
+
+
+def _load(files: RunFolder, experiment: Experiment) -> Trained:
     arrays = files.read_weights()
     if arrays is None:
-        raise StorageError(f"the run {folder} has not ended: it has no weights yet. Resume it first.")
+        raise StorageError(f"the run {files.path} has not ended: it has no weights yet. Resume it first.")
     manifest = files.read_json("manifest.json")
     facts = DataFacts.from_dict(manifest["data"], arrays)
     networks = networks_of(experiment)
@@ -343,6 +350,7 @@ def notes_of(files: RunFolder) -> Notes:
     return Notes.from_dict(files.read_json("notes.json") if files.has("notes.json") else {})
 
 
+@in_its_precision
 def training_again(trained: Trained, data: Dataset | None = None) -> Training:
     """Rebuild the training of a loaded run at its beginning, with its rows and weights.
 

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pellucid.core.errors import InvalidValue, TrainingDiverged
+from pellucid.core.precision import double_precision
 from pellucid.core.xla import keep_compiled_programs
 from pellucid.data import Dataset
 from pellucid.functions.initializers import Initializer, initializers
@@ -112,7 +113,8 @@ def many(
         for method, indices in _grouped(members):
             group = [members[i] for i in indices]
             began = time.perf_counter()
-            records = method(group, advance)
+            with double_precision(group[0].experiment.precision == "float64"):
+                records = method(group, advance)
             for record in records:
                 record.seconds = (time.perf_counter() - began) / len(group)
             trained |= zip(indices, records, strict=True)
@@ -134,9 +136,10 @@ def _members(
         key = (msgspec.json.encode(settings), id(data), id(network), id(optimizer), id(initial))
         ready = known.get(key)
         if ready is None or ready.decides:
-            ready = make_ready(experiment, data, network, optimizer, initial)
-            if isinstance(ready.program, Supervised) and is_custom(ready.program.loss):
-                check_own_loss(ready.training(ready.initial_state(experiment.seed)))
+            with double_precision(experiment.precision == "float64"):
+                ready = make_ready(experiment, data, network, optimizer, initial)
+                if isinstance(ready.program, Supervised) and is_custom(ready.program.loss):
+                    check_own_loss(ready.training(ready.initial_state(experiment.seed)))
             if not ready.decides and isinstance(ready.program, Supervised):
                 # The rows of one dataset once, not once a setting.
                 alike = (
@@ -315,7 +318,8 @@ def _initialise(
 
 
 def _with_numbers(state: TrainingState, ready: Ready) -> TrainingState:
-    as_numbers = partial(jax.tree.map, lambda number: np.asarray(number, np.float32))
+    dtype = ready.network.dtype
+    as_numbers = partial(jax.tree.map, lambda number: np.asarray(number, dtype))
     optimizer = state.optimizer._replace(rule=as_numbers(ready.optimizer))
     average = state.average and state.average._replace(decay=np.asarray(ready.average_weights, np.float32))
     return state._replace(optimizer=optimizer, regularizer=as_numbers(ready.regularizer), average=average)

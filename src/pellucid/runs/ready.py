@@ -151,7 +151,9 @@ def program_of(experiment: Experiment, network: Network | GAN, rows: int) -> Sup
     size = experiment.rows_of_step(rows)
     if isinstance(network, GAN):
         steps = experiment.critic_steps or 1
-        return Adversarial(network.generator, network.critic, network.latent, experiment.loss, size, steps, recorder)
+        generator, critic = (net.in_precision(experiment.precision) for net in (network.generator, network.critic))
+        return Adversarial(generator, critic, network.latent, experiment.loss, size, steps, recorder)
+    network = network.in_precision(experiment.precision)
     loss = losses.build(experiment.loss)
     metric, factors = metrics.build(experiment.metric).beside(loss), experiment.learning_rate_multipliers
     return Supervised(
@@ -198,7 +200,7 @@ def _supervised(
         data,
         {"optimizer": optimizer},
         None if experiment.regularizer is None else regularizers.build(experiment.regularizer),
-        scaling_of(data.preprocessing, data.target_preprocessing),
+        scaling_of(data.preprocessing, data.target_preprocessing, dtype=program.dtype),
         _rows(train_part, _weights(train_part, experiment.class_weights, data), loss, data),
         None if monitor is None else _rows(monitor, _known_weights(monitor), loss, data),
         experiment.stopping,
@@ -228,7 +230,7 @@ def _adversarial(experiment: Experiment, data: Dataset, networks: GAN, optimizer
         data,
         {"optimizer/generator": optimizer, "optimizer/critic": optimizer if critic is None else as_optimizer(critic)},
         None if constraint is None else lipschitz_constraints.build(constraint),
-        scaling_of(data.preprocessing),
+        scaling_of(data.preprocessing, dtype=program.dtype),
         Rows(jax.device_put(data.train.x), None),
         None if data.held_out is None else Rows(jax.device_put(data.held_out.x), None),
     )

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from pellucid.core.errors import InvalidValue, ResumeWarning
+from pellucid.core.precision import double_precision
 from pellucid.core.registry import describe
 from pellucid.core.xla import keep_compiled_programs
 from pellucid.data import Dataset
@@ -83,7 +84,8 @@ def _restored(experiment: Experiment, data: Dataset, optimizer: AnyOptimizer, fi
     initial = kept_weights(files, experiment)
     prepared = begin(Plan(experiment, data, networks_of(experiment), optimizer, initial=initial))
     assert prepared.training is not None
-    restore(prepared.training, files, optimizers_of(experiment))
+    with double_precision(experiment.precision == "float64"):
+        restore(prepared.training, files, optimizers_of(experiment))
     return prepared
 
 

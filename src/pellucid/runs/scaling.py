@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import jax
 import numpy as np
@@ -121,21 +122,26 @@ def _unbounded(network: Network) -> bool:
     return output_range is not None and bool(np.isinf(output_range).all())
 
 
-def scaling_of(preprocessing: Preprocessing, targets: Preprocessing | None = None) -> Scaling:
+def scaling_of(
+    preprocessing: Preprocessing, targets: Preprocessing | None = None, *, dtype: Any = np.float32
+) -> Scaling:
     """Convert a preprocessing to what the program takes.
 
     Args:
         preprocessing: of the inputs.
         targets: of the targets, if they are scaled.
+        dtype: what the inputs are scaled in.
     """
-    # Not jnp.asarray, which compiles a program for each shape.
-    shift, scale = jax.device_put((preprocessing.shift, preprocessing.scale))
-    padding = None if preprocessing.padding is None else jax.device_put(preprocessing.padding)
+
+    def put(array: Any) -> jax.Array:  # not jnp.asarray, which compiles a program for each shape
+        return jax.device_put(np.asarray(array, dtype))
+
+    padding = None if preprocessing.padding is None else put(preprocessing.padding)
+    scaling = Scaling(put(preprocessing.shift), put(preprocessing.scale), padding=padding)
     if targets is None or targets.is_identity:
-        return Scaling(shift, scale, padding=padding)
-    log = jax.device_put(np.ones((), np.float32)) if targets.log else None
-    of_targets = TargetScaling(jax.device_put(targets.shift), jax.device_put(targets.scale), log)
-    return Scaling(shift, scale, of_targets, padding)
+        return scaling
+    log = put(1) if targets.log else None
+    return scaling._replace(targets=TargetScaling(put(targets.shift), put(targets.scale), log))
 
 
 def describe_targets(targets: Preprocessing) -> str | None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from pellucid.architectures.gan import GAN
 from pellucid.core.errors import DataError, DataWarning, InvalidValue, StorageError
+from pellucid.core.precision import double_precision, in_its_precision
 from pellucid.data import Dataset, Part
 from pellucid.data.arrays import as_weights
 from pellucid.data.encoding import as_array, as_float32
@@ -179,6 +180,7 @@ class Trained:
         states = {} if self.training is None or self.training.snapshots is None else self.training.snapshots.taken
         return Snapshots(tuple(states), states.__getitem__, self._template)
 
+    @in_its_precision
     def _template(self, step: int) -> TrainingState:
         """A state of the shapes that the training had at a step, before which it may have had another optimiser."""
         changes = [
@@ -265,8 +267,9 @@ class Trained:
             ShapeError: examples of another shape.
         """
         x = self.as_inputs(x, unknown)
-        scaling = scaling_of(self.facts.preprocessing)
-        outputs = outputs_of(self.network, self.params, self.layer_state, x, scaling)
+        with double_precision(self.network.precision == "float64"):
+            scaling = scaling_of(self.facts.preprocessing, dtype=self.network.dtype)
+            outputs = outputs_of(self.network, self.params, self.layer_state, x, scaling)
         return self.facts.target_preprocessing.invert_numpy(outputs)
 
     def predict(self, x: Any, unknown: bool = False) -> np.ndarray:
@@ -336,6 +339,7 @@ class Trained:
         """
         return self.metrics_of(self.outputs(part.x), part, metrics)
 
+    @in_its_precision
     def metrics_of(self, outputs: np.ndarray, part: Part, metrics: Sequence[Any] | None = None) -> dict[str, float]:
         """Measure loss and metrics of outputs, the network's or any others, for the rows of a part.
 
@@ -352,7 +356,7 @@ class Trained:
         in_own_units = outputs, target
         if not self.facts.target_preprocessing.is_identity:
             outputs, target = map(self.facts.target_preprocessing.apply_numpy, (outputs, target))
-        scaling = scaling_of(self.facts.preprocessing, self.facts.target_preprocessing)
+        scaling = scaling_of(self.facts.preprocessing, self.facts.target_preprocessing, dtype=self.network.dtype)
         mask = self._mask(part.x)
         loss, metric = loss_and_metric(self.program, scaling, outputs, target, mask)
         measured = {
@@ -383,7 +387,8 @@ class Trained:
         """The real steps of the outputs for stored rows, where the network answers at each step of padded sequences."""
         if not declares_padding(self.network):
             return None
-        mask = output_mask(self.network, self.params, self.layer_state, scaling_of(self.facts.preprocessing), x)
+        scaling = scaling_of(self.facts.preprocessing, dtype=self.network.dtype)
+        mask = output_mask(self.network, self.params, self.layer_state, scaling, x)
         return None if mask is None else np.asarray(mask)
 
     def __repr__(self) -> str:

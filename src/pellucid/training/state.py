@@ -92,7 +92,12 @@ def _initial_state(
     if regularizer is not None and isinstance(optimizer, FromOptax):
         _check_rate(regularizer, optimizer, optimizer_state)
     return TrainingState(
-        params, layer_state, optimizer_state, as_arrays(regularizer), jnp.zeros((), jnp.int32), training_key
+        params,
+        layer_state,
+        optimizer_state,
+        as_arrays(regularizer, network.dtype),
+        jnp.zeros((), jnp.int32),
+        training_key,
     )
 
 
