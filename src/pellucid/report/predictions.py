@@ -179,16 +179,12 @@ def _of_labels(data: Dataset, part: Part, outputs: np.ndarray, threshold: float)
         labels = [", ".join(names[i] for i in np.flatnonzero(flags[row])) or "none" for flags in (true, given)]
         return [*labels, int(mistakes[row])]
 
-    exact = percent((mistakes == 0).mean())
-    blank = "" if known.all() else f" {int((~known).sum()):,} labels are not known and not counted."
+    exact, unknown = percent((mistakes == 0).mean()), int((~known).sum())
+    summary = f"All labels are right for {exact} of the {len(part):,} held-out rows."
+    if unknown:
+        summary = f"All known labels{summary.removeprefix('All labels')} {unknown:,} labels are not known."
     return [
-        Section(
-            "Predictions",
-            f"All known labels are right for {exact} of the {len(part):,} held-out rows.{blank}"
-            if blank
-            else f"All labels are right for {exact} of the {len(part):,} held-out rows.",
-            Table(("label", "precision", "recall", "F1", "rows", "predicted"), rows),
-        ),
+        Section("Predictions", summary, Table(("label", "precision", "recall", "F1", "rows", "predicted"), rows)),
         Section("Worst mistakes", examples(data, part, worst, ("true", "predicted", "wrong labels"), cells)),
     ]
 
