@@ -143,8 +143,7 @@ class Facts:
     @cached_property
     def maps(self) -> tuple[int, ...]:
         """The indices of the layers with weights, frozen ones too."""
-        layers = self.network.layers
-        return tuple(i for i, at in enumerate(layers) if isinstance(at, Frozen) or weights_of(self.params_start[i]))
+        return tuple(i for i in range(len(self.network.layers)) if self.weights(i))
 
     def weights(self, index: int) -> list[np.ndarray]:
         """The initial weights of a layer."""

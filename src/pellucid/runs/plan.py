@@ -325,7 +325,8 @@ def starting_from(plan: Plan, given: Any) -> Plan:
         StorageError: no run in the folder.
     """
     assert isinstance(plan.network, Network)
-    initial, starting = starting_weights(given).matched(accepted(plan.network, plan.data), plan.data)
+    network = accepted(plan.network, plan.data)
+    initial, starting = starting_weights(given, network, plan.data.input_shape).matched(network, plan.data)
     experiment = msgspec.structs.replace(plan.experiment, initial=initial.describe())
     return plan._replace(experiment=experiment, initial=initial, starting=starting)
 
