@@ -179,7 +179,7 @@ def check_loss(network: Network, loss: Loss, data: Dataset) -> None:
         InvalidValue: a loss of logits, margins or probabilities on an output that gives none, or probabilities as
             targets that are none.
     """
-    last = network.layers[-1]
+    last = network.layers[network.ends[0]]
     # A custom layer may end a network as it likes.
     function = last.function if isinstance(last, Activation) else None
     if function is None and isinstance(last, Dense):

@@ -16,6 +16,7 @@ from pellucid.data.objects import dense
 from pellucid.data.preprocessing import Preprocessing
 from pellucid.data.reading import read_table
 from pellucid.data.rows import Apart, Given, codes_of, divide_part, divide_rows, encode_rows, target_notes, weights_of
+from pellucid.data.several import is_several, several_dataset
 from pellucid.data.table import Table, normal
 from pellucid.data.tables import MISSING, Missing, target_values
 from pellucid.data.targets import UNTARGETED, Target, Task, infer_target
@@ -28,8 +29,8 @@ def make_dataset(
     y: Any = None,
     *,
     name: str | None = None,
-    task: Task | None = None,
-    classes: Sequence[str] | None = None,
+    task: Task | Mapping[str, Task] | None = None,
+    classes: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
     weights: Any = None,
     groups: Any = None,
     held_out: Any = 0.2,
@@ -50,13 +51,16 @@ def make_dataset(
     Args:
         x: inputs ``(rows, …)``: an array; or a table of one row per example: a data frame, a dictionary of columns, a
             structured or masked array, whose columns keep their names (see `load_table`). uint8 and bool are kept in 8
-            bits, other numbers become float32. A sparse matrix becomes an array.
+            bits, other numbers become float32. A sparse matrix becomes an array. A dictionary of arrays, one of them
+            with more than one axis, has one array for each input of a network with several.
         y: targets ``(rows,)`` or ``(rows, outputs)``; the name of a column of ``x``, or several; None where a network
             learns from the inputs alone: a reconstruction, by an autoencoder, or with ``task="generation"`` new
-            examples, by a GAN.
+            examples, by a GAN. A dictionary, one target for each output of a network with several, where ``x`` is one
+            too or ``task`` names them.
         name: a short name for messages and run folders.
-        task: overrides the inference.
-        classes: class names in order; ``y`` then holds these names, or numbers from 0 to C − 1.
+        task: overrides the inference; of several targets a dictionary by name.
+        classes: class names in order; ``y`` then holds these names, or numbers from 0 to C − 1. Of several targets a
+            dictionary by name.
         weights: a weight for each row, at least 0; it stays with its row when rows are held out.
         groups: the group of each row (a patient, a house): a group is held out whole or not at all.
         held_out: fraction of the rows to hold out, in (0, 1), drawn class by class; a number of rows; ``"last"`` for
@@ -94,6 +98,11 @@ def make_dataset(
     """
     if not isinstance(preprocessing, Preprocessing):
         require(preprocessing, OneOf(SCALING_NAMES), "preprocessing")
+    if isinstance(task, Mapping) or isinstance(classes, Mapping) or is_several(x, y):
+        if columns or missing or features or encoder:
+            raise DataError("columns, missing, features and encoder are of one table; arrays by name have none.")
+        options = {"task": task, "classes": classes, "weights": weights, "groups": groups, "held_out": held_out}
+        return several_dataset(x, y, name=name, seed=seed, preprocessing=preprocessing, source=source, **options)  # pyright: ignore[reportArgumentType]
     if hasattr(x, "toarray"):
         x = dense(x, "x")
     named = isinstance(y, str) or (isinstance(y, (list, tuple)) and len(y) > 0 and all(isinstance(n, str) for n in y))

@@ -13,9 +13,10 @@ from pellucid.core.interface import option
 from pellucid.data.encoding import as_array, as_float32, plain, real_numbers, wrong_value
 
 Task: TypeAlias = Literal[
-    "binary", "multiclass", "multilabel", "regression", "reconstruction", "generation", "translation"
+    "binary", "multiclass", "multilabel", "regression", "reconstruction", "generation", "translation", "several"
 ]
-"""Learning tasks: reconstruction learns the inputs, generation new inputs, translation a sentence."""
+"""Learning tasks: reconstruction learns the inputs, generation new inputs, translation a sentence; several has a task
+for each of several outputs."""
 UNTARGETED: tuple[Task, ...] = ("reconstruction", "generation")
 """Tasks that need no targets."""
 SEVERAL_AS_ONE = (
@@ -30,6 +31,23 @@ FEW_WHOLE_NUMBERS = 20
 
 Digits, grades and ratings have fewer, ages and counts of anything larger have more.
 """
+
+
+@dataclass(frozen=True)
+class Head:
+    """What one of several outputs predicts.
+
+    Args:
+        task: its task.
+        outputs: its number of neurons: 1, or the classes, labels or numbers.
+        classes: names of the classes or labels; empty for a regression.
+        targets: names of the columns to predict; empty where they have none.
+    """
+
+    task: Task
+    outputs: int
+    classes: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -724,6 +724,11 @@ class JointLoss:
         return sum(terms[1:], start=terms[0])
 
 
+def losses_of(loss: Loss | JointLoss) -> tuple[Loss, ...]:
+    """The loss of each output."""
+    return loss.losses if isinstance(loss, JointLoss) else (loss,)
+
+
 def fuse(activation: Activation, loss: Loss) -> Loss | None:
     """Find the loss of logits that equals ``loss`` of ``activation``; None where there is none.
 

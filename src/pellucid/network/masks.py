@@ -70,14 +70,22 @@ def declares_padding(network: Structure) -> bool:
     return bool(padding_values(network)) or any(layer.masks == "makes" for layer in network.layers)
 
 
-def padding_of_input(network: Structure, input_shape: tuple[int, ...]) -> Any:
-    """Features of a padded step of the only input, shape (features,); None without padding."""
-    for name, value in padding_values(network).items():
-        layer = None if name in network.inputs else network.layers[network.names.index(name)]
+def padding_of_input(network: Structure, input_shape: tuple[int, ...], name: str) -> Any:
+    """Features of a padded step of an input, shape (features,); None without padding."""
+    for source, value in padding_values(network).items():
+        layer = None if source in network.inputs else network.layers[network.names.index(source)]
+        if _input_behind(network, source) != name:
+            continue
         shape = input_shape if layer is None else layer.init(None, input_shape)[2]
         if len(shape) > 1:
             return np.full(shape[-1], value, np.float32)
     return None
+
+
+def _input_behind(network: Structure, name: str) -> str:
+    while name not in network.inputs:
+        name = network.reads[network.names.index(name)][0]
+    return name
 
 
 @lru_cache(maxsize=256)

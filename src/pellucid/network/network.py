@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.core.registry import describe
 from pellucid.core.types import Array, Bool, Cache, Key, Params, PyTree, Shapes, State
-from pellucid.layers import Flatten, Layer, Reshape
+from pellucid.layers import Activation, Flatten, Layer, Reshape
 from pellucid.network.masks import Masks, check_masks
 from pellucid.network.structure import Names, Structure, chain, graph, numbered, one_or_several
 
@@ -137,6 +137,29 @@ class Network(Structure):
     def ends(self) -> tuple[int, ...]:
         """The indices of the layers whose outputs are the predictions."""
         return tuple(self.names.index(name) for name in self.outputs)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """A name for each output: that of its node, without the activation that ends it.
+
+        Example:
+            >>> from pellucid.layers import Dense
+            >>> nodes = {"digit": (Dense(10, "softmax"), "x"), "angle": (Dense(1), "x")}
+            >>> Network.graph(inputs="x", nodes=nodes, outputs=("digit", "angle")).output_names
+            ('digit', 'angle')
+        """
+        names = []
+        for name, end in zip(self.outputs, self.ends, strict=True):
+            layer, read = self.layers[end], self.reads[end][0]
+            is_part = isinstance(layer, Activation) and name == f"{read}.{getattr(layer.function, 'name', '')}"
+            names.append(read if is_part and read not in self.outputs else name)
+        return tuple(names)
+
+    def ending_in(self, name: str) -> "Network":
+        """The same layers with one of the outputs alone, by its name in ``output_names``."""
+        network = copy.copy(self)
+        network.__dict__["outputs"] = (self.outputs[self.output_names.index(name)],)
+        return network
 
     def init(self, key: Key[Array, ""], input_shape: Shapes) -> tuple[tuple[Params, ...], tuple[State, ...], Shapes]:
         """Initialise all parameters for examples of ``input_shape``.

@@ -68,7 +68,7 @@ def run_document(trained: Trained, files: RunFolder) -> Document:
     predicts = not trained.adversarial and trained.facts.task != "translation"
     if predicts and data is not None and data.held_out is not None and trained.result:
         kept = trained.held_out_outputs
-        outputs = trained.outputs(data.held_out.x) if kept is None else kept
+        outputs = trained.outputs_of_rows(data.held_out.x) if kept is None else kept
     constant = {} if outputs is None else constant_metrics(trained, data, outputs)
     findings, compared = files.read_verdict("findings"), files.read_verdict("findings", "compared")
     proof = files.read_verdict("proof")
@@ -131,6 +131,8 @@ def _story(trained: Trained, constant: Mapping[str, float]) -> str:
         return f"{trained.ending}; no held-out rows to measure on."
     name = trained.program.metric.name
     names = [name] if name in trained.result else [one for one in trained.result if one != "loss"]
+    if trained.facts.heads:
+        names = [one for one in trained.result if not one.endswith("loss")]
     metrics = ", ".join(f"{words(one)} {number(trained.result[one])}" for one in names)
     text = f"{metrics[:1].upper()}{metrics[1:]} on {trained.facts.held_out_rows:,} held-out rows"
     if name in constant:
@@ -170,8 +172,17 @@ def _improvement(task: str, loss: float | None, of_constant: float | None) -> Bl
     )
 
 
-def constant_metrics(trained: Trained, data: Any, outputs: np.ndarray) -> dict[str, float]:
+def constant_metrics(trained: Trained, data: Any, outputs: Any) -> dict[str, float]:
     """Compute loss and metric of the constant predictor; nothing for an answer at each step of a sequence."""
+    if trained.facts.heads:
+        constant: dict[str, float] = {"loss": 0.0}
+        for name, array, weight in zip(trained.facts.heads, outputs, trained.program.loss.weights, strict=True):
+            own = constant_metrics(trained.output(name), data.of_output(name), array)
+            if not own:
+                return {}
+            constant["loss"] += weight * own["loss"]
+            constant |= {f"{name} {metric}": value for metric, value in own.items()}
+        return constant
     if trained.facts.task == "reconstruction":
         mean = data.preprocessing.apply_numpy(data.train.x.mean(axis=0, dtype=float))
     elif outputs.ndim != 2:
@@ -208,8 +219,15 @@ def constant_output(loss: Loss, target: np.ndarray, outputs: int) -> np.ndarray:
     return mean.astype(np.float32)
 
 
-def _of_task(trained: Trained, data: Any, outputs: np.ndarray | None) -> list[Block]:
+def _of_task(trained: Trained, data: Any, outputs: Any) -> list[Block]:
     """What the network does with the rows of its data, as fits its task."""
+    if trained.facts.heads and data is not None:
+        arrays = outputs or (None,) * len(trained.facts.heads)
+        return [
+            Section(f"Output {name}", *_of_task(trained.output(name), data.of_output(name), array))
+            for name, array in zip(trained.facts.heads, arrays, strict=True)
+            if array is not None
+        ]
     shape, task = trained.facts.input_shape, trained.facts.task
     if data is None:
         return []
@@ -247,11 +265,12 @@ def _networks(trained: Trained, data: Any) -> list[Block]:
     blocks: list[Block] = []
     classes = trained.facts.classes
     outputs = classes if trained.facts.task == "multiclass" else classes[1:]
-    shape = () if trained.facts.task == "translation" else trained.facts.input_shape
+    several = bool(trained.facts.inputs) or trained.facts.task == "translation"
+    shape = () if several else trained.facts.input_shape
     for name, network in trained.networks.items():
         of, prefix = (f" of the {name}", f"{name}/") if name else ("", "")
         params = trained.params[name] if name else trained.params
-        known = (data, outputs) if not name else (None, ())
+        known = (None if several else data, outputs) if not name else (None, ())
         blocks += [
             Section(f"Network{of}", *architecture(network, params, trained.summaries[name], *known)),
             Section(f"Weights{of}", *weight_blocks(network, params, shape)),
@@ -268,10 +287,18 @@ def _data(of: Mapping[str, Any]) -> Block:
         "classes": f"{len(classes)}: {', '.join(classes[:20])}{' …' * (len(classes) > 20)}" if classes else None,
         "training rows": of["rows"],
         "held-out rows": of["held_out_rows"],
-        "shape of an example": "×".join(map(str, of["input_shape"])) or "1",
+        "shape of an example": _shapes(of),
         "SHA-256 of all arrays": Code(of["fingerprint"]),
     }
     return facts(shown.items())
+
+
+def _shapes(of: Mapping[str, Any]) -> str:
+    names = of.get("inputs", ())
+    if not names:
+        return "×".join(map(str, of["input_shape"])) or "1"
+    shapes = zip(names, of["input_shape"], strict=True)
+    return ", ".join(f"{name} {'×'.join(map(str, shape)) or '1'}" for name, shape in shapes)
 
 
 def _again(files: RunFolder) -> list[Block]:

@@ -80,10 +80,25 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             kind="network",
         ),
     ]
-    loss: Annotated[Any, Setting("Loss; chosen from the target if not given.", kind="specification")]
-    metric: Annotated[Any, Setting("Metric measured beside the loss.", program=_SUPERVISED, kind="specification")] = (
-        None
-    )
+    loss: Annotated[
+        Any,
+        Setting(
+            "Loss; chosen from the target if not given; of several outputs a table with one for each.",
+            kind="specification",
+        ),
+    ]
+    loss_weights: Annotated[
+        Any,
+        Setting("Weight of each of several outputs' losses in their sum, by name; 1.", None, _SUPERVISED, "weights"),
+    ] = None
+    metric: Annotated[
+        Any,
+        Setting(
+            "Metric measured beside the loss; of several outputs a table with one for each.",
+            program=_SUPERVISED,
+            kind="specification",
+        ),
+    ] = None
     optimizer: Annotated[Any, Setting("Optimizer and its hyperparameters; adam.", kind="specification")]
     critic_optimizer: Annotated[
         Any, Setting("Optimizer of a GAN's critic; as the generator's.", program=_ADVERSARIAL, kind="specification")
@@ -268,6 +283,7 @@ class Settings(TypedDict, total=False):
     """The keywords of `pellucid.train` for the type checker; a test holds them to `SETTINGS`."""
 
     loss: Any
+    loss_weights: Mapping[str, float] | None
     metric: Any
     optimizer: Any
     critic_optimizer: Any

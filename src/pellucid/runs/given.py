@@ -1,5 +1,6 @@
 """Make the dataset from what the user gives: arrays with targets, or inputs alone."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from os import PathLike
 from typing import Any
@@ -11,6 +12,7 @@ from pellucid.data import Dataset, make_dataset
 from pellucid.data.arrays import as_weights
 from pellucid.data.build import is_table
 from pellucid.data.encoding import as_array, kind_of
+from pellucid.data.several import by_name, several_dataset
 from pellucid.data.targets import Task
 from pellucid.functions.losses import losses
 from pellucid.layers import Dense
@@ -58,6 +60,8 @@ def dataset_of(
             "column); arrays with weights or a held-out part: make_dataset(x, y, …)."
         )
     x, y = data
+    if isinstance(network, Network) and (len(network.inputs) > 1 or len(network.outputs) > 1):
+        return _of_several(x, y, network, weights, held_out, seed)
     if _learns(network) == "examples":
         return make_dataset(x, task="generation", held_out=None, weights=weights)
     if y is None and _learns(network) == "targets" and not isinstance(network, Network):
@@ -66,6 +70,17 @@ def dataset_of(
         check_tokens(network, as_array(x, "x"), "the training data x")
     task = _task_of(y, network, loss)
     return make_dataset(x, y, weights=weights, held_out=held_out, seed=seed, task=task)
+
+
+def _of_several(x: Any, y: Any, network: Network, weights: Any, held_out: Any, seed: int) -> Dataset:
+    """The dataset of arrays by the names of a network's inputs and outputs."""
+    inputs, outputs = network.inputs, network.output_names
+    x = by_name(x, inputs, "x") if len(inputs) > 1 or isinstance(x, Mapping) else x
+    y = by_name(y, outputs, "y") if len(outputs) > 1 or isinstance(y, Mapping) else y
+    for name, array in x.items() if isinstance(x, dict) else zip(inputs, (x,), strict=True):
+        check_tokens(network, as_array(array, "x"), f"the training data {name}", name)
+    task = _task_of(y, network, None) if len(outputs) == 1 else {}
+    return several_dataset(x, y, weights=weights, held_out=held_out, seed=seed, task=task)
 
 
 def with_weights(data: Dataset, weights: Any) -> Dataset:
@@ -109,7 +124,7 @@ def _task_of(y: Any, network: Any, loss: Any) -> Task | None:
     """A regression where few whole numbers with a point could be classes, and the network ends as one for numbers."""
     if not isinstance(network, Network) or not hasattr(y, "dtype") or (loss is not None and losses.build(loss).signed):
         return None
-    last = network.layers[-1]
+    last = network.layers[network.ends[0]]
     y = as_array(y, "y")
     numbers = y.dtype.kind == "f" and y.size == len(y)
     return "regression" if numbers and isinstance(last, Dense) and last.units == 1 else None

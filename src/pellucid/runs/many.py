@@ -19,6 +19,7 @@ from pellucid.core.errors import InvalidValue, TrainingDiverged
 from pellucid.core.xla import keep_compiled_programs
 from pellucid.data import Dataset
 from pellucid.functions.initializers import Initializer, initializers
+from pellucid.functions.losses import losses_of
 from pellucid.layers import Layer
 from pellucid.network import Network
 from pellucid.runs.experiment import Experiment
@@ -134,8 +135,7 @@ def _members(
                 # The rows of one dataset once, not once a setting.
                 alike = (
                     id(data),
-                    ready.program.loss.target_kind,
-                    ready.program.loss.reads,
+                    *((part.target_kind, part.reads) for part in losses_of(ready.program.loss)),
                     msgspec.json.encode(experiment.class_weights),
                     ready.scaled_targets,
                 )

@@ -14,6 +14,7 @@ from pellucid.core.errors import InvalidValue
 from pellucid.core.registry import describe
 from pellucid.core.types import Specification
 from pellucid.data import Dataset, generation
+from pellucid.data.several import ordered
 from pellucid.data.targets import UNTARGETED
 from pellucid.functions.activations import activations
 from pellucid.functions.losses import losses
@@ -159,7 +160,13 @@ def _settle_supervised(network: Any, words: dict[str, Any], data: Dataset, optio
         name: options.get(name) is not None for name in ("loss", "metric")
     }
     if isinstance(network, Network):
-        loss = losses.build(OUTPUTS[data.task].loss if options.get("loss") is None else options["loss"])
+        data = data if data.task == "translation" else ordered(data, network.inputs, network.output_names)
+        loss = by_output("loss", network, data, options.get("loss"))
+    elif data.inputs or data.heads:
+        raise InvalidValue(
+            f"{data.name!r} has {len(data.inputs) or 1} inputs and {len(data.heads) or 1} targets by name: the network "
+            "that reads them is a Network.graph with these inputs and outputs."
+        )
     else:
         if isinstance(network, Mapping):
             network, data = build_by_name(network, scaled_inputs(data, options.get("scale_inputs", "auto")))
@@ -168,10 +175,12 @@ def _settle_supervised(network: Any, words: dict[str, Any], data: Dataset, optio
         assert isinstance(network, Network)
         loss, network = loss_and_network(options.get("loss"), network, data)
     optimizer = _optimizer(options, as_optimizer("adam"))
+    if options.get("loss_weights") is not None and not data.heads:
+        raise InvalidValue("loss_weights weigh the losses of several outputs; this network has one. Leave it out.")
     settled: dict[str, Any] = _plain(options) | {
         "network": network.describe(),
-        "loss": losses.describe(loss),
-        "metric": metrics.describe(options.get("metric") or OUTPUTS[data.task].metric),
+        "loss": _described(losses, loss),
+        "metric": _described(metrics, by_output("metric", network, data, options.get("metric"))),
         "optimizer": describe(optimizer) if isinstance(optimizer, FromOptax) else optimizers.describe(optimizer),
     }
     if options.get("regularizer") is not None:
@@ -182,6 +191,38 @@ def _settle_supervised(network: Any, words: dict[str, Any], data: Dataset, optio
         few = max(1, experiment.training_rows(len(data.train)))
         experiment.batch_size = "all" if optimizer.full_batch else min(USUAL_BATCH_SIZE, few)
     return Plan(experiment, data, network, optimizer, _choices(data, experiment, network, asked_for))
+
+
+def by_output(what: str, network: Network, data: Dataset, given: Any) -> Any:
+    """A loss or metric, that of the task where none is given; a dictionary of one for each of several outputs.
+
+    Args:
+        what: ``"loss"`` or ``"metric"``.
+        network: the network.
+        data: what it is trained on.
+        given: as the user gave it.
+
+    Raises:
+        InvalidValue: of several outputs, anything but a dictionary by their names.
+    """
+    registry: Any = losses if what == "loss" else metrics
+    if not data.heads:
+        return registry.build(getattr(OUTPUTS[data.task], what) if given is None else given)
+    names = network.output_names
+    if given is not None and (not isinstance(given, Mapping) or not set(given) <= set(names)):
+        usual = ", ".join(f"{name!r}: {getattr(OUTPUTS[head.task], what)!r}" for name, head in data.heads.items())
+        raise InvalidValue(
+            f"{what} is given for each output by its name, as {{{usual}}}. Received: {given!r:.80}; the network's "
+            f"outputs: {', '.join(names)}."
+        )
+    usual = {name: getattr(OUTPUTS[head.task], what) for name, head in data.heads.items()}
+    return {name: registry.build((given or {}).get(name, usual[name])) for name in names}
+
+
+def _described(registry: Any, built: Any) -> Any:
+    if isinstance(built, dict):
+        return {name: registry.describe(one) for name, one in built.items()}
+    return registry.describe(built)
 
 
 def _settle_adversarial(network: Any, data: Dataset, options: dict[str, Any]) -> Plan:
@@ -298,6 +339,12 @@ def plan_of(experiment: Experiment, data: Dataset) -> Plan:
 
 def _choices(data: Dataset, experiment: Experiment, network: Network, asked_for: Mapping[str, bool]) -> tuple[str, ...]:
     """Describe the defaults chosen for a target, in words."""
+    if data.heads:
+        return tuple(
+            f"{what}: {', '.join(f'{name} {_name(one)}' for name, one in getattr(experiment, what).items())}"
+            for what in ("loss", "metric")
+            if not asked_for[what]
+        )
     usual, last = OUTPUTS[data.task], network.layers[-1]
     activation = activations.build(last.function).name if isinstance(last, Activation) else "linear"
     reason = f" ({usual.reason})" if activation == usual.activation or data.task == "reconstruction" else ""

@@ -1,6 +1,7 @@
 """Scaling of inputs and targets."""
 
 from dataclasses import replace
+from typing import Any
 
 import jax
 import numpy as np
@@ -9,7 +10,8 @@ from pellucid.core.constraints import OneOf, require
 from pellucid.core.errors import InvalidValue
 from pellucid.data import SCALINGS, Dataset, Preprocessing
 from pellucid.data.arrays import fit_preprocessing
-from pellucid.functions.losses import Loss
+from pellucid.data.preprocessing import Preprocessings
+from pellucid.functions.losses import JointLoss, Loss
 from pellucid.network import Network, check_tokens, padding_of_input, token_layer
 from pellucid.runs.experiment import CHOICES, TARGET_CHOICES
 from pellucid.training import Scaling, TargetScaling
@@ -43,26 +45,44 @@ def network_inputs(data: Dataset, choice: str, network: Network) -> Dataset:
         InvalidValue: an unknown choice, or one for tokens.
     """
     plain = scaled_inputs(data, choice)
-    layer = token_layer(network)
+    if data.inputs:
+        return _each_input(plain, choice, network)
+    return _one_input(plain, choice, network, network.inputs[0])
+
+
+def _one_input(data: Dataset, choice: str, network: Network, name: str) -> Dataset:
+    layer = token_layer(network, name)
     if layer is not None:
         if choice not in ("auto", "none"):
             raise InvalidValue(
                 f"scale_inputs={choice!r} would change the tokens that Embedding({layer.vocabulary}, {layer.units}) "
                 'looks up. Leave it at "auto".'
             )
-        for part, name in ((data.train, "the training part"), (data.held_out, "the held-out part")):
+        for part, words in ((data.train, "the training part"), (data.held_out, "the held-out part")):
             if part is not None:
-                check_tokens(network, part.x, name)
+                check_tokens(network, part.x, words, name)
         return replace(data, preprocessing=Preprocessing())
-    padding = padding_of_input(network, data.input_shape)
-    if padding is None or plain.preprocessing.is_identity:
-        return plain
-    return replace(plain, preprocessing=_beside_padding(plain, padding))
+    padding = padding_of_input(network, data.input_shape, name)
+    if padding is None or data.preprocessing.is_identity:
+        return data
+    return replace(data, preprocessing=_beside_padding(data, padding))
+
+
+def _each_input(data: Dataset, choice: str, network: Network) -> Dataset:
+    """Scale each of several inputs as the layers that read it can."""
+    scalings = []
+    for i, name in enumerate(data.inputs):
+        parts = [None if part is None else replace(part, x=part.x[i]) for part in (data.train, data.held_out)]
+        alone = replace(
+            data, train=parts[0], held_out=parts[1], preprocessing=data.preprocessing.parts[i], inputs=(), naive={}
+        )
+        scalings.append(_one_input(alone, choice, network, name).preprocessing)
+    return replace(data, preprocessing=Preprocessings(tuple(scalings)))
 
 
 def _beside_padding(data: Dataset, padding: np.ndarray) -> Preprocessing:
     """Estimate the preprocessing of a dataset from its real steps alone."""
-    current = data.preprocessing
+    current = data.preprocessing.parts[0]
     steps = data.train.x.reshape(-1, len(padding))
     real = steps[(steps != padding).any(axis=1)]
     if data.scaling is not None and current.extent is None and len(real):
@@ -72,13 +92,18 @@ def _beside_padding(data: Dataset, padding: np.ndarray) -> Preprocessing:
 
 def describe_inputs(data: Dataset, network: Network) -> str | None:
     """Report why inputs are not scaled as the dataset says; None where they are."""
-    layer = token_layer(network)
-    if layer is None or data.preprocessing.is_identity:
+    names = data.inputs or network.inputs[:1]
+    layers = [token_layer(network, name) for name in names]
+    if all(layer is None for layer in layers) or data.preprocessing.is_identity:
         return None
+    if data.inputs:
+        read = [name for name, layer in zip(names, layers, strict=True) if layer is not None]
+        return f"not scaled, for an Embedding reads tokens: {', '.join(read)}"
+    (layer,) = layers
     return f"inputs not scaled: Embedding({layer.vocabulary}, {layer.units}) reads them as tokens"
 
 
-def scaled_targets(data: Dataset, choice: str, network: Network, loss: Loss) -> Dataset:
+def scaled_targets(data: Dataset, choice: str, network: Network, loss: Loss | JointLoss) -> Dataset:
     """Scale the targets of a regression.
 
     ``"auto"`` standardises, ``y' = (y − mean) / standard deviation`` of each output over the training rows, where
@@ -90,6 +115,19 @@ def scaled_targets(data: Dataset, choice: str, network: Network, loss: Loss) -> 
         InvalidValue: an unknown choice, or one for targets that are no numbers.
     """
     require(choice, OneOf(TARGET_CHOICES), "scale_targets")
+    if isinstance(loss, JointLoss):
+        if choice not in ("auto", "none") and all(head.task != "regression" for head in data.heads.values()):
+            raise InvalidValue(f"scale_targets={choice!r} needs a target of numbers, and {data.name!r} has none.")
+        parts: list[Any] = [
+            scaled_targets(
+                data.of_output(name),
+                choice if choice == "auto" or head.task == "regression" else "none",
+                network.ending_in(name),
+                part,
+            ).target_preprocessing
+            for part, (name, head) in zip(loss.losses, data.heads.items(), strict=True)
+        ]
+        return replace(data, target_preprocessing=Preprocessings(tuple(parts)))
     if choice == "auto":
         fits = data.task == "regression" and loss.of_difference and _unbounded(network)
         choice = "standardise" if fits else "none"
@@ -109,13 +147,22 @@ def _unbounded(network: Network) -> bool:
     return output_range is not None and bool(np.isinf(output_range).all())
 
 
-def scaling_of(preprocessing: Preprocessing, targets: Preprocessing | None = None) -> Scaling:
+def scaling_of(
+    preprocessing: Preprocessing | Preprocessings, targets: Preprocessing | Preprocessings | None = None
+) -> Scaling:
     """Convert a preprocessing to what the program takes.
 
     Args:
         preprocessing: of the inputs.
         targets: of the targets, if they are scaled.
     """
+    if isinstance(targets, Preprocessings):
+        scaled = tuple(scaling_of(Preprocessing(), part).targets for part in targets.parts)
+        return scaling_of(preprocessing)._replace(targets=scaled)
+    if isinstance(preprocessing, Preprocessings):
+        parts = [scaling_of(part) for part in preprocessing.parts]
+        shift, scale, padding = (tuple(getattr(part, name) for part in parts) for name in ("shift", "scale", "padding"))
+        return Scaling(shift, scale, scaling_of(Preprocessing(), targets).targets, padding)
     # Not jnp.asarray, which compiles a program for each shape.
     shift, scale = jax.device_put((preprocessing.shift, preprocessing.scale))
     padding = None if preprocessing.padding is None else jax.device_put(preprocessing.padding)
@@ -126,13 +173,17 @@ def scaling_of(preprocessing: Preprocessing, targets: Preprocessing | None = Non
     return Scaling(shift, scale, of_targets, padding)
 
 
-def describe_targets(targets: Preprocessing) -> str | None:
+def describe_targets(targets: Preprocessing | Preprocessings) -> str | None:
     """Report how the targets are scaled, in a line; None where they are not.
 
     Example:
         >>> describe_targets(Preprocessing(shift=350_000, scale=1 / 90_000))
         "targets scaled for training: y' = (y − 350,000) / 90,000; the loss is of y', predictions and metrics of y"
     """
+    if isinstance(targets, Preprocessings):
+        texts = [describe_targets(part) for part in targets.parts]
+        several = [f"output {i + 1}: {text}" for i, text in enumerate(texts) if text]
+        return "; ".join(several) or None
     if targets.is_identity:
         return None
     shift, unit = (np.atleast_1d(number) for number in (targets.shift, 1 / targets.scale))

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
@@ -12,10 +12,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.architectures.gan import GAN
-from pellucid.core.errors import DataError, DataWarning, InvalidValue, StorageError
+from pellucid.core.errors import (
+    DataError,
+    DataWarning,
+    InvalidValue,
+    ShapeError,
+    StorageError,
+    UnknownName,
+    did_you_mean,
+)
 from pellucid.data import Dataset, Part
 from pellucid.data.arrays import as_weights
 from pellucid.data.encoding import as_array, as_float32
+from pellucid.data.several import by_name
 from pellucid.data.tables import TableEncoder
 from pellucid.functions.regularizers import regularizers
 from pellucid.network import Network, Summary, check_tokens, declares_padding, summarize
@@ -212,11 +221,50 @@ class Trained:
                 f"table by. Give an array of shape (rows, {', '.join(map(str, self.facts.input_shape))}), such as "
                 "np.loadtxt(path, delimiter=',', skiprows=1); or train on a table, load_table(path, target=column)."
             )
+        if self.facts.inputs:
+            return self._each_input(by_name(x, self.facts.inputs, "x"))
         x = as_array(x, "x")
         self.network.check_input(x, self.facts.input_shape)
         self.facts.preprocessing.check(x)
         check_tokens(self.network, x)
         return x if x.dtype == np.uint8 else as_float32(x, "x")
+
+    def _each_input(self, given: dict[str, Any]) -> tuple[np.ndarray, ...]:
+        arrays = {name: as_array(x, name) for name, x in given.items()}
+        arrays = {name: x[:, None] if x.ndim == 1 else x for name, x in arrays.items()}
+        x = tuple(arrays.values())
+        self.network.check_input(x, self.facts.input_shape)
+        if len({len(array) for array in x}) > 1:
+            raise ShapeError(
+                f"the inputs differ in rows: {', '.join(f'{name} {len(array)}' for name, array in arrays.items())}."
+            )
+        self.facts.preprocessing.check(x)  # pyright: ignore[reportArgumentType]
+        for name, array in arrays.items():
+            check_tokens(self.network, array, name, name)
+        return tuple(array if array.dtype == np.uint8 else as_float32(array, name) for name, array in arrays.items())
+
+    def output(self, name: str) -> Self:
+        """The record of one of several outputs alone: the same layers, its loss, its metric, its classes.
+
+        Args:
+            name: of the output.
+
+        Raises:
+            UnknownName: the network has no such output.
+        """
+        names = tuple(self.facts.heads)
+        if name not in names:
+            known = f"Its outputs: {', '.join(names)}." if names else "It has one."
+            raise UnknownName(f"the run has no output {name!r}.{did_you_mean(name, names)} {known}")
+        return replace(
+            self,
+            facts=self.facts.of_output(name),
+            program=self.program.output(names.index(name)),
+            data=None if self.data is None else self.data.of_output(name),
+            result={},
+            training=None,
+            held_out_outputs=None,
+        )
 
     def _is_encoded(self, x: Any) -> bool:
         """True for an array of inputs as the network takes them, rather than of a table's columns."""
@@ -227,30 +275,39 @@ class Trained:
         fits = x.shape[1:] == self.facts.input_shape
         return x.ndim != 2 or (fits and (x.shape[1] != columns or x.dtype == np.float32))
 
-    def outputs(self, x: Any, unknown: bool = False) -> np.ndarray:
+    def outputs(self, x: Any, unknown: bool = False) -> Any:
         """Compute the outputs: numbers of a regression in the target's own units, probabilities of a classifier.
 
         A loss of logits or margins leaves those: above 0 for yes, or the largest for the class.
 
         Args:
             x: examples as they were trained on, shape (rows, *input_shape): unscaled, the run scales them. For a
-                network trained on a table also a path or data frame of the same columns.
+                network trained on a table also a path or data frame of the same columns. For several inputs a
+                dictionary of arrays by name.
             unknown: as for ``as_inputs``.
+
+        Returns:
+            The outputs, shape (rows, …); of several a dictionary by name.
 
         Raises:
             ShapeError: examples of another shape.
         """
-        x = self.as_inputs(x, unknown)
+        outputs = self.outputs_of_rows(self.as_inputs(x, unknown))
+        return dict(zip(self.facts.heads, outputs, strict=True)) if self.facts.heads else outputs
+
+    def outputs_of_rows(self, x: Any) -> Any:
+        """The outputs for stored rows; a tuple of arrays for several."""
         scaling = scaling_of(self.facts.preprocessing)
         outputs = outputs_of(self.network, self.params, self.layer_state, x, scaling)
         return self.facts.target_preprocessing.invert_numpy(outputs)
 
-    def predict(self, x: Any, unknown: bool = False) -> np.ndarray:
+    def predict(self, x: Any, unknown: bool = False) -> Any:
         """Predict classes (a column of 0 and 1 for each label of several), else numbers.
 
         An autoencoder predicts its inputs, in the units that they came in.
 
-        Classes whose names are all whole numbers, or False and True, come as such, all others as text.
+        Classes whose names are all whole numbers, or False and True, come as such, all others as text. Of several
+        outputs a dictionary by name.
 
         Args:
             x: examples, as for ``outputs``.
@@ -258,8 +315,10 @@ class Trained:
         """
         return self.predictions_of(self.outputs(x, unknown))
 
-    def predictions_of(self, outputs: np.ndarray) -> np.ndarray:
+    def predictions_of(self, outputs: Any) -> Any:
         """Convert outputs to predictions, as ``predict`` returns them."""
+        if self.facts.heads:
+            return {name: self.output(name).predictions_of(array) for name, array in outputs.items()}
         if self.facts.task == "reconstruction":
             return self.facts.preprocessing.invert_numpy(outputs)
         if self.facts.task == "regression":
@@ -275,7 +334,8 @@ class Trained:
 
         Args:
             x: examples, as for ``outputs``; a path or data frame of a table holds the target too.
-            y: their targets: class names or numbers; None with a table, for the held-out rows or for an autoencoder.
+            y: their targets: class names or numbers, of several outputs a dictionary by name; None with a table, for
+                the held-out rows or for an autoencoder.
             weights: what each row weighs: the metrics are then Σ w l / Σ w.
 
         Raises:
@@ -303,9 +363,9 @@ class Trained:
         Raises:
             ShapeError: examples or targets of another shape than those trained on.
         """
-        return self.metrics_of(self.outputs(part.x), part)
+        return self.metrics_of(self.outputs_of_rows(self.as_inputs(part.x)), part)
 
-    def metrics_of(self, outputs: np.ndarray, part: Part) -> dict[str, float]:
+    def metrics_of(self, outputs: Any, part: Part) -> dict[str, float]:
         """Measure loss and metric of outputs, the network's or any others, for the rows of a part.
 
         Where targets were scaled for training, the loss is of the scaled ones, the metric in the target's own units.
@@ -313,6 +373,8 @@ class Trained:
         Raises:
             ShapeError: outputs or targets of another shape than those trained on.
         """
+        if self.facts.heads:
+            return self._metrics_of_several(outputs, part)
         if self.facts.task == "reconstruction":
             target = self.facts.preprocessing.apply_numpy(part.x)
         else:
@@ -329,6 +391,15 @@ class Trained:
         }
         return measured | self._metrics_by_output(in_own_units, part)
 
+    def _metrics_of_several(self, outputs: Any, part: Part) -> dict[str, float]:
+        """The weighted sum of the losses, then loss and metrics of each output under its name."""
+        measured: dict[str, float] = {"loss": 0.0}
+        for i, (name, weight) in enumerate(zip(self.facts.heads, self.program.loss.weights, strict=True)):
+            own = self.output(name).metrics_of(outputs[i], replace(part, y=part.y[i]))
+            measured["loss"] += weight * own["loss"]
+            measured |= {f"{name} {metric}": value for metric, value in own.items()}
+        return measured
+
     def _metrics_by_output(self, outputs: np.ndarray, part: Part) -> dict[str, float]:
         """The metric of each of several outputs, in its own units."""
         if self.facts.task not in ("regression", "multilabel") or self.facts.outputs == 1 or outputs.ndim != 2:
@@ -339,7 +410,7 @@ class Trained:
         means = np.average(np.asarray(each, np.float64).reshape(outputs.shape), axis=0, weights=part.weights)
         return {f"{metric.name} of {name}": mean for name, mean in zip(names, means.tolist(), strict=True)}
 
-    def _mask(self, x: np.ndarray) -> np.ndarray | None:
+    def _mask(self, x: Any) -> np.ndarray | None:
         """The real steps of the outputs for stored rows, where the network answers at each step of padded sequences."""
         if not declares_padding(self.network):
             return None

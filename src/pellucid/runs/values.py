@@ -3,6 +3,7 @@
 import numpy as np
 
 from pellucid.core.errors import InvalidValue
+from pellucid.functions.metrics import JointMetric
 from pellucid.runs.trained import Trained
 
 
@@ -37,7 +38,11 @@ def learning_curve(run: Trained, name: str, epochs: int) -> np.ndarray:
 
 def higher_is_better(run: Trained, name: str) -> bool:
     """True where more of a metric is better."""
-    return not name.endswith("loss") and run.program.metric.higher_is_better
+    metric = run.program.metric
+    if isinstance(metric, JointMetric):
+        parts = zip(metric.outputs, metric.metrics, strict=True)
+        metric = next((one for output, one in parts if name.endswith(f"{output} {one.name}")), metric)
+    return not name.endswith("loss") and metric.higher_is_better
 
 
 def in_words(metric: str) -> str:
