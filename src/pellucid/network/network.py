@@ -14,7 +14,7 @@ from pellucid.core.registry import describe
 from pellucid.core.types import Array, Bool, Cache, Key, Params, PyTree, Shapes, State
 from pellucid.layers import Activation, Flatten, Layer, Reshape
 from pellucid.network.masks import Masks, check_masks
-from pellucid.network.structure import Names, Structure, chain, graph, numbered, one_or_several
+from pellucid.network.structure import SHARED, Names, Structure, chain, graph, numbered, one_or_several
 
 MOST_NAMES = 8
 """Names of layers in the representation of a chain."""
@@ -78,8 +78,10 @@ class Network(Structure):
             backward: δ(node) = Σ over its readers r of ∂L/∂x of r for that node, readers before what they read
 
         A node ``a`` with an activation counts as two, the map ``a`` and the activation, ``a.relu`` for example; a
-        node that reads ``a`` reads the activation. The nodes may be given in any order; the layers stand so that each
-        comes after what it reads, else in the order given. With several inputs ``x``, the shapes given to ``init`` and
+        node that reads ``a`` reads the activation. Nodes with the same layer object share its weights, as in Keras; in a
+        table ``{"name": "shared", "layer": "a"}`` is the layer of ``a`` once more. Layers that are merely equal do not.
+        The nodes may be given in any order; the layers stand so that each comes after what it reads, else in the order
+        given. With several inputs ``x``, the shapes given to ``init`` and
         the gradient for the input are tuples.
 
         Args:
@@ -171,12 +173,17 @@ class Network(Structure):
             InvalidValue: a layer that cannot keep padded steps apart from real ones.
         """
         shapes: dict[str, Any] = dict(zip(self.inputs, self.each_input(input_shape), strict=True))
-        params: list[Params] = []
-        state: list[State] = []
+        params: list[Params] = [{} for _ in self.layers]
+        state: list[State] = [{} for _ in self.layers]
+        made: set[int] = set()
         for i, (name, layer, shape) in enumerate(self._walk(shapes)):
-            layer_params, layer_state, shapes[name] = layer.init(jax.random.fold_in(key, i), shape)
-            params.append(layer_params)
-            state.append(layer_state)
+            owner = self.owner(i)
+            layer_params, layer_state, shapes[name] = layer.init(jax.random.fold_in(key, owner), shape)
+            if owner in made:
+                self._check_shared(i, params[owner], layer_params, shape)
+            else:
+                params[owner], state[owner] = layer_params, layer_state
+                made.add(owner)
         check_masks(self, shapes)
         return tuple(params), tuple(state), one_or_several(tuple(shapes[name] for name in self.outputs))
 
@@ -202,17 +209,17 @@ class Network(Structure):
                 out. None: all count.
         """
         values: dict[str, Any] = dict(zip(self.inputs, self.each_input(x), strict=True))
-        new_state: list[State] = []
+        new_state = list(state)
         caches: list[Cache] = []
         masks = Masks(self, values)
         for i, (name, layer, read) in enumerate(self._walk(values)):
             layer_key = None if key is None else jax.random.fold_in(key, i)
             more = {"sample_mask": sample_mask} if layer.depends_on_batch else {}
-            values[name], layer_state, cache = layer.forward(
-                params[i], state[i], read, key=layer_key, training=training, **more, **masks.arguments(i)
+            owner = self.owner(i)
+            values[name], new_state[owner], cache = layer.forward(
+                params[owner], new_state[owner], read, key=layer_key, training=training, **more, **masks.arguments(i)
             )
             masks.add(i, read, values[name])
-            new_state.append(layer_state)
             caches.append(cache)
         outputs = tuple(values[name] for name in self.names)
         return ForwardPass(outputs, tuple(new_state), tuple(caches), masks.of)
@@ -220,7 +227,7 @@ class Network(Structure):
     def backward(
         self, params: tuple[Params, ...], caches: tuple[Cache, ...], gradients: Mapping[int, Array]
     ) -> BackwardPass:
-        """Run the layers in reverse; gradients from several readers of a layer add up.
+        """Run the layers in reverse; gradients from several readers of a layer add up, as do those of shared parameters.
 
         Args:
             params: those of the forward pass.
@@ -229,20 +236,31 @@ class Network(Structure):
                 gradients are 0.
         """
         deltas: dict[str, Array] = {self.names[i]: gradient for i, gradient in gradients.items()}
-        grads: list[Params] = [{} for _ in self.layers]
+        grads: dict[int, Params] = {}
         for i in range(len(self.layers) - 1, -1, -1):
-            layer = self.layers[i]
+            layer, owner = self.layers[i], self.owner(i)
             if self.names[i] not in deltas:
-                grads[i] = jax.tree.map(jnp.zeros_like, params[i])
                 continue
-            dx, grads[i] = layer.backward(params[i], caches[i], deltas[self.names[i]])
+            dx, own = layer.backward(params[owner], caches[i], deltas[self.names[i]])
+            grads[owner] = jax.tree.map(jnp.add, grads[owner], own) if owner in grads else own
             for read, part in zip(self.reads[i], (dx,) if layer.inputs == 1 else dx, strict=True):
                 deltas[read] = deltas[read] + part if read in deltas else part
         return BackwardPass(
             one_or_several(tuple(deltas.get(name) for name in self.inputs)),
             tuple(deltas.get(name) for name in self.names),
-            tuple(grads),
+            tuple(
+                grads[i] if i in grads else jax.tree.map(jnp.zeros_like, of_layer) for i, of_layer in enumerate(params)
+            ),
         )
+
+    def _check_shared(self, i: int, owned: Params, own: Params, shape: Any) -> None:
+        before, here = (jax.tree.map(lambda array: array.shape, tree) for tree in (owned, own))
+        if before != here:
+            together = [name for k, name in enumerate(self.names) if self.owner(k) == self.owner(i)]
+            raise ShapeError(
+                f"{' and '.join(together)} share their weights, which do not fit the input of {self.names[i]!r}, of "
+                f"shape {shape}: {before}, needed {here}. Give it a layer of its own."
+            )
 
     def accepting(self, input_shape: Shapes) -> "Network":
         """Prepend a `Flatten` or `Reshape` where the first layer needs another shape of example.
@@ -278,7 +296,10 @@ class Network(Structure):
         Returns:
             A list of layers for a chain; inputs, outputs and a table of nodes for a graph.
         """
-        described = [describe(layer) for layer in self.layers]
+        described = [
+            describe(layer) if self.owner(i) == i else {"name": SHARED, "layer": self.names[self.owner(i)]}
+            for i, layer in enumerate(self.layers)
+        ]
         if self.is_chain:
             return described
         nodes = {

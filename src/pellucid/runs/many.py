@@ -302,8 +302,8 @@ def _record(member: Member, training: Training, stopped: str) -> Trained:
     history = trained.history
     evaluated = not trained.adversarial and stopped == "epochs" and not ready.decides
     if evaluated and data.held_out is not None and data.task != "translation" and history.steps_made:
-        loss, metric = history.held_out[-1].tolist()  # by the program itself
-        trained.result = {"loss": loss, ready.program.metric_name: metric}
+        names = ("loss", ready.program.metric_name, *ready.program.extra_names)
+        trained.result = dict(zip(names, history.held_out[-1].tolist(), strict=True))  # by the program itself
     else:
         score_held_out(trained)
     return trained

@@ -187,7 +187,7 @@ class Trained:
             self.facts.input_shape,
         )
 
-    def as_inputs(self, x: Any, unknown: bool = False) -> np.ndarray:
+    def as_inputs(self, x: Any, unknown: bool = False) -> Any:
         """Convert examples to the network's input: encode table rows, check shapes of arrays.
 
         Args:
@@ -238,7 +238,7 @@ class Trained:
             raise ShapeError(
                 f"the inputs differ in rows: {', '.join(f'{name} {len(array)}' for name, array in arrays.items())}."
             )
-        self.facts.preprocessing.check(x)  # pyright: ignore[reportArgumentType]
+        self.facts.preprocessing.check(x)
         for name, array in arrays.items():
             check_tokens(self.network, array, name, name)
         return tuple(array if array.dtype == np.uint8 else as_float32(array, name) for name, array in arrays.items())

@@ -75,8 +75,9 @@ class Scaling(NamedTuple):
 
     def of_output(self, number: int) -> "Scaling":
         """The scaling with that of one of several outputs alone."""
-        is_one = self.targets is None or isinstance(self.targets, TargetScaling)
-        return self if is_one else self._replace(targets=self.targets[number])
+        if self.targets is None or isinstance(self.targets, TargetScaling):
+            return self
+        return self._replace(targets=self.targets[number])
 
     def own_units(self, y: Array) -> Array:
         """Scaled targets, or predictions of them, in the target's own units."""
