@@ -78,8 +78,8 @@ class Network(Structure):
             backward: δ(node) = Σ over its readers r of ∂L/∂x of r for that node, readers before what they read
 
         A node ``a`` with an activation counts as two, the map ``a`` and the activation, ``a.relu`` for example; a
-        node that reads ``a`` reads the activation. Nodes with the same layer object share its weights, as in Keras; in a
-        table ``{"name": "shared", "layer": "a"}`` is the layer of ``a`` once more. Layers that are merely equal do not.
+        node that reads ``a`` reads the activation. Nodes with the same layer object share its weights, as in Keras; in
+        a table ``{"name": "shared", "layer": "a"}`` is the layer of ``a`` once more. Equal layers are two.
         The nodes may be given in any order; the layers stand so that each comes after what it reads, else in the order
         given. With several inputs ``x``, the shapes given to ``init`` and
         the gradient for the input are tuples.
@@ -227,7 +227,7 @@ class Network(Structure):
     def backward(
         self, params: tuple[Params, ...], caches: tuple[Cache, ...], gradients: Mapping[int, Array]
     ) -> BackwardPass:
-        """Run the layers in reverse; gradients from several readers of a layer add up, as do those of shared parameters.
+        """Run the layers in reverse; gradients from several readers of a layer, or several uses, add up.
 
         Args:
             params: those of the forward pass.

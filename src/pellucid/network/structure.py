@@ -143,15 +143,17 @@ def _shared_layer(name: str, given: Mapping[str, Any], nodes: Mapping[str, Any])
     passed = [name]
     layer: Any = given
     while isinstance(layer, Mapping) and layer.get("name") == SHARED:
-        owner = layer.get("layer")
+        owner = str(layer.get("layer"))
         if set(layer) != {"name", "layer"} or owner not in nodes:
-            close = did_you_mean(str(owner), nodes)
+            close = did_you_mean(owner, nodes)
             raise InvalidValue(
                 f'the node {name!r} shares a layer by {{name = "{SHARED}", layer = "…"}}, the name of another node.'
                 f"{close} Received: {dict(layer)!r}."
             )
         if owner in passed:
-            raise InvalidValue(f"the node {name!r} shares a layer that is its own: {' shares '.join([*passed, owner])}.")
+            raise InvalidValue(
+                f"the node {name!r} shares a layer that is its own: {' shares '.join([*passed, owner])}."
+            )
         passed.append(owner)
         layer = _layer_of(nodes[owner])
     return layer

@@ -69,6 +69,6 @@ def _split(trained: Trained) -> int:
     return index + 1
 
 
-def _half(trained: Trained, part: slice, x: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+def _half(trained: Trained, part: slice, x: np.ndarray, preprocessing: Any) -> np.ndarray:
     network = Network(*trained.network.layers[part])
     return outputs_of(network, trained.params[part], trained.layer_state[part], x, scaling_of(preprocessing))
