@@ -181,9 +181,11 @@ def _passes(
     for i, (layer, reads) in enumerate(zip(network.layers, network.reads, strict=True)):
         delta, owner = backward.deltas[i], network.owner(i)
         if isinstance(layer, Recurrent) and delta is not None:
-            sums = sums_of(layer, params[owner], values[reads[0]])
-            masks = mask_arguments(layer, (forward.masks.get(reads[0]),))
-            own, given, masks = with_sums(layer, params[owner], values[reads[0]], sums, masks)
+            read = tuple(values[name] for name in reads)
+            arrays = read[0] if layer.inputs == 1 else read
+            sums = sums_of(layer, params[owner], arrays)
+            masks = mask_arguments(layer, tuple(forward.masks.get(name) for name in reads))
+            own, given, masks = with_sums(layer, params[owner], arrays, sums, masks)
             cache = layer.forward(own, state[owner], given, key=None, training=False, **masks)[2]
             grads = layer.backward(own, cache, delta)[1]
             opened[i] = forward.caches[i], grads["weights"][-len(sums) :]

@@ -104,7 +104,7 @@ def padding_values(network: Structure) -> Mapping[str, float]:
     for name, layer, reads in zip(network.names, network.layers, network.reads, strict=True):
         if layer.mask_value is None:
             continue
-        for source in _sources(network, reads[-1]):
+        for source in _sources(network, reads[layer.padded]):
             if values.setdefault(source, float(layer.mask_value)) != layer.mask_value:
                 raise InvalidValue(
                     f"{name!r} takes {layer.mask_value} for padding, a layer before it {values[source]}. "
