@@ -2,6 +2,7 @@
 
 from benchmarks import (
     accuracy,
+    augmentation,
     autoencoders,
     compile,
     defaults,
@@ -31,6 +32,7 @@ WORKLOADS = {
         start_to_finish,
         compile,
         accuracy,
+        augmentation,
         defaults,
         autoencoders,
         gan,

@@ -75,11 +75,13 @@ class Run(Trained):
             return np.array(self.translate(x))
         return super().predict(x, unknown)
 
-    def evaluate(self, x: Any = None, y: Any = None, *, weights: Any = None) -> dict[str, float]:
-        """Measure loss and metric on unseen rows, ``exact`` and ``bleu`` on sentence pairs; see `Trained.evaluate`."""
+    def evaluate(
+        self, x: Any = None, y: Any = None, *, weights: Any = None, metrics: Sequence[Any] | None = None
+    ) -> dict[str, float]:
+        """Measure loss and metrics on unseen rows, ``exact`` and ``bleu`` on sentence pairs; see `Trained.evaluate`."""
         if self.facts.task == "translation" and x is not None:
             return translation.translation_metrics(self, x if y is None else list(zip(x, y, strict=True)))
-        return super().evaluate(x, y, weights=weights)
+        return super().evaluate(x, y, weights=weights, metrics=metrics)
 
     def explain(self, x: Any, y: Any = None, *, neuron: str | None = None, weight: str | None = None) -> "Explanation":
         """Send one example through the network with every number, each derivative checked; see `pellucid.explain`.

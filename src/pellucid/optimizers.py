@@ -629,6 +629,94 @@ class AdamW(Adam):
         return super().coefficients(t)._replace(decay=self.weight_decay)
 
 
+@optimizers.register("radam")
+class RAdam(Adam):
+    """Adam that waits to divide until it can trust its mean square.
+
+    Formula:
+        m ← β₁ · m + (1 − β₁) · g; v ← β₂ · v + (1 − β₂) · g²; m̂ = m / (1 − β₁ᵗ); v̂ = v / (1 − β₂ᵗ);
+        k = 2 / (1 − β₂) − 1; ρ = k − 2 · t · β₂ᵗ / (1 − β₂ᵗ);
+        r = √max((ρ − 4) · (ρ − 2) · k / ((k − 4) · (k − 2) · ρ), 0);
+        w ← w − η · (r · m̂ / (√v̂ + ε) if ρ > 5, else m̂)
+
+    ρ is about the number of gradients that v̂ is a mean of, r makes up for the variance of v̂. The first steps (five with
+    the default β₂) are those of momentum: a warm-up without a number of its own.
+
+    Example:
+        >>> RAdam().learning_rate
+        0.001
+
+    As Optax's ``radam``; PyTorch adds ε to √v, before its correction.
+
+    Source: Liu et al., On the variance of the adaptive learning rate and beyond, 2020.
+    """
+
+    formula = Formula(
+        f"{_CORRECTED} k = 2 / (1 - beta2) - 1; rho = k - 2 * t * beta2**t / (1 - beta2**t);"
+        "r = sqrt(max((rho - 4) * (rho - 2) * k / ((k - 4) * (k - 2) * rho), 0));"
+        "w = w - learning_rate * (r * mhat / (sqrt(vhat) + epsilon) if rho > 5 else mhat)"
+    )
+
+    def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
+        m = self.beta1 * slots["momentum"] + (1 - self.beta1) * g
+        v = self.beta2 * slots["square"] + (1 - self.beta2) * (g * g)
+        trusted, r = self._rectification(t)
+        m_hat, v_hat = m * (1 / (1 - self.beta1**t)), v * (1 / (1 - self.beta2**t))
+        divided = m_hat * r / (jnp.sqrt(v_hat) + self.epsilon)
+        return jnp.where(trusted, divided, m_hat), {"momentum": m, "square": v}
+
+    def _rectification(self, t: Scalar) -> tuple[Array, Array]:
+        k, power = 2 / (1 - self.beta2) - 1, self.beta2**t
+        rho = k - 2 * t * power / (1 - power)
+        return rho > 5, jnp.sqrt(jnp.maximum((rho - 4) * (rho - 2) * k / ((k - 4) * (k - 2) * rho), 0))
+
+    def coefficients(self, t: Scalar) -> Coefficients:
+        usual = super().coefficients(t)
+        trusted, r = self._rectification(t)
+        return usual._replace(
+            of_mean=usual.of_mean * jnp.where(trusted, r, 1),
+            of_square=jnp.where(trusted, usual.of_square, 0),
+            epsilon=jnp.where(trusted, self.epsilon, 1),
+        )
+
+
+@optimizers.register("lion")
+class Lion(Optimizer):
+    """Lion: steps of one size, by the sign of the momentum alone.
+
+    Formula:
+        w ← w − η · (sign(β₁ · m + (1 − β₁) · g) + λ · w); m ← β₂ · m + (1 − β₂) · g
+
+    Every weight moves by η, so the rate is 3 to 10 times smaller than Adam's and the decay as much larger.
+
+    Args:
+        beta1: β₁, 0 ≤ β₁ < 1, of the mean whose sign is taken.
+        beta2: β₂, 0 ≤ β₂ < 1, of the mean that is kept.
+        weight_decay: λ ≥ 0; biases decay too (Optax takes 0.001 by default).
+
+    Example:
+        >>> Lion().learning_rate
+        0.0001
+
+    Source: Chen et al., Symbolic discovery of optimization algorithms, 2023.
+    """
+
+    learning_rate: float | Schedule = nested(0.0001, "learning rate")
+    beta1: float = constrained(0.9, FRACTION, "decay of the mean whose sign is taken")
+    beta2: float = constrained(0.99, FRACTION, "decay of the mean that is kept")
+    weight_decay: float = constrained(0.0, NOT_NEGATIVE, "strength of the decay")
+
+    slots: ClassVar[dict[str, str]] = {"momentum": "m"}
+    formula = Formula(
+        "w = w - learning_rate * (sign(beta1 * m + (1 - beta1) * g) + weight_decay * w);m = beta2 * m + (1 - beta2) * g"
+    )
+
+    def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:
+        m = slots["momentum"]
+        sign = jnp.sign(self.beta1 * m + (1 - self.beta1) * g)
+        return sign + self.weight_decay * w, {"momentum": self.beta2 * m + (1 - self.beta2) * g}
+
+
 @jax.tree_util.register_static
 @dataclass(frozen=True)
 class FromOptax:
@@ -770,10 +858,12 @@ __all__ = [
     "Adamax",
     "FromOptax",
     "GradientDescent",
+    "Lion",
     "Momentum",
     "NAdam",
     "Nesterov",
     "Optimizer",
+    "RAdam",
     "RMSprop",
     "SGD",
     "as_optimizer",

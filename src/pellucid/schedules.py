@@ -1,7 +1,9 @@
 """Learning rates that change during training."""
 
 from pellucid.functions.schedules import CosineDecay as CosineDecay
+from pellucid.functions.schedules import CosineRestarts as CosineRestarts
 from pellucid.functions.schedules import ExponentialDecay as ExponentialDecay
+from pellucid.functions.schedules import OneCycle as OneCycle
 from pellucid.functions.schedules import OnPlateau as OnPlateau
 from pellucid.functions.schedules import Schedule as Schedule
 from pellucid.functions.schedules import StepDecay as StepDecay

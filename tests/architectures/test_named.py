@@ -10,7 +10,13 @@ from pellucid.core.errors import InvalidValue, ShapeError, UnknownName
 
 SMALL = {
     "autoencoder": {"hidden": [16], "code": 4, "noise": 0.2, "sparsity": "kl_activity"},
-    "cnn": {"filters": [4, 8], "hidden": [16], "normalize": True, "dropout": 0.1},
+    "cnn": {
+        "filters": [4, 8],
+        "hidden": [16],
+        "normalize": True,
+        "dropout": 0.1,
+        "augmentation": ["random_shift", "mixup"],
+    },
     "convolutional_autoencoder": {"filters": [4], "code": 4},
     "gru": {"units": [12], "bidirectional": True},
     "lstm": {"units": [12, 8], "dropout": 0.1},

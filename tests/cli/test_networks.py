@@ -71,6 +71,15 @@ def test_an_autoencoder_tells_which_rows_are_unlike_the_rest(tmp_path):
     assert "loss" in pellucid("evaluate", tmp_path / "run", "digits").stdout
 
 
+def test_fields_of_a_network_take_one_item_or_units_joined_by_dashes(tmp_path):
+    network = "cnn:filters=2-3,hidden=8,augmentation=random_shift"
+    begun = pellucid("train", "digits", "--network", network, "--epochs", 1, "--folder", tmp_path, "--no-progress")
+    assert "random_shift_1" in begun.stderr
+    settings = (tmp_path / "experiment.toml").read_text()
+    assert 'name = "random_shift"' in settings or '"random_shift"' in settings
+    assert "filters = 3" in settings
+
+
 def test_a_slip_in_the_name_or_a_field_is_answered():
     assert "Did you mean 'lstm'" in pellucid("train", "digits", "--network", "lstn", code=2).stderr
     wrong = pellucid("train", "digits", "--network", "lstm:depth=2", code=2)

@@ -36,6 +36,11 @@ print([name for name in {HEAVY} if name in sys.modules])
 """
 
 
+def test_the_package_is_the_command():
+    run = "import runpy, sys; sys.argv = ['pellucid', '--help']; runpy.run_module('pellucid', run_name='__main__')"
+    assert in_a_fresh_process(run).startswith("Usage: pellucid [OPTIONS]")
+
+
 @pytest.mark.parametrize(
     "verb", ["--help", "train --help", "lesson", "lesson --json", "data list", "show", "show relu"]
 )

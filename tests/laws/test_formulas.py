@@ -16,7 +16,8 @@ from pellucid.functions.initializers import fans, initializers
 from pellucid.functions.losses import PerOutput, losses
 from pellucid.functions.metrics import metrics
 from pellucid.functions.regularizers import regularizers, sparsities
-from pellucid.functions.schedules import rate_at, schedules
+from pellucid.functions.schedules import CosineRestarts, rate_at, schedules
+from pellucid.functions.set_metrics import SetMetric
 from pellucid.layers import Dense
 from pellucid.network import Network
 from pellucid.optimizers import Momentum, RMSprop, optimizers
@@ -91,6 +92,8 @@ def test_term_and_gradient_of_a_loss(item, float64, rng):
 
 @each(metrics)
 def test_value_of_a_metric(item, rng):
+    if isinstance(item, SetMetric):
+        pytest.skip("of counts or rows")
     for seed in range(8):
         prediction = np.random.default_rng(seed).uniform(size=(1, 8)).astype(np.float32)
         of_classes = "argmax" in item.formula.source or "[y]" in item.formula.source
@@ -119,7 +122,7 @@ def test_penalty_and_gradient_of_a_sparsity_penalty(item, float64, rng):
     close(gradient, item.gradient(jnp.asarray(a), fractions))
 
 
-@each(schedules)
+@each(schedules, CosineRestarts(0.2, epochs=1.5, growth=3, final=0.01))
 def test_rate_of_a_schedule(item, float64):
     for t in np.linspace(0, 12, 25):
         given = {"t": t, "inner": lambda t: rate_at(item.learning_rate, t)}
@@ -146,7 +149,7 @@ def test_distribution_of_an_initializer(item, float64):
 def test_update_of_an_optimizer(item, float64, rng):
     w = {"weights": jnp.asarray(rng.normal(size=3))}
     state = item.init(w)
-    for t in range(1, 4):
+    for t in range(1, 9):  # from the sixth on RAdam divides
         g = {"weights": jnp.asarray(rng.normal(size=3))}
         given = {letter: state.slots[slot]["weights"] for slot, letter in item.slots.items()}
         given |= {"g": g["weights"], "w": w["weights"], "t": t}

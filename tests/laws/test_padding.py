@@ -138,7 +138,7 @@ REFUSED: dict[str, Layer] = {
     "code": Code("l1_activity"),
     "embedding": Embedding(3, 2),
 }
-DRAWN = {"dropout", "gaussian_noise", "masking_noise"}
+DRAWN = {"dropout", "gaussian_noise", "masking_noise", "time_mask", "frequency_mask"}
 """What they draw depends on the length: alike in prediction."""
 BY_PLACE = {"conv1d", "average_pool1d"}
 """Their windows begin at the first step, padding included, with a stride above 1."""

@@ -15,7 +15,17 @@ from hypothesis import strategies as st
 from pellucid.core.errors import InvalidValue
 from pellucid.core.registry import describe
 from pellucid.core.tunable import as_arrays
-from pellucid.functions.schedules import CosineDecay, ExponentialDecay, OnPlateau, StepDecay, WarmUp, rate_at, schedules
+from pellucid.functions.schedules import (
+    CosineDecay,
+    CosineRestarts,
+    ExponentialDecay,
+    OneCycle,
+    OnPlateau,
+    StepDecay,
+    WarmUp,
+    rate_at,
+    schedules,
+)
 
 REQUIRED = {"learning_rate": 0.2, "epochs": 8.0}
 
@@ -30,6 +40,8 @@ def example(name):
 ITEMS = [example(name) for name in schedules] + [
     WarmUp(CosineDecay(0.2, epochs=6.0, final=0.01), epochs=2.0),
     OnPlateau(0.2, patience=2, scale=0.1),
+    CosineRestarts(0.2, epochs=2.5, growth=3, final=0.01),
+    OneCycle(0.2, epochs=8.0, rise=0.5, start_factor=1.0, final_factor=1.0),
 ]
 EVERY = pytest.mark.parametrize("schedule", ITEMS, ids=str)
 EPOCHS = np.arange(0, 20, 0.25, dtype=np.float32)
@@ -138,8 +150,24 @@ def torch_rates(make, epochs):
         (StepDecay(0.2, every=5.0), lambda o: torch.optim.lr_scheduler.StepLR(o, 5)),
         (ExponentialDecay(0.2, 0.9), lambda o: torch.optim.lr_scheduler.ExponentialLR(o, 0.9)),
         (CosineDecay(0.2, epochs=15.0), lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 15)),
+        (
+            CosineRestarts(0.2, epochs=4.0, final=0.01),
+            lambda o: torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(o, 4, eta_min=0.01),
+        ),
+        (
+            CosineRestarts(0.2, epochs=2.0, growth=2),
+            lambda o: torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(o, 2, 2),
+        ),
+        # PyTorch counts steps, and reaches both ends a step earlier: 0.3 · 15 − 1 of 14 steps rise.
+        (OneCycle(0.2, epochs=14.0, rise=3.5 / 14), lambda o: torch.optim.lr_scheduler.OneCycleLR(o, 0.2, 15)),
+        (
+            OneCycle(0.2, epochs=14.0, rise=6.5 / 14, start_factor=0.1, final_factor=0.01),
+            lambda o: torch.optim.lr_scheduler.OneCycleLR(
+                o, 0.2, 15, pct_start=0.5, div_factor=10, final_div_factor=10
+            ),
+        ),
     ],
-    ids=["step_decay", "exponential_decay", "cosine_decay"],
+    ids=lambda item: str(item) if hasattr(item, "rate") else "",
 )
 def test_agrees_with_pytorch(schedule, make):
     np.testing.assert_allclose(schedule.rate(jnp.arange(15.0)), torch_rates(make, 15), rtol=1e-5, atol=1e-7)

@@ -19,7 +19,7 @@ from pellucid.optimizers import optimizers
 SINGLE = jnp.float32
 OUTPUTS = jax.ShapeDtypeStruct((4, 6), SINGLE)
 LABELS = jax.ShapeDtypeStruct((4,), jnp.int32)
-EPOCHS = {"cosine_decay": {"epochs": 3}}
+EPOCHS = {name: {"epochs": 3} for name in ("cosine_decay", "cosine_restarts", "one_cycle")}
 """Fields that a schedule needs beside its rate."""
 
 every = pytest.mark.parametrize

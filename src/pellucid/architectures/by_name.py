@@ -1,7 +1,7 @@
 """Networks by name: ``train("cnn", data)``, ``pellucid train mnist --network lstm``."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -100,5 +100,13 @@ def build_by_name(specification: Specification, data: Dataset) -> tuple[Network 
             raise InvalidValue(
                 f"the network {name!r} has no field {field!r}.{did_you_mean(field, known)} Fields: {', '.join(known)}."
             )
-    network = architecture.build(data, **table)
+    network = architecture.build(data, **_with_sequences(architecture, table))
     return network, reconstruction(data) if architecture.learns == "inputs" else data
+
+
+def _with_sequences(architecture: Architecture, table: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a table, where one item is given for a sequence (``units = 32``) as a sequence of one."""
+    parameters = inspect.signature(architecture.build).parameters
+    several = {field for field in table if isinstance(parameters[field].default, tuple)}
+    single = {field for field in several if isinstance(table[field], str) or not isinstance(table[field], Sequence)}
+    return {field: (value,) if field in single else value for field, value in table.items()}

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from pellucid.architectures.tasks import output_layer
 from pellucid.core.constraints import WholeNumber, require
 from pellucid.core.errors import ShapeError
+from pellucid.core.types import Specification
 from pellucid.data import Dataset
 from pellucid.layers import Activation, BatchNorm, Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D, Reshape
+from pellucid.layers import layers as layer_registry
 from pellucid.network import Network
 
 
@@ -19,6 +21,7 @@ def convolutional(
     activation: str = "relu",
     normalize: bool = False,
     dropout: float = 0.0,
+    augmentation: Sequence[Layer | Specification] = (),
 ) -> Network:
     """Build a convolutional network: convolutions with max pooling, dense layers, output layer.
 
@@ -31,6 +34,7 @@ def convolutional(
         activation: of convolutions and dense layers.
         normalize: batch normalisation between each convolution and its activation.
         dropout: fraction of neurons dropped after each dense layer, 0 ≤ p < 1; 0 for no dropout.
+        augmentation: layers that change the images in training (``"random_shift"``, ``RandomRotation(15)``), in front.
 
     Raises:
         ShapeError: examples that are no images, or too small for so many layers.
@@ -54,6 +58,7 @@ def convolutional(
         sides = (sides - kernel + 1) // 2
     padding = "valid" if sides >= 1 else "same"
     layers: list[Layer] = [Reshape((*shape, 1))] if len(shape) == 2 else []
+    layers += map(layer_registry.build, augmentation)
     for count in filters:
         require(count, WholeNumber(1), "filters of a convolution")
         if normalize:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from pellucid.cli.options import as_json, print_document, print_json, say
-from pellucid.cli.settings import SPECIFICATION, SettingsCommand, Units, given_settings
+from pellucid.cli.settings import SPECIFICATION, SettingsCommand, Units, given_settings, pieces_of
 from pellucid.cli.sources import data_options, data_settings
 
 
@@ -92,17 +92,11 @@ def _side_by_side(sources: tuple[str, ...], over: tuple[str, ...], as_json: bool
 
 
 def _values(text: str) -> tuple[str, list[Any]]:
-    """Parse a setting and its values; fields that follow a value's colon belong to that value."""
+    """Parse a setting and its values."""
     name, sign, rest = text.partition("=")
     if not sign or not rest:
         raise click.BadParameter(f"{text!r} is not of the form setting=value,value.", param_hint="--over")
-    pieces: list[str] = []
-    for piece in rest.split(","):
-        if pieces and ":" in pieces[-1] and "=" in piece:
-            pieces[-1] += f",{piece}"
-        else:
-            pieces.append(piece)
-    return name, [_value(name, piece.strip()) for piece in pieces]
+    return name, [_value(name, piece) for piece in pieces_of(rest)]
 
 
 def _value(name: str, text: str) -> Any:

@@ -26,11 +26,18 @@ class Units(click.ParamType):
         if value == "none":
             return ()
         if not value[:1].isdecimal():
-            return SPECIFICATION.convert(value, param, ctx)
+            given = SPECIFICATION.convert(value, param, ctx)
+            return {k: _units(v) for k, v in given.items()} if isinstance(given, dict) else given
         try:
             return tuple(int(units) for units in value.split("-"))
         except ValueError:
             self.fail(f"{value!r} is not units joined by dashes, such as 128-128.", param, ctx)
+
+
+def _units(value: Any) -> Any:
+    """The numbers of a field such as ``16-32``; any other value as it is."""
+    parts = value.split("-") if isinstance(value, str) else ()
+    return [int(part) for part in parts] if len(parts) > 1 and all(map(str.isdecimal, parts)) else value
 
 
 class WholeNumberOr(click.ParamType):
@@ -60,6 +67,34 @@ class Names(click.ParamType):
         return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
 
 
+class Specifications(click.ParamType):
+    """Specifications joined by commas: a field that follows another belongs to the same one."""
+
+    name = "name[:field=value],…"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """A list of names, and of tables of name and fields."""
+        if not isinstance(value, str):
+            return value
+        return [SPECIFICATION.convert(piece, param, ctx) for piece in pieces_of(value)]
+
+
+def pieces_of(text: str) -> list[str]:
+    """Divide a text at its commas; fields that follow a name's colon belong to that name.
+
+    Example:
+        >>> pieces_of("sgd,adam:beta1=0.8,beta2=0.9")
+        ['sgd', 'adam:beta1=0.8,beta2=0.9']
+    """
+    pieces: list[str] = []
+    for piece in text.split(","):
+        if pieces and ":" in pieces[-1] and "=" in piece:
+            pieces[-1] += f",{piece}"
+        else:
+            pieces.append(piece.strip())
+    return pieces
+
+
 class ClassWeights(click.ParamType):
     """``balanced``, or ``NAME=WEIGHT,NAME=WEIGHT``."""
 
@@ -76,7 +111,13 @@ class ClassWeights(click.ParamType):
             self.fail(f"{value!r} is neither 'balanced' nor NAME=WEIGHT,NAME=WEIGHT.", param, ctx)
 
 
-KINDS = {"specification": SPECIFICATION, "network": Units(), "names": Names(), "weights": ClassWeights()}
+KINDS = {
+    "specification": SPECIFICATION,
+    "specifications": Specifications(),
+    "network": Units(),
+    "names": Names(),
+    "weights": ClassWeights(),
+}
 
 
 def _type_of(hint: Any, kind: str | None) -> Any:

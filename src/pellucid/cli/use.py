@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from pellucid.cli.options import as_json, print_json, say
+from pellucid.cli.settings import Specifications
 from pellucid.cli.sources import is_file, path_of, reading_options, reading_settings
 
 
@@ -57,40 +58,42 @@ Examples:
   pellucid evaluate runs/mnist-128-001                 the held-out rows of its training
   pellucid evaluate runs/houses-128-001 other.csv
   pellucid evaluate runs/mnist-128-001 mnist-5k --json
+  pellucid evaluate runs/churn-128-001 other.csv --metrics f1,roc_auc
 """
 )
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("source", metavar="[DATA]", required=False)
+@click.option("--metrics", type=Specifications(), help="Metrics of the whole set; those of the training by default.")
 @reading_options
 @as_json
-def evaluate(run: Path, source: str | None, as_json: bool, **options: Any) -> None:
-    """Loss and metric of a saved RUN on DATA: a file, a dataset's held-out rows, or its own held-out rows."""
+def evaluate(run: Path, source: str | None, metrics: Any, as_json: bool, **options: Any) -> None:
+    """Loss and metrics of a saved RUN on DATA: a file, a dataset's held-out rows, or its own held-out rows."""
     from pellucid.api import load
 
     loaded = load(run)
     if source is None:
-        result = loaded.evaluate()
+        result = loaded.evaluate(metrics=metrics)
     elif not is_file(source):
-        result = loaded.evaluate_part(_held_out(source))
+        result = loaded.evaluate_part(_held_out(source), metrics)
     else:
-        result = _evaluate_file(loaded, path_of(source), options)
+        result = _evaluate_file(loaded, path_of(source), options, metrics)
     if as_json:
         print_json(result)
     else:
         click.echo("\n".join(f"{name.replace('_', ' ')}: {value:.4f}" for name, value in result.items()))
 
 
-def _evaluate_file(loaded: Any, path: str, options: dict[str, Any]) -> dict[str, float]:
+def _evaluate_file(loaded: Any, path: str, options: dict[str, Any], metrics: Any) -> dict[str, float]:
     from pellucid.data.files import read_examples
     from pellucid.data.images import ImageEncoder, load_images
 
     if path.endswith(".npz"):
-        return loaded.evaluate(*read_examples(path))
+        return loaded.evaluate(*read_examples(path), metrics=metrics)
     if isinstance(loaded.facts.encoder, ImageEncoder):
         data = load_images(path, held_out=None)
-        return loaded.evaluate_part(data.train)
+        return loaded.evaluate_part(data.train, metrics)
     with _warnings_said():
-        return loaded.evaluate(_table(loaded, path, options))
+        return loaded.evaluate(_table(loaded, path, options), metrics=metrics)
 
 
 def _inputs(loaded: Any, source: str, options: dict[str, Any], unknown: bool) -> tuple[Any, dict[str, Sequence[Any]]]:

@@ -13,7 +13,7 @@ The exceptions::
 
 and three warnings (UserWarning): `DoctorWarning`, of a training that begins although something is certainly wrong,
 `ResumeWarning`, of one that is resumed and has nothing left to do, and `DataWarning`, of rows whose prediction rests on
-something made up for them.
+something made up for them, or that leave a metric undefined.
 """
 
 import difflib
@@ -67,7 +67,7 @@ class ResumeWarning(UserWarning):
 
 
 class DataWarning(UserWarning):
-    """Rows whose values are missing or unknown, and what was taken instead."""
+    """Rows with missing or unknown values, and what was taken instead; or that leave a metric undefined."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

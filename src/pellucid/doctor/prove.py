@@ -335,7 +335,8 @@ class Trainer:
         shape, rows = run.facts.input_shape, training.train
 
         def begin(seed: int) -> Training:
-            state = initial_state(program.network, training.optimizer, penalty, shape, seed)
+            average = run.experiment.average_weights
+            state = initial_state(program.network, training.optimizer, penalty, shape, seed, average=average)
             history = History.begin(program, rows.rows)
             return Training(program, training.scaling, rows, None, training.optimizer, state, history)
 

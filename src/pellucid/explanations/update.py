@@ -70,7 +70,8 @@ def last_state(run: Trained, player: str = "") -> LastState:
         params, optimizer, regularizer = params[player], optimizer[player], None
     pairs = zip(jax.tree.leaves(params), jax.tree.leaves(kept), strict=True)
     if not all(np.array_equal(last, best) for last, best in pairs):
-        return LastState(missing="the weights are those of the best epoch, the optimiser's state that of the last")
+        kept = "those of the best epoch" if run.experiment.average_weights is None else "averaged over the steps"
+        return LastState(missing=f"the weights are {kept}, the optimiser's state that of the last")
     epochs, step = run.history.epochs_made, int(state.step)
     per_epoch = run.history.steps_made / epochs if epochs else run.history.steps_made + 1
     return LastState(double(optimizer), double(regularizer), step, step / per_epoch)

@@ -5,7 +5,7 @@ may weight and average them. A target whose shape does not fit is refused, never
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from pellucid.core.constraints import Interval, WholeNumber, constrained, validate
 from pellucid.core.errors import ShapeError
 from pellucid.core.formula import UNSTATED, Formula
-from pellucid.core.registry import Registry
+from pellucid.core.registry import Registry, describe
 from pellucid.core.types import Array, Int
 from pellucid.functions.losses import (
     Anything,
@@ -33,15 +33,31 @@ class Metric(ABC):
 
     Attributes:
         higher_is_better: whether more is better.
+        tasks: the tasks of whose targets it is.
         formula: the metric of one prediction, of ŷ, y and the fields.
     """
 
     name: ClassVar[str]
+    tasks: ClassVar[tuple[str, ...]] = ("binary", "multiclass", "multilabel", "regression", "reconstruction")
     higher_is_better: ClassVar[bool]
     formula: ClassVar[Formula] = UNSTATED
 
     def __post_init__(self) -> None:
         validate(self)
+
+    @property
+    def label(self) -> str:
+        """The name that distinguishes it from others of its class: ``"f1_macro"``, ``"top_k_accuracy (k=3)"``."""
+        fields = describe(self)
+        if isinstance(fields, str):
+            return fields
+        text = "_".join([fields.pop("name"), *([fields.pop("average")] if "average" in fields else [])])
+        return text + (f" ({', '.join(f'{name}={value}' for name, value in fields.items())})" if fields else "")
+
+    @property
+    def label_of_one(self) -> str:
+        """The same for the value of one class or output, which no average changes: ``"f1"``."""
+        return self.label
 
     def beside(self, loss: Loss) -> "Metric":
         """Adapt the metric to the predictions that a loss reads."""
@@ -79,6 +95,7 @@ class Accuracy(Metric):
     ignore: int | None = constrained(None, WholeNumber(0), "class whose steps do not count")
 
     higher_is_better = True
+    tasks = ("binary", "multiclass", "multilabel")
     formula = Formula("1 if argmax(yhat) == y else 0")
 
     def value(self, prediction: Prediction, target: Anything) -> PerExample:
@@ -93,9 +110,42 @@ class Accuracy(Metric):
         return jnp.sum(right * scored, axis=axes) / jnp.maximum(jnp.sum(scored, axis=axes), 1)
 
 
+@metrics.register("top_k_accuracy")
+class TopKAccuracy(Metric):
+    """Fraction of true classes among the k likeliest: ``1 if Σ_j [ŷ_j > ŷ_y] < k, else 0``.
+
+    For more than k classes. Targets, ties and means as for `Accuracy`.
+
+    Args:
+        k: how many, at least 2.
+
+    Example:
+        >>> prediction = jnp.array([[4.0, 3.0, 2.0, 1.0]] * 2)
+        >>> TopKAccuracy(k=3).value(prediction, jnp.array([2, 3])).tolist()
+        [1.0, 0.0]
+
+    Others: of equally likely classes scikit-learn's ``top_k_accuracy_score`` takes the last.
+    """
+
+    k: int = constrained(3, WholeNumber(2), "how many of the likeliest classes")
+
+    higher_is_better = True
+    tasks = ("multiclass",)
+    formula = Formula("1 if sum(j, yhat[j] > yhat[y]) < k else 0")
+
+    def value(self, prediction: Prediction, target: Anything) -> PerExample:
+        labels = _labels(self.name, prediction, target)
+        if prediction.shape[-1] <= self.k:
+            raise ShapeError(
+                f"{self.name} of k = {self.k} is always 1 for fewer than {self.k + 1} classes. Received: prediction "
+                f"{prediction.shape}. Use 'accuracy'."
+            )
+        return _example_mean((_classes_before(prediction, labels) < self.k).astype(prediction.dtype))
+
+
 @metrics.register("top_5_accuracy")
-class Top5Accuracy(Metric):
-    """Fraction of true classes among the five likeliest: ``1 if Σ_j [ŷ_j > ŷ_y] < 5, else 0``.
+class Top5Accuracy(TopKAccuracy):
+    """Fraction of true classes among the five likeliest: ``1 if Σ_j [ŷ_j > ŷ_y] < k, else 0`` with k = 5.
 
     For at least six classes. Targets, ties and means as for `Accuracy`.
 
@@ -105,17 +155,7 @@ class Top5Accuracy(Metric):
         [1.0, 0.0]
     """
 
-    higher_is_better = True
-    formula = Formula("1 if sum(j, yhat[j] > yhat[y]) < 5 else 0")
-
-    def value(self, prediction: Prediction, target: Anything) -> PerExample:
-        labels = _labels(self.name, prediction, target)
-        if prediction.shape[-1] < 6:
-            raise ShapeError(
-                f"{self.name} is always 1 for fewer than 6 classes. Received: prediction {prediction.shape}. "
-                "Use 'accuracy'."
-            )
-        return _example_mean((_classes_before(prediction, labels) < 5).astype(prediction.dtype))
+    k: int = field(default=5, init=False)
 
 
 @metrics.register("binary_accuracy")
@@ -135,6 +175,7 @@ class BinaryAccuracy(Metric):
     threshold: float = constrained(0.5, Interval(), "above it means yes")
 
     higher_is_better = True
+    tasks = ("binary", "multilabel")
     formula = Formula("1 if (yhat > threshold) == (y > threshold) else 0")
 
     def beside(self, loss: Loss) -> "Metric":
@@ -150,6 +191,7 @@ class Error(Metric):
     """A metric that is a loss."""
 
     higher_is_better = False
+    tasks = ("binary", "multilabel", "regression", "reconstruction")
     loss: ClassVar[PerOutput]
 
     def value(self, prediction: Prediction, target: Anything) -> PerExample:

@@ -6,6 +6,7 @@ state, and a population may hold a different number in each member.
 """
 
 import copy
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING
@@ -166,6 +167,118 @@ class CosineDecay(Schedule):
     def rate(self, progress: Progress) -> Rate:
         fraction = jnp.minimum(progress / self.epochs, 1)
         return self.final + (self.learning_rate - self.final) * (1 + jnp.cos(jnp.pi * fraction)) / 2
+
+
+@schedules.register("cosine_restarts")
+class CosineRestarts(Schedule):
+    """Half cosine waves down, each from the full rate again: warm restarts.
+
+    Formula:
+        n = ⌊t / T⌋; η₁ + (η₀ − η₁) · (1 + cos(π · (t − n · T) / (T · growth^n))) / 2
+
+    n counts the restarts. With growth > 1 these follow at longer and longer distances::
+
+        n = ⌊log(1 + (growth − 1) · t / T) / log(growth)⌋;
+        η₁ + (η₀ − η₁) · (1 + cos(π · (t − T · (growth^n − 1) / (growth − 1)) / (T · growth^n))) / 2
+
+    Args:
+        learning_rate: η₀, above 0, after each restart.
+        epochs: T, the length of the first wave, above 0.
+        growth: by which each wave is longer than the one before, a whole number of at least 1.
+        final: η₁, at least 0, which each wave falls to.
+
+    Example:
+        >>> CosineRestarts(1.0, epochs=4, growth=2).rate(jnp.array([0.0, 2.0, 4.0, 8.0])).round(3).tolist()
+        [1.0, 0.5, 1.0, 0.5]
+
+    Others: PyTorch's ``CosineAnnealingWarmRestarts`` calls them ``T_0``, ``T_mult`` and ``eta_min``.
+
+    Source: Loshchilov & Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017.
+    """
+
+    learning_rate: float = constrained(MISSING, POSITIVE, "after each restart")
+    epochs: float = constrained(MISSING, POSITIVE, "epochs of the first wave")
+    growth: int = constrained(1, WholeNumber(1), "by which each wave is longer than the one before")
+    final: float = constrained(0.0, NOT_NEGATIVE, "rate at the end of a wave")
+
+    @property
+    def formula(self) -> Formula:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The rate, with waves of one length or of growing ones."""
+        restarts, start = "floor(t / epochs)", "n * epochs"
+        if self.growth > 1:
+            restarts = "floor(log(1 + (growth - 1) * t / epochs) / log(growth))"
+            start = "epochs * (growth**n - 1) / (growth - 1)"
+        wave = f"(1 + cos(pi * (t - {start}) / (epochs * growth**n))) / 2"
+        return Formula(
+            f"n = {restarts}; final + (learning_rate - final) * {wave}", learning_rate="eta0", final="eta1", epochs="T"
+        )
+
+    def rate(self, progress: Progress) -> Rate:
+        waves = progress / self.epochs
+        if self.growth == 1:
+            fraction = waves - jnp.floor(waves)
+        else:
+            # A logarithm may round to just below a whole number: at a restart it counts as that number.
+            n = jnp.floor(jnp.log1p((self.growth - 1) * waves) / math.log(self.growth) + 1e-6)
+            length = jnp.power(float(self.growth), n)
+            fraction = jnp.maximum(waves - (length - 1) / (self.growth - 1), 0) / length
+        return self.final + (self.learning_rate - self.final) * (1 + jnp.cos(jnp.pi * fraction)) / 2
+
+
+@schedules.register("one_cycle")
+class OneCycle(Schedule):
+    """One rise to a high rate, then one fall to nearly 0, both half cosine waves.
+
+    Formula:
+        η₀ · (a + (1 − a) · (1 − cos(π · t / (p · T))) / 2) if t < p · T,
+        else η₀ · (b + (1 − b) · (1 + cos(π · min((t / T − p) / (1 − p), 1))) / 2)
+
+    The rate alone is cycled: the momentum of the optimiser stays as it is.
+
+    Args:
+        learning_rate: η₀, the highest, above 0.
+        epochs: T, the length of the cycle, above 0.
+        rise: p, the fraction of the cycle in which the rate rises, between 0 and 1.
+        start_factor: a, the first rate as a fraction of the highest.
+        final_factor: b, the last rate as a fraction of the highest.
+
+    Example:
+        >>> OneCycle(1.0, epochs=10, start_factor=0.25).rate(jnp.array([0.0, 3.0, 10.0])).round(3).tolist()
+        [0.25, 1.0, 0.0]
+
+    Others: PyTorch's ``OneCycleLR`` divides: its ``div_factor`` is 1 / a, its ``final_div_factor`` a / b. It counts
+    steps, reaches the ends one step earlier, and by default lowers the momentum while the rate is high.
+
+    Source: Smith, "A disciplined approach to neural network hyper-parameters", 2018 (there with straight lines).
+    """
+
+    learning_rate: float = constrained(MISSING, POSITIVE, "the highest")
+    epochs: float = constrained(MISSING, POSITIVE, "epochs of the cycle")
+    rise: float = constrained(0.3, Interval(0, 1, closed="neither"), "fraction of the cycle in which the rate rises")
+    start_factor: float = constrained(0.04, _FACTOR, "first rate as a fraction of the highest")
+    final_factor: float = constrained(4e-6, Interval(0, 1), "last rate as a fraction of the highest")
+
+    formula = Formula(
+        "learning_rate * (start_factor + (1 - start_factor) * (1 - cos(pi * t / (rise * epochs))) / 2) "
+        "if t < rise * epochs else learning_rate * (final_factor + (1 - final_factor) "
+        "* (1 + cos(pi * min((t / epochs - rise) / (1 - rise), 1))) / 2)",
+        learning_rate="eta0",
+        epochs="T",
+        rise="p",
+        start_factor="a",
+        final_factor="b",
+    )
+
+    def rate(self, progress: Progress) -> Rate:
+        done = progress / self.epochs
+        rising = (1 - jnp.cos(jnp.pi * jnp.minimum(done / self.rise, 1))) / 2
+        falling = (1 + jnp.cos(jnp.pi * jnp.clip((done - self.rise) / (1 - self.rise), 0, 1))) / 2
+        factor = jnp.where(
+            done < self.rise,
+            self.start_factor + (1 - self.start_factor) * rising,
+            self.final_factor + (1 - self.final_factor) * falling,
+        )
+        return self.learning_rate * factor
 
 
 @schedules.register("warm_up")

@@ -2,6 +2,14 @@
 
 from pellucid.layers.activation import Activation as Activation
 from pellucid.layers.attention import Attention as Attention
+from pellucid.layers.augmentation import Cutout as Cutout
+from pellucid.layers.augmentation import FrequencyMask as FrequencyMask
+from pellucid.layers.augmentation import Mixup as Mixup
+from pellucid.layers.augmentation import RandomCrop as RandomCrop
+from pellucid.layers.augmentation import RandomFlip as RandomFlip
+from pellucid.layers.augmentation import RandomRotation as RandomRotation
+from pellucid.layers.augmentation import RandomShift as RandomShift
+from pellucid.layers.augmentation import TimeMask as TimeMask
 from pellucid.layers.code import Code as Code
 from pellucid.layers.convolution import Conv1D as Conv1D
 from pellucid.layers.convolution import Conv2D as Conv2D

@@ -73,6 +73,9 @@ class Layer(ABC):
     depends_on_batch: ClassVar[bool] = False
     """True where an example's output depends on the other examples of its batch (batch normalisation). ``forward`` then
     also takes ``sample_mask``, shape (batch,), booleans: False for the rows that only fill up a short batch."""
+    mixes: ClassVar[bool] = False
+    """True where an example in training is mixed with another one of its batch (mixup), so that the loss mixes their
+    targets alike; ``mixture(key, rows)`` then gives each example's partner and the fraction kept of itself."""
     masks: ClassVar[Literal["passes", "ends", "makes"] | None] = None
     """Handling of the mask of padded steps, (batch, time), that arrives beside ``x``. ``"passes"``: it stays with
     the output (``output_mask``), whose steps are those of the input; ``"ends"``: the output has no steps; ``"makes"``:

@@ -11,6 +11,7 @@ from pellucid.core.types import Array, Bool, Float, Key, Params, PyTree, Scalar,
 from pellucid.functions.losses import JointLoss, Loss, fuse
 from pellucid.functions.masking import masked_gradient, masked_value
 from pellucid.layers import Activation
+from pellucid.network.mixing import for_both_targets, mixture_of
 from pellucid.network.network import Network
 
 
@@ -47,7 +48,7 @@ def backpropagate(
 
     Where the last activation and the loss pair up (softmax with a cross-entropy, sigmoid with binary
     cross-entropy) their product is taken in one stable step, from the logits. Where the network answers at each step of
-    a sequence, padded steps cost nothing.
+    a sequence, padded steps cost nothing. Where a layer mixes examples, their losses are mixed alike.
 
     Args:
         network: a chain or a graph.
@@ -84,14 +85,15 @@ def backpropagate(
             f"Received: {len(parts)}."
         )
     forward = network.forward(params, state, x, key=key, training=training, sample_mask=weights > 0)
+    mixture = mixture_of(network, key, len(weights)) if training else None
     terms: list[Scalar] = []
     gradients: dict[int, Array] = {}
     for (part, scale), end, y in zip(parts, network.ends, targets, strict=True):
         criterion, i = differentiated_loss(network, part, end)
         output, factors = forward.outputs[i], scale * part.fractions(weights, total)
         mask = forward.masks.get(network.names[end])
-        terms.append((masked_value(criterion, output, y, mask) * factors).sum())
-        gradient = masked_gradient(criterion, output, y, mask)
+        terms.append((for_both_targets(masked_value, criterion, output, y, mask, mixture) * factors).sum())
+        gradient = for_both_targets(masked_gradient, criterion, output, y, mask, mixture)
         gradient = gradient * factors.reshape(factors.shape + (1,) * (gradient.ndim - 1))
         gradients[i] = gradients[i] + gradient if i in gradients else gradient
     _, deltas, grads = network.backward(params, forward.caches, gradients)

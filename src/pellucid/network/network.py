@@ -14,7 +14,8 @@ from pellucid.core.registry import describe
 from pellucid.core.types import Array, Bool, Cache, Key, Params, PyTree, Shapes, State
 from pellucid.layers import Activation, Flatten, Layer, Reshape
 from pellucid.network.masks import Masks, check_masks
-from pellucid.network.structure import SHARED, Names, Structure, chain, graph, numbered, one_or_several
+from pellucid.network.mixing import check_mixing
+from pellucid.network.structure import SHARED, Names, Structure, chain, graph, layer_key, numbered, one_or_several
 
 MOST_NAMES = 8
 """Names of layers in the representation of a chain."""
@@ -69,6 +70,7 @@ class Network(Structure):
     def __init__(self, *layers: Layer | str | Mapping[str, Any]) -> None:
         self.__dict__.update(chain(layers).__dict__)
         check_masks(self)
+        check_mixing(self)
 
     @classmethod
     def graph(cls, *, inputs: Names, nodes: Mapping[str, Any], outputs: Names) -> "Network":
@@ -117,6 +119,7 @@ class Network(Structure):
         network = cls.__new__(cls)
         network.__dict__.update(graph(inputs, nodes, outputs).__dict__)
         check_masks(network)
+        check_mixing(network)
         return network
 
     def with_layers(self, layers: Sequence[Layer]) -> "Network":
@@ -213,11 +216,10 @@ class Network(Structure):
         caches: list[Cache] = []
         masks = Masks(self, values)
         for i, (name, layer, read) in enumerate(self._walk(values)):
-            layer_key = None if key is None else jax.random.fold_in(key, i)
             more = {"sample_mask": sample_mask} if layer.depends_on_batch else {}
-            owner = self.owner(i)
+            owner, own_key = self.owner(i), layer_key(key, i)
             values[name], new_state[owner], cache = layer.forward(
-                params[owner], new_state[owner], read, key=layer_key, training=training, **more, **masks.arguments(i)
+                params[owner], new_state[owner], read, key=own_key, training=training, **more, **masks.arguments(i)
             )
             masks.add(i, read, values[name])
             caches.append(cache)

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+import jax
+
 from pellucid.core.errors import InvalidValue, UnknownName, did_you_mean
 from pellucid.core.registry import name_of
 from pellucid.layers import Activation, Layer, layers
@@ -97,6 +99,11 @@ def split_activation(layer: Layer) -> tuple[Layer, ...]:
     if function is None or layer.activation_inside:
         return (layer,)
     return replace(layer, activation=None), Activation(function)  # pyright: ignore[reportArgumentType]
+
+
+def layer_key(key: Any, i: int) -> Any:
+    """The random key of a network's layer in one forward pass."""
+    return None if key is None else jax.random.fold_in(key, i)
 
 
 def several(names: Names) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.core.statistics import interval
 from pellucid.report.chart import LineChart, Series, Strip, StripChart
 from pellucid.report.document import Table, number
 from pellucid.report.drawing import COLOURS
@@ -39,9 +40,10 @@ def comparison_charts(comparison: Any, metric: str | None = None) -> tuple[Strip
 
 
 def comparison_table(comparison: Any, metric: str | None = None) -> Table:
-    """Show the mean of each setting and its difference from the reference."""
+    """Show the mean of each setting, its difference from the reference, and the means of other metrics asked for."""
     seeds, reference = len(comparison.seeds), comparison.reference(metric)
     rows = []
+    asked = {name: comparison.values(name) for name in comparison.asked if metric is None}
     for i, (label, row) in enumerate(zip(comparison.labels, comparison.rows(metric), strict=True)):
         estimate, difference = row.estimate, row.against
         cells: tuple[Any, ...] = ("reference" if i == reference else None, None, None, None)
@@ -49,9 +51,10 @@ def comparison_table(comparison: Any, metric: str | None = None) -> Table:
             cells = (difference.difference, _ends(*difference.interval), number(row.p, 2), difference.d)
         diverged = f"{row.diverged} of {seeds}" if row.diverged else None
         ends = _ends(estimate.low, estimate.high)
-        rows.append((label, estimate.mean, estimate.std, ends, *cells, round(row.seconds, 1), diverged))
-    head = ("setting", "mean", "sd", "95 % interval", "difference", "95 % interval", "p (Holm)", "d", "s", "diverged")
-    return Table(head, rows)
+        means = [interval(values[i]).mean for values in asked.values()]
+        rows.append((label, estimate.mean, estimate.std, ends, *cells, *means, round(row.seconds, 1), diverged))
+    head = ("setting", "mean", "sd", "95 % interval", "difference", "95 % interval", "p (Holm)", "d")
+    return Table((*head, *(name.removeprefix("held_out_").replace("_", " ") for name in asked), "s", "diverged"), rows)
 
 
 def _ends(low: float, high: float) -> str:

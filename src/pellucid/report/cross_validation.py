@@ -32,7 +32,7 @@ def cross_validation_charts(validated: Any, metric: str | None = None) -> tuple[
 
 def cross_validation_table(validated: Any, links: Sequence[str] = ()) -> Table:
     """Show the metrics of each fold, their mean and standard deviation; ``links`` lead to the folds' reports."""
-    metrics = list(dict.fromkeys(("held_out_loss", validated.metric)))
+    metrics = validated.metrics
     values = [validated.values(metric) for metric in metrics]
     rows: list[tuple[Inline, ...]] = []
     for i, run in enumerate(validated.runs):

@@ -1,12 +1,14 @@
 """The page that every run ends with: its verdict and curves, what it predicts, the network, how to repeat it."""
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from pellucid.core.errors import DataWarning
 from pellucid.functions.activations import Sigmoid, Softmax
 from pellucid.functions.losses import Hinge, Loss
 from pellucid.report import html
@@ -77,6 +79,7 @@ def run_document(trained: Trained, files: RunFolder) -> Document:
         trained.facts.name,
         verdict(trained, constant, findings),
         _results(trained, constant),
+        _by_name(trained),
         Section("Curves", *curves(trained, watched)),
         None if findings is None else findings_section(findings, compared),
         None if proof is None else proof_section(proof),
@@ -116,7 +119,7 @@ def verdict(
 
 def _kind(trained: Trained, constant: Mapping[str, float], findings: Sequence[Mapping[str, Any]] | None) -> Severity:
     severities = {one["severity"] for one in findings or ()}
-    failed = trained.stopped == "diverged" or not all(map(np.isfinite, trained.result.values()))
+    failed = trained.stopped == "diverged" or bool(trained.not_finite)
     if failed or "problem" in severities or trained.result.get("loss", -np.inf) >= constant.get("loss", np.inf):
         return "problem"
     if "warning" in severities or trained.notes.problems or (findings is None and trained.notes.suspicion):
@@ -142,7 +145,7 @@ def _story(trained: Trained, constant: Mapping[str, float]) -> str:
 
 
 def _results(trained: Trained, constant: Mapping[str, float]) -> Block:
-    result, epochs = trained.result, trained.history.epochs
+    result, epochs = trained.summed_up, trained.history.epochs
     if not result:
         return None
     columns: dict[str, Mapping[str, float]] = {"at the end": result}
@@ -153,6 +156,21 @@ def _results(trained: Trained, constant: Mapping[str, float]) -> Block:
         columns["constant predictor, held-out rows"] = constant
     table = Table(["", *columns], [[words(name), *(of.get(name) for of in columns.values())] for name in result])
     return Section("Result", table, _improvement(trained.facts.task, result.get("loss"), constant.get("loss")))
+
+
+def _by_name(trained: Trained) -> Block:
+    """The metrics asked for of each class, label or output."""
+    each: dict[str, dict[str, float]] = {metric.label_of_one: {} for metric in trained.metrics}
+    for name in trained.result.keys() - trained.summed_up.keys():
+        head, _, of = name.partition(" of ")
+        each[head][of] = trained.result[name]
+    heads = [head for head, values in each.items() if values]
+    if not heads:
+        return None
+    names = [name.partition(" of ")[2] for name in trained.result if name.startswith(f"{heads[0]} of ")]
+    what = {"regression": "output", "multilabel": "label"}.get(trained.facts.task, "class")
+    rows = [(name, *(each[head].get(name) for head in heads)) for name in names]
+    return Section(f"Metrics of each {what}", Table((what, *map(words, heads)), rows))
 
 
 def _improvement(task: str, loss: float | None, of_constant: float | None) -> Block:
@@ -189,7 +207,9 @@ def constant_metrics(trained: Trained, data: Any, outputs: Any) -> dict[str, flo
         return {}
     else:
         mean = constant_output(trained.program.loss, data.train.y, trained.facts.outputs)
-    return trained.metrics_of(np.broadcast_to(mean, outputs.shape), data.held_out)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)  # outputs that are all alike leave some metrics undefined
+        return trained.metrics_of(np.broadcast_to(mean, outputs.shape), data.held_out)
 
 
 def constant_output(loss: Loss, target: np.ndarray, outputs: int) -> np.ndarray:

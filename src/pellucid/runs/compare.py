@@ -55,6 +55,12 @@ class Comparison:
         return f"held_out_{self.runs[0][0].program.metric_name}"
 
     @property
+    def asked(self) -> tuple[str, ...]:
+        """The metrics of the setting ``metrics``, on the held-out rows."""
+        names = (f"held_out_{metric.label}" for metric in self.runs[0][0].metrics)
+        return tuple(name for name in names if name != self.metric)
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Each setting in words."""
         return tuple(
@@ -145,6 +151,8 @@ class Comparison:
             if row.against is not None:
                 difference = asdict(row.against) | {"p_corrected": row.p}
             plain = {"setting": row.setting, **asdict(row.estimate), "against_reference": difference}
+            asked = {name: self.values(name)[len(rows)].tolist() for name in self.asked}
+            plain |= {"metrics": asked} if asked else {}
             rows.append(plain | {"diverged": row.diverged, "seconds": row.seconds, "values": values})
         return _plain(
             {
@@ -197,8 +205,8 @@ def _combinations(over: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Any], ..
     for name, values in over.items():
         if isinstance(values, str) or not isinstance(values, Sequence) or not values:
             raise InvalidValue(f"over[{name!r}] must be a list of values. Received: {values!r}.")
-        if name in ("seed", "metric"):
-            advice = "seeds takes the seeds" if name == "seed" else "settings are compared by one metric"
+        if name in ("seed", "metric", "metrics"):
+            advice = "seeds takes the seeds" if name == "seed" else "settings are compared by the same metrics"
             raise InvalidValue(f"{name} cannot be compared over: {advice}.")
     return tuple(dict(zip(over, values, strict=True)) for values in itertools.product(*over.values()))
 

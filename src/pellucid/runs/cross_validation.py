@@ -42,6 +42,12 @@ class CrossValidation:
         """The metric that is reported by default: the one on the held-out rows."""
         return f"held_out_{self.runs[0].program.metric_name}"
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics of the held-out rows: loss, metric, and those of the setting ``metrics``."""
+        asked = [f"held_out_{metric.label}" for metric in self.runs[0].metrics]
+        return tuple(dict.fromkeys(("held_out_loss", self.metric, *asked)))
+
     def values(self, metric: str | None = None) -> np.ndarray:
         """Collect a metric of every fold at the end of its training.
 
@@ -130,7 +136,7 @@ class CrossValidation:
     def to_dict(self) -> dict[str, Any]:
         """The metrics as plain data; what is no number is None."""
         metrics = {}
-        for metric in dict.fromkeys(("held_out_loss", self.metric)):
+        for metric in self.metrics:
             estimate = {name: _number(value) for name, value in asdict(self.estimate(metric)).items()}
             metrics[metric] = {**estimate, "values": list(map(_number, self.values(metric).tolist()))}
         of_folds = [

@@ -54,7 +54,7 @@ class Setting:
     help: str
     constraint: Constraint | None = None
     program: Literal["supervised", "adversarial"] | None = None
-    kind: Literal["specification", "network", "names", "weights"] | None = None
+    kind: Literal["specification", "specifications", "network", "names", "weights"] | None = None
     by_recipe: str | None = None
 
 
@@ -99,6 +99,15 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             kind="specification",
         ),
     ] = None
+    metrics: Annotated[
+        Any,
+        Setting(
+            "Metrics of the whole held-out part at the end: f1, roc_auc, r2 …; exact, by class and by output; a table "
+            "with a list for each of several outputs.",
+            program=_SUPERVISED,
+            kind="specifications",
+        ),
+    ] = None
     optimizer: Annotated[Any, Setting("Optimizer and its hyperparameters; adam.", kind="specification")]
     critic_optimizer: Annotated[
         Any, Setting("Optimizer of a GAN's critic; as the generator's.", program=_ADVERSARIAL, kind="specification")
@@ -122,6 +131,9 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             by_recipe="by the rows, 16 to 256; 32 with a number of epochs",
         ),
     ] = 32
+    accumulate: Annotated[
+        int, Setting("Batches whose gradients are added up for one update.", WholeNumber(1), _SUPERVISED)
+    ] = 1
     shuffle: Annotated[bool, Setting("Draw a new order of the rows for each epoch.", program=_SUPERVISED)] = True
     seed: Annotated[int, Setting("Seed of initial weights, order of the rows, dropout and split.", SEEDS)] = 0
     class_weights: Annotated[
@@ -147,6 +159,14 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     early_stopping: Annotated[
         int | dict[str, Any] | None,
         Setting("Epochs without a lower loss on a validation part after which the training ends.", None, _SUPERVISED),
+    ] = None
+    average_weights: Annotated[
+        float | None,
+        Setting(
+            "Decay of a moving average of the weights to predict with, such as 0.99; none.",
+            Interval(0, 1, closed="neither"),
+            _SUPERVISED,
+        ),
     ] = None
     validation: Annotated[
         float,
@@ -209,7 +229,7 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     def rows_of_step(self, rows: int) -> int:
         """The rows of one step, where ``rows`` are trained on."""
-        return rows if self.batch_size == "all" else self.batch_size * (self.critic_steps or 1)
+        return rows if self.batch_size == "all" else self.batch_size * self.accumulate * (self.critic_steps or 1)
 
     def check(self) -> None:
         """Refuse settings outside what their constraints allow.
@@ -285,17 +305,20 @@ class Settings(TypedDict, total=False):
     loss: Any
     loss_weights: Mapping[str, float] | None
     metric: Any
+    metrics: Sequence[Any] | None
     optimizer: Any
     critic_optimizer: Any
     regularizer: Any
     epochs: int
     batch_size: int | Literal["all"] | None
+    accumulate: int
     shuffle: bool
     seed: int
     class_weights: Literal["balanced"] | Mapping[Any, float] | None
     scale_inputs: ScalingChoice
     scale_targets: TargetScalingChoice
     early_stopping: "EarlyStopping | int | None"
+    average_weights: float | None
     validation: float
     critic_steps: int
     lipschitz_constraint: Any

@@ -62,8 +62,27 @@ def begin(plan: Plan) -> Trained:
     if experiment.snapshots:
         training.snapshots = SnapshotTaker(experiment.snapshots)
     prepared = Trained.of_training(training, experiment, plan.data, DataFacts.of(ready.data))
-    prepared.notes = Notes((*plan.data.notes, *plan.choices, *_scalings(prepared)))
+    prepared.notes = Notes((*plan.data.notes, *plan.choices, *_remarks(prepared)))
     return prepared
+
+
+def _remarks(prepared: Trained) -> tuple[str, ...]:
+    """What follows from the settings and is easily missed."""
+    return (*_scalings(prepared), *_parts_of_batch(prepared))
+
+
+def _parts_of_batch(prepared: Trained) -> tuple[str, ...]:
+    """Layers that see a part of the rows of an update alone."""
+    program = prepared.program
+    if prepared.adversarial or program.accumulate == 1:
+        return ()
+    layers = zip(program.network.names, program.network.layers, strict=True)
+    names = ", ".join(name for name, layer in layers if layer.depends_on_batch)
+    size = -(-program.batch_size // program.accumulate)
+    text = (
+        f"accumulate: what depends on the batch ({names}) sees {size} rows, not the {program.batch_size} of an update"
+    )
+    return (text,) if names else ()
 
 
 def _scalings(prepared: Trained) -> tuple[str, ...]:
@@ -109,7 +128,7 @@ def fit(
         files.write_experiment(experiment.to_dict())
         files.write_json("notes.json", prepared.notes.to_dict())
     if progress:
-        for text in _scalings(prepared):
+        for text in _remarks(prepared):
             print(text, file=sys.stderr)
 
     def record(stopped: str) -> Trained:
@@ -196,7 +215,7 @@ def _naive_metrics(trained: Trained) -> dict[str, float]:
     assert trained.data.held_out is not None
     name = trained.program.metric.name
     return {
-        f"{name} of the {forecast}": trained.metrics_of(outputs, trained.data.held_out)[name]
+        f"{name} of the {forecast}": trained.metrics_of(outputs, trained.data.held_out, ())[name]
         for forecast, outputs in trained.data.naive.items()
     }
 

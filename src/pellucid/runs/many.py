@@ -193,6 +193,7 @@ def _structure(member: Member) -> Hashable:
         jax.tree.structure(tuple(ready.optimizers.values())),
         jax.tree.structure(ready.regularizer),
         ready.decides,
+        ready.average_weights is None,
     )
 
 
@@ -273,19 +274,25 @@ def _initial_states(group: list[Member]) -> list[TrainingState]:
         # One program for all rates and strengths: those of the first are replaced below.
         initial = members_of(
             _initialise(
-                network, first.optimizer, first.regularizer, first.data.input_shape, first.program.recorder, seeds
+                network,
+                first.optimizer,
+                first.regularizer,
+                first.data.input_shape,
+                first.program.recorder,
+                first.average_weights,
+                seeds,
             )
         )
         states |= dict(zip(indices, initial, strict=True))
     return [_with_numbers(states[i], member.ready) for i, member in enumerate(group)]
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
+@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4, 5))
 def _initialise(
-    network: Network, optimizer: Any, regularizer: Any, input_shape: Any, recorder: Any, seeds: Any
+    network: Network, optimizer: Any, regularizer: Any, input_shape: Any, recorder: Any, average: Any, seeds: Any
 ) -> TrainingState:
     def initialise(seed: Any) -> TrainingState:
-        return initial_state(network, optimizer, regularizer, input_shape, seed, recorder=recorder)
+        return initial_state(network, optimizer, regularizer, input_shape, seed, recorder=recorder, average=average)
 
     return jax.vmap(initialise, out_axes=AXES)(seeds)
 
@@ -293,14 +300,15 @@ def _initialise(
 def _with_numbers(state: TrainingState, ready: Ready) -> TrainingState:
     as_numbers = partial(jax.tree.map, lambda number: np.asarray(number, np.float32))
     optimizer = state.optimizer._replace(rule=as_numbers(ready.optimizer))
-    return state._replace(optimizer=optimizer, regularizer=as_numbers(ready.regularizer))
+    average = state.average and state.average._replace(decay=np.asarray(ready.average_weights, np.float32))
+    return state._replace(optimizer=optimizer, regularizer=as_numbers(ready.regularizer), average=average)
 
 
 def _record(member: Member, training: Training, stopped: str) -> Trained:
     data, ready = member.data, member.ready
     trained = Trained.of_training(training, member.experiment, data, DataFacts.of(ready.data), stopped)
     history = trained.history
-    evaluated = not trained.adversarial and stopped == "epochs" and not ready.decides
+    evaluated = not trained.adversarial and stopped == "epochs" and not ready.decides and not trained.metrics
     if evaluated and data.held_out is not None and data.task != "translation" and history.steps_made:
         names = ("loss", ready.program.metric_name, *ready.program.extra_names)
         trained.result = dict(zip(names, history.held_out[-1].tolist(), strict=True))  # by the program itself

@@ -34,6 +34,7 @@ from pellucid.runs.experiment import (
     vary,
 )
 from pellucid.runs.given import dataset_of
+from pellucid.runs.measures import described
 from pellucid.runs.recipe import TASKS, Retraining, complete
 from pellucid.runs.scaling import scaled_inputs
 from pellucid.training import GradientPenalty, lipschitz_constraints
@@ -181,6 +182,7 @@ def _settle_supervised(network: Any, words: dict[str, Any], data: Dataset, optio
         "network": network.describe(),
         "loss": _described(losses, loss),
         "metric": _described(metrics, by_output("metric", network, data, options.get("metric"))),
+        "metrics": _described_lists(options.get("metrics"), data),
         "optimizer": describe(optimizer) if isinstance(optimizer, FromOptax) else optimizers.describe(optimizer),
     }
     if options.get("regularizer") is not None:
@@ -189,7 +191,8 @@ def _settle_supervised(network: Any, words: dict[str, Any], data: Dataset, optio
     experiment = Experiment(**settled, batch_size="all" if batch_size is None else batch_size)
     if batch_size is None:
         few = max(1, experiment.training_rows(len(data.train)))
-        experiment.batch_size = "all" if optimizer.full_batch else min(USUAL_BATCH_SIZE, few)
+        few_of_part = max(1, few // experiment.accumulate)
+        experiment.batch_size = "all" if optimizer.full_batch else min(USUAL_BATCH_SIZE, few_of_part)
     return Plan(experiment, data, network, optimizer, _choices(data, experiment, network, asked_for))
 
 
@@ -217,6 +220,17 @@ def by_output(what: str, network: Network, data: Dataset, given: Any) -> Any:
         )
     usual = {name: getattr(OUTPUTS[head.task], what) for name, head in data.heads.items()}
     return {name: registry.build((given or {}).get(name, usual[name])) for name in names}
+
+
+def _described_lists(given: Any, data: Dataset) -> Any:
+    """The metrics of the whole held-out part as an experiment holds them: a list, of several outputs one for each."""
+    if not data.heads or given is None:
+        return described(given)
+    if not isinstance(given, Mapping) or not set(given) <= set(data.heads):
+        raise InvalidValue(
+            f"metrics is a list for each output by its name: {', '.join(data.heads)}. Received: {given!r:.80}."
+        )
+    return {name: described(listed) for name, listed in given.items()}
 
 
 def _described(registry: Any, built: Any) -> Any:

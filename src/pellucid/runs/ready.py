@@ -21,6 +21,7 @@ from pellucid.functions.regularizers import regularizers
 from pellucid.network import Network, summarize
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
 from pellucid.runs.experiment import Experiment
+from pellucid.runs.measures import built, check_metrics, check_step_metric
 from pellucid.runs.plan import networks_of
 from pellucid.runs.scaling import network_inputs, scaled_targets, scaling_of
 from pellucid.training import (
@@ -57,6 +58,8 @@ class Ready(NamedTuple):
     stopping: EarlyStopping | None = None
     decides: bool = False
     """True where early stopping or a schedule decides on a validation part."""
+    average_weights: float | None = None
+    """Decay of the weights' moving average."""
 
     @property
     def optimizer(self) -> Optimizer | FromOptax:
@@ -81,7 +84,13 @@ class Ready(NamedTuple):
         if isinstance(self.program, Adversarial):
             return self.program.init(*self.optimizers.values(), self.regularizer, shape, seed)
         return initial_state(
-            self.program.network, self.optimizer, self.regularizer, shape, seed, recorder=self.program.recorder
+            self.program.network,
+            self.optimizer,
+            self.regularizer,
+            shape,
+            seed,
+            recorder=self.program.recorder,
+            average=self.average_weights,
         )
 
     def training(self, state: TrainingState) -> Training:
@@ -131,7 +140,8 @@ def program_of(experiment: Experiment, network: Network | GAN, rows: int) -> Sup
         metric = JointMetric(tuple(experiment.metric[name] for name in network.output_names), network.output_names)
         return Supervised(network, loss, metric.beside(loss), size, recorder, experiment.shuffle)
     loss = losses.build(experiment.loss)
-    return Supervised(network, loss, metrics.build(experiment.metric).beside(loss), size, recorder, experiment.shuffle)
+    metric = metrics.build(experiment.metric).beside(loss)
+    return Supervised(network, loss, metric, size, recorder, experiment.shuffle, experiment.accumulate)
 
 
 def joint_loss(experiment: Experiment, network: Network) -> JointLoss:
@@ -162,11 +172,14 @@ def _supervised(experiment: Experiment, data: Dataset, network: Network, optimiz
     _check_batch_size(experiment, len(train_part))
     program = program_of(experiment, network, len(train_part))
     assert isinstance(program, Supervised)
+    for metric in program.metric.metrics if isinstance(program.metric, JointMetric) else (program.metric,):
+        check_step_metric(metric)
     if data.task != "translation":
         rows = summary_of(network, data.input_shape).rows
         for part, end, one in zip(outputs_of_network(network), network.ends, each_output(loss, data), strict=True):
             check_output(part, rows[end].output_shape, *one)
             check_loss(part, *one)
+            check_metrics(built(metrics_of_output(experiment, part)), part, *one)
     return Ready(
         program,
         data,
@@ -177,6 +190,7 @@ def _supervised(experiment: Experiment, data: Dataset, network: Network, optimiz
         None if monitor is None else _rows(monitor, _known_weights(monitor), loss, data),
         experiment.stopping,
         experiment.decides,
+        experiment.average_weights,
     )
 
 
@@ -213,6 +227,18 @@ def _check_batch_size(experiment: Experiment, rows: int) -> None:
             f"{', without those for validation' if experiment.decides else ''}. "
             f'Take at most {rows}, or "all" for gradient descent on all rows at once.'
         )
+    if experiment.accumulate > rows or experiment.rows_of_step(rows) > rows:
+        of_batch = "" if experiment.batch_size == "all" else f"batches of {experiment.batch_size} rows for "
+        raise InvalidValue(
+            f"accumulate adds up {of_batch}{experiment.accumulate} parts of an update, more than the {rows} rows to "
+            "train on. Take fewer."
+        )
+
+
+def metrics_of_output(experiment: Experiment, network: Network) -> Any:
+    """The metrics of the whole held-out part that one output of a network is asked for."""
+    asked = experiment.metrics
+    return asked.get(network.output_names[0]) if isinstance(asked, Mapping) else asked
 
 
 def each_output(loss: Loss | JointLoss, data: Dataset) -> list[tuple[Loss, Dataset]]:

@@ -127,11 +127,12 @@ def complete(
     decided = "early_stopping" in settings or watches_loss(getattr(optimizer, "learning_rate", None))
     watched = decided or can_watch(data, fraction)
     fitted = rows - math.ceil(fraction * rows) if watched else rows
+    accumulate = settings.get("accumulate", 1)
     if "batch_size" not in settings:
-        settings["batch_size"] = "all" if optimizer.full_batch else batch_size(fitted)
+        settings["batch_size"] = "all" if optimizer.full_batch else max(1, batch_size(fitted) // accumulate)
         choices.append(f"batch size: {settings['batch_size']}")
     own_rate = bool({"optimizer", "learning_rate", "schedule"} & {*settings, *reached})
-    per_epoch = 1 if settings["batch_size"] == "all" else -(-fitted // settings["batch_size"])
+    per_epoch = 1 if settings["batch_size"] == "all" else -(-fitted // (settings["batch_size"] * accumulate))
     many = rows > FEW_ROWS
     epochs = settings["epochs"] = -(-(STEPS_OF_MANY if many else STEPS) // per_epoch)
     if not own_rate:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import jax
-import jax.numpy as jnp
+import msgspec
 import numpy as np
 
 from pellucid.architectures.gan import GAN
@@ -26,15 +26,17 @@ from pellucid.data.arrays import as_weights
 from pellucid.data.encoding import as_array, as_float32
 from pellucid.data.several import by_name
 from pellucid.data.tables import TableEncoder
+from pellucid.functions.metrics import Metric
 from pellucid.functions.regularizers import regularizers
 from pellucid.network import Network, Summary, check_tokens, declares_padding, summarize
 from pellucid.optimizers import as_optimizer
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.facts import DataFacts
 from pellucid.runs.folder import RunFolder
+from pellucid.runs.measures import built, by_output, check_metrics, measure
 from pellucid.runs.notes import Notes
 from pellucid.runs.outputs import loss_and_metric, output_mask, outputs_of
-from pellucid.runs.ready import target_for
+from pellucid.runs.ready import metrics_of_output, target_for
 from pellucid.runs.scaling import scaling_of
 from pellucid.training import Adversarial, History, Snapshots, Training, TrainingState, state_template
 
@@ -47,8 +49,9 @@ class Trained:
         experiment: its settings.
         facts: what is kept of its data.
         program: `pellucid.training.Supervised`, or `pellucid.training.Adversarial` for a GAN.
-        params: the parameters to predict with: the best ones under early stopping, else the last. Of a GAN by network;
-            those of ``generator`` averaged over the last of its steps.
+        params: the parameters to predict with: the best ones under early stopping, else the last; averaged over the
+            steps with ``average_weights``. Of a GAN by network; those of ``generator`` averaged over the last of its
+            steps.
         layer_state: what the layers carry, such as running means.
         history: per step, per epoch and per layer, as tables. Of a GAN, ``loss`` is the critic's, without its penalty.
         result: loss and metric on the held-out rows; of a GAN, both losses in the last epoch.
@@ -256,8 +259,10 @@ class Trained:
         if name not in names:
             known = f"Its outputs: {', '.join(names)}." if names else "It has one."
             raise UnknownName(f"the run has no output {name!r}.{did_you_mean(name, names)} {known}")
+        own = metrics_of_output(self.experiment, self.network.ending_in(name))
         return replace(
             self,
+            experiment=msgspec.structs.replace(self.experiment, metrics=own),
             facts=self.facts.of_output(name),
             program=self.program.output(names.index(name)),
             data=None if self.data is None else self.data.of_output(name),
@@ -329,14 +334,17 @@ class Trained:
         numbers = outputs.argmax(axis=1) if self.facts.task == "multiclass" else yes[:, 0].astype(int)
         return self.facts.class_values[numbers]
 
-    def evaluate(self, x: Any = None, y: Any = None, *, weights: Any = None) -> dict[str, float]:
-        """Measure loss and metric on unseen rows, by default the held-out rows of the training.
+    def evaluate(
+        self, x: Any = None, y: Any = None, *, weights: Any = None, metrics: Sequence[Any] | None = None
+    ) -> dict[str, float]:
+        """Measure loss and metrics on unseen rows, by default the held-out rows of the training.
 
         Args:
             x: examples, as for ``outputs``; a path or data frame of a table holds the target too.
             y: their targets: class names or numbers, of several outputs a dictionary by name; None with a table, for
                 the held-out rows or for an autoencoder.
             weights: what each row weighs: the metrics are then Σ w l / Σ w.
+            metrics: metrics of the whole set, as for `pellucid.train`; by default those that the run was asked for.
 
         Raises:
             DataError: no rows to evaluate on, or targets that are none of the classes.
@@ -345,28 +353,32 @@ class Trained:
         if x is None:
             if weights is not None:
                 raise DataError("weights are of rows: give the examples x that they belong to, too.")
-            return dict(self.result)
+            if metrics is None:
+                return dict(self.result)
+            if self.data is None or self.data.held_out is None:
+                raise DataError("this run holds no rows to measure other metrics on: give the examples x, and y.")
+            return self.evaluate_part(self.data.held_out, metrics)
         if self.facts.task == "reconstruction":
             x = self.as_inputs(x)
-            return self.evaluate_part(Part(x, x, as_weights(weights, len(x))))
+            return self.evaluate_part(Part(x, x, as_weights(weights, len(x))), metrics)
         if y is None:
             if self.facts.encoder is None:
                 self.as_inputs(x)  # says where x is no examples either
                 raise DataError("evaluate needs the targets y of the examples x.")
             x, y = self.facts.encoder.encode_with_targets(x)
         x = self.as_inputs(x)
-        return self.evaluate_part(Part(x, self.facts.encode_target(y), as_weights(weights, len(x))))
+        return self.evaluate_part(Part(x, self.facts.encode_target(y), as_weights(weights, len(x))), metrics)
 
-    def evaluate_part(self, part: Part) -> dict[str, float]:
-        """Measure loss and metric on a part of a dataset of the same kind.
+    def evaluate_part(self, part: Part, metrics: Sequence[Any] | None = None) -> dict[str, float]:
+        """Measure loss and metrics on a part of a dataset of the same kind.
 
         Raises:
             ShapeError: examples or targets of another shape than those trained on.
         """
-        return self.metrics_of(self.outputs_of_rows(self.as_inputs(part.x)), part)
+        return self.metrics_of(self.outputs_of_rows(self.as_inputs(part.x)), part, metrics)
 
-    def metrics_of(self, outputs: Any, part: Part) -> dict[str, float]:
-        """Measure loss and metric of outputs, the network's or any others, for the rows of a part.
+    def metrics_of(self, outputs: Any, part: Part, metrics: Any = None) -> dict[str, float]:
+        """Measure loss and metrics of outputs, the network's or any others, for the rows of a part.
 
         Where targets were scaled for training, the loss is of the scaled ones, the metric in the target's own units.
 
@@ -374,41 +386,53 @@ class Trained:
             ShapeError: outputs or targets of another shape than those trained on.
         """
         if self.facts.heads:
-            return self._metrics_of_several(outputs, part)
+            return self._metrics_of_several(outputs, part, metrics)
         if self.facts.task == "reconstruction":
             target = self.facts.preprocessing.apply_numpy(part.x)
         else:
             target = target_for(self.program.loss, part.y, self.facts.outputs)
         self.program.loss.check(outputs.shape, target.shape, target.dtype)
-        in_own_units = outputs
+        in_own_units = outputs, target
         if not self.facts.target_preprocessing.is_identity:
             outputs, target = map(self.facts.target_preprocessing.apply_numpy, (outputs, target))
         scaling = scaling_of(self.facts.preprocessing, self.facts.target_preprocessing)
-        loss, metric = loss_and_metric(self.program, scaling, outputs, target, self._mask(part.x))
+        mask = self._mask(part.x)
+        loss, metric = loss_and_metric(self.program, scaling, outputs, target, mask)
         measured = {
             "loss": float(np.average(loss, weights=part.weights)),
             self.program.metric.name: float(np.average(metric, weights=part.weights)),
         }
-        return measured | self._metrics_by_output(in_own_units, part)
+        each = by_output(self.program.metric, self.facts, *in_own_units, part.weights)
+        measured |= {f"{self.program.metric.name} of {name}": value for name, value in each.items()}
+        if metrics is None:
+            chosen = self.metrics
+        else:
+            chosen = built(metrics)
+            check_metrics(chosen, self.network, self.program.loss, self.facts)
+        return measured | measure(chosen, self.facts, self.network, self.program.loss, *in_own_units, part, mask)
 
-    def _metrics_of_several(self, outputs: Any, part: Part) -> dict[str, float]:
+    def _metrics_of_several(self, outputs: Any, part: Part, metrics: Any) -> dict[str, float]:
         """The weighted sum of the losses, then loss and metrics of each output under its name."""
         measured: dict[str, float] = {"loss": 0.0}
         for i, (name, weight) in enumerate(zip(self.facts.heads, self.program.loss.weights, strict=True)):
-            own = self.output(name).metrics_of(outputs[i], replace(part, y=part.y[i]))
+            asked = None if metrics is None else metrics.get(name, ())
+            own = self.output(name).metrics_of(outputs[i], replace(part, y=part.y[i]), asked)
             measured["loss"] += weight * own["loss"]
             measured |= {f"{name} {metric}": value for metric, value in own.items()}
         return measured
 
-    def _metrics_by_output(self, outputs: np.ndarray, part: Part) -> dict[str, float]:
-        """The metric of each of several outputs, in its own units."""
-        if self.facts.task not in ("regression", "multilabel") or self.facts.outputs == 1 or outputs.ndim != 2:
-            return {}
-        names = self.facts.targets or self.facts.classes or tuple(f"output {i + 1}" for i in range(outputs.shape[1]))
-        target, metric = target_for(self.program.loss, part.y, self.facts.outputs), self.program.metric
-        each = metric.value(jnp.asarray(outputs).reshape(-1, 1), jnp.asarray(target).reshape(-1, 1))
-        means = np.average(np.asarray(each, np.float64).reshape(outputs.shape), axis=0, weights=part.weights)
-        return {f"{metric.name} of {name}": mean for name, mean in zip(names, means.tolist(), strict=True)}
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The metrics of a whole part that the run was asked for, beside the one of each step; of one output."""
+        return () if self.facts.heads else built(self.experiment.metrics)
+
+    @property
+    def summed_up(self) -> dict[str, float]:
+        """The result without the values of single classes and outputs that the setting ``metrics`` asked for."""
+        asked = tuple(f"{metric.label_of_one} of " for metric in self.metrics)
+        for name in self.facts.heads:
+            asked += tuple(f"{name} {metric.label_of_one} of " for metric in self.output(name).metrics)
+        return {name: value for name, value in self.result.items() if not name.startswith(asked)}
 
     def _mask(self, x: Any) -> np.ndarray | None:
         """The real steps of the outputs for stored rows, where the network answers at each step of padded sequences."""
@@ -421,7 +445,7 @@ class Trained:
         return f"<{type(self).__name__} {' · '.join(str(self).splitlines())}>"
 
     def __str__(self) -> str:
-        metrics = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in self.result.items())
+        metrics = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in self.summed_up.items())
         rows = "last epoch" if self.adversarial else "held-out rows"
         lines = [f"{self.name}: {self.ending}", f"{rows}: {metrics or 'none'}"]
         return "\n".join([*lines, self.not_finite] if self.not_finite else lines)
@@ -446,7 +470,9 @@ class Trained:
     @property
     def not_finite(self) -> str:
         """The metrics of the held-out rows that are not finite, in a sentence; empty where all are."""
-        names = [name.replace("_", " ") for name, value in self.result.items() if not np.isfinite(value)]
+        asked = {metric.label for metric in self.metrics}  # one that a set leaves undefined has said so
+        values = {name: value for name, value in self.summed_up.items() if name not in asked}
+        names = [name.replace("_", " ") for name, value in values.items() if not np.isfinite(value)]
         if not names:
             return ""
         return f"the {' and '.join(names)} of the held-out rows {'is' if len(names) == 1 else 'are'} not finite"

@@ -3,7 +3,6 @@
 import numpy as np
 
 from pellucid.core.errors import InvalidValue
-from pellucid.functions.metrics import JointMetric
 from pellucid.runs.trained import Trained
 
 
@@ -14,7 +13,8 @@ def require_metric(run: Trained, name: str) -> None:
         InvalidValue: naming those that were.
     """
     metric = run.program.metric_name
-    known = ("loss", metric, "held_out_loss", f"held_out_{metric}", "learning_rate")
+    asked = tuple(f"held_out_{name}" for name in run.result if name not in ("loss", metric))
+    known = ("loss", metric, "held_out_loss", f"held_out_{metric}", "learning_rate", *asked)
     if name not in known:
         raise InvalidValue(f"no metric {name!r} was recorded. Metrics: {', '.join(known)}.")
 
@@ -38,11 +38,14 @@ def learning_curve(run: Trained, name: str, epochs: int) -> np.ndarray:
 
 def higher_is_better(run: Trained, name: str) -> bool:
     """True where more of a metric is better."""
-    metric = run.program.metric
-    if isinstance(metric, JointMetric):
-        parts = zip(metric.outputs, metric.metrics, strict=True)
-        metric = next((one for output, one in parts if name.endswith(f"{output} {one.name}")), metric)
-    return not name.endswith("loss") and metric.higher_is_better
+    whole = name.removeprefix("held_out_").partition(" of ")[0]
+    for output in run.facts.heads:
+        if whole.startswith(f"{output} "):
+            return higher_is_better(run.output(output), whole.removeprefix(f"{output} "))
+    asked = {label: metric for metric in run.metrics for label in (metric.label_of_one, metric.label)}
+    if whole in asked:
+        return asked[whole].higher_is_better
+    return not name.endswith("loss") and run.program.metric.higher_is_better
 
 
 def in_words(metric: str) -> str:

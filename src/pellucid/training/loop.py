@@ -90,8 +90,8 @@ class Training(Job):
 
     @property
     def learned(self) -> Learned:
-        """The network to predict with: of the best epoch, or the last."""
-        return Learned(self.state.params, self.state.layer_state) if self.best is None else self.best
+        """The network to predict with: of the best epoch, or the last; its weights averaged where they are."""
+        return self.state.learned if self.best is None else self.best
 
     @property
     def params(self) -> PyTree:

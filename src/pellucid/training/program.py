@@ -19,7 +19,7 @@ from pellucid.network import Network
 from pellucid.training.recorder import BINS, Recorder
 from pellucid.training.rows import Rows, Scaling, epoch_order, steps_per_epoch
 from pellucid.training.state import TrainingState
-from pellucid.training.stopping import Learned, Watch
+from pellucid.training.stopping import Watch
 
 CAPACITY = 4096
 """Most steps of one call: the room for their measurements."""
@@ -223,7 +223,7 @@ def run_steps(
         index = number - start // per_epoch
         records = records._replace(epochs=records.epochs.at[index].set(metrics))
         if records.watch is not None:
-            now, watch = Learned(state.params, state.layer_state), records.watch
+            now, watch = state.learned, records.watch
             watch = jax.lax.cond(ended & finite, lambda: watch.observe(metrics[0], now), lambda: watch)
             records = records._replace(watch=watch)
         return state, records, finite

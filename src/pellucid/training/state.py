@@ -14,7 +14,9 @@ from pellucid.core.types import Array, Key, PyTree, Shapes
 from pellucid.functions.regularizers import Regularizer
 from pellucid.network import Network
 from pellucid.optimizers import FromOptax, Optimizer, OptimizerState, dtype_of
+from pellucid.training.average import Average
 from pellucid.training.recorder import Recorder
+from pellucid.training.stopping import Learned
 
 
 class TrainingState(NamedTuple):
@@ -32,6 +34,13 @@ class TrainingState(NamedTuple):
     """Source of the order of the rows and of the layers' random numbers; never changes."""
     recorder: PyTree = None
     """The recorder's memory from one measured step to the next; None where it needs none."""
+    average: Average | None = None
+    """The moving average of the weights; None without it."""
+
+    @property
+    def learned(self) -> Learned:
+        """What it predicts with: the averaged weights, or the last."""
+        return Learned(self.params, self.layer_state) if self.average is None else self.average.learned
 
 
 def initial_state(
@@ -42,8 +51,9 @@ def initial_state(
     seed: int | Array,
     *,
     recorder: Recorder | None = None,
+    average: float | None = None,
 ) -> TrainingState:
-    """The state before the first step, initialised from ``seed``."""
+    """The state before the first step, initialised from ``seed``; ``average`` is the decay of the weights' average."""
     unknown = set(regularizer.layers or ()) - set(network.names) if regularizer is not None else set()
     if unknown:
         raise InvalidValue(
@@ -55,6 +65,8 @@ def initial_state(
     state = _initial_state(network, same, regularizer, input_shape, seed)
     if recorder is not None and recorder.every:
         state = state._replace(recorder=_memory(recorder, network, input_shape, state.params, state.layer_state))
+    if average is not None:
+        state = state._replace(average=Average.begin(average, state.params, state.layer_state))
     return with_numbers(state, optimizer) if isinstance(optimizer, Optimizer) else state
 
 

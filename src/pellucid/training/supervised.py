@@ -47,6 +47,8 @@ class Supervised(Program):
     recorder: Recorder = Recorder()
     shuffle: bool = True
     """False takes the rows in their own order in every epoch."""
+    accumulate: int = 1
+    """Parts of a batch that go through the network one after another, their gradients added up."""
 
     @property
     def layer_names(self) -> tuple[str, ...]:
@@ -69,21 +71,15 @@ class Supervised(Program):
         return unit_layers(self.network)
 
     def step(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array, measured: bool) -> Step:
-        batch = self.take_batch(state, scaling, train, order)
-        pass_ = backpropagate(self.network, self.loss, state.params, state.layer_state, *batch, key=self.key_of(state))
-        progress = state.step.astype(batch.weights.dtype) / steps_per_epoch(train.rows, self.batch_size)
+        pass_, loss, metric, *extra = self.pass_of(state, scaling, train, order)
+        progress = state.step.astype(scaling.dtype) / steps_per_epoch(train.rows, self.batch_size)
 
         update = self.update(state, pass_.grads, progress)
 
-        loss, metric, *extra = (
-            (each * batch.weights).sum() / batch.total
-            for each in self._measures(pass_.outputs, pass_.masks, batch.target, scaling)
-        )
-        if isinstance(self.loss, Loss):  # taken already, from the logits where it is fused
-            loss = pass_.loss if self.loss.reduction == "mean" else pass_.loss / batch.total
-        metrics = jnp.stack([loss, metric, update.learning_rate.astype(pass_.loss.dtype), *extra])
+        metrics = jnp.stack([loss, metric, update.learning_rate.astype(loss.dtype), *extra])
+        average = state.average and state.average.follow(state.step, update.params, pass_.state)
         new_state = state._replace(
-            params=update.params, layer_state=pass_.state, optimizer=update.state, step=state.step + 1
+            params=update.params, layer_state=pass_.state, optimizer=update.state, step=state.step + 1, average=average
         )
         if not measured:
             return Step(new_state, metrics, None)
@@ -91,6 +87,42 @@ class Supervised(Program):
             self.network, update.params, update.changes, pass_, state.recorder, state.step, update.sums
         )
         return Step(new_state._replace(recorder=taken.memory), metrics, taken.layers, taken.histograms)
+
+    def pass_of(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array) -> tuple[Any, ...]:
+        """Forward and backward with the rows of a step: pass, loss, metric and extra measures.
+
+        Of a batch in parts the outputs are those of the last one; gradients, loss and metric are of all.
+        """
+        if self.accumulate == 1:
+            return self._pass_of_part(state, scaling, train, order)
+        *parts, last = range(self.accumulate)
+
+        def add(carry: tuple, part: Array) -> tuple:
+            layer_state, totals = carry
+            pass_, *numbers = self._pass_of_part(state._replace(layer_state=layer_state), scaling, train, order, part)
+            return (pass_.state, jax.tree.map(jnp.add, totals, (pass_.grads, *numbers))), None
+
+        shapes = jax.eval_shape(lambda: self._pass_of_part(state, scaling, train, order))
+        nothing = jax.tree.map(lambda of: jnp.zeros(of.shape, of.dtype), (shapes[0].grads, *shapes[1:]))
+        (layer_state, totals), _ = jax.lax.scan(add, (state.layer_state, nothing), jnp.asarray(parts))
+        pass_, *numbers = self._pass_of_part(state._replace(layer_state=layer_state), scaling, train, order, last)
+        grads, *numbers = jax.tree.map(jnp.add, totals, (pass_.grads, *numbers))
+        return pass_._replace(grads=grads), *numbers
+
+    def _pass_of_part(
+        self, state: TrainingState, scaling: Scaling, train: Rows, order: Array, part: Array | int = 0
+    ) -> tuple[Any, ...]:
+        batch = self.take_batch(state, scaling, train, order, part)
+        pass_ = backpropagate(
+            self.network, self.loss, state.params, state.layer_state, *batch, key=self.key_of(state, part)
+        )
+        loss, *measures = (
+            (each * batch.weights).sum() / batch.total
+            for each in self._measures(pass_.outputs, pass_.masks, batch.target, scaling)
+        )
+        if isinstance(self.loss, Loss):  # taken already, from the logits where it is fused
+            loss = pass_.loss if self.loss.reduction == "mean" else pass_.loss / batch.total
+        return pass_, loss, *measures
 
     def update(self, state: TrainingState, grads: PyTree, progress: Scalar) -> Update:
         """Update the parameters by optimiser and regulariser, ``progress`` epochs in."""
@@ -138,26 +170,38 @@ class Supervised(Program):
         extra = [*losses, *values[1:]] if several else []
         return [sum(total[1:], start=total[0]), values[0], *extra]
 
-    def key_of(self, state: TrainingState) -> Array:
-        """The random key of the layers in the state's step."""
-        return jax.random.fold_in(state.key, -1 - state.step)
+    def key_of(self, state: TrainingState, part: Array | int = 0) -> Array:
+        """The random key of the layers in the state's step, of one part of its batch."""
+        key = jax.random.fold_in(state.key, -1 - state.step)
+        return key if self.accumulate == 1 else jax.random.fold_in(key, part)
 
-    def take_batch(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array) -> Batch:
-        """The batch of the state's step."""
+    def take_batch(
+        self, state: TrainingState, scaling: Scaling, train: Rows, order: Array, part: Array | int = 0
+    ) -> Batch:
+        """The batch of the state's step, or one part of it."""
         if not self.shuffle:
             order = jnp.arange(order.shape[0]) % train.rows
         chosen, first = rows_of_step(state, order, self.batch_size)
+        # The last batch is filled with rows of weight 0.
+        counted = first + jnp.arange(self.batch_size) < train.rows
+        total = counted.sum(dtype=scaling.dtype)
+        if self.accumulate > 1:
+            size = -(-self.batch_size // self.accumulate)
+            index = part * size + jnp.arange(size)
+            chosen, counted = (jnp.take(rows, index, mode="clip") for rows in (chosen, counted))
+            counted = counted & (index < self.batch_size)
         x = scaling(take(train.x, chosen))
         target = x if train.y is None else take(train.y, chosen)
-        # The last batch is filled with rows of weight 0.
-        weights = (first + jnp.arange(self.batch_size) < train.rows).astype(scaling.dtype)
-        total = weights.sum()
+        weights = counted.astype(scaling.dtype)
         if train.weights is not None:
             weights = weights * take(train.weights, chosen).astype(weights.dtype)
         return Batch(x, target, weights, total)
 
     def evaluate(self, state: TrainingState, scaling: Scaling, part: Rows) -> Array:
-        """Weighted means of loss, metric and extra measures of ``part``, in prediction mode."""
+        """Weighted means of loss, metric and extra measures of ``part``, in prediction mode.
+
+        By the averaged weights where there are.
+        """
         rows = part.rows
         parts = -(-rows // rows_that_fit(self.network, shapes_of(part.x)))
         size = -(-rows // parts)
@@ -167,7 +211,7 @@ class Supervised(Program):
             chosen = jnp.minimum(indices, rows - 1)
             x = scaling(take(part.x, chosen))
             y = x if part.y is None else take(part.y, chosen)
-            forward = self.network.forward(state.params, state.layer_state, x)
+            forward = self.network.forward(*state.learned, x)
             measures = self._measures(forward.outputs, forward.masks, y, scaling)
             weights = (indices < rows).astype(measures[0].dtype)
             if part.weights is not None:
@@ -179,11 +223,13 @@ class Supervised(Program):
         return totals / weighed.astype(jnp.float32)
 
     def cause_of_divergence(self, state: TrainingState, scaling: Scaling, train: Rows) -> str:
-        batch = self.take_batch(state, scaling, train, epoch_order(state, train.rows, self.batch_size))
-        if not is_finite(batch.x):
-            return BAD_BATCH
-        pass_ = backpropagate(self.network, self.loss, state.params, state.layer_state, *batch, key=self.key_of(state))
-        return first_affected(self.network, state.params, pass_.outputs) or (
+        order, cause = epoch_order(state, train.rows, self.batch_size), None
+        for part in range(self.accumulate):
+            if not is_finite(self.take_batch(state, scaling, train, order, part).x):
+                return BAD_BATCH
+            pass_, *_ = self._pass_of_part(state, scaling, train, order, part)
+            cause = cause or first_affected(self.network, state.params, pass_.outputs)
+        return cause or (
             f"All layers' outputs are finite; the loss {_names_of(self.loss)} itself overflows or is undefined on "
             "them: check the targets, the scale of the predictions and the match of output activation and loss."
         )

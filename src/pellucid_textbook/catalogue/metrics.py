@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.functions.metrics import Metric, metrics
+from pellucid.functions.set_metrics import SetMetric
 from pellucid.report.document import Table
 from pellucid_textbook.catalogue.kind import Kind
 from pellucid_textbook.charts import lines
@@ -41,6 +42,9 @@ def _axis(metric: Metric) -> tuple[str, float, float, tuple[float, ...]]:
 
 
 def _measured(metric: Metric) -> Mapping[str, Content]:
+    if isinstance(metric, SetMetric):
+        better = "higher" if metric.higher_is_better else "lower"
+        return {"behaviour": {"better is": better, "of": ", ".join(metric.tasks), "computed from": metric.needs}}
     label, low, high, points = _axis(metric)
     x = np.linspace(low, high, 401, dtype=np.float32)
     return {
@@ -51,6 +55,8 @@ def _measured(metric: Metric) -> Mapping[str, Content]:
 
 
 def _row(metric: Metric) -> Mapping[str, Any]:
+    if isinstance(metric, SetMetric):  # one example has no value
+        return {"better is": "higher" if metric.higher_is_better else "lower", "at a tie": None, "of nan": None}
     tie = _axis(metric)[-1][2]
     return {
         "better is": "higher" if metric.higher_is_better else "lower",
