@@ -515,12 +515,12 @@ class OfLabels(PerClass):
     """A loss of integer labels.
 
     Args:
-        ignore: a class whose steps cost nothing, such as the padding of sequences; the loss of an example is then
-            the mean over its other steps, and 0 where there are none. None: all steps count.
+        ignore: a class whose steps cost nothing, or −1, no class, as of the padding of sequences; the loss of an example
+            is then the mean over its other steps, and 0 where there are none. None: all steps count.
     """
 
     _: KW_ONLY
-    ignore: int | None = constrained(None, WholeNumber(0), "class whose steps cost nothing")
+    ignore: int | None = constrained(None, WholeNumber(-1), "class whose steps cost nothing")
 
     target_kind = "classes"
 

@@ -84,7 +84,7 @@ class Accuracy(Metric):
     ``argmax``; where one is nan, none is likeliest. Averaged over any axes between the first and the last.
 
     Args:
-        ignore: a class whose steps do not count, such as the padding of sequences. None: all steps count.
+        ignore: a class whose steps do not count, or −1, no class, as of the padding of sequences. None: all count.
 
     Example:
         >>> prediction = jnp.array([[0.1, 0.9], [0.8, 0.2]])
@@ -92,7 +92,7 @@ class Accuracy(Metric):
         [1.0, 0.0]
     """
 
-    ignore: int | None = constrained(None, WholeNumber(0), "class whose steps do not count")
+    ignore: int | None = constrained(None, WholeNumber(-1), "class whose steps do not count")
 
     higher_is_better = True
     tasks = ("binary", "multiclass", "multilabel")

@@ -104,7 +104,7 @@ class Supervised(Program):
 
         shapes = jax.eval_shape(lambda: self._pass_of_part(state, scaling, train, order))
         nothing = jax.tree.map(lambda of: jnp.zeros(of.shape, of.dtype), (shapes[0].grads, *shapes[1:]))
-        (layer_state, totals), _ = jax.lax.scan(add, (state.layer_state, nothing), jnp.asarray(parts))
+        (layer_state, totals), _ = jax.lax.scan(add, (state.layer_state, nothing), jnp.asarray(parts, jnp.int32))
         pass_, *numbers = self._pass_of_part(state._replace(layer_state=layer_state), scaling, train, order, last)
         grads, *numbers = jax.tree.map(jnp.add, totals, (pass_.grads, *numbers))
         return pass_._replace(grads=grads), *numbers
@@ -180,14 +180,14 @@ class Supervised(Program):
     ) -> Batch:
         """The batch of the state's step, or one part of it."""
         if not self.shuffle:
-            order = jnp.arange(order.shape[0]) % train.rows
+            order = jnp.arange(order.shape[0], dtype=jnp.int32) % train.rows
         chosen, first = rows_of_step(state, order, self.batch_size)
         # The last batch is filled with rows of weight 0.
-        counted = first + jnp.arange(self.batch_size) < train.rows
+        counted = first + jnp.arange(self.batch_size, dtype=jnp.int32) < train.rows
         total = counted.sum(dtype=scaling.dtype)
         if self.accumulate > 1:
             size = -(-self.batch_size // self.accumulate)
-            index = part * size + jnp.arange(size)
+            index = part * size + jnp.arange(size, dtype=jnp.int32)
             chosen, counted = (jnp.take(rows, index, mode="clip") for rows in (chosen, counted))
             counted = counted & (index < self.batch_size)
         x = scaling(take(train.x, chosen))
@@ -207,7 +207,7 @@ class Supervised(Program):
         size = -(-rows // parts)
 
         def add(i: Array, totals: Array) -> Array:
-            indices = i * size + jnp.arange(size)
+            indices = i * size + jnp.arange(size, dtype=jnp.int32)
             chosen = jnp.minimum(indices, rows - 1)
             x = scaling(take(part.x, chosen))
             y = x if part.y is None else take(part.y, chosen)
