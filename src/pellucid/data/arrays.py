@@ -30,8 +30,9 @@ class Part:
         x: inputs ``(rows, …)``; a tuple of such arrays for a network with several inputs.
         y: targets: multiclass int32 ``(rows,)`` of class numbers; binary float32 ``(rows, 1)`` of 0 and 1;
             multilabel float32 ``(rows, labels)`` of 0 and 1; regression float32 ``(rows, outputs)``; translation int32
-            ``(rows, steps)`` of word numbers; reconstruction and generation ``x`` itself. A tuple of such arrays for a
-            network with several outputs.
+            ``(rows, steps)`` of word numbers; tagging int32 ``(rows, steps)`` of class numbers, −1 where there is no
+            label; forecasting float32 ``(rows, steps, numbers)``; reconstruction and generation ``x`` itself. A tuple
+            of such arrays for a network with several outputs.
         weights: weight of each row, float32 ``(rows,)``, at least 0; None where all weigh the same.
         rows: the identity of each row in its source: index of a frame, or its number from 0; None if unknown.
         groups: the number of each row's group, which is never divided; None where there are no groups.
@@ -232,7 +233,8 @@ class Dataset:
             return math.prod(self.input_shape)
         if self.heads:
             return sum(head.outputs for head in self.heads.values())
-        return len(self.classes) if self.task in ("multiclass", "translation") else self.train.y.shape[1]
+        of_classes = self.task in ("multiclass", "tagging", "translation")
+        return len(self.classes) if of_classes else self.train.y.shape[-1]
 
     @cached_property
     def fingerprint(self) -> str:

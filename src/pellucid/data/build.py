@@ -19,7 +19,7 @@ from pellucid.data.rows import Apart, Given, codes_of, divide_part, divide_rows,
 from pellucid.data.several import is_several, several_dataset
 from pellucid.data.table import Table, normal
 from pellucid.data.tables import MISSING, Missing, target_values
-from pellucid.data.targets import UNTARGETED, Target, Task, infer_target
+from pellucid.data.targets import UNTARGETED, Target, Task, infer_target, step_task
 
 SCALING_NAMES = ("auto", "standardise", "min_max", "none")
 
@@ -53,8 +53,9 @@ def make_dataset(
             structured or masked array, whose columns keep their names (see `load_table`). uint8 and bool are kept in 8
             bits, other numbers become float32. A sparse matrix becomes an array. A dictionary of arrays, one of them
             with more than one axis, has one array for each input of a network with several.
-        y: targets ``(rows,)`` or ``(rows, outputs)``; the name of a column of ``x``, or several; None where a network
-            learns from the inputs alone: a reconstruction, by an autoencoder, or with ``task="generation"`` new
+        y: targets ``(rows,)`` or ``(rows, outputs)``; at each step of sequences a label ``(rows, steps)``, which is −1,
+            ``""`` or None where there is none, or numbers ``(rows, steps, k)``; the name of a column of ``x``, or
+            several; None where a network learns from the inputs alone: a reconstruction, by an autoencoder, or with ``task="generation"`` new
             examples, by a GAN. A dictionary, one target for each output of a network with several, where ``x`` is one
             too or ``task`` names them.
         name: a short name for messages and run folders.
@@ -125,7 +126,9 @@ def make_dataset(
         target, names = Target(task), ()
     else:
         y, names = _given(y, task)
-        target = infer_target(y, task=task, classes=classes)
+        found, reason = step_task(x, y) if task is None else (task, "")
+        target = infer_target(y, task=found, classes=classes)
+        target = replace(target, reason=reason) if reason else target
     whole = _part(target, x, y, weights, groups)
     if features and x.shape[1:] != (len(features),):
         raise ShapeError(f"{len(features)} feature names for inputs of shape {x.shape[1:]}; give one per column.")

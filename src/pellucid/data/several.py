@@ -12,7 +12,7 @@ from pellucid.data.arrays import Dataset, Part, as_weights, fit_preprocessing
 from pellucid.data.encoding import as_array, as_inputs, kind_of
 from pellucid.data.rows import codes_of, target_notes
 from pellucid.data.splits import held_out_rows
-from pellucid.data.targets import Head, Target, infer_target
+from pellucid.data.targets import Head, Target, infer_target, step_task
 
 
 def is_several(x: Any, y: Any) -> bool:
@@ -84,7 +84,7 @@ def several_dataset(
     outputs = tuple(y) if isinstance(y, Mapping) else ()
     if y is None:
         raise DataError("a network with several inputs learns targets: give y, or a dictionary of them.")
-    targets = {name: _target(name, array, task, classes) for name, array in _named(y, outputs).items()}
+    targets = {name: _target(name, x, array, task, classes) for name, array in _named(y, outputs).items()}
     codes = codes_of(None if groups is None else as_array(groups, "groups"))
     whole = _part(x, y, inputs, targets, weights, codes)
     if isinstance(held_out, tuple):
@@ -198,14 +198,17 @@ def _named(given: Any, names: Sequence[str]) -> dict[str, Any]:
     return {name: given[name] for name in names} if names else {"": given}
 
 
-def _target(name: str, y: Any, task: Any, classes: Any) -> Target:
+def _target(name: str, x: Any, y: Any, task: Any, classes: Any) -> Target:
     options = [given.get(name) if isinstance(given, Mapping) else given for given in (task, classes)]
+    sequences = [np.asarray(one) for one in (x.values() if isinstance(x, Mapping) else (x,)) if np.ndim(one) == 3]
+    found = [one for one in sequences if options[0] is None and step_task(one, y)[0]]
+    options[0] = step_task(found[0], y)[0] if found else options[0]
     with _naming("target", name):
         return infer_target(as_array(y, "y"), task=options[0], classes=options[1])
 
 
 def _head(target: Target, y: np.ndarray) -> Head:
-    outputs = len(target.classes) if target.task == "multiclass" else y.shape[-1]
+    outputs = len(target.classes) if target.task in ("multiclass", "tagging") else y.shape[-1]
     return Head(target.task, outputs, target.classes)
 
 

@@ -515,7 +515,7 @@ class OfLabels(PerClass):
     """A loss of integer labels.
 
     Args:
-        ignore: a class whose steps cost nothing, or −1, no class, as of the padding of sequences; the loss of an example
+        ignore: a class whose steps cost nothing, or −1, which is none, as of padded sequences; the loss of an example
             is then the mean over its other steps, and 0 where there are none. None: all steps count.
     """
 

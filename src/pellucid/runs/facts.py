@@ -10,7 +10,7 @@ from pellucid.data import Dataset, Encoder, Preprocessing
 from pellucid.data.encoding import as_array
 from pellucid.data.preprocessing import Preprocessings, restore
 from pellucid.data.several import by_name
-from pellucid.data.targets import Head, Target, Task
+from pellucid.data.targets import AS_ROWS, Head, Target, Task, has_label
 
 PREPARED = ("preprocessing", "target_preprocessing")
 """The facts of a dataset that are arrays."""
@@ -83,6 +83,9 @@ class DataFacts:
             given = by_name(y, tuple(self.heads), "y")
             return tuple(self.of_output(name).encode_target(given[name]) for name in self.heads)
         y = as_array(y, "y")
+        if self.task in AS_ROWS:
+            labels = self._labels_of(y[has_label(y)]) if self.task == "tagging" else ()
+            return Target(self.task, self.classes, labels).encode(y)
         if y.dtype == object:  # a column of a data frame
             y = np.array(y.tolist())
         columns = 1 if y.ndim == 1 else y.shape[-1]

@@ -5,6 +5,10 @@ from dataclasses import replace
 from os import PathLike
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+
 from pellucid.architectures.by_name import ARCHITECTURES, find_architecture
 from pellucid.architectures.gan import GAN
 from pellucid.core.errors import InvalidValue
@@ -68,7 +72,7 @@ def dataset_of(
         raise InvalidValue(_needs_targets("(x, None)"))
     if isinstance(network, Network):  # here rows still have the numbers that they were given with
         check_tokens(network, as_array(x, "x"), "the training data x")
-    task = _task_of(y, network, loss)
+    task = _task_of(x, y, network, loss)
     return make_dataset(x, y, weights=weights, held_out=held_out, seed=seed, task=task)
 
 
@@ -79,7 +83,7 @@ def _of_several(x: Any, y: Any, network: Network, weights: Any, held_out: Any, s
     y = by_name(y, outputs, "y") if len(outputs) > 1 or isinstance(y, Mapping) else y
     for name, array in x.items() if isinstance(x, dict) else zip(inputs, (x,), strict=True):
         check_tokens(network, as_array(array, "x"), f"the training data {name}", name)
-    task = _task_of(y, network, None) if len(outputs) == 1 else {}
+    task = _task_of(None, y, network, None) if len(outputs) == 1 else {}
     return several_dataset(x, y, weights=weights, held_out=held_out, seed=seed, task=task)
 
 
@@ -105,6 +109,15 @@ def with_weights(data: Dataset, weights: Any) -> Dataset:
     return replace(data, train=replace(data.train, weights=as_weights(given, rows)))
 
 
+def _output_of(network: Network, shape: tuple[int, ...]) -> Any:
+    """A function that an array of the output's shape comes out of."""
+
+    def output(key: Any) -> Any:
+        return jnp.zeros(network.accepting(shape).init(key, shape)[2])
+
+    return output
+
+
 def _learns(network: Any) -> str:
     architecture = find_architecture(network)
     if isinstance(network, GAN):
@@ -120,8 +133,19 @@ def _needs_targets(given: str) -> str:
     )
 
 
-def _task_of(y: Any, network: Any, loss: Any) -> Task | None:
-    """A regression where few whole numbers with a point could be classes, and the network ends as one for numbers."""
+def _task_of(x: Any, y: Any, network: Any, loss: Any) -> Task | None:
+    """A task that the network tells: a target at each step where its output has steps.
+
+    A regression where few whole numbers with a point could be classes, and the network ends as one for numbers.
+    """
+    if hasattr(x, "shape") and np.ndim(y) in (2, 3) and np.shape(y)[:2] == x.shape[:2]:
+        numbers = np.asarray(y).dtype.kind == "f" or np.ndim(y) == 3
+        if isinstance(network, Network) and len(network.inputs) == len(network.outputs) == 1:
+            shape = jax.eval_shape(_output_of(network, x.shape[1:]), jax.random.key(0)).shape
+            if len(shape) == 2 and shape[0] == np.shape(y)[1] > 1:
+                return "forecasting" if numbers else "tagging"
+        elif find_architecture(network) in [ARCHITECTURES[name] for name in ("rnn", "lstm", "gru")] and not numbers:
+            return "tagging"
     if not isinstance(network, Network) or not hasattr(y, "dtype") or (loss is not None and losses.build(loss).signed):
         return None
     last = network.layers[network.ends[0]]

@@ -15,7 +15,7 @@ from pellucid.core.registry import describe
 from pellucid.core.types import Specification
 from pellucid.data import Dataset, generation
 from pellucid.data.several import ordered
-from pellucid.data.targets import UNTARGETED
+from pellucid.data.targets import NO_LABEL, UNTARGETED
 from pellucid.functions.activations import activations
 from pellucid.functions.losses import losses
 from pellucid.functions.metrics import metrics
@@ -175,6 +175,7 @@ def _settle_supervised(network: Any, words: dict[str, Any], data: Dataset, optio
             network = feedforward(data, USUAL_UNITS if network is None else network, **words)
         assert isinstance(network, Network)
         loss, network = loss_and_network(options.get("loss"), network, data)
+        loss = _for_steps(loss, data.task)
     optimizer = _optimizer(options, as_optimizer("adam"))
     if options.get("loss_weights") is not None and not data.heads:
         raise InvalidValue("loss_weights weigh the losses of several outputs; this network has one. Leave it out.")
@@ -210,7 +211,7 @@ def by_output(what: str, network: Network, data: Dataset, given: Any) -> Any:
     """
     registry: Any = losses if what == "loss" else metrics
     if not data.heads:
-        return registry.build(getattr(OUTPUTS[data.task], what) if given is None else given)
+        return _for_steps(registry.build(getattr(OUTPUTS[data.task], what) if given is None else given), data.task)
     names = network.output_names
     if given is not None and (not isinstance(given, Mapping) or not set(given) <= set(names)):
         usual = ", ".join(f"{name!r}: {getattr(OUTPUTS[head.task], what)!r}" for name, head in data.heads.items())
@@ -219,7 +220,16 @@ def by_output(what: str, network: Network, data: Dataset, given: Any) -> Any:
             f"outputs: {', '.join(names)}."
         )
     usual = {name: getattr(OUTPUTS[head.task], what) for name, head in data.heads.items()}
-    return {name: registry.build((given or {}).get(name, usual[name])) for name in names}
+    return {
+        name: _for_steps(registry.build((given or {}).get(name, usual[name])), data.heads[name].task) for name in names
+    }
+
+
+def _for_steps(built: Any, task: str) -> Any:
+    """A loss or metric that leaves out the steps without a label."""
+    if task == "tagging" and getattr(built, "ignore", 0) is None:
+        return replace(built, ignore=NO_LABEL)
+    return built
 
 
 def _described_lists(given: Any, data: Dataset) -> Any:

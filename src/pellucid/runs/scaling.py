@@ -116,29 +116,46 @@ def scaled_targets(data: Dataset, choice: str, network: Network, loss: Loss | Jo
     """
     require(choice, OneOf(TARGET_CHOICES), "scale_targets")
     if isinstance(loss, JointLoss):
-        if choice not in ("auto", "none") and all(head.task != "regression" for head in data.heads.values()):
+        if choice not in ("auto", "none") and all(
+            head.task not in ("regression", "forecasting") for head in data.heads.values()
+        ):
             raise InvalidValue(f"scale_targets={choice!r} needs a target of numbers, and {data.name!r} has none.")
         parts: list[Any] = [
             scaled_targets(
                 data.of_output(name),
-                choice if choice == "auto" or head.task == "regression" else "none",
+                choice if choice == "auto" or head.task in ("regression", "forecasting") else "none",
                 network.ending_in(name),
                 part,
             ).target_preprocessing
             for part, (name, head) in zip(loss.losses, data.heads.items(), strict=True)
         ]
         return replace(data, target_preprocessing=Preprocessings(tuple(parts)))
+    numbers = data.task in ("regression", "forecasting")
     if choice == "auto":
-        fits = data.task == "regression" and loss.of_difference and _unbounded(network)
+        fits = numbers and loss.of_difference and _unbounded(network)
         choice = "standardise" if fits else "none"
-    elif choice != "none" and data.task != "regression":
+    elif choice != "none" and not numbers:
         raise InvalidValue(
             f"scale_targets={choice!r} needs a target of numbers; that of {data.name!r} is {data.task}. "
             'Leave it at "auto".'
         )
     if choice == "none":
         return data
-    return replace(data, target_preprocessing=SCALINGS[choice](data.train.y))
+    y = data.train.y
+    if data.task == "forecasting":
+        y = y[_real_steps(data, network)]
+    return replace(data, target_preprocessing=SCALINGS[choice](y))
+
+
+def _real_steps(data: Dataset, network: Network) -> np.ndarray:
+    """Mask of the training steps that are no padding, (rows, steps)."""
+    real = np.ones(data.train.y.shape[:2], bool)
+    inputs = zip(network.inputs, data.train.inputs, strict=True)
+    for name, x in inputs:
+        padding = padding_of_input(network, x.shape[1:], name)
+        if padding is not None and x.shape[:2] == real.shape:
+            real &= (x.reshape(*real.shape, -1) != padding).any(axis=-1)
+    return real
 
 
 def _unbounded(network: Network) -> bool:

@@ -26,6 +26,7 @@ from pellucid.data.arrays import as_weights
 from pellucid.data.encoding import as_array, as_float32
 from pellucid.data.several import by_name
 from pellucid.data.tables import TableEncoder
+from pellucid.data.targets import AS_ROWS, NO_LABEL
 from pellucid.functions.metrics import Metric
 from pellucid.functions.regularizers import regularizers
 from pellucid.network import Network, Summary, check_tokens, declares_padding, summarize
@@ -312,18 +313,29 @@ class Trained:
         An autoencoder predicts its inputs, in the units that they came in.
 
         Classes whose names are all whole numbers, or False and True, come as such, all others as text. Of several
-        outputs a dictionary by name.
+        outputs a dictionary by name. Of targets at each step, shape (rows, steps), padded steps are ``""``, −1 for
+        classes that are numbers, NaN for numbers.
 
         Args:
             x: examples, as for ``outputs``.
             unknown: as for ``as_inputs``.
         """
-        return self.predictions_of(self.outputs(x, unknown))
+        x = self.as_inputs(x, unknown)
+        return self.predictions_of(self.outputs_of_rows(x), self._mask(x))
 
-    def predictions_of(self, outputs: Any) -> Any:
-        """Convert outputs to predictions, as ``predict`` returns them."""
+    def predictions_of(self, outputs: Any, mask: Any = None) -> Any:
+        """Convert outputs to predictions, as ``predict`` returns them.
+
+        Args:
+            outputs: of rows; a tuple of arrays for several outputs.
+            mask: the real steps of the outputs, (rows, steps), for targets at each step.
+        """
         if self.facts.heads:
-            return {name: self.output(name).predictions_of(array) for name, array in outputs.items()}
+            masks = (None,) * len(outputs) if mask is None else mask
+            parts = zip(self.facts.heads, outputs, masks, strict=True)
+            return {name: self.output(name).predictions_of(array, real) for name, array, real in parts}
+        if self.facts.task in AS_ROWS:
+            return self._predictions_at_steps(outputs, mask)
         if self.facts.task == "reconstruction":
             return self.facts.preprocessing.invert_numpy(outputs)
         if self.facts.task == "regression":
@@ -333,6 +345,18 @@ class Trained:
             return yes.astype(int)
         numbers = outputs.argmax(axis=1) if self.facts.task == "multiclass" else yes[:, 0].astype(int)
         return self.facts.class_values[numbers]
+
+    def _predictions_at_steps(self, outputs: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+        if self.facts.task == "forecasting":
+            predictions, blank = outputs[..., 0] if outputs.shape[-1] == 1 else outputs, np.nan
+        else:
+            values = self.facts.class_values
+            values = values.astype(object) if values.dtype == bool else values
+            blank = {"U": "", "O": None}.get(values.dtype.kind, NO_LABEL)
+            predictions = values[outputs.argmax(axis=-1)]
+        if mask is not None:
+            predictions[~np.asarray(mask)] = blank
+        return predictions
 
     def evaluate(
         self, x: Any = None, y: Any = None, *, weights: Any = None, metrics: Sequence[Any] | None = None
@@ -434,12 +458,12 @@ class Trained:
             asked += tuple(f"{name} {metric.label_of_one} of " for metric in self.output(name).metrics)
         return {name: value for name, value in self.result.items() if not name.startswith(asked)}
 
-    def _mask(self, x: Any) -> np.ndarray | None:
+    def _mask(self, x: Any) -> Any:
         """The real steps of the outputs for stored rows, where the network answers at each step of padded sequences."""
         if not declares_padding(self.network):
             return None
         mask = output_mask(self.network, self.params, self.layer_state, scaling_of(self.facts.preprocessing), x)
-        return None if mask is None else np.asarray(mask)
+        return jax.tree.map(np.asarray, mask)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {' · '.join(str(self).splitlines())}>"
