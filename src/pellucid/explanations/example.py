@@ -13,6 +13,7 @@ from pellucid.core.errors import DataError, InvalidValue
 from pellucid.core.formula import number as typeset
 from pellucid.data import Dataset, SentenceEncoder, Vocabulary
 from pellucid.data.several import by_name
+from pellucid.data.targets import AS_ROWS
 from pellucid.explanations.attribution import attribute
 from pellucid.explanations.checks import Requests
 from pellucid.explanations.explanation import Explanation, Facts, InputNumbers, LayerNumbers, LossNumbers, OutputNumbers
@@ -142,6 +143,8 @@ def _given(run: Trained, x: Any, y: Any) -> Example:
 
 def _one_target(facts: DataFacts, y: Any) -> np.ndarray:
     target = np.asarray(y)
+    if facts.task in AS_ROWS:
+        return facts.encode_target(target[None])
     return facts.encode_target(target.reshape(1, -1) if target.size > 1 else target.reshape(1))
 
 
@@ -287,7 +290,7 @@ def _facts(run: Trained, example: Example, passes: Trace, number: int | None = N
     loss, _, end, y = parts_of(passes.network, passes.loss, passes.target)[number or 0]
     prediction, target = passes.outputs[end], np.asarray(y)[0]
     scaling = facts.preprocessing if facts.task == "reconstruction" else facts.target_preprocessing
-    if facts.task in ("regression", "reconstruction"):
+    if facts.task in ("regression", "forecasting", "reconstruction"):
         prediction, target = scaling.invert_numpy(prediction), scaling.invert_numpy(target)
     remarks = ["Computed in float64 from the trained float32 weights, in prediction mode, as a batch of one."]
     scaled = describe_targets(facts.target_preprocessing)
@@ -315,6 +318,12 @@ def _facts(run: Trained, example: Example, passes: Trace, number: int | None = N
     )  # fmt: skip
 
 
+def _in_words(names: tuple[str, ...], labels: np.ndarray) -> str:
+    """The labels of the steps, those without one as ·."""
+    words = [names[label] if label >= 0 else "·" for label in labels.tolist()]
+    return " ".join(words[:40]) + " …" * (len(words) > 40)
+
+
 Bars = tuple[tuple[str, float], ...]
 
 
@@ -334,6 +343,8 @@ def _answers(
         if not loss.signed:
             words, bars = typeset(max(output, 1 - output)).text, ((names[0], 1 - output), (names[1], output))
         return names[int(target.reshape(-1)[0] > 0.5)], f"{names[int(yes)]}, with {words}", bars
+    if task == "tagging" and prediction.ndim == 2:
+        return _in_words(names, target), _in_words(names, prediction.argmax(axis=-1)), ()
     if task == "multilabel" and prediction.ndim == 1:
         chosen, true = (
             [name for name, yes in zip(names, array, strict=True) if yes]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.core.errors import DataWarning
+from pellucid.data.targets import AS_ROWS
 from pellucid.functions.activations import Sigmoid, Softmax
 from pellucid.functions.losses import Hinge, Loss
 from pellucid.report import html
@@ -33,10 +34,11 @@ from pellucid.report.document import (
 )
 from pellucid.report.network import architecture, decision_boundary, weight_blocks
 from pellucid.report.picture import is_picture
-from pellucid.report.predictions import prediction_sections, probabilities_of
+from pellucid.report.predictions import prediction_sections, probabilities_of, steps_as_rows
 from pellucid.report.samples import samples_section
 from pellucid.report.training import curves, layer_flow, words
 from pellucid.runs.folder import RunFolder
+from pellucid.runs.measures import scored_steps
 from pellucid.runs.samples import sample, score
 from pellucid.runs.scaling import describe_targets
 from pellucid.runs.trained import Trained
@@ -203,6 +205,9 @@ def constant_metrics(trained: Trained, data: Any, outputs: Any) -> dict[str, flo
         return constant
     if trained.facts.task == "reconstruction":
         mean = data.preprocessing.apply_numpy(data.train.x.mean(axis=0, dtype=float))
+    elif trained.facts.task in AS_ROWS:
+        y = data.train.y[scored_steps(data.train.y, trained.mask_of(data.train.x))]
+        mean = constant_output(trained.program.loss, y, trained.facts.outputs)
     elif outputs.ndim != 2:
         return {}
     else:
@@ -264,6 +269,9 @@ def _of_task(trained: Trained, data: Any, outputs: Any) -> list[Block]:
         boundary = decision_boundary(data, lambda x: probabilities_of(trained.outputs(x), reads))
     if outputs is None:
         return [Section("Predictions", boundary)]
+    if task in AS_ROWS and data.held_out is not None:
+        real = scored_steps(data.held_out.y, trained.mask_of(data.held_out.x))
+        data, outputs = steps_as_rows(data, real), outputs[real]
     return prediction_sections(data, outputs, reads, boundary)
 
 

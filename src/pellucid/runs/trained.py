@@ -321,7 +321,7 @@ class Trained:
             unknown: as for ``as_inputs``.
         """
         x = self.as_inputs(x, unknown)
-        return self.predictions_of(self.outputs_of_rows(x), self._mask(x))
+        return self.predictions_of(self.outputs_of_rows(x), self.mask_of(x))
 
     def predictions_of(self, outputs: Any, mask: Any = None) -> Any:
         """Convert outputs to predictions, as ``predict`` returns them.
@@ -420,7 +420,7 @@ class Trained:
         if not self.facts.target_preprocessing.is_identity:
             outputs, target = map(self.facts.target_preprocessing.apply_numpy, (outputs, target))
         scaling = scaling_of(self.facts.preprocessing, self.facts.target_preprocessing)
-        mask = self._mask(part.x)
+        mask = self.mask_of(part.x)
         loss, metric = loss_and_metric(self.program, scaling, outputs, target, mask)
         measured = {
             "loss": float(np.average(loss, weights=part.weights)),
@@ -458,8 +458,11 @@ class Trained:
             asked += tuple(f"{name} {metric.label_of_one} of " for metric in self.output(name).metrics)
         return {name: value for name, value in self.result.items() if not name.startswith(asked)}
 
-    def _mask(self, x: Any) -> Any:
-        """The real steps of the outputs for stored rows, where the network answers at each step of padded sequences."""
+    def mask_of(self, x: Any) -> Any:
+        """The real steps of the outputs for stored rows; None where the network answers at no step of padded sequences.
+
+        Of several outputs a tuple of these.
+        """
         if not declares_padding(self.network):
             return None
         mask = output_mask(self.network, self.params, self.layer_state, scaling_of(self.facts.preprocessing), x)
