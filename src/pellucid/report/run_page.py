@@ -162,14 +162,18 @@ def _results(trained: Trained, constant: Mapping[str, float]) -> Block:
 
 def _by_name(trained: Trained) -> Block:
     """The metrics asked for of each class, label or output."""
-    each: dict[str, dict[str, float]] = {metric.label_of_one: {} for metric in trained.metrics}
+    asked = {"": trained.metrics} | {f"{name} ": trained.output(name).metrics for name in trained.facts.heads}
+    each: dict[str, dict[str, float]] = {
+        f"{prefix}{metric.label_of_one}": {} for prefix, metrics in asked.items() for metric in metrics
+    }
     for name in trained.result.keys() - trained.summed_up.keys():
         head, _, of = name.partition(" of ")
         each[head][of] = trained.result[name]
     heads = [head for head, values in each.items() if values]
     if not heads:
         return None
-    names = [name.partition(" of ")[2] for name in trained.result if name.startswith(f"{heads[0]} of ")]
+    parts = (name.partition(" of ") for name in trained.result)
+    names = list(dict.fromkeys(of for head, _, of in parts if head in heads))
     what = {"regression": "output", "multilabel": "label"}.get(trained.facts.task, "class")
     rows = [(name, *(each[head].get(name) for head in heads)) for name in names]
     return Section(f"Metrics of each {what}", Table((what, *map(words, heads)), rows))
@@ -272,6 +276,7 @@ def _of_task(trained: Trained, data: Any, outputs: Any) -> list[Block]:
     if task in AS_ROWS and data.held_out is not None:
         real = scored_steps(data.held_out.y, trained.mask_of(data.held_out.x))
         data, outputs = steps_as_rows(data, real), outputs[real]
+        boundary = Paragraph("Each step that counts is taken for a row.", kind="quiet")
     return prediction_sections(data, outputs, reads, boundary)
 
 
