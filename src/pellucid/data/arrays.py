@@ -36,7 +36,7 @@ class Part:
         weights: weight of each row, float32 ``(rows,)``, at least 0; None where all weigh the same.
         rows: the identity of each row in its source: index of a frame, or its number from 0; None if unknown.
         groups: the number of each row's group, which is never divided; None where there are no groups.
-        missing: mask of the inputs that were missing and filled in, bool as ``x``; None where none was.
+        missing: masks of the inputs that were missing and filled in, bool as ``x``; None where none was.
 
     Raises:
         ShapeError: ``x``, ``y``, ``weights`` and ``groups`` differ in rows.
@@ -47,7 +47,7 @@ class Part:
     weights: np.ndarray | None = None
     rows: np.ndarray | None = None
     groups: np.ndarray | None = None
-    missing: np.ndarray | None = None
+    missing: Any = None
 
     def __post_init__(self) -> None:
         for x in self.inputs:
@@ -91,6 +91,11 @@ class Encoder(ABC):
 
     Subclasses are frozen dataclasses; their fields are what a run folder stores.
     """
+
+    @property
+    def parts(self) -> "tuple[Encoder, ...]":
+        """The conversion of each of several inputs."""
+        return (self,)
 
     @property
     def scaled(self) -> np.ndarray | None:
@@ -314,7 +319,11 @@ def fit_preprocessing(x: Any, scaling: str, encoder: Encoder | None = None) -> A
         encoder: of a table, which knows which of its inputs are scaled.
     """
     if isinstance(x, tuple):
-        return Preprocessings(tuple(fit_preprocessing(array, scaling) for array in x))
+        encoders = (None,) * len(x) if encoder is None else encoder.parts
+        parts = zip(x, encoders, strict=True)
+        return Preprocessings(tuple(fit_preprocessing(array, scaling, of_input) for array, of_input in parts))
+    if encoder is not None:
+        (encoder,) = encoder.parts
     fitted = (usual_preprocessing if scaling == "auto" else SCALINGS[scaling])(x)
     if encoder is None or encoder.scaled is None or fitted.is_identity:
         return fitted

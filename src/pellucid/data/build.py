@@ -12,6 +12,7 @@ from pellucid.core.errors import DataError, ShapeError
 from pellucid.data.arrays import Dataset, Encoder, Part, as_weights, fit_preprocessing
 from pellucid.data.columns import verbatim
 from pellucid.data.encoding import as_array, as_inputs
+from pellucid.data.groups import grouped_dataset
 from pellucid.data.objects import dense
 from pellucid.data.preprocessing import Preprocessing
 from pellucid.data.reading import read_table
@@ -156,9 +157,10 @@ def make_dataset(
 
 def load_table(
     source: Any,
-    target: str | Sequence[str] | None = None,
+    target: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None = None,
     *,
-    task: Task | None = None,
+    inputs: Mapping[str, Sequence[str]] | None = None,
+    task: Task | Mapping[str, Task] | None = None,
     columns: Mapping[str, str] | None = None,
     weights: str | None = None,
     time: str | None = None,
@@ -186,8 +188,9 @@ def load_table(
             before the header), JSON lines, Parquet, Arrow, ``.npy`` or Excel; a pandas, Polars or PyArrow frame; a
             dictionary of columns; a structured or masked array; a list of ``{column: value}``.
         target: the column to predict; several are numbers to predict together, or labels of 0 and 1; None where a
-            network learns from the inputs alone.
-        task: overrides the inference of `make_dataset` from the target.
+            network learns from the inputs alone. A dictionary has one or several for each output of a network.
+        inputs: the columns of each input of a network with several, by its name; None for one, of all columns.
+        task: overrides the inference of `make_dataset` from the target; of several a dictionary.
         columns: kinds of columns by name, where the guess is wrong: ``{"zip": "category", "id": "ignored"}``.
         weights: the column of row weights, numbers of at least 0; it is no input and never filled in.
         time: the column of times. Rows are taken in their order, and the last are held out instead of drawn ones.
@@ -228,7 +231,9 @@ def load_table(
     texts = verbatim(kinds)
     reading: dict[str, Any] = {"header": header, "names": names, "na": na, "encoding": encoding, "texts": texts}
     table = read_table(source, **reading)
-    targets = () if target is None else tuple(table.find(name) for name in _names(target))
+    by_output = {name: _names(columns) for name, columns in target.items()} if isinstance(target, Mapping) else None
+    named = () if target is None else sum(by_output.values(), ()) if by_output is not None else _names(target)  # pyright: ignore[reportArgumentType]
+    targets = tuple(table.find(name) for name in named)
     if len(set(targets)) < len(targets):
         raise DataError(f"a target is named twice: {', '.join(map(repr, targets))}.")
     if time is not None:
@@ -237,6 +242,7 @@ def load_table(
 
         table = in_time(table, time)
     if window is not None:
+        _refuse_groups(by_output, inputs, "windows of a series")
         from pellucid.data.series import series_dataset
 
         if group is not None or weights is not None:
@@ -252,6 +258,19 @@ def load_table(
         tuple(table.find(column) for column in special.values() if column is not None),
         time,
     )
+    if by_output is not None or inputs is not None or isinstance(task, Mapping):
+        if not targets:
+            raise DataError("a network with several inputs learns targets: name the columns to predict.")
+        if not isinstance(held_out, (int, float, str)) and held_out is not None:
+            raise DataError(
+                "held_out of a table with several inputs or targets is a fraction, a number of rows or 'last'."
+            )
+        columns_of = (
+            {"": targets} if by_output is None else {n: tuple(map(table.find, of)) for n, of in by_output.items()}
+        )
+        return grouped_dataset(
+            table, inputs, columns_of, apart, kinds=kinds, missing=missing, task=task, held_out=held_out, seed=seed
+        )
     if isinstance(held_out, (PathLike, Mapping, Table)) or (isinstance(held_out, str) and held_out != "last"):
         held_out = read_table(held_out, **reading)
     elif hasattr(held_out, "columns"):
@@ -259,6 +278,11 @@ def load_table(
     encoded = encode_rows(table, targets, None, apart, kinds=kinds, missing=missing, task=task)
     del table  # the rows are held twice now, and once more below
     return divide_rows(encoded, task=task, held_out=held_out, seed=seed)
+
+
+def _refuse_groups(targets: Any, inputs: Any, what: str) -> None:
+    if targets is not None or inputs is not None:
+        raise DataError(f"{what} have one input and one target: name the columns to predict in a list.")
 
 
 def is_table(x: Any) -> bool:

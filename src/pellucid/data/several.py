@@ -10,6 +10,7 @@ import numpy as np
 from pellucid.core.errors import DataError, InvalidValue, ShapeError, did_you_mean
 from pellucid.data.arrays import Dataset, Part, as_weights, fit_preprocessing
 from pellucid.data.encoding import as_array, as_inputs, kind_of
+from pellucid.data.groups import GroupsEncoder
 from pellucid.data.rows import codes_of, target_notes
 from pellucid.data.splits import held_out_rows
 from pellucid.data.targets import Head, Target, infer_target, step_task
@@ -171,10 +172,14 @@ def ordered(data: Dataset, inputs: Sequence[str], outputs: Sequence[str]) -> Dat
     def turned(part: Part | None) -> Part | None:
         if part is None:
             return None
-        x = tuple(part.x[i] for i in x_order) if x_order else part.x
-        return replace(part, x=x, y=tuple(part.y[i] for i in y_order) if y_order else part.y)
+        x, missing = part.x, part.missing
+        if x_order:
+            x, missing = (each and tuple(each[i] for i in x_order) for each in (x, missing))
+        return replace(part, x=x, missing=missing, y=tuple(part.y[i] for i in y_order) if y_order else part.y)
 
-    preprocessing = data.preprocessing
+    preprocessing, encoder = data.preprocessing, data.encoder
+    if isinstance(encoder, GroupsEncoder):
+        encoder = encoder.ordered(data.inputs and inputs)
     if x_order:
         preprocessing = replace(preprocessing, parts=tuple(preprocessing.parts[i] for i in x_order))
     return replace(
@@ -182,6 +187,7 @@ def ordered(data: Dataset, inputs: Sequence[str], outputs: Sequence[str]) -> Dat
         train=turned(data.train),
         held_out=turned(data.held_out),
         preprocessing=preprocessing,
+        encoder=encoder,
         inputs=tuple(inputs) if data.inputs else (),
         heads={name: data.heads[name] for name in outputs} if data.heads else {},
     )

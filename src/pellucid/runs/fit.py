@@ -17,7 +17,7 @@ import numpy as np
 from pellucid.core.errors import DoctorWarning, InvalidValue, StorageError, TrainingDiverged, UnknownName
 from pellucid.core.xla import keep_compiled_programs
 from pellucid.data import Dataset, SentencePairs, generation, make_dataset, reconstruction
-from pellucid.data.several import by_name, several_dataset
+from pellucid.data.several import by_name, ordered, several_dataset
 from pellucid.data.targets import TASKS
 from pellucid.optimizers import as_optimizer
 from pellucid.runs.checkpoint import save_training
@@ -373,6 +373,8 @@ def data_of_run(files: RunFolder, settings: Mapping[str, Any], data: Any) -> Dat
         data = reconstruction(data)  # an autoencoder's targets are its inputs
     elif task == "generation":
         data = generation(data)
+    if data.inputs or data.heads:
+        data = ordered(data, manifest["data"].get("inputs", ()), tuple(manifest["data"].get("heads", ())))
     recorded = manifest["data"]["fingerprint"]
     if data.fingerprint != recorded:
         raise StorageError(

@@ -358,7 +358,10 @@ def networks_of(experiment: Experiment) -> Network | GAN:
 
 def plan_of(experiment: Experiment, data: Dataset) -> Plan:
     """The plan of an experiment that is written down."""
-    return Plan(experiment, data, networks_of(experiment), as_optimizer(experiment.optimizer))
+    network = networks_of(experiment)
+    if isinstance(network, Network) and (data.inputs or data.heads):
+        data = ordered(data, network.inputs, network.output_names)
+    return Plan(experiment, data, network, as_optimizer(experiment.optimizer))
 
 
 def _choices(data: Dataset, experiment: Experiment, network: Network, asked_for: Mapping[str, bool]) -> tuple[str, ...]:

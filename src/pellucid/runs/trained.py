@@ -1,7 +1,7 @@
 """The record of a training, read by all that is built on runs."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -24,6 +24,7 @@ from pellucid.core.errors import (
 from pellucid.data import Dataset, Part
 from pellucid.data.arrays import as_weights
 from pellucid.data.encoding import as_array, as_float32
+from pellucid.data.groups import GroupsEncoder
 from pellucid.data.several import by_name
 from pellucid.data.tables import TableEncoder
 from pellucid.data.targets import AS_ROWS, NO_LABEL
@@ -212,12 +213,13 @@ class Trained:
             raise InvalidValue(
                 "a GAN predicts nothing: run.sample(count) generates examples, run.score(x) scores them."
             )
-        encoder = self.facts.encoder
-        if isinstance(encoder, TableEncoder):
+        encoder, names = self.facts.encoder, self.facts.inputs
+        by_input = names and (isinstance(x, tuple) or (isinstance(x, Mapping) and set(x) == set(names)))
+        if isinstance(encoder, TableEncoder) or (isinstance(encoder, GroupsEncoder) and not by_input):
             if not self._is_encoded(x):
                 x, flags, notes = encoder.encode_flagged(x, unknown)
                 _warn_of_rows(flags, notes)
-        elif encoder is not None and not isinstance(x, (np.ndarray, jax.Array)):
+        elif encoder is not None and not by_input and not isinstance(x, (np.ndarray, jax.Array)):
             x = encoder.encode(x)
         if isinstance(x, (str, PathLike)):
             raise DataError(
@@ -278,6 +280,8 @@ class Trained:
         if not isinstance(x, (np.ndarray, jax.Array)) or x.dtype.kind not in "biuf" or np.ma.is_masked(x):
             return False
         columns = len(encoder.inputs) if isinstance(encoder, TableEncoder) else 0
+        if self.facts.inputs:
+            return False
         fits = x.shape[1:] == self.facts.input_shape
         return x.ndim != 2 or (fits and (x.shape[1] != columns or x.dtype == np.float32))
 
