@@ -206,7 +206,7 @@ def _named(given: Any, names: Sequence[str]) -> dict[str, Any]:
 
 def _target(name: str, x: Any, y: Any, task: Any, classes: Any) -> Target:
     options = [given.get(name) if isinstance(given, Mapping) else given for given in (task, classes)]
-    sequences = [np.asarray(one) for one in (x.values() if isinstance(x, Mapping) else (x,)) if np.ndim(one) == 3]
+    sequences = [np.asarray(one) for one in (x.values() if isinstance(x, Mapping) else (x,)) if np.ndim(one) in (2, 3)]
     found = [one for one in sequences if options[0] is None and step_task(one, y)[0]]
     options[0] = step_task(found[0], y)[0] if found else options[0]
     with _naming("target", name):

@@ -164,7 +164,7 @@ def step_task(x: np.ndarray, y: Any) -> tuple[Task | None, str]:
     """The task of targets at each step of sequences, and why; None where they are no such targets.
 
     Args:
-        x: sequences, (rows, steps, features).
+        x: sequences, (rows, steps, features); beside text also tokens, (rows, steps).
         y: text or whole numbers (rows, steps), or numbers (rows, steps, k). Rows of 0 and 1 are labels of the row.
 
     Example:
@@ -174,11 +174,12 @@ def step_task(x: np.ndarray, y: Any) -> tuple[Task | None, str]:
     if isinstance(y, str) or np.ndim(y) < 2:
         return None, ""
     array = as_array(y, "y")
-    if x.ndim != 3 or array.shape[:2] != x.shape[:2] or array.shape[1] == 1:
+    texts = array.dtype.kind in "OUS"
+    if x.ndim not in ((2, 3) if texts else (3,)) or array.shape[:2] != x.shape[:2] or array.shape[1] == 1:
         return None, ""
     if array.ndim == 3:
         return "forecasting", f"numbers at each of {array.shape[1]} steps"
-    if array.dtype.kind in "OUS" or (array.dtype.kind in "iu" and not np.isin(array, (0, 1)).all()):
+    if texts or (array.dtype.kind in "iu" and not np.isin(array, (0, 1)).all()):
         reason = f"a label at each of the {array.shape[1]} steps of x"
         return "tagging", reason + (
             "" if array.dtype.kind in "OUS" else f"; if it is a row of numbers, say {_say('regression')}"

@@ -78,13 +78,36 @@ def dataset_of(
 
 def _of_several(x: Any, y: Any, network: Network, weights: Any, held_out: Any, seed: int) -> Dataset:
     """The dataset of arrays by the names of a network's inputs and outputs."""
-    inputs, outputs = network.inputs, network.output_names
+    inputs, outputs = network.inputs, list(network.output_names)
     x = by_name(x, inputs, "x") if len(inputs) > 1 or isinstance(x, Mapping) else x
     y = by_name(y, outputs, "y") if len(outputs) > 1 or isinstance(y, Mapping) else y
-    for name, array in x.items() if isinstance(x, dict) else zip(inputs, (x,), strict=True):
+    named = x if isinstance(x, dict) else dict.fromkeys(inputs, x)
+    for name, array in named.items():
         check_tokens(network, as_array(array, "x"), f"the training data {name}", name)
-    task = _task_of(None, y, network, None) if len(outputs) == 1 else {}
+    task = _step_tasks(network, x, y)
+    if len(outputs) == 1:
+        task = task.get(outputs[0]) or _task_of(None, y, network, None)
     return several_dataset(x, y, weights=weights, held_out=held_out, seed=seed, task=task)
+
+
+def _step_tasks(network: Network, x: Any, y: Any) -> dict[str, Task]:
+    """The tasks of the outputs that have steps, where their targets have as many."""
+    arrays = [np.asarray(one) for one in (x.values() if isinstance(x, Mapping) else (x,))]
+    shapes = tuple(array.shape[1:] or (1,) for array in arrays)
+    shape = shapes if len(shapes) > 1 else shapes[0]
+    ends = jax.eval_shape(lambda key: [jnp.zeros(end) for end in _shapes_of(network, key, shape)], jax.random.key(0))
+    targets = y.values() if isinstance(y, Mapping) else (y,)
+    tasks: dict[str, Task] = {}
+    for name, end, target in zip(network.output_names, ends, targets, strict=True):
+        if len(end.shape) == 2 and np.ndim(target) in (2, 3) and np.shape(target)[1] == end.shape[0] > 1:
+            numbers = np.asarray(target).dtype.kind == "f" or np.ndim(target) == 3
+            tasks[name] = "forecasting" if numbers else "tagging"
+    return tasks
+
+
+def _shapes_of(network: Network, key: Any, shape: Any) -> tuple[Any, ...]:
+    outputs = network.accepting(shape).init(key, shape)[2]
+    return outputs if len(network.outputs) > 1 else (outputs,)
 
 
 def with_weights(data: Dataset, weights: Any) -> Dataset:
@@ -107,15 +130,6 @@ def with_weights(data: Dataset, weights: Any) -> Dataset:
             "make_dataset(x, y, weights=…), or load_table(path, target, weights=column)."
         )
     return replace(data, train=replace(data.train, weights=as_weights(given, rows)))
-
-
-def _output_of(network: Network, shape: tuple[int, ...]) -> Any:
-    """A function that an array of the output's shape comes out of."""
-
-    def output(key: Any) -> Any:
-        return jnp.zeros(network.accepting(shape).init(key, shape)[2])
-
-    return output
 
 
 def _learns(network: Any) -> str:
@@ -141,9 +155,8 @@ def _task_of(x: Any, y: Any, network: Any, loss: Any) -> Task | None:
     if hasattr(x, "shape") and np.ndim(y) in (2, 3) and np.shape(y)[:2] == x.shape[:2]:
         numbers = np.asarray(y).dtype.kind == "f" or np.ndim(y) == 3
         if isinstance(network, Network) and len(network.inputs) == len(network.outputs) == 1:
-            shape = jax.eval_shape(_output_of(network, x.shape[1:]), jax.random.key(0)).shape
-            if len(shape) == 2 and shape[0] == np.shape(y)[1] > 1:
-                return "forecasting" if numbers else "tagging"
+            if tasks := _step_tasks(network, x, y):
+                return tasks[network.output_names[0]]
         elif find_architecture(network) in [ARCHITECTURES[name] for name in ("rnn", "lstm", "gru")] and not numbers:
             return "tagging"
     if not isinstance(network, Network) or not hasattr(y, "dtype") or (loss is not None and losses.build(loss).signed):
