@@ -11,6 +11,7 @@ import numpy as np
 
 from pellucid.architectures.gan import GAN
 from pellucid.core.errors import TrainingDiverged
+from pellucid.core.precision import in_its_precision
 from pellucid.core.types import Specification
 from pellucid.data import Dataset
 from pellucid.data.folds import Splitter
@@ -28,16 +29,19 @@ from pellucid.report.cross_validation import (
     summary,
 )
 from pellucid.report.document import Columns, Document
+from pellucid.report.learning_rates import headline, rate_chart, rate_document, rate_table
 from pellucid.report.print_figure import to_matplotlib
 from pellucid.report.run_page import page_of, verdict
 from pellucid.report.samples import sample_chart
 from pellucid.report.training import curve_charts, gradient_charts, units_of
-from pellucid.runs import codes, cross_validation, samples, translation
+from pellucid.runs import codes, cross_validation, learning_rates, samples, translation
 from pellucid.runs import compare as comparing
+from pellucid.runs.callbacks import Callback
 from pellucid.runs.experiment import Settings, describe_settings
 from pellucid.runs.fit import begin, data_of_run, fit, save
 from pellucid.runs.fit import load as load_trained
 from pellucid.runs.folder import RunFolder, empty_folder
+from pellucid.runs.more import more
 from pellucid.runs.plan import Plan, settle
 from pellucid.runs.resume import begin_again
 from pellucid.runs.retrain import on_all_rows
@@ -124,6 +128,59 @@ class Run(Trained):
         run._keep("proof", proof.to_dict())
         return proof
 
+    def train_more(
+        self,
+        data: Any = None,
+        *,
+        folder: str | Path | None = None,
+        overwrite: bool = False,
+        checkpoint_every: float = 10.0,
+        progress: bool = True,
+        callbacks: Sequence[Callback] = (),
+        **settings: Unpack[Settings],
+    ) -> "Run":
+        """Train on from these weights, on the same rows or others, as a new run.
+
+        The settings are those of this run where none are given, the scaling of inputs and targets is its own. The
+        optimiser begins anew, and a schedule that ends runs over the new epochs; `pellucid.resume` continues a saved
+        run bit for bit.
+
+        Args:
+            data: a dataset; arrays ``(x, y)``, of which a fifth is held out; for a run on a table also a path or data
+                frame of the same columns; None for the rows of this run.
+            folder: as for `train`.
+            overwrite: as for `train`.
+            checkpoint_every: as for `train`.
+            progress: as for `train`.
+            callbacks: as for `train`.
+            settings: as for `train`; ``freeze`` says which layers are frozen from here on, ``freeze=()`` none.
+
+        Returns:
+            The new run; this one stays as it is.
+
+        Raises:
+            InvalidValue: a GAN, or data that ask for another network: ``train(network, data, initial=run)``.
+
+        Example:
+            >>> import pellucid as pel
+            >>> run = pel.train((8,), pel.load_dataset("iris"), epochs=5, progress=False)
+            >>> longer = run.train_more(epochs=20, learning_rate=0.01, progress=False)
+            >>> longer.result["loss"] < run.result["loss"]
+            True
+        """
+        rows = self._with_data(None).data if data is None else data
+        network, rows, chosen = more(self, rows, settings)
+        return train(
+            network,
+            rows,
+            folder=folder,
+            overwrite=overwrite,
+            checkpoint_every=checkpoint_every,
+            progress=progress,
+            callbacks=callbacks,
+            **chosen,
+        )
+
     def _with_data(self, data: Dataset | None) -> "Run":
         """The run with its data, opened once for all that follows."""
         if self.data is None and self.folder is not None:
@@ -135,30 +192,37 @@ class Run(Trained):
             RunFolder(self.folder).write_verdict(name, content, **beside)
             _write_page(self)
 
+    @in_its_precision
     def sample(self, count: int, seed: int = 0) -> np.ndarray:
         """Generate examples by a GAN, in the units of the data; see `pellucid.runs.samples.sample`."""
         return samples.sample(self, count, seed)
 
+    @in_its_precision
     def score(self, x: Any) -> np.ndarray:
         """Score examples by a GAN's critic, shape (rows,): higher for more real."""
         return samples.score(self, x)
 
+    @in_its_precision
     def encode(self, x: Any) -> np.ndarray:
         """Compute an autoencoder's codes of examples, shape (rows, code)."""
         return codes.encode(self, x)
 
+    @in_its_precision
     def decode(self, code: Any) -> np.ndarray:
         """Compute the examples that an autoencoder's codes stand for, in the units of the data."""
         return codes.decode(self, code)
 
+    @in_its_precision
     def reconstruction_errors(self, x: Any) -> np.ndarray:
         """Compute an autoencoder's mean squared error of each example: high for unusual ones."""
         return codes.reconstruction_errors(self, x)
 
+    @in_its_precision
     def translate(self, sentences: Sequence[str]) -> list[str]:
         """Translate sentences by a translator, word by word the likeliest."""
         return translation.translate(self, sentences)
 
+    @in_its_precision
     def align(self, sentence: str) -> Alignment:
         """Compute the attention weights of one translation."""
         return translation.align(self, sentence)
@@ -294,6 +358,36 @@ class CrossValidation(cross_validation.CrossValidation):
         return html.fragment(cross_validation_document(self))
 
 
+class LearningRates(learning_rates.LearningRates):
+    """Short trainings at many learning rates: ``suggestion``, or print it for its table, or plot it."""
+
+    @classmethod
+    def of(cls, tried: learning_rates.LearningRates) -> "LearningRates":
+        """The search of a record."""
+        return cls(**{field.name: getattr(tried, field.name) for field in fields(tried)})
+
+    def plot(self) -> Any:
+        """Plot the loss by learning rate as a matplotlib figure.
+
+        Raises:
+            MissingExtra: matplotlib is not installed.
+        """
+        return to_matplotlib(rate_chart(self))
+
+    def __repr__(self) -> str:
+        return f"<LearningRates: {self.refusal or f'{self.suggestion:g}'}>"
+
+    def to_document(self) -> Document:
+        """The suggestion and the table as a document."""
+        return Document(headline(self), rate_table(self))
+
+    def __str__(self) -> str:
+        return terminal.text(self.to_document(), width=120)
+
+    def _repr_html_(self) -> str:
+        return html.fragment(rate_document(self))
+
+
 def _with_settings(function: Callable[..., Any]) -> Callable[..., Any]:
     """Put the settings, which are declared once, into a docstring."""
     lines = textwrap.indent(describe_settings(), " " * 12).lstrip()
@@ -312,6 +406,7 @@ def train(
     overwrite: bool = False,
     checkpoint_every: float = 10.0,
     progress: bool = True,
+    callbacks: Sequence[Callback] = (),
     **settings: Unpack[Settings],
 ) -> Run:
     """Train a network on data, compiled whole.
@@ -338,6 +433,9 @@ def train(
         overwrite: replace the run that ``folder`` holds already.
         checkpoint_every: seconds between checkpoints, where there is a folder.
         progress: show the progress on stderr, and at the end what held the training back, if anything did.
+        callbacks: functions of one `pellucid.callbacks.TrainingView`, called at the end of each epoch: they may read,
+            plot, save, change a number of the optimiser or end the training. Not called in a first training that only
+            finds the number of steps.
         settings:
             {settings}
 
@@ -362,12 +460,19 @@ def train(
     """
     plan = settle(network, data, settings, sample_weights=sample_weights, by_recipe=True)
     if progress:
-        print("\n".join([*plan.data.notes, "; ".join(plan.choices)]).strip(), file=sys.stderr)
+        print("\n".join([*plan.data.notes, plan.reported]).strip(), file=sys.stderr)
     begun = begin(plan)
     begun.notes = replace(begun.notes, problems=tuple(warn_of_problems(begun)))
     if plan.retraining is not None:
         begun = on_all_rows(begun, plan, progress)
-    run = finish(begun, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress)
+    run = finish(
+        begun,
+        folder=folder,
+        overwrite=overwrite,
+        checkpoint_every=checkpoint_every,
+        progress=progress,
+        callbacks=callbacks,
+    )
     return _with_suspicion(run, progress)
 
 
@@ -383,6 +488,7 @@ def resume(
     sample_weights: Any = None,
     checkpoint_every: float = 10.0,
     progress: bool = True,
+    callbacks: Sequence[Callback] = (),
 ) -> Run:
     """Resume a training that was interrupted, killed or has ended; without changes bit for bit as if never stopped.
 
@@ -402,6 +508,7 @@ def resume(
         sample_weights: its weights, where it had any and ``data`` does not hold them: one for each training row.
         checkpoint_every: seconds between checkpoints.
         progress: show the progress on stderr.
+        callbacks: as for `train`; what those of before changed holds without them.
 
     Raises:
         StorageError: no run there, a checkpoint that was altered, or data other than those of the run.
@@ -418,10 +525,11 @@ def resume(
         "early_stopping": early_stopping,
     }
     begun = begin_again(folder, data, changes, sample_weights)
-    run = finish(begun, folder=folder, checkpoint_every=checkpoint_every, progress=progress)
+    run = finish(begun, folder=folder, checkpoint_every=checkpoint_every, progress=progress, callbacks=callbacks)
     return _with_suspicion(run, progress)
 
 
+@in_its_precision
 def finish(
     prepared: Trained,
     *,
@@ -429,6 +537,7 @@ def finish(
     overwrite: bool = False,
     checkpoint_every: float = 10.0,
     progress: bool = True,
+    callbacks: Sequence[Callback] = (),
 ) -> Run:
     """Train to the end, ask the doctor what it suspects, write the page.
 
@@ -438,10 +547,16 @@ def finish(
         overwrite: as for `train`.
         checkpoint_every: as for `train`.
         progress: as for `train`.
+        callbacks: as for `train`.
     """
     try:
         trained = fit(
-            prepared, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress
+            Run.of(prepared),
+            folder=folder,
+            overwrite=overwrite,
+            checkpoint_every=checkpoint_every,
+            progress=progress,
+            callbacks=callbacks,
         )
     except TrainingDiverged:
         if folder is not None:
@@ -463,6 +578,7 @@ def _with_suspicion(run: Run, progress: bool) -> Run:
     return run
 
 
+@in_its_precision
 def _write_page(trained: Trained) -> None:
     assert trained.folder is not None
     files = RunFolder(trained.folder)
@@ -581,4 +697,66 @@ def cross_validate(
     )
 
 
-__all__ = ["Plan", "Run", "compare", "cross_validate", "finish", "load", "resume", "settle", "train"]
+def find_learning_rate(
+    network: Any,
+    data: Dataset | tuple[Any, Any] | Any,
+    *,
+    seeds: int | Sequence[int] = 5,
+    low: float = learning_rates.LOW,
+    high: float = learning_rates.HIGH,
+    steps: int = learning_rates.STEPS,
+    progress: bool = True,
+    **settings: Any,
+) -> LearningRates:
+    """Find a learning rate by short trainings at many rates, repeated over seeds.
+
+    Rates from ``low`` to ``high``, three to a decade, each train for some 200 steps at a constant rate; small networks
+    side by side in one program. Each is scored by its lowest loss on a fifth of the training rows, set aside by the
+    seed; the held-out rows have no part in it. The rate with the lowest mean is suggested. It suits a training that
+    keeps its best epoch; a long one with a schedule may begin two or three times higher.
+
+    Args:
+        network: as for `train`.
+        data: as for `train`.
+        seeds: how many, at least 2, or which.
+        low: the lowest rate.
+        high: the highest rate, at least ten times the lowest.
+        steps: of each training, at least 10; it ends with an epoch.
+        progress: show the progress on stderr.
+        settings: as for `train`: the optimiser, the batch size …
+
+    Returns:
+        The search: ``suggestion``, which is refused where the loss is flat or lowest at an end; table and picture.
+
+    Raises:
+        InvalidValue: a setting that does not exist, a value outside what is allowed, a GAN, or an optimiser from Optax.
+
+    Example:
+        >>> import pellucid as pel
+        >>> found = find_learning_rate((16,), pel.load_dataset("iris"), steps=50, progress=False)
+        >>> 1e-3 < found.suggestion < 1
+        True
+
+    Where other libraries differ: the range test of Smith (fastai, Lightning) raises the rate within one training and
+    leaves it to the eye where the loss falls fastest. Here each rate has trainings of its own, which takes longer.
+
+    Source: Smith, Cyclical learning rates for training neural networks, 2017 (the range test).
+    """
+    tried = learning_rates.try_rates(
+        network, data, settings, seeds=seeds, low=low, high=high, steps=steps, progress=progress
+    )
+    return LearningRates.of(tried)
+
+
+__all__ = [
+    "Plan",
+    "Run",
+    "compare",
+    "cross_validate",
+    "find_learning_rate",
+    "finish",
+    "load",
+    "resume",
+    "settle",
+    "train",
+]

@@ -1,5 +1,6 @@
 """Tasks: the output layer, loss and metric of each kind of target."""
 
+import math
 from typing import NamedTuple
 
 from pellucid.core.errors import InvalidValue, ShapeError
@@ -92,7 +93,7 @@ def output_layer(data: Dataset) -> Dense:
 def loss_and_network(loss: Loss | Specification | None, network: Network, data: Dataset) -> tuple[Loss, Network]:
     """Choose the loss, by default the task's, and add the output layer that it needs.
 
-    A loss of logits or margins takes the network without its last activation.
+    A loss of logits or margins takes the network without its last activation; one of rates takes an exponential.
 
     Example:
         >>> from pellucid.data import load_dataset
@@ -101,6 +102,8 @@ def loss_and_network(loss: Loss | Specification | None, network: Network, data: 
         ('dense_1', 'relu_1', 'dense_2')
     """
     built = losses.build(OUTPUTS[data.task].loss if loss is None else loss)
+    if built.output is not None and data.task not in OF_CLASSES and not isinstance(network.layers[-1], Activation):
+        network = Network(*network.layers, Activation(built.output))
     if built.signed and data.task in OF_CLASSES and isinstance(network.layers[-1], Activation):
         network = Network(*network.layers[:-1])
     return built, network
@@ -110,6 +113,16 @@ OF_CLASSES = ("binary", "multiclass", "multilabel", "tagging")
 """Tasks whose predictions are classes, whatever number stands for them."""
 
 
+TASKS_OF = {
+    "scores": (),
+    "log_rates": (),
+    "rates": ("regression", "reconstruction"),
+    "directions": ("regression", "reconstruction"),
+    "distances": ("binary",),
+}
+"""The tasks of losses whose predictions not every target can have, by what they read."""
+
+
 def fits(loss: Loss | type[Loss], task: str) -> bool:
     """True if a loss fits the targets of a task; multiclass margins count as such.
 
@@ -117,7 +130,7 @@ def fits(loss: Loss | type[Loss], task: str) -> bool:
         >>> [task for task in OUTPUTS if fits(losses.find("hinge"), task)]
         ['binary', 'multiclass', 'multilabel']
     """
-    if loss.reads == "scores":
+    if loss.of_sequences or task not in TASKS_OF.get(loss.reads, (task,)):
         return False
     if task == "tagging":
         return loss.target_kind == "classes"
@@ -151,6 +164,16 @@ def check_output(network: Network, output_shape: Shape, loss: Loss, data: Datase
 def _why_not(loss: Loss, task: str) -> str:
     if loss.reads == "scores":
         return " Its value has no least one: it is a critic's, for a GAN."
+    if loss.of_sequences:
+        return " It takes sequences of labels, of any length: use it with pellucid.backpropagate."
+    if loss.reads == "log_rates":
+        assert loss.of_probabilities is not None
+        return (
+            f" Its predictions are logarithms: take {loss.of_probabilities.name!r} with an exponential output, which "
+            "together are computed as exactly."
+        )
+    if loss.reads in TASKS_OF:
+        return f" Its predictions are {loss.reads}."
     if task in OF_CLASSES or loss.target_kind != "numbers":
         return ""
     classes = ' If the targets are two classes, say so: make_dataset(x, y, task="binary").' * (task == "regression")
@@ -212,12 +235,26 @@ def check_loss(network: Network, loss: Loss, data: Dataset) -> None:
                 f"the loss {loss.name!r} takes probabilities, but the network ends in {function.name}, whose range "
                 f"is {function.range}. End it with sigmoid or softmax, or take another loss.{_guess(data)}"
             )
+        if loss.reads in ("rates", "distances") and function.range[0] < 0:
+            raise InvalidValue(
+                f"the loss {loss.name!r} takes {loss.reads}, which are not below 0, but the network ends in "
+                f"{function.name}, whose range is {function.range}. End it with "
+                f'Dense({data.outputs}, "{loss.output or "softplus"}").{_guess(data)}'
+            )
         if loss.signed and function.range[0] >= 0:
             other = "" if loss.of_probabilities is None else f", or take {loss.of_probabilities.name!r}"
             raise InvalidValue(
                 f"the loss {loss.name!r} takes {loss.reads}, of any sign, but the network ends in {function.name}, "
                 f'whose range is {function.range}. End it with Dense({data.outputs}, "linear"){other}.'
             )
+    if (
+        loss.reads == "directions"
+        and math.prod(data.input_shape if data.task == "reconstruction" else (data.outputs,)) < 2
+    ):
+        raise InvalidValue(
+            f"the loss {loss.name!r} compares directions, and one number has only a sign. The usual loss here "
+            f"({data.task}) is {OUTPUTS[data.task].loss!r}."
+        )
     if loss.target_kind == "numbers" and data.task != "multiclass":  # class numbers become one-hot
         low, high = loss.target_range
         y = data.train.y

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.errors import DoctorWarning, TrainingDiverged
+from pellucid.core.precision import in_its_precision
 from pellucid.data import Dataset
 from pellucid.doctor.diagnose import BEFORE, as_finding, evidence_of, subject_of, with_offers
 from pellucid.doctor.facts import readable, some_rows
@@ -84,6 +85,7 @@ def check(network: Any, data: Any, **settings: Any) -> Checkup:
     return check_plan(settle(network, data, settings))
 
 
+@in_its_precision
 def check_plan(planned: Plan) -> Checkup:
     """The check of a training that is settled."""
     run = begin(planned)
@@ -95,6 +97,7 @@ def check_plan(planned: Plan) -> Checkup:
         return Checkup(tuple(findings), _facts(subject, planned.data))
 
 
+@in_its_precision
 def glance(run: Trained) -> list[Finding]:
     """What is certainly wrong with a training that has made no step yet, and what makes its result worthless.
 
@@ -191,12 +194,14 @@ def gradient_error(s: Subject) -> float:
     """
     e = s.e
     rows = e.probe[:64]
-    x, y, ones = jnp.asarray(e.x[rows]), jnp.asarray(e.y[rows]), jnp.ones(len(rows), jnp.float32)
+    x, y, ones = jnp.asarray(e.x[rows]), jnp.asarray(e.y[rows]), jnp.ones(len(rows), e.network.dtype)
+    # In the precision of the weights: what bfloat16 rounds away is no error of the backward pass.
+    network = e.network.in_precision(e.network.dtype.name)
     state, key = e.state_start.layer_state, jax.random.key(0)
 
     @jax.jit
     def passed(params: Any) -> Any:
-        return backpropagate(e.network, e.loss, params, state, x, y, ones, key=key)
+        return backpropagate(network, e.loss, params, state, x, y, ones, key=key)
 
     here = passed(e.params_start)
     length = math.sqrt(sum(float((g**2).sum()) for g in jax.tree.leaves(here.grads)))

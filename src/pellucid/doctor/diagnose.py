@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 import pellucid.doctor.rules  # noqa: F401 (enters the rules)
+from pellucid.core.precision import in_its_precision
 from pellucid.data import Dataset
 from pellucid.doctor.adversarial import AdversarialSubject
 from pellucid.doctor.calibration import probability
@@ -30,6 +31,7 @@ RIVAL = LIKELY
 """Of the strength of the first cause: one that is as strong fits as well."""
 
 
+@in_its_precision
 def diagnose(run: Trained, data: Dataset | None = None, *, trials: bool = True) -> Findings:
     """Why a training did not learn as it could: its findings, likeliest first.
 
@@ -85,6 +87,7 @@ def with_rows(run: Trained, data: Dataset | None = None) -> Trained:
     return replace(run, training=training_again(run, data), data=data)
 
 
+@in_its_precision
 def suspicion(run: Trained) -> str | None:
     """What held a training back by its records alone, the likeliest cause in a line; None where there is no problem.
 

@@ -17,6 +17,7 @@ import tomli_w
 
 from pellucid.core.constraints import WholeNumber, require
 from pellucid.core.errors import DataError, InvalidValue, TrainingDiverged
+from pellucid.core.precision import in_its_precision
 from pellucid.data import Dataset
 from pellucid.data.targets import UNTARGETED
 from pellucid.doctor.adversarial import coverage_of
@@ -144,6 +145,7 @@ class Proof:
         return f"<Proof: {best}; {self.trainings} trainings>"
 
 
+@in_its_precision
 def prove(
     run: Trained,
     data: Dataset | None = None,
@@ -321,6 +323,7 @@ class Trainer:
             [self._training_part(plan.data) for plan in plans],
             networks=[plan.network for plan in plans],
             optimizers=[plan.optimizer for plan in plans],
+            initials=[plan.initial for plan in plans],
         )
         again = self._again([members[i][1] for i in own]) if own else []
         runs = dict(zip(others, zip(trained, plans, strict=True), strict=True))
@@ -342,7 +345,10 @@ class Trainer:
 
         def begin(seed: int) -> Training:
             average = run.experiment.average_weights
-            state = initial_state(program.network, training.optimizer, penalty, shape, seed, average=average)
+            given = {} if run.initial is None else run.initial.arrays
+            state = initial_state(
+                program.network, training.optimizer, penalty, shape, seed, average=average, given=given
+            )
             history = History.begin(program, rows.rows)
             return Training(program, training.scaling, rows, None, training.optimizer, state, history)
 

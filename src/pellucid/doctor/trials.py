@@ -163,8 +163,8 @@ class Trials:
         base = training.scaling
         if jnp.shape(mean) == jnp.shape(base.shift) or np.asarray(training.train.x).dtype.kind != "f":
             scaling = base._replace(
-                shift=jnp.asarray(np.asarray(base.shift) + mean / np.asarray(base.scale), jnp.float32),
-                scale=jnp.asarray(scale * np.asarray(base.scale), jnp.float32),
+                shift=jnp.asarray(np.asarray(base.shift) + mean / np.asarray(base.scale), base.shift.dtype),
+                scale=jnp.asarray(scale * np.asarray(base.scale), base.scale.dtype),
             )
             return scaling, training.train, training.monitor
 

@@ -206,6 +206,7 @@ class Update:
         lines: the calculation.
         before: the weight.
         after: the weight after the update, as the optimiser itself computes it.
+        params: every array after the update, by layer and name.
     """
 
     rule: str
@@ -213,6 +214,7 @@ class Update:
     lines: tuple[Line, ...]
     before: float
     after: float
+    params: dict[str, dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True)

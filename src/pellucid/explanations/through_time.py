@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.errors import InvalidValue, UnknownName
+from pellucid.core.precision import in_its_precision
 from pellucid.core.types import PyTree
 from pellucid.data import Dataset
 from pellucid.explanations.trace import activation_after, arrays_of, leaf
@@ -177,6 +178,7 @@ class ThroughTime:
         return "\n".join(lines)
 
 
+@in_its_precision
 def through_time(
     run: Trained,
     *,
@@ -213,7 +215,7 @@ def through_time(
     followed = _followed(run.network, snapshots[int(steps[0])].params, weight, neuron, layer)
     measured = []
     for step in steps:
-        progress = jnp.asarray(step / per_epoch, jnp.float32)
+        progress = jnp.asarray(step / per_epoch, run.network.dtype)
         measured.append([np.asarray(m) for m in _measure(program, followed, snapshots[int(step)], *batch, progress)])
     loss, numbers, gradient, update, mean, active = (np.array(column) for column in zip(*measured, strict=True))
     move = np.full_like(numbers, np.nan)
@@ -244,7 +246,7 @@ def _batch(run: Trained, data: Dataset | None) -> tuple[Supervised, tuple[Any, A
     chosen = jnp.asarray(np.random.default_rng(0).permutation(count)[:most])
     x = training.scaling(take(train.x, chosen))
     target = x if train.y is None else take(train.y, chosen)
-    weights = jnp.ones(len(chosen), jnp.float32) if train.weights is None else take(train.weights, chosen)
+    weights = jnp.ones(len(chosen), x.dtype) if train.weights is None else take(train.weights, chosen).astype(x.dtype)
     return run.program, (x, target, weights), steps_per_epoch(count, run.program.batch_size)
 
 
@@ -256,7 +258,7 @@ def _measure(
         program.network, program.loss, state.params, state.layer_state, x, target, weights, training=False
     )
     update = program.update(state, passes.grads, progress)
-    mean = active = jnp.asarray(jnp.nan)
+    mean = active = jnp.asarray(jnp.nan, jnp.float32)
     if followed.kind == "neuron":
         output = passes.outputs[followed.output]
         output = output[..., followed.place[0] % output.shape[-1]]

@@ -4,7 +4,7 @@ import dataclasses
 
 from pellucid.core.types import Cache, Params, Specification, State
 from pellucid.functions.activations import Activation as ActivationFunction
-from pellucid.functions.activations import activations
+from pellucid.functions.activations import Elementwise, activations
 from pellucid.layers.layer import AnyKey, Layer, Units, layers, specified
 
 
@@ -42,6 +42,11 @@ class Activation(Layer):
     def linear(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         """True for the identity."""
         return activations.build(self.function).name == "linear"
+
+    @property
+    def precise(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """True where a value depends on several: their exponentials are added up."""
+        return not isinstance(activations.build(self.function), Elementwise)
 
     def forward(
         self, params: Params, state: State, x: Units, *, key: AnyKey = None, training: bool = False

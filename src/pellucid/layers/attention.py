@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from pellucid.core.constraints import Interval, constrained
 from pellucid.core.errors import ShapeError
+from pellucid.core.precision import wide
 from pellucid.core.types import Array, Bool, Cache, Float, Params, Shape, State
 from pellucid.layers.layer import AnyKey, Layer, layers
 
@@ -88,7 +89,7 @@ class Attention(Layer):
         mask: tuple[Bool[Array, "batch queries"] | None, Bool[Array, "batch steps"] | None] = (None, None),
     ) -> tuple[Query, State, Cache]:
         query, keys = x
-        scores = self._scale(query) * jnp.einsum("bqf,btf->bqt", query, keys)
+        scores = wide(self._scale(query) * jnp.einsum("bqf,btf->bqt", query, keys))
         real = mask[1]
         if real is None and self.mask_value is not None:
             real = (keys != self.mask_value).any(axis=-1)
@@ -99,12 +100,14 @@ class Attention(Layer):
             # The lowest finite number, not −∞: a row whose steps are all left out must not become NaN.
             weights = jax.nn.softmax(jnp.where(attended, scores, jnp.finfo(scores.dtype).min), axis=-1)
             weights = jnp.where(attended, weights, 0)
+        weights = weights.astype(query.dtype)
         return jnp.einsum("bqt,btf->bqf", weights, keys), state, Attended(query, keys, weights)
 
     def backward(self, params: Params, cache: Cache, dy: Query) -> tuple[tuple[Query, Keys], Params]:
         query, keys, weights = cache
-        dweights = jnp.einsum("bqf,btf->bqt", dy, keys)
-        dscores = weights * (dweights - (weights * dweights).sum(axis=-1, keepdims=True)) * self._scale(query)
+        shares, dweights = wide(weights), wide(jnp.einsum("bqf,btf->bqt", dy, keys))
+        dscores = shares * (dweights - (shares * dweights).sum(axis=-1, keepdims=True)) * self._scale(query)
+        dscores = dscores.astype(query.dtype)
         dquery = jnp.einsum("bqt,btf->bqf", dscores, keys)
         dkeys = jnp.einsum("bqt,bqf->btf", weights, dy) + jnp.einsum("bqt,bqf->btf", dscores, query)
         return (dquery, dkeys), {}

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.ndimage import map_coordinates
 
 from pellucid.core.constraints import POSITIVE, Interval, OneOf, WholeNumber, constrained
@@ -26,6 +27,7 @@ class Augmentation(Layer):
 
     axes: ClassVar[tuple[str, ...]]
     """Names of an example's axes."""
+    precise = True
     linear = True
     in_prediction = "Augmentation is off, as it is in prediction."
     formula = "unchanged in prediction"
@@ -87,7 +89,7 @@ class RandomFlip(OfImages):
     def augment(self, key: Key[Array, ""], x: Example) -> Example:
         for axis, name in enumerate(("vertical", "horizontal")):
             if self.direction in (name, "both"):
-                mirrored = jax.random.bernoulli(jax.random.fold_in(key, axis))
+                mirrored = jax.random.bernoulli(jax.random.fold_in(key, axis), np.float32(0.5))
                 x = jnp.where(mirrored, jnp.flip(x, axis), x)
         return x
 
@@ -207,7 +209,8 @@ class RandomRotation(OfImages):
     fill: float = constrained(0.0, Interval(), FILL)
 
     def augment(self, key: Key[Array, ""], x: Example) -> Example:
-        angle = jax.random.uniform(key, (), x.dtype, -1, 1) * jnp.asarray(jnp.deg2rad(self.degrees), x.dtype)
+        drawn = jax.random.uniform(key, (), jnp.float32, -1, 1).astype(x.dtype)
+        angle = drawn * jnp.asarray(jnp.deg2rad(self.degrees), x.dtype)
         cos, sin = jnp.cos(angle), jnp.sin(angle)
         middle = [(side - 1) / 2 for side in x.shape[:2]]
         down, right = (jax.lax.broadcasted_iota(x.dtype, x.shape[:2], i) - middle[i] for i in (0, 1))

@@ -33,6 +33,7 @@ class Code(Layer):
     """
 
     sparsity: Sparsity | Specification | None = specified(None, sparsities)
+    precise = True
     depends_on_batch = True
     linear = True
     formula = "unchanged"

@@ -3,6 +3,7 @@
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import jax
@@ -10,6 +11,7 @@ import jax
 from pellucid.core.constraints import validate
 from pellucid.core.registry import Registry
 from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, PyTree, State
+from pellucid.layers.peers import Peers
 from pellucid.layers.sequences import real_in_all
 
 AnyKey: TypeAlias = Key[Array, ""] | None
@@ -101,8 +103,13 @@ class Layer(ABC):
     """True where ``backward`` takes a surrogate gradient in place of the derivative (spikes)."""
     in_prediction: ClassVar[str | None] = None
     """A sentence on how prediction differs from training; None where it does not."""
+    precise: ClassVar[bool] = False
+    """True where the layer computes in float32 in a training whose layers compute in bfloat16: it adds up, takes
+    exponentials or reads whole numbers, of which bfloat16 holds few."""
     formula: ClassVar[str | None] = None
     """The forward pass in prediction, in one line."""
+    peers: Peers = MappingProxyType({})
+    """The layer of PyTorch and of Keras that computes the same, where there is one."""
     example: ClassVar[tuple[Mapping[str, Any], Any]] = ({}, (4,))
     """Fields of an instance, and a shape of one example (a tuple of shapes for several inputs), for tests."""
 
@@ -140,6 +147,14 @@ class Layer(ABC):
         """
         return real_in_all(mask) if isinstance(mask, tuple) else mask
 
+    def unpack(self, params: Params, state: State) -> tuple[Params, State]:
+        """Parameters and state under the names that the layer itself gives them; a wrapper takes its own away."""
+        return params, state
+
+    def pack(self, params: Params, state: State) -> tuple[Params, State]:
+        """The inverse of ``unpack``."""
+        return params, state
+
     def __init_subclass__(cls) -> None:
         if "forward" in cls.__dict__ and "backward" not in cls.__dict__:
             cls.forward = _keep_derivative(cls.forward)
@@ -147,8 +162,8 @@ class Layer(ABC):
 
 
 WRAPPED = (
-    *("input_axes", "masks", "takes_mask", "mask_value", "vocabulary"),
-    *("rearranges", "linear", "output_range", "surrogate", "in_prediction"),
+    *("inputs", "input_axes", "masks", "takes_mask", "mask_value", "vocabulary"),
+    *("rearranges", "linear", "output_range", "surrogate", "in_prediction", "precise"),
 )
 """Attributes that a wrapper takes from its layer."""
 

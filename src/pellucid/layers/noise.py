@@ -4,6 +4,7 @@ from abc import abstractmethod
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from pellucid.core.constraints import FRACTION, NOT_NEGATIVE, constrained
 from pellucid.core.types import Array, Cache, Key, Params, State
@@ -11,7 +12,10 @@ from pellucid.layers.layer import AnyKey, Layer, Units, layers
 
 
 class Random(Layer):
-    """Base of layers that change their inputs at random in training, and are the identity in prediction."""
+    """Base of layers that change their inputs at random in training, and are the identity in prediction.
+
+    They draw in float32 whatever the precision, so that trainings in another see the same noise.
+    """
 
     masks = "passes"
     linear = True
@@ -78,7 +82,7 @@ class Dropout(Random):
         return self.rate == 0
 
     def disturb(self, x: Units, key: Key[Array, ""]) -> tuple[Units, Units | None]:
-        kept = jax.random.bernoulli(key, 1 - self.rate, x.shape)
+        kept = jax.random.bernoulli(key, np.float32(1 - self.rate), x.shape)
         factor = jnp.where(kept, jnp.asarray(1 / (1 - self.rate), x.dtype), jnp.zeros((), x.dtype))
         return x * factor, factor
 
@@ -112,7 +116,7 @@ class GaussianNoise(Random):
     std: float = constrained(0.1, NOT_NEGATIVE, "standard deviation of the noise")
 
     def disturb(self, x: Units, key: Key[Array, ""]) -> tuple[Units, Units | None]:
-        return x + self.std * jax.random.normal(key, x.shape, x.dtype), None
+        return x + self.std * jax.random.normal(key, x.shape, jnp.float32).astype(x.dtype), None
 
 
 @layers.register("masking_noise")
@@ -146,5 +150,5 @@ class MaskingNoise(Random):
     rate: float = constrained(0.25, FRACTION, "fraction of inputs set to 0 in training")
 
     def disturb(self, x: Units, key: Key[Array, ""]) -> tuple[Units, Units | None]:
-        kept = jax.random.bernoulli(key, 1 - self.rate, x.shape).astype(x.dtype)
+        kept = jax.random.bernoulli(key, np.float32(1 - self.rate), x.shape).astype(x.dtype)
         return x * kept, kept

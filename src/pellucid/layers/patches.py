@@ -30,6 +30,7 @@ from jax import lax
 from pellucid import kernels
 from pellucid.core.constraints import WholeNumber
 from pellucid.core.errors import InvalidValue, ShapeError
+from pellucid.core.precision import wide
 from pellucid.core.types import Array, Bool, Float, Shape
 
 Images: TypeAlias = Float[Array, "batch *spatial channels"]
@@ -205,7 +206,8 @@ def scatter(pieces: Sequence[Array], windows: Windows) -> Images:
         edges = [(at - before, n - (at - before) - ((o - 1) * s + 1), s - 1) for at, (before, _), n, o, s in places]
         return lax.pad(piece, zero, ((0, 0, 0), *edges, (0, 0, 0)))
 
-    return _materialized(sum(map(shifted, pieces, _offsets(windows))))  # pyright: ignore[reportArgumentType]
+    total = sum(wide(shifted(piece, offset)) for piece, offset in zip(pieces, _offsets(windows), strict=True))
+    return _materialized(total.astype(zero.dtype))  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _materialized(x: Array) -> Array:
@@ -225,7 +227,8 @@ def convolve_by_patches(x: Images, weights: Weights, windows: Windows, groups: i
     channels, filters = weights.shape[-2:]
     if channels == 1 and groups > 1:
         places = zip(views(x, windows), weights.reshape(-1, filters), strict=True)
-        return sum(_widen(view, filters) * jnp.broadcast_to(w, (*view.shape[:-1], filters)) for view, w in places)  # pyright: ignore[reportReturnType]
+        terms = (_widen(view, filters) * jnp.broadcast_to(w, (*view.shape[:-1], filters)) for view, w in places)
+        return sum(map(wide, terms)).astype(x.dtype)  # pyright: ignore[reportAttributeAccessIssue]
     seen = jnp.concatenate(views(x, windows), axis=-1)
     if groups == 1:
         z = seen.reshape(-1, seen.shape[-1]) @ weights.reshape(-1, filters)

@@ -13,6 +13,7 @@ from jax import lax
 from pellucid import kernels
 from pellucid.core.constraints import OneOf, constrained
 from pellucid.core.errors import ShapeError
+from pellucid.core.precision import wide
 from pellucid.core.types import Array, Bool, Cache, Float, Params, Shape, State
 from pellucid.layers.layer import AnyKey, Layer, Mask, Units, layers
 from pellucid.layers.patches import (
@@ -160,17 +161,18 @@ class AveragePooling(Pooling):
         self, params: Params, state: State, x: Images, *, key: AnyKey = None, training: bool = False
     ) -> tuple[Pooled, State, Cache]:
         windows = self.windows(x.shape[1:])
-        return sum(views(x, windows)) / _sizes(windows, x), state, x
+        y = sum(map(wide, views(x, windows))) / _sizes(windows, x)
+        return y.astype(x.dtype), state, x
 
     def backward(self, params: Params, cache: Cache, dy: Pooled) -> tuple[Images, Params]:
         windows = self.windows(cache.shape[1:])
-        part = dy / _sizes(windows, cache)
+        part = (wide(dy) / _sizes(windows, cache)).astype(dy.dtype)
         return scatter([part] * math.prod(windows.size), windows), {}
 
 
 def _sizes(windows: Windows, x: Array) -> Array:
     # The number of inputs in each window, in the shape of y; the compiler makes it a constant.
-    y = sum(views(jnp.ones((1, *x.shape[1:-1], 1), x.dtype), windows))
+    y = sum(views(wide(jnp.ones((1, *x.shape[1:-1], 1), x.dtype)), windows))
     return jnp.broadcast_to(y, (x.shape[0], *windows.outputs, x.shape[-1]))
 
 

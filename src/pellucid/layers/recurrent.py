@@ -12,14 +12,17 @@ On a CPU the loops are native kernels (``kernels/lstm.cpp``, ``gru.cpp``, ``rnn.
 import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from pellucid.core.constraints import Interval, OneOf, WholeNumber, constrained
 from pellucid.core.errors import InvalidValue, ShapeError
+from pellucid.core.precision import cast, wide
 from pellucid.core.registry import describe
 from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, Specification, State
 from pellucid.functions.activations import Activation, activations
@@ -27,8 +30,11 @@ from pellucid.functions.initializers import Initializer, initializers
 from pellucid.kernels import recurrent as kernel
 from pellucid.kernels import run
 from pellucid.layers.layer import AnyKey, Layer, Mask, Wrapper, layers, specified
+from pellucid.layers.peers import Carried, Peer, Peers, Setting, same, turned
 from pellucid.layers.sequences import keep
 
+TORCH_BIASES = (("biases", "bias_ih"), ("recurrent_biases", "bias_hh"))
+"""The biases of a `GRU` in PyTorch."""
 Series = Float[Array, "batch time features"]
 States = Float[Array, "batch *time units"]
 Steps = Float[Array, "time batch _"]
@@ -48,6 +54,24 @@ class Recurrent(Layer):
     """Names of the arrays of all times, (time, batch, units), in the cache."""
     keys: ClassVar[int] = 4
     """Number of random keys that the initialisation splits its key into."""
+
+    @property
+    def peers(self) -> Peers:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """PyTorch has a bias of the inputs and one of the state, which add up here; Keras has the arrays as here."""
+        torch, keras = type(self).__name__, {"RNN": "SimpleRNN"}.get(type(self).__name__, type(self).__name__)
+        weights = (turned("weights", "weight_ih"), turned("recurrent", "weight_hh"))
+        both = Carried(
+            ("biases",), ("bias_ih", "bias_hh"), lambda b: (b, np.zeros_like(b)), lambda b, c: (b + c,), or_zeros=True
+        )
+        keras_arrays = (same("weights", "kernel"), same("recurrent", "recurrent_kernel"), same("biases", "bias"))
+        backwards = Setting("go_backwards", False, "")
+        sequences = Setting("return_sequences", self.return_sequences, "return_sequences")
+        sigmoid = Setting("recurrent_activation", lambda f: f.__name__ == "sigmoid", "")
+        tanh = Setting("activation", lambda f: f.__name__ == "tanh", "")
+        return {
+            "torch": Peer((torch,), (*weights, both), channels_first=False),
+            "keras": Peer((keras,), keras_arrays, (tanh, sigmoid, sequences, backwards)),
+        }
 
     units: int
     return_sequences: bool
@@ -135,8 +159,13 @@ class Recurrent(Layer):
         z = (z + jnp.broadcast_to(params["biases"], z.shape)).reshape(*xs.shape[:2], -1)
         if start is None:
             start = jnp.zeros((xs.shape[1], self.carried * self.units), xs.dtype)
-        begin = tuple(jnp.split(start, self.carried, axis=1))
-        return jax.lax.scan(partial(self.step, params), begin, (z, real))[1]
+        begin = wide(tuple(jnp.split(start, self.carried, axis=1)))
+
+        def step(carry: Any, arrays: Any) -> tuple[Any, dict[str, Array]]:
+            carry, cached = self.step(params, carry, wide(arrays))
+            return carry, cast(cached, xs.dtype)
+
+        return jax.lax.scan(step, begin, (z, real))[1]
 
     @abstractmethod
     def step(self, params: Params, carry: Any, arrays: Any) -> tuple[Any, dict[str, Array]]:
@@ -174,6 +203,11 @@ class Recurrent(Layer):
         return grads | ({"start": jnp.concatenate(first, axis=1)} if started else {})
 
 
+def _product(h: Array, weights: Array) -> Array:
+    # In the precision of the weights; the state itself is kept wide, so that it adds up over many steps.
+    return (h.astype(weights.dtype) @ weights).astype(h.dtype)
+
+
 def _rows(x: Steps) -> Array:
     return x.reshape(-1, x.shape[2])
 
@@ -187,17 +221,22 @@ def _scan_back(
     ``carried`` is carried beside those that ``dy`` has a gradient for. Each is (batch, time, units) or, of the last
     state alone, (batch, units).
     """
+
+    def at_once(carry: Any, arrays: Any) -> tuple[Any, Any]:
+        carry, kept = step(carry, wide(arrays))
+        return carry, cast(kept, dy[0].dtype)
+
     if dy[0].ndim == 2:
-        return jax.lax.scan(step, (*dy, *carried), arrays, reverse=True)
+        return jax.lax.scan(at_once, wide((*dy, *carried)), arrays, reverse=True)
     dys = tuple(each.swapaxes(0, 1) for each in dy)
     dys = tuple(keep(real, each, jnp.zeros_like(each)) for each in dys)
 
     def add_gradient(carry: Any, arrays: Any) -> tuple[Any, Any]:
         dy, arrays = arrays
-        added = (before + each for before, each in zip(carry, dy, strict=False))
-        return step((*added, *carry[len(dy) :]), arrays)
+        added = (before + wide(each) for before, each in zip(carry, dy, strict=False))
+        return at_once((*added, *carry[len(dy) :]), arrays)
 
-    begin = (*(jnp.zeros_like(each[0]) for each in dys), *carried)
+    begin = wide((*(jnp.zeros_like(each[0]) for each in dys), *carried))
     return jax.lax.scan(add_gradient, begin, (dys, arrays), reverse=True)
 
 
@@ -255,9 +294,21 @@ class RNN(Recurrent):
     biases: Initializer | Specification = specified("zeros", initializers)
     initial_state: bool = False
 
+    @property
+    def peers(self) -> Peers:
+        """Those of the base, with the activation of the layer."""
+        torch, keras = super().peers["torch"], super().peers["keras"]
+        name = activations.build(self.activation).name
+        own = Setting("activation", lambda f: f.__name__ == name, "activation")
+        settings = (own, *(one for one in keras.settings if not one.peer.endswith("activation")))
+        return {
+            "torch": replace(torch, settings=(Setting("nonlinearity", name, "activation"),)),
+            "keras": replace(keras, settings=settings),
+        }
+
     def step(self, params: Params, carry: Any, arrays: Any) -> tuple[Any, dict[str, Array]]:
         (h,), (z, real) = carry, arrays
-        z = z + h @ params["recurrent"]
+        z = z + _product(h, params["recurrent"])
         a = activations.build(self.activation).value(z)
         h = keep(real, a, h)
         return (h,), {"z": z, "a": a, "state": h}
@@ -272,7 +323,7 @@ class RNN(Recurrent):
         def step(carry: Any, arrays: Any) -> tuple[Any, Any]:
             (dh,), (z, a, real) = carry, arrays
             dz = function.backward(z, a, keep(real, dh, jnp.zeros_like(dh)))
-            return (keep(real, dz @ transposed, dh),), dz
+            return (keep(real, _product(dz, transposed), dh),), dz
 
         first, dz = _scan_back(step, (dy,), cache["real"], (cache["z"], cache["a"], cache["real"]))
         return dz, self._gradients(cache, dz, dz, first)
@@ -350,7 +401,7 @@ class LSTM(Recurrent):
 
     def step(self, params: Params, carry: Any, arrays: Any) -> tuple[Any, dict[str, Array]]:
         (h, c), (z, real) = carry, arrays
-        i, f, g, o = jnp.split(z + h @ params["recurrent"], 4, axis=1)
+        i, f, g, o = jnp.split(z + _product(h, params["recurrent"]), 4, axis=1)
         i, f, g, o = jax.nn.sigmoid(i), jax.nn.sigmoid(f), jnp.tanh(g), jax.nn.sigmoid(o)
         new_c = f * c + i * g
         h, c = keep(real, o * jnp.tanh(new_c), h), keep(real, new_c, c)
@@ -372,7 +423,7 @@ class LSTM(Recurrent):
             real_dh, later_dc = keep(real, dh, jnp.zeros_like(dh)), dc
             dc = keep(real, dc, jnp.zeros_like(dc)) + real_dh * by_c
             dz = by_gate * jnp.concatenate([dc, dc, dc, real_dh], axis=1)
-            return (keep(real, dz @ transposed, dh), keep(real, dc * f, later_dc)), dz
+            return (keep(real, _product(dz, transposed), dh), keep(real, dc * f, later_dc)), dz
 
         if self.return_cell:
             first, dz = _scan_back(step, tuple(jnp.split(dy, 2, axis=-1)), cache["real"], factors)
@@ -428,14 +479,43 @@ class GRU(Recurrent):
     biases: Initializer | Specification = specified("zeros", initializers)
     initial_state: bool = False
 
+    @property
+    def peers(self) -> Peers:
+        """PyTorch has both biases as here; Keras both in one array, its update gate first."""
+        torch, keras = super().peers["torch"], super().peers["keras"]
+
+        def exchanged(w: np.ndarray) -> np.ndarray:
+            reset, update, candidate = np.split(w, 3, axis=-1)
+            return np.concatenate([update, reset, candidate], axis=-1)
+
+        def weights(own: str, peer: str) -> Carried:
+            return Carried((own,), (peer,), lambda w: (exchanged(w),), lambda w: (exchanged(w),))
+
+        biases = Carried(
+            ("biases", "recurrent_biases"),
+            ("bias",),
+            lambda b, c: (exchanged(np.stack([b, c])),),
+            lambda b: tuple(exchanged(b)),
+        )
+        of_torch = (Carried((own,), (peer,), or_zeros=True) for own, peer in TORCH_BIASES)
+        after = Setting("reset_after", True, "")
+        return {
+            "torch": replace(torch, arrays=(*torch.arrays[:2], *of_torch)),
+            "keras": replace(
+                keras,
+                arrays=(weights("weights", "kernel"), weights("recurrent", "recurrent_kernel"), biases),
+                settings=(*keras.settings, after),
+            ),
+        }
+
     def _draw(self, keys: Key[Array, " keys"], shape: Shape, recurrent_shape: Shape) -> Params:
         second = initializers.build(self.biases)(keys[3], shape[1:])
         return super()._draw(keys, shape, recurrent_shape) | {"recurrent_biases": second}
 
     def step(self, params: Params, carry: Any, arrays: Any) -> tuple[Any, dict[str, Array]]:
         (h,), (z, real) = carry, arrays
-        s = h @ params["recurrent"]
-        s = s + jnp.broadcast_to(params["recurrent_biases"], s.shape)
+        s = _product(h, params["recurrent"])
+        s = s + jnp.broadcast_to(wide(params["recurrent_biases"]), s.shape)
         (z_r, z_u, z_n), (s_r, s_u, s_n) = jnp.split(z, 3, axis=1), jnp.split(s, 3, axis=1)
         r, u = jax.nn.sigmoid(z_r + s_r), jax.nn.sigmoid(z_u + s_u)
         n = jnp.tanh(z_n + r * s_n)
@@ -453,7 +533,7 @@ class GRU(Recurrent):
             (dh,), (by_r, by_u, by_s, u, real) = carry, factors
             real_dh = keep(real, dh, jnp.zeros_like(dh))
             ds = jnp.concatenate([real_dh * by_r, real_dh * by_u, real_dh * by_s], axis=1)
-            return (keep(real, dh * u + ds @ transposed, dh),), (ds, real_dh)
+            return (keep(real, dh * u + _product(ds, transposed), dh),), (ds, real_dh)
 
         factors = (by_r, by_u, by_n * r, u, cache["real"])
         first, (ds, dh) = _scan_back(step, (dy,), cache["real"], factors)
@@ -506,6 +586,29 @@ class Bidirectional(Wrapper):
                 "Bidirectional begins both directions at 0. For states to begin with give a graph two layers, one of "
                 f"which reads the sequence reversed. Received: {describe(self.layer)!r}."
             )
+
+    @property
+    def peers(self) -> Peers:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """PyTorch has both directions in the recurrent layer, side by side; Keras a layer around two."""
+        inner = layers.build(self.layer).peers
+        ahead, back = (
+            tuple(one.under("forward", lambda name: name) for one in inner["torch"].arrays),
+            tuple(one.under("backward", lambda name: f"{name}_reverse") for one in inner["torch"].arrays),
+        )
+        directions = [
+            one.under(way, lambda name, way=way: f"{way}/{name}")
+            for way in ("forward", "backward")
+            for one in inner["keras"].arrays
+        ]
+        mode = Setting("merge_mode", {"concatenate": "concat", "sum": "sum"}[self.merge], "merge")
+        of_layer = (
+            one._replace(peer=f"forward_layer.{one.peer}", own=one.own and f"layer.{one.own}")
+            for one in inner["keras"].settings
+        )
+        return {
+            "torch": replace(inner["torch"], arrays=(*ahead, *back)),
+            "keras": Peer(("Bidirectional",), tuple(directions), (mode, *of_layer)),
+        }
 
     def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
         layer, keys = layers.build(self.layer), jax.random.split(key)

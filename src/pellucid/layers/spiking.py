@@ -59,6 +59,7 @@ class LeakyIntegrateAndFire(Layer):
     masks = "passes"
     takes_mask = True
     output_range = (0.0, 1.0)
+    precise = True
     surrogate = True
     formula = "spikes of v_t = leak·v_{t−1} + x_t"
     example = {"leak": 0.7, "threshold": 0.5, "reset": "zero"}, (4, 3)

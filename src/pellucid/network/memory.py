@@ -5,7 +5,6 @@ from functools import lru_cache
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax.extend.core import Literal, jaxprs_in_params
 
 from pellucid.core.types import Shapes
@@ -74,12 +73,12 @@ def bytes_of_example(network: Network, input_shape: Shapes) -> int:
     shapes = network.each_input(input_shape)
 
     def fullest(rows: int) -> int:
-        inputs = tuple(jax.ShapeDtypeStruct((rows, *shape), jnp.float32) for shape in shapes)
+        inputs = tuple(jax.ShapeDtypeStruct((rows, *shape), network.dtype) for shape in shapes)
         x = one_or_several(inputs)
         traced = jax.make_jaxpr(lambda *arguments: [network.forward(*arguments).outputs[i] for i in network.ends])(
             params, state, x
         )
-        return _fullest(traced.jaxpr) + 4 * sum(math.prod(array.shape) for array in inputs)
+        return _fullest(traced.jaxpr) + network.dtype.itemsize * sum(math.prod(array.shape) for array in inputs)
 
     # What depends on the parameters alone is in both, and cancels.
     few, many = 64, 128

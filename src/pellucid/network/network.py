@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from pellucid.core.errors import InvalidValue, ShapeError
+from pellucid.core.precision import cast
 from pellucid.core.registry import describe
 from pellucid.core.types import Array, Bool, Cache, Key, Params, PyTree, Shapes, State
 from pellucid.layers import Activation, Flatten, Layer, Reshape
@@ -128,6 +129,17 @@ class Network(Structure):
         network.__dict__["layers"] = tuple(layers)
         return network
 
+    def in_precision(self, precision: str) -> "Network":
+        """The same network, computed in another precision."""
+        network = copy.copy(self)
+        network.__dict__["precision"] = precision
+        return network
+
+    @property
+    def dtype(self) -> Any:
+        """Of parameters, states, and all outputs."""
+        return jnp.dtype("float64" if self.precision == "float64" else "float32")
+
     @property
     def is_chain(self) -> bool:
         """True for layers in a row under the names that ``Network(*layers)`` gives them."""
@@ -185,7 +197,7 @@ class Network(Structure):
             if owner in made:
                 self._check_shared(i, params[owner], layer_params, shape)
             else:
-                params[owner], state[owner] = layer_params, layer_state
+                params[owner], state[owner] = cast(layer_params, self.dtype), cast(layer_state, self.dtype)
                 made.add(owner)
         check_masks(self, shapes)
         return tuple(params), tuple(state), one_or_several(tuple(shapes[name] for name in self.outputs))
@@ -217,10 +229,12 @@ class Network(Structure):
         masks = Masks(self, values)
         for i, (name, layer, read) in enumerate(self._walk(values)):
             more = {"sample_mask": sample_mask} if layer.depends_on_batch else {}
-            owner, own_key = self.owner(i), layer_key(key, i)
-            values[name], new_state[owner], cache = layer.forward(
-                params[owner], new_state[owner], read, key=own_key, training=training, **more, **masks.arguments(i)
+            owner = self.owner(i)
+            own, inside = self._inside(layer, (params[owner], read))
+            y, layer_state, cache = layer.forward(
+                own, new_state[owner], inside, key=layer_key(key, i), training=training, **more, **masks.arguments(i)
             )
+            values[name], new_state[owner] = self._outside((y, layer_state))
             masks.add(i, read, values[name])
             caches.append(cache)
         outputs = tuple(values[name] for name in self.names)
@@ -243,8 +257,9 @@ class Network(Structure):
             layer, owner = self.layers[i], self.owner(i)
             if self.names[i] not in deltas:
                 continue
-            dx, own = layer.backward(params[owner], caches[i], deltas[self.names[i]])
-            grads[owner] = jax.tree.map(jnp.add, grads[owner], own) if owner in grads else own
+            own, delta = self._inside(layer, (params[owner], deltas[self.names[i]]))
+            dx, of_use = self._outside(layer.backward(own, caches[i], delta))
+            grads[owner] = jax.tree.map(jnp.add, grads[owner], of_use) if owner in grads else of_use
             for read, part in zip(self.reads[i], (dx,) if layer.inputs == 1 else dx, strict=True):
                 deltas[read] = deltas[read] + part if read in deltas else part
         return BackwardPass(
@@ -279,8 +294,10 @@ class Network(Structure):
         if axes is None or axes == len(input_shape) or not self.is_chain:
             return self
         if axes == 1:
-            return Network(Flatten(), *self.layers)
-        return Network(Reshape((*input_shape, 1)), *self.layers) if axes == len(input_shape) + 1 else self  # pyright: ignore[reportArgumentType]
+            return Network(Flatten(), *self.layers).in_precision(self.precision)
+        if axes != len(input_shape) + 1:
+            return self
+        return Network(Reshape((*input_shape, 1)), *self.layers).in_precision(self.precision)  # pyright: ignore[reportArgumentType]
 
     def check_input(self, x: Any, input_shape: Shapes) -> None:
         """Raise `ShapeError` unless ``x`` is a batch of examples of ``input_shape``."""
@@ -329,6 +346,15 @@ class Network(Structure):
                 f"Received: {f'a tuple of {len(given)}' if is_several else 'one'}."
             )
         return tuple(given)
+
+    def _inside(self, layer: Layer, arrays: PyTree) -> PyTree:
+        """Arrays as a layer computes with them; between layers they are in ``dtype``."""
+        reduced = self.precision == "bfloat16" and not (layer.precise or layer.rearranges)
+        return cast(arrays, jnp.bfloat16) if reduced else arrays
+
+    def _outside(self, arrays: PyTree) -> PyTree:
+        # The compiler removes conversions to float32 and back.
+        return cast(arrays, self.dtype) if self.precision == "bfloat16" else arrays
 
     def _walk(self, values: dict[str, Any]) -> Iterator[tuple[str, Layer, Any]]:
         """Yield name, layer and inputs from ``values``, which the caller fills meanwhile."""

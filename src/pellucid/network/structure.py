@@ -8,7 +8,7 @@ import jax
 
 from pellucid.core.errors import InvalidValue, UnknownName, did_you_mean
 from pellucid.core.registry import name_of
-from pellucid.layers import Activation, Layer, layers
+from pellucid.layers import Activation, Frozen, Layer, layers
 
 Names: TypeAlias = str | Sequence[str]
 """One name, or several."""
@@ -31,6 +31,8 @@ class Structure:
     """Inputs of each layer: names of inputs or of layers before it."""
     outputs: tuple[str, ...]
     """The names of the layers whose outputs are the predictions."""
+    precision: str = "float32"
+    """Of the computation: ``"float64"`` has parameters in float64 too, ``"bfloat16"`` has them in float32."""
     shares: tuple[tuple[int, int], ...] = ()
     """Index of each layer that uses the parameters of another, and of that one."""
 
@@ -52,10 +54,12 @@ def chain(specifications: Sequence[Any]) -> Structure:
 
 
 def numbered(parts: Sequence[Layer]) -> tuple[str, ...]:
-    """The names of the layers of a chain: ``dense_1``, ``relu_1``, ``dense_2``."""
+    """The names of the layers of a chain: ``dense_1``, ``relu_1``, ``dense_2``; a frozen layer keeps its own."""
     counts: dict[str, int] = {}
     names: list[str] = []
     for layer in parts:
+        while isinstance(layer, Frozen):
+            layer = layers.build(layer.layer)
         kind = name_of(layer.function if isinstance(layer, Activation) else layer)
         counts[kind] = counts.get(kind, 0) + 1
         names.append(f"{kind}_{counts[kind]}")
@@ -89,7 +93,7 @@ def graph(inputs: Names, nodes: Mapping[str, Any], outputs: Names) -> Structure:
         tuple(parts[name][0] for name in names),
         tuple(parts[name][1] for name in names),
         outputs,
-        tuple((names.index(name), names.index(owner)) for name, owner in shared.items()),
+        shares=tuple((names.index(name), names.index(owner)) for name, owner in shared.items()),
     )
 
 

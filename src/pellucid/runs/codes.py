@@ -70,5 +70,7 @@ def _split(trained: Trained) -> int:
 
 
 def _half(trained: Trained, part: slice, x: np.ndarray, preprocessing: Any) -> np.ndarray:
-    network = Network(*trained.network.layers[part])
-    return outputs_of(network, trained.params[part], trained.layer_state[part], x, scaling_of(preprocessing))
+    network = Network(*trained.network.layers[part]).in_precision(trained.experiment.precision)
+    return outputs_of(
+        network, trained.params[part], trained.layer_state[part], x, scaling_of(preprocessing, dtype=network.dtype)
+    )

@@ -94,8 +94,10 @@ def _step_tasks(network: Network, x: Any, y: Any) -> dict[str, Task]:
     """The tasks of the outputs that have steps, where their targets have as many."""
     arrays = [np.asarray(one) for one in (x.values() if isinstance(x, Mapping) else (x,))]
     shapes = tuple(array.shape[1:] or (1,) for array in arrays)
-    shape = shapes if len(shapes) > 1 else shapes[0]
-    ends = jax.eval_shape(lambda key: [jnp.zeros(end) for end in _shapes_of(network, key, shape)], jax.random.key(0))
+    shape: Any = shapes if isinstance(x, Mapping) else shapes[0]
+    ends: Any = jax.eval_shape(
+        lambda key: [jnp.zeros(end) for end in _shapes_of(network, key, shape)], jax.random.key(0)
+    )
     targets = y.values() if isinstance(y, Mapping) else (y,)
     tasks: dict[str, Task] = {}
     for name, end, target in zip(network.output_names, ends, targets, strict=True):

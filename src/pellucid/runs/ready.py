@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid.architectures.gan import GAN, check_players
 from pellucid.architectures.tasks import check_loss, check_output
-from pellucid.core.constraints import NOT_NEGATIVE, require
+from pellucid.core.constraints import NOT_NEGATIVE, POSITIVE, require
 from pellucid.core.errors import DataError, InvalidValue, did_you_mean
 from pellucid.core.types import Array
 from pellucid.data import Dataset, Part, validation_rows
@@ -18,12 +18,13 @@ from pellucid.data.several import ordered
 from pellucid.functions.losses import JointLoss, Loss, losses
 from pellucid.functions.metrics import JointMetric, metrics
 from pellucid.functions.regularizers import regularizers
-from pellucid.network import Network, summarize
+from pellucid.network import ByLayer, Network, matching, rate_factors, summarize, trained_layers
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.measures import built, check_metrics, check_step_metric
 from pellucid.runs.plan import networks_of
 from pellucid.runs.scaling import network_inputs, scaled_targets, scaling_of
+from pellucid.runs.starting import StartingWeights, match, source_of
 from pellucid.training import (
     Adversarial,
     EarlyStopping,
@@ -60,6 +61,7 @@ class Ready(NamedTuple):
     """True where early stopping or a schedule decides on a validation part."""
     average_weights: float | None = None
     """Decay of the weights' moving average."""
+    initial: StartingWeights | None = None
 
     @property
     def optimizer(self) -> Optimizer | FromOptax:
@@ -78,6 +80,14 @@ class Ready(NamedTuple):
         parts = self.data.target_preprocessing.parts
         return b"".join(part.shift.tobytes() + part.scale.tobytes() + bytes([part.log]) for part in parts)
 
+    @property
+    def given(self) -> ByLayer:
+        """The arrays that its layers start from, by layer; others are initialised."""
+        if self.initial is None:
+            return {}
+        matches = match(self.network, self.data.input_shape, self.initial.arrays)
+        return {one.layer: {name: self.initial.arrays[one.layer][name] for name in one.taken} for one in matches}
+
     def initial_state(self, seed: int | Array) -> TrainingState:
         """The state before the first step."""
         shape = self.data.input_shape
@@ -91,6 +101,7 @@ class Ready(NamedTuple):
             seed,
             recorder=self.program.recorder,
             average=self.average_weights,
+            given=self.given,
         )
 
     def training(self, state: TrainingState) -> Training:
@@ -106,6 +117,7 @@ def make_ready(
     data: Dataset,
     network: Network | GAN | None = None,
     optimizer: Optimizer | FromOptax | None = None,
+    initial: StartingWeights | None = None,
 ) -> Ready:
     """Make the parts of an experiment's training and check that they fit together.
 
@@ -114,6 +126,7 @@ def make_ready(
         data: the dataset, as the network takes it.
         network: the network as an object, where its layers are not registered.
         optimizer: the optimiser as an object, where the settings cannot describe it (Optax).
+        initial: the weights that layers start from, which the settings only name.
 
     Raises:
         InvalidValue: a setting outside what is allowed.
@@ -125,7 +138,12 @@ def make_ready(
     optimizer = optimizer or as_optimizer(experiment.optimizer)
     if isinstance(network, GAN):
         return _adversarial(experiment, data, network, optimizer)
-    return _supervised(experiment, data, network, optimizer)
+    if experiment.initial is not None and initial is None:
+        raise InvalidValue(
+            f"this experiment starts from the weights of {source_of(experiment.initial)}, which are not given. Begin "
+            "it from its run folder, which keeps them."
+        )
+    return _supervised(experiment, data, network, optimizer, initial)
 
 
 def program_of(experiment: Experiment, network: Network | GAN, rows: int) -> Supervised | Adversarial:
@@ -134,14 +152,27 @@ def program_of(experiment: Experiment, network: Network | GAN, rows: int) -> Sup
     size = experiment.rows_of_step(rows)
     if isinstance(network, GAN):
         steps = experiment.critic_steps or 1
-        return Adversarial(network.generator, network.critic, network.latent, experiment.loss, size, steps, recorder)
+        generator, critic = (net.in_precision(experiment.precision) for net in (network.generator, network.critic))
+        return Adversarial(generator, critic, network.latent, experiment.loss, size, steps, recorder)
+    network = network.in_precision(experiment.precision)
+    loss: Any
+    metric: Any
     if len(network.outputs) > 1:
         loss = joint_loss(experiment, network)
         metric = JointMetric(tuple(experiment.metric[name] for name in network.output_names), network.output_names)
-        return Supervised(network, loss, metric.beside(loss), size, recorder, experiment.shuffle)
-    loss = losses.build(experiment.loss)
-    metric = metrics.build(experiment.metric).beside(loss)
-    return Supervised(network, loss, metric, size, recorder, experiment.shuffle, experiment.accumulate)
+    else:
+        loss, metric = losses.build(experiment.loss), metrics.build(experiment.metric)
+    metric, factors = metric.beside(loss), experiment.learning_rate_multipliers
+    return Supervised(
+        network,
+        loss,
+        metric,
+        size,
+        recorder,
+        experiment.shuffle,
+        experiment.accumulate,
+        rate_factors(network, factors) if factors else None,
+    )
 
 
 def joint_loss(experiment: Experiment, network: Network) -> JointLoss:
@@ -159,13 +190,20 @@ def joint_loss(experiment: Experiment, network: Network) -> JointLoss:
     return JointLoss(tuple(experiment.loss[name] for name in names), tuple(weights.get(name, 1.0) for name in names))
 
 
-def _supervised(experiment: Experiment, data: Dataset, network: Network, optimizer: Optimizer | FromOptax) -> Ready:
+def _supervised(
+    experiment: Experiment,
+    data: Dataset,
+    network: Network,
+    optimizer: Optimizer | FromOptax,
+    initial: StartingWeights | None,
+) -> Ready:
     loss: Any = joint_loss(experiment, network) if len(network.outputs) > 1 else losses.build(experiment.loss)
     if data.task != "translation":
         network = network.accepting(data.input_shape)
         data = ordered(data, network.inputs, network.output_names)
         data = network_inputs(data, experiment.scale_inputs, network)
         data = scaled_targets(data, experiment.scale_targets, network, loss)
+        data = data if initial is None else initial.scaled(data, experiment)
     train_part, monitor = data.train, data.held_out
     if experiment.decides:
         train_part, monitor = (data.train.take(rows) for rows in _validation_rows(data, experiment))
@@ -174,6 +212,9 @@ def _supervised(experiment: Experiment, data: Dataset, network: Network, optimiz
     assert isinstance(program, Supervised)
     for metric in program.metric.metrics if isinstance(program.metric, JointMetric) else (program.metric,):
         check_step_metric(metric)
+    for pattern, factor in (experiment.learning_rate_multipliers or {}).items():
+        require(factor, POSITIVE, f"learning_rate_multipliers[{pattern!r}]")
+        matching(pattern, trained_layers(network, data.input_shape), "learning_rate_multipliers")
     if data.task != "translation":
         rows = summary_of(network, data.input_shape).rows
         for part, end, one in zip(outputs_of_network(network), network.ends, each_output(loss, data), strict=True):
@@ -185,12 +226,13 @@ def _supervised(experiment: Experiment, data: Dataset, network: Network, optimiz
         data,
         {"optimizer": optimizer},
         None if experiment.regularizer is None else regularizers.build(experiment.regularizer),
-        scaling_of(data.preprocessing, data.target_preprocessing),
+        scaling_of(data.preprocessing, data.target_preprocessing, dtype=program.dtype),
         _rows(train_part, _weights(train_part, experiment.class_weights, data), loss, data),
         None if monitor is None else _rows(monitor, _known_weights(monitor), loss, data),
         experiment.stopping,
         experiment.decides,
         experiment.average_weights,
+        initial,
     )
 
 
@@ -214,7 +256,7 @@ def _adversarial(experiment: Experiment, data: Dataset, networks: GAN, optimizer
         data,
         {"optimizer/generator": optimizer, "optimizer/critic": optimizer if critic is None else as_optimizer(critic)},
         None if constraint is None else lipschitz_constraints.build(constraint),
-        scaling_of(data.preprocessing),
+        scaling_of(data.preprocessing, dtype=program.dtype),
         Rows(jax.device_put(data.train.x), None),
         None if data.held_out is None else Rows(jax.device_put(data.held_out.x), None),
     )

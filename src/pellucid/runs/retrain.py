@@ -6,6 +6,7 @@ from dataclasses import replace
 import msgspec
 
 from pellucid.core.errors import TrainingDiverged
+from pellucid.core.precision import in_its_precision
 from pellucid.functions.schedules import CosineDecay
 from pellucid.optimizers import Optimizer, optimizers
 from pellucid.runs.fit import begin, run
@@ -20,6 +21,7 @@ def on_all_rows(first: Trained, plan: Plan, progress: bool = True) -> Trained:
     return replace(prepared, notes=replace(prepared.notes, problems=first.notes.problems))
 
 
+@in_its_precision
 def with_steps(first: Trained, plan: Plan, progress: bool = True) -> Plan:
     """Make the first training, and plan the one on all rows.
 

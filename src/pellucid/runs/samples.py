@@ -3,15 +3,14 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.constraints import WholeNumber, require
 from pellucid.core.errors import InvalidValue
+from pellucid.data import Preprocessing
 from pellucid.runs.outputs import outputs_of
 from pellucid.runs.scaling import scaling_of
 from pellucid.runs.trained import Trained
-from pellucid.training import Scaling
 
 
 def sample(trained: Trained, count: int, seed: int = 0) -> np.ndarray:
@@ -30,9 +29,8 @@ def sample(trained: Trained, count: int, seed: int = 0) -> np.ndarray:
     """
     _check_gan(trained, "sample")
     require(count, WholeNumber(1), "count")
-    noise = np.asarray(jax.random.normal(jax.random.key(seed), (count, trained.program.latent)))
-    unscaled = Scaling(jnp.float32(0), jnp.float32(1))
-    return trained.facts.preprocessing.invert_numpy(_outputs(trained, "generator", noise, unscaled))
+    noise = np.asarray(jax.random.normal(jax.random.key(seed), (count, trained.program.latent), np.float32))
+    return trained.facts.preprocessing.invert_numpy(_outputs(trained, "generator", noise, Preprocessing()))
 
 
 def score(trained: Trained, x: Any) -> np.ndarray:
@@ -46,11 +44,12 @@ def score(trained: Trained, x: Any) -> np.ndarray:
         D(x), shape (rows,).
     """
     _check_gan(trained, "score")
-    return _outputs(trained, "critic", np.asarray(x), scaling_of(trained.facts.preprocessing))[:, 0]
+    return _outputs(trained, "critic", np.asarray(x), trained.facts.preprocessing)[:, 0]
 
 
-def _outputs(trained: Trained, player: str, x: np.ndarray, scaling: Scaling) -> np.ndarray:
+def _outputs(trained: Trained, player: str, x: np.ndarray, preprocessing: Any) -> np.ndarray:
     network = trained.networks[player]
+    scaling = scaling_of(preprocessing, dtype=network.dtype)
     return outputs_of(network, trained.params[player], trained.layer_state[player], x, scaling)
 
 

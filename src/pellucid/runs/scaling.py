@@ -165,29 +165,35 @@ def _unbounded(network: Network) -> bool:
 
 
 def scaling_of(
-    preprocessing: Preprocessing | Preprocessings, targets: Preprocessing | Preprocessings | None = None
+    preprocessing: Preprocessing | Preprocessings,
+    targets: Preprocessing | Preprocessings | None = None,
+    *,
+    dtype: Any = np.float32,
 ) -> Scaling:
     """Convert a preprocessing to what the program takes.
 
     Args:
         preprocessing: of the inputs.
         targets: of the targets, if they are scaled.
+        dtype: what the inputs are scaled in.
     """
     if isinstance(targets, Preprocessings):
-        scaled = tuple(scaling_of(Preprocessing(), part).targets for part in targets.parts)
-        return scaling_of(preprocessing)._replace(targets=scaled)
+        scaled = tuple(scaling_of(Preprocessing(), part, dtype=dtype).targets for part in targets.parts)
+        return scaling_of(preprocessing, dtype=dtype)._replace(targets=scaled)
     if isinstance(preprocessing, Preprocessings):
-        parts = [scaling_of(part) for part in preprocessing.parts]
+        parts = [scaling_of(part, dtype=dtype) for part in preprocessing.parts]
         shift, scale, padding = (tuple(getattr(part, name) for part in parts) for name in ("shift", "scale", "padding"))
-        return Scaling(shift, scale, scaling_of(Preprocessing(), targets).targets, padding)
-    # Not jnp.asarray, which compiles a program for each shape.
-    shift, scale = jax.device_put((preprocessing.shift, preprocessing.scale))
-    padding = None if preprocessing.padding is None else jax.device_put(preprocessing.padding)
+        return Scaling(shift, scale, scaling_of(Preprocessing(), targets, dtype=dtype).targets, padding)
+
+    def put(array: Any) -> jax.Array:  # not jnp.asarray, which compiles a program for each shape
+        return jax.device_put(np.asarray(array, dtype))
+
+    padding = None if preprocessing.padding is None else put(preprocessing.padding)
+    scaling = Scaling(put(preprocessing.shift), put(preprocessing.scale), padding=padding)
     if targets is None or targets.is_identity:
-        return Scaling(shift, scale, padding=padding)
-    log = jax.device_put(np.ones((), np.float32)) if targets.log else None
-    of_targets = TargetScaling(jax.device_put(targets.shift), jax.device_put(targets.scale), log)
-    return Scaling(shift, scale, of_targets, padding)
+        return scaling
+    log = put(1) if targets.log else None
+    return scaling._replace(targets=TargetScaling(put(targets.shift), put(targets.scale), log))
 
 
 def describe_targets(targets: Preprocessing | Preprocessings) -> str | None:

@@ -21,6 +21,7 @@ from pellucid.core.errors import (
     UnknownName,
     did_you_mean,
 )
+from pellucid.core.precision import double_precision, in_its_precision
 from pellucid.data import Dataset, Part
 from pellucid.data.arrays import as_weights
 from pellucid.data.encoding import as_array, as_float32
@@ -30,7 +31,7 @@ from pellucid.data.tables import TableEncoder
 from pellucid.data.targets import AS_ROWS, NO_LABEL
 from pellucid.functions.metrics import Metric
 from pellucid.functions.regularizers import regularizers
-from pellucid.network import Network, Summary, check_tokens, declares_padding, summarize
+from pellucid.network import ByLayer, Network, Summary, arrays_by_layer, check_tokens, declares_padding, summarize
 from pellucid.optimizers import as_optimizer
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.facts import DataFacts
@@ -40,6 +41,7 @@ from pellucid.runs.notes import Notes
 from pellucid.runs.outputs import loss_and_metric, output_mask, outputs_of
 from pellucid.runs.ready import metrics_of_output, target_for
 from pellucid.runs.scaling import scaling_of
+from pellucid.runs.starting import StartingWeights, of_gan
 from pellucid.training import Adversarial, History, Snapshots, Training, TrainingState, state_template
 
 
@@ -57,15 +59,17 @@ class Trained:
         layer_state: what the layers carry, such as running means.
         history: per step, per epoch and per layer, as tables. Of a GAN, ``loss`` is the critic's, without its penalty.
         result: loss and metric on the held-out rows; of a GAN, both losses in the last epoch.
-        stopped: why it ended: ``"epochs"``, ``"early"``, ``"interrupted"`` or ``"diverged"``.
+        stopped: why it ended: ``"epochs"``, ``"early"``, ``"callback"``, ``"interrupted"`` or ``"diverged"``.
         folder: where it was saved; None if it was not.
         training: the training itself; None for a run that was loaded.
         data: what it was trained on; None for a run that was loaded.
         held_out_outputs: the outputs for its held-out rows, kept where a page needs them again.
         row_weights: what each training row weighed, of a run that was loaded; None where all weighed the same.
         resumed: where settings changed when it was resumed: epoch, step, and what each was before and after.
+        changes: what callbacks changed on the way, or that one ended it: epoch, step, callback, setting, before, after.
         notes: what was reported of it: choices, problems before its first step, what the doctor suspects.
         seconds: of training, where many were trained together an even part.
+        initial: the arrays that layers started from, by layer; None where all were initialised.
     """
 
     experiment: Experiment
@@ -82,8 +86,10 @@ class Trained:
     held_out_outputs: np.ndarray | None = field(default=None, repr=False)
     row_weights: np.ndarray | None = field(default=None, repr=False)
     resumed: tuple[dict[str, Any], ...] = ()
+    changes: tuple[dict[str, Any], ...] = ()
     notes: Notes = Notes()
     seconds: float | None = None
+    initial: StartingWeights | None = field(default=None, repr=False)
 
     @classmethod
     def of_training(
@@ -103,6 +109,7 @@ class Trained:
             stopped=stopped,
             training=training,
             data=data,
+            changes=tuple(training.changes),
         )
 
     @property
@@ -131,6 +138,21 @@ class Trained:
         return {"": self.program.network}
 
     @property
+    def weights(self) -> ByLayer:
+        """The parameters of each layer and what it carries, such as running means, by layer and name."""
+        return {
+            layer: {name: np.asarray(array) for name, array in arrays.items()}
+            for layer, arrays in arrays_by_layer(self.network, self.params, self.layer_state).items()
+        }
+
+    def as_starting_weights(self) -> StartingWeights:
+        """The weights as another training starts from them."""
+        if self.adversarial:
+            raise of_gan()
+        source = f"the run {self.name}" if self.folder is None else str(self.folder)
+        return StartingWeights(source, self.weights, self.facts)
+
+    @property
     def summaries(self) -> dict[str, Summary]:
         """Each network as a table: layer, output shape, parameters, memory, multiply-adds."""
         if self.adversarial:
@@ -147,7 +169,8 @@ class Trained:
     def manifest(self) -> dict[str, Any]:
         """Contents of ``manifest.json`` beside the versions: the data, and all that repeating needs."""
         again = {"resumed": list(self.resumed)} if self.resumed else {}
-        return {"data": self.facts.to_dict(), "seed": self.experiment.seed, **again}
+        by_callbacks = {"changes": list(self.changes)} if self.changes else {}
+        return {"data": self.facts.to_dict(), "seed": self.experiment.seed, **again, **by_callbacks}
 
     @property
     def best_epoch(self) -> int | None:
@@ -169,6 +192,7 @@ class Trained:
         states = {} if self.training is None or self.training.snapshots is None else self.training.snapshots.taken
         return Snapshots(tuple(states), states.__getitem__, self._template)
 
+    @in_its_precision
     def _template(self, step: int) -> TrainingState:
         """A state of the shapes that the training had at a step, before which it may have had another optimiser."""
         changes = [
@@ -307,8 +331,9 @@ class Trained:
 
     def outputs_of_rows(self, x: Any) -> Any:
         """The outputs for stored rows; a tuple of arrays for several."""
-        scaling = scaling_of(self.facts.preprocessing)
-        outputs = outputs_of(self.network, self.params, self.layer_state, x, scaling)
+        with double_precision(self.network.precision == "float64"):
+            scaling = scaling_of(self.facts.preprocessing, dtype=self.network.dtype)
+            outputs = outputs_of(self.network, self.params, self.layer_state, x, scaling)
         return self.facts.target_preprocessing.invert_numpy(outputs)
 
     def predict(self, x: Any, unknown: bool = False) -> Any:
@@ -405,6 +430,7 @@ class Trained:
         """
         return self.metrics_of(self.outputs_of_rows(self.as_inputs(part.x)), part, metrics)
 
+    @in_its_precision
     def metrics_of(self, outputs: Any, part: Part, metrics: Any = None) -> dict[str, float]:
         """Measure loss and metrics of outputs, the network's or any others, for the rows of a part.
 
@@ -423,7 +449,7 @@ class Trained:
         in_own_units = outputs, target
         if not self.facts.target_preprocessing.is_identity:
             outputs, target = map(self.facts.target_preprocessing.apply_numpy, (outputs, target))
-        scaling = scaling_of(self.facts.preprocessing, self.facts.target_preprocessing)
+        scaling = scaling_of(self.facts.preprocessing, self.facts.target_preprocessing, dtype=self.network.dtype)
         mask = self.mask_of(part.x)
         loss, metric = loss_and_metric(self.program, scaling, outputs, target, mask)
         measured = {
@@ -469,8 +495,10 @@ class Trained:
         """
         if not declares_padding(self.network):
             return None
-        mask = output_mask(self.network, self.params, self.layer_state, scaling_of(self.facts.preprocessing), x)
-        return jax.tree.map(np.asarray, mask)
+        with double_precision(self.network.precision == "float64"):
+            scaling = scaling_of(self.facts.preprocessing, dtype=self.network.dtype)
+            mask = output_mask(self.network, self.params, self.layer_state, scaling, x)
+            return jax.tree.map(np.asarray, mask)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {' · '.join(str(self).splitlines())}>"
@@ -494,6 +522,7 @@ class Trained:
             "early": ", stopped early: the loss on the validation part no longer fell",
             "interrupted": ", interrupted",
             "diverged": ", diverged: the loss became NaN or infinite",
+            "callback": f", stopped by a callback: {self.changes[-1].get('stop')}" if self.changes else "",
         }
         best = "" if self.best_epoch is None else f"; weights of the best epoch kept, number {self.best_epoch}"
         return f"{self.history.epochs_made} of {self.experiment.epochs} epochs{ends[self.stopped]}{best}"

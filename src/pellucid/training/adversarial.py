@@ -5,7 +5,7 @@ All updates of both players are one step of the compiled program.
 
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -124,6 +124,10 @@ class Adversarial(Program):
         return "generator_loss"
 
     @property
+    def dtype(self) -> Any:
+        return self.critic.dtype
+
+    @property
     def rows_of_update(self) -> int:
         """Real examples, and as many generated ones, of one update."""
         return self.batch_size // self.critic_steps
@@ -148,7 +152,7 @@ class Adversarial(Program):
             params | {"average": params["generator"]},
             layer_state,
             {"generator": optimizer.init(params["generator"]), "critic": critic_optimizer.init(params["critic"])},
-            as_arrays(lipschitz_constraint, jax.tree.leaves(params["critic"])[0].dtype),
+            as_arrays(lipschitz_constraint, self.critic.dtype),
             jnp.zeros((), jnp.int32),
             training_key,
             None if None in memory.values() else memory,
@@ -304,7 +308,7 @@ class Adversarial(Program):
 
         def add(i: Array, totals: Array) -> Array:
             # The last rows are taken twice rather than left out: a mean over whole parts.
-            indices = jnp.minimum(i * size, rows - size) + jnp.arange(size)
+            indices = jnp.minimum(i * size, rows - size) + jnp.arange(size, dtype=jnp.int32)
             real = scaling(take(part.x, indices))
             noise = jax.random.normal(jax.random.fold_in(state.key, i), (size, self.latent), real.dtype)
             generated = predict(self.generator, state.params["generator"], state.layer_state["generator"], noise)

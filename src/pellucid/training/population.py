@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pellucid.core.precision import double_precision
 from pellucid.core.types import Array
 from pellucid.training.history import History
 from pellucid.training.loop import Job, Training, steps_in
@@ -106,7 +107,7 @@ class Population(Job):
         make_room()
         # Compiled before the threads begin, which would compile it once each.
         self._call(self._stacks[0], self._inputs_of_stacks[0], self.step)
-        with ThreadPoolExecutor(threads()) as pool:
+        with threads_of_precision() as pool:
             while self.step < end and not self.diverged.all():
                 stop = min(self.step + size, end)
                 began = time.perf_counter()
@@ -159,8 +160,14 @@ def run_in_threads(trainings: Sequence[Training], run: Callable[[Training], Any]
     make_room()
     first = trainings[0]
     jax.block_until_ready(first.call(advance, first.state, 0))  # compiles, which the threads would do once each
-    with ThreadPoolExecutor(threads()) as pool:
+    with threads_of_precision() as pool:
         return list(pool.map(run, trainings))
+
+
+def threads_of_precision() -> ThreadPoolExecutor:
+    """`threads` threads, which compute in float64 if the caller does: jax keeps that by thread."""
+    double = jnp.asarray(0.0).dtype == np.float64
+    return ThreadPoolExecutor(threads(), initializer=lambda: double_precision(double).__enter__())
 
 
 def threads() -> int:

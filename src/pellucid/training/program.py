@@ -74,6 +74,11 @@ class Program(ABC):
     def unit_layers(self) -> tuple[str, ...]:
         """The layers whose units the recorder watches, in order."""
 
+    @property
+    @abstractmethod
+    def dtype(self) -> Any:
+        """Of parameters and scaled rows."""
+
     @abstractmethod
     def step(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array, measured: bool) -> Step:
         """Run one step: batch, forward, backward, update, measurements."""

@@ -208,7 +208,11 @@ class Recorder:
         if sums is None:
             sums = jax.tree.map(sums_of, pass_.grads, changes, params)
         gradient, change, weight, zeros = jnp.stack(
-            [_total(weights_of(sums[i])) if weighted[i] else jnp.full(4, jnp.nan) for i in range(layers)], axis=1
+            [
+                _total(weights_of(sums[i])).astype(jnp.float32) if weighted[i] else jnp.full(4, jnp.nan, jnp.float32)
+                for i in range(layers)
+            ],
+            axis=1,
         )
         columns["gradient_norm"] = jnp.sqrt(gradient)
         columns["update_ratio"] = jnp.sqrt(change) / jnp.maximum(jnp.sqrt(weight), jnp.finfo(weight.dtype).tiny)
@@ -222,7 +226,7 @@ class Recorder:
             columns |= dict(zip(OF_OUTPUTS, statistics.T, strict=True))
             rearranging = jnp.asarray([layer.rearranges for layer in network.layers])
             terms.append(jnp.where(rearranging, 0, columns["activation_mean"]))
-        columns["finite"] = jnp.isfinite(sum(terms, start=jnp.zeros(layers))).astype(jnp.float32)
+        columns["finite"] = jnp.isfinite(sum(terms, start=jnp.zeros(layers, jnp.float32))).astype(jnp.float32)
         if memory is not None:
             mean = memory.mean
             if mean is not None:
@@ -258,7 +262,7 @@ class Recorder:
 def output_shapes(network: Network, params: tuple, layer_state: tuple, input_shape: Any) -> list[tuple[int, ...]]:
     """The shape of each layer's output for one example, by abstract evaluation."""
     shapes = network.each_input(input_shape)
-    x = one_or_several(tuple(jax.ShapeDtypeStruct((1, *shape), jnp.float32) for shape in shapes))
+    x = one_or_several(tuple(jax.ShapeDtypeStruct((1, *shape), network.dtype) for shape in shapes))
     outputs = jax.eval_shape(lambda x: network.forward(params, layer_state, x).outputs, x)
     return [output.shape[1:] for output in outputs]
 
@@ -355,7 +359,9 @@ def _signal_to_noise(mean: MeanGradient, grads: tuple) -> tuple[MeanGradient, li
     ratios: list[Array] = []
     for i, of_layer in enumerate(gradient):
         total = square[i] / (1 - left)
-        of_mean = jnp.square(_norm(of_layer) / (1 - left)) if of_layer else jnp.asarray(jnp.nan)
+        of_mean = jnp.asarray(jnp.nan, jnp.float32)
+        if of_layer:
+            of_mean = jnp.square(_norm(of_layer).astype(jnp.float32) / (1 - left))
         signal, noise = jnp.maximum(of_mean - kept * total, 0), total - of_mean
         # The first gradient alone gives no estimate: rounding over rounding.
         ratios.append(jnp.where(number > 1, jnp.sqrt(signal / noise), jnp.nan).astype(jnp.float32))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pellucid.core.constraints import WholeNumber, constrained, validate
+from pellucid.core.precision import double_precision
 from pellucid.training.state import TrainingState, from_arrays, to_arrays
 
 Arrays = dict[str, np.ndarray]
@@ -86,8 +87,9 @@ class Snapshots(Mapping[int, TrainingState]):
     def __getitem__(self, step: int) -> TrainingState:
         if step not in self.steps:
             raise KeyError(step)
-        template = self.template(step)._replace(recorder=None)
-        return from_arrays({"state": template}, self.read(step))["state"]
+        template, arrays = self.template(step)._replace(recorder=None), self.read(step)
+        with double_precision(any(array.dtype == np.float64 for array in arrays.values())):
+            return from_arrays({"state": template}, arrays)["state"]
 
     def __iter__(self) -> Iterator[int]:
         return iter(self.steps)
