@@ -334,10 +334,27 @@ def _part(target: Target, x: Any, y: Any, weights: Any = None, groups: Any = Non
     return Part(x, encoded, as_weights(weights, len(x)), np.arange(len(x)), codes)
 
 
+def _distributions(y: Any, target: Target) -> Any:
+    """Class labels as distributions, where those of training are; anything else as it is."""
+    array = as_array(y, "y")
+    if array.ndim != 1:
+        return y
+    labels = tuple(range(len(target.classes))) if array.dtype.kind in "iuf" else target.classes
+    return _one_hot(replace(target, labels=labels).encode(array), target)
+
+
+def _one_hot(numbers: np.ndarray, target: Target) -> np.ndarray:
+    return np.eye(len(target.classes), dtype=np.float32)[numbers]
+
+
 def _given_part(held_out: tuple[Any, ...], train: Part, target: Target) -> Part:
     if len(held_out) not in (2, 3):
         raise ShapeError(f"held_out is a pair (x, y), or (x, y, weights). Received: {len(held_out)} values.")
-    part = _part(target, *held_out)
+    x, y, *weights = held_out
+    soft = target.task == "multiclass" and train.y.ndim == 2
+    part = _part(target, x, _distributions(y, target) if soft else y, *weights)
+    if soft and part.y.ndim == 1:  # rows of 0 and 1 alone
+        part = replace(part, y=_one_hot(part.y, target))
     for name, array, trained in (("examples", part.x, train.x), ("targets", part.y, train.y)):
         if array.shape[1:] != trained.shape[1:] or array.dtype != trained.dtype:
             raise ShapeError(
