@@ -299,11 +299,10 @@ def test_a_schedule_that_ends_runs_over_the_new_epochs():
 
 def test_comparing_and_cross_validating_start_from_the_weights(source):
     comparison = pel.compare(
-        IRIS, {"freeze": ["dense_1", ()]}, network=HEAD, initial=source, seeds=1, epochs=1, progress=False
+        IRIS, {"freeze": ["dense_1"]}, network=HEAD, initial=source, seeds=1, epochs=0, progress=False
     )
-    assert comparison.values().shape == (2, 1)
     validated = pel.cross_validate(HEAD, IRIS, folds=2, epochs=0, initial=source, progress=False)
-    for run in validated.runs:
+    for run in (comparison.runs[0][0], *validated.runs):
         same({"dense_1": run.weights["dense_1"]}, {"dense_1": source.weights["dense_1"]})
 
 
