@@ -318,7 +318,9 @@ def _with_numbers(state: TrainingState, ready: Ready) -> TrainingState:
     dtype = ready.network.dtype
     as_numbers = partial(jax.tree.map, lambda number: np.asarray(number, dtype))
     optimizer = state.optimizer._replace(rule=as_numbers(ready.optimizer))
-    average = state.average and state.average._replace(decay=np.asarray(ready.average_weights, np.float32))
+    average = state.average and state.average._replace(
+        decay=np.asarray(ready.average_weights, state.average.decay.dtype)
+    )
     return state._replace(optimizer=optimizer, regularizer=as_numbers(ready.regularizer), average=average)
 
 
