@@ -70,19 +70,23 @@ class StartingWeights:
                 "matched by name and shape; where only the names differ, give the arrays by the names of this network: "
                 'initial={"dense_1": run.weights["dense_2"]}.'
             )
+        self._check_finite(taken)
         lines = [one.text(self.source) for one in matches]
         lines += [f"{name} of {self.source}: not in this network" for name in self.arrays if name not in network.names]
-        first = next((name for name in network.names if name in shapes_by_layer(network, data.input_shape)), "")
         kept: dict[str, Preprocessing] = {}
-        facts = self.facts
-        if facts is not None:
-            last = [one.layer for one in matches][-1]
-            if first in taken and facts.input_shape == data.input_shape:
-                kept["inputs"] = facts.preprocessing
-            if last in taken and facts.task == data.task == "regression" and facts.outputs == data.outputs:
-                kept["targets"] = facts.target_preprocessing
-            lines += _differences(self.source, facts, data, last if last in taken else "")
+        if self.facts is not None:
+            first, last = (one.layer if one.layer in taken else "" for one in (matches[0], matches[-1]))
+            kept = _scalings(self.facts, data, bool(first), bool(last))
+            lines += _differences(self.source, self.facts, data, first, last, kept)
         return replace(self, arrays=taken, facts=None, **kept), tuple(lines)
+
+    def _check_finite(self, taken: ByLayer) -> None:
+        for layer, arrays in taken.items():
+            for name, array in arrays.items():
+                if not np.isfinite(array).all():
+                    raise InvalidValue(
+                        f"initial: {layer}/{name} of {self.source} holds NaN or infinity, which no training mends."
+                    )
 
     def scaled(self, data: Dataset, experiment: Experiment) -> Dataset:
         """The dataset scaled as that of the weights was, where the experiment leaves it open."""
@@ -149,9 +153,31 @@ def _shape(array: Any) -> str:
     return "×".join(map(str, array.shape)) or "one number"
 
 
-def _differences(source: str, facts: DataFacts, data: Dataset, last: str) -> list[str]:
+def _scalings(facts: DataFacts, data: Dataset, first: bool, last: bool) -> dict[str, Preprocessing]:
+    """The scalings that come along, where the first layer, or the last one, is taken and its data are of a kind."""
+    kept = {}
+    if first and facts.input_shape == data.input_shape and _features(facts) in ((), data.features):
+        kept["inputs"] = facts.preprocessing
+    if last and facts.task == data.task == "regression" and facts.outputs == data.outputs:
+        kept["targets"] = facts.target_preprocessing
+    return kept
+
+
+def _features(facts: DataFacts) -> tuple[str, ...]:
+    return tuple(getattr(facts.encoder, "features", ()))
+
+
+def _differences(
+    source: str, facts: DataFacts, data: Dataset, first: str, last: str, kept: Mapping[str, Preprocessing]
+) -> list[str]:
     """What the data of starting weights and the new data do not have in common, where a layer depends on it."""
     lines = []
+    if first and _features(facts) not in ((), data.features):
+        features = f"{_listed(_features(facts))} in {source}, reads {_listed(data.features)} here"
+        lines.append(f"{first}: was trained on the inputs {features}")
+    inputs, own = kept.get("inputs"), data.preprocessing
+    if inputs is not None and not (np.array_equal(inputs.shift, own.shift) and np.array_equal(inputs.scale, own.scale)):
+        lines.append(f"inputs scaled as those of {source}")
     before, after = (facts.classes or facts.targets, data.classes or data.targets)
     if last and before != after:
         lines.append(f"{last}: was trained for {_listed(before)} in {source}, is trained for {_listed(after)} here")
