@@ -297,7 +297,9 @@ def test_a_schedule_that_ends_runs_over_the_new_epochs():
     assert run.train_more(epochs=7, progress=False).experiment.optimizer["learning_rate"]["epochs"] == 7
 
 
-def test_comparing_and_cross_validating_start_from_the_weights(source):
+def test_all_that_trains_by_settings_starts_from_the_weights(source):
+    rates = {"seeds": 2, "steps": 10, "low": 1e-3, "high": 1e-2}
+    assert pel.find_learning_rate(HEAD, IRIS, initial=source, progress=False, **rates).losses.shape[1] == 2
     comparison = pel.compare(
         IRIS, {"freeze": ["dense_1"]}, network=HEAD, initial=source, seeds=1, epochs=0, progress=False
     )
