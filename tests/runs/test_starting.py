@@ -187,6 +187,13 @@ def test_an_experiment_whose_starting_weights_are_gone_is_refused(source):
     assert plan_of(experiment, IRIS).initial.sha256 == experiment.initial["sha256"]  # its run is still there
     with pytest.raises(InvalidValue, match="which are not given"):
         many([experiment], IRIS)
+    changed = msgspec.structs.replace(experiment, initial=experiment.initial | {"sha256": "0"})
+    with pytest.raises(StorageError, match="are others than those that this experiment started from"):
+        plan_of(changed, IRIS)
+    with pytest.raises(StorageError, match="neither kept beside it nor a run folder"):
+        plan_of(msgspec.structs.replace(experiment, initial={"from": "arrays", "sha256": "0"}), IRIS)
+    by_hand = msgspec.structs.replace(experiment, initial=str(source.folder))
+    assert plan_of(by_hand, IRIS).experiment.initial == experiment.initial
 
 
 def test_the_doctor_starts_from_the_same_weights(source, tmp_path):

@@ -305,7 +305,7 @@ def kept_weights(files: RunFolder, experiment: Experiment) -> StartingWeights | 
     if arrays is None:
         return None
     kept = StartingWeights.from_arrays(source_of(experiment.initial), arrays)
-    if isinstance(experiment.initial, Mapping) and experiment.initial.get("sha256") != kept.sha256:
+    if hash_of(experiment.initial) not in (None, kept.sha256):
         raise StorageError(
             f"the starting weights in {files.path} are not those of its experiment: their SHA-256 is "
             f"{kept.sha256[:12]}…. They were altered; begin a new run."
@@ -316,6 +316,11 @@ def kept_weights(files: RunFolder, experiment: Experiment) -> StartingWeights | 
 def source_of(described: Any) -> str:
     """The source of starting weights as an experiment holds it."""
     return described["from"] if isinstance(described, Mapping) else str(described)
+
+
+def hash_of(described: Any) -> str | None:
+    """The hash of starting weights as an experiment holds it; None where it names their source alone."""
+    return described.get("sha256") if isinstance(described, Mapping) else None
 
 
 KINDS = ("params", "layer_state")
