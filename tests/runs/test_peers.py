@@ -344,7 +344,7 @@ def test_every_layer_with_weights_has_peers_that_are_compared():
         library: {type(layer).name for _, network, *_ in cases.values() for layer in network.layers}
         for library, cases in (("torch", TORCH), ("keras", KERAS))
     }
-    for name in registry:
+    for name in (name for name in registry if registry.find(name).__module__.startswith("pellucid.")):
         fields, shape = registry.find(name).example
         layer = registry.build({"name": name, **fields})
         params, state, _ = layer.init(jax.random.key(0), shape)

@@ -187,6 +187,13 @@ def test_an_experiment_whose_starting_weights_are_gone_is_refused(source):
     assert plan_of(experiment, IRIS).initial.sha256 == experiment.initial["sha256"]  # its run is still there
     with pytest.raises(InvalidValue, match="which are not given"):
         many([experiment], IRIS)
+    changed = msgspec.structs.replace(experiment, initial=experiment.initial | {"sha256": "0"})
+    with pytest.raises(StorageError, match="are others than those that this experiment started from"):
+        plan_of(changed, IRIS)
+    with pytest.raises(StorageError, match="neither kept beside it nor a run folder"):
+        plan_of(msgspec.structs.replace(experiment, initial={"from": "arrays", "sha256": "0"}), IRIS)
+    by_hand = msgspec.structs.replace(experiment, initial=str(source.folder))
+    assert plan_of(by_hand, IRIS).experiment.initial == experiment.initial
 
 
 def test_the_doctor_starts_from_the_same_weights(source, tmp_path):
@@ -297,13 +304,14 @@ def test_a_schedule_that_ends_runs_over_the_new_epochs():
     assert run.train_more(epochs=7, progress=False).experiment.optimizer["learning_rate"]["epochs"] == 7
 
 
-def test_comparing_and_cross_validating_start_from_the_weights(source):
+def test_all_that_trains_by_settings_starts_from_the_weights(source):
+    rates = {"seeds": 2, "steps": 10, "low": 1e-3, "high": 1e-2}
+    assert pel.find_learning_rate(HEAD, IRIS, initial=source, progress=False, **rates).losses.shape[1] == 2
     comparison = pel.compare(
-        IRIS, {"freeze": ["dense_1", ()]}, network=HEAD, initial=source, seeds=1, epochs=1, progress=False
+        IRIS, {"freeze": ["dense_1"]}, network=HEAD, initial=source, seeds=1, epochs=0, progress=False
     )
-    assert comparison.values().shape == (2, 1)
     validated = pel.cross_validate(HEAD, IRIS, folds=2, epochs=0, initial=source, progress=False)
-    for run in validated.runs:
+    for run in (comparison.runs[0][0], *validated.runs):
         same({"dense_1": run.weights["dense_1"]}, {"dense_1": source.weights["dense_1"]})
 
 

@@ -32,6 +32,7 @@ Examples:
   pellucid train mnist --network wgan --critic-steps 3 --epochs 100
   pellucid train pairs.tsv --network translator --epochs 20
   pellucid train mnist-5k --network network.toml --regularizer l1:strength=1e-4
+  pellucid train sixes.npz --network cnn --initial runs/mnist-cnn-001 --freeze 'conv2d_*' --epochs 5
   pellucid train runs/mnist-cnn-001/experiment.toml --seed 1
 
 \b

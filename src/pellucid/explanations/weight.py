@@ -49,7 +49,7 @@ def address_of(trace: Trace, neuron: str | None, weight: str | None) -> Address:
     arrays = [arrays_of(grads) for grads in trace.grads]
     weighted = [i for i, own in enumerate(arrays) if own]
     if not weighted:
-        raise InvalidValue("the network has no weights, so there is no gradient to follow.")
+        raise InvalidValue("the network has no weights that are trained, so there is no gradient to follow.")
     layer = next((i for i in reversed(weighted) if "weights" in arrays[i]), weighted[-1])
     name = _main_array(arrays[layer])
     return Address(layer, name, _largest(abs(arrays[layer][name])))
@@ -107,7 +107,8 @@ def _weighted_layer(trace: Trace, name: str, given: str, form: str) -> int:
         layer = network.owner(network.names.index(network.reads[layer][0]))
     if not arrays_of(trace.grads[layer]):
         weighted = [other for other, grads in zip(network.names, trace.grads, strict=True) if arrays_of(grads)]
-        raise InvalidValue(f"the layer {name!r} has no weights. Those that have: {', '.join(weighted)}.")
+        without = "has no weights" if network.layers[layer].trainable else "is frozen, so its weights have no gradient"
+        raise InvalidValue(f"the layer {name!r} {without}. Those that have: {', '.join(weighted)}.")
     return layer
 
 

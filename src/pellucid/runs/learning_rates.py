@@ -162,14 +162,19 @@ def try_rates(
     experiment = _experiment(plan, len(parts[0].train), steps)
     varied = [vary(experiment, {"optimizer.learning_rate": rate, "seed": seed}) for rate in rates for seed in numbers]
     records = many(
-        varied, [part for _ in rates for part in parts], networks=[plan.network] * len(varied), progress=progress
+        varied,
+        [part for _ in rates for part in parts],
+        networks=[plan.network] * len(varied),
+        initials=[plan.initial] * len(varied),
+        progress=progress,
     )
     losses = _lowest(records).reshape(len(rates), -1)
     constant = losses[0]
     if plan.data.task != "reconstruction":
         optimizer = {"name": "adam", "learning_rate": CONSTANT_RATE}
         blind = [vary(experiment, {"optimizer": optimizer, "seed": seed}) for seed in numbers]
-        constant = _lowest(many(blind, list(map(_blind, parts)), networks=[plan.network] * len(blind)))
+        alike = {"networks": [plan.network] * len(blind), "initials": [plan.initial] * len(blind)}
+        constant = _lowest(many(blind, list(map(_blind, parts)), **alike))
     made = experiment.epochs * records[0].history.steps_per_epoch
     return LearningRates(np.array(rates), numbers, losses, constant, made, experiment)
 

@@ -11,7 +11,7 @@ from pellucid.architectures.by_name import Architecture, build_by_name, fields_o
 from pellucid.architectures.feedforward import feedforward
 from pellucid.architectures.gan import GAN, USUAL
 from pellucid.architectures.tasks import OUTPUTS, loss_and_network, usual_loss
-from pellucid.core.errors import InvalidValue
+from pellucid.core.errors import InvalidValue, StorageError
 from pellucid.core.registry import describe
 from pellucid.core.types import Specification
 from pellucid.data import Dataset, generation
@@ -39,7 +39,7 @@ from pellucid.runs.given import dataset_of
 from pellucid.runs.measures import described
 from pellucid.runs.recipe import TASKS, Retraining, complete
 from pellucid.runs.scaling import scaled_inputs
-from pellucid.runs.starting import StartingWeights, kept_weights, source_of, starting_weights
+from pellucid.runs.starting import StartingWeights, hash_of, kept_weights, source_of, starting_weights
 from pellucid.training import GradientPenalty, lipschitz_constraints
 from pellucid.training.adversarial import GAMES
 
@@ -416,7 +416,18 @@ def plan_of(experiment: Experiment, data: Dataset, folder: Path | None = None) -
     if experiment.initial is None:
         return plan
     kept = None if folder is None else kept_weights(RunFolder(folder), experiment)
-    return plan._replace(initial=kept) if kept is not None else starting_from(plan, source_of(experiment.initial))
+    if kept is not None:
+        return plan._replace(initial=kept)
+    source, hash_ = source_of(experiment.initial), hash_of(experiment.initial)
+    if not RunFolder(source).exists():
+        raise StorageError(
+            f"this experiment starts from the weights of {source}, which are neither kept beside it nor a run folder. "
+            "Begin it from its own run folder, or train(network, data, initial=…) anew."
+        )
+    plan = starting_from(plan, source)
+    if hash_ is not None and hash_ != hash_of(plan.experiment.initial):
+        raise StorageError(f"the weights in {source} are others than those that this experiment started from.")
+    return plan
 
 
 def _choices(data: Dataset, experiment: Experiment, network: Network, asked_for: Mapping[str, bool]) -> tuple[str, ...]:

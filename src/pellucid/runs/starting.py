@@ -71,19 +71,23 @@ class StartingWeights:
                 "matched by name and shape; where only the names differ, give the arrays by the names of this network: "
                 'initial={"dense_1": run.weights["dense_2"]}.'
             )
+        self._check_finite(taken)
         lines = [one.text(self.source) for one in matches]
         lines += [f"{name} of {self.source}: not in this network" for name in self.arrays if name not in network.names]
-        first = next((name for name in network.names if name in shapes_by_layer(network, data.input_shape)), "")
         kept: dict[str, Any] = {}
-        facts = self.facts
-        if facts is not None:
-            last = [one.layer for one in matches][-1]
-            if first in taken and facts.input_shape == data.input_shape:
-                kept["inputs"] = facts.preprocessing
-            if last in taken and facts.task == data.task == "regression" and facts.outputs == data.outputs:
-                kept["targets"] = facts.target_preprocessing
-            lines += _differences(self.source, facts, data, last if last in taken else "")
+        if self.facts is not None:
+            first, last = (one.layer if one.layer in taken else "" for one in (matches[0], matches[-1]))
+            kept = _scalings(self.facts, data, bool(first), bool(last))
+            lines += _differences(self.source, self.facts, data, first, last, kept)
         return replace(self, arrays=taken, facts=None, **kept), tuple(lines)
+
+    def _check_finite(self, taken: ByLayer) -> None:
+        for layer, arrays in taken.items():
+            for name, array in arrays.items():
+                if not np.isfinite(array).all():
+                    raise InvalidValue(
+                        f"initial: {layer}/{name} of {self.source} holds NaN or infinity, which no training mends."
+                    )
 
     def scaled(self, data: Dataset, experiment: Experiment) -> Dataset:
         """The dataset scaled as that of the weights was, where the experiment leaves it open."""
@@ -148,9 +152,31 @@ def _shape(array: Any) -> str:
     return "×".join(map(str, array.shape)) or "one number"
 
 
-def _differences(source: str, facts: DataFacts, data: Dataset, last: str) -> list[str]:
+def _scalings(facts: DataFacts, data: Dataset, first: bool, last: bool) -> dict[str, Any]:
+    """The scalings that come along, where the first layer, or the last one, is taken and its data are of a kind."""
+    kept = {}
+    if first and facts.input_shape == data.input_shape and _features(facts) in ((), data.features):
+        kept["inputs"] = facts.preprocessing
+    if last and facts.task == data.task == "regression" and facts.outputs == data.outputs:
+        kept["targets"] = facts.target_preprocessing
+    return kept
+
+
+def _features(facts: DataFacts) -> tuple[str, ...]:
+    return tuple(getattr(facts.encoder, "features", ()))
+
+
+def _differences(
+    source: str, facts: DataFacts, data: Dataset, first: str, last: str, kept: Mapping[str, Any]
+) -> list[str]:
     """What the data of starting weights and the new data do not have in common, where a layer depends on it."""
     lines = []
+    if first and _features(facts) not in ((), data.features):
+        features = f"{_listed(_features(facts))} in {source}, reads {_listed(data.features)} here"
+        lines.append(f"{first}: was trained on the inputs {features}")
+    pairs = zip(kept["inputs"].parts, data.preprocessing.parts, strict=True) if "inputs" in kept else ()
+    if any(not np.array_equal(getattr(a, name), getattr(b, name)) for a, b in pairs for name in ("shift", "scale")):
+        lines.append(f"inputs scaled as those of {source}")
     before, after = (facts.classes or facts.targets, data.classes or data.targets)
     if last and before != after:
         lines.append(f"{last}: was trained for {_listed(before)} in {source}, is trained for {_listed(after)} here")
@@ -278,7 +304,7 @@ def kept_weights(files: RunFolder, experiment: Experiment) -> StartingWeights | 
     if arrays is None:
         return None
     kept = StartingWeights.from_arrays(source_of(experiment.initial), arrays)
-    if isinstance(experiment.initial, Mapping) and experiment.initial.get("sha256") != kept.sha256:
+    if hash_of(experiment.initial) not in (None, kept.sha256):
         raise StorageError(
             f"the starting weights in {files.path} are not those of its experiment: their SHA-256 is "
             f"{kept.sha256[:12]}…. They were altered; begin a new run."
@@ -289,6 +315,11 @@ def kept_weights(files: RunFolder, experiment: Experiment) -> StartingWeights | 
 def source_of(described: Any) -> str:
     """The source of starting weights as an experiment holds it."""
     return described["from"] if isinstance(described, Mapping) else str(described)
+
+
+def hash_of(described: Any) -> str | None:
+    """The hash of starting weights as an experiment holds it; None where it names their source alone."""
+    return described.get("sha256") if isinstance(described, Mapping) else None
 
 
 KINDS = ("params", "layer_state")
