@@ -291,13 +291,14 @@ def test_what_is_no_array_is_named_with_what_to_give(thing):
             make_dataset(x, y)
 
 
-def test_a_target_at_each_step_is_said_not_to_be_supported():
+def test_a_target_at_each_step_says_how_it_is_given():
     x = np.zeros((6, 5, 2))
-    with pytest.raises(
-        ShapeError, match=r"y has shape \(6, 5, 1\): a target at each time step.*not supported.*reshape"
-    ):
-        make_dataset(x, np.zeros((6, 5, 1)))
-    with pytest.raises(DataError, match=r"y holds 2 at row 1, column 1.*label at each time step is not supported"):
+    assert make_dataset(x, np.zeros((6, 5, 1))).task == "forecasting"
+    assert make_dataset(x, np.arange(30).reshape(6, 5) % 3).task == "tagging"
+    assert make_dataset(x, np.arange(30).reshape(6, 5) % 2).task == "multilabel"
+    with pytest.raises(ShapeError, match=r"y has shape \(6, 4, 1\).*task='tagging'.*task='forecasting'.*reshape"):
+        make_dataset(x, np.zeros((6, 4, 1)))
+    with pytest.raises(DataError, match=r"y holds 2 at row 1, column 1.*task='tagging'"):
         make_dataset(x, np.array([[0, 1], [1, 2]] * 3), task="multiclass")
 
 

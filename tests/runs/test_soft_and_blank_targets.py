@@ -88,6 +88,13 @@ def test_metrics_of_classes_take_the_likeliest(tmp_path):
     assert validated.predictions.shape == (120,)
 
 
+@pytest.mark.parametrize("hard", [np.eye(3)[[0, 2, 1]], np.array([0, 2, 1]), np.array(["a", "c", "b"])], ids=str)
+def test_held_out_rows_may_have_one_class_each(hard):
+    data = pel.make_dataset(X, SOFT, classes=["a", "b", "c"], held_out=(X[:3], hard))
+    assert data.held_out.labels.tolist() == [0, 2, 1]
+    assert data.held_out.y.sum(axis=1).tolist() == [1, 1, 1]
+
+
 def test_what_takes_one_class_a_row_refuses_distributions():
     with pytest.raises(InvalidValue, match=r"takes one class a row.*'categorical_cross_entropy'"):
         pel.train((8,), (X, SOFT), loss="sparse_categorical_cross_entropy", **SETTINGS)

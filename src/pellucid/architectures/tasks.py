@@ -8,6 +8,7 @@ import numpy as np
 from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.core.types import Shape, Specification
 from pellucid.data import Dataset
+from pellucid.data.targets import AS_ROWS, NO_LABEL
 from pellucid.data.translation import PAD
 from pellucid.functions.activations import Activation as ActivationFunction
 from pellucid.functions.activations import activations
@@ -49,6 +50,18 @@ OUTPUTS = {
         loss="mean_squared_error",
         metric="mean_absolute_error",
         reason="one linear neuron a number to predict",
+    ),
+    "tagging": Output(
+        activation="softmax",
+        loss={"name": "sparse_categorical_cross_entropy", "ignore": NO_LABEL},
+        metric={"name": "accuracy", "ignore": NO_LABEL},
+        reason="one softmax neuron a class, at each step",
+    ),
+    "forecasting": Output(
+        activation="linear",
+        loss="mean_squared_error",
+        metric="mean_absolute_error",
+        reason="one linear neuron a number to predict, at each step",
     ),
     "reconstruction": Output(
         activation="linear",
@@ -110,7 +123,7 @@ def loss_and_network(loss: Loss | Specification | None, network: Network, data: 
     return built, network
 
 
-OF_CLASSES = ("binary", "multiclass", "multilabel")
+OF_CLASSES = ("binary", "multiclass", "multilabel", "tagging")
 """Tasks whose predictions are classes, whatever number stands for them."""
 
 
@@ -133,6 +146,8 @@ def fits(loss: Loss | type[Loss], task: str) -> bool:
     """
     if loss.of_sequences or task not in TASKS_OF.get(loss.reads, (task,)):
         return False
+    if task == "tagging":
+        return loss.target_kind == "classes"
     if task == "multiclass":
         return loss.target_kind != "numbers" or loss.reads == "margins"
     return loss.target_kind == "numbers" and (task in OF_CLASSES or not loss.signed)
@@ -145,6 +160,8 @@ def check_output(network: Network, output_shape: Shape, loss: Loss, data: Datase
         ShapeError: naming the output, the target and the layer that would fit.
     """
     expected = data.input_shape if data.task == "reconstruction" else (data.outputs,)
+    if data.task in AS_ROWS:
+        expected = (data.train.y.shape[1], data.outputs)
     if output_shape != expected:
         raise ShapeError(
             f"the network's output has shape {output_shape}, the target of {data.name!r} needs {expected} "
@@ -187,16 +204,21 @@ def _ending(output_shape: Shape, loss: Loss, data: Dataset) -> str:
     """Advice on the output layer for a network that does not fit the target of ``data``."""
     activation = "linear" if loss.signed else OUTPUTS[data.task].activation
     advice = f'End the network with Dense({data.outputs}, "{activation}").'
+    if data.task in AS_ROWS:
+        return f"{advice} A recurrent layer keeps the steps with return_sequences=True."
     if data.task == "reconstruction" or len(output_shape) < 2:
         return advice
     steps, *units = output_shape
     if data.task == "regression" and data.outputs == steps > 1:
         if units == [1]:
-            return f"A number at each of {steps} steps: put Flatten() behind the last layer."
+            return (
+                f'A number at each of {steps} steps: say make_dataset(x, y, task="forecasting"), which also leaves '
+                "padding out; or put Flatten() behind the last layer."
+            )
         return (
-            f"The network gives {units[-1]} numbers at each of {steps} steps. Class labels at each time step are not "
-            "supported by train yet; numbers are: end the network with Dense(1) and Flatten(). One class for a whole "
-            "sequence is supported too: y of shape (rows,), and a last recurrent layer without return_sequences."
+            f"The network gives {units[-1]} numbers at each of {steps} steps. If y is a class at each step, say so: "
+            'make_dataset(x, y, task="tagging"); a number at each step is task="forecasting". One class for a whole '
+            "sequence is y of shape (rows,), and a last recurrent layer without return_sequences."
         )
     return (
         f"The network gives {units[-1]} numbers at each of {steps} steps or positions: leave out return_sequences=True "
@@ -216,7 +238,7 @@ def check_loss(network: Network, loss: Loss, data: Dataset) -> None:
         InvalidValue: a loss of logits, margins or probabilities on an output that gives none, or probabilities as
             targets that are none.
     """
-    last = network.layers[-1]
+    last = network.layers[network.ends[0]]
     # A custom layer may end a network as it likes.
     function = last.function if isinstance(last, Activation) else None
     if function is None and isinstance(last, Dense):

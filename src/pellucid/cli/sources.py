@@ -91,7 +91,7 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--task",
-            type=click.Choice(["binary", "multiclass", "multilabel", "regression"]),
+            type=click.Choice(["binary", "multiclass", "multilabel", "regression", "tagging", "forecasting"]),
             help="Task; inferred from the target if not given.",
         ),
         click.option(

@@ -41,15 +41,17 @@ def predict(run: Path, source: str, limit: int | None, unknown: bool, as_json: b
 
     loaded = load(run)
     x, beside = _inputs(loaded, source, options, unknown)
-    x, beside = x[:limit], {name: values[:limit] for name, values in beside.items()}
-    columns = beside | _columns(loaded, x) if len(x) else {"prediction": []}
+    several = isinstance(x, tuple)
+    x = tuple(array[:limit] for array in x) if several else x[:limit]
+    rows, beside = len(x[0] if several else x), {name: values[:limit] for name, values in beside.items()}
+    columns = beside | _columns(loaded, x) if rows else {"prediction": []}
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
         return
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
-    say(f"{len(x)} predictions")
+    say(f"{rows} predictions")
 
 
 @click.command(
@@ -100,6 +102,7 @@ def _inputs(loaded: Any, source: str, options: dict[str, Any], unknown: bool) ->
     """The inputs of the rows of a source, and what is printed beside their predictions."""
     from pellucid.data import TableEncoder
     from pellucid.data.files import read_inputs
+    from pellucid.data.groups import GroupsEncoder
     from pellucid.data.images import ImageEncoder, files_of
     from pellucid.data.series import SeriesEncoder
 
@@ -115,7 +118,7 @@ def _inputs(loaded: Any, source: str, options: dict[str, Any], unknown: bool) ->
     table = _table(loaded, path, options)
     if isinstance(encoder, SeriesEncoder):
         return loaded.as_inputs(encoder.encode(table)), {"after": encoder.last_times(table)}
-    if not isinstance(encoder, TableEncoder):
+    if not isinstance(encoder, (TableEncoder, GroupsEncoder)):
         return loaded.as_inputs(path), {}
     x, flags, notes = encoder.encode_flagged(table, unknown)
     for note in notes:
@@ -173,10 +176,35 @@ def _columns(loaded: Any, x: Any) -> dict[str, Sequence[Any]]:
     """The predictions as columns of text and numbers."""
     import numpy as np
 
-    task, names = loaded.facts.task, loaded.facts.targets
-    if task == "reconstruction":
+    if loaded.facts.task == "reconstruction":
         return {"error": np.round(loaded.reconstruction_errors(x).astype(float), 6).tolist()}
-    outputs = loaded.outputs(x)
+    outputs, mask = loaded.outputs(x), loaded.mask_of(x)
+    if not loaded.facts.heads:
+        return _columns_of(loaded, outputs, mask)
+    masks = dict(zip(outputs, mask or (None,) * len(outputs), strict=True))
+    columns = {}
+    for name, array in outputs.items():
+        own = _columns_of(loaded.output(name), array, masks[name])
+        columns |= {name if column == "prediction" else f"{name} {column}": values for column, values in own.items()}
+    return columns
+
+
+def _columns_of(loaded: Any, outputs: Any, mask: Any) -> dict[str, Sequence[Any]]:
+    """The predictions of one output."""
+    import numpy as np
+
+    from pellucid.data.targets import AS_ROWS
+
+    task, names = loaded.facts.task, loaded.facts.targets
+    if task in AS_ROWS:
+        predictions = loaded.predictions_of(outputs, mask)
+        steps = predictions.reshape(len(predictions), predictions.shape[1], -1)
+        numbers = range(1, steps.shape[2] + 1)
+        return {
+            f"step_{t + 1}" + f"_{k}" * (steps.shape[2] > 1): steps[:, t, k - 1].tolist()
+            for t in range(steps.shape[1])
+            for k in numbers
+        }
     if task == "regression":
         if outputs.shape[1] == 1:
             return {"prediction": outputs[:, 0].tolist()}

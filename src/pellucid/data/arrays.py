@@ -18,8 +18,8 @@ import numpy as np
 
 from pellucid.core.errors import DataError, ShapeError
 from pellucid.data.encoding import as_array, as_float32
-from pellucid.data.preprocessing import SCALINGS, Preprocessing, usual_preprocessing
-from pellucid.data.targets import UNTARGETED, Task
+from pellucid.data.preprocessing import SCALINGS, Preprocessing, Preprocessings, usual_preprocessing
+from pellucid.data.targets import UNTARGETED, Head, Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,40 +29,42 @@ class Part:
     Args:
         x: inputs ``(rows, …)``; a tuple of such arrays for a network with several inputs.
         y: targets: multiclass int32 ``(rows,)`` of class numbers, or float32 ``(rows, classes)`` of distributions over
-            them; binary float32 ``(rows, 1)`` of 0 and 1;
-            multilabel float32 ``(rows, labels)`` of 0 and 1; regression float32 ``(rows, outputs)``, both NaN where one
-            of several is not known; translation int32
-            ``(rows, steps)`` of word numbers; reconstruction and generation ``x`` itself.
+            them; binary float32 ``(rows, 1)`` of 0 and 1; multilabel float32 ``(rows, labels)`` of 0 and 1; regression
+            float32 ``(rows, outputs)``, both NaN where one of several is not known; translation int32
+            ``(rows, steps)`` of word numbers; tagging int32 ``(rows, steps)`` of class numbers, −1 where there is no
+            label; forecasting float32 ``(rows, steps, numbers)``; reconstruction and generation ``x`` itself. A tuple
+            of such arrays for a network with several outputs.
         weights: weight of each row, float32 ``(rows,)``, at least 0; None where all weigh the same.
         rows: the identity of each row in its source: index of a frame, or its number from 0; None if unknown.
         groups: the number of each row's group, which is never divided; None where there are no groups.
-        missing: mask of the inputs that were missing and filled in, bool as ``x``; None where none was.
+        missing: masks of the inputs that were missing and filled in, bool as ``x``; None where none was.
 
     Raises:
         ShapeError: ``x``, ``y``, ``weights`` and ``groups`` differ in rows.
     """
 
     x: Any
-    y: np.ndarray
+    y: Any
     weights: np.ndarray | None = None
     rows: np.ndarray | None = None
     groups: np.ndarray | None = None
-    missing: np.ndarray | None = None
+    missing: Any = None
 
     def __post_init__(self) -> None:
         for x in self.inputs:
-            if len(x) != len(self.y):
-                raise ShapeError(
-                    f"x has {len(x)} rows and y has {len(self.y)}: each example needs exactly one target. Shapes "
-                    f"received: x {x.shape}, y {self.y.shape}."
-                )
+            for y in self.targets:
+                if len(x) != len(y):
+                    raise ShapeError(
+                        f"x has {len(x)} rows and y has {len(y)}: each example needs exactly one target. Shapes "
+                        f"received: x {x.shape}, y {y.shape}."
+                    )
         if self.weights is not None:
             _check_weights(self.weights, len(self))
         if self.groups is not None and self.groups.shape != (len(self),):
             raise ShapeError(f"{len(self)} rows need a group each. Received: groups of shape {self.groups.shape}.")
 
     def __len__(self) -> int:
-        return len(self.y)
+        return len(self.targets[0])
 
     @property
     def inputs(self) -> tuple[np.ndarray, ...]:
@@ -71,17 +73,22 @@ class Part:
 
     @property
     def labels(self) -> np.ndarray:
-        """The class of each row, of targets that are classes; of a distribution the likeliest."""
+        """The class of each row, of one target of classes; of a distribution the likeliest."""
         if self.y.ndim == 2 and self.y.shape[1] > 1:
             return self.y.argmax(axis=1)
         return self.y.reshape(len(self)).astype(int)
+
+    @property
+    def targets(self) -> tuple[np.ndarray, ...]:
+        """The arrays of ``y``, one for each output of the network."""
+        return self.y if isinstance(self.y, tuple) else (self.y,)
 
     def take(self, rows: Any) -> Self:
         """Select rows, in this order."""
 
         def taken(value: Any) -> Any:
             if isinstance(value, tuple):
-                return tuple(array[rows] for array in value)
+                return tuple(map(taken, value))
             return None if value is None else value[rows]
 
         return replace(self, **{field.name: taken(getattr(self, field.name)) for field in fields(self)})
@@ -92,6 +99,11 @@ class Encoder(ABC):
 
     Subclasses are frozen dataclasses; their fields are what a run folder stores.
     """
+
+    @property
+    def parts(self) -> "tuple[Encoder, ...]":
+        """The conversion of each of several inputs."""
+        return (self,)
 
     @property
     def scaled(self) -> np.ndarray | None:
@@ -162,6 +174,8 @@ class Dataset:
             of time) or ``"groups"``.
         notes: choices made in preparing the data, in words.
         naive: predictions of the held-out rows without any learning, such as a series' last value, by name.
+        inputs: the names of several inputs, in the order of ``x``; empty for one.
+        heads: what each of several outputs predicts, by name, in the order of ``y``; empty for one.
     """
 
     name: str
@@ -170,8 +184,8 @@ class Dataset:
     task: Task
     classes: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
-    preprocessing: Preprocessing = Preprocessing()
-    target_preprocessing: Preprocessing = Preprocessing()
+    preprocessing: Preprocessing | Preprocessings = Preprocessing()
+    target_preprocessing: Preprocessing | Preprocessings = Preprocessing()
     encoder: Encoder | None = None
     source: str = "arrays in memory"
     targets: tuple[str, ...] = ()
@@ -179,6 +193,30 @@ class Dataset:
     order: Literal["none", "time", "groups"] = "none"
     notes: tuple[str, ...] = ()
     naive: Mapping[str, np.ndarray] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()
+    heads: Mapping[str, Head] = field(default_factory=dict)
+
+    def of_output(self, name: str) -> Self:
+        """The dataset with one of several targets alone; nothing is copied.
+
+        Args:
+            name: of the output.
+        """
+        i, head = list(self.heads).index(name), self.heads[name]
+        scalings = self.target_preprocessing.parts
+        parts = [None if part is None else replace(part, y=part.y[i]) for part in (self.train, self.held_out)]
+        return replace(
+            self,
+            name=f"{self.name}: {name}",
+            train=parts[0],
+            held_out=parts[1],
+            task=head.task,
+            classes=head.classes,
+            targets=head.targets,
+            target_preprocessing=scalings[i if len(scalings) > 1 else 0],
+            naive={},
+            heads={},
+        )
 
     def __post_init__(self) -> None:
         y = self.train.y
@@ -224,14 +262,18 @@ class Dataset:
         """Number of output neurons: 1, or the classes, labels or numbers."""
         if self.task in UNTARGETED:
             return math.prod(self.input_shape)
-        return len(self.classes) if self.task in ("multiclass", "translation") else self.train.y.shape[1]
+        if self.heads:
+            return sum(head.outputs for head in self.heads.values())
+        of_classes = self.task in ("multiclass", "tagging", "translation")
+        return len(self.classes) if of_classes else self.train.y.shape[-1]
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of all arrays and class names; equal data have equal fingerprints."""
         digest = hashlib.sha256(repr((self.task, self.classes)).encode())
+        digest.update(repr((self.inputs, *self.heads.items())).encode() if self.inputs or self.heads else b"")
         for part in (self.train, self.held_out):
-            for array in (*part.inputs, part.y) if part else ():
+            for array in (*part.inputs, *part.targets) if part else ():
                 digest.update(f"{array.dtype.str}{array.shape}".encode())
                 digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
@@ -240,12 +282,18 @@ class Dataset:
         held_out = "none" if self.held_out is None else f"{len(self.held_out):,} examples"
         names = ", ".join(self.classes[:10]) + (" …" if len(self.classes) > 10 else "")
         shapes = " and ".join(str(x.shape[1:]) for x in self.train.inputs)
+        told = f"{len(self.classes)}: {names}" if names else f"{self.outputs} to predict"
+        if self.heads:
+            told = ", ".join(f"{name}: {head.task}, {head.outputs}" for name, head in self.heads.items())
         lines = {
-            "task": f"{self.task} ({f'{len(self.classes)}: {names}' if names else f'{self.outputs} to predict'})",
+            "task": f"{self.task} ({told})",
             "train": f"{len(self.train):,} examples of shape {shapes}, {self.train.inputs[0].dtype}",
             "held out": held_out,
             "weights": "" if self.train.weights is None else "one for each row",
-            "input": self.preprocessing,
+            "input": "; ".join(
+                f"{name}: {part}" if name else str(part)
+                for name, part in zip(self.inputs or ("",), self.preprocessing.parts, strict=True)
+            ),
             "source": self.source,
         }
         listed = [(key, str(line)) for key, line in lines.items() if line] + [("note", note) for note in self.notes]
@@ -288,14 +336,20 @@ def _without_targets(data: Dataset, task: Task) -> Dataset:
     return replace(data, train=parts[0], held_out=parts[1], task=task, classes=(), targets=(), naive={})
 
 
-def fit_preprocessing(x: np.ndarray, scaling: str, encoder: Encoder | None = None) -> Preprocessing:
-    """Fit a scaling to training inputs.
+def fit_preprocessing(x: Any, scaling: str, encoder: Encoder | None = None) -> Any:
+    """Fit a scaling to training inputs; to each of several by itself.
 
     Args:
         x: the inputs.
         scaling: a name of `SCALINGS`, or ``"auto"`` for what their shape asks for.
         encoder: of a table, which knows which of its inputs are scaled.
     """
+    if isinstance(x, tuple):
+        encoders = (None,) * len(x) if encoder is None else encoder.parts
+        parts = zip(x, encoders, strict=True)
+        return Preprocessings(tuple(fit_preprocessing(array, scaling, of_input) for array, of_input in parts))
+    if encoder is not None:
+        (encoder,) = encoder.parts
     fitted = (usual_preprocessing if scaling == "auto" else SCALINGS[scaling])(x)
     if encoder is None or encoder.scaled is None or fitted.is_identity:
         return fitted

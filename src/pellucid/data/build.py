@@ -12,13 +12,15 @@ from pellucid.core.errors import DataError, ShapeError
 from pellucid.data.arrays import Dataset, Encoder, Part, as_weights, fit_preprocessing
 from pellucid.data.columns import verbatim
 from pellucid.data.encoding import as_array, as_inputs
+from pellucid.data.groups import grouped_dataset
 from pellucid.data.objects import dense
 from pellucid.data.preprocessing import Preprocessing
 from pellucid.data.reading import read_table
 from pellucid.data.rows import Apart, Given, codes_of, divide_part, divide_rows, encode_rows, target_notes, weights_of
+from pellucid.data.several import is_several, several_dataset
 from pellucid.data.table import Table, normal
 from pellucid.data.tables import MISSING, Missing, target_values
-from pellucid.data.targets import UNTARGETED, Target, Task, blank_notes, infer_target
+from pellucid.data.targets import UNTARGETED, Target, Task, blank_notes, infer_target, step_task
 
 SCALING_NAMES = ("auto", "standardise", "min_max", "none")
 
@@ -28,8 +30,8 @@ def make_dataset(
     y: Any = None,
     *,
     name: str | None = None,
-    task: Task | None = None,
-    classes: Sequence[str] | None = None,
+    task: Task | Mapping[str, Task] | None = None,
+    classes: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
     weights: Any = None,
     groups: Any = None,
     held_out: Any = 0.2,
@@ -50,13 +52,17 @@ def make_dataset(
     Args:
         x: inputs ``(rows, …)``: an array; or a table of one row per example: a data frame, a dictionary of columns, a
             structured or masked array, whose columns keep their names (see `load_table`). uint8 and bool are kept in 8
-            bits, other numbers become float32. A sparse matrix becomes an array.
-        y: targets ``(rows,)`` or ``(rows, outputs)``; the name of a column of ``x``, or several; None where a network
-            learns from the inputs alone: a reconstruction, by an autoencoder, or with ``task="generation"`` new
-            examples, by a GAN.
+            bits, other numbers become float32. A sparse matrix becomes an array. A dictionary of arrays, one of them
+            with more than one axis, has one array for each input of a network with several.
+        y: targets ``(rows,)`` or ``(rows, outputs)``; at each step of sequences a label ``(rows, steps)``, which is −1,
+            ``""`` or None where there is none, or numbers ``(rows, steps, k)``; the name of a column of ``x``, or
+            several; None where a network learns from the inputs alone: a reconstruction, by an autoencoder, or with
+            ``task="generation"`` new examples, by a GAN. A dictionary, one target for each output of a network with
+            several, where ``x`` is one too or ``task`` names them.
         name: a short name for messages and run folders.
-        task: overrides the inference.
-        classes: class names in order; ``y`` then holds these names, or numbers from 0 to C − 1.
+        task: overrides the inference; of several targets a dictionary by name.
+        classes: class names in order; ``y`` then holds these names, or numbers from 0 to C − 1. Of several targets a
+            dictionary by name.
         weights: a weight for each row, at least 0; it stays with its row when rows are held out.
         groups: the group of each row (a patient, a house): a group is held out whole or not at all.
         held_out: fraction of the rows to hold out, in (0, 1), drawn class by class; a number of rows; ``"last"`` for
@@ -94,6 +100,11 @@ def make_dataset(
     """
     if not isinstance(preprocessing, Preprocessing):
         require(preprocessing, OneOf(SCALING_NAMES), "preprocessing")
+    if isinstance(task, Mapping) or isinstance(classes, Mapping) or is_several(x, y):
+        if columns or missing or features or encoder:
+            raise DataError("columns, missing, features and encoder are of one table; arrays by name have none.")
+        options = {"task": task, "classes": classes, "weights": weights, "groups": groups, "held_out": held_out}
+        return several_dataset(x, y, name=name, seed=seed, preprocessing=preprocessing, source=source, **options)  # pyright: ignore[reportArgumentType]
     if hasattr(x, "toarray"):
         x = dense(x, "x")
     named = isinstance(y, str) or (isinstance(y, (list, tuple)) and len(y) > 0 and all(isinstance(n, str) for n in y))
@@ -116,7 +127,9 @@ def make_dataset(
         target, names = Target(task), ()
     else:
         y, names = _given(y, task)
-        target = infer_target(y, task=task, classes=classes)
+        found, reason = step_task(x, y) if task is None else (task, "")
+        target = infer_target(y, task=found, classes=classes)
+        target = replace(target, reason=reason) if reason else target
     whole = _part(target, x, y, weights, groups)
     if features and x.shape[1:] != (len(features),):
         raise ShapeError(f"{len(features)} feature names for inputs of shape {x.shape[1:]}; give one per column.")
@@ -144,9 +157,10 @@ def make_dataset(
 
 def load_table(
     source: Any,
-    target: str | Sequence[str] | None = None,
+    target: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None = None,
     *,
-    task: Task | None = None,
+    inputs: Mapping[str, Sequence[str]] | None = None,
+    task: Task | Mapping[str, Task] | None = None,
     columns: Mapping[str, str] | None = None,
     weights: str | None = None,
     time: str | None = None,
@@ -174,8 +188,9 @@ def load_table(
             before the header), JSON lines, Parquet, Arrow, ``.npy`` or Excel; a pandas, Polars or PyArrow frame; a
             dictionary of columns; a structured or masked array; a list of ``{column: value}``.
         target: the column to predict; several are numbers to predict together, or labels of 0 and 1; None where a
-            network learns from the inputs alone.
-        task: overrides the inference of `make_dataset` from the target.
+            network learns from the inputs alone. A dictionary has one or several for each output of a network.
+        inputs: the columns of each input of a network with several, by its name; None for one, of all columns.
+        task: overrides the inference of `make_dataset` from the target; of several a dictionary.
         columns: kinds of columns by name, where the guess is wrong: ``{"zip": "category", "id": "ignored"}``.
         weights: the column of row weights, numbers of at least 0; it is no input and never filled in.
         time: the column of times. Rows are taken in their order, and the last are held out instead of drawn ones.
@@ -216,7 +231,9 @@ def load_table(
     texts = verbatim(kinds)
     reading: dict[str, Any] = {"header": header, "names": names, "na": na, "encoding": encoding, "texts": texts}
     table = read_table(source, **reading)
-    targets = () if target is None else tuple(table.find(name) for name in _names(target))
+    by_output = {name: _names(columns) for name, columns in target.items()} if isinstance(target, Mapping) else None
+    named = () if target is None else sum(by_output.values(), ()) if by_output is not None else _names(target)  # pyright: ignore[reportArgumentType]
+    targets = tuple(table.find(name) for name in named)
     if len(set(targets)) < len(targets):
         raise DataError(f"a target is named twice: {', '.join(map(repr, targets))}.")
     if time is not None:
@@ -225,6 +242,7 @@ def load_table(
 
         table = in_time(table, time)
     if window is not None:
+        _refuse_groups(by_output, inputs, "windows of a series")
         from pellucid.data.series import series_dataset
 
         if group is not None or weights is not None:
@@ -240,6 +258,19 @@ def load_table(
         tuple(table.find(column) for column in special.values() if column is not None),
         time,
     )
+    if by_output is not None or inputs is not None or isinstance(task, Mapping):
+        if not targets:
+            raise DataError("a network with several inputs learns targets: name the columns to predict.")
+        if not isinstance(held_out, (int, float, str)) and held_out is not None:
+            raise DataError(
+                "held_out of a table with several inputs or targets is a fraction, a number of rows or 'last'."
+            )
+        columns_of = (
+            {"": targets} if by_output is None else {n: tuple(map(table.find, of)) for n, of in by_output.items()}
+        )
+        return grouped_dataset(
+            table, inputs, columns_of, apart, kinds=kinds, missing=missing, task=task, held_out=held_out, seed=seed
+        )
     if isinstance(held_out, (PathLike, Mapping, Table)) or (isinstance(held_out, str) and held_out != "last"):
         held_out = read_table(held_out, **reading)
     elif hasattr(held_out, "columns"):
@@ -247,6 +278,11 @@ def load_table(
     encoded = encode_rows(table, targets, None, apart, kinds=kinds, missing=missing, task=task)
     del table  # the rows are held twice now, and once more below
     return divide_rows(encoded, task=task, held_out=held_out, seed=seed)
+
+
+def _refuse_groups(targets: Any, inputs: Any, what: str) -> None:
+    if targets is not None or inputs is not None:
+        raise DataError(f"{what} have one input and one target: name the columns to predict in a list.")
 
 
 def is_table(x: Any) -> bool:
@@ -298,10 +334,27 @@ def _part(target: Target, x: Any, y: Any, weights: Any = None, groups: Any = Non
     return Part(x, encoded, as_weights(weights, len(x)), np.arange(len(x)), codes)
 
 
+def _distributions(y: Any, target: Target) -> Any:
+    """Class labels as distributions, where those of training are; anything else as it is."""
+    array = as_array(y, "y")
+    if array.ndim != 1:
+        return y
+    labels = tuple(range(len(target.classes))) if array.dtype.kind in "iuf" else target.classes
+    return _one_hot(replace(target, labels=labels).encode(array), target)
+
+
+def _one_hot(numbers: np.ndarray, target: Target) -> np.ndarray:
+    return np.eye(len(target.classes), dtype=np.float32)[numbers]
+
+
 def _given_part(held_out: tuple[Any, ...], train: Part, target: Target) -> Part:
     if len(held_out) not in (2, 3):
         raise ShapeError(f"held_out is a pair (x, y), or (x, y, weights). Received: {len(held_out)} values.")
-    part = _part(target, *held_out)
+    x, y, *weights = held_out
+    soft = target.task == "multiclass" and train.y.ndim == 2
+    part = _part(target, x, _distributions(y, target) if soft else y, *weights)
+    if soft and part.y.ndim == 1:  # rows of 0 and 1 alone
+        part = replace(part, y=_one_hot(part.y, target))
     for name, array, trained in (("examples", part.x, train.x), ("targets", part.y, train.y)):
         if array.shape[1:] != trained.shape[1:] or array.dtype != trained.dtype:
             raise ShapeError(

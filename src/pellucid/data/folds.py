@@ -127,7 +127,8 @@ def _split(data: Dataset, whole: Part, count: int, seed: int) -> list[tuple[np.n
 
 
 def _split_by(splitter: Splitter, whole: Part) -> list[tuple[np.ndarray, np.ndarray]]:
-    labels = whole.y.reshape(len(whole)) if whole.y.size == len(whole) else None
+    y = whole.targets[0]
+    labels = y.reshape(len(whole)) if len(whole.targets) == 1 and y.size == len(whole) else None
     parts = [
         (np.asarray(train), np.asarray(rows))
         for train, rows in splitter.split(np.zeros(len(whole)), labels, whole.groups)

@@ -52,7 +52,7 @@ class Preprocessing:
                 raise DataError(f"the {name} of a Preprocessing must be {limit}. Received: {getattr(self, name)}.")
             object.__setattr__(self, name, value)
 
-    def apply_numpy(self, x: np.ndarray) -> np.ndarray:
+    def apply_numpy(self, x: Any) -> Any:
         """Scale ``x`` to the float32 array that the network reads."""
         x = np.asarray(x, np.float32)
         if self.log and (x <= 0).any():
@@ -60,12 +60,12 @@ class Preprocessing:
         scaled = ((np.log(x) if self.log else x) - self.shift) * self.scale
         return scaled if self.padding is None else keep_padding(np, x, scaled, self.padding)
 
-    def invert_numpy(self, x: np.ndarray) -> np.ndarray:
+    def invert_numpy(self, x: Any) -> Any:
         """Undo the scaling."""
         plain = x / self.scale + self.shift
         return np.exp(plain) if self.log else plain
 
-    def check(self, x: np.ndarray) -> None:
+    def check(self, x: Any) -> None:
         """Refuse images whose pixels have another range than those of the training.
 
         Raises:
@@ -100,11 +100,65 @@ class Preprocessing:
         """Rebuild the preprocessing that `to_dict` wrote."""
         return cls(**{**arrays, "log": bool(arrays.get("log", False))})
 
+    @property
+    def parts(self) -> "tuple[Preprocessing, ...]":
+        """The one scaling, as `Preprocessings` has several."""
+        return (self,)
+
     def __str__(self) -> str:
         name = "log x" if self.log else "x"
         if self.shift.ndim or self.scale.ndim:
             return f"x' = ({name} − shift) · scale, feature by feature"
         return f"x' = ({name} − {self.shift:g}) · {self.scale:g}"
+
+
+@dataclass(frozen=True, eq=False)
+class Preprocessings:
+    """Scaling of several inputs, or of the targets of several outputs: one for each, in their order.
+
+    Its methods are those of `Preprocessing`, of tuples of arrays.
+
+    Example:
+        >>> two = Preprocessings((Preprocessing(scale=2.0), Preprocessing()))
+        >>> [x.tolist() for x in two.apply_numpy((np.ones(1), np.ones(1)))]
+        [[2.0], [1.0]]
+    """
+
+    parts: tuple[Preprocessing, ...]
+
+    def apply_numpy(self, x: Any) -> Any:
+        """Scale each array; one that no scaling changes, such as class numbers, keeps its type."""
+        pairs = zip(self.parts, x, strict=True)
+        return tuple(array if part.is_identity else part.apply_numpy(array) for part, array in pairs)
+
+    def invert_numpy(self, x: Any) -> Any:
+        """Undo the scaling of each array."""
+        return tuple(part.invert_numpy(array) for part, array in zip(self.parts, x, strict=True))
+
+    def check(self, x: Any) -> None:
+        """Refuse images whose pixels have another range than those of the training."""
+        for part, array in zip(self.parts, x, strict=True):
+            part.check(array)
+
+    @property
+    def is_identity(self) -> bool:
+        """True if no scaling changes anything."""
+        return all(part.is_identity for part in self.parts)
+
+    def to_dict(self) -> dict[str, np.ndarray]:
+        """The arrays by number and name."""
+        return {f"{i}/{name}": array for i, part in enumerate(self.parts) for name, array in part.to_dict().items()}
+
+
+def restore(arrays: Mapping[str, Any]) -> Preprocessing | Preprocessings:
+    """Rebuild the scaling, or the several, that ``to_dict`` wrote."""
+    if "shift" in arrays:
+        return Preprocessing.from_dict(arrays)
+    numbers = sorted({int(name.partition("/")[0]) for name in arrays})
+    parts = [
+        {name.partition("/")[2]: array for name, array in arrays.items() if name.startswith(f"{i}/")} for i in numbers
+    ]
+    return Preprocessings(tuple(map(Preprocessing.from_dict, parts)))
 
 
 def _axes(x: np.ndarray) -> tuple[int, ...] | None:

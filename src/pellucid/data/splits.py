@@ -57,7 +57,7 @@ def validation_rows(data: Dataset, fraction: float, seed: int) -> tuple[np.ndarr
         return last_rows(len(part), math.ceil(fraction * len(part)))
     if data.order == "groups" and part.groups is not None:
         return group_rows(part.groups, fraction, seed)
-    return split_rows(part.y, fraction, seed, stratify, data.classes)
+    return split_rows(part.targets[0], fraction, seed, stratify, data.classes)
 
 
 def held_out_rows(

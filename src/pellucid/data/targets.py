@@ -13,23 +13,54 @@ from pellucid.core.interface import option
 from pellucid.data.encoding import as_array, as_float32, plain, real_numbers, wrong_value
 
 Task: TypeAlias = Literal[
-    "binary", "multiclass", "multilabel", "regression", "reconstruction", "generation", "translation"
+    "binary",
+    "multiclass",
+    "multilabel",
+    "regression",
+    "tagging",
+    "forecasting",
+    "reconstruction",
+    "generation",
+    "translation",
+    "several",
 ]
-"""Learning tasks: reconstruction learns the inputs, generation new inputs, translation a sentence."""
+"""Learning tasks: tagging learns a class at each step of a sequence, forecasting numbers; reconstruction learns the
+inputs, generation new inputs, translation a sentence; several has a task for each of several outputs."""
 UNTARGETED: tuple[Task, ...] = ("reconstruction", "generation")
 """Tasks that need no targets."""
 SEVERAL_AS_ONE = (
     "Numbers can be predicted all together: y.reshape(len(y), -1), and a network that ends in a dense layer of as many "
     "units."
 )
-"""Advice for a target at each step."""
-TASKS: tuple[Task, ...] = ("binary", "multiclass", "multilabel", "regression")
+"""Advice for a target of several axes."""
+AS_ROWS: dict[str, Task] = {"tagging": "multiclass", "forecasting": "regression"}
+"""Tasks with a target at each step, and the task of a single step."""
+TASKS: tuple[Task, ...] = ("binary", "multiclass", "multilabel", "regression", "tagging", "forecasting")
+NO_LABEL = -1
+"""Class number, and label, of a step that has none."""
 
 FEW_WHOLE_NUMBERS = 20
 """Most distinct whole numbers that are classes; of numbers written with a point, half as many.
 
 Digits, grades and ratings have fewer, ages and counts of anything larger have more.
 """
+
+
+@dataclass(frozen=True)
+class Head:
+    """What one of several outputs predicts.
+
+    Args:
+        task: its task.
+        outputs: its number of neurons: 1, or the classes, labels or numbers.
+        classes: names of the classes or labels; empty for a regression.
+        targets: names of the columns to predict; empty where they have none.
+    """
+
+    task: Task
+    outputs: int
+    classes: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +87,8 @@ class Target:
             array([[1.],
                    [0.]], dtype=float32)
         """
+        if self.task in AS_ROWS:
+            return self._encode_steps(y)
         array = _checked(y, self.task)
         if self.task == "regression":
             values = _with_blanks(array)
@@ -76,6 +109,17 @@ class Target:
             )
         return values.astype(np.float32)[:, None] if self.task == "binary" else values
 
+    def _encode_steps(self, y: Any) -> np.ndarray:
+        array = _of_steps(y, self.task)
+        if self.task == "forecasting":
+            return as_float32(array, "y")
+        known = has_label(array)
+        values = np.full(array.shape, NO_LABEL, np.int32)
+        values[known] = replace(self, task="multiclass").encode(array[known])
+        if not known.any(axis=1).all():
+            raise DataError(f"row {int(known.any(axis=1).argmin())} of y has no label at any step: leave it out.")
+        return values
+
 
 def infer_target(y: Any, *, task: Task | None = None, classes: Sequence[str] | None = None) -> Target:
     """Infer task and classes of ``y``, as `make_dataset` describes it.
@@ -90,6 +134,11 @@ def infer_target(y: Any, *, task: Task | None = None, classes: Sequence[str] | N
     """
     if task is not None:
         require(task, OneOf(TASKS), "task")
+    if task in AS_ROWS:
+        array = _of_steps(y, task)
+        if task == "forecasting":
+            return Target(task)
+        return replace(_infer_labels(_checked(array[has_label(array)], None), "multiclass", classes), task=task)
     array = _checked(y, task)
     reason = ""
     if task is None:
@@ -101,13 +150,66 @@ def infer_target(y: Any, *, task: Task | None = None, classes: Sequence[str] | N
     return replace(_infer_labels(array, task, classes), reason=reason)
 
 
+def has_label(array: np.ndarray) -> np.ndarray:
+    """Mask of the steps that have a label: neither −1, nor an empty text, nor None.
+
+    Example:
+        >>> has_label(np.array([["noun", ""], ["verb", "noun"]])).tolist()
+        [[True, False], [True, True]]
+    """
+    if array.dtype.kind in "iuf":
+        return array != NO_LABEL
+    return np.array([value is not None and value != "" for value in array.flat], bool).reshape(array.shape)
+
+
+def step_task(x: np.ndarray, y: Any) -> tuple[Task | None, str]:
+    """The task of targets at each step of sequences, and why; None where they are no such targets.
+
+    Args:
+        x: sequences, (rows, steps, features); beside text also tokens, (rows, steps).
+        y: text or whole numbers (rows, steps), or numbers (rows, steps, k). Rows of 0 and 1 are labels of the row.
+
+    Example:
+        >>> step_task(np.zeros((4, 5, 2)), np.array([["a", "b", "a", "b", "b"]] * 4))[0]
+        'tagging'
+    """
+    if isinstance(y, str) or np.ndim(y) < 2:
+        return None, ""
+    array = as_array(y, "y")
+    texts = array.dtype.kind in "OUS"
+    if x.ndim not in ((2, 3) if texts else (3,)) or array.shape[:2] != x.shape[:2] or array.shape[1] == 1:
+        return None, ""
+    if array.ndim == 3:
+        return "forecasting", f"numbers at each of {array.shape[1]} steps"
+    if texts or (array.dtype.kind in "iu" and not np.isin(array, (0, 1)).all()):
+        reason = f"a label at each of the {array.shape[1]} steps of x"
+        return "tagging", reason + (
+            "" if array.dtype.kind in "OUS" else f"; if it is a row of numbers, say {_say('regression')}"
+        )
+    return None, ""
+
+
+def _of_steps(y: Any, task: Task | None) -> np.ndarray:
+    # (rows, steps) for labels, (rows, steps, numbers) for numbers.
+    array = as_array(y, "y")
+    if task == "forecasting" and array.ndim == 2:
+        array = array[:, :, None]
+    if task == "tagging" and array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    axes, needed = (3, "(rows, steps) or (rows, steps, numbers)") if task == "forecasting" else (2, "(rows, steps)")
+    if array.ndim != axes or array.size == 0:
+        raise ShapeError(f"y must have the shape {needed} for {task}. Received: {array.shape}.")
+    return array
+
+
 def _checked(y: Any, task: Task | None) -> np.ndarray:
     # With the axes that the task needs, and free of NaN.
     array = as_array(y, "y")
     if array.ndim > 2:
         raise ShapeError(
-            f"y has shape {array.shape}: a target at each time step, or at each pixel, is not supported by train yet. "
-            f"A target is one number or class per example, (rows,), or several, (rows, outputs). {SEVERAL_AS_ONE}"
+            f"y has shape {array.shape}. A target is one number or class per example, (rows,), or several, (rows, "
+            f"outputs); at each step of sequences a class, (rows, steps) with {_say('tagging')}, or numbers, (rows, "
+            f"steps, numbers) with {_say('forecasting')}. {SEVERAL_AS_ONE}"
         )
     if array.ndim == 1 and task == "multilabel":
         raise ShapeError(f"y must have shape (rows, labels) if multilabel. Received shape {array.shape}.")
@@ -267,7 +369,7 @@ def _indicators(array: np.ndarray, task: Task) -> np.ndarray:
         also = ", or distributions, which sum to 1" if task == "multiclass" else ""
         advice = (
             f": a {task} target of several columns is rows of 0 and 1{also}. Give one label per row, of shape (rows,); "
-            "a label at each time step is not supported by train yet."
+            f"for a label at each step of sequences say {_say('tagging')}."
         )
         raise wrong_value("y", array, wrong, advice)
     ones = rows.sum(axis=1)

@@ -12,10 +12,11 @@ import numpy as np
 from pellucid.core.errors import DoctorWarning, TrainingDiverged
 from pellucid.core.precision import in_its_precision
 from pellucid.data import Dataset
-from pellucid.doctor.diagnose import BEFORE, as_finding, evidence_of, with_offers
+from pellucid.doctor.diagnose import BEFORE, as_finding, evidence_of, subject_of, with_offers
 from pellucid.doctor.facts import readable, some_rows
 from pellucid.doctor.findings import Finding
 from pellucid.doctor.losses import is_distance
+from pellucid.doctor.records import RecordedSubject
 from pellucid.doctor.rule import RULES, Kind
 from pellucid.doctor.rules.inputs import COLUMNS, duplicated, without_spread
 from pellucid.doctor.subject import Subject
@@ -88,8 +89,10 @@ def check(network: Any, data: Any, **settings: Any) -> Checkup:
 def check_plan(planned: Plan) -> Checkup:
     """The check of a training that is settled."""
     run = begin(planned)
-    subject = Subject(run)
+    subject = subject_of(run)
     findings = _before(subject, BEFORE)
+    if not readable(run):
+        return Checkup(tuple(findings), {})
     with np.errstate(all="ignore"):
         return Checkup(tuple(findings), _facts(subject, planned.data))
 
@@ -111,7 +114,9 @@ def glance(run: Trained) -> list[Finding]:
         return []
     training: Any = run.training
     if not readable(run):
-        return []
+        recorded = RecordedSubject(run)
+        recorded.e.state_start = training.state
+        return _before(recorded, ("program",), unsure=False)
 
     def some(rows: Rows | None) -> Rows | None:
         if rows is None or rows.rows <= ROWS:

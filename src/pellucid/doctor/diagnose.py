@@ -13,6 +13,7 @@ from pellucid.doctor.adversarial import AdversarialSubject
 from pellucid.doctor.calibration import probability
 from pellucid.doctor.facts import readable
 from pellucid.doctor.findings import Finding, Findings, Severity
+from pellucid.doctor.records import NeedsRows, RecordedSubject
 from pellucid.doctor.remedies import offered, plan_of_run
 from pellucid.doctor.rule import CAUSES, EVEN, HELPS, LIKELY, RULES, WEAK, Evidence, Kind, Rule
 from pellucid.doctor.subject import Subject
@@ -62,7 +63,9 @@ def diagnose(run: Trained, data: Dataset | None = None, *, trials: bool = True) 
 
 def subject_of(run: Trained, trials: bool = True) -> Any:
     """What rules are asked of: a run with the rows of its training."""
-    return AdversarialSubject(run) if run.adversarial else Subject(run, trials)
+    if run.adversarial:
+        return AdversarialSubject(run)
+    return Subject(run, trials) if readable(run) else RecordedSubject(run)
 
 
 def rules_of(run: Trained) -> list[Rule]:
@@ -116,7 +119,11 @@ def evidence_of(subject: Any, rules: Iterable[Rule]) -> dict[str, Evidence]:
     """The evidence for each cause that shows: of several rules the strongest."""
     best: dict[str, Evidence] = {}
     for rule in rules:
-        found = rule.find(subject)
+        try:
+            found = rule.find(subject)
+        except NeedsRows:
+            subject.left_out.add(rule.name)
+            continue
         if found is not None and (rule.name not in best or best[rule.name].strength < found.strength):
             best[rule.name] = found
     return best

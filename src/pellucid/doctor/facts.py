@@ -8,6 +8,7 @@ import numpy as np
 
 from pellucid.core.errors import DataError
 from pellucid.core.padding import keep_padding
+from pellucid.data.targets import AS_ROWS
 from pellucid.doctor.losses import reads_of
 from pellucid.doctor.skill import as_rows, class_numbers
 from pellucid.functions.activations import Activation as Function
@@ -349,8 +350,8 @@ class Facts:
 
 
 def readable(run: Trained) -> bool:
-    """Whether the rules of a supervised training can read a run: of one input and one output that is no sentence."""
-    if run.adversarial or run.facts.task == "translation":
+    """Whether the rules of a supervised training can read a run: of one input and one output, that is of a row."""
+    if run.adversarial or run.facts.task in ("translation", *AS_ROWS):
         return False
     return len(run.network.inputs) == len(run.network.outputs) == 1
 

@@ -23,7 +23,7 @@ from pellucid.data.targets import UNTARGETED
 from pellucid.doctor.adversarial import coverage_of
 from pellucid.doctor.baselines import Baselines
 from pellucid.doctor.diagnose import diagnose, with_rows
-from pellucid.doctor.facts import filled
+from pellucid.doctor.facts import filled, readable
 from pellucid.doctor.findings import Finding
 from pellucid.doctor.losses import threshold_of
 from pellucid.doctor.passes import Passes
@@ -194,6 +194,11 @@ def prove(
     """
     require(seeds, WholeNumber(3), "seeds")
     began = time.perf_counter()
+    if not (run.adversarial or readable(run)):
+        raise InvalidValue(
+            "prove scores candidates by one output of a row, and this run has several inputs or outputs, targets at "
+            "each step, or sentences. Compare settings that may help by compare(data, over={…}, network=…)."
+        )
     run = with_rows(run, data)
     plan, trainer = _prepared(run, judge)
     names = _in_order(diagnose(run) if findings is None else findings, plan)

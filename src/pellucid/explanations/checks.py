@@ -18,8 +18,8 @@ from pellucid.core.formula import element
 from pellucid.core.types import Array, PyTree
 from pellucid.explanations.explanation import Check, Chosen, Coupled, Status
 from pellucid.explanations.recurrence import sums_of, with_sums
-from pellucid.explanations.trace import Trace, arrays_of
-from pellucid.functions.losses import Loss
+from pellucid.explanations.trace import Trace, activation_after, arrays_of, parts_of, total_of
+from pellucid.functions.losses import JointLoss, Loss
 from pellucid.functions.masking import masked_value
 from pellucid.network import Network, differentiated_loss, mask_arguments
 
@@ -86,14 +86,14 @@ class Requests:
     def _output(self, layer: int, index: tuple[int, ...], exact: float) -> None:
         """Request ∂L/∂output; for an output that a fused loss steps over, by the loss's formula."""
         name, shape = self.trace.network.names[layer], self.trace.outputs[layer].shape
-        way = int(layer == self.trace.end and self.trace.fused)
+        way = int(self.trace.fuses(layer))
         at = int(np.ravel_multi_index(index, shape))
         self._add(layer, f"∂L/∂{element(name, index)}", name, f"outputs/{layer}", at, way, exact)
 
     def _sum(self, layer: int, time: int, column: int, exact: float) -> None:
         """∂L/∂z of a recurrent layer at one time."""
         name = self.trace.network.names[layer]
-        columns = self.trace.params[layer]["weights"].shape[1]
+        columns = self.trace.params[self.trace.network.owner(layer)]["weights"].shape[1]
         of = f"∂L/∂z of {name}, time {time}, column {column}"
         self._add(layer, of, f"{name}.z", f"sums/{layer}", time * columns + column, 0, exact)
 
@@ -106,24 +106,28 @@ class Requests:
         at = int(np.ravel_multi_index(chosen.index, shape))
         self._add(layer, f"∂L/∂{weight}", part, path, at, 0, chosen.gradient)
         for term in chosen.terms[:3]:
-            if chosen.layer in self.trace.recurrent:
+            name = term.layer or chosen.layer
+            use = self.trace.network.names.index(name)
+            if name in self.trace.recurrent:
                 time, column = term.index
-                self._sum(layer, time, column, term.dL_dz)
+                self._sum(use, time, column, term.dL_dz)
                 continue
-            at_z = int(np.ravel_multi_index(term.index, self.trace.outputs[layer].shape))
-            z = element(chosen.layer, term.index)
-            self._output(layer, term.index, term.dL_dz)
-            of, watched = f"∂{z}/∂{weight}", self._watch(layer, at_z)
-            self._add(layer, of, f"∂z/∂w of {chosen.layer}", path, at, watched, term.dz_dw)
-            if term.da_dz is not None and term.dL_da is not None and chosen.activation is not None:
-                after = self.trace.network.names.index(chosen.activation)
+            at_z = int(np.ravel_multi_index(term.index, self.trace.outputs[use].shape))
+            z = element(name, term.index)
+            self._output(use, term.index, term.dL_dz)
+            of, watched = f"∂{z}/∂{weight}", self._watch(use, at_z)
+            self._add(layer, of, f"∂z/∂w of {name}", path, at, watched, term.dz_dw)
+            after = activation_after(self.trace.network, use)
+            if term.da_dz is not None and term.dL_da is not None and after is not None:
+                a = self.trace.network.names[after]
                 self._output(after, term.index, term.dL_da)
-                of, part_of = f"∂{element(chosen.activation, term.index)}/∂{z}", f"∂a/∂z of {chosen.activation}"
-                self._add(layer, of, part_of, f"outputs/{layer}", at_z, self._watch(after, at_z), term.da_dz)
+                of, part_of = f"∂{element(a, term.index)}/∂{z}", f"∂a/∂z of {a}"
+                self._add(use, of, part_of, f"outputs/{use}", at_z, self._watch(after, at_z), term.da_dz)
 
     def coupled(self, coupled: Coupled) -> None:
         """Both factors at a softmax that ends the network."""
-        network, end, size = self.trace.network, self.trace.end, len(coupled.a)
+        network, size = self.trace.network, len(coupled.a)
+        end = network.names.index(coupled.layer)
         before = network.names.index(network.reads[end][0])
         name, under = coupled.layer, network.names[before]
         for k in range(size):
@@ -157,7 +161,7 @@ class Requests:
                 for time, column in some(sums):
                     self._sum(layer, time, column, float(sums[time, column]))
             gradient = trace.gradients[layer]
-            if gradient is not None and not (layer == trace.end and trace.fused):
+            if gradient is not None and not trace.fuses(layer):
                 for index in some(gradient):
                     self._output(layer, index, float(gradient[index]))
         for i, (x, dx) in enumerate(zip(trace.x, trace.dx, strict=True)):
@@ -173,7 +177,7 @@ class Requests:
         trace, requests = self.trace, list(self.by_name.values())
         layers = range(len(trace.network.layers))
         sums = tuple(
-            sums_of(trace.network.layers[i], trace.params[i], trace.read_by(i))
+            sums_of(trace.network.layers[i], trace.params[trace.network.owner(i)], trace.read_by(i))
             if trace.network.names[i] in trace.recurrent
             else np.zeros((0, 0))
             for i in layers
@@ -262,10 +266,10 @@ def extrapolated(differences: np.ndarray, rounding: np.ndarray) -> tuple[float, 
 @partial(jax.jit, static_argnums=(0, 1, 5))
 def _values(
     network: Network,
-    loss: Loss,
+    loss: Loss | JointLoss,
     state: PyTree,
     point: Point,
-    target: Array,
+    target: Any,
     watched: tuple[tuple[int, int], ...],
     masks: Mapping[str, Array],
     places: Array,
@@ -275,17 +279,21 @@ def _values(
     # All numbers in one row, so that one place in it is moved: with a scatter into every array the program takes twice
     # as long to compile.
     row, as_point = ravel_pytree(point)
-    fused, number = differentiated_loss(network, loss, network.ends[0])
+    parts = parts_of(network, loss, target)
+    fused = [differentiated_loss(network, part, end) for part, _, end, _ in parts]
+    plain = [(part, end) for part, _, end, _ in parts]
 
     def at(moved: tuple[Array, Array]) -> Array:
         place, step = moved
         there = jax.lax.dynamic_slice(row, (place,), (1,)) + step
         outputs = _outputs(network, state, as_point(jax.lax.dynamic_update_slice(row, there, (place,))), masks)
-        mask = masks.get(network.names[network.ends[0]])
-        losses = [
-            masked_value(criterion, outputs[layer], target, mask)[0]
-            for criterion, layer in ((fused, number), (loss, network.ends[0]))
-        ]
+        losses = []
+        for way in (fused, plain):
+            values = [
+                masked_value(criterion, outputs[layer], y, masks.get(network.names[end]))[0]
+                for (criterion, layer), (_, _, end, y) in zip(way, parts, strict=True)
+            ]
+            losses.append(total_of(loss, values))
         return jnp.stack(losses + [outputs[layer].reshape(-1)[place] for layer, place in watched])
 
     return jax.lax.map(at, (places, steps))
@@ -298,8 +306,9 @@ def _outputs(network: Network, state: PyTree, point: Point, masks: Mapping[str, 
         arrays = tuple(values[read] for read in network.reads[i])
         given = mask_arguments(layer, tuple(masks.get(read) for read in network.reads[i]))
         x = arrays[0] if layer.inputs == 1 else arrays
-        params, x, given = with_sums(layer, point.params[i], x, point.sums[i], given)
-        y = layer.forward(params, state[i], x, key=None, training=False, **given)[0]
+        owner = network.owner(i)
+        params, x, given = with_sums(layer, point.params[owner], x, point.sums[i], given)
+        y = layer.forward(params, state[owner], x, key=None, training=False, **given)[0]
         values[network.names[i]] = y + point.outputs[i]
     return [values[name] for name in network.names]
 

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -12,16 +13,19 @@ import numpy as np
 from pellucid.core.errors import DataError, InvalidValue
 from pellucid.core.formula import number as typeset
 from pellucid.data import Dataset, SentenceEncoder, Vocabulary
+from pellucid.data.several import by_name
+from pellucid.data.targets import AS_ROWS
 from pellucid.explanations.attribution import attribute
 from pellucid.explanations.by_hand import Exercise, exercise
 from pellucid.explanations.checks import Requests
-from pellucid.explanations.explanation import Explanation, Facts, InputNumbers, LayerNumbers, LossNumbers
-from pellucid.explanations.trace import Trace, arrays_of, trace
+from pellucid.explanations.explanation import Explanation, Facts, InputNumbers, LayerNumbers, LossNumbers, OutputNumbers
+from pellucid.explanations.trace import Trace, arrays_of, parts_of, trace
 from pellucid.explanations.update import double, next_update
 from pellucid.explanations.weight import address_of, coupled_at, follow
-from pellucid.functions.losses import Loss
+from pellucid.functions.losses import JointLoss, Loss
 from pellucid.layers import Activation
 from pellucid.network import Network
+from pellucid.runs.facts import DataFacts
 from pellucid.runs.ready import target_for
 from pellucid.runs.scaling import describe_targets
 from pellucid.runs.trained import Trained
@@ -47,8 +51,9 @@ def explain(
     Args:
         run: a trained run; or a `Network` whose weights are written by hand.
         x: one example in its own units, of the shape that the run was trained on; or, for a table, a data frame of one
-            row.
-        y: its target: a class name or number, or numbers. None for an autoencoder, whose target is x.
+            row; for several inputs a dictionary by name.
+        y: its target: a class name or number, or numbers; of several outputs a dictionary by name. None for an
+            autoencoder, whose target is x.
         neuron: ``"LAYER:UNIT"``, the neuron whose largest gradient is followed; ``"conv2d_1:3"`` is a filter.
         weight: ``"LAYER:i,j"``, the weight that is followed; ``"LAYER:biases:j"`` for another array than the weights.
             By default that with the largest gradient in the last layer that has weights.
@@ -121,7 +126,7 @@ def explain_row(
     if not 0 <= row < len(part):
         raise InvalidValue(f"the {rows} are numbered 0 to {len(part) - 1}. Received: {row}.")
     one = part.take([row])
-    y = None if run.adversarial or run.facts.task == "reconstruction" else np.asarray(one.y)
+    y = None if run.adversarial or run.facts.task == "reconstruction" else one.y
     example = Example(one.inputs, y, f"example {row} of the {rows}", data.features)
     return _explain(run, example, neuron, weight)
 
@@ -138,7 +143,7 @@ class Example(NamedTuple):
     """
 
     raw: tuple[np.ndarray, ...]
-    target: np.ndarray | None
+    target: Any
     name: str
     features: tuple[str, ...] = ()
     by_hand: bool = False
@@ -154,21 +159,35 @@ def _given(run: Trained, x: Any, y: Any) -> Example:
         pair = facts.encoder.encode_pairs([(x, y)])
         return Example(pair.inputs, np.asarray(pair.y), "one sentence")
     table = facts.encoder is not None and not isinstance(x, np.ndarray | jax.Array | list)
-    batch = x if table else np.asarray(x)[None] if np.shape(x) == facts.input_shape else x
+    if facts.inputs and not table:
+        pairs = zip(by_name(x, facts.inputs, "x").items(), facts.input_shape, strict=True)
+        batch: Any = {n: np.asarray(array)[None] if np.shape(array) == shape else array for (n, array), shape in pairs}
+    else:
+        batch = x if table else np.asarray(x)[None] if np.shape(x) == facts.input_shape else x
     if run.adversarial:
         batch = np.asarray(batch, np.float32)
         run.networks["critic"].check_input(batch, facts.input_shape)
     else:
         batch = run.as_inputs(batch)
-    if len(batch) != 1:
-        raise DataError(f"explain takes one example. Received: {len(batch)}.")
+    arrays = batch if isinstance(batch, tuple) else (batch,)
+    if len(arrays[0]) != 1:
+        raise DataError(f"explain takes one example. Received: {len(arrays[0])}.")
     if run.adversarial or facts.task == "reconstruction":
-        return Example((batch,), None, "one example", features)
+        return Example(arrays, None, "one example", features)
     if y is None:
         raise DataError("explain needs the target y of the example x: the loss compares the prediction with it.")
+    if facts.heads:
+        pairs = by_name(y, tuple(facts.heads), "y").items()
+        targets = tuple(_one_target(facts.of_output(output), one) for output, one in pairs)
+        return Example(arrays, targets, "one example", features)
+    return Example(arrays, _one_target(facts, y), "one example", features)
+
+
+def _one_target(facts: DataFacts, y: Any) -> np.ndarray:
     target = np.asarray(y)
-    target = facts.encode_target(target.reshape(1, -1) if target.size > 1 else target.reshape(1))
-    return Example((batch,), target, "one example", features)
+    if facts.task in AS_ROWS:
+        return facts.encode_target(target[None])
+    return facts.encode_target(target.reshape(1, -1) if target.size > 1 else target.reshape(1))
 
 
 def _explain(run: Trained, example: Example, neuron: str | None, weight: str | None) -> Explanation:
@@ -177,7 +196,9 @@ def _explain(run: Trained, example: Example, neuron: str | None, weight: str | N
     params, state = (tree[player] for tree in own) if player else own
     with jax.enable_x64(True):
         network = network.in_precision("float64")
-        x = tuple(_scaled(run.facts.preprocessing, raw) for raw in example.raw)
+        scalings = run.facts.preprocessing.parts
+        scalings = scalings * len(example.raw) if len(scalings) == 1 else scalings
+        x = tuple(_scaled(scaling, raw) for scaling, raw in zip(scalings, example.raw, strict=True))
         loss, target = _loss_and_target(run, example, x[0])
         passes = trace(network, loss, double(params), double(state), x, target)
         address = address_of(passes, neuron, weight)
@@ -199,6 +220,7 @@ def _explain(run: Trained, example: Example, neuron: str | None, weight: str | N
             coupled,
             attribute(passes, run.facts.task),
             tuple(passes.recurrent.values()),
+            _outputs(run, example, passes),
         )
 
 
@@ -213,18 +235,26 @@ def _scaled(preprocessing: Any, raw: np.ndarray) -> np.ndarray:
     return np.where((x == preprocessing.padding).all(axis=-1, keepdims=True), x, scaled)
 
 
-def _loss_and_target(run: Trained, example: Example, x: Any) -> tuple[Loss, Any]:
+def _loss_and_target(run: Trained, example: Example, x: Any) -> tuple[Loss | JointLoss, Any]:
     """Find the loss and its target; for a GAN the critic's for a real example."""
     if run.adversarial:
         game = GAMES[run.program.loss]
         return game.loss, np.full((1, 1), game.real)
-    target = x if example.target is None else np.asarray(_target(run, example.target))
-    return run.program.loss, target.astype(np.float64) if target.dtype.kind == "f" else target
+    if run.facts.heads:
+        pairs = zip(run.facts.heads, example.target, strict=True)
+        targets = tuple(_in_double(_target(run.output(name), one)) for name, one in pairs)
+        return run.program.loss, targets
+    target = x if example.target is None else np.asarray(_target(run, np.asarray(example.target)))
+    return run.program.loss, _in_double(target)
+
+
+def _in_double(target: np.ndarray) -> np.ndarray:
+    return target.astype(np.float64) if target.dtype.kind == "f" else target
 
 
 def _target(run: Trained, y: np.ndarray) -> np.ndarray:
     """Stored targets as the loss reads them, scaled where the training scaled them."""
-    scaling = run.facts.target_preprocessing
+    scaling = run.facts.target_preprocessing.parts[0]
     if run.facts.task == "translation":
         return y
     target = target_for(run.program.loss, y, run.facts.outputs)
@@ -262,19 +292,48 @@ def _layers(passes: Trace) -> tuple[LayerNumbers, ...]:
 
 
 def _loss(passes: Trace) -> LossNumbers:
-    formula = str(getattr(passes.loss, "formula", "")) or (type(passes.loss).__doc__ or "").split("\n")[0]
-    return LossNumbers(
-        passes.loss.name, formula, passes.value, passes.outputs[passes.end], np.asarray(passes.target)[0],
-        passes.loss_gradient, passes.loss,
-    )  # fmt: skip
+    """The loss; of several outputs their sum, as it reads the first."""
+    first, *others = _losses(passes)
+    return first if not others else replace(first, name="weighted sum", formula="", value=passes.value, function=None)
 
 
-def _facts(run: Trained, example: Example, passes: Trace) -> Facts:
-    """The example, its target and the network's answer in words."""
+def _losses(passes: Trace) -> list[LossNumbers]:
+    """The loss of each output, before its weight."""
+    numbers = []
+    parts = parts_of(passes.network, passes.loss, passes.target)
+    for (loss, _, end, y), value, gradient in zip(parts, passes.values, passes.loss_gradients, strict=True):
+        formula = str(getattr(loss, "formula", "")) or (type(loss).__doc__ or "").split("\n")[0]
+        numbers.append(LossNumbers(loss.name, formula, value, passes.outputs[end], np.asarray(y)[0], gradient, loss))
+    return numbers
+
+
+def _outputs(run: Trained, example: Example, passes: Trace) -> tuple[OutputNumbers, ...]:
+    if not run.facts.heads:
+        return ()
+    weights = run.program.loss.weights
+    return tuple(
+        OutputNumbers(name, _facts(run.output(name), example, passes, number), loss, weight)
+        for number, (name, loss, weight) in enumerate(zip(run.facts.heads, _losses(passes), weights, strict=True))
+    )
+
+
+def _facts(run: Trained, example: Example, passes: Trace, number: int | None = None) -> Facts:
+    """The example, its target and the network's answer in words, of all outputs or of one."""
     facts, layers, encoder = run.facts, passes.network.layers, run.facts.encoder
-    prediction, target = passes.outputs[passes.end], np.asarray(passes.target)[0]
+    if facts.heads:
+        each = [(name, _facts(run.output(name), example, passes, i)) for i, name in enumerate(facts.heads)]
+        targets, answers = (
+            "; ".join(f"{name}: {getattr(one, what)}" for name, one in each) for what in ("target", "prediction")
+        )
+        remarks = tuple(dict.fromkeys(remark for _, one in each for remark in one.remarks))
+        return replace(
+            each[0][1], title=f"{facts.name}: {example.name}", task="several", target=targets, prediction=answers,
+            remarks=remarks, classes=(), answer=(), output=None, target_values=None,
+        )  # fmt: skip
+    loss, _, end, y = parts_of(passes.network, passes.loss, passes.target)[number or 0]
+    prediction, target = passes.outputs[end], np.asarray(y)[0]
     scaling = facts.preprocessing if facts.task == "reconstruction" else facts.target_preprocessing
-    if facts.task in ("regression", "reconstruction"):
+    if facts.task in ("regression", "forecasting", "reconstruction"):
         prediction, target = scaling.invert_numpy(prediction), scaling.invert_numpy(target)
     dtype = run.networks["critic" if run.adversarial else ""].dtype
     weights = "the weights as they are written" if example.by_hand else f"the trained {dtype} weights"
@@ -287,7 +346,7 @@ def _facts(run: Trained, example: Example, passes: Trace) -> Facts:
     names, words = facts.classes, ()
     if not names and facts.task == "regression":
         names = facts.targets or (("y",) if prediction.size == 1 else tuple(f"y[{k}]" for k in range(prediction.size)))
-    true, says, answer = _answers(facts.task, names, passes.loss, target, prediction)
+    true, says, answer = _answers(facts.task, names, loss, target, prediction)
     title = f"{facts.name}: {example.name}"
     if run.adversarial:
         title, names, says = f"{title}, scored by the critic", (), typeset(prediction.item()).text
@@ -302,6 +361,12 @@ def _facts(run: Trained, example: Example, passes: Trace) -> Facts:
         title, "score" if run.adversarial else facts.task, true, says, tuple(remarks), tuple(features), names, answer,
         prediction, target, words,
     )  # fmt: skip
+
+
+def _in_words(names: tuple[str, ...], labels: np.ndarray) -> str:
+    """The labels of the steps, those without one as ·."""
+    words = [names[label] if label >= 0 else "·" for label in labels.tolist()]
+    return " ".join(words[:40]) + " …" * (len(words) > 40)
 
 
 Bars = tuple[tuple[str, float], ...]
@@ -323,6 +388,8 @@ def _answers(
         if not loss.signed:
             words, bars = typeset(max(output, 1 - output)).text, ((names[0], 1 - output), (names[1], output))
         return names[int(target.reshape(-1)[0] > 0.5)], f"{names[int(yes)]}, with {words}", bars
+    if task == "tagging" and prediction.ndim == 2:
+        return _in_words(names, target), _in_words(names, prediction.argmax(axis=-1)), ()
     if task == "multilabel" and prediction.ndim == 1:
         chosen, true = (
             [name for name, yes in zip(names, array, strict=True) if yes]

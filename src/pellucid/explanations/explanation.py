@@ -124,6 +124,7 @@ class Term:
         a: the activation of z; None without an elementwise activation.
         dL_da: ∂L/∂a, or None.
         da_dz: ∂a/∂z, or None.
+        layer: the name of another layer that shares the weight, where it acts there; else empty.
     """
 
     index: tuple[int, ...]
@@ -133,6 +134,7 @@ class Term:
     a: float | None = None
     dL_da: float | None = None  # noqa: N815
     da_dz: float | None = None
+    layer: str = ""
 
     @property
     def product(self) -> float:
@@ -355,6 +357,22 @@ class Facts:
     words: tuple[str, ...] = ()
 
 
+class OutputNumbers(NamedTuple):
+    """One of several outputs of the network.
+
+    Attributes:
+        name: of the output.
+        facts: its target and its answer in words.
+        loss: its loss, before the weight.
+        weight: of its loss in the sum.
+    """
+
+    name: str
+    facts: Facts
+    loss: LossNumbers
+    weight: float
+
+
 @dataclass(frozen=True)
 class Explanation:
     """One example through a network, with every number; the result of `explain`.
@@ -372,6 +390,7 @@ class Explanation:
         coupled: both factors at a softmax that ends the network; None where it ends otherwise.
         attribution: the inputs that moved the answer; None for an input of whole numbers (words).
         recurrent: gates and state over time of each recurrent layer.
+        outputs: each of several outputs with its loss; ``loss`` is then their weighted sum.
     """
 
     facts: Facts
@@ -384,6 +403,7 @@ class Explanation:
     coupled: Coupled | None = None
     attribution: Attribution | None = None
     recurrent: tuple[RecurrentNumbers, ...] = ()
+    outputs: tuple[OutputNumbers, ...] = ()
 
     @property
     def x(self) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.explanations.explanation import Explanation, Gate, LayerNumbers, RecurrentNumbers
+from pellucid.explanations.explanation import Explanation, Gate, LayerNumbers, OutputNumbers, RecurrentNumbers
 
 MAX_NUMBERS = 10_000
 """Most numbers of an array of weights; larger ones are given by shape and gradient norm."""
@@ -34,6 +34,7 @@ def as_dict(explanation: Explanation) -> dict[str, Any]:
         **({"other_inputs": others} if others else {}),
         "layers": [_layer(layer) for layer in explanation.layers],
         "loss": _plain(explanation.loss),
+        **({"outputs": [_output(one) for one in explanation.outputs]} if explanation.outputs else {}),
         "chosen": _plain(chosen)
         | {
             "terms": [_plain(term) | {"product": term.product} for term in chosen.terms],
@@ -49,6 +50,12 @@ def as_dict(explanation: Explanation) -> dict[str, Any]:
         else _plain(attribution) | {"completeness_error": attribution.completeness_error},
         "through_time": [_over_time(layer) for layer in explanation.recurrent],
     }
+
+
+def _output(output: OutputNumbers) -> dict[str, Any]:
+    facts = output.facts
+    words = {"name": output.name, "target": facts.target, "prediction": facts.prediction, "answer": dict(facts.answer)}
+    return words | {"loss": _plain(output.loss), "weight": output.weight}
 
 
 def _layer(layer: LayerNumbers) -> dict[str, Any]:

@@ -19,15 +19,17 @@ from pellucid.layers import Layer
 from pellucid.layers.recurrent import Recurrent
 
 
-def sums_of(layer: Layer, params: Params, x: Array) -> Array:
+def sums_of(layer: Layer, params: Params, x: Any) -> Array:
     """Make zeros for the pre-activations of a recurrent layer, (time, columns); empty for others.
 
     Args:
         layer: the layer.
         params: its parameters.
-        x: what it reads, (batch, time, features).
+        x: what it reads, (batch, time, features), and the state to begin with where it reads one.
     """
-    shape = (x.shape[1], params["weights"].shape[1]) if isinstance(layer, Recurrent) else (0, 0)
+    if not isinstance(layer, Recurrent):
+        return jnp.zeros((0, 0))
+    x, shape = _sequence(layer, x), (_sequence(layer, x).shape[1], params["weights"].shape[1])
     return jnp.zeros(shape, x.dtype if jnp.issubdtype(x.dtype, jnp.floating) else None)
 
 
@@ -43,11 +45,18 @@ def with_sums(layer: Any, params: Params, x: Any, sums: Array, masks: dict[str, 
     """
     if not sums.size:
         return params, x, masks
+    start, x = x[1:] if layer.initial_state else (), _sequence(layer, x)
     if layer.mask_value is not None and not masks:  # with the inputs below, padding is no longer found by its value
-        masks = {"mask": (x != layer.mask_value).any(axis=2)}
+        mask = (x != layer.mask_value).any(axis=2)
+        masks = {"mask": (mask, None) if start else mask}
     times = jnp.broadcast_to(jnp.eye(x.shape[1], dtype=x.dtype), (x.shape[0], x.shape[1], x.shape[1]))
     weights = jnp.concatenate([params["weights"], sums])
-    return params | {"weights": weights}, jnp.concatenate([x, times], axis=2), masks
+    longer = jnp.concatenate([x, times], axis=2)
+    return params | {"weights": weights}, (longer, *start) if start else longer, masks
+
+
+def _sequence(layer: Any, x: Any) -> Array:
+    return x[0] if layer.initial_state else x
 
 
 def over_time(name: str, layer: Any, params: Params, cache: Cache, sums_gradient: np.ndarray) -> RecurrentNumbers:
@@ -63,7 +72,8 @@ def over_time(name: str, layer: Any, params: Params, cache: Cache, sums_gradient
     units = layer.units
     arrays = {key: np.asarray(value)[:, 0] for key, value in cache.items() if value is not None}
     x, state = arrays["x"], arrays["state"]
-    previous = np.concatenate([np.zeros_like(state[:1]), state[:-1]])
+    begin = arrays["start"][:, :units] if "start" in arrays else np.zeros_like(state[:1])
+    previous = np.concatenate([begin, state[:-1]])
     recalled = previous @ np.asarray(params["recurrent"]) + np.asarray(params.get("recurrent_biases", 0.0))
     if "reset" in arrays:  # of a GRU: the candidate's reset gate acts after the product with R
         recalled[:, 2 * units :] *= arrays["reset"]

@@ -9,7 +9,7 @@ from pellucid.core.formula import Formula, Line, element
 from pellucid.core.formula import number as typeset
 from pellucid.explanations.checks import STEPS
 from pellucid.explanations.drawing import Panel, TimeChart, network_charts
-from pellucid.explanations.explanation import Check, Explanation, InputNumbers, RecurrentNumbers
+from pellucid.explanations.explanation import Check, Explanation, Facts, InputNumbers, OutputNumbers, RecurrentNumbers
 from pellucid.explanations.update import numbers_of
 from pellucid.report.chart import BarChart
 from pellucid.report.document import (
@@ -75,15 +75,15 @@ def document(explanation: Explanation) -> Document:
 
 def _head(explanation: Explanation) -> list[Block]:
     """The example, with the answer beside it where it is narrow."""
-    example, (bars, facts) = _example(explanation), _answer(explanation)
+    example, (bars, facts, *outputs) = _example(explanation), _answer(explanation)
     pictures = [block for block in example if isinstance(block, Figure) and isinstance(block.block, Picture)]
     if pictures:
         others = [block for block in example if block not in pictures]
         shown = Columns(*pictures, width="third")
-        return [shown if bars is None else Columns(shown, bars), *others, facts]
+        return [shown if bars is None else Columns(shown, bars), *others, facts, *outputs]
     if bars is not None and isinstance(example[0], Table):
         return [Columns(example[0], bars), *example[1:], facts]
-    return [*example, bars, facts]
+    return [*example, bars, facts, *outputs]
 
 
 def _example(explanation: Explanation) -> list[Block]:
@@ -165,7 +165,7 @@ def _values_over_time(name: str, values: np.ndarray) -> Panel:
 
 def _table_of(explanation: Explanation, entry: InputNumbers, scaled: bool) -> list[Block]:
     raw, x, facts = entry.raw.reshape(-1), entry.x.reshape(-1), explanation.facts
-    names = facts.features if len(facts.features) == len(raw) else [element("x", (i,)) for i in range(len(raw))]
+    names = facts.features if len(facts.features) == len(raw) else [element(entry.name, (i,)) for i in range(len(raw))]
     head: tuple[Inline, ...] = ("input", "value")
     columns: list[Any] = [names, map(number, raw.tolist())]
     if scaled:
@@ -188,12 +188,25 @@ def _answer(explanation: Explanation) -> list[Block]:
             f"{explanation.worst_error:.1e}, of {explanation.compared} checked by central differences",
         ),
     )
-    return [_bars(explanation), Table((), rows)]
+    if explanation.outputs:
+        shown = [
+            Section(f"Output {one.name}", _bars(one.facts, one.loss.function), _own_rows(one))
+            for one in explanation.outputs
+        ]
+        return [None, Table((), rows[-2:]), *shown]
+    return [_bars(facts, explanation.loss.function), Table((), rows)]
 
 
-def _bars(explanation: Explanation) -> Block:
+def _own_rows(output: OutputNumbers) -> Block:
+    """The target, the answer and the loss of one of several outputs."""
+    loss = f"{typeset(output.loss.value).text}, {_words(output.loss.name)}"
+    weight = f", times {typeset(output.weight).text} in the sum" if output.weight != 1 else ""
+    facts = output.facts
+    return Table((), [("target", facts.target), ("prediction", facts.prediction), ("loss", loss + weight)])
+
+
+def _bars(facts: Facts, loss: Any) -> Block:
     """The outputs by name: bars for probabilities, numbers with their unit for a regression."""
-    facts = explanation.facts
     if not facts.answer:
         return None
     order = sorted(facts.answer, key=lambda pair: -pair[1]) if len(facts.answer) > MAX_ROWS else list(facts.answer)
@@ -203,7 +216,7 @@ def _bars(explanation: Explanation) -> Block:
     rows: list[tuple[Inline, ...]]
     if facts.task in ("multiclass", "binary", "multilabel"):
         probabilities = min(values) >= 0 and max(values) <= 1
-        head = ("class", "probability", "") if probabilities else ("class", explanation.loss.function.reads)
+        head = ("class", "probability", "") if probabilities else ("class", loss.reads)
         rows = [
             (
                 name + " ← target" * (name in true),
@@ -456,8 +469,10 @@ def _softmax(explanation: Explanation) -> list[Block]:
     rows = [(str(k), *(typeset(float(array[k])).text for array in arrays)) for k in order]
     rows.append(("sum", "", "", "", typeset(float(coupled.product[j])).text))
     delta = typeset(float(coupled.fused[j])).text
+    weight = next((one.weight for one in explanation.outputs if f"{coupled.layer}.".startswith(f"{one.name}.")), 1.0)
+    difference_of = "a − y" if weight == 1 else f"{typeset(weight).text} (a − y)"
     fused = (
-        f"Backpropagation takes softmax and loss in one step, ∂L/∂z = a − y: {delta} here. "
+        f"Backpropagation takes softmax and loss in one step, ∂L/∂z = {difference_of}: {delta} here. "
         if coupled.paired
         else f"Backpropagation gives {delta}. "
     )
@@ -504,6 +519,7 @@ def _terms(explanation: Explanation) -> Table:
     rows: list[tuple[Inline, ...]] = []
     for term in shown:
         where = f"time {term.index[0]}" if in_time else element("", term.index)
+        where = f"{where} of {term.layer}" if term.layer else where
         middle = () if term.a is None or term.da_dz is None else (term.a, term.da_dz)
         factors = (term.z, *middle, term.dL_dz, term.dz_dw, term.product)
         rows.append((where, *(typeset(factor).text for factor in factors)))
@@ -583,7 +599,8 @@ def _sum(explanation: Explanation) -> Block:
     if rest:
         rows.append((f"{len(rest)} more", "", "", typeset(sum(part.product for part in rest)).text))
     rows += [("bias", "", "", typeset(chosen.bias).text), ("z", "", "", typeset(chosen.z).text)]
-    term = next((term for term in chosen.terms if term.index == chosen.output_index), None)
+    here = (term for term in chosen.terms if term.index == chosen.output_index and not term.layer)
+    term = next(here, None)
     line = None
     if term is not None and term.a is not None:
         line = Formulas(_function_line("a", chosen.function, "formula", {"z": term.z}, term.a))
@@ -597,6 +614,11 @@ def _sum(explanation: Explanation) -> Block:
 
 def _loss_value(explanation: Explanation) -> Line:
     loss = explanation.loss
+    if explanation.outputs:
+        each = {f"L_{i}": one.loss.value for i, one in enumerate(explanation.outputs, 1)}
+        weights = {f"w_{i}": one.weight for i, one in enumerate(explanation.outputs, 1)}
+        source = " + ".join(f"w_{i} * L_{i}" for i in range(1, len(each) + 1))
+        return _stated("L", source, weights | each, loss.value)
     if loss.function.target_kind != "numbers" and loss.prediction.ndim == 1 and loss.prediction.size > 1:
         label = int(loss.target.argmax()) if loss.target.ndim else int(loss.target)
         if 0 < loss.prediction[label] <= 1:
@@ -608,6 +630,9 @@ def _loss_value(explanation: Explanation) -> Line:
 
 
 def _stated_loss(explanation: Explanation) -> Block:
+    if explanation.outputs:
+        parts = [f"{one.name}, {_words(one.loss.name)}" for one in explanation.outputs]
+        return f"The losses of the outputs are weighted and added: {'; '.join(parts)}."
     loss = explanation.loss
     formula, gradient = (getattr(loss.function, name, None) for name in ("formula", "gradient_formula"))
     if not isinstance(formula, Formula):

@@ -11,7 +11,7 @@ import numpy as np
 from pellucid.core.types import Array, PyTree
 from pellucid.explanations.explanation import RecurrentNumbers
 from pellucid.explanations.recurrence import over_time, sums_of, with_sums
-from pellucid.functions.losses import Loss
+from pellucid.functions.losses import JointLoss, Loss, losses_of
 from pellucid.functions.masking import masked_gradient, masked_value
 from pellucid.layers import Activation
 from pellucid.layers.recurrent import Recurrent
@@ -24,13 +24,14 @@ class Trace:
 
     Attributes:
         network: the network.
-        loss: its loss.
+        loss: its loss, or the joint losses of its outputs.
         params: its parameters.
         state: its layers' state.
         x: a batch of one, one array for each input.
-        target: its target, as the loss reads it.
+        target: its target, as the loss reads it; of several outputs a tuple.
         value: L.
-        loss_gradient: ∂L/∂prediction.
+        values: L of each output, before its weight.
+        loss_gradients: ∂L/∂prediction of each output.
         dx: ∂L/∂x, one array for each input, without the batch axis; None where no gradient arrives.
         outputs: the output of each layer, without the batch axis.
         deltas: ∂L/∂output of each layer as backpropagation computes it; None for one that a fused loss steps over.
@@ -40,13 +41,14 @@ class Trace:
     """
 
     network: Network
-    loss: Loss
+    loss: Loss | JointLoss
     params: PyTree
     state: PyTree
     x: tuple[Array | np.ndarray, ...]
-    target: Array | np.ndarray
+    target: Any
     value: float
-    loss_gradient: np.ndarray
+    values: tuple[float, ...]
+    loss_gradients: tuple[np.ndarray, ...]
     dx: tuple[np.ndarray | None, ...]
     outputs: tuple[np.ndarray, ...]
     deltas: tuple[np.ndarray | None, ...]
@@ -56,22 +58,32 @@ class Trace:
 
     @property
     def end(self) -> int:
-        """The number of the layer that predicts."""
+        """The number of the layer that predicts; of several the first."""
         return self.network.ends[0]
 
     @property
-    def fused(self) -> bool:
-        """True where the loss and the last activation are differentiated in one step."""
-        return differentiated_loss(self.network, self.loss, self.end)[1] != self.end
+    def loss_gradient(self) -> np.ndarray:
+        """∂L/∂prediction, of several outputs the first."""
+        return self.loss_gradients[0]
+
+    def fuses(self, layer: int) -> bool:
+        """True for an activation that ends the network and is differentiated in one step with the loss."""
+        ends = zip(losses_of(self.loss), self.network.ends, strict=True)
+        return any(end == layer and differentiated_loss(self.network, loss, end)[1] != end for loss, end in ends)
 
     @property
     def gradients(self) -> tuple[np.ndarray | None, ...]:
         """∂L/∂output of each layer, that which a fused loss steps over included."""
         gradients = list(self.deltas)
-        if self.fused:
-            delta = gradients[self.end]
-            gradients[self.end] = self.loss_gradient if delta is None else self.loss_gradient + delta
+        for end, gradient in zip(self.network.ends, self.loss_gradients, strict=True):
+            if self.fuses(end):
+                delta = gradients[end]
+                gradients[end] = gradient if delta is None else gradient + delta
         return tuple(gradients)
+
+    def uses(self, layer: int) -> list[int]:
+        """The layers that use the parameters of a layer, itself among them."""
+        return [i for i in range(len(self.network.layers)) if self.network.owner(i) == layer]
 
     def read_by(self, layer: int) -> Any:
         """Inputs of a layer, as a batch of one."""
@@ -103,17 +115,18 @@ class Trace:
         return jax.tree.map(np.asarray, _reached(*self._of_layer(layer), gradient))
 
     def _of_layer(self, layer: int) -> tuple[Any, ...]:
-        reads = self.network.layers[layer], self.params[layer], self.state[layer], self.read_by(layer)
+        owner = self.network.owner(layer)
+        reads = self.network.layers[layer], self.params[owner], self.state[owner], self.read_by(layer)
         return *reads, self.masks_of(layer)
 
 
 def trace(
     network: Network,
-    loss: Loss,
+    loss: Loss | JointLoss,
     params: PyTree,
     state: PyTree,
     x: tuple[Array | np.ndarray, ...],
-    target: Array | np.ndarray,
+    target: Any,
 ) -> Trace:
     """One example forward and backward, in the dtype of its arrays.
 
@@ -125,13 +138,18 @@ def trace(
         x: a batch of one, one array for each input.
         target: its target, as the loss reads it.
     """
-    value, loss_gradient, dx, outputs, deltas, grads, masks, opened = _passes(network, loss, params, state, x, target)
+    value, values, loss_gradients, dx, outputs, deltas, grads, masks, opened = _passes(
+        network, loss, params, state, x, target
+    )
     recurrent = {
-        network.names[i]: over_time(network.names[i], network.layers[i], params[i], cache, np.asarray(gradient))
+        network.names[i]: over_time(
+            network.names[i], network.layers[i], params[network.owner(i)], cache, np.asarray(gradient)
+        )
         for i, (cache, gradient) in opened.items()
     }
     return Trace(
-        network, loss, params, state, x, target, float(value), np.asarray(loss_gradient)[0],
+        network, loss, params, state, x, target, float(value), tuple(map(float, values)),
+        _without_batch(loss_gradients),
         _without_batch(dx if isinstance(dx, tuple) else (dx,)), _without_batch(outputs), _without_batch(deltas),
         grads, recurrent, masks,
     )  # fmt: skip
@@ -143,30 +161,53 @@ def _without_batch(arrays: Any) -> Any:
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _passes(
-    network: Network, loss: Loss, params: PyTree, state: PyTree, x: tuple[Array, ...], target: Array
+    network: Network, loss: Loss | JointLoss, params: PyTree, state: PyTree, x: tuple[Array, ...], target: Any
 ) -> tuple[Any, ...]:
     forward = network.forward(params, state, x[0] if len(x) == 1 else x)
-    end = network.ends[0]
-    criterion, number = differentiated_loss(network, loss, end)
-    mask = forward.masks.get(network.names[end])
-    value = masked_value(criterion, forward.outputs[number], target, mask)[0]
-    gradient = masked_gradient(criterion, forward.outputs[number], target, mask)
-    backward = network.backward(params, forward.caches, {number: gradient})
+    losses, loss_gradients, gradients = [], [], {}
+    for part, weight, end, y in parts_of(network, loss, target):
+        criterion, number = differentiated_loss(network, part, end)
+        mask = forward.masks.get(network.names[end])
+        losses.append(masked_value(criterion, forward.outputs[number], y, mask)[0])
+        gradient = masked_gradient(criterion, forward.outputs[number], y, mask)
+        gradient = gradient if weight is None else weight * gradient
+        gradients[number] = gradients[number] + gradient if number in gradients else gradient
+        gradient = masked_gradient(part, forward.outputs[end], y, mask)
+        loss_gradients.append(gradient if weight is None else weight * gradient)
+    value = total_of(loss, losses)
+    backward = network.backward(params, forward.caches, gradients)
     values = dict(zip((*network.inputs, *network.names), (*x, *forward.outputs), strict=True))
     opened = {}
     for i, (layer, reads) in enumerate(zip(network.layers, network.reads, strict=True)):
-        delta = backward.deltas[i]
+        delta, owner = backward.deltas[i], network.owner(i)
         if isinstance(layer, Recurrent) and delta is not None:
-            sums = sums_of(layer, params[i], values[reads[0]])
-            masks = mask_arguments(layer, (forward.masks.get(reads[0]),))
-            own, given, masks = with_sums(layer, params[i], values[reads[0]], sums, masks)
-            cache = layer.forward(own, state[i], given, key=None, training=False, **masks)[2]
+            read = tuple(values[name] for name in reads)
+            arrays = read[0] if layer.inputs == 1 else read
+            sums = sums_of(layer, params[owner], arrays)
+            masks = mask_arguments(layer, tuple(forward.masks.get(name) for name in reads))
+            own, given, masks = with_sums(layer, params[owner], arrays, sums, masks)
+            cache = layer.forward(own, state[owner], given, key=None, training=False, **masks)[2]
             grads = layer.backward(own, cache, delta)[1]
             opened[i] = forward.caches[i], grads["weights"][-len(sums) :]
-    loss_gradient = masked_gradient(loss, forward.outputs[end], target, mask)
     return (
-        value, loss_gradient, backward.dx, forward.outputs, backward.deltas, backward.grads, forward.masks, opened
+        value, losses, loss_gradients, backward.dx, forward.outputs, backward.deltas, backward.grads, forward.masks,
+        opened,
     )  # fmt: skip
+
+
+def parts_of(network: Network, loss: Loss | JointLoss, target: Any) -> list[tuple[Loss, float | None, int, Any]]:
+    """The loss, its weight, the layer and the target of each output; the weight of one alone is None."""
+    if not isinstance(loss, JointLoss):
+        return [(loss, None, network.ends[0], target)]
+    parts = zip(loss.parts, network.ends, target, strict=True)
+    return [(part, weight, end, y) for (part, weight), end, y in parts]
+
+
+def total_of(loss: Loss | JointLoss, values: Any) -> Any:
+    """The loss of all outputs together."""
+    if not isinstance(loss, JointLoss):
+        return values[0]
+    return sum(weight * value for (_, weight), value in zip(loss.parts, values, strict=True))
 
 
 @partial(jax.jit, static_argnums=0)

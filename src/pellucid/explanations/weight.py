@@ -1,5 +1,6 @@
 """The followed weight: its address, and every path from it to the loss."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -97,13 +98,13 @@ def _weighted_layer(trace: Trace, name: str, given: str, form: str) -> int:
         raise UnknownName(
             f"no layer is named {name!r}.{did_you_mean(name, network.names)} Layers: {', '.join(network.names)}."
         )
-    layer = network.names.index(name)
+    layer = network.owner(network.names.index(name))
     while (
         not arrays_of(trace.grads[layer])
         and isinstance(network.layers[layer], Activation)
         and network.reads[layer][0] in network.names
     ):
-        layer = network.names.index(network.reads[layer][0])
+        layer = network.owner(network.names.index(network.reads[layer][0]))
     if not arrays_of(trace.grads[layer]):
         weighted = [other for other, grads in zip(network.names, trace.grads, strict=True) if arrays_of(grads)]
         raise InvalidValue(f"the layer {name!r} has no weights. Those that have: {', '.join(weighted)}.")
@@ -159,16 +160,21 @@ def follow(trace: Trace, address: Address, update: Update) -> Chosen:
         update: the optimiser's next update of it.
     """
     name = trace.network.names[address.layer]
-    if name in trace.recurrent:
-        return _follow_in_time(trace, address, trace.recurrent[name], update)
+    uses = [trace.network.names[use] for use in trace.uses(address.layer)]
+    in_time = [trace.recurrent[use] for use in uses if use in trace.recurrent]
+    if in_time:
+        return _follow_in_time(trace, address, in_time, update)
     network, own = trace.network, trace.params[address.layer]
     direction = jax.tree.map(lambda array: np.zeros(array.shape, array.dtype), own)
     leaf(direction, address.parameter)[address.at] = 1.0
     z = trace.outputs[address.layer]
-    dz_dw = trace.output_moved_by(address.layer, direction)
     after = activation_after(network, address.layer)
-    terms = _terms(trace, address.layer, after, dz_dw)
-    output_index = terms[0].index if terms else (0,) * z.ndim
+    terms: list[Term] = []
+    for use in trace.uses(address.layer):
+        found = _terms(trace, use, activation_after(network, use), trace.output_moved_by(use, direction))
+        terms += found if use == address.layer else [replace(term, layer=network.names[use]) for term in found]
+    output_index = next((term.index for term in terms if not term.layer), (0,) * z.ndim)
+    terms.sort(key=lambda term: -abs(term.product))
     summands, bias = _summands(trace, address, output_index)
     return Chosen(
         name, None if after is None else network.names[after], _function(network, after), address.parameter,
@@ -196,7 +202,7 @@ def _terms(trace: Trace, layer: int, after: int | None, dz_dw: np.ndarray) -> li
         derivatives = np.asarray(_derivative(function, z, trace.outputs[after]))
     terms = []
     for index in map(_ints, np.argwhere(dz_dw != 0)):
-        factors: dict[str, float] = {}
+        factors: dict[str, Any] = {}
         if after is not None and dL_da is not None and derivatives is not None:
             a = trace.outputs[after][index]
             factors = {"a": float(a), "dL_da": float(dL_da[index]), "da_dz": float(derivatives[index])}
@@ -228,25 +234,18 @@ def _summands(trace: Trace, address: Address, output_index: tuple[int, ...]) -> 
     return sorted(summands, key=lambda summand: (summand.index != address.at, -abs(summand.product))), bias
 
 
-def _follow_in_time(trace: Trace, address: Address, layer: RecurrentNumbers, update: Update) -> Chosen:
-    """The paths of a recurrent layer's weight to the loss, one for each time."""
+def _follow_in_time(trace: Trace, address: Address, uses: list[RecurrentNumbers], update: Update) -> Chosen:
+    """The paths of a recurrent layer's weight to the loss, one for each time, of each use of the layer."""
+    layer, name = uses[0], trace.network.names[address.layer]
     own, column, units = trace.params[address.layer], address.at[-1], layer.state.shape[1]
-    gate, unit = layer.gates[column // units], column % units
-    if address.parameter in ("weights", "recurrent"):
-        factor = (layer.x if address.parameter == "weights" else layer.previous)[:, address.at[0]]
-    else:
-        factor = np.ones(len(layer.x))
-    if layer.kind == "gru" and gate.name == "candidate" and address.parameter.startswith("recurrent"):
-        factor = factor * layer.gates[0].a[:, unit]  # the reset gate stands between
     terms = [
-        Term(
-            (int(t), column), float(gate.z[t, unit]), float(gate.gradient[t, unit]), float(factor[t]),
-            float(gate.a[t, unit]), None, float(gate.derivative[t, unit]),
-        )
-        for t in np.flatnonzero(layer.mask)
-    ]  # fmt: skip
+        replace(term, layer="" if use.layer == name else use.layer)
+        for use in uses
+        for term in _terms_in_time(address, use)
+    ]
     terms.sort(key=lambda term: -abs(term.product))
-    time = terms[0].index[0] if terms else 0
+    time = next((term.index[0] for term in terms if term.layer in ("", layer.layer)), 0)
+    gate, unit = layer.gates[column // units], column % units
     summands = [
         Summand(letter, (i, column), number_at(own, array, (i, column)), float(values[time, i]))
         for letter, array, values in (("w", "weights", layer.x), ("r", "recurrent", layer.previous))
@@ -256,18 +255,44 @@ def _follow_in_time(trace: Trace, address: Address, layer: RecurrentNumbers, upd
     z = float(gate.z[time, unit])
     bias = z - sum(summand.product for summand in summands)
     return Chosen(
-        layer.layer, None, activations.build(gate.activation), address.parameter, address.at, (time, column),
+        name, None, activations.build(gate.activation), address.parameter, address.at, (time, column),
         number_at(own, address.parameter, address.at), tuple(summands), bias, z, tuple(terms),
         _gradient(trace, address), update,
     )  # fmt: skip
 
 
+def _terms_in_time(address: Address, layer: RecurrentNumbers) -> list[Term]:
+    column, units = address.at[-1], layer.state.shape[1]
+    gate, unit = layer.gates[column // units], column % units
+    if address.parameter in ("weights", "recurrent"):
+        factor = (layer.x if address.parameter == "weights" else layer.previous)[:, address.at[0]]
+    else:
+        factor = np.ones(len(layer.x))
+    if layer.kind == "gru" and gate.name == "candidate" and address.parameter.startswith("recurrent"):
+        factor = factor * layer.gates[0].a[:, unit]  # the reset gate stands between
+    return [
+        Term(
+            (int(t), column), float(gate.z[t, unit]), float(gate.gradient[t, unit]), float(factor[t]),
+            float(gate.a[t, unit]), None, float(gate.derivative[t, unit]),
+        )
+        for t in np.flatnonzero(layer.mask)
+    ]  # fmt: skip
+
+
 def coupled_at(trace: Trace) -> Coupled | None:
-    """Both factors of the backward step through a final softmax; None for other networks.
+    """Both factors of the backward step through a final softmax, of several the first; None for other networks.
 
     In a sequence of softmaxes, the one with the largest gradient.
     """
-    end, network = trace.end, trace.network
+    network = trace.network
+    for end, loss_gradient in zip(network.ends, trace.loss_gradients, strict=True):
+        if (coupled := _coupled(trace, end, loss_gradient)) is not None:
+            return coupled
+    return None
+
+
+def _coupled(trace: Trace, end: int, loss_gradient: np.ndarray) -> Coupled | None:
+    network = trace.network
     layer, read = network.layers[end], network.reads[end][0]
     if not isinstance(layer, Activation) or _function(network, end).name != "softmax" or read in network.inputs:
         return None
@@ -277,11 +302,10 @@ def coupled_at(trace: Trace) -> Coupled | None:
         return None
     row = int(abs(fused).reshape(-1, size).max(axis=1).argmax())
     z, a, delta, dL_da = (
-        array.reshape(-1, size)[row]
-        for array in (trace.outputs[before], trace.outputs[end], fused, trace.loss_gradient)
+        array.reshape(-1, size)[row] for array in (trace.outputs[before], trace.outputs[end], fused, loss_gradient)
     )
     jacobian = np.asarray(_jacobian(_function(network, end), z, a))
-    return Coupled(network.names[end], row, z, a, dL_da, jacobian, dL_da @ jacobian, delta, trace.fused)
+    return Coupled(network.names[end], row, z, a, dL_da, jacobian, dL_da @ jacobian, delta, trace.fuses(end))
 
 
 @partial(jax.jit, static_argnums=0)

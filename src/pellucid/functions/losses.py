@@ -632,12 +632,12 @@ class OfLabels(PerClass):
     """A loss of integer labels.
 
     Args:
-        ignore: a class whose steps cost nothing, such as the padding of sequences; the loss of an example is then
-            the mean over its other steps, and 0 where there are none. None: all steps count.
+        ignore: a class whose steps cost nothing, or −1, which is none, as of padded sequences; the loss of an example
+            is then the mean over its other steps, and 0 where there are none. None: all steps count.
     """
 
     _: KW_ONLY
-    ignore: int | None = constrained(None, WholeNumber(0), "class whose steps cost nothing")
+    ignore: int | None = constrained(None, WholeNumber(-1), "class whose steps cost nothing")
 
     target_kind = "classes"
 
@@ -868,6 +868,11 @@ class JointLoss:
             for (loss, weight), y_hat, y in zip(self.parts, prediction, target, strict=True)
         ]
         return sum(terms[1:], start=terms[0])
+
+
+def losses_of(loss: Loss | JointLoss) -> tuple[Loss, ...]:
+    """The loss of each output."""
+    return loss.losses if isinstance(loss, JointLoss) else (loss,)
 
 
 def fuse(activation: Activation, loss: Loss) -> Loss | None:

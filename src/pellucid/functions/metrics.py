@@ -5,8 +5,8 @@ may weight and average them. A target whose shape does not fit is refused, never
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import field
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
@@ -17,6 +17,7 @@ from pellucid.core.registry import Registry, describe
 from pellucid.core.types import Array, Int
 from pellucid.functions.losses import (
     Anything,
+    JointLoss,
     Loss,
     MeanAbsoluteError,
     MeanSquaredError,
@@ -84,7 +85,7 @@ class Accuracy(Metric):
     ``argmax``; where one is nan, none is likeliest. Averaged over any axes between the first and the last.
 
     Args:
-        ignore: a class whose steps do not count, such as the padding of sequences. None: all steps count.
+        ignore: a class whose steps do not count, or −1, no class, as of the padding of sequences. None: all count.
 
     Example:
         >>> prediction = jnp.array([[0.1, 0.9], [0.8, 0.2]])
@@ -92,7 +93,7 @@ class Accuracy(Metric):
         [1.0, 0.0]
     """
 
-    ignore: int | None = constrained(None, WholeNumber(0), "class whose steps do not count")
+    ignore: int | None = constrained(None, WholeNumber(-1), "class whose steps do not count")
 
     higher_is_better = True
     tasks = ("binary", "multiclass", "multilabel")
@@ -228,6 +229,41 @@ class AbsoluteError(Error):
 
     loss = MeanAbsoluteError()
     formula = MeanAbsoluteError.formula
+
+
+@dataclass(frozen=True)
+class JointMetric:
+    """The metrics of several outputs, each of its own.
+
+    Args:
+        metrics: one for each output, in their order: names, tables or objects.
+        outputs: the names of the outputs.
+
+    Example:
+        >>> JointMetric(("accuracy", "mean_absolute_error"), ("digit", "angle")).name
+        'digit accuracy'
+    """
+
+    metrics: tuple[Any, ...]
+    outputs: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "metrics", tuple(map(metrics.build, self.metrics)))
+
+    @property
+    def name(self) -> str:
+        """That of the first output's metric, which is shown beside the loss."""
+        return f"{self.outputs[0]} {self.metrics[0].name}"
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Of the first output's metric."""
+        return self.metrics[0].higher_is_better
+
+    def beside(self, loss: JointLoss) -> "JointMetric":
+        """Adapt each metric to the predictions that the loss of its output reads."""
+        adapted = (metric.beside(part) for metric, (part, _) in zip(self.metrics, loss.parts, strict=True))
+        return JointMetric(tuple(adapted), self.outputs)
 
 
 def default_metric(loss: Loss) -> Metric:

@@ -82,6 +82,8 @@ class Layer(ABC):
     """Handling of the mask of padded steps, (batch, time), that arrives beside ``x``. ``"passes"``: it stays with
     the output (``output_mask``), whose steps are those of the input; ``"ends"``: the output has no steps; ``"makes"``:
     the mask begins here. None: the layer mixes steps, so a network with padding refuses it."""
+    padded: ClassVar[int] = -1
+    """Index, among what the layer reads, of the sequence whose padding ``mask_value`` means."""
     takes_mask: ClassVar[bool] = False
     """True where ``forward`` also takes ``mask``, True at real steps, to leave padding out; a tuple, with None for an
     input without padding, where ``x`` is one."""

@@ -44,6 +44,7 @@ class Recurrent(Layer):
     """The base of `RNN`, `LSTM` and `GRU`: initialisation, the reading of sequences, and masks."""
 
     takes_mask = True
+    padded = 0
     gates: ClassVar[tuple[tuple[str, str | None], ...]]
     """The gates in the order of the columns of the weights: their name in the cache, and their activation; None for the
     layer's own."""
@@ -74,16 +75,31 @@ class Recurrent(Layer):
 
     units: int
     return_sequences: bool
+    initial_state: bool
+    return_cell: bool = False
     weights: Initializer | Specification
     recurrent_weights: Initializer | Specification
     biases: Initializer | Specification
+
+    @property
+    def inputs(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The sequence, and the state to begin with where it is given."""
+        return 1 + self.initial_state
 
     @property
     def masks(self) -> Literal["passes", "ends"]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Padding stays padding where the layer returns each step."""
         return "passes" if self.return_sequences else "ends"
 
-    def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
+    def init(self, key: Key[Array, ""], input_shape: Any) -> tuple[Params, State, Shape]:
+        if self.initial_state:
+            input_shape, start = input_shape
+            if start != (self.carried * self.units,):
+                parts = " (h beside c)" if self.carried == 2 else ""
+                raise ShapeError(
+                    f"{describe(self)} begins with a state of {self.carried * self.units} numbers{parts}. Received: "
+                    f"examples of shape {start}. Dense({self.carried * self.units}) before it makes them."
+                )
         if len(input_shape) != 2:
             raise ShapeError(
                 f"{describe(self)} reads sequences, (time, features). Received: examples of shape {input_shape}. "
@@ -91,7 +107,8 @@ class Recurrent(Layer):
             )
         width = len(self.gates) * self.units
         params = self._draw(jax.random.split(key, self.keys), (input_shape[1], width), (self.units, width))
-        return params, {}, (input_shape[0], self.units) if self.return_sequences else (self.units,)
+        width = self.units * (1 + self.return_cell)
+        return params, {}, (input_shape[0], width) if self.return_sequences else (width,)
 
     def _draw(self, keys: Key[Array, " keys"], shape: Shape, recurrent_shape: Shape) -> Params:
         return {
@@ -101,9 +118,12 @@ class Recurrent(Layer):
         }
 
     def forward(
-        self, params: Params, state: State, x: Series, *, key: AnyKey = None, training: bool = False, mask: Mask = None
+        self, params: Params, state: State, x: Any, *, key: AnyKey = None, training: bool = False, mask: Any = None
     ) -> tuple[States, State, Cache]:
         """Go through time; the cache holds every gate at every time under its name."""
+        start = None
+        if self.initial_state:
+            (x, start), mask = x, None if mask is None else mask[0]
         if x.ndim != 3 or x.shape[2] != params["weights"].shape[0]:
             raise ShapeError(
                 f"{describe(self)} was made for sequences of shape (batch, time, {params['weights'].shape[0]}). "
@@ -114,30 +134,38 @@ class Recurrent(Layer):
             real = mask.T[..., None]
         else:  # a network carries the mask; alone, the layer finds padding by its value
             real = None if self.mask_value is None else (xs != self.mask_value).any(axis=2, keepdims=True)
-        cache = run(self._native(kernel.forward), self.scan, params, xs, real)
-        h = cache["state"]
+        if start is None:
+            cache = run(self._native(kernel.forward), self.scan, params, xs, real)
+        else:
+            cache = self.scan(params, xs, real, start) | {"start": start[None]}
+        h = jnp.concatenate([cache["state"], cache["cell"]], axis=2) if self.return_cell else cache["state"]
         if not self.return_sequences:
             y = h[-1]
         else:  # padding is padding again
             y = (h if real is None else jnp.where(real, h, self.mask_value or 0)).swapaxes(0, 1)
         return y, state, {"x": xs, "real": real, **cache}
 
-    def backward(self, params: Params, cache: Cache, dy: States) -> tuple[Series, Params]:
-        """Go back through time, then to the inputs: ∂L/∂x = dz·Wᵀ."""
+    def backward(self, params: Params, cache: Cache, dy: States) -> tuple[Any, Params]:
+        """Go back through time, then to the inputs: ∂L/∂x = dz·Wᵀ; and to the state that was begun with."""
         dz, grads = run(self._native(kernel.backward), self.scan_back, params, cache, dy)
-        return (_rows(dz) @ params["weights"].T).reshape(*dz.shape[:2], -1).swapaxes(0, 1), grads
+        dx = (_rows(dz) @ params["weights"].T).reshape(*dz.shape[:2], -1).swapaxes(0, 1)
+        if not self.initial_state:
+            return dx, grads
+        return (dx, grads["start"]), {name: grad for name, grad in grads.items() if name != "start"}
 
-    def scan(self, params: Params, xs: Steps, real: Array | None) -> dict[str, Array]:
+    def scan(self, params: Params, xs: Steps, real: Array | None, start: Array | None = None) -> dict[str, Array]:
         """Scan `step` from the first time to the last; every gate and state at every time, by name."""
         z = _rows(xs) @ params["weights"]
         z = (z + jnp.broadcast_to(params["biases"], z.shape)).reshape(*xs.shape[:2], -1)
-        start = (wide(jnp.zeros((xs.shape[1], self.units), xs.dtype)),) * self.carried
+        if start is None:
+            start = jnp.zeros((xs.shape[1], self.carried * self.units), xs.dtype)
+        begin = wide(tuple(jnp.split(start, self.carried, axis=1)))
 
         def step(carry: Any, arrays: Any) -> tuple[Any, dict[str, Array]]:
             carry, cached = self.step(params, carry, wide(arrays))
             return carry, cast(cached, xs.dtype)
 
-        return jax.lax.scan(step, start, (z, real))[1]
+        return jax.lax.scan(step, begin, (z, real))[1]
 
     @abstractmethod
     def step(self, params: Params, carry: Any, arrays: Any) -> tuple[Any, dict[str, Array]]:
@@ -145,20 +173,34 @@ class Recurrent(Layer):
 
     @abstractmethod
     def scan_back(self, params: Params, cache: Cache, dy: States) -> tuple[Steps, Params]:
-        """Scan from the last time to the first: ∂L/∂(x·W + b) at all times, and the gradients of the parameters."""
+        """Scan from the last time to the first: ∂L/∂(x·W + b) at all times, and the gradients of the parameters.
+
+        Beside these stands ∂L/∂ the state that was begun with, ``"start"``, where it was given.
+        """
 
     def _native(self, loop: Callable[..., Any]) -> Callable[..., Any] | None:
-        # The loop of this layer's kernel; None where it has none.
-        return partial(loop, self.name, self.cached)
+        # The loop of this layer's kernel, which begins at 0 and returns h alone; None where it has none.
+        return None if self.initial_state or self.return_cell else partial(loop, self.name, self.cached)
 
-    def _gradients(self, cache: Cache, dz: Steps, ds: Steps) -> Params:
-        # From the gradients of ``x·W + b`` and of ``h·R`` at all times.
-        return {
+    def _before(self, cache: Cache, name: str) -> Steps:
+        # The "state" (h) or "cell" (c) before each step.
+        after = cache[name]
+        first = jnp.zeros_like(after[:1])
+        if "start" in cache:
+            first = jnp.split(cache["start"], self.carried, axis=2)[name == "cell"]
+        return jnp.concatenate([first, after[:-1]])
+
+    def _gradients(self, cache: Cache, dz: Steps, ds: Steps, first: Any) -> Params:
+        # From the gradients of ``x·W + b`` and of ``h·R`` at all times, and of the state before the first.
+        started = self.initial_state
+        # The state before the first step, where it is 0, adds nothing.
+        before, after = (self._before(cache, "state"), ds) if started else (cache["state"][:-1], ds[1:])
+        grads = {
             "weights": _rows(cache["x"]).T @ _rows(dz),
-            # The state before the first step is 0 and adds nothing.
-            "recurrent": _rows(cache["state"][:-1]).T @ _rows(ds[1:]),
+            "recurrent": _rows(before).T @ _rows(after),
             "biases": dz.sum(axis=(0, 1)),
         }
+        return grads | ({"start": jnp.concatenate(first, axis=1)} if started else {})
 
 
 def _product(h: Array, weights: Array) -> Array:
@@ -170,33 +212,32 @@ def _rows(x: Steps) -> Array:
     return x.reshape(-1, x.shape[2])
 
 
-def _before(h: Steps) -> Steps:
-    return jnp.concatenate([jnp.zeros_like(h[:1]), h[:-1]])
-
-
 def _scan_back(
-    step: Callable[[Any, Any], tuple[Any, Any]], dy: Array, real: Array | None, arrays: Any, *carried: Array
+    step: Callable[[Any, Any], tuple[Any, Any]], dy: tuple[Array, ...], real: Array | None, arrays: Any, *carried: Array
 ) -> Any:
-    """Scan ``step`` from the last time to the first.
+    """Scan ``step`` from the last time to the first; the carry before the first time, and what was kept.
 
     ``step`` goes from the carry (∂L/∂h, …) and the arrays of one time to the carry one time earlier and what to keep;
-    ``carried`` is carried beside ∂L/∂h. ``dy`` is (batch, time, units) or, of the last state alone, (batch, units).
+    ``carried`` is carried beside those that ``dy`` has a gradient for. Each is (batch, time, units) or, of the last
+    state alone, (batch, units).
     """
 
     def at_once(carry: Any, arrays: Any) -> tuple[Any, Any]:
         carry, kept = step(carry, wide(arrays))
-        return carry, cast(kept, dy.dtype)
+        return carry, cast(kept, dy[0].dtype)
 
-    if dy.ndim == 2:
-        return jax.lax.scan(at_once, wide((dy, *carried)), arrays, reverse=True)[1]
-    dys = dy.swapaxes(0, 1)
-    dys = keep(real, dys, jnp.zeros_like(dys))
+    if dy[0].ndim == 2:
+        return jax.lax.scan(at_once, wide((*dy, *carried)), arrays, reverse=True)
+    dys = tuple(each.swapaxes(0, 1) for each in dy)
+    dys = tuple(keep(real, each, jnp.zeros_like(each)) for each in dys)
 
     def add_gradient(carry: Any, arrays: Any) -> tuple[Any, Any]:
         dy, arrays = arrays
-        return at_once((carry[0] + wide(dy), *carry[1:]), arrays)
+        added = (before + wide(each) for before, each in zip(carry, dy, strict=False))
+        return at_once((*added, *carry[len(dy) :]), arrays)
 
-    return jax.lax.scan(add_gradient, wide((jnp.zeros_like(dys[0]), *carried)), (dys, arrays), reverse=True)[1]
+    begin = wide((*(jnp.zeros_like(each[0]) for each in dys), *carried))
+    return jax.lax.scan(add_gradient, begin, (dys, arrays), reverse=True)
 
 
 @layers.register("rnn")
@@ -204,7 +245,7 @@ class RNN(Recurrent):
     """Plain recurrent layer: each state from the inputs of a step and the state before.
 
     Formula:
-        z = x·W + h·R + b; h ← f(z); h begins at 0
+        z = x·W + h·R + b; h ← f(z); h begins at 0, or at ``initial_state``
 
     Going back through time the gradient is multiplied by f′(z) and Rᵀ at every step, so over many steps it vanishes or
     explodes; `LSTM` is the remedy.
@@ -218,6 +259,8 @@ class RNN(Recurrent):
             the last state is that of the short sequence alone; with ``return_sequences`` its output is padding again.
             In a network, the steps of its input are meant: the padding found there is carried through the layers up to
             this one and on. None for no padding but that which another layer declares.
+        initial_state: True reads the state to begin with, (batch, units), beside the sequence: a node of a graph that
+            reads ``("sequence", "state")``.
         weights: how the weights of the inputs, shape (features, units), are initialised.
         recurrent_weights: how those of the state, shape (units, units), are; they are called "recurrent".
         biases: how the biases, shape (units,), are initialised.
@@ -249,6 +292,7 @@ class RNN(Recurrent):
     weights: Initializer | Specification = specified("glorot_uniform", initializers)
     recurrent_weights: Initializer | Specification = specified("orthogonal", initializers)
     biases: Initializer | Specification = specified("zeros", initializers)
+    initial_state: bool = False
 
     @property
     def peers(self) -> Peers:
@@ -270,8 +314,8 @@ class RNN(Recurrent):
         return (h,), {"z": z, "a": a, "state": h}
 
     def _native(self, loop: Callable[..., Any]) -> Callable[..., Any] | None:
-        code = kernel.ACTIVATIONS.get(activations.build(self.activation).name)
-        return None if code is None else partial(loop, self.name, self.cached, activation=code)
+        code, native = kernel.ACTIVATIONS.get(activations.build(self.activation).name), super()._native(loop)
+        return None if code is None or native is None else partial(native, activation=code)
 
     def scan_back(self, params: Params, cache: Cache, dy: States) -> tuple[Steps, Params]:
         function, transposed = activations.build(self.activation), params["recurrent"].T
@@ -281,8 +325,8 @@ class RNN(Recurrent):
             dz = function.backward(z, a, keep(real, dh, jnp.zeros_like(dh)))
             return (keep(real, _product(dz, transposed), dh),), dz
 
-        dz = _scan_back(step, dy, cache["real"], (cache["z"], cache["a"], cache["real"]))
-        return dz, self._gradients(cache, dz, dz)
+        first, dz = _scan_back(step, (dy,), cache["real"], (cache["z"], cache["a"], cache["real"]))
+        return dz, self._gradients(cache, dz, dz, first)
 
 
 @layers.register("lstm")
@@ -291,7 +335,7 @@ class LSTM(Recurrent):
 
     Formula:
         i, f, o = σ(x·W + h·R + b), g = tanh(x·W + h·R + b), each with its own quarter of W, R and b;
-        c ← f·c + i·g; h ← o·tanh(c); both begin at 0
+        c ← f·c + i·g; h ← o·tanh(c); both begin at 0, or at ``initial_state``
 
     The columns of W, R and b are in the order input gate i, forget gate f, candidate g, output gate o. Along the cell
     the gradient is only multiplied by f: where the forget gate is near 1, it does not vanish.
@@ -304,6 +348,8 @@ class LSTM(Recurrent):
         recurrent_weights: how those of the state, shape (units, 4·units), are; they are called "recurrent".
         biases: how the biases, shape (4·units,), are initialised.
         forget_bias: the forget gate's biases begin higher by this much, so that the cell remembers at first.
+        initial_state: as in `RNN`; the state to begin with is h beside c, (batch, 2·units).
+        return_cell: True gives c beside h, 2·units numbers: the whole state, as another LSTM begins with it.
         memory: for long times, how many steps the cells remember at first, at least 3: each forget gate begins with a
             bias of log u, u between 1 and memory − 1, and the input gate beside it with −log u, so that what enters
             does not wash out what is kept. None for ``forget_bias`` alone.
@@ -340,6 +386,8 @@ class LSTM(Recurrent):
     biases: Initializer | Specification = specified("zeros", initializers)
     forget_bias: float = constrained(1.0, Interval(), "first bias of the forget gate")
     memory: int | None = constrained(None, WholeNumber(3), "steps remembered at first")
+    initial_state: bool = False
+    return_cell: bool = False
 
     def _draw(self, keys: Key[Array, " keys"], shape: Shape, recurrent_shape: Shape) -> Params:
         params, units = super()._draw(keys, shape, recurrent_shape), self.units
@@ -365,7 +413,7 @@ class LSTM(Recurrent):
         # The factors that do not depend on what comes from later, for all times at once. Those of the gates lie in one
         # array: this loop alone then took 6 ms against 12 (batch 128), though a whole training step gained hardly any.
         by_gate = jnp.concatenate(
-            [g * i * (1 - i), _before(cache["cell"]) * f * (1 - f), i * (1 - g * g), tanh_c * o * (1 - o)], axis=2
+            [g * i * (1 - i), self._before(cache, "cell") * f * (1 - f), i * (1 - g * g), tanh_c * o * (1 - o)], axis=2
         )
         factors = (by_gate, o * (1 - tanh_c * tanh_c), f, cache["real"])
         transposed = params["recurrent"].T
@@ -377,8 +425,11 @@ class LSTM(Recurrent):
             dz = by_gate * jnp.concatenate([dc, dc, dc, real_dh], axis=1)
             return (keep(real, _product(dz, transposed), dh), keep(real, dc * f, later_dc)), dz
 
-        dz = _scan_back(step, dy, cache["real"], factors, jnp.zeros_like(cache["cell"][0]))
-        return dz, self._gradients(cache, dz, dz)
+        if self.return_cell:
+            first, dz = _scan_back(step, tuple(jnp.split(dy, 2, axis=-1)), cache["real"], factors)
+        else:
+            first, dz = _scan_back(step, (dy,), cache["real"], factors, jnp.zeros_like(cache["cell"][0]))
+        return dz, self._gradients(cache, dz, dz, first)
 
 
 @layers.register("gru")
@@ -387,7 +438,7 @@ class GRU(Recurrent):
 
     Formula:
         s = h·R + b′; r, u = σ(x·W + b + s); n = tanh(x·W + b + r·s), each with its own third of W, R, b and b′;
-        h ← u·h + (1 − u)·n; h begins at 0
+        h ← u·h + (1 − u)·n; h begins at 0, or at ``initial_state``
 
     The columns of W, R and both biases are in the order reset gate r, update gate u, candidate n. The reset gate
     acts after the product with R, which is why the candidate needs two biases.
@@ -396,6 +447,7 @@ class GRU(Recurrent):
         units: number of units, at least 1.
         return_sequences: as in `RNN`.
         mask_value: as in `RNN`.
+        initial_state: as in `RNN`.
         weights: how the weights of the inputs, shape (features, 3·units), are initialised.
         recurrent_weights: how those of the state, shape (units, 3·units), are; they are called "recurrent".
         biases: how the biases b and b′, "biases" and "recurrent_biases", shape (3·units,) each, are initialised.
@@ -425,6 +477,7 @@ class GRU(Recurrent):
     weights: Initializer | Specification = specified("glorot_uniform", initializers)
     recurrent_weights: Initializer | Specification = specified("orthogonal", initializers)
     biases: Initializer | Specification = specified("zeros", initializers)
+    initial_state: bool = False
 
     @property
     def peers(self) -> Peers:
@@ -473,7 +526,7 @@ class GRU(Recurrent):
         r, u, n = (cache[name] for name in ("reset", "update", "candidate"))
         # The factors that do not depend on what comes from later, for all times at once.
         by_n = (1 - u) * (1 - n * n)
-        by_r, by_u = by_n * cache["recalled"] * r * (1 - r), (_before(cache["state"]) - n) * u * (1 - u)
+        by_r, by_u = by_n * cache["recalled"] * r * (1 - r), (self._before(cache, "state") - n) * u * (1 - u)
         transposed = params["recurrent"].T
 
         def step(carry: Any, factors: Any) -> tuple[Any, Any]:
@@ -483,10 +536,10 @@ class GRU(Recurrent):
             return (keep(real, dh * u + _product(ds, transposed), dh),), (ds, real_dh)
 
         factors = (by_r, by_u, by_n * r, u, cache["real"])
-        ds, dh = _scan_back(step, dy, cache["real"], factors)
+        first, (ds, dh) = _scan_back(step, (dy,), cache["real"], factors)
         # What reaches the inputs differs from ds in the candidate alone, which the reset gate has not scaled.
         dz = jnp.concatenate([ds[:, :, : 2 * self.units], dh * by_n], axis=2)
-        return dz, self._gradients(cache, dz, ds) | {"recurrent_biases": ds.sum(axis=(0, 1))}
+        return dz, self._gradients(cache, dz, ds, first) | {"recurrent_biases": ds.sum(axis=(0, 1))}
 
 
 @layers.register("bidirectional")
@@ -505,7 +558,7 @@ class Bidirectional(Wrapper):
         merge: ``"concatenate"`` for 2·units outputs, ``"sum"`` for units outputs.
 
     Raises:
-        InvalidValue: a layer that is not recurrent.
+        InvalidValue: a layer that is not recurrent, or one with an ``initial_state``.
 
     Example:
         >>> layer = Bidirectional({"name": "gru", "units": 4, "return_sequences": True})
@@ -527,6 +580,11 @@ class Bidirectional(Wrapper):
         if not hasattr(self.layer, "return_sequences"):
             raise InvalidValue(
                 f"Bidirectional.layer must be a recurrent layer: rnn, lstm or gru. Received: {describe(self.layer)!r}."
+            )
+        if self.layer.initial_state:  # pyright: ignore[reportAttributeAccessIssue]
+            raise InvalidValue(
+                "Bidirectional begins both directions at 0. For states to begin with give a graph two layers, one of "
+                f"which reads the sequence reversed. Received: {describe(self.layer)!r}."
             )
 
     @property

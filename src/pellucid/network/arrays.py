@@ -28,7 +28,10 @@ def arrays_by_layer(network: Network, params: tuple[Params, ...], state: tuple[S
         ['mean', 'scale', 'shift', 'variance']
     """
     arrays: ByLayer = {}
-    for name, layer, *own in zip(network.names, network.layers, params, state, strict=True):
+    each = zip(network.names, network.layers, params, state, strict=True)
+    for i, (name, layer, *own) in enumerate(each):
+        if network.owner(i) != i:
+            continue
         trained, carried = map(_by_path, layer.unpack(*own))
         if trained.keys() & carried.keys():
             both = ", ".join(sorted(trained.keys() & carried.keys()))

@@ -70,14 +70,22 @@ def declares_padding(network: Structure) -> bool:
     return bool(padding_values(network)) or any(layer.masks == "makes" for layer in network.layers)
 
 
-def padding_of_input(network: Structure, input_shape: tuple[int, ...]) -> Any:
-    """Features of a padded step of the only input, shape (features,); None without padding."""
-    for name, value in padding_values(network).items():
-        layer = None if name in network.inputs else network.layers[network.names.index(name)]
+def padding_of_input(network: Structure, input_shape: tuple[int, ...], name: str) -> Any:
+    """Features of a padded step of an input, shape (features,); None without padding."""
+    for source, value in padding_values(network).items():
+        layer = None if source in network.inputs else network.layers[network.names.index(source)]
+        if _input_behind(network, source) != name:
+            continue
         shape = input_shape if layer is None else layer.init(None, input_shape)[2]
         if len(shape) > 1:
             return np.full(shape[-1], value, np.float32)
     return None
+
+
+def _input_behind(network: Structure, name: str) -> str:
+    while name not in network.inputs:
+        name = network.reads[network.names.index(name)][0]
+    return name
 
 
 @lru_cache(maxsize=256)
@@ -96,7 +104,7 @@ def padding_values(network: Structure) -> Mapping[str, float]:
     for name, layer, reads in zip(network.names, network.layers, network.reads, strict=True):
         if layer.mask_value is None:
             continue
-        for source in _sources(network, reads[-1]):
+        for source in _sources(network, reads[layer.padded]):
             if values.setdefault(source, float(layer.mask_value)) != layer.mask_value:
                 raise InvalidValue(
                     f"{name!r} takes {layer.mask_value} for padding, a layer before it {values[source]}. "

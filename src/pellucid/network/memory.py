@@ -75,7 +75,9 @@ def bytes_of_example(network: Network, input_shape: Shapes) -> int:
     def fullest(rows: int) -> int:
         inputs = tuple(jax.ShapeDtypeStruct((rows, *shape), network.dtype) for shape in shapes)
         x = one_or_several(inputs)
-        traced = jax.make_jaxpr(lambda *arguments: network.forward(*arguments).outputs[-1])(params, state, x)
+        traced = jax.make_jaxpr(lambda *arguments: [network.forward(*arguments).outputs[i] for i in network.ends])(
+            params, state, x
+        )
         return _fullest(traced.jaxpr) + network.dtype.itemsize * sum(math.prod(array.shape) for array in inputs)
 
     # What depends on the parameters alone is in both, and cancels.

@@ -13,10 +13,10 @@ from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.core.precision import cast
 from pellucid.core.registry import describe
 from pellucid.core.types import Array, Bool, Cache, Key, Params, PyTree, Shapes, State
-from pellucid.layers import Flatten, Layer, Reshape
+from pellucid.layers import Activation, Flatten, Layer, Reshape
 from pellucid.network.masks import Masks, check_masks
 from pellucid.network.mixing import check_mixing
-from pellucid.network.structure import Names, Structure, chain, graph, layer_key, numbered, one_or_several
+from pellucid.network.structure import SHARED, Names, Structure, chain, graph, layer_key, numbered, one_or_several
 
 MOST_NAMES = 8
 """Names of layers in the representation of a chain."""
@@ -81,8 +81,10 @@ class Network(Structure):
             backward: δ(node) = Σ over its readers r of ∂L/∂x of r for that node, readers before what they read
 
         A node ``a`` with an activation counts as two, the map ``a`` and the activation, ``a.relu`` for example; a
-        node that reads ``a`` reads the activation. The nodes may be given in any order; the layers stand so that each
-        comes after what it reads, else in the order given. With several inputs ``x``, the shapes given to ``init`` and
+        node that reads ``a`` reads the activation. Nodes with the same layer object share its weights, as in Keras; in
+        a table ``{"name": "shared", "layer": "a"}`` is the layer of ``a`` once more. Equal layers are two.
+        The nodes may be given in any order; the layers stand so that each comes after what it reads, else in the order
+        given. With several inputs ``x``, the shapes given to ``init`` and
         the gradient for the input are tuples.
 
         Args:
@@ -153,6 +155,29 @@ class Network(Structure):
         """The indices of the layers whose outputs are the predictions."""
         return tuple(self.names.index(name) for name in self.outputs)
 
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """A name for each output: that of its node, without the activation that ends it.
+
+        Example:
+            >>> from pellucid.layers import Dense
+            >>> nodes = {"digit": (Dense(10, "softmax"), "x"), "angle": (Dense(1), "x")}
+            >>> Network.graph(inputs="x", nodes=nodes, outputs=("digit", "angle")).output_names
+            ('digit', 'angle')
+        """
+        names = []
+        for name, end in zip(self.outputs, self.ends, strict=True):
+            layer, read = self.layers[end], self.reads[end][0]
+            is_part = isinstance(layer, Activation) and name == f"{read}.{getattr(layer.function, 'name', '')}"
+            names.append(read if is_part and read not in self.outputs else name)
+        return tuple(names)
+
+    def ending_in(self, name: str) -> "Network":
+        """The same layers with one of the outputs alone, by its name in ``output_names``."""
+        network = copy.copy(self)
+        network.__dict__["outputs"] = (self.outputs[self.output_names.index(name)],)
+        return network
+
     def init(self, key: Key[Array, ""], input_shape: Shapes) -> tuple[tuple[Params, ...], tuple[State, ...], Shapes]:
         """Initialise all parameters for examples of ``input_shape``.
 
@@ -163,12 +188,17 @@ class Network(Structure):
             InvalidValue: a layer that cannot keep padded steps apart from real ones.
         """
         shapes: dict[str, Any] = dict(zip(self.inputs, self.each_input(input_shape), strict=True))
-        params: list[Params] = []
-        state: list[State] = []
+        params: list[Params] = [{} for _ in self.layers]
+        state: list[State] = [{} for _ in self.layers]
+        made: set[int] = set()
         for i, (name, layer, shape) in enumerate(self._walk(shapes)):
-            layer_params, layer_state, shapes[name] = layer.init(jax.random.fold_in(key, i), shape)
-            params.append(cast(layer_params, self.dtype))
-            state.append(cast(layer_state, self.dtype))
+            owner = self.owner(i)
+            layer_params, layer_state, shapes[name] = layer.init(jax.random.fold_in(key, owner), shape)
+            if owner in made:
+                self._check_shared(i, params[owner], layer_params, shape)
+            else:
+                params[owner], state[owner] = cast(layer_params, self.dtype), cast(layer_state, self.dtype)
+                made.add(owner)
         check_masks(self, shapes)
         return tuple(params), tuple(state), one_or_several(tuple(shapes[name] for name in self.outputs))
 
@@ -194,18 +224,18 @@ class Network(Structure):
                 out. None: all count.
         """
         values: dict[str, Any] = dict(zip(self.inputs, self.each_input(x), strict=True))
-        new_state: list[State] = []
+        new_state = list(state)
         caches: list[Cache] = []
         masks = Masks(self, values)
         for i, (name, layer, read) in enumerate(self._walk(values)):
             more = {"sample_mask": sample_mask} if layer.depends_on_batch else {}
-            own, inside = self._inside(layer, (params[i], read))
+            owner = self.owner(i)
+            own, inside = self._inside(layer, (params[owner], read))
             y, layer_state, cache = layer.forward(
-                own, state[i], inside, key=layer_key(key, i), training=training, **more, **masks.arguments(i)
+                own, new_state[owner], inside, key=layer_key(key, i), training=training, **more, **masks.arguments(i)
             )
-            values[name], layer_state = self._outside((y, layer_state))
+            values[name], new_state[owner] = self._outside((y, layer_state))
             masks.add(i, read, values[name])
-            new_state.append(layer_state)
             caches.append(cache)
         outputs = tuple(values[name] for name in self.names)
         return ForwardPass(outputs, tuple(new_state), tuple(caches), masks.of)
@@ -213,7 +243,7 @@ class Network(Structure):
     def backward(
         self, params: tuple[Params, ...], caches: tuple[Cache, ...], gradients: Mapping[int, Array]
     ) -> BackwardPass:
-        """Run the layers in reverse; gradients from several readers of a layer add up.
+        """Run the layers in reverse; gradients from several readers of a layer, or several uses, add up.
 
         Args:
             params: those of the forward pass.
@@ -222,21 +252,32 @@ class Network(Structure):
                 gradients are 0.
         """
         deltas: dict[str, Array] = {self.names[i]: gradient for i, gradient in gradients.items()}
-        grads: list[Params] = [{} for _ in self.layers]
+        grads: dict[int, Params] = {}
         for i in range(len(self.layers) - 1, -1, -1):
-            layer = self.layers[i]
+            layer, owner = self.layers[i], self.owner(i)
             if self.names[i] not in deltas:
-                grads[i] = jax.tree.map(jnp.zeros_like, params[i])
                 continue
-            own, delta = self._inside(layer, (params[i], deltas[self.names[i]]))
-            dx, grads[i] = self._outside(layer.backward(own, caches[i], delta))
+            own, delta = self._inside(layer, (params[owner], deltas[self.names[i]]))
+            dx, of_use = self._outside(layer.backward(own, caches[i], delta))
+            grads[owner] = jax.tree.map(jnp.add, grads[owner], of_use) if owner in grads else of_use
             for read, part in zip(self.reads[i], (dx,) if layer.inputs == 1 else dx, strict=True):
                 deltas[read] = deltas[read] + part if read in deltas else part
         return BackwardPass(
             one_or_several(tuple(deltas.get(name) for name in self.inputs)),
             tuple(deltas.get(name) for name in self.names),
-            tuple(grads),
+            tuple(
+                grads[i] if i in grads else jax.tree.map(jnp.zeros_like, of_layer) for i, of_layer in enumerate(params)
+            ),
         )
+
+    def _check_shared(self, i: int, owned: Params, own: Params, shape: Any) -> None:
+        before, here = (jax.tree.map(lambda array: array.shape, tree) for tree in (owned, own))
+        if before != here:
+            together = [name for k, name in enumerate(self.names) if self.owner(k) == self.owner(i)]
+            raise ShapeError(
+                f"{' and '.join(together)} share their weights, which do not fit the input of {self.names[i]!r}, of "
+                f"shape {shape}: {before}, needed {here}. Give it a layer of its own."
+            )
 
     def accepting(self, input_shape: Shapes) -> "Network":
         """Prepend a `Flatten` or `Reshape` where the first layer needs another shape of example.
@@ -274,7 +315,10 @@ class Network(Structure):
         Returns:
             A list of layers for a chain; inputs, outputs and a table of nodes for a graph.
         """
-        described = [describe(layer) for layer in self.layers]
+        described = [
+            describe(layer) if self.owner(i) == i else {"name": SHARED, "layer": self.names[self.owner(i)]}
+            for i, layer in enumerate(self.layers)
+        ]
         if self.is_chain:
             return described
         nodes = {

@@ -28,7 +28,8 @@ def freeze(network: Network, input_shape: Shapes, patterns: Sequence[str]) -> Ne
     """
     known = list(shapes_by_layer(network, input_shape))
     chosen = {name for pattern in patterns for name in matching(pattern, known, "freeze")}
-    each = zip(network.names, network.layers, strict=True)
+    owners = [network.names[network.owner(i)] for i in range(len(network.names))]  # of a shared layer all uses
+    each = zip(owners, network.layers, strict=True)
     return network.with_layers([Frozen(layer) if name in chosen and layer.trainable else layer for name, layer in each])
 
 

@@ -12,6 +12,8 @@ from pellucid.layers import Activation, Frozen, Layer, layers
 
 Names: TypeAlias = str | Sequence[str]
 """One name, or several."""
+SHARED = "shared"
+"""In place of a layer's name: the layer of another node is used once more, with its weights."""
 Nodes: TypeAlias = dict[str, tuple[Layer, tuple[str, ...]]]
 """Layers by name, each with the names that it reads."""
 
@@ -31,6 +33,12 @@ class Structure:
     """The names of the layers whose outputs are the predictions."""
     precision: str = "float32"
     """Of the computation: ``"float64"`` has parameters in float64 too, ``"bfloat16"`` has them in float32."""
+    shares: tuple[tuple[int, int], ...] = ()
+    """Index of each layer that uses the parameters of another, and of that one."""
+
+    def owner(self, i: int) -> int:
+        """The index of the layer whose parameters and state layer ``i`` uses: its own, unless it shares."""
+        return dict(self.shares).get(i, i)
 
 
 def chain(specifications: Sequence[Any]) -> Structure:
@@ -60,7 +68,8 @@ def numbered(parts: Sequence[Layer]) -> tuple[str, ...]:
 
 def graph(inputs: Names, nodes: Mapping[str, Any], outputs: Names) -> Structure:
     """Named layers, each with what it reads; `Network.graph` says how they are given."""
-    given = {name: _node(name, node) for name, node in nodes.items()}
+    given = {name: _node(name, node, nodes) for name, node in nodes.items()}
+    shared = _shared(nodes)
     parts: Nodes = {}
     end_of: dict[str, str] = {}
     for name, (layer, reads) in given.items():
@@ -79,7 +88,12 @@ def graph(inputs: Names, nodes: Mapping[str, Any], outputs: Names) -> Structure:
     names = _in_order(inputs, parts)
     _check_used(inputs, parts, outputs)
     return Structure(
-        inputs, names, tuple(parts[name][0] for name in names), tuple(parts[name][1] for name in names), outputs
+        inputs,
+        names,
+        tuple(parts[name][0] for name in names),
+        tuple(parts[name][1] for name in names),
+        outputs,
+        shares=tuple((names.index(name), names.index(owner)) for name, owner in shared.items()),
     )
 
 
@@ -106,15 +120,68 @@ def one_or_several(items: tuple[Any, ...]) -> Any:
     return items[0] if len(items) == 1 else items
 
 
-def _node(name: str, given: Any) -> tuple[Layer, tuple[str, ...]]:
+def _layer_of(node: Any) -> Any:
+    """The layer of a node as it was given."""
+    if isinstance(node, Mapping) and "reads" in node:
+        return {key: value for key, value in node.items() if key != "reads"}
+    return node[0] if isinstance(node, Sequence) and not isinstance(node, str) and node else None
+
+
+def _shared(nodes: Mapping[str, Any]) -> dict[str, str]:
+    """By the name of a node that uses the parameters of another, that one's: the same object, or told by name."""
+    first: dict[int, str] = {}
+    shared: dict[str, str] = {}
+    for name, node in nodes.items():
+        given = _layer_of(node)
+        if owner := _owner(given):
+            while owner in nodes and (further := _owner(_layer_of(nodes[owner]))):
+                owner = further
+            shared[name] = owner
+        elif isinstance(given, Layer) and type(given).init is not Layer.init:
+            owner = first.setdefault(id(given), name)
+            if owner != name:
+                shared[name] = owner
+    return {name: shared.get(owner, owner) for name, owner in shared.items()}
+
+
+def _owner(given: Any) -> str | None:
+    """The node whose layer is shared, of a table that says so."""
+    return given.get("layer") if isinstance(given, Mapping) and given.get("name") == SHARED else None
+
+
+def _shared_layer(name: str, given: Mapping[str, Any], nodes: Mapping[str, Any]) -> Any:
+    """The layer that a node shares, as it was given."""
+    passed = [name]
+    layer: Any = given
+    while isinstance(layer, Mapping) and layer.get("name") == SHARED:
+        owner = str(layer.get("layer"))
+        if set(layer) != {"name", "layer"} or owner not in nodes:
+            close = did_you_mean(owner, nodes)
+            raise InvalidValue(
+                f'the node {name!r} shares a layer by {{name = "{SHARED}", layer = "…"}}, the name of another node.'
+                f"{close} Received: {dict(layer)!r}."
+            )
+        if owner in passed:
+            raise InvalidValue(
+                f"the node {name!r} shares a layer that is its own: {' shares '.join([*passed, owner])}."
+            )
+        passed.append(owner)
+        layer = _layer_of(nodes[owner])
+    return layer
+
+
+def _node(name: str, given: Any, nodes: Mapping[str, Any]) -> tuple[Layer, tuple[str, ...]]:
     if isinstance(given, Mapping) and "reads" in given:
-        given = ({key: value for key, value in given.items() if key != "reads"}, given["reads"])
+        given = (_layer_of(given), given["reads"])
     if not isinstance(given, Sequence) or isinstance(given, str) or len(given) != 2:
         raise InvalidValue(
             f"the node {name!r} needs a layer and what it reads: (Dense(4), 'x'), or a table with reads = 'x'. "
             f"Received: {given!r:.80}."
         )
-    layer, reads = layers.build(given[0]), several(given[1])
+    whole, reads = given[0], several(given[1])
+    if isinstance(whole, Mapping) and whole.get("name") == SHARED:
+        whole = _shared_layer(name, whole, nodes)
+    layer = layers.build(whole)
     if layer.inputs != len(reads) and (layer.inputs is not None or not reads):
         expected = "at least 1" if layer.inputs is None else layer.inputs
         advice = " Add() or Concatenate() merges several into one." if layer.inputs == 1 else ""

@@ -105,8 +105,9 @@ def summarize(network: Network, input_shape: Shapes) -> Summary:
     shapes: dict[str, Any] = dict(inputs)
     rows: list[Row] = []
     is_chain = network.is_chain
-    for name, layer, reads in zip(network.names, network.layers, network.reads, strict=True):
+    for i, (name, layer, reads) in enumerate(zip(network.names, network.layers, network.reads, strict=True)):
         params, products, shapes[name] = _measure(layer, [shapes[read] for read in reads])
+        params *= network.owner(i) == i  # shared ones are counted once
         memory = 4 * (params + math.prod(shapes[name]))
         rows.append(Row(name, shapes[name], params, memory, products, () if is_chain else reads))
     return Summary(inputs, tuple(rows))

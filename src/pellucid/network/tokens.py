@@ -10,34 +10,35 @@ from pellucid.layers.layer import Wrapper
 from pellucid.network.network import Network
 
 
-def token_layer(network: Network) -> Any:
-    """Find the layer that looks up the network's input, with the smallest vocabulary if several.
+def token_layer(network: Network, name: str | None = None) -> Any:
+    """Find the layer that looks up an input, by default any, with the smallest vocabulary if several.
 
     Example:
         >>> from pellucid.layers import LSTM, Embedding
         >>> token_layer(Network(Embedding(50, 8), LSTM(4))).vocabulary
         50
     """
-    unchanged, embeddings = set(network.inputs), []
-    for name, layer, reads in zip(network.names, network.layers, network.reads, strict=True):
+    unchanged, embeddings = set(network.inputs if name is None else (name,)), []
+    for node, layer, reads in zip(network.names, network.layers, network.reads, strict=True):
         if not unchanged.intersection(reads):
             continue
         if layer.rearranges:
-            unchanged.add(name)
+            unchanged.add(node)
         if layer.vocabulary is not None:
             embeddings.append(layer.layer if isinstance(layer, Wrapper) else layer)
     return min(embeddings, key=lambda layer: layer.vocabulary, default=None)
 
 
-def check_tokens(network: Network, x: Any, part: str = "x") -> None:
+def check_tokens(network: Network, x: Any, part: str = "x", name: str | None = None) -> None:
     """Refuse a number that the network's embedding has no vector for.
 
-    Without an `Embedding` on the input anything passes; ``part`` is the name of ``x`` in the message.
+    Without an `Embedding` on the input anything passes; ``part`` is the name of ``x`` in the message, ``name`` that of
+    the input where there are several.
 
     Raises:
         DataError: naming row, column, number, vocabulary and what to type.
     """
-    layer = token_layer(network)
+    layer = token_layer(network, name)
     x = np.asarray(x)
     if layer is None or x.dtype.kind not in "biuf":
         return

@@ -1,6 +1,7 @@
 """Single examples in a document: as pictures, as the rows of their table, as the words of a message."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -28,6 +29,8 @@ def examples(
     """Show the first of some rows: pictures with a caption where they are images, else a table of their values."""
     if not len(rows):
         return None
+    if data.inputs:
+        data, part = _joined_inputs(data, part, rows)
     if not picture.is_picture(data.input_shape):
         return example_table(data, part, rows, head, cells)
 
@@ -43,10 +46,27 @@ def examples(
     return Columns(*figures, width="small")
 
 
+def _joined_inputs(data: Dataset, part: Part, rows: np.ndarray) -> tuple[Dataset, Part]:
+    """The shown rows with one input: the pictures of several side by side, else their columns of numbers."""
+    shapes, shown = data.input_shape, rows[:MOST_PICTURES]
+    pictures = [i for i, shape in enumerate(shapes) if picture.is_picture(shape) and len(shape) == 2]
+    pictures = [i for i in pictures if shapes[i][0] == shapes[pictures[0]][0]]
+    chosen = pictures or [i for i, shape in enumerate(shapes) if len(shape) == 1]
+    names = [f"{data.inputs[i]}[{j}]" for i in chosen for j in range(shapes[i][-1])]
+    arrays = [part.x[i][shown] for i in chosen] or [np.zeros((len(shown), 0))]
+    joined = np.concatenate([array.astype(float) for array in arrays], axis=-1)
+    x = np.zeros((len(part), *joined.shape[1:]))
+    x[shown] = joined
+    alone = replace(data, train=replace(part, x=x), features=() if pictures else tuple(names), inputs=(), encoder=None)
+    return alone, alone.train
+
+
 def example_table(data: Dataset, part: Part, rows: np.ndarray, head: Sequence[str], cells: Cells) -> Block:
     """Show the first of some rows as a table of their values."""
     if not len(rows):
         return None
+    if data.inputs:
+        data, part = _joined_inputs(data, part, rows)
     names, values = _values_of(data)
     shown = [[row, *cells(row), *values(part.x[row])] for row in rows[:MOST_ROWS].tolist()]
     return Table(("row", *head, *names), shown)

@@ -1,10 +1,12 @@
 """Predictions compared with the truth on held-out rows, for every task."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from pellucid.data import Dataset, Part
+from pellucid.data.targets import AS_ROWS
 from pellucid.functions.losses import Reads
 from pellucid.report.chart import HeatMap, Histogram, ImageGrid, LineChart, ScatterChart, Series
 from pellucid.report.document import Block, Columns, Figure, Inline, Section, Table, number, percent
@@ -39,6 +41,25 @@ def prediction_sections(
             return _of_reconstructions(data, part, outputs)
         case _:
             return _of_numbers(data, part, outputs)
+
+
+def steps_as_rows(data: Dataset, real: np.ndarray) -> Dataset:
+    """The held-out steps of sequences that count, each as a row.
+
+    Args:
+        data: with a target at each step.
+        real: mask of the steps that count, (rows, steps).
+    """
+    part = data.held_out
+    assert part is not None
+    x = part.x
+    if not data.inputs:
+        x = part.x.reshape(*real.shape, -1)[real] if part.x.shape[:2] == real.shape else np.zeros((real.sum(), 0))
+    else:
+        x = tuple(np.zeros((real.sum(), 0)) for _ in data.inputs)
+    weights = None if part.weights is None else np.repeat(part.weights, real.sum(axis=1))
+    rows = Part(x, part.y[real], weights)
+    return replace(data, train=rows, held_out=rows, task=AS_ROWS[data.task], features=(), encoder=None)
 
 
 def probabilities_of(outputs: np.ndarray, reads: Reads | None = None) -> np.ndarray:

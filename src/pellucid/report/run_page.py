@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.core.errors import DataWarning
+from pellucid.data.targets import AS_ROWS
 from pellucid.functions.activations import Sigmoid, Softmax
 from pellucid.functions.losses import Hinge, Loss
 from pellucid.report import html
@@ -33,10 +34,11 @@ from pellucid.report.document import (
 )
 from pellucid.report.network import architecture, decision_boundary, weight_blocks
 from pellucid.report.picture import is_picture
-from pellucid.report.predictions import prediction_sections, probabilities_of
+from pellucid.report.predictions import prediction_sections, probabilities_of, steps_as_rows
 from pellucid.report.samples import samples_section
 from pellucid.report.training import curves, layer_flow, words
 from pellucid.runs.folder import RunFolder
+from pellucid.runs.measures import scored_steps
 from pellucid.runs.samples import sample, score
 from pellucid.runs.scaling import describe_targets
 from pellucid.runs.trained import Trained
@@ -70,7 +72,7 @@ def run_document(trained: Trained, files: RunFolder) -> Document:
     predicts = not trained.adversarial and trained.facts.task != "translation"
     if predicts and data is not None and data.held_out is not None and trained.result:
         kept = trained.held_out_outputs
-        outputs = trained.outputs(data.held_out.x) if kept is None else kept
+        outputs = trained.outputs_of_rows(data.held_out.x) if kept is None else kept
     constant = {} if outputs is None else constant_metrics(trained, data, outputs)
     findings, compared = files.read_verdict("findings"), files.read_verdict("findings", "compared")
     proof = files.read_verdict("proof")
@@ -134,6 +136,8 @@ def _story(trained: Trained, constant: Mapping[str, float]) -> str:
         return f"{trained.ending}; no held-out rows to measure on."
     name = trained.program.metric.name
     names = [name] if name in trained.result else [one for one in trained.result if one != "loss"]
+    if trained.facts.heads:
+        names = [one for one in trained.result if not one.endswith("loss")]
     metrics = ", ".join(f"{words(one)} {number(trained.result[one])}" for one in names)
     text = f"{metrics[:1].upper()}{metrics[1:]} on {trained.facts.held_out_rows:,} held-out rows"
     if name in constant:
@@ -158,14 +162,18 @@ def _results(trained: Trained, constant: Mapping[str, float]) -> Block:
 
 def _by_name(trained: Trained) -> Block:
     """The metrics asked for of each class, label or output."""
-    each: dict[str, dict[str, float]] = {metric.label_of_one: {} for metric in trained.metrics}
+    asked = {"": trained.metrics} | {f"{name} ": trained.output(name).metrics for name in trained.facts.heads}
+    each: dict[str, dict[str, float]] = {
+        f"{prefix}{metric.label_of_one}": {} for prefix, metrics in asked.items() for metric in metrics
+    }
     for name in trained.result.keys() - trained.summed_up.keys():
         head, _, of = name.partition(" of ")
         each[head][of] = trained.result[name]
     heads = [head for head, values in each.items() if values]
     if not heads:
         return None
-    names = [name.partition(" of ")[2] for name in trained.result if name.startswith(f"{heads[0]} of ")]
+    parts = (name.partition(" of ") for name in trained.result)
+    names = list(dict.fromkeys(of for head, _, of in parts if head in heads))
     what = {"regression": "output", "multilabel": "label"}.get(trained.facts.task, "class")
     rows = [(name, *(each[head].get(name) for head in heads)) for name in names]
     return Section(f"Metrics of each {what}", Table((what, *map(words, heads)), rows))
@@ -188,10 +196,22 @@ def _improvement(task: str, loss: float | None, of_constant: float | None) -> Bl
     )
 
 
-def constant_metrics(trained: Trained, data: Any, outputs: np.ndarray) -> dict[str, float]:
+def constant_metrics(trained: Trained, data: Any, outputs: Any) -> dict[str, float]:
     """Compute loss and metric of the constant predictor; nothing for an answer at each step of a sequence."""
+    if trained.facts.heads:
+        constant: dict[str, float] = {"loss": 0.0}
+        for name, array, weight in zip(trained.facts.heads, outputs, trained.program.loss.weights, strict=True):
+            own = constant_metrics(trained.output(name), data.of_output(name), array)
+            if not own:
+                return {}
+            constant["loss"] += weight * own["loss"]
+            constant |= {f"{name} {metric}": value for metric, value in own.items()}
+        return constant
     if trained.facts.task == "reconstruction":
         mean = data.preprocessing.apply_numpy(data.train.x.mean(axis=0, dtype=float))
+    elif trained.facts.task in AS_ROWS:
+        y = data.train.y[scored_steps(data.train.y, trained.mask_of(data.train.x))]
+        mean = constant_output(trained.program.loss, y, trained.facts.outputs)
     elif outputs.ndim != 2:
         return {}
     else:
@@ -228,8 +248,15 @@ def constant_output(loss: Loss, target: np.ndarray, outputs: int) -> np.ndarray:
     return mean.astype(np.float32)
 
 
-def _of_task(trained: Trained, data: Any, outputs: np.ndarray | None) -> list[Block]:
+def _of_task(trained: Trained, data: Any, outputs: Any) -> list[Block]:
     """What the network does with the rows of its data, as fits its task."""
+    if trained.facts.heads and data is not None:
+        arrays = outputs or (None,) * len(trained.facts.heads)
+        return [
+            Section(f"Output {name}", *_of_task(trained.output(name), data.of_output(name), array))
+            for name, array in zip(trained.facts.heads, arrays, strict=True)
+            if array is not None
+        ]
     shape, task = trained.facts.input_shape, trained.facts.task
     if data is None:
         return []
@@ -246,6 +273,10 @@ def _of_task(trained: Trained, data: Any, outputs: np.ndarray | None) -> list[Bl
         boundary = decision_boundary(data, lambda x: probabilities_of(trained.outputs(x), reads))
     if outputs is None:
         return [Section("Predictions", boundary)]
+    if task in AS_ROWS and data.held_out is not None:
+        real = scored_steps(data.held_out.y, trained.mask_of(data.held_out.x))
+        data, outputs = steps_as_rows(data, real), outputs[real]
+        boundary = Paragraph("Each step that counts is taken for a row.", kind="quiet")
     return prediction_sections(data, outputs, reads, boundary)
 
 
@@ -267,11 +298,12 @@ def _networks(trained: Trained, data: Any) -> list[Block]:
     blocks: list[Block] = []
     classes = trained.facts.classes
     outputs = classes if trained.facts.task == "multiclass" else classes[1:]
-    shape = () if trained.facts.task == "translation" else trained.facts.input_shape
+    several = bool(trained.facts.inputs) or trained.facts.task == "translation"
+    shape = () if several else trained.facts.input_shape
     for name, network in trained.networks.items():
         of, prefix = (f" of the {name}", f"{name}/") if name else ("", "")
         params = trained.params[name] if name else trained.params
-        known = (data, outputs) if not name else (None, ())
+        known = (None if several else data, outputs) if not name else (None, ())
         blocks += [
             Section(f"Network{of}", *architecture(network, params, trained.summaries[name], *known)),
             Section(f"Weights{of}", *weight_blocks(network, params, shape)),
@@ -288,10 +320,18 @@ def _data(of: Mapping[str, Any]) -> Block:
         "classes": f"{len(classes)}: {', '.join(classes[:20])}{' …' * (len(classes) > 20)}" if classes else None,
         "training rows": of["rows"],
         "held-out rows": of["held_out_rows"],
-        "shape of an example": "×".join(map(str, of["input_shape"])) or "1",
+        "shape of an example": _shapes(of),
         "SHA-256 of all arrays": Code(of["fingerprint"]),
     }
     return facts(shown.items())
+
+
+def _shapes(of: Mapping[str, Any]) -> str:
+    names = of.get("inputs", ())
+    if not names:
+        return "×".join(map(str, of["input_shape"])) or "1"
+    shapes = zip(names, of["input_shape"], strict=True)
+    return ", ".join(f"{name} {'×'.join(map(str, shape)) or '1'}" for name, shape in shapes)
 
 
 def _again(files: RunFolder) -> list[Block]:

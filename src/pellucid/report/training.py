@@ -41,7 +41,7 @@ def curve_charts(
     steps, epochs = history.steps, history.epochs
     at = (steps["step"] + 1) / steps_per_epoch(history.rows, history.batch_size)
     charts = []
-    for name in ("loss", history.metric_name):
+    for name in ("loss", history.metric_name, *history.extra_names):
         lines = [Series("training", at, steps[name])]
         if f"held_out_{name}" in epochs:
             lines.append(Series(watched, epochs["epoch"], epochs[f"held_out_{name}"]))

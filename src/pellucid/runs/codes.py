@@ -69,7 +69,7 @@ def _split(trained: Trained) -> int:
     return index + 1
 
 
-def _half(trained: Trained, part: slice, x: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+def _half(trained: Trained, part: slice, x: np.ndarray, preprocessing: Any) -> np.ndarray:
     network = Network(*trained.network.layers[part]).in_precision(trained.experiment.precision)
     return outputs_of(
         network, trained.params[part], trained.layer_state[part], x, scaling_of(preprocessing, dtype=network.dtype)

@@ -98,12 +98,12 @@ class CrossValidation:
         return np.sort(np.concatenate(self.held_out))
 
     @cached_property
-    def outputs(self) -> np.ndarray:
+    def outputs(self) -> Any:
         """The outputs for each of ``rows``, by the network that did not see the row; see `Trained.outputs`."""
         return self._by_row([run.outputs(x) for run, x in self._unseen()])
 
     @cached_property
-    def predictions(self) -> np.ndarray:
+    def predictions(self) -> Any:
         """The prediction for each of ``rows``, by the network that did not see the row; see `Trained.predict`."""
         return self._by_row([run.predict(x) for run, x in self._unseen()])
 
@@ -112,10 +112,12 @@ class CrossValidation:
         fold = self._by_row([np.full(len(rows), number) for number, rows in enumerate(self.held_out, 1)])
         head, columns = ["row", "fold"], [self.rows, fold]
         if self.runs[0].facts.task != "reconstruction":
-            predictions = self.predictions.reshape(len(self.rows), -1)
-            width = predictions.shape[1]
-            head += ["prediction"] if width == 1 else [f"prediction_{i + 1}" for i in range(width)]
-            columns += list(predictions.T)
+            given = self.predictions if self.runs[0].facts.heads else {"prediction": self.predictions}
+            for name, values in given.items():
+                predictions = values.reshape(len(self.rows), -1)
+                width = predictions.shape[1]
+                head += [name] if width == 1 else [f"{name}_{i + 1}" for i in range(width)]
+                columns += list(predictions.T)
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(head)
@@ -126,7 +128,9 @@ class CrossValidation:
         parts = [None if run.data is None else run.data.held_out for run in self.runs]
         return [(run, part.x) for run, part in zip(self.runs, parts, strict=True) if part is not None]
 
-    def _by_row(self, of_folds: list[np.ndarray]) -> np.ndarray:
+    def _by_row(self, of_folds: list[Any]) -> Any:
+        if isinstance(of_folds[0], dict):
+            return {name: self._by_row([of_fold[name] for of_fold in of_folds]) for name in of_folds[0]}
         return np.concatenate(of_folds)[np.argsort(np.concatenate(self.held_out))]
 
     def to_dict(self) -> dict[str, Any]:

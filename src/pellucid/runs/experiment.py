@@ -82,14 +82,30 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             kind="network",
         ),
     ]
-    loss: Annotated[Any, Setting("Loss; chosen from the target if not given.", kind="specification")]
-    metric: Annotated[Any, Setting("Metric measured beside the loss.", program=_SUPERVISED, kind="specification")] = (
-        None
-    )
-    metrics: Annotated[
-        list[Any] | None,
+    loss: Annotated[
+        Any,
         Setting(
-            "Metrics of the whole held-out part at the end: f1, roc_auc, r2 …; exact, by class and by output.",
+            "Loss; chosen from the target if not given; of several outputs a table with one for each.",
+            kind="specification",
+        ),
+    ]
+    loss_weights: Annotated[
+        Any,
+        Setting("Weight of each of several outputs' losses in their sum, by name; 1.", None, _SUPERVISED, "weights"),
+    ] = None
+    metric: Annotated[
+        Any,
+        Setting(
+            "Metric measured beside the loss; of several outputs a table with one for each.",
+            program=_SUPERVISED,
+            kind="specification",
+        ),
+    ] = None
+    metrics: Annotated[
+        Any,
+        Setting(
+            "Metrics of the whole held-out part at the end: f1, roc_auc, r2 …; exact, by class and by output; a table "
+            "with a list for each of several outputs.",
             program=_SUPERVISED,
             kind="specifications",
         ),
@@ -319,6 +335,7 @@ class Settings(TypedDict, total=False):
     """The keywords of `pellucid.train` for the type checker; a test holds them to `SETTINGS`."""
 
     loss: Any
+    loss_weights: Mapping[str, float] | None
     metric: Any
     metrics: Sequence[Any] | None
     optimizer: Any

@@ -1,13 +1,16 @@
 """Facts of the data kept with a run."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 
 from pellucid.data import Dataset, Encoder, Preprocessing
 from pellucid.data.encoding import as_array
-from pellucid.data.targets import Target, Task
+from pellucid.data.preprocessing import Preprocessings, restore
+from pellucid.data.several import by_name
+from pellucid.data.targets import AS_ROWS, Head, Target, Task, has_label
 
 PREPARED = ("preprocessing", "target_preprocessing")
 """The facts of a dataset that are arrays."""
@@ -25,10 +28,14 @@ class DataFacts:
     rows: int
     held_out_rows: int
     fingerprint: str
-    preprocessing: Preprocessing
-    target_preprocessing: Preprocessing
+    preprocessing: Preprocessing | Preprocessings
+    target_preprocessing: Preprocessing | Preprocessings
     encoder: Encoder | None
     targets: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    """Names of several inputs."""
+    heads: Mapping[str, Head] = field(default_factory=dict)
+    """What each of several outputs predicts."""
 
     @staticmethod
     def of(data: Dataset) -> "DataFacts":
@@ -47,15 +54,38 @@ class DataFacts:
             data.target_preprocessing,
             data.encoder,
             data.targets,
+            data.inputs,
+            data.heads,
         )
 
-    def encode_target(self, y: Any) -> np.ndarray:
+    def of_output(self, name: str) -> "DataFacts":
+        """The facts of one of several outputs."""
+        head, scaling = self.heads[name], self.target_preprocessing
+        return replace(
+            self,
+            task=head.task,
+            classes=head.classes,
+            outputs=head.outputs,
+            targets=head.targets,
+            heads={},
+            target_preprocessing=scaling.parts[list(self.heads).index(name)] if len(scaling.parts) > 1 else scaling,
+        )
+
+    def encode_target(self, y: Any) -> Any:
         """Encode targets as they are stored: class names or numbers, 1-D or one column, as class numbers.
+
+        Of several outputs a dictionary of targets, as a tuple.
 
         Raises:
             DataError: a label that is none of the classes.
         """
+        if self.heads:
+            given = by_name(y, tuple(self.heads), "y")
+            return tuple(self.of_output(name).encode_target(given[name]) for name in self.heads)
         y = as_array(y, "y")
+        if self.task in AS_ROWS:
+            labels = self._labels_of(y[has_label(y)]) if self.task == "tagging" else ()
+            return Target(self.task, self.classes, labels).encode(y)
         if y.dtype == object:  # a column of a data frame
             y = np.array(y.tolist())
         columns = 1 if y.ndim == 1 else y.shape[-1]
@@ -84,7 +114,10 @@ class DataFacts:
     def to_dict(self) -> dict[str, Any]:
         """JSON-like, without the arrays of `PREPARED`."""
         plain = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in PREPARED}
-        return plain | {"encoder": None if self.encoder is None else self.encoder.to_dict()}
+        several = {"inputs": plain.pop("inputs"), "heads": {name: asdict(head) for name, head in self.heads.items()}}
+        del plain["heads"]
+        plain["encoder"] = None if self.encoder is None else self.encoder.to_dict()
+        return plain | {name: value for name, value in several.items() if value}
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays that ``to_dict`` leaves out."""
@@ -94,9 +127,13 @@ class DataFacts:
     def from_dict(plain: dict[str, Any], arrays: dict[str, np.ndarray]) -> "DataFacts":
         """Rebuild the facts that ``to_dict`` and ``to_arrays`` wrote."""
         encoder = None if plain["encoder"] is None else Encoder.restore(plain["encoder"])
-        tuples = {name: _as_tuple(plain[name]) for name in ("classes", "input_shape", "targets")}
-        prepared = {part: Preprocessing.from_dict(under(part, arrays)) for part in PREPARED}
-        facts: dict[str, Any] = plain | tuples | {"encoder": encoder} | prepared
+        tuples = {name: _as_tuple(plain.get(name, ())) for name in ("classes", "input_shape", "targets", "inputs")}
+        heads = {
+            name: Head(**{key: _as_tuple(value) for key, value in head.items()})
+            for name, head in plain.get("heads", {}).items()
+        }
+        prepared = {part: restore(under(part, arrays)) for part in PREPARED}
+        facts: dict[str, Any] = plain | tuples | {"encoder": encoder, "heads": heads} | prepared
         return DataFacts(**facts)
 
 

@@ -18,6 +18,7 @@ from pellucid.core.errors import DoctorWarning, InvalidValue, StorageError, Trai
 from pellucid.core.precision import double_precision, in_its_precision
 from pellucid.core.xla import keep_compiled_programs
 from pellucid.data import Dataset, SentencePairs, generation, make_dataset, reconstruction
+from pellucid.data.several import by_name, ordered, several_dataset
 from pellucid.data.targets import TASKS
 from pellucid.optimizers import as_optimizer
 from pellucid.runs.callbacks import Callback, Callbacks, Keep
@@ -216,7 +217,7 @@ def optimizers_of(experiment: Experiment) -> dict[str, Any]:
     return {"optimizer/generator": settings["optimizer"], "optimizer/critic": critic}
 
 
-def score_held_out(trained: Trained) -> np.ndarray | None:
+def score_held_out(trained: Trained) -> Any:
     """Put the metrics of the held-out rows into ``trained.result``; of a GAN both losses of its last epoch.
 
     Returns:
@@ -234,7 +235,7 @@ def score_held_out(trained: Trained) -> np.ndarray | None:
     if isinstance(held_out, SentencePairs):
         trained.result = translation_metrics(trained, [(source, target) for source, target in held_out.pairs])
         return None
-    outputs = trained.outputs(held_out.x)
+    outputs = trained.outputs_of_rows(held_out.x)
     trained.result = trained.metrics_of(outputs, held_out) | _naive_metrics(trained)
     return outputs
 
@@ -250,11 +251,12 @@ def _naive_metrics(trained: Trained) -> dict[str, float]:
     }
 
 
-def _warn_if_not_finite(trained: Trained, outputs: np.ndarray) -> None:
+def _warn_if_not_finite(trained: Trained, outputs: Any) -> None:
     """Warn of a held-out loss or metric that is not finite, naming the first row whose outputs are not."""
     if not trained.not_finite:
         return
-    bad = np.asarray(~np.isfinite(outputs.reshape(len(outputs), -1)).all(axis=1))
+    several = outputs if isinstance(outputs, tuple) else (outputs,)
+    bad = np.any([~np.isfinite(array.reshape(len(array), -1)).all(axis=1) for array in several], axis=0)
     if bad.any():
         cause = f"{bad.sum():,} of {len(bad):,} have outputs that are not finite, the first is row {bad.argmax()}"
     else:
@@ -390,7 +392,12 @@ def data_of_run(files: RunFolder, settings: Mapping[str, Any], data: Any) -> Dat
         data = (data, None)
     if isinstance(data, tuple):
         x, y = data
-        if task == "generation":
+        names, heads = manifest["data"].get("inputs", ()), manifest["data"].get("heads", {})
+        if names or heads:
+            x, y = by_name(x, names, "x"), by_name(y, tuple(heads), "y")
+            tasks = {name: head["task"] for name, head in heads.items()} or task
+            data = several_dataset(x, y, seed=manifest["seed"], task=tasks)
+        elif task == "generation":
             data = make_dataset(x, task=task, held_out=None)
         else:
             data = make_dataset(x, y, seed=manifest["seed"], task=task if task in TASKS else None)
@@ -408,6 +415,8 @@ def data_of_run(files: RunFolder, settings: Mapping[str, Any], data: Any) -> Dat
         data = reconstruction(data)  # an autoencoder's targets are its inputs
     elif task == "generation":
         data = generation(data)
+    if data.inputs or data.heads:
+        data = ordered(data, manifest["data"].get("inputs", ()), tuple(manifest["data"].get("heads", ())))
     recorded = manifest["data"]["fingerprint"]
     if data.fingerprint != recorded:
         raise StorageError(

@@ -1,8 +1,13 @@
 """Make the dataset from what the user gives: arrays with targets, or inputs alone."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from os import PathLike
 from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
 
 from pellucid.architectures.by_name import ARCHITECTURES, find_architecture
 from pellucid.architectures.gan import GAN
@@ -11,6 +16,7 @@ from pellucid.data import Dataset, make_dataset
 from pellucid.data.arrays import as_weights
 from pellucid.data.build import is_table
 from pellucid.data.encoding import as_array, kind_of
+from pellucid.data.several import by_name, several_dataset
 from pellucid.data.targets import Task
 from pellucid.functions.losses import losses
 from pellucid.layers import Dense
@@ -58,14 +64,52 @@ def dataset_of(
             "column); arrays with weights or a held-out part: make_dataset(x, y, …)."
         )
     x, y = data
+    if isinstance(network, Network) and (len(network.inputs) > 1 or len(network.outputs) > 1):
+        return _of_several(x, y, network, weights, held_out, seed)
     if _learns(network) == "examples":
         return make_dataset(x, task="generation", held_out=None, weights=weights)
     if y is None and _learns(network) == "targets" and not isinstance(network, Network):
         raise InvalidValue(_needs_targets("(x, None)"))
     if isinstance(network, Network):  # here rows still have the numbers that they were given with
         check_tokens(network, as_array(x, "x"), "the training data x")
-    task = _task_of(y, network, loss)
+    task = _task_of(x, y, network, loss)
     return make_dataset(x, y, weights=weights, held_out=held_out, seed=seed, task=task)
+
+
+def _of_several(x: Any, y: Any, network: Network, weights: Any, held_out: Any, seed: int) -> Dataset:
+    """The dataset of arrays by the names of a network's inputs and outputs."""
+    inputs, outputs = network.inputs, list(network.output_names)
+    x = by_name(x, inputs, "x") if len(inputs) > 1 or isinstance(x, Mapping) else x
+    y = by_name(y, outputs, "y") if len(outputs) > 1 or isinstance(y, Mapping) else y
+    named = x if isinstance(x, dict) else dict.fromkeys(inputs, x)
+    for name, array in named.items():
+        check_tokens(network, as_array(array, "x"), f"the training data {name}", name)
+    task = _step_tasks(network, x, y)
+    if len(outputs) == 1:
+        task = task.get(outputs[0]) or _task_of(None, y, network, None)
+    return several_dataset(x, y, weights=weights, held_out=held_out, seed=seed, task=task)
+
+
+def _step_tasks(network: Network, x: Any, y: Any) -> dict[str, Task]:
+    """The tasks of the outputs that have steps, where their targets have as many."""
+    arrays = [np.asarray(one) for one in (x.values() if isinstance(x, Mapping) else (x,))]
+    shapes = tuple(array.shape[1:] or (1,) for array in arrays)
+    shape: Any = shapes if isinstance(x, Mapping) else shapes[0]
+    ends: Any = jax.eval_shape(
+        lambda key: [jnp.zeros(end) for end in _shapes_of(network, key, shape)], jax.random.key(0)
+    )
+    targets = y.values() if isinstance(y, Mapping) else (y,)
+    tasks: dict[str, Task] = {}
+    for name, end, target in zip(network.output_names, ends, targets, strict=True):
+        if len(end.shape) == 2 and np.ndim(target) in (2, 3) and np.shape(target)[1] == end.shape[0] > 1:
+            numbers = np.asarray(target).dtype.kind == "f" or np.ndim(target) == 3
+            tasks[name] = "forecasting" if numbers else "tagging"
+    return tasks
+
+
+def _shapes_of(network: Network, key: Any, shape: Any) -> tuple[Any, ...]:
+    outputs = network.accepting(shape).init(key, shape)[2]
+    return outputs if len(network.outputs) > 1 else (outputs,)
 
 
 def with_weights(data: Dataset, weights: Any) -> Dataset:
@@ -105,11 +149,21 @@ def _needs_targets(given: str) -> str:
     )
 
 
-def _task_of(y: Any, network: Any, loss: Any) -> Task | None:
-    """A regression where few whole numbers with a point could be classes, and the network ends as one for numbers."""
+def _task_of(x: Any, y: Any, network: Any, loss: Any) -> Task | None:
+    """A task that the network tells: a target at each step where its output has steps.
+
+    A regression where few whole numbers with a point could be classes, and the network ends as one for numbers.
+    """
+    if hasattr(x, "shape") and np.ndim(y) in (2, 3) and np.shape(y)[:2] == x.shape[:2]:
+        numbers = np.asarray(y).dtype.kind == "f" or np.ndim(y) == 3
+        if isinstance(network, Network) and len(network.inputs) == len(network.outputs) == 1:
+            if tasks := _step_tasks(network, x, y):
+                return tasks[network.output_names[0]]
+        elif find_architecture(network) in [ARCHITECTURES[name] for name in ("rnn", "lstm", "gru")] and not numbers:
+            return "tagging"
     if not isinstance(network, Network) or not hasattr(y, "dtype") or (loss is not None and losses.build(loss).signed):
         return None
-    last = network.layers[-1]
+    last = network.layers[network.ends[0]]
     y = as_array(y, "y")
     numbers = y.dtype.kind == "f" and y.size == len(y)
     return "regression" if numbers and isinstance(last, Dense) and last.units == 1 else None

@@ -20,6 +20,7 @@ from pellucid.core.precision import double_precision
 from pellucid.core.xla import keep_compiled_programs
 from pellucid.data import Dataset
 from pellucid.functions.initializers import Initializer, initializers
+from pellucid.functions.losses import losses_of
 from pellucid.layers import Layer
 from pellucid.network import Network
 from pellucid.runs.experiment import Experiment
@@ -138,14 +139,13 @@ def _members(
         if ready is None or ready.decides:
             with double_precision(experiment.precision == "float64"):
                 ready = make_ready(experiment, data, network, optimizer, initial)
-                if isinstance(ready.program, Supervised) and is_custom(ready.program.loss):
+                if isinstance(ready.program, Supervised) and any(map(is_custom, losses_of(ready.program.loss))):
                     check_own_loss(ready.training(ready.initial_state(experiment.seed)))
             if not ready.decides and isinstance(ready.program, Supervised):
                 # The rows of one dataset once, not once a setting.
                 alike = (
                     id(data),
-                    ready.program.loss.target_kind,
-                    ready.program.loss.reads,
+                    *((part.target_kind, part.reads) for part in losses_of(ready.program.loss)),
                     msgspec.json.encode(experiment.class_weights),
                     ready.scaled_targets,
                 )
@@ -334,8 +334,8 @@ def _record(member: Member, training: Training, stopped: str) -> Trained:
     history = trained.history
     evaluated = not trained.adversarial and stopped == "epochs" and not ready.decides and not trained.metrics
     if evaluated and data.held_out is not None and data.task != "translation" and history.steps_made:
-        loss, metric = history.held_out[-1].tolist()  # by the program itself
-        trained.result = {"loss": loss, ready.program.metric_name: metric}
+        names = ("loss", ready.program.metric_name, *ready.program.extra_names)
+        trained.result = dict(zip(names, history.held_out[-1].tolist(), strict=True))  # by the program itself
     else:
         score_held_out(trained)
     return trained

@@ -1,6 +1,7 @@
 """The metrics of a whole part that a run is asked for, beside the one of each step: settled, checked, measured."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -11,6 +12,7 @@ from scipy.special import expit, softmax
 from pellucid.architectures.tasks import OUTPUTS
 from pellucid.core.errors import InvalidValue
 from pellucid.data import Dataset, Part
+from pellucid.data.targets import AS_ROWS, NO_LABEL
 from pellucid.functions.activations import Sigmoid, Softmax
 from pellucid.functions.losses import Loss
 from pellucid.functions.masking import masked_value
@@ -68,8 +70,9 @@ def check_metrics(chosen: Sequence[Metric], network: Network, loss: Loss, data: 
         ShapeError: a metric of more classes than there are.
     """
     for metric in chosen:
-        if data.task not in metric.tasks:
-            fitting = [name for name in metrics if data.task in metrics.find(name).tasks]
+        task = AS_ROWS.get(data.task, data.task)
+        if task not in metric.tasks:
+            fitting = [name for name in metrics if task in metrics.find(name).tasks]
             raise InvalidValue(
                 f"the metric {metric.label!r} is of a target that is {' or '.join(metric.tasks)}; that of "
                 f"{data.name!r} is {data.task}. Metrics for it: {', '.join(fitting) or 'none'}."
@@ -81,14 +84,14 @@ def check_metrics(chosen: Sequence[Metric], network: Network, loss: Loss, data: 
                     f"which are none. Take the loss {OUTPUTS[data.task].loss!r}, or a metric that needs none, such as "
                     "roc_auc or f1."
                 )
-        elif data.task == "multiclass":
+        elif task == "multiclass":
             outputs, labels = jax.ShapeDtypeStruct((1, data.outputs), "float32"), jax.ShapeDtypeStruct((1,), "int32")
             jax.eval_shape(metric.value, outputs, labels if loss.target_kind == "classes" else outputs)
 
 
 def gives_probabilities(network: Network, loss: Loss) -> bool:
     """True where the outputs of a classifier are probabilities, or the loss says how they become some."""
-    last = network.layers[-1]
+    last = network.layers[network.ends[0]]
     ends = isinstance(last, Activation) and isinstance(last.function, (Sigmoid, Softmax))
     return loss.reads == "probabilities" or loss.activation is not None or (loss.reads == "numbers" and ends)
 
@@ -145,6 +148,8 @@ def measure(
 def _adapted(metric: Metric, facts: DataFacts, loss: Loss) -> Metric:
     """The metric for what the loss reads; the accuracy of yes or no is the binary one."""
     usual = OUTPUTS[facts.task].metric
+    if facts.task == "tagging" and getattr(metric, "ignore", 0) is None:
+        metric = replace(metric, ignore=NO_LABEL)  # pyright: ignore[reportArgumentType]
     return (metrics.build(usual) if metric == Accuracy() and usual == "binary_accuracy" else metric).beside(loss)
 
 
@@ -157,17 +162,22 @@ def _answers(
     part: Part,
     mask: np.ndarray | None,
 ) -> Answers:
-    y, weights = target if facts.task == "reconstruction" else part.y, part.weights
-    if facts.task == "multiclass" and outputs.ndim == 2:
+    y, weights, task = target if facts.task == "reconstruction" else part.y, part.weights, facts.task
+    if task in AS_ROWS:
+        real = scored_steps(y, mask)
+        weights = np.repeat(np.ones(len(y)) if weights is None else weights, real.sum(axis=1))
+        outputs, y, task = outputs[real], y[real], AS_ROWS[task]
+    elif task == "multiclass":
         y = part.labels
-    if facts.task == "multiclass" and outputs.ndim > 2:  # each step is a row
-        steps = y.shape[1:]
-        weights = np.repeat(np.ones(len(y)) if weights is None else weights, int(np.prod(steps)))
-        kept = slice(None) if mask is None else np.asarray(mask).reshape(-1)
-        outputs, y, weights = outputs.reshape(-1, outputs.shape[-1])[kept], y.reshape(-1)[kept], weights[kept]
-    names = facts.targets if facts.task == "regression" else facts.classes
-    probabilities = _probabilities(network, loss, outputs) if facts.task in CLASSES else None
-    return Answers(facts.task, outputs, y, weights, tuple(names), loss.threshold, probabilities)
+    names = facts.targets if task == "regression" else facts.classes
+    probabilities = _probabilities(network, loss, outputs) if task in CLASSES else None
+    return Answers(task, outputs, y, weights, tuple(names), loss.threshold, probabilities)
+
+
+def scored_steps(y: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+    """Mask of the steps, (rows, steps), that count: real ones with a label."""
+    labelled = y != NO_LABEL if y.ndim == 2 else np.ones(y.shape[:2], bool)
+    return labelled if mask is None else labelled & mask
 
 
 def by_output(

@@ -59,6 +59,8 @@ def rows_for(run: Trained, data: Any) -> Dataset:
     """
     facts = run.facts
     if not isinstance(data, Dataset):
+        if facts.inputs or facts.heads:
+            raise InvalidValue("train_more of several inputs or outputs takes a Dataset: make_dataset(x, y).")
         if facts.task == "reconstruction":
             x, y = run.as_inputs(data[0] if isinstance(data, tuple) else data), None
         elif isinstance(data, tuple):
@@ -76,7 +78,7 @@ def rows_for(run: Trained, data: Any) -> Dataset:
             name=facts.name,
             task=facts.task,
             classes=facts.classes or None,
-            preprocessing=facts.preprocessing,
+            preprocessing=facts.preprocessing.parts[0],
             encoder=facts.encoder,
             seed=run.experiment.seed,
         )

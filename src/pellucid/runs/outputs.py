@@ -6,32 +6,38 @@ from typing import Any
 import jax
 import numpy as np
 
+from pellucid.functions.losses import Loss
 from pellucid.functions.masking import masked_value
 from pellucid.network import Network, power_of_two, rows_at_once
+from pellucid.network.structure import one_or_several
 from pellucid.training import Scaling, Supervised
+from pellucid.training.rows import shapes_of
 
 FEWEST = 64
 """Fewest rows of one call for loss and metric, so that they are compiled for few sizes."""
 
 
-def outputs_of(
-    network: Network, params: Any, state: Any, x: np.ndarray, scaling: Scaling, *, like: int | None = None
-) -> np.ndarray:
+def outputs_of(network: Network, params: Any, state: Any, x: Any, scaling: Scaling, *, like: int | None = None) -> Any:
     """Compute the outputs of a network for stored rows, scaled in the program, batch by batch.
 
     Args:
         network: the network.
         params: its parameters.
         state: its layers' state.
-        x: the rows.
+        x: the rows; a tuple of arrays for several inputs.
         scaling: of the inputs.
         like: take batches of the size that so many rows are predicted in, for which it is compiled already.
+
+    Returns:
+        The outputs; a tuple of arrays for several.
     """
-    scaling = scaling._replace(targets=None)
-    size = rows_at_once(network, x.shape[1:], like or len(x))
-    starts = range(0, max(len(x), 1), size)
-    parts = [_predict(network, params, state, scaling, _filled(x[i : i + size], size)) for i in starts]
-    return np.concatenate([np.asarray(part) for part in parts])[: len(x)]
+    scaling, rows = scaling._replace(targets=None), len(jax.tree.leaves(x)[0])
+    size = rows_at_once(network, shapes_of(x), like or rows)
+    parts = []
+    for i in range(0, max(rows, 1), size):
+        batch = jax.tree.map(lambda array, i=i: _filled(array[i : i + size], size), x)
+        parts.append([np.asarray(part) for part in _predict(network, params, state, scaling, batch)])
+    return one_or_several(tuple(np.concatenate(each)[:rows] for each in zip(*parts, strict=True)))
 
 
 def _filled(x: np.ndarray, size: int) -> np.ndarray:
@@ -43,14 +49,16 @@ def _filled(x: np.ndarray, size: int) -> np.ndarray:
 
 @partial(jax.jit, static_argnums=0)
 def output_mask(network: Network, params: Any, state: Any, scaling: Scaling, x: Any) -> Any:
-    """Compute which steps of the outputs are real; None where all are."""
+    """Compute which steps of the outputs are real; None where all are; a tuple of these for several outputs."""
     # The compiler leaves out all that the mask does not depend on.
-    return network.forward(params, state, scaling(x)).masks.get(network.names[network.ends[0]])
+    masks = network.forward(params, state, scaling(x)).masks
+    return one_or_several(tuple(masks.get(name) for name in network.outputs))
 
 
 @partial(jax.jit, static_argnums=0)
 def _predict(network: Network, params: Any, state: Any, scaling: Scaling, x: Any) -> Any:
-    return network.forward(params, state, scaling(x)).outputs[-1]
+    outputs = network.forward(params, state, scaling(x)).outputs
+    return [outputs[end] for end in network.ends]
 
 
 def loss_and_metric(
@@ -67,4 +75,5 @@ def loss_and_metric(
 
 @partial(jax.jit, static_argnums=0)
 def _of_examples(program: Supervised, scaling: Scaling, outputs: Any, y: Any, mask: Any) -> Any:
+    assert isinstance(program.loss, Loss)
     return masked_value(program.loss, outputs, y, mask), program.metric_of(outputs, y, scaling, mask)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.errors import InvalidValue, ShapeError
-from pellucid.functions.losses import Loss
+from pellucid.functions.losses import Loss, losses_of
 from pellucid.training import Training
 from pellucid.training.rows import take
 
@@ -27,15 +27,18 @@ def check_own_loss(training: Training) -> None:
         InvalidValue: a gradient that is none, with the numbers.
     """
     program: Any = training.program
-    loss, network = program.loss, program.network
-    if not is_custom(loss):
+    network, parts = program.network, losses_of(program.loss)
+    if not any(map(is_custom, parts)):
         return
     rows, state = training.train, training.state
     indices = jnp.arange(min(ROWS, rows.rows))
     x = training.scaling(take(rows.x, indices))
-    prediction = np.asarray(network.forward(state.params, state.layer_state, x).outputs[-1])
-    target = np.asarray(x if rows.y is None else take(rows.y, indices))
-    check_gradient(loss, prediction, target)
+    outputs = network.forward(state.params, state.layer_state, x).outputs
+    target = x if rows.y is None else take(rows.y, indices)
+    targets = (target,) if len(parts) == 1 else target
+    for loss, end, y in zip(parts, network.ends, targets, strict=True):
+        if is_custom(loss):
+            check_gradient(loss, np.asarray(outputs[end]), np.asarray(y))
 
 
 def is_custom(loss: Loss) -> bool:

@@ -15,7 +15,8 @@ from pellucid.core.errors import InvalidValue
 from pellucid.core.registry import describe
 from pellucid.core.types import Specification
 from pellucid.data import Dataset, generation
-from pellucid.data.targets import UNTARGETED
+from pellucid.data.several import ordered
+from pellucid.data.targets import NO_LABEL, UNTARGETED
 from pellucid.functions.activations import activations
 from pellucid.functions.losses import losses
 from pellucid.functions.metrics import metrics
@@ -176,7 +177,13 @@ def _settle_supervised(network: Any, words: dict[str, Any], data: Dataset, optio
         name: options.get(name) is not None for name in ("loss", "metric")
     }
     if isinstance(network, Network):
-        loss = losses.build(usual_loss(data) if options.get("loss") is None else options["loss"])
+        data = data if data.task == "translation" else ordered(data, network.inputs, network.output_names)
+        loss = by_output("loss", network, data, options.get("loss"))
+    elif data.inputs or data.heads:
+        raise InvalidValue(
+            f"{data.name!r} has {len(data.inputs) or 1} inputs and {len(data.heads) or 1} targets by name: the network "
+            "that reads them is a Network.graph with these inputs and outputs."
+        )
     else:
         if isinstance(network, Mapping):
             network, data = build_by_name(network, scaled_inputs(data, options.get("scale_inputs", "auto")))
@@ -184,12 +191,15 @@ def _settle_supervised(network: Any, words: dict[str, Any], data: Dataset, optio
             network = feedforward(data, USUAL_UNITS if network is None else network, **words)
         assert isinstance(network, Network)
         loss, network = loss_and_network(options.get("loss"), network, data)
+        loss = _for_steps(loss, data.task)
     optimizer = _optimizer(options, as_optimizer("adam"))
+    if options.get("loss_weights") is not None and not data.heads:
+        raise InvalidValue("loss_weights weigh the losses of several outputs; this network has one. Leave it out.")
     settled: dict[str, Any] = _plain(options) | {
         "network": network.describe(),
-        "loss": losses.describe(loss),
-        "metric": metrics.describe(options.get("metric") or OUTPUTS[data.task].metric),
-        "metrics": described(options.get("metrics")),
+        "loss": _described(losses, loss),
+        "metric": _described(metrics, by_output("metric", network, data, options.get("metric"))),
+        "metrics": _described_lists(options.get("metrics"), data),
         "optimizer": describe(optimizer) if isinstance(optimizer, FromOptax) else optimizers.describe(optimizer),
     }
     if options.get("regularizer") is not None:
@@ -201,6 +211,61 @@ def _settle_supervised(network: Any, words: dict[str, Any], data: Dataset, optio
         few_of_part = max(1, few // experiment.accumulate)
         experiment.batch_size = "all" if optimizer.full_batch else min(USUAL_BATCH_SIZE, few_of_part)
     return Plan(experiment, data, network, optimizer, _choices(data, experiment, network, asked_for))
+
+
+def by_output(what: str, network: Network, data: Dataset, given: Any) -> Any:
+    """A loss or metric, that of the task where none is given; a dictionary of one for each of several outputs.
+
+    Args:
+        what: ``"loss"`` or ``"metric"``.
+        network: the network.
+        data: what it is trained on.
+        given: as the user gave it.
+
+    Raises:
+        InvalidValue: of several outputs, anything but a dictionary by their names.
+    """
+    registry: Any = losses if what == "loss" else metrics
+    if not data.heads:
+        return _for_steps(registry.build(_usual(what, data) if given is None else given), data.task)
+    names, usual = network.output_names, {name: _usual(what, data.of_output(name)) for name in data.heads}
+    if given is not None and (not isinstance(given, Mapping) or not set(given) <= set(names)):
+        example = ", ".join(f"{name!r}: {value!r}" for name, value in usual.items())
+        raise InvalidValue(
+            f"{what} is given for each output by its name, as {{{example}}}. Received: {given!r:.80}; the network's "
+            f"outputs: {', '.join(names)}."
+        )
+    return {
+        name: _for_steps(registry.build((given or {}).get(name, usual[name])), data.heads[name].task) for name in names
+    }
+
+
+def _usual(what: str, data: Dataset) -> Any:
+    return usual_loss(data) if what == "loss" else OUTPUTS[data.task].metric
+
+
+def _for_steps(built: Any, task: str) -> Any:
+    """A loss or metric that leaves out the steps without a label."""
+    if task == "tagging" and getattr(built, "ignore", 0) is None:
+        return replace(built, ignore=NO_LABEL)
+    return built
+
+
+def _described_lists(given: Any, data: Dataset) -> Any:
+    """The metrics of the whole held-out part as an experiment holds them: a list, of several outputs one for each."""
+    if not data.heads or given is None:
+        return described(given)
+    if not isinstance(given, Mapping) or not set(given) <= set(data.heads):
+        raise InvalidValue(
+            f"metrics is a list for each output by its name: {', '.join(data.heads)}. Received: {given!r:.80}."
+        )
+    return {name: described(listed) for name, listed in given.items()}
+
+
+def _described(registry: Any, built: Any) -> Any:
+    if isinstance(built, dict):
+        return {name: registry.describe(one) for name, one in built.items()}
+    return registry.describe(built)
 
 
 def _settle_adversarial(network: Any, data: Dataset, options: dict[str, Any]) -> Plan:
@@ -344,7 +409,10 @@ def plan_of(experiment: Experiment, data: Dataset, folder: Path | None = None) -
     Raises:
         StorageError: starting weights that are neither kept there nor in the run folder that the experiment names.
     """
-    plan = Plan(experiment, data, networks_of(experiment), as_optimizer(experiment.optimizer))
+    network = networks_of(experiment)
+    if isinstance(network, Network) and (data.inputs or data.heads):
+        data = ordered(data, network.inputs, network.output_names)
+    plan = Plan(experiment, data, network, as_optimizer(experiment.optimizer))
     if experiment.initial is None:
         return plan
     kept = None if folder is None else kept_weights(RunFolder(folder), experiment)
@@ -353,6 +421,12 @@ def plan_of(experiment: Experiment, data: Dataset, folder: Path | None = None) -
 
 def _choices(data: Dataset, experiment: Experiment, network: Network, asked_for: Mapping[str, bool]) -> tuple[str, ...]:
     """Describe the defaults chosen for a target, in words."""
+    if data.heads:
+        return tuple(
+            f"{what}: {', '.join(f'{name} {_name(one)}' for name, one in getattr(experiment, what).items())}"
+            for what in ("loss", "metric")
+            if not asked_for[what]
+        )
     usual, last = OUTPUTS[data.task], network.layers[-1]
     activation = activations.build(last.function).name if isinstance(last, Activation) else "linear"
     reason = f" ({usual.reason})" if activation == usual.activation or data.task == "reconstruction" else ""

@@ -11,11 +11,12 @@ import numpy as np
 from pellucid.architectures.gan import GAN, check_players
 from pellucid.architectures.tasks import check_loss, check_output
 from pellucid.core.constraints import NOT_NEGATIVE, POSITIVE, require
-from pellucid.core.errors import DataError, InvalidValue
+from pellucid.core.errors import DataError, InvalidValue, did_you_mean
 from pellucid.core.types import Array
 from pellucid.data import Dataset, Part, validation_rows
-from pellucid.functions.losses import Loss, losses
-from pellucid.functions.metrics import metrics
+from pellucid.data.several import ordered
+from pellucid.functions.losses import JointLoss, Loss, losses
+from pellucid.functions.metrics import JointMetric, metrics
 from pellucid.functions.regularizers import regularizers
 from pellucid.network import ByLayer, Network, matching, rate_factors, summarize, trained_layers
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
@@ -76,8 +77,8 @@ class Ready(NamedTuple):
     @property
     def scaled_targets(self) -> bytes:
         """Bytes of the targets' scaling, equal for equal scalings."""
-        targets = self.data.target_preprocessing
-        return targets.shift.tobytes() + targets.scale.tobytes() + bytes([targets.log])
+        parts = self.data.target_preprocessing.parts
+        return b"".join(part.shift.tobytes() + part.scale.tobytes() + bytes([part.log]) for part in parts)
 
     @property
     def given(self) -> ByLayer:
@@ -154,8 +155,14 @@ def program_of(experiment: Experiment, network: Network | GAN, rows: int) -> Sup
         generator, critic = (net.in_precision(experiment.precision) for net in (network.generator, network.critic))
         return Adversarial(generator, critic, network.latent, experiment.loss, size, steps, recorder)
     network = network.in_precision(experiment.precision)
-    loss = losses.build(experiment.loss)
-    metric, factors = metrics.build(experiment.metric).beside(loss), experiment.learning_rate_multipliers
+    loss: Any
+    metric: Any
+    if len(network.outputs) > 1:
+        loss = joint_loss(experiment, network)
+        metric = JointMetric(tuple(experiment.metric[name] for name in network.output_names), network.output_names)
+    else:
+        loss, metric = losses.build(experiment.loss), metrics.build(experiment.metric)
+    metric, factors = metric.beside(loss), experiment.learning_rate_multipliers
     return Supervised(
         network,
         loss,
@@ -168,6 +175,21 @@ def program_of(experiment: Experiment, network: Network | GAN, rows: int) -> Sup
     )
 
 
+def joint_loss(experiment: Experiment, network: Network) -> JointLoss:
+    """The losses of several outputs, weighted.
+
+    Raises:
+        InvalidValue: a weight of an output that the network does not have.
+    """
+    names, weights = network.output_names, experiment.loss_weights or {}
+    for name in weights:
+        if name not in names:
+            raise InvalidValue(
+                f"loss_weights name {name!r}.{did_you_mean(name, names)} The network's outputs: {', '.join(names)}."
+            )
+    return JointLoss(tuple(experiment.loss[name] for name in names), tuple(weights.get(name, 1.0) for name in names))
+
+
 def _supervised(
     experiment: Experiment,
     data: Dataset,
@@ -175,9 +197,10 @@ def _supervised(
     optimizer: Optimizer | FromOptax,
     initial: StartingWeights | None,
 ) -> Ready:
-    loss = losses.build(experiment.loss)
+    loss: Any = joint_loss(experiment, network) if len(network.outputs) > 1 else losses.build(experiment.loss)
     if data.task != "translation":
         network = network.accepting(data.input_shape)
+        data = ordered(data, network.inputs, network.output_names)
         data = network_inputs(data, experiment.scale_inputs, network)
         data = scaled_targets(data, experiment.scale_targets, network, loss)
         data = data if initial is None else initial.scaled(data, experiment)
@@ -187,14 +210,17 @@ def _supervised(
     _check_batch_size(experiment, len(train_part))
     program = program_of(experiment, network, len(train_part))
     assert isinstance(program, Supervised)
-    check_step_metric(program.metric)
-    check_metrics(built(experiment.metrics), network, loss, data)
+    for metric in program.metric.metrics if isinstance(program.metric, JointMetric) else (program.metric,):
+        check_step_metric(metric)
     for pattern, factor in (experiment.learning_rate_multipliers or {}).items():
         require(factor, POSITIVE, f"learning_rate_multipliers[{pattern!r}]")
         matching(pattern, trained_layers(network, data.input_shape), "learning_rate_multipliers")
     if data.task != "translation":
-        check_output(network, summary_of(network, data.input_shape).rows[-1].output_shape, loss, data)
-        check_loss(network, loss, data)
+        rows = summary_of(network, data.input_shape).rows
+        for part, end, one in zip(outputs_of_network(network), network.ends, each_output(loss, data), strict=True):
+            check_output(part, rows[end].output_shape, *one)
+            check_loss(part, *one)
+            check_metrics(built(metrics_of_output(experiment, part)), part, *one)
     return Ready(
         program,
         data,
@@ -251,6 +277,24 @@ def _check_batch_size(experiment: Experiment, rows: int) -> None:
         )
 
 
+def metrics_of_output(experiment: Experiment, network: Network) -> Any:
+    """The metrics of the whole held-out part that one output of a network is asked for."""
+    asked = experiment.metrics
+    return asked.get(network.output_names[0]) if isinstance(asked, Mapping) else asked
+
+
+def each_output(loss: Loss | JointLoss, data: Dataset) -> list[tuple[Loss, Dataset]]:
+    """The loss of each output with the dataset of its target alone."""
+    if isinstance(loss, JointLoss):
+        return [(part, data.of_output(name)) for part, name in zip(loss.losses, data.heads, strict=True)]
+    return [(loss, data)]
+
+
+def outputs_of_network(network: Network) -> list[Network]:
+    """The network with each of its outputs alone."""
+    return [network.ending_in(name) for name in network.output_names]
+
+
 def target_for(loss: Loss, y: np.ndarray, outputs: int) -> np.ndarray:
     """Convert stored targets to the form of the loss: one-hot, or 1 and −1, where it asks for it."""
     one_hot = loss.target_kind == "one_hot" or loss.reads == "margins"
@@ -259,17 +303,31 @@ def target_for(loss: Loss, y: np.ndarray, outputs: int) -> np.ndarray:
     return 2 * y - 1 if loss.target_range == (-1, 1) else y
 
 
-def _rows(part: Part, weights: np.ndarray | None, loss: Loss, data: Dataset) -> Rows:
+def _rows(part: Part, weights: np.ndarray | None, loss: Any, data: Dataset) -> Rows:
     weighed = None if weights is None else jax.device_put(weights)
     x = jax.device_put(part.x)
     if data.task == "reconstruction":
         return Rows(x, None, weighed)
     if data.task == "translation":
         return Rows(x, jax.device_put(part.y), weighed)
-    y = target_for(loss, part.y, data.outputs)
+    y = targets_of(loss, part.y, data)
     if not data.target_preprocessing.is_identity:
         y = data.target_preprocessing.apply_numpy(y)
     return Rows(x, jax.device_put(y), weighed)
+
+
+def targets_of(loss: Any, y: Any, facts: Any) -> Any:
+    """Stored targets in the form of the loss; of several outputs each in that of its own.
+
+    Args:
+        loss: the loss, or joint losses.
+        y: targets as a `Part` stores them.
+        facts: a dataset, or the facts of one.
+    """
+    if not isinstance(loss, JointLoss):
+        return target_for(loss, y, facts.outputs)
+    heads = facts.heads.values()
+    return tuple(target_for(part, one, head.outputs) for part, one, head in zip(loss.losses, y, heads, strict=True))
 
 
 def _validation_rows(data: Dataset, experiment: Experiment) -> tuple[np.ndarray, np.ndarray]:
@@ -311,12 +369,17 @@ def _known_weights(part: Part) -> np.ndarray | None:
 
 
 def _class_weights(class_weights: Any, data: Dataset) -> np.ndarray:
+    if data.heads:
+        raise InvalidValue(
+            f"class_weights need one target of classes; {data.name!r} has {len(data.heads)}. Weigh rows by "
+            "sample_weights, or outputs by loss_weights."
+        )
     if data.task not in ("binary", "multiclass"):
         raise InvalidValue(f"class_weights need a target of classes; this one is {data.task}. Use sample_weights.")
     if class_weights == "balanced":
         part, count = data.train, len(data.classes)
         counts = np.bincount(part.labels, minlength=count) if data.stratifies else part.y.sum(axis=0)
-        return (len(data.train.x) / (len(data.classes) * np.maximum(counts, 1))).astype(np.float32)
+        return (len(part) / (count * np.maximum(counts, 1))).astype(np.float32)
     if not isinstance(class_weights, Mapping):
         raise InvalidValue(f'class_weights must be "balanced" or a weight for each class. Received: {class_weights!r}.')
     for name, weight in class_weights.items():

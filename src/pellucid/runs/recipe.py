@@ -16,7 +16,7 @@ from pellucid.optimizers import FromOptax, Optimizer
 from pellucid.runs.experiment import Experiment, as_early_stopping
 from pellucid.training import EarlyStopping
 
-TASKS = ("binary", "multiclass", "multilabel", "regression", "reconstruction")
+TASKS = ("binary", "multiclass", "multilabel", "regression", "tagging", "forecasting", "reconstruction", "several")
 """Tasks that the recipe is for."""
 STEPS = 4000
 """Most steps, of few rows in the first of two trainings."""

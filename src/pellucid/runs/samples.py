@@ -47,7 +47,7 @@ def score(trained: Trained, x: Any) -> np.ndarray:
     return _outputs(trained, "critic", np.asarray(x), trained.facts.preprocessing)[:, 0]
 
 
-def _outputs(trained: Trained, player: str, x: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+def _outputs(trained: Trained, player: str, x: np.ndarray, preprocessing: Any) -> np.ndarray:
     network = trained.networks[player]
     scaling = scaling_of(preprocessing, dtype=network.dtype)
     return outputs_of(network, trained.params[player], trained.layer_state[player], x, scaling)

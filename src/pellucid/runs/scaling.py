@@ -11,7 +11,8 @@ from pellucid.core.constraints import OneOf, require
 from pellucid.core.errors import InvalidValue
 from pellucid.data import SCALINGS, Dataset, Preprocessing
 from pellucid.data.arrays import fit_preprocessing
-from pellucid.functions.losses import Loss
+from pellucid.data.preprocessing import Preprocessings
+from pellucid.functions.losses import JointLoss, Loss
 from pellucid.network import Network, check_tokens, padding_of_input, token_layer
 from pellucid.runs.experiment import CHOICES, TARGET_CHOICES
 from pellucid.training import Scaling, TargetScaling
@@ -45,26 +46,44 @@ def network_inputs(data: Dataset, choice: str, network: Network) -> Dataset:
         InvalidValue: an unknown choice, or one for tokens.
     """
     plain = scaled_inputs(data, choice)
-    layer = token_layer(network)
+    if data.inputs:
+        return _each_input(plain, choice, network)
+    return _one_input(plain, choice, network, network.inputs[0])
+
+
+def _one_input(data: Dataset, choice: str, network: Network, name: str) -> Dataset:
+    layer = token_layer(network, name)
     if layer is not None:
         if choice not in ("auto", "none"):
             raise InvalidValue(
                 f"scale_inputs={choice!r} would change the tokens that Embedding({layer.vocabulary}, {layer.units}) "
                 'looks up. Leave it at "auto".'
             )
-        for part, name in ((data.train, "the training part"), (data.held_out, "the held-out part")):
+        for part, words in ((data.train, "the training part"), (data.held_out, "the held-out part")):
             if part is not None:
-                check_tokens(network, part.x, name)
+                check_tokens(network, part.x, words, name)
         return replace(data, preprocessing=Preprocessing())
-    padding = padding_of_input(network, data.input_shape)
-    if padding is None or plain.preprocessing.is_identity:
-        return plain
-    return replace(plain, preprocessing=_beside_padding(plain, padding))
+    padding = padding_of_input(network, data.input_shape, name)
+    if padding is None or data.preprocessing.is_identity:
+        return data
+    return replace(data, preprocessing=_beside_padding(data, padding))
+
+
+def _each_input(data: Dataset, choice: str, network: Network) -> Dataset:
+    """Scale each of several inputs as the layers that read it can."""
+    scalings = []
+    for i, name in enumerate(data.inputs):
+        parts = [None if part is None else replace(part, x=part.x[i]) for part in (data.train, data.held_out)]
+        alone = replace(
+            data, train=parts[0], held_out=parts[1], preprocessing=data.preprocessing.parts[i], inputs=(), naive={}
+        )
+        scalings.append(_one_input(alone, choice, network, name).preprocessing)
+    return replace(data, preprocessing=Preprocessings(tuple(scalings)))
 
 
 def _beside_padding(data: Dataset, padding: np.ndarray) -> Preprocessing:
     """Estimate the preprocessing of a dataset from its real steps alone."""
-    current = data.preprocessing
+    current = data.preprocessing.parts[0]
     steps = data.train.x.reshape(-1, len(padding))
     real = steps[(steps != padding).any(axis=1)]
     if data.scaling is not None and current.extent is None and len(real):
@@ -74,13 +93,18 @@ def _beside_padding(data: Dataset, padding: np.ndarray) -> Preprocessing:
 
 def describe_inputs(data: Dataset, network: Network) -> str | None:
     """Report why inputs are not scaled as the dataset says; None where they are."""
-    layer = token_layer(network)
-    if layer is None or data.preprocessing.is_identity:
+    names = data.inputs or network.inputs[:1]
+    layers = [token_layer(network, name) for name in names]
+    if all(layer is None for layer in layers) or data.preprocessing.is_identity:
         return None
+    if data.inputs:
+        read = [name for name, layer in zip(names, layers, strict=True) if layer is not None]
+        return f"not scaled, for an Embedding reads tokens: {', '.join(read)}"
+    (layer,) = layers
     return f"inputs not scaled: Embedding({layer.vocabulary}, {layer.units}) reads them as tokens"
 
 
-def scaled_targets(data: Dataset, choice: str, network: Network, loss: Loss) -> Dataset:
+def scaled_targets(data: Dataset, choice: str, network: Network, loss: Loss | JointLoss) -> Dataset:
     """Scale the targets of a regression.
 
     ``"auto"`` standardises, ``y' = (y − mean) / standard deviation`` of each output over the training rows, where
@@ -92,17 +116,36 @@ def scaled_targets(data: Dataset, choice: str, network: Network, loss: Loss) -> 
         InvalidValue: an unknown choice, or one for targets that are no numbers.
     """
     require(choice, OneOf(TARGET_CHOICES), "scale_targets")
+    if isinstance(loss, JointLoss):
+        if choice not in ("auto", "none") and all(
+            head.task not in ("regression", "forecasting") for head in data.heads.values()
+        ):
+            raise InvalidValue(f"scale_targets={choice!r} needs a target of numbers, and {data.name!r} has none.")
+        parts: list[Any] = [
+            scaled_targets(
+                data.of_output(name),
+                choice if choice == "auto" or head.task in ("regression", "forecasting") else "none",
+                network.ending_in(name),
+                part,
+            ).target_preprocessing
+            for part, (name, head) in zip(loss.losses, data.heads.items(), strict=True)
+        ]
+        return replace(data, target_preprocessing=Preprocessings(tuple(parts)))
+    numbers = data.task in ("regression", "forecasting")
     if choice == "auto":
-        fits = data.task == "regression" and loss.of_difference and _unbounded(network)
+        fits = numbers and loss.of_difference and _unbounded(network)
         choice = "standardise" if fits else "none"
-    elif choice != "none" and data.task != "regression":
+    elif choice != "none" and not numbers:
         raise InvalidValue(
             f"scale_targets={choice!r} needs a target of numbers; that of {data.name!r} is {data.task}. "
             'Leave it at "auto".'
         )
     if choice == "none":
         return data
-    return replace(data, target_preprocessing=_fitted(SCALINGS[choice], data.train.y))
+    y = data.train.y
+    if data.task == "forecasting":
+        y = y[_real_steps(data, network)]
+    return replace(data, target_preprocessing=_fitted(SCALINGS[choice], y))
 
 
 def _fitted(fit: Callable[[np.ndarray], Preprocessing], y: np.ndarray) -> Preprocessing:
@@ -116,6 +159,17 @@ def _fitted(fit: Callable[[np.ndarray], Preprocessing], y: np.ndarray) -> Prepro
     return replace(columns[0], shift=shift, scale=scale)
 
 
+def _real_steps(data: Dataset, network: Network) -> np.ndarray:
+    """Mask of the training steps that are no padding, (rows, steps)."""
+    real = np.ones(data.train.y.shape[:2], bool)
+    inputs = zip(network.inputs, data.train.inputs, strict=True)
+    for name, x in inputs:
+        padding = padding_of_input(network, x.shape[1:], name)
+        if padding is not None and x.shape[:2] == real.shape:
+            real &= (x.reshape(*real.shape, -1) != padding).any(axis=-1)
+    return real
+
+
 def _unbounded(network: Network) -> bool:
     """True where the output may be any number, as far as the last layer says."""
     output_range = network.layers[network.ends[0]].output_range
@@ -123,7 +177,10 @@ def _unbounded(network: Network) -> bool:
 
 
 def scaling_of(
-    preprocessing: Preprocessing, targets: Preprocessing | None = None, *, dtype: Any = np.float32
+    preprocessing: Preprocessing | Preprocessings,
+    targets: Preprocessing | Preprocessings | None = None,
+    *,
+    dtype: Any = np.float32,
 ) -> Scaling:
     """Convert a preprocessing to what the program takes.
 
@@ -132,6 +189,13 @@ def scaling_of(
         targets: of the targets, if they are scaled.
         dtype: what the inputs are scaled in.
     """
+    if isinstance(targets, Preprocessings):
+        scaled = tuple(scaling_of(Preprocessing(), part, dtype=dtype).targets for part in targets.parts)
+        return scaling_of(preprocessing, dtype=dtype)._replace(targets=scaled)
+    if isinstance(preprocessing, Preprocessings):
+        parts = [scaling_of(part, dtype=dtype) for part in preprocessing.parts]
+        shift, scale, padding = (tuple(getattr(part, name) for part in parts) for name in ("shift", "scale", "padding"))
+        return Scaling(shift, scale, scaling_of(Preprocessing(), targets, dtype=dtype).targets, padding)
 
     def put(array: Any) -> jax.Array:  # not jnp.asarray, which compiles a program for each shape
         return jax.device_put(np.asarray(array, dtype))
@@ -144,13 +208,17 @@ def scaling_of(
     return scaling._replace(targets=TargetScaling(put(targets.shift), put(targets.scale), log))
 
 
-def describe_targets(targets: Preprocessing) -> str | None:
+def describe_targets(targets: Preprocessing | Preprocessings) -> str | None:
     """Report how the targets are scaled, in a line; None where they are not.
 
     Example:
         >>> describe_targets(Preprocessing(shift=350_000, scale=1 / 90_000))
         "targets scaled for training: y' = (y − 350,000) / 90,000; the loss is of y', predictions and metrics of y"
     """
+    if isinstance(targets, Preprocessings):
+        texts = [describe_targets(part) for part in targets.parts]
+        several = [f"output {i + 1}: {text}" for i, text in enumerate(texts) if text]
+        return "; ".join(several) or None
     if targets.is_identity:
         return None
     shift, unit = (np.atleast_1d(number) for number in (targets.shift, 1 / targets.scale))

@@ -11,7 +11,8 @@ import numpy as np
 from pellucid.core.errors import InvalidValue, StorageError
 from pellucid.core.files import sha256
 from pellucid.core.types import PyTree, Shapes
-from pellucid.data import Dataset, Preprocessing
+from pellucid.data import Dataset
+from pellucid.data.preprocessing import Preprocessing, Preprocessings, restore
 from pellucid.network import ByLayer, Network, arrays_by_layer, build_network, from_units, shapes_by_layer, units_of
 from pellucid.network.peers import NAMES
 from pellucid.runs.experiment import Experiment
@@ -52,8 +53,8 @@ class StartingWeights:
     source: str
     arrays: ByLayer
     facts: DataFacts | None = None
-    inputs: Preprocessing | None = None
-    targets: Preprocessing | None = None
+    inputs: Preprocessing | Preprocessings | None = None
+    targets: Preprocessing | Preprocessings | None = None
 
     def matched(self, network: Network, data: Dataset) -> tuple["StartingWeights", tuple[str, ...]]:
         """Keep what a network takes, and say of each layer where it starts.
@@ -73,7 +74,7 @@ class StartingWeights:
         lines = [one.text(self.source) for one in matches]
         lines += [f"{name} of {self.source}: not in this network" for name in self.arrays if name not in network.names]
         first = next((name for name in network.names if name in shapes_by_layer(network, data.input_shape)), "")
-        kept: dict[str, Preprocessing] = {}
+        kept: dict[str, Any] = {}
         facts = self.facts
         if facts is not None:
             last = [one.layer for one in matches][-1]
@@ -112,7 +113,7 @@ class StartingWeights:
             for name, array in sorted(arrays.items())
         }
         for kind in SCALED:
-            scaling: Preprocessing | None = getattr(self, kind)
+            scaling: Preprocessing | Preprocessings | None = getattr(self, kind)
             if scaling is not None:
                 named |= {f"{kind}/{name}": array for name, array in scaling.to_dict().items()}
         return named
@@ -120,9 +121,7 @@ class StartingWeights:
     @staticmethod
     def from_arrays(source: str, named: dict[str, np.ndarray]) -> "StartingWeights":
         """Read what ``to_arrays`` named."""
-        inputs, targets = (
-            Preprocessing.from_dict(arrays) if (arrays := under(kind, named)) else None for kind in SCALED
-        )
+        inputs, targets = (restore(arrays) if (arrays := under(kind, named)) else None for kind in SCALED)
         return StartingWeights(source, by_layer(under("layers", named)), None, inputs, targets)
 
 

@@ -1,22 +1,34 @@
 """The record of a training, read by all that is built on runs."""
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
 import jax
+import msgspec
 import numpy as np
 
 from pellucid.architectures.gan import GAN
-from pellucid.core.errors import DataError, DataWarning, InvalidValue, StorageError
+from pellucid.core.errors import (
+    DataError,
+    DataWarning,
+    InvalidValue,
+    ShapeError,
+    StorageError,
+    UnknownName,
+    did_you_mean,
+)
 from pellucid.core.precision import double_precision, in_its_precision
 from pellucid.data import Dataset, Part
 from pellucid.data.arrays import as_weights
 from pellucid.data.encoding import as_array, as_float32
+from pellucid.data.groups import GroupsEncoder
+from pellucid.data.several import by_name
 from pellucid.data.tables import TableEncoder
+from pellucid.data.targets import AS_ROWS, NO_LABEL
 from pellucid.functions.metrics import Metric
 from pellucid.functions.regularizers import regularizers
 from pellucid.network import ByLayer, Network, Summary, arrays_by_layer, check_tokens, declares_padding, summarize
@@ -27,7 +39,7 @@ from pellucid.runs.folder import RunFolder
 from pellucid.runs.measures import built, by_output, check_metrics, measure
 from pellucid.runs.notes import Notes
 from pellucid.runs.outputs import loss_and_metric, output_mask, outputs_of
-from pellucid.runs.ready import target_for
+from pellucid.runs.ready import metrics_of_output, target_for
 from pellucid.runs.scaling import scaling_of
 from pellucid.runs.starting import StartingWeights, of_gan
 from pellucid.training import Adversarial, History, Snapshots, Training, TrainingState, state_template
@@ -204,7 +216,7 @@ class Trained:
             self.facts.input_shape,
         )
 
-    def as_inputs(self, x: Any, unknown: bool = False) -> np.ndarray:
+    def as_inputs(self, x: Any, unknown: bool = False) -> Any:
         """Convert examples to the network's input: encode table rows, check shapes of arrays.
 
         Args:
@@ -225,12 +237,13 @@ class Trained:
             raise InvalidValue(
                 "a GAN predicts nothing: run.sample(count) generates examples, run.score(x) scores them."
             )
-        encoder = self.facts.encoder
-        if isinstance(encoder, TableEncoder):
+        encoder, names = self.facts.encoder, self.facts.inputs
+        by_input = names and (isinstance(x, tuple) or (isinstance(x, Mapping) and set(x) == set(names)))
+        if isinstance(encoder, TableEncoder) or (isinstance(encoder, GroupsEncoder) and not by_input):
             if not self._is_encoded(x):
                 x, flags, notes = encoder.encode_flagged(x, unknown)
                 _warn_of_rows(flags, notes)
-        elif encoder is not None and not isinstance(x, (np.ndarray, jax.Array)):
+        elif encoder is not None and not by_input and not isinstance(x, (np.ndarray, jax.Array)):
             x = encoder.encode(x)
         if isinstance(x, (str, PathLike)):
             raise DataError(
@@ -238,11 +251,52 @@ class Trained:
                 f"table by. Give an array of shape (rows, {', '.join(map(str, self.facts.input_shape))}), such as "
                 "np.loadtxt(path, delimiter=',', skiprows=1); or train on a table, load_table(path, target=column)."
             )
+        if self.facts.inputs:
+            return self._each_input(by_name(x, self.facts.inputs, "x"))
         x = as_array(x, "x")
         self.network.check_input(x, self.facts.input_shape)
         self.facts.preprocessing.check(x)
         check_tokens(self.network, x)
         return x if x.dtype == np.uint8 else as_float32(x, "x")
+
+    def _each_input(self, given: dict[str, Any]) -> tuple[np.ndarray, ...]:
+        arrays = {name: as_array(x, name) for name, x in given.items()}
+        arrays = {name: x[:, None] if x.ndim == 1 else x for name, x in arrays.items()}
+        x = tuple(arrays.values())
+        self.network.check_input(x, self.facts.input_shape)
+        if len({len(array) for array in x}) > 1:
+            raise ShapeError(
+                f"the inputs differ in rows: {', '.join(f'{name} {len(array)}' for name, array in arrays.items())}."
+            )
+        self.facts.preprocessing.check(x)
+        for name, array in arrays.items():
+            check_tokens(self.network, array, name, name)
+        return tuple(array if array.dtype == np.uint8 else as_float32(array, name) for name, array in arrays.items())
+
+    def output(self, name: str) -> Self:
+        """The record of one of several outputs alone: the same layers, its loss, its metric, its classes.
+
+        Args:
+            name: of the output.
+
+        Raises:
+            UnknownName: the network has no such output.
+        """
+        names = tuple(self.facts.heads)
+        if name not in names:
+            known = f"Its outputs: {', '.join(names)}." if names else "It has one."
+            raise UnknownName(f"the run has no output {name!r}.{did_you_mean(name, names)} {known}")
+        own = metrics_of_output(self.experiment, self.network.ending_in(name))
+        return replace(
+            self,
+            experiment=msgspec.structs.replace(self.experiment, metrics=own),
+            facts=self.facts.of_output(name),
+            program=self.program.output(names.index(name)),
+            data=None if self.data is None else self.data.of_output(name),
+            result={},
+            training=None,
+            held_out_outputs=None,
+        )
 
     def _is_encoded(self, x: Any) -> bool:
         """True for an array of inputs as the network takes them, rather than of a table's columns."""
@@ -250,43 +304,67 @@ class Trained:
         if not isinstance(x, (np.ndarray, jax.Array)) or x.dtype.kind not in "biuf" or np.ma.is_masked(x):
             return False
         columns = len(encoder.inputs) if isinstance(encoder, TableEncoder) else 0
+        if self.facts.inputs:
+            return False
         fits = x.shape[1:] == self.facts.input_shape
         return x.ndim != 2 or (fits and (x.shape[1] != columns or x.dtype == np.float32))
 
-    def outputs(self, x: Any, unknown: bool = False) -> np.ndarray:
+    def outputs(self, x: Any, unknown: bool = False) -> Any:
         """Compute the outputs: numbers of a regression in the target's own units, probabilities of a classifier.
 
         A loss of logits or margins leaves those: above 0 for yes, or the largest for the class.
 
         Args:
             x: examples as they were trained on, shape (rows, *input_shape): unscaled, the run scales them. For a
-                network trained on a table also a path or data frame of the same columns.
+                network trained on a table also a path or data frame of the same columns. For several inputs a
+                dictionary of arrays by name.
             unknown: as for ``as_inputs``.
+
+        Returns:
+            The outputs, shape (rows, …); of several a dictionary by name.
 
         Raises:
             ShapeError: examples of another shape.
         """
-        x = self.as_inputs(x, unknown)
+        outputs = self.outputs_of_rows(self.as_inputs(x, unknown))
+        return dict(zip(self.facts.heads, outputs, strict=True)) if self.facts.heads else outputs
+
+    def outputs_of_rows(self, x: Any) -> Any:
+        """The outputs for stored rows; a tuple of arrays for several."""
         with double_precision(self.network.precision == "float64"):
             scaling = scaling_of(self.facts.preprocessing, dtype=self.network.dtype)
             outputs = outputs_of(self.network, self.params, self.layer_state, x, scaling)
         return self.facts.target_preprocessing.invert_numpy(outputs)
 
-    def predict(self, x: Any, unknown: bool = False) -> np.ndarray:
+    def predict(self, x: Any, unknown: bool = False) -> Any:
         """Predict classes (a column of 0 and 1 for each label of several), else numbers.
 
         An autoencoder predicts its inputs, in the units that they came in.
 
-        Classes whose names are all whole numbers, or False and True, come as such, all others as text.
+        Classes whose names are all whole numbers, or False and True, come as such, all others as text. Of several
+        outputs a dictionary by name. Of targets at each step, shape (rows, steps), padded steps are ``""``, −1 for
+        classes that are numbers, NaN for numbers.
 
         Args:
             x: examples, as for ``outputs``.
             unknown: as for ``as_inputs``.
         """
-        return self.predictions_of(self.outputs(x, unknown))
+        x = self.as_inputs(x, unknown)
+        return self.predictions_of(self.outputs_of_rows(x), self.mask_of(x))
 
-    def predictions_of(self, outputs: np.ndarray) -> np.ndarray:
-        """Convert outputs to predictions, as ``predict`` returns them."""
+    def predictions_of(self, outputs: Any, mask: Any = None) -> Any:
+        """Convert outputs to predictions, as ``predict`` returns them.
+
+        Args:
+            outputs: of rows; a tuple of arrays for several outputs.
+            mask: the real steps of the outputs, (rows, steps), for targets at each step.
+        """
+        if self.facts.heads:
+            masks = (None,) * len(outputs) if mask is None else mask
+            parts = zip(self.facts.heads, outputs, masks, strict=True)
+            return {name: self.output(name).predictions_of(array, real) for name, array, real in parts}
+        if self.facts.task in AS_ROWS:
+            return self._predictions_at_steps(outputs, mask)
         if self.facts.task == "reconstruction":
             return self.facts.preprocessing.invert_numpy(outputs)
         if self.facts.task == "regression":
@@ -297,6 +375,18 @@ class Trained:
         numbers = outputs.argmax(axis=1) if self.facts.task == "multiclass" else yes[:, 0].astype(int)
         return self.facts.class_values[numbers]
 
+    def _predictions_at_steps(self, outputs: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+        if self.facts.task == "forecasting":
+            predictions, blank = outputs[..., 0] if outputs.shape[-1] == 1 else outputs, np.nan
+        else:
+            values = self.facts.class_values
+            values = values.astype(object) if values.dtype == bool else values
+            blank = {"U": "", "O": None}.get(values.dtype.kind, NO_LABEL)
+            predictions = values[outputs.argmax(axis=-1)]
+        if mask is not None:
+            predictions[~np.asarray(mask)] = blank
+        return predictions
+
     def evaluate(
         self, x: Any = None, y: Any = None, *, weights: Any = None, metrics: Sequence[Any] | None = None
     ) -> dict[str, float]:
@@ -304,7 +394,8 @@ class Trained:
 
         Args:
             x: examples, as for ``outputs``; a path or data frame of a table holds the target too.
-            y: their targets: class names or numbers; None with a table, for the held-out rows or for an autoencoder.
+            y: their targets: class names or numbers, of several outputs a dictionary by name; None with a table, for
+                the held-out rows or for an autoencoder.
             weights: what each row weighs: the metrics are then Σ w l / Σ w.
             metrics: metrics of the whole set, as for `pellucid.train`; by default those that the run was asked for.
 
@@ -337,10 +428,10 @@ class Trained:
         Raises:
             ShapeError: examples or targets of another shape than those trained on.
         """
-        return self.metrics_of(self.outputs(part.x), part, metrics)
+        return self.metrics_of(self.outputs_of_rows(self.as_inputs(part.x)), part, metrics)
 
     @in_its_precision
-    def metrics_of(self, outputs: np.ndarray, part: Part, metrics: Sequence[Any] | None = None) -> dict[str, float]:
+    def metrics_of(self, outputs: Any, part: Part, metrics: Any = None) -> dict[str, float]:
         """Measure loss and metrics of outputs, the network's or any others, for the rows of a part.
 
         Where targets were scaled for training, the loss is of the scaled ones, the metric in the target's own units.
@@ -348,6 +439,8 @@ class Trained:
         Raises:
             ShapeError: outputs or targets of another shape than those trained on.
         """
+        if self.facts.heads:
+            return self._metrics_of_several(outputs, part, metrics)
         if self.facts.task == "reconstruction":
             target = self.facts.preprocessing.apply_numpy(part.x)
         else:
@@ -357,7 +450,7 @@ class Trained:
         if not self.facts.target_preprocessing.is_identity:
             outputs, target = map(self.facts.target_preprocessing.apply_numpy, (outputs, target))
         scaling = scaling_of(self.facts.preprocessing, self.facts.target_preprocessing, dtype=self.network.dtype)
-        mask = self._mask(part.x)
+        mask = self.mask_of(part.x)
         loss, metric = loss_and_metric(self.program, scaling, outputs, target, mask)
         measured = {
             "loss": float(np.average(loss, weights=part.weights)),
@@ -372,24 +465,40 @@ class Trained:
             check_metrics(chosen, self.network, self.program.loss, self.facts)
         return measured | measure(chosen, self.facts, self.network, self.program.loss, *in_own_units, part, mask)
 
+    def _metrics_of_several(self, outputs: Any, part: Part, metrics: Any) -> dict[str, float]:
+        """The weighted sum of the losses, then loss and metrics of each output under its name."""
+        measured: dict[str, float] = {"loss": 0.0}
+        for i, (name, weight) in enumerate(zip(self.facts.heads, self.program.loss.weights, strict=True)):
+            asked = None if metrics is None else metrics.get(name, ())
+            own = self.output(name).metrics_of(outputs[i], replace(part, y=part.y[i]), asked)
+            measured["loss"] += weight * own["loss"]
+            measured |= {f"{name} {metric}": value for metric, value in own.items()}
+        return measured
+
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """The metrics of a whole part that the run was asked for, beside the one of each step."""
-        return built(self.experiment.metrics)
+        """The metrics of a whole part that the run was asked for, beside the one of each step; of one output."""
+        return () if self.facts.heads else built(self.experiment.metrics)
 
     @property
     def summed_up(self) -> dict[str, float]:
         """The result without the values of single classes and outputs that the setting ``metrics`` asked for."""
         asked = tuple(f"{metric.label_of_one} of " for metric in self.metrics)
+        for name in self.facts.heads:
+            asked += tuple(f"{name} {metric.label_of_one} of " for metric in self.output(name).metrics)
         return {name: value for name, value in self.result.items() if not name.startswith(asked)}
 
-    def _mask(self, x: np.ndarray) -> np.ndarray | None:
-        """The real steps of the outputs for stored rows, where the network answers at each step of padded sequences."""
+    def mask_of(self, x: Any) -> Any:
+        """The real steps of the outputs for stored rows; None where the network answers at no step of padded sequences.
+
+        Of several outputs a tuple of these.
+        """
         if not declares_padding(self.network):
             return None
-        scaling = scaling_of(self.facts.preprocessing, dtype=self.network.dtype)
-        mask = output_mask(self.network, self.params, self.layer_state, scaling, x)
-        return None if mask is None else np.asarray(mask)
+        with double_precision(self.network.precision == "float64"):
+            scaling = scaling_of(self.facts.preprocessing, dtype=self.network.dtype)
+            mask = output_mask(self.network, self.params, self.layer_state, scaling, x)
+            return jax.tree.map(np.asarray, mask)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {' · '.join(str(self).splitlines())}>"

@@ -39,6 +39,9 @@ def learning_curve(run: Trained, name: str, epochs: int) -> np.ndarray:
 def higher_is_better(run: Trained, name: str) -> bool:
     """True where more of a metric is better."""
     whole = name.removeprefix("held_out_").partition(" of ")[0]
+    for output in run.facts.heads:
+        if whole.startswith(f"{output} "):
+            return higher_is_better(run.output(output), whole.removeprefix(f"{output} "))
     asked = {label: metric for metric in run.metrics for label in (metric.label_of_one, metric.label)}
     if whole in asked:
         return asked[whole].higher_is_better

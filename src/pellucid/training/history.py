@@ -24,11 +24,12 @@ class History:
     """The measurements of all steps of a training so far.
 
     Attributes:
-        step_rows: (steps, 3): training loss, training metric and learning rate of each step.
+        step_rows: (steps, 3 + extra): training loss, training metric, learning rate and extra measures of each step.
         layer_measures: (recorded steps, layers, measures), see `pellucid.training.recorder.MEASURES`.
         histogram_numbers: (recorded steps, layers, kinds, numbers): smallest, largest, count of each bin.
         active: for each layer of activations, the last recorded step in which each unit was not zero.
-        held_out: (epochs, 2) loss and metric on the held-out rows; empty without any.
+        held_out: (epochs, 2 + extra) loss, metric and extra measures on the held-out rows; empty without any.
+        extra_names: loss and metric of each of several outputs, but for the first's metric.
     """
 
     layer_names: tuple[str, ...]
@@ -42,8 +43,11 @@ class History:
     histogram_numbers: np.ndarray = field(init=False)
     active: tuple[np.ndarray, ...] = ()
     held_out: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.float32))
+    extra_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if extra := len(self.extra_names):
+            self.step_rows, self.held_out = np.zeros((0, 3 + extra), np.float32), np.zeros((0, 2 + extra), np.float32)
         layers, recorder = len(self.layer_names), self.recorder
         self.layer_measures = np.zeros((0, layers, len(recorder.measures)), np.float32)
         self.histogram_numbers = np.zeros((0, layers, len(recorder.kinds), 2 + BINS), np.float32)
@@ -52,8 +56,9 @@ class History:
     def begin(program: Program, rows: int) -> "History":
         """An empty history for a program and its number of training rows."""
         return History(
-            program.layer_names, program.metric_name, rows, program.batch_size, program.recorder, program.unit_layers
-        )
+            program.layer_names, program.metric_name, rows, program.batch_size, program.recorder, program.unit_layers,
+            extra_names=program.extra_names,
+        )  # fmt: skip
 
     @property
     def steps_per_epoch(self) -> int:
@@ -89,7 +94,7 @@ class History:
     def steps(self) -> Table:
         """One row per step: step, epoch, loss, metric, learning rate."""
         numbers = np.arange(self.steps_made)
-        names = ("loss", self.metric_name, "learning_rate")
+        names = ("loss", self.metric_name, "learning_rate", *self.extra_names)
         return {"step": numbers, "epoch": numbers // self.steps_per_epoch + 1} | dict(
             zip(names, self.step_rows.T, strict=True)
         )
@@ -104,12 +109,14 @@ class History:
         per_epoch, count = self.steps_per_epoch, self.epochs_made
         weights = np.full(per_epoch, self.batch_size, np.float64)
         weights[-1] = self.rows - self.batch_size * (per_epoch - 1)
-        per_step = self.step_rows[: count * per_epoch].reshape(count, per_epoch, 3)
-        means = np.einsum("esc,s->ec", per_step[:, :, :2].astype(np.float64), weights / self.rows)
-        table: Table = {"epoch": np.arange(1, count + 1), "loss": means[:, 0], self.metric_name: means[:, 1]}
+        names = ("loss", self.metric_name, *self.extra_names)
+        per_step = self.step_rows[: count * per_epoch].reshape(count, per_epoch, -1 if count else 1 + len(names))
+        measures = np.delete(per_step, 2, axis=2).astype(np.float64)
+        means = np.einsum("esc,s->ec", measures, weights / self.rows)
+        table: Table = {"epoch": np.arange(1, count + 1)} | dict(zip(names, means.T, strict=True))
         if len(self.held_out):
-            table["held_out_loss"] = self.held_out[:, 0].astype(np.float64)
-            table[f"held_out_{self.metric_name}"] = self.held_out[:, 1].astype(np.float64)
+            held_out = self.held_out.T.astype(np.float64)
+            table |= {f"held_out_{name}": column for name, column in zip(names, held_out, strict=True)}
         table["learning_rate"] = per_step[:, -1, 2].astype(np.float64) if count else np.zeros(0)
         return table
 

@@ -38,7 +38,7 @@ class Step(NamedTuple):
 
     state: TrainingState
     metrics: Array
-    """(3,): loss, metric, learning rate. A NaN or infinite loss ends the training."""
+    """(3 + extra,): loss, metric, learning rate, extra measures. A NaN or infinite loss ends the training."""
     layers: Array | None
     """(layers, measures), where the step was asked to measure them."""
     histograms: Array | None = None
@@ -65,6 +65,11 @@ class Program(ABC):
         """The name of the number that is measured beside the loss."""
 
     @property
+    def extra_names(self) -> tuple[str, ...]:
+        """The names of further numbers that are measured: loss and metric of each of several outputs."""
+        return ()
+
+    @property
     @abstractmethod
     def unit_layers(self) -> tuple[str, ...]:
         """The layers whose units the recorder watches, in order."""
@@ -80,7 +85,7 @@ class Program(ABC):
 
     @abstractmethod
     def evaluate(self, state: TrainingState, scaling: Scaling, part: Rows) -> Array:
-        """(2,): loss and metric over all rows of ``part``, in prediction mode."""
+        """(2 + extra,): loss, metric and extra measures over all rows of ``part``, in prediction mode."""
 
     def explain_divergence(self, state: TrainingState, scaling: Scaling, train: Rows) -> str:
         """Explain why the next step diverges, and what to check."""
@@ -101,13 +106,13 @@ class Records(NamedTuple):
     """The measurements of one call's steps, with spare room at the end."""
 
     steps: Array
-    """(capacity, 3): loss, metric, learning rate."""
+    """(capacity, 3 + extra): loss, metric, learning rate, extra measures."""
     layers: Array
     """(room, layers, measures), one entry for every ``record_every``-th step."""
     histograms: Array | None
     """(room, layers, kinds, numbers), one entry for every ``histograms_every``-th step."""
     epochs: Array
-    """(room, 2): loss and metric on the held-out rows, one entry for each epoch that ended."""
+    """(room, 2 + extra): loss, metric and extra measures on the held-out rows, one entry for each epoch that ended."""
     memory: PyTree = None
     """The recorder's memory after the last step."""
     watch: Watch | None = None
@@ -156,15 +161,15 @@ def run_steps(
     rows = train.rows
     per_epoch = steps_per_epoch(rows, program.batch_size)
     start = state.step
-    layers, recorder = len(program.layer_names), program.recorder
+    layers, recorder, extra = len(program.layer_names), program.recorder, len(program.extra_names)
     every, histograms_every = recorder.every, recorder.histograms_every
     records = Records(
-        jnp.zeros((CAPACITY, 3), jnp.float32),
+        jnp.zeros((CAPACITY, 3 + extra), jnp.float32),
         jnp.zeros((times(every, CAPACITY), layers, len(recorder.measures)), jnp.float32),
         jnp.zeros((times(histograms_every, CAPACITY), layers, len(recorder.kinds), 2 + BINS), jnp.float32)
         if histograms_every
         else None,
-        jnp.zeros((CAPACITY // per_epoch + 2, 2), jnp.float32),
+        jnp.zeros((CAPACITY // per_epoch + 2, 2 + extra), jnp.float32),
         watch=watch,
     )
 
@@ -218,7 +223,7 @@ def run_steps(
         metrics = jax.lax.cond(
             ended if together else ended & finite,
             partial(program.evaluate, state, scaling, held_out),
-            lambda: jnp.full(2, jnp.nan, jnp.float32),
+            lambda: jnp.full(2 + extra, jnp.nan, jnp.float32),
         )
         index = number - start // per_epoch
         records = records._replace(epochs=records.epochs.at[index].set(metrics))

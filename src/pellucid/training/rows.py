@@ -52,27 +52,44 @@ class TargetScaling(NamedTuple):
 class Scaling(NamedTuple):
     """Preprocessing of a batch, ``x' = (x − shift) · scale``."""
 
-    shift: Array
-    scale: Array
-    targets: TargetScaling | None = None
-    """None where targets are stored as they are."""
-    padding: Array | None = None
+    shift: Any
+    """An array; of several inputs that are scaled by themselves a tuple, as in the other fields."""
+    scale: Any
+    targets: Any = None
+    """A `TargetScaling`; None where targets are stored as they are; of several outputs a tuple of these."""
+    padding: Any = None
     """Features of a padded step of a sequence, which stays as it is; None where there is no padding."""
+
+    @property
+    def dtype(self) -> Any:
+        """Of the inputs after scaling."""
+        return jax.tree.leaves(self.scale)[0].dtype
 
     def __call__(self, x: PyTree) -> PyTree:
         """Scale inputs, in the dtype of ``scale``."""
+        if isinstance(self.scale, tuple):
+            padding = self.padding or (None,) * len(self.scale)
+            parts = zip(x, self.shift, self.scale, padding, strict=True)
+            return tuple(_scaled(*part) for part in parts)
+        return jax.tree.map(lambda array: _scaled(array, self.shift, self.scale, self.padding), x)
 
-        def scaled(x: Array) -> Array:
-            shift, scale = (jnp.broadcast_to(number, x.shape) for number in (self.shift, self.scale))
-            x = x.astype(self.scale.dtype)
-            scaled = (x - shift) * scale
-            return scaled if self.padding is None else keep_padding(jnp, x, scaled, self.padding)
+    def of_output(self, number: int) -> "Scaling":
+        """The scaling with that of one of several outputs alone."""
+        if self.targets is None or isinstance(self.targets, TargetScaling):
+            return self
+        return self._replace(targets=self.targets[number])
 
-        return jax.tree.map(scaled, x)
-
-    def own_units(self, y: PyTree) -> PyTree:
+    def own_units(self, y: Array) -> Array:
         """Scaled targets, or predictions of them, in the target's own units."""
         return y if self.targets is None else self.targets.invert(y)
+
+
+def _scaled(x: Array, shift: Array, scale: Array, padding: Array | None) -> Array:
+    dtype = scale.dtype
+    shift, scale = (jnp.broadcast_to(number, x.shape) for number in (shift, scale))
+    x = x.astype(dtype)
+    scaled = (x - shift) * scale
+    return scaled if padding is None else keep_padding(jnp, x, scaled, padding)
 
 
 def steps_per_epoch(rows: int, batch_size: int) -> int:

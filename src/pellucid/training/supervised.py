@@ -1,19 +1,19 @@
 """Supervised training: a network learns targets."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from pellucid.core.types import Array, PyTree, Scalar
-from pellucid.functions.losses import Loss
+from pellucid.functions.losses import JointLoss, Loss, losses_of
 from pellucid.functions.masking import masked_value
-from pellucid.functions.metrics import Metric
+from pellucid.functions.metrics import JointMetric, Metric
 from pellucid.functions.regularizers import Regularizer
 from pellucid.layers.layer import WEIGHTS
-from pellucid.network import Backpropagation, Network, backpropagate, rows_that_fit
+from pellucid.network import Network, backpropagate, rows_that_fit
 from pellucid.optimizers import Update
 from pellucid.training.program import BAD_BATCH, Program, Step, first_affected, is_finite
 from pellucid.training.recorder import Recorder, unit_layers
@@ -38,11 +38,11 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Supervised(Program):
-    """A network, its loss and its metric."""
+    """A network, its loss and its metric; a joint one of each for several outputs."""
 
     network: Network
-    loss: Loss
-    metric: Metric
+    loss: Loss | JointLoss
+    metric: Metric | JointMetric
     batch_size: int
     recorder: Recorder = Recorder()
     shuffle: bool = True
@@ -61,6 +61,14 @@ class Supervised(Program):
         return self.metric.name
 
     @property
+    def extra_names(self) -> tuple[str, ...]:
+        if not isinstance(self.metric, JointMetric):
+            return ()
+        outputs = self.metric.outputs
+        others = zip(outputs[1:], self.metric.metrics[1:], strict=True)
+        return (*(f"{name} loss" for name in outputs), *(f"{name} {metric.name}" for name, metric in others))
+
+    @property
     def unit_layers(self) -> tuple[str, ...]:
         return unit_layers(self.network)
 
@@ -69,12 +77,12 @@ class Supervised(Program):
         return self.network.dtype
 
     def step(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array, measured: bool) -> Step:
-        pass_, loss, metric = self.pass_of(state, scaling, train, order)
-        progress = state.step.astype(scaling.scale.dtype) / steps_per_epoch(train.rows, self.batch_size)
+        pass_, loss, metric, *extra = self.pass_of(state, scaling, train, order)
+        progress = state.step.astype(scaling.dtype) / steps_per_epoch(train.rows, self.batch_size)
 
         update = self.update(state, pass_.grads, progress)
 
-        metrics = jnp.stack([loss, metric, update.learning_rate.astype(loss.dtype)])
+        metrics = jnp.stack([loss, metric, update.learning_rate.astype(loss.dtype), *extra])
         average = state.average and state.average.follow(state.step, update.params, pass_.state)
         new_state = state._replace(
             params=update.params, layer_state=pass_.state, optimizer=update.state, step=state.step + 1, average=average
@@ -86,10 +94,8 @@ class Supervised(Program):
         )
         return Step(new_state._replace(recorder=taken.memory), metrics, taken.layers, taken.histograms)
 
-    def pass_of(
-        self, state: TrainingState, scaling: Scaling, train: Rows, order: Array
-    ) -> tuple[Backpropagation, Scalar, Scalar]:
-        """Forward and backward with the rows of a step: pass, loss and metric.
+    def pass_of(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array) -> tuple[Any, ...]:
+        """Forward and backward with the rows of a step: pass, loss, metric and extra measures.
 
         Of a batch in parts the outputs are those of the last one; gradients, loss and metric are of all.
         """
@@ -106,21 +112,23 @@ class Supervised(Program):
         nothing = jax.tree.map(lambda of: jnp.zeros(of.shape, of.dtype), (shapes[0].grads, *shapes[1:]))
         (layer_state, totals), _ = jax.lax.scan(add, (state.layer_state, nothing), jnp.asarray(parts, jnp.int32))
         pass_, *numbers = self._pass_of_part(state._replace(layer_state=layer_state), scaling, train, order, last)
-        grads, loss, metric = jax.tree.map(jnp.add, totals, (pass_.grads, *numbers))
-        return pass_._replace(grads=grads), loss, metric
+        grads, *numbers = jax.tree.map(jnp.add, totals, (pass_.grads, *numbers))
+        return pass_._replace(grads=grads), *numbers
 
     def _pass_of_part(
         self, state: TrainingState, scaling: Scaling, train: Rows, order: Array, part: Array | int = 0
-    ) -> tuple[Backpropagation, Scalar, Scalar]:
+    ) -> tuple[Any, ...]:
         batch = self.take_batch(state, scaling, train, order, part)
         pass_ = backpropagate(
             self.network, self.loss, state.params, state.layer_state, *batch, key=self.key_of(state, part)
         )
-        mask = pass_.masks.get(self.layer_names[-1])
-        each = self.metric_of(pass_.outputs[-1], batch.target, scaling, mask)
-        metric = (each * batch.weights).sum() / batch.total
-        loss = pass_.loss if self.loss.reduction == "mean" else pass_.loss / batch.total
-        return pass_, loss, metric
+        loss, *measures = (
+            (each * batch.weights).sum() / batch.total
+            for each in self._measures(pass_.outputs, pass_.masks, batch.target, scaling)
+        )
+        if isinstance(self.loss, Loss):  # taken already, from the logits where it is fused
+            loss = pass_.loss if self.loss.reduction == "mean" else pass_.loss / batch.total
+        return pass_, loss, *measures
 
     def update(self, state: TrainingState, grads: PyTree, progress: Scalar) -> Update:
         """Update the parameters by optimiser and regulariser, ``progress`` epochs in."""
@@ -153,9 +161,31 @@ class Supervised(Program):
 
         return jax.tree_util.tree_map_with_path(changed, *trees)
 
-    def metric_of(self, prediction: PyTree, target: PyTree, scaling: Scaling, mask: Array | None = None) -> Array:
+    def metric_of(self, prediction: Array, target: Array, scaling: Scaling, mask: Array | None = None) -> Array:
         """The metric of each example, in the target's own units."""
+        assert isinstance(self.metric, Metric)
         return masked_value(self.metric, scaling.own_units(prediction), scaling.own_units(target), mask)
+
+    def output(self, number: int) -> "Supervised":
+        """The program of one of several outputs alone: the same layers, its loss and its metric."""
+        if not isinstance(self.metric, JointMetric) or not isinstance(self.loss, JointLoss):
+            return self
+        network = self.network.ending_in(self.metric.outputs[number])
+        return replace(self, network=network, loss=self.loss.losses[number], metric=self.metric.metrics[number])
+
+    def _measures(
+        self, outputs: tuple[Array, ...], masks: Mapping[str, Array], target: PyTree, scaling: Scaling
+    ) -> list[Array]:
+        """Loss, metric and extra measures of each example."""
+        losses, values, total = [], [], []
+        several = isinstance(self.loss, JointLoss)
+        for k, (end, y) in enumerate(zip(self.network.ends, target if several else (target,), strict=True)):
+            part, mask = self.output(k), masks.get(self.layer_names[end])
+            losses.append(masked_value(part.loss, outputs[end], y, mask))  # pyright: ignore[reportArgumentType]
+            values.append(part.metric_of(outputs[end], y, scaling.of_output(k), mask))
+            total.append((self.loss.weights or ())[k] * losses[k] if isinstance(self.loss, JointLoss) else losses[k])
+        extra = [*losses, *values[1:]] if several else []
+        return [sum(total[1:], start=total[0]), values[0], *extra]
 
     def key_of(self, state: TrainingState, part: Array | int = 0) -> Array:
         """The random key of the layers in the state's step, of one part of its batch."""
@@ -171,7 +201,7 @@ class Supervised(Program):
         chosen, first = rows_of_step(state, order, self.batch_size)
         # The last batch is filled with rows of weight 0.
         counted = first + jnp.arange(self.batch_size, dtype=jnp.int32) < train.rows
-        total = counted.sum(dtype=scaling.scale.dtype)
+        total = counted.sum(dtype=scaling.dtype)
         if self.accumulate > 1:
             size = -(-self.batch_size // self.accumulate)
             index = part * size + jnp.arange(size, dtype=jnp.int32)
@@ -179,13 +209,16 @@ class Supervised(Program):
             counted = counted & (index < self.batch_size)
         x = scaling(take(train.x, chosen))
         target = x if train.y is None else take(train.y, chosen)
-        weights = counted.astype(scaling.scale.dtype)
+        weights = counted.astype(scaling.dtype)
         if train.weights is not None:
             weights = weights * take(train.weights, chosen).astype(weights.dtype)
         return Batch(x, target, weights, total)
 
     def evaluate(self, state: TrainingState, scaling: Scaling, part: Rows) -> Array:
-        """Weighted mean loss and metric of ``part``, in prediction mode, by the averaged weights where there are."""
+        """Weighted means of loss, metric and extra measures of ``part``, in prediction mode.
+
+        By the averaged weights where there are.
+        """
         rows = part.rows
         parts = -(-rows // rows_that_fit(self.network, shapes_of(part.x)))
         size = -(-rows // parts)
@@ -196,15 +229,13 @@ class Supervised(Program):
             x = scaling(take(part.x, chosen))
             y = x if part.y is None else take(part.y, chosen)
             forward = self.network.forward(*state.learned, x)
-            prediction, mask = forward.outputs[-1], forward.masks.get(self.layer_names[-1])
-            weights = (indices < rows).astype(prediction.dtype)
+            measures = self._measures(forward.outputs, forward.masks, y, scaling)
+            weights = (indices < rows).astype(measures[0].dtype)
             if part.weights is not None:
-                weights = weights * take(part.weights, chosen).astype(prediction.dtype)
-            loss = (masked_value(self.loss, prediction, y, mask) * weights).sum()
-            metric = (self.metric_of(prediction, y, scaling, mask) * weights).sum()
-            return totals + jnp.stack([loss, metric]).astype(jnp.float32)
+                weights = weights * take(part.weights, chosen).astype(weights.dtype)
+            return totals + jnp.stack([(each * weights).sum() for each in measures]).astype(jnp.float32)
 
-        totals = jax.lax.fori_loop(0, parts, add, jnp.zeros(2, jnp.float32))
+        totals = jax.lax.fori_loop(0, parts, add, jnp.zeros(2 + len(self.extra_names), jnp.float32))
         weighed = jnp.asarray(rows) if part.weights is None else part.weights.sum()
         return totals / weighed.astype(jnp.float32)
 
@@ -216,6 +247,10 @@ class Supervised(Program):
             pass_, *_ = self._pass_of_part(state, scaling, train, order, part)
             cause = cause or first_affected(self.network, state.params, pass_.outputs)
         return cause or (
-            f"All layers' outputs are finite; the loss {self.loss.name!r} itself overflows or is undefined on them: "
-            "check the targets, the scale of the predictions and the match of output activation and loss."
+            f"All layers' outputs are finite; the loss {_names_of(self.loss)} itself overflows or is undefined on "
+            "them: check the targets, the scale of the predictions and the match of output activation and loss."
         )
+
+
+def _names_of(loss: Loss | JointLoss) -> str:
+    return ", ".join(repr(part.name) for part in losses_of(loss))

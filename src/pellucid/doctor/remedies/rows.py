@@ -149,7 +149,7 @@ def _relation(x: np.ndarray, y: np.ndarray, plan: Plan) -> np.ndarray:
 
 
 def _columns(plan: Plan, kept: np.ndarray) -> Changed:
-    x, x_new, before = plan.data.train.x, _new_inputs(plan), plan.data.preprocessing
+    x, x_new, before = plan.data.train.x, _new_inputs(plan), plan.data.preprocessing.parts[0]
     if not 0 < len(kept) < x.shape[1]:
         return []
     shift, scale = (n if n.ndim == 0 or n.shape[-1] == 1 else n[..., kept] for n in (before.shift, before.scale))

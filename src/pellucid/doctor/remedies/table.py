@@ -12,6 +12,7 @@ from pellucid.architectures.gan import GAN
 from pellucid.core.errors import DataError, InvalidValue, ShapeError
 from pellucid.core.registry import describe
 from pellucid.data import Dataset
+from pellucid.doctor.facts import readable
 from pellucid.doctor.successive_halving import Change
 from pellucid.optimizers import FromOptax, as_optimizer
 from pellucid.runs.experiment import Experiment
@@ -45,7 +46,7 @@ def remedy(*names: str, slow: bool = False, program: str = "supervised") -> Call
 def plan_of_run(run: Trained) -> Plan | None:
     """The plan of a run, with nothing recorded; None where there are no rows or remedies do not apply."""
     data, training = run.data, run.training
-    if data is None or training is None or run.facts.task == "translation":
+    if data is None or training is None or not (run.adversarial or readable(run)):
         return None
     quiet = {"record_every": 0, "histograms_every": 0, "snapshots": 0}
     experiment = msgspec.structs.replace(run.experiment, **quiet)
