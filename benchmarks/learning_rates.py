@@ -30,7 +30,7 @@ PROBLEMS = {
     "digits, autoencoder": Problem("digits", {"name": "autoencoder", "code": 16}, 30),
 }
 """None of them had a part in choosing the method: those were tables of scikit-learn and sequences for a GRU."""
-OPTIMIZERS = {"SGD": ("sgd", 1e-3, 10.0), "Adam": ("adam", 1e-5, 1.0)}
+OPTIMIZERS = {"SGD": ("sgd", 1e-3, 100.0), "Adam": ("adam", 1e-5, 1.0)}
 """Name, lowest and highest rate of the sweep."""
 CASES = [f"{problem}, {optimizer}" for problem in PROBLEMS for optimizer in OPTIMIZERS]
 

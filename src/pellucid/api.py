@@ -711,9 +711,10 @@ def find_learning_rate(
     """Find a learning rate by short trainings at many rates, repeated over seeds.
 
     Rates from ``low`` to ``high``, three to a decade, each train for some 200 steps at a constant rate; small networks
-    side by side in one program. Each is scored by its lowest loss on a fifth of the training rows, set aside by the
-    seed; the held-out rows have no part in it. The rate with the lowest mean is suggested. It suits a training that
-    keeps its best epoch; a long one with a schedule may begin two or three times higher.
+    side by side in one program. Where the lowest loss lies at an end, up to two decades more are tried. A training is
+    scored by its lowest loss on a fifth of the training rows, set aside by the seed; the held-out rows have no part in
+    it. The rate with the lowest mean is suggested. It suits a training that keeps its best epoch; a long one with a
+    schedule may begin two or three times higher.
 
     Args:
         network: as for `train`.

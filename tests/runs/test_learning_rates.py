@@ -128,6 +128,15 @@ def test_an_autoencoder_has_one_and_what_has_none_is_refused():
             pel.find_learning_rate(network, data, progress=False, **settings)
 
 
+def test_the_search_goes_on_beyond_an_end(found):
+    lower = pel.find_learning_rate((8,), IRIS, low=10.0, high=1000.0, optimizer="sgd", epochs=5, **FEW)
+    np.testing.assert_allclose(lower.rates[[0, -1]], [1, 1000])
+    assert 0 < lower.best < 3
+    higher = pel.find_learning_rate((8,), IRIS, low=1e-3, high=0.01, optimizer="sgd", epochs=5, **FEW)
+    np.testing.assert_allclose(higher.rates, found.rates[: len(higher.rates)])
+    np.testing.assert_allclose(higher.losses, found.losses[: len(higher.losses)], rtol=1e-3)
+
+
 def test_the_command(tmp_path):
     def run(*arguments):
         return CliRunner().invoke(main, ["find-learning-rate", *arguments, "--seeds", "2", "--no-progress"])
@@ -137,7 +146,7 @@ def test_the_command(tmp_path):
     assert result.exit_code == 0, result.output
     assert "Learning rate " in result.stdout
     assert figure.stat().st_size > 10_000
-    flat = run("iris", "--network", "8", "--steps", "10", "--low", "1e-6", "--high", "1e-4", "--json")
+    flat = run("iris", "--network", "8", "--steps", "10", "--low", "1e-9", "--high", "1e-8", "--json")
     assert flat.exit_code == 2
     assert json.loads(flat.stdout)["suggestion"] is None
     assert "no learning rate can be suggested" in flat.stderr

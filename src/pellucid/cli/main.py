@@ -62,6 +62,7 @@ Examples:
   pellucid sample runs/mnist-wgan-001 --output new.png     what a GAN makes
   pellucid lesson dying-relu                               put a claim of the field to the test
   pellucid compare digits --over activation=relu,tanh      settings against one another, by the same seeds
+  pellucid find-learning-rate digits                       a learning rate, by short trainings at many
   pellucid show relu                                       an activation, loss, optimizer … on one page
   pellucid data list                                       the datasets it knows
   pellucid info                                            versions, devices, native kernels

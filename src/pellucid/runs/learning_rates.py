@@ -17,10 +17,13 @@ from pellucid.runs.experiment import Experiment, vary
 from pellucid.runs.many import many
 from pellucid.runs.plan import Plan, settle
 from pellucid.runs.trained import Trained
+from pellucid.training import steps_per_epoch
 
 PER_DECADE = 3
 """Rates of a decade: neighbours differ by a factor of 2.15."""
 LOW, HIGH = 1e-5, 10.0
+MORE_DECADES = 2
+"""Decades that are tried beyond an end with the lowest loss."""
 STEPS = 200
 """Steps of each training; as many more as its last epoch has."""
 SET_ASIDE = 0.2
@@ -156,27 +159,39 @@ def try_rates(
         )
     if not isinstance(plan.optimizer, Optimizer):
         raise InvalidValue("an optimizer from Optax holds its rate inside: use one of pellucid's to find one.")
-    count = round(PER_DECADE * np.log10(high / low)) + 1
-    rates = np.geomspace(low, high, count).tolist()
     parts = [_parts(plan, seed, steps) for seed in numbers]
     experiment = _experiment(plan, len(parts[0].train), steps)
-    varied = [vary(experiment, {"optimizer.learning_rate": rate, "seed": seed}) for rate in rates for seed in numbers]
-    records = many(
-        varied,
-        [part for _ in rates for part in parts],
-        networks=[plan.network] * len(varied),
-        initials=[plan.initial] * len(varied),
-        progress=progress,
-    )
-    losses = _lowest(records).reshape(len(rates), -1)
+
+    def train(rates: Sequence[float]) -> np.ndarray:
+        varied = [
+            vary(experiment, {"optimizer.learning_rate": rate, "seed": seed}) for rate in rates for seed in numbers
+        ]
+        records = many(varied, [part for _ in rates for part in parts], **_alike(plan, len(varied)), progress=progress)
+        return _lowest(records).reshape(len(rates), -1)
+
+    rates = np.geomspace(low, high, round(PER_DECADE * np.log10(high / low)) + 1).tolist()
+    losses = train(rates)
+    decade = np.geomspace(1, 10, PER_DECADE + 1)[1:]
+    for _ in range(MORE_DECADES):
+        best = int(np.argmin(losses.mean(axis=1)))
+        if best == 0:
+            lower = (rates[0] / decade[::-1]).tolist()
+            rates, losses = lower + rates, np.concatenate([train(lower), losses])
+        elif best == len(rates) - 1:
+            higher = (rates[-1] * decade).tolist()
+            rates, losses = rates + higher, np.concatenate([losses, train(higher)])
     constant = losses[0]
     if plan.data.task != "reconstruction":
         optimizer = {"name": "adam", "learning_rate": CONSTANT_RATE}
         blind = [vary(experiment, {"optimizer": optimizer, "seed": seed}) for seed in numbers]
-        alike = {"networks": [plan.network] * len(blind), "initials": [plan.initial] * len(blind)}
-        constant = _lowest(many(blind, list(map(_blind, parts)), **alike))
-    made = experiment.epochs * records[0].history.steps_per_epoch
+        constant = _lowest(many(blind, list(map(_blind, parts)), **_alike(plan, len(blind))))
+    made = experiment.epochs * steps_per_epoch(len(parts[0].train), experiment.rows_of_step(len(parts[0].train)))
     return LearningRates(np.array(rates), numbers, losses, constant, made, experiment)
+
+
+def _alike(plan: Plan, count: int) -> dict[str, Any]:
+    """The network and the weights that all trainings start from."""
+    return {"networks": [plan.network] * count, "initials": [plan.initial] * count}
 
 
 def _lowest(records: Sequence[Trained]) -> np.ndarray:
