@@ -55,8 +55,8 @@ WORKLOAD = Workload(
     "augmentation",
     "Augmentation of MNIST",
     f"60,000 digits, the CNN by name with windows of 5 × 5, batch normalisation and dropout, {EPOCHS} epochs at batch "
-    f"128, Adam, a cosine from 4e-3; shifts up to 2 pixels and turns up to 10°; accuracy of the 10,000 test rows, {SEEDS} seeds. "
-    "The recipe was chosen on a sixth of the training rows.",
+    f"128, Adam, a cosine from 4e-3; shifts up to 2 pixels and turns up to 10°; accuracy of the 10,000 test rows, "
+    f"{SEEDS} seeds. The recipe was chosen on a sixth of the training rows.",
     measure,
     (
         Target("MNIST", f"mean of at least {AIM:g}", _mean, AIM),

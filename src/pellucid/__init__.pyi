@@ -1,6 +1,7 @@
 """The public names of pellucid: this list is read by type checkers, by editors and, at run time, by lazy_loader."""
 
 from . import activations as activations
+from . import callbacks as callbacks
 from . import data as data
 from . import doctor as doctor
 from . import explanations as explanations

@@ -35,10 +35,12 @@ from pellucid.report.samples import sample_chart
 from pellucid.report.training import curve_charts, gradient_charts, units_of
 from pellucid.runs import codes, cross_validation, samples, translation
 from pellucid.runs import compare as comparing
+from pellucid.runs.callbacks import Callback
 from pellucid.runs.experiment import Settings, describe_settings
 from pellucid.runs.fit import begin, data_of_run, fit, save
 from pellucid.runs.fit import load as load_trained
 from pellucid.runs.folder import RunFolder, empty_folder
+from pellucid.runs.more import more
 from pellucid.runs.plan import Plan, settle
 from pellucid.runs.resume import begin_again
 from pellucid.runs.retrain import on_all_rows
@@ -124,6 +126,56 @@ class Run(Trained):
         proof = prove(run, run.data, findings=run.diagnose() if findings is None else findings, **options)
         run._keep("proof", proof.to_dict())
         return proof
+
+    def train_more(
+        self,
+        data: Any = None,
+        *,
+        folder: str | Path | None = None,
+        overwrite: bool = False,
+        checkpoint_every: float = 10.0,
+        progress: bool = True,
+        **settings: Unpack[Settings],
+    ) -> "Run":
+        """Train on from these weights, on the same rows or others, as a new run.
+
+        The settings are those of this run where none are given, the scaling of inputs and targets is its own. The
+        optimiser begins anew, and a schedule that ends runs over the new epochs; `pellucid.resume` continues a saved
+        run bit for bit.
+
+        Args:
+            data: a dataset; arrays ``(x, y)``, of which a fifth is held out; for a run on a table also a path or data
+                frame of the same columns; None for the rows of this run.
+            folder: as for `train`.
+            overwrite: as for `train`.
+            checkpoint_every: as for `train`.
+            progress: as for `train`.
+            settings: as for `train`; ``freeze`` says which layers are frozen from here on, ``freeze=()`` none.
+
+        Returns:
+            The new run; this one stays as it is.
+
+        Raises:
+            InvalidValue: a GAN, or data that ask for another network: ``train(network, data, initial=run)``.
+
+        Example:
+            >>> import pellucid as pel
+            >>> run = pel.train((8,), pel.load_dataset("iris"), epochs=5, progress=False)
+            >>> longer = run.train_more(epochs=20, learning_rate=0.01, progress=False)
+            >>> longer.result["loss"] < run.result["loss"]
+            True
+        """
+        rows = self._with_data(None).data if data is None else data
+        network, rows, chosen = more(self, rows, settings)
+        return train(
+            network,
+            rows,
+            folder=folder,
+            overwrite=overwrite,
+            checkpoint_every=checkpoint_every,
+            progress=progress,
+            **chosen,
+        )
 
     def _with_data(self, data: Dataset | None) -> "Run":
         """The run with its data, opened once for all that follows."""
@@ -320,6 +372,7 @@ def train(
     overwrite: bool = False,
     checkpoint_every: float = 10.0,
     progress: bool = True,
+    callbacks: Sequence[Callback] = (),
     **settings: Unpack[Settings],
 ) -> Run:
     """Train a network on data, compiled whole.
@@ -346,6 +399,9 @@ def train(
         overwrite: replace the run that ``folder`` holds already.
         checkpoint_every: seconds between checkpoints, where there is a folder.
         progress: show the progress on stderr, and at the end what held the training back, if anything did.
+        callbacks: functions of one `pellucid.callbacks.TrainingView`, called at the end of each epoch: they may read,
+            plot, save, change a number of the optimiser or end the training. Not called in a first training that only
+            finds the number of steps.
         settings:
             {settings}
 
@@ -370,12 +426,19 @@ def train(
     """
     plan = settle(network, data, settings, sample_weights=sample_weights, by_recipe=True)
     if progress:
-        print("\n".join([*plan.data.notes, "; ".join(plan.choices)]).strip(), file=sys.stderr)
+        print("\n".join([*plan.data.notes, plan.reported]).strip(), file=sys.stderr)
     begun = begin(plan)
     begun.notes = replace(begun.notes, problems=tuple(warn_of_problems(begun)))
     if plan.retraining is not None:
         begun = on_all_rows(begun, plan, progress)
-    run = finish(begun, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress)
+    run = finish(
+        begun,
+        folder=folder,
+        overwrite=overwrite,
+        checkpoint_every=checkpoint_every,
+        progress=progress,
+        callbacks=callbacks,
+    )
     return _with_suspicion(run, progress)
 
 
@@ -391,6 +454,7 @@ def resume(
     sample_weights: Any = None,
     checkpoint_every: float = 10.0,
     progress: bool = True,
+    callbacks: Sequence[Callback] = (),
 ) -> Run:
     """Resume a training that was interrupted, killed or has ended; without changes bit for bit as if never stopped.
 
@@ -410,6 +474,7 @@ def resume(
         sample_weights: its weights, where it had any and ``data`` does not hold them: one for each training row.
         checkpoint_every: seconds between checkpoints.
         progress: show the progress on stderr.
+        callbacks: as for `train`; what those of before changed holds without them.
 
     Raises:
         StorageError: no run there, a checkpoint that was altered, or data other than those of the run.
@@ -426,7 +491,7 @@ def resume(
         "early_stopping": early_stopping,
     }
     begun = begin_again(folder, data, changes, sample_weights)
-    run = finish(begun, folder=folder, checkpoint_every=checkpoint_every, progress=progress)
+    run = finish(begun, folder=folder, checkpoint_every=checkpoint_every, progress=progress, callbacks=callbacks)
     return _with_suspicion(run, progress)
 
 
@@ -438,6 +503,7 @@ def finish(
     overwrite: bool = False,
     checkpoint_every: float = 10.0,
     progress: bool = True,
+    callbacks: Sequence[Callback] = (),
 ) -> Run:
     """Train to the end, ask the doctor what it suspects, write the page.
 
@@ -447,10 +513,16 @@ def finish(
         overwrite: as for `train`.
         checkpoint_every: as for `train`.
         progress: as for `train`.
+        callbacks: as for `train`.
     """
     try:
         trained = fit(
-            prepared, folder=folder, overwrite=overwrite, checkpoint_every=checkpoint_every, progress=progress
+            Run.of(prepared),
+            folder=folder,
+            overwrite=overwrite,
+            checkpoint_every=checkpoint_every,
+            progress=progress,
+            callbacks=callbacks,
         )
     except TrainingDiverged:
         if folder is not None:

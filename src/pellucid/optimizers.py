@@ -136,7 +136,13 @@ class Optimizer(ABC):
         return OptimizerState(as_arrays(self, dtype_of(params)), jnp.zeros((), jnp.int32), slots)
 
     @staticmethod
-    def update(grads: PyTree, state: OptimizerState, params: PyTree, progress: Scalar | None = None) -> Update:
+    def update(
+        grads: PyTree,
+        state: OptimizerState,
+        params: PyTree,
+        progress: Scalar | None = None,
+        factors: PyTree | None = None,
+    ) -> Update:
         """Update every array once.
 
         Args:
@@ -144,14 +150,15 @@ class Optimizer(ABC):
             state: from ``init`` or the last update.
             params: the parameters.
             progress: epochs passed, for the schedule; the number of updates where it is None.
+            factors: a factor of the learning rate for each array; None for 1.
         """
         rule = state.rule
         t = (state.step + 1).astype(dtype_of(params))
         learning_rate = rate_at(rule.learning_rate, t - 1 if progress is None else progress)
         clipped = clip(grads, rule.clip_norm, rule.clip_value)
-        update = _update(clipped, state, params, learning_rate, t)
+        update = _update(clipped, state, params, learning_rate, t, factors)
         coefficients = rule.coefficients(t)
-        if coefficients is None or not kernels.covers(params, clipped):
+        if factors is not None or coefficients is None or not kernels.covers(params, clipped):
             return update
         # Of the definition only `changes` are left, computed where something reads them.
         new_params, slots, sums = _native(clipped, state, params, learning_rate, t)
@@ -159,15 +166,25 @@ class Optimizer(ABC):
         return update._replace(params=new_params, state=update.state._replace(slots=slots), sums=described)
 
 
-def _update(grads: PyTree, state: OptimizerState, params: PyTree, learning_rate: Scalar, t: Scalar) -> Update:
+def _update(
+    grads: PyTree,
+    state: OptimizerState,
+    params: PyTree,
+    learning_rate: Scalar,
+    t: Scalar,
+    factors: PyTree | None = None,
+) -> Update:
     rule = state.rule
     gradients = jax.tree.leaves(grads)
     weights, tree = jax.tree.flatten(params)
+    rates = [learning_rate] * len(weights)
+    if factors is not None:
+        rates = [learning_rate * factor for factor in jax.tree.leaves(factors)]
     columns = {slot: jax.tree.leaves(state.slots[slot]) for slot in rule.slots}
     changes: list[Array] = []
     for i, (g, w) in enumerate(zip(gradients, weights, strict=True)):
         direction, slots = rule.direction(g, w, {slot: columns[slot][i] for slot in columns}, t)
-        changes.append(-learning_rate * direction)
+        changes.append(-rates[i] * direction)
         for slot, column in columns.items():
             column[i] = slots[slot]
     new_slots = {slot: jax.tree.unflatten(tree, column) for slot, column in columns.items()}
@@ -754,12 +771,20 @@ class FromOptax:
         return state
 
     @staticmethod
-    def update(grads: PyTree, state: OptimizerState, params: PyTree, progress: Scalar | None = None) -> Update:
-        """Compute ``params + updates``, as `optax.apply_updates` does."""
+    def update(
+        grads: PyTree,
+        state: OptimizerState,
+        params: PyTree,
+        progress: Scalar | None = None,
+        factors: PyTree | None = None,
+    ) -> Update:
+        """Compute ``params + updates``, as `optax.apply_updates` does; each update times its factor."""
         rule, old_slots = state.rule, state.slots["optax"]
         with _optax_promotion():
             updates, slots = rule.transformation.update(grads, old_slots, params)
         changes = jax.tree.map(lambda w, u: u.astype(w.dtype), params, updates)
+        if factors is not None:
+            changes = jax.tree.map(jnp.multiply, changes, factors)
         new_params = jax.tree.map(jnp.add, params, changes)
         # Numbers that a transformation computes in another precision than it was given would not fit the loop.
         slots = jax.tree.map(lambda old, new: jnp.asarray(new, jnp.asarray(old).dtype), old_slots, slots)

@@ -114,7 +114,7 @@ SETTINGS = [
     (["--batch-size", "121"], ["batch_size is 121", "120 rows", "Take at most 120"]),
     (["--batch-size", "0"], ["batch_size", "at least 1", "Received: 0"]),
     (["--batch-size", "many"], ["'many'", "'all'"]),
-    (["--epochs", "0"], ["epochs", "at least 1", "Received: 0"]),
+    (["--epochs", "-1"], ["epochs", "at least 0", "Received: -1"]),
     (["--early-stopping", "0"], ["EarlyStopping.patience", "at least 1", "Received: 0"]),
     (["--early-stopping", "2", "--validation", "1"], ["validation", "(0, 1)", "Received: 1.0"]),
     (["--record-every", "-1"], ["record_every", "at least 0", "Received: -1"]),
@@ -218,7 +218,7 @@ def test_a_wrong_number_of_epochs_does_not_spoil_the_run(copy):
     before = contents(copy)
     code, text = pellucid("resume", copy, "--epochs", "0")
     assert code == 2
-    assert "epochs must be a whole number of at least 1. Received: 0." in text
+    assert "epochs counts all of a run, and 2 are made already. Received: 0." in text
     assert contents(copy) == before
 
 

@@ -50,7 +50,7 @@ def test_a_new_setting_is_one_declaration(monkeypatch):
     [
         ({"learning_rat": 0.1}, r"no setting 'learning_rat'. Did you mean 'learning_rate'"),
         ({"critic_steps": 2}, "critic_steps is a setting for a GAN"),
-        ({"epochs": 0}, "epochs must be a whole number of at least 1. Received: 0"),
+        ({"epochs": -1}, "epochs must be a whole number of at least 0. Received: -1"),
         ({"batch_size": "most"}, 'batch_size must be a whole number of at least 1, or "all"'),
         ({"validation": 1.5}, "validation must be"),
         ({"scale_inputs": "log"}, "scale_inputs must be one of"),

@@ -110,7 +110,7 @@ def test_a_loss_that_diverges_in_any_part_is_explained():
     x = IRIS.train.x.copy()
     x[7] = 3e38
     data = pel.make_dataset(x, IRIS.train.y, held_out=None)
-    with pytest.raises(TrainingDiverged, match="inputs|largest weight|overflow"):
+    with pytest.raises(TrainingDiverged, match=r"inputs|largest weight|overflow"):
         pel.train((4,), data, batch_size=30, accumulate=4, scale_inputs="none", **QUIET)
 
 

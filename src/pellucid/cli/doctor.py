@@ -42,7 +42,7 @@ def check(source: str, as_json: bool, **options: Any) -> None:
 
     if source.endswith(".toml"):
         experiment = Experiment.from_dict(read_toml(Path(source)))
-        plan = plan_of(experiment, open_data(experiment.data))
+        plan = plan_of(experiment, open_data(experiment.data), Path(source).parent)
     else:
         plan = planned(source, options)
     checkup = check_plan(plan)

@@ -95,20 +95,32 @@ def pieces_of(text: str) -> list[str]:
     return pieces
 
 
-class ClassWeights(click.ParamType):
-    """``balanced``, or ``NAME=WEIGHT,NAME=WEIGHT``."""
+class Numbers(click.ParamType):
+    """``NAME=NUMBER,NAME=NUMBER``."""
 
-    name = "balanced|name=weight,…"
+    name = "name=number,…"
+    form = "NAME=NUMBER,NAME=NUMBER"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """The word, or a table of weights."""
-        if not isinstance(value, str) or value == "balanced":
+        """A table of numbers."""
+        if not isinstance(value, str):
             return value
         try:
             pairs = (pair.rsplit("=", 1) for pair in value.split(","))
-            return {name.strip(): float(weight) for name, weight in pairs}
+            return {name.strip(): float(number) for name, number in pairs}
         except ValueError:
-            self.fail(f"{value!r} is neither 'balanced' nor NAME=WEIGHT,NAME=WEIGHT.", param, ctx)
+            self.fail(f"{value!r} is not {self.form}.", param, ctx)
+
+
+class ClassWeights(Numbers):
+    """``balanced``, or ``NAME=WEIGHT,NAME=WEIGHT``."""
+
+    name = "balanced|name=weight,…"
+    form = "'balanced' or NAME=WEIGHT,NAME=WEIGHT"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The word, or a table of weights."""
+        return value if value == "balanced" else super().convert(value, param, ctx)
 
 
 KINDS = {
@@ -117,6 +129,8 @@ KINDS = {
     "network": Units(),
     "names": Names(),
     "weights": ClassWeights(),
+    "numbers": Numbers(),
+    "path": click.Path(exists=True),
 }
 
 

@@ -147,8 +147,8 @@ def planned(source: str, options: dict[str, Any], by_recipe: bool = False) -> An
     data = open_data(opened)
     say(str(data))
     plan = settle(network_of(network), data, settings, source=opened, by_recipe=by_recipe)
-    if plan.choices:
-        say("; ".join(plan.choices))
+    if plan.reported:
+        say(plan.reported)
     return plan
 
 
@@ -183,7 +183,7 @@ def _repeated(path: Path, options: dict[str, Any]) -> Any:
             setattr(experiment, name, options[name])
     if options["seed"] is not None and "seed" in experiment.data:
         experiment.data["seed"] = options["seed"]
-    return plan_of(experiment, open_data(experiment.data))
+    return plan_of(experiment, open_data(experiment.data), path.parent)
 
 
 def _with_problems(trained: Any, settings: Path) -> Any:

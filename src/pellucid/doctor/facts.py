@@ -131,9 +131,8 @@ class Facts:
 
     def weights(self, index: int) -> list[np.ndarray]:
         """The initial weights of a layer."""
-        frozen = isinstance(self.network.layers[index], Frozen)
-        tree = self.state_start.layer_state[index]["params"] if frozen else self.params_start[index]
-        return [np.asarray(w) for w in weights_of(tree)]
+        params, _ = self.network.layers[index].unpack(self.params_start[index], self.state_start.layer_state[index])
+        return [np.asarray(w) for w in weights_of(params)]
 
     @cached_property
     def _shapes(self) -> list[tuple[int, ...]]:
@@ -176,7 +175,10 @@ class Facts:
         experiment = self.run.experiment
         penalty = None if experiment.regularizer is None else regularizers.build(experiment.regularizer)
         shape, recorder = self.run.facts.input_shape, self.run.program.recorder
-        return initial_state(self.network, self.training.optimizer, penalty, shape, experiment.seed, recorder=recorder)
+        given = {} if self.run.initial is None else self.run.initial.arrays
+        return initial_state(
+            self.network, self.training.optimizer, penalty, shape, experiment.seed, recorder=recorder, given=given
+        )
 
     @property
     def params_start(self) -> Any:

@@ -317,6 +317,7 @@ class Trainer:
             [self._training_part(plan.data) for plan in plans],
             networks=[plan.network for plan in plans],
             optimizers=[plan.optimizer for plan in plans],
+            initials=[plan.initial for plan in plans],
         )
         again = self._again([members[i][1] for i in own]) if own else []
         runs = dict(zip(others, zip(trained, plans, strict=True), strict=True))
@@ -338,7 +339,10 @@ class Trainer:
 
         def begin(seed: int) -> Training:
             average = run.experiment.average_weights
-            state = initial_state(program.network, training.optimizer, penalty, shape, seed, average=average)
+            given = {} if run.initial is None else run.initial.arrays
+            state = initial_state(
+                program.network, training.optimizer, penalty, shape, seed, average=average, given=given
+            )
             history = History.begin(program, rows.rows)
             return Training(program, training.scaling, rows, None, training.optimizer, state, history)
 

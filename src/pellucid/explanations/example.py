@@ -3,6 +3,7 @@
 ∂L/∂W = ∂L/∂a · ∂a/∂z · ∂z/∂W
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -12,6 +13,7 @@ from pellucid.core.errors import DataError, InvalidValue
 from pellucid.core.formula import number as typeset
 from pellucid.data import Dataset, SentenceEncoder, Vocabulary
 from pellucid.explanations.attribution import attribute
+from pellucid.explanations.by_hand import Exercise, exercise
 from pellucid.explanations.checks import Requests
 from pellucid.explanations.explanation import Explanation, Facts, InputNumbers, LayerNumbers, LossNumbers
 from pellucid.explanations.trace import Trace, arrays_of, trace
@@ -19,6 +21,7 @@ from pellucid.explanations.update import double, next_update
 from pellucid.explanations.weight import address_of, coupled_at, follow
 from pellucid.functions.losses import Loss
 from pellucid.layers import Activation
+from pellucid.network import Network
 from pellucid.runs.ready import target_for
 from pellucid.runs.scaling import describe_targets
 from pellucid.runs.trained import Trained
@@ -26,7 +29,15 @@ from pellucid.training.adversarial import GAMES
 
 
 def explain(
-    run: Trained, x: Any, y: Any = None, *, neuron: str | None = None, weight: str | None = None
+    run: Trained | Network,
+    x: Any,
+    y: Any = None,
+    *,
+    neuron: str | None = None,
+    weight: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    loss: Any = None,
+    optimizer: Any = None,
 ) -> Explanation:
     """Explain one example with every number, each derivative checked by central differences.
 
@@ -34,13 +45,17 @@ def explain(
     batch normalisation by its running statistics).
 
     Args:
-        run: a trained run.
+        run: a trained run; or a `Network` whose weights are written by hand.
         x: one example in its own units, of the shape that the run was trained on; or, for a table, a data frame of one
             row.
         y: its target: a class name or number, or numbers. None for an autoencoder, whose target is x.
         neuron: ``"LAYER:UNIT"``, the neuron whose largest gradient is followed; ``"conv2d_1:3"`` is a filter.
         weight: ``"LAYER:i,j"``, the weight that is followed; ``"LAYER:biases:j"`` for another array than the weights.
             By default that with the largest gradient in the last layer that has weights.
+        params: of a `Network`, every array of every layer: ``{"dense_1": {"weights": …, "biases": …}}``, those of a
+            dense layer of shape (inputs, units). Inputs and targets are then taken as they are, unscaled.
+        loss: of a `Network`, its loss; mean squared error, or cross-entropy behind a softmax.
+        optimizer: of a `Network`, the optimiser whose first step is shown; gradient descent with η = 0.01.
 
     Returns:
         The explanation: print it, or take ``to_dict()``, ``to_markdown()``, ``to_latex()``, ``to_html()``.
@@ -58,8 +73,33 @@ def explain(
         >>> explanation = explain(run, data.held_out.x[0], data.classes[data.held_out.y[0]])
         >>> explanation.worst_error < 1e-6
         True
+
+        >>> network = pel.Network(pel.Dense(2, "sigmoid"), pel.Dense(1))
+        >>> params = {
+        ...     "dense_1": {"weights": [[0.5, -1.0], [1.0, 0.5]], "biases": [0.0, 0.0]},
+        ...     "dense_2": {"weights": [[1.0], [-1.0]], "biases": [0.0]},
+        ... }
+        >>> round(explain(network, [1.0, 2.0], [1.0], params=params).loss.value, 4)
+        0.1791
     """
+    if isinstance(run, Network):
+        return explain_exercise(exercise(run, x, y, params, loss, optimizer), neuron=neuron, weight=weight)
+    if params is not None or loss is not None or optimizer is not None:
+        raise InvalidValue(
+            "params, loss and optimizer are of a Network with weights written by hand; a run has its own."
+        )
     return _explain(run, _given(run, x, y), neuron, weight)
+
+
+def explain_exercise(given: Exercise, *, neuron: str | None = None, weight: str | None = None) -> Explanation:
+    """Explain the example of an exercise.
+
+    Args:
+        given: the exercise.
+        neuron: as for `explain`.
+        weight: as for `explain`.
+    """
+    return _explain(given.run, Example((given.x,), given.target, "one example", by_hand=True), neuron, weight)
 
 
 def explain_row(
@@ -94,12 +134,14 @@ class Example(NamedTuple):
         target: its stored target; None for an autoencoder and for a GAN.
         name: in words.
         features: names of the inputs, or empty.
+        by_hand: whether the weights were written by hand, not trained.
     """
 
     raw: tuple[np.ndarray, ...]
     target: np.ndarray | None
     name: str
     features: tuple[str, ...] = ()
+    by_hand: bool = False
 
 
 def _given(run: Trained, x: Any, y: Any) -> Example:
@@ -235,7 +277,8 @@ def _facts(run: Trained, example: Example, passes: Trace) -> Facts:
     if facts.task in ("regression", "reconstruction"):
         prediction, target = scaling.invert_numpy(prediction), scaling.invert_numpy(target)
     dtype = run.networks["critic" if run.adversarial else ""].dtype
-    remarks = [f"Computed in float64 from the trained {dtype} weights, in prediction mode, as a batch of one."]
+    weights = "the weights as they are written" if example.by_hand else f"the trained {dtype} weights"
+    remarks = [f"Computed in float64 from {weights}, in prediction mode, as a batch of one."]
     scaled = describe_targets(facts.target_preprocessing)
     if scaled:
         remarks.append(f"The t{scaled[1:]}; the numbers of the last layer and of the loss are those of y'.")

@@ -204,6 +204,7 @@ class Update:
         lines: the calculation.
         before: the weight.
         after: the weight after the update, as the optimiser itself computes it.
+        params: every array after the update, by layer and name.
     """
 
     rule: str
@@ -211,6 +212,7 @@ class Update:
     lines: tuple[Line, ...]
     before: float
     after: float
+    params: dict[str, dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True)

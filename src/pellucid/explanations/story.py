@@ -38,6 +38,8 @@ MAX_NUMBERS = 4096
 """Numbers of an array that the page holds; larger ones are in the JSON."""
 MAX_PICTURES = 16
 """Filters and feature maps of a layer."""
+MAX_PARAMETERS = 40
+"""Most parameters of a network whose update is shown whole, as exercises on paper have them."""
 MAX_LINES = 4
 """Most features of a sequence plotted as lines; more are plotted as shades."""
 
@@ -522,7 +524,27 @@ def _update(explanation: Explanation) -> Block:
         f"As if this example were the whole batch, by {update.source}.",
         Formulas(*update.lines) if update.lines else None,
         f"The weight goes from {before} to {after}, by {typeset(update.after - update.before).text}.",
+        _all_updated(explanation),
     )
+
+
+def _all_updated(explanation: Explanation) -> Block:
+    """Every parameter before and after the update, of a network that has few."""
+    updated = explanation.chosen.update.params
+    if sum(array.size for arrays in updated.values() for array in arrays.values()) > MAX_PARAMETERS:
+        return None
+    rows = []
+    for layer in explanation.layers:
+        for name, array in layer.params.items():
+            after, grads = updated[layer.name][name], layer.grads[name]
+            rows += [
+                (
+                    element(f"{layer.name}.{name}", at),
+                    *(typeset(float(each[at])).text for each in (array, grads, after)),
+                )
+                for at in np.ndindex(array.shape)
+            ]
+    return Details("Every weight after the same step", Table(("", "before", Formula("dL_dw"), "after"), rows))
 
 
 # -------------------------------------------------------------------------------------- every number

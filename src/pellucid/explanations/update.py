@@ -12,7 +12,7 @@ import numpy as np
 from pellucid.core.formula import Formula, Line
 from pellucid.core.types import PyTree
 from pellucid.explanations.explanation import Update
-from pellucid.explanations.trace import Trace, number_at
+from pellucid.explanations.trace import Trace, arrays_of, number_at
 from pellucid.explanations.weight import Address
 from pellucid.functions.regularizers import regularizers
 from pellucid.functions.schedules import Schedule
@@ -98,7 +98,8 @@ def next_update(run: Trained, trace: Trace, address: Address, player: str = "") 
         optimizer = SGD(rate).init(params)
         source = f"plain gradient descent with η = {rate:g}: {last.missing}"
     else:
-        source = f"the run's own {_name(optimizer.rule)}, from its state after step {last.step:,}"
+        before = f"from its state after step {last.step:,}" if last.step else "at its first step"
+        source = f"the run's own {_name(optimizer.rule)}, {before}"
     lines = [Line("g", "dL_dw", {"dL_dw": pick(trace.grads)})]
     penalty = regularizer if address.parameter.split("/")[-1] in WEIGHTS else None
     if penalty is not None and not penalty.covers(names[address.layer]):
@@ -106,22 +107,31 @@ def next_update(run: Trained, trace: Trace, address: Address, player: str = "") 
     if penalty is not None and penalty.gradient_formula.source != "0":
         numbers = numbers_of(penalty) | {"dL_dw": pick(trace.grads), "w": pick(params)}
         lines = [Line("g", f"dL_dw + {penalty.gradient_formula.source}", numbers)]
+    factors = None if player else run.program.factors_of(params)
     total, update, proximal_params = _updated(
-        names, optimizer, regularizer, trace.grads, params, np.float64(last.progress)
+        names, optimizer, regularizer, trace.grads, params, np.float64(last.progress), factors
     )
-    rate, after = float(update.learning_rate), update.params
+    factor = 1.0 if factors is None else run.program.rate_factors[address.layer]
+    rate, after = float(update.learning_rate) * factor, update.params
     lines += rule_lines(optimizer, total, pick, lines[-1].value, pick(params), rate)
     if penalty is not None:
         proximal = Formula(penalty.proximal_formula.source, step="learning_rate")
         if proximal.source != "w":
             lines.append(Line("w", proximal, numbers_of(penalty) | {"w": pick(after), "step": rate}, becomes=True))
         after = proximal_params
-    return Update(_name(optimizer.rule), source, tuple(lines), pick(params), pick(after))
+    by_layer = {name: arrays_of(own) for name, own in zip(names, after, strict=True) if own}
+    return Update(_name(optimizer.rule), source, tuple(lines), pick(params), pick(after), by_layer)
 
 
 @partial(jax.jit, static_argnums=0)
 def _updated(
-    names: tuple[str, ...], optimizer: OptimizerState, regularizer: Any, grads: PyTree, params: PyTree, progress: Any
+    names: tuple[str, ...],
+    optimizer: OptimizerState,
+    regularizer: Any,
+    grads: PyTree,
+    params: PyTree,
+    progress: Any,
+    factors: PyTree | None,
 ) -> tuple[PyTree, Any, PyTree]:
     """The gradients with those of the regulariser, the update, and its weights after the proximal step."""
 
@@ -131,10 +141,12 @@ def _updated(
 
     if regularizer is not None:
         grads = jax.tree_util.tree_map_with_path(add, grads, params)
-    update = optimizer.rule.update(grads, optimizer, params, progress)
+    update = optimizer.rule.update(grads, optimizer, params, progress, factors)
     after = update.params
     if regularizer is not None:
-        after = jax.tree.map(lambda w: regularizer.proximal(w, update.learning_rate), after)
+        factors = jax.tree.map(lambda _: 1.0, params) if factors is None else factors
+        rate = update.learning_rate
+        after = jax.tree.map(lambda w, factor: regularizer.proximal(w, rate * factor), after, factors)
     return grads, update, after
 
 

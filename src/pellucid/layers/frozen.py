@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Any
 
+import jax
+
 from pellucid.core.errors import InvalidValue
 from pellucid.core.precision import cast
 from pellucid.core.registry import describe
@@ -15,16 +17,16 @@ class Frozen(Wrapper):
     """A layer that training leaves alone, while the gradients still pass through it.
 
     Formula:
-        y and ∂L/∂x of the layer itself; no gradients, since its parameters are part of the state
+        y and ∂L/∂x of the layer itself in prediction mode; no gradients, since its parameters are part of the state
 
-    No optimiser, regulariser or weight decay meets them.
+    No optimiser, regulariser or weight decay meets them, and running statistics stay as they are. The setting
+    ``freeze`` of a training wraps the layers that it names.
 
     Args:
         layer: the layer, or its table, without an activation: `Activation` follows as a layer of its own.
 
     Raises:
-        InvalidValue: a layer with an activation after it, one that depends on the batch, or one that reads several
-            arrays.
+        InvalidValue: a layer with an activation after it.
 
     Example:
         >>> import jax
@@ -32,7 +34,8 @@ class Frozen(Wrapper):
         >>> params, state["params"]["weights"].shape, shape
         ({}, (2, 3), (3,))
 
-    Keras sets ``trainable=False`` on a layer, PyTorch ``requires_grad=False`` on its parameters.
+    Keras sets ``trainable=False`` on a layer, which keeps the statistics of its batch normalisation too; PyTorch
+    ``requires_grad=False`` on parameters, which does not: there the layer is also put into ``eval`` mode.
     """
 
     trainable = False
@@ -44,23 +47,29 @@ class Frozen(Wrapper):
     def __post_init__(self) -> None:
         super().__post_init__()
         layer = layers.build(self.layer)
-        outside = getattr(layer, "activation", None) is not None and not layer.activation_inside
-        if outside or layer.depends_on_batch or layer.inputs != 1:
+        if getattr(layer, "activation", None) is not None and not layer.activation_inside:
             raise InvalidValue(
-                "Frozen.layer must read one array, keep the examples of a batch apart and have no activation after it: "
-                f"write Frozen(Dense(8)), Activation('relu'). Received: {describe(layer)!r}."
+                "Frozen.layer must have no activation after it: write Frozen(Dense(8)), Activation('relu'). "
+                f"Received: {describe(layer)!r}."
             )
 
     def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
         params, state, shape = layers.build(self.layer).init(key, input_shape)
         return {}, {"params": params, "state": state}, shape
 
+    def unpack(self, params: Params, state: State) -> tuple[Params, State]:
+        return layers.build(self.layer).unpack(state["params"], state["state"])
+
+    def pack(self, params: Params, state: State) -> tuple[Params, State]:
+        own, inner = layers.build(self.layer).pack(params, state)
+        return {}, {"params": own, "state": inner}
+
     def forward(
         self, params: Params, state: State, x: Any, *, key: AnyKey = None, training: bool = False, **mask: Any
     ) -> tuple[Units, State, Cache]:
-        own = cast(state["params"], x.dtype)
-        y, inner, cache = layers.build(self.layer).forward(own, state["state"], x, key=key, training=training, **mask)
-        return y, {"params": state["params"], "state": inner}, (own, cache)
+        own = cast(state["params"], jax.tree.leaves(x)[0].dtype)
+        y, _, cache = layers.build(self.layer).forward(own, state["state"], x, key=key, training=False, **mask)
+        return y, state, (own, cache)
 
     def backward(self, params: Params, cache: Cache, dy: Units) -> tuple[Any, Params]:
         own, inner = cache

@@ -141,6 +141,14 @@ class Layer(ABC):
         """
         return real_in_all(mask) if isinstance(mask, tuple) else mask
 
+    def unpack(self, params: Params, state: State) -> tuple[Params, State]:
+        """Parameters and state under the names that the layer itself gives them; a wrapper takes its own away."""
+        return params, state
+
+    def pack(self, params: Params, state: State) -> tuple[Params, State]:
+        """The inverse of ``unpack``."""
+        return params, state
+
     def __init_subclass__(cls) -> None:
         if "forward" in cls.__dict__ and "backward" not in cls.__dict__:
             cls.forward = _keep_derivative(cls.forward)
@@ -148,7 +156,7 @@ class Layer(ABC):
 
 
 WRAPPED = (
-    *("input_axes", "masks", "takes_mask", "mask_value", "vocabulary"),
+    *("inputs", "input_axes", "masks", "takes_mask", "mask_value", "vocabulary"),
     *("rearranges", "linear", "output_range", "surrogate", "in_prediction", "precise"),
 )
 """Attributes that a wrapper takes from its layer."""

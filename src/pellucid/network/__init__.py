@@ -1,5 +1,9 @@
 """Networks, their backpropagation, their summary, padding, tokens and memory."""
 
+from pellucid.network.arrays import ByLayer as ByLayer
+from pellucid.network.arrays import arrays_by_layer as arrays_by_layer
+from pellucid.network.arrays import shapes_by_layer as shapes_by_layer
+from pellucid.network.arrays import with_arrays as with_arrays
 from pellucid.network.backpropagation import Backpropagation as Backpropagation
 from pellucid.network.backpropagation import backpropagate as backpropagate
 from pellucid.network.backpropagation import differentiated_loss as differentiated_loss
@@ -12,6 +16,11 @@ from pellucid.network.memory import rows_that_fit as rows_that_fit
 from pellucid.network.network import ForwardPass as ForwardPass
 from pellucid.network.network import Network as Network
 from pellucid.network.network import build_network as build_network
+from pellucid.network.patterns import freeze as freeze
+from pellucid.network.patterns import matching as matching
+from pellucid.network.patterns import rate_factors as rate_factors
+from pellucid.network.patterns import thawed as thawed
+from pellucid.network.patterns import trained_layers as trained_layers
 from pellucid.network.summary import Summary as Summary
 from pellucid.network.summary import summarize as summarize
 from pellucid.network.tokens import check_tokens as check_tokens

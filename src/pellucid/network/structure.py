@@ -8,7 +8,7 @@ import jax
 
 from pellucid.core.errors import InvalidValue, UnknownName, did_you_mean
 from pellucid.core.registry import name_of
-from pellucid.layers import Activation, Layer, layers
+from pellucid.layers import Activation, Frozen, Layer, layers
 
 Names: TypeAlias = str | Sequence[str]
 """One name, or several."""
@@ -46,10 +46,12 @@ def chain(specifications: Sequence[Any]) -> Structure:
 
 
 def numbered(parts: Sequence[Layer]) -> tuple[str, ...]:
-    """The names of the layers of a chain: ``dense_1``, ``relu_1``, ``dense_2``."""
+    """The names of the layers of a chain: ``dense_1``, ``relu_1``, ``dense_2``; a frozen layer keeps its own."""
     counts: dict[str, int] = {}
     names: list[str] = []
     for layer in parts:
+        while isinstance(layer, Frozen):
+            layer = layers.build(layer.layer)
         kind = name_of(layer.function if isinstance(layer, Activation) else layer)
         counts[kind] = counts.get(kind, 0) + 1
         names.append(f"{kind}_{counts[kind]}")

@@ -304,6 +304,7 @@ def _again(files: RunFolder) -> list[Block]:
             ". The same versions on the same kind of machine give the same numbers, bit for bit.",
         ),
         *_resumed(manifest),
+        *_changed(manifest),
         Listing((files.path / "experiment.toml").read_text(encoding="utf-8")),
         Table(("made with", "version"), list(versions.items())),
     ]
@@ -324,6 +325,26 @@ def _resumed(manifest: Mapping[str, Any]) -> list[Block]:
         "training.",
         Table(("after epoch", "after step", "setting", "before", "from there on"), rows),
     ]
+
+
+def _changed(manifest: Mapping[str, Any]) -> list[Block]:
+    """What callbacks did, which settings alone do not repeat."""
+    changes = manifest.get("changes", ())
+    if not changes:
+        return []
+    rows = [
+        [change["epoch"], change["step"], Code(change["callback"])]
+        + ([f"ended it: {change['stop']}", "", ""] if "stop" in change else [Code(change["setting"]), *_ends(change)])
+        for change in changes
+    ]
+    return [
+        "Callbacks acted on it: it is repeated with them, the settings alone are another training.",
+        Table(("after epoch", "after step", "callback", "changed", "before", "from there on"), rows),
+    ]
+
+
+def _ends(change: Mapping[str, Any]) -> list[Any]:
+    return [number(change[when]) for when in ("before", "after")]
 
 
 def _plain(value: Any) -> Inline:

@@ -92,6 +92,7 @@ def save_training(training: Training, files: RunFolder, optimizers: Mapping[str,
         arrays |= to_arrays({"best": training.best})
     arrays |= {f"history/{name}": array for name, array in training.history.to_arrays().items()}
     facts = {"weights": _fingerprint(training.train.weights), "optimizers": optimizers}
+    facts |= {"changes": training.changes, "owed": training.owed}
     taker, step = training.snapshots, training.history.steps_made
     if taker is not None:
         for taken, snapshot in taker.taken.items():
@@ -101,6 +102,14 @@ def save_training(training: Training, files: RunFolder, optimizers: Mapping[str,
     if taker is not None:
         # Only now: resuming from this checkpoint needs none of those that it no longer keeps.
         files.keep_snapshots(taker.kept(files.snapshot_steps(), step))
+
+
+def changes_of(files: RunFolder) -> list[dict[str, Any]]:
+    """Read what callbacks had changed by the last checkpoint of a folder."""
+    newest = latest_checkpoint(files.checkpoints)
+    if newest is None:
+        return []
+    return load_checkpoint(newest)[1].get("changes", [])
 
 
 def restore(training: Training, files: RunFolder, optimizers: Mapping[str, Any]) -> None:
@@ -138,6 +147,7 @@ def restore(training: Training, files: RunFolder, optimizers: Mapping[str, Any])
     if any(name.startswith("best/") for name in arrays):
         training.best = from_arrays({"best": training.learned}, arrays)["best"]
     training.history.restore(under("history", arrays))
+    training.changes, training.owed = facts.get("changes", []), facts.get("owed")
     if before != optimizers:
         training.follow_losses()
 

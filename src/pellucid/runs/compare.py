@@ -192,6 +192,7 @@ def compare_settings(
         [plan.data for plan in each],
         networks=[plan.network for plan in each],
         optimizers=[plan.optimizer for plan in each],
+        initials=[plan.initial for plan in each],
         progress=progress,
     )
     starts = range(0, len(records), len(seed_numbers))

@@ -188,10 +188,11 @@ def train_folds(
         [plan.data for plan in plans],
         networks=[plan.network for plan in plans],
         optimizers=[plan.optimizer for plan in plans],
+        initials=[plan.initial for plan in plans],
         progress=progress,
     )
     for run, plan in zip(runs, plans, strict=True):
-        run.notes = Notes(plan.choices)
+        run.notes = Notes((*plan.choices, *plan.starting))
     return CrossValidation(tuple(runs), tuple(rows for _, rows in divided))
 
 

@@ -3,7 +3,7 @@
 import sys
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -20,6 +20,7 @@ from pellucid.core.xla import keep_compiled_programs
 from pellucid.data import Dataset, SentencePairs, generation, make_dataset, reconstruction
 from pellucid.data.targets import TASKS
 from pellucid.optimizers import as_optimizer
+from pellucid.runs.callbacks import Callback, Callbacks, Keep
 from pellucid.runs.checkpoint import save_training
 from pellucid.runs.experiment import Experiment, open_data
 from pellucid.runs.facts import DataFacts, under
@@ -31,6 +32,7 @@ from pellucid.runs.plan import Plan, networks_of
 from pellucid.runs.progress import ProgressReport
 from pellucid.runs.ready import make_ready, program_of
 from pellucid.runs.scaling import describe_inputs, describe_targets
+from pellucid.runs.starting import kept_weights
 from pellucid.runs.trained import Trained
 from pellucid.runs.translation import translation_metrics
 from pellucid.training import (
@@ -56,14 +58,15 @@ def begin(plan: Plan) -> Trained:
     """
     keep_compiled_programs()
     experiment = plan.experiment
-    ready = make_ready(experiment, plan.data, plan.network, plan.optimizer)
+    ready = make_ready(experiment, plan.data, plan.network, plan.optimizer, plan.initial)
     training = ready.training(ready.initial_state(experiment.seed))
     if not experiment.adversarial:
         check_own_loss(training)
     if experiment.snapshots:
         training.snapshots = SnapshotTaker(experiment.snapshots)
     prepared = Trained.of_training(training, experiment, plan.data, DataFacts.of(ready.data))
-    prepared.notes = Notes((*plan.data.notes, *plan.choices, *_remarks(prepared)))
+    prepared.initial = plan.initial
+    prepared.notes = Notes((*plan.data.notes, *plan.choices, *plan.starting, *_remarks(prepared)))
     return prepared
 
 
@@ -101,6 +104,7 @@ def fit(
     overwrite: bool = False,
     checkpoint_every: float = 10.0,
     progress: bool = True,
+    callbacks: Sequence[Callback] = (),
 ) -> Trained:
     """Train from the current step to the end, or to Ctrl-C, and save the result.
 
@@ -110,6 +114,7 @@ def fit(
         overwrite: replace the run that ``folder`` holds already.
         checkpoint_every: seconds between checkpoints.
         progress: show the progress on stderr.
+        callbacks: called between the calls of the program; see `pellucid.runs.callbacks`.
 
     Returns:
         The record of the training; its metrics are of the held-out rows.
@@ -121,27 +126,35 @@ def fit(
     training, experiment = prepared.training, prepared.experiment
     assert training is not None
     files = None if folder is None else RunFolder(folder)
+
+    def record(stopped: str) -> Trained:
+        record = type(prepared).of_training(training, experiment, prepared.data, prepared.facts, stopped)
+        return replace(record, notes=prepared.notes, resumed=prepared.resumed, initial=prepared.initial)
+
+    called = Callbacks(callbacks, training, lambda: record("interrupted"), Keep(score_held_out, save))
     # Only now, with all settings checked, is anything written: a wrong setting costs no earlier run.
     if files is not None:
         if prepared.folder is None:
             files.begin(overwrite)
         files.write_manifest(prepared.manifest)
         files.write_experiment(experiment.to_dict())
+        if prepared.initial is not None:
+            files.write_initial(prepared.initial.to_arrays())
         files.write_json("notes.json", prepared.notes.to_dict())
     if progress:
         for text in _remarks(prepared):
             print(text, file=sys.stderr)
 
-    def record(stopped: str) -> Trained:
-        record = type(prepared).of_training(training, experiment, prepared.data, prepared.facts, stopped)
-        return replace(record, notes=prepared.notes, resumed=prepared.resumed)
-
     began = time.perf_counter()
     try:
-        stopped = run(training, experiment, files, every=checkpoint_every, progress=progress)
+        stopped = run(training, experiment, files, every=checkpoint_every, progress=progress, callbacks=called)
     except TrainingDiverged as error:
         if files is not None:  # so that it can be diagnosed
             save(replace(record("diverged"), notes=replace(prepared.notes, failure=str(error))), files)
+        raise
+    except Exception as error:
+        if files is not None:
+            error.add_note(f"What was trained until then is saved: resume({str(files.path)!r}).")
         raise
     trained = record(stopped)
     trained.seconds = time.perf_counter() - began
@@ -155,18 +168,30 @@ def fit(
 
 
 def run(
-    training: Training, experiment: Experiment, files: RunFolder | None, *, every: float = 10.0, progress: bool = True
+    training: Training,
+    experiment: Experiment,
+    files: RunFolder | None,
+    *,
+    every: float = 10.0,
+    progress: bool = True,
+    callbacks: Callbacks | None = None,
 ) -> str:
-    """Train to the end, or to Ctrl-C, and return which; the last state is kept either way."""
+    """Train to the end, to Ctrl-C or until a callback stops, and return which; the last state is kept in any case."""
     epochs, optimizers = experiment.epochs, optimizers_of(experiment)
     watched = "validation" if not experiment.adversarial and experiment.decides else "held_out"
     report = ProgressReport(training.history, epochs, training.steps_per_epoch, watched)
     saved_at = time.monotonic()
     try:
         with Interrupt() as interrupt, report if progress else nullcontext():
+            if callbacks is not None:
+                callbacks.catch_up()
             for now in training.run(epochs):
                 if progress:
                     report.show(now)
+                if callbacks is not None:
+                    callbacks.call()
+                    if callbacks.stopped:
+                        break
                 if interrupt.asked:
                     return "interrupted"
                 if files is not None and time.monotonic() - saved_at >= every:
@@ -175,6 +200,10 @@ def run(
     finally:
         if files is not None:
             save_training(training, files, optimizers)
+    if callbacks is not None:
+        callbacks.end()
+        if callbacks.stopped:
+            return "callback"
     return "epochs" if training.history.epochs_made >= epochs else "early"
 
 
@@ -200,7 +229,7 @@ def score_held_out(trained: Trained) -> np.ndarray | None:
             table = history.epochs
             trained.result = {n: float(table[n][-1]) for n in table if n not in ("epoch", "learning_rate")}
         return None
-    if held_out is None or not history.steps_made:
+    if held_out is None or not (history.steps_made or trained.experiment.epochs == 0):
         return None
     if isinstance(held_out, SentencePairs):
         trained.result = translation_metrics(trained, [(source, target) for source, target in held_out.pairs])
@@ -242,6 +271,8 @@ def save(trained: Trained, files: RunFolder) -> None:
     """Write the files of a run, all but its page."""
     files.write_experiment(trained.experiment.to_dict())
     files.write_manifest(trained.manifest)
+    if trained.initial is not None:
+        files.write_initial(trained.initial.to_arrays())
     arrays = to_arrays({"params": trained.params, "layer_state": trained.layer_state})
     history = {f"history/{name}": array for name, array in trained.history.to_arrays().items()}
     weights = trained.row_weights if trained.training is None else trained.training.train.weights
@@ -308,7 +339,9 @@ def _load(files: RunFolder, experiment: Experiment) -> Trained:
         files.path,
         row_weights=arrays.get("row_weights"),
         resumed=tuple(manifest.get("resumed", ())),
+        changes=tuple(manifest.get("changes", ())),
         notes=notes_of(files),
+        initial=kept_weights(files, experiment),
     )
 
 
@@ -331,7 +364,8 @@ def training_again(trained: Trained, data: Dataset | None = None) -> Training:
     """
     assert trained.folder is not None
     data = data_of_run(RunFolder(trained.folder), trained.experiment.data, data)
-    ready = make_ready(trained.experiment, data, None if trained.adversarial else trained.network)
+    network = None if trained.adversarial else trained.network
+    ready = make_ready(trained.experiment, data, network, initial=trained.initial)
     training = ready.training(ready.initial_state(trained.experiment.seed))
     if trained.row_weights is not None:
         training.train = training.train._replace(weights=jnp.asarray(trained.row_weights))

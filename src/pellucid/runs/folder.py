@@ -3,6 +3,7 @@
     experiment.toml      all settings, to run it again
     manifest.json        versions, data and their hash, seed
     checkpoints/         the newest states, each safetensors + JSON
+    initial.safetensors  the weights that layers started from, where any were given
     weights.safetensors  the parameters to predict with
     weights.sha256       the hash of that file, as sha256sum writes and checks it
     history/             epochs, steps, layers, units and histograms as JSON lines
@@ -138,6 +139,20 @@ class RunFolder:
             raise
         except (OSError, IndexError, SafetensorError) as error:
             raise StorageError(f"{path} cannot be read ({error}); resume the run to write it again.") from error
+
+    def write_initial(self, arrays: dict[str, np.ndarray]) -> None:
+        """Write ``initial.safetensors``."""
+        self._write("initial.safetensors", save({name: np.asarray(a, order="C") for name, a in arrays.items()}))
+
+    def read_initial(self) -> dict[str, np.ndarray] | None:
+        """Read ``initial.safetensors``; None where there is none."""
+        path = self.path / "initial.safetensors"
+        if not path.exists():
+            return None
+        try:
+            return load(path.read_bytes())
+        except (OSError, SafetensorError) as error:
+            raise StorageError(f"{path} cannot be read ({error}): begin a new run.") from error
 
     def write_snapshot(self, step: int, arrays: dict[str, np.ndarray]) -> None:
         """Write the snapshot of a step."""

@@ -26,6 +26,7 @@ from pellucid.runs.experiment import Experiment
 from pellucid.runs.facts import DataFacts
 from pellucid.runs.fit import score_held_out
 from pellucid.runs.ready import Ready, make_ready, summary_of
+from pellucid.runs.starting import StartingWeights
 from pellucid.runs.trained import Trained
 from pellucid.training import Adversarial, Supervised, Training, TrainingState, initial_state, steps_per_epoch
 from pellucid.training.population import AXES, Inputs, Population, members_of, run_in_threads, to_device
@@ -66,6 +67,7 @@ def many(
     *,
     networks: Sequence[Any] | None = None,
     optimizers: Sequence[Any] | None = None,
+    initials: Sequence[StartingWeights | None] | None = None,
     progress: bool = False,
 ) -> list[Trained]:
     """Train many experiments; those that differ only in seeds, numbers and rows share one program.
@@ -80,6 +82,7 @@ def many(
         data: the dataset of all, or one for each.
         networks: the networks as objects, where their layers are not registered.
         optimizers: the optimisers as objects, where the settings cannot describe them.
+        initials: the weights that each starts from, where the settings name any.
         progress: show the progress on stderr.
 
     Returns:
@@ -101,7 +104,7 @@ def many(
     if len(datasets) != len(experiments):
         raise InvalidValue(f"{len(experiments)} experiments need as many datasets. Received: {len(datasets)}.")
     keep_compiled_programs()
-    members = _members(experiments, datasets, networks, optimizers)
+    members = _members(experiments, datasets, networks, optimizers, initials)
     trained: dict[int, Trained] = {}
     bar = _bar() if progress else nullcontext()
     with bar:
@@ -118,7 +121,7 @@ def many(
 
 
 def _members(
-    experiments: Sequence[Experiment], datasets: list[Dataset], networks: Any, optimizers: Any
+    experiments: Sequence[Experiment], datasets: list[Dataset], networks: Any, optimizers: Any, initials: Any
 ) -> list[Member]:
     """Check and prepare the trainings, once for all seeds of a setting."""
     known: dict[Hashable, Ready] = {}
@@ -127,12 +130,13 @@ def _members(
     for i, (experiment, data) in enumerate(zip(experiments, datasets, strict=True)):
         network = None if networks is None else networks[i]
         optimizer = None if optimizers is None else optimizers[i]
+        initial = None if initials is None else initials[i]
         settings = msgspec.structs.replace(experiment, seed=0).to_dict()
-        key = (msgspec.json.encode(settings), id(data), id(network), id(optimizer))
+        key = (msgspec.json.encode(settings), id(data), id(network), id(optimizer), id(initial))
         ready = known.get(key)
         if ready is None or ready.decides:
             with double_precision(experiment.precision == "float64"):
-                ready = make_ready(experiment, data, network, optimizer)
+                ready = make_ready(experiment, data, network, optimizer, initial)
             if not ready.decides and isinstance(ready.program, Supervised):
                 # The rows of one dataset once, not once a setting.
                 alike = (
@@ -267,12 +271,12 @@ def _initial_states(group: list[Member]) -> list[TrainingState]:
     if isinstance(group[0].ready.program, Adversarial):
         begun = (member.ready.initial_state(member.experiment.seed) for member in group)
         return [state._replace(key=jax.random.key_data(state.key)) for state in begun]
-    alike: dict[Network, list[int]] = {}
+    alike: dict[tuple[Network, int], list[int]] = {}
     for i, member in enumerate(group):
-        alike.setdefault(member.ready.network, []).append(i)
+        alike.setdefault((member.ready.network, id(member.ready.initial)), []).append(i)
     states: dict[int, TrainingState] = {}
     first = group[0].ready
-    for network, indices in alike.items():
+    for (network, _), indices in alike.items():
         seeds = np.array([group[i].experiment.seed for i in indices], np.uint32)
         # One program for all rates and strengths: those of the first are replaced below.
         initial = members_of(
@@ -284,6 +288,7 @@ def _initial_states(group: list[Member]) -> list[TrainingState]:
                 first.program.recorder,
                 first.average_weights,
                 seeds,
+                group[indices[0]].ready.given,
             )
         )
         states |= dict(zip(indices, initial, strict=True))
@@ -292,10 +297,19 @@ def _initial_states(group: list[Member]) -> list[TrainingState]:
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3, 4, 5))
 def _initialise(
-    network: Network, optimizer: Any, regularizer: Any, input_shape: Any, recorder: Any, average: Any, seeds: Any
+    network: Network,
+    optimizer: Any,
+    regularizer: Any,
+    input_shape: Any,
+    recorder: Any,
+    average: Any,
+    seeds: Any,
+    given: Any,
 ) -> TrainingState:
     def initialise(seed: Any) -> TrainingState:
-        return initial_state(network, optimizer, regularizer, input_shape, seed, recorder=recorder, average=average)
+        return initial_state(
+            network, optimizer, regularizer, input_shape, seed, recorder=recorder, average=average, given=given
+        )
 
     return jax.vmap(initialise, out_axes=AXES)(seeds)
 
@@ -311,6 +325,7 @@ def _with_numbers(state: TrainingState, ready: Ready) -> TrainingState:
 def _record(member: Member, training: Training, stopped: str) -> Trained:
     data, ready = member.data, member.ready
     trained = Trained.of_training(training, member.experiment, data, DataFacts.of(ready.data), stopped)
+    trained.initial = ready.initial
     history = trained.history
     evaluated = not trained.adversarial and stopped == "epochs" and not ready.decides and not trained.metrics
     if evaluated and data.held_out is not None and data.task != "translation" and history.steps_made:

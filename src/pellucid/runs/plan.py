@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,7 +22,7 @@ from pellucid.functions.metrics import metrics
 from pellucid.functions.regularizers import regularizers
 from pellucid.functions.schedules import Schedule, watches_loss
 from pellucid.layers import Activation
-from pellucid.network import Network, build_network
+from pellucid.network import Network, build_network, freeze
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer, optimizers
 from pellucid.runs.experiment import (
     SETTINGS,
@@ -32,10 +33,12 @@ from pellucid.runs.experiment import (
     describe_early_stopping,
     vary,
 )
+from pellucid.runs.folder import RunFolder
 from pellucid.runs.given import dataset_of
 from pellucid.runs.measures import described
 from pellucid.runs.recipe import TASKS, Retraining, complete
 from pellucid.runs.scaling import scaled_inputs
+from pellucid.runs.starting import StartingWeights, kept_weights, source_of, starting_weights
 from pellucid.training import GradientPenalty, lipschitz_constraints
 from pellucid.training.adversarial import GAMES
 
@@ -60,6 +63,15 @@ class Plan(NamedTuple):
     """Defaults chosen where nothing was given, in words."""
     retraining: Retraining | None = None
     """Set where this training only finds the number of steps, and another one on all rows is kept."""
+    initial: StartingWeights | None = None
+    """Arrays that layers start from."""
+    starting: tuple[str, ...] = ()
+    """Where each layer starts, in words; empty where all are initialised."""
+
+    @property
+    def reported(self) -> str:
+        """What was chosen for it, in lines; empty where nothing was."""
+        return "\n".join(filter(None, ["; ".join(self.choices), *self.starting]))
 
 
 def settle(
@@ -100,6 +112,8 @@ def settle(
     adversarial = isinstance(network, GAN) or (architecture is not None and architecture.learns == "examples")
     _check_program(options, "adversarial" if adversarial else "supervised")
     options.setdefault("name", f"{data.name}-{_short_name(network)}")
+    initial = options.pop("initial", None)
+    frozen = options.pop("freeze", None)
     recipe = None
     if by_recipe and not adversarial and options.get("epochs") is None and data.task in TASKS:
         recipe = complete(
@@ -128,7 +142,9 @@ def settle(
     plan = plan._replace(experiment=msgspec.structs.replace(plan.experiment, data=opened))
     if recipe is not None:
         plan = plan._replace(choices=(*plan.choices, *recipe.choices), retraining=recipe.retraining)
-    return _with_inner(plan, inner) if inner else plan
+    plan = _with_inner(plan, inner) if inner else plan
+    plan = plan if frozen is None else _with_frozen(plan, frozen)
+    return plan if initial is None else starting_from(plan, initial)
 
 
 def _hidden_layers(network: Any) -> int | None:
@@ -287,6 +303,33 @@ def _with_inner(plan: Plan, inner: Mapping[str, Any]) -> Plan:
     )
 
 
+def _with_frozen(plan: Plan, patterns: str | Sequence[str]) -> Plan:
+    """The plan with the layers frozen that the patterns match."""
+    assert isinstance(plan.network, Network)
+    asked_for = (patterns,) if isinstance(patterns, str) else tuple(patterns)
+    network = freeze(accepted(plan.network, plan.data), plan.data.input_shape, asked_for)
+    experiment = msgspec.structs.replace(plan.experiment, network=network.describe())
+    return plan._replace(experiment=experiment, network=network)
+
+
+def accepted(network: Network, data: Dataset) -> Network:
+    """The network as it reads the examples of a dataset."""
+    return network if data.task == "translation" else network.accepting(data.input_shape)
+
+
+def starting_from(plan: Plan, given: Any) -> Plan:
+    """The plan whose layers start from weights, as the setting ``initial`` takes them.
+
+    Raises:
+        InvalidValue: no layer takes anything from them.
+        StorageError: no run in the folder.
+    """
+    assert isinstance(plan.network, Network)
+    initial, starting = starting_weights(given).matched(accepted(plan.network, plan.data), plan.data)
+    experiment = msgspec.structs.replace(plan.experiment, initial=initial.describe())
+    return plan._replace(experiment=experiment, initial=initial, starting=starting)
+
+
 def networks_of(experiment: Experiment) -> Network | GAN:
     """The network, or the two networks, that an experiment describes."""
     if experiment.adversarial:
@@ -294,9 +337,17 @@ def networks_of(experiment: Experiment) -> Network | GAN:
     return build_network(experiment.network)
 
 
-def plan_of(experiment: Experiment, data: Dataset) -> Plan:
-    """The plan of an experiment that is written down."""
-    return Plan(experiment, data, networks_of(experiment), as_optimizer(experiment.optimizer))
+def plan_of(experiment: Experiment, data: Dataset, folder: Path | None = None) -> Plan:
+    """The plan of an experiment that is written down, in a run folder where it starts from weights that are kept there.
+
+    Raises:
+        StorageError: starting weights that are neither kept there nor in the run folder that the experiment names.
+    """
+    plan = Plan(experiment, data, networks_of(experiment), as_optimizer(experiment.optimizer))
+    if experiment.initial is None:
+        return plan
+    kept = None if folder is None else kept_weights(RunFolder(folder), experiment)
+    return plan._replace(initial=kept) if kept is not None else starting_from(plan, source_of(experiment.initial))
 
 
 def _choices(data: Dataset, experiment: Experiment, network: Network, asked_for: Mapping[str, bool]) -> tuple[str, ...]:

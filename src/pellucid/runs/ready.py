@@ -10,19 +10,20 @@ import numpy as np
 
 from pellucid.architectures.gan import GAN, check_players
 from pellucid.architectures.tasks import check_loss, check_output
-from pellucid.core.constraints import NOT_NEGATIVE, require
+from pellucid.core.constraints import NOT_NEGATIVE, POSITIVE, require
 from pellucid.core.errors import DataError, InvalidValue
 from pellucid.core.types import Array
 from pellucid.data import Dataset, Part, validation_rows
 from pellucid.functions.losses import Loss, losses
 from pellucid.functions.metrics import metrics
 from pellucid.functions.regularizers import regularizers
-from pellucid.network import Network, summarize
+from pellucid.network import ByLayer, Network, matching, rate_factors, summarize, trained_layers
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.measures import built, check_metrics, check_step_metric
 from pellucid.runs.plan import networks_of
 from pellucid.runs.scaling import network_inputs, scaled_targets, scaling_of
+from pellucid.runs.starting import StartingWeights, match, source_of
 from pellucid.training import (
     Adversarial,
     EarlyStopping,
@@ -59,6 +60,7 @@ class Ready(NamedTuple):
     """True where early stopping or a schedule decides on a validation part."""
     average_weights: float | None = None
     """Decay of the weights' moving average."""
+    initial: StartingWeights | None = None
 
     @property
     def optimizer(self) -> Optimizer | FromOptax:
@@ -77,6 +79,14 @@ class Ready(NamedTuple):
         targets = self.data.target_preprocessing
         return targets.shift.tobytes() + targets.scale.tobytes() + bytes([targets.log])
 
+    @property
+    def given(self) -> ByLayer:
+        """The arrays that its layers start from, by layer; others are initialised."""
+        if self.initial is None:
+            return {}
+        matches = match(self.network, self.data.input_shape, self.initial.arrays)
+        return {one.layer: {name: self.initial.arrays[one.layer][name] for name in one.taken} for one in matches}
+
     def initial_state(self, seed: int | Array) -> TrainingState:
         """The state before the first step."""
         shape = self.data.input_shape
@@ -90,6 +100,7 @@ class Ready(NamedTuple):
             seed,
             recorder=self.program.recorder,
             average=self.average_weights,
+            given=self.given,
         )
 
     def training(self, state: TrainingState) -> Training:
@@ -105,6 +116,7 @@ def make_ready(
     data: Dataset,
     network: Network | GAN | None = None,
     optimizer: Optimizer | FromOptax | None = None,
+    initial: StartingWeights | None = None,
 ) -> Ready:
     """Make the parts of an experiment's training and check that they fit together.
 
@@ -113,6 +125,7 @@ def make_ready(
         data: the dataset, as the network takes it.
         network: the network as an object, where its layers are not registered.
         optimizer: the optimiser as an object, where the settings cannot describe it (Optax).
+        initial: the weights that layers start from, which the settings only name.
 
     Raises:
         InvalidValue: a setting outside what is allowed.
@@ -124,7 +137,12 @@ def make_ready(
     optimizer = optimizer or as_optimizer(experiment.optimizer)
     if isinstance(network, GAN):
         return _adversarial(experiment, data, network, optimizer)
-    return _supervised(experiment, data, network, optimizer)
+    if experiment.initial is not None and initial is None:
+        raise InvalidValue(
+            f"this experiment starts from the weights of {source_of(experiment.initial)}, which are not given. Begin "
+            "it from its run folder, which keeps them."
+        )
+    return _supervised(experiment, data, network, optimizer, initial)
 
 
 def program_of(experiment: Experiment, network: Network | GAN, rows: int) -> Supervised | Adversarial:
@@ -137,16 +155,32 @@ def program_of(experiment: Experiment, network: Network | GAN, rows: int) -> Sup
         return Adversarial(generator, critic, network.latent, experiment.loss, size, steps, recorder)
     network = network.in_precision(experiment.precision)
     loss = losses.build(experiment.loss)
-    metric = metrics.build(experiment.metric).beside(loss)
-    return Supervised(network, loss, metric, size, recorder, experiment.shuffle, experiment.accumulate)
+    metric, factors = metrics.build(experiment.metric).beside(loss), experiment.learning_rate_multipliers
+    return Supervised(
+        network,
+        loss,
+        metric,
+        size,
+        recorder,
+        experiment.shuffle,
+        experiment.accumulate,
+        rate_factors(network, factors) if factors else None,
+    )
 
 
-def _supervised(experiment: Experiment, data: Dataset, network: Network, optimizer: Optimizer | FromOptax) -> Ready:
+def _supervised(
+    experiment: Experiment,
+    data: Dataset,
+    network: Network,
+    optimizer: Optimizer | FromOptax,
+    initial: StartingWeights | None,
+) -> Ready:
     loss = losses.build(experiment.loss)
     if data.task != "translation":
         network = network.accepting(data.input_shape)
         data = network_inputs(data, experiment.scale_inputs, network)
         data = scaled_targets(data, experiment.scale_targets, network, loss)
+        data = data if initial is None else initial.scaled(data, experiment)
     train_part, monitor = data.train, data.held_out
     if experiment.decides:
         train_part, monitor = (data.train.take(rows) for rows in _validation_rows(data, experiment))
@@ -154,6 +188,9 @@ def _supervised(experiment: Experiment, data: Dataset, network: Network, optimiz
     program = program_of(experiment, network, len(train_part))
     assert isinstance(program, Supervised)
     check_step_metric(program.metric)
+    for pattern, factor in (experiment.learning_rate_multipliers or {}).items():
+        require(factor, POSITIVE, f"learning_rate_multipliers[{pattern!r}]")
+        matching(pattern, trained_layers(network, data.input_shape), "learning_rate_multipliers")
     if data.task != "translation":
         check_output(network, summary_of(network, data.input_shape).rows[-1].output_shape, loss, data)
         check_loss(network, loss, data)
@@ -169,6 +206,7 @@ def _supervised(experiment: Experiment, data: Dataset, network: Network, optimiz
         experiment.stopping,
         experiment.decides,
         experiment.average_weights,
+        initial,
     )
 
 

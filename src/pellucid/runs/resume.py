@@ -15,17 +15,20 @@ from pellucid.core.xla import keep_compiled_programs
 from pellucid.data import Dataset
 from pellucid.functions.schedules import Schedule
 from pellucid.optimizers import Optimizer, as_optimizer
-from pellucid.runs.checkpoint import restore
+from pellucid.runs.changes import described, in_force
+from pellucid.runs.checkpoint import changes_of, restore
 from pellucid.runs.experiment import Experiment, describe_early_stopping
 from pellucid.runs.fit import begin, data_of_run, notes_of, optimizers_of
 from pellucid.runs.folder import RunFolder
 from pellucid.runs.given import with_weights
 from pellucid.runs.plan import AnyOptimizer, Plan, networks_of, refuse_for_gan
+from pellucid.runs.starting import kept_weights
 from pellucid.runs.trained import Trained
 from pellucid.training import EarlyStopping, Training
 
 CHANGES = ("epochs", "optimizer", "critic_optimizer", "learning_rate", "early_stopping")
 """Settings that may change when a training is resumed."""
+PLAYERS = ("optimizer", "critic_optimizer")
 
 
 def begin_again(
@@ -44,7 +47,12 @@ def begin_again(
             )
     files = RunFolder(folder)
     saved = Experiment.from_dict(files.read_experiment())
-    experiment, optimizer = _settle_again(saved, changes)
+    resumed = files.read_json("manifest.json").get("resumed", [])
+    current = described(saved, in_force(changes_of(files), resumed), PLAYERS)
+    experiment, optimizer = _settle_again(current, changes)
+    # Numbers that callbacks changed are in the checkpoint; the settings hold them once they change themselves.
+    same = [part for part in PLAYERS if getattr(experiment, part) == getattr(current, part)]
+    experiment = msgspec.structs.replace(experiment, **{part: getattr(saved, part) for part in same})
     data = with_weights(data_of_run(files, saved.data, data), sample_weights)
     keep_compiled_programs()
     prepared = _restored(experiment, data, optimizer, files)
@@ -63,13 +71,18 @@ def begin_again(
             experiment = saved
             optimizer = optimizer if saved.optimizer == "optax" else as_optimizer(saved.optimizer)
             prepared = _restored(saved, data, optimizer, files)
-    resumed = files.read_json("manifest.json").get("resumed", []) + _changed(saved, experiment, training)
+    before = msgspec.structs.replace(
+        saved, **{part: getattr(current, part) for part in PLAYERS if getattr(experiment, part) != getattr(saved, part)}
+    )
+    resumed += _changed(before, experiment, training)
     notes = replace(notes_of(files), failure=None, suspicion=None)
-    return replace(prepared, folder=files.path, resumed=tuple(resumed), notes=notes)
+    changed = tuple(training.changes)
+    return replace(prepared, folder=files.path, resumed=tuple(resumed), changes=changed, notes=notes)
 
 
 def _restored(experiment: Experiment, data: Dataset, optimizer: AnyOptimizer, files: RunFolder) -> Trained:
-    prepared = begin(Plan(experiment, data, networks_of(experiment), optimizer))
+    initial = kept_weights(files, experiment)
+    prepared = begin(Plan(experiment, data, networks_of(experiment), optimizer, initial=initial))
     assert prepared.training is not None
     with double_precision(experiment.precision == "float64"):
         restore(prepared.training, files, optimizers_of(experiment))
@@ -157,6 +170,7 @@ def _changed(saved: Experiment, changed: Experiment, training: Training) -> list
         if before.get(name) != after.get(name)
     }
     where = {"epoch": training.history.epochs_made, "step": training.history.steps_made}
+    where |= {"changes": len(training.changes)} if training.changes else {}
     return [where | {"changed": both}] if both else []
 
 

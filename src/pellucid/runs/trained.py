@@ -19,7 +19,7 @@ from pellucid.data.encoding import as_array, as_float32
 from pellucid.data.tables import TableEncoder
 from pellucid.functions.metrics import Metric
 from pellucid.functions.regularizers import regularizers
-from pellucid.network import Network, Summary, check_tokens, declares_padding, summarize
+from pellucid.network import ByLayer, Network, Summary, arrays_by_layer, check_tokens, declares_padding, summarize
 from pellucid.optimizers import as_optimizer
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.facts import DataFacts
@@ -29,6 +29,7 @@ from pellucid.runs.notes import Notes
 from pellucid.runs.outputs import loss_and_metric, output_mask, outputs_of
 from pellucid.runs.ready import target_for
 from pellucid.runs.scaling import scaling_of
+from pellucid.runs.starting import StartingWeights, of_gan
 from pellucid.training import Adversarial, History, Snapshots, Training, TrainingState, state_template
 
 
@@ -46,15 +47,17 @@ class Trained:
         layer_state: what the layers carry, such as running means.
         history: per step, per epoch and per layer, as tables. Of a GAN, ``loss`` is the critic's, without its penalty.
         result: loss and metric on the held-out rows; of a GAN, both losses in the last epoch.
-        stopped: why it ended: ``"epochs"``, ``"early"``, ``"interrupted"`` or ``"diverged"``.
+        stopped: why it ended: ``"epochs"``, ``"early"``, ``"callback"``, ``"interrupted"`` or ``"diverged"``.
         folder: where it was saved; None if it was not.
         training: the training itself; None for a run that was loaded.
         data: what it was trained on; None for a run that was loaded.
         held_out_outputs: the outputs for its held-out rows, kept where a page needs them again.
         row_weights: what each training row weighed, of a run that was loaded; None where all weighed the same.
         resumed: where settings changed when it was resumed: epoch, step, and what each was before and after.
+        changes: what callbacks changed on the way, or that one ended it: epoch, step, callback, setting, before, after.
         notes: what was reported of it: choices, problems before its first step, what the doctor suspects.
         seconds: of training, where many were trained together an even part.
+        initial: the arrays that layers started from, by layer; None where all were initialised.
     """
 
     experiment: Experiment
@@ -71,8 +74,10 @@ class Trained:
     held_out_outputs: np.ndarray | None = field(default=None, repr=False)
     row_weights: np.ndarray | None = field(default=None, repr=False)
     resumed: tuple[dict[str, Any], ...] = ()
+    changes: tuple[dict[str, Any], ...] = ()
     notes: Notes = Notes()
     seconds: float | None = None
+    initial: StartingWeights | None = field(default=None, repr=False)
 
     @classmethod
     def of_training(
@@ -92,6 +97,7 @@ class Trained:
             stopped=stopped,
             training=training,
             data=data,
+            changes=tuple(training.changes),
         )
 
     @property
@@ -120,6 +126,21 @@ class Trained:
         return {"": self.program.network}
 
     @property
+    def weights(self) -> ByLayer:
+        """The parameters of each layer and what it carries, such as running means, by layer and name."""
+        return {
+            layer: {name: np.asarray(array) for name, array in arrays.items()}
+            for layer, arrays in arrays_by_layer(self.network, self.params, self.layer_state).items()
+        }
+
+    def as_starting_weights(self) -> StartingWeights:
+        """The weights as another training starts from them."""
+        if self.adversarial:
+            raise of_gan()
+        source = f"the run {self.name}" if self.folder is None else str(self.folder)
+        return StartingWeights(source, self.weights, self.facts)
+
+    @property
     def summaries(self) -> dict[str, Summary]:
         """Each network as a table: layer, output shape, parameters, memory, multiply-adds."""
         if self.adversarial:
@@ -136,7 +157,8 @@ class Trained:
     def manifest(self) -> dict[str, Any]:
         """Contents of ``manifest.json`` beside the versions: the data, and all that repeating needs."""
         again = {"resumed": list(self.resumed)} if self.resumed else {}
-        return {"data": self.facts.to_dict(), "seed": self.experiment.seed, **again}
+        by_callbacks = {"changes": list(self.changes)} if self.changes else {}
+        return {"data": self.facts.to_dict(), "seed": self.experiment.seed, **again, **by_callbacks}
 
     @property
     def best_epoch(self) -> int | None:
@@ -391,6 +413,7 @@ class Trained:
             "early": ", stopped early: the loss on the validation part no longer fell",
             "interrupted": ", interrupted",
             "diverged": ", diverged: the loss became NaN or infinite",
+            "callback": f", stopped by a callback: {self.changes[-1].get('stop')}" if self.changes else "",
         }
         best = "" if self.best_epoch is None else f"; weights of the best epoch kept, number {self.best_epoch}"
         return f"{self.history.epochs_made} of {self.experiment.epochs} epochs{ends[self.stopped]}{best}"

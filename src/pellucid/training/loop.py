@@ -1,16 +1,18 @@
 """The training loop: calls of the program, early stopping, watched schedules."""
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
 import numpy as np
 
 from pellucid.core.errors import TrainingDiverged
+from pellucid.core.tunable import as_arrays
 from pellucid.core.types import PyTree
 from pellucid.functions.schedules import watches_loss
+from pellucid.optimizers import dtype_of
 from pellucid.training.history import History
 from pellucid.training.program import CAPACITY, Program, Records, advance, make_room
 from pellucid.training.rows import Rows, Scaling, steps_per_epoch
@@ -84,6 +86,12 @@ class Training(Job):
     best: Learned | None = None
     """The network of the best epoch so far, under early stopping."""
     snapshots: SnapshotTaker | None = None
+    cuts: tuple[int, ...] = ()
+    """Every call ends at the next multiple of these steps, where callbacks are due."""
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    """What callbacks changed so far, and where one ended the training."""
+    owed: int | None = None
+    """Of the callbacks due after this step, the first that is still to be called, since it raised an error."""
 
     def __repr__(self) -> str:
         return f"<Training of {self.train.rows} rows, at step {self.history.steps_made}>"
@@ -118,15 +126,15 @@ class Training(Job):
         """
         make_room()
         per_epoch = self.steps_per_epoch
-        between_epochs = watches_loss(self._schedule())
+        cuts = (*self.cuts, per_epoch) if watches_loss(self._schedule()) else self.cuts
         size, compiled = FIRST_CALLS, True
         if self.snapshots is not None:
             self.snapshots.follow(self.state)
         while not self.ended(epochs):
             start = self.history.steps_made
             stop = min(start + size, epochs * per_epoch)
-            if between_epochs:
-                stop = min(stop, (start // per_epoch + 1) * per_epoch)
+            for period in cuts:
+                stop = min(stop, (start // period + 1) * period)
             if self.snapshots is not None:
                 stop = min(stop, next_due(start, self.snapshots.most))
             began = time.perf_counter()
@@ -169,6 +177,22 @@ class Training(Job):
         watched = losses if len(losses) else self.history.epochs["loss"]
         observed = schedule.observe([float(loss) for loss in watched])
         self.state = with_numbers(self.state, replace(self.optimizer, learning_rate=observed))
+
+    def change_optimizer(self, optimizer: Any, players: Sequence[str] | None = None) -> None:
+        """Train on with other hyperparameters of the optimiser; of a GAN with those of some players."""
+        if players is None or "generator" in players:
+            self.optimizer = optimizer
+        if players is None:
+            self.state = with_numbers(self.state, optimizer)
+            self.follow_losses()  # the new numbers are those before any cut of the rate
+            return
+        rule = as_arrays(optimizer, dtype_of(self.state.params))
+        states = {player: self.state.optimizer[player]._replace(rule=rule) for player in players}
+        self.state = self.state._replace(optimizer={**self.state.optimizer, **states})
+
+    def change_regularizer(self, regularizer: Any) -> None:
+        """Train on with other strengths of the penalty on the weights."""
+        self.state = self.state._replace(regularizer=as_arrays(regularizer, dtype_of(self.state.params)))
 
     def _schedule(self) -> Any:
         return getattr(self.optimizer, "learning_rate", None)

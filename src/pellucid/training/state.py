@@ -1,5 +1,6 @@
 """The state of a training, and its arrays by name."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ from pellucid.core.errors import InvalidValue, StorageError
 from pellucid.core.tunable import as_arrays
 from pellucid.core.types import Array, Key, PyTree, Shapes
 from pellucid.functions.regularizers import Regularizer
-from pellucid.network import Network
+from pellucid.network import Network, with_arrays
 from pellucid.optimizers import FromOptax, Optimizer, OptimizerState, dtype_of
 from pellucid.training.average import Average
 from pellucid.training.recorder import Recorder
@@ -52,8 +53,12 @@ def initial_state(
     *,
     recorder: Recorder | None = None,
     average: float | None = None,
+    given: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> TrainingState:
-    """The state before the first step, initialised from ``seed``; ``average`` is the decay of the weights' average."""
+    """The state before the first step, initialised from ``seed``.
+
+    ``average`` is the decay of the weights' average; the arrays by layer that are ``given`` are taken as such.
+    """
     unknown = set(regularizer.layers or ()) - set(network.names) if regularizer is not None else set()
     if unknown:
         raise InvalidValue(
@@ -62,7 +67,7 @@ def initial_state(
         )
     # Another rate, schedule or recorder does not compile this again.
     same = replace(optimizer, learning_rate=1.0) if isinstance(optimizer, Optimizer) else optimizer
-    state = _initial_state(network, same, regularizer, input_shape, seed)
+    state = _initial_state(network, same, regularizer, input_shape, seed, given or {})
     if recorder is not None and recorder.every:
         state = state._replace(recorder=_memory(recorder, network, input_shape, state.params, state.layer_state))
     if average is not None:
@@ -78,9 +83,11 @@ def _initial_state(
     regularizer: Regularizer | None,
     input_shape: Shapes,
     seed: int | Array,
+    given: Mapping[str, Mapping[str, Any]],
 ) -> TrainingState:
     init_key, training_key = jax.random.split(jax.random.key(seed))
     params, layer_state, _ = network.init(init_key, input_shape)
+    params, layer_state = with_arrays(network, params, layer_state, given)
     optimizer_state = optimizer.init(params)
     if regularizer is not None and isinstance(optimizer, FromOptax):
         _check_rate(regularizer, optimizer, optimizer_state)

@@ -49,6 +49,8 @@ class Supervised(Program):
     """False takes the rows in their own order in every epoch."""
     accumulate: int = 1
     """Parts of a batch that go through the network one after another, their gradients added up."""
+    rate_factors: tuple[float, ...] | None = None
+    """A factor of the learning rate for each layer; None for 1."""
 
     @property
     def layer_names(self) -> tuple[str, ...]:
@@ -125,12 +127,23 @@ class Supervised(Program):
         rule = state.regularizer
         if rule is not None:
             grads = self._penalised(rule, lambda g, w: g + rule.gradient(w), grads, state.params)
-        update = state.optimizer.rule.update(grads, state.optimizer, state.params, progress)
+        factors = self.factors_of(state.params)
+        update = state.optimizer.rule.update(grads, state.optimizer, state.params, progress, factors)
         if rule is None:
             return update
-        params = self._penalised(rule, lambda w: rule.proximal(w, update.learning_rate), update.params)
+        rates = () if factors is None else (jax.tree.map(lambda factor: update.learning_rate * factor, factors),)
+        params = self._penalised(
+            rule, lambda w, rate=update.learning_rate: rule.proximal(w, rate), update.params, *rates
+        )
         changes = jax.tree.map(jnp.subtract, params, state.params)
         return update._replace(params=params, changes=changes, sums=None)
+
+    def factors_of(self, params: PyTree) -> PyTree | None:
+        """The factor of the learning rate for each array of the parameters; None for 1."""
+        if self.rate_factors is None:
+            return None
+        each = zip(params, self.rate_factors, strict=True)
+        return tuple(jax.tree.map(lambda _, factor=factor: factor, own) for own, factor in each)
 
     def _penalised(self, rule: Regularizer, change: Callable[..., Array], *trees: PyTree) -> PyTree:
         # The first tree with its weights changed, in the layers that the regulariser covers.

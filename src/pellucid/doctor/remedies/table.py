@@ -55,7 +55,7 @@ def plan_of_run(run: Trained) -> Plan | None:
         program = run.program
         networks = GAN(program.generator, program.critic, program.latent)
         return Plan(experiment, data, networks, as_optimizer(experiment.optimizer))
-    return Plan(experiment, data, run.network, training.optimizer)
+    return Plan(experiment, data, run.network, training.optimizer, initial=run.initial)
 
 
 def changes(names: Iterable[str], plan: Plan) -> list[Change]:
@@ -92,7 +92,7 @@ def _changes_of(name: str, plan: Plan, before: Ready | None) -> list[Change]:
 def ready_of(plan: Plan) -> Ready | None:
     """The parts of a plan's training; None where they do not fit together."""
     try:
-        return make_ready(plan.experiment, plan.data, plan.network, plan.optimizer)
+        return make_ready(plan.experiment, plan.data, plan.network, plan.optimizer, plan.initial)
     except (InvalidValue, ShapeError, DataError):
         return None
 

@@ -45,14 +45,14 @@ def batch_norm_statistics(s: Subject) -> Evidence | None:
     remedies=("train all layers",),
 )
 def frozen_parameters(s: Subject) -> Evidence | None:
-    """Layers with weights that are not trained."""
-    layers = s.e.network.layers
-    frozen = sum(not layer.trainable for layer in layers)
-    if not frozen:
+    """Layers with weights that are neither trained nor were trained before."""
+    network, maps = s.e.network, s.e.maps
+    given = () if s.e.run.initial is None else s.e.run.initial.arrays
+    kept = [i for i in maps if not network.layers[i].trainable and network.names[i] not in given]
+    if not kept:
         return None
-    last = not layers[s.e.maps[-1]].trainable
-    because = f"of {counted(len(s.e.maps), 'layer')} with weights {frozen} {'is' if frozen == 1 else 'are'} frozen"
-    return Evidence(CLEAR if last else LIKELY, {"frozen": frozen, "layers": len(s.e.maps)}, because)
+    because = f"of {counted(len(maps), 'layer')} with weights {len(kept)} {'is' if len(kept) == 1 else 'are'} frozen"
+    return Evidence(CLEAR if maps[-1] in kept else LIKELY, {"frozen": len(kept), "layers": len(maps)}, because)
 
 
 @rule(
