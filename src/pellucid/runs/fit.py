@@ -159,8 +159,7 @@ def fit(
     trained = record(stopped)
     trained.seconds = time.perf_counter() - began
     outputs = score_held_out(trained)
-    if outputs is not None:
-        _warn_if_not_finite(trained, outputs)
+    _warn_if_not_finite(trained, outputs)
     if files is not None:
         trained.held_out_outputs = outputs
         save(trained, files)
@@ -220,7 +219,7 @@ def score_held_out(trained: Trained) -> np.ndarray | None:
     """Put the metrics of the held-out rows into ``trained.result``; of a GAN both losses of its last epoch.
 
     Returns:
-        The outputs for those rows, where there are any.
+        The outputs for those rows, where there are any and not too many.
     """
     history = trained.history
     held_out = None if trained.data is None else trained.data.held_out
@@ -233,6 +232,9 @@ def score_held_out(trained: Trained) -> np.ndarray | None:
         return None
     if isinstance(held_out, SentencePairs):
         trained.result = translation_metrics(trained, [(source, target) for source, target in held_out.pairs])
+        return None
+    if len(held_out) > trained.rows_at_a_time:
+        trained.result = trained.evaluate_part(held_out) | _naive_metrics(trained)
         return None
     outputs = trained.outputs(held_out.x)
     trained.result = trained.metrics_of(outputs, held_out) | _naive_metrics(trained)
@@ -250,11 +252,13 @@ def _naive_metrics(trained: Trained) -> dict[str, float]:
     }
 
 
-def _warn_if_not_finite(trained: Trained, outputs: np.ndarray) -> None:
+def _warn_if_not_finite(trained: Trained, outputs: np.ndarray | None) -> None:
     """Warn of a held-out loss or metric that is not finite, naming the first row whose outputs are not."""
-    if not trained.not_finite:
+    held_out = None if trained.data is None else trained.data.held_out
+    if not trained.not_finite or trained.adversarial or held_out is None or isinstance(held_out, SentencePairs):
         return
-    bad = np.asarray(~np.isfinite(outputs.reshape(len(outputs), -1)).all(axis=1))
+    parts = trained.outputs_in_parts(held_out.x) if outputs is None else [outputs]
+    bad = np.concatenate([~np.isfinite(some.reshape(len(some), -1)).all(axis=1) for some in parts])
     if bad.any():
         cause = f"{bad.sum():,} of {len(bad):,} have outputs that are not finite, the first is row {bad.argmax()}"
     else:

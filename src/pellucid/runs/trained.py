@@ -1,7 +1,8 @@
 """The record of a training, read by all that is built on runs."""
 
+import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -19,7 +20,17 @@ from pellucid.data.encoding import as_array, as_float32
 from pellucid.data.tables import TableEncoder
 from pellucid.functions.metrics import Metric
 from pellucid.functions.regularizers import regularizers
-from pellucid.network import ByLayer, Network, Summary, arrays_by_layer, check_tokens, declares_padding, summarize
+from pellucid.functions.set_metrics import SetMetric
+from pellucid.network import (
+    ByLayer,
+    Network,
+    Summary,
+    arrays_by_layer,
+    check_tokens,
+    declares_padding,
+    power_of_two,
+    summarize,
+)
 from pellucid.optimizers import as_optimizer
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.facts import DataFacts
@@ -27,10 +38,13 @@ from pellucid.runs.folder import RunFolder
 from pellucid.runs.measures import built, by_output, check_metrics, measure
 from pellucid.runs.notes import Notes
 from pellucid.runs.outputs import loss_and_metric, output_mask, outputs_of
-from pellucid.runs.ready import target_for
+from pellucid.runs.ready import summary_of, target_for
 from pellucid.runs.scaling import scaling_of
 from pellucid.runs.starting import StartingWeights, of_gan
 from pellucid.training import Adversarial, History, Snapshots, Training, TrainingState, state_template
+
+OUTPUT_BYTES = 2**27
+"""Most bytes of outputs held at once where not all are asked for: of 10,000 classes those of 4,096 rows."""
 
 
 @dataclass
@@ -267,9 +281,25 @@ class Trained:
             ShapeError: examples of another shape.
         """
         x = self.as_inputs(x, unknown)
+        return self._outputs(x, _count(x))
+
+    def outputs_in_parts(self, x: Any, unknown: bool = False) -> Iterator[np.ndarray]:
+        """Compute the outputs of as many rows at a time as `OUTPUT_BYTES` hold; arguments as for ``outputs``."""
+        x = self.as_inputs(x, unknown)
+        rows, size = _count(x), self.rows_at_a_time
+        for start in range(0, max(rows, 1), size):
+            yield self._outputs(jax.tree.map(lambda array, start=start: array[start : start + size], x), rows)
+
+    @property
+    def rows_at_a_time(self) -> int:
+        """Rows whose outputs are held at once, where not all outputs are asked for."""
+        shape = summary_of(self.network, self.facts.input_shape).rows[self.network.ends[0]].output_shape
+        return power_of_two(max(1, OUTPUT_BYTES // max(1, self.network.dtype.itemsize * math.prod(shape))))
+
+    def _outputs(self, x: Any, like: int) -> np.ndarray:
         with double_precision(self.network.precision == "float64"):
             scaling = scaling_of(self.facts.preprocessing, dtype=self.network.dtype)
-            outputs = outputs_of(self.network, self.params, self.layer_state, x, scaling)
+            outputs = outputs_of(self.network, self.params, self.layer_state, x, scaling, like=like)
         return self.facts.target_preprocessing.invert_numpy(outputs)
 
     def predict(self, x: Any, unknown: bool = False) -> np.ndarray:
@@ -283,7 +313,7 @@ class Trained:
             x: examples, as for ``outputs``.
             unknown: as for ``as_inputs``.
         """
-        return self.predictions_of(self.outputs(x, unknown))
+        return np.concatenate([self.predictions_of(outputs) for outputs in self.outputs_in_parts(x, unknown)])
 
     def predictions_of(self, outputs: np.ndarray) -> np.ndarray:
         """Convert outputs to predictions, as ``predict`` returns them."""
@@ -337,7 +367,19 @@ class Trained:
         Raises:
             ShapeError: examples or targets of another shape than those trained on.
         """
-        return self.metrics_of(self.outputs(part.x), part, metrics)
+        chosen = self.metrics if metrics is None else built(metrics)
+        if len(part) <= self.rows_at_a_time or any(isinstance(metric, SetMetric) for metric in chosen):
+            return self.metrics_of(self.outputs(part.x), part, metrics)
+        # All are means over the rows, so those of some rows at a time are put together.
+        starts = range(0, len(part), self.rows_at_a_time)
+        parts = [part.take(slice(start, start + self.rows_at_a_time)) for start in starts]
+        sizes = [float(len(some) if some.weights is None else some.weights.sum(dtype=np.float64)) for some in parts]
+        measured = [
+            (self.metrics_of(outputs, some, metrics), size)
+            for outputs, some, size in zip(self.outputs_in_parts(part.x), parts, sizes, strict=True)
+            if size
+        ]
+        return {name: sum(values[name] * size for values, size in measured) / sum(sizes) for name in measured[0][0]}
 
     @in_its_precision
     def metrics_of(self, outputs: np.ndarray, part: Part, metrics: Sequence[Any] | None = None) -> dict[str, float]:
@@ -427,6 +469,10 @@ class Trained:
         if not names:
             return ""
         return f"the {' and '.join(names)} of the held-out rows {'is' if len(names) == 1 else 'are'} not finite"
+
+
+def _count(x: Any) -> int:
+    return len(jax.tree.leaves(x)[0])
 
 
 def _warn_of_rows(flags: np.ndarray, notes: Sequence[str]) -> None:
