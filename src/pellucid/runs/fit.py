@@ -180,6 +180,7 @@ def run(
     watched = "validation" if not experiment.adversarial and experiment.decides else "held_out"
     report = ProgressReport(training.history, epochs, training.steps_per_epoch, watched)
     saved_at = time.monotonic()
+    training.in_place = callbacks is None or not callbacks.callbacks  # which may keep what they read
     try:
         with Interrupt() as interrupt, report if progress else nullcontext():
             if callbacks is not None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -15,7 +16,7 @@ from pellucid.functions.regularizers import Regularizer
 from pellucid.layers.layer import WEIGHTS
 from pellucid.network import Backpropagation, Network, backpropagate, rows_that_fit
 from pellucid.optimizers import Update
-from pellucid.training.program import BAD_BATCH, Program, Step, first_affected, is_finite
+from pellucid.training.program import BAD_BATCH, Program, Step, first_affected, is_finite, is_large
 from pellucid.training.recorder import Recorder, unit_layers
 from pellucid.training.rows import Rows, Scaling, epoch_order, rows_of_step, shapes_of, steps_per_epoch, take
 from pellucid.training.state import TrainingState
@@ -39,6 +40,8 @@ class Batch(NamedTuple):
 @dataclass(frozen=True)
 class Supervised(Program):
     """A network, its loss and its metric."""
+
+    keeps_large = True
 
     network: Network
     loss: Loss
@@ -71,7 +74,23 @@ class Supervised(Program):
     def step(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array, measured: bool) -> Step:
         pass_, loss, metric = self.pass_of(state, scaling, train, order)
         progress = state.step.astype(scaling.scale.dtype) / steps_per_epoch(train.rows, self.batch_size)
+        after = partial(self._after, state, pass_, loss, metric, progress, measured)
+        if not is_large(state):
+            return after()
+        nothing = jax.tree.map(lambda of: jnp.zeros(of.shape, of.dtype), jax.eval_shape(after)._replace(state=None))
+        unchanged = nothing._replace(state=state, metrics=nothing.metrics.at[0].set(loss))
+        return jax.lax.cond(jnp.isfinite(loss), after, lambda: unchanged)
 
+    def _after(
+        self,
+        state: TrainingState,
+        pass_: Backpropagation,
+        loss: Scalar,
+        metric: Scalar,
+        progress: Scalar,
+        measured: bool,
+    ) -> Step:
+        # Update and measurements, once the gradients are known.
         update = self.update(state, pass_.grads, progress)
 
         metrics = jnp.stack([loss, metric, update.learning_rate.astype(loss.dtype)])
