@@ -16,6 +16,7 @@ from benchmarks import (
     reading,
     recorder,
     shuffle,
+    sizes,
     start,
     start_to_finish,
 )
@@ -40,5 +41,6 @@ WORKLOADS = {
         reading,
         recorder,
         shuffle,
+        sizes,
     )
 }
