@@ -196,11 +196,11 @@ def _saved(case: Case) -> float:
 WORKLOAD = Workload(
     "sizes",
     "Memory and time of large trainings",
-    "Adam, softmax outputs, random numbers as rows. 10,000 classes: 300,000 rows of 64 numbers, 128 hidden units, batch "
-    "128. 2,000 time steps: of 8 numbers, an LSTM of 64 units, batch 32. 10 million parameters: 784–2048–2048–2048–10, "
-    "batch 128. 64 layers: of 128 units, batch 4,096, without and with `remat=True`. Memory is the peak of the resident "
-    "memory during later steps less that before the network was made, with libraries and rows loaded, each contender in "
-    "a process of its own; what compiling needs for a while is left out.",
+    "Adam, softmax outputs, random numbers as rows. 10,000 classes: 300,000 rows of 64 numbers, 128 hidden units, "
+    "batch 128. 2,000 time steps: of 8 numbers, an LSTM of 64 units, batch 32. 10 million parameters: "
+    "784–2048–2048–2048–10, batch 128. 64 layers: of 128 units, batch 4,096, without and with `remat=True`. Memory is "
+    "the peak of the resident memory during later steps less that before the network was made, with libraries and rows "
+    "loaded, each contender in a process of its own; what compiling needs for a while is left out.",
     measure,
     (
         *(Target(f"{name}, MB", f"at most {MOST:g}× PyTorch's memory", _beside_pytorch, MOST, False) for name in SIZES),

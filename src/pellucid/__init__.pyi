@@ -14,11 +14,13 @@ from . import optimizers as optimizers
 from . import regularizers as regularizers
 from . import schedules as schedules
 from . import textbook as textbook
+from . import weights as weights
 from .api import Comparison as Comparison
 from .api import CrossValidation as CrossValidation
 from .api import Run as Run
 from .api import compare as compare
 from .api import cross_validate as cross_validate
+from .api import find_learning_rate as find_learning_rate
 from .api import load as load
 from .api import resume as resume
 from .api import train as train

@@ -56,6 +56,7 @@ TORCH = {
     "silu": lambda item: torch.nn.SiLU(),
     "softplus": lambda item: torch.nn.Softplus(threshold=1000),
     "softsign": lambda item: torch.nn.Softsign(),
+    "exponential": lambda item: torch.exp,
     # Not torch.nn.Hardsigmoid, whose float64 gradient is 1/6 in float32.
     "hard_sigmoid": lambda item: lambda z: torch.nn.functional.relu6(z + 3) / 6,
 }

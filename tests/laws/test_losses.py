@@ -4,6 +4,7 @@ One compiled program for each loss and one shape serve most laws: compiling is w
 """
 
 import dataclasses
+import inspect
 import itertools
 from functools import partial
 
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.core.registry import describe
 from pellucid.functions.activations import activations
+from pellucid.functions.focal import BinaryFocal, SigmoidFocal, SoftmaxFocal
 from pellucid.functions.losses import (
     BinaryCrossEntropy,
     CategoricalCrossEntropy,
@@ -26,31 +28,80 @@ from pellucid.functions.losses import (
     KLDivergence,
     LogCosh,
     MeanSquaredError,
+    PerOutput,
     SparseCategoricalCrossEntropy,
     SparseSoftmaxCrossEntropy,
     fuse,
     losses,
 )
+from pellucid.functions.losses_of_numbers import Contrastive, Quantile
 
-ITEMS = [losses.build(name) for name in losses] + [Huber(delta=0.4)]
+SMOOTHED = [name for name in losses if "label_smoothing" in inspect.signature(losses.find(name)).parameters]
+ITEMS = [losses.build(name) for name in losses if not losses.find(name).of_sequences]  # those: test_ctc
+ITEMS += [losses.build({"name": name, "label_smoothing": 0.2}) for name in SMOOTHED]
+ITEMS += [Huber(delta=0.4), Quantile(0.8), Contrastive(margin=2.0)]
+ITEMS += [BinaryFocal(gamma=0.5, alpha=0.6), SigmoidFocal(gamma=0.0), SoftmaxFocal(gamma=0.5)]
 EVERY = pytest.mark.parametrize("loss", ITEMS, ids=str)
 SHAPE = (20, 4)
 
 functional = torch.nn.functional
+
+
+def smooth(item, target):
+    """The target of a loss with label smoothing, as PyTorch's ``CrossEntropyLoss`` states it."""
+    even = 0.5 if isinstance(item, PerOutput) else 1 / target.shape[1]
+    return (1 - item.label_smoothing) * target + item.label_smoothing * even
+
+
+def one_hot(prediction, labels):
+    return functional.one_hot(labels, prediction.shape[1]).double()
+
+
+def focal_of_answers(item, p, log_p, log_q, t):
+    """As ``torchvision.ops.sigmoid_focal_loss``."""
+    right = p * t + (1 - p) * (1 - t)
+    cross_entropy = -(t * log_p + (1 - t) * log_q)
+    weight = item.alpha * t + (1 - item.alpha) * (1 - t)
+    return (weight * cross_entropy * (1 - right) ** item.gamma).mean(1)
+
+
+def focal_of_classes(item, log_p, t):
+    return -(t * (1 - log_p.exp()) ** item.gamma * log_p).sum(1)
+
+
 # One number for each example, from a prediction (batch, outputs) and a target.
 TORCH = {
     "mean_squared_error": lambda item, p, t: functional.mse_loss(p, t, reduction="none").mean(1),
     "mean_absolute_error": lambda item, p, t: functional.l1_loss(p, t, reduction="none").mean(1),
     "huber": lambda item, p, t: functional.huber_loss(p, t, reduction="none", delta=item.delta).mean(1),
     "log_cosh": lambda item, p, t: torch.log(torch.cosh(p - t)).sum(1),
-    "binary_cross_entropy": lambda item, p, t: functional.binary_cross_entropy(p, t, reduction="none").mean(1),
-    "sigmoid_binary_cross_entropy": lambda item, p, t: functional.binary_cross_entropy_with_logits(
-        p, t, reduction="none"
+    "binary_cross_entropy": lambda item, p, t: functional.binary_cross_entropy(
+        p, smooth(item, t), reduction="none"
     ).mean(1),
-    "categorical_cross_entropy": lambda item, p, t: -(t * torch.log(p)).sum(1),
-    "sparse_categorical_cross_entropy": lambda item, p, t: functional.nll_loss(torch.log(p), t, reduction="none"),
-    "softmax_cross_entropy": lambda item, p, t: functional.cross_entropy(p, t, reduction="none"),
-    "sparse_softmax_cross_entropy": lambda item, p, t: functional.cross_entropy(p, t, reduction="none"),
+    "sigmoid_binary_cross_entropy": lambda item, p, t: functional.binary_cross_entropy_with_logits(
+        p, smooth(item, t), reduction="none"
+    ).mean(1),
+    "categorical_cross_entropy": lambda item, p, t: -(smooth(item, t) * torch.log(p)).sum(1),
+    "sparse_categorical_cross_entropy": lambda item, p, t: -(smooth(item, one_hot(p, t)) * torch.log(p)).sum(1),
+    "softmax_cross_entropy": lambda item, p, t: functional.cross_entropy(
+        p, t, reduction="none", label_smoothing=item.label_smoothing
+    ),
+    "sparse_softmax_cross_entropy": lambda item, p, t: functional.cross_entropy(
+        p, t, reduction="none", label_smoothing=item.label_smoothing
+    ),
+    "binary_focal": lambda item, p, t: focal_of_answers(item, p, torch.log(p), torch.log1p(-p), t),
+    "sigmoid_focal": lambda item, z, t: focal_of_answers(
+        item, torch.sigmoid(z), functional.logsigmoid(z), functional.logsigmoid(-z), t
+    ),
+    "categorical_focal": lambda item, p, t: focal_of_classes(item, torch.log(p), t),
+    "sparse_categorical_focal": lambda item, p, t: focal_of_classes(item, torch.log(p), one_hot(p, t)),
+    "softmax_focal": lambda item, z, t: focal_of_classes(item, torch.log_softmax(z, 1), t),
+    "sparse_softmax_focal": lambda item, z, t: focal_of_classes(item, torch.log_softmax(z, 1), one_hot(z, t)),
+    "poisson": lambda item, p, t: functional.poisson_nll_loss(p, t, log_input=False, eps=0, reduction="none").mean(1),
+    "log_poisson": lambda item, z, t: functional.poisson_nll_loss(z, t, reduction="none").mean(1),
+    "quantile": lambda item, p, t: torch.maximum(item.q * (t - p), (item.q - 1) * (t - p)).mean(1),
+    "cosine": lambda item, p, t: functional.cosine_embedding_loss(p, t, torch.ones(len(p)), reduction="none"),
+    "contrastive": lambda item, p, t: ((1 - t) * p**2 + t * torch.relu(item.margin - p) ** 2).mean(1),
     "kl_divergence": lambda item, p, t: functional.kl_div(torch.log(p), t, reduction="none").sum(1),
     "wasserstein": lambda item, p, t: -(p * t).mean(1),
     "hinge": lambda item, p, t: torch.relu(1 - p * t).mean(1),
@@ -65,6 +116,8 @@ def draw(loss, rng, shape, dtype=np.float32):
         prediction = rng.uniform(0.05, 0.95, size=shape)
     elif loss.reads == "probabilities":
         prediction = rng.dirichlet(np.full(shape[-1], 3.0), size=shape[:-1]) * 0.9 + 0.1 / shape[-1]
+    elif loss.reads in ("rates", "distances"):
+        prediction = np.abs(prediction) + 0.1
     classes = rng.integers(0, shape[-1], size=shape[:-1])
     if loss.target_kind == "classes":
         target = classes
@@ -72,6 +125,8 @@ def draw(loss, rng, shape, dtype=np.float32):
         target = rng.dirichlet(np.ones(shape[-1]), size=shape[:-1])
     elif loss.target_kind == "one_hot":
         target = np.eye(shape[-1])[classes]
+    elif loss.reads in ("rates", "log_rates"):
+        target = rng.poisson(2.0, size=shape)
     elif np.isfinite(loss.target_range).all():
         target = rng.choice(loss.target_range, size=shape)
         if loss.reads == "margins":
@@ -102,7 +157,7 @@ def every_gradient_and_vjp(drawn):
 
 
 def test_tables_cover_the_registry():
-    assert set(TORCH) == set(losses)
+    assert set(TORCH) == {name for name in losses if not losses.find(name).of_sequences}
 
 
 @settings(max_examples=5, deadline=None)
@@ -198,8 +253,9 @@ def test_survives_jit_scan_and_vmap(loss):
 
 
 @EVERY
-def test_agrees_with_pytorch(loss, float64):
-    prediction, target = draw(loss, np.random.default_rng(6), SHAPE, np.float64)
+@pytest.mark.parametrize("seed", range(5))
+def test_agrees_with_pytorch(loss, seed, float64):
+    prediction, target = draw(loss, np.random.default_rng(seed), SHAPE, np.float64)
     value, gradient = value_and_gradient(loss, prediction, target)
     there = torch.tensor(np.array(prediction), requires_grad=True)
     labels = torch.tensor(np.array(target))
@@ -213,7 +269,7 @@ def test_agrees_with_pytorch(loss, float64):
 @EVERY
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_described_and_built_again(loss, reduction):
-    loss = losses.build({"name": loss.name, "reduction": reduction})
+    loss = dataclasses.replace(loss, reduction=reduction)
     assert losses.build(describe(loss)) == loss
     assert losses.build(loss.name) == type(loss)()
 
@@ -285,6 +341,10 @@ def test_sparse_labels_give_the_numbers_of_one_hot(pair):
 
 PAIRS = list(itertools.product(activations, losses))
 FUSED = {
+    ("softmax", "categorical_focal"): "softmax_focal",
+    ("softmax", "sparse_categorical_focal"): "sparse_softmax_focal",
+    ("sigmoid", "binary_focal"): "sigmoid_focal",
+    ("exponential", "poisson"): "log_poisson",
     ("softmax", "categorical_cross_entropy"): "softmax_cross_entropy",
     ("softmax", "sparse_categorical_cross_entropy"): "sparse_softmax_cross_entropy",
     ("sigmoid", "binary_cross_entropy"): "sigmoid_binary_cross_entropy",
@@ -303,9 +363,13 @@ def test_only_the_stated_pairs_fuse():
     assert found == FUSED
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
 @pytest.mark.parametrize("pair", sorted(FUSED), ids="-".join)
-def test_a_fusion_equals_its_two_factors(pair, float64):
-    activation, loss = activations.build(pair[0]), losses.build(pair[1])
+def test_a_fusion_equals_its_two_factors(pair, smoothing, float64):
+    if smoothing and pair[1] not in SMOOTHED:
+        pytest.skip("without label smoothing")
+    field = {"label_smoothing": smoothing} if smoothing else {}
+    activation, loss = activations.build(pair[0]), losses.build({"name": pair[1], **field})
     fused = fuse(activation, loss)
     assert fused is not None
     _, target = draw(loss, np.random.default_rng(9), SHAPE, np.float64)
@@ -349,6 +413,24 @@ def test_log_cosh_sums_by_default_and_keeps_small_errors():
     expected = (1e-6 + 4e-6 + 1e-6) / 2
     np.testing.assert_allclose(LogCosh()(prediction, target), expected, rtol=1e-3)
     np.testing.assert_allclose(LogCosh(reduction="mean")(prediction, target), expected / 2, rtol=1e-3)
+
+
+def test_several_quantiles_have_an_output_each():
+    prediction, target = draw(Quantile(), np.random.default_rng(13), (6, 3))
+    together = Quantile((0.1, 0.5, 0.8))
+    each = [Quantile(q) for q in together.q]
+    columns = [(loss, prediction[:, i : i + 1], target[:, i : i + 1]) for i, loss in enumerate(each)]
+    np.testing.assert_allclose(
+        together.value(prediction, target), np.mean([loss.value(p, t) for loss, p, t in columns], axis=0), rtol=1e-6
+    )
+    gradients = np.hstack([loss.gradient(p, t) for loss, p, t in columns])
+    np.testing.assert_allclose(together.gradient(prediction, target), gradients / 3, rtol=1e-6)
+    assert losses.build({"name": "quantile", "q": [0.1, 0.5, 0.8]}) == together
+    with pytest.raises(ShapeError, match="3 quantiles need as many outputs"):
+        together.value(prediction[:, :2], target[:, :2])
+    for wrong in (1.0, (0.5, 0.0), ()):
+        with pytest.raises(InvalidValue, match="quantile"):
+            Quantile(wrong)
 
 
 def test_kl_divergence_is_zero_between_equals_and_above_zero_otherwise():

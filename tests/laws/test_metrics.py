@@ -156,6 +156,18 @@ DEFAULTS = {
     "softmax_cross_entropy": "accuracy",
     "sparse_softmax_cross_entropy": "accuracy",
     "kl_divergence": "accuracy",
+    "binary_focal": "binary_accuracy",
+    "sigmoid_focal": {"name": "binary_accuracy", "threshold": 0.0},
+    "categorical_focal": "accuracy",
+    "sparse_categorical_focal": "accuracy",
+    "softmax_focal": "accuracy",
+    "sparse_softmax_focal": "accuracy",
+    "poisson": "mean_absolute_error",
+    "log_poisson": "mean_absolute_error",
+    "quantile": "mean_absolute_error",
+    "cosine": "mean_absolute_error",
+    "contrastive": "binary_accuracy",
+    "ctc": "accuracy",
 }
 
 

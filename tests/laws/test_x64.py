@@ -35,13 +35,15 @@ def dtypes(tree):
 @every("name", list(losses))
 def test_losses(name, x64):
     loss = losses.build(name)
-    target = LABELS if loss.target_kind == "classes" else OUTPUTS
+    outputs, target = OUTPUTS, LABELS if loss.target_kind == "classes" else OUTPUTS
+    if loss.of_sequences:
+        outputs, target = jax.ShapeDtypeStruct((4, 5, 6), SINGLE), jax.ShapeDtypeStruct((4, 2), jnp.int32)
 
     def numbers(prediction, target):
         return loss.value(prediction, target), loss.gradient(prediction, target), loss(prediction, target)
 
     with jax.enable_x64(x64):
-        assert dtypes(jax.eval_shape(numbers, OUTPUTS, target)) == {"float32"}
+        assert dtypes(jax.eval_shape(numbers, outputs, target)) == {"float32"}
 
 
 @switched

@@ -31,15 +31,16 @@ TARGETS = {
     "reconstruction": None,
 }
 DATA = {task: pel.make_dataset(X, y) for task, y in TARGETS.items()}
-NUMBERS = {"mean_squared_error", "mean_absolute_error", "huber", "log_cosh"}
+NUMBERS = {"mean_squared_error", "mean_absolute_error", "huber", "log_cosh", "quantile"}
 YES_NO = {"hinge", "squared_hinge", "binary_cross_entropy", "sigmoid_binary_cross_entropy"}
+YES_NO |= {"binary_focal", "sigmoid_focal"}
 CLASSES = {name for name in losses if "categorical" in name or "softmax" in name} | {"kl_divergence"}
 FITTING = {
-    "binary": NUMBERS | YES_NO,
+    "binary": NUMBERS | YES_NO | {"contrastive"},
     "multilabel": NUMBERS | YES_NO,
     "multiclass": CLASSES | {"hinge", "squared_hinge"},
     "regression": NUMBERS,
-    "reconstruction": NUMBERS,
+    "reconstruction": NUMBERS | {"cosine"},
 }
 """By task the losses that it takes with these rows; of probabilities only where targets and outputs are some."""
 SETTINGS = {"epochs": 25, "optimizer": pel.Adam(0.1), "record_every": 0, "progress": False}
@@ -247,6 +248,8 @@ def test_the_gradient_is_checked_before_the_first_step(monkeypatch, tmp_path):
     with pytest.raises(InvalidValue, match="Half is not the derivative"):
         pel.train((), DATA["regression"], loss=Half(), folder=tmp_path / "run", **SETTINGS)
     assert not (tmp_path / "run").exists()
+    with pytest.raises(InvalidValue, match="Half is not the derivative"):
+        pel.compare(DATA["regression"], {"batch_size": [8, 16]}, network=(), loss=Half(), seeds=1, **SETTINGS)
 
 
 # -------------------------------------------------------------------------------- inputs alone, and not finite

@@ -1,6 +1,9 @@
 """Tasks: the output layer, loss and metric of each kind of target."""
 
+import math
 from typing import NamedTuple
+
+import numpy as np
 
 from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.core.types import Shape, Specification
@@ -8,7 +11,7 @@ from pellucid.data import Dataset
 from pellucid.data.translation import PAD
 from pellucid.functions.activations import Activation as ActivationFunction
 from pellucid.functions.activations import activations
-from pellucid.functions.losses import Loss, losses
+from pellucid.functions.losses import Loss, PerOutput, losses
 from pellucid.layers import Activation, Dense
 from pellucid.network import Network
 
@@ -76,10 +79,22 @@ def output_layer(data: Dataset) -> Dense:
     return Dense(data.outputs, ending, weights="glorot_uniform")
 
 
+def usual_loss(data: Dataset) -> Specification:
+    """The loss of a task; of distributions over classes the one that is not of labels.
+
+    Example:
+        >>> from pellucid.data import make_dataset
+        >>> usual_loss(make_dataset([[0], [1]], [[0.9, 0.1], [0.2, 0.8]], held_out=None))
+        'categorical_cross_entropy'
+    """
+    soft = data.task == "multiclass" and not data.stratifies
+    return "categorical_cross_entropy" if soft else OUTPUTS[data.task].loss
+
+
 def loss_and_network(loss: Loss | Specification | None, network: Network, data: Dataset) -> tuple[Loss, Network]:
     """Choose the loss, by default the task's, and add the output layer that it needs.
 
-    A loss of logits or margins takes the network without its last activation.
+    A loss of logits or margins takes the network without its last activation; one of rates takes an exponential.
 
     Example:
         >>> from pellucid.data import load_dataset
@@ -87,7 +102,9 @@ def loss_and_network(loss: Loss | Specification | None, network: Network, data: 
         >>> loss_and_network("hinge", Network(Dense(8, "relu"), output_layer(data)), data)[1].names
         ('dense_1', 'relu_1', 'dense_2')
     """
-    built = losses.build(OUTPUTS[data.task].loss if loss is None else loss)
+    built = losses.build(usual_loss(data) if loss is None else loss)
+    if built.output is not None and data.task not in OF_CLASSES and not isinstance(network.layers[-1], Activation):
+        network = Network(*network.layers, Activation(built.output))
     if built.signed and data.task in OF_CLASSES and isinstance(network.layers[-1], Activation):
         network = Network(*network.layers[:-1])
     return built, network
@@ -97,6 +114,16 @@ OF_CLASSES = ("binary", "multiclass", "multilabel")
 """Tasks whose predictions are classes, whatever number stands for them."""
 
 
+TASKS_OF = {
+    "scores": (),
+    "log_rates": (),
+    "rates": ("regression", "reconstruction"),
+    "directions": ("regression", "reconstruction"),
+    "distances": ("binary",),
+}
+"""The tasks of losses whose predictions not every target can have, by what they read."""
+
+
 def fits(loss: Loss | type[Loss], task: str) -> bool:
     """True if a loss fits the targets of a task; multiclass margins count as such.
 
@@ -104,7 +131,7 @@ def fits(loss: Loss | type[Loss], task: str) -> bool:
         >>> [task for task in OUTPUTS if fits(losses.find("hinge"), task)]
         ['binary', 'multiclass', 'multilabel']
     """
-    if loss.reads == "scores":
+    if loss.of_sequences or task not in TASKS_OF.get(loss.reads, (task,)):
         return False
     if task == "multiclass":
         return loss.target_kind != "numbers" or loss.reads == "margins"
@@ -134,6 +161,16 @@ def check_output(network: Network, output_shape: Shape, loss: Loss, data: Datase
 def _why_not(loss: Loss, task: str) -> str:
     if loss.reads == "scores":
         return " Its value has no least one: it is a critic's, for a GAN."
+    if loss.of_sequences:
+        return " It takes sequences of labels, of any length: use it with pellucid.backpropagate."
+    if loss.reads == "log_rates":
+        assert loss.of_probabilities is not None
+        return (
+            f" Its predictions are logarithms: take {loss.of_probabilities.name!r} with an exponential output, which "
+            "together are computed as exactly."
+        )
+    if loss.reads in TASKS_OF:
+        return f" Its predictions are {loss.reads}."
     if task in OF_CLASSES or loss.target_kind != "numbers":
         return ""
     classes = ' If the targets are two classes, say so: make_dataset(x, y, task="binary").' * (task == "regression")
@@ -190,19 +227,45 @@ def check_loss(network: Network, loss: Loss, data: Dataset) -> None:
                 f"the loss {loss.name!r} takes probabilities, but the network ends in {function.name}, whose range "
                 f"is {function.range}. End it with sigmoid or softmax, or take another loss.{_guess(data)}"
             )
+        if loss.reads in ("rates", "distances") and function.range[0] < 0:
+            raise InvalidValue(
+                f"the loss {loss.name!r} takes {loss.reads}, which are not below 0, but the network ends in "
+                f"{function.name}, whose range is {function.range}. End it with "
+                f'Dense({data.outputs}, "{loss.output or "softplus"}").{_guess(data)}'
+            )
         if loss.signed and function.range[0] >= 0:
             other = "" if loss.of_probabilities is None else f", or take {loss.of_probabilities.name!r}"
             raise InvalidValue(
                 f"the loss {loss.name!r} takes {loss.reads}, of any sign, but the network ends in {function.name}, "
                 f'whose range is {function.range}. End it with Dense({data.outputs}, "linear"){other}.'
             )
+    if (
+        loss.reads == "directions"
+        and math.prod(data.input_shape if data.task == "reconstruction" else (data.outputs,)) < 2
+    ):
+        raise InvalidValue(
+            f"the loss {loss.name!r} compares directions, and one number has only a sign. The usual loss here "
+            f"({data.task}) is {OUTPUTS[data.task].loss!r}."
+        )
+    if loss.target_kind == "classes" and data.task == "multiclass" and not data.stratifies:
+        raise InvalidValue(
+            f"the loss {loss.name!r} takes one class a row, and the targets of {data.name!r} are distributions over "
+            f"classes. The usual loss here is {usual_loss(data)!r}; others are kl_divergence and categorical_focal."
+        )
+    blank = np.isnan(data.train.y) if data.task in ("regression", "multilabel") else np.zeros(1, bool)
+    if blank.any() and not isinstance(loss, PerOutput):
+        raise InvalidValue(
+            f"the loss {loss.name!r} takes all outputs of a row together, and some targets of {data.name!r} are not "
+            f"known. The usual loss here is {OUTPUTS[data.task].loss!r}, which leaves those out; or leave out the rows."
+        )
     if loss.target_kind == "numbers" and data.task != "multiclass":  # class numbers become one-hot
         low, high = loss.target_range
         y = data.train.y
         if data.task == "reconstruction":
             y = data.preprocessing.apply_numpy(y)
-        if y.min() < low or y.max() > high:
+        least, most = np.nanmin(y), np.nanmax(y)
+        if least < low or most > high:
             raise InvalidValue(
                 f"the loss {loss.name!r} takes targets from {low:g} to {high:g}; those of {data.name!r} run from "
-                f"{y.min():g} to {y.max():g}. The usual loss here ({data.task}) is {OUTPUTS[data.task].loss!r}."
+                f"{least:g} to {most:g}. The usual loss here ({data.task}) is {OUTPUTS[data.task].loss!r}."
             )

@@ -10,6 +10,7 @@ from pellucid.cli.compare import compare
 from pellucid.cli.data import data
 from pellucid.cli.doctor import check, diagnose
 from pellucid.cli.explain import explain
+from pellucid.cli.find_learning_rate import find_learning_rate
 from pellucid.cli.generate import sample, translate
 from pellucid.cli.info import info
 from pellucid.cli.lesson import lesson
@@ -76,7 +77,7 @@ def main() -> None:
 
 
 VERBS = (train, resume, runs, predict, evaluate, explain, check, diagnose, prove, compare, replay, sample, translate)
-for verb in (*VERBS, lesson, show, data, info):
+for verb in (*VERBS, find_learning_rate, lesson, show, data, info):
     main.add_command(verb)
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from pellucid.data.reading import read_table
 from pellucid.data.rows import Apart, Given, codes_of, divide_part, divide_rows, encode_rows, target_notes, weights_of
 from pellucid.data.table import Table, normal
 from pellucid.data.tables import MISSING, Missing, target_values
-from pellucid.data.targets import UNTARGETED, Target, Task, infer_target
+from pellucid.data.targets import UNTARGETED, Target, Task, blank_notes, infer_target
 
 SCALING_NAMES = ("auto", "standardise", "min_max", "none")
 
@@ -138,7 +138,7 @@ def make_dataset(
         targets=names,
         scaling=None if fixed else preprocessing,
         order=order,
-        notes=target_notes(target),
+        notes=(*target_notes(target), *blank_notes(whole.y)),
     )
 
 
@@ -276,7 +276,8 @@ def _given(y: Any, task: Task | None) -> Given:
     """Targets that are given beside the inputs, with the names that they have."""
     if is_table(y):
         table = read_table(y)
-        values, absent = target_values(table, tuple(table.columns), task)
+        values, blank = target_values(table, tuple(table.columns), task)
+        absent = blank.all(axis=1)
         if absent.any():
             raise DataError(f"y has no value at {table.row_name(int(absent.argmax()))}: a target is never filled in.")
         return Given(values, tuple(table.columns))

@@ -25,6 +25,23 @@ SAME_COLUMN = 0.9
 """A target that correlates with its input as closely is that input, scaled or with noise; of so many all are."""
 
 
+def filled(y: np.ndarray) -> np.ndarray:
+    """Targets with blanks taken as the mean of the others of their column; of labels as the more frequent answer.
+
+    Example:
+        >>> filled(np.array([[1.0, 0.5], [1.0, np.nan], [np.nan, 2.5]])).tolist()
+        [[1.0, 0.5], [1.0, 1.5], [1.0, 2.5]]
+    """
+    blank = np.isnan(y) if y.ndim == 2 and y.dtype.kind == "f" else np.zeros(1, bool)
+    if not blank.any():
+        return y
+    mean = np.nansum(y, axis=0) / np.maximum((~blank).sum(axis=0), 1)
+    answers = np.unique(y[~blank])
+    if len(answers) <= 2:
+        mean = np.where(mean > answers.mean(), answers[-1], answers[0])
+    return np.where(blank, mean, y).astype(y.dtype)
+
+
 class Facts:
     """A run and what is known of it, each thing when it is first asked for.
 
@@ -126,8 +143,7 @@ class Facts:
     @cached_property
     def maps(self) -> tuple[int, ...]:
         """The indices of the layers with weights, frozen ones too."""
-        layers = self.network.layers
-        return tuple(i for i, at in enumerate(layers) if isinstance(at, Frozen) or weights_of(self.params_start[i]))
+        return tuple(i for i in range(len(self.network.layers)) if self.weights(i))
 
     def weights(self, index: int) -> list[np.ndarray]:
         """The initial weights of a layer."""
@@ -217,9 +233,9 @@ class Facts:
 
     @cached_property
     def y(self) -> np.ndarray:
-        """The sample's targets, as the loss takes them."""
+        """The sample's targets, as the loss takes them; blanks as `filled` reads them."""
         train = self.training.train
-        return self.x if train.y is None else np.asarray(train.y)[self.sample]
+        return self.x if train.y is None else filled(np.asarray(train.y)[self.sample])
 
     @cached_property
     def x_new(self) -> np.ndarray | None:
@@ -233,7 +249,7 @@ class Facts:
         monitor = self.training.monitor
         if monitor is None:
             return None
-        return self.x_new if monitor.y is None else np.asarray(monitor.y)[self.sample_new]
+        return self.x_new if monitor.y is None else filled(np.asarray(monitor.y)[self.sample_new])
 
     @cached_property
     def finite(self) -> np.ndarray:

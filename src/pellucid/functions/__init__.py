@@ -1,4 +1,7 @@
 """Activations, losses, metrics, regularisers, initialisers, schedules: a module for each kind."""
 
-# Metrics of a whole set are in the registry of metrics wherever that is.
+# What these register is in the registries of losses and metrics wherever those are.
+from pellucid.functions import ctc as ctc
+from pellucid.functions import focal as focal
+from pellucid.functions import losses_of_numbers as losses_of_numbers
 from pellucid.functions import set_metrics as set_metrics

@@ -419,6 +419,31 @@ class Softplus(Elementwise):
         return jax.nn.sigmoid(z)
 
 
+@activations.register("exponential")
+class Exponential(Elementwise):
+    """Inverse of the logarithm: ``f(z) = e^z``, ``f′(z) = a``.
+
+    Of an output layer whose answers are above 0 and change by factors: rates, of which z is the logarithm. Cut off at
+    the root of the largest number of the dtype (1.8·10¹⁹ in float32), so that not even its square overflows.
+
+    Example:
+        >>> Exponential().value(jnp.array([0.0, -1e4])).tolist()
+        [1.0, 0.0]
+
+    Source: Nelder & Wedderburn, "Generalized linear models", 1972.
+    """
+
+    formula = Formula("exp(z)")
+    derivative_formula = Formula("a")
+    range = (0.0, math.inf)
+
+    def value(self, z: Values) -> Values:
+        return jnp.exp(jnp.minimum(z, math.log(float(jnp.finfo(z.dtype).max)) / 2))
+
+    def derivative(self, z: Values, a: Values) -> Values:
+        return a
+
+
 @activations.register("softsign")
 class Softsign(Elementwise):
     """Tanh that saturates slowly: ``f(z) = z / (1 + |z|)``, ``f′(z) = 1 / (1 + |z|)²``.

@@ -20,7 +20,16 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import xlogy
 
-from pellucid.core.constraints import NOT_NEGATIVE, POSITIVE, OneOf, WholeNumber, constrained, require, validate
+from pellucid.core.constraints import (
+    NOT_NEGATIVE,
+    POSITIVE,
+    Interval,
+    OneOf,
+    WholeNumber,
+    constrained,
+    require,
+    validate,
+)
 from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.core.formula import UNSTATED, Formula
 from pellucid.core.registry import Registry
@@ -34,8 +43,19 @@ Anything: TypeAlias = Num[Array, "..."] | Bool[Array, "..."]
 
 PerExample: TypeAlias = Float[Array, "batch"]
 Terms: TypeAlias = Float[Array, "batch *terms"]
-TargetKind: TypeAlias = Literal["numbers", "one_hot", "classes"]
-Reads: TypeAlias = Literal["numbers", "probabilities", "logits", "margins", "scores", "decisions"]
+TargetKind: TypeAlias = Literal["numbers", "one_hot", "classes", "sequence"]
+Reads: TypeAlias = Literal[
+    "numbers",
+    "probabilities",
+    "logits",
+    "margins",
+    "scores",
+    "decisions",
+    "rates",
+    "log_rates",
+    "directions",
+    "distances",
+]
 Range: TypeAlias = tuple[float, float]
 
 
@@ -46,13 +66,16 @@ class Loss(ABC):
     Attributes:
         reads: what predictions are: ``"numbers"``; ``"probabilities"`` between 0 and 1; ``"logits"``, of which the loss
             takes the sigmoid or softmax itself; ``"margins"``, above 0 for yes and below for no; ``"decisions"``, 0 or
-            1 from a threshold, through which the gradient is passed (the perceptron); or ``"scores"``, which mean
-            nothing by themselves (a critic's).
+            1 from a threshold, through which the gradient is passed (the perceptron); ``"rates"`` above 0, or
+            ``"log_rates"``; ``"directions"``, vectors whose length means nothing; ``"distances"`` of at least 0; or
+            ``"scores"``, which mean nothing by themselves (a critic's).
         signed: whether the sign of a prediction decides, as a linear output layer gives it: of logits and margins.
         target_kind: what targets are: ``"numbers"`` of the shape of the prediction; ``"one_hot"``, a distribution over
             the last axis, of the shape of the prediction; or ``"classes"``, integer labels of the shape of the
-            prediction without its last axis.
+            prediction without its last axis; or ``"sequence"``, integer labels (batch, any number).
+        of_sequences: whether it takes the steps of a sequence together, and the mask of real ones with them.
         target_range: the interval of its targets, where they are not integer labels.
+        output: the activation of the output layer of networks made for it; None for that of the task.
         of_difference: whether it depends on prediction − target alone: a distance, whose targets may be shifted and
             scaled for training.
         activation: the activation that a loss of logits takes itself.
@@ -74,7 +97,9 @@ class Loss(ABC):
     reads: ClassVar[Reads] = "numbers"
     signed: ClassVar[bool] = False
     target_kind: ClassVar[TargetKind]
+    of_sequences: ClassVar[bool] = False
     target_range: ClassVar[Range] = (-math.inf, math.inf)
+    output: ClassVar[str | None] = None
     of_difference: ClassVar[bool] = False
     activation: ClassVar[type[Activation] | None] = None
     of_probabilities: ClassVar[type["Loss"] | None] = None
@@ -173,6 +198,13 @@ def check_target(kind: TargetKind, prediction_shape: Shape, target_shape: Shape,
             f"{received}: the last axis of the prediction must hold at least 2 classes. For one probability "
             "per example use a sigmoid output and binary_cross_entropy."
         )
+    if kind == "sequence":
+        if len(prediction_shape) != 3 or len(target_shape) != 2 or target_shape[0] != prediction_shape[0] or not whole:
+            raise ShapeError(
+                f"{received}: the prediction must have shape (batch, steps, classes) and the target must be integer "
+                "labels of shape (batch, longest). Nothing is broadcast."
+            )
+        return
     if kind == "classes" and target_shape == prediction_shape:
         raise ShapeError(
             f"{received}: integer labels of shape {expected} are needed, and these look one-hot. "
@@ -211,14 +243,18 @@ class TermLoss(Loss):
 
     @final
     def value(self, prediction: Prediction, target: Target) -> PerExample:
-        terms = self.term(prediction, self._target(prediction, target))
+        terms = self.known(self.term(prediction, self._target(prediction, target)), target)
         return jnp.sum(terms, axis=tuple(range(1, terms.ndim))) / self._divisor(prediction, target)
 
     @final
     def gradient(self, prediction: Prediction, target: Target) -> Prediction:
-        gradient = self.term_gradient(prediction, self._target(prediction, target))
+        gradient = self.known(self.term_gradient(prediction, self._target(prediction, target)), target)
         divisor = self._divisor(prediction, target)
         return gradient / (divisor if isinstance(divisor, int) else divisor.reshape(-1, *(1,) * (gradient.ndim - 1)))
+
+    def known(self, terms: Terms, target: Target) -> Terms:
+        """The terms, 0 where the target is not known."""
+        return terms
 
     def _target(self, prediction: Prediction, target: Target) -> Prediction:
         return target.astype(prediction.dtype)
@@ -231,14 +267,31 @@ class PerOutput(TermLoss):
     """A loss with a term for each output.
 
     ``over_outputs`` is ``"mean"`` unless the class says otherwise, so that the loss does not grow with the number of
-    outputs.
+    outputs. An output whose target is NaN, not known, is left out: it has no gradient, and the mean is over the others.
     """
 
     target_kind = "numbers"
     over_outputs: ClassVar[Literal["mean", "sum"]] = "mean"
 
-    def _divisor(self, prediction: Prediction, target: Target) -> int:
-        return math.prod(prediction.shape[1:]) if self.over_outputs == "mean" else 1
+    def _target(self, prediction: Prediction, target: Target) -> Prediction:
+        y = super()._target(prediction, target)
+        return jnp.where(jnp.isnan(y), 0, y) if may_be_blank(target) else y  # so that no derivative becomes NaN
+
+    def known(self, terms: Terms, target: Target) -> Terms:
+        return jnp.where(jnp.isnan(target), 0, terms) if may_be_blank(target) else terms
+
+    def _divisor(self, prediction: Prediction, target: Target) -> int | PerExample:
+        if self.over_outputs == "sum":
+            return 1
+        if not may_be_blank(target):
+            return math.prod(prediction.shape[1:])
+        known = jnp.sum(~jnp.isnan(target), axis=tuple(range(1, target.ndim)), dtype=prediction.dtype)
+        return jnp.maximum(known, 1)
+
+
+def may_be_blank(target: Target) -> bool:
+    """True for targets some of which may be NaN, not known: of several numbers or labels an example."""
+    return bool(jnp.issubdtype(target.dtype, jnp.floating)) and math.prod(target.shape[1:]) > 1
 
 
 class Distance(PerOutput):
@@ -355,13 +408,43 @@ class LogCosh(Distance):
         return jnp.tanh(prediction - target)
 
 
+SMOOTHING = Interval(0, 1, closed="left")
+
+
+@dataclass(frozen=True)
+class OfAnswers(PerOutput):
+    """A cross-entropy of yes or no.
+
+    Args:
+        label_smoothing: s, the part of the target that is divided evenly among yes and no: ``(1 − s) · y + s / 2``.
+    """
+
+    _: KW_ONLY
+    label_smoothing: float = constrained(0.0, SMOOTHING, "part of the target divided evenly among yes and no")
+
+    target_range = (0.0, 1.0)
+
+    def _target(self, prediction: Prediction, target: Target) -> Prediction:
+        y = super()._target(prediction, target)
+        return (1 - self.label_smoothing) * y + self.label_smoothing / 2 if self.label_smoothing else y
+
+
+def smoothed(plain: str, smooth: str) -> Any:
+    """A formula of an object with the field ``label_smoothing``: another one where that is not 0."""
+    formulas = Formula(plain), Formula(smooth, label_smoothing="s")
+    return property(lambda loss: formulas[bool(loss.label_smoothing)])
+
+
 @losses.register("binary_cross_entropy")
-class BinaryCrossEntropy(PerOutput):
+class BinaryCrossEntropy(OfAnswers):
     """Cross-entropy of yes or no, averaged over the outputs of an example.
 
     ``−(y · log(ŷ) + (1 − y) · log(1 − ŷ))``; gradient ``(ŷ − y) / (ŷ · (1 − ŷ))``. ŷ is a probability, the output of a
     sigmoid, cut to [ε, 1 − ε]; y is 0 or 1, or a probability. It is also the reconstruction loss of black-and-white
     images.
+
+    Args:
+        label_smoothing: s, the part of the target that is divided evenly among yes and no: ``(1 − s) · y + s / 2``.
 
     Example:
         >>> loss = BinaryCrossEntropy()
@@ -372,25 +455,33 @@ class BinaryCrossEntropy(PerOutput):
     """
 
     reads = "probabilities"
-    target_range = (0.0, 1.0)
-    formula = Formula("-(y * log(yhat) + (1 - y) * log(1 - yhat))")
-    gradient_formula = Formula("(yhat - y) / (yhat * (1 - yhat))")
+    formula = smoothed(
+        "-(y * log(yhat) + (1 - y) * log(1 - yhat))",
+        "t = (1 - label_smoothing) * y + label_smoothing / 2; -(t * log(yhat) + (1 - t) * log(1 - yhat))",
+    )
+    gradient_formula = smoothed(
+        "(yhat - y) / (yhat * (1 - yhat))",
+        "t = (1 - label_smoothing) * y + label_smoothing / 2; (yhat - t) / (yhat * (1 - yhat))",
+    )
 
     def term(self, prediction: Prediction, target: Prediction) -> Prediction:
-        p = jnp.clip(prediction, _epsilon(prediction), 1 - _epsilon(prediction))
+        p = jnp.clip(prediction, epsilon(prediction), 1 - epsilon(prediction))
         return -(target * jnp.log(p) + (1 - target) * jnp.log1p(-p))
 
     def term_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
-        p = jnp.clip(prediction, _epsilon(prediction), 1 - _epsilon(prediction))
+        p = jnp.clip(prediction, epsilon(prediction), 1 - epsilon(prediction))
         return (p - target) / (p * (1 - p))
 
 
 @losses.register("sigmoid_binary_cross_entropy")
-class SigmoidBinaryCrossEntropy(PerOutput):
+class SigmoidBinaryCrossEntropy(OfAnswers):
     """Sigmoid and binary cross-entropy in one: ``log(1 + e^z) − y · z``; gradient ``σ(z) − y``.
 
     Of the logit z. Exact where the two apart would be clipped. Computed as ``max(z, 0) − y z + log(1 + e^−|z|)``.
     Averaged over the outputs of an example.
+
+    Args:
+        label_smoothing: as for `BinaryCrossEntropy`.
 
     Example:
         >>> loss = SigmoidBinaryCrossEntropy()
@@ -401,11 +492,12 @@ class SigmoidBinaryCrossEntropy(PerOutput):
     """
 
     reads = "logits"
-    target_range = (0.0, 1.0)
     activation = Sigmoid
     of_probabilities = BinaryCrossEntropy
-    formula = Formula("log(1 + exp(z)) - y * z")
-    gradient_formula = Formula("sigma(z) - y")
+    formula = smoothed(
+        "log(1 + exp(z)) - y * z", "log(1 + exp(z)) - ((1 - label_smoothing) * y + label_smoothing / 2) * z"
+    )
+    gradient_formula = smoothed("sigma(z) - y", "sigma(z) - (1 - label_smoothing) * y - label_smoothing / 2")
 
     def term(self, prediction: Prediction, target: Prediction) -> Prediction:
         return jnp.maximum(prediction, 0) - target * prediction + jnp.log1p(jnp.exp(-jnp.abs(prediction)))
@@ -506,8 +598,33 @@ class PerClass(TermLoss):
     target_kind = "one_hot"
     target_range = (0.0, 1.0)
 
+    def _target(self, prediction: Prediction, target: Target) -> Prediction:
+        return self._smoothed(super()._target(prediction, target))
+
+    def _smoothed(self, distribution: Prediction) -> Prediction:
+        return distribution
+
     def _divisor(self, prediction: Prediction, target: Target) -> int | PerExample:
         return math.prod(prediction.shape[1:-1])
+
+
+@dataclass(frozen=True)
+class Smoothed(PerClass):
+    """A cross-entropy of classes.
+
+    Args:
+        label_smoothing: s, the part of the target divided evenly among the C classes: ``(1 − s) · y_j + s / C``.
+    """
+
+    _: KW_ONLY
+    label_smoothing: float = constrained(0.0, SMOOTHING, "part of the target divided evenly among the classes")
+
+    def _smoothed(self, distribution: Prediction) -> Prediction:
+        if not self.label_smoothing:
+            return distribution
+        # A row of zeros, a label that does not count, stays one.
+        even = jnp.mean(distribution, axis=-1, keepdims=True)
+        return (1 - self.label_smoothing) * distribution + self.label_smoothing * even
 
 
 @dataclass(frozen=True)
@@ -530,7 +647,7 @@ class OfLabels(PerClass):
             labels = jnp.where(labels == self.ignore, -1, labels)  # no class: a row of zeros
         # One-hot by comparison with the class numbers: XLA fuses it with what follows, where a gather or
         # scatter at the labels stands alone.
-        return jax.nn.one_hot(labels, prediction.shape[-1], dtype=prediction.dtype)
+        return self._smoothed(jax.nn.one_hot(labels, prediction.shape[-1], dtype=prediction.dtype))
 
     def _divisor(self, prediction: Prediction, target: Target) -> int | PerExample:
         if self.ignore is None:
@@ -540,12 +657,15 @@ class OfLabels(PerClass):
 
 
 @losses.register("categorical_cross_entropy")
-class CategoricalCrossEntropy(PerClass):
+class CategoricalCrossEntropy(Smoothed):
     """Cross-entropy of one class of many, one-hot: ``−Σ_j y_j · log(ŷ_j)``; gradient ``−y_j / ŷ_j``.
 
     ŷ are probabilities, the output of a softmax, cut off below at ε. Written over a whole data set the
     formula also sums over the examples; here their mean is the default, as in the frameworks, so that the
     learning rate does not depend on the batch size.
+
+    Args:
+        label_smoothing: s, the part of the target divided evenly among the C classes: ``(1 − s) · y_j + s / C``.
 
     Example:
         >>> loss = CategoricalCrossEntropy()
@@ -557,14 +677,19 @@ class CategoricalCrossEntropy(PerClass):
     """
 
     reads = "probabilities"
-    formula = Formula("-sum(j, y[j] * log(yhat[j]))")
-    gradient_formula = Formula("-y[j] / yhat[j]")
+    formula = smoothed(
+        "-sum(j, y[j] * log(yhat[j]))",
+        "-sum(j, ((1 - label_smoothing) * y[j] + label_smoothing * mean(y)) * log(yhat[j]))",
+    )
+    gradient_formula = smoothed(
+        "-y[j] / yhat[j]", "((label_smoothing - 1) * y[j] - label_smoothing * mean(y)) / yhat[j]"
+    )
 
     def term(self, prediction: Prediction, target: Prediction) -> Terms:
-        return -jnp.sum(target * jnp.log(_above_zero(prediction)), axis=-1)
+        return -jnp.sum(target * jnp.log(above_zero(prediction)), axis=-1)
 
     def term_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
-        return -target / _above_zero(prediction)
+        return -target / above_zero(prediction)
 
 
 @losses.register("sparse_categorical_cross_entropy")
@@ -583,16 +708,21 @@ class SparseCategoricalCrossEntropy(OfLabels, CategoricalCrossEntropy):
     Others: as for `CategoricalCrossEntropy`.
     """
 
-    formula = Formula("-log(yhat[y])")
-    gradient_formula = Formula("-1 / yhat[j] if j == y else 0")
+    formula = smoothed("-log(yhat[y])", "(label_smoothing - 1) * log(yhat[y]) - label_smoothing * mean(log(yhat))")
+    gradient_formula = smoothed(
+        "-1 / yhat[j] if j == y else 0", "((label_smoothing - 1) * (j == y) - label_smoothing * mean(j == y)) / yhat[j]"
+    )
 
 
 @losses.register("softmax_cross_entropy")
-class SoftmaxCrossEntropy(PerClass):
+class SoftmaxCrossEntropy(Smoothed):
     """Softmax and categorical cross-entropy in one, of logits z and one-hot targets.
 
     ``−Σ_j y_j · log(softmax(z)_j)``; gradient ``softmax(z)_j − y_j``. Exact where the two apart would be clipped.
     Targets that sum to another number than 1 multiply the softmax by their sum.
+
+    Args:
+        label_smoothing: as for `CategoricalCrossEntropy`.
 
     Example:
         >>> loss, logits = SoftmaxCrossEntropy(), jnp.array([[1e4, 0.0]])
@@ -607,8 +737,13 @@ class SoftmaxCrossEntropy(PerClass):
     reads = "logits"
     activation = Softmax
     of_probabilities = CategoricalCrossEntropy
-    formula = Formula("-sum(j, y[j] * log(softmax(z)[j]))")
-    gradient_formula = Formula("softmax(z)[j] - y[j]")
+    formula = smoothed(
+        "-sum(j, y[j] * log(softmax(z)[j]))",
+        "-sum(j, ((1 - label_smoothing) * y[j] + label_smoothing * mean(y)) * log(softmax(z)[j]))",
+    )
+    gradient_formula = smoothed(
+        "softmax(z)[j] - y[j]", "softmax(z)[j] - (1 - label_smoothing) * y[j] - label_smoothing * mean(y)"
+    )
 
     def term(self, prediction: Prediction, target: Prediction) -> Terms:
         return -jnp.sum(target * jax.nn.log_softmax(prediction, axis=-1), axis=-1)
@@ -633,12 +768,16 @@ class SparseSoftmaxCrossEntropy(OfLabels, SoftmaxCrossEntropy):
     """
 
     of_probabilities = SparseCategoricalCrossEntropy
-    formula = Formula("-log(softmax(z)[y])")
-    gradient_formula = Formula("softmax(z)[j] - (j == y)")
+    formula = smoothed(
+        "-log(softmax(z)[y])", "(label_smoothing - 1) * log(softmax(z)[y]) - label_smoothing * mean(log(softmax(z)))"
+    )
+    gradient_formula = smoothed(
+        "softmax(z)[j] - (j == y)", "softmax(z)[j] - (1 - label_smoothing) * (j == y) - label_smoothing * mean(j == y)"
+    )
 
 
 @losses.register("kl_divergence")
-class KLDivergence(CategoricalCrossEntropy):
+class KLDivergence(PerClass):
     """Kullback–Leibler divergence of ŷ from y: ``Σ_j y_j · log(y_j / ŷ_j)``; gradient ``−y_j / ŷ_j``.
 
     Both are probabilities over the last axis; ``0 log 0 = 0``, and ŷ is cut off below at ε.
@@ -653,18 +792,25 @@ class KLDivergence(CategoricalCrossEntropy):
     Source: Kullback & Leibler, "On information and sufficiency", 1951.
     """
 
+    reads = "probabilities"
     formula = Formula("sum(j, y[j] * log(y[j] / yhat[j]))")
+    gradient_formula = Formula("-y[j] / yhat[j]")
 
     def term(self, prediction: Prediction, target: Prediction) -> Terms:
-        return jnp.sum(xlogy(target, target) - target * jnp.log(_above_zero(prediction)), axis=-1)
+        return jnp.sum(xlogy(target, target) - target * jnp.log(above_zero(prediction)), axis=-1)
+
+    def term_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
+        return -target / above_zero(prediction)
 
 
-def _epsilon(probability: Prediction) -> float:
+def epsilon(probability: Prediction) -> float:
+    """The spacing of the dtype at 1, where probabilities are cut off."""
     return float(jnp.finfo(probability.dtype).eps)
 
 
-def _above_zero(probability: Prediction) -> Prediction:
-    return jnp.maximum(probability, _epsilon(probability))
+def above_zero(probability: Prediction) -> Prediction:
+    """Probabilities, cut off below."""
+    return jnp.maximum(probability, epsilon(probability))
 
 
 # ---------------------------------------------------------------------------------- several outputs
@@ -729,7 +875,7 @@ def fuse(activation: Activation, loss: Loss) -> Loss | None:
 
     Example:
         >>> fuse(Sigmoid(), BinaryCrossEntropy(reduction="sum"))
-        SigmoidBinaryCrossEntropy(reduction='sum')
+        SigmoidBinaryCrossEntropy(reduction='sum', label_smoothing=0.0)
     """
     for fused in map(losses.find, losses):
         if (fused.activation, fused.of_probabilities) == (type(activation), type(loss)):

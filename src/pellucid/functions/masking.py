@@ -2,7 +2,7 @@
 
 Each step is taken for an example of its own. The loss of an example is then put together from its real steps alone:
 their mean, or their sum for a loss that sums over the outputs. So padding costs nothing, and a short sequence weighs as
-much as a long one; a sequence without a real step has loss 0.
+much as a long one; a sequence without a real step has loss 0. A loss that takes all steps together gets the mask.
 """
 
 from typing import Any
@@ -27,6 +27,8 @@ def masked_value(measure: Loss | Metric, prediction: Prediction, target: Anythin
     """
     if mask is None:
         return measure.value(prediction, target)
+    if getattr(measure, "of_sequences", False):
+        return measure.value(prediction, target, mask)  # pyright: ignore[reportCallIssue]
     each = measure.value(_steps(prediction, mask), _steps(target, mask)).reshape(mask.shape)
     fractions = _fractions(measure, target, mask, each.dtype)
     return (jnp.where(mask, each, jnp.zeros((), each.dtype)) * fractions).sum(axis=tuple(range(1, mask.ndim)))
@@ -36,6 +38,8 @@ def masked_gradient(loss: Loss, prediction: Prediction, target: Anything, mask: 
     """Compute the gradient of `masked_value` with respect to the prediction; 0 at padding."""
     if mask is None:
         return loss.gradient(prediction, target)
+    if loss.of_sequences:
+        return loss.gradient(prediction, target, mask)  # pyright: ignore[reportCallIssue]
     each = loss.gradient(_steps(prediction, mask), _steps(target, mask)).reshape(prediction.shape)
     fractions = _fractions(loss, target, mask, each.dtype)
     shape = (*mask.shape, *(1,) * (each.ndim - mask.ndim))

@@ -24,6 +24,7 @@ from pellucid.functions.losses import (
     PerOutput,
     Prediction,
     check_target,
+    may_be_blank,
 )
 
 
@@ -161,7 +162,7 @@ class Top5Accuracy(TopKAccuracy):
 class BinaryAccuracy(Metric):
     """Fraction of right decisions: ``1 if [ŷ > threshold] = [y > threshold], else 0``.
 
-    Averaged over the outputs of an example.
+    Averaged over the outputs of an example whose targets are known, not NaN.
 
     Args:
         threshold: ½ for probabilities, 0 for logits and for labels ±1. On the threshold means no.
@@ -183,7 +184,12 @@ class BinaryAccuracy(Metric):
     def value(self, prediction: Prediction, target: Anything) -> PerExample:
         check_target("numbers", prediction.shape, target.shape, target.dtype, self.name)
         right = (prediction > self.threshold) == (target.astype(prediction.dtype) > self.threshold)
-        return _example_mean((right & ~jnp.isnan(prediction)).astype(prediction.dtype))
+        right = (right & ~jnp.isnan(prediction)).astype(prediction.dtype)
+        if not may_be_blank(target):
+            return _example_mean(right)
+        known, axes = ~jnp.isnan(target), tuple(range(1, target.ndim))
+        counted = jnp.maximum(jnp.sum(known, axis=axes, dtype=right.dtype), 1)
+        return jnp.sum(jnp.where(known, right, 0), axis=axes) / counted
 
 
 class Error(Metric):
@@ -233,7 +239,8 @@ def default_metric(loss: Loss) -> Metric:
     """
     if loss.target_kind != "numbers":
         return Accuracy()
-    return AbsoluteError() if loss.reads in ("numbers", "scores") else BinaryAccuracy(loss.threshold)
+    answers = loss.reads in ("probabilities", "logits", "margins", "decisions", "distances")
+    return BinaryAccuracy(loss.threshold) if answers else AbsoluteError()
 
 
 def _labels(name: str, prediction: Prediction, target: Anything) -> Int[Array, "batch *steps"]:

@@ -2,10 +2,12 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import jax.numpy as jnp
+import numpy as np
 
 from pellucid.core.constraints import OneOf, WholeNumber, constrained
 from pellucid.core.errors import InvalidValue, ShapeError
@@ -24,9 +26,24 @@ from pellucid.layers.patches import (
     slide,
     slide_back,
 )
+from pellucid.layers.peers import Carried, Peer, Peers, Setting, moved, same
 
 Images: TypeAlias = Float[Array, "batch *spatial channels"]
 Maps: TypeAlias = Float[Array, "batch *positions filters"]
+
+
+def _as_each(value: int | Shape | list[int]) -> Callable[[Any], bool]:
+    # The test of a peer's attribute, which has a number for each axis.
+    return lambda given: _is_each(given, value)
+
+
+def _is_each(given: Any, value: int | Shape | list[int]) -> bool:
+    if isinstance(given, str) or given is None:
+        return False
+    each = tuple(given) if isinstance(given, tuple | list) else (given,)
+    wanted = tuple(value) if isinstance(value, tuple | list) else (value,)
+    width = max(len(each), len(wanted))
+    return each * (width // len(each)) == wanted * (width // len(wanted))
 
 
 @dataclass(frozen=True)
@@ -52,6 +69,14 @@ class Convolutional(Layer):
     def rank(self) -> int:
         """The number of spatial axes."""
         return self.input_axes - 1
+
+    def _agreeing(self, stride: str, dilation: str) -> tuple[Setting, ...]:
+        # What a peer must have in common, by its names.
+        return (
+            Setting(stride, _as_each(self.stride), "stride"),
+            Setting(dilation, _as_each(self.dilation), "dilation"),
+            Setting("groups", self.groups, "groups"),
+        )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -104,6 +129,40 @@ class Convolution(Convolutional):
         """Mask the outputs: with "valid" those that see only real steps, with "same" those of real steps."""
         return mask if self.padding == "same" else all_of_window(mask, self.windows(x.shape[1:-1]))
 
+    @property
+    def peers(self) -> Peers:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """PyTorch pads both sides alike, which agrees where this padding does."""
+
+        def torch_padding(shape: Shape) -> list[Setting]:
+            windows = self.windows(shape[:-1])
+            before = tuple(first for first, _ in windows.padding)
+            spans = (d * (k - 1) + 1 for k, d in zip(windows.size, windows.dilation, strict=True))
+            each = zip(windows.inputs, before, spans, windows.stride, strict=True)
+            outputs = tuple((n + 2 * p - span) // s + 1 for n, p, span, s in each)
+            fitting = before if outputs == windows.outputs else None
+
+            def agrees(padding: object) -> bool:
+                return padding == self.padding or (fitting is not None and _is_each(padding, fitting))
+
+            return [Setting("padding", agrees, "padding")]
+
+        order = (self.rank + 1, self.rank, *range(self.rank))
+        last = Setting("data_format", "channels_last", "")
+        return {
+            "torch": Peer(
+                (f"Conv{self.rank}d",),
+                (moved("weights", "weight", order), same("biases", "bias")),
+                (*self._agreeing("stride", "dilation"), Setting("padding_mode", "zeros", "")),
+                channels_first=True,
+                at=torch_padding,
+            ),
+            "keras": Peer(
+                (f"Conv{self.rank}D",),
+                (same("weights", "kernel"), same("biases", "bias")),
+                (*self._agreeing("strides", "dilation_rate"), Setting("padding", self.padding, "padding"), last),
+            ),
+        }
+
     def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
         params = self._draw(key, input_shape)
         return params, {}, (*self.windows(input_shape[:-1]).outputs, self.filters)
@@ -143,6 +202,54 @@ class TransposedConvolution(Convolutional):
     def windows(self, spatial: Shape) -> Windows:
         """Windows of the kernel over the *output*, from an input of that extent."""
         return slide_back(spatial, self.kernel, self.stride, self.padding, self.dilation)  # pyright: ignore[reportArgumentType]
+
+    @property
+    def peers(self) -> Peers:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """PyTorch's padding takes as much off both ends; Keras has no groups."""
+
+        def torch_padding(shape: Shape) -> list[Setting]:
+            windows = self.windows(shape[:-1])
+            before = tuple(first for first, _ in windows.padding)
+            spans = tuple(d * (k - 1) + 1 for k, d in zip(windows.size, windows.dilation, strict=True))
+            each = zip(windows.inputs, windows.outputs, windows.stride, before, spans, strict=True)
+            more = tuple(n - ((m - 1) * s - 2 * p + span) for n, m, s, p, span in each)
+            return [
+                Setting("padding", lambda p: _is_each(p, before), "padding"),
+                Setting("output_padding", lambda p: _is_each(p, more), "padding"),
+            ]
+
+        axes = tuple(range(self.rank))
+
+        def there(weights: np.ndarray) -> tuple[np.ndarray]:
+            return (np.asarray(self.exchange(jnp.asarray(weights))).transpose(self.rank + 1, self.rank, *axes),)
+
+        def back(weights: np.ndarray) -> tuple[np.ndarray]:
+            channels, filters, *kernel = weights.shape
+            split = weights.transpose(*(axis + 2 for axis in axes), 1, 0)
+            split = split.reshape(*kernel, filters, self.groups, channels // self.groups).swapaxes(-1, -3)
+            return (split.reshape(*kernel, channels // self.groups, self.groups * filters),)
+
+        last = Setting("data_format", "channels_last", "")
+        return {
+            "torch": Peer(
+                (f"ConvTranspose{self.rank}d",),
+                (Carried(("weights",), ("weight",), there, back), same("biases", "bias")),
+                (*self._agreeing("stride", "dilation"), Setting("padding_mode", "zeros", "")),
+                channels_first=True,
+                at=torch_padding,
+            ),
+            "keras": Peer(
+                (f"Conv{self.rank}DTranspose",),
+                (moved("weights", "kernel", (*axes, self.rank + 1, self.rank)), same("biases", "bias")),
+                (
+                    *self._agreeing("strides", "dilation_rate")[:2],
+                    Setting("groups", None if self.groups == 1 else self.groups, "groups"),
+                    Setting("padding", self.padding, "padding"),
+                    Setting("output_padding", None, ""),
+                    last,
+                ),
+            ),
+        }
 
     def exchange(self, weights: Array) -> Array:
         """From (kernel…, channels / groups, filters) to (kernel…, filters / groups, channels), group by group."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from types import MappingProxyType
 
 import jax.numpy as jnp
 
@@ -12,6 +13,7 @@ from pellucid.core.types import Array, Cache, Float, Key, Params, Shape, Specifi
 from pellucid.functions.activations import Activation, activations
 from pellucid.functions.initializers import Initializer, initializers
 from pellucid.layers.layer import AnyKey, Layer, layers, specified
+from pellucid.layers.peers import Peer, same, turned
 
 Rows = Float[Array, "batch *rows inputs"]
 Outputs = Float[Array, "batch *rows units"]
@@ -54,6 +56,12 @@ class Dense(Layer):
     linear = True
     output_range = (-math.inf, math.inf)
     formula = "z = x·W + b"
+    peers = MappingProxyType(
+        {
+            "torch": Peer(("Linear",), (turned("weights", "weight"), same("biases", "bias")), channels_first=False),
+            "keras": Peer(("Dense",), (same("weights", "kernel"), same("biases", "bias"))),
+        }
+    )
     example = {"units": 4}, (3,)
 
     units: int = constrained(dataclasses.MISSING, WholeNumber(1), "number of neurons")

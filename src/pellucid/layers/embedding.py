@@ -11,6 +11,7 @@ from pellucid.core.errors import DataError
 from pellucid.core.types import Array, Bool, Cache, Float, Key, Num, Params, Shape, Specification, State
 from pellucid.functions.initializers import Initializer, Normal, initializers
 from pellucid.layers.layer import AnyKey, Layer, layers, specified
+from pellucid.layers.peers import Peer, Peers, Setting, same
 
 Tokens = Num[Array, "batch *time"]
 Vectors = Float[Array, "batch *time units"]
@@ -53,6 +54,16 @@ class Embedding(Layer):
 
     precise = True
     formula = "W[x]"
+
+    @property
+    def peers(self) -> Peers:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """PyTorch's has no mask: its padding is told to the layers after it."""
+        masks = Setting("mask_zero", self.mask_zero, "mask_zero")
+        return {
+            "torch": Peer(("Embedding",), (same("weights", "weight"),), channels_first=False),
+            "keras": Peer(("Embedding",), (same("weights", "embeddings"),), (masks,)),
+        }
+
     example = {"vocabulary": 5, "units": 3, "mask_zero": True}, (4,)
 
     vocabulary: int = constrained(  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -10,6 +10,7 @@ from pellucid.core.precision import cast
 from pellucid.core.registry import describe
 from pellucid.core.types import Array, Cache, Key, Params, Shape, Specification, State
 from pellucid.layers.layer import AnyKey, Layer, Units, Wrapper, layers, specified
+from pellucid.layers.peers import Peers
 
 
 @layers.register("frozen")
@@ -52,6 +53,11 @@ class Frozen(Wrapper):
                 "Frozen.layer must have no activation after it: write Frozen(Dense(8)), Activation('relu'). "
                 f"Received: {describe(layer)!r}."
             )
+
+    @property
+    def peers(self) -> Peers:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Those of the layer."""
+        return layers.build(self.layer).peers
 
     def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
         params, state, shape = layers.build(self.layer).init(key, input_shape)

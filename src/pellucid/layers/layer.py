@@ -3,6 +3,7 @@
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import jax
@@ -10,6 +11,7 @@ import jax
 from pellucid.core.constraints import validate
 from pellucid.core.registry import Registry
 from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, PyTree, State
+from pellucid.layers.peers import Peers
 from pellucid.layers.sequences import real_in_all
 
 AnyKey: TypeAlias = Key[Array, ""] | None
@@ -104,6 +106,8 @@ class Layer(ABC):
     exponentials or reads whole numbers, of which bfloat16 holds few."""
     formula: ClassVar[str | None] = None
     """The forward pass in prediction, in one line."""
+    peers: Peers = MappingProxyType({})
+    """The layer of PyTorch and of Keras that computes the same, where there is one."""
     example: ClassVar[tuple[Mapping[str, Any], Any]] = ({}, (4,))
     """Fields of an instance, and a shape of one example (a tuple of shapes for several inputs), for tests."""
 

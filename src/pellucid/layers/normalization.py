@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from pellucid.core.constraints import FRACTION, POSITIVE, constrained
 from pellucid.core.types import Array, Bool, Cache, Float, Params, Shape, State
 from pellucid.layers.layer import AnyKey, Layer, Mask, layers
+from pellucid.layers.peers import Peer, Peers, Setting, same
 from pellucid.layers.sequences import real_in_all
 
 Vectors = Float[Array, "batch *positions units"]
@@ -60,6 +61,19 @@ class BatchNorm(Layer):
     linear = True
     in_prediction = "Batch normalisation uses its running statistics, as it does in prediction."
     formula = "γ·(x − μ)/√(σ² + ε) + β"
+
+    @property
+    def peers(self) -> Peers:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Running statistics are carried over; how they follow the batches does not matter in prediction."""
+        torch = (same("scale", "weight"), same("shift", "bias"))
+        keras = (same("scale", "gamma"), same("shift", "beta"))
+        statistics = (same("mean", "running_mean"), same("variance", "running_var"))
+        moving = (same("mean", "moving_mean"), same("variance", "moving_variance"))
+        kinds = ("BatchNorm1d", "BatchNorm2d")
+        return {
+            "torch": Peer(kinds, (*torch, *statistics), (Setting("eps", self.epsilon, "epsilon"),)),
+            "keras": Peer(("BatchNormalization",), (*keras, *moving), (Setting("epsilon", self.epsilon, "epsilon"),)),
+        }
 
     momentum: float = constrained(0.9, FRACTION, "fraction of the running statistics kept at each step")
     epsilon: float = constrained(1e-5, POSITIVE, "added to the variance")
@@ -152,6 +166,17 @@ class LayerNorm(Layer):
     masks = "passes"
     formula = "γ·(x − μ)/√(σ² + ε) + β"
     example = {}, (3, 4)
+
+    @property
+    def peers(self) -> Peers:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Both may normalise over several axes, which is refused by the shapes."""
+        torch = (same("scale", "weight"), same("shift", "bias"))
+        keras = (same("scale", "gamma"), same("shift", "beta"))
+        epsilon = Setting("epsilon", self.epsilon, "epsilon")
+        return {
+            "torch": Peer(("LayerNorm",), torch, (Setting("eps", self.epsilon, "epsilon"),), channels_first=False),
+            "keras": Peer(("LayerNormalization",), keras, (epsilon,)),
+        }
 
     epsilon: float = constrained(1e-5, POSITIVE, "added to the variance")
     scale: bool = True

@@ -12,11 +12,13 @@ On a CPU the loops are native kernels (``kernels/lstm.cpp``, ``gru.cpp``, ``rnn.
 import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from pellucid.core.constraints import Interval, OneOf, WholeNumber, constrained
 from pellucid.core.errors import InvalidValue, ShapeError
@@ -28,8 +30,11 @@ from pellucid.functions.initializers import Initializer, initializers
 from pellucid.kernels import recurrent as kernel
 from pellucid.kernels import run
 from pellucid.layers.layer import AnyKey, Layer, Mask, Wrapper, layers, specified
+from pellucid.layers.peers import Carried, Peer, Peers, Setting, same, turned
 from pellucid.layers.sequences import keep
 
+TORCH_BIASES = (("biases", "bias_ih"), ("recurrent_biases", "bias_hh"))
+"""The biases of a `GRU` in PyTorch."""
 Series = Float[Array, "batch time features"]
 States = Float[Array, "batch *time units"]
 Steps = Float[Array, "time batch _"]
@@ -48,6 +53,24 @@ class Recurrent(Layer):
     """Names of the arrays of all times, (time, batch, units), in the cache."""
     keys: ClassVar[int] = 4
     """Number of random keys that the initialisation splits its key into."""
+
+    @property
+    def peers(self) -> Peers:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """PyTorch has a bias of the inputs and one of the state, which add up here; Keras has the arrays as here."""
+        torch, keras = type(self).__name__, {"RNN": "SimpleRNN"}.get(type(self).__name__, type(self).__name__)
+        weights = (turned("weights", "weight_ih"), turned("recurrent", "weight_hh"))
+        both = Carried(
+            ("biases",), ("bias_ih", "bias_hh"), lambda b: (b, np.zeros_like(b)), lambda b, c: (b + c,), or_zeros=True
+        )
+        keras_arrays = (same("weights", "kernel"), same("recurrent", "recurrent_kernel"), same("biases", "bias"))
+        backwards = Setting("go_backwards", False, "")
+        sequences = Setting("return_sequences", self.return_sequences, "return_sequences")
+        sigmoid = Setting("recurrent_activation", lambda f: f.__name__ == "sigmoid", "")
+        tanh = Setting("activation", lambda f: f.__name__ == "tanh", "")
+        return {
+            "torch": Peer((torch,), (*weights, both), channels_first=False),
+            "keras": Peer((keras,), keras_arrays, (tanh, sigmoid, sequences, backwards)),
+        }
 
     units: int
     return_sequences: bool
@@ -227,6 +250,18 @@ class RNN(Recurrent):
     recurrent_weights: Initializer | Specification = specified("orthogonal", initializers)
     biases: Initializer | Specification = specified("zeros", initializers)
 
+    @property
+    def peers(self) -> Peers:
+        """Those of the base, with the activation of the layer."""
+        torch, keras = super().peers["torch"], super().peers["keras"]
+        name = activations.build(self.activation).name
+        own = Setting("activation", lambda f: f.__name__ == name, "activation")
+        settings = (own, *(one for one in keras.settings if not one.peer.endswith("activation")))
+        return {
+            "torch": replace(torch, settings=(Setting("nonlinearity", name, "activation"),)),
+            "keras": replace(keras, settings=settings),
+        }
+
     def step(self, params: Params, carry: Any, arrays: Any) -> tuple[Any, dict[str, Array]]:
         (h,), (z, real) = carry, arrays
         z = z + _product(h, params["recurrent"])
@@ -391,6 +426,35 @@ class GRU(Recurrent):
     recurrent_weights: Initializer | Specification = specified("orthogonal", initializers)
     biases: Initializer | Specification = specified("zeros", initializers)
 
+    @property
+    def peers(self) -> Peers:
+        """PyTorch has both biases as here; Keras both in one array, its update gate first."""
+        torch, keras = super().peers["torch"], super().peers["keras"]
+
+        def exchanged(w: np.ndarray) -> np.ndarray:
+            reset, update, candidate = np.split(w, 3, axis=-1)
+            return np.concatenate([update, reset, candidate], axis=-1)
+
+        def weights(own: str, peer: str) -> Carried:
+            return Carried((own,), (peer,), lambda w: (exchanged(w),), lambda w: (exchanged(w),))
+
+        biases = Carried(
+            ("biases", "recurrent_biases"),
+            ("bias",),
+            lambda b, c: (exchanged(np.stack([b, c])),),
+            lambda b: tuple(exchanged(b)),
+        )
+        of_torch = (Carried((own,), (peer,), or_zeros=True) for own, peer in TORCH_BIASES)
+        after = Setting("reset_after", True, "")
+        return {
+            "torch": replace(torch, arrays=(*torch.arrays[:2], *of_torch)),
+            "keras": replace(
+                keras,
+                arrays=(weights("weights", "kernel"), weights("recurrent", "recurrent_kernel"), biases),
+                settings=(*keras.settings, after),
+            ),
+        }
+
     def _draw(self, keys: Key[Array, " keys"], shape: Shape, recurrent_shape: Shape) -> Params:
         second = initializers.build(self.biases)(keys[3], shape[1:])
         return super()._draw(keys, shape, recurrent_shape) | {"recurrent_biases": second}
@@ -464,6 +528,29 @@ class Bidirectional(Wrapper):
             raise InvalidValue(
                 f"Bidirectional.layer must be a recurrent layer: rnn, lstm or gru. Received: {describe(self.layer)!r}."
             )
+
+    @property
+    def peers(self) -> Peers:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """PyTorch has both directions in the recurrent layer, side by side; Keras a layer around two."""
+        inner = layers.build(self.layer).peers
+        ahead, back = (
+            tuple(one.under("forward", lambda name: name) for one in inner["torch"].arrays),
+            tuple(one.under("backward", lambda name: f"{name}_reverse") for one in inner["torch"].arrays),
+        )
+        directions = [
+            one.under(way, lambda name, way=way: f"{way}/{name}")
+            for way in ("forward", "backward")
+            for one in inner["keras"].arrays
+        ]
+        mode = Setting("merge_mode", {"concatenate": "concat", "sum": "sum"}[self.merge], "merge")
+        of_layer = (
+            one._replace(peer=f"forward_layer.{one.peer}", own=one.own and f"layer.{one.own}")
+            for one in inner["keras"].settings
+        )
+        return {
+            "torch": replace(inner["torch"], arrays=(*ahead, *back)),
+            "keras": Peer(("Bidirectional",), tuple(directions), (mode, *of_layer)),
+        }
 
     def init(self, key: Key[Array, ""], input_shape: Shape) -> tuple[Params, State, Shape]:
         layer, keys = layers.build(self.layer), jax.random.split(key)

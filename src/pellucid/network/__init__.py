@@ -21,6 +21,9 @@ from pellucid.network.patterns import matching as matching
 from pellucid.network.patterns import rate_factors as rate_factors
 from pellucid.network.patterns import thawed as thawed
 from pellucid.network.patterns import trained_layers as trained_layers
+from pellucid.network.peers import from_units as from_units
+from pellucid.network.peers import into_units as into_units
+from pellucid.network.peers import units_of as units_of
 from pellucid.network.summary import Summary as Summary
 from pellucid.network.summary import summarize as summarize
 from pellucid.network.tokens import check_tokens as check_tokens

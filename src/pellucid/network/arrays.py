@@ -50,8 +50,9 @@ def with_arrays(
 
 
 def shapes_by_layer(network: Network, input_shape: Shapes) -> ByLayer:
-    """The shapes and dtypes of the arrays of a network, by layer; nothing is computed."""
-    params, state = jax.eval_shape(lambda key: network.init(key, input_shape)[:2], jax.random.key(0))
+    """The shapes of the arrays of a network, by layer; nothing is computed."""
+    single = network.in_precision("float32")  # double precision is not always enabled here
+    params, state = jax.eval_shape(lambda key: single.init(key, input_shape)[:2], jax.random.key(0))
     return arrays_by_layer(network, params, state)
 
 

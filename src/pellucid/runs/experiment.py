@@ -112,7 +112,7 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     initial: Annotated[
         Any,
         Setting(
-            "Weights that layers start from, matched by name and shape: a run or its folder, arrays by layer, weights "
+            "Weights that layers start from, matched by name and shape: a run or its folder, arrays by layer, a model "
             "of PyTorch or Keras.",
             program=_SUPERVISED,
             kind="path",
@@ -377,8 +377,8 @@ def check_names(settings: Mapping[str, Any], verb: str = "train") -> None:
     known = [name for name in SETTINGS if name != "network"]
     if "callbacks" in settings:
         raise InvalidValue(
-            "callbacks are of one training, which train and resume call between its epochs; many trainings at once run "
-            "side by side and call none. Leave them out, or call train for each."
+            "callbacks are of one training, which calls them between its epochs; many trainings at once run side by "
+            "side and call none. Leave them out, or call train for each."
         )
     for name in settings:
         if name not in known:

@@ -185,7 +185,7 @@ def run(
         with Interrupt() as interrupt, report if progress else nullcontext():
             if callbacks is not None:
                 callbacks.catch_up()
-            for now in training.run(epochs):
+            for now in () if callbacks is not None and callbacks.stopped else training.run(epochs):
                 if progress:
                     report.show(now)
                 if callbacks is not None:

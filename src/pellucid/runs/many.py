@@ -25,6 +25,7 @@ from pellucid.network import Network
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.facts import DataFacts
 from pellucid.runs.fit import score_held_out
+from pellucid.runs.own_loss import check_own_loss, is_custom
 from pellucid.runs.ready import Ready, make_ready, summary_of
 from pellucid.runs.starting import StartingWeights
 from pellucid.runs.trained import Trained
@@ -137,6 +138,8 @@ def _members(
         if ready is None or ready.decides:
             with double_precision(experiment.precision == "float64"):
                 ready = make_ready(experiment, data, network, optimizer, initial)
+                if isinstance(ready.program, Supervised) and is_custom(ready.program.loss):
+                    check_own_loss(ready.training(ready.initial_state(experiment.seed)))
             if not ready.decides and isinstance(ready.program, Supervised):
                 # The rows of one dataset once, not once a setting.
                 alike = (
@@ -318,7 +321,9 @@ def _with_numbers(state: TrainingState, ready: Ready) -> TrainingState:
     dtype = ready.network.dtype
     as_numbers = partial(jax.tree.map, lambda number: np.asarray(number, dtype))
     optimizer = state.optimizer._replace(rule=as_numbers(ready.optimizer))
-    average = state.average and state.average._replace(decay=np.asarray(ready.average_weights, np.float32))
+    average = state.average and state.average._replace(
+        decay=np.asarray(ready.average_weights, state.average.decay.dtype)
+    )
     return state._replace(optimizer=optimizer, regularizer=as_numbers(ready.regularizer), average=average)
 
 

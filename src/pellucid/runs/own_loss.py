@@ -28,7 +28,7 @@ def check_own_loss(training: Training) -> None:
     """
     program: Any = training.program
     loss, network = program.loss, program.network
-    if type(loss).__module__.partition(".")[0] == "pellucid":
+    if not is_custom(loss):
         return
     rows, state = training.train, training.state
     indices = jnp.arange(min(ROWS, rows.rows))
@@ -36,6 +36,11 @@ def check_own_loss(training: Training) -> None:
     prediction = np.asarray(network.forward(state.params, state.layer_state, x).outputs[-1])
     target = np.asarray(x if rows.y is None else take(rows.y, indices))
     check_gradient(loss, prediction, target)
+
+
+def is_custom(loss: Loss) -> bool:
+    """True for a loss that is not the library's own."""
+    return type(loss).__module__.partition(".")[0] != "pellucid"
 
 
 def check_gradient(loss: Loss, prediction: np.ndarray, target: np.ndarray) -> None:

@@ -10,7 +10,7 @@ import msgspec
 from pellucid.architectures.by_name import Architecture, build_by_name, fields_of, find_architecture
 from pellucid.architectures.feedforward import feedforward
 from pellucid.architectures.gan import GAN, USUAL
-from pellucid.architectures.tasks import OUTPUTS, loss_and_network
+from pellucid.architectures.tasks import OUTPUTS, loss_and_network, usual_loss
 from pellucid.core.errors import InvalidValue
 from pellucid.core.registry import describe
 from pellucid.core.types import Specification
@@ -176,7 +176,7 @@ def _settle_supervised(network: Any, words: dict[str, Any], data: Dataset, optio
         name: options.get(name) is not None for name in ("loss", "metric")
     }
     if isinstance(network, Network):
-        loss = losses.build(OUTPUTS[data.task].loss if options.get("loss") is None else options["loss"])
+        loss = losses.build(usual_loss(data) if options.get("loss") is None else options["loss"])
     else:
         if isinstance(network, Mapping):
             network, data = build_by_name(network, scaled_inputs(data, options.get("scale_inputs", "auto")))
@@ -325,7 +325,8 @@ def starting_from(plan: Plan, given: Any) -> Plan:
         StorageError: no run in the folder.
     """
     assert isinstance(plan.network, Network)
-    initial, starting = starting_weights(given).matched(accepted(plan.network, plan.data), plan.data)
+    network = accepted(plan.network, plan.data)
+    initial, starting = starting_weights(given, network, plan.data.input_shape).matched(network, plan.data)
     experiment = msgspec.structs.replace(plan.experiment, initial=initial.describe())
     return plan._replace(experiment=experiment, initial=initial, starting=starting)
 

@@ -1,4 +1,4 @@
-"""Progress on stderr: a live bar in a terminal, one line an epoch elsewhere."""
+"""Progress: a live bar in a terminal, one place in a notebook, few lines in a log."""
 
 import sys
 import time
@@ -12,9 +12,13 @@ from rich.progress import Progress as Bar
 from pellucid.training import History, Progress
 
 EPOCH_LINES = 50
-"""Most epochs that get a line: small networks make hundreds a second."""
+"""Most epochs that get a line in a terminal: small networks make hundreds a second."""
+LOG_LINES = 10
+"""Epochs that get a line elsewhere, evenly; before the first of them those that double: 1, 2, 4 …"""
 BETWEEN_LINES = 5.0
-"""Seconds between plain lines within a slow epoch."""
+"""Seconds between lines within a slow epoch of a log, at first …"""
+WAIT = 0.2
+"""… and later this fraction of the time so far, so that a day has fifty lines."""
 
 
 class ProgressReport:
@@ -36,9 +40,10 @@ class ProgressReport:
         self.bar: Bar | None = None
         self.task: Any = None
         self.shown_epochs = history.epochs_made
-        self.shown_at = time.monotonic()
+        self.began = self.shown_at = time.monotonic()
         self.rate = 0.0
-        self.every = -(-epochs // EPOCH_LINES)
+        self.every = -(-epochs // (EPOCH_LINES if self.console.is_terminal else LOG_LINES))
+        self.notebook = Notebook() if in_notebook() else None
 
     def __enter__(self) -> "ProgressReport":
         if self.console.is_terminal:
@@ -58,6 +63,8 @@ class ProgressReport:
     ) -> None:
         if self.bar is not None:
             self.bar.stop()
+        if self.notebook is not None:
+            self.notebook.show()
 
     def show(self, progress: Progress) -> None:
         """Show the progress after a call."""
@@ -70,7 +77,9 @@ class ProgressReport:
         if self.bar is not None:
             epoch = min(progress.epoch + 1, self.epochs)
             self.bar.update(self.task, completed=progress.step, epoch=f"{epoch}/{self.epochs}", text=text)
-        elif time.monotonic() - self.shown_at > BETWEEN_LINES:
+        elif self.notebook is not None:
+            self.notebook.show(f"step {progress.step}/{self.total}: {text}")
+        elif (now := time.monotonic()) - self.shown_at > max(BETWEEN_LINES, WAIT * (now - self.began)):
             self._line(f"step {progress.step}/{self.total}: {text}")
 
     def _speed(self, progress: Progress) -> str:
@@ -83,7 +92,7 @@ class ProgressReport:
         table = self.history.epochs
         made = self.history.epochs_made
         for i in range(self.shown_epochs, made):
-            if (i + 1) % self.every and i + 1 != self.epochs:
+            if not self._has_line(i + 1):
                 continue
             metrics = " · ".join(
                 f"{name.replace('held_out', self.watched).replace('_', ' ')} {column[i]:.4f}"
@@ -93,9 +102,40 @@ class ProgressReport:
             self._line(f"epoch {i + 1}/{self.epochs}: {metrics}")
         self.shown_epochs = made
 
+    def _has_line(self, epoch: int) -> bool:
+        doubled = not self.console.is_terminal and epoch < self.every and epoch & (epoch - 1) == 0
+        return epoch % self.every == 0 or epoch == self.epochs or doubled
+
     def _line(self, text: str) -> None:
+        if self.notebook is not None:
+            self.notebook.lines.append(text)
+            return
         self.console.print(text, soft_wrap=True)
         self.shown_at = time.monotonic()
+
+
+class Notebook:
+    """Text in one place of a notebook: lines that stay, and one that changes."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.handle: Any = None
+
+    def show(self, now: str = "") -> None:
+        """Show the lines, and below them what changes."""
+        from IPython.display import display  # pyright: ignore[reportMissingImports]
+
+        content = {"text/plain": "\n".join([*self.lines, *filter(None, [now])])}
+        if self.handle is None:
+            self.handle = display(content, raw=True, display_id=True)
+        else:
+            self.handle.update(content, raw=True)
+
+
+def in_notebook() -> bool:
+    """True in the kernel of a notebook."""
+    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    return get_ipython is not None and hasattr(get_ipython(), "kernel")
 
 
 def _duration(seconds: float) -> str:

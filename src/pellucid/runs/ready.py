@@ -188,13 +188,13 @@ def _supervised(
     program = program_of(experiment, network, len(train_part))
     assert isinstance(program, Supervised)
     check_step_metric(program.metric)
+    check_metrics(built(experiment.metrics), network, loss, data)
     for pattern, factor in (experiment.learning_rate_multipliers or {}).items():
         require(factor, POSITIVE, f"learning_rate_multipliers[{pattern!r}]")
         matching(pattern, trained_layers(network, data.input_shape), "learning_rate_multipliers")
     if data.task != "translation":
         check_output(network, summary_of(network, data.input_shape).rows[-1].output_shape, loss, data)
         check_loss(network, loss, data)
-        check_metrics(built(experiment.metrics), network, loss, data)
     return Ready(
         program,
         data,
@@ -288,7 +288,9 @@ def _weights(part: Part, class_weights: Any, data: Dataset) -> np.ndarray | None
     """Weight of each training row, by itself and its class, of mean 1; None if all are equal."""
     weights = _known_weights(part)
     if class_weights is not None:
-        of_class = _class_weights(class_weights, data)[part.y.reshape(len(part)).astype(int)]
+        by_class = _class_weights(class_weights, data)
+        soft = part.y.ndim == 2 and part.y.shape[1] > 1
+        of_class = part.y @ by_class if soft else by_class[part.labels]
         weights = of_class if weights is None else weights * of_class
     if weights is None:
         return None
@@ -312,7 +314,8 @@ def _class_weights(class_weights: Any, data: Dataset) -> np.ndarray:
     if data.task not in ("binary", "multiclass"):
         raise InvalidValue(f"class_weights need a target of classes; this one is {data.task}. Use sample_weights.")
     if class_weights == "balanced":
-        counts = np.bincount(data.train.y.reshape(-1).astype(int), minlength=len(data.classes))
+        part, count = data.train, len(data.classes)
+        counts = np.bincount(part.labels, minlength=count) if data.stratifies else part.y.sum(axis=0)
         return (len(data.train.x) / (len(data.classes) * np.maximum(counts, 1))).astype(np.float32)
     if not isinstance(class_weights, Mapping):
         raise InvalidValue(f'class_weights must be "balanced" or a weight for each class. Received: {class_weights!r}.')

@@ -10,9 +10,10 @@ import numpy as np
 
 from pellucid.core.errors import InvalidValue, StorageError
 from pellucid.core.files import sha256
-from pellucid.core.types import PyTree
+from pellucid.core.types import PyTree, Shapes
 from pellucid.data import Dataset, Preprocessing
-from pellucid.network import ByLayer, Network, arrays_by_layer, build_network, shapes_by_layer
+from pellucid.network import ByLayer, Network, arrays_by_layer, build_network, from_units, shapes_by_layer, units_of
+from pellucid.network.peers import NAMES
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.facts import DataFacts, under
 from pellucid.runs.folder import RunFolder
@@ -162,11 +163,16 @@ def _listed(names: tuple[str, ...], most: int = 5) -> str:
     return shown or "numbers without names"
 
 
-def starting_weights(given: Any) -> StartingWeights:
-    """Read what the setting ``initial`` is given: a run, its folder, or arrays by layer.
+def starting_weights(given: Any, network: Network, input_shape: Shapes) -> StartingWeights:
+    """Read what the setting ``initial`` is given, for a network and examples of a shape.
+
+    Args:
+        given: a run, its folder, arrays by layer, a model of PyTorch or Keras, or a state dict.
+        network: the network.
+        input_shape: the shape of one example.
 
     Raises:
-        InvalidValue: none of these, or arrays that are no finite numbers.
+        InvalidValue: none of these, arrays that are no finite numbers, or a model whose layers are others.
         StorageError: no run in that folder, or one without weights.
     """
     if isinstance(given, StartingWeights):
@@ -175,10 +181,16 @@ def starting_weights(given: Any) -> StartingWeights:
         return given.as_starting_weights()
     if isinstance(given, str | Path):
         return of_folder(given)
+    model = units_of(given)
+    if model is not None:
+        library, units = model
+        arrays = from_units(library, units, network, input_shape)
+        return StartingWeights(f"the {NAMES[library]} model", arrays)
     if isinstance(given, Mapping):
         return StartingWeights("arrays", as_arrays(given))
     raise InvalidValue(
-        f"initial must be a run, a run folder, or arrays by layer: {_EXAMPLE}. Received: {type(given).__name__}."
+        f"initial must be a run, a run folder, arrays by layer ({_EXAMPLE}), or a model of PyTorch or Keras. Received: "
+        f"{type(given).__name__}."
     )
 
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from pellucid.core.types import Array, PyTree
+from pellucid.optimizers import dtype_of
 from pellucid.training.stopping import Learned
 
 
@@ -32,7 +33,7 @@ class Average(NamedTuple):
     @staticmethod
     def begin(decay: float, params: PyTree, layer_state: PyTree) -> "Average":
         """The average before the first step, which replaces it."""
-        return Average(jnp.asarray(decay, jnp.float32), Learned(params, layer_state))
+        return Average(jnp.asarray(decay, dtype_of(params)), Learned(params, layer_state))
 
     def follow(self, step: Array, params: PyTree, layer_state: PyTree) -> "Average":
         """The average after step number ``step``, counted from 0."""

@@ -51,7 +51,7 @@ def kinks(activation: Activation) -> list[tuple[float, float, float, float]]:
     before, at, after = (value_and_derivative(activation, NEAR + shift)[0] for shift in (-h, 0, h))
     jumps = np.abs((after - at) - (at - before)) / h
     jumping = []
-    for z in NEAR[jumps > 5e-3]:
+    for z in NEAR[jumps > 5e-3 * (1 + np.abs(at))]:
         left, here, right = value_and_derivative(activation, [z - h / 1024, z, z + h / 1024])[1]
         jumping.append((float(z), float(left), float(right), float(here)))
     return jumping

@@ -26,7 +26,8 @@ class Probe:
         high: of the graph.
         points: where values are shown.
         target: the target of that prediction; of a distribution the fraction of the first class.
-        pair: the prediction beside it: "rest" for probabilities (p, 1 − p), "zero" for logits (z, 0), "" for none.
+        pair: the prediction beside it: "rest" for probabilities (p, 1 − p), "zero" for logits (z, 0), "one" for
+            directions (ŷ₁, 1), "" for none.
         range: of the loss.
     """
 
@@ -46,6 +47,21 @@ PROBES = {
     "logits": Probe("logit z of the truth", -6, 6, (-1e4, -88.0, -1.0, 0.0, 1.0, 88.0, 1e4)),
     "margins": SCORE,
     "scores": replace(SCORE, range=Range(-math.inf, math.inf)),
+    "rates": Probe(
+        "rate ŷ, target y = 3", 0.05, 8, (0.0, 1e-7, 0.5, 1.0, 3.0, 6.0, 1e4), 3.0, range=Range(-math.inf, math.inf)
+    ),
+    "log_rates": Probe(
+        "log rate z, target y = 3", -3, 2, (-1e4, -1.0, 0.0, 1.1, 2.0, 1e4), 3.0, range=Range(-math.inf, math.inf)
+    ),
+    "directions": Probe(
+        "first part ŷ₁ of (ŷ₁, 1), target (1, 0)",
+        -4,
+        4,
+        (-1e4, -1.0, 0.0, 1.0, 1e4),
+        pair="one",
+        range=Range(0, 2, True),
+    ),
+    "distances": Probe("distance ŷ of a pair of two kinds", 0, 2, (0.0, 0.5, 1.0, 2.0, 1e4)),
 }
 """By what a loss reads."""
 POINTS = 401
@@ -54,6 +70,7 @@ TARGETS = {
     "numbers": "numbers, of the shape of the prediction",
     "one_hot": "one-hot or a distribution, of the shape of the prediction",
     "classes": "integer labels, one an example",
+    "sequence": "integer labels, any number an example",
 }
 
 
@@ -73,7 +90,7 @@ def value_and_gradient(loss: Loss, x: Any) -> tuple[np.ndarray, np.ndarray]:
     probe = probe_of(loss)
     count = len(x)
     first = jnp.asarray(np.resize(np.asarray(x, np.float32), POINTS))[:, None]  # one shape: each is compiled once
-    second = {"": None, "rest": 1 - first, "zero": jnp.zeros_like(first)}[probe.pair]
+    second = {"": None, "rest": 1 - first, "zero": jnp.zeros_like(first), "one": jnp.ones_like(first)}[probe.pair]
     prediction = first if second is None else jnp.concatenate([first, second], axis=1)
     if loss.target_kind == "classes":
         target = jnp.zeros(len(first), jnp.int32)
@@ -86,6 +103,12 @@ def value_and_gradient(loss: Loss, x: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def facts(loss: Loss) -> dict[str, Any]:
     """Facts of a loss: inputs, reduction, the effect of a large error."""
+    if loss.of_sequences:
+        return {
+            "range": Range(0, math.inf, True),
+            "target": TARGETS[loss.target_kind],
+            "over the examples": loss.reduction,
+        }
     known: dict[str, Any] = {
         "range": probe_of(loss).range,
         "target": TARGETS[loss.target_kind],
@@ -107,6 +130,8 @@ def facts(loss: Loss) -> dict[str, Any]:
 
 
 def _measured(loss: Loss) -> Mapping[str, Content]:
+    if loss.of_sequences:
+        return {"behaviour": facts(loss)}
     probe = probe_of(loss)
     x = np.linspace(probe.low, probe.high, POINTS, dtype=np.float32)
     curves = zip(("loss", "gradient"), value_and_gradient(loss, x), strict=True)
@@ -138,7 +163,7 @@ def _charts(items: Mapping[str, Loss]) -> list[Any]:
         rows = {name: np.where(abs(y) <= limit, y, np.nan) for name, y in curves.items()}
         charts.append(lines(f"{title} against the error", probe.label, "", e, rows))
     for name, loss in items.items():
-        if name not in of_error:
+        if name not in of_error and not loss.of_sequences:
             probe = probe_of(loss)
             x = np.linspace(max(probe.low, -4), min(probe.high, 4), POINTS, dtype=np.float32)
             value, gradient = (np.where(abs(y) <= 10, y, np.nan) for y in value_and_gradient(loss, x))

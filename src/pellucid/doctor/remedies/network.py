@@ -24,7 +24,7 @@ def network_of(plan: Plan) -> Network:
 
 def has_weights(layer: Layer) -> bool:
     """Whether a layer has weights, frozen ones too."""
-    return hasattr(layer, "weights") or isinstance(layer, Frozen)
+    return hasattr(layer.layer if isinstance(layer, Frozen) else layer, "weights")
 
 
 def with_layers(plan: Plan, layers: Sequence[Layer]) -> Plan:
