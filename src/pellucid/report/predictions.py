@@ -139,7 +139,7 @@ def _confusion(true: np.ndarray, predicted: np.ndarray, names: Sequence[str]) ->
         wrong = true != predicted
         pairs, numbers = np.unique(np.stack([true[wrong], predicted[wrong]], axis=1), axis=0, return_counts=True)
         most = np.argsort(-numbers, kind="stable")[:MOST_CLASSES]
-        rows = [(names[pairs[i, 0]], names[pairs[i, 1]], int(numbers[i])) for i in most]
+        rows = [(*(names[int(k)] for k in pairs[i]), int(numbers[i])) for i in most]
         return Table(("true class", "predicted as", "rows"), rows, "The classes most often confused")
     counts = confusion_matrix(true, predicted, len(names))
     # The square root brings out small fractions, which are the mistakes.

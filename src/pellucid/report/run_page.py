@@ -68,14 +68,15 @@ def run_document(trained: Trained, files: RunFolder) -> Document:
     data = None if trained.data is None else replace(trained.data, preprocessing=trained.facts.preprocessing)
     outputs, shown = None, None
     predicts = not trained.adversarial and trained.facts.task != "translation"
-    if predicts and data is not None and data.held_out is not None and trained.result:
-        kept, rows, most = trained.held_out_outputs, len(data.held_out), trained.rows_at_a_time
+    if predicts and data is not None and (held_out := data.held_out) is not None and trained.result:
+        kept, rows, most = trained.held_out_outputs, len(held_out), trained.rows_at_a_time
         if rows > most:
-            data = replace(data, held_out=data.held_out.take(np.linspace(0, rows - 1, most).astype(int)))
+            held_out = held_out.take(np.linspace(0, rows - 1, most).astype(int))
+            data = replace(data, held_out=held_out)
             shown = (
                 f"{most:,} of the {rows:,} held-out rows, taken evenly: the outputs of all would need too much memory."
             )
-        outputs = trained.outputs(data.held_out.x) if kept is None else kept
+        outputs = trained.outputs(held_out.x) if kept is None else kept
     constant = {} if outputs is None else constant_metrics(trained, data, outputs)
     findings, compared = files.read_verdict("findings"), files.read_verdict("findings", "compared")
     proof = files.read_verdict("proof")
