@@ -18,6 +18,7 @@ from benchmarks import (
     reading,
     recorder,
     shuffle,
+    sizes,
     start,
     start_to_finish,
 )
@@ -44,5 +45,6 @@ WORKLOADS = {
         reading,
         recorder,
         shuffle,
+        sizes,
     )
 }

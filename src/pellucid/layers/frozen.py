@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Any
 
+import jax
+
 from pellucid.core.errors import InvalidValue
 from pellucid.core.precision import cast
 from pellucid.core.registry import describe
@@ -71,7 +73,7 @@ class Frozen(Wrapper):
     def forward(
         self, params: Params, state: State, x: Any, *, key: AnyKey = None, training: bool = False, **mask: Any
     ) -> tuple[Units, State, Cache]:
-        own = cast(state["params"], x.dtype)
+        own = cast(state["params"], jax.tree.leaves(x)[0].dtype)
         y, _, cache = layers.build(self.layer).forward(own, state["state"], x, key=key, training=False, **mask)
         return y, state, (own, cache)
 

@@ -16,6 +16,7 @@ from pellucid.core.types import Array, Bool, Cache, Key, Params, PyTree, Shapes,
 from pellucid.layers import Activation, Flatten, Layer, Reshape
 from pellucid.network.masks import Masks, check_masks
 from pellucid.network.mixing import check_mixing
+from pellucid.network.remat import Segment, recompute, segments_of
 from pellucid.network.structure import SHARED, Names, Structure, chain, graph, layer_key, numbered, one_or_several
 
 MOST_NAMES = 8
@@ -131,8 +132,20 @@ class Network(Structure):
 
     def in_precision(self, precision: str) -> "Network":
         """The same network, computed in another precision."""
+        return self._with(precision=precision)
+
+    def recomputing(self, remat: bool = True) -> "Network":
+        """The same network, whose backward pass in training computes the activations again instead of keeping them.
+
+        √n of n layers at a time are computed again, from what they read; the gradients are the same.
+
+        Source: Chen, Xu, Zhang, Guestrin, Training deep nets with sublinear memory cost, 2016.
+        """
+        return self._with(remat=remat)
+
+    def _with(self, **how: Any) -> "Network":
         network = copy.copy(self)
-        network.__dict__["precision"] = precision
+        network.__dict__.update(how)
         return network
 
     @property
@@ -225,20 +238,29 @@ class Network(Structure):
         """
         values: dict[str, Any] = dict(zip(self.inputs, self.each_input(x), strict=True))
         new_state = list(state)
+        used: list[State] = []
         caches: list[Cache] = []
+        arguments: list[dict[str, Any]] = []
         masks = Masks(self, values)
         for i, (name, layer, read) in enumerate(self._walk(values)):
             more = {"sample_mask": sample_mask} if layer.depends_on_batch else {}
             owner = self.owner(i)
-            own, inside = self._inside(layer, (params[owner], read))
-            y, layer_state, cache = layer.forward(
-                own, new_state[owner], inside, key=layer_key(key, i), training=training, **more, **masks.arguments(i)
-            )
-            values[name], new_state[owner] = self._outside((y, layer_state))
+            used.append(new_state[owner])
+            arguments.append({"key": layer_key(key, i), "training": training, **more, **masks.arguments(i)})
+            values[name], new_state[owner], cache = self.forward_layer(i, params[owner], used[i], read, arguments[i])
             masks.add(i, read, values[name])
             caches.append(cache)
         outputs = tuple(values[name] for name in self.names)
-        return ForwardPass(outputs, tuple(new_state), tuple(caches), masks.of)
+        kept = segments_of(self, values, tuple(used), arguments) if self.remat and training else tuple(caches)
+        return ForwardPass(outputs, tuple(new_state), kept, masks.of)
+
+    def forward_layer(
+        self, i: int, params: Params, state: State, x: PyTree, arguments: Mapping[str, Any]
+    ) -> tuple[Array, State, Cache]:
+        """The forward pass of layer ``i`` in the network's precision; ``arguments`` are the others that it takes."""
+        own, inside = self._inside(self.layers[i], (params, x))
+        y, new_state, cache = self.layers[i].forward(own, state, inside, **arguments)
+        return *self._outside((y, new_state)), cache
 
     def backward(
         self, params: tuple[Params, ...], caches: tuple[Cache, ...], gradients: Mapping[int, Array]
@@ -253,12 +275,15 @@ class Network(Structure):
         """
         deltas: dict[str, Array] = {self.names[i]: gradient for i, gradient in gradients.items()}
         grads: dict[int, Params] = {}
+        kept = list(caches)
         for i in range(len(self.layers) - 1, -1, -1):
             layer, owner = self.layers[i], self.owner(i)
+            if isinstance(segment := kept[i], Segment):
+                kept[segment.start : i + 1] = recompute(self, params, segment, deltas)
             if self.names[i] not in deltas:
                 continue
             own, delta = self._inside(layer, (params[owner], deltas[self.names[i]]))
-            dx, of_use = self._outside(layer.backward(own, caches[i], delta))
+            dx, of_use = self._outside(layer.backward(own, kept[i], delta))
             grads[owner] = jax.tree.map(jnp.add, grads[owner], of_use) if owner in grads else of_use
             for read, part in zip(self.reads[i], (dx,) if layer.inputs == 1 else dx, strict=True):
                 deltas[read] = deltas[read] + part if read in deltas else part
@@ -290,14 +315,14 @@ class Network(Structure):
             >>> Network(Dense(10)).accepting((28, 28)).names
             ('flatten_1', 'dense_1')
         """
-        axes = self.layers[0].input_axes
+        axes, how = self.layers[0].input_axes, {"precision": self.precision, "remat": self.remat}
         if axes is None or axes == len(input_shape) or not self.is_chain:
             return self
         if axes == 1:
-            return Network(Flatten(), *self.layers).in_precision(self.precision)
+            return Network(Flatten(), *self.layers)._with(**how)
         if axes != len(input_shape) + 1:
             return self
-        return Network(Reshape((*input_shape, 1)), *self.layers).in_precision(self.precision)  # pyright: ignore[reportArgumentType]
+        return Network(Reshape((*input_shape, 1)), *self.layers)._with(**how)  # pyright: ignore[reportArgumentType]
 
     def check_input(self, x: Any, input_shape: Shapes) -> None:
         """Raise `ShapeError` unless ``x`` is a batch of examples of ``input_shape``."""

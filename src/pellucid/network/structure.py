@@ -33,6 +33,8 @@ class Structure:
     """The names of the layers whose outputs are the predictions."""
     precision: str = "float32"
     """Of the computation: ``"float64"`` has parameters in float64 too, ``"bfloat16"`` has them in float32."""
+    remat: bool = False
+    """True where the backward pass computes the activations again instead of keeping them."""
     shares: tuple[tuple[int, int], ...] = ()
     """Index of each layer that uses the parameters of another, and of that one."""
 

@@ -15,6 +15,8 @@ from pellucid.report.picture import is_picture
 
 MOST_CLASSES = 20
 """Of a confusion matrix; of more classes the pairs most often confused are listed."""
+MOST_LISTED = 100
+"""Of the table by class; of more classes those told worst are listed."""
 MOST_POINTS, MOST_OUTPUTS = 1000, 4
 """Points of a scatter, taken evenly from the rows; outputs of a regression that are plotted."""
 SCORES = "The loss reads scores, not probabilities: what is shown as such is their sigmoid or softmax."
@@ -130,7 +132,6 @@ def _of_classes(data: Dataset, part: Part, p: np.ndarray, reads: Reads | None, b
     true = part.labels
     predicted = p.argmax(axis=1)
     names = data.classes or tuple(map(str, range(p.shape[1])))
-    counts = confusion_matrix(true, predicted, len(names))
     wrong = np.flatnonzero(predicted != true)
     worst = wrong[np.argsort(p[wrong, true[wrong]], kind="stable")]
 
@@ -148,19 +149,20 @@ def _of_classes(data: Dataset, part: Part, p: np.ndarray, reads: Reads | None, b
         Section(
             "Predictions",
             SCORES if reads in ("margins", "scores") else None,
-            Columns(boundary, _confusion(counts, names), roc, _per_class(counts, names)),
+            Columns(boundary, _confusion(true, predicted, names), roc, _per_class(true, predicted, names)),
         ),
         Section("Worst mistakes", summary, examples(data, part, worst, head, cells, caption)),
     ]
 
 
-def _confusion(counts: np.ndarray, names: Sequence[str]) -> Block:
-    if len(names) > MOST_CLASSES:
-        wrong = counts - np.diag(np.diag(counts))
-        pairs = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CLASSES]
-        n, most = len(names), (i for i in pairs.tolist() if wrong.flat[i])
-        rows = [(names[i // n], names[i % n], int(wrong.flat[i])) for i in map(int, most)]
+def _confusion(true: np.ndarray, predicted: np.ndarray, names: Sequence[str]) -> Block:
+    if len(names) > MOST_CLASSES:  # not by the matrix: of 10,000 classes it would take 800 MB
+        wrong = true != predicted
+        pairs, numbers = np.unique(np.stack([true[wrong], predicted[wrong]], axis=1), axis=0, return_counts=True)
+        most = np.argsort(-numbers, kind="stable")[:MOST_CLASSES]
+        rows = [(*(names[int(k)] for k in pairs[i]), int(numbers[i])) for i in most]
         return Table(("true class", "predicted as", "rows"), rows, "The classes most often confused")
+    counts = confusion_matrix(true, predicted, len(names))
     # The square root brings out small fractions, which are the mistakes.
     shades = np.sqrt(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
     return Figure(
@@ -180,12 +182,20 @@ def _roc(true: np.ndarray, scores: np.ndarray, names: Sequence[str]) -> Block:
     )
 
 
-def _per_class(counts: np.ndarray, names: Sequence[str]) -> Table:
-    scores = precision_recall(np.diag(counts), counts.sum(axis=0), counts.sum(axis=1))
-    rows = [(name, *scores[i], counts[i].sum(), counts[:, i].sum()) for i, name in enumerate(names)]
-    rows.append(("mean of classes", *scores.mean(axis=0), counts.sum(), counts.sum()))
+def _per_class(true: np.ndarray, predicted: np.ndarray, names: Sequence[str]) -> Table:
+    found, of_class, given = (
+        np.bincount(rows, minlength=len(names)) for rows in (true[predicted == true], true, predicted)
+    )
+    scores = precision_recall(found, given, of_class)
+    listed, which = range(len(names)), ""
+    if len(names) > MOST_LISTED:
+        known = np.flatnonzero(of_class)
+        listed = known[np.argsort(scores[known, 2], kind="stable")[:MOST_CLASSES]].tolist()
+        which = f" The {len(listed)} classes of the lowest F1, of {len(names):,}."
+    rows = [(names[i], *scores[i], of_class[i], given[i]) for i in listed]
+    rows.append(("mean of classes", *scores.mean(axis=0), len(true), len(true)))
     caption = "Precision: correct fraction of the rows predicted as the class. Recall: fraction of its rows found."
-    return Table(("class", "precision", "recall", "F1", "rows", "predicted"), rows, caption)
+    return Table(("class", "precision", "recall", "F1", "rows", "predicted"), rows, caption + which)
 
 
 def _of_labels(data: Dataset, part: Part, outputs: np.ndarray, threshold: float) -> list[Block]:

@@ -68,11 +68,17 @@ def page_of(trained: Trained, files: RunFolder) -> str:
 def run_document(trained: Trained, files: RunFolder) -> Document:
     """Write the document of a run."""
     data = None if trained.data is None else replace(trained.data, preprocessing=trained.facts.preprocessing)
-    outputs = None
+    outputs, shown = None, None
     predicts = not trained.adversarial and trained.facts.task != "translation"
-    if predicts and data is not None and data.held_out is not None and trained.result:
-        kept = trained.held_out_outputs
-        outputs = trained.outputs_of_rows(data.held_out.x) if kept is None else kept
+    if predicts and data is not None and (held_out := data.held_out) is not None and trained.result:
+        kept, rows, most = trained.held_out_outputs, len(held_out), trained.rows_at_a_time
+        if rows > most:
+            held_out = held_out.take(np.linspace(0, rows - 1, most).astype(int))
+            data = replace(data, held_out=held_out)
+            shown = (
+                f"{most:,} of the {rows:,} held-out rows, taken evenly: the outputs of all would need too much memory."
+            )
+        outputs = trained.outputs_of_rows(held_out.x) if kept is None else kept
     constant = {} if outputs is None else constant_metrics(trained, data, outputs)
     findings, compared = files.read_verdict("findings"), files.read_verdict("findings", "compared")
     proof = files.read_verdict("proof")
@@ -85,6 +91,7 @@ def run_document(trained: Trained, files: RunFolder) -> Document:
         Section("Curves", *curves(trained, watched)),
         None if findings is None else findings_section(findings, compared),
         None if proof is None else proof_section(proof),
+        None if shown is None else Section("Rows shown below", shown),
         *_of_task(trained, data, outputs),
         *_networks(trained, data),
         Section(

@@ -161,6 +161,14 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     accumulate: Annotated[
         int, Setting("Batches whose gradients are added up for one update.", WholeNumber(1), _SUPERVISED)
     ] = 1
+    remat: Annotated[
+        bool,
+        Setting(
+            "Compute the activations again in the backward pass instead of keeping them: less memory for a deep "
+            "network, more time.",
+            program=_SUPERVISED,
+        ),
+    ] = False
     shuffle: Annotated[bool, Setting("Draw a new order of the rows for each epoch.", program=_SUPERVISED)] = True
     seed: Annotated[int, Setting("Seed of initial weights, order of the rows, dropout and split.", SEEDS)] = 0
     class_weights: Annotated[
@@ -346,6 +354,7 @@ class Settings(TypedDict, total=False):
     epochs: int
     batch_size: int | Literal["all"] | None
     precision: Precision
+    remat: bool
     accumulate: int
     shuffle: bool
     seed: int

@@ -160,8 +160,7 @@ def fit(
     trained = record(stopped)
     trained.seconds = time.perf_counter() - began
     outputs = score_held_out(trained)
-    if outputs is not None:
-        _warn_if_not_finite(trained, outputs)
+    _warn_if_not_finite(trained, outputs)
     if files is not None:
         trained.held_out_outputs = outputs
         save(trained, files)
@@ -182,6 +181,7 @@ def run(
     watched = "validation" if not experiment.adversarial and experiment.decides else "held_out"
     report = ProgressReport(training.history, epochs, training.steps_per_epoch, watched)
     saved_at = time.monotonic()
+    training.in_place = callbacks is None or not callbacks.callbacks  # which may keep what they read
     try:
         with Interrupt() as interrupt, report if progress else nullcontext():
             if callbacks is not None:
@@ -221,7 +221,7 @@ def score_held_out(trained: Trained) -> Any:
     """Put the metrics of the held-out rows into ``trained.result``; of a GAN both losses of its last epoch.
 
     Returns:
-        The outputs for those rows, where there are any.
+        The outputs for those rows, where there are any and not too many.
     """
     history = trained.history
     held_out = None if trained.data is None else trained.data.held_out
@@ -234,6 +234,9 @@ def score_held_out(trained: Trained) -> Any:
         return None
     if isinstance(held_out, SentencePairs):
         trained.result = translation_metrics(trained, [(source, target) for source, target in held_out.pairs])
+        return None
+    if len(held_out) > trained.rows_at_a_time:
+        trained.result = trained.evaluate_part(held_out) | _naive_metrics(trained)
         return None
     outputs = trained.outputs_of_rows(held_out.x)
     trained.result = trained.metrics_of(outputs, held_out) | _naive_metrics(trained)
@@ -253,10 +256,11 @@ def _naive_metrics(trained: Trained) -> dict[str, float]:
 
 def _warn_if_not_finite(trained: Trained, outputs: Any) -> None:
     """Warn of a held-out loss or metric that is not finite, naming the first row whose outputs are not."""
-    if not trained.not_finite:
+    held_out = None if trained.data is None else trained.data.held_out
+    if not trained.not_finite or trained.adversarial or held_out is None or isinstance(held_out, SentencePairs):
         return
-    several = outputs if isinstance(outputs, tuple) else (outputs,)
-    bad = np.any([~np.isfinite(array.reshape(len(array), -1)).all(axis=1) for array in several], axis=0)
+    parts = [outputs for _, outputs in trained.in_parts(held_out.x)] if outputs is None else [outputs]
+    bad = np.concatenate([_not_finite(some if isinstance(some, tuple) else (some,)) for some in parts])
     if bad.any():
         cause = f"{bad.sum():,} of {len(bad):,} have outputs that are not finite, the first is row {bad.argmax()}"
     else:
@@ -267,6 +271,11 @@ def _warn_if_not_finite(trained: Trained, outputs: Any) -> None:
         DoctorWarning,
         stacklevel=5,
     )
+
+
+def _not_finite(outputs: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Mask of the rows with an output that is not finite."""
+    return np.any([~np.isfinite(each.reshape(len(each), -1)).all(axis=1) for each in outputs], axis=0)
 
 
 def save(trained: Trained, files: RunFolder) -> None:

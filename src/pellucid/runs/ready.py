@@ -154,7 +154,7 @@ def program_of(experiment: Experiment, network: Network | GAN, rows: int) -> Sup
         steps = experiment.critic_steps or 1
         generator, critic = (net.in_precision(experiment.precision) for net in (network.generator, network.critic))
         return Adversarial(generator, critic, network.latent, experiment.loss, size, steps, recorder)
-    network = network.in_precision(experiment.precision)
+    network = network.in_precision(experiment.precision).recomputing(experiment.remat)
     loss: Any
     metric: Any
     if len(network.outputs) > 1:

@@ -1,7 +1,8 @@
 """The record of a training, read by all that is built on runs."""
 
+import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -31,7 +32,17 @@ from pellucid.data.tables import TableEncoder
 from pellucid.data.targets import AS_ROWS, NO_LABEL
 from pellucid.functions.metrics import Metric
 from pellucid.functions.regularizers import regularizers
-from pellucid.network import ByLayer, Network, Summary, arrays_by_layer, check_tokens, declares_padding, summarize
+from pellucid.functions.set_metrics import SetMetric
+from pellucid.network import (
+    ByLayer,
+    Network,
+    Summary,
+    arrays_by_layer,
+    check_tokens,
+    declares_padding,
+    power_of_two,
+    summarize,
+)
 from pellucid.optimizers import as_optimizer
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.facts import DataFacts
@@ -39,10 +50,13 @@ from pellucid.runs.folder import RunFolder
 from pellucid.runs.measures import built, by_output, check_metrics, measure
 from pellucid.runs.notes import Notes
 from pellucid.runs.outputs import loss_and_metric, output_mask, outputs_of
-from pellucid.runs.ready import metrics_of_output, target_for
+from pellucid.runs.ready import metrics_of_output, summary_of, target_for
 from pellucid.runs.scaling import scaling_of
 from pellucid.runs.starting import StartingWeights, of_gan
 from pellucid.training import Adversarial, History, Snapshots, Training, TrainingState, state_template
+
+OUTPUT_BYTES = 2**27
+"""Most bytes of outputs held at once where not all are asked for: of 10,000 classes those of 4,096 rows."""
 
 
 @dataclass
@@ -326,14 +340,35 @@ class Trained:
         Raises:
             ShapeError: examples of another shape.
         """
-        outputs = self.outputs_of_rows(self.as_inputs(x, unknown))
+        return self._by_name(self.outputs_of_rows(self.as_inputs(x, unknown)))
+
+    def outputs_in_parts(self, x: Any, unknown: bool = False) -> Iterator[Any]:
+        """Compute the outputs of as many rows at a time as `OUTPUT_BYTES` hold; arguments as for ``outputs``."""
+        for _, outputs in self.in_parts(self.as_inputs(x, unknown)):
+            yield self._by_name(outputs)
+
+    def in_parts(self, x: Any) -> Iterator[tuple[Any, Any]]:
+        """Yield some stored rows at a time and their outputs."""
+        rows, size = len(jax.tree.leaves(x)[0]), self.rows_at_a_time
+        for start in range(0, max(rows, 1), size):
+            some = jax.tree.map(lambda array, start=start: array[start : start + size], x)
+            yield some, self.outputs_of_rows(some, like=rows)
+
+    @property
+    def rows_at_a_time(self) -> int:
+        """Rows whose outputs are held at once, where not all outputs are asked for."""
+        rows = summary_of(self.network, self.facts.input_shape).rows
+        numbers = sum(math.prod(rows[end].output_shape) for end in self.network.ends)
+        return power_of_two(max(1, OUTPUT_BYTES // max(1, self.network.dtype.itemsize * numbers)))
+
+    def _by_name(self, outputs: Any) -> Any:
         return dict(zip(self.facts.heads, outputs, strict=True)) if self.facts.heads else outputs
 
-    def outputs_of_rows(self, x: Any) -> Any:
-        """The outputs for stored rows; a tuple of arrays for several."""
+    def outputs_of_rows(self, x: Any, like: int | None = None) -> Any:
+        """The outputs for stored rows, of which ``like`` are predicted in all; a tuple of arrays for several."""
         with double_precision(self.network.precision == "float64"):
             scaling = scaling_of(self.facts.preprocessing, dtype=self.network.dtype)
-            outputs = outputs_of(self.network, self.params, self.layer_state, x, scaling)
+            outputs = outputs_of(self.network, self.params, self.layer_state, x, scaling, like=like)
         return self.facts.target_preprocessing.invert_numpy(outputs)
 
     def predict(self, x: Any, unknown: bool = False) -> Any:
@@ -349,8 +384,13 @@ class Trained:
             x: examples, as for ``outputs``.
             unknown: as for ``as_inputs``.
         """
-        x = self.as_inputs(x, unknown)
-        return self.predictions_of(self.outputs_of_rows(x), self.mask_of(x))
+        parts = [
+            self.predictions_of(outputs, self.mask_of(rows))
+            for rows, outputs in self.in_parts(self.as_inputs(x, unknown))
+        ]
+        if self.facts.heads:
+            return {name: np.concatenate([part[name] for part in parts]) for name in self.facts.heads}
+        return np.concatenate(parts)
 
     def predictions_of(self, outputs: Any, mask: Any = None) -> Any:
         """Convert outputs to predictions, as ``predict`` returns them.
@@ -428,7 +468,20 @@ class Trained:
         Raises:
             ShapeError: examples or targets of another shape than those trained on.
         """
-        return self.metrics_of(self.outputs_of_rows(self.as_inputs(part.x)), part, metrics)
+        x = self.as_inputs(part.x)
+        rows, chosen = len(part), () if self.facts.heads else self.metrics if metrics is None else built(metrics)
+        whole = bool(self.facts.heads) or any(isinstance(metric, SetMetric) for metric in chosen)
+        if whole or rows <= self.rows_at_a_time:
+            return self.metrics_of(self.outputs_of_rows(x), part, metrics)
+        # All are means over the rows, so those of some rows at a time are put together.
+        parts = [part.take(slice(i, i + self.rows_at_a_time)) for i in range(0, rows, self.rows_at_a_time)]
+        sizes = [float(len(some) if some.weights is None else some.weights.sum(dtype=np.float64)) for some in parts]
+        measured = [
+            (self.metrics_of(outputs, some, metrics), size)
+            for (_, outputs), some, size in zip(self.in_parts(x), parts, sizes, strict=True)
+            if size
+        ]
+        return {name: sum(values[name] * size for values, size in measured) / sum(sizes) for name in measured[0][0]}
 
     @in_its_precision
     def metrics_of(self, outputs: Any, part: Part, metrics: Any = None) -> dict[str, float]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.errors import TrainingDiverged
@@ -14,7 +15,7 @@ from pellucid.core.types import PyTree
 from pellucid.functions.schedules import watches_loss
 from pellucid.optimizers import dtype_of
 from pellucid.training.history import History
-from pellucid.training.program import CAPACITY, Program, Records, advance, make_room
+from pellucid.training.program import CAPACITY, Program, Records, advance, advance_in_place, is_large, make_room
 from pellucid.training.rows import Rows, Scaling, steps_per_epoch
 from pellucid.training.snapshots import SnapshotTaker, next_due
 from pellucid.training.state import TrainingState, with_numbers
@@ -86,6 +87,8 @@ class Training(Job):
     best: Learned | None = None
     """The network of the best epoch so far, under early stopping."""
     snapshots: SnapshotTaker | None = None
+    in_place: bool = False
+    """True where nobody else reads the state, so that a large one may be updated where it lies."""
     cuts: tuple[int, ...] = ()
     """Every call ends at the next multiple of these steps, where callbacks are due."""
     changes: list[dict[str, Any]] = field(default_factory=list)
@@ -149,13 +152,17 @@ class Training(Job):
             compiled = False
 
     def _call(self, start: int, stop: int) -> None:
-        losses = self.history.held_out[:, 0]
-        watch = () if self.stopping is None else (Watch.begin(self.stopping, losses, self.learned),)
-        state, records = self.call(advance, self.state, stop, *watch)
+        losses, in_place = self.history.held_out[:, 0], self._in_place
+        watch = ()
+        if self.stopping is not None:
+            learned = self.learned if self.best is not None or not in_place else jax.tree.map(jnp.copy, self.learned)
+            watch = (Watch.begin(self.stopping, losses, learned),)
+        state, records = self.call(advance_in_place if in_place else advance, self.state, stop, *watch)
         made = int(state.step) - start
-        steps = records.finite_steps(made)
-        diverged = steps < made
-        if diverged:
+        steps = records.finite_steps(min(made + 1, CAPACITY))
+        diverged = steps < min(made + 1, CAPACITY)
+        steps = min(steps, made)
+        if steps < made:
             state, records = self.call(advance, self.state, start + steps, *watch)
         self.state = state
         self.history.append(records, steps, self.monitor is not None)
@@ -167,6 +174,13 @@ class Training(Job):
             self.follow_losses()  # from the history alone, so that a resumed training decides alike
         if self.snapshots is not None:
             self.snapshots.follow(self.state)
+
+    @property
+    def _in_place(self) -> bool:
+        if not (self.in_place and self.program.keeps_large and is_large(self.state)):
+            return False
+        leaves = jax.tree.leaves(self.state)
+        return len(set(map(id, leaves))) == len(leaves)  # none is in it twice, as the first average is
 
     def follow_losses(self) -> None:
         """Set the learning rate of a schedule that watches losses."""

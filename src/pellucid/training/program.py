@@ -8,7 +8,7 @@ progress, and a resumed training passes through the very same states.
 from abc import ABC, abstractmethod
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -53,6 +53,8 @@ class Program(ABC):
 
     batch_size: int
     recorder: Recorder
+    keeps_large: ClassVar[bool] = False
+    """True where a step whose loss is NaN or infinite leaves a large state (`is_large`) as it was."""
 
     @property
     @abstractmethod
@@ -124,6 +126,20 @@ class Records(NamedTuple):
         return steps if finite.all() else int(finite.argmin())
 
 
+LARGE = 2**24
+"""Bytes of the state from which on a step leaves it as it was where the loss is NaN or infinite.
+
+Such a state can be updated where it lies (`advance_in_place`), which halves what a training holds beside its gradients:
+160 instead of 280 MB of 10 million parameters with Adam. It costs a condition in each step, a fifth of the step of a
+small network, nothing that is felt of a large one.
+"""
+
+
+def is_large(state: TrainingState) -> bool:
+    """True where a state takes at least `LARGE` bytes."""
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves((state.params, state.optimizer))) >= LARGE
+
+
 @partial(jax.jit, static_argnums=0)
 def advance(
     program: Program,
@@ -138,6 +154,20 @@ def advance(
 
     Stops early, after the first step whose loss is NaN or infinite, or where ``watch`` ends the training.
     """
+    return run_steps(program, state, scaling, train, held_out, stop, watch)
+
+
+@partial(jax.jit, static_argnums=0, donate_argnums=1)
+def advance_in_place(
+    program: Program,
+    state: TrainingState,
+    scaling: Scaling,
+    train: Rows,
+    held_out: Rows | None,
+    stop: Array,
+    watch: Watch | None = None,
+) -> tuple[TrainingState, Records]:
+    """Train as `advance` does, in the memory of ``state``, which exists no longer afterwards."""
     return run_steps(program, state, scaling, train, held_out, stop, watch)
 
 
@@ -249,7 +279,7 @@ def _where(finite: Array, new: TrainingState, old: TrainingState) -> TrainingSta
     def chosen(new: Array, old: Array) -> Array:
         return new if new is old else jnp.where(finite, new, old)
 
-    return jax.tree.map(chosen, new, old)._replace(step=new.step)
+    return jax.tree.map(chosen, new, old)._replace(step=old.step + 1)
 
 
 def times(every: int, step: Any) -> Any:

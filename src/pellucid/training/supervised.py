@@ -1,7 +1,8 @@
 """Supervised training: a network learns targets."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -13,9 +14,9 @@ from pellucid.functions.masking import masked_value
 from pellucid.functions.metrics import JointMetric, Metric
 from pellucid.functions.regularizers import Regularizer
 from pellucid.layers.layer import WEIGHTS
-from pellucid.network import Network, backpropagate, rows_that_fit
+from pellucid.network import Backpropagation, Network, backpropagate, rows_that_fit
 from pellucid.optimizers import Update
-from pellucid.training.program import BAD_BATCH, Program, Step, first_affected, is_finite
+from pellucid.training.program import BAD_BATCH, Program, Step, first_affected, is_finite, is_large
 from pellucid.training.recorder import Recorder, unit_layers
 from pellucid.training.rows import Rows, Scaling, epoch_order, rows_of_step, shapes_of, steps_per_epoch, take
 from pellucid.training.state import TrainingState
@@ -39,6 +40,8 @@ class Batch(NamedTuple):
 @dataclass(frozen=True)
 class Supervised(Program):
     """A network, its loss and its metric; a joint one of each for several outputs."""
+
+    keeps_large = True
 
     network: Network
     loss: Loss | JointLoss
@@ -77,11 +80,28 @@ class Supervised(Program):
         return self.network.dtype
 
     def step(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array, measured: bool) -> Step:
-        pass_, loss, metric, *extra = self.pass_of(state, scaling, train, order)
+        pass_, loss, *others = self.pass_of(state, scaling, train, order)
         progress = state.step.astype(scaling.dtype) / steps_per_epoch(train.rows, self.batch_size)
+        after = partial(self._after, state, pass_, loss, others, progress, measured)
+        if not is_large(state):
+            return after()
+        nothing = jax.tree.map(lambda of: jnp.zeros(of.shape, of.dtype), jax.eval_shape(after)._replace(state=None))
+        unchanged = nothing._replace(state=state, metrics=nothing.metrics.at[0].set(loss))
+        return jax.lax.cond(jnp.isfinite(loss), after, lambda: unchanged)
 
+    def _after(
+        self,
+        state: TrainingState,
+        pass_: Backpropagation,
+        loss: Scalar,
+        others: Sequence[Scalar],
+        progress: Scalar,
+        measured: bool,
+    ) -> Step:
+        # Update and measurements, once the gradients are known.
         update = self.update(state, pass_.grads, progress)
 
+        metric, *extra = others
         metrics = jnp.stack([loss, metric, update.learning_rate.astype(loss.dtype), *extra])
         average = state.average and state.average.follow(state.step, update.params, pass_.state)
         new_state = state._replace(
