@@ -5,6 +5,7 @@ from pellucid.functions.activations import GELU as GELU
 from pellucid.functions.activations import SELU as SELU
 from pellucid.functions.activations import Activation as Activation
 from pellucid.functions.activations import Elementwise as Elementwise
+from pellucid.functions.activations import Exponential as Exponential
 from pellucid.functions.activations import HardSigmoid as HardSigmoid
 from pellucid.functions.activations import HardTanh as HardTanh
 from pellucid.functions.activations import LeakyReLU as LeakyReLU

@@ -11,6 +11,8 @@ import torch
 from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.functions.ctc import CTC, ctc_decode
 from pellucid.functions.masking import masked_gradient, masked_value
+from pellucid.layers import Dense
+from pellucid.network import Network, backpropagate
 
 ROWS, STEPS, CLASSES, LONGEST = 6, 9, 4, 4
 LENGTHS, REAL = np.array([4, 3, 2, 0, 1, 2]), np.array([9, 8, 7, 6, 1, 9])
@@ -117,3 +119,36 @@ def test_decoding_leaves_padding_out_and_refuses_what_it_cannot_read():
         ctc_decode(sure, beam=0)
     with pytest.raises(ShapeError, match="batch, longest"):
         CTC().check((4, 9, 3), (4,), "int32")
+
+
+def test_a_network_learns_labels_without_their_places():
+    """Each label lasts as long as it likes, with silence between."""
+    rng = np.random.default_rng(0)
+    x, y = np.zeros((60, 14, 4)), np.zeros((60, 4), np.int32)
+    for row in range(len(x)):
+        labels, at = rng.integers(1, 4, rng.integers(1, 5)), 0
+        y[row, : len(labels)] = labels
+        for label in labels:
+            at += rng.integers(1, 3)
+            length = rng.integers(1, 3)
+            x[row, at : at + length, label] = 1
+            at += length
+    x = jnp.asarray(x + 0.2 * rng.normal(size=x.shape), jnp.float32)
+    network, loss, target = Network(Dense(12, "tanh"), Dense(4)), CTC(), jnp.asarray(y)
+    params, state, _ = network.init(jax.random.key(0), (14, 4))
+
+    @jax.jit
+    def train(params):
+        def step(params, _):
+            back = backpropagate(network, loss, params, state, x, target, jnp.ones(len(x)))
+            return jax.tree.map(lambda w, g: w - 0.5 * g, params, back.grads), back.loss
+
+        return jax.lax.scan(step, params, None, length=200)
+
+    params, losses = train(params)
+    assert losses[-1] < 0.1 * losses[0]
+    outputs = network.forward(params, state, x).outputs[-1]
+    wanted = [tuple(label for label in row if label) for row in y.tolist()]
+    for beam in (None, 4):
+        decoded = ctc_decode(outputs[:40], beam=beam)
+        assert np.mean([one == other for one, other in zip(decoded, wanted, strict=False)]) > 0.9

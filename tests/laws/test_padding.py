@@ -35,6 +35,7 @@ from pellucid.layers import (
     ConvTranspose1D,
     ConvTranspose2D,
     Dense,
+    Distance,
     Dropout,
     Embedding,
     Flatten,
@@ -110,6 +111,7 @@ CARRIERS = {
     "bidirectional": between(Dense(3), Bidirectional(RNN(3, return_sequences=True), "sum"), Dense(3, "tanh")),
     "add": two_readers(Add()),
     "multiply": two_readers(Multiply()),
+    "distance": two_readers(Distance()),
     "concatenate": two_readers(Concatenate()),
     "attention": two_readers(Attention()),
 }

@@ -248,6 +248,8 @@ def test_the_gradient_is_checked_before_the_first_step(monkeypatch, tmp_path):
     with pytest.raises(InvalidValue, match="Half is not the derivative"):
         pel.train((), DATA["regression"], loss=Half(), folder=tmp_path / "run", **SETTINGS)
     assert not (tmp_path / "run").exists()
+    with pytest.raises(InvalidValue, match="Half is not the derivative"):
+        pel.compare(DATA["regression"], {"batch_size": [8, 16]}, network=(), loss=Half(), seeds=1, **SETTINGS)
 
 
 # -------------------------------------------------------------------------------- inputs alone, and not finite

@@ -114,6 +114,15 @@ def test_what_a_set_leaves_undefined_is_nan_and_no_alarm(tmp_path):
     assert np.isnan(pel.load(tmp_path / "run").result["roc_auc"])
 
 
+def test_an_autoencoder_is_measured_as_it_is_trained_and_a_translator_refuses():
+    network = {"name": "autoencoder", "hidden": [4], "code": 2}
+    run = pel.train(network, X, metrics=["root_mean_squared_error", "mean_squared_error"], **SETTINGS)
+    assert run.result["mean_squared_error"] == pytest.approx(run.result["loss"])
+    assert run.result["root_mean_squared_error"] == pytest.approx(run.result["loss"] ** 0.5)
+    with pytest.raises(InvalidValue, match=r"'r2' is of a target that is regression; that of .* is reconstruction"):
+        pel.train(network, X, metrics=["r2"], **SETTINGS)
+
+
 def test_comparisons_and_folds_have_them():
     comparison = pel.compare(
         IRIS, {"activation": ["relu", "tanh"]}, network=(6,), seeds=2, metrics=["f1", "log_loss"], **SETTINGS

@@ -3,6 +3,8 @@
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.core.types import Shape, Specification
 from pellucid.data import Dataset
@@ -10,7 +12,7 @@ from pellucid.data.targets import AS_ROWS, NO_LABEL
 from pellucid.data.translation import PAD
 from pellucid.functions.activations import Activation as ActivationFunction
 from pellucid.functions.activations import activations
-from pellucid.functions.losses import Loss, losses
+from pellucid.functions.losses import Loss, PerOutput, losses
 from pellucid.layers import Activation, Dense
 from pellucid.network import Network
 
@@ -90,6 +92,18 @@ def output_layer(data: Dataset) -> Dense:
     return Dense(data.outputs, ending, weights="glorot_uniform")
 
 
+def usual_loss(data: Dataset) -> Specification:
+    """The loss of a task; of distributions over classes the one that is not of labels.
+
+    Example:
+        >>> from pellucid.data import make_dataset
+        >>> usual_loss(make_dataset([[0], [1]], [[0.9, 0.1], [0.2, 0.8]], held_out=None))
+        'categorical_cross_entropy'
+    """
+    soft = data.task == "multiclass" and not data.stratifies
+    return "categorical_cross_entropy" if soft else OUTPUTS[data.task].loss
+
+
 def loss_and_network(loss: Loss | Specification | None, network: Network, data: Dataset) -> tuple[Loss, Network]:
     """Choose the loss, by default the task's, and add the output layer that it needs.
 
@@ -101,7 +115,7 @@ def loss_and_network(loss: Loss | Specification | None, network: Network, data: 
         >>> loss_and_network("hinge", Network(Dense(8, "relu"), output_layer(data)), data)[1].names
         ('dense_1', 'relu_1', 'dense_2')
     """
-    built = losses.build(OUTPUTS[data.task].loss if loss is None else loss)
+    built = losses.build(usual_loss(data) if loss is None else loss)
     if built.output is not None and data.task not in OF_CLASSES and not isinstance(network.layers[-1], Activation):
         network = Network(*network.layers, Activation(built.output))
     if built.signed and data.task in OF_CLASSES and isinstance(network.layers[-1], Activation):
@@ -255,13 +269,25 @@ def check_loss(network: Network, loss: Loss, data: Dataset) -> None:
             f"the loss {loss.name!r} compares directions, and one number has only a sign. The usual loss here "
             f"({data.task}) is {OUTPUTS[data.task].loss!r}."
         )
+    if loss.target_kind == "classes" and data.task == "multiclass" and not data.stratifies:
+        raise InvalidValue(
+            f"the loss {loss.name!r} takes one class a row, and the targets of {data.name!r} are distributions over "
+            f"classes. The usual loss here is {usual_loss(data)!r}; others are kl_divergence and categorical_focal."
+        )
+    blank = np.isnan(data.train.y) if data.task in ("regression", "multilabel") else np.zeros(1, bool)
+    if blank.any() and not isinstance(loss, PerOutput):
+        raise InvalidValue(
+            f"the loss {loss.name!r} takes all outputs of a row together, and some targets of {data.name!r} are not "
+            f"known. The usual loss here is {OUTPUTS[data.task].loss!r}, which leaves those out; or leave out the rows."
+        )
     if loss.target_kind == "numbers" and data.task != "multiclass":  # class numbers become one-hot
         low, high = loss.target_range
         y = data.train.y
         if data.task == "reconstruction":
             y = data.preprocessing.apply_numpy(y)
-        if y.min() < low or y.max() > high:
+        least, most = np.nanmin(y), np.nanmax(y)
+        if least < low or most > high:
             raise InvalidValue(
                 f"the loss {loss.name!r} takes targets from {low:g} to {high:g}; those of {data.name!r} run from "
-                f"{y.min():g} to {y.max():g}. The usual loss here ({data.task}) is {OUTPUTS[data.task].loss!r}."
+                f"{least:g} to {most:g}. The usual loss here ({data.task}) is {OUTPUTS[data.task].loss!r}."
             )

@@ -13,6 +13,7 @@ from pellucid.data.datasets import list_datasets as list_datasets
 from pellucid.data.datasets import load_dataset as load_dataset
 from pellucid.data.folds import folds as folds
 from pellucid.data.images import load_images as load_images
+from pellucid.data.pairs import pairs as pairs
 from pellucid.data.points import Coverage as Coverage
 from pellucid.data.points import GaussianMixture as GaussianMixture
 from pellucid.data.points import gaussian_grid as gaussian_grid

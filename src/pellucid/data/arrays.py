@@ -28,8 +28,9 @@ class Part:
 
     Args:
         x: inputs ``(rows, …)``; a tuple of such arrays for a network with several inputs.
-        y: targets: multiclass int32 ``(rows,)`` of class numbers; binary float32 ``(rows, 1)`` of 0 and 1;
-            multilabel float32 ``(rows, labels)`` of 0 and 1; regression float32 ``(rows, outputs)``; translation int32
+        y: targets: multiclass int32 ``(rows,)`` of class numbers, or float32 ``(rows, classes)`` of distributions over
+            them; binary float32 ``(rows, 1)`` of 0 and 1; multilabel float32 ``(rows, labels)`` of 0 and 1; regression
+            float32 ``(rows, outputs)``, both NaN where one of several is not known; translation int32
             ``(rows, steps)`` of word numbers; tagging int32 ``(rows, steps)`` of class numbers, −1 where there is no
             label; forecasting float32 ``(rows, steps, numbers)``; reconstruction and generation ``x`` itself. A tuple
             of such arrays for a network with several outputs.
@@ -69,6 +70,13 @@ class Part:
     def inputs(self) -> tuple[np.ndarray, ...]:
         """The arrays of ``x``, one for each input of the network."""
         return self.x if isinstance(self.x, tuple) else (self.x,)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The class of each row, of one target of classes; of a distribution the likeliest."""
+        if self.y.ndim == 2 and self.y.shape[1] > 1:
+            return self.y.argmax(axis=1)
+        return self.y.reshape(len(self)).astype(int)
 
     @property
     def targets(self) -> tuple[np.ndarray, ...]:
@@ -210,6 +218,19 @@ class Dataset:
             heads={},
         )
 
+    def __post_init__(self) -> None:
+        y = self.train.y
+        if self.task not in ("regression", "multilabel") or not isinstance(y, np.ndarray) or y.ndim != 2:
+            return
+        empty = np.isnan(y).all(axis=0)
+        if len(y) and empty.any():
+            column, names = int(empty.argmax()), self.targets or self.classes
+            what = names[column] if names else f"target {column + 1}"
+            raise DataError(
+                f"no training row of {self.name!r} has a value of {what}, so there is nothing to learn it from. Leave "
+                "it out."
+            )
+
     def refit(self, train: Part, held_out: Part | None) -> Self:
         """The same dataset with its rows divided in another way; what was estimated from rows is estimated anew.
 
@@ -230,6 +251,11 @@ class Dataset:
         """Shape of one example; a tuple of shapes for several inputs."""
         shapes = tuple(x.shape[1:] for x in self.train.inputs)
         return shapes if isinstance(self.train.x, tuple) else shapes[0]
+
+    @property
+    def stratifies(self) -> bool:
+        """True where each row has one class, by which rows are divided."""
+        return self.task == "binary" or (self.task == "multiclass" and self.train.y.ndim == 1)
 
     @property
     def outputs(self) -> int:

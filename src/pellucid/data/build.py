@@ -20,7 +20,7 @@ from pellucid.data.rows import Apart, Given, codes_of, divide_part, divide_rows,
 from pellucid.data.several import is_several, several_dataset
 from pellucid.data.table import Table, normal
 from pellucid.data.tables import MISSING, Missing, target_values
-from pellucid.data.targets import UNTARGETED, Target, Task, infer_target, step_task
+from pellucid.data.targets import UNTARGETED, Target, Task, blank_notes, infer_target, step_task
 
 SCALING_NAMES = ("auto", "standardise", "min_max", "none")
 
@@ -151,7 +151,7 @@ def make_dataset(
         targets=names,
         scaling=None if fixed else preprocessing,
         order=order,
-        notes=target_notes(target),
+        notes=(*target_notes(target), *blank_notes(whole.y)),
     )
 
 
@@ -312,7 +312,8 @@ def _given(y: Any, task: Task | None) -> Given:
     """Targets that are given beside the inputs, with the names that they have."""
     if is_table(y):
         table = read_table(y)
-        values, absent = target_values(table, tuple(table.columns), task)
+        values, blank = target_values(table, tuple(table.columns), task)
+        absent = blank.all(axis=1)
         if absent.any():
             raise DataError(f"y has no value at {table.row_name(int(absent.argmax()))}: a target is never filled in.")
         return Given(values, tuple(table.columns))
@@ -333,10 +334,27 @@ def _part(target: Target, x: Any, y: Any, weights: Any = None, groups: Any = Non
     return Part(x, encoded, as_weights(weights, len(x)), np.arange(len(x)), codes)
 
 
+def _distributions(y: Any, target: Target) -> Any:
+    """Class labels as distributions, where those of training are; anything else as it is."""
+    array = as_array(y, "y")
+    if array.ndim != 1:
+        return y
+    labels = tuple(range(len(target.classes))) if array.dtype.kind in "iuf" else target.classes
+    return _one_hot(replace(target, labels=labels).encode(array), target)
+
+
+def _one_hot(numbers: np.ndarray, target: Target) -> np.ndarray:
+    return np.eye(len(target.classes), dtype=np.float32)[numbers]
+
+
 def _given_part(held_out: tuple[Any, ...], train: Part, target: Target) -> Part:
     if len(held_out) not in (2, 3):
         raise ShapeError(f"held_out is a pair (x, y), or (x, y, weights). Received: {len(held_out)} values.")
-    part = _part(target, *held_out)
+    x, y, *weights = held_out
+    soft = target.task == "multiclass" and train.y.ndim == 2
+    part = _part(target, x, _distributions(y, target) if soft else y, *weights)
+    if soft and part.y.ndim == 1:  # rows of 0 and 1 alone
+        part = replace(part, y=_one_hot(part.y, target))
     for name, array, trained in (("examples", part.x, train.x), ("targets", part.y, train.y)):
         if array.shape[1:] != trained.shape[1:] or array.dtype != trained.dtype:
             raise ShapeError(

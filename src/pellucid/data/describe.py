@@ -70,7 +70,8 @@ def _of_input(table: Table, column: Column) -> Description:
 
 
 def _of_target(table: Table, column: Column) -> Description:
-    values, absent = target_values(table, (column.name,), None)
+    values, blank = target_values(table, (column.name,), None)
+    absent = blank[:, 0]
     target = infer_target(as_typed(values[~absent], table, (column.name,)))
     classes = f"{len(target.classes)} classes ({', '.join(target.classes[:6])}{' …' * (len(target.classes) > 6)})"
     what = classes if target.classes else "a quantity"

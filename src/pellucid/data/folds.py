@@ -108,7 +108,7 @@ def _split(data: Dataset, whole: Part, count: int, seed: int) -> list[tuple[np.n
         return list(GroupKFold(count).split(rows, groups=whole.groups))
     if data.order == "time":
         return list(TimeSeriesSplit(count).split(rows))
-    if data.task not in ("binary", "multiclass"):
+    if not data.stratifies:
         return list(KFold(count, shuffle=True, random_state=seed).split(rows))
     labels = whole.y.reshape(len(whole)).astype(int)
     counts = np.bincount(labels)

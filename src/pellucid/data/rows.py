@@ -17,7 +17,7 @@ from pellucid.data.preprocessing import Preprocessing
 from pellucid.data.splits import held_out_rows
 from pellucid.data.table import Table, Texts
 from pellucid.data.tables import Missing, TableEncoder, as_typed, check_digits, target_values
-from pellucid.data.targets import UNTARGETED, Target, Task, infer_target
+from pellucid.data.targets import UNTARGETED, Target, Task, are_distributions, blank_notes, infer_target
 
 
 class Apart(NamedTuple):
@@ -69,7 +69,8 @@ def encode_rows(
     """Encode the rows of a table; missing inputs are NaN."""
     notes, values = list(table.notes), None if given is None else given.values
     if targets:
-        values, absent = target_values(table, targets, task)
+        values, blank = target_values(table, targets, task)
+        absent = blank.any(axis=1) if missing in ("refuse", "drop") else blank.all(axis=1)
         values = as_typed(values[~absent], table, targets)
         if absent.any():
             if missing == "refuse" or absent.all():
@@ -116,7 +117,7 @@ def divide_rows(
         require(task, OneOf(UNTARGETED), "task", "Any other task needs targets y.")
         target, y = Target(task), encoded.x
     else:
-        labels = encoder.targets if len(encoder.targets) > 1 and np.isin(values, (0, 1)).all() else None
+        labels = encoder.targets if len(encoder.targets) > 1 and _of_classes(values) else None
         target = infer_target(values, task=task, classes=classes or labels)
         y = target.encode(values)
     weights = as_weights(apart.weights, len(y))
@@ -147,12 +148,19 @@ def divide_rows(
         targets=encoder.targets,
         scaling=None if fixed else preprocessing,
         order=order,
-        notes=(*target_notes(target, encoder.targets), *_column_notes(encoder), *notes),
+        notes=(*target_notes(target, encoder.targets), *blank_notes(y), *_column_notes(encoder), *notes),
     ).refit(train, rest)
     if encoded.missing is None:
         return data
     assert isinstance(data.encoder, TableEncoder)
     return replace(data, notes=(*data.notes, *data.encoder.fill(encoded.x, encoded.missing)[1]))
+
+
+def _of_classes(values: np.ndarray) -> bool:
+    """True for columns that are classes or labels, each by its name: of 0 and 1, or distributions."""
+    if values.dtype.kind not in "biuf":
+        return False
+    return are_distributions(values) or bool((np.isin(values, (0, 1)) | np.isnan(values)).all())
 
 
 def _shown(targets: Sequence[str]) -> str:
@@ -181,7 +189,7 @@ def divide_part(
     whole: Part, target: Target, held_out: Any, seed: int, time: bool
 ) -> tuple[Part, Part | None, Literal["none", "time", "groups"], str]:
     """Divide a part: what to learn from, what is held out, what the division respects, and how it was made."""
-    stratify = target.task in ("binary", "multiclass")
+    stratify = target.task == "binary" or (target.task == "multiclass" and whole.y.ndim == 1)
     options: dict[str, Any] = {"seed": seed, "stratify": stratify, "classes": target.classes}
     train, drawn, how = held_out_rows(held_out, whole.y, time=time, groups=whole.groups, **options)
     order = "groups" if whole.groups is not None else "time" if time or held_out == "last" else "none"
@@ -189,7 +197,8 @@ def divide_part(
 
 
 def _held_out_table(table: Table, encoder: TableEncoder, target: Target, apart: Apart, notes: list[str]) -> Part:
-    values, absent = target_values(table, encoder.targets, encoder.task)
+    values, blank = target_values(table, encoder.targets, encoder.task)
+    absent = blank.all(axis=1)
     if absent.any():
         table, values = table.take(np.flatnonzero(~absent)), values[~absent]
         notes.append(f"{int(absent.sum()):,} held-out rows without a target left out")

@@ -146,7 +146,8 @@ def series_dataset(
     require(horizon, WholeNumber(1), "horizon")
     if isinstance(held_out, (Table, PathLike)) or (isinstance(held_out, str) and held_out != "last"):
         raise DataError(f"of a series the last windows are held out, not another file: say {option('held_out', 0.2)}.")
-    values, absent = target_values(table, targets, "regression")
+    values, blank = target_values(table, targets, "regression")
+    absent = blank.any(axis=1)
     if absent.any():
         raise DataError(
             f"the target {' or '.join(map(repr, targets))} has no value at {table.row_name(int(absent.argmax()))}, "

@@ -52,7 +52,7 @@ def validation_rows(data: Dataset, fraction: float, seed: int) -> tuple[np.ndarr
     Returns:
         The numbers of the rows that are trained on, and of those that are watched.
     """
-    part, stratify = data.train, data.task in ("binary", "multiclass")
+    part, stratify = data.train, data.stratifies
     if data.order == "time":
         return last_rows(len(part), math.ceil(fraction * len(part)))
     if data.order == "groups" and part.groups is not None:

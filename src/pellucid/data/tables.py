@@ -222,6 +222,7 @@ class TableEncoder(Encoder):
         """
         table = self.read(source)
         values, absent = target_values(table, self.targets, self.task)
+        absent = absent.all(axis=1)
         if absent.any():
             place = table.row_name(int(absent.argmax()))
             raise DataError(f"the target {' or '.join(map(repr, self.targets))} has no value at {place}.")
@@ -318,20 +319,20 @@ def check_digits(encoder: TableEncoder, table: Table) -> None:
 
 
 def target_values(table: Table, targets: Sequence[str], task: Task | None) -> tuple[np.ndarray, np.ndarray]:
-    """The targets of a table as `pellucid.data.targets.infer_target` takes them, and the mask of missing ones.
+    """The targets of a table as `pellucid.data.targets.infer_target` takes them, and the mask of blanks, by column.
 
     Raises:
         DataError: a target of neither numbers nor labels, or several of which one is text.
     """
     names = [table.find(name) for name in targets]
     values, missing = zip(*(_target(table, name, task, len(names) > 1) for name in names), strict=True)
-    return (values[0] if len(values) == 1 else np.stack(values, axis=1)), np.any(missing, axis=0)
+    return (values[0] if len(values) == 1 else np.stack(values, axis=1)), np.stack(missing, axis=1)
 
 
 def as_typed(values: np.ndarray, table: Table, targets: Sequence[str]) -> np.ndarray:
     """Targets as integers where the table's columns are whole."""
     whole = all(table.find(name) in table.whole for name in targets)
-    return values.astype(np.int64) if whole and values.dtype.kind == "f" else values
+    return values.astype(np.int64) if whole and values.dtype.kind == "f" and not np.isnan(values).any() else values
 
 
 def _target(table: Table, name: str, task: Task | None, several: bool) -> tuple[np.ndarray, np.ndarray]:

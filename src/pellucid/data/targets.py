@@ -91,9 +91,11 @@ class Target:
             return self._encode_steps(y)
         array = _checked(y, self.task)
         if self.task == "regression":
-            values = as_float32(array, "y")
+            values = _with_blanks(array)
             return values.reshape(len(values), -1)
         if not self.labels:
+            if self.task == "multiclass" and are_distributions(array):
+                return as_float32(array, "y")
             rows = _indicators(array, self.task)
             return rows.argmax(axis=1).astype(np.int32) if self.task == "multiclass" else rows
         known = {label: number for number, label in enumerate(self.labels)}
@@ -224,14 +226,54 @@ def _checked(y: Any, task: Task | None) -> np.ndarray:
             whole = all(issubclass(kind, numbers.Integral) for kind in kinds)
             array = array.astype(np.int64) if whole else array
     if array.dtype.kind == "f":
-        as_float32(array, "y")  # NaN must be refused here, before it could pass for a class
+        _with_blanks(array)  # NaN must be refused here, before it could pass for a class
     return array
+
+
+def are_distributions(array: np.ndarray) -> bool:
+    """True for rows of several numbers of at least 0 that sum to 1 (up to 10⁻³), not all of them 0 and 1.
+
+    Example:
+        >>> are_distributions(np.array([[0.2, 0.8], [1.0, 0.0]])), are_distributions(np.array([[0.0, 1.0]]))
+        (True, False)
+    """
+    if array.ndim != 2 or array.shape[1] < 2 or array.dtype.kind != "f" or np.isnan(array).any():
+        return False
+    return bool((array >= 0).all() and (abs(array.sum(axis=1) - 1) < 1e-3).all() and not np.isin(array, (0, 1)).all())
+
+
+def _with_blanks(array: np.ndarray) -> np.ndarray:
+    """Targets as float32; of several in a row some may be NaN, not known, but not all."""
+    blank = np.isnan(array) if array.dtype.kind == "f" and array.ndim == 2 and array.shape[1] > 1 else None
+    if blank is None or not blank.any():
+        return as_float32(array, "y")
+    empty = blank.all(axis=1)
+    if empty.any():
+        raise DataError(
+            f"row {int(empty.argmax())} of y has no value at all, only NaN ({int(empty.sum()):,} such rows in all). "
+            "Some targets of a row may be blank; leave rows without any out."
+        )
+    values = as_float32(np.where(blank, 0, array), "y")
+    values[blank] = np.nan
+    return values
+
+
+def blank_notes(y: np.ndarray) -> tuple[str, ...]:
+    """How many targets are not known, in words; nothing where all are."""
+    blanks = int(np.isnan(y).sum()) if y.dtype.kind == "f" else 0
+    return (f"{blanks:,} of {y.size:,} targets are blank: left out of loss and metrics",) if blanks else ()
 
 
 def _guess(array: np.ndarray, classes: Sequence[str] | None) -> tuple[Task, str]:
     """The task that targets ask for, and why, where it is a guess."""
     if array.ndim == 2:
-        if array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all():
+        if are_distributions(array):
+            reason = (
+                f"a distribution over {array.shape[1]} classes a row; metrics of classes take the likeliest of each"
+            )
+            return "multiclass", f"{reason}; to predict the numbers by themselves, say {_say('regression')}"
+        known = array[~np.isnan(array)] if array.dtype.kind == "f" else array
+        if array.dtype.kind not in "biuf" or not np.isin(known, (0, 1)).all():
             return ("multilabel" if classes else "regression"), ""
         if (array.sum(axis=1) == 1).all():
             return "multiclass", f"one class a row: a single 1; if others may have several, say {_say('multilabel')}"
@@ -309,7 +351,8 @@ def _labels(array: np.ndarray) -> np.ndarray:
 def _names_of_columns(array: np.ndarray, task: Task, classes: Sequence[str] | None) -> tuple[str, ...]:
     if task == "binary":
         raise ShapeError(f"a binary target is one column. Received shape {array.shape}.")
-    rows = _indicators(array, task)
+    soft = task == "multiclass" and are_distributions(array)
+    rows = array if soft else _indicators(array, task)
     if task == "multiclass" and np.count_nonzero(rows.any(axis=0)) < 2:
         column = int(rows[0].argmax())
         raise DataError(f"y holds one class only, column {column}. Give examples of at least two classes.")
@@ -320,12 +363,13 @@ def _names_of_columns(array: np.ndarray, task: Task, classes: Sequence[str] | No
 
 def _indicators(array: np.ndarray, task: Task) -> np.ndarray:
     # Rows of 0 and 1 in float32; exactly one 1 per row if multiclass.
-    rows = as_float32(array, "y")
-    wrong = ~np.isin(rows, (0, 1))
+    rows = _with_blanks(array) if task == "multilabel" else as_float32(array, "y")
+    wrong = ~np.isin(rows, (0, 1)) & ~np.isnan(rows)
     if wrong.any():
+        also = ", or distributions, which sum to 1" if task == "multiclass" else ""
         advice = (
-            f": a {task} target of several columns is rows of 0 and 1. Give one label per row, of shape (rows,); for a "
-            f"label at each step of sequences say {_say('tagging')}."
+            f": a {task} target of several columns is rows of 0 and 1{also}. Give one label per row, of shape (rows,); "
+            f"for a label at each step of sequences say {_say('tagging')}."
         )
         raise wrong_value("y", array, wrong, advice)
     ones = rows.sum(axis=1)

@@ -172,13 +172,15 @@ def _facts(s: Subject, data: Dataset) -> dict[str, float]:
 
 
 def guessing_loss(s: Subject) -> float | None:
-    """The loss of a network that knows nothing: ln C of C classes, that of 0 for numbers; None where unknown.
+    """The loss of a network that knows nothing: of even chances (ln C of C classes), of 0 for numbers; None if unknown.
 
     A first loss far above it speaks of weights or inputs that are too large.
     """
     loss = s.e.loss
-    if s.e.reads in ("probabilities", "logits"):
-        return math.log(2 if loss.target_kind == "numbers" else s.e.outputs)
+    if s.e.reads in ("probabilities", "logits") and not loss.of_sequences:
+        chance = 0.0 if s.e.reads == "logits" else 1 / (2 if loss.target_kind == "numbers" else s.e.outputs)
+        even = jnp.full((len(s.e.y), *s.e.output_shape), chance, jnp.float32)
+        return float(np.mean(loss.value(even, jnp.asarray(s.e.y))))
     if is_distance(loss) and s.e.task == "regression":
         return float(np.mean(loss.value(jnp.zeros(s.e.y.shape, jnp.float32), jnp.asarray(s.e.y))))
     return None

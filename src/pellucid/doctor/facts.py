@@ -26,6 +26,23 @@ SAME_COLUMN = 0.9
 """A target that correlates with its input as closely is that input, scaled or with noise; of so many all are."""
 
 
+def filled(y: np.ndarray) -> np.ndarray:
+    """Targets with blanks taken as the mean of the others of their column; of labels as the more frequent answer.
+
+    Example:
+        >>> filled(np.array([[1.0, 0.5], [1.0, np.nan], [np.nan, 2.5]])).tolist()
+        [[1.0, 0.5], [1.0, 1.5], [1.0, 2.5]]
+    """
+    blank = np.isnan(y) if y.ndim == 2 and y.dtype.kind == "f" else np.zeros(1, bool)
+    if not blank.any():
+        return y
+    mean = np.nansum(y, axis=0) / np.maximum((~blank).sum(axis=0), 1)
+    answers = np.unique(y[~blank])
+    if len(answers) <= 2:
+        mean = np.where(mean > answers.mean(), answers[-1], answers[0])
+    return np.where(blank, mean, y).astype(y.dtype)
+
+
 class Facts:
     """A run and what is known of it, each thing when it is first asked for.
 
@@ -218,9 +235,9 @@ class Facts:
 
     @cached_property
     def y(self) -> np.ndarray:
-        """The sample's targets, as the loss takes them."""
+        """The sample's targets, as the loss takes them; blanks as `filled` reads them."""
         train = self.training.train
-        return self.x if train.y is None else np.asarray(train.y)[self.sample]
+        return self.x if train.y is None else filled(np.asarray(train.y)[self.sample])
 
     @cached_property
     def x_new(self) -> np.ndarray | None:
@@ -234,7 +251,7 @@ class Facts:
         monitor = self.training.monitor
         if monitor is None:
             return None
-        return self.x_new if monitor.y is None else np.asarray(monitor.y)[self.sample_new]
+        return self.x_new if monitor.y is None else filled(np.asarray(monitor.y)[self.sample_new])
 
     @cached_property
     def finite(self) -> np.ndarray:

@@ -23,7 +23,7 @@ from pellucid.data.targets import UNTARGETED
 from pellucid.doctor.adversarial import coverage_of
 from pellucid.doctor.baselines import Baselines
 from pellucid.doctor.diagnose import diagnose, with_rows
-from pellucid.doctor.facts import readable
+from pellucid.doctor.facts import filled, readable
 from pellucid.doctor.findings import Finding
 from pellucid.doctor.losses import threshold_of
 from pellucid.doctor.passes import Passes
@@ -381,9 +381,9 @@ class Trainer:
         if task in ("binary", "multiclass"):
             decided, y = classes_named(outputs, loss), class_numbers(truth.y)
         elif task == "multilabel":
-            decided, y = (outputs > threshold_of(loss)).astype(int), truth.y
+            decided, y = (outputs > threshold_of(loss)).astype(int), filled(truth.y)
         else:
-            decided, y = as_rows(outputs), as_rows(truth.y)
+            decided, y = as_rows(outputs), filled(as_rows(truth.y))
         return (self.judge or skill)(decided, y)
 
 

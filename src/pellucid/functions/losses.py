@@ -273,6 +273,10 @@ class PerOutput(TermLoss):
     target_kind = "numbers"
     over_outputs: ClassVar[Literal["mean", "sum"]] = "mean"
 
+    def _target(self, prediction: Prediction, target: Target) -> Prediction:
+        y = super()._target(prediction, target)
+        return jnp.where(jnp.isnan(y), 0, y) if may_be_blank(target) else y  # so that no derivative becomes NaN
+
     def known(self, terms: Terms, target: Target) -> Terms:
         return jnp.where(jnp.isnan(target), 0, terms) if may_be_blank(target) else terms
 

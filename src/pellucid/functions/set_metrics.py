@@ -342,6 +342,7 @@ class MatthewsCorrelation(OfTwo):
 
     higher_is_better = True
     needs = "decisions"
+    formula = Formula("(h * n - sum(k, t[k] * p[k])) / sqrt((n**2 - sum(k, p[k]**2)) * (n**2 - sum(k, t[k]**2)))")
 
     def one(self, answers: Answers) -> float:
         _, (hits, given, true), _ = _counts(answers)
@@ -445,6 +446,8 @@ class AveragePrecision(Ranking):
     Others: scikit-learn's ``average_precision_score``; it is 0 where a set has no positive rows, NaN here.
     """
 
+    formula = Formula("sum(n, (R[n] - R[n - 1]) * P[n])")
+
     def area(self, true: np.ndarray, false: np.ndarray) -> float:
         recall = true / true[-1]
         return float((np.diff(np.append(0, recall)) * true / (true + false)).sum())
@@ -543,6 +546,7 @@ class ExpectedCalibrationError(OfTwo):
 
     higher_is_better = False
     needs = "probabilities"
+    formula = Formula("sum(m, n[m] * abs(A[m] - C[m])) / n")
 
     def one(self, answers: Answers) -> float:
         chances, weights = _chances(answers).astype(np.float64), answers.of_rows

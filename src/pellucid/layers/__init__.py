@@ -22,6 +22,7 @@ from pellucid.layers.layer import Layer as Layer
 from pellucid.layers.layer import layers as layers
 from pellucid.layers.merge import Add as Add
 from pellucid.layers.merge import Concatenate as Concatenate
+from pellucid.layers.merge import Distance as Distance
 from pellucid.layers.merge import Multiply as Multiply
 from pellucid.layers.noise import Dropout as Dropout
 from pellucid.layers.noise import GaussianNoise as GaussianNoise

@@ -129,3 +129,46 @@ class Concatenate(Merge):
             end += part.shape[-1]
             ends.append(end)
         return tuple(jnp.split(dy, ends, axis=-1)), {}
+
+
+@layers.register("distance")
+class Distance(Merge):
+    """The Euclidean distance of two inputs, as of the embeddings of a pair.
+
+    Formula:
+        y = √(Σ_j (a_j − b_j)² + 10⁻¹²); backward ∂L/∂a = dy · (a − b) / y, ∂L/∂b = −∂L/∂a
+
+    Over the last axis, which becomes one. The small number keeps the gradient finite where both inputs are the same.
+    A step is padding where it is padding in any input.
+
+    Raises:
+        ShapeError: inputs of different shapes; nothing is broadcast.
+
+    Example:
+        >>> Distance().forward({}, {}, (jnp.array([[3.0, 0.0]]), jnp.array([[0.0, 4.0]])))[0].tolist()
+        [[5.0]]
+
+    Source: Hadsell, Chopra & LeCun, Dimensionality reduction by learning an invariant mapping, 2006.
+    """
+
+    formula = "‖a − b‖"
+    inputs = 2
+    linear = False
+    example = {}, ((2, 3), (2, 3))
+    output_range = (0.0, math.inf)
+
+    def init(self, key: AnyKey, input_shape: tuple[Shape, ...]) -> tuple[Params, State, Shape]:
+        params, state, shape = super().init(key, input_shape)
+        return params, state, (*shape[:-1], 1)
+
+    def forward(
+        self, params: Params, state: State, x: Parts, *, key: AnyKey = None, training: bool = False
+    ) -> tuple[Units, State, Cache]:
+        difference = x[0] - x[1]
+        length = jnp.sqrt(jnp.sum(jnp.square(difference), axis=-1, keepdims=True) + 1e-12)
+        return length, state, (difference, length)
+
+    def backward(self, params: Params, cache: Cache, dy: Units) -> tuple[Parts, Params]:
+        difference, length = cache
+        dx = dy * difference / length
+        return (dx, -dx), {}

@@ -326,7 +326,7 @@ def decision_boundary(data: Dataset, probabilities: Callable[[np.ndarray], np.nd
     """Draw the probabilities that a classifier of two inputs gives over the plane, with the rows of its data."""
     parts = [data.train, *([data.held_out] if data.held_out else [])]
     x = np.concatenate([np.asarray(part.x, float) for part in parts])
-    y = np.concatenate([part.y.reshape(len(part)).astype(int) for part in parts])
+    y = np.concatenate([part.labels for part in parts])
     margin = 0.12 * np.maximum(np.ptp(x, axis=0), 1e-9)
     low, high = x.min(axis=0) - margin, x.max(axis=0) + margin
     across, up = np.linspace(low[0], high[0], GRID), np.linspace(high[1], low[1], GRID)

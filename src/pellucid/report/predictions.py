@@ -127,7 +127,7 @@ def roc_curve(true: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def _of_classes(data: Dataset, part: Part, p: np.ndarray, reads: Reads | None, boundary: Block) -> list[Block]:
-    true = part.y.reshape(len(part)).astype(int)
+    true = part.labels
     predicted = p.argmax(axis=1)
     names = data.classes or tuple(map(str, range(p.shape[1])))
     counts = confusion_matrix(true, predicted, len(names))
@@ -189,7 +189,8 @@ def _per_class(counts: np.ndarray, names: Sequence[str]) -> Table:
 
 
 def _of_labels(data: Dataset, part: Part, outputs: np.ndarray, threshold: float) -> list[Block]:
-    given, true, names = outputs >= threshold, part.y > 0.5, data.classes
+    known = ~np.isnan(part.y)  # what is not known is neither hit nor missed
+    given, true, names = (outputs > threshold) & known, part.y > 0.5, data.classes
     scores = precision_recall((given & true).sum(axis=0), given.sum(axis=0), true.sum(axis=0))
     rows = [(name, *scores[i], true[:, i].sum(), given[:, i].sum()) for i, name in enumerate(names)]
     mistakes = (given != true).sum(axis=1)
@@ -199,13 +200,12 @@ def _of_labels(data: Dataset, part: Part, outputs: np.ndarray, threshold: float)
         labels = [", ".join(names[i] for i in np.flatnonzero(flags[row])) or "none" for flags in (true, given)]
         return [*labels, int(mistakes[row])]
 
-    exact = percent((mistakes == 0).mean())
+    exact, unknown = percent((mistakes == 0).mean()), int((~known).sum())
+    summary = f"All labels are right for {exact} of the {len(part):,} held-out rows."
+    if unknown:
+        summary = f"All known labels{summary.removeprefix('All labels')} {unknown:,} labels are not known."
     return [
-        Section(
-            "Predictions",
-            f"All labels are right for {exact} of the {len(part):,} held-out rows.",
-            Table(("label", "precision", "recall", "F1", "rows", "predicted"), rows),
-        ),
+        Section("Predictions", summary, Table(("label", "precision", "recall", "F1", "rows", "predicted"), rows)),
         Section("Worst mistakes", examples(data, part, worst, ("true", "predicted", "wrong labels"), cells)),
     ]
 
@@ -216,7 +216,7 @@ def _of_numbers(data: Dataset, part: Part, outputs: np.ndarray) -> list[Block]:
     several = true.shape[1] > 1
     names = list(data.targets) or ([f"output {i + 1}" for i in range(true.shape[1])] if several else ["target"])
     r2 = _r2(np.square(residuals), true)
-    rmse, mae, mean = np.sqrt(np.square(residuals).mean(axis=0)), np.abs(residuals).mean(axis=0), residuals.mean(axis=0)
+    rmse, mae, mean = np.sqrt(_mean(np.square(residuals))), _mean(np.abs(residuals)), _mean(residuals)
     rows = list(zip(names, r2, rmse, mae, mean, strict=True))
     even = np.unique(np.linspace(0, len(part) - 1, min(len(part), MOST_POINTS)).astype(int))
     charts: list[Block] = []
@@ -234,7 +234,7 @@ def _of_numbers(data: Dataset, part: Part, outputs: np.ndarray) -> list[Block]:
                 ScatterChart(f"{of}residual against predicted", [residual], "predicted", "predicted − true"),
             ),
         ]
-    size = np.abs(residuals / (true.std(axis=0) + 1e-12)).max(axis=1)
+    size = np.nan_to_num(np.abs(residuals / (np.nanstd(true, axis=0) + 1e-12))).max(axis=1)
     worst = np.argsort(-size, kind="stable")
 
     def cells(row: int) -> list[Inline]:
@@ -251,11 +251,17 @@ def _of_numbers(data: Dataset, part: Part, outputs: np.ndarray) -> list[Block]:
 
 def _r2(squares: np.ndarray, true: np.ndarray) -> np.ndarray:
     """The explained fraction of each column's variance; NaN for one that is constant."""
-    variance = np.square(true - true.mean(axis=0)).sum(axis=0)
-    return np.where(variance > 0, 1 - squares.sum(axis=0) / np.where(variance > 0, variance, 1), np.nan)
+    variance = np.nansum(np.square(true - _mean(true)), axis=0)
+    return np.where(variance > 0, 1 - np.nansum(squares, axis=0) / np.where(variance > 0, variance, 1), np.nan)
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """The mean of each column over the rows where it is known."""
+    return np.nansum(values, axis=0) / np.maximum((~np.isnan(values)).sum(axis=0), 1)
 
 
 def _histogram(title: str, values: np.ndarray, label: str, marker: float | None = None) -> Histogram:
+    values = values[~np.isnan(values)]
     counts, edges = np.histogram(values, min(41, max(8, int(np.sqrt(len(values))))))
     return Histogram(title, edges, counts, label, "rows", marker)
 

@@ -234,7 +234,7 @@ def constant_output(loss: Loss, target: np.ndarray, outputs: int) -> np.ndarray:
     if target.ndim == 1:
         mean = np.bincount(target, minlength=outputs) / len(target)
     else:
-        mean = target.mean(axis=0, dtype=float)
+        mean = np.nanmean(target, axis=0, dtype=float)  # an output without any known target is refused
     tiny = np.finfo(np.float32).eps
     if loss.activation is Softmax:
         mean = np.log(np.maximum(mean, tiny))

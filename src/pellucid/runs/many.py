@@ -26,6 +26,7 @@ from pellucid.network import Network
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.facts import DataFacts
 from pellucid.runs.fit import score_held_out
+from pellucid.runs.own_loss import check_own_loss, is_custom
 from pellucid.runs.ready import Ready, make_ready, summary_of
 from pellucid.runs.starting import StartingWeights
 from pellucid.runs.trained import Trained
@@ -138,6 +139,8 @@ def _members(
         if ready is None or ready.decides:
             with double_precision(experiment.precision == "float64"):
                 ready = make_ready(experiment, data, network, optimizer, initial)
+                if isinstance(ready.program, Supervised) and any(map(is_custom, losses_of(ready.program.loss))):
+                    check_own_loss(ready.training(ready.initial_state(experiment.seed)))
             if not ready.decides and isinstance(ready.program, Supervised):
                 # The rows of one dataset once, not once a setting.
                 alike = (

@@ -17,7 +17,7 @@ from pellucid.functions.activations import Sigmoid, Softmax
 from pellucid.functions.losses import Loss
 from pellucid.functions.masking import masked_value
 from pellucid.functions.metrics import Accuracy, Metric, metrics
-from pellucid.functions.set_metrics import AVERAGES, Answers, SetMetric
+from pellucid.functions.set_metrics import AVERAGES, CLASSES, Answers, SetMetric
 from pellucid.layers import Activation
 from pellucid.network import Network
 from pellucid.runs.facts import DataFacts
@@ -85,8 +85,8 @@ def check_metrics(chosen: Sequence[Metric], network: Network, loss: Loss, data: 
                     "roc_auc or f1."
                 )
         elif task == "multiclass":
-            shape = (1, data.outputs)
-            jax.eval_shape(metric.value, jax.ShapeDtypeStruct(shape, "float32"), jax.ShapeDtypeStruct((1,), "int32"))
+            outputs, labels = jax.ShapeDtypeStruct((1, data.outputs), "float32"), jax.ShapeDtypeStruct((1,), "int32")
+            jax.eval_shape(metric.value, outputs, labels if loss.target_kind == "classes" else outputs)
 
 
 def gives_probabilities(network: Network, loss: Loss) -> bool:
@@ -167,10 +167,10 @@ def _answers(
         real = scored_steps(y, mask)
         weights = np.repeat(np.ones(len(y)) if weights is None else weights, real.sum(axis=1))
         outputs, y, task = outputs[real], y[real], AS_ROWS[task]
+    elif task == "multiclass":
+        y = part.labels
     names = facts.targets if task == "regression" else facts.classes
-    probabilities = (
-        None if task not in ("binary", "multiclass", "multilabel") else (_probabilities(network, loss, outputs))
-    )
+    probabilities = _probabilities(network, loss, outputs) if task in CLASSES else None
     return Answers(task, outputs, y, weights, tuple(names), loss.threshold, probabilities)
 
 
@@ -188,5 +188,7 @@ def by_output(
         return {}
     names = facts.targets or facts.classes or tuple(f"output {i + 1}" for i in range(outputs.shape[1]))
     each = metric.value(jnp.asarray(outputs).reshape(-1, 1), jnp.asarray(target).reshape(-1, 1))
-    means = np.average(np.asarray(each, np.float64).reshape(outputs.shape), axis=0, weights=weights)
-    return dict(zip(names, means.tolist(), strict=True))
+    counted = ~np.isnan(target) * (np.ones(len(target)) if weights is None else weights)[:, None]
+    sums = (np.where(counted > 0, np.asarray(each, np.float64).reshape(outputs.shape), 0) * counted).sum(axis=0)
+    with np.errstate(invalid="ignore"):  # an output without a known target has no metric
+        return dict(zip(names, (sums / counted.sum(axis=0)).tolist(), strict=True))

@@ -10,7 +10,7 @@ import msgspec
 from pellucid.architectures.by_name import Architecture, build_by_name, fields_of, find_architecture
 from pellucid.architectures.feedforward import feedforward
 from pellucid.architectures.gan import GAN, USUAL
-from pellucid.architectures.tasks import OUTPUTS, loss_and_network
+from pellucid.architectures.tasks import OUTPUTS, loss_and_network, usual_loss
 from pellucid.core.errors import InvalidValue
 from pellucid.core.registry import describe
 from pellucid.core.types import Specification
@@ -227,18 +227,21 @@ def by_output(what: str, network: Network, data: Dataset, given: Any) -> Any:
     """
     registry: Any = losses if what == "loss" else metrics
     if not data.heads:
-        return _for_steps(registry.build(getattr(OUTPUTS[data.task], what) if given is None else given), data.task)
-    names = network.output_names
+        return _for_steps(registry.build(_usual(what, data) if given is None else given), data.task)
+    names, usual = network.output_names, {name: _usual(what, data.of_output(name)) for name in data.heads}
     if given is not None and (not isinstance(given, Mapping) or not set(given) <= set(names)):
-        usual = ", ".join(f"{name!r}: {getattr(OUTPUTS[head.task], what)!r}" for name, head in data.heads.items())
+        example = ", ".join(f"{name!r}: {value!r}" for name, value in usual.items())
         raise InvalidValue(
-            f"{what} is given for each output by its name, as {{{usual}}}. Received: {given!r:.80}; the network's "
+            f"{what} is given for each output by its name, as {{{example}}}. Received: {given!r:.80}; the network's "
             f"outputs: {', '.join(names)}."
         )
-    usual = {name: getattr(OUTPUTS[head.task], what) for name, head in data.heads.items()}
     return {
         name: _for_steps(registry.build((given or {}).get(name, usual[name])), data.heads[name].task) for name in names
     }
+
+
+def _usual(what: str, data: Dataset) -> Any:
+    return usual_loss(data) if what == "loss" else OUTPUTS[data.task].metric
 
 
 def _for_steps(built: Any, task: str) -> Any:

@@ -347,7 +347,8 @@ def _weights(part: Part, class_weights: Any, data: Dataset) -> np.ndarray | None
     weights = _known_weights(part)
     if class_weights is not None:
         by_class = _class_weights(class_weights, data)
-        of_class = by_class[part.y.reshape(len(part)).astype(int)]
+        soft = part.y.ndim == 2 and part.y.shape[1] > 1
+        of_class = part.y @ by_class if soft else by_class[part.labels]
         weights = of_class if weights is None else weights * of_class
     if weights is None:
         return None
@@ -376,8 +377,9 @@ def _class_weights(class_weights: Any, data: Dataset) -> np.ndarray:
     if data.task not in ("binary", "multiclass"):
         raise InvalidValue(f"class_weights need a target of classes; this one is {data.task}. Use sample_weights.")
     if class_weights == "balanced":
-        counts = np.bincount(data.train.y.reshape(-1).astype(int), minlength=len(data.classes))
-        return (len(data.train) / (len(data.classes) * np.maximum(counts, 1))).astype(np.float32)
+        part, count = data.train, len(data.classes)
+        counts = np.bincount(part.labels, minlength=count) if data.stratifies else part.y.sum(axis=0)
+        return (len(part) / (count * np.maximum(counts, 1))).astype(np.float32)
     if not isinstance(class_weights, Mapping):
         raise InvalidValue(f'class_weights must be "balanced" or a weight for each class. Received: {class_weights!r}.')
     for name, weight in class_weights.items():

@@ -98,7 +98,7 @@ def can_watch(data: Dataset, fraction: float) -> bool:
     watched = math.ceil(fraction * rows)
     if watched < LEAST_WATCHED or watched >= rows:
         return False
-    if data.task not in ("binary", "multiclass"):
+    if not data.stratifies:
         return True
     counts = np.unique(data.train.y, return_counts=True)[1]
     return counts.min() >= 2 and min(watched, rows - watched) >= len(counts)

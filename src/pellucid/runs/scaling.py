@@ -1,5 +1,6 @@
 """Scaling of inputs and targets."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -144,7 +145,18 @@ def scaled_targets(data: Dataset, choice: str, network: Network, loss: Loss | Jo
     y = data.train.y
     if data.task == "forecasting":
         y = y[_real_steps(data, network)]
-    return replace(data, target_preprocessing=SCALINGS[choice](y))
+    return replace(data, target_preprocessing=_fitted(SCALINGS[choice], y))
+
+
+def _fitted(fit: Callable[[np.ndarray], Preprocessing], y: np.ndarray) -> Preprocessing:
+    """A scaling of targets, each column of several with blanks fitted to its known values."""
+    if not np.isnan(y).any():
+        return fit(y)
+    columns = [fit(column[~np.isnan(column)][:, None]) for column in y.T]
+    shift, scale = (
+        np.concatenate([np.atleast_1d(getattr(part, name)) for part in columns]) for name in ("shift", "scale")
+    )
+    return replace(columns[0], shift=shift, scale=scale)
 
 
 def _real_steps(data: Dataset, network: Network) -> np.ndarray:

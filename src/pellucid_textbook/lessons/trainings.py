@@ -143,7 +143,8 @@ def held_out_rows(data: pel.Dataset) -> jax.Array:
 def scaled_digits(factor: float) -> pel.Dataset:
     """The 8×8 digits with every pixel multiplied."""
     data = pel.load_dataset("digits")
-    return replace(data, preprocessing=replace(data.preprocessing, scale=data.preprocessing.scale * factor))
+    (scaling,) = data.preprocessing.parts
+    return replace(data, preprocessing=replace(scaling, scale=scaling.scale * factor))
 
 
 def few_digits(seed: int, rows: int) -> pel.Dataset:
