@@ -8,7 +8,7 @@ import pytest
 from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.functions.losses import MeanSquaredError
 from pellucid.layers import Add, BatchNorm, Concatenate, Dense, Dropout, Frozen
-from pellucid.network import Network, backpropagate, build_network, summarize
+from pellucid.network import Network, arrays_by_layer, backpropagate, build_network, freeze, summarize
 
 DENSE, NORM, DROP = Dense(4, "tanh"), BatchNorm(), Dropout(0.5)
 SHAPES = ((3,), (3,))
@@ -98,3 +98,11 @@ def test_what_does_not_fit_is_refused():
             nodes={"a": (DENSE, "x"), "b": ({"name": "shared", "layer": "a", "units": 3}, "x"), "s": (Add(), "ab")},
             outputs="s",
         )
+
+
+def test_all_uses_of_a_shared_layer_are_frozen_together():
+    for name in ("a", "b"):
+        network = freeze(twins(DENSE, DENSE, norm=False), SHAPES, [name])
+        assert [network.layers[network.names.index(use)].trainable for use in ("a", "b")] == [False, False]
+        params, state, _ = network.init(jax.random.key(0), SHAPES)
+        assert list(arrays_by_layer(network, params, state)) == ["a", "end"]

@@ -230,4 +230,4 @@ def test_ignored_steps_cost_nothing(rng, float64):
     expected = [(chosen[i] == target[i])[target[i] != 0].mean() for i in range(3)]
     np.testing.assert_allclose(right, [*expected, 0])
     with pytest.raises(InvalidValue, match="ignore"):
-        SparseSoftmaxCrossEntropy(ignore=-1)
+        SparseSoftmaxCrossEntropy(ignore=-2)

@@ -144,7 +144,8 @@ class Facts:
     @cached_property
     def maps(self) -> tuple[int, ...]:
         """The indices of the layers with weights, frozen ones too."""
-        return tuple(i for i in range(len(self.network.layers)) if self.weights(i))
+        own = [i for i in range(len(self.network.layers)) if self.network.owner(i) == i]
+        return tuple(i for i in own if self.weights(i))
 
     def weights(self, index: int) -> list[np.ndarray]:
         """The initial weights of a layer."""

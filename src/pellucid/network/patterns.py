@@ -26,9 +26,10 @@ def freeze(network: Network, input_shape: Shapes, patterns: Sequence[str]) -> Ne
         >>> [layer.trainable for layer in network.layers], network.names
         ([False, True], ('dense_1', 'dense_2'))
     """
-    known = list(shapes_by_layer(network, input_shape))
-    chosen = {name for pattern in patterns for name in matching(pattern, known, "freeze")}
     owners = [network.names[network.owner(i)] for i in range(len(network.names))]  # of a shared layer all uses
+    weighted, owner_of = shapes_by_layer(network, input_shape), dict(zip(network.names, owners, strict=True))
+    known = [name for name, owner in owner_of.items() if owner in weighted]
+    chosen = {owner_of[name] for pattern in patterns for name in matching(pattern, known, "freeze")}
     each = zip(owners, network.layers, strict=True)
     return network.with_layers([Frozen(layer) if name in chosen and layer.trainable else layer for name, layer in each])
 

@@ -204,8 +204,8 @@ def _blind(data: Dataset) -> Dataset:
     """The dataset with the inputs of its first row in all rows."""
 
     def same(part: Part) -> Part:
-        first = data.train.x[:1]
-        return replace(part, x=np.broadcast_to(first, (len(part), *first.shape[1:])).copy())
+        firsts = tuple(np.broadcast_to(x[:1], (len(part), *x.shape[1:])).copy() for x in data.train.inputs)
+        return replace(part, x=firsts if isinstance(part.x, tuple) else firsts[0])
 
     assert data.held_out is not None
     return replace(data, train=same(data.train), held_out=same(data.held_out))
