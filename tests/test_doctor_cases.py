@@ -371,8 +371,8 @@ def test_gan(case):
 def test_what_has_no_counterpart_is_said(case):
     for changes in (
         {"network": [{"type": "attention"}]},
-        {"optimizer": {"name": "lion", "learning_rate": 0.1}},
-        {"loss": "focal"},
+        {"optimizer": {"name": "lookahead", "learning_rate": 0.1}},
+        {"loss": "dice"},
         {"x": "series", "network": [LSTM | {"activation": "relu"}, END]},
     ):
         with pytest.raises(CannotTranslate):

@@ -103,7 +103,8 @@ def test_plain_lines_where_no_terminal_is(flowers):
     assert "\x1b" not in result.output
     assert "\r" not in result.output
     lines = [line for line in result.stderr.splitlines() if line.startswith("epoch ")]
-    assert len(lines) == 30
+    assert [line.split(":")[0] for line in (lines[0], lines[-1])] == ["epoch 1/30", "epoch 30/30"]
+    assert len(lines) < 15  # every tenth part, and the first ones
     assert all("loss" in line and "accuracy" in line for line in lines)
 
 
