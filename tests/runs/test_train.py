@@ -672,7 +672,7 @@ WRONG = {
         InvalidValue,
         r"targets from 0 to 1; those of 'diabetes' run from 25 to 346.*mean_squared_error",
     ),
-    "epochs": ({"epochs": 0}, InvalidValue, "epochs must be a whole number of at least 1. Received: 0"),
+    "epochs": ({"epochs": -1}, InvalidValue, "epochs must be a whole number of at least 0. Received: -1"),
     "half epochs": ({"epochs": 1.5}, InvalidValue, r"epochs must be a whole number.*Received: 1\.5"),
     "batch": ({"batch_size": 500}, InvalidValue, r'batch_size is 500.*120 rows.*"all"'),
     "batch in words": ({"batch_size": "al"}, InvalidValue, r"whole number of at least 1, or \"all\".*'al'"),
