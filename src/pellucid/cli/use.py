@@ -196,6 +196,9 @@ def _columns_of(loaded: Any, outputs: Any, mask: Any) -> dict[str, Sequence[Any]
     from pellucid.data.targets import AS_ROWS
 
     task, names = loaded.facts.task, loaded.facts.targets
+    if task == "transcription":
+        predictions = loaded.predictions_of(outputs, mask).tolist()
+        return {"prediction": [one if isinstance(one, str) else " ".join(map(str, one)) for one in predictions]}
     if task in AS_ROWS:
         predictions = loaded.predictions_of(outputs, mask)
         steps = predictions.reshape(len(predictions), predictions.shape[1], -1)

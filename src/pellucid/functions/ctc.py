@@ -78,6 +78,28 @@ class CTC(Loss):
         gradient = jax.nn.softmax(prediction, axis=-1) - given
         return gradient if mask is None else jnp.where(mask[:, :, None], gradient, 0)
 
+    def encode(self, classes: np.ndarray) -> np.ndarray:
+        """Convert sequences of class numbers, which leave the blank out, to targets; −1 fills them up.
+
+        Example:
+            >>> CTC().encode(np.array([[0, 2, -1]])).tolist(), CTC(blank=1).encode(np.array([[0, 2, -1]])).tolist()
+            ([[1, 3, 0]], [[0, 3, 1]])
+        """
+        return np.where(classes < 0, self.blank, classes + (classes >= self.blank)).astype(np.int32)
+
+    def decode(self, outputs: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+        """Class numbers, which leave the blank out, by the likeliest class of each step; −1 fills them up.
+
+        Example:
+            >>> CTC().decode(np.eye(3)[[[1, 1, 0, 2], [0, 0, 0, 1]]]).tolist()
+            [[0, 1], [0, -1]]
+        """
+        rows = ctc_decode(outputs, blank=self.blank, mask=mask)
+        classes = np.full((len(rows), max(map(len, rows), default=0)), -1, np.int32)
+        for row, labels in enumerate(rows):
+            classes[row, : len(labels)] = [label - (label > self.blank) for label in labels]
+        return classes
+
     def _prepared(self, prediction: Prediction, target: Target) -> tuple[_Lattice, Float[Array, "batch steps states"]]:
         y = target.astype(jnp.int32)
         y = jnp.take_along_axis(y, jnp.argsort(y == self.blank, axis=1, stable=True), axis=1)  # blanks to the end

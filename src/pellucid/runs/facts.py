@@ -10,7 +10,8 @@ from pellucid.data import Dataset, Encoder, Preprocessing
 from pellucid.data.encoding import as_array
 from pellucid.data.preprocessing import Preprocessings, restore
 from pellucid.data.several import by_name
-from pellucid.data.targets import AS_ROWS, Head, Target, Task, has_label
+from pellucid.data.targets import AT_STEPS, Head, Target, Task, has_label
+from pellucid.data.transcription import as_sequences
 
 PREPARED = ("preprocessing", "target_preprocessing")
 """The facts of a dataset that are arrays."""
@@ -82,9 +83,9 @@ class DataFacts:
         if self.heads:
             given = by_name(y, tuple(self.heads), "y")
             return tuple(self.of_output(name).encode_target(given[name]) for name in self.heads)
-        y = as_array(y, "y")
-        if self.task in AS_ROWS:
-            labels = self._labels_of(y[has_label(y)]) if self.task == "tagging" else ()
+        y = as_sequences(y) if self.task == "transcription" else as_array(y, "y")
+        if self.task in AT_STEPS:
+            labels = () if self.task == "forecasting" else self._labels_of(y[has_label(y)])
             return Target(self.task, self.classes, labels).encode(y)
         if y.dtype == object:  # a column of a data frame
             y = np.array(y.tolist())
@@ -110,6 +111,16 @@ class DataFacts:
         if set(self.classes) <= {"False", "True"}:
             return np.array([name == "True" for name in self.classes])
         return np.array(self.classes)
+
+    def sequences_of(self, numbers: np.ndarray) -> np.ndarray:
+        """Sequences of labels, of class numbers with −1 behind: texts where all classes are single characters."""
+        rows, joined = [row[row >= 0] for row in numbers], all(len(name) == 1 for name in self.classes)
+        if joined:
+            return np.array(["".join(self.classes[number] for number in row) for row in rows], str)
+        sequences = np.empty(len(rows), object)
+        for i, row in enumerate(rows):
+            sequences[i] = self.class_values[row].tolist()
+        return sequences
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-like, without the arrays of `PREPARED`."""
