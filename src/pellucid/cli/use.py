@@ -197,8 +197,7 @@ def _columns_of(loaded: Any, outputs: Any, mask: Any) -> dict[str, Sequence[Any]
 
     task, names = loaded.facts.task, loaded.facts.targets
     if task == "transcription":
-        predictions = loaded.predictions_of(outputs, mask).tolist()
-        return {"prediction": [one if isinstance(one, str) else " ".join(map(str, one)) for one in predictions]}
+        return {"prediction": loaded.facts.written(loaded.program.loss.decode(outputs, mask))}
     if task in AS_ROWS:
         predictions = loaded.predictions_of(outputs, mask)
         steps = predictions.reshape(len(predictions), predictions.shape[1], -1)

@@ -58,9 +58,10 @@ def make_dataset(
         y: targets ``(rows,)`` or ``(rows, outputs)``; at each step of sequences a label ``(rows, steps)``, which is −1,
             ``""`` or None where there is none, or numbers ``(rows, steps, k)``; with ``task="transcription"`` labels
             without their places in time: a list of them, or a text of characters, for each row, or ``(rows, longest)``,
-            filled up with −1; the name of a column of ``x``, or several; None where a network learns from the inputs alone: a reconstruction, by an autoencoder, or with
-            ``task="generation"`` new examples, by a GAN. A dictionary, one target for each output of a network with
-            several, where ``x`` is one too or ``task`` names them.
+            filled up with −1; the name of a column of ``x``, or several; None where a network learns from the inputs
+            alone: a reconstruction, by an autoencoder, or with ``task="generation"`` new examples, by a GAN. A
+            dictionary, one target for each output of a network with several, where ``x`` is one too or ``task`` names
+            them.
         name: a short name for messages and run folders.
         task: overrides the inference; of several targets a dictionary by name.
         classes: class names in order; ``y`` then holds these names, or numbers from 0 to C − 1. Of several targets a

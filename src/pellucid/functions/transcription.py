@@ -43,19 +43,19 @@ class SequenceAccuracy(Metric):
         self, prediction: Prediction, target: Anything, mask: Bool[Array, "batch steps"] | None = None
     ) -> PerExample:
         check_target("sequence", prediction.shape, target.shape, target.dtype, self.name)
-        likeliest, known = jnp.argmax(prediction, axis=-1), ~jnp.isnan(prediction).any(axis=-1)
-        real = jnp.ones(known.shape, bool) if mask is None else mask
+        real = jnp.ones(prediction.shape[:2], bool) if mask is None else mask
+        known = ~jnp.isnan(prediction).any(axis=-1) | ~real
+        likeliest, target = (labels.astype(jnp.int32) for labels in (jnp.argmax(prediction, axis=-1), target))
         steps = jnp.arange(real.shape[1], dtype=jnp.int32)
         last = jax.lax.cummax(jnp.where(real, steps, -1), axis=1)  # the last real step so far
         before = jnp.pad(last, ((0, 0), (1, 0)), constant_values=-1)[:, :-1]
-        again = (before >= 0) & (_at(likeliest, before) == likeliest)
-        said = real & (likeliest != self.blank) & ~again
-        wanted, count = target != self.blank, jnp.cumsum(said, axis=1)
+        said = real & (likeliest != self.blank) & ((before < 0) | (_at(likeliest, before) != likeliest))
+        wanted = target != self.blank
         labels = _at(target, jnp.argsort(~wanted, axis=1, stable=True))  # blanks to the end
-        labels = jnp.pad(labels, ((0, 0), (0, 1)))
-        right = _at(labels, jnp.minimum(count - 1, target.shape[1])) == likeliest
-        as_many = count[:, -1] == wanted.sum(axis=1)
-        return (as_many & (right | ~said).all(axis=1) & (known | ~real).all(axis=1)).astype(prediction.dtype)
+        numbers = jnp.cumsum(said, axis=1, dtype=jnp.int32)
+        right = _at(labels, jnp.minimum(numbers, labels.shape[1]) - 1) == likeliest
+        as_many = numbers[:, -1] == jnp.sum(wanted, axis=1, dtype=jnp.int32)
+        return (as_many & (right | ~said).all(axis=1) & known.all(axis=1)).astype(prediction.dtype)
 
 
 def _at(values: Any, places: Any) -> Any:

@@ -114,13 +114,21 @@ class DataFacts:
 
     def sequences_of(self, numbers: np.ndarray) -> np.ndarray:
         """Sequences of labels, of class numbers with −1 behind: texts where all classes are single characters."""
-        rows, joined = [row[row >= 0] for row in numbers], all(len(name) == 1 for name in self.classes)
-        if joined:
-            return np.array(["".join(self.classes[number] for number in row) for row in rows], str)
-        sequences = np.empty(len(rows), object)
-        for i, row in enumerate(rows):
-            sequences[i] = self.class_values[row].tolist()
+        if self._of_characters:
+            return np.array(self.written(numbers), str)
+        sequences = np.empty(len(numbers), object)
+        for i, row in enumerate(numbers):
+            sequences[i] = self.class_values[row[row >= 0]].tolist()
         return sequences
+
+    def written(self, numbers: np.ndarray) -> list[str]:
+        """Sequences of labels as texts, words apart."""
+        between = "" if self._of_characters else " "
+        return [between.join(self.classes[number] for number in row if number >= 0) for row in numbers]
+
+    @property
+    def _of_characters(self) -> bool:
+        return all(len(name) == 1 for name in self.classes)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-like, without the arrays of `PREPARED`."""

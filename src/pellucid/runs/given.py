@@ -155,8 +155,10 @@ def _task_of(x: Any, y: Any, network: Any, loss: Any) -> Task | None:
 
     A regression where few whole numbers with a point could be classes, and the network ends as one for numbers.
     """
-    if is_ragged(y) or (isinstance(loss, (str, Mapping, Loss)) and losses.build(loss).of_sequences):
+    if isinstance(loss, (str, Mapping, Loss)) and losses.build(loss).of_sequences:
         return "transcription"
+    if is_ragged(y):
+        return None
     if hasattr(x, "shape") and np.ndim(y) in (2, 3) and np.shape(y)[:2] == x.shape[:2]:
         numbers = np.asarray(y).dtype.kind == "f" or np.ndim(y) == 3
         if isinstance(network, Network) and len(network.inputs) == len(network.outputs) == 1:
