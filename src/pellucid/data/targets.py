@@ -36,9 +36,9 @@ SEVERAL_AS_ONE = (
     "units."
 )
 """Advice for a target of several axes."""
-AS_ROWS: dict[str, Task] = {"tagging": "multiclass", "forecasting": "regression"}
+AS_ROWS: dict[Task, Task] = {"tagging": "multiclass", "forecasting": "regression"}
 """Tasks with a target at each step, and the task of a single step."""
-AT_STEPS = (*AS_ROWS, "transcription")
+AT_STEPS: tuple[Task, ...] = (*AS_ROWS, "transcription")
 """Tasks whose networks answer at each step."""
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "multilabel", "regression", *AT_STEPS)
 

@@ -353,7 +353,7 @@ def _facts(run: Trained, example: Example, passes: Trace, number: int | None = N
     if isinstance(loss, CTC):
         mask = passes.masks.get(passes.network.names[end])
         decoded = loss.decode(prediction[None], None if mask is None else np.asarray(mask))
-        (true,), (says,), names = facts.written(example.target), facts.written(decoded), ()  # pyright: ignore[reportArgumentType]
+        (true,), (says,), names = facts.written(example.target), facts.written(decoded), ()
     title = f"{facts.name}: {example.name}"
     if run.adversarial:
         title, names, says = f"{title}, scored by the critic", (), typeset(prediction.item()).text
