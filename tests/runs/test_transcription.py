@@ -134,6 +134,16 @@ def test_the_loss_tells_the_task_and_may_have_its_blank_elsewhere(toy):
     )
 
 
+def test_labels_that_no_step_can_say_have_an_infinite_loss_and_an_error_rate(toy):
+    x, words = toy
+    run = pel.train(SMALL, (x, words), epochs=1, **QUIET)
+    result = run.evaluate(x[:1], [["do"] * 9])
+    assert np.isinf(result["loss"])
+    assert 0 < result["label_error_rate"] <= 1
+    silent = run.evaluate(x[:2], [[], words[1]])
+    assert np.isfinite(silent["loss"])
+
+
 def test_what_does_not_fit_is_refused(toy):
     x, words = toy
     real = (x != -1).any(axis=2).sum(axis=1)
@@ -149,6 +159,8 @@ def test_what_does_not_fit_is_refused(toy):
         pel.train(SMALL, pel.make_dataset(x, [row[0] for row in words]), loss="ctc", epochs=1, **QUIET)
     with pytest.raises(InvalidValue, match="sequence_accuracy"):
         pel.train(SMALL, (x, words), metrics=["f1"], epochs=1, **QUIET)
+    with pytest.raises(InvalidValue, match=r"one of the 4 outputs, 0 to 3\. Received: blank=4"):
+        pel.train(SMALL, (x, words), loss={"name": "ctc", "blank": 4}, epochs=1, **QUIET)
     with pytest.raises(DataError, match="one input and one output"):
         pel.make_dataset({"a": x, "b": x}, words, task="transcription")
     with pytest.raises(DataError, match="an int at row 0"):

@@ -12,6 +12,7 @@ from pellucid.data.targets import AS_ROWS, AT_STEPS, NO_LABEL
 from pellucid.data.translation import PAD
 from pellucid.functions.activations import Activation as ActivationFunction
 from pellucid.functions.activations import activations
+from pellucid.functions.ctc import CTC
 from pellucid.functions.losses import Loss, PerOutput, losses
 from pellucid.layers import Activation, Dense
 from pellucid.network import Network
@@ -154,7 +155,7 @@ def fits(loss: Loss | type[Loss], task: str) -> bool:
         ['binary', 'multiclass', 'multilabel']
     """
     if loss.of_sequences or task == "transcription":
-        return loss.of_sequences and task == "transcription"
+        return task == "transcription" and issubclass(loss if isinstance(loss, type) else type(loss), CTC)
     if task not in TASKS_OF.get(loss.reads, (task,)):
         return False
     if task == "tagging":
@@ -286,6 +287,11 @@ def check_loss(network: Network, loss: Loss, data: Dataset) -> None:
         raise InvalidValue(
             f"the loss {loss.name!r} takes one class a row, and the targets of {data.name!r} are distributions over "
             f"classes. The usual loss here is {usual_loss(data)!r}; others are kl_divergence and categorical_focal."
+        )
+    if isinstance(loss, CTC) and loss.blank >= data.outputs:
+        raise InvalidValue(
+            f"the blank of the loss {loss.name!r} is one of the {data.outputs} outputs, 0 to {data.outputs - 1}. "
+            f"Received: blank={loss.blank}."
         )
     blank = np.isnan(data.train.y) if data.task in ("regression", "multilabel") else np.zeros(1, bool)
     if blank.any() and not isinstance(loss, PerOutput):

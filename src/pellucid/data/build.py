@@ -129,7 +129,7 @@ def make_dataset(
         require(task, OneOf(UNTARGETED), "task", "Any other task needs targets y.")
         target, names = Target(task), ()
     else:
-        ragged = task is None and is_ragged(y)
+        ragged = task is None and x.ndim > 2 and is_ragged(y)
         y, names = _given(y, "transcription" if ragged else task)
         found, reason = step_task(x, y) if task is None else (task, "")
         if ragged:

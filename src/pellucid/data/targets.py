@@ -118,7 +118,8 @@ class Target:
             return as_float32(array, "y")
         known = has_label(array)
         values = np.full(array.shape, NO_LABEL, np.int32)
-        values[known] = replace(self, task="multiclass").encode(array[known]) if known.any() else ()
+        if known.any():
+            values[known] = replace(self, task="multiclass").encode(array[known])
         if self.task == "transcription":
             return packed(values)
         if not known.any(axis=1).all():

@@ -20,9 +20,10 @@ def is_ragged(y: Any) -> bool:
     """
     if isinstance(y, np.ndarray):
         y = y.tolist() if y.dtype == object and y.ndim == 1 else ()
-    rows = list(y) if isinstance(y, (list, tuple)) else []
-    labels = all(isinstance(row, (list, tuple, np.ndarray)) and all(np.ndim(one) == 0 for one in row) for row in rows)
-    return labels and len({len(row) for row in rows}) > 1
+    rows = y if isinstance(y, (list, tuple)) else ()
+    if not all(isinstance(row, (list, tuple, np.ndarray)) for row in rows) or len(set(map(len, rows))) < 2:
+        return False
+    return all(np.ndim(label) == 0 for row in rows for label in row)
 
 
 def as_sequences(y: Any) -> np.ndarray:

@@ -37,6 +37,7 @@ class CTC(Loss):
     Gradient ``softmax(z_t) − γ_t``, γ_t being the probability of each label at step t, given y.
 
     Predictions are logits (batch, steps, classes), targets labels (batch, longest), filled up with blanks behind.
+    `make_dataset` makes them with ``task="transcription"``.
     Padded steps are left out. Labels that need more steps than there are have probability 0: the loss is infinite.
 
     Args:
