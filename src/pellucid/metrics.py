@@ -23,5 +23,7 @@ from pellucid.functions.set_metrics import Precision as Precision
 from pellucid.functions.set_metrics import Recall as Recall
 from pellucid.functions.set_metrics import RootMeanSquaredError as RootMeanSquaredError
 from pellucid.functions.set_metrics import SetMetric as SetMetric
+from pellucid.functions.transcription import LabelErrorRate as LabelErrorRate
+from pellucid.functions.transcription import SequenceAccuracy as SequenceAccuracy
 
 register = _registry.register

@@ -126,8 +126,8 @@ def test_the_network_tells_what_a_target_of_two_axes_means(layers, y, task):
 
 
 def test_the_doctor_reads_the_records_alone(tagger):
-    assert "targets at each step" in tagger.diagnose().compared
-    with pytest.raises(InvalidValue, match="targets at each step"):
+    assert "outputs at each step" in tagger.diagnose().compared
+    with pytest.raises(InvalidValue, match="outputs at each step"):
         tagger.prove()
 
 

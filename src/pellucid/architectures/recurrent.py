@@ -7,7 +7,7 @@ from pellucid.architectures.tasks import output_layer
 from pellucid.core.constraints import OneOf, WholeNumber, require
 from pellucid.core.errors import ShapeError
 from pellucid.data import Dataset
-from pellucid.data.targets import AS_ROWS
+from pellucid.data.targets import AT_STEPS
 from pellucid.layers import GRU, LSTM, RNN, Bidirectional, Dropout, Layer, Reshape
 from pellucid.network import Network
 
@@ -25,7 +25,7 @@ def recurrent(
 ) -> Network:
     """Build a recurrent network: stacked recurrent layers, output layer after the last time step, or at each.
 
-    The output layer stands at each step where the targets do.
+    The output layer stands at each step where the targets do, and for sequences of labels.
 
     Args:
         data: sequences, examples of shape (time, features); (time,) is taken as one feature. An image is read row by
@@ -58,7 +58,7 @@ def recurrent(
     layers: list[Layer] = [Reshape((*shape, 1))] if len(shape) == 1 else []
     for number, count in enumerate(units):
         require(count, WholeNumber(1), "units of a recurrent layer")
-        to_end = number == len(units) - 1 and data.task not in AS_ROWS
+        to_end = number == len(units) - 1 and data.task not in AT_STEPS
         layer = KINDS[kind](count, return_sequences=not to_end, mask_value=mask_value)
         layers.append(Bidirectional(layer) if bidirectional else layer)
         if dropout:

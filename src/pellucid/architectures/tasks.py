@@ -8,10 +8,11 @@ import numpy as np
 from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.core.types import Shape, Specification
 from pellucid.data import Dataset
-from pellucid.data.targets import AS_ROWS, NO_LABEL
+from pellucid.data.targets import AS_ROWS, AT_STEPS, NO_LABEL
 from pellucid.data.translation import PAD
 from pellucid.functions.activations import Activation as ActivationFunction
 from pellucid.functions.activations import activations
+from pellucid.functions.ctc import CTC
 from pellucid.functions.losses import Loss, PerOutput, losses
 from pellucid.layers import Activation, Dense
 from pellucid.network import Network
@@ -24,6 +25,8 @@ class Output(NamedTuple):
     loss: Specification
     metric: Specification
     reason: str
+    metrics: tuple[str, ...] = ()
+    """Of the whole held-out part, beside that metric."""
 
 
 OUTPUTS = {
@@ -62,6 +65,13 @@ OUTPUTS = {
         loss="mean_squared_error",
         metric="mean_absolute_error",
         reason="one linear neuron a number to predict, at each step",
+    ),
+    "transcription": Output(
+        activation="linear",
+        loss="ctc",
+        metric="sequence_accuracy",
+        reason="one linear neuron a class and one for the blank, at each step",
+        metrics=("label_error_rate",),
     ),
     "reconstruction": Output(
         activation="linear",
@@ -123,7 +133,7 @@ def loss_and_network(loss: Loss | Specification | None, network: Network, data: 
     return built, network
 
 
-OF_CLASSES = ("binary", "multiclass", "multilabel", "tagging")
+OF_CLASSES = ("binary", "multiclass", "multilabel", "tagging", "transcription")
 """Tasks whose predictions are classes, whatever number stands for them."""
 
 
@@ -144,7 +154,9 @@ def fits(loss: Loss | type[Loss], task: str) -> bool:
         >>> [task for task in OUTPUTS if fits(losses.find("hinge"), task)]
         ['binary', 'multiclass', 'multilabel']
     """
-    if loss.of_sequences or task not in TASKS_OF.get(loss.reads, (task,)):
+    if loss.of_sequences or task == "transcription":
+        return task == "transcription" and issubclass(loss if isinstance(loss, type) else type(loss), CTC)
+    if task not in TASKS_OF.get(loss.reads, (task,)):
         return False
     if task == "tagging":
         return loss.target_kind == "classes"
@@ -162,6 +174,8 @@ def check_output(network: Network, output_shape: Shape, loss: Loss, data: Datase
     expected = data.input_shape if data.task == "reconstruction" else (data.outputs,)
     if data.task in AS_ROWS:
         expected = (data.train.y.shape[1], data.outputs)
+    if data.task == "transcription":
+        expected = (*(output_shape[:1] if len(output_shape) == 2 else data.input_shape[:1]), data.outputs)
     if output_shape != expected:
         raise ShapeError(
             f"the network's output has shape {output_shape}, the target of {data.name!r} needs {expected} "
@@ -179,7 +193,7 @@ def _why_not(loss: Loss, task: str) -> str:
     if loss.reads == "scores":
         return " Its value has no least one: it is a critic's, for a GAN."
     if loss.of_sequences:
-        return " It takes sequences of labels, of any length: use it with pellucid.backpropagate."
+        return ' It takes sequences of labels, of any length: make_dataset(x, y, task="transcription").'
     if loss.reads == "log_rates":
         assert loss.of_probabilities is not None
         return (
@@ -204,7 +218,7 @@ def _ending(output_shape: Shape, loss: Loss, data: Dataset) -> str:
     """Advice on the output layer for a network that does not fit the target of ``data``."""
     activation = "linear" if loss.signed else OUTPUTS[data.task].activation
     advice = f'End the network with Dense({data.outputs}, "{activation}").'
-    if data.task in AS_ROWS:
+    if data.task in AT_STEPS:
         return f"{advice} A recurrent layer keeps the steps with return_sequences=True."
     if data.task == "reconstruction" or len(output_shape) < 2:
         return advice
@@ -273,6 +287,11 @@ def check_loss(network: Network, loss: Loss, data: Dataset) -> None:
         raise InvalidValue(
             f"the loss {loss.name!r} takes one class a row, and the targets of {data.name!r} are distributions over "
             f"classes. The usual loss here is {usual_loss(data)!r}; others are kl_divergence and categorical_focal."
+        )
+    if isinstance(loss, CTC) and loss.blank >= data.outputs:
+        raise InvalidValue(
+            f"the blank of the loss {loss.name!r} is one of the {data.outputs} outputs, 0 to {data.outputs - 1}. "
+            f"Received: blank={loss.blank}."
         )
     blank = np.isnan(data.train.y) if data.task in ("regression", "multilabel") else np.zeros(1, bool)
     if blank.any() and not isinstance(loss, PerOutput):

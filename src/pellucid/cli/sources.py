@@ -91,7 +91,9 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--task",
-            type=click.Choice(["binary", "multiclass", "multilabel", "regression", "tagging", "forecasting"]),
+            type=click.Choice(
+                ["binary", "multiclass", "multilabel", "regression", "tagging", "forecasting", "transcription"]
+            ),
             help="Task; inferred from the target if not given.",
         ),
         click.option(

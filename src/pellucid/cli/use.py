@@ -196,6 +196,8 @@ def _columns_of(loaded: Any, outputs: Any, mask: Any) -> dict[str, Sequence[Any]
     from pellucid.data.targets import AS_ROWS
 
     task, names = loaded.facts.task, loaded.facts.targets
+    if task == "transcription":
+        return {"prediction": loaded.facts.written(loaded.program.loss.decode(outputs, mask))}
     if task in AS_ROWS:
         predictions = loaded.predictions_of(outputs, mask)
         steps = predictions.reshape(len(predictions), predictions.shape[1], -1)

@@ -32,7 +32,8 @@ class Part:
             them; binary float32 ``(rows, 1)`` of 0 and 1; multilabel float32 ``(rows, labels)`` of 0 and 1; regression
             float32 ``(rows, outputs)``, both NaN where one of several is not known; translation int32
             ``(rows, steps)`` of word numbers; tagging int32 ``(rows, steps)`` of class numbers, −1 where there is no
-            label; forecasting float32 ``(rows, steps, numbers)``; reconstruction and generation ``x`` itself. A tuple
+            label; forecasting float32 ``(rows, steps, numbers)``; transcription int32 ``(rows, longest)`` of class
+            numbers, −1 behind them; reconstruction and generation ``x`` itself. A tuple
             of such arrays for a network with several outputs.
         weights: weight of each row, float32 ``(rows,)``, at least 0; None where all weigh the same.
         rows: the identity of each row in its source: index of a frame, or its number from 0; None if unknown.
@@ -264,6 +265,8 @@ class Dataset:
             return math.prod(self.input_shape)
         if self.heads:
             return sum(head.outputs for head in self.heads.values())
+        if self.task == "transcription":
+            return len(self.classes) + 1  # and the blank
         of_classes = self.task in ("multiclass", "tagging", "translation")
         return len(self.classes) if of_classes else self.train.y.shape[-1]
 

@@ -21,6 +21,7 @@ from pellucid.data.several import is_several, several_dataset
 from pellucid.data.table import Table, normal
 from pellucid.data.tables import MISSING, Missing, target_values
 from pellucid.data.targets import UNTARGETED, Target, Task, blank_notes, infer_target, step_task
+from pellucid.data.transcription import as_sequences, is_ragged, widened
 
 SCALING_NAMES = ("auto", "standardise", "min_max", "none")
 
@@ -55,10 +56,12 @@ def make_dataset(
             bits, other numbers become float32. A sparse matrix becomes an array. A dictionary of arrays, one of them
             with more than one axis, has one array for each input of a network with several.
         y: targets ``(rows,)`` or ``(rows, outputs)``; at each step of sequences a label ``(rows, steps)``, which is −1,
-            ``""`` or None where there is none, or numbers ``(rows, steps, k)``; the name of a column of ``x``, or
-            several; None where a network learns from the inputs alone: a reconstruction, by an autoencoder, or with
-            ``task="generation"`` new examples, by a GAN. A dictionary, one target for each output of a network with
-            several, where ``x`` is one too or ``task`` names them.
+            ``""`` or None where there is none, or numbers ``(rows, steps, k)``; with ``task="transcription"`` labels
+            without their places in time: a list of them, or a text of characters, for each row, or ``(rows, longest)``,
+            filled up with −1; the name of a column of ``x``, or several; None where a network learns from the inputs
+            alone: a reconstruction, by an autoencoder, or with ``task="generation"`` new examples, by a GAN. A
+            dictionary, one target for each output of a network with several, where ``x`` is one too or ``task`` names
+            them.
         name: a short name for messages and run folders.
         task: overrides the inference; of several targets a dictionary by name.
         classes: class names in order; ``y`` then holds these names, or numbers from 0 to C − 1. Of several targets a
@@ -126,15 +129,18 @@ def make_dataset(
         require(task, OneOf(UNTARGETED), "task", "Any other task needs targets y.")
         target, names = Target(task), ()
     else:
-        y, names = _given(y, task)
+        ragged = task is None and x.ndim > 2 and is_ragged(y)
+        y, names = _given(y, "transcription" if ragged else task)
         found, reason = step_task(x, y) if task is None else (task, "")
+        if ragged:
+            found, reason = "transcription", f"sequences of at most {y.shape[1]} labels, of different lengths"
         target = infer_target(y, task=found, classes=classes)
         target = replace(target, reason=reason) if reason else target
     whole = _part(target, x, y, weights, groups)
     if features and x.shape[1:] != (len(features),):
         raise ShapeError(f"{len(features)} feature names for inputs of shape {x.shape[1:]}; give one per column.")
     if isinstance(held_out, tuple):
-        train, rest, order = whole, _given_part(held_out, whole, target), "none"
+        (train, rest), order = _given_parts(held_out, whole, target), "none"
     else:
         train, rest, order, _ = divide_part(whole, target, held_out, seed, time=False)
     fixed = isinstance(preprocessing, Preprocessing)
@@ -318,6 +324,8 @@ def _given(y: Any, task: Task | None) -> Given:
             raise DataError(f"y has no value at {table.row_name(int(absent.argmax()))}: a target is never filled in.")
         return Given(values, tuple(table.columns))
     name = getattr(y, "name", None)
+    if task == "transcription":
+        return Given(as_sequences(y), ())
     return Given(as_array(y, "y"), (normal(name),) if isinstance(name, str) and name else ())
 
 
@@ -347,7 +355,8 @@ def _one_hot(numbers: np.ndarray, target: Target) -> np.ndarray:
     return np.eye(len(target.classes), dtype=np.float32)[numbers]
 
 
-def _given_part(held_out: tuple[Any, ...], train: Part, target: Target) -> Part:
+def _given_parts(held_out: tuple[Any, ...], train: Part, target: Target) -> tuple[Part, Part]:
+    """The part to learn from and the one that is held out, of arrays that are alike."""
     if len(held_out) not in (2, 3):
         raise ShapeError(f"held_out is a pair (x, y), or (x, y, weights). Received: {len(held_out)} values.")
     x, y, *weights = held_out
@@ -355,10 +364,13 @@ def _given_part(held_out: tuple[Any, ...], train: Part, target: Target) -> Part:
     part = _part(target, x, _distributions(y, target) if soft else y, *weights)
     if soft and part.y.ndim == 1:  # rows of 0 and 1 alone
         part = replace(part, y=_one_hot(part.y, target))
+    if target.task == "transcription":
+        width = max(part.y.shape[1], train.y.shape[1])
+        part, train = (replace(one, y=widened(one.y, width)) for one in (part, train))
     for name, array, trained in (("examples", part.x, train.x), ("targets", part.y, train.y)):
         if array.shape[1:] != trained.shape[1:] or array.dtype != trained.dtype:
             raise ShapeError(
                 f"held-out {name} are {array.dtype} of shape {array.shape[1:]}, training {name} {trained.dtype} of "
                 f"shape {trained.shape[1:]}. Both must be alike."
             )
-    return part
+    return train, part

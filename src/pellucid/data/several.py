@@ -209,6 +209,8 @@ def _target(name: str, x: Any, y: Any, task: Any, classes: Any) -> Target:
     sequences = [np.asarray(one) for one in (x.values() if isinstance(x, Mapping) else (x,)) if np.ndim(one) in (2, 3)]
     found = [one for one in sequences if options[0] is None and step_task(one, y)[0]]
     options[0] = step_task(found[0], y)[0] if found else options[0]
+    if options[0] == "transcription":
+        raise DataError("a transcription is learnt by a network of one input and one output: give arrays x and y.")
     with _naming("target", name):
         return infer_target(as_array(y, "y"), task=options[0], classes=options[1])
 

@@ -11,6 +11,7 @@ from pellucid.core.constraints import OneOf, require
 from pellucid.core.errors import DataError, ShapeError
 from pellucid.core.interface import option
 from pellucid.data.encoding import as_array, as_float32, plain, real_numbers, wrong_value
+from pellucid.data.transcription import NO_LABEL, as_sequences, packed
 
 Task: TypeAlias = Literal[
     "binary",
@@ -19,13 +20,15 @@ Task: TypeAlias = Literal[
     "regression",
     "tagging",
     "forecasting",
+    "transcription",
     "reconstruction",
     "generation",
     "translation",
     "several",
 ]
-"""Learning tasks: tagging learns a class at each step of a sequence, forecasting numbers; reconstruction learns the
-inputs, generation new inputs, translation a sentence; several has a task for each of several outputs."""
+"""Learning tasks: tagging learns a class at each step of a sequence, forecasting numbers, transcription a sequence of
+labels without their places in time; reconstruction learns the inputs, generation new inputs, translation a sentence;
+several has a task for each of several outputs."""
 UNTARGETED: tuple[Task, ...] = ("reconstruction", "generation")
 """Tasks that need no targets."""
 SEVERAL_AS_ONE = (
@@ -33,11 +36,11 @@ SEVERAL_AS_ONE = (
     "units."
 )
 """Advice for a target of several axes."""
-AS_ROWS: dict[str, Task] = {"tagging": "multiclass", "forecasting": "regression"}
+AS_ROWS: dict[Task, Task] = {"tagging": "multiclass", "forecasting": "regression"}
 """Tasks with a target at each step, and the task of a single step."""
-TASKS: tuple[Task, ...] = ("binary", "multiclass", "multilabel", "regression", "tagging", "forecasting")
-NO_LABEL = -1
-"""Class number, and label, of a step that has none."""
+AT_STEPS: tuple[Task, ...] = (*AS_ROWS, "transcription")
+"""Tasks whose networks answer at each step."""
+TASKS: tuple[Task, ...] = ("binary", "multiclass", "multilabel", "regression", *AT_STEPS)
 
 FEW_WHOLE_NUMBERS = 20
 """Most distinct whole numbers that are classes; of numbers written with a point, half as many.
@@ -87,7 +90,7 @@ class Target:
             array([[1.],
                    [0.]], dtype=float32)
         """
-        if self.task in AS_ROWS:
+        if self.task in AT_STEPS:
             return self._encode_steps(y)
         array = _checked(y, self.task)
         if self.task == "regression":
@@ -115,7 +118,10 @@ class Target:
             return as_float32(array, "y")
         known = has_label(array)
         values = np.full(array.shape, NO_LABEL, np.int32)
-        values[known] = replace(self, task="multiclass").encode(array[known])
+        if known.any():
+            values[known] = replace(self, task="multiclass").encode(array[known])
+        if self.task == "transcription":
+            return packed(values)
         if not known.any(axis=1).all():
             raise DataError(f"row {int(known.any(axis=1).argmin())} of y has no label at any step: leave it out.")
         return values
@@ -134,7 +140,7 @@ def infer_target(y: Any, *, task: Task | None = None, classes: Sequence[str] | N
     """
     if task is not None:
         require(task, OneOf(TASKS), "task")
-    if task in AS_ROWS:
+    if task in AT_STEPS:
         array = _of_steps(y, task)
         if task == "forecasting":
             return Target(task)
@@ -191,7 +197,7 @@ def step_task(x: np.ndarray, y: Any) -> tuple[Task | None, str]:
 
 def _of_steps(y: Any, task: Task | None) -> np.ndarray:
     # (rows, steps) for labels, (rows, steps, numbers) for numbers.
-    array = as_array(y, "y")
+    array = as_sequences(y) if task == "transcription" else as_array(y, "y")
     if task == "forecasting" and array.ndim == 2:
         array = array[:, :, None]
     if task == "tagging" and array.ndim == 3 and array.shape[2] == 1:

@@ -8,7 +8,7 @@ import numpy as np
 
 from pellucid.core.errors import DataError
 from pellucid.core.padding import keep_padding
-from pellucid.data.targets import AS_ROWS
+from pellucid.data.targets import AT_STEPS
 from pellucid.doctor.losses import reads_of
 from pellucid.doctor.skill import as_rows, class_numbers
 from pellucid.functions.activations import Activation as Function
@@ -352,7 +352,7 @@ class Facts:
 
 def readable(run: Trained) -> bool:
     """Whether the rules of a supervised training can read a run: of one input and one output, that is of a row."""
-    if run.adversarial or run.facts.task in ("translation", *AS_ROWS):
+    if run.adversarial or run.facts.task in ("translation", *AT_STEPS):
         return False
     return len(run.network.inputs) == len(run.network.outputs) == 1
 

@@ -196,7 +196,7 @@ def prove(
     began = time.perf_counter()
     if not (run.adversarial or readable(run)):
         raise InvalidValue(
-            "prove scores candidates by one output of a row, and this run has several inputs or outputs, targets at "
+            "prove scores candidates by one output of a row, and this run has several inputs or outputs, outputs at "
             "each step, or sentences. Compare settings that may help by compare(data, over={…}, network=…)."
         )
     run = with_rows(run, data)

@@ -77,7 +77,7 @@ class RecordedSubject(Subject):
     def compared(self) -> str:
         """What was read and what was left out, in a sentence."""
         inputs, outputs = len(self.run.network.inputs), len(self.run.network.outputs)
-        of = f"{inputs} inputs and {outputs} outputs" if inputs + outputs > 2 else "targets at each step"
+        of = f"{inputs} inputs and {outputs} outputs" if inputs + outputs > 2 else "outputs at each step"
         return (
             f"by the program and the records alone; {len(self.left_out)} causes were left out, whose rules read one "
             f"output of a row, and this network has {of}"

@@ -22,6 +22,7 @@ from pellucid.explanations.explanation import Explanation, Facts, InputNumbers, 
 from pellucid.explanations.trace import Trace, arrays_of, parts_of, trace
 from pellucid.explanations.update import double, next_update
 from pellucid.explanations.weight import address_of, coupled_at, follow
+from pellucid.functions.ctc import CTC
 from pellucid.functions.losses import JointLoss, Loss
 from pellucid.layers import Activation
 from pellucid.network import Network
@@ -184,6 +185,8 @@ def _given(run: Trained, x: Any, y: Any) -> Example:
 
 
 def _one_target(facts: DataFacts, y: Any) -> np.ndarray:
+    if facts.task == "transcription":
+        return facts.encode_target([y])
     target = np.asarray(y)
     if facts.task in AS_ROWS:
         return facts.encode_target(target[None])
@@ -347,6 +350,10 @@ def _facts(run: Trained, example: Example, passes: Trace, number: int | None = N
     if not names and facts.task == "regression":
         names = facts.targets or (("y",) if prediction.size == 1 else tuple(f"y[{k}]" for k in range(prediction.size)))
     true, says, answer = _answers(facts.task, names, loss, target, prediction)
+    if isinstance(loss, CTC):
+        mask = passes.masks.get(passes.network.names[end])
+        decoded = loss.decode(prediction[None], None if mask is None else np.asarray(mask))
+        (true,), (says,), names = facts.written(example.target), facts.written(decoded), ()
     title = f"{facts.name}: {example.name}"
     if run.adversarial:
         title, names, says = f"{title}, scored by the critic", (), typeset(prediction.item()).text

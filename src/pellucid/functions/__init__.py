@@ -5,3 +5,4 @@ from pellucid.functions import ctc as ctc
 from pellucid.functions import focal as focal
 from pellucid.functions import losses_of_numbers as losses_of_numbers
 from pellucid.functions import set_metrics as set_metrics
+from pellucid.functions import transcription as transcription

@@ -37,6 +37,7 @@ class CTC(Loss):
     Gradient ``softmax(z_t) − γ_t``, γ_t being the probability of each label at step t, given y.
 
     Predictions are logits (batch, steps, classes), targets labels (batch, longest), filled up with blanks behind.
+    `make_dataset` makes them with ``task="transcription"``.
     Padded steps are left out. Labels that need more steps than there are have probability 0: the loss is infinite.
 
     Args:
@@ -77,6 +78,28 @@ class CTC(Loss):
         given = jnp.einsum("bts,bsc->btc", posterior, classes)
         gradient = jax.nn.softmax(prediction, axis=-1) - given
         return gradient if mask is None else jnp.where(mask[:, :, None], gradient, 0)
+
+    def encode(self, classes: np.ndarray) -> np.ndarray:
+        """Convert sequences of class numbers, which leave the blank out, to targets; −1 fills them up.
+
+        Example:
+            >>> CTC().encode(np.array([[0, 2, -1]])).tolist(), CTC(blank=1).encode(np.array([[0, 2, -1]])).tolist()
+            ([[1, 3, 0]], [[0, 3, 1]])
+        """
+        return np.where(classes < 0, self.blank, classes + (classes >= self.blank)).astype(np.int32)
+
+    def decode(self, outputs: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+        """Class numbers, which leave the blank out, by the likeliest class of each step; −1 fills them up.
+
+        Example:
+            >>> CTC().decode(np.eye(3)[[[1, 1, 0, 2], [0, 0, 0, 1]]]).tolist()
+            [[0, 1], [0, -1]]
+        """
+        rows = ctc_decode(outputs, blank=self.blank, mask=mask)
+        classes = np.full((len(rows), max(map(len, rows), default=0)), -1, np.int32)
+        for row, labels in enumerate(rows):
+            classes[row, : len(labels)] = [label - (label > self.blank) for label in labels]
+        return classes
 
     def _prepared(self, prediction: Prediction, target: Target) -> tuple[_Lattice, Float[Array, "batch steps states"]]:
         y = target.astype(jnp.int32)

@@ -27,7 +27,7 @@ def masked_value(measure: Loss | Metric, prediction: Prediction, target: Anythin
     """
     if mask is None:
         return measure.value(prediction, target)
-    if getattr(measure, "of_sequences", False):
+    if measure.of_sequences:
         return measure.value(prediction, target, mask)  # pyright: ignore[reportCallIssue]
     each = measure.value(_steps(prediction, mask), _steps(target, mask)).reshape(mask.shape)
     fractions = _fractions(measure, target, mask, each.dtype)

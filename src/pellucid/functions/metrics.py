@@ -35,12 +35,14 @@ class Metric(ABC):
     Attributes:
         higher_is_better: whether more is better.
         tasks: the tasks of whose targets it is.
+        of_sequences: whether it takes the steps of a sequence together, and the mask of real ones with them.
         formula: the metric of one prediction, of ŷ, y and the fields.
     """
 
     name: ClassVar[str]
     tasks: ClassVar[tuple[str, ...]] = ("binary", "multiclass", "multilabel", "regression", "reconstruction")
     higher_is_better: ClassVar[bool]
+    of_sequences: ClassVar[bool] = False
     formula: ClassVar[Formula] = UNSTATED
 
     def __post_init__(self) -> None:

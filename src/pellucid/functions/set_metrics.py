@@ -31,9 +31,11 @@ class Answers:
     """The outputs for a set of rows beside their targets.
 
     Args:
-        task: "binary", "multiclass", "multilabel", "regression" or "reconstruction".
-        outputs: (rows, outputs): one column for two classes, one a class, one a label, one a number.
-        target: multiclass (rows,) of class numbers; else (rows, outputs), of 0 and 1 or numbers, NaN where not known.
+        task: "binary", "multiclass", "multilabel", "regression", "reconstruction" or "transcription".
+        outputs: (rows, outputs): one column for two classes, one a class, one a label, one a number; of a transcription
+            the class numbers that are read, −1 behind them.
+        target: multiclass (rows,) of class numbers; of a transcription (rows, longest), −1 behind; else
+            (rows, outputs), of 0 and 1 or numbers, NaN where not known.
         weights: (rows,), at least 0; None where all weigh the same.
         names: of the classes, labels or numbers; may be empty.
         threshold: the output above which the answer is yes.
@@ -129,7 +131,8 @@ def _mean(values: np.ndarray, weights: np.ndarray) -> float:
     return float(np.average(values, weights=weights)) if weights.sum() > 0 else np.nan
 
 
-def _undefined(metric: Metric, reason: str) -> float:
+def undefined(metric: Metric, reason: str) -> float:
+    """NaN, with a warning that says why."""
     warnings.warn(f"{metric.label} is not defined: {reason}", DataWarning, stacklevel=5)
     return np.nan
 
@@ -318,7 +321,7 @@ class BalancedAccuracy(OfTwo):
     def one(self, answers: Answers) -> float:
         _, (hits, _, true), _ = _counts(answers)
         if not true.any():
-            return _undefined(self, "no row weighs anything.")
+            return undefined(self, "no row weighs anything.")
         return float((hits[true > 0] / true[true > 0]).mean())
 
 
@@ -401,7 +404,7 @@ class Ranking(Averaged):
         missing = "positive" if not truth.any() else "negative" if truth.all() else ""
         if missing:
             of = f" of {name}" if name else ""
-            return _undefined(self, f"the set has no {missing} row{of}, and it ranks those of both kinds.")
+            return undefined(self, f"the set has no {missing} row{of}, and it ranks those of both kinds.")
         return self.area(*_curve(truth, scores, weights))
 
 
@@ -551,7 +554,7 @@ class ExpectedCalibrationError(OfTwo):
     def one(self, answers: Answers) -> float:
         chances, weights = _chances(answers).astype(np.float64), answers.of_rows
         if not weights.any():
-            return _undefined(self, "no row weighs anything.")
+            return undefined(self, "no row weighs anything.")
         confidence, right = chances.max(axis=1), chances.argmax(axis=1) == answers.truth
         bins = np.clip(np.ceil(confidence * self.bins).astype(np.int64) - 1, 0, self.bins - 1)
         gap = np.bincount(bins, weights * (right - confidence), self.bins)
@@ -599,7 +602,7 @@ class R2(OfNumbers):
     def column(self, prediction: np.ndarray, target: np.ndarray, weights: np.ndarray, name: str) -> float:
         variance = (weights * np.square(target - _mean(target, weights))).sum()
         if not variance > 0:
-            return _undefined(self, f"the target ({name}) does not vary in the {len(target)} rows of the set.")
+            return undefined(self, f"the target ({name}) does not vary in the {len(target)} rows of the set.")
         return float(1 - (weights * np.square(prediction - target)).sum() / variance)
 
 

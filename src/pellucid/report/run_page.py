@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from pellucid.core.errors import DataWarning
+from pellucid.data import Part
 from pellucid.data.targets import AS_ROWS
 from pellucid.functions.activations import Sigmoid, Softmax
 from pellucid.functions.losses import Hinge, Loss
+from pellucid.functions.transcription import edit_distances
 from pellucid.report import html
 from pellucid.report.chart import HeatMap
 from pellucid.report.doctor import findings_section, proof_section
@@ -48,6 +50,8 @@ LATER = ("epochs", "patience")
 """Settings that end a training later and change nothing before: with them from the beginning it is the same."""
 SENTENCES = 12
 """Of translations that are shown."""
+SEQUENCES = 20
+"""Of labels that are shown, those with the most mistakes."""
 FILES = (
     ("experiment.toml", "all settings"),
     ("manifest.json", "versions, data and their hash, seed"),
@@ -280,6 +284,8 @@ def _of_task(trained: Trained, data: Any, outputs: Any) -> list[Block]:
         boundary = decision_boundary(data, lambda x: probabilities_of(trained.outputs(x), reads))
     if outputs is None:
         return [Section("Predictions", boundary)]
+    if task == "transcription" and data.held_out is not None:
+        return [_transcriptions(trained, data.held_out, outputs)]
     if task in AS_ROWS and data.held_out is not None:
         real = scored_steps(data.held_out.y, trained.mask_of(data.held_out.x))
         data, outputs = steps_as_rows(data, real), outputs[real]
@@ -299,6 +305,20 @@ def _translations(trained: Trained, pairs: np.ndarray) -> Section:
     ]
     table = Table(("sentence", "a right translation", "the network's translation"), rows)
     return Section("Translations", table, Columns(*charts))
+
+
+def _transcriptions(trained: Trained, part: Part, outputs: np.ndarray) -> Section:
+    """Held-out sequences of labels beside those that are read, the worst first."""
+    real = trained.mask_of(part.x)
+    if not np.isfinite(outputs if real is None else outputs[real]).all():
+        return Section("Predictions", "Some outputs are not finite.")
+    read = trained.program.loss.decode(outputs, real)
+    edits = edit_distances(read, part.y)
+    worst = np.argsort(-edits, kind="stable")[:SEQUENCES]
+    columns = (trained.facts.written(numbers[worst]) for numbers in (part.y, read))
+    table = Table(("true", "read", "labels to correct"), list(zip(*columns, edits[worst].tolist(), strict=True)))
+    wrong = int((edits > 0).sum())
+    return Section("Predictions", f"{wrong:,} of {len(part):,} held-out sequences are read with a mistake.", table)
 
 
 def _networks(trained: Trained, data: Any) -> list[Block]:

@@ -10,7 +10,8 @@ from pellucid.data import Dataset, Encoder, Preprocessing
 from pellucid.data.encoding import as_array
 from pellucid.data.preprocessing import Preprocessings, restore
 from pellucid.data.several import by_name
-from pellucid.data.targets import AS_ROWS, Head, Target, Task, has_label
+from pellucid.data.targets import AT_STEPS, Head, Target, Task, has_label
+from pellucid.data.transcription import as_sequences
 
 PREPARED = ("preprocessing", "target_preprocessing")
 """The facts of a dataset that are arrays."""
@@ -82,9 +83,9 @@ class DataFacts:
         if self.heads:
             given = by_name(y, tuple(self.heads), "y")
             return tuple(self.of_output(name).encode_target(given[name]) for name in self.heads)
-        y = as_array(y, "y")
-        if self.task in AS_ROWS:
-            labels = self._labels_of(y[has_label(y)]) if self.task == "tagging" else ()
+        y = as_sequences(y) if self.task == "transcription" else as_array(y, "y")
+        if self.task in AT_STEPS:
+            labels = () if self.task == "forecasting" else self._labels_of(y[has_label(y)])
             return Target(self.task, self.classes, labels).encode(y)
         if y.dtype == object:  # a column of a data frame
             y = np.array(y.tolist())
@@ -110,6 +111,24 @@ class DataFacts:
         if set(self.classes) <= {"False", "True"}:
             return np.array([name == "True" for name in self.classes])
         return np.array(self.classes)
+
+    def sequences_of(self, numbers: np.ndarray) -> np.ndarray:
+        """Sequences of labels, of class numbers with −1 behind: texts where all classes are single characters."""
+        if self._of_characters:
+            return np.array(self.written(numbers), str)
+        sequences = np.empty(len(numbers), object)
+        for i, row in enumerate(numbers):
+            sequences[i] = self.class_values[row[row >= 0]].tolist()
+        return sequences
+
+    def written(self, numbers: np.ndarray) -> list[str]:
+        """Sequences of labels as texts, words apart."""
+        between = "" if self._of_characters else " "
+        return [between.join(self.classes[number] for number in row if number >= 0) for row in numbers]
+
+    @property
+    def _of_characters(self) -> bool:
+        return all(len(name) == 1 for name in self.classes)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-like, without the arrays of `PREPARED`."""

@@ -18,7 +18,8 @@ from pellucid.data.build import is_table
 from pellucid.data.encoding import as_array, kind_of
 from pellucid.data.several import by_name, several_dataset
 from pellucid.data.targets import Task
-from pellucid.functions.losses import losses
+from pellucid.data.transcription import is_ragged
+from pellucid.functions.losses import Loss, losses
 from pellucid.layers import Dense
 from pellucid.network import Network, check_tokens
 
@@ -150,10 +151,14 @@ def _needs_targets(given: str) -> str:
 
 
 def _task_of(x: Any, y: Any, network: Any, loss: Any) -> Task | None:
-    """A task that the network tells: a target at each step where its output has steps.
+    """A task that the network or the loss tells: a target at each step where its output has steps.
 
     A regression where few whole numbers with a point could be classes, and the network ends as one for numbers.
     """
+    if isinstance(loss, (str, Mapping, Loss)) and losses.build(loss).of_sequences:
+        return "transcription"
+    if is_ragged(y):
+        return None
     if hasattr(x, "shape") and np.ndim(y) in (2, 3) and np.shape(y)[:2] == x.shape[:2]:
         numbers = np.asarray(y).dtype.kind == "f" or np.ndim(y) == 3
         if isinstance(network, Network) and len(network.inputs) == len(network.outputs) == 1:

@@ -14,6 +14,7 @@ from pellucid.core.errors import InvalidValue
 from pellucid.data import Dataset, Part
 from pellucid.data.targets import AS_ROWS, NO_LABEL
 from pellucid.functions.activations import Sigmoid, Softmax
+from pellucid.functions.ctc import CTC
 from pellucid.functions.losses import Loss
 from pellucid.functions.masking import masked_value
 from pellucid.functions.metrics import Accuracy, Metric, metrics
@@ -163,6 +164,10 @@ def _answers(
     mask: np.ndarray | None,
 ) -> Answers:
     y, weights, task = target if facts.task == "reconstruction" else part.y, part.weights, facts.task
+    if isinstance(loss, CTC):
+        finite = np.isfinite(outputs if mask is None else outputs[mask]).all()
+        decoded = loss.decode(outputs, mask) if finite else np.full(y.shape, np.nan)
+        return Answers(task, decoded, y, weights, facts.classes)
     if task in AS_ROWS:
         real = scored_steps(y, mask)
         weights = np.repeat(np.ones(len(y)) if weights is None else weights, real.sum(axis=1))

@@ -37,7 +37,7 @@ from pellucid.runs.experiment import (
 from pellucid.runs.folder import RunFolder
 from pellucid.runs.given import dataset_of
 from pellucid.runs.measures import described
-from pellucid.runs.recipe import TASKS, Retraining, complete
+from pellucid.runs.recipe import NOT_FOR, Retraining, complete
 from pellucid.runs.scaling import scaled_inputs
 from pellucid.runs.starting import StartingWeights, hash_of, kept_weights, source_of, starting_weights
 from pellucid.training import GradientPenalty, lipschitz_constraints
@@ -116,7 +116,7 @@ def settle(
     initial = options.pop("initial", None)
     frozen = options.pop("freeze", None)
     recipe = None
-    if by_recipe and not adversarial and options.get("epochs") is None and data.task in TASKS:
+    if by_recipe and not adversarial and options.get("epochs") is None and data.task not in NOT_FOR:
         recipe = complete(
             options,
             data,
@@ -253,8 +253,10 @@ def _for_steps(built: Any, task: str) -> Any:
 
 def _described_lists(given: Any, data: Dataset) -> Any:
     """The metrics of the whole held-out part as an experiment holds them: a list, of several outputs one for each."""
-    if not data.heads or given is None:
-        return described(given)
+    if not data.heads:
+        return described(OUTPUTS[data.task].metrics if given is None else given)
+    if given is None:
+        return None
     if not isinstance(given, Mapping) or not set(given) <= set(data.heads):
         raise InvalidValue(
             f"metrics is a list for each output by its name: {', '.join(data.heads)}. Received: {given!r:.80}."

@@ -15,6 +15,8 @@ from pellucid.core.errors import DataError, InvalidValue, did_you_mean
 from pellucid.core.types import Array
 from pellucid.data import Dataset, Part, validation_rows
 from pellucid.data.several import ordered
+from pellucid.data.transcription import steps_needed
+from pellucid.functions.ctc import CTC
 from pellucid.functions.losses import JointLoss, Loss, losses
 from pellucid.functions.metrics import JointMetric, metrics
 from pellucid.functions.regularizers import regularizers
@@ -23,7 +25,7 @@ from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.measures import built, check_metrics, check_step_metric
 from pellucid.runs.plan import networks_of
-from pellucid.runs.scaling import network_inputs, scaled_targets, scaling_of
+from pellucid.runs.scaling import network_inputs, real_steps, scaled_targets, scaling_of
 from pellucid.runs.starting import StartingWeights, match, source_of
 from pellucid.training import (
     Adversarial,
@@ -220,6 +222,8 @@ def _supervised(
         for part, end, one in zip(outputs_of_network(network), network.ends, each_output(loss, data), strict=True):
             check_output(part, rows[end].output_shape, *one)
             check_loss(part, *one)
+            if one[1].task == "transcription":
+                _check_lengths(network, rows[end].output_shape[0], data)
             check_metrics(built(metrics_of_output(experiment, part)), part, *one)
     return Ready(
         program,
@@ -277,6 +281,23 @@ def _check_batch_size(experiment: Experiment, rows: int) -> None:
         )
 
 
+def _check_lengths(network: Network, steps: int, data: Dataset) -> None:
+    """Refuse sequences of labels that are too long for the steps of the network's output."""
+    for part, what in ((data.train, "training"), (data.held_out, "held-out")):
+        if part is None:
+            continue
+        needed, real = steps_needed(part.y), real_steps(part, network, steps).sum(axis=1)
+        if (needed > real).any():
+            row = int(np.argmax(needed > real))
+            count = int((part.y[row] >= 0).sum())
+            source = row if part.rows is None else part.rows[row]
+            raise DataError(
+                f"the {what} row {source} has {count} labels, which need {needed[row]} steps (one a label, one between "
+                f"two of the same), and the network answers at {real[row]} ({int((needed > real).sum()):,} such rows "
+                "in all). Give longer sequences, pool less, or leave the rows out."
+            )
+
+
 def metrics_of_output(experiment: Experiment, network: Network) -> Any:
     """The metrics of the whole held-out part that one output of a network is asked for."""
     asked = experiment.metrics
@@ -297,6 +318,8 @@ def outputs_of_network(network: Network) -> list[Network]:
 
 def target_for(loss: Loss, y: np.ndarray, outputs: int) -> np.ndarray:
     """Convert stored targets to the form of the loss: one-hot, or 1 and −1, where it asks for it."""
+    if isinstance(loss, CTC):
+        return loss.encode(y)
     one_hot = loss.target_kind == "one_hot" or loss.reads == "margins"
     if one_hot and y.ndim == 1:
         y = np.eye(outputs, dtype=np.float32)[y]

@@ -16,8 +16,8 @@ from pellucid.optimizers import FromOptax, Optimizer
 from pellucid.runs.experiment import Experiment, as_early_stopping
 from pellucid.training import EarlyStopping
 
-TASKS = ("binary", "multiclass", "multilabel", "regression", "tagging", "forecasting", "reconstruction", "several")
-"""Tasks that the recipe is for."""
+NOT_FOR = ("generation", "translation")
+"""Tasks that the recipe is not for."""
 STEPS = 4000
 """Most steps, of few rows in the first of two trainings."""
 PATIENCE = 200

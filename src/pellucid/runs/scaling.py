@@ -9,7 +9,7 @@ import numpy as np
 
 from pellucid.core.constraints import OneOf, require
 from pellucid.core.errors import InvalidValue
-from pellucid.data import SCALINGS, Dataset, Preprocessing
+from pellucid.data import SCALINGS, Dataset, Part, Preprocessing
 from pellucid.data.arrays import fit_preprocessing
 from pellucid.data.preprocessing import Preprocessings
 from pellucid.functions.losses import JointLoss, Loss
@@ -144,7 +144,7 @@ def scaled_targets(data: Dataset, choice: str, network: Network, loss: Loss | Jo
         return data
     y = data.train.y
     if data.task == "forecasting":
-        y = y[_real_steps(data, network)]
+        y = y[real_steps(data.train, network, y.shape[1])]
     return replace(data, target_preprocessing=_fitted(SCALINGS[choice], y))
 
 
@@ -159,10 +159,10 @@ def _fitted(fit: Callable[[np.ndarray], Preprocessing], y: np.ndarray) -> Prepro
     return replace(columns[0], shift=shift, scale=scale)
 
 
-def _real_steps(data: Dataset, network: Network) -> np.ndarray:
-    """Mask of the training steps that are no padding, (rows, steps)."""
-    real = np.ones(data.train.y.shape[:2], bool)
-    inputs = zip(network.inputs, data.train.inputs, strict=True)
+def real_steps(part: Part, network: Network, steps: int) -> np.ndarray:
+    """Mask of the steps of a part that are no padding, (rows, steps)."""
+    real = np.ones((len(part), steps), bool)
+    inputs = zip(network.inputs, part.inputs, strict=True)
     for name, x in inputs:
         padding = padding_of_input(network, x.shape[1:], name)
         if padding is not None and x.shape[:2] == real.shape:

@@ -378,7 +378,8 @@ class Trained:
 
         Classes whose names are all whole numbers, or False and True, come as such, all others as text. Of several
         outputs a dictionary by name. Of targets at each step, shape (rows, steps), padded steps are ``""``, −1 for
-        classes that are numbers, NaN for numbers.
+        classes that are numbers, NaN for numbers. Of a transcription a text for each row, or a list of labels where
+        classes are not single characters, decoded by the likeliest class of each step; `ctc_decode` searches further.
 
         Args:
             x: examples, as for ``outputs``.
@@ -403,6 +404,8 @@ class Trained:
             masks = (None,) * len(outputs) if mask is None else mask
             parts = zip(self.facts.heads, outputs, masks, strict=True)
             return {name: self.output(name).predictions_of(array, real) for name, array, real in parts}
+        if self.facts.task == "transcription":
+            return self.facts.sequences_of(self.program.loss.decode(outputs, mask))
         if self.facts.task in AS_ROWS:
             return self._predictions_at_steps(outputs, mask)
         if self.facts.task == "reconstruction":

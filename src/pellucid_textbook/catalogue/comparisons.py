@@ -54,7 +54,14 @@ def neurons() -> Page:
     )
 
 
-UNITS = {"binary": "1", "multiclass": "C", "multilabel": "C", "translation": "C a step"}
+UNITS = {
+    "binary": "1",
+    "multiclass": "C",
+    "multilabel": "C",
+    "tagging": "C a step",
+    "transcription": "C + 1 a step",
+    "translation": "C a step",
+}
 """Neurons of the output layer; of any other task one for each number."""
 
 

@@ -41,10 +41,16 @@ def _axis(metric: Metric) -> tuple[str, float, float, tuple[float, ...]]:
     return "probability of the truth", 0, 1, (0.0, 0.4, 0.5, 0.6, 1.0, float("nan"))
 
 
+def _of_numbers(metric: Metric) -> bool:
+    """Whether a single prediction, of some numbers, has a value."""
+    return not (isinstance(metric, SetMetric) or metric.of_sequences)
+
+
 def _measured(metric: Metric) -> Mapping[str, Content]:
-    if isinstance(metric, SetMetric):
+    if not _of_numbers(metric):
         better = "higher" if metric.higher_is_better else "lower"
-        return {"behaviour": {"better is": better, "of": ", ".join(metric.tasks), "computed from": metric.needs}}
+        needs = metric.needs if isinstance(metric, SetMetric) else "decisions"
+        return {"behaviour": {"better is": better, "of": ", ".join(metric.tasks), "computed from": needs}}
     label, low, high, points = _axis(metric)
     x = np.linspace(low, high, 401, dtype=np.float32)
     return {
@@ -55,7 +61,7 @@ def _measured(metric: Metric) -> Mapping[str, Content]:
 
 
 def _row(metric: Metric) -> Mapping[str, Any]:
-    if isinstance(metric, SetMetric):  # one example has no value
+    if not _of_numbers(metric):
         return {"better is": "higher" if metric.higher_is_better else "lower", "at a tie": None, "of nan": None}
     tie = _axis(metric)[-1][2]
     return {
