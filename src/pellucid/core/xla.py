@@ -44,7 +44,7 @@ def keep_compiled_programs() -> None:
 def return_freed_memory() -> None:
     """Give memory that is free back to the system, as glibc does not by itself.
 
-    Compiling a network of 64 layers frees 300 MB that would stay with the process.
+    Compiling a network of 64 layers frees some 400 MB that would stay with the process.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:

@@ -103,7 +103,7 @@ def _initial_state(
 
 def release_initialisation() -> None:
     """Release the compiled `initial_state`, which takes megabytes where a network is large and is called once."""
-    _initial_state.clear_cache()
+    _initial_state.clear_cache()  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
