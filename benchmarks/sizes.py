@@ -174,7 +174,7 @@ def per_step(build: Callable[[], Callable[[], Callable[[int], None]]], size: Siz
 
 
 def measure(settings: Settings) -> list[Case]:
-    """Memory once, for it does not vary; times round by round."""
+    """Memory once, for it varies by some megabytes alone; times round by round."""
     cases = []
     for name, size in SIZES.items():
         builds = {"pellucid": partial(pellucid, size)}

@@ -101,14 +101,15 @@ def _initial_state(
     )
 
 
-def release_initialisation() -> None:
-    """Release the compiled `initial_state`, which takes megabytes where a network is large and is called once."""
-    _initial_state.clear_cache()  # pyright: ignore[reportAttributeAccessIssue]
-
-
 @partial(jax.jit, static_argnums=(0, 1, 2))
 def _memory(recorder: Recorder, network: Network, input_shape: Shapes, params: PyTree, layer_state: PyTree) -> PyTree:
     return recorder.begin(network, params, layer_state, input_shape)
+
+
+def release_initialisation() -> None:
+    """Release what `initial_state` compiled, which takes megabytes where a network is large and is called once."""
+    for compiled in (_initial_state, _memory):
+        compiled.clear_cache()  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _check_rate(regularizer: Regularizer, optimizer: FromOptax, state: OptimizerState) -> None:
