@@ -702,7 +702,7 @@ class Lion(Optimizer):
     """Lion: steps of one size, by the sign of the momentum alone.
 
     Formula:
-        w ← w − η · (sign(β₁ · m + (1 − β₁) · g) + λ · w); m ← β₂ · m + (1 − β₂) · g
+        u = sign(β₁ · m + (1 − β₁) · g); m ← β₂ · m + (1 − β₂) · g; w ← w − η · (u + λ · w)
 
     Every weight moves by η, so the rate is 3 to 10 times smaller than Adam's and the decay as much larger.
 
@@ -725,7 +725,9 @@ class Lion(Optimizer):
 
     slots: ClassVar[dict[str, str]] = {"momentum": "m"}
     formula = Formula(
-        "w = w - learning_rate * (sign(beta1 * m + (1 - beta1) * g) + weight_decay * w);m = beta2 * m + (1 - beta2) * g"
+        "u = sign(beta1 * m + (1 - beta1) * g);"
+        "m = beta2 * m + (1 - beta2) * g;"
+        "w = w - learning_rate * (u + weight_decay * w)"
     )
 
     def direction(self, g: Array, w: Array, slots: Slots, t: Scalar) -> tuple[Array, Slots]:

@@ -164,3 +164,23 @@ def test_a_table_with_named_inputs_and_targets_on_the_command_line(tmp_path):
     pellucid("resume", folder, "--epochs", 12, "--no-progress")
     assert "Output price" in pellucid("explain", folder, "--example", 1).stdout
     assert "left" in pellucid("diagnose", folder).stdout
+
+
+def test_the_distance_of_two_embeddings_tells_whether_digits_are_alike():
+    digits = pel.load_dataset("digits")
+    both, differ = pel.data.pairs(digits.train.x, digits.train.y, count=4000)
+    hidden, embedding = pel.Dense(64, "relu"), pel.Dense(16)
+    branches = {
+        name: layer
+        for i, digit in ((1, "first"), (2, "second"))
+        for name, layer in {
+            f"pixels_{i}": (pel.Flatten(), digit),
+            f"hidden_{i}": (hidden, f"pixels_{i}"),
+            f"embedding_{i}": (embedding, f"hidden_{i}"),
+        }.items()
+    }
+    nodes = branches | {"distance": ("distance", ("embedding_1", "embedding_2"))}
+    network = pel.Network.graph(inputs=("first", "second"), nodes=nodes, outputs="distance")
+    run = pel.train(network, (both, differ), loss="contrastive", epochs=15, progress=False)
+    new, apart = pel.data.pairs(digits.held_out.x, digits.held_out.y, count=1000, seed=1)
+    assert run.evaluate(new, apart)["binary_accuracy"] > 0.88

@@ -338,7 +338,7 @@ def _facts(run: Trained, example: Example, passes: Trace, number: int | None = N
     dtype = run.networks["critic" if run.adversarial else ""].dtype
     weights = "the weights as they are written" if example.by_hand else f"the trained {dtype} weights"
     remarks = [f"Computed in float64 from {weights}, in prediction mode, as a batch of one."]
-    scaled = describe_targets(facts.target_preprocessing)
+    scaled = describe_targets(facts.target_preprocessing, tuple(facts.heads))
     if scaled:
         remarks.append(f"The t{scaled[1:]}; the numbers of the last layer and of the loss are those of y'.")
     remarks += dict.fromkeys(layer.in_prediction for layer in layers if layer.in_prediction)

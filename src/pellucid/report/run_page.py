@@ -149,7 +149,7 @@ def _story(trained: Trained, constant: Mapping[str, float]) -> str:
     text = f"{metrics[:1].upper()}{metrics[1:]} on {trained.facts.held_out_rows:,} held-out rows"
     if name in constant:
         text += f"; always predicting the same gives {number(constant[name])}"
-    scaled = describe_targets(trained.facts.target_preprocessing)
+    scaled = describe_targets(trained.facts.target_preprocessing, tuple(trained.facts.heads))
     return f"{text}. {trained.ending}." + (f" {scaled[0].upper()}{scaled[1:]}." if scaled else "")
 
 

@@ -98,7 +98,9 @@ def _scalings(prepared: Trained) -> tuple[str, ...]:
     """Scalings of inputs and targets, where they differ from the dataset's."""
     if prepared.adversarial or prepared.data is None or prepared.data.task == "translation":
         return ()
-    texts = describe_inputs(prepared.data, prepared.network), describe_targets(prepared.facts.target_preprocessing)
+    facts = prepared.facts
+    of_targets = describe_targets(facts.target_preprocessing, tuple(facts.heads))
+    texts = describe_inputs(prepared.data, prepared.network), of_targets
     return tuple(text for text in texts if text is not None)
 
 

@@ -1,6 +1,6 @@
 """Scaling of inputs and targets."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -208,17 +208,20 @@ def scaling_of(
     return scaling._replace(targets=TargetScaling(put(targets.shift), put(targets.scale), log))
 
 
-def describe_targets(targets: Preprocessing | Preprocessings) -> str | None:
+def describe_targets(targets: Preprocessing | Preprocessings, names: Sequence[str] = ()) -> str | None:
     """Report how the targets are scaled, in a line; None where they are not.
+
+    Args:
+        targets: their scaling.
+        names: of the outputs, where there are several.
 
     Example:
         >>> describe_targets(Preprocessing(shift=350_000, scale=1 / 90_000))
         "targets scaled for training: y' = (y − 350,000) / 90,000; the loss is of y', predictions and metrics of y"
     """
     if isinstance(targets, Preprocessings):
-        texts = [describe_targets(part) for part in targets.parts]
-        several = [f"output {i + 1}: {text}" for i, text in enumerate(texts) if text]
-        return "; ".join(several) or None
+        texts = zip(names, map(describe_targets, targets.parts), strict=True)
+        return "; ".join(f"{name}: {text}" for name, text in texts if text) or None
     if targets.is_identity:
         return None
     shift, unit = (np.atleast_1d(number) for number in (targets.shift, 1 / targets.scale))
