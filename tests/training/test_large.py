@@ -1,4 +1,4 @@
-"""Large states are updated where they lie, and end with the same bits."""
+"""Large states are updated where they lie, and end with the same bits; rows are held once."""
 
 import jax
 import numpy as np
@@ -16,7 +16,7 @@ NUMBERS = pel.make_dataset(
 UNSTABLE = {"optimizer": "sgd", "loss": "mean_squared_error", "batch_size": 30, "progress": False}
 
 
-@pytest.fixture(params=[1, 2**24], ids=["large", "small"])
+@pytest.fixture(params=[1, 2**22], ids=["large", "small"])
 def size(request, monkeypatch):
     """Every state is large, or none is."""
     monkeypatch.setattr(program, "LARGE", request.param)
@@ -78,6 +78,24 @@ def test_many_large_states_at_once_end_where_one_diverges(size):
     compared = pel.compare(NUMBERS, over, network=(4,), seeds=2, epochs=9, **UNSTABLE)
     assert [run.stopped for runs in compared.runs for run in runs] == ["epochs"] * 2 + ["diverged"] * 2
     jax.clear_caches()
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="a GPU has a memory of its own")
+def test_rows_of_a_dataset_are_held_once_and_cannot_be_written_to():
+    rows = train().training.train
+    for held, shared in ((rows.x, IRIS.train.x), (rows.y, IRIS.train.y)):
+        assert held.unsafe_buffer_pointer() == shared.ctypes.data
+        assert not shared.flags.writeable
+
+
+def test_rows_that_may_be_written_to_are_copied():
+    memory = np.zeros(90 * 4 * 4 + 64, np.uint8)
+    x = memory[-memory.ctypes.data % 64 :][: 90 * 4 * 4].view(np.float32).reshape(90, 4)
+    data = pel.make_dataset(x, np.arange(90) % 3, held_out=(x, np.arange(90) % 3), preprocessing="none")
+    training = pel.train((4,), data, epochs=1, progress=False).training
+    x[:] = 1
+    assert not np.asarray(training.train.x).any()
+    assert not np.asarray(training.monitor.x).any()
 
 
 def test_outputs_in_parts_are_those_of_all(monkeypatch):

@@ -90,9 +90,32 @@ class Part:
         def taken(value: Any) -> Any:
             if isinstance(value, tuple):
                 return tuple(map(taken, value))
-            return None if value is None else value[rows]
+            return None if value is None else aligned_rows(value, rows)
 
         return replace(self, **{field.name: taken(getattr(self, field.name)) for field in fields(self)})
+
+
+def aligned_rows(array: np.ndarray, rows: Any) -> np.ndarray:
+    """A copy of some rows of an array, read-only and beginning on 64 bytes where they are numbers.
+
+    JAX shares such memory on a CPU, and copies what begins elsewhere, as arrays of NumPy do: so a training holds its
+    rows once.
+
+    Example:
+        >>> aligned_rows(np.arange(6).reshape(3, 2), [2, 0])
+        array([[4, 5],
+               [0, 1]])
+    """
+    if array.dtype.kind not in "biuf":
+        return array[rows]
+    rows = np.arange(len(array))[rows]
+    size = len(rows) * math.prod(array.shape[1:]) * array.itemsize
+    memory = np.empty(size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    out = memory[start : start + size].view(array.dtype).reshape(len(rows), *array.shape[1:])
+    np.take(array, rows, axis=0, out=out, mode="clip")  # "raise" would copy once more, and no row is outside
+    out.flags.writeable = False
+    return out
 
 
 class Encoder(ABC):

@@ -43,6 +43,8 @@ from pellucid.training import (
     Training,
     arrays_of,
     from_arrays,
+    is_large,
+    release_initialisation,
     state_template,
     to_arrays,
 )
@@ -61,6 +63,8 @@ def begin(plan: Plan) -> Trained:
     experiment = plan.experiment
     ready = make_ready(experiment, plan.data, plan.network, plan.optimizer, plan.initial)
     training = ready.training(ready.initial_state(experiment.seed))
+    if is_large(training.state):
+        release_initialisation()
     if not experiment.adversarial:
         check_own_loss(training)
     if experiment.snapshots:

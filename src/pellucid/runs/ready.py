@@ -14,6 +14,7 @@ from pellucid.core.constraints import NOT_NEGATIVE, POSITIVE, require
 from pellucid.core.errors import DataError, InvalidValue, did_you_mean
 from pellucid.core.types import Array
 from pellucid.data import Dataset, Part, validation_rows
+from pellucid.data.arrays import aligned_rows
 from pellucid.data.several import ordered
 from pellucid.data.transcription import steps_needed
 from pellucid.functions.ctc import CTC
@@ -261,8 +262,8 @@ def _adversarial(experiment: Experiment, data: Dataset, networks: GAN, optimizer
         {"optimizer/generator": optimizer, "optimizer/critic": optimizer if critic is None else as_optimizer(critic)},
         None if constraint is None else lipschitz_constraints.build(constraint),
         scaling_of(data.preprocessing, dtype=program.dtype),
-        Rows(jax.device_put(data.train.x), None),
-        None if data.held_out is None else Rows(jax.device_put(data.held_out.x), None),
+        Rows(_put(data.train.x), None),
+        None if data.held_out is None else Rows(_put(data.held_out.x), None),
     )
 
 
@@ -326,17 +327,26 @@ def target_for(loss: Loss, y: np.ndarray, outputs: int) -> np.ndarray:
     return 2 * y - 1 if loss.target_range == (-1, 1) else y
 
 
+def _put(rows: Any) -> Any:
+    # JAX shares the memory of an array that begins on 64 bytes: never of one that may be written to later.
+    return jax.tree.map(lambda array: jax.device_put(_kept(array)), rows)
+
+
+def _kept(array: np.ndarray) -> np.ndarray:
+    return aligned_rows(array, slice(None)) if array.flags.writeable else array
+
+
 def _rows(part: Part, weights: np.ndarray | None, loss: Any, data: Dataset) -> Rows:
-    weighed = None if weights is None else jax.device_put(weights)
-    x = jax.device_put(part.x)
+    weighed = None if weights is None else _put(weights)
+    x = _put(part.x)
     if data.task == "reconstruction":
         return Rows(x, None, weighed)
     if data.task == "translation":
-        return Rows(x, jax.device_put(part.y), weighed)
+        return Rows(x, _put(part.y), weighed)
     y = targets_of(loss, part.y, data)
     if not data.target_preprocessing.is_identity:
         y = data.target_preprocessing.apply_numpy(y)
-    return Rows(x, jax.device_put(y), weighed)
+    return Rows(x, _put(y), weighed)
 
 
 def targets_of(loss: Any, y: Any, facts: Any) -> Any:

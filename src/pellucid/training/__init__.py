@@ -8,6 +8,7 @@ from pellucid.training.lipschitz import lipschitz_constraints as lipschitz_const
 from pellucid.training.loop import Progress as Progress
 from pellucid.training.loop import Training as Training
 from pellucid.training.program import advance as advance
+from pellucid.training.program import is_large as is_large
 from pellucid.training.recorder import DEFAULT_GROUPS as DEFAULT_GROUPS
 from pellucid.training.recorder import GROUPS as GROUPS
 from pellucid.training.recorder import MEASURES as MEASURES
@@ -23,6 +24,7 @@ from pellucid.training.snapshots import arrays_of as arrays_of
 from pellucid.training.state import TrainingState as TrainingState
 from pellucid.training.state import from_arrays as from_arrays
 from pellucid.training.state import initial_state as initial_state
+from pellucid.training.state import release_initialisation as release_initialisation
 from pellucid.training.state import state_template as state_template
 from pellucid.training.state import to_arrays as to_arrays
 from pellucid.training.stopping import EarlyStopping as EarlyStopping

@@ -12,6 +12,7 @@ import numpy as np
 from pellucid.core.errors import TrainingDiverged
 from pellucid.core.tunable import as_arrays
 from pellucid.core.types import PyTree
+from pellucid.core.xla import return_freed_memory
 from pellucid.functions.schedules import watches_loss
 from pellucid.optimizers import dtype_of
 from pellucid.training.history import History
@@ -149,6 +150,8 @@ class Training(Job):
             yield Progress(start + made, self.history.epochs_made, loss, metric, examples, seconds, compiled)
             if not compiled:
                 size = steps_in(SECONDS_PER_CALL, made, seconds)
+            elif is_large(self.state):
+                return_freed_memory()
             compiled = False
 
     def _call(self, start: int, stop: int) -> None:

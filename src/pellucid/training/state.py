@@ -106,6 +106,12 @@ def _memory(recorder: Recorder, network: Network, input_shape: Shapes, params: P
     return recorder.begin(network, params, layer_state, input_shape)
 
 
+def release_initialisation() -> None:
+    """Release what `initial_state` compiled, which takes megabytes where a network is large and is called once."""
+    for compiled in (_initial_state, _memory):
+        compiled.clear_cache()  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def _check_rate(regularizer: Regularizer, optimizer: FromOptax, state: OptimizerState) -> None:
     with jax.ensure_compile_time_eval():
         unknown = regularizer.proximal(jnp.ones(1), jnp.nan)

@@ -8,6 +8,8 @@ from pellucid.doctor.subject import Subject
 
 FEW_ROWS = 30
 """With fewer a column tells the label by chance."""
+FEW_OF_CLASS = 5
+"""With fewer rows of a class some column orders one of thousands of classes by chance."""
 ENOUGH_ROWS = 50
 """With fewer neighbours are too far away to agree."""
 COLUMNS = 500
@@ -36,7 +38,8 @@ def label_leakage(s: Subject, slips: float, strays: float, lost: float) -> Evide
     x, new = s.baselines.rows
     y, y_new = s.baselines.targets
     tell = _orders if s.e.classifies else _follows
-    told, after = tell(x, y, y), tell(new, y_new, y)
+    classes = _judged(y, y_new) if s.e.classifies else y
+    told, after = tell(x, y, classes), tell(new, y_new, classes)
     leaks = (1 - told < (slips if s.e.classifies else strays)) & (told - after > lost)
     if not leaks.any():
         return None
@@ -202,6 +205,12 @@ def class_imbalance(s: Subject, rare: float) -> Evidence | None:
     return Evidence(WEAK, {"rarest / commonest": rarest}, because)
 
 
+def _judged(y: np.ndarray, y_new: np.ndarray) -> np.ndarray:
+    """The classes with rows enough to be told by more than chance, and with held-out rows to see it on."""
+    classes, counts = np.unique(y, return_counts=True)
+    return np.intersect1d(classes[counts >= FEW_OF_CLASS], y_new)
+
+
 def _orders(x: np.ndarray, y: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """How well each column tells each class from the others: its AUC either way up, 0.5 not at all, 1 wholly.
 
@@ -214,7 +223,7 @@ def _orders(x: np.ndarray, y: np.ndarray, classes: np.ndarray) -> np.ndarray:
     for j, column in enumerate(x.T):
         ordered = np.sort(column)
         ranks[:, j] = (np.searchsorted(ordered, column) + np.searchsorted(ordered, column, "right") + 1) / 2
-    wanted = (y[:, None] == np.unique(classes)).astype(float)
+    wanted = (y[:, None] == classes).astype(float)
     yes = wanted.sum(0)
     pairs = yes * (len(y) - yes)
     area = np.where(pairs > 0, (ranks.T @ wanted - yes * (yes + 1) / 2) / np.maximum(pairs, 1), 0.5)
