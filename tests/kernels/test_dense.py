@@ -44,7 +44,7 @@ def close(actual, expected):
 
 
 @pytest.mark.parametrize("instruction_set", instruction_sets())
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=12)
 @given(SIZES, SIZES, SIZES)
 def test_products_are_those_of_the_definition(instruction_set, rows, inputs, units):
     x, W, b, dz = arrays(rows, inputs, units)
