@@ -6,7 +6,14 @@ import click
 
 from pellucid.cli.options import as_json, print_document, print_json
 
-EXTRAS = {"cuda": "jax-cuda13-plugin", "excel": "fastexcel", "images": "pillow", "optax": "optax", "plot": "matplotlib"}
+EXTRAS = {
+    "cuda": "jax-cuda13-plugin",
+    "excel": "fastexcel",
+    "images": "pillow",
+    "notebook": "ipython",
+    "optax": "optax",
+    "plot": "matplotlib",
+}
 """The distribution that each extra of the package installs."""
 
 
