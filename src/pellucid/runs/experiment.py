@@ -386,10 +386,10 @@ def check_names(settings: Mapping[str, Any], verb: str = "train") -> None:
         InvalidValue: naming the nearest settings, or all.
 
     Example:
-        >>> check_names({"learning_rat": 0.1})
+        >>> check_names({"dropuot": 0.1})
         Traceback (most recent call last):
             ...
-        pellucid.core.errors.InvalidValue: train has no setting 'learning_rat'. Did you mean 'learning_rate'?
+        pellucid.core.errors.InvalidValue: train has no setting 'dropuot'. Did you mean 'dropout'?
     """
     known = [name for name in SETTINGS if name != "network"]
     if "callbacks" in settings:
@@ -420,7 +420,7 @@ def describe_settings() -> str:
 
     Example:
         >>> print(describe_settings().splitlines()[0])
-        loss: loss; chosen from the target if not given.
+        loss: loss; chosen from the target if not given; of several outputs a table with one for each.
     """
     lines = []
     for name, setting in SETTINGS.items():
