@@ -146,11 +146,15 @@ def measure(
     return values
 
 
+def for_steps(measure: Any, task: str) -> Any:
+    """The loss or metric, which leaves out the steps without a label where the task is tagging."""
+    return replace(measure, ignore=NO_LABEL) if task == "tagging" and getattr(measure, "ignore", 0) is None else measure
+
+
 def _adapted(metric: Metric, facts: DataFacts, loss: Loss) -> Metric:
     """The metric for what the loss reads; the accuracy of yes or no is the binary one."""
     usual = OUTPUTS[facts.task].metric
-    if facts.task == "tagging" and getattr(metric, "ignore", 0) is None:
-        metric = replace(metric, ignore=NO_LABEL)  # pyright: ignore[reportArgumentType]
+    metric = for_steps(metric, facts.task)
     return (metrics.build(usual) if metric == Accuracy() and usual == "binary_accuracy" else metric).beside(loss)
 
 

@@ -16,7 +16,7 @@ from pellucid.core.registry import describe
 from pellucid.core.types import Specification
 from pellucid.data import Dataset, generation
 from pellucid.data.several import ordered
-from pellucid.data.targets import NO_LABEL, UNTARGETED
+from pellucid.data.targets import UNTARGETED
 from pellucid.functions.activations import activations
 from pellucid.functions.losses import losses
 from pellucid.functions.metrics import metrics
@@ -36,7 +36,7 @@ from pellucid.runs.experiment import (
 )
 from pellucid.runs.folder import RunFolder
 from pellucid.runs.given import dataset_of
-from pellucid.runs.measures import described
+from pellucid.runs.measures import described, for_steps
 from pellucid.runs.recipe import NOT_FOR, Retraining, complete
 from pellucid.runs.scaling import scaled_inputs
 from pellucid.runs.starting import StartingWeights, hash_of, kept_weights, source_of, starting_weights
@@ -191,7 +191,7 @@ def _settle_supervised(network: Any, words: dict[str, Any], data: Dataset, optio
             network = feedforward(data, USUAL_UNITS if network is None else network, **words)
         assert isinstance(network, Network)
         loss, network = loss_and_network(options.get("loss"), network, data)
-        loss = _for_steps(loss, data.task)
+        loss = for_steps(loss, data.task)
     optimizer = _optimizer(options, as_optimizer("adam"))
     if options.get("loss_weights") is not None and not data.heads:
         raise InvalidValue("loss_weights weigh the losses of several outputs; this network has one. Leave it out.")
@@ -227,7 +227,7 @@ def by_output(what: str, network: Network, data: Dataset, given: Any) -> Any:
     """
     registry: Any = losses if what == "loss" else metrics
     if not data.heads:
-        return _for_steps(registry.build(_usual(what, data) if given is None else given), data.task)
+        return for_steps(registry.build(_usual(what, data) if given is None else given), data.task)
     names, usual = network.output_names, {name: _usual(what, data.of_output(name)) for name in data.heads}
     if given is not None and (not isinstance(given, Mapping) or not set(given) <= set(names)):
         example = ", ".join(f"{name!r}: {value!r}" for name, value in usual.items())
@@ -236,19 +236,12 @@ def by_output(what: str, network: Network, data: Dataset, given: Any) -> Any:
             f"outputs: {', '.join(names)}."
         )
     return {
-        name: _for_steps(registry.build((given or {}).get(name, usual[name])), data.heads[name].task) for name in names
+        name: for_steps(registry.build((given or {}).get(name, usual[name])), data.heads[name].task) for name in names
     }
 
 
 def _usual(what: str, data: Dataset) -> Any:
     return usual_loss(data) if what == "loss" else OUTPUTS[data.task].metric
-
-
-def _for_steps(built: Any, task: str) -> Any:
-    """A loss or metric that leaves out the steps without a label."""
-    if task == "tagging" and getattr(built, "ignore", 0) is None:
-        return replace(built, ignore=NO_LABEL)
-    return built
 
 
 def _described_lists(given: Any, data: Dataset) -> Any:
