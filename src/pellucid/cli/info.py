@@ -7,12 +7,23 @@ import click
 from pellucid.cli.options import as_json, print_document, print_json
 
 EXTRAS = {
+    "audio": "soundfile",
+    "cluster": "dask",
     "cuda": "jax-cuda13-plugin",
     "excel": "fastexcel",
+    "export": "onnx",
     "images": "pillow",
+    "mlflow": "mlflow-skinny",
     "notebook": "ipython",
     "optax": "optax",
+    "optuna": "optuna",
     "plot": "matplotlib",
+    "remote": "fsspec",
+    "serve": "starlette",
+    "shap": "shap",
+    "tensorboard": "tensorboardX",
+    "tokenizers": "tokenizers",
+    "wandb": "wandb",
 }
 """The distribution that each extra of the package installs."""
 
