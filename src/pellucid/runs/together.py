@@ -71,10 +71,10 @@ class SideBySide:
         for steps in self._population.run(epochs):
             advance(len(self.members) * steps / self._population.steps_per_epoch)
 
-    def keep(self, indices: Sequence[int]) -> None:
-        """Continue with these members alone."""
+    def keep(self, indices: Sequence[int], epochs: int) -> None:
+        """Continue with these members alone, for so many epochs more."""
         self.members = [self.members[i] for i in indices]
-        self._population.keep(indices)
+        self._population.keep(indices, epochs * self._population.steps_per_epoch)
 
     @property
     def histories(self) -> list[tuple[History, bool]]:
@@ -122,8 +122,8 @@ class OneAfterAnother:
             for i, diverged in zip(going, run_in_threads([self._trainings[i] for i in going], train), strict=True):
                 self._diverged[i] = diverged
 
-    def keep(self, indices: Sequence[int]) -> None:
-        """Continue with these members alone."""
+    def keep(self, indices: Sequence[int], epochs: int) -> None:
+        """Continue with these members alone, for so many epochs more."""
         self.members = [self.members[i] for i in indices]
         self._trainings = [self._trainings[i] for i in indices]
         self._diverged = [self._diverged[i] for i in indices]
