@@ -18,6 +18,7 @@ from pellucid.cli.prove import prove
 from pellucid.cli.replay import replay
 from pellucid.cli.runs import runs
 from pellucid.cli.show import show
+from pellucid.cli.sweep import sweep
 from pellucid.cli.train import resume, train
 from pellucid.cli.use import evaluate, predict
 from pellucid.core.errors import DataError, PellucidError, StorageError, TrainingDiverged
@@ -62,6 +63,7 @@ Examples:
   pellucid sample runs/mnist-wgan-001 --output new.png     what a GAN makes
   pellucid lesson dying-relu                               put a claim of the field to the test
   pellucid compare digits --over activation=relu,tanh      settings against one another, by the same seeds
+  pellucid sweep digits --space learning_rate=log:1e-4:1e-1 the best settings of a space
   pellucid find-learning-rate digits                       a learning rate, by short trainings at many
   pellucid show relu                                       an activation, loss, optimizer … on one page
   pellucid data list                                       the datasets it knows
@@ -77,7 +79,22 @@ def main() -> None:
     """Neural networks you can see through: train them, use them, look inside."""
 
 
-VERBS = (train, resume, runs, predict, evaluate, explain, check, diagnose, prove, compare, replay, sample, translate)
+VERBS = (
+    train,
+    resume,
+    runs,
+    predict,
+    evaluate,
+    explain,
+    check,
+    diagnose,
+    prove,
+    compare,
+    sweep,
+    replay,
+    sample,
+    translate,
+)
 for verb in (*VERBS, find_learning_rate, lesson, show, data, info):
     main.add_command(verb)
 

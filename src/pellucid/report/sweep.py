@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.report.chart import BarChart
-from pellucid.report.document import Document, Figure, Link, Table, facts, number
+from pellucid.report.document import Document, Figure, Link, Paragraph, Table, number
 from pellucid.report.parallel import ParallelChart, Upright
 from pellucid.runs.compare import shown
 
@@ -76,7 +76,8 @@ def sweep_document(sweep: Any, best: str = "") -> Document:
     lines, *others = sweep_charts(sweep)
     return Document(
         sweep_summary(sweep),
-        facts([("best run", Link("its report", best) if best else None)]),
+        Paragraph("The best run: ", Link("its report", best), ".") if best else None,
+        Paragraph(f"{'; '.join(sweep.notes)}.", kind="quiet") if sweep.notes else None,
         Figure(lines),
         *map(Figure, others),
         sweep_table(sweep),

@@ -226,7 +226,7 @@ def shown(value: Any) -> str:
         return f"{value['name']} ({fields})" if "name" in value and fields else str(value.get("name", fields))
     if isinstance(value, (tuple, list)):
         return "-".join(map(shown, value)) or "none"
-    return str(getattr(value, "name", value))
+    return "none" if value is None else str(getattr(value, "name", value))
 
 
 def _plain(content: Any) -> Any:

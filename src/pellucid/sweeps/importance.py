@@ -1,6 +1,7 @@
 """How much each setting of a space matters, by a forest that learns the trials' values."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -35,8 +36,8 @@ def importances(space: Space, trials: Sequence[Trial]) -> dict[str, float] | Non
     forest = RandomForestRegressor(TREES, min_samples_leaf=2, oob_score=True, random_state=0).fit(x, values)
     if forest.oob_score_ <= 0:
         return None
-    drops = permutation_importance(forest, x, values, n_repeats=REPEATS, random_state=0)["importances_mean"]
-    drops = np.maximum(drops, 0)
+    permuted: Any = permutation_importance(forest, x, values, n_repeats=REPEATS, random_state=0)
+    drops = np.maximum(permuted["importances_mean"], 0)
     scaled = drops / (drops.sum() or 1.0) * forest.oob_score_
     order = np.argsort(-scaled)
     names = list(space)

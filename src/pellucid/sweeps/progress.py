@@ -39,7 +39,7 @@ class Bar:
     def __exit__(self, *error: Any) -> None:
         self._progress.stop()
 
-    def within(self, trials: int, epochs: float) -> Callable[[float], None]:
+    def within(self, trials: float, epochs: float) -> Callable[[float], None]:
         """A function that moves the bar by ``trials`` over so many epochs of single trainings."""
         return lambda made: self._progress.advance(self._task, trials * made / max(epochs, 1))
 

@@ -228,8 +228,8 @@ def _retrained(
     """Train the best setting on all training rows; a run that is there already is read."""
     if not np.isfinite(best.value):
         raise TrainingDiverged(
-            f"every trial has a training whose loss became NaN or infinite, the least bad one with {best.label}. "
-            "Search lower learning rates, or look at the data: pellucid.check."
+            "every trial has a training whose loss became NaN or infinite. Search lower learning rates, or look at the "
+            "data: pellucid.check."
         )
     plan = trainer.settled(settings_at(search.space, best.point), trainer.data, search.seed, source)
     if search.by_recipe and (plan.retraining is not None or not plan.experiment.decides):
@@ -241,7 +241,7 @@ def _retrained(
         if kept.experiment.to_dict() == plan.experiment.to_dict() and kept.stopped != "interrupted":
             return kept, kept.notes.choices
     if progress:
-        print(f"the best, {best.label}, is trained on all {len(plan.data.train):,} training rows", file=sys.stderr)
+        print("; ".join([*plan.choices, "now trained on all training rows"]), file=sys.stderr)
     return finish(begin(plan), folder=folder, overwrite=True, progress=progress), plan.choices
 
 

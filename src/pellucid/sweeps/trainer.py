@@ -67,6 +67,9 @@ class Trainer:
             divided.append((rows.refit(rows.train.take(train), rows.train.take(aside)), seed))
         return divided
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "parts"}  # divided again where it goes
+
     def plans(self, point: Point) -> list[Plan]:
         """Settle the trainings of a trial, one for each part.
 
