@@ -50,7 +50,7 @@ def many(
     networks: Sequence[Any] | None = None,
     optimizers: Sequence[Any] | None = None,
     initials: Sequence[StartingWeights | None] | None = None,
-    progress: bool | Callable[[float], None] = False,
+    progress: bool = False,
 ) -> list[Trained]:
     """Train many experiments; those that differ only in seeds, numbers and rows share one program.
 
@@ -65,8 +65,7 @@ def many(
         networks: the networks as objects, where their layers are not registered.
         optimizers: the optimisers as objects, where the settings cannot describe them.
         initials: the weights that each starts from, where the settings name any.
-        progress: show the progress on stderr; or a function that is told of each stretch how many epochs of one
-            training it was.
+        progress: show the progress on stderr.
 
     Returns:
         The records, in the order of the experiments.
@@ -89,9 +88,9 @@ def many(
     keep_compiled_programs()
     members = prepared(experiments, datasets, networks, optimizers, initials)
     trained: dict[int, Trained] = {}
-    bar = _bar() if progress is True else nullcontext()
+    bar = _bar() if progress else nullcontext()
     with bar:
-        advance = progress if callable(progress) else _counter(bar, members)
+        advance = _counter(bar, members)
         for method, indices in grouped(members):
             group = [members[i] for i in indices]
             began = time.perf_counter()

@@ -20,7 +20,7 @@ from pellucid.runs.fit import score_held_out
 from pellucid.runs.ready import Ready
 from pellucid.runs.trained import Trained
 from pellucid.training import Adversarial, History, Supervised, Training, TrainingState, initial_state
-from pellucid.training.population import AXES, Inputs, Population, members_of, run_in_threads, to_device
+from pellucid.training.population import Inputs, Population, run_in_threads, to_device
 
 
 class Member(NamedTuple):
@@ -146,50 +146,33 @@ class OneAfterAnother:
 def _initial_states(group: list[Member]) -> list[TrainingState]:
     """The state of each member before its first step: initialised by its seed, with its own hyperparameters."""
     if isinstance(group[0].ready.program, Adversarial):
-        begun = (member.ready.initial_state(member.experiment.seed) for member in group)
-        return [state._replace(key=jax.random.key_data(state.key)) for state in begun]
-    alike: dict[tuple[Network, int], list[int]] = {}
-    for i, member in enumerate(group):
-        alike.setdefault((member.ready.network, id(member.ready.initial)), []).append(i)
-    states: dict[int, TrainingState] = {}
+        return [_on_host(member.ready.initial_state(member.experiment.seed)) for member in group]
     first = group[0].ready
-    for (network, _), indices in alike.items():
-        seeds, which = np.unique([group[i].experiment.seed for i in indices], return_inverse=True)
-        # One program for all rates and strengths: those of the first are replaced below.
-        initial = members_of(
-            _initialise(
-                network,
-                first.optimizer,
-                first.regularizer,
-                first.data.input_shape,
-                first.program.recorder,
-                first.average_weights,
-                seeds.astype(np.uint32),
-                group[indices[0]].ready.given,
+    states: dict[tuple[Network, int, int], TrainingState] = {}
+    of_members = []
+    for member in group:
+        ready, seed = member.ready, member.experiment.seed
+        key = (ready.network, id(ready.initial), seed)
+        if key not in states:
+            # One program for all rates and strengths: those of the first are replaced below.
+            states[key] = _on_host(
+                initial_state(
+                    ready.network,
+                    first.optimizer,
+                    first.regularizer,
+                    first.data.input_shape,
+                    seed,
+                    recorder=first.program.recorder,
+                    average=first.average_weights,
+                    given=ready.given,
+                )
             )
-        )
-        states |= {i: initial[seed] for i, seed in zip(indices, which, strict=True)}
-    return [_with_numbers(states[i], member.ready) for i, member in enumerate(group)]
+        of_members.append(_with_numbers(states[key], ready))
+    return of_members
 
 
-# Compiled without costly optimisations, since it runs once: in a third of the time for 64–64–10, to the same bits.
-@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4, 5), compiler_options={"xla_backend_optimization_level": 1})
-def _initialise(
-    network: Network,
-    optimizer: Any,
-    regularizer: Any,
-    input_shape: Any,
-    recorder: Any,
-    average: Any,
-    seeds: Any,
-    given: Any,
-) -> TrainingState:
-    def initialise(seed: Any) -> TrainingState:
-        return initial_state(
-            network, optimizer, regularizer, input_shape, seed, recorder=recorder, average=average, given=given
-        )
-
-    return jax.vmap(initialise, out_axes=AXES)(seeds)
+def _on_host(state: TrainingState) -> TrainingState:
+    return jax.tree.map(np.asarray, state._replace(key=jax.random.key_data(state.key)))
 
 
 def _with_numbers(state: TrainingState, ready: Ready) -> TrainingState:
