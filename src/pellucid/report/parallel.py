@@ -8,7 +8,7 @@ import numpy as np
 
 from pellucid.report.axis import Axis
 from pellucid.report.chart import LINE, cut, wrapped
-from pellucid.report.drawing import COLOURS, INK, QUIET, SIZE, Drawing, Label, Markers, Stroke, text_width
+from pellucid.report.drawing import COLOURS, INK, QUIET, SIZE, Area, Drawing, Label, Markers, Stroke, box, text_width
 
 FAINT = "#9a9a9a"
 """Of the lines that are not marked."""
@@ -53,28 +53,47 @@ class ParallelChart:
         """Draw it at a width in pixels."""
         title = wrapped(self.title, width)
         marks: list[Any] = [Label(0, LINE * i + 13, line, bold=True) for i, line in enumerate(title)]
-        top = LINE * (len(title) + (1 if self.caption else 0)) + 26
         if self.caption:
             marks.append(Label(0, LINE * len(title) + 13, cut(self.caption, width), colour=QUIET))
-        height = min(max(0.36 * width, 180.0), 300.0)
+        first = min(0.3 * width, max(_room(self.axes[0]), 60.0))
+        across = np.linspace(first, width - 6, len(self.axes)) if len(self.axes) > 1 else np.array([first])
+        gap = float(np.diff(across).min(initial=width))
+        names = [
+            wrapped(axis.name.replace("_", " "), first if i == 0 else gap - 10) for i, axis in enumerate(self.axes)
+        ]
+        head = LINE * (len(title) + bool(self.caption) + max(map(len, names)))
+        top, height = head + 14, min(max(0.36 * width, 180.0), 300.0)
         scales = [_Scale(axis, top, top + height) for axis in self.axes]
-        room = min(0.5 * width / len(self.axes), max(scale.room for scale in scales))
-        across = np.linspace(room, width - 8, len(scales)) if len(scales) > 1 else np.array([room])
-        places = np.stack([scale.places for scale in scales], axis=1)
-        marked = list(self.marked)
+        places, marked = np.stack([scale.places for scale in scales], axis=1), list(self.marked)
         others = [row for row in range(len(places)) if row not in marked]
         marks += [Stroke(across, places[row], FAINT, 0.8, opacity=0.5) for row in others]
         for rank, row in reversed(list(enumerate(marked))):
             colour = COLOURS[0] if rank == 0 else COLOURS[5]
             marks.append(Stroke(across, places[row], colour, 2.6 if rank == 0 else 1.3))
             marks.append(Markers(across, places[row], 0, colour, 3.4 if rank == 0 else 2.2))
-        for x, scale in zip(across.tolist(), scales, strict=True):
+        for i, (x, scale) in enumerate(zip(across.tolist(), scales, strict=True)):
             marks.append(Stroke([x, x], [top - 4, top + height + 4], INK))
-            marks.append(Label(min(x, width), top - 12, cut(scale.axis.name, room + 30), "end", INK, SIZE, True))
+            room = (first if i == 0 else gap) - 12
+            for line, text in enumerate(reversed(names[i])):
+                marks.append(Label(x + 4, head - LINE * line + 2, cut(text, room + 16), "end", INK, SIZE, True))
             for text, y in scale.ticks:
+                text = cut(text, room)
+                wide = text_width(text)
+                marks.append(Area(*box(x - 9 - wide, y - 8, wide + 4, 16), "#ffffff", 0.8))
                 marks.append(Stroke([x - 4, x], [y, y], INK))
-                marks.append(Label(x - 7, y + 4, cut(text, room - 10), "end", QUIET))
-        return Drawing(width, top + height + 14, self.title, marks)
+                marks.append(Label(x - 7, y + 4, text, "end", INK))
+        return Drawing(width, top + height + 10, self.title, marks)
+
+
+def _room(axis: Upright) -> float:
+    """Pixels beside an axis for its ticks and its name."""
+    texts = [text for text, _ in _Scale(axis, 0.0, 100.0).ticks]
+    words = _words(axis).split(" ")
+    return 14 + max([*map(text_width, texts), *(text_width(word, bold=True) for word in words)])
+
+
+def _words(axis: Upright) -> str:
+    return axis.name.replace("_", " ").replace(".", " ")
 
 
 class _Scale:
@@ -94,9 +113,7 @@ class _Scale:
                 self.places[rows] += step * SPREAD * (np.arange(len(rows)) - (len(rows) - 1) / 2) / max(len(rows), 1)
         else:
             scale = Axis.of(values, log=axis.log, margin=0.02)
-            place = lambda numbers: bottom - scale.fraction(numbers) * (bottom - top)  # noqa: E731
             texts, factor = scale.labels(5)
-            texts = [f"{text} {factor}".strip() for text in texts]
-            self.ticks = list(zip(texts, place(scale.ticks(5)).tolist(), strict=True))
-            self.places = place(values)
-        self.room = 14 + max((text_width(text) for text, _ in self.ticks), default=0.0)
+            ticks = bottom - scale.fraction(scale.ticks(5)) * (bottom - top)
+            self.ticks = [(f"{text} {factor}".strip(), y) for text, y in zip(texts, ticks.tolist(), strict=True)]
+            self.places = bottom - scale.fraction(values) * (bottom - top)

@@ -56,8 +56,7 @@ def sweep_table(sweep: Any, most: int = SHOWN) -> Table:
         rows.append(
             (trial.number, *settings, *cells, round(float(np.mean(trial.epochs))), round(trial.seconds, 1), became)
         )
-    left = len(sweep.trials) - len(rows)
-    caption = f"{left} more trials are in the frame." if left else ""
+    caption = f"The best {len(rows)} of {len(sweep.trials)} trials." if len(rows) < len(sweep.trials) else ""
     return Table(("trial", *names, metric, "sd", "loss", "epochs", "s", ""), rows, caption)
 
 
@@ -75,7 +74,8 @@ def sweep_document(sweep: Any, best: str = "") -> Document:
     """Write the document of a sweep; ``best`` leads to the report of the best run."""
     lines, *others = sweep_charts(sweep)
     return Document(
-        sweep_summary(sweep),
+        f"Sweep of {len(sweep.trials)} trials",
+        Paragraph(f"{sweep_summary(sweep)}.", kind="lead"),
         Paragraph("The best run: ", Link("its report", best), ".") if best else None,
         Paragraph(f"{'; '.join(sweep.notes)}.", kind="quiet") if sweep.notes else None,
         Figure(lines),

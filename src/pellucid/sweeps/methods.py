@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from pellucid.sweeps.progress import Bar
-from pellucid.sweeps.trainer import Numbered, Stretches, Trainer
+from pellucid.sweeps.trainer import Numbered, Trainer, Trainings
 from pellucid.sweeps.trial import Journal, Trial, ordered
 
 REDUCTION = 3
@@ -57,23 +57,23 @@ def halving(trainer: Trainer, trials: Sequence[Numbered], journal: Journal, high
     missing = [trial for trial in trials if trial[0] not in journal.trials]
     if not missing:
         return
-    stretches = Stretches(trainer, missing)  # those that an ended sweep had not dropped yet begin anew
-    ends = rungs(len(trials), stretches.epochs)
+    trainings = Trainings(trainer, missing, dropping=True)  # those that an ended sweep had not dropped yet begin anew
+    ends = rungs(len(trials), trainings.epochs)
     before = 0
     for rung, end in enumerate(ends):
         kept = max(1, len(trials) // REDUCTION ** (rung + 1)) if rung < len(ends) - 1 else 0
-        if len(stretches.trials) <= kept:
+        if len(trainings.points) <= kept:
             continue
-        trainings = len(stretches.trials) * len(trainer.parts)
-        dropping = len(stretches.trials) - kept
-        stretches.run(end, bar.within(dropping, trainings * (end - before)))
+        count = len(trainings.points) * len(trainer.parts)
+        dropping = len(trainings.points) - kept
+        trainings.run(end, bar.within(dropping, count * (end - before)))
         before = end
-        ranked = ordered(stretches.outcomes(), higher)
+        ranked = ordered(trainings.trials(), higher)
         for trial in ranked[kept:]:
             trial.dropped = rung < len(ends) - 1
             journal.add(trial)
             bar.made(trial)
-        stretches.keep([trial.number for trial in ranked[:kept]])
+        trainings.keep([trial.number for trial in ranked[:kept]])
 
 
 def rungs(trials: int, epochs: int) -> list[int]:

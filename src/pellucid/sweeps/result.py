@@ -114,6 +114,7 @@ class Sweep:
             "metric": self.metric,
             "higher_is_better": self.higher_is_better,
             "best": self.best.number,
+            "notes": list(self.notes),
             "importances": self.importances,
             "held_out": {name: value if np.isfinite(value) else None for name, value in self.run.result.items()},
             "trials": [msgspec.json.decode(msgspec.json.encode(trial)) for trial in self.ranked],

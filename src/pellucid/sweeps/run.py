@@ -234,15 +234,16 @@ def _retrained(
     plan = trainer.settled(settings_at(search.space, best.point), trainer.data, search.seed, source)
     if search.by_recipe and (plan.retraining is not None or not plan.experiment.decides):
         plan = _for_steps_of(best, plan, trainer)
-    plan = plan._replace(choices=(*plan.choices, f"the best of a sweep: trial {best.number}, {best.label}"))
+    notes = plan.choices
+    plan = plan._replace(choices=(*notes, f"the best of a sweep: trial {best.number}, {best.label}"))
     folder = None if path is None else path / "best"
     if folder is not None and (folder / "weights.safetensors").exists():
         kept = load_run(folder)
         if kept.experiment.to_dict() == plan.experiment.to_dict() and kept.stopped != "interrupted":
-            return kept, kept.notes.choices
+            return kept, notes
     if progress:
         print("; ".join([*plan.choices, "now trained on all training rows"]), file=sys.stderr)
-    return finish(begin(plan), folder=folder, overwrite=True, progress=progress), plan.choices
+    return finish(begin(plan), folder=folder, overwrite=True, progress=progress), notes
 
 
 def _for_steps_of(best: Trial, plan: Plan, trainer: Trainer) -> Plan:
@@ -275,9 +276,7 @@ def load(folder: str | Path) -> Sweep:
     search, result, journal = from_file(file), RunFolder(path).read_json("sweep.json"), Journal(path)
     trials = tuple(journal.trials[number] for number in sorted(journal.trials))
     run = load_run(path / "best")
-    return Sweep(
-        trials, search.space, result["metric"], result["higher_is_better"], run, tuple(run.notes.choices), path
-    )
+    return Sweep(trials, search.space, result["metric"], result["higher_is_better"], run, tuple(result["notes"]), path)
 
 
 def proceed(

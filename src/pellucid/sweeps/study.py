@@ -13,7 +13,7 @@ from pellucid.runs.compare import shown
 from pellucid.sweeps.methods import Cluster
 from pellucid.sweeps.progress import Bar
 from pellucid.sweeps.space import Point, Range, Space
-from pellucid.sweeps.trainer import Numbered, Stretches, Trainer
+from pellucid.sweeps.trainer import Numbered, Trainer, Trainings
 from pellucid.sweeps.trial import Journal, Trial
 
 ASKED = 8
@@ -130,14 +130,14 @@ class Study:
     def _pruned(
         self, trainer: Trainer, asked: Mapping[int, Any], points: list[Numbered], journal: Journal, bar: Bar
     ) -> None:
-        stretches = Stretches(trainer, points)
-        ends = sorted({max(1, round(stretches.epochs * i / REPORTS)) for i in range(1, REPORTS + 1)})
+        trainings = Trainings(trainer, points, dropping=True)
+        ends = sorted({max(1, round(trainings.epochs * i / REPORTS)) for i in range(1, REPORTS + 1)})
         before = 0
         for end in ends:
-            trainings = len(stretches.trials) * len(trainer.parts)
-            stretches.run(end, bar.within(len(stretches.trials) / len(ends), trainings * (end - before)))
+            count = len(trainings.points) * len(trainer.parts)
+            trainings.run(end, bar.within(len(trainings.points) / len(ends), count * (end - before)))
             before, kept = end, []
-            for trial in stretches.outcomes():
+            for trial in trainings.trials():
                 asked[trial.number].report(trial.value, end)
                 if end < ends[-1] and asked[trial.number].should_prune():
                     trial.dropped = True
@@ -145,7 +145,7 @@ class Study:
                     self._keep(trial, journal, bar)
                 else:
                     kept.append(trial.number)
-            stretches.keep(kept)
+            trainings.keep(kept)
             if not kept:
                 break
 

@@ -4,7 +4,7 @@ import itertools
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,16 +12,17 @@ import msgspec
 
 from pellucid.core.errors import InvalidValue, PellucidError
 from pellucid.core.precision import double_precision
+from pellucid.core.xla import keep_compiled_programs
 from pellucid.data import Dataset, SentencePairs, validation_rows
 from pellucid.data.folds import Splitter, folds
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.learning_rates import SET_ASIDE
-from pellucid.runs.many import grouped, many, prepared
+from pellucid.runs.many import grouped, prepared
 from pellucid.runs.plan import Plan, settle
 from pellucid.runs.ready import make_ready
 from pellucid.runs.together import Member
 from pellucid.sweeps.space import Point, Space, settings_at
-from pellucid.sweeps.trial import Trial, trial_of, trial_of_records
+from pellucid.sweeps.trial import Ended, Trial, end_of, end_of_record, trial_of
 from pellucid.training.population import WIDTH, threads
 
 Numbered = tuple[int, Point]
@@ -67,8 +68,12 @@ class Trainer:
             divided.append((rows.refit(rows.train.take(train), rows.train.take(aside)), seed))
         return divided
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "parts"}  # divided again where it goes
+    @cached_property
+    def _settled(self) -> dict[tuple[float, ...], list[Plan]]:
+        return {}
+
+    def __getstate__(self) -> dict[str, Any]:  # what is cached is made again where it goes
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def plans(self, point: Point) -> list[Plan]:
         """Settle the trainings of a trial, one for each part.
@@ -76,12 +81,15 @@ class Trainer:
         Raises:
             InvalidValue: a setting that does not exist, a value outside what is allowed, a GAN or a translator.
         """
-        changes = settings_at(self.space, point)
-        try:
-            return [self._plan(changes, part, seed) for part, seed in self.parts]
-        except PellucidError as error:
-            error.add_note(f"It is the trial of {changes}.")
-            raise
+        key = tuple(point.values())
+        if key not in self._settled:
+            changes = settings_at(self.space, point)
+            try:
+                self._settled[key] = [self._plan(changes, part, seed) for part, seed in self.parts]
+            except PellucidError as error:
+                error.add_note(f"It is the trial of {changes}.")
+                raise
+        return self._settled[key]
 
     def _plan(self, changes: Mapping[str, Any], part: Dataset, seed: int) -> Plan:
         plan = self.settled(changes, part, seed)
@@ -128,65 +136,66 @@ class Trainer:
 
     def train(self, batch: Sequence[Numbered], advance: Advance | None = None) -> list[Trial]:
         """Make the trials of a batch."""
-        plans = [plan for _, point in batch for plan in self.plans(point)]
-        experiments, data, objects = _arguments(plans)
-        records = many(experiments, data, **objects, progress=advance or False)
-        each = len(self.parts)
-        trials = []
-        for i, (number, point) in enumerate(batch):
-            own = records[i * each : (i + 1) * each]
-            trials.append(trial_of_records(number, point, settings_at(self.space, point), own, at_best=self.by_recipe))
-        return trials
+        trainings = Trainings(self, batch)
+        trainings.run(None, advance)
+        return trainings.trials()
 
 
-class Stretches:
-    """Trials that are trained in stretches of epochs, after each of which some may be dropped.
-
-    Those that go on go on from where they are: their trainings are the same as without a stop.
+class Trainings:
+    """The trainings of some trials under way, all after the same number of epochs.
 
     Args:
         trainer: what they have in common.
-        trials: what is to be made; all take the same number of epochs.
+        trials: what is to be made.
+        dropping: True where some are to be dropped on the way. Those that go on go on from where they are: their
+            trainings are the same as without a stop.
 
     Attributes:
-        trials: those that are still trained, by number.
+        points: those that are still trained, by number.
         epochs: of a training that is not dropped.
 
     Raises:
-        InvalidValue: early stopping, or a schedule on plateaus, whose trainings watch other rows.
+        InvalidValue: early stopping, or a schedule on plateaus, where trials are to be dropped.
     """
 
-    def __init__(self, trainer: Trainer, trials: Sequence[Numbered]) -> None:
-        self.trainer, self.trials = trainer, dict(trials)
+    def __init__(self, trainer: Trainer, trials: Sequence[Numbered], dropping: bool = False) -> None:
+        keep_compiled_programs()
+        self.trainer, self.points = trainer, dict(trials)
         of_trials = {number: trainer.plans(point) for number, point in trials}
         slots = [(number, part) for number, plans in of_trials.items() for part in range(len(plans))]
-        experiments, data, objects = _arguments([plan for plans in of_trials.values() for plan in plans])
-        if any(experiment.decides for experiment in experiments):
+        plans = [plan for plans in of_trials.values() for plan in plans]
+        self.epochs = max(plan.experiment.epochs for plan in plans)
+        if dropping and any(plan.experiment.decides for plan in plans):
             raise InvalidValue(
                 "trials that are dropped on the way are compared by the rows set aside, which early stopping and a "
                 "schedule on plateaus do not watch. Leave them out, or take method='random'."
             )
-        members = prepared(experiments, data, **objects)
-        self.epochs = max(experiment.epochs for experiment in experiments)
+        members = prepared(
+            [plan.experiment for plan in plans],
+            [plan.data for plan in plans],
+            [plan.network for plan in plans],
+            [plan.optimizer for plan in plans],
+            [plan.initial for plan in plans],
+        )
         self._groups = []
         for method, indices in grouped(members):
             group = [members[i] for i in indices]
             with _precision(group):
                 self._groups.append((method(group), [slots[i] for i in indices]))
-        self._seconds = dict.fromkeys(self.trials, 0.0)
+        self._seconds = dict.fromkeys(self.points, 0.0)
         self._made = 0
 
-    def run(self, epochs: int, advance: Advance = lambda epochs: None) -> None:
-        """Train all on to the end of ``epochs``."""
+    def run(self, epochs: int | None, advance: Advance | None = None) -> None:
+        """Train all on to the end of ``epochs``; None for the end of each."""
         for group, slots in self._groups:
             with _precision(group.members), _Clock(self._seconds, [number for number, _ in slots]):
-                group.run(epochs, advance)
-        self._made = epochs
+                group.run(epochs or group.members[0].experiment.epochs, advance or _nobody)
+        self._made = epochs or self.epochs
 
     def keep(self, numbers: Iterable[int]) -> None:
         """Train on with these trials alone."""
         kept = set(numbers)
-        self.trials = {number: point for number, point in self.trials.items() if number in kept}
+        self.points = {number: point for number, point in self.points.items() if number in kept}
         groups = []
         for group, slots in self._groups:
             indices = [i for i, (number, _) in enumerate(slots) if number in kept]
@@ -197,23 +206,31 @@ class Stretches:
                 groups.append((group, [slots[i] for i in indices]))
         self._groups = groups
 
-    def outcomes(self) -> list[Trial]:
+    def trials(self) -> list[Trial]:
         """What came of the trials so far."""
-        histories = {
-            slot: history for group, slots in self._groups for slot, history in zip(slots, group.histories, strict=True)
-        }
+        ends: dict[tuple[int, int], Ended] = {}
+        for group, slots in self._groups:
+            with _precision(group.members):
+                # Those that decide on other rows meet the rows set aside now.
+                decided = group.records() if group.members[0].ready.decides else [None] * len(slots)
+            for slot, (history, diverged), record in zip(slots, group.histories, decided, strict=True):
+                at_best = self.trainer.by_recipe
+                ends[slot] = end_of(history, diverged, at_best) if record is None else end_of_record(record)
         parts = range(len(self.trainer.parts))
         return [
             trial_of(
                 number,
                 point,
                 settings_at(self.trainer.space, point),
-                [histories[number, part] for part in parts],
-                at_best=self.trainer.by_recipe,
-                seconds=self._seconds[number],
+                [ends[number, part] for part in parts],
+                self._seconds[number],
             )
-            for number, point in self.trials.items()
+            for number, point in self.points.items()
         ]
+
+
+def _nobody(epochs: float) -> None:
+    """Nobody is told."""
 
 
 class _Clock:
@@ -233,16 +250,6 @@ class _Clock:
 
 def _precision(members: Sequence[Member]) -> Any:
     return double_precision(members[0].experiment.precision == "float64")
-
-
-def _arguments(plans: Sequence[Plan]) -> tuple[list[Experiment], list[Dataset], dict[str, Any]]:
-    """The trainings as `many` takes them."""
-    objects = {
-        "networks": [plan.network for plan in plans],
-        "optimizers": [plan.optimizer for plan in plans],
-        "initials": [plan.initial for plan in plans],
-    }
-    return [plan.experiment for plan in plans], [plan.data for plan in plans], objects
 
 
 def _structure(experiment: Experiment) -> str:

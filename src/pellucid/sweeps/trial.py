@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -80,63 +80,56 @@ def ordered(trials: Iterable[Trial], higher_is_better: bool) -> list[Trial]:
     return sorted(trials, key=key)
 
 
-def trial_of(
-    number: int,
-    point: Point,
-    settings: Mapping[str, Any],
-    histories: Sequence[tuple[History, bool]],
-    *,
-    at_best: bool,
-    seconds: float = 0.0,
-) -> Trial:
-    """The trial of trainings whose held-out rows are the part set aside.
+class Ended(NamedTuple):
+    """What came of one training, by the rows set aside."""
+
+    value: float
+    loss: float
+    epochs: int
+    curve: np.ndarray
+    """The metric after each epoch; empty where those rows were not watched."""
+
+
+def end_of(history: History, diverged: bool, at_best: bool) -> Ended:
+    """Read what came of a training from its history, whose held-out rows are those set aside.
 
     Args:
-        number: of the trial.
-        point: its place in the space.
-        settings: what that is.
-        histories: of each training, and whether it diverged.
-        at_best: True to count a training by its epoch with the lowest loss; False to count it at its end.
-        seconds: of all trainings.
+        history: of the training.
+        diverged: whether it did.
+        at_best: True to count its epoch with the lowest loss; False to count its end.
     """
-    points = [_counted(history.held_out[:, :2], diverged, at_best) for history, diverged in histories]
-    shortest = min(len(history.held_out) for history, _ in histories)
-    curves = np.stack([history.held_out[:shortest, 1] for history, _ in histories])
+    held_out = history.held_out
+    if diverged or not len(held_out) or not np.isfinite(held_out[-1, 0]):
+        return Ended(np.nan, np.nan, len(held_out), held_out[:, 1])
+    epoch = int(np.nanargmin(held_out[:, 0])) if at_best else len(held_out) - 1
+    return Ended(float(held_out[epoch, 1]), float(held_out[epoch, 0]), epoch + 1, held_out[:, 1])
+
+
+def end_of_record(record: Trained) -> Ended:
+    """The same of a training that watched a part of its own rows, and met those set aside at its end alone."""
+    epochs = record.best_epoch or record.history.epochs_made
+    if record.stopped == "diverged":
+        return Ended(np.nan, np.nan, epochs, np.zeros(0))
+    return Ended(record.result[record.program.metric_name], record.result["loss"], epochs, np.zeros(0))
+
+
+def trial_of(number: int, point: Point, settings: Mapping[str, Any], ends: Sequence[Ended], seconds: float) -> Trial:
+    """The trial of a setting, of which each training came to an end."""
+    shortest = min(len(end.curve) for end in ends)
     return Trial(
         number=number,
         point=point,
-        settings={name: shown(value) for name, value in settings.items()},
-        values=[value for _, value, _ in points],
-        losses=[loss for loss, _, _ in points],
-        epochs=[epochs for _, _, epochs in points],
-        curve=curves.mean(axis=0).tolist(),
+        settings={name: _rounded(value) for name, value in settings.items()},
+        values=[end.value for end in ends],
+        losses=[end.loss for end in ends],
+        epochs=[end.epochs for end in ends],
+        curve=np.mean([end.curve[:shortest] for end in ends], axis=0).tolist(),
         seconds=seconds,
     )
 
 
-def trial_of_records(
-    number: int, point: Point, settings: Mapping[str, Any], records: Sequence[Trained], *, at_best: bool
-) -> Trial:
-    """The trial of ended trainings; see `trial_of`."""
-    histories = [(record.history, record.stopped == "diverged") for record in records]
-    seconds = sum(record.seconds or 0.0 for record in records)
-    trial = trial_of(number, point, settings, histories, at_best=at_best, seconds=seconds)
-    for i, record in enumerate(records):
-        if record.experiment.decides and record.stopped != "diverged":
-            # It watched a part of its own rows, and met those set aside at its end alone.
-            trial.losses[i] = record.result["loss"]
-            trial.values[i] = record.result[record.program.metric_name]
-            trial.epochs[i] = record.best_epoch or record.history.epochs_made
-            trial.curve = []
-    return trial
-
-
-def _counted(held_out: np.ndarray, diverged: bool, at_best: bool) -> tuple[float, float, int]:
-    """Loss and metric of the epoch that counts, and its number."""
-    if diverged or not len(held_out) or not np.isfinite(held_out[-1, 0]):
-        return float("nan"), float("nan"), len(held_out)
-    epoch = int(np.nanargmin(held_out[:, 0])) if at_best else len(held_out) - 1
-    return float(held_out[epoch, 0]), float(held_out[epoch, 1]), epoch + 1
+def _rounded(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else shown(value)
 
 
 class Journal:
