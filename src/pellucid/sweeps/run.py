@@ -157,10 +157,15 @@ def run_search(
     if path is not None:
         _enter(path, search.to_file(source or {"name": dataset.name}, dataset.fingerprint), overwrite)
     journal = Journal(path)
-    with Bar(search.trials, metric.replace("_", " "), higher, progress) as bar, _workers(cluster) as workers:
-        for trial in journal.trials.values():
-            bar.made(trial)
-        _make(search, trainer, journal, workers, bar, higher, path)
+    try:
+        with Bar(search.trials, metric.replace("_", " "), higher, progress) as bar, _workers(cluster) as workers:
+            for trial in journal.trials.values():
+                bar.made(trial)
+            _make(search, trainer, journal, workers, bar, higher, path)
+    except KeyboardInterrupt:
+        if path is not None:
+            print(f"{len(journal.trials)} trials are kept; continue with: pellucid sweep {path}", file=sys.stderr)
+        raise
     trials = tuple(journal.trials[number] for number in sorted(journal.trials))
     run, notes = _retrained(search, trainer, ordered(trials, higher)[0], source, path, progress)
     made = Sweep(trials, search.space, metric, higher, run, notes, path)
