@@ -58,9 +58,7 @@ class ParallelChart:
         first = min(0.3 * width, max(_room(self.axes[0]), 60.0))
         across = np.linspace(first, width - 6, len(self.axes)) if len(self.axes) > 1 else np.array([first])
         gap = float(np.diff(across).min(initial=width))
-        names = [
-            wrapped(axis.name.replace("_", " "), first if i == 0 else gap - 10) for i, axis in enumerate(self.axes)
-        ]
+        names = [wrapped(_words(axis), first if i == 0 else gap - 10) for i, axis in enumerate(self.axes)]
         head = LINE * (len(title) + bool(self.caption) + max(map(len, names)))
         top, height = head + 14, min(max(0.36 * width, 180.0), 300.0)
         scales = [_Scale(axis, top, top + height) for axis in self.axes]

@@ -20,6 +20,10 @@ from pellucid.sweeps.space import Space, settings_at
 from pellucid.sweeps.trial import Trial, ordered
 
 
+WIDTH = 640.0
+"""Points that the figure is wide: each setting has an axis."""
+
+
 @dataclass(frozen=True)
 class Sweep:
     """The trials of a sweep, and the best one trained on all rows: print it for its table, or plot it.
@@ -106,7 +110,7 @@ class Sweep:
         Raises:
             MissingExtra: matplotlib is not installed.
         """
-        return to_matplotlib(*sweep_charts(self))
+        return to_matplotlib(*sweep_charts(self), columns=1, width=WIDTH)
 
     def to_dict(self) -> dict[str, Any]:
         """The table as plain data; what is no number is None."""
