@@ -41,6 +41,13 @@ def _concatenate(graph: Graph, equation: Any, *parts: Value) -> Value:
     return graph.op("Concat", *parts, **result(equation), axis=equation.params["dimension"])
 
 
+@rule("stack")
+def _stack(graph: Graph, equation: Any, *parts: Value) -> Value:
+    axis = equation.params["axis"]
+    apart = [graph.reshape(part, (*part.shape[:axis], 1, *part.shape[axis:])) for part in parts]
+    return graph.op("Concat", *apart, **result(equation), axis=axis)
+
+
 @rule("split")
 def _split(graph: Graph, equation: Any, x: Value) -> list[Value]:
     outs = [result(equation, i) for i in range(len(equation.outvars))]
