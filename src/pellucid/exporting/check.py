@@ -1,6 +1,6 @@
 """Comparison of an exported file with the run, on rows made for it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,8 +10,8 @@ from pellucid.exporting.columns import MISSING_TIME
 from pellucid.exporting.graph import Graph
 from pellucid.exporting.program import Input, Program, result_of
 
-ROWS = (1, 5)
-"""Rows of the batches that are compared."""
+ROWS = 5
+"""Rows of a batch that is compared."""
 MORE_STEPS = 3
 """Steps by which a sequence is longer than those of the training, where any number is allowed."""
 
@@ -27,27 +27,39 @@ class Check(NamedTuple):
 
 
 class Case(NamedTuple):
-    """Rows as the file reads them, and what the run makes of them; labels by their values."""
+    """Rows as the file reads them, as the network does, and what the run makes of them, in the order of the outputs."""
 
     inputs: dict[str, np.ndarray]
     arrays: list[np.ndarray]
-    outputs: dict[str, np.ndarray]
+    outputs: list[np.ndarray]
+
+    def first(self) -> "Case":
+        """The first row alone."""
+        inputs = {name: array[:1] for name, array in self.inputs.items()}
+        return Case(inputs, [array[:1] for array in self.arrays], [array[:1] for array in self.outputs])
 
 
 def cases(program: Program, free: bool, seed: int = 0) -> Iterator[Case]:
-    """Yield batches of random rows of several sizes, of sequences also longer ones where ``free``."""
+    """Yield random rows, one of them alone, and where steps are ``free`` rows of longer sequences."""
     rng = np.random.default_rng(seed)
-    for rows in ROWS:
-        for more in (0, MORE_STEPS) if free else (0,):
-            if program.encoder is None:
-                arrays = [_numbers(rng, program, i, given, rows, more) for i, given in enumerate(program.inputs)]
-                inputs = {
-                    given.name: array if given.vocabulary is None else array.astype(np.int64)
-                    for given, array in zip(program.inputs, arrays, strict=True)
-                }
-            else:
-                inputs, arrays = _rows_of_table(rng, program, rows)
-            yield Case(inputs, arrays, result_of(program, arrays))
+    case = _case(rng, program, 0)
+    yield case
+    yield case.first()
+    if free:
+        yield _case(rng, program, MORE_STEPS)
+
+
+def _case(rng: Any, program: Program, more: int) -> Case:
+    if program.encoder is None:
+        arrays = [_numbers(rng, program, i, given, ROWS, more) for i, given in enumerate(program.inputs)]
+        inputs = {
+            given.name: array if given.vocabulary is None else array.astype(np.int64)
+            for given, array in zip(program.inputs, arrays, strict=True)
+        }
+    else:
+        inputs, arrays = _rows_of_table(rng, program, ROWS)
+    results = result_of(program, arrays)
+    return Case(inputs, arrays, [_labelled(program, name, results[name]) for name in sorted(results)])
 
 
 def _numbers(rng: Any, program: Program, i: int, given: Input, rows: int, more: int) -> np.ndarray:
@@ -90,14 +102,13 @@ def _rows_of_table(rng: Any, program: Program, rows: int) -> tuple[dict[str, np.
     return inputs, list(encoded) if isinstance(encoded, tuple) else [encoded]
 
 
-def compared(by: str, program: Program, run: Callable[[Case], Mapping[str, Any]], free: bool) -> Check:
+def compared(by: str, program: Program, run: Callable[[Case], Sequence[Any]], free: bool) -> Check:
     """Run a file on each case and measure the largest difference."""
     rows, largest = 0, 0.0
     for case in cases(program, free):
         rows += len(case.arrays[0])
-        results = run(case)
-        for name, expected in case.outputs.items():
-            largest = max(largest, difference(np.asarray(results[name]), _labelled(program, name, expected)))
+        for result, expected in zip(run(case), case.outputs, strict=True):
+            largest = max(largest, difference(np.asarray(result), expected))
     return Check(by, rows, largest)
 
 
@@ -127,10 +138,13 @@ def difference(result: np.ndarray, expected: np.ndarray) -> float:
 
 def check_onnx(model: Any, graph: Graph, program: Program, free: bool) -> Check:
     """Compare an ONNX model, run by ONNX Runtime where it is installed, else by ONNX's reference."""
-    names = [value.name for value in graph.inputs]
+    read = {value.name for value in graph.inputs}
 
-    def fed(case: Case) -> dict[str, np.ndarray]:
-        return {name: _texts(array) for name, array in case.inputs.items() if name in names}
+    def run(case: Case) -> Sequence[Any]:
+        inputs = {
+            name: array.astype(object) if array.dtype.kind == "U" else array for name, array in case.inputs.items()
+        }
+        return session.run(None, {name: array for name, array in inputs.items() if name in read})
 
     try:
         import onnxruntime
@@ -138,34 +152,20 @@ def check_onnx(model: Any, graph: Graph, program: Program, free: bool) -> Check:
         from onnx.reference import ReferenceEvaluator
 
         session: Any = ReferenceEvaluator(model)
-        by = "onnx's reference evaluator"
-    else:
-        session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-        by = f"ONNX Runtime {onnxruntime.__version__}"
-    outputs = sorted(program_outputs(program, graph))
-    return compared(by, program, lambda case: dict(zip(outputs, session.run(None, fed(case)), strict=True)), free)
-
-
-def program_outputs(program: Program, graph: Graph) -> list[str]:
-    """The names of the outputs."""
-    return [value.name for value in graph.outputs]
-
-
-def _texts(array: np.ndarray) -> np.ndarray:
-    return array.astype(object) if array.dtype.kind in "UO" else array
+        return compared("onnx's reference evaluator", program, run, free)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return compared(f"ONNX Runtime {onnxruntime.__version__}", program, run, free)
 
 
 def check_stablehlo(exported: Any, program: Program, free: bool) -> Check:
     """Compare an exported program, run by JAX."""
-    numbers = {name: np.append(np.arange(len(values) - 1), -1) for name, values in program.labels.items()}
 
-    def run(case: Case) -> dict[str, Any]:
+    def run(case: Case) -> Sequence[Any]:
         results = {name: np.asarray(value) for name, value in exported.call(*case.arrays).items()}
         for name, values in program.labels.items():
-            if values.dtype.kind == "U":  # back from numbers, for which it has no texts
-                assert numbers[name][-1] == -1
+            if values.dtype.kind == "U":  # by number, the last for none
                 results[name] = values[results[name]]
-        return results
+        return [results[name] for name in sorted(results)]
 
     return compared("jax.export", program, run, free)
 
@@ -173,10 +173,11 @@ def check_stablehlo(exported: Any, program: Program, free: bool) -> Check:
 def check_python(source: str, graph: Graph, program: Program) -> Check:
     """Compare a Python module, run as it is."""
     module: dict[str, Any] = {}
-    exec(compile(source, "<exported>", "exec"), module)  # noqa: S102 - the text that was just written
+    exec(compile(source, "<exported>", "exec"), module)
     single = len(graph.inputs) == 1
 
-    def run(case: Case) -> Any:
-        return module["predict"](next(iter(case.inputs.values())) if single else case.inputs)
+    def run(case: Case) -> Sequence[Any]:
+        inputs = next(iter(case.inputs.values())) if single else case.inputs
+        return list(module["predict"](inputs).values())
 
     return compared("NumPy", program, run, free=False)

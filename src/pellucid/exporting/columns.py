@@ -12,7 +12,8 @@ from pellucid.data.dates import PARTS
 from pellucid.data.groups import GroupsEncoder
 from pellucid.data.tables import TableEncoder
 from pellucid.exporting.graph import Graph, Value
-from pellucid.exporting.translation import opened, translate
+from pellucid.exporting.rules import translate
+from pellucid.exporting.translation import opened
 
 DAY = 24 * 3600
 MISSING_TIME = np.iinfo(np.int64).min
@@ -41,7 +42,9 @@ def network_inputs(graph: Graph, encoder: TableEncoder | GroupsEncoder, batch: A
             with graph.within(column.name):
                 parts.append(_encoded(graph, column, known[column.name]))
         shape = (batch, len(group.features))
-        arrays.append(parts[0] if len(parts) == 1 else graph.op("Concat", *parts, shape=shape, dtype=np.float32, axis=1))
+        arrays.append(
+            parts[0] if len(parts) == 1 else graph.op("Concat", *parts, shape=shape, dtype=np.float32, axis=1)
+        )
     return arrays
 
 
@@ -71,7 +74,9 @@ def _encoded(graph: Graph, column: Column, x: Value) -> Value:
     if column.fill is None:
         return x
     missing = graph.op("IsNaN", x, shape=x.shape, dtype=bool)
-    return graph.op("Where", missing, graph.constant(np.float32([[column.fill]])), x, shape=x.shape, dtype=np.float32)
+    return graph.op(
+        "Where", missing, graph.constant(np.array([[column.fill]], np.float32)), x, shape=x.shape, dtype=np.float32
+    )
 
 
 def _category(graph: Graph, column: Column, x: Value) -> Value:
@@ -79,13 +84,13 @@ def _category(graph: Graph, column: Column, x: Value) -> Value:
     hot = _equal(graph, x, np.array([column.categories], object))
     numbers = graph.cast(hot, np.float32)
     if column.fill is not None:
-        usual = np.float32([[category == column.fill for category in column.categories]])
+        usual = np.array([[category == column.fill for category in column.categories]], np.float32)
         missing = _equal(graph, x, np.array([[""]], object))
         numbers = graph.op("Where", missing, graph.constant(usual), numbers, shape=shape, dtype=np.float32)
     axes = graph.constant(np.array([1], np.int64))
     seen = graph.op("ReduceMax", numbers, axes, shape=x.shape, dtype=np.float32, keepdims=1)
     seen = graph.cast(seen, bool)
-    nothing = graph.constant(np.float32([[np.nan]]))
+    nothing = graph.constant(np.array([[np.nan]], np.float32))
     return graph.op("Where", seen, numbers, nothing, shape=shape, dtype=np.float32)
 
 

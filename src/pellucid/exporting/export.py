@@ -18,7 +18,7 @@ from pellucid.runs.trained import Trained
 
 Format: TypeAlias = Literal["onnx", "stablehlo", "numpy"]
 FORMATS: tuple[str, ...] = get_args(Format)
-ENDINGS = {".onnx": "onnx", ".stablehlo": "stablehlo", ".py": "numpy"}
+ENDINGS: dict[str, Format] = {".onnx": "onnx", ".stablehlo": "stablehlo", ".py": "numpy"}
 """The format that the ending of a file's name asks for."""
 
 
@@ -113,27 +113,22 @@ def export(
         >>> import pellucid as pel
         >>> run = pel.train((8,), pel.load_dataset("iris"), epochs=2, progress=False)
         >>> exported = pel.export(run, tmp / "iris.onnx", preprocessing=True)
-        >>> print(*exported.inputs, *exported.outputs, sep="\\n")
-        input (batch, 4) float32
-        label (batch,) text
-        probabilities (batch, 3) float32
+        >>> print(*exported.inputs, *exported.outputs, sep=", ")
+        input (batch, 4) float32, label (batch,) text, probabilities (batch, 3) float32
         >>> exported.check.difference < 1e-5
         True
     """
     path = Path(path)
-    if format is None:
-        format = _format_of(path)  # type: ignore[assignment]
+    format = format or _format_of(path)
     require(format, OneOf(FORMATS), "format")
     program = whole_run(run) if preprocessing else network_alone(run)
-    written = _WRITERS[str(format)](program, run, path)
+    written = _WRITERS[format](program, run, path)
     write_bytes(path, written.content)
     notes = () if program.float32 else (f"computes in float32; the run did in {run.experiment.precision}",)
-    return Exported(
-        path, format, len(written.content), written.inputs, written.outputs, written.check, notes  # type: ignore[arg-type]
-    )
+    return Exported(path, format, len(written.content), written.inputs, written.outputs, written.check, notes)
 
 
-def _format_of(path: Path) -> str:
+def _format_of(path: Path) -> Format:
     if path.suffix not in ENDINGS:
         raise InvalidValue(
             f"the ending of {path.name!r} names no format. Take one of {', '.join(ENDINGS)}, or say format="
@@ -155,7 +150,9 @@ def _onnx(program: Program, run: Trained, path: Path) -> _Content:
 def _stablehlo(program: Program, run: Trained, path: Path) -> _Content:
     exported, free = stablehlo(program)
     names = [given.name for given in program.inputs]
-    inputs = tuple(Array(name, _sizes(aval.shape), str(aval.dtype)) for name, aval in zip(names, exported.in_avals, strict=True))
+    inputs = tuple(
+        Array(name, _sizes(aval.shape), str(aval.dtype)) for name, aval in zip(names, exported.in_avals, strict=True)
+    )
     import jax
 
     tree = jax.tree.unflatten(exported.out_tree, exported.out_avals)

@@ -1,7 +1,6 @@
 """A graph of ONNX operators in memory: what is exported, before it becomes a file."""
 
 import ast
-import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +34,8 @@ class Node:
     outputs: list[str]
     attributes: dict[str, Any]
     name: str
+    dtype: np.dtype
+    """Of its first result."""
 
 
 @dataclass(eq=False)
@@ -81,13 +82,17 @@ class Graph:
         if self.outer is None:
             for axis, size in enumerate(shape):
                 if not isinstance(size, int) and str(size) not in self._sizes:
-                    self._sizes[str(size)] = self.op("Shape", value, shape=(1,), dtype=np.int64, start=axis, end=axis + 1)
+                    self._sizes[str(size)] = self.op(
+                        "Shape", value, shape=(1,), dtype=np.int64, start=axis, end=axis + 1
+                    )
         return value
 
     def constant(self, array: Any, name: str = "") -> Value:
         """A constant; equal small ones are the same."""
         array = np.asarray(array)
-        key = name or ((array.dtype.str, array.shape, array.tobytes()) if array.size <= 64 and array.dtype != object else id(array))
+        key = name or (
+            (array.dtype.str, array.shape, array.tobytes()) if array.size <= 64 and array.dtype != object else id(array)
+        )
         root = self.root
         if key not in root._known:
             with root.within("" if name else root.scope):
@@ -107,16 +112,16 @@ class Graph:
         name = self.name(kind)
         names = [name] if len(results) == 1 else [self.name(f"{kind}.{i}") for i in range(len(results))]
         read = ["" if value is None else self.full(value).name for value in inputs]
-        self.nodes.append(Node(kind, read, names, attributes, name))
-        return [Value(self, own, tuple(shape), np.dtype(dtype)) for own, (shape, dtype) in zip(names, results, strict=True)]
+        self.nodes.append(Node(kind, read, names, attributes, name, np.dtype(results[0][1])))
+        return [
+            Value(self, own, tuple(shape), np.dtype(dtype)) for own, (shape, dtype) in zip(names, results, strict=True)
+        ]
 
     def full(self, value: Value) -> Value:
         """A value whose repetition, if it is one, is carried out."""
         if value.narrow is not None and not value.name:
             at = value.graph  # where all that use it see it
-            value.name = at.op(
-                "Expand", value.narrow, at.sizes(value.shape), shape=value.shape, dtype=value.dtype
-            ).name
+            value.name = at.op("Expand", value.narrow, at.sizes(value.shape), shape=value.shape, dtype=value.dtype).name
         return value
 
     # ---- Shapes ----
@@ -150,7 +155,6 @@ class Graph:
         if isinstance(term, ast.BinOp):
             kind, parts = _OPERATORS[type(term.op)], (term.left, term.right)
         else:
-            assert isinstance(term, ast.Call) and isinstance(term.func, ast.Name)
             kind, parts = _FUNCTIONS[term.func.id], tuple(term.args)
         return self.op(kind, *map(self._computed, parts), shape=(1,), dtype=np.int64)
 
@@ -170,7 +174,7 @@ class Graph:
             target = self.sizes(shape)
         return self.op("Reshape", x, target, shape=shape, dtype=x.dtype)
 
-    def transpose(self, x: Value, order: Sequence[int]) -> Value:
+    def transpose(self, x: Value, order: Any) -> Value:
         """The axes in another order."""
         order = tuple(map(int, order))
         if order == tuple(range(len(order))):
@@ -225,7 +229,7 @@ def _prune(graph: Graph, needed: set[str]) -> None:
     for node in reversed(graph.nodes):
         if not needed.intersection(node.outputs):
             continue
-        for key, body in node.attributes.items():
+        for body in node.attributes.values():
             if isinstance(body, Graph):
                 _prune_results(node, body, needed)
                 needed.update(value.name for value in body.outputs)
@@ -246,8 +250,3 @@ def _prune_results(node: Node, body: Graph, needed: set[str]) -> None:
     directions = node.attributes.get("scan_output_directions", ())
     if directions:
         node.attributes["scan_output_directions"] = directions[: len(node.outputs) - carried]
-
-
-def elements(shape: Sequence[int]) -> int:
-    """Number of elements."""
-    return math.prod(shape)

@@ -70,9 +70,7 @@ def _counted_loop(
         carried=carried,
         body=body,
     )
-    return [
-        reversed_axes(graph, out, (0,)) if given["reverse"] and i >= carried else out for i, out in enumerate(outs)
-    ]
+    return [reversed_axes(graph, out, (0,)) if given["reverse"] and i >= carried else out for i, out in enumerate(outs)]
 
 
 @rule("while")
@@ -132,5 +130,3 @@ def _choice(graph: Graph, equation: Any, index: Value, *operands: Value) -> Sequ
         then_branch=yes,
         else_branch=no,
     )
-
-

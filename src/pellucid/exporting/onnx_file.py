@@ -1,6 +1,7 @@
 """A graph as an ONNX model."""
 
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,7 @@ from pellucid.core.errors import MissingExtra
 from pellucid.exporting.graph import Graph, Value
 
 OPSET = 20
-"""Version of ONNX's operators: the first with comparisons of texts and all else that is written here; ONNX Runtime reads
-it from 1.17 on."""
+"""Version of ONNX's operators: one that compares texts, which version 18 does not; ONNX Runtime has it since 1.17."""
 IR_VERSION = 9
 """Version of ONNX's file format that came with it."""
 
@@ -37,13 +37,11 @@ def to_onnx(graph: Graph, name: str, facts: Mapping[str, str]) -> Any:
         facts: what is said of it in the file, by key.
     """
     onnx = onnx_module()
-    from pellucid import __version__
-
     helper = onnx.helper
     model = helper.make_model(
         _graph(onnx, graph, name),
         producer_name="pellucid",
-        producer_version=__version__,
+        producer_version=version("pellucid"),
         ir_version=IR_VERSION,
         opset_imports=[helper.make_opsetid("", OPSET)],
     )
@@ -56,7 +54,11 @@ def _graph(onnx: Any, graph: Graph, name: str) -> Any:
     nodes = [_node(onnx, node) for node in graph.nodes]
     constants = [onnx.numpy_helper.from_array(_stored(array), label) for label, array in graph.constants.items()]
     return onnx.helper.make_graph(
-        nodes, name, [_info(onnx, value) for value in graph.inputs], [_info(onnx, value) for value in graph.outputs], constants
+        nodes,
+        name,
+        [_info(onnx, value) for value in graph.inputs],
+        [_info(onnx, value) for value in graph.outputs],
+        constants,
     )
 
 

@@ -6,12 +6,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from pellucid.exporting import loops, shapes, windows  # noqa: F401 - each registers its translations
 from pellucid.exporting.columns import network_inputs
 from pellucid.exporting.graph import Graph, Value, prune
 from pellucid.exporting.onnx_file import to_onnx
 from pellucid.exporting.program import Program
-from pellucid.exporting.translation import opened, translate
+from pellucid.exporting.rules import translate
+from pellucid.exporting.translation import opened
 
 
 def onnx_model(program: Program, name: str, facts: Mapping[str, str]) -> tuple[Any, Graph, bool]:
@@ -66,4 +66,3 @@ def _output(graph: Graph, name: str, value: Value, labels: np.ndarray | None) ->
     last = graph.op("Identity", value, shape=value.shape, dtype=value.dtype)
     last.name = graph.nodes[-1].outputs[0] = graph.name(name)
     return last
-

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Any
 
 import jax
@@ -16,6 +17,7 @@ from pellucid.data import Preprocessing, SentenceEncoder
 from pellucid.data.groups import GroupsEncoder
 from pellucid.data.tables import TableEncoder
 from pellucid.data.transcription import NO_LABEL
+from pellucid.data.translation import END
 from pellucid.functions.losses import Loss, losses_of
 from pellucid.network import Network, token_layer
 from pellucid.network.structure import one_or_several
@@ -75,21 +77,25 @@ class Program:
     def shapes(self, free: bool) -> Iterator[list[jax.ShapeDtypeStruct]]:
         """Shapes of the inputs with a free number of rows, in the order to try them in.
 
-        With ``free`` steps those of sequences are symbols as well: of any length, then of at least that of the training.
+        With ``free`` steps those of sequences are symbols as well: of each input its own, then one for all; of any
+        length, then of at least that of the training.
         """
         sequences = [each for each in self.inputs if each.has_steps] if free else []
-        least = [(), tuple(f"{_steps(self, each)} >= {each.shape[0]}" for each in sequences)] if sequences else [()]
-        for constraints in least:
-            texts = [_text(self, each, each in sequences) for each in self.inputs]
-            scope = jax.export.SymbolicScope(constraints)
-            yield [
-                jax.ShapeDtypeStruct(jax.export.symbolic_shape(text, scope=scope), each.dtype)
-                for text, each in zip(texts, self.inputs, strict=True)
-            ]
+        ways: list[dict[str, str]] = [{}]
+        if sequences:
+            ways = [{each.name: "steps" for each in sequences}]
+        if len(sequences) > 1:
+            ways.insert(0, {each.name: f"{each.name}_steps" for each in sequences})
+        for at_least in (False, True)[: 1 + bool(sequences)]:
+            for steps in ways:
+                least = [f"{steps[each.name]} >= {each.shape[0]}" for each in sequences if at_least]
+                scope = jax.export.SymbolicScope(least)
+                yield [
+                    jax.ShapeDtypeStruct(_symbolic(each, steps.get(each.name), scope), each.dtype)
+                    for each in self.inputs
+                ]
 
-    def generalised(
-        self, convert: Callable[[list[jax.ShapeDtypeStruct]], Any], steps: bool = True
-    ) -> tuple[Any, bool]:
+    def generalised(self, convert: Callable[[list[jax.ShapeDtypeStruct]], Any], steps: bool = True) -> tuple[Any, bool]:
         """Convert the function for as general shapes as it can be traced for.
 
         Args:
@@ -109,34 +115,36 @@ class Program:
         with kernels.definitions():
             return convert(shapes), False
 
-
     def _longer(self) -> list[jax.ShapeDtypeStruct]:
         """Shapes of two rows of sequences that are one step longer than those of the training."""
-        shapes = [(2, each.shape[0] + 1, *each.shape[1:]) if each.has_steps else (2, *each.shape) for each in self.inputs]
+        shapes = [
+            (2, each.shape[0] + 1, *each.shape[1:]) if each.has_steps else (2, *each.shape) for each in self.inputs
+        ]
         return [jax.ShapeDtypeStruct(shape, each.dtype) for shape, each in zip(shapes, self.inputs, strict=True)]
 
 
-def _steps(program: Program, given: Input) -> str:
-    several = sum(each.has_steps for each in program.inputs) > 1
-    return f"{given.name}_steps" if several else "steps"
-
-
-def _text(program: Program, given: Input, free: bool) -> str:
-    shape = [str(size) for size in given.shape]
-    if free:
-        shape[0] = _steps(program, given)
-    return ", ".join(["batch", *shape]) + ("," if not shape else "")
+def _symbolic(given: Input, steps: str | None, scope: Any) -> tuple[Any, ...]:
+    sizes = ["batch", *map(str, given.shape)]
+    if steps is not None:
+        sizes[1] = steps
+    return tuple(jax.export.symbolic_shape(f"({', '.join(sizes)},)", scope=scope))
 
 
 def network_alone(run: Trained) -> Program:
     """The network of a run: from scaled arrays to the outputs of its last layers. Of a GAN the generator."""
-    network, arrays, inputs = _network(run)
+    network, params, state, shapes = _network(run)
+    return replace(of_network(network, params, state, shapes), float32=_in_float32(run))
+
+
+def of_network(network: Network, params: Any, state: Any, shapes: Any) -> Program:
+    """A network with its arrays, for examples of ``shapes``."""
+    arrays = _by_layer(network, params, state)
 
     def function(arrays: Any, *x: Array) -> dict[str, Array]:
         outputs = network.forward(*_placed(network, arrays), one_or_several(x)).outputs
         return {name: outputs[end] for name, end in zip(network.output_names, network.ends, strict=True)}
 
-    return Program(function, arrays, inputs, float32=_in_float32(run))
+    return Program(function, arrays, _inputs(network, shapes))
 
 
 def whole_run(run: Trained) -> Program:
@@ -145,10 +153,11 @@ def whole_run(run: Trained) -> Program:
     Rows that ``predict`` refuses, with values that are not finite or tokens that the vocabulary lacks, give NaN and no
     label.
     """
-    network, arrays, inputs = _network(run)
-    facts = run.facts
+    network, params, state, shapes = _network(run)
+    arrays, inputs, facts = _by_layer(network, params, state), _inputs(network, shapes), run.facts
     if run.adversarial:
-        return Program(_of_generator(network, facts), arrays, inputs, float32=_in_float32(run))
+        noise = (replace(inputs[0], name="noise"),)
+        return Program(_of_generator(network, facts), arrays, noise, float32=_in_float32(run))
     if isinstance(facts.encoder, SentenceEncoder):
         return _translator(run, network, arrays, inputs)
     scaling = scaling_of(facts.preprocessing)
@@ -177,19 +186,27 @@ def _in_float32(run: Trained) -> bool:
     return run.experiment.precision == "float32"
 
 
-def _network(run: Trained) -> tuple[Network, dict[str, Any], tuple[Input, ...]]:
-    """The network in float32, its arrays by layer, and what it reads."""
-    name = "generator" if run.adversarial else ""
-    network = run.networks[name].in_precision("float32")
-    params, state = (run.params[name], run.layer_state[name]) if name else (run.params, run.layer_state)
+def _network(run: Trained) -> tuple[Network, Any, Any, Any]:
+    """The network in float32 with its parameters, its state, and the shapes of its inputs."""
+    if run.adversarial:
+        name, shapes = "generator", (run.program.latent,)
+        params, state = run.params[name], run.layer_state[name]
+    else:
+        name, shapes, params, state = "", run.facts.input_shape, run.params, run.layer_state
+    return run.networks[name].in_precision("float32"), params, state, shapes
+
+
+def _by_layer(network: Network, params: Any, state: Any) -> dict[str, Any]:
     pairs = zip(network.names, cast(params, jnp.float32), cast(state, jnp.float32), strict=True)
-    arrays = {layer: {"params": own, "state": carried} for layer, own, carried in pairs}
-    shapes = (run.program.latent,) if run.adversarial else run.facts.input_shape
+    return {layer: {"params": own, "state": carried} for layer, own, carried in pairs}
+
+
+def _inputs(network: Network, shapes: Any) -> tuple[Input, ...]:
     inputs = []
-    for given, shape in zip(("noise",) if run.adversarial else network.inputs, network.each_input(shapes), strict=True):
-        tokens = None if run.adversarial else token_layer(network, given)
-        inputs.append(Input(given, tuple(shape), None if tokens is None else tokens.vocabulary))
-    return network, arrays, tuple(inputs)
+    for name, shape in zip(network.inputs, network.each_input(shapes), strict=True):
+        tokens = token_layer(network, name)
+        inputs.append(Input(name, tuple(shape), None if tokens is None else tokens.vocabulary))
+    return tuple(inputs)
 
 
 def _placed(network: Network, arrays: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -212,7 +229,9 @@ def _translator(run: Trained, network: Network, arrays: Any, inputs: tuple[Input
     words = np.array([*encoder.target.words, ""])
 
     def function(arrays: Any, source: Array) -> dict[str, Array]:
-        return {"words": greedy(network, encoder.target_steps, *_placed(network, arrays), source)}
+        written = greedy(network, encoder.target_steps, *_placed(network, arrays), source)
+        ended = jnp.cumsum((written == END).astype(jnp.int32), axis=1) > 0
+        return {"words": jnp.where(ended, len(words) - 1, written)}
 
     return Program(function, arrays, inputs[:1], {"words": words}, float32=_in_float32(run))
 
@@ -231,12 +250,10 @@ def _valid(inputs: Sequence[Input], x: Sequence[Array]) -> Array:
     for given, array in zip(inputs, x, strict=True):
         known = jnp.isfinite(array) if given.vocabulary is None else (array >= 0) & (array < given.vocabulary)
         valid.append(known.all(axis=tuple(range(1, array.ndim))))
-    return jnp.stack(valid).all(axis=0)
+    return reduce(jnp.logical_and, valid)
 
 
-def _predictions(
-    facts: DataFacts, loss: Loss, y: Array, mask: Array | None, valid: Array
-) -> dict[str, Array]:
+def _predictions(facts: DataFacts, loss: Loss, y: Array, mask: Array | None, valid: Array) -> dict[str, Array]:
     """One output of the network as predictions, by name."""
     real = jnp.expand_dims(valid, tuple(range(1, y.ndim)))
     if mask is not None and mask.ndim < y.ndim:
@@ -260,7 +277,7 @@ def _predictions(
     return {"label": jnp.where(real, number, len(facts.classes)), kind: numbers}
 
 
-def _own_units(preprocessing: Preprocessing, y: Array) -> Array:
+def _own_units(preprocessing: Any, y: Array) -> Array:
     """Scaled numbers in the units of the data."""
     targets: Any = scaling_of(Preprocessing(), preprocessing).targets
     return y if targets is None else targets.invert(y)

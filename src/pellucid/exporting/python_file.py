@@ -5,6 +5,7 @@ import builtins
 import io
 import keyword
 import re
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -15,28 +16,58 @@ from pellucid.exporting.graph import Graph, Node, Value
 INLINE = 8
 """Most numbers of a constant that is written where it is used."""
 
+_INFIX = {
+    "Add": "+",
+    "Sub": "-",
+    "Mul": "*",
+    "Div": "/",
+    "MatMul": "@",
+    "And": "&",
+    "Or": "|",
+    "Equal": "==",
+    "Less": "<",
+    "Greater": ">",
+    "LessOrEqual": "<=",
+    "GreaterOrEqual": ">=",
+}
+_FUNCTIONS = {
+    **{
+        name: f"np.{name.lower()}"
+        for name in ("Abs", "Sign", "Exp", "Log", "Tanh", "Sqrt", "Sin", "Cos", "Floor", "Ceil")
+    },
+    "Round": "np.round",
+    "IsNaN": "np.isnan",
+    "Erf": "erf",
+    "Neg": "-",
+    "Not": "~",
+    "Identity": "",
+}
+_OF_TWO = {"Max": "np.maximum", "Min": "np.minimum", "Pow": "np.power", "Mod": "np.fmod"}
+_REDUCED = {"ReduceMax": "max", "ReduceMin": "min", "ReduceSum": "sum", "ReduceProd": "prod"}
 EXPRESSIONS: dict[str, str] = {
-    **{"Add": "{0} + {1}", "Sub": "{0} - {1}", "Mul": "{0} * {1}", "Div": "{0} / {1}", "MatMul": "{0} @ {1}"},
-    **{"Max": "np.maximum({0}, {1})", "Min": "np.minimum({0}, {1})", "Pow": "np.power({0}, {1})", "Neg": "-{0}"},
-    **{"Mod": "np.fmod({0}, {1})", "Abs": "np.abs({0})", "Sign": "np.sign({0})", "Exp": "np.exp({0})"},
-    **{"Log": "np.log({0})", "Tanh": "np.tanh({0})", "Sqrt": "np.sqrt({0})", "Sin": "np.sin({0})"},
-    **{"Cos": "np.cos({0})", "Floor": "np.floor({0})", "Ceil": "np.ceil({0})", "Round": "np.round({0})"},
-    **{"Relu": "np.maximum({0}, 0)", "Sigmoid": "1 / (1 + np.exp(-{0}))", "Erf": "erf({0})", "Not": "~{0}"},
-    **{"And": "{0} & {1}", "Or": "{0} | {1}", "Equal": "{0} == {1}", "Less": "{0} < {1}", "Greater": "{0} > {1}"},
-    **{"LessOrEqual": "{0} <= {1}", "GreaterOrEqual": "{0} >= {1}", "Where": "np.where({0}, {1}, {2})"},
-    **{"IsNaN": "np.isnan({0})", "Identity": "{0}", "Cast": "{0}.astype(np.{to})", "Expand": "np.broadcast_to({0}, {1})"},
-    **{"Reshape": "{0}.reshape({1})", "Transpose": "{0}.transpose({perm})", "Concat": "np.concatenate([{all}], {axis})"},
-    **{"Shape": "np.array({0}.shape[{start}:{end}])", "Gather": "np.take({0}, {1}, {axis})"},
-    **{"ArgMax": "{0}.argmax({axis})", "ReduceMax": "{0}.max({1}, keepdims={keepdims})"},
-    **{"ReduceMin": "{0}.min({1}, keepdims={keepdims})"},
-    **{"ReduceSum": "{0}.sum({1}, keepdims={keepdims})"},
-    **{"ReduceProd": "{0}.prod({1}, keepdims={keepdims})"},
+    **{kind: f"{{0}} {sign} {{1}}" for kind, sign in _INFIX.items()},
+    **{kind: f"{name}({{0}})" for kind, name in _FUNCTIONS.items()},
+    **{kind: f"{name}({{0}}, {{1}})" for kind, name in _OF_TWO.items()},
+    **{kind: f"{{0}}.{name}({{1}}, keepdims={{keepdims}})" for kind, name in _REDUCED.items()},
+    "Relu": "np.maximum({0}, 0)",
+    "Sigmoid": "1 / (1 + np.exp(-{0}))",
+    "Where": "np.where({0}, {1}, {2})",
+    "Cast": "{0}.astype(np.{to})",
+    "Expand": "np.broadcast_to({0}, {1})",
+    "Reshape": "{0}.reshape({1})",
+    "Transpose": "{0}.transpose({perm})",
+    "Concat": "np.concatenate([{all}], {axis})",
+    "Shape": "np.array({0}.shape[{start}:{end}])",
+    "Gather": "np.take({0}, {1}, {axis})",
+    "ArgMax": "{0}.argmax({axis})",
 }
 """Each operator of networks of dense layers, and of the encoding of columns, as NumPy computes it."""
-ERF = '''
+WHOLE_DIV = "({0} - np.fmod({0}, {1})) // {1}"
+"""Division of whole numbers, which ONNX rounds towards 0."""
+ERF = """
 
 erf = np.vectorize(math.erf, otypes=[np.float32])
-'''
+"""
 TEMPLATE = '''"""{title}, as pellucid {version} exported it: needs NumPy alone.
 
     from {module} import predict
@@ -82,15 +113,13 @@ def python_file(graph: Graph, title: str, module: str) -> str:
     Raises:
         InvalidValue: an operator that `EXPRESSIONS` lacks.
     """
-    from pellucid import __version__
-
     names = _Names(graph)
     lines = [f"        {names[node.outputs[0]]} = {_expression(node, names)}" for node in graph.nodes]
     single = len(graph.inputs) == 1
     texts = [f"    {value.name}: {_described(value)}" for value in (*graph.inputs, *graph.outputs)]
-    source = TEMPLATE.format(
+    return TEMPLATE.format(
         title=title,
-        version=__version__,
+        version=version("pellucid"),
         module=module,
         call="rows" if single else "{" + ", ".join(f"{value.name!r}: […]" for value in graph.inputs[:2]) + ", …}",
         inputs="\n".join(texts[: len(graph.inputs)]),
@@ -103,7 +132,6 @@ def python_file(graph: Graph, title: str, module: str) -> str:
         results=", ".join(f"{value.name!r}: {names[value.name]}" for value in graph.outputs),
         weights="\n".join(_wrapped(names.weights)),
     )
-    return source
 
 
 class _Names(dict[str, str]):
@@ -146,7 +174,8 @@ def _literal(array: np.ndarray) -> str | None:
 
 
 def _expression(node: Node, names: _Names) -> str:
-    form = EXPRESSIONS.get(node.kind)
+    whole = node.kind == "Div" and node.dtype.kind == "i"
+    form = WHOLE_DIV if whole else EXPRESSIONS.get(node.kind)
     if form is None or len(node.outputs) != 1:
         raise InvalidValue(
             f"the operator {node.kind} ({node.name}) is none of those that are written as NumPy: that file is for "
@@ -178,5 +207,3 @@ def _wrapped(arrays: dict[str, np.ndarray]) -> list[str]:
     np.savez_compressed(content, **arrays)  # pyright: ignore[reportArgumentType]
     text = base64.b85encode(content.getvalue()).decode()
     return [text[i : i + 118] for i in range(0, len(text), 118)]
-
-

@@ -81,7 +81,9 @@ def _count(graph: Graph, equation: Any, *sizes: Value) -> Value:
     limit = graph.reshape(graph.size(shape[axis]), ())
     zero, one = (graph.constant(np.array(number, np.int64)) for number in (0, 1))
     numbers = graph.root.op("Range", zero, limit, one, shape=(shape[axis],), dtype=np.int64)
-    narrow = graph.reshape(graph.cast(numbers, out["dtype"]), [shape[axis] if i == axis else 1 for i in range(len(shape))])
+    narrow = graph.reshape(
+        graph.cast(numbers, out["dtype"]), [shape[axis] if i == axis else 1 for i in range(len(shape))]
+    )
     return narrow if len(shape) == 1 else Value(graph, "", tuple(shape), np.dtype(out["dtype"]), narrow=narrow)
 
 
@@ -114,9 +116,7 @@ def _moving_update(graph: Graph, equation: Any, x: Value, update: Value, *starts
     rows = graph.op("Add", offsets, own, shape=(update.shape[axis],), dtype=np.int64)
     moved = graph.transpose(x, order)
     rows = graph.reshape(rows, (update.shape[axis], 1))
-    replaced = graph.op(
-        "ScatterND", moved, rows, graph.transpose(update, order), shape=moved.shape, dtype=x.dtype
-    )
+    replaced = graph.op("ScatterND", moved, rows, graph.transpose(update, order), shape=moved.shape, dtype=x.dtype)
     return graph.transpose(replaced, np.argsort(order))
 
 
@@ -191,5 +191,3 @@ def _scatter(graph: Graph, equation: Any, x: Value, indices: Value, updates: Val
     new = graph.transpose(updates, (*free, *window))
     replaced = graph.op("ScatterND", moved, indices, new, shape=moved.shape, dtype=x.dtype)
     return graph.transpose(replaced, np.argsort(order))
-
-

@@ -117,7 +117,7 @@ def broadcast(graph: Graph, shape: Sequence[Any], *operands: Value) -> list[Valu
 def reversed_axes(graph: Graph, x: Value, axes: Sequence[int]) -> Value:
     """The array with some axes backwards."""
     if x.array is not None:
-        return graph.constant(np.ascontiguousarray(np.flip(x.array, axes)))
+        return graph.constant(np.ascontiguousarray(np.flip(x.array, tuple(axes))))
     last = np.iinfo(np.int64)
     vectors = [np.full(len(axes), bound, np.int64) for bound in (-1, last.min, 0, -1)]
     vectors[2] = np.array(axes, np.int64)
@@ -126,13 +126,17 @@ def reversed_axes(graph: Graph, x: Value, axes: Sequence[int]) -> Value:
 
 # ---- Element by element ----
 
-SAME = {
-    **{"add": "Add", "add_any": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "max": "Max", "min": "Min"},
-    **{"pow": "Pow", "and": "And", "or": "Or", "xor": "Xor", "not": "Not", "neg": "Neg", "abs": "Abs", "sign": "Sign"},
-    **{"exp": "Exp", "log": "Log", "tanh": "Tanh", "logistic": "Sigmoid", "sqrt": "Sqrt", "erf": "Erf", "sin": "Sin"},
-    **{"cos": "Cos", "tan": "Tan", "asin": "Asin", "acos": "Acos", "atan": "Atan", "sinh": "Sinh", "cosh": "Cosh"},
-    **{"floor": "Floor", "ceil": "Ceil", "eq": "Equal", "lt": "Less", "le": "LessOrEqual", "gt": "Greater"},
-    **{"ge": "GreaterOrEqual"},
+_NAMES = (
+    "add sub mul div max min pow and or xor not neg abs sign exp log tanh sqrt erf sin cos tan asin acos atan sinh cosh"
+)
+SAME = {name: name.capitalize() for name in (*_NAMES.split(), "floor", "ceil")} | {
+    "add_any": "Add",
+    "logistic": "Sigmoid",
+    "eq": "Equal",
+    "lt": "Less",
+    "le": "LessOrEqual",
+    "gt": "Greater",
+    "ge": "GreaterOrEqual",
 }
 """Primitives that are one operator of ONNX."""
 
@@ -152,7 +156,13 @@ def _zero_beside(operands: Sequence[Value]) -> Value | None:
     """The operand that is compared with 0, of two."""
     for zero, other in (operands, operands[::-1]):
         array = (zero.narrow or zero).array
-        if array is not None and array.dtype.kind == "f" and array.size == 1 and not array.any() and other.array is None:
+        if (
+            array is not None
+            and array.dtype.kind == "f"
+            and array.size == 1
+            and not array.any()
+            and other.array is None
+        ):
             return other
     return None
 
@@ -208,9 +218,9 @@ def _select(graph: Graph, equation: Any, which: Value, *cases: Value) -> Value:
     out = result(equation)
     if len(cases) == 1:
         return cases[0]
-    if which.dtype != bool:
+    if which.dtype.kind != "b":
         raise InvalidValue("a choice among more than two arrays has no translation to ONNX. Take several jnp.where.")
-    if out["dtype"] == bool:
+    if out["dtype"].kind == "b":
         return _select_booleans(graph, out, which, *cases)
     return graph.op("Where", *broadcast(graph, out["shape"], which, cases[1], cases[0]), **out)
 

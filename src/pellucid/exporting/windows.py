@@ -40,7 +40,9 @@ def _padded(graph: Graph, x: Value, padding: Sequence[tuple[Any, Any]], value: f
         return x, (*before, *after)
     shape = (*x.shape[:2], *(a + size + b for size, a, b in zip(x.shape[2:], before, after, strict=True)))
     sizes = graph.sizes((0, 0, *before, 0, 0, *after))
-    padded = graph.op("Pad", x, sizes, graph.constant(np.array(value, x.dtype)), shape=shape, dtype=x.dtype, mode="constant")
+    padded = graph.op(
+        "Pad", x, sizes, graph.constant(np.array(value, x.dtype)), shape=shape, dtype=x.dtype, mode="constant"
+    )
     return padded, (0,) * (2 * len(before))
 
 
@@ -62,9 +64,7 @@ def _transposed(graph: Graph, x: Value, weights: Value, shape: Any, given: Any, 
         for size, stretch, span in zip(x.shape[2:], given["lhs_dilation"], spans, strict=True)
     ]
     strides = tuple(given["lhs_dilation"])
-    z = graph.op(
-        "ConvTranspose", x, weights, shape=(*shape[:2], *full), dtype=x.dtype, strides=strides, **more
-    )
+    z = graph.op("ConvTranspose", x, weights, shape=(*shape[:2], *full), dtype=x.dtype, strides=strides, **more)
     if all(one == (0, 0) for one in border):
         return z
     before, after = zip(*border, strict=True)
