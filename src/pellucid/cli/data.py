@@ -58,28 +58,32 @@ def show(source: str, target: tuple[str, ...], as_json: bool, **options: Any) ->
 @data.command("list")
 @as_json
 def list_(as_json: bool) -> None:
-    """List them: rows, shape, task, licence, and whether they are on this machine."""
+    """List them: rows, shape, task, content, source, licence, and whether they are on this machine."""
     from dataclasses import asdict
 
-    from rich.console import Console
-    from rich.table import Table
-
     from pellucid.data import list_datasets
+    from pellucid.report.document import Document, Table
 
     infos = list_datasets()
     if as_json:
         print_json([asdict(info) for info in infos])
         return
-    table = Table(box=None, pad_edge=False)
-    for heading in ("name", "rows", "shape", "task", "here", "licence, origin"):
-        table.add_column(heading)
-    for info in infos:
-        shape = "×".join(map(str, info.input_shape))
-        here = "yes" if info.available else "to fetch"
-        table.add_row(
-            info.name, f"{info.train:,} + {info.held_out:,}", shape, info.task, here, f"{info.licence}; {info.source}"
-        )
-    Console().print(table)
+    head = ("name", "rows", "shape", "task", "here", "content", "licence", "source")
+    rows = [
+        [
+            info.name,
+            f"{info.train:,} + {info.held_out:,}" if info.held_out else f"{info.train:,}",
+            "×".join(map(str, info.input_shape)),
+            info.task if info.outputs == 1 else f"{info.task}, {info.outputs}",
+            "yes" if info.available else "to fetch",
+            info.title,
+            info.licence,
+            info.source,
+        ]
+        for info in infos
+    ]
+    title = f"{len(infos)} datasets: rows to train on + held out; classes or numbers to predict"
+    print_document(Document(title, Table(head, rows)), 180)
 
 
 @data.command(epilog="\b\nExample:\n  pellucid data fetch mnist")
