@@ -5,7 +5,15 @@ from typing import Any
 import click
 
 from pellucid.cli.options import as_json, print_document, print_json, say
-from pellucid.cli.sources import is_file, path_of, reading_options, reading_settings
+from pellucid.cli.sources import (
+    FILES,
+    files_options,
+    is_file,
+    path_of,
+    reading_options,
+    reading_settings,
+    tells_targets,
+)
 
 
 @click.group()
@@ -20,23 +28,24 @@ Examples:
   pellucid data show visits.xlsx --as patient=identifier --na '?,-999'
   pellucid data show - < new.jsonl
   pellucid data show iris
+  pellucid data show recordings.zip --file-names '{label}_*'
 """
 )
 @click.argument("source", metavar="DATA")
 @click.option("--target", multiple=True, metavar="COLUMN", help="Column to predict; several may be given.")
 @reading_options
+@files_options
 @as_json
 def show(source: str, target: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Show the columns of a table file as a training takes them: kind, why, missing values, examples, inputs.
 
-    Of a dataset by name, or a folder of images, show what it holds.
+    Of a dataset by name, or a folder of images or recordings, show what it holds.
     """
-    from pathlib import Path
-
-    if not is_file(source) or Path(source).is_dir() or source.endswith(".npz"):
+    if not is_file(source) or tells_targets(source):
         from pellucid.runs.experiment import open_data
 
-        click.echo(str(open_data({"file": path_of(source)} if is_file(source) else {"name": source})))
+        given = {name: options[name] for name in FILES if options[name] is not None}
+        click.echo(str(open_data({"file": path_of(source), **given} if is_file(source) else {"name": source})))
         return
     from pellucid.data.columns import verbatim
     from pellucid.data.describe import describe_table

@@ -24,36 +24,31 @@ class KindOf(click.ParamType):
 
 
 class HeldOut(click.ParamType):
-    """A fraction, a number of rows, or ``last``."""
+    """A fraction, a number of rows, ``last``, or a pattern of files' names."""
 
-    name = "fraction|rows|last"
+    name = "fraction|rows|last|pattern"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """The number, or the word."""
-        if value == "last" or not isinstance(value, str):
+        if value == "last" or not isinstance(value, str) or set(value) & set("*?["):
             return value
         try:
             return int(value) if value.isdecimal() else float(value)
         except ValueError:
-            self.fail(f"{value!r} is neither a fraction, nor a number of rows, nor 'last'.", param, ctx)
+            self.fail(
+                f"{value!r} is neither a fraction, nor a number of rows, nor 'last', nor a pattern of files' names "
+                "(test-*).",
+                param,
+                ctx,
+            )
 
 
 KINDS_HELP = "number, category, date, text, identifier or ignored"
 READING = ("columns", "na", "header", "names", "encoding")
 """Options of how a table is read."""
-DATA = (
-    "target",
-    "weights",
-    "time",
-    "group",
-    "missing",
-    *READING,
-    "task",
-    "held_out",
-    "window",
-    "horizon",
-    "image_size",
-)
+FILES = ("image_size", "rate", "seconds", "file_names")
+"""Options of how a folder of files is read."""
+DATA = ("target", "weights", "time", "group", "missing", *READING, "task", "held_out", "window", "horizon", *FILES)
 """Options of data, by the names that experiment.toml has."""
 
 
@@ -69,6 +64,19 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--names", type=Names(), help="Names of the columns of a file without them."),
         click.option("--encoding", help="Encoding of a text file; found out if not given."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def files_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: how a folder of images or recordings is read."""
+    options = [
+        click.option("--image-size", type=click.IntRange(1), help="Pixels of each side of the images of a folder."),
+        click.option("--rate", type=click.IntRange(1), help="Samples a second of the recordings of a folder."),
+        click.option("--seconds", type=float, help="Length of the recordings; that of the longest if not given."),
+        click.option("--file-names", help="Pattern of files' names that tell the classes: '{label}_{group}_*'."),
     ]
     for option in reversed(options):
         command = option(command)
@@ -97,12 +105,15 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Task; inferred from the target if not given.",
         ),
         click.option(
-            "--held-out", type=HeldOut(), help="Fraction or number of rows held out, 0, or 'last'.  [default: 0.2]"
+            "--held-out",
+            type=HeldOut(),
+            help="Fraction or number of rows held out, 0, 'last', or a pattern of files' names.  [default: 0.2]",
         ),
-        click.option("--test", metavar="FILE", type=click.Path(exists=True), help="Table whose rows are held out."),
-        click.option("--image-size", type=click.IntRange(1), help="Pixels of each side of the images of a folder."),
+        click.option(
+            "--test", metavar="FILE", type=click.Path(exists=True), help="Table, or folder of files, that is held out."
+        ),
     ]
-    command = reading_options(command)
+    command = reading_options(files_options(command))
     for option in reversed(options):
         command = option(command)
     return command
@@ -145,7 +156,7 @@ def data_settings(source: str, network: Any, options: dict[str, Any], seed: int)
         return {"name": source, "seed": seed}
     if name == "translator":
         return {"pairs": path_of(source), "seed": seed}
-    if "target" not in given and not Path(source).is_dir() and not source.endswith(".npz") and _needs_target(network):
+    if "target" not in given and not tells_targets(source) and _needs_target(network):
         raise click.UsageError("name the column to predict: --target COLUMN.")
     if "horizon" in given and "window" not in given:
         raise click.UsageError("--horizon needs --window: the rows that a prediction sees.")
@@ -157,6 +168,13 @@ def data_settings(source: str, network: Any, options: dict[str, Any], seed: int)
         if option in given:
             given[option] = list(given[option])
     return {"file": path_of(source), **given, "seed": seed}
+
+
+def tells_targets(source: str) -> bool:
+    """True for what holds its targets in a way of its own: arrays, or a folder of files."""
+    from pellucid.data.files import FILES, kind_of_files
+
+    return Path(source).is_dir() or source.endswith(".npz") or kind_of_files(Path(source), FILES)[0] is not None
 
 
 def _needs_target(network: Any) -> bool:

@@ -5,6 +5,7 @@ from pellucid.data.arrays import Encoder as Encoder
 from pellucid.data.arrays import Part as Part
 from pellucid.data.arrays import generation as generation
 from pellucid.data.arrays import reconstruction as reconstruction
+from pellucid.data.audio import load_audio as load_audio
 from pellucid.data.build import load_table as load_table
 from pellucid.data.build import make_dataset as make_dataset
 from pellucid.data.datasets import DatasetInfo as DatasetInfo
