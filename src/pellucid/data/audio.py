@@ -59,7 +59,7 @@ class AudioEncoder(FileEncoder):
     ) -> tuple[Self, tuple[str, ...]]:
         """Find the rate and the length that all recordings are brought to."""
         infos = [_described(file) for file in files]
-        rates = Counter(info.samplerate for info in infos)
+        rates: Counter[int] = Counter(info.samplerate for info in infos)
         lengths = [info.frames / info.samplerate for info in infos]
         shortest, longest = min(lengths), max(lengths)
         notes = []
@@ -70,7 +70,7 @@ class AudioEncoder(FileEncoder):
                 f"recordings of {len(rates)} rates brought to {rates.most_common(1)[0][0]} samples a second; for "
                 f"another, say {option('rate', 16000)}"
             )
-        rate = rates.most_common(1)[0][0] if rate is None else rate
+        rate = int(rates.most_common(1)[0][0]) if rate is None else rate
         if seconds is None:
             samples = max(-(-info.frames * rate // info.samplerate) for info in infos)
             if shortest < longest:

@@ -156,7 +156,7 @@ def load_files(
         train, rest = list_files(root, encoder, file_names), None
         if isinstance(held_out, (str, PathLike)) and held_out != "last":
             train, rest = _held_out(train, str(held_out), encoder, file_names)
-    classes = tuple(np.unique(train.labels).tolist())
+    classes = sorted(set(train.labels.tolist()))
     if len(classes) < 2:
         raise DataError(f"all {encoder.kind} of {str(folder)!r} are of the class {classes[0]!r}: two are needed.")
     if rest is not None and (new := set(rest.labels) - set(classes)):
