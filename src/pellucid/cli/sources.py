@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from pellucid.cli.options import Specification
 from pellucid.cli.settings import Names
 
 
@@ -48,7 +49,10 @@ READING = ("columns", "na", "header", "names", "encoding")
 """Options of how a table is read."""
 FILES = ("image_size", "rate", "seconds", "file_names")
 """Options of how a folder of files is read."""
-DATA = ("target", "weights", "time", "group", "missing", *READING, "task", "held_out", "window", "horizon", *FILES)
+TOKENS = ("text", "tokenizer", "length")
+"""Options of how texts become tokens."""
+TABLE = ("target", "weights", "time", "group", "missing", *READING, "task", "held_out", "window", "horizon")
+DATA = (*TABLE, *TOKENS, *FILES)
 """Options of data, by the names that experiment.toml has."""
 
 
@@ -87,6 +91,13 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator: how data are read from a file, and which rows are held out."""
     options = [
         click.option("--target", multiple=True, metavar="COLUMN", help="Column to predict; several may be given."),
+        click.option("--text", metavar="COLUMN", help="Column of texts, read as sequences of tokens; alone the input."),
+        click.option(
+            "--tokenizer",
+            type=Specification(),
+            help="words, wordpiece, bpe or bpe:vocabulary=2000, trained; or a tokenizer.json.  [default: words]",
+        ),
+        click.option("--length", type=click.IntRange(1), help="Most tokens of a text.  [default: the longest, to 256]"),
         click.option("--weights", metavar="COLUMN", help="Column of the weight of each row, at least 0."),
         click.option("--time", metavar="COLUMN", help="Column of times; the last rows are held out."),
         click.option("--group", metavar="COLUMN", help="Column of groups, held out whole or not at all."),
@@ -158,6 +169,8 @@ def data_settings(source: str, network: Any, options: dict[str, Any], seed: int)
         return {"pairs": path_of(source), "seed": seed}
     if "target" not in given and not tells_targets(source) and _needs_target(network):
         raise click.UsageError("name the column to predict: --target COLUMN.")
+    if "text" not in given and (alone := [name for name in TOKENS if name in given]):
+        raise click.UsageError(f"--{alone[0]} is of a column of texts: name it by --text COLUMN.")
     if "horizon" in given and "window" not in given:
         raise click.UsageError("--horizon needs --window: the rows that a prediction sees.")
     if "target" in given:

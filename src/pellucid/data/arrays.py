@@ -131,6 +131,8 @@ class Encoder(ABC):
     """The layer that makes a vector of what comes out of them."""
     sample_rate: int | None = None
     """Samples a second of recordings."""
+    of_texts: ClassVar[bool] = False
+    """True where the source is a list of texts."""
 
     @property
     def parts(self) -> "tuple[Encoder, ...]":
@@ -141,6 +143,10 @@ class Encoder(ABC):
     def scaled(self) -> np.ndarray | None:
         """Mask of the inputs that a scaling changes, bool ``(features,)``; None for all."""
         return None
+
+    def names_of(self, x: np.ndarray) -> tuple[str, ...]:
+        """The names of the inputs of one encoded example; empty where they have none."""
+        return tuple(getattr(self, "features", ()))
 
     @abstractmethod
     def encode(self, source: Any) -> np.ndarray:

@@ -17,13 +17,17 @@ from pellucid.data.build import load_table, make_dataset
 from pellucid.data.images import ImageEncoder
 from pellucid.data.media import FileEncoder, kind_of_files, load_files
 from pellucid.data.reading import require_file
+from pellucid.data.tokens import load_texts
 
 ARRAYS = (("x", "y"), ("X", "y"), ("x_train", "y_train"), ("X_train", "y_train"), ("train_x", "train_y"))
 """Names of inputs and targets in an ``.npz`` file."""
 FILES: tuple[type[FileEncoder], ...] = (ImageEncoder, AudioEncoder)
 """Kinds of files of which a folder holds one for each example."""
+_TOKENS = ("text", "tokenizer", "length")
 TABLE = tuple(inspect.signature(load_table).parameters)[1:]
 """Options of a table."""
+TEXTS = (*(name for name in TABLE if name not in ("inputs", "columns", "window", "horizon")), *_TOKENS)
+"""Options of a table whose texts become tokens."""
 HELD_OUT = (("x_test", "y_test"), ("X_test", "y_test"), ("held_out_x", "held_out_y"), ("test_x", "test_y"))
 
 
@@ -50,6 +54,9 @@ def open_file(path: str, **options: Any) -> Dataset:
         )
     if path.lower().endswith(".npz"):
         return _open_arrays(path, options)
+    if "text" in options:
+        _refuse(options, TEXTS, path, "a table of texts")
+        return load_texts(path, **options)
     _refuse(options, TABLE, path, "a table")
     return load_table(path, **options)
 
