@@ -1,7 +1,7 @@
 """Texts as sequences of tokens, by a tokenizer that is trained on them or loaded."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from os import PathLike
@@ -85,7 +85,7 @@ class TokenEncoder(Encoder):
             row[: len(numbers)] += 1
         return out
 
-    def decode(self, tokens: Sequence[Any]) -> list[str]:
+    def decode(self, tokens: Iterable[Any]) -> list[str]:
         """The tokens of an example as they are written.
 
         Args:
@@ -98,7 +98,7 @@ class TokenEncoder(Encoder):
         """The texts of a list, or of the column of a table."""
         if isinstance(source, str) and not _is_file(source):
             raise DataError(f"encode needs a list of texts. Received one: {source!r:.60}. Write [text].")
-        texts = source.tolist() if hasattr(source, "tolist") else source
+        texts: Any = source.tolist() if hasattr(source, "tolist") else source  # pyright: ignore[reportAttributeAccessIssue]
         if isinstance(texts, (list, tuple)) and all(text is None or isinstance(text, str) for text in texts):
             return [text or "" for text in texts]
         table = self.table.read(source)
