@@ -18,7 +18,7 @@ from pellucid.network import Backpropagation, Network, backpropagate, rows_that_
 from pellucid.optimizers import Update
 from pellucid.training.program import BAD_BATCH, Program, Step, first_affected, is_finite, is_large
 from pellucid.training.recorder import Recorder, unit_layers
-from pellucid.training.rows import Rows, Scaling, epoch_order, rows_of_step, shapes_of, steps_per_epoch, take
+from pellucid.training.rows import Rows, Scaling, epoch_order, rows_of_step, shapes_of, take
 from pellucid.training.state import TrainingState
 
 
@@ -81,7 +81,7 @@ class Supervised(Program):
 
     def step(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array, measured: bool) -> Step:
         pass_, loss, *others = self.pass_of(state, scaling, train, order)
-        progress = state.step.astype(scaling.dtype) / steps_per_epoch(train.rows, self.batch_size)
+        progress = train.progress(state, self.batch_size, scaling.dtype)
         after = partial(self._after, state, pass_, loss, others, progress, measured)
         if not is_large(state):
             return after()
@@ -216,11 +216,11 @@ class Supervised(Program):
         self, state: TrainingState, scaling: Scaling, train: Rows, order: Array, part: Array | int = 0
     ) -> Batch:
         """The batch of the state's step, or one part of it."""
-        if not self.shuffle:
+        if not self.shuffle and train.window is None:
             order = jnp.arange(order.shape[0], dtype=jnp.int32) % train.rows
-        chosen, first = rows_of_step(state, order, self.batch_size)
+        chosen, first = rows_of_step(state, train, order, self.batch_size)
         # The last batch is filled with rows of weight 0.
-        counted = first + jnp.arange(self.batch_size, dtype=jnp.int32) < train.rows
+        counted = first + jnp.arange(self.batch_size, dtype=jnp.int32) < train.counted
         total = counted.sum(dtype=scaling.dtype)
         if self.accumulate > 1:
             size = -(-self.batch_size // self.accumulate)
@@ -260,7 +260,7 @@ class Supervised(Program):
         return totals / weighed.astype(jnp.float32)
 
     def cause_of_divergence(self, state: TrainingState, scaling: Scaling, train: Rows) -> str:
-        order, cause = epoch_order(state, train.rows, self.batch_size), None
+        order, cause = epoch_order(state, train, self.batch_size), None
         for part in range(self.accumulate):
             if not is_finite(self.take_batch(state, scaling, train, order, part).x):
                 return BAD_BATCH
