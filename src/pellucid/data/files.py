@@ -13,6 +13,7 @@ from pellucid.data.arrays import Dataset
 from pellucid.data.build import load_table, make_dataset
 from pellucid.data.images import is_image_folder, load_images
 from pellucid.data.reading import require_file
+from pellucid.data.shards import is_address
 
 ARRAYS = (("x", "y"), ("X", "y"), ("x_train", "y_train"), ("X_train", "y_train"), ("train_x", "train_y"))
 """Names of inputs and targets in an ``.npz`` file."""
@@ -20,7 +21,7 @@ HELD_OUT = (("x_test", "y_test"), ("X_test", "y_test"), ("held_out_x", "held_out
 
 
 def open_file(path: str, **options: Any) -> Dataset:
-    """Make a dataset from a table file, a folder of images, or an ``.npz`` file of arrays.
+    """Make a dataset from a table file, a folder of tables or of images, or an ``.npz`` file of arrays.
 
     Args:
         path: the file or folder.
@@ -29,10 +30,12 @@ def open_file(path: str, **options: Any) -> Dataset:
     Raises:
         DataError: a file that cannot be trained on, or a table without a target.
     """
+    if is_address(path):
+        return load_table(path, **options)
     require_file(Path(path))
     if Path(path).is_dir():
         if not is_image_folder(path):
-            raise DataError(f"{path!r} is a folder without images: give a file, or a folder with one for each class.")
+            return load_table(path, **options)
         size = options.pop("image_size", None)
         _refuse(options, ("held_out", "seed"), path, "a folder of images")
         return load_images(path, size=size, **options)

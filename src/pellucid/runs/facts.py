@@ -41,15 +41,14 @@ class DataFacts:
     @staticmethod
     def of(data: Dataset) -> "DataFacts":
         """Collect the facts of a dataset."""
-        held_out = 0 if data.held_out is None else len(data.held_out)
         return DataFacts(
             data.name,
             data.task,
             data.classes,
             data.input_shape,
             data.outputs,
-            len(data.train),
-            held_out,
+            data.rows,
+            data.held_out_rows,
             data.fingerprint,
             data.preprocessing,
             data.target_preprocessing,
