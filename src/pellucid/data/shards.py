@@ -250,6 +250,11 @@ class Shards(ABC):
     def joined(self, pieces: list[Piece]) -> list[Piece]:
         """Pieces put together as far as that saves time."""
 
+    @property
+    def blocks(self) -> int:
+        """Number of blocks."""
+        return len(self.block_rows)
+
     def to_dict(self) -> dict[str, Any]:
         """What was found out by reading, JSON-like."""
         return {"block_rows": self.block_rows.tolist()}

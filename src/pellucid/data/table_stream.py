@@ -23,9 +23,9 @@ from pellucid.data.rows import column_notes, target_notes, weights_of
 from pellucid.data.shards import Piece, Shards, files_of, is_address, open_shards
 from pellucid.data.splits import FRACTION
 from pellucid.data.stream import Kept, Source, Span, Stream, Totals, draws
-from pellucid.data.table import Table, Texts, missing_of
+from pellucid.data.table import Table, Texts, missing_of, text_of
 from pellucid.data.tables import Missing, TableEncoder, as_typed, check_digits, fill_of, target_values
-from pellucid.data.targets import UNTARGETED, Target, Task, infer_target
+from pellucid.data.targets import UNTARGETED, Target, Task, infer_target, is_whole
 
 PROBED_BLOCKS, PROBED_ROWS = 16, 2**12
 """Blocks, evenly over the data, whose first rows decide the kinds of the columns; and how many of each."""
@@ -42,13 +42,11 @@ class TableRows:
     """Conversion of pieces of a table to the arrays that are trained on.
 
     Args:
-        encoder: of the inputs.
-        target: the task, with all classes.
+        encoder: of the inputs, with task and classes of the targets.
         weights: the column of row weights.
     """
 
     encoder: TableEncoder
-    target: Target
     weights: str | None = None
 
     @property
@@ -83,39 +81,42 @@ class TableRows:
 
     def raw_targets(self, piece: Piece) -> tuple[np.ndarray | Texts, np.ndarray]:
         """The targets as they came, and the mask of those that are missing, one column for each."""
-        names = self.encoder.targets
+        names, task = self.encoder.targets, self.encoder.task
         columns = [piece.numbers(name) for name in names]
-        if all(column is not None for column in columns):
+        by_number = task in ("regression", "multilabel") or all(map(is_whole, self.encoder.classes))
+        if by_number and all(column is not None for column in columns):
             numbers = np.stack(columns, axis=1)  # pyright: ignore[reportArgumentType, reportCallIssue]
             missing = np.isnan(numbers) if numbers.dtype.kind == "f" else np.zeros(numbers.shape, bool)
             return (numbers[:, 0] if len(names) == 1 else numbers), missing
         table = self.table(piece, names)
-        if len(names) == 1 and self.target.task != "regression":
-            texts = replace(Column(names[0], "category")).parse(table)
+        if len(names) == 1 and task != "regression":
+            texts = Column(names[0], "category").parse(table)
             assert isinstance(texts, Texts)
             return texts, texts.missing[:, None]
-        return target_values(table, names, self.target.task)
+        return target_values(table, names, task)
 
     def targets(self, values: np.ndarray | Texts) -> np.ndarray:
         """Targets as `Part` stores them; of rows without one, anything."""
+        task, classes = self.encoder.task, self.encoder.classes
+        target = Target(task, classes, classes if len(self.encoder.targets) == 1 else ())
         if isinstance(values, Texts):
-            known = self.target.encode(np.array(values.values, str)) if values.values else np.zeros(1)
-            return np.concatenate([known, known[:1]])[values.codes]
-        if self.target.task == "regression" or not self.target.labels:
-            if values.dtype.kind == "f":
-                blank = np.isnan(values)
-                blank = blank.all(axis=1) if values.ndim == 2 else blank
-                values = np.where(blank[:, None] if values.ndim == 2 else blank, 0, values) if blank.any() else values
-            if self.target.task == "regression":
-                return np.ascontiguousarray(values.reshape(len(values), -1), np.float32)
-            return self.target.encode(values)
-        labels = np.array(self.target.labels)
-        index = np.searchsorted(labels, values).clip(0, len(labels) - 1)
-        numbers = index.astype(np.int32)
-        unknown = (labels[index] != values) & (values == values)
+            if not values.values:
+                return np.zeros((len(values), 1), np.float32) if task == "binary" else np.zeros(len(values), np.int32)
+            return target.encode(np.array(values.values, str))[values.codes]
+        labels = np.array([int(name) for name in classes] if target.labels else [0])
+        if values.dtype.kind == "f":
+            blank = np.isnan(values) if values.ndim == 1 else np.isnan(values).all(axis=1)
+            blank = blank.reshape(-1, *(1,) * (values.ndim - 1))
+            values = np.where(blank, labels[0], values) if blank.any() else values
+        if task == "regression":
+            return np.ascontiguousarray(values.reshape(len(values), -1), np.float32)
+        if not target.labels:
+            return target.encode(values)
+        numbers = np.searchsorted(labels, values).clip(0, len(labels) - 1).astype(np.int32)
+        unknown = labels[numbers] != values
         if unknown.any():
-            self.target.encode(values[unknown])  # says which is no class
-        return numbers.astype(np.float32)[:, None] if self.target.task == "binary" else numbers
+            replace(target, labels=tuple(labels.tolist())).encode(values[unknown])  # says which is no class
+        return numbers.astype(np.float32)[:, None] if task == "binary" else numbers
 
     def weights_of(self, piece: Piece) -> np.ndarray | None:
         """The weights of rows."""
@@ -131,6 +132,32 @@ class TableRows:
         if not self.encoder.targets:
             return Part(x, x, self.weights_of(piece))
         return Part(x, self.targets(self.raw_targets(piece)[0]), self.weights_of(piece))
+
+    def checked(self, piece: Piece, unknown: bool = False) -> tuple[Part, int, int]:
+        """New rows, none of which is left out, and how many had a missing value or an unknown category.
+
+        Raises:
+            DataError: a missing value that is not filled in, or a missing target; names the row.
+        """
+        x = self.inputs(piece, unknown)
+        gaps = np.isnan(x)
+        if gaps.any():
+            x, _ = self.encoder.fill(x, gaps, piece.table([column.name for column in self.encoder.inputs]))
+        strange = np.zeros(piece.rows, bool)
+        for column, span in self.encoder.spans() if unknown else ():
+            if column.kind == "category":
+                strange |= ~x[:, span].any(axis=1)
+        y = x
+        if self.encoder.targets:
+            values, absent = self.raw_targets(piece)
+            missing = absent.all(axis=1)
+            if missing.any():
+                table = piece.table(self.encoder.targets)
+                table.refuse(
+                    self.encoder.targets[0], int(missing.argmax()), "no value", ", where the target is needed."
+                )
+            y = self.targets(values)
+        return Part(x, y, self.weights_of(piece)), int(gaps.any(axis=1).sum()), int(strange.sum())
 
 
 class TableSource(Source):
@@ -236,7 +263,7 @@ def gather(shards: Shards, rows: TableRows, stream: Stream, missing: Missing) ->
         stream: the division of the rows; its source is of no use yet.
         missing: what is done with missing inputs.
     """
-    encoder, classes = rows.encoder, rows.target.task not in (*UNTARGETED, "regression", "multilabel")
+    encoder, classes = rows.encoder, rows.encoder.task not in (*UNTARGETED, "regression", "multilabel")
     by_text = [column for column in encoder.inputs if column.kind == "category"]
     plain = replace(
         rows,
@@ -309,7 +336,19 @@ def gather(shards: Shards, rows: TableRows, stream: Stream, missing: Missing) ->
             found.left_out[block] = np.packbits(np.concatenate(left_out))
     if not total:
         raise DataError(f"no row of {shards.files.location!r} is left to train on.")
-    return found._replace(totals=(total, weight))
+    return found._replace(totals=(total, weight), classes=_alike(found.classes))
+
+
+def _alike(classes: dict[Any, tuple[int, float]]) -> dict[Any, tuple[int, float]]:
+    """Counts by label, where numbers and texts are both among them by the texts of all."""
+    if len({isinstance(label, str) for label in classes}) < 2:
+        return classes
+    alike: dict[Any, tuple[int, float]] = {}
+    for label, (rows, weight) in classes.items():
+        text = text_of(label)
+        before = alike.get(text, (0, 0.0))
+        alike[text] = (before[0] + rows, before[1] + weight)
+    return alike
 
 
 def _nothing(columns: int) -> Moments:
@@ -488,10 +527,10 @@ def _find_out(
     table = probe(shards)
     targets, others = tuple(map(table.find, targets)), () if weights is None else (table.find(weights),)
     encoder = TableEncoder.fitted(table, kinds, missing, (*targets, *others), " and ".join(map(repr, targets)))
-    encoder = replace(encoder, targets=targets)
     check_digits(encoder, table)
     guessed = _guess(table, targets, task)
-    rows = TableRows(encoder, guessed, others[0] if others else None)
+    encoder = replace(encoder, targets=targets, task=guessed.task)
+    rows = TableRows(encoder, others[0] if others else None)
     size = max(4, 4 * len(encoder.features))
     sampled = min(SAMPLE_ROWS, SAMPLE_BYTES // size) / max(shards.about, 1)
     stream = Stream(Nowhere(), fraction, seed, sampled=Span(1 - min(sampled, 1 - fraction), 1.0))
@@ -503,8 +542,8 @@ def _find_out(
     )
     encoder = replace(encoder, columns=columns, task=target.task, classes=target.classes)
     train, held_out = (found.samples[name] for name in ("train", "held_out"))
-    encoder, inputs = _with_fills(encoder, found, TableRows(encoder, target), shards.joined(train[0]))
-    rows = TableRows(encoder, target, rows.weights)
+    encoder, inputs = _with_fills(encoder, found, TableRows(encoder), shards.joined(train[0]))
+    rows = TableRows(encoder, rows.weights)
     arrays = _sample(rows, shards, *train, "train") | _sample(rows, shards, *held_out, "held_out")
     notes = [*target_notes(target, targets), *column_notes(encoder)]
     if found.without_target:
@@ -522,7 +561,6 @@ def _find_out(
         "shards": shards.to_dict(),
         "apart": None,
         "encoder": encoder.to_dict(),
-        "target": {"task": target.task, "classes": target.classes, "labels": target.labels},
         "sampled": list(stream.sampled),
         "inputs": inputs.to_dict(),
         "numbers": found.numbers.to_dict() if target.task == "regression" and found.numbers is not None else None,
@@ -690,8 +728,7 @@ def _dataset_of(
     """The dataset by what is known of all rows."""
     plain, arrays = kept
     encoder = TableEncoder.from_dict(plain["encoder"])
-    target = Target(plain["target"]["task"], tuple(plain["target"]["classes"]), tuple(plain["target"]["labels"]))
-    rows = TableRows(encoder, target, weights)
+    rows = TableRows(encoder, weights)
     inputs = Moments.from_dict(plain["inputs"])
     stream = Stream(
         TableSource(shards, rows, _packed(arrays, "left_out/")),
@@ -711,8 +748,8 @@ def _dataset_of(
         stream.source.name,
         train,
         held_out,
-        target.task,
-        target.classes,
+        encoder.task,
+        encoder.classes,
         encoder.features,
         fit_preprocessing(inputs, "standardise", encoder),
         encoder=encoder,

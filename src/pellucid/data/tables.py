@@ -119,6 +119,11 @@ class TableEncoder(Encoder):
         names = next((names for names in (self.positions, kept) if len(names) == count), ())
         return {"header": False, "names": names}
 
+    @property
+    def reading(self) -> dict[str, Any]:
+        """The options of reading files of the same columns, as those of the training were read."""
+        return {"header": not self.positions, "names": self.positions, "na": self.na, "texts": self._texts()}
+
     def _texts(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns if column.kind in ("category", "text"))
 

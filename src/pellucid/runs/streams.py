@@ -1,13 +1,18 @@
 """Trainings whose rows are read while they are trained on: how rows are divided, weighed and measured."""
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pellucid.core.errors import DataError, InvalidValue
+from pellucid.core.errors import DataError, DataWarning, InvalidValue
 from pellucid.data import Dataset, Part
+from pellucid.data.shards import files_of, open_shards
 from pellucid.data.stream import Span, Stream, draws
+from pellucid.data.table_stream import TableRows
+from pellucid.data.tables import TableEncoder
 from pellucid.functions.set_metrics import SetMetric
 from pellucid.network import declares_padding
 from pellucid.runs.experiment import Experiment
@@ -166,8 +171,36 @@ def measure_parts(trained: "Trained", parts: Iterable[Part], metrics: Any = None
     return trained.metrics_of(outputs, rows, metrics) | means
 
 
-def in_pieces(parts: Iterable[Part], rows: int) -> Iterator[Part]:
-    """The same rows, at most so many at a time."""
-    for part in parts:
-        for start in range(0, len(part), rows):
-            yield part if len(part) <= rows else part.take(slice(start, start + rows))
+def read_like(trained: "Trained", source: Any, *, targets: bool, unknown: bool = False) -> Iterator[Part]:
+    """The rows of a folder or an address as the network of a run takes them, some at a time.
+
+    Args:
+        trained: a run on a table.
+        source: of the same columns.
+        targets: whether their targets are read too.
+        unknown: take a category that the training did not see as none of those it saw.
+
+    Raises:
+        DataError: a run on something else, a column that is missing, or a row that cannot be read.
+
+    Warns:
+        DataWarning: rows with an unknown category, or with missing values that were filled in.
+    """
+    encoder = trained.facts.encoder
+    if not isinstance(encoder, TableEncoder):
+        raise DataError(f"{str(source)!r} is a folder of tables, and {trained.facts.name!r} was none: give arrays.")
+    rows = TableRows(encoder if targets else replace(encoder, targets=()))
+    shards = open_shards(files_of(source), **encoder.reading)
+    gaps, strange, count = 0, 0, 0
+    for block in range(shards.blocks):
+        for piece in shards.pieces(block, 0, rows.columns):
+            part, missing, other = rows.checked(piece, unknown)
+            gaps, strange, count = gaps + missing, strange + other, count + len(part)
+            yield part
+    texts = [
+        f"{number:,} of {count:,} rows {what}"
+        for number, what in ((strange, "have an unknown category"), (gaps, "have missing values, which were filled in"))
+        if number
+    ]
+    if texts:
+        warnings.warn("; ".join(texts), DataWarning, stacklevel=4)
