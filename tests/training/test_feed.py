@@ -42,11 +42,14 @@ class Numbers(Source):
         )
 
 
+TRAINED = Span(0.25, 1.0)
+
+
 def rows_of(part):
     return Rows(jax.device_put(part.x), jax.device_put(part.y))
 
 
-def feed_of(source, span=Span(0.25, 1.0), batch_size=8, **options):
+def feed_of(source, span=TRAINED, batch_size=8, **options):
     return Feed(Stream(source, 0.25, seed=3), span, batch_size, 1, rows_of, example=next(source.read(0)), **options)
 
 

@@ -20,7 +20,8 @@ from pellucid.data.rows import Apart, Given, codes_of, divide_part, divide_rows,
 from pellucid.data.several import is_several, several_dataset
 from pellucid.data.stream import Kept
 from pellucid.data.table import Table, normal
-from pellucid.data.table_stream import is_streamed, stream_table
+from pellucid.data.table_source import is_streamed
+from pellucid.data.table_stream import stream_table
 from pellucid.data.tables import MISSING, Missing, target_values
 from pellucid.data.targets import UNTARGETED, Target, Task, blank_notes, infer_target, step_task
 from pellucid.data.transcription import as_sequences, is_ragged, widened

@@ -47,6 +47,12 @@ class Moments:
         )
         return Moments(count, mean, np.einsum("rc,rc->c", away, away), low.astype(float), high.astype(float))
 
+    @staticmethod
+    def constant(values: np.ndarray, count: np.ndarray) -> "Moments":
+        """The moments of columns that hold one value each, so many times."""
+        low, high = (np.where(count > 0, values, bound) for bound in (np.inf, -np.inf))
+        return Moments(count, values, np.zeros(len(values)), low, high)
+
     def merge(self, other: "Moments") -> "Moments":
         """The moments of the rows of both."""
         count = self.count + other.count

@@ -9,9 +9,9 @@ import numpy as np
 
 from pellucid.core.errors import DataError, DataWarning, InvalidValue
 from pellucid.data import Dataset, Part
-from pellucid.data.shards import files_of, open_shards
+from pellucid.data.shards import files_of
 from pellucid.data.stream import Span, Stream, draws
-from pellucid.data.table_stream import TableRows
+from pellucid.data.table_source import TableRows, open_shards
 from pellucid.data.tables import TableEncoder
 from pellucid.functions.set_metrics import SetMetric
 from pellucid.network import declares_padding
@@ -120,8 +120,8 @@ def refuse(data: Any, what: str) -> None:
     """
     if getattr(data, "stream", None) is not None:
         raise InvalidValue(
-            f"{what} takes rows in memory, and those of {data.name!r} are read while they are trained on. Take a sample "
-            f"of them: data.sample() has {len(data.train):,}."
+            f"{what} takes rows in memory, and those of {data.name!r} are read while they are trained on. Take a "
+            f"sample of them: data.sample() has {len(data.train):,}."
         )
 
 
@@ -145,7 +145,7 @@ def measure_parts(trained: "Trained", parts: Iterable[Part], metrics: Any = None
         and (declares_padding(trained.network) or trained.facts.task == "reconstruction")
     ):
         raise DataError(
-            "several outputs, and metrics of whole sets of sequences or reconstructions, are measured on rows in memory."
+            "several outputs, and metrics of a whole set of sequences or reconstructions, need their rows in memory."
         )
     whole = any(isinstance(metric, SetMetric) for metric in chosen)
     sums: dict[str, float] = {}

@@ -28,7 +28,7 @@ from pellucid.data.arrays import as_weights
 from pellucid.data.encoding import as_array, as_float32
 from pellucid.data.groups import GroupsEncoder
 from pellucid.data.several import by_name
-from pellucid.data.table_stream import is_streamed
+from pellucid.data.table_source import is_streamed
 from pellucid.data.tables import TableEncoder
 from pellucid.data.targets import AS_ROWS, NO_LABEL
 from pellucid.functions.metrics import Metric
