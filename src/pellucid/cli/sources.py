@@ -53,6 +53,7 @@ DATA = (
     "window",
     "horizon",
     "image_size",
+    "stream",
 )
 """Options of data, by the names that experiment.toml has."""
 
@@ -101,6 +102,12 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--test", metavar="FILE", type=click.Path(exists=True), help="Table whose rows are held out."),
         click.option("--image-size", type=click.IntRange(1), help="Pixels of each side of the images of a folder."),
+        click.option(
+            "--stream",
+            is_flag=True,
+            default=None,
+            help="Read the rows of a file while they are trained on; those of a folder always are.",
+        ),
     ]
     command = reading_options(command)
     for option in reversed(options):
@@ -109,9 +116,9 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def is_file(source: str) -> bool:
-    """True for a file, a folder or standard input; False for a dataset's name."""
+    """True for a file, a folder, an address or standard input; False for a dataset's name."""
     known = (".csv", ".tsv", ".txt", ".parquet", ".jsonl", ".json", ".xlsx", ".npz", ".npy", ".gz")
-    return source == "-" or source.lower().endswith(known) or Path(source).exists()
+    return source == "-" or "://" in source or source.lower().endswith(known) or Path(source).exists()
 
 
 def path_of(source: str) -> str:
@@ -121,7 +128,7 @@ def path_of(source: str) -> str:
         click.UsageError: nothing comes on standard input.
     """
     if source != "-":
-        return str(Path(source).resolve())
+        return source if "://" in source else str(Path(source).resolve())
     from pellucid.data.files import keep
 
     content = sys.stdin.buffer.read()
@@ -145,7 +152,7 @@ def data_settings(source: str, network: Any, options: dict[str, Any], seed: int)
         return {"name": source, "seed": seed}
     if name == "translator":
         return {"pairs": path_of(source), "seed": seed}
-    if "target" not in given and not Path(source).is_dir() and not source.endswith(".npz") and _needs_target(network):
+    if "target" not in given and _is_table(source) and _needs_target(network):
         raise click.UsageError("name the column to predict: --target COLUMN.")
     if "horizon" in given and "window" not in given:
         raise click.UsageError("--horizon needs --window: the rows that a prediction sees.")
@@ -157,6 +164,15 @@ def data_settings(source: str, network: Any, options: dict[str, Any], seed: int)
         if option in given:
             given[option] = list(given[option])
     return {"file": path_of(source), **given, "seed": seed}
+
+
+def _is_table(source: str) -> bool:
+    if not Path(source).is_dir():
+        return not source.endswith(".npz")
+    from pellucid.data.images import is_image_folder
+    from pellucid.data.shards import holds_tables
+
+    return holds_tables(source) and not is_image_folder(source)
 
 
 def _needs_target(network: Any) -> bool:

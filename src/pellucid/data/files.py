@@ -13,7 +13,7 @@ from pellucid.data.arrays import Dataset
 from pellucid.data.build import load_table, make_dataset
 from pellucid.data.images import is_image_folder, load_images
 from pellucid.data.reading import require_file
-from pellucid.data.shards import is_address
+from pellucid.data.shards import DELIMITED, PARQUET, holds_tables, is_address
 
 ARRAYS = (("x", "y"), ("X", "y"), ("x_train", "y_train"), ("X_train", "y_train"), ("train_x", "train_y"))
 """Names of inputs and targets in an ``.npz`` file."""
@@ -35,6 +35,11 @@ def open_file(path: str, **options: Any) -> Dataset:
     require_file(Path(path))
     if Path(path).is_dir():
         if not is_image_folder(path):
+            if not holds_tables(path):
+                raise DataError(
+                    f"{path!r} is a folder without images or tables: give a file, a folder of images with one subfolder "
+                    f"for each class, or a folder of tables ({', '.join((*PARQUET, *DELIMITED))})."
+                )
             return load_table(path, **options)
         size = options.pop("image_size", None)
         _refuse(options, ("held_out", "seed"), path, "a folder of images")

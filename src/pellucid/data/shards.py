@@ -67,6 +67,11 @@ def is_address(source: Any) -> bool:
     return isinstance(source, str) and "://" in source
 
 
+def holds_tables(folder: str | os.PathLike[str]) -> bool:
+    """True for a folder with a file of a table in it, or in one of its subfolders."""
+    return any(_kind(path.name, one=False) for path in Path(folder).rglob("*") if path.name[:1] not in HIDDEN)
+
+
 def files_of(source: str | os.PathLike[str]) -> Files:
     """The tables of a folder and its subfolders, of one kind; or one file.
 

@@ -151,13 +151,13 @@ def measure_parts(trained: "Trained", parts: Iterable[Part], metrics: Any = None
     sums: dict[str, float] = {}
     total, kept = 0.0, []
     for part in parts:
-        outputs = trained.outputs_of_rows(part.x, like=len(part))
-        measured = trained.metrics_of(outputs, part, () if whole else metrics)
         size = float(len(part) if part.weights is None else part.weights.sum(dtype=np.float64))
+        if not size:
+            continue
         total += size
-        if size:
-            for name, value in measured.items():
-                sums[name] = sums.get(name, 0.0) + size * value
+        outputs = trained.outputs_of_rows(part.x, like=len(part))
+        for name, value in trained.metrics_of(outputs, part, () if whole else metrics).items():
+            sums[name] = sums.get(name, 0.0) + size * value
         if whole:
             kept.append((outputs, part.y, part.weights))
     if not total:
