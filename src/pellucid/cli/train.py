@@ -62,9 +62,9 @@ or names them, with what each reads, where the network branches:
 def train(source: str, folds: int | None, as_json: bool, **options: Any) -> None:
     """Train a network on DATA: the name of a dataset, a file, a folder of tables or images, or an experiment.toml.
 
-    The tables of a folder, or of an address such as s3://bucket/folder, are read while they are trained on, so that
-    they may be larger than memory. A file is a table (separated values, JSON lines, Parquet, Excel, compressed or not; - for standard input), arrays
-    (.npz with x and y) or, for a translator, sentence pairs.
+    A file is a table (separated values, JSON lines, Parquet, Excel, compressed or not; - for standard input), arrays
+    (.npz with x and y) or, for a translator, sentence pairs. The tables of a folder, or of an address such as
+    s3://bucket/folder, are read while they are trained on: they may be larger than memory.
 
     The output layer and the loss are chosen from the target, and reported. Without --epochs the network is trained
     until a part of the rows, set aside, stops improving; up to 20,000 rows then all of them are trained on for twice as

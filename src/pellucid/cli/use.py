@@ -50,13 +50,11 @@ def predict(
         if output is not None:
             rows = _write_parquet(output, parts)
         elif as_json:
-            rows = 0
-            print_json(
-                [dict(zip(part, row, strict=True)) for part in parts for row in zip(*part.values(), strict=True)]
-            )
+            rows = [dict(zip(part, row, strict=True)) for part in parts for row in zip(*part.values(), strict=True)]
+            print_json(rows)
         else:
             rows = _write_csv(parts)
-    if not as_json:
+    if output is not None or not as_json:
         say(f"{rows} predictions")
 
 
@@ -151,6 +149,7 @@ def evaluate(run: Path, source: str | None, metrics: Any, as_json: bool, **optio
 def _evaluate_file(loaded: Any, path: str, options: dict[str, Any], metrics: Any) -> dict[str, float]:
     from pellucid.data.files import read_examples
     from pellucid.data.images import ImageEncoder, load_images
+    from pellucid.data.table_source import is_streamed
 
     if path.endswith(".npz"):
         return loaded.evaluate(*read_examples(path), metrics=metrics)
@@ -158,6 +157,9 @@ def _evaluate_file(loaded: Any, path: str, options: dict[str, Any], metrics: Any
         data = load_images(path, held_out=None)
         return loaded.evaluate_part(data.train, metrics)
     with _warnings_said():
+        if is_streamed(path):
+            _needs_table(loaded, path)
+            return loaded.evaluate(path, metrics=metrics)
         return loaded.evaluate(_table(loaded, path, options), metrics=metrics)
 
 

@@ -366,7 +366,7 @@ class Dataset:
                 f"{name}: {part}" if name else str(part)
                 for name, part in zip(self.inputs or ("",), self.preprocessing.parts, strict=True)
             ),
-            "source": self.source,
+            "source": self.source if self.stream is None else f"{self.source}, read while it is trained on",
         }
         listed = [(key, str(line)) for key, line in lines.items() if line] + [("note", note) for note in self.notes]
         return f"Dataset {self.name!r}" + "".join(f"\n  {key:10}{line}" for key, line in listed)

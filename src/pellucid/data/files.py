@@ -37,8 +37,8 @@ def open_file(path: str, **options: Any) -> Dataset:
         if not is_image_folder(path):
             if not holds_tables(path):
                 raise DataError(
-                    f"{path!r} is a folder without images or tables: give a file, a folder of images with one subfolder "
-                    f"for each class, or a folder of tables ({', '.join((*PARQUET, *DELIMITED))})."
+                    f"{path!r} is a folder without images or tables: give a file, a folder of images with one "
+                    f"subfolder for each class, or a folder of tables ({', '.join((*PARQUET, *DELIMITED))})."
                 )
             return load_table(path, **options)
         size = options.pop("image_size", None)
