@@ -87,7 +87,10 @@ def describe(data: Dataset, experiment: Experiment) -> tuple[str, ...]:
             "the end"
         )
     if len(data.train) < data.rows:
-        texts.append(f"the doctor and the page look at a sample of {len(data.train):,}")
+        aside = 0 if data.held_out is None else len(data.held_out)
+        texts.append(
+            f"the doctor and the page look at {len(data.train):,} of them and {aside:,} held-out rows, by chance"
+        )
     return ("; ".join(texts),)
 
 
@@ -102,7 +105,7 @@ def check(data: Dataset, experiment: Experiment, metrics: Any) -> None:
     if experiment.batch_size == "all":
         raise InvalidValue(
             f"batch_size='all' takes all {data.rows:,} rows in one step, which are read some at a time. Give a number "
-            "of rows; an optimizer that needs all, such as lbfgs, trains on data.sample()."
+            "of rows; an optimizer that needs all, such as gradient_descent, trains on data.sample()."
         )
     outputs = 4 * data.held_out_rows * data.outputs
     if outputs > WHOLE_BYTES and any(isinstance(metric, SetMetric) for metric in built(metrics)):
