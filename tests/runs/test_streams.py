@@ -110,7 +110,7 @@ class TestRuns:
         fed, total, count, step = run.training.feed, 0.0, 0, 0
         while step < fed.steps_per_epoch:
             rows, step = fed.at(step)
-            n = int(rows.window.count)
+            n = int(rows.window.counted)
             total, count = total + float(np.asarray(rows.weights)[:n].sum(dtype=float)), count + n
         fed.close()
         assert total / count == pytest.approx(1, rel=1e-5)

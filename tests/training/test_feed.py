@@ -59,7 +59,7 @@ def numbers_of_epoch(fed, epoch):
     while step < (epoch + 1) * fed.steps_per_epoch:
         rows, end = fed.at(step)
         window = rows.window
-        numbers += np.asarray(rows.x)[np.asarray(window.order)[: int(window.count)], 0].astype(int).tolist()
+        numbers += np.asarray(rows.x)[np.asarray(window.order)[: int(window.counted)], 0].astype(int).tolist()
         step = end
     return numbers
 
@@ -95,7 +95,7 @@ class TestEpochs:
             again = feed_of(Numbers(BLOCKS))
             rows, end = again.at(step)
             first = again.steps_of_window(step)[0] - fed.steps_per_epoch
-            count = int(rows.window.count)
+            count = int(rows.window.counted)
             numbers = np.asarray(rows.x)[np.asarray(rows.window.order)[:count], 0].astype(int).tolist()
             again.close()
             assert numbers == whole[first * 8 : first * 8 + count]

@@ -341,7 +341,7 @@ class Dataset:
         """SHA-256 of all arrays and class names; equal data have equal fingerprints."""
         digest = hashlib.sha256(repr((self.task, self.classes)).encode())
         if self.stream is not None:
-            digest.update(self.stream.fingerprint.encode())
+            digest.update(f"{self.stream.fingerprint} {self.encoder!r}".encode())
             return digest.hexdigest()
         digest.update(repr((self.inputs, *self.heads.items())).encode() if self.inputs or self.heads else b"")
         for part in (self.train, self.held_out):

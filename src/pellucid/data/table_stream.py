@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.core.constraints import OneOf, require
-from pellucid.core.errors import DataError
+from pellucid.core.errors import DataError, StorageError
 from pellucid.core.interface import on_command_line
 from pellucid.data.arrays import Dataset, Part, fit_preprocessing
 from pellucid.data.moments import Moments
@@ -74,9 +74,10 @@ def stream_table(
     if not isinstance(source, (str, PathLike)):
         raise DataError("stream is for a folder, an address or a file; this table is in memory already: leave it out.")
     source = source if is_address(source) else os.path.abspath(source)
-    fraction, apart = 0.0, None
+    fraction = 0.0
+    apart: str | None = None
     if isinstance(held_out, PathLike) or (isinstance(held_out, str) and held_out != "last"):
-        apart = held_out if is_address(held_out) else os.path.abspath(held_out)
+        apart = fspath(held_out) if is_address(held_out) else os.path.abspath(held_out)
     elif held_out:
         require(held_out, FRACTION, "held_out", "Rows that are read while they are trained on are held out by chance.")
         fraction = float(held_out)
@@ -90,10 +91,17 @@ def stream_table(
         opened["target"] = targets[0] if len(targets) == 1 else list(targets)
     opened["seed"] = seed
     shards = open_shards(files_of(source), None if kept is None else kept.plain["shards"], **reading)
-    aside = apart and open_shards(files_of(apart), None if kept is None else kept.plain["apart"], **reading)
-    if kept is None or kept.plain["fingerprint"] != _fingerprint(shards, aside):
+    aside = None
+    if apart is not None:
+        aside = open_shards(files_of(apart), None if kept is None else kept.plain["apart"], **reading)
+    if kept is None:
         kept = _find_out(
             shards, aside, targets, fraction, seed, task=task, kinds=kinds, weights=weights, missing=missing
+        )
+    elif kept.plain["fingerprint"] != _fingerprint(shards, aside):
+        raise StorageError(
+            f"the data are not those of the run: the files of {source!r} have changed since. Give the same files, or "
+            "begin a new run."
         )
     return _dataset_of(kept, shards, aside, fraction, seed, weights, opened)
 

@@ -168,10 +168,11 @@ def measure_parts(trained: "Trained", parts: Iterable[Part], metrics: Any = None
     means = {name: value / total for name, value in sums.items()}
     if not whole:
         return means
-    outputs, y, weights = (None if arrays[0] is None else np.concatenate(arrays) for arrays in zip(*kept, strict=True))
-    # The metrics read no inputs.
-    rows = Part(np.broadcast_to(np.uint8(0), (len(y), 1)), y, weights)
-    return trained.metrics_of(outputs, rows, metrics) | means
+    outputs, y, weights = zip(*kept, strict=True)
+    weights = None if weights[0] is None else np.concatenate(weights)
+    y = np.concatenate(y)
+    rows = Part(np.broadcast_to(np.uint8(0), (len(y), 1)), y, weights)  # the metrics read no inputs
+    return trained.metrics_of(np.concatenate(outputs), rows, metrics) | means
 
 
 def read_like(trained: "Trained", source: Any, *, targets: bool, unknown: bool = False) -> Iterator[Part]:
