@@ -38,7 +38,8 @@ Examples:
 def predict(
     run: Path, source: str, limit: int | None, unknown: bool, output: Path | None, as_json: bool, **options: Any
 ) -> None:
-    """Predict with a saved RUN for the rows of DATA: a file, a folder of tables or images, a dataset's held-out rows.
+    """Predict with a saved RUN for the rows of DATA: a file, a folder of tables, images or recordings, or a dataset's
+    held-out rows.
 
     Prints CSV on stdout: the prediction of each row and, for classes, its probability; for an autoencoder, the mean
     squared error of each row. Columns of a table are matched by name. A folder of tables is read some rows at a time.
@@ -148,14 +149,13 @@ def evaluate(run: Path, source: str | None, metrics: Any, as_json: bool, **optio
 
 def _evaluate_file(loaded: Any, path: str, options: dict[str, Any], metrics: Any) -> dict[str, float]:
     from pellucid.data.files import read_examples
-    from pellucid.data.images import ImageEncoder, load_images
+    from pellucid.data.media import FileEncoder
     from pellucid.data.table_source import is_streamed
 
     if path.endswith(".npz"):
         return loaded.evaluate(*read_examples(path), metrics=metrics)
-    if isinstance(loaded.facts.encoder, ImageEncoder):
-        data = load_images(path, held_out=None)
-        return loaded.evaluate_part(data.train, metrics)
+    if isinstance(loaded.facts.encoder, FileEncoder):
+        return loaded.evaluate(path, metrics=metrics)
     with _warnings_said():
         if is_streamed(path):
             _needs_table(loaded, path)
@@ -168,15 +168,15 @@ def _inputs(loaded: Any, source: str, options: dict[str, Any], unknown: bool) ->
     from pellucid.data import TableEncoder
     from pellucid.data.files import read_inputs
     from pellucid.data.groups import GroupsEncoder
-    from pellucid.data.images import ImageEncoder, files_of
+    from pellucid.data.media import FileEncoder
     from pellucid.data.series import SeriesEncoder
 
     encoder = loaded.facts.encoder
     if not is_file(source):
         return loaded.as_inputs(_held_out(source).x), {}
     path = path_of(source)
-    if isinstance(encoder, ImageEncoder):
-        files = files_of(path)
+    if isinstance(encoder, FileEncoder):
+        files = encoder.files_of(path)
         return loaded.as_inputs(encoder.read(files)), {"file": [str(file) for file in files]}
     if path.endswith((".npz", ".npy")) and not isinstance(encoder, (TableEncoder, SeriesEncoder)):
         return loaded.as_inputs(read_inputs(path)), {}

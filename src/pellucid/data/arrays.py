@@ -8,10 +8,10 @@ to fill in, are computed from the training part alone.
 import hashlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import msgspec
 import numpy as np
@@ -133,6 +133,16 @@ class Encoder(ABC):
     Subclasses are frozen dataclasses; their fields are what a run folder stores.
     """
 
+    front: tuple[dict[str, Any], ...] = ()
+    """Layers, as tables, that turn the encoded examples into numbers that a network learns from; none for numbers. The
+    first has a field ``mask_zero``."""
+    to_vector: ClassVar[str] = "flatten"
+    """The layer that makes a vector of what comes out of them."""
+    sample_rate: int | None = None
+    """Samples a second of recordings."""
+    of_texts: ClassVar[bool] = False
+    """True where the source is a list of texts."""
+
     @property
     def parts(self) -> "tuple[Encoder, ...]":
         """The conversion of each of several inputs."""
@@ -142,6 +152,10 @@ class Encoder(ABC):
     def scaled(self) -> np.ndarray | None:
         """Mask of the inputs that a scaling changes, bool ``(features,)``; None for all."""
         return None
+
+    def names_of(self, x: np.ndarray) -> tuple[str, ...]:
+        """The names of the inputs of one encoded example; empty where they have none."""
+        return tuple(getattr(self, "features", ()))
 
     @abstractmethod
     def encode(self, source: Any) -> np.ndarray:
@@ -175,13 +189,22 @@ class Encoder(ABC):
         Raises:
             DataError: no imported class has these fields.
         """
-        kinds: Any = Encoder.__subclasses__()
-        for kind in kinds:
-            if {field.name for field in fields(kind)} == set(plain):
+        for kind in _subclasses(Encoder):
+            names = {field.name for field in fields(kind)}
+            younger = {field.name for field in fields(kind) if field.default is not MISSING}
+            if set(plain) == names or (set(plain) | younger == names and not set(plain) <= younger):
                 return kind.from_dict(plain)
         raise DataError(
             f"no Encoder has the fields {', '.join(plain)}. Import the module that defines its class first."
         )
+
+
+def _subclasses(kind: type[Encoder]) -> Iterator[Any]:
+    """The dataclasses below a class."""
+    for below in kind.__subclasses__():
+        if is_dataclass(below):
+            yield below
+        yield from _subclasses(below)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -9,6 +9,7 @@ import msgspec
 
 from pellucid.architectures.by_name import Architecture, build_by_name, fields_of, find_architecture
 from pellucid.architectures.feedforward import feedforward
+from pellucid.architectures.front import with_front
 from pellucid.architectures.gan import GAN, USUAL
 from pellucid.architectures.tasks import OUTPUTS, loss_and_network, usual_loss
 from pellucid.core.errors import InvalidValue, StorageError
@@ -190,7 +191,8 @@ def _settle_supervised(network: Any, words: dict[str, Any], data: Dataset, optio
         if isinstance(network, Mapping):
             network, data = build_by_name(network, scaled_inputs(data, options.get("scale_inputs", "auto")))
         else:
-            network = feedforward(data, USUAL_UNITS if network is None else network, **words)
+            hidden = USUAL_UNITS if network is None else network
+            network = with_front(lambda seen: feedforward(seen, hidden, **words), data, "vectors")
         assert isinstance(network, Network)
         loss, network = loss_and_network(options.get("loss"), network, data)
         loss = for_steps(loss, data.task)
@@ -443,7 +445,9 @@ def _choices(data: Dataset, experiment: Experiment, network: Network, asked_for:
         "loss": _name(experiment.loss),
         "metric": _name(experiment.metric),
     }
-    return tuple(f"{what}: {text}" for what, text in words.items() if not asked_for[what])
+    if data.encoder is not None and data.encoder.front and not asked_for["output layer"]:
+        words = {"in front": ", ".join(network.names[: len(data.encoder.front)])} | words
+    return tuple(f"{what}: {text}" for what, text in words.items() if not asked_for.get(what))
 
 
 def _name(specification: Any) -> str:
