@@ -20,6 +20,7 @@ from pellucid.runs.experiment import Experiment
 from pellucid.runs.own_loss import check_own_loss, is_custom
 from pellucid.runs.ready import Ready, make_ready, summary_of
 from pellucid.runs.starting import StartingWeights
+from pellucid.runs.streams import refuse
 from pellucid.runs.together import Member, OneAfterAnother, SideBySide, inputs_of, rows_of, without_initializers
 from pellucid.runs.trained import Trained
 from pellucid.training import Adversarial, Supervised
@@ -85,6 +86,8 @@ def many(
     datasets = [data] * len(experiments) if isinstance(data, Dataset) else list(data)
     if len(datasets) != len(experiments):
         raise InvalidValue(f"{len(experiments)} experiments need as many datasets. Received: {len(datasets)}.")
+    for each in datasets:
+        refuse(each, "many trainings at once")
     keep_compiled_programs()
     members = prepared(experiments, datasets, networks, optimizers, initials)
     trained: dict[int, Trained] = {}

@@ -19,7 +19,6 @@ from pellucid.sweeps.importance import importances
 from pellucid.sweeps.space import Space, settings_at
 from pellucid.sweeps.trial import Trial, ordered
 
-
 WIDTH = 640.0
 """Points that the figure is wide: each setting has an axis."""
 

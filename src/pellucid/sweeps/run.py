@@ -25,6 +25,7 @@ from pellucid.runs.given import dataset_of
 from pellucid.runs.plan import Plan
 from pellucid.runs.recipe import Retraining
 from pellucid.runs.retrain import for_steps
+from pellucid.runs.streams import refuse
 from pellucid.sweeps.methods import Here, each, halving
 from pellucid.sweeps.progress import Bar
 from pellucid.sweeps.result import Sweep
@@ -148,6 +149,7 @@ def run_search(
     """
     networks = search.space.get("network", (search.network,))
     dataset = dataset_of(data, networks[0], search.settings.get("loss"), search.seed)  # pyright: ignore[reportIndexIssue]
+    refuse(dataset, "a sweep")
     trainer = Trainer(
         search.space, search.network, dataset, search.settings, search.seeds, search.folds, search.by_recipe
     )
