@@ -50,11 +50,6 @@ def test_trials_of_a_worker_that_is_killed_are_made_by_another(cluster, tmp_path
         np.testing.assert_allclose(one.losses, other.losses, rtol=1e-5)
 
 
-def test_halving_stays_in_one_process(cluster):
-    with pytest.raises(InvalidValue, match="leave cluster out"):
-        pel.sweep((4,), IRIS, space=SPACE, method="halving", cluster=cluster.scheduler_address, **SHORT)
-
-
 def test_where_no_scheduler_answers(monkeypatch):
     monkeypatch.setattr("pellucid.sweeps.cluster.TIMEOUT", 0.2)
     for address in ("tcp://127.0.0.1:9", "nonsense"):

@@ -51,6 +51,14 @@ def test_of_lists_each_combination_is_drawn_once():
     assert sorted(map(str, drawn)) == sorted(map(str, grid(lists)))
 
 
+def test_whole_numbers_are_drawn_once_each_and_stay_whole():
+    space = as_space({"batch_size": "8:11", "units": "log:1:3"})
+    drawn = list(draws(space, seed=0))
+    assert len(drawn) == size_of(space) == 12
+    read = {name: float(at) for name, at in drawn[0].items()}  # as JSON may give it back
+    assert all(isinstance(value, int) for value in settings_at(space, read).values())
+
+
 REFUSED = {
     "nothing": ({}, "space names nothing to vary"),
     "a word": ({"activation": "relu"}, r"space\['activation'\] must be a list.*Received: 'relu'"),

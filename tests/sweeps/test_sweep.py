@@ -193,17 +193,19 @@ REFUSED = {
         "this grid has 2 settings",
     ),
     "halving and patience": ({"method": "halving", "early_stopping": 2}, InvalidValue, "do not watch"),
-    "halving elsewhere": ({"method": "halving", "cluster": "tcp://127.0.0.1:9"}, InvalidValue, "no Dask scheduler"),
+    "halving elsewhere": ({"method": "halving", "cluster": "tcp://127.0.0.1:9"}, InvalidValue, "leave cluster out"),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_refused(case, monkeypatch):
+def test_what_is_refused_costs_no_sweep_that_is_there(case, tmp_path):
     changes, error, text = REFUSED[case]
-    monkeypatch.setattr("pellucid.sweeps.cluster.TIMEOUT", 0.5, raising=False)
+    there = tmp_path / "sweep.toml"
+    there.write_text("a sweep")
     arguments = {"network": (4,), "space": RATES, "trials": None, **SHORT, **changes}
     with pytest.raises(error, match=text):
-        pel.sweep(arguments.pop("network"), IRIS, **arguments)
+        pel.sweep(arguments.pop("network"), IRIS, folder=tmp_path, overwrite=True, **arguments)
+    assert there.read_text() == "a sweep"
 
 
 def test_importance_is_that_of_what_decides():

@@ -57,7 +57,7 @@ def halving(trainer: Trainer, trials: Sequence[Numbered], journal: Journal, high
     missing = [trial for trial in trials if trial[0] not in journal.trials]
     if not missing:
         return
-    trainings = Trainings(trainer, missing, dropping=True)  # those that an ended sweep had not dropped yet begin anew
+    trainings = Trainings(trainer, missing)  # those that an ended sweep had not dropped yet begin anew
     ends = rungs(len(trials), trainings.epochs)
     before = 0
     for rung, end in enumerate(ends):

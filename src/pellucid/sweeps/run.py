@@ -1,7 +1,7 @@
 """Sweeps: settings of a space trained, judged on rows set aside, and the best one trained on all rows."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -155,6 +155,9 @@ def run_search(
     )
     first = {name: values.low if isinstance(values, Range) else 0 for name, values in search.space.items()}
     metric, higher = trainer.judged(first)
+    if search.drops:
+        trainer.check_droppable(first)
+    make = _method(search, trainer, higher, cluster)  # all is checked before anything is written
     path = None if folder is None else Path(folder)
     if path is not None:
         _enter(path, search.to_file(source or {"name": dataset.name}, dataset.fingerprint), overwrite)
@@ -163,7 +166,7 @@ def run_search(
         with Bar(search.trials, metric.replace("_", " "), higher, progress) as bar, _workers(cluster) as workers:
             for trial in journal.trials.values():
                 bar.made(trial)
-            _make(search, trainer, journal, workers, bar, higher, path)
+            make(journal, workers, bar)
     except KeyboardInterrupt:
         if path is not None:
             print(f"{len(journal.trials)} trials are kept; continue with: pellucid sweep {path}", file=sys.stderr)
@@ -177,24 +180,28 @@ def run_search(
     return made
 
 
-def _make(
-    search: Search, trainer: Trainer, journal: Journal, workers: Any, bar: Bar, higher: bool, path: Path | None
-) -> None:
-    """Make what the journal lacks."""
-    drops = search.method == "halving" or search.pruner is not None
-    if drops and not isinstance(workers, Here):
+def _method(search: Search, trainer: Trainer, higher: bool, cluster: str | None) -> Callable[[Journal, Any, Bar], None]:
+    """What makes the trials that a journal lacks.
+
+    Raises:
+        InvalidValue: a trial that cannot be made, no such method, or one that is not for a cluster.
+    """
+    if cluster is not None and search.drops:
         raise InvalidValue(
             "halving and pruners compare trials while they are trained side by side in one process: leave cluster out, "
             "or take method='random' or a sampler without a pruner."
         )
-    if search.method == "halving":
-        halving(trainer, search.points(), journal, higher, bar)
-    elif search.method in OWN:
-        each(trainer, search.points(), journal, workers, bar)
-    else:
+    if search.method not in OWN:
         sampler = find("Sampler", search.method, search.seed)
         pruner = None if search.pruner is None else find("Pruner", search.pruner, search.seed)
-        Study(sampler, pruner, search.space, higher, path).run(trainer, search.trials, journal, workers, bar)
+        study = Study(sampler, pruner, search.space, higher)
+        return lambda journal, workers, bar: study.run(trainer, search.trials, journal, workers, bar)
+    points = search.points()
+    for _, point in points:
+        trainer.plans(point)
+    if search.method == "halving":
+        return lambda journal, workers, bar: halving(trainer, points, journal, higher, bar)
+    return lambda journal, workers, bar: each(trainer, points, journal, workers, bar)
 
 
 def _workers(cluster: str | None) -> Any:
@@ -223,6 +230,8 @@ def _enter(path: Path, file: SweepFile, overwrite: bool) -> None:
                 f"{path} holds a sweep with another {', '.join(changed)}: give the same to go on with it, replace it "
                 "(--overwrite, or overwrite=True), or choose another folder."
             )
+        if file.trials != there.trials:
+            (path / "sweep.json").unlink(missing_ok=True)  # what came of fewer trials
     else:
         require_free(path, "sweep.toml", overwrite, "sweep")
         empty_folder(path)

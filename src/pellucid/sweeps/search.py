@@ -123,6 +123,11 @@ class Search:
         """True where the number of epochs is given nowhere."""
         return self.settings.get("epochs") is None and "epochs" not in self.space
 
+    @property
+    def drops(self) -> bool:
+        """True where trials are dropped on the way."""
+        return self.method == "halving" or self.pruner is not None
+
     def points(self) -> list[tuple[int, Point]]:
         """The trials of a method whose trials are known before."""
         if self.method == "grid":

@@ -19,7 +19,7 @@ NOT_VARIED = {
 }
 """Settings that cannot be in a space, with the reason."""
 MOST_REPEATS = 1000
-"""Draws in a row that were all made before, after which a space of lists counts as exhausted."""
+"""Draws in a row that were all made before, after which a space counts as exhausted."""
 
 
 @dataclass(frozen=True)
@@ -138,9 +138,20 @@ def _values(name: str, given: Any) -> Values:
 
 
 def size_of(space: Space) -> int | None:
-    """Number of settings of a space of lists; None where it holds a range."""
-    sizes = [None if isinstance(values, Range) else len(values) for values in space.values()]
+    """Number of settings of a space of lists and whole numbers; None where it holds a range of fractions.
+
+    Example:
+        >>> size_of(as_space({"units": "8:11", "dropout": [0, 0.5]}))
+        8
+    """
+    sizes = [_count(values) for values in space.values()]
     return None if None in sizes else math.prod(size for size in sizes if size is not None)
+
+
+def _count(values: Values) -> int | None:
+    if not isinstance(values, Range):
+        return len(values)
+    return int(values.high - values.low) + 1 if values.whole else None
 
 
 def settings_at(space: Space, point: Point) -> dict[str, Any]:
@@ -151,9 +162,13 @@ def settings_at(space: Space, point: Point) -> dict[str, Any]:
         >>> settings_at(space, {"units": 1, "learning_rate": 0.01})
         {'units': 16, 'learning_rate': 0.01}
     """
-    return {
-        name: point[name] if isinstance(values, Range) else values[int(point[name])] for name, values in space.items()
-    }
+    return {name: _value_at(values, point[name]) for name, values in space.items()}
+
+
+def _value_at(values: Values, at: float) -> Any:
+    if isinstance(values, Range):
+        return int(at) if values.whole else at
+    return values[int(at)]
 
 
 def grid(space: Space) -> list[Point]:
@@ -177,7 +192,7 @@ def grid(space: Space) -> list[Point]:
 
 
 def draws(space: Space, seed: int) -> Iterator[Point]:
-    """Draw points by chance, from lists each at most once; more draws begin with the same ones.
+    """Draw points by chance, each at most once; more draws begin with the same ones.
 
     Example:
         >>> space = as_space({"units": [8, 16], "dropout": [0, 0.5]})
@@ -185,7 +200,7 @@ def draws(space: Space, seed: int) -> Iterator[Point]:
         4
     """
     chance, drawn, size, repeats = np.random.default_rng(seed), set(), size_of(space), 0
-    while size is None or (len(drawn) < size and repeats < MOST_REPEATS):
+    while (size is None or len(drawn) < size) and repeats < MOST_REPEATS:
         point = {
             name: values.at(chance.random()) if isinstance(values, Range) else int(chance.integers(len(values)))
             for name, values in space.items()

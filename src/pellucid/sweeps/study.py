@@ -1,10 +1,10 @@
 """Samplers and pruners of Optuna: trials that are chosen by what came of those before."""
 
 import inspect
+import itertools
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -92,45 +92,50 @@ class Study:
         pruner: of Optuna; None to train all to the end.
         space: of the sweep.
         higher: whether more of the metric is better.
-        folder: of the sweep, where the study is kept too; None to keep it in memory alone.
     """
 
-    def __init__(self, sampler: Any, pruner: Any, space: Space, higher: bool, folder: Path | None) -> None:
+    def __init__(self, sampler: Any, pruner: Any, space: Space, higher: bool) -> None:
         self._library, self._space, self._prunes = optuna(), space, pruner is not None
         self._distributions = {name: self._distribution(values) for name, values in space.items()}
-        self._study = self._library.create_study(
-            storage=None if folder is None else f"sqlite:///{(folder / 'study.db').resolve()}",
-            study_name="sweep",
-            sampler=sampler,
-            pruner=pruner or self._library.pruners.NopPruner(),
-            direction="maximize" if higher else "minimize",
-            load_if_exists=True,
-        )
+        self._asked_for = {
+            "study_name": "sweep",
+            "sampler": sampler,
+            "pruner": pruner or self._library.pruners.NopPruner(),
+            "direction": "maximize" if higher else "minimize",
+        }
 
     def run(self, trainer: Trainer, trials: int, journal: Journal, cluster: Cluster, bar: Bar) -> None:
-        """Ask for trials, train them and tell what came of them, until there are enough."""
+        """Ask for trials, train them and tell what came of them, until there are enough.
+
+        The study is kept beside the journal, where that is on the disk.
+        """
+        folder = None if journal.path is None else journal.path.parent.resolve()
+        storage = None if folder is None else f"sqlite:///{folder / 'study.db'}"
+        study = self._library.create_study(storage=storage, load_if_exists=True, **self._asked_for)
         state = self._library.trial.TrialState
-        for begun in self._study.get_trials(deepcopy=False, states=(state.RUNNING,)):  # a kill came between
+        for begun in study.get_trials(deepcopy=False, states=(state.RUNNING,)):  # a kill came between
             if begun.number in journal.trials:
-                self._tell(journal.trials[begun.number])
+                self._tell(study, journal.trials[begun.number])
             else:
-                self._study.tell(begun.number, state=state.FAIL)
+                study.tell(begun.number, state=state.FAIL)
         while len(journal.trials) < trials:
             count = min(ASKED, trials - len(journal.trials))
             with _quiet():
-                asked = [self._study.ask(self._distributions) for _ in range(count)]
+                asked = [study.ask(self._distributions) for _ in range(count)]
             points = [(one.number, self._point(one.params)) for one in asked]
             if self._prunes:
-                self._pruned(trainer, {one.number: one for one in asked}, points, journal, bar)
-                continue
-            for made in cluster.trials(trainer, trainer.batches(points, cluster.workers), bar):
-                for trial in made:
-                    self._keep(trial, journal, bar)
+                made = self._pruned(trainer, {one.number: one for one in asked}, points, bar)
+            else:
+                batches = trainer.batches(points, cluster.workers)
+                made = itertools.chain.from_iterable(cluster.trials(trainer, batches, bar))
+            for trial in made:
+                journal.add(trial)
+                bar.made(trial)
+                self._tell(study, trial)
 
-    def _pruned(
-        self, trainer: Trainer, asked: Mapping[int, Any], points: list[Numbered], journal: Journal, bar: Bar
-    ) -> None:
-        trainings = Trainings(trainer, points, dropping=True)
+    def _pruned(self, trainer: Trainer, asked: Mapping[int, Any], points: list[Numbered], bar: Bar) -> Iterator[Trial]:
+        """Make trials, and end those early that the pruner says."""
+        trainings = Trainings(trainer, points)
         ends = sorted({max(1, round(trainings.epochs * i / REPORTS)) for i in range(1, REPORTS + 1)})
         before = 0
         for end in ends:
@@ -139,27 +144,21 @@ class Study:
             before, kept = end, []
             for trial in trainings.trials():
                 asked[trial.number].report(trial.value, end)
-                if end < ends[-1] and asked[trial.number].should_prune():
-                    trial.dropped = True
+                trial.dropped = end < ends[-1] and asked[trial.number].should_prune()
                 if trial.dropped or end == ends[-1]:
-                    self._keep(trial, journal, bar)
+                    yield trial
                 else:
                     kept.append(trial.number)
             trainings.keep(kept)
             if not kept:
                 break
 
-    def _keep(self, trial: Trial, journal: Journal, bar: Bar) -> None:
-        journal.add(trial)
-        bar.made(trial)
-        self._tell(trial)
-
-    def _tell(self, trial: Trial) -> None:
+    def _tell(self, study: Any, trial: Trial) -> None:
         pruned = self._library.trial.TrialState.PRUNED  # of a trial that diverged too: samplers avoid its like
         if trial.diverged or trial.dropped:
-            self._study.tell(trial.number, state=pruned)
+            study.tell(trial.number, state=pruned)
         else:
-            self._study.tell(trial.number, trial.value)
+            study.tell(trial.number, trial.value)
 
     def _point(self, params: Mapping[str, Any]) -> Point:
         """The point that Optuna's parameters stand for."""

@@ -106,6 +106,18 @@ class Trainer:
         options = {**self.settings, **changes, "seed": seed}
         return settle(options.pop("network", self.network), data, options, source=source, by_recipe=self.by_recipe)
 
+    def check_droppable(self, point: Point) -> None:
+        """Refuse a trial that cannot be compared with others on the way.
+
+        Raises:
+            InvalidValue: it has early stopping, or a schedule on plateaus.
+        """
+        if self.plans(point)[0].experiment.decides:
+            raise InvalidValue(
+                "trials that are dropped on the way are compared by the rows set aside, which early stopping and a "
+                "schedule on plateaus do not watch. Leave them out, or take method='random'."
+            )
+
     def judged(self, point: Point) -> tuple[str, bool]:
         """The metric of a trial, and whether more of it is better."""
         plan = self.plans(point)[0]
@@ -144,32 +156,25 @@ class Trainer:
 class Trainings:
     """The trainings of some trials under way, all after the same number of epochs.
 
+    Some trials may be dropped on the way. The others go on from where they are: their trainings are the same as without
+    a stop.
+
     Args:
         trainer: what they have in common.
         trials: what is to be made.
-        dropping: True where some are to be dropped on the way. Those that go on go on from where they are: their
-            trainings are the same as without a stop.
 
     Attributes:
         points: those that are still trained, by number.
         epochs: of a training that is not dropped.
-
-    Raises:
-        InvalidValue: early stopping, or a schedule on plateaus, where trials are to be dropped.
     """
 
-    def __init__(self, trainer: Trainer, trials: Sequence[Numbered], dropping: bool = False) -> None:
+    def __init__(self, trainer: Trainer, trials: Sequence[Numbered]) -> None:
         keep_compiled_programs()
         self.trainer, self.points = trainer, dict(trials)
         of_trials = {number: trainer.plans(point) for number, point in trials}
         slots = [(number, part) for number, plans in of_trials.items() for part in range(len(plans))]
         plans = [plan for plans in of_trials.values() for plan in plans]
         self.epochs = max(plan.experiment.epochs for plan in plans)
-        if dropping and any(plan.experiment.decides for plan in plans):
-            raise InvalidValue(
-                "trials that are dropped on the way are compared by the rows set aside, which early stopping and a "
-                "schedule on plateaus do not watch. Leave them out, or take method='random'."
-            )
         members = prepared(
             [plan.experiment for plan in plans],
             [plan.data for plan in plans],
