@@ -59,7 +59,7 @@ def initial_state(
 
     ``average`` is the decay of the weights' average; the arrays by layer that are ``given`` are taken as such.
     """
-    return _begun(_initial_state, network, optimizer, regularizer, input_shape, seed, recorder, average, given)
+    return _begun(_compiled_initial_state, network, optimizer, regularizer, input_shape, seed, recorder, average, given)
 
 
 def _begun(
@@ -92,7 +92,7 @@ def _begun(
     return with_numbers(state, optimizer) if isinstance(optimizer, Optimizer) else state
 
 
-def _initialise(
+def _initial_state(
     network: Network,
     optimizer: Optimizer | FromOptax,
     regularizer: Regularizer | None,
@@ -111,8 +111,8 @@ def _initialise(
 
 # Compiled whole: layer by layer it would compile a dozen small programs, one after another; and without XLA's costly
 # optimisations, since it runs once: in a third of the time for 64–64–10, to the same bits.
-_initial_state = jax.jit(
-    _initialise, static_argnums=(0, 1, 2, 3), compiler_options={"xla_backend_optimization_level": 1}
+_compiled_initial_state = jax.jit(
+    _initial_state, static_argnums=(0, 1, 2, 3), compiler_options={"xla_backend_optimization_level": 1}
 )
 
 
@@ -123,7 +123,7 @@ def _memory(recorder: Recorder, network: Network, input_shape: Shapes, params: P
 
 def release_initialisation() -> None:
     """Release what `initial_state` compiled, which takes megabytes where a network is large and is called once."""
-    for compiled in (_initial_state, _memory):
+    for compiled in (_compiled_initial_state, _memory):
         compiled.clear_cache()  # pyright: ignore[reportAttributeAccessIssue]
 
 
@@ -143,7 +143,7 @@ def state_template(
     network: Network, optimizer: Optimizer | FromOptax, regularizer: Regularizer | None, input_shape: Shapes
 ) -> TrainingState:
     """The shapes and dtypes of `initial_state`, for `from_arrays`; nothing is computed or compiled."""
-    return jax.eval_shape(partial(_begun, _initialise, network, optimizer, regularizer, input_shape, 0))
+    return jax.eval_shape(partial(_begun, _initial_state, network, optimizer, regularizer, input_shape, 0))
 
 
 def with_numbers(state: TrainingState, optimizer: Any) -> TrainingState:
