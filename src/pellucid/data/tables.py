@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from os import PathLike
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -14,6 +15,7 @@ from pellucid.data.arrays import Encoder, Part
 from pellucid.data.columns import Column, decide, with_words
 from pellucid.data.encoding import refuse_lost_digits
 from pellucid.data.reading import read_table
+from pellucid.data.records import PlainRows
 from pellucid.data.table import Table, Texts, missing_of, normal
 from pellucid.data.targets import Task
 
@@ -66,6 +68,10 @@ class TableEncoder(Encoder):
     def features(self) -> tuple[str, ...]:
         """Names of the inputs, in order."""
         return tuple(name for column in self.columns for name in column.features)
+
+    @cached_property
+    def _plain_rows(self) -> PlainRows:
+        return PlainRows.of(self.spans(), self.na)
 
     def spans(self) -> Iterator[tuple[Column, slice]]:
         """Each column that is an input, and where its inputs are."""
@@ -150,6 +156,8 @@ class TableEncoder(Encoder):
             The inputs; for each row the columns whose category is not known or whose value was missing, as text; and
             notes on missing values that were filled in.
         """
+        if (rows := self._plain_rows.encode(source)) is not None:
+            return rows, np.full(len(rows), "", object), []
         table = self.read(source)
         x, missing, strange = self.encode_raw(table, unknown)
         flags = np.full(table.rows, "", object)
