@@ -58,7 +58,7 @@ class PlainRows:
             return None
         numbers = [0.0] * self.features
         for name, (start, categories) in self.places.items():
-            value = row.get(name)
+            value: Any = row.get(name)
             kind = type(value)
             if categories is not None:
                 place = categories.get(value) if kind is str else None

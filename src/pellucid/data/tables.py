@@ -59,12 +59,12 @@ class TableEncoder(Encoder):
     na: tuple[str, ...] | None = None
     positions: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[Column, ...]:
         """The columns that are inputs."""
         return tuple(column for column in self.columns if column.features)
 
-    @property
+    @cached_property
     def features(self) -> tuple[str, ...]:
         """Names of the inputs, in order."""
         return tuple(name for column in self.columns for name in column.features)
