@@ -1,7 +1,7 @@
 """Conversion of table rows to inputs and targets."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
@@ -106,8 +106,9 @@ class TableEncoder(Encoder):
             or (isinstance(source, (list, tuple)) and len(source) > 0 and not isinstance(source[0], Mapping))
         )
         if not plain:
-            options["texts"] = (*options.get("texts", ()), *self._texts())
-            return read_table(source, **{"na": self.na, **self._positions(source), **options})
+            is_file = isinstance(source, (str, PathLike))
+            count = (lambda: len(read_table(source, header=False).columns)) if is_file else None
+            return read_table(source, **self.reading_options(count, **options))
         array: Any = source if hasattr(source, "shape") else np.asarray(source, object)
         if len(array.shape) != 2 or array.shape[1] != len(names):
             raise ShapeError(
@@ -116,17 +117,22 @@ class TableEncoder(Encoder):
             )
         return read_table(array, names=names)
 
-    def _positions(self, source: Any) -> dict[str, Any]:
+    def reading_options(self, count: Callable[[], int] | None = None, **options: Any) -> dict[str, Any]:
+        """The options of `pellucid.data.reading.read_table` that new rows are read by.
+
+        Args:
+            count: counts the columns of a file; None for rows that are in memory.
+            options: those that are not of the training.
+        """
+        texts = (column.name for column in self.columns if column.kind in ("category", "text"))
+        named = {} if count is None or not self.positions else self._positions(count())
+        return {"na": self.na, **named, **options, "texts": (*options.get("texts", ()), *texts)}
+
+    def _positions(self, count: int) -> dict[str, Any]:
         """The options for a file without names: its columns are those of the training, perhaps without targets."""
-        if not self.positions or not isinstance(source, (str, PathLike)):
-            return {}
-        count = len(read_table(source, header=False).columns)
         kept = [column.name for column in self.columns if column.name not in self.targets]
         names = next((names for names in (self.positions, kept) if len(names) == count), ())
         return {"header": False, "names": names}
-
-    def _texts(self) -> tuple[str, ...]:
-        return tuple(column.name for column in self.columns if column.kind in ("category", "text"))
 
     def parsed(self, table: Table) -> Table:
         """A table with the texts of its number and date columns parsed."""
