@@ -36,7 +36,7 @@ from pellucid.report.samples import sample_chart
 from pellucid.report.training import curve_charts, gradient_charts, units_of
 from pellucid.runs import codes, cross_validation, learning_rates, samples, translation
 from pellucid.runs import compare as comparing
-from pellucid.runs.callbacks import Callback
+from pellucid.runs.callbacks import Callback, tell
 from pellucid.runs.experiment import Settings, describe_settings
 from pellucid.runs.fit import begin, data_of_run, fit, save
 from pellucid.runs.fit import load as load_trained
@@ -558,9 +558,10 @@ def finish(
             progress=progress,
             callbacks=callbacks,
         )
-    except TrainingDiverged:
-        if folder is not None:
+    except Exception as error:
+        if folder is not None and isinstance(error, TrainingDiverged):
             _write_page(replace(load_trained(folder), data=prepared.data))
+        tell(callbacks, "failed", error)
         raise
     run = Run.of(trained)
     shown = progress or folder is not None
@@ -569,6 +570,7 @@ def finish(
     if folder is not None:
         save(run, RunFolder(folder))
         _write_page(run)
+    tell(callbacks, "finished", run)
     return run
 
 
