@@ -32,7 +32,9 @@ track_option = click.option(
 
 def trackers(given: tuple[tuple[str, str | None], ...]) -> list[Any]:
     """The callbacks that ``--track`` asks for."""
-    from pellucid.callbacks import MLflow, TensorBoard, WandB
+    from pellucid.tracking.mlflow import MLflow
+    from pellucid.tracking.tensorboard import TensorBoard
+    from pellucid.tracking.wandb import WandB
 
     makers = {
         "tensorboard": lambda place: TensorBoard(place),
