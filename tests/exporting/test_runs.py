@@ -26,7 +26,7 @@ X = RNG.normal(size=(ROWS, 5, 2)).astype(np.float32)
 X[::2, 3:] = 0  # padding
 TAGS = np.where((X == 0).all(axis=-1), -1, (X.sum(axis=-1) > 0).astype(int))
 TOKENS = RNG.integers(0, 9, (ROWS, 4))
-QUICK = {"epochs": 1, "batch_size": 20, "progress": False}
+QUICK = {"epochs": 0, "batch_size": 20, "progress": False}
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def test_every_task_is_what_predict_gives(kind, tmp_path):
 
 
 def test_a_gan_makes_samples(tmp_path):
-    run = pel.train("gan", pel.load_dataset("gaussian-ring"), epochs=1, batch_size=256, progress=False)
+    run = pel.train("gan", pel.load_dataset("gaussian-ring"), epochs=0, batch_size=256, progress=False)
     pel.export(run, tmp_path / "m.onnx", preprocessing=True)
     noise = np.asarray(jax.random.normal(jax.random.key(0), (3, run.program.latent)), np.float32)
     samples = run_onnx(tmp_path / "m.onnx", {"noise": noise})["sample"]
@@ -225,7 +225,7 @@ def test_a_module_needs_numpy_alone(run, tmp_path):
 
 
 def test_the_command_line_writes_prints_and_refuses(run, tmp_path):
-    saved = pel.train((8,), pel.load_dataset("iris"), epochs=1, progress=False, folder=tmp_path / "run").folder
+    saved = pel.train((8,), pel.load_dataset("iris"), epochs=0, progress=False, folder=tmp_path / "run").folder
     output = tmp_path / "m.onnx"
     done = CliRunner().invoke(main, ["export", str(saved), "--output", str(output), "--preprocessing"])
     assert done.exit_code == 0, done.output
