@@ -181,7 +181,7 @@ def test_a_gan_makes_samples(tmp_path):
 def test_a_translator_writes_words(tmp_path):
     pairs = [("Go.", "Va !"), ("Run.", "Cours !"), ("Go on.", "Continue !"), ("Run on.", "Cours donc !")]
     data = prepare_translations(pairs * 3, minimum_count=1, held_out=0.5)
-    settings = QUICK | {"batch_size": "all"}
+    settings = QUICK | {"batch_size": "all", "seed": 1}
     run = pel.train({"name": "translator", "embedding": 4, "units": 8, "dropout": 0.0}, data, **settings)
     exported = pel.export(run, tmp_path / "m.onnx", preprocessing=True)
     assert exported.check.difference == 0

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.core.errors import InvalidValue
+
 SMALL = 64
 """Most numbers of a constant that is compared with others."""
 OUTSIDE = "run"
@@ -28,6 +30,8 @@ class Value:
     """The numbers of a constant."""
     narrow: "Value | None" = None
     """The array with axes of length 1 that this one only repeats; the operators that repeat by themselves read it."""
+    parts: "tuple[Value, Value] | None" = None
+    """Real and imaginary part of complex numbers, which operators do not read."""
 
 
 @dataclass(eq=False)
@@ -124,6 +128,10 @@ class Graph:
 
     def full(self, value: Value) -> Value:
         """A value whose repetition, if it is one, is carried out."""
+        if value.parts is not None:
+            raise InvalidValue(
+                f"{self.root.scope or 'the network'} computes with complex numbers, of which ONNX has few."
+            )
         if value.narrow is not None and not value.name:
             at = value.graph  # where all that use it see it
             value.name = at.op("Expand", value.narrow, at.sizes(value.shape), shape=value.shape, dtype=value.dtype).name
