@@ -34,11 +34,12 @@ def test_a_trial_that_a_kill_left_open_is_asked_for_anew(tmp_path):
     assert [trial.number for trial in again.trials] == [0, 1, 2, 4, 5]
 
 
-def test_a_pruner_drops_trials_and_the_rest_are_as_if_alone():
+def test_a_pruner_drops_trials_and_the_rest_are_as_if_alone(tmp_path):
     sampler = optuna.samplers.RandomSampler(seed=1)
     pruner = optuna.pruners.MedianPruner(n_startup_trials=0, n_warmup_steps=0)
+    short = {"epochs": 10, "seeds": 2, "progress": False}
     swept = pel.sweep(
-        (4,), IRIS, space=SPACE, method=sampler, pruner=pruner, trials=16, epochs=10, seeds=2, progress=False
+        (4,), IRIS, space=SPACE, method=sampler, pruner=pruner, trials=16, folder=tmp_path / "pruned", **short
     )
     dropped = [trial for trial in swept.trials if trial.dropped]
     assert 1 <= len(dropped) <= 8
@@ -47,7 +48,7 @@ def test_a_pruner_drops_trials_and_the_rest_are_as_if_alone():
     assert swept.ranked[-1].dropped
     for trial in (swept.best, dropped[0]):
         grid = {name: [value] for name, value in settings_of(swept, trial).items()}
-        alone = pel.sweep((4,), IRIS, space=grid, method="grid", epochs=10, seeds=2, progress=False)
+        alone = pel.sweep((4,), IRIS, space=grid, method="grid", **short)
         np.testing.assert_allclose(trial.curve, alone.trials[0].curve[: len(trial.curve)], atol=1e-6)
 
 

@@ -144,7 +144,7 @@ class Study:
             before, kept = end, []
             for trial in trainings.trials():
                 asked[trial.number].report(trial.value, end)
-                trial.dropped = end < ends[-1] and asked[trial.number].should_prune()
+                trial.dropped = bool(end < ends[-1] and asked[trial.number].should_prune())  # NumPy's, of some pruners
                 if trial.dropped or end == ends[-1]:
                     yield trial
                 else:
