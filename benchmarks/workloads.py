@@ -17,6 +17,7 @@ from benchmarks import (
     populations,
     reading,
     recorder,
+    serving,
     shuffle,
     sizes,
     start,
@@ -44,6 +45,7 @@ WORKLOADS = {
         memory,
         reading,
         recorder,
+        serving,
         shuffle,
         sizes,
     )
