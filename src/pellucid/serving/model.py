@@ -164,9 +164,9 @@ class Model:
 
     # ---- Answers ----
 
-    def translate(self, sentences: np.ndarray) -> Answer:
-        """Translate sentences."""
-        return {"predictions": np.array(self.run.translate(sentences.tolist()), object)}
+    def translations(self, sentences: np.ndarray) -> np.ndarray:
+        """The translations of sentences, as outputs."""
+        return np.array(self.run.translate(sentences.tolist()), object)
 
     def forward(self, x: Any) -> tuple[Any, Any]:
         """The outputs for inputs, and which of their steps are real; tuples of arrays for several outputs."""
@@ -287,6 +287,8 @@ def _as_float32(x: Any) -> Any:
 
 
 def _answer(run: Any, outputs: np.ndarray, mask: Any) -> Answer:
+    if run.facts.task == "translation":
+        return {"predictions": outputs}
     answer: Answer = {"predictions": run.predictions_of(outputs, mask)}
     kind = _of_classes(run)
     if kind == "probabilities" and run.facts.task == "binary":
@@ -296,10 +298,9 @@ def _answer(run: Any, outputs: np.ndarray, mask: Any) -> Answer:
 
 def _of_classes(run: Any) -> str:
     """What the outputs are for the classes: probabilities or scores; empty where there are none."""
-    if not run.facts.classes or run.facts.task == "transcription":
+    if not run.facts.classes or run.facts.task in ("transcription", "translation"):
         return ""
-    low, high = run.network.layers[run.network.ends[0]].output_range or (-np.inf, np.inf)
-    return "probabilities" if low >= 0 and high <= 1 and not run.program.loss.signed else "scores"
+    return "probabilities" if run.gives_probabilities else "scores"
 
 
 def _answers(run: Any) -> dict[str, Any]:
