@@ -123,7 +123,7 @@ def test_explanations_that_wait_are_limited(run, monkeypatch):
         ({"x": ROWS[0]}, "needs the target y"),
         ({"x": ROWS[0], "y": 7}, "7"),
         ({"x": ROWS, "y": 1}, "takes batches of shape"),
-        ({"x": "/etc/passwd", "y": 1}, "takes batches of shape"),
+        ({"x": "/etc/passwd", "y": 1}, "x holds '/etc/passwd' (str) at row 0"),
         ({"x": ROWS[0], "y": 1, "neuron": 3}, 'such as "dense_1:0"'),
         ({"x": ROWS[0], "y": 1, "weight": "dense_9:0,0"}, "dense_9"),
     ],

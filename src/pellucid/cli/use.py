@@ -12,9 +12,9 @@ import click
 
 from pellucid.cli.columns import prediction_columns
 from pellucid.cli.options import as_json, print_json, say
+from pellucid.cli.pipe import is_streamed, predict_stream, reading_of, standard_input
 from pellucid.cli.settings import Specifications
 from pellucid.cli.sources import is_file, path_of, reading_options
-from pellucid.cli.stream import is_streamed, predict_stream, reading_of, standard_input
 
 
 @click.command(
@@ -34,7 +34,8 @@ Examples:
 @reading_options
 @as_json
 def predict(run: Path, source: str, limit: int | None, unknown: bool, as_json: bool, **options: Any) -> None:
-    """Predict with a saved RUN for the rows of DATA: a file, a folder of images, or a dataset's held-out rows.
+    """Predict with a saved RUN for the rows of DATA: a file, a folder of images or recordings, or a dataset's
+    held-out rows.
 
     Prints CSV on stdout: the prediction of each row and, for classes, its probability; for an autoencoder, the mean
     squared error of each row. Columns of a table are matched by name. Rows on standard input (-) are predicted as they
@@ -95,13 +96,12 @@ def evaluate(run: Path, source: str | None, metrics: Any, as_json: bool, **optio
 
 def _evaluate_file(loaded: Any, path: str, options: dict[str, Any], metrics: Any) -> dict[str, float]:
     from pellucid.data.files import read_examples
-    from pellucid.data.images import ImageEncoder, load_images
+    from pellucid.data.media import FileEncoder
 
     if path.endswith(".npz"):
         return loaded.evaluate(*read_examples(path), metrics=metrics)
-    if isinstance(loaded.facts.encoder, ImageEncoder):
-        data = load_images(path, held_out=None)
-        return loaded.evaluate_part(data.train, metrics)
+    if isinstance(loaded.facts.encoder, FileEncoder):
+        return loaded.evaluate(path, metrics=metrics)
     with _warnings_said():
         return loaded.evaluate(_table(loaded, path, options), metrics=metrics)
 
@@ -113,15 +113,15 @@ def _inputs(
     from pellucid.data import TableEncoder
     from pellucid.data.files import read_inputs
     from pellucid.data.groups import GroupsEncoder
-    from pellucid.data.images import ImageEncoder, files_of
+    from pellucid.data.media import FileEncoder
     from pellucid.data.series import SeriesEncoder
 
     encoder = loaded.facts.encoder
     if not is_file(source):
         return loaded.as_inputs(_held_out(source).x), {}
     path = path_of(source, first)
-    if isinstance(encoder, ImageEncoder):
-        files = files_of(path)
+    if isinstance(encoder, FileEncoder):
+        files = encoder.files_of(path)
         return loaded.as_inputs(encoder.read(files)), {"file": [str(file) for file in files]}
     if path.endswith((".npz", ".npy")) and not isinstance(encoder, (TableEncoder, SeriesEncoder)):
         return loaded.as_inputs(read_inputs(path)), {}

@@ -1,178 +1,176 @@
-"""Tables that arrive piece by piece, as from a pipe: separated values or JSON lines.
+"""Rows that are read while they are trained on: the contract of a source, and how its rows are divided.
 
-The layout is worked out from the first lines. A piece is as many whole lines as have arrived, so that none waits for
-the next.
+A `Source` says how many rows each of its blocks has and reads a block from any row on. Everything else (which rows are
+held out, in what order a training sees them, what is read ahead, how it is resumed) is the same for every source, and
+follows from the numbers of the rows and a seed alone: no row is read to know it.
 """
 
-import codecs
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from itertools import chain
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
-from pellucid.core.errors import DataError
-from pellucid.core.interface import option
-from pellucid.data.delimited import encoding_of, note_of, read_rows, settle_layout, unreadable
-from pellucid.data.reading import BINARY, markers_of, read_json_lines
-from pellucid.data.table import Table, Texts, missing_of, normal
-
-NAME = "rows"
+from pellucid.data.arrays import Part
 
 
-def is_streamed(first: bytes) -> bool:
-    """True where what begins so is separated values or JSON lines: of other formats the end is needed."""
-    return not first.startswith(BINARY) and not first.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
+class Span(NamedTuple):
+    """The rows whose number, drawn from 0 to 1 for each row, is in [low, high)."""
+
+    low: float
+    high: float
+
+    @property
+    def whole(self) -> bool:
+        """True where all rows are in it."""
+        return self.low <= 0 and self.high >= 1
+
+    def holds(self, draws: np.ndarray) -> np.ndarray:
+        """Mask of the drawn numbers that are in it."""
+        return (draws >= self.low) & (draws < self.high)
 
 
-def is_json(first: bytes) -> bool:
-    """True where what begins so is JSON lines."""
-    return first.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
+EVERY = Span(0.0, 1.0)
 
 
-def read_stream(
-    blocks: Iterable[bytes],
-    source: str,
-    *,
-    header: bool = True,
-    names: Sequence[str] = (),
-    na: Sequence[str] | None = None,
-    encoding: str | None = None,
-    texts: Sequence[str] = (),
-) -> Iterator[Table]:
-    r"""Read tables of all whole lines that have arrived, one after another.
+class Source(ABC):
+    """Rows in blocks: row groups of Parquet files, parts of text files, files of a folder of images.
+
+    A subclass has these attributes, and `read`; what it needs of all rows (categories, means) it knows before.
+
+    Attributes:
+        name: a short name.
+        location: where the rows are, for messages.
+        block_rows: the rows of each block, int64 ``(blocks,)``; the rows are numbered through all blocks.
+        block_bytes: memory that an open block takes, about; it limits how many are open at once.
+        fingerprint: SHA-256 of what tells these rows from others, without reading them: names, sizes, footers.
+    """
+
+    name: str
+    location: str
+    block_rows: np.ndarray
+    block_bytes: int
+    fingerprint: str
+
+    @abstractmethod
+    def read(self, block: int, start: int = 0) -> Iterator[Part]:
+        """Yield the rows of a block, from its row ``start`` on and in their order, some at a time.
+
+        Args:
+            block: number of the block.
+            start: first row, counted in the block.
+        """
+
+    def used(self, block: int) -> np.ndarray | None:
+        """Mask of the rows of a block to use, bool; None for all. The others may hold anything."""
+        return None
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return int(self.block_rows.sum())
+
+    @cached_property
+    def block_starts(self) -> np.ndarray:
+        """The number of the first row of each block."""
+        return np.concatenate([[0], np.cumsum(self.block_rows)])
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """The rows of a source, divided by chance into those to train on and those held out.
 
     Args:
-        blocks: bytes as they arrive.
-        source: its name, for error messages.
-        header: as for `pellucid.data.reading.read_table`, as are the others.
-        names: of the columns.
-        na: cells that count as missing.
-        encoding: of the characters; found out from the first lines if None.
-        texts: columns that are read as they are written.
-
-    Raises:
-        DataError: lines that are no table; names the line.
+        source: the rows.
+        held_out: fraction of them that is held out.
+        seed: of the draw.
+        apart: another source, all of whose rows are held out instead.
+        sampled: the rows to train on that are in memory too, as a sample; a validation part is taken of them.
 
     Example:
-        >>> tables = read_stream([b"age,city\n40,Ro", b"me\n50,Oslo\n"], "a pipe")
-        >>> [table.columns["age"].tolist() for table in tables]
-        [[40.0], [50.0]]
+        >>> import numpy as np
+        >>> draws(np.arange(3), seed=0).round(3).tolist()
+        [0.883, 0.432, 0.026]
     """
-    blocks = iter(blocks)
-    head = _first(blocks)
-    coding = encoding or encoding_of(head[: head.rfind(b"\n") + 1] or head)
-    pieces: Iterator[bytes] = chain([head], blocks)
-    notes = () if encoding or coding == "utf-8" else (note_of(coding),)
-    if coding != "utf-8":
-        pieces = _as_utf8(pieces, coding, source)
-    markers, verbatim = markers_of(na), frozenset(map(normal, texts))
-    if is_json(head):
-        tables = _json_lines(_whole_lines(pieces, source), source, verbatim)
-    else:
-        named = tuple(map(normal, names))
-        lines = _whole_lines(pieces, source, 2 if header and not names else 1, quoted=True)
-        tables = _separated(lines, source, header, named, markers, verbatim)
-    for table in tables:
-        yield replace(table, na=markers, notes=(*notes, *table.notes))
-        notes = ()
+
+    source: Source
+    held_out: float = 0.0
+    seed: int = 0
+    apart: Source | None = None
+    sampled: Span = EVERY
+    _counts: dict[Span, np.ndarray] = field(default_factory=dict, repr=False)
+
+    @property
+    def training(self) -> Span:
+        """The rows to train on, those for validation among them."""
+        return Span(self.held_out, 1.0)
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells these rows and their division from others."""
+        apart = "" if self.apart is None else self.apart.fingerprint
+        return f"{self.source.fingerprint} {apart} {self.held_out!r} {self.seed}"
+
+    def mask(self, span: Span, block: int, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Mask of the rows of a block, from ``start`` to ``stop``, that are in a span and used."""
+        stop = int(self.source.block_rows[block]) if stop is None else stop
+        used = self.source.used(block)
+        mask = np.ones(stop - start, bool) if used is None else used[start:stop].copy()
+        if not span.whole:
+            first = self.source.block_starts[block]
+            mask &= span.holds(draws(np.arange(first + start, first + stop), self.seed))
+        return mask
+
+    def counts(self, span: Span) -> np.ndarray:
+        """The rows of a span in each block, int64 ``(blocks,)``."""
+        if span not in self._counts:
+            blocks = range(len(self.source.block_rows))
+            self._counts[span] = np.array([np.count_nonzero(self.mask(span, block)) for block in blocks], np.int64)
+        return self._counts[span]
+
+    def rows(self, span: Span) -> int:
+        """Number of rows of a span."""
+        return int(self.counts(span).sum())
+
+    @property
+    def held_out_rows(self) -> int:
+        """Number of rows held out."""
+        if self.apart is not None:
+            return Stream(self.apart).rows(EVERY)
+        return self.rows(Span(0.0, self.held_out)) if self.held_out else 0
+
+    def read(self, span: Span) -> Iterator[Part]:
+        """Yield the rows of a span in their order, some at a time."""
+        for block in range(len(self.source.block_rows)):
+            start = 0
+            for part in self.source.read(block):
+                mask = self.mask(span, block, start, start + len(part))
+                start += len(part)
+                if mask.all():
+                    yield part
+                elif mask.any():
+                    yield part.take(np.flatnonzero(mask))
+
+    def read_held_out(self) -> Iterator[Part]:
+        """Yield the held-out rows, some at a time."""
+        if self.apart is not None:
+            yield from Stream(self.apart).read(EVERY)
+        elif self.held_out:
+            yield from self.read(Span(0.0, self.held_out))
 
 
-def _first(blocks: Iterator[bytes]) -> bytes:
-    head = b""
-    for block in blocks:
-        head += block
-        if b"\n" in block:
-            break
-    return head
+def draws(rows: np.ndarray, seed: int) -> np.ndarray:
+    """A number from 0 to 1 for each number of a row, the same each time.
 
+    Formula:
+        SplitMix64 of row + seed · 2³²: multiply and shift, so that every bit depends on every bit.
 
-def _as_utf8(blocks: Iterable[bytes], coding: str, source: str) -> Iterator[bytes]:
-    try:
-        decoder = codecs.getincrementaldecoder(coding)()
-        for block in blocks:
-            yield decoder.decode(block).encode()
-        yield decoder.decode(b"", True).encode()
-    except (UnicodeError, LookupError) as error:
-        raise unreadable(source, coding, error) from error
-
-
-class Lines(NamedTuple):
-    """Whole lines in UTF-8, the number of lines that came before, and notes."""
-
-    text: bytes
-    before: int
-    notes: tuple[str, ...] = ()
-
-
-def _whole_lines(blocks: Iterator[bytes], source: str, first: int = 1, quoted: bool = False) -> Iterator[Lines]:
-    """The lines that have arrived, together; at first as many as hold at least ``first`` that are not blank."""
-    before, waiting, coding = 0, b"", ""
-    for block in chain(blocks, [None]):
-        waiting += block or b""
-        end = len(waiting) if block is None else waiting.rfind(b"\n") + 1
-        while block is not None and quoted and waiting.count(b'"', 0, end) % 2:  # a cell may go over several lines
-            end = waiting.rfind(b"\n", 0, waiting.rfind(b'"', 0, end)) + 1
-        text, rest = waiting[:end], waiting[end:]
-        if block is not None and sum(map(bool, map(bytes.strip, text.split(b"\n")))) < first:
-            continue
-        if block is None and before and not text.strip():
-            return
-        lines, coding = _in_utf8(text, before, source, coding)
-        yield lines
-        before, waiting, first = before + text.count(b"\n"), rest, 1
-
-
-def _in_utf8(text: bytes, before: int, source: str, coding: str) -> tuple[Lines, str]:
-    """Lines in UTF-8, and their encoding, which the first that are not ASCII decide."""
-    if text.isascii():
-        return Lines(text, before), coding
-    own = coding or encoding_of(text)
-    try:
-        converted = text.decode(own)
-    except UnicodeDecodeError as error:
-        line = before + text.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"line {line} of {source} is not {own.upper()}, as those before it. If all are of another encoding, say "
-            f"{option('encoding', 'cp1252')}."
-        ) from error
-    notes = () if coding or own == "utf-8" else (note_of(own),)
-    return Lines(converted.removeprefix("\ufeff" if not before else "").encode(), before, notes), own
-
-
-def _separated(
-    pieces: Iterable[Lines],
-    source: str,
-    header: bool,
-    names: tuple[str, ...],
-    na: frozenset[str] | None,
-    texts: frozenset[str],
-) -> Iterator[Table]:
-    layout = None
-    for lines in pieces:
-        notes = lines.notes
-        if layout is None:
-            _, layout, _ = settle_layout(lines.text, source, header, names, "utf-8")
-            notes = (*notes, *layout.notes)
-        else:
-            layout = replace(layout, lines=0, before=lines.before)
-        if lines.text.strip():
-            table = read_rows(lines.text, layout, NAME, source, texts=texts, na=na)
-            empty = np.all([missing_of(values) for values in table.columns.values()], axis=0)
-            if empty.any():
-                notes = (*notes, "empty rows left out")
-                table = table.take(np.flatnonzero(~empty))
-            if table.rows:
-                yield replace(table, notes=(*notes, *table.notes))
-
-
-def _json_lines(pieces: Iterable[Lines], source: str, texts: frozenset[str]) -> Iterator[Table]:
-    names: dict[str, None] = {}
-    for lines in pieces:
-        if lines.text.strip():
-            table = read_json_lines(lines.text, NAME, source, texts, lines.before)
-            names |= dict.fromkeys(table.columns)
-            for name in names.keys() - table.columns.keys():  # a name that no line has: missing values, as in a file
-                table = table.with_column(name, Texts((), np.full(table.rows, -1, np.int32)))
-            yield replace(table, notes=lines.notes)
+    Source: Steele, Lea, Flood, Fast splittable pseudorandom number generators, 2014.
+    """
+    x = rows.astype(np.uint64) + np.uint64(seed << 32) + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    x ^= x >> np.uint64(31)
+    return (x >> np.uint64(11)).astype(np.float64) * 2.0**-53

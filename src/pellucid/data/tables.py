@@ -235,12 +235,21 @@ class TableEncoder(Encoder):
             DataError: a target column is missing.
         """
         table = self.read(source)
+        values = self.targets_of(table)
+        return self.encode_flagged(table)[0], values
+
+    def targets_of(self, table: Table) -> np.ndarray:
+        """The targets of a table.
+
+        Raises:
+            DataError: a target column is missing, or has no value in a row.
+        """
         values, absent = target_values(table, self.targets, self.task)
         absent = absent.all(axis=1)
         if absent.any():
             place = table.row_name(int(absent.argmax()))
             raise DataError(f"the target {' or '.join(map(repr, self.targets))} has no value at {place}.")
-        return self.encode_flagged(table)[0], values
+        return values
 
     @staticmethod
     def fitted(

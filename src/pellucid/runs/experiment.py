@@ -170,6 +170,13 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = False
     shuffle: Annotated[bool, Setting("Draw a new order of the rows for each epoch.", program=_SUPERVISED)] = True
+    group_by_length: Annotated[
+        bool,
+        Setting(
+            "Batches of sequences of similar length, cut to the longest of them: less time for texts of many lengths.",
+            program=_SUPERVISED,
+        ),
+    ] = False
     seed: Annotated[int, Setting("Seed of initial weights, order of the rows, dropout and split.", SEEDS)] = 0
     class_weights: Annotated[
         Any, Setting('"balanced", or a weight for each class name.', program=_SUPERVISED, kind="weights")
@@ -357,6 +364,7 @@ class Settings(TypedDict, total=False):
     remat: bool
     accumulate: int
     shuffle: bool
+    group_by_length: bool
     seed: int
     class_weights: Literal["balanced"] | Mapping[Any, float] | None
     scale_inputs: ScalingChoice

@@ -24,6 +24,7 @@ from pellucid.functions.regularizers import regularizers
 from pellucid.network import ByLayer, Network, matching, rate_factors, summarize, trained_layers
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
 from pellucid.runs.experiment import Experiment
+from pellucid.runs.lengths import cuts_of, lengths_of
 from pellucid.runs.measures import built, check_metrics, check_step_metric
 from pellucid.runs.plan import networks_of
 from pellucid.runs.scaling import network_inputs, real_steps, scaled_targets, scaling_of
@@ -213,6 +214,8 @@ def _supervised(
     _check_batch_size(experiment, len(train_part))
     program = program_of(experiment, network, len(train_part))
     assert isinstance(program, Supervised)
+    if experiment.group_by_length:
+        program = replace(program, cuts=cuts_of(program.network, data, experiment.shuffle))
     for metric in program.metric.metrics if isinstance(program.metric, JointMetric) else (program.metric,):
         check_step_metric(metric)
     for pattern, factor in (experiment.learning_rate_multipliers or {}).items():
@@ -232,8 +235,8 @@ def _supervised(
         {"optimizer": optimizer},
         None if experiment.regularizer is None else regularizers.build(experiment.regularizer),
         scaling_of(data.preprocessing, data.target_preprocessing, dtype=program.dtype),
-        _rows(train_part, _weights(train_part, experiment.class_weights, data), loss, data),
-        None if monitor is None else _rows(monitor, _known_weights(monitor), loss, data),
+        _rows(train_part, _weights(train_part, experiment.class_weights, data), loss, data, program),
+        None if monitor is None else _rows(monitor, _known_weights(monitor), loss, data, program),
         experiment.stopping,
         experiment.decides,
         experiment.average_weights,
@@ -336,7 +339,7 @@ def _kept(array: np.ndarray) -> np.ndarray:
     return aligned_rows(array, slice(None)) if array.flags.writeable else array
 
 
-def _rows(part: Part, weights: np.ndarray | None, loss: Any, data: Dataset) -> Rows:
+def _rows(part: Part, weights: np.ndarray | None, loss: Any, data: Dataset, program: Supervised) -> Rows:
     weighed = None if weights is None else _put(weights)
     x = _put(part.x)
     if data.task == "reconstruction":
@@ -346,7 +349,8 @@ def _rows(part: Part, weights: np.ndarray | None, loss: Any, data: Dataset) -> R
     y = targets_of(loss, part.y, data)
     if not data.target_preprocessing.is_identity:
         y = data.target_preprocessing.apply_numpy(y)
-    return Rows(x, _put(y), weighed)
+    lengths = _put(lengths_of(program.network, part)) if program.cuts else None
+    return Rows(x, _put(y), weighed, lengths=lengths)
 
 
 def targets_of(loss: Any, y: Any, facts: Any) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 
 from pellucid.core.constraints import OneOf, require
 from pellucid.core.errors import InvalidValue
+from pellucid.core.interface import option
 from pellucid.data import SCALINGS, Dataset, Part, Preprocessing
 from pellucid.data.arrays import fit_preprocessing
 from pellucid.data.preprocessing import Preprocessings
@@ -52,6 +53,7 @@ def network_inputs(data: Dataset, choice: str, network: Network) -> Dataset:
 
 
 def _one_input(data: Dataset, choice: str, network: Network, name: str) -> Dataset:
+    _check_rate(network, data)
     layer = token_layer(network, name)
     if layer is not None:
         if choice not in ("auto", "none"):
@@ -67,6 +69,18 @@ def _one_input(data: Dataset, choice: str, network: Network, name: str) -> Datas
     if padding is None or data.preprocessing.is_identity:
         return data
     return replace(data, preprocessing=_beside_padding(data, padding))
+
+
+def _check_rate(network: Network, data: Dataset) -> None:
+    """Refuse a layer that takes recordings of other samples a second than those of the dataset."""
+    rate = None if data.encoder is None else data.encoder.sample_rate
+    for layer, name in zip(network.layers, network.names, strict=True):
+        if None not in (rate, layer.sample_rate) and layer.sample_rate != rate:
+            raise InvalidValue(
+                f"{name!r} reads recordings of {layer.sample_rate} samples a second, and those of {data.name!r} have "
+                f"{rate}. Write rate = {rate} there, or bring the recordings to that rate: "
+                f"{option('rate', layer.sample_rate)}."
+            )
 
 
 def _each_input(data: Dataset, choice: str, network: Network) -> Dataset:

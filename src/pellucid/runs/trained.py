@@ -258,7 +258,7 @@ class Trained:
             if not self._is_encoded(x):
                 x, flags, notes = encoder.encode_flagged(x, unknown)
                 _warn_of_rows(flags, notes)
-        elif encoder is not None and not by_input and not isinstance(x, (np.ndarray, jax.Array)):
+        elif encoder is not None and not by_input and (not isinstance(x, (np.ndarray, jax.Array)) or _holds_texts(x)):
             x = encoder.encode(x)
         if isinstance(x, (str, PathLike)):
             raise DataError(
@@ -601,6 +601,10 @@ class Trained:
         if not names:
             return ""
         return f"the {' and '.join(names)} of the held-out rows {'is' if len(names) == 1 else 'are'} not finite"
+
+
+def _holds_texts(x: Any) -> bool:
+    return x.dtype.kind in "UT" or (x.dtype == object and x.size > 0 and isinstance(x.flat[0], str))
 
 
 def _warn_of_rows(flags: np.ndarray, notes: Sequence[str]) -> None:

@@ -30,7 +30,7 @@ def is_streamed(loaded: Any, first: bytes) -> bool:
     """True where rows are predicted one by one, and what begins so can be read line by line."""
     from pellucid.data import TableEncoder
     from pellucid.data.groups import GroupsEncoder
-    from pellucid.data.stream import is_streamed
+    from pellucid.data.pipe import is_streamed
 
     return bool(first) and isinstance(loaded.facts.encoder, (TableEncoder, GroupsEncoder)) and is_streamed(first)
 
@@ -51,7 +51,7 @@ def predict_stream(
     import numpy as np
 
     from pellucid.data.delimited import read_delimited
-    from pellucid.data.stream import is_json, read_stream
+    from pellucid.data.pipe import is_json, read_pipe
 
     encoder = loaded.facts.encoder
     count = None if is_json(first) else lambda: len(read_delimited(first, SOURCE, SOURCE, header=False).columns)
@@ -59,7 +59,7 @@ def predict_stream(
     write = _json_lines if as_json or is_json(first) else _csv
     said: set[str] = set()
     flagged = rows = 0
-    for table in read_stream(chain([first], standard_input()), SOURCE, **reading):
+    for table in read_pipe(chain([first], standard_input()), SOURCE, **reading):
         table = table if limit is None else table.take(np.arange(min(table.rows, limit - rows)))
         if not table.rows:
             break

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pellucid.core.errors import DataError
+from pellucid.data.pipe import is_streamed, read_pipe
 from pellucid.data.reading import read_table
-from pellucid.data.stream import is_streamed, read_stream
 from pellucid.data.table import Texts
 
 ROWS = [
@@ -68,7 +68,7 @@ def test_the_rows_are_those_of_the_file(name, tmp_path, rng):
     texts = ("city", "code")
     whole = read_table(tmp_path / "file", texts=texts)
     for _ in range(5):
-        tables = list(read_stream(cut(FILES[name], rng), "a pipe", texts=texts))
+        tables = list(read_pipe(cut(FILES[name], rng), "a pipe", texts=texts))
         assert str(plain(tables)) == str(plain([whole]))  # NaN is NaN
         lines = [table.line_of(row) for table in tables for row in table.numbers]
         assert lines == [whole.line_of(row) for row in range(whole.rows)]
@@ -82,7 +82,7 @@ def test_a_row_does_not_wait_for_the_next():
             arrived.append(line)
             yield line
 
-    tables = read_stream(blocks(), "a pipe")
+    tables = read_pipe(blocks(), "a pipe")
     for rows in range(1, 6):
         assert next(tables).rows == 1
         assert len(arrived) == rows + 1
@@ -103,18 +103,18 @@ def test_a_row_does_not_wait_for_the_next():
 def test_a_fault_is_found_by_its_line(content, said):
     for blocks in ([content.replace(b"@", b"")], content.split(b"@")):
         with pytest.raises(DataError, match=said):
-            list(read_stream(blocks, "a pipe"))
+            list(read_pipe(blocks, "a pipe"))
 
 
 def test_an_encoding_that_has_begun_is_kept():
-    tables = read_stream(["a,b\n1,Ō\n".encode(), b"1,2\n3,\xff\n"], "a pipe")
+    tables = read_pipe(["a,b\n1,Ō\n".encode(), b"1,2\n3,\xff\n"], "a pipe")
     assert next(tables).columns["b"].values == ("Ō",)
     with pytest.raises(DataError, match="line 4 of a pipe is not UTF-8, as those before it"):
         next(tables)
 
 
 def test_empty_rows_are_left_out_with_a_note():
-    tables = list(read_stream([b"a,b\n1,2\n,\n", b",\n", b"3,4\n"], "a pipe"))
+    tables = list(read_pipe([b"a,b\n1,2\n,\n", b",\n", b"3,4\n"], "a pipe"))
     assert plain(tables) == {"a": [1, 3], "b": [2, 4]}
     assert "empty rows left out" in tables[0].notes
 
