@@ -19,6 +19,7 @@ from pellucid.core.errors import DataError, InvalidValue, MissingExtra, ShapeErr
 from pellucid.network import rows_at_once, rows_that_fit
 from pellucid.serving import arrow
 from pellucid.serving.batches import INLINE_SECONDS, Batches
+from pellucid.serving.files import media_of, read_file
 from pellucid.serving.limits import ANSWER_SECONDS, BODY_SECONDS, EXPLANATIONS, Limits, Refused
 from pellucid.serving.metrics import TEXT, Metrics
 from pellucid.serving.model import Examples, Model
@@ -205,16 +206,22 @@ class Service:
     async def _decoded(self, request: Any, convert: Callable[[Any], Any]) -> Any:
         """The body of a request, decoded and converted."""
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind not in (JSON, arrow.STREAM):
+        media = media_of(self.model.facts.encoder)
+        if kind not in (JSON, arrow.STREAM) and not (media and kind.startswith(media)):
+            known = [JSON, arrow.STREAM, *([f"{media}…"] if media else ())]
             raise Refused(
                 415,
-                f"the body must be {JSON} or {arrow.STREAM}. Received: {kind[:80] or 'no Content-Type'}. With curl: "
-                f"-H 'Content-Type: {JSON}'.",
+                f"the body must be {', '.join(known[:-1])} or {known[-1]}. Received: {kind[:80] or 'no Content-Type'}. "
+                f"With curl: -H 'Content-Type: {JSON}'.",
             )
         body = await _body(request, self.limits)
 
         def decode() -> Any:
-            return convert(_from_json(body) if kind == JSON else arrow.read_stream(body, self.limits))
+            if kind == JSON:
+                return convert(_from_json(body))
+            if kind == arrow.STREAM:
+                return convert(arrow.read_stream(body, self.limits))
+            return convert(read_file(self.model.facts.encoder, body))
 
         return decode() if len(body) <= SMALL_BODY else await self._in(self.coding, decode)
 

@@ -17,6 +17,7 @@ from pellucid.data.encoding import as_array, kind_of, real_numbers
 from pellucid.data.groups import GroupsEncoder
 from pellucid.data.series import SeriesEncoder
 from pellucid.explanations import explain
+from pellucid.serving.files import media_of
 from pellucid.serving.limits import Limits, Refused
 
 MOST_NUMBERS = 200
@@ -218,6 +219,8 @@ class Model:
             takes["shapes"] = dict(zip(self.facts.inputs, map(list, shapes), strict=True))
         elif not self.takes_texts:
             takes["shape"] = list(shapes)
+        if media := media_of(self.facts.encoder):
+            takes["media"] = media
         answers = {name: _answers(run) for name, run in self.outputs.items()} or _answers(self.run)
         limited = {"rows": limits.max_rows, "bytes": limits.max_bytes}
         return {"name": self.run.name, "takes": takes, "answers": answers, "limits": limited, "example": self.example()}
