@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pellucid.core.errors import DataError
-from pellucid.data.pipe import is_streamed, read_pipe
+from pellucid.data.pipe import is_in_lines, read_pipe
 from pellucid.data.reading import read_table
 from pellucid.data.table import Texts
 
@@ -121,5 +121,5 @@ def test_empty_rows_are_left_out_with_a_note():
 
 @pytest.mark.parametrize("first", [b"PAR1", b"\x1f\x8b\x08", b"PK\x03\x04", b"\x93NUMPY", b'[{"a": 1}]', b" [1]"])
 def test_what_has_no_lines_is_not_streamed(first):
-    assert not is_streamed(first)
-    assert is_streamed(b"a,b\n")
+    assert not is_in_lines(first)
+    assert is_in_lines(b"a,b\n")

@@ -17,6 +17,7 @@ from pellucid.data.build import load_table, make_dataset
 from pellucid.data.images import ImageEncoder
 from pellucid.data.media import FileEncoder, kind_of_files, load_files
 from pellucid.data.reading import require_file
+from pellucid.data.shards import DELIMITED, PARQUET, holds_tables, is_address
 from pellucid.data.tokens import load_texts
 
 ARRAYS = (("x", "y"), ("X", "y"), ("x_train", "y_train"), ("X_train", "y_train"), ("train_x", "train_y"))
@@ -32,7 +33,7 @@ HELD_OUT = (("x_test", "y_test"), ("X_test", "y_test"), ("held_out_x", "held_out
 
 
 def open_file(path: str, **options: Any) -> Dataset:
-    """Make a dataset from a table file, a folder of images or recordings, or an ``.npz`` file of arrays.
+    """Make a dataset from a table file, a folder of tables, images or recordings, or an ``.npz`` file of arrays.
 
     Args:
         path: the file or folder.
@@ -41,6 +42,8 @@ def open_file(path: str, **options: Any) -> Dataset:
     Raises:
         DataError: a file that cannot be trained on, or a table without a target.
     """
+    if is_address(path):
+        return load_table(path, **options)
     require_file(Path(path))
     kind, left_out = kind_of_files(Path(path), FILES)
     if kind is not None:
@@ -48,10 +51,13 @@ def open_file(path: str, **options: Any) -> Dataset:
         data = load_files(kind, path, **options)
         return replace(data, notes=(*data.notes, left_out)) if left_out else data
     if Path(path).is_dir():
-        raise DataError(
-            f"{path!r} is a folder without {' or '.join(kind.kind for kind in FILES)}: give a file, or a folder with "
-            "one for each class."
-        )
+        if not holds_tables(path):
+            raise DataError(
+                f"{path!r} is a folder without {', '.join(kind.kind for kind in FILES)} or tables: give a file, a "
+                f"folder with one for each class, or a folder of tables ({', '.join((*PARQUET, *DELIMITED))})."
+            )
+        _refuse(options, TABLE, path, "a folder of tables")
+        return load_table(path, **options)
     if path.lower().endswith(".npz"):
         return _open_arrays(path, options)
     if "text" in options:

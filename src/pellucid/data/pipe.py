@@ -21,7 +21,7 @@ from pellucid.data.table import Table, Texts, missing_of, normal
 NAME = "rows"
 
 
-def is_streamed(first: bytes) -> bool:
+def is_in_lines(first: bytes) -> bool:
     """True where what begins so is separated values or JSON lines: of other formats the end is needed."""
     return not first.startswith(BINARY) and not first.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
 

@@ -26,13 +26,13 @@ def reading_of(loaded: Any, options: dict[str, Any]) -> dict[str, Any]:
     return {"texts": verbatim(dict(options["columns"])), **known, **reading_settings(options)}
 
 
-def is_streamed(loaded: Any, first: bytes) -> bool:
+def arrives_in_lines(loaded: Any, first: bytes) -> bool:
     """True where rows are predicted one by one, and what begins so can be read line by line."""
     from pellucid.data import TableEncoder
     from pellucid.data.groups import GroupsEncoder
-    from pellucid.data.pipe import is_streamed
+    from pellucid.data.pipe import is_in_lines
 
-    return bool(first) and isinstance(loaded.facts.encoder, (TableEncoder, GroupsEncoder)) and is_streamed(first)
+    return bool(first) and isinstance(loaded.facts.encoder, (TableEncoder, GroupsEncoder)) and is_in_lines(first)
 
 
 def predict_stream(
