@@ -1,0 +1,288 @@
+"""What all estimators that are trained by gradients share: fit, partial_fit, fitted attributes, the run."""
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import scipy.optimize
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted  # pyright: ignore[reportPrivateUsage]
+
+from pellucid.api import Run
+from pellucid.core.constraints import validate
+from pellucid.core.errors import InvalidValue
+from pellucid.core.precision import double_precision
+from pellucid.core.tunable import as_arrays
+from pellucid.core.xla import keep_compiled_programs
+from pellucid.data import Dataset, Part
+from pellucid.functions.losses import Loss
+from pellucid.functions.metrics import Metric
+from pellucid.network import Network
+from pellucid.sklearn.fitting import Convergence, Fitting
+from pellucid.sklearn.inputs import encoder_of, has_categories
+from pellucid.sklearn.model import Model
+from pellucid.sklearn.objective import flat, unflat, value_and_gradient
+from pellucid.sklearn.parameters import LBFGS, Parameters
+from pellucid.sklearn.preparation import Prepared, prepare
+from pellucid.sklearn.run import run_of
+from pellucid.training import TrainingState, initial_state
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class Estimator(Parameters):
+    """The base of the estimators; a subclass says what its network is and how it reads targets."""
+
+    _axes = (2,)
+    """Numbers of axes that rows may have."""
+
+    def _network(self, data: Dataset) -> Network:
+        """The network for a dataset, its output layer included."""
+        raise NotImplementedError
+
+    def _loss_of(self, data: Dataset, network: Network) -> tuple[Loss, Network, float]:
+        """The loss, the network that it reads, and the factor of the loss in the objective."""
+        raise NotImplementedError
+
+    def _metric_of(self, data: Dataset, loss: Loss) -> Metric:
+        """The metric of a validation part."""
+        raise NotImplementedError
+
+    def _read(self, x: Any, y: Any, reset: bool, classes: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and targets, checked, as a dataset keeps them."""
+        raise NotImplementedError
+
+    def _check_warm_start(self, y: Any) -> None:
+        """Refuse targets that a fitted network cannot be trained on."""
+
+    def _dataset(self, train: Part, held_out: Part | None) -> Dataset:
+        """The dataset of rows that are read."""
+        raise NotImplementedError
+
+    def _strata(self, y: np.ndarray) -> np.ndarray | None:
+        """The classes by which a validation part is drawn."""
+        return None
+
+    def _class_weights(self, y: np.ndarray) -> np.ndarray | None:
+        """The weight of each row's class."""
+        return None
+
+    def _drawn(self, random: np.random.RandomState, data: Dataset) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Initial weights and biases of the dense layers, in order; none where the layers draw them themselves."""
+        return []
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None) -> Self:
+        """Train on rows.
+
+        Args:
+            X: the rows: an array, a sparse matrix or a data frame.
+            y: their targets.
+            sample_weight: a weight for each row, at least 0.
+            X_val: rows whose loss is followed, and by whose score ``early_stopping`` decides.
+            y_val: their targets.
+
+        Returns:
+            The estimator.
+
+        Raises:
+            ValueError: parameters, rows or targets that cannot be trained on.
+        """
+        return self._fit(X, y, sample_weight, None if X_val is None else (X_val, y_val))
+
+    @available_if(lambda self: self._check_epochs())
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train on for one epoch, on these rows.
+
+        Args:
+            X: the rows.
+            y: their targets.
+            sample_weight: a weight for each row, at least 0.
+
+        Returns:
+            The estimator.
+        """
+        return self._fit(X, y, sample_weight, None, incremental=True)
+
+    def _check_epochs(self) -> bool:
+        if isinstance(self.solver, str) and self.solver == LBFGS:
+            raise AttributeError(f"partial_fit makes one epoch, and solver={LBFGS!r} has none. Take adam or sgd.")
+        return True
+
+    @property
+    def run_(self) -> Run:
+        """The training as a run, made when first asked for: ``run_.explain``, ``run_.diagnose``, ``run_.prove``.
+
+        Its rows are those of the last call of ``fit`` or ``partial_fit``; a pickled estimator leaves them behind.
+        """
+        if "_run" not in vars(self):
+            self._run = run_of(self._fitted)
+        return self._run
+
+    @property
+    def _fitted(self) -> Model:
+        check_is_fitted(self)
+        return self._model
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name != "_run"}
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "_model" in vars(self)
+
+    def _fit(
+        self, x: Any, y: Any, sample_weight: Any, validation: Any, *, incremental: bool = False, classes: Any = None
+    ) -> Self:
+        validate(self)
+        if incremental and self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True: it makes one epoch.")
+        keep_compiled_programs()
+        before = getattr(self, "_model", None) if self.warm_start or incremental else None
+        self._encoder = encoder_of(x) if before is None and has_categories(x) else getattr(before, "encoder", None)
+        if before is not None and not incremental:
+            self._check_warm_start(y)
+        rows, targets = self._read(x, y, before is None, classes)
+        weights = self._class_weights(targets)
+        if sample_weight is not None:
+            own = _check_sample_weight(sample_weight, rows, ensure_non_negative=True)
+            weights = own if weights is None else weights * own
+        whole = Part(rows, targets, None if weights is None else np.asarray(weights, np.float32))
+        random = check_random_state(self.random_state)
+        drawn = self._drawn(random, self._dataset(whole, None)) if before is None else []
+        data = self._dataset(*self._divided(whole, random, validation, incremental))
+        seed = before.seed if incremental and before is not None else int(random.randint(np.iinfo(np.int32).max))
+        prepared = prepare(self, data, before, seed)
+        with double_precision(prepared.network.precision == "float64"):
+            state = self._first_state(prepared, before, drawn, incremental)
+            if prepared.optimizer is None:
+                self._model = self._fit_lbfgs(prepared, state)
+            else:
+                self._model = self._fit_epochs(prepared, state, before, incremental)
+        vars(self).pop("_run", None)
+        return self
+
+    def _divided(self, whole: Part, random: Any, validation: Any, incremental: bool) -> tuple[Part, Part | None]:
+        """The rows to train on, and those whose loss or score is followed."""
+        if validation is not None:
+            x, y = self._read(*validation, False)
+            return whole, Part(x, y)
+        if not self.early_stopping or incremental or self.solver == LBFGS:
+            return whole, None
+        rows = np.arange(len(whole))
+        strata = self._strata(whole.y)
+        train, held_out = train_test_split(
+            rows, random_state=random, test_size=self.validation_fraction, stratify=strata
+        )
+        if len(held_out) < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
+            )
+        return whole.take(train), whole.take(held_out)
+
+    def _first_state(
+        self, prepared: Prepared, before: Model | None, drawn: list[tuple[np.ndarray, np.ndarray]], incremental: bool
+    ) -> TrainingState:
+        """The state from which this call trains: anew, from the weights of before, or going on."""
+        if incremental and before is not None:
+            steps = -(-len(prepared.data.train) // prepared.program.batch_size)
+            penalty = as_arrays(prepared.penalty, prepared.network.dtype)
+            return before.state._replace(step=np.int32(before.epochs * steps), regularizer=penalty)
+        names = [name for name, layer in zip(prepared.network.names, prepared.network.layers, strict=True)
+                 if "weights" in getattr(layer, "__dataclass_fields__", ())]  # fmt: skip
+        given = {
+            name: {"weights": weights, "biases": biases} for name, (weights, biases) in zip(names, drawn, strict=False)
+        }
+        state = prepared.first_state(given)
+        if before is None:
+            return state
+        return state._replace(params=before.state.params, layer_state=before.state.layer_state)
+
+    def _fit_epochs(
+        self, prepared: Prepared, state: TrainingState, before: Model | None, incremental: bool
+    ) -> Model:
+        scored = self.early_stopping and prepared.monitor is not None
+        fitting = Fitting(
+            prepared.program,
+            prepared.scaling,
+            prepared.train,
+            prepared.monitor,
+            prepared.optimizer,
+            state,
+            scored,
+            adaptive=self.solver == "sgd" and self.learning_rate == "adaptive",
+            verbose=bool(self.verbose),
+        )
+        rule = Convergence(self.tol, self._patience)
+        fitting.run(1 if incremental else self.max_iter, rule)
+        epochs = len(fitting.objectives)
+        going_on = before is not None
+        self.n_iter_ = epochs
+        self.t_ = (self.t_ if going_on else 0) + epochs * len(prepared.data.train)
+        self.loss_curve_ = (self.loss_curve_ if going_on else []) + fitting.objectives
+        self.loss_ = self.loss_curve_[-1]
+        self._keep_validation(fitting, going_on)
+        if not incremental and not fitting.converged:
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't "
+                "converged yet.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        made = epochs + (before.epochs if incremental and before is not None else 0)
+        return prepared.model(fitting.state, made, fitting.optimizer, fitting.records, fitting.measures)
+
+    def _keep_validation(self, fitting: Fitting, going_on: bool) -> None:
+        followed = fitting.monitor is not None
+        before = (lambda name: getattr(self, name) or []) if going_on else lambda name: []
+        self.validation_loss_curve_ = before("validation_loss_curve_") + fitting.measures[:, 0].tolist() if followed else None
+        scores = fitting.measures[:, 1] if fitting.program.metric.higher_is_better else 1 - fitting.measures[:, 1]
+        self.validation_scores_ = before("validation_scores_") + scores.tolist() if followed else None
+        self.best_validation_score_ = max(self.validation_scores_) if fitting.scored else None
+        self.best_loss_ = None if fitting.scored else min(self.loss_curve_)
+
+    def _fit_lbfgs(self, prepared: Prepared, state: TrainingState) -> Model:
+        """Minimise the objective of all rows by L-BFGS, in double precision, as scikit-learn does."""
+        program, curve = prepared.program, []
+
+        def objective(vector: np.ndarray) -> tuple[float, np.ndarray]:
+            value, gradient = value_and_gradient(
+                program.network,
+                program.loss,
+                program.scale,
+                unflat(vector, state.params),
+                state.layer_state,
+                state.regularizer,
+                prepared.scaling,
+                prepared.train,
+            )
+            return float(value), flat(gradient)
+
+        found = scipy.optimize.minimize(
+            objective,
+            flat(state.params),
+            method="L-BFGS-B",
+            jac=True,
+            callback=lambda intermediate_result: curve.append(float(intermediate_result.fun)),
+            options={"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol},
+        )
+        if not np.isfinite(found.x).all():
+            raise InvalidValue("lbfgs produced weights that are not finite. Standardise the inputs.")
+        self.n_iter_ = min(int(found.nit), self.max_iter)
+        self.loss_ = self.best_loss_ = float(found.fun)
+        self.loss_curve_, self.t_ = curve, self.n_iter_ * len(prepared.data.train)
+        self.validation_loss_curve_ = self.validation_scores_ = self.best_validation_score_ = None
+        if not found.success:
+            warnings.warn(
+                f"lbfgs failed to converge after {self.n_iter_} iteration(s): {found.message}. Increase max_iter, or "
+                "scale the inputs.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        return prepared.model(state._replace(params=unflat(found.x, state.params)), self.n_iter_, None, None, None)
