@@ -36,8 +36,19 @@ from pellucid.training import TrainingState, initial_state
 class Estimator(Parameters):
     """The base of the estimators; a subclass says what its network is and how it reads targets."""
 
+    alpha = 0.0
+    _by_lbfgs = False
+    _adaptive = False
     _axes = (2,)
     """Numbers of axes that rows may have."""
+
+    def _optimizer(self, rows: int) -> Any:
+        """The optimiser, where ``rows`` are trained on."""
+        raise NotImplementedError
+
+    def _rows_of_step(self, rows: int, full_batch: bool) -> int:
+        """The rows of a step."""
+        raise NotImplementedError
 
     def _network(self, data: Dataset) -> Network:
         """The network for a dataset, its output layer included."""
@@ -107,7 +118,7 @@ class Estimator(Parameters):
         return self._fit(X, y, sample_weight, None, incremental=True)
 
     def _check_epochs(self) -> bool:
-        if isinstance(self.solver, str) and self.solver == LBFGS:
+        if self._by_lbfgs:
             raise AttributeError(f"partial_fit makes one epoch, and solver={LBFGS!r} has none. Take adam or sgd.")
         return True
 
@@ -173,7 +184,7 @@ class Estimator(Parameters):
         if validation is not None:
             x, y = self._read(*validation, False)
             return whole, Part(x, y)
-        if not self.early_stopping or incremental or self.solver == LBFGS:
+        if not self.early_stopping or incremental or self._by_lbfgs:
             return whole, None
         rows = np.arange(len(whole))
         strata = self._strata(whole.y)
@@ -216,7 +227,7 @@ class Estimator(Parameters):
             prepared.optimizer,
             state,
             scored,
-            adaptive=self.solver == "sgd" and self.learning_rate == "adaptive",
+            adaptive=self._adaptive,
             verbose=bool(self.verbose),
         )
         rule = Convergence(self.tol, self._patience)

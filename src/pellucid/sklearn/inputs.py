@@ -12,6 +12,15 @@ from pellucid.data.encoding import as_float32, as_inputs
 from pellucid.data.objects import dense
 
 
+NO_TARGETS = "no_validation"
+"""scikit-learn's word for rows without targets."""
+
+
+def dtype_like(x: Any) -> Any:
+    """The dtype of predictions for rows: float32 for rows in float32, else float64."""
+    return np.float32 if getattr(x, "dtype", None) == np.float32 else np.float64
+
+
 def has_categories(x: Any) -> bool:
     """True for a data frame with a column that is not of numbers."""
     return hasattr(x, "columns") and hasattr(x, "dtypes") and any(map(_is_category, _dtypes(x)))
@@ -52,7 +61,7 @@ def as_rows(
     Args:
         estimator: which keeps number and names of the features.
         x: the rows.
-        y: their targets; ``"no_validation"`` for none.
+        y: their targets; `NO_TARGETS` for none.
         encoder: of a data frame with categories; None for numbers.
         reset: keep number and names of the features; else they must be those of before.
         axes: numbers of axes that the estimator takes.

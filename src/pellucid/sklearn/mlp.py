@@ -14,7 +14,7 @@ from pellucid.functions.activations import activations
 from pellucid.layers import Activation, BatchNorm, Dense, Dropout, Layer
 from pellucid.network import Network
 from pellucid.sklearn.base import Estimator
-from pellucid.sklearn.parameters import ACTIVATIONS, described, documented
+from pellucid.sklearn.parameters import ACTIVATIONS, GradientParameters, described, documented
 from pellucid.sklearn.targets import Classifier, Regressor
 
 OUTPUT_NAMES = {"linear": "identity", "sigmoid": "logistic", "softmax": "softmax", "exponential": "exp"}
@@ -39,7 +39,7 @@ def units_of(given: Any) -> list[int]:
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class _Dense(Estimator):
+class _Dense(GradientParameters, Estimator):
     """Dense layers, from inputs to outputs."""
 
     dropout: float = constrained(0.0, FRACTION, "fraction of neurons dropped after each hidden layer")
@@ -97,7 +97,7 @@ class _Dense(Estimator):
 
 @documented
 @dataclass(eq=False, repr=False)
-class MLPClassifier(Classifier, _Dense):
+class MLPClassifier(_Dense, Classifier):
     """Multilayer perceptron for classes or labels, with scikit-learn's parameters.
 
     Args:
@@ -131,7 +131,7 @@ class MLPClassifier(Classifier, _Dense):
 
 @documented
 @dataclass(eq=False, repr=False)
-class MLPRegressor(Regressor, _Dense):
+class MLPRegressor(_Dense, Regressor):
     """Multilayer perceptron for numbers, with scikit-learn's parameters.
 
     Args:

@@ -68,6 +68,7 @@ class Model:
 
     def outputs(self, x: np.ndarray) -> np.ndarray:
         """The outputs for stored rows, those of a regression in the target's own units."""
+        self.network.check_input(x, self.input_shape)
         outputs = self.through(self.network, self.state.params, self.state.layer_state, x, self.preprocessing)
         return self.target_preprocessing.invert_numpy(outputs)
 

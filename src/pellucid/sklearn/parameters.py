@@ -30,9 +30,42 @@ def described(default: Any, help: str) -> Any:
     return field(default=default, metadata={"help": help})
 
 
+def scaling(default: str) -> Any:
+    """Declare the scaling of the inputs, which each estimator has its own default of."""
+    help = 'how inputs are scaled: "none", "standardise", "min_max"; or "auto", pixels by their range, others standardised'
+    return constrained(default, OneOf(CHOICES), help)
+
+
 @dataclass(eq=False, repr=False, kw_only=True)
 class Parameters(BaseEstimator):
-    """The parameters of the training; each means what it means in scikit-learn."""
+    """The parameters of every training by epochs; each means what it means in scikit-learn."""
+
+    max_iter: int = constrained(200, WholeNumber(1), "most epochs")
+    shuffle: bool = described(True, "draw a new order of the rows for each epoch")
+    random_state: Any = described(None, "seed of initial weights, order of the rows, dropout and validation part")
+    tol: float = constrained(1e-4, NOT_NEGATIVE, "improvement that counts as such")
+    n_iter_no_change: float = described(10, "epochs without improvement that are waited for; may be infinite")
+    verbose: bool = described(False, "print loss and score of each epoch")
+    warm_start: bool = described(False, "begin fit with the weights of the last one")
+    early_stopping: bool = described(
+        False, "set a part of the rows aside, end where its score stops improving, keep the best epoch"
+    )
+    validation_fraction: float = constrained(0.1, Interval(0, 1, closed="neither"), "fraction of the rows set aside")
+    scale_inputs: str = scaling("none")
+
+    @property
+    def _patience(self) -> float:
+        waits = self.n_iter_no_change
+        if waits != np.inf and not WholeNumber(1).allows(waits):
+            raise InvalidValue(
+                f"n_iter_no_change must be {WholeNumber(1)}, or numpy.inf to go on for max_iter. Received: {waits!r}."
+            )
+        return waits
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class GradientParameters(Parameters):
+    """The parameters of a training by gradients, under scikit-learn's names."""
 
     solver: Any = described(
         "adam", '"adam", "sgd" or "lbfgs", or any optimiser: a name, a table or an object, also of Optax'
@@ -45,26 +78,21 @@ class Parameters(BaseEstimator):
     )
     learning_rate_init: float = constrained(0.001, POSITIVE, "learning rate, of solvers given by name")
     power_t: float = constrained(0.5, NOT_NEGATIVE, 'exponent of "invscaling"')
-    max_iter: int = constrained(200, WholeNumber(1), "most epochs; iterations of lbfgs")
-    shuffle: bool = described(True, "draw a new order of the rows for each epoch")
-    random_state: Any = described(None, "seed of initial weights, order of the rows, dropout and validation part")
-    tol: float = constrained(1e-4, NOT_NEGATIVE, "improvement that counts as such")
-    verbose: bool = described(False, "print loss and score of each epoch")
-    warm_start: bool = described(False, "begin fit with the weights of the last one")
     momentum: float = constrained(0.9, FRACTION, 'of "sgd"')
     nesterovs_momentum: bool = described(True, 'whether the momentum of "sgd" is Nesterov\'s')
-    early_stopping: bool = described(
-        False, "set a part of the rows aside, end where its score stops improving, keep the best epoch"
-    )
-    validation_fraction: float = constrained(0.1, Interval(0, 1, closed="neither"), "fraction of the rows set aside")
     beta_1: float = constrained(0.9, FRACTION, 'decay of the mean gradient, of "adam"')
     beta_2: float = constrained(0.999, FRACTION, 'decay of the mean square, of "adam"')
     epsilon: float = constrained(1e-8, POSITIVE, 'keeps the division finite, of "adam"')
-    n_iter_no_change: float = described(10, "epochs without improvement that are waited for; may be infinite")
     max_fun: int = constrained(15000, WholeNumber(1), "most evaluations of the loss by lbfgs")
-    scale_inputs: Any = constrained(
-        "none", OneOf(CHOICES), 'how inputs are scaled: "standardise", "min_max", "none", or "auto" by their kind'
-    )
+
+    @property
+    def _by_lbfgs(self) -> bool:
+        return isinstance(self.solver, str) and self.solver == LBFGS
+
+    @property
+    def _adaptive(self) -> bool:
+        sgd, rate = isinstance(self.solver, str) and self.solver == "sgd", self.learning_rate
+        return sgd and isinstance(rate, str) and rate == "adaptive"
 
     def _optimizer(self, rows: int) -> Optimizer | FromOptax:
         """The optimiser of these parameters, where ``rows`` are trained on.
@@ -115,15 +143,6 @@ class Parameters(BaseEstimator):
         if isinstance(self.batch_size, str):
             return rows if full_batch else min(AUTO_ROWS, rows)
         return min(int(self.batch_size), rows)
-
-    @property
-    def _patience(self) -> float:
-        waits = self.n_iter_no_change
-        if waits != np.inf and not WholeNumber(1).allows(waits):
-            raise InvalidValue(
-                f"n_iter_no_change must be {WholeNumber(1)}, or numpy.inf to go on for max_iter. Received: {waits!r}."
-            )
-        return waits
 
 
 def documented(cls: Class) -> Class:

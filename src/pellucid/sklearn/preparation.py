@@ -12,6 +12,7 @@ from pellucid.data import Dataset, Part
 from pellucid.data.arrays import fit_preprocessing
 from pellucid.functions.regularizers import L2
 from pellucid.network import Network
+from pellucid.optimizers import SGD
 from pellucid.runs.ready import summary_of, targets_of
 from pellucid.runs.scaling import network_inputs, scaled_targets, scaling_of
 from pellucid.sklearn.model import Model
@@ -40,7 +41,7 @@ class Prepared(NamedTuple):
 
     def first_state(self, given: Any) -> TrainingState:
         """The state before the first step; arrays by layer that are ``given`` are taken as such."""
-        optimizer = "sgd" if self.optimizer is None else self.optimizer
+        optimizer = SGD() if self.optimizer is None else self.optimizer
         return initial_state(
             self.network, optimizer, self.penalty, self.data.input_shape, self.seed, given=given
         )
@@ -76,8 +77,7 @@ def prepare(estimator: Any, data: Dataset, before: Model | None, seed: int) -> P
     Raises:
         InvalidValue: parameters that do not fit each other or the rows.
     """
-    lbfgs = isinstance(estimator.solver, str) and estimator.solver == LBFGS
-    weights = data.train.weights
+    lbfgs, weights = estimator._by_lbfgs, data.train.weights
     mean = 1.0 if weights is None else float(weights.mean(dtype=np.float64))
     if mean == 0:
         raise InvalidValue("all rows weigh 0: there is nothing to learn from.")

@@ -22,7 +22,7 @@ from pellucid.functions.metrics import Metric, metrics
 from pellucid.network import Network
 from pellucid.runs.experiment import TARGET_CHOICES
 from pellucid.sklearn.base import Estimator
-from pellucid.sklearn.inputs import as_rows
+from pellucid.sklearn.inputs import NO_TARGETS, as_rows, dtype_like
 from pellucid.sklearn.objective import ExactAnswers
 from pellucid.sklearn.parameters import described
 
@@ -52,8 +52,8 @@ class Supervised(Estimator):
     def _outputs(self, x: Any) -> np.ndarray:
         """The outputs of the network for rows."""
         check_is_fitted(self)
-        rows, _ = as_rows(self, x, "no_validation", self._model.encoder, reset=False, axes=self._axes)
-        return self._model.outputs(self._examples(rows))
+        rows, _ = as_rows(self, x, NO_TARGETS, self._model.encoder, reset=False, axes=self._axes)
+        return self._model.outputs(self._examples(rows)).astype(dtype_like(x))
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -154,7 +154,7 @@ class Classifier(ClassifierMixin, Supervised):
         Returns:
             Shape (rows, classes).
         """
-        return self._probabilities(self._outputs(X).astype(np.float64))
+        return self._probabilities(self._outputs(X))
 
     @available_if(lambda self: self._check_probabilities())
     def predict_log_proba(self, X: Any) -> np.ndarray:
@@ -170,7 +170,7 @@ class Classifier(ClassifierMixin, Supervised):
         loss = self._model.loss
         if loss.reads == "logits":
             assert loss.activation is not None
-            outputs = np.asarray(loss.activation().value(jax.numpy.asarray(outputs, "float32")), np.float64)
+            outputs = np.asarray(loss.activation().value(jax.numpy.asarray(outputs, "float32")), outputs.dtype)
         if outputs.shape[1] > 1:
             return outputs if self._several else outputs / outputs.sum(axis=1, keepdims=True)
         return np.hstack([1 - outputs, outputs])[:, : len(self.classes_)] if not self._several else outputs
