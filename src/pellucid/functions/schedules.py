@@ -157,9 +157,7 @@ class InverseDecay(Schedule):
     decay: float = constrained(1.0, NOT_NEGATIVE, "growth of the divisor in an epoch")
     power: float = constrained(0.5, NOT_NEGATIVE, "exponent of the divisor")
 
-    formula = Formula(
-        "learning_rate / (1 + decay * floor(t))**power", learning_rate="eta0", decay="k", power="p"
-    )
+    formula = Formula("learning_rate / (1 + decay * floor(t))**power", learning_rate="eta0", decay="k", power="p")
 
     def rate(self, progress: Progress) -> Rate:
         return self.learning_rate / jnp.power(1 + self.decay * jnp.floor(progress), self.power)

@@ -5,12 +5,14 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from pellucid.architectures.autoencoder import autoencoder
 from pellucid.core.constraints import FRACTION, WholeNumber, constrained
 from pellucid.core.errors import ShapeError
 from pellucid.data import Dataset, Part, Preprocessing
+from pellucid.data.encoding import as_float32
 from pellucid.functions.losses import Loss, MeanSquaredError
 from pellucid.functions.metrics import Metric, metrics
 from pellucid.layers import Code
@@ -84,6 +86,20 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GradientPar
         """
         return self._fit(X, None, sample_weight, None if X_val is None else (X_val, None))
 
+    @available_if(lambda self: self._check_epochs())
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Train on for one epoch, on these rows.
+
+        Args:
+            X: the rows.
+            y: ignored.
+            sample_weight: a weight for each row, at least 0.
+
+        Returns:
+            The estimator.
+        """
+        return self._fit(X, None, sample_weight, None, incremental=True)
+
     def transform(self, X: Any) -> np.ndarray:
         """Compute the codes of rows.
 
@@ -102,7 +118,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GradientPar
             X: the codes, shape (rows, n_components).
         """
         check_is_fitted(self)
-        codes = check_array(X, dtype=np.float32)
+        codes = as_float32(check_array(X), "X")
         if codes.shape[1] != self._n_features_out:
             raise ShapeError(f"a code has {self._n_features_out} numbers. Received: X of shape {codes.shape}.")
         decoded = self._half(slice(self._split, None), codes, Preprocessing())

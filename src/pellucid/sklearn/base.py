@@ -1,7 +1,7 @@
 """What all estimators that are trained by gradients share: fit, partial_fit, fitted attributes, the run."""
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -9,8 +9,7 @@ import scipy.optimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted  # pyright: ignore[reportPrivateUsage]
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from pellucid.api import Run
 from pellucid.core.constraints import validate
@@ -29,7 +28,7 @@ from pellucid.sklearn.objective import flat, unflat, value_and_gradient
 from pellucid.sklearn.parameters import LBFGS, Parameters
 from pellucid.sklearn.preparation import Prepared, prepare
 from pellucid.sklearn.run import run_of
-from pellucid.training import TrainingState, initial_state
+from pellucid.training import TrainingState
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -37,8 +36,11 @@ class Estimator(Parameters):
     """The base of the estimators; a subclass says what its network is and how it reads targets."""
 
     alpha = 0.0
+    max_fun = 0
     _by_lbfgs = False
     _adaptive = False
+    _relative_weights = True
+    """Weights of rows are divided by their mean."""
     _axes = (2,)
     """Numbers of axes that rows may have."""
 
@@ -85,38 +87,6 @@ class Estimator(Parameters):
         """Initial weights and biases of the dense layers, in order; none where the layers draw them themselves."""
         return []
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None) -> Self:
-        """Train on rows.
-
-        Args:
-            X: the rows: an array, a sparse matrix or a data frame.
-            y: their targets.
-            sample_weight: a weight for each row, at least 0.
-            X_val: rows whose loss is followed, and by whose score ``early_stopping`` decides.
-            y_val: their targets.
-
-        Returns:
-            The estimator.
-
-        Raises:
-            ValueError: parameters, rows or targets that cannot be trained on.
-        """
-        return self._fit(X, y, sample_weight, None if X_val is None else (X_val, y_val))
-
-    @available_if(lambda self: self._check_epochs())
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train on for one epoch, on these rows.
-
-        Args:
-            X: the rows.
-            y: their targets.
-            sample_weight: a weight for each row, at least 0.
-
-        Returns:
-            The estimator.
-        """
-        return self._fit(X, y, sample_weight, None, incremental=True)
-
     def _check_epochs(self) -> bool:
         if self._by_lbfgs:
             raise AttributeError(f"partial_fit makes one epoch, and solver={LBFGS!r} has none. Take adam or sgd.")
@@ -138,7 +108,8 @@ class Estimator(Parameters):
         return self._model
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in super().__getstate__().items() if name != "_run"}
+        plain: Any = super().__getstate__()
+        return {name: value for name, value in plain.items() if name != "_run"}
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -167,7 +138,8 @@ class Estimator(Parameters):
         whole = Part(rows, targets, None if weights is None else np.asarray(weights, np.float32))
         random = check_random_state(self.random_state)
         drawn = self._drawn(random, self._dataset(whole, None)) if before is None else []
-        data = self._dataset(*self._divided(whole, random, validation, incremental))
+        train, held_out = self._divided(whole, random, validation, incremental)
+        data = self._dataset(train, held_out)
         seed = before.seed if incremental and before is not None else int(random.randint(np.iinfo(np.int32).max))
         prepared = prepare(self, data, before, seed)
         with double_precision(prepared.network.precision == "float64"):
@@ -182,7 +154,7 @@ class Estimator(Parameters):
     def _divided(self, whole: Part, random: Any, validation: Any, incremental: bool) -> tuple[Part, Part | None]:
         """The rows to train on, and those whose loss or score is followed."""
         if validation is not None:
-            x, y = self._read(*validation, False)
+            x, y = self._read(validation[0], validation[1], False)
             return whole, Part(x, y)
         if not self.early_stopping or incremental or self._by_lbfgs:
             return whole, None
@@ -201,7 +173,7 @@ class Estimator(Parameters):
         self, prepared: Prepared, before: Model | None, drawn: list[tuple[np.ndarray, np.ndarray]], incremental: bool
     ) -> TrainingState:
         """The state from which this call trains: anew, from the weights of before, or going on."""
-        if incremental and before is not None:
+        if incremental and before is not None and before.optimizer is not None:
             steps = -(-len(prepared.data.train) // prepared.program.batch_size)
             penalty = as_arrays(prepared.penalty, prepared.network.dtype)
             return before.state._replace(step=np.int32(before.epochs * steps), regularizer=penalty)
@@ -215,9 +187,7 @@ class Estimator(Parameters):
             return state
         return state._replace(params=before.state.params, layer_state=before.state.layer_state)
 
-    def _fit_epochs(
-        self, prepared: Prepared, state: TrainingState, before: Model | None, incremental: bool
-    ) -> Model:
+    def _fit_epochs(self, prepared: Prepared, state: TrainingState, before: Model | None, incremental: bool) -> Model:
         scored = self.early_stopping and prepared.monitor is not None
         fitting = Fitting(
             prepared.program,
@@ -227,6 +197,7 @@ class Estimator(Parameters):
             prepared.optimizer,
             state,
             scored,
+            higher_is_better=prepared.program.metric.higher_is_better,
             adaptive=self._adaptive,
             verbose=bool(self.verbose),
         )
@@ -250,13 +221,18 @@ class Estimator(Parameters):
         return prepared.model(fitting.state, made, fitting.optimizer, fitting.records, fitting.measures)
 
     def _keep_validation(self, fitting: Fitting, going_on: bool) -> None:
-        followed = fitting.monitor is not None
-        before = (lambda name: getattr(self, name) or []) if going_on else lambda name: []
-        self.validation_loss_curve_ = before("validation_loss_curve_") + fitting.measures[:, 0].tolist() if followed else None
-        scores = fitting.measures[:, 1] if fitting.program.metric.higher_is_better else 1 - fitting.measures[:, 1]
-        self.validation_scores_ = before("validation_scores_") + scores.tolist() if followed else None
-        self.best_validation_score_ = max(self.validation_scores_) if fitting.scored else None
+        """Keep loss and score of the validation part after each epoch."""
         self.best_loss_ = None if fitting.scored else min(self.loss_curve_)
+        self.validation_loss_curve_ = self.validation_scores_ = self.best_validation_score_ = None
+        if fitting.monitor is None:
+            return
+        losses, scores = fitting.measures.astype(float).T.tolist()
+        if not fitting.higher_is_better:  # the squared error in units of the spread
+            scores = [1 - score for score in scores]
+        before = vars(self).get("_curves", ([], [])) if going_on else ([], [])
+        self._curves = before[0] + losses, before[1] + scores
+        self.validation_loss_curve_, self.validation_scores_ = self._curves
+        self.best_validation_score_ = max((score for score in scores if score == score), default=-np.inf)
 
     def _fit_lbfgs(self, prepared: Prepared, state: TrainingState) -> Model:
         """Minimise the objective of all rows by L-BFGS, in double precision, as scikit-learn does."""

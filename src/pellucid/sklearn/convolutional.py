@@ -14,13 +14,13 @@ from pellucid.data import Dataset
 from pellucid.layers import Activation, BatchNorm, Conv1D, Dense, Dropout, Flatten, Layer, MaxPool1D, Reshape
 from pellucid.network import Network
 from pellucid.sklearn.mlp import activation_of, units_of
-from pellucid.sklearn.parameters import GradientParameters, described, documented, scaling
-from pellucid.sklearn.targets import Classifier
+from pellucid.sklearn.parameters import described, documented, scaling
+from pellucid.sklearn.targets import GradientClassifier
 
 
 @documented
 @dataclass(eq=False, repr=False)
-class CNNClassifier(GradientParameters, Classifier):
+class CNNClassifier(GradientClassifier):
     """Convolutional network for classes of images, or of rows whose columns are in an order.
 
     Images are arrays of shape (rows, height, width) or (rows, height, width, channels); or rows of all their pixels,

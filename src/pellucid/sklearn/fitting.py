@@ -169,5 +169,7 @@ class Fitting(Job):
         )
         if not kept:
             raise DataError(f"{text}.")
+        self.objectives.append(math.nan)
+        self.measures = np.concatenate([self.measures, np.full((1, 2), np.nan, np.float32)])
         warnings.warn(f"{text}; the weights of the best epoch are kept.", ConvergenceWarning, stacklevel=4)
         self.converged = True

@@ -1,6 +1,5 @@
 """Generative adversarial networks: rows like those that were learnt from."""
 
-import math
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -48,7 +47,9 @@ class GAN(BaseEstimator):
     max_iter: int = constrained(100, WholeNumber(1), "epochs")
     batch_size: int = constrained(64, WholeNumber(1), "rows of an update of the critic; all where there are fewer")
     critic_steps: int | None = described(None, "critic updates to one of the generator; by default by the loss")
-    solver: Any = described(None, "optimiser of both: a name, a table or an object; by default Adam with the loss's rate")
+    solver: Any = described(
+        None, "optimiser of both: a name, a table or an object; by default Adam with the loss's rate"
+    )
     random_state: Any = described(None, "seed of initial weights, order of the rows and noise")
     scale_inputs: str = scaling("auto")
 
@@ -77,7 +78,7 @@ class GAN(BaseEstimator):
         }
         if self.solver is not None:
             settings["optimizer"] = self.solver
-        network = {"name": "wgan" if self.loss == "wasserstein" else "gan"}
+        network: dict[str, Any] = {"name": "wgan" if self.loss == "wasserstein" else "gan"}
         if self.latent is not None:
             network["latent"] = self.latent
         scaling: Any = self.scale_inputs
@@ -116,7 +117,7 @@ class GAN(BaseEstimator):
         return self.run_.score(rows).astype(dtype_like(X))
 
     def __getstate__(self) -> dict[str, Any]:
-        plain = dict(super().__getstate__())
+        plain: Any = dict(super().__getstate__())  # pyright: ignore[reportArgumentType, reportCallIssue]
         if "run_" in plain:  # without its rows, and without the state from which it could be resumed
             plain["run_"] = replace(plain["run_"], training=None, data=None)
         return plain

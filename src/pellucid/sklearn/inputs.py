@@ -11,7 +11,6 @@ from pellucid.data.arrays import aligned_rows
 from pellucid.data.encoding import as_float32, as_inputs
 from pellucid.data.objects import dense
 
-
 NO_TARGETS = "no_validation"
 """scikit-learn's word for rows without targets."""
 

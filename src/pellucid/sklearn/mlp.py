@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from pellucid.layers import Activation, BatchNorm, Dense, Dropout, Layer
 from pellucid.network import Network
 from pellucid.sklearn.base import Estimator
 from pellucid.sklearn.parameters import ACTIVATIONS, GradientParameters, described, documented
-from pellucid.sklearn.targets import Classifier, Regressor
+from pellucid.sklearn.targets import GradientClassifier, Regressor
 
 OUTPUT_NAMES = {"linear": "identity", "sigmoid": "logistic", "softmax": "softmax", "exponential": "exp"}
 """scikit-learn's names of output activations."""
@@ -45,7 +46,7 @@ class _Dense(GradientParameters, Estimator):
     dropout: float = constrained(0.0, FRACTION, "fraction of neurons dropped after each hidden layer")
     batch_norm: bool = described(False, "batch normalisation before each hidden layer's activation")
 
-    def _network(self, data: Dataset) -> Network:
+    def _network(self: Any, data: Dataset) -> Network:
         layers: list[Layer] = []
         for units in units_of(self.hidden_layer_sizes):
             function = activations.build(activation_of(self.activation))
@@ -57,11 +58,11 @@ class _Dense(GradientParameters, Estimator):
                 layers.append(Dropout(self.dropout))
         return Network(*layers, output_layer(data))
 
-    def _drawn(self, random: np.random.RandomState, data: Dataset) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _drawn(self: Any, random: np.random.RandomState, data: Dataset) -> list[tuple[np.ndarray, np.ndarray]]:
         sizes = [int(np.prod(data.input_shape)), *units_of(self.hidden_layer_sizes), data.outputs]
         factor = 2.0 if self.activation == "logistic" else 6.0
         drawn = []
-        for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+        for inputs, outputs in pairwise(sizes):
             bound = np.sqrt(factor / (inputs + outputs))
             weights = random.uniform(-bound, bound, (inputs, outputs))
             drawn.append((weights, random.uniform(-bound, bound, outputs)))
@@ -97,7 +98,7 @@ class _Dense(GradientParameters, Estimator):
 
 @documented
 @dataclass(eq=False, repr=False)
-class MLPClassifier(_Dense, Classifier):
+class MLPClassifier(_Dense, GradientClassifier):
     """Multilayer perceptron for classes or labels, with scikit-learn's parameters.
 
     Args:

@@ -17,6 +17,7 @@ from pellucid.runs.scaling import scaling_of
 from pellucid.sklearn.objective import Penalized
 from pellucid.training import TrainingState
 
+
 @dataclass
 class Model:
     """A network with its weights, and the state from which its training continues.

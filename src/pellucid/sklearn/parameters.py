@@ -8,7 +8,16 @@ from typing import Any, TypeVar
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from pellucid.core.constraints import FRACTION, NOT_NEGATIVE, POSITIVE, Interval, OneOf, OrElse, WholeNumber, constrained
+from pellucid.core.constraints import (
+    FRACTION,
+    NOT_NEGATIVE,
+    POSITIVE,
+    Interval,
+    OneOf,
+    OrElse,
+    WholeNumber,
+    constrained,
+)
 from pellucid.core.errors import InvalidValue
 from pellucid.functions.schedules import InverseDecay, Schedule, schedules, watches_loss
 from pellucid.optimizers import SGD, Adam, FromOptax, Momentum, Nesterov, Optimizer, as_optimizer
@@ -32,7 +41,9 @@ def described(default: Any, help: str) -> Any:
 
 def scaling(default: str) -> Any:
     """Declare the scaling of the inputs, which each estimator has its own default of."""
-    help = 'how inputs are scaled: "none", "standardise", "min_max"; or "auto", pixels by their range, others standardised'
+    help = (
+        'how inputs are scaled: "none", "standardise", "min_max"; or "auto", pixels by their range, others standardised'
+    )
     return constrained(default, OneOf(CHOICES), help)
 
 
@@ -127,7 +138,8 @@ class GradientParameters(Parameters):
             return InverseDecay(self.learning_rate_init, decay=rows, power=self.power_t) if steps_down else None
         table = {"name": given} if isinstance(given, str) else given
         if isinstance(table, Mapping):
-            names = {name.name for name in fields(schedules.find(str(table.get("name"))))}
+            kind: Any = schedules.find(str(table.get("name")))
+            names = {item.name for item in fields(kind)}
             usual = {"learning_rate": self.learning_rate_init, "epochs": self.max_iter}
             table = {name: value for name, value in usual.items() if name in names} | dict(table)
         schedule = schedules.build(table)

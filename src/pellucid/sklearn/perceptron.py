@@ -51,11 +51,14 @@ class Perceptron(Classifier):
     tol: float = constrained(1e-3, NOT_NEGATIVE, "improvement that counts as such")
     n_iter_no_change: float = described(5, "epochs without improvement that are waited for; may be infinite")
 
+    loss = PerceptronCriterion()
+    _relative_weights = False  # each weighs its own correction, as in scikit-learn
+
     def _network(self, data: Dataset) -> Network:
         return Network(Dense(data.outputs, weights="zeros", use_biases=bool(self.fit_intercept)))
 
     def _loss_of(self, data: Dataset, network: Network) -> tuple[Loss, Network, float]:
-        return PerceptronCriterion(), network, float(data.outputs)
+        return self.loss, network, float(data.outputs)
 
     def _optimizer(self, rows: int) -> Any:
         return SGD(self.eta0)

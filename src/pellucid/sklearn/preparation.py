@@ -8,17 +8,19 @@ import numpy as np
 
 from pellucid.architectures.tasks import check_loss, check_output
 from pellucid.core.errors import InvalidValue, ShapeError
+from pellucid.core.tunable import as_arrays
 from pellucid.data import Dataset, Part
 from pellucid.data.arrays import fit_preprocessing
 from pellucid.functions.regularizers import L2
 from pellucid.network import Network
-from pellucid.optimizers import SGD
+from pellucid.optimizers import SGD, Optimizer, optimizers
 from pellucid.runs.ready import summary_of, targets_of
 from pellucid.runs.scaling import network_inputs, scaled_targets, scaling_of
 from pellucid.sklearn.model import Model
 from pellucid.sklearn.objective import Penalized
 from pellucid.sklearn.parameters import LBFGS
 from pellucid.training import Recorder, Rows, Scaling, TargetScaling, TrainingState, initial_state
+from pellucid.training.state import with_numbers
 
 
 class Prepared(NamedTuple):
@@ -42,9 +44,12 @@ class Prepared(NamedTuple):
     def first_state(self, given: Any) -> TrainingState:
         """The state before the first step; arrays by layer that are ``given`` are taken as such."""
         optimizer = SGD() if self.optimizer is None else self.optimizer
-        return initial_state(
-            self.network, optimizer, self.penalty, self.data.input_shape, self.seed, given=given
-        )
+        registered = isinstance(optimizer, Optimizer) and optimizer.name in optimizers
+        # Compiled with the usual numbers, so that no others compile it again.
+        usual = optimizers.build(optimizer.name) if registered else optimizer
+        state = initial_state(self.network, usual, L2(), self.data.input_shape, self.seed, given=given)
+        state = with_numbers(state, optimizer) if registered else state
+        return state._replace(regularizer=as_arrays(self.penalty, self.network.dtype))
 
     def model(self, state: TrainingState, epochs: int, optimizer: Any, records: Any, measures: Any) -> Model:
         """What the estimator keeps of it."""
@@ -78,8 +83,7 @@ def prepare(estimator: Any, data: Dataset, before: Model | None, seed: int) -> P
         InvalidValue: parameters that do not fit each other or the rows.
     """
     lbfgs, weights = estimator._by_lbfgs, data.train.weights
-    mean = 1.0 if weights is None else float(weights.mean(dtype=np.float64))
-    if mean == 0:
+    if weights is not None and not weights.any():
         raise InvalidValue("all rows weigh 0: there is nothing to learn from.")
     if before is None:
         data = _scaled(data, estimator.scale_inputs)
@@ -93,6 +97,7 @@ def prepare(estimator: Any, data: Dataset, before: Model | None, seed: int) -> P
     else:
         network, loss, scale = before.network, before.loss, before.program.scale
         data = _as_before(data, before)
+    mean = 1.0 if weights is None or not estimator._relative_weights else float(weights.mean(dtype=np.float64))
     optimizer = None if lbfgs else estimator._optimizer(len(data.train))
     if lbfgs:
         _check_lbfgs(network)
@@ -100,7 +105,7 @@ def prepare(estimator: Any, data: Dataset, before: Model | None, seed: int) -> P
         network,
         loss,
         estimator._metric_of(data, loss),
-        estimator._rows_of_step(len(data.train), lbfgs or optimizer.full_batch),
+        estimator._rows_of_step(len(data.train), optimizer is None or optimizer.full_batch),
         Recorder(0),
         bool(estimator.shuffle),
         scale=scale,
@@ -134,13 +139,13 @@ def _as_before(data: Dataset, before: Model) -> Dataset:
 
 
 def _rows(part: Part, loss: Any, data: Dataset) -> Rows:
-    x = jax.device_put(part.x)
+    x, weights = jax.device_put(part.x), None if part.weights is None else jax.device_put(part.weights)
     if data.task == "reconstruction":
-        return Rows(x, None, part.weights)
+        return Rows(x, None, weights)
     y = targets_of(loss, part.y, data)
     if not data.target_preprocessing.is_identity:
         y = data.target_preprocessing.apply_numpy(y)
-    return Rows(x, jax.device_put(y), part.weights)
+    return Rows(x, jax.device_put(y), weights)
 
 
 def _spread(y: np.ndarray) -> TargetScaling:

@@ -13,7 +13,7 @@ from pellucid.network import Network
 from pellucid.sklearn.base import Estimator
 from pellucid.sklearn.mlp import units_of
 from pellucid.sklearn.parameters import GradientParameters, described, documented, scaling
-from pellucid.sklearn.targets import Classifier, Regressor
+from pellucid.sklearn.targets import GradientClassifier, Regressor
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -37,7 +37,7 @@ class _Recurrent(GradientParameters, Estimator):
             raise ShapeError(f"steps={self.steps} does not divide the {rows.shape[1]} columns of X.")
         return rows.reshape(len(rows), self.steps, -1)
 
-    def _network(self, data: Dataset) -> Network:
+    def _network(self: Any, data: Dataset) -> Network:
         units: Any = units_of(self.hidden_layer_sizes)
         options = {"mask_value": self.mask_value, "dropout": self.dropout}
         return recurrent(data, units, bidirectional=bool(self.bidirectional), **options)
@@ -45,7 +45,7 @@ class _Recurrent(GradientParameters, Estimator):
 
 @documented
 @dataclass(eq=False, repr=False)
-class LSTMClassifier(_Recurrent, Classifier):
+class LSTMClassifier(_Recurrent, GradientClassifier):
     """LSTM network for classes of sequences.
 
     Sequences are arrays of shape (rows, steps, features); or rows, whose columns are read one after another.

@@ -78,7 +78,7 @@ def _remarks(lbfgs: bool) -> tuple[str, ...]:
 def _history(model: Model, program: Any, rows: int) -> History:
     """The history of the last fit: loss, metric and rate of each step, and what was measured of the validation part."""
     history = History.begin(program, rows)
-    if model.records is not None:
+    if model.records is not None and model.measures is not None:
         history.step_rows = np.ascontiguousarray(model.records[:, :3])
         if model.data is not None and model.data.held_out is not None:
             history.held_out = model.measures

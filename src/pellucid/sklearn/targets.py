@@ -24,12 +24,44 @@ from pellucid.runs.experiment import TARGET_CHOICES
 from pellucid.sklearn.base import Estimator
 from pellucid.sklearn.inputs import NO_TARGETS, as_rows, dtype_like
 from pellucid.sklearn.objective import ExactAnswers
-from pellucid.sklearn.parameters import described
+from pellucid.sklearn.parameters import GradientParameters, described
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class Supervised(Estimator):
+class Predictor(Estimator):
     """An estimator of targets."""
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None) -> Self:
+        """Train on rows.
+
+        Args:
+            X: the rows: an array, a sparse matrix or a data frame.
+            y: their targets.
+            sample_weight: a weight for each row, at least 0.
+            X_val: rows whose loss is followed, and by whose score ``early_stopping`` decides.
+            y_val: their targets.
+
+        Returns:
+            The estimator.
+
+        Raises:
+            ValueError: parameters, rows or targets that cannot be trained on.
+        """
+        return self._fit(X, y, sample_weight, None if X_val is None else (X_val, y_val))
+
+    @available_if(lambda self: self._check_epochs())
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train on for one epoch, on these rows.
+
+        Args:
+            X: the rows.
+            y: their targets.
+            sample_weight: a weight for each row, at least 0.
+
+        Returns:
+            The estimator.
+        """
+        return self._fit(X, y, sample_weight, None, incremental=True)
 
     def _read(self, x: Any, y: Any, reset: bool, classes: Any = None) -> tuple[np.ndarray, np.ndarray]:
         rows, targets = as_rows(
@@ -57,12 +89,12 @@ class Supervised(Estimator):
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class Classifier(ClassifierMixin, Supervised):
+class Classifier(ClassifierMixin, Predictor):
     """The base of the classifiers."""
 
-    loss: Any = described(None, "loss: a name, a table or an object; by default the cross-entropy")
     class_weight: Any = described(None, '"balanced", or a weight for each class')
 
+    loss = None
     _numeric = False
 
     @available_if(lambda self: self._check_epochs())
@@ -187,6 +219,13 @@ class Classifier(ClassifierMixin, Supervised):
         return tags
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
+class GradientClassifier(GradientParameters, Classifier):
+    """A classifier that is trained by gradients of any loss."""
+
+    loss: Any = described(None, "loss: a name, a table or an object; by default the cross-entropy")
+
+
 def _labels(y: Any) -> tuple[np.ndarray, np.ndarray, bool]:
     """The labels of rows, the classes among them, and True where each row has several."""
     check_classification_targets(y)
@@ -199,7 +238,7 @@ def _labels(y: Any) -> tuple[np.ndarray, np.ndarray, bool]:
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class Regressor(RegressorMixin, Supervised):
+class Regressor(RegressorMixin, Predictor):
     """The base of the regressors."""
 
     scale_targets: str = constrained(
