@@ -1,6 +1,6 @@
 """Autoencoders: rows to codes and back."""
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -48,6 +48,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GradientPar
     """
 
     n_components: int = constrained(2, WholeNumber(1), "numbers of a code")
+    _: KW_ONLY
     hidden_layer_sizes: Any = described((128,), "units of the encoder's hidden layers; the decoder reverses them")
     activation: Any = described("relu", "of the hidden layers")
     noise: float = constrained(0.0, FRACTION, "fraction of the inputs set to 0 in training")
@@ -59,7 +60,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GradientPar
         return rows, rows
 
     def _dataset(self, train: Part, held_out: Part | None) -> Dataset:
-        return Dataset(type(self).__name__, train, held_out, "reconstruction", encoder=self._encoder)
+        return Dataset(
+            type(self).__name__, train, held_out, "reconstruction", (), self._features(train), encoder=self._encoder
+        )
 
     def _network(self, data: Dataset) -> Network:
         hidden, function = units_of(self.hidden_layer_sizes), activation_of(self.activation)

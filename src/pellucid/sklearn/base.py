@@ -75,6 +75,13 @@ class Estimator(Parameters):
         """The dataset of rows that are read."""
         raise NotImplementedError
 
+    def _features(self, part: Part) -> tuple[str, ...]:
+        """Names of the inputs, where rows are of a data frame."""
+        if self._encoder is not None:
+            return self._encoder.features
+        names = getattr(self, "feature_names_in_", ())
+        return tuple(map(str, names)) if part.x.shape[1:] == (len(names),) else ()
+
     def _strata(self, y: np.ndarray) -> np.ndarray | None:
         """The classes by which a validation part is drawn."""
         return None
@@ -127,7 +134,9 @@ class Estimator(Parameters):
             raise ValueError("partial_fit does not support early_stopping=True: it makes one epoch.")
         keep_compiled_programs()
         before = getattr(self, "_model", None) if self.warm_start or incremental else None
-        self._encoder = encoder_of(x) if before is None and has_categories(x) else getattr(before, "encoder", None)
+        self._encoder = getattr(before, "encoder", None)
+        if before is None and has_categories(x):
+            self._encoder = encoder_of(x)
         if before is not None and not incremental:
             self._check_warm_start(y)
         rows, targets = self._read(x, y, before is None, classes)
@@ -141,8 +150,8 @@ class Estimator(Parameters):
         train, held_out = self._divided(whole, random, validation, incremental)
         data = self._dataset(train, held_out)
         seed = before.seed if incremental and before is not None else int(random.randint(np.iinfo(np.int32).max))
-        prepared = prepare(self, data, before, seed)
-        with double_precision(prepared.network.precision == "float64"):
+        with double_precision(self._by_lbfgs or (before is not None and before.network.precision == "float64")):
+            prepared = prepare(self, data, before, seed)
             state = self._first_state(prepared, before, drawn, incremental)
             if prepared.optimizer is None:
                 self._model = self._fit_lbfgs(prepared, state)

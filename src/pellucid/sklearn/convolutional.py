@@ -1,7 +1,7 @@
 """Convolutional networks, for images and for rows of numbers in an order."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,7 @@ class CNNClassifier(GradientClassifier):
 
     filters: Any = described((32, 64), "of each convolution, a pooling of 2 behind each")
     hidden_layer_sizes: Any = described((128,), "units of the dense layers behind them")
+    _: KW_ONLY
     kernel: int = constrained(3, WholeNumber(1), "side of the convolutions' windows")
     activation: Any = described("relu", "of convolutions and dense layers")
     dropout: float = constrained(0.0, FRACTION, "fraction of neurons dropped after each dense layer")

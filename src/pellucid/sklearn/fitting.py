@@ -97,7 +97,7 @@ class Fitting(Job):
             objectives = self._means(records[: made * self.steps_per_epoch, 3])
             kept = made
             for number, value in enumerate((self._scores(measures) if self.scored else objectives).tolist(), 1):
-                if rule.improves(value):
+                if rule.improves(value) and self.scored:
                     best = before, number
                 if rule.met:
                     kept = number
@@ -109,7 +109,7 @@ class Fitting(Job):
                 self._finish_or_slow_down(rule)
             elif made < asked:
                 self._diverged(best is not None)
-        if self.scored and best is not None:
+        if best is not None:
             self.state, *_ = self._epochs(*best)
 
     def _epochs(self, state: TrainingState, epochs: int) -> tuple[TrainingState, np.ndarray, np.ndarray]:

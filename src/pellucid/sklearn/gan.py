@@ -1,6 +1,6 @@
 """Generative adversarial networks: rows like those that were learnt from."""
 
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -43,6 +43,7 @@ class GAN(BaseEstimator):
     """
 
     loss: str = constrained("wasserstein", OneOf(tuple(USUAL)), "the game of generator and critic")
+    _: KW_ONLY
     latent: int | None = described(None, "numbers of noise that the generator starts from; by default by the rows")
     max_iter: int = constrained(100, WholeNumber(1), "epochs")
     batch_size: int = constrained(64, WholeNumber(1), "rows of an update of the critic; all where there are fewer")

@@ -22,19 +22,17 @@ def dtype_like(x: Any) -> Any:
 
 def has_categories(x: Any) -> bool:
     """True for a data frame with a column that is not of numbers."""
-    return hasattr(x, "columns") and hasattr(x, "dtypes") and any(map(_is_category, _dtypes(x)))
+    return (
+        hasattr(x, "columns")
+        and hasattr(x, "dtypes")
+        and not all(_is_number(dtype) or getattr(dtype, "kind", "") == "b" for dtype in x.dtypes)
+    )
 
 
-def _dtypes(frame: Any) -> list[Any]:
-    return list(frame.dtypes)
-
-
-def _is_category(dtype: Any) -> bool:
+def _is_number(dtype: Any) -> bool:
     # pandas' dtypes have a kind, Polars' say themselves what they are.
     numeric = getattr(dtype, "is_numeric", None)
-    if callable(numeric):
-        return not numeric()
-    return getattr(dtype, "kind", "O") not in "biuf"
+    return bool(numeric()) if callable(numeric) else getattr(dtype, "kind", "O") in "iuf"
 
 
 def encoder_of(frame: Any) -> Encoder:
@@ -44,8 +42,8 @@ def encoder_of(frame: Any) -> Encoder:
         DataError: a missing value.
     """
     kinds = {
-        str(name): "category" if _is_category(dtype) else "number"
-        for name, dtype in zip(frame.columns, _dtypes(frame), strict=True)
+        str(name): "number" if _is_number(dtype) else "category"
+        for name, dtype in zip(frame.columns, frame.dtypes, strict=True)
     }
     encoder = make_dataset(frame, held_out=None, columns=kinds, missing="refuse").encoder
     assert encoder is not None

@@ -1,6 +1,6 @@
 """Rosenblatt's perceptron, one for each class."""
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,7 @@ class Perceptron(Classifier):
     Source: Rosenblatt, The perceptron, 1958.
     """
 
+    _: KW_ONLY
     alpha: float = constrained(0.0, NOT_NEGATIVE, "strength of the L2 penalty, alpha / 2 · Σ w² at each example")
     fit_intercept: bool = described(True, "learn biases")
     eta0: float = constrained(1.0, POSITIVE, "learning rate η")

@@ -1,6 +1,6 @@
 """LSTM networks, for sequences."""
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -100,5 +100,6 @@ class LSTMRegressor(_Recurrent, Regressor):
     """
 
     hidden_layer_sizes: Any = described((64,), "units of each LSTM layer")
+    _: KW_ONLY
     loss: Any = described("squared_error", '"squared_error" or "poisson", or any loss: a name, a table or an object')
     scale_targets: str = described("auto", 'how targets are scaled: "auto", standardised, or as elsewhere')

@@ -40,6 +40,7 @@ def run_of(model: Model) -> Run:
         "shuffle": program.shuffle,
         "seed": model.seed,
         "precision": program.network.precision,
+        "scale_targets": "none",  # the dataset holds the scaling already
         "record_every": 0,
         "name": "estimator",
     }

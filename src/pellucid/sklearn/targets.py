@@ -143,7 +143,7 @@ class Classifier(ClassifierMixin, Predictor):
     def _dataset(self, train: Part, held_out: Part | None) -> Dataset:
         task = "multilabel" if self._several else "binary" if len(self.classes_) <= 2 else "multiclass"
         names = tuple(map(str, self.classes_))
-        return Dataset(type(self).__name__, train, held_out, task, names, encoder=self._encoder)
+        return Dataset(type(self).__name__, train, held_out, task, names, self._features(train), encoder=self._encoder)
 
     def _strata(self, y: np.ndarray) -> np.ndarray | None:
         return None if self._several else self.classes_[y.reshape(len(y)).astype(int)]
@@ -251,7 +251,9 @@ class Regressor(RegressorMixin, Predictor):
         return numbers
 
     def _dataset(self, train: Part, held_out: Part | None) -> Dataset:
-        return Dataset(type(self).__name__, train, held_out, "regression", encoder=self._encoder)
+        return Dataset(
+            type(self).__name__, train, held_out, "regression", (), self._features(train), encoder=self._encoder
+        )
 
     def _loss_of(self, data: Dataset, network: Network) -> tuple[Loss, Network, float]:
         given = getattr(self, "loss", "squared_error")
