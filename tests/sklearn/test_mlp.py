@@ -106,10 +106,8 @@ def test_a_poisson_loss_without_bends_is_the_linear_model():
 
 
 def test_a_larger_alpha_makes_weights_smaller():
-    sums = [
-        [np.abs(w).sum() for w in MLPClassifier(5, alpha=alpha, random_state=1).fit(*TWO).coefs_] for alpha in (0, 9)
-    ]
-    assert np.all(np.greater(*sums))
+    fitted = [MLPClassifier(5, alpha=alpha, random_state=1).fit(*TWO) for alpha in (0, 9)]
+    assert np.greater(*[[np.abs(coef).sum() for coef in one.coefs_] for one in fitted]).all()
 
 
 @pytest.mark.parametrize(("kind", "data"), [(MLPClassifier, DIGITS), (MLPClassifier, TWO), (MLPRegressor, NUMBERS)])
@@ -133,9 +131,9 @@ def test_partial_fit_wants_to_know_all_classes():
     ours.partial_fit([[1.0], [2.0]], ["a", "b"], classes=["a", "b", "c"])
     ours.partial_fit([[1.0], [2.0]], ["c", "a"])
     assert ours.predict_proba([[1.0]]).shape == (1, 3)
-    with pytest.raises(ValueError, match="not in `self.classes_`"):
+    with pytest.raises(ValueError, match="has classes not in"):
         ours.partial_fit([[1.0], [2.0]], ["d", "a"])
-    with pytest.raises(ValueError, match="is not the same as on last call"):
+    with pytest.raises(ValueError, match="is not the same as"):
         ours.partial_fit([[1.0], [2.0]], ["a", "b"], classes=["a", "b"])
     assert not hasattr(MLPClassifier(solver="lbfgs"), "partial_fit")
     with pytest.raises(ValueError, match="does not support early_stopping"):
@@ -258,11 +256,11 @@ def test_a_loss_that_diverges_is_an_error_unless_an_epoch_is_kept():
     with pytest.raises(DataError, match="NaN or infinite in epoch"):
         MLPRegressor(**settings, random_state=0).fit(*NUMBERS)
     with pytest.warns(ConvergenceWarning, match="best epoch are kept"):
-        kept = MLPRegressor(**settings, batch_size=64, early_stopping=True, random_state=0).fit(*NUMBERS)
+        kept = MLPRegressor(**settings | {"learning_rate_init": 1.0}, early_stopping=True, random_state=0).fit(*IRIS)
     assert np.isnan(kept.validation_scores_[-1])
-    assert np.isfinite(kept.predict(NUMBERS[0])).all()
+    assert np.isfinite(kept.predict(IRIS[0])).all()
     with pytest.raises(ValueError):
-        MLPRegressor().fit(np.finfo(float).max * NUMBERS[0], NUMBERS[1])
+        MLPRegressor().fit(np.full((10, 2), np.finfo(float).max), np.arange(10.0))
 
 
 def test_an_estimator_of_a_file_trains_on(tmp_path):
@@ -276,10 +274,11 @@ def test_an_estimator_of_a_file_trains_on(tmp_path):
 
 
 def test_parameters_outside_what_is_allowed_are_named():
-    for settings in ({"alpha": -1}, {"n_iter_no_change": 0}, {"batch_size": 0}, {"solver": "adm"}, {"activation": "rel"},
-                     {"hidden_layer_sizes": (0,)}, {"learning_rate": "on_plateau"}, {"validation_fraction": 1.0}):  # fmt: skip
-        with pytest.raises(ValueError, match="Received|unknown|waits for"):
-            MLPClassifier(**settings).fit(*TWO)
+    wrong = {"alpha": -1, "n_iter_no_change": 0, "batch_size": 0, "solver": "adm", "activation": "rel"}
+    wrong |= {"hidden_layer_sizes": (0,), "learning_rate": "on_plateau", "validation_fraction": 1.0}
+    for name, value in wrong.items():
+        with pytest.raises(ValueError, match=r"Received|unknown|waits for"):
+            MLPClassifier(**{name: value}).fit(*TWO)
     with pytest.raises(InvalidValue, match="dropout"):
         MLPClassifier(3, solver="lbfgs", dropout=0.5).fit(*TWO)
     with warnings.catch_warnings(action="ignore"):

@@ -134,7 +134,7 @@ class Estimator(Parameters):
             raise ValueError("partial_fit does not support early_stopping=True: it makes one epoch.")
         keep_compiled_programs()
         before = getattr(self, "_model", None) if self.warm_start or incremental else None
-        self._encoder = getattr(before, "encoder", None)
+        self._encoder: Any = getattr(before, "encoder", None)
         if before is None and has_categories(x):
             self._encoder = encoder_of(x)
         if before is not None and not incremental:

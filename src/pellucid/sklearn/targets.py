@@ -174,7 +174,7 @@ class Classifier(ClassifierMixin, Predictor):
         if self._several:
             return yes.astype(int)
         numbers = outputs.argmax(axis=1) if outputs.shape[1] > 1 else yes[:, 0].astype(int)
-        return self.classes_[numbers]
+        return self.classes_[np.minimum(numbers, len(self.classes_) - 1)]  # of one class there is no other
 
     @available_if(lambda self: self._check_probabilities())
     def predict_proba(self, X: Any) -> np.ndarray:
