@@ -13,6 +13,7 @@ from . import networks as networks
 from . import optimizers as optimizers
 from . import regularizers as regularizers
 from . import schedules as schedules
+from . import serving as serving
 from . import sklearn as sklearn
 from . import textbook as textbook
 from . import weights as weights
@@ -45,6 +46,7 @@ from .doctor import diagnose as diagnose
 from .doctor import prove as prove
 from .explanations import explain as explain
 from .explanations import through_time as through_time
+from .exporting import export as export
 from .layers import GRU as GRU
 from .layers import LSTM as LSTM
 from .layers import RNN as RNN

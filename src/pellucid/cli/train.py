@@ -9,6 +9,7 @@ import click
 from pellucid.cli.options import as_json, print_json, say
 from pellucid.cli.settings import SettingsCommand, given_settings, is_given, progress_options, run_options
 from pellucid.cli.sources import data_options, data_settings
+from pellucid.cli.track import track_option, trackers
 
 
 @click.command(
@@ -23,9 +24,12 @@ Examples:
   pellucid train sales.csv.gz --target shoes --target hats --time day --window 28 --horizon 7 --network lstm
   pellucid train visits.xlsx --target ill --group patient --na '?,-999'
   pellucid train photos/ --network cnn                    a folder of images, one subfolder a class
+  pellucid train clicks/ --target clicked                 a folder of Parquet files, larger than memory
+  pellucid train digits.zip --network cnn --file-names '{label}_{group}_*' --seconds 1      recordings
   pellucid train - --target price < houses.jsonl
   pellucid train churn.csv --target left --class-weights balanced --network 64-32 --dropout 0.2
   pellucid train churn.csv --target left --network 16 --folds 5
+  pellucid train mnist --network cnn --track tensorboard   then: tensorboard --logdir runs
   pellucid train mnist --network cnn --batch-size 128 --epochs 5
   pellucid train mnist --network lstm:bidirectional=true --batch-size 128
   pellucid train mnist --network autoencoder:code=16,noise=0.3,sparsity=kl_activity --batch-size 128
@@ -56,13 +60,16 @@ or names them, with what each reads, where the network branches:
 @click.argument("source", metavar="DATA")
 @data_options
 @click.option("--folds", type=int, help="Cross-validate: hold each of so many folds of the rows out once.")
+@track_option
 @run_options
 @as_json
-def train(source: str, folds: int | None, as_json: bool, **options: Any) -> None:
-    """Train a network on DATA: the name of a dataset, a file, a folder of images, or an experiment.toml.
+def train(source: str, folds: int | None, track: tuple, as_json: bool, **options: Any) -> None:
+    """Train a network on DATA: the name of a dataset, a file, a folder of files, or an experiment.toml.
 
     A file is a table (separated values, JSON lines, Parquet, Excel, compressed or not; - for standard input), arrays
-    (.npz with x and y) or, for a translator, sentence pairs.
+    (.npz with x and y) or, for a translator, sentence pairs; a folder, or a zip file, holds images or recordings. The
+    tables of a folder, or of an address such as s3://bucket/folder, are read while they are trained on: they may be
+    larger than memory.
 
     The output layer and the loss are chosen from the target, and reported. Without --epochs the network is trained
     until a part of the rows, set aside, stops improving; up to 20,000 rows then all of them are trained on for twice as
@@ -91,6 +98,7 @@ def train(source: str, folds: int | None, as_json: bool, **options: Any) -> None
         overwrite=options["overwrite"],
         checkpoint_every=options["checkpoint_every"],
         progress=options["progress"],
+        callbacks=trackers(track),
     )
     _conclude(run, as_json)
 
@@ -105,9 +113,10 @@ Examples:
 """,
 )
 @click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+@track_option
 @progress_options
 @as_json
-def resume(folder: Path, checkpoint_every: float, progress: bool, as_json: bool, **changes: Any) -> None:
+def resume(folder: Path, track: tuple, checkpoint_every: float, progress: bool, as_json: bool, **changes: Any) -> None:
     """Resume RUN, which was interrupted, killed or has ended: bit for bit as if it had never stopped.
 
     What is changed holds from here on, and is written down in the run.
@@ -119,7 +128,9 @@ def resume(folder: Path, checkpoint_every: float, progress: bool, as_json: bool,
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ResumeWarning)
         begun = begin_again(folder, changes=changes)
-        run = finish(begun, folder=folder, checkpoint_every=checkpoint_every, progress=progress)
+        run = finish(
+            begun, folder=folder, checkpoint_every=checkpoint_every, progress=progress, callbacks=trackers(track)
+        )
     for warning in caught:
         say(str(warning.message))
     _conclude(run, as_json)
@@ -170,7 +181,18 @@ def _repeated(path: Path, options: dict[str, Any]) -> Any:
     from pellucid.runs.plan import plan_of
 
     context = click.get_current_context()
-    free = {"source", "seed", "epochs", "name", "folder", "overwrite", "checkpoint_every", "progress", "as_json"}
+    free = {
+        "source",
+        "seed",
+        "epochs",
+        "name",
+        "folder",
+        "overwrite",
+        "track",
+        "checkpoint_every",
+        "progress",
+        "as_json",
+    }
     parameters = context.command.get_params(context)
     settled = [p.opts[0] for p in parameters if p.name and p.name not in free and is_given(p.name)]
     if settled:

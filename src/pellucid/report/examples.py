@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pellucid.data import Dataset, Part, TableEncoder, Vocabulary
+from pellucid.data import Dataset, Part, TableEncoder, TokenEncoder, Vocabulary
 from pellucid.data.columns import Column
 from pellucid.report import picture
 from pellucid.report.document import Block, Columns, Figure, Inline, Picture, Table, number
@@ -72,7 +72,7 @@ def example_table(data: Dataset, part: Part, rows: np.ndarray, head: Sequence[st
     return Table(("row", *head, *names), shown)
 
 
-def _value(column: Column, inputs: np.ndarray) -> Inline:
+def value_of(column: Column, inputs: np.ndarray) -> Inline:
     """What a column held, of its inputs."""
     if column.kind == "number":
         return float(inputs[0])
@@ -87,7 +87,7 @@ def _values_of(data: Dataset) -> tuple[list[str], Callable[[np.ndarray], list[In
     """The columns that an example is shown by, and its values in them, as they came."""
     if isinstance(data.encoder, TableEncoder):
         spans = list(data.encoder.spans())[:MOST_COLUMNS]
-        return [column.name for column, _ in spans], lambda x: [_value(column, x[span]) for column, span in spans]
+        return [column.name for column, _ in spans], lambda x: [value_of(column, x[span]) for column, span in spans]
     if isinstance(data.encoder, Vocabulary):
         words = data.encoder.words
 
@@ -96,6 +96,9 @@ def _values_of(data: Dataset) -> tuple[list[str], Callable[[np.ndarray], list[In
             return [" ".join(held[:30]) + (" …" if len(held) > 30 else "")]
 
         return ["words it holds"], of_words
+    if isinstance(data.encoder, TokenEncoder):
+        encoder = data.encoder
+        return [encoder.text], lambda x: [" ".join(encoder.decode(x[:30])) + (" …" if x[30:].any() else "")]
     if len(data.input_shape) == 1:
         return features_of(data)[:MOST_COLUMNS], lambda x: [float(value) for value in x[:MOST_COLUMNS]]
     return [], lambda x: []

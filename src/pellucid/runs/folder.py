@@ -3,10 +3,11 @@
     experiment.toml      all settings, to run it again
     manifest.json        versions, data and their hash, seed
     checkpoints/         the newest states, each safetensors + JSON
+    stream/              what one pass over all rows found, and a sample of them, of data that are streamed
     initial.safetensors  the weights that layers started from, where any were given
     weights.safetensors  the parameters to predict with
     weights.sha256       the hash of that file, as sha256sum writes and checks it
-    history/             epochs, steps, layers, units and histograms as JSON lines
+    history/             epochs, steps, layers, units and histograms as Parquet
     snapshots/           states along the training, each safetensors, where any were asked for
     notes.json           how the training ended, defaults chosen, warnings, the doctor's suspicion
     findings.json        what the doctor found, where it was asked, and of which weights
@@ -18,6 +19,7 @@ the old file or the new one, never half of one.
 """
 
 import importlib.metadata
+import io
 import platform
 import shutil
 import tomllib
@@ -33,6 +35,7 @@ from safetensors.numpy import load, save
 
 from pellucid.core.errors import StorageError
 from pellucid.core.files import sha256, storage_error, write_bytes
+from pellucid.data.stream import Kept
 
 PACKAGES = ("pellucid", "jax", "jaxlib", "numpy")
 
@@ -140,6 +143,21 @@ class RunFolder:
         except (OSError, IndexError, SafetensorError) as error:
             raise StorageError(f"{path} cannot be read ({error}); resume the run to write it again.") from error
 
+    def write_stream(self, plain: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Write what was found out about all rows of a stream."""
+        self._write("stream/rows.safetensors", save({name: np.asarray(a, order="C") for name, a in arrays.items()}))
+        self.write_json("stream/found.json", plain)
+
+    def read_stream(self) -> Kept | None:
+        """Read what was found out about all rows of a stream; None where there is nothing."""
+        if not self.has("stream/found.json"):
+            return None
+        path = self.path / "stream" / "rows.safetensors"
+        try:
+            return Kept(self.read_json("stream/found.json"), load(path.read_bytes()))
+        except (OSError, SafetensorError) as error:
+            raise StorageError(f"{path} cannot be read ({error}). Remove its folder to read all rows again.") from error
+
     def write_initial(self, arrays: dict[str, np.ndarray]) -> None:
         """Write ``initial.safetensors``."""
         self._write("initial.safetensors", save({name: np.asarray(a, order="C") for name, a in arrays.items()}))
@@ -181,11 +199,13 @@ class RunFolder:
                 (self.path / _snapshot_name(step)).unlink()
 
     def write_table(self, name: str, table: dict[str, np.ndarray]) -> None:
-        """Write a table of columns as JSON lines under ``history/``."""
-        names = list(table)
-        rows: Iterable[tuple] = zip(*(column.tolist() for column in table.values()), strict=True)
-        lines = [msgspec.json.encode(dict(zip(names, row, strict=True))) for row in rows]
-        self._write(f"history/{name}.jsonl", b"".join(line + b"\n" for line in lines))
+        """Write a table of columns as Parquet under ``history/``."""
+        import pyarrow as pa
+        from pyarrow.parquet import write_table
+
+        content = io.BytesIO()
+        write_table(pa.table(table), content, compression="zstd")
+        self._write(f"history/{name}.parquet", content.getvalue())
 
     def write_text(self, name: str, text: str) -> None:
         """Write a text file."""

@@ -4,6 +4,7 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
@@ -28,6 +29,7 @@ from pellucid.data.arrays import as_weights
 from pellucid.data.encoding import as_array, as_float32
 from pellucid.data.groups import GroupsEncoder
 from pellucid.data.several import by_name
+from pellucid.data.table_source import is_streamed
 from pellucid.data.tables import TableEncoder
 from pellucid.data.targets import AS_ROWS, NO_LABEL
 from pellucid.functions.metrics import Metric
@@ -44,6 +46,7 @@ from pellucid.network import (
     summarize,
 )
 from pellucid.optimizers import as_optimizer
+from pellucid.runs import streams
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.facts import DataFacts
 from pellucid.runs.folder import RunFolder
@@ -53,7 +56,7 @@ from pellucid.runs.outputs import loss_and_metric, output_mask, outputs_of
 from pellucid.runs.ready import metrics_of_output, summary_of, target_for
 from pellucid.runs.scaling import scaling_of
 from pellucid.runs.starting import StartingWeights, of_gan
-from pellucid.training import Adversarial, History, Snapshots, Training, TrainingState, state_template
+from pellucid.training import Adversarial, History, Scaling, Snapshots, Training, TrainingState, state_template
 
 OUTPUT_BYTES = 2**27
 """Most bytes of outputs held at once where not all are asked for: of 10,000 classes those of 4,096 rows."""
@@ -257,7 +260,7 @@ class Trained:
             if not self._is_encoded(x):
                 x, flags, notes = encoder.encode_flagged(x, unknown)
                 _warn_of_rows(flags, notes)
-        elif encoder is not None and not by_input and not isinstance(x, (np.ndarray, jax.Array)):
+        elif encoder is not None and not by_input and (not isinstance(x, (np.ndarray, jax.Array)) or _holds_texts(x)):
             x = encoder.encode(x)
         if isinstance(x, (str, PathLike)):
             raise DataError(
@@ -340,12 +343,22 @@ class Trained:
         Raises:
             ShapeError: examples of another shape.
         """
+        if is_streamed(x):
+            return np.concatenate(list(self.outputs_in_parts(x, unknown)))
         return self._by_name(self.outputs_of_rows(self.as_inputs(x, unknown)))
 
     def outputs_in_parts(self, x: Any, unknown: bool = False) -> Iterator[Any]:
         """Compute the outputs of as many rows at a time as `OUTPUT_BYTES` hold; arguments as for ``outputs``."""
-        for _, outputs in self.in_parts(self.as_inputs(x, unknown)):
+        for _, outputs in self.parts_of(x, unknown):
             yield self._by_name(outputs)
+
+    def parts_of(self, x: Any, unknown: bool = False) -> Iterator[tuple[Any, Any]]:
+        """Yield some rows at a time, as they are stored, and their outputs; of a folder block by block."""
+        if isinstance(self.facts.encoder, TableEncoder) and is_streamed(x):
+            for part in streams.read_like(self, x, targets=False, unknown=unknown):
+                yield part.x, self.outputs_of_rows(part.x, like=len(part))
+        else:
+            yield from self.in_parts(self.as_inputs(x, unknown))
 
     def in_parts(self, x: Any) -> Iterator[tuple[Any, Any]]:
         """Yield some stored rows at a time and their outputs."""
@@ -361,14 +374,18 @@ class Trained:
         numbers = sum(math.prod(rows[end].output_shape) for end in self.network.ends)
         return power_of_two(max(1, OUTPUT_BYTES // max(1, self.network.dtype.itemsize * numbers)))
 
+    @cached_property
+    def _scaling(self) -> Scaling:
+        """Of the inputs alone; under the precision of the network."""
+        return scaling_of(self.facts.preprocessing, dtype=self.network.dtype)
+
     def _by_name(self, outputs: Any) -> Any:
         return dict(zip(self.facts.heads, outputs, strict=True)) if self.facts.heads else outputs
 
     def outputs_of_rows(self, x: Any, like: int | None = None) -> Any:
         """The outputs for stored rows, of which ``like`` are predicted in all; a tuple of arrays for several."""
         with double_precision(self.network.precision == "float64"):
-            scaling = scaling_of(self.facts.preprocessing, dtype=self.network.dtype)
-            outputs = outputs_of(self.network, self.params, self.layer_state, x, scaling, like=like)
+            outputs = outputs_of(self.network, self.params, self.layer_state, x, self._scaling, like=like)
         return self.facts.target_preprocessing.invert_numpy(outputs)
 
     def predict(self, x: Any, unknown: bool = False) -> Any:
@@ -385,10 +402,7 @@ class Trained:
             x: examples, as for ``outputs``.
             unknown: as for ``as_inputs``.
         """
-        parts = [
-            self.predictions_of(outputs, self.mask_of(rows))
-            for rows, outputs in self.in_parts(self.as_inputs(x, unknown))
-        ]
+        parts = [self.predictions_of(outputs, self.mask_of(rows)) for rows, outputs in self.parts_of(x, unknown)]
         if self.facts.heads:
             return {name: np.concatenate([part[name] for part in parts]) for name in self.facts.heads}
         return np.concatenate(parts)
@@ -453,10 +467,14 @@ class Trained:
                 return dict(self.result)
             if self.data is None or self.data.held_out is None:
                 raise DataError("this run holds no rows to measure other metrics on: give the examples x, and y.")
+            if self.data.stream is not None:
+                return streams.measure_parts(self, self.data.stream.read_held_out(), metrics)
             return self.evaluate_part(self.data.held_out, metrics)
         if self.facts.task == "reconstruction":
             x = self.as_inputs(x)
             return self.evaluate_part(Part(x, x, as_weights(weights, len(x))), metrics)
+        if y is None and is_streamed(x) and isinstance(self.facts.encoder, TableEncoder):
+            return streams.measure_parts(self, streams.read_like(self, x, targets=True), metrics)
         if y is None:
             if self.facts.encoder is None:
                 self.as_inputs(x)  # says where x is no examples either
@@ -552,9 +570,7 @@ class Trained:
         if not declares_padding(self.network):
             return None
         with double_precision(self.network.precision == "float64"):
-            scaling = scaling_of(self.facts.preprocessing, dtype=self.network.dtype)
-            mask = output_mask(self.network, self.params, self.layer_state, scaling, x)
-            return jax.tree.map(np.asarray, mask)
+            return output_mask(self.network, self.params, self.layer_state, x, self._scaling)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {' · '.join(str(self).splitlines())}>"
@@ -592,6 +608,10 @@ class Trained:
         if not names:
             return ""
         return f"the {' and '.join(names)} of the held-out rows {'is' if len(names) == 1 else 'are'} not finite"
+
+
+def _holds_texts(x: Any) -> bool:
+    return x.dtype.kind in "UT" or (x.dtype == object and x.size > 0 and isinstance(x.flat[0], str))
 
 
 def _warn_of_rows(flags: np.ndarray, notes: Sequence[str]) -> None:
