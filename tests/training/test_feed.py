@@ -42,11 +42,14 @@ class Numbers(Source):
         )
 
 
+TRAINED = Span(0.25, 1.0)
+
+
 def rows_of(part):
     return Rows(jax.device_put(part.x), jax.device_put(part.y))
 
 
-def feed_of(source, span=Span(0.25, 1.0), batch_size=8, **options):
+def feed_of(source, span=TRAINED, batch_size=8, **options):
     return Feed(Stream(source, 0.25, seed=3), span, batch_size, 1, rows_of, example=next(source.read(0)), **options)
 
 
@@ -56,7 +59,7 @@ def numbers_of_epoch(fed, epoch):
     while step < (epoch + 1) * fed.steps_per_epoch:
         rows, end = fed.at(step)
         window = rows.window
-        numbers += np.asarray(rows.x)[np.asarray(window.order)[: int(window.count)], 0].astype(int).tolist()
+        numbers += np.asarray(rows.x)[np.asarray(window.order)[: int(window.counted)], 0].astype(int).tolist()
         step = end
     return numbers
 
@@ -92,7 +95,7 @@ class TestEpochs:
             again = feed_of(Numbers(BLOCKS))
             rows, end = again.at(step)
             first = again.steps_of_window(step)[0] - fed.steps_per_epoch
-            count = int(rows.window.count)
+            count = int(rows.window.counted)
             numbers = np.asarray(rows.x)[np.asarray(rows.window.order)[:count], 0].astype(int).tolist()
             again.close()
             assert numbers == whole[first * 8 : first * 8 + count]

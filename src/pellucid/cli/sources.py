@@ -51,7 +51,7 @@ FILES = ("image_size", "rate", "seconds", "file_names")
 """Options of how a folder of files is read."""
 TOKENS = ("text", "tokenizer", "length")
 """Options of how texts become tokens."""
-TABLE = ("target", "weights", "time", "group", "missing", *READING, "task", "held_out", "window", "horizon")
+TABLE = ("target", "weights", "time", "group", "missing", *READING, "task", "held_out", "window", "horizon", "stream")
 DATA = (*TABLE, *TOKENS, *FILES)
 """Options of data, by the names that experiment.toml has."""
 
@@ -123,6 +123,12 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--test", metavar="FILE", type=click.Path(exists=True), help="Table, or folder of files, that is held out."
         ),
+        click.option(
+            "--stream",
+            is_flag=True,
+            default=None,
+            help="Read the rows of a file while they are trained on; those of a folder of tables always are.",
+        ),
     ]
     command = reading_options(files_options(command))
     for option in reversed(options):
@@ -131,9 +137,9 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def is_file(source: str) -> bool:
-    """True for a file, a folder or standard input; False for a dataset's name."""
+    """True for a file, a folder, an address or standard input; False for a dataset's name."""
     known = (".csv", ".tsv", ".txt", ".parquet", ".jsonl", ".json", ".xlsx", ".npz", ".npy", ".gz")
-    return source == "-" or source.lower().endswith(known) or Path(source).exists()
+    return source == "-" or "://" in source or source.lower().endswith(known) or Path(source).exists()
 
 
 def path_of(source: str) -> str:
@@ -143,7 +149,7 @@ def path_of(source: str) -> str:
         click.UsageError: nothing comes on standard input.
     """
     if source != "-":
-        return str(Path(source).resolve())
+        return source if "://" in source else str(Path(source).resolve())
     from pellucid.data.files import keep
 
     content = sys.stdin.buffer.read()
@@ -184,10 +190,12 @@ def data_settings(source: str, network: Any, options: dict[str, Any], seed: int)
 
 
 def tells_targets(source: str) -> bool:
-    """True for what holds its targets in a way of its own: arrays, or a folder of files."""
+    """True for what holds its targets in a way of its own: arrays, or a folder of files other than tables."""
     from pellucid.data.files import FILES, kind_of_files
 
-    return Path(source).is_dir() or source.endswith(".npz") or kind_of_files(Path(source), FILES)[0] is not None
+    if source.endswith(".npz"):
+        return True
+    return "://" not in source and kind_of_files(Path(source), FILES)[0] is not None
 
 
 def _needs_target(network: Any) -> bool:

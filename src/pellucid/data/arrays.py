@@ -18,6 +18,7 @@ import numpy as np
 
 from pellucid.core.errors import DataError, ShapeError
 from pellucid.data.encoding import as_array, as_float32
+from pellucid.data.moments import Moments
 from pellucid.data.preprocessing import SCALINGS, Preprocessing, Preprocessings, usual_preprocessing
 from pellucid.data.targets import UNTARGETED, Head, Task
 
@@ -274,7 +275,7 @@ class Dataset:
             >>> load_dataset("iris").sample().rows
             120
         """
-        return replace(self, stream=None)
+        return self if self.stream is None else replace(self, stream=None)
 
     def of_output(self, name: str) -> Self:
         """The dataset with one of several targets alone; nothing is copied.
@@ -326,6 +327,15 @@ class Dataset:
             return changed
         return replace(changed, preprocessing=fit_preprocessing(train.x, self.scaling, encoder))
 
+    def fitted(self, scaling: str) -> "Preprocessing | Preprocessings":
+        """A scaling fitted to the rows to learn from.
+
+        Args:
+            scaling: a name of `SCALINGS`.
+        """
+        of_all = None if self.stream is None else self.stream.inputs
+        return fit_preprocessing(self.train.x if of_all is None else of_all, scaling, self.encoder)
+
     @property
     def input_shape(self) -> tuple[Any, ...]:
         """Shape of one example; a tuple of shapes for several inputs."""
@@ -354,7 +364,7 @@ class Dataset:
         """SHA-256 of all arrays and class names; equal data have equal fingerprints."""
         digest = hashlib.sha256(repr((self.task, self.classes)).encode())
         if self.stream is not None:
-            digest.update(self.stream.fingerprint.encode())
+            digest.update(f"{self.stream.fingerprint} {self.encoder!r}".encode())
             return digest.hexdigest()
         digest.update(repr((self.inputs, *self.heads.items())).encode() if self.inputs or self.heads else b"")
         for part in (self.train, self.held_out):
@@ -379,7 +389,7 @@ class Dataset:
                 f"{name}: {part}" if name else str(part)
                 for name, part in zip(self.inputs or ("",), self.preprocessing.parts, strict=True)
             ),
-            "source": self.source,
+            "source": self.source if self.stream is None else f"{self.source}, read while it is trained on",
         }
         listed = [(key, str(line)) for key, line in lines.items() if line] + [("note", note) for note in self.notes]
         return f"Dataset {self.name!r}" + "".join(f"\n  {key:10}{line}" for key, line in listed)
@@ -425,7 +435,7 @@ def fit_preprocessing(x: Any, scaling: str, encoder: Encoder | None = None) -> A
     """Fit a scaling to training inputs; to each of several by itself.
 
     Args:
-        x: the inputs.
+        x: the inputs, or the moments of a table's.
         scaling: a name of `SCALINGS`, or ``"auto"`` for what their shape asks for.
         encoder: of a table, which knows which of its inputs are scaled.
     """
@@ -435,7 +445,10 @@ def fit_preprocessing(x: Any, scaling: str, encoder: Encoder | None = None) -> A
         return Preprocessings(tuple(fit_preprocessing(array, scaling, of_input) for array, of_input in parts))
     if encoder is not None:
         (encoder,) = encoder.parts
-    fitted = (usual_preprocessing if scaling == "auto" else SCALINGS[scaling])(x)
+    if isinstance(x, Moments):
+        fitted = x.fit(scaling)
+    else:
+        fitted = (usual_preprocessing if scaling == "auto" else SCALINGS[scaling])(x)
     if encoder is None or encoder.scaled is None or fitted.is_identity:
         return fitted
     return Preprocessing(np.where(encoder.scaled, fitted.shift, 0), np.where(encoder.scaled, fitted.scale, 1))

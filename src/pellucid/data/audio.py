@@ -113,6 +113,7 @@ def load_audio(
     seconds: float | None = None,
     file_names: str | None = None,
     held_out: Any = 0.2,
+    stream: bool = False,
     seed: int = 0,
 ) -> Dataset:
     """Make a `Dataset` from a folder, or a zip file, of recordings with one subfolder for each class.
@@ -130,14 +131,15 @@ def load_audio(
             ``{group}`` a group that is held out whole or not at all, ``*`` anything, as in ``"{label}_{group}_*"``.
         held_out: fraction of the recordings held out, class by class; a number; None or 0; a pattern of the names of
             those held out, such as ``"*_[0-4].wav"``; or another such folder. Unused where the folder divides them.
+        stream: read the recordings while they are trained on, instead of holding them in memory.
         seed: of the draw.
 
     Raises:
         DataError: no recordings, recordings outside the subfolders, or a file that is none.
         MissingExtra: soundfile is not installed.
     """
-    options: dict[str, Any] = {"rate": rate, "seconds": seconds}
-    return load_files(AudioEncoder, folder, file_names=file_names, held_out=held_out, seed=seed, **options)
+    options: dict[str, Any] = {"held_out": held_out, "stream": stream, "seed": seed}
+    return load_files(AudioEncoder, folder, rate=rate, seconds=seconds, file_names=file_names, **options)
 
 
 def _described(file: Path) -> Any:

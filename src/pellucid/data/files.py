@@ -17,22 +17,24 @@ from pellucid.data.build import load_table, make_dataset
 from pellucid.data.images import ImageEncoder
 from pellucid.data.media import FileEncoder, kind_of_files, load_files
 from pellucid.data.reading import require_file
+from pellucid.data.shards import DELIMITED, PARQUET, holds_tables, is_address
 from pellucid.data.tokens import load_texts
 
 ARRAYS = (("x", "y"), ("X", "y"), ("x_train", "y_train"), ("X_train", "y_train"), ("train_x", "train_y"))
 """Names of inputs and targets in an ``.npz`` file."""
 FILES: tuple[type[FileEncoder], ...] = (ImageEncoder, AudioEncoder)
 """Kinds of files of which a folder holds one for each example."""
+_NOT_OF_TEXTS = ("inputs", "columns", "window", "horizon", "stream", "kept")
 _TOKENS = ("text", "tokenizer", "length")
 TABLE = tuple(inspect.signature(load_table).parameters)[1:]
 """Options of a table."""
-TEXTS = (*(name for name in TABLE if name not in ("inputs", "columns", "window", "horizon")), *_TOKENS)
+TEXTS = (*(name for name in TABLE if name not in _NOT_OF_TEXTS), *_TOKENS)
 """Options of a table whose texts become tokens."""
 HELD_OUT = (("x_test", "y_test"), ("X_test", "y_test"), ("held_out_x", "held_out_y"), ("test_x", "test_y"))
 
 
 def open_file(path: str, **options: Any) -> Dataset:
-    """Make a dataset from a table file, a folder of images or recordings, or an ``.npz`` file of arrays.
+    """Make a dataset from a table file, a folder of tables, images or recordings, or an ``.npz`` file of arrays.
 
     Args:
         path: the file or folder.
@@ -41,17 +43,22 @@ def open_file(path: str, **options: Any) -> Dataset:
     Raises:
         DataError: a file that cannot be trained on, or a table without a target.
     """
+    if is_address(path):
+        return load_table(path, **options)
     require_file(Path(path))
     kind, left_out = kind_of_files(Path(path), FILES)
     if kind is not None:
-        _refuse(options, ("held_out", "seed", "file_names", *kind.options), path, f"a folder of {kind.kind}")
+        _refuse(options, ("held_out", "stream", "seed", "file_names", *kind.options), path, f"a folder of {kind.kind}")
         data = load_files(kind, path, **options)
         return replace(data, notes=(*data.notes, left_out)) if left_out else data
     if Path(path).is_dir():
-        raise DataError(
-            f"{path!r} is a folder without {' or '.join(kind.kind for kind in FILES)}: give a file, or a folder with "
-            "one for each class."
-        )
+        if not holds_tables(path):
+            raise DataError(
+                f"{path!r} is a folder without {', '.join(kind.kind for kind in FILES)} or tables: give a file, a "
+                f"folder with one for each class, or a folder of tables ({', '.join((*PARQUET, *DELIMITED))})."
+            )
+        _refuse(options, TABLE, path, "a folder of tables")
+        return load_table(path, **options)
     if path.lower().endswith(".npz"):
         return _open_arrays(path, options)
     if "text" in options:

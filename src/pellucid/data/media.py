@@ -1,5 +1,6 @@
 """Folders of files, one example each, such as images and recordings: which files there are, and their classes."""
 
+import math
 import re
 import zipfile
 from abc import abstractmethod
@@ -48,6 +49,11 @@ class FileEncoder(Encoder):
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
         """Shape of an example."""
+
+    @property
+    def example_bytes(self) -> int:
+        """Memory that an example takes."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
     @classmethod
     @abstractmethod
@@ -128,6 +134,7 @@ def load_files(
     *,
     file_names: str | None = None,
     held_out: Any = 0.2,
+    stream: bool = False,
     seed: int = 0,
     **options: Any,
 ) -> Dataset:
@@ -141,6 +148,7 @@ def load_files(
         held_out: fraction of the files held out, class by class; a number; None or 0; a pattern of the names of those
             held out, such as ``"*_[0-4].wav"``; or the path of another such folder. Unused where the folder divides
             them.
+        stream: read the files while they are trained on, instead of holding them in memory.
         seed: of the draw.
         options: of the kind.
 
@@ -156,7 +164,7 @@ def load_files(
         train, rest = list_files(root, encoder, file_names), None
         if isinstance(held_out, (str, PathLike)) and held_out != "last":
             train, rest = _held_out(train, str(held_out), encoder, file_names)
-    classes = sorted(set(train.labels.tolist()))
+    classes = classes_of(train.labels)
     if len(classes) < 2:
         raise DataError(f"all {encoder.kind} of {str(folder)!r} are of the class {classes[0]!r}: two are needed.")
     if rest is not None and (new := set(rest.labels) - set(classes)):
@@ -165,6 +173,13 @@ def load_files(
         )
     listings = [train] if rest is None else [train, rest]
     fitted, notes = encoder.fit([file for one in listings for file in one.files], file_names, **options)
+    if stream:
+        from pellucid.data.file_source import stream_files
+
+        given = {"file_names": file_names, **options}
+        opened = {"file": str(source.resolve()), "stream": True, "held_out": held_out or 0.0, "seed": seed}
+        opened |= {name: value for name, value in given.items() if value is not None}
+        return stream_files(train, rest, fitted, str(source), held_out, seed, notes, opened)
     arrays: list[Any] = [(fitted.read(one.files), one.labels) for one in listings]
     data = make_dataset(
         *arrays[0],
@@ -179,6 +194,11 @@ def load_files(
         source=str(source),
     )
     return replace(data, notes=(*data.notes, *notes))
+
+
+def classes_of(labels: np.ndarray) -> tuple[str, ...]:
+    """The classes of labels, in the order of their names."""
+    return tuple(sorted(set(labels.tolist())))
 
 
 def list_files(folder: Path, encoder: type[FileEncoder], file_names: str | None) -> Listing:

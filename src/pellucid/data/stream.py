@@ -6,14 +6,15 @@ follows from the numbers of the rows and a seed alone: no row is read to know it
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pellucid.data.arrays import Part
+from pellucid.data.moments import Moments
 
 
 class Span(NamedTuple):
@@ -78,6 +79,27 @@ class Source(ABC):
         return np.concatenate([[0], np.cumsum(self.block_rows)])
 
 
+class Totals(NamedTuple):
+    """Sums over the rows to train on: for each class, in the order of the classes, or for all in one."""
+
+    rows: np.ndarray
+    """How many there are."""
+    weights: np.ndarray
+    """The sum of their weights; where they have none, as ``rows``."""
+
+    def mean_weight(self, by_class: np.ndarray) -> float:
+        """The mean weight of a row, times a weight for each class; of all classes where one is given."""
+        return float((by_class * self.weights).sum() / self.rows.sum())
+
+
+class Kept(NamedTuple):
+    """What was found out about all rows, as a run folder keeps it so that nothing is read to find it out again."""
+
+    plain: dict[str, Any]
+    """JSON-like."""
+    arrays: dict[str, np.ndarray]
+
+
 @dataclass(frozen=True, eq=False)
 class Stream:
     """The rows of a source, divided by chance into those to train on and those held out.
@@ -88,6 +110,11 @@ class Stream:
         seed: of the draw.
         apart: another source, all of whose rows are held out instead.
         sampled: the rows to train on that are in memory too, as a sample; a validation part is taken of them.
+        totals: of the rows to train on; None where no row has a weight and there are no classes.
+        inputs: moments of the inputs to train on; None where their scaling is fitted to the sample.
+        numbers: moments of the targets of a regression, likewise.
+        opened: how the dataset is opened again, as the ``data`` of an experiment.
+        kept: what need not be found out again then.
 
     Example:
         >>> import numpy as np
@@ -100,6 +127,11 @@ class Stream:
     seed: int = 0
     apart: Source | None = None
     sampled: Span = EVERY
+    totals: Totals | None = None
+    inputs: Moments | None = None
+    numbers: Moments | None = None
+    opened: Mapping[str, Any] = field(default_factory=dict)
+    kept: Kept | None = None
     _counts: dict[Span, np.ndarray] = field(default_factory=dict, repr=False)
 
     @property

@@ -503,8 +503,12 @@ def vary(experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
     return Experiment.from_dict(settings)
 
 
-def open_data(settings: Mapping[str, Any]) -> "Dataset":
+def open_data(settings: Mapping[str, Any], kept: Any = None) -> "Dataset":
     """Open the dataset named by an experiment's ``data`` table: a built-in one, or a file; or a fold of it.
+
+    Args:
+        settings: the table.
+        kept: what was found out about all rows of a stream, so that they are not read again.
 
     Raises:
         UnknownName: no dataset of that name, as where the data came as arrays, which only the caller can give again.
@@ -521,7 +525,7 @@ def open_data(settings: Mapping[str, Any]) -> "Dataset":
     if "pairs" in settings:
         data = load_translations(settings["pairs"], **options)
     elif "file" in settings:
-        data = open_file(settings["file"], **options)
+        data = open_file(settings["file"], **options | ({} if kept is None else {"kept": kept}))
     else:
         data = load_dataset(settings["name"], **options)
     if fold is not None:

@@ -26,6 +26,7 @@ from pellucid.functions.schedules import Schedule, watches_loss
 from pellucid.layers import Activation
 from pellucid.network import Network, build_network, freeze
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer, optimizers
+from pellucid.runs import streams
 from pellucid.runs.experiment import (
     SETTINGS,
     Experiment,
@@ -144,7 +145,8 @@ def settle(
         plan = _settle_adversarial(network, data, options)
     else:
         plan = _settle_supervised(network, words, data, options)
-    opened = dict(source or {"name": plan.data.name})
+    streamed = None if plan.data.stream is None else plan.data.stream.opened
+    opened = dict(source or streamed or {"name": plan.data.name})
     if plan.data.task in UNTARGETED:
         opened["task"] = plan.data.task
     plan = plan._replace(experiment=msgspec.structs.replace(plan.experiment, data=opened))
@@ -217,7 +219,7 @@ def _settle_supervised(network: Any, words: dict[str, Any], data: Dataset, optio
     batch_size = settled.pop("batch_size", None)
     experiment = Experiment(**settled, batch_size="all" if batch_size is None else batch_size)
     if batch_size is None:
-        few = max(1, experiment.training_rows(len(data.train)))
+        few = max(1, streams.rows_trained_on(data, experiment))
         few_of_part = max(1, few // experiment.accumulate)
         experiment.batch_size = "all" if optimizer.full_batch else min(USUAL_BATCH_SIZE, few_of_part)
     return Plan(experiment, data, network, optimizer, _choices(data, experiment, network, asked_for))

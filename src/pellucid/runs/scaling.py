@@ -11,7 +11,6 @@ from pellucid.core.constraints import OneOf, require
 from pellucid.core.errors import InvalidValue
 from pellucid.core.interface import option
 from pellucid.data import SCALINGS, Dataset, Part, Preprocessing
-from pellucid.data.arrays import fit_preprocessing
 from pellucid.data.preprocessing import Preprocessings
 from pellucid.functions.losses import JointLoss, Loss
 from pellucid.network import Network, check_tokens, padding_of_input, token_layer
@@ -33,7 +32,7 @@ def scaled_inputs(data: Dataset, choice: str) -> Dataset:
     require(choice, OneOf(CHOICES), "scale_inputs")
     if choice == "auto":
         return data
-    return replace(data, preprocessing=fit_preprocessing(data.train.x, choice, data.encoder), scaling=choice)
+    return replace(data, preprocessing=data.fitted(choice), scaling=choice)
 
 
 def network_inputs(data: Dataset, choice: str, network: Network) -> Dataset:
@@ -156,6 +155,8 @@ def scaled_targets(data: Dataset, choice: str, network: Network, loss: Loss | Jo
         )
     if choice == "none":
         return data
+    if data.stream is not None and data.stream.numbers is not None and choice != "log":
+        return replace(data, target_preprocessing=data.stream.numbers.fit(choice))
     y = data.train.y
     if data.task == "forecasting":
         y = y[real_steps(data.train, network, y.shape[1])]

@@ -142,13 +142,10 @@ class Feed:
         order = np.arange(window.count, dtype=np.int32)
         if self.shuffle:
             order = np.random.default_rng((self.seed, epoch, number, 1)).permutation(order)
-        place = Window(
-            np.resize(order, self.steps * self.batch_size),
-            np.int32(window.count),
-            np.int32(epoch * self.steps_per_epoch + number * self.steps),
-            np.int32(self.steps_per_epoch),
-        )
-        return self.to_rows(window.part())._replace(window=jax.device_put(place))
+        first = epoch * self.steps_per_epoch + number * self.steps
+        numbers = (np.resize(order, self.steps * self.batch_size), window.count, first, self.steps_per_epoch)
+        place = Window(*(jax.device_put(np.asarray(one, np.int32)) for one in numbers))
+        return self.to_rows(window.part())._replace(window=place)
 
     def slices(self, epoch: int) -> Iterator[Slice]:
         """The pieces of blocks that an epoch reads, in order."""

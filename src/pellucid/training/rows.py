@@ -25,7 +25,7 @@ class Window(NamedTuple):
 
     order: Array
     """int32 ``(rows,)``, the order that they are taken in; behind those that count it holds any."""
-    count: Array
+    counted: Array
     """How many count: fewer than there are at the end of an epoch."""
     first: Array
     """The step that takes the first of them."""
@@ -55,7 +55,7 @@ class Rows(NamedTuple):
     @property
     def counted(self) -> Any:
         """Number of examples that count."""
-        return self.rows if self.window is None else self.window.count
+        return self.rows if self.window is None else self.window.counted
 
     def steps_per_epoch(self, batch_size: int) -> Any:
         """Steps of one epoch of all rows."""
