@@ -14,7 +14,8 @@ from pellucid.core.constraints import POSITIVE, WholeNumber, require
 from pellucid.core.errors import DataError, MissingExtra
 from pellucid.core.interface import option
 from pellucid.data.arrays import Dataset
-from pellucid.data.media import FileEncoder, load_files
+from pellucid.data.file_dataset import load_files
+from pellucid.data.media import FileEncoder
 from pellucid.data.preprocessing import Preprocessing
 
 

@@ -54,6 +54,7 @@ class FileSource(Source):
         self.fingerprint = digest.hexdigest()
 
     def read(self, block: int, start: int = 0) -> Iterator[Part]:
+        """Yield the examples of a block, some files at a time."""
         first = int(self.block_starts[block])
         for row in range(first + start, first + int(self.block_rows[block]), AT_ONCE):
             yield self.part(np.arange(row, min(row + AT_ONCE, first + int(self.block_rows[block]))))

@@ -14,8 +14,9 @@ from pellucid.core.files import cache_folder, sha256, write_bytes
 from pellucid.data.arrays import Dataset
 from pellucid.data.audio import AudioEncoder
 from pellucid.data.build import load_table, make_dataset
+from pellucid.data.file_dataset import load_files
 from pellucid.data.images import ImageEncoder
-from pellucid.data.media import FileEncoder, kind_of_files, load_files
+from pellucid.data.media import FileEncoder, kind_of_files
 from pellucid.data.reading import require_file
 from pellucid.data.shards import DELIMITED, PARQUET, holds_tables, is_address
 from pellucid.data.tokens import load_texts

@@ -13,7 +13,8 @@ from pellucid.core.constraints import WholeNumber, require
 from pellucid.core.errors import DataError, MissingExtra
 from pellucid.core.interface import option
 from pellucid.data.arrays import Dataset
-from pellucid.data.media import FileEncoder, load_files
+from pellucid.data.file_dataset import load_files
+from pellucid.data.media import FileEncoder
 
 USUAL_SIZE = 64
 """Pixels of a side where images of several sizes are brought to one."""
