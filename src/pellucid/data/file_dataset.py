@@ -56,7 +56,9 @@ def load_files(
             train, rest = _held_out(train, str(held_out), encoder, file_names)
     classes = classes_of(train.labels)
     if len(classes) < 2:
-        raise DataError(f"all {encoder.kind} of {str(folder)!r} are of the class {classes[0]!r}: two are needed.")
+        raise DataError(
+            f"all {encoder.kind} of {str(folder)!r} are of one class, {', '.join(classes)}: two are needed."
+        )
     if rest is not None and (new := set(rest.labels) - set(classes)):
         raise DataError(
             f"the held-out {encoder.kind} have classes that those to learn from lack: {', '.join(sorted(new))}."
