@@ -21,6 +21,7 @@ from benchmarks import (
     sizes,
     start,
     start_to_finish,
+    streams,
 )
 
 WORKLOADS = {
@@ -46,5 +47,6 @@ WORKLOADS = {
         recorder,
         shuffle,
         sizes,
+        streams,
     )
 }
