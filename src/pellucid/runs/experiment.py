@@ -170,6 +170,13 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = False
     shuffle: Annotated[bool, Setting("Draw a new order of the rows for each epoch.", program=_SUPERVISED)] = True
+    group_by_length: Annotated[
+        bool,
+        Setting(
+            "Batches of sequences of similar length, cut to the longest of them: less time for texts of many lengths.",
+            program=_SUPERVISED,
+        ),
+    ] = False
     seed: Annotated[int, Setting("Seed of initial weights, order of the rows, dropout and split.", SEEDS)] = 0
     class_weights: Annotated[
         Any, Setting('"balanced", or a weight for each class name.', program=_SUPERVISED, kind="weights")
@@ -247,6 +254,11 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     def stopping(self) -> "EarlyStopping | None":
         """The early stopping that is asked for."""
         return as_early_stopping(self.early_stopping)
+
+    @property
+    def watched(self) -> str:
+        """The rows evaluated after each epoch: ``"held out"``; ``"validation"`` where they decide something."""
+        return "validation" if not self.adversarial and self.decides else "held out"
 
     @property
     def decides(self) -> bool:
@@ -357,6 +369,7 @@ class Settings(TypedDict, total=False):
     remat: bool
     accumulate: int
     shuffle: bool
+    group_by_length: bool
     seed: int
     class_weights: Literal["balanced"] | Mapping[Any, float] | None
     scale_inputs: ScalingChoice

@@ -117,6 +117,12 @@ def settle(
     options.setdefault("name", f"{data.name}-{_short_name(network)}")
     initial = options.pop("initial", None)
     frozen = options.pop("freeze", None)
+    by_length = (
+        "group_by_length" not in options and data.encoder is not None and data.encoder.of_texts
+        and architecture is not None and architecture.reads == "sequences"
+    )  # fmt: skip
+    if by_length:
+        options["group_by_length"] = True
     recipe = None
     if by_recipe and not adversarial and options.get("epochs") is None and data.task not in NOT_FOR:
         recipe = complete(
@@ -144,6 +150,8 @@ def settle(
     if plan.data.task in UNTARGETED:
         opened["task"] = plan.data.task
     plan = plan._replace(experiment=msgspec.structs.replace(plan.experiment, data=opened))
+    if by_length:
+        plan = plan._replace(choices=(*plan.choices, "batches: texts of similar length"))
     if recipe is not None:
         plan = plan._replace(choices=(*plan.choices, *recipe.choices), retraining=recipe.retraining)
     plan = _with_inner(plan, inner) if inner else plan

@@ -25,6 +25,7 @@ from pellucid.network import ByLayer, Network, matching, rate_factors, summarize
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
 from pellucid.runs import streams
 from pellucid.runs.experiment import Experiment
+from pellucid.runs.lengths import cuts_of, lengths_of
 from pellucid.runs.measures import built, check_metrics, check_step_metric
 from pellucid.runs.plan import networks_of
 from pellucid.runs.scaling import network_inputs, real_steps, scaled_targets, scaling_of
@@ -230,6 +231,8 @@ def _supervised(
     _check_batch_size(experiment, rows_in_all)
     program = program_of(experiment, network, rows_in_all)
     assert isinstance(program, Supervised)
+    if experiment.group_by_length:
+        program = replace(program, cuts=cuts_of(program.network, data, experiment.shuffle))
     for metric in program.metric.metrics if isinstance(program.metric, JointMetric) else (program.metric,):
         check_step_metric(metric)
     for pattern, factor in (experiment.learning_rate_multipliers or {}).items():
@@ -245,7 +248,7 @@ def _supervised(
             check_metrics(built(metrics_of_output(experiment, part)), part, *one)
 
     def to_rows(part: Part) -> Rows:
-        return _rows(part, _weights(part, experiment.class_weights, data), loss, data)
+        return _rows(part, _weights(part, experiment.class_weights, data), loss, data, program)
 
     feed = None if span is None else streams.feed_of(data, span, experiment, program.batch_size, to_rows)
     return Ready(
@@ -255,7 +258,7 @@ def _supervised(
         None if experiment.regularizer is None else regularizers.build(experiment.regularizer),
         scaling_of(data.preprocessing, data.target_preprocessing, dtype=program.dtype),
         to_rows(train_part),
-        None if monitor is None else _rows(monitor, _known_weights(monitor), loss, data),
+        None if monitor is None else _rows(monitor, _known_weights(monitor), loss, data, program),
         experiment.stopping,
         experiment.decides,
         experiment.average_weights,
@@ -360,7 +363,7 @@ def _kept(array: np.ndarray) -> np.ndarray:
     return aligned_rows(array, slice(None)) if array.flags.writeable else array
 
 
-def _rows(part: Part, weights: np.ndarray | None, loss: Any, data: Dataset) -> Rows:
+def _rows(part: Part, weights: np.ndarray | None, loss: Any, data: Dataset, program: Supervised) -> Rows:
     weighed = None if weights is None else _put(weights)
     x = _put(part.x)
     if data.task == "reconstruction":
@@ -370,7 +373,8 @@ def _rows(part: Part, weights: np.ndarray | None, loss: Any, data: Dataset) -> R
     y = targets_of(loss, part.y, data)
     if not data.target_preprocessing.is_identity:
         y = data.target_preprocessing.apply_numpy(y)
-    return Rows(x, _put(y), weighed)
+    lengths = _put(lengths_of(program.network, part)) if program.cuts else None
+    return Rows(x, _put(y), weighed, lengths=lengths)
 
 
 def targets_of(loss: Any, y: Any, facts: Any) -> Any:

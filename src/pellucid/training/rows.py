@@ -16,6 +16,8 @@ from pellucid.training.state import TrainingState
 
 ROUNDS = 10
 """Fewer leave traces in very small tables: with 6 rounds, the order of 8 rows fails a χ² test; with 10 it passes."""
+GROUP = 50
+"""Batches that are sorted by length together: the more, the more alike the rows of one, and the less chance in it."""
 
 
 class Window(NamedTuple):
@@ -42,6 +44,8 @@ class Rows(NamedTuple):
     """One per example; None: all alike. Those of training rows have mean 1."""
     window: Window | None = None
     """Set where these are a part of the rows of an epoch."""
+    lengths: Array | None = None
+    """Steps of each sequence up to its last real one, int32; None where batches are not made by length."""
 
     @property
     def rows(self) -> int:
@@ -174,10 +178,22 @@ def epoch_order(state: TrainingState, train: Rows, batch_size: int) -> Array:
     rows = train.rows
     per_epoch = steps_per_epoch(rows, batch_size)
     if train.window is None:
-        order = permutation(jax.random.fold_in(state.key, state.step // per_epoch), rows)
+        key = jax.random.fold_in(state.key, state.step // per_epoch)
+        order = permutation(key, rows)
+        order = order if train.lengths is None else _by_length(key, order, train.lengths, batch_size)
     else:
         order = train.window.order
     return jnp.concatenate([order, order[: per_epoch * batch_size - rows]])
+
+
+def _by_length(key: Key[Array, ""], order: Array, lengths: Array, batch_size: int) -> Array:
+    """An order whose batches hold rows of similar length: sorted within groups of batches, then the batches mixed."""
+    rows, batches = order.shape[0], order.shape[0] // batch_size
+    group = jnp.arange(rows, dtype=jnp.int32) // (GROUP * batch_size)
+    order = order[jnp.lexsort((lengths[order], group))]
+    whole = order[: batches * batch_size].reshape(batches, batch_size)
+    mixed = whole[permutation(jax.random.fold_in(key, 1), batches)] if batches > 1 else whole
+    return jnp.concatenate([mixed.reshape(-1), order[batches * batch_size :]])
 
 
 def rows_of_step(state: TrainingState, train: Rows, order: Array, batch_size: int) -> tuple[Array, Array]:
