@@ -23,6 +23,7 @@ from benchmarks import (
     sizes,
     start,
     start_to_finish,
+    streams,
 )
 
 WORKLOADS = {
@@ -50,5 +51,6 @@ WORKLOADS = {
         recorder,
         shuffle,
         sizes,
+        streams,
     )
 }
