@@ -24,6 +24,7 @@ from benchmarks import (
     start,
     start_to_finish,
     streams,
+    sweep,
 )
 
 WORKLOADS = {
@@ -52,5 +53,6 @@ WORKLOADS = {
         shuffle,
         sizes,
         streams,
+        sweep,
     )
 }
