@@ -118,7 +118,7 @@ def settle(
     initial = options.pop("initial", None)
     frozen = options.pop("freeze", None)
     by_length = (
-        "group_by_length" not in options and data.encoder is not None and data.encoder.front and data.stream is None
+        "group_by_length" not in options and data.encoder is not None and data.encoder.of_texts and data.encoder.front
         and architecture is not None and architecture.reads == "sequences"
     )  # fmt: skip
     if by_length:
