@@ -26,7 +26,7 @@ from pellucid.training.loop import Training
 IRIS = pel.load_dataset("iris")
 QUIET = {"progress": False, "seed": 1}
 SAME = ["weights.safetensors", "result.json", "manifest.json", "report.html", "experiment.toml"]
-SAME += [f"history/{name}.jsonl" for name in ("epochs", "steps", "layers")]
+SAME += [f"history/{name}.parquet" for name in ("epochs", "steps", "layers")]
 
 
 def same_bits(one, other):

@@ -44,7 +44,7 @@ class LivePlot:
 
     def _draw(self, training: TrainingView) -> None:
         try:
-            from IPython.display import HTML, display  # pyright: ignore[reportMissingImports]
+            from IPython.display import HTML, display
         except ImportError as error:
             raise MissingExtra("ipython", "notebook", "drawing in a notebook") from error
         drawing = HTML(live_page(training))
@@ -58,6 +58,5 @@ class LivePlot:
 def live_page(training: TrainingView) -> str:
     """The curves of a training so far, as HTML."""
     run = training.run
-    watched = "validation" if not run.adversarial and run.experiment.decides else "held out"
     title = f"{run.name}: epoch {training.epoch} of {training.epochs}"
-    return html.fragment(Document(title, Columns(*curve_charts(run.history, watched, units_of(run)))))
+    return html.fragment(Document(title, Columns(*curve_charts(run.history, run.experiment.watched, units_of(run)))))

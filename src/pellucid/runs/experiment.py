@@ -256,6 +256,11 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return as_early_stopping(self.early_stopping)
 
     @property
+    def watched(self) -> str:
+        """The rows evaluated after each epoch: ``"held out"``; ``"validation"`` where they decide something."""
+        return "validation" if not self.adversarial and self.decides else "held out"
+
+    @property
     def decides(self) -> bool:
         """True with early stopping or a plateau schedule, which decide during the training."""
         from pellucid.functions.schedules import watches_loss

@@ -31,7 +31,7 @@ class ProgressReport:
         watched: what the rows are called that are evaluated after each epoch.
     """
 
-    def __init__(self, history: History, epochs: int, steps_per_epoch: int, watched: str = "held_out") -> None:
+    def __init__(self, history: History, epochs: int, steps_per_epoch: int, watched: str = "held out") -> None:
         self.watched = watched
         self.history = history
         self.epochs = epochs
@@ -123,7 +123,7 @@ class Notebook:
 
     def show(self, now: str = "") -> None:
         """Show the lines, and below them what changes."""
-        from IPython.display import display  # pyright: ignore[reportMissingImports]
+        from IPython.display import display
 
         content = {"text/plain": "\n".join([*self.lines, *filter(None, [now])])}
         if self.handle is None:
