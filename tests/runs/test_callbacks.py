@@ -386,12 +386,15 @@ class Display:
         self.shown, self.places = [], 0
 
     def module(self):
-        def display(drawing, display_id):
+        def display(drawing, raw, display_id):
             self.places += 1
-            self.shown.append(drawing)
-            return types.SimpleNamespace(update=self.shown.append)
+            show(drawing, raw)
+            return types.SimpleNamespace(update=show)
 
-        return types.SimpleNamespace(HTML=str, display=display)
+        def show(drawing, raw):
+            self.shown.append(drawing["text/html"])
+
+        return types.SimpleNamespace(display=display)
 
 
 def test_a_live_plot_is_drawn_in_one_place(monkeypatch):

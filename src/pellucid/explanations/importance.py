@@ -156,7 +156,7 @@ def permutation_importance(
     name, measure, sign = _measure(run, part, metric)
     score = _Score(columns, part, measure, sign)
     rows = np.tile(np.arange(len(part))[:, None], len(columns))
-    found = permute(score, rows, None, scoring=score, n_repeats=repeats, random_state=seed)
+    found: Any = permute(score, rows, None, scoring=score, n_repeats=repeats, random_state=seed)
     value = measure(part)
     return Importance(tuple(column.name for column in columns), name, value, found["importances"], len(part))
 

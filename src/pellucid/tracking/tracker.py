@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from pellucid.core.display import Displayed
 from pellucid.core.registry import describe
 from pellucid.optimizers import as_optimizer
 from pellucid.runs.callbacks import TrainingView
@@ -50,7 +51,7 @@ class Point:
 
 
 @dataclass(eq=False)
-class Tracker(ABC):
+class Tracker(Displayed, ABC):
     """A callback that sends a training somewhere: settings, curves, histograms, pictures, the result.
 
     A point stands at the number of steps made. Of a run with a folder, points are sent once a checkpoint holds them,
