@@ -398,10 +398,17 @@ class Network(Structure):
 
     def _repr_html_(self) -> str:
         rows = [
-            (name, ", ".join(reads), str(describe(layer)))
+            (name, ", ".join(reads), _written(describe(layer)))
             for name, layer, reads in zip(self.names, self.layers, self.reads, strict=True)
         ]
         return html_table(("layer", "reads", "specification"), rows)
+
+
+def _written(described: Any) -> str:
+    """A layer's description as the command line takes it: ``conv2d:filters=8,kernel=3``."""
+    if isinstance(described, str):
+        return described
+    return f"{described['name']}:" + ",".join(f"{key}={value}" for key, value in described.items() if key != "name")
 
 
 def build_network(description: Any) -> Network:

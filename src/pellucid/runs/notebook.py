@@ -1,4 +1,4 @@
-"""One place of a notebook whose content changes: in Jupyter, VS Code and whatever else runs IPython's kernel; in marimo."""
+"""One place of a notebook whose content changes, in kernels of IPython (Jupyter, VS Code) and in marimo."""
 
 import sys
 from typing import Any
