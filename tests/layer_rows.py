@@ -10,7 +10,30 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.registry import describe
-from pellucid.layers import Layer, layers
+from pellucid.functions.activations import activations
+from pellucid.layers import (
+    LSTM,
+    RNN,
+    Activation,
+    Add,
+    AveragePool1D,
+    AveragePool2D,
+    BatchNorm,
+    Bidirectional,
+    Code,
+    Conv1D,
+    Conv2D,
+    ConvTranspose1D,
+    ConvTranspose2D,
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    LayerNorm,
+    LeakyIntegrateAndFire,
+    MaxPool2D,
+    layers,
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +60,63 @@ def example_row(name: str) -> Row:
     layer = layers.build({"name": name, **fields})
     return Row(layer, input_shape, inputs=None if layer.vocabulary is None else partial(words, layer.vocabulary))
 
+
+def spiking_oracle(leak, threshold, sharpness):
+    """A spiking layer, reset to zero, with the surrogate gradient for the step, unrolled in time, for JAX to derive."""
+
+    @jax.custom_jvp
+    def step(z):
+        return jnp.heaviside(z, jnp.ones((), z.dtype))
+
+    @step.defjvp
+    def _(primals, tangents):
+        (z,), (dz,) = primals, tangents
+        return step(z), dz / (sharpness * jnp.abs(z) + 1) ** 2
+
+    def forward(params, state, x, *, key, training):
+        potential, spikes = jnp.zeros_like(x[:, 0]), []
+        for t in range(x.shape[1]):
+            before = jax.lax.stop_gradient(spikes[-1]) if spikes else jnp.zeros_like(potential)
+            potential = leak * jnp.where(before == 1, 0, potential) + x[:, t]
+            spikes.append(step(potential - threshold))
+        return jnp.stack(spikes, axis=1), state, None
+
+    return forward
+
+
+def padded(x):
+    """The second example ends after one step, the others after three."""
+    lengths = jnp.where(jnp.arange(len(x)) == 1, 1, 3)
+    return jnp.where((jnp.arange(x.shape[1])[None] < lengths[:, None])[..., None], x, 0)
+
+
+BY_HAND = [
+    Row(Dense(1, use_biases=False), (5,)),
+    Row(Dense(4), (6, 3)),
+    Row(Dropout(0.0), (2, 3)),
+    Row(Flatten(), (3,)),
+    Row(Conv2D(6, (2, 3), stride=(2, 1), padding="same", groups=2, use_biases=False), (5, 4, 4)),
+    Row(Conv2D(4, 3, groups=2, dilation=2), (6, 5, 2)),
+    Row(Conv1D(3, 3, stride=2), (8, 2)),
+    Row(ConvTranspose2D(4, 3, stride=2, padding="same"), (3, 2, 2)),
+    Row(ConvTranspose1D(4, 2, stride=3, groups=2), (4, 4)),
+    Row(MaxPool2D(3, stride=2, padding="same"), (5, 4, 2)),
+    Row(AveragePool2D(2, padding="same"), (5, 4, 2)),
+    Row(AveragePool1D(3, stride=1), (5, 2)),
+    Row(Code({"name": "l1_activity", "strength": 0.3}), (2, 3)),
+    Row(Code({"name": "kl_activity", "target": 0.2, "strength": 0.3}), (4,), inputs=jax.nn.sigmoid),
+    *[Row(Activation(name), (4,)) for name in activations],
+    Row(Activation({"name": "leaky_relu", "alpha": 0.2}), (2, 3)),
+    Row(BatchNorm(scale=False, shift=False), (3, 2, 4)),
+    Row(LayerNorm(scale=False, shift=False), (4,)),
+    Row(Add(), ((3,), (3,), (3,))),
+    Row(LeakyIntegrateAndFire(leak=0.7, threshold=0.5, reset="zero"), (4, 3), spiking_oracle(0.7, 0.5, 5.0)),
+    Row(RNN(3, "sigmoid", return_sequences=True, mask_value=0.0), (4, 2), inputs=padded),
+    Row(LSTM(3, mask_value=0.0), (4, 2), inputs=padded),
+    Row(Bidirectional(LSTM(3, return_sequences=True, mask_value=0.0)), (4, 2), inputs=padded),
+]
+OWN = [name for name in layers if layers.find(name).__module__.startswith("pellucid.")]
+ROWS = BY_HAND + [row for row in map(example_row, OWN) if row.layer not in [by_hand.layer for by_hand in BY_HAND]]
 
 BATCH = 3
 

@@ -6,7 +6,7 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[1] / "src" / "pellucid"
 FLOORS = [
     {"cli"},
-    {"sklearn", "sweeps", "export", "serving", "tracking"},
+    {"sklearn", "sweeps", "exporting", "serving", "tracking"},
     {"api"},
     {"explanations", "doctor"},
     {"report"},

@@ -44,6 +44,7 @@ from .doctor import diagnose as diagnose
 from .doctor import prove as prove
 from .explanations import explain as explain
 from .explanations import through_time as through_time
+from .exporting import export as export
 from .layers import GRU as GRU
 from .layers import LSTM as LSTM
 from .layers import RNN as RNN

@@ -1,5 +1,6 @@
 """Named datasets, and a download that breaks off, lies, or does not know ranges."""
 
+import dataclasses
 import gzip
 import hashlib
 import http.server
@@ -13,13 +14,15 @@ import pytest
 import sklearn.datasets
 
 from pellucid.core.errors import DataError, StorageError, UnknownName
-from pellucid.data import datasets, download
+from pellucid.data import download, idx
 from pellucid.data.datasets import fetch, list_datasets, load_dataset
+from pellucid.data.idx import IDX
+from pellucid.data.plane import PLANE
 
 # ---- what is shipped ----
 
 
-@pytest.mark.parametrize("info", [info for info in list_datasets() if info.name != "mnist"], ids=lambda i: i.name)
+@pytest.mark.parametrize("info", [info for info in list_datasets() if info.name not in IDX], ids=lambda i: i.name)
 def test_a_dataset_is_what_the_list_says(info):
     data = load_dataset(info.name)
     held_out = data.held_out or data.train.take([])
@@ -45,7 +48,7 @@ def test_the_seed_draws_the_held_out_rows():
     assert load_dataset("wine", seed=1).fingerprint != load_dataset("wine", seed=2).fingerprint
 
 
-@pytest.mark.parametrize("name", ["breast-cancer", "diabetes", "digits", "iris", "wine"])
+@pytest.mark.parametrize("name", ["breast-cancer", "diabetes", "digits", "iris", "linnerud", "wine"])
 def test_the_files_of_scikit_learn_are_read_as_its_loaders_do(name):
     options = {"scaled": False} if name == "diabetes" else {}
     bunch = getattr(sklearn.datasets, f"load_{name.replace('-', '_')}")(**options)
@@ -54,10 +57,34 @@ def test_the_files_of_scikit_learn_are_read_as_its_loaders_do(name):
     loaded = bunch.images if name == "digits" else bunch.data
     for part in (data.train, data.held_out):
         np.testing.assert_array_equal(part.x, loaded[part.rows].astype(np.float32))
-        np.testing.assert_array_equal(np.ravel(part.y), bunch.target[part.rows])
+        np.testing.assert_array_equal(part.y.reshape(bunch.target[part.rows].shape), bunch.target[part.rows])
     assert data.features == (() if name == "digits" else tuple(bunch.feature_names))
-    if data.task != "regression":
+    if data.task == "regression":
+        assert name == "diabetes" or data.targets == tuple(bunch.target_names)
+    else:
         assert data.classes == tuple(map(str, bunch.target_names))
+
+
+@pytest.mark.parametrize(("name", "options"), [("moons", {}), ("circles", {"factor": 0.5})])
+def test_moons_and_circles_without_noise_are_those_of_scikit_learn(name, options):
+    x, y = PLANE[name][0](100)
+    theirs, labels = getattr(sklearn.datasets, f"make_{name}")(100, shuffle=False, **options)
+    np.testing.assert_allclose(x, theirs, atol=1e-12)
+    np.testing.assert_array_equal(y, labels)
+
+
+def test_the_spirals_are_the_curves_of_lang_and_witbrock():
+    angle = np.arange(97) * np.pi / 16  # their own points, from the outside
+    theirs = (6.5 * (104 - np.arange(97)) / 104)[:, None] * np.stack([np.sin(angle), np.cos(angle)], axis=1)
+    x, y = PLANE["spirals"][0](20_000)
+    for sign in (1, -1):
+        (own,) = {label for label in (0, 1) if _gap(sign * theirs, x[y == label]) < 0.01}
+        assert _gap(sign * theirs, x[y == 1 - own]) > 0.5
+
+
+def _gap(points, curve):
+    """The largest distance of a point from a curve."""
+    return max(np.linalg.norm(curve - point, axis=1).min() for point in points)
 
 
 def test_underscores_capitals_and_hyphens_are_the_same():
@@ -93,7 +120,7 @@ def test_the_data_floor_and_its_datasets_import_neither_jax_nor_scikit_learn():
     program = (
         "import sys, pellucid.data.datasets, pellucid.data.tables, pellucid.data.text\n"
         "from pellucid.data import load_dataset\n"
-        "for name in ('breast-cancer', 'diabetes', 'digits', 'iris', 'mnist-5k', 'wine'): load_dataset(name)\n"
+        "for name in ('breast-cancer', 'digits', 'linnerud', 'mnist-5k', 'moons', 'xor'): load_dataset(name)\n"
         "print([name for name in ('jax', 'sklearn', 'pandas', 'pyarrow', 'narwhals') if name in sys.modules])"
     )
     path = os.pathsep.join(filter(None, sys.path))
@@ -216,7 +243,7 @@ def test_a_folder_that_cannot_be_written_is_no_fault_of_the_connection(server, t
 
 @pytest.fixture
 def mirror(server, tmp_path, monkeypatch):
-    """A mirror of a small MNIST in the real format, and an empty cache."""
+    """A mirror of a small MNIST in the real format, an empty cache, and no package of the system."""
     rng = np.random.default_rng(0)
     files = {}
     for name, rows in (("train", 50), ("t10k", 20)):
@@ -224,7 +251,8 @@ def mirror(server, tmp_path, monkeypatch):
         files[f"{name}-labels-idx1-ubyte"] = bytes(8) + rng.integers(0, 10, rows, np.uint8).tobytes()
     packed = {name: gzip.compress(content) for name, content in files.items()}
     table = {name: (len(packed[name]), hashlib.sha256(content).hexdigest()) for name, content in files.items()}
-    monkeypatch.setattr(datasets, "_MNIST_FILES", table)
+    monkeypatch.setitem(IDX, "mnist", dataclasses.replace(IDX["mnist"], files=table))
+    monkeypatch.setattr(idx, "SYSTEM", tmp_path / "system")
     monkeypatch.setenv("PELLUCID_MNIST_URL", server.url)
     monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("PELLUCID_DATA", raising=False)
@@ -241,9 +269,9 @@ def test_mnist_is_fetched_once_and_then_read_from_the_cache(mirror, tmp_path):
     seen = []
     folder = fetch("mnist", lambda *numbers: seen.append(numbers))
     assert folder == tmp_path / "cache" / "mnist"
-    assert sorted(os.listdir(folder)) == sorted(datasets._MNIST_FILES)
+    assert sorted(os.listdir(folder)) == sorted(IDX["mnist"].files)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
-    assert seen[-1][0] == seen[-1][1] == sum(size for size, _ in datasets._MNIST_FILES.values())
+    assert seen[-1][0] == seen[-1][1] == sum(size for size, _ in IDX["mnist"].files.values())
     assert mnist_info().available
     requests = len(mirror.ranges)
     data = load_dataset("mnist")
@@ -263,7 +291,7 @@ def test_a_fetch_that_failed_halfway_fetches_only_the_rest(mirror):
 def test_a_wrong_content_is_refused_and_removed(mirror, tmp_path):
     right = mirror.contents["train-images-idx3-ubyte.gz"]
     mirror.contents["train-images-idx3-ubyte.gz"] = gzip.compress(b"something else")
-    with pytest.raises(DataError, match=r"is not MNIST's train-images-idx3-ubyte.*expected.*It was deleted"):
+    with pytest.raises(DataError, match=r"is not train-images-idx3-ubyte of mnist.*expected.*It was deleted"):
         fetch("mnist")
     assert os.listdir(tmp_path / "cache" / "mnist") == []
     mirror.contents["train-images-idx3-ubyte.gz"] = right
@@ -284,3 +312,26 @@ def test_a_file_damaged_in_the_cache_is_noticed(mirror):
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"train-images.*SHA-256.*Delete the file"):
         load_dataset("mnist")
+
+
+def test_a_mirror_is_named_for_each_dataset():
+    assert [files.mirror for files in IDX.values()] == ["PELLUCID_MNIST_URL", "PELLUCID_FASHION_MNIST_URL"]
+
+
+def test_files_that_a_package_of_the_system_installed_are_read_where_they_lie(mirror, tmp_path):
+    (tmp_path / "system" / "mnist").mkdir(parents=True)
+    for name, content in mirror.contents.items():
+        (tmp_path / "system" / "mnist" / name).write_bytes(content)
+    assert fetch("mnist") == tmp_path / "system" / "mnist"
+    assert len(load_dataset("mnist").train) == 50
+    assert mirror.ranges == []
+
+
+def test_fashion_is_what_its_authors_publish():
+    if IDX["fashion-mnist"].folder() is None:
+        pytest.skip("needs the files of fashion-mnist: apt-get install dataset-fashion-mnist")
+    data = load_dataset("fashion-mnist")
+    assert data.held_out is not None
+    assert np.bincount(data.train.y).tolist() == [6000] * 10
+    assert np.bincount(data.held_out.y).tolist() == [1000] * 10
+    assert data.classes[data.train.y[0]] == "Ankle boot"

@@ -35,7 +35,7 @@ def test_a_division_into_train_and_test_is_kept(tmp_path):
     assert (len(data.train), len(data.held_out)) == (8, 4)
     folder_of(tmp_path / "test" / "new", ("a",))
     (tmp_path / "test" / "new").rename(tmp_path / "test" / "bird")
-    with pytest.raises(DataError, match=r"has classes that .*train' lacks: bird\."):
+    with pytest.raises(DataError, match="classes that those to learn from lack: bird"):
         pel.data.load_images(tmp_path)
 
 

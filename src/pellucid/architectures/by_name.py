@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from pellucid.architectures.autoencoder import autoencoder, convolutional_autoencoder
 from pellucid.architectures.convolutional import convolutional
+from pellucid.architectures.front import Reads, with_front
 from pellucid.architectures.gan import GAN, gan
 from pellucid.architectures.recurrent import recurrent
 from pellucid.architectures.spiking import spiking
@@ -24,6 +25,7 @@ class Architecture(NamedTuple):
     """Takes the dataset, then fields by keyword."""
     learns: Literal["targets", "inputs", "examples"] = "targets"
     """An autoencoder learns its inputs as targets, a GAN the examples alone."""
+    reads: Reads = "vectors"
     settings: Mapping[str, Any] = {}
     """Settings of `train` that are usual for it where they differ from the defaults."""
 
@@ -32,12 +34,12 @@ GAME = {"epochs": 100, "batch_size": 64}
 
 ARCHITECTURES = {
     "autoencoder": Architecture(autoencoder, learns="inputs"),
-    "cnn": Architecture(convolutional),
+    "cnn": Architecture(convolutional, reads="images"),
     "convolutional_autoencoder": Architecture(convolutional_autoencoder, learns="inputs"),
     "gan": Architecture(gan, learns="examples", settings={"loss": "gan", **GAME}),
-    "gru": Architecture(partial(recurrent, kind="gru")),
-    "lstm": Architecture(partial(recurrent, kind="lstm")),
-    "rnn": Architecture(partial(recurrent, kind="rnn")),
+    "gru": Architecture(partial(recurrent, kind="gru"), reads="sequences"),
+    "lstm": Architecture(partial(recurrent, kind="lstm"), reads="sequences"),
+    "rnn": Architecture(partial(recurrent, kind="rnn"), reads="sequences"),
     "spiking": Architecture(spiking),
     "translator": Architecture(translator, settings={"batch_size": 64}),
     "wgan": Architecture(gan, learns="examples", settings={"loss": "wasserstein", **GAME}),
@@ -100,7 +102,8 @@ def build_by_name(specification: Specification, data: Dataset) -> tuple[Network 
             raise InvalidValue(
                 f"the network {name!r} has no field {field!r}.{did_you_mean(field, known)} Fields: {', '.join(known)}."
             )
-    network = architecture.build(data, **_with_sequences(architecture, table))
+    build: Any = partial(architecture.build, **_with_sequences(architecture, table))
+    network = with_front(build, data, architecture.reads) if architecture.learns == "targets" else build(data)
     return network, reconstruction(data) if architecture.learns == "inputs" else data
 
 

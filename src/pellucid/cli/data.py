@@ -5,7 +5,15 @@ from typing import Any
 import click
 
 from pellucid.cli.options import as_json, print_document, print_json, say
-from pellucid.cli.sources import is_file, path_of, reading_options, reading_settings
+from pellucid.cli.sources import (
+    FILES,
+    files_options,
+    is_file,
+    path_of,
+    reading_options,
+    reading_settings,
+    tells_targets,
+)
 
 
 @click.group()
@@ -20,23 +28,24 @@ Examples:
   pellucid data show visits.xlsx --as patient=identifier --na '?,-999'
   pellucid data show - < new.jsonl
   pellucid data show iris
+  pellucid data show recordings.zip --file-names '{label}_*'
 """
 )
 @click.argument("source", metavar="DATA")
 @click.option("--target", multiple=True, metavar="COLUMN", help="Column to predict; several may be given.")
 @reading_options
+@files_options
 @as_json
 def show(source: str, target: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Show the columns of a table file as a training takes them: kind, why, missing values, examples, inputs.
 
-    Of a dataset by name, or a folder of images, show what it holds.
+    Of a dataset by name, or a folder of images or recordings, show what it holds.
     """
-    from pathlib import Path
-
-    if not is_file(source) or Path(source).is_dir() or source.endswith(".npz"):
+    if not is_file(source) or tells_targets(source):
         from pellucid.runs.experiment import open_data
 
-        click.echo(str(open_data({"file": path_of(source)} if is_file(source) else {"name": source})))
+        given = {name: options[name] for name in FILES if options[name] is not None}
+        click.echo(str(open_data({"file": path_of(source), **given} if is_file(source) else {"name": source})))
         return
     from pellucid.data.columns import verbatim
     from pellucid.data.describe import describe_table
@@ -58,28 +67,32 @@ def show(source: str, target: tuple[str, ...], as_json: bool, **options: Any) ->
 @data.command("list")
 @as_json
 def list_(as_json: bool) -> None:
-    """List them: rows, shape, task, licence, and whether they are on this machine."""
+    """List them: rows, shape, task, content, source, licence, and whether they are on this machine."""
     from dataclasses import asdict
 
-    from rich.console import Console
-    from rich.table import Table
-
     from pellucid.data import list_datasets
+    from pellucid.report.document import Document, Table
 
     infos = list_datasets()
     if as_json:
         print_json([asdict(info) for info in infos])
         return
-    table = Table(box=None, pad_edge=False)
-    for heading in ("name", "rows", "shape", "task", "here", "licence, origin"):
-        table.add_column(heading)
-    for info in infos:
-        shape = "×".join(map(str, info.input_shape))
-        here = "yes" if info.available else "to fetch"
-        table.add_row(
-            info.name, f"{info.train:,} + {info.held_out:,}", shape, info.task, here, f"{info.licence}; {info.source}"
-        )
-    Console().print(table)
+    head = ("name", "rows", "shape", "task", "here", "content", "licence", "source")
+    rows = [
+        [
+            info.name,
+            f"{info.train:,} + {info.held_out:,}" if info.held_out else f"{info.train:,}",
+            "×".join(map(str, info.input_shape)),
+            info.task if info.outputs == 1 else f"{info.task}, {info.outputs}",
+            "yes" if info.available else "to fetch",
+            info.title,
+            info.licence,
+            info.source,
+        ]
+        for info in infos
+    ]
+    title = f"{len(infos)} datasets: rows to train on + held out; classes or numbers to predict"
+    print_document(Document(title, Table(head, rows)), 180)
 
 
 @data.command(epilog="\b\nExample:\n  pellucid data fetch mnist")

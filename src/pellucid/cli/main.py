@@ -10,6 +10,7 @@ from pellucid.cli.compare import compare
 from pellucid.cli.data import data
 from pellucid.cli.doctor import check, diagnose
 from pellucid.cli.explain import explain
+from pellucid.cli.export import export
 from pellucid.cli.find_learning_rate import find_learning_rate
 from pellucid.cli.generate import sample, translate
 from pellucid.cli.importance import dependence, importance
@@ -62,6 +63,7 @@ Examples:
   pellucid importance runs/houses-128-001                  what it loses without a column
   pellucid replay runs/mnist-128-128-001 --layer dense_1   how its weights moved (train with --snapshots 50)
   pellucid sample runs/mnist-wgan-001 --output new.png     what a GAN makes
+  pellucid export runs/houses-128-001 --output houses.onnx --preprocessing   a file for ONNX Runtime
   pellucid lesson dying-relu                               put a claim of the field to the test
   pellucid compare digits --over activation=relu,tanh      settings against one another, by the same seeds
   pellucid find-learning-rate digits                       a learning rate, by short trainings at many
@@ -96,7 +98,7 @@ VERBS = (
     sample,
     translate,
 )
-for verb in (*VERBS, find_learning_rate, lesson, show, data, info):
+for verb in (*VERBS, export, find_learning_rate, lesson, show, data, info):
     main.add_command(verb)
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from pellucid.cli.options import Specification
 from pellucid.cli.settings import Names
 
 
@@ -24,36 +25,34 @@ class KindOf(click.ParamType):
 
 
 class HeldOut(click.ParamType):
-    """A fraction, a number of rows, or ``last``."""
+    """A fraction, a number of rows, ``last``, or a pattern of files' names."""
 
-    name = "fraction|rows|last"
+    name = "fraction|rows|last|pattern"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """The number, or the word."""
-        if value == "last" or not isinstance(value, str):
+        if value == "last" or not isinstance(value, str) or set(value) & set("*?["):
             return value
         try:
             return int(value) if value.isdecimal() else float(value)
         except ValueError:
-            self.fail(f"{value!r} is neither a fraction, nor a number of rows, nor 'last'.", param, ctx)
+            self.fail(
+                f"{value!r} is neither a fraction, nor a number of rows, nor 'last', nor a pattern of files' names "
+                "(test-*).",
+                param,
+                ctx,
+            )
 
 
 KINDS_HELP = "number, category, date, text, identifier or ignored"
 READING = ("columns", "na", "header", "names", "encoding")
 """Options of how a table is read."""
-DATA = (
-    "target",
-    "weights",
-    "time",
-    "group",
-    "missing",
-    *READING,
-    "task",
-    "held_out",
-    "window",
-    "horizon",
-    "image_size",
-)
+FILES = ("image_size", "rate", "seconds", "file_names")
+"""Options of how a folder of files is read."""
+TOKENS = ("text", "tokenizer", "length")
+"""Options of how texts become tokens."""
+TABLE = ("target", "weights", "time", "group", "missing", *READING, "task", "held_out", "window", "horizon", "stream")
+DATA = (*TABLE, *TOKENS, *FILES)
 """Options of data, by the names that experiment.toml has."""
 
 
@@ -75,10 +74,30 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def files_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: how a folder of images or recordings is read."""
+    options = [
+        click.option("--image-size", type=click.IntRange(1), help="Pixels of each side of the images of a folder."),
+        click.option("--rate", type=click.IntRange(1), help="Samples a second of the recordings of a folder."),
+        click.option("--seconds", type=float, help="Length of the recordings; that of the longest if not given."),
+        click.option("--file-names", help="Pattern of files' names that tell the classes: '{label}_{group}_*'."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator: how data are read from a file, and which rows are held out."""
     options = [
         click.option("--target", multiple=True, metavar="COLUMN", help="Column to predict; several may be given."),
+        click.option("--text", metavar="COLUMN", help="Column of texts, read as sequences of tokens; alone the input."),
+        click.option(
+            "--tokenizer",
+            type=Specification(),
+            help="words, wordpiece, bpe or bpe:vocabulary=2000, trained; or a tokenizer.json.  [default: words]",
+        ),
+        click.option("--length", type=click.IntRange(1), help="Most tokens of a text.  [default: the longest, to 256]"),
         click.option("--weights", metavar="COLUMN", help="Column of the weight of each row, at least 0."),
         click.option("--time", metavar="COLUMN", help="Column of times; the last rows are held out."),
         click.option("--group", metavar="COLUMN", help="Column of groups, held out whole or not at all."),
@@ -97,21 +116,30 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Task; inferred from the target if not given.",
         ),
         click.option(
-            "--held-out", type=HeldOut(), help="Fraction or number of rows held out, 0, or 'last'.  [default: 0.2]"
+            "--held-out",
+            type=HeldOut(),
+            help="Fraction or number of rows held out, 0, 'last', or a pattern of files' names.  [default: 0.2]",
         ),
-        click.option("--test", metavar="FILE", type=click.Path(exists=True), help="Table whose rows are held out."),
-        click.option("--image-size", type=click.IntRange(1), help="Pixels of each side of the images of a folder."),
+        click.option(
+            "--test", metavar="FILE", type=click.Path(exists=True), help="Table, or folder of files, that is held out."
+        ),
+        click.option(
+            "--stream",
+            is_flag=True,
+            default=None,
+            help="Read the rows of a file while they are trained on; those of a folder of tables always are.",
+        ),
     ]
-    command = reading_options(command)
+    command = reading_options(files_options(command))
     for option in reversed(options):
         command = option(command)
     return command
 
 
 def is_file(source: str) -> bool:
-    """True for a file, a folder or standard input; False for a dataset's name."""
+    """True for a file, a folder, an address or standard input; False for a dataset's name."""
     known = (".csv", ".tsv", ".txt", ".parquet", ".jsonl", ".json", ".xlsx", ".npz", ".npy", ".gz")
-    return source == "-" or source.lower().endswith(known) or Path(source).exists()
+    return source == "-" or "://" in source or source.lower().endswith(known) or Path(source).exists()
 
 
 def path_of(source: str) -> str:
@@ -121,7 +149,7 @@ def path_of(source: str) -> str:
         click.UsageError: nothing comes on standard input.
     """
     if source != "-":
-        return str(Path(source).resolve())
+        return source if "://" in source else str(Path(source).resolve())
     from pellucid.data.files import keep
 
     content = sys.stdin.buffer.read()
@@ -145,8 +173,10 @@ def data_settings(source: str, network: Any, options: dict[str, Any], seed: int)
         return {"name": source, "seed": seed}
     if name == "translator":
         return {"pairs": path_of(source), "seed": seed}
-    if "target" not in given and not Path(source).is_dir() and not source.endswith(".npz") and _needs_target(network):
+    if "target" not in given and not tells_targets(source) and _needs_target(network):
         raise click.UsageError("name the column to predict: --target COLUMN.")
+    if "text" not in given and (alone := [name for name in TOKENS if name in given]):
+        raise click.UsageError(f"--{alone[0]} is of a column of texts: name it by --text COLUMN.")
     if "horizon" in given and "window" not in given:
         raise click.UsageError("--horizon needs --window: the rows that a prediction sees.")
     if "target" in given:
@@ -157,6 +187,15 @@ def data_settings(source: str, network: Any, options: dict[str, Any], seed: int)
         if option in given:
             given[option] = list(given[option])
     return {"file": path_of(source), **given, "seed": seed}
+
+
+def tells_targets(source: str) -> bool:
+    """True for what holds its targets in a way of its own: arrays, or a folder of files other than tables."""
+    from pellucid.data.files import FILES, kind_of_files
+
+    if source.endswith(".npz"):
+        return True
+    return "://" not in source and kind_of_files(Path(source), FILES)[0] is not None
 
 
 def _needs_target(network: Any) -> bool:

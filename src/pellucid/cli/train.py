@@ -24,6 +24,8 @@ Examples:
   pellucid train sales.csv.gz --target shoes --target hats --time day --window 28 --horizon 7 --network lstm
   pellucid train visits.xlsx --target ill --group patient --na '?,-999'
   pellucid train photos/ --network cnn                    a folder of images, one subfolder a class
+  pellucid train clicks/ --target clicked                 a folder of Parquet files, larger than memory
+  pellucid train digits.zip --network cnn --file-names '{label}_{group}_*' --seconds 1      recordings
   pellucid train - --target price < houses.jsonl
   pellucid train churn.csv --target left --class-weights balanced --network 64-32 --dropout 0.2
   pellucid train churn.csv --target left --network 16 --folds 5
@@ -62,10 +64,12 @@ or names them, with what each reads, where the network branches:
 @run_options
 @as_json
 def train(source: str, folds: int | None, track: tuple, as_json: bool, **options: Any) -> None:
-    """Train a network on DATA: the name of a dataset, a file, a folder of images, or an experiment.toml.
+    """Train a network on DATA: the name of a dataset, a file, a folder of files, or an experiment.toml.
 
     A file is a table (separated values, JSON lines, Parquet, Excel, compressed or not; - for standard input), arrays
-    (.npz with x and y) or, for a translator, sentence pairs.
+    (.npz with x and y) or, for a translator, sentence pairs; a folder, or a zip file, holds images or recordings. The
+    tables of a folder, or of an address such as s3://bucket/folder, are read while they are trained on: they may be
+    larger than memory.
 
     The output layer and the loss are chosen from the target, and reported. Without --epochs the network is trained
     until a part of the rows, set aside, stops improving; up to 20,000 rows then all of them are trained on for twice as

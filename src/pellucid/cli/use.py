@@ -22,6 +22,7 @@ Examples:
   pellucid predict runs/houses-128-001 - < new.jsonl
   pellucid predict runs/shoes-128-001 new.csv --unknown          rows of a colour that the training did not see
   pellucid predict runs/photos-cnn-001 more-photos/
+  pellucid predict runs/clicks-128-001 s3://bucket/clicks/ --output predictions.parquet
   pellucid predict runs/mnist-128-001 mnist --limit 5 --json
 """
 )
@@ -29,29 +30,90 @@ Examples:
 @click.argument("source", metavar="DATA")
 @click.option("--limit", type=click.IntRange(min=0), help="Only the first rows.")
 @click.option("--unknown", is_flag=True, help="Predict rows of a category that the training did not see, flagged.")
+@click.option(
+    "--output", metavar="FILE", type=click.Path(path_type=Path), help="Write a Parquet file instead of CSV on stdout."
+)
 @reading_options
 @as_json
-def predict(run: Path, source: str, limit: int | None, unknown: bool, as_json: bool, **options: Any) -> None:
-    """Predict with a saved RUN for the rows of DATA: a file, a folder of images, or a dataset's held-out rows.
+def predict(
+    run: Path, source: str, limit: int | None, unknown: bool, output: Path | None, as_json: bool, **options: Any
+) -> None:
+    """Predict with a saved RUN for the rows of DATA: a file, a folder of tables, images or recordings, or a dataset's
+    held-out rows.
 
     Prints CSV on stdout: the prediction of each row and, for classes, its probability; for an autoencoder, the mean
-    squared error of each row. Columns of a table are matched by name.
+    squared error of each row. Columns of a table are matched by name. A folder of tables is read some rows at a time.
     """
     from pellucid.api import load
 
-    loaded = load(run)
+    parts = _parts(load(run), source, options, limit, unknown)
+    with _warnings_said():
+        if output is not None:
+            rows = _write_parquet(output, parts)
+        elif as_json:
+            rows = [dict(zip(part, row, strict=True)) for part in parts for row in zip(*part.values(), strict=True)]
+            print_json(rows)
+        else:
+            rows = _write_csv(parts)
+    if output is not None or not as_json:
+        say(f"{rows} predictions")
+
+
+def _parts(
+    loaded: Any, source: str, options: dict[str, Any], limit: int | None, unknown: bool
+) -> Iterator[dict[str, Sequence[Any]]]:
+    """The predictions as columns: of a folder of tables some rows at a time, of all else at once."""
+    from pellucid.data import TableEncoder
+    from pellucid.data.table_source import is_streamed
+    from pellucid.runs.streams import read_like
+
+    if isinstance(loaded.facts.encoder, TableEncoder) and is_streamed(source):
+        for part in read_like(loaded, source, targets=False, unknown=unknown):
+            x = part.x[:limit]
+            limit = None if limit is None else limit - len(x)
+            if len(x):
+                yield _columns(loaded, x)
+            if limit == 0:
+                return
+        return
     x, beside = _inputs(loaded, source, options, unknown)
     several = isinstance(x, tuple)
     x = tuple(array[:limit] for array in x) if several else x[:limit]
     rows, beside = len(x[0] if several else x), {name: values[:limit] for name, values in beside.items()}
-    columns = beside | _columns(loaded, x) if rows else {"prediction": []}
-    if as_json:
-        print_json([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
-        return
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    say(f"{rows} predictions")
+    yield beside | _columns(loaded, x) if rows else {"prediction": []}
+
+
+def _write_csv(parts: Iterator[dict[str, Sequence[Any]]]) -> int:
+    writer, rows = csv.writer(sys.stdout, lineterminator="\n"), 0
+    for i, columns in enumerate(parts):
+        if i == 0:
+            writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+        rows += len(next(iter(columns.values())))
+    return rows
+
+
+def _write_parquet(path: Path, parts: Iterator[dict[str, Sequence[Any]]]) -> int:
+    import pyarrow
+    import pyarrow.parquet
+
+    from pellucid.core.files import write_atomically
+
+    rows = 0
+
+    def write(file: Any) -> None:
+        nonlocal rows
+        writer = None
+        for columns in parts:
+            table = pyarrow.table(dict(columns), schema=None if writer is None else writer.schema)
+            writer = writer or pyarrow.parquet.ParquetWriter(file, table.schema)
+            writer.write_table(table)
+            rows += table.num_rows
+        if writer is not None:
+            writer.close()
+
+    write_atomically(path, write)
+    return rows
 
 
 @click.command(
@@ -87,14 +149,17 @@ def evaluate(run: Path, source: str | None, metrics: Any, as_json: bool, **optio
 
 def _evaluate_file(loaded: Any, path: str, options: dict[str, Any], metrics: Any) -> dict[str, float]:
     from pellucid.data.files import read_examples
-    from pellucid.data.images import ImageEncoder, load_images
+    from pellucid.data.media import FileEncoder
+    from pellucid.data.table_source import is_streamed
 
     if path.endswith(".npz"):
         return loaded.evaluate(*read_examples(path), metrics=metrics)
-    if isinstance(loaded.facts.encoder, ImageEncoder):
-        data = load_images(path, held_out=None)
-        return loaded.evaluate_part(data.train, metrics)
+    if isinstance(loaded.facts.encoder, FileEncoder):
+        return loaded.evaluate(path, metrics=metrics)
     with _warnings_said():
+        if is_streamed(path):
+            _needs_table(loaded, path)
+            return loaded.evaluate(path, metrics=metrics)
         return loaded.evaluate(_table(loaded, path, options), metrics=metrics)
 
 
@@ -103,15 +168,15 @@ def _inputs(loaded: Any, source: str, options: dict[str, Any], unknown: bool) ->
     from pellucid.data import TableEncoder
     from pellucid.data.files import read_inputs
     from pellucid.data.groups import GroupsEncoder
-    from pellucid.data.images import ImageEncoder, files_of
+    from pellucid.data.media import FileEncoder
     from pellucid.data.series import SeriesEncoder
 
     encoder = loaded.facts.encoder
     if not is_file(source):
         return loaded.as_inputs(_held_out(source).x), {}
     path = path_of(source)
-    if isinstance(encoder, ImageEncoder):
-        files = files_of(path)
+    if isinstance(encoder, FileEncoder):
+        files = encoder.files_of(path)
         return loaded.as_inputs(encoder.read(files)), {"file": [str(file) for file in files]}
     if path.endswith((".npz", ".npy")) and not isinstance(encoder, (TableEncoder, SeriesEncoder)):
         return loaded.as_inputs(read_inputs(path)), {}

@@ -5,6 +5,7 @@ from pellucid.data.arrays import Encoder as Encoder
 from pellucid.data.arrays import Part as Part
 from pellucid.data.arrays import generation as generation
 from pellucid.data.arrays import reconstruction as reconstruction
+from pellucid.data.audio import load_audio as load_audio
 from pellucid.data.build import load_table as load_table
 from pellucid.data.build import make_dataset as make_dataset
 from pellucid.data.datasets import DatasetInfo as DatasetInfo
@@ -28,6 +29,8 @@ from pellucid.data.tables import TableEncoder as TableEncoder
 from pellucid.data.text import Vocabulary as Vocabulary
 from pellucid.data.text import bag_of_words as bag_of_words
 from pellucid.data.text import load_messages as load_messages
+from pellucid.data.tokens import TokenEncoder as TokenEncoder
+from pellucid.data.tokens import load_texts as load_texts
 from pellucid.data.translation import Lexicon as Lexicon
 from pellucid.data.translation import SentenceEncoder as SentenceEncoder
 from pellucid.data.translation import SentencePairs as SentencePairs

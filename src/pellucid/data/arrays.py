@@ -8,11 +8,11 @@ to fill in, are computed from the training part alone.
 import hashlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from html import escape
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import msgspec
 import numpy as np
@@ -20,8 +20,12 @@ import numpy as np
 from pellucid.core.display import html_table
 from pellucid.core.errors import DataError, ShapeError
 from pellucid.data.encoding import as_array, as_float32
+from pellucid.data.moments import Moments
 from pellucid.data.preprocessing import SCALINGS, Preprocessing, Preprocessings, usual_preprocessing
 from pellucid.data.targets import UNTARGETED, Head, Task
+
+if TYPE_CHECKING:
+    from pellucid.data.stream import Stream
 
 SHOWN_ROWS, SHOWN_COLUMNS = 5, 12
 """Of a dataset that a notebook shows."""
@@ -114,13 +118,18 @@ def aligned_rows(array: np.ndarray, rows: Any) -> np.ndarray:
     if array.dtype.kind not in "biuf":
         return array[rows]
     rows = np.arange(len(array))[rows]
-    size = len(rows) * math.prod(array.shape[1:]) * array.itemsize
-    memory = np.empty(size + 64, np.uint8)
-    start = -memory.ctypes.data % 64
-    out = memory[start : start + size].view(array.dtype).reshape(len(rows), *array.shape[1:])
+    out = aligned_empty((len(rows), *array.shape[1:]), array.dtype)
     np.take(array, rows, axis=0, out=out, mode="clip")  # "raise" would copy once more, and no row is outside
     out.flags.writeable = False
     return out
+
+
+def aligned_empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """An array to be written that begins on 64 bytes."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 class Encoder(ABC):
@@ -128,6 +137,16 @@ class Encoder(ABC):
 
     Subclasses are frozen dataclasses; their fields are what a run folder stores.
     """
+
+    front: tuple[dict[str, Any], ...] = ()
+    """Layers, as tables, that turn the encoded examples into numbers that a network learns from; none for numbers. The
+    first has a field ``mask_zero``."""
+    to_vector: ClassVar[str] = "flatten"
+    """The layer that makes a vector of what comes out of them."""
+    sample_rate: int | None = None
+    """Samples a second of recordings."""
+    of_texts: ClassVar[bool] = False
+    """True where the source is a list of texts."""
 
     @property
     def parts(self) -> "tuple[Encoder, ...]":
@@ -138,6 +157,10 @@ class Encoder(ABC):
     def scaled(self) -> np.ndarray | None:
         """Mask of the inputs that a scaling changes, bool ``(features,)``; None for all."""
         return None
+
+    def names_of(self, x: np.ndarray) -> tuple[str, ...]:
+        """The names of the inputs of one encoded example; empty where they have none."""
+        return tuple(getattr(self, "features", ()))
 
     @abstractmethod
     def encode(self, source: Any) -> np.ndarray:
@@ -171,13 +194,22 @@ class Encoder(ABC):
         Raises:
             DataError: no imported class has these fields.
         """
-        kinds: Any = Encoder.__subclasses__()
-        for kind in kinds:
-            if {field.name for field in fields(kind)} == set(plain):
+        for kind in _subclasses(Encoder):
+            names = {field.name for field in fields(kind)}
+            younger = {field.name for field in fields(kind) if field.default is not MISSING}
+            if set(plain) == names or (set(plain) | younger == names and not set(plain) <= younger):
                 return kind.from_dict(plain)
         raise DataError(
             f"no Encoder has the fields {', '.join(plain)}. Import the module that defines its class first."
         )
+
+
+def _subclasses(kind: type[Encoder]) -> Iterator[Any]:
+    """The dataclasses below a class."""
+    for below in kind.__subclasses__():
+        if is_dataclass(below):
+            yield below
+        yield from _subclasses(below)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -205,6 +237,8 @@ class Dataset:
         naive: predictions of the held-out rows without any learning, such as a series' last value, by name.
         inputs: the names of several inputs, in the order of ``x``; empty for one.
         heads: what each of several outputs predicts, by name, in the order of ``y``; empty for one.
+        stream: where the rows are read while they are trained on: ``train`` and ``held_out`` are then samples of them,
+            for what looks at some rows; None where these are all rows.
     """
 
     name: str
@@ -224,6 +258,29 @@ class Dataset:
     naive: Mapping[str, np.ndarray] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()
     heads: Mapping[str, Head] = field(default_factory=dict)
+    stream: "Stream | None" = None
+
+    @property
+    def rows(self) -> int:
+        """Number of rows to learn from."""
+        return len(self.train) if self.stream is None else self.stream.rows(self.stream.training)
+
+    @property
+    def held_out_rows(self) -> int:
+        """Number of rows held out."""
+        if self.stream is not None:
+            return self.stream.held_out_rows
+        return 0 if self.held_out is None else len(self.held_out)
+
+    def sample(self) -> Self:
+        """The rows that are in memory as a dataset of their own: all of them, or a sample of a stream.
+
+        Example:
+            >>> from pellucid.data import load_dataset
+            >>> load_dataset("iris").sample().rows
+            120
+        """
+        return self if self.stream is None else replace(self, stream=None)
 
     def of_output(self, name: str) -> Self:
         """The dataset with one of several targets alone; nothing is copied.
@@ -275,6 +332,15 @@ class Dataset:
             return changed
         return replace(changed, preprocessing=fit_preprocessing(train.x, self.scaling, encoder))
 
+    def fitted(self, scaling: str) -> "Preprocessing | Preprocessings":
+        """A scaling fitted to the rows to learn from.
+
+        Args:
+            scaling: a name of `SCALINGS`.
+        """
+        of_all = None if self.stream is None else self.stream.inputs
+        return fit_preprocessing(self.train.x if of_all is None else of_all, scaling, self.encoder)
+
     @property
     def input_shape(self) -> tuple[Any, ...]:
         """Shape of one example; a tuple of shapes for several inputs."""
@@ -302,6 +368,9 @@ class Dataset:
     def fingerprint(self) -> str:
         """SHA-256 of all arrays and class names; equal data have equal fingerprints."""
         digest = hashlib.sha256(repr((self.task, self.classes)).encode())
+        if self.stream is not None:
+            digest.update(f"{self.stream.fingerprint} {self.encoder!r}".encode())
+            return digest.hexdigest()
         digest.update(repr((self.inputs, *self.heads.items())).encode() if self.inputs or self.heads else b"")
         for part in (self.train, self.held_out):
             for array in (*part.inputs, *part.targets) if part else ():
@@ -310,7 +379,7 @@ class Dataset:
         return digest.hexdigest()
 
     def _facts(self) -> list[tuple[str, str]]:
-        held_out = "none" if self.held_out is None else f"{len(self.held_out):,} examples"
+        held_out = "none" if self.held_out is None else f"{self.held_out_rows:,} examples"
         names = ", ".join(self.classes[:10]) + (" …" if len(self.classes) > 10 else "")
         shapes = " and ".join(str(x.shape[1:]) for x in self.train.inputs)
         told = f"{len(self.classes)}: {names}" if names else f"{self.outputs} to predict"
@@ -318,14 +387,14 @@ class Dataset:
             told = ", ".join(f"{name}: {head.task}, {head.outputs}" for name, head in self.heads.items())
         lines = {
             "task": f"{self.task} ({told})",
-            "train": f"{len(self.train):,} examples of shape {shapes}, {self.train.inputs[0].dtype}",
+            "train": f"{self.rows:,} examples of shape {shapes}, {self.train.inputs[0].dtype}",
             "held out": held_out,
             "weights": "" if self.train.weights is None else "one for each row",
             "input": "; ".join(
                 f"{name}: {part}" if name else str(part)
                 for name, part in zip(self.inputs or ("",), self.preprocessing.parts, strict=True)
             ),
-            "source": self.source,
+            "source": self.source if self.stream is None else f"{self.source}, read while it is trained on",
         }
         return [(key, str(line)) for key, line in lines.items() if line] + [("note", note) for note in self.notes]
 
@@ -383,7 +452,7 @@ def fit_preprocessing(x: Any, scaling: str, encoder: Encoder | None = None) -> A
     """Fit a scaling to training inputs; to each of several by itself.
 
     Args:
-        x: the inputs.
+        x: the inputs, or the moments of a table's.
         scaling: a name of `SCALINGS`, or ``"auto"`` for what their shape asks for.
         encoder: of a table, which knows which of its inputs are scaled.
     """
@@ -393,7 +462,10 @@ def fit_preprocessing(x: Any, scaling: str, encoder: Encoder | None = None) -> A
         return Preprocessings(tuple(fit_preprocessing(array, scaling, of_input) for array, of_input in parts))
     if encoder is not None:
         (encoder,) = encoder.parts
-    fitted = (usual_preprocessing if scaling == "auto" else SCALINGS[scaling])(x)
+    if isinstance(x, Moments):
+        fitted = x.fit(scaling)
+    else:
+        fitted = (usual_preprocessing if scaling == "auto" else SCALINGS[scaling])(x)
     if encoder is None or encoder.scaled is None or fitted.is_identity:
         return fitted
     return Preprocessing(np.where(encoder.scaled, fitted.shift, 0), np.where(encoder.scaled, fitted.scale, 1))

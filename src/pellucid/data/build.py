@@ -18,7 +18,10 @@ from pellucid.data.preprocessing import Preprocessing
 from pellucid.data.reading import read_table
 from pellucid.data.rows import Apart, Given, codes_of, divide_part, divide_rows, encode_rows, target_notes, weights_of
 from pellucid.data.several import is_several, several_dataset
+from pellucid.data.stream import Kept
 from pellucid.data.table import Table, normal
+from pellucid.data.table_source import is_streamed
+from pellucid.data.table_stream import stream_table
 from pellucid.data.tables import MISSING, Missing, target_values
 from pellucid.data.targets import UNTARGETED, Target, Task, blank_notes, infer_target, step_task
 from pellucid.data.transcription import as_sequences, is_ragged, widened
@@ -180,6 +183,8 @@ def load_table(
     window: int | None = None,
     horizon: int = 1,
     seed: int = 0,
+    stream: bool = False,
+    kept: Kept | None = None,
 ) -> Dataset:
     """Make a `Dataset` from a table and its target columns.
 
@@ -192,7 +197,8 @@ def load_table(
     Args:
         source: a path to a file of separated values (any separator, encoding and compression, with or without lines
             before the header), JSON lines, Parquet, Arrow, ``.npy`` or Excel; a pandas, Polars or PyArrow frame; a
-            dictionary of columns; a structured or masked array; a list of ``{column: value}``.
+            dictionary of columns; a structured or masked array; a list of ``{column: value}``. A folder of Parquet
+            files or of files of separated values, or an address such as ``s3://bucket/folder``, is streamed.
         target: the column to predict; several are numbers to predict together, or labels of 0 and 1; None where a
             network learns from the inputs alone. A dictionary has one or several for each output of a network.
         inputs: the columns of each input of a network with several, by its name; None for one, of all columns.
@@ -215,6 +221,10 @@ def load_table(
             past among them, see `pellucid.data.series`.
         horizon: steps to predict ahead of a window.
         seed: of the draw.
+        stream: read the rows of a file while they are trained on, instead of holding them in memory: what is needed of
+            all rows is found in one pass, and held-out rows are drawn by chance. The dataset holds a sample of the
+            rows in ``train`` and ``held_out``.
+        kept: what that pass found before, as a run folder keeps it.
 
     Raises:
         DataError: a file or table that cannot be trained on; names line or row, column and value.
@@ -236,6 +246,22 @@ def load_table(
     kinds = {normal(name): kind for name, kind in (columns or {}).items()}
     texts = verbatim(kinds)
     reading: dict[str, Any] = {"header": header, "names": names, "na": na, "encoding": encoding, "texts": texts}
+    if stream or is_streamed(source):
+        refused = {"inputs": inputs, "time": time, "group": group, "window": window}
+        refused |= {name: one for name, one in (("target", target), ("task", task)) if isinstance(one, Mapping)}
+        return stream_table(
+            source,
+            () if target is None else _names(target),  # pyright: ignore[reportArgumentType]
+            task=task,  # pyright: ignore[reportArgumentType]
+            kinds=kinds,
+            weights=weights,
+            missing=missing,
+            held_out=held_out,
+            seed=seed,
+            reading=reading,
+            refused=[name for name, value in refused.items() if value is not None],
+            kept=kept,
+        )
     table = read_table(source, **reading)
     by_output = {name: _names(columns) for name, columns in target.items()} if isinstance(target, Mapping) else None
     named = () if target is None else sum(by_output.values(), ()) if by_output is not None else _names(target)  # pyright: ignore[reportArgumentType]

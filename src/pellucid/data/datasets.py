@@ -1,15 +1,7 @@
-"""Named datasets: ``load_dataset("mnist")``.
+"""Named datasets: ``load_dataset("mnist")``."""
 
-MNIST is looked for in the folder named by ``PELLUCID_DATA``, then in the user's cache (``PELLUCID_CACHE``, else
-``$XDG_CACHE_HOME/pellucid``, else ``~/.cache/pellucid``), and is downloaded into the cache last. Its files are checked
-by SHA-256 each time they are read, which costs 0.03 s.
-"""
-
-import gzip
 import importlib.util
-import os
 import tomllib
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,17 +9,15 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from pellucid.core.errors import DataError, UnknownName, did_you_mean
-from pellucid.core.files import cache_folder, sha256, write_bytes
+from pellucid.core.errors import UnknownName, did_you_mean
 from pellucid.data.arrays import Dataset, Part
 from pellucid.data.build import make_dataset
-from pellucid.data.download import Progress, download
+from pellucid.data.download import Progress
+from pellucid.data.idx import IDX
+from pellucid.data.plane import PLANE
 from pellucid.data.points import GaussianMixture, gaussian_grid, gaussian_ring
 from pellucid.data.preprocessing import Preprocessing
 from pellucid.data.targets import Task
-
-MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
-"""Address of MNIST, unless the environment variable ``PELLUCID_MNIST_URL`` names a mirror."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +35,8 @@ class DatasetInfo:
         source: its origin.
         licence: its terms of use.
         features: names of the inputs; empty for pixels and points.
+        classes: names of the classes, where the files do not name them.
+        targets: names of the quantities of a regression, where there are several.
         available: whether it is on this machine already.
     """
 
@@ -58,6 +50,8 @@ class DatasetInfo:
     source: str
     licence: str
     features: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
     available: bool = False
 
 
@@ -90,8 +84,8 @@ def list_datasets() -> list[DatasetInfo]:
     """List all named datasets without reading or downloading any.
 
     Example:
-        >>> [info.name for info in list_datasets()]
-        ['breast-cancer', 'diabetes', 'digits', 'gaussian-grid', 'gaussian-ring', 'iris', 'mnist', 'mnist-5k', 'wine']
+        >>> [info.name for info in list_datasets() if info.input_shape == (2,)]
+        ['circles', 'gaussian-grid', 'gaussian-ring', 'moons', 'spirals', 'xor']
     """
     return [replace(info, available=_LOADERS[name][1]() is not None) for name, info in _INFOS.items()]
 
@@ -114,93 +108,21 @@ def fetch(name: str, progress: Progress | None = None) -> Path:
         >>> fetch("mnist-5k").name
         'mnist-5k.npz'
     """
-    path = _LOADERS[_find(name).name][1]()
-    return _fetch_mnist(progress) if path is None else path
+    key = _find(name).name
+    path = _LOADERS[key][1]()
+    return IDX[key].fetch(progress) if path is None else path
 
 
-# ---- MNIST ----
-
-# Size of the gzip file, and SHA-256 of its content.
-_MNIST_FILES = {
-    "train-images-idx3-ubyte": (9912422, "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
-    "train-labels-idx1-ubyte": (28881, "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
-    "t10k-images-idx3-ubyte": (1648877, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
-    "t10k-labels-idx1-ubyte": (4542, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
-}
+# ---- MNIST and the like ----
 
 
-def _mnist_folder() -> Path | None:
-    # The first folder that holds all four files, as gzip or uncompressed.
-    folders = [cache_folder() / "mnist"]
-    if data := os.environ.get("PELLUCID_DATA"):
-        folders.insert(0, Path(data) / "mnist")
-    for folder in folders:
-        if all((folder / name).is_file() or (folder / f"{name}.gz").is_file() for name in _MNIST_FILES):
-            return folder
-    return None
+def _load_idx(info: DatasetInfo, seed: int) -> Dataset:
+    return _images(info, *IDX[info.name].load())
 
 
-def _read_mnist(file: Path, name: str, origin: str, advice: str) -> bytes:
-    try:
-        content = file.read_bytes()
-        content = content if file.name == name else gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"cannot read {origin!r}: {error}. {advice}") from error
-    expected, received = _MNIST_FILES[name][1], sha256(content)
-    if received != expected:
-        hashes = f"its content has SHA-256 {received[:16]}…, expected {expected[:16]}…"
-        raise DataError(f"{origin!r} is not MNIST's {name}: {hashes}. {advice}")
-    return content
-
-
-def _fetch_mnist(progress: Progress | None) -> Path:
-    # Kept unpacked, which reads 5 times faster.
-    folder = cache_folder() / "mnist"
-    base = (os.environ.get("PELLUCID_MNIST_URL") or MNIST_URL).rstrip("/")
-    total, before = sum(size for size, _ in _MNIST_FILES.values()), 0
-    for name, (size, _) in _MNIST_FILES.items():
-        if not (folder / name).is_file():
-            url, part = f"{base}/{name}.gz", folder / f"{name}.gz.part"
-            report = progress and (lambda count, _, start=before: progress(start + count, total))
-            packed = download(url, part, report)
-            advice = "It was deleted. Try again, or name another mirror by PELLUCID_MNIST_URL."
-            try:
-                content = _read_mnist(packed, name, url, advice)
-            finally:
-                packed.unlink()  # unpacked it is not needed, and damaged it must not be resumed
-            write_bytes(folder / name, content)
-        before += size
-    return folder
-
-
-def _load_mnist(info: DatasetInfo, seed: int) -> Dataset:
-    folder = fetch("mnist")
-
-    def read(name: str, offset: int) -> np.ndarray:
-        file = folder / name if (folder / name).is_file() else folder / f"{name}.gz"
-        content = _read_mnist(file, name, str(file), "Delete the file and load the dataset again.")
-        return np.frombuffer(content, np.uint8, offset=offset)
-
-    parts = []
-    for stem in ("train", "t10k"):
-        x = _aligned(read(f"{stem}-images-idx3-ubyte", 16)).reshape(-1, 28, 28)
-        parts.append(Part(x, read(f"{stem}-labels-idx1-ubyte", 8).astype(np.int32)))
-    return _digits(info, *parts)
-
-
-def _aligned(pixels: np.ndarray) -> np.ndarray:
-    # A copy that begins at a multiple of 64 bytes: jax on a CPU uses it in place, which saves its 47 MB.
-    room = np.empty(pixels.nbytes + 64, np.uint8)
-    start = -room.ctypes.data % 64
-    copy = room[start : start + pixels.nbytes]
-    copy[:] = pixels
-    return copy
-
-
-def _digits(info: DatasetInfo, train: Part, held_out: Part) -> Dataset:
+def _images(info: DatasetInfo, train: Part, held_out: Part) -> Dataset:
     scaling = Preprocessing(scale=1 / 255, extent=(0, 255))
-    classes = tuple("0123456789")
-    return Dataset(info.name, train, held_out, "multiclass", classes, preprocessing=scaling, source=info.source)
+    return Dataset(info.name, train, held_out, info.task, info.classes, preprocessing=scaling, source=info.source)
 
 
 def _mnist_5k_file() -> Path:
@@ -210,7 +132,7 @@ def _mnist_5k_file() -> Path:
 def _load_mnist_5k(info: DatasetInfo, seed: int) -> Dataset:
     with np.load(_mnist_5k_file(), allow_pickle=False) as file:
         parts = [Part(file[f"{part}_x"], file[f"{part}_y"].astype(np.int32)) for part in ("train", "held_out")]
-    return _digits(info, *parts)
+    return _images(info, *parts)
 
 
 # ---- scikit-learn's ----
@@ -227,21 +149,23 @@ def _load_sklearn(info: DatasetInfo, seed: int) -> Dataset:
     # Read from its own files: scikit-learn's loaders take a second and a half to import.
     folder = _sklearn_folder()
     assert folder is not None
-    classes, preprocessing = (), "auto"
-    if info.name == "diabetes":
+    classes, preprocessing = info.classes, "auto"
+    if info.name == "linnerud":
+        x, y = (np.loadtxt(folder / f"linnerud_{part}.csv", skiprows=1) for part in ("exercise", "physiological"))
+    elif info.name == "diabetes":
         # In its raw units, because the scaling that scikit-learn ships has seen all rows.
         x, y = np.loadtxt(folder / "diabetes_data_raw.csv.gz"), np.loadtxt(folder / "diabetes_target.csv.gz")
     elif info.name == "digits":
         rows = np.loadtxt(folder / "digits.csv.gz", np.uint8, delimiter=",")
         x, y = rows[:, :-1].reshape(-1, *info.input_shape), rows[:, -1].astype(int)
-        classes, preprocessing = tuple("0123456789"), Preprocessing(scale=1 / 16, extent=(0, 16))
+        preprocessing = Preprocessing(scale=1 / 16, extent=(0, 16))
     else:
         file = folder / f"{_SKLEARN_FILES.get(info.name, info.name)}.csv"
         with file.open(encoding="utf-8") as lines:
             classes = tuple(next(lines).strip().split(",")[2:])  # after the numbers of rows and of columns
             rows = np.loadtxt(lines, delimiter=",")
         x, y = rows[:, :-1], rows[:, -1].astype(int)
-    return make_dataset(
+    data = make_dataset(
         x,
         y,
         name=info.name,
@@ -252,14 +176,30 @@ def _load_sklearn(info: DatasetInfo, seed: int) -> Dataset:
         features=info.features,
         source=info.source,
     )
+    return replace(data, targets=info.targets)
 
 
 _SKLEARN_FILES = {"breast-cancer": "breast_cancer", "wine": "wine_data"}
 
 
-# ---- The table ----
+# ---- Points ----
 
 _MIXTURES: dict[str, GaussianMixture] = {"gaussian-grid": gaussian_grid(), "gaussian-ring": gaussian_ring()}
+
+
+def _load_mixture(info: DatasetInfo, seed: int) -> Dataset:
+    return _MIXTURES[info.name].dataset(info.train, seed, info.name)
+
+
+def _load_plane(info: DatasetInfo, seed: int) -> Dataset:
+    points, noise = PLANE[info.name]
+    x, y = points(info.train + info.held_out)
+    x += noise * np.random.default_rng(seed).normal(size=x.shape)
+    held_out = info.held_out or None
+    return make_dataset(x, y, name=info.name, task=info.task, held_out=held_out, seed=seed, source=info.source)
+
+
+# ---- The table ----
 
 
 def _read_infos() -> dict[str, DatasetInfo]:
@@ -268,14 +208,11 @@ def _read_infos() -> dict[str, DatasetInfo]:
 
 
 _INFOS = _read_infos()
-_POINTS = (
-    lambda info, seed: _MIXTURES[info.name].dataset(info.train, seed, info.name),
-    lambda: Path(__file__).parent / "points.py",
-)
 _LOADERS: dict[str, tuple[Callable[[DatasetInfo, int], Dataset], Callable[[], Path | None]]] = {
     **dict.fromkeys(_INFOS, (_load_sklearn, _sklearn_folder)),
-    **dict.fromkeys(_MIXTURES, _POINTS),
-    "mnist": (_load_mnist, _mnist_folder),
+    **dict.fromkeys(_MIXTURES, (_load_mixture, lambda: Path(__file__).parent / "points.py")),
+    **dict.fromkeys(PLANE, (_load_plane, lambda: Path(__file__).parent / "plane.py")),
+    **{name: (_load_idx, files.folder) for name, files in IDX.items()},
     "mnist-5k": (_load_mnist_5k, _mnist_5k_file),
 }
 """How a dataset is loaded, and where it is on this machine."""

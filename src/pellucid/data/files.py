@@ -1,7 +1,9 @@
 """Datasets from files of any kind."""
 
+import inspect
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,34 +12,58 @@ import numpy as np
 from pellucid.core.errors import DataError
 from pellucid.core.files import cache_folder, sha256, write_bytes
 from pellucid.data.arrays import Dataset
+from pellucid.data.audio import AudioEncoder
 from pellucid.data.build import load_table, make_dataset
-from pellucid.data.images import is_image_folder, load_images
+from pellucid.data.images import ImageEncoder
+from pellucid.data.media import FileEncoder, kind_of_files, load_files
 from pellucid.data.reading import require_file
+from pellucid.data.shards import DELIMITED, PARQUET, holds_tables, is_address
+from pellucid.data.tokens import load_texts
 
 ARRAYS = (("x", "y"), ("X", "y"), ("x_train", "y_train"), ("X_train", "y_train"), ("train_x", "train_y"))
 """Names of inputs and targets in an ``.npz`` file."""
+FILES: tuple[type[FileEncoder], ...] = (ImageEncoder, AudioEncoder)
+"""Kinds of files of which a folder holds one for each example."""
+_TOKENS = ("text", "tokenizer", "length")
+TABLE = tuple(inspect.signature(load_table).parameters)[1:]
+"""Options of a table."""
+TEXTS = (*(name for name in TABLE if name not in ("inputs", "columns", "window", "horizon")), *_TOKENS)
+"""Options of a table whose texts become tokens."""
 HELD_OUT = (("x_test", "y_test"), ("X_test", "y_test"), ("held_out_x", "held_out_y"), ("test_x", "test_y"))
 
 
 def open_file(path: str, **options: Any) -> Dataset:
-    """Make a dataset from a table file, a folder of images, or an ``.npz`` file of arrays.
+    """Make a dataset from a table file, a folder of tables, images or recordings, or an ``.npz`` file of arrays.
 
     Args:
         path: the file or folder.
-        options: of `load_table`, `load_images` or `make_dataset`.
+        options: of `load_table`, `load_images`, `load_audio` or `make_dataset`; None counts as not given.
 
     Raises:
         DataError: a file that cannot be trained on, or a table without a target.
     """
+    if is_address(path):
+        return load_table(path, **options)
     require_file(Path(path))
+    kind, left_out = kind_of_files(Path(path), FILES)
+    if kind is not None:
+        _refuse(options, ("held_out", "seed", "file_names", *kind.options), path, f"a folder of {kind.kind}")
+        data = load_files(kind, path, **options)
+        return replace(data, notes=(*data.notes, left_out)) if left_out else data
     if Path(path).is_dir():
-        if not is_image_folder(path):
-            raise DataError(f"{path!r} is a folder without images: give a file, or a folder with one for each class.")
-        size = options.pop("image_size", None)
-        _refuse(options, ("held_out", "seed"), path, "a folder of images")
-        return load_images(path, size=size, **options)
+        if not holds_tables(path):
+            raise DataError(
+                f"{path!r} is a folder without {', '.join(kind.kind for kind in FILES)} or tables: give a file, a "
+                f"folder with one for each class, or a folder of tables ({', '.join((*PARQUET, *DELIMITED))})."
+            )
+        _refuse(options, TABLE, path, "a folder of tables")
+        return load_table(path, **options)
     if path.lower().endswith(".npz"):
         return _open_arrays(path, options)
+    if "text" in options:
+        _refuse(options, TEXTS, path, "a table of texts")
+        return load_texts(path, **options)
+    _refuse(options, TABLE, path, "a table")
     return load_table(path, **options)
 
 
@@ -74,7 +100,10 @@ def _pair(
 def _refuse(options: Mapping[str, Any], known: tuple[str, ...], path: str, what: str) -> None:
     for name in options:
         if name not in known:
-            raise DataError(f"{path!r} is {what}, which takes no --{name.replace('_', '-')}: it is for tables.")
+            typed = [f"--{option.replace('_', '-')}" for option in known]
+            raise DataError(
+                f"{path!r} is {what}, which takes no --{name.replace('_', '-')}. It takes {', '.join(typed)}."
+            )
 
 
 def read_arrays(path: str) -> dict[str, np.ndarray]:

@@ -148,7 +148,7 @@ def divide_rows(
         targets=encoder.targets,
         scaling=None if fixed else preprocessing,
         order=order,
-        notes=(*target_notes(target, encoder.targets), *blank_notes(y), *_column_notes(encoder), *notes),
+        notes=(*target_notes(target, encoder.targets), *blank_notes(y), *column_notes(encoder), *notes),
     ).refit(train, rest)
     if encoded.missing is None:
         return data
@@ -172,7 +172,7 @@ def target_notes(target: Target, names: Sequence[str] = ()) -> tuple[str, ...]:
     return (f"{f'target {_shown(names)}' if names else 'target'}: {target.reason}",) if target.reason else ()
 
 
-def _column_notes(encoder: TableEncoder) -> tuple[str, ...]:
+def column_notes(encoder: TableEncoder) -> tuple[str, ...]:
     """Columns that are left out, and those that are read as something that is not plain to see."""
     left_out = [f"{c.name} ({c.kind}: {c.reason})" for c in encoder.columns if not c.features and c.reason != DECLARED]
     read = [f"{c.name} ({c.reason})" for c in encoder.inputs if c.reason.startswith(("numbers,", "dates,", "digits"))]

@@ -119,6 +119,11 @@ class TableEncoder(Encoder):
         names = next((names for names in (self.positions, kept) if len(names) == count), ())
         return {"header": False, "names": names}
 
+    @property
+    def reading(self) -> dict[str, Any]:
+        """The options of reading files of the same columns, as those of the training were read."""
+        return {"header": not self.positions, "names": self.positions, "na": self.na, "texts": self._texts()}
+
     def _texts(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns if column.kind in ("category", "text"))
 
@@ -205,7 +210,7 @@ class TableEncoder(Encoder):
         for column, span in self.spans():
             gaps = None if train.missing is None else train.missing[:, span.start]
             known = train.x[:, span] if gaps is None or not gaps.any() else train.x[~gaps, span]
-            columns[column.name] = replace(column, fill=_fill(column, known, self.missing))
+            columns[column.name] = replace(column, fill=fill_of(column, known, self.missing))
         encoder = replace(self, columns=tuple(columns.get(column.name, column) for column in self.columns))
         parts = [
             part if part is None or part.missing is None else replace(part, x=encoder.fill(part.x, part.missing)[0])
@@ -221,12 +226,21 @@ class TableEncoder(Encoder):
             DataError: a target column is missing.
         """
         table = self.read(source)
+        values = self.targets_of(table)
+        return self.encode_flagged(table)[0], values
+
+    def targets_of(self, table: Table) -> np.ndarray:
+        """The targets of a table.
+
+        Raises:
+            DataError: a target column is missing, or has no value in a row.
+        """
         values, absent = target_values(table, self.targets, self.task)
         absent = absent.all(axis=1)
         if absent.any():
             place = table.row_name(int(absent.argmax()))
             raise DataError(f"the target {' or '.join(map(repr, self.targets))} has no value at {place}.")
-        return self.encode_flagged(table)[0], values
+        return values
 
     @staticmethod
     def fitted(
@@ -287,7 +301,7 @@ def _short(fill: Any) -> str:
     return f"{fill:.6g}" if isinstance(fill, float) else repr(fill)
 
 
-def _fill(column: Column, known: np.ndarray, missing: Missing) -> float | str | tuple[float, ...]:
+def fill_of(column: Column, known: np.ndarray, missing: Missing) -> float | str | tuple[float, ...]:
     """The value of a column to fill in, by the training rows that have one."""
     if not len(known):
         raise DataError(

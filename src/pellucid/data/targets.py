@@ -156,6 +156,11 @@ def infer_target(y: Any, *, task: Task | None = None, classes: Sequence[str] | N
     return replace(_infer_labels(array, task, classes), reason=reason)
 
 
+def is_whole(name: str) -> bool:
+    """True for the name of a class that is a whole number: 7, but not 007, which as a number would come back as 7."""
+    return name.removeprefix("-").isdecimal() and str(int(name)) == name
+
+
 def has_label(array: np.ndarray) -> np.ndarray:
     """Mask of the steps that have a label: neither −1, nor an empty text, nor None.
 

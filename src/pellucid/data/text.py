@@ -31,6 +31,8 @@ class Vocabulary(Encoder):
                [0, 0, 0]], dtype=uint8)
     """
 
+    of_texts = True
+
     words: tuple[str, ...]
 
     def __post_init__(self) -> None:
@@ -39,6 +41,10 @@ class Vocabulary(Encoder):
 
     def __len__(self) -> int:
         return len(self.words)
+
+    def names_of(self, x: np.ndarray) -> tuple[str, ...]:
+        """The words."""
+        return self.words
 
     def encode(self, source: Sequence[str]) -> np.ndarray:
         """Convert messages to uint8 ``(messages, words)``; unknown words are ignored.

@@ -51,6 +51,7 @@ from pellucid.runs.many import many
 from pellucid.runs.outputs import outputs_of
 from pellucid.runs.plan import Plan
 from pellucid.runs.samples import sample
+from pellucid.runs.streams import refuse
 from pellucid.runs.trained import Trained
 from pellucid.training import History, Training, initial_state
 from pellucid.training.population import run_in_threads
@@ -224,6 +225,7 @@ def _prepared(run: Trained, judge: Judge | None) -> tuple[Plan, "Trainer"]:
     Raises:
         DataError: no rows, or no held-out targets to score on.
     """
+    refuse(run.data, "a proof")
     plan = plan_of_run(run)
     if plan is None:
         raise DataError(

@@ -12,7 +12,7 @@ import numpy as np
 
 from pellucid.core.errors import DataError, InvalidValue
 from pellucid.core.formula import number as typeset
-from pellucid.data import Dataset, SentenceEncoder, Vocabulary
+from pellucid.data import Dataset, SentenceEncoder, TokenEncoder
 from pellucid.data.several import by_name
 from pellucid.data.targets import AS_ROWS
 from pellucid.explanations.attribution import attribute
@@ -159,7 +159,10 @@ def _given(run: Trained, x: Any, y: Any) -> Example:
             raise DataError("explain takes a sentence x and its translation y, both text.")
         pair = facts.encoder.encode_pairs([(x, y)])
         return Example(pair.inputs, np.asarray(pair.y), "one sentence")
-    table = facts.encoder is not None and not isinstance(x, np.ndarray | jax.Array | list)
+    if isinstance(x, str) and facts.encoder is not None and facts.encoder.of_texts:
+        x = [x]
+    texts = isinstance(x, list) and x and isinstance(x[0], str)
+    table = facts.encoder is not None and (texts or not isinstance(x, np.ndarray | jax.Array | list))
     if facts.inputs and not table:
         pairs = zip(by_name(x, facts.inputs, "x").items(), facts.input_shape, strict=True)
         batch: Any = {n: np.asarray(array)[None] if np.shape(array) == shape else array for (n, array), shape in pairs}
@@ -345,7 +348,7 @@ def _facts(run: Trained, example: Example, passes: Trace, number: int | None = N
     if scaled:
         remarks.append(f"The t{scaled[1:]}; the numbers of the last layer and of the loss are those of y'.")
     remarks += dict.fromkeys(layer.in_prediction for layer in layers if layer.in_prediction)
-    features = encoder.words if isinstance(encoder, Vocabulary) else getattr(encoder, "features", example.features)
+    features = (() if encoder is None else encoder.names_of(example.raw[0][0])) or example.features
     names, words = facts.classes, ()
     if not names and facts.task == "regression":
         names = facts.targets or (("y",) if prediction.size == 1 else tuple(f"y[{k}]" for k in range(prediction.size)))
@@ -358,6 +361,8 @@ def _facts(run: Trained, example: Example, passes: Trace, number: int | None = N
     if run.adversarial:
         title, names, says = f"{title}, scored by the critic", (), typeset(prediction.item()).text
         true, answer = f"{typeset(target.item()).text}, for a real example", (("score", prediction.item()),)
+    if isinstance(encoder, TokenEncoder):
+        words = (" ".join(encoder.decode(example.raw[0][0])),)
     if isinstance(encoder, SentenceEncoder):
         true, says = encoder.decode([target, prediction.argmax(axis=-1)])
         words = tuple(

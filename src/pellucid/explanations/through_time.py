@@ -26,7 +26,7 @@ from pellucid.report.document import Chart, Columns, Document
 from pellucid.report.print_figure import to_matplotlib
 from pellucid.runs.fit import training_again
 from pellucid.runs.trained import Trained
-from pellucid.training import Supervised, TrainingState, steps_per_epoch
+from pellucid.training import Supervised, TrainingState
 from pellucid.training.rows import take
 
 ROWS = 1024
@@ -251,7 +251,7 @@ def _batch(run: Trained, data: Dataset | None) -> tuple[Supervised, tuple[Any, A
     x = training.scaling(take(train.x, chosen))
     target = x if train.y is None else take(train.y, chosen)
     weights = jnp.ones(len(chosen), x.dtype) if train.weights is None else take(train.weights, chosen).astype(x.dtype)
-    return run.program, (x, target, weights), steps_per_epoch(count, run.program.batch_size)
+    return run.program, (x, target, weights), training.steps_per_epoch
 
 
 @partial(jax.jit, static_argnums=(0, 1))

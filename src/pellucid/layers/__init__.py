@@ -42,6 +42,7 @@ from pellucid.layers.recurrent import RNN as RNN
 from pellucid.layers.recurrent import Bidirectional as Bidirectional
 from pellucid.layers.reshape import Flatten as Flatten
 from pellucid.layers.reshape import Reshape as Reshape
+from pellucid.layers.spectrogram import LogMel as LogMel
 from pellucid.layers.spiking import LeakyIntegrateAndFire as LeakyIntegrateAndFire
 from pellucid.layers.spiking import Repeat as Repeat
 

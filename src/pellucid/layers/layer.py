@@ -92,6 +92,8 @@ class Layer(Displayed, ABC):
     """A step of the network's input whose features all have this value is padding; None declares none."""
     vocabulary: int | None = None
     """The inputs are tokens, whole numbers below this, looked up as vectors of length ``units``; None for numbers."""
+    sample_rate: int | None = None
+    """The inputs are recordings of so many samples a second; None for anything else."""
     rearranges: ClassVar[bool] = False
     """True where the output holds the numbers of the input in another shape."""
     linear: ClassVar[bool] = False
@@ -163,7 +165,7 @@ class Layer(Displayed, ABC):
 
 
 WRAPPED = (
-    *("inputs", "input_axes", "masks", "takes_mask", "mask_value", "vocabulary"),
+    *("inputs", "input_axes", "masks", "takes_mask", "mask_value", "vocabulary", "sample_rate"),
     *("rearranges", "linear", "output_range", "surrogate", "in_prediction", "precise"),
 )
 """Attributes that a wrapper takes from its layer."""

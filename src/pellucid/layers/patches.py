@@ -409,6 +409,8 @@ def _chosen(
 
     def chosen(first: Array, second: Array, windows: Windows, groups: int, biases: Array | None = None) -> Any:
         arrays = (first, second) if biases is None else (first, second, biases)
+        if not all(isinstance(size, int) for array in arrays for size in array.shape):
+            return directly(*arrays, windows=windows, groups=groups)  # a program to export, for any platform
         # Depthwise, XLA's sums over the offsets take less time than products of a single column.
         depthwise = groups > 1 and seen(first, second, groups) == 1
         if depthwise or not kernels.covers(arrays) or not all(array.size for array in arrays):

@@ -247,7 +247,10 @@ class Network(Structure):
             owner = self.owner(i)
             used.append(new_state[owner])
             arguments.append({"key": layer_key(key, i), "training": training, **more, **masks.arguments(i)})
-            values[name], new_state[owner], cache = self.forward_layer(i, params[owner], used[i], read, arguments[i])
+            with jax.named_scope(name):  # what profiles and exported graphs call its operations
+                values[name], new_state[owner], cache = self.forward_layer(
+                    i, params[owner], used[i], read, arguments[i]
+                )
             masks.add(i, read, values[name])
             caches.append(cache)
         outputs = tuple(values[name] for name in self.names)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pellucid.data import Dataset, Part, TableEncoder, Vocabulary
+from pellucid.data import Dataset, Part, TableEncoder, TokenEncoder, Vocabulary
 from pellucid.data.columns import Column
 from pellucid.report import picture
 from pellucid.report.document import Block, Columns, Figure, Inline, Picture, Table, number
@@ -96,6 +96,9 @@ def _values_of(data: Dataset) -> tuple[list[str], Callable[[np.ndarray], list[In
             return [" ".join(held[:30]) + (" …" if len(held) > 30 else "")]
 
         return ["words it holds"], of_words
+    if isinstance(data.encoder, TokenEncoder):
+        encoder = data.encoder
+        return [encoder.text], lambda x: [" ".join(encoder.decode(x[:30])) + (" …" if x[30:].any() else "")]
     if len(data.input_shape) == 1:
         return features_of(data)[:MOST_COLUMNS], lambda x: [float(value) for value in x[:MOST_COLUMNS]]
     return [], lambda x: []

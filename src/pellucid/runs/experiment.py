@@ -170,6 +170,13 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = False
     shuffle: Annotated[bool, Setting("Draw a new order of the rows for each epoch.", program=_SUPERVISED)] = True
+    group_by_length: Annotated[
+        bool,
+        Setting(
+            "Batches of sequences of similar length, cut to the longest of them: less time for texts of many lengths.",
+            program=_SUPERVISED,
+        ),
+    ] = False
     seed: Annotated[int, Setting("Seed of initial weights, order of the rows, dropout and split.", SEEDS)] = 0
     class_weights: Annotated[
         Any, Setting('"balanced", or a weight for each class name.', program=_SUPERVISED, kind="weights")
@@ -362,6 +369,7 @@ class Settings(TypedDict, total=False):
     remat: bool
     accumulate: int
     shuffle: bool
+    group_by_length: bool
     seed: int
     class_weights: Literal["balanced"] | Mapping[Any, float] | None
     scale_inputs: ScalingChoice
@@ -500,8 +508,12 @@ def vary(experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
     return Experiment.from_dict(settings)
 
 
-def open_data(settings: Mapping[str, Any]) -> "Dataset":
+def open_data(settings: Mapping[str, Any], kept: Any = None) -> "Dataset":
     """Open the dataset named by an experiment's ``data`` table: a built-in one, or a file; or a fold of it.
+
+    Args:
+        settings: the table.
+        kept: what was found out about all rows of a stream, so that they are not read again.
 
     Raises:
         UnknownName: no dataset of that name, as where the data came as arrays, which only the caller can give again.
@@ -518,7 +530,7 @@ def open_data(settings: Mapping[str, Any]) -> "Dataset":
     if "pairs" in settings:
         data = load_translations(settings["pairs"], **options)
     elif "file" in settings:
-        data = open_file(settings["file"], **options)
+        data = open_file(settings["file"], **options | ({} if kept is None else {"kept": kept}))
     else:
         data = load_dataset(settings["name"], **options)
     if fold is not None:

@@ -10,7 +10,7 @@ from pellucid.data import Dataset, Encoder, Preprocessing
 from pellucid.data.encoding import as_array
 from pellucid.data.preprocessing import Preprocessings, restore
 from pellucid.data.several import by_name
-from pellucid.data.targets import AT_STEPS, Head, Target, Task, has_label
+from pellucid.data.targets import AT_STEPS, Head, Target, Task, has_label, is_whole
 from pellucid.data.transcription import as_sequences
 
 PREPARED = ("preprocessing", "target_preprocessing")
@@ -41,15 +41,14 @@ class DataFacts:
     @staticmethod
     def of(data: Dataset) -> "DataFacts":
         """Collect the facts of a dataset."""
-        held_out = 0 if data.held_out is None else len(data.held_out)
         return DataFacts(
             data.name,
             data.task,
             data.classes,
             data.input_shape,
             data.outputs,
-            len(data.train),
-            held_out,
+            data.rows,
+            data.held_out_rows,
             data.fingerprint,
             data.preprocessing,
             data.target_preprocessing,
@@ -99,14 +98,14 @@ class DataFacts:
         """Labels of the classes in ``y``: names; or, where no name is a number, numbers."""
         if y.dtype.kind not in "iuf":
             return self.classes
-        if any(map(_whole, self.classes)):
-            return tuple(int(name) if _whole(name) else name for name in self.classes)
+        if any(map(is_whole, self.classes)):
+            return tuple(int(name) if is_whole(name) else name for name in self.classes)
         return tuple(range(len(self.classes)))
 
     @property
     def class_values(self) -> np.ndarray:
         """Classes as predictions return them: numbers and booleans as such, all else as text."""
-        if all(map(_whole, self.classes)):
+        if all(map(is_whole, self.classes)):
             return np.array([int(name) for name in self.classes])
         if set(self.classes) <= {"False", "True"}:
             return np.array([name == "True" for name in self.classes])
@@ -164,8 +163,3 @@ def under(folder: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def _as_tuple(listed: Any) -> Any:
     return tuple(map(_as_tuple, listed)) if isinstance(listed, (list, tuple)) else listed
-
-
-def _whole(name: str) -> bool:
-    # 007 is a text: as a number it would come back as 7.
-    return name.removeprefix("-").isdecimal() and str(int(name)) == name

@@ -21,6 +21,7 @@ from pellucid.data import Dataset, SentencePairs, generation, make_dataset, reco
 from pellucid.data.several import by_name, ordered, several_dataset
 from pellucid.data.targets import TASKS
 from pellucid.optimizers import as_optimizer
+from pellucid.runs import streams
 from pellucid.runs.callbacks import Callback, Callbacks, Keep
 from pellucid.runs.checkpoint import save_training
 from pellucid.runs.experiment import Experiment, open_data
@@ -77,7 +78,8 @@ def begin(plan: Plan) -> Trained:
 
 def _remarks(prepared: Trained) -> tuple[str, ...]:
     """What follows from the settings and is easily missed."""
-    return (*_scalings(prepared), *_parts_of_batch(prepared))
+    streamed = () if prepared.data is None else streams.describe(prepared.data, prepared.experiment)
+    return (*streamed, *_scalings(prepared), *_parts_of_batch(prepared))
 
 
 def _parts_of_batch(prepared: Trained) -> tuple[str, ...]:
@@ -149,6 +151,7 @@ def fit(
         files.write_experiment(experiment.to_dict())
         if prepared.initial is not None:
             files.write_initial(prepared.initial.to_arrays())
+        _keep_stream(prepared.data, files)
         files.write_json("notes.json", prepared.notes.to_dict())
     if progress:
         for text in _remarks(prepared):
@@ -173,6 +176,13 @@ def fit(
         trained.held_out_outputs = outputs
         save(trained, files)
     return trained
+
+
+def _keep_stream(data: Dataset | None, files: RunFolder) -> None:
+    """Write what was found out about all rows of a stream, so that resuming reads them only to train on them."""
+    stream = None if data is None else data.stream
+    if stream is not None and stream.kept is not None and not files.has("stream/found.json"):
+        files.write_stream(*stream.kept)
 
 
 def run(
@@ -209,6 +219,8 @@ def run(
                     if callbacks is not None:
                         callbacks.saved = training.history.steps_made
     finally:
+        if training.feed is not None:
+            training.feed.close()
         if files is not None:
             save_training(training, files, optimizers)
     if callbacks is not None:
@@ -243,6 +255,10 @@ def score_held_out(trained: Trained) -> Any:
         return None
     if held_out is None or not (history.steps_made or trained.experiment.epochs == 0):
         return None
+    stream = trained.data.stream if trained.data is not None else None
+    if stream is not None:
+        trained.result = streams.measure_parts(trained, stream.read_held_out())
+        return trained.outputs_of_rows(held_out.x)
     if isinstance(held_out, SentencePairs):
         trained.result = translation_metrics(trained, [(source, target) for source, target in held_out.pairs])
         return None
@@ -302,6 +318,7 @@ def save(trained: Trained, files: RunFolder) -> None:
     files.write_weights(arrays | trained.facts.to_arrays() | history | rows)
     for name, table in trained.history.tables.items():
         files.write_table(name, table)
+    _keep_stream(trained.data, files)
     if files.path != trained.folder and trained.experiment.snapshots:
         for step, state in trained.snapshots.items():
             files.write_snapshot(step, arrays_of(state))
@@ -423,7 +440,7 @@ def data_of_run(files: RunFolder, settings: Mapping[str, Any], data: Any) -> Dat
             data = make_dataset(x, y, seed=manifest["seed"], task=task if task in TASKS else None)
     if data is None:
         try:
-            data = open_data(settings)
+            data = open_data(settings, files.read_stream())
         except UnknownName as error:
             raise StorageError(
                 f"the data of this run, {settings['name']!r}, are no dataset known by name: give them again, from "

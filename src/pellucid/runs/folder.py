@@ -3,6 +3,7 @@
     experiment.toml      all settings, to run it again
     manifest.json        versions, data and their hash, seed
     checkpoints/         the newest states, each safetensors + JSON
+    stream/              what one pass over all rows found, and a sample of them, of data that are streamed
     initial.safetensors  the weights that layers started from, where any were given
     weights.safetensors  the parameters to predict with
     weights.sha256       the hash of that file, as sha256sum writes and checks it
@@ -34,6 +35,7 @@ from safetensors.numpy import load, save
 
 from pellucid.core.errors import StorageError
 from pellucid.core.files import sha256, storage_error, write_bytes
+from pellucid.data.stream import Kept
 
 PACKAGES = ("pellucid", "jax", "jaxlib", "numpy")
 
@@ -140,6 +142,21 @@ class RunFolder:
             raise
         except (OSError, IndexError, SafetensorError) as error:
             raise StorageError(f"{path} cannot be read ({error}); resume the run to write it again.") from error
+
+    def write_stream(self, plain: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Write what was found out about all rows of a stream."""
+        self._write("stream/rows.safetensors", save({name: np.asarray(a, order="C") for name, a in arrays.items()}))
+        self.write_json("stream/found.json", plain)
+
+    def read_stream(self) -> Kept | None:
+        """Read what was found out about all rows of a stream; None where there is nothing."""
+        if not self.has("stream/found.json"):
+            return None
+        path = self.path / "stream" / "rows.safetensors"
+        try:
+            return Kept(self.read_json("stream/found.json"), load(path.read_bytes()))
+        except (OSError, SafetensorError) as error:
+            raise StorageError(f"{path} cannot be read ({error}). Remove its folder to read all rows again.") from error
 
     def write_initial(self, arrays: dict[str, np.ndarray]) -> None:
         """Write ``initial.safetensors``."""

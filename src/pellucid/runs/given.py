@@ -22,6 +22,7 @@ from pellucid.data.transcription import is_ragged
 from pellucid.functions.losses import Loss, losses
 from pellucid.layers import Dense
 from pellucid.network import Network, check_tokens
+from pellucid.runs import streams
 
 
 def dataset_of(
@@ -122,6 +123,7 @@ def with_weights(data: Dataset, weights: Any) -> Dataset:
     """
     if weights is None:
         return data
+    streams.refuse(data, "sample_weights")
     rows, held_out = len(data.train), 0 if data.held_out is None else len(data.held_out)
     if data.train.weights is not None:
         raise InvalidValue(f"the rows of {data.name!r} have weights already: leave sample_weights out.")

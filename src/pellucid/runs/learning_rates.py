@@ -159,6 +159,7 @@ def try_rates(
         )
     if not isinstance(plan.optimizer, Optimizer):
         raise InvalidValue("an optimizer from Optax holds its rate inside: use one of pellucid's to find one.")
+    plan = plan._replace(data=plan.data.sample())
     parts = [_parts(plan, seed, steps) for seed in numbers]
     experiment = _experiment(plan, len(parts[0].train), steps)
 

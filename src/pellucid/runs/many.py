@@ -29,6 +29,7 @@ from pellucid.runs.fit import score_held_out
 from pellucid.runs.own_loss import check_own_loss, is_custom
 from pellucid.runs.ready import Ready, make_ready, summary_of
 from pellucid.runs.starting import StartingWeights
+from pellucid.runs.streams import refuse
 from pellucid.runs.trained import Trained
 from pellucid.training import Adversarial, Supervised, Training, TrainingState, initial_state, steps_per_epoch
 from pellucid.training.population import AXES, Inputs, Population, members_of, run_in_threads, to_device
@@ -105,6 +106,8 @@ def many(
     datasets = [data] * len(experiments) if isinstance(data, Dataset) else list(data)
     if len(datasets) != len(experiments):
         raise InvalidValue(f"{len(experiments)} experiments need as many datasets. Received: {len(datasets)}.")
+    for each in datasets:
+        refuse(each, "many trainings at once")
     keep_compiled_programs()
     members = _members(experiments, datasets, networks, optimizers, initials)
     trained: dict[int, Trained] = {}

@@ -11,6 +11,7 @@ from pellucid.network import Network, thawed
 from pellucid.optimizers import Optimizer, as_optimizer
 from pellucid.runs.experiment import SETTINGS, WORDS
 from pellucid.runs.starting import of_gan
+from pellucid.runs.streams import rows_trained_on
 from pellucid.runs.trained import Trained
 
 ANEW = ("network", "initial", "scale_inputs", "scale_targets")
@@ -38,7 +39,7 @@ def more(run: Trained, data: Any, given: Mapping[str, Any]) -> tuple[Network, Da
     network = thawed(run.network) if "freeze" in given else run.network
     rows = rows_for(run, data)
     if experiment.batch_size != "all":
-        settings["batch_size"] = max(1, min(experiment.batch_size, experiment.training_rows(len(rows.train))))
+        settings["batch_size"] = max(1, min(experiment.batch_size, rows_trained_on(rows, experiment)))
     return network, rows, {**settings, **given, "initial": run}
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from pellucid.architectures.by_name import Architecture, build_by_name, fields_of, find_architecture
 from pellucid.architectures.feedforward import feedforward
+from pellucid.architectures.front import with_front
 from pellucid.architectures.gan import GAN, USUAL
 from pellucid.architectures.tasks import OUTPUTS, loss_and_network, usual_loss
 from pellucid.core.errors import InvalidValue, StorageError
@@ -25,6 +26,7 @@ from pellucid.functions.schedules import Schedule, watches_loss
 from pellucid.layers import Activation
 from pellucid.network import Network, build_network, freeze
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer, optimizers
+from pellucid.runs import streams
 from pellucid.runs.experiment import (
     SETTINGS,
     Experiment,
@@ -115,6 +117,12 @@ def settle(
     options.setdefault("name", f"{data.name}-{_short_name(network)}")
     initial = options.pop("initial", None)
     frozen = options.pop("freeze", None)
+    by_length = (
+        "group_by_length" not in options and data.encoder is not None and data.encoder.of_texts
+        and architecture is not None and architecture.reads == "sequences"
+    )  # fmt: skip
+    if by_length:
+        options["group_by_length"] = True
     recipe = None
     if by_recipe and not adversarial and options.get("epochs") is None and data.task not in NOT_FOR:
         recipe = complete(
@@ -137,10 +145,13 @@ def settle(
         plan = _settle_adversarial(network, data, options)
     else:
         plan = _settle_supervised(network, words, data, options)
-    opened = dict(source or {"name": plan.data.name})
+    streamed = None if plan.data.stream is None else plan.data.stream.opened
+    opened = dict(source or streamed or {"name": plan.data.name})
     if plan.data.task in UNTARGETED:
         opened["task"] = plan.data.task
     plan = plan._replace(experiment=msgspec.structs.replace(plan.experiment, data=opened))
+    if by_length:
+        plan = plan._replace(choices=(*plan.choices, "batches: texts of similar length"))
     if recipe is not None:
         plan = plan._replace(choices=(*plan.choices, *recipe.choices), retraining=recipe.retraining)
     plan = _with_inner(plan, inner) if inner else plan
@@ -188,7 +199,8 @@ def _settle_supervised(network: Any, words: dict[str, Any], data: Dataset, optio
         if isinstance(network, Mapping):
             network, data = build_by_name(network, scaled_inputs(data, options.get("scale_inputs", "auto")))
         else:
-            network = feedforward(data, USUAL_UNITS if network is None else network, **words)
+            hidden = USUAL_UNITS if network is None else network
+            network = with_front(lambda seen: feedforward(seen, hidden, **words), data, "vectors")
         assert isinstance(network, Network)
         loss, network = loss_and_network(options.get("loss"), network, data)
         loss = for_steps(loss, data.task)
@@ -207,7 +219,7 @@ def _settle_supervised(network: Any, words: dict[str, Any], data: Dataset, optio
     batch_size = settled.pop("batch_size", None)
     experiment = Experiment(**settled, batch_size="all" if batch_size is None else batch_size)
     if batch_size is None:
-        few = max(1, experiment.training_rows(len(data.train)))
+        few = max(1, streams.rows_trained_on(data, experiment))
         few_of_part = max(1, few // experiment.accumulate)
         experiment.batch_size = "all" if optimizer.full_batch else min(USUAL_BATCH_SIZE, few_of_part)
     return Plan(experiment, data, network, optimizer, _choices(data, experiment, network, asked_for))
@@ -441,7 +453,9 @@ def _choices(data: Dataset, experiment: Experiment, network: Network, asked_for:
         "loss": _name(experiment.loss),
         "metric": _name(experiment.metric),
     }
-    return tuple(f"{what}: {text}" for what, text in words.items() if not asked_for[what])
+    if data.encoder is not None and data.encoder.front and not asked_for["output layer"]:
+        words = {"in front": ", ".join(network.names[: len(data.encoder.front)])} | words
+    return tuple(f"{what}: {text}" for what, text in words.items() if not asked_for.get(what))
 
 
 def _name(specification: Any) -> str:

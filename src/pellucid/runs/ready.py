@@ -23,7 +23,9 @@ from pellucid.functions.metrics import JointMetric, metrics
 from pellucid.functions.regularizers import regularizers
 from pellucid.network import ByLayer, Network, matching, rate_factors, summarize, trained_layers
 from pellucid.optimizers import FromOptax, Optimizer, as_optimizer
+from pellucid.runs import streams
 from pellucid.runs.experiment import Experiment
+from pellucid.runs.lengths import cuts_of, lengths_of
 from pellucid.runs.measures import built, check_metrics, check_step_metric
 from pellucid.runs.plan import networks_of
 from pellucid.runs.scaling import network_inputs, real_steps, scaled_targets, scaling_of
@@ -41,6 +43,7 @@ from pellucid.training import (
     initial_state,
     lipschitz_constraints,
 )
+from pellucid.training.feed import Feed
 
 # The trainings of a population ask for the same table again and again, each time tracing the network.
 summary_of = lru_cache(maxsize=64)(summarize)
@@ -65,6 +68,8 @@ class Ready(NamedTuple):
     average_weights: float | None = None
     """Decay of the weights' moving average."""
     initial: StartingWeights | None = None
+    feed: Feed | None = None
+    """Where the rows are read while they are trained on, of which ``train`` is then a sample."""
 
     @property
     def optimizer(self) -> Optimizer | FromOptax:
@@ -109,9 +114,17 @@ class Ready(NamedTuple):
 
     def training(self, state: TrainingState) -> Training:
         """The training, from ``state`` on."""
-        history = History.begin(self.program, self.train.rows)
+        history = History.begin(self.program, self.train.rows if self.feed is None else self.feed.rows)
         return Training(
-            self.program, self.scaling, self.train, self.monitor, self.optimizer, state, history, self.stopping
+            self.program,
+            self.scaling,
+            self.train,
+            self.monitor,
+            self.optimizer,
+            state,
+            history,
+            self.stopping,
+            feed=self.feed,
         )
 
 
@@ -207,12 +220,19 @@ def _supervised(
         data = network_inputs(data, experiment.scale_inputs, network)
         data = scaled_targets(data, experiment.scale_targets, network, loss)
         data = data if initial is None else initial.scaled(data, experiment)
-    train_part, monitor = data.train, data.held_out
-    if experiment.decides:
+    train_part, monitor, span, rows_in_all = data.train, data.held_out, None, len(data.train)
+    if data.stream is not None:
+        streams.check(data, experiment, experiment.metrics)
+        span, train_part, watched = streams.divide(data, experiment)
+        monitor, rows_in_all = watched or monitor, data.stream.rows(span)
+    elif experiment.decides:
         train_part, monitor = (data.train.take(rows) for rows in _validation_rows(data, experiment))
-    _check_batch_size(experiment, len(train_part))
-    program = program_of(experiment, network, len(train_part))
+        rows_in_all = len(train_part)
+    _check_batch_size(experiment, rows_in_all)
+    program = program_of(experiment, network, rows_in_all)
     assert isinstance(program, Supervised)
+    if experiment.group_by_length:
+        program = replace(program, cuts=cuts_of(program.network, data, experiment.shuffle))
     for metric in program.metric.metrics if isinstance(program.metric, JointMetric) else (program.metric,):
         check_step_metric(metric)
     for pattern, factor in (experiment.learning_rate_multipliers or {}).items():
@@ -226,22 +246,29 @@ def _supervised(
             if one[1].task == "transcription":
                 _check_lengths(network, rows[end].output_shape[0], data)
             check_metrics(built(metrics_of_output(experiment, part)), part, *one)
+
+    def to_rows(part: Part) -> Rows:
+        return _rows(part, _weights(part, experiment.class_weights, data), loss, data, program)
+
+    feed = None if span is None else streams.feed_of(data, span, experiment, program.batch_size, to_rows)
     return Ready(
         program,
         data,
         {"optimizer": optimizer},
         None if experiment.regularizer is None else regularizers.build(experiment.regularizer),
         scaling_of(data.preprocessing, data.target_preprocessing, dtype=program.dtype),
-        _rows(train_part, _weights(train_part, experiment.class_weights, data), loss, data),
-        None if monitor is None else _rows(monitor, _known_weights(monitor), loss, data),
+        to_rows(train_part),
+        None if monitor is None else _rows(monitor, _known_weights(monitor), loss, data, program),
         experiment.stopping,
         experiment.decides,
         experiment.average_weights,
         initial,
+        feed,
     )
 
 
 def _adversarial(experiment: Experiment, data: Dataset, networks: GAN, optimizer: Optimizer | FromOptax) -> Ready:
+    streams.refuse(data, "a GAN")
     if data.train.weights is not None:
         raise InvalidValue(
             f"the rows of {data.name!r} have weights, and a GAN takes all its rows alike: leave the weights out."
@@ -336,7 +363,7 @@ def _kept(array: np.ndarray) -> np.ndarray:
     return aligned_rows(array, slice(None)) if array.flags.writeable else array
 
 
-def _rows(part: Part, weights: np.ndarray | None, loss: Any, data: Dataset) -> Rows:
+def _rows(part: Part, weights: np.ndarray | None, loss: Any, data: Dataset, program: Supervised) -> Rows:
     weighed = None if weights is None else _put(weights)
     x = _put(part.x)
     if data.task == "reconstruction":
@@ -346,7 +373,8 @@ def _rows(part: Part, weights: np.ndarray | None, loss: Any, data: Dataset) -> R
     y = targets_of(loss, part.y, data)
     if not data.target_preprocessing.is_identity:
         y = data.target_preprocessing.apply_numpy(y)
-    return Rows(x, _put(y), weighed)
+    lengths = _put(lengths_of(program.network, part)) if program.cuts else None
+    return Rows(x, _put(y), weighed, lengths=lengths)
 
 
 def targets_of(loss: Any, y: Any, facts: Any) -> Any:
@@ -377,7 +405,7 @@ def with_row_weights(data: Dataset, experiment: Experiment, weights: np.ndarray)
 
 def _weights(part: Part, class_weights: Any, data: Dataset) -> np.ndarray | None:
     """Weight of each training row, by itself and its class, of mean 1; None if all are equal."""
-    weights = _known_weights(part)
+    weights, by_class = _known_weights(part), np.ones(1)
     if class_weights is not None:
         by_class = _class_weights(class_weights, data)
         soft = part.y.ndim == 2 and part.y.shape[1] > 1
@@ -385,7 +413,8 @@ def _weights(part: Part, class_weights: Any, data: Dataset) -> np.ndarray | None
         weights = of_class if weights is None else weights * of_class
     if weights is None:
         return None
-    mean = weights.mean(dtype=np.float64)
+    totals = None if data.stream is None else data.stream.totals
+    mean = weights.mean(dtype=np.float64) if totals is None else totals.mean_weight(by_class)
     if mean == 0:
         raise InvalidValue("class_weights give every row to train on the weight 0: nothing is left to learn from.")
     return (weights / mean).astype(np.float32)
@@ -411,8 +440,12 @@ def _class_weights(class_weights: Any, data: Dataset) -> np.ndarray:
         raise InvalidValue(f"class_weights need a target of classes; this one is {data.task}. Use sample_weights.")
     if class_weights == "balanced":
         part, count = data.train, len(data.classes)
-        counts = np.bincount(part.labels, minlength=count) if data.stratifies else part.y.sum(axis=0)
-        return (len(part) / (count * np.maximum(counts, 1))).astype(np.float32)
+        totals = None if data.stream is None else data.stream.totals
+        if totals is not None:
+            counts = totals.rows
+        else:
+            counts = np.bincount(part.labels, minlength=count) if data.stratifies else part.y.sum(axis=0)
+        return (data.rows / (count * np.maximum(counts, 1))).astype(np.float32)
     if not isinstance(class_weights, Mapping):
         raise InvalidValue(f'class_weights must be "balanced" or a weight for each class. Received: {class_weights!r}.')
     for name, weight in class_weights.items():

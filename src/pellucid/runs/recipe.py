@@ -94,6 +94,8 @@ def batch_size(rows: int) -> int:
 
 def can_watch(data: Dataset, fraction: float) -> bool:
     """True where a part of the training rows is large enough to be watched and holds every class."""
+    if data.stream is not None:
+        return True
     rows = len(data.train)
     watched = math.ceil(fraction * rows)
     if watched < LEAST_WATCHED or watched >= rows:
@@ -123,17 +125,21 @@ def complete(
     """
     settings = {name: value for name, value in given.items() if value is not None}
     choices = []
-    fraction, rows = settings.get("validation", VALIDATION), len(data.train)
+    fraction, rows = settings.get("validation", VALIDATION), data.rows
     decided = "early_stopping" in settings or watches_loss(getattr(optimizer, "learning_rate", None))
     watched = decided or can_watch(data, fraction)
-    fitted = rows - math.ceil(fraction * rows) if watched else rows
+    aside = 0
+    if watched:
+        aside = math.ceil(fraction * rows)
+        aside = aside if data.stream is None else min(aside, len(data.train))  # which is watched in memory
+    fitted = rows - aside
     accumulate = settings.get("accumulate", 1)
     if "batch_size" not in settings:
         settings["batch_size"] = "all" if optimizer.full_batch else max(1, batch_size(fitted) // accumulate)
         choices.append(f"batch size: {settings['batch_size']}")
     own_rate = bool({"optimizer", "learning_rate", "schedule"} & {*settings, *reached})
     per_epoch = 1 if settings["batch_size"] == "all" else -(-fitted // (settings["batch_size"] * accumulate))
-    many = rows > FEW_ROWS
+    many = rows > FEW_ROWS or data.stream is not None
     epochs = settings["epochs"] = -(-(STEPS_OF_MANY if many else STEPS) // per_epoch)
     if not own_rate:
         settings["learning_rate"] = RATE

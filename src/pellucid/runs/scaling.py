@@ -9,8 +9,8 @@ import numpy as np
 
 from pellucid.core.constraints import OneOf, require
 from pellucid.core.errors import InvalidValue
+from pellucid.core.interface import option
 from pellucid.data import SCALINGS, Dataset, Part, Preprocessing
-from pellucid.data.arrays import fit_preprocessing
 from pellucid.data.preprocessing import Preprocessings
 from pellucid.functions.losses import JointLoss, Loss
 from pellucid.network import Network, check_tokens, padding_of_input, token_layer
@@ -32,7 +32,7 @@ def scaled_inputs(data: Dataset, choice: str) -> Dataset:
     require(choice, OneOf(CHOICES), "scale_inputs")
     if choice == "auto":
         return data
-    return replace(data, preprocessing=fit_preprocessing(data.train.x, choice, data.encoder), scaling=choice)
+    return replace(data, preprocessing=data.fitted(choice), scaling=choice)
 
 
 def network_inputs(data: Dataset, choice: str, network: Network) -> Dataset:
@@ -52,6 +52,7 @@ def network_inputs(data: Dataset, choice: str, network: Network) -> Dataset:
 
 
 def _one_input(data: Dataset, choice: str, network: Network, name: str) -> Dataset:
+    _check_rate(network, data)
     layer = token_layer(network, name)
     if layer is not None:
         if choice not in ("auto", "none"):
@@ -67,6 +68,18 @@ def _one_input(data: Dataset, choice: str, network: Network, name: str) -> Datas
     if padding is None or data.preprocessing.is_identity:
         return data
     return replace(data, preprocessing=_beside_padding(data, padding))
+
+
+def _check_rate(network: Network, data: Dataset) -> None:
+    """Refuse a layer that takes recordings of other samples a second than those of the dataset."""
+    rate = None if data.encoder is None else data.encoder.sample_rate
+    for layer, name in zip(network.layers, network.names, strict=True):
+        if None not in (rate, layer.sample_rate) and layer.sample_rate != rate:
+            raise InvalidValue(
+                f"{name!r} reads recordings of {layer.sample_rate} samples a second, and those of {data.name!r} have "
+                f"{rate}. Write rate = {rate} there, or bring the recordings to that rate: "
+                f"{option('rate', layer.sample_rate)}."
+            )
 
 
 def _each_input(data: Dataset, choice: str, network: Network) -> Dataset:
@@ -142,6 +155,8 @@ def scaled_targets(data: Dataset, choice: str, network: Network, loss: Loss | Jo
         )
     if choice == "none":
         return data
+    if data.stream is not None and data.stream.numbers is not None and choice != "log":
+        return replace(data, target_preprocessing=data.stream.numbers.fit(choice))
     y = data.train.y
     if data.task == "forecasting":
         y = y[real_steps(data.train, network, y.shape[1])]

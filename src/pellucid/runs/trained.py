@@ -28,6 +28,7 @@ from pellucid.data.arrays import as_weights
 from pellucid.data.encoding import as_array, as_float32
 from pellucid.data.groups import GroupsEncoder
 from pellucid.data.several import by_name
+from pellucid.data.table_source import is_streamed
 from pellucid.data.tables import TableEncoder
 from pellucid.data.targets import AS_ROWS, NO_LABEL
 from pellucid.functions.metrics import Metric
@@ -44,6 +45,7 @@ from pellucid.network import (
     summarize,
 )
 from pellucid.optimizers import as_optimizer
+from pellucid.runs import streams
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.facts import DataFacts
 from pellucid.runs.folder import RunFolder
@@ -257,7 +259,7 @@ class Trained:
             if not self._is_encoded(x):
                 x, flags, notes = encoder.encode_flagged(x, unknown)
                 _warn_of_rows(flags, notes)
-        elif encoder is not None and not by_input and not isinstance(x, (np.ndarray, jax.Array)):
+        elif encoder is not None and not by_input and (not isinstance(x, (np.ndarray, jax.Array)) or _holds_texts(x)):
             x = encoder.encode(x)
         if isinstance(x, (str, PathLike)):
             raise DataError(
@@ -340,12 +342,22 @@ class Trained:
         Raises:
             ShapeError: examples of another shape.
         """
+        if is_streamed(x):
+            return np.concatenate(list(self.outputs_in_parts(x, unknown)))
         return self._by_name(self.outputs_of_rows(self.as_inputs(x, unknown)))
 
     def outputs_in_parts(self, x: Any, unknown: bool = False) -> Iterator[Any]:
         """Compute the outputs of as many rows at a time as `OUTPUT_BYTES` hold; arguments as for ``outputs``."""
-        for _, outputs in self.in_parts(self.as_inputs(x, unknown)):
+        for _, outputs in self.parts_of(x, unknown):
             yield self._by_name(outputs)
+
+    def parts_of(self, x: Any, unknown: bool = False) -> Iterator[tuple[Any, Any]]:
+        """Yield some rows at a time, as they are stored, and their outputs; of a folder block by block."""
+        if isinstance(self.facts.encoder, TableEncoder) and is_streamed(x):
+            for part in streams.read_like(self, x, targets=False, unknown=unknown):
+                yield part.x, self.outputs_of_rows(part.x, like=len(part))
+        else:
+            yield from self.in_parts(self.as_inputs(x, unknown))
 
     def in_parts(self, x: Any) -> Iterator[tuple[Any, Any]]:
         """Yield some stored rows at a time and their outputs."""
@@ -385,10 +397,7 @@ class Trained:
             x: examples, as for ``outputs``.
             unknown: as for ``as_inputs``.
         """
-        parts = [
-            self.predictions_of(outputs, self.mask_of(rows))
-            for rows, outputs in self.in_parts(self.as_inputs(x, unknown))
-        ]
+        parts = [self.predictions_of(outputs, self.mask_of(rows)) for rows, outputs in self.parts_of(x, unknown)]
         if self.facts.heads:
             return {name: np.concatenate([part[name] for part in parts]) for name in self.facts.heads}
         return np.concatenate(parts)
@@ -453,10 +462,14 @@ class Trained:
                 return dict(self.result)
             if self.data is None or self.data.held_out is None:
                 raise DataError("this run holds no rows to measure other metrics on: give the examples x, and y.")
+            if self.data.stream is not None:
+                return streams.measure_parts(self, self.data.stream.read_held_out(), metrics)
             return self.evaluate_part(self.data.held_out, metrics)
         if self.facts.task == "reconstruction":
             x = self.as_inputs(x)
             return self.evaluate_part(Part(x, x, as_weights(weights, len(x))), metrics)
+        if y is None and is_streamed(x) and isinstance(self.facts.encoder, TableEncoder):
+            return streams.measure_parts(self, streams.read_like(self, x, targets=True), metrics)
         if y is None:
             if self.facts.encoder is None:
                 self.as_inputs(x)  # says where x is no examples either
@@ -592,6 +605,10 @@ class Trained:
         if not names:
             return ""
         return f"the {' and '.join(names)} of the held-out rows {'is' if len(names) == 1 else 'are'} not finite"
+
+
+def _holds_texts(x: Any) -> bool:
+    return x.dtype.kind in "UT" or (x.dtype == object and x.size > 0 and isinstance(x.flat[0], str))
 
 
 def _warn_of_rows(flags: np.ndarray, notes: Sequence[str]) -> None:

@@ -102,13 +102,15 @@ def _write_words(trained: Trained, sentences: Sequence[str]) -> np.ndarray:
         part = source[i : i + SENTENCES]
         missing = power_of_two(len(part)) - len(part)
         filled = jnp.asarray(np.concatenate([part, np.repeat(part[:1], missing, axis=0)]))
-        written = _greedy(trained.network, steps, trained.params, trained.layer_state, filled)
+        written = greedy(trained.network, steps, trained.params, trained.layer_state, filled)
         parts.append(np.asarray(written)[: len(part)])
     return np.concatenate(parts)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _greedy(network: Network, steps: int, params: Any, state: Any, source: Any) -> Any:
+def greedy(network: Network, steps: int, params: Any, state: Any, source: Any) -> Any:
+    """Write translations word by word, each time the likeliest: word numbers, (sentences, steps)."""
+
     def write(step: Any, written: Any) -> Any:
         # All steps are computed to take one: the sentences are short, and it needs no second form of any layer.
         probabilities = network.forward(params, state, (source, written[:, :-1])).outputs[-1][:, step]

@@ -20,7 +20,7 @@ from pellucid.optimizers import FromOptax, Optimizer, OptimizerState
 from pellucid.training.lipschitz import LipschitzConstraint
 from pellucid.training.program import BAD_BATCH, Program, Step, first_affected, is_finite
 from pellucid.training.recorder import Recorder, unit_layers
-from pellucid.training.rows import Rows, Scaling, epoch_order, rows_of_step, shapes_of, steps_per_epoch, take
+from pellucid.training.rows import Rows, Scaling, epoch_order, rows_of_step, shapes_of, take
 from pellucid.training.state import TrainingState
 
 
@@ -161,7 +161,7 @@ class Adversarial(Program):
     def step(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array, measured: bool) -> Step:
         """Run one step: the critic's updates, then the generator's."""
         real, keys = self.take_batch(state, scaling, train, order)
-        progress = state.step.astype(real.dtype) / steps_per_epoch(train.rows, self.batch_size)
+        progress = train.progress(state, self.batch_size, real.dtype)
 
         def critic_step(critic: Player, batch: tuple[Array, Array]) -> tuple[Player, Array]:
             critic, pass_, _ = self.update_critic(state, critic, *batch, progress)
@@ -215,7 +215,7 @@ class Adversarial(Program):
         self, state: TrainingState, scaling: Scaling, train: Rows, order: Array
     ) -> tuple[Float[Array, "updates batch *shape"], Key[Array, " keys"]]:
         """The rows and random keys of a step's updates, the generator's last."""
-        chosen, _ = rows_of_step(state, order, self.batch_size)
+        chosen, _ = rows_of_step(state, train, order, self.batch_size)
         real = scaling(take(train.x, chosen))
         keys = jax.random.split(jax.random.fold_in(state.key, -1 - state.step), self.critic_steps + 1)
         return real.reshape(self.critic_steps, self.rows_of_update, *real.shape[1:]), keys
@@ -320,7 +320,7 @@ class Adversarial(Program):
         return jax.lax.fori_loop(0, parts, add, jnp.zeros(2, jnp.float32)) / parts
 
     def cause_of_divergence(self, state: TrainingState, scaling: Scaling, train: Rows) -> str:
-        batches, keys = self.take_batch(state, scaling, train, epoch_order(state, train.rows, self.batch_size))
+        batches, keys = self.take_batch(state, scaling, train, epoch_order(state, train, self.batch_size))
         if not is_finite(batches):
             return BAD_BATCH
         noise_key, layer_key, *_ = jax.random.split(keys[0], 4)
@@ -328,8 +328,7 @@ class Adversarial(Program):
         cause = first_affected(self.generator, state.params["generator"], generated.outputs)
         if cause is not None:
             return f"In the generator: {cause}"
-        per_epoch = steps_per_epoch(train.rows, self.batch_size)
-        critic, progress = Player.of(state, "critic"), (state.step / per_epoch).astype(batches.dtype)
+        critic, progress = Player.of(state, "critic"), train.progress(state, self.batch_size, batches.dtype)
         for real, key in zip(batches, keys, strict=False):
             updated, pass_, _ = self.update_critic(state, critic, real, key, progress)
             cause = first_affected(self.critic, critic.params, pass_.outputs)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -39,10 +40,9 @@ def as_frame(table: Table, backend: str = "pandas") -> Any:
 
     if backend not in FRAMES:
         raise InvalidValue(f"backend must be one of {', '.join(FRAMES)}. Received: {backend!r}.")
-    try:
-        return nw.from_arrow(pa.table(dict(table)), backend=backend).to_native()
-    except ModuleNotFoundError as error:
-        raise InvalidValue(f"{backend} is not installed: pip install {backend}, or take backend='pyarrow'.") from error
+    if find_spec(backend) is None:
+        raise InvalidValue(f"{backend} is not installed: pip install {backend}, or take backend='pyarrow'.")
+    return nw.from_arrow(pa.table(dict(table)), backend=backend).to_native()
 
 
 @dataclass(repr=False)

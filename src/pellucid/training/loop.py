@@ -15,6 +15,7 @@ from pellucid.core.types import PyTree
 from pellucid.core.xla import return_freed_memory
 from pellucid.functions.schedules import watches_loss
 from pellucid.optimizers import dtype_of
+from pellucid.training.feed import Feed
 from pellucid.training.history import History
 from pellucid.training.program import CAPACITY, Program, Records, advance, advance_in_place, is_large, make_room
 from pellucid.training.rows import Rows, Scaling, steps_per_epoch
@@ -61,11 +62,16 @@ class Job:
         return steps_per_epoch(self.train.rows, self.program.batch_size)
 
     def call(
-        self, compiled: Callable[..., tuple[TrainingState, Records]], state: TrainingState, stop: int, *more: Any
+        self,
+        compiled: Callable[..., tuple[TrainingState, Records]],
+        state: TrainingState,
+        stop: int,
+        *more: Any,
+        rows: Rows | None = None,
     ) -> tuple[TrainingState, Records]:
-        """Run a compiled function, such as `advance`, up to step ``stop``."""
-        end = jax.device_put(np.int32(stop))
-        return compiled(self.program, state, self.scaling, self.train, self.monitor, end, *more)
+        """Run a compiled function, such as `advance`, up to step ``stop``, on ``rows`` where they are not ``train``."""
+        end, train = jax.device_put(np.int32(stop)), self.train if rows is None else rows
+        return compiled(self.program, state, self.scaling, train, self.monitor, end, *more)
 
 
 def steps_in(seconds: float, steps: int, taken: float) -> int:
@@ -96,9 +102,17 @@ class Training(Job):
     """What callbacks changed so far, and where one ended the training."""
     owed: int | None = None
     """Of the callbacks due after this step, the first that is still to be called, since it raised an error."""
+    feed: Feed | None = None
+    """Where the rows are read while they are trained on, of which ``train`` is then a sample; None where they are in
+    ``train``."""
 
     def __repr__(self) -> str:
-        return f"<Training of {self.train.rows} rows, at step {self.history.steps_made}>"
+        return f"<Training of {self.history.rows} rows, at step {self.history.steps_made}>"
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of one epoch."""
+        return super().steps_per_epoch if self.feed is None else self.feed.steps_per_epoch
 
     @property
     def learned(self) -> Learned:
@@ -155,22 +169,26 @@ class Training(Job):
             compiled = False
 
     def _call(self, start: int, stop: int) -> None:
+        rows = self.train
+        if self.feed is not None:
+            rows, end = self.feed.at(start)
+            stop = min(stop, end)
         losses, in_place = self.history.held_out[:, 0], self._in_place
         watch = ()
         if self.stopping is not None:
             learned = self.learned if self.best is not None or not in_place else jax.tree.map(jnp.copy, self.learned)
             watch = (Watch.begin(self.stopping, losses, learned),)
-        state, records = self.call(advance_in_place if in_place else advance, self.state, stop, *watch)
+        state, records = self.call(advance_in_place if in_place else advance, self.state, stop, *watch, rows=rows)
         made = int(state.step) - start
         steps = records.finite_steps(min(made + 1, CAPACITY))
         diverged = steps < min(made + 1, CAPACITY)
         steps = min(steps, made)
         if steps < made:
-            state, records = self.call(advance, self.state, start + steps, *watch)
+            state, records = self.call(advance, self.state, start + steps, *watch, rows=rows)
         self.state = state
         self.history.append(records, steps, self.monitor is not None)
         if diverged:
-            raise TrainingDiverged(self.program.explain_divergence(self.state, self.scaling, self.train))
+            raise TrainingDiverged(self.program.explain_divergence(self.state, self.scaling, rows))
         if records.watch is not None and len(self.history.held_out):
             self.best = records.watch.best
         if (start + steps) % self.steps_per_epoch == 0:

@@ -92,7 +92,7 @@ class Program(ABC):
     def explain_divergence(self, state: TrainingState, scaling: Scaling, train: Rows) -> str:
         """Explain why the next step diverges, and what to check."""
         step = int(state.step)
-        epoch = step // steps_per_epoch(train.rows, self.batch_size) + 1
+        epoch = step // int(train.steps_per_epoch(self.batch_size)) + 1
         cause = self.cause_of_divergence(state, scaling, train)
         return (
             f"The loss became NaN or infinite at step {step} (epoch {epoch}). {cause} A run folder keeps the state "
@@ -188,8 +188,9 @@ def run_steps(
     before that step, while the others continue: were it to end the loop, each step would have to choose between all
     that the loop carries, records included.
     """
-    rows = train.rows
-    per_epoch = steps_per_epoch(rows, program.batch_size)
+    per_epoch = train.steps_per_epoch(program.batch_size)
+    # A call of a part of an epoch ends at most one, so that there is room in any case.
+    epochs_ended = CAPACITY // steps_per_epoch(train.rows, program.batch_size)
     start = state.step
     layers, recorder, extra = len(program.layer_names), program.recorder, len(program.extra_names)
     every, histograms_every = recorder.every, recorder.histograms_every
@@ -199,7 +200,7 @@ def run_steps(
         jnp.zeros((times(histograms_every, CAPACITY), layers, len(recorder.kinds), 2 + BINS), jnp.float32)
         if histograms_every
         else None,
-        jnp.zeros((CAPACITY // per_epoch + 2, 2 + extra), jnp.float32),
+        jnp.zeros((epochs_ended + 2, 2 + extra), jnp.float32),
         watch=watch,
     )
 
@@ -219,7 +220,7 @@ def run_steps(
     def epoch(carry: tuple) -> tuple:
         state = carry[0]
         number = state.step // per_epoch
-        order = epoch_order(state, rows, program.batch_size)
+        order = epoch_order(state, train, program.batch_size)
         end = jnp.minimum(stop, (number + 1) * per_epoch)
 
         def step(carry: tuple, measured: bool) -> tuple:

@@ -11,11 +11,26 @@ import jax
 import jax.numpy as jnp
 
 from pellucid.core.padding import keep_padding
-from pellucid.core.types import Array, Int, Key, PyTree
+from pellucid.core.types import Array, Int, Key, PyTree, Scalar
 from pellucid.training.state import TrainingState
 
 ROUNDS = 10
 """Fewer leave traces in very small tables: with 6 rounds, the order of 8 rows fails a χ² test; with 10 it passes."""
+GROUP = 50
+"""Batches that are sorted by length together: the more, the more alike the rows of one, and the less chance in it."""
+
+
+class Window(NamedTuple):
+    """Where rows that are a part of all belong, of data that are read while they are trained on."""
+
+    order: Array
+    """int32 ``(rows,)``, the order that they are taken in; behind those that count it holds any."""
+    counted: Array
+    """How many count: fewer than there are at the end of an epoch."""
+    first: Array
+    """The step that takes the first of them."""
+    per_epoch: Array
+    """Steps of an epoch of all rows."""
 
 
 class Rows(NamedTuple):
@@ -27,11 +42,30 @@ class Rows(NamedTuple):
     """Targets; None where the inputs, scaled, are the targets themselves (an autoencoder)."""
     weights: Array | None = None
     """One per example; None: all alike. Those of training rows have mean 1."""
+    window: Window | None = None
+    """Set where these are a part of the rows of an epoch."""
+    lengths: Array | None = None
+    """Steps of each sequence up to its last real one, int32; None where batches are not made by length."""
 
     @property
     def rows(self) -> int:
         """Number of examples."""
         return jax.tree.leaves(self.x)[0].shape[0]
+
+    @property
+    def counted(self) -> Any:
+        """Number of examples that count."""
+        return self.rows if self.window is None else self.window.counted
+
+    def steps_per_epoch(self, batch_size: int) -> Any:
+        """Steps of one epoch of all rows."""
+        return steps_per_epoch(self.rows, batch_size) if self.window is None else self.window.per_epoch
+
+    def progress(self, state: TrainingState, batch_size: int, dtype: Any) -> Scalar:
+        """Epochs made before the state's step, a fraction."""
+        per_epoch = self.steps_per_epoch(batch_size)
+        per_epoch = per_epoch if isinstance(per_epoch, int) else per_epoch.astype(dtype)
+        return state.step.astype(dtype) / per_epoch
 
 
 class TargetScaling(NamedTuple):
@@ -139,16 +173,35 @@ def _mix(x: Array) -> Array:
     return x ^ (x >> 16)
 
 
-def epoch_order(state: TrainingState, rows: int, batch_size: int) -> Array:
-    """The rows in the epoch's order, repeated to fill the last batch."""
+def epoch_order(state: TrainingState, train: Rows, batch_size: int) -> Array:
+    """The rows in the epoch's order, or in that of a window, repeated to fill the last batch."""
+    rows = train.rows
     per_epoch = steps_per_epoch(rows, batch_size)
-    order = permutation(jax.random.fold_in(state.key, state.step // per_epoch), rows)
+    if train.window is None:
+        key = jax.random.fold_in(state.key, state.step // per_epoch)
+        order = permutation(key, rows)
+        order = order if train.lengths is None else _by_length(key, order, train.lengths, batch_size)
+    else:
+        order = train.window.order
     return jnp.concatenate([order, order[: per_epoch * batch_size - rows]])
 
 
-def rows_of_step(state: TrainingState, order: Array, batch_size: int) -> tuple[Array, Array]:
+def _by_length(key: Key[Array, ""], order: Array, lengths: Array, batch_size: int) -> Array:
+    """An order whose batches hold rows of similar length: sorted within groups of batches, then the batches mixed."""
+    rows, batches = order.shape[0], order.shape[0] // batch_size
+    group = jnp.arange(rows, dtype=jnp.int32) // (GROUP * batch_size)
+    order = order[jnp.lexsort((lengths[order], group))]
+    whole = order[: batches * batch_size].reshape(batches, batch_size)
+    mixed = whole[permutation(jax.random.fold_in(key, 1), batches)] if batches > 1 else whole
+    return jnp.concatenate([mixed.reshape(-1), order[batches * batch_size :]])
+
+
+def rows_of_step(state: TrainingState, train: Rows, order: Array, batch_size: int) -> tuple[Array, Array]:
     """The rows of a step, and their first index in the order."""
-    first = state.step % (order.shape[0] // batch_size) * batch_size
+    if train.window is None:
+        first = state.step % (order.shape[0] // batch_size) * batch_size
+    else:
+        first = (state.step - train.window.first) * batch_size
     return jax.lax.dynamic_slice_in_dim(order, first, batch_size), first
 
 

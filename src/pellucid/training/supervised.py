@@ -18,8 +18,11 @@ from pellucid.network import Backpropagation, Network, backpropagate, rows_that_
 from pellucid.optimizers import Update
 from pellucid.training.program import BAD_BATCH, Program, Step, first_affected, is_finite, is_large
 from pellucid.training.recorder import Recorder, unit_layers
-from pellucid.training.rows import Rows, Scaling, epoch_order, rows_of_step, shapes_of, steps_per_epoch, take
+from pellucid.training.rows import Rows, Scaling, epoch_order, rows_of_step, shapes_of, take
 from pellucid.training.state import TrainingState
+
+ALIKE = 256
+"""Rows of similar length that are evaluated at a time."""
 
 
 class Batch(NamedTuple):
@@ -54,6 +57,10 @@ class Supervised(Program):
     """Parts of a batch that go through the network one after another, their gradients added up."""
     rate_factors: tuple[float, ...] | None = None
     """A factor of the learning rate for each layer; None for 1."""
+    cuts: tuple[int, ...] = ()
+    """Lengths that batches of sequences of similar length are cut to, the last one being that of all; none for one."""
+    cut: int | None = None
+    """The length that this program cuts sequences to."""
 
     @property
     def layer_names(self) -> tuple[str, ...]:
@@ -80,8 +87,20 @@ class Supervised(Program):
         return self.network.dtype
 
     def step(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array, measured: bool) -> Step:
+        if train.lengths is None:
+            return self._step(state, scaling, train, order, measured)
+        chosen, _ = rows_of_step(state, train, order, self.batch_size)
+        return self._at_length(take(train.lengths, chosen), Supervised._step, state, scaling, train, order, measured)
+
+    def _at_length(self, lengths: Array, run: Callable[..., Any], *arguments: Any) -> Any:
+        """Run a method with sequences cut to the first length that holds all of these rows."""
+        which = jnp.searchsorted(jnp.asarray(self.cuts, lengths.dtype), lengths.max())
+        branches = [partial(run, replace(self, cut=cut), *arguments) for cut in self.cuts]
+        return jax.lax.switch(which, branches)
+
+    def _step(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array, measured: bool) -> Step:
         pass_, loss, *others = self.pass_of(state, scaling, train, order)
-        progress = state.step.astype(scaling.dtype) / steps_per_epoch(train.rows, self.batch_size)
+        progress = train.progress(state, self.batch_size, scaling.dtype)
         after = partial(self._after, state, pass_, loss, others, progress, measured)
         if not is_large(state):
             return after()
@@ -216,23 +235,26 @@ class Supervised(Program):
         self, state: TrainingState, scaling: Scaling, train: Rows, order: Array, part: Array | int = 0
     ) -> Batch:
         """The batch of the state's step, or one part of it."""
-        if not self.shuffle:
+        if not self.shuffle and train.window is None:
             order = jnp.arange(order.shape[0], dtype=jnp.int32) % train.rows
-        chosen, first = rows_of_step(state, order, self.batch_size)
+        chosen, first = rows_of_step(state, train, order, self.batch_size)
         # The last batch is filled with rows of weight 0.
-        counted = first + jnp.arange(self.batch_size, dtype=jnp.int32) < train.rows
+        counted = first + jnp.arange(self.batch_size, dtype=jnp.int32) < train.counted
         total = counted.sum(dtype=scaling.dtype)
         if self.accumulate > 1:
             size = -(-self.batch_size // self.accumulate)
             index = part * size + jnp.arange(size, dtype=jnp.int32)
             chosen, counted = (jnp.take(rows, index, mode="clip") for rows in (chosen, counted))
             counted = counted & (index < self.batch_size)
-        x = scaling(take(train.x, chosen))
+        x = scaling(self._cut(take(train.x, chosen)))
         target = x if train.y is None else take(train.y, chosen)
         weights = counted.astype(scaling.dtype)
         if train.weights is not None:
             weights = weights * take(train.weights, chosen).astype(weights.dtype)
         return Batch(x, target, weights, total)
+
+    def _cut(self, x: PyTree) -> PyTree:
+        return x if self.cut is None else x[:, : self.cut]
 
     def evaluate(self, state: TrainingState, scaling: Scaling, part: Rows) -> Array:
         """Weighted means of loss, metric and extra measures of ``part``, in prediction mode.
@@ -241,26 +263,40 @@ class Supervised(Program):
         """
         rows = part.rows
         parts = -(-rows // rows_that_fit(self.network, shapes_of(part.x)))
+        by_length = None
+        if part.lengths is not None:
+            parts = max(parts, rows // ALIKE)
+            by_length = jnp.argsort(part.lengths).astype(jnp.int32)
         size = -(-rows // parts)
 
         def add(i: Array, totals: Array) -> Array:
             indices = i * size + jnp.arange(size, dtype=jnp.int32)
             chosen = jnp.minimum(indices, rows - 1)
-            x = scaling(take(part.x, chosen))
-            y = x if part.y is None else take(part.y, chosen)
-            forward = self.network.forward(*state.learned, x)
-            measures = self._measures(forward.outputs, forward.masks, y, scaling)
-            weights = (indices < rows).astype(measures[0].dtype)
-            if part.weights is not None:
-                weights = weights * take(part.weights, chosen).astype(weights.dtype)
-            return totals + jnp.stack([(each * weights).sum() for each in measures]).astype(jnp.float32)
+            if part.lengths is None or by_length is None:
+                return self._add(totals, state, scaling, part, indices, chosen)
+            chosen = take(by_length, chosen)
+            lengths = take(part.lengths, chosen)
+            return self._at_length(lengths, Supervised._add, totals, state, scaling, part, indices, chosen)
 
         totals = jax.lax.fori_loop(0, parts, add, jnp.zeros(2 + len(self.extra_names), jnp.float32))
         weighed = jnp.asarray(rows) if part.weights is None else part.weights.sum()
         return totals / weighed.astype(jnp.float32)
 
+    def _add(
+        self, totals: Array, state: TrainingState, scaling: Scaling, part: Rows, indices: Array, chosen: Array
+    ) -> Array:
+        """Add the measures of some rows; those whose index is too large weigh 0."""
+        x = scaling(self._cut(take(part.x, chosen)))
+        y = x if part.y is None else take(part.y, chosen)
+        forward = self.network.forward(*state.learned, x)
+        measures = self._measures(forward.outputs, forward.masks, y, scaling)
+        weights = (indices < part.rows).astype(measures[0].dtype)
+        if part.weights is not None:
+            weights = weights * take(part.weights, chosen).astype(weights.dtype)
+        return totals + jnp.stack([(each * weights).sum() for each in measures]).astype(jnp.float32)
+
     def cause_of_divergence(self, state: TrainingState, scaling: Scaling, train: Rows) -> str:
-        order, cause = epoch_order(state, train.rows, self.batch_size), None
+        order, cause = epoch_order(state, train, self.batch_size), None
         for part in range(self.accumulate):
             if not is_finite(self.take_batch(state, scaling, train, order, part).x):
                 return BAD_BATCH

@@ -48,6 +48,7 @@ def plan_of_run(run: Trained) -> Plan | None:
     data, training = run.data, run.training
     if data is None or training is None or not (run.adversarial or readable(run)):
         return None
+    data = data.sample()
     quiet = {"record_every": 0, "histograms_every": 0, "snapshots": 0}
     experiment = msgspec.structs.replace(run.experiment, **quiet)
     if run.row_weights is not None and experiment.class_weights is None and data.train.weights is None:

@@ -229,7 +229,7 @@ def _shifts(s: Subject) -> tuple[np.ndarray, np.ndarray] | None:
 )
 def train_test_mismatch(s: Subject, shift: float, wider: float, related: float, chance: float) -> Evidence | None:
     """Held-out inputs of other means or deviations than the training inputs, or of columns that correlate otherwise."""
-    if s.e.x_new is None:
+    if s.e.x_new is None or token_layer(s.e.network):
         return None
     x, new = s.e.finite, as_rows(s.e.x_new)
     new = np.where(np.isfinite(new), new, 0)

@@ -201,6 +201,8 @@ def init_ratio(s: Subject) -> tuple[float, float, int]:
     """The deviation of the initial weights: the largest against He's, the median against Glorot's; how many layers."""
     of_he, of_glorot = [], []
     for i in s.e.maps:
+        if s.e.network.layers[i].vocabulary is not None:
+            continue  # a vector is looked up, not summed over the vocabulary
         for w in s.e.weights(i)[:1]:
             inputs = int(np.prod(w.shape[:-1]))
             outputs = w.shape[-1] * int(np.prod(w.shape[:-2]))
