@@ -23,7 +23,7 @@ def pictures(run: Trained) -> dict[str, np.ndarray]:
     for name, network in run.networks.items():
         params = run.params[name] if name else run.params
         figures = weight_pictures(network, params, run.facts.input_shape if of_images else ())
-        prefix = f"weights/{name}/" if name else "weights/"
+        prefix = f"pictures of weights/{name}/" if name else "pictures of weights/"
         grids |= {prefix + layer: figure.block for layer, figure in figures.items()}
     if of_images and run.adversarial:
         grids["examples/samples"] = ImageGrid("", sample(run, COUNT))
