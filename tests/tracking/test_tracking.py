@@ -183,9 +183,9 @@ def test_a_grid_of_images_is_one_image():
     images = np.arange(5 * 2 * 3).reshape(5, 2, 3)
     sheet = as_pixels(ImageGrid("", images, columns=3))
     scale = 8  # 3 pixels become 24
-    assert sheet.shape == (2 * (2 * scale + 1) - 1, 3 * (3 * scale + 1) - 1, 3)
+    assert sheet.shape == (2 * (2 * scale + 3) - 3, 3 * (3 * scale + 3) - 3, 3)
     assert sheet[0, 0].tolist() == [255] * 3  # the smallest number is light
-    assert sheet[2 * scale + 1, 3 * scale + 1].tolist() == [255 - round(24 / 29 * 255)] * 3  # the fifth image's first
+    assert sheet[2 * scale + 3, 3 * scale + 3].tolist() == [255 - round(24 / 29 * 255)] * 3  # the fifth image's first
     assert (sheet[-1, -1] == 255).all()  # there is no sixth
 
 
