@@ -13,6 +13,7 @@ from . import networks as networks
 from . import optimizers as optimizers
 from . import regularizers as regularizers
 from . import schedules as schedules
+from . import serving as serving
 from . import textbook as textbook
 from . import weights as weights
 from .api import Comparison as Comparison

@@ -12,8 +12,9 @@ from layer_rows import ROWS, predict
 from pellucid.architectures.by_name import ARCHITECTURES, build_by_name
 from pellucid.architectures.gan import GAN
 from pellucid.core.errors import InvalidValue
-from pellucid.exporting.onnx_model import onnx_model
+from pellucid.exporting.onnx_file import to_onnx
 from pellucid.exporting.program import Input, Program, of_network
+from pellucid.exporting.program_graph import graph_of
 from pellucid.layers import Layer, layers
 
 BATCH, MORE = 4, 3
@@ -36,7 +37,8 @@ def of_row(row) -> Program:
 
 def session_of(program: Program):
     """A runtime of the program's model, which is valid, and whether its steps are free."""
-    model, _, free = onnx_model(program, "test", {})
+    graph, free, _ = graph_of(program)
+    model = to_onnx(graph, "test", {})
     onnx.checker.check_model(model, full_check=True)
     return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]), free
 
@@ -156,4 +158,4 @@ def test_a_custom_layer_is_exported_by_what_it_computes():
 def test_a_primitive_without_translation_is_named():
     program = of_network(pel.Network(Sorted()), ({},), ({},), (5,))
     with pytest.raises(InvalidValue, match=r"computes with 'sort' of JAX, .*ends in \.stablehlo"):
-        onnx_model(program, "test", {})
+        graph_of(program)

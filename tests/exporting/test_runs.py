@@ -15,8 +15,8 @@ from pellucid.cli.main import main
 from pellucid.core.errors import InvalidValue
 from pellucid.data.translation import prepare_translations
 from pellucid.exporting.columns import MISSING_TIME
-from pellucid.exporting.onnx_model import graph_of
 from pellucid.exporting.program import of_network
+from pellucid.exporting.program_graph import graph_of
 from pellucid.exporting.python_file import python_file
 from pellucid.layers import LSTM, Concatenate, Dense, Embedding
 
@@ -26,7 +26,7 @@ X = RNG.normal(size=(ROWS, 5, 2)).astype(np.float32)
 X[::2, 3:] = 0  # padding
 TAGS = np.where((X == 0).all(axis=-1), -1, (X.sum(axis=-1) > 0).astype(int))
 TOKENS = RNG.integers(0, 9, (ROWS, 4))
-QUICK = {"epochs": 1, "batch_size": 20, "progress": False}
+QUICK = {"epochs": 0, "batch_size": 20, "progress": False}
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def test_every_task_is_what_predict_gives(kind, tmp_path):
 
 
 def test_a_gan_makes_samples(tmp_path):
-    run = pel.train("gan", pel.load_dataset("gaussian-ring"), epochs=1, batch_size=256, progress=False)
+    run = pel.train("gan", pel.load_dataset("gaussian-ring"), epochs=0, batch_size=256, progress=False)
     pel.export(run, tmp_path / "m.onnx", preprocessing=True)
     noise = np.asarray(jax.random.normal(jax.random.key(0), (3, run.program.latent)), np.float32)
     samples = run_onnx(tmp_path / "m.onnx", {"noise": noise})["sample"]
@@ -181,7 +181,7 @@ def test_a_gan_makes_samples(tmp_path):
 def test_a_translator_writes_words(tmp_path):
     pairs = [("Go.", "Va !"), ("Run.", "Cours !"), ("Go on.", "Continue !"), ("Run on.", "Cours donc !")]
     data = prepare_translations(pairs * 3, minimum_count=1, held_out=0.5)
-    settings = QUICK | {"epochs": 30, "batch_size": "all", "optimizer": pel.Adam(0.05)}
+    settings = QUICK | {"batch_size": "all", "seed": 1}
     run = pel.train({"name": "translator", "embedding": 4, "units": 8, "dropout": 0.0}, data, **settings)
     exported = pel.export(run, tmp_path / "m.onnx", preprocessing=True)
     assert exported.check.difference == 0
@@ -225,7 +225,7 @@ def test_a_module_needs_numpy_alone(run, tmp_path):
 
 
 def test_the_command_line_writes_prints_and_refuses(run, tmp_path):
-    saved = pel.train((8,), pel.load_dataset("iris"), epochs=1, progress=False, folder=tmp_path / "run").folder
+    saved = pel.train((8,), pel.load_dataset("iris"), epochs=0, progress=False, folder=tmp_path / "run").folder
     output = tmp_path / "m.onnx"
     done = CliRunner().invoke(main, ["export", str(saved), "--output", str(output), "--preprocessing"])
     assert done.exit_code == 0, done.output
@@ -248,6 +248,6 @@ def test_what_no_format_holds_is_refused(tmp_path):
     assert not (tmp_path / "m.onnx").exists()
     network = pel.Network(LSTM(2))
     program = of_network(network, *network.init(jax.random.key(0), (5, 2))[:2], (5, 2))
-    graph, _ = program.generalised(lambda shapes: graph_of(program, shapes), steps=False)
+    graph = graph_of(program, steps=False).result
     with pytest.raises(InvalidValue, match=r"\(lstm_1/.* Export to ONNX"):
         python_file(graph, "recurrent", "recurrent")

@@ -19,6 +19,7 @@ from pellucid.cli.lesson import lesson
 from pellucid.cli.prove import prove
 from pellucid.cli.replay import replay
 from pellucid.cli.runs import runs
+from pellucid.cli.serve import serve
 from pellucid.cli.show import show
 from pellucid.cli.train import resume, train
 from pellucid.cli.use import evaluate, predict
@@ -62,6 +63,7 @@ Examples:
   pellucid explain runs/mnist-128-128-001 --example 3      every number of one example, checked
   pellucid importance runs/houses-128-001                  what it loses without a column
   pellucid replay runs/mnist-128-128-001 --layer dense_1   how its weights moved (train with --snapshots 50)
+  pellucid serve runs/houses-128-001                       its predictions over HTTP
   pellucid sample runs/mnist-wgan-001 --output new.png     what a GAN makes
   pellucid export runs/houses-128-001 --output houses.onnx --preprocessing   a file for ONNX Runtime
   pellucid lesson dying-relu                               put a claim of the field to the test
@@ -98,7 +100,7 @@ VERBS = (
     sample,
     translate,
 )
-for verb in (*VERBS, export, find_learning_rate, lesson, show, data, info):
+for verb in (*VERBS, export, serve, find_learning_rate, lesson, show, data, info):
     main.add_command(verb)
 
 if __name__ == "__main__":

@@ -1,17 +1,20 @@
 """Export of a run to a file that other programs run."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
+import jax
+
 from pellucid.core.constraints import OneOf, require
 from pellucid.core.errors import InvalidValue
 from pellucid.core.files import write_bytes
 from pellucid.exporting.check import Check, check_onnx, check_python, check_stablehlo
-from pellucid.exporting.onnx_model import graph_of, onnx_model
+from pellucid.exporting.graph import Graph
+from pellucid.exporting.onnx_file import to_onnx
 from pellucid.exporting.program import Program, network_alone, whole_run
+from pellucid.exporting.program_graph import graph_of
 from pellucid.exporting.python_file import python_file
 from pellucid.exporting.stablehlo import stablehlo
 from pellucid.runs.trained import Trained
@@ -20,6 +23,9 @@ Format: TypeAlias = Literal["onnx", "stablehlo", "numpy"]
 FORMATS: tuple[str, ...] = get_args(Format)
 ENDINGS: dict[str, Format] = {".onnx": "onnx", ".stablehlo": "stablehlo", ".py": "numpy"}
 """The format that the ending of a file's name asks for."""
+
+ROUNDING = 1e-4
+"""Largest difference that is not remarked on: ten times what the tests allow any layer."""
 
 
 class Array(NamedTuple):
@@ -77,6 +83,7 @@ class _Content(NamedTuple):
     inputs: tuple[Array, ...]
     outputs: tuple[Array, ...]
     check: Check
+    note: str = ""
 
 
 def export(
@@ -124,8 +131,12 @@ def export(
     program = whole_run(run) if preprocessing else network_alone(run)
     written = _WRITERS[format](program, run, path)
     write_bytes(path, written.content)
-    notes = () if program.float32 else (f"computes in float32; the run did in {run.experiment.precision}",)
-    return Exported(path, format, len(written.content), written.inputs, written.outputs, written.check, notes)
+    notes = [written.note] if written.note else []
+    if not program.float32:
+        notes.append(f"computes in float32; the run did in {run.experiment.precision}")
+    if written.check.difference > ROUNDING:
+        notes.append("differs by more than rounding does: compare it with predict on rows of your own")
+    return Exported(path, format, len(written.content), written.inputs, written.outputs, written.check, tuple(notes))
 
 
 def _format_of(path: Path) -> Format:
@@ -137,42 +148,36 @@ def _format_of(path: Path) -> Format:
     return ENDINGS[path.suffix]
 
 
-def _facts(run: Trained) -> Mapping[str, str]:
-    return {"data": run.facts.name, "task": run.facts.task or ""}
-
-
 def _onnx(program: Program, run: Trained, path: Path) -> _Content:
-    model, graph, free = onnx_model(program, path.stem, _facts(run))
-    inputs, outputs = (tuple(map(_array, values)) for values in (graph.inputs, graph.outputs))
-    return _Content(model.SerializeToString(), inputs, outputs, check_onnx(model, graph, program, free))
+    graph, free, note = graph_of(program)
+    model = to_onnx(graph, path.stem, {"data": run.facts.name, "task": run.facts.task})
+    check = check_onnx(model, graph, program, free)
+    return _Content(model.SerializeToString(), *_arrays(graph), check, note)
 
 
 def _stablehlo(program: Program, run: Trained, path: Path) -> _Content:
-    exported, free = stablehlo(program)
-    names = [given.name for given in program.inputs]
-    inputs = tuple(
-        Array(name, _sizes(aval.shape), str(aval.dtype)) for name, aval in zip(names, exported.in_avals, strict=True)
-    )
-    import jax
-
-    tree = jax.tree.unflatten(exported.out_tree, exported.out_avals)
-    outputs = tuple(Array(name, _sizes(aval.shape), str(aval.dtype)) for name, aval in tree.items())
-    return _Content(bytes(exported.serialize()), inputs, outputs, check_stablehlo(exported, program, free))
+    exported, free, note = stablehlo(program)
+    names = (given.name for given in program.inputs)
+    inputs = tuple(map(_array, names, exported.in_avals))
+    outputs = jax.tree.unflatten(exported.out_tree, exported.out_avals)
+    check = check_stablehlo(exported, program, free)
+    return _Content(bytes(exported.serialize()), inputs, tuple(map(_array, outputs, outputs.values())), check, note)
 
 
 def _numpy(program: Program, run: Trained, path: Path) -> _Content:
-    graph, _ = program.generalised(lambda shapes: graph_of(program, shapes), steps=False)
+    graph = graph_of(program, steps=False).result
     source = python_file(graph, f"The run {run.name}", path.stem)
-    inputs, outputs = (tuple(map(_array, values)) for values in (graph.inputs, graph.outputs))
-    return _Content(source.encode(), inputs, outputs, check_python(source, graph, program))
+    return _Content(source.encode(), *_arrays(graph), check_python(source, graph, program))
 
 
 _WRITERS = {"onnx": _onnx, "stablehlo": _stablehlo, "numpy": _numpy}
 
 
-def _array(value: Any) -> Array:
-    return Array(value.name, _sizes(value.shape), "text" if value.dtype.kind in "UO" else str(value.dtype))
+def _arrays(graph: Graph) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+    inputs, outputs = (tuple(_array(value.name, value) for value in values) for values in (graph.inputs, graph.outputs))
+    return inputs, outputs
 
 
-def _sizes(shape: Any) -> tuple[int | str, ...]:
-    return tuple(size if isinstance(size, int) else str(size) for size in shape)
+def _array(name: str, like: Any) -> Array:
+    shape = tuple(size if isinstance(size, int) else str(size) for size in like.shape)
+    return Array(name, shape, "text" if like.dtype.kind in "UO" else str(like.dtype))

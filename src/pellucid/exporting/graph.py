@@ -9,6 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.core.errors import InvalidValue
+
+SMALL = 64
+"""Most numbers of a constant that is compared with others."""
+OUTSIDE = "run"
+"""The scope of what belongs to no layer."""
+
 
 @dataclass(eq=False)
 class Value:
@@ -23,6 +30,8 @@ class Value:
     """The numbers of a constant."""
     narrow: "Value | None" = None
     """The array with axes of length 1 that this one only repeats; the operators that repeat by themselves read it."""
+    parts: "tuple[Value, Value] | None" = None
+    """Real and imaginary part of complex numbers, which operators do not read."""
 
 
 @dataclass(eq=False)
@@ -69,7 +78,10 @@ class Graph:
 
     def name(self, kind: str) -> str:
         """A new name, after the layer and the operator."""
-        name = f"{self.root.scope}/{kind}" if self.root.scope else kind
+        return self.unique(f"{self.root.scope or OUTSIDE}/{kind}")
+
+    def unique(self, name: str) -> str:
+        """The name, with a number where it is taken."""
         self.root._counts[name] += 1
         count = self.root._counts[name]
         return name if count == 1 else f"{name}_{count}"
@@ -78,7 +90,7 @@ class Graph:
         """Add an input; a symbolic dimension that it is the first to have is measured by it."""
         value = Value(self, name, tuple(shape), np.dtype(dtype))
         self.inputs.append(value)
-        self.root._counts[name] += 1
+        self.unique(name)
         if self.outer is None:
             for axis, size in enumerate(shape):
                 if not isinstance(size, int) and str(size) not in self._sizes:
@@ -89,14 +101,11 @@ class Graph:
 
     def constant(self, array: Any, name: str = "") -> Value:
         """A constant; equal small ones are the same."""
-        array = np.asarray(array)
-        key = name or (
-            (array.dtype.str, array.shape, array.tobytes()) if array.size <= 64 and array.dtype != object else id(array)
-        )
-        root = self.root
+        array, root = np.asarray(array), self.root
+        small = array.size <= SMALL and array.dtype != object
+        key = name or ((array.dtype.str, array.shape, array.tobytes()) if small else id(array))
         if key not in root._known:
-            with root.within("" if name else root.scope):
-                label = name or root.name("constant")
+            label = self.unique(name) if name else self.name("constant")
             root._known[key] = Value(root, label, array.shape, array.dtype, array)
             root.constants[label] = array
         return root._known[key]
@@ -119,6 +128,10 @@ class Graph:
 
     def full(self, value: Value) -> Value:
         """A value whose repetition, if it is one, is carried out."""
+        if value.parts is not None:
+            raise InvalidValue(
+                f"{self.root.scope or 'the network'} computes with complex numbers, of which ONNX has few."
+            )
         if value.narrow is not None and not value.name:
             at = value.graph  # where all that use it see it
             value.name = at.op("Expand", value.narrow, at.sizes(value.shape), shape=value.shape, dtype=value.dtype).name

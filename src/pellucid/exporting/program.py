@@ -1,10 +1,12 @@
 """A run as one function of arrays: what is exported, whatever the format."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from typing import Any
+from itertools import product
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +27,9 @@ from pellucid.runs.facts import DataFacts
 from pellucid.runs.scaling import scaling_of
 from pellucid.runs.trained import Trained
 from pellucid.runs.translation import greedy
+
+Shapes: TypeAlias = list[jax.ShapeDtypeStruct]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -74,48 +79,40 @@ class Program:
     preprocessing: Any = field(default_factory=Preprocessing)
     float32: bool = True
 
-    def shapes(self, free: bool) -> Iterator[list[jax.ShapeDtypeStruct]]:
-        """Shapes of the inputs with a free number of rows, in the order to try them in.
-
-        With ``free`` steps those of sequences are symbols as well: of each input its own, then one for all; of any
-        length, then of at least that of the training.
-        """
-        sequences = [each for each in self.inputs if each.has_steps] if free else []
-        ways: list[dict[str, str]] = [{}]
-        if sequences:
-            ways = [{each.name: "steps" for each in sequences}]
-        if len(sequences) > 1:
-            ways.insert(0, {each.name: f"{each.name}_steps" for each in sequences})
-        for at_least in (False, True)[: 1 + bool(sequences)]:
-            for steps in ways:
-                least = [f"{steps[each.name]} >= {each.shape[0]}" for each in sequences if at_least]
-                scope = jax.export.SymbolicScope(least)
-                yield [
-                    jax.ShapeDtypeStruct(_symbolic(each, steps.get(each.name), scope), each.dtype)
-                    for each in self.inputs
-                ]
-
-    def generalised(self, convert: Callable[[list[jax.ShapeDtypeStruct]], Any], steps: bool = True) -> tuple[Any, bool]:
-        """Convert the function for as general shapes as it can be traced for.
+    def generalised(self, convert: Callable[[Shapes], Result], steps: bool = True) -> "Generalised[Result]":
+        """Convert the function for as general shapes as it can be traced for: any number of rows, and of steps.
 
         Args:
             convert: from shapes of the inputs to the result.
-            steps: try a free number of them too.
-
-        Returns:
-            The result, and whether its sequences may have any number of steps.
+            steps: False takes sequences as long as those of the training.
         """
-        if steps and any(each.has_steps for each in self.inputs):
-            for shapes in self.shapes(free=True):
-                # JAX and the layers refuse in many ways what depends on the number of steps, such as a Flatten.
-                with suppress(Exception), kernels.definitions():
-                    jax.eval_shape(self.function, self.arrays, *self._longer())
-                    return convert(shapes), True
-        (shapes,) = self.shapes(free=False)
+        sequences = [each for each in self.inputs if each.has_steps] if steps else []
+        ways: list[dict[str, str]] = [{each.name: "steps" for each in sequences}]
+        if len(sequences) > 1:  # each of its own length, where they need not agree
+            ways.insert(0, {each.name: re.sub(r"\W", "_", each.name) + "_steps" for each in sequences})
+        for at_least, symbols in product((False, True), ways if sequences else ()):
+            least = {symbols[each.name]: each.shape[0] for each in sequences} if at_least else {}
+            # JAX and the layers refuse in many ways what depends on the number of steps, such as a Flatten.
+            with suppress(Exception), kernels.definitions():
+                jax.eval_shape(self.function, self.arrays, *self._longer())
+                note = ", ".join(f"{symbol} is at least {size}" for symbol, size in least.items())
+                return Generalised(convert(self._shapes(symbols, least)), True, note)
         with kernels.definitions():
-            return convert(shapes), False
+            return Generalised(convert(self._shapes({}, {})), False)
 
-    def _longer(self) -> list[jax.ShapeDtypeStruct]:
+    def _shapes(self, symbols: Mapping[str, str], least: Mapping[str, int]) -> Shapes:
+        """Shapes of the inputs, with symbols for the steps of some."""
+        scope = jax.export.SymbolicScope([f"{symbol} >= {size}" for symbol, size in least.items()])
+        shapes = []
+        for given in self.inputs:
+            sizes = ["batch", *map(str, given.shape)]
+            if given.name in symbols:
+                sizes[1] = symbols[given.name]
+            shape = jax.export.symbolic_shape(f"({', '.join(sizes)},)", scope=scope)
+            shapes.append(jax.ShapeDtypeStruct(shape, given.dtype))
+        return shapes
+
+    def _longer(self) -> Shapes:
         """Shapes of two rows of sequences that are one step longer than those of the training."""
         shapes = [
             (2, each.shape[0] + 1, *each.shape[1:]) if each.has_steps else (2, *each.shape) for each in self.inputs
@@ -123,11 +120,14 @@ class Program:
         return [jax.ShapeDtypeStruct(shape, each.dtype) for shape, each in zip(shapes, self.inputs, strict=True)]
 
 
-def _symbolic(given: Input, steps: str | None, scope: Any) -> tuple[Any, ...]:
-    sizes = ["batch", *map(str, given.shape)]
-    if steps is not None:
-        sizes[1] = steps
-    return tuple(jax.export.symbolic_shape(f"({', '.join(sizes)},)", scope=scope))
+class Generalised(NamedTuple, Generic[Result]):
+    """What a program was converted to."""
+
+    result: Result
+    free: bool
+    """Whether its sequences may have any number of steps."""
+    note: str = ""
+    """The least number of steps, where there is one."""
 
 
 def network_alone(run: Trained) -> Program:

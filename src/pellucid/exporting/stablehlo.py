@@ -7,19 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.types import Array
-from pellucid.exporting.program import Program
+from pellucid.exporting.program import Generalised, Program
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 """Where the file runs."""
 
 
-def stablehlo(program: Program) -> tuple[Any, bool]:
+def stablehlo(program: Program) -> Generalised[Any]:
     """Export a program by `jax.export`, for any number of rows and all of `PLATFORMS`.
 
     Labels that are numbers come as such, all others by their number, −1 for none: StableHLO has no texts.
-
-    Returns:
-        The `jax.export.Exported`, and whether its sequences may have any number of steps.
     """
 
     def function(*x: Array) -> dict[str, Array]:

@@ -4,6 +4,7 @@ A layer's ``forward`` is what defines it; traced, it is a list of some fifty pri
 new layer, a user's own too, is exported without a word about ONNX in its class.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -19,6 +20,9 @@ RULES: dict[str, Rule] = {}
 """The translation of each primitive by name: from the graph, its equation and its operands to its results."""
 BODIES = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 """Names under which a primitive that only calls keeps what it calls."""
+
+_DERIVED = re.compile(r"jvp\((.*?)\)")
+"""What JAX writes around the layer's name while it derives its backward pass."""
 
 
 def rule(*names: str) -> Callable[[Rule], Rule]:
@@ -56,7 +60,7 @@ def translate(graph: Graph, jaxpr: Any, constants: Sequence[Any], operands: Sequ
         return graph.constant(np.asarray(atom.val, atom.aval.dtype)) if hasattr(atom, "val") else known[atom]
 
     for equation in jaxpr.eqns:
-        with graph.within(str(equation.source_info.name_stack)):
+        with graph.within(_DERIVED.sub(r"\1", str(equation.source_info.name_stack)).strip("/")):
             results = _results(graph, equation, [read(atom) for atom in equation.invars])
         known.update(zip(equation.outvars, results, strict=True))
     return [read(atom) for atom in jaxpr.outvars]
@@ -272,6 +276,24 @@ def _cumulative_sum(graph: Graph, equation: Any, x: Value) -> Value:
 
 
 # ---- Products ----
+
+
+@rule("fft")
+def _fourier(graph: Graph, equation: Any, x: Value) -> Value:
+    """The transform of real numbers along the last axis."""
+    length, out = equation.params["fft_lengths"][-1], result(equation)
+    if equation.params["fft_type"] != jax.lax.FftType.RFFT or len(equation.params["fft_lengths"]) > 1:
+        raise InvalidValue("this Fourier transform has no translation to ONNX. Take jnp.fft.rfft along one axis.")
+    angles = 2 * np.pi * np.outer(np.arange(length), np.arange(length // 2 + 1)) / length
+    waves = (graph.constant(wave(angles).astype(x.dtype)) for wave in (np.cos, lambda angle: -np.sin(angle)))
+    real, imaginary = (graph.op("MatMul", x, wave, shape=out["shape"], dtype=x.dtype) for wave in waves)
+    return Value(graph, "", out["shape"], np.dtype(out["dtype"]), parts=(real, imaginary))
+
+
+@rule("real", "imag")
+def _part(graph: Graph, equation: Any, z: Value) -> Value:
+    assert z.parts is not None
+    return z.parts[equation.primitive.name == "imag"]
 
 
 @rule("dot_general")

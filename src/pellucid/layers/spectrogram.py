@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid.core.constraints import POSITIVE, WholeNumber, constrained
 from pellucid.core.errors import InvalidValue, ShapeError
-from pellucid.core.types import Array, Bool, Cache, Float, Params, Shape, State
+from pellucid.core.types import Array, Bool, Cache, Float, Int, Params, Shape, State
 from pellucid.layers.layer import AnyKey, Layer, layers
 
 Samples = Float[Array, "batch samples *one"]
@@ -106,10 +106,10 @@ class LogMel(Layer):
 
     def output_mask(self, x: Samples, mask: Any) -> Bool[Array, "batch frames"]:
         """True for frames that begin before the last sample that is not 0."""
-        starts = jnp.asarray(self._starts(x.shape[1]))
+        starts = self._starts(x.shape[1])
         sounds = x.reshape(x.shape[:2]) != 0
         last = jnp.where(sounds, jnp.broadcast_to(jnp.arange(x.shape[1]), sounds.shape), -1).max(axis=1)
-        shape = (x.shape[0], len(starts))
+        shape = (x.shape[0], starts.shape[0])
         return jnp.broadcast_to(starts, shape) <= jnp.broadcast_to(last[:, None], shape)
 
     def init(self, key: AnyKey, input_shape: Shape) -> tuple[Params, State, Shape]:
@@ -123,23 +123,29 @@ class LogMel(Layer):
                 f"recordings of {input_shape[0]} samples are shorter than a frame of LogMel, {self.samples[0]} samples "
                 f"({self.window:g} s at {self.rate} a second). Give longer ones, or a shorter window."
             )
-        return {}, {}, (len(self._starts(input_shape[0])), self.bands)
+        return {}, {}, (self._frames(input_shape[0]), self.bands)
 
     def forward(
         self, params: Params, state: State, x: Samples, *, key: AnyKey = None, training: bool = False
     ) -> tuple[Spectrogram, State, Cache]:
         width, _ = self.samples
         x = x.reshape(x.shape[:2])
-        frames = x[:, self._starts(x.shape[1])[:, None] + np.arange(width)]
+        starts = self._starts(x.shape[1])
+        offsets = jnp.broadcast_to(jnp.arange(width, dtype=jnp.int32), (starts.shape[0], width))
+        frames = x[:, offsets + jnp.broadcast_to(starts[:, None], offsets.shape)]
         window = jnp.asarray(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(width) / width), x.dtype)
         spectrum = jnp.fft.rfft(frames * jnp.broadcast_to(window, frames.shape), self.length)
         power = jnp.square(spectrum.real) + jnp.square(spectrum.imag)
         return jnp.log(power @ jnp.asarray(self.bank, x.dtype) + jnp.asarray(FLOOR, x.dtype)), state, None
 
-    def _starts(self, samples: int) -> np.ndarray:
-        """The first sample of each frame."""
+    def _frames(self, samples: int) -> int:
+        """Number of frames that lie inside."""
         width, hop = self.samples
-        return np.arange(0, samples - width + 1, hop).astype(np.int32)
+        return (samples - width) // hop + 1
+
+    def _starts(self, samples: int) -> Int[Array, " frames"]:
+        """The first sample of each frame."""
+        return jnp.arange(self._frames(samples), dtype=jnp.int32) * self.samples[1]
 
 
 @lru_cache(maxsize=32)

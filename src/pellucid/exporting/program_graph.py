@@ -1,43 +1,31 @@
-"""A program as a graph, and as an ONNX model."""
+"""A program as a graph."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from functools import partial
 
 import jax
 import numpy as np
 
 from pellucid.exporting.columns import network_inputs
 from pellucid.exporting.graph import Graph, Value, prune
-from pellucid.exporting.onnx_file import to_onnx
-from pellucid.exporting.program import Program
+from pellucid.exporting.program import Generalised, Program
 from pellucid.exporting.rules import translate
 from pellucid.exporting.translation import opened
 
 
-def onnx_model(program: Program, name: str, facts: Mapping[str, str]) -> tuple[Any, Graph, bool]:
-    """Build the ONNX model of a program.
-
-    Args:
-        program: a run, or its network alone.
-        name: of the model.
-        facts: what is said of it in the file, by key.
-
-    Returns:
-        The model, its graph, and whether its sequences may have any number of steps.
-    """
-    graph, free = program.generalised(lambda shapes: graph_of(program, shapes))
-    return to_onnx(graph, name, facts), graph, free
+def graph_of(program: Program, steps: bool = True) -> Generalised[Graph]:
+    """The graph of a program, for any number of rows, and of steps where it takes them."""
+    return program.generalised(partial(_graph, program), steps)
 
 
-def graph_of(program: Program, shapes: Sequence[jax.ShapeDtypeStruct]) -> Graph:
-    """The graph of a program for inputs of some shapes, symbolic ones too."""
+def _graph(program: Program, shapes: Sequence[jax.ShapeDtypeStruct]) -> Graph:
     traced, results = jax.make_jaxpr(program.function, return_shape=True)(program.arrays, *shapes)
     graph = Graph()
-    operands = _inputs(graph, program, shapes)
-    for path, array in jax.tree_util.tree_flatten_with_path(program.arrays)[0]:
-        layer, _, *rest = (key.key for key in path)
-        operands.insert(len(operands) - len(shapes), graph.constant(np.asarray(array), "/".join((layer, *rest))))
-    values = translate(graph, *opened(traced), operands)
+    inputs, arrays = _inputs(graph, program, shapes), []
+    for (layer, _, *path), array in jax.tree_util.tree_flatten_with_path(program.arrays)[0]:
+        name = jax.tree_util.keystr((layer, *path), simple=True, separator="/")
+        arrays.append(graph.constant(np.asarray(array), name))
+    values = translate(graph, *opened(traced), [*arrays, *inputs])
     names = sorted(results)  # the order of a dictionary's leaves
     for label, value in zip(names, values, strict=True):
         graph.outputs.append(_output(graph, label, value, program.labels.get(label)))
@@ -64,5 +52,5 @@ def _output(graph: Graph, name: str, value: Value, labels: np.ndarray | None) ->
     elif value.dtype == np.int32:
         value = graph.cast(value, np.int64)
     last = graph.op("Identity", value, shape=value.shape, dtype=value.dtype)
-    last.name = graph.nodes[-1].outputs[0] = graph.name(name)
+    last.name = graph.nodes[-1].outputs[0] = graph.unique(name)
     return last
