@@ -24,6 +24,7 @@ from pellucid.callbacks import MLflow, TensorBoard, WandB
 from pellucid.cli.main import main
 from pellucid.core.errors import InvalidValue, MissingExtra, TrainingDiverged
 from pellucid.report.chart import ImageGrid
+from pellucid.tracking import tracker
 from pellucid.tracking.pictures import as_pixels, pictures
 from pellucid.tracking.tracker import artifacts, points_of, settings_of
 
@@ -189,7 +190,8 @@ def test_a_grid_of_images_is_one_image():
     assert (sheet[-1, -1] == 255).all()  # there is no sixth
 
 
-def test_without_a_run_folder_points_are_sent_at_once_and_an_earlier_training_is_replaced(tmp_path):
+def test_without_a_run_folder_points_are_sent_at_once_and_an_earlier_training_is_replaced(tmp_path, monkeypatch):
+    monkeypatch.setattr(tracker, "SECONDS", 0.0)
     seen = []
 
     def look(training):
@@ -212,14 +214,14 @@ def test_an_error_is_sent_too(tmp_path):
 
 
 def test_what_is_missing_is_named(monkeypatch, tmp_path):
-    for package, extra, tracker in [
+    for package, extra, of in [
         ("tensorboardX", "tensorboard", TensorBoard(tmp_path)),
         ("mlflow", "mlflow", MLflow()),
         ("wandb", "wandb", WandB()),
     ]:
         monkeypatch.setitem(sys.modules, package, None)
         with pytest.raises(MissingExtra, match=rf"pip install 'pellucid\[{extra}\]'"):
-            pel.train((4,), IRIS, epochs=1, progress=False, callbacks=[tracker])
+            pel.train((4,), IRIS, epochs=1, progress=False, callbacks=[of])
     with pytest.raises(InvalidValue, match="mode"):
         WandB(mode="live")
 
@@ -273,6 +275,9 @@ SCRIPT = """
 import os, signal, sys
 import pellucid as pel
 from pellucid.callbacks import MLflow, TensorBoard, WandB
+from pellucid.tracking import tracker
+
+tracker.SECONDS = 0.0
 
 def kill(training):
     if training.epoch == 5:
