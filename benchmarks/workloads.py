@@ -12,6 +12,7 @@ from benchmarks import (
     gan,
     learning_rates,
     limit,
+    media,
     memory,
     multilayer,
     networks,
@@ -23,6 +24,8 @@ from benchmarks import (
     sizes,
     start,
     start_to_finish,
+    streams,
+    sweep,
 )
 
 WORKLOADS = {
@@ -43,6 +46,7 @@ WORKLOADS = {
         autoencoders,
         gan,
         learning_rates,
+        media,
         memory,
         reading,
         export,
@@ -50,5 +54,7 @@ WORKLOADS = {
         serving,
         shuffle,
         sizes,
+        streams,
+        sweep,
     )
 }
