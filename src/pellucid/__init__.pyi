@@ -14,6 +14,7 @@ from . import optimizers as optimizers
 from . import regularizers as regularizers
 from . import schedules as schedules
 from . import serving as serving
+from . import sklearn as sklearn
 from . import sweeps as sweeps
 from . import textbook as textbook
 from . import weights as weights

@@ -121,7 +121,7 @@ def settle(
     initial = options.pop("initial", None)
     frozen = options.pop("freeze", None)
     by_length = (
-        "group_by_length" not in options and data.encoder is not None and data.encoder.of_texts
+        "group_by_length" not in options and data.encoder is not None and data.encoder.of_texts and data.encoder.front
         and architecture is not None and architecture.reads == "sequences"
     )  # fmt: skip
     if by_length:
@@ -154,7 +154,7 @@ def settle(
         opened["task"] = plan.data.task
     plan = plan._replace(experiment=msgspec.structs.replace(plan.experiment, data=opened))
     if by_length:
-        plan = plan._replace(choices=(*plan.choices, "batches: texts of similar length"))
+        plan = plan._replace(choices=(*plan.choices, "batches: examples of similar length"))
     if recipe is not None:
         plan = plan._replace(choices=(*plan.choices, *recipe.choices), retraining=recipe.retraining)
     plan = _with_inner(plan, inner) if inner else plan
