@@ -94,8 +94,16 @@ def measure(settings: Settings) -> list[Case]:
                     compiled.samples.setdefault(name, []).append(seconds)
     finally:
         for process in processes.values():
+            process.submit(_end_workers).result()
             process.shutdown()
     return [speed, compiled, score]
+
+
+def _end_workers() -> None:
+    """End scikit-learn's own processes, which else keep theirs from ending."""
+    from joblib.externals.loky import get_reusable_executor
+
+    get_reusable_executor().shutdown(wait=True, kill_workers=True)
 
 
 def _ratio(case: Case) -> float:
