@@ -30,6 +30,7 @@ from pellucid.core.constraints import (
     require,
     validate,
 )
+from pellucid.core.display import Displayed
 from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.core.formula import UNSTATED, Formula
 from pellucid.core.registry import Registry
@@ -60,7 +61,7 @@ Range: TypeAlias = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Loss(ABC):
+class Loss(Displayed, ABC):
     """A loss for each example, and its reduction to one number.
 
     Attributes:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, TypeAlias
 import jax.numpy as jnp
 
 from pellucid.core.constraints import NOT_NEGATIVE, POSITIVE, Interval, WholeNumber, constrained, require, validate
+from pellucid.core.display import Displayed
 from pellucid.core.formula import UNSTATED, Formula
 from pellucid.core.registry import Registry
 from pellucid.core.tunable import nested, tunable
@@ -26,7 +27,7 @@ Rate: TypeAlias = Float[Array, "..."]
 _FACTOR = Interval(0, 1, closed="right")
 
 
-class Schedule(ABC):
+class Schedule(Displayed, ABC):
     """A learning rate that changes while the network is trained.
 
     Attributes:
