@@ -14,7 +14,7 @@ import pytest
 
 import pellucid as pel
 from pellucid.core.errors import DataError, DataWarning, InvalidValue, StorageError
-from pellucid.data import Part
+from pellucid.data import Part, folds
 from pellucid.data.preprocessing import SCALINGS
 from pellucid.doctor.diagnose import diagnose
 from pellucid.training import feed
@@ -176,6 +176,7 @@ class TestRefusals:
             lambda: pel.compare(data, {"optimizer": ["adam", "sgd"]}, epochs=1, progress=False),
             lambda: pel.train("gan", data, epochs=1, progress=False),
             lambda: train(data, epochs=1).prove(),
+            lambda: folds(data, 3),
         ):
             with pytest.raises(InvalidValue, match=r"data\.sample\(\)"):
                 call()

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pellucid.core.errors import InvalidValue
 from pellucid.data.arrays import Part
 from pellucid.data.moments import Moments
 
@@ -132,7 +133,7 @@ class Stream:
     numbers: Moments | None = None
     opened: Mapping[str, Any] = field(default_factory=dict)
     kept: Kept | None = None
-    _counts: dict[Span, np.ndarray] = field(default_factory=dict, repr=False)
+    _counts: dict[Span, np.ndarray] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def training(self) -> Span:
@@ -166,11 +167,16 @@ class Stream:
         """Number of rows of a span."""
         return int(self.counts(span).sum())
 
+    @cached_property
+    def _apart(self) -> "Stream":
+        assert self.apart is not None
+        return Stream(self.apart)
+
     @property
     def held_out_rows(self) -> int:
         """Number of rows held out."""
         if self.apart is not None:
-            return Stream(self.apart).rows(EVERY)
+            return self._apart.rows(EVERY)
         return self.rows(Span(0.0, self.held_out)) if self.held_out else 0
 
     def read(self, span: Span) -> Iterator[Part]:
@@ -188,7 +194,7 @@ class Stream:
     def read_held_out(self) -> Iterator[Part]:
         """Yield the held-out rows, some at a time."""
         if self.apart is not None:
-            yield from Stream(self.apart).read(EVERY)
+            yield from self._apart.read(EVERY)
         elif self.held_out:
             yield from self.read(Span(0.0, self.held_out))
 
@@ -206,3 +212,16 @@ def draws(rows: np.ndarray, seed: int) -> np.ndarray:
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     x ^= x >> np.uint64(31)
     return (x >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def refuse_stream(data: Any, what: str) -> None:
+    """Refuse rows that are read while they are trained on.
+
+    Raises:
+        InvalidValue: saying how to go on.
+    """
+    if getattr(data, "stream", None) is not None:
+        raise InvalidValue(
+            f"{what} takes rows in memory, and those of {data.name!r} are read while they are trained on. Take a "
+            f"sample of them: data.sample() has {len(data.train):,}."
+        )

@@ -196,6 +196,16 @@ class Pass:
             table.refuse(" and ".join(encoder.targets), int(blank.argmax()), "no value", advice)
         self.without_target += int(blank.sum())
         self.blanks += int(absent[~blank].sum())
+        if encoder.task == "regression" and not isinstance(values, Texts):
+            with np.errstate(over="ignore"):
+                beyond = np.isinf(values.reshape(len(values), -1).astype(np.float32))
+            if beyond.any():
+                row, column = map(int, np.argwhere(beyond)[0])
+                value = f"{values.reshape(len(values), -1)[row, column]:g}"
+                table = piece.table(encoder.targets)
+                table.refuse(
+                    encoder.targets[column], row, value, ", beyond float32. Correct it, or rescale the column."
+                )
         return values, ~blank
 
     def _count_categories(self, piece: Piece) -> np.ndarray:

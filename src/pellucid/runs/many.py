@@ -19,6 +19,7 @@ from pellucid.core.errors import InvalidValue, TrainingDiverged
 from pellucid.core.precision import double_precision
 from pellucid.core.xla import keep_compiled_programs
 from pellucid.data import Dataset
+from pellucid.data.stream import refuse_stream
 from pellucid.functions.initializers import Initializer, initializers
 from pellucid.functions.losses import losses_of
 from pellucid.layers import Layer
@@ -29,7 +30,6 @@ from pellucid.runs.fit import score_held_out
 from pellucid.runs.own_loss import check_own_loss, is_custom
 from pellucid.runs.ready import Ready, make_ready, summary_of
 from pellucid.runs.starting import StartingWeights
-from pellucid.runs.streams import refuse
 from pellucid.runs.trained import Trained
 from pellucid.training import Adversarial, Supervised, Training, TrainingState, initial_state, steps_per_epoch
 from pellucid.training.population import AXES, Inputs, Population, members_of, run_in_threads, to_device
@@ -107,7 +107,7 @@ def many(
     if len(datasets) != len(experiments):
         raise InvalidValue(f"{len(experiments)} experiments need as many datasets. Received: {len(datasets)}.")
     for each in datasets:
-        refuse(each, "many trainings at once")
+        refuse_stream(each, "many trainings at once")
     keep_compiled_programs()
     members = _members(experiments, datasets, networks, optimizers, initials)
     trained: dict[int, Trained] = {}

@@ -16,6 +16,7 @@ from pellucid.core.types import Array
 from pellucid.data import Dataset, Part, validation_rows
 from pellucid.data.arrays import aligned_rows
 from pellucid.data.several import ordered
+from pellucid.data.stream import refuse_stream
 from pellucid.data.transcription import steps_needed
 from pellucid.functions.ctc import CTC
 from pellucid.functions.losses import JointLoss, Loss, losses
@@ -268,7 +269,7 @@ def _supervised(
 
 
 def _adversarial(experiment: Experiment, data: Dataset, networks: GAN, optimizer: Optimizer | FromOptax) -> Ready:
-    streams.refuse(data, "a GAN")
+    refuse_stream(data, "a GAN")
     if data.train.weights is not None:
         raise InvalidValue(
             f"the rows of {data.name!r} have weights, and a GAN takes all its rows alike: leave the weights out."
