@@ -406,7 +406,8 @@ def with_row_weights(data: Dataset, experiment: Experiment, weights: np.ndarray)
 
 def _weights(part: Part, class_weights: Any, data: Dataset) -> np.ndarray | None:
     """Weight of each training row, by itself and its class, of mean 1; None if all are equal."""
-    weights, by_class = _known_weights(part), np.ones(1)
+    # Of a window of a stream they may all be 0; those of all its rows are not.
+    weights, by_class = _known_weights(part) if data.stream is None else part.weights, np.ones(1)
     if class_weights is not None:
         by_class = _class_weights(class_weights, data)
         soft = part.y.ndim == 2 and part.y.shape[1] > 1
