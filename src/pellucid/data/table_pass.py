@@ -206,7 +206,7 @@ class Pass:
                 table.refuse(
                     encoder.targets[column], row, value, ", beyond float32. Correct it, or rescale the column."
                 )
-        return values, ~blank
+        return values, np.logical_not(blank)
 
     def _count_categories(self, piece: Piece) -> np.ndarray:
         """Count the texts of categories, and return the mask of the rows that lack one."""
