@@ -97,7 +97,7 @@ class ParquetShards(Shards):
         if not tables:
             return []
         try:
-            joined = pyarrow.concat_tables(tables, promote_options="permissive")
+            joined = pyarrow.concat_tables(tables, promote_options="permissive").combine_chunks()
         except pyarrow.ArrowException as error:
             raise DataError(f"the files of {self.files.location!r} hold a column in several types: {error}.") from error
         return [ArrowPiece(joined, repr(self.files.location), 0, self.texts)]

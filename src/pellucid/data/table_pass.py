@@ -23,6 +23,8 @@ PROBED_BLOCKS, PROBED_ROWS = 16, 2**12
 """Blocks, evenly over the data, whose first rows decide the kinds of the columns; and how many of each."""
 MOST_CLASSES = 10_000
 """Most classes of a target."""
+MOST_PIECES = 100
+"""Pieces of a sample that are not put together yet, at most."""
 LEFT_OUT = ("refuse", "drop")
 """What is done with missing values where none is filled in."""
 
@@ -67,6 +69,11 @@ class Sample:
         if len(some):
             self.pieces.append(piece.take(some))
             self.numbers.append(numbers[some])
+
+    def join(self, shards: Shards) -> None:
+        """Put the pieces together where there are many: a thousand of a few rows take more memory than their rows."""
+        if len(self.pieces) > MOST_PIECES:
+            self.pieces = shards.joined(self.pieces)
 
 
 @dataclass
@@ -134,6 +141,8 @@ class Pass:
                 start += piece.rows
             shards.block_rows[block] = start
             first += start
+            for sample in self.samples:
+                sample.join(shards)
             if any(mask.any() for mask in unused):
                 self.left_out[block] = np.packbits(np.concatenate(unused))
         self.classes = _alike(self.classes)
