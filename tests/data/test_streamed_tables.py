@@ -235,6 +235,12 @@ class TestRefusals:
         folder = write(tmp_path / "gap", "parquet", columns)
         refuse(folder, r"'a' of 'part-2.parquet' holds no value at row 79", "y", missing="refuse")
 
+    def test_targets_beyond_float32(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("pellucid.data.table_pass.PROBED_ROWS", 5)
+        columns = {"a": np.arange(400.0), "y": np.where(np.arange(400) == 345, 1e39, 0.5)}
+        folder = write(tmp_path / "beyond", "parquet", columns, group=100)
+        refuse(folder, r"column 'y' of 'part-2.parquet' holds 1e\+39 at row 79, beyond float32", "y")
+
     def test_values_that_turn_up_where_there_was_none(self, tmp_path, monkeypatch):
         monkeypatch.setattr("pellucid.data.table_pass.PROBED_ROWS", 5)
         values = [None] * 400
