@@ -17,8 +17,8 @@ from pellucid.training.state import TrainingState
 ROUNDS = 10
 """Fewer leave traces in very small tables: with 6 rounds, the order of 8 rows fails a χ² test; with 10 it passes."""
 GROUP = 16
-"""Most batches that are sorted by length together, and at most an eighth of an epoch's. The more, the more alike are the
-rows of a batch, and the less chance is in it: of 50 together spoken digits were learnt worse."""
+"""Most batches that are sorted by length together, and at most an eighth of an epoch's. The more, the more alike are
+the rows of a batch, and the less chance is in it: of 50 together spoken digits were learnt worse."""
 
 
 class Window(NamedTuple):
