@@ -19,10 +19,13 @@ from benchmarks import (
     populations,
     reading,
     recorder,
+    serving,
     shuffle,
     sizes,
     start,
     start_to_finish,
+    streams,
+    sweep,
 )
 
 WORKLOADS = {
@@ -48,7 +51,10 @@ WORKLOADS = {
         reading,
         export,
         recorder,
+        serving,
         shuffle,
         sizes,
+        streams,
+        sweep,
     )
 }

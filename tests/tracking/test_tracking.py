@@ -24,6 +24,7 @@ from pellucid.callbacks import MLflow, TensorBoard, WandB
 from pellucid.cli.main import main
 from pellucid.core.errors import InvalidValue, MissingExtra, TrainingDiverged
 from pellucid.report.chart import ImageGrid
+from pellucid.tracking import tracker
 from pellucid.tracking.pictures import as_pixels, pictures
 from pellucid.tracking.tracker import artifacts, points_of, settings_of
 
@@ -85,12 +86,14 @@ def test_tensorboard_reads_histograms_pictures_and_the_graph(tracked):
     value = next(event.histogram_value for event in events if event.step == row.step + 1)
     assert list(value.bucket) == list(row.counts)
     assert (np.float32(value.min), np.float32(value.max), value.num) == (row.low, row.high, sum(row.counts))
-    assert set(tags["images"]) == {"weights/conv2d_1", "examples/inputs"}
+    kinds = [set(tags[kind]) for kind in ("scalars", "histograms", "images", "tensors")]
+    assert len(set.union(*kinds)) == sum(map(len, kinds))  # TensorBoard shows a name in one place only
+    assert set(tags["images"]) == {"pictures of weights/conv2d_1", "examples/inputs"}
     assert [event.step for event in board.Images("examples/inputs")] == [3]  # they do not change
-    assert [event.step for event in board.Images("weights/conv2d_1")] == [3, 6, 9]
-    image = board.Images("weights/conv2d_1")[-1]
+    assert [event.step for event in board.Images("pictures of weights/conv2d_1")] == [3, 6, 9]
+    image = board.Images("pictures of weights/conv2d_1")[-1]
     decoded = np.asarray(Image.open(io.BytesIO(image.encoded_image_string)))
-    np.testing.assert_array_equal(decoded, pictures(run)["weights/conv2d_1"])
+    np.testing.assert_array_equal(decoded, pictures(run)["pictures of weights/conv2d_1"])
     nodes = {node.name: list(node.input) for node in board.Graph().node}
     assert nodes == {"input": []} | dict(zip(run.network.names, map(list, run.network.reads), strict=True))
     text = board.Tensors("network/text_summary")[0].tensor_proto.string_val[0].decode()
@@ -181,13 +184,14 @@ def test_a_grid_of_images_is_one_image():
     images = np.arange(5 * 2 * 3).reshape(5, 2, 3)
     sheet = as_pixels(ImageGrid("", images, columns=3))
     scale = 8  # 3 pixels become 24
-    assert sheet.shape == (2 * (2 * scale + 1) - 1, 3 * (3 * scale + 1) - 1, 3)
+    assert sheet.shape == (2 * (2 * scale + 3) - 3, 3 * (3 * scale + 3) - 3, 3)
     assert sheet[0, 0].tolist() == [255] * 3  # the smallest number is light
-    assert sheet[2 * scale + 1, 3 * scale + 1].tolist() == [255 - round(24 / 29 * 255)] * 3  # the fifth image's first
+    assert sheet[2 * scale + 3, 3 * scale + 3].tolist() == [255 - round(24 / 29 * 255)] * 3  # the fifth image's first
     assert (sheet[-1, -1] == 255).all()  # there is no sixth
 
 
-def test_without_a_run_folder_points_are_sent_at_once_and_an_earlier_training_is_replaced(tmp_path):
+def test_without_a_run_folder_points_are_sent_at_once_and_an_earlier_training_is_replaced(tmp_path, monkeypatch):
+    monkeypatch.setattr(tracker, "SECONDS", 0.0)
     seen = []
 
     def look(training):
@@ -210,14 +214,14 @@ def test_an_error_is_sent_too(tmp_path):
 
 
 def test_what_is_missing_is_named(monkeypatch, tmp_path):
-    for package, extra, tracker in [
+    for package, extra, of in [
         ("tensorboardX", "tensorboard", TensorBoard(tmp_path)),
         ("mlflow", "mlflow", MLflow()),
         ("wandb", "wandb", WandB()),
     ]:
         monkeypatch.setitem(sys.modules, package, None)
         with pytest.raises(MissingExtra, match=rf"pip install 'pellucid\[{extra}\]'"):
-            pel.train((4,), IRIS, epochs=1, progress=False, callbacks=[tracker])
+            pel.train((4,), IRIS, epochs=1, progress=False, callbacks=[of])
     with pytest.raises(InvalidValue, match="mode"):
         WandB(mode="live")
 
@@ -271,6 +275,9 @@ SCRIPT = """
 import os, signal, sys
 import pellucid as pel
 from pellucid.callbacks import MLflow, TensorBoard, WandB
+from pellucid.tracking import tracker
+
+tracker.SECONDS = 0.0
 
 def kill(training):
     if training.epoch == 5:

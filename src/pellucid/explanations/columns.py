@@ -11,7 +11,9 @@ from pellucid.data import Dataset, Part
 from pellucid.data.arrays import as_weights
 from pellucid.data.columns import Column
 from pellucid.data.groups import GroupsEncoder
+from pellucid.data.media import FileEncoder
 from pellucid.data.tables import TableEncoder
+from pellucid.data.tokens import TokenEncoder
 from pellucid.network import token_layer
 from pellucid.report.examples import value_of
 from pellucid.report.picture import is_picture
@@ -82,8 +84,9 @@ def columns_of(run: Trained) -> tuple[InputColumn, ...]:
 
 def _of_array(run: Trained, of: int, name: str, shape: tuple[int, ...]) -> Iterator[InputColumn]:
     """The last axis of vectors and of sequences; what else there is as a whole."""
-    undivided = len(shape) not in (1, 2) or is_picture(shape) or token_layer(run.network, name or None) is not None
-    if undivided:
+    of_files = isinstance(run.facts.encoder, (FileEncoder, TokenEncoder))
+    reads_tokens = token_layer(run.network, name or None) is not None
+    if of_files or reads_tokens or len(shape) not in (1, 2) or is_picture(shape):
         yield InputColumn(name, of, slice(None))
         return
     features = () if run.data is None or name else run.data.features

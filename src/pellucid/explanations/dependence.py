@@ -17,7 +17,7 @@ from pellucid.report.document import Chart, Columns, Document, Paragraph, Table
 from pellucid.report.predictions import probabilities_of
 from pellucid.report.print_figure import to_matplotlib
 from pellucid.runs.trained import Trained
-from pellucid.training.history import Frames, as_frame
+from pellucid.training.history import as_frame
 
 MOST_LINES = 8
 """Answers of one picture."""
@@ -66,7 +66,7 @@ class PartialDependence:
         names = ("column", "value", "answer", "mean")
         return {name: np.array(column) for name, column in zip(names, zip(*cells, strict=True), strict=True)}
 
-    def to_frame(self, backend: Frames = "pandas") -> Any:
+    def to_frame(self, backend: str = "pandas") -> Any:
         """The table as a data frame of pandas, polars or Arrow; see `History.to_frame`."""
         return as_frame(self.table, backend)
 

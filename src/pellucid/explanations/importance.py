@@ -18,7 +18,7 @@ from pellucid.runs.experiment import SEEDS
 from pellucid.runs.measures import built
 from pellucid.runs.trained import Trained
 from pellucid.runs.values import higher_is_better
-from pellucid.training.history import Frames, as_frame
+from pellucid.training.history import as_frame
 
 MOST_STRIPS = 30
 """Columns of the picture."""
@@ -54,7 +54,7 @@ class Importance:
         drops, names = self.drops[self.order], np.array(self.columns)[self.order]
         return {"column": names, "importance": drops.mean(axis=1), "std": drops.std(axis=1)}
 
-    def to_frame(self, backend: Frames = "pandas") -> Any:
+    def to_frame(self, backend: str = "pandas") -> Any:
         """The table as a data frame of pandas, polars or Arrow; see `History.to_frame`."""
         return as_frame(self.table, backend)
 
@@ -156,7 +156,7 @@ def permutation_importance(
     name, measure, sign = _measure(run, part, metric)
     score = _Score(columns, part, measure, sign)
     rows = np.tile(np.arange(len(part))[:, None], len(columns))
-    found = permute(score, rows, None, scoring=score, n_repeats=repeats, random_state=seed)
+    found: Any = permute(score, rows, None, scoring=score, n_repeats=repeats, random_state=seed)
     value = measure(part)
     return Importance(tuple(column.name for column in columns), name, value, found["importances"], len(part))
 

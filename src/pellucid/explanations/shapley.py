@@ -57,7 +57,8 @@ def shap_values(
     Source: Lundberg, Lee, A unified approach to interpreting model predictions, 2017.
     """
     try:
-        import shap
+        from shap import Explainer, Explanation
+        from shap.maskers import Independent
     except ImportError as error:
         raise MissingExtra("shap", "shap", "Shapley values") from error
     require(samples, WholeNumber(1), "samples")
@@ -76,13 +77,13 @@ def shap_values(
     def places(rows: np.ndarray) -> np.ndarray:
         return np.tile(rows[:, None], len(columns)).astype(float)
 
-    masker = shap.maskers.Independent(places(taken), max_samples=len(taken))
-    explainer = shap.Explainer(answer, masker, seed=seed)
-    most = {} if len(columns) <= EXACT else {"max_evals": max(MOST, 2 * len(columns) + 1)}
+    masker = Independent(places(taken), max_samples=len(taken))
+    explainer = Explainer(answer, masker, seed=seed)
+    most: dict[str, Any] = {} if len(columns) <= EXACT else {"max_evals": max(MOST, 2 * len(columns) + 1)}
     explanation: Any = explainer(places(known + np.arange(len(inputs_of(explained)[0]))), silent=True, **most)
     shown = np.array([column.values(explained) for column in columns], object).T
     several = len(names) > 1
-    return shap.Explanation(
+    return Explanation(
         explanation.values,
         explanation.base_values,
         shown,

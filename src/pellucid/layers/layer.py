@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import jax
 
 from pellucid.core.constraints import validate
+from pellucid.core.display import Displayed
 from pellucid.core.registry import Registry
 from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, PyTree, State
 from pellucid.layers.peers import Peers
@@ -30,7 +31,7 @@ def specified(default: Any, registry: Registry[Any]) -> Any:
     return dataclasses.field(default=default, metadata={"registry": registry})
 
 
-class Layer(ABC):
+class Layer(Displayed, ABC):
     """One layer of a network: structure only, no arrays.
 
     A layer is a frozen, hashable dataclass with three methods::

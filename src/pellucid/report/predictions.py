@@ -133,12 +133,8 @@ def _of_classes(data: Dataset, part: Part, p: np.ndarray, reads: Reads | None, b
         Section(
             "Predictions",
             SCORES if raw else None,
-            Columns(
-                boundary,
-                _confusion(true, predicted, names),
-                *threshold_curves(true, p, names, not raw),
-                _per_class(true, predicted, names),
-            ),
+            Columns(boundary, _confusion(true, predicted, names), *threshold_curves(true, p, names, not raw)),
+            _per_class(true, predicted, names),
         ),
         Section("Worst mistakes", summary, examples(data, part, worst, head, cells, caption)),
     ]

@@ -67,12 +67,12 @@ def _roc(curves: dict, chosen: Sequence[int], names: Sequence[str], which: str) 
 
 
 def _precision_recall(true: np.ndarray, p: np.ndarray, chosen: Sequence[int], names: Sequence[str]) -> Block:
-    lines = []
+    lines, average = [], 0.0
     for k in chosen:
         precision, recall, average = precision_recall_curve((true == k).astype(int), p[:, k])
-        name = "network" if len(names) == 2 else names[k]
-        lines.append(Series(f"{name}, mean {number(average, 3)}", recall, precision))
-    chart = LineChart("Precision and recall", lines, "recall", "precision", log=False, fractions=True)
+        lines.append(Series(f"{names[k]}, mean {number(average, 3)}", recall, precision))
+    title = "Precision and recall" + (f", mean {number(average, 3)}" if len(lines) == 1 else "")
+    chart = LineChart(title, lines, "recall", "precision", log=False, fractions=True)
     what = f"“{names[1]}”" if len(names) == 2 else "a class"
     return Figure(
         chart,

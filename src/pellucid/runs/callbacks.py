@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from pellucid.core.display import html_table
 from pellucid.core.errors import InvalidValue
 from pellucid.runs.changes import changed
 from pellucid.runs.folder import RunFolder
@@ -64,6 +65,10 @@ class TrainingView:
 
     def __repr__(self) -> str:
         return f"<TrainingView at epoch {self.epoch} of {self.epochs}, step {self.step}>"
+
+    def _repr_html_(self) -> str:
+        rows = [(name.replace("_", " "), f"{value:.4g}") for name, value in self.metrics.items()]
+        return html_table((f"epoch {self.epoch} of {self.epochs}", f"step {self.step}"), rows)
 
     @property
     def run(self) -> Trained:

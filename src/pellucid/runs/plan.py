@@ -91,7 +91,8 @@ def settle(
     Args:
         network: as for `pellucid.train`.
         data: as for `pellucid.train`.
-        settings: by name; a dotted name reaches into one, such as ``optimizer.beta1`` or ``network.0.units``.
+        settings: by name; a dotted name reaches into one, such as ``optimizer.beta1``, ``network.0.units``, or
+            ``network.units`` of a network by name.
         sample_weights: as for `pellucid.train`.
         source: how the data are opened again; by default by their name.
         by_recipe: complete the settings by the default recipe where no number of epochs is given.
@@ -110,6 +111,8 @@ def settle(
     check_names(options)
     check_values(options)
     architecture = find_architecture(network)
+    if architecture is not None:
+        network, inner = _with_fields(network, inner)
     options = {**(architecture.settings if architecture else {}), **options}
     data = dataset_of(data, network, options.get("loss"), options.get("seed", 0), sample_weights)
     adversarial = isinstance(network, GAN) or (architecture is not None and architecture.learns == "examples")
@@ -157,6 +160,20 @@ def settle(
     plan = _with_inner(plan, inner) if inner else plan
     plan = plan if frozen is None else _with_frozen(plan, frozen)
     return plan if initial is None else starting_from(plan, initial)
+
+
+def _with_fields(network: Any, inner: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The table of a network by name, with its fields that dotted names reach (``network.units``); the other names."""
+    fields = {name: value for name, value in inner.items() if _is_field(name)}
+    table = {"name": network} if isinstance(network, str) else dict(network)
+    rest = {name: value for name, value in inner.items() if name not in fields}
+    return table | {name.partition(".")[2]: value for name, value in fields.items()}, rest
+
+
+def _is_field(name: str) -> bool:
+    """True for ``network.units``, a field of a network by name; not for ``network.0.units``, one of its layers."""
+    first, _, rest = name.partition(".")
+    return first == "network" and not rest.partition(".")[0].isdecimal()
 
 
 def _hidden_layers(network: Any) -> int | None:

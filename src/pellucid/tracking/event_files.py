@@ -1,6 +1,7 @@
 """The messages of TensorBoard's event files: histograms, images, the graph, hyperparameters."""
 
 from dataclasses import fields
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ from pellucid.runs.trained import Trained
 from pellucid.tracking.tracker import Binned
 
 
+@cache
 def messages() -> Any:
     """The classes of the messages, by name."""
     from tensorboardX.proto import (

@@ -14,6 +14,8 @@ COUNT = 32
 """Examples that are shown."""
 SIDE = 24
 """Least pixels of an image's longer side; smaller ones are magnified."""
+GAP = 3
+"""White pixels between two images."""
 
 
 def pictures(run: Trained) -> dict[str, np.ndarray]:
@@ -23,7 +25,7 @@ def pictures(run: Trained) -> dict[str, np.ndarray]:
     for name, network in run.networks.items():
         params = run.params[name] if name else run.params
         figures = weight_pictures(network, params, run.facts.input_shape if of_images else ())
-        prefix = f"weights/{name}/" if name else "weights/"
+        prefix = f"pictures of weights/{name}/" if name else "pictures of weights/"
         grids |= {prefix + layer: figure.block for layer, figure in figures.items()}
     if of_images and run.adversarial:
         grids["examples/samples"] = ImageGrid("", sample(run, COUNT))
@@ -38,11 +40,11 @@ def pictures(run: Trained) -> dict[str, np.ndarray]:
 
 
 def as_pixels(grid: ImageGrid) -> np.ndarray:
-    """A grid of images as one, with a white line between them.
+    """A grid of images as one, with white between them.
 
     Example:
         >>> as_pixels(ImageGrid("", np.zeros((6, 28, 28)), columns=3)).shape
-        (57, 86, 3)
+        (59, 90, 3)
     """
     images = np.asarray(grid.images)
     images = shade(images, True) if grid.signed else pixels(images)
@@ -54,8 +56,8 @@ def as_pixels(grid: ImageGrid) -> np.ndarray:
     height, width = images.shape[1:3]
     columns = min(count, grid.columns or max(1, round(np.sqrt(count * height / width))))
     rows = -(-count // columns)
-    sheet = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1, 3), 255, np.uint8)
+    sheet = np.full((rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, 3), 255, np.uint8)
     for i, image in enumerate(images):
-        top, left = i // columns * (height + 1), i % columns * (width + 1)
+        top, left = i // columns * (height + GAP), i % columns * (width + GAP)
         sheet[top : top + height, left : left + width] = image
     return sheet

@@ -1,6 +1,7 @@
 """What all trackers have in common: which numbers and pictures of a training they are sent, and when."""
 
 import json
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -9,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from pellucid.core.display import Displayed
 from pellucid.core.registry import describe
 from pellucid.optimizers import as_optimizer
 from pellucid.runs.callbacks import TrainingView
@@ -22,6 +24,8 @@ LEDGER = "tracking.json"
 """The file of a run folder that says where its training is tracked, and up to which step."""
 
 
+SECONDS = 1.0
+"""Between two times that points are sent: small networks make hundreds of epochs a second."""
 OF_LAYERS = ("gradient_norm", "update_ratio", "dead_units")
 """Measures of the recorder that are sent, as last taken in each epoch; the run folder holds all of them."""
 
@@ -50,17 +54,19 @@ class Point:
 
 
 @dataclass(eq=False)
-class Tracker(ABC):
+class Tracker(Displayed, ABC):
     """A callback that sends a training somewhere: settings, curves, histograms, pictures, the result.
 
-    A point stands at the number of steps made. Of a run with a folder, points are sent once a checkpoint holds them,
-    and ``tracking.json`` in the folder says up to which step: a training that is killed and resumed has none twice.
+    A point stands at the number of steps made. Points are sent once a second; of a run with a folder, once a checkpoint
+    holds them, and ``tracking.json`` in the folder says up to which step: a training that is killed and resumed has
+    none twice.
     """
 
     name: ClassVar[str]
     _training: TrainingView | None = field(default=None, init=False, repr=False)
     _place: Any = field(default=None, init=False, repr=False)
     _sent: int = field(default=0, init=False, repr=False)
+    _sent_at: float = field(default=float("-inf"), init=False, repr=False)
     _taken: dict[int, dict[str, np.ndarray]] = field(default_factory=dict, init=False, repr=False)
     _shown: dict[str, np.ndarray] = field(default_factory=dict, init=False, repr=False)
 
@@ -76,10 +82,11 @@ class Tracker(ABC):
         self._send(training.history, training.saved)
 
     def __call__(self, training: TrainingView) -> None:
-        """Take pictures after 1, 2, 4, 8 … epochs; send what a checkpoint holds."""
+        """Take pictures after 1, 2, 4, 8 … epochs; now and then send what a checkpoint holds."""
         if training.epoch & (training.epoch - 1) == 0:
             self._take_pictures(training.run)
-        self._send(training.history, training.saved)
+        if time.monotonic() - self._sent_at >= SECONDS:
+            self._send(training.history, training.saved)
 
     def finished(self, run: Trained) -> None:
         """Send what is left, the result, and the files of the run."""
@@ -126,7 +133,7 @@ class Tracker(ABC):
         for step in [step for step in self._taken if step <= saved]:
             points.setdefault(step, Point(step)).pictures.update(self._taken.pop(step))
         self._write([points[step] for step in sorted(points)])
-        self._sent = saved
+        self._sent, self._sent_at = saved, time.monotonic()
         self._keep_ledger()
 
     def _keep_ledger(self) -> None:

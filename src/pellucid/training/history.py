@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any, Literal, get_args
+from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from pellucid.training.rows import steps_per_epoch
 Table = dict[str, np.ndarray]
 """A table as columns of equal length; ``pandas.DataFrame(table)`` and ``polars.DataFrame(table)`` take it."""
 
-Frames = Literal["pandas", "polars", "pyarrow"]
+FRAMES = ("pandas", "polars", "pyarrow")
 """Libraries of data frames."""
 
 TABLES = ("epochs", "steps", "layers", "histograms", "units")
@@ -24,7 +25,7 @@ SHOWN = 10
 """Epochs that a notebook shows, the last ones."""
 
 
-def as_frame(table: Table, backend: Frames = "pandas") -> Any:
+def as_frame(table: Table, backend: str = "pandas") -> Any:
     """Convert a table to a data frame of pandas, polars or Arrow.
 
     Raises:
@@ -37,12 +38,11 @@ def as_frame(table: Table, backend: Frames = "pandas") -> Any:
     import narwhals as nw
     import pyarrow as pa
 
-    if backend not in get_args(Frames):
-        raise InvalidValue(f"backend must be one of {', '.join(get_args(Frames))}. Received: {backend!r}.")
-    try:
-        return nw.from_arrow(pa.table(dict(table)), backend=backend).to_native()
-    except ModuleNotFoundError as error:
-        raise InvalidValue(f"{backend} is not installed: pip install {backend}, or take backend='pyarrow'.") from error
+    if backend not in FRAMES:
+        raise InvalidValue(f"backend must be one of {', '.join(FRAMES)}. Received: {backend!r}.")
+    if find_spec(backend) is None:
+        raise InvalidValue(f"{backend} is not installed: pip install {backend}, or take backend='pyarrow'.")
+    return nw.from_arrow(pa.table(dict(table)), backend=backend).to_native()
 
 
 @dataclass(repr=False)
@@ -232,7 +232,7 @@ class History:
             name: table for name, table in tables.items() if name not in ("histograms", "units") or len(table["layer"])
         }
 
-    def to_frame(self, table: str = "epochs", backend: Frames = "pandas") -> Any:
+    def to_frame(self, table: str = "epochs", backend: str = "pandas") -> Any:
         """One of the tables as a data frame.
 
         Args:
