@@ -101,7 +101,7 @@ def sweep(
 
     Example:
         >>> import pellucid as pel
-        >>> space = {"learning_rate": pel.sweeps.Range(1e-3, 1e-1, log=True), "activation": ["relu", "tanh"]}
+        >>> space = {"learning_rate": pel.sweeps.Range(1e-3, 1e-1, log=True), "optimizer.beta1": [0.8, 0.9]}
         >>> found = pel.sweep((8,), pel.load_dataset("iris"), space=space, trials=8, epochs=10, progress=False)
         >>> len(found.trials), found.best.value > 0.8
         (8, True)
