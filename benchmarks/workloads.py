@@ -22,6 +22,7 @@ from benchmarks import (
     sizes,
     start,
     start_to_finish,
+    tracking,
 )
 
 WORKLOADS = {
@@ -48,5 +49,6 @@ WORKLOADS = {
         recorder,
         shuffle,
         sizes,
+        tracking,
     )
 }
