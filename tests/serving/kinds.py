@@ -8,8 +8,6 @@ from sklearn.datasets import load_breast_cancer
 
 import pellucid as pel
 from pellucid.data.text import bag_of_words
-from pellucid.data.translation import prepare_translations
-from pellucid.networks import translator
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 4)).astype(np.float32)
@@ -60,19 +58,6 @@ def _words():
     return (8,), pel.make_dataset(words.encode(TEXTS), spam, encoder=words, seed=0), TEXTS[:3], {}
 
 
-def _sentences():
-    pairs = [
-        (f"i see {n} {m} .", f"je vois {m} {n} .") for n in ("one", "two", "three", "four") for m in ("cats", "dogs")
-    ]
-    data = prepare_translations(pairs, minimum_count=1, held_out=0.25)
-    return (
-        translator(data, embedding=4, units=4),
-        data,
-        [source for source, _ in pairs[:3]],
-        {"batch_size": 3, "epochs": 1},
-    )
-
-
 SEEN = _without(PATIENTS, "since")
 TWO_OUTPUTS = pel.Network.graph(
     inputs=("a", "b"),
@@ -113,11 +98,9 @@ KINDS = {
     ),
     "a series": lambda: _table(HOURS, "load", HOURS[:7], time="hour", window=5, horizon=2, network=FORECAST),
     "classes": lambda: _arrays(X, CLASSES),
-    "yes and no": lambda: _arrays(X, CLASSES > 0),
     "margins": lambda: _arrays(X, CLASSES > 0, settings={"loss": "hinge"}, network=pel.Network(pel.Dense(1))),
     "labels": lambda: _arrays(X, np.stack([CLASSES > 0, CLASSES > 1], 1).astype(int), task="multilabel"),
-    "numbers": lambda: _arrays(X, X[:, :2] * 100),
-    "float64": lambda: _arrays(X, X[:, 0], settings={"precision": "float64"}),
+    "numbers in float64": lambda: _arrays(X, X[:, :2] * 100, settings={"precision": "float64"}),
     "images": lambda: _arrays(IMAGES, CLASSES, network=CONVOLUTION),
     "an autoencoder": lambda: _arrays(X, network={"name": "autoencoder", "code": 2}),
     "tags": lambda: _arrays(SEQUENCES, (SEQUENCES[..., 0] > 0).astype(int), network=TAGGER, task="tagging"),
@@ -125,7 +108,6 @@ KINDS = {
         {"image": IMAGES, "age": X[:, :1]}, {"kind": CLASSES, "dose": X[:, 0]}, network=TWO_INPUTS
     ),
     "texts": _words,
-    "sentences": _sentences,
 }
 
 

@@ -12,6 +12,8 @@ import httpx
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from pellucid.cli.main import main
@@ -65,13 +67,13 @@ def test_a_large_body_is_decoded_beside_the_loop(run):
     assert answer.json()["predictions"] == run.predict(np.array(rows)).tolist()
 
 
-def test_a_body_that_does_not_arrive_is_given_up(run, monkeypatch):
-    monkeypatch.setattr(app, "BODY_SECONDS", 0.05)
+async def answer_to(asgi, message):
+    """What is sent to a client that sends the same message again and again."""
     sent = []
 
     async def receive():
         await asyncio.sleep(0.02)
-        return {"type": "http.request", "body": b" ", "more_body": True}
+        return message
 
     async def send(message):
         sent.append(message)
@@ -80,14 +82,20 @@ def test_a_body_that_does_not_arrive_is_given_up(run, monkeypatch):
         "type": "http", "method": "POST", "path": "/predict", "query_string": b"",
         "headers": [(b"content-type", b"application/json")], "server": ("s", 80), "scheme": "http",
     }  # fmt: skip
-    application_ = application(run)
+    async with asgi.router.lifespan_context(asgi):
+        await asgi(scope, receive, send)
+    return sent
 
-    async def request():
-        async with application_.router.lifespan_context(application_):
-            await application_(scope, receive, send)
 
-    asyncio.run(request())
+def test_a_body_that_does_not_arrive_is_given_up(run, monkeypatch):
+    monkeypatch.setattr(app, "BODY_SECONDS", 0.05)
+    sent = asyncio.run(answer_to(application(run), {"type": "http.request", "body": b" ", "more_body": True}))
     assert sent[0]["status"] == 408
+
+
+def test_a_client_that_leaves_is_no_failure(run):
+    sent = asyncio.run(answer_to(application(run), {"type": "http.disconnect"}))
+    assert sent[0]["status"] == 400
 
 
 def test_a_failure_is_said_and_the_next_request_answered(run, monkeypatch):
@@ -115,7 +123,7 @@ def test_explanations_that_wait_are_limited(run, monkeypatch):
         ({"x": ROWS[0]}, "needs the target y"),
         ({"x": ROWS[0], "y": 7}, "7"),
         ({"x": ROWS, "y": 1}, "takes batches of shape"),
-        ({"x": "/etc/passwd", "y": 1}, "takes batches of shape"),
+        ({"x": "/etc/passwd", "y": 1}, "x holds '/etc/passwd' (str) at row 0"),
         ({"x": ROWS[0], "y": 1, "neuron": 3}, 'such as "dense_1:0"'),
         ({"x": ROWS[0], "y": 1, "weight": "dense_9:0,0"}, "dense_9"),
     ],
@@ -125,6 +133,18 @@ def test_what_cannot_be_explained_is_refused(run, body, said):
         answer = client.post("/explain", json=body)
     assert answer.status_code == 422
     assert said in answer.json()["error"]
+
+
+def test_it_is_mounted_in_another_application(run):
+    outer = Starlette(routes=[Mount("/flowers", application(run, None, "t"))])
+    with TestClient(outer) as client:
+        assert client.get("/flowers/health").status_code == 200
+        assert client.post("/flowers/predict", json=ROWS).status_code == 401
+        headers = {"authorization": "Bearer t"}
+        assert client.post("/flowers/predict", json=ROWS, headers=headers).json()["predictions"]
+        metrics = client.get("/flowers/metrics", headers=headers).text
+        assert 'pellucid_requests_total{path="/predict",status="200"} 1' in metrics
+        assert "testserver/flowers/predict" in client.get("/flowers/", headers=headers).text
 
 
 # ---- Who may ask ----

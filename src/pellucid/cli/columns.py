@@ -48,5 +48,8 @@ def _columns_of(loaded: Any, outputs: Any, mask: Any) -> dict[str, Sequence[Any]
     if task == "multilabel":
         labels = names or tuple(f"label_{i + 1}" for i in range(predictions.shape[1]))
         return dict(zip(labels, predictions.T.tolist(), strict=True))
-    probability = outputs.max(axis=1) if task == "multiclass" else np.maximum(outputs[:, 0], 1 - outputs[:, 0])
-    return {"prediction": predictions.tolist(), "probability": np.round(probability.astype(float), 6).tolist()}
+    likeliest = outputs.max(axis=1) if task == "multiclass" else outputs[:, 0]
+    if loaded.gives_probabilities and task == "binary":
+        likeliest = np.maximum(likeliest, 1 - likeliest)
+    name = "probability" if loaded.gives_probabilities else "score"
+    return {"prediction": predictions.tolist(), name: np.round(likeliest.astype(float), 6).tolist()}

@@ -21,6 +21,7 @@ from pellucid.cli.replay import replay
 from pellucid.cli.runs import runs
 from pellucid.cli.serve import serve
 from pellucid.cli.show import show
+from pellucid.cli.sweep import sweep
 from pellucid.cli.train import resume, train
 from pellucid.cli.use import evaluate, predict
 from pellucid.core.errors import DataError, PellucidError, StorageError, TrainingDiverged
@@ -68,6 +69,7 @@ Examples:
   pellucid export runs/houses-128-001 --output houses.onnx --preprocessing   a file for ONNX Runtime
   pellucid lesson dying-relu                               put a claim of the field to the test
   pellucid compare digits --over activation=relu,tanh      settings against one another, by the same seeds
+  pellucid sweep digits --space learning_rate=log:1e-4:1e-1 the best settings of a space
   pellucid find-learning-rate digits                       a learning rate, by short trainings at many
   pellucid show relu                                       an activation, loss, optimizer … on one page
   pellucid data list                                       the datasets it knows
@@ -100,7 +102,7 @@ VERBS = (
     sample,
     translate,
 )
-for verb in (*VERBS, export, serve, find_learning_rate, lesson, show, data, info):
+for verb in (*VERBS, export, serve, find_learning_rate, lesson, show, sweep, data, info):
     main.add_command(verb)
 
 if __name__ == "__main__":

@@ -186,7 +186,7 @@ def _inputs(
     encoder = loaded.facts.encoder
     if not is_file(source):
         return loaded.as_inputs(_held_out(source).x), {}
-    path = path_of(source)
+    path = path_of(source, first)
     if isinstance(encoder, FileEncoder):
         files = encoder.files_of(path)
         return loaded.as_inputs(encoder.read(files)), {"file": [str(file) for file in files]}

@@ -100,7 +100,7 @@ class Column:
             if wrong.any():
                 row = int(wrong.argmax())
                 advice = f", where a {self.kind} is needed. Correct it, or leave the cell empty if it is missing."
-                table.refuse(self.name, row, f"the text {values.values[values.codes[row]]!r}", advice)
+                table.refuse(self.name, row, f"the text {values.values[values.codes[row]]!r:.80}", advice)
         if number:
             beyond = np.abs(parsed) > np.finfo(np.float32).max
             if beyond.any():
@@ -142,7 +142,7 @@ class Column:
                 table.refuse(
                     self.name,
                     row,
-                    repr(value),
+                    f"{value!r:.80}",
                     f", a category that the training did not see. Known: {', '.join(map(repr, self.categories[:20]))}."
                     f"{did_you_mean(value, self.categories)} To predict such rows all the same, flagged, say "
                     f"{switch('unknown')}.",
@@ -314,7 +314,7 @@ def _agree(table: Table, name: str, values: Texts, good: np.ndarray, marker: np.
         f"or say {markers} if {'it means' if len(others) == 1 else 'these mean'} a missing value; or declare the "
         f"column with {kind_option(name, 'category')}."
     )
-    table.refuse(name, row, f"the text {value!r}", advice)
+    table.refuse(name, row, f"the text {value!r:.80}", advice)
     return False
 
 

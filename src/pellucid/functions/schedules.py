@@ -136,6 +136,34 @@ class ExponentialDecay(Schedule):
         return self.learning_rate * jnp.power(self.factor, progress)
 
 
+@schedules.register("inverse_decay")
+class InverseDecay(Schedule):
+    """Ever more slowly down: ``η(t) = η₀ / (1 + k · ⌊t⌋)^p``.
+
+    Args:
+        learning_rate: η₀, above 0.
+        decay: k, growth of the divisor in an epoch, at least 0; the number of rows, where examples are to be counted.
+        power: p, at least 0. Above ½ and at most 1, the sum of all rates is infinite and that of their squares is not.
+
+    Example:
+        >>> InverseDecay(1.0, decay=3.0).rate(jnp.array([0.0, 0.9, 1.0, 5.0])).tolist()
+        [1.0, 1.0, 0.5, 0.25]
+
+    Others: scikit-learn's ``"invscaling"``, with the number of rows as decay.
+
+    Source: Robbins & Monro, "A stochastic approximation method", 1951.
+    """
+
+    learning_rate: float = constrained(MISSING, POSITIVE, "at the start")
+    decay: float = constrained(1.0, NOT_NEGATIVE, "growth of the divisor in an epoch")
+    power: float = constrained(0.5, NOT_NEGATIVE, "exponent of the divisor")
+
+    formula = Formula("learning_rate / (1 + decay * floor(t))**power", learning_rate="eta0", decay="k", power="p")
+
+    def rate(self, progress: Progress) -> Rate:
+        return self.learning_rate / jnp.power(1 + self.decay * jnp.floor(progress), self.power)
+
+
 @schedules.register("cosine_decay")
 class CosineDecay(Schedule):
     """Half a cosine wave down: ``η(t) = η₁ + (η₀ − η₁) · (1 + cos(π · min(t / T, 1))) / 2``.

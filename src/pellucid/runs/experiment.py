@@ -499,12 +499,15 @@ def vary(experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
         if (way or [last])[0] not in settings:
             raise InvalidValue(f"an experiment has no setting {path!r}. Its settings: {', '.join(settings)}.")
         at: Any = settings
-        for name in way:
-            key: Any = int(name) if isinstance(at, list) else name
-            if isinstance(at[key], str):
-                at[key] = {"name": at[key]}
-            at = at[key]
-        at[int(last) if isinstance(at, list) else last] = value
+        try:
+            for name in way:
+                key: Any = int(name) if isinstance(at, list) else name
+                if isinstance(at[key], str):
+                    at[key] = {"name": at[key]}
+                at = at[key]
+            at[int(last) if isinstance(at, list) else last] = value
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            raise InvalidValue(f"{path!r} leads nowhere in this experiment: {at!r:.200}.") from error
     return Experiment.from_dict(settings)
 
 

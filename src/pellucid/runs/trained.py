@@ -407,6 +407,12 @@ class Trained:
             return {name: np.concatenate([part[name] for part in parts]) for name in self.facts.heads}
         return np.concatenate(parts)
 
+    @property
+    def gives_probabilities(self) -> bool:
+        """True where outputs are between 0 and 1 and decide at one half, or by the largest: not scores or margins."""
+        low, high = self.network.layers[self.network.ends[0]].output_range or (-np.inf, np.inf)
+        return low >= 0 and high <= 1 and not self.program.loss.signed
+
     def predictions_of(self, outputs: Any, mask: Any = None) -> Any:
         """Convert outputs to predictions, as ``predict`` returns them.
 

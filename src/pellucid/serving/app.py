@@ -7,6 +7,7 @@ import hmac
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -14,10 +15,11 @@ import msgspec
 import numpy as np
 
 from pellucid.api import Run
-from pellucid.core.errors import MissingExtra, PellucidError
+from pellucid.core.errors import DataError, InvalidValue, MissingExtra, ShapeError, UnknownName
 from pellucid.network import rows_at_once, rows_that_fit
 from pellucid.serving import arrow
 from pellucid.serving.batches import INLINE_SECONDS, Batches
+from pellucid.serving.files import media_of, read_file
 from pellucid.serving.limits import ANSWER_SECONDS, BODY_SECONDS, EXPLANATIONS, Limits, Refused
 from pellucid.serving.metrics import TEXT, Metrics
 from pellucid.serving.model import Examples, Model
@@ -25,8 +27,8 @@ from pellucid.serving.page import page_of
 
 JSON = "application/json"
 PATHS = ("/", "/predict", "/explain", "/schema", "/health", "/metrics")
-SMALL_BODY = 1 << 15
-"""Bytes of a body that is decoded at once; larger ones in a thread, so that others are answered meanwhile."""
+SMALL_BODY, SMALL_ROWS = 1 << 15, 256
+"""Bytes of a body that is read at once, and rows that are; more in a thread, so that others are answered meanwhile."""
 
 
 def application(run: Run, limits: Limits | None = None, token: str | None = None) -> Any:
@@ -56,6 +58,7 @@ def application(run: Run, limits: Limits | None = None, token: str | None = None
     try:
         from starlette.applications import Starlette
         from starlette.exceptions import HTTPException
+        from starlette.requests import ClientDisconnect
         from starlette.responses import Response
         from starlette.routing import Route
     except ImportError as error:
@@ -76,12 +79,15 @@ def application(run: Run, limits: Limits | None = None, token: str | None = None
         headers = {"Retry-After": "1"} if status == 503 else dict(getattr(error, "headers", None) or {})
         return Response(_json({"error": text}), status, headers, JSON)
 
+    async def gone(_: Any, error: Exception) -> Response:
+        return Response(status_code=400)  # nobody reads it
+
     async def failed(_: Any, error: Exception) -> Response:
         return Response(_json({"error": "the server failed; its log says why."}), 500, media_type=JSON)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
-        service.start()
+        _ = service.batches  # compiled before the first request; where it is mounted, with it
         yield
         service.close()
 
@@ -95,10 +101,12 @@ def application(run: Run, limits: Limits | None = None, token: str | None = None
             Route("/", answers(service.page(token is not None))),
         ],
         exception_handlers={
-            Refused: refused, PellucidError: refused, HTTPException: refused, Exception: failed
+            **dict.fromkeys((Refused, HTTPException, DataError, ShapeError, InvalidValue, UnknownName), refused),
+            ClientDisconnect: gone,
+            Exception: failed,
         },
         lifespan=lifespan,
-    )  # fmt: skip
+    )
     starlette.add_middleware(Counted, metrics=service.metrics, token=token)
     return starlette
 
@@ -114,14 +122,15 @@ class Service:
     def __init__(self, model: Model, limits: Limits) -> None:
         self.model, self.limits = model, limits
         self.metrics = Metrics(PATHS)
-        self.batches: Batches | None = None
         self.others = ThreadPoolExecutor(1, "explanations")
         """Explanations and translations, one after another."""
-        self.decoding = ThreadPoolExecutor(1, "decoding")
+        self.coding = ThreadPoolExecutor(1, "coding")
+        """Reading of large requests and writing of their answers."""
         self.explaining = 0
 
-    def start(self) -> None:
-        """Compile the forward pass for every size of batch, and find how long it takes."""
+    @cached_property
+    def batches(self) -> Batches:
+        """The forward passes, compiled for every size of batch and measured."""
         self.model.warm_up(self.limits)
         run, shape = self.model.run, self.model.facts.input_shape
         most, seconds = 1, 0.0
@@ -135,29 +144,31 @@ class Service:
                 began = time.perf_counter()
                 self.model.forward(x)
                 seconds = time.perf_counter() - began
-        self.batches = Batches(
-            self.model.forward, most, self.limits.batch_wait / 1000, seconds < INLINE_SECONDS, self.metrics.batches.add
-        )
+        wait, inline = self.limits.batch_wait / 1000, seconds < INLINE_SECONDS
+        return Batches(self.model.forward, most, wait, inline, self.metrics.batches.add)
 
     def close(self) -> None:
         """Let the threads end."""
-        assert self.batches is not None
         self.batches.close()
         self.others.shutdown(wait=False)
-        self.decoding.shutdown(wait=False)
+        self.coding.shutdown(wait=False)
 
     async def predict(self, request: Any) -> tuple[bytes, str]:
         """Predict the rows of a request."""
         unknown = _switch(request, "unknown")
         examples = await self._decoded(request, lambda given: self.model.examples(given, self.limits, unknown))
-        self.metrics.rows += examples.rows
         async with _within(ANSWER_SECONDS, 503, "the server has more requests than it can answer. Come again."):
             if self.model.facts.task == "translation":
-                answer = await self._in(self.others, lambda: self.model.translate(examples.x))
+                outputs, mask = await self._in(self.others, lambda: self.model.translations(examples.x)), None
             else:
-                assert self.batches is not None
-                answer = self.model.answer(*await self.batches.outputs(examples.x))
-        return _written(answer, examples, self.model, _wants_arrow(request))
+                outputs, mask = await self.batches.outputs(examples.x)
+        self.metrics.rows += examples.rows
+        as_arrow = arrow.STREAM in request.headers.get("accept", "")
+
+        def written() -> tuple[bytes, str]:
+            return _written(self.model.answer(outputs, mask), examples, self.model, as_arrow)
+
+        return written() if examples.rows <= SMALL_ROWS else await self._in(self.coding, written)
 
     async def explain(self, request: Any) -> tuple[bytes, str]:
         """Explain the example of a request."""
@@ -187,7 +198,7 @@ class Service:
         """The page for people."""
 
         async def show(request: Any) -> tuple[bytes, str]:
-            address = str(request.base_url).rstrip("/")
+            address = f"{request.url.scheme}://{request.url.netloc}{request.scope.get('root_path', '')}"
             return page_of(self.model, self.limits, address, token).encode(), "text/html"
 
         return show
@@ -195,18 +206,24 @@ class Service:
     async def _decoded(self, request: Any, convert: Callable[[Any], Any]) -> Any:
         """The body of a request, decoded and converted."""
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind not in (JSON, arrow.STREAM):
+        media = media_of(self.model.facts.encoder)
+        if kind not in (JSON, arrow.STREAM) and not (media and kind.startswith(media)):
+            known = [JSON, arrow.STREAM, *([f"{media}…"] if media else ())]
             raise Refused(
                 415,
-                f"the body must be {JSON} or {arrow.STREAM}. Received: {kind[:80] or 'no Content-Type'}. With curl: "
-                f"-H 'Content-Type: {JSON}'.",
+                f"the body must be {', '.join(known[:-1])} or {known[-1]}. Received: {kind[:80] or 'no Content-Type'}. "
+                f"With curl: -H 'Content-Type: {JSON}'.",
             )
         body = await _body(request, self.limits)
 
         def decode() -> Any:
-            return convert(_from_json(body) if kind == JSON else arrow.read_stream(body, self.limits))
+            if kind == JSON:
+                return convert(_from_json(body))
+            if kind == arrow.STREAM:
+                return convert(arrow.read_stream(body, self.limits))
+            return convert(read_file(self.model.facts.encoder, body))
 
-        return decode() if len(body) <= SMALL_BODY else await self._in(self.decoding, decode)
+        return decode() if len(body) <= SMALL_BODY else await self._in(self.coding, decode)
 
     async def _in(self, threads: ThreadPoolExecutor, work: Callable[[], Any]) -> Any:
         context = contextvars.copy_context()
@@ -245,13 +262,18 @@ class Counted:
             else:
                 await _unauthorized(counted)
         finally:
-            self.metrics.answered(scope["path"], status, time.perf_counter() - began)
+            self.metrics.answered(_path(scope), status, time.perf_counter() - began)
 
     def _allows(self, scope: Any) -> bool:
-        if self.token is None or scope["path"] == "/health":
+        if self.token is None or _path(scope) == "/health":
             return True
         given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
         return hmac.compare_digest(given, self.token)
+
+
+def _path(scope: Any) -> str:
+    """The path within the application, which may be mounted in another one."""
+    return scope["path"].removeprefix(scope.get("root_path", ""))
 
 
 async def _unauthorized(send: Any) -> None:
@@ -307,10 +329,6 @@ def _switch(request: Any, name: str) -> bool:
     if value not in ("true", "false"):
         raise Refused(400, f"?{name} is true or false. Received: {value[:40]!r}.")
     return value == "true"
-
-
-def _wants_arrow(request: Any) -> bool:
-    return arrow.STREAM in request.headers.get("accept", "")
 
 
 def _written(answer: dict[str, Any], examples: Examples, model: Model, as_arrow: bool) -> tuple[bytes, str]:

@@ -10,13 +10,14 @@ import numpy as np
 from pellucid.api import Run
 from pellucid.core.errors import DataError, InvalidValue
 from pellucid.core.interface import requests
-from pellucid.data import SentenceEncoder, TableEncoder, Vocabulary
+from pellucid.data import SentenceEncoder, TableEncoder
 from pellucid.data.arrays import Encoder
 from pellucid.data.columns import Column
-from pellucid.data.encoding import kind_of
+from pellucid.data.encoding import as_array, kind_of, real_numbers
 from pellucid.data.groups import GroupsEncoder
 from pellucid.data.series import SeriesEncoder
 from pellucid.explanations import explain
+from pellucid.serving.files import media_of
 from pellucid.serving.limits import Limits, Refused
 
 MOST_NUMBERS = 200
@@ -64,7 +65,8 @@ class Model:
     @property
     def takes_texts(self) -> bool:
         """True where an example is a text."""
-        return isinstance(self.facts.encoder, (Vocabulary, SentenceEncoder))
+        encoder = self.facts.encoder
+        return encoder is not None and (encoder.of_texts or isinstance(encoder, SentenceEncoder))
 
     @property
     def table(self) -> Encoder | None:
@@ -105,7 +107,7 @@ class Model:
         elif isinstance(encoder, SentenceEncoder):
             return Examples(np.array(_texts(given), object), {}, [])
         else:
-            x = encoder.encode(_texts(given)) if isinstance(encoder, Vocabulary) else self._arrays(given)
+            x = encoder.encode(_texts(given)) if encoder is not None and encoder.of_texts else self._arrays(given)
         return Examples(_as_float32(self.run.as_inputs(x)), beside, notes)
 
     def _arrays(self, given: Any) -> Any:
@@ -164,9 +166,9 @@ class Model:
 
     # ---- Answers ----
 
-    def translate(self, sentences: np.ndarray) -> Answer:
-        """Translate sentences."""
-        return {"predictions": np.array(self.run.translate(sentences.tolist()), object)}
+    def translations(self, sentences: np.ndarray) -> np.ndarray:
+        """The translations of sentences, as outputs."""
+        return np.array(self.run.translate(sentences.tolist()), object)
 
     def forward(self, x: Any) -> tuple[Any, Any]:
         """The outputs for inputs, and which of their steps are real; tuples of arrays for several outputs."""
@@ -217,6 +219,8 @@ class Model:
             takes["shapes"] = dict(zip(self.facts.inputs, map(list, shapes), strict=True))
         elif not self.takes_texts:
             takes["shape"] = list(shapes)
+        if media := media_of(self.facts.encoder):
+            takes["media"] = media
         answers = {name: _answers(run) for name, run in self.outputs.items()} or _answers(self.run)
         limited = {"rows": limits.max_rows, "bytes": limits.max_bytes}
         return {"name": self.run.name, "takes": takes, "answers": answers, "limits": limited, "example": self.example()}
@@ -267,18 +271,15 @@ def _texts(given: Any) -> list[str]:
 
     if is_arrow(given) and given.num_columns == 1:
         given = given.column(0).to_pylist()
-    other = next((text for text in given if not isinstance(text, str)), None) if isinstance(given, list) else given
-    if other is not None or not given:
-        raise DataError(f"a list of texts is needed. Received: {other if given else []!r:.60}.")
+    if not isinstance(given, list) or not given or not all(isinstance(text, str) for text in given):
+        raise DataError(f"a list of texts is needed. Received: {given!r:.60}.")
     return given
 
 
 def _array(given: Any, name: str) -> np.ndarray:
-    """Nested lists as an array; rows of unequal length and what is no number are refused later, with their place."""
-    try:
-        return np.asarray(given)
-    except ValueError as error:  # unequal rows, or deeper than NumPy's axes
-        raise DataError(f"the rows of {name} differ in length or shape: {error}") from error
+    """Nested lists of numbers as an array. Texts are refused here: an encoder would take them for paths of files."""
+    array = as_array(given, name)
+    return array if array.dtype.kind in "biuf" else real_numbers(array.astype(object), name)
 
 
 def _as_float32(x: Any) -> Any:
@@ -287,6 +288,8 @@ def _as_float32(x: Any) -> Any:
 
 
 def _answer(run: Any, outputs: np.ndarray, mask: Any) -> Answer:
+    if run.facts.task == "translation":
+        return {"predictions": outputs}
     answer: Answer = {"predictions": run.predictions_of(outputs, mask)}
     kind = _of_classes(run)
     if kind == "probabilities" and run.facts.task == "binary":
@@ -296,10 +299,9 @@ def _answer(run: Any, outputs: np.ndarray, mask: Any) -> Answer:
 
 def _of_classes(run: Any) -> str:
     """What the outputs are for the classes: probabilities or scores; empty where there are none."""
-    if not run.facts.classes or run.facts.task == "transcription":
+    if not run.facts.classes or run.facts.task in ("transcription", "translation"):
         return ""
-    low, high = run.network.layers[run.network.ends[0]].output_range or (-np.inf, np.inf)
-    return "probabilities" if low >= 0 and high <= 1 and not run.program.loss.signed else "scores"
+    return "probabilities" if run.gives_probabilities else "scores"
 
 
 def _answers(run: Any) -> dict[str, Any]:

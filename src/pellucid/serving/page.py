@@ -28,7 +28,9 @@ def page_of(model: Model, limits: Limits, address: str, token: bool) -> str:
     document = Document(
         model.run.name,
         Paragraph(f"Predicts from {model.form}.", kind="lead"),
-        Section("Predict", *_how(example, address, header, model)),
+        Section(
+            "Predict", _of_a_file(schema["takes"].get("media"), address, header), *_how(example, address, header, model)
+        ),
         Section("Columns", _columns(model)) if model.columns else None,
         Section("Answers", Table(("output", "task", "classes"), [_answer(name, one) for name, one in answers.items()])),
         Section(
@@ -53,6 +55,13 @@ def page_of(model: Model, limits: Limits, address: str, token: bool) -> str:
         ),
     )
     return html.page(document)
+
+
+def _of_a_file(media: str | None, address: str, header: str) -> Listing | None:
+    if media is None:
+        return None
+    ending = {"image/": "png", "audio/": "wav"}[media]
+    return Listing(f"curl {address}/predict -H 'Content-Type: {media}{ending}'{header} --data-binary @FILE.{ending}")
 
 
 def _how(example: Any, address: str, header: str, model: Model) -> list[Any]:

@@ -1,6 +1,7 @@
 """Predictions of rows on standard input: as of a file, as they arrive."""
 
 import csv
+import gzip
 import io
 import json
 import os
@@ -54,6 +55,14 @@ def test_predictions_are_those_of_the_file(folder):
         result = predict(folder, "-", *options, stdin=stdin)
         assert [json.loads(line) for line in result.stdout.splitlines()] == rows
         assert result.stderr == "60 predictions\n"
+
+
+def test_what_has_no_lines_is_read_to_its_end(folder, tmp_path):
+    content = (folder / "new.csv").read_bytes()
+    expected = predict(folder, folder / "new.csv").stdout
+    assert predict(folder, stdin=gzip.compress(content)).stdout == expected
+    predict(folder, "-", "--output", str(tmp_path / "new.parquet"), stdin=content)
+    assert pd.read_parquet(tmp_path / "new.parquet").to_csv(index=False) == expected
 
 
 def test_options_are_those_of_a_file(folder):
