@@ -43,11 +43,7 @@ def read_stream(body: bytes, limits: Limits) -> Any:
             _check_types(stream.schema)
             for batch in stream:
                 rows += batch.num_rows
-                if rows > limits.max_rows:
-                    raise Refused(
-                        413,
-                        f"a request holds at most {limits.max_rows:,} rows. Received: {rows:,}. Send them in parts.",
-                    )
+                limits.check_rows(rows)
                 batch.validate(full=True)
                 _check_dictionaries(batch, limits)
                 batches.append(batch)

@@ -31,6 +31,16 @@ class Limits:
     def __post_init__(self) -> None:
         validate(self)
 
+    def check_rows(self, rows: int) -> None:
+        """Refuse a request of too many rows.
+
+        Raises:
+            Refused: with status 413.
+        """
+        if rows > self.max_rows:
+            text = f"a request holds at most {self.max_rows:,} rows. Received: {rows:,}. Send them in parts."
+            raise Refused(413, text)
+
 
 class Refused(Exception):
     """A request that is answered with a status of its own.

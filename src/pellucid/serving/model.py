@@ -18,7 +18,7 @@ from pellucid.data.groups import GroupsEncoder
 from pellucid.data.series import SeriesEncoder
 from pellucid.explanations import explain
 from pellucid.serving.files import media_of
-from pellucid.serving.limits import Limits, Refused
+from pellucid.serving.limits import Limits
 
 MOST_NUMBERS = 200
 """Most numbers of an example that is written out."""
@@ -89,10 +89,10 @@ class Model:
             Refused: more rows than the limit.
         """
         if isinstance(given, list):
-            _check_rows(len(given), limits)
+            limits.check_rows(len(given))
         with requests():
             examples = self._examples(given, unknown)
-        _check_rows(examples.rows, limits)
+        limits.check_rows(examples.rows)
         return examples
 
     def _examples(self, given: Any, unknown: bool) -> Examples:
@@ -258,11 +258,6 @@ class Model:
             for table, scaling in zip(tables, self.facts.preprocessing.parts, strict=True)
             for column, span in table.spans()
         }
-
-
-def _check_rows(rows: int, limits: Limits) -> None:
-    if rows > limits.max_rows:
-        raise Refused(413, f"a request holds at most {limits.max_rows:,} rows. Received: {rows:,}. Send them in parts.")
 
 
 def _texts(given: Any) -> list[str]:

@@ -17,8 +17,9 @@ from pellucid.training.state import TrainingState
 ROUNDS = 10
 """Fewer leave traces in very small tables: with 6 rounds, the order of 8 rows fails a χ² test; with 10 it passes."""
 GROUP = 16
-"""Most batches that are sorted by length together, and at most an eighth of an epoch's: the more, the more alike the
-rows of a batch, and the less chance in it. Of 50 a step takes a tenth less time, and spoken digits were learnt worse."""
+"""Most batches that are sorted by length together, and at most an eighth of an epoch's. The more, the more alike the
+rows of a batch are and the less chance there is in it: with 50, a step takes a tenth less time, and spoken digits were
+learnt worse."""
 
 
 class Window(NamedTuple):

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import polars
 import pytest
+import sklearn
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_digits, load_iris
@@ -15,7 +16,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import pellucid as pel
-import sklearn
 from pellucid.core.errors import DataError, InvalidValue, ShapeError
 from pellucid.functions.losses import losses
 from pellucid.optimizers import optimizers
