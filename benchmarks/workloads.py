@@ -27,6 +27,7 @@ from benchmarks import (
     start_to_finish,
     streams,
     sweep,
+    tracking,
 )
 
 WORKLOADS = {
@@ -58,5 +59,6 @@ WORKLOADS = {
         sizes,
         streams,
         sweep,
+        tracking,
     )
 }
