@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pellucid.core.errors import DataError, InvalidValue, MissingExtra
-from pellucid.data import Preprocessing, load_table, shards_of_text, table_stream
+from pellucid.data import Preprocessing, load_table, shards_of_parquet, shards_of_text, table_stream
 from pellucid.data import shards as shards_module
 from pellucid.data.moments import Moments
 from pellucid.data.preprocessing import SCALINGS
