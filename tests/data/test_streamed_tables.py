@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +11,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from pellucid.core.errors import DataError, InvalidValue
-from pellucid.data import Preprocessing, load_table, shards_of_text, table_stream
+from pellucid.core.errors import DataError, InvalidValue, MissingExtra
+from pellucid.data import Preprocessing, load_table, shards_of_parquet, shards_of_text, table_stream
 from pellucid.data import shards as shards_module
 from pellucid.data.moments import Moments
 from pellucid.data.preprocessing import SCALINGS
@@ -68,7 +69,7 @@ def folders(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     monkeypatch.setattr(shards_module, "PIECE_ROWS", 50)
-    for module in (shards_of_text, __import__("pellucid.data.shards_of_parquet", fromlist=["x"])):
+    for module in (shards_of_text, shards_of_parquet):
         monkeypatch.setattr(module, "PIECE_ROWS", 50)
     monkeypatch.setattr(shards_of_text, "BLOCK_BYTES", 4000)
 
@@ -165,6 +166,12 @@ def test_addresses_are_read_by_fsspec(folders):
 def test_an_address_without_a_reader_says_what_to_install():
     with pytest.raises(DataError, match="nosuchstore"):
         load_table("nosuchstore://bucket/folder", "y")
+
+
+def test_an_address_needs_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    with pytest.raises(MissingExtra, match=r"pellucid\[remote\]"):
+        load_table("s3://bucket/folder", "y")
 
 
 def test_lines_within_quotes_do_not_end(tmp_path):
