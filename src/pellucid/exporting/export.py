@@ -10,6 +10,7 @@ import jax
 from pellucid.core.constraints import OneOf, require
 from pellucid.core.errors import InvalidValue
 from pellucid.core.files import write_bytes
+from pellucid.core.interface import option
 from pellucid.exporting.check import Check, check_onnx, check_python, check_stablehlo
 from pellucid.exporting.graph import Graph
 from pellucid.exporting.onnx_file import to_onnx
@@ -72,7 +73,7 @@ class Exported:
             f"{self.path}: {self.format}, {self.size:,} bytes",
             *(f"reads {array}" for array in self.inputs),
             *(f"gives {array}" for array in self.outputs),
-            f"differs from predict by at most {self.check.difference:.1e} ({self.check.rows} rows, {self.check.by})",
+            f"differs from the run by at most {self.check.difference:.1e} ({self.check.rows} rows, {self.check.by})",
             *self.notes,
         ]
         return "\n".join(lines)
@@ -142,8 +143,8 @@ def export(
 def _format_of(path: Path) -> Format:
     if path.suffix not in ENDINGS:
         raise InvalidValue(
-            f"the ending of {path.name!r} names no format. Take one of {', '.join(ENDINGS)}, or say format="
-            f"{' or '.join(map(repr, FORMATS))}."
+            f"the ending of {path.name!r} names no format. Take one of {', '.join(ENDINGS)}, or say "
+            f"{option('format', *FORMATS)}."
         )
     return ENDINGS[path.suffix]
 

@@ -29,7 +29,7 @@ class Value:
     array: np.ndarray | None = None
     """The numbers of a constant."""
     narrow: "Value | None" = None
-    """The array with axes of length 1 that this one only repeats; the operators that repeat by themselves read it."""
+    """The array that this one only repeats, along axes in front and those of length 1: most operators read it as well."""
     parts: "tuple[Value, Value] | None" = None
     """Real and imaginary part of complex numbers, which operators do not read."""
 
