@@ -118,9 +118,11 @@ def export(
         MissingExtra: ONNX is not installed.
 
     Example:
+        >>> from tempfile import TemporaryDirectory
         >>> import pellucid as pel
         >>> run = pel.train((8,), pel.load_dataset("iris"), epochs=2, progress=False)
-        >>> exported = pel.export(run, tmp / "iris.onnx", preprocessing=True)
+        >>> with TemporaryDirectory() as folder:
+        ...     exported = pel.export(run, f"{folder}/iris.onnx", preprocessing=True)
         >>> print(*exported.inputs, *exported.outputs, sep=", ")
         input (batch, 4) float32, label (batch,) text, probabilities (batch, 3) float32
         >>> exported.check.difference < 1e-5

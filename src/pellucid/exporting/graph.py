@@ -29,7 +29,7 @@ class Value:
     array: np.ndarray | None = None
     """The numbers of a constant."""
     narrow: "Value | None" = None
-    """The array that this one only repeats, along axes in front and those of length 1: most operators read it as well."""
+    """The array that this one only repeats, along axes in front and those of length 1: most operators read it too."""
     parts: "tuple[Value, Value] | None" = None
     """Real and imaginary part of complex numbers, which operators do not read."""
 
