@@ -12,7 +12,7 @@ from pellucid.core.errors import InvalidValue
 from pellucid.core.files import write_bytes
 from pellucid.core.interface import option
 from pellucid.exporting.check import Check, check_onnx, check_python, check_stablehlo
-from pellucid.exporting.graph import Graph
+from pellucid.exporting.graph import Graph, is_whole
 from pellucid.exporting.onnx_file import to_onnx
 from pellucid.exporting.program import Program, network_alone, whole_run
 from pellucid.exporting.program_graph import graph_of
@@ -182,5 +182,5 @@ def _arrays(graph: Graph) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
 
 
 def _array(name: str, like: Any) -> Array:
-    shape = tuple(size if isinstance(size, int) else str(size) for size in like.shape)
+    shape = tuple(int(size) if is_whole(size) else str(size) for size in like.shape)
     return Array(name, shape, "text" if like.dtype.kind in "UO" else str(like.dtype))

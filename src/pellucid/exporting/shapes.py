@@ -7,7 +7,7 @@ import numpy as np
 
 from pellucid.core.errors import InvalidValue
 from pellucid.exporting.graph import Graph, Value
-from pellucid.exporting.translation import result, reversed_axes, rule
+from pellucid.exporting.translation import result, results_of, reversed_axes, rule
 
 
 @rule("broadcast_in_dim")
@@ -53,14 +53,8 @@ def _stack(graph: Graph, equation: Any, *parts: Value) -> Value:
 
 @rule("split")
 def _split(graph: Graph, equation: Any, x: Value) -> list[Value]:
-    outs = [result(equation, i) for i in range(len(equation.outvars))]
-    return graph.several(
-        "Split",
-        x,
-        graph.sizes(equation.params["sizes"]),
-        results=[(out["shape"], out["dtype"]) for out in outs],
-        axis=equation.params["axis"],
-    )
+    sizes, axis = graph.sizes(equation.params["sizes"]), equation.params["axis"]
+    return graph.several("Split", x, sizes, results=results_of(equation), axis=axis)
 
 
 @rule("slice")
