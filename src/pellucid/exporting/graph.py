@@ -169,7 +169,11 @@ class Graph:
             kind, parts = _OPERATORS[type(term.op)], (term.left, term.right)
         else:
             kind, parts = _FUNCTIONS[term.func.id], tuple(term.args)
-        return self.op(kind, *map(self._computed, parts), shape=(1,), dtype=np.int64)
+        values = [self._computed(part) for part in parts]
+        if kind == "Div":  # rounds towards 0, where dimensions round down: ⌈n / 2⌉ is −(−n // 2)
+            rest = self.op("Mod", *values, shape=(1,), dtype=np.int64)
+            values[0] = self.op("Sub", values[0], rest, shape=(1,), dtype=np.int64)
+        return self.op(kind, *values, shape=(1,), dtype=np.int64)
 
     # ---- Operators that constants need no operator for ----
 
