@@ -12,16 +12,20 @@ from benchmarks import (
     gan,
     learning_rates,
     limit,
+    media,
     memory,
     multilayer,
     networks,
     populations,
     reading,
     recorder,
+    serving,
     shuffle,
     sizes,
     start,
     start_to_finish,
+    streams,
+    sweep,
 )
 
 WORKLOADS = {
@@ -42,11 +46,15 @@ WORKLOADS = {
         autoencoders,
         gan,
         learning_rates,
+        media,
         memory,
         reading,
         export,
         recorder,
+        serving,
         shuffle,
         sizes,
+        streams,
+        sweep,
     )
 }

@@ -67,7 +67,7 @@ def test_what_is_quoted_is_there_and_short():
 def test_every_file_that_a_page_names_is_there():
     """Paths in code quotes: ``training/recorder.py`` of the package, ``tests/laws/`` of the repository."""
     places = [ROOT / "src" / "pellucid", ROOT / "src" / "pellucid_textbook", ROOT / "src", ROOT]
-    made = ("runs/", "history/", "snapshots/", "checkpoints/", "site/")
+    made = ("runs/", "history/", "snapshots/", "checkpoints/", "site/", "stream/")
     missing = [
         f"{page.relative_to(ROOT)}: {name}"
         for page in PAGES_OF_TEXT

@@ -13,6 +13,9 @@ from . import networks as networks
 from . import optimizers as optimizers
 from . import regularizers as regularizers
 from . import schedules as schedules
+from . import serving as serving
+from . import sklearn as sklearn
+from . import sweeps as sweeps
 from . import textbook as textbook
 from . import weights as weights
 from .api import Comparison as Comparison
@@ -64,6 +67,7 @@ from .network import summarize as summarize
 from .optimizers import SGD as SGD
 from .optimizers import Adam as Adam
 from .optimizers import AdamW as AdamW
+from .sweeps import sweep as sweep
 from .training import EarlyStopping as EarlyStopping
 
 __version__: str

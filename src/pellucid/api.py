@@ -36,7 +36,7 @@ from pellucid.report.samples import sample_chart
 from pellucid.report.training import curve_charts, gradient_charts, units_of
 from pellucid.runs import codes, cross_validation, learning_rates, samples, translation
 from pellucid.runs import compare as comparing
-from pellucid.runs.callbacks import Callback
+from pellucid.runs.callbacks import Callback, tell
 from pellucid.runs.experiment import Settings, describe_settings
 from pellucid.runs.fit import begin, data_of_run, fit, save
 from pellucid.runs.fit import load as load_trained
@@ -50,7 +50,7 @@ from pellucid.runs.translation import Alignment
 from pellucid.runs.values import in_words
 
 if TYPE_CHECKING:
-    from pellucid.explanations import Explanation
+    from pellucid.explanations import Explanation, Importance, PartialDependence
 
 
 class Run(Trained):
@@ -99,6 +99,40 @@ class Run(Trained):
         from pellucid.explanations import explain  # what a training does not need is not imported for it
 
         return explain(self, x, y, neuron=neuron, weight=weight)
+
+    def permutation_importance(
+        self, x: Any = None, y: Any = None, *, data: Dataset | None = None, **options: Any
+    ) -> "Importance":
+        """Measure what the run loses when a column is shuffled; see `pellucid.explanations.permutation_importance`.
+
+        Args:
+            x: other rows than the held-out ones, as for ``evaluate``.
+            y: their targets.
+            data: its data, where the run was loaded and they came as arrays.
+            options: ``metric``, ``repeats`` and ``seed``.
+        """
+        from pellucid.explanations import permutation_importance
+
+        return permutation_importance(self._with_rows(x, data), x=x, y=y, **options)
+
+    def partial_dependence(
+        self, columns: str | Sequence[str], x: Any = None, *, data: Dataset | None = None, **options: Any
+    ) -> "PartialDependence":
+        """Compute the mean answer by the values of a column; see `pellucid.explanations.partial_dependence`.
+
+        Args:
+            columns: one name or several.
+            x: other rows than the held-out ones, as for ``outputs``.
+            data: its data, where the run was loaded and they came as arrays.
+            options: ``points``.
+        """
+        from pellucid.explanations import partial_dependence
+
+        return partial_dependence(self._with_rows(x, data), columns, x=x, **options)
+
+    def _with_rows(self, x: Any, data: Dataset | None) -> "Run":
+        """The run with its data, where they are needed."""
+        return self if x is not None else self._with_data(data)
 
     def diagnose(self, data: Dataset | None = None) -> Findings:
         """Find why this training did not learn as it could, likeliest cause first; see `pellucid.diagnose`.
@@ -558,9 +592,10 @@ def finish(
             progress=progress,
             callbacks=callbacks,
         )
-    except TrainingDiverged:
-        if folder is not None:
+    except Exception as error:
+        if folder is not None and isinstance(error, TrainingDiverged):
             _write_page(replace(load_trained(folder), data=prepared.data))
+        tell(callbacks, "failed", error)
         raise
     run = Run.of(trained)
     shown = progress or folder is not None
@@ -569,6 +604,7 @@ def finish(
     if folder is not None:
         save(run, RunFolder(folder))
         _write_page(run)
+    tell(callbacks, "finished", run)
     return run
 
 

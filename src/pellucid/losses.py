@@ -18,6 +18,7 @@ from pellucid.functions.losses import LogCosh as LogCosh
 from pellucid.functions.losses import Loss as Loss
 from pellucid.functions.losses import MeanAbsoluteError as MeanAbsoluteError
 from pellucid.functions.losses import MeanSquaredError as MeanSquaredError
+from pellucid.functions.losses import PerceptronCriterion as PerceptronCriterion
 from pellucid.functions.losses import PerOutput as PerOutput
 from pellucid.functions.losses import SigmoidBinaryCrossEntropy as SigmoidBinaryCrossEntropy
 from pellucid.functions.losses import SoftmaxCrossEntropy as SoftmaxCrossEntropy

@@ -24,6 +24,7 @@ import jax.numpy as jnp
 
 from pellucid import kernels
 from pellucid.core.constraints import FRACTION, NOT_NEGATIVE, POSITIVE, constrained
+from pellucid.core.display import Displayed
 from pellucid.core.errors import InvalidValue
 from pellucid.core.formula import UNSTATED, Formula
 from pellucid.core.registry import Registry
@@ -80,7 +81,7 @@ class Coefficients(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Optimizer(ABC):
+class Optimizer(Displayed, ABC):
     """An update rule.
 
     A concrete optimiser names its ``slots`` and states the ``direction`` of a single array; the base applies it to all,

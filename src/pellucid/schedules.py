@@ -3,6 +3,7 @@
 from pellucid.functions.schedules import CosineDecay as CosineDecay
 from pellucid.functions.schedules import CosineRestarts as CosineRestarts
 from pellucid.functions.schedules import ExponentialDecay as ExponentialDecay
+from pellucid.functions.schedules import InverseDecay as InverseDecay
 from pellucid.functions.schedules import OneCycle as OneCycle
 from pellucid.functions.schedules import OnPlateau as OnPlateau
 from pellucid.functions.schedules import Schedule as Schedule

@@ -257,7 +257,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_it_goes_on(run, copy, d
     assert f"Remove {advised}" in text
     advised.unlink()
     assert pellucid("resume", copy, "--epochs", "6", "--no-progress")[0] == 0
-    for name in ("weights.safetensors", "history/steps.jsonl", "result.json"):
+    for name in ("weights.safetensors", "history/steps.parquet", "result.json"):
         assert (copy / name).read_bytes() == (tmp_path / "long" / name).read_bytes()
 
 
@@ -345,5 +345,5 @@ def test_a_full_disk_costs_only_what_was_not_yet_written(tmp_path):
     # The new number of epochs, that it was changed, and what was said of it.
     assert changed == {"experiment.toml", "manifest.json", "notes.json"}
     assert pellucid("resume", run, "--epochs", "8", "--no-progress")[0] == 0
-    for name in ("weights.safetensors", "history/steps.jsonl", "result.json", "report.html"):
+    for name in ("weights.safetensors", "history/steps.parquet", "result.json", "report.html"):
         assert (run / name).read_bytes() == (whole / name).read_bytes(), name

@@ -17,9 +17,9 @@ COMPARED = [
     "result.json",
     "experiment.toml",
     "report.html",
-    "history/epochs.jsonl",
-    "history/steps.jsonl",
-    "history/layers.jsonl",
+    "history/epochs.parquet",
+    "history/steps.parquet",
+    "history/layers.parquet",
 ]
 
 

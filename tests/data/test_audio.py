@@ -94,7 +94,7 @@ def test_what_is_no_folder_of_recordings_is_refused(flat, tmp_path):
     with pytest.raises(DataError, match=r"low_bob_9.wav' is not a recording that can be read"):
         pel.data.load_audio(flat, file_names="{label}_*")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="a folder without images or recordings"):
+    with pytest.raises(DataError, match="a folder without images, recordings or tables"):
         open_file(str(tmp_path / "empty"))
 
 
@@ -115,3 +115,40 @@ def test_a_spectrogram_of_another_rate_is_refused(flat):
     network = pel.Network(pel.layers.LogMel(16000), pel.Flatten(), pel.Dense(1, "sigmoid"))
     with pytest.raises(InvalidValue, match=r"'log_mel_1' reads recordings of 16000 .* 'flat' have 8000"):
         pel.train(network, data, epochs=1, progress=False)
+
+
+def test_streamed_recordings_are_those_in_memory_in_another_order(flat):
+    options = {"file_names": "{label}_*", "held_out": "*_0.wav"}
+    whole, streamed = pel.data.load_audio(flat, **options), pel.data.load_audio(flat, **options, stream=True)
+    stream = streamed.stream
+    assert (streamed.classes, streamed.input_shape) == (whole.classes, whole.input_shape)
+    assert (streamed.rows, streamed.held_out_rows) == (18, 6)
+    for span, part in ((stream.training, whole.train), (None, whole.held_out)):
+        parts = list(stream.read_held_out() if span is None else stream.read(span))
+        rows = {(x.tobytes(), float(y)) for one in parts for x, y in zip(one.x, one.y.ravel(), strict=True)}
+        assert rows == {(x.tobytes(), float(y)) for x, y in zip(part.x, part.y.ravel(), strict=True)}
+    assert stream.totals.rows.tolist() == [9, 9]
+    again = pel.data.load_audio(flat, **options, stream=True)
+    assert again.fingerprint == streamed.fingerprint
+    write(flat / "low_ann_9.wav", tone(300))
+    assert pel.data.load_audio(flat, **options, stream=True).fingerprint != streamed.fingerprint
+
+
+def test_a_training_on_streamed_recordings_learns_and_is_resumed_to_the_bit(flat, tmp_path):
+    data = open_file(str(flat), file_names="{label}_*", held_out="*_0.wav", stream=True)
+    settings = {"batch_size": 6, "learning_rate": 0.02, "progress": False}
+    whole = pel.train({"name": "gru", "units": [4]}, data, epochs=30, folder=tmp_path / "whole", **settings)
+    assert whole.result["binary_accuracy"] > 0.9
+    pel.train({"name": "gru", "units": [4]}, data, epochs=7, folder=tmp_path / "parts", **settings)
+    resumed = pel.resume(tmp_path / "parts", epochs=30, progress=False)  # finds the files by the settings
+    np.testing.assert_array_equal(resumed.params[2]["weights"], whole.params[2]["weights"])
+    assert pel.load(tmp_path / "whole").evaluate(flat)["binary_accuracy"] > 0.9
+
+
+def test_what_needs_all_recordings_at_once_is_refused_for_a_stream(flat):
+    for options, text in (
+        ({"file_names": "{label}_{group}_*"}, "{group}: files that are read while they are trained on"),
+        ({"file_names": "{label}_*", "held_out": 3}, "held out by chance"),
+    ):
+        with pytest.raises((DataError, InvalidValue), match=text):
+            pel.data.load_audio(flat, **options, stream=True)

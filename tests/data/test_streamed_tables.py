@@ -97,7 +97,8 @@ def test_a_streamed_table_says_what_the_table_in_memory_says(folders, kind, targ
             replace(one, columns=tuple(replace(c, fill=None) for c in one.columns)) for one in (ours, theirs)
         )
     assert replace(ours, columns=()) == replace(theirs, columns=())
-    assert [replace(c, decimal=None) for c in ours.columns] == [replace(c, decimal=None) for c in theirs.columns]
+    of_text = {"decimal": None, "written": ""}  # how numbers and dates are written, which Parquet does not hold
+    assert [replace(c, **of_text) for c in ours.columns] == [replace(c, **of_text) for c in theirs.columns]
     np.testing.assert_allclose(streamed.train.x, whole.train.x, rtol=1e-6)
     np.testing.assert_array_equal(streamed.train.y, whole.train.y)
     np.testing.assert_array_equal(streamed.train.weights, whole.train.weights)

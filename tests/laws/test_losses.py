@@ -105,6 +105,7 @@ TORCH = {
     "kl_divergence": lambda item, p, t: functional.kl_div(torch.log(p), t, reduction="none").sum(1),
     "wasserstein": lambda item, p, t: -(p * t).mean(1),
     "hinge": lambda item, p, t: torch.relu(1 - p * t).mean(1),
+    "perceptron_criterion": lambda item, p, t: torch.relu(-p * t).mean(1),
     "squared_hinge": lambda item, p, t: torch.relu(1 - p * t).square().mean(1),
 }
 

@@ -151,6 +151,7 @@ DEFAULTS = {
     "binary_cross_entropy": "binary_accuracy",
     "sigmoid_binary_cross_entropy": {"name": "binary_accuracy", "threshold": 0.0},
     "hinge": {"name": "binary_accuracy", "threshold": 0.0},
+    "perceptron_criterion": {"name": "binary_accuracy", "threshold": 0.0},
     "squared_hinge": {"name": "binary_accuracy", "threshold": 0.0},
     "categorical_cross_entropy": "accuracy",
     "sparse_categorical_cross_entropy": "accuracy",

@@ -24,6 +24,7 @@ from pellucid.report.chart import (
 )
 from pellucid.report.drawing import Label, svg, svg_file, text_width
 from pellucid.report.network import BlockChart, NetworkChart
+from pellucid.report.parallel import ParallelChart, Upright
 from pellucid.report.picture import png
 from pellucid.report.print_figure import to_matplotlib
 
@@ -46,6 +47,16 @@ CHARTS = {
     "landscape": Plane("height", np.add.outer(X, X), (-1.0, 1.0), (-1.0, 1.0), [LARGE], "w1", "w2"),
     "indices": Plane("boundary", np.eye(9, dtype=int), (-1.0, 1.0), (-1.0, 1.0), [LARGE], "x1", "x2", classes="ab"),
     "classes": Plane("boundary", np.eye(3)[np.eye(9, dtype=int)], (-1.0, 1.0), (-1.0, 1.0), [LARGE], "x1", "x2"),
+    "parallel": ParallelChart(
+        "trials",
+        [
+            Upright("learning_rate", 10.0**-X, log=True),
+            Upright("a setting of a long name", [0, 1, 1, 0, 1, 0], NAMES),
+            Upright("mean squared error", X * 1e7),
+        ],
+        [2, 0],
+        "in colour: the best 2, the best of them bold",
+    ),
     "network": NetworkChart("network", [np.eye(2), [[1.0], [-0.5]]], [None, [0, 1], [2]], NAMES, ["virginica"]),
     "blocks": BlockChart("layers", [["conv2d", "8×8×4", "40 parameters"]] * 5),
 }
@@ -132,6 +143,8 @@ def test_charts_survive_what_trainings_leave():
         DotChart("t", ["a"], {"": np.array([np.nan])}, "x", log=True),
         StripChart("t", [Strip("a", [np.nan], (np.nan, np.nan))], "x"),
         HeatMap("t", [[np.nan]], ["a"], ["b"]),
+        ParallelChart("t", [Upright("a", [1.0]), Upright("b", [0], ["x"])], [0]),
+        ParallelChart("t", [Upright("a", [np.nan, np.nan])]),
     ):
         assert not re.search(r"nan|inf", svg(chart.draw(400))), chart
 

@@ -4,19 +4,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from sklearn import metrics as oracle
+from sklearn.calibration import calibration_curve as oracle_calibration_curve
 
 from pellucid.data import make_dataset
 from pellucid.functions.losses import losses
 from pellucid.report import html
 from pellucid.report.document import Document
-from pellucid.report.predictions import (
-    confusion_matrix,
-    precision_recall,
-    prediction_sections,
-    probabilities_of,
-    roc_curve,
-)
+from pellucid.report.predictions import confusion_matrix, precision_recall, prediction_sections, probabilities_of
 from pellucid.report.run_page import constant_output
+from pellucid.report.threshold_curves import calibration_curve, precision_recall_curve, roc_curve
 
 
 def page_of(data, outputs):
@@ -39,6 +35,35 @@ def test_the_roc_curve_is_that_of_scikit_learn(rng):
     np.testing.assert_allclose(false, expected_false)
     np.testing.assert_allclose(found, expected_found)
     assert area == pytest.approx(oracle.roc_auc_score(true, scores))
+
+
+def test_the_curve_of_precision_and_recall_is_that_of_scikit_learn(rng):
+    true, scores = rng.integers(0, 2, 200), rng.integers(0, 20, 200) / 20  # with ties
+    precision, recall, average = precision_recall_curve(true, scores)
+    expected_precision, expected_recall, _ = oracle.precision_recall_curve(true, scores, drop_intermediate=False)
+    np.testing.assert_allclose(precision, expected_precision[::-1])
+    np.testing.assert_allclose(recall, expected_recall[::-1])
+    assert average == pytest.approx(oracle.average_precision_score(true, scores))
+
+
+def test_the_calibration_curve_is_that_of_scikit_learn(rng):
+    chance = rng.random(300) ** 3
+    true = (rng.random(300) < chance).astype(int)
+    mean, fraction, error = calibration_curve(true, chance, 10)
+    expected_fraction, expected_mean = oracle_calibration_curve(true, chance, n_bins=10, strategy="quantile")
+    np.testing.assert_allclose(mean, expected_mean)
+    np.testing.assert_allclose(fraction, expected_fraction)
+    assert error == pytest.approx(np.abs(mean - fraction).mean())  # all bins hold 30 rows
+
+
+def test_the_curves_of_more_than_two_classes_are_of_each_against_the_others(rng):
+    data = make_dataset(rng.normal(size=(300, 2)), rng.integers(0, 9, 300), seed=0)
+    p = rng.dirichlet(np.ones(9), len(data.held_out))
+    page = page_of(data, p)
+    areas = [oracle.roc_auc_score(data.held_out.labels == k, p[:, k]) for k in range(9)]
+    assert f"{np.argmin(areas)}, area {min(areas):.3g}" in page
+    assert "of the smallest area, of 9" in page
+    assert "probability of the predicted class" in page
 
 
 def test_probabilities_of_logits(rng):

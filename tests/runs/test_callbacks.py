@@ -26,7 +26,7 @@ from pellucid.training.loop import Training
 IRIS = pel.load_dataset("iris")
 QUIET = {"progress": False, "seed": 1}
 SAME = ["weights.safetensors", "result.json", "manifest.json", "report.html", "experiment.toml"]
-SAME += [f"history/{name}.jsonl" for name in ("epochs", "steps", "layers")]
+SAME += [f"history/{name}.parquet" for name in ("epochs", "steps", "layers")]
 
 
 def same_bits(one, other):
@@ -386,12 +386,15 @@ class Display:
         self.shown, self.places = [], 0
 
     def module(self):
-        def display(drawing, display_id):
+        def display(drawing, raw, display_id):
             self.places += 1
-            self.shown.append(drawing)
-            return types.SimpleNamespace(update=self.shown.append)
+            show(drawing, raw)
+            return types.SimpleNamespace(update=show)
 
-        return types.SimpleNamespace(HTML=str, display=display)
+        def show(drawing, raw):
+            self.shown.append(drawing["text/html"])
+
+        return types.SimpleNamespace(display=display)
 
 
 def test_a_live_plot_is_drawn_in_one_place(monkeypatch):
@@ -414,3 +417,43 @@ def test_a_live_plot_needs_ipython_only_when_it_draws(monkeypatch):
     plot = LivePlot()
     with pytest.raises(MissingExtra, match=r"pip install 'pellucid\[notebook\]'"):
         pel.train((6,), IRIS, epochs=1, callbacks=[plot], **QUIET)
+
+
+class Followed:
+    """Notes what it is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def __call__(self, training):
+        self.told.append(("epoch", training.epoch, training.saved))
+
+    def begin(self, training):
+        self.told.append(("begin", training.epoch, training.folder))
+
+    def end(self, training):
+        self.told.append(("end", training.epoch, training.saved))
+
+    def finished(self, run):
+        self.told.append(("finished", run.history.epochs_made, run.folder))
+
+    def failed(self, error):
+        self.told.append(("failed", str(error)))
+
+
+def test_a_callback_is_told_of_beginning_and_end(tmp_path):
+    """Before the first step, also of a resumed training; when the run is saved, with its page; of an error."""
+    follow, folder = Followed(), tmp_path / "run"
+    pel.train((6,), IRIS, epochs=2, folder=folder, checkpoint_every=0, callbacks=[follow], **QUIET)
+    assert follow.told == [
+        ("begin", 0, folder), ("epoch", 1, 0), ("epoch", 2, 4), ("end", 2, 8), ("finished", 2, folder),
+    ]  # fmt: skip
+    assert (folder / "report.html").exists()
+    follow.told.clear()
+    pel.resume(folder, epochs=3, progress=False, callbacks=[follow])
+    assert follow.told[0] == ("begin", 2, folder)
+    assert follow.told[-1] == ("finished", 3, folder)
+    alone = Followed()
+    with pytest.raises(ZeroDivisionError):
+        pel.train((6,), IRIS, epochs=2, callbacks=[alone, lambda training: 1 // 0], **QUIET)
+    assert alone.told == [("begin", 0, None), ("epoch", 1, 4), ("failed", "integer division or modulo by zero")]

@@ -63,6 +63,22 @@ def test_a_step_on_cut_rows_is_the_step_on_padded_ones(name, measured):
     np.testing.assert_allclose(cut.metrics, whole.metrics, rtol=1e-5)
 
 
+def test_recordings_are_cut_behind_the_frames_of_their_last_sound():
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(300, 2000, 40)
+    x = (rng.normal(size=(40, 2000, 1)) * (np.arange(2000) < lengths[:, None])[..., None]).astype(np.float32)
+    network = [{"name": "log_mel", "rate": 8000, "mask_zero": True}, {"name": "gru", "units": 3}, *OUTPUT]
+    data = pel.make_dataset(x, lengths > 1000, held_out=None, preprocessing="none")
+    one = ready(network, data, batch_size=4)
+    np.testing.assert_array_equal(np.sort(one.train.lengths), np.sort(np.minimum(lengths + 200, 2000)))
+    state = one.initial_state(0)
+    cut, whole = (
+        jax.jit(one.program.evaluate)(state, one.scaling, part)
+        for part in (one.train, one.train._replace(lengths=None))
+    )
+    np.testing.assert_allclose(cut, whole, rtol=1e-5)
+
+
 def test_held_out_rows_are_measured_alike():
     one = ready(NETWORKS["lstm"], sequences())
     state = one.initial_state(0)

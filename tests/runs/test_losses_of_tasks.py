@@ -32,13 +32,13 @@ TARGETS = {
 }
 DATA = {task: pel.make_dataset(X, y) for task, y in TARGETS.items()}
 NUMBERS = {"mean_squared_error", "mean_absolute_error", "huber", "log_cosh", "quantile"}
-YES_NO = {"hinge", "squared_hinge", "binary_cross_entropy", "sigmoid_binary_cross_entropy"}
+YES_NO = {"hinge", "perceptron_criterion", "squared_hinge", "binary_cross_entropy", "sigmoid_binary_cross_entropy"}
 YES_NO |= {"binary_focal", "sigmoid_focal"}
 CLASSES = {name for name in losses if "categorical" in name or "softmax" in name} | {"kl_divergence"}
 FITTING = {
     "binary": NUMBERS | YES_NO | {"contrastive"},
     "multilabel": NUMBERS | YES_NO,
-    "multiclass": CLASSES | {"hinge", "squared_hinge"},
+    "multiclass": CLASSES | {"hinge", "perceptron_criterion", "squared_hinge"},
     "regression": NUMBERS,
     "reconstruction": NUMBERS | {"cosine"},
 }

@@ -1,11 +1,11 @@
 """The files of a run by name."""
 
 import errno
-import json
 import os
 
 import numpy as np
 import pytest
+from pyarrow.parquet import read_table
 
 from pellucid.core.errors import StorageError
 from pellucid.runs.folder import RunFolder, read_toml
@@ -31,16 +31,19 @@ def test_everything_written_is_read_again(tmp_path):
     assert manifest["versions"].keys() >= {"pellucid", "jax", "numpy", "python"}
 
 
-def test_tables_are_json_lines(tmp_path):
-    files = RunFolder(tmp_path)
-    files.write_table(
-        "epochs", {"epoch": np.array([1, 2]), "loss": np.array([0.5, np.nan]), "name": np.array(["a", "b"])}
-    )
-    lines = (tmp_path / "history" / "epochs.jsonl").read_text().splitlines()
-    assert [json.loads(line) for line in lines] == [
-        {"epoch": 1, "loss": 0.5, "name": "a"},
-        {"epoch": 2, "loss": None, "name": "b"},  # JSON has no NaN
-    ]
+def test_tables_are_parquet(tmp_path):
+    table = {"epoch": np.array([1, 2]), "loss": np.array([0.5, np.nan], np.float32), "name": np.array(["a", "b"])}
+    RunFolder(tmp_path).write_table("epochs", table)
+    path = tmp_path / "history" / "epochs.parquet"
+    read = read_table(path)
+    assert {name: str(column.type) for name, column in zip(read.column_names, read.columns, strict=True)} == {
+        "epoch": "int64", "loss": "float", "name": "string",
+    }  # fmt: skip
+    for name, column in table.items():
+        np.testing.assert_array_equal(read[name].to_numpy(), column)
+    written = path.read_bytes()
+    RunFolder(tmp_path).write_table("epochs", table)
+    assert path.read_bytes() == written
 
 
 def test_a_failed_write_leaves_the_file_before_it(tmp_path, monkeypatch):

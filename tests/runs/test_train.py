@@ -417,7 +417,7 @@ def test_a_disk_that_fills_up_while_training_loses_nothing(tmp_path, monkeypatch
         else:  # nothing had begun: the same call may be made again
             again = pel.train((8,), IRIS, folder=folder, **SMALL)
         same_bits(again.params, expected.params)
-        for name in ("weights.safetensors", "history/steps.jsonl", "result.json"):
+        for name in ("weights.safetensors", "history/steps.parquet", "result.json"):
             assert (folder / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), (failing, name)
 
 

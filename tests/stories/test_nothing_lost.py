@@ -41,9 +41,9 @@ COMPARED = [
     "report.html",
     "result.json",
     "experiment.toml",
-    "history/epochs.jsonl",
-    "history/steps.jsonl",
-    "history/layers.jsonl",
+    "history/epochs.parquet",
+    "history/steps.parquet",
+    "history/layers.parquet",
 ]
 
 

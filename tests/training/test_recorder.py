@@ -1,7 +1,5 @@
 """The recorder: what it measures is what it says, and what is not selected is not computed."""
 
-import json
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -199,17 +197,17 @@ def test_run_folder_has_tables_that_pandas_reads(tmp_path):
         histograms_every=8,
     )
     for name, table in run.history.tables.items():
-        read = pd.read_json(folder / "history" / f"{name}.jsonl", lines=True)
+        read = pd.read_parquet(folder / "history" / f"{name}.parquet")
         assert list(read) == list(table), name
         assert len(read) == len(next(iter(table.values()))), name
-    histograms = pd.read_json(folder / "history" / "histograms.jsonl", lines=True)
+    histograms = pd.read_parquet(folder / "history" / "histograms.parquet")
     assert set(histograms.kind) == {"activations", "gradients", "updates", "weights"}
     assert histograms.counts.map(len).eq(BINS).all()
     again = pel.load(folder)
     assert again.experiment.record == ALL
     for name, array in run.history.to_arrays().items():
         np.testing.assert_array_equal(array, again.history.to_arrays()[name])
-    assert json.loads((folder / "history" / "units.jsonl").read_text().splitlines()[0])["layer"] == "relu_1"
+    assert pd.read_parquet(folder / "history" / "units.parquet").layer[0] == "relu_1"
 
 
 def test_histogram_of_one_number_and_of_none():

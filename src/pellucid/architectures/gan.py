@@ -53,6 +53,10 @@ class GAN:
         """Rebuild the networks from their description."""
         return GAN(Network(*description["generator"]), Network(*description["critic"]), description["latent"])
 
+    def _repr_html_(self) -> str:
+        networks = {"generator": self.generator, "critic": self.critic}
+        return "".join(f"<p><b>{name}</b></p>{network._repr_html_()}" for name, network in networks.items())
+
     def summaries(self, input_shape: Shape) -> dict[str, Summary]:
         """Both networks as tables, for examples of a shape."""
         return {"generator": summarize(self.generator, (self.latent,)), "critic": summarize(self.critic, input_shape)}

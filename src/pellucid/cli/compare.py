@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from pellucid.cli.options import as_json, print_document, print_json, say
-from pellucid.cli.settings import SPECIFICATION, SettingsCommand, Units, given_settings, pieces_of
+from pellucid.cli.settings import SettingsCommand, given_settings, named_values
 from pellucid.cli.sources import data_options, data_settings
 
 
@@ -62,7 +62,7 @@ def compare(
     if len(sources) != 1 or not over:
         _side_by_side(sources, over, as_json)
         return
-    crossed = dict(_values(text) for text in over)
+    crossed = dict(named_values(text, "--over") for text in over)
     settings = given_settings(options)
     network = settings.get("network")
     data = open_data(data_settings(sources[0], network, options, settings.pop("seed", 0)))
@@ -89,27 +89,3 @@ def _side_by_side(sources: tuple[str, ...], over: tuple[str, ...], as_json: bool
         print_json(runs.to_dict())
     else:
         print_document(runs.to_document(), 200)
-
-
-def _values(text: str) -> tuple[str, list[Any]]:
-    """Parse a setting and its values."""
-    name, sign, rest = text.partition("=")
-    if not sign or not rest:
-        raise click.BadParameter(f"{text!r} is not of the form setting=value,value.", param_hint="--over")
-    return name, [_value(name, piece) for piece in pieces_of(rest)]
-
-
-def _value(name: str, text: str) -> Any:
-    """A number, true or false where the text is one, else a specification."""
-    if name == "network":
-        return Units().convert(text, None, None)
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return (
-        {"true": True, "false": False}.get(text)
-        if text in ("true", "false")
-        else SPECIFICATION.convert(text, None, None)
-    )

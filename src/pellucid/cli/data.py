@@ -39,7 +39,8 @@ Examples:
 def show(source: str, target: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Show the columns of a table file as a training takes them: kind, why, missing values, examples, inputs.
 
-    Of a dataset by name, or a folder of images or recordings, show what it holds.
+    Of a folder of tables, by rows from all over it. Of a dataset by name, or a folder of images or recordings, show
+    what it holds.
     """
     if not is_file(source) or tells_targets(source):
         from pellucid.runs.experiment import open_data
@@ -50,17 +51,22 @@ def show(source: str, target: tuple[str, ...], as_json: bool, **options: Any) ->
     from pellucid.data.columns import verbatim
     from pellucid.data.describe import describe_table
     from pellucid.data.reading import read_table
+    from pellucid.data.shards import files_of
+    from pellucid.data.table_pass import probe
+    from pellucid.data.table_source import is_streamed, open_shards
     from pellucid.report.document import Document, Table
 
     kinds = dict(options["columns"])
-    table = read_table(path_of(source), texts=verbatim(kinds), **reading_settings(options))
+    path, reading = path_of(source), {"texts": verbatim(kinds), **reading_settings(options)}
+    table = probe(open_shards(files_of(path), **reading)) if is_streamed(path) else read_table(path, **reading)
     columns = describe_table(table, target, kinds)
     if as_json:
         print_json([column._asdict() for column in columns])
         return
     head = ("column", "kind", "why", "missing", "such as", "inputs")
     rows = [[c.name, c.kind, c.reason, c.missing or "", c.examples, c.inputs or ""] for c in columns]
-    title = f"{table.source.strip(chr(39))}: {table.rows:,} rows, {len(columns)} columns"
+    looked_at = "rows looked at" if is_streamed(path) else "rows"
+    title = f"{table.source.strip(chr(39))}: {table.rows:,} {looked_at}, {len(columns)} columns"
     print_document(Document(title, Table(head, rows), *table.notes), 140)
 
 

@@ -24,6 +24,7 @@ def cross_validate(source: str, count: int, as_json: bool, options: dict[str, An
     for name, reason in (
         ("held_out", "each fold is held out once"),
         ("test", "each fold is held out once"),
+        ("track", "several trainings are made, and a tracker follows one"),
         ("checkpoint_every", "a cross-validation keeps no checkpoints"),
     ):
         if is_given(name):

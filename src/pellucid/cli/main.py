@@ -13,12 +13,15 @@ from pellucid.cli.explain import explain
 from pellucid.cli.export import export
 from pellucid.cli.find_learning_rate import find_learning_rate
 from pellucid.cli.generate import sample, translate
+from pellucid.cli.importance import dependence, importance
 from pellucid.cli.info import info
 from pellucid.cli.lesson import lesson
 from pellucid.cli.prove import prove
 from pellucid.cli.replay import replay
 from pellucid.cli.runs import runs
+from pellucid.cli.serve import serve
 from pellucid.cli.show import show
+from pellucid.cli.sweep import sweep
 from pellucid.cli.train import resume, train
 from pellucid.cli.use import evaluate, predict
 from pellucid.core.errors import DataError, PellucidError, StorageError, TrainingDiverged
@@ -59,11 +62,14 @@ Examples:
   pellucid train houses.csv --target price                 a table of your own
   pellucid evaluate runs/houses-128-001 new.csv            how good it is on other rows
   pellucid explain runs/mnist-128-128-001 --example 3      every number of one example, checked
+  pellucid importance runs/houses-128-001                  what it loses without a column
   pellucid replay runs/mnist-128-128-001 --layer dense_1   how its weights moved (train with --snapshots 50)
+  pellucid serve runs/houses-128-001                       its predictions over HTTP
   pellucid sample runs/mnist-wgan-001 --output new.png     what a GAN makes
   pellucid export runs/houses-128-001 --output houses.onnx --preprocessing   a file for ONNX Runtime
   pellucid lesson dying-relu                               put a claim of the field to the test
   pellucid compare digits --over activation=relu,tanh      settings against one another, by the same seeds
+  pellucid sweep digits --space learning_rate=log:1e-4:1e-1 the best settings of a space
   pellucid find-learning-rate digits                       a learning rate, by short trainings at many
   pellucid show relu                                       an activation, loss, optimizer … on one page
   pellucid data list                                       the datasets it knows
@@ -79,8 +85,24 @@ def main() -> None:
     """Neural networks you can see through: train them, use them, look inside."""
 
 
-VERBS = (train, resume, runs, predict, evaluate, explain, check, diagnose, prove, compare, replay, sample, translate)
-for verb in (*VERBS, export, find_learning_rate, lesson, show, data, info):
+VERBS = (
+    train,
+    resume,
+    runs,
+    predict,
+    evaluate,
+    explain,
+    importance,
+    dependence,
+    check,
+    diagnose,
+    prove,
+    compare,
+    replay,
+    sample,
+    translate,
+)
+for verb in (*VERBS, export, serve, find_learning_rate, lesson, show, sweep, data, info):
     main.add_command(verb)
 
 if __name__ == "__main__":

@@ -95,6 +95,35 @@ def pieces_of(text: str) -> list[str]:
     return pieces
 
 
+def named_values(text: str, option: str) -> tuple[str, list[Any]]:
+    """Parse ``SETTING=VALUE,VALUE``: a setting and its values."""
+    name, rest = named(text, option)
+    return name, [_value(name, piece) for piece in pieces_of(rest)]
+
+
+def named(text: str, option: str) -> tuple[str, str]:
+    """Parse ``SETTING=TEXT``."""
+    name, sign, rest = text.partition("=")
+    if not sign or not rest:
+        raise click.BadParameter(f"{text!r} is not of the form setting=value,value.", param_hint=option)
+    return name, rest
+
+
+def _value(name: str, text: str) -> Any:
+    """A number, true or false where the text is one, None where it is empty, else a specification."""
+    if name == "network":
+        return Units().convert(text, None, None)
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    if text in ("", "true", "false"):
+        return {"": None, "true": True, "false": False}[text]
+    given = SPECIFICATION.convert(text, None, None)
+    return _units(given) if name.startswith("network.") else given
+
+
 class Numbers(click.ParamType):
     """``NAME=NUMBER,NAME=NUMBER``."""
 

@@ -142,8 +142,8 @@ def is_file(source: str) -> bool:
     return source == "-" or "://" in source or source.lower().endswith(known) or Path(source).exists()
 
 
-def path_of(source: str) -> str:
-    """The path of a file; what comes on standard input is kept in one.
+def path_of(source: str, first: bytes = b"") -> str:
+    """The path of a file; what comes on standard input, and came ``first``, is kept in one.
 
     Raises:
         click.UsageError: nothing comes on standard input.
@@ -152,7 +152,7 @@ def path_of(source: str) -> str:
         return source if "://" in source else str(Path(source).resolve())
     from pellucid.data.files import keep
 
-    content = sys.stdin.buffer.read()
+    content = first + sys.stdin.buffer.read()
     if not content:
         raise click.UsageError("nothing came on standard input: pellucid … - < FILE")
     return str(keep(content))

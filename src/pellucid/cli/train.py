@@ -9,6 +9,7 @@ import click
 from pellucid.cli.options import as_json, print_json, say
 from pellucid.cli.settings import SettingsCommand, given_settings, is_given, progress_options, run_options
 from pellucid.cli.sources import data_options, data_settings
+from pellucid.cli.track import track_option, trackers
 
 
 @click.command(
@@ -28,6 +29,7 @@ Examples:
   pellucid train - --target price < houses.jsonl
   pellucid train churn.csv --target left --class-weights balanced --network 64-32 --dropout 0.2
   pellucid train churn.csv --target left --network 16 --folds 5
+  pellucid train mnist --network cnn --track tensorboard   then: tensorboard --logdir runs
   pellucid train mnist --network cnn --batch-size 128 --epochs 5
   pellucid train mnist --network lstm:bidirectional=true --batch-size 128
   pellucid train mnist --network autoencoder:code=16,noise=0.3,sparsity=kl_activity --batch-size 128
@@ -58,9 +60,10 @@ or names them, with what each reads, where the network branches:
 @click.argument("source", metavar="DATA")
 @data_options
 @click.option("--folds", type=int, help="Cross-validate: hold each of so many folds of the rows out once.")
+@track_option
 @run_options
 @as_json
-def train(source: str, folds: int | None, as_json: bool, **options: Any) -> None:
+def train(source: str, folds: int | None, track: tuple, as_json: bool, **options: Any) -> None:
     """Train a network on DATA: the name of a dataset, a file, a folder of files, or an experiment.toml.
 
     A file is a table (separated values, JSON lines, Parquet, Excel, compressed or not; - for standard input), arrays
@@ -95,6 +98,7 @@ def train(source: str, folds: int | None, as_json: bool, **options: Any) -> None
         overwrite=options["overwrite"],
         checkpoint_every=options["checkpoint_every"],
         progress=options["progress"],
+        callbacks=trackers(track),
     )
     _conclude(run, as_json)
 
@@ -109,9 +113,10 @@ Examples:
 """,
 )
 @click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+@track_option
 @progress_options
 @as_json
-def resume(folder: Path, checkpoint_every: float, progress: bool, as_json: bool, **changes: Any) -> None:
+def resume(folder: Path, track: tuple, checkpoint_every: float, progress: bool, as_json: bool, **changes: Any) -> None:
     """Resume RUN, which was interrupted, killed or has ended: bit for bit as if it had never stopped.
 
     What is changed holds from here on, and is written down in the run.
@@ -123,7 +128,9 @@ def resume(folder: Path, checkpoint_every: float, progress: bool, as_json: bool,
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ResumeWarning)
         begun = begin_again(folder, changes=changes)
-        run = finish(begun, folder=folder, checkpoint_every=checkpoint_every, progress=progress)
+        run = finish(
+            begun, folder=folder, checkpoint_every=checkpoint_every, progress=progress, callbacks=trackers(track)
+        )
     for warning in caught:
         say(str(warning.message))
     _conclude(run, as_json)
@@ -174,7 +181,18 @@ def _repeated(path: Path, options: dict[str, Any]) -> Any:
     from pellucid.runs.plan import plan_of
 
     context = click.get_current_context()
-    free = {"source", "seed", "epochs", "name", "folder", "overwrite", "checkpoint_every", "progress", "as_json"}
+    free = {
+        "source",
+        "seed",
+        "epochs",
+        "name",
+        "folder",
+        "overwrite",
+        "track",
+        "checkpoint_every",
+        "progress",
+        "as_json",
+    }
     parameters = context.command.get_params(context)
     settled = [p.opts[0] for p in parameters if p.name and p.name not in free and is_given(p.name)]
     if settled:

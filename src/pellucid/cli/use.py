@@ -10,16 +10,18 @@ from typing import Any
 
 import click
 
+from pellucid.cli.arriving import arrives_in_lines, predict_stream, reading_of, standard_input
+from pellucid.cli.columns import prediction_columns
 from pellucid.cli.options import as_json, print_json, say
 from pellucid.cli.settings import Specifications
-from pellucid.cli.sources import is_file, path_of, reading_options, reading_settings
+from pellucid.cli.sources import is_file, path_of, reading_options
 
 
 @click.command(
     epilog="""\b
 Examples:
   pellucid predict runs/houses-128-001 new.csv > predictions.csv
-  pellucid predict runs/houses-128-001 - < new.jsonl
+  pellucid predict runs/houses-128-001 - < new.jsonl             JSON lines in and out, as they arrive
   pellucid predict runs/shoes-128-001 new.csv --unknown          rows of a colour that the training did not see
   pellucid predict runs/photos-cnn-001 more-photos/
   pellucid predict runs/clicks-128-001 s3://bucket/clicks/ --output predictions.parquet
@@ -42,11 +44,19 @@ def predict(
     held-out rows.
 
     Prints CSV on stdout: the prediction of each row and, for classes, its probability; for an autoencoder, the mean
-    squared error of each row. Columns of a table are matched by name. A folder of tables is read some rows at a time.
+    squared error of each row. Columns of a table are matched by name. A folder of tables is read some rows at a
+    time. Rows on standard input (-) are predicted as they arrive; for JSON lines, and with --json, JSON lines are
+    printed.
     """
     from pellucid.api import load
 
-    parts = _parts(load(run), source, options, limit, unknown)
+    loaded, first = load(run), b""
+    if source == "-":
+        first = next(standard_input(), b"")
+        if output is None and arrives_in_lines(loaded, first):
+            predict_stream(loaded, first, options, limit=limit, unknown=unknown, as_json=as_json)
+            return
+    parts = _parts(loaded, source, options, limit, unknown, first)
     with _warnings_said():
         if output is not None:
             rows = _write_parquet(output, parts)
@@ -60,7 +70,7 @@ def predict(
 
 
 def _parts(
-    loaded: Any, source: str, options: dict[str, Any], limit: int | None, unknown: bool
+    loaded: Any, source: str, options: dict[str, Any], limit: int | None, unknown: bool, first: bytes
 ) -> Iterator[dict[str, Sequence[Any]]]:
     """The predictions as columns: of a folder of tables some rows at a time, of all else at once."""
     from pellucid.data import TableEncoder
@@ -72,15 +82,15 @@ def _parts(
             x = part.x[:limit]
             limit = None if limit is None else limit - len(x)
             if len(x):
-                yield _columns(loaded, x)
+                yield prediction_columns(loaded, x)
             if limit == 0:
                 return
         return
-    x, beside = _inputs(loaded, source, options, unknown)
+    x, beside = _inputs(loaded, source, options, unknown, first)
     several = isinstance(x, tuple)
     x = tuple(array[:limit] for array in x) if several else x[:limit]
     rows, beside = len(x[0] if several else x), {name: values[:limit] for name, values in beside.items()}
-    yield beside | _columns(loaded, x) if rows else {"prediction": []}
+    yield beside | prediction_columns(loaded, x) if rows else {"prediction": []}
 
 
 def _write_csv(parts: Iterator[dict[str, Sequence[Any]]]) -> int:
@@ -163,7 +173,9 @@ def _evaluate_file(loaded: Any, path: str, options: dict[str, Any], metrics: Any
         return loaded.evaluate(_table(loaded, path, options), metrics=metrics)
 
 
-def _inputs(loaded: Any, source: str, options: dict[str, Any], unknown: bool) -> tuple[Any, dict[str, Sequence[Any]]]:
+def _inputs(
+    loaded: Any, source: str, options: dict[str, Any], unknown: bool, first: bytes
+) -> tuple[Any, dict[str, Sequence[Any]]]:
     """The inputs of the rows of a source, and what is printed beside their predictions."""
     from pellucid.data import TableEncoder
     from pellucid.data.files import read_inputs
@@ -174,7 +186,7 @@ def _inputs(loaded: Any, source: str, options: dict[str, Any], unknown: bool) ->
     encoder = loaded.facts.encoder
     if not is_file(source):
         return loaded.as_inputs(_held_out(source).x), {}
-    path = path_of(source)
+    path = path_of(source, first)
     if isinstance(encoder, FileEncoder):
         files = encoder.files_of(path)
         return loaded.as_inputs(encoder.read(files)), {"file": [str(file) for file in files]}
@@ -196,13 +208,9 @@ def _inputs(loaded: Any, source: str, options: dict[str, Any], unknown: bool) ->
 
 def _table(loaded: Any, path: str, options: dict[str, Any]) -> Any:
     """A table read as the run's was."""
-    from pellucid.data.columns import verbatim
-
     _needs_table(loaded, path)
     encoder = loaded.facts.encoder
-    texts = verbatim(dict(options["columns"]))
-    known = {"encoding": loaded.experiment.data["encoding"]} if "encoding" in loaded.experiment.data else {}
-    return getattr(encoder, "table", encoder).read(path, texts=texts, **known | reading_settings(options))
+    return getattr(encoder, "table", encoder).read(path, **reading_of(loaded, options))
 
 
 @contextmanager
@@ -235,51 +243,3 @@ def _held_out(name: str) -> Any:
     if part is None:
         raise DataError(f"the dataset {name!r} has no held-out rows.")
     return part
-
-
-def _columns(loaded: Any, x: Any) -> dict[str, Sequence[Any]]:
-    """The predictions as columns of text and numbers."""
-    import numpy as np
-
-    if loaded.facts.task == "reconstruction":
-        return {"error": np.round(loaded.reconstruction_errors(x).astype(float), 6).tolist()}
-    outputs, mask = loaded.outputs(x), loaded.mask_of(x)
-    if not loaded.facts.heads:
-        return _columns_of(loaded, outputs, mask)
-    masks = dict(zip(outputs, mask or (None,) * len(outputs), strict=True))
-    columns = {}
-    for name, array in outputs.items():
-        own = _columns_of(loaded.output(name), array, masks[name])
-        columns |= {name if column == "prediction" else f"{name} {column}": values for column, values in own.items()}
-    return columns
-
-
-def _columns_of(loaded: Any, outputs: Any, mask: Any) -> dict[str, Sequence[Any]]:
-    """The predictions of one output."""
-    import numpy as np
-
-    from pellucid.data.targets import AS_ROWS
-
-    task, names = loaded.facts.task, loaded.facts.targets
-    if task == "transcription":
-        return {"prediction": loaded.facts.written(loaded.program.loss.decode(outputs, mask))}
-    if task in AS_ROWS:
-        predictions = loaded.predictions_of(outputs, mask)
-        steps = predictions.reshape(len(predictions), predictions.shape[1], -1)
-        numbers = range(1, steps.shape[2] + 1)
-        return {
-            f"step_{t + 1}" + f"_{k}" * (steps.shape[2] > 1): steps[:, t, k - 1].tolist()
-            for t in range(steps.shape[1])
-            for k in numbers
-        }
-    if task == "regression":
-        if outputs.shape[1] == 1:
-            return {"prediction": outputs[:, 0].tolist()}
-        names = names or tuple(f"prediction_{i + 1}" for i in range(outputs.shape[1]))
-        return dict(zip(names, outputs.T.tolist(), strict=True))
-    predictions = loaded.predictions_of(outputs)
-    if task == "multilabel":
-        labels = names or tuple(f"label_{i + 1}" for i in range(predictions.shape[1]))
-        return dict(zip(labels, predictions.T.tolist(), strict=True))
-    probability = outputs.max(axis=1) if task == "multiclass" else np.maximum(outputs[:, 0], 1 - outputs[:, 0])
-    return {"prediction": predictions.tolist(), "probability": np.round(probability.astype(float), 6).tolist()}

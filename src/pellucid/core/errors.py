@@ -70,6 +70,10 @@ class DataWarning(UserWarning):
     """Rows with missing or unknown values, and what was taken instead; or that leave a metric undefined."""
 
 
+LONGEST_NAME = 100
+"""Most characters of a name that near ones are looked for: a text of megabytes would take seconds."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Suggest the nearest known names, after a space; empty where none is near.
 
@@ -77,5 +81,5 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         >>> did_you_mean("rellu", ("relu", "tanh"))
         " Did you mean 'relu'?"
     """
-    near = difflib.get_close_matches(name, list(known), n=2)
+    near = difflib.get_close_matches(name[:LONGEST_NAME], list(known), n=2)
     return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""

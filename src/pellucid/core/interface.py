@@ -3,23 +3,50 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Literal
 
-_COMMAND_LINE: ContextVar[bool] = ContextVar("command line", default=False)
+_IN_USE: ContextVar[Literal["Python", "command line", "requests"]] = ContextVar("interface in use", default="Python")
 
 
 @contextmanager
 def command_line() -> Iterator[None]:
     """Name options as on the command line, within this block."""
-    token = _COMMAND_LINE.set(True)
+    token = _IN_USE.set("command line")
     try:
         yield
     finally:
-        _COMMAND_LINE.reset(token)
+        _IN_USE.reset(token)
+
+
+@contextmanager
+def requests() -> Iterator[None]:
+    """Name options as in the address of a request, within this block."""
+    token = _IN_USE.set("requests")
+    try:
+        yield
+    finally:
+        _IN_USE.reset(token)
 
 
 def on_command_line() -> bool:
     """True within `command_line`."""
-    return _COMMAND_LINE.get()
+    return _IN_USE.get() == "command line"
+
+
+def switch(name: str) -> str:
+    """An option that is on or off, switched on.
+
+    Example:
+        >>> switch("unknown")
+        'unknown=True'
+        >>> with command_line():
+        ...     switch("unknown")
+        '--unknown'
+        >>> with requests():
+        ...     switch("unknown")
+        '?unknown=true'
+    """
+    return {"Python": f"{name}=True", "command line": f"--{name}", "requests": f"?{name}=true"}[_IN_USE.get()]
 
 
 def option(name: str, *values: object) -> str:

@@ -11,11 +11,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
+from html import escape
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import msgspec
 import numpy as np
 
+from pellucid.core.display import html_table
 from pellucid.core.errors import DataError, ShapeError
 from pellucid.data.encoding import as_array, as_float32
 from pellucid.data.moments import Moments
@@ -24,6 +26,9 @@ from pellucid.data.targets import UNTARGETED, Head, Task
 
 if TYPE_CHECKING:
     from pellucid.data.stream import Stream
+
+SHOWN_ROWS, SHOWN_COLUMNS = 5, 12
+"""Of a dataset that a notebook shows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -373,7 +378,7 @@ class Dataset:
                 digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
-    def __repr__(self) -> str:
+    def _facts(self) -> list[tuple[str, str]]:
         held_out = "none" if self.held_out is None else f"{self.held_out_rows:,} examples"
         names = ", ".join(self.classes[:10]) + (" …" if len(self.classes) > 10 else "")
         shapes = " and ".join(str(x.shape[1:]) for x in self.train.inputs)
@@ -391,8 +396,20 @@ class Dataset:
             ),
             "source": self.source if self.stream is None else f"{self.source}, read while it is trained on",
         }
-        listed = [(key, str(line)) for key, line in lines.items() if line] + [("note", note) for note in self.notes]
-        return f"Dataset {self.name!r}" + "".join(f"\n  {key:10}{line}" for key, line in listed)
+        return [(key, str(line)) for key, line in lines.items() if line] + [("note", note) for note in self.notes]
+
+    def __repr__(self) -> str:
+        return f"Dataset {self.name!r}" + "".join(f"\n  {key:10}{line}" for key, line in self._facts())
+
+    def _repr_html_(self) -> str:
+        facts = f"<p><b>Dataset {escape(self.name)}</b></p>{html_table((), self._facts())}"
+        names = self.features
+        if self.inputs or len(self.input_shape) != 1 or len(names) != self.input_shape[0]:
+            return facts
+        rows = [[f"{value:.6g}" for value in row[:SHOWN_COLUMNS]] for row in self.train.x[:SHOWN_ROWS].tolist()]
+        more = [" …"] * (len(names) > SHOWN_COLUMNS)
+        head = [*map(str, names[:SHOWN_COLUMNS]), *more]
+        return f"{facts}<p>First training rows</p>{html_table(head, [row + more for row in rows])}"
 
 
 def reconstruction(data: Dataset) -> Dataset:

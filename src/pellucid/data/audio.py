@@ -14,7 +14,8 @@ from pellucid.core.constraints import POSITIVE, WholeNumber, require
 from pellucid.core.errors import DataError, MissingExtra
 from pellucid.core.interface import option
 from pellucid.data.arrays import Dataset
-from pellucid.data.media import FileEncoder, load_files
+from pellucid.data.file_dataset import load_files
+from pellucid.data.media import FileEncoder
 from pellucid.data.preprocessing import Preprocessing
 
 
@@ -113,6 +114,7 @@ def load_audio(
     seconds: float | None = None,
     file_names: str | None = None,
     held_out: Any = 0.2,
+    stream: bool = False,
     seed: int = 0,
 ) -> Dataset:
     """Make a `Dataset` from a folder, or a zip file, of recordings with one subfolder for each class.
@@ -130,14 +132,15 @@ def load_audio(
             ``{group}`` a group that is held out whole or not at all, ``*`` anything, as in ``"{label}_{group}_*"``.
         held_out: fraction of the recordings held out, class by class; a number; None or 0; a pattern of the names of
             those held out, such as ``"*_[0-4].wav"``; or another such folder. Unused where the folder divides them.
+        stream: read the recordings while they are trained on, instead of holding them in memory.
         seed: of the draw.
 
     Raises:
         DataError: no recordings, recordings outside the subfolders, or a file that is none.
         MissingExtra: soundfile is not installed.
     """
-    options: dict[str, Any] = {"rate": rate, "seconds": seconds}
-    return load_files(AudioEncoder, folder, file_names=file_names, held_out=held_out, seed=seed, **options)
+    options: dict[str, Any] = {"held_out": held_out, "stream": stream, "seed": seed}
+    return load_files(AudioEncoder, folder, rate=rate, seconds=seconds, file_names=file_names, **options)
 
 
 def _described(file: Path) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from pellucid.core.errors import DataError, did_you_mean
-from pellucid.core.interface import kind_option, on_command_line, option
+from pellucid.core.interface import kind_option, on_command_line, option, switch
 from pellucid.data.dates import calendar, features_of, parse_dates, parts_of
 from pellucid.data.numerals import MARKERS, MARKERS_OF_TEXT, is_code, parse_numbers
 from pellucid.data.table import Table, Texts, Values, missing_of
@@ -43,6 +43,7 @@ class Column:
         categories: of a category; the words of a text; the calendar features of a date.
         decimal: the decimal separator of its numbers, where they are texts.
         fill: replaces a missing value; None refuses it.
+        written: the way its dates are written, where they are texts.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Column:
     categories: tuple[str, ...] = ()
     decimal: str | None = None
     fill: float | str | tuple[float, ...] | None = None
+    written: str = ""
 
     @property
     def features(self) -> list[str]:
@@ -77,7 +79,9 @@ class Column:
         values = _without_markers(table, self.name)
         if self.kind in ("number", "date"):
             return self._parsed(table, values)
-        return table.texts(self.name) if not isinstance(values, Texts) else _texts(values, table.na)
+        if not isinstance(values, Texts):
+            return table.texts(self.name)
+        return _texts(values, table.na, self.categories if self.kind == "category" else ())
 
     def _parsed(self, table: Table, values: Values) -> np.ndarray:
         number = self.kind == "number"
@@ -88,14 +92,15 @@ class Column:
             parsed = values
         else:
             decimal = table.decimal or self.decimal
-            distinct = parse_numbers(values.values, decimal)[0] if number else parse_dates(values.values)[0]
+            texts = values.values
+            distinct = parse_numbers(texts, decimal)[0] if number else parse_dates(texts, self.written)[0]
             nothing = np.array([np.nan if number else "NaT"], distinct.dtype)
             parsed = np.concatenate([distinct, nothing])[values.codes]
             wrong = missing_of(parsed) & ~_is_marker(values, table.na)
             if wrong.any():
                 row = int(wrong.argmax())
                 advice = f", where a {self.kind} is needed. Correct it, or leave the cell empty if it is missing."
-                table.refuse(self.name, row, f"the text {values.values[values.codes[row]]!r}", advice)
+                table.refuse(self.name, row, f"the text {values.values[values.codes[row]]!r:.80}", advice)
         if number:
             beyond = np.abs(parsed) > np.finfo(np.float32).max
             if beyond.any():
@@ -134,13 +139,13 @@ class Column:
             if none.any() and not unknown:
                 row = int(none.argmax())
                 value = values.values[values.codes[row]]
-                flag = "--unknown" if on_command_line() else "unknown=True"
                 table.refuse(
                     self.name,
                     row,
-                    repr(value),
+                    f"{value!r:.80}",
                     f", a category that the training did not see. Known: {', '.join(map(repr, self.categories[:20]))}."
-                    f"{did_you_mean(value, self.categories)} To predict such rows all the same, flagged, say {flag}.",
+                    f"{did_you_mean(value, self.categories)} To predict such rows all the same, flagged, say "
+                    f"{switch('unknown')}.",
                 )
             into[:] = 0
             rows = np.flatnonzero(numbers >= 0)
@@ -161,12 +166,13 @@ def _is_marker(values: Texts, na: frozenset[str] | None) -> np.ndarray:
     return np.array([*(value.lower() in markers for value in values.values), True])[values.codes]
 
 
-def _texts(values: Texts, na: frozenset[str] | None) -> Texts:
+def _texts(values: Texts, na: frozenset[str] | None, categories: Sequence[str] = ()) -> Texts:
     """Texts with the usual markers as missing, unless they may be codes: NA beside DE and FR."""
     if na is not None:
         return values
     markers = {value for value in values.values if value.lower() in MARKERS_OF_TEXT}
-    others = [value for value in values.values if value not in markers]
+    # A row means the same in whatever company it comes: known categories decide, not the other rows.
+    others = categories or [value for value in values.values if value not in markers]
     if others and all(re.fullmatch("[A-Z]{2}", value) for value in others):
         markers.discard("NA")
     return values.missing_where(markers)
@@ -239,7 +245,7 @@ def _declared(table: Table, name: str, kind: str) -> Column:
     if kind == "date":
         values = Column(name, "date").parse(table)
         assert isinstance(values, np.ndarray)
-        return Column(name, "date", reason, parts_of(values))
+        return Column(name, "date", reason, parts_of(values), written=_written(table, name))
     column = Column(name, kind, reason)  # pyright: ignore[reportArgumentType]
     if kind in ("identifier", "ignored"):
         return column
@@ -251,6 +257,11 @@ def _declared(table: Table, name: str, kind: str) -> Column:
 def _numerals(table: Table, name: str) -> str | None:
     values = table.columns[name]
     return parse_numbers(values.values, table.decimal)[1].decimal if isinstance(values, Texts) else table.decimal
+
+
+def _written(table: Table, name: str) -> str:
+    values = table.columns[name]
+    return parse_dates(values.values)[1] if isinstance(values, Texts) else ""
 
 
 def _code(values: Texts) -> str:
@@ -278,7 +289,7 @@ def _dates(table: Table, name: str, values: Texts) -> Column | None:
     good = np.concatenate([~np.isnat(parsed), [True]])[values.codes] | marker
     if not _agree(table, name, values, good, marker, "date"):
         return None
-    return Column(name, "date", f"dates, {words}", parts_of(parsed))
+    return Column(name, "date", f"dates, {words}", parts_of(parsed), written=words)
 
 
 def _likely(values: Texts, good: Any) -> bool:
@@ -303,7 +314,7 @@ def _agree(table: Table, name: str, values: Texts, good: np.ndarray, marker: np.
         f"or say {markers} if {'it means' if len(others) == 1 else 'these mean'} a missing value; or declare the "
         f"column with {kind_option(name, 'category')}."
     )
-    table.refuse(name, row, f"the text {value!r}", advice)
+    table.refuse(name, row, f"the text {value!r:.80}", advice)
     return False
 
 

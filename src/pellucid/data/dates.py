@@ -27,11 +27,13 @@ PARTS = ("days", "day of year", "weekday", "hour")
 """Calendar features: the number of days, and the place in the year, the week and the day as an angle."""
 
 
-def parse_dates(values: Sequence[str]) -> tuple[np.ndarray, str]:
+def parse_dates(values: Sequence[str], written: str = "") -> tuple[np.ndarray, str]:
     """Parse the distinct texts of a column as dates or times.
 
     Args:
         values: the texts; markers of missing values are NaT.
+        written: how the dates of the column are known to be written: whether the day or the month comes first in
+            ``03/04/2024`` is taken from there, else from the texts.
 
     Returns:
         The times, datetime64[s], NaT for what is none; and how they are written, "" where they are no dates.
@@ -42,6 +44,8 @@ def parse_dates(values: Sequence[str]) -> tuple[np.ndarray, str]:
         (['2024-01-31T00:00:00', '2024-02-01T12:30:00'], 'day.month.year')
         >>> parse_dates(["01/31/2024", "02/01/2024"])[1]
         'month/day/year'
+        >>> parse_dates(["03/04/2024"], "day/month/year")[0].astype(str).tolist()
+        ['2024-04-03T00:00:00']
     """
     times = np.full(len(values), "NaT", "datetime64[s]")
     present = [i for i, text in enumerate(values) if text.lower() not in MARKERS]
@@ -58,7 +62,7 @@ def parse_dates(values: Sequence[str]) -> tuple[np.ndarray, str]:
         fitting = [i for i in present if re.fullmatch(pattern, values[i])]
         if len(fitting) < 0.5 * len(present):
             continue
-        for form in _in_order([values[i] for i in fitting], formats) or (None,):
+        for form in _in_order([values[i] for i in fitting], formats, written) or (None,):
             read = times.copy()
             for i in fitting:
                 read[i] = _time_of(values[i], form)
@@ -69,10 +73,12 @@ def parse_dates(values: Sequence[str]) -> tuple[np.ndarray, str]:
     return best, words
 
 
-def _in_order(texts: Sequence[str], formats: Sequence[str]) -> Sequence[str]:
+def _in_order(texts: Sequence[str], formats: Sequence[str], written: str) -> Sequence[str]:
     """Whether the day or the month comes first, where both are possible: the one that never changes is the day."""
     if len(formats) < 2 or not formats[0].startswith("%d") or "%b" in formats[0]:
         return formats
+    if re.fullmatch(r"(day|month)\W(day|month)\Wyear", written) and " " not in written:
+        return formats[:1] if written.startswith("day") else formats[1:]
     firsts, seconds = ({re.split(r"\D", text)[i] for text in texts} for i in (0, 1))
     return formats if len(firsts) == 1 < len(seconds) else formats[::-1]
 

@@ -56,9 +56,30 @@ def read_delimited(
     Raises:
         DataError: a file that holds no table; names the line.
     """
+    content, layout, notes = settle_layout(content, source, header, tuple(map(normal, names)), encoding)
+    notes = (*notes, *layout.notes)
+    table = read_rows(content, layout, name, source, texts=texts, na=na)
+    return replace(table, notes=(*notes, *table.notes), named=header and not names).without_empty_rows()
+
+
+def settle_layout(
+    content: bytes | Path, source: str, header: bool, names: tuple[str, ...], encoding: str | None
+) -> tuple[bytes | Path, Layout, list[str]]:
+    """Find the encoding and the layout of a file by its first lines.
+
+    Args:
+        content: as for `read_delimited`.
+        source: as for `read_delimited`.
+        header: as for `read_delimited`.
+        names: as for `read_delimited`, in composed Unicode.
+        encoding: as for `read_delimited`.
+
+    Returns:
+        The content in UTF-8, its layout, and a note where the encoding was guessed.
+    """
     notes: list[str] = []
     head = _head(content)
-    coding = encoding or _encoding_of(head)
+    coding = encoding or encoding_of(head)
     if coding != "utf-8":
         content, notes = _as_utf8(content, coding, source, encoding is None)
         head = _head(content)
@@ -68,27 +89,36 @@ def read_delimited(
     try:
         text = head.decode("utf-8", "ignore" if cut else "strict").removeprefix("\ufeff")
     except UnicodeDecodeError:
-        options: dict[str, Any] = {"header": header, "names": names, "texts": texts, "na": na}
-        return read_delimited(content, name, source, **options, encoding=_single_byte(content))
-    layout = layout_of(text, cut, source, header, tuple(map(normal, names)))
+        return settle_layout(content, source, header, names, _single_byte(content))
+    return content, layout_of(text, cut, source, header, names), notes
+
+
+def read_rows(
+    content: bytes | Path,
+    layout: Layout,
+    name: str,
+    source: str,
+    *,
+    texts: frozenset[str] = frozenset(),
+    na: frozenset[str] | None = None,
+) -> Table:
+    """Read the rows of a file whose layout is known; arguments as for `read_delimited`, the content in UTF-8."""
     if layout.delimiter == " ":
         whole = content.read_bytes() if isinstance(content, Path) else content
         content = re.sub(rb"[ \t]+", b"\t", re.sub(rb"(?m)^[ \t]+|[ \t]+$", b"", whole))
         layout = replace(layout, delimiter="\t")
     reader = _Reader(content, layout, source, texts, na)
-    columns, layout = reader.read(), reader.layout
-    table = Table(
+    columns = reader.read()
+    return Table(
         name,
         source,
         columns,
         np.arange(len(next(iter(columns.values())))),
-        line_of=_line_finder(content, layout),
-        notes=(*notes, *layout.notes),
+        line_of=_line_finder(content, reader.layout),
+        notes=reader.notes,
         decimal=layout.decimal,
-        named=header and not names,
         whole=frozenset(n for n, v in columns.items() if not isinstance(v, Texts) and n not in reader.pointed),
     )
-    return table.without_empty_rows()
 
 
 def _head(content: bytes | Path) -> bytes:
@@ -100,7 +130,8 @@ def _head(content: bytes | Path) -> bytes:
     return b"".join(blocks)
 
 
-def _encoding_of(head: bytes) -> str:
+def encoding_of(head: bytes) -> str:
+    """The encoding of a file by its first bytes: UTF-8 where they are, else UTF-16 or one of a byte a character."""
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "utf-16"
     even, odd = head[:1000:2].count(0), head[1:1000:2].count(0)
@@ -124,11 +155,21 @@ def _as_utf8(content: bytes | Path, coding: str, source: str, guessed: bool) -> 
     try:
         converted = whole.decode(coding).removeprefix("\ufeff").encode()
     except (UnicodeDecodeError, LookupError) as error:
-        without = "leave --encoding out" if on_command_line() else "leave encoding out"
-        advice = f"Say another, such as {option('encoding', 'cp1252')}, or {without} to have it found out."
-        raise DataError(f"{source} cannot be read as {coding}: {error}. {advice}") from error
+        raise unreadable(source, coding, error) from error
+    return converted, [note_of(coding)] if guessed else []
+
+
+def unreadable(source: str, coding: str, error: Exception) -> DataError:
+    """The error for characters that are not of an encoding."""
+    without = "leave --encoding out" if on_command_line() else "leave encoding out"
+    advice = f"Say another, such as {option('encoding', 'cp1252')}, or {without} to have it found out."
+    return DataError(f"{source} cannot be read as {coding}: {error}. {advice}")
+
+
+def note_of(coding: str) -> str:
+    """The note on an encoding that was found out."""
     shown = {"cp1252": "Windows-1252 (Latin-1)", "latin-1": "Latin-1"}.get(coding, coding.upper())
-    return converted, [f"characters read as {shown}"] if guessed else []
+    return f"characters read as {shown}"
 
 
 # ---- The cells ----
@@ -144,6 +185,7 @@ class _Reader:
         self.texts = {name for name in layout.names if name in texts}
         self.block = max(BLOCK, BLOCK_OF_COLUMN * len(layout.names))
         self.lines = 0
+        self.notes: tuple[str, ...] = ()
         self.pointed: set[str] = set()
         """Columns of which some number is written with a point."""
 
@@ -228,8 +270,8 @@ class _Reader:
         self.lines = newlines + returns + 1  # at most: a page that nothing is written to takes no memory
         if quotes and not self._encloses_cells():
             if self._are_part_of_texts():
-                notes = (*self.layout.notes, 'quotes (") are part of the texts')
-                self.layout = replace(self.layout, quoted=False, notes=notes)
+                self.layout = replace(self.layout, quoted=False)
+                self.notes = ('quotes (") are part of the texts',)
             elif quotes % 2:
                 self._explain_quotes()
 
@@ -251,14 +293,17 @@ class _Reader:
         )
 
     def _explain_nul(self) -> None:
-        line = next(number for number, line in enumerate(_lines(self.content), start=1) if "\0" in line)
+        line = next(number for number, line in self._numbered() if "\0" in line)
         raise DataError(
             f"line {line} of {self.source} holds a NUL byte, which no text does: the file is damaged, or no table."
         )
 
+    def _numbered(self) -> Iterator[tuple[int, str]]:
+        return enumerate(_lines(self.content), start=self.layout.before + 1)
+
     def _explain_quotes(self) -> None:
         quotes = opened = 0
-        for number, line in enumerate(_lines(self.content), start=1):
+        for number, line in self._numbered():
             odd = line.count('"') % 2
             if odd and not quotes:
                 opened = number
@@ -355,10 +400,10 @@ def _rows(content: bytes | Path, layout: Layout, strict: bool = False) -> Iterat
         next(lines, None)
     quoting = csv.QUOTE_MINIMAL if layout.quoted else csv.QUOTE_NONE
     reader = csv.reader(lines, delimiter=layout.delimiter, quoting=quoting, strict=strict)
-    start = layout.lines + 1
+    first = start = layout.before + layout.lines + 1
     for cells in reader:
         yield start, cells
-        start = layout.lines + 1 + reader.line_num
+        start = first + reader.line_num
 
 
 def _lines(content: bytes | Path) -> Iterator[str]:

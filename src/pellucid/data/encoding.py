@@ -158,7 +158,10 @@ def real_numbers(array: np.ndarray, name: str) -> np.ndarray:
                 advice = "Give real and imaginary part as two columns."
             shown = f"{plain(value)!r} ({type(value).__name__})"
             raise DataError(f"{name} holds {shown} at {_position(index)}, which is no real number. {advice}")
-    return array.astype(np.float64)
+    try:
+        return array.astype(np.float64)
+    except OverflowError as error:
+        raise DataError(f"{name} holds a whole number of more than 308 digits, which no number type has.") from error
 
 
 def plain(value: Any) -> Any:

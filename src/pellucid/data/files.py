@@ -14,8 +14,9 @@ from pellucid.core.files import cache_folder, sha256, write_bytes
 from pellucid.data.arrays import Dataset
 from pellucid.data.audio import AudioEncoder
 from pellucid.data.build import load_table, make_dataset
+from pellucid.data.file_dataset import load_files
 from pellucid.data.images import ImageEncoder
-from pellucid.data.media import FileEncoder, kind_of_files, load_files
+from pellucid.data.media import FileEncoder, kind_of_files
 from pellucid.data.reading import require_file
 from pellucid.data.shards import DELIMITED, PARQUET, holds_tables, is_address
 from pellucid.data.tokens import load_texts
@@ -24,10 +25,11 @@ ARRAYS = (("x", "y"), ("X", "y"), ("x_train", "y_train"), ("X_train", "y_train")
 """Names of inputs and targets in an ``.npz`` file."""
 FILES: tuple[type[FileEncoder], ...] = (ImageEncoder, AudioEncoder)
 """Kinds of files of which a folder holds one for each example."""
+_NOT_OF_TEXTS = ("inputs", "columns", "window", "horizon", "stream", "kept")
 _TOKENS = ("text", "tokenizer", "length")
 TABLE = tuple(inspect.signature(load_table).parameters)[1:]
 """Options of a table."""
-TEXTS = (*(name for name in TABLE if name not in ("inputs", "columns", "window", "horizon")), *_TOKENS)
+TEXTS = (*(name for name in TABLE if name not in _NOT_OF_TEXTS), *_TOKENS)
 """Options of a table whose texts become tokens."""
 HELD_OUT = (("x_test", "y_test"), ("X_test", "y_test"), ("held_out_x", "held_out_y"), ("test_x", "test_y"))
 
@@ -47,7 +49,7 @@ def open_file(path: str, **options: Any) -> Dataset:
     require_file(Path(path))
     kind, left_out = kind_of_files(Path(path), FILES)
     if kind is not None:
-        _refuse(options, ("held_out", "seed", "file_names", *kind.options), path, f"a folder of {kind.kind}")
+        _refuse(options, ("held_out", "stream", "seed", "file_names", *kind.options), path, f"a folder of {kind.kind}")
         data = load_files(kind, path, **options)
         return replace(data, notes=(*data.notes, left_out)) if left_out else data
     if Path(path).is_dir():

@@ -46,10 +46,14 @@ class GroupsEncoder(Encoder):
         """The table of new rows, whose columns are matched by name; ``options`` as for `TableEncoder.read`."""
         if isinstance(source, Table):
             return source
+        return read_table(source, **self.reading_options(**options))
+
+    def reading_options(self, count: Any = None, **options: Any) -> dict[str, Any]:
+        """The options that new rows are read by; see `TableEncoder.reading_options`. Files of theirs have names."""
         inputs = [column for encoder in self.groups.values() for column in encoder.inputs]
-        texts = tuple(column.name for column in inputs if column.kind in ("category", "text"))
-        options["texts"] = (*options.get("texts", ()), *texts)
-        return read_table(source, **{"na": next(iter(self.groups.values())).na, **options})
+        texts = (column.name for column in inputs if column.kind in ("category", "text"))
+        na = next(iter(self.groups.values())).na
+        return {"na": na, **options, "texts": (*options.get("texts", ()), *texts)}
 
     def encode(self, source: Any) -> Any:
         """The arrays of the inputs; one array where there is one."""

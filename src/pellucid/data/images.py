@@ -13,7 +13,8 @@ from pellucid.core.constraints import WholeNumber, require
 from pellucid.core.errors import DataError, MissingExtra
 from pellucid.core.interface import option
 from pellucid.data.arrays import Dataset
-from pellucid.data.media import FileEncoder, load_files
+from pellucid.data.file_dataset import load_files
+from pellucid.data.media import FileEncoder
 
 USUAL_SIZE = 64
 """Pixels of a side where images of several sizes are brought to one."""
@@ -85,6 +86,7 @@ def load_images(
     size: int | None = None,
     file_names: str | None = None,
     held_out: Any = 0.2,
+    stream: bool = False,
     seed: int = 0,
 ) -> Dataset:
     """Make a `Dataset` from a folder, or a zip file, of images with one subfolder for each class.
@@ -97,13 +99,15 @@ def load_images(
         file_names: pattern of the files' names, where these tell the classes, as in `load_audio`.
         held_out: fraction of the images held out, class by class; a number; None or 0; a pattern of the names of those
             held out, such as ``"test-*"``; or another such folder. Unused where the folder divides them.
+        stream: read the images while they are trained on, instead of holding them in memory.
         seed: of the draw.
 
     Raises:
         DataError: no images, images outside the subfolders, or a file that is no image.
         MissingExtra: pillow is not installed.
     """
-    return load_files(ImageEncoder, folder, image_size=size, file_names=file_names, held_out=held_out, seed=seed)
+    options: dict[str, Any] = {"held_out": held_out, "stream": stream, "seed": seed}
+    return load_files(ImageEncoder, folder, image_size=size, file_names=file_names, **options)
 
 
 def _opened(image: Any, file: Path) -> Any:

@@ -31,6 +31,7 @@ class Layout:
         decimal: the decimal separator, where it is plain to see.
         notes: choices, in words.
         quoted: True where quotes enclose cells, False where they are part of texts.
+        before: lines that came before these, of a table that is read piece by piece.
     """
 
     names: tuple[str, ...]
@@ -39,6 +40,7 @@ class Layout:
     decimal: str | None = None
     notes: tuple[str, ...] = ()
     quoted: bool = True
+    before: int = 0
 
 
 def layout_of(text: str, cut: bool, source: str, header: bool, names: tuple[str, ...]) -> Layout:

@@ -1,13 +1,12 @@
 """Folders of files, one example each, such as images and recordings: which files there are, and their classes."""
 
+import math
 import re
 import zipfile
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from fnmatch import fnmatchcase
 from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
@@ -17,12 +16,8 @@ import numpy as np
 from pellucid.core.errors import DataError
 from pellucid.core.files import cache_folder, sha256
 from pellucid.core.interface import option
-from pellucid.data.arrays import Dataset, Encoder
-from pellucid.data.build import make_dataset
+from pellucid.data.arrays import Encoder
 from pellucid.data.reading import require_file
-
-PARTS = (("train", "test"), ("train", "val"), ("train", "valid"), ("training", "testing"))
-"""Names of subfolders that divide the files already."""
 
 
 class FileEncoder(Encoder):
@@ -42,12 +37,17 @@ class FileEncoder(Encoder):
     preprocessing: ClassVar[Any] = "auto"
     """As for `make_dataset`."""
     file_names: str | None
-    """Pattern of the files' names, see `load_files`; None where the subfolders are the classes."""
+    """Pattern of the files' names, see `load_audio`; None where the subfolders are the classes."""
 
     @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
         """Shape of an example."""
+
+    @property
+    def example_bytes(self) -> int:
+        """Memory that an example takes."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
     @classmethod
     @abstractmethod
@@ -122,63 +122,9 @@ class Listing(NamedTuple):
         return Listing(files, self.labels[chosen], None if self.groups is None else self.groups[chosen])
 
 
-def load_files(
-    encoder: type[FileEncoder],
-    folder: str | PathLike[str],
-    *,
-    file_names: str | None = None,
-    held_out: Any = 0.2,
-    seed: int = 0,
-    **options: Any,
-) -> Dataset:
-    """Make a `Dataset` from a folder, or a zip file, of files of one kind.
-
-    Args:
-        encoder: the kind.
-        folder: holds a subfolder for each class; or ``train`` and ``test`` (or ``val``), which hold these.
-        file_names: pattern of the files' names, without ending, where these tell the classes: ``{label}`` is the class,
-            ``{group}`` a group that is held out whole or not at all, ``*`` anything, as in ``"{label}_{group}_*"``.
-        held_out: fraction of the files held out, class by class; a number; None or 0; a pattern of the names of those
-            held out, such as ``"*_[0-4].wav"``; or the path of another such folder. Unused where the folder divides
-            them.
-        seed: of the draw.
-        options: of the kind.
-
-    Raises:
-        DataError: no files, files without a class, or one that cannot be read.
-        MissingExtra: the package that reads them is not installed.
-    """
-    source, root = Path(folder), unpacked(folder)
-    names = next((names for names in PARTS if all((root / name).is_dir() for name in names)), None)
-    if names is not None:
-        train, rest = (list_files(root / name, encoder, file_names) for name in names)
-    else:
-        train, rest = list_files(root, encoder, file_names), None
-        if isinstance(held_out, (str, PathLike)) and held_out != "last":
-            train, rest = _held_out(train, str(held_out), encoder, file_names)
-    classes = sorted(set(train.labels.tolist()))
-    if len(classes) < 2:
-        raise DataError(f"all {encoder.kind} of {str(folder)!r} are of the class {classes[0]!r}: two are needed.")
-    if rest is not None and (new := set(rest.labels) - set(classes)):
-        raise DataError(
-            f"the held-out {encoder.kind} have classes that those to learn from lack: {', '.join(sorted(new))}."
-        )
-    listings = [train] if rest is None else [train, rest]
-    fitted, notes = encoder.fit([file for one in listings for file in one.files], file_names, **options)
-    arrays: list[Any] = [(fitted.read(one.files), one.labels) for one in listings]
-    data = make_dataset(
-        *arrays[0],
-        name=source.stem,
-        task="binary" if len(classes) == 2 else "multiclass",
-        classes=classes,
-        groups=train.groups if rest is None else None,
-        held_out=held_out if rest is None else arrays[1],
-        seed=seed,
-        preprocessing=encoder.preprocessing,
-        encoder=fitted,
-        source=str(source),
-    )
-    return replace(data, notes=(*data.notes, *notes))
+def classes_of(labels: np.ndarray) -> tuple[str, ...]:
+    """The classes of labels, in the order of their names."""
+    return tuple(sorted(set(labels.tolist())))
 
 
 def list_files(folder: Path, encoder: type[FileEncoder], file_names: str | None) -> Listing:
@@ -221,21 +167,6 @@ def _by_name(files: list[Path], file_names: str) -> Listing:
         raise DataError(f"the name of {str(file)!r} is not of the form {file_names!r}: its class is not known.")
     groups = np.array([one["group"] for one in fields]) if "{group}" in file_names else None
     return Listing(files, np.array([one["label"] for one in fields]), groups)
-
-
-def _held_out(
-    listing: Listing, held_out: str, encoder: type[FileEncoder], file_names: str | None
-) -> tuple[Listing, Listing]:
-    """The files to learn from, and those held out: those of another folder, or those that a pattern names."""
-    if Path(held_out).exists():
-        return listing, list_files(unpacked(held_out), encoder, file_names)
-    chosen = np.array([fnmatchcase(file.name, held_out) for file in listing.files])
-    if chosen.all() or not chosen.any():
-        raise DataError(
-            f"the pattern {held_out!r} names {'all' if chosen.all() else 'none'} of {len(chosen)} {encoder.kind}, such "
-            f"as {listing.files[0].name!r}: hold out some."
-        )
-    return listing.take(~chosen), listing.take(chosen)
 
 
 def kind_of_files(path: Path, kinds: Sequence[type[FileEncoder]]) -> tuple[type[FileEncoder] | None, str]:

@@ -29,6 +29,8 @@ MAGIC: dict[bytes, Callable[[bytes], bytes]] = {
     b"\x04\x22\x4d\x18": lambda content: _arrow_decompress(content, "lz4"),
 }
 """First bytes of compressed files, and how they are unpacked."""
+BINARY = (*MAGIC, b"PAR1", b"ARROW1", b"\x93NUMPY", b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+"""First bytes of files that are not text."""
 DAMAGED = (OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 """Errors of unpacking; a RuntimeError is an archive that needs a password."""
 
@@ -60,8 +62,7 @@ def read_table(
     """
     if isinstance(source, Table):
         return source
-    markers = None if na is None else frozenset({"", *(str(text).strip().lower() for text in na)})
-    verbatim = frozenset(map(normal, texts))
+    markers, verbatim = markers_of(na), frozenset(map(normal, texts))
     if isinstance(source, (str, os.PathLike)):
         table = _read_file(Path(source), header, names, markers, encoding, verbatim)
     else:
@@ -69,6 +70,11 @@ def read_table(
         if names:
             table = _renamed(table, names)
     return replace(table, na=markers)
+
+
+def markers_of(na: Sequence[str] | None) -> frozenset[str] | None:
+    """The cells that count as missing, in lower case; None for the usual ones."""
+    return None if na is None else frozenset({"", *(str(text).strip().lower() for text in na)})
 
 
 def _renamed(table: Table, names: Sequence[str]) -> Table:
@@ -193,9 +199,6 @@ def _read_npy(content: bytes | Path, name: str, source: str) -> Table:
 
 
 def _read_json(content: bytes | Path, name: str, source: str, whole: bool, texts: frozenset[str]) -> Table:
-    import pyarrow
-    import pyarrow.json
-
     text = content.read_bytes() if isinstance(content, Path) else content
     text = text.removeprefix(b"\xef\xbb\xbf")
     if whole or b"\n" not in text.strip():
@@ -204,13 +207,20 @@ def _read_json(content: bytes | Path, name: str, source: str, whole: bool, texts
         except ValueError as error:
             raise DataError(f"{source} is not JSON: {error}.") from error
         return replace(_of_json(rows if isinstance(rows, list) else [rows], source, texts), name=name)
-    starts = [number for number, _ in _numbered(text)]
+    return read_json_lines(text, name, source, texts)
+
+
+def read_json_lines(text: bytes, name: str, source: str, texts: frozenset[str], before: int = 0) -> Table:
+    """Read lines of ``{column: value}``; so many ``before`` them were read already."""
+    import pyarrow
+    import pyarrow.json
+
+    starts = [before + number for number, _ in _numbered(text)]
     try:
         table = of_arrow(pyarrow.json.read_json(pyarrow.BufferReader(text)), name, source, texts)
     except pyarrow.ArrowException:  # values of several kinds in a column, or a fault
-        table = replace(
-            _of_json([_parsed(line, number, source) for number, line in _numbered(text)], source, texts), name=name
-        )
+        rows = [_parsed(line, before + number, source) for number, line in _numbered(text)]
+        table = replace(_of_json(rows, source, texts), name=name)
     return replace(table, line_of=lambda row: starts[row])
 
 

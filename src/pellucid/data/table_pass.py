@@ -86,6 +86,7 @@ class Pass:
         weight: the sum of their weights.
         left_out: packed mask of the rows of a block that are not used, by its number.
         without_target: rows left out for that.
+        blanks: targets that are not known of other rows.
         incomplete: rows left out since an input is missing.
         unknown: rows with a category that is not known.
     """
@@ -102,6 +103,7 @@ class Pass:
     weight: float = 0.0
     left_out: dict[int, np.ndarray] = field(default_factory=dict)
     without_target: int = 0
+    blanks: int = 0
     incomplete: int = 0
     unknown: int = 0
 
@@ -193,6 +195,7 @@ class Pass:
             advice = f". A target is never filled in: correct it, or say {option('missing', 'drop')}."
             table.refuse(" and ".join(encoder.targets), int(blank.argmax()), "no value", advice)
         self.without_target += int(blank.sum())
+        self.blanks += int(absent[~blank].sum())
         return values, ~blank
 
     def _count_categories(self, piece: Piece) -> np.ndarray:

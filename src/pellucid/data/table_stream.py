@@ -233,6 +233,8 @@ def _of_all_columns(
 def _left_out_notes(found: Pass, shards: Shards) -> list[str]:
     others = shards.files.left_out
     notes = [f"files left out: {', '.join(others[:5])}{' …' * (len(others) > 5)}"] if others else []
+    if found.blanks:
+        notes.append(f"{found.blanks:,} targets are blank: left out of loss and metrics")
     if found.without_target:
         notes.append(f"{found.without_target:,} rows without a target left out")
     if found.incomplete:

@@ -1,8 +1,9 @@
 """Conversion of table rows to inputs and targets."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from os import PathLike
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -14,6 +15,7 @@ from pellucid.data.arrays import Encoder, Part
 from pellucid.data.columns import Column, decide, with_words
 from pellucid.data.encoding import refuse_lost_digits
 from pellucid.data.reading import read_table
+from pellucid.data.records import PlainRows
 from pellucid.data.table import Table, Texts, missing_of, normal
 from pellucid.data.targets import Task
 
@@ -57,15 +59,19 @@ class TableEncoder(Encoder):
     na: tuple[str, ...] | None = None
     positions: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[Column, ...]:
         """The columns that are inputs."""
         return tuple(column for column in self.columns if column.features)
 
-    @property
+    @cached_property
     def features(self) -> tuple[str, ...]:
         """Names of the inputs, in order."""
         return tuple(name for column in self.columns for name in column.features)
+
+    @cached_property
+    def _plain_rows(self) -> PlainRows:
+        return PlainRows.of(self.spans(), self.na)
 
     def spans(self) -> Iterator[tuple[Column, slice]]:
         """Each column that is an input, and where its inputs are."""
@@ -100,8 +106,9 @@ class TableEncoder(Encoder):
             or (isinstance(source, (list, tuple)) and len(source) > 0 and not isinstance(source[0], Mapping))
         )
         if not plain:
-            options["texts"] = (*options.get("texts", ()), *self._texts())
-            return read_table(source, **{"na": self.na, **self._positions(source), **options})
+            is_file = isinstance(source, (str, PathLike))
+            count = (lambda: len(read_table(source, header=False).columns)) if is_file else None
+            return read_table(source, **self.reading_options(count, **options))
         array: Any = source if hasattr(source, "shape") else np.asarray(source, object)
         if len(array.shape) != 2 or array.shape[1] != len(names):
             raise ShapeError(
@@ -110,11 +117,18 @@ class TableEncoder(Encoder):
             )
         return read_table(array, names=names)
 
-    def _positions(self, source: Any) -> dict[str, Any]:
+    def reading_options(self, count: Callable[[], int] | None = None, **options: Any) -> dict[str, Any]:
+        """The options of `pellucid.data.reading.read_table` that new rows are read by.
+
+        Args:
+            count: counts the columns of a file; None for rows that are in memory.
+            options: those that are not of the training.
+        """
+        named = {} if count is None or not self.positions else self._positions(count())
+        return {"na": self.na, **named, **options, "texts": (*options.get("texts", ()), *self._texts())}
+
+    def _positions(self, count: int) -> dict[str, Any]:
         """The options for a file without names: its columns are those of the training, perhaps without targets."""
-        if not self.positions or not isinstance(source, (str, PathLike)):
-            return {}
-        count = len(read_table(source, header=False).columns)
         kept = [column.name for column in self.columns if column.name not in self.targets]
         names = next((names for names in (self.positions, kept) if len(names) == count), ())
         return {"header": False, "names": names}
@@ -155,6 +169,8 @@ class TableEncoder(Encoder):
             The inputs; for each row the columns whose category is not known or whose value was missing, as text; and
             notes on missing values that were filled in.
         """
+        if (rows := self._plain_rows.encode(source)) is not None:
+            return rows, np.full(len(rows), "", object), []
         table = self.read(source)
         x, missing, strange = self.encode_raw(table, unknown)
         flags = np.full(table.rows, "", object)

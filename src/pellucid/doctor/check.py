@@ -22,6 +22,10 @@ from pellucid.doctor.rules.inputs import COLUMNS, duplicated, without_spread
 from pellucid.doctor.subject import Subject
 from pellucid.network import backpropagate
 from pellucid.optimizers import Adam
+from pellucid.report import html
+from pellucid.report.doctor import findings_section
+from pellucid.report.document import Document
+from pellucid.report.document import facts as measured
 from pellucid.runs.fit import begin
 from pellucid.runs.plan import Plan, settle
 from pellucid.runs.trained import Trained
@@ -53,6 +57,10 @@ class Checkup:
     def problems(self) -> tuple[Finding, ...]:
         """The findings that should stop the training."""
         return tuple(finding for finding in self.findings if finding.severity == "problem")
+
+    def _repr_html_(self) -> str:
+        found = findings_section([finding.to_dict() for finding in self.findings])
+        return html.fragment(Document("Before the first step", measured(self.facts.items()), *found.blocks))
 
     def __str__(self) -> str:
         lines = [f"{name}: {value:.4g}" for name, value in self.facts.items()]

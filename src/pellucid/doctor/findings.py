@@ -76,6 +76,9 @@ class Finding:
         lines += [f"  may help: {', '.join(self.remedies)}"] * bool(self.remedies)
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        return html.fragment(Document("", *findings_section([self.to_dict()]).blocks[1:]))
+
     def __repr__(self) -> str:
         return f"<Finding: {self.severity}, {self.name}, {self.probability:.0%}>"
 

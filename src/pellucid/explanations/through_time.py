@@ -20,8 +20,9 @@ from pellucid.explanations.trace import activation_after, arrays_of, leaf
 from pellucid.explanations.weight import check_array, checked_index, parsed_index
 from pellucid.network import Network, backpropagate, rows_that_fit
 from pellucid.network.memory import SINGLE_PASS
+from pellucid.report import html
 from pellucid.report.chart import ImageGrid, LineChart, Series
-from pellucid.report.document import Chart
+from pellucid.report.document import Chart, Columns, Document
 from pellucid.report.print_figure import to_matplotlib
 from pellucid.runs.fit import training_again
 from pellucid.runs.trained import Trained
@@ -150,6 +151,9 @@ class ThroughTime:
             MissingExtra: matplotlib is not installed.
         """
         return to_matplotlib(*self.charts)
+
+    def _repr_html_(self) -> str:
+        return html.fragment(Document(self.name, *str(self).splitlines(), Columns(*self.charts)))
 
     def __repr__(self) -> str:
         return f"<ThroughTime of {self.name}>"

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from pellucid.core.constraints import POSITIVE, constrained, validate
+from pellucid.core.display import Displayed
 from pellucid.core.formula import UNSTATED, Formula
 from pellucid.core.registry import Registry
 from pellucid.core.types import Array, Float
@@ -25,7 +26,7 @@ Values: TypeAlias = Float[Array, "*shape"]
 """One number for each neuron of each example; within one call all have the same shape."""
 
 
-class Activation(ABC):
+class Activation(Displayed, ABC):
     """A function applied to the pre-activations of a layer.
 
     Attributes:

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from pellucid.core.constraints import POSITIVE, Interval, constrained, validate
+from pellucid.core.display import Displayed
 from pellucid.core.errors import ShapeError
 from pellucid.core.formula import UNSTATED, Formula
 from pellucid.core.registry import Registry
@@ -22,7 +23,7 @@ RandomKey: TypeAlias = Key[Array, ""]
 Weights: TypeAlias = Float[Array, "..."]
 
 
-class Initializer(ABC):
+class Initializer(Displayed, ABC):
     """Initialises an array.
 
     Attributes:

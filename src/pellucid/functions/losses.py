@@ -30,6 +30,7 @@ from pellucid.core.constraints import (
     require,
     validate,
 )
+from pellucid.core.display import Displayed
 from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.core.formula import UNSTATED, Formula
 from pellucid.core.registry import Registry
@@ -60,7 +61,7 @@ Range: TypeAlias = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Loss(ABC):
+class Loss(Displayed, ABC):
     """A loss for each example, and its reduction to one number.
 
     Attributes:
@@ -567,6 +568,30 @@ class Hinge(Margin):
 
     def term_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
         return jnp.where(target * prediction < 1, -target, 0)
+
+
+@losses.register("perceptron_criterion")
+class PerceptronCriterion(Margin):
+    """Distance beyond the boundary: ``max(0, −y · ŷ)``; gradient ``−y if y · ŷ ≤ 0, else 0``, with y = ±1.
+
+    Descent on it, example by example, is the learning rule of the perceptron. At the kink y ŷ = 0 the gradient is −y,
+    so that it moves from weights of 0. Averaged over the outputs of an example.
+
+    Example:
+        >>> PerceptronCriterion().value(jnp.array([[0.5], [2.0]]), jnp.array([[-1.0], [1.0]])).tolist()
+        [0.5, 0.0]
+
+    Source: Rosenblatt, "The perceptron", 1958; as a criterion Duda & Hart, "Pattern classification", 1973.
+    """
+
+    formula = Formula("max(0, -y * yhat)")
+    gradient_formula = Formula("-y if y * yhat <= 0 else 0")
+
+    def term(self, prediction: Prediction, target: Prediction) -> Prediction:
+        return jnp.maximum(-target * prediction, 0)
+
+    def term_gradient(self, prediction: Prediction, target: Prediction) -> Prediction:
+        return jnp.where(target * prediction <= 0, -target, 0)
 
 
 @losses.register("squared_hinge")

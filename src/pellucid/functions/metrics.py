@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 
 from pellucid.core.constraints import Interval, WholeNumber, constrained, validate
+from pellucid.core.display import Displayed
 from pellucid.core.errors import ShapeError
 from pellucid.core.formula import UNSTATED, Formula
 from pellucid.core.registry import Registry, describe
@@ -29,7 +30,7 @@ from pellucid.functions.losses import (
 )
 
 
-class Metric(ABC):
+class Metric(Displayed, ABC):
     """A measure of each example's prediction.
 
     Attributes:

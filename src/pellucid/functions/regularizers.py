@@ -24,6 +24,7 @@ from typing import ClassVar, TypeAlias
 import jax.numpy as jnp
 
 from pellucid.core.constraints import NOT_NEGATIVE, Interval, constrained, validate
+from pellucid.core.display import Displayed
 from pellucid.core.formula import UNSTATED, Formula
 from pellucid.core.registry import Registry
 from pellucid.core.tunable import tunable
@@ -35,7 +36,7 @@ Fractions: TypeAlias = Float[Array, " batch"]
 
 
 @dataclass(frozen=True)
-class Regularizer(ABC):
+class Regularizer(Displayed, ABC):
     """A penalty on an array of weights.
 
     Attributes:
@@ -210,7 +211,7 @@ class ElasticNet(Regularizer):
 # --------------------------------------------------------------------------------------- activities
 
 
-class Sparsity(ABC):
+class Sparsity(Displayed, ABC):
     """A penalty on the activations of a layer.
 
     Attributes:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, TypeAlias
 import jax.numpy as jnp
 
 from pellucid.core.constraints import NOT_NEGATIVE, POSITIVE, Interval, WholeNumber, constrained, require, validate
+from pellucid.core.display import Displayed
 from pellucid.core.formula import UNSTATED, Formula
 from pellucid.core.registry import Registry
 from pellucid.core.tunable import nested, tunable
@@ -26,7 +27,7 @@ Rate: TypeAlias = Float[Array, "..."]
 _FACTOR = Interval(0, 1, closed="right")
 
 
-class Schedule(ABC):
+class Schedule(Displayed, ABC):
     """A learning rate that changes while the network is trained.
 
     Attributes:
@@ -133,6 +134,34 @@ class ExponentialDecay(Schedule):
 
     def rate(self, progress: Progress) -> Rate:
         return self.learning_rate * jnp.power(self.factor, progress)
+
+
+@schedules.register("inverse_decay")
+class InverseDecay(Schedule):
+    """Ever more slowly down: ``η(t) = η₀ / (1 + k · ⌊t⌋)^p``.
+
+    Args:
+        learning_rate: η₀, above 0.
+        decay: k, growth of the divisor in an epoch, at least 0; the number of rows, where examples are to be counted.
+        power: p, at least 0. Above ½ and at most 1, the sum of all rates is infinite and that of their squares is not.
+
+    Example:
+        >>> InverseDecay(1.0, decay=3.0).rate(jnp.array([0.0, 0.9, 1.0, 5.0])).tolist()
+        [1.0, 1.0, 0.5, 0.25]
+
+    Others: scikit-learn's ``"invscaling"``, with the number of rows as decay.
+
+    Source: Robbins & Monro, "A stochastic approximation method", 1951.
+    """
+
+    learning_rate: float = constrained(MISSING, POSITIVE, "at the start")
+    decay: float = constrained(1.0, NOT_NEGATIVE, "growth of the divisor in an epoch")
+    power: float = constrained(0.5, NOT_NEGATIVE, "exponent of the divisor")
+
+    formula = Formula("learning_rate / (1 + decay * floor(t))**power", learning_rate="eta0", decay="k", power="p")
+
+    def rate(self, progress: Progress) -> Rate:
+        return self.learning_rate / jnp.power(1 + self.decay * jnp.floor(progress), self.power)
 
 
 @schedules.register("cosine_decay")

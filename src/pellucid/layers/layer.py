@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import jax
 
 from pellucid.core.constraints import validate
+from pellucid.core.display import Displayed
 from pellucid.core.registry import Registry
 from pellucid.core.types import Array, Bool, Cache, Float, Key, Params, PyTree, State
 from pellucid.layers.peers import Peers
@@ -30,7 +31,7 @@ def specified(default: Any, registry: Registry[Any]) -> Any:
     return dataclasses.field(default=default, metadata={"registry": registry})
 
 
-class Layer(ABC):
+class Layer(Displayed, ABC):
     """One layer of a network: structure only, no arrays.
 
     A layer is a frozen, hashable dataclass with three methods::
@@ -82,6 +83,8 @@ class Layer(ABC):
     """Handling of the mask of padded steps, (batch, time), that arrives beside ``x``. ``"passes"``: it stays with
     the output (``output_mask``), whose steps are those of the input; ``"ends"``: the output has no steps; ``"makes"``:
     the mask begins here. None: the layer mixes steps, so a network with padding refuses it."""
+    reach: int = 0
+    """Of a layer that makes a mask, steps of its input behind the last real one that real steps of its output read."""
     padded: ClassVar[int] = -1
     """Index, among what the layer reads, of the sequence whose padding ``mask_value`` means."""
     takes_mask: ClassVar[bool] = False
@@ -164,7 +167,7 @@ class Layer(ABC):
 
 
 WRAPPED = (
-    *("inputs", "input_axes", "masks", "takes_mask", "mask_value", "vocabulary", "sample_rate"),
+    *("inputs", "input_axes", "masks", "takes_mask", "mask_value", "vocabulary", "sample_rate", "reach"),
     *("rearranges", "linear", "output_range", "surrogate", "in_prediction", "precise"),
 )
 """Attributes that a wrapper takes from its layer."""

@@ -95,6 +95,11 @@ class LogMel(Layer):
         return max(1, round(self.window * self.rate)), max(1, round(self.hop * self.rate))
 
     @property
+    def reach(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Samples of a frame: the last real one begins at a sample that is not 0."""
+        return self.samples[0]
+
+    @property
     def length(self) -> int:
         """Samples of a frame, filled up with zeros for the Fourier transform."""
         return 1 << (self.samples[0] - 1).bit_length()

@@ -3,12 +3,12 @@
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from pellucid.core.display import html_table
 from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.core.precision import cast
 from pellucid.core.registry import describe
@@ -401,10 +401,17 @@ class Network(Structure):
 
     def _repr_html_(self) -> str:
         rows = [
-            (name, ", ".join(reads), str(describe(layer)))
+            (name, ", ".join(reads), _written(describe(layer)))
             for name, layer, reads in zip(self.names, self.layers, self.reads, strict=True)
         ]
         return html_table(("layer", "reads", "specification"), rows)
+
+
+def _written(described: Any) -> str:
+    """A layer's description as the command line takes it: ``conv2d:filters=8,kernel=3``."""
+    if isinstance(described, str):
+        return described
+    return f"{described['name']}:" + ",".join(f"{key}={value}" for key, value in described.items() if key != "name")
 
 
 def build_network(description: Any) -> Network:
@@ -432,10 +439,3 @@ def build_network(description: Any) -> Network:
         "a network lists its layers as [[layers]] tables and nothing else; a graph has inputs, outputs and a table "
         f"[nodes.NAME] for each node. Received: {', '.join(keys) or 'neither'}."
     )
-
-
-def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A small HTML table for notebooks, whose cells do not break."""
-    lines = ["".join(f"<th>{escape(cell)}</th>" for cell in head)]
-    lines += ["".join(f'<td style="white-space: nowrap">{escape(cell)}</td>' for cell in row) for row in rows]
-    return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from jax.extend.core import jaxprs_in_params
 
 from pellucid import kernels
+from pellucid.core.display import html_table
 from pellucid.core.types import Shape, Shapes
-from pellucid.network.network import Network, html_table
+from pellucid.network.network import Network
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def example_table(data: Dataset, part: Part, rows: np.ndarray, head: Sequence[st
     return Table(("row", *head, *names), shown)
 
 
-def _value(column: Column, inputs: np.ndarray) -> Inline:
+def value_of(column: Column, inputs: np.ndarray) -> Inline:
     """What a column held, of its inputs."""
     if column.kind == "number":
         return float(inputs[0])
@@ -87,7 +87,7 @@ def _values_of(data: Dataset) -> tuple[list[str], Callable[[np.ndarray], list[In
     """The columns that an example is shown by, and its values in them, as they came."""
     if isinstance(data.encoder, TableEncoder):
         spans = list(data.encoder.spans())[:MOST_COLUMNS]
-        return [column.name for column, _ in spans], lambda x: [_value(column, x[span]) for column, span in spans]
+        return [column.name for column, _ in spans], lambda x: [value_of(column, x[span]) for column, span in spans]
     if isinstance(data.encoder, Vocabulary):
         words = data.encoder.words
 

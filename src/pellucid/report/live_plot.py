@@ -2,21 +2,21 @@
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
 from pellucid.core.constraints import NOT_NEGATIVE, constrained, validate
-from pellucid.core.errors import MissingExtra
+from pellucid.core.display import Displayed
 from pellucid.report import html
 from pellucid.report.document import Columns, Document
 from pellucid.report.training import curve_charts, units_of
 from pellucid.runs.callbacks import TrainingView
+from pellucid.runs.notebook import Place
 
 
 @dataclass
-class LivePlot:
+class LivePlot(Displayed):
     """Draw loss, metric and learning rate in a notebook, in one place, while the network is trained.
 
-    A callback: ``pel.train(…, callbacks=[pel.callbacks.LivePlot()])``. It needs IPython, as every notebook has it.
+    A callback: ``pel.train(…, callbacks=[pel.callbacks.LivePlot()])``, in Jupyter, VS Code and marimo.
 
     Args:
         seconds: least time between two drawings; the last one is always drawn.
@@ -26,7 +26,7 @@ class LivePlot:
     """
 
     seconds: float = constrained(1.0, NOT_NEGATIVE, "least time between two drawings")
-    _handle: Any = field(default=None, init=False, repr=False)
+    _place: Place = field(default_factory=Place, init=False, repr=False)
     _shown_at: float = field(default=float("-inf"), init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -40,24 +40,15 @@ class LivePlot:
     def end(self, training: TrainingView) -> None:
         """Draw the whole training; another one is drawn in a new place."""
         self._draw(training)
-        self._handle = None
+        self._place = Place()
 
     def _draw(self, training: TrainingView) -> None:
-        try:
-            from IPython.display import HTML, display  # pyright: ignore[reportMissingImports]
-        except ImportError as error:
-            raise MissingExtra("ipython", "notebook", "drawing in a notebook") from error
-        drawing = HTML(live_page(training))
-        if self._handle is None:
-            self._handle = display(drawing, display_id=True)
-        else:
-            self._handle.update(drawing)
+        self._place.show({"text/html": live_page(training), "text/plain": repr(training)})
         self._shown_at = time.monotonic()
 
 
 def live_page(training: TrainingView) -> str:
     """The curves of a training so far, as HTML."""
     run = training.run
-    watched = "validation" if not run.adversarial and run.experiment.decides else "held out"
     title = f"{run.name}: epoch {training.epoch} of {training.epochs}"
-    return html.fragment(Document(title, Columns(*curve_charts(run.history, watched, units_of(run)))))
+    return html.fragment(Document(title, Columns(*curve_charts(run.history, run.experiment.watched, units_of(run)))))

@@ -12,7 +12,7 @@ from pellucid.layers import Activation, Dense
 from pellucid.layers.layer import weights_of
 from pellucid.network import Network, Summary
 from pellucid.report.chart import LINE, Histogram, ImageGrid, Plane, Series, cut, wrapped
-from pellucid.report.document import Block, Columns, Figure, Paragraph, Table, number, present
+from pellucid.report.document import Block, Columns, Figure, Paragraph, Table, number
 from pellucid.report.drawing import (
     INK,
     NEGATIVE,
@@ -260,19 +260,26 @@ def weights_by_layer(network: Network, params: Any) -> list[tuple[str, Any, list
 
 def weight_blocks(network: Network, params: Any, shape: tuple[int, ...]) -> list[Block]:
     """Show weights that read or write images of this shape as pictures, and the histogram of each layer's weights."""
-    layers, tiles = weights_by_layer(network, params), []
-    for i, (name, layer, weights) in enumerate(layers):
-        ends = i in (0, len(layers) - 1)  # only these read or write an image
-        tiles.append(_tiles(name, layer, weights[0], shape if ends else (), i == 0))
+    layers, tiles = weights_by_layer(network, params), weight_pictures(network, params, shape)
     more = len(layers) - MOST_HISTOGRAMS
     return [
-        Columns(*present(tiles)[:4]),
+        Columns(*list(tiles.values())[:4]),
         Columns(*(_histogram(name, weights) for name, _, weights in layers[:MOST_HISTOGRAMS]), width="third"),
         Paragraph(f"{more} further layers are not shown.", kind="quiet") if more > 0 else None,
     ]
 
 
-def _tiles(name: str, layer: Any, weights: np.ndarray, shape: tuple[int, ...], first: bool) -> Block:
+def weight_pictures(network: Network, params: Any, shape: tuple[int, ...]) -> dict[str, Figure]:
+    """The weights of each layer that form pictures, by its name; ``shape`` is that of the images read or written."""
+    layers = weights_by_layer(network, params)
+    figures = {
+        name: _tiles(name, layer, weights[0], shape if i in (0, len(layers) - 1) else (), i == 0)
+        for i, (name, layer, weights) in enumerate(layers)  # only the first and the last read or write an image
+    }
+    return {name: figure for name, figure in figures.items() if figure is not None}
+
+
+def _tiles(name: str, layer: Any, weights: np.ndarray, shape: tuple[int, ...], first: bool) -> Figure | None:
     """The weights that belong to one unit as one tile, where they form a picture."""
     pixels = math.prod(shape)
     if isinstance(layer, Dense) and is_picture(shape) and first and weights.shape[0] == pixels:

@@ -68,7 +68,12 @@ def shaded_png(array: np.ndarray, signed: bool = False) -> str:
 
 
 def png(pixels: np.ndarray) -> str:
-    """Grey values (height, width) or colours (height, width, 3), uint8, as a ``data:`` address.
+    """Grey values (height, width) or colours (height, width, 3), uint8, as a ``data:`` address."""
+    return "data:image/png;base64," + base64.b64encode(png_bytes(pixels)).decode()
+
+
+def png_bytes(pixels: np.ndarray) -> bytes:
+    """Grey values (height, width) or colours (height, width, 3), uint8, as the content of a PNG file.
 
     Source: Portable Network Graphics (PNG) Specification, third edition, W3C 2025.
     """
@@ -77,7 +82,6 @@ def png(pixels: np.ndarray) -> str:
     rows = np.pad(pixels.reshape(height, -1), ((0, 0), (1, 0)))
     header = struct.pack(">IIBBBBB", width, height, 8, 0 if pixels.ndim == 2 else 2, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 9)), (b"IEND", b""))
-    content = b"\x89PNG\r\n\x1a\n" + b"".join(
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     )
-    return "data:image/png;base64," + base64.b64encode(content).decode()

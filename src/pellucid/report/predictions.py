@@ -8,10 +8,11 @@ import numpy as np
 from pellucid.data import Dataset, Part
 from pellucid.data.targets import AS_ROWS
 from pellucid.functions.losses import Reads
-from pellucid.report.chart import HeatMap, Histogram, ImageGrid, LineChart, ScatterChart, Series
+from pellucid.report.chart import HeatMap, Histogram, ImageGrid, ScatterChart, Series
 from pellucid.report.document import Block, Columns, Figure, Inline, Section, Table, number, percent
 from pellucid.report.examples import MOST_COLUMNS, example_table, examples, features_of
 from pellucid.report.picture import is_picture
+from pellucid.report.threshold_curves import threshold_curves
 
 MOST_CLASSES = 20
 """Of a confusion matrix; of more classes the pairs most often confused are listed."""
@@ -111,23 +112,6 @@ def precision_recall(hits: np.ndarray, given: np.ndarray, true: np.ndarray) -> n
     return np.stack([hits / np.where(size > 0, size, 1) for size in sizes], axis=1)
 
 
-def roc_curve(true: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """Compute false and true positive rates for all thresholds, from the highest, and the area under the curve.
-
-    Example:
-        >>> false, found, area = roc_curve(np.array([0, 1, 1]), np.array([0.2, 0.7, 0.9]))
-        >>> false.tolist(), found.tolist(), float(area)
-        ([0.0, 0.0, 0.0, 1.0], [0.0, 0.5, 1.0, 1.0], 1.0)
-
-    Source: Fawcett, An introduction to ROC analysis, Pattern Recognition Letters 27, 2006.
-    """
-    order = np.argsort(-scores, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
-    found, false = (np.append(0, np.cumsum(kind[order])[ends]) for kind in (true, 1 - true))
-    found, false = found / found[-1], false / false[-1]
-    return false, found, np.trapezoid(found, false)
-
-
 def _of_classes(data: Dataset, part: Part, p: np.ndarray, reads: Reads | None, boundary: Block) -> list[Block]:
     true = part.labels
     predicted = p.argmax(axis=1)
@@ -143,13 +127,14 @@ def _of_classes(data: Dataset, part: Part, p: np.ndarray, reads: Reads | None, b
 
     summary = f"{len(wrong):,} of {len(part):,} held-out rows are predicted wrongly"
     summary += "; first those whose true class was given the least probability." if len(wrong) else "."
-    roc = _roc(true, p[:, 1], names) if len(names) == 2 and 0 < true.mean() < 1 else None
+    raw = reads in ("margins", "scores")
     head = ("true", "predicted", "probability", "of the true class")
     return [
         Section(
             "Predictions",
-            SCORES if reads in ("margins", "scores") else None,
-            Columns(boundary, _confusion(true, predicted, names), roc, _per_class(true, predicted, names)),
+            SCORES if raw else None,
+            Columns(boundary, _confusion(true, predicted, names), *threshold_curves(true, p, names, not raw)),
+            _per_class(true, predicted, names),
         ),
         Section("Worst mistakes", summary, examples(data, part, worst, head, cells, caption)),
     ]
@@ -168,17 +153,6 @@ def _confusion(true: np.ndarray, predicted: np.ndarray, names: Sequence[str]) ->
     return Figure(
         HeatMap("confusion matrix", counts, names, names, "predicted", "true class", shades=shades),
         "Rows of each true class by the class predicted; the darker, the larger the fraction of its true class.",
-    )
-
-
-def _roc(true: np.ndarray, scores: np.ndarray, names: Sequence[str]) -> Block:
-    false, found, area = roc_curve(true, scores)
-    lines = [Series(f"network, area {number(area, 3)}", false, found), Series("guessing, area 0.5", [0, 1], [0, 1])]
-    chart = LineChart("ROC curve", lines, "false positive rate", "true positive rate", log=False, fractions=True)
-    return Figure(
-        chart,
-        f"For every threshold of the probability, the fraction of “{names[0]}” rows (across) and of “{names[1]}” rows "
-        f"(up) that are predicted as “{names[1]}”.",
     )
 
 

@@ -56,7 +56,7 @@ FILES = (
     ("experiment.toml", "all settings"),
     ("manifest.json", "versions, data and their hash, seed"),
     ("weights.safetensors", "the parameters to predict with, and the measurements as arrays"),
-    ("history/", "the measurements of steps, epochs and layers, as JSON lines"),
+    ("history/", "the measurements of steps, epochs and layers, as Parquet"),
     ("result.json, notes.json", "the metrics at the end, and what was reported of the training"),
     ("findings.json, proof.json", "what the doctor found and proved, where it was asked"),
 )
@@ -86,13 +86,12 @@ def run_document(trained: Trained, files: RunFolder) -> Document:
     constant = {} if outputs is None else constant_metrics(trained, data, outputs)
     findings, compared = files.read_verdict("findings"), files.read_verdict("findings", "compared")
     proof = files.read_verdict("proof")
-    watched = "validation" if not trained.adversarial and trained.experiment.decides else "held out"
     return Document(
         trained.facts.name,
         verdict(trained, constant, findings),
         _results(trained, constant),
         _by_name(trained),
-        Section("Curves", *curves(trained, watched)),
+        Section("Curves", *curves(trained)),
         None if findings is None else findings_section(findings, compared),
         None if proof is None else proof_section(proof),
         None if shown is None else Section("Rows shown below", shown),

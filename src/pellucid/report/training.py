@@ -54,9 +54,9 @@ def curve_charts(
     return charts
 
 
-def curves(trained: Trained, watched: str) -> list[Block]:
+def curves(trained: Trained) -> list[Block]:
     """Show loss, metric and learning rate over the epochs, as charts and as a table."""
-    history = trained.history
+    history, watched = trained.history, trained.experiment.watched
     epochs, rates = history.epochs, history.steps["learning_rate"]
     after = f" “{watched}” is measured at the end of each epoch." if "held_out_loss" in epochs else ""
     constant = len(rates) and rates.min() == rates.max()

@@ -1,18 +1,21 @@
 """Callbacks: the user's own code between the calls of a training's program.
 
 A callback is a function, or any object that can be called, of one `TrainingView`. It is called at the end of each
-epoch; where it has an attribute ``every``, after each so many steps. Where it has a method ``end``, that is called once
-after the last step. What it changes is written into the run, and is a function of the step alone, so a resumed training
-has the same numbers as one that was never stopped.
+epoch; where it has an attribute ``every``, after each so many steps. Of the methods ``begin``, ``end``, ``finished``
+and ``failed`` it may have any: ``begin(training)`` is called before the first step, of a resumed training too,
+``end(training)`` after the last one, ``finished(run)`` when the run is measured and saved, ``failed(error)`` where an
+error ended it. What it changes is written into the run, and is a function of the step alone, so a resumed training has
+the same numbers as one that was never stopped.
 """
 
 import copy
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from pellucid.core.display import html_table
 from pellucid.core.errors import InvalidValue
 from pellucid.runs.changes import changed
 from pellucid.runs.folder import RunFolder
@@ -37,6 +40,9 @@ class TrainingView:
         step: steps made.
         epoch: epochs made.
         epochs: epochs that are planned.
+        folder: the run folder; None for none.
+        saved: steps that the newest checkpoint holds, or would if there were a folder: resumed after a crash, the
+            training begins there.
 
     Example:
         >>> import pellucid as pel
@@ -48,14 +54,21 @@ class TrainingView:
         ('optimizer.learning_rate', 5, 0.0005)
     """
 
-    def __init__(self, training: Training, record: Callable[[], Trained], keep: "Keep", name: str) -> None:
-        self._training, self._record, self._keep, self._name = training, record, keep, name
+    def __init__(self, called: "Callbacks", name: str) -> None:
+        training, record = called.training, called.record
+        self._training, self._record, self._keep, self._name = training, record, called.keep, name
+        self.folder = called.folder
         self.step = training.history.steps_made
         self.epoch = training.history.epochs_made
         self.epochs = record().experiment.epochs
+        self.saved = self.step if self.folder is None else called.saved
 
     def __repr__(self) -> str:
         return f"<TrainingView at epoch {self.epoch} of {self.epochs}, step {self.step}>"
+
+    def _repr_html_(self) -> str:
+        rows = [(name.replace("_", " "), f"{value:.4g}") for name, value in self.metrics.items()]
+        return html_table((f"epoch {self.epoch} of {self.epochs}", f"step {self.step}"), rows)
 
     @property
     def run(self) -> Trained:
@@ -152,16 +165,26 @@ class Callbacks:
         training: the training under way; its calls are cut where a callback is due.
         record: the record of the training as it is.
         keep: how a record is scored and saved.
+        folder: the run folder; None for none.
+
+    Attributes:
+        saved: steps that the newest checkpoint holds.
 
     Raises:
         InvalidValue: something that cannot be called.
     """
 
     def __init__(
-        self, callbacks: Sequence[Callback], training: Training, record: Callable[[], Trained], keep: "Keep"
+        self,
+        callbacks: Sequence[Callback],
+        training: Training,
+        record: Callable[[], Trained],
+        keep: "Keep",
+        folder: Path | None = None,
     ) -> None:
-        self.callbacks = _checked(callbacks)
-        self.training, self.record, self.keep = training, record, keep
+        self.callbacks = checked(callbacks)
+        self.training, self.record, self.keep, self.folder = training, record, keep, folder
+        self.saved = training.history.steps_made
         self.periods = [getattr(each, "every", None) or training.steps_per_epoch for each in self.callbacks]
         training.cuts = tuple(set(self.periods))
         self.noted = len(training.changes)
@@ -170,6 +193,10 @@ class Callbacks:
     def stopped(self) -> bool:
         """True once a callback has ended the training."""
         return any("stop" in change for change in self.training.changes[self.noted :])
+
+    def begin(self) -> None:
+        """Tell those that want to know that the first step is about to be made."""
+        self._tell("begin")
 
     def call(self, first: int = 0) -> None:
         """Call those that are due after this step, from a given one on."""
@@ -187,15 +214,18 @@ class Callbacks:
 
     def end(self) -> None:
         """Tell those that want to know that the last step is made."""
+        self._tell("end")
+
+    def _tell(self, event: str) -> None:
         for callback in self.callbacks:
-            if callable(end := getattr(callback, "end", None)):
-                self._call(callback, end)
+            if callable(method := getattr(callback, event, None)):
+                self._call(callback, method)
 
     def _call(self, callback: Callback, function: Callback) -> None:
         training, name = self.training, getattr(callback, "__name__", type(callback).__name__)
         before, changes = (training.state, training.optimizer), len(training.changes)
         try:
-            function(TrainingView(training, self.record, self.keep, name))
+            function(TrainingView(self, name))
         except BaseException as error:
             # It is called again when the training is resumed, so what it changed until then is taken back.
             (training.state, training.optimizer), training.changes[changes:] = before, []
@@ -204,7 +234,19 @@ class Callbacks:
             raise
 
 
-def _checked(callbacks: Any) -> tuple[Callback, ...]:
+def tell(callbacks: Sequence[Callback], event: Literal["finished", "failed"], about: Any) -> None:
+    """Tell those that want to know of the run that came of the training, or of the error that ended it."""
+    for callback in checked(callbacks):
+        if callable(method := getattr(callback, event, None)):
+            method(about)
+
+
+def checked(callbacks: Any) -> tuple[Callback, ...]:
+    """The callbacks as a tuple.
+
+    Raises:
+        InvalidValue: something that cannot be called.
+    """
     listed = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
     for each in listed:
         every = getattr(each, "every", None)

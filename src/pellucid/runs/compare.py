@@ -64,7 +64,7 @@ class Comparison:
     def labels(self) -> tuple[str, ...]:
         """Each setting in words."""
         return tuple(
-            ", ".join(f"{name} {_shown(value)}" for name, value in setting.items()) for setting in self.settings
+            ", ".join(f"{name} {shown(value)}" for name, value in setting.items()) for setting in self.settings
         )
 
     def values(self, metric: str | None = None) -> np.ndarray:
@@ -212,15 +212,21 @@ def _combinations(over: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Any], ..
     return tuple(dict(zip(over, values, strict=True)) for values in itertools.product(*over.values()))
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """The value of a setting in words.
+
+    Example:
+        >>> shown((64, 64)), shown({"name": "adam", "beta1": 0.8}), shown(1e-4)
+        ('64-64', 'adam (beta1 0.8)', '0.0001')
+    """
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, Mapping):
-        fields = ", ".join(f"{key} {_shown(part)}" for key, part in value.items() if key != "name")
+        fields = ", ".join(f"{key} {shown(part)}" for key, part in value.items() if key != "name")
         return f"{value['name']} ({fields})" if "name" in value and fields else str(value.get("name", fields))
     if isinstance(value, (tuple, list)):
-        return "-".join(map(_shown, value)) or "none"
-    return str(getattr(value, "name", value))
+        return "-".join(map(shown, value)) or "none"
+    return "none" if value is None else str(getattr(value, "name", value))
 
 
 def _plain(content: Any) -> Any:
@@ -231,4 +237,4 @@ def _plain(content: Any) -> Any:
         return [_plain(value) for value in content]
     if isinstance(content, (float, np.floating)):
         return float(content) if np.isfinite(content) else None
-    return content if isinstance(content, (str, int, bool, type(None))) else _shown(content)
+    return content if isinstance(content, (str, int, bool, type(None))) else shown(content)

@@ -256,6 +256,11 @@ class Experiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return as_early_stopping(self.early_stopping)
 
     @property
+    def watched(self) -> str:
+        """The rows evaluated after each epoch: ``"held out"``; ``"validation"`` where they decide something."""
+        return "validation" if not self.adversarial and self.decides else "held out"
+
+    @property
     def decides(self) -> bool:
         """True with early stopping or a plateau schedule, which decide during the training."""
         from pellucid.functions.schedules import watches_loss
@@ -494,12 +499,15 @@ def vary(experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
         if (way or [last])[0] not in settings:
             raise InvalidValue(f"an experiment has no setting {path!r}. Its settings: {', '.join(settings)}.")
         at: Any = settings
-        for name in way:
-            key: Any = int(name) if isinstance(at, list) else name
-            if isinstance(at[key], str):
-                at[key] = {"name": at[key]}
-            at = at[key]
-        at[int(last) if isinstance(at, list) else last] = value
+        try:
+            for name in way:
+                key: Any = int(name) if isinstance(at, list) else name
+                if isinstance(at[key], str):
+                    at[key] = {"name": at[key]}
+                at = at[key]
+            at[int(last) if isinstance(at, list) else last] = value
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            raise InvalidValue(f"{path!r} leads nowhere in this experiment: {at!r:.200}.") from error
     return Experiment.from_dict(settings)
 
 

@@ -140,7 +140,9 @@ def fit(
         record = type(prepared).of_training(training, experiment, prepared.data, prepared.facts, stopped)
         return replace(record, notes=prepared.notes, resumed=prepared.resumed, initial=prepared.initial)
 
-    called = Callbacks(callbacks, training, lambda: record("interrupted"), Keep(score_held_out, save))
+    called = Callbacks(
+        callbacks, training, lambda: record("interrupted"), Keep(score_held_out, save), files and files.path
+    )
     # Only now, with all settings checked, is anything written: a wrong setting costs no earlier run.
     if files is not None:
         if prepared.folder is None:
@@ -194,13 +196,13 @@ def run(
 ) -> str:
     """Train to the end, to Ctrl-C or until a callback stops, and return which; the last state is kept in any case."""
     epochs, optimizers = experiment.epochs, optimizers_of(experiment)
-    watched = "validation" if not experiment.adversarial and experiment.decides else "held_out"
-    report = ProgressReport(training.history, epochs, training.steps_per_epoch, watched)
+    report = ProgressReport(training.history, epochs, training.steps_per_epoch, experiment.watched)
     saved_at = time.monotonic()
     training.in_place = callbacks is None or not callbacks.callbacks  # which may keep what they read
     try:
         with Interrupt() as interrupt, report if progress else nullcontext():
             if callbacks is not None:
+                callbacks.begin()
                 callbacks.catch_up()
             for now in () if callbacks is not None and callbacks.stopped else training.run(epochs):
                 if progress:
@@ -214,12 +216,15 @@ def run(
                 if files is not None and time.monotonic() - saved_at >= every:
                     save_training(training, files, optimizers)
                     saved_at = time.monotonic()
+                    if callbacks is not None:
+                        callbacks.saved = training.history.steps_made
     finally:
         if training.feed is not None:
             training.feed.close()
         if files is not None:
             save_training(training, files, optimizers)
     if callbacks is not None:
+        callbacks.saved = training.history.steps_made
         callbacks.end()
         if callbacks.stopped:
             return "callback"

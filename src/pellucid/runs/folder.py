@@ -7,7 +7,7 @@
     initial.safetensors  the weights that layers started from, where any were given
     weights.safetensors  the parameters to predict with
     weights.sha256       the hash of that file, as sha256sum writes and checks it
-    history/             epochs, steps, layers, units and histograms as JSON lines
+    history/             epochs, steps, layers, units and histograms as Parquet
     snapshots/           states along the training, each safetensors, where any were asked for
     notes.json           how the training ended, defaults chosen, warnings, the doctor's suspicion
     findings.json        what the doctor found, where it was asked, and of which weights
@@ -19,6 +19,7 @@ the old file or the new one, never half of one.
 """
 
 import importlib.metadata
+import io
 import platform
 import shutil
 import tomllib
@@ -198,11 +199,13 @@ class RunFolder:
                 (self.path / _snapshot_name(step)).unlink()
 
     def write_table(self, name: str, table: dict[str, np.ndarray]) -> None:
-        """Write a table of columns as JSON lines under ``history/``."""
-        names = list(table)
-        rows: Iterable[tuple] = zip(*(column.tolist() for column in table.values()), strict=True)
-        lines = [msgspec.json.encode(dict(zip(names, row, strict=True))) for row in rows]
-        self._write(f"history/{name}.jsonl", b"".join(line + b"\n" for line in lines))
+        """Write a table of columns as Parquet under ``history/``."""
+        import pyarrow as pa
+        from pyarrow.parquet import write_table
+
+        content = io.BytesIO()
+        write_table(pa.table(table), content, compression="zstd")
+        self._write(f"history/{name}.parquet", content.getvalue())
 
     def write_text(self, name: str, text: str) -> None:
         """Write a text file."""

@@ -8,7 +8,7 @@ import numpy as np
 from pellucid.core.errors import InvalidValue
 from pellucid.data import Dataset, Part
 from pellucid.data.targets import AT_STEPS
-from pellucid.network import Network, padding_of_input, token_layer
+from pellucid.network import Network, padding_of_input
 
 FRACTIONS = (0.5, 0.8, 0.95, 0.99)
 """Of the rows that the lengths hold, before that of all: each is a step more to compile."""
@@ -23,16 +23,20 @@ def lengths_of(network: Network, part: Part) -> np.ndarray | None:
         >>> lengths_of(Network(Embedding(4, 2, mask_zero=True), LSTM(3)), Part(x, x)).tolist()
         [3, 5]
     """
-    (name,), x = network.inputs, part.x
-    tokens = token_layer(network, name)
-    padding = padding_of_input(network, x.shape[1:], name)
-    if tokens is not None and tokens.masks == "makes":
-        real = x != 0
-    elif padding is not None and x.ndim == 3:
-        real = (x != padding).any(axis=-1)
-    else:
+    (name,), x, reach = network.inputs, part.x, 0
+    makers = [
+        layer
+        for layer, reads in zip(network.layers, network.reads, strict=True)
+        if reads == (name,) and layer.masks == "makes"
+    ]
+    padding: Any = padding_of_input(network, x.shape[1:], name)
+    if makers:
+        padding, reach = 0, max(layer.reach for layer in makers)
+    elif padding is None or x.ndim < 3:
         return None
-    return (x.shape[1] - real[:, ::-1].argmax(axis=1)).astype(np.int32)
+    real = (x.reshape(*x.shape[:2], -1) != padding).any(axis=-1)
+    lengths = x.shape[1] - real[:, ::-1].argmax(axis=1)  # of a row without a real step that of all
+    return np.minimum(lengths + reach, x.shape[1]).astype(np.int32)
 
 
 def cuts_of(network: Network, data: Dataset, shuffle: bool) -> tuple[int, ...]:
@@ -52,7 +56,7 @@ def cuts_of(network: Network, data: Dataset, shuffle: bool) -> tuple[int, ...]:
     else:
         lengths = lengths_of(network, data.train)
     if problem is None and lengths is None:
-        problem = "padding that the network passes over: mask_zero=True of an Embedding, or mask_value"
+        problem = "padding that the network passes over: mask_zero=True of an Embedding or a LogMel, or mask_value"
     if problem is not None:
         raise InvalidValue(f"group_by_length needs {problem}.")
     assert lengths is not None

@@ -1,38 +1,29 @@
 """Many trainings at once: experiments that share their structure run as one program."""
 
-import copy
-import dataclasses
 import sys
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import nullcontext
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import msgspec
-import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pellucid.core.errors import InvalidValue, TrainingDiverged
+from pellucid.core.errors import InvalidValue
 from pellucid.core.precision import double_precision
 from pellucid.core.xla import keep_compiled_programs
 from pellucid.data import Dataset
-from pellucid.functions.initializers import Initializer, initializers
 from pellucid.functions.losses import losses_of
-from pellucid.layers import Layer
-from pellucid.network import Network
 from pellucid.runs.experiment import Experiment
-from pellucid.runs.facts import DataFacts
-from pellucid.runs.fit import score_held_out
 from pellucid.runs.own_loss import check_own_loss, is_custom
 from pellucid.runs.ready import Ready, make_ready, summary_of
 from pellucid.runs.starting import StartingWeights
 from pellucid.runs.streams import refuse
+from pellucid.runs.together import Member, OneAfterAnother, SideBySide, inputs_of, rows_of, without_initializers
 from pellucid.runs.trained import Trained
-from pellucid.training import Adversarial, Supervised, Training, TrainingState, initial_state, steps_per_epoch
-from pellucid.training.population import AXES, Inputs, Population, members_of, run_in_threads, to_device
+from pellucid.training import Adversarial, Supervised
 
 PRODUCTS = 1_000_000
 """Most multiply-adds of a step's forward pass that members are trained side by side with.
@@ -51,17 +42,6 @@ breast-cancer (130,000); but 0.85 for 20–64–64–1 on 5,000 rows (170,000) a
 """
 COPIES_BYTES = 2**28
 """Most bytes of those copies, all members together."""
-
-
-class Member(NamedTuple):
-    """One training to be made."""
-
-    experiment: Experiment
-    data: Dataset
-    ready: Ready
-
-
-Method = Callable[[list[Member], Callable[[float], None]], list[Trained]]
 
 
 def many(
@@ -109,24 +89,30 @@ def many(
     for each in datasets:
         refuse(each, "many trainings at once")
     keep_compiled_programs()
-    members = _members(experiments, datasets, networks, optimizers, initials)
+    members = prepared(experiments, datasets, networks, optimizers, initials)
     trained: dict[int, Trained] = {}
     bar = _bar() if progress else nullcontext()
     with bar:
         advance = _counter(bar, members)
-        for method, indices in _grouped(members):
+        for method, indices in grouped(members):
             group = [members[i] for i in indices]
             began = time.perf_counter()
             with double_precision(group[0].experiment.precision == "float64"):
-                records = method(group, advance)
+                trainings = method(group)
+                trainings.run(group[0].experiment.epochs, advance)
+                records = trainings.records()
             for record in records:
                 record.seconds = (time.perf_counter() - began) / len(group)
             trained |= zip(indices, records, strict=True)
     return [trained[i] for i in range(len(members))]
 
 
-def _members(
-    experiments: Sequence[Experiment], datasets: list[Dataset], networks: Any, optimizers: Any, initials: Any
+def prepared(
+    experiments: Sequence[Experiment],
+    datasets: Sequence[Dataset],
+    networks: Any = None,
+    optimizers: Any = None,
+    initials: Any = None,
 ) -> list[Member]:
     """Check and prepare the trainings, once for all seeds of a setting."""
     known: dict[Hashable, Ready] = {}
@@ -159,24 +145,24 @@ def _members(
     return members
 
 
-def _grouped(members: list[Member]) -> Iterator[tuple[Method, list[int]]]:
+def grouped(members: list[Member]) -> Iterator[tuple[type[SideBySide] | type[OneAfterAnother], list[int]]]:
     """Yield the indices of the members that are trained together, and how."""
     structures: dict[Hashable, dict[Hashable, list[int]]] = {}
     for i, member in enumerate(members):
-        structures.setdefault(_structure(member), {}).setdefault(_rows(member), []).append(i)
+        structures.setdefault(_structure(member), {}).setdefault(rows_of(member), []).append(i)
     for by_rows in structures.values():
         together = [i for indices in by_rows.values() for i in indices]
         first = members[together[0]]
-        copies = sum(array.nbytes for array in jax.tree.leaves(_inputs(first))) * len(together)
+        copies = sum(array.nbytes for array in jax.tree.leaves(inputs_of(first))) * len(together)
         if not _stackable(first.ready, PRODUCTS):
-            yield _one_after_another, together
+            yield OneAfterAnother, together
         elif len(by_rows) == 1 or (_stackable(first.ready, PRODUCTS_OF_COPIES) and copies <= COPIES_BYTES):
-            yield _side_by_side, together
+            yield SideBySide, together
         else:
-            yield from ((_side_by_side, indices) for indices in by_rows.values() if len(indices) > 1)
+            yield from ((SideBySide, indices) for indices in by_rows.values() if len(indices) > 1)
             alone = [indices[0] for indices in by_rows.values() if len(indices) == 1]
             if alone:
-                yield _one_after_another, alone
+                yield OneAfterAnother, alone
 
 
 def _stackable(ready: Ready, products: int) -> bool:
@@ -189,15 +175,10 @@ def _stackable(ready: Ready, products: int) -> bool:
     return summary.multiply_adds * ready.program.batch_size <= products
 
 
-def _rows(member: Member) -> Hashable:
-    """Key of the members that read the same rows, scaled alike."""
-    return id(member.ready.train), member.experiment.scale_inputs, member.ready.scaled_targets
-
-
 def _structure(member: Member) -> Hashable:
     """Key of the members that one program can train."""
     experiment, _, ready = member
-    arrays, tree = jax.tree.flatten(_inputs(member))
+    arrays, tree = jax.tree.flatten(inputs_of(member))
     return (
         without_initializers(ready.program),
         experiment.epochs,
@@ -208,140 +189,6 @@ def _structure(member: Member) -> Hashable:
         ready.decides,
         ready.average_weights is None,
     )
-
-
-def _inputs(member: Member) -> Inputs:
-    ready = member.ready
-    return Inputs(ready.scaling, ready.train, ready.monitor)
-
-
-def without_initializers(item: Any) -> Any:
-    """Replace the initialisers of a program by zeros: the compiled program does not depend on them."""
-    if isinstance(item, Initializer):
-        return initializers.build("zeros")
-    if isinstance(item, tuple):
-        return tuple(map(without_initializers, item))
-    if isinstance(item, (Supervised, Network, Layer)):
-        bare = copy.copy(item)
-        for field in dataclasses.fields(item):  # pyright: ignore[reportArgumentType]
-            object.__setattr__(bare, field.name, without_initializers(getattr(item, field.name)))
-        return bare
-    return item
-
-
-def _side_by_side(group: list[Member], advance: Callable[[float], None]) -> list[Trained]:
-    """All members as one program, on a thread for each core."""
-    first = group[0].ready
-    program = without_initializers(first.program)
-    shared = len(set(map(_rows, group))) == 1
-    inputs = [_inputs(member) for member in (group[:1] if shared else group)]
-    population = Population(program, inputs, _initial_states(group))
-    per_epoch = steps_per_epoch(first.train.rows, program.batch_size)
-    for steps in population.run(group[0].experiment.epochs):
-        advance(len(group) * steps / per_epoch)
-    records = []
-    states = zip(population.states, population.histories, population.diverged, strict=True)
-    for member, (state, history, diverged) in zip(group, states, strict=True):
-        training = member.ready.training(to_device(state))
-        training.history = history
-        records.append(_record(member, training, "diverged" if diverged else "epochs"))
-    return records
-
-
-def _one_after_another(group: list[Member], advance: Callable[[float], None]) -> list[Trained]:
-    """Each member by the program of `train`, as many at a time as there are cores."""
-    states = zip(group, _initial_states(group), strict=True)
-    trainings = [member.ready.training(to_device(state)) for member, state in states]
-    for training in trainings:
-        training.program = without_initializers(training.program)
-    epochs = group[0].experiment.epochs
-
-    def train(training: Training) -> str:
-        epochs_shown = 0.0
-        try:
-            for now in training.run(epochs):
-                advance(now.step / training.steps_per_epoch - epochs_shown)
-                epochs_shown = now.step / training.steps_per_epoch
-        except TrainingDiverged:
-            return "diverged"
-        return "epochs" if training.history.epochs_made >= epochs else "early"
-
-    stopped = run_in_threads(trainings, train)
-    for member, training in zip(group, trainings, strict=True):
-        training.program = member.ready.program
-    return [_record(*ended) for ended in zip(group, trainings, stopped, strict=True)]
-
-
-def _initial_states(group: list[Member]) -> list[TrainingState]:
-    """The state of each member before its first step: initialised by its seed, with its own hyperparameters."""
-    if isinstance(group[0].ready.program, Adversarial):
-        begun = (member.ready.initial_state(member.experiment.seed) for member in group)
-        return [state._replace(key=jax.random.key_data(state.key)) for state in begun]
-    alike: dict[tuple[Network, int], list[int]] = {}
-    for i, member in enumerate(group):
-        alike.setdefault((member.ready.network, id(member.ready.initial)), []).append(i)
-    states: dict[int, TrainingState] = {}
-    first = group[0].ready
-    for (network, _), indices in alike.items():
-        seeds = np.array([group[i].experiment.seed for i in indices], np.uint32)
-        # One program for all rates and strengths: those of the first are replaced below.
-        initial = members_of(
-            _initialise(
-                network,
-                first.optimizer,
-                first.regularizer,
-                first.data.input_shape,
-                first.program.recorder,
-                first.average_weights,
-                seeds,
-                group[indices[0]].ready.given,
-            )
-        )
-        states |= dict(zip(indices, initial, strict=True))
-    return [_with_numbers(states[i], member.ready) for i, member in enumerate(group)]
-
-
-@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4, 5))
-def _initialise(
-    network: Network,
-    optimizer: Any,
-    regularizer: Any,
-    input_shape: Any,
-    recorder: Any,
-    average: Any,
-    seeds: Any,
-    given: Any,
-) -> TrainingState:
-    def initialise(seed: Any) -> TrainingState:
-        return initial_state(
-            network, optimizer, regularizer, input_shape, seed, recorder=recorder, average=average, given=given
-        )
-
-    return jax.vmap(initialise, out_axes=AXES)(seeds)
-
-
-def _with_numbers(state: TrainingState, ready: Ready) -> TrainingState:
-    dtype = ready.network.dtype
-    as_numbers = partial(jax.tree.map, lambda number: np.asarray(number, dtype))
-    optimizer = state.optimizer._replace(rule=as_numbers(ready.optimizer))
-    average = state.average and state.average._replace(
-        decay=np.asarray(ready.average_weights, state.average.decay.dtype)
-    )
-    return state._replace(optimizer=optimizer, regularizer=as_numbers(ready.regularizer), average=average)
-
-
-def _record(member: Member, training: Training, stopped: str) -> Trained:
-    data, ready = member.data, member.ready
-    trained = Trained.of_training(training, member.experiment, data, DataFacts.of(ready.data), stopped)
-    trained.initial = ready.initial
-    history = trained.history
-    evaluated = not trained.adversarial and stopped == "epochs" and not ready.decides and not trained.metrics
-    if evaluated and data.held_out is not None and data.task != "translation" and history.steps_made:
-        names = ("loss", ready.program.metric_name, *ready.program.extra_names)
-        trained.result = dict(zip(names, history.held_out[-1].tolist(), strict=True))  # by the program itself
-    else:
-        score_held_out(trained)
-    return trained
 
 
 def _bar() -> Progress:

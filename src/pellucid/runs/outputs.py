@@ -1,5 +1,6 @@
 """Outputs, losses and metrics of a network for stored rows, batch by batch."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -31,13 +32,28 @@ def outputs_of(network: Network, params: Any, state: Any, x: Any, scaling: Scali
     Returns:
         The outputs; a tuple of arrays for several.
     """
+    return one_or_several(_by_batches(_predict, network, params, state, x, scaling, like))
+
+
+def output_mask(network: Network, params: Any, state: Any, x: Any, scaling: Scaling) -> Any:
+    """Compute which steps of the outputs are real, bool; None where all are; a tuple of these for several outputs.
+
+    Arguments as for ``outputs_of``.
+    """
+    return one_or_several(_by_batches(_masks, network, params, state, x, scaling, None))
+
+
+def _by_batches(
+    program: Callable[..., Any], network: Network, params: Any, state: Any, x: Any, scaling: Scaling, like: int | None
+) -> tuple[Any, ...]:
     scaling, rows = scaling._replace(targets=None), len(jax.tree.leaves(x)[0])
     size = rows_at_once(network, shapes_of(x), like or rows)
     parts = []
     for i in range(0, max(rows, 1), size):
         batch = jax.tree.map(lambda array, i=i: _filled(array[i : i + size], size), x)
-        parts.append([np.asarray(part) for part in _predict(network, params, state, scaling, batch)])
-    return one_or_several(tuple(np.concatenate(each)[:rows] for each in zip(*parts, strict=True)))
+        computed = program(network, params, state, scaling, batch)
+        parts.append([None if part is None else np.asarray(part) for part in computed])
+    return tuple(None if each[0] is None else np.concatenate(each)[:rows] for each in zip(*parts, strict=True))
 
 
 def _filled(x: np.ndarray, size: int) -> np.ndarray:
@@ -48,11 +64,10 @@ def _filled(x: np.ndarray, size: int) -> np.ndarray:
 
 
 @partial(jax.jit, static_argnums=0)
-def output_mask(network: Network, params: Any, state: Any, scaling: Scaling, x: Any) -> Any:
-    """Compute which steps of the outputs are real; None where all are; a tuple of these for several outputs."""
+def _masks(network: Network, params: Any, state: Any, scaling: Scaling, x: Any) -> Any:
     # The compiler leaves out all that the mask does not depend on.
     masks = network.forward(params, state, scaling(x)).masks
-    return one_or_several(tuple(masks.get(name) for name in network.outputs))
+    return [masks.get(name) for name in network.outputs]
 
 
 @partial(jax.jit, static_argnums=0)

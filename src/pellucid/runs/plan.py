@@ -91,7 +91,8 @@ def settle(
     Args:
         network: as for `pellucid.train`.
         data: as for `pellucid.train`.
-        settings: by name; a dotted name reaches into one, such as ``optimizer.beta1`` or ``network.0.units``.
+        settings: by name; a dotted name reaches into one, such as ``optimizer.beta1``, ``network.0.units``, or
+            ``network.units`` of a network by name.
         sample_weights: as for `pellucid.train`.
         source: how the data are opened again; by default by their name.
         by_recipe: complete the settings by the default recipe where no number of epochs is given.
@@ -110,6 +111,8 @@ def settle(
     check_names(options)
     check_values(options)
     architecture = find_architecture(network)
+    if architecture is not None:
+        network, inner = _with_fields(network, inner)
     options = {**(architecture.settings if architecture else {}), **options}
     data = dataset_of(data, network, options.get("loss"), options.get("seed", 0), sample_weights)
     adversarial = isinstance(network, GAN) or (architecture is not None and architecture.learns == "examples")
@@ -118,7 +121,7 @@ def settle(
     initial = options.pop("initial", None)
     frozen = options.pop("freeze", None)
     by_length = (
-        "group_by_length" not in options and data.encoder is not None and data.encoder.of_texts
+        "group_by_length" not in options and data.encoder is not None and data.encoder.of_texts and data.encoder.front
         and architecture is not None and architecture.reads == "sequences"
     )  # fmt: skip
     if by_length:
@@ -151,12 +154,26 @@ def settle(
         opened["task"] = plan.data.task
     plan = plan._replace(experiment=msgspec.structs.replace(plan.experiment, data=opened))
     if by_length:
-        plan = plan._replace(choices=(*plan.choices, "batches: texts of similar length"))
+        plan = plan._replace(choices=(*plan.choices, "batches: examples of similar length"))
     if recipe is not None:
         plan = plan._replace(choices=(*plan.choices, *recipe.choices), retraining=recipe.retraining)
     plan = _with_inner(plan, inner) if inner else plan
     plan = plan if frozen is None else _with_frozen(plan, frozen)
     return plan if initial is None else starting_from(plan, initial)
+
+
+def _with_fields(network: Any, inner: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The table of a network by name, with its fields that dotted names reach (``network.units``); the other names."""
+    fields = {name: value for name, value in inner.items() if _is_field(name)}
+    table = {"name": network} if isinstance(network, str) else dict(network)
+    rest = {name: value for name, value in inner.items() if name not in fields}
+    return table | {name.partition(".")[2]: value for name, value in fields.items()}, rest
+
+
+def _is_field(name: str) -> bool:
+    """True for ``network.units``, a field of a network by name; not for ``network.0.units``, one of its layers."""
+    first, _, rest = name.partition(".")
+    return first == "network" and not rest.partition(".")[0].isdecimal()
 
 
 def _hidden_layers(network: Any) -> int | None:

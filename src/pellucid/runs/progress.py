@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
+from pellucid.runs.notebook import Place, in_notebook
 from pellucid.training import History, Progress
 
 EPOCH_LINES = 50
@@ -31,7 +32,7 @@ class ProgressReport:
         watched: what the rows are called that are evaluated after each epoch.
     """
 
-    def __init__(self, history: History, epochs: int, steps_per_epoch: int, watched: str = "held_out") -> None:
+    def __init__(self, history: History, epochs: int, steps_per_epoch: int, watched: str = "held out") -> None:
         self.watched = watched
         self.history = history
         self.epochs = epochs
@@ -119,23 +120,11 @@ class Notebook:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self.handle: Any = None
+        self.place = Place()
 
     def show(self, now: str = "") -> None:
         """Show the lines, and below them what changes."""
-        from IPython.display import display  # pyright: ignore[reportMissingImports]
-
-        content = {"text/plain": "\n".join([*self.lines, *filter(None, [now])])}
-        if self.handle is None:
-            self.handle = display(content, raw=True, display_id=True)
-        else:
-            self.handle.update(content, raw=True)
-
-
-def in_notebook() -> bool:
-    """True in the kernel of a notebook."""
-    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
-    return get_ipython is not None and hasattr(get_ipython(), "kernel")
+        self.place.show({"text/plain": "\n".join([*self.lines, *filter(None, [now])])})
 
 
 def _duration(seconds: float) -> str:

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from pellucid.core.constraints import WholeNumber, constrained, validate
+from pellucid.core.display import Displayed
 from pellucid.core.errors import InvalidValue
 from pellucid.runs.callbacks import Callback, TrainingView
 from pellucid.runs.values import higher_is_better
 
 
 @dataclass(frozen=True)
-class Every:
+class Every(Displayed):
     """Call a function after every so many steps instead of every epoch.
 
     Calls of the program then end there, at 1 ms each: after every step, small networks train thirty times slower.
@@ -48,7 +49,7 @@ class Every:
 
 
 @dataclass(frozen=True)
-class Save:
+class Save(Displayed):
     """Save the network as a run folder along the training: every so many epochs, or whenever it is the best so far.
 
     `pellucid.load` reads such a folder. It has no page.

@@ -50,21 +50,31 @@ def with_steps(first: Trained, plan: Plan, progress: bool = True) -> Plan:
     except TrainingDiverged:  # so will the second one, whose folder then shows why
         best, text = experiment.epochs, "had a loss that became NaN or infinite"
     assert best is not None
-    rows = len(plan.data.train)
     steps = best * training.steps_per_epoch
-    stretched = max(plan.retraining.least, plan.retraining.stretch * steps)
-    per_epoch = steps_per_epoch(rows, experiment.rows_of_step(rows))
-    epochs = max(1, round(stretched / per_epoch))
-    settled = _on_all_rows(plan, epochs)
-    found = (
-        f"epochs: {epochs:,}; {experiment.validation:.0%} of the rows, set aside first, {text} "
-        f"({steps:,} steps); then trained on all {rows:,} rows for {epochs * per_epoch:,} steps"
-    )
-    rate = ", the learning rate falling to 0" if plan.retraining.decay else ""
-    choices = tuple(found + rate if text.startswith("epochs: ") else text for text in plan.choices)
+    settled = for_steps(plan, steps, f"{experiment.validation:.0%} of the rows, set aside first, {text}")
     if progress:
-        print(found, file=sys.stderr)
-    return settled._replace(choices=choices, retraining=None)
+        print(*(choice for choice in settled.choices if choice.startswith("epochs: ")), file=sys.stderr)
+    return settled
+
+
+def for_steps(plan: Plan, steps: int, found: str) -> Plan:
+    """Plan the training on all rows, for the number of steps that a first one found.
+
+    Args:
+        plan: of the first training.
+        steps: that it took to its best epoch.
+        found: how they were found, in words.
+    """
+    assert plan.retraining is not None
+    rows = len(plan.data.train)
+    per_epoch = steps_per_epoch(rows, plan.experiment.rows_of_step(rows))
+    epochs = max(1, round(max(plan.retraining.least, plan.retraining.stretch * steps) / per_epoch))
+    text = (
+        f"epochs: {epochs:,}; {found} ({steps:,} steps); then trained on all {rows:,} rows for {epochs * per_epoch:,} "
+        f"steps{', the learning rate falling to 0' if plan.retraining.decay else ''}"
+    )
+    choices = tuple(text if choice.startswith("epochs: ") else choice for choice in plan.choices)
+    return _on_all_rows(plan, epochs)._replace(choices=choices, retraining=None)
 
 
 def _on_all_rows(plan: Plan, epochs: int) -> Plan:

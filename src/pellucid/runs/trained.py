@@ -4,6 +4,7 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
@@ -55,7 +56,7 @@ from pellucid.runs.outputs import loss_and_metric, output_mask, outputs_of
 from pellucid.runs.ready import metrics_of_output, summary_of, target_for
 from pellucid.runs.scaling import scaling_of
 from pellucid.runs.starting import StartingWeights, of_gan
-from pellucid.training import Adversarial, History, Snapshots, Training, TrainingState, state_template
+from pellucid.training import Adversarial, History, Scaling, Snapshots, Training, TrainingState, state_template
 
 OUTPUT_BYTES = 2**27
 """Most bytes of outputs held at once where not all are asked for: of 10,000 classes those of 4,096 rows."""
@@ -373,14 +374,18 @@ class Trained:
         numbers = sum(math.prod(rows[end].output_shape) for end in self.network.ends)
         return power_of_two(max(1, OUTPUT_BYTES // max(1, self.network.dtype.itemsize * numbers)))
 
+    @cached_property
+    def _scaling(self) -> Scaling:
+        """Of the inputs alone; under the precision of the network."""
+        return scaling_of(self.facts.preprocessing, dtype=self.network.dtype)
+
     def _by_name(self, outputs: Any) -> Any:
         return dict(zip(self.facts.heads, outputs, strict=True)) if self.facts.heads else outputs
 
     def outputs_of_rows(self, x: Any, like: int | None = None) -> Any:
         """The outputs for stored rows, of which ``like`` are predicted in all; a tuple of arrays for several."""
         with double_precision(self.network.precision == "float64"):
-            scaling = scaling_of(self.facts.preprocessing, dtype=self.network.dtype)
-            outputs = outputs_of(self.network, self.params, self.layer_state, x, scaling, like=like)
+            outputs = outputs_of(self.network, self.params, self.layer_state, x, self._scaling, like=like)
         return self.facts.target_preprocessing.invert_numpy(outputs)
 
     def predict(self, x: Any, unknown: bool = False) -> Any:
@@ -401,6 +406,12 @@ class Trained:
         if self.facts.heads:
             return {name: np.concatenate([part[name] for part in parts]) for name in self.facts.heads}
         return np.concatenate(parts)
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """True where outputs are between 0 and 1 and decide at one half, or by the largest: not scores or margins."""
+        low, high = self.network.layers[self.network.ends[0]].output_range or (-np.inf, np.inf)
+        return low >= 0 and high <= 1 and not self.program.loss.signed
 
     def predictions_of(self, outputs: Any, mask: Any = None) -> Any:
         """Convert outputs to predictions, as ``predict`` returns them.
@@ -565,9 +576,7 @@ class Trained:
         if not declares_padding(self.network):
             return None
         with double_precision(self.network.precision == "float64"):
-            scaling = scaling_of(self.facts.preprocessing, dtype=self.network.dtype)
-            mask = output_mask(self.network, self.params, self.layer_state, scaling, x)
-            return jax.tree.map(np.asarray, mask)
+            return output_mask(self.network, self.params, self.layer_state, x, self._scaling)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {' · '.join(str(self).splitlines())}>"

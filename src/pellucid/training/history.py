@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
+from pellucid.core.errors import InvalidValue, UnknownName, did_you_mean
 from pellucid.core.types import PyTree
 from pellucid.training.program import Program, Records, times
 from pellucid.training.recorder import BINS, Recorder
@@ -15,8 +17,32 @@ from pellucid.training.rows import steps_per_epoch
 Table = dict[str, np.ndarray]
 """A table as columns of equal length; ``pandas.DataFrame(table)`` and ``polars.DataFrame(table)`` take it."""
 
+FRAMES = ("pandas", "polars", "pyarrow")
+"""Libraries of data frames."""
+
+TABLES = ("epochs", "steps", "layers", "histograms", "units")
 SHOWN = 10
 """Epochs that a notebook shows, the last ones."""
+
+
+def as_frame(table: Table, backend: str = "pandas") -> Any:
+    """Convert a table to a data frame of pandas, polars or Arrow.
+
+    Raises:
+        InvalidValue: another backend, or one that is not installed.
+
+    Example:
+        >>> as_frame({"epoch": np.array([1, 2])}, "pyarrow").num_rows
+        2
+    """
+    import narwhals as nw
+    import pyarrow as pa
+
+    if backend not in FRAMES:
+        raise InvalidValue(f"backend must be one of {', '.join(FRAMES)}. Received: {backend!r}.")
+    if find_spec(backend) is None:
+        raise InvalidValue(f"{backend} is not installed: pip install {backend}, or take backend='pyarrow'.")
+    return nw.from_arrow(pa.table(dict(table)), backend=backend).to_native()
 
 
 @dataclass(repr=False)
@@ -201,10 +227,33 @@ class History:
     @property
     def tables(self) -> dict[str, Table]:
         """All tables that hold anything, by name."""
-        tables = {name: getattr(self, name) for name in ("epochs", "steps", "layers", "histograms", "units")}
+        tables = {name: getattr(self, name) for name in TABLES}
         return {
             name: table for name, table in tables.items() if name not in ("histograms", "units") or len(table["layer"])
         }
+
+    def to_frame(self, table: str = "epochs", backend: str = "pandas") -> Any:
+        """One of the tables as a data frame.
+
+        Args:
+            table: ``"epochs"``, ``"steps"``, ``"layers"``, ``"histograms"`` or ``"units"``.
+            backend: ``"pandas"``, ``"polars"`` or ``"pyarrow"``, which needs nothing else to be installed.
+
+        Raises:
+            UnknownName: no such table.
+            InvalidValue: another backend, or one that is not installed.
+
+        Example:
+            >>> import pellucid as pel
+            >>> run = pel.train((8,), pel.load_dataset("iris"), epochs=2, progress=False)
+            >>> run.history.to_frame("steps", "pyarrow").column_names
+            ['step', 'epoch', 'loss', 'accuracy', 'learning_rate']
+        """
+        if table not in TABLES:
+            raise UnknownName(
+                f"the history has no table {table!r}.{did_you_mean(table, TABLES)} Tables: {', '.join(TABLES)}."
+            )
+        return as_frame(getattr(self, table), backend)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """The measurements as named arrays, to be saved."""

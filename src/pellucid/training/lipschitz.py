@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from pellucid.core.constraints import POSITIVE, constrained, validate
+from pellucid.core.display import Displayed
 from pellucid.core.formula import UNSTATED, Formula
 from pellucid.core.registry import Registry
 from pellucid.core.tunable import tunable
@@ -18,7 +19,7 @@ States: TypeAlias = tuple[State, ...]
 RandomKey: TypeAlias = Key[Array, ""]
 
 
-class LipschitzConstraint(ABC):
+class LipschitzConstraint(Displayed, ABC):
     """A constraint on the gradient of a critic.
 
     Its number travels in the training state, so that another one recompiles nothing.

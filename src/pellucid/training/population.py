@@ -33,6 +33,8 @@ FIRST_STEPS = 16
 """Steps of the first call, which measures the speed."""
 SECONDS_PER_CALL = 0.5
 """Target length of one call."""
+COMPILING = 2.0
+"""Seconds that other stacks take to compile: 1–2 for a chain of two to four layers."""
 
 _FIRST: list[Any] = [0] * len(TrainingState._fields)
 AXES: Any = TrainingState(*_FIRST)._replace(step=None)
@@ -90,6 +92,8 @@ class Population(Job):
         self.diverged = np.zeros(len(states), bool)
         self.step = int(states[0].step)
         self._inputs = list(inputs)
+        self._shared = len(self._inputs) == 1
+        self._pace = 0.0
         self._stack(states)
 
     @property
@@ -115,21 +119,28 @@ class Population(Job):
                 self._stacks = [stack for stack, _ in results]
                 self._record([records for _, records in results], stop)
                 steps, self.step = stop - self.step, stop
-                size = steps_in(SECONDS_PER_CALL, steps, time.perf_counter() - began)
+                taken = time.perf_counter() - began
+                size, self._pace = steps_in(SECONDS_PER_CALL, steps, taken), taken / steps
                 yield steps
 
-    def keep(self, members: Sequence[int]) -> None:
-        """Continue with these members alone, in this order."""
+    def keep(self, members: Sequence[int], steps: int | None = None) -> None:
+        """Continue with these members alone, in this order.
+
+        Args:
+            members: their indices.
+            steps: that are still to be made: few are made in stacks as large as before, which are compiled already.
+        """
         states = self.states
+        width = self._width if steps is not None and steps * self._pace < COMPILING else None
         self.histories = [self.histories[i] for i in members]
         self.diverged = self.diverged[list(members)]
         if len(self._inputs) > 1:
             self._inputs = [self._inputs[i] for i in members]
-        self._stack([states[i]._replace(step=np.asarray(self.step, np.int32)) for i in members])
+        self._stack([states[i]._replace(step=np.asarray(self.step, np.int32)) for i in members], width)
 
-    def _stack(self, states: Sequence[TrainingState]) -> None:
-        self._shared = len(self._inputs) == 1
-        size = stack_size(len(states), states[0] if self._shared else (states[0], self._inputs[0]))
+    def _stack(self, states: Sequence[TrainingState], width: int | None = None) -> None:
+        size = width or stack_size(len(states), states[0] if self._shared else (states[0], self._inputs[0]))
+        self._width = size
         count = -(-len(states) // size)
         # Filled with copies of the last member, whose results are discarded, so that all stacks are one program.
         members = [min(i, len(states) - 1) for i in range(count * size)]

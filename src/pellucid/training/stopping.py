@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.constraints import NOT_NEGATIVE, WholeNumber, constrained, validate
+from pellucid.core.display import Displayed
 from pellucid.core.types import Array, PyTree
 
 
 @dataclass(frozen=True)
-class EarlyStopping:
+class EarlyStopping(Displayed):
     """End when the monitored loss stops falling, and keep the best epoch.
 
     Kept is all that it predicts with: the parameters, and the layers' state of the same epoch, such as the running mean

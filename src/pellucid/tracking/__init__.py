@@ -1,0 +1,1 @@
+"""Trackers: callbacks that send a training to TensorBoard, MLflow or Weights & Biases."""
