@@ -13,6 +13,9 @@ from pellucid.core.errors import InvalidValue
 from pellucid.sweeps import Range
 from pellucid.sweeps.cluster import DaskCluster
 
+pytestmark = pytest.mark.filterwarnings(  # Dask closes some sockets late where a worker is killed or none answers
+    "ignore:unclosed:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 IRIS = pel.load_dataset("iris")
 SPACE = {"learning_rate": Range(1e-3, 1e-1, log=True)}
 SHORT = {"trials": 8, "epochs": 3, "seeds": 1, "progress": False}

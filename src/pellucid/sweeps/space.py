@@ -63,7 +63,7 @@ class Range(Displayed):
 
         Example:
             >>> Range(1, 100, log=True).at(0.5), Range(0.0, 1.0).at(0.25)
-            (10, 0.25)
+            (7, 0.25)
         """
         low, high = (self.low - 0.5, self.high + 0.5) if self.whole else (self.low, self.high)
         if self.log:

@@ -3,7 +3,7 @@
 import inspect
 import itertools
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -109,29 +109,44 @@ class Study:
 
         The study is kept beside the journal, where that is on the disk.
         """
-        folder = None if journal.path is None else journal.path.parent.resolve()
-        storage = None if folder is None else f"sqlite:///{folder / 'study.db'}"
-        study = self._library.create_study(storage=storage, load_if_exists=True, **self._asked_for)
+        with self._storage(journal) as storage:
+            study = self._library.create_study(storage=storage, load_if_exists=True, **self._asked_for)
+            self._close_open_trials(study, journal)
+            while len(journal.trials) < trials:
+                for trial in self._made(study, min(ASKED, trials - len(journal.trials)), trainer, cluster, bar):
+                    journal.add(trial)
+                    bar.made(trial)
+                    self._tell(study, trial)
+
+    @contextmanager
+    def _storage(self, journal: Journal) -> Iterator[Any]:
+        if journal.path is None:
+            yield None
+            return
+        storage = self._library.storages.RDBStorage(f"sqlite:///{journal.path.parent.resolve() / 'study.db'}")
+        try:
+            yield storage
+        finally:
+            storage.remove_session()
+            storage.engine.dispose()
+
+    def _close_open_trials(self, study: Any, journal: Journal) -> None:
+        """End the trials that a kill left open."""
         state = self._library.trial.TrialState
-        for begun in study.get_trials(deepcopy=False, states=(state.RUNNING,)):  # a kill came between
+        for begun in study.get_trials(deepcopy=False, states=(state.RUNNING,)):
             if begun.number in journal.trials:
                 self._tell(study, journal.trials[begun.number])
             else:
                 study.tell(begun.number, state=state.FAIL)
-        while len(journal.trials) < trials:
-            count = min(ASKED, trials - len(journal.trials))
-            with _quiet():
-                asked = [study.ask(self._distributions) for _ in range(count)]
-            points = [(one.number, self._point(one.params)) for one in asked]
-            if self._prunes:
-                made = self._pruned(trainer, {one.number: one for one in asked}, points, bar)
-            else:
-                batches = trainer.batches(points, cluster.workers)
-                made = itertools.chain.from_iterable(cluster.trials(trainer, batches, bar))
-            for trial in made:
-                journal.add(trial)
-                bar.made(trial)
-                self._tell(study, trial)
+
+    def _made(self, study: Any, count: int, trainer: Trainer, cluster: Cluster, bar: Bar) -> Iterable[Trial]:
+        """Ask for some trials and make them."""
+        with _quiet():
+            asked = {trial.number: trial for trial in (study.ask(self._distributions) for _ in range(count))}
+        points = [(number, self._point(trial.params)) for number, trial in asked.items()]
+        if self._prunes:
+            return self._pruned(trainer, asked, points, bar)
+        return itertools.chain.from_iterable(cluster.trials(trainer, trainer.batches(points, cluster.workers), bar))
 
     def _pruned(self, trainer: Trainer, asked: Mapping[int, Any], points: list[Numbered], bar: Bar) -> Iterator[Trial]:
         """Make trials, and end those early that the pruner says."""
@@ -144,7 +159,7 @@ class Study:
             before, kept = end, []
             for trial in trainings.trials():
                 asked[trial.number].report(trial.value, end)
-                trial.dropped = end < ends[-1] and asked[trial.number].should_prune()
+                trial.dropped = bool(end < ends[-1] and asked[trial.number].should_prune())  # NumPy's, of some pruners
                 if trial.dropped or end == ends[-1]:
                     yield trial
                 else:

@@ -72,7 +72,7 @@ def ordered(trials: Iterable[Trial], higher_is_better: bool) -> list[Trial]:
 
     def key(trial: Trial) -> tuple[Any, ...]:
         value = -trial.value if higher_is_better else trial.value
-        longest = max(trial.epochs, default=0) if trial.dropped else 0
+        longest = len(trial.curve) if trial.dropped else 0
         if not np.isfinite(value):
             return (1, 0, 0.0, 0.0, trial.number)
         return (0, (trial.dropped, -longest), value, trial.loss, trial.number)
