@@ -7,6 +7,7 @@ from benchmarks import (
     compile,
     defaults,
     digits,
+    estimators,
     export,
     fine_tuning,
     gan,
@@ -26,6 +27,7 @@ from benchmarks import (
     start_to_finish,
     streams,
     sweep,
+    tracking,
 )
 
 WORKLOADS = {
@@ -49,6 +51,7 @@ WORKLOADS = {
         media,
         memory,
         reading,
+        estimators,
         export,
         recorder,
         serving,
@@ -56,5 +59,6 @@ WORKLOADS = {
         sizes,
         streams,
         sweep,
+        tracking,
     )
 }

@@ -80,3 +80,14 @@ def test_what_is_no_folder_of_images_is_refused(tmp_path):
         pel.data.load_images(tmp_path / "two")
     with pytest.raises(DataError, match="takes no --target"):
         open_file(str(tmp_path / "two"), target="y")
+
+
+def test_streamed_images_are_those_in_memory(tmp_path):
+    folder_of(tmp_path, count=20)
+    streamed = pel.data.load_images(tmp_path, held_out=0.3, stream=True)
+    assert streamed.stream is not None
+    parts = [*streamed.stream.read(streamed.stream.training), *streamed.stream.read_held_out()]
+    assert sum(map(len, parts)) == streamed.rows + streamed.held_out_rows == 40
+    values = sorted((int(x[0, 0, 0]), int(y)) for part in parts for x, y in zip(part.x, part.y.ravel(), strict=True))
+    assert values == sorted((10 * number + i, number) for number in range(2) for i in range(20))
+    assert (parts[0].x.dtype, streamed.preprocessing.scale) == (np.uint8, np.float32(1 / 255))

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +11,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from pellucid.core.errors import DataError, InvalidValue
-from pellucid.data import Preprocessing, load_table, shards_of_text, table_stream
+from pellucid.core.errors import DataError, InvalidValue, MissingExtra
+from pellucid.data import Preprocessing, load_table, shards_of_parquet, shards_of_text, table_stream
 from pellucid.data import shards as shards_module
 from pellucid.data.moments import Moments
 from pellucid.data.preprocessing import SCALINGS
@@ -68,7 +69,7 @@ def folders(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     monkeypatch.setattr(shards_module, "PIECE_ROWS", 50)
-    for module in (shards_of_text, __import__("pellucid.data.shards_of_parquet", fromlist=["x"])):
+    for module in (shards_of_text, shards_of_parquet):
         monkeypatch.setattr(module, "PIECE_ROWS", 50)
     monkeypatch.setattr(shards_of_text, "BLOCK_BYTES", 4000)
 
@@ -167,6 +168,12 @@ def test_an_address_without_a_reader_says_what_to_install():
         load_table("nosuchstore://bucket/folder", "y")
 
 
+def test_an_address_needs_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    with pytest.raises(MissingExtra, match=r"pellucid\[remote\]"):
+        load_table("s3://bucket/folder", "y")
+
+
 def test_lines_within_quotes_do_not_end(tmp_path):
     lines = ["text,y"] + [f'"a{"," * (i % 3)}{chr(10) * (i % 5 == 0)}b",{i % 2}' for i in range(900)]
     (tmp_path / "quoted.csv").write_text("\n".join(lines) + "\n")
@@ -234,6 +241,12 @@ class TestRefusals:
         columns["a"][345] = np.nan
         folder = write(tmp_path / "gap", "parquet", columns)
         refuse(folder, r"'a' of 'part-2.parquet' holds no value at row 79", "y", missing="refuse")
+
+    def test_targets_beyond_float32(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("pellucid.data.table_pass.PROBED_ROWS", 5)
+        columns = {"a": np.arange(400.0), "y": np.where(np.arange(400) == 345, 1e39, 0.5)}
+        folder = write(tmp_path / "beyond", "parquet", columns, group=100)
+        refuse(folder, r"column 'y' of 'part-2.parquet' holds 1e\+39 at row 79, beyond float32", "y")
 
     def test_values_that_turn_up_where_there_was_none(self, tmp_path, monkeypatch):
         monkeypatch.setattr("pellucid.data.table_pass.PROBED_ROWS", 5)

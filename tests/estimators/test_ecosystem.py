@@ -108,6 +108,8 @@ def test_other_numbers_and_other_rows_compile_nothing():
     before = advance._cache_size()
     numbers = {"alpha": 0.5, "learning_rate_init": 0.1, "beta_1": 0.5, "epsilon": 1e-3, "tol": 0.1, "max_iter": 5}
     MLPClassifier((9,), random_state=4, **numbers).fit(X[::-1], Y).predict(X)
+    MLPClassifier((9,), max_iter=2).fit(X[10:140], Y[10:140])
+    MLPClassifier((9,), max_iter=2, batch_size=149).fit(X[1:], Y[1:])
     assert advance._cache_size() == before
 
 

@@ -8,14 +8,14 @@ import onnxruntime
 import pytest
 
 import pellucid as pel
-from layer_rows import ROWS, predict
+from layer_rows import ROWS, Row, predict
 from pellucid.architectures.by_name import ARCHITECTURES, build_by_name
 from pellucid.architectures.gan import GAN
 from pellucid.core.errors import InvalidValue
 from pellucid.exporting.onnx_file import to_onnx
 from pellucid.exporting.program import Input, Program, of_network
 from pellucid.exporting.program_graph import graph_of
-from pellucid.layers import Layer, layers
+from pellucid.layers import AveragePool1D, Conv1D, ConvTranspose1D, Layer, MaxPool1D, layers
 
 BATCH, MORE = 4, 3
 
@@ -71,7 +71,17 @@ def is_allowed(program: Program, x) -> bool:
     return True
 
 
-@pytest.mark.parametrize("row", ROWS, ids=str)
+SEQUENCES = [
+    Row(Conv1D(2, 3, stride=2, padding="same"), (6, 2)),
+    Row(Conv1D(2, 2, stride=3, padding="same", dilation=2), (7, 2)),
+    Row(ConvTranspose1D(2, 3, stride=2, padding="same"), (4, 2)),
+    Row(MaxPool1D(3, stride=2, padding="same"), (6, 2)),
+    Row(AveragePool1D(3, stride=2, padding="same"), (5, 2)),
+]
+"""Windows whose padding depends on the number of steps."""
+
+
+@pytest.mark.parametrize("row", [*ROWS, *SEQUENCES], ids=str)
 def test_a_layer_is_the_same_in_onnx_runtime(row):
     program = of_row(row)
     session, free = session_of(program)

@@ -14,7 +14,7 @@ import pytest
 
 import pellucid as pel
 from pellucid.core.errors import DataError, DataWarning, InvalidValue, StorageError
-from pellucid.data import Part
+from pellucid.data import Part, folds
 from pellucid.data.preprocessing import SCALINGS
 from pellucid.doctor.diagnose import diagnose
 from pellucid.training import feed
@@ -81,9 +81,9 @@ class TestRuns:
         name = {"kind": "accuracy", "price": "loss"}[target]
         assert streamed.result[name] == pytest.approx(in_memory.result[name], rel=0.1)
 
-    def test_what_is_measured_at_the_end_is_of_all_held_out_rows(self, folder, monkeypatch):
+    def test_what_is_measured_at_the_end_is_of_all_held_out_rows(self, folder, tmp_path, monkeypatch):
         monkeypatch.setattr("pellucid.data.table_stream.SAMPLE_ROWS", 200)
-        run = train(load(folder, held_out=0.3), metrics=["f1"])
+        run = train(load(folder, held_out=0.3), tmp_path / "run", metrics=["f1"])
         held_out = list(run.data.stream.read_held_out())
         assert sum(map(len, held_out)) == run.facts.held_out_rows > 3 * len(run.data.held_out)
         x, y = (np.concatenate([getattr(part, name) for part in held_out]) for name in ("x", "y"))
@@ -91,6 +91,9 @@ class TestRuns:
         assert run.result == pytest.approx(whole, rel=1e-6)
         assert run.evaluate(metrics=["roc_auc"])["roc_auc"] > 0.8
         assert "held-out rows are measured after each epoch, all at the end" in " ".join(run.notes.choices)
+        page = (tmp_path / "run" / "report.html").read_text()
+        few, all_ = f"{len(run.data.held_out):,}", f"{run.facts.held_out_rows:,}"
+        assert f"{few} of the {all_} held-out rows, drawn by chance" in page
 
     def test_a_validation_part_is_of_rows_that_are_not_trained_on(self, folder):
         run = train(load(folder), epochs=30, early_stopping=2, validation=0.2)
@@ -176,6 +179,7 @@ class TestRefusals:
             lambda: pel.compare(data, {"optimizer": ["adam", "sgd"]}, epochs=1, progress=False),
             lambda: pel.train("gan", data, epochs=1, progress=False),
             lambda: train(data, epochs=1).prove(),
+            lambda: folds(data, 3),
         ):
             with pytest.raises(InvalidValue, match=r"data\.sample\(\)"):
                 call()

@@ -149,6 +149,7 @@ def _conclude(run: Any, as_json: bool) -> None:
 
 def planned(source: str, options: dict[str, Any], by_recipe: bool = False) -> Any:
     """Plan the training that the options describe, and report the defaults chosen for it."""
+    from pellucid.data.table_source import is_streamed
     from pellucid.runs.experiment import check_values, open_data
     from pellucid.runs.plan import settle
 
@@ -156,6 +157,8 @@ def planned(source: str, options: dict[str, Any], by_recipe: bool = False) -> An
     network = settings.pop("network", None)
     check_values(settings)
     opened = data_settings(source, network, options, settings.get("seed", 0))
+    if opened.get("stream") or is_streamed(opened.get("file")):
+        say("all rows are read once, for kinds, classes, categories and means")
     data = open_data(opened)
     say(str(data))
     plan = settle(network_of(network), data, settings, source=opened, by_recipe=by_recipe)

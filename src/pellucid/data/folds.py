@@ -10,6 +10,7 @@ import numpy as np
 from pellucid.core.constraints import WholeNumber, require
 from pellucid.core.errors import DataError, InvalidValue
 from pellucid.data.arrays import Dataset, Part
+from pellucid.data.stream import refuse_stream
 
 
 @runtime_checkable
@@ -53,6 +54,7 @@ def folds(data: Dataset, count: int | Splitter, seed: int = 0) -> list[tuple[Dat
         >>> [len(rows) for _, rows in folds(data, 3)]
         [2, 2, 2]
     """
+    refuse_stream(data, "cross-validation")
     whole = _joined(data)
     parts = _split_by(count, whole) if isinstance(count, Splitter) else _split(data, whole, count, seed)
     return [(data.refit(whole.take(train), whole.take(rows)), rows) for train, rows in parts]

@@ -1,5 +1,6 @@
 """Folders of files, one example each, such as images and recordings: which files there are, and their classes."""
 
+import hashlib
 import math
 import re
 import zipfile
@@ -14,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 
 from pellucid.core.errors import DataError
-from pellucid.core.files import cache_folder, sha256
+from pellucid.core.files import cache_folder
 from pellucid.core.interface import option
 from pellucid.data.arrays import Encoder
 from pellucid.data.reading import require_file
@@ -195,7 +196,8 @@ def unpacked(path: str | PathLike[str]) -> Path:
     require_file(Path(path))
     if not zipfile.is_zipfile(path):
         return Path(path)
-    folder = cache_folder() / "unpacked" / sha256(Path(path).read_bytes())[:16]
+    with open(path, "rb") as file:
+        folder = cache_folder() / "unpacked" / hashlib.file_digest(file, "sha256").hexdigest()[:16]
     if not folder.exists():
         partial = folder.with_suffix(".part")
         try:

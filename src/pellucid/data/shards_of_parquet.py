@@ -9,6 +9,7 @@ import numpy as np
 
 from pellucid.core.errors import DataError
 from pellucid.data.shards import PIECE_ROWS, ArrowPiece, Files, Piece, Shards
+from pellucid.data.table import check_distinct, normal
 
 BUFFER_BYTES = 2**18
 """Bytes that are read at a time of each column of a row group …"""
@@ -29,8 +30,9 @@ class ParquetShards(Shards):
         groups, rows, digest, largest = [], [], hashlib.sha256(), 0
         for number in range(len(files.paths)):
             metadata, footer = self._footer(number)
-            names = metadata.schema.to_arrow_schema().names
+            names = [normal(name) for name in metadata.schema.to_arrow_schema().names]
             if number == 0:
+                check_distinct(names, files.name(0))
                 self.columns = tuple(names)
             self._check_columns(names, number)
             digest.update(f"{files.name(number)} {files.size(number)} ".encode() + footer)
@@ -75,12 +77,14 @@ class ParquetShards(Shards):
             try:
                 parquet = pyarrow.parquet.ParquetFile(opened, buffer_size=BUFFER_BYTES, pre_buffer=False)
                 position = 0
-                options: dict[str, Any] = {"columns": None if columns is None else list(columns)}
-                for batch in parquet.iter_batches(PIECE_ROWS, row_groups=[group], **options):
+                written = {normal(name): name for name in parquet.schema_arrow.names}
+                chosen = [written[name] for name in (self.columns if columns is None else columns)]
+                for batch in parquet.iter_batches(PIECE_ROWS, row_groups=[group], columns=chosen):
                     skipped = min(max(start - position, 0), batch.num_rows)
                     position += batch.num_rows
                     if skipped < batch.num_rows:
                         table = pyarrow.Table.from_batches([batch.slice(skipped)])
+                        table = table.rename_columns(list(map(normal, table.column_names)))
                         first = before + position - table.num_rows
                         yield ArrowPiece(table, source, first, self.texts)
             except (pyarrow.ArrowException, OSError) as error:
@@ -92,8 +96,8 @@ class ParquetShards(Shards):
         tables = [piece.content for piece in pieces if isinstance(piece, ArrowPiece)]
         if not tables:
             return []
-        return [
-            ArrowPiece(
-                pyarrow.concat_tables(tables, promote_options="permissive"), repr(self.files.location), 0, self.texts
-            )
-        ]
+        try:
+            joined = pyarrow.concat_tables(tables, promote_options="permissive").combine_chunks()
+        except pyarrow.ArrowException as error:
+            raise DataError(f"the files of {self.files.location!r} hold a column in several types: {error}.") from error
+        return [ArrowPiece(joined, repr(self.files.location), 0, self.texts)]

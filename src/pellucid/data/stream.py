@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pellucid.core.errors import InvalidValue
 from pellucid.data.arrays import Part
 from pellucid.data.moments import Moments
 
@@ -115,11 +116,6 @@ class Stream:
         numbers: moments of the targets of a regression, likewise.
         opened: how the dataset is opened again, as the ``data`` of an experiment.
         kept: what need not be found out again then.
-
-    Example:
-        >>> import numpy as np
-        >>> draws(np.arange(3), seed=0).round(3).tolist()
-        [0.883, 0.432, 0.026]
     """
 
     source: Source
@@ -132,7 +128,7 @@ class Stream:
     numbers: Moments | None = None
     opened: Mapping[str, Any] = field(default_factory=dict)
     kept: Kept | None = None
-    _counts: dict[Span, np.ndarray] = field(default_factory=dict, repr=False)
+    _counts: dict[Span, np.ndarray] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def training(self) -> Span:
@@ -166,11 +162,16 @@ class Stream:
         """Number of rows of a span."""
         return int(self.counts(span).sum())
 
+    @cached_property
+    def _apart(self) -> "Stream":
+        assert self.apart is not None
+        return Stream(self.apart)
+
     @property
     def held_out_rows(self) -> int:
         """Number of rows held out."""
         if self.apart is not None:
-            return Stream(self.apart).rows(EVERY)
+            return self._apart.rows(EVERY)
         return self.rows(Span(0.0, self.held_out)) if self.held_out else 0
 
     def read(self, span: Span) -> Iterator[Part]:
@@ -188,7 +189,7 @@ class Stream:
     def read_held_out(self) -> Iterator[Part]:
         """Yield the held-out rows, some at a time."""
         if self.apart is not None:
-            yield from Stream(self.apart).read(EVERY)
+            yield from self._apart.read(EVERY)
         elif self.held_out:
             yield from self.read(Span(0.0, self.held_out))
 
@@ -199,6 +200,10 @@ def draws(rows: np.ndarray, seed: int) -> np.ndarray:
     Formula:
         SplitMix64 of row + seed · 2³²: multiply and shift, so that every bit depends on every bit.
 
+    Example:
+        >>> draws(np.arange(3), seed=0).round(3).tolist()
+        [0.883, 0.567, 0.591]
+
     Source: Steele, Lea, Flood, Fast splittable pseudorandom number generators, 2014.
     """
     x = rows.astype(np.uint64) + np.uint64(seed << 32) + np.uint64(0x9E3779B97F4A7C15)
@@ -206,3 +211,16 @@ def draws(rows: np.ndarray, seed: int) -> np.ndarray:
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     x ^= x >> np.uint64(31)
     return (x >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def refuse_stream(data: Any, what: str) -> None:
+    """Refuse rows that are read while they are trained on.
+
+    Raises:
+        InvalidValue: saying how to go on.
+    """
+    if getattr(data, "stream", None) is not None:
+        raise InvalidValue(
+            f"{what} takes rows in memory, and those of {data.name!r} are read while they are trained on. Take a "
+            f"sample of them: data.sample() has {len(data.train):,}."
+        )

@@ -23,6 +23,8 @@ PROBED_BLOCKS, PROBED_ROWS = 16, 2**12
 """Blocks, evenly over the data, whose first rows decide the kinds of the columns; and how many of each."""
 MOST_CLASSES = 10_000
 """Most classes of a target."""
+MOST_PIECES = 100
+"""Pieces of a sample that are not put together yet, at most."""
 LEFT_OUT = ("refuse", "drop")
 """What is done with missing values where none is filled in."""
 
@@ -67,6 +69,11 @@ class Sample:
         if len(some):
             self.pieces.append(piece.take(some))
             self.numbers.append(numbers[some])
+
+    def join(self, shards: Shards) -> None:
+        """Put the pieces together where there are many: a thousand of a few rows take more memory than their rows."""
+        if len(self.pieces) > MOST_PIECES:
+            self.pieces = shards.joined(self.pieces)
 
 
 @dataclass
@@ -134,6 +141,8 @@ class Pass:
                 start += piece.rows
             shards.block_rows[block] = start
             first += start
+            for sample in self.samples:
+                sample.join(shards)
             if any(mask.any() for mask in unused):
                 self.left_out[block] = np.packbits(np.concatenate(unused))
         self.classes = _alike(self.classes)
@@ -196,7 +205,17 @@ class Pass:
             table.refuse(" and ".join(encoder.targets), int(blank.argmax()), "no value", advice)
         self.without_target += int(blank.sum())
         self.blanks += int(absent[~blank].sum())
-        return values, ~blank
+        if encoder.task == "regression" and not isinstance(values, Texts):
+            with np.errstate(over="ignore"):
+                beyond = np.isinf(values.reshape(len(values), -1).astype(np.float32))
+            if beyond.any():
+                row, column = map(int, np.argwhere(beyond)[0])
+                value = f"{values.reshape(len(values), -1)[row, column]:g}"
+                table = piece.table(encoder.targets)
+                table.refuse(
+                    encoder.targets[column], row, value, ", beyond float32. Correct it, or rescale the column."
+                )
+        return values, np.logical_not(blank)
 
     def _count_categories(self, piece: Piece) -> np.ndarray:
         """Count the texts of categories, and return the mask of the rows that lack one."""

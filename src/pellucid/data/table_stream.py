@@ -21,7 +21,7 @@ from pellucid.data.rows import column_notes, target_notes
 from pellucid.data.shards import Shards, files_of, is_address
 from pellucid.data.splits import FRACTION
 from pellucid.data.stream import Kept, Span, Stream, Totals
-from pellucid.data.table import Table
+from pellucid.data.table import Table, normal
 from pellucid.data.table_pass import LEFT_OUT, Pass, Sample, probe
 from pellucid.data.table_source import TableRows, TableSource, open_shards
 from pellucid.data.tables import Missing, TableEncoder, as_typed, check_digits, fill_of, target_values
@@ -81,15 +81,22 @@ def stream_table(
     elif held_out:
         require(held_out, FRACTION, "held_out", "Rows that are read while they are trained on are held out by chance.")
         fraction = float(held_out)
-    opened: dict[str, Any] = {"file": fspath(source), "stream": True}
-    options = {"task": task, "weights": weights, "columns": dict(kinds) or None, "missing": missing}
-    options |= {name: reading.get(name) for name in ("header", "encoding")}
-    options |= {name: list(reading[name]) for name in ("names", "na") if reading.get(name)}
-    opened |= {name: value for name, value in options.items() if value is not None}
-    opened["held_out"] = fraction if apart is None else apart
-    if targets:
-        opened["target"] = targets[0] if len(targets) == 1 else list(targets)
-    opened["seed"] = seed
+    weights = None if weights is None else normal(weights)
+    opened = {
+        "file": fspath(source),
+        "stream": True,
+        "target": targets[0] if len(targets) == 1 else list(targets) or None,
+        "task": task,
+        "columns": dict(kinds) or None,
+        "weights": weights,
+        "missing": missing,
+        "held_out": fraction if apart is None else apart,
+        "seed": seed,
+        "header": None if reading.get("header", True) else False,
+        "encoding": reading.get("encoding"),
+        **{name: list(reading[name]) for name in ("names", "na") if reading.get(name)},
+    }
+    opened = {name: value for name, value in opened.items() if value is not None}
     shards = open_shards(files_of(source), None if kept is None else kept.plain["shards"], **reading)
     aside = None
     if apart is not None:
@@ -226,7 +233,9 @@ def _of_all_columns(
         columns = (replace(c, fill=fills[c.name]) if c.name in fills else c for c in encoder.columns)
         encoder = replace(encoder, columns=tuple(columns))
     if notes and encoder.missing in ("median", "most_frequent"):
-        notes.append(f"the {encoder.missing.replace('_', ' ')} value of a number is that of {len(x):,} rows of chance")
+        notes.append(
+            f"the {encoder.missing.replace('_', ' ')} value of a number is that of {len(x):,} rows drawn by chance"
+        )
     return encoder, Moments.beside(parts), tuple(notes)
 
 

@@ -13,7 +13,6 @@ import numpy as np
 from pellucid.core.constraints import OneOf, WholeNumber, require
 from pellucid.core.errors import DataError, InvalidValue, MissingExtra, did_you_mean
 from pellucid.core.interface import option
-from pellucid.core.types import Specification
 from pellucid.data.arrays import Dataset, Encoder, Part
 from pellucid.data.build import load_table
 from pellucid.data.preprocessing import Preprocessing
@@ -258,7 +257,7 @@ def _fitted(given: Any, texts: Sequence[str]) -> Any:
             return _plain(package.Tokenizer.from_file(str(given)))
         except Exception as error:  # the package raises nothing narrower
             raise DataError(f"{str(given)!r} is not the file of a tokenizer: {error}.") from error
-    table: Specification = {"name": given} if isinstance(given, str) else given
+    table: Any = {"name": given} if isinstance(given, str) else given
     if not isinstance(table, Mapping) or not {"name"} <= set(table) <= {"name", "vocabulary"}:
         raise InvalidValue(
             "tokenizer is a name, a table of name and vocabulary, a file tokenizer.json, or a Tokenizer. Received: "

@@ -19,6 +19,7 @@ from pellucid.core.constraints import WholeNumber, require
 from pellucid.core.errors import DataError, InvalidValue, TrainingDiverged
 from pellucid.core.precision import in_its_precision
 from pellucid.data import Dataset
+from pellucid.data.stream import refuse_stream
 from pellucid.data.targets import UNTARGETED
 from pellucid.doctor.adversarial import coverage_of
 from pellucid.doctor.baselines import Baselines
@@ -51,7 +52,6 @@ from pellucid.runs.many import many
 from pellucid.runs.outputs import outputs_of
 from pellucid.runs.plan import Plan
 from pellucid.runs.samples import sample
-from pellucid.runs.streams import refuse
 from pellucid.runs.trained import Trained
 from pellucid.training import History, Training, initial_state
 from pellucid.training.population import run_in_threads
@@ -225,7 +225,7 @@ def _prepared(run: Trained, judge: Judge | None) -> tuple[Plan, "Trainer"]:
     Raises:
         DataError: no rows, or no held-out targets to score on.
     """
-    refuse(run.data, "a proof")
+    refuse_stream(run.data, "a proof")
     plan = plan_of_run(run)
     if plan is None:
         raise DataError(

@@ -13,7 +13,7 @@ from pellucid.data import Dataset
 from pellucid.explanations.columns import InputColumn, columns_of, inputs_of, named
 from pellucid.report import html, terminal
 from pellucid.report.chart import DotChart, LineChart, Series
-from pellucid.report.document import Chart, Columns, Document, Paragraph, Table
+from pellucid.report.document import Chart, Columns, Details, Document, Paragraph, Table
 from pellucid.report.predictions import probabilities_of
 from pellucid.report.print_figure import to_matplotlib
 from pellucid.runs.trained import Trained
@@ -80,8 +80,13 @@ class PartialDependence:
         """One for each column."""
         return tuple(self._chart(one) for one in self.of)
 
+    @property
+    def _answer(self) -> str:
+        only = self.answers[0] if len(self.answers) == 1 else ""
+        return f"{self.unit} of {only}" if self.unit and only else only or self.unit or "answer"
+
     def _chart(self, one: Dependence) -> Chart:
-        names, title = self.answers[:MOST_LINES], f"by {one.column}"
+        names, title = self.answers[:MOST_LINES], f"{self._answer} by {one.column}"
         if isinstance(one.values[0], str):
             return DotChart(title, one.values, dict(zip(names, one.answers, strict=False)), self.unit)
         lines = [Series(name, one.values, mean) for name, mean in zip(names, one.answers, strict=False)]
@@ -91,13 +96,13 @@ class PartialDependence:
         """Pictures and tables as a document."""
         text = (
             f"The mean answer over {self.rows:,} rows, each given the same value of the column and keeping all others. "
-            "Where columns hang together, some of these rows cannot occur."
+            "Where columns depend on one another, some of these rows cannot occur."
         )
         tables = [
             Table((one.column, *self.answers), [(value, *one.answers[:, i]) for i, value in enumerate(one.values)])
             for one in self.of
         ]
-        return Document("Partial dependence", Paragraph(text), Columns(*self.charts), *tables)
+        return Document("Partial dependence", Paragraph(text), Columns(*self.charts), Details("The numbers", *tables))
 
     def plot(self) -> Any:
         """Plot it as a matplotlib figure.

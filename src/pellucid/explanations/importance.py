@@ -35,6 +35,7 @@ class Importance:
         drops: how much worse it got in each repetition, (columns, repeats): a difference of the metric, positive where
             the column is needed.
         rows: how many rows it was measured on.
+        higher_is_better: True of a metric that is to be large.
     """
 
     columns: tuple[str, ...]
@@ -42,6 +43,7 @@ class Importance:
     value: float
     drops: np.ndarray
     rows: int
+    higher_is_better: bool = True
 
     @property
     def order(self) -> np.ndarray:
@@ -69,16 +71,20 @@ class Importance:
         """Every repetition of the most important columns, and their mean."""
         strips = [Strip(self.columns[i], self.drops[i]) for i in self.order[:MOST_STRIPS]]
         of = f"{MOST_STRIPS} of {len(self.columns)} columns" if len(self.columns) > MOST_STRIPS else "each column"
-        return StripChart(f"importance of {of}", strips, f"{self.metric.replace('_', ' ')} lost when it is shuffled")
+        return StripChart(f"importance of {of}", strips, f"{self._change} when it is shuffled")
+
+    @property
+    def _change(self) -> str:
+        return f"{self.metric.replace('_', ' ')} {'lost' if self.higher_is_better else 'added'}"
 
     def to_document(self) -> Document:
         """Picture and table as a document."""
         words, repeats = self.metric.replace("_", " "), self.drops.shape[1]
-        table = Table(("column", f"{words} lost", "standard deviation"), list(zip(*self.table.values(), strict=True)))
+        table = Table(("column", self._change, "standard deviation"), list(zip(*self.table.values(), strict=True)))
         text = (
             f"The {words} of {self.rows:,} rows is {number(self.value)}. Each column was shuffled over them {repeats} "
-            "times: what is lost is what the network takes from that column alone. Of two columns that say the same, "
-            "neither looks needed."
+            "times: by so much it gets worse without what the network takes from that column alone. Of two columns "
+            "that say the same, neither looks needed."
         )
         return Document("Permutation importance", Note("note", text), Figure(self.chart), table)
 
@@ -158,7 +164,7 @@ def permutation_importance(
     rows = np.tile(np.arange(len(part))[:, None], len(columns))
     found: Any = permute(score, rows, None, scoring=score, n_repeats=repeats, random_state=seed)
     value = measure(part)
-    return Importance(tuple(column.name for column in columns), name, value, found["importances"], len(part))
+    return Importance(tuple(column.name for column in columns), name, value, found["importances"], len(part), sign > 0)
 
 
 class _Score:

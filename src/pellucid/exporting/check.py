@@ -58,8 +58,12 @@ def _case(rng: Any, program: Program, more: int) -> Case:
         }
     else:
         inputs, arrays = _rows_of_table(rng, program, ROWS)
-    results = result_of(program, arrays)
-    return Case(inputs, arrays, [_labelled(program, name, results[name]) for name in sorted(results)])
+    outputs = result_of(program, arrays)
+    outputs = {name: _labelled(program, name, array) for name, array in outputs.items()}
+    if program.predict is not None and more == 0:
+        for name, predicted in program.predict(arrays).items():
+            outputs[name] = predicted.reshape(outputs[name].shape).astype(outputs[name].dtype)
+    return Case(inputs, arrays, [outputs[name] for name in sorted(outputs)])
 
 
 def _numbers(rng: Any, program: Program, i: int, given: Input, rows: int, more: int) -> np.ndarray:
@@ -67,6 +71,8 @@ def _numbers(rng: Any, program: Program, i: int, given: Input, rows: int, more: 
     if given.vocabulary is not None:
         return rng.integers(0, given.vocabulary, shape).astype(np.int32)
     scaling = program.preprocessing.parts[min(i, len(program.preprocessing.parts) - 1)]
+    if scaling.extent is not None:  # images, of which others than those of the training are refused
+        return rng.uniform(*scaling.extent, shape).astype(np.float32)
     x = scaling.invert_numpy(rng.normal(size=shape)).astype(np.float32)
     if scaling.padding is not None:
         x[1:, -1:] = scaling.padding

@@ -10,8 +10,9 @@ import jax
 from pellucid.core.constraints import OneOf, require
 from pellucid.core.errors import InvalidValue
 from pellucid.core.files import write_bytes
+from pellucid.core.interface import option
 from pellucid.exporting.check import Check, check_onnx, check_python, check_stablehlo
-from pellucid.exporting.graph import Graph
+from pellucid.exporting.graph import Graph, is_whole
 from pellucid.exporting.onnx_file import to_onnx
 from pellucid.exporting.program import Program, network_alone, whole_run
 from pellucid.exporting.program_graph import graph_of
@@ -72,7 +73,7 @@ class Exported:
             f"{self.path}: {self.format}, {self.size:,} bytes",
             *(f"reads {array}" for array in self.inputs),
             *(f"gives {array}" for array in self.outputs),
-            f"differs from predict by at most {self.check.difference:.1e} ({self.check.rows} rows, {self.check.by})",
+            f"differs from the run by at most {self.check.difference:.1e} ({self.check.rows} rows, {self.check.by})",
             *self.notes,
         ]
         return "\n".join(lines)
@@ -117,9 +118,11 @@ def export(
         MissingExtra: ONNX is not installed.
 
     Example:
+        >>> from tempfile import TemporaryDirectory
         >>> import pellucid as pel
         >>> run = pel.train((8,), pel.load_dataset("iris"), epochs=2, progress=False)
-        >>> exported = pel.export(run, tmp / "iris.onnx", preprocessing=True)
+        >>> with TemporaryDirectory() as folder:
+        ...     exported = pel.export(run, f"{folder}/iris.onnx", preprocessing=True)
         >>> print(*exported.inputs, *exported.outputs, sep=", ")
         input (batch, 4) float32, label (batch,) text, probabilities (batch, 3) float32
         >>> exported.check.difference < 1e-5
@@ -142,8 +145,8 @@ def export(
 def _format_of(path: Path) -> Format:
     if path.suffix not in ENDINGS:
         raise InvalidValue(
-            f"the ending of {path.name!r} names no format. Take one of {', '.join(ENDINGS)}, or say format="
-            f"{' or '.join(map(repr, FORMATS))}."
+            f"the ending of {path.name!r} names no format. Take one of {', '.join(ENDINGS)}, or say "
+            f"{option('format', *FORMATS)}."
         )
     return ENDINGS[path.suffix]
 
@@ -179,5 +182,5 @@ def _arrays(graph: Graph) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
 
 
 def _array(name: str, like: Any) -> Array:
-    shape = tuple(size if isinstance(size, int) else str(size) for size in like.shape)
+    shape = tuple(int(size) if is_whole(size) else str(size) for size in like.shape)
     return Array(name, shape, "text" if like.dtype.kind in "UO" else str(like.dtype))

@@ -29,7 +29,7 @@ class Value:
     array: np.ndarray | None = None
     """The numbers of a constant."""
     narrow: "Value | None" = None
-    """The array with axes of length 1 that this one only repeats; the operators that repeat by themselves read it."""
+    """The array that this one only repeats, along axes in front and those of length 1: most operators read it too."""
     parts: "tuple[Value, Value] | None" = None
     """Real and imaginary part of complex numbers, which operators do not read."""
 
@@ -88,12 +88,12 @@ class Graph:
 
     def input(self, name: str, shape: Sequence[Any], dtype: Any) -> Value:
         """Add an input; a symbolic dimension that it is the first to have is measured by it."""
-        value = Value(self, name, tuple(shape), np.dtype(dtype))
+        own = self.unique(name) if self.outer is None else self.name(name)
+        value = Value(self, own, tuple(shape), np.dtype(dtype))
         self.inputs.append(value)
-        self.unique(name)
         if self.outer is None:
             for axis, size in enumerate(shape):
-                if not isinstance(size, int) and str(size) not in self._sizes:
+                if not is_whole(size) and str(size) not in self._sizes:
                     self._sizes[str(size)] = self.op(
                         "Shape", value, shape=(1,), dtype=np.int64, start=axis, end=axis + 1
                     )
@@ -105,7 +105,7 @@ class Graph:
         small = array.size <= SMALL and array.dtype != object
         key = name or ((array.dtype.str, array.shape, array.tobytes()) if small else id(array))
         if key not in root._known:
-            label = self.unique(name) if name else self.name("constant")
+            label = self.unique(name or f"{OUTSIDE}/constant")
             root._known[key] = Value(root, label, array.shape, array.dtype, array)
             root.constants[label] = array
         return root._known[key]
@@ -141,7 +141,7 @@ class Graph:
 
     def sizes(self, shape: Sequence[Any]) -> Value:
         """A shape as a vector of whole numbers, symbolic ones computed from the inputs."""
-        if all(isinstance(size, int) for size in shape):
+        if all(is_whole(size) for size in shape):
             return self.constant(np.array(shape, np.int64))
         parts = [self.size(size) for size in shape]
         if len(parts) == 1:
@@ -150,7 +150,7 @@ class Graph:
 
     def size(self, size: Any) -> Value:
         """One dimension, shape (1,): of a symbolic one its terms, such as ``2*steps + 1``."""
-        if isinstance(size, (int, np.integer)):
+        if is_whole(size):
             return self.constant(np.array([size], np.int64))
         root = self.root
         if str(size) not in root._sizes:
@@ -169,7 +169,11 @@ class Graph:
             kind, parts = _OPERATORS[type(term.op)], (term.left, term.right)
         else:
             kind, parts = _FUNCTIONS[term.func.id], tuple(term.args)
-        return self.op(kind, *map(self._computed, parts), shape=(1,), dtype=np.int64)
+        values = [self._computed(part) for part in parts]
+        if kind == "Div":  # rounds towards 0, where dimensions round down: ⌈n / 2⌉ is −(−n // 2)
+            rest = self.op("Mod", *values, shape=(1,), dtype=np.int64)
+            values[0] = self.op("Sub", values[0], rest, shape=(1,), dtype=np.int64)
+        return self.op(kind, *values, shape=(1,), dtype=np.int64)
 
     # ---- Operators that constants need no operator for ----
 
@@ -178,11 +182,11 @@ class Graph:
         shape = tuple(shape)
         if shape == x.shape:
             return x
-        if x.array is not None and all(isinstance(size, int) for size in shape):
+        if x.array is not None and all(is_whole(size) for size in shape):
             return self.constant(x.array.reshape(shape))
-        symbolic = [i for i, size in enumerate(shape) if not isinstance(size, int)]
+        symbolic = [i for i, size in enumerate(shape) if not is_whole(size)]
         if len(symbolic) <= 1 and 0 not in shape:
-            target = self.constant(np.array([size if isinstance(size, int) else -1 for size in shape], np.int64))
+            target = self.constant(np.array([size if is_whole(size) else -1 for size in shape], np.int64))
         else:
             target = self.sizes(shape)
         return self.op("Reshape", x, target, shape=shape, dtype=x.dtype)
@@ -226,8 +230,13 @@ _OPERATORS = {ast.Add: "Add", ast.Sub: "Sub", ast.Mult: "Mul", ast.Pow: "Pow"}
 _FUNCTIONS = {"floordiv": "Div", "mod": "Mod", "max": "Max", "min": "Min"}
 
 
+def is_whole(size: Any) -> bool:
+    """True for a dimension that is a number, False for a symbol."""
+    return isinstance(size, (int, np.integer))
+
+
 def _is_zero(size: Any) -> bool:
-    return isinstance(size, int) and size == 0
+    return is_whole(size) and size == 0
 
 
 def prune(graph: Graph) -> None:

@@ -7,16 +7,12 @@ import numpy as np
 
 from pellucid.core.errors import InvalidValue
 from pellucid.exporting.graph import Graph, Value
-from pellucid.exporting.translation import opened, result, reversed_axes, rule, translate
+from pellucid.exporting.translation import opened, results_of, reversed_axes, rule, translate
 
 
-def _body(graph: Graph) -> Graph:
-    return Graph(outer=graph)
-
-
-def _inputs(body: Graph, like: Sequence[Any], first: int = 0) -> list[Value]:
+def _inputs(body: Graph, variables: Sequence[Any], name: str = "carried") -> list[Value]:
     """Inputs of a body, by the variables that they stand for."""
-    return [body.input(body.name("carried"), variable.aval.shape, variable.aval.dtype) for variable in like[first:]]
+    return [body.input(name, variable.aval.shape, variable.aval.dtype) for variable in variables]
 
 
 def _own(body: Graph, values: Sequence[Value]) -> list[Value]:
@@ -29,18 +25,18 @@ def _scan(graph: Graph, equation: Any, *operands: Value) -> Sequence[Value]:
     given = equation.params
     jaxpr, constants = opened(given["jaxpr"])
     fixed, carried = given["num_consts"], given["num_carry"]
-    several = fixed + carried < len(operands)
-    body = _body(graph)
-    if not several:
+    body = Graph(outer=graph)
+    if fixed + carried == len(operands):
         return _counted_loop(graph, equation, body, jaxpr, constants, operands)
-    inputs = _inputs(body, jaxpr.invars, fixed)
+    inputs = _inputs(body, jaxpr.invars[fixed : fixed + carried])
+    inputs += _inputs(body, jaxpr.invars[fixed + carried :], "scanned")
     body.outputs = _own(body, translate(body, jaxpr, constants, [*operands[:fixed], *inputs]))
     scanned, collected = len(operands) - fixed - carried, len(equation.outvars) - carried
     direction = int(given["reverse"])
     return graph.several(
         "Scan",
         *operands[fixed:],
-        results=[tuple(result(equation, i).values()) for i in range(len(equation.outvars))],
+        results=results_of(equation),
         carried=carried,
         body=body,
         num_scan_inputs=scanned,
@@ -55,20 +51,14 @@ def _counted_loop(
     """A scan over nothing but the number of its steps."""
     given = equation.params
     fixed, carried = given["num_consts"], given["num_carry"]
-    body.input(body.name("step"), (), np.int64)
-    going_on = body.input(body.name("condition"), (), bool)
-    inputs = _inputs(body, jaxpr.invars, fixed)
+    body.input("step", (), np.int64)
+    going_on = body.input("condition", (), bool)
+    inputs = _inputs(body, jaxpr.invars[fixed:])
     results = translate(body, jaxpr, constants, [*operands[:fixed], *inputs])
     body.outputs = _own(body, [going_on, *results])
     count = graph.reshape(graph.size(given["length"]), ())
     outs = graph.several(
-        "Loop",
-        count,
-        None,
-        *operands[fixed:],
-        results=[tuple(result(equation, i).values()) for i in range(len(equation.outvars))],
-        carried=carried,
-        body=body,
+        "Loop", count, None, *operands[fixed:], results=results_of(equation), carried=carried, body=body
     )
     return [reversed_axes(graph, out, (0,)) if given["reverse"] and i >= carried else out for i, out in enumerate(outs)]
 
@@ -81,23 +71,15 @@ def _while(graph: Graph, equation: Any, *operands: Value) -> Sequence[Value]:
     carried = operands[of_condition + of_body :]
     condition, constants = opened(given["cond_jaxpr"])
     (begins,) = translate(graph, condition, constants, [*for_condition, *carried])
-    body = _body(graph)
-    body.input(body.name("step"), (), np.int64)
-    body.input(body.name("condition"), (), bool)
+    body = Graph(outer=graph)
+    body.input("step", (), np.int64)
+    body.input("condition", (), bool)
     jaxpr, own = opened(given["body_jaxpr"])
-    inputs = _inputs(body, jaxpr.invars, of_body)
+    inputs = _inputs(body, jaxpr.invars[of_body:])
     results = translate(body, jaxpr, own, [*for_body, *inputs])
     (goes_on,) = translate(body, condition, constants, [*for_condition, *results])
     body.outputs = _own(body, [goes_on, *results])
-    return graph.several(
-        "Loop",
-        None,
-        begins,
-        *carried,
-        results=[tuple(result(equation, i).values()) for i in range(len(equation.outvars))],
-        carried=len(carried),
-        body=body,
-    )
+    return graph.several("Loop", None, begins, *carried, results=results_of(equation), carried=len(carried), body=body)
 
 
 @rule("platform_index")
@@ -117,7 +99,7 @@ def _choice(graph: Graph, equation: Any, index: Value, *operands: Value) -> Sequ
         raise InvalidValue("a choice among more than two programs has no translation to ONNX. Take several lax.cond.")
 
     def branch(jaxpr: Any, constants: Sequence[Any]) -> Graph:
-        body = _body(graph)
+        body = Graph(outer=graph)
         body.outputs = _own(body, translate(body, jaxpr, constants, operands))
         return body
 
@@ -125,7 +107,7 @@ def _choice(graph: Graph, equation: Any, index: Value, *operands: Value) -> Sequ
     return graph.several(
         "If",
         graph.cast(index, bool),
-        results=[tuple(result(equation, i).values()) for i in range(len(equation.outvars))],
+        results=results_of(equation),
         carried=len(equation.outvars),
         then_branch=yes,
         else_branch=no,

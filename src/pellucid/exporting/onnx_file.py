@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.core.errors import MissingExtra
-from pellucid.exporting.graph import Graph, Value
+from pellucid.exporting.graph import Graph, Value, is_whole
 
 OPSET = 20
 """Version of ONNX's operators: one that compares texts, which version 18 does not; ONNX Runtime has it since 1.17."""
@@ -91,5 +91,5 @@ def _type(onnx: Any, dtype: np.dtype) -> int:
 
 
 def _info(onnx: Any, value: Value) -> Any:
-    shape = [size if isinstance(size, int) else str(size) for size in value.shape]
+    shape = [int(size) if is_whole(size) else str(size) for size in value.shape]
     return onnx.helper.make_tensor_value_info(value.name, _type(onnx, value.dtype), shape)

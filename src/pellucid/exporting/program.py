@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import reduce
+from functools import partial, reduce
 from itertools import product
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
@@ -69,6 +69,8 @@ class Program:
         encoder: what makes a network's input of a table's columns; None where arrays are read.
         preprocessing: of the inputs.
         float32: False where the run computed in another precision.
+        predict: some of the outputs by name, as the run itself predicts them; None where it does not, or in another
+            precision.
     """
 
     function: Callable[..., dict[str, Array]]
@@ -78,6 +80,7 @@ class Program:
     encoder: TableEncoder | GroupsEncoder | None = None
     preprocessing: Any = field(default_factory=Preprocessing)
     float32: bool = True
+    predict: Callable[[Sequence[np.ndarray]], dict[str, np.ndarray]] | None = None
 
     def generalised(self, convert: Callable[[Shapes], Result], steps: bool = True) -> "Generalised[Result]":
         """Convert the function for as general shapes as it can be traced for: any number of rows, and of steps.
@@ -179,7 +182,20 @@ def whole_run(run: Trained) -> Program:
         return outputs
 
     encoder = facts.encoder if isinstance(facts.encoder, (TableEncoder, GroupsEncoder)) else None
-    return Program(function, arrays, inputs, labels, encoder, facts.preprocessing, _in_float32(run))
+    program = Program(function, arrays, inputs, labels, encoder, facts.preprocessing, _in_float32(run))
+    return replace(program, predict=partial(_predicted, run)) if program.float32 else program
+
+
+def _predicted(run: Trained, x: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """The labels and predictions of stored rows, as the run gives them."""
+    if run.facts.task == "transcription":
+        return {}
+    predictions = run.predict(dict(zip(run.facts.inputs, x, strict=True)) if run.facts.inputs else x[0])
+    heads = {f"{name}_": (run.facts.of_output(name), predictions[name]) for name in run.facts.heads}
+    return {
+        f"{prefix}{'label' if own.classes else 'prediction'}": array
+        for prefix, (own, array) in (heads or {"": (run.facts, predictions)}).items()
+    }
 
 
 def _in_float32(run: Trained) -> bool:

@@ -116,14 +116,15 @@ def python_file(graph: Graph, title: str, module: str) -> str:
     names = _Names(graph)
     lines = [f"        {names[node.outputs[0]]} = {_expression(node, names)}" for node in graph.nodes]
     single = len(graph.inputs) == 1
+    call = "rows" if single else "{" + ", ".join(f"{value.name!r}: […]" for value in graph.inputs[:2]) + ", …}"
     texts = [f"    {value.name}: {_described(value)}" for value in (*graph.inputs, *graph.outputs)]
     return TEMPLATE.format(
-        title=title,
+        title=_in_docstring(title),
         version=version("pellucid"),
         module=module,
-        call="rows" if single else "{" + ", ".join(f"{value.name!r}: […]" for value in graph.inputs[:2]) + ", …}",
-        inputs="\n".join(texts[: len(graph.inputs)]),
-        outputs="\n".join(texts[len(graph.inputs) :]),
+        call=_in_docstring(call),
+        inputs=_in_docstring("\n".join(texts[: len(graph.inputs)])),
+        outputs=_in_docstring("\n".join(texts[len(graph.inputs) :])),
         math="import math\n" if any(node.kind == "Erf" for node in graph.nodes) else "",
         erf=ERF if any(node.kind == "Erf" for node in graph.nodes) else "",
         takes="an array" if single else "a dictionary of columns",
@@ -132,6 +133,10 @@ def python_file(graph: Graph, title: str, module: str) -> str:
         results=", ".join(f"{value.name!r}: {names[value.name]}" for value in graph.outputs),
         weights="\n".join(_wrapped(names.weights)),
     )
+
+
+def _in_docstring(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 class _Names(dict[str, str]):

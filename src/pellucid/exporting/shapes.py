@@ -7,18 +7,21 @@ import numpy as np
 
 from pellucid.core.errors import InvalidValue
 from pellucid.exporting.graph import Graph, Value
-from pellucid.exporting.translation import result, reversed_axes, rule
+from pellucid.exporting.translation import result, results_of, reversed_axes, rule
 
 
 @rule("broadcast_in_dim")
 def _broadcast(graph: Graph, equation: Any, x: Value, *sizes: Value) -> Value:
-    shape, axes = equation.params["shape"], equation.params["broadcast_dimensions"]
+    shape, axes = tuple(equation.params["shape"]), equation.params["broadcast_dimensions"]
     source = x if x.narrow is None else x.narrow
     own = [1] * len(shape)
-    for axis, size in zip(axes, source.shape, strict=True):
+    for axis, size in zip(axes[len(axes) - len(source.shape) :], source.shape, strict=True):
         own[axis] = size
-    narrow = graph.reshape(source, own)
-    return narrow if narrow.shape == tuple(shape) else Value(graph, "", tuple(shape), x.dtype, narrow=narrow)
+    if tuple(own) == shape:
+        return graph.reshape(source, shape)
+    while len(own) > len(source.shape) and str(own[0]) == "1":
+        own.pop(0)  # operators align axes from the last
+    return Value(graph, "", shape, x.dtype, narrow=graph.reshape(source, own))
 
 
 @rule("reshape", "squeeze", "expand_dims")
@@ -50,14 +53,8 @@ def _stack(graph: Graph, equation: Any, *parts: Value) -> Value:
 
 @rule("split")
 def _split(graph: Graph, equation: Any, x: Value) -> list[Value]:
-    outs = [result(equation, i) for i in range(len(equation.outvars))]
-    return graph.several(
-        "Split",
-        x,
-        graph.sizes(equation.params["sizes"]),
-        results=[(out["shape"], out["dtype"]) for out in outs],
-        axis=equation.params["axis"],
-    )
+    sizes, axis = graph.sizes(equation.params["sizes"]), equation.params["axis"]
+    return graph.several("Split", x, sizes, results=results_of(equation), axis=axis)
 
 
 @rule("slice")

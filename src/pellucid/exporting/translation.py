@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pellucid.core.errors import InvalidValue
-from pellucid.exporting.graph import Graph, Value
+from pellucid.exporting.graph import Graph, Value, is_whole
 
 Rule: TypeAlias = Callable[..., Any]
 RULES: dict[str, Rule] = {}
@@ -85,7 +85,7 @@ def _results(graph: Graph, equation: Any, operands: list[Value]) -> Sequence[Val
 def _folded(equation: Any, operands: Sequence[Value]) -> list[np.ndarray] | None:
     """The results of what reads constants alone."""
     if any(operand.array is None for operand in operands) or not all(
-        isinstance(size, int) for result in equation.outvars for size in result.aval.shape
+        is_whole(size) for result in equation.outvars for size in result.aval.shape
     ):
         return None
     arrays = [jnp.asarray(operand.array) for operand in operands]
@@ -102,13 +102,18 @@ def opened(body: Any) -> tuple[Any, Sequence[Any]]:
     return (body.jaxpr, body.consts) if hasattr(body, "consts") else (body, ())
 
 
-def result(equation: Any, index: int = 0) -> dict[str, Any]:
-    """Shape and dtype of a result, as `Graph.op` takes them."""
-    aval = equation.outvars[index].aval
+def result(equation: Any) -> dict[str, Any]:
+    """Shape and dtype of the only result, as `Graph.op` takes them."""
+    aval = equation.outvars[0].aval
     return {"shape": aval.shape, "dtype": aval.dtype}
 
 
-def broadcast(graph: Graph, shape: Sequence[Any], *operands: Value) -> list[Value]:
+def results_of(equation: Any) -> list[tuple[Sequence[Any], Any]]:
+    """Shape and dtype of each result, as `Graph.several` takes them."""
+    return [(variable.aval.shape, variable.aval.dtype) for variable in equation.outvars]
+
+
+def broadcast(shape: Sequence[Any], *operands: Value) -> list[Value]:
     """Operands of an operator that repeats axes of length 1 by itself: narrow as long as one has the full shape."""
     whole = any(operand.narrow is None and operand.shape == tuple(shape) for operand in operands)
     read = []
@@ -153,7 +158,7 @@ def _same(graph: Graph, equation: Any, *operands: Value) -> Value:
         kind = f"Bitwise{kind}"
     if kind == "Max" and (zero := _zero_beside(operands)) is not None:
         return graph.op("Relu", zero, **out)
-    return graph.op(kind, *broadcast(graph, out["shape"], *operands), **out)
+    return graph.op(kind, *broadcast(out["shape"], *operands), **out)
 
 
 def _zero_beside(operands: Sequence[Value]) -> Value | None:
@@ -207,7 +212,7 @@ def _integer_power(graph: Graph, equation: Any, x: Value) -> Value:
 @rule("rem")
 def _remainder(graph: Graph, equation: Any, x: Value, y: Value) -> Value:
     out = result(equation)
-    return graph.op("Mod", *broadcast(graph, out["shape"], x, y), **out, fmod=1)
+    return graph.op("Mod", *broadcast(out["shape"], x, y), **out, fmod=1)
 
 
 @rule("round")
@@ -226,14 +231,14 @@ def _select(graph: Graph, equation: Any, which: Value, *cases: Value) -> Value:
         raise InvalidValue("a choice among more than two arrays has no translation to ONNX. Take several jnp.where.")
     if out["dtype"].kind == "b":
         return _select_booleans(graph, out, which, *cases)
-    return graph.op("Where", *broadcast(graph, out["shape"], which, cases[1], cases[0]), **out)
+    return graph.op("Where", *broadcast(out["shape"], which, cases[1], cases[0]), **out)
 
 
 def _select_booleans(graph: Graph, out: dict[str, Any], which: Value, no: Value, yes: Value) -> Value:
     # Runtimes have no Where of booleans.
-    one = graph.op("And", *broadcast(graph, out["shape"], which, yes), **out)
+    one = graph.op("And", *broadcast(out["shape"], which, yes), **out)
     negated = graph.op("Not", which, shape=which.shape, dtype=bool)
-    return graph.op("Or", one, graph.op("And", *broadcast(graph, out["shape"], negated, no), **out), **out)
+    return graph.op("Or", one, graph.op("And", *broadcast(out["shape"], negated, no), **out), **out)
 
 
 @rule("convert_element_type")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.core.errors import InvalidValue
-from pellucid.exporting.graph import Graph, Value
+from pellucid.exporting.graph import Graph, Value, is_whole
 from pellucid.exporting.translation import result, reversed_axes, rule
 
 
@@ -36,7 +36,7 @@ def _convolution(graph: Graph, equation: Any, x: Value, weights: Value) -> Value
 def _padded(graph: Graph, x: Value, padding: Sequence[tuple[Any, Any]], value: float = 0.0) -> tuple[Value, Any]:
     """Padding as an operator's attribute; by an operator of its own where it is negative or symbolic."""
     before, after = zip(*padding, strict=True)
-    if all(isinstance(size, int) and size >= 0 for size in (*before, *after)):
+    if all(is_whole(size) and size >= 0 for size in (*before, *after)):
         return x, (*before, *after)
     shape = (*x.shape[:2], *(a + size + b for size, a, b in zip(x.shape[2:], before, after, strict=True)))
     sizes = graph.sizes((0, 0, *before, 0, 0, *after))

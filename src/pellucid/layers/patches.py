@@ -26,6 +26,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import max_dim
 
 from pellucid import kernels
 from pellucid.core.constraints import WholeNumber
@@ -110,7 +111,8 @@ def slide(
     spans = tuple(d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True))
     if padding == "same":
         outputs = tuple(-(-n // s) for n, s in zip(inputs, stride, strict=True))
-        missing = (max((o - 1) * s + span - n, 0) for o, s, span, n in zip(outputs, stride, spans, inputs, strict=True))
+        places = zip(outputs, stride, spans, inputs, strict=True)
+        missing = (max_dim((o - 1) * s + span - n, 0) for o, s, span, n in places)
         return Windows(size, stride, dilation, inputs, outputs, tuple((m // 2, m - m // 2) for m in missing))
     if any(span > n for span, n in zip(spans, inputs, strict=True)):
         text = f"{layer} has a window of {spans}, larger than its input of {tuple(inputs)}"
@@ -281,12 +283,15 @@ def _widen(view: Array, filters: int) -> Array:
 
 def convolve_directly(x: Images, weights: Weights, windows: Windows, groups: int) -> Maps:
     """`convolve` as XLA's own operation."""
-    axes = "HW"[: len(windows.size)]
+    axes, padding = "HW"[: len(windows.size)], windows.padding
+    if not all(isinstance(size, int) for sides in padding for size in sides):  # symbols, which it does not take
+        x = jnp.pad(x, ((0, 0), *padding, (0, 0)))
+        padding = ((0, 0),) * len(padding)
     return lax.conv_general_dilated(
         x,
         weights,
         windows.stride,
-        windows.padding,
+        padding,
         rhs_dilation=windows.dilation,
         dimension_numbers=(f"N{axes}C", f"{axes}IO", f"N{axes}C"),
         feature_group_count=groups,

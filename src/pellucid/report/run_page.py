@@ -82,6 +82,8 @@ def run_document(trained: Trained, files: RunFolder) -> Document:
             shown = (
                 f"{most:,} of the {rows:,} held-out rows, taken evenly: the outputs of all would need too much memory."
             )
+        elif rows < data.held_out_rows:
+            shown = f"{rows:,} of the {data.held_out_rows:,} held-out rows, drawn by chance: those that are in memory."
         outputs = trained.outputs_of_rows(held_out.x) if kept is None else kept
     constant = {} if outputs is None else constant_metrics(trained, data, outputs)
     findings, compared = files.read_verdict("findings"), files.read_verdict("findings", "compared")

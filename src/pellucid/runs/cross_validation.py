@@ -21,7 +21,6 @@ from pellucid.runs.many import many
 from pellucid.runs.notes import Notes
 from pellucid.runs.plan import settle
 from pellucid.runs.retrain import with_steps
-from pellucid.runs.streams import refuse
 from pellucid.runs.trained import Trained
 from pellucid.runs.values import final_value, higher_is_better, learning_curve
 
@@ -175,7 +174,6 @@ def train_folds(
     dataset = dataset_of(data, network, settings.get("loss"), seed, held_out=None)
     if dataset.task == "translation":
         raise InvalidValue("a translator cannot be cross-validated. Train it on a single split.")
-    refuse(dataset, "cross-validation")
     divided = folds(dataset, count, seed)
     plans = []
     for number, (fold, _) in enumerate(divided, 1):

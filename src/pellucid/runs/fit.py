@@ -258,7 +258,7 @@ def score_held_out(trained: Trained) -> Any:
     stream = trained.data.stream if trained.data is not None else None
     if stream is not None:
         trained.result = streams.measure_parts(trained, stream.read_held_out())
-        return trained.outputs_of_rows(held_out.x)
+        return trained.outputs_of_rows(held_out.x) if len(held_out) <= trained.rows_at_a_time else None
     if isinstance(held_out, SentencePairs):
         trained.result = translation_metrics(trained, [(source, target) for source, target in held_out.pairs])
         return None

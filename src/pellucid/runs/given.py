@@ -17,12 +17,12 @@ from pellucid.data.arrays import as_weights
 from pellucid.data.build import is_table
 from pellucid.data.encoding import as_array, kind_of
 from pellucid.data.several import by_name, several_dataset
+from pellucid.data.stream import refuse_stream
 from pellucid.data.targets import Task
 from pellucid.data.transcription import is_ragged
 from pellucid.functions.losses import Loss, losses
 from pellucid.layers import Dense
 from pellucid.network import Network, check_tokens
-from pellucid.runs import streams
 
 
 def dataset_of(
@@ -123,7 +123,7 @@ def with_weights(data: Dataset, weights: Any) -> Dataset:
     """
     if weights is None:
         return data
-    streams.refuse(data, "sample_weights")
+    refuse_stream(data, "sample_weights")
     rows, held_out = len(data.train), 0 if data.held_out is None else len(data.held_out)
     if data.train.weights is not None:
         raise InvalidValue(f"the rows of {data.name!r} have weights already: leave sample_weights out.")

@@ -15,12 +15,12 @@ from pellucid.core.errors import InvalidValue
 from pellucid.core.precision import double_precision
 from pellucid.core.xla import keep_compiled_programs
 from pellucid.data import Dataset
+from pellucid.data.stream import refuse_stream
 from pellucid.functions.losses import losses_of
 from pellucid.runs.experiment import Experiment
 from pellucid.runs.own_loss import check_own_loss, is_custom
 from pellucid.runs.ready import Ready, make_ready, summary_of
 from pellucid.runs.starting import StartingWeights
-from pellucid.runs.streams import refuse
 from pellucid.runs.together import Member, OneAfterAnother, SideBySide, inputs_of, rows_of, without_initializers
 from pellucid.runs.trained import Trained
 from pellucid.training import Adversarial, Supervised
@@ -86,8 +86,6 @@ def many(
     datasets = [data] * len(experiments) if isinstance(data, Dataset) else list(data)
     if len(datasets) != len(experiments):
         raise InvalidValue(f"{len(experiments)} experiments need as many datasets. Received: {len(datasets)}.")
-    for each in datasets:
-        refuse(each, "many trainings at once")
     keep_compiled_programs()
     members = prepared(experiments, datasets, networks, optimizers, initials)
     trained: dict[int, Trained] = {}
@@ -115,6 +113,8 @@ def prepared(
     initials: Any = None,
 ) -> list[Member]:
     """Check and prepare the trainings, once for all seeds of a setting."""
+    for each in datasets:
+        refuse_stream(each, "many trainings at once")
     known: dict[Hashable, Ready] = {}
     rows: dict[Hashable, Ready] = {}
     members: list[Member] = []

@@ -16,6 +16,7 @@ from pellucid.core.types import Array
 from pellucid.data import Dataset, Part, validation_rows
 from pellucid.data.arrays import aligned_rows
 from pellucid.data.several import ordered
+from pellucid.data.stream import refuse_stream
 from pellucid.data.transcription import steps_needed
 from pellucid.functions.ctc import CTC
 from pellucid.functions.losses import JointLoss, Loss, losses
@@ -268,7 +269,7 @@ def _supervised(
 
 
 def _adversarial(experiment: Experiment, data: Dataset, networks: GAN, optimizer: Optimizer | FromOptax) -> Ready:
-    streams.refuse(data, "a GAN")
+    refuse_stream(data, "a GAN")
     if data.train.weights is not None:
         raise InvalidValue(
             f"the rows of {data.name!r} have weights, and a GAN takes all its rows alike: leave the weights out."
@@ -405,7 +406,8 @@ def with_row_weights(data: Dataset, experiment: Experiment, weights: np.ndarray)
 
 def _weights(part: Part, class_weights: Any, data: Dataset) -> np.ndarray | None:
     """Weight of each training row, by itself and its class, of mean 1; None if all are equal."""
-    weights, by_class = _known_weights(part), np.ones(1)
+    # Of a window of a stream they may all be 0; those of all its rows are not.
+    weights, by_class = _known_weights(part) if data.stream is None else part.weights, np.ones(1)
     if class_weights is not None:
         by_class = _class_weights(class_weights, data)
         soft = part.y.ndim == 2 and part.y.shape[1] > 1

@@ -115,19 +115,6 @@ def check(data: Dataset, experiment: Experiment, metrics: Any) -> None:
         )
 
 
-def refuse(data: Any, what: str) -> None:
-    """Refuse rows that are read while they are trained on.
-
-    Raises:
-        InvalidValue: saying how to go on.
-    """
-    if getattr(data, "stream", None) is not None:
-        raise InvalidValue(
-            f"{what} takes rows in memory, and those of {data.name!r} are read while they are trained on. Take a "
-            f"sample of them: data.sample() has {len(data.train):,}."
-        )
-
-
 def feed_of(
     data: Dataset, span: Span, experiment: Experiment, batch_size: int, to_rows: Callable[[Part], Rows]
 ) -> Feed:

@@ -91,7 +91,11 @@ class Fitting(Job):
         while len(self.objectives) < end and not self.converged:
             before, began = self.state, time.perf_counter()
             asked = min(size, end - len(self.objectives))
-            self.state, records, measures = self._epochs(before, asked)
+            try:
+                self.state, records, measures = self._epochs(before, asked)
+            except KeyboardInterrupt:
+                self._interrupted()
+                break
             size = max(1, min(CAPACITY, int(asked / (time.perf_counter() - began) * SECONDS_PER_CALL)))
             made = len(records) // self.steps_per_epoch
             objectives = self._means(records[: made * self.steps_per_epoch, 3])
@@ -161,6 +165,13 @@ class Fitting(Job):
         self.optimizer = replace(self.optimizer, learning_rate=rate / CUT)
         self.state = with_numbers(self.state, self.optimizer)
         rule.waited = 0
+
+    def _interrupted(self) -> None:
+        """Keep the epochs made, as scikit-learn does; without any, let the interrupt through."""
+        if not self.objectives:
+            raise
+        warnings.warn(f"interrupted after epoch {len(self.objectives)}, whose weights are kept.", stacklevel=4)
+        self.converged = True
 
     def _diverged(self, kept: bool) -> None:
         text = (

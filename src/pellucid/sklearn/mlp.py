@@ -117,7 +117,7 @@ class MLPClassifier(_Dense, GradientClassifier):
     Example:
         >>> from sklearn.datasets import load_iris
         >>> x, y = load_iris(return_X_y=True)
-        >>> mlp = MLPClassifier((20,), learning_rate_init=0.02, random_state=0).fit(x, y)
+        >>> mlp = MLPClassifier((20,), learning_rate_init=0.05, tol=0.01, random_state=0).fit(x, y)
         >>> mlp.score(x, y) > 0.95
         True
 
@@ -150,7 +150,8 @@ class MLPRegressor(_Dense, Regressor):
     Example:
         >>> from sklearn.datasets import load_diabetes
         >>> x, y = load_diabetes(return_X_y=True)
-        >>> mlp = MLPRegressor(scale_inputs="standardise", scale_targets="standardise", random_state=0).fit(x, y)
+        >>> scaled = {"scale_inputs": "standardise", "scale_targets": "standardise"}
+        >>> mlp = MLPRegressor(**scaled, learning_rate_init=0.01, tol=0.01, random_state=0).fit(x, y)
         >>> mlp.score(x, y) > 0.5
         True
 

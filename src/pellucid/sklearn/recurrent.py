@@ -63,7 +63,7 @@ class LSTMClassifier(_Recurrent, GradientClassifier):
     Example:
         >>> import numpy as np
         >>> x = np.random.default_rng(0).normal(size=(200, 5, 1))
-        >>> lstm = LSTMClassifier((8,), learning_rate_init=0.02, tol=0.01, random_state=0).fit(x, x[:, 1, 0] > 0)
+        >>> lstm = LSTMClassifier((8,), learning_rate_init=0.1, max_iter=200, random_state=0).fit(x, x[:, 1, 0] > 0)
         >>> lstm.score(x, x[:, 1, 0] > 0) > 0.9
         True
 
@@ -92,7 +92,7 @@ class LSTMRegressor(_Recurrent, Regressor):
     Example:
         >>> import numpy as np
         >>> x = np.random.default_rng(0).normal(size=(200, 5, 1))
-        >>> lstm = LSTMRegressor((8,), learning_rate_init=0.02, tol=0.001, random_state=0).fit(x, x[:, 1, 0])
+        >>> lstm = LSTMRegressor((8,), learning_rate_init=0.1, max_iter=200, random_state=0).fit(x, x[:, 1, 0])
         >>> lstm.score(x, x[:, 1, 0]) > 0.9
         True
 

@@ -36,7 +36,7 @@ def run_of(model: Model) -> Run:
         "metric": None if metric is None else describe(metric),
         "optimizer": Adam() if lbfgs else model.optimizer,
         "epochs": max(1, _epochs_of(model)),
-        "batch_size": "all" if program.batch_size == rows else program.batch_size,
+        "batch_size": "all" if program.batch_size >= rows else program.batch_size,
         "shuffle": program.shuffle,
         "seed": model.seed,
         "precision": program.network.precision,

@@ -16,6 +16,7 @@ from pellucid.core.errors import InvalidValue, StorageError, TrainingDiverged
 from pellucid.core.files import write_bytes
 from pellucid.data import Dataset
 from pellucid.data.folds import Splitter
+from pellucid.data.stream import refuse_stream
 from pellucid.report import html
 from pellucid.report.sweep import sweep_document
 from pellucid.runs.experiment import open_data
@@ -25,7 +26,6 @@ from pellucid.runs.given import dataset_of
 from pellucid.runs.plan import Plan
 from pellucid.runs.recipe import Retraining
 from pellucid.runs.retrain import for_steps
-from pellucid.runs.streams import refuse
 from pellucid.sweeps.methods import Here, each, halving
 from pellucid.sweeps.progress import Bar
 from pellucid.sweeps.result import Sweep
@@ -149,7 +149,7 @@ def run_search(
     """
     networks = search.space.get("network", (search.network,))
     dataset = dataset_of(data, networks[0], search.settings.get("loss"), search.seed)  # pyright: ignore[reportIndexIssue]
-    refuse(dataset, "a sweep")
+    refuse_stream(dataset, "a sweep")
     trainer = Trainer(
         search.space, search.network, dataset, search.settings, search.seeds, search.folds, search.by_recipe
     )

@@ -22,8 +22,6 @@ from pellucid.training.history import Table
 
 LEDGER = "tracking.json"
 """The file of a run folder that says where its training is tracked, and up to which step."""
-
-
 SECONDS = 1.0
 """Between two times that points are sent: small networks make hundreds of epochs a second."""
 OF_LAYERS = ("gradient_norm", "update_ratio", "dead_units")

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from pellucid.core.errors import DataError
 from pellucid.core.types import PyTree
 from pellucid.data import Part
 from pellucid.data.arrays import aligned_empty
@@ -181,7 +182,9 @@ class _Block:
         done = 0
         while done < rows:
             if self.part is None or self.position == len(self.part):
-                self.part, self.position = next(self.parts), 0
+                self.part, self.position = next(self.parts, None), 0
+                if self.part is None:
+                    raise DataError("a block has fewer rows than it had when they were counted: its file has changed.")
             count = min(rows - done, len(self.part) - self.position)
             low, high = np.searchsorted(chosen, (done, done + count))
             yield self.part, chosen[low:high] + (self.position - done)
