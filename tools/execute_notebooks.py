@@ -1,4 +1,4 @@
-"""Execute the notebooks of ``examples/`` anew and keep their outputs: ``python tools/execute_notebooks.py [NAME …]``."""
+"""Execute the notebooks of ``examples/`` anew and keep their outputs: ``tools/execute_notebooks.py [NAME …]``."""
 
 import sys
 import tempfile

@@ -71,7 +71,7 @@ def test_the_table_as_text_frame_page_and_picture(made):
     assert "<svg" in (made.folder / "report.html").read_text()
     assert made.plot().axes
     assert json.loads(json.dumps(made.to_dict()))["trials"][0]["number"] == made.best.number
-    with pytest.raises(InvalidValue, match="library must be 'pandas', 'polars' or 'pyarrow'"):
+    with pytest.raises(InvalidValue, match="spark"):
         made.to_frame("spark")
 
 

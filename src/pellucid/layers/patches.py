@@ -26,6 +26,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import max_dim
 
 from pellucid import kernels
 from pellucid.core.constraints import WholeNumber
@@ -111,7 +112,7 @@ def slide(
     if padding == "same":
         outputs = tuple(-(-n // s) for n, s in zip(inputs, stride, strict=True))
         places = zip(outputs, stride, spans, inputs, strict=True)
-        missing = (jax.core.max_dim((o - 1) * s + span - n, 0) for o, s, span, n in places)
+        missing = (max_dim((o - 1) * s + span - n, 0) for o, s, span, n in places)
         return Windows(size, stride, dilation, inputs, outputs, tuple((m // 2, m - m // 2) for m in missing))
     if any(span > n for span, n in zip(spans, inputs, strict=True)):
         text = f"{layer} has a window of {spans}, larger than its input of {tuple(inputs)}"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pellucid.core.constraints import NOT_NEGATIVE, WholeNumber, constrained, validate
+from pellucid.core.display import Displayed
 
 BODY_SECONDS = 30.0
 """Seconds in which the body of a request must have arrived."""
@@ -15,7 +16,7 @@ EXPLANATIONS = 8
 
 
 @dataclass(frozen=True)
-class Limits:
+class Limits(Displayed):
     """Limits of a server.
 
     Raises:

@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 
 from pellucid.api import Run
-from pellucid.core.errors import InvalidValue
 from pellucid.report import html, terminal
 from pellucid.report.document import Document
 from pellucid.report.print_figure import to_matplotlib
@@ -18,6 +17,7 @@ from pellucid.report.sweep import sweep_charts, sweep_document, sweep_summary, s
 from pellucid.sweeps.importance import importances
 from pellucid.sweeps.space import Space, settings_at
 from pellucid.sweeps.trial import Trial, ordered
+from pellucid.training.history import as_frame
 
 WIDTH = 640.0
 """Points that the figure is wide: each setting has an axis."""
@@ -85,23 +85,16 @@ class Sweep:
             "dropped": [trial.dropped for trial in trials],
         }
 
-    def to_frame(self, library: str = "pandas") -> Any:
+    def to_frame(self, backend: str = "pandas") -> Any:
         """The table as a data frame, the best trial first.
 
         Args:
-            library: that of the frame: ``"pandas"``, ``"polars"`` or ``"pyarrow"``.
+            backend: ``"pandas"``, ``"polars"`` or ``"pyarrow"``, which needs nothing else to be installed.
 
         Raises:
-            InvalidValue: none of these, or one that is not installed.
+            InvalidValue: another backend, or one that is not installed.
         """
-        import narwhals
-
-        if library not in ("pandas", "polars", "pyarrow"):
-            raise InvalidValue(f"library must be 'pandas', 'polars' or 'pyarrow'. Received: {library!r}.")
-        try:
-            return narwhals.from_dict(self.columns(), backend=library).to_native()
-        except ImportError as error:
-            raise InvalidValue(f"{library} is not installed. Install it, or take library='pyarrow'.") from error
+        return as_frame({name: np.asarray(column) for name, column in self.columns().items()}, backend)
 
     def plot(self) -> Any:
         """Plot the trials along parallel axes, and the importance of the settings, as a matplotlib figure.

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from pellucid.core.constraints import Interval, require
+from pellucid.core.display import Displayed
 from pellucid.core.errors import InvalidValue
 from pellucid.runs.compare import shown
 
@@ -23,7 +24,7 @@ MOST_REPEATS = 1000
 
 
 @dataclass(frozen=True)
-class Range:
+class Range(Displayed):
     """All numbers between two ends, whole ones where both ends are whole.
 
     Args:
