@@ -111,6 +111,10 @@ def test_other_numbers_and_other_rows_compile_nothing():
     MLPClassifier((9,), max_iter=2).fit(X[10:140], Y[10:140])
     MLPClassifier((9,), max_iter=2, batch_size=149).fit(X[1:], Y[1:])
     assert advance._cache_size() == before
+    many, answers = np.tile(X, (4, 1)), np.tile(Y, 4)
+    for rows in (577, 600, 578):
+        MLPClassifier((9,), max_iter=2).fit(many[:rows], answers[:rows])
+    assert advance._cache_size() == before + 1
 
 
 def test_the_run_explains_diagnoses_and_proves():

@@ -205,6 +205,7 @@ class Estimator(Parameters):
             prepared.monitor,
             prepared.optimizer,
             state,
+            len(prepared.data.train),
             scored,
             higher_is_better=prepared.program.metric.higher_is_better,
             adaptive=self._adaptive,

@@ -18,6 +18,7 @@ from pellucid.core.errors import DataError
 from pellucid.training import TrainingState, advance
 from pellucid.training.loop import SECONDS_PER_CALL, Job
 from pellucid.training.program import CAPACITY
+from pellucid.training.rows import steps_per_epoch
 from pellucid.training.state import with_numbers
 
 LEAST_RATE = 1e-6
@@ -61,6 +62,7 @@ class Fitting(Job):
 
     Attributes:
         optimizer: with the learning rate that the adaptive one has fallen to.
+        count: training rows, beside which there may be more that fill up.
         state: of the last epoch; with ``scored``, of the best one once ``run`` has ended.
         objectives: of each epoch, the mean over its steps.
         measures: (epochs, 2) loss and metric of the monitored rows after each epoch; no rows without any.
@@ -70,6 +72,7 @@ class Fitting(Job):
 
     optimizer: Any
     state: TrainingState
+    count: int
     scored: bool = False
     """The metric of the monitored rows decides, and the best epoch is kept."""
     adaptive: bool = False
@@ -80,6 +83,11 @@ class Fitting(Job):
     measures: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.float32))
     records: np.ndarray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
     converged: bool = False
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of one epoch."""
+        return steps_per_epoch(self.count, self.program.batch_size)
 
     def run(self, epochs: int, rule: Convergence) -> None:
         """Train for at most so many epochs, or until the rule is met.
@@ -120,9 +128,11 @@ class Fitting(Job):
         """The state some epochs later and what was recorded, up to the first NaN or infinite loss."""
         step = int(state.step)
         end = step + epochs * self.steps_per_epoch
+        # Of as many epochs as a call of all the rows there is room for may end, there is room for the measures.
+        most = max(1, CAPACITY // steps_per_epoch(self.train.rows, self.program.batch_size)) * self.steps_per_epoch
         records, measures = [], []
         while step < end:
-            stop = min(end, step + CAPACITY)
+            stop = min(end, step + min(most, CAPACITY))
             state, recorded = self.call(advance, state, stop)
             steps = recorded.finite_steps(stop - step)
             records.append(np.asarray(recorded.steps)[:steps])
@@ -139,8 +149,8 @@ class Fitting(Job):
         """The mean of each epoch, over its rows."""
         per_epoch, size = self.steps_per_epoch, self.program.batch_size
         weights = np.full(per_epoch, size, np.float64)
-        weights[-1] = self.train.rows - size * (per_epoch - 1)
-        return of_steps.astype(np.float64).reshape(-1, per_epoch) @ (weights / self.train.rows)
+        weights[-1] = self.count - size * (per_epoch - 1)
+        return of_steps.astype(np.float64).reshape(-1, per_epoch) @ (weights / self.count)
 
     def _scores(self, measures: np.ndarray) -> np.ndarray:
         """The metric of each epoch, lower for better."""

@@ -38,8 +38,8 @@ class Penalized(Supervised):
 
     def pass_of(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array) -> tuple[Any, ...]:
         pass_, loss, metric = super().pass_of(state, scaling, train, order)
-        first = state.step % (order.shape[0] // self.batch_size) * self.batch_size
-        rows = jnp.minimum(train.rows - first, self.batch_size).astype(loss.dtype)
+        first = state.step % train.steps_per_epoch(self.batch_size) * self.batch_size
+        rows = jnp.minimum(train.counted - first, self.batch_size).astype(loss.dtype)
         objective, grads = penalized(state.regularizer, self.scale, loss, pass_.grads, state.params, rows)
         return pass_._replace(grads=grads), loss, metric, objective
 

@@ -48,6 +48,8 @@ class Rows(NamedTuple):
     """Set where these are a part of the rows of an epoch."""
     lengths: Array | None = None
     """Steps of each sequence up to its last real one, int32; None where batches are not made by length."""
+    count: Array | None = None
+    """How many of them count, where the last ones only fill up: then another number compiles nothing again."""
 
     @property
     def rows(self) -> int:
@@ -57,11 +59,13 @@ class Rows(NamedTuple):
     @property
     def counted(self) -> Any:
         """Number of examples that count."""
-        return self.rows if self.window is None else self.window.counted
+        if self.window is not None:
+            return self.window.counted
+        return self.rows if self.count is None else self.count
 
     def steps_per_epoch(self, batch_size: int) -> Any:
         """Steps of one epoch of all rows."""
-        return steps_per_epoch(self.rows, batch_size) if self.window is None else self.window.per_epoch
+        return steps_per_epoch(self.counted, batch_size) if self.window is None else self.window.per_epoch
 
     def progress(self, state: TrainingState, batch_size: int, dtype: Any) -> Scalar:
         """Epochs made before the state's step, a fraction."""
@@ -128,13 +132,13 @@ def _scaled(x: Array, shift: Array, scale: Array, padding: Array | None) -> Arra
     return scaled if padding is None else keep_padding(jnp, x, scaled, padding)
 
 
-def steps_per_epoch(rows: int, batch_size: int) -> int:
+def steps_per_epoch(rows: Any, batch_size: int) -> Any:
     """Steps of one epoch; the last may be short."""
     return -(-rows // batch_size)
 
 
-def permutation(key: Key[Array, ""], rows: int) -> Int[Array, " rows"]:
-    """A pseudo-random permutation of 0 … rows − 1.
+def permutation(key: Key[Array, ""], rows: int, count: Array | None = None) -> Int[Array, " rows"]:
+    """A pseudo-random permutation of 0 … rows − 1, or of 0 … count − 1, behind which any numbers follow.
 
     Formula:
         Numbers of 2h bits, in halves (l, r); each of ten rounds takes (l, r) to (r, l ⊕ F(r, kᵢ)), which is
@@ -159,11 +163,14 @@ def permutation(key: Key[Array, ""], rows: int) -> Int[Array, " rows"]:
             left, right = right, left ^ (_mix(right ^ keys[i]) & mask)
         return (left << half) | right
 
-    outside = jnp.uint32(rows)
+    numbers = jnp.arange(rows, dtype=jnp.uint32)
+    outside = jnp.uint32(rows) if count is None else count.astype(jnp.uint32)
+
+    def walks(order: Array) -> Array:
+        return order >= outside if count is None else (order >= outside) & (numbers < outside)
+
     order = jax.lax.while_loop(
-        lambda order: (order >= outside).any(),
-        lambda order: jnp.where(order >= outside, once(order), order),
-        once(jnp.arange(rows, dtype=jnp.uint32)),
+        lambda order: walks(order).any(), lambda order: jnp.where(walks(order), once(order), order), once(numbers)
     )
     return order.astype(jnp.int32)
 
@@ -180,8 +187,8 @@ def epoch_order(state: TrainingState, train: Rows, batch_size: int) -> Array:
     rows = train.rows
     per_epoch = steps_per_epoch(rows, batch_size)
     if train.window is None:
-        key = jax.random.fold_in(state.key, state.step // per_epoch)
-        order = permutation(key, rows)
+        key = jax.random.fold_in(state.key, state.step // train.steps_per_epoch(batch_size))
+        order = permutation(key, rows, train.count)
         order = order if train.lengths is None else _by_length(key, order, train.lengths, batch_size)
     else:
         order = train.window.order
@@ -202,7 +209,7 @@ def _by_length(key: Key[Array, ""], order: Array, lengths: Array, batch_size: in
 def rows_of_step(state: TrainingState, train: Rows, order: Array, batch_size: int) -> tuple[Array, Array]:
     """The rows of a step, and their first index in the order."""
     if train.window is None:
-        first = state.step % (order.shape[0] // batch_size) * batch_size
+        first = state.step % train.steps_per_epoch(batch_size) * batch_size
     else:
         first = (state.step - train.window.first) * batch_size
     return jax.lax.dynamic_slice_in_dim(order, first, batch_size), first

@@ -236,7 +236,7 @@ class Supervised(Program):
     ) -> Batch:
         """The batch of the state's step, or one part of it."""
         if not self.shuffle and train.window is None:
-            order = jnp.arange(order.shape[0], dtype=jnp.int32) % train.rows
+            order = jnp.arange(order.shape[0], dtype=jnp.int32) % train.counted
         chosen, first = rows_of_step(state, train, order, self.batch_size)
         # The last batch is filled with rows of weight 0.
         counted = first + jnp.arange(self.batch_size, dtype=jnp.int32) < train.counted
@@ -279,7 +279,7 @@ class Supervised(Program):
             return self._at_length(lengths, Supervised._add, totals, state, scaling, part, indices, chosen)
 
         totals = jax.lax.fori_loop(0, parts, add, jnp.zeros(2 + len(self.extra_names), jnp.float32))
-        weighed = jnp.asarray(rows) if part.weights is None else part.weights.sum()
+        weighed = jnp.asarray(part.counted) if part.weights is None else part.weights.sum()
         return totals / weighed.astype(jnp.float32)
 
     def _add(
@@ -290,7 +290,7 @@ class Supervised(Program):
         y = x if part.y is None else take(part.y, chosen)
         forward = self.network.forward(*state.learned, x)
         measures = self._measures(forward.outputs, forward.masks, y, scaling)
-        weights = (indices < part.rows).astype(measures[0].dtype)
+        weights = (indices < part.counted).astype(measures[0].dtype)
         if part.weights is not None:
             weights = weights * take(part.weights, chosen).astype(weights.dtype)
         return totals + jnp.stack([(each * weights).sum() for each in measures]).astype(jnp.float32)
