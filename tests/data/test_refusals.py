@@ -95,8 +95,9 @@ def test_a_file_that_is_not_there_brings_the_near_ones(tmp_path):
         read_table(tmp_path / "none" / "visits.csv")
     with pytest.raises(DataError, match=r"cannot read .* directory"):
         read_table(tmp_path)
-    with pytest.raises(DataError, match="is a folder without images"):
-        open_file(str(tmp_path), target="y")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="is a folder without images, recordings or tables"):
+        open_file(str(tmp_path / "empty"), target="y")
 
 
 DAMAGED = {
