@@ -276,6 +276,7 @@ READ = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Series.values returning an ndarray that drops timezone")  # pyarrow 25's own call
 @pytest.mark.parametrize("case", READ)
 def test_columns_of_rarer_types_are_read(case):
     values, truth = READ[case]

@@ -276,7 +276,8 @@ def test_rare_classes_found_as_often_as_plain_methods_find_them_raise_no_word():
 
 
 def parts(x, x_new):
-    e = SimpleNamespace(x=x, x_new=x_new, finite=x.astype(np.float64))
+    network = pel.Network(pel.Dense(1))
+    e = SimpleNamespace(x=x, x_new=x_new, finite=x.astype(np.float64), network=network)
     return SimpleNamespace(e=e)
 
 

@@ -265,8 +265,8 @@ class FourthPowerPenalty(Regularizer):
         return weights
 
 
-@schedules.register("inverse_decay")
-class InverseDecay(Schedule):
+@schedules.register("reciprocal_decay")
+class ReciprocalDecay(Schedule):
     learning_rate: float = constrained(0.1, POSITIVE, "at the start")
 
     formula = Formula("learning_rate / (1 + t)")
@@ -309,7 +309,7 @@ def test_adding_one_of_each_is_one_class_with_a_decorator(tmp_path, monkeypatch,
             regularizers,
             lambda item: test_penalty_gradient_and_proximal_step_of_a_regularizer(item, None, rng),
         ),
-        "inverse_decay": (schedules, lambda item: test_rate_of_a_schedule(item, None)),
+        "reciprocal_decay": (schedules, lambda item: test_rate_of_a_schedule(item, None)),
         "half_uniform": (initializers, lambda item: test_distribution_of_an_initializer(item, None)),
         "within_tenth": (metrics, lambda item: test_value_of_a_metric(item, rng)),
     }
@@ -325,6 +325,6 @@ def test_adding_one_of_each_is_one_class_with_a_decorator(tmp_path, monkeypatch,
     assert activations.describe(changed) == {"name": "scaled_square", "scale": 3.0}
     with pytest.raises(InvalidValue, match=r"ScaledSquare.scale"):
         activations.build({"name": "scaled_square", "scale": -1.0})
-    for name in ("sign_descent", "fourth_power_penalty", "inverse_decay"):
+    for name in ("sign_descent", "fourth_power_penalty", "reciprocal_decay"):
         registry = laws[name][0]
         assert jax.tree.leaves(registry.build(name)), "its numbers are leaves, so another one compiles nothing"

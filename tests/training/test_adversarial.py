@@ -152,7 +152,7 @@ def torch_game(program, training, steps, strength):
 
     @jax.jit
     def batch_of(at):
-        order = epoch_order(at, ROWS, program.batch_size)
+        order = epoch_order(at, training.train, program.batch_size)
         return program.take_batch(at, training.scaling, training.train, order)
 
     @jax.jit

@@ -55,7 +55,7 @@ def trained(program, optimizer, shape, x, y):
     @jax.jit
     def steps(state):
         def step(state, _):
-            result = program.step(state, scaling, rows, epoch_order(state, ROWS, BATCH), False)
+            result = program.step(state, scaling, rows, epoch_order(state, rows, BATCH), False)
             return result.state, result.metrics
 
         return jax.lax.scan(step, state, None, STEPS)
