@@ -161,7 +161,7 @@ def _rows(part: Part, loss: Any, data: Dataset, room: int, weights: np.ndarray |
     part = part if room == count else part.take(np.minimum(np.arange(room), count - 1))
     if weights is not None:
         weights = jax.device_put(np.pad(weights, (0, room - count)).astype(dtype))
-    rows = Rows(jax.device_put(part.x), None, weights, count=jax.device_put(np.int32(count)))  # pyright: ignore[reportArgumentType]
+    rows = Rows(jax.device_put(part.x), None, weights, used=jax.device_put(np.int32(count)))  # pyright: ignore[reportArgumentType]
     if data.task == "reconstruction":
         return rows
     y = targets_of(loss, part.y, data)

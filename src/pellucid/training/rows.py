@@ -48,7 +48,7 @@ class Rows(NamedTuple):
     """Set where these are a part of the rows of an epoch."""
     lengths: Array | None = None
     """Steps of each sequence up to its last real one, int32; None where batches are not made by length."""
-    count: Array | None = None
+    used: Array | None = None
     """How many of them count, where the last ones only fill up: then another number compiles nothing again."""
 
     @property
@@ -61,7 +61,7 @@ class Rows(NamedTuple):
         """Number of examples that count."""
         if self.window is not None:
             return self.window.counted
-        return self.rows if self.count is None else self.count
+        return self.rows if self.used is None else self.used
 
     def steps_per_epoch(self, batch_size: int) -> Any:
         """Steps of one epoch of all rows."""
@@ -188,7 +188,7 @@ def epoch_order(state: TrainingState, train: Rows, batch_size: int) -> Array:
     per_epoch = steps_per_epoch(rows, batch_size)
     if train.window is None:
         key = jax.random.fold_in(state.key, state.step // train.steps_per_epoch(batch_size))
-        order = permutation(key, rows, train.count)
+        order = permutation(key, rows, train.used)
         order = order if train.lengths is None else _by_length(key, order, train.lengths, batch_size)
     else:
         order = train.window.order
