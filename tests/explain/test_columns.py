@@ -129,7 +129,6 @@ def test_importance_by_another_metric_and_on_other_rows(run):
     assert run.permutation_importance(some | {"bought": BOUGHT[:50]}).value == other.value
 
 
-@pytest.mark.filterwarnings("ignore:The set_.* function:PendingDeprecationWarning")  # of shap's import
 def test_shapley_values_are_those_of_the_definition(run):
     some = {name: column[:3] for name, column in TABLE.items()}
     explanation = pel.explanations.shap_values(run, some, samples=15)

@@ -56,7 +56,7 @@ def read_pipe(
         DataError: lines that are no table; names the line.
 
     Example:
-        >>> tables = read_pipe([b"age,city\n40,Ro", b"me\n50,Oslo\n"], "a pipe")
+        >>> tables = read_pipe([b"age,city\n40,Rome\n50,Os", b"lo\n"], "a pipe")
         >>> [table.columns["age"].tolist() for table in tables]
         [[40.0], [50.0]]
     """
