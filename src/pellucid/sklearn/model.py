@@ -16,6 +16,7 @@ from pellucid.runs.outputs import outputs_of
 from pellucid.runs.scaling import scaling_of
 from pellucid.sklearn.objective import Penalized
 from pellucid.training import TrainingState
+from pellucid.training.rows import steps_per_epoch
 
 
 @dataclass
@@ -65,7 +66,7 @@ class Model:
     def steps_per_epoch(self) -> int:
         """Steps of an epoch of the last fit."""
         assert self.data is not None
-        return -(-len(self.data.train) // self.program.batch_size)
+        return steps_per_epoch(len(self.data.train), self.program.batch_size)
 
     def outputs(self, x: np.ndarray) -> np.ndarray:
         """The outputs for stored rows, those of a regression in the target's own units."""

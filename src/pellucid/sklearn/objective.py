@@ -17,7 +17,7 @@ from pellucid.layers.layer import WEIGHTS
 from pellucid.network import Network, backpropagate
 from pellucid.optimizers import Update
 from pellucid.training import Scaling, Supervised, TrainingState
-from pellucid.training.rows import Rows
+from pellucid.training.rows import Rows, rows_of_step
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Penalized(Supervised):
 
     def pass_of(self, state: TrainingState, scaling: Scaling, train: Rows, order: Array) -> tuple[Any, ...]:
         pass_, loss, metric = super().pass_of(state, scaling, train, order)
-        first = state.step % train.steps_per_epoch(self.batch_size) * self.batch_size
+        _, first = rows_of_step(state, train, order, self.batch_size)
         rows = jnp.minimum(train.counted - first, self.batch_size).astype(loss.dtype)
         objective, grads = penalized(state.regularizer, self.scale, loss, pass_.grads, state.params, rows)
         return pass_._replace(grads=grads), loss, metric, objective

@@ -107,13 +107,12 @@ def prepare(estimator: Any, data: Dataset, before: Model | None, seed: int) -> P
     optimizer = None if lbfgs else estimator._optimizer(len(data.train))
     if lbfgs:
         _check_lbfgs(network)
+        weights = np.ones(len(data.train)) if weights is None else weights
     size = estimator._rows_of_step(len(data.train), optimizer is None or optimizer.full_batch)
     whole = size >= len(data.train)
     # What depends on the batch would see the rows that fill it up.
     alone = any(layer.depends_on_batch for layer in network.layers)
     room = len(data.train) if alone else room_for(data.train)
-    if lbfgs:
-        weights = np.ones(len(data.train)) if weights is None else weights
     train = _rows(data.train, loss, data, room, None if weights is None else weights / mean, network.dtype)
     scaling, monitor = scaling_of(data.preprocessing, dtype=network.dtype), None
     if data.held_out is not None:
