@@ -71,9 +71,14 @@ def predict_stream(
             if note.partition(":")[0] not in said:
                 said.add(note.partition(":")[0])
                 say(note)
+    say_flagged(flagged, rows)
+    say(f"{rows} predictions")
+
+
+def say_flagged(flagged: int, rows: int) -> None:
+    """Say how many rows have an unknown category, where some have."""
     if flagged:
         say(f"{flagged} of {rows} rows have a category that the training did not see: column 'note'")
-    say(f"{rows} predictions")
 
 
 def standard_input() -> Iterator[bytes]:

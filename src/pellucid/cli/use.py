@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from pellucid.cli.arriving import arrives_in_lines, predict_stream, reading_of, standard_input
+from pellucid.cli.arriving import arrives_in_lines, predict_stream, reading_of, say_flagged, standard_input
 from pellucid.cli.columns import prediction_columns
 from pellucid.cli.options import as_json, print_json, say
 from pellucid.cli.settings import Specifications
@@ -200,9 +200,7 @@ def _inputs(
     x, flags, notes = encoder.encode_flagged(table, unknown)
     for note in notes:
         say(note)
-    flagged = (flags != "").sum()
-    if flagged:
-        say(f"{flagged} of {len(flags)} rows have a category that the training did not see: column 'note'")
+    say_flagged((flags != "").sum(), len(flags))
     return x, {"note": flags.tolist()} if unknown else {}
 
 
