@@ -1,6 +1,7 @@
 """What all estimators that are trained by gradients share: fit, partial_fit, fitted attributes, the run."""
 
 import warnings
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -32,7 +33,7 @@ from pellucid.training import TrainingState
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class Estimator(Parameters):
+class Estimator(Parameters, ABC):
     """The base of the estimators; a subclass says what its network is and how it reads targets."""
 
     alpha = 0.0
@@ -44,36 +45,36 @@ class Estimator(Parameters):
     _axes = (2,)
     """Numbers of axes that rows may have."""
 
+    @abstractmethod
     def _optimizer(self, rows: int) -> Any:
         """The optimiser, where ``rows`` are trained on."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _rows_of_step(self, rows: int, full_batch: bool) -> int:
         """The rows of a step."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _network(self, data: Dataset) -> Network:
         """The network for a dataset, its output layer included."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _loss_of(self, data: Dataset, network: Network) -> tuple[Loss, Network, float]:
         """The loss, the network that it reads, and the factor of the loss in the objective."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _metric_of(self, data: Dataset, loss: Loss) -> Metric:
         """The metric of a validation part."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _read(self, x: Any, y: Any, reset: bool, classes: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """Rows and targets, checked, as a dataset keeps them."""
-        raise NotImplementedError
 
     def _check_warm_start(self, y: Any) -> None:
         """Refuse targets that a fitted network cannot be trained on."""
 
+    @abstractmethod
     def _dataset(self, train: Part, held_out: Part | None) -> Dataset:
         """The dataset of rows that are read."""
-        raise NotImplementedError
 
     def _features(self, part: Part) -> tuple[str, ...]:
         """Names of the inputs, where rows are of a data frame."""

@@ -1,5 +1,6 @@
 """Classifiers and regressors: how targets are read, and predictions given back."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -78,8 +79,9 @@ class Predictor(Estimator):
         """Rows in the shape that the network takes."""
         return rows
 
+    @abstractmethod
     def _as_targets(self, y: Any, reset: bool, classes: Any) -> np.ndarray:
-        raise NotImplementedError
+        """Targets, checked, as a dataset keeps them."""
 
     def _outputs(self, x: Any) -> np.ndarray:
         """The outputs of the network for rows."""
