@@ -18,8 +18,8 @@ test: $(VENV)/.installed-test $(NATIVE)
 	$(BIN)/python -m pytest tests --numprocesses 2 --dist worksteal
 
 check: $(VENV)/.installed-test $(VENV)/.installed-check
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff format --check src tests benchmarks examples
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 	$(BIN)/python -m pytest --doctest-modules src -o addopts=-q
@@ -48,8 +48,8 @@ pages: demo $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks --render
 
 format: $(VENV)/.installed-check
-	$(BIN)/ruff check --fix src tests benchmarks
-	$(BIN)/ruff format src tests benchmarks
+	$(BIN)/ruff check --fix src tests benchmarks examples
+	$(BIN)/ruff format src tests benchmarks examples
 
 clean:
 	rm -rf $(VENV) build dist site .pytest_cache .ruff_cache .hypothesis $(KERNELS)/compiled
