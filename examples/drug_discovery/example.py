@@ -25,14 +25,16 @@ from examples.drug_discovery.molecules import FILES, read, tokenizer
 from examples.harness import Bar, Scores, Setting
 
 BOTH = "both networks, averaged"
+SPELLED = "network, SMILES as the file spells them"
 BARS = [
-    Bar("ESOL, random split", BOTH, "RMSE", "<=", 0.75),
+    Bar("ESOL, random split", "network, descriptors", "RMSE", "<=", 0.75),
     Bar("BBBP, random split", BOTH, "ROC AUC", ">=", 0.90),
     Bar("Tox21, random split", BOTH, "mean ROC AUC", ">=", 0.78),
 ]
 SCORES = {"ESOL": "RMSE", "BBBP": "ROC AUC", "Tox21": "mean ROC AUC"}
-EPOCHS = {"ESOL": (150, 40), "BBBP": (30, 20), "Tox21": (20, 12)}
+EPOCHS = {"ESOL": (150, 40), "BBBP": (30, 12), "Tox21": (20, 8)}
 """Passes over the descriptors, and over the SMILES."""
+BATCH = {"ESOL": 32, "BBBP": 32, "Tox21": 64}
 
 
 def measure(setting: Setting) -> Scores:
@@ -47,7 +49,7 @@ def splits(setting: Setting) -> list[str]:
 
 def rows_of(setting: Setting) -> int | None:
     """The molecules that are read of each data; None for all."""
-    return 300 if setting.quick else None
+    return 400 if setting.quick else None
 
 
 def compare(data: str, split: str, setting: Setting) -> dict[str, dict[str, float]]:
@@ -57,11 +59,13 @@ def compare(data: str, split: str, setting: Setting) -> dict[str, dict[str, floa
     descriptors, texts = parts(data, split, setting)
     rows, unseen = descriptors.train.rows, descriptors.held_out.rows
     x, y = molecules.descriptors.to_numpy(), molecules.table[molecules.targets].to_numpy(float)
-    answers = {
-        "network, descriptors": answer(train_on_descriptors(descriptors, data, split, setting), x[unseen]),
-        "network, SMILES": answer(train_on_texts(texts, data, split, setting), texts.held_out.x),
-    }
-    answers[BOTH] = np.mean(list(answers.values()), axis=0)
+    answers = {"network, descriptors": answer(train_on_descriptors(descriptors, data, split, setting), x[unseen])}
+    if split == "random":
+        answers["network, SMILES"] = answer(train_on_texts(texts, f"{data}-smiles", data, setting), texts.held_out.x)
+        answers[BOTH] = np.mean(list(answers.values()), axis=0)
+    if split == "random" and data == "BBBP" and not setting.quick:
+        _, texts = parts(data, split, setting, text="spelled")
+        answers[SPELLED] = answer(train_on_texts(texts, f"{data}-spelled", data, setting), texts.held_out.x)
     for method, model in baselines(data, setting).items():
         answers[method] = baseline(model, x[rows], y[rows], x[unseen])
     np.savez(setting.folder / f"{data}-{split}.npz", y=y[unseen], **answers)
@@ -69,8 +73,11 @@ def compare(data: str, split: str, setting: Setting) -> dict[str, dict[str, floa
     return {method: {SCORES[data]: score(y[unseen], values)} for method, values in answers.items()}
 
 
-def parts(data: str, split: str, setting: Setting) -> tuple[pel.Dataset, pel.Dataset]:
-    """Hold the same molecules out of both datasets: a fifth of the molecules, or of the scaffolds."""
+def parts(data: str, split: str, setting: Setting, text: str = "smiles") -> tuple[pel.Dataset, pel.Dataset]:
+    """Hold the same molecules out of both datasets: a fifth of the molecules, or of the scaffolds.
+
+    A molecule that the file holds twice is in one part: it is a group, as a scaffold is.
+    """
     molecules = read(data, rows_of(setting))
     table, targets = molecules.table, molecules.targets
     several = len(targets) > 1
@@ -78,18 +85,13 @@ def parts(data: str, split: str, setting: Setting) -> tuple[pel.Dataset, pel.Dat
         molecules.descriptors,
         table[targets].to_numpy() if several else table[targets[0]],
         classes=targets if several else None,
-        groups=table["scaffold"] if split == "scaffold" else None,
+        groups=table["scaffold" if split == "scaffold" else "smiles"],
         held_out=0.2,
         seed=setting.seed,
     )
-    learnt, unseen = (table.loc[part.rows, ["smiles", *targets]] for part in (descriptors.train, descriptors.held_out))
+    learnt, unseen = (table.loc[part.rows, [text, *targets]] for part in (descriptors.train, descriptors.held_out))
     texts = pel.data.load_texts(
-        learnt,
-        "smiles",
-        targets if several else targets[0],
-        tokenizer=tokenizer(learnt["smiles"]),
-        length=100,
-        held_out=unseen,
+        learnt, text, targets if several else targets[0], tokenizer=tokenizer(learnt[text]), length=100, held_out=unseen
     )
     return descriptors, texts
 
@@ -105,12 +107,10 @@ def train_on_descriptors(data: pel.Dataset, name: str, split: str, setting: Sett
     """Train a network of two hidden layers on what RDKit counts in a molecule."""
     epochs = EPOCHS[name][0]
     return pel.train(
-        pel.Network(
-            pel.Dense(256, "relu"), pel.Dropout(0.3), pel.Dense(64, "relu"), pel.Dropout(0.3), output(data)
-        ),
+        pel.Network(pel.Dense(256, "relu"), pel.Dropout(0.3), pel.Dense(64, "relu"), pel.Dropout(0.3), output(data)),
         data,
         epochs=epochs,
-        batch_size=64 if name == "Tox21" else 32,
+        batch_size=BATCH[name],
         optimizer=pel.AdamW(pel.schedules.CosineDecay(1e-3, epochs=epochs)),
         scale_inputs="min_max",  # a fragment that is rare would be huge if it were standardised
         seed=setting.seed,
@@ -119,7 +119,7 @@ def train_on_descriptors(data: pel.Dataset, name: str, split: str, setting: Sett
     )
 
 
-def train_on_texts(data: pel.Dataset, name: str, split: str, setting: Setting) -> pel.Run:
+def train_on_texts(data: pel.Dataset, folder: str, name: str, setting: Setting) -> pel.Run:
     """Train a convolutional network on the tokens of SMILES: what is found anywhere along the line counts."""
     epochs = 3 if setting.quick else EPOCHS[name][1]
     return pel.train(
@@ -135,10 +135,11 @@ def train_on_texts(data: pel.Dataset, name: str, split: str, setting: Setting) -
         ),
         data,
         epochs=epochs,
-        batch_size=64 if name == "Tox21" else 32,
+        batch_size=BATCH[name],
         optimizer=pel.Adam(pel.schedules.CosineDecay(2e-3, epochs=epochs)),
+        group_by_length=not setting.quick,  # shorter batches, more programs to compile
         seed=setting.seed,
-        folder=setting.folder / f"{name}-{split}-smiles",
+        folder=setting.folder / folder,
         overwrite=True,
     )
 
@@ -151,7 +152,7 @@ def answer(run: pel.Run, x: Any) -> np.ndarray:
 
 def baselines(data: str, setting: Setting) -> dict[str, Any]:
     """What reads the same descriptors."""
-    trees = {"n_estimators": 100, "n_jobs": 1, "random_state": setting.seed}
+    trees = {"n_estimators": 20 if setting.quick else 50, "n_jobs": 1, "random_state": setting.seed}
     if data == "ESOL":
         return {
             "random forest": RandomForestRegressor(max_features=0.3, **trees),
@@ -191,8 +192,10 @@ def area(y: np.ndarray, answers: np.ndarray) -> float:
 
 def draw(setting: Setting) -> dict[str, str]:
     """Draw what was predicted, which atoms mattered, and which descriptors."""
-    predicted = {f"{data}, {split}": np.load(setting.folder / f"{data}-{split}.npz") for data in FILES for split in splits(setting)}
-    pictures.predictions(predicted, splits(setting), BOTH, area, read("Tox21", rows_of(setting)).targets).savefig(setting.picture("predictions.svg"))
+    pairs = [(data, split) for data in FILES for split in splits(setting)]
+    predicted = {f"{data}, {split}": np.load(setting.folder / f"{data}-{split}.npz") for data, split in pairs}
+    tasks = {data: read(data, rows_of(setting)).targets for data in FILES if data != "ESOL"}
+    pictures.predictions(predicted, splits(setting), tasks, area).savefig(setting.picture("predictions.svg"))
     words = {"ESOL": "log solubility {:.1f}, measured {:.1f}", "BBBP": "passes into the brain: {:.0%}, in truth {:.0%}"}
     opened = [molecule for data in words for molecule in extremes(data, words[data], setting)]
     pictures.molecules(opened).savefig(setting.picture("molecules.png"), dpi=90)
@@ -208,7 +211,7 @@ def extremes(data: str, words: str, setting: Setting) -> list[tuple[str, str, np
     Returns:
         SMILES, title, and what each atom adds to the answer of the network that reads SMILES.
     """
-    run = pel.load(setting.folder / f"{data}-random-smiles")
+    run = pel.load(setting.folder / f"{data}-smiles")
     unseen = parts(data, "random", setting)[0].held_out.rows
     texts = read(data, rows_of(setting)).table["smiles"][unseen].tolist()
     with np.load(setting.folder / f"{data}-random.npz") as kept:

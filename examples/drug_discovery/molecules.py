@@ -19,7 +19,7 @@ from examples import harness
 
 ORIGIN = "MoleculeNet, https://moleculenet.org/datasets-1"
 FILES = {"ESOL": "delaney-processed.csv", "BBBP": "BBBP.csv", "Tox21": "tox21.csv"}
-NOT_TARGETS = ("Compound ID", "mol_id", "smiles", "num", "name")
+NOT_TARGETS = ("mol_id", "smiles", "spelled")
 ATOM = r"\[[^\]]+\]|Br|Cl|[BCNOPSFIbcnops]"
 TOKEN = rf"{ATOM}|%\d\d|."
 """A token of a SMILES: an atom, the number of a ring, a bond or a bracket."""
@@ -38,7 +38,8 @@ class Molecules:
     """The molecules of a file.
 
     Attributes:
-        table: columns ``smiles``, ``scaffold`` and the targets.
+        table: the targets; ``smiles``, which RDKit writes in one way for a molecule, ``spelled``, as the file has it,
+            and ``scaffold``.
         targets: names of the target columns; blanks are NaN.
         descriptors: a row of numbers for each.
         invalid: SMILES that RDKit refuses; they are left out.
@@ -62,17 +63,17 @@ def read(data: str, rows: int | None = None) -> Molecules:
     table = table if rows is None else table.sample(rows, random_state=0)
     if data == "ESOL":  # the other columns are another model's prediction, and descriptors that RDKit computes anew
         table = table[["smiles", "measured log solubility in mols per litre"]]
-    table["smiles"] = table["smiles"].str.strip()
+    table["spelled"] = table["smiles"].str.strip()
     with rdBase.BlockLogs():
-        molecules = [Chem.MolFromSmiles(text) for text in table["smiles"]]
+        molecules = [Chem.MolFromSmiles(text) for text in table["spelled"]]
         valid = np.array([molecule is not None and molecule.GetNumAtoms() > 0 for molecule in molecules])
-        described = pd.DataFrame([describe(molecule) for molecule in itertools.compress(molecules, valid)], dtype="float32")
-        scaffolds = [scaffold(text) for text in table["smiles"][valid]]
+        descriptors = pd.DataFrame(map(describe, itertools.compress(molecules, valid)), dtype="float32")
+        smiles = [Chem.MolToSmiles(molecule) for molecule in itertools.compress(molecules, valid)]
+        scaffolds = [scaffold(text) for text in smiles]
     targets = [name for name in table.columns if name not in NOT_TARGETS]
-    invalid = table["smiles"][~valid].tolist()
+    invalid = table["spelled"][~valid].tolist()
     table = table[valid].reset_index(drop=True)
-    table["scaffold"] = scaffolds
-    return Molecules(table[["smiles", "scaffold", *targets]], targets, described, invalid)
+    return Molecules(table.assign(smiles=smiles, scaffold=scaffolds), targets, descriptors, invalid)
 
 
 def describe(molecule: Any) -> dict[str, float]:

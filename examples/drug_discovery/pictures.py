@@ -20,27 +20,27 @@ from examples.drug_discovery.molecules import ATOM, TOKEN
 BLUE, ORANGE, GREY = "#1f5fa8", "#d9730d", "#8a8a8a"
 plt.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "svg.fonttype": "none"})
 
+DESCRIPTORS = "network, descriptors"
 Answers = Mapping[str, np.ndarray]
 
 
 def predictions(
     answers: Mapping[str, Answers],
     splits: Sequence[str],
-    method: str,
+    tasks: Mapping[str, Sequence[str]],
     area: Callable[[np.ndarray, np.ndarray], float],
-    tasks: Sequence[str],
 ) -> Figure:
-    """Draw solubilities against the measured ones, and the ROC areas of passage and toxicity, for both splits."""
+    """Draw solubilities against the measured ones, and the ROC areas of passage and toxicity, for each split."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
     solubility = answers["ESOL, random"]
     left.plot([-12, 2], [-12, 2], color=GREY, lw=0.8)
-    left.plot(solubility["y"], solubility[method], "o", color=BLUE, ms=3.5, alpha=0.6, mew=0)
+    left.plot(solubility["y"], solubility[DESCRIPTORS], "o", color=BLUE, ms=3.5, alpha=0.6, mew=0)
     left.set(title="Solubility of unseen molecules", xlabel="measured, log mol/L", ylabel="predicted, log mol/L")
     left.set_aspect("equal")
-    names = ["passes into the brain", *tasks]
+    names = [name for targets in tasks.values() for name in targets]
     for split, colour in zip(splits, (BLUE, ORANGE), strict=False):
-        both = [answers[f"{data}, {split}"] for data in ("BBBP", "Tox21")]
-        areas = [area(y, p) for each in both for y, p in zip(each["y"].T, each[method].T, strict=True)]
+        each = [answers[f"{data}, {split}"] for data in tasks]
+        areas = [area(y, p) for one in each for y, p in zip(one["y"].T, one[DESCRIPTORS].T, strict=True)]
         right.plot(areas, range(len(areas)), "o", color=colour, label=f"{split} split")
     right.set_yticks(range(len(names)), names)
     right.invert_yaxis()
