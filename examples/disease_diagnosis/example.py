@@ -141,7 +141,7 @@ def best_of(search: GridSearchCV, x: np.ndarray, y: np.ndarray) -> Any:
 
 def unregularised(network: Pipeline, setting: Setting) -> Pipeline:
     """A network that learns its rows by heart: six times as wide, three times as long, without a penalty."""
-    mlp = clone(network[-1])
+    mlp = clone(network.named_steps["mlpclassifier"])
     mlp.set_params(hidden_layer_sizes=(100,), max_iter=20 if setting.quick else 200, n_iter_no_change=200, alpha=0)
     return make_pipeline(*(clone(step) for step in network[:-1]), mlp)
 
@@ -199,6 +199,7 @@ def draw(setting: Setting) -> dict[str, str]:
     pictures.probabilities(cancer, sugar, MISS).savefig(setting.picture("probabilities.svg"))
     run, data = pel.load(setting.folder / "diabetes"), table(setting)
     unseen = data.held_out
+    assert unseen is not None
     importance = run.permutation_importance(data=data, metric="roc_auc", repeats=20)
     patient = int(np.argmax(run.outputs(unseen.x)))
     explanation = run.explain(unseen.x[patient], unseen.y[patient])

@@ -47,25 +47,29 @@ def splits(setting: Setting) -> list[str]:
     return ["random"] if setting.quick else ["random", "scaffold"]
 
 
-def rows_of(setting: Setting) -> int | None:
+def number(setting: Setting) -> int | None:
     """The molecules that are read of each data; None for all."""
     return 400 if setting.quick else None
 
 
 def compare(data: str, split: str, setting: Setting) -> dict[str, dict[str, float]]:
     """Train both networks and the baselines, and measure them on the molecules that are held out."""
-    molecules = read(data, rows_of(setting))
+    molecules = read(data, number(setting))
     print(f"{data}: {len(molecules.invalid)} invalid SMILES left out", *molecules.invalid[:1], file=sys.stderr)
     descriptors, texts = parts(data, split, setting)
-    rows, unseen = descriptors.train.rows, descriptors.held_out.rows
+    rows, unseen = rows_of(descriptors)
     x, y = molecules.descriptors.to_numpy(), molecules.table[molecules.targets].to_numpy(float)
-    answers = {"network, descriptors": answer(train_on_descriptors(descriptors, data, split, setting), x[unseen])}
+    answers: dict[str, Any] = {
+        "network, descriptors": answer(train_on_descriptors(descriptors, data, split, setting), x[unseen])
+    }
     if split == "random":
-        answers["network, SMILES"] = answer(train_on_texts(texts, f"{data}-smiles", data, setting), texts.held_out.x)
+        run = train_on_texts(texts, f"{data}-smiles", data, setting)
+        answers["network, SMILES"] = answer(run, molecules.table["smiles"][unseen].tolist())
         answers[BOTH] = np.mean(list(answers.values()), axis=0)
     if split == "random" and data == "BBBP" and not setting.quick:
         _, texts = parts(data, split, setting, text="spelled")
-        answers[SPELLED] = answer(train_on_texts(texts, f"{data}-spelled", data, setting), texts.held_out.x)
+        run = train_on_texts(texts, f"{data}-spelled", data, setting)
+        answers[SPELLED] = answer(run, molecules.table["spelled"][unseen].tolist())
     for method, model in baselines(data, setting).items():
         answers[method] = baseline(model, x[rows], y[rows], x[unseen])
     np.savez(setting.folder / f"{data}-{split}.npz", y=y[unseen], **answers)
@@ -78,7 +82,7 @@ def parts(data: str, split: str, setting: Setting, text: str = "smiles") -> tupl
 
     A molecule that the file holds twice is in one part: it is a group, as a scaffold is.
     """
-    molecules = read(data, rows_of(setting))
+    molecules = read(data, number(setting))
     table, targets = molecules.table, molecules.targets
     several = len(targets) > 1
     descriptors = pel.make_dataset(
@@ -89,11 +93,19 @@ def parts(data: str, split: str, setting: Setting, text: str = "smiles") -> tupl
         held_out=0.2,
         seed=setting.seed,
     )
-    learnt, unseen = (table.loc[part.rows, [text, *targets]] for part in (descriptors.train, descriptors.held_out))
+    learnt, unseen = (table.loc[rows, [text, *targets]] for rows in rows_of(descriptors))
     texts = pel.data.load_texts(
         learnt, text, targets if several else targets[0], tokenizer=tokenizer(learnt[text]), length=100, held_out=unseen
     )
     return descriptors, texts
+
+
+def rows_of(data: pel.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """The molecules to learn from, and those held out."""
+    assert data.train.rows is not None
+    assert data.held_out is not None
+    assert data.held_out.rows is not None
+    return data.train.rows, data.held_out.rows
 
 
 def output(data: pel.Dataset) -> pel.Dense:
@@ -121,6 +133,7 @@ def train_on_descriptors(data: pel.Dataset, name: str, split: str, setting: Sett
 
 def train_on_texts(data: pel.Dataset, folder: str, name: str, setting: Setting) -> pel.Run:
     """Train a convolutional network on the tokens of SMILES: what is found anywhere along the line counts."""
+    assert isinstance(data.encoder, pel.data.TokenEncoder)
     epochs = 3 if setting.quick else EPOCHS[name][1]
     return pel.train(
         pel.Network(
@@ -152,7 +165,7 @@ def answer(run: pel.Run, x: Any) -> np.ndarray:
 
 def baselines(data: str, setting: Setting) -> dict[str, Any]:
     """What reads the same descriptors."""
-    trees = {"n_estimators": 20 if setting.quick else 50, "n_jobs": 1, "random_state": setting.seed}
+    trees: dict[str, Any] = {"n_estimators": 20 if setting.quick else 50, "n_jobs": 1, "random_state": setting.seed}
     if data == "ESOL":
         return {
             "random forest": RandomForestRegressor(max_features=0.3, **trees),
@@ -194,7 +207,7 @@ def draw(setting: Setting) -> dict[str, str]:
     """Draw what was predicted, which atoms mattered, and which descriptors."""
     pairs = [(data, split) for data in FILES for split in splits(setting)]
     predicted = {f"{data}, {split}": np.load(setting.folder / f"{data}-{split}.npz") for data, split in pairs}
-    tasks = {data: read(data, rows_of(setting)).targets for data in FILES if data != "ESOL"}
+    tasks = {data: read(data, number(setting)).targets for data in FILES if data != "ESOL"}
     pictures.predictions(predicted, splits(setting), tasks, area).savefig(setting.picture("predictions.svg"))
     words = {"ESOL": "log solubility {:.1f}, measured {:.1f}", "BBBP": "passes into the brain: {:.0%}, in truth {:.0%}"}
     opened = [molecule for data in words for molecule in extremes(data, words[data], setting)]
@@ -212,8 +225,8 @@ def extremes(data: str, words: str, setting: Setting) -> list[tuple[str, str, np
         SMILES, title, and what each atom adds to the answer of the network that reads SMILES.
     """
     run = pel.load(setting.folder / f"{data}-smiles")
-    unseen = parts(data, "random", setting)[0].held_out.rows
-    texts = read(data, rows_of(setting)).table["smiles"][unseen].tolist()
+    _, unseen = rows_of(parts(data, "random", setting)[0])
+    texts = read(data, number(setting)).table["smiles"][unseen].tolist()
     with np.load(setting.folder / f"{data}-random.npz") as kept:
         truth, answers = kept["y"][:, 0], kept["network, SMILES"][:, 0]
     well = [row for row in np.argsort(answers) if abs(answers[row] - truth[row]) < 0.5]

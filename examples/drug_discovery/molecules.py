@@ -59,7 +59,7 @@ def read(data: str, rows: int | None = None) -> Molecules:
         data: ``"ESOL"``, ``"BBBP"`` or ``"Tox21"``.
         rows: that many, drawn at random; all if None.
     """
-    table = pd.read_csv(harness.find(f"molecules/{FILES[data]}", ORIGIN))
+    table: pd.DataFrame = pd.read_csv(harness.find(f"molecules/{FILES[data]}", ORIGIN))
     table = table if rows is None else table.sample(rows, random_state=0)
     if data == "ESOL":  # the other columns are another model's prediction, and descriptors that RDKit computes anew
         table = table[["smiles", "measured log solubility in mols per litre"]]

@@ -28,14 +28,12 @@ def test_drug_discovery(tmp_path: Path, shared_data: Path, monkeypatch: pytest.M
 def test_no_scaffold_is_in_both_parts(tmp_path: Path, shared_data: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PELLUCID_DATA", str(shared_data))
     setting = harness.Setting(0, True, tmp_path, tmp_path / "drug-discovery")
-    table = molecules.read("BBBP", example.rows_of(setting)).table
+    table = molecules.read("BBBP", example.number(setting)).table
     for split, column in {"random": "smiles", "scaffold": "scaffold"}.items():
         descriptors, texts = example.parts("BBBP", split, setting)
-        assert descriptors.held_out is not None
-        assert texts.held_out is not None
-        train, unseen = descriptors.train.rows, descriptors.held_out.rows
+        train, unseen = example.rows_of(descriptors)
         assert not set(table[column][train]) & set(table[column][unseen])
-        assert (texts.held_out.y == descriptors.held_out.y).all()
+        assert (texts.train.y == descriptors.train.y).all()
 
 
 def test_blanks_count_nowhere():
