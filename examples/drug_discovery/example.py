@@ -1,9 +1,9 @@
-"""Drug discovery: properties of molecules from their formulas.
+"""Drug discovery.
 
-Solubility in water (ESOL, 1,128 molecules), passage into the brain (BBBP, 2,050) and twelve kinds of toxicity (Tox21,
-7,831, a sixth of the answers blank), by a network that reads the formula as a line of text (SMILES), by one that reads
-what chemists count in a molecule (descriptors by RDKit), and by both. Molecules are held out at random, and by
-scaffold: then no unseen molecule has the rings of one that was learnt from.
+Properties of molecules from their formulas: solubility in water (ESOL, 1,128 molecules), passage into the brain (BBBP,
+2,050) and twelve kinds of toxicity (Tox21, 7,831, a sixth of the answers blank), by a network that reads what chemists
+count in a molecule (descriptors by RDKit), by one that reads the formula as a line of text (SMILES), and by both.
+Molecules are held out at random, and by scaffold: then no unseen molecule has the rings of one that was learnt from.
 
 Source: Wu et al., MoleculeNet: a benchmark for molecular machine learning, 2018; the data are public (CC0 by their
 source). RDKit, https://www.rdkit.org, is under the BSD licence.
