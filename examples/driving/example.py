@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pellucid as pel
 
+import pellucid as pel
 from examples import harness
 from examples.driving import pictures
 

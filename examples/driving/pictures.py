@@ -14,10 +14,10 @@ def over_time(angle: np.ndarray, predicted: Mapping[str, np.ndarray], path: Path
     from matplotlib.figure import Figure
 
     figure = Figure((9, 3.4), layout="constrained")
-    axes = figure.subplots()
-    for (name, values), colour in zip(reversed(predicted.items()), (OTHER, NETWORK), strict=True):
-        axes.plot(values, color=colour, linewidth=1.4, label=name)
-    axes.plot(angle, color=TRUE, linewidth=1.8, label="driver")
+    axes: Any = figure.subplots()
+    for (name, values), colour in zip(predicted.items(), (NETWORK, OTHER), strict=True):
+        axes.plot(values, color=colour, linewidth=1.4, label=name, zorder=2 if colour == NETWORK else 1)
+    axes.plot(angle, color=TRUE, linewidth=1.8, zorder=3, label="driver")
     axes.axhline(0, color="#cccccc", linewidth=0.8, zorder=0)
     axes.set(xlim=(0, len(angle) - 1), xlabel="held-out frame", ylabel="left    steering angle    right")
     axes.spines[["top", "right"]].set_visible(False)
@@ -25,9 +25,7 @@ def over_time(angle: np.ndarray, predicted: Mapping[str, np.ndarray], path: Path
     figure.savefig(path, facecolor="white")
 
 
-def frames(
-    x: np.ndarray, angle: np.ndarray, predicted: np.ndarray, moved: Sequence[np.ndarray], path: Path
-) -> None:
+def frames(x: np.ndarray, angle: np.ndarray, predicted: np.ndarray, moved: Sequence[np.ndarray], path: Path) -> None:
     """Frames with both angles above, and what each pixel adds to the angle below."""
     from matplotlib.figure import Figure
 
@@ -58,9 +56,7 @@ def wheel(axes: Any, angle: float, colour: str) -> None:
         axes.annotate("", (x, y), (40, 38), arrowprops=style)
 
 
-def drive(
-    x: np.ndarray, angle: np.ndarray, predicted: np.ndarray, mattered: Sequence[np.ndarray], path: Path
-) -> None:
+def drive(x: np.ndarray, angle: np.ndarray, predicted: np.ndarray, mattered: Sequence[np.ndarray], path: Path) -> None:
     """The drive as an animation: the pixels that mattered are bright, and a gauge shows both angles."""
     from PIL import Image, ImageDraw
 

@@ -13,4 +13,5 @@ def test_steers(tmp_path: Path, shared_data: Path) -> None:
     assert scores["ridge regression, grey pixels"]["R²"] > 0.4
     texts = example.draw(setting)
     assert texts["doctor"]
-    assert setting.picture("angles.svg").exists() and setting.picture("drive.webp").exists()
+    assert setting.picture("angles.svg").exists()
+    assert setting.picture("drive.webp").exists()
