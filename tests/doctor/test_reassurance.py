@@ -303,6 +303,11 @@ def test_columns_that_are_seldom_not_zero_scatter_and_are_no_mismatch():
     mismatch = next(rule for rule in RULES if rule.name == "train_test_mismatch")
     assert mismatch.find(parts(words[:1000], words[1000:])) is None
     assert mismatch.find(parts(words[:1000], words[1000:] * 9)) is not None
+    # A vocabulary of the words that occur twice in training holds words that are rarer elsewhere.
+    words = 1.0 * (rng.random((1250, 4000)) < 0.001)
+    words = words[:, words[:1000].sum(0) >= 2]
+    assert mismatch.find(parts(words[:1000], words[1000:])) is None
+    assert mismatch.find(parts(words[:1000], words[1000:] * 9)) is not None
 
 
 def test_sentences_say_neither_nothing_of_little_nor_all_of_most():

@@ -243,15 +243,16 @@ def train_test_mismatch(s: Subject, shift: float, wider: float, related: float, 
     moved = np.abs(x.mean(0) - new.mean(0))[alive] / np.maximum(deviation, deviation_new)[alive]
     noise = chance * math.sqrt(1 / len(x) + 1 / len(new))
     off = float(np.median(moved))
-    change = np.abs(np.log(deviation_new / deviation))[alive]
-    widened = float(np.median(np.where(change > noise * _scatter(x[:, alive]), change, 0)))
-    if off < max(shift, noise) and widened < max(wider, 2 * noise):
+    limit = max(wider, 2 * noise)
+    change = _change(x[:, alive], new[:, alive], floor, noise, limit)
+    widened = float(np.median(np.abs(change)))
+    if off < max(shift, noise) and widened < limit:
         apart = _related_otherwise(x[:, alive], new[:, alive]) if alive.sum() < TABLE else 0.0
         if apart < related + noise / chance:
             return None
         because = f"columns that go together in training do not in the held-out rows: correlations {apart:.2f} apart"
         return Evidence(CLEAR, {"correlations apart": apart}, because)
-    times = float(np.exp(np.median(np.log(deviation_new / deviation)[alive])))
+    times = float(np.exp(np.median(change)))
     numbers = {"shift in standard deviations": off, "standard deviation against training": times}
     if off >= max(shift, noise):
         because = f"in the median column the held-out mean lies {off:.2g} standard deviations from the training mean"
@@ -260,11 +261,25 @@ def train_test_mismatch(s: Subject, shift: float, wider: float, related: float, 
     return Evidence(CLEAR, numbers, because)
 
 
-def _scatter(x: np.ndarray) -> np.ndarray:
+def _change(x: np.ndarray, new: np.ndarray, floor: float, noise: float, limit: float) -> np.ndarray:
+    """The change of each column's log(deviation) from ``x`` to ``new``; 0 where chance does as much.
+
+    Columns of which chance alone passes the limit, as of a rare word, are taken together.
+    """
+    squares, squares_new = ((part - part.mean(0)) ** 2 for part in (x, new))
+    rare = noise * _scatter(squares) >= limit
+    if rare.any():
+        for part in (squares, squares_new):
+            part[:, rare] = part[:, rare].mean(1, keepdims=True)
+    deviation, deviation_new = (np.maximum(np.sqrt(part.mean(0)), floor) for part in (squares, squares_new))
+    change = np.log(deviation_new / deviation)
+    return np.where(np.abs(change) > noise * _scatter(squares), change, 0)
+
+
+def _scatter(squares: np.ndarray) -> np.ndarray:
     # Standard error of a column's log(deviation), over that of its mean: large where few rows are not 0.
-    centred = x - x.mean(0)
-    variance = np.maximum((centred**2).mean(0), 1e-24)
-    return np.sqrt(np.maximum((centred**4).mean(0) / variance**2 - 1, 2) / 4)
+    variance = np.maximum(squares.mean(0), 1e-24)
+    return np.sqrt(np.maximum((squares**2).mean(0) / variance**2 - 1, 2) / 4)
 
 
 @rule(
