@@ -33,7 +33,9 @@ def answer(bot: Bot, text: str, why: bool = False) -> str:
 
 @click.command()
 @click.option("--why", is_flag=True, help="Also say how sure the answer is, and which words decided.")
-@click.option("--folder", type=click.Path(path_type=Path), default="runs/examples/chatbot/full/seed-0", show_default=True)
+@click.option(
+    "--folder", type=click.Path(path_type=Path), default="runs/examples/chatbot/full/seed-0", show_default=True
+)
 @click.option("--quick", is_flag=True, help="Where it has to be trained first: on every tenth intent.")
 def main(why: bool, folder: Path, quick: bool) -> None:
     """Answer sentences by their intent, until the input ends."""

@@ -22,10 +22,7 @@ from examples.harness import Bar, Scores, Setting
 
 TEST = "official test sentences"
 BOTH = "both networks"
-BARS = [
-    Bar(TEST, BOTH, "in-scope accuracy", ">=", 0.90),
-    Bar(TEST, BOTH, "out-of-scope AUROC", ">=", 0.90),
-]
+BARS = [Bar(TEST, BOTH, "in-scope accuracy", ">=", 0.90), Bar(TEST, BOTH, "out-of-scope AUROC", ">=", 0.90)]
 
 
 class Sentences(NamedTuple):
