@@ -108,7 +108,8 @@ def inputs_not_scaled(s: Subject, large: float, uneven: float, uneven_size: floa
 )
 def inputs_scaled_too_small(s: Subject, small: float) -> Evidence | None:
     """Inputs so small that the first layer sees next to nothing."""
-    size = float(np.sqrt((s.e.finite**2).mean()))
+    filled = s.e.finite[s.e.finite != 0]  # rows of few words among thousands of columns are not small
+    size = float(np.sqrt((filled**2).mean())) if len(filled) else 0.0
     if size > small or size == 0:
         return None
     return Evidence(STRONG, {"root mean square": size}, f"the inputs have a root mean square of {size:.3g}")
@@ -226,8 +227,13 @@ def _shifts(s: Subject) -> tuple[np.ndarray, np.ndarray] | None:
         0.3, "of correlation, root mean square over the pairs of columns: other columns stand in their places"
     ),
     chance=Limit(3, "of so many standard errors: with few rows means differ by themselves"),
+    seldom=Limit(
+        0.05, "of the rows: the deviation of a column that is nearly always the same, as of a word, is chance"
+    ),
 )
-def train_test_mismatch(s: Subject, shift: float, wider: float, related: float, chance: float) -> Evidence | None:
+def train_test_mismatch(
+    s: Subject, shift: float, wider: float, related: float, chance: float, seldom: float
+) -> Evidence | None:
     """Held-out inputs of other means or deviations than the training inputs, or of columns that correlate otherwise."""
     if s.e.x_new is None or token_layer(s.e.network):
         return None
@@ -237,49 +243,26 @@ def train_test_mismatch(s: Subject, shift: float, wider: float, related: float, 
         return None
     floor = max(float(x.std()) * 0.05, 1e-12)
     deviation, deviation_new = np.maximum(x.std(0), floor), np.maximum(new.std(0), floor)
-    alive = (x.std(0) > floor) | (new.std(0) > floor)
+    alive = ((x.std(0) > floor) | (new.std(0) > floor)) & ((x != np.median(x, 0)).mean(0) >= seldom)
     if not alive.any():
         return None
     moved = np.abs(x.mean(0) - new.mean(0))[alive] / np.maximum(deviation, deviation_new)[alive]
     noise = chance * math.sqrt(1 / len(x) + 1 / len(new))
     off = float(np.median(moved))
-    limit = max(wider, 2 * noise)
-    change = _change(x[:, alive], new[:, alive], floor, noise, limit)
-    widened = float(np.median(np.abs(change)))
-    if off < max(shift, noise) and widened < limit:
+    widened = float(np.median(np.abs(np.log(deviation_new / deviation))[alive]))
+    if off < max(shift, noise) and widened < max(wider, 2 * noise):
         apart = _related_otherwise(x[:, alive], new[:, alive]) if alive.sum() < TABLE else 0.0
         if apart < related + noise / chance:
             return None
         because = f"columns that go together in training do not in the held-out rows: correlations {apart:.2f} apart"
         return Evidence(CLEAR, {"correlations apart": apart}, because)
-    times = float(np.exp(np.median(change)))
+    times = float(np.exp(np.median(np.log(deviation_new / deviation)[alive])))
     numbers = {"shift in standard deviations": off, "standard deviation against training": times}
     if off >= max(shift, noise):
         because = f"in the median column the held-out mean lies {off:.2g} standard deviations from the training mean"
     else:
         because = f"in the median column the held-out standard deviation is {times:.2g} times that of training"
     return Evidence(CLEAR, numbers, because)
-
-
-def _change(x: np.ndarray, new: np.ndarray, floor: float, noise: float, limit: float) -> np.ndarray:
-    """The change of each column's log(deviation) from ``x`` to ``new``; 0 where chance does as much.
-
-    Columns of which chance alone passes the limit, as of a rare word, are taken together.
-    """
-    squares, squares_new = ((part - part.mean(0)) ** 2 for part in (x, new))
-    rare = noise * _scatter(squares) >= limit
-    if rare.any():
-        for part in (squares, squares_new):
-            part[:, rare] = part[:, rare].mean(1, keepdims=True)
-    deviation, deviation_new = (np.maximum(np.sqrt(part.mean(0)), floor) for part in (squares, squares_new))
-    change = np.log(deviation_new / deviation)
-    return np.where(np.abs(change) > noise * _scatter(squares), change, 0)
-
-
-def _scatter(squares: np.ndarray) -> np.ndarray:
-    # Standard error of a column's log(deviation), over that of its mean: large where few rows are not 0.
-    variance = np.maximum(squares.mean(0), 1e-24)
-    return np.sqrt(np.maximum((squares**2).mean(0) / variance**2 - 1, 2) / 4)
 
 
 @rule(
