@@ -1,14 +1,21 @@
-"""The pictures of the chatbot's page."""
+"""The curves and the confusion on the chatbot's page."""
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix, roc_curve
 
-STYLE = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "chatbot"}
+STYLE: dict[Any, Any] = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "chatbot",
+}
 BLUE, ORANGE, GREY = "#1f5fa8", "#d9730d", "#8a8a8a"
 
 
@@ -56,7 +63,7 @@ def draw_confusion(path: Path, right: np.ndarray, answered: np.ndarray, shown: i
     with mpl.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(6.6, 5.2), layout="constrained")
         axes.imshow(table, cmap="Blues", vmin=0, vmax=counts.sum(axis=1).max())
-        labels = [names[i].replace("_", " ") for i in chosen]
+        labels = [str(names[i]).replace("_", " ") for i in chosen]
         axes.set_xticks(range(len(chosen)), labels, rotation=40, ha="right", rotation_mode="anchor")
         axes.set_yticks(range(len(chosen)), labels)
         axes.set(xlabel="answered", ylabel="meant")
@@ -68,6 +75,6 @@ def draw_confusion(path: Path, right: np.ndarray, answered: np.ndarray, shown: i
         _save(figure, path)
 
 
-def _save(figure: plt.Figure, path: Path) -> None:
+def _save(figure: Figure, path: Path) -> None:
     figure.savefig(path, facecolor="white", metadata={"Date": None})
     plt.close(figure)
