@@ -243,7 +243,8 @@ def train_test_mismatch(s: Subject, shift: float, wider: float, related: float, 
     moved = np.abs(x.mean(0) - new.mean(0))[alive] / np.maximum(deviation, deviation_new)[alive]
     noise = chance * math.sqrt(1 / len(x) + 1 / len(new))
     off = float(np.median(moved))
-    widened = float(np.median(np.abs(np.log(deviation_new / deviation))[alive]))
+    change = np.abs(np.log(deviation_new / deviation))[alive]
+    widened = float(np.median(np.where(change > noise * _scatter(x[:, alive]), change, 0)))
     if off < max(shift, noise) and widened < max(wider, 2 * noise):
         apart = _related_otherwise(x[:, alive], new[:, alive]) if alive.sum() < TABLE else 0.0
         if apart < related + noise / chance:
@@ -257,6 +258,13 @@ def train_test_mismatch(s: Subject, shift: float, wider: float, related: float, 
     else:
         because = f"in the median column the held-out standard deviation is {times:.2g} times that of training"
     return Evidence(CLEAR, numbers, because)
+
+
+def _scatter(x: np.ndarray) -> np.ndarray:
+    # Standard error of a column's log(deviation), over that of its mean: large where few rows are not 0.
+    centred = x - x.mean(0)
+    variance = np.maximum((centred**2).mean(0), 1e-24)
+    return np.sqrt(np.maximum((centred**4).mean(0) / variance**2 - 1, 2) / 4)
 
 
 @rule(
