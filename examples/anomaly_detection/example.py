@@ -70,12 +70,19 @@ def everything(data: pel.Dataset) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([data.train.x, data.held_out.x]), np.concatenate([data.train.y, data.held_out.y])
 
 
-TABLES: dict[str, tuple[Callable[[], Iterator[Table]], int]] = {
-    "breast cancer": (breast_cancer, 10),
-    "olive oil": (olive_oil, 4),
-    "digits": (digits, 10),
+class Recipe(NamedTuple):
+    """A table, and the autoencoder for it."""
+
+    tables: Callable[[], Iterator[Table]]
+    code: int
+    activation: str
+
+
+TABLES = {
+    "breast cancer": Recipe(breast_cancer, 10, "tanh"),
+    "olive oil": Recipe(olive_oil, 4, "tanh"),
+    "digits": Recipe(digits, 10, "relu"),
 }
-"""The tables, and the numbers of the code that the autoencoder has for each."""
 
 
 def measure(setting: Setting) -> Scores:
@@ -96,7 +103,7 @@ def measure(setting: Setting) -> Scores:
 
 def tasks(name: str, setting: Setting) -> Iterator[Task]:
     """Draw seven tenths of the normal rows to learn from; the others are the test, with all anomalies."""
-    for number, table in enumerate(TABLES[name][0]()):
+    for number, table in enumerate(TABLES[name].tables()):
         if setting.quick and number > 0:
             return
         normal = np.random.default_rng(setting.seed).permutation(np.flatnonzero(~table.anomalous))
@@ -110,13 +117,10 @@ def tasks(name: str, setting: Setting) -> Iterator[Task]:
 
 
 def train(data: pel.Dataset, name: str, number: int, setting: Setting) -> pel.Run:
-    """Learn to give normal rows back through a code of a few numbers.
-
-    Its hidden units are of tanh: they are bounded, so that rows far outside cannot be given back either.
-    """
-    epochs = 40 if data.rows > 1000 else 120
+    """Learn to give normal rows back through a code of a few numbers."""
+    recipe, epochs = TABLES[name], 40 if data.rows > 1000 else 120
     return pel.train(
-        {"name": "autoencoder", "hidden": [32], "code": TABLES[name][1], "activation": "tanh"},
+        {"name": "autoencoder", "hidden": [32], "code": recipe.code, "activation": recipe.activation},
         data,
         optimizer=pel.Adam({"name": "cosine_decay", "learning_rate": 3e-3, "epochs": epochs}),
         batch_size=32,
@@ -209,11 +213,12 @@ def draw_columns(run: pel.Run, task: Task, setting: Setting) -> None:
     normal, anomalous = errors[~task.anomalous].mean(axis=0), errors[task.anomalous].mean(axis=0)
     order = anomalous.argsort()[-12:]
     figure, ax = plt.subplots(figsize=(8, 4), layout="constrained")
-    ax.barh(range(len(order)), anomalous[order], color="tab:red", label="malignant")
-    ax.barh(range(len(order)), normal[order], color="tab:blue", label="benign")
+    ax.hlines(range(len(order)), normal[order], anomalous[order], color="lightgray", linewidth=3, zorder=0)
+    ax.plot(normal[order], range(len(order)), "o", color="tab:blue", label="benign, held out")
+    ax.plot(anomalous[order], range(len(order)), "o", color="tab:red", label="malignant")
     ax.set_yticks(range(len(order)), [task.data.features[column] for column in order])
-    ax.set_xlabel("mean squared error, in squared standard deviations of benign tumours")
-    ax.legend(frameon=False, loc="lower right")
+    ax.set(xscale="log", xlabel="mean squared error, in squared standard deviations of benign tumours")
+    ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.12), ncols=2)
     ax.spines[["top", "right"]].set_visible(False)
     figure.savefig(setting.picture("columns.svg"))
     plt.close(figure)
@@ -223,16 +228,16 @@ def draw_digits(setting: Setting) -> None:
     """Draw an image of each digit as the network gives it back that has never seen this digit, and its errors."""
     from matplotlib import pyplot as plt
 
-    columns = []
+    rows: dict[str, list[np.ndarray]] = {"never seen": [], "given back": [], "difference": []}
     for number, task in enumerate(tasks("digits", setting)):
-        run = pel.load(setting.folder / f"digits {number}")
-        row = slice(first := int(np.argmax(task.anomalous)), first + 1)
-        image, given_back = task.rows[row].reshape(8, 8), run.predict(task.rows[row]).reshape(8, 8)
-        columns.append([np.pad(each, 1) for each in (image, given_back, image - given_back)])
+        image = task.rows[[np.argmax(task.anomalous)]]
+        given_back = pel.load(setting.folder / f"digits {number}").predict(image)
+        for row, pixels in zip(rows.values(), (image, given_back, image - given_back), strict=True):
+            row.append(np.pad(pixels.reshape(8, 8), 1))
     figure, axes = plt.subplots(3, 1, figsize=(8, 2.6), layout="constrained")
-    for ax, name, images in zip(axes, ("never seen", "given back", "difference"), zip(*columns, strict=True), strict=True):
-        limits = {"cmap": "RdBu_r", "vmin": -16, "vmax": 16} if name == "difference" else {"cmap": "gray_r", "vmin": 0, "vmax": 16}
-        ax.imshow(np.hstack(images), **limits)
+    for ax, (name, row) in zip(axes, rows.items(), strict=True):
+        colours, low = ("RdBu_r", -16) if name == "difference" else ("gray_r", 0)
+        ax.imshow(np.hstack(row), cmap=colours, vmin=low, vmax=16)
         ax.set_ylabel(name, rotation=0, ha="right", va="center")
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)

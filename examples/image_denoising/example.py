@@ -167,7 +167,7 @@ def draw_digits(runs: dict[str, pel.Run], data: pel.Dataset, setting: Setting) -
             "median filter": median_filter(spoiled, (1, noise.median, noise.median)),
             "original": clean,
         }
-        ax.imshow(np.vstack([np.hstack(list(row)) for row in rows.values()]), cmap="gray", vmin=0, vmax=255)
+        ax.imshow(np.block([list(row) for row in rows.values()]), cmap="gray", vmin=0, vmax=255)
         ax.set_yticks([28 * i + 14 for i in range(len(rows))], list(rows))
         ax.set(xticks=[], title=name)
         ax.tick_params(length=0)
@@ -186,7 +186,7 @@ def draw_units(runs: dict[str, pel.Run], setting: Setting) -> None:
         strongest = np.linalg.norm(outgoing, axis=1).argsort()[::-1][:18]
         units = incoming.T[strongest].reshape(-1, 28, 28)
         units = np.pad(units / np.abs(units).max(axis=(1, 2), keepdims=True), ((0, 0), (1, 1), (1, 1)))
-        ax.imshow(np.vstack([np.hstack(list(row)) for row in units.reshape(3, 6, 30, 30)]), cmap="RdBu_r", vmin=-1, vmax=1)
+        ax.imshow(np.block([list(row) for row in units.reshape(3, 6, 30, 30)]), cmap="RdBu_r", vmin=-1, vmax=1)
         ax.set(title=name)
         ax.axis("off")
     figure.savefig(setting.picture("units.png"), dpi=80)

@@ -13,7 +13,8 @@ def test_restores_images_better_than_principal_components(tmp_path):
     for noise in example.NOISES:
         assert scores[noise]["autoencoder"]["mean squared error"] < scores[noise]["PCA"]["mean squared error"]
     texts = example.draw(setting)
-    assert texts["doctor"] and "central differences" in texts["explanation"]
+    assert texts["doctor"]
+    assert "central differences" in texts["explanation"]
     assert {path.name for path in tmp_path.glob("image-denoising-*")} == {
         "image-denoising-digits.png", "image-denoising-units.png", "image-denoising-strengths.svg",
     }  # fmt: skip
