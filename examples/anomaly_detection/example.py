@@ -19,8 +19,7 @@ from sklearn.svm import OneClassSVM
 import pellucid as pel
 from examples.harness import Bar, Scores, Setting
 
-BARS: list[Bar] = []
-"""The literature has no single figure to reach: the scores stand beside those of three other detectors."""
+BARS = [Bar(table, "autoencoder", "AUROC", ">=", 0.9) for table in ("breast cancer", "olive oil", "digits")]
 
 
 class Table(NamedTuple):
@@ -74,14 +73,14 @@ class Recipe(NamedTuple):
     """A table, and the autoencoder for it."""
 
     tables: Callable[[], Iterator[Table]]
+    hidden: int
     code: int
-    activation: str
 
 
 TABLES = {
-    "breast cancer": Recipe(breast_cancer, 10, "tanh"),
-    "olive oil": Recipe(olive_oil, 4, "tanh"),
-    "digits": Recipe(digits, 10, "relu"),
+    "breast cancer": Recipe(breast_cancer, 32, 10),
+    "olive oil": Recipe(olive_oil, 32, 4),
+    "digits": Recipe(digits, 64, 10),
 }
 
 
@@ -117,10 +116,13 @@ def tasks(name: str, setting: Setting) -> Iterator[Task]:
 
 
 def train(data: pel.Dataset, name: str, number: int, setting: Setting) -> pel.Run:
-    """Learn to give normal rows back through a code of a few numbers."""
+    """Learn to give normal rows back through a code of a few numbers.
+
+    Units of tanh are bounded: they cannot give back rows that lie far outside.
+    """
     recipe, epochs = TABLES[name], 40 if data.rows > 1000 else 120
     return pel.train(
-        {"name": "autoencoder", "hidden": [32], "code": recipe.code, "activation": recipe.activation},
+        {"name": "autoencoder", "hidden": [recipe.hidden], "code": recipe.code, "activation": "tanh"},
         data,
         optimizer=pel.Adam({"name": "cosine_decay", "learning_rate": 3e-3, "epochs": epochs}),
         batch_size=32,

@@ -152,7 +152,7 @@ def draw(setting: Setting) -> dict[str, str]:
 
 
 def draw_digits(runs: dict[str, pel.Run], data: pel.Dataset, setting: Setting) -> None:
-    """Draw ten held-out digits, spoiled, and as each method restores them, for each noise."""
+    """Draw eight held-out digits, spoiled, and as each method restores them, for each noise."""
     from matplotlib import pyplot as plt
 
     clean = data.held_out.x[:8]
@@ -172,7 +172,7 @@ def draw_digits(runs: dict[str, pel.Run], data: pel.Dataset, setting: Setting) -
         ax.set(xticks=[], title=name)
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
-    figure.savefig(setting.picture("digits.png"), dpi=90)
+    figure.savefig(setting.picture("digits.png"), dpi=76)
     plt.close(figure)
 
 
@@ -180,16 +180,16 @@ def draw_units(runs: dict[str, pel.Run], setting: Setting) -> None:
     """Draw the incoming weights of the hidden units with the largest outgoing ones: red adds, blue takes away."""
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(1, 2, figsize=(8, 2.4), layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained")
     for ax, (name, run) in zip(axes, runs.items(), strict=True):
         incoming, outgoing = run.weights["dense_1"]["weights"], run.weights["dense_2"]["weights"]
-        strongest = np.linalg.norm(outgoing, axis=1).argsort()[::-1][:18]
+        strongest = np.linalg.norm(outgoing, axis=1).argsort()[::-1][:15]
         units = incoming.T[strongest].reshape(-1, 28, 28)
         units = np.pad(units / np.abs(units).max(axis=(1, 2), keepdims=True), ((0, 0), (1, 1), (1, 1)))
-        ax.imshow(np.block([list(row) for row in units.reshape(3, 6, 30, 30)]), cmap="RdBu_r", vmin=-1, vmax=1)
+        ax.imshow(np.block([list(row) for row in units.reshape(3, 5, 30, 30)]), cmap="RdBu_r", vmin=-1, vmax=1)
         ax.set(title=name)
         ax.axis("off")
-    figure.savefig(setting.picture("units.png"), dpi=80)
+    figure.savefig(setting.picture("units.png"), dpi=64)
     plt.close(figure)
 
 
