@@ -20,7 +20,7 @@ console = Console(stderr=True)
 @click.option("--draw", is_flag=True, help="Only draw the pictures anew, from the runs of the first seed.")
 @click.option("--render", is_flag=True, help="Only write the pages anew, from the results.")
 def main(name: str | None, seeds: tuple[int, ...], quick: bool, folder: Path, draw: bool, render: bool) -> None:
-    """Train and measure the example NAME for each seed, draw its pictures, and fill its page in docs/gallery.
+    r"""Train and measure the example NAME for each seed, draw its pictures, and fill its page in docs/gallery.
 
     \b
     python -m examples                          the examples there are
@@ -60,7 +60,8 @@ def _run(name: str, seeds: tuple[int, ...], quick: bool, folder: Path, draw: boo
     failed = False
     for bar, reached, asked, met in harness.judged(example, found):
         failed |= not met
-        click.echo(f"{'met' if met else 'NOT met':7}  {bar.data}: {bar.score} of {bar.method} {reached:.4g} {bar.relation} {asked:.4g}")
+        verdict = "met" if met else "NOT met"
+        click.echo(f"{verdict:7}  {bar.data}: {bar.score} of {bar.method} {reached:.4g} {bar.relation} {asked:.4g}")
     if failed and not quick:
         raise click.exceptions.Exit(1)
 

@@ -6,7 +6,7 @@ import os
 import platform
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -111,8 +111,8 @@ def find(file: str, origin: str) -> Path:
     folder = Path(os.environ.get("PELLUCID_DATA", "data"))
     if not (folder / file).exists():
         raise pel.DataError(
-            f"{folder / file} does not exist. The file comes from {origin}; put it there, or name the folder that holds "
-            f"{file} by the environment variable PELLUCID_DATA."
+            f"{folder / file} does not exist. The file comes from {origin}; put it there, or name the folder that "
+            f"holds {file} by the environment variable PELLUCID_DATA."
         )
     return folder / file
 
@@ -212,8 +212,3 @@ def filled(text: str, kind: str, content: Callable[[str], str]) -> str:
     """Text whose places ``<!-- kind: name --> … <!-- end of kind -->`` hold the content of their name."""
     place = re.compile(rf"(<!-- {kind}(?:: ([\w -]+))? -->\n).*?(<!-- end of {kind} -->)", re.DOTALL)
     return place.sub(lambda found: f"{found[1]}\n{content(found[2] or '')}\n\n{found[3]}", text)
-
-
-def seeds_of(found: Mapping[str, Any]) -> Iterable[int]:
-    """The seeds that were measured."""
-    return map(int, found["seeds"])

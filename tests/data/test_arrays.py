@@ -8,8 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy.sparse import csr_array, csr_matrix
 from sklearn.preprocessing import StandardScaler
 
+import pellucid as pel
 from pellucid.core.errors import DataError, InvalidValue, ShapeError
 from pellucid.data import Part, Preprocessing, generation, make_dataset, reconstruction, split
 from pellucid.data.preprocessing import standardise
@@ -394,3 +396,16 @@ def test_an_unknown_task_is_refused_with_the_known_ones():
 def test_feature_names_must_fit_the_columns():
     with pytest.raises(ShapeError, match="3 feature names"):
         make_dataset(table(4), [0, 1] * 2, features=["a", "b", "c"])
+
+
+def test_sparse_matrices_are_the_arrays_they_stand_for(rng):
+    x = np.where(rng.random((20, 3)) < 0.5, 0, rng.normal(size=(20, 3))).astype(np.float32)
+    y = ["a", "b"] * 10
+    sparse = [csr_matrix(x[:15]), csr_array(x[15:])]
+    full = make_dataset(x[:15], y[:15], held_out=(x[15:], y[15:]))
+    data = make_dataset(sparse[0], y[:15], held_out=(sparse[1], y[15:]))
+    np.testing.assert_array_equal(data.train.x, full.train.x)
+    np.testing.assert_array_equal(data.held_out.x, full.held_out.x)
+    run = pel.train((2,), data, epochs=1, progress=False)
+    np.testing.assert_array_equal(run.outputs(sparse[1]), run.outputs(x[15:]))
+    assert run.evaluate(sparse[1], y[15:]) == run.evaluate(x[15:], y[15:])

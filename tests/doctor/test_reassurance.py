@@ -297,6 +297,25 @@ def test_a_split_by_time_is_drift_and_a_slip_of_preparation_a_mismatch():
     assert limits.find(parts(rows[:400], rows[400:])) is None
 
 
+def test_columns_that_are_seldom_not_zero_scatter_and_are_no_mismatch():
+    rng = np.random.default_rng(0)
+    words = rng.random((1250, 400)) * (rng.random((1250, 400)) < 0.003)
+    mismatch = next(rule for rule in RULES if rule.name == "train_test_mismatch")
+    assert mismatch.find(parts(words[:1000], words[1000:])) is None
+    often = np.concatenate([words, rng.random((1250, 9))], axis=1)
+    assert mismatch.find(parts(often[:1000], often[1000:])) is None
+    assert mismatch.find(parts(often[:1000], often[1000:] * 9)) is not None
+
+
+def test_rows_of_few_words_are_not_scaled_too_small():
+    rng = np.random.default_rng(0)
+    words = rng.random((200, 4000)) * (rng.random((200, 4000)) < 0.003)
+    words /= np.linalg.norm(words, axis=1, keepdims=True)
+    small = next(rule for rule in RULES if rule.name == "inputs_scaled_too_small")
+    assert small.find(parts(words, None)) is None
+    assert small.find(parts(words / 255, None)) is not None
+
+
 def test_sentences_say_neither_nothing_of_little_nor_all_of_most():
     assert [percent(share) for share in (0.0, 0.004, 0.5, 0.996, 1.0)] == ["0%", "0.4%", "50%", "99.6%", "100%"]
     assert [counted(number, "epoch") for number in (0, 1, 2)] == ["0 epochs", "1 epoch", "2 epochs"]

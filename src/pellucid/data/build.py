@@ -11,9 +11,8 @@ from pellucid.core.constraints import OneOf, require
 from pellucid.core.errors import DataError, ShapeError
 from pellucid.data.arrays import Dataset, Encoder, Part, as_weights, fit_preprocessing
 from pellucid.data.columns import verbatim
-from pellucid.data.encoding import as_array, as_inputs
+from pellucid.data.encoding import as_array, as_inputs, dense
 from pellucid.data.groups import grouped_dataset
-from pellucid.data.objects import dense
 from pellucid.data.preprocessing import Preprocessing
 from pellucid.data.reading import read_table
 from pellucid.data.rows import Apart, Given, codes_of, divide_part, divide_rows, encode_rows, target_notes, weights_of

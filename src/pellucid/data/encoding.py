@@ -14,6 +14,9 @@ import numpy as np
 
 from pellucid.core.errors import DataError, ShapeError
 
+LARGEST_DENSE = 1 << 31
+"""Most bytes of a sparse matrix once it is dense."""
+
 
 def as_inputs(x: Any) -> np.ndarray:
     """Convert ``x`` to uint8 (from uint8 and bool) or float32.
@@ -76,7 +79,7 @@ def as_array(values: Any, name: str) -> np.ndarray:
     if (problem := _not_an_array(values, name)) is not None:
         raise DataError(f"{name} is {problem}")
     try:
-        array = np.asarray(values)
+        array = dense(values, name) if hasattr(values, "toarray") else np.asarray(values)
     except ValueError as error:  # NumPy: "inhomogeneous shape"
         raise ShapeError(f"the rows of {name} differ in length or shape: {error}") from error
     except (RuntimeError, TypeError) as error:  # a tensor that records gradients, or is on another device
@@ -94,6 +97,22 @@ def as_array(values: Any, name: str) -> np.ndarray:
             f"numpy.lib.recfunctions.structured_to_unstructured({name})."
         )
     return array
+
+
+def dense(matrix: Any, name: str) -> np.ndarray:
+    """A sparse matrix as an array.
+
+    Raises:
+        DataError: a matrix that would take more than `LARGEST_DENSE` bytes.
+    """
+    rows, columns = matrix.shape
+    if rows * columns * 8 > LARGEST_DENSE:
+        raise DataError(
+            f"{name} is a sparse matrix ({type(matrix).__name__}) of {rows:,} × {columns:,}, which would take "
+            f"{rows * columns * 8 / 2**30:.1f} GiB as an array. Reduce its columns first, such as by "
+            "sklearn.decomposition.TruncatedSVD."
+        )
+    return np.asarray(matrix.toarray())
 
 
 _GIVE = "Give an array, or a list of rows."
@@ -114,8 +133,6 @@ def _not_an_array(values: Any, name: str) -> str | None:
             f"{shown}, not an array. Read a file first: np.load(path), np.loadtxt(path, delimiter=','), or "
             "load_table(path, target=column) for a table of named columns."
         )
-    if hasattr(values, "toarray"):
-        return f"a sparse matrix ({type(values).__name__}). Give {name}.toarray()."
     if isinstance(values, Mapping):
         return (
             f"a table of columns ({type(values).__name__}). Give np.column_stack(list({name}.values())), or "

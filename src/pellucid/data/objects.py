@@ -11,14 +11,12 @@ import numpy as np
 
 from pellucid.core.errors import DataError, ShapeError
 from pellucid.core.interface import kind_option
-from pellucid.data.encoding import kind_of
+from pellucid.data.encoding import dense, kind_of
 from pellucid.data.table import Table, Texts, Values, arrow_functions, check_distinct, normal, text_of
 
 NUMBERS = (Real, Decimal, np.bool_)
 LARGEST_WHOLE = 2**53
 """Largest whole number of a column of numbers: beyond it, neighbours would be the same."""
-LARGEST_DENSE = 1 << 31
-"""Most bytes of a sparse matrix once it is dense."""
 
 
 def read_object(source: Any, texts: frozenset[str] = frozenset()) -> Table:
@@ -45,22 +43,6 @@ def read_object(source: Any, texts: frozenset[str] = frozenset()) -> Table:
             return of_rows(source, "the list of rows", texts)
         raise DataError(f"a list of rows must hold at least one {{column: value}} table. Received: {source!r:.80}.")
     return _of_frame(source, texts)
-
-
-def dense(matrix: Any, name: str) -> np.ndarray:
-    """A sparse matrix as an array.
-
-    Raises:
-        DataError: a matrix that would take more than `LARGEST_DENSE` bytes.
-    """
-    rows, columns = matrix.shape
-    if rows * columns * 8 > LARGEST_DENSE:
-        raise DataError(
-            f"{name} is a sparse matrix ({type(matrix).__name__}) of {rows:,} × {columns:,}, which would take "
-            f"{rows * columns * 8 / 2**30:.1f} GiB as an array. Reduce its columns first, such as by "
-            "sklearn.decomposition.TruncatedSVD."
-        )
-    return np.asarray(matrix.toarray())
 
 
 def of_columns(names: Iterable[Any], columns: Iterable[Any], source: str, texts: frozenset[str] = frozenset()) -> Table:

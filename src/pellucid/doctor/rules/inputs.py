@@ -108,7 +108,8 @@ def inputs_not_scaled(s: Subject, large: float, uneven: float, uneven_size: floa
 )
 def inputs_scaled_too_small(s: Subject, small: float) -> Evidence | None:
     """Inputs so small that the first layer sees next to nothing."""
-    size = float(np.sqrt((s.e.finite**2).mean()))
+    filled = s.e.finite[s.e.finite != 0]  # rows of few words among thousands of columns are not small
+    size = float(np.sqrt((filled**2).mean())) if len(filled) else 0.0
     if size > small or size == 0:
         return None
     return Evidence(STRONG, {"root mean square": size}, f"the inputs have a root mean square of {size:.3g}")
@@ -226,8 +227,13 @@ def _shifts(s: Subject) -> tuple[np.ndarray, np.ndarray] | None:
         0.3, "of correlation, root mean square over the pairs of columns: other columns stand in their places"
     ),
     chance=Limit(3, "of so many standard errors: with few rows means differ by themselves"),
+    seldom=Limit(
+        0.05, "of the rows: the deviation of a column that is nearly always the same, as of a word, is chance"
+    ),
 )
-def train_test_mismatch(s: Subject, shift: float, wider: float, related: float, chance: float) -> Evidence | None:
+def train_test_mismatch(
+    s: Subject, shift: float, wider: float, related: float, chance: float, seldom: float
+) -> Evidence | None:
     """Held-out inputs of other means or deviations than the training inputs, or of columns that correlate otherwise."""
     if s.e.x_new is None or token_layer(s.e.network):
         return None
@@ -237,7 +243,7 @@ def train_test_mismatch(s: Subject, shift: float, wider: float, related: float, 
         return None
     floor = max(float(x.std()) * 0.05, 1e-12)
     deviation, deviation_new = np.maximum(x.std(0), floor), np.maximum(new.std(0), floor)
-    alive = (x.std(0) > floor) | (new.std(0) > floor)
+    alive = ((x.std(0) > floor) | (new.std(0) > floor)) & ((x != np.median(x, 0)).mean(0) >= seldom)
     if not alive.any():
         return None
     moved = np.abs(x.mean(0) - new.mean(0))[alive] / np.maximum(deviation, deviation_new)[alive]
