@@ -124,7 +124,7 @@ def train(data: pel.Dataset, name: str, number: int, setting: Setting) -> pel.Ru
     return pel.train(
         {"name": "autoencoder", "hidden": [recipe.hidden], "code": recipe.code, "activation": "tanh"},
         data,
-        optimizer=pel.Adam({"name": "cosine_decay", "learning_rate": 3e-3, "epochs": epochs}),
+        optimizer=pel.Adam(pel.schedules.CosineDecay(3e-3, epochs=epochs)),
         batch_size=32,
         epochs=epochs,
         seed=setting.seed,

@@ -90,12 +90,12 @@ def images(setting: Setting) -> pel.Dataset:
 
 def train(data: pel.Dataset, name: str, setting: Setting) -> pel.Run:
     """Learn to take one kind of noise away."""
-    epochs = 12 if setting.quick else 6
+    epochs = 8 if setting.quick else 6
     return pel.train(
         network(NOISES[name].layer),
         data,
         loss="binary_cross_entropy",
-        optimizer=pel.Adam({"name": "cosine_decay", "learning_rate": 2e-3, "epochs": epochs}),
+        optimizer=pel.Adam(pel.schedules.CosineDecay(2e-3, epochs=epochs)),
         batch_size=32 if setting.quick else 128,
         epochs=epochs,
         seed=setting.seed,
