@@ -364,4 +364,5 @@ def test_a_loaded_run_names_the_columns_of_its_array(tmp_path):
     pel.train((4,), data, epochs=1, folder=tmp_path / "run", progress=False)
     loaded = pel.load(tmp_path / "run")
     explanation = str(loaded.explain(data.held_out.x[0], data.held_out.y[0]))
-    assert data.features and all(name in explanation for name in data.features)
+    assert data.features
+    assert all(name in explanation for name in data.features)
