@@ -189,7 +189,7 @@ def draw_units(runs: dict[str, pel.Run], setting: Setting) -> None:
         ax.imshow(np.block([list(row) for row in units.reshape(3, 5, 30, 30)]), cmap="RdBu_r", vmin=-1, vmax=1)
         ax.set(title=name)
         ax.axis("off")
-    figure.savefig(setting.picture("units.png"), dpi=64)
+    figure.savefig(setting.picture("units.png"), dpi=60)
     plt.close(figure)
 
 
