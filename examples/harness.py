@@ -230,5 +230,5 @@ def other(bar: Bar, found: Mapping[str, Any]) -> str:
 
 def filled(text: str, kind: str, content: Callable[[str], str]) -> str:
     """Text whose places ``<!-- kind: name --> … <!-- end of kind -->`` hold the content of their name."""
-    place = re.compile(rf"(<!-- {kind}(?:: ([\w -]+))? -->\n).*?(<!-- end of {kind} -->)", re.DOTALL)
+    place = re.compile(rf"(<!-- {kind}(?:: ([^>]+?))? -->\n).*?(<!-- end of {kind} -->)", re.DOTALL)
     return place.sub(lambda found: f"{found[1]}\n{content(found[2] or '')}\n\n{found[3]}", text)
