@@ -19,6 +19,7 @@ import pellucid as pel
 from examples import harness
 from examples.chatbot import pictures
 from examples.harness import Bar, Scores, Setting
+from examples.pictures import Words, draw_words
 
 TEST = "official test sentences"
 BOTH = "both networks"
@@ -180,14 +181,15 @@ def draw(setting: Setting) -> dict[str, str]:
     shown += [*some(outside.texts, refused, 2), *some(outside.texts, ~refused, 1)]
     meant = dict(zip(test.texts, test.intents, strict=True))
     captions = [caption(bot, text, meant.get(text, "out of scope")) for text in shown]
-    pictures.draw_words(setting.picture("words.svg"), list(zip(captions, map(bot.why, shown), strict=True)))
+    words = [Words(title, *zip(*bot.why(text), strict=True)) for title, text in zip(captions, shown, strict=True)]
+    draw_words(setting.picture("words.svg"), words)
     answers = {BOTH: bot.probabilities, **alone(bot)}
     unsure = {name: (entropy(of(test.texts)), entropy(of(outside.texts))) for name, of in answers.items()}
     pictures.draw_roc(setting.picture("roc.svg"), unsure, bot.threshold)
     pictures.draw_confusion(setting.picture("confusion.svg"), right, answered)
     return {
-        "doctor of words and pairs": str(bot.bag.diagnose(as_bags(setting))),
-        "doctor of word vectors": str(bot.vectors.diagnose(as_tokens(setting))),
+        "doctor": f"words and pairs: {bot.bag.diagnose(as_bags(setting))}\n\n"
+        f"word vectors: {bot.vectors.diagnose(as_tokens(setting))}",
         "inputs": inputs_that_mattered(bot.bag, shown[0]),
     }
 

@@ -1,40 +1,22 @@
-"""The pictures of the chatbot's page."""
+"""The curves and the confusion on the chatbot's page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix, roc_curve
 
-STYLE = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "chatbot"}
+STYLE: dict[Any, Any] = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "chatbot",
+}
 BLUE, ORANGE, GREY = "#1f5fa8", "#d9730d", "#8a8a8a"
-
-
-def draw_words(path: Path, sentences: Sequence[tuple[str, Sequence[tuple[str, float]]]]) -> None:
-    """Draw sentences, their words coloured by what they mattered.
-
-    Args:
-        path: of the picture.
-        sentences: for each what is said above it, and its words with the probability that is lost without them.
-    """
-    with mpl.rc_context(STYLE):
-        figure = plt.figure(figsize=(6.8, 0.2 + 0.72 * len(sentences)))
-        figure.canvas.draw()
-        width, height = figure.get_size_inches()
-        for line, (title, words) in enumerate(sentences):
-            top = 1 - (0.15 + 0.72 * line) / height
-            figure.text(0.015, top, title, va="top", color="#444444", fontsize=9)
-            x, most = 0.02, max(abs(lost) for _, lost in words)
-            for word, lost in words:
-                part = 0.9 * abs(lost) / most
-                colour = (*mpl.colors.to_rgb(BLUE if lost > 0 else ORANGE), 0.04 + part)
-                ink = "white" if part > 0.5 else "black"
-                box = {"boxstyle": "round,pad=0.25", "facecolor": colour, "edgecolor": "none"}
-                text = figure.text(x, top - 0.27 / height, word, va="top", color=ink, fontsize=11, bbox=box)
-                x = text.get_window_extent().x1 / figure.dpi / width + 0.017
-        _save(figure, path)
 
 
 def draw_roc(path: Path, curves: Mapping[str, tuple[np.ndarray, np.ndarray]], threshold: float) -> None:
@@ -81,7 +63,7 @@ def draw_confusion(path: Path, right: np.ndarray, answered: np.ndarray, shown: i
     with mpl.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(6.6, 5.2), layout="constrained")
         axes.imshow(table, cmap="Blues", vmin=0, vmax=counts.sum(axis=1).max())
-        labels = [names[i].replace("_", " ") for i in chosen]
+        labels = [str(names[i]).replace("_", " ") for i in chosen]
         axes.set_xticks(range(len(chosen)), labels, rotation=40, ha="right", rotation_mode="anchor")
         axes.set_yticks(range(len(chosen)), labels)
         axes.set(xlabel="answered", ylabel="meant")
@@ -93,6 +75,6 @@ def draw_confusion(path: Path, right: np.ndarray, answered: np.ndarray, shown: i
         _save(figure, path)
 
 
-def _save(figure: plt.Figure, path: Path) -> None:
+def _save(figure: Figure, path: Path) -> None:
     figure.savefig(path, facecolor="white", metadata={"Date": None})
     plt.close(figure)

@@ -11,7 +11,8 @@ import io
 import json
 import tarfile
 from collections.abc import Mapping
-from typing import Any
+from pathlib import PurePath
+from typing import IO, Any, cast
 
 import numpy as np
 
@@ -24,29 +25,23 @@ TRAINING, FRAMES = 800, "the last 200 of 1,000 frames"
 BARS = [harness.Bar(FRAMES, "convolutional network", "R²", ">", "ridge regression, grey pixels")]
 
 
-def recording() -> tuple[np.ndarray, np.ndarray]:
-    """The frames in their order, of half the size and without the upper third, and the angles: −1 left … 1 right."""
+def recording(smaller: int) -> tuple[np.ndarray, np.ndarray]:
+    """The frames in their order, so many times smaller, without the upper third; the angles from −1, left, to 1."""
     from PIL import Image
 
     with tarfile.open(harness.find("driving/tub.tar.gz", ORIGIN)) as tub:
-        files = {member.name: member for member in tub if not member.name.split("/")[-1].startswith("._")}
-
-        def content(name: str) -> bytes:
-            file = tub.extractfile(files[name])
-            assert file is not None
-            return file.read()
-
-        catalogs = [name for name in files if name.endswith(".catalog")]
-        entries = [json.loads(line) for name in catalogs for line in content(name).splitlines()]
-        entries.sort(key=lambda entry: entry["_index"])
-        frames = [Image.open(io.BytesIO(content(f"tub/images/{entry['cam/image_array']}"))) for entry in entries]
-        road = [np.asarray(frame.crop((0, 40, 160, 120)).reduce(2)) for frame in frames]
+        members = [member for member in tub if member.isfile() and not PurePath(member.name).name.startswith("._")]
+        files = {PurePath(member.name).name: cast(IO[bytes], tub.extractfile(member)).read() for member in members}
+    entries = [json.loads(line) for name in files if name.endswith(".catalog") for line in files[name].splitlines()]
+    entries.sort(key=lambda entry: entry["_index"])
+    frames = [Image.open(io.BytesIO(files[entry["cam/image_array"]])) for entry in entries]
+    road = [np.asarray(frame.crop((0, 40, 160, 120)).reduce(smaller)) for frame in frames]
     return np.stack(road), np.array([entry["user/angle"] for entry in entries])
 
 
-def dataset() -> pel.Dataset:
+def dataset(setting: harness.Setting) -> pel.Dataset:
     """The first frames and their mirror images to learn from; the last ones held out."""
-    x, angle = recording()
+    x, angle = recording(smaller=4 if setting.quick else 2)
     seen, seen_angle = x[:TRAINING], angle[:TRAINING]
     both = np.concatenate([seen, seen[:, :, ::-1]]), np.concatenate([seen_angle, -seen_angle])
     return pel.make_dataset(*both, name="driving", task="regression", held_out=(x[TRAINING:], angle[TRAINING:]))
@@ -69,8 +64,8 @@ def network() -> pel.Network:
 
 def measure(setting: harness.Setting) -> harness.Scores:
     """Train the network on 800 frames and their mirror images, and a ridge regression."""
-    data = dataset()
-    epochs = 3 if setting.quick else 8
+    data = dataset(setting)
+    epochs = 4 if setting.quick else 8
     run = pel.train(
         network(),
         data,
@@ -128,7 +123,7 @@ def what_mattered(run: pel.Run, frame: np.ndarray) -> np.ndarray:
 
 def draw(setting: harness.Setting) -> Mapping[str, str]:
     """Draw predicted and true angles over time, single frames with their derivatives, and the drive as an animation."""
-    data, run = dataset(), pel.load(setting.folder / "network")
+    data, run = dataset(setting), pel.load(setting.folder / "network")
     x, angle = data.held_out.x, data.held_out.y.reshape(-1)
     predicted = run.predict(x).reshape(-1)
     pictures.over_time(angle, {"network": predicted, "ridge regression": ridge(data)}, setting.picture("angles.svg"))

@@ -53,10 +53,10 @@ def measure(setting: Setting) -> Scores:
     references = references_of(data)
     translations = translate(run, data, list(references))
     exact = np.mean([text in right for text, right in zip(translations, references.values(), strict=True)])
-    network = {**scores(translations, references), "word for word right": float(exact)}
+    given = {"word for word right": float(exact), "next word right": run.history.epochs["held_out_accuracy"][-1]}
     return {
         DATA: {
-            "network": network,
+            "network": scores(translations, references) | given,
             "most similar training sentence": scores(remember(data, list(references)), references),
         }
     }

@@ -6,9 +6,10 @@ from examples.translation import example
 
 def test_a_translator_learns_to_write_french(shared_data, tmp_path):
     setting = harness.Setting(0, True, tmp_path, tmp_path / "translation")
-    scores = example.measure(setting)[example.DATA]
-    assert scores["network"]["BLEU"] > 15
-    assert scores["network"]["BLEU"] >= scores["network"]["BLEU, one reference"]
+    scores = example.measure(setting)[example.DATA]["network"]
+    assert scores["next word right"] > 0.6
+    assert scores["BLEU"] > 4
+    assert scores["BLEU"] >= scores["BLEU, one reference"]
     texts = example.draw(setting)
     assert len(texts["translations"].splitlines()) == 21
     assert setting.picture("attention.svg").stat().st_size < 150_000
