@@ -65,12 +65,12 @@ def draw_filters(path: Path, filters: Mapping[str, np.ndarray]) -> None:
     """Draw the windows of first convolutions, shape (height, width, 1, filters): dark is positive."""
     with plt.rc_context(PLAIN):
         figure = plt.figure(figsize=(10, 1.6 * len(filters)), layout="constrained")
-        for part, (name, weights) in zip(figure.subfigures(len(filters), 1), filters.items(), strict=True):
+        parts = figure.subfigures(len(filters), 1, squeeze=False).flat
+        for part, (name, weights) in zip(parts, filters.items(), strict=True):
             part.suptitle(name)
             limit = abs(weights).max()
-            for axes, window in zip(
-                part.subplots(2, weights.shape[-1] // 2).flat, np.moveaxis(weights[:, :, 0], -1, 0)
-            ):
+            grid, windows = part.subplots(2, weights.shape[-1] // 2).flat, np.moveaxis(weights[:, :, 0], -1, 0)
+            for axes, window in zip(grid, windows, strict=True):
                 axes.imshow(window, cmap="PuOr", vmin=-limit, vmax=limit)
                 axes.axis("off")
         figure.savefig(path, dpi=100)
