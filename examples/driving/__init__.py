@@ -1,0 +1,1 @@
+"""Steering angles from the frames of a camera."""

@@ -1,0 +1,1 @@
+"""Spoken digits: alone, by an unknown speaker, and joined to strings."""
