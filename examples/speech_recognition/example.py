@@ -135,7 +135,7 @@ def flat(x: np.ndarray) -> np.ndarray:
 
 def joined(official: pel.Dataset, setting: harness.Setting) -> pel.Dataset:
     """Strings of training recordings to learn from, and of test recordings held out."""
-    count = 60 if setting.quick else 2000
+    count = 60 if setting.quick else 1000
     train, test = (
         strings(official.train, count, setting.seed),
         strings(official.held_out, 30 if setting.quick else 300, setting.seed),
