@@ -72,6 +72,9 @@ class Bar:
         return reached, asked, met[self.relation]
 
 
+SIGNS = {">=": "≥", "<=": "≤", ">": ">", "<": "<"}
+
+
 class Example(Protocol):
     """The module ``example.py`` of an example's folder. Its docstring begins with the title."""
 
@@ -192,23 +195,40 @@ def render(name: str) -> None:
 
 def render_index() -> None:
     """Fill the table of the gallery's first page."""
-    rows = []
+    lines = [
+        "| Application | Mean over the seeds | Asked for | Best of the others | Processor time a seed |",
+        "|---|---|---|---|---|",
+    ]
     for name in names():
         example, found = load(name), results(name)
-        if found["seeds"]:
-            cells = [
-                f"{bar.score}, {bar.data}: {reached:.4g} ({bar.relation} {asked:.4g}{'' if met else ', **not met**'})"
-                for bar, reached, asked, met in judged(example, found)
-            ]
-            processor = duration(mean(each["processor_seconds"] for each in found["seeds"].values()))
-            rows.append(f"| [{title(example)}]({name}.md) | {'<br>'.join(cells)} | {processor} |")
-    header = ["| Application | Reached, mean over the seeds (asked for) | Processor time a seed |", "|---|---|---|"]
+        if not found["seeds"]:
+            continue
+        bars = judged(example, found)
+        reached = [f"{bar.score}, {bar.data}: {value:.4g}" for bar, value, _, _ in bars]
+        asked = [f"{SIGNS[bar.relation]} {value:.4g}{'' if met else ', **not met**'}" for bar, _, value, met in bars]
+        others = [other(bar, found) for bar, _, _, _ in bars]
+        processor = duration(mean(each["processor_seconds"] for each in found["seeds"].values()))
+        cells = [f"[{title(example)}]({name}.md)", *map("<br>".join, (reached, asked, others)), processor]
+        lines.append(f"| {' | '.join(cells)} |")
     page = GALLERY / "index.md"
-    text = filled(page.read_text(encoding="utf-8"), "gallery", lambda _: "\n".join(header + rows))
-    page.write_text(text, encoding="utf-8")
+    page.write_text(filled(page.read_text(encoding="utf-8"), "gallery", lambda _: "\n".join(lines)), encoding="utf-8")
+
+
+def other(bar: Bar, found: Mapping[str, Any]) -> str:
+    """The best of the other methods in the same table and column, with what it reaches."""
+    tables = [each["scores"][bar.data] for each in found["seeds"].values()]
+    reached = {
+        method: mean(table[method][bar.score] for table in tables)
+        for method, scores in tables[0].items()
+        if method != bar.method and bar.score in scores
+    }
+    if not reached:
+        return "–"
+    best = (max if bar.relation.startswith(">") else min)(reached, key=lambda method: reached[method])
+    return f"{best} {reached[best]:.4g}"
 
 
 def filled(text: str, kind: str, content: Callable[[str], str]) -> str:
     """Text whose places ``<!-- kind: name --> … <!-- end of kind -->`` hold the content of their name."""
-    place = re.compile(rf"(<!-- {kind}(?:: ([\w -]+))? -->\n).*?(<!-- end of {kind} -->)", re.DOTALL)
+    place = re.compile(rf"(<!-- {kind}(?:: ([^>]+?))? -->\n).*?(<!-- end of {kind} -->)", re.DOTALL)
     return place.sub(lambda found: f"{found[1]}\n{content(found[2] or '')}\n\n{found[3]}", text)

@@ -54,7 +54,7 @@ def float64():
         yield
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real data; the test is skipped, saying so, where there is none."""
     folder = os.environ.get("PELLUCID_DATA")

@@ -243,8 +243,8 @@ class Run(Trained):
 
     @in_its_precision
     def decode(self, code: Any) -> np.ndarray:
-        """Compute the examples that an autoencoder's codes stand for, in the units of the data."""
-        return codes.decode(self, code)
+        """Compute the examples that an autoencoder's codes, or a GAN's noise, stand for, in the units of the data."""
+        return samples.generate(self, code) if self.adversarial else codes.decode(self, code)
 
     @in_its_precision
     def reconstruction_errors(self, x: Any) -> np.ndarray:

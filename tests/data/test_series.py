@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.model_selection import TimeSeriesSplit
 
 import pellucid as pel
 from pellucid.core.errors import DataError
-from pellucid.data import load_table
+from pellucid.data import folds, load_table, validation_rows
 from pellucid.data.series import windows_of
 
 N = 120
@@ -39,6 +40,25 @@ def test_no_value_is_a_target_of_both_parts_and_the_last_are_held_out(horizon):
     assert data.held_out.y.max() == N - 0.5
     assert len(data.held_out) == -(-(N - 6 - horizon + 1) // 5)
     assert all("days" not in name for name in data.features)
+
+
+@pytest.mark.parametrize("splitter", [3, TimeSeriesSplit(3, test_size=10)])
+def test_no_fold_predicts_what_it_was_trained_on(splitter):
+    data = load_table(series()[["load"]], "load", window=6, horizon=4, held_out=None)
+    for fold, _ in folds(data, splitter):
+        assert fold.held_out is not None
+        assert fold.train.y.max() == fold.held_out.y.min() - 1  # and nothing more is left out
+
+
+def test_the_validation_part_shares_no_value_with_the_rows_trained_on():
+    data = load_table(series()[["load"]], "load", window=6, horizon=4)
+    train, aside = validation_rows(data, 0.1, seed=0)
+    assert data.train.y[train].max() == data.train.y[aside].min() - 1
+
+
+def test_a_horizon_that_leaves_nothing_to_train_on_is_refused():
+    with pytest.raises(DataError, match="each of the 8 windows to train on predicts a value that is held out too"):
+        load_table(series()[["load"]], "load", window=80, horizon=32, held_out=1)
 
 
 def test_each_feature_is_scaled_by_itself():

@@ -12,6 +12,16 @@ from pellucid.data.text import Vocabulary, bag_of_words, load_messages
 TEXTS = ["Win cash NOW!", "cash for you, cash", "see you now", "élan vital"]
 
 
+def test_several_words_in_a_row_are_an_input_of_their_own():
+    texts = ["a new credit card", "my credit card is new", "credit where it is due"]
+    words = bag_of_words(texts, ngrams=2)
+    assert words.words == ("card", "credit", "credit card", "is", "new")
+    assert words.encode(["card credit", "the credit card"])[:, words.words.index("credit card")].tolist() == [0, 1]
+    assert bag_of_words(texts).words == ("card", "credit", "is", "new")
+    with pytest.raises(InvalidValue, match="ngrams"):
+        bag_of_words(texts, ngrams=0)
+
+
 def test_encode_marks_exactly_the_words_of_each_message():
     words = bag_of_words(TEXTS, minimum_count=1)
     for text, row in zip(TEXTS, words.encode(TEXTS), strict=True):

@@ -161,7 +161,7 @@ def alone(data):
         x_new=x_new,
         y=data.train.y,
         y_new=data.held_out.y,
-        run=SimpleNamespace(facts=SimpleNamespace(encoder=data.encoder), data=data),
+        run=SimpleNamespace(facts=SimpleNamespace(encoder=data.encoder, features=data.features)),
     )
     return RULE_ALONE.find(SimpleNamespace(e=e))
 

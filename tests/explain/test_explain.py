@@ -357,3 +357,12 @@ def test_other_kinds_of_run(task, rng):
     assert explanation.worst_error <= 1e-6
     assert explanation.to_html().startswith("<!doctype html>")
     json.dumps(explanation.to_dict(), allow_nan=False)
+
+
+def test_a_loaded_run_names_the_columns_of_its_array(tmp_path):
+    data = pel.load_dataset("iris")
+    pel.train((4,), data, epochs=1, folder=tmp_path / "run", progress=False)
+    loaded = pel.load(tmp_path / "run")
+    explanation = str(loaded.explain(data.held_out.x[0], data.held_out.y[0]))
+    assert data.features
+    assert all(name in explanation for name in data.features)

@@ -53,6 +53,7 @@ from pellucid.layers import (
     Multiply,
     Repeat,
     Reshape,
+    SaltAndPepperNoise,
     layers,
 )
 from pellucid.network import Network, backpropagate
@@ -95,6 +96,7 @@ CARRIERS = {
     "dropout": between(Dropout(0.5)),
     "gaussian_noise": between(GaussianNoise(0.5)),
     "masking_noise": between(MaskingNoise(0.5)),
+    "salt_and_pepper_noise": between(SaltAndPepperNoise(0.5)),
     "batch_norm": between(BatchNorm()),
     "layer_norm": between(Dense(3), LayerNorm()),
     "code": between(Dense(3), Code()),
@@ -140,7 +142,7 @@ REFUSED: dict[str, Layer] = {
     "code": Code("l1_activity"),
     "embedding": Embedding(3, 2),
 }
-DRAWN = {"dropout", "gaussian_noise", "masking_noise", "time_mask", "frequency_mask"}
+DRAWN = {"dropout", "gaussian_noise", "masking_noise", "salt_and_pepper_noise", "time_mask", "frequency_mask"}
 """What they draw depends on the length: alike in prediction."""
 BY_PLACE = {"conv1d", "average_pool1d"}
 """Their windows begin at the first step, padding included, with a stride above 1."""

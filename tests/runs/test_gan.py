@@ -48,6 +48,14 @@ def test_wgan_gp_covers_the_ring_from_one_call():
     assert scores[0] > scores[1]
 
 
+def test_chosen_noise_is_decoded_to_examples():
+    run = pel.train(NETWORKS, POINTS, **SMALL)
+    noise = np.asarray(jax.random.normal(jax.random.key(4), (5, 2)))
+    np.testing.assert_array_equal(run.decode(noise), run.sample(5, seed=4))
+    with pytest.raises(ShapeError, match=r"reads 2 numbers\. Received: noise of shape \(5, 3\)"):
+        run.decode(np.zeros((5, 3)))
+
+
 def test_what_is_saved_samples_the_same_bits(tmp_path):
     run = pel.train(NETWORKS, POINTS, folder=tmp_path / "run", **SMALL)
     loaded = pel.load(tmp_path / "run")

@@ -1,6 +1,7 @@
 """Translation on real sentence pairs, and the loss that leaves padding out."""
 
 import json
+import math
 import os
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 
 import pellucid as pel
 from pellucid.core.errors import DataError, InvalidValue, ShapeError, StorageError
-from pellucid.data import Encoder, Part, split
+from pellucid.data import Encoder, Part, split, validation_rows
 from pellucid.data.translation import (
     END,
     PAD,
@@ -95,12 +96,15 @@ def test_a_file_of_pairs_is_a_dataset(tmp_path):
     assert data.fingerprint == again.fingerprint
 
 
-def test_no_held_out_sentence_is_trained_on(data):
-    seen, held_out = (
-        {" ".join(words_of(source)) for source, _ in part} for part in (data.train.pairs, data.held_out.pairs)
-    )
-    assert len(held_out) == int(0.1 * len(seen | held_out))
-    assert not seen & held_out
+def test_no_sentence_is_in_two_parts(data):
+    aside = validation_rows(data, 0.1, seed=0)
+    parts = [data.held_out, *(data.train.take(rows) for rows in aside)]
+    for side in (0, 1):
+        sentences = [{" ".join(words_of(pair[side])) for pair in part.pairs} for part in parts]
+        assert len(set.union(*sentences)) == sum(map(len, sentences))
+    groups = [len(set(part.groups)) for part in parts]
+    assert groups[0] == math.ceil(0.1 * sum(groups))
+    assert groups[2] == math.ceil(0.1 * (groups[1] + groups[2]))
 
 
 def test_a_translator_memorises_what_it_has_read(data, trained):

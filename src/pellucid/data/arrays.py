@@ -158,6 +158,11 @@ class Encoder(ABC):
         """Mask of the inputs that a scaling changes, bool ``(features,)``; None for all."""
         return None
 
+    @property
+    def overlap(self) -> int:
+        """How many rows on either side of a row have targets in common with it, such as windows of a series."""
+        return 0
+
     def names_of(self, x: np.ndarray) -> tuple[str, ...]:
         """The names of the inputs of one encoded example; empty where they have none."""
         return tuple(getattr(self, "features", ()))
@@ -346,6 +351,11 @@ class Dataset:
         """Shape of one example; a tuple of shapes for several inputs."""
         shapes = tuple(x.shape[1:] for x in self.train.inputs)
         return shapes if isinstance(self.train.x, tuple) else shapes[0]
+
+    @property
+    def overlap(self) -> int:
+        """How many rows on either side of a row have targets in common with it."""
+        return 0 if self.encoder is None else self.encoder.overlap
 
     @property
     def stratifies(self) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from pellucid.core.constraints import WholeNumber, require
 from pellucid.core.errors import DataError, InvalidValue
 from pellucid.data.arrays import Dataset, Part
+from pellucid.data.splits import clear_of
 from pellucid.data.stream import refuse_stream
 
 
@@ -33,7 +34,8 @@ def folds(data: Dataset, count: int | Splitter, seed: int = 0) -> list[tuple[Dat
     Rows of one group stay in one fold (scikit-learn's ``GroupKFold``, which makes folds of similar size and draws
     nothing); rows in the order of time are held out after those trained on (``TimeSeriesSplit``); else classes are
     spread evenly over the folds (``StratifiedKFold``), and other rows are drawn (``KFold``). What is estimated from
-    rows, the scaling and the values to fill in, is fitted to the rows that a fold trains on.
+    rows, the scaling and the values to fill in, is fitted to the rows that a fold trains on. Windows of a series that
+    predict a value which a fold holds out are left out of its training rows, whatever the splitter.
 
     Args:
         data: the rows; their parts are joined.
@@ -57,7 +59,9 @@ def folds(data: Dataset, count: int | Splitter, seed: int = 0) -> list[tuple[Dat
     refuse_stream(data, "cross-validation")
     whole = _joined(data)
     parts = _split_by(count, whole) if isinstance(count, Splitter) else _split(data, whole, count, seed)
-    return [(data.refit(whole.take(train), whole.take(rows)), rows) for train, rows in parts]
+    return [
+        (data.refit(whole.take(clear_of(rows, train, data.overlap)), whole.take(rows)), rows) for train, rows in parts
+    ]
 
 
 _ABSENT: dict[str, Callable[[Part], np.ndarray]] = {

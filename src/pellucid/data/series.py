@@ -12,7 +12,7 @@ from pellucid.core.errors import DataError
 from pellucid.core.interface import option
 from pellucid.data.arrays import Dataset, Encoder, Part, fit_preprocessing
 from pellucid.data.columns import decide
-from pellucid.data.splits import held_out_rows
+from pellucid.data.splits import clear_of, held_out_rows
 from pellucid.data.table import Table, Texts, missing_of
 from pellucid.data.tables import Missing, TableEncoder, target_values
 
@@ -42,6 +42,11 @@ class SeriesEncoder(Encoder):
     def scaled(self) -> np.ndarray:
         """Mask of the inputs that are numbers and dates."""
         return self.table.scaled
+
+    @property
+    def overlap(self) -> int:
+        """How many windows on either side of a window predict a value that it predicts too."""
+        return self.horizon - 1
 
     def encode(self, source: Any) -> np.ndarray:
         """The windows ``(rows − window + 1, window, features)``; after the last of them comes the future.
@@ -171,9 +176,8 @@ def series_dataset(
     encoder = SeriesEncoder(rows, window, horizon, time)
     y = _next_values(values, window, horizon).astype(np.float32)
     whole = Part(windows_of(x, window)[:count], y, rows=table.row_labels()[window : window + count])
-    gap = horizon - 1
-    if drawn is not None and gap:
-        train = train[: max(1, len(train) - gap)]
+    if drawn is not None:
+        train = clear_of(drawn, train, encoder.overlap)
     first, rest = whole.take(train), None if drawn is None else whole.take(drawn)
     steps = [f" +{step + 1}" for step in range(horizon)] if horizon > 1 else [""]
     names = tuple(f"{target}{step}" for step in steps for target in targets)

@@ -54,7 +54,8 @@ def validation_rows(data: Dataset, fraction: float, seed: int) -> tuple[np.ndarr
     """
     part, stratify = data.train, data.stratifies
     if data.order == "time":
-        return last_rows(len(part), math.ceil(fraction * len(part)))
+        train, last = last_rows(len(part), math.ceil(fraction * len(part)))
+        return clear_of(last, train, data.overlap), last
     if data.order == "groups" and part.groups is not None:
         return group_rows(part.groups, fraction, seed)
     return split_rows(part.targets[0], fraction, seed, stratify, data.classes)
@@ -114,6 +115,32 @@ def last_rows(rows: int, count: int) -> tuple[np.ndarray, np.ndarray]:
     if not 0 < count < rows:
         raise DataError(f"the last {count} of {rows} rows cannot be set apart. {_fewer()}")
     return np.arange(rows - count), np.arange(rows - count, rows)
+
+
+def clear_of(held_out: np.ndarray, train: np.ndarray, overlap: int) -> np.ndarray:
+    """The rows to train on, without those that have a target in common with a row held out.
+
+    Args:
+        held_out: the numbers of the rows held out.
+        train: those of the others.
+        overlap: how many rows on either side of a row have targets in common with it.
+
+    Raises:
+        DataError: none is left.
+
+    Example:
+        >>> clear_of(np.array([5, 6]), np.arange(5), overlap=2).tolist()
+        [0, 1, 2]
+    """
+    held_out = np.sort(held_out)
+    next_one = held_out[np.minimum(np.searchsorted(held_out, train - overlap), len(held_out) - 1)]
+    clear = train[np.abs(next_one - train) > overlap]
+    if not len(clear):
+        raise DataError(
+            f"each of the {len(train)} windows to train on predicts a value that is held out too. Hold fewer rows out, "
+            f"make fewer folds, or take a shorter {option('horizon', 1)}."
+        )
+    return clear
 
 
 def group_rows(groups: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

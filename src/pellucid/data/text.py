@@ -17,7 +17,7 @@ class Vocabulary(Encoder):
     """Known words in the order of the inputs.
 
     ``x_i = 1`` if the message holds word i, else 0. Words are runs of two or more letters, digits or underscores, in
-    lower case.
+    lower case. A word of the vocabulary may be several, such as "credit card", which must stand in this order.
 
     Args:
         words: distinct, at least one.
@@ -56,17 +56,21 @@ class Vocabulary(Encoder):
             raise DataError(f"encode needs a list of messages. Received one text: {source!r}. Write [text].")
         from sklearn.feature_extraction.text import CountVectorizer
 
-        counter = CountVectorizer(vocabulary=list(self.words), binary=True)
+        longest = max(word.count(" ") for word in self.words) + 1
+        counter = CountVectorizer(vocabulary=list(self.words), binary=True, ngram_range=(1, longest))
         return counter.transform(source).astype(np.uint8).toarray()
 
 
-def bag_of_words(texts: Sequence[str], *, minimum_count: int = 2, maximum_words: int | None = None) -> Vocabulary:
+def bag_of_words(
+    texts: Sequence[str], *, minimum_count: int = 2, maximum_words: int | None = None, ngrams: int = 1
+) -> Vocabulary:
     """Collect the vocabulary of messages.
 
     Args:
         texts: the training messages alone, so that held-out ones stay unseen.
         minimum_count: words of fewer messages are left out; at least 1.
         maximum_words: keep only so many of the most frequent words.
+        ngrams: up to so many words in a row are an input of their own, such as "credit card" with 2; at least 1.
 
     Returns:
         The words in alphabetical order.
@@ -82,12 +86,15 @@ def bag_of_words(texts: Sequence[str], *, minimum_count: int = 2, maximum_words:
     Source: Harris, "Distributional structure", 1954.
     """
     require(minimum_count, WholeNumber(1), "minimum_count")
+    require(ngrams, WholeNumber(1), "ngrams")
     if maximum_words is not None:
         require(maximum_words, WholeNumber(1), "maximum_words")
     from sklearn.feature_extraction.text import CountVectorizer
 
     try:
-        counter = CountVectorizer(min_df=minimum_count, max_features=maximum_words, binary=True).fit(texts)
+        counter = CountVectorizer(
+            min_df=minimum_count, max_features=maximum_words, binary=True, ngram_range=(1, ngrams)
+        ).fit(texts)
     except ValueError as error:  # "empty vocabulary", "no terms remain"
         raise DataError(
             f"no word occurs in at least {minimum_count} of the {len(texts)} messages. Lower minimum_count or give "

@@ -5,7 +5,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
 from itertools import takewhile
 from operator import or_
@@ -17,7 +17,7 @@ from pellucid.core.constraints import WholeNumber, require
 from pellucid.core.errors import DataError
 from pellucid.data.arrays import Dataset, Encoder, Part
 from pellucid.data.reading import pairs_path, read_pairs
-from pellucid.data.splits import FRACTION
+from pellucid.data.splits import FRACTION, group_rows
 
 SPECIAL = ("<pad>", "<start>", "<end>", "<unknown>")
 """The first words of every lexicon, by their numbers 0 to 3."""
@@ -207,12 +207,13 @@ def prepare_translations(
 ) -> Dataset:
     """Split sentence pairs and number their words.
 
-    All translations of a sentence fall into the same part, so that no held-out sentence is in the training part.
+    A sentence and its translations, and what these translate too, are a group that is never divided: no held-out
+    sentence, of either language, is in the training part, nor is one that is watched during the training.
 
     Args:
         pairs: source and target, as `load_pairs` returns them.
         minimum_count: rarer words of the training pairs become ``<unknown>``; at least 1.
-        held_out: fraction of the distinct source sentences to hold out, in (0, 1).
+        held_out: fraction of the groups to hold out, in (0, 1).
         seed: of the draw.
         name: a short name for messages and run folders.
         source: kept in the dataset.
@@ -233,22 +234,39 @@ def prepare_translations(
     """
     require(minimum_count, WholeNumber(1), "minimum_count")
     require(held_out, FRACTION, "held_out")
-    sentences = sorted({" ".join(words_of(source)) for source, _ in pairs})
-    count = max(1, int(held_out * len(sentences)))
-    if len(sentences) <= count:
-        raise DataError(f"{len(sentences)} distinct sentences are too few to hold any out.")
-    drawn = {sentences[i] for i in np.random.default_rng(seed).permutation(len(sentences))[:count]}
-    parts: tuple[list[tuple[str, str]], list[tuple[str, str]]] = ([], [])
-    for pair in pairs:
-        parts[" ".join(words_of(pair[0])) in drawn].append(pair)
+    groups = groups_of(pairs)
+    number = len(np.unique(groups))
+    if math.ceil(held_out * number) >= number:
+        raise DataError(f"{len(pairs)} pairs, {number} groups that share no sentence, are too few to hold any out.")
+    train, drawn = group_rows(groups, held_out, seed)
+    learnt = [pairs[row] for row in train]
     encoder = SentenceEncoder(
-        Lexicon.of((words_of(source) for source, _ in parts[0]), minimum_count),
-        Lexicon.of((words_of(target) for _, target in parts[0]), minimum_count),
+        Lexicon.of((words_of(source) for source, _ in learnt), minimum_count),
+        Lexicon.of((words_of(target) for _, target in learnt), minimum_count),
         max(len(words_of(source)) for source, _ in pairs),
         max(len(words_of(target)) for _, target in pairs) + 1,
     )
-    train, rest = (encoder.encode_pairs(part) for part in parts)
-    return Dataset(name, train, rest, "translation", encoder.target.words, encoder=encoder, source=source)
+    whole = replace(encoder.encode_pairs(pairs), groups=groups)
+    parts = whole.take(train), whole.take(drawn)
+    classes = encoder.target.words
+    return Dataset(name, *parts, "translation", classes, encoder=encoder, source=source, order="groups")
+
+
+def groups_of(pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+    """The number of each pair's group: pairs that share a sentence, of either language, are of one.
+
+    Example:
+        >>> groups_of([("Go.", "Va !"), ("Go.", "Allez !"), ("Leave.", "Allez !"), ("Run.", "Cours !")])
+        array([0, 0, 0, 1], dtype=int32)
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    sides = [[" ".join(words_of(pair[side])) for pair in pairs] for side in (0, 1)]
+    (read, source), (written, target) = (np.unique(side, return_inverse=True) for side in sides)
+    size = len(read) + len(written)
+    links = coo_array((np.ones(len(pairs)), (source, len(read) + target)), shape=(size, size))
+    return connected_components(links, directed=False)[1][source]
 
 
 def load_translations(
@@ -265,7 +283,7 @@ def load_translations(
         path: as for `load_pairs`.
         maximum_words: longer sentences are left out, as by `load_pairs`.
         minimum_count: rarer words become ``<unknown>``.
-        held_out: fraction of the distinct source sentences to hold out, in (0, 1).
+        held_out: fraction of the groups of sentences to hold out, in (0, 1).
         seed: of the draw.
 
     Raises:

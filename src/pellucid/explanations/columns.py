@@ -89,7 +89,7 @@ def _of_array(run: Trained, of: int, name: str, shape: tuple[int, ...]) -> Itera
     if of_files or reads_tokens or len(shape) not in (1, 2) or is_picture(shape):
         yield InputColumn(name, of, slice(None))
         return
-    features = () if run.data is None or name else run.data.features
+    features = () if name else run.facts.features
     names = list(features) if len(features) == shape[-1] else [f"x{i + 1}" for i in range(shape[-1])]
     for i, own in enumerate(names):
         yield InputColumn(f"{name} {own}".strip(), of, slice(i, i + 1))

@@ -128,7 +128,7 @@ def explain_row(
         raise InvalidValue(f"the {rows} are numbered 0 to {len(part) - 1}. Received: {row}.")
     one = part.take([row])
     y = None if run.adversarial or run.facts.task == "reconstruction" else one.y
-    example = Example(one.inputs, y, f"example {row} of the {rows}", data.features)
+    example = Example(one.inputs, y, f"example {row} of the {rows}")
     return _explain(run, example, neuron, weight)
 
 
@@ -139,21 +139,18 @@ class Example(NamedTuple):
         raw: the arrays of its inputs, in their own units.
         target: its stored target; None for an autoencoder and for a GAN.
         name: in words.
-        features: names of the inputs, or empty.
         by_hand: whether the weights were written by hand, not trained.
     """
 
     raw: tuple[np.ndarray, ...]
     target: Any
     name: str
-    features: tuple[str, ...] = ()
     by_hand: bool = False
 
 
 def _given(run: Trained, x: Any, y: Any) -> Example:
     """Convert an example given by the user."""
     facts = run.facts
-    features = () if run.data is None else run.data.features
     if isinstance(facts.encoder, SentenceEncoder):
         if not isinstance(x, str) or not isinstance(y, str):
             raise DataError("explain takes a sentence x and its translation y, both text.")
@@ -177,14 +174,14 @@ def _given(run: Trained, x: Any, y: Any) -> Example:
     if len(arrays[0]) != 1:
         raise DataError(f"explain takes one example. Received: {len(arrays[0])}.")
     if run.adversarial or facts.task == "reconstruction":
-        return Example(arrays, None, "one example", features)
+        return Example(arrays, None, "one example")
     if y is None:
         raise DataError("explain needs the target y of the example x: the loss compares the prediction with it.")
     if facts.heads:
         pairs = by_name(y, tuple(facts.heads), "y").items()
         targets = tuple(_one_target(facts.of_output(output), one) for output, one in pairs)
-        return Example(arrays, targets, "one example", features)
-    return Example(arrays, _one_target(facts, y), "one example", features)
+        return Example(arrays, targets, "one example")
+    return Example(arrays, _one_target(facts, y), "one example")
 
 
 def _one_target(facts: DataFacts, y: Any) -> np.ndarray:
@@ -348,7 +345,7 @@ def _facts(run: Trained, example: Example, passes: Trace, number: int | None = N
     if scaled:
         remarks.append(f"The t{scaled[1:]}; the numbers of the last layer and of the loss are those of y'.")
     remarks += dict.fromkeys(layer.in_prediction for layer in layers if layer.in_prediction)
-    features = (() if encoder is None else encoder.names_of(example.raw[0][0])) or example.features
+    features = (() if encoder is None else encoder.names_of(example.raw[0][0])) or facts.features
     names, words = facts.classes, ()
     if not names and facts.task == "regression":
         names = facts.targets or (("y",) if prediction.size == 1 else tuple(f"y[{k}]" for k in range(prediction.size)))

@@ -27,6 +27,7 @@ from pellucid.layers.merge import Multiply as Multiply
 from pellucid.layers.noise import Dropout as Dropout
 from pellucid.layers.noise import GaussianNoise as GaussianNoise
 from pellucid.layers.noise import MaskingNoise as MaskingNoise
+from pellucid.layers.noise import SaltAndPepperNoise as SaltAndPepperNoise
 from pellucid.layers.normalization import BatchNorm as BatchNorm
 from pellucid.layers.normalization import LayerNorm as LayerNorm
 from pellucid.layers.pooling import AveragePool1D as AveragePool1D

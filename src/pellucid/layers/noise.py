@@ -152,3 +152,42 @@ class MaskingNoise(Random):
     def disturb(self, x: Units, key: Key[Array, ""]) -> tuple[Units, Units | None]:
         kept = jax.random.bernoulli(key, np.float32(1 - self.rate), x.shape).astype(x.dtype)
         return x * kept, kept
+
+
+@layers.register("salt_and_pepper_noise")
+class SaltAndPepperNoise(Random):
+    """Inputs set to the lowest or the highest value at random in training, none in prediction.
+
+    Formula:
+        training: y = x · (1 − m) + m · s, m ~ Bernoulli(p), s = low or high with equal probability, for each element;
+        prediction: y = x; backward dx = dy · (1 − m)
+
+    Args:
+        rate: the fraction p of inputs replaced, 0 ≤ p < 1.
+        low: the lowest value, as the layer sees it.
+        high: the highest value.
+
+    Raises:
+        InvalidValue: a rate outside its range.
+        ValueError: in ``forward``, in training without a key.
+
+    Example:
+        >>> x = jnp.full((1, 99), 0.5)
+        >>> y, _, _ = SaltAndPepperNoise(0.5).forward({}, {}, x, key=jax.random.key(0), training=True)
+        >>> sorted(set(y.ravel().tolist()))
+        [0.0, 0.5, 1.0]
+
+    Source: Vincent, Larochelle, Lajoie, Bengio, Manzagol, Stacked denoising autoencoders, 2010.
+    """
+
+    example = {"rate": 0.3}, (7,)
+
+    rate: float = constrained(0.2, FRACTION, "fraction of inputs replaced in training")
+    low: float = 0.0
+    high: float = 1.0
+
+    def disturb(self, x: Units, key: Key[Array, ""]) -> tuple[Units, Units | None]:
+        draw = jax.random.uniform(key, x.shape, jnp.float32)
+        kept = draw >= self.rate
+        extreme = jnp.where(draw < self.rate / 2, self.low, self.high).astype(x.dtype)
+        return jnp.where(kept, x, extreme), kept.astype(x.dtype)

@@ -37,6 +37,8 @@ class DataFacts:
     """Names of several inputs."""
     heads: Mapping[str, Head] = field(default_factory=dict)
     """What each of several outputs predicts."""
+    features: tuple[str, ...] = ()
+    """Names of the columns of an array, where it has any."""
 
     @staticmethod
     def of(data: Dataset) -> "DataFacts":
@@ -56,6 +58,7 @@ class DataFacts:
             data.targets,
             data.inputs,
             data.heads,
+            data.features,
         )
 
     def of_output(self, name: str) -> "DataFacts":
@@ -132,10 +135,10 @@ class DataFacts:
     def to_dict(self) -> dict[str, Any]:
         """JSON-like, without the arrays of `PREPARED`."""
         plain = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in PREPARED}
-        several = {"inputs": plain.pop("inputs"), "heads": {name: asdict(head) for name, head in self.heads.items()}}
-        del plain["heads"]
+        heads = {name: asdict(head) for name, head in plain.pop("heads").items()}
+        if_any = {"inputs": plain.pop("inputs"), "heads": heads, "features": plain.pop("features")}
         plain["encoder"] = None if self.encoder is None else self.encoder.to_dict()
-        return plain | {name: value for name, value in several.items() if value}
+        return plain | {name: value for name, value in if_any.items() if value}
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays that ``to_dict`` leaves out."""
@@ -145,7 +148,8 @@ class DataFacts:
     def from_dict(plain: dict[str, Any], arrays: dict[str, np.ndarray]) -> "DataFacts":
         """Rebuild the facts that ``to_dict`` and ``to_arrays`` wrote."""
         encoder = None if plain["encoder"] is None else Encoder.restore(plain["encoder"])
-        tuples = {name: _as_tuple(plain.get(name, ())) for name in ("classes", "input_shape", "targets", "inputs")}
+        listed = ("classes", "input_shape", "targets", "inputs", "features")
+        tuples = {name: _as_tuple(plain.get(name, ())) for name in listed}
         heads = {
             name: Head(**{key: _as_tuple(value) for key, value in head.items()})
             for name, head in plain.get("heads", {}).items()

@@ -6,8 +6,9 @@ import jax
 import numpy as np
 
 from pellucid.core.constraints import WholeNumber, require
-from pellucid.core.errors import InvalidValue
+from pellucid.core.errors import InvalidValue, ShapeError
 from pellucid.data import Preprocessing
+from pellucid.data.encoding import as_array, as_float32
 from pellucid.runs.outputs import outputs_of
 from pellucid.runs.scaling import scaling_of
 from pellucid.runs.trained import Trained
@@ -29,7 +30,22 @@ def sample(trained: Trained, count: int, seed: int = 0) -> np.ndarray:
     """
     _check_gan(trained, "sample")
     require(count, WholeNumber(1), "count")
-    noise = np.asarray(jax.random.normal(jax.random.key(seed), (count, trained.program.latent), np.float32))
+    return generate(trained, jax.random.normal(jax.random.key(seed), (count, trained.program.latent), np.float32))
+
+
+def generate(trained: Trained, noise: Any) -> np.ndarray:
+    """Generate the examples that noise stands for, in the units of the data.
+
+    Args:
+        trained: a GAN.
+        noise: normal numbers, shape (rows, latent).
+
+    Raises:
+        ShapeError: noise of another shape.
+    """
+    noise, latent = as_float32(as_array(noise, "noise"), "noise"), trained.program.latent
+    if noise.shape[1:] != (latent,):
+        raise ShapeError(f"the generator reads {latent} numbers. Received: noise of shape {noise.shape}.")
     return trained.facts.preprocessing.invert_numpy(_outputs(trained, "generator", noise, Preprocessing()))
 
 

@@ -105,7 +105,7 @@ def columns_of(run: Any, x: np.ndarray) -> list[Column]:
                 numbers = zip(column.features, part.T, strict=True)
                 found += [Column(f"column {name!r}", values, "number") for name, values in numbers]
         return found
-    names = () if run.data is None else run.data.features
+    names = run.facts.features
     named = len(names) == x.shape[1]
     return [
         Column(f"column {names[i]!r}" if named else f"column {i} (counted from 0)", x[:, i], "number")

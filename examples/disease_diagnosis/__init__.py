@@ -1,0 +1,1 @@
+"""Diagnoses with probabilities that can be believed."""

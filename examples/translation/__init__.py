@@ -1,0 +1,1 @@
+"""Machine translation, English to French."""
