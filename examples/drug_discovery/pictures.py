@@ -56,7 +56,7 @@ def importance(worth: Any, columns: int = 12) -> Figure:
     figure, axes = plt.subplots(figsize=(8, 3.8), layout="constrained")
     table = {name: values[:columns][::-1] for name, values in worth.table.items()}
     axes.barh(table["column"], table["importance"], xerr=table["std"], color=BLUE, height=0.6, error_kw={"lw": 0.8})
-    axes.set(title="Descriptors that solubility hangs on", xlabel="mean absolute error gained where it is shuffled")
+    axes.set(title="Descriptors that solubility depends on", xlabel="mean absolute error gained where it is shuffled")
     return figure
 
 
