@@ -26,7 +26,7 @@ class Scenes(NamedTuple):
 
 
 def make_scenes(images: np.ndarray, classes: np.ndarray, count: int, seed: int) -> Scenes:
-    """Draw scenes with the digits of some images: each digit in turn, its longer side 14 to 30 pixels."""
+    """Draw scenes with the digits of some images: each digit in turn, its longer side 16 to 32 pixels."""
     rng = np.random.default_rng(seed)
     chosen = np.resize(rng.permutation(len(images)), count)
     drawn = [_scene(images, images[row], rng) for row in chosen]
