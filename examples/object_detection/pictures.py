@@ -39,7 +39,9 @@ def draw_scenes(path: Path, scenes: Scenes, digits: np.ndarray, boxes: np.ndarra
 def draw_pixels(path: Path, explained: Sequence[tuple[np.ndarray, Sequence[np.ndarray]]]) -> None:
     """Draw scenes, below them the pixels that moved the class, and those that moved the box."""
     with plt.rc_context(PLAIN):
-        figure, grid = plt.subplots(3, len(explained), figsize=(2.2 * len(explained), 6.4), layout="constrained")
+        figure, grid = plt.subplots(
+            3, len(explained), figsize=(2.2 * len(explained), 6.4), layout="constrained", squeeze=False
+        )
         for column, (scene, contributions) in zip(grid.T, explained, strict=True):
             column[0].imshow(scene, cmap="gray")
             for axes, values in zip(column[1:], contributions, strict=True):
