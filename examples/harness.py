@@ -101,8 +101,8 @@ def load(name: str) -> Example:
 
 
 def title(example: Example) -> str:
-    """The first line of its docstring, without the full stop."""
-    return example.__doc__.split("\n")[0].rstrip(".")
+    """The first line of its docstring, to a colon or the full stop."""
+    return re.split("[.:]", example.__doc__)[0]
 
 
 def find(file: str, origin: str) -> Path:

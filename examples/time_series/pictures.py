@@ -13,7 +13,7 @@ from examples.time_series import example
 from examples.time_series.example import NAIVE, Series
 
 COLOURS = {"seasonal naive": "#8a8a8a", "ridge regression": "#b07d2b", "MLP": "#2a9d6f", "LSTM": "#1f5fbf"}
-MOST = 14
+MOST = 8
 """Forecasts of a series that are drawn."""
 Forecasts: TypeAlias = Mapping[str, Mapping[str, np.ndarray]]
 
@@ -32,7 +32,7 @@ def draw_forecasts(series: Mapping[str, Series], forecasts: Forecasts) -> Figure
             panel.fill_between(times, low[window], high[window], color=COLOURS["LSTM"], alpha=0.18, linewidth=0)
             panel.plot(times, naive[window], color=COLOURS[NAIVE], linewidth=1.1, dashes=(3, 1.5))
             panel.plot(times, middle[window], color=COLOURS["LSTM"], linewidth=1.5)
-            panel.axvline(times[0], color="#cccccc", linewidth=0.6, zorder=0)
+            panel.axvline(each.time(each.steps[window, 0] - 0.5), color="#cccccc", linewidth=0.6, zorder=0)
         _label(panel, name, each.times[2], each.unit)
     lines = {"series": "#222222", f"LSTM, {example.COVERED:.0%} intervals": COLOURS["LSTM"], NAIVE: COLOURS[NAIVE]}
     _legend(figure, lines)
