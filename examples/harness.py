@@ -194,22 +194,19 @@ def render(name: str) -> None:
 
 
 def render_index() -> None:
-    """Fill the table of the gallery's first page."""
+    """Fill the table of the gallery's first page: a row for each bar."""
     lines = [
-        "| Application | Mean over the seeds | Asked for | Best of the others | Processor time a seed |",
-        "|---|---|---|---|---|",
+        "| Application | Data | Score | Mean over the seeds | Asked for | Best of the others |",
+        "|---|---|---|---|---|---|",
     ]
     for name in names():
         example, found = load(name), results(name)
-        if not found["seeds"]:
-            continue
-        bars = judged(example, found)
-        reached = [f"{bar.score}, {bar.data}: {value:.4g}" for bar, value, _, _ in bars]
-        asked = [f"{SIGNS[bar.relation]} {value:.4g}{'' if met else ', **not met**'}" for bar, _, value, met in bars]
-        others = [other(bar, found) for bar, _, _, _ in bars]
-        processor = duration(mean(each["processor_seconds"] for each in found["seeds"].values()))
-        cells = [f"[{title(example)}]({name}.md)", *map("<br>".join, (reached, asked, others)), processor]
-        lines.append(f"| {' | '.join(cells)} |")
+        first = f"[{title(example)}]({name}.md)"
+        for bar, reached, asked, met in judged(example, found) if found["seeds"] else ():
+            wanted = f"{SIGNS[bar.relation]} {asked:.4g}{'' if met else ', **not met**'}"
+            cells = [first, bar.data, f"{bar.score}, {bar.method}", f"{reached:.4g}", wanted, other(bar, found)]
+            lines.append(f"| {' | '.join(cells)} |")
+            first = ""
     page = GALLERY / "index.md"
     page.write_text(filled(page.read_text(encoding="utf-8"), "gallery", lambda _: "\n".join(lines)), encoding="utf-8")
 
