@@ -2,11 +2,11 @@
 
 What is in the scene, and where? One network with two outputs reads a scene of clutter and answers both: the class of
 the digit in it, and the box around it. A second network learns from two hundred small photographs whether one shows a
-face, and is then moved over a larger one.
+face.
 
 Data: scenes drawn here from MNIST (LeCun, Cortes, Burges), training scenes from its training digits and held-out ones
 from its test digits; faces of Labeled Faces in the Wild (Huang and others, 2007) and other photographs, 100 each of
-25 × 25 pixels, from scikit-image, and its portrait of Eileen Collins (NASA, public domain).
+25 × 25 pixels, from scikit-image.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 import pellucid as pel
 from examples.harness import Bar, Scores, Setting
-from examples.object_detection.pictures import draw_faces, draw_pixels, draw_scenes
+from examples.object_detection.pictures import draw_pixels, draw_scenes
 from examples.object_detection.scenes import SIDE, Scenes, make_scenes, overlaps
 
 SCENES, FACES = "scenes of digits on clutter", "faces and other photographs, five folds"
@@ -134,11 +134,10 @@ def face_settings(setting: Setting) -> dict[str, Any]:
 
 
 def measure_faces(setting: Setting) -> dict[str, dict[str, float]]:
-    """Accuracy over five folds that the seed draws; the network of all photographs is kept."""
+    """Accuracy over five folds that the seed draws."""
     data = photographs()
     folds = StratifiedKFold(5, shuffle=True, random_state=setting.seed)
     validated = pel.cross_validate(data=data, folds=folds, **face_settings(setting))
-    pel.train(data=data, folder=setting.folder / "faces", overwrite=True, **face_settings(setting))
     linear = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
     pixels, y = data.train.x.reshape(len(data.train), -1), data.train.y.ravel()
     return {
@@ -147,51 +146,16 @@ def measure_faces(setting: Setting) -> dict[str, dict[str, float]]:
     }
 
 
-def windows(photograph: np.ndarray, side: int, step: int) -> tuple[np.ndarray, np.ndarray]:
-    """Square parts of a photograph, as 25 × 25 pixels, and their boxes."""
-    from skimage.transform import resize
-
-    scale = 25 / side
-    small = resize(photograph, [round(length * scale) for length in photograph.shape], anti_aliasing=True)
-    stride = max(1, round(step * scale))
-    parts = np.lib.stride_tricks.sliding_window_view(small, (25, 25))[::stride, ::stride]
-    top, left = np.indices(parts.shape[:2]) * stride / scale
-    boxes = np.stack([left, top, left + side, top + side], axis=-1).reshape(-1, 4)
-    return (255 * parts.reshape(-1, 25, 25)).astype(np.uint8), boxes
-
-
-def find_faces(run: pel.Run, photograph: np.ndarray, sides: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes that the network takes for faces, the surest first, without those that lie over a surer one."""
-    found = [windows(photograph, side, step=max(4, side // 10)) for side in sides]
-    boxes = np.concatenate([boxes for _, boxes in found])
-    face = 1 - run.outputs(np.concatenate([parts for parts, _ in found]))[:, 0]  # the probability of "other" is given
-    kept: list[int] = []
-    for one in face.argsort()[::-1]:
-        if face[one] < 0.99 or len(kept) == 5:
-            break
-        if all(overlaps(boxes[[one]], boxes[[other]])[0] < 0.1 for other in kept):
-            kept.append(one)
-    return boxes[kept], face[kept]
-
-
 def draw(setting: Setting) -> Mapping[str, str]:
-    """Scenes with both boxes, the pixels that moved a box, faces in a portrait, and what the doctor says."""
-    from skimage.color import rgb2gray
-    from skimage.data import astronaut
-
+    """Scenes with both boxes, the pixels that moved class and box, and what the doctor says."""
     train, held_out = prepare(setting)
-    run, faced = pel.load(setting.folder / "scenes"), pel.load(setting.folder / "faces")
+    run = pel.load(setting.folder / "scenes")
     found = run.predict(held_out.x)
     common = overlaps(found["box"], held_out.boxes)
     draw_scenes(setting.picture("scenes.png"), held_out, found["digit"], found["box"], common)
     shown = [(held_out.x[row], moved(run, held_out, row)) for row in range(1 if setting.quick else 4)]
     draw_pixels(setting.picture("pixels.png"), shown)
-    sides = [100] if setting.quick else [60, 75, 90, 110, 135]
-    draw_faces(setting.picture("faces.png"), astronaut(), *find_faces(faced, rgb2gray(astronaut()), sides))
-    return {
-        "doctor, scenes": str(run.diagnose(questions(train, held_out))),
-        "doctor, faces": str(faced.diagnose(photographs())),
-    }
+    return {"doctor": str(run.diagnose(questions(train, held_out)))}
 
 
 def moved(run: pel.Run, scenes: Scenes, row: int) -> list[np.ndarray]:

@@ -55,16 +55,3 @@ def draw_pixels(path: Path, explained: Sequence[tuple[np.ndarray, Sequence[np.nd
             axes.set(xticks=[], yticks=[])
         figure.savefig(path, dpi=90)
         plt.close(figure)
-
-
-def draw_faces(path: Path, photograph: np.ndarray, boxes: np.ndarray, sure: np.ndarray) -> None:
-    """Draw a photograph with the windows that were taken for faces."""
-    with plt.rc_context(PLAIN):
-        figure, axes = plt.subplots(figsize=(4.5, 4.5), layout="constrained")
-        axes.imshow(photograph)
-        for box, probability in zip(boxes, sure, strict=True):
-            draw_box(axes, box, FOUND)
-            axes.text(box[0], box[1] - 6, f"{probability:.1%}", color="white", backgroundcolor=FOUND, size=8)
-        axes.axis("off")
-        figure.savefig(path, dpi=80)
-        plt.close(figure)

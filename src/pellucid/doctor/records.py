@@ -3,6 +3,7 @@
 from functools import cached_property
 from typing import Any
 
+from pellucid.doctor.findings import counted
 from pellucid.doctor.passes import Passes
 from pellucid.doctor.subject import Subject
 
@@ -77,7 +78,11 @@ class RecordedSubject(Subject):
     def compared(self) -> str:
         """What was read and what was left out, in a sentence."""
         inputs, outputs = len(self.run.network.inputs), len(self.run.network.outputs)
-        of = f"{inputs} inputs and {outputs} outputs" if inputs + outputs > 2 else "outputs at each step"
+        of = (
+            f"{counted(inputs, 'input')} and {counted(outputs, 'output')}"
+            if inputs + outputs > 2
+            else "outputs at each step"
+        )
         return (
             f"by the program and the records alone; {len(self.left_out)} causes were left out, whose rules read one "
             f"output of a row, and this network has {of}"
