@@ -30,13 +30,13 @@ class Setting:
         seed: of the network and of everything that is drawn.
         quick: a trial run on little data, for the tests: it asks for a meaningful score, not for the bar.
         folder: where runs of this seed are kept; `pellucid.load` reads them again.
+        pictures: the beginning of the pictures' paths.
     """
 
     seed: int
     quick: bool
     folder: Path
     pictures: Path
-    """Beginning of the pictures' paths."""
 
     def picture(self, name: str) -> Path:
         """The file of a picture, such as ``picture("words.svg")``."""
