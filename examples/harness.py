@@ -133,16 +133,19 @@ def measure(example: Example, setting: Setting) -> dict[str, Any]:
     }
 
 
+def _results_file(name: str) -> Path:
+    return HERE / name.replace("-", "_") / "results.json"
+
+
 def results(name: str) -> dict[str, Any]:
     """What the example has measured: ``seeds`` and ``outputs``."""
-    path = HERE / name.replace("-", "_") / "results.json"
+    path = _results_file(name)
     return json.loads(path.read_text()) if path.exists() else {"seeds": {}, "outputs": {}}
 
 
 def keep(name: str, found: Mapping[str, Any]) -> None:
     """Write what an example has measured."""
-    path = HERE / name.replace("-", "_") / "results.json"
-    path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    _results_file(name).write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def judged(example: Example, found: Mapping[str, Any]) -> list[tuple[Bar, float, float, bool]]:
@@ -213,10 +216,10 @@ def render_index() -> None:
 
 def other(bar: Bar, found: Mapping[str, Any]) -> str:
     """The best of the other methods in the same table and column, with what it reaches."""
-    tables = [each["scores"][bar.data] for each in found["seeds"].values()]
+    seeds = [each["scores"][bar.data] for each in found["seeds"].values()]
     reached = {
-        method: mean(table[method][bar.score] for table in tables)
-        for method, scores in tables[0].items()
+        method: mean(each[method][bar.score] for each in seeds)
+        for method, scores in seeds[0].items()
         if method != bar.method and bar.score in scores
     }
     if not reached:

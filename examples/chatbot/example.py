@@ -141,15 +141,14 @@ def measure(setting: Setting) -> Scores:
         accuracy = float((intents[inside.argmax(axis=1)] == right).mean())
         return {"in-scope accuracy": accuracy, "out-of-scope AUROC": auroc(unsure_inside, unsure_outside)}
 
-    table = {}
-    for name, answer in {BOTH: bot.probabilities, **alone(bot)}.items():
-        inside = answer(test.texts)
-        table[name] = scores(inside, entropy(inside), entropy(answer(outside.texts)))
-    inside = bot.probabilities(test.texts)
+    answers = {BOTH: bot.probabilities, **alone(bot)}
+    given = {name: (answer(test.texts), answer(outside.texts)) for name, answer in answers.items()}
+    table = {name: scores(inside, entropy(inside), entropy(beyond)) for name, (inside, beyond) in given.items()}
+    inside, beyond = given[BOTH]
     known = entropy(inside) <= bot.threshold
     table[BOTH] |= {
         "accuracy with refusals": float((known & (intents[inside.argmax(axis=1)] == right)).mean()),
-        "out-of-scope recall": float((entropy(bot.probabilities(outside.texts)) > bot.threshold).mean()),
+        "out-of-scope recall": float((entropy(beyond) > bot.threshold).mean()),
     }
     linear = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LinearSVC(random_state=0))
     inside, beyond = (linear.fit(learn.texts, learn.intents).decision_function(part.texts) for part in (test, outside))
