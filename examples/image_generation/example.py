@@ -16,7 +16,7 @@ import pellucid as pel
 from examples.harness import Bar, Scores, Setting
 
 DATA = {"digits": "mnist", "clothes": "fashion-mnist"}
-EPOCHS = {"digits": 16, "clothes": 6}
+EPOCHS = {"digits": 60, "clothes": 12}
 BARS = [
     Bar("digits", "WGAN-GP", "classifier is sure", ">=", 0.85),
     Bar("digits", "WGAN-GP", "classes", ">=", 10),
@@ -46,7 +46,7 @@ def train(name: str, data: pel.Dataset, setting: Setting) -> pel.Run:
     folder = setting.folder / name
 
     def keep(training: Any) -> None:
-        if training.epoch in (1, 2, 4, 8, 16):
+        if training.epoch in (1, 2, 4, 8, 16, 32, 60):
             training.save(folder / f"epoch-{training.epoch}")
 
     return pel.train(

@@ -27,10 +27,11 @@ BARS = [
     Bar("Fashion-MNIST", "network", "accuracy", ">=", 0.92),
     Bar("Fashion-MNIST", "network", "minutes", "<", 6),
 ]
-NETWORK = {"name": "cnn", "filters": [32, 64], "kernel": 5, "normalize": True, "dropout": 0.4}
-SMALL = {"name": "cnn", "filters": [8, 16], "kernel": 3, "normalize": True}
-AUGMENTATION = {"MNIST": ["random_shift", "random_rotation"], "Fashion-MNIST": ["random_flip"]}
-EPOCHS = {"MNIST": 10, "Fashion-MNIST": 14}
+AUGMENTATION = {
+    "MNIST": (pel.layers.RandomShift(), pel.layers.RandomRotation()),
+    "Fashion-MNIST": (pel.layers.RandomFlip(),),
+}
+EPOCHS = 6
 MACHINE_ROWS = 20_000
 """Images that the support vector machine learns from: its time grows with their square."""
 
@@ -43,6 +44,32 @@ def prepare(name: str, quick: bool) -> pel.Dataset:
     return replace(data, train=data.train.take(np.arange(1500)), held_out=data.held_out.take(np.arange(300)))
 
 
+def network(name: str, filters: int = 32) -> pel.Network:
+    """Three convolutions of 3 × 3 and a hidden layer, with batch normalisation, behind changes of the images."""
+
+    def normalised(layer: pel.Layer) -> tuple[pel.Layer, ...]:
+        return layer, pel.BatchNorm(), pel.Activation("relu")
+
+    def convolution(filters: int) -> tuple[pel.Layer, ...]:
+        return normalised(pel.Conv2D(filters, 3, padding="same", use_biases=False))
+
+    return pel.Network(
+        pel.layers.Reshape((28, 28, 1)),
+        *AUGMENTATION[name],
+        *convolution(filters),
+        pel.MaxPool2D(2),
+        pel.Dropout(0.1),
+        *convolution(2 * filters),
+        *convolution(2 * filters),
+        pel.MaxPool2D(2),
+        pel.Dropout(0.2),
+        pel.Flatten(),
+        *normalised(pel.Dense(8 * filters, use_biases=False)),
+        pel.Dropout(0.4),
+        pel.Dense(10, "softmax"),
+    )
+
+
 def measure(setting: Setting) -> Scores:
     """Accuracy on the held-out images of both data, and the minutes that the network trained."""
     return {name: measure_one(name, setting) for name in DATA}
@@ -51,14 +78,13 @@ def measure(setting: Setting) -> Scores:
 def measure_one(name: str, setting: Setting) -> Mapping[str, Mapping[str, float]]:
     """Train on one of the data."""
     data = prepare(name, setting.quick)
-    epochs = 3 if setting.quick else EPOCHS[name]
     start = time.perf_counter()
     run = pel.train(
-        (SMALL if setting.quick else NETWORK) | {"augmentation": AUGMENTATION[name]},
+        network(name, 8 if setting.quick else 32),
         data,
-        epochs=epochs,
+        epochs=EPOCHS,
         batch_size=32 if setting.quick else 128,
-        learning_rate=pel.schedules.CosineDecay(4e-3, epochs=epochs),
+        learning_rate=pel.schedules.CosineDecay(3e-3, epochs=EPOCHS),
         seed=setting.seed,
         folder=setting.folder / DATA[name],
         overwrite=True,

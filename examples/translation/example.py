@@ -27,16 +27,16 @@ def prepare(setting: Setting) -> pel.Dataset:
     pairs = pel.data.load_pairs(maximum_words=3 if setting.quick else 6)
     if setting.quick:
         return pel.data.prepare_translations(pairs[:2500], minimum_count=2, held_out=0.1)
-    return pel.data.prepare_translations(pairs, minimum_count=10, held_out=0.03)
+    return pel.data.prepare_translations(pairs, minimum_count=5, held_out=0.03)
 
 
 def train(data: pel.Dataset, setting: Setting) -> pel.Run:
     """Train the translator; the learning rate falls to 0."""
-    epochs = 8 if setting.quick else 4
+    epochs = 8 if setting.quick else 5
     return pel.train(
         {"name": "translator", "embedding": 64, "units": 64 if setting.quick else 128, "dropout": 0.2},
         data,
-        optimizer=pel.Adam(pel.schedules.CosineDecay(0.01 if setting.quick else 0.003, epochs=epochs)),
+        optimizer=pel.Adam(pel.schedules.CosineDecay(0.01, epochs=epochs)),
         epochs=epochs,
         batch_size=16 if setting.quick else 64,
         record_every=100,
