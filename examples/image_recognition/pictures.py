@@ -38,7 +38,7 @@ def draw_mistakes(path: Path, classes: Sequence[str], x: np.ndarray, y: np.ndarr
 
 
 def draw_attributions(path: Path, explained: Sequence[tuple[str, np.ndarray, np.ndarray]], columns: int) -> None:
-    """Draw images under the pixels that mattered: blue spoke for the answer, orange against it.
+    """Draw images under the pixels that mattered: purple spoke for the answer, orange against it.
 
     Args:
         path: of the picture.
