@@ -46,7 +46,7 @@ def train(name: str, data: pel.Dataset, setting: Setting) -> pel.Run:
     folder = setting.folder / name
 
     def keep(training: Any) -> None:
-        if training.epoch in (1, 2, 4, 8, 16, 32, 60):
+        if training.epoch in (1, 2, 4, 8, 16, 32, epochs):
             training.save(folder / f"epoch-{training.epoch}")
 
     return pel.train(

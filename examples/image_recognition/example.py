@@ -50,8 +50,8 @@ def network(name: str, filters: int = 32) -> pel.Network:
     def normalised(layer: pel.Layer) -> tuple[pel.Layer, ...]:
         return layer, pel.BatchNorm(), pel.Activation("relu")
 
-    def convolution(filters: int) -> tuple[pel.Layer, ...]:
-        return normalised(pel.Conv2D(filters, 3, padding="same", use_biases=False))
+    def convolution(count: int) -> tuple[pel.Layer, ...]:
+        return normalised(pel.Conv2D(count, 3, padding="same", use_biases=False))
 
     return pel.Network(
         pel.layers.Reshape((28, 28, 1)),
